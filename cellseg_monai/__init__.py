@@ -1,0 +1,24 @@
+"""A zoo of MONAI bundles for cell microscopy, and what the bundles share.
+
+Subpackages load on first use, so that `import cellseg_monai` costs nothing and files,
+pixels and labels can be handled where torch is not installed.
+"""
+
+import importlib
+from types import ModuleType
+
+from cellseg_monai._version import __version__
+
+_SUBPACKAGES = ("bundle", "data", "errors", "io", "labels", "metrics", "pixels", "training", "transforms")
+
+__all__ = ["__version__", *_SUBPACKAGES]  # noqa: PLE0604 - the names are literals, two lines up
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name in _SUBPACKAGES:
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

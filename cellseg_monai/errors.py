@@ -1,0 +1,43 @@
+"""The errors that callers catch by type, or that carry data.
+
+Every message says what came, what was expected, and what to do next.
+"""
+
+from __future__ import annotations
+
+from os import PathLike, fspath
+
+__all__ = ["BundleError", "CheckpointError", "DatasetError", "UnreadableImageError"]
+
+
+class UnreadableImageError(ValueError):
+    """An image file that cannot be read for what it is.
+
+    Args:
+        path: the file.
+        reason: what is wrong with it, in a few words.
+        remedy: what the user can do about it.
+
+    >>> print(UnreadableImageError("a.tif", "the file is empty", "copy it again"))
+    a.tif: the file is empty; copy it again
+    """
+
+    def __init__(self, path: str | PathLike[str], reason: str, remedy: str) -> None:
+        super().__init__(f"{fspath(path)}: {reason}; {remedy}")
+        self.path, self.reason, self.remedy = fspath(path), reason, remedy
+
+    def __reduce__(self) -> tuple:
+        # Pickled on the way out of a data-loading worker: the three parts, not the joined message.
+        return type(self), (self.path, self.reason, self.remedy)
+
+
+class DatasetError(ValueError):
+    """A data set that cannot be used as it stands; the message lists every fault found."""
+
+
+class BundleError(ValueError):
+    """A bundle that is incomplete, or is asked for something that it does not have."""
+
+
+class CheckpointError(RuntimeError):
+    """A checkpoint that cannot be written, read or continued from."""
