@@ -1,0 +1,21 @@
+"""Label images: what a network learns of them, and what is made of its answer. No torch in here."""
+
+from cellseg_monai.labels.foreground import ForegroundCounts, foreground_counts, mean_score, pooled_score
+from cellseg_monai.labels.outlines import draw_outlines, inner_outlines
+from cellseg_monai.labels.postprocess import Postprocessing, foreground_mask, label_objects
+from cellseg_monai.labels.relabel import relabel_sequential
+from cellseg_monai.labels.targets import foreground_target
+
+__all__ = [
+    "ForegroundCounts",
+    "Postprocessing",
+    "draw_outlines",
+    "foreground_counts",
+    "foreground_mask",
+    "foreground_target",
+    "inner_outlines",
+    "label_objects",
+    "mean_score",
+    "pooled_score",
+    "relabel_sequential",
+]

@@ -1,0 +1,157 @@
+"""Foreground compared pixel by pixel.
+
+Two ways of putting many images together, which differ and are easily confused:
+
+- the **per-image mean** (`mean_score`): every image counts the same, however few cells it has. This is
+  what MONAI's `DiceMetric(ignore_empty=False)` and `MeanDice` report.
+- the **pooled score** (`pooled_score`): all pixels of all images count the same, as if they were one
+  large image; images with much foreground dominate.
+
+Neither sees objects: touching cells merged into one cost nothing here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["ForegroundCounts", "foreground_counts", "mean_score", "pooled_score"]
+
+_SCORES = ("dice", "iou", "precision", "recall", "accuracy")
+
+
+@dataclass(frozen=True)
+class ForegroundCounts:
+    """Pixels of a prediction by whether they are right; add counts to pool images.
+
+    Where neither truth nor prediction has foreground, Dice, IoU, precision and recall are 1: nothing
+    was there and nothing was claimed. Where a denominator is 0 otherwise, they are 0; so an empty
+    truth with any prediction scores 0 throughout.
+
+    Args:
+        tp: foreground in both.
+        fp: foreground in the prediction only.
+        fn: foreground in the truth only.
+        tn: background in both.
+
+    >>> ForegroundCounts(tp=1, fp=1, fn=0, tn=2).iou
+    0.5
+    >>> ForegroundCounts(1, 0, 0, 0) + ForegroundCounts(0, 0, 2, 5)
+    ForegroundCounts(tp=1, fp=0, fn=2, tn=5)
+    """
+
+    tp: int = 0
+    fp: int = 0
+    fn: int = 0
+    tn: int = 0
+
+    @property
+    def dice(self) -> float:
+        """2 TP / (2 TP + FP + FN); the F1 score of pixels."""
+        return self._ratio(2 * self.tp, 2 * self.tp + self.fp + self.fn)
+
+    @property
+    def iou(self) -> float:
+        """TP / (TP + FP + FN); the Jaccard index."""
+        return self._ratio(self.tp, self.tp + self.fp + self.fn)
+
+    @property
+    def precision(self) -> float:
+        """TP / (TP + FP): how much of the prediction is right."""
+        return self._ratio(self.tp, self.tp + self.fp)
+
+    @property
+    def recall(self) -> float:
+        """TP / (TP + FN): how much of the truth was found."""
+        return self._ratio(self.tp, self.tp + self.fn)
+
+    @property
+    def accuracy(self) -> float:
+        """(TP + TN) / all pixels; near 1 wherever cells are few, so of little use alone."""
+        return self._ratio(self.tp + self.tn, self.tp + self.fp + self.fn + self.tn)
+
+    def __add__(self, other: ForegroundCounts) -> ForegroundCounts:
+        return ForegroundCounts(
+            self.tp + other.tp, self.fp + other.fp, self.fn + other.fn, self.tn + other.tn
+        )
+
+    def _ratio(self, numerator: int, denominator: int) -> float:
+        if self.tp + self.fp + self.fn == 0:
+            return 1.0
+        return numerator / denominator if denominator else 0.0
+
+
+def foreground_counts(prediction: np.ndarray, truth: np.ndarray) -> ForegroundCounts:
+    """Count the pixels of one image by whether prediction and truth are foreground.
+
+    Args:
+        prediction: bool, YX or any shape.
+        truth: bool, the same shape.
+
+    Raises:
+        ValueError: shapes differ, or a dtype is not bool.
+
+    >>> foreground_counts(np.array([True, True, False]), np.array([True, False, False]))
+    ForegroundCounts(tp=1, fp=1, fn=0, tn=1)
+    """
+    for name, mask in (("prediction", prediction), ("truth", truth)):
+        if mask.dtype != bool:
+            raise ValueError(
+                f"{name} of dtype {mask.dtype} came, but bool was expected; "
+                "use labels > 0, or foreground_mask for probabilities"
+            )
+    if prediction.shape != truth.shape:
+        raise ValueError(
+            f"prediction {prediction.shape} and truth {truth.shape} came, but equal shapes were expected; "
+            "bring the prediction back to the image's own frame"
+        )
+    tp = int(np.count_nonzero(prediction & truth))
+    fp = int(np.count_nonzero(prediction)) - tp
+    fn = int(np.count_nonzero(truth)) - tp
+    return ForegroundCounts(tp=tp, fp=fp, fn=fn, tn=truth.size - tp - fp - fn)
+
+
+def mean_score(counts: Iterable[ForegroundCounts], name: str) -> float:
+    """The mean over images of a score of each: every image counts the same.
+
+    Args:
+        counts: one for each image.
+        name: "dice", "iou", "precision", "recall" or "accuracy".
+
+    Raises:
+        ValueError: no images, or no such score.
+
+    >>> mean_score([ForegroundCounts(tp=9, fp=1), ForegroundCounts(fn=1)], "precision")
+    0.45
+    """
+    scores = [_score(each, name) for each in counts]
+    if not scores:
+        raise ValueError("no images came, but a mean needs one at least; is the data list empty?")
+    return sum(scores) / len(scores)
+
+
+def pooled_score(counts: Iterable[ForegroundCounts], name: str) -> float:
+    """The score of all images taken as one: every pixel counts the same.
+
+    Args:
+        counts: one for each image.
+        name: "dice", "iou", "precision", "recall" or "accuracy".
+
+    Raises:
+        ValueError: no images, or no such score.
+
+    >>> pooled_score([ForegroundCounts(tp=9, fp=1), ForegroundCounts(fn=1)], "precision")
+    0.9
+    """
+    counts = list(counts)
+    if not counts:
+        raise ValueError("no images came, but a score needs one at least; is the data list empty?")
+    return _score(sum(counts, ForegroundCounts()), name)
+
+
+def _score(counts: ForegroundCounts, name: str) -> float:
+    if name not in _SCORES:
+        raise ValueError(f"score {name!r} came, but one of {', '.join(_SCORES)} was expected; choose one")
+    return float(getattr(counts, name))

@@ -1,0 +1,66 @@
+"""Outlines of objects, and the picture in which a reader checks them against the image."""
+
+from __future__ import annotations
+
+import numpy as np
+
+__all__ = ["draw_outlines", "inner_outlines"]
+
+_YELLOW = (255, 225, 25)
+
+
+def inner_outlines(labels: np.ndarray) -> np.ndarray:
+    """The pixels of objects that touch another object, or background, by an edge.
+
+    Objects cut by the border of the image stay open there.
+
+    Args:
+        labels: YX integers, 0 is background.
+
+    Returns:
+        YX bool.
+
+    >>> inner_outlines(np.array([[1, 1, 1, 0], [1, 1, 1, 0], [1, 1, 1, 0]])).astype(int)
+    array([[0, 0, 1, 0],
+           [0, 0, 1, 0],
+           [0, 0, 1, 0]])
+    """
+    outlines: np.ndarray = np.zeros(labels.shape, bool)
+    down = labels[1:] != labels[:-1]
+    across = labels[:, 1:] != labels[:, :-1]
+    outlines[1:] |= down
+    outlines[:-1] |= down
+    outlines[:, 1:] |= across
+    outlines[:, :-1] |= across
+    return outlines & (labels > 0)
+
+
+def draw_outlines(
+    image: np.ndarray, labels: np.ndarray, *, colour: tuple[int, int, int] = _YELLOW
+) -> np.ndarray:
+    """Outlines of the objects over the image, as an 8 bit colour picture.
+
+    Args:
+        image: CYX in [0, 1], as `pixels.prepare` gives; three channels show in colour, any other number
+            as their mean in grey. Values outside are clipped.
+        labels: YX integers of the same size, 0 is background.
+        colour: red, green and blue of the outlines, 0 to 255.
+
+    Returns:
+        YX3 uint8.
+
+    Raises:
+        ValueError: image and labels differ in size.
+
+    >>> draw_outlines(np.ones((1, 1, 2)), np.array([[0, 4]]), colour=(255, 0, 0)).tolist()
+    [[[255, 255, 255], [255, 0, 0]]]
+    """
+    if image.shape[1:] != labels.shape:
+        raise ValueError(
+            f"image {image.shape} and labels {labels.shape} came, but equal Y and X were expected; "
+            "rescale one to the other"
+        )
+    shown = image if len(image) == 3 else np.repeat(image.mean(axis=0, keepdims=True), 3, axis=0)
+    picture: np.ndarray = np.rint(np.clip(shown, 0, 1) * 255).astype(np.uint8).transpose(1, 2, 0).copy()
+    picture[inner_outlines(labels)] = colour
+    return picture

@@ -1,0 +1,122 @@
+"""What is done to an image before the network: settings as plain data, and the one function."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from os import PathLike
+
+import numpy as np
+
+from cellseg_monai.pixels.channels import check_policy, select_channels
+from cellseg_monai.pixels.normalise import normalise_percentiles
+from cellseg_monai.pixels.scale import rescale, rescaled_shape
+from cellseg_monai.settings import read_settings, write_settings
+
+__all__ = ["Preprocessing", "prepare"]
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How a bundle prepares images, as kept in its `configs/preprocess.json`.
+
+    Args:
+        channels: "grey", "rgb", or channel names or indices; see `select_channels`.
+        lower_percentile: becomes 0; see `normalise_percentiles`.
+        upper_percentile: becomes 1.
+        clip: limit values to [0, 1].
+        pixel_size_um: µm per pixel that the network was trained at, to which images are resampled;
+            None: images are taken as they are.
+
+    >>> Preprocessing(channels=["DAPI", "actin"]).channel_count
+    2
+    """
+
+    channels: str | tuple[str | int, ...] = "grey"
+    lower_percentile: float = 0.1
+    upper_percentile: float = 99.9
+    clip: bool = True
+    pixel_size_um: float | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "channels", check_policy(self.channels))
+        for name in ("lower_percentile", "upper_percentile", "pixel_size_um"):
+            value = getattr(self, name)
+            if type(value) not in (int, float) and not (name == "pixel_size_um" and value is None):
+                raise ValueError(f"{name}={value!r} came, but a number was expected; correct it")
+        if not 0 <= self.lower_percentile < self.upper_percentile <= 100:
+            raise ValueError(
+                f"lower_percentile={self.lower_percentile} and upper_percentile={self.upper_percentile} "
+                "came, but 0 <= lower < upper <= 100 was expected; give percent, such as 0.1 and 99.9"
+            )
+        if not isinstance(self.clip, bool):
+            raise ValueError(f"clip={self.clip!r} came, but true or false was expected; correct it")
+        if self.pixel_size_um is not None and not 0 < self.pixel_size_um < np.inf:
+            raise ValueError(
+                f"pixel_size_um={self.pixel_size_um} came, but a positive number of µm per pixel was "
+                "expected; leave it null to take images as they are"
+            )
+
+    @property
+    def channel_count(self) -> int:
+        """How many channels a prepared image has: the network's input channels."""
+        if isinstance(self.channels, str):
+            return {"grey": 1, "rgb": 3}[self.channels]
+        return len(self.channels)
+
+    @classmethod
+    def from_json(cls, path: str | PathLike[str]) -> Preprocessing:
+        """The settings in a `preprocess.json`.
+
+        Raises:
+            BundleError: the file is missing, or holds an unknown name or a refused value.
+        """
+        return read_settings(cls, path)
+
+    def to_json(self, path: str | PathLike[str]) -> None:
+        """Write these settings to a file that `from_json` reads back equal."""
+        write_settings(self, path)
+
+
+def prepare(
+    pixels: np.ndarray,
+    settings: Preprocessing,
+    *,
+    channel_names: Sequence[str] = (),
+    pixel_size_um: tuple[float, float] | None = None,
+) -> np.ndarray:
+    """An image as the network wants it: channels chosen, intensities normalised, scale matched.
+
+    Percentiles are taken before resampling, from the pixels as they were measured.
+
+    Args:
+        pixels: CYX, a whole image, never a crop of one.
+        settings: how the bundle prepares images.
+        channel_names: the names of the image's channels, if it states any.
+        pixel_size_um: (y, x), µm per pixel of the image, if known.
+
+    Returns:
+        CYX float32.
+
+    Raises:
+        ValueError: the image lacks a channel or a pixel size that the settings ask for, or holds NaN.
+
+    >>> prepare(np.array([[[0, 50], [100, 100]]], np.uint8), Preprocessing(lower_percentile=0))[0]
+    array([[0. , 0.5],
+           [1. , 1. ]], dtype=float32)
+    """
+    chosen = select_channels(pixels, settings.channels, channel_names=channel_names)
+    normalised = normalise_percentiles(
+        chosen, settings.lower_percentile, settings.upper_percentile, clip=settings.clip
+    )
+    if settings.pixel_size_um is None:
+        return normalised
+    if pixel_size_um is None:
+        raise ValueError(
+            f"the image states no pixel size, but the network expects {settings.pixel_size_um} µm per pixel; "
+            "pass pixel_size_um, or set it to null in preprocess.json to take images as they are"
+        )
+    shape = (normalised.shape[1], normalised.shape[2])
+    return rescale(
+        normalised, rescaled_shape(shape, pixel_size_um=pixel_size_um, target_um=settings.pixel_size_um)
+    )

@@ -1,0 +1,97 @@
+"""Images and labels brought to another pixel size, and back."""
+
+from __future__ import annotations
+
+import numpy as np
+from skimage.transform import resize
+
+__all__ = ["rescale", "rescale_labels", "rescaled_shape"]
+
+# Pixel sizes this near count as equal: resampling would cost sharpness and gain nothing.
+_SAME_WITHIN = 0.02
+_LARGEST_FACTOR = 20.0
+
+
+def rescaled_shape(
+    shape: tuple[int, int], *, pixel_size_um: tuple[float, float], target_um: float
+) -> tuple[int, int]:
+    """The shape of an image once its pixels have the target size.
+
+    Factors within 2 % of 1 count as 1.
+
+    Args:
+        shape: (Y, X) of the image.
+        pixel_size_um: (y, x), µm per pixel of the image.
+        target_um: µm per pixel wanted, on both axes.
+
+    Raises:
+        ValueError: a size that is not positive, or a factor beyond 20 either way, which is a mistake
+            of unit more often than a wish.
+
+    >>> rescaled_shape((100, 200), pixel_size_um=(0.25, 0.25), target_um=0.5)
+    (50, 100)
+    """
+    sizes = []
+    for length, size_um in zip(shape, pixel_size_um, strict=True):
+        if not (0 < size_um < np.inf and 1 / _LARGEST_FACTOR <= size_um / target_um <= _LARGEST_FACTOR):
+            raise ValueError(
+                f"pixel size {tuple(pixel_size_um)} µm against {target_um} µm wanted: expected both positive "
+                f"and within a factor of {_LARGEST_FACTOR:.0f}; is one of them not in µm? correct it"
+            )
+        factor = size_um / target_um
+        sizes.append(length if abs(factor - 1) <= _SAME_WITHIN else max(1, round(length * factor)))
+    return sizes[0], sizes[1]
+
+
+def rescale(pixels: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """An image resampled to exactly this shape: linear, smoothed first where it shrinks.
+
+    The outer edges of the image stay where they are (pixels are areas, not points), as in
+    `rescale_labels`, so that the two stay aligned.
+
+    Args:
+        pixels: CYX.
+        shape: (Y, X) wanted.
+
+    Returns:
+        CYX float32; `pixels` itself where it is float32 and has that shape already. Values stay within
+        the range of `pixels`.
+
+    >>> rescale(np.array([[[0, 0, 1, 1]]], np.float32), (1, 2)).shape
+    (1, 1, 2)
+    """
+    if pixels.shape[1:] == tuple(shape):
+        return pixels.astype(np.float32, copy=False)
+    out: np.ndarray = np.empty((len(pixels), *shape), np.float32)
+    for channel, resampled in zip(pixels, out, strict=True):
+        resampled[...] = resize(
+            channel.astype(np.float32), shape, order=1, mode="edge", anti_aliasing=True, preserve_range=True
+        )
+    return out
+
+
+def rescale_labels(labels: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """A label image resampled to exactly this shape by nearest neighbour.
+
+    No id comes that was not there; an object smaller than a new pixel may go.
+
+    Args:
+        labels: YX, any dtype.
+        shape: (Y, X) wanted.
+
+    Returns:
+        YX of the dtype of `labels`; `labels` itself where it has that shape already.
+
+    >>> rescale_labels(np.array([[1, 0], [0, 7]]), (4, 2))
+    array([[1, 0],
+           [1, 0],
+           [0, 7],
+           [0, 7]])
+    """
+    if labels.shape == tuple(shape):
+        return labels
+    # The old pixel under the centre of the new one, in whole numbers: (i + 1/2) * old / new.
+    rows, columns = (
+        (2 * np.arange(new) + 1) * old // (2 * new) for old, new in zip(labels.shape, shape, strict=True)
+    )
+    return labels[np.ix_(rows, columns)]

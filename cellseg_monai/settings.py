@@ -1,0 +1,88 @@
+"""Settings as plain data: a frozen dataclass to and from a JSON file.
+
+A bundle keeps what it was trained with (`preprocess.json`) and what was fitted to it
+(`postprocess.json`) as data, so that the configs, the command line and a runtime without torch
+read the same values. A misspelt name in such a file is an error here, never a silent default.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from cellseg_monai.errors import BundleError
+
+__all__ = ["read_settings", "settings_from_mapping", "write_settings"]
+
+Settings = TypeVar("Settings")
+
+
+def settings_from_mapping(kind: type[Settings], values: Mapping[str, Any], *, source: str) -> Settings:
+    """The settings of a kind, out of a mapping of names to values.
+
+    Args:
+        kind: a dataclass whose `__post_init__` checks its values.
+        values: names and values; what is left out keeps its default.
+        source: where the values come from, for the messages.
+
+    Raises:
+        BundleError: an unknown name, or a value that the kind refuses.
+    """
+    names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
+    for name in values:
+        if name not in names:
+            nearest = difflib.get_close_matches(name, names, n=1)
+            remedy = f"did you mean {nearest[0]!r}?" if nearest else f"known: {', '.join(names)}"
+            raise BundleError(f"{source}: {kind.__name__} has no setting {name!r}; {remedy}")
+    try:
+        return kind(**values)
+    except (TypeError, ValueError) as error:
+        raise BundleError(f"{source}: {error}") from error
+
+
+def read_settings(kind: type[Settings], path: str | os.PathLike[str]) -> Settings:
+    """The settings of a kind, out of a JSON file.
+
+    Args:
+        kind: a dataclass whose `__post_init__` checks its values.
+        path: a file that holds one JSON object.
+
+    Raises:
+        BundleError: no such file, no JSON object in it, an unknown name or a refused value.
+    """
+    path = Path(path)
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise BundleError(
+            f"no {path.name} at {path}: is bundle_root right? pass --bundle_root PATH"
+        ) from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise BundleError(f"{path}: not a JSON file ({error}); put it right or restore it") from error
+    if not isinstance(values, dict):
+        raise BundleError(
+            f"{path}: holds a JSON {type(values).__name__}, but one object of settings was expected; "
+            'write {"name": value, ...}'
+        )
+    return settings_from_mapping(kind, values, source=str(path))
+
+
+def write_settings(settings: object, path: str | os.PathLike[str]) -> None:
+    """Write settings as a JSON file, which `read_settings` reads back equal.
+
+    The file is written aside and renamed, so that a reader never meets half of one.
+
+    Args:
+        settings: a dataclass instance.
+        path: the file; an existing one is replaced.
+    """
+    path = Path(path)
+    values = dataclasses.asdict(settings)  # type: ignore[call-overload]
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    aside.write_text(json.dumps(values, indent=4) + "\n", encoding="utf-8")
+    aside.replace(path)
