@@ -1,0 +1,18 @@
+"""Bundles: building their configs, checking them, and what a config asks before it runs."""
+
+from cellseg_monai.bundle.build import build_bundle, drifted_files, find_bundles
+from cellseg_monai.bundle.check import bundle_faults, metadata_faults
+from cellseg_monai.bundle.command_line import check_command_line, check_overrides
+from cellseg_monai.bundle.find import find_bundle_root, find_checkpoint
+
+__all__ = [
+    "build_bundle",
+    "bundle_faults",
+    "check_command_line",
+    "check_overrides",
+    "drifted_files",
+    "find_bundle_root",
+    "find_bundles",
+    "find_checkpoint",
+    "metadata_faults",
+]

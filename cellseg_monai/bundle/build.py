@@ -1,0 +1,134 @@
+"""Flat, complete configs of a bundle, out of its recipe and its `bundle.json`.
+
+MONAI's consumers take one file, and a reader should find the whole workflow in it; ten hand-kept copies would
+drift. So what bundles share is written once in `bundles/recipes`, what differs in `bundle.json`, and this writes
+the rest. A config is `common.json`, then its own recipe file, then the parts of `bundle.json`, merged as MONAI
+merges a list of config files: a plain key replaces, `+key` extends, `a#b` reaches inside.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+from monai.bundle import ConfigParser
+from monai.bundle.utils import merge_kv
+
+from cellseg_monai.errors import BundleError
+
+__all__ = ["build_bundle", "drifted_files", "find_bundles"]
+
+Config = dict[str, Any]
+
+# Each config and the recipe files that it is merged from, in order.
+_WORKFLOWS = {
+    "train": ("common", "train"),
+    "multi_gpu_train": ("common", "train", "multi_gpu_train"),
+    "evaluate": ("common", "evaluate"),
+    "inference": ("common", "inference"),
+}
+_SETTINGS = ("preprocess", "postprocess")
+_VERSIONED = ("monai", "torch", "numpy")
+_REQUIRED_PACKAGES = ("pytorch-ignite", "segmentation-models-pytorch", "tifffile", "scikit-image", "scipy")
+
+
+def find_bundles(bundles_dir: str | Path = "bundles") -> list[Path]:
+    """The folders with a `bundle.json`, sorted.
+
+    Raises:
+        BundleError: there is none.
+    """
+    found = sorted(path.parent for path in Path(bundles_dir).glob("*/bundle.json"))
+    if not found:
+        raise BundleError(f"no */bundle.json in {Path(bundles_dir).absolute()}; start it where bundles/ lies")
+    return found
+
+
+def build_bundle(bundle: str | Path) -> dict[str, str]:
+    """The generated files of a bundle.
+
+    Args:
+        bundle: its folder, beside `recipes/`.
+
+    Returns:
+        The content of each file by its path relative to the folder, such as `configs/train.json`.
+
+    Raises:
+        BundleError: `bundle.json` or the recipe lacks something, or names what no config has.
+    """
+    bundle = Path(bundle)
+    own = _read(bundle / "bundle.json")
+    if own.get("name") != bundle.name:
+        raise BundleError(f"{bundle}/bundle.json bears the name {own.get('name')!r}; it must be {bundle.name!r}")
+    recipe = bundle.parent / "recipes" / str(own.get("recipe"))
+    if not recipe.is_dir():
+        raise BundleError(f"{bundle}/bundle.json asks for the recipe {own.get('recipe')!r}, but there is no {recipe}")
+    parts = {*_WORKFLOWS, *_SETTINGS, "metadata"}
+    unknown = own.keys() - parts - {"name", "recipe", "common"}
+    if unknown:
+        raise BundleError(
+            f"{bundle}/bundle.json has {sorted(unknown)}; known are name, recipe, common, {', '.join(sorted(parts))}"
+        )
+    files = {}
+    for name, sources in _WORKFLOWS.items():
+        overrides = [{"name": bundle.name}, own.get("common", {}), own.get(name, {})]
+        if name == "multi_gpu_train":
+            overrides.insert(2, own.get("train", {}))
+        files[name] = _merge(*(_read(recipe / f"{source}.json") for source in sources), *overrides)
+    for name in _SETTINGS:
+        files[name] = _merge(_read(recipe / f"{name}.json"), own.get(name, {}))
+    metadata = _read(recipe / "metadata.json")
+    files["metadata"] = _merge(
+        {"name": bundle.name}, metadata, _versions(bundle.parent.parent), own.get("metadata", {})
+    )
+    content = {f"configs/{name}.json": json.dumps(config, indent=4) + "\n" for name, config in files.items()}
+    content["configs/logging.conf"] = (recipe / "logging.conf").read_text(encoding="utf-8")
+    content["LICENSE"] = (bundle.parent.parent / "LICENSE").read_text(encoding="utf-8")
+    return content
+
+
+def drifted_files(bundle: str | Path) -> list[Path]:
+    """The generated files that differ from what the recipe and `bundle.json` give, or are missing."""
+    bundle = Path(bundle)
+    expected = {bundle / name: content for name, content in build_bundle(bundle).items()}
+    strays = set((bundle / "configs").glob("*")) - expected.keys()
+    return sorted(
+        [path for path, content in expected.items() if not path.is_file() or path.read_text("utf-8") != content]
+        + [path for path in strays if path.is_file()]
+    )
+
+
+def _read(path: Path) -> Config:
+    try:
+        config = json.loads(path.read_text(encoding="ascii"))
+    except FileNotFoundError as error:
+        raise BundleError(f"{path} is missing") from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        # MONAI opens configs in the platform's encoding: beyond ASCII they break on Windows.
+        raise BundleError(f"{path} is not JSON in ASCII: {error}") from error
+    return config
+
+
+def _merge(*configs: Mapping[str, Any]) -> Config:
+    parser = ConfigParser(config={})
+    for config in configs:
+        for key, value in config.items():
+            # A copy: `a#b` of a later part would reach into what other configs are merged from too.
+            merge_kv(parser, key, deepcopy(value))
+    return parser.get()
+
+
+def _versions(root: Path) -> Config:
+    """The versions that the bundle was tested with, out of `constraints.txt`."""
+    lines = (root / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pinned = dict(line.split("==") for line in lines if "==" in line)
+    try:
+        versions: Config = {f"{name}_version": pinned[name] for name in _VERSIONED}
+        versions["pytorch_version"] = versions.pop("torch_version")
+        versions["required_packages_version"] = {name: pinned[name] for name in _REQUIRED_PACKAGES}
+    except KeyError as error:
+        raise BundleError(f"constraints.txt pins no version of {error.args[0]}; add it") from error
+    return versions

@@ -1,0 +1,133 @@
+"""What a bundle must be before anybody runs it, checked without running it."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import pydoc
+import re
+from collections.abc import Iterator, Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from monai.bundle import ComponentLocator, ConfigParser
+
+from cellseg_monai.bundle.build import build_bundle, drifted_files
+from cellseg_monai.bundle.command_line import check_overrides
+from cellseg_monai.errors import BundleError
+from cellseg_monai.labels import Postprocessing
+from cellseg_monai.pixels import Preprocessing
+
+__all__ = ["bundle_faults", "metadata_faults"]
+
+# What MONAI and this package read from outside a config; everything else must be named by another key.
+ENTRY_KEYS = frozenset({"imports", "initialize", "run", "finalize"})
+
+
+def bundle_faults(bundle: str | Path, overrides: Mapping[str, Any] | None = None) -> list[str]:
+    """Everything that is wrong with a bundle's files; empty when nothing is.
+
+    Args:
+        bundle: its folder; drift is checked where it has a `bundle.json`, which a packed bundle has not.
+        overrides: names of overrides that are meant for `train.json`, checked like those on the command line.
+
+    Raises:
+        BundleError: the folder has no configs.
+    """
+    bundle = Path(bundle)
+    workflows = sorted(path for path in (bundle / "configs").glob("*.json") if _is_workflow(path))
+    if not workflows:
+        raise BundleError(f"no configs/*.json with a `run` in {bundle.absolute()}; name the folder of a bundle")
+    faults = []
+    if (bundle / "bundle.json").is_file():
+        build_bundle(bundle)
+        faults += [f"{path}: drifted; write it with `cellseg bundle build`" for path in drifted_files(bundle)]
+    for path in workflows:
+        config = json.loads(path.read_text(encoding="utf-8"))
+        faults += [f"{path}: {fault}" for fault in [*_unreferenced(config), *_unknown_references(config)]]
+        faults += [f"{path}: {fault}" for fault in _bad_targets(config)]
+    metadata = bundle / "configs" / "metadata.json"
+    faults += [f"{metadata}: {fault}" for fault in metadata_faults(metadata)]
+    for kind, name in ((Preprocessing, "preprocess"), (Postprocessing, "postprocess")):
+        try:
+            kind.from_json(bundle / "configs" / f"{name}.json")
+        except BundleError as error:
+            faults.append(str(error))
+    if overrides:
+        try:
+            check_overrides(overrides, ConfigParser.load_config_files(bundle / "configs" / "train.json"))
+        except BundleError as error:
+            faults += str(error).splitlines()
+    return faults
+
+
+def metadata_faults(path: str | Path) -> list[str]:
+    """Where a `metadata.json` departs from this package's schema of it, or contradicts itself.
+
+    The schema is `metadata.schema.json` in this folder, written after the MONAI bundle specification.
+    """
+    try:
+        metadata = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, json.JSONDecodeError) as error:
+        return [str(error)]
+    schema = json.loads(files(__package__).joinpath("metadata.schema.json").read_text(encoding="utf-8"))
+    faults = [f"{error.json_path}: {error.message}" for error in Draft202012Validator(schema).iter_errors(metadata)]
+    if not faults and metadata["version"] not in metadata["changelog"]:
+        faults.append(f"$.changelog: says nothing of version {metadata['version']}")
+    return sorted(faults)
+
+
+def _is_workflow(path: Path) -> bool:
+    return "run" in json.loads(path.read_text(encoding="utf-8"))
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _strings(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _strings(item)
+
+
+def _references(config: Any) -> set[str]:
+    return {name for text in _strings(config) for name in re.findall(r"@([\w#]+)", text)}
+
+
+def _unreferenced(config: Mapping[str, Any]) -> list[str]:
+    named = {reference.split("#")[0] for reference in _references(config)}
+    # The workflow's own entry, such as `training`, is named by `run`; a knob that nothing names has no effect.
+    return [f"nothing refers to {key!r}" for key in config if key not in named | ENTRY_KEYS]
+
+
+def _unknown_references(config: Mapping[str, Any]) -> list[str]:
+    parser = ConfigParser(dict(config))
+    return [f"@{reference} names nothing" for reference in sorted(_references(config)) if reference not in parser]
+
+
+def _bad_targets(config: Any) -> Iterator[str]:
+    if isinstance(config, Mapping):
+        target = config.get("_target_")
+        if isinstance(target, str):
+            yield from _bad_target(target)
+        for value in config.values():
+            yield from _bad_targets(value)
+    elif isinstance(config, list):
+        for value in config:
+            yield from _bad_targets(value)
+
+
+def _bad_target(target: str) -> Iterator[str]:
+    if "." not in target:
+        if not isinstance(ComponentLocator().get_component_module_name(target), str):
+            yield f"_target_ {target!r} is no class of MONAI that one name finds"
+    elif pydoc.locate(target) is None:
+        yield f"_target_ {target!r} cannot be imported"
+    elif target.startswith("cellseg_monai."):
+        module, _, name = target.rpartition(".")
+        if name not in importlib.import_module(module).__all__:
+            yield f"_target_ {target!r} is not public: it is not in {module}.__all__"

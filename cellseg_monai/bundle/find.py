@@ -1,0 +1,54 @@
+"""Where a bundle and its weights lie."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from cellseg_monai.bundle.command_line import command_line_options, file_list
+from cellseg_monai.errors import BundleError, CheckpointError
+from cellseg_monai.training.checkpoint import BEST
+
+__all__ = ["find_bundle_root", "find_checkpoint"]
+
+
+def find_bundle_root(name: str) -> str:
+    """The folder of a bundle: that of the running command's config file, `bundles/<name>`, or the working folder.
+
+    Args:
+        name: the bundle's name, which its `configs/metadata.json` must bear.
+
+    Raises:
+        BundleError: none of them holds that bundle.
+    """
+    candidates = [Path("bundles") / name, Path(".")]
+    config_files = file_list(command_line_options().get("config_file"))
+    if config_files:
+        candidates.insert(0, Path(config_files[0]).parent.parent)
+    for folder in candidates:
+        metadata = folder / "configs" / "metadata.json"
+        if metadata.is_file() and json.loads(metadata.read_text(encoding="utf-8")).get("name") == name:
+            return str(folder)
+    looked = ", ".join(str(folder.absolute()) for folder in candidates)
+    raise BundleError(f"no bundle {name!r} in {looked}; pass --bundle_root PATH, the folder that holds its configs/")
+
+
+def find_checkpoint(output_dir: str, bundle_root: str) -> str:
+    """The weights to use when none are named: those of a training in `output_dir`, else those the bundle ships.
+
+    Args:
+        output_dir: where `train.json` writes.
+        bundle_root: the bundle's folder, whose `models/model.pt` may hold shipped weights.
+
+    Raises:
+        CheckpointError: there are neither.
+    """
+    trained, shipped = Path(output_dir) / BEST, Path(bundle_root) / "models" / BEST
+    for path in (trained, shipped):
+        if path.is_file():
+            return str(path)
+    raise CheckpointError(
+        f"no weights at {trained} nor at {shipped}; train first "
+        "(`python -m monai.bundle run training --config_file .../configs/train.json`), "
+        "or name a checkpoint with `--checkpoint PATH`"
+    )

@@ -1,0 +1,135 @@
+"""The `cellseg` command: python-fire over an explicit table of commands.
+
+Heavy imports stand inside the commands, so that `cellseg --help` is instant.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import fire
+
+__all__ = ["main"]
+
+
+def bundle_build(*bundles: str, check: bool = False) -> None:
+    """Write the generated configs of bundles from their recipe and bundle.json.
+
+    Args:
+        bundles: folders of bundles; all in bundles/ when none is named.
+        check: write nothing; list what differs from what would be written, and fail if anything does.
+    """
+    from cellseg_monai.atomic import replacing
+    from cellseg_monai.bundle import build_bundle, drifted_files, find_bundles
+
+    folders = [Path(bundle) for bundle in bundles] or find_bundles()
+    drifted = [path for folder in folders for path in drifted_files(folder)]
+    if check:
+        for path in drifted:
+            print(f"{path}: differs from its recipe; write it with `cellseg bundle build`")
+        if drifted:
+            raise SystemExit(1)
+        print(f"{len(folders)} bundle(s) as their recipes say")
+        return
+    for folder in folders:
+        content = build_bundle(folder)
+        for name, text in content.items():
+            with replacing(folder / name) as aside:
+                aside.write_text(text, encoding="utf-8")
+        for path in {path for path in drifted if path.is_relative_to(folder)} - {folder / name for name in content}:
+            print(f"{path}: no recipe writes it; delete it")
+    print(f"{len(drifted)} file(s) changed in {len(folders)} bundle(s)")
+
+
+def bundle_check(bundle: str, **overrides: object) -> None:
+    """Check a bundle without running it: drift, references, targets, metadata, settings and overrides.
+
+    Args:
+        bundle: its folder.
+        overrides: such as --epochs 3: is it something that train.json has?
+    """
+    from cellseg_monai.bundle import bundle_faults
+
+    faults = bundle_faults(bundle, overrides)
+    for fault in faults:
+        print(fault)
+    if faults:
+        raise SystemExit(f"{len(faults)} fault(s) in {bundle}")
+    print(f"{bundle}: no faults")
+
+
+def data_sample(directory: str, seed: int = 0) -> None:
+    """Write the sample data set: generated nuclei with exact labels, split into training, validation and test.
+
+    Args:
+        directory: a folder that does not exist yet.
+        seed: another seed gives other images.
+    """
+    from cellseg_monai.data import write_sample_dataset
+
+    print(write_sample_dataset(directory, seed=seed))
+
+
+def data_check(directory: str, datalist: str | None = None) -> None:
+    """Report all faults of a data set at once, each with its place; fails if there is an error among them.
+
+    Args:
+        directory: the folder with images/ and labels/.
+        datalist: its splits, if not datalist.json in that folder.
+    """
+    from cellseg_monai.data import check_dataset, format_faults
+
+    faults = check_dataset(directory, datalist)
+    print(format_faults(faults))
+    if any(fault.severity == "error" for fault in faults):
+        raise SystemExit(1)
+
+
+def data_split(
+    directory: str,
+    output: str | None = None,
+    seed: int = 0,
+    validation: float = 0.15,
+    test: float = 0.15,
+    group_pattern: str | None = None,
+) -> None:
+    """Write datalist.json: training, validation and test images, no group in two of them.
+
+    Args:
+        directory: the folder with images/ and labels/.
+        output: where to write; datalist.json in that folder by default.
+        seed: another seed gives another split.
+        validation: share of the images for validation.
+        test: share of the images for testing.
+        group_pattern: regular expression on the file's stem; its first group names the plate or sequence.
+    """
+    from cellseg_monai.data import split_dataset, write_datalist
+
+    split = split_dataset(directory, seed=seed, validation=validation, test=test, group_pattern=group_pattern)
+    path = Path(output) if output else Path(directory) / "datalist.json"
+    write_datalist(path, split)
+    print(f"{path}: " + ", ".join(f"{len(items)} {section}" for section, items in split.items()))
+
+
+COMMANDS = {
+    "bundle": {"build": bundle_build, "check": bundle_check},
+    "data": {"check": data_check, "sample": data_sample, "split": data_split},
+}
+
+
+def main() -> None:
+    """Run the command line; an error that the user can mend is one line, not a traceback."""
+    from cellseg_monai.errors import BundleError, CheckpointError, DatasetError, UnreadableImageError
+
+    os.environ.setdefault("PAGER", "cat")  # fire opens --help in a pager otherwise
+    try:
+        fire.Fire(COMMANDS, name="cellseg")
+    except (BundleError, CheckpointError, DatasetError, UnreadableImageError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(1) from error
+
+
+if __name__ == "__main__":
+    main()

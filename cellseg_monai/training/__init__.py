@@ -1,0 +1,42 @@
+"""What Ignite training with MONAI lacks: exact resume, one progress bar, tidy logs, mixed precision on a CPU."""
+
+from cellseg_monai.training.autocast import AutocastInferer, bfloat16_is_native
+from cellseg_monai.training.checkpoint import Checkpoint, load_weights, save_checkpoint, start_run
+from cellseg_monai.training.dataset import CropSampler, PreparedDataset
+from cellseg_monai.training.distributed import (
+    distribute,
+    is_writer,
+    leave_process_group,
+    local_device,
+    start_process_group,
+    wait_for_all,
+)
+from cellseg_monai.training.early_stop import EarlyStop
+from cellseg_monai.training.evaluation import EvaluationReport
+from cellseg_monai.training.history import History
+from cellseg_monai.training.progress import EvaluationProgress, TrainingProgress
+from cellseg_monai.training.tensorboard import TensorBoardLog, panel
+
+__all__ = [
+    "AutocastInferer",
+    "Checkpoint",
+    "CropSampler",
+    "EarlyStop",
+    "EvaluationProgress",
+    "EvaluationReport",
+    "History",
+    "PreparedDataset",
+    "TensorBoardLog",
+    "TrainingProgress",
+    "bfloat16_is_native",
+    "distribute",
+    "is_writer",
+    "leave_process_group",
+    "load_weights",
+    "local_device",
+    "panel",
+    "save_checkpoint",
+    "start_process_group",
+    "start_run",
+    "wait_for_all",
+]

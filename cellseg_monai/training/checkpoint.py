@@ -1,0 +1,222 @@
+"""Checkpoints: `model.pt`, the best network, and `last.pt`, all that a run needs to go on."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from ignite.engine import Engine, Events
+from torch.nn.parallel import DistributedDataParallel
+
+from cellseg_monai.atomic import replacing
+from cellseg_monai.errors import CheckpointError
+from cellseg_monai.training.distributed import is_writer, wait_for_all
+
+__all__ = ["BEST", "LAST", "Checkpoint", "load_weights", "save_checkpoint", "start_run"]
+
+logger = logging.getLogger(__name__)
+
+BEST, LAST = "model.pt", "last.pt"
+
+
+def save_checkpoint(state: Any, path: str | PathLike[str]) -> None:
+    """Write a checkpoint aside, then rename it: what stood there stays whole until the new one is.
+
+    Raises:
+        CheckpointError: nothing could be written (disk full, no permission); what stood there is untouched.
+    """
+    try:
+        with replacing(path) as aside, open(aside, "wb") as file:
+            torch.save(state, file)
+    except (OSError, RuntimeError) as error:
+        # torch.save reports a full disk as a RuntimeError of its archive writer, with the OSError as its cause.
+        cause = error.__cause__ or error.__context__ or error
+        raise CheckpointError(
+            f"cannot write {path}: {cause}; free some space or check the permissions, then continue with "
+            "`--resume true` (an earlier checkpoint there, if any, is untouched)"
+        ) from error
+
+
+def load_weights(network: torch.nn.Module, path: str | PathLike[str]) -> torch.nn.Module:
+    """The network with the weights of `model.pt` (a plain state dict) or `last.pt`, all of them or none.
+
+    Raises:
+        CheckpointError: the file is missing, is no checkpoint, or belongs to another network.
+    """
+    state = _read(path)
+    if set(state) >= {"network", "optimizer", "epoch"}:
+        state = state["network"]
+    _load_network(network, state, path)
+    logger.info(f"weights of {path}")
+    return network
+
+
+def start_run(output_dir: str, resume: bool) -> None:
+    """Make `output_dir` ready: an earlier run there goes on (`resume`) or is moved aside, never overwritten.
+
+    Args:
+        output_dir: the run's folder; made when missing.
+        resume: keep what is there, for `Checkpoint` to go on from.
+    """
+    folder = Path(output_dir)
+    if is_writer():
+        folder.mkdir(parents=True, exist_ok=True)
+        for leftover in folder.glob(".*.part"):
+            leftover.unlink()
+        earlier = [folder / name for name in (BEST, LAST, "metrics.csv") if (folder / name).exists()]
+        if resume and not (folder / LAST).exists():
+            logger.info(f"nothing to resume in {folder}: starting at the first epoch")
+        if earlier and not resume:
+            aside = folder / time.strftime("earlier_%Y%m%d_%H%M%S")
+            aside.mkdir()
+            for path in earlier:
+                path.rename(aside / path.name)
+            logger.info(f"an earlier run is moved to {aside}; `--resume true` would have continued it")
+    wait_for_all()
+
+
+class Checkpoint:
+    """Saves the best network and the whole state after each epoch; goes on from there when asked to.
+
+    Args:
+        output_dir: where `model.pt` and `last.pt` go.
+        network: the network; wrapped in `DistributedDataParallel` or not.
+        optimizer: its optimiser.
+        lr_scheduler: the schedule of the learning rate.
+        evaluator: the validating engine, whose best score decides.
+        settings: what a resumed run must share with the one it continues, such as the learning rate.
+        resume: continue from `last.pt` in `output_dir`, where there is one.
+    """
+
+    def __init__(
+        self,
+        output_dir: str,
+        network: torch.nn.Module,
+        optimizer: torch.optim.Optimizer,
+        lr_scheduler: Any,
+        evaluator: Engine,
+        settings: Mapping[str, Any],
+        resume: bool = False,
+    ) -> None:
+        self.folder = Path(output_dir)
+        self.network = network.module if isinstance(network, DistributedDataParallel) else network
+        self.evaluator = evaluator
+        self.resume = resume
+        self.settings = dict(settings)
+        self._stateful = {"optimizer": optimizer, "lr_scheduler": lr_scheduler}
+
+    def attach(self, trainer: Engine) -> None:
+        """Start listening to the trainer; must come after the handlers whose state it saves."""
+        trainer.add_event_handler(Events.STARTED, self._resume)
+        trainer.add_event_handler(Events.EPOCH_COMPLETED, self._save)
+
+    def _save(self, trainer: Engine) -> None:
+        if is_writer():
+            # The best first: killed in between, the epoch is repeated and ends the same; the other way round
+            # the best network would be lost.
+            if self.evaluator.state.best_metric_epoch == trainer.state.epoch:
+                save_checkpoint(self.network.state_dict(), self.folder / BEST)
+            save_checkpoint(self._state(trainer), self.folder / LAST)
+        wait_for_all()
+
+    def _state(self, trainer: Engine) -> dict[str, Any]:
+        return {
+            "network": self.network.state_dict(),
+            "epoch": trainer.state.epoch,
+            "settings": self._settings(trainer),
+            "history": trainer.state.history,
+            "best_metric": self.evaluator.state.best_metric,
+            "best_metric_epoch": self.evaluator.state.best_metric_epoch,
+            "random": _random_state(),
+            **{name: part.state_dict() for name, part in self._stateful.items()},
+        }
+
+    def _settings(self, trainer: Engine) -> dict[str, Any]:
+        # The number of iterations stands for the data set, which has no short name of its own.
+        return {**self.settings, "iterations an epoch": trainer.state.epoch_length}
+
+    def _resume(self, trainer: Engine) -> None:
+        path = self.folder / LAST
+        if not self.resume or not path.exists():
+            return
+        state = _read(path)
+        if "settings" not in state:
+            raise CheckpointError(f"{path} holds weights alone, not a run; a run's {LAST} is needed to resume")
+        _check_settings(self._settings(trainer), state["settings"], path)
+        _load_network(self.network, state["network"], path)
+        for name, part in self._stateful.items():
+            part.load_state_dict(state[name])
+        trainer.state.epoch = state["epoch"]
+        trainer.state.iteration = state["epoch"] * trainer.state.epoch_length
+        trainer.state.history = state["history"]
+        self.evaluator.state.best_metric = state["best_metric"]
+        self.evaluator.state.best_metric_epoch = state["best_metric_epoch"]
+        _restore_random_state(state["random"])
+        logger.info(f"resumed from {path}: {state['epoch']} epochs done, best score {state['best_metric']:.4f}")
+
+
+def _read(path: str | PathLike[str]) -> dict[str, Any]:
+    if not Path(path).is_file():
+        raise CheckpointError(f"no checkpoint at {path}; train first, or name one with `--checkpoint PATH`")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        raise CheckpointError(f"{path} is not a checkpoint that can be read: {error}") from error
+    if not isinstance(state, dict):
+        raise CheckpointError(f"{path} holds a {type(state).__name__}, not the state of a network")
+    return state
+
+
+def _load_network(network: torch.nn.Module, state: dict[str, Any], path: str | PathLike[str]) -> None:
+    expected = network.state_dict()
+    missing, unknown = expected.keys() - state.keys(), state.keys() - expected.keys()
+    other = [name for name in expected.keys() & state.keys() if expected[name].shape != state[name].shape]
+    if missing or unknown or other:
+        example = min([*missing, *unknown, *other])
+        raise CheckpointError(
+            f"{path} is of another network: {len(missing)} of its {len(expected)} tensors are missing, "
+            f"{len(unknown)} are unknown, {len(other)} have another shape (such as {example}); "
+            "give the checkpoint of this bundle, or the settings that it was trained with"
+        )
+    network.load_state_dict(state)
+
+
+def _check_settings(now: dict[str, Any], earlier: dict[str, Any], path: Path) -> None:
+    differing = [
+        f"{name} was {earlier.get(name)!r}, now {now.get(name)!r}"
+        for name in {**earlier, **now}
+        if earlier.get(name) != now.get(name)
+    ]
+    if differing:
+        raise CheckpointError(
+            f"{path} is of a run with other settings: {'; '.join(differing)}; resume with the same, or start anew "
+            "with another --output_dir"
+        )
+
+
+def _random_state() -> dict[str, Any]:
+    version, numbers, gauss = random.getstate()
+    name, keys, *rest = np.random.get_state()  # noqa: NPY002 - the global state is what is to be saved
+    return {
+        "python": [version, list(numbers), gauss],
+        "numpy": [name, keys.tolist(), *rest],
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all(),
+    }
+
+
+def _restore_random_state(state: dict[str, Any]) -> None:
+    version, numbers, gauss = state["python"]
+    random.setstate((version, tuple(numbers), gauss))
+    name, keys, *rest = state["numpy"]
+    np.random.set_state((name, np.array(keys, dtype=np.uint32), *rest))  # noqa: NPY002
+    torch.set_rng_state(state["torch"])
+    if len(state["cuda"]) == torch.cuda.device_count():
+        torch.cuda.set_rng_state_all(state["cuda"])

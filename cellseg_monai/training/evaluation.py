@@ -1,0 +1,68 @@
+"""The scores of an evaluation, image by image and over all."""
+
+from __future__ import annotations
+
+import csv
+import json
+import logging
+from pathlib import Path
+
+import numpy as np
+from ignite.engine import Engine, Events
+
+from cellseg_monai.atomic import replacing
+from cellseg_monai.labels import ForegroundCounts, foreground_counts, mean_score, pooled_score
+
+__all__ = ["EvaluationReport"]
+
+logger = logging.getLogger(__name__)
+
+SCORES = ("dice", "iou", "precision", "recall", "accuracy")
+
+
+class EvaluationReport:
+    """Writes `evaluation/images.csv` and `evaluation/summary.json`, and logs the summary.
+
+    Each score is given twice: `mean` is the mean of the images' own scores, `pooled` the score of all pixels
+    together, in which large and crowded images weigh more.
+
+    Args:
+        output_dir: the run's folder.
+    """
+
+    def __init__(self, output_dir: str) -> None:
+        self.folder = Path(output_dir) / "evaluation"
+        self._images: list[tuple[str, ForegroundCounts]] = []
+
+    def attach(self, evaluator: Engine) -> None:
+        """Start listening to the evaluator."""
+        evaluator.add_event_handler(Events.STARTED, self._images.clear)
+        evaluator.add_event_handler(Events.ITERATION_COMPLETED, self._count)
+        evaluator.add_event_handler(Events.COMPLETED, self._write)
+
+    def _count(self, evaluator: Engine) -> None:
+        for given, result in zip(evaluator.state.batch, evaluator.state.output, strict=True):
+            masks = (np.asarray(result[key].cpu()) > 0 for key in ("pred", "label"))
+            self._images.append((str(given["image_path"]), foreground_counts(*masks)))
+
+    def _write(self) -> None:
+        counts = [count for _, count in self._images]
+        summary = {
+            "images": len(counts),
+            **{name: {"mean": mean_score(counts, name), "pooled": pooled_score(counts, name)} for name in SCORES},
+        }
+        with (
+            replacing(self.folder / "images.csv") as aside,
+            open(aside, "w", newline="", encoding="utf-8") as file,
+        ):
+            writer = csv.writer(file)
+            writer.writerow(["image", *SCORES, "tp", "fp", "fn", "tn"])
+            for path, count in self._images:
+                scores = [f"{getattr(count, name):.6f}" for name in SCORES]
+                writer.writerow([path, *scores, count.tp, count.fp, count.fn, count.tn])
+        with replacing(self.folder / "summary.json") as aside:
+            aside.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+        logger.info(f"foreground of {len(counts)} images (mean of images | all pixels pooled)")
+        for name in SCORES:
+            logger.info(f"  {name:<9} {summary[name]['mean']:.4f} | {summary[name]['pooled']:.4f}")
+        logger.info(f"written to {self.folder}")

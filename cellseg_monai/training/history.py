@@ -1,0 +1,71 @@
+"""What a run has measured so far, epoch by epoch, as `metrics.csv`."""
+
+from __future__ import annotations
+
+import csv
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from ignite.engine import Engine, Events
+
+from cellseg_monai.atomic import replacing
+from cellseg_monai.training.distributed import is_writer, mean_over_processes
+
+__all__ = ["History"]
+
+Row = dict[str, Any]
+
+
+class History:
+    """Keeps one row an epoch (loss, learning rate, validation metrics, seconds) and writes `metrics.csv`.
+
+    The rows are `trainer.state.history`, which the checkpoint carries, and the whole file is written each time:
+    after a crash and a resume it holds each epoch once. Epochs without validation have empty cells.
+
+    Args:
+        output_dir: where `metrics.csv` goes.
+        evaluator: the engine whose metrics belong to the epoch.
+    """
+
+    def __init__(self, output_dir: str, evaluator: Engine) -> None:
+        self.path = Path(output_dir) / "metrics.csv"
+        self.evaluator = evaluator
+
+    def attach(self, trainer: Engine) -> None:
+        """Start listening to the trainer; must come after its `ValidationHandler`."""
+        trainer.state.history = []
+        trainer.add_event_handler(Events.EPOCH_STARTED, self._start)
+        trainer.add_event_handler(Events.ITERATION_COMPLETED, self._add_loss)
+        trainer.add_event_handler(Events.EPOCH_COMPLETED, self._end)
+
+    def _start(self, trainer: Engine) -> None:
+        self._began = time.monotonic()
+        self._loss = torch.zeros((), device=trainer.state.device)
+        self._iterations = 0
+
+    def _add_loss(self, trainer: Engine) -> None:
+        # Summed on the device: reading the value here would make a GPU wait in every iteration.
+        self._loss += trainer.state.output["loss"].detach()
+        self._iterations += 1
+
+    def _end(self, trainer: Engine) -> None:
+        row: Row = {
+            "epoch": trainer.state.epoch,
+            "loss": mean_over_processes(self._loss, self._iterations),
+            "learning_rate": trainer.optimizer.param_groups[0]["lr"],
+            "seconds": round(time.monotonic() - self._began, 3),
+        }
+        if self.evaluator.state.epoch == trainer.state.epoch:
+            row |= {name: float(value) for name, value in self.evaluator.state.metrics.items()}
+        trainer.state.history.append(row)
+        if is_writer():
+            self._write(trainer.state.history)
+
+    def _write(self, rows: list[Row]) -> None:
+        columns = list(dict.fromkeys(name for row in rows for name in row))
+        with replacing(self.path) as aside, open(aside, "w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, columns)
+            writer.writeheader()
+            writer.writerows(rows)

@@ -1,0 +1,75 @@
+"""A progress bar over a whole run."""
+
+from __future__ import annotations
+
+import sys
+
+from ignite.engine import Engine, Events
+from tqdm import tqdm
+
+from cellseg_monai.training.distributed import is_writer
+
+__all__ = ["EvaluationProgress", "TrainingProgress"]
+
+
+class TrainingProgress:
+    """Shows the iterations of all epochs, the loss, the last validation score and the time left.
+
+    Args:
+        evaluator: the validating engine, whose key metric is shown.
+    """
+
+    def __init__(self, evaluator: Engine) -> None:
+        self.evaluator = evaluator
+
+    def attach(self, trainer: Engine) -> None:
+        """Start listening to the trainer; must come before `Checkpoint`, so that a resumed bar starts where it was."""
+        if not is_writer():
+            return
+        # EPOCH_STARTED, not STARTED: a resumed run knows only then at which iteration it goes on.
+        trainer.add_event_handler(Events.EPOCH_STARTED, self._open)
+        trainer.add_event_handler(Events.ITERATION_COMPLETED, self._advance)
+        trainer.add_event_handler(Events.COMPLETED, self._close)
+        self._bar: tqdm | None = None
+
+    def _open(self, trainer: Engine) -> None:
+        if self._bar is None:
+            length, done = trainer.state.epoch_length, trainer.state.epoch - 1
+            self._bar = tqdm(total=trainer.state.max_epochs * length, initial=done * length, unit="it", file=sys.stderr)
+        self._bar.set_description(f"epoch {trainer.state.epoch}/{trainer.state.max_epochs}")
+
+    def _advance(self, trainer: Engine) -> None:
+        assert self._bar is not None
+        self._bar.update()
+        # Reading the loss makes a GPU wait: only as often as the bar is drawn.
+        if self._bar.n >= self._bar.last_print_n + self._bar.miniters or self._bar.n == self._bar.total:
+            shown = {"loss": f"{trainer.state.output['loss'].item():.4f}"}
+            if self.evaluator.state.best_metric_epoch > 0:
+                name = self.evaluator.state.key_metric_name
+                shown[name] = f"{self.evaluator.state.metrics.get(name, self.evaluator.state.best_metric):.4f}"
+            self._bar.set_postfix(shown, refresh=False)
+
+    def _close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+
+class EvaluationProgress:
+    """Shows the images done and the time left of an evaluation or inference."""
+
+    def attach(self, evaluator: Engine) -> None:
+        """Start listening to the evaluator."""
+        if not is_writer():
+            return
+        evaluator.add_event_handler(Events.STARTED, self._open)
+        evaluator.add_event_handler(Events.ITERATION_COMPLETED, self._advance)
+        evaluator.add_event_handler(Events.COMPLETED, self._close)
+
+    def _open(self, evaluator: Engine) -> None:
+        self._bar = tqdm(total=evaluator.state.epoch_length, unit="image", file=sys.stderr)
+
+    def _advance(self) -> None:
+        self._bar.update()
+
+    def _close(self) -> None:
+        self._bar.close()
