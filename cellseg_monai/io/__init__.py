@@ -1,0 +1,19 @@
+"""Image files in, label files out: numpy arrays in C, Y, X order, without torch.
+
+>>> import tempfile, pathlib, numpy as np
+>>> path = pathlib.Path(tempfile.mkdtemp()) / "cells.tif"
+>>> write_labels(path, np.array([[0, 1], [2, 2]]), pixel_size_um=(0.5, 0.5))
+>>> image = read(path)
+>>> image.axes, image.pixels.shape, image.pixel_size_um
+('CYX', (1, 2, 2), (0.5, 0.5))
+>>> read_labels(path)
+array([[0, 1],
+       [2, 2]], dtype=int32)
+"""
+
+from cellseg_monai.io.image import Image
+from cellseg_monai.io.label_files import read_labels, write_labels
+from cellseg_monai.io.read import read
+from cellseg_monai.io.registry import FORMATS, Format, readable_suffixes
+
+__all__ = ["FORMATS", "Format", "Image", "read", "read_labels", "readable_suffixes", "write_labels"]

@@ -1,0 +1,131 @@
+"""MetaImage, NRRD and DICOM, and 16-bit colour PNG, read with itk, with the axes put right."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import itk
+import numpy as np
+
+from cellseg_monai.errors import UnreadableImageError
+from cellseg_monai.io.axes import Stored, settle_axes
+from cellseg_monai.io.decoding import check_plausible_size, decoding
+from cellseg_monai.io.tiff_metadata import UM_PER_UNIT
+
+__all__ = ["load", "load_samples"]
+
+_LARGEST_RATIO = 1100.0  # deflate's
+_SCALARS = {
+    "unsigned_char": "UC",
+    "unsigned_short": "US",
+    "short": "SS",
+    "unsigned_int": "UI",
+    "int": "SI",
+    "unsigned_long": "UL",
+    "unsigned_long_long": "ULL",
+    "float": "F",
+    "double": "D",
+}
+_UM_PER_MM = 1000.0
+_DICOM_PHOTOMETRIC = "0028|0004"
+
+
+def load(path: Path, axes: str | None, *, indices: bool = False) -> Stored:
+    """Return the array as (Z,) Y, X (, samples).
+
+    The third axis of a MetaImage or NRRD is depth by definition, unless NRRD names it otherwise; that
+    of a DICOM with frames may be anything, and must be stated.
+
+    itk gives spacings without a unit. For DICOM it is mm by the standard; MetaImage and NRRD count only
+    where the file names the unit, because 0.3 may be mm or µm.
+    """
+    with decoding(path):
+        info = _read_information(path)
+        keys = info.GetMetaDataDictionary()
+        is_dicom = info.GetNameOfClass() == "GDCMImageIO"
+        if is_dicom and _entry(keys, _DICOM_PHOTOMETRIC) == "MONOCHROME1":
+            raise UnreadableImageError(path, "a DICOM in which low is bright", "save it as MONOCHROME2")
+        array = _read_array(path, info)
+        n_spatial = info.GetNumberOfDimensions()
+        if is_dicom and n_spatial == 3 and array.shape[0] == 1:
+            array, n_spatial = array[0], 2  # itk calls any DICOM a volume
+        stated: str | None = "ZYX"[-n_spatial:] if n_spatial in (2, 3) else None
+        if n_spatial == 3 and (is_dicom or not _is_depth(_entry(keys, "NRRD_kinds[2]"))):
+            stated = None
+        if info.GetNumberOfComponents() > 1 and stated:
+            stated += "S"
+        settled = settle_axes(path, array.shape, stated, axes)
+        unit = "mm" if is_dicom else _entry(keys, "ITK_VoxelUnits") or _entry(keys, "NRRD_units[0]")
+        return Stored(array, settled, _names(info), _pixel_size(info, unit))
+
+
+def load_samples(path: Path, axes: str | None, names: tuple[str, ...]) -> Stored:
+    """Return the array of a 2-D image as Y, X, samples."""
+    with decoding(path):
+        array = _read_array(path, _read_information(path))
+        return Stored(array, settle_axes(path, array.shape, "YXS"[: array.ndim], axes), names)
+
+
+def _read_information(path: Path) -> Any:
+    mode = itk.CommonEnums.IOFileMode_ReadMode
+    info = itk.ImageIOFactory.CreateImageIO(str(path), mode)
+    if info is None:
+        raise UnreadableImageError(path, "itk cannot read it", "it is damaged: copy or export it again")
+    info.SetFileName(str(path))
+    info.ReadImageInformation()
+    return info
+
+
+def _read_array(path: Path, info: Any) -> np.ndarray:
+    n_dimensions = info.GetNumberOfDimensions()
+    scalar = _SCALARS.get(info.GetComponentTypeAsString(info.GetComponentType()))
+    if scalar is None or not 2 <= n_dimensions <= 4:
+        kind = info.GetComponentTypeAsString(info.GetComponentType())
+        raise UnreadableImageError(
+            path,
+            f"{n_dimensions}-dimensional pixels of type {kind}, which itk's Python does not read",
+            "save it as TIFF",
+        )
+    n_values = info.GetNumberOfComponents()
+    for dimension in range(n_dimensions):
+        n_values *= info.GetDimensions(dimension)
+    check_plausible_size(
+        path,
+        n_values * info.GetComponentSize(),
+        largest_ratio=_LARGEST_RATIO,
+        file_bytes=_bytes_with_data(path),
+    )
+    container = itk.VectorImage if info.GetNumberOfComponents() > 1 else itk.Image
+    reader = itk.ImageFileReader[container[getattr(itk, scalar), n_dimensions]].New()
+    reader.SetFileName(str(path))
+    reader.SetImageIO(info)
+    reader.Update()
+    array: np.ndarray = itk.array_from_image(reader.GetOutput())
+    return array
+
+
+def _bytes_with_data(path: Path) -> int:
+    # .mhd and .nhdr are headers; the pixels lie in files of the same name beside them
+    return sum(p.stat().st_size for p in path.parent.iterdir() if p.stem == path.stem and p.is_file())
+
+
+def _entry(keys: Any, key: str) -> str:
+    return str(keys[key]).strip() if keys.HasKey(key) else ""
+
+
+def _is_depth(kind: str) -> bool:
+    return kind in ("", "domain", "space", "???", "none")
+
+
+def _names(info: Any) -> tuple[str, ...]:
+    kind = info.GetPixelTypeAsString(info.GetPixelType())
+    return {"rgb": ("red", "green", "blue"), "rgba": ("red", "green", "blue", "alpha")}.get(kind, ())
+
+
+def _pixel_size(info: Any, unit: str) -> tuple[float, float] | None:
+    um = UM_PER_UNIT.get(unit.lower())
+    height, width = info.GetSpacing(1), info.GetSpacing(0)
+    if um is None or (um == _UM_PER_MM and height == width == 1.0):  # itk's answer where there is none
+        return None
+    return height * um, width * um

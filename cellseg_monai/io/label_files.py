@@ -1,0 +1,121 @@
+"""Label images on disk: one integer an object, written so that no id ever wraps."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from os import PathLike, fspath
+from pathlib import Path
+
+import numpy as np
+
+from cellseg_monai.errors import UnreadableImageError
+from cellseg_monai.io.axes import arrange
+from cellseg_monai.io.registry import find_format
+
+__all__ = ["read_labels", "write_labels"]
+
+_UINT16_MAX, _UINT32_MAX = 2**16 - 1, 2**32 - 1
+_CLASSIC_TIFF_BYTES = 2**32 - 2**25  # what its 32-bit offsets reach, less room for the tags
+_UM_PER_CM = 10_000.0
+
+
+def read_labels(path: str | PathLike[str]) -> np.ndarray:
+    """Return a label image as (Y, X) int32, or int64 where an id exceeds int32.
+
+    Values are those that the file stores: of an image with a palette the indices, of a mask its 0 and
+    255 or 0 and 1.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        UnreadableImageError: if it cannot be read, is no single 2-D plane, or holds floating-point
+            numbers.
+    """
+    file = Path(fspath(path))
+    image = arrange(file, find_format(file).loader()(file, None, indices=True))
+    if image.axes != "CYX":
+        sizes = ", ".join(f"{n} {a}" for n, a in zip(image.pixels.shape, image.axes, strict=True))
+        raise UnreadableImageError(file, f"a stack ({sizes}) as a label image", "save each plane by itself")
+    if len(image.pixels) != 1:
+        raise UnreadableImageError(
+            file,
+            f"a label image with {len(image.pixels)} channels",
+            "give every object an integer of its own in one channel; a colour mask has to be decoded first",
+        )
+    labels = image.pixels[0]
+    if labels.dtype.kind == "f":
+        raise UnreadableImageError(
+            file, f"labels of type {labels.dtype}, which holds fractions", "save the labels as integers"
+        )
+    if labels.dtype == np.uint64 and int(labels.max()) > np.iinfo(np.int64).max:
+        raise UnreadableImageError(file, f"label {labels.max()} exceeds 64 bits", "relabel from 1 on")
+    fits = labels.dtype == bool or (
+        int(labels.max()) <= np.iinfo(np.int32).max and int(labels.min()) >= np.iinfo(np.int32).min
+    )
+    return labels.astype(np.int32 if fits else np.int64)
+
+
+def write_labels(
+    path: str | PathLike[str],
+    labels: np.ndarray,
+    *,
+    pixel_size_um: tuple[float, float] | None = None,
+    compression: str | None = "zlib",
+) -> None:
+    """Write a label image as TIFF: uint16, or uint32 if an id exceeds 65,535.
+
+    The file appears under its name only when it is complete: it is written beside it and renamed.
+
+    Args:
+        path: ends in .tif or .tiff; an existing file is replaced.
+        labels: (Y, X) integers from 0 to 4,294,967,295; 0 is background.
+        pixel_size_um: height and width of a pixel; `read` gives it back, and other programs find it
+            as resolution.
+        compression: name of a TIFF compression that tifffile knows and that loses nothing, or None.
+
+    Raises:
+        TypeError: if the labels are no integers.
+        ValueError: if they are not 2-D, empty, negative or too large, or if the suffix is not TIFF's.
+    """
+    import tifffile  # costs more than this whole package to import
+
+    file, labels = Path(fspath(path)), np.asarray(labels)
+    if file.suffix.lower() not in (".tif", ".tiff"):
+        raise ValueError(f"labels are written as TIFF; {file.name!r} must end in .tif or .tiff")
+    stored = _smallest(labels)
+    if pixel_size_um is not None and not all(np.isfinite(p) and p > 0 for p in pixel_size_um):
+        raise ValueError(f"pixel_size_um is {pixel_size_um}; it must be two positive lengths")
+    metadata: dict[str, object] = {"axes": "YX"}
+    resolution, unit = None, None
+    if pixel_size_um is not None:
+        height, width = map(float, pixel_size_um)
+        metadata["pixel_size_um"] = [height, width]
+        resolution, unit = (_UM_PER_CM / width, _UM_PER_CM / height), "CENTIMETER"
+    temporary = file.with_name(f".{file.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        tifffile.imwrite(
+            temporary,
+            stored,
+            photometric="minisblack",
+            compression=compression,
+            bigtiff=stored.nbytes > _CLASSIC_TIFF_BYTES,
+            metadata=metadata,
+            resolution=resolution,
+            resolutionunit=unit,
+        )
+        os.replace(temporary, file)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _smallest(labels: np.ndarray) -> np.ndarray:
+    if labels.dtype.kind not in "iu":
+        raise TypeError(f"labels are {labels.dtype}; they must be integers, one id an object")
+    if labels.ndim != 2 or labels.size == 0:
+        raise ValueError(f"labels have shape {labels.shape}; they must be (Y, X) and not empty")
+    lowest, highest = int(labels.min()), int(labels.max())
+    if lowest < 0:
+        raise ValueError(f"the lowest label is {lowest}; 0 is background and ids are positive")
+    if highest > _UINT32_MAX:
+        raise ValueError(f"the highest label is {highest}, above {_UINT32_MAX}; relabel from 1 on")
+    return labels.astype(np.uint16 if highest <= _UINT16_MAX else np.uint32)

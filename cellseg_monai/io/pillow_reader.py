@@ -1,0 +1,121 @@
+"""PNG, JPEG and BMP, read with Pillow; and the few TIFFs that only its libtiff decodes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import BmpImagePlugin, Image, JpegImagePlugin, PngImagePlugin, TiffImagePlugin
+from PIL.ImageFile import ImageFile
+
+from cellseg_monai.errors import UnreadableImageError
+from cellseg_monai.io.axes import Stored, settle_axes
+from cellseg_monai.io.decoding import check_plausible_size, decoding
+from cellseg_monai.io.palette import apply_palette
+
+__all__ = ["load", "load_tiff"]
+
+# The plugins are called directly. Image.open has a limit of its own, counted in pixels, that warns at
+# 9,500 × 9,500 and refuses at twice that: an everyday slide scan. Sizes are checked against the file.
+_PLUGINS: dict[bytes, type[ImageFile]] = {
+    b"\x89P": PngImagePlugin.PngImageFile,
+    b"\xff\xd8": JpegImagePlugin.JpegImageFile,
+    b"BM": BmpImagePlugin.BmpImageFile,
+}
+_LARGEST_RATIO = 1100.0  # deflate's, which is the largest of the three
+_CHANNELS = {
+    "RGB": ("red", "green", "blue"),
+    "RGBA": ("red", "green", "blue", "alpha"),
+    "RGBX": ("red", "green", "blue", "extra"),
+    "LA": ("gray", "alpha"),
+    "CMYK": ("cyan", "magenta", "yellow", "black"),
+}
+_GREY_MODES = {"1", "L", "I", "F", "I;16", "I;16B", "I;16L", "I;16N"}
+_PNG_GREY, _PNG_PALETTE = 0, 3
+
+
+def load(path: Path, axes: str | None, *, indices: bool = False) -> Stored:
+    """Return the pixels as Y, X or Y, X, samples."""
+    with decoding(path, Image.DecompressionBombError), path.open("rb") as stream:
+        plugin = _PLUGINS[stream.read(2)]
+        stream.seek(0)
+        depth, kind = _png_depth_and_kind(path) if plugin is PngImagePlugin.PngImageFile else (8, -1)
+        if depth == 16 and kind not in (_PNG_GREY, _PNG_PALETTE):
+            # Pillow cuts 16-bit colours to 8 without a word; itk reads them.
+            from cellseg_monai.io import itk_reader  # slow to import, and rarely needed
+
+            return itk_reader.load_samples(path, axes, _png_names(kind))
+        with plugin(stream) as image:
+            stored = _to_stored(path, image, axes, indices=indices)
+        if kind == _PNG_GREY and depth in (2, 4):
+            # Pillow spreads these over 0 to 255; undone, they are the stored values.
+            return Stored(stored.array // (255 // (2**depth - 1)), stored.axes)
+        return stored
+
+
+def load_tiff(path: Path, axes: str | None) -> Stored:
+    """Return the pixels of a TIFF that tifffile cannot decode: old JPEG, YCbCr without JPEG."""
+    with decoding(path), path.open("rb") as stream, TiffImagePlugin.TiffImageFile(stream) as image:
+        return _to_stored(path, image, axes, indices=False)
+
+
+def _to_stored(path: Path, image: ImageFile, axes: str | None, *, indices: bool) -> Stored:
+    n_frames = getattr(image, "n_frames", 1)
+    if n_frames > 1 and image.format in ("PNG", "TIFF"):  # the second frame of a JPEG is a preview
+        raise UnreadableImageError(
+            path, f"it is a series of {n_frames} images", "save each as its own file, or all as OME-TIFF"
+        )
+    width, height = image.size
+    n_samples = len(image.getbands())
+    check_plausible_size(
+        path,
+        width * height * n_samples * 2,
+        largest_ratio=2 * _LARGEST_RATIO,
+        file_bytes=path.stat().st_size,
+    )
+    names: tuple[str, ...] = ()
+    shape: tuple[int, ...] = (height, width)
+    if image.mode == "P" and not indices:
+        array, is_colour = apply_palette(np.asarray(image), _palette(image))
+        if is_colour:
+            names, shape = _CHANNELS["RGBA" if array.shape[-1] == 4 else "RGB"], array.shape
+    elif image.mode == "P" or image.mode in _GREY_MODES:
+        array = np.asarray(image)
+    elif image.mode in _CHANNELS:
+        array, names = np.asarray(image), _CHANNELS[image.mode]
+        shape = array.shape
+    else:
+        raise UnreadableImageError(path, f"pixels of Pillow's mode {image.mode!r}", "save it as grey or RGB")
+    settled = settle_axes(path, shape, "YXS"[: len(shape)], axes)
+    return Stored(array, settled, names)
+
+
+def _palette(image: ImageFile) -> np.ndarray:
+    assert image.palette is not None
+    mode = image.palette.mode
+    colours = np.frombuffer(image.palette.getdata()[1], np.uint8).reshape(-1, len(mode))
+    if mode.startswith("BGR"):
+        colours = colours[:, [2, 1, 0]]
+    colours = colours[:, :4] if mode == "RGBA" else colours[:, :3]
+    transparency = image.info.get("transparency")
+    if transparency is None:
+        return colours
+    alpha: np.ndarray = np.full((len(colours), 1), 255, np.uint8)
+    if isinstance(transparency, bytes):
+        values = np.frombuffer(transparency, np.uint8)[: len(alpha)]
+        alpha[: len(values), 0] = values
+    else:
+        alpha[int(transparency)] = 0
+    return np.hstack([colours[:, :3], alpha])
+
+
+def _png_depth_and_kind(path: Path) -> tuple[int, int]:
+    with path.open("rb") as stream:
+        head = stream.read(26)
+    if len(head) < 26 or head[12:16] != b"IHDR":
+        raise UnreadableImageError(path, "its PNG header is broken", "copy or export it again")
+    return head[24], head[25]
+
+
+def _png_names(kind: int) -> tuple[str, ...]:
+    return {2: _CHANNELS["RGB"], 4: _CHANNELS["LA"], 6: _CHANNELS["RGBA"]}.get(kind, ())

@@ -1,0 +1,47 @@
+"""The one way in: any known file to pixels in C, Y, X order."""
+
+from __future__ import annotations
+
+from os import PathLike, fspath
+from pathlib import Path
+
+from cellseg_monai.io.axes import arrange
+from cellseg_monai.io.image import Image
+from cellseg_monai.io.registry import find_format
+
+__all__ = ["read"]
+
+
+def read(path: str | PathLike[str], axes: str | None = None) -> Image:
+    """Return the image of a file, with its axes in the order (T, P, Z,) C, Y, X.
+
+    Values are those that the file stores, of the type that it stores, with three exceptions that
+    depend on what a file is for:
+
+    - **Palette.** Where a microscopy program wrote the file (ImageJ, OME, LSM, ...), the palette is a
+      look-up table for display, and the stored values, which are what was measured or a label, are
+      returned. In any other file the palette is the picture: colours come back as red, green, blue,
+      and a palette of greys as one channel. (`read_labels` always returns the stored values.)
+    - **Min-is-white.** Likewise: kept as stored in files of microscopy programs, where it is a display
+      setting; in any other file inverted within its bit depth, so that bright is high.
+    - **Sub-8-bit PNG** greys are the stored values (0 to 15 for 4 bit), as in TIFF.
+
+    Alpha is a channel of its own, named "alpha". Orientation marks (EXIF) are not applied, so that an
+    image and its label image, which rarely has the mark, keep lying on each other. Pixel sizes come from
+    OME, ImageJ, LSM and DICOM, from MetaImage and NRRD where they name the unit, and from what
+    `write_labels` wrote; the resolution of other TIFF, PNG and JPEG files is for printing and is ignored.
+
+    Args:
+        path: a file of one of `readable_suffixes()`; what its first bytes say wins over its name.
+        axes: the axes of the array as the file stores it, such as "ZYX" or "YXC", one letter of
+            T, P, Z, C, Y, X a dimension; they win over what the file says. Needed for stacks of which
+            the file says nothing, and for .npy of three and more dimensions.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        UnreadableImageError: if the file is damaged or of an unknown kind, if nobody states its axes, or
+            if `axes` does not fit it. The message says what to do.
+    """
+    file = Path(fspath(path))
+    stored = find_format(file).loader()(file, axes, indices=False)
+    return arrange(file, stored)

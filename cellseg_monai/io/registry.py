@@ -1,0 +1,106 @@
+"""The formats that can be read: one line each, and how a file is told from another."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from cellseg_monai.errors import UnreadableImageError
+from cellseg_monai.io.axes import Stored
+
+__all__ = ["FORMATS", "Format", "Loader", "find_format", "readable_suffixes"]
+
+Loader = Callable[..., Stored]
+"""`load(path, axes, *, indices) -> Stored`: see docs of `Format`."""
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format that `read` knows.
+
+    Args:
+        name: for messages.
+        suffixes: lower case, with the dot.
+        starts: (offset, bytes) pairs, any of which tells the format; empty if nothing does, so that
+            the suffix decides alone.
+        backend: module of this package that has `load(path, axes, *, indices) -> Stored`: it settles
+            the axes with `settle_axes` and returns the values as stored. With `indices`, an image with
+            a palette comes back as its indices. Imported when the first such file is read.
+    """
+
+    name: str
+    suffixes: tuple[str, ...]
+    starts: tuple[tuple[int, bytes], ...]
+    backend: str
+
+    def matches(self, head: bytes) -> bool:
+        """Tell whether a file that begins with `head` is of this format."""
+        return any(head[at : at + len(magic)] == magic for at, magic in self.starts)
+
+    def loader(self) -> Loader:
+        """Return the backend's `load`, importing the backend at the first call."""
+        return cast(Loader, importlib.import_module(f"cellseg_monai.io.{self.backend}").load)
+
+
+_TIFF = tuple((0, magic) for magic in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"))
+
+FORMATS: tuple[Format, ...] = (
+    Format("TIFF", (".tif", ".tiff", ".lsm", ".stk", ".tf8", ".btf"), _TIFF, "tiff_reader"),
+    Format("PNG", (".png",), ((0, b"\x89PNG\r\n\x1a\n"),), "pillow_reader"),
+    Format("JPEG", (".jpg", ".jpeg"), ((0, b"\xff\xd8\xff"),), "pillow_reader"),
+    Format("BMP", (".bmp",), ((0, b"BM"),), "pillow_reader"),
+    Format("NumPy", (".npy",), ((0, b"\x93NUMPY"),), "npy_reader"),
+    Format("NRRD", (".nrrd", ".nhdr"), ((0, b"NRRD0"),), "itk_reader"),
+    Format("DICOM", (".dcm",), ((128, b"DICM"),), "itk_reader"),
+    Format("MetaImage", (".mha", ".mhd"), (), "itk_reader"),
+)
+"""Every format, strongest mark first. A new one is a line here, a backend, and its contract test."""
+
+HEAD_BYTES = 132
+
+
+def readable_suffixes() -> tuple[str, ...]:
+    """Return the suffixes that `read` knows, lower case, sorted.
+
+    >>> ".tif" in readable_suffixes()
+    True
+    """
+    return tuple(sorted(suffix for known in FORMATS for suffix in known.suffixes))
+
+
+def find_format(path: Path) -> Format:
+    """Return the format of a file: what its first bytes say, or else its suffix.
+
+    The bytes win, because names lie: a PNG called .tif is read as the PNG that it is.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        UnreadableImageError: if it is a folder, empty, or of no format known here.
+    """
+    if path.is_dir():
+        raise UnreadableImageError(path, "it is a folder", "pass one image file of it")
+    with path.open("rb") as stream:
+        head = stream.read(HEAD_BYTES)
+    if not head:
+        raise UnreadableImageError(path, "the file is empty", "copy or export it again")
+    for known in FORMATS:
+        if known.matches(head):
+            return known
+    suffix = path.suffix.lower()
+    for known in FORMATS:
+        if suffix in known.suffixes:
+            if not known.starts:
+                return known
+            raise UnreadableImageError(
+                path,
+                f"it is called {suffix} and is no {known.name} (it begins with {head[:8]!r})",
+                "it is damaged or misnamed: look at it with the program that made it",
+            )
+    raise UnreadableImageError(
+        path,
+        f"files of type {suffix!r} are not known (it begins with {head[:8]!r})",
+        f"export it as TIFF; known are {' '.join(readable_suffixes())}",
+    )

@@ -1,0 +1,135 @@
+"""Pixel sizes and channel names out of OME, ImageJ, LSM and our own TIFF metadata."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+from xml.etree import ElementTree
+
+import tifffile
+
+__all__ = ["UM_PER_UNIT", "channel_names", "pixel_size_um"]
+
+UM_PER_UNIT = {
+    "m": 1e6,
+    "dm": 1e5,
+    "cm": 1e4,
+    "mm": 1e3,
+    "um": 1.0,
+    "\N{MICRO SIGN}m": 1.0,
+    "\N{GREEK SMALL LETTER MU}m": 1.0,
+    "\\u00b5m": 1.0,  # ImageJ writes the micro sign as an escape
+    "micron": 1.0,
+    "microns": 1.0,
+    "micrometer": 1.0,
+    "micrometre": 1.0,
+    "nm": 1e-3,
+    "pm": 1e-6,
+    "\N{ANGSTROM SIGN}".lower(): 1e-4,
+    "in": 25_400.0,
+    "inch": 25_400.0,
+}
+"""Micrometres in a unit of length, by its lower-case name. "pixel" is not one."""
+
+_RGB, _SEPARATED, _YCBCR, _MINISBLACK = 2, 5, 6, 1
+_ALPHAS = {1, 2}  # premultiplied or not
+_COLOURS = {
+    _RGB: ("red", "green", "blue"),
+    _YCBCR: ("red", "green", "blue"),
+    _SEPARATED: ("cyan", "magenta", "yellow", "black"),
+    _MINISBLACK: ("gray",),
+}
+
+
+def pixel_size_um(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> tuple[float, float] | None:
+    """Return height and width of a pixel in µm, or None if the file does not say."""
+    if tif.is_ome:
+        return _ome_pixel_size(tif, series)
+    if tif.is_imagej:
+        return _imagej_pixel_size(tif)
+    if tif.is_lsm and tif.lsm_metadata:
+        size = tif.lsm_metadata
+        return _checked(_times(size.get("VoxelSizeY"), 1e6), _times(size.get("VoxelSizeX"), 1e6))
+    if tif.is_shaped and tif.shaped_metadata:
+        own = tif.shaped_metadata[0].get("pixel_size_um")
+        return _checked(*own) if isinstance(own, list | tuple) and len(own) == 2 else None
+    return None
+
+
+def channel_names(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> tuple[str, ...]:
+    """Return the names of the channels, or of the colours of a pixel; empty if there are none."""
+    sizes = dict(zip(series.axes, series.shape, strict=True))
+    count = sizes.get("C", 1)
+    if "S" in sizes:
+        return _sample_names(series.keyframe) if count == 1 else ()
+    if tif.is_ome:
+        image = _ome_image(tif, series)
+        found = image.iterfind("{*}Pixels/{*}Channel") if image is not None else iter(())
+        names = [channel.get("Name") or "" for channel in found]
+    elif tif.is_imagej:
+        labels = (tif.imagej_metadata or {}).get("Labels") or []
+        names = [str(label) for label in labels] if isinstance(labels, list | tuple) else []
+    elif tif.is_lsm:
+        colours = (tif.lsm_metadata or {}).get("ChannelColors") or {}
+        names = [str(name) for name in colours.get("ColorNames", ())]
+    else:
+        names = []
+    return tuple(names) if len(names) == count and all(names) else ()
+
+
+def _sample_names(page: tifffile.TiffPage) -> tuple[str, ...]:
+    colours = _COLOURS.get(int(page.photometric), ())
+    extra = tuple("alpha" if int(kind) in _ALPHAS else "extra" for kind in page.extrasamples)
+    if colours == ("gray",) and "alpha" not in extra:
+        return ()  # channels that a writer put side by side; nothing says what they are
+    names = colours + extra
+    return names if len(names) == page.samplesperpixel else ()
+
+
+def _ome_image(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> ElementTree.Element | None:
+    try:
+        root = ElementTree.fromstring(tif.ome_metadata or "")
+    except ElementTree.ParseError:
+        return None
+    images = root.findall("{*}Image")
+    index = next((i for i, s in enumerate(tif.series) if s is series), 0)
+    return images[index] if index < len(images) else None
+
+
+def _ome_pixel_size(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> tuple[float, float] | None:
+    image = _ome_image(tif, series)
+    pixels = image.find("{*}Pixels") if image is not None else None
+    if pixels is None:
+        return None
+    sizes = []
+    for axis in "YX":
+        unit = pixels.get(f"PhysicalSize{axis}Unit", "\N{MICRO SIGN}m")
+        sizes.append(_times(pixels.get(f"PhysicalSize{axis}"), UM_PER_UNIT.get(unit.lower())))
+    return _checked(*sizes)
+
+
+def _imagej_pixel_size(tif: tifffile.TiffFile) -> tuple[float, float] | None:
+    unit = str((tif.imagej_metadata or {}).get("unit", "")).strip().lower()
+    sizes = []
+    for tag in ("YResolution", "XResolution"):
+        value = tif.pages.first.tags.valueof(tag)  # pixels a unit, as a fraction
+        if not isinstance(value, tuple) or len(value) != 2 or not value[0]:
+            return None
+        sizes.append(_times(value[1] / value[0], UM_PER_UNIT.get(unit)))
+    return _checked(*sizes)
+
+
+def _times(value: Any, factor: float | None) -> float | None:
+    if value is None or factor is None:
+        return None
+    try:
+        return float(value) * factor
+    except (TypeError, ValueError):
+        return None
+
+
+def _checked(height: Any, width: Any) -> tuple[float, float] | None:
+    for value in (height, width):
+        if not isinstance(value, int | float) or not math.isfinite(value) or value <= 0:
+            return None
+    return float(height), float(width)

@@ -1,0 +1,125 @@
+"""TIFF and its dialects (OME, ImageJ, BigTIFF, LSM, ...), read with tifffile."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import tifffile
+
+from cellseg_monai.errors import UnreadableImageError
+from cellseg_monai.io import pillow_reader
+from cellseg_monai.io.axes import Stored, settle_axes
+from cellseg_monai.io.decoding import decoding
+from cellseg_monai.io.palette import apply_palette
+from cellseg_monai.io.tiff_checks import check_page_chain, check_segments, check_size
+from cellseg_monai.io.tiff_metadata import channel_names, pixel_size_um
+
+__all__ = ["load"]
+
+# What tifffile logs is either checked below or of no consequence; whoever wants it can still listen.
+logging.getLogger("tifffile").addHandler(logging.NullHandler())
+
+_MINISWHITE, _PALETTE, _YCBCR = 0, 3, 6
+_OLD_JPEG = 6
+_JPEG_KINDS = {7, 33007, 34892}  # tifffile has these decoded to RGB
+_UNSTATED = "IQ"  # tifffile's letters for "pages" and "unknown"
+_SLIDE_KINDS = {"svs", "ndpi", "scn", "bif", "philips", "ventana", "qpi"}
+
+
+def load(path: Path, axes: str | None, *, indices: bool = False) -> Stored:
+    """Return the array of the file's one image, or of its positions if they are alike.
+
+    Raises:
+        UnreadableImageError: also where tifffile would fill what is missing with zeros.
+    """
+    with decoding(path, tifffile.TiffFileError), tifffile.TiffFile(path) as tif:
+        check_page_chain(path, tif)
+        chosen = _choose_series(path, tif)
+        first, page = chosen[0], chosen[0].keyframe
+        if page.compression == _OLD_JPEG or (page.photometric == _YCBCR and page.compression not in _JPEG_KINDS):
+            return pillow_reader.load_tiff(path, axes)  # libtiff decodes these, tifffile does not
+        _check_type(path, page)
+        for series in chosen:
+            check_size(path, tif, series)
+        positions = len(chosen) > 1
+        shape = (len(chosen),) * positions + tuple(first.shape)
+        stated = "P" * positions + first.axes
+        if "P" in first.axes and positions:
+            stated = stated.replace("P", "Q", 1)
+        settled = settle_axes(path, shape, stated, axes, what=_describe(first))
+        for series in chosen:
+            check_segments(path, series)
+        arrays = [series.asarray() for series in chosen]
+        array = np.stack(arrays) if positions else arrays[0].reshape(shape)
+        if not _is_for_display(tif, first):
+            array, settled = _as_shown(path, page, array, settled, indices=indices)
+        names = channel_names(tif, first)
+        return Stored(array, settled, names, pixel_size_um(tif, first))
+
+
+def _choose_series(path: Path, tif: tifffile.TiffFile) -> list[tifffile.TiffPageSeries]:
+    series = [s for s in tif.series if s.size]
+    if series and series[0].kind in _SLIDE_KINDS:
+        return series[:1]  # the others are a thumbnail, the slide's label and an overview
+    whole = [s for s in series if not (s.keyframe.is_reduced or s.keyframe.is_mask)] or series[:1]
+    if not whole:
+        raise UnreadableImageError(path, "it has no image in it", "copy or export it again")
+    if any((s.shape, s.axes, s.dtype) != (whole[0].shape, whole[0].axes, whole[0].dtype) for s in whole):
+        sizes = ", ".join(f"{s.axes} {' × '.join(map(str, s.shape))}" for s in whole[:4])
+        raise UnreadableImageError(
+            path, f"it holds {len(whole)} images of different kinds ({sizes})", "save each as its own file"
+        )
+    return whole
+
+
+def _check_type(path: Path, page: tifffile.TiffPage) -> None:
+    if page.dtype is None or page.dtype.kind not in "buif":
+        raise UnreadableImageError(
+            path,
+            f"pixels of {page.bitspersample} bits in sample format {page.sampleformat}",
+            "save real numbers of at most 64 bits",
+        )
+
+
+def _describe(series: tifffile.TiffPageSeries) -> str:
+    unstated = [n for axis, n in zip(series.axes, series.shape, strict=True) if axis in _UNSTATED]
+    plane = [n for axis, n in zip(series.axes, series.shape, strict=True) if axis in "YX"]
+    if len(unstated) != 1 or len(plane) != 2:
+        return ""
+    return f"{unstated[0]} pages of {plane[0]} × {plane[1]}"
+
+
+def _is_for_display(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> bool:
+    """Whether palette and min-is-white are a display setting, the stored values what was measured."""
+    return tif.is_imagej or tif.is_ome or series.kind not in {"uniform", "generic"}
+
+
+def _as_shown(
+    path: Path, page: tifffile.TiffPage, array: np.ndarray, axes: str, *, indices: bool
+) -> tuple[np.ndarray, str]:
+    if page.photometric == _PALETTE and not indices:
+        if page.colormap is None or page.samplesperpixel != 1:
+            raise UnreadableImageError(path, "its palette is missing or broken", "save it as RGB or grey")
+        array, is_colour = apply_palette(array, _smallest(page.colormap.T))
+        if is_colour:
+            axes += "S"
+    elif page.photometric == _MINISWHITE and page.samplesperpixel == 1:
+        if array.dtype == bool:
+            array = ~array
+        elif array.dtype.kind == "u":
+            array = array.dtype.type(2**page.bitspersample - 1) - array
+        else:
+            raise UnreadableImageError(
+                path, f"{array.dtype} pixels marked as min-is-white", "save them as min-is-black"
+            )
+    return array, axes
+
+
+def _smallest(palette: np.ndarray) -> np.ndarray:
+    # TIFF palettes have 16 bits. Writers fill them from 8 bits as v·257 or v·256: those are 8-bit
+    # colours. Any other palette keeps its 16 bits.
+    if not (palette % 257).any() or not (palette % 256).any():
+        return (palette >> 8).astype(np.uint8)
+    return palette.astype(np.uint16)
