@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from cellseg_monai.atomic import replacing
 from cellseg_monai.errors import BundleError
 
 __all__ = ["read_settings", "settings_from_mapping", "write_settings"]
@@ -59,9 +60,7 @@ def read_settings(kind: type[Settings], path: str | os.PathLike[str]) -> Setting
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise BundleError(
-            f"no {path.name} at {path}: is bundle_root right? pass --bundle_root PATH"
-        ) from error
+        raise BundleError(f"no {path.name} at {path}: is bundle_root right? pass --bundle_root PATH") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise BundleError(f"{path}: not a JSON file ({error}); put it right or restore it") from error
     if not isinstance(values, dict):
@@ -81,8 +80,6 @@ def write_settings(settings: object, path: str | os.PathLike[str]) -> None:
         settings: a dataclass instance.
         path: the file; an existing one is replaced.
     """
-    path = Path(path)
     values = dataclasses.asdict(settings)  # type: ignore[call-overload]
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    aside.write_text(json.dumps(values, indent=4) + "\n", encoding="utf-8")
-    aside.replace(path)
+    with replacing(path) as aside:
+        aside.write_text(json.dumps(values, indent=4) + "\n", encoding="utf-8")

@@ -1,0 +1,13 @@
+"""MONAI transforms over the numpy functions of io, pixels and labels, for the configs of bundles.
+
+Items stay plain: tensors, strings and arrays, no `MetaTensor`. Augmentation is MONAI's own; the list
+that the bundles share is `bundles/recipes/augmentation.json`.
+"""
+
+from cellseg_monai.transforms.load import LoadMicroscopyd
+from cellseg_monai.transforms.postprocess import ForegroundMaskd
+from cellseg_monai.transforms.prepare import PreparePixelsd
+from cellseg_monai.transforms.save import SaveLabelsd
+from cellseg_monai.transforms.targets import ForegroundTargetd
+
+__all__ = ["ForegroundMaskd", "ForegroundTargetd", "LoadMicroscopyd", "PreparePixelsd", "SaveLabelsd"]

@@ -1,0 +1,117 @@
+"""From the paths of a data list to pixels."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import numpy as np
+from monai.transforms import Transform
+
+from cellseg_monai.errors import DatasetError, UnreadableImageError
+from cellseg_monai.io import read, read_labels
+from cellseg_monai.labels import relabel_sequential
+
+__all__ = ["LoadMicroscopyd"]
+
+# MONAI resamples labels as float32, which tells whole numbers apart up to here.
+_LARGEST_ID = 2**24
+
+
+class LoadMicroscopyd(Transform):
+    """Read the image and the label image that an item names.
+
+    MONAI's `LoadImaged` gives pixels by (W, H), and falls back silently to another reader where the one
+    asked for fails; hence this one, on `io.read`. `PreparePixelsd` comes next.
+
+    An item comes as `{"image": path, "label": path, ...}` and goes with these changed or added:
+
+    - `image`: CYX array of the file's own dtype.
+    - `label`: int32 1×Y×X array of ids, 0 is background; renumbered where ids exceed 2**24, which
+      resampling in float32 would confuse.
+    - `image_path`, `label_path`: the paths.
+    - `image_shape`: int64 (Y, X) of the file, so that results go back into the image's own frame.
+    - `image_pixel_size_um`: float64 (y, x), µm per pixel of the file; NaN where unknown, as batches
+      cannot be made of None.
+    - `image_channel_names`: a tuple, empty where unknown; `PreparePixelsd` uses it up.
+
+    Args:
+        image_key: the key of the image's path.
+        label_key: the key of the label's path; None: labels are not read.
+        allow_missing_label: whether items may come without a label.
+        axes: the axes of the image files, such as "YXC", where they do not state them; see `io.read`.
+
+    Raises:
+        UnreadableImageError: from the call: a file that cannot be read, or a stack.
+        DatasetError: from the call: no image, no label, or a label of another size than its image; the
+            message names the files.
+    """
+
+    def __init__(
+        self,
+        image_key: str = "image",
+        label_key: str | None = "label",
+        *,
+        allow_missing_label: bool = False,
+        axes: str | None = None,
+    ) -> None:
+        self.image_key, self.label_key = image_key, label_key
+        self.allow_missing_label = allow_missing_label
+        self.axes = axes
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """The item with its files read."""
+        item = dict(data)
+        image_path = _path(item, self.image_key)
+        if image_path is None:
+            raise DatasetError(f"item {item} has no {self.image_key!r}; name the image file in the data list")
+        self._load_image(item, image_path)
+        if self.label_key is None:
+            return item
+        label_path = _path(item, self.label_key)
+        if label_path is not None:
+            self._load_label(item, self.label_key, label_path)
+        elif not self.allow_missing_label:
+            raise DatasetError(
+                f"{image_path}: the item has no {self.label_key!r}; name the label file in the data list, "
+                "or set allow_missing_label where none is needed"
+            )
+        return item
+
+    def _load_image(self, item: dict[Hashable, Any], path: str) -> None:
+        image = read(path, axes=self.axes)
+        if image.axes != "CYX":
+            sizes = ", ".join(f"{a} {n}" for a, n in zip(image.axes, image.pixels.shape, strict=True))
+            remedy = "write its planes to files of their own"
+            raise UnreadableImageError(path, f"is a stack ({sizes}), but one plane was expected", remedy)
+        key = self.image_key
+        item[key] = image.pixels
+        item[f"{key}_path"] = path
+        item[f"{key}_shape"] = np.array(image.pixels.shape[1:], dtype=np.int64)
+        item[f"{key}_pixel_size_um"] = np.array(image.pixel_size_um or (np.nan, np.nan), dtype=np.float64)
+        item[f"{key}_channel_names"] = image.channel_names
+
+    def _load_label(self, item: dict[Hashable, Any], key: str, path: str) -> None:
+        labels = read_labels(path)
+        image_shape = tuple(item[f"{self.image_key}_shape"].tolist())
+        if labels.shape != image_shape:
+            raise DatasetError(
+                f"image {item[f'{self.image_key}_path']} has shape {image_shape} (Y, X), "
+                f"but its label {path} has {labels.shape}; pair each image with its own label"
+            )
+        if labels.size and labels.max() > _LARGEST_ID:
+            labels = relabel_sequential(labels)
+        item[key] = labels.astype(np.int32, copy=False)[np.newaxis]
+        item[f"{key}_path"] = path
+
+
+def _path(item: Mapping[Hashable, Any], key: str) -> str | None:
+    value = item.get(key)
+    if value is None:
+        return None
+    if not isinstance(value, (str, os.PathLike)):
+        raise DatasetError(
+            f"item[{key!r}] is a {type(value).__name__}, but a path was expected; LoadMicroscopyd goes first"
+        )
+    return os.fspath(value)
