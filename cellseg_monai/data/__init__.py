@@ -1,0 +1,35 @@
+"""Data sets: synthetic images with exact labels, the folder convention, splits, and a check of all faults.
+
+Layout of a data set: see `cellseg_monai.data.layout`. Datalists: see `cellseg_monai.data.datalist`.
+"""
+
+from cellseg_monai.data.datalist import load_datalist, write_datalist
+from cellseg_monai.data.faults import Fault, format_faults
+from cellseg_monai.data.items import image_items, section_items
+from cellseg_monai.data.layout import find_pairs, list_images
+from cellseg_monai.data.lint import check_dataset
+from cellseg_monai.data.sample import sample_dataset, write_sample_dataset
+from cellseg_monai.data.split import Datalist, Item, split_dataset
+from cellseg_monai.data.synthetic_cells import phase_cells
+from cellseg_monai.data.synthetic_nuclei import nuclei
+from cellseg_monai.data.synthetic_shapes import SyntheticImage
+
+__all__ = [
+    "Datalist",
+    "Fault",
+    "Item",
+    "SyntheticImage",
+    "check_dataset",
+    "find_pairs",
+    "format_faults",
+    "image_items",
+    "list_images",
+    "load_datalist",
+    "nuclei",
+    "phase_cells",
+    "sample_dataset",
+    "section_items",
+    "split_dataset",
+    "write_datalist",
+    "write_sample_dataset",
+]

@@ -1,0 +1,230 @@
+"""Which images are for training, validation and test: `datalist.json`, `index.csv`, or a seeded split.
+
+A datalist is the JSON file that MONAI calls by that name:
+
+    {"training":   [{"image": "images/a.tif", "label": "labels/a.tif", "group": "plate1"}, ...],
+     "validation": [...],
+     "test":       [...]}
+
+Paths are relative to the folder of the JSON file, with "/". They may lead out of it ("../"), and may be
+absolute, so that a list can lie beside a run and point into a read-only data set; `write_datalist` writes
+relative paths wherever the system has one.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from cellseg_monai.atomic import replacing
+from cellseg_monai.data.faults import Fault, dataset_error, place_of
+from cellseg_monai.data.layout import scan, stem_of
+from cellseg_monai.data.split import SECTIONS, Datalist, Item, item_of, split_dataset, split_groups
+from cellseg_monai.errors import DatasetError
+
+__all__ = ["DATALIST_NAME", "Gathered", "gather", "load_datalist", "write_datalist"]
+
+DATALIST_NAME = "datalist.json"
+INDEX_NAME = "index.csv"
+
+_SECTION_NAMES = {"train": "training", "val": "validation", "valid": "validation"}
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """The sections of a data set, where they come from, and what is wrong with them."""
+
+    sections: Datalist
+    source: Literal["datalist", "index", "split"]
+    faults: list[Fault]
+
+
+def load_datalist(dataset_dir: str | Path, datalist: str | Path | None = None, *, seed: int = 0) -> Datalist:
+    """The items of training, validation and test.
+
+    They come from the first of these that there is:
+
+    1. the file `datalist`;
+    2. `<dataset_dir>/datalist.json`;
+    3. `<dataset_dir>/index.csv` with the columns `image_id` (a stem of `images/`), `split` and perhaps
+       `group`. Rows of the split `train` are for training. Where there are both `val` and `test`, each is
+       what it is called; where there is only one of the two, it is the held-out test, and about 15 % of the
+       training groups become validation;
+    4. a split of `images/` in 70, 15 and 15 %, see `split_dataset`.
+
+    The sections in 3 and 4 are chosen by `seed` and the names of the groups alone, so that they are the
+    same on every machine, whatever order the files are listed in.
+
+    Args:
+        dataset_dir: the data set.
+        datalist: a JSON file to use instead of what the data set has; its paths are relative to itself.
+        seed: of the split, where one is made.
+
+    Returns:
+        For each of "training", "validation" and "test" (any may be empty) a list of items: `image` and
+        `label` are absolute paths, `label` is absent if there is none, `group` names what stays together.
+
+    Raises:
+        DatasetError: files named are not there, a group or an image is in two sections, or the list is
+            malformed; the message lists all faults.
+    """
+    gathered = gather(dataset_dir, datalist, seed=seed)
+    if gathered.faults:
+        raise dataset_error(Path(dataset_dir), gathered.faults)
+    return gathered.sections
+
+
+def gather(dataset_dir: str | Path, datalist: str | Path | None = None, *, seed: int = 0) -> Gathered:
+    """Like `load_datalist`, but the faults come back beside what could be read."""
+    dataset = Path(dataset_dir).absolute()
+    if not dataset.is_dir():
+        raise DatasetError(f"{dataset}: no such folder; pass the folder of a data set")
+    listed = Path(datalist).absolute() if datalist is not None else dataset / DATALIST_NAME
+    if datalist is not None or listed.is_file():
+        sections, faults = _from_json(listed, dataset)
+        return Gathered(sections, "datalist", sorted(faults + _straddling(sections, listed, dataset)))
+    rows = _index_rows(dataset / INDEX_NAME)
+    if rows is not None:
+        sections, faults = _from_index(rows, dataset, seed)
+        index = dataset / INDEX_NAME
+        return Gathered(sections, "index", sorted(faults + _straddling(sections, index, dataset)))
+    return Gathered(split_dataset(dataset, seed=seed), "split", [])
+
+
+def write_datalist(path: str | Path, datalist: Datalist) -> None:
+    """Write a datalist as JSON, its paths relative to the folder of the file.
+
+    The file is there whole or not at all.
+
+    Args:
+        path: the file to write; one that is there is replaced.
+        datalist: sections of items, as `load_datalist` returns them; relative paths count from the folder
+            of `path`.
+    """
+    path = Path(path)
+    base = path.absolute().parent
+    content = {
+        section: [
+            {key: _relative(value, base) if key in ("image", "label") else value for key, value in item.items()}
+            for item in datalist.get(section, [])
+        ]
+        for section in SECTIONS
+    }
+    with replacing(path) as aside:
+        aside.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _relative(path: str, base: Path) -> str:
+    try:
+        return Path(os.path.relpath(base / path, base)).as_posix()
+    except ValueError:  # another drive of Windows, to which no relative path leads
+        return Path(path).as_posix()
+
+
+def _from_json(path: Path, dataset: Path) -> tuple[Datalist, list[Fault]]:
+    sections: Datalist = {section: [] for section in SECTIONS}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise DatasetError(f"{path}: no such datalist; write one with `cellseg data split`") from None
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise DatasetError(f"{path}: not a JSON file ({error}); write it again") from error
+    place = place_of(path, dataset)
+    if not isinstance(content, dict) or not any(section in content for section in SECTIONS):
+        message = f"expected an object with the lists {', '.join(SECTIONS)}; write it again"
+        return sections, [Fault(place, "datalist", message)]
+    faults = []
+    for section in SECTIONS:
+        entries = content.get(section, [])
+        if not isinstance(entries, list):
+            faults.append(Fault(place, "datalist", f"{section} is no list of items"))
+            continue
+        for number, entry in enumerate(entries):
+            where = f"{section}[{number}]"
+            if not isinstance(entry, dict) or not isinstance(entry.get("image"), str):
+                faults.append(Fault(place, "datalist", f'{where} has no "image" with a path'))
+                continue
+            item, missing = _resolve(entry, path.parent)
+            sections[section].append(item)
+            for key in missing:
+                message = f"{where}: there is no {key} {entry[key]!r}; put it there, or list what there is"
+                faults.append(Fault(place, "missing-file", message))
+    return sections, faults
+
+
+def _resolve(entry: dict, base: Path) -> tuple[Item, list[str]]:
+    """The item with absolute paths, and which of its files are not there."""
+    item, missing = {}, []
+    for key in ("image", "label"):
+        if isinstance(entry.get(key), str):
+            item[key] = os.path.normpath(base / entry[key])
+            if not Path(item[key]).is_file():
+                missing.append(key)
+    item["group"] = str(entry.get("group", entry["image"]))
+    return item, missing
+
+
+def _index_rows(path: Path) -> list[dict[str, str]] | None:
+    """The rows of an index that names splits; None if there is none, or it is about something else."""
+    if not path.is_file():
+        return None
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.DictReader(file)
+        if not {"split", "image_id"} <= set(reader.fieldnames or ()):
+            return None
+        return list(reader)
+
+
+def _from_index(rows: list[dict[str, str]], dataset: Path, seed: int) -> tuple[Datalist, list[Fault]]:
+    sections: Datalist = {section: [] for section in SECTIONS}
+    layout = scan(dataset)
+    faults = layout.repeated_faults()
+    for number, row in enumerate(rows, start=2):
+        name, split = row["image_id"] or "", (row["split"] or "").strip().lower()
+        section = _SECTION_NAMES.get(split, split)
+        stem = name if name in layout.images else stem_of(name)
+        if section not in SECTIONS:
+            message = f"line {number}: the split of {name!r} is {split!r}; expected train, val or test"
+            faults.append(Fault(INDEX_NAME, "datalist", message))
+        elif stem not in layout.images:
+            message = f"line {number}: there is no image {name!r} in images/; put it there, or drop the line"
+            faults.append(Fault(INDEX_NAME, "missing-file", message))
+        else:
+            sections[section].append(item_of(layout, stem, row.get("group") or stem))
+    if not sections["test"]:
+        sections["test"], sections["validation"] = sections["validation"], []
+    if not sections["validation"]:
+        _part_validation(sections, seed)
+    for items in sections.values():
+        items.sort(key=lambda item: item["image"])
+    return sections, faults
+
+
+def _part_validation(sections: Datalist, seed: int) -> None:
+    """Move about 15 % of the training items to validation, by whole groups."""
+    parts = split_groups(Counter(item["group"] for item in sections["training"]), seed=seed, test=0.0)
+    training, sections["training"] = sections["training"], []
+    for item in training:
+        sections[parts[item["group"]]].append(item)
+
+
+def _straddling(sections: Datalist, source: Path, dataset: Path) -> list[Fault]:
+    """Groups and files that are in more than one section."""
+    faults = []
+    for key, kind in (("group", "group-straddles"), ("image", "duplicate")):
+        homes: dict[str, set[str]] = {}
+        for section, items in sections.items():
+            for item in items:
+                homes.setdefault(item[key], set()).add(section)
+        for name, found in sorted(homes.items()):
+            if len(found) > 1:
+                shown = place_of(Path(name), dataset) if key == "image" else repr(name)
+                where = " and ".join(section for section in SECTIONS if section in found)
+                message = f"{key} {shown} is in {where}; what belongs together must be in one of them"
+                faults.append(Fault(place_of(source, dataset), kind, message))
+    return faults

@@ -1,0 +1,125 @@
+"""The items that training, evaluation and inference work through."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cellseg_monai.data.datalist import DATALIST_NAME, INDEX_NAME, load_datalist
+from cellseg_monai.data.faults import dataset_error, place_of
+from cellseg_monai.data.layout import list_images, scan, stem_of
+from cellseg_monai.data.split import SECTIONS, Item, item_of
+from cellseg_monai.errors import DatasetError
+
+__all__ = ["image_items", "section_items"]
+
+
+def section_items(
+    dataset_dir: str | Path,
+    section: str,
+    datalist: str | Path | None = None,
+    seed: int = 0,
+    labelled: bool = True,
+) -> list[Item]:
+    """The items of one section of a data set; see `load_datalist` for where the sections come from.
+
+    Args:
+        dataset_dir: the data set.
+        section: "training", "validation" or "test".
+        datalist: a JSON file to use instead of what the data set has.
+        seed: of the split, where one is made.
+        labelled: whether every item must have a label.
+
+    Returns:
+        Items with absolute paths; never an empty list.
+
+    Raises:
+        DatasetError: the folder holds no data set, the section is empty, or labels are missing.
+        ValueError: there is no such section.
+    """
+    if section not in SECTIONS:
+        raise ValueError(f"section {section!r}: expected one of {', '.join(SECTIONS)}")
+    dataset = Path(dataset_dir).absolute()
+    if datalist is None and not _is_dataset(dataset):
+        raise DatasetError(
+            f"{dataset}: no data set found; looked for {DATALIST_NAME}, for {INDEX_NAME} with the columns "
+            "image_id and split, and for images/ with labels/ beside it. Pass the folder that holds these, "
+            "or write an example with `cellseg data sample DIR`"
+        )
+    sections = load_datalist(dataset, datalist, seed=seed)
+    items = sections[section]
+    if not items:
+        hint = "" if labelled else '; the section "all" takes every image'
+        counts = ", ".join(f"{len(sections[name])} for {name}" for name in SECTIONS)
+        raise DatasetError(
+            f"{dataset}: no items for {section} ({counts}); add images or groups of images, or say which "
+            f"are for {section} in a {DATALIST_NAME} (`cellseg data split DIR` writes one){hint}"
+        )
+    bare = [place_of(Path(item["image"]), dataset) for item in items if "label" not in item]
+    if labelled and bare:
+        shown = ", ".join(bare[:10]) + (f" and {len(bare) - 10} more" if len(bare) > 10 else "")
+        raise DatasetError(
+            f"{dataset}: {len(bare)} of {len(items)} images for {section} have no label: {shown}; put label "
+            f"images of the same stem into labels/, or list only labelled images in a {DATALIST_NAME}"
+        )
+    return items
+
+
+def image_items(
+    dataset_dir: str | Path,
+    section: str = "test",
+    datalist: str | Path | None = None,
+    seed: int = 0,
+) -> list[Item]:
+    """The images to segment: a section of a data set, or all of a plain folder of images.
+
+    Args:
+        dataset_dir: a data set by the convention, or any folder of images (also one with only `images/`).
+        section: "training", "validation" or "test" of a data set, or "all"; a plain folder has no sections,
+            and all of its images are returned whatever this says.
+        datalist: a JSON file to use instead of what the data set has.
+        seed: of the split, where one is made.
+
+    Returns:
+        Items with absolute paths, with `label` where there is one; never an empty list.
+
+    Raises:
+        DatasetError: there are no images.
+        ValueError: there is no such section.
+    """
+    if section not in (*SECTIONS, "all"):
+        raise ValueError(f"section {section!r}: expected one of {', '.join(SECTIONS)}, all")
+    folder = Path(dataset_dir).absolute()
+    if datalist is None and not _is_dataset(folder):
+        return _plain(folder)
+    if section != "all":
+        return section_items(folder, section, datalist, seed, labelled=False)
+    if datalist is not None or (folder / DATALIST_NAME).is_file():
+        sections = load_datalist(folder, datalist, seed=seed)
+        items = [item for name in SECTIONS for item in sections[name]]
+    else:
+        layout = scan(folder)
+        if layout.repeated:
+            raise dataset_error(folder, layout.repeated_faults())
+        items = [item_of(layout, stem, stem) for stem in layout.images]
+    if not items:
+        raise DatasetError(f"{folder}: no images found; put images into images/, or list them in a datalist")
+    return items
+
+
+def _is_dataset(folder: Path) -> bool:
+    """Whether something tells the sections of this folder apart, or labels lie beside images."""
+    return (folder / DATALIST_NAME).is_file() or (
+        (folder / "images").is_dir() and ((folder / "labels").is_dir() or (folder / INDEX_NAME).is_file())
+    )
+
+
+def _plain(folder: Path) -> list[Item]:
+    paths = list_images(folder)
+    if not paths and (folder / "images").is_dir():
+        paths = list_images(folder / "images")
+    if not paths:
+        raise DatasetError(
+            f"{folder}: no images found, neither here nor in images/; pass a folder of TIFF, PNG or other "
+            "images, or a data set with images/ and labels/"
+        )
+    return [{"image": str(path), "group": stem_of(path)} for path in paths]

@@ -1,0 +1,175 @@
+"""The sample data set: synthetic images by the folder convention, made rather than downloaded."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+
+from cellseg_monai.data.datalist import DATALIST_NAME, write_datalist
+from cellseg_monai.data.split import SECTIONS, Datalist
+from cellseg_monai.data.synthetic_cells import phase_cells
+from cellseg_monai.data.synthetic_nuclei import nuclei
+from cellseg_monai.data.synthetic_optics import Bits
+from cellseg_monai.data.synthetic_shapes import SyntheticImage
+from cellseg_monai.io import write_labels
+
+__all__ = ["SAMPLE_VERSION", "Modality", "sample_dataset", "write_sample_dataset"]
+
+SAMPLE_VERSION = 1
+"""Raised whenever the same seed gives other images, so that a cached set is made anew."""
+
+Modality = Literal["nuclei", "phase", "both"]
+
+
+@dataclass(frozen=True)
+class _Plate:
+    """What the images of one plate have in common."""
+
+    name: str
+    modality: Literal["nuclei", "phase"]
+    bits: Bits
+    diameter_px: float
+
+
+def write_sample_dataset(
+    directory: str | Path,
+    *,
+    seed: int = 0,
+    modality: Modality = "nuclei",
+    counts: tuple[int, int, int] = (24, 6, 8),
+    shape: tuple[int, int] = (256, 256),
+    images_per_plate: int = 4,
+) -> Path:
+    """Write a data set of synthetic images with exact labels: `images/`, `labels/`, `datalist.json`.
+
+    Images of one plate have one magnification and one camera, and stay in one section. Nuclei are 16-bit,
+    on every fourth plate 8-bit; phase-contrast cells are 8-bit. The folder appears when it is complete: an
+    interrupted run leaves nothing that looks like a data set.
+
+    Args:
+        directory: the folder to make.
+        seed: the same arguments give the same pixels.
+        modality: "nuclei", "phase" or "both" (plate by plate in turn).
+        counts: the number of images for training, validation and test.
+        shape: (Y, X) of an image.
+        images_per_plate: at most this many images are a group.
+
+    Returns:
+        The folder.
+
+    Raises:
+        FileExistsError: there is such a folder, and something in it.
+        ValueError: an argument outside its range.
+    """
+    if modality not in get_args(Modality):
+        raise ValueError(f"modality {modality!r}: expected one of {', '.join(get_args(Modality))}")
+    if len(counts) != len(SECTIONS) or min(counts) < 0 or not sum(counts) or images_per_plate < 1:
+        raise ValueError(
+            f"counts {counts} with {images_per_plate} images a plate: expected the numbers of images for "
+            "training, validation and test, and at least one image a plate"
+        )
+    directory = Path(directory).absolute()
+    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        raise FileExistsError(f"{directory}: already there; choose another folder, or delete this one")
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    aside = directory.with_name(f".{directory.name}.{uuid.uuid4().hex[:8]}.part")
+    try:
+        _write(aside, seed, modality, counts, shape, images_per_plate)
+        if directory.exists():
+            directory.rmdir()  # it is empty; Windows renames onto nothing that is there
+        os.rename(aside, directory)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    return directory
+
+
+def sample_dataset(directory: str | Path | None = None, *, modality: Modality = "nuclei") -> Path:
+    """The sample data set, written when it is first asked for.
+
+    Two processes may ask at once: each makes its own, and the first to finish has made it for both.
+
+    Args:
+        directory: where it lies; the default is `cellseg_monai/sample-<version>-<modality>` in the user's
+            cache, `$XDG_CACHE_HOME` or `~/.cache`.
+        modality: "nuclei", "phase" or "both"; with a `directory` that is there already, what it holds counts.
+
+    Returns:
+        The folder of the data set.
+
+    Raises:
+        FileExistsError: `directory` holds something that is no data set.
+    """
+    if directory is None:
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        directory = cache / "cellseg_monai" / f"sample-{SAMPLE_VERSION}-{modality}"
+    directory = Path(directory).absolute()
+    # It came whole by its renaming, so the list tells that all is there.
+    if (directory / DATALIST_NAME).is_file():
+        return directory
+    try:
+        return write_sample_dataset(directory, modality=modality)
+    except OSError:
+        if (directory / DATALIST_NAME).is_file():  # another process was faster
+            return directory
+        raise
+
+
+def _write(
+    directory: Path,
+    seed: int,
+    modality: Modality,
+    counts: tuple[int, int, int],
+    shape: tuple[int, int],
+    images_per_plate: int,
+) -> None:
+    import tifffile  # slow to import, and most callers find the set already made
+
+    for name in ("images", "labels"):
+        (directory / name).mkdir(parents=True)
+    datalist: Datalist = {section: [] for section in SECTIONS}
+    plate, n_plates, n_images = _plate(seed, 0, modality), 0, 0
+    for section, count in zip(SECTIONS, counts, strict=True):
+        for number in range(count):
+            if number % images_per_plate == 0:  # a section begins with a new plate
+                plate, n_plates = _plate(seed, n_plates, modality), n_plates + 1
+            name = f"{plate.name}_{plate.modality}_{number % images_per_plate + 1:02d}.tif"
+            made = _image(seed, n_images, plate, shape)
+            n_images += 1
+            tifffile.imwrite(
+                directory / "images" / name,
+                made.image,
+                compression="zlib",
+                predictor=True,
+                photometric="minisblack",
+                metadata=None,
+            )
+            write_labels(directory / "labels" / name, made.labels)
+            datalist[section].append({"image": f"images/{name}", "label": f"labels/{name}", "group": plate.name})
+    write_datalist(directory / DATALIST_NAME, datalist)
+
+
+def _plate(seed: int, number: int, modality: Modality) -> _Plate:
+    rng = np.random.default_rng([seed, 1, number])
+    kind: Literal["nuclei", "phase"]
+    kind = ("nuclei", "phase")[number % 2] if modality == "both" else modality
+    # The fourth, eighth, ... plate of nuclei comes from an 8-bit camera.
+    order = number // 2 if modality == "both" else number
+    bits: Bits = 8 if kind == "phase" or order % 4 == 3 else 16
+    low, high = (18, 30) if kind == "nuclei" else (32, 48)
+    return _Plate(f"plate{number + 1:02d}", kind, bits, float(rng.uniform(low, high)))
+
+
+def _image(seed: int, number: int, plate: _Plate, shape: tuple[int, int]) -> SyntheticImage:
+    make = nuclei if plate.modality == "nuclei" else phase_cells
+    return make(
+        shape,
+        seed=np.random.SeedSequence([seed, 2, number]),
+        diameter_px=plate.diameter_px,
+        bits=plate.bits,
+    )
