@@ -13,7 +13,7 @@ from cellseg_monai.io import pillow_reader
 from cellseg_monai.io.axes import Stored, settle_axes
 from cellseg_monai.io.decoding import decoding
 from cellseg_monai.io.palette import apply_palette
-from cellseg_monai.io.tiff_checks import check_page_chain, check_segments, check_size
+from cellseg_monai.io.tiff_checks import check_old_jpeg, check_page_chain, check_segments, check_size
 from cellseg_monai.io.tiff_metadata import channel_names, pixel_size_um
 
 __all__ = ["load"]
@@ -39,6 +39,8 @@ def load(path: Path, axes: str | None, *, indices: bool = False) -> Stored:
         chosen = _choose_series(path, tif)
         first, page = chosen[0], chosen[0].keyframe
         if page.compression == _OLD_JPEG or (page.photometric == _YCBCR and page.compression not in _JPEG_KINDS):
+            check_segments(path, first)
+            check_old_jpeg(path, page)
             return pillow_reader.load_tiff(path, axes)  # libtiff decodes these, tifffile does not
         _check_type(path, page)
         for series in chosen:
