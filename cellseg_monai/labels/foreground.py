@@ -73,9 +73,7 @@ class ForegroundCounts:
         return self._ratio(self.tp + self.tn, self.tp + self.fp + self.fn + self.tn)
 
     def __add__(self, other: ForegroundCounts) -> ForegroundCounts:
-        return ForegroundCounts(
-            self.tp + other.tp, self.fp + other.fp, self.fn + other.fn, self.tn + other.tn
-        )
+        return ForegroundCounts(self.tp + other.tp, self.fp + other.fp, self.fn + other.fn, self.tn + other.tn)
 
     def _ratio(self, numerator: int, denominator: int) -> float:
         if self.tp + self.fp + self.fn == 0:

@@ -35,9 +35,7 @@ def inner_outlines(labels: np.ndarray) -> np.ndarray:
     return outlines & (labels > 0)
 
 
-def draw_outlines(
-    image: np.ndarray, labels: np.ndarray, *, colour: tuple[int, int, int] = _YELLOW
-) -> np.ndarray:
+def draw_outlines(image: np.ndarray, labels: np.ndarray, *, colour: tuple[int, int, int] = _YELLOW) -> np.ndarray:
     """Outlines of the objects over the image, as an 8 bit colour picture.
 
     Args:

@@ -44,9 +44,7 @@ class Postprocessing:
                 "0 keeps every object"
             )
         if not isinstance(self.fill_holes, bool):
-            raise ValueError(
-                f"fill_holes={self.fill_holes!r} came, but true or false was expected; correct it"
-            )
+            raise ValueError(f"fill_holes={self.fill_holes!r} came, but true or false was expected; correct it")
 
     @classmethod
     def from_json(cls, path: str | PathLike[str]) -> Postprocessing:
@@ -108,8 +106,7 @@ def label_objects(probabilities: np.ndarray, settings: Postprocessing) -> np.nda
     """
     if probabilities.ndim != 2:
         raise ValueError(
-            f"probabilities of shape {probabilities.shape} came, but (Y, X) was expected; "
-            "take one channel of one image"
+            f"probabilities of shape {probabilities.shape} came, but (Y, X) was expected; take one channel of one image"
         )
     mask = foreground_mask(probabilities, settings)
     if settings.fill_holes:

@@ -106,9 +106,7 @@ def prepare(
            [1. , 1. ]], dtype=float32)
     """
     chosen = select_channels(pixels, settings.channels, channel_names=channel_names)
-    normalised = normalise_percentiles(
-        chosen, settings.lower_percentile, settings.upper_percentile, clip=settings.clip
-    )
+    normalised = normalise_percentiles(chosen, settings.lower_percentile, settings.upper_percentile, clip=settings.clip)
     if settings.pixel_size_um is None:
         return normalised
     if pixel_size_um is None:
@@ -117,6 +115,4 @@ def prepare(
             "pass pixel_size_um, or set it to null in preprocess.json to take images as they are"
         )
     shape = (normalised.shape[1], normalised.shape[2])
-    return rescale(
-        normalised, rescaled_shape(shape, pixel_size_um=pixel_size_um, target_um=settings.pixel_size_um)
-    )
+    return rescale(normalised, rescaled_shape(shape, pixel_size_um=pixel_size_um, target_um=settings.pixel_size_um))

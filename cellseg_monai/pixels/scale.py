@@ -12,9 +12,7 @@ _SAME_WITHIN = 0.02
 _LARGEST_FACTOR = 20.0
 
 
-def rescaled_shape(
-    shape: tuple[int, int], *, pixel_size_um: tuple[float, float], target_um: float
-) -> tuple[int, int]:
+def rescaled_shape(shape: tuple[int, int], *, pixel_size_um: tuple[float, float], target_um: float) -> tuple[int, int]:
     """The shape of an image once its pixels have the target size.
 
     Factors within 2 % of 1 count as 1.
@@ -91,7 +89,5 @@ def rescale_labels(labels: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     if labels.shape == tuple(shape):
         return labels
     # The old pixel under the centre of the new one, in whole numbers: (i + 1/2) * old / new.
-    rows, columns = (
-        (2 * np.arange(new) + 1) * old // (2 * new) for old, new in zip(labels.shape, shape, strict=True)
-    )
+    rows, columns = ((2 * np.arange(new) + 1) * old // (2 * new) for old, new in zip(labels.shape, shape, strict=True))
     return labels[np.ix_(rows, columns)]

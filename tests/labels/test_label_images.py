@@ -1,0 +1,62 @@
+"""Targets, renumbering and outlines: label images small enough to write out."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis.extra import numpy as hnp
+
+from cellseg_monai.labels import draw_outlines, foreground_target, inner_outlines, relabel_sequential
+
+TOUCHING = np.array(
+    [
+        [1, 1, 1, 2, 2, 2],
+        [1, 1, 1, 2, 2, 2],
+        [1, 1, 1, 2, 2, 2],
+        [0, 0, 0, 0, 0, 0],
+    ]
+)
+
+
+def test_foreground_is_every_object_and_nothing_else():
+    target = foreground_target(TOUCHING)
+    assert target.dtype == np.float32
+    assert target.tolist() == [[1] * 6] * 3 + [[0] * 6]
+
+
+def test_outlines_lie_inside_of_objects_and_part_those_that_touch():
+    assert inner_outlines(TOUCHING).astype(int).tolist() == [
+        [0, 0, 1, 1, 0, 0],
+        [0, 0, 1, 1, 0, 0],
+        [1, 1, 1, 1, 1, 1],
+        [0, 0, 0, 0, 0, 0],
+    ]
+
+
+def test_outlines_are_drawn_over_grey_and_over_colour():
+    grey = draw_outlines(np.full((2, 4, 6), 0.2), TOUCHING, colour=(255, 0, 0))
+    assert grey.dtype == np.uint8
+    assert grey[0, 0].tolist() == [51, 51, 51]
+    assert grey[0, 2].tolist() == [255, 0, 0]
+    colour = draw_outlines(np.stack([np.full((4, 6), v) for v in (0, 1, 2)]), TOUCHING)
+    assert colour[3, 0].tolist() == [0, 255, 255]
+
+
+def test_outlines_of_another_size_are_refused():
+    with pytest.raises(ValueError, match="equal Y and X were expected"):
+        draw_outlines(np.zeros((1, 4, 5)), TOUCHING)
+
+
+@given(hnp.arrays(np.int64, hnp.array_shapes(min_dims=2, max_dims=2), elements={"min_value": 0, "max_value": 2**40}))
+def test_renumbering_keeps_objects_and_closes_gaps(labels):
+    out = relabel_sequential(labels)
+    assert out.dtype == np.int32
+    assert np.array_equal(out > 0, labels > 0)
+    ids = np.unique(labels[labels > 0])
+    assert np.unique(out[out > 0]).tolist() == list(range(1, len(ids) + 1))
+    for i in ids:
+        assert len(np.unique(out[labels == i])) == 1
+
+
+def test_negative_ids_are_refused():
+    with pytest.raises(ValueError, match="id -1 came"):
+        relabel_sequential(np.array([[-1, 0]]))

@@ -1,0 +1,86 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cellseg_monai.pixels import select_channels
+
+RGB = np.array([[[100, 0, 0, 10]], [[0, 100, 0, 20]], [[0, 0, 100, 30]]], np.uint8)
+ALPHA = np.full((1, 1, 4), 255, np.uint8)
+STAINS = ("DAPI", "GFP", "mCherry")
+
+
+def test_grey_keeps_one_channel_as_it_is():
+    grey = np.arange(6, dtype=np.uint16).reshape(1, 2, 3)
+    assert select_channels(grey, "grey") is grey
+
+
+@pytest.mark.parametrize("pixels", [RGB, np.concatenate([RGB, ALPHA])], ids=["RGB", "RGBA"])
+def test_grey_of_colour_is_its_luma_without_alpha(pixels):
+    grey = select_channels(pixels, "grey")
+    assert grey.dtype == np.float32
+    np.testing.assert_allclose(grey, [[[29.9, 58.7, 11.4, 0.299 * 10 + 0.587 * 20 + 0.114 * 30]]], rtol=1e-6)
+
+
+def test_grey_of_a_grey_image_stored_as_rgba_is_that_image():
+    grey = np.arange(256, dtype=np.uint8).reshape(1, 16, 16)
+    stored = np.concatenate([grey, grey, grey, np.full_like(grey, 7)])
+    np.testing.assert_array_equal(select_channels(stored, "grey"), grey)
+    assert select_channels(stored, "grey").dtype == np.uint8
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_luma_stays_between_the_least_and_the_greatest_channel(seed):
+    rgb = np.random.default_rng(seed).integers(0, 2**16, (3, 4, 4)).astype(np.uint16)
+    luma = select_channels(rgb, "grey")[0]
+    assert np.all(luma >= rgb.min(axis=0) * (1 - 1e-6))
+    assert np.all(luma <= rgb.max(axis=0) * (1 + 1e-6))
+
+
+def test_rgb_repeats_grey_and_drops_alpha():
+    grey = np.ones((1, 2, 2), np.uint8)
+    assert select_channels(grey, "rgb").shape == (3, 2, 2)
+    np.testing.assert_array_equal(select_channels(np.concatenate([RGB, ALPHA]), "rgb"), RGB)
+
+
+def test_a_list_gives_channels_in_its_own_order_by_name_or_index():
+    np.testing.assert_array_equal(select_channels(RGB, ["mCherry", 0], channel_names=STAINS), RGB[[2, 0]])
+
+
+@pytest.mark.parametrize("policy", ["grey", "rgb"])
+def test_two_channels_are_refused_and_named(policy):
+    with pytest.raises(ValueError, match=r"2 channels came \(0 'DAPI', 1 'GFP'\); set channels to a list"):
+        select_channels(RGB[:2], policy, channel_names=STAINS[:2])
+
+
+def test_three_stains_are_not_taken_for_colour():
+    with pytest.raises(ValueError, match="2 'mCherry'"):
+        select_channels(RGB, "grey", channel_names=STAINS)
+    assert select_channels(RGB, "grey", channel_names=("Red", "Green", "Blue")).shape == (1, 1, 4)
+
+
+@pytest.mark.parametrize(
+    ("policy", "names", "message"),
+    [
+        (["dapi"], STAINS, "no channel 'dapi'; it has 0 'DAPI', 1 'GFP', 2 'mCherry'"),
+        ([3], (), "no channel 3; it has 3 unnamed, 0 to 2"),
+        (["DAPI"], (), "states no channel names"),
+        (["a"], ("a", "a", "b"), "2 channels are named 'a'"),
+    ],
+    ids=["misspelt name", "index too large", "name without names", "ambiguous name"],
+)
+def test_a_channel_that_is_not_there_is_refused_with_what_is(policy, names, message):
+    with pytest.raises(ValueError, match=message):
+        select_channels(RGB, policy, channel_names=names)
+
+
+@pytest.mark.parametrize("policy", ["gray", [], [True], [-1], [1.5], None, {"grey"}])
+def test_what_is_no_policy_is_refused(policy):
+    with pytest.raises(ValueError, match="is no channel policy; expected 'grey', 'rgb' or a list"):
+        select_channels(RGB, policy)
+
+
+@pytest.mark.parametrize("shape", [(4, 4), (2, 1, 4, 4), (1, 0, 4)])
+def test_what_is_not_cyx_is_refused(shape):
+    with pytest.raises(ValueError, match=r"\(C, Y, X\)"):
+        select_channels(np.zeros(shape), "grey")

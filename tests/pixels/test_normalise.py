@@ -1,0 +1,109 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from cellseg_monai.pixels import normalise_percentiles
+
+DTYPES = ["?", "u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f2", "f4", "f8", ">u2", ">f4"]
+
+
+def by_definition(pixels, lower, upper):
+    """The same in float64, straight from numpy.percentile."""
+    out = []
+    for channel in pixels.astype(np.float64):
+        low, high = np.percentile(channel, [lower, upper])
+        out.append(np.clip((channel - low) / (high - low), 0, 1))
+    return np.array(out)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_every_dtype_agrees_with_the_definition(dtype):
+    values = np.random.default_rng(0).integers(0, 120, (2, 37, 41))
+    pixels = (values > 60).astype(dtype) if dtype == "?" else values.astype(dtype)
+    out = normalise_percentiles(pixels, 1, 98.7)
+    assert out.dtype == np.float32
+    np.testing.assert_allclose(out, by_definition(pixels, 1, 98.7), atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f2", "f4"])
+def test_the_whole_range_of_a_dtype_does_not_overflow(dtype):
+    info = np.iinfo(dtype) if np.dtype(dtype).kind in "iu" else np.finfo("f2")
+    pixels = np.array([[[info.min, info.max]]], dtype)
+    np.testing.assert_array_equal(normalise_percentiles(pixels, 0, 100), [[[0, 1]]])
+
+
+def test_64_bit_values_keep_differences_that_float64_would_lose():
+    pixels = np.array([[[2**63, 2**63 + 1, 2**63 + 2]]], np.uint64)
+    np.testing.assert_array_equal(normalise_percentiles(pixels, 0, 100), [[[0, 0.5, 1]]])
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    hnp.arrays(
+        st.sampled_from([np.uint8, np.int16, np.int64, np.float32, np.float64]),
+        hnp.array_shapes(min_dims=3, max_dims=3),
+    ),
+    st.tuples(st.floats(0, 49), st.floats(51, 100)),
+)
+def test_finite_images_come_out_finite_ordered_and_within_0_and_1(pixels, percentiles):
+    if pixels.dtype.kind == "f":
+        pixels = np.nan_to_num(pixels, nan=0, posinf=1e30, neginf=-1e30).clip(-1e30, 1e30)
+    before = pixels.copy()
+    out = normalise_percentiles(pixels, *percentiles)
+    assert out.min() >= 0
+    assert out.max() <= 1
+    order = np.argsort(pixels[0], axis=None, kind="stable")
+    assert np.all(np.diff(out[0].ravel()[order]) >= 0)
+    np.testing.assert_array_equal(pixels, before)
+
+
+@given(st.integers(1, 50), st.integers(0, 1000))
+def test_gain_and_offset_of_the_camera_do_not_matter(gain, offset):
+    pixels = np.random.default_rng(1).integers(0, 1000, (1, 20, 20)).astype(np.uint16)
+    np.testing.assert_allclose(normalise_percentiles(pixels * gain + offset), normalise_percentiles(pixels), atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["u1", "u2", "i8", "f4", "f8"])
+def test_a_constant_channel_becomes_zeros(dtype):
+    assert not normalise_percentiles(np.full((1, 5, 5), 7, dtype)).any()
+
+
+@pytest.mark.parametrize("dtype", ["u2", "f4"])
+def test_a_few_bright_pixels_on_nothing_do_not_vanish(dtype):
+    pixels = np.zeros((1, 100, 100), dtype)
+    pixels[0, 3, 4] = 9
+    assert normalise_percentiles(pixels)[0, 3, 4] == 1
+
+
+def test_channels_are_scaled_each_by_itself():
+    pixels = np.stack([np.arange(100), 1000 * np.arange(100)]).reshape(2, 10, 10)
+    np.testing.assert_allclose(*normalise_percentiles(pixels), atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["u2", "f4"])
+def test_without_clipping_a_hot_pixel_stays_beyond_1(dtype):
+    pixels = np.arange(10_000).astype(dtype).reshape(1, 100, 100)
+    pixels[0, 0, 0] = 60_000
+    assert normalise_percentiles(pixels, clip=False).max() > 5
+    assert normalise_percentiles(pixels).max() == 1
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e39])
+def test_values_that_are_no_intensities_are_refused(bad):
+    pixels = np.ones((1, 2, 2))
+    pixels[0, 0, 1] = bad
+    with pytest.raises(ValueError, match="1 of 4 values are NaN, infinite or beyond"):
+        normalise_percentiles(pixels)
+
+
+@pytest.mark.parametrize(("lower", "upper"), [(50, 50), (99, 1), (-1, 99), (1, 101), (np.nan, 99)])
+def test_percentiles_out_of_order_are_refused(lower, upper):
+    with pytest.raises(ValueError, match="0 <= lower < upper <= 100 was expected"):
+        normalise_percentiles(np.zeros((1, 2, 2)), lower, upper)
+
+
+def test_complex_pixels_are_refused():
+    with pytest.raises(ValueError, match="dtype complex64 came"):
+        normalise_percentiles(np.zeros((1, 2, 2), np.complex64))

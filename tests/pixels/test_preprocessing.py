@@ -1,0 +1,79 @@
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from cellseg_monai.errors import BundleError
+from cellseg_monai.pixels import Preprocessing, prepare
+
+
+def test_settings_come_back_from_json_as_they_went(tmp_path):
+    settings = Preprocessing(channels=["DAPI", 2], lower_percentile=1, clip=False, pixel_size_um=0.5)
+    settings.to_json(tmp_path / "preprocess.json")
+    assert Preprocessing.from_json(tmp_path / "preprocess.json") == settings
+    assert [file.name for file in tmp_path.iterdir()] == ["preprocess.json"]
+
+
+def test_a_missing_file_asks_for_the_bundle_root(tmp_path):
+    path = tmp_path / "preprocess.json"
+    with pytest.raises(BundleError) as caught:
+        Preprocessing.from_json(path)
+    assert str(caught.value) == f"no preprocess.json at {path}: is bundle_root right? pass --bundle_root PATH"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"chanels": "grey"}', "no setting 'chanels'; did you mean 'channels'?"),
+        ('{"zzz": 1}', "no setting 'zzz'; known: channels, lower_percentile"),
+        ('{"channels": "blue"}', "channels='blue' is no channel policy"),
+        ('{"upper_percentile": "99"}', "upper_percentile='99' came, but a number was expected"),
+        ('{"upper_percentile": 0}', "0 <= lower < upper <= 100 was expected"),
+        ('{"clip": 1}', "true or false was expected"),
+        ('{"pixel_size_um": -1}', "positive number of µm"),
+        ("[]", "one object of settings was expected"),
+        ("{", "not a JSON file"),
+    ],
+)
+def test_a_file_that_says_something_else_is_refused_by_name(tmp_path, text, message):
+    path = tmp_path / "preprocess.json"
+    path.write_text(text)
+    with pytest.raises(BundleError) as caught:
+        Preprocessing.from_json(path)
+    assert message in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize(("channels", "count"), [("grey", 1), ("rgb", 3), (["a", "b"], 2)])
+def test_the_network_gets_as_many_channels_as_the_policy_says(channels, count):
+    names = ("a", "b", "c") if isinstance(channels, list) else ()
+    settings = Preprocessing(channels=channels)
+    pixels = np.random.default_rng(0).integers(0, 255, (3, 8, 8)).astype(np.uint8)
+    assert len(prepare(pixels, settings, channel_names=names)) == settings.channel_count == count
+
+
+def test_an_image_is_brought_to_the_pixel_size_of_training():
+    pixels = np.random.default_rng(0).integers(0, 255, (1, 40, 60)).astype(np.uint8)
+    out = prepare(pixels, Preprocessing(pixel_size_um=0.5), pixel_size_um=(0.25, 0.25))
+    assert out.shape == (1, 20, 30)
+    assert out.dtype == np.float32
+
+
+def test_an_unknown_pixel_size_is_refused_where_one_is_needed():
+    with pytest.raises(ValueError, match=r"states no pixel size.*pass pixel_size_um, or set it to null"):
+        prepare(np.zeros((1, 4, 4)), Preprocessing(pixel_size_um=0.5))
+    assert prepare(np.zeros((1, 4, 4)), Preprocessing(), pixel_size_um=None).shape == (1, 4, 4)
+
+
+def test_images_are_prepared_and_objects_made_without_torch_or_monai():
+    program = (
+        "import sys, numpy as np\n"
+        "from cellseg_monai import labels, pixels\n"
+        "image = pixels.prepare(np.eye(8)[None], pixels.Preprocessing())\n"
+        "labels.label_objects(image[0], labels.Postprocessing())\n"
+        "print(sorted({'torch', 'monai'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == []

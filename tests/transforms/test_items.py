@@ -1,0 +1,225 @@
+"""From files to tensors to files: what the transforms of the package do to an item."""
+
+import json
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+import torch
+from monai.bundle import ConfigParser
+from monai.data import Dataset, MetaTensor
+from monai.transforms import Compose
+from PIL import Image
+from torch.utils.data import DataLoader
+
+from cellseg_monai import io
+from cellseg_monai.errors import DatasetError, UnreadableImageError
+from cellseg_monai.labels import Postprocessing
+from cellseg_monai.pixels import Preprocessing, prepare
+from cellseg_monai.transforms import (
+    ForegroundMaskd,
+    ForegroundTargetd,
+    LoadMicroscopyd,
+    PreparePixelsd,
+    SaveLabelsd,
+)
+
+AUGMENTATION = Path(__file__).parents[2] / "bundles" / "recipes" / "augmentation.json"
+
+
+@pytest.fixture
+def item(tmp_path):
+    """An image of 40 × 60 with two cells, and its labels."""
+    labels = np.zeros((40, 60), np.int32)
+    labels[4:16, 6:20] = 1
+    labels[22:38, 30:52] = 2
+    pixels = np.random.default_rng(0).integers(0, 20, (40, 60)) + 200 * (labels > 0)
+    tifffile.imwrite(
+        tmp_path / "cells.tif",
+        pixels.astype(np.uint16),
+        imagej=True,
+        resolution=(4, 4),
+        metadata={"unit": "um", "axes": "YX"},
+    )
+    io.write_labels(tmp_path / "truth.tif", labels)
+    return {"image": str(tmp_path / "cells.tif"), "label": tmp_path / "truth.tif"}
+
+
+def load(item, settings=None):
+    return PreparePixelsd(settings)(LoadMicroscopyd()(item))
+
+
+def test_an_item_of_paths_becomes_prepared_tensors(item):
+    out = load(item)
+    pixels = io.read(item["image"]).pixels
+    assert torch.equal(out["image"], torch.from_numpy(prepare(pixels, Preprocessing())))
+    assert np.array_equal(out["label"][0], io.read_labels(item["label"]))
+    assert (out["image"].dtype, out["label"].dtype) == (torch.float32, torch.int32)
+    assert not isinstance(out["image"], MetaTensor)
+    assert (out["image_path"], out["label_path"]) == (item["image"], str(item["label"]))
+    assert out["image_shape"].tolist() == [40, 60]
+    np.testing.assert_allclose(out["image_pixel_size_um"], [0.25, 0.25])
+    assert isinstance(item["image"], str)
+
+
+def test_the_label_follows_when_the_image_is_rescaled(item):
+    out = load(item, Preprocessing(pixel_size_um=0.5))
+    assert out["image"].shape == out["label"].shape == (1, 20, 30)
+    assert np.unique(out["label"]).tolist() == [0, 1, 2]
+    assert out["image_shape"].tolist() == [40, 60]
+
+
+def test_a_pixel_size_can_be_given_for_images_that_state_none(tmp_path):
+    Image.fromarray(np.eye(40, dtype=np.uint8) * 255).save(tmp_path / "plain.png")
+    loaded = LoadMicroscopyd(label_key=None)({"image": tmp_path / "plain.png"})
+    assert np.isnan(loaded["image_pixel_size_um"]).all()
+    settings = Preprocessing(pixel_size_um=0.5)
+    assert PreparePixelsd(settings, pixel_size_um=0.25)(loaded)["image"].shape == (1, 20, 20)
+    with pytest.raises(DatasetError, match=r"plain\.png: the image states no pixel size"):
+        PreparePixelsd(settings)(loaded)
+
+
+def test_a_missing_label_is_refused_unless_allowed(item):
+    with pytest.raises(DatasetError, match=r"cells\.tif: the item has no 'label'"):
+        LoadMicroscopyd()({"image": item["image"]})
+    assert "label" not in LoadMicroscopyd(allow_missing_label=True)({"image": item["image"]})
+    assert LoadMicroscopyd(label_key=None)(item)["label"] == item["label"]
+    with pytest.raises(DatasetError, match="has no 'image'"):
+        LoadMicroscopyd()({"label": item["label"]})
+
+
+def test_a_label_of_another_size_is_refused_with_both_files_and_shapes(item, tmp_path):
+    io.write_labels(tmp_path / "other.tif", np.zeros((60, 40), np.int32))
+    with pytest.raises(DatasetError) as caught:
+        LoadMicroscopyd()({**item, "label": tmp_path / "other.tif"})
+    for part in ("cells.tif", "(40, 60)", "other.tif", "(60, 40)"):
+        assert part in str(caught.value)
+
+
+def test_a_stack_is_refused_by_name(tmp_path):
+    tifffile.imwrite(tmp_path / "stack.ome.tif", np.zeros((5, 8, 9), np.uint8), metadata={"axes": "ZYX"})
+    with pytest.raises(UnreadableImageError, match=r"stack\.ome\.tif: is a stack \(Z 5, C 1, Y 8, X 9\)"):
+        LoadMicroscopyd(label_key=None)({"image": tmp_path / "stack.ome.tif"})
+
+
+def test_a_channel_that_is_not_there_is_refused_with_the_file(item):
+    with pytest.raises(DatasetError, match=r"cells\.tif: the image has no channel|cells\.tif: channel 'DAPI'"):
+        load(item, Preprocessing(channels=["DAPI"]))
+
+
+def test_a_tensor_in_place_of_a_path_is_refused():
+    with pytest.raises(DatasetError, match="is a Tensor, but a path was expected"):
+        LoadMicroscopyd()({"image": torch.zeros(1, 4, 4)})
+
+
+def test_ids_that_float32_cannot_tell_apart_are_renumbered(item, tmp_path):
+    labels = np.zeros((40, 60), np.int32)
+    labels[:10], labels[20:] = 2**24 + 2, 2**24 + 1
+    io.write_labels(tmp_path / "large.tif", labels)
+    out = LoadMicroscopyd()({**item, "label": tmp_path / "large.tif"})
+    assert (out["label"][0, 0, 0], out["label"][0, 30, 0]) == (2, 1)
+
+
+@pytest.mark.parametrize("dtype", [torch.int32, torch.float32])
+def test_the_target_is_the_foreground_whatever_dtype_augmentation_left(dtype):
+    label = torch.tensor([[[0, 3], [9, 0]]]).to(dtype)
+    for given in (label, MetaTensor(label)):
+        out = ForegroundTargetd()({"label": given})["label"]
+        assert out.dtype == torch.float32
+        assert out.tolist() == [[[0, 1], [1, 0]]]
+        assert not isinstance(out, MetaTensor)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16, torch.float64])
+def test_the_mask_is_strictly_above_the_threshold(dtype):
+    pred = torch.tensor([[[0.25, 0.5, 0.75]]], dtype=dtype, requires_grad=True)
+    out = ForegroundMaskd(settings=Postprocessing(threshold=0.5))({"pred": pred})["pred"]
+    assert out.dtype == torch.float32
+    assert out.tolist() == [[[0, 0, 1]]]
+
+
+@pytest.mark.parametrize("pixel_size_um", [None, 0.5, 0.2], ids=["same scale", "coarser", "finer"])
+def test_labels_are_written_in_the_frame_of_the_image(item, tmp_path, pixel_size_um):
+    out = load(item, Preprocessing(pixel_size_um=pixel_size_um))
+    out["pred"] = ForegroundTargetd()(out)["label"] * 0.9
+    folder = tmp_path / "results" / "today"
+    SaveLabelsd(output_dir=folder, settings=Postprocessing(min_area_px=4), overlay=True)(out)
+    written, truth = io.read_labels(folder / "cells.tif"), io.read_labels(item["label"])
+    assert written.shape == truth.shape
+    assert np.mean(written != truth) < 0.05
+    assert io.read(folder / "cells.tif").pixel_size_um == pytest.approx((0.25, 0.25))
+    with Image.open(folder / "cells_overlay.png") as overlay:
+        assert (overlay.size, overlay.mode) == ((60, 40), "RGB")
+    assert sorted(file.name for file in folder.iterdir()) == ["cells.tif", "cells_overlay.png"]
+
+
+def saved(item, name):
+    return {
+        "image": torch.zeros(1, 4, 4),
+        "pred": torch.ones(1, 4, 4),
+        "image_path": str(name),
+        "image_shape": torch.tensor([4, 4]),
+        "image_pixel_size_um": torch.tensor([np.nan, np.nan]),
+    }
+
+
+def test_images_of_one_name_do_not_overwrite_each_other(item, tmp_path):
+    one, other = (saved(item, tmp_path / folder / "cell.ome.tif") for folder in "ab")
+    save = SaveLabelsd(output_dir=tmp_path / "flat")
+    save(one)
+    save(one)
+    with pytest.raises(DatasetError, match=r"would both be written to .*cell\.tif; rename one"):
+        save(other)
+    save = SaveLabelsd(output_dir=tmp_path / "kept", data_root_dir=tmp_path)
+    save(one)
+    save(other)
+    assert (tmp_path / "kept" / "a" / "cell.tif").is_file()
+    assert (tmp_path / "kept" / "b" / "cell.tif").is_file()
+    with pytest.raises(DatasetError, match="is not below data_root_dir"):
+        save(saved(item, "/elsewhere/cell.tif"))
+
+
+def test_a_batch_in_place_of_an_item_is_refused(item, tmp_path):
+    with pytest.raises(ValueError, match=r"\(1, Y, X\) was expected"):
+        SaveLabelsd(output_dir=tmp_path)({**saved(item, "a.tif"), "pred": torch.zeros(2, 1, 4, 4)})
+
+
+def test_settings_come_from_the_bundle_by_config(item, tmp_path):
+    Preprocessing(channels="rgb").to_json(tmp_path / "preprocess.json")
+    config = {
+        "pixels": {
+            "_target_": "cellseg_monai.pixels.Preprocessing.from_json",
+            "path": str(tmp_path / "preprocess.json"),
+        },
+        "prepare": {
+            "_target_": "Compose",
+            "transforms": [
+                {"_target_": "cellseg_monai.transforms.LoadMicroscopyd"},
+                {"_target_": "cellseg_monai.transforms.PreparePixelsd", "settings": "@pixels"},
+            ],
+        },
+    }
+    assert ConfigParser(config).get_parsed_content("prepare")(item)["image"].shape == (3, 40, 60)
+
+
+def whole_chain():
+    augmentation = ConfigParser({"a": json.loads(AUGMENTATION.read_text(encoding="utf-8"))})
+    return Compose([LoadMicroscopyd(), PreparePixelsd(), *augmentation.get_parsed_content("a"), ForegroundTargetd()])
+
+
+def test_the_output_transforms_pickle(tmp_path):
+    for transform in (ForegroundMaskd(), SaveLabelsd(output_dir=tmp_path)):
+        pickle.loads(pickle.dumps(transform))
+
+
+def test_a_spawned_worker_gives_batches(item):
+    loader = DataLoader(
+        Dataset([item, item], whole_chain()), batch_size=2, num_workers=1, multiprocessing_context="spawn"
+    )
+    (batch,) = list(loader)
+    assert batch["image"].shape == batch["label"].shape == (2, 1, 256, 256)
+    assert batch["image_path"] == [item["image"]] * 2
+    assert batch["image_shape"].tolist() == [[40, 60]] * 2
+    assert set(batch["label"].unique().tolist()) <= {0, 1}
