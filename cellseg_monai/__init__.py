@@ -11,7 +11,7 @@ from cellseg_monai._version import __version__
 
 _SUBPACKAGES = ("bundle", "data", "errors", "io", "labels", "metrics", "pixels", "training", "transforms")
 
-__all__ = ["__version__", *_SUBPACKAGES]  # noqa: PLE0604 - the names are literals, two lines up
+__all__ = ["__version__", *_SUBPACKAGES]
 
 
 def __getattr__(name: str) -> ModuleType:

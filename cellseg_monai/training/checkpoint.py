@@ -40,7 +40,7 @@ def save_checkpoint(state: Any, path: str | PathLike[str]) -> None:
         cause = error.__cause__ or error.__context__ or error
         raise CheckpointError(
             f"cannot write {path}: {cause}; free some space or check the permissions, then continue with "
-            "`--resume true` (an earlier checkpoint there, if any, is untouched)"
+            "`--resume True` (an earlier checkpoint there, if any, is untouched)"
         ) from error
 
 
@@ -78,7 +78,7 @@ def start_run(output_dir: str, resume: bool) -> None:
             aside.mkdir()
             for path in earlier:
                 path.rename(aside / path.name)
-            logger.info(f"an earlier run is moved to {aside}; `--resume true` would have continued it")
+            logger.info(f"an earlier run is moved to {aside}; `--resume True` would have continued it")
     wait_for_all()
 
 
@@ -203,10 +203,10 @@ def _check_settings(now: dict[str, Any], earlier: dict[str, Any], path: Path) ->
 
 def _random_state() -> dict[str, Any]:
     version, numbers, gauss = random.getstate()
-    name, keys, *rest = np.random.get_state()  # noqa: NPY002 - the global state is what is to be saved
+    name, keys, *rest = np.random.get_state(legacy=True)  # noqa: NPY002 - the global state is what is to be saved
     return {
         "python": [version, list(numbers), gauss],
-        "numpy": [name, keys.tolist(), *rest],
+        "numpy": [name, np.asarray(keys).tolist(), *rest],
         "torch": torch.get_rng_state(),
         "cuda": torch.cuda.get_rng_state_all(),
     }

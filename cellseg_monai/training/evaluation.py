@@ -47,10 +47,7 @@ class EvaluationReport:
 
     def _write(self) -> None:
         counts = [count for _, count in self._images]
-        summary = {
-            "images": len(counts),
-            **{name: {"mean": mean_score(counts, name), "pooled": pooled_score(counts, name)} for name in SCORES},
-        }
+        summary = {name: {"mean": mean_score(counts, name), "pooled": pooled_score(counts, name)} for name in SCORES}
         with (
             replacing(self.folder / "images.csv") as aside,
             open(aside, "w", newline="", encoding="utf-8") as file,
@@ -61,7 +58,9 @@ class EvaluationReport:
                 scores = [f"{getattr(count, name):.6f}" for name in SCORES]
                 writer.writerow([path, *scores, count.tp, count.fp, count.fn, count.tn])
         with replacing(self.folder / "summary.json") as aside:
-            aside.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+            aside.write_text(
+                json.dumps({"images": len(counts), "foreground": summary}, indent=2) + "\n", encoding="utf-8"
+            )
         logger.info(f"foreground of {len(counts)} images (mean of images | all pixels pooled)")
         for name in SCORES:
             logger.info(f"  {name:<9} {summary[name]['mean']:.4f} | {summary[name]['pooled']:.4f}")

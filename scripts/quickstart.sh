@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# Installs, writes sample data, trains the unet bundle on it, evaluates it and segments the test images.
+# usage: bash scripts/quickstart.sh [OUTPUT]     (default: runs/quickstart)
+set -euo pipefail
+case "${1:-}" in -*) sed -n '2,3p' "$0"; exit 2 ;; esac
+output=${1:-runs/quickstart}
+EXTRAS=test . "$(dirname "$0")/environment.sh"
+
+bundle=bundles/unet/configs
+common=(--dataset_dir "$output/data" --output_dir "$output")
+[ -d "$output/data" ] || cellseg data sample "$output/data"
+python -m monai.bundle run training --config_file $bundle/train.json "${common[@]}" --epochs 12
+python -m monai.bundle run evaluating --config_file $bundle/evaluate.json "${common[@]}"
+python -m monai.bundle run segmenting --config_file $bundle/inference.json "${common[@]}"
+
+echo
+echo "scores        $output/evaluation/summary.json"
+python - "$output" <<'PY'
+import json, sys
+scores = json.load(open(f"{sys.argv[1]}/evaluation/summary.json"))["foreground"]
+for name, score in scores.items():
+    print(f"  {name:<10}  {score['mean']:.3f} mean of images, {score['pooled']:.3f} all pixels pooled")
+PY
+echo "labels        $output/segmentation/*.tif"
+echo "overlays      $(ls "$output"/segmentation/*_overlay.png | head -n 1) and others beside it"
+echo "TensorBoard   tensorboard --logdir $output/tensorboard"

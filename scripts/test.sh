@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# Installs and runs the quick tests; --all adds the slow ones. Other words go to pytest.
+# usage: bash scripts/test.sh [--all] [PYTEST OPTION ...]
+set -euo pipefail
+selection=(-m "not slow")
+if [ "${1:-}" = --all ]; then selection=(); shift; fi
+EXTRAS=${EXTRAS:-test}
+. "$(dirname "$0")/environment.sh"
+exec python -m pytest -q --durations=8 "${selection[@]}" "$@"

@@ -1,0 +1,243 @@
+"""What every bundle must do. A bundle joins with a subclass that gives its name:
+
+class TestUnet(BundleContract):
+    name = "unet"
+"""
+
+import csv
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pytest
+import torch
+from ignite.engine import Events
+from monai.bundle import ConfigWorkflow, ckpt_export, verify_metadata, verify_net_in_out
+from monai.utils import set_determinism
+
+import cellseg_monai
+from cellseg_monai import bundle, io, training
+from cellseg_monai.errors import CheckpointError, DatasetError, UnreadableImageError
+
+ROOT = Path(__file__).parents[2]
+SCHEMA = Path(cellseg_monai.__file__).parent / "bundle" / "metadata.schema.json"
+
+
+def write_tiny_dataset(folder: Path) -> Path:
+    """Bright squares on a dark, noisy ground: 8 training, 2 validation and 2 test images of 72×80 pixels."""
+    rng = np.random.default_rng(0)
+    (folder / "images").mkdir()
+    (folder / "labels").mkdir()
+    sections: dict[str, list[dict[str, str]]] = {"training": [], "validation": [], "test": []}
+    for index in range(12):
+        labels = np.zeros((72, 80), np.int32)
+        for object_id, (y, x) in enumerate(rng.integers(0, 50, (3, 2)), start=1):
+            labels[y : y + 20, x : x + 20] = object_id
+        labels = np.unique(labels, return_inverse=True)[1].reshape(labels.shape)
+        image = rng.normal(500, 50, labels.shape) + 2000 * (labels > 0)
+        np.save(folder / "images" / f"{index:02}.npy", image.astype(np.uint16))
+        io.write_labels(folder / "labels" / f"{index:02}.tif", labels)
+        section = "training" if index < 8 else "validation" if index < 10 else "test"
+        sections[section].append({"image": f"images/{index:02}.npy", "label": f"labels/{index:02}.tif"})
+    (folder / "datalist.json").write_text(json.dumps(sections))
+    return folder
+
+
+def rows(output_dir: Path) -> list[dict[str, float]]:
+    """The rows of a run's metrics.csv, without the one column that differs between equal runs."""
+    with open(output_dir / "metrics.csv", newline="") as file:
+        return [{key: float(row[key]) for key in row if key != "seconds"} for row in csv.DictReader(file)]
+
+
+def own_error(error: BaseException | None) -> BaseException:
+    """The error of ours inside those that MONAI wraps around it."""
+    while error is not None and not isinstance(error, CheckpointError | DatasetError | UnreadableImageError):
+        error = error.__cause__
+    assert error is not None
+    return error
+
+
+class BundleContract:
+    name: ClassVar[str]
+    # What makes a run small enough for a test, and is no property of the bundle.
+    small: ClassVar[dict] = {"roi_size": [64, 64], "batch_size": 4, "crops_per_image": 2, "epochs": 3}
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def root(cls) -> Path:
+        return ROOT / "bundles" / cls.name
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def dataset(cls, tmp_path_factory: pytest.TempPathFactory) -> Path:
+        return write_tiny_dataset(tmp_path_factory.mktemp("tiny"))
+
+    @pytest.fixture(autouse=True, scope="class")
+    @classmethod
+    def _deterministic_only_here(cls) -> Iterator[None]:
+        yield
+        set_determinism(None)
+
+    @classmethod
+    def workflow(cls, root: Path, config: str, dataset: Path, output_dir: Path, **overrides: object) -> ConfigWorkflow:
+        kind = "train" if config.endswith("train") else "infer"
+        return ConfigWorkflow(
+            str(root / "configs" / f"{config}.json"),
+            logging_file=False,
+            workflow_type=kind,
+            bundle_root=str(root),
+            dataset_dir=str(dataset),
+            output_dir=str(output_dir),
+            **{"roi_size": cls.small["roi_size"], **overrides},
+        )
+
+    @classmethod
+    def train(cls, root: Path, dataset: Path, output_dir: Path, **overrides: object) -> ConfigWorkflow:
+        workflow = cls.workflow(root, "train", dataset, output_dir, **{**cls.small, **overrides})
+        workflow.initialize()
+        return workflow
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def trained(cls, root: Path, dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+        output_dir = tmp_path_factory.mktemp("trained")
+        cls.train(root, dataset, output_dir).run()
+        return output_dir
+
+    def test_its_files_have_no_faults(self, root: Path) -> None:
+        assert bundle.bundle_faults(root) == []
+
+    def test_training_has_the_properties_that_monai_asks_for(self, root: Path, dataset: Path, tmp_path: Path) -> None:
+        assert self.train(root, dataset, tmp_path).check_properties() == []
+
+    @pytest.mark.parametrize("config", ["evaluate", "inference"])
+    def test_has_the_properties_that_monai_asks_for(
+        self, root: Path, dataset: Path, trained: Path, config: str
+    ) -> None:
+        workflow = self.workflow(root, config, dataset, trained)
+        workflow.initialize()
+        assert workflow.check_properties() == []
+
+    def test_metadata_passes_monais_own_check(self, root: Path) -> None:
+        # MONAI downloads the schema unless the file is there: ours stands in for it.
+        digest = hashlib.md5(SCHEMA.read_bytes()).hexdigest()
+        verify_metadata(meta_file=str(root / "configs" / "metadata.json"), filepath=str(SCHEMA), hash_val=digest)
+
+    def test_network_takes_and_gives_what_the_metadata_says(self, root: Path) -> None:
+        verify_net_in_out(
+            "network_def",
+            meta_file=str(root / "configs" / "metadata.json"),
+            config_file=str(root / "configs" / "inference.json"),
+            device="cpu",
+            n=2,
+        )
+
+    def test_training_lowers_the_loss(self, trained: Path) -> None:
+        losses = [row["loss"] for row in rows(trained)]
+        assert len(losses) == 3
+        assert losses[-1] < losses[0]
+
+    def test_training_leaves_weights_and_curves(self, trained: Path) -> None:
+        assert (trained / "model.pt").is_file()
+        assert (trained / "last.pt").is_file()
+        assert len(list((trained / "tensorboard").glob("*/events.*"))) == 1
+        assert rows(trained)[0].keys() >= {"epoch", "loss", "learning_rate", "dice", "iou", "dice_pooled"}
+
+    def test_resumed_training_equals_uninterrupted(
+        self, root: Path, dataset: Path, trained: Path, tmp_path: Path
+    ) -> None:
+        first = self.train(root, dataset, tmp_path)
+        trainer = first.parser.get_parsed_content("train#trainer")
+        trainer.add_event_handler(Events.EPOCH_COMPLETED(once=2), trainer.terminate)
+        first.run()
+        assert len(rows(tmp_path)) == 2
+        self.train(root, dataset, tmp_path, resume=True).run()
+        for resumed, uninterrupted in zip(rows(tmp_path), rows(trained), strict=True):
+            assert resumed == pytest.approx(uninterrupted, rel=1e-3, abs=1e-3)
+        resumed, uninterrupted = (torch.load(path / "last.pt") for path in (tmp_path, trained))
+        for name, weights in uninterrupted["network"].items():
+            torch.testing.assert_close(resumed["network"][name], weights, rtol=1e-2, atol=1e-3)
+        assert resumed["best_metric"] == pytest.approx(uninterrupted["best_metric"], abs=1e-3)
+
+    def test_resume_with_other_settings_names_them(self, root: Path, dataset: Path, trained: Path) -> None:
+        workflow = self.train(root, dataset, trained, resume=True, learning_rate=0.5)
+        with pytest.raises(RuntimeError) as error:
+            workflow.run()
+        assert re.search(r"learning_rate was 0\.\d+, now 0\.5", str(own_error(error.value)))
+
+    def test_evaluation_gives_scores_of_each_image_and_all(self, root: Path, dataset: Path, trained: Path) -> None:
+        workflow = self.workflow(root, "evaluate", dataset, trained)
+        workflow.initialize()
+        workflow.run()
+        summary = json.loads((trained / "evaluation" / "summary.json").read_text())
+        metrics = workflow.parser.get_parsed_content("evaluator").state.metrics
+        assert summary["images"] == 2
+        assert summary["foreground"]["dice"]["mean"] == pytest.approx(metrics["dice"], abs=1e-6)
+        assert summary["foreground"]["iou"]["mean"] == pytest.approx(metrics["iou"], abs=1e-6)
+        assert len((trained / "evaluation" / "images.csv").read_text().splitlines()) == 3
+
+    def test_inference_writes_labels_in_the_frame_of_the_image(self, root: Path, dataset: Path, trained: Path) -> None:
+        workflow = self.workflow(root, "inference", dataset, trained)
+        workflow.initialize()
+        workflow.run()
+        written = sorted((trained / "segmentation").glob("*.tif"))
+        assert [path.stem for path in written] == ["10", "11"]
+        assert all(io.read_labels(path).shape == (72, 80) for path in written)
+        assert len(list((trained / "segmentation").glob("*_overlay.png"))) == 2
+
+    @pytest.mark.filterwarnings("ignore:`torch.jit:FutureWarning")  # MONAI's export is TorchScript alone
+    def test_exported_network_gives_the_same_output(self, root: Path, trained: Path, tmp_path: Path) -> None:
+        shape = [1, 1, *self.small["roi_size"]]
+        ckpt_export(
+            "network_def",
+            filepath=str(tmp_path / "model.ts"),
+            ckpt_file=str(trained / "model.pt"),
+            meta_file=str(root / "configs" / "metadata.json"),
+            config_file=str(root / "configs" / "inference.json"),
+            use_trace=True,
+            input_shape=shape,
+        )
+        workflow = ConfigWorkflow(str(root / "configs" / "inference.json"), logging_file=False, workflow_type="infer")
+        network = training.load_weights(workflow.parser.get_parsed_content("network_def"), trained / "model.pt").eval()
+        image = torch.rand(shape)
+        with torch.no_grad():
+            torch.testing.assert_close(torch.jit.load(tmp_path / "model.ts")(image), network(image))
+
+    def command(self, cwd: Path, config: Path, *words: str) -> subprocess.CompletedProcess:
+        # The command as users type it; an installed package is not needed where the checkout is on the path.
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        return subprocess.run(
+            [sys.executable, "-m", "monai.bundle", "run", "training", "--config_file", str(config), *words],
+            cwd=cwd,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize("start", ["the repository", "the bundle", "elsewhere"])
+    def test_runs_from(self, start: str, root: Path, dataset: Path, tmp_path: Path) -> None:
+        cwd = {"the repository": ROOT, "the bundle": root, "elsewhere": tmp_path}[start]
+        words = ["--dataset_dir", str(dataset), "--output_dir", str(tmp_path / "out"), "--epochs", "1"]
+        words += ["--roi_size", "[64,64]"]
+        if start == "elsewhere":
+            words += ["--bundle_root", str(root)]
+        config = root / "configs" / "train.json"
+        done = self.command(cwd, config if start == "elsewhere" else config.relative_to(cwd), *words)
+        assert done.returncode == 0, done.stderr[-3000:]
+        assert (tmp_path / "out" / "model.pt").is_file()
+
+    @pytest.mark.slow
+    def test_misspelt_override_fails_with_the_right_name(self, root: Path, tmp_path: Path) -> None:
+        done = self.command(tmp_path, root / "configs" / "train.json", "--epoch", "1", "--bundle_root", str(root))
+        assert done.returncode != 0
+        assert "unknown override --epoch: did you mean --epochs?" in done.stderr
+        assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,47 @@
+from pathlib import Path
+
+import pytest
+import torch
+from segmentation_models_pytorch.encoders import get_encoder
+
+from cellseg_monai.errors import BundleError
+from cellseg_monai.networks import smp_model
+
+
+def test_answers_at_the_size_of_the_image() -> None:
+    network = smp_model("unet", encoder_name="resnet18", in_channels=1, classes=2)
+    assert network(torch.zeros(2, 1, 64, 32)).shape == (2, 2, 64, 32)
+
+
+def test_encoder_weights_out_of_a_file(tmp_path: Path) -> None:
+    encoder = get_encoder("resnet18", in_channels=3)
+    torch.save(encoder.state_dict(), tmp_path / "encoder.pt")
+    network = smp_model("unet", encoder_name="resnet18", encoder_weights=str(tmp_path / "encoder.pt"), in_channels=1)
+    # SMP sums the three input channels of the first layer into one; all other layers are taken as they are.
+    torch.testing.assert_close(network.encoder.conv1.weight, encoder.conv1.weight.sum(1, keepdim=True))
+    torch.testing.assert_close(network.encoder.layer4[1].conv2.weight, encoder.layer4[1].conv2.weight)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match=r"no encoder weights at .*gone\.pt"):
+        smp_model("unet", encoder_name="resnet18", encoder_weights=str(tmp_path / "gone.pt"))
+
+
+def test_a_file_of_another_encoder_is_refused(tmp_path: Path) -> None:
+    torch.save({"weight": torch.zeros(1)}, tmp_path / "encoder.pt")
+    with pytest.raises(BundleError, match="does not hold the state dict of a resnet18 encoder"):
+        smp_model("unet", encoder_name="resnet18", encoder_weights=str(tmp_path / "encoder.pt"))
+
+
+@pytest.mark.parametrize(("name", "weights"), [("resnet18", "nonsense"), ("resnet999", None)])
+def test_unknown_names_are_refused(name: str, weights: str | None) -> None:
+    with pytest.raises(BundleError, match="Wrong"):
+        smp_model("unet", encoder_name=name, encoder_weights=weights)
+
+
+def test_offline_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    # The hub's own switch: no download is tried, and an empty cache has nothing.
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(BundleError, match="could not be downloaded; connect to the internet, give the path of a local"):
+        smp_model("unet", encoder_name="resnet18", encoder_weights="imagenet")
