@@ -17,6 +17,7 @@ from cellseg_monai.io import read, read_labels
 __all__ = ["check_dataset", "check_labels"]
 
 MOST_SHOWN = 5
+STRAY_PART = 0.05  # of the largest piece: less is a stray
 
 
 def check_dataset(dataset_dir: str | Path, datalist: str | Path | None = None) -> list[Fault]:
@@ -28,8 +29,8 @@ def check_dataset(dataset_dir: str | Path, datalist: str | Path | None = None) -
       leaves that file out, or lists it for test, which can be segmented without a label);
     - `shape-mismatch`: a label of another height or width than its image;
     - `binary-mask`: several separate objects that share one id, where each should have its own;
-    - `float-labels`: label files of floating-point numbers, negative ids (`negative-ids`), or files that
-      cannot be read (`unreadable`);
+    - `float-labels`: a label file of floating-point numbers; `negative-ids`: one with ids below 0;
+    - `unreadable`: an image or label file that cannot be read, with the reason;
     - `duplicate`: the same pixels in two sections, in whatever format, or in a set that no list divides yet;
     - `group-straddles`: a group in two sections;
     - `missing-file`: a file that the datalist names and that is not there; `datalist`: a malformed list;
@@ -99,7 +100,9 @@ def check_labels(labels: np.ndarray, place: str) -> list[Fault]:
     id_of_piece = np.zeros(count + 1, labels.dtype)
     id_of_piece[pieces.ravel()] = labels.ravel()
     ids, n_pieces = np.unique(id_of_piece[1:], return_counts=True)
-    if len(ids) == 1 and count > 1:
+    # One object with a stray pixel or two is a case for `fragments`, not a mask.
+    n_substantial = int((sizes[1:] >= STRAY_PART * sizes[1:].max(initial=0)).sum())
+    if len(ids) == 1 and n_substantial > 1:
         message = (
             f"{count} separate objects all have the id {ids[0]}; expected an id for each object. If touching "
             "objects have merged, draw them apart; if none touch, label the connected components"
@@ -159,7 +162,7 @@ def _partners(layout: Layout, gathered: Gathered) -> list[Fault]:
     needy: set[str] = set()  # what is to be trained on, and has no label
     for section, items in gathered.sections.items():
         for item in items:
-            if "label" in item:
+            if all(key in item and Path(item[key]).is_file() for key in ("image", "label")):
                 complete |= {item["image"], item["label"]}
             elif section != "test":
                 needy.add(item["image"])

@@ -66,6 +66,10 @@ def phase_cells(
         raise ValueError(f"shape {shape}: cells need at least 32 x 32 px; ask for a larger image")
     if contrast not in ("phase", "brightfield"):
         raise ValueError(f"contrast {contrast!r}: expected 'phase' or 'brightfield'")
+    if count is not None and count < 0:
+        raise ValueError(f"count {count}: expected 0 or more")
+    if diameter_px is not None and diameter_px < 8:
+        raise ValueError(f"diameter_px {diameter_px}: expected at least 8")
     if bits not in (8, 16):
         raise ValueError(f"bits {bits}: expected 8 or 16")
     rng = np.random.default_rng(seed)

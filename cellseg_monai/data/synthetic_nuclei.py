@@ -68,6 +68,10 @@ def nuclei(
         raise ValueError(f"shape {shape}: nuclei need at least 16 x 16 px; ask for a larger image")
     if not 0 <= clustering <= 1:
         raise ValueError(f"clustering {clustering}: expected a part between 0 and 1")
+    if count is not None and count < 0:
+        raise ValueError(f"count {count}: expected 0 or more")
+    if diameter_px is not None and diameter_px < 4:
+        raise ValueError(f"diameter_px {diameter_px}: expected at least 4")
     if bits not in (8, 16):
         raise ValueError(f"bits {bits}: expected 8 or 16")
     rng = np.random.default_rng(seed)

@@ -1,0 +1,208 @@
+"""Where the sections of a data set come from."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from cellseg_monai.data import load_datalist, split_dataset, write_datalist
+from cellseg_monai.errors import DatasetError
+
+
+def stems(items: list[dict[str, str]]) -> list[str]:
+    return [Path(item["image"]).stem for item in items]
+
+
+def write_json(folder: Path, **sections: list) -> Path:
+    path = folder / "datalist.json"
+    path.write_text(json.dumps(sections))
+    return path
+
+
+def entry(stem: str, group: str | None = None) -> dict[str, str]:
+    item = {"image": f"images/{stem}.tif", "label": f"labels/{stem}.tif"}
+    return item if group is None else {**item, "group": group}
+
+
+def test_the_list_of_the_data_set_gives_absolute_paths_that_are_there(make_dataset):
+    folder = make_dataset(["a", "b", "c"])
+    write_json(folder, training=[entry("a", "p1"), entry("b", "p1")], test=[entry("c", "p2")])
+    datalist = load_datalist(folder)
+    assert {section: stems(items) for section, items in datalist.items()} == {
+        "training": ["a", "b"],
+        "validation": [],
+        "test": ["c"],
+    }
+    first = datalist["training"][0]
+    assert first == {
+        "image": str(folder / "images" / "a.tif"),
+        "label": str(folder / "labels" / "a.tif"),
+        "group": "p1",
+    }
+
+
+def test_a_list_given_wins_and_counts_paths_from_its_own_folder(make_dataset, tmp_path):
+    folder = make_dataset(["a", "b"])
+    write_json(folder, training=[entry("a")])
+    runs = tmp_path / "runs"
+    runs.mkdir()
+    item = {"image": "../set/images/b.tif", "label": str(folder / "labels" / "b.tif")}
+    own = write_json(runs, test=[item])
+    datalist = load_datalist(folder, own)
+    assert datalist["training"] == []
+    assert datalist["test"][0]["image"] == str(folder / "images" / "b.tif")
+    assert datalist["test"][0]["label"] == str(folder / "labels" / "b.tif")
+
+
+def test_what_is_written_reads_back_and_survives_a_move(make_dataset, tmp_path):
+    folder = make_dataset("abcdefgh")
+    datalist = split_dataset(folder)
+    write_datalist(folder / "datalist.json", datalist)
+    assert "\\" not in (folder / "datalist.json").read_text()
+    assert json.loads((folder / "datalist.json").read_text())["training"][0]["image"].startswith("images/")
+    assert load_datalist(folder) == datalist
+    moved = folder.rename(tmp_path / "moved")
+    assert {s: stems(i) for s, i in load_datalist(moved).items()} == {s: stems(i) for s, i in datalist.items()}
+
+
+def test_a_list_beside_the_data_set_is_written_with_paths_that_lead_there(make_dataset, tmp_path):
+    folder = make_dataset("abcd")
+    datalist = split_dataset(folder)
+    write_datalist(tmp_path / "runs" / "one.json", datalist)
+    text = (tmp_path / "runs" / "one.json").read_text()
+    assert '"../set/images/a.tif"' in text
+    assert load_datalist(folder, tmp_path / "runs" / "one.json") == datalist
+
+
+def test_writing_that_fails_leaves_the_old_list(make_dataset, monkeypatch):
+    folder = make_dataset("abcd")
+    path = write_json(folder, training=[entry("a")])
+    before = path.read_bytes()
+
+    def full(*_: object) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(OSError, match="no space"):
+        write_datalist(path, split_dataset(folder))
+    assert path.read_bytes() == before
+    assert [file.name for file in folder.glob("*datalist*")] + [f.name for f in folder.glob(".*")] == ["datalist.json"]
+
+
+def test_all_faults_of_a_list_come_at_once(make_dataset):
+    folder = make_dataset(["a", "b", "c", "d"])
+    write_json(
+        folder,
+        training=[entry("a", "p1"), entry("b", "p2"), entry("gone")],
+        validation=[entry("c", "p1"), entry("a", "p3"), {"label": "labels/a.tif"}],
+        test=[entry("d", "p2"), {"image": "images/d.tif", "label": "labels/lost.tif", "group": "p9"}],
+    )
+    with pytest.raises(DatasetError) as caught:
+        load_datalist(folder)
+    message = str(caught.value)
+    for part in (
+        "group 'p1' is in training and validation",
+        "group 'p2' is in training and test",
+        "image images/a.tif is in training and validation",
+        "training[2]: there is no image 'images/gone.tif'",
+        "training[2]: there is no label 'labels/gone.tif'",
+        "test[1]: there is no label 'labels/lost.tif'",
+        'validation[2] has no "image"',
+    ):
+        assert part in message
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        pytest.param("{", "not a JSON file", id="no JSON"),
+        pytest.param("[]", "expected an object with the lists", id="a list"),
+        pytest.param('{"train": []}', "expected an object with the lists", id="other names"),
+        pytest.param('{"training": {}}', "training is no list", id="a section that is no list"),
+        pytest.param('{"training": ["a.tif"]}', r'training\[0\] has no "image"', id="items that are text"),
+    ],
+)
+def test_a_malformed_list_is_refused(make_dataset, text, message):
+    folder = make_dataset(["a"])
+    (folder / "datalist.json").write_text(text)
+    with pytest.raises(DatasetError, match=message):
+        load_datalist(folder)
+
+
+def test_a_list_or_folder_that_is_not_there_is_refused(make_dataset, tmp_path):
+    with pytest.raises(DatasetError, match="no such datalist"):
+        load_datalist(make_dataset(["a"]), tmp_path / "none.json")
+    with pytest.raises(DatasetError, match="no such folder"):
+        load_datalist(tmp_path / "nowhere")
+
+
+def index(folder: Path, *rows: str, header: str = "split,image_id") -> None:
+    (folder / "index.csv").write_text("\n".join([header, *rows]) + "\n", encoding="utf-8-sig")
+
+
+def test_in_an_index_of_train_and_val_val_is_held_out_and_validation_is_parted_from_train(make_dataset):
+    names = [f"i{number:02d}" for number in range(20)]
+    folder = make_dataset([*names, "unlisted"])
+    index(folder, *(f"{'val' if number < 4 else 'train'},{name}" for number, name in enumerate(names)))
+    datalist = load_datalist(folder)
+    assert stems(datalist["test"]) == names[:4]
+    assert len(datalist["validation"]) == round(0.15 * 16)
+    assert sorted(stems(datalist["training"]) + stems(datalist["validation"])) == names[4:]
+    assert datalist != load_datalist(folder, seed=1)
+
+
+def test_the_order_of_an_index_does_not_matter(make_dataset):
+    folder = make_dataset("abcdefgh")
+    rows = [f"train,{stem}" for stem in "abcdefgh"]
+    index(folder, *rows)
+    forward = load_datalist(folder)
+    index(folder, *reversed(rows))
+    assert load_datalist(folder) == forward
+
+
+def test_an_index_with_val_and_test_is_taken_at_its_word(make_dataset):
+    folder = make_dataset("abcd")
+    index(folder, "train,a", "val,b", "test,c", "train,d.tif")
+    assert {s: stems(i) for s, i in load_datalist(folder).items()} == {
+        "training": ["a", "d"],
+        "validation": ["b"],
+        "test": ["c"],
+    }
+
+
+def test_groups_of_an_index_stay_together(make_dataset):
+    folder = make_dataset([f"i{number}" for number in range(12)])
+    rows = [f"train,i{number},g{number // 3}" for number in range(12)]
+    index(folder, *rows, header="split,image_id,group")
+    datalist = load_datalist(folder)
+    assert len(datalist["validation"]) == 3
+    assert len({item["group"] for item in datalist["validation"]}) == 1
+
+
+def test_faults_of_an_index_come_at_once(make_dataset):
+    folder = make_dataset("abc")
+    index(folder, "train,a,g", "val,b,g", "train,gone,h", "hold,c,i", header="split,image_id,group")
+    with pytest.raises(DatasetError) as caught:
+        load_datalist(folder)
+    for part in ("group 'g' is in training and test", "line 4: there is no image 'gone'", "line 5: the split"):
+        assert part in str(caught.value)
+
+
+def test_an_index_about_something_else_is_left_alone(make_dataset):
+    folder = make_dataset("abcdefgh")
+    index(folder, "a,1", header="name,count")
+    assert load_datalist(folder) == split_dataset(folder)
+
+
+def test_without_any_list_the_folder_is_split_by_the_seed(make_dataset):
+    folder = make_dataset([f"i{number:02d}" for number in range(20)])
+    datalist = load_datalist(folder, seed=3)
+    assert [len(datalist[s]) for s in ("training", "validation", "test")] == [14, 3, 3]
+    assert datalist == split_dataset(folder, seed=3)
+
+
+def test_a_small_set_still_has_something_to_validate_on(make_dataset):
+    assert len(load_datalist(make_dataset("ab"))["validation"]) == 1

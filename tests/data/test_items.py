@@ -1,0 +1,103 @@
+"""What training and inference work through."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cellseg_monai.data import image_items, section_items, split_dataset, write_datalist
+from cellseg_monai.errors import DatasetError
+
+
+def stems(items: list[dict[str, str]]) -> list[str]:
+    return [Path(item["image"]).stem for item in items]
+
+
+def test_the_sections_share_out_the_images(make_dataset):
+    folder = make_dataset("abcdefghij")
+    found = [stems(section_items(folder, section)) for section in ("training", "validation", "test")]
+    assert sorted(stem for section in found for stem in section) == list("abcdefghij")
+    assert found[0] == sorted(found[0])
+
+
+def test_a_relative_folder_gives_absolute_paths(make_dataset, monkeypatch):
+    folder = make_dataset("abcd")
+    monkeypatch.chdir(folder.parent)
+    assert section_items("set", "training") == section_items(folder, "training")
+
+
+def test_no_data_set_says_what_was_looked_for(tmp_path):
+    with pytest.raises(DatasetError, match=r"looked for datalist\.json.*index\.csv.*images/ with labels/"):
+        section_items(tmp_path, "training")
+
+
+def test_an_empty_section_says_how_to_fill_it(make_dataset):
+    folder = make_dataset("ab")
+    with pytest.raises(DatasetError, match=r"no items for test \(1 for training, 1 for validation, 0 for test"):
+        section_items(folder, "test")
+    with pytest.raises(DatasetError, match='section "all" takes every image'):
+        image_items(folder)
+    assert stems(image_items(folder, "all")) == ["a", "b"]
+
+
+def test_an_unknown_section_is_refused(make_dataset):
+    with pytest.raises(ValueError, match="expected one of training, validation, test"):
+        section_items(make_dataset("ab"), "val")
+    with pytest.raises(ValueError, match="test, all"):
+        image_items(make_dataset("ab"), "val")
+
+
+def test_training_needs_labels_and_inference_does_not(make_dataset):
+    folder = make_dataset("abcdefgh")
+    without = stems(section_items(folder, "training"))[:2]
+    for stem in without:
+        (folder / "labels" / f"{stem}.tif").unlink()
+    with pytest.raises(DatasetError, match=rf"2 of \d have no label|2 of \d images .*{without[0]}"):
+        section_items(folder, "training")
+    items = section_items(folder, "training", labelled=False)
+    assert [stem for stem, item in zip(stems(items), items, strict=True) if "label" not in item] == without
+
+
+def test_the_split_stays_the_same_when_labels_go_missing(make_dataset):
+    folder = make_dataset("abcdefgh")
+    before = stems(image_items(folder, "test"))
+    (folder / "labels" / f"{before[0]}.tif").unlink()
+    assert stems(image_items(folder, "test")) == before
+
+
+def test_inference_takes_the_test_section_of_a_data_set_or_all_of_it(make_dataset):
+    folder = make_dataset("abcdefgh")
+    assert image_items(folder) == section_items(folder, "test")
+    assert stems(image_items(folder, "all")) == list("abcdefgh")
+    assert all("label" in item for item in image_items(folder, "all"))
+    write_datalist(folder / "datalist.json", {**split_dataset(folder), "test": []})
+    assert len(image_items(folder, "all")) == 7
+
+
+@pytest.mark.parametrize("within", ["", "images"], ids=["a plain folder", "only images/"])
+def test_a_folder_of_images_gives_all_of_them_sorted(tmp_path, save_image, within):
+    for name in ("b.tif", "a.tif"):
+        save_image(tmp_path / within / name)
+    items = image_items(tmp_path)
+    assert stems(items) == ["a", "b"]
+    assert items[0] == {"image": str(tmp_path / within / "a.tif"), "group": "a"}
+
+
+def test_a_folder_without_images_is_refused(tmp_path, make_dataset):
+    with pytest.raises(DatasetError, match="no images found, neither here nor in images/"):
+        image_items(tmp_path)
+    with pytest.raises(DatasetError, match="no such folder"):
+        image_items(tmp_path / "nowhere")
+    folder = make_dataset("ab")
+    for image in (folder / "images").iterdir():
+        image.unlink()
+    with pytest.raises(DatasetError, match="no images found"):
+        image_items(folder, "all")
+
+
+def test_two_images_of_one_stem_are_refused_for_their_results_would_collide(make_dataset, save_image):
+    folder = make_dataset("ab")
+    save_image(folder / "images" / "a.tiff")
+    with pytest.raises(DatasetError, match="repeated-stem"):
+        image_items(folder, "all")

@@ -1,0 +1,134 @@
+"""The sample data set: complete, clean, the same every time, and there only when whole."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cellseg_monai.data import check_dataset, load_datalist, sample, sample_dataset, write_sample_dataset
+from cellseg_monai.io import read, read_labels
+
+SMALL = {"counts": (4, 2, 2), "shape": (48, 64), "images_per_plate": 2}
+
+
+@pytest.mark.parametrize("modality", ["nuclei", "phase", "both"])
+def test_the_sample_is_clean_and_has_its_sections(tmp_path, modality):
+    folder = write_sample_dataset(tmp_path / "sample", modality=modality, **SMALL)
+    assert check_dataset(folder) == []
+    datalist = load_datalist(folder)
+    assert [len(datalist[section]) for section in ("training", "validation", "test")] == [4, 2, 2]
+    assert datalist["training"][0]["group"] == datalist["training"][1]["group"]
+    item = datalist["test"][0]
+    image = read(item["image"])
+    assert image.axes == "CYX"
+    assert image.pixels.shape == (1, 48, 64)
+    assert read_labels(item["label"]).shape == (48, 64)
+
+
+def test_the_default_sample_is_mostly_16_bit_with_an_8_bit_plate(tmp_path):
+    folder = write_sample_dataset(tmp_path / "sample", shape=(32, 32))
+    datalist = load_datalist(folder)
+    assert [len(datalist[section]) for section in ("training", "validation", "test")] == [24, 6, 8]
+    dtypes = [read(item["image"]).pixels.dtype for item in datalist["training"]]
+    assert dtypes.count(np.uint16) == 20
+    assert dtypes.count(np.uint8) == 4
+
+
+def test_the_same_seed_writes_the_same_bytes(tmp_path):
+    first, again, other = (
+        write_sample_dataset(tmp_path / name, seed=seed, **SMALL) for name, seed in (("a", 1), ("b", 1), ("c", 2))
+    )
+
+    def content(folder: Path) -> dict[str, bytes]:
+        return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+    assert content(first) == content(again)
+    assert content(first) != content(other)
+
+
+def test_paths_in_its_list_are_relative(tmp_path):
+    folder = write_sample_dataset(tmp_path / "sample", **SMALL)
+    item = json.loads((folder / "datalist.json").read_text())["training"][0]
+    assert item["image"].startswith("images/plate01_")
+    assert item["label"] == item["image"].replace("images/", "labels/")
+
+
+def test_an_interrupted_run_leaves_nothing(tmp_path, monkeypatch):
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sample, "write_datalist", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        write_sample_dataset(tmp_path / "sample", **SMALL)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_there_is_never_overwritten(tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(FileExistsError, match="already there"):
+        write_sample_dataset(tmp_path, **SMALL)
+    with pytest.raises(FileExistsError, match="already there"):
+        sample_dataset(tmp_path)
+    (tmp_path / "empty").mkdir()
+    assert (write_sample_dataset(tmp_path / "empty", **SMALL) / "datalist.json").is_file()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"modality": "dic"}, {"counts": (0, 0, 0)}, {"counts": (1, 2)}, {"images_per_plate": 0}],
+    ids=["another modality", "no images", "two counts", "plates without images"],
+)
+def test_arguments_out_of_range_are_refused(tmp_path, wrong):
+    with pytest.raises(ValueError, match="expected"):
+        write_sample_dataset(tmp_path / "sample", **wrong)
+    assert list(tmp_path.iterdir()) == []
+
+
+def _small_sample(directory: str) -> str:
+    real = sample.write_sample_dataset
+    sample.write_sample_dataset = lambda folder, **options: real(folder, **{**SMALL, **options})
+    return str(sample.sample_dataset(directory))
+
+
+def test_it_lies_in_the_cache_and_is_made_once(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    made: list[Path] = []
+
+    def write(directory: Path, **options: object) -> Path:
+        made.append(directory)
+        return write_sample_dataset(directory, **{**SMALL, **options})
+
+    monkeypatch.setattr(sample, "write_sample_dataset", write)
+    first, again = sample_dataset(), sample_dataset()
+    assert first == again == tmp_path / "cellseg_monai" / f"sample-{sample.SAMPLE_VERSION}-nuclei"
+    assert made == [first]
+
+
+def test_the_second_of_two_processes_takes_what_the_first_has_made(tmp_path, monkeypatch):
+    target = tmp_path / "sample"
+    rename = os.rename
+
+    def late(source: Path, destination: Path) -> None:
+        monkeypatch.setattr(os, "rename", rename)
+        write_sample_dataset(target, seed=5, **SMALL)  # somebody else is done first
+        rename(source, destination)
+
+    monkeypatch.setattr(os, "rename", late)
+    monkeypatch.setattr(sample, "write_sample_dataset", lambda d, **o: write_sample_dataset(d, **{**SMALL, **o}))
+    assert sample_dataset(target) == target
+    assert check_dataset(target) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["sample"]
+
+
+def test_processes_that_ask_at_once_all_get_it(tmp_path):
+    context = multiprocessing.get_context("fork" if hasattr(os, "fork") else "spawn")
+    target = str(tmp_path / "sample")
+    with context.Pool(3) as pool:
+        assert set(pool.map(_small_sample, [target] * 3)) == {target}
+    assert check_dataset(target) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["sample"]
