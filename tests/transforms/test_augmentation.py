@@ -41,7 +41,7 @@ INTENSITY = [config for config in single_transforms() if not is_spatial(config)]
 
 
 def build(configs):
-    return Compose(ConfigParser({"transforms": configs}).get_parsed_content("transforms"))
+    return Compose(ConfigParser({"transforms": configs, "roi_size": [256, 256]}).get_parsed_content("transforms"))
 
 
 def cells(height=300, width=340):

@@ -205,7 +205,7 @@ def test_settings_come_from_the_bundle_by_config(item, tmp_path):
 
 
 def whole_chain():
-    augmentation = ConfigParser({"a": json.loads(AUGMENTATION.read_text(encoding="utf-8"))})
+    augmentation = ConfigParser({"a": json.loads(AUGMENTATION.read_text(encoding="utf-8")), "roi_size": [256, 256]})
     return Compose([LoadMicroscopyd(), PreparePixelsd(), *augmentation.get_parsed_content("a"), ForegroundTargetd()])
 
 
