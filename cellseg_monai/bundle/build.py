@@ -3,12 +3,14 @@
 MONAI's consumers take one file, and a reader should find the whole workflow in it; ten hand-kept copies would
 drift. So what bundles share is written once in `bundles/recipes`, what differs in `bundle.json`, and this writes
 the rest. A config is `common.json`, then its own recipe file, then the parts of `bundle.json`, merged as MONAI
-merges a list of config files: a plain key replaces, `+key` extends, `a#b` reaches inside.
+merges a list of config files: a plain key replaces, `+key` extends, `a#b` reaches inside. A value `"%file.json"`
+stands for what that file in `bundles/recipes` holds.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from copy import deepcopy
 from pathlib import Path
@@ -72,19 +74,23 @@ def build_bundle(bundle: str | Path) -> dict[str, str]:
         raise BundleError(
             f"{bundle}/bundle.json has {sorted(unknown)}; known are name, recipe, common, {', '.join(sorted(parts))}"
         )
+    shared = {
+        source: _with_shared_parts(_read(recipe / f"{source}.json"), recipe.parent)
+        for source in dict.fromkeys(source for sources in _WORKFLOWS.values() for source in sources)
+    }
     files = {}
     for name, sources in _WORKFLOWS.items():
         overrides = [{"name": bundle.name}, own.get("common", {}), own.get(name, {})]
         if name == "multi_gpu_train":
             overrides.insert(2, own.get("train", {}))
-        files[name] = _merge(*(_read(recipe / f"{source}.json") for source in sources), *overrides)
+        files[name] = _merge(*(shared[source] for source in sources), *overrides)
     for name in _SETTINGS:
         files[name] = _merge(_read(recipe / f"{name}.json"), own.get(name, {}))
     metadata = _read(recipe / "metadata.json")
     files["metadata"] = _merge(
         {"name": bundle.name}, metadata, _versions(bundle.parent.parent), own.get("metadata", {})
     )
-    content = {f"configs/{name}.json": json.dumps(config, indent=4) + "\n" for name, config in files.items()}
+    content = {f"configs/{name}.json": _written(config) for name, config in files.items()}
     content["configs/logging.conf"] = (recipe / "logging.conf").read_text(encoding="utf-8")
     content["LICENSE"] = (bundle.parent.parent / "LICENSE").read_text(encoding="utf-8")
     return content
@@ -112,6 +118,17 @@ def _read(path: Path) -> Config:
     return config
 
 
+def _with_shared_parts(value: Any, recipes: Path) -> Any:
+    """A config with each `"%file.json"` replaced by the content of that file."""
+    if isinstance(value, dict):
+        return {key: _with_shared_parts(item, recipes) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_with_shared_parts(item, recipes) for item in value]
+    if isinstance(value, str) and value.startswith("%") and value.endswith(".json"):
+        return _read(recipes / value[1:])
+    return value
+
+
 def _merge(*configs: Mapping[str, Any]) -> Config:
     parser = ConfigParser(config={})
     for config in configs:
@@ -119,6 +136,16 @@ def _merge(*configs: Mapping[str, Any]) -> Config:
             # A copy: `a#b` of a later part would reach into what other configs are merged from too.
             merge_kv(parser, key, deepcopy(value))
     return parser.get()
+
+
+def _written(config: Config) -> str:
+    """JSON as a person would lay it out: lists of plain values, and of such lists, on one line."""
+    text = json.dumps(config, indent=4)
+    plain = re.compile(r"\[\n\s*([^\[\]{}]*?)\s+\]")
+    nested = re.compile(r"\[\n\s*((?:\[[^\[\]]*\],?\s*)+)\]")
+    for pattern in (plain, nested):
+        text = pattern.sub(lambda match: "[" + re.sub(r"\s*\n\s*", " ", match.group(1)).strip() + "]", text)
+    return text + "\n"
 
 
 def _versions(root: Path) -> Config:
