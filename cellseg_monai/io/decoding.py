@@ -24,13 +24,15 @@ DECODER_ERRORS: tuple[type[Exception], ...] = (
     SyntaxError,
     TypeError,
     ValueError,
+    Warning,
     struct.error,
     zlib.error,
 )
 """What tifffile, imagecodecs, Pillow and itk were seen to raise on files that are broken or odd.
 
 They promise no base class: a fuzzed tag ends as IndexError or TypeError in tifffile, a PNG without its
-end as SyntaxError in Pillow. `Exception` would be simpler, and would hide what is no decoder's fault.
+end as SyntaxError in Pillow; and what they warn of is raised where warnings are errors. `Exception`
+would be simpler, and would hide what is no decoder's fault.
 """
 
 SMALL_BYTES = 256 * 2**20

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,25 @@ import numpy as np
 from cellseg_monai.errors import UnreadableImageError
 from cellseg_monai.io.axes import Stored, settle_axes
 from cellseg_monai.io.decoding import check_plausible_size, decoding
+from cellseg_monai.io.registry import HEAD_BYTES
 from cellseg_monai.io.tiff_metadata import UM_PER_UNIT
 
 __all__ = ["load", "load_samples"]
+
+with warnings.catch_warnings():
+    # itk loads its parts when they are first touched, and Python warns then of how they were compiled.
+    # Where warnings are errors, that ends the interpreter: so they are touched here.
+    warnings.simplefilter("ignore")
+    for _part in ("ImageFileReader", "VectorImage", "PyBuffer"):
+        getattr(itk, _part)
+    itk.array_from_image(itk.Image[itk.UC, 2].New(Regions=[1, 1]))
+    # itk's own choice goes by the suffix; this one by the first bytes, and MetaImage has no mark.
+    _READERS = (
+        (0, b"NRRD", itk.NrrdImageIO),
+        (128, b"DICM", itk.GDCMImageIO),
+        (0, b"\x89PNG", itk.PNGImageIO),
+        (0, b"", itk.MetaImageIO),
+    )
 
 _LARGEST_RATIO = 1100.0  # deflate's
 _SCALARS = {
@@ -68,10 +85,10 @@ def load_samples(path: Path, axes: str | None, names: tuple[str, ...]) -> Stored
 
 
 def _read_information(path: Path) -> Any:
-    mode = itk.CommonEnums.IOFileMode_ReadMode
-    info = itk.ImageIOFactory.CreateImageIO(str(path), mode)
-    if info is None:
-        raise UnreadableImageError(path, "itk cannot read it", "it is damaged: copy or export it again")
+    with path.open("rb") as stream:
+        head = stream.read(HEAD_BYTES)
+    kind = next(kind for at, mark, kind in _READERS if head[at : at + len(mark)] == mark)
+    info = kind.New()
     info.SetFileName(str(path))
     info.ReadImageInformation()
     return info

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 
@@ -18,7 +19,7 @@ def load(path: Path, axes: str | None, *, indices: bool = False) -> Stored:
     Nothing is unpickled. The file is mapped first, so that a header that declares more than the file
     holds is refused before memory is taken.
     """
-    with decoding(path):
+    with decoding(path, TokenError):  # numpy reads the header with Python's tokenizer
         mapped = np.load(path, mmap_mode="r", allow_pickle=False)
         settled = settle_axes(path, mapped.shape, "YX" if mapped.ndim == 2 else None, axes)
         return Stored(np.array(mapped), settled)

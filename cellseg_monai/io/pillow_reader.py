@@ -67,12 +67,10 @@ def _to_stored(path: Path, image: ImageFile, axes: str | None, *, indices: bool)
         )
     width, height = image.size
     n_samples = len(image.getbands())
-    check_plausible_size(
-        path,
-        width * height * n_samples * 2,
-        largest_ratio=2 * _LARGEST_RATIO,
-        file_bytes=path.stat().st_size,
-    )
+    # Greys and indices may be stored as single bits, and 16-bit greys take two bytes.
+    ratio = _LARGEST_RATIO * (8 if n_samples == 1 else 1)
+    declared = width * height * n_samples * (2 if "16" in image.mode else 1)
+    check_plausible_size(path, declared, largest_ratio=ratio, file_bytes=path.stat().st_size)
     names: tuple[str, ...] = ()
     shape: tuple[int, ...] = (height, width)
     if image.mode == "P" and not indices:

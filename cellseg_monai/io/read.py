@@ -18,7 +18,7 @@ def read(path: str | PathLike[str], axes: str | None = None) -> Image:
     Values are those that the file stores, of the type that it stores, with three exceptions that
     depend on what a file is for:
 
-    - **Palette.** Where a microscopy program wrote the file (ImageJ, OME, LSM, ...), the palette is a
+    - **Palette.** Where a microscopy program wrote the file (ImageJ, OME, LSM, tifffile, ...), the palette is a
       look-up table for display, and the stored values, which are what was measured or a label, are
       returned. In any other file the palette is the picture: colours come back as red, green, blue,
       and a palette of greys as one channel. (`read_labels` always returns the stored values.)

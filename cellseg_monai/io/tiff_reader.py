@@ -94,8 +94,12 @@ def _describe(series: tifffile.TiffPageSeries) -> str:
 
 
 def _is_for_display(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> bool:
-    """Whether palette and min-is-white are a display setting, the stored values what was measured."""
-    return tif.is_imagej or tif.is_ome or series.kind not in {"uniform", "generic"}
+    """Whether palette and min-is-white are a display setting, the stored values what was measured.
+
+    tifffile itself is such a program: it marks every bool array as min-is-white, and inverts none.
+    """
+    by_tifffile = str(series.keyframe.software).startswith("tifffile")
+    return tif.is_imagej or tif.is_ome or by_tifffile or series.kind not in {"uniform", "generic"}
 
 
 def _as_shown(

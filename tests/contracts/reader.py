@@ -1,0 +1,146 @@
+"""What every reader must do. A format joins with a subclass that writes one of its files:
+
+class TestPng(ReaderContract):
+    suffix = ".png"
+    dtypes = ("uint8", "uint16")
+
+    def write(self, path, array):
+        PIL.Image.fromarray(array).save(path)
+"""
+
+import random
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pytest
+
+from cellseg_monai.errors import UnreadableImageError
+from cellseg_monai.io import Image, read, readable_suffixes
+
+
+def gradient(shape: tuple[int, ...], dtype: str) -> np.ndarray:
+    """Smooth values that differ along every axis, so that an exchanged or mirrored axis shows."""
+    kind = np.dtype(dtype)
+    highest = 200 if kind.itemsize == 1 and kind.kind == "u" else 100
+    values = sum(np.indices(shape)[axis] * step for axis, step in enumerate((3, 5, 11)[: len(shape)]))
+    return (values % 2 == 1) if kind.kind == "b" else (values % highest).astype(kind)
+
+
+def image_or_error(path: Path) -> Image | UnreadableImageError:
+    """The image, or the one error that may come instead, which names file, reason and remedy."""
+    try:
+        return read(path)
+    except UnreadableImageError as error:
+        said = error
+    assert str(path) in str(said)
+    assert said.reason
+    assert said.remedy
+    return said
+
+
+class ReaderContract:
+    suffix: ClassVar[str]
+    # The types that files of this format store, and that have to come back.
+    dtypes: ClassVar[tuple[str, ...]]
+    # How many samples a pixel may have, beside one; and of which types.
+    samples: ClassVar[tuple[int, ...]] = ()
+    sample_dtypes: ClassVar[tuple[str, ...]] = ()
+    # By how much values may differ: more than 0 only where the format itself is lossy.
+    tolerance: ClassVar[float] = 0
+    # Whether the first bytes tell the format, so that a wrong name does no harm.
+    has_magic: ClassVar[bool] = True
+
+    def write(self, path: Path, array: np.ndarray) -> None:
+        """Write an array of (Y, X), or of (Y, X, samples) if the format has such."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def file(self, tmp_path):
+        path = tmp_path / f"cells{self.suffix}"
+        self.write(path, gradient((14, 17), self.dtypes[0]))
+        return path
+
+    def assert_same(self, found: np.ndarray, wanted: np.ndarray) -> None:
+        assert (found.shape, found.dtype) == (wanted.shape, wanted.dtype)
+        if self.tolerance:
+            assert np.abs(found.astype(float) - wanted).max() <= self.tolerance
+        else:
+            np.testing.assert_array_equal(found, wanted)
+
+    def test_its_suffix_is_registered(self):
+        assert self.suffix in readable_suffixes()
+
+    def test_a_plane_comes_back_as_it_was_with_one_channel(self, tmp_path):
+        for dtype in self.dtypes:
+            plane = gradient((14, 17), dtype)
+            self.write(tmp_path / f"{dtype}{self.suffix}", plane)
+            image = read(tmp_path / f"{dtype}{self.suffix}")
+            assert image.axes == "CYX"
+            self.assert_same(image.pixels, plane[None])
+
+    def test_the_samples_of_a_pixel_become_channels(self, tmp_path):
+        for dtype in self.sample_dtypes:
+            for n_samples in self.samples:
+                pixels = gradient((14, 17, n_samples), dtype)
+                self.write(tmp_path / f"{dtype}{self.suffix}", pixels)
+                image = read(tmp_path / f"{dtype}{self.suffix}")
+                assert image.axes == "CYX"
+                self.assert_same(image.pixels, pixels.transpose(2, 0, 1))
+                assert len(image.channel_names) in (0, n_samples)
+
+    def test_pixels_are_contiguous_writable_and_of_native_byte_order(self, file):
+        pixels = read(file).pixels
+        assert pixels.flags.c_contiguous
+        assert pixels.flags.writeable
+        assert pixels.dtype.isnative
+
+    def test_axes_that_the_user_gives_win(self, file):
+        np.testing.assert_array_equal(read(file, axes="XY").pixels[0], read(file).pixels[0].T)
+
+    @pytest.mark.parametrize("axes", ["ZYX", "YQ", "YY", "CX"])
+    def test_axes_that_do_not_fit_are_refused(self, file, axes):
+        with pytest.raises(UnreadableImageError, match=f"axes='{axes}'"):
+            read(file, axes=axes)
+
+    def test_the_path_may_be_text_and_the_suffix_upper_case(self, file):
+        path = file.with_suffix(self.suffix.upper())
+        path.write_bytes(file.read_bytes())
+        np.testing.assert_array_equal(read(str(path)).pixels, read(file).pixels)
+
+    def test_a_wrong_name_does_no_harm(self, file, tmp_path):
+        if not self.has_magic:
+            pytest.skip("nothing in such a file tells its format")
+        path = tmp_path / "misnamed.jpg"
+        path.write_bytes(file.read_bytes())
+        np.testing.assert_array_equal(read(path).pixels, read(file).pixels)
+
+    def test_a_file_cut_off_anywhere_is_refused_or_complete(self, file):
+        content, whole = file.read_bytes(), read(file).pixels
+        n = len(content)
+        for length in {n - 1, n - 2, n - 4, n - 9, n - 13, n - 40, n * 3 // 4, n // 2, n // 4, 140, 20, 3, 1}:
+            if not 0 < length < n:
+                continue
+            file.write_bytes(content[:length])
+            found = image_or_error(file)
+            if isinstance(found, Image):
+                np.testing.assert_array_equal(found.pixels, whole)
+
+    def test_a_damaged_file_gives_an_image_or_the_one_error(self, file):
+        content = file.read_bytes()
+        chance = random.Random(0)
+        for _ in range(60):
+            damaged = bytearray(content)
+            for _ in range(chance.choice((1, 4))):
+                damaged[chance.randrange(min(len(content), 500))] = chance.randrange(256)
+            file.write_bytes(damaged)
+            image_or_error(file)
+
+    def test_an_empty_file_is_refused(self, file):
+        file.write_bytes(b"")
+        with pytest.raises(UnreadableImageError, match="empty"):
+            read(file)
+
+    def test_a_missing_file_is_not_found(self, tmp_path):
+        with pytest.raises(FileNotFoundError):
+            read(tmp_path / f"nothing{self.suffix}")

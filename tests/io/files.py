@@ -1,0 +1,94 @@
+"""Files written byte by byte, for formats that no installed library writes as a test needs them."""
+
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+_METAIMAGE = {
+    "u1": "UCHAR",
+    "i1": "CHAR",
+    "u2": "USHORT",
+    "i2": "SHORT",
+    "u4": "UINT",
+    "i4": "INT",
+    "u8": "ULONG_LONG",
+    "f4": "FLOAT",
+    "f8": "DOUBLE",
+}
+_NRRD = {"u1": "uint8", "u2": "uint16", "i2": "int16", "f4": "float", "f8": "double", "u4": "uint32"}
+
+
+def write_metaimage(path: Path, array: np.ndarray, *, vector: bool = False, extra: str = "") -> None:
+    """Write (Z,) Y, X (, samples); with `vector` the last axis is samples."""
+    sizes = array.shape[:-1] if vector else array.shape
+    lines = [
+        "ObjectType = Image",
+        f"NDims = {len(sizes)}",
+        "BinaryData = True",
+        "BinaryDataByteOrderMSB = False",
+        *extra.splitlines(),
+        f"DimSize = {' '.join(map(str, reversed(sizes)))}",
+        *([f"ElementNumberOfChannels = {array.shape[-1]}"] if vector else []),
+        f"ElementType = MET_{_METAIMAGE[array.dtype.str[1:]]}",
+        "ElementDataFile = LOCAL\n",
+    ]
+    path.write_bytes("\n".join(lines).encode() + np.ascontiguousarray(array).tobytes())
+
+
+def write_nrrd(path: Path, array: np.ndarray, *, kinds: str = "", extra: str = "") -> None:
+    """Write an array; `kinds` names its axes, last to first, as NRRD counts them."""
+    lines = [
+        "NRRD0004",
+        f"type: {_NRRD[array.dtype.str[1:]]}",
+        f"dimension: {array.ndim}",
+        f"sizes: {' '.join(map(str, reversed(array.shape)))}",
+        *([f"kinds: {kinds}"] if kinds else []),
+        *extra.splitlines(),
+        "encoding: raw",
+        "endian: little\n\n",
+    ]
+    path.write_bytes("\n".join(lines).encode() + np.ascontiguousarray(array).tobytes())
+
+
+def write_dicom(path: Path, array: np.ndarray, *, photometric: str = "MONOCHROME2", spacing_mm: str = "") -> None:
+    """Write (frames,) Y, X as an explicit little-endian DICOM (secondary capture)."""
+    bits = array.dtype.itemsize * 8
+    capture = "1.2.840.10008.5.1.4.1.1.7"
+    meta = _element(2, 0x02, "UI", capture) + _element(2, 0x03, "UI", "1.2.3.4")
+    meta += _element(2, 0x10, "UI", "1.2.840.10008.1.2.1")
+    body = _element(0x08, 0x16, "UI", capture) + _element(0x08, 0x18, "UI", "1.2.3.4")
+    body += _element(0x08, 0x60, "CS", "OT")
+    if spacing_mm:
+        body += _element(0x18, 0x2010, "DS", spacing_mm)
+    body += _element(0x28, 0x02, "US", 1) + _element(0x28, 0x04, "CS", photometric)
+    if array.ndim == 3:
+        body += _element(0x28, 0x08, "IS", str(len(array)))
+    numbers = {0x10: array.shape[-2], 0x11: array.shape[-1], 0x100: bits, 0x101: bits, 0x102: bits - 1}
+    for element, number in {**numbers, 0x103: int(array.dtype.kind == "i")}.items():
+        body += _element(0x28, element, "US", number)
+    pixels = array.tobytes() + b"\0" * (array.nbytes % 2)
+    body += struct.pack("<HH2sHI", 0x7FE0, 0x10, b"OW", 0, len(pixels)) + pixels
+    length = struct.pack("<HH2sHI", 2, 0, b"UL", 4, len(meta))
+    path.write_bytes(b"\0" * 128 + b"DICM" + length + meta + body)
+
+
+def _element(group: int, element: int, kind: str, value: str | int) -> bytes:
+    if isinstance(value, int):
+        content = struct.pack("<H", value)
+    else:
+        content = value.encode() + (b"\0" if kind == "UI" else b" ") * (len(value) % 2)
+    return struct.pack("<HH2sH", group, element, kind.encode(), len(content)) + content
+
+
+def write_png(path: Path, rows: bytes, width: int, height: int, *, depth: int, kind: int) -> None:
+    """Write a PNG of unfiltered rows: `rows` holds height times the packed bytes of a row."""
+    stride = len(rows) // height
+    raw = b"".join(b"\0" + rows[i * stride : (i + 1) * stride] for i in range(height))
+    header = struct.pack(">IIBBBBB", width, height, depth, kind, 0, 0, 0)
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(raw)), (b"IEND", b""))
+    content = b"".join(
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in chunks
+    )
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + content)

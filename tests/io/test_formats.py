@@ -1,0 +1,105 @@
+"""Every format joins the reader contract."""
+
+import numpy as np
+import PIL.Image
+import tifffile
+
+from tests.contracts.reader import ReaderContract
+from tests.io.files import write_dicom, write_metaimage, write_nrrd
+
+NUMBERS = ("uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64")
+
+
+class TestTiff(ReaderContract):
+    suffix = ".tif"
+    dtypes = (*NUMBERS, "bool", "float16", "float32", "float64")
+    samples = (2, 3, 4, 7)
+    sample_dtypes = ("uint8", "uint16", "float32")
+
+    def write(self, path, array):
+        planar = {"planarconfig": "contig"} if array.ndim == 3 else {}
+        tifffile.imwrite(path, array, photometric="minisblack", metadata=None, **planar)
+
+
+class TestCompressedTiff(TestTiff):
+    suffix = ".tiff"
+    dtypes = (*NUMBERS, "float32")
+
+    def write(self, path, array):
+        planar = {"planarconfig": "contig"} if array.ndim == 3 else {}
+        kinds = {"compression": "zlib", "predictor": array.dtype.itemsize < 8, "tile": (16, 16)}
+        tifffile.imwrite(path, array, photometric="minisblack", metadata=None, **kinds, **planar)
+
+
+class TestPng(ReaderContract):
+    suffix = ".png"
+    dtypes = ("uint8", "uint16", "bool")
+    samples = (2, 3, 4)
+    sample_dtypes = ("uint8",)
+
+    def write(self, path, array):
+        PIL.Image.fromarray(array).save(path)
+
+
+class TestJpeg(ReaderContract):
+    suffix = ".jpg"
+    dtypes = ("uint8",)
+    samples = (3,)
+    sample_dtypes = ("uint8",)
+    tolerance = 6
+
+    def write(self, path, array):
+        PIL.Image.fromarray(array).save(path, quality=100, subsampling=0)
+
+
+class TestBmp(ReaderContract):
+    suffix = ".bmp"
+    dtypes = ("uint8", "bool")
+    samples = (3,)
+    sample_dtypes = ("uint8",)
+
+    def write(self, path, array):
+        PIL.Image.fromarray(array).save(path)
+
+
+class TestNumpy(ReaderContract):
+    suffix = ".npy"
+    dtypes = (*NUMBERS, "bool", "float16", "float32", "float64", ">u2", ">f4")
+
+    def write(self, path, array):
+        np.save(path, np.asfortranarray(array))
+
+    def assert_same(self, found, wanted):
+        super().assert_same(found, wanted.astype(wanted.dtype.newbyteorder("=")))
+
+
+class TestMetaImage(ReaderContract):
+    suffix = ".mha"
+    dtypes = ("uint8", "uint16", "int16", "uint32", "int32", "uint64", "float32", "float64")
+    samples = (2, 3)
+    sample_dtypes = ("uint8", "uint16", "float32", "float64")
+    has_magic = False
+
+    def write(self, path, array):
+        write_metaimage(path, array, vector=array.ndim == 3)
+
+
+class TestNrrd(ReaderContract):
+    suffix = ".nrrd"
+    dtypes = ("uint8", "uint16", "int16", "uint32", "float32", "float64")
+    samples = (2, 3)
+    sample_dtypes = ("uint8", "uint16", "float32")
+
+    def write(self, path, array):
+        write_nrrd(path, array, kinds="vector domain domain" if array.ndim == 3 else "")
+
+
+class TestDicom(ReaderContract):
+    suffix = ".dcm"
+    dtypes = ("uint8", "uint16", "int16")
+
+    def write(self, path, array):
+        write_dicom(path, array)
+
+
+del ReaderContract  # it is no test by itself

@@ -1,0 +1,92 @@
+import itertools
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import PIL.Image
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cellseg_monai.errors import UnreadableImageError
+from cellseg_monai.io import FORMATS, Image, read, readable_suffixes
+
+
+class TestAnyFile:
+    def test_a_png_called_tif_is_read_as_the_png_that_it_is(self, tmp_path):
+        PIL.Image.fromarray(np.eye(4, dtype=np.uint8)).save(tmp_path / "cells.tif", format="png")
+        np.testing.assert_array_equal(read(tmp_path / "cells.tif").pixels[0], np.eye(4))
+
+    def test_a_text_called_tif_is_refused(self, tmp_path):
+        (tmp_path / "cells.tif").write_text("<html>Not found</html>")
+        with pytest.raises(UnreadableImageError, match="is no TIFF") as caught:
+            read(tmp_path / "cells.tif")
+        assert caught.value.path == str(tmp_path / "cells.tif")
+        assert pickle.loads(pickle.dumps(caught.value)).remedy == caught.value.remedy
+
+    def test_an_unknown_type_is_refused_with_the_known_ones(self, tmp_path):
+        (tmp_path / "cells.doc").write_bytes(b"word")
+        with pytest.raises(UnreadableImageError, match=r"\.tif"):
+            read(tmp_path / "cells.doc")
+
+    def test_a_folder_is_refused(self, tmp_path):
+        with pytest.raises(UnreadableImageError, match="folder"):
+            read(tmp_path)
+
+
+class TestNumpy:
+    def test_three_dimensions_must_be_stated(self, tmp_path):
+        np.save(tmp_path / "cells.npy", np.zeros((4, 5, 3), np.uint8))
+        with pytest.raises(UnreadableImageError, match=r"4 × 5 × 3 .*axes='YXC'"):
+            read(tmp_path / "cells.npy")
+        assert read(tmp_path / "cells.npy", axes="YXC").pixels.shape == (3, 4, 5)
+
+    def test_nothing_is_unpickled(self, tmp_path):
+        np.save(tmp_path / "cells.npy", np.array([[{}]], object), allow_pickle=True)
+        with pytest.raises(UnreadableImageError):
+            read(tmp_path / "cells.npy")
+
+    def test_an_empty_array_is_refused(self, tmp_path):
+        np.save(tmp_path / "cells.npy", np.zeros((0, 5)))
+        with pytest.raises(UnreadableImageError):
+            read(tmp_path / "cells.npy")
+
+
+@given(st.permutations("TZCYX"), st.integers(2, 5))
+def test_any_order_of_axes_becomes_the_one_order(tmp_path_factory, order, n_axes):
+    """Each axis has its own length and each value tells where it belongs."""
+    kept = [a for a in order if a in "YX" or a in "TZC"[: n_axes - 2]]
+    lengths = dict(zip("TZCYX", (2, 3, 4, 5, 6), strict=True))
+    target = [a for a in "TZCYX" if a in kept]
+    whole = np.arange(np.prod([lengths[a] for a in target])).reshape([lengths[a] for a in target])
+    path = tmp_path_factory.mktemp("axes") / "cells.npy"
+    np.save(path, whole.transpose([target.index(a) for a in kept]))
+    image = read(path, axes="".join(kept))
+    assert image.axes == "".join(a for a in "TZ" if a in kept) + "CYX"
+    np.testing.assert_array_equal(image.pixels.reshape(whole.shape), whole)
+
+
+class TestImage:
+    @pytest.mark.parametrize("axes", ["YXC", "ZTCYX", "CYXS", "QCYX"])
+    def test_other_axes_are_refused(self, axes):
+        with pytest.raises(ValueError, match="must be 'CYX'"):
+            Image(np.zeros((1,) * len(axes)), axes)
+
+    def test_names_must_be_as_many_as_channels(self):
+        with pytest.raises(ValueError, match="1 channel names for 2 channels"):
+            Image(np.zeros((2, 3, 4)), "CYX", channel_names=("DAPI",))
+
+
+class TestRegistry:
+    def test_no_two_formats_share_a_suffix(self):
+        assert len(set(readable_suffixes())) == len(readable_suffixes())
+
+    def test_no_mark_of_a_format_is_another_ones(self):
+        for one, other in itertools.combinations(FORMATS, 2):
+            assert not {mark for _, mark in one.starts} & {mark for _, mark in other.starts}
+
+    def test_the_package_loads_no_decoder_before_it_is_needed(self):
+        code = "import sys, cellseg_monai.io; print({'tifffile', 'PIL', 'itk', 'torch'} & set(sys.modules))"
+        found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        assert found.stdout.strip() == "set()"

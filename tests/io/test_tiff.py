@@ -1,0 +1,339 @@
+import numpy as np
+import pytest
+import tifffile
+
+from cellseg_monai.errors import UnreadableImageError
+from cellseg_monai.io import read, read_labels
+
+PLANE = np.array([[0, 10, 20], [30, 40, 250]], np.uint8)
+
+# What keeps tifffile from writing that it is the program, which it is.
+PAINT = {"software": "Paint", "metadata": None}
+
+
+def numbers(*shape: int, dtype: str = "uint16") -> np.ndarray:
+    return np.arange(np.prod(shape)).reshape(shape).astype(dtype)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "cells.tif"
+
+
+class TestBitDepths:
+    @pytest.mark.parametrize(
+        ("bits", "dtype"), [(2, "uint8"), (7, "uint8"), (10, "uint16"), (12, "uint16"), (24, "uint32")]
+    )
+    def test_odd_depths_keep_their_values_in_the_next_type(self, path, bits, dtype):
+        stored = np.array([[0, 1, 2], [3, 2**bits - 1, 1]], dtype)
+        if bits == 24:  # no library writes it: three bytes a value, by hand into a file of 8-bit rows
+            tifffile.imwrite(
+                path, stored.astype(">u4").view("u1").reshape(2, 3, 4)[..., 1:].reshape(2, 9), metadata=None
+            )
+            content = bytearray(path.read_bytes())
+            with tifffile.TiffFile(path) as tif:
+                tags = {name: tif.pages.first.tags[name].valueoffset for name in ("ImageWidth", "BitsPerSample")}
+            content[tags["ImageWidth"]], content[tags["BitsPerSample"]] = 3, 24
+            path.write_bytes(content)
+        else:
+            tifffile.imwrite(path, stored, bitspersample=bits, metadata=None, photometric="minisblack")
+        pixels = read(path).pixels
+        assert pixels.dtype == dtype
+        np.testing.assert_array_equal(pixels[0], stored)
+
+    def test_one_bit_is_bool(self, path):
+        tifffile.imwrite(path, PLANE > 15, photometric="minisblack", metadata=None)
+        np.testing.assert_array_equal(read(path).pixels, (PLANE > 15)[None])
+
+    def test_complex_pixels_are_refused(self, path):
+        tifffile.imwrite(path, np.ones((4, 5), np.complex64))
+        with pytest.raises(UnreadableImageError, match="real numbers"):
+            read(path)
+
+
+class TestLayouts:
+    @pytest.mark.parametrize("kinds", [
+        pytest.param({"compression": "lzw"}, id="LZW"),
+        pytest.param({"compression": "zlib", "predictor": True}, id="deflate with predictor"),
+        pytest.param({"compression": "zstd"}, id="zstd"),
+        pytest.param({"compression": "packbits"}, id="packbits"),
+        pytest.param({"tile": (16, 32)}, id="tiled"),
+        pytest.param({"rowsperstrip": 7}, id="many strips"),
+        pytest.param({"byteorder": ">"}, id="big-endian"),
+        pytest.param({"bigtiff": True}, id="BigTIFF"),
+        pytest.param({"bigtiff": True, "byteorder": ">", "compression": "zlib"}, id="big-endian BigTIFF"),
+    ])  # fmt: skip
+    def test_the_layout_changes_nothing(self, path, kinds):
+        stored = numbers(40, 50)
+        tifffile.imwrite(path, stored, metadata=None, photometric="minisblack", **kinds)
+        np.testing.assert_array_equal(read(path).pixels[0], stored)
+
+    def test_jpeg_within_tiff_comes_back_as_colours(self, path):
+        stored = np.full((32, 32, 3), (200, 100, 50), np.uint8)
+        tifffile.imwrite(path, stored, compression="jpeg", photometric="rgb", metadata=None)
+        image = read(path)
+        assert image.channel_names == ("red", "green", "blue")
+        assert np.abs(image.pixels.mean((1, 2)) - (200, 100, 50)).max() < 3
+
+    @pytest.mark.parametrize("planarconfig", ["contig", "separate"])
+    def test_interleaved_and_planar_colours_are_the_same_image(self, path, planarconfig):
+        stored = numbers(3, 4, 5, dtype="uint8")
+        written = stored if planarconfig == "separate" else stored.transpose(1, 2, 0)
+        tifffile.imwrite(path, written, photometric="rgb", planarconfig=planarconfig, metadata=None)
+        image = read(path)
+        np.testing.assert_array_equal(image.pixels, stored)
+        assert image.channel_names == ("red", "green", "blue")
+
+    def test_alpha_is_a_channel_of_that_name(self, path):
+        stored = numbers(4, 5, 4, dtype="uint8")
+        tifffile.imwrite(path, stored, photometric="rgb", extrasamples=["unassalpha"], metadata=None)
+        image = read(path)
+        assert image.channel_names == ("red", "green", "blue", "alpha")
+        np.testing.assert_array_equal(image.pixels, stored.transpose(2, 0, 1))
+
+    def test_inks_have_their_names(self, path):
+        tifffile.imwrite(path, numbers(4, 5, 4, dtype="uint8"), photometric="separated", metadata=None)
+        assert read(path).channel_names == ("cyan", "magenta", "yellow", "black")
+
+
+class TestPalettes:
+    RAMP = np.arange(256, dtype=np.uint16)
+
+    def write(self, path, palette, **how):
+        tifffile.imwrite(path, PLANE, photometric="palette", colormap=palette, software="Paint", **how)
+
+    def test_colours_are_shown_in_a_file_of_any_program(self, path):
+        self.write(path, np.stack([self.RAMP, 255 - self.RAMP, self.RAMP * 0]) * 257, metadata=None)
+        image = read(path)
+        np.testing.assert_array_equal(image.pixels, np.stack([PLANE, 255 - PLANE, PLANE * 0]))
+        assert image.pixels.dtype == np.uint8
+
+    def test_greys_are_one_channel(self, path):
+        self.write(path, np.stack([255 - self.RAMP] * 3) * 256, metadata=None)
+        np.testing.assert_array_equal(read(path).pixels, 255 - PLANE[None])
+
+    def test_a_palette_of_16_bits_keeps_them(self, path):
+        self.write(path, np.stack([self.RAMP * 256 + 3, self.RAMP, self.RAMP]), metadata=None)
+        image = read(path)
+        assert image.pixels.dtype == np.uint16
+        np.testing.assert_array_equal(image.pixels[0], PLANE.astype(np.uint16) * 256 + 3)
+
+    def test_a_label_image_is_its_indices(self, path):
+        self.write(path, np.stack([255 - self.RAMP, self.RAMP, self.RAMP]) * 257, metadata=None)
+        np.testing.assert_array_equal(read_labels(path), PLANE)
+
+    def test_a_look_up_table_of_imagej_is_for_display(self, path):
+        tifffile.imwrite(path, PLANE, imagej=True, colormap=np.stack([self.RAMP * 0, self.RAMP, self.RAMP]) * 256)
+        np.testing.assert_array_equal(read(path).pixels, PLANE[None])
+
+
+class TestMinIsWhite:
+    def test_bright_is_high_in_a_file_of_any_program(self, path):
+        tifffile.imwrite(path, PLANE, photometric="miniswhite", **PAINT)
+        np.testing.assert_array_equal(read(path).pixels, 255 - PLANE[None])
+
+    def test_odd_depths_are_inverted_within_their_bits(self, path):
+        tifffile.imwrite(path, PLANE.astype("u2") * 16, bitspersample=12, photometric="miniswhite", **PAINT)
+        np.testing.assert_array_equal(read(path).pixels[0], 4095 - PLANE.astype("u2") * 16)
+
+    def test_a_mask_of_one_bit_is_inverted(self, path):
+        tifffile.imwrite(path, PLANE > 15, photometric="miniswhite", **PAINT)
+        np.testing.assert_array_equal(read(path).pixels[0], PLANE <= 15)
+
+    @pytest.mark.parametrize("metadata", [None, {}], ids=["without axes", "with axes"])
+    def test_a_mask_by_tifffile_which_marks_it_so_is_as_it_was(self, path, metadata):
+        tifffile.imwrite(path, PLANE > 15, metadata=metadata)
+        np.testing.assert_array_equal(read(path).pixels[0], PLANE > 15)
+
+    def test_it_is_for_display_where_a_microscopy_program_wrote_it(self, path):
+        tifffile.imwrite(path, PLANE, photometric="miniswhite", description="ImageJ=1.53t\n", **PAINT)
+        np.testing.assert_array_equal(read(path).pixels, PLANE[None])
+
+    def test_it_means_nothing_for_fractions(self, path):
+        tifffile.imwrite(path, PLANE.astype("f4"), photometric="miniswhite", **PAINT)
+        with pytest.raises(UnreadableImageError, match="min-is-black"):
+            read(path)
+
+
+class TestOme:
+    def test_axes_names_and_sizes_are_used(self, path):
+        stored = numbers(2, 3, 4, 5)  # C, Z, Y, X as stored: two names, three planes
+        metadata = {
+            "axes": "CZYX",
+            "Channel": {"Name": ["DAPI", "actin"]},
+            "PhysicalSizeX": 250, "PhysicalSizeXUnit": "nm",
+            "PhysicalSizeY": 0.0005, "PhysicalSizeYUnit": "mm",
+        }  # fmt: skip
+        tifffile.imwrite(path, stored, ome=True, metadata=metadata, photometric="minisblack")
+        image = read(path)
+        assert image.axes == "ZCYX"
+        np.testing.assert_array_equal(image.pixels, stored.transpose(1, 0, 2, 3))
+        assert image.channel_names == ("DAPI", "actin")
+        assert image.pixel_size_um == pytest.approx((0.5, 0.25))
+
+    def test_micrometres_are_the_default_unit(self, path):
+        tifffile.imwrite(path, PLANE, ome=True, metadata={"axes": "YX", "PhysicalSizeX": 0.3, "PhysicalSizeY": 0.4})
+        assert read(path).pixel_size_um == pytest.approx((0.4, 0.3))
+
+    def test_time_comes_before_depth(self, path):
+        stored = numbers(2, 3, 2, 4, 5)
+        tifffile.imwrite(path, stored, ome=True, metadata={"axes": "ZTCYX"}, photometric="minisblack")
+        image = read(path)
+        assert image.axes == "TZCYX"
+        np.testing.assert_array_equal(image.pixels, stored.transpose(1, 0, 2, 3, 4))
+
+    def test_equal_images_are_positions(self, path):
+        with tifffile.TiffWriter(path, ome=True) as writer:
+            for position in range(3):
+                writer.write(PLANE + position, metadata={"axes": "YX"})
+        image = read(path)
+        assert image.axes == "PCYX"
+        np.testing.assert_array_equal(image.pixels[:, 0], [PLANE, PLANE + 1, PLANE + 2])
+
+    def test_images_of_different_sizes_are_refused(self, path):
+        with tifffile.TiffWriter(path, ome=True) as writer:
+            writer.write(PLANE, metadata={"axes": "YX"})
+            writer.write(PLANE[:, :2], metadata={"axes": "YX"})
+        with pytest.raises(UnreadableImageError, match="2 images of different kinds"):
+            read(path)
+
+    def test_a_pyramid_is_its_full_size(self, path):
+        stored = numbers(64, 64)
+        with tifffile.TiffWriter(path, ome=True) as writer:
+            writer.write(stored, subifds=1, metadata={"axes": "YX"})
+            writer.write(stored[::2, ::2], subfiletype=1)
+        np.testing.assert_array_equal(read(path).pixels[0], stored)
+
+    def test_pages_that_the_header_promises_and_the_file_lacks_are_refused(self, path):
+        tifffile.imwrite(path, numbers(4, 40, 50), ome=True, metadata={"axes": "ZYX"}, compression="zlib")
+        path.write_bytes(path.read_bytes().replace(b'SizeZ="4"', b'SizeZ="9"'))
+        with pytest.raises(UnreadableImageError, match="5 of its 9 pages are missing"):
+            read(path)
+
+
+class TestImageJ:
+    def test_a_hyperstack_has_its_axes_sizes_and_labels(self, path):
+        stored = numbers(2, 3, 2, 4, 5)
+        metadata = {"axes": "TZCYX", "unit": "um"}
+        tifffile.imwrite(path, stored, imagej=True, resolution=(4, 2), metadata=metadata)
+        image = read(path)
+        assert image.axes == "TZCYX"
+        np.testing.assert_array_equal(image.pixels, stored)
+        assert image.pixel_size_um == (0.5, 0.25)
+
+    @pytest.mark.parametrize(("unit", "um"), [
+        ("micron", 1), ("\\u00B5m", 1), ("nm", 0.001), ("mm", 1000), ("cm", 10_000), ("inch", 25_400), ("pixel", None),
+    ])  # fmt: skip
+    def test_units_are_understood(self, path, unit, um):
+        tifffile.imwrite(path, PLANE, imagej=True, resolution=(2, 2), metadata={"unit": unit})
+        assert read(path).pixel_size_um == (None if um is None else pytest.approx((um / 2, um / 2)))
+
+    def test_labels_of_channels_are_their_names(self, path):
+        metadata = {"axes": "CYX", "Labels": ["nuclei", "actin"]}
+        tifffile.imwrite(path, numbers(2, 4, 5), imagej=True, metadata=metadata)
+        assert read(path).channel_names == ("nuclei", "actin")
+
+
+class TestLsm:
+    def test_axes_and_voxel_size_are_used(self, path):
+        info = np.zeros(1, np.dtype([(name, "<" + kind) for name, kind in tifffile.TIFF.CZ_LSMINFO]))
+        values = {
+            "MagicNumber": 67127628, "StructureSize": info.nbytes, "DimensionX": 5, "DimensionY": 4,
+            "DimensionZ": 3, "DimensionChannels": 1, "DimensionTime": 1, "VoxelSizeX": 2e-7, "VoxelSizeY": 3e-7,
+        }  # fmt: skip
+        for name, value in values.items():
+            info[name] = value
+        stored = numbers(3, 4, 5)
+        tag = (34412, "B", info.nbytes, info.tobytes(), True)
+        with tifffile.TiffWriter(path, byteorder="<") as writer:
+            for z, plane in enumerate(stored):  # each followed by a thumbnail, as the microscope does
+                extra = {"extratags": [tag]} if z == 0 else {}
+                writer.write(plane, metadata=None, contiguous=False, **extra)
+                writer.write(PLANE, subfiletype=1, metadata=None, contiguous=False)
+        image = read(path)
+        assert image.axes == "ZCYX"
+        np.testing.assert_array_equal(image.pixels[:, 0], stored)
+        assert image.pixel_size_um == pytest.approx((0.3, 0.2))
+
+
+class TestUnstatedAxes:
+    def write_pages(self, path, n_pages=3):
+        stored = numbers(n_pages, 4, 5)
+        with tifffile.TiffWriter(path) as writer:
+            for page in stored:
+                writer.write(page, metadata=None, contiguous=False)
+        return stored
+
+    def test_pages_of_which_nobody_says_what_they_are_are_refused_with_the_remedy(self, path):
+        self.write_pages(path)
+        with pytest.raises(UnreadableImageError, match=r"3 pages of 4 × 5 and nothing in the file says.*axes='ZYX'"):
+            read(path)
+
+    @pytest.mark.parametrize(("axes", "read_as"), [("ZYX", "ZCYX"), ("tyx", "TCYX"), ("CYX", "CYX")])
+    def test_the_user_says_what_they_are(self, path, axes, read_as):
+        stored = self.write_pages(path)
+        image = read(path, axes=axes)
+        assert image.axes == read_as
+        np.testing.assert_array_equal(image.pixels.reshape(stored.shape), stored)
+
+    def test_a_stack_by_tifffile_without_axes_is_refused(self, path):
+        tifffile.imwrite(path, numbers(3, 4, 5), photometric="minisblack")
+        with pytest.raises(UnreadableImageError, match="3 pages"):
+            read(path)
+
+    def test_a_stack_by_tifffile_with_axes_is_read(self, path):
+        tifffile.imwrite(path, numbers(3, 4, 5), photometric="minisblack", metadata={"axes": "ZYX"})
+        assert read(path).axes == "ZCYX"
+
+    def test_the_resolution_of_a_plain_file_is_for_printing(self, path):
+        tifffile.imwrite(path, PLANE, resolution=(72, 72), resolutionunit="inch", metadata=None)
+        assert read(path).pixel_size_um is None
+
+
+class TestDamage:
+    def test_a_missing_strip_is_not_read_as_zeros(self, path):
+        tifffile.imwrite(path, numbers(40, 50), compression="zlib", rowsperstrip=10, metadata=None)
+        with tifffile.TiffFile(path) as tif:
+            counts = tif.pages.first.tags["StripByteCounts"]
+        content = bytearray(path.read_bytes())
+        content[counts.valueoffset : counts.valueoffset + counts.valuebytecount // 4] = bytes(
+            counts.valuebytecount // 4
+        )
+        path.write_bytes(content)
+        with pytest.raises(UnreadableImageError, match="1 of 4 strips of page 0 are missing"):
+            read(path)
+
+    def test_a_missing_last_page_is_not_dropped(self, path):
+        with tifffile.TiffWriter(path) as writer:
+            for page in numbers(4, 40, 50):
+                writer.write(page, metadata=None, contiguous=False)
+        content = path.read_bytes()
+        for length in (len(content) * 3 // 4, len(content) // 2, len(content) - 10):
+            path.write_bytes(content[:length])
+            with pytest.raises(UnreadableImageError):
+                read(path, axes="ZYX")
+
+    def test_a_ring_of_pages_ends(self, path):
+        TestUnstatedAxes().write_pages(path)
+        with tifffile.TiffFile(path) as tif:
+            first, last = tif.pages[0].offset, tif.pages[2].offset
+        content = bytearray(path.read_bytes())
+        n_tags = int.from_bytes(content[last : last + 2], "little")
+        at = last + 2 + n_tags * 12
+        content[at : at + 4] = first.to_bytes(4, "little")
+        path.write_bytes(content)
+        with pytest.raises(UnreadableImageError, match="points back"):
+            read(path, axes="ZYX")
+
+    @pytest.mark.parametrize("compression", [None, "zlib", "lzw"])
+    def test_a_size_that_cannot_be_is_refused_before_memory_is_taken(self, path, compression):
+        tifffile.imwrite(path, PLANE, compression=compression, metadata=None)
+        content = bytearray(path.read_bytes())
+        with tifffile.TiffFile(path) as tif:
+            for name in ("ImageWidth", "ImageLength", "RowsPerStrip"):
+                tag = tif.pages.first.tags[name]
+                size = min(tag.valuebytecount, 4)
+                content[tag.valueoffset : tag.valueoffset + size] = (60_000).to_bytes(size, "little")
+        path.write_bytes(content)
+        with pytest.raises(UnreadableImageError, match=r"3\.6 GB|need 3600000000 bytes"):
+            read(path)

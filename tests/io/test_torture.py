@@ -1,0 +1,36 @@
+"""A sample of the odd, old and broken files; `benchmarks/torture.py` runs them all, with limits."""
+
+import csv
+import os
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from benchmarks import torture
+
+ARCHIVE = Path(__file__).parents[3] / "shared" / "data" / "torture_formats.tar.xz"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    if "CELLSEG_TORTURE" in os.environ:
+        return Path(os.environ["CELLSEG_TORTURE"])
+    if not ARCHIVE.exists():
+        pytest.skip(f"CELLSEG_TORTURE names no folder with the files, and there is no {ARCHIVE}")
+    target = tmp_path_factory.mktemp("torture")
+    with tarfile.open(ARCHIVE) as archive:
+        archive.extractall(target, filter="data")
+    return next(target.rglob("manifest.csv")).parent
+
+
+def test_a_sample_is_read_exactly_or_refused(folder):
+    with (folder / "manifest.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    sample = [row for n, row in enumerate(rows) if n % 9 == 0 or row["tifffile_tf"] != "ok" or row["pages"] != "1"]
+    outcomes = {row["path"]: torture.judge(folder / row["path"], row) for row in sample}
+    faults = {path: o for path, o in outcomes.items() if o.verdict in (torture.WRONG, torture.DIED)}
+    assert not faults
+    readable = [row["path"] for row in sample if "ok" in (row["tifffile_tf"], row["pil"])]
+    refused = [path for path in readable if outcomes[path].verdict == torture.REFUSED]
+    assert not refused

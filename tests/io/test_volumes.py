@@ -1,0 +1,92 @@
+"""MetaImage, NRRD and DICOM beyond a plane: axes, spacings, what is refused."""
+
+import numpy as np
+import pytest
+
+from cellseg_monai.errors import UnreadableImageError
+from cellseg_monai.io import read
+from tests.io.files import write_dicom, write_metaimage, write_nrrd
+
+VOLUME = np.arange(2 * 3 * 4, dtype=np.uint16).reshape(2, 3, 4)
+
+
+def test_the_third_axis_of_a_metaimage_is_depth(tmp_path):
+    write_metaimage(tmp_path / "cells.mha", VOLUME)
+    image = read(tmp_path / "cells.mha")
+    assert image.axes == "ZCYX"
+    np.testing.assert_array_equal(image.pixels[:, 0], VOLUME)
+
+
+def test_a_volume_of_colours_has_depth_and_channels(tmp_path):
+    stored = np.arange(2 * 3 * 4 * 3, dtype=np.uint8).reshape(2, 3, 4, 3)
+    write_metaimage(tmp_path / "cells.mha", stored, vector=True)
+    image = read(tmp_path / "cells.mha")
+    assert image.axes == "ZCYX"
+    np.testing.assert_array_equal(image.pixels, stored.transpose(0, 3, 1, 2))
+
+
+def test_a_header_and_its_pixels_may_be_two_files(tmp_path):
+    header = tmp_path / "cells.mhd"
+    header.write_text("NDims = 2\nDimSize = 4 3\nElementType = MET_USHORT\nElementDataFile = cells.raw\n")
+    (tmp_path / "cells.raw").write_bytes(VOLUME[0].tobytes())
+    np.testing.assert_array_equal(read(header).pixels[0], VOLUME[0])
+
+
+def test_spacing_counts_where_its_unit_is_named(tmp_path):
+    path = tmp_path / "cells.mha"
+    write_metaimage(path, VOLUME[0], extra="ElementSpacing = 0.25 0.5\nDistanceUnits = um")
+    assert read(path).pixel_size_um == pytest.approx((0.5, 0.25))
+    write_metaimage(path, VOLUME[0], extra="ElementSpacing = 0.25 0.5")
+    assert read(path).pixel_size_um is None
+
+
+def test_units_of_nrrd_are_used(tmp_path):
+    write_nrrd(tmp_path / "cells.nrrd", VOLUME[0], extra='spacings: 0.25 0.5\nunits: "um" "um"')
+    assert read(tmp_path / "cells.nrrd").pixel_size_um == pytest.approx((0.5, 0.25))
+
+
+@pytest.mark.parametrize(("kinds", "axes"), [("", "ZCYX"), ("space space space", "ZCYX")])
+def test_the_third_axis_of_a_nrrd_is_depth(tmp_path, kinds, axes):
+    write_nrrd(tmp_path / "cells.nrrd", VOLUME, kinds=kinds)
+    assert read(tmp_path / "cells.nrrd").axes == axes
+
+
+def test_the_third_axis_of_a_nrrd_that_it_calls_time_must_be_stated(tmp_path):
+    path = tmp_path / "cells.nrrd"
+    write_nrrd(path, VOLUME, kinds="space space time")
+    with pytest.raises(UnreadableImageError, match="pass axes="):
+        read(path)
+    assert read(path, axes="TYX").axes == "TCYX"
+
+
+def test_frames_of_a_dicom_must_be_stated(tmp_path):
+    path = tmp_path / "cells.dcm"
+    write_dicom(path, VOLUME)
+    with pytest.raises(UnreadableImageError, match="pass axes="):
+        read(path)
+    np.testing.assert_array_equal(read(path, axes="TYX").pixels[:, 0], VOLUME)
+
+
+def test_the_spacing_of_a_dicom_is_in_millimetres(tmp_path):
+    write_dicom(tmp_path / "cells.dcm", VOLUME[0], spacing_mm="0.0005\\0.00025")
+    assert read(tmp_path / "cells.dcm").pixel_size_um == pytest.approx((0.5, 0.25))
+
+
+def test_a_dicom_in_which_low_is_bright_is_refused(tmp_path):
+    write_dicom(tmp_path / "cells.dcm", VOLUME[0], photometric="MONOCHROME1")
+    with pytest.raises(UnreadableImageError, match="MONOCHROME2"):
+        read(tmp_path / "cells.dcm")
+
+
+def test_a_type_that_itk_does_not_wrap_is_refused(tmp_path):
+    write_metaimage(tmp_path / "cells.mha", VOLUME.astype(np.int8))
+    with pytest.raises(UnreadableImageError, match="save it as TIFF"):
+        read(tmp_path / "cells.mha")
+
+
+def test_a_size_that_cannot_be_is_refused_before_memory_is_taken(tmp_path):
+    path = tmp_path / "cells.mha"
+    write_metaimage(path, VOLUME[0])
+    path.write_bytes(path.read_bytes().replace(b"DimSize = 4 3", b"DimSize = 60000 60000"))
+    with pytest.raises(UnreadableImageError, match="GB of pixels"):
+        read(path)
