@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import uuid
 from os import PathLike, fspath
 from pathlib import Path
 
 import numpy as np
 
+from cellseg_monai.atomic import replacing
 from cellseg_monai.errors import UnreadableImageError
 from cellseg_monai.io.axes import arrange
 from cellseg_monai.io.registry import find_format
@@ -67,7 +66,7 @@ def write_labels(
     The file appears under its name only when it is complete: it is written beside it and renamed.
 
     Args:
-        path: ends in .tif or .tiff; an existing file is replaced.
+        path: ends in .tif or .tiff; an existing file is replaced, and missing folders are made.
         labels: (Y, X) integers from 0 to 4,294,967,295; 0 is background.
         pixel_size_um: height and width of a pixel; `read` gives it back, and other programs find it
             as resolution.
@@ -91,10 +90,9 @@ def write_labels(
         height, width = map(float, pixel_size_um)
         metadata["pixel_size_um"] = [height, width]
         resolution, unit = (_UM_PER_CM / width, _UM_PER_CM / height), "CENTIMETER"
-    temporary = file.with_name(f".{file.name}.{uuid.uuid4().hex}.tmp")
-    try:
+    with replacing(file) as aside:
         tifffile.imwrite(
-            temporary,
+            aside,
             stored,
             photometric="minisblack",
             compression=compression,
@@ -103,9 +101,6 @@ def write_labels(
             resolution=resolution,
             resolutionunit=unit,
         )
-        os.replace(temporary, file)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _smallest(labels: np.ndarray) -> np.ndarray:

@@ -47,17 +47,18 @@ def load(path: Path, axes: str | None, *, indices: bool = False) -> Stored:
             check_size(path, tif, series)
         positions = len(chosen) > 1
         shape = (len(chosen),) * positions + tuple(first.shape)
-        stated = "P" * positions + first.axes
-        if "P" in first.axes and positions:
-            stated = stated.replace("P", "Q", 1)
+        # Only OME says that its images are positions. "I" is nobody's word, and is refused.
+        stated = ("P" if tif.is_ome and "P" not in first.axes else "I") * positions + first.axes
         settled = settle_axes(path, shape, stated, axes, what=_describe(first))
         for series in chosen:
             check_segments(path, series)
         arrays = [series.asarray() for series in chosen]
         array = np.stack(arrays) if positions else arrays[0].reshape(shape)
-        if not _is_for_display(tif, first):
-            array, settled = _as_shown(path, page, array, settled, indices=indices)
         names = channel_names(tif, first)
+        if not _is_for_display(tif, first):
+            array, is_colour = _as_shown(path, page, array, indices=indices)
+            if is_colour:
+                settled, names = settled + "S", ("red", "green", "blue")
         return Stored(array, settled, names, pixel_size_um(tif, first))
 
 
@@ -102,25 +103,19 @@ def _is_for_display(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> 
     return tif.is_imagej or tif.is_ome or by_tifffile or series.kind not in {"uniform", "generic"}
 
 
-def _as_shown(
-    path: Path, page: tifffile.TiffPage, array: np.ndarray, axes: str, *, indices: bool
-) -> tuple[np.ndarray, str]:
+def _as_shown(path: Path, page: tifffile.TiffPage, array: np.ndarray, *, indices: bool) -> tuple[np.ndarray, bool]:
+    """The picture that a palette or min-is-white makes of an array; and whether it has colours at its end."""
     if page.photometric == _PALETTE and not indices:
         if page.colormap is None or page.samplesperpixel != 1:
             raise UnreadableImageError(path, "its palette is missing or broken", "save it as RGB or grey")
-        array, is_colour = apply_palette(array, _smallest(page.colormap.T))
-        if is_colour:
-            axes += "S"
-    elif page.photometric == _MINISWHITE and page.samplesperpixel == 1:
-        if array.dtype == bool:
-            array = ~array
-        elif array.dtype.kind == "u":
-            array = array.dtype.type(2**page.bitspersample - 1) - array
-        else:
-            raise UnreadableImageError(
-                path, f"{array.dtype} pixels marked as min-is-white", "save them as min-is-black"
-            )
-    return array, axes
+        return apply_palette(array, _smallest(page.colormap.T))
+    if page.photometric != _MINISWHITE or page.samplesperpixel != 1:
+        return array, False
+    if array.dtype == bool:
+        return ~array, False
+    if array.dtype.kind == "u":
+        return array.dtype.type(2**page.bitspersample - 1) - array, False
+    raise UnreadableImageError(path, f"{array.dtype} pixels marked as min-is-white", "save them as min-is-black")
 
 
 def _smallest(palette: np.ndarray) -> np.ndarray:

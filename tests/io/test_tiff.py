@@ -107,6 +107,7 @@ class TestPalettes:
         image = read(path)
         np.testing.assert_array_equal(image.pixels, np.stack([PLANE, 255 - PLANE, PLANE * 0]))
         assert image.pixels.dtype == np.uint8
+        assert image.channel_names == ("red", "green", "blue")
 
     def test_greys_are_one_channel(self, path):
         self.write(path, np.stack([255 - self.RAMP] * 3) * 256, metadata=None)
@@ -285,6 +286,13 @@ class TestUnstatedAxes:
         tifffile.imwrite(path, numbers(3, 4, 5), photometric="minisblack", metadata={"axes": "ZYX"})
         assert read(path).axes == "ZCYX"
 
+    def test_two_images_of_which_nobody_says_what_they_are_are_refused(self, path):
+        with tifffile.TiffWriter(path) as writer:
+            writer.write(PLANE, contiguous=False)
+            writer.write(PLANE, contiguous=False)
+        with pytest.raises(UnreadableImageError, match="2 × 2 × 3 and nothing in the file says"):
+            read(path)
+
     def test_the_resolution_of_a_plain_file_is_for_printing(self, path):
         tifffile.imwrite(path, PLANE, resolution=(72, 72), resolutionunit="inch", metadata=None)
         assert read(path).pixel_size_um is None
@@ -312,6 +320,23 @@ class TestDamage:
             path.write_bytes(content[:length])
             with pytest.raises(UnreadableImageError):
                 read(path, axes="ZYX")
+
+    def test_pixels_that_are_cut_off_are_counted(self, path):
+        tifffile.imwrite(path, numbers(40, 50), metadata=None)
+        path.write_bytes(path.read_bytes()[:2000])
+        with pytest.raises(UnreadableImageError, match="its pixels need 4000 bytes and the file has 2000"):
+            read(path)
+
+    def test_a_depth_that_cannot_be_read_is_not_guessed(self, path):
+        """Without it, tifffile takes the standard's default, which is 1 bit."""
+        tifffile.imwrite(path, numbers(4, 5, 3, dtype="uint8"), photometric="rgb", metadata=None)
+        with tifffile.TiffFile(path) as tif:
+            tag = tif.pages.first.tags["BitsPerSample"]
+        content = bytearray(path.read_bytes())
+        content[tag.offset + 8 : tag.offset + 12] = (10_000).to_bytes(4, "little")
+        path.write_bytes(content)
+        with pytest.raises(UnreadableImageError, match="BitsPerSample of page 0 cannot be read"):
+            read(path)
 
     def test_a_ring_of_pages_ends(self, path):
         TestUnstatedAxes().write_pages(path)
