@@ -109,14 +109,11 @@ def arrange(path: Path, stored: Stored) -> Image:
     shape = tuple(array.shape[order.index(a)] for a in leading)
     # C and S are both channels; -1 merges the two, or makes the one that is not there.
     array = array.reshape(*shape, -1, *array.shape[-2:])
-    array = np.array(array, dtype=array.dtype.newbyteorder("="), order="C", copy=not _is_ours(array))
+    # Copied only where the order, the byte order or a decoder's read-only buffer asks for it.
+    copy = None if array.flags.writeable else True
+    array = np.array(array, dtype=array.dtype.newbyteorder("="), order="C", copy=copy)
     names = stored.channel_names if len(stored.channel_names) == array.shape[-3] else ()
     return Image(array, "".join(leading) + "CYX", stored.pixel_size_um, names)
-
-
-def _is_ours(array: np.ndarray) -> bool | None:
-    # None lets numpy copy only where order or byte order ask for it.
-    return None if array.flags.writeable else False
 
 
 def _times(shape: tuple[int, ...]) -> str:
