@@ -1,0 +1,96 @@
+"""Images per second of a bundle's training over those of a bare loop: what data and handlers cost.
+
+    python benchmarks/training_throughput.py [--bundle NAME] [--rounds N] [--KNOB VALUE ...]
+
+The bundle trains as `train.json` says (reading, augmentation, progress bar, TensorBoard, metrics.csv, checkpoints),
+without validation. After each of its epochs a bare PyTorch loop does as many steps with the same network, loss,
+optimiser, batch size and dtype on batches that lie in memory, so that a machine that slows down slows both. The
+figure is the median of the rounds' ratios; 1.00 would mean that the network never waits.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import itertools
+import json
+import statistics
+import tempfile
+import time
+
+import torch
+from ignite.engine import Engine, Events
+from monai.bundle import ConfigWorkflow
+
+
+def bare_epoch(network: torch.nn.Module, loss_function: torch.nn.Module, batches: list, steps: int, amp: bool) -> float:
+    """Seconds for so many training steps on batches in memory."""
+    optimizer = torch.optim.AdamW(network.parameters(), 1e-4)
+    network.train()
+    began = time.perf_counter()
+    for batch in itertools.islice(itertools.cycle(batches), steps):
+        optimizer.zero_grad(set_to_none=True)
+        image, label = batch["image"], batch["label"]
+        with torch.autocast(image.device.type, dtype=torch.bfloat16, enabled=amp):
+            prediction = network(image)
+        loss_function(prediction.float(), label).backward()
+        optimizer.step()
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter() - began
+
+
+def measure(bundle: str, rounds: int, overrides: dict) -> tuple[list[float], list[float], int]:
+    """Seconds of each of the bundle's epochs and of the bare loop after it, and the images of an epoch."""
+    with tempfile.TemporaryDirectory() as output_dir:
+        workflow = ConfigWorkflow(
+            f"bundles/{bundle}/configs/train.json",
+            logging_file=False,
+            output_dir=output_dir,
+            epochs=rounds + 1,
+            val_interval=rounds + 2,
+            **overrides,
+        )
+        workflow.initialize()
+        parsed = workflow.parser.get_parsed_content
+        trainer, loader, device = parsed("train#trainer"), parsed("train#dataloader"), parsed("device")
+        batches = [
+            {key: value.to(device) for key, value in batch.items()} for batch in itertools.islice(iter(loader), 4)
+        ]
+        ours, bare, began = [], [], [0.0]
+
+        def start() -> None:
+            began[0] = time.perf_counter()
+
+        def compare(engine: Engine) -> None:
+            ours.append(time.perf_counter() - began[0])
+            copied = copy.deepcopy(parsed("network"))
+            bare.append(bare_epoch(copied, parsed("loss"), batches, engine.state.epoch_length, parsed("amp")))
+
+        trainer.add_event_handler(Events.EPOCH_STARTED, start)
+        trainer.add_event_handler(Events.EPOCH_COMPLETED, compare)
+        workflow.run()
+        # The first round warms up: it reads the images into the cache.
+        return ours[1:], bare[1:], len(loader.sampler)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--bundle", default="unet")
+    parser.add_argument("--rounds", type=int, default=3)
+    options, knobs = parser.parse_known_args()
+    overrides = {}
+    for name, value in zip(knobs[::2], knobs[1::2], strict=True):
+        try:
+            overrides[name.removeprefix("--")] = json.loads(value)
+        except json.JSONDecodeError:
+            overrides[name.removeprefix("--")] = value
+    ours, bare, images = measure(options.bundle, options.rounds, overrides)
+    for a, b in zip(ours, bare, strict=True):
+        print(f"bundle {images / a:7.2f} images/s   bare loop {images / b:7.2f} images/s   ratio {b / a:.3f}")
+    print(f"ratio (median of {len(ours)} rounds): {statistics.median(b / a for a, b in zip(ours, bare, strict=True)):.3f}")
+
+
+if __name__ == "__main__":
+    main()
