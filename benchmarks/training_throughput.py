@@ -11,9 +11,9 @@ figure is the median of the rounds' ratios; 1.00 would mean that the network nev
 from __future__ import annotations
 
 import argparse
+import ast
 import copy
 import itertools
-import json
 import statistics
 import tempfile
 import time
@@ -83,13 +83,15 @@ def main() -> None:
     overrides = {}
     for name, value in zip(knobs[::2], knobs[1::2], strict=True):
         try:
-            overrides[name.removeprefix("--")] = json.loads(value)
-        except json.JSONDecodeError:
+            overrides[name.removeprefix("--")] = ast.literal_eval(value)
+        except (ValueError, SyntaxError):
             overrides[name.removeprefix("--")] = value
     ours, bare, images = measure(options.bundle, options.rounds, overrides)
     for a, b in zip(ours, bare, strict=True):
         print(f"bundle {images / a:7.2f} images/s   bare loop {images / b:7.2f} images/s   ratio {b / a:.3f}")
-    print(f"ratio (median of {len(ours)} rounds): {statistics.median(b / a for a, b in zip(ours, bare, strict=True)):.3f}")
+    print(
+        f"ratio (median of {len(ours)} rounds): {statistics.median(b / a for a, b in zip(ours, bare, strict=True)):.3f}"
+    )
 
 
 if __name__ == "__main__":

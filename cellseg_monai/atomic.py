@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["replacing"]
+__all__ = ["leftovers", "replacing"]
 
 
 @contextmanager
@@ -15,6 +16,10 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """A path beside `path` to write to; renamed to `path` when the block ends well, removed when it fails.
 
     Readers see the old file or the new one, never half of either; a disk that fills up costs only the new one.
+    A missing parent folder is made.
+
+    Raises:
+        OSError: it could not be written; names `path` also where the system's own error names no file.
 
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
@@ -25,11 +30,22 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    aside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}.part")
     try:
         yield aside
-        with open(aside, "rb") as file:
+        # Opened for writing too: Windows flushes no file that is open for reading alone.
+        with open(aside, "r+b") as file:
             os.fsync(file.fileno())
         os.replace(aside, path)
+    except OSError as error:
+        if error.filename is None and error.errno is not None:
+            raise type(error)(error.errno, error.strerror, str(path)) from error
+        raise
     finally:
         aside.unlink(missing_ok=True)
+
+
+def leftovers(path: str | os.PathLike[str]) -> list[Path]:
+    """What killed processes left of their attempts to write `path`."""
+    path = Path(path)
+    return sorted(path.parent.glob(f".{path.name}.*.part"))

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import fire
 
+from cellseg_monai.errors import CheckpointError
+
 __all__ = ["main"]
 
 
@@ -48,7 +50,7 @@ def bundle_check(bundle: str, **overrides: object) -> None:
 
     Args:
         bundle: its folder.
-        overrides: such as --epochs 3: is it something that train.json has?
+        overrides: such as --epochs 3: is it something that one of the configs has?
     """
     from cellseg_monai.bundle import bundle_faults
 
@@ -60,28 +62,30 @@ def bundle_check(bundle: str, **overrides: object) -> None:
     print(f"{bundle}: no faults")
 
 
-def data_sample(directory: str, seed: int = 0) -> None:
-    """Write the sample data set: generated nuclei with exact labels, split into training, validation and test.
+def data_sample(directory: str, seed: int = 0, modality: str = "nuclei") -> None:
+    """Write the sample data set: generated images with exact labels, split into training, validation and test.
 
     Args:
-        directory: a folder that does not exist yet.
+        directory: a folder that does not exist yet, or an empty one.
         seed: another seed gives other images.
+        modality: nuclei (fluorescence), phase (whole cells in phase contrast and bright field), or both.
     """
     from cellseg_monai.data import write_sample_dataset
 
-    print(write_sample_dataset(directory, seed=seed))
+    print(write_sample_dataset(directory, seed=seed, modality=modality))
 
 
-def data_check(directory: str, datalist: str | None = None) -> None:
+def data_check(directory: str, datalist: str | None = None, axes: str | None = None) -> None:
     """Report all faults of a data set at once, each with its place; fails if there is an error among them.
 
     Args:
         directory: the folder with images/ and labels/.
         datalist: its splits, if not datalist.json in that folder.
+        axes: the axes of the image files, such as YXC, where the files do not state them.
     """
     from cellseg_monai.data import check_dataset, format_faults
 
-    faults = check_dataset(directory, datalist)
+    faults = check_dataset(directory, datalist, axes)
     print(format_faults(faults))
     if any(fault.severity == "error" for fault in faults):
         raise SystemExit(1)
@@ -91,26 +95,42 @@ def data_split(
     directory: str,
     output: str | None = None,
     seed: int = 0,
-    validation: float = 0.15,
-    test: float = 0.15,
+    validation: float | None = None,
+    test: float | None = None,
     group_pattern: str | None = None,
+    overwrite: bool = False,
 ) -> None:
     """Write datalist.json: training, validation and test images, no group in two of them.
+
+    Where index.csv says which images are for training and which are held out, that is kept.
 
     Args:
         directory: the folder with images/ and labels/.
         output: where to write; datalist.json in that folder by default.
         seed: another seed gives another split.
-        validation: share of the images for validation.
-        test: share of the images for testing.
+        validation: share of the images for validation; 0.15 by default.
+        test: share of the images for testing; 0.15 by default.
         group_pattern: regular expression on the file's stem; its first group names the plate or sequence.
+        overwrite: replace a file that is there.
     """
-    from cellseg_monai.data import split_dataset, write_datalist
+    from cellseg_monai.data import propose_datalist, write_datalist
+    from cellseg_monai.data.datalist import DATALIST_NAME
 
-    split = split_dataset(directory, seed=seed, validation=validation, test=test, group_pattern=group_pattern)
-    path = Path(output) if output else Path(directory) / "datalist.json"
-    write_datalist(path, split)
-    print(f"{path}: " + ", ".join(f"{len(items)} {section}" for section, items in split.items()))
+    path = Path(output) if output else Path(directory) / DATALIST_NAME
+    if path.exists() and not overwrite:
+        raise FileExistsError(
+            f"{path}: already there, and another split may have been trained on; keep it, pass --overwrite to "
+            "replace it, or --output to write elsewhere"
+        )
+    sections, source, warnings = propose_datalist(
+        directory, seed=seed, validation=validation, test=test, group_pattern=group_pattern
+    )
+    write_datalist(path, sections)
+    for warning in warnings:
+        print(warning)
+    if source == "index":
+        print(f"{directory}: training and held-out images as index.csv says")
+    print(f"{path}: " + ", ".join(f"{len(items)} {section}" for section, items in sections.items()))
 
 
 COMMANDS = {
@@ -121,12 +141,13 @@ COMMANDS = {
 
 def main() -> None:
     """Run the command line; an error that the user can mend is one line, not a traceback."""
-    from cellseg_monai.errors import BundleError, CheckpointError, DatasetError, UnreadableImageError
-
     os.environ.setdefault("PAGER", "cat")  # fire opens --help in a pager otherwise
     try:
         fire.Fire(COMMANDS, name="cellseg")
-    except (BundleError, CheckpointError, DatasetError, UnreadableImageError, OSError) as error:
+    except (ValueError, CheckpointError, OSError) as error:
+        # ValueError: our own errors, and arguments that a function refused; CELLSEG_DEBUG shows where it came from.
+        if os.environ.get("CELLSEG_DEBUG"):
+            raise
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(1) from error
 

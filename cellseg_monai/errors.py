@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from os import PathLike, fspath
 
-__all__ = ["BundleError", "CheckpointError", "DatasetError", "UnreadableImageError"]
+__all__ = ["BundleError", "CheckpointError", "DatasetError", "TrainingError", "UnreadableImageError"]
 
 
 class UnreadableImageError(ValueError):
@@ -41,3 +41,7 @@ class BundleError(ValueError):
 
 class CheckpointError(RuntimeError):
     """A checkpoint that cannot be written, read or continued from."""
+
+
+class TrainingError(RuntimeError):
+    """A training that cannot go on."""

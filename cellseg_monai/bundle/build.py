@@ -19,6 +19,7 @@ from typing import Any
 from monai.bundle import ConfigParser
 from monai.bundle.utils import merge_kv
 
+from cellseg_monai._version import __version__
 from cellseg_monai.errors import BundleError
 
 __all__ = ["build_bundle", "drifted_files", "find_bundles"]
@@ -155,7 +156,9 @@ def _versions(root: Path) -> Config:
     try:
         versions: Config = {f"{name}_version": pinned[name] for name in _VERSIONED}
         versions["pytorch_version"] = versions.pop("torch_version")
-        versions["required_packages_version"] = {name: pinned[name] for name in _REQUIRED_PACKAGES}
+        versions["required_packages_version"] = {"cellseg_monai": __version__} | {
+            name: pinned[name] for name in _REQUIRED_PACKAGES
+        }
     except KeyError as error:
         raise BundleError(f"constraints.txt pins no version of {error.args[0]}; add it") from error
     return versions

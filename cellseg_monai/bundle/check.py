@@ -31,21 +31,25 @@ def bundle_faults(bundle: str | Path, overrides: Mapping[str, Any] | None = None
 
     Args:
         bundle: its folder; drift is checked where it has a `bundle.json`, which a packed bundle has not.
-        overrides: names of overrides that are meant for `train.json`, checked like those on the command line.
+        overrides: names of overrides, checked like those on the command line; one of the workflows must know them.
 
     Raises:
         BundleError: the folder has no configs.
     """
     bundle = Path(bundle)
-    workflows = sorted(path for path in (bundle / "configs").glob("*.json") if _is_workflow(path))
-    if not workflows:
+    faults, configs = [], {}
+    for path in sorted((bundle / "configs").glob("*.json")):
+        try:
+            configs[path] = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            faults.append(f"{path}: not JSON: {error}")
+    workflows = {path: config for path, config in configs.items() if "run" in config}
+    if not workflows and not faults:
         raise BundleError(f"no configs/*.json with a `run` in {bundle.absolute()}; name the folder of a bundle")
-    faults = []
     if (bundle / "bundle.json").is_file():
         build_bundle(bundle)
         faults += [f"{path}: drifted; write it with `cellseg bundle build`" for path in drifted_files(bundle)]
-    for path in workflows:
-        config = json.loads(path.read_text(encoding="utf-8"))
+    for path, config in workflows.items():
         faults += [f"{path}: {fault}" for fault in [*_unreferenced(config), *_unknown_references(config)]]
         faults += [f"{path}: {fault}" for fault in _bad_targets(config)]
     metadata = bundle / "configs" / "metadata.json"
@@ -57,7 +61,7 @@ def bundle_faults(bundle: str | Path, overrides: Mapping[str, Any] | None = None
             faults.append(str(error))
     if overrides:
         try:
-            check_overrides(overrides, ConfigParser.load_config_files(bundle / "configs" / "train.json"))
+            check_overrides(overrides, {key: config[key] for config in workflows.values() for key in config})
         except BundleError as error:
             faults += str(error).splitlines()
     return faults
@@ -77,10 +81,6 @@ def metadata_faults(path: str | Path) -> list[str]:
     if not faults and metadata["version"] not in metadata["changelog"]:
         faults.append(f"$.changelog: says nothing of version {metadata['version']}")
     return sorted(faults)
-
-
-def _is_workflow(path: Path) -> bool:
-    return "run" in json.loads(path.read_text(encoding="utf-8"))
 
 
 def _strings(value: Any) -> Iterator[str]:

@@ -6,29 +6,36 @@ and what went wrong deep inside an engine ends as `Failed to evaluate ConfigExpr
 
 from __future__ import annotations
 
+import ast
 import difflib
 import inspect
+import pydoc
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Any
 
-from monai.bundle import ConfigParser
+from monai.bundle import ComponentLocator, ConfigParser
 from monai.bundle.scripts import run
+from monai.bundle.utils import DEFAULT_EXP_MGMT_SETTINGS
 
-from cellseg_monai.errors import BundleError, CheckpointError, DatasetError, UnreadableImageError
+from cellseg_monai import errors
+from cellseg_monai.errors import BundleError
 
 __all__ = ["check_command_line", "check_overrides", "command_line_options", "file_list"]
 
 RUN_OPTIONS = frozenset(inspect.signature(run).parameters) - {"override"}
-OWN_ERRORS = (BundleError, CheckpointError, DatasetError, UnreadableImageError)
+OWN_ERRORS = tuple(getattr(errors, name) for name in errors.__all__)
+# What MONAI itself reads inside any component of a config.
+COMPONENT_KEYS = frozenset({"_target_", "_disabled_", "_requires_", "_desc_", "_mode_"})
 
 
 def check_overrides(names: Iterable[str], config: Mapping[str, Any]) -> None:
-    """Check that every override names something that the config has.
+    """Check that every override names something that the config has, or that one of its components takes.
 
     Args:
-        names: such as `epochs` or `train#trainer#max_epochs`.
+        names: such as `epochs`, `train#trainer#max_epochs` or `loss#lambda_dice`.
         config: the content of the config file.
 
     Raises:
@@ -38,12 +45,27 @@ def check_overrides(names: Iterable[str], config: Mapping[str, Any]) -> None:
     Traceback (most recent call last):
     cellseg_monai.errors.BundleError: unknown override --epoch: did you mean --epochs?
     """
-    unknown = [_unknown(name, config) for name in names if ConfigParser(dict(config)).get(name, _ABSENT) is _ABSENT]
+    parser = ConfigParser(dict(config))
+    unknown = [
+        _unknown(name, config) for name in names if name not in parser and not _is_component_argument(name, parser)
+    ]
     if unknown:
         raise BundleError("\n".join(unknown))
 
 
-_ABSENT = object()
+def _is_component_argument(name: str, parser: ConfigParser) -> bool:
+    owner, _, argument = name.replace("::", "#").rpartition("#")
+    component = parser.get(owner) if owner and owner in parser else None
+    if not isinstance(component, Mapping) or "_target_" not in component:
+        return False
+    target = component["_target_"]
+    found = pydoc.locate(target if "." in target else str(ComponentLocator().get_component_module_name(target)))
+    located = found if "." in target else getattr(found, target, None)
+    if not callable(located):
+        return False
+    parameters = inspect.signature(located).parameters
+    takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+    return takes_any or argument in COMPONENT_KEYS | parameters.keys()
 
 
 def _unknown(name: str, config: Mapping[str, Any]) -> str:
@@ -68,55 +90,99 @@ def check_command_line() -> None:
     From here on, an error of ours that ends the command is also its last line, after MONAI's own account of it.
 
     Raises:
-        SystemExit: an override names nothing, or has a value that python-fire reads as another; says so in one line.
+        SystemExit: an override names nothing, or is text where a number or a yes or no belongs; says so in one line.
     """
     options = command_line_options()
     if not options:
         return
     sys.excepthook = _explain_own_errors
-    overrides = {name: value for name, value in options.items() if name not in RUN_OPTIONS}
-    files = [file for name in ("config_file", "args_file") for file in file_list(options.get(name))]
+    given: dict[str, Any] = {name: value for name, value in options.items() if name not in RUN_OPTIONS}
+    config_files = file_list(options.get("config_file"))
+    for file in file_list(options.get("args_file")):
+        arguments = ConfigParser.load_config_file(file)
+        config_files = config_files or file_list(arguments.get("config_file"))
+        given = {name: value for name, value in arguments.items() if name not in RUN_OPTIONS} | given
+    known = {key for settings in DEFAULT_EXP_MGMT_SETTINGS.values() for key in settings["configs"]}
+    tracking = known if "tracking" in options else set()
+    config = ConfigParser.load_config_files(config_files)
     try:
-        check_overrides(overrides, ConfigParser.load_config_files(files))
+        check_overrides((name for name in given if name not in tracking), config)
+        for name, value in given.items():
+            _check_value(name, value, config.get(name))
     except BundleError as error:
         raise SystemExit(f"error: {error}") from error
-    for name, value in overrides.items():
-        if value in _PYTHON_SPELLING:
-            raise SystemExit(f"error: --{name} {value} would be taken as text: write {_PYTHON_SPELLING[value]}")
 
 
-# python-fire reads Python's literals and takes everything else as text, and the text "false" counts as true.
-_PYTHON_SPELLING = {"true": "True", "false": "False", "null": "None", "none": "None"}
+# python-fire reads Python's literals and takes everything else as text, and any text counts as true.
+_SPELT = {"true": "True", "yes": "True", "on": "True", "false": "False", "no": "False", "off": "False"}
+_SPELT |= {"null": "None", "none": "None"}
+
+
+def _check_value(name: str, value: Any, default: Any) -> None:
+    if not isinstance(value, str):
+        return
+    spelt = _SPELT.get(value.lower())
+    if spelt is not None and value != spelt:
+        raise BundleError(f"--{name} {value} would be taken as text: write {spelt}")
+    if value.startswith(("$", "@")) or not isinstance(default, bool | int | float):
+        return
+    try:
+        parsed = ast.literal_eval(value) if value else True
+    except (ValueError, SyntaxError):
+        parsed = value
+    if isinstance(parsed, bool) != isinstance(default, bool) or not isinstance(parsed, bool | int | float):
+        expected = "True or False" if isinstance(default, bool) else f"a number such as {default}"
+        raise BundleError(f"--{name} {value}: {expected} was expected")
 
 
 def command_line_options() -> dict[str, str]:
-    """Name and value of each `--name value` or `--name=value` of the running `monai.bundle` command, if it is one."""
+    """Name and value of each option of the running `monai.bundle` command, as python-fire reads them.
+
+    Options are `--name value`, `--name=value` and the same with one dash; a switch without value has "".
+    """
     if not sys.argv[0].replace("\\", "/").endswith("monai/bundle/__main__.py"):
         return {}
     words = sys.argv[2:]
+    is_option = [re.match(r"--?[A-Za-z]", word) is not None for word in words]
     options = {}
-    for word, following in zip(words, [*words[1:], ""], strict=False):
-        if word.startswith("--") and len(word) > 2:
-            name, equals, value = word[2:].partition("=")
-            options[name.replace("-", "_")] = value if equals else following
+    for position, word in enumerate(words):
+        if is_option[position]:
+            name, equals, value = word.lstrip("-").partition("=")
+            has_value = not equals and position + 1 < len(words) and not is_option[position + 1]
+            options[name.replace("-", "_")] = words[position + 1] if has_value else value
     return options
 
 
-def file_list(value: str | None) -> list[str]:
+def file_list(value: str | list[str] | None) -> list[str]:
     """The files of an option: one path, or a list as python-fire reads it.
 
     >>> file_list("['a.json','b.json']")
     ['a.json', 'b.json']
+    >>> file_list("data/run,2/train.json")
+    ['data/run,2/train.json']
     """
     if not value:
         return []
-    return [part.strip(" '\"") for part in value.strip("[]() ").split(",")]
+    if isinstance(value, str):
+        value = ast.literal_eval(value) if value.startswith(("[", "(")) else [value]
+    return list(value)
 
 
 def _explain_own_errors(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     sys.__excepthook__(kind, error, trace)
-    cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, OWN_ERRORS):
-        cause = cause.__cause__ or cause.__context__
-    if cause is not None and cause is not error:
-        sys.stderr.write(f"error: {cause}\n")
+    message = _own_message(error)
+    if message is not None:
+        sys.stderr.write(f"error: {message}\n")
+
+
+def _own_message(error: BaseException | None) -> str | None:
+    """What the error of ours, or of the system, inside `error` says, if there is one."""
+    while error is not None:
+        # A data-loading worker hands over the text of its traceback alone.
+        from_worker = re.findall(rf"^{errors.__name__}\.\w+: (.*)", str(error), re.MULTILINE)
+        if from_worker:
+            return from_worker[-1]
+        if isinstance(error, (*OWN_ERRORS, OSError)):
+            return str(error)
+        error = error.__cause__ or error.__context__
+    return None

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 
 from cellseg_monai.bundle.command_line import command_line_options, file_list
 from cellseg_monai.errors import BundleError, CheckpointError
-from cellseg_monai.training.checkpoint import BEST
+from cellseg_monai.training.checkpoint import BEST, LAST
 
 __all__ = ["find_bundle_root", "find_checkpoint"]
+
+logger = logging.getLogger(__name__)
 
 
 def find_bundle_root(name: str) -> str:
@@ -44,9 +47,16 @@ def find_checkpoint(output_dir: str, bundle_root: str) -> str:
         CheckpointError: there are neither.
     """
     trained, shipped = Path(output_dir) / BEST, Path(bundle_root) / "models" / BEST
+    if trained.is_file() and shipped.is_file():
+        logger.warning(f"{trained}, trained here, is used instead of {shipped}; --checkpoint PATH chooses")
     for path in (trained, shipped):
         if path.is_file():
             return str(path)
+    if (Path(output_dir) / LAST).is_file():
+        raise CheckpointError(
+            f"no weights at {trained}: the run in {output_dir} was stopped before its first validation; continue it "
+            f"with `--resume True`, or use what it has with `--checkpoint {Path(output_dir) / LAST}`"
+        )
     raise CheckpointError(
         f"no weights at {trained} nor at {shipped}; train first "
         "(`python -m monai.bundle run training --config_file .../configs/train.json`), "

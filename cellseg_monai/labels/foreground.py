@@ -17,9 +17,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["ForegroundCounts", "foreground_counts", "mean_score", "pooled_score"]
+__all__ = ["SCORES", "ForegroundCounts", "foreground_counts", "mean_score", "pooled_score"]
 
-_SCORES = ("dice", "iou", "precision", "recall", "accuracy")
+SCORES = ("dice", "iou", "precision", "recall", "accuracy")
 
 
 @dataclass(frozen=True)
@@ -150,6 +150,6 @@ def pooled_score(counts: Iterable[ForegroundCounts], name: str) -> float:
 
 
 def _score(counts: ForegroundCounts, name: str) -> float:
-    if name not in _SCORES:
-        raise ValueError(f"score {name!r} came, but one of {', '.join(_SCORES)} was expected; choose one")
+    if name not in SCORES:
+        raise ValueError(f"score {name!r} came, but one of {', '.join(SCORES)} was expected; choose one")
     return float(getattr(counts, name))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import segmentation_models_pytorch as smp
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from segmentation_models_pytorch.encoders import get_encoder
 
@@ -78,7 +80,7 @@ def _load_file_into(encoder: torch.nn.Module, weights: str, encoder_name: str) -
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
         encoder.load_state_dict(state)
-    except (RuntimeError, KeyError, TypeError, AttributeError, OSError) as error:
+    except (RuntimeError, KeyError, TypeError, AttributeError, OSError, UnpicklingError, SafetensorError) as error:
         raise BundleError(
             f"{path} does not hold the state dict of a {encoder_name} encoder for 3-channel images: {error}; "
             "give such a file, or null for a random start"

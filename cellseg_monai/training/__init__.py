@@ -1,8 +1,8 @@
 """What Ignite training with MONAI lacks: exact resume, one progress bar, tidy logs, mixed precision on a CPU."""
 
 from cellseg_monai.training.autocast import AutocastInferer, bfloat16_is_native
-from cellseg_monai.training.checkpoint import Checkpoint, load_weights, save_checkpoint, start_run
-from cellseg_monai.training.dataset import CropSampler, PreparedDataset
+from cellseg_monai.training.checkpoint import Checkpoint, load_weights, save_checkpoint
+from cellseg_monai.training.dataset import CropSampler, PreparedDataset, share_of_process
 from cellseg_monai.training.distributed import (
     distribute,
     is_writer,
@@ -13,6 +13,7 @@ from cellseg_monai.training.distributed import (
 )
 from cellseg_monai.training.early_stop import EarlyStop
 from cellseg_monai.training.evaluation import EvaluationReport
+from cellseg_monai.training.guards import DivergenceGuard, FinalValidation
 from cellseg_monai.training.history import History
 from cellseg_monai.training.progress import EvaluationProgress, TrainingProgress
 from cellseg_monai.training.tensorboard import TensorBoardLog, panel
@@ -21,9 +22,11 @@ __all__ = [
     "AutocastInferer",
     "Checkpoint",
     "CropSampler",
+    "DivergenceGuard",
     "EarlyStop",
     "EvaluationProgress",
     "EvaluationReport",
+    "FinalValidation",
     "History",
     "PreparedDataset",
     "TensorBoardLog",
@@ -36,7 +39,7 @@ __all__ = [
     "local_device",
     "panel",
     "save_checkpoint",
+    "share_of_process",
     "start_process_group",
-    "start_run",
     "wait_for_all",
 ]

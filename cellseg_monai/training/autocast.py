@@ -36,12 +36,13 @@ class AutocastInferer(Inferer):
             return self.inferer(inputs, network, *args, **kwargs).float()
 
 
-def bfloat16_is_native(device: torch.device) -> bool:
+def bfloat16_is_native(device: torch.device | str) -> bool:
     """True where the device multiplies bfloat16 in hardware, so that mixed precision pays.
 
-    >>> isinstance(bfloat16_is_native(torch.device("cpu")), bool)
+    >>> isinstance(bfloat16_is_native("cpu"), bool)
     True
     """
+    device = torch.device(device)
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     if device.type == "cpu":

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import random
+import tempfile
 import time
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
@@ -15,11 +18,11 @@ import torch
 from ignite.engine import Engine, Events
 from torch.nn.parallel import DistributedDataParallel
 
-from cellseg_monai.atomic import replacing
+from cellseg_monai.atomic import leftovers, replacing
 from cellseg_monai.errors import CheckpointError
 from cellseg_monai.training.distributed import is_writer, wait_for_all
 
-__all__ = ["BEST", "LAST", "Checkpoint", "load_weights", "save_checkpoint", "start_run"]
+__all__ = ["BEST", "LAST", "Checkpoint", "load_weights", "save_checkpoint"]
 
 logger = logging.getLogger(__name__)
 
@@ -58,35 +61,25 @@ def load_weights(network: torch.nn.Module, path: str | PathLike[str]) -> torch.n
     return network
 
 
-def start_run(output_dir: str, resume: bool) -> None:
-    """Make `output_dir` ready: an earlier run there goes on (`resume`) or is moved aside, never overwritten.
-
-    Args:
-        output_dir: the run's folder; made when missing.
-        resume: keep what is there, for `Checkpoint` to go on from.
-    """
+def move_earlier_run_aside(output_dir: str | PathLike[str]) -> None:
+    """Move what an earlier run left in `output_dir` into a folder `earlier_<time>` there; nothing is overwritten."""
     folder = Path(output_dir)
-    if is_writer():
-        folder.mkdir(parents=True, exist_ok=True)
-        for leftover in folder.glob(".*.part"):
-            leftover.unlink()
-        earlier = [folder / name for name in (BEST, LAST, "metrics.csv") if (folder / name).exists()]
-        if resume and not (folder / LAST).exists():
-            logger.info(f"nothing to resume in {folder}: starting at the first epoch")
-        if earlier and not resume:
-            aside = folder / time.strftime("earlier_%Y%m%d_%H%M%S")
-            aside.mkdir()
-            for path in earlier:
-                path.rename(aside / path.name)
-            logger.info(f"an earlier run is moved to {aside}; `--resume True` would have continued it")
-    wait_for_all()
+    earlier = [folder / name for name in (BEST, LAST, "metrics.csv", "evaluation") if (folder / name).exists()]
+    if not earlier:
+        return
+    aside = Path(tempfile.mkdtemp(prefix=time.strftime("earlier_%Y%m%d_%H%M%S_"), dir=folder))
+    for path in earlier:
+        path.rename(aside / path.name)
+    logger.info(f"an earlier run is moved to {aside}; `--resume True` would have continued it")
 
 
 class Checkpoint:
     """Saves the best network and the whole state after each epoch; goes on from there when asked to.
 
+    When the training starts, an earlier run in `output_dir` is continued (`resume`) or moved aside, never overwritten.
+
     Args:
-        output_dir: where `model.pt` and `last.pt` go.
+        output_dir: where `model.pt` and `last.pt` go; made when missing.
         network: the network; wrapped in `DistributedDataParallel` or not.
         optimizer: its optimiser.
         lr_scheduler: the schedule of the learning rate.
@@ -114,7 +107,7 @@ class Checkpoint:
 
     def attach(self, trainer: Engine) -> None:
         """Start listening to the trainer; must come after the handlers whose state it saves."""
-        trainer.add_event_handler(Events.STARTED, self._resume)
+        trainer.add_event_handler(Events.STARTED, self._start)
         trainer.add_event_handler(Events.EPOCH_COMPLETED, self._save)
 
     def _save(self, trainer: Engine) -> None:
@@ -134,18 +127,31 @@ class Checkpoint:
             "history": trainer.state.history,
             "best_metric": self.evaluator.state.best_metric,
             "best_metric_epoch": self.evaluator.state.best_metric_epoch,
+            "validated_epoch": self.evaluator.state.epoch,
             "random": _random_state(),
             **{name: part.state_dict() for name, part in self._stateful.items()},
         }
 
     def _settings(self, trainer: Engine) -> dict[str, Any]:
         # The number of iterations stands for the data set, which has no short name of its own.
-        return {**self.settings, "iterations an epoch": trainer.state.epoch_length}
+        # Through JSON, so that a tuple off the command line equals a list out of the config.
+        return json.loads(json.dumps({**self.settings, "iterations an epoch": trainer.state.epoch_length}))
 
-    def _resume(self, trainer: Engine) -> None:
+    def _start(self, trainer: Engine) -> None:
         path = self.folder / LAST
-        if not self.resume or not path.exists():
-            return
+        if is_writer():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            for leftover in [*leftovers(self.folder / BEST), *leftovers(path)]:
+                leftover.unlink()
+            if self.resume and not path.exists():
+                logger.warning(f"nothing to resume in {self.folder}: starting at the first epoch")
+            if not (self.resume and path.exists()):
+                move_earlier_run_aside(self.folder)
+        wait_for_all()
+        if self.resume and path.exists():
+            self._resume(trainer, path)
+
+    def _resume(self, trainer: Engine, path: Path) -> None:
         state = _read(path)
         if "settings" not in state:
             raise CheckpointError(f"{path} holds weights alone, not a run; a run's {LAST} is needed to resume")
@@ -158,8 +164,11 @@ class Checkpoint:
         trainer.state.history = state["history"]
         self.evaluator.state.best_metric = state["best_metric"]
         self.evaluator.state.best_metric_epoch = state["best_metric_epoch"]
+        self.evaluator.state.epoch = state["validated_epoch"]
         _restore_random_state(state["random"])
-        logger.info(f"resumed from {path}: {state['epoch']} epochs done, best score {state['best_metric']:.4f}")
+        if is_writer():
+            best = f"; best score {state['best_metric']:.4f}" if state["best_metric_epoch"] > 0 else ""
+            logger.info(f"resumed from {path} after epoch {state['epoch']}{best}")
 
 
 def _read(path: str | PathLike[str]) -> dict[str, Any]:
@@ -167,8 +176,9 @@ def _read(path: str | PathLike[str]) -> dict[str, Any]:
         raise CheckpointError(f"no checkpoint at {path}; train first, or name one with `--checkpoint PATH`")
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        raise CheckpointError(f"{path} is not a checkpoint that can be read: {error}") from error
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError, UnpicklingError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise CheckpointError(f"{path} is not a checkpoint that can be read: {reason}") from error
     if not isinstance(state, dict):
         raise CheckpointError(f"{path} holds a {type(state).__name__}, not the state of a network")
     return state

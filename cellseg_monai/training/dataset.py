@@ -11,11 +11,15 @@ from typing import Any
 
 import numpy as np
 import torch.distributed as dist
+from monai.data import DistributedSampler as EvenOrNotSampler
 from monai.data import get_track_meta, set_track_meta
 from monai.transforms import Compose
 from torch.utils.data import Dataset, DistributedSampler
 
-__all__ = ["CropSampler", "PreparedDataset"]
+from cellseg_monai.errors import DatasetError
+from cellseg_monai.training.distributed import is_distributed
+
+__all__ = ["CropSampler", "PreparedDataset", "share_of_process"]
 
 Item = Mapping[str, Any]
 CropKey = tuple[int, int, int]
@@ -27,9 +31,11 @@ class PreparedDataset(Dataset):
     Args:
         data: the items, such as `{"image": path, "label": path}`.
         prepare: what is the same each time: reading, normalising. Its result is kept.
-        augment: random transforms, the crop first; they must not write into what they are given. None for validation.
+        augment: random transforms, the crop first; they must not write into what they are given; none
+            for validation.
         seed: with the epoch, the item and the number of the crop it settles every random choice.
-        cache_mb: memory for prepared items in MiB, in each worker; items beyond it are prepared each time.
+        cache_mb: memory for prepared items in MiB, in each process that loads (every worker has its own);
+            items beyond it are prepared each time.
     """
 
     def __init__(
@@ -75,6 +81,21 @@ class PreparedDataset(Dataset):
         return item
 
 
+def share_of_process(dataset: Sequence[Any]) -> DistributedSampler:
+    """The items that this process validates: every item in one process, none twice, none padded.
+
+    Raises:
+        DatasetError: there are fewer items than processes; one would have none and the others wait for it forever.
+    """
+    processes = dist.get_world_size()
+    if len(dataset) < processes:
+        raise DatasetError(
+            f"{len(dataset)} validation images cannot be shared by {processes} processes; "
+            "start fewer processes, or add validation images"
+        )
+    return EvenOrNotSampler(dataset, even_divisible=False, shuffle=False)
+
+
 class CropSampler(DistributedSampler):
     """Keys `(epoch, index, crop)` of one epoch in an order settled by seed and epoch.
 
@@ -93,7 +114,7 @@ class CropSampler(DistributedSampler):
     """
 
     def __init__(self, dataset: Any, crops_per_image: int = 1, seed: int = 0) -> None:
-        several = dist.is_available() and dist.is_initialized()
+        several = is_distributed()
         self.crops_per_image = crops_per_image
         super().__init__(
             [(index, crop) for crop in range(crops_per_image) for index in range(len(dataset))],

@@ -21,7 +21,8 @@ __all__ = [
 ]
 
 
-def _several() -> bool:
+def is_distributed() -> bool:
+    """True among several processes that have joined a group."""
     return dist.is_available() and dist.is_initialized()
 
 
@@ -36,13 +37,16 @@ def start_process_group() -> None:
             "multi_gpu_train.json was started as one plain process; start it with "
             "`torchrun --nproc_per_node=N -m monai.bundle run ...`, or use train.json"
         )
-    if not _several():
-        dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    if not is_distributed():
+        device = local_device()
+        if device.type == "cuda":
+            torch.cuda.set_device(device)  # where NCCL's collectives look for their GPU
+        dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
 
 
 def leave_process_group() -> None:
     """Leave the group that `start_process_group` joined."""
-    if _several():
+    if is_distributed():
         dist.destroy_process_group()
 
 
@@ -60,10 +64,13 @@ def local_device() -> torch.device:
 def distribute(network: torch.nn.Module) -> torch.nn.parallel.DistributedDataParallel:
     """The network with its gradients averaged over the processes after each backward pass.
 
+    Validate it, not its `module`: the first forward pass of a validation hands the batch statistics of the first
+    process, whose network is saved, to the others.
+
     Raises:
         RuntimeError: this process has joined no group, see `start_process_group`.
     """
-    if not _several():
+    if not is_distributed():
         raise RuntimeError("the network cannot be distributed: no process group has been started")
     device = next(network.parameters()).device
     return torch.nn.parallel.DistributedDataParallel(
@@ -77,12 +84,12 @@ def is_writer() -> bool:
     >>> is_writer()
     True
     """
-    return not _several() or dist.get_rank() == 0
+    return not is_distributed() or dist.get_rank() == 0
 
 
 def wait_for_all() -> None:
     """Return once every process has come here."""
-    if _several():
+    if is_distributed():
         dist.barrier()
 
 
@@ -97,6 +104,6 @@ def mean_over_processes(total: torch.Tensor, count: int) -> float:
     1.5
     """
     sums = torch.stack([total.detach().double(), torch.tensor(float(count), device=total.device).double()])
-    if _several():
+    if is_distributed():
         dist.all_reduce(sums)
     return (sums[0] / sums[1]).item()

@@ -19,7 +19,8 @@ class EarlyStop:
 
     Args:
         evaluator: the validating engine, whose best epoch counts.
-        patience: epochs to wait for a better score; 0 never stops.
+        patience: epochs to wait for a better score; 0 never stops. The run ends after a validation only, so with
+            `val_interval` above 1 it may wait longer.
     """
 
     def __init__(self, evaluator: Engine, patience: int) -> None:
@@ -32,7 +33,7 @@ class EarlyStop:
         trainer.add_event_handler(Events.EPOCH_COMPLETED, self._check)
 
     def _check(self, trainer: Engine) -> None:
-        best = self.evaluator.state.best_metric_epoch
-        if self.patience and best > 0 and trainer.state.epoch - best >= self.patience:
+        validated, best = self.evaluator.state.epoch == trainer.state.epoch, self.evaluator.state.best_metric_epoch
+        if self.patience and validated and best > 0 and trainer.state.epoch - best >= self.patience:
             logger.info(f"no better score since epoch {best}: stopping after epoch {trainer.state.epoch}")
             trainer.terminate()

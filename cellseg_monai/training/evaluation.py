@@ -11,13 +11,11 @@ import numpy as np
 from ignite.engine import Engine, Events
 
 from cellseg_monai.atomic import replacing
-from cellseg_monai.labels import ForegroundCounts, foreground_counts, mean_score, pooled_score
+from cellseg_monai.labels.foreground import SCORES, ForegroundCounts, foreground_counts, mean_score, pooled_score
 
 __all__ = ["EvaluationReport"]
 
 logger = logging.getLogger(__name__)
-
-SCORES = ("dice", "iou", "precision", "recall", "accuracy")
 
 
 class EvaluationReport:
@@ -25,6 +23,9 @@ class EvaluationReport:
 
     Each score is given twice: `mean` is the mean of the images' own scores, `pooled` the score of all pixels
     together, in which large and crowded images weigh more.
+
+    Compared are masks at the scale of the network, after the threshold alone. The label images that inference writes
+    have their holes filled and small objects dropped as well.
 
     Args:
         output_dir: the run's folder.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import logging
 import time
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from cellseg_monai.atomic import replacing
 from cellseg_monai.training.distributed import is_writer, mean_over_processes
 
 __all__ = ["History"]
+
+logger = logging.getLogger(__name__)
 
 Row = dict[str, Any]
 
@@ -49,19 +52,24 @@ class History:
         # Summed on the device: reading the value here would make a GPU wait in every iteration.
         self._loss += trainer.state.output["loss"].detach()
         self._iterations += 1
+        self._learning_rate = trainer.optimizer.param_groups[0]["lr"]
 
     def _end(self, trainer: Engine) -> None:
         row: Row = {
             "epoch": trainer.state.epoch,
             "loss": mean_over_processes(self._loss, self._iterations),
-            "learning_rate": trainer.optimizer.param_groups[0]["lr"],
+            "learning_rate": self._learning_rate,
             "seconds": round(time.monotonic() - self._began, 3),
         }
         if self.evaluator.state.epoch == trainer.state.epoch:
             row |= {name: float(value) for name, value in self.evaluator.state.metrics.items()}
         trainer.state.history.append(row)
         if is_writer():
-            self._write(trainer.state.history)
+            try:
+                self._write(trainer.state.history)
+            except OSError as error:
+                # Open in a spreadsheet, perhaps. The rows are in the checkpoint and are written again next epoch.
+                logger.warning(f"metrics.csv is not up to date: {error}")
 
     def _write(self, rows: list[Row]) -> None:
         columns = list(dict.fromkeys(name for row in rows for name in row))

@@ -13,7 +13,7 @@ __all__ = ["EvaluationProgress", "TrainingProgress"]
 
 
 class TrainingProgress:
-    """Shows the iterations of all epochs, the loss, the last validation score and the time left.
+    """Shows the iterations of all epochs, the loss, the best validation score and the time left.
 
     Args:
         evaluator: the validating engine, whose key metric is shown.
@@ -23,7 +23,7 @@ class TrainingProgress:
         self.evaluator = evaluator
 
     def attach(self, trainer: Engine) -> None:
-        """Start listening to the trainer; must come before `Checkpoint`, so that a resumed bar starts where it was."""
+        """Start listening to the trainer."""
         if not is_writer():
             return
         # EPOCH_STARTED, not STARTED: a resumed run knows only then at which iteration it goes on.
@@ -45,8 +45,7 @@ class TrainingProgress:
         if self._bar.n >= self._bar.last_print_n + self._bar.miniters or self._bar.n == self._bar.total:
             shown = {"loss": f"{trainer.state.output['loss'].item():.4f}"}
             if self.evaluator.state.best_metric_epoch > 0:
-                name = self.evaluator.state.key_metric_name
-                shown[name] = f"{self.evaluator.state.metrics.get(name, self.evaluator.state.best_metric):.4f}"
+                shown[f"best {self.evaluator.state.key_metric_name}"] = f"{self.evaluator.state.best_metric:.4f}"
             self._bar.set_postfix(shown, refresh=False)
 
     def _close(self) -> None:

@@ -16,25 +16,33 @@ from cellseg_monai.training.distributed import is_writer
 __all__ = ["TensorBoardLog", "panel"]
 
 
+LONGEST_SIDE = 1024
+
+
 def panel(image: np.ndarray, truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
     """Image, truth and prediction side by side, as they lie in the file: row 0 on top.
 
     Args:
-        image: C×Y×X with C = 1 or 3, any range; stretched to black and white.
+        image: C×Y×X, any range, stretched to black and white; other than 1 or 3 channels are averaged.
         truth: 1×Y×X or Y×X mask, 0 to 1.
         prediction: the same.
 
     Returns:
-        Y×(3X + 8)×3 uint8, with white lines of 4 px between the parts.
+        Y×(3X + 8)×3 uint8, with white lines of 4 px between the parts; of images with a side above 1024 px only
+        every second, third, … row and column.
 
     >>> dark, bright = np.zeros((1, 2, 2)), np.ones((1, 2, 2))
     >>> panel(dark, bright, dark)[0, :, 0].tolist()
     [0, 0, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 0, 0]
     """
+    step = -(-max(image.shape[-2:]) // LONGEST_SIDE)
+    image, truth, prediction = (array[..., ::step, ::step] for array in (image, truth, prediction))
+    if image.shape[0] not in (1, 3):
+        image = image.mean(axis=0, keepdims=True)
     low, high = float(image.min()), float(image.max())
-    grey = (image.astype(np.float32) - low) / max(high - low, 1e-6)
+    stretched = (image.astype(np.float32) - low) / max(high - low, 1e-6)
     height, width = image.shape[-2:]
-    parts = [np.broadcast_to(grey, (3, height, width))]
+    parts = [np.broadcast_to(stretched, (3, height, width))]
     parts += [np.broadcast_to(mask.reshape(1, height, width), (3, height, width)) for mask in (truth, prediction)]
     line = np.ones((3, height, 4))
     joined = np.concatenate([parts[0], line, parts[1], line, parts[2]], axis=2)

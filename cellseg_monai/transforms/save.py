@@ -43,9 +43,9 @@ class SaveLabelsd(MapTransform):
     def __init__(
         self,
         keys: str | list[str] = "pred",
-        output_dir: str | PathLike[str] = ".",
-        settings: Postprocessing | None = None,
         *,
+        output_dir: str | PathLike[str],
+        settings: Postprocessing | None = None,
         overlay: bool = False,
         data_root_dir: str | PathLike[str] | None = None,
         image_key: str = "image",
@@ -85,6 +85,10 @@ class SaveLabelsd(MapTransform):
         target = folder / f"{image_path.stem.removesuffix('.ome')}.tif"
         source = f"{image_path} ({key})"
         first = self._written.setdefault(target, source)
+        if target.resolve() == image_path.resolve():
+            raise DatasetError(
+                f"the labels of {image_path} would overwrite the image itself; choose another output_dir"
+            )
         if first != source:
             raise DatasetError(
                 f"{source} and {first} would both be written to {target}; rename one, "

@@ -64,6 +64,7 @@ def test_check_reports_all_faults_at_once(bundles: Path) -> None:
     edit(configs / "train.json", nobody_reads_me=1, loss={"_target_": "NoSuchLoss"}, seed="@sede")
     edit(configs / "evaluate.json", dataset={"_target_": "cellseg_monai.data.datalist.nothing", "data": []})
     edit(configs / "preprocess.json", chanels="grey")
+    (configs / "inference.json").write_text("{")
     faults = "\n".join(bundle_faults(bundles / "unet", {"epoch": 3}))
     for part in (
         "train.json: nothing refers to 'nobody_reads_me'",
@@ -71,6 +72,7 @@ def test_check_reports_all_faults_at_once(bundles: Path) -> None:
         "train.json: @sede names nothing",
         "evaluate.json: _target_ 'cellseg_monai.data.datalist.nothing' cannot be imported",
         "Preprocessing has no setting 'chanels'; did you mean 'channels'?",
+        "inference.json: not JSON: Expecting property name",
         "unknown override --epoch: did you mean --epochs?",
     ):
         assert part in faults

@@ -1,8 +1,13 @@
+import json
+import re
+import traceback
+from pathlib import Path
+
 import pytest
 
-from cellseg_monai.bundle import check_overrides
-from cellseg_monai.bundle.command_line import check_command_line, command_line_options
-from cellseg_monai.errors import BundleError
+from cellseg_monai.bundle import check_command_line, check_overrides
+from cellseg_monai.bundle.command_line import _explain_own_errors, command_line_options
+from cellseg_monai.errors import BundleError, DatasetError
 
 CONFIG = {"epochs": 20, "learning_rate": 0.001, "train": {"trainer": {"max_epochs": "@epochs"}}}
 
@@ -40,6 +45,8 @@ def command(monkeypatch: pytest.MonkeyPatch, *words: str) -> None:
 def test_words_are_read_as_fire_reads_them(monkeypatch: pytest.MonkeyPatch) -> None:
     command(monkeypatch, "training", "--config_file", "a.json", "--batch-size=4", "--resume")
     assert command_line_options() == {"config_file": "a.json", "batch_size": "4", "resume": ""}
+    command(monkeypatch, "-config_file", "a.json", "-epoch", "3", "--shift", "-0.5")
+    assert command_line_options() == {"config_file": "a.json", "epoch": "3", "shift": "-0.5"}
 
 
 def test_another_program_has_nothing_to_check(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -48,14 +55,67 @@ def test_another_program_has_nothing_to_check(monkeypatch: pytest.MonkeyPatch) -
     check_command_line()
 
 
-@pytest.mark.parametrize(("value", "spelt"), [("false", "False"), ("true", "True"), ("null", "None")])
-def test_words_that_fire_takes_as_text_are_refused(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: object, value: str, spelt: str
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setattr("sys.excepthook", None)  # put back after the test
+    path = tmp_path / "train.json"
+    path.write_text(json.dumps({**CONFIG, "amp": "$True", "resume": False, "loss": {"_target_": "DiceCELoss"}}))
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--amp", "false"), "--amp false would be taken as text: write False"),
+        (("--amp=NO",), "--amp NO would be taken as text: write False"),
+        (("--amp", "null"), "--amp null would be taken as text: write None"),
+        (("--resume", "maybe"), "--resume maybe: True or False was expected"),
+        (("--resume", "1"), "--resume 1: True or False was expected"),
+        (("--epochs", "many"), "--epochs many: a number such as 20 was expected"),
+        (("--loss#lamda_dice", "2"), "unknown override --loss#lamda_dice"),
+    ],
+)
+def test_values_that_would_be_misread_are_refused(
+    monkeypatch: pytest.MonkeyPatch, config: str, words: tuple[str, ...], message: str
 ) -> None:
-    config = f"{tmp_path}/train.json"
-    with open(config, "w") as file:
-        file.write('{"amp": true}')
-    command(monkeypatch, "--config_file", config, "--amp", value)
-    monkeypatch.setattr("sys.excepthook", None)
-    with pytest.raises(SystemExit, match=f"--amp {value} would be taken as text: write {spelt}"):
+    command(monkeypatch, "--config_file", config, *words)
+    with pytest.raises(SystemExit, match=re.escape(message)):
         check_command_line()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--amp", "False"),
+        ("--resume",),
+        ("--epochs", "3", "--learning_rate", "1e-3"),
+        ("--epochs", "$2 + 1"),
+        ("--loss#lambda_dice", "2"),
+        ("--loss#_disabled_", "True"),
+        ("--tracking", "mlflow", "--experiment_name", "a"),
+    ],
+)
+def test_good_overrides_pass(monkeypatch: pytest.MonkeyPatch, config: str, words: tuple[str, ...]) -> None:
+    command(monkeypatch, "--config_file", config, *words)
+    check_command_line()
+
+
+def test_words_in_an_arguments_file_are_checked_too(
+    monkeypatch: pytest.MonkeyPatch, config: str, tmp_path: Path
+) -> None:
+    (tmp_path / "args.json").write_text(json.dumps({"config_file": config, "epohcs": 3}))
+    command(monkeypatch, "--args_file", str(tmp_path / "args.json"), "--learning_rate", "0.1")
+    with pytest.raises(SystemExit, match="unknown override --epohcs: did you mean --epochs"):
+        check_command_line()
+
+
+@pytest.mark.parametrize("wrap", ["cause", "text"])
+def test_an_error_of_ours_is_also_the_last_line(capsys: pytest.CaptureFixture, wrap: str) -> None:
+    ours = DatasetError("a.tif and b.tif differ")
+    error = RuntimeError("Failed to evaluate")
+    if wrap == "cause":
+        error.__cause__ = ours
+    else:
+        error.__cause__ = RuntimeError(f"in worker\n{''.join(traceback.format_exception(ours))}")
+    _explain_own_errors(RuntimeError, error, None)
+    assert capsys.readouterr().err.splitlines()[-1] == "error: a.tif and b.tif differ"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -54,12 +53,3 @@ def make_dataset(tmp_path: Path) -> Callable[..., Path]:
         return folder
 
     return make
-
-
-@pytest.fixture
-def real_data() -> Path:
-    """The folder of the unpacked public sets."""
-    folder = os.environ.get("CELLSEG_DATA")
-    if not folder:
-        pytest.skip("CELLSEG_DATA is not set: it names the folder with the unpacked public data sets")
-    return Path(folder)

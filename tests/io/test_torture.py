@@ -1,27 +1,14 @@
 """A sample of the odd, old and broken files; `benchmarks/torture.py` runs them all, with limits."""
 
 import csv
-import os
-import tarfile
-from pathlib import Path
 
 import pytest
 
 from benchmarks import torture
 
-ARCHIVE = Path(__file__).parents[3] / "shared" / "data" / "torture_formats.tar.xz"
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    if "CELLSEG_TORTURE" in os.environ:
-        return Path(os.environ["CELLSEG_TORTURE"])
-    if not ARCHIVE.exists():
-        pytest.skip(f"CELLSEG_TORTURE names no folder with the files, and there is no {ARCHIVE}")
-    target = tmp_path_factory.mktemp("torture")
-    with tarfile.open(ARCHIVE) as archive:
-        archive.extractall(target, filter="data")
-    return next(target.rglob("manifest.csv")).parent
+@pytest.fixture
+def folder(real_data):
+    return real_data("torture_formats")
 
 
 def test_a_sample_is_read_exactly_or_refused(folder):

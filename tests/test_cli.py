@@ -1,0 +1,112 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cellseg_monai import cli, io
+
+
+def cellseg(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
+    """Run the command in this process; its exit code."""
+    monkeypatch.setattr(sys, "argv", ["cellseg", *words])
+    try:
+        cli.main()
+    except SystemExit as stop:
+        if isinstance(stop.code, str):
+            print(stop.code, file=sys.stderr)
+            return 1
+        return int(stop.code or 0)
+    return 0
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Path:
+    for index in range(6):
+        pixels = np.full((8, 8), index, np.uint8)
+        pixels[2, 2] = 200
+        (tmp_path / "images").mkdir(exist_ok=True)
+        np.save(tmp_path / "images" / f"p{index % 2}_{index}.npy", pixels)
+        labels = np.zeros((8, 8), np.int32)
+        labels[1:4, 1:4] = 1
+        io.write_labels(tmp_path / "labels" / f"p{index % 2}_{index}.tif", labels)
+    return tmp_path
+
+
+def test_sample_data_passes_its_own_check(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    assert cellseg(monkeypatch, "data", "sample", str(tmp_path / "new")) == 0
+    assert cellseg(monkeypatch, "data", "check", str(tmp_path / "new")) == 0
+    assert str(tmp_path / "new") in capsys.readouterr().out
+
+
+def test_check_prints_every_fault_and_fails(
+    dataset: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    (dataset / "labels" / "p0_0.tif").unlink()
+    io.write_labels(dataset / "labels" / "p1_1.tif", np.ones((4, 4), np.int32))
+    assert cellseg(monkeypatch, "data", "check", str(dataset)) == 1
+    printed = capsys.readouterr().out
+    assert "p0_0" in printed
+    assert "p1_1" in printed
+
+
+def test_split_keeps_groups_together(
+    dataset: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    words = ("data", "split", str(dataset), "--group_pattern", r"^(p\d)_", "--test", "0")
+    assert cellseg(monkeypatch, *words) == 0
+    sections = json.loads((dataset / "datalist.json").read_text())
+    plates = {name: {Path(item["image"]).name[:2] for item in items} for name, items in sections.items()}
+    assert plates["training"] | plates["validation"] == {"p0", "p1"}
+    assert not plates["training"] & plates["validation"]
+    assert "training" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("data", "check", "nowhere"), "nowhere"),
+        (("data", "split", "nowhere"), "nowhere"),
+        (("bundle", "check", "nowhere"), "no configs/*.json"),
+    ],
+    ids=["check", "split", "bundle"],
+)
+def test_a_wrong_folder_is_one_line(
+    words: tuple[str, ...],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cellseg(monkeypatch, *words) == 1
+    printed = capsys.readouterr().err
+    assert printed.startswith("error: ")
+    assert message in printed
+    assert "Traceback" not in printed
+
+
+def test_a_share_that_is_none_is_one_line(
+    dataset: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    assert cellseg(monkeypatch, "data", "split", str(dataset), "--test", "2") == 1
+    assert capsys.readouterr().err.startswith("error: ")
+
+
+def test_help_and_package_need_no_torch() -> None:
+    script = "import cellseg_monai, cellseg_monai.cli, sys; print([m for m in ('torch', 'monai') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_files_pixels_and_labels_need_no_torch() -> None:
+    script = (
+        "import sys; sys.modules['torch'] = sys.modules['monai'] = None\n"
+        "from cellseg_monai import io, labels, pixels; print(io.read, labels.label_objects, pixels.prepare)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
