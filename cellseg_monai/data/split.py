@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from cellseg_monai.data.faults import dataset_error
@@ -29,8 +30,9 @@ def split_groups(
     """The section of each group, so that the sections have about the wanted parts of the images.
 
     The groups are ranked by a hash of seed and name, so the result depends on nothing else: neither on the
-    order of the groups nor on the machine. Training keeps at least one group; of what remains, validation
-    gets at least one group before test does, where their fractions are above 0.
+    order of the groups nor on the machine. A group is taken where it brings a section nearer to its part.
+    Training keeps at least one group; of what remains, validation gets at least one group before test does,
+    where their fractions are above 0.
 
     Args:
         sizes: the number of images of each group.
@@ -53,19 +55,30 @@ def split_groups(
     sections: dict[str, str] = {}
     for section, fraction in (("validation", validation), ("test", test)):
         wanted = max(1, round(fraction * total)) if fraction > 0 else 0
-        taken = 0
-        for group in list(waiting):
-            # One stays for training; after its first, validation leaves one for test as well.
-            kept = 2 if section == "validation" and taken and test > 0 else 1
-            if len(waiting) > kept and taken + sizes[group] <= wanted:
-                sections[group] = section
-                taken += sizes[group]
-                waiting.remove(group)
-        if wanted and not taken and len(waiting) > 1:  # every group is larger than the part: take the least
-            group = min(waiting, key=sizes.__getitem__)
-            sections[group] = section
-            waiting.remove(group)
+        # One group stays for training; after its first, validation leaves one for test as well.
+        chosen = _nearest(waiting, sizes, wanted, kept=2 if section == "validation" and test > 0 else 1)
+        sections |= dict.fromkeys(chosen, section)
+        waiting = [group for group in waiting if group not in sections]
     return {group: sections.get(group, "training") for group in sorted(sizes)}
+
+
+def _nearest(waiting: Sequence[str], sizes: Mapping[str, int], wanted: int, kept: int) -> list[str]:
+    """Groups that together have about the wanted number of images, taken in turn while they bring it nearer."""
+    chosen: list[str] = []
+    taken = 0
+    for group in waiting:
+        nearer = abs(taken + sizes[group] - wanted) < abs(taken - wanted)
+        if nearer and len(waiting) - len(chosen) > (kept if chosen else 1):
+            chosen.append(group)
+            taken += sizes[group]
+    if 2 * taken >= wanted or len(waiting) < 2:
+        return chosen
+    # Starved: the small groups do not suffice, and any other is too much. Too much is better, as long as
+    # training has no less.
+    enough = [group for group in waiting if 2 * sizes[group] >= wanted]
+    least = min(enough, key=sizes.__getitem__, default=None)
+    left = sum(sizes[group] for group in waiting if group != least)
+    return [least] if least is not None and (not chosen or left >= sizes[least]) else chosen
 
 
 def split_dataset(
@@ -95,7 +108,7 @@ def split_dataset(
         DatasetError: there are no images, two have the same stem, or stems do not match the pattern.
         ValueError: the fractions or the pattern make no sense.
     """
-    layout = scan(Path(dataset_dir).absolute())
+    layout = scan(Path(os.path.abspath(dataset_dir)))
     if layout.repeated:
         raise dataset_error(layout.dataset, layout.repeated_faults())
     if not layout.images:

@@ -40,6 +40,34 @@ def test_single_images_are_parted_by_the_wanted_fractions(number, seed):
     assert counts == [round(0.1 * number), round(0.25 * number)]
 
 
+@given(sizes=sizes_of_groups, seed=st.integers(0, 100))
+def test_no_group_left_for_training_would_bring_a_section_nearer_to_its_part(sizes, seed):
+    sections = split_groups(sizes, seed=seed)
+    training = [size for group, size in sizes.items() if sections[group] == "training"]
+    wanted = max(1, round(0.15 * sum(sizes.values())))
+    for section in ("validation", "test"):
+        taken = sum(size for group, size in sizes.items() if sections[group] == section)
+        assert abs(taken - wanted) <= max(sizes.values())
+        if len(training) > 1:
+            assert all(abs(taken + size - wanted) >= abs(taken - wanted) for size in training)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "least"),
+    [
+        pytest.param([100, 100, 100, 5], 100, id="three plates and a rest"),
+        pytest.param([40, 40, 40, 40, 1, 1, 1], 40, id="four plates and three single images"),
+        pytest.param([1000, 1000, 1, 1], 1000, id="two plates and two single images"),
+    ],
+)
+def test_small_groups_do_not_starve_the_validation(sizes, least):
+    for seed in range(20):
+        sections = split_groups({f"g{number}": size for number, size in enumerate(sizes)}, seed=seed)
+        taken = {name: sum(size for g, size in enumerate(sizes) if sections[f"g{g}"] == name) for name in SECTIONS}
+        assert taken["validation"] >= least
+        assert taken["training"] >= taken["validation"]
+
+
 def test_nothing_goes_where_nothing_is_wanted():
     assert set(split_groups({"a": 1, "b": 1, "c": 1}, validation=0, test=0).values()) == {"training"}
 
