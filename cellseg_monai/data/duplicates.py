@@ -12,6 +12,8 @@ from cellseg_monai.data.faults import Fault, place_of
 
 __all__ = ["Copies", "digest"]
 
+_BLOCK = 2**20  # values
+
 
 @dataclass
 class Copies:
@@ -47,15 +49,22 @@ class Copies:
 
 
 def digest(pixels: np.ndarray) -> bytes:
-    """A hash of shape and values, whatever the type: an 8-bit PNG equals a 16-bit TIFF of the same values.
+    """A hash of shape and values, whatever the type: an 8-bit PNG equals a 16-bit or float TIFF of the same values.
 
-    >>> digest(np.array([[1, 2]], np.uint8)) == digest(np.array([[1, 2]], np.uint16))
+    Goes block by block, so that a large image is never copied as a whole.
+
+    >>> digest(np.array([[1, 2]], np.uint8)) == digest(np.array([[1, 2]], np.float32))
     True
     >>> digest(np.array([[1, 2]])) == digest(np.array([[1], [2]]))
     False
     """
-    whole = pixels.dtype.kind in "biu"
-    values: np.ndarray = np.ascontiguousarray(pixels, dtype="<i8" if whole else "<f8")
     hashed = hashlib.blake2b(str(tuple(map(int, pixels.shape))).encode(), digest_size=16)
-    hashed.update(values.data)
+    values = pixels.reshape(-1)
+    for start in range(0, values.size, _BLOCK):
+        block = values[start : start + _BLOCK]
+        # Of a whole number below 2**63 every type has the same int64; of any other, floats have the same float64.
+        whole = block.dtype.kind in "biu" or bool(
+            ((np.rint(block) == block) & (np.abs(block) < np.float64(2**63))).all()
+        )
+        hashed.update(np.ascontiguousarray(block, dtype="<i8" if whole else "<f8").data)
     return hashed.digest()
