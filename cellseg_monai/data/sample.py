@@ -21,10 +21,12 @@ from cellseg_monai.io import write_labels
 
 __all__ = ["SAMPLE_VERSION", "Modality", "sample_dataset", "write_sample_dataset"]
 
-SAMPLE_VERSION = 1
+SAMPLE_VERSION = 2
 """Raised whenever the same seed gives other images, so that a cached set is made anew."""
 
 Modality = Literal["nuclei", "phase", "both"]
+
+_Kind = Literal["nuclei", "phase", "brightfield"]
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class _Plate:
     """What the images of one plate have in common."""
 
     name: str
-    modality: Literal["nuclei", "phase"]
+    kind: _Kind
     bits: Bits
     diameter_px: float
 
@@ -49,13 +51,14 @@ def write_sample_dataset(
     """Write a data set of synthetic images with exact labels: `images/`, `labels/`, `datalist.json`.
 
     Images of one plate have one magnification and one camera, and stay in one section. Nuclei are 16-bit,
-    on every fourth plate 8-bit; phase-contrast cells are 8-bit. The folder appears when it is complete: an
-    interrupted run leaves nothing that looks like a data set.
+    on every fourth plate 8-bit. Unstained cells are by turns in phase contrast and in bright field, either
+    of them 8-bit on one plate and 16-bit on the next. The folder appears when it is complete, or if it is
+    there and empty, the datalist comes last: an interrupted run leaves nothing that looks like a data set.
 
     Args:
-        directory: the folder to make.
+        directory: the folder to make, or an empty one to fill.
         seed: the same arguments give the same pixels.
-        modality: "nuclei", "phase" or "both" (plate by plate in turn).
+        modality: "nuclei", "phase" (unstained cells) or "both" (plate by plate in turn).
         counts: the number of images for training, validation and test.
         shape: (Y, X) of an image.
         images_per_plate: at most this many images are a group.
@@ -75,18 +78,34 @@ def write_sample_dataset(
             "training, validation and test, and at least one image a plate"
         )
     directory = Path(directory).absolute()
-    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+    there = directory.exists()
+    if there and (not directory.is_dir() or any(directory.iterdir())):
         raise FileExistsError(f"{directory}: already there; choose another folder, or delete this one")
     directory.parent.mkdir(parents=True, exist_ok=True)
-    aside = directory.with_name(f".{directory.name}.{uuid.uuid4().hex[:8]}.part")
+    # Within a folder that is there, which may be the only place that can be written to, and another disk.
+    aside = (directory if there else directory.parent) / f".{directory.name}.{uuid.uuid4().hex[:8]}.part"
     try:
         _write(aside, seed, modality, counts, shape, images_per_plate)
-        if directory.exists():
-            directory.rmdir()  # it is empty; Windows renames onto nothing that is there
-        os.rename(aside, directory)
+        if there:
+            _move_in(aside, directory)
+        else:
+            os.rename(aside, directory)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     return directory
+
+
+def _move_in(aside: Path, directory: Path) -> None:
+    """Move what lies in `aside` into a folder that is there (and may be somebody's working directory)."""
+    moved: list[Path] = []
+    try:
+        for name in ("images", "labels", DATALIST_NAME):
+            os.rename(aside / name, directory / name)
+            moved.append(directory / name)
+    except BaseException:
+        for path in moved:
+            shutil.rmtree(path, ignore_errors=True)
+        raise
 
 
 def sample_dataset(directory: str | Path | None = None, *, modality: Modality = "nuclei") -> Path:
@@ -138,7 +157,7 @@ def _write(
         for number in range(count):
             if number % images_per_plate == 0:  # a section begins with a new plate
                 plate, n_plates = _plate(seed, n_plates, modality), n_plates + 1
-            name = f"{plate.name}_{plate.modality}_{number % images_per_plate + 1:02d}.tif"
+            name = f"{plate.name}_{plate.kind}_{number % images_per_plate + 1:02d}.tif"
             made = _image(seed, n_images, plate, shape)
             n_images += 1
             tifffile.imwrite(
@@ -156,20 +175,17 @@ def _write(
 
 def _plate(seed: int, number: int, modality: Modality) -> _Plate:
     rng = np.random.default_rng([seed, 1, number])
-    kind: Literal["nuclei", "phase"]
-    kind = ("nuclei", "phase")[number % 2] if modality == "both" else modality
-    # The fourth, eighth, ... plate of nuclei comes from an 8-bit camera.
+    stained = modality == "nuclei" or (modality == "both" and number % 2 == 0)
     order = number // 2 if modality == "both" else number
-    bits: Bits = 8 if kind == "phase" or order % 4 == 3 else 16
-    low, high = (18, 30) if kind == "nuclei" else (32, 48)
+    kind: _Kind = "nuclei" if stained else ("phase", "brightfield")[order % 2]
+    # Every fourth plate of nuclei is 8-bit; of cells phase 8, bright field 16, phase 16, bright field 8, and so on.
+    bits: Bits = 8 if order % 4 in ((3,) if stained else (0, 3)) else 16
+    low, high = (18, 30) if stained else (32, 48)
     return _Plate(f"plate{number + 1:02d}", kind, bits, float(rng.uniform(low, high)))
 
 
 def _image(seed: int, number: int, plate: _Plate, shape: tuple[int, int]) -> SyntheticImage:
-    make = nuclei if plate.modality == "nuclei" else phase_cells
-    return make(
-        shape,
-        seed=np.random.SeedSequence([seed, 2, number]),
-        diameter_px=plate.diameter_px,
-        bits=plate.bits,
-    )
+    own = np.random.SeedSequence([seed, 2, number])
+    if plate.kind == "nuclei":
+        return nuclei(shape, seed=own, diameter_px=plate.diameter_px, bits=plate.bits)
+    return phase_cells(shape, seed=own, diameter_px=plate.diameter_px, bits=plate.bits, contrast=plate.kind)

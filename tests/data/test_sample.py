@@ -39,6 +39,44 @@ def test_the_default_sample_is_mostly_16_bit_with_an_8_bit_plate(tmp_path):
     assert dtypes.count(np.uint8) == 4
 
 
+def test_unstained_cells_are_in_phase_and_bright_field_with_8_and_16_bit_each(tmp_path):
+    folder = write_sample_dataset(
+        tmp_path / "sample", modality="phase", counts=(4, 2, 2), shape=(32, 32), images_per_plate=1
+    )
+    datalist = load_datalist(folder)
+    found = {
+        section: {(Path(i["image"]).stem.split("_")[1], str(read(i["image"]).pixels.dtype)) for i in items}
+        for section, items in datalist.items()
+    }
+    assert found["training"] == {(kind, bits) for kind in ("phase", "brightfield") for bits in ("uint8", "uint16")}
+    assert {kind for kind, _ in found["validation"]} == {kind for kind, _ in found["test"]} == {"phase", "brightfield"}
+
+
+def test_an_empty_working_directory_is_filled_and_stays(tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    inode = os.stat(".").st_ino
+    assert write_sample_dataset(".", **SMALL) == tmp_path / "here"
+    assert os.stat(tmp_path / "here").st_ino == inode
+    assert sorted(os.listdir()) == ["datalist.json", "images", "labels"]
+    assert check_dataset(".") == []
+    assert os.listdir(tmp_path) == ["here"]
+
+
+def test_filling_an_empty_folder_that_fails_leaves_it_empty(tmp_path, monkeypatch):
+    rename = os.rename
+
+    def fail_at_labels(source: Path, destination: Path) -> None:
+        if Path(destination).name == "labels":
+            raise OSError("no space left on device")
+        rename(source, destination)
+
+    monkeypatch.setattr(os, "rename", fail_at_labels)
+    with pytest.raises(OSError, match="no space"):
+        write_sample_dataset(tmp_path, **SMALL)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_same_seed_writes_the_same_bytes(tmp_path):
     first, again, other = (
         write_sample_dataset(tmp_path / name, seed=seed, **SMALL) for name, seed in (("a", 1), ("b", 1), ("c", 2))
