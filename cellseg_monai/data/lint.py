@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,18 +10,21 @@ import numpy as np
 
 from cellseg_monai.data.datalist import DATALIST_NAME, Gathered, gather
 from cellseg_monai.data.duplicates import Copies
+from cellseg_monai.data.families import ungrouped
 from cellseg_monai.data.faults import Fault, place_of
 from cellseg_monai.data.layout import Layout, scan
 from cellseg_monai.errors import DatasetError, UnreadableImageError
-from cellseg_monai.io import read, read_labels
+from cellseg_monai.io import Image, read, read_labels
 
 __all__ = ["check_dataset", "check_labels"]
 
 MOST_SHOWN = 5
-STRAY_PART = 0.05  # of the largest piece: less is a stray
+STRAY_PART = 0.05  # of the largest piece of an id: less is a stray
+MOST_CLASSES = 5  # ids of a mask of classes; more are rather objects that got broken
+LEAST_PIECES = 3  # of each class
 
 
-def check_dataset(dataset_dir: str | Path, datalist: str | Path | None = None) -> list[Fault]:
+def check_dataset(dataset_dir: str | Path, datalist: str | Path | None = None, axes: str | None = None) -> list[Fault]:
     """All faults of a data set, sorted by place; an empty list for a clean one.
 
     Errors, which spoil training or a score:
@@ -29,8 +33,10 @@ def check_dataset(dataset_dir: str | Path, datalist: str | Path | None = None) -
       leaves that file out, or lists it for test, which can be segmented without a label);
     - `shape-mismatch`: a label of another height or width than its image;
     - `binary-mask`: several separate objects that share one id, where each should have its own;
+      `class-mask`: a few ids, each of them in many pieces, as where ids are the classes of pixels;
     - `float-labels`: a label file of floating-point numbers; `negative-ids`: one with ids below 0;
     - `unreadable`: an image or label file that cannot be read, with the reason;
+    - `stack`: an image of several planes or times; `not-finite`: one with NaN or infinity in it;
     - `duplicate`: the same pixels in two sections, in whatever format, or in a set that no list divides yet;
     - `group-straddles`: a group in two sections;
     - `missing-file`: a file that the datalist names and that is not there; `datalist`: a malformed list;
@@ -40,18 +46,21 @@ def check_dataset(dataset_dir: str | Path, datalist: str | Path | None = None) -
 
     - `id-gap`: ids that are not 1..n, as is usual after cropping;
     - `fragments`: an object in more than one piece (8-connected), as where another one lies across it;
-    - `duplicate` within one section.
+    - `duplicate` within one section;
+    - `channel-count`: images of different numbers of channels;
+    - `ungrouped`: no list says what belongs together, and the names of the images look as if some did.
 
     A label without objects is no fault: an empty field of view is a good example.
 
     Args:
         dataset_dir: the data set.
         datalist: a JSON file to check instead of what the data set has.
+        axes: the axes of the image files, such as "YXC", where they do not state them; see `io.read`.
 
     Raises:
         DatasetError: there is no such folder.
     """
-    dataset = Path(dataset_dir).absolute()
+    dataset = Path(os.path.abspath(dataset_dir))
     layout = scan(dataset)
     gathered, faults = _gather(dataset, datalist)
     work = _work(layout, gathered)
@@ -59,24 +68,29 @@ def check_dataset(dataset_dir: str | Path, datalist: str | Path | None = None) -
     if not work and not layout.labels and not faults:
         message = "no images found; expected images/ and labels/ with files of the same stem"
         faults.append(Fault(".", "empty", message))
+    if gathered.source == "split":
+        hint = ungrouped(layout.images)
+        faults += [hint] if hint else []
     copies = Copies(dataset, listed=gathered.source != "split")
+    n_channels: dict[int, list[str]] = {}
     for image_path, (label_path, section) in sorted(work.items()):
         image_shape = None
         if image_path.is_file():
             place = place_of(image_path, dataset)
             try:
-                pixels = read(image_path).pixels
+                image = read(image_path, axes)
             except (UnreadableImageError, OSError) as error:
                 faults.append(Fault(place, "unreadable", _reason(error)))
             else:
-                image_shape = (int(pixels.shape[-2]), int(pixels.shape[-1]))
-                faults += copies.add(image_path, section, pixels)
+                image_shape = (int(image.pixels.shape[-2]), int(image.pixels.shape[-1]))
+                faults += _image_faults(image, place) + copies.add(image_path, section, image.pixels)
+                n_channels.setdefault(int(image.pixels.shape[-3]), []).append(place)
         if label_path is not None and label_path.is_file():
             faults += _label_faults(label_path, image_shape, place_of(label_path, dataset))
     for stem, label_path in layout.labels.items():
         if stem not in layout.images:
             faults += _label_faults(label_path, None, place_of(label_path, dataset))
-    return sorted(set(faults))
+    return sorted(set(faults + _channel_faults(n_channels)))
 
 
 def check_labels(labels: np.ndarray, place: str) -> list[Fault]:
@@ -99,15 +113,23 @@ def check_labels(labels: np.ndarray, place: str) -> list[Fault]:
     sizes = np.bincount(pieces.ravel(), minlength=count + 1)
     id_of_piece = np.zeros(count + 1, labels.dtype)
     id_of_piece[pieces.ravel()] = labels.ravel()
-    ids, n_pieces = np.unique(id_of_piece[1:], return_counts=True)
+    ids, index, n_pieces = np.unique(id_of_piece[1:], return_inverse=True, return_counts=True)
     # One object with a stray pixel or two is a case for `fragments`, not a mask.
-    n_substantial = int((sizes[1:] >= STRAY_PART * sizes[1:].max(initial=0)).sum())
-    if len(ids) == 1 and n_substantial > 1:
+    largest = np.zeros(len(ids), sizes.dtype)
+    np.maximum.at(largest, index, sizes[1:])
+    substantial = np.bincount(index, sizes[1:] >= STRAY_PART * largest[index], minlength=len(ids))
+    if len(ids) == 1 and substantial[0] > 1:
         message = (
             f"{count} separate objects all have the id {ids[0]}; expected an id for each object. If touching "
             "objects have merged, draw them apart; if none touch, label the connected components"
         )
         return [Fault(place, "binary-mask", message)]
+    if 1 < len(ids) <= MOST_CLASSES and (substantial >= LEAST_PIECES).all():
+        message = (
+            f"{count} separate pieces share the ids {', '.join(map(str, ids))}, as if these were classes of pixels; "
+            "expected an id for each object. Keep the class that is to be segmented, and label its objects one by one"
+        )
+        return [Fault(place, "class-mask", message)]
     faults = []
     if len(ids) and (ids[0] != 1 or ids[-1] != len(ids)):
         gap = next(number for number, found in enumerate([*ids.tolist(), None], start=1) if number != found)
@@ -176,6 +198,36 @@ def _partners(layout: Layout, gathered: Gathered) -> list[Fault]:
         message = "listed for training or validation without a label; add one to the list"
         faults.append(Fault(place_of(Path(file), layout.dataset), "missing-partner", message))
     return faults
+
+
+def _image_faults(image: Image, place: str) -> list[Fault]:
+    """What keeps an image that can be read from being trained on."""
+    faults = []
+    if image.axes != "CYX":
+        sizes = ", ".join(f"{n} {axis}" for n, axis in zip(image.pixels.shape, image.axes, strict=True))
+        message = f"a stack ({sizes}); expected one plane (C, Y, X): save each plane, or a projection, by itself"
+        faults.append(Fault(place, "stack", message))
+    if image.pixels.dtype.kind == "f":
+        planes = image.pixels.reshape(-1, *image.pixels.shape[-2:])
+        odd = sum(int(plane.size) - int(np.isfinite(plane).sum()) for plane in planes)
+        if odd:
+            message = f"{odd} of {image.pixels.size} values are NaN or infinite; replace them, or mend what wrote them"
+            faults.append(Fault(place, "not-finite", message))
+    return faults
+
+
+def _channel_faults(places: dict[int, list[str]]) -> list[Fault]:
+    """A warning at the rarer kind of image, if there are several."""
+    if len(places) < 2:
+        return []
+    rarest = min(places, key=lambda number: (len(places[number]), number))
+    counts = ", ".join(
+        f"{number} in {len(found)} ({found[0]}{', ...' if len(found) > 1 else ''})"
+        for number, found in sorted(places.items())
+    )
+    message = f"images have different numbers of channels: {counts}; a network sees the same channels of all of them"
+    message += ", so that the setting `channels` must suit each: convert some, or take them out"
+    return [Fault(places[rarest][0], "channel-count", message, "warning")]
 
 
 def _label_faults(path: Path, image_shape: tuple[int, int] | None, place: str) -> list[Fault]:

@@ -27,6 +27,7 @@ BINARY = np.array(
 )
 GAP = np.where(np.arange(48).reshape(6, 8) < 4, 1, np.where(np.arange(48).reshape(6, 8) > 40, 4, 0))
 FRAGMENTS = np.array([[1, 1, 1, 0, 0, 2, 2, 2], [1, 1, 1, 0, 0, 2, 2, 2], [0] * 8, [0] * 8, [1] + [0] * 7, [0] * 8])
+CLASSES = np.vstack([BINARY, np.zeros((1, 8), int), 2 * BINARY])
 
 
 def kinds(faults: list[Fault]) -> dict[str, tuple[str, str]]:
@@ -133,6 +134,7 @@ def test_float_labels_are_told_from_unreadable_ones(make_dataset):
         pytest.param(GAP, "id-gap", "warning", "first gap at 2", id="ids 1 and 4"),
         pytest.param(GAP * 2, "id-gap", "warning", "first gap at 1", id="ids 2 and 8"),
         pytest.param(FRAGMENTS, "fragments", "warning", "id 1 (6 + 1 px)", id="a stray pixel"),
+        pytest.param(CLASSES, "class-mask", "error", "6 separate pieces share the ids 1, 2", id="mask of classes"),
         pytest.param(-BINARY, "negative-ids", "error", "down to -1", id="negative"),
     ],
 )
@@ -152,6 +154,14 @@ def test_one_object_with_a_stray_is_no_mask():
     labels = np.zeros((12, 12), int)
     labels[:8, :8], labels[10, 10] = 1, 1
     assert [fault.kind for fault in check_labels(labels, "a")] == ["fragments"]
+
+
+def test_a_class_that_is_one_object_or_objects_that_got_broken_are_no_mask_of_classes():
+    one = np.vstack([BINARY, np.zeros((1, 8), int), 2 * np.ones((2, 8), int)])
+    halves = np.vstack([FRAGMENTS, 3 * (FRAGMENTS > 0)])
+    many = np.repeat(np.arange(1, 10), 2)[None] * np.array([[1], [0], [1], [0], [1]])
+    for labels in (one, halves, many):
+        assert {fault.kind for fault in check_labels(labels, "a")} == {"fragments"}
 
 
 def test_many_broken_ids_are_counted_not_listed():
@@ -260,10 +270,46 @@ def test_an_empty_folder_and_none_at_all(tmp_path):
 
 @pytest.mark.parametrize("name", ["bbbc039", "usiigaci_t98g_phase", "bitdepth_nucseg_dapi", "misc_small"])
 def test_real_sets_have_the_broken_objects_that_their_index_counts_and_no_other_fault(real_data, name):
-    if not (real_data / name).is_dir():
-        pytest.skip(f"CELLSEG_DATA holds no {name}")
-    with (real_data / name / "index.csv").open(newline="") as file:
+    folder = real_data(name)
+    with (folder / "index.csv").open(newline="") as file:
         broken = {row["image_id"] for row in csv.DictReader(file) if int(row.get("multi_component_objects") or 0)}
-    faults = check_dataset(real_data / name)
+    faults = check_dataset(folder)
     assert {fault.kind for fault in faults} <= {"fragments"}
     assert {Path(fault.place).stem for fault in faults} == broken
+
+
+def save_tiff(path: Path, pixels: np.ndarray, axes: str | None = None) -> None:
+    tifffile.imwrite(path, pixels, photometric="minisblack", metadata={"axes": axes} if axes else None)
+
+
+def test_images_that_cannot_be_trained_on_are_errors(make_dataset):
+    folder = make_dataset("abcd")
+    rng = np.random.default_rng(0)
+    save_tiff(folder / "images" / "a.tif", rng.integers(0, 99, (3, 6, 8)).astype(np.uint8), "ZYX")
+    broken = rng.random((6, 8)).astype(np.float32)
+    broken[2, 3], broken[4, 4] = np.nan, np.inf
+    save_tiff(folder / "images" / "b.tif", broken)
+    save_tiff(folder / "images" / "c.tif", rng.random((6, 8)).astype(np.float32))
+    faults = check_dataset(folder)
+    assert kinds(faults) == {"images/a.tif": ("stack", "error"), "images/b.tif": ("not-finite", "error")}
+    assert "3 Z, 1 C, 6 Y, 8 X" in faults[0].message
+    assert "2 of 48 values" in faults[1].message
+
+
+def test_images_of_several_numbers_of_channels_are_a_warning_at_the_rarer_ones(make_dataset):
+    folder = make_dataset("abcd")
+    colour = np.random.default_rng(0).integers(0, 99, (6, 8, 3)).astype(np.uint8)
+    PillowImage.fromarray(colour).save(folder / "images" / "b.png")
+    (folder / "images" / "b.tif").unlink()
+    (fault,) = check_dataset(folder)
+    assert (fault.place, fault.kind, fault.severity) == ("images/b.png", "channel-count", "warning")
+    assert "1 in 3 (images/a.tif, ...), 3 in 1 (images/b.png)" in fault.message
+
+
+def test_axes_that_no_file_states_can_be_given(make_dataset):
+    folder = make_dataset("ab")
+    for seed, stem in enumerate("ab"):
+        (folder / "images" / f"{stem}.tif").unlink()
+        np.save(folder / "images" / f"{stem}.npy", np.random.default_rng(seed).random((6, 8, 2)))
+    assert {fault.kind for fault in check_dataset(folder)} == {"unreadable"}
+    assert check_dataset(folder, axes="YXC") == []
