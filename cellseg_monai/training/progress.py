@@ -30,6 +30,7 @@ class TrainingProgress:
         trainer.add_event_handler(Events.EPOCH_STARTED, self._open)
         trainer.add_event_handler(Events.ITERATION_COMPLETED, self._advance)
         trainer.add_event_handler(Events.COMPLETED, self._close)
+        trainer.add_event_handler(Events.EXCEPTION_RAISED, self._fail)
         self._bar: tqdm | None = None
 
     def _open(self, trainer: Engine) -> None:
@@ -52,6 +53,12 @@ class TrainingProgress:
         if self._bar is not None:
             self._bar.close()
 
+    def _fail(self, trainer: Engine, error: BaseException) -> None:
+        # Left open, the bar would be drawn once more after the error message. Ignite takes an exception as handled
+        # once somebody listens to it, hence the raise.
+        self._close()
+        raise error
+
 
 class EvaluationProgress:
     """Shows the images done and the time left of an evaluation or inference."""
@@ -63,6 +70,7 @@ class EvaluationProgress:
         evaluator.add_event_handler(Events.STARTED, self._open)
         evaluator.add_event_handler(Events.ITERATION_COMPLETED, self._advance)
         evaluator.add_event_handler(Events.COMPLETED, self._close)
+        evaluator.add_event_handler(Events.EXCEPTION_RAISED, self._fail)
 
     def _open(self, evaluator: Engine) -> None:
         self._bar = tqdm(total=evaluator.state.epoch_length, unit="image", file=sys.stderr)
@@ -72,3 +80,7 @@ class EvaluationProgress:
 
     def _close(self) -> None:
         self._bar.close()
+
+    def _fail(self, evaluator: Engine, error: BaseException) -> None:
+        self._close()
+        raise error
