@@ -4,10 +4,25 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["normalise_percentiles"]
+__all__ = ["check_percentiles", "normalise_percentiles"]
 
 # Differences of two values within this limit still fit float32.
 _LARGEST = float(np.finfo(np.float32).max) / 2
+
+
+def check_percentiles(lower: float, upper: float) -> None:
+    """Refuse percentiles that are out of range or out of order.
+
+    Raises:
+        ValueError: if so.
+
+    >>> check_percentiles(1, 99)
+    """
+    if not 0 <= lower < upper <= 100:
+        raise ValueError(
+            f"lower percentile {lower} and upper percentile {upper} came, but 0 <= lower < upper <= 100 was "
+            "expected; give percent, such as 0.1 and 99.9"
+        )
 
 
 def normalise_percentiles(
@@ -40,11 +55,7 @@ def normalise_percentiles(
     >>> normalise_percentiles(np.array([[[10, 20, 30]]], np.uint16), 0, 100)
     array([[[0. , 0.5, 1. ]]], dtype=float32)
     """
-    if not 0 <= lower < upper <= 100:
-        raise ValueError(
-            f"percentiles {lower} and {upper} came, but 0 <= lower < upper <= 100 was expected; "
-            "give percent, such as 0.1 and 99.9"
-        )
+    check_percentiles(lower, upper)
     if pixels.dtype.kind not in "buif":
         raise ValueError(f"pixels of dtype {pixels.dtype} came; convert them to integers or floats first")
     out = np.empty(pixels.shape, np.float32)

@@ -9,7 +9,7 @@ from os import PathLike
 import numpy as np
 
 from cellseg_monai.pixels.channels import check_policy, select_channels
-from cellseg_monai.pixels.normalise import normalise_percentiles
+from cellseg_monai.pixels.normalise import check_percentiles, normalise_percentiles
 from cellseg_monai.pixels.scale import rescale, rescaled_shape
 from cellseg_monai.settings import read_settings, write_settings
 
@@ -44,11 +44,7 @@ class Preprocessing:
             value = getattr(self, name)
             if type(value) not in (int, float) and not (name == "pixel_size_um" and value is None):
                 raise ValueError(f"{name}={value!r} came, but a number was expected; correct it")
-        if not 0 <= self.lower_percentile < self.upper_percentile <= 100:
-            raise ValueError(
-                f"lower_percentile={self.lower_percentile} and upper_percentile={self.upper_percentile} "
-                "came, but 0 <= lower < upper <= 100 was expected; give percent, such as 0.1 and 99.9"
-            )
+        check_percentiles(self.lower_percentile, self.upper_percentile)
         if not isinstance(self.clip, bool):
             raise ValueError(f"clip={self.clip!r} came, but true or false was expected; correct it")
         if self.pixel_size_um is not None and not 0 < self.pixel_size_um < np.inf:

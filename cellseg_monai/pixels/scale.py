@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from skimage.transform import resize
 
 __all__ = ["rescale", "rescale_labels", "rescaled_shape"]
 
@@ -60,6 +59,8 @@ def rescale(pixels: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """
     if pixels.shape[1:] == tuple(shape):
         return pixels.astype(np.float32, copy=False)
+    from skimage.transform import resize  # most of this package's time to import, and most bundles never rescale
+
     out: np.ndarray = np.empty((len(pixels), *shape), np.float32)
     for channel, resampled in zip(pixels, out, strict=True):
         resampled[...] = resize(
