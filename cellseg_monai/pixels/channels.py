@@ -10,7 +10,13 @@ __all__ = ["check_policy", "select_channels"]
 
 # ITU-R BT.601, section 2.5.1: the luma weights that Pillow, OpenCV and most published pipelines use.
 _LUMA_601 = (0.299, 0.587, 0.114)
-_COLOUR_NAMES = {"r", "g", "b", "a", "red", "green", "blue", "alpha"}
+_COLOURS = {("red", "green", "blue"), ("r", "g", "b"), ("r", "g", "b", "a")}
+# What pictures hold after their colours: no light that a microscope measured.
+_BESIDE = {"alpha", "extra"}
+_IF_COLOUR = (
+    "; if they are red, green and blue, say so: by channel_names, or by axes with S, such as axes='YXS', "
+    "where the file is read"
+)
 
 
 def check_policy(policy: object) -> str | tuple[str | int, ...]:
@@ -40,16 +46,16 @@ def select_channels(
 ) -> np.ndarray:
     """The channels that a policy asks for, in the order it gives.
 
-    Under "grey" one channel stays as it is, and colour becomes its luma (ITU-R BT.601), alpha dropped;
-    colour whose three channels are equal, a grey image stored as RGB, is that grey image, value for
-    value. Under "rgb" grey is repeated three times and alpha is dropped. A list names the channels, or
-    counts them from 0. Three or four channels without names are taken as colour; with names other than
-    those of colours they are stains, which no policy but a list may choose between.
+    Under "grey" one channel stays as it is, and colour becomes its luma (ITU-R BT.601); colour whose
+    three channels are equal, a grey image stored as RGB, is that grey image, value for value. Under
+    "rgb" grey is repeated three times. Under both, channels named alpha or extra are dropped. A list
+    names the channels, or counts them from 0. Colour are three channels named red, green and blue;
+    any others, and those without names, may be stains, which no policy but a list may choose between.
 
     Args:
         pixels: CYX, any real dtype.
         policy: "grey", "rgb", or names and indices of channels.
-        channel_names: the names of the image's channels, if it states any.
+        channel_names: the names of the image's channels, if it states any; "" for one without.
 
     Returns:
         CYX. The dtype of `pixels`, except luma: float32, or float64 where `pixels` is wider than that.
@@ -60,7 +66,7 @@ def select_channels(
 
     >>> red = np.zeros((3, 1, 1), np.uint8)
     >>> red[0] = 100
-    >>> select_channels(red, "grey")
+    >>> select_channels(red, "grey", channel_names=["red", "green", "blue"])
     array([[[29.9]]], dtype=float32)
     >>> select_channels(red, ["g"], channel_names=["r", "g", "b"])
     array([[[0]]], dtype=uint8)
@@ -73,15 +79,17 @@ def select_channels(
         )
     if not isinstance(policy, str):
         return pixels[[_position(key, len(pixels), channel_names) for key in policy]]
-    if len(pixels) == 1:
-        return pixels if policy == "grey" else np.repeat(pixels, 3, axis=0)
-    if not _is_colour(len(pixels), channel_names):
+    shown, names = _without_beside(pixels, channel_names)
+    if len(shown) == 1:
+        return shown if policy == "grey" else np.repeat(shown, 3, axis=0)
+    if tuple(name.lower() for name in names) not in _COLOURS:
+        unnamed = "" if any(channel_names) or len(pixels) not in (3, 4) else _IF_COLOUR
         raise ValueError(
             f"channels='{policy}' expects a grey, RGB or RGBA image, but {len(pixels)} channels came "
             f"({_listing(len(pixels), channel_names)}); set channels to a list of those to use, "
-            f"such as {[channel_names[0] if channel_names else 0]!r}"
+            f"such as {[(channel_names and channel_names[0]) or 0]!r}{unnamed}"
         )
-    return pixels[:3] if policy == "rgb" else _luma(pixels[:3])
+    return shown[:3] if policy == "rgb" else _luma(shown[:3])  # "a" of r, g, b, a stays behind
 
 
 def _is_key(key: object) -> bool:
@@ -97,19 +105,22 @@ def _luma(rgb: np.ndarray) -> np.ndarray:
     return (weighted[0] + weighted[1] + weighted[2])[np.newaxis]
 
 
-def _is_colour(count: int, names: Sequence[str]) -> bool:
-    return count in (3, 4) and all(name.lower() in _COLOUR_NAMES for name in names)
+def _without_beside(pixels: np.ndarray, names: Sequence[str]) -> tuple[np.ndarray, Sequence[str]]:
+    count = len(pixels)
+    while len(names) == len(pixels) and count > 1 and names[count - 1].lower() in _BESIDE:
+        count -= 1
+    return (pixels[:count], names[:count]) if count < len(pixels) else (pixels, names)
 
 
 def _position(key: str | int, count: int, names: Sequence[str]) -> int:
     if isinstance(key, int) and key < count:
         return key
-    found = [i for i, name in enumerate(names) if name == key]
+    found = [i for i, name in enumerate(names) if name == key and name]
     if len(found) == 1:
         return found[0]
     if found:
         problem, remedy = f"{len(found)} channels are named {key!r}", "choose by index instead"
-    elif isinstance(key, str) and not names:
+    elif isinstance(key, str) and not any(names):
         problem = f"channel {key!r} was asked for, but the image states no channel names"
         remedy = "choose by index, or name its channels"
     else:
@@ -118,6 +129,6 @@ def _position(key: str | int, count: int, names: Sequence[str]) -> int:
 
 
 def _listing(count: int, names: Sequence[str]) -> str:
-    if names:
-        return ", ".join(f"{i} {name!r}" for i, name in enumerate(names))
+    if any(names):
+        return ", ".join(f"{i} {name!r}" if name else f"{i} unnamed" for i, name in enumerate(names))
     return f"{count} unnamed, 0 to {count - 1}" if count > 1 else "1 unnamed, 0"

@@ -7,6 +7,7 @@ from cellseg_monai.pixels import select_channels
 
 RGB = np.array([[[100, 0, 0, 10]], [[0, 100, 0, 20]], [[0, 0, 100, 30]]], np.uint8)
 ALPHA = np.full((1, 1, 4), 255, np.uint8)
+COLOURS = ("red", "green", "blue")
 STAINS = ("DAPI", "GFP", "mCherry")
 
 
@@ -15,9 +16,18 @@ def test_grey_keeps_one_channel_as_it_is():
     assert select_channels(grey, "grey") is grey
 
 
-@pytest.mark.parametrize("pixels", [RGB, np.concatenate([RGB, ALPHA])], ids=["RGB", "RGBA"])
-def test_grey_of_colour_is_its_luma_without_alpha(pixels):
-    grey = select_channels(pixels, "grey")
+@pytest.mark.parametrize(
+    ("pixels", "names"),
+    [
+        (RGB, COLOURS),
+        (np.concatenate([RGB, ALPHA]), (*COLOURS, "alpha")),
+        (np.concatenate([RGB, ALPHA]), (*COLOURS, "extra")),
+        (np.concatenate([RGB, ALPHA]), ("R", "G", "B", "A")),
+    ],
+    ids=["RGB", "RGBA", "RGB and something", "letters"],
+)
+def test_grey_of_colour_is_its_luma_without_alpha(pixels, names):
+    grey = select_channels(pixels, "grey", channel_names=names)
     assert grey.dtype == np.float32
     np.testing.assert_allclose(grey, [[[29.9, 58.7, 11.4, 0.299 * 10 + 0.587 * 20 + 0.114 * 30]]], rtol=1e-6)
 
@@ -25,14 +35,15 @@ def test_grey_of_colour_is_its_luma_without_alpha(pixels):
 def test_grey_of_a_grey_image_stored_as_rgba_is_that_image():
     grey = np.arange(256, dtype=np.uint8).reshape(1, 16, 16)
     stored = np.concatenate([grey, grey, grey, np.full_like(grey, 7)])
-    np.testing.assert_array_equal(select_channels(stored, "grey"), grey)
-    assert select_channels(stored, "grey").dtype == np.uint8
+    found = select_channels(stored, "grey", channel_names=(*COLOURS, "alpha"))
+    np.testing.assert_array_equal(found, grey)
+    assert found.dtype == np.uint8
 
 
 @given(st.integers(0, 2**32 - 1))
 def test_luma_stays_between_the_least_and_the_greatest_channel(seed):
     rgb = np.random.default_rng(seed).integers(0, 2**16, (3, 4, 4)).astype(np.uint16)
-    luma = select_channels(rgb, "grey")[0]
+    luma = select_channels(rgb, "grey", channel_names=COLOURS)[0]
     assert np.all(luma >= rgb.min(axis=0) * (1 - 1e-6))
     assert np.all(luma <= rgb.max(axis=0) * (1 + 1e-6))
 
@@ -40,7 +51,14 @@ def test_luma_stays_between_the_least_and_the_greatest_channel(seed):
 def test_rgb_repeats_grey_and_drops_alpha():
     grey = np.ones((1, 2, 2), np.uint8)
     assert select_channels(grey, "rgb").shape == (3, 2, 2)
-    np.testing.assert_array_equal(select_channels(np.concatenate([RGB, ALPHA]), "rgb"), RGB)
+    rgba = np.concatenate([RGB, ALPHA])
+    np.testing.assert_array_equal(select_channels(rgba, "rgb", channel_names=(*COLOURS, "alpha")), RGB)
+
+
+def test_grey_with_alpha_is_grey():
+    stored = np.concatenate([RGB[:1], ALPHA])
+    np.testing.assert_array_equal(select_channels(stored, "grey", channel_names=("gray", "alpha")), RGB[:1])
+    assert len(select_channels(stored, "rgb", channel_names=("gray", "alpha"))) == 3
 
 
 def test_a_list_gives_channels_in_its_own_order_by_name_or_index():
@@ -56,7 +74,18 @@ def test_two_channels_are_refused_and_named(policy):
 def test_three_stains_are_not_taken_for_colour():
     with pytest.raises(ValueError, match="2 'mCherry'"):
         select_channels(RGB, "grey", channel_names=STAINS)
+    with pytest.raises(ValueError, match="0 'DAPI', 1 unnamed, 2 unnamed"):
+        select_channels(RGB, "grey", channel_names=("DAPI", "", ""))
+    with pytest.raises(ValueError, match="0 'green', 1 'red'"):
+        select_channels(RGB, "grey", channel_names=("green", "red", "blue"))
     assert select_channels(RGB, "grey", channel_names=("Red", "Green", "Blue")).shape == (1, 1, 4)
+
+
+@pytest.mark.parametrize("policy", ["grey", "rgb"])
+@pytest.mark.parametrize("pixels", [RGB, np.concatenate([RGB, ALPHA])], ids=["three", "four"])
+def test_channels_without_names_are_not_taken_for_colour(pixels, policy):
+    with pytest.raises(ValueError, match=r"unnamed.*set channels to a list.*such as \[0\].*axes='YXS'"):
+        select_channels(pixels, policy)
 
 
 @pytest.mark.parametrize(
@@ -66,8 +95,9 @@ def test_three_stains_are_not_taken_for_colour():
         ([3], (), "no channel 3; it has 3 unnamed, 0 to 2"),
         (["DAPI"], (), "states no channel names"),
         (["a"], ("a", "a", "b"), "2 channels are named 'a'"),
+        ([""], ("a", "", ""), "no channel ''; it has 0 'a', 1 unnamed, 2 unnamed"),
     ],
-    ids=["misspelt name", "index too large", "name without names", "ambiguous name"],
+    ids=["misspelt name", "index too large", "name without names", "ambiguous name", "name of nothing"],
 )
 def test_a_channel_that_is_not_there_is_refused_with_what_is(policy, names, message):
     with pytest.raises(ValueError, match=message):

@@ -4,7 +4,9 @@ import sys
 
 import numpy as np
 import pytest
+import tifffile
 
+from cellseg_monai import io
 from cellseg_monai.errors import BundleError
 from cellseg_monai.pixels import Preprocessing, prepare
 
@@ -48,7 +50,7 @@ def test_a_file_that_says_something_else_is_refused_by_name(tmp_path, text, mess
 
 @pytest.mark.parametrize(("channels", "count"), [("grey", 1), ("rgb", 3), (["a", "b"], 2)])
 def test_the_network_gets_as_many_channels_as_the_policy_says(channels, count):
-    names = ("a", "b", "c") if isinstance(channels, list) else ()
+    names = ("a", "b", "c") if isinstance(channels, list) else ("red", "green", "blue")
     settings = Preprocessing(channels=channels)
     pixels = np.random.default_rng(0).integers(0, 255, (3, 8, 8)).astype(np.uint8)
     assert len(prepare(pixels, settings, channel_names=names)) == settings.channel_count == count
@@ -65,6 +67,32 @@ def test_an_unknown_pixel_size_is_refused_where_one_is_needed():
     with pytest.raises(ValueError, match=r"states no pixel size.*pass pixel_size_um, or set it to null"):
         prepare(np.zeros((1, 4, 4)), Preprocessing(pixel_size_um=0.5))
     assert prepare(np.zeros((1, 4, 4)), Preprocessing(), pixel_size_um=None).shape == (1, 4, 4)
+
+
+@pytest.mark.parametrize("how", [{"imagej": True}, {"ome": True}], ids=["ImageJ", "OME"])
+@pytest.mark.parametrize("count", [3, 4])
+def test_a_file_of_stains_without_names_is_not_mixed_into_grey(tmp_path, how, count):
+    path = tmp_path / "stains.tif"
+    stored = np.random.default_rng(0).integers(0, 255, (count, 8, 9)).astype(np.uint8)
+    tifffile.imwrite(path, stored, photometric="minisblack", metadata={"axes": "CYX"}, **how)
+    image = io.read(path)
+    assert (image.axes, image.channel_names) == ("CYX", ())
+    with pytest.raises(ValueError, match=f"{count} unnamed.*set channels to a list"):
+        prepare(image.pixels, Preprocessing(), channel_names=image.channel_names)
+    assert prepare(image.pixels, Preprocessing(channels=[count - 1])).shape == (1, 8, 9)
+
+
+def test_a_file_of_colours_is_mixed_into_grey(tmp_path):
+    path = tmp_path / "colours.tif"
+    tifffile.imwrite(path, np.arange(8 * 9 * 3, dtype=np.uint8).reshape(8, 9, 3), photometric="rgb")
+    image = io.read(path)
+    assert prepare(image.pixels, Preprocessing(), channel_names=image.channel_names).shape == (1, 8, 9)
+
+
+def test_nothing_is_imported_for_scale_before_an_image_is_rescaled():
+    program = "import sys, cellseg_monai.pixels; print('skimage.transform' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
 
 
 def test_images_are_prepared_and_objects_made_without_torch_or_monai():
