@@ -23,7 +23,8 @@ class Image:
         axes: "CYX", after T (time), P (position) and Z (depth) where the file has them: "TZCYX".
             An image without channels has C = 1.
         pixel_size_um: height and width of a pixel in micrometres; None if the file does not say.
-        channel_names: one a channel; empty if the file does not name them.
+        channel_names: one a channel, "" for one without a name; empty if the file names none. Colours are
+            "red", "green", "blue" (, "alpha").
 
     Raises:
         ValueError: if the parts contradict each other.

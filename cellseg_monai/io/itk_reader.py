@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ import itk
 import numpy as np
 
 from cellseg_monai.errors import UnreadableImageError
-from cellseg_monai.io.axes import Stored, settle_axes
+from cellseg_monai.io.axes import UNSTATED, Stored, settle_axes
+from cellseg_monai.io.colours import RGB, RGBA
 from cellseg_monai.io.decoding import check_plausible_size, decoding
 from cellseg_monai.io.registry import HEAD_BYTES
 from cellseg_monai.io.tiff_metadata import UM_PER_UNIT
@@ -45,6 +47,8 @@ _SCALARS = {
     "double": "D",
 }
 _UM_PER_MM = 1000.0
+_DATA_FILE = re.compile(rb"^\s*(?:ElementDataFile\s*=|data ?file\s*:)\s*(\S.*?)\s*$", re.IGNORECASE | re.MULTILINE)
+_HEADER_BYTES = 2**16
 _DICOM_PHOTOMETRIC = "0028|0004"
 
 
@@ -63,25 +67,32 @@ def load(path: Path, axes: str | None, *, indices: bool = False) -> Stored:
         is_dicom = info.GetNameOfClass() == "GDCMImageIO"
         if is_dicom and _entry(keys, _DICOM_PHOTOMETRIC) == "MONOCHROME1":
             raise UnreadableImageError(path, "a DICOM in which low is bright", "save it as MONOCHROME2")
+        if is_dicom and (info.GetRescaleSlope(), info.GetRescaleIntercept()) != (1, 0):
+            raise UnreadableImageError(
+                path,
+                f"a DICOM whose values are to be multiplied by {info.GetRescaleSlope():g} and shifted by "
+                f"{info.GetRescaleIntercept():g}, but only values as stored are read",
+                "save the values that are meant, with rescale slope 1 and intercept 0",
+            )
         array = _read_array(path, info)
         n_spatial = info.GetNumberOfDimensions()
         if is_dicom and n_spatial == 3 and array.shape[0] == 1:
             array, n_spatial = array[0], 2  # itk calls any DICOM a volume
-        stated: str | None = "ZYX"[-n_spatial:] if n_spatial in (2, 3) else None
-        if n_spatial == 3 and (is_dicom or not _is_depth(_entry(keys, "NRRD_kinds[2]"))):
-            stated = None
-        if info.GetNumberOfComponents() > 1 and stated:
+        is_volume = n_spatial == 3 and not is_dicom and _is_depth(_entry(keys, "NRRD_kinds[2]"))
+        stated = "ZYX" if is_volume else UNSTATED[0] * (n_spatial - 2) + "YX"
+        if info.GetNumberOfComponents() > 1:
             stated += "S"
         settled = settle_axes(path, array.shape, stated, axes)
         unit = "mm" if is_dicom else _entry(keys, "ITK_VoxelUnits") or _entry(keys, "NRRD_units[0]")
-        return Stored(array, settled, _names(info), _pixel_size(info, unit))
+        return Stored(array, settled, _names(info), _pixel_size(info, unit), stated)
 
 
 def load_samples(path: Path, axes: str | None, names: tuple[str, ...]) -> Stored:
     """Return the array of a 2-D image as Y, X, samples."""
     with decoding(path):
         array = _read_array(path, _read_information(path))
-        return Stored(array, settle_axes(path, array.shape, "YXS"[: array.ndim], axes), names)
+        stated = "YXS"[: array.ndim]
+        return Stored(array, settle_axes(path, array.shape, stated, axes), names, stated=stated)
 
 
 def _read_information(path: Path) -> Any:
@@ -123,8 +134,22 @@ def _read_array(path: Path, info: Any) -> np.ndarray:
 
 
 def _bytes_with_data(path: Path) -> int:
-    # .mhd and .nhdr are headers; the pixels lie in files of the same name beside them
-    return sum(p.stat().st_size for p in path.parent.iterdir() if p.stem == path.stem and p.is_file())
+    """The size of a file, and of the one that holds its pixels if it is a header (.mhd, .nhdr).
+
+    Raises:
+        UnreadableImageError: if they lie in several: where one is missing or short, itk returns what
+            was in memory before.
+    """
+    with path.open("rb") as stream:
+        head = stream.read(_HEADER_BYTES)
+    named = None if head[128:132] == b"DICM" else _DATA_FILE.search(head)
+    name = named[1].decode(errors="replace") if named else "LOCAL"
+    data = path.parent / name
+    if name.upper() != "LOCAL" and data.is_file():
+        return path.stat().st_size + data.stat().st_size
+    if "%" in name or name.split()[0].upper() == "LIST":
+        raise UnreadableImageError(path, f"its pixels lie in several files ({name})", "save it as one file")
+    return path.stat().st_size
 
 
 def _entry(keys: Any, key: str) -> str:
@@ -137,7 +162,7 @@ def _is_depth(kind: str) -> bool:
 
 def _names(info: Any) -> tuple[str, ...]:
     kind = info.GetPixelTypeAsString(info.GetPixelType())
-    return {"rgb": ("red", "green", "blue"), "rgba": ("red", "green", "blue", "alpha")}.get(kind, ())
+    return {"rgb": RGB, "rgba": RGBA}.get(kind, ())
 
 
 def _pixel_size(info: Any, unit: str) -> tuple[float, float] | None:

@@ -10,6 +10,7 @@ from PIL.ImageFile import ImageFile
 
 from cellseg_monai.errors import UnreadableImageError
 from cellseg_monai.io.axes import Stored, settle_axes
+from cellseg_monai.io.colours import CMYK, GREY_ALPHA, RGB, RGBA
 from cellseg_monai.io.decoding import check_plausible_size, decoding
 from cellseg_monai.io.palette import apply_palette
 
@@ -23,13 +24,7 @@ _PLUGINS: dict[bytes, type[ImageFile]] = {
     b"BM": BmpImagePlugin.BmpImageFile,
 }
 _LARGEST_RATIO = 1100.0  # deflate's, which is the largest of the three
-_CHANNELS = {
-    "RGB": ("red", "green", "blue"),
-    "RGBA": ("red", "green", "blue", "alpha"),
-    "RGBX": ("red", "green", "blue", "extra"),
-    "LA": ("gray", "alpha"),
-    "CMYK": ("cyan", "magenta", "yellow", "black"),
-}
+_CHANNELS = {"RGB": RGB, "RGBA": RGBA, "RGBX": (*RGB, "extra"), "LA": GREY_ALPHA, "CMYK": CMYK}
 _GREY_MODES = {"1", "L", "I", "F", "I;16", "I;16B", "I;16L", "I;16N"}
 _PNG_GREY, _PNG_PALETTE = 0, 3
 
@@ -49,7 +44,7 @@ def load(path: Path, axes: str | None, *, indices: bool = False) -> Stored:
             stored = _to_stored(path, image, axes, indices=indices)
         if kind == _PNG_GREY and depth in (2, 4):
             # Pillow spreads these over 0 to 255; undone, they are the stored values.
-            return Stored(stored.array // (255 // (2**depth - 1)), stored.axes)
+            return Stored(stored.array // (255 // (2**depth - 1)), stored.axes, stated=stored.stated)
         return stored
 
 
@@ -76,7 +71,7 @@ def _to_stored(path: Path, image: ImageFile, axes: str | None, *, indices: bool)
     if image.mode == "P" and not indices:
         array, is_colour = apply_palette(np.asarray(image), _palette(image))
         if is_colour:
-            names, shape = _CHANNELS["RGBA" if array.shape[-1] == 4 else "RGB"], array.shape
+            names, shape = RGBA if array.shape[-1] == 4 else RGB, array.shape
     elif image.mode == "P" or image.mode in _GREY_MODES:
         array = np.asarray(image)
     elif image.mode in _CHANNELS:
@@ -84,8 +79,8 @@ def _to_stored(path: Path, image: ImageFile, axes: str | None, *, indices: bool)
         shape = array.shape
     else:
         raise UnreadableImageError(path, f"pixels of Pillow's mode {image.mode!r}", "save it as grey or RGB")
-    settled = settle_axes(path, shape, "YXS"[: len(shape)], axes)
-    return Stored(array, settled, names)
+    stated = "YXS"[: len(shape)]
+    return Stored(array, settle_axes(path, shape, stated, axes), names, stated=stated)
 
 
 def _palette(image: ImageFile) -> np.ndarray:
@@ -116,4 +111,4 @@ def _png_depth_and_kind(path: Path) -> tuple[int, int]:
 
 
 def _png_names(kind: int) -> tuple[str, ...]:
-    return {2: _CHANNELS["RGB"], 4: _CHANNELS["LA"], 6: _CHANNELS["RGBA"]}.get(kind, ())
+    return {2: RGB, 4: GREY_ALPHA, 6: RGBA}.get(kind, ())

@@ -26,16 +26,19 @@ def read(path: str | PathLike[str], axes: str | None = None) -> Image:
       setting; in any other file inverted within its bit depth, so that bright is high.
     - **Sub-8-bit PNG** greys are the stored values (0 to 15 for 4 bit), as in TIFF.
 
-    Alpha is a channel of its own, named "alpha". Orientation marks (EXIF) are not applied, so that an
+    Of a slide scan (SVS, NDPI, SCN, QPI, Philips) the largest image is read, not its thumbnail, label, overview or
+    further regions. Alpha is a channel of its own, named "alpha". Orientation marks (EXIF) are not applied, so that an
     image and its label image, which rarely has the mark, keep lying on each other. Pixel sizes come from
     OME, ImageJ, LSM and DICOM, from MetaImage and NRRD where they name the unit, and from what
-    `write_labels` wrote; the resolution of other TIFF, PNG and JPEG files is for printing and is ignored.
+    `write_labels` wrote; the resolution of other TIFF, PNG and JPEG files is for printing and is ignored,
+    and so are ImageJ's inches, which stand for it.
 
     Args:
         path: a file of one of `readable_suffixes()`; what its first bytes say wins over its name.
         axes: the axes of the array as the file stores it, such as "ZYX" or "YXC", one letter of
-            T, P, Z, C, Y, X a dimension; they win over what the file says. Needed for stacks of which
-            the file says nothing, and for .npy of three and more dimensions.
+            T, P, Z, C, Y, X, S a dimension; they win over what the file says. S are the samples of a
+            colour, which are named red, green, blue (, alpha); C are channels of any kind. Needed for
+            stacks of which the file says nothing, and for .npy of three and more dimensions.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -44,4 +47,4 @@ def read(path: str | PathLike[str], axes: str | None = None) -> Image:
     """
     file = Path(fspath(path))
     stored = find_format(file).loader()(file, axes, indices=False)
-    return arrange(file, stored)
+    return arrange(file, stored, by_user=axes is not None)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Any
 from xml.etree import ElementTree
 
 import tifffile
+
+from cellseg_monai.io.colours import CMYK, GREY_ALPHA, RGB
 
 __all__ = ["UM_PER_UNIT", "channel_names", "pixel_size_um"]
 
@@ -31,13 +34,16 @@ UM_PER_UNIT = {
 }
 """Micrometres in a unit of length, by its lower-case name. "pixel" is not one."""
 
+_UNITS_OF_PRINT = {"in", "inch", "inches"}
+# ImageJ takes over the resolution of a picture, 72 dots an inch of paper, for want of another.
+
 _RGB, _SEPARATED, _YCBCR, _MINISBLACK = 2, 5, 6, 1
 _ALPHAS = {1, 2}  # premultiplied or not
 _COLOURS = {
-    _RGB: ("red", "green", "blue"),
-    _YCBCR: ("red", "green", "blue"),
-    _SEPARATED: ("cyan", "magenta", "yellow", "black"),
-    _MINISBLACK: ("gray",),
+    _RGB: RGB,
+    _YCBCR: RGB,
+    _SEPARATED: CMYK,
+    _MINISBLACK: GREY_ALPHA[:1],
 }
 
 
@@ -57,7 +63,7 @@ def pixel_size_um(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> tu
 
 
 def channel_names(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> tuple[str, ...]:
-    """Return the names of the channels, or of the colours of a pixel; empty if there are none."""
+    """Return the names of the channels, "" for one without, or of a pixel's colours; empty if there are none."""
     sizes = dict(zip(series.axes, series.shape, strict=True))
     count = sizes.get("C", 1)
     if "S" in sizes:
@@ -74,26 +80,31 @@ def channel_names(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> tu
         names = [str(name) for name in colours.get("ColorNames", ())]
     else:
         names = []
-    return tuple(names) if len(names) == count and all(names) else ()
+    return tuple(names) if len(names) == count and any(names) else ()
 
 
 def _sample_names(page: tifffile.TiffPage) -> tuple[str, ...]:
     colours = _COLOURS.get(int(page.photometric), ())
     extra = tuple("alpha" if int(kind) in _ALPHAS else "extra" for kind in page.extrasamples)
-    if colours == ("gray",) and "alpha" not in extra:
+    if colours == GREY_ALPHA[:1] and "alpha" not in extra:
         return ()  # channels that a writer put side by side; nothing says what they are
     names = colours + extra
     return names if len(names) == page.samplesperpixel else ()
 
 
 def _ome_image(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> ElementTree.Element | None:
+    images = _ome_images(tif.ome_metadata or "")
+    index = next((i for i, s in enumerate(tif.series) if s is series), len(images))
+    # tifffile leaves out images of which it finds no pixels: then nothing says which series is which.
+    return images[index] if index < len(images) == len(tif.series) else None
+
+
+@lru_cache(maxsize=1)  # asked for once a position
+def _ome_images(xml: str) -> list[ElementTree.Element]:
     try:
-        root = ElementTree.fromstring(tif.ome_metadata or "")
+        return ElementTree.fromstring(xml).findall("{*}Image")
     except ElementTree.ParseError:
-        return None
-    images = root.findall("{*}Image")
-    index = next((i for i, s in enumerate(tif.series) if s is series), 0)
-    return images[index] if index < len(images) else None
+        return []
 
 
 def _ome_pixel_size(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> tuple[float, float] | None:
@@ -110,6 +121,8 @@ def _ome_pixel_size(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> 
 
 def _imagej_pixel_size(tif: tifffile.TiffFile) -> tuple[float, float] | None:
     unit = str((tif.imagej_metadata or {}).get("unit", "")).strip().lower()
+    if unit in _UNITS_OF_PRINT:
+        return None
     sizes = []
     for tag in ("YResolution", "XResolution"):
         value = tif.pages.first.tags.valueof(tag)  # pixels a unit, as a fraction

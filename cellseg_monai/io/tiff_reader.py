@@ -10,7 +10,8 @@ import tifffile
 
 from cellseg_monai.errors import UnreadableImageError
 from cellseg_monai.io import pillow_reader
-from cellseg_monai.io.axes import Stored, settle_axes
+from cellseg_monai.io.axes import UNSTATED, Stored, settle_axes
+from cellseg_monai.io.colours import RGB
 from cellseg_monai.io.decoding import decoding
 from cellseg_monai.io.palette import apply_palette
 from cellseg_monai.io.tiff_checks import check_old_jpeg, check_page_chain, check_segments, check_size
@@ -24,8 +25,7 @@ logging.getLogger("tifffile").addHandler(logging.NullHandler())
 _MINISWHITE, _PALETTE, _YCBCR = 0, 3, 6
 _OLD_JPEG = 6
 _JPEG_KINDS = {7, 33007, 34892}  # tifffile has these decoded to RGB
-_UNSTATED = "IQ"  # tifffile's letters for "pages" and "unknown"
-_SLIDE_KINDS = {"svs", "ndpi", "scn", "bif", "philips", "ventana", "qpi"}
+_SLIDE_KINDS = {"svs", "ndpi", "scn", "philips", "qpi"}
 
 
 def load(path: Path, axes: str | None, *, indices: bool = False) -> Stored:
@@ -47,34 +47,69 @@ def load(path: Path, axes: str | None, *, indices: bool = False) -> Stored:
             check_size(path, tif, series)
         positions = len(chosen) > 1
         shape = (len(chosen),) * positions + tuple(first.shape)
-        # Only OME says that its images are positions. "I" is nobody's word, and is refused.
-        stated = ("P" if tif.is_ome and "P" not in first.axes else "I") * positions + first.axes
+        # Only OME says that its images are positions.
+        stated = ("P" if tif.is_ome and "P" not in first.axes else UNSTATED[0]) * positions + _axes(first)
         settled = settle_axes(path, shape, stated, axes, what=_describe(first))
         for series in chosen:
             check_segments(path, series)
-        arrays = [series.asarray() for series in chosen]
-        array = np.stack(arrays) if positions else arrays[0].reshape(shape)
+        array = _read_all(chosen).reshape(shape)
         names = channel_names(tif, first)
         if not _is_for_display(tif, first):
             array, is_colour = _as_shown(path, page, array, indices=indices)
             if is_colour:
-                settled, names = settled + "S", ("red", "green", "blue")
-        return Stored(array, settled, names, pixel_size_um(tif, first))
+                settled, stated, names = settled + "S", stated + "S", RGB
+        return Stored(array, settled, names, pixel_size_um(tif, first), stated)
+
+
+def _axes(series: tifffile.TiffPageSeries) -> str:
+    # tifffile calls the positions of Micro-Manager regions.
+    return series.axes.replace("R", "P") if series.kind == "mmstack" else str(series.axes)
+
+
+def _read_all(chosen: list[tifffile.TiffPageSeries]) -> np.ndarray:
+    """One array of all, with at most one position held twice."""
+    array: np.ndarray = chosen[0].asarray()
+    if len(chosen) > 1:
+        array, first = np.empty((len(chosen), *array.shape), array.dtype), array
+        array[0] = first
+        for place, series in enumerate(chosen[1:], 1):
+            array[place] = series.asarray()
+    return array
 
 
 def _choose_series(path: Path, tif: tifffile.TiffFile) -> list[tifffile.TiffPageSeries]:
     series = [s for s in tif.series if s.size]
     if series and series[0].kind in _SLIDE_KINDS:
-        return series[:1]  # the others are a thumbnail, the slide's label and an overview
+        # The others are a thumbnail, the slide's label and an overview, which may come first.
+        return [max(series, key=lambda s: s.keyframe.imagewidth * s.keyframe.imagelength)]
+    if series and series[0].kind == "bif":
+        raise UnreadableImageError(
+            path,
+            "a Ventana slide, whose tiles overlap and are not stitched here",
+            "export it with the program that made it, as OME-TIFF",
+        )
     whole = [s for s in series if not (s.keyframe.is_reduced or s.keyframe.is_mask)] or series[:1]
     if not whole:
         raise UnreadableImageError(path, "it has no image in it", "copy or export it again")
-    if any((s.shape, s.axes, s.dtype) != (whole[0].shape, whole[0].axes, whole[0].dtype) for s in whole):
-        sizes = ", ".join(f"{s.axes} {' × '.join(map(str, s.shape))}" for s in whole[:4])
+    kinds = dict.fromkeys(_describe_kind(tif, s) for s in whole) if len(whole) > 1 else {}
+    if len(kinds) > 1:
+        found = "; ".join(list(kinds)[:4])
         raise UnreadableImageError(
-            path, f"it holds {len(whole)} images of different kinds ({sizes})", "save each as its own file"
+            path, f"it holds {len(whole)} images of different kinds ({found})", "save each as its own file"
         )
     return whole
+
+
+def _describe_kind(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> str:
+    """In words, all that images must have in common to be positions in one array."""
+    page, names, size_um = series.keyframe, channel_names(tif, series), pixel_size_um(tif, series)
+    parts = [
+        f"{series.axes} {' × '.join(map(str, series.shape))} {series.dtype}",
+        str(getattr(page.photometric, "name", page.photometric)).lower(),
+        *([f"{size_um[0]:g} × {size_um[1]:g} µm a pixel"] if size_um else []),
+        *([f"channels {' '.join(map(repr, names))}"] if names else []),
+    ]
+    return ", ".join(parts)
 
 
 def _check_type(path: Path, page: tifffile.TiffPage) -> None:
@@ -87,7 +122,7 @@ def _check_type(path: Path, page: tifffile.TiffPage) -> None:
 
 
 def _describe(series: tifffile.TiffPageSeries) -> str:
-    unstated = [n for axis, n in zip(series.axes, series.shape, strict=True) if axis in _UNSTATED]
+    unstated = [n for axis, n in zip(series.axes, series.shape, strict=True) if axis in UNSTATED]
     plane = [n for axis, n in zip(series.axes, series.shape, strict=True) if axis in "YX"]
     if len(unstated) != 1 or len(plane) != 2:
         return ""
@@ -111,8 +146,10 @@ def _as_shown(path: Path, page: tifffile.TiffPage, array: np.ndarray, *, indices
         return apply_palette(array, _smallest(page.colormap.T))
     if page.photometric != _MINISWHITE or page.samplesperpixel != 1:
         return array, False
-    if array.dtype == bool:
+    if array.dtype == bool:  # a mask, of which white is what was marked, also as labels
         return ~array, False
+    if indices:
+        return array, False
     if array.dtype.kind == "u":
         return array.dtype.type(2**page.bitspersample - 1) - array, False
     raise UnreadableImageError(path, f"{array.dtype} pixels marked as min-is-white", "save them as min-is-black")

@@ -55,6 +55,10 @@ class ReaderContract:
         """Write an array of (Y, X), or of (Y, X, samples) if the format has such."""
         raise NotImplementedError
 
+    def write_sized(self, path: Path, array: np.ndarray, *, height_um: float, width_um: float) -> None:
+        """Write an array of (Y, X) that states its pixel size, if the format has such."""
+        pytest.skip("such files state no pixel size")
+
     @pytest.fixture
     def file(self, tmp_path):
         path = tmp_path / f"cells{self.suffix}"
@@ -97,6 +101,13 @@ class ReaderContract:
 
     def test_axes_that_the_user_gives_win(self, file):
         np.testing.assert_array_equal(read(file, axes="XY").pixels[0], read(file).pixels[0].T)
+
+    def test_the_pixel_size_follows_the_axes_that_the_user_gives(self, tmp_path):
+        path = tmp_path / f"cells{self.suffix}"
+        self.write_sized(path, gradient((14, 17), self.dtypes[0]), height_um=0.5, width_um=0.25)
+        assert read(path).pixel_size_um == pytest.approx((0.5, 0.25))
+        assert read(path, axes="YX").pixel_size_um == pytest.approx((0.5, 0.25))
+        assert read(path, axes="XY").pixel_size_um == pytest.approx((0.25, 0.5))
 
     @pytest.mark.parametrize("axes", ["ZYX", "YQ", "YY", "CX"])
     def test_axes_that_do_not_fit_are_refused(self, file, axes):

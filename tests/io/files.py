@@ -1,10 +1,12 @@
 """Files written byte by byte, for formats that no installed library writes as a test needs them."""
 
+import json
 import struct
 import zlib
 from pathlib import Path
 
 import numpy as np
+import tifffile
 
 _METAIMAGE = {
     "u1": "UCHAR",
@@ -52,10 +54,12 @@ def write_nrrd(path: Path, array: np.ndarray, *, kinds: str = "", extra: str = "
     path.write_bytes("\n".join(lines).encode() + np.ascontiguousarray(array).tobytes())
 
 
-def write_dicom(path: Path, array: np.ndarray, *, photometric: str = "MONOCHROME2", spacing_mm: str = "") -> None:
-    """Write (frames,) Y, X as an explicit little-endian DICOM (secondary capture)."""
+def write_dicom(
+    path: Path, array: np.ndarray, *, photometric: str = "MONOCHROME2", spacing_mm: str = "", rescale: str = ""
+) -> None:
+    """Write (frames,) Y, X as an explicit little-endian DICOM; `rescale` is "slope intercept", in a CT then."""
     bits = array.dtype.itemsize * 8
-    capture = "1.2.840.10008.5.1.4.1.1.7"
+    capture = "1.2.840.10008.5.1.4.1.1.2" if rescale else "1.2.840.10008.5.1.4.1.1.7"
     meta = _element(2, 0x02, "UI", capture) + _element(2, 0x03, "UI", "1.2.3.4")
     meta += _element(2, 0x10, "UI", "1.2.840.10008.1.2.1")
     body = _element(0x08, 0x16, "UI", capture) + _element(0x08, 0x18, "UI", "1.2.3.4")
@@ -68,6 +72,9 @@ def write_dicom(path: Path, array: np.ndarray, *, photometric: str = "MONOCHROME
     numbers = {0x10: array.shape[-2], 0x11: array.shape[-1], 0x100: bits, 0x101: bits, 0x102: bits - 1}
     for element, number in {**numbers, 0x103: int(array.dtype.kind == "i")}.items():
         body += _element(0x28, element, "US", number)
+    if rescale:
+        slope, intercept = rescale.split()
+        body += _element(0x28, 0x1052, "DS", intercept) + _element(0x28, 0x1053, "DS", slope)
     pixels = array.tobytes() + b"\0" * (array.nbytes % 2)
     body += struct.pack("<HH2sHI", 0x7FE0, 0x10, b"OW", 0, len(pixels)) + pixels
     length = struct.pack("<HH2sHI", 2, 0, b"UL", 4, len(meta))
@@ -92,3 +99,47 @@ def write_png(path: Path, rows: bytes, width: int, height: int, *, depth: int, k
         struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in chunks
     )
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + content)
+
+
+def lsm_info(**values: float) -> np.ndarray:
+    """Return the structure by which a Zeiss LSM describes itself."""
+    info = np.zeros(1, np.dtype([(name, "<" + kind) for name, kind in tifffile.TIFF.CZ_LSMINFO]))
+    for name, value in {"MagicNumber": 67127628, "StructureSize": info.nbytes, **values}.items():
+        info[name] = value
+    return info
+
+
+def lsm_colours(names: tuple[str, ...]) -> bytes:
+    """Return the structure by which a Zeiss LSM names its channels."""
+    text = b"".join(struct.pack("<I", len(name) + 1) + name.encode() + b"\0" for name in names)
+    colours, head = bytes(4 * len(names)), 24
+    sizes = (head + len(colours) + len(text), len(names), len(names), head, head + len(colours), 0)
+    return struct.pack("<6I", *sizes) + colours + text
+
+
+def write_micromanager(path: Path, stack: np.ndarray) -> None:
+    """Write T, P, Y, X as a Micro-Manager stack: an index, then pages of 162 bytes and their pixels each."""
+    n_times, n_positions, height, width = stack.shape
+    summary = json.dumps(
+        {"MicroManagerVersion": "2", "Frames": n_times, "Positions": n_positions, "Slices": 1, "Channels": 1}
+    ).encode()
+    index_at = 40 + len(summary)
+    first = index_at + 8 + 20 * n_times * n_positions
+    page_bytes = 162 + stack[0, 0].nbytes
+    places = [(t, p, first + page_bytes * n) for n, (t, p) in enumerate(np.ndindex(n_times, n_positions))]
+    content = struct.pack("<2sHI", b"II", 42, first)
+    content += struct.pack("<8I", 54773648, index_at, 483765892, 0, 0, 0, 2355492, len(summary)) + summary
+    content += struct.pack("<2I", 3453623, len(places)) + b"".join(
+        struct.pack("<5I", 0, 0, t, p, at) for t, p, at in places
+    )
+    for t, p, at in places:
+        numbers = {
+            256: width, 257: height, 258: stack.itemsize * 8, 259: 1, 262: 1, 273: at + 162, 274: 1, 277: 1,
+            278: height, 279: stack[t, p].nbytes, 284: 1, 296: 1,
+        }  # fmt: skip
+        tags = b"".join(struct.pack("<HHII", code, 4, 1, number) for code, number in numbers.items())
+        tags += struct.pack("<HHII", 51123, 2, len(summary), 40)  # JSON; the summary will do
+        following = at + page_bytes if at != places[-1][2] else 0
+        page = struct.pack("<H", len(numbers) + 1) + tags + struct.pack("<I", following)
+        content += page + stack[t, p].tobytes()
+    path.write_bytes(content)

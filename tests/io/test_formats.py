@@ -20,6 +20,10 @@ class TestTiff(ReaderContract):
         planar = {"planarconfig": "contig"} if array.ndim == 3 else {}
         tifffile.imwrite(path, array, photometric="minisblack", metadata=None, **planar)
 
+    def write_sized(self, path, array, *, height_um, width_um):
+        metadata = {"axes": "YX", "PhysicalSizeY": height_um, "PhysicalSizeX": width_um}
+        tifffile.imwrite(path, array, ome=True, metadata=metadata)
+
 
 class TestCompressedTiff(TestTiff):
     suffix = ".tiff"
@@ -83,6 +87,9 @@ class TestMetaImage(ReaderContract):
     def write(self, path, array):
         write_metaimage(path, array, vector=array.ndim == 3)
 
+    def write_sized(self, path, array, *, height_um, width_um):
+        write_metaimage(path, array, extra=f"ElementSpacing = {width_um} {height_um}\nDistanceUnits = um")
+
 
 class TestNrrd(ReaderContract):
     suffix = ".nrrd"
@@ -93,6 +100,9 @@ class TestNrrd(ReaderContract):
     def write(self, path, array):
         write_nrrd(path, array, kinds="vector domain domain" if array.ndim == 3 else "")
 
+    def write_sized(self, path, array, *, height_um, width_um):
+        write_nrrd(path, array, extra=f'spacings: {width_um} {height_um}\nunits: "um" "um"')
+
 
 class TestDicom(ReaderContract):
     suffix = ".dcm"
@@ -100,6 +110,9 @@ class TestDicom(ReaderContract):
 
     def write(self, path, array):
         write_dicom(path, array)
+
+    def write_sized(self, path, array, *, height_um, width_um):
+        write_dicom(path, array, spacing_mm=f"{height_um / 1000}\\{width_um / 1000}")
 
 
 del ReaderContract  # it is no test by itself

@@ -1,9 +1,12 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 import tifffile
 
 from cellseg_monai.errors import UnreadableImageError
 from cellseg_monai.io import read, read_labels
+from tests.io.files import lsm_colours, lsm_info, write_micromanager
 
 PLANE = np.array([[0, 10, 20], [30, 40, 250]], np.uint8)
 
@@ -150,6 +153,23 @@ class TestMinIsWhite:
         tifffile.imwrite(path, PLANE, photometric="miniswhite", description="ImageJ=1.53t\n", **PAINT)
         np.testing.assert_array_equal(read(path).pixels, PLANE[None])
 
+    @pytest.mark.parametrize("bits", [4, 8, 16])
+    def test_labels_are_what_is_stored(self, path, bits):
+        labels = np.array([[0, 1], [2, 3]], "uint16" if bits == 16 else "uint8")
+        tifffile.imwrite(path, labels, bitspersample=bits, photometric="miniswhite", **PAINT)
+        np.testing.assert_array_equal(read_labels(path), labels)
+
+    def test_a_mask_of_one_bit_is_inverted_as_labels_too(self, path):
+        tifffile.imwrite(path, PLANE > 15, photometric="miniswhite", **PAINT)
+        np.testing.assert_array_equal(read_labels(path), PLANE <= 15)
+
+    def test_images_of_which_one_is_inverted_are_no_positions(self, path):
+        with tifffile.TiffWriter(path) as writer:
+            for photometric in ("minisblack", "miniswhite"):
+                writer.write(PLANE, photometric=photometric, contiguous=False, **PAINT)
+        with pytest.raises(UnreadableImageError, match=r"minisblack.*miniswhite"):
+            read(path, axes="ZYX")
+
     def test_it_means_nothing_for_fractions(self, path):
         tifffile.imwrite(path, PLANE.astype("f4"), photometric="miniswhite", **PAINT)
         with pytest.raises(UnreadableImageError, match="min-is-black"):
@@ -191,6 +211,64 @@ class TestOme:
         assert image.axes == "PCYX"
         np.testing.assert_array_equal(image.pixels[:, 0], [PLANE, PLANE + 1, PLANE + 2])
 
+    @pytest.mark.parametrize(("one", "other"), [
+        pytest.param({"PhysicalSizeX": 0.1, "PhysicalSizeY": 0.1}, {"PhysicalSizeX": 0.5, "PhysicalSizeY": 0.5},
+                     id="pixel sizes"),
+        pytest.param({"Channel": {"Name": ["DAPI"]}}, {"Channel": {"Name": ["GFP"]}}, id="channel names"),
+    ])  # fmt: skip
+    def test_images_that_mean_different_things_are_no_positions(self, path, one, other):
+        with tifffile.TiffWriter(path, ome=True) as writer:
+            writer.write(PLANE, metadata={"axes": "YX", **one})
+            writer.write(PLANE, metadata={"axes": "YX", **other})
+        with pytest.raises(UnreadableImageError, match=r"2 images of different kinds \(.*(0\.5 µm|'GFP')"):
+            read(path)
+
+    def test_positions_are_read_without_a_second_copy_of_all(self, path):
+        n_positions, plane = 8, numbers(500, 500)
+        with tifffile.TiffWriter(path, ome=True) as writer:
+            for position in range(n_positions):
+                writer.write(plane + position, metadata={"axes": "YX"})
+        tracemalloc.start()
+        try:
+            pixels = read(path).pixels
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        np.testing.assert_array_equal(pixels[:, 0, 0, 0], np.arange(n_positions))
+        assert peak < 1.5 * pixels.nbytes
+
+    def test_nothing_is_said_of_an_image_that_cannot_be_told_from_another(self, path):
+        """tifffile leaves out an image without pixels, and the ones behind it move up."""
+        first = (
+            '<Image ID="Image:0"><Pixels DimensionOrder="XYCZT" Type="uint8" SizeX="3" SizeY="2" SizeC="1" '
+            'SizeZ="1" SizeT="1" PhysicalSizeX="9" PhysicalSizeY="9"><Channel Name="DAPI"/>{}</Pixels></Image>'
+        )
+        second = first.replace('"9"', '"1"').replace("DAPI", "GFP").format('<TiffData IFD="0" PlaneCount="1"/>')
+        xml = f'<?xml version="1.0"?><OME>{first.format("")}{second}</OME>'
+        tifffile.imwrite(path, PLANE, description=xml, metadata=None)
+        image = read(path)
+        np.testing.assert_array_equal(image.pixels[0], PLANE)
+        assert (image.pixel_size_um, image.channel_names) == (None, ())
+
+    def test_the_samples_of_a_colour_are_named(self, path):
+        stored = numbers(4, 5, 3, dtype="uint8")
+        tifffile.imwrite(path, stored, ome=True, photometric="rgb", metadata={"axes": "YXS"})
+        image = read(path)
+        np.testing.assert_array_equal(image.pixels, stored.transpose(2, 0, 1))
+        assert image.channel_names == ("red", "green", "blue")
+
+    def test_a_channel_without_a_name_leaves_the_others_theirs(self, path):
+        metadata = {"axes": "CYX", "Channel": {"Name": ["DAPI", "", "actin"]}}
+        tifffile.imwrite(path, numbers(3, 4, 5), ome=True, photometric="minisblack", metadata=metadata)
+        assert read(path).channel_names == ("DAPI", "", "actin")
+
+    def test_names_and_sizes_follow_the_axes_that_the_user_gives(self, path):
+        metadata = {"axes": "CYX", "Channel": {"Name": list("abc")}, "PhysicalSizeX": 1, "PhysicalSizeY": 2}
+        tifffile.imwrite(path, numbers(3, 3, 3), ome=True, photometric="minisblack", metadata=metadata)
+        images = [read(path, axes=axes) for axes in ("CYX", "CXY", "YCX")]
+        assert [image.pixel_size_um for image in images] == [(2, 1), (1, 2), None]
+        assert [image.channel_names for image in images] == [tuple("abc"), tuple("abc"), ()]
+
     def test_images_of_different_sizes_are_refused(self, path):
         with tifffile.TiffWriter(path, ome=True) as writer:
             writer.write(PLANE, metadata={"axes": "YX"})
@@ -223,7 +301,7 @@ class TestImageJ:
         assert image.pixel_size_um == (0.5, 0.25)
 
     @pytest.mark.parametrize(("unit", "um"), [
-        ("micron", 1), ("\\u00B5m", 1), ("nm", 0.001), ("mm", 1000), ("cm", 10_000), ("inch", 25_400), ("pixel", None),
+        ("micron", 1), ("\\u00B5m", 1), ("nm", 0.001), ("mm", 1000), ("cm", 10_000), ("inch", None), ("pixel", None),
     ])  # fmt: skip
     def test_units_are_understood(self, path, unit, um):
         tifffile.imwrite(path, PLANE, imagej=True, resolution=(2, 2), metadata={"unit": unit})
@@ -236,25 +314,56 @@ class TestImageJ:
 
 
 class TestLsm:
-    def test_axes_and_voxel_size_are_used(self, path):
-        info = np.zeros(1, np.dtype([(name, "<" + kind) for name, kind in tifffile.TIFF.CZ_LSMINFO]))
-        values = {
-            "MagicNumber": 67127628, "StructureSize": info.nbytes, "DimensionX": 5, "DimensionY": 4,
-            "DimensionZ": 3, "DimensionChannels": 1, "DimensionTime": 1, "VoxelSizeX": 2e-7, "VoxelSizeY": 3e-7,
-        }  # fmt: skip
-        for name, value in values.items():
-            info[name] = value
-        stored = numbers(3, 4, 5)
-        tag = (34412, "B", info.nbytes, info.tobytes(), True)
+    def write(self, path, stored, *, names=(), **values):
+        height, width = stored.shape[-2:]
+        values = {"DimensionX": width, "DimensionY": height, "DimensionZ": 1, "DimensionTime": 1, **values}
+        n_channels = len(names) or 1
+        info = lsm_info(DimensionChannels=n_channels, **values)
+        n_bytes = info.nbytes
         with tifffile.TiffWriter(path, byteorder="<") as writer:
-            for z, plane in enumerate(stored):  # each followed by a thumbnail, as the microscope does
-                extra = {"extratags": [tag]} if z == 0 else {}
-                writer.write(plane, metadata=None, contiguous=False, **extra)
-                writer.write(PLANE, subfiletype=1, metadata=None, contiguous=False)
+            for n, plane in enumerate(stored):  # each followed by a thumbnail, as the microscope does
+                extra = {"extratags": [(34412, "B", n_bytes, info.tobytes())]} if n == 0 else {}
+                planar = {"planarconfig": "separate"} if names else {}
+                how = {"photometric": "minisblack", "metadata": None, "contiguous": False}
+                writer.write(plane, **how, **planar, **extra)
+                writer.write(PLANE, subfiletype=1, **how)
+        content = bytearray(path.read_bytes())
+        if names:
+            info["OffsetChannelColors"] = len(content)
+            with tifffile.TiffFile(path) as tif:
+                at = tif.pages.first.tags[34412].valueoffset
+            content[at : at + n_bytes] = info.tobytes()
+            path.write_bytes(bytes(content) + lsm_colours(names))
+
+    def test_axes_and_voxel_size_are_used(self, path):
+        stored = numbers(3, 4, 5)
+        self.write(path, stored, DimensionZ=3, VoxelSizeX=2e-7, VoxelSizeY=3e-7)
         image = read(path)
         assert image.axes == "ZCYX"
         np.testing.assert_array_equal(image.pixels[:, 0], stored)
         assert image.pixel_size_um == pytest.approx((0.3, 0.2))
+
+    def test_channels_have_their_names(self, path):
+        stored, names = numbers(2, 3, 4, 5), ("Ch1-DAPI", "Ch2-GFP", "Ch3-Cy5")
+        self.write(path, stored, names=names, DimensionZ=2)
+        image = read(path)
+        assert image.channel_names == names
+        np.testing.assert_array_equal(image.pixels, stored)
+
+    def test_an_axis_that_is_not_known_is_named(self, path):
+        stored = numbers(6, 4, 5)
+        self.write(path, stored, DimensionZ=3, DimensionM=2)
+        with pytest.raises(UnreadableImageError, match=r"its axes are MZYX \(2 × 3 × 4 × 5\), of which M is not known"):
+            read(path)
+        assert read(path, axes="PZYX").axes == "PZCYX"
+
+
+def test_positions_of_micromanager_are_positions(path):
+    stored = numbers(2, 3, 4, 5)
+    write_micromanager(path, stored)
+    image = read(path)
+    assert image.axes == "TPCYX"
+    np.testing.assert_array_equal(image.pixels[:, :, 0], stored)
 
 
 class TestUnstatedAxes:

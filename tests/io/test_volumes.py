@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cellseg_monai.errors import UnreadableImageError
-from cellseg_monai.io import read
+from cellseg_monai.io import decoding, read
 from tests.io.files import write_dicom, write_metaimage, write_nrrd
 
 VOLUME = np.arange(2 * 3 * 4, dtype=np.uint16).reshape(2, 3, 4)
@@ -30,6 +30,55 @@ def test_a_header_and_its_pixels_may_be_two_files(tmp_path):
     header.write_text("NDims = 2\nDimSize = 4 3\nElementType = MET_USHORT\nElementDataFile = cells.raw\n")
     (tmp_path / "cells.raw").write_bytes(VOLUME[0].tobytes())
     np.testing.assert_array_equal(read(header).pixels[0], VOLUME[0])
+
+
+def write_header(path, data, shape):
+    sizes = " ".join(map(str, reversed(shape)))
+    if path.suffix == ".mhd":
+        lines = [f"NDims = {len(shape)}", f"DimSize = {sizes}", "ElementType = MET_USHORT", f"ElementDataFile = {data}"]
+    else:
+        lines = ["NRRD0004", "type: uint16", f"dimension: {len(shape)}", f"sizes: {sizes}", "encoding: raw"]
+        lines += ["endian: little", f"data file: {data}"]
+    path.write_text("\n".join(lines) + "\n")
+
+
+@pytest.mark.parametrize("suffix", [".mhd", ".nhdr"])
+def test_pixels_beside_their_header_may_have_any_name_and_size(tmp_path, monkeypatch, suffix):
+    monkeypatch.setattr(decoding, "SMALL_BYTES", 1000)
+    stored = np.arange(600 * 600, dtype=np.uint16).reshape(600, 600)
+    (tmp_path / "its pixels.bin").write_bytes(stored.tobytes())
+    write_header(tmp_path / f"cells{suffix}", "its pixels.bin", stored.shape)
+    np.testing.assert_array_equal(read(tmp_path / f"cells{suffix}").pixels[0], stored)
+
+
+@pytest.mark.parametrize("suffix", [".mhd", ".nhdr"])
+@pytest.mark.parametrize("data", ["LIST\n0.raw\n1.raw", "%d.raw 0 1 1"], ids=["list", "pattern"])
+def test_pixels_in_several_files_are_refused(tmp_path, suffix, data):
+    """Of a file that is too short, itk would return whatever was in memory before."""
+    for plane in (0, 1):
+        (tmp_path / f"{plane}.raw").write_bytes(VOLUME[plane].tobytes()[: 24 - plane])
+    write_header(tmp_path / f"cells{suffix}", data, VOLUME.shape)
+    with pytest.raises(UnreadableImageError, match=r"pixels lie in several files .*; save it as one file"):
+        read(tmp_path / f"cells{suffix}")
+
+
+def test_a_dicom_whose_values_mean_others_is_refused(tmp_path):
+    path = tmp_path / "cells.dcm"
+    write_dicom(path, VOLUME[0], rescale="2 -10")
+    with pytest.raises(UnreadableImageError, match="multiplied by 2 and shifted by -10"):
+        read(path)
+    write_dicom(path, VOLUME[0], rescale="1 0")
+    np.testing.assert_array_equal(read(path).pixels[0], VOLUME[0])
+
+
+def test_a_nrrd_that_calls_its_samples_colours_has_their_names(tmp_path):
+    stored = np.arange(2 * 4 * 3, dtype=np.uint8).reshape(2, 4, 3)
+    path = tmp_path / "cells.nrrd"
+    write_nrrd(path, stored, kinds="RGB-color domain domain")
+    assert read(path).channel_names == ("red", "green", "blue")
+    write_nrrd(path, stored, kinds="vector domain domain")
+    assert read(path).channel_names == ()
+    assert read(path, axes="YXS").channel_names == ("red", "green", "blue")
 
 
 def test_spacing_counts_where_its_unit_is_named(tmp_path):
