@@ -9,11 +9,12 @@ import numpy as np
 
 from cellseg_monai.atomic import replacing
 from cellseg_monai.errors import UnreadableImageError
-from cellseg_monai.io.axes import arrange
+from cellseg_monai.io.axes import UnstatedAxesError, arrange
 from cellseg_monai.io.registry import find_format
 
 __all__ = ["read_labels", "write_labels"]
 
+_ONE_PLANE = "save each plane as its own file"
 _UINT16_MAX, _UINT32_MAX = 2**16 - 1, 2**32 - 1
 _CLASSIC_TIFF_BYTES = 2**32 - 2**25  # what its 32-bit offsets reach, less room for the tags
 _UM_PER_CM = 10_000.0
@@ -23,7 +24,9 @@ def read_labels(path: str | PathLike[str]) -> np.ndarray:
     """Return a label image as (Y, X) int32, or int64 where an id exceeds int32.
 
     Values are those that the file stores: of an image with a palette the indices, of a mask its 0 and
-    255 or 0 and 1.
+    255 or 0 and 1. The one exception is a mask of 1 bit that is marked as min-is-white and not by a
+    microscopy program: as in `read`, what shows white is 1.
+    Axes of length 1 before Y and X are dropped.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -31,17 +34,21 @@ def read_labels(path: str | PathLike[str]) -> np.ndarray:
             numbers.
     """
     file = Path(fspath(path))
-    image = arrange(file, find_format(file).loader()(file, None, indices=True))
-    if image.axes != "CYX":
+    try:
+        image = arrange(file, find_format(file).loader()(file, None, indices=True))
+    except UnstatedAxesError as error:
+        raise UnreadableImageError(file, f"{error.reason}, and a label image is one plane", _ONE_PLANE) from error
+    if any(n > 1 for n in image.pixels.shape[:-3]):
         sizes = ", ".join(f"{n} {a}" for n, a in zip(image.pixels.shape, image.axes, strict=True))
-        raise UnreadableImageError(file, f"a stack ({sizes}) as a label image", "save each plane by itself")
-    if len(image.pixels) != 1:
+        raise UnreadableImageError(file, f"a stack ({sizes}) as a label image", _ONE_PLANE)
+    planes = image.pixels.reshape(image.pixels.shape[-3:])
+    if len(planes) != 1:
         raise UnreadableImageError(
             file,
-            f"a label image with {len(image.pixels)} channels",
+            f"a label image with {len(planes)} channels",
             "give every object an integer of its own in one channel; a colour mask has to be decoded first",
         )
-    labels = image.pixels[0]
+    labels = planes[0]
     if labels.dtype.kind == "f":
         raise UnreadableImageError(
             file, f"labels of type {labels.dtype}, which holds fractions", "save the labels as integers"
@@ -55,11 +62,7 @@ def read_labels(path: str | PathLike[str]) -> np.ndarray:
 
 
 def write_labels(
-    path: str | PathLike[str],
-    labels: np.ndarray,
-    *,
-    pixel_size_um: tuple[float, float] | None = None,
-    compression: str | None = "zlib",
+    path: str | PathLike[str], labels: np.ndarray, *, pixel_size_um: tuple[float, float] | None = None
 ) -> None:
     """Write a label image as TIFF: uint16, or uint32 if an id exceeds 65,535.
 
@@ -70,7 +73,6 @@ def write_labels(
         labels: (Y, X) integers from 0 to 4,294,967,295; 0 is background.
         pixel_size_um: height and width of a pixel; `read` gives it back, and other programs find it
             as resolution.
-        compression: name of a TIFF compression that tifffile knows and that loses nothing, or None.
 
     Raises:
         TypeError: if the labels are no integers.
@@ -95,7 +97,7 @@ def write_labels(
             aside,
             stored,
             photometric="minisblack",
-            compression=compression,
+            compression="zlib",
             bigtiff=stored.nbytes > _CLASSIC_TIFF_BYTES,
             metadata=metadata,
             resolution=resolution,

@@ -5,13 +5,14 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from os import PathLike, fspath
 from pathlib import Path
 from typing import cast
 
 from cellseg_monai.errors import UnreadableImageError
 from cellseg_monai.io.axes import Stored
 
-__all__ = ["FORMATS", "Format", "Loader", "find_format", "readable_suffixes"]
+__all__ = ["FORMATS", "Format", "Loader", "find_format", "image_stem", "readable_suffixes"]
 
 Loader = Callable[..., Stored]
 """`load(path, axes, *, indices) -> Stored`: see docs of `Format`."""
@@ -69,6 +70,16 @@ def readable_suffixes() -> tuple[str, ...]:
     True
     """
     return tuple(sorted(suffix for known in FORMATS for suffix in known.suffixes))
+
+
+def image_stem(path: str | PathLike[str]) -> str:
+    """Return the name of an image file without its suffix; `.ome.tif` counts as one suffix, in any case.
+
+    >>> image_stem("images/plate1.A01.OME.tif"), image_stem("labels/plate1.A01.TIF")
+    ('plate1.A01', 'plate1.A01')
+    """
+    stem = Path(fspath(path)).stem
+    return stem[: -len(".ome")] if stem.lower().endswith(".ome") else stem
 
 
 def find_format(path: Path) -> Format:

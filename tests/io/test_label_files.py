@@ -7,6 +7,7 @@ from hypothesis.extra import numpy as arrays
 
 from cellseg_monai.errors import UnreadableImageError
 from cellseg_monai.io import read, read_labels, write_labels
+from tests.io.files import write_metaimage
 
 LABELS = np.array([[0, 1, 1], [2, 0, 3]])
 
@@ -73,11 +74,6 @@ class TestWriting:
         with pytest.raises(ValueError, match="two positive lengths"):
             write_labels(path, LABELS, pixel_size_um=size)
 
-    @pytest.mark.parametrize("compression", ["zlib", "lzw", None])
-    def test_compression_loses_nothing(self, path, compression):
-        write_labels(path, LABELS, compression=compression)
-        np.testing.assert_array_equal(read_labels(path), LABELS)
-
     def test_the_same_labels_give_the_same_bytes(self, path, tmp_path):
         write_labels(path, LABELS, pixel_size_um=(1, 1))
         write_labels(tmp_path / "again.tif", LABELS, pixel_size_um=(1, 1))
@@ -112,6 +108,23 @@ class TestReading:
     def test_ids_beyond_int32_are_int64(self, path):
         tifffile.imwrite(path, np.array([[2**40, 1]], np.uint64))
         assert read_labels(path).tolist() == [[2**40, 1]]
+
+    def test_axes_of_length_1_are_dropped(self, path):
+        how = {"ome": True, "photometric": "minisblack", "metadata": {"axes": "TZYX"}}
+        tifffile.imwrite(path, LABELS[None, None].astype(np.uint8), **how)
+        np.testing.assert_array_equal(read_labels(path), LABELS)
+        array, volume = path.with_suffix(".npy"), path.with_suffix(".mha")
+        np.save(array, LABELS[None, None])
+        np.testing.assert_array_equal(read_labels(array), LABELS)
+        write_metaimage(volume, LABELS[None].astype(np.uint16))
+        np.testing.assert_array_equal(read_labels(volume), LABELS)
+
+    def test_a_stack_of_which_the_file_says_nothing_has_a_remedy_without_axes(self, path):
+        array = path.with_suffix(".npy")
+        np.save(array, np.stack([LABELS, LABELS]))
+        with pytest.raises(UnreadableImageError, match="a label image is one plane; save each plane") as caught:
+            read_labels(array)
+        assert "axes=" not in str(caught.value)
 
     @pytest.mark.parametrize(
         ("stored", "how", "says"),

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cellseg_monai.errors import UnreadableImageError
-from cellseg_monai.io import FORMATS, Image, read, readable_suffixes
+from cellseg_monai.io import FORMATS, Image, image_stem, read, readable_suffixes
 
 
 class TestAnyFile:
@@ -38,9 +38,22 @@ class TestAnyFile:
 class TestNumpy:
     def test_three_dimensions_must_be_stated(self, tmp_path):
         np.save(tmp_path / "cells.npy", np.zeros((4, 5, 3), np.uint8))
-        with pytest.raises(UnreadableImageError, match=r"4 × 5 × 3 .*axes='YXC'"):
+        with pytest.raises(UnreadableImageError, match=r"4 × 5 × 3 .*axes='YXS' for colours, 'YXC'"):
             read(tmp_path / "cells.npy")
         assert read(tmp_path / "cells.npy", axes="YXC").pixels.shape == (3, 4, 5)
+
+    @pytest.mark.parametrize(
+        ("axes", "count", "names"),
+        [
+            ("YXS", 3, ("red", "green", "blue")),
+            ("YXS", 4, ("red", "green", "blue", "alpha")),
+            ("YXS", 2, ()),
+            ("YXC", 3, ()),
+        ],
+    )
+    def test_samples_that_the_user_calls_so_are_a_colour(self, tmp_path, axes, count, names):
+        np.save(tmp_path / "cells.npy", np.zeros((4, 5, count), np.uint8))
+        assert read(tmp_path / "cells.npy", axes=axes).channel_names == names
 
     def test_nothing_is_unpickled(self, tmp_path):
         np.save(tmp_path / "cells.npy", np.array([[{}]], object), allow_pickle=True)
@@ -65,6 +78,14 @@ def test_any_order_of_axes_becomes_the_one_order(tmp_path_factory, order, n_axes
     image = read(path, axes="".join(kept))
     assert image.axes == "".join(a for a in "TZ" if a in kept) + "CYX"
     np.testing.assert_array_equal(image.pixels.reshape(whole.shape), whole)
+
+
+@pytest.mark.parametrize(
+    ("name", "stem"),
+    [("a.tif", "a"), ("a.b.ome.tif", "a.b"), ("A.OME.TIF", "A"), ("some.tif", "some"), ("d/a.png", "a")],
+)
+def test_the_stem_of_an_image(name, stem):
+    assert image_stem(name) == stem
 
 
 class TestImage:

@@ -6,6 +6,7 @@ import pytest
 
 from benchmarks import torture
 
+
 @pytest.fixture
 def folder(real_data):
     return real_data("torture_formats")
