@@ -11,6 +11,10 @@ exact      every value, the type and the axes are those of an independent readin
            shares nothing with the package. Of a palette that is the picture, the reference is the
            palette's colour for each index; of min-is-white, it is the inverted value; of a file by
            ImageJ or another microscopy program, both times the stored value.
+           What this cannot see: channel names, pixel sizes and the remedies of messages, which are not
+           compared; a fault of tifffile or Pillow itself, from which the manifest comes too (pages after
+           the first, and files that only Pillow reads, have no other witness than their own decoder); and
+           whether tifffile's first series is the image that was meant. Those are what tests/io is for.
 refused    UnreadableImageError, which names file, reason and remedy.
 wrong      anything else that comes back: other values, another error, an image of a file that neither
            tifffile nor Pillow reads.
