@@ -3,10 +3,10 @@
 Layout of a data set: see `cellseg_monai.data.layout`. Datalists: see `cellseg_monai.data.datalist`.
 """
 
-from cellseg_monai.data.datalist import load_datalist, write_datalist
+from cellseg_monai.data.datalist import load_datalist, propose_datalist, record_split, write_datalist
 from cellseg_monai.data.faults import Fault, format_faults
 from cellseg_monai.data.items import image_items, section_items
-from cellseg_monai.data.layout import find_pairs, list_images
+from cellseg_monai.data.layout import list_images
 from cellseg_monai.data.lint import check_dataset
 from cellseg_monai.data.sample import sample_dataset, write_sample_dataset
 from cellseg_monai.data.split import Datalist, Item, split_dataset
@@ -20,13 +20,14 @@ __all__ = [
     "Item",
     "SyntheticImage",
     "check_dataset",
-    "find_pairs",
     "format_faults",
     "image_items",
     "list_images",
     "load_datalist",
     "nuclei",
     "phase_cells",
+    "propose_datalist",
+    "record_split",
     "sample_dataset",
     "section_items",
     "split_dataset",

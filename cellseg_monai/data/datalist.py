@@ -13,24 +13,37 @@ relative paths wherever the system has one.
 
 from __future__ import annotations
 
-import csv
+import difflib
 import json
 import os
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from cellseg_monai.atomic import replacing
+from cellseg_monai.data.families import ungrouped
 from cellseg_monai.data.faults import Fault, dataset_error, place_of
-from cellseg_monai.data.layout import scan, stem_of
+from cellseg_monai.data.index_file import INDEX_NAME, IndexRow, read_index
+from cellseg_monai.data.layout import scan
 from cellseg_monai.data.split import SECTIONS, Datalist, Item, item_of, split_dataset, split_groups
 from cellseg_monai.errors import DatasetError
+from cellseg_monai.io import image_stem
 
-__all__ = ["DATALIST_NAME", "Gathered", "gather", "load_datalist", "write_datalist"]
+__all__ = [
+    "DATALIST_NAME",
+    "Gathered",
+    "Source",
+    "gather",
+    "load_datalist",
+    "propose_datalist",
+    "record_split",
+    "write_datalist",
+]
 
 DATALIST_NAME = "datalist.json"
-INDEX_NAME = "index.csv"
+
+Source = Literal["datalist", "index", "split"]
 
 _SECTION_NAMES = {"train": "training", "val": "validation", "valid": "validation"}
 
@@ -40,7 +53,7 @@ class Gathered:
     """The sections of a data set, where they come from, and what is wrong with them."""
 
     sections: Datalist
-    source: Literal["datalist", "index", "split"]
+    source: Source
     faults: list[Fault]
 
 
@@ -52,18 +65,19 @@ def load_datalist(dataset_dir: str | Path, datalist: str | Path | None = None, *
     1. the file `datalist`;
     2. `<dataset_dir>/datalist.json`;
     3. `<dataset_dir>/index.csv` with the columns `image_id` (a stem of `images/`), `split` and perhaps
-       `group`. Rows of the split `train` are for training. Where there are both `val` and `test`, each is
-       what it is called; where there is only one of the two, it is the held-out test, and about 15 % of the
-       training groups become validation;
+       `group`, whatever their case and delimiter. Rows of the split `train` are for training. Where there are
+       both `val` and `test`, each is what it is called; where there is only one of the two, it is the
+       held-out test, and about 15 % of the training groups become validation;
     4. a split of `images/` in 70, 15 and 15 %, see `split_dataset`.
 
     The sections in 3 and 4 are chosen by `seed` and the names of the groups alone, so that they are the
-    same on every machine, whatever order the files are listed in.
+    same on every machine, whatever order the files are listed in. That seed is a setting of its own: were
+    it the seed of the training, a repeated training would be scored on images that the first one has seen.
 
     Args:
         dataset_dir: the data set.
         datalist: a JSON file to use instead of what the data set has; its paths are relative to itself.
-        seed: of the split, where one is made.
+        seed: of the split, where one is made; not that of the training.
 
     Returns:
         For each of "training", "validation" and "test" (any may be empty) a list of items: `image` and
@@ -81,19 +95,77 @@ def load_datalist(dataset_dir: str | Path, datalist: str | Path | None = None, *
 
 def gather(dataset_dir: str | Path, datalist: str | Path | None = None, *, seed: int = 0) -> Gathered:
     """Like `load_datalist`, but the faults come back beside what could be read."""
-    dataset = Path(dataset_dir).absolute()
+    dataset = Path(os.path.abspath(dataset_dir))
     if not dataset.is_dir():
         raise DatasetError(f"{dataset}: no such folder; pass the folder of a data set")
-    listed = Path(datalist).absolute() if datalist is not None else dataset / DATALIST_NAME
+    listed = Path(os.path.abspath(datalist)) if datalist is not None else dataset / DATALIST_NAME
     if datalist is not None or listed.is_file():
         sections, faults = _from_json(listed, dataset)
         return Gathered(sections, "datalist", sorted(faults + _straddling(sections, listed, dataset)))
-    rows = _index_rows(dataset / INDEX_NAME)
-    if rows is not None:
-        sections, faults = _from_index(rows, dataset, seed)
-        index = dataset / INDEX_NAME
-        return Gathered(sections, "index", sorted(faults + _straddling(sections, index, dataset)))
-    return Gathered(split_dataset(dataset, seed=seed), "split", [])
+    indexed = _gather_index(dataset, seed)
+    return indexed or Gathered(split_dataset(dataset, seed=seed), "split", [])
+
+
+def propose_datalist(
+    dataset_dir: str | Path,
+    *,
+    seed: int = 0,
+    validation: float | None = None,
+    test: float | None = None,
+    group_pattern: str | None = None,
+) -> tuple[Datalist, Source, list[Fault]]:
+    """The sections to write into the datalist of a data set that has none, or is to have a new one.
+
+    Args:
+        dataset_dir: the data set; a `datalist.json` in it is passed over.
+        seed: of the split, where one is made.
+        validation: wanted part of the images, 0.15 by default; see `split_dataset`.
+        test: likewise.
+        group_pattern: see `split_dataset`.
+
+    Returns:
+        The sections, whether they come from an "index" or from a "split", and warnings.
+
+    Raises:
+        DatasetError: there is nothing to split, the index is malformed, or it says already what the
+            arguments would have otherwise.
+        ValueError: the fractions or the pattern make no sense.
+    """
+    dataset = Path(os.path.abspath(dataset_dir))
+    options = {"validation": validation, "test": test, "group_pattern": group_pattern}
+    given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+    indexed = _gather_index(dataset, seed)
+    if indexed is None:
+        sections = split_dataset(dataset, seed=seed, **given)
+        hint = ungrouped(scan(dataset).images) if group_pattern is None else None
+        return sections, "split", [hint] if hint else []
+    if indexed.faults:
+        raise dataset_error(dataset, indexed.faults)
+    if given:
+        raise DatasetError(
+            f"{dataset}: {INDEX_NAME} says which images are for training and which are held out, which leaves "
+            f"nothing for {', '.join(given)} to decide; leave that away, give the index a column group, or rename it "
+            "to have a new split"
+        )
+    return indexed.sections, indexed.source, []
+
+
+def record_split(dataset_dir: str | Path, path: str | Path, datalist: str | Path | None = None, seed: int = 0) -> None:
+    """Write down the sections that `load_datalist` gives, so that a later run can use the very same.
+
+    A training keeps this file in its output folder: passed as `datalist`, it gives the same sections even
+    after images have come to the data set, which would move a split that is made anew.
+
+    Args:
+        dataset_dir: the data set.
+        path: the JSON file to write; one that is there is replaced, folders that are not are made.
+        datalist: as `load_datalist` takes it.
+        seed: as `load_datalist` takes it.
+
+    Raises:
+        DatasetError: as `load_datalist`.
+    """
+    write_datalist(path, load_datalist(dataset_dir, datalist, seed=seed))
 
 
 def write_datalist(path: str | Path, datalist: Datalist) -> None:
@@ -139,6 +211,10 @@ def _from_json(path: Path, dataset: Path) -> tuple[Datalist, list[Fault]]:
         message = f"expected an object with the lists {', '.join(SECTIONS)}; write it again"
         return sections, [Fault(place, "datalist", message)]
     faults = []
+    for name in content.keys() - set(SECTIONS):
+        if isinstance(content[name], list):
+            message = f"no section is called {name!r}, and its items would be lost; did you mean {_nearest(name)!r}?"
+            faults.append(Fault(place, "datalist", message))
     for section in SECTIONS:
         entries = content.get(section, [])
         if not isinstance(entries, list):
@@ -149,12 +225,21 @@ def _from_json(path: Path, dataset: Path) -> tuple[Datalist, list[Fault]]:
             if not isinstance(entry, dict) or not isinstance(entry.get("image"), str):
                 faults.append(Fault(place, "datalist", f'{where} has no "image" with a path'))
                 continue
+            if not isinstance(entry.get("label"), str | None):
+                message = f"{where}: the label is {entry['label']!r}; expected a path, or none for an image without"
+                faults.append(Fault(place, "datalist", message))
             item, missing = _resolve(entry, path.parent)
             sections[section].append(item)
             for key in missing:
                 message = f"{where}: there is no {key} {entry[key]!r}; put it there, or list what there is"
                 faults.append(Fault(place, "missing-file", message))
     return sections, faults
+
+
+def _nearest(name: str) -> str:
+    """The section that somebody meant."""
+    meant = _SECTION_NAMES.get(name.lower())
+    return meant or max(SECTIONS, key=lambda section: difflib.SequenceMatcher(None, name.lower(), section).ratio())
 
 
 def _resolve(entry: dict, base: Path) -> tuple[Item, list[str]]:
@@ -165,37 +250,40 @@ def _resolve(entry: dict, base: Path) -> tuple[Item, list[str]]:
             item[key] = os.path.normpath(base / entry[key])
             if not Path(item[key]).is_file():
                 missing.append(key)
-    item["group"] = str(entry.get("group", entry["image"]))
+    group = entry.get("group")
+    item["group"] = entry["image"] if group is None else str(group)
     return item, missing
 
 
-def _index_rows(path: Path) -> list[dict[str, str]] | None:
-    """The rows of an index that names splits; None if there is none, or it is about something else."""
-    if not path.is_file():
+def _gather_index(dataset: Path, seed: int) -> Gathered | None:
+    """What the index says; None if there is none that names splits."""
+    path = dataset / INDEX_NAME
+    nothing: Datalist = {section: [] for section in SECTIONS}
+    try:
+        rows = read_index(path)
+    except DatasetError as error:
+        return Gathered(nothing, "index", [Fault(INDEX_NAME, "datalist", str(error).removeprefix(f"{path}: "))])
+    if rows is None:
         return None
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file)
-        if not {"split", "image_id"} <= set(reader.fieldnames or ()):
-            return None
-        return list(reader)
+    sections, faults = _from_index(rows, dataset, seed)
+    return Gathered(sections, "index", sorted(faults + _straddling(sections, path, dataset)))
 
 
-def _from_index(rows: list[dict[str, str]], dataset: Path, seed: int) -> tuple[Datalist, list[Fault]]:
+def _from_index(rows: list[IndexRow], dataset: Path, seed: int) -> tuple[Datalist, list[Fault]]:
     sections: Datalist = {section: [] for section in SECTIONS}
     layout = scan(dataset)
     faults = layout.repeated_faults()
-    for number, row in enumerate(rows, start=2):
-        name, split = row["image_id"] or "", (row["split"] or "").strip().lower()
-        section = _SECTION_NAMES.get(split, split)
-        stem = name if name in layout.images else stem_of(name)
+    for row in rows:
+        section = _SECTION_NAMES.get(row.split, row.split)
+        stem = row.image_id if row.image_id in layout.images else image_stem(row.image_id)
         if section not in SECTIONS:
-            message = f"line {number}: the split of {name!r} is {split!r}; expected train, val or test"
+            message = f"line {row.line}: the split of {row.image_id!r} is {row.split!r}; expected train, val or test"
             faults.append(Fault(INDEX_NAME, "datalist", message))
         elif stem not in layout.images:
-            message = f"line {number}: there is no image {name!r} in images/; put it there, or drop the line"
+            message = f"line {row.line}: there is no image {row.image_id!r} in images/; put it there, or drop the line"
             faults.append(Fault(INDEX_NAME, "missing-file", message))
         else:
-            sections[section].append(item_of(layout, stem, row.get("group") or stem))
+            sections[section].append(item_of(layout, stem, row.group or stem))
     if not sections["test"]:
         sections["test"], sections["validation"] = sections["validation"], []
     if not sections["validation"]:

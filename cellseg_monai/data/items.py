@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
-from cellseg_monai.data.datalist import DATALIST_NAME, INDEX_NAME, load_datalist
+from cellseg_monai.data.datalist import DATALIST_NAME, load_datalist
 from cellseg_monai.data.faults import dataset_error, place_of
-from cellseg_monai.data.layout import list_images, scan, stem_of
+from cellseg_monai.data.index_file import INDEX_NAME
+from cellseg_monai.data.layout import list_images, scan
 from cellseg_monai.data.split import SECTIONS, Item, item_of
 from cellseg_monai.errors import DatasetError
+from cellseg_monai.io import image_stem
 
 __all__ = ["image_items", "section_items"]
 
@@ -26,7 +29,7 @@ def section_items(
         dataset_dir: the data set.
         section: "training", "validation" or "test".
         datalist: a JSON file to use instead of what the data set has.
-        seed: of the split, where one is made.
+        seed: of the split, where one is made; not that of the training, see `load_datalist`.
         labelled: whether every item must have a label.
 
     Returns:
@@ -38,7 +41,7 @@ def section_items(
     """
     if section not in SECTIONS:
         raise ValueError(f"section {section!r}: expected one of {', '.join(SECTIONS)}")
-    dataset = Path(dataset_dir).absolute()
+    dataset = Path(os.path.abspath(dataset_dir))
     if datalist is None and not _is_dataset(dataset):
         raise DatasetError(
             f"{dataset}: no data set found; looked for {DATALIST_NAME}, for {INDEX_NAME} with the columns "
@@ -77,7 +80,7 @@ def image_items(
         section: "training", "validation" or "test" of a data set, or "all"; a plain folder has no sections,
             and all of its images are returned whatever this says.
         datalist: a JSON file to use instead of what the data set has.
-        seed: of the split, where one is made.
+        seed: of the split, where one is made; not that of the training, see `load_datalist`.
 
     Returns:
         Items with absolute paths, with `label` where there is one; never an empty list.
@@ -88,7 +91,7 @@ def image_items(
     """
     if section not in (*SECTIONS, "all"):
         raise ValueError(f"section {section!r}: expected one of {', '.join(SECTIONS)}, all")
-    folder = Path(dataset_dir).absolute()
+    folder = Path(os.path.abspath(dataset_dir))
     if datalist is None and not _is_dataset(folder):
         return _plain(folder)
     if section != "all":
@@ -122,4 +125,4 @@ def _plain(folder: Path) -> list[Item]:
             f"{folder}: no images found, neither here nor in images/; pass a folder of TIFF, PNG or other "
             "images, or a data set with images/ and labels/"
         )
-    return [{"image": str(path), "group": stem_of(path)} for path in paths]
+    return [{"image": str(path), "group": image_stem(path)} for path in paths]

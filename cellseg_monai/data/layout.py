@@ -11,11 +11,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from cellseg_monai.data.faults import Fault, dataset_error, place_of
+from cellseg_monai.data.faults import Fault, place_of
 from cellseg_monai.errors import DatasetError
-from cellseg_monai.io import readable_suffixes
+from cellseg_monai.io import image_stem, readable_suffixes
 
-__all__ = ["Layout", "find_pairs", "list_images", "scan", "stem_of"]
+__all__ = ["Layout", "list_images", "scan"]
 
 
 @dataclass(frozen=True)
@@ -54,21 +54,11 @@ class Layout:
             Fault(
                 place_of(path, self.dataset),
                 "repeated-stem",
-                f"another file in {path.parent.name}/ has the stem {stem_of(path)!r}, and it is not clear "
+                f"another file in {path.parent.name}/ has the stem {image_stem(path)!r}, and it is not clear "
                 "which is meant; keep one of them",
             )
             for path in self.repeated
         ]
-
-
-def stem_of(path: str | Path) -> str:
-    """The name of a file without its suffix; `.ome.tif` counts as one suffix.
-
-    >>> stem_of("images/plate1.A01.ome.tif"), stem_of("labels/plate1.A01.TIF")
-    ('plate1.A01', 'plate1.A01')
-    """
-    stem = Path(path).stem
-    return stem[:-4] if stem.lower().endswith(".ome") else stem
 
 
 def list_images(folder: str | Path) -> list[Path]:
@@ -100,23 +90,7 @@ def scan(dataset_dir: str | Path) -> Layout:
     repeated: list[Path] = []
     for name, by_stem in found.items():
         for path in list_images(dataset / name) if (dataset / name).is_dir() else []:
-            if by_stem.setdefault(stem_of(path), path) != path:
+            if by_stem.setdefault(image_stem(path), path) != path:
                 repeated.append(path)
     images, labels = (dict(sorted(found[name].items())) for name in ("images", "labels"))
     return Layout(dataset, images, labels, tuple(repeated))
-
-
-def find_pairs(dataset_dir: str | Path) -> list[tuple[Path, Path]]:
-    """The (image, label) files of a data set, sorted by stem.
-
-    Raises:
-        DatasetError: there is no pair, an image or a label has no partner, or two files share a stem; the
-            message lists all of these.
-    """
-    layout = scan(dataset_dir)
-    faults = layout.faults()
-    if faults:
-        raise dataset_error(layout.dataset, faults)
-    if not layout.images:
-        raise DatasetError(f"{layout.dataset}: no images; expected images/ and labels/ with files of the same stem")
-    return [(image, layout.labels[stem]) for stem, image in layout.images.items()]

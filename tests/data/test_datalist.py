@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cellseg_monai.data import load_datalist, split_dataset, write_datalist
+from cellseg_monai.data import load_datalist, propose_datalist, record_split, split_dataset, write_datalist
 from cellseg_monai.errors import DatasetError
 
 
@@ -123,6 +123,13 @@ def test_all_faults_of_a_list_come_at_once(make_dataset):
         pytest.param('{"train": []}', "expected an object with the lists", id="other names"),
         pytest.param('{"training": {}}', "training is no list", id="a section that is no list"),
         pytest.param('{"training": ["a.tif"]}', r'training\[0\] has no "image"', id="items that are text"),
+        pytest.param('{"training": [], "val": []}', "'val'.* did you mean 'validation'", id="val"),
+        pytest.param('{"test": [], "Training": []}', "'Training'.* did you mean 'training'", id="a capital"),
+        pytest.param(
+            '{"training": [{"image": "images/a.tif", "label": ["labels/a.tif"]}]}',
+            r"training\[0\]: the label is \['labels/a.tif'\]; expected a path",
+            id="a label that is no path",
+        ),
     ],
 )
 def test_a_malformed_list_is_refused(make_dataset, text, message):
@@ -206,3 +213,62 @@ def test_without_any_list_the_folder_is_split_by_the_seed(make_dataset):
 
 def test_a_small_set_still_has_something_to_validate_on(make_dataset):
     assert len(load_datalist(make_dataset("ab"))["validation"]) == 1
+
+
+def test_null_is_as_good_as_absent_and_notes_are_no_sections(make_dataset):
+    folder = make_dataset("ab")
+    bare = {"image": "images/b.tif", "label": None, "group": None}
+    write_json(folder, training=[{**entry("a"), "group": None}, bare])
+    content = json.loads((folder / "datalist.json").read_text())
+    (folder / "datalist.json").write_text(json.dumps({**content, "description": "two", "numTraining": 2}))
+    a, b = load_datalist(folder)["training"]
+    assert (a["group"], b["group"]) == ("images/a.tif", "images/b.tif")
+    assert "label" not in b
+
+
+@pytest.mark.parametrize("dataset_dir", ["set", "../here/set", "set/"], ids=["plain", "by way of ..", "with a slash"])
+@pytest.mark.parametrize("source", ["split", "index", "list", "another list"])
+def test_a_recorded_split_gives_the_same_sections_wherever_they_came_from(
+    make_dataset, tmp_path, monkeypatch, dataset_dir, source
+):
+    folder = make_dataset([f"i{number}" for number in range(10)], name="here/set")
+    (folder / "labels" / "i9.tif").unlink()
+    listed = None
+    if source == "index":
+        index(folder, *(f"{'test' if number < 2 else 'train'},i{number},g{number // 2}" for number in range(10)))
+    elif source == "list":
+        write_json(folder, training=[entry("i1"), entry("i0", "p")], test=[{"image": "images/i9.tif"}])
+    elif source == "another list":
+        listed = write_json(tmp_path, test=[{"image": "here/set/images/i9.tif"}])
+    monkeypatch.chdir(folder.parent)
+    run = tmp_path / "runs" / "one" / "split.json"
+    record_split(dataset_dir, run, listed, seed=3)
+    assert load_datalist(dataset_dir, run, seed=4) == load_datalist(dataset_dir, listed, seed=3)
+    assert str(tmp_path) not in run.read_text()
+
+
+def test_a_recorded_split_stays_when_images_come_to_the_set(make_dataset, tmp_path):
+    folder = make_dataset([f"i{number}" for number in range(12)])
+    before = load_datalist(folder)
+    record_split(folder, tmp_path / "split.json")
+    make_dataset([f"more{number}" for number in range(12)])
+    assert load_datalist(folder) != before
+    assert load_datalist(folder, tmp_path / "split.json") == before
+
+
+def test_where_a_proposal_comes_from(make_dataset):
+    folder = make_dataset(["w1_s1", "w1_s2", "w2_s1", "w2_s2", "w3_s1", "w3_s2"])
+    sections, source, warnings = propose_datalist(folder)
+    assert (sections, source) == (split_dataset(folder), "split")
+    assert [fault.kind for fault in warnings] == ["ungrouped"]
+    grouped, _, warnings = propose_datalist(folder, group_pattern=r"^(w\d)_", test=0)
+    assert (len(grouped["test"]), warnings) == (0, [])
+    index(folder, "train,w1_s1", "train,w2_s1", "val,w3_s1")
+    write_json(folder, training=[entry("w1_s1")])
+    sections, source, _ = propose_datalist(folder)
+    assert (source, stems(sections["test"])) == ("index", ["w3_s1"])
+    with pytest.raises(DatasetError, match=r"index.csv says .* nothing for group_pattern to decide"):
+        propose_datalist(folder, group_pattern=r"^(w\d)_")
+    index(folder, "train,gone")
+    with pytest.raises(DatasetError, match="no image 'gone'"):
+        propose_datalist(folder)

@@ -1,0 +1,81 @@
+"""The `index.csv` that published data sets come with: which image is in which split."""
+
+from __future__ import annotations
+
+import csv
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from cellseg_monai.errors import DatasetError
+
+__all__ = ["INDEX_NAME", "IndexRow", "read_index"]
+
+INDEX_NAME = "index.csv"
+
+_DELIMITERS = ",;\t|"
+_WANTED = ("imageid", "split")
+
+
+@dataclass(frozen=True)
+class IndexRow:
+    """One image of an index; `group` is empty where there is none."""
+
+    line: int
+    image_id: str
+    split: str
+    group: str
+
+
+def read_index(path: Path) -> list[IndexRow] | None:
+    """The rows of an index that names splits; None if there is no such file, or it is about something else.
+
+    Columns are found whatever their case, spaces, underscores and delimiter (comma, semicolon, tab, |).
+
+    Raises:
+        DatasetError: the file is no text in UTF-8, or its header speaks of image ids or splits without both
+            being there, once each: to pass over that would give another split than the one published.
+    """
+    if not path.is_file():
+        return None
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DatasetError(f"{path}: not text in UTF-8 ({error}); save it again as CSV in UTF-8") from None
+    lines = text.splitlines()
+    header = next((line for line in lines if line.strip()), "")
+    try:
+        for delimiter in _DELIMITERS:
+            names = [_squeezed(name) for name in next(csv.reader([header], delimiter=delimiter), [])]
+            if all(names.count(name) == 1 for name in _WANTED):
+                return _rows(lines, delimiter, names)
+    except csv.Error as error:
+        raise DatasetError(f"{path}: not a CSV file ({error}); save it again as CSV in UTF-8") from None
+    if re.search(r"split|image[\W_]*id", header, re.IGNORECASE):
+        raise DatasetError(
+            f"{path}: the header {header.strip()[:200]!r} speaks of image ids or splits, but not with one column "
+            "image_id and one column split; name these two (stems of images/, and train, val or test), or give "
+            "the file another name if it is not about splits"
+        )
+    return None
+
+
+def _rows(lines: list[str], delimiter: str, names: list[str]) -> list[IndexRow]:
+    rows, headed = [], False
+    reader = csv.reader(lines, delimiter=delimiter)
+    for cells in reader:
+        if not any(cell.strip() for cell in cells):
+            continue
+        if not headed:
+            headed = True
+            continue
+        row = dict(zip(names, (cell.strip() for cell in cells), strict=False))
+        rows.append(
+            IndexRow(reader.line_num, row.get("imageid", ""), row.get("split", "").lower(), row.get("group", ""))
+        )
+    return rows
+
+
+def _squeezed(name: str) -> str:
+    """`Image_ID`, ` image id ` and `image-id` are one name."""
+    return re.sub(r"[\W_]+", "", name).lower()

@@ -1,0 +1,59 @@
+"""An index of splits in whatever dialect of CSV; never passed over."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cellseg_monai.data import check_dataset, load_datalist
+from cellseg_monai.errors import DatasetError
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("image_id,split\na,train\nb,val\nc,test\n", id="plain"),
+        pytest.param("image_id;split\na;train\nb;val\nc;test\n", id="semicolons"),
+        pytest.param("image_id\tsplit\r\na\ttrain\r\nb\tval\r\nc\ttest\r\n", id="tabs, and lines as on Windows"),
+        pytest.param("Image_ID,Split\na,Train\nb,VAL\nc,test\n", id="capitals"),
+        pytest.param(" image_id , split \n a , train \n b , val \n c , test \n", id="stray spaces"),
+        pytest.param("\ufeffimage_id,split\na,train\nb,val\nc,test\n", id="a BOM"),
+        pytest.param('\ufeff"Image ID";"Split"\n"a";"train"\n"b";"val"\n"c";"test"\n', id="quotes and a BOM"),
+        pytest.param("\nimage_id,n,split\na,1,train\n,,\n\nb,2,val\nc.tif,3,test\n", id="empty lines"),
+    ],
+)
+def test_every_dialect_gives_the_same_sections(make_dataset, text):
+    folder = make_dataset("abc")
+    (folder / "index.csv").write_bytes(text.encode())
+    sections = {name: [Path(item["image"]).stem for item in items] for name, items in load_datalist(folder).items()}
+    assert sections == {"training": ["a"], "validation": ["b"], "test": ["c"]}
+    assert check_dataset(folder) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        pytest.param(b"filename,split\na,train\n", "speaks of image ids or splits", id="no image ids"),
+        pytest.param(b"Image-ID,count\na,1\n", "speaks of image ids or splits", id="no splits"),
+        pytest.param(b"image_id:split\na:train\n", "speaks of image ids or splits", id="colons"),
+        pytest.param(b"image_id,split,Split\na,train,val\n", "speaks of image ids or splits", id="two columns split"),
+        pytest.param("image_id,split,préparation\n".encode("latin-1"), "not text in UTF-8", id="Latin-1"),
+        pytest.param("image_id,split\n".encode("utf-16"), "not text in UTF-8", id="UTF-16"),
+    ],
+)
+def test_an_index_that_cannot_be_used_is_an_error_everywhere(make_dataset, content, message):
+    folder = make_dataset("abc")
+    (folder / "index.csv").write_bytes(content)
+    with pytest.raises(DatasetError, match=rf"index\.csv: .*{message}"):
+        load_datalist(folder)
+    (fault,) = check_dataset(folder)
+    assert (fault.place, fault.kind, fault.severity) == ("index.csv", "datalist", "error")
+    assert message in fault.message
+
+
+def test_faults_name_the_line_of_the_file(make_dataset):
+    folder = make_dataset("abc")
+    (folder / "index.csv").write_text("\nimage_id;split\na;train\n\ngone;train\n")
+    with pytest.raises(DatasetError, match="line 5: there is no image 'gone'"):
+        load_datalist(folder)
