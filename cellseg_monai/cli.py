@@ -8,10 +8,14 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import fire
 
 from cellseg_monai.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from cellseg_monai.data.sample import Modality
 
 __all__ = ["main"]
 
@@ -62,7 +66,7 @@ def bundle_check(bundle: str, **overrides: object) -> None:
     print(f"{bundle}: no faults")
 
 
-def data_sample(directory: str, seed: int = 0, modality: str = "nuclei") -> None:
+def data_sample(directory: str, seed: int = 0, modality: Modality = "nuclei") -> None:
     """Write the sample data set: generated images with exact labels, split into training, validation and test.
 
     Args:

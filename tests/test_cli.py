@@ -66,6 +66,42 @@ def test_split_keeps_groups_together(
     assert "training" in capsys.readouterr().out
 
 
+def test_split_replaces_no_list_unless_it_is_told_to(
+    dataset: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    (dataset / "datalist.json").write_text("mine")
+    assert cellseg(monkeypatch, "data", "split", str(dataset)) == 1
+    assert "already there" in capsys.readouterr().err
+    assert (dataset / "datalist.json").read_text() == "mine"
+    assert cellseg(monkeypatch, "data", "split", str(dataset), "--overwrite") == 0
+    assert "training" in json.loads((dataset / "datalist.json").read_text())
+
+
+def test_split_keeps_what_an_index_holds_out_and_says_so(
+    dataset: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    rows = [f"p{index % 2}_{index};{'test' if index < 2 else 'train'}" for index in range(6)]
+    (dataset / "index.csv").write_text("\n".join(["image_id;split", *rows]))
+    assert cellseg(monkeypatch, "data", "split", str(dataset)) == 0
+    sections = json.loads((dataset / "datalist.json").read_text())
+    assert [Path(item["image"]).stem for item in sections["test"]] == ["p0_0", "p1_1"]
+    assert "index.csv" in capsys.readouterr().out
+
+
+def test_split_warns_of_names_that_look_like_sequences(
+    dataset: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    assert cellseg(monkeypatch, "data", "split", str(dataset)) == 0
+    assert "ungrouped (warning)" in capsys.readouterr().out
+
+
+def test_check_takes_the_axes_that_files_do_not_state(dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for path in (dataset / "images").iterdir():
+        np.save(path, np.load(path)[..., None])
+    assert cellseg(monkeypatch, "data", "check", str(dataset)) == 1
+    assert cellseg(monkeypatch, "data", "check", str(dataset), "--axes", "YXC") == 0
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
