@@ -85,7 +85,7 @@ def data_check(directory: str, datalist: str | None = None, axes: str | None = N
     Args:
         directory: the folder with images/ and labels/.
         datalist: its splits, if not datalist.json in that folder.
-        axes: the axes of the image files, such as YXC, where the files do not state them.
+        axes: the axes of the image files, such as YXS (S: red, green, blue), where the files do not state them.
     """
     from cellseg_monai.data import check_dataset, format_faults
 

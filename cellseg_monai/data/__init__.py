@@ -3,7 +3,7 @@
 Layout of a data set: see `cellseg_monai.data.layout`. Datalists: see `cellseg_monai.data.datalist`.
 """
 
-from cellseg_monai.data.datalist import load_datalist, propose_datalist, record_split, write_datalist
+from cellseg_monai.data.datalist import load_datalist, propose_datalist, write_datalist
 from cellseg_monai.data.faults import Fault, format_faults
 from cellseg_monai.data.items import image_items, section_items
 from cellseg_monai.data.layout import list_images
@@ -27,7 +27,6 @@ __all__ = [
     "nuclei",
     "phase_cells",
     "propose_datalist",
-    "record_split",
     "sample_dataset",
     "section_items",
     "split_dataset",

@@ -37,7 +37,6 @@ __all__ = [
     "gather",
     "load_datalist",
     "propose_datalist",
-    "record_split",
     "write_datalist",
 ]
 
@@ -148,24 +147,6 @@ def propose_datalist(
             "to have a new split"
         )
     return indexed.sections, indexed.source, []
-
-
-def record_split(dataset_dir: str | Path, path: str | Path, datalist: str | Path | None = None, seed: int = 0) -> None:
-    """Write down the sections that `load_datalist` gives, so that a later run can use the very same.
-
-    A training keeps this file in its output folder: passed as `datalist`, it gives the same sections even
-    after images have come to the data set, which would move a split that is made anew.
-
-    Args:
-        dataset_dir: the data set.
-        path: the JSON file to write; one that is there is replaced, folders that are not are made.
-        datalist: as `load_datalist` takes it.
-        seed: as `load_datalist` takes it.
-
-    Raises:
-        DatasetError: as `load_datalist`.
-    """
-    write_datalist(path, load_datalist(dataset_dir, datalist, seed=seed))
 
 
 def write_datalist(path: str | Path, datalist: Datalist) -> None:

@@ -55,7 +55,7 @@ def check_dataset(dataset_dir: str | Path, datalist: str | Path | None = None, a
     Args:
         dataset_dir: the data set.
         datalist: a JSON file to check instead of what the data set has.
-        axes: the axes of the image files, such as "YXC", where they do not state them; see `io.read`.
+        axes: the axes of the image files, such as "YXS", where they do not state them; see `io.read`.
 
     Raises:
         DatasetError: there is no such folder.

@@ -40,7 +40,7 @@ class LoadMicroscopyd(Transform):
         image_key: the key of the image's path.
         label_key: the key of the label's path; None: labels are not read.
         allow_missing_label: whether items may come without a label.
-        axes: the axes of the image files, such as "YXC", where they do not state them; see `io.read`.
+        axes: the axes of the image files, such as "YXS", where they do not state them; see `io.read`.
 
     Raises:
         UnreadableImageError: from the call: a file that cannot be read, or a stack.

@@ -14,7 +14,7 @@ from PIL import Image
 
 from cellseg_monai.atomic import replacing
 from cellseg_monai.errors import DatasetError
-from cellseg_monai.io import write_labels
+from cellseg_monai.io import image_stem, write_labels
 from cellseg_monai.labels import Postprocessing, draw_outlines, label_objects, relabel_sequential
 from cellseg_monai.pixels import rescale, rescale_labels
 
@@ -82,7 +82,7 @@ class SaveLabelsd(MapTransform):
             if not parent.is_relative_to(root):
                 raise DatasetError(f"{image_path} is not below data_root_dir {root}; correct data_root_dir")
             folder = folder / parent.relative_to(root)
-        target = folder / f"{image_path.stem.removesuffix('.ome')}.tif"
+        target = folder / f"{image_stem(image_path)}.tif"
         source = f"{image_path} ({key})"
         first = self._written.setdefault(target, source)
         if target.resolve() == image_path.resolve():

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cellseg_monai.data import load_datalist, propose_datalist, record_split, split_dataset, write_datalist
+from cellseg_monai.data import load_datalist, propose_datalist, split_dataset, write_datalist
 from cellseg_monai.errors import DatasetError
 
 
@@ -228,7 +228,7 @@ def test_null_is_as_good_as_absent_and_notes_are_no_sections(make_dataset):
 
 @pytest.mark.parametrize("dataset_dir", ["set", "../here/set", "set/"], ids=["plain", "by way of ..", "with a slash"])
 @pytest.mark.parametrize("source", ["split", "index", "list", "another list"])
-def test_a_recorded_split_gives_the_same_sections_wherever_they_came_from(
+def test_a_written_split_gives_the_same_sections_wherever_they_came_from(
     make_dataset, tmp_path, monkeypatch, dataset_dir, source
 ):
     folder = make_dataset([f"i{number}" for number in range(10)], name="here/set")
@@ -242,15 +242,15 @@ def test_a_recorded_split_gives_the_same_sections_wherever_they_came_from(
         listed = write_json(tmp_path, test=[{"image": "here/set/images/i9.tif"}])
     monkeypatch.chdir(folder.parent)
     run = tmp_path / "runs" / "one" / "split.json"
-    record_split(dataset_dir, run, listed, seed=3)
+    write_datalist(run, load_datalist(dataset_dir, listed, seed=3))
     assert load_datalist(dataset_dir, run, seed=4) == load_datalist(dataset_dir, listed, seed=3)
     assert str(tmp_path) not in run.read_text()
 
 
-def test_a_recorded_split_stays_when_images_come_to_the_set(make_dataset, tmp_path):
+def test_a_written_split_stays_when_images_come_to_the_set(make_dataset, tmp_path):
     folder = make_dataset([f"i{number}" for number in range(12)])
     before = load_datalist(folder)
-    record_split(folder, tmp_path / "split.json")
+    write_datalist(tmp_path / "split.json", before)
     make_dataset([f"more{number}" for number in range(12)])
     assert load_datalist(folder) != before
     assert load_datalist(folder, tmp_path / "split.json") == before
