@@ -25,6 +25,8 @@ class Preprocessing:
         lower_percentile: becomes 0; see `normalise_percentiles`.
         upper_percentile: becomes 1.
         clip: limit values to [0, 1].
+        noise_floor: least range between 0 and 1, as a multiple of the image's noise, so that empty fields stay
+            dark; 0 for none.
         pixel_size_um: µm per pixel that the network was trained at, to which images are resampled;
             None: images are taken as they are.
 
@@ -36,15 +38,18 @@ class Preprocessing:
     lower_percentile: float = 0.1
     upper_percentile: float = 99.9
     clip: bool = True
+    noise_floor: float = 30.0
     pixel_size_um: float | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "channels", check_policy(self.channels))
-        for name in ("lower_percentile", "upper_percentile", "pixel_size_um"):
+        for name in ("lower_percentile", "upper_percentile", "noise_floor", "pixel_size_um"):
             value = getattr(self, name)
             if type(value) not in (int, float) and not (name == "pixel_size_um" and value is None):
                 raise ValueError(f"{name}={value!r} came, but a number was expected; correct it")
         check_percentiles(self.lower_percentile, self.upper_percentile)
+        if not 0 <= self.noise_floor < np.inf:
+            raise ValueError(f"noise_floor={self.noise_floor} came, but a number from 0 was expected; 0 for none")
         if not isinstance(self.clip, bool):
             raise ValueError(f"clip={self.clip!r} came, but true or false was expected; correct it")
         if self.pixel_size_um is not None and not 0 < self.pixel_size_um < np.inf:
@@ -102,7 +107,13 @@ def prepare(
            [1. , 1. ]], dtype=float32)
     """
     chosen = select_channels(pixels, settings.channels, channel_names=channel_names)
-    normalised = normalise_percentiles(chosen, settings.lower_percentile, settings.upper_percentile, clip=settings.clip)
+    normalised = normalise_percentiles(
+        chosen,
+        settings.lower_percentile,
+        settings.upper_percentile,
+        clip=settings.clip,
+        noise_floor=settings.noise_floor,
+    )
     if settings.pixel_size_um is None:
         return normalised
     if pixel_size_um is None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import random
-import tempfile
 import time
 from collections.abc import Mapping
 from os import PathLike
@@ -67,7 +67,9 @@ def move_earlier_run_aside(output_dir: str | PathLike[str]) -> None:
     earlier = [folder / name for name in (BEST, LAST, "metrics.csv", "evaluation") if (folder / name).exists()]
     if not earlier:
         return
-    aside = Path(tempfile.mkdtemp(prefix=time.strftime("earlier_%Y%m%d_%H%M%S_"), dir=folder))
+    names = (f"{time.strftime('earlier_%Y%m%d_%H%M%S')}_{number}" for number in itertools.count(1))
+    aside = next(folder / name for name in names if not (folder / name).exists())
+    aside.mkdir()
     for path in earlier:
         path.rename(aside / path.name)
     logger.info(f"an earlier run is moved to {aside}; `--resume True` would have continued it")

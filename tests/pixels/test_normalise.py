@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from cellseg_monai.pixels import normalise_percentiles
+from cellseg_monai.pixels import noise_level, normalise_percentiles
 
 DTYPES = ["?", "u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f2", "f4", "f8", ">u2", ">f4"]
 
@@ -107,3 +107,40 @@ def test_percentiles_out_of_order_are_refused(lower, upper):
 def test_complex_pixels_are_refused():
     with pytest.raises(ValueError, match="dtype complex64 came"):
         normalise_percentiles(np.zeros((1, 2, 2), np.complex64))
+
+
+def noisy(sd: float, contrast: float = 0.0, dtype: type = np.float64, shape: tuple[int, int] = (96, 80)) -> np.ndarray:
+    """A field at 500 with noise of a known standard deviation, and a bright square if there is contrast."""
+    field = np.random.default_rng(0).normal(500, sd, shape)
+    field[20:40, 20:40] += contrast
+    return np.round(field).astype(dtype) if np.issubdtype(dtype, np.integer) else field.astype(dtype)
+
+
+@pytest.mark.parametrize("contrast", [0, 400], ids=["empty", "with a cell"])
+@pytest.mark.parametrize("dtype", [np.float32, np.uint16, np.int64])
+def test_noise_is_measured_whatever_lies_in_the_image(dtype, contrast):
+    assert noise_level(noisy(12, contrast, dtype)) == pytest.approx(12, rel=0.1)
+
+
+def test_noise_of_a_large_image_is_measured_on_some_of_its_rows():
+    assert noise_level(noisy(12, shape=(2200, 1100))) == pytest.approx(12, rel=0.02)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (2, 9), (9, 2)])
+def test_too_small_to_tell_noise(shape):
+    assert noise_level(np.arange(np.prod(shape)).reshape(shape)) == 0
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.uint16, np.int64])
+def test_an_empty_field_stays_dark_with_a_noise_floor(dtype):
+    field = noisy(10, dtype=dtype)[np.newaxis]
+    assert normalise_percentiles(field).std() > 0.1
+    floored = normalise_percentiles(field, noise_floor=30)
+    assert floored.std() == pytest.approx(1 / 30, rel=0.15)
+    assert floored.max() < 0.4
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.uint16, np.int64])
+def test_an_image_with_contrast_is_not_changed_by_a_noise_floor(dtype):
+    image = noisy(5, contrast=900, dtype=dtype)[np.newaxis]
+    assert np.array_equal(normalise_percentiles(image), normalise_percentiles(image, noise_floor=30))
