@@ -47,8 +47,9 @@ def noise_level(channel: np.ndarray) -> float:
     if min(channel.shape) < 3:
         return 0.0
     rows = np.arange(1, channel.shape[0] - 1, max(1, channel.size // _NOISE_SAMPLE_PX))
-    above, here, below = (channel[rows + step].astype(np.float64) for step in (-1, 0, 1))
-    second = above - 2 * here + below
+    second: np.ndarray = channel[rows - 1].astype(np.float64)
+    second += channel[rows + 1]
+    second -= 2.0 * channel[rows]
     second = second[:, :-2] - 2 * second[:, 1:-1] + second[:, 2:]
     # 0.6745: the median of |x| of a standard normal; 6: the norm of the mask.
     return float(np.median(np.abs(second))) / (0.6745 * 6)
