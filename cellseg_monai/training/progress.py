@@ -30,6 +30,7 @@ class TrainingProgress:
         trainer.add_event_handler(Events.EPOCH_STARTED, self._open)
         trainer.add_event_handler(Events.ITERATION_COMPLETED, self._advance)
         trainer.add_event_handler(Events.COMPLETED, self._close)
+        trainer.add_event_handler(Events.TERMINATE, self._close)
         trainer.add_event_handler(Events.EXCEPTION_RAISED, self._fail)
         self._bar: tqdm | None = None
 

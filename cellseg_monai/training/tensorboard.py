@@ -74,6 +74,7 @@ class TensorBoardLog:
         trainer.add_event_handler(Events.ITERATION_COMPLETED, self._log_iteration)
         trainer.add_event_handler(Events.EPOCH_COMPLETED, self._log_epoch)
         trainer.add_event_handler(Events.COMPLETED, self._close)
+        trainer.add_event_handler(Events.TERMINATE, self._close)
         self.evaluator.add_event_handler(Events.STARTED, self._panels.clear)
         self.evaluator.add_event_handler(Events.ITERATION_COMPLETED, self._collect_panels)
 
