@@ -1,5 +1,20 @@
-"""Networks that MONAI lacks, and those of segmentation-models-pytorch as bundles name them."""
+"""Networks for images of any size: those that MONAI lacks, and those of other libraries as bundles name them."""
 
+from cellseg_monai.networks.attention_gate import attention_maps
+from cellseg_monai.networks.definition import build_network
 from cellseg_monai.networks.smp_model import smp_model
+from cellseg_monai.networks.swin_unet import swin_unet
+from cellseg_monai.networks.swin_unetr import swin_unetr
+from cellseg_monai.networks.unet import unet
+from cellseg_monai.networks.unet_plus_plus import set_pruning, unet_plus_plus
 
-__all__ = ["smp_model"]
+__all__ = [
+    "attention_maps",
+    "build_network",
+    "set_pruning",
+    "smp_model",
+    "swin_unet",
+    "swin_unetr",
+    "unet",
+    "unet_plus_plus",
+]

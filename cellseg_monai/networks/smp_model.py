@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import segmentation_models_pytorch as smp
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-from segmentation_models_pytorch.encoders import get_encoder
 
 from cellseg_monai.errors import BundleError
+from cellseg_monai.networks.definition import recorded
+from cellseg_monai.networks.encoder import drop_unused_stages, load_encoder_weights
+from cellseg_monai.networks.padding import Padded
 
 __all__ = ["smp_model"]
 
+# The fewest positions per side of the deepest features that an architecture works on: PSPNet pools them into 6×6
+# bins, which should not share positions; PAN halves them three times.
+_MINIMUM_POSITIONS = {"pspnet": 6, "pan": 8}
 
+
+@recorded
 def smp_model(
     architecture: str,
     *,
@@ -26,7 +29,7 @@ def smp_model(
     classes: int = 1,
     **options: Any,
 ) -> torch.nn.Module:
-    """A network of segmentation-models-pytorch (https://smp.readthedocs.io).
+    """A network of segmentation-models-pytorch (https://smp.readthedocs.io), for images of any size.
 
     Args:
         architecture: such as `"unet"`, `"unetplusplus"`, `"pspnet"`.
@@ -39,49 +42,28 @@ def smp_model(
 
     Raises:
         BundleError: the weights cannot be had or do not fit the encoder.
+
+    >>> network = smp_model("unet", encoder_name="resnet18", classes=2).eval()
+    >>> network(torch.zeros(1, 1, 33, 5)).shape
+    torch.Size([1, 2, 33, 5])
     """
-    named = encoder_weights is not None and not _is_path(encoder_weights)
     try:
         network = smp.create_model(
             architecture,
             encoder_name=encoder_name,
-            encoder_weights=encoder_weights if named else None,
+            encoder_weights=None,
             in_channels=in_channels,
             classes=classes,
             **options,
         )
-    except OSError as error:
-        # All that the hub's client raises without a network or without the file derives from OSError.
-        raise BundleError(
-            f"the {encoder_weights} weights of {encoder_name} could not be downloaded; connect to the internet, "
-            "give the path of a local file as encoder_weights, or null for a random start"
-        ) from error
     except KeyError as error:
         raise BundleError(str(error.args[0])) from error
-    if encoder_weights is not None and not named:
-        encoder = get_encoder(encoder_name, in_channels=3, depth=options.get("encoder_depth", 5))
-        _load_file_into(encoder, encoder_weights, encoder_name)
-        encoder.set_in_channels(in_channels, pretrained=True)
-        network.encoder.load_state_dict(encoder.state_dict())
-    return network
-
-
-def _is_path(weights: str) -> bool:
-    return Path(weights).suffix != "" or "/" in weights or "\\" in weights
-
-
-def _load_file_into(encoder: torch.nn.Module, weights: str, encoder_name: str) -> None:
-    path = Path(weights)
-    if not path.is_file():
-        raise BundleError(f"no encoder weights at {path}; correct the path, or give null for a random start")
-    try:
-        if path.suffix == ".safetensors":
-            state = load_file(path)
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-        encoder.load_state_dict(state)
-    except (RuntimeError, KeyError, TypeError, AttributeError, OSError, UnpicklingError, SafetensorError) as error:
-        raise BundleError(
-            f"{path} does not hold the state dict of a {encoder_name} encoder for 3-channel images: {error}; "
-            "give such a file, or null for a random start"
-        ) from error
+    depth = len(network.encoder.out_channels) - 1
+    if depth < 5:
+        drop_unused_stages(network.encoder, in_channels=in_channels)
+    load_encoder_weights(
+        network.encoder, encoder_weights, encoder_name=encoder_name, in_channels=in_channels, depth=depth
+    )
+    stride = network.encoder.output_stride
+    minimum = stride * _MINIMUM_POSITIONS.get(architecture.lower(), 1)
+    return Padded(network, multiple=stride, minimum=minimum, in_channels=in_channels)

@@ -18,8 +18,52 @@ def test_encoder_weights_out_of_a_file(tmp_path: Path) -> None:
     torch.save(encoder.state_dict(), tmp_path / "encoder.pt")
     network = smp_model("unet", encoder_name="resnet18", encoder_weights=str(tmp_path / "encoder.pt"), in_channels=1)
     # SMP sums the three input channels of the first layer into one; all other layers are taken as they are.
-    torch.testing.assert_close(network.encoder.conv1.weight, encoder.conv1.weight.sum(1, keepdim=True))
-    torch.testing.assert_close(network.encoder.layer4[1].conv2.weight, encoder.layer4[1].conv2.weight)
+    torch.testing.assert_close(network.network.encoder.conv1.weight, encoder.conv1.weight.sum(1, keepdim=True))
+    torch.testing.assert_close(network.network.encoder.layer4[1].conv2.weight, encoder.layer4[1].conv2.weight)
+
+
+def test_encoder_weights_of_timm_out_of_a_file(tmp_path: Path) -> None:
+    encoder = get_encoder("tu-resnet18", in_channels=3)
+    torch.save(encoder.state_dict(), tmp_path / "encoder.pt")
+    network = smp_model("unet", encoder_name="tu-resnet18", encoder_weights=str(tmp_path / "encoder.pt"))
+    first, expected = network.network.encoder.model.conv1.weight, encoder.model.conv1.weight
+    torch.testing.assert_close(first, expected.sum(1, keepdim=True))
+
+
+def test_it_fits_the_size_the_network_asks_for() -> None:
+    network = smp_model("unet", encoder_name="resnet18").eval()
+    image = torch.rand(1, 1, 64, 32)
+    with torch.no_grad():
+        assert torch.equal(network(image), network.network(image))
+
+
+@pytest.mark.parametrize(
+    ("architecture", "options", "smallest", "next_larger"),
+    [
+        ("unet", {}, 32, 64),
+        ("unet", {"encoder_depth": 3, "decoder_channels": (32, 16, 8)}, 8, 16),
+        ("pspnet", {}, 48, 56),
+        ("pspnet", {"encoder_depth": 4, "upsampling": 16}, 96, 112),
+        ("pan", {}, 128, 144),
+    ],
+)
+def test_pads_to_the_stride_of_the_encoder(architecture: str, options: dict, smallest: int, next_larger: int) -> None:
+    network = smp_model(architecture, encoder_name="resnet18", **options).eval()
+    assert network.padded_size(1, smallest + 1) == (smallest, next_larger)
+    with torch.no_grad():
+        assert network(torch.rand(1, 1, 1, smallest + 1)).shape == (1, 1, 1, smallest + 1)
+
+
+def test_stages_that_are_not_run_are_not_kept(tmp_path: Path) -> None:
+    encoder = get_encoder("resnet18", in_channels=3)
+    torch.save(encoder.state_dict(), tmp_path / "encoder.pt")
+    network = smp_model("pspnet", encoder_name="resnet18", encoder_weights=str(tmp_path / "encoder.pt"))
+    kept = network.network.encoder
+    assert {key.split(".")[0] for key in kept.state_dict()} == {"conv1", "bn1", "layer1", "layer2"}
+    torch.testing.assert_close(kept.layer2[1].conv2.weight, encoder.layer2[1].conv2.weight)
+    assert kept.training
+    assert kept.bn1.num_batches_tracked == 0
+    assert all(parameter.grad is None for parameter in network.parameters())
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

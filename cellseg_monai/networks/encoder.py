@@ -1,0 +1,114 @@
+"""Encoders of segmentation-models-pytorch: weights from the hub or a file, and no stage that is never run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from segmentation_models_pytorch.encoders import get_encoder
+
+# Private, but the only way to fit the weights of timm's encoders: the public method is missing there.
+from segmentation_models_pytorch.encoders._utils import patch_first_conv
+from torch import nn
+
+from cellseg_monai.errors import BundleError
+
+__all__ = ["drop_unused_stages", "load_encoder_weights"]
+
+
+def load_encoder_weights(
+    encoder: nn.Module, weights: str | None, *, encoder_name: str, in_channels: int, depth: int
+) -> None:
+    """Fill an encoder with pretrained weights.
+
+    Args:
+        encoder: built for `in_channels`, perhaps without stages that it does not run.
+        weights: None leaves the encoder as it is; a name that SMP knows, such as `"imagenet"`, is downloaded once;
+            a path is that of a state dict (`.safetensors` or a torch file) for 3-channel images.
+        encoder_name: such as `"resnet34"`.
+        in_channels: channels of the image; 3-channel weights are fitted to other numbers as SMP does it.
+        depth: stages of the encoder.
+
+    Raises:
+        BundleError: the weights cannot be had or do not fit the encoder.
+    """
+    if weights is None:
+        return
+    if _is_path(weights):
+        pretrained = get_encoder(encoder_name, in_channels=3, depth=depth)
+        _load_file_into(pretrained, weights, encoder_name)
+        if in_channels != 3:
+            patch_first_conv(pretrained, new_in_channels=in_channels, pretrained=True)
+    else:
+        pretrained = _download(encoder_name, weights, in_channels, depth)
+    state = pretrained.state_dict()
+    encoder.load_state_dict({key: state[key] for key in encoder.state_dict()})
+
+
+def drop_unused_stages(encoder: nn.Module, *, in_channels: int) -> None:
+    """Empty the parts of an encoder that no feature depends on.
+
+    SMP builds all five stages of most encoders and runs the first `depth`. Those beyond would be stored in every
+    checkpoint (20 of the 21 million parameters of a ResNet34 of depth 3), be counted as the network's, and stop
+    DistributedDataParallel, which waits for the gradient of each parameter.
+
+    Args:
+        encoder: takes B×C×Y×X, gives a list of features; changed in place.
+        in_channels: C.
+    """
+    training = encoder.training
+    # In evaluation mode, that the running statistics of normalisation stay as they are.
+    with torch.enable_grad():
+        features = encoder.eval()(torch.zeros(1, in_channels, 64, 64))
+        sum(feature.sum() for feature in features).backward()
+    _empty_without_gradient(encoder)
+    encoder.zero_grad(set_to_none=True)
+    encoder.train(training)
+
+
+def _empty_without_gradient(module: nn.Module) -> None:
+    for name, child in list(module.named_children()):
+        parameters = list(child.parameters())
+        if parameters and all(parameter.grad is None for parameter in parameters):
+            # Not deleted: TorchScript also compiles the branches that would run it.
+            setattr(module, name, nn.Identity())
+        else:
+            _empty_without_gradient(child)
+
+
+def _is_path(weights: str) -> bool:
+    return Path(weights).suffix != "" or "/" in weights or "\\" in weights
+
+
+def _download(encoder_name: str, weights: str, in_channels: int, depth: int) -> Any:
+    try:
+        return get_encoder(encoder_name, in_channels=in_channels, depth=depth, weights=weights)
+    except OSError as error:
+        # All that the hub's client raises without a network or without the file derives from OSError.
+        raise BundleError(
+            f"the {weights} weights of {encoder_name} could not be downloaded; connect to the internet, "
+            "give the path of a local file as encoder_weights, or null for a random start"
+        ) from error
+    except KeyError as error:
+        raise BundleError(str(error.args[0])) from error
+
+
+def _load_file_into(encoder: nn.Module, weights: str, encoder_name: str) -> None:
+    path = Path(weights)
+    if not path.is_file():
+        raise BundleError(f"no encoder weights at {path}; correct the path, or give null for a random start")
+    try:
+        if path.suffix == ".safetensors":
+            state = load_file(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+        encoder.load_state_dict(state)
+    except (RuntimeError, KeyError, TypeError, AttributeError, OSError, UnpicklingError, SafetensorError) as error:
+        raise BundleError(
+            f"{path} does not hold the state dict of a {encoder_name} encoder for 3-channel images: {error}; "
+            "give such a file, or null for a random start"
+        ) from error

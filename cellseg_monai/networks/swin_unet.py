@@ -1,0 +1,198 @@
+"""Swin-Unet: a U-Net of Swin transformer blocks alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from monai.networks.nets.swin_unetr import BasicLayer, PatchMergingV2
+from torch import nn
+
+from cellseg_monai.errors import BundleError
+from cellseg_monai.networks.definition import recorded
+from cellseg_monai.networks.padding import Padded
+
+__all__ = ["swin_unet"]
+
+_PATCH = 4
+
+
+@recorded
+def swin_unet(
+    *,
+    in_channels: int = 1,
+    classes: int = 1,
+    embed_dim: int = 96,
+    depths: Sequence[int] = (2, 2, 2, 2),
+    decoder_depths: Sequence[int] = (2, 2, 2),
+    num_heads: Sequence[int] = (3, 6, 12, 24),
+    window_size: int = 7,
+    mlp_ratio: float = 4.0,
+    drop_path_rate: float = 0.1,
+) -> nn.Module:
+    """Swin-Unet for images of any size.
+
+    Cao et al., "Swin-Unet: Unet-like pure transformer for medical image segmentation", 2022
+    (doi:10.1007/978-3-031-25066-8_9). Patches of 4×4 pixels are embedded, merged by twos stage by stage, and expanded
+    again; each decoder stage joins the encoder stage of its resolution.
+
+    Args:
+        in_channels: channels of the image.
+        classes: channels of the output, logits B×classes×Y×X.
+        embed_dim: channels of the first stage; each further stage doubles them.
+        depths: transformer blocks of the encoder's stages, the last being the bottleneck.
+        decoder_depths: of the decoder's stages, the deepest first: one stage fewer.
+        num_heads: attention heads of the stages; each divides the channels of its stage. The decoder has the same.
+        window_size: side of the attention windows, in positions.
+        mlp_ratio: width of the blocks' hidden layer, as a multiple of their channels.
+        drop_path_rate: share of the examples for which the deepest block is skipped in training, 0 to 1; it grows
+            from 0 at the first block, and falls again in the decoder.
+
+    Raises:
+        BundleError: the numbers of stages or heads do not fit each other.
+
+    >>> network = swin_unet(embed_dim=8, depths=(1, 1), decoder_depths=(1,), num_heads=(1, 2)).eval()
+    >>> network(torch.zeros(1, 1, 9, 5)).shape
+    torch.Size([1, 1, 9, 5])
+    """
+    if not len(depths) == len(num_heads) == len(decoder_depths) + 1:
+        raise BundleError(
+            f"depths, num_heads and decoder_depths have {len(depths)}, {len(num_heads)} and {len(decoder_depths)} "
+            "stages; give as many heads as depths, and one decoder stage fewer"
+        )
+    if any(embed_dim * 2**stage % heads for stage, heads in enumerate(num_heads)):
+        raise BundleError(
+            f"num_heads is {list(num_heads)}, embed_dim {embed_dim}: the heads of each stage must divide its "
+            "channels, which double from stage to stage; change one of them"
+        )
+    stages = _Stages(num_heads, embed_dim, window_size, mlp_ratio)
+    rates = _split(torch.linspace(0, drop_path_rate, sum(depths)).tolist(), depths)
+    network = _SwinUnet(in_channels, classes, stages, rates, _decoder_rates(rates, decoder_depths))
+    return Padded(network, multiple=_PATCH * 2 ** (len(depths) - 1), in_channels=in_channels)
+
+
+def _split(rates: list[float], depths: Sequence[int]) -> list[list[float]]:
+    starts = [sum(depths[:stage]) for stage in range(len(depths))]
+    return [rates[start : start + depth] for start, depth in zip(starts, depths, strict=True)]
+
+
+def _decoder_rates(rates: list[list[float]], decoder_depths: Sequence[int]) -> list[list[float]]:
+    """Those of the encoder stage of the same resolution, continued with its highest where the decoder is deeper."""
+    return [
+        (encoder + [encoder[-1]] * depth)[:depth]
+        for encoder, depth in zip(reversed(rates[:-1]), decoder_depths, strict=True)
+    ]
+
+
+class _Stages:
+    """What the stages of one network have in common."""
+
+    def __init__(self, num_heads: Sequence[int], embed_dim: int, window_size: int, mlp_ratio: float) -> None:
+        self.num_heads, self.embed_dim = num_heads, embed_dim
+        self.window_size, self.mlp_ratio = window_size, mlp_ratio
+
+    def channels(self, stage: int) -> int:
+        return self.embed_dim * 2**stage
+
+    def blocks(self, stage: int, drop_path: list[float]) -> nn.Module:
+        """Transformer blocks with plain and shifted windows by turns, B×C×Y×X to the same."""
+        return BasicLayer(
+            dim=self.channels(stage),
+            depth=len(drop_path),
+            num_heads=self.num_heads[stage],
+            window_size=(self.window_size, self.window_size),
+            drop_path=drop_path,
+            mlp_ratio=self.mlp_ratio,
+            qkv_bias=True,
+        )
+
+
+class _ChannelNorm(nn.LayerNorm):
+    """Layer normalisation over C of B×C×Y×X."""
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        return super().forward(features.movedim(1, -1)).movedim(-1, 1)
+
+
+class _Merge(nn.Module):
+    """B×C×Y×X to B×2C×Y/2×X/2."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.merge = PatchMergingV2(channels, spatial_dims=2)
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        return self.merge(features.movedim(1, -1)).movedim(-1, 1)
+
+
+class _Expand(nn.Module):
+    """B×C×Y×X to B×out×fY×fX: one linear layer per position, whose result is laid out over f×f positions."""
+
+    def __init__(self, channels: int, out_channels: int, factor: int) -> None:
+        super().__init__()
+        self.factor = factor
+        self.linear = nn.Conv2d(channels, out_channels * factor**2, 1, bias=False)
+        self.norm = _ChannelNorm(out_channels)
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        return self.norm(F.pixel_shuffle(self.linear(features), self.factor))
+
+
+class _Rise(nn.Module):
+    """One stage of the decoder: the expanded features of the stage below, and those of the encoder."""
+
+    def __init__(self, stages: _Stages, stage: int, drop_path: list[float]) -> None:
+        super().__init__()
+        channels = stages.channels(stage)
+        self.expand = _Expand(2 * channels, channels, 2)
+        self.join = nn.Conv2d(2 * channels, channels, 1)
+        self.blocks = stages.blocks(stage, drop_path)
+
+    def forward(self, features: torch.Tensor, skip: torch.Tensor) -> torch.Tensor:
+        return self.blocks(self.join(torch.cat([self.expand(features), skip], 1)))
+
+
+class _SwinUnet(nn.Module):
+    """The network; Y and X are multiples of 4·2^(stages - 1)."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        classes: int,
+        stages: _Stages,
+        rates: list[list[float]],
+        decoder_rates: list[list[float]],
+    ) -> None:
+        super().__init__()
+        embed_dim, last = stages.embed_dim, len(rates) - 1
+        self.embed = nn.Sequential(nn.Conv2d(in_channels, embed_dim, _PATCH, stride=_PATCH), _ChannelNorm(embed_dim))
+        self.encoder = nn.ModuleList(stages.blocks(stage, rate) for stage, rate in enumerate(rates))
+        self.merges = nn.ModuleList(_Merge(stages.channels(stage)) for stage in range(last))
+        self.norm = _ChannelNorm(stages.channels(last))
+        self.decoder = nn.ModuleList(_Rise(stages, last - 1 - index, rate) for index, rate in enumerate(decoder_rates))
+        self.decoder_norm = _ChannelNorm(embed_dim)
+        self.expand = _Expand(embed_dim, embed_dim, _PATCH)
+        self.head = nn.Conv2d(embed_dim, classes, 1, bias=False)
+        self.apply(_initialise)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """Logits B×classes×Y×X."""
+        features = self.embed(image)
+        skips = []
+        for blocks, merge in zip(self.encoder, self.merges, strict=False):
+            features = blocks(features)
+            skips.append(features)
+            features = merge(features)
+        features = self.norm(self.encoder[-1](features))
+        for rise in self.decoder:
+            features = rise(features, skips.pop())
+        return self.head(self.expand(self.decoder_norm(features)))
+
+
+def _initialise(module: nn.Module) -> None:
+    """The start of vision transformers: narrow normal weights, no biases."""
+    if isinstance(module, nn.Linear) or (isinstance(module, nn.Conv2d) and module.kernel_size == (1, 1)):
+        nn.init.trunc_normal_(module.weight, std=0.02)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)

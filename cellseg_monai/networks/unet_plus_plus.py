@@ -1,0 +1,191 @@
+"""U-Net++: nested U-Nets that share an encoder, supervised at four depths and pruned to any of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from segmentation_models_pytorch.encoders import get_encoder
+from torch import nn
+
+from cellseg_monai.errors import BundleError
+from cellseg_monai.networks.definition import recorded
+from cellseg_monai.networks.encoder import load_encoder_weights
+from cellseg_monai.networks.padding import Padded
+
+__all__ = ["set_pruning", "unet_plus_plus"]
+
+_LEVELS = 4
+
+
+@recorded
+def unet_plus_plus(
+    *,
+    encoder_name: str = "resnet34",
+    encoder_weights: str | None = None,
+    in_channels: int = 1,
+    classes: int = 1,
+    decoder_channels: Sequence[int] = (256, 128, 64, 32, 16),
+    norm: bool = True,
+    prune: int = _LEVELS,
+) -> nn.Module:
+    """U-Net++ with deep supervision and pruning, for images of any size.
+
+    Zhou et al., "UNet++: redesigning skip connections to exploit multiscale features in image segmentation", 2020
+    (doi:10.1109/TMI.2019.2959609), on an encoder of segmentation-models-pytorch.
+
+    In training mode the network answers with a list of logits, the deepest level first, as MONAI's
+    DeepSupervisionLoss takes them; in evaluation mode with the logits of one level, and without computing what only
+    deeper levels need.
+
+    Args:
+        encoder_name: such as `"resnet34"`.
+        encoder_weights: None for a random start; a name that SMP knows, such as `"imagenet"`, which is downloaded
+            once; or the path of a state dict of the encoder (`.safetensors` or a torch file) for 3-channel images.
+        in_channels: channels of the image; 3-channel weights are fitted to other numbers as SMP does it.
+        classes: channels of the output, logits B×classes×Y×X.
+        decoder_channels: of the nodes at 1/16, 1/8, 1/4 and 1/2 of the image's resolution, and of the heads at its
+            own, as in SMP.
+        norm: batch normalisation after each convolution of the decoder.
+        prune: level that answers in evaluation mode, 1 (fastest) to 4; `set_pruning` changes it.
+
+    Raises:
+        BundleError: the weights cannot be had, the encoder cannot be stopped early, or a number does not fit.
+
+    >>> network = unet_plus_plus(encoder_name="resnet18")
+    >>> [tuple(logits.shape) for logits in network(torch.zeros(2, 1, 33, 40))]
+    [(2, 1, 33, 40), (2, 1, 33, 40), (2, 1, 33, 40), (2, 1, 33, 40)]
+    >>> network.eval()(torch.zeros(2, 1, 33, 40)).shape
+    torch.Size([2, 1, 33, 40])
+    """
+    if len(decoder_channels) != _LEVELS + 1:
+        raise BundleError(
+            f"decoder_channels is {list(decoder_channels)}; give {_LEVELS + 1} numbers, the deepest first"
+        )
+    try:
+        encoder = get_encoder(encoder_name, in_channels=in_channels, depth=_LEVELS + 1)
+    except KeyError as error:
+        raise BundleError(str(error.args[0])) from error
+    _check_encoder(encoder, encoder_name, in_channels)
+    load_encoder_weights(
+        encoder, encoder_weights, encoder_name=encoder_name, in_channels=in_channels, depth=_LEVELS + 1
+    )
+    network = _UNetPlusPlus(encoder, classes, decoder_channels, norm=norm)
+    network.prune = _checked_level(prune)
+    return Padded(network, multiple=2 ** (_LEVELS + 1), in_channels=in_channels)
+
+
+def set_pruning(network: nn.Module, level: int | None) -> nn.Module:
+    """Let a U-Net++ answer, in evaluation mode, with the logits of another level.
+
+    Args:
+        network: of `unet_plus_plus`, perhaps inside other modules.
+        level: 1 (fastest) to 4; None leaves any network as it is.
+
+    Returns:
+        The network that was given.
+
+    Raises:
+        BundleError: the network is no U-Net++ with supervised levels, or has no such level.
+
+    >>> set_pruning(unet_plus_plus(encoder_name="resnet18"), 2).definition["prune"]
+    2
+    """
+    if level is None:
+        return network
+    _checked_level(level)
+    padded = [
+        module
+        for module in network.modules()
+        if isinstance(module, Padded) and isinstance(module.network, _UNetPlusPlus)
+    ]
+    if not padded:
+        raise BundleError(f"{type(network).__name__} holds no U-Net++, thus no level to prune to; use unet_plus_plus")
+    for module in padded:
+        module.network.prune = level
+        module.definition["prune"] = level
+    return network
+
+
+def _checked_level(level: int) -> int:
+    if level not in range(1, _LEVELS + 1):
+        raise BundleError(f"a U-Net++ was to be pruned to level {level!r}; give 1 to {_LEVELS}")
+    return level
+
+
+def _check_encoder(encoder: nn.Module, encoder_name: str, in_channels: int) -> None:
+    """Refuse an encoder that does not halve its image at each stage, or whose first stages do not run alone."""
+    image = torch.zeros(1, in_channels, 64, 64)
+    channels = encoder.out_channels
+    training = encoder.training
+    for depth in (2, _LEVELS + 1):
+        with torch.no_grad():
+            features = _features(encoder.eval(), image, depth)
+        expected = [(1, channels[stage], 64 >> stage, 64 >> stage) for stage in range(1, depth + 1)]
+        if 0 in channels or [tuple(feature.shape) for feature in features] != expected:
+            raise BundleError(
+                f"the encoder {encoder_name} does not give features at 1/2, 1/4, ... 1/{2**depth} of the image's "
+                f"resolution when asked for {depth} stages, which pruning needs; take another, such as resnet34"
+            )
+    encoder.train(training)
+
+
+def _features(encoder: nn.Module, image: torch.Tensor, stages: int) -> list[torch.Tensor]:
+    """The features of the first `stages` stages, at 1/2, 1/4, ... of the image's resolution; no other stage is run."""
+    # SMP names `_depth` as what each encoder must have: forward stops there.
+    encoder._depth = stages
+    return encoder(image)[1:]
+
+
+class _UNetPlusPlus(nn.Module):
+    """The network; Y and X are multiples of 32.
+
+    In the paper's words: `nodes["x_i_j"]` is X^{i,j}, row i (its resolution halves from row to row), column j (0 being
+    the encoder); level L is the U-Net++ of the nodes with i + j ≤ L, answering from X^{0,L}.
+    """
+
+    def __init__(self, encoder: nn.Module, classes: int, decoder_channels: Sequence[int], *, norm: bool) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.prune = _LEVELS
+        encoded = list(encoder.out_channels[1:])
+        *rows, last = decoder_channels
+        rows.reverse()
+        self.nodes = nn.ModuleDict()
+        for column in range(1, _LEVELS + 1):
+            for row in range(_LEVELS + 1 - column):
+                before = encoded[row] + (column - 1) * rows[row]
+                below = encoded[row + 1] if column == 1 else rows[row + 1]
+                self.nodes[f"x_{row}_{column}"] = _convolutions(before + below, rows[row], norm=norm)
+        # Row 0 is at half of the image's resolution, as the encoders are: the heads bring it to the image's own.
+        self.heads = nn.ModuleList(
+            nn.Sequential(
+                nn.Upsample(scale_factor=2, mode="nearest"),
+                _convolutions(rows[0], last, norm=norm),
+                nn.Conv2d(last, classes, 1),
+            )
+            for _ in range(_LEVELS)
+        )
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor | list[torch.Tensor]:
+        """Logits B×classes×Y×X: those of all levels, the deepest first, in training mode, else those of `prune`."""
+        level = _LEVELS if self.training else self.prune
+        rows = [[features] for features in _features(self.encoder, image, level + 1)]
+        for column in range(1, level + 1):
+            for row in range(level + 1 - column):
+                below = F.interpolate(rows[row + 1][column - 1], scale_factor=2.0, mode="nearest")
+                rows[row].append(self.nodes[f"x_{row}_{column}"](torch.cat([*rows[row], below], 1)))
+        if self.training:
+            return [self.heads[each - 1](rows[0][each]) for each in range(_LEVELS, 0, -1)]
+        return self.heads[level - 1](rows[0][level])
+
+
+def _convolutions(in_channels: int, out_channels: int, *, norm: bool) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for given in (in_channels, out_channels):
+        # Normalisation takes the bias out again.
+        convolution = nn.Conv2d(given, out_channels, 3, padding=1, bias=not norm)
+        nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
+        layers += [convolution, *([nn.BatchNorm2d(out_channels)] if norm else []), nn.ReLU(inplace=True)]
+    return nn.Sequential(*layers)

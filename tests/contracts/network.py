@@ -1,0 +1,84 @@
+"""What every network must do. A network joins with a subclass that builds a small one:
+
+class TestUnet(NetworkContract):
+    def build(self, **channels: int) -> nn.Module:
+        return unet(channels=(4, 8), **channels)
+"""
+
+import json
+from collections.abc import Callable
+from typing import ClassVar
+
+import pytest
+import torch
+from torch import nn
+
+from cellseg_monai.networks import build_network
+
+
+class NetworkContract:
+    # Whether TorchScript compiles the network, too; tracing must always work.
+    scripts: ClassVar[bool] = False
+
+    def build(self, **channels: int) -> nn.Module:
+        """A small network; `channels` are in_channels and classes."""
+        raise NotImplementedError
+
+    def seeded(self, in_channels: int = 1, classes: int = 1) -> nn.Module:
+        torch.manual_seed(0)
+        return self.build(in_channels=in_channels, classes=classes)
+
+    @pytest.mark.parametrize(
+        ("batch", "in_channels", "classes", "size"),
+        [(1, 3, 2, (1, 1)), (1, 1, 1, (31, 977)), (2, 1, 2, (65, 63))],
+        ids=["one pixel", "a strip", "odd sides"],
+    )
+    def test_answers_at_the_size_of(self, batch: int, in_channels: int, classes: int, size: tuple[int, int]) -> None:
+        network = self.seeded(in_channels, classes).eval()
+        with torch.no_grad():
+            logits = network(torch.rand(batch, in_channels, *size))
+        assert logits.shape == (batch, classes, *size)
+        assert logits.isfinite().all()
+
+    @pytest.mark.parametrize(
+        ("shape", "told"),
+        [
+            ((1, 64, 64), "an image of 1×64×64, expected four axes, batch×channels×Y×X"),
+            ((1, 2, 64, 64), "an image of 1×2×64×64, thus 2 channels, and was built for 1; select the channels"),
+            ((1, 1, 64, 0), "an image of 1×1×64×0, without a pixel"),
+        ],
+        ids=["no batch", "another number of channels", "no pixel"],
+    )
+    def test_refuses_an_image_with(self, shape: tuple[int, ...], told: str) -> None:
+        with pytest.raises(ValueError, match=told):
+            self.seeded()(torch.zeros(shape))
+
+    def test_gradients_reach_every_parameter(self) -> None:
+        network = self.seeded().train()
+        answer = network(torch.rand(2, 1, 64, 64))
+        # Squared: the sum of what batch normalisation gives is constant.
+        sum((logits**2).sum() for logits in (answer if isinstance(answer, list) else [answer])).backward()
+        without = [name for name, parameter in network.named_parameters() if parameter.grad is None]
+        assert without == []
+        # Biases may stay without effect, where normalisation follows.
+        still = [name for name, each in network.named_parameters() if each.ndim > 1 and not each.grad.any()]
+        assert still == []
+
+    def test_is_built_again_from_its_definition(self) -> None:
+        network = self.seeded(in_channels=3, classes=2)
+        again = build_network(json.loads(json.dumps(network.definition)))
+        assert again.definition == network.definition
+        shapes, expected = ({key: value.shape for key, value in each.state_dict().items()} for each in (again, network))
+        assert shapes == expected
+        again.load_state_dict(network.state_dict())
+        image = torch.rand(1, 3, 64, 64)
+        with torch.no_grad():
+            torch.testing.assert_close(again.eval()(image), network.eval()(image))
+
+    def test_traced_it_gives_the_same_output(self, record: Callable[..., str]) -> None:
+        assert record(definition=self.seeded().definition, side=64, script=False) == ""
+
+    def test_scripted_it_gives_the_same_output(self, record: Callable[..., str]) -> None:
+        if not self.scripts:
+            pytest.skip("TorchScript does not compile this network")
+        assert record(definition=self.seeded().definition, side=64, script=True) == ""
