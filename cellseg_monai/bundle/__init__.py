@@ -3,7 +3,7 @@
 from cellseg_monai.bundle.build import build_bundle, drifted_files, find_bundles
 from cellseg_monai.bundle.check import bundle_faults, metadata_faults
 from cellseg_monai.bundle.command_line import check_command_line, check_overrides
-from cellseg_monai.bundle.find import find_bundle_root, find_checkpoint
+from cellseg_monai.bundle.find import find_bundle_root, find_checkpoint, find_postprocess
 
 __all__ = [
     "build_bundle",
@@ -14,5 +14,6 @@ __all__ = [
     "find_bundle_root",
     "find_bundles",
     "find_checkpoint",
+    "find_postprocess",
     "metadata_faults",
 ]

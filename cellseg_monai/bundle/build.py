@@ -2,9 +2,12 @@
 
 MONAI's consumers take one file, and a reader should find the whole workflow in it; ten hand-kept copies would
 drift. So what bundles share is written once in `bundles/recipes`, what differs in `bundle.json`, and this writes
-the rest. A config is `common.json`, then its own recipe file, then the parts of `bundle.json`, merged as MONAI
-merges a list of config files: a plain key replaces, `+key` extends, `a#b` reaches inside. A value `"%file.json"`
-stands for what that file in `bundles/recipes` holds.
+the rest. A config is made of some files of the recipe, each followed by the part of `bundle.json` that bears its name,
+merged as MONAI merges a list of config files: a plain key replaces, `+key` extends, `a#b` reaches inside. A value
+`"%file.json"` stands for what that file in `bundles/recipes` holds.
+
+A variant is an overlay of differences on `train.json`, written to `configs/variants/`: those of the recipe, and those
+of `bundle.json`, which there may also replace one of the recipe, or take it away with `null` where it means nothing.
 """
 
 from __future__ import annotations
@@ -22,16 +25,17 @@ from monai.bundle.utils import merge_kv
 from cellseg_monai._version import __version__
 from cellseg_monai.errors import BundleError
 
-__all__ = ["build_bundle", "drifted_files", "find_bundles"]
+__all__ = ["build_bundle", "drifted_files", "find_bundles", "merge_configs"]
 
 Config = dict[str, Any]
 
-# Each config and the recipe files that it is merged from, in order.
+# Each config, and the files of the recipe that it is merged from, in order.
 _WORKFLOWS = {
     "train": ("common", "train"),
     "multi_gpu_train": ("common", "train", "multi_gpu_train"),
-    "evaluate": ("common", "evaluate"),
-    "inference": ("common", "inference"),
+    "calibrate": ("common", "trained", "calibrate"),
+    "evaluate": ("common", "trained", "evaluate"),
+    "inference": ("common", "trained", "inference"),
 }
 _SETTINGS = ("preprocess", "postprocess")
 _VERSIONED = ("monai", "torch", "numpy")
@@ -69,26 +73,24 @@ def build_bundle(bundle: str | Path) -> dict[str, str]:
     recipe = bundle.parent / "recipes" / str(own.get("recipe"))
     if not recipe.is_dir():
         raise BundleError(f"{bundle}/bundle.json asks for the recipe {own.get('recipe')!r}, but there is no {recipe}")
-    parts = {*_WORKFLOWS, *_SETTINGS, "metadata"}
-    unknown = own.keys() - parts - {"name", "recipe", "common"}
+    sources = dict.fromkeys(source for names in _WORKFLOWS.values() for source in names)
+    parts = {*sources, *_SETTINGS, "metadata", "variants"}
+    unknown = own.keys() - parts - {"name", "recipe"}
     if unknown:
         raise BundleError(
-            f"{bundle}/bundle.json has {sorted(unknown)}; known are name, recipe, common, {', '.join(sorted(parts))}"
+            f"{bundle}/bundle.json has {sorted(unknown)}; known are name, recipe, {', '.join(sorted(parts))}"
         )
-    shared = {
-        source: _with_shared_parts(_read(recipe / f"{source}.json"), recipe.parent)
-        for source in dict.fromkeys(source for sources in _WORKFLOWS.values() for source in sources)
-    }
+    shared = {source: _with_shared_parts(_read(recipe / f"{source}.json"), recipe.parent) for source in sources}
     files = {}
-    for name, sources in _WORKFLOWS.items():
-        overrides = [{"name": bundle.name}, own.get("common", {}), own.get(name, {})]
-        if name == "multi_gpu_train":
-            overrides.insert(2, own.get("train", {}))
-        files[name] = _merge(*(shared[source] for source in sources), *overrides)
+    for name, names in _WORKFLOWS.items():
+        layers = [layer for source in names for layer in (shared[source], own.get(source, {}))]
+        files[name] = merge_configs(*layers, {"name": bundle.name})
+    for name, overlay in _variants(recipe, own).items():
+        files[f"variants/{name}"] = {"+variants": [name], **overlay}
     for name in _SETTINGS:
-        files[name] = _merge(_read(recipe / f"{name}.json"), own.get(name, {}))
+        files[name] = merge_configs(_read(recipe / f"{name}.json"), own.get(name, {}))
     metadata = _read(recipe / "metadata.json")
-    files["metadata"] = _merge(
+    files["metadata"] = merge_configs(
         {"name": bundle.name}, metadata, _versions(bundle.parent.parent), own.get("metadata", {})
     )
     content = {f"configs/{name}.json": _written(config) for name, config in files.items()}
@@ -101,11 +103,22 @@ def drifted_files(bundle: str | Path) -> list[Path]:
     """The generated files that differ from what the recipe and `bundle.json` give, or are missing."""
     bundle = Path(bundle)
     expected = {bundle / name: content for name, content in build_bundle(bundle).items()}
-    strays = set((bundle / "configs").glob("*")) - expected.keys()
+    strays = {*(bundle / "configs").glob("*"), *(bundle / "configs" / "variants").glob("*")} - expected.keys()
     return sorted(
         [path for path, content in expected.items() if not path.is_file() or path.read_text("utf-8") != content]
         + [path for path in strays if path.is_file()]
     )
+
+
+def _variants(recipe: Path, own: Config) -> dict[str, Config]:
+    """The overlay of each variant, by name: the recipe's, then the bundle's."""
+    overlays = {path.stem: _read(path) for path in (recipe / "variants").glob("*.json")}
+    overlays |= own.get("variants", {})
+    return {
+        name: _with_shared_parts(overlay, recipe.parent)
+        for name, overlay in sorted(overlays.items())
+        if overlay is not None
+    }
 
 
 def _read(path: Path) -> Config:
@@ -130,7 +143,8 @@ def _with_shared_parts(value: Any, recipes: Path) -> Any:
     return value
 
 
-def _merge(*configs: Mapping[str, Any]) -> Config:
+def merge_configs(*configs: Mapping[str, Any]) -> Config:
+    """Configs merged as MONAI merges a list of config files, the later over the earlier."""
     parser = ConfigParser(config={})
     for config in configs:
         for key, value in config.items():

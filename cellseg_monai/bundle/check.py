@@ -14,7 +14,7 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from monai.bundle import ComponentLocator, ConfigParser
 
-from cellseg_monai.bundle.build import build_bundle, drifted_files
+from cellseg_monai.bundle.build import build_bundle, drifted_files, merge_configs
 from cellseg_monai.bundle.command_line import check_overrides
 from cellseg_monai.errors import BundleError
 from cellseg_monai.labels import Postprocessing
@@ -52,6 +52,10 @@ def bundle_faults(bundle: str | Path, overrides: Mapping[str, Any] | None = None
     for path, config in workflows.items():
         faults += [f"{path}: {fault}" for fault in [*_unreferenced(config), *_unknown_references(config)]]
         faults += [f"{path}: {fault}" for fault in _bad_targets(config)]
+    training = configs.get(bundle / "configs" / "train.json")
+    if training is not None:
+        for path in sorted((bundle / "configs" / "variants").glob("*.json")):
+            faults += [f"{path}: {fault}" for fault in _variant_faults(path, training)]
     metadata = bundle / "configs" / "metadata.json"
     faults += [f"{metadata}: {fault}" for fault in metadata_faults(metadata)]
     for kind, name in ((Preprocessing, "preprocess"), (Postprocessing, "postprocess")):
@@ -65,6 +69,22 @@ def bundle_faults(bundle: str | Path, overrides: Mapping[str, Any] | None = None
         except BundleError as error:
             faults += str(error).splitlines()
     return faults
+
+
+def _variant_faults(path: Path, training: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with a variant once it lies over `train.json`."""
+    try:
+        overlay = json.loads(path.read_text(encoding="utf-8"))
+        check_overrides((key.removeprefix("+") for key in overlay), training)
+    except ValueError as error:
+        yield str(error)
+        return
+    if overlay.get("+variants") != [path.stem]:
+        yield f'"+variants" is {overlay.get("+variants")}; it must be ["{path.stem}"], for checkpoints to record it'
+    merged = merge_configs(training, overlay)
+    yield from _unreferenced(merged)
+    yield from _unknown_references(merged)
+    yield from _bad_targets(overlay)
 
 
 def metadata_faults(path: str | Path) -> list[str]:

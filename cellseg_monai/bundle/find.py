@@ -8,9 +8,9 @@ from pathlib import Path
 
 from cellseg_monai.bundle.command_line import command_line_options, file_list
 from cellseg_monai.errors import BundleError, CheckpointError
-from cellseg_monai.training.checkpoint import BEST, LAST
+from cellseg_monai.training.checkpoint_file import BEST, LAST
 
-__all__ = ["find_bundle_root", "find_checkpoint"]
+__all__ = ["find_bundle_root", "find_checkpoint", "find_postprocess"]
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +39,8 @@ def find_bundle_root(name: str) -> str:
 def find_checkpoint(output_dir: str, bundle_root: str) -> str:
     """The weights to use when none are named: those of a training in `output_dir`, else those the bundle ships.
 
+    MONAI's `ckpt_export` names the weights itself, with `--ckpt_file`: those are the ones.
+
     Args:
         output_dir: where `train.json` writes.
         bundle_root: the bundle's folder, whose `models/model.pt` may hold shipped weights.
@@ -46,6 +48,9 @@ def find_checkpoint(output_dir: str, bundle_root: str) -> str:
     Raises:
         CheckpointError: there are neither.
     """
+    named = command_line_options().get("ckpt_file")
+    if named:
+        return named
     trained, shipped = Path(output_dir) / BEST, Path(bundle_root) / "models" / BEST
     if trained.is_file() and shipped.is_file():
         logger.warning(f"{trained}, trained here, is used instead of {shipped}; --checkpoint PATH chooses")
@@ -62,3 +67,14 @@ def find_checkpoint(output_dir: str, bundle_root: str) -> str:
         "(`python -m monai.bundle run training --config_file .../configs/train.json`), "
         "or name a checkpoint with `--checkpoint PATH`"
     )
+
+
+def find_postprocess(checkpoint: str, bundle_root: str) -> str:
+    """The settings of post-processing that belong to a checkpoint: those calibrated for it, else the bundle's own.
+
+    Args:
+        checkpoint: the weights; `calibrate.json` writes `postprocess.json` beside them.
+        bundle_root: the bundle's folder.
+    """
+    fitted = Path(checkpoint).parent / "postprocess.json"
+    return str(fitted if fitted.is_file() else Path(bundle_root) / "configs" / "postprocess.json")

@@ -12,12 +12,21 @@ Neither sees objects: touching cells merged into one cost nothing here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["SCORES", "ForegroundCounts", "foreground_counts", "mean_score", "pooled_score"]
+from cellseg_monai.labels.probabilities import check_probabilities
+
+__all__ = [
+    "SCORES",
+    "ForegroundCounts",
+    "foreground_counts",
+    "foreground_counts_by_threshold",
+    "mean_score",
+    "pooled_score",
+]
 
 SCORES = ("dice", "iou", "precision", "recall", "accuracy")
 
@@ -109,6 +118,41 @@ def foreground_counts(prediction: np.ndarray, truth: np.ndarray) -> ForegroundCo
     fp = int(np.count_nonzero(prediction)) - tp
     fn = int(np.count_nonzero(truth)) - tp
     return ForegroundCounts(tp=tp, fp=fp, fn=fn, tn=truth.size - tp - fp - fn)
+
+
+def foreground_counts_by_threshold(
+    probabilities: np.ndarray, truth: np.ndarray, thresholds: Sequence[float]
+) -> list[ForegroundCounts]:
+    """`foreground_counts` of `probabilities > threshold` for many thresholds, in one pass over the pixels.
+
+    Args:
+        probabilities: floats in [0, 1], YX or any shape.
+        truth: bool, the same shape.
+        thresholds: in increasing order.
+
+    Raises:
+        ValueError: shapes differ, truth is not bool, thresholds do not increase, values are no probabilities.
+
+    >>> foreground_counts_by_threshold(np.array([0.2, 0.6]), np.array([False, True]), [0.1, 0.5])
+    [ForegroundCounts(tp=1, fp=1, fn=0, tn=0), ForegroundCounts(tp=1, fp=0, fn=0, tn=1)]
+    """
+    if truth.dtype != bool or probabilities.shape != truth.shape:
+        raise ValueError(
+            f"probabilities {probabilities.shape} and truth {truth.shape} of dtype {truth.dtype} came, "
+            "but equal shapes and a truth of bool were expected; use labels > 0"
+        )
+    check_probabilities(probabilities)
+    # In the dtype of the probabilities, as a comparison with a Python number is made.
+    edges = np.asarray(thresholds, probabilities.dtype)
+    if edges.ndim != 1 or np.any(np.diff(edges) <= 0):
+        raise ValueError(f"thresholds {list(thresholds)} came, but increasing numbers were expected; sort them")
+    # How many thresholds each pixel exceeds, strictly, as `foreground_mask` has it.
+    exceeded = np.asarray(np.searchsorted(edges, probabilities, side="left"))
+    histograms = [np.bincount(exceeded[where], minlength=len(edges) + 1) for where in (truth, ~truth)]
+    # Pixels above threshold i exceed i + 1 thresholds or more.
+    above = [np.cumsum(histogram[::-1])[::-1][1:].tolist() for histogram in histograms]
+    inside, outside = (int(histogram.sum()) for histogram in histograms)
+    return [ForegroundCounts(tp=tp, fp=fp, fn=inside - tp, tn=outside - fp) for tp, fp in zip(*above, strict=True)]
 
 
 def mean_score(counts: Iterable[ForegroundCounts], name: str) -> float:

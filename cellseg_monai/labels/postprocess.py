@@ -8,6 +8,7 @@ from os import PathLike
 import numpy as np
 from scipy import ndimage
 
+from cellseg_monai.labels.probabilities import check_probabilities
 from cellseg_monai.settings import read_settings, write_settings
 
 __all__ = ["Postprocessing", "foreground_mask", "label_objects"]
@@ -76,12 +77,7 @@ def foreground_mask(probabilities: np.ndarray, settings: Postprocessing) -> np.n
     >>> foreground_mask(np.array([[0.2, 0.5, 0.9]]), Postprocessing(threshold=0.5))
     array([[False, False,  True]])
     """
-    # Minimum and maximum are NaN if any value is.
-    if probabilities.size and not (probabilities.min() >= 0 and probabilities.max() <= 1):
-        raise ValueError(
-            f"values from {probabilities.min():.3g} to {probabilities.max():.3g} came, but probabilities "
-            "from 0 to 1 were expected; if these are logits, apply a sigmoid first"
-        )
+    check_probabilities(probabilities)
     return np.asarray(probabilities > settings.threshold)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from cellseg_monai.pixels.channels import check_policy, select_channels
 from cellseg_monai.pixels.normalise import check_percentiles, normalise_percentiles
-from cellseg_monai.pixels.scale import rescale, rescaled_shape
+from cellseg_monai.pixels.scale import rescale, rescaled_shape, shape_of_shorter_side
 from cellseg_monai.settings import read_settings, write_settings
 
 __all__ = ["Preprocessing", "prepare"]
@@ -29,6 +29,8 @@ class Preprocessing:
             dark; 0 for none.
         pixel_size_um: µm per pixel that the network was trained at, to which images are resampled;
             None: images are taken as they are.
+        shorter_side_px: the shorter side of every image is brought to so many pixels, whatever its pixel size, as
+            some published preparations do; None: it is not. At most one of this and `pixel_size_um`.
 
     >>> Preprocessing(channels=["DAPI", "actin"]).channel_count
     2
@@ -40,6 +42,7 @@ class Preprocessing:
     clip: bool = True
     noise_floor: float = 30.0
     pixel_size_um: float | None = None
+    shorter_side_px: int | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "channels", check_policy(self.channels))
@@ -56,6 +59,18 @@ class Preprocessing:
             raise ValueError(
                 f"pixel_size_um={self.pixel_size_um} came, but a positive number of µm per pixel was "
                 "expected; leave it null to take images as they are"
+            )
+        if self.shorter_side_px is None:
+            return
+        if type(self.shorter_side_px) is not int or self.shorter_side_px < 1:
+            raise ValueError(
+                f"shorter_side_px={self.shorter_side_px!r} came, but a whole number of pixels from 1 was expected; "
+                "leave it null to take images as they are"
+            )
+        if self.pixel_size_um is not None:
+            raise ValueError(
+                f"pixel_size_um={self.pixel_size_um} and shorter_side_px={self.shorter_side_px} came, but only one "
+                "of them can settle the scale; leave one null"
             )
 
     @property
@@ -114,6 +129,9 @@ def prepare(
         clip=settings.clip,
         noise_floor=settings.noise_floor,
     )
+    shape = (normalised.shape[1], normalised.shape[2])
+    if settings.shorter_side_px is not None:
+        return rescale(normalised, shape_of_shorter_side(shape, settings.shorter_side_px))
     if settings.pixel_size_um is None:
         return normalised
     if pixel_size_um is None:
@@ -121,5 +139,4 @@ def prepare(
             f"the image states no pixel size, but the network expects {settings.pixel_size_um} µm per pixel; "
             "pass pixel_size_um, or set it to null in preprocess.json to take images as they are"
         )
-    shape = (normalised.shape[1], normalised.shape[2])
     return rescale(normalised, rescaled_shape(shape, pixel_size_um=pixel_size_um, target_um=settings.pixel_size_um))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["rescale", "rescale_labels", "rescaled_shape"]
+__all__ = ["rescale", "rescale_labels", "rescaled_shape", "shape_of_shorter_side"]
 
 # Pixel sizes this near count as equal: resampling would cost sharpness and gain nothing.
 _SAME_WITHIN = 0.02
@@ -38,6 +38,22 @@ def rescaled_shape(shape: tuple[int, int], *, pixel_size_um: tuple[float, float]
         factor = size_um / target_um
         sizes.append(length if abs(factor - 1) <= _SAME_WITHIN else max(1, round(length * factor)))
     return sizes[0], sizes[1]
+
+
+def shape_of_shorter_side(shape: tuple[int, int], length: int) -> tuple[int, int]:
+    """The shape of an image once its shorter side has this length, its proportions kept.
+
+    Args:
+        shape: (Y, X) of the image.
+        length: of the shorter side, in pixels.
+
+    >>> shape_of_shorter_side((200, 300), 50)
+    (50, 75)
+    """
+    shorter = min(shape)
+    if shorter == 0:
+        return shape
+    return max(1, round(shape[0] * length / shorter)), max(1, round(shape[1] * length / shorter))
 
 
 def rescale(pixels: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

@@ -1,7 +1,9 @@
 """What Ignite training with MONAI lacks: exact resume, one progress bar, tidy logs, mixed precision on a CPU."""
 
 from cellseg_monai.training.autocast import AutocastInferer, bfloat16_is_native
-from cellseg_monai.training.checkpoint import Checkpoint, load_weights, save_checkpoint
+from cellseg_monai.training.calibration import ThresholdCalibration
+from cellseg_monai.training.checkpoint import Checkpoint
+from cellseg_monai.training.checkpoint_file import load_into, read_checkpoint, save_checkpoint
 from cellseg_monai.training.dataset import CropSampler, PreparedDataset, share_of_process
 from cellseg_monai.training.distributed import (
     distribute,
@@ -16,6 +18,7 @@ from cellseg_monai.training.evaluation import EvaluationReport
 from cellseg_monai.training.guards import DivergenceGuard, FinalValidation
 from cellseg_monai.training.history import History
 from cellseg_monai.training.progress import EvaluationProgress, TrainingProgress
+from cellseg_monai.training.record import TrainedNetwork, read_record, trained_network
 from cellseg_monai.training.tensorboard import TensorBoardLog, panel
 
 __all__ = [
@@ -30,16 +33,21 @@ __all__ = [
     "History",
     "PreparedDataset",
     "TensorBoardLog",
+    "ThresholdCalibration",
+    "TrainedNetwork",
     "TrainingProgress",
     "bfloat16_is_native",
     "distribute",
     "is_writer",
     "leave_process_group",
-    "load_weights",
+    "load_into",
     "local_device",
     "panel",
+    "read_checkpoint",
+    "read_record",
     "save_checkpoint",
     "share_of_process",
     "start_process_group",
+    "trained_network",
     "wait_for_all",
 ]

@@ -18,7 +18,7 @@ __all__ = ["AutocastInferer", "bfloat16_is_native"]
 class AutocastInferer(Inferer):
     """Runs another inferer with the network in bfloat16, and hands its output on as float32.
 
-    Weights, loss and optimiser stay in float32.
+    Weights, loss and optimiser stay in float32. Networks with deep supervision answer a list while they train.
 
     Args:
         inferer: what calls the network, such as `monai.inferers.SimpleInferer`.
@@ -30,10 +30,13 @@ class AutocastInferer(Inferer):
         self.inferer = inferer
         self.enabled = enabled
 
-    def __call__(self, inputs: torch.Tensor, network: Any, *args: Any, **kwargs: Any) -> torch.Tensor:
-        """The inferer's output as float32."""
+    def __call__(
+        self, inputs: torch.Tensor, network: Any, *args: Any, **kwargs: Any
+    ) -> torch.Tensor | list[torch.Tensor]:
+        """The inferer's output as float32: a tensor, or a list of them where the network gives one."""
         with torch.autocast(inputs.device.type, dtype=torch.bfloat16, enabled=self.enabled):
-            return self.inferer(inputs, network, *args, **kwargs).float()
+            output = self.inferer(inputs, network, *args, **kwargs)
+        return output.float() if isinstance(output, torch.Tensor) else [part.float() for part in output]
 
 
 def bfloat16_is_native(device: torch.device | str) -> bool:

@@ -10,7 +10,6 @@ import time
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
@@ -18,53 +17,24 @@ import torch
 from ignite.engine import Engine, Events
 from torch.nn.parallel import DistributedDataParallel
 
-from cellseg_monai.atomic import leftovers, replacing
+from cellseg_monai.atomic import leftovers
 from cellseg_monai.errors import CheckpointError
+from cellseg_monai.training.checkpoint_file import BEST, LAST, load_into, read_checkpoint, save_checkpoint
 from cellseg_monai.training.distributed import is_writer, wait_for_all
+from cellseg_monai.training.record import make_record, stamped_state
 
-__all__ = ["BEST", "LAST", "Checkpoint", "load_weights", "save_checkpoint"]
+__all__ = ["Checkpoint"]
 
 logger = logging.getLogger(__name__)
 
-BEST, LAST = "model.pt", "last.pt"
-
-
-def save_checkpoint(state: Any, path: str | PathLike[str]) -> None:
-    """Write a checkpoint aside, then rename it: what stood there stays whole until the new one is.
-
-    Raises:
-        CheckpointError: nothing could be written (disk full, no permission); what stood there is untouched.
-    """
-    try:
-        with replacing(path) as aside, open(aside, "wb") as file:
-            torch.save(state, file)
-    except (OSError, RuntimeError) as error:
-        # torch.save reports a full disk as a RuntimeError of its archive writer, with the OSError as its cause.
-        cause = error.__cause__ or error.__context__ or error
-        raise CheckpointError(
-            f"cannot write {path}: {cause}; free some space or check the permissions, then continue with "
-            "`--resume True` (an earlier checkpoint there, if any, is untouched)"
-        ) from error
-
-
-def load_weights(network: torch.nn.Module, path: str | PathLike[str]) -> torch.nn.Module:
-    """The network with the weights of `model.pt` (a plain state dict) or `last.pt`, all of them or none.
-
-    Raises:
-        CheckpointError: the file is missing, is no checkpoint, or belongs to another network.
-    """
-    state = _read(path)
-    if set(state) >= {"network", "optimizer", "epoch"}:
-        state = state["network"]
-    _load_network(network, state, path)
-    logger.info(f"weights of {path}")
-    return network
+_FITTED = "postprocess.json"
+_OF_A_RUN = (BEST, LAST, _FITTED, "metrics.csv", "calibration", "evaluation")
 
 
 def move_earlier_run_aside(output_dir: str | PathLike[str]) -> None:
     """Move what an earlier run left in `output_dir` into a folder `earlier_<time>` there; nothing is overwritten."""
     folder = Path(output_dir)
-    earlier = [folder / name for name in (BEST, LAST, "metrics.csv", "evaluation") if (folder / name).exists()]
+    earlier = [folder / name for name in _OF_A_RUN if (folder / name).exists()]
     if not earlier:
         return
     names = (f"{time.strftime('earlier_%Y%m%d_%H%M%S')}_{number}" for number in itertools.count(1))
@@ -86,7 +56,9 @@ class Checkpoint:
         optimizer: its optimiser.
         lr_scheduler: the schedule of the learning rate.
         evaluator: the validating engine, whose best score decides.
-        settings: what a resumed run must share with the one it continues, such as the learning rate.
+        record: what both checkpoints say of themselves, so that evaluation and inference need no more than the file:
+            bundle, variants, how images are prepared; see `make_record`.
+        settings: what else a resumed run must share with the one it continues, such as the learning rate.
         resume: continue from `last.pt` in `output_dir`, where there is one.
     """
 
@@ -97,6 +69,7 @@ class Checkpoint:
         optimizer: torch.optim.Optimizer,
         lr_scheduler: Any,
         evaluator: Engine,
+        record: Mapping[str, Any],
         settings: Mapping[str, Any],
         resume: bool = False,
     ) -> None:
@@ -104,6 +77,7 @@ class Checkpoint:
         self.network = network.module if isinstance(network, DistributedDataParallel) else network
         self.evaluator = evaluator
         self.resume = resume
+        self.record = make_record(self.network, record)
         self.settings = dict(settings)
         self._stateful = {"optimizer": optimizer, "lr_scheduler": lr_scheduler}
 
@@ -117,13 +91,15 @@ class Checkpoint:
             # The best first: killed in between, the epoch is repeated and ends the same; the other way round
             # the best network would be lost.
             if self.evaluator.state.best_metric_epoch == trainer.state.epoch:
-                save_checkpoint(self.network.state_dict(), self.folder / BEST)
+                # What was fitted to the weights that are replaced does not belong to the new ones.
+                (self.folder / _FITTED).unlink(missing_ok=True)
+                save_checkpoint(stamped_state(self.network, self.record), self.folder / BEST)
             save_checkpoint(self._state(trainer), self.folder / LAST)
         wait_for_all()
 
     def _state(self, trainer: Engine) -> dict[str, Any]:
         return {
-            "network": self.network.state_dict(),
+            "network": stamped_state(self.network, self.record),
             "epoch": trainer.state.epoch,
             "settings": self._settings(trainer),
             "history": trainer.state.history,
@@ -136,8 +112,9 @@ class Checkpoint:
 
     def _settings(self, trainer: Engine) -> dict[str, Any]:
         # The number of iterations stands for the data set, which has no short name of its own.
+        settings = {**self.record, **self.settings, "iterations an epoch": trainer.state.epoch_length}
         # Through JSON, so that a tuple off the command line equals a list out of the config.
-        return json.loads(json.dumps({**self.settings, "iterations an epoch": trainer.state.epoch_length}))
+        return json.loads(json.dumps(settings))
 
     def _start(self, trainer: Engine) -> None:
         path = self.folder / LAST
@@ -154,11 +131,11 @@ class Checkpoint:
             self._resume(trainer, path)
 
     def _resume(self, trainer: Engine, path: Path) -> None:
-        state = _read(path)
+        state = read_checkpoint(path)
         if "settings" not in state:
             raise CheckpointError(f"{path} holds weights alone, not a run; a run's {LAST} is needed to resume")
         _check_settings(self._settings(trainer), state["settings"], path)
-        _load_network(self.network, state["network"], path)
+        load_into(self.network, state, path)
         for name, part in self._stateful.items():
             part.load_state_dict(state[name])
         trainer.state.epoch = state["epoch"]
@@ -171,33 +148,6 @@ class Checkpoint:
         if is_writer():
             best = f"; best score {state['best_metric']:.4f}" if state["best_metric_epoch"] > 0 else ""
             logger.info(f"resumed from {path} after epoch {state['epoch']}{best}")
-
-
-def _read(path: str | PathLike[str]) -> dict[str, Any]:
-    if not Path(path).is_file():
-        raise CheckpointError(f"no checkpoint at {path}; train first, or name one with `--checkpoint PATH`")
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, UnpicklingError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise CheckpointError(f"{path} is not a checkpoint that can be read: {reason}") from error
-    if not isinstance(state, dict):
-        raise CheckpointError(f"{path} holds a {type(state).__name__}, not the state of a network")
-    return state
-
-
-def _load_network(network: torch.nn.Module, state: dict[str, Any], path: str | PathLike[str]) -> None:
-    expected = network.state_dict()
-    missing, unknown = expected.keys() - state.keys(), state.keys() - expected.keys()
-    other = [name for name in expected.keys() & state.keys() if expected[name].shape != state[name].shape]
-    if missing or unknown or other:
-        example = min([*missing, *unknown, *other])
-        raise CheckpointError(
-            f"{path} is of another network: {len(missing)} of its {len(expected)} tensors are missing, "
-            f"{len(unknown)} are unknown, {len(other)} have another shape (such as {example}); "
-            "give the checkpoint of this bundle, or the settings that it was trained with"
-        )
-    network.load_state_dict(state)
 
 
 def _check_settings(now: dict[str, Any], earlier: dict[str, Any], path: Path) -> None:

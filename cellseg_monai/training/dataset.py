@@ -17,7 +17,7 @@ from monai.transforms import Compose, Randomizable
 from torch.utils.data import Dataset, DistributedSampler
 
 from cellseg_monai.errors import DatasetError
-from cellseg_monai.training.distributed import is_distributed
+from cellseg_monai.training.distributed import process_count
 
 __all__ = ["CropSampler", "PreparedDataset", "share_of_process"]
 
@@ -116,6 +116,8 @@ class CropSampler(DistributedSampler):
         dataset: what is sampled.
         crops_per_image: how often an image is visited in an epoch, each time with another crop.
         seed: with the epoch it settles the order.
+        length: how many crops an epoch has in each process, whatever the number of images; the images are then
+            visited equally often, but for one visit. None: `crops_per_image` of each image.
 
     >>> sampler = CropSampler([10, 20], crops_per_image=2, seed=0)
     >>> sampler.set_epoch(3)
@@ -123,16 +125,20 @@ class CropSampler(DistributedSampler):
     [(3, 0, 0), (3, 0, 1), (3, 1, 0), (3, 1, 1)]
     """
 
-    def __init__(self, dataset: Any, crops_per_image: int = 1, seed: int = 0) -> None:
-        several = is_distributed()
-        self.crops_per_image = crops_per_image
+    def __init__(self, dataset: Any, crops_per_image: int = 1, seed: int = 0, length: int | None = None) -> None:
+        processes = process_count()
+        self.images = len(dataset)
+        total = crops_per_image * self.images if length is None else length * processes
+        # DistributedSampler pads what does not divide, and shares out positions in 0 ... total - 1.
         super().__init__(
-            [(index, crop) for crop in range(crops_per_image) for index in range(len(dataset))],
-            num_replicas=dist.get_world_size() if several else 1,
-            rank=dist.get_rank() if several else 0,
+            range(total),
+            num_replicas=processes,
+            rank=dist.get_rank() if processes > 1 else 0,
             seed=seed,
         )
 
     def __iter__(self) -> Iterator[CropKey]:
-        keys: Any = self.dataset
-        return ((self.epoch, *keys[position]) for position in super().__iter__())
+        # Which images have the visit more changes with the epoch.
+        shift = self.epoch * len(self.dataset)
+        for position in super().__iter__():
+            yield self.epoch, (position + shift) % self.images, position // self.images

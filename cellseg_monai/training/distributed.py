@@ -26,6 +26,15 @@ def is_distributed() -> bool:
     return dist.is_available() and dist.is_initialized()
 
 
+def process_count() -> int:
+    """How many processes train together.
+
+    >>> process_count()
+    1
+    """
+    return dist.get_world_size() if is_distributed() else 1
+
+
 def start_process_group() -> None:
     """Join the processes that `torchrun` started: NCCL where there are GPUs, gloo elsewhere.
 

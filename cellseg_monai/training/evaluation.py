@@ -5,12 +5,17 @@ from __future__ import annotations
 import csv
 import json
 import logging
+import time
 from pathlib import Path
 
 import numpy as np
+import torch
 from ignite.engine import Engine, Events
+from monai.engines import IterationEvents
+from monai.utils import CommonKeys
 
 from cellseg_monai.atomic import replacing
+from cellseg_monai.labels import Postprocessing
 from cellseg_monai.labels.foreground import SCORES, ForegroundCounts, foreground_counts, mean_score, pooled_score
 
 __all__ = ["EvaluationReport"]
@@ -27,19 +32,36 @@ class EvaluationReport:
     Compared are masks at the scale of the network, after the threshold alone. The label images that inference writes
     have their holes filled and small objects dropped as well.
 
+    The speed in the summary is that of the network in its sliding window, without reading and post-processing.
+
     Args:
         output_dir: the run's folder.
+        settings: of these, the threshold is noted in the summary.
     """
 
-    def __init__(self, output_dir: str) -> None:
+    def __init__(self, output_dir: str, settings: Postprocessing) -> None:
         self.folder = Path(output_dir) / "evaluation"
+        self.settings = settings
         self._images: list[tuple[str, ForegroundCounts]] = []
+        self._began, self._seconds, self._pixels = 0.0, 0.0, 0
 
     def attach(self, evaluator: Engine) -> None:
         """Start listening to the evaluator."""
         evaluator.add_event_handler(Events.STARTED, self._images.clear)
+        evaluator.add_event_handler(Events.ITERATION_STARTED, self._start_clock)
+        evaluator.add_event_handler(IterationEvents.FORWARD_COMPLETED, self._stop_clock)
         evaluator.add_event_handler(Events.ITERATION_COMPLETED, self._count)
         evaluator.add_event_handler(Events.COMPLETED, self._write)
+
+    def _start_clock(self) -> None:
+        self._began = time.perf_counter()
+
+    def _stop_clock(self, evaluator: Engine) -> None:
+        # MONAI's sliding window brings its result together on the device: wait for it.
+        if evaluator.state.device.type == "cuda":
+            torch.cuda.synchronize(evaluator.state.device)
+        self._seconds += time.perf_counter() - self._began
+        self._pixels += evaluator.state.output[CommonKeys.IMAGE][0, 0].numel()
 
     def _count(self, evaluator: Engine) -> None:
         for given, result in zip(evaluator.state.batch, evaluator.state.output, strict=True):
@@ -59,9 +81,13 @@ class EvaluationReport:
                 scores = [f"{getattr(count, name):.6f}" for name in SCORES]
                 writer.writerow([path, *scores, count.tp, count.fp, count.fn, count.tn])
         with replacing(self.folder / "summary.json") as aside:
-            aside.write_text(
-                json.dumps({"images": len(counts), "foreground": summary}, indent=2) + "\n", encoding="utf-8"
-            )
+            report = {
+                "images": len(counts),
+                "threshold": self.settings.threshold,
+                "megapixels_per_second": self._pixels / 1e6 / self._seconds,
+                "foreground": summary,
+            }
+            aside.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
         logger.info(f"foreground of {len(counts)} images (mean of images | all pixels pooled)")
         for name in SCORES:
             logger.info(f"  {name:<9} {summary[name]['mean']:.4f} | {summary[name]['pooled']:.4f}")

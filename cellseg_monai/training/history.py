@@ -12,7 +12,7 @@ import torch
 from ignite.engine import Engine, Events
 
 from cellseg_monai.atomic import replacing
-from cellseg_monai.training.distributed import is_writer, mean_over_processes
+from cellseg_monai.training.distributed import is_writer, mean_over_processes, process_count
 
 __all__ = ["History"]
 
@@ -22,7 +22,10 @@ Row = dict[str, Any]
 
 
 class History:
-    """Keeps one row an epoch (loss, learning rate, validation metrics, seconds) and writes `metrics.csv`.
+    """Keeps one row an epoch (loss, learning rate, speed, validation metrics) and writes `metrics.csv`.
+
+    `seconds` are those of the whole epoch with its validation; `images_per_second` are crops trained on, of all
+    processes together, while the training itself ran.
 
     The rows are `trainer.state.history`, which the checkpoint carries, and the whole file is written each time:
     after a crash and a resume it holds each epoch once. Epochs without validation have empty cells.
@@ -46,12 +49,14 @@ class History:
     def _start(self, trainer: Engine) -> None:
         self._began = time.monotonic()
         self._loss = torch.zeros((), device=trainer.state.device)
-        self._iterations = 0
+        self._iterations = self._images = 0
 
     def _add_loss(self, trainer: Engine) -> None:
         # Summed on the device: reading the value here would make a GPU wait in every iteration.
         self._loss += trainer.state.output["loss"].detach()
         self._iterations += 1
+        self._images += len(trainer.state.output["image"])
+        self._trained = time.monotonic()
         self._learning_rate = trainer.optimizer.param_groups[0]["lr"]
 
     def _end(self, trainer: Engine) -> None:
@@ -60,6 +65,7 @@ class History:
             "loss": mean_over_processes(self._loss, self._iterations),
             "learning_rate": self._learning_rate,
             "seconds": round(time.monotonic() - self._began, 3),
+            "images_per_second": round(self._images * process_count() / (self._trained - self._began), 3),
         }
         if self.evaluator.state.epoch == trainer.state.epoch:
             row |= {name: float(value) for name, value in self.evaluator.state.metrics.items()}

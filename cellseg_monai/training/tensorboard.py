@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from ignite.engine import Engine, Events
+from torch.nn.parallel import DistributedDataParallel
 from torch.utils.tensorboard import SummaryWriter
 
+from cellseg_monai.networks import attention_maps
 from cellseg_monai.training.distributed import is_writer
 
 __all__ = ["TensorBoardLog", "panel"]
 
 
 LONGEST_SIDE = 1024
+ATTENDED_SIDE = 512
 
 
 def panel(image: np.ndarray, truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
@@ -37,16 +41,36 @@ def panel(image: np.ndarray, truth: np.ndarray, prediction: np.ndarray) -> np.nd
     """
     step = -(-max(image.shape[-2:]) // LONGEST_SIDE)
     image, truth, prediction = (array[..., ::step, ::step] for array in (image, truth, prediction))
+    return _side_by_side([_stretched(image), truth, prediction])
+
+
+def attention_panel(image: np.ndarray, *maps: np.ndarray) -> np.ndarray:
+    """Image and attention maps side by side; black is 0, white is 1.
+
+    Args:
+        image: C×Y×X, any range, stretched to black and white; other than 1 or 3 channels are averaged.
+        maps: 1×Y×X in [0, 1], each.
+
+    Returns:
+        Y×X'×3 uint8, with white lines of 4 px between the parts.
+    """
+    return _side_by_side([_stretched(image), *maps])
+
+
+def _stretched(image: np.ndarray) -> np.ndarray:
     if image.shape[0] not in (1, 3):
         image = image.mean(axis=0, keepdims=True)
     low, high = float(image.min()), float(image.max())
-    stretched = (image.astype(np.float32) - low) / max(high - low, 1e-6)
-    height, width = image.shape[-2:]
-    parts = [np.broadcast_to(stretched, (3, height, width))]
-    parts += [np.broadcast_to(mask.reshape(1, height, width), (3, height, width)) for mask in (truth, prediction)]
-    line = np.ones((3, height, 4))
-    joined = np.concatenate([parts[0], line, parts[1], line, parts[2]], axis=2)
-    return np.round(joined.transpose(1, 2, 0) * 255).astype(np.uint8)
+    return (image.astype(np.float32) - low) / max(high - low, 1e-6)
+
+
+def _side_by_side(pictures: Sequence[np.ndarray]) -> np.ndarray:
+    height, width = pictures[0].shape[-2:]
+    parts = []
+    for picture in pictures:
+        shown = picture if picture.ndim == 3 else picture[np.newaxis]
+        parts += [np.ones((3, height, 4)), np.broadcast_to(shown, (3, height, width))]
+    return np.round(np.concatenate(parts[1:], axis=2).transpose(1, 2, 0) * 255).astype(np.uint8)
 
 
 class TensorBoardLog:
@@ -57,14 +81,21 @@ class TensorBoardLog:
     Args:
         output_dir: the run's folder.
         evaluator: the validating engine.
+        network: where it has attention gates, their maps of the first validation image are shown too.
+        amp: whether the network is run in bfloat16 for those maps, as it is in training.
         n_panels: how many validation images are shown, the first ones.
     """
 
-    def __init__(self, output_dir: str, evaluator: Engine, n_panels: int = 3) -> None:
+    def __init__(
+        self, output_dir: str, evaluator: Engine, network: torch.nn.Module, amp: bool = False, n_panels: int = 3
+    ) -> None:
         self.folder = Path(output_dir) / "tensorboard" / time.strftime("%Y%m%d_%H%M%S")
         self.evaluator = evaluator
+        self.network = network.module if isinstance(network, DistributedDataParallel) else network
+        self.amp = amp
         self.n_panels = n_panels
         self._panels: list[np.ndarray] = []
+        self._attended: torch.Tensor | None = None
 
     def attach(self, trainer: Engine) -> None:
         """Start listening to trainer and evaluator; must come after the trainer's `ValidationHandler`."""
@@ -96,9 +127,22 @@ class TensorBoardLog:
                 self._writer.add_image(
                     f"validation/{index}: image, truth, prediction", picture, epoch, dataformats="HWC"
                 )
+            self._log_attention(epoch)
         self._writer.flush()
 
+    def _log_attention(self, epoch: int) -> None:
+        if self._attended is None:
+            return
+        with torch.autocast(self._attended.device.type, dtype=torch.bfloat16, enabled=self.amp):
+            maps = attention_maps(self.network, self._attended)
+        if maps:
+            picture = attention_panel(*(_array(part[0]) for part in (self._attended, *maps)))
+            self._writer.add_image("validation/0: attention, deepest gate first", picture, epoch, dataformats="HWC")
+
     def _collect_panels(self, evaluator: Engine) -> None:
+        if not self._panels:
+            # Its upper left corner, as large as a GPU takes in one piece.
+            self._attended = evaluator.state.output[0]["image"][None, :, :ATTENDED_SIDE, :ATTENDED_SIDE]
         for item in evaluator.state.output:
             if len(self._panels) < self.n_panels:
                 self._panels.append(panel(*(_array(item[key]) for key in ("image", "label", "pred"))))

@@ -5,9 +5,16 @@ that the bundles share is `bundles/recipes/augmentation.json`.
 """
 
 from cellseg_monai.transforms.load import LoadMicroscopyd
-from cellseg_monai.transforms.postprocess import ForegroundMaskd
+from cellseg_monai.transforms.postprocess import ForegroundMaskd, ForegroundProbabilityd
 from cellseg_monai.transforms.prepare import PreparePixelsd
 from cellseg_monai.transforms.save import SaveLabelsd
 from cellseg_monai.transforms.targets import ForegroundTargetd
 
-__all__ = ["ForegroundMaskd", "ForegroundTargetd", "LoadMicroscopyd", "PreparePixelsd", "SaveLabelsd"]
+__all__ = [
+    "ForegroundMaskd",
+    "ForegroundProbabilityd",
+    "ForegroundTargetd",
+    "LoadMicroscopyd",
+    "PreparePixelsd",
+    "SaveLabelsd",
+]

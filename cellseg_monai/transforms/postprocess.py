@@ -1,4 +1,4 @@
-"""Probabilities into the mask that metrics compare."""
+"""Logits into probabilities, and those into the mask that metrics compare."""
 
 from __future__ import annotations
 
@@ -8,9 +8,30 @@ from typing import Any
 import torch
 from monai.transforms import MapTransform
 
-from cellseg_monai.labels import Postprocessing, foreground_mask
+from cellseg_monai.labels import Postprocessing, foreground_mask, foreground_probability
 
-__all__ = ["ForegroundMaskd"]
+__all__ = ["ForegroundMaskd", "ForegroundProbabilityd"]
+
+
+class ForegroundProbabilityd(MapTransform):
+    """Replace logits by the probability of the foreground; see `labels.foreground_probability`.
+
+    Args:
+        keys: C×Y×X logits of one class (sigmoid) or two (softmax), tensors of floating dtype; they become
+            float32 1×Y×X tensors on the same device.
+    """
+
+    def __init__(self, keys: str | list[str] = "pred") -> None:
+        super().__init__(keys)
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """The item with logits as probabilities."""
+        item = dict(data)
+        for key in self.key_iterator(item):
+            logits = torch.as_tensor(item[key])
+            probabilities = foreground_probability(logits.float().numpy(force=True))
+            item[key] = torch.from_numpy(probabilities).to(logits.device)
+        return item
 
 
 class ForegroundMaskd(MapTransform):

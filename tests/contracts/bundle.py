@@ -49,9 +49,9 @@ def write_tiny_dataset(folder: Path) -> Path:
 
 
 def rows(output_dir: Path) -> list[dict[str, float]]:
-    """The rows of a run's metrics.csv, without the one column that differs between equal runs."""
+    """The rows of a run's metrics.csv, without the columns that differ between equal runs."""
     with open(output_dir / "metrics.csv", newline="") as file:
-        return [{key: float(row[key]) for key in row if key != "seconds"} for row in csv.DictReader(file)]
+        return [{key: float(row[key]) for key in row if "second" not in key} for row in csv.DictReader(file)]
 
 
 COMPARE_EXPORT = """
@@ -66,6 +66,8 @@ class BundleContract:
     name: ClassVar[str]
     # What makes a run small enough for a test, and is no property of the bundle.
     small: ClassVar[dict] = {"roi_size": [64, 64], "batch_size": 4, "crops_per_image": 2, "epochs": 3}
+    # A small network for the same reason, where the number of channels can be chosen.
+    small_channels: ClassVar[tuple[int, ...]] = ()
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -97,8 +99,13 @@ class BundleContract:
         )
 
     @classmethod
+    def small_network(cls) -> dict[str, list[int]]:
+        return {"network_def#channels": list(cls.small_channels)} if cls.small_channels else {}
+
+    @classmethod
     def train(cls, root: Path, dataset: Path, output_dir: Path, **overrides: object) -> ConfigWorkflow:
-        workflow = cls.workflow(root, "train", dataset, output_dir, **{**cls.small, **overrides})
+        small = {**cls.small, **cls.small_network(), **overrides}
+        workflow = cls.workflow(root, "train", dataset, output_dir, **small)
         workflow.initialize()
         return workflow
 
@@ -115,7 +122,7 @@ class BundleContract:
     def test_training_has_the_properties_that_monai_asks_for(self, root: Path, dataset: Path, tmp_path: Path) -> None:
         assert self.train(root, dataset, tmp_path).check_properties() == []
 
-    @pytest.mark.parametrize("config", ["evaluate", "inference"])
+    @pytest.mark.parametrize("config", ["calibrate", "evaluate", "inference"])
     def test_has_the_properties_that_monai_asks_for(
         self, root: Path, dataset: Path, trained: Path, config: str
     ) -> None:
@@ -199,7 +206,7 @@ class BundleContract:
 
     def test_exported_network_gives_the_same_output(self, root: Path, trained: Path, tmp_path: Path) -> None:
         shape = [1, 1, *self.small["roi_size"]]
-        network = self.network(root, trained)
+        network = training.trained_network(trained / "model.pt")
         image = torch.rand(shape, generator=torch.Generator().manual_seed(0))
         with torch.no_grad():
             expected = network(image)
@@ -207,16 +214,42 @@ class BundleContract:
         # The command in a process of its own, as users run it: TorchScript and itk, which other tests load, crash
         # Python together when it ends.
         self.run_python(
-            *("-m", "monai.bundle", "ckpt_export", "network_def", "--use_trace", "True", "--input_shape", str(shape)),
+            *("-m", "monai.bundle", "ckpt_export", "network", "--use_trace", "True", "--input_shape", str(shape)),
             *("--filepath", str(tmp_path / "model.ts"), "--ckpt_file", str(trained / "model.pt")),
             *("--meta_file", str(root / "configs" / "metadata.json")),
-            *("--config_file", str(root / "configs" / "inference.json")),
+            *("--config_file", str(root / "configs" / "inference.json"), "--bundle_root", str(root), "--device", "cpu"),
         )
         self.run_python("-c", COMPARE_EXPORT, str(tmp_path))
 
-    def network(self, root: Path, trained: Path) -> torch.nn.Module:
-        workflow = ConfigWorkflow(str(root / "configs" / "inference.json"), logging_file=False, workflow_type="infer")
-        return training.load_weights(workflow.parser.get_parsed_content("network_def"), trained / "model.pt").eval()
+    @pytest.mark.slow
+    def test_each_variant_trains_and_is_known_by_its_checkpoint(
+        self, root: Path, dataset: Path, tmp_path: Path
+    ) -> None:
+        for path in sorted((root / "configs" / "variants").glob("*.json")):
+            output_dir = tmp_path / path.stem
+            small = {"bundle_root": str(root), "dataset_dir": str(dataset), "output_dir": str(output_dir)}
+            small |= {**self.small, "epochs": 1, "crops_per_image": 1, "steps_per_epoch": 2}
+            # Where the variant brings another network, the small one's settings are none of its own.
+            small |= {} if "network_def" in json.loads(path.read_text()) else self.small_network()
+            workflow = ConfigWorkflow(
+                [str(root / "configs" / "train.json"), str(path)], logging_file=False, workflow_type="train", **small
+            )
+            workflow.initialize()
+            workflow.run()
+            assert np.isfinite(rows(output_dir)[0]["loss"])
+            for config in ("calibrate", "evaluate"):
+                workflow = self.workflow(root, config, dataset, output_dir, variants=[path.stem])
+                workflow.initialize()
+                workflow.run()
+            assert workflow.parser.get_parsed_content("trained").variants == (path.stem,)
+            fitted = json.loads((output_dir / "postprocess.json").read_text())["threshold"]
+            assert json.loads((output_dir / "evaluation" / "summary.json").read_text())["threshold"] == fitted
+            workflow = self.workflow(root, "evaluate", dataset, output_dir, variants=["another"])
+            workflow.initialize()
+            with pytest.raises(RuntimeError) as caught:
+                workflow.run()
+            cause = caught.value.__cause__ or caught.value
+            assert f"was trained with variant {path.stem}, but variant another was asked for" in str(cause)
 
     def run_python(self, *words: str) -> None:
         done = subprocess.run([sys.executable, *words], cwd=ROOT, capture_output=True, text=True, check=False)
@@ -235,18 +268,32 @@ class BundleContract:
         )
 
     @pytest.mark.slow
-    @pytest.mark.parametrize("start", ["the repository", "the bundle", "elsewhere"])
-    def test_each_config_runs_from(self, start: str, root: Path, dataset: Path, tmp_path: Path) -> None:
+    @pytest.mark.parametrize(
+        ("start", "name"),
+        [("the repository", "train"), ("the bundle", "evaluate"), ("elsewhere", "inference")],
+        ids=["the repository", "the bundle", "elsewhere"],
+    )
+    def test_runs_from(
+        self, start: str, name: str, root: Path, dataset: Path, trained: Path, tmp_path: Path
+    ) -> None:
         cwd = {"the repository": ROOT, "the bundle": root, "elsewhere": tmp_path}[start]
         words = ["--dataset_dir", str(dataset), "--output_dir", str(tmp_path / "out"), "--roi_size", "[64,64]"]
         if start == "elsewhere":
             words += ["--bundle_root", str(root)]
-        for name, more in (("train", ["--epochs", "1", "--device", "cpu"]), ("evaluate", []), ("inference", [])):
-            config = root / "configs" / f"{name}.json"
-            done = self.command(cwd, config if start == "elsewhere" else config.relative_to(cwd), *words, *more)
-            assert done.returncode == 0, done.stderr[-3000:]
+        if name == "train":
+            words += ["--epochs", "1", "--steps_per_epoch", "1", "--batch_size", "2", "--device", "cpu"]
+        else:
+            words += ["--checkpoint", str(trained / "model.pt")]
+        config = root / "configs" / f"{name}.json"
+        done = self.command(cwd, config if start == "elsewhere" else config.relative_to(cwd), *words)
+        assert done.returncode == 0, done.stderr[-3000:]
         written = {path.name for path in (tmp_path / "out").iterdir()}
-        assert written == {"model.pt", "last.pt", "metrics.csv", "tensorboard", "evaluation", "segmentation"}
+        expected = {
+            "train": {"model.pt", "last.pt", "metrics.csv", "tensorboard"},
+            "evaluate": {"evaluation"},
+            "inference": {"segmentation"},
+        }
+        assert written == expected[name]
 
     @pytest.mark.slow
     def test_misspelt_override_fails_with_the_right_name(self, root: Path, tmp_path: Path) -> None:

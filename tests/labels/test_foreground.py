@@ -7,7 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from monai.metrics import DiceMetric, MeanIoU
 
-from cellseg_monai.labels import ForegroundCounts, foreground_counts, mean_score, pooled_score
+from cellseg_monai.labels import (
+    ForegroundCounts,
+    Postprocessing,
+    foreground_counts,
+    foreground_counts_by_threshold,
+    foreground_mask,
+    mean_score,
+    pooled_score,
+)
 
 SCORES = ("dice", "iou", "precision", "recall", "accuracy")
 
@@ -87,3 +95,49 @@ def test_no_images_and_no_such_score_are_refused(score):
         score([], "dice")
     with pytest.raises(ValueError, match="score 'f1' came, but one of dice, iou"):
         score([ForegroundCounts(tp=1)], "f1")
+
+
+# Multiples of 0.05, so that values often equal a threshold, in either precision.
+LEVELS = st.integers(0, 20).map(lambda step: step / 20)
+
+
+@given(
+    pixels=st.lists(st.tuples(LEVELS, st.booleans()), max_size=30),
+    thresholds=st.lists(LEVELS.filter(lambda level: level < 1), unique=True, max_size=6).map(sorted),
+    dtype=st.sampled_from([np.float32, np.float64]),
+)
+def test_many_thresholds_at_once_count_as_each_alone(pixels, thresholds, dtype):
+    probabilities = np.array([level for level, _ in pixels], dtype)
+    truth = np.array([inside for _, inside in pixels], bool)
+    each = [
+        foreground_counts(foreground_mask(probabilities, Postprocessing(threshold=threshold)), truth)
+        for threshold in thresholds
+    ]
+    assert foreground_counts_by_threshold(probabilities, truth, thresholds) == each
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "truth", "thresholds", "message"),
+    [
+        ([0.5, math.nan], [True, False], [0.5], "probabilities from 0 to 1 were expected"),
+        ([0.5, 3.0], [True, False], [0.5], "if these are logits, apply a sigmoid"),
+        ([0.5, 0.5], [1, 0], [0.5], "a truth of bool were expected"),
+        ([0.5], [True, False], [0.5], "equal shapes"),
+        ([0.5, 0.5], [True, False], [0.5, 0.5], "increasing numbers were expected"),
+    ],
+    ids=["NaN", "logits", "integer truth", "other shape", "equal thresholds"],
+)
+def test_what_cannot_be_counted_by_threshold_is_refused(probabilities, truth, thresholds, message):
+    with pytest.raises(ValueError, match=message):
+        foreground_counts_by_threshold(np.array(probabilities), np.array(truth), thresholds)
+
+
+def test_two_class_pooled_dice_is_accuracy():
+    """Why it is not reported: with both classes pooled, each wrong pixel is one FP and one FN."""
+    prediction = np.array([1, 1, 0, 0, 0, 0, 0, 0], bool)
+    truth = np.array([1, 0, 1, 0, 0, 0, 0, 0], bool)
+    foreground, background = foreground_counts(prediction, truth), foreground_counts(~prediction, ~truth)
+    both = foreground + background
+    assert both.dice == foreground.accuracy == 6 / 8
+    assert both.iou == pytest.approx(0.75 / (2 - 0.75))
+    assert foreground.dice == 0.5

@@ -35,6 +35,8 @@ def test_a_missing_file_asks_for_the_bundle_root(tmp_path):
         ('{"upper_percentile": 0}', "0 <= lower < upper <= 100 was expected"),
         ('{"clip": 1}', "true or false was expected"),
         ('{"pixel_size_um": -1}', "positive number of µm"),
+        ('{"shorter_side_px": 0}', "a whole number of pixels from 1 was expected"),
+        ('{"shorter_side_px": 9, "pixel_size_um": 1}', "only one of them can settle the scale"),
         ("[]", "one object of settings was expected"),
         ("{", "not a JSON file"),
     ],
@@ -105,3 +107,10 @@ def test_images_are_prepared_and_objects_made_without_torch_or_monai():
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == []
+
+
+@pytest.mark.parametrize("shape", [(20, 30), (30, 20), (10, 15)], ids=["wide", "high", "as it is"])
+def test_the_shorter_side_settles_the_scale(shape):
+    prepared = prepare(np.random.default_rng(0).random((1, *shape)), Preprocessing(shorter_side_px=10))
+    assert sorted(prepared.shape[1:]) == [10, 15]
+    assert (prepared.shape[1] > prepared.shape[2]) == (shape[0] > shape[1])

@@ -7,12 +7,17 @@ import torch
 from ignite.engine import Engine, Events
 
 from cellseg_monai.errors import CheckpointError
-from cellseg_monai.training import Checkpoint, History, load_weights, save_checkpoint
+from cellseg_monai.training import Checkpoint, History, load_into, read_checkpoint, save_checkpoint
 from cellseg_monai.training.checkpoint import move_earlier_run_aside
 
 
 def linear(inputs: int = 2) -> torch.nn.Module:
     return torch.nn.Linear(inputs, 1)
+
+
+def load_weights(network: torch.nn.Module, path: Path) -> torch.nn.Module:
+    load_into(network, read_checkpoint(path), path)
+    return network
 
 
 def test_weights_come_back(tmp_path: Path) -> None:
@@ -100,10 +105,9 @@ class Trainer(Engine):
         self.evaluator.state.best_metric, self.evaluator.state.best_metric_epoch = -1, -1
         self.add_event_handler(Events.EPOCH_COMPLETED, self.validate)
         History(str(output_dir), self.evaluator).attach(self)
-        settings = {"learning_rate": learning_rate, "roi_size": (4, 4)}
-        Checkpoint(
-            str(output_dir), self.network, self.optimizer, self.schedule, self.evaluator, settings, resume
-        ).attach(self)
+        record = {"bundle": "toy", "variants": [], "roi_size": (4, 4)}
+        parts = (self.network, self.optimizer, self.schedule, self.evaluator)
+        Checkpoint(str(output_dir), *parts, record, {"learning_rate": learning_rate}, resume).attach(self)
 
     def step(self, engine: Engine, batch: torch.Tensor) -> dict[str, torch.Tensor]:
         self.optimizer.zero_grad()
@@ -111,7 +115,7 @@ class Trainer(Engine):
         loss.backward()
         self.optimizer.step()
         self.schedule.step()
-        return {"loss": loss}
+        return {"loss": loss, "image": batch}
 
     def validate(self) -> None:
         # Epoch 2 is the best.
@@ -144,6 +148,14 @@ def test_resume_without_a_run_starts_one_and_keeps_what_was_there(tmp_path: Path
     Trainer(tmp_path, resume=True).train(stop_after=1)
     assert [path.read_text() for path in tmp_path.glob("earlier_*/model.pt")] == ["weights without a run"]
     assert torch.load(tmp_path / "last.pt")["epoch"] == 1
+
+
+def test_a_better_network_takes_the_place_of_what_was_fitted_to_the_earlier_one(tmp_path: Path) -> None:
+    Trainer(tmp_path, resume=False).train(stop_after=1)
+    (tmp_path / "postprocess.json").write_text('{"threshold": 0.3}')
+    Trainer(tmp_path, resume=True).train(stop_after=1)
+    assert torch.load(tmp_path / "last.pt")["best_metric_epoch"] == 2
+    assert not (tmp_path / "postprocess.json").exists()
 
 
 def test_resume_with_other_settings_names_them(tmp_path: Path) -> None:

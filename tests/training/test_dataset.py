@@ -82,6 +82,25 @@ def test_an_epoch_visits_every_crop_once_in_an_order_of_its_own(images: int, cro
     assert len(sampler) == len(keys)
 
 
+@given(images=st.integers(1, 20), length=st.integers(1, 50), epoch=st.integers(0, 1000))
+def test_an_epoch_of_a_given_length_visits_images_equally_often(images: int, length: int, epoch: int) -> None:
+    sampler = CropSampler(range(images), seed=0, length=length)
+    sampler.set_epoch(epoch)
+    keys = list(sampler)
+    assert len(keys) == len(set(keys)) == len(sampler) == length
+    visits = np.bincount([index for _, index, _ in keys], minlength=images)
+    assert visits.max() - visits.min() <= 1
+
+
+def test_each_image_has_the_visit_more_in_some_epoch() -> None:
+    sampler = CropSampler(range(3), seed=0, length=4)
+    twice = set()
+    for epoch in range(3):
+        sampler.set_epoch(epoch)
+        twice.add(np.bincount([index for _, index, _ in sampler]).argmax())
+    assert twice == {0, 1, 2}
+
+
 def test_the_order_changes_from_epoch_to_epoch() -> None:
     sampler = CropSampler(range(50), seed=0)
     orders = []

@@ -1,0 +1,53 @@
+"""What a network answers turned into probabilities."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import expit
+
+__all__ = ["check_probabilities", "foreground_probability"]
+
+
+def check_probabilities(values: np.ndarray) -> None:
+    """Refuse what cannot be probabilities.
+
+    Args:
+        values: floats, any shape.
+
+    Raises:
+        ValueError: NaN or values outside [0, 1], as logits are.
+    """
+    # Minimum and maximum are NaN if any value is.
+    if values.size and not (values.min() >= 0 and values.max() <= 1):
+        raise ValueError(
+            f"values from {values.min():.3g} to {values.max():.3g} came, but probabilities "
+            "from 0 to 1 were expected; if these are logits, apply a sigmoid first"
+        )
+
+
+def foreground_probability(logits: np.ndarray) -> np.ndarray:
+    """The probability that a pixel is foreground.
+
+    Args:
+        logits: CYX floats: one channel, the logit of the foreground (sigmoid), or two, the logits of background
+            and foreground (softmax).
+
+    Returns:
+        1YX float32 in [0, 1].
+
+    Raises:
+        ValueError: another number of axes or channels.
+
+    >>> foreground_probability(np.array([[[0.0]]])).tolist()
+    [[[0.5]]]
+    >>> foreground_probability(np.array([[[7.0]], [[7.0]]])).tolist()
+    [[[0.5]]]
+    """
+    if logits.ndim != 3 or len(logits) not in (1, 2):
+        raise ValueError(
+            f"logits of shape {logits.shape} came, but (1, Y, X) or (2, Y, X) was expected: the foreground, "
+            "or background and foreground"
+        )
+    # A softmax over two is the sigmoid of their difference.
+    difference = logits if len(logits) == 1 else logits[1:] - logits[:1]
+    return expit(difference.astype(np.float32, copy=False))

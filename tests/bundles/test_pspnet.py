@@ -1,0 +1,5 @@
+from tests.contracts.bundle import BundleContract
+
+
+class TestPspnet(BundleContract):
+    name = "pspnet"

@@ -1,0 +1,5 @@
+from tests.contracts.bundle import BundleContract
+
+
+class TestUnetpp(BundleContract):
+    name = "unetpp"
