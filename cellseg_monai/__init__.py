@@ -9,7 +9,19 @@ from types import ModuleType
 
 from cellseg_monai._version import __version__
 
-_SUBPACKAGES = ("bundle", "data", "errors", "io", "labels", "metrics", "networks", "pixels", "training", "transforms")
+_SUBPACKAGES = (
+    "bundle",
+    "data",
+    "errors",
+    "io",
+    "labels",
+    "metrics",
+    "networks",
+    "pixels",
+    "report",
+    "training",
+    "transforms",
+)
 
 __all__ = ["__version__", *_SUBPACKAGES]
 

@@ -15,6 +15,8 @@ import fire
 from cellseg_monai.errors import CheckpointError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from cellseg_monai.data.sample import Modality
 
 __all__ = ["main"]
@@ -137,8 +139,53 @@ def data_split(
     print(f"{path}: " + ", ".join(f"{len(items)} {section}" for section, items in sections.items()))
 
 
+def compare(
+    dataset: str,
+    *,
+    bundles: str | Sequence[str],
+    output: str,
+    epochs: int | None = None,
+    minutes: float | None = None,
+    seed: int = 0,
+    datalist: str | None = None,
+    **knobs: object,
+) -> None:
+    """Train bundles alike on one data set, evaluate them on the same test images, write tables and figures.
+
+    Epoch and threshold of each are chosen on validation. Called again, it goes on where it was stopped.
+
+    Args:
+        dataset: the data set.
+        bundles: what to compare, such as "unet,unet+two_classes,pspnet": bundles, each perhaps with variants.
+        output: a folder for comparison.csv, comparison.md, the figures and a folder for each run.
+        epochs: how many each is trained.
+        minutes: or how long each is trained; a trial tells how many epochs that is.
+        seed: of every training.
+        datalist: the sections of the data set, if not datalist.json in it.
+        knobs: any override of train.json, for every training, such as --batch_size 4 --roi_size "[128,128]".
+    """
+    from cellseg_monai.report import compare as compare_runs
+
+    done = compare_runs(
+        dataset,
+        bundles,
+        output_dir=output,
+        epochs=epochs,
+        minutes=minutes,
+        seed=seed,
+        datalist=datalist,
+        knobs=knobs,
+    )
+    if done.results:
+        print(f"{len(done.results)} run(s) compared: {done.output_dir / 'comparison.md'}")
+    if done.failures:
+        names = ", ".join(done.failures)
+        raise SystemExit(f"{len(done.failures)} run(s) failed: {names}; called again, they go on where they failed")
+
+
 COMMANDS = {
     "bundle": {"build": bundle_build, "check": bundle_check},
+    "compare": compare,
     "data": {"check": data_check, "sample": data_sample, "split": data_split},
 }
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cellseg_monai.bundle.command_line import command_line_options, file_list
 from cellseg_monai.errors import BundleError, CheckpointError
-from cellseg_monai.training.checkpoint_file import BEST, LAST
+from cellseg_monai.training.checkpoint_file import BEST, LAST, fitted_settings
 
 __all__ = ["find_bundle_root", "find_checkpoint", "find_postprocess"]
 
@@ -73,8 +73,8 @@ def find_postprocess(checkpoint: str, bundle_root: str) -> str:
     """The settings of post-processing that belong to a checkpoint: those calibrated for it, else the bundle's own.
 
     Args:
-        checkpoint: the weights; `calibrate.json` writes `postprocess.json` beside them.
+        checkpoint: the weights, beside which `calibrate.json` writes.
         bundle_root: the bundle's folder.
     """
-    fitted = Path(checkpoint).parent / "postprocess.json"
+    fitted = fitted_settings(checkpoint)
     return str(fitted if fitted.is_file() else Path(bundle_root) / "configs" / "postprocess.json")

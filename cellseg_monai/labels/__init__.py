@@ -1,5 +1,6 @@
 """Label images: what a network learns of them, and what is made of its answer. No torch in here."""
 
+from cellseg_monai.labels.bootstrap import bootstrap_interval
 from cellseg_monai.labels.foreground import (
     ForegroundCounts,
     foreground_counts,
@@ -16,6 +17,7 @@ from cellseg_monai.labels.targets import foreground_target
 __all__ = [
     "ForegroundCounts",
     "Postprocessing",
+    "bootstrap_interval",
     "draw_outlines",
     "foreground_counts",
     "foreground_counts_by_threshold",

@@ -20,6 +20,7 @@ from cellseg_monai.labels import (
     mean_score,
     pooled_score,
 )
+from cellseg_monai.training.checkpoint_file import fitted_settings
 
 __all__ = ["THRESHOLDS", "ThresholdCalibration", "best_threshold"]
 
@@ -41,9 +42,9 @@ def best_threshold(thresholds: Sequence[float], scores: Sequence[float]) -> floa
 class ThresholdCalibration:
     """Chooses the threshold with the highest mean Dice of images, and writes it beside the weights.
 
-    It writes `postprocess.json` beside the checkpoint, where evaluation and inference find it, and the curve of each
-    threshold from 0.05 to 0.95 to `calibration/threshold_curve.csv`. The engine must yield `pred` as probabilities
-    of validation images, never of those that scores are reported on.
+    It writes the settings beside the checkpoint (see `fitted_settings`), where evaluation and inference find them, and
+    the curve of each threshold from 0.05 to 0.95 to `calibration/threshold_curve.csv`. The engine must yield `pred` as
+    probabilities of validation images, never of those that scores are reported on.
 
     Args:
         checkpoint: the weights that the network has.
@@ -52,7 +53,7 @@ class ThresholdCalibration:
     """
 
     def __init__(self, checkpoint: str | PathLike[str], output_dir: str, settings: Postprocessing) -> None:
-        self.target = Path(checkpoint).parent / "postprocess.json"
+        self.target = fitted_settings(checkpoint)
         self.curve = Path(output_dir) / "calibration" / "threshold_curve.csv"
         self.settings = settings
         self._images: list[list[ForegroundCounts]] = []

@@ -19,7 +19,14 @@ from torch.nn.parallel import DistributedDataParallel
 
 from cellseg_monai.atomic import leftovers
 from cellseg_monai.errors import CheckpointError
-from cellseg_monai.training.checkpoint_file import BEST, LAST, load_into, read_checkpoint, save_checkpoint
+from cellseg_monai.training.checkpoint_file import (
+    BEST,
+    LAST,
+    fitted_settings,
+    load_into,
+    read_checkpoint,
+    save_checkpoint,
+)
 from cellseg_monai.training.distributed import is_writer, wait_for_all
 from cellseg_monai.training.record import make_record, stamped_state
 
@@ -27,8 +34,8 @@ __all__ = ["Checkpoint"]
 
 logger = logging.getLogger(__name__)
 
-_FITTED = "postprocess.json"
-_OF_A_RUN = (BEST, LAST, _FITTED, "metrics.csv", "calibration", "evaluation")
+_WEIGHTS = (BEST, LAST)
+_OF_A_RUN = (*_WEIGHTS, *(fitted_settings(name).name for name in _WEIGHTS), "metrics.csv", "calibration", "evaluation")
 
 
 def move_earlier_run_aside(output_dir: str | PathLike[str]) -> None:
@@ -92,8 +99,9 @@ class Checkpoint:
             # the best network would be lost.
             if self.evaluator.state.best_metric_epoch == trainer.state.epoch:
                 # What was fitted to the weights that are replaced does not belong to the new ones.
-                (self.folder / _FITTED).unlink(missing_ok=True)
+                fitted_settings(self.folder / BEST).unlink(missing_ok=True)
                 save_checkpoint(stamped_state(self.network, self.record), self.folder / BEST)
+            fitted_settings(self.folder / LAST).unlink(missing_ok=True)
             save_checkpoint(self._state(trainer), self.folder / LAST)
         wait_for_all()
 

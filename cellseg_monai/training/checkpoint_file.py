@@ -13,9 +13,21 @@ import torch
 from cellseg_monai.atomic import replacing
 from cellseg_monai.errors import CheckpointError
 
-__all__ = ["BEST", "LAST", "load_into", "read_checkpoint", "save_checkpoint"]
+__all__ = ["BEST", "LAST", "fitted_settings", "load_into", "read_checkpoint", "save_checkpoint"]
 
 BEST, LAST = "model.pt", "last.pt"
+
+
+def fitted_settings(checkpoint: str | PathLike[str]) -> Path:
+    """Where the settings of post-processing that were fitted to a checkpoint lie.
+
+    Each checkpoint has a file of its own, that the settings of one are never used for another.
+
+    >>> [fitted_settings(f"run/{name}").name for name in ("model.pt", "last.pt")]
+    ['postprocess.json', 'last_postprocess.json']
+    """
+    path = Path(checkpoint)
+    return path.with_name("postprocess.json" if path.name == BEST else f"{path.stem}_postprocess.json")
 
 
 def save_checkpoint(state: Any, path: str | PathLike[str]) -> None:

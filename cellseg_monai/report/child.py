@@ -1,0 +1,114 @@
+"""A command as a child process: its output in a log, its peak memory, and why it failed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["ChildError", "Measured", "run_child"]
+
+_TICK_SECONDS = 0.5
+
+# Linux counts the memory of the process that starts another into the peak of the other, so a small Python stands
+# between this one, which may be large, and the child. It prints the child's exit code and its peak.
+_BETWEEN = """
+import os, sys
+with open(sys.argv[1], "ab") as log, open(os.devnull) as nothing:
+    ends = [(os.POSIX_SPAWN_DUP2, file.fileno(), end) for end, file in enumerate((nothing, log, log))]
+    child = os.posix_spawn(sys.argv[2], sys.argv[2:], os.environ, file_actions=ends)
+_, status, usage = os.wait4(child, 0)
+print(os.waitstatus_to_exitcode(status), usage.ru_maxrss)
+"""
+
+
+class ChildError(RuntimeError):
+    """A child process that failed; the message is why, in one line."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a child took.
+
+    Args:
+        seconds: of wall time.
+        peak_memory_mb: the most main memory that it had, in MB of 10**6 bytes; a GPU's own is not in it, and where
+            the child has workers, that of the largest process is meant. None where the system does not tell (Windows).
+    """
+
+    seconds: float
+    peak_memory_mb: float | None
+
+
+def run_child(command: Sequence[str], log: Path, *, while_waiting: Callable[[], None] = lambda: None) -> Measured:
+    """Run a command to its end; its output is appended to `log`.
+
+    Interrupted, the child is ended as well.
+
+    Args:
+        command: its words, the first an absolute path.
+        log: the file.
+        while_waiting: called twice a second.
+
+    Raises:
+        ChildError: it failed. The message is its last line, or what signal killed it.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with open(log, "ab") as file:
+        file.write(f"$ {subprocess.list2cmdline(command)}\n".encode())
+        began_at, began = file.tell(), time.monotonic()
+        process = _start(command, log, file.fileno())
+    try:
+        printed = _wait(process, while_waiting)
+    except BaseException:
+        _end(process)
+        raise
+    code, peak = (int(word) for word in printed.split()) if printed.strip() else (process.returncode, 0)
+    if code != 0:
+        raise ChildError(_reason(code, log, began_at))
+    # Linux counts in KiB, macOS in bytes.
+    unit = 1 if sys.platform == "darwin" else 1024
+    return Measured(time.monotonic() - began, peak * unit / 1e6 if peak else None)
+
+
+def _start(command: Sequence[str], log: Path, log_descriptor: int) -> subprocess.Popen[bytes]:
+    if sys.platform == "win32":
+        return subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=log_descriptor, stderr=subprocess.STDOUT, bufsize=0
+        )
+    between = [sys.executable, "-I", "-S", "-c", _BETWEEN, str(log), *command]
+    # A session of its own, so that both can be ended together.
+    return subprocess.Popen(between, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True)
+
+
+def _wait(process: subprocess.Popen[bytes], while_waiting: Callable[[], None]) -> bytes:
+    while True:
+        try:
+            return process.communicate(timeout=_TICK_SECONDS)[0] or b""
+        except subprocess.TimeoutExpired:
+            while_waiting()
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    if sys.platform == "win32":
+        process.kill()
+    else:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+
+
+def _reason(code: int, log: Path, began_at: int) -> str:
+    if code < 0:
+        killed = f"killed by {signal.Signals(-code).name}"
+        return f"{killed}; memory may have run out" if -code == signal.SIGKILL else killed
+    with open(log, "rb") as file:
+        file.seek(began_at)
+        lines = [line.strip() for line in file.read().decode("utf-8", "replace").splitlines() if line.strip()]
+    said = [line for line in lines if line.startswith("error: ")]
+    last = said[-1] if said else lines[-1] if lines else "it printed nothing"
+    return f"exit code {code}: {last.removeprefix('error: ')}"
