@@ -9,7 +9,7 @@ EXTRAS=test . "$(dirname "$0")/environment.sh"
 bundle=bundles/unet/configs
 common=(--dataset_dir "$output/data" --output_dir "$output")
 [ -d "$output/data" ] || cellseg data sample "$output/data"
-python -m monai.bundle run training --config_file $bundle/train.json "${common[@]}" --epochs 8
+python -m monai.bundle run training --config_file $bundle/train.json "${common[@]}" --epochs 8 --crops_per_image 2
 python -m monai.bundle run evaluating --config_file $bundle/evaluate.json "${common[@]}"
 python -m monai.bundle run segmenting --config_file $bundle/inference.json "${common[@]}"
 

@@ -273,9 +273,7 @@ class BundleContract:
         [("the repository", "train"), ("the bundle", "evaluate"), ("elsewhere", "inference")],
         ids=["the repository", "the bundle", "elsewhere"],
     )
-    def test_runs_from(
-        self, start: str, name: str, root: Path, dataset: Path, trained: Path, tmp_path: Path
-    ) -> None:
+    def test_runs_from(self, start: str, name: str, root: Path, dataset: Path, trained: Path, tmp_path: Path) -> None:
         cwd = {"the repository": ROOT, "the bundle": root, "elsewhere": tmp_path}[start]
         words = ["--dataset_dir", str(dataset), "--output_dir", str(tmp_path / "out"), "--roi_size", "[64,64]"]
         if start == "elsewhere":
