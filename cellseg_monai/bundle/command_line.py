@@ -21,6 +21,7 @@ from monai.bundle.scripts import run
 from monai.bundle.utils import DEFAULT_EXP_MGMT_SETTINGS
 
 from cellseg_monai import errors
+from cellseg_monai.bundle.variants import check_variants
 from cellseg_monai.errors import BundleError
 
 __all__ = ["check_command_line", "check_overrides", "command_line_options", "file_list"]
@@ -90,7 +91,8 @@ def check_command_line() -> None:
     From here on, an error of ours that ends the command is also its last line, after MONAI's own account of it.
 
     Raises:
-        SystemExit: an override names nothing, or is text where a number or a yes or no belongs; says so in one line.
+        SystemExit: an override names nothing, or is text where a number or a yes or no belongs, or variants undo one
+            another; says so in one line.
     """
     options = command_line_options()
     if not options:
@@ -106,6 +108,12 @@ def check_command_line() -> None:
     tracking = known if "tracking" in options else set()
     config = ConfigParser.load_config_files(config_files)
     try:
+        check_variants(config_files)
+        if "variants" in given and "train" in config:
+            raise BundleError(
+                "--variants says what a checkpoint must have been trained with; to train one, lay its file over the "
+                """config: --config_file "['train.json','variants/NAME.json']\""""
+            )
         check_overrides((name for name in given if name not in tracking), config)
         for name, value in given.items():
             _check_value(name, value, config.get(name))

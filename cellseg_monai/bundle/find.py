@@ -27,7 +27,8 @@ def find_bundle_root(name: str) -> str:
     candidates = [Path("bundles") / name, Path(".")]
     config_files = file_list(command_line_options().get("config_file"))
     if config_files:
-        candidates.insert(0, Path(config_files[0]).parent.parent)
+        # Absolute, for a file named from its own folder has no parents to name.
+        candidates.insert(0, Path(config_files[0]).absolute().parent.parent)
     for folder in candidates:
         metadata = folder / "configs" / "metadata.json"
         if metadata.is_file() and json.loads(metadata.read_text(encoding="utf-8")).get("name") == name:
@@ -77,4 +78,6 @@ def find_postprocess(checkpoint: str, bundle_root: str) -> str:
         bundle_root: the bundle's folder.
     """
     fitted = fitted_settings(checkpoint)
-    return str(fitted if fitted.is_file() else Path(bundle_root) / "configs" / "postprocess.json")
+    found = fitted if fitted.is_file() else Path(bundle_root) / "configs" / "postprocess.json"
+    logger.info(f"post-processing of {found}")
+    return str(found)

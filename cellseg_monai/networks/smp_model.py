@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+import inspect
+from collections.abc import Mapping
 from typing import Any
 
 import segmentation_models_pytorch as smp
@@ -41,12 +44,13 @@ def smp_model(
         options: handed to the architecture.
 
     Raises:
-        BundleError: the weights cannot be had or do not fit the encoder.
+        BundleError: the architecture has no such option, or the weights cannot be had or do not fit the encoder.
 
     >>> network = smp_model("unet", encoder_name="resnet18", classes=2).eval()
     >>> network(torch.zeros(1, 1, 33, 5)).shape
     torch.Size([1, 2, 33, 5])
     """
+    _check_options(architecture, encoder_name, options)
     try:
         network = smp.create_model(
             architecture,
@@ -67,3 +71,17 @@ def smp_model(
     stride = network.encoder.output_stride
     minimum = stride * _MINIMUM_POSITIONS.get(architecture.lower(), 1)
     return Padded(network, multiple=stride, minimum=minimum, in_channels=in_channels)
+
+
+def _check_options(architecture: str, encoder_name: str, options: Mapping[str, Any]) -> None:
+    """Refuse options that SMP would pass over: it hands what an architecture does not know to the encoder."""
+    kind = smp.MODEL_ARCHITECTURES_MAPPING.get(architecture.lower())
+    # timm's encoders, by the prefix, do take options of their own. An unknown architecture SMP refuses itself.
+    if kind is None or encoder_name.startswith("tu-"):
+        return
+    known = [name for name in inspect.signature(kind.__init__).parameters if name not in ("self", "kwargs")]
+    for name in options:
+        if name not in known:
+            nearest = difflib.get_close_matches(name, known, n=1)
+            remedy = f"did you mean {nearest[0]!r}?" if nearest else f"known: {', '.join(known)}"
+            raise BundleError(f"{architecture} has no option {name!r}; {remedy}")

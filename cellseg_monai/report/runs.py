@@ -10,7 +10,7 @@ from typing import Any
 
 from monai.bundle import ConfigParser
 
-from cellseg_monai.bundle import check_overrides, find_bundles
+from cellseg_monai.bundle import check_overrides, check_variants, find_bundles
 from cellseg_monai.errors import BundleError
 
 __all__ = ["Run", "find_runs"]
@@ -62,7 +62,8 @@ def find_runs(
         bundles_dir: the folder of the bundles.
 
     Raises:
-        BundleError: lists every unknown bundle, variant and knob, and every name that comes twice.
+        BundleError: lists every unknown bundle, variant and knob, every name that comes twice, and variants that undo
+            one another.
     """
     listed = [names] if isinstance(names, str) else list(names)
     wanted = [name.strip() for text in listed for name in str(text).split(",") if name.strip()]
@@ -81,6 +82,7 @@ def find_runs(
         faults += unknown
         if not unknown:
             runs.append(run)
+            faults += _variant_faults(run)
     faults += _knob_faults(runs, knobs)
     if faults:
         raise BundleError("\n".join(dict.fromkeys(faults)))
@@ -91,6 +93,14 @@ def _unknown(what: str, name: str, known: Sequence[str]) -> str:
     nearest = difflib.get_close_matches(name, known, n=1)
     meant = f"did you mean {nearest[0]!r}? " if nearest else ""
     return f"{what}; {meant}known: {', '.join(known) or 'none'}"
+
+
+def _variant_faults(run: Run) -> list[str]:
+    try:
+        check_variants(run.config_files)
+    except BundleError as error:
+        return [f"{run.name}: {line}" for line in str(error).splitlines()]
+    return []
 
 
 def _knob_faults(runs: Sequence[Run], knobs: Mapping[str, Any]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import logging
+import os
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy as np
 from ignite.engine import Engine, Events
 
 from cellseg_monai.atomic import replacing
+from cellseg_monai.errors import CheckpointError
 from cellseg_monai.labels import (
     ForegroundCounts,
     Postprocessing,
@@ -60,9 +62,18 @@ class ThresholdCalibration:
 
     def attach(self, evaluator: Engine) -> None:
         """Start listening to the evaluator."""
-        evaluator.add_event_handler(Events.STARTED, self._images.clear)
+        evaluator.add_event_handler(Events.STARTED, self._start)
         evaluator.add_event_handler(Events.ITERATION_COMPLETED, self._count)
         evaluator.add_event_handler(Events.COMPLETED, self._write)
+
+    def _start(self) -> None:
+        # Before minutes of work, not after them.
+        if not os.access(self.target.parent, os.W_OK):
+            raise CheckpointError(
+                f"{self.target} cannot be written, where it would be found beside the weights; copy the weights to a "
+                "folder of yours, and name them with `--checkpoint PATH`"
+            )
+        self._images.clear()
 
     def _count(self, evaluator: Engine) -> None:
         for item in evaluator.state.output:

@@ -6,7 +6,9 @@ import csv
 import json
 import logging
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,7 +31,7 @@ class EvaluationReport:
     Each score is given twice: `mean` is the mean of the images' own scores, `pooled` the score of all pixels
     together, in which large and crowded images weigh more.
 
-    Compared are masks at the scale of the network, after the threshold alone. The label images that inference writes
+    Compared are masks of the size of the image file, after the threshold alone. The label images that inference writes
     have their holes filled and small objects dropped as well.
 
     The speed in the summary is that of the network in its sliding window, without reading and post-processing.
@@ -37,11 +39,13 @@ class EvaluationReport:
     Args:
         output_dir: the run's folder.
         settings: of these, the threshold is noted in the summary.
+        about: what else is noted there, such as the section and the checkpoint, as plain data.
     """
 
-    def __init__(self, output_dir: str, settings: Postprocessing) -> None:
+    def __init__(self, output_dir: str, settings: Postprocessing, about: Mapping[str, Any] | None = None) -> None:
         self.folder = Path(output_dir) / "evaluation"
         self.settings = settings
+        self.about = dict(about or {})
         self._images: list[tuple[str, ForegroundCounts]] = []
         self._began, self._seconds, self._pixels = 0.0, 0.0, 0
 
@@ -82,6 +86,7 @@ class EvaluationReport:
                 writer.writerow([path, *scores, count.tp, count.fp, count.fn, count.tn])
         with replacing(self.folder / "summary.json") as aside:
             report = {
+                **self.about,
                 "images": len(counts),
                 "threshold": self.settings.threshold,
                 "megapixels_per_second": self._pixels / 1e6 / self._seconds,

@@ -79,7 +79,7 @@ class TrainedNetwork:
     Args:
         checkpoint: `model.pt`, `last.pt`, or a plain state dict of another origin.
         bundle: the bundle that the checkpoint must be of; None: any.
-        variants: the variants that it must have been trained with, in any order; empty: whatever they were.
+        variants: the variant, or variants in any order, that it must have been trained with; empty: whatever.
         network: the network where the checkpoint does not say.
         preprocess: how images are prepared where it does not say.
         roi_size: (Y, X) of the sliding window in pixels; None: as trained.
@@ -101,7 +101,7 @@ class TrainedNetwork:
         checkpoint: str | PathLike[str],
         *,
         bundle: str | None = None,
-        variants: Sequence[str] = (),
+        variants: str | Sequence[str] = (),
         network: torch.nn.Module | None = None,
         preprocess: Preprocessing | None = None,
         roi_size: Sequence[int] | None = None,
@@ -109,7 +109,7 @@ class TrainedNetwork:
     ) -> None:
         state = read_checkpoint(checkpoint)
         record = read_record(state)
-        _check_origin(record, checkpoint, bundle, variants)
+        _check_origin(record, checkpoint, bundle, [variants] if isinstance(variants, str) else variants)
         self.variants = tuple(record.get("variants", ()))
         self.network = _network(record, network, checkpoint)
         load_into(self.network, state, checkpoint)

@@ -14,6 +14,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.tensorboard import SummaryWriter
 
 from cellseg_monai.networks import attention_maps
+from cellseg_monai.pixels import rescale_labels
 from cellseg_monai.training.distributed import is_writer
 
 __all__ = ["TensorBoardLog", "panel"]
@@ -28,7 +29,7 @@ def panel(image: np.ndarray, truth: np.ndarray, prediction: np.ndarray) -> np.nd
 
     Args:
         image: C×Y×X, any range, stretched to black and white; other than 1 or 3 channels are averaged.
-        truth: 1×Y×X or Y×X mask, 0 to 1.
+        truth: 1×Y×X or Y×X mask, 0 to 1; one of another size is brought to that of the image.
         prediction: the same.
 
     Returns:
@@ -40,8 +41,10 @@ def panel(image: np.ndarray, truth: np.ndarray, prediction: np.ndarray) -> np.nd
     [0, 0, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 0, 0]
     """
     step = -(-max(image.shape[-2:]) // LONGEST_SIDE)
-    image, truth, prediction = (array[..., ::step, ::step] for array in (image, truth, prediction))
-    return _side_by_side([_stretched(image), truth, prediction])
+    size = (image.shape[-2], image.shape[-1])
+    masks = [rescale_labels(mask.reshape(mask.shape[-2:]), size) for mask in (truth, prediction)]
+    image, *masks = (array[..., ::step, ::step] for array in (image, *masks))
+    return _side_by_side([_stretched(image), *masks])
 
 
 def attention_panel(image: np.ndarray, *maps: np.ndarray) -> np.ndarray:

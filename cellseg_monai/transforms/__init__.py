@@ -5,7 +5,7 @@ that the bundles share is `bundles/recipes/augmentation.json`.
 """
 
 from cellseg_monai.transforms.load import LoadMicroscopyd
-from cellseg_monai.transforms.postprocess import ForegroundMaskd, ForegroundProbabilityd
+from cellseg_monai.transforms.postprocess import ForegroundMaskd, ForegroundProbabilityd, ImageFramed
 from cellseg_monai.transforms.prepare import PreparePixelsd
 from cellseg_monai.transforms.save import SaveLabelsd
 from cellseg_monai.transforms.targets import ForegroundTargetd
@@ -14,6 +14,7 @@ __all__ = [
     "ForegroundMaskd",
     "ForegroundProbabilityd",
     "ForegroundTargetd",
+    "ImageFramed",
     "LoadMicroscopyd",
     "PreparePixelsd",
     "SaveLabelsd",

@@ -59,7 +59,9 @@ def test_another_program_has_nothing_to_check(monkeypatch: pytest.MonkeyPatch) -
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setattr("sys.excepthook", None)  # put back after the test
     path = tmp_path / "train.json"
-    path.write_text(json.dumps({**CONFIG, "amp": "$True", "resume": False, "loss": {"_target_": "DiceCELoss"}}))
+    path.write_text(
+        json.dumps({**CONFIG, "variants": [], "amp": "$True", "resume": False, "loss": {"_target_": "DiceCELoss"}})
+    )
     return str(path)
 
 
@@ -73,6 +75,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
         (("--resume", "1"), "--resume 1: True or False was expected"),
         (("--epochs", "many"), "--epochs many: a number such as 20 was expected"),
         (("--loss#lamda_dice", "2"), "unknown override --loss#lamda_dice"),
+        (("--variants", "['two_classes']"), "to train one, lay its file over the config"),
     ],
 )
 def test_values_that_would_be_misread_are_refused(
@@ -106,6 +109,17 @@ def test_words_in_an_arguments_file_are_checked_too(
     (tmp_path / "args.json").write_text(json.dumps({"config_file": config, "epohcs": 3}))
     command(monkeypatch, "--args_file", str(tmp_path / "args.json"), "--learning_rate", "0.1")
     with pytest.raises(SystemExit, match="unknown override --epohcs: did you mean --epochs"):
+        check_command_line()
+
+
+def test_variants_that_undo_each_other_are_refused(
+    monkeypatch: pytest.MonkeyPatch, config: str, tmp_path: Path
+) -> None:
+    for name in ("short", "long"):
+        (tmp_path / f"{name}.json").write_text(json.dumps({"+variants": [name], "epochs": len(name)}))
+    files = [config, *(str(tmp_path / f"{name}.json") for name in ("short", "long"))]
+    command(monkeypatch, "--config_file", str(files))
+    with pytest.raises(SystemExit, match="the variants short and long do not go together: both set epochs"):
         check_command_line()
 
 

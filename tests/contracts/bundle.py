@@ -243,7 +243,12 @@ class BundleContract:
                 workflow.run()
             assert workflow.parser.get_parsed_content("trained").variants == (path.stem,)
             fitted = json.loads((output_dir / "postprocess.json").read_text())["threshold"]
-            assert json.loads((output_dir / "evaluation" / "summary.json").read_text())["threshold"] == fitted
+            summary = json.loads((output_dir / "evaluation" / "summary.json").read_text())
+            assert (summary["threshold"], summary["variants"]) == (fitted, [path.stem])
+            # Scored in the frame of the image, at whatever scale the network saw it.
+            with open(output_dir / "evaluation" / "images.csv", newline="") as file:
+                pixels = [sum(int(row[name]) for name in ("tp", "fp", "fn", "tn")) for row in csv.DictReader(file)]
+            assert pixels == [72 * 80] * 2
             workflow = self.workflow(root, "evaluate", dataset, output_dir, variants=["another"])
             workflow.initialize()
             with pytest.raises(RuntimeError) as caught:

@@ -13,6 +13,11 @@ def test_answers_at_the_size_of_the_image() -> None:
     assert network(torch.zeros(2, 1, 64, 32)).shape == (2, 2, 64, 32)
 
 
+def test_a_misspelt_option_is_refused_with_the_right_one() -> None:
+    with pytest.raises(BundleError, match=r"no option 'decoder_use_nrm'; did you mean 'decoder_use_norm'\?"):
+        smp_model("unet", encoder_name="resnet18", decoder_use_nrm=False)
+
+
 def test_encoder_weights_out_of_a_file(tmp_path: Path) -> None:
     encoder = get_encoder("resnet18", in_channels=3)
     torch.save(encoder.state_dict(), tmp_path / "encoder.pt")

@@ -2,9 +2,11 @@ import csv
 import json
 from pathlib import Path
 
+import pytest
 import torch
 from ignite.engine import Engine
 
+from cellseg_monai.errors import CheckpointError
 from cellseg_monai.labels import Postprocessing
 from cellseg_monai.training import ThresholdCalibration
 
@@ -18,6 +20,7 @@ def test_it_writes_the_threshold_of_the_highest_mean_dice_beside_the_weights(tmp
     engine = Engine(lambda engine, batch: batch)
     settings = Postprocessing(threshold=0.5, min_area_px=7)
     weights, output_dir = tmp_path / "weights", tmp_path / "output"
+    weights.mkdir()
     ThresholdCalibration(weights / "model.pt", str(output_dir), settings).attach(engine)
     engine.run([images])
     written = json.loads((weights / "postprocess.json").read_text())
@@ -29,3 +32,10 @@ def test_it_writes_the_threshold_of_the_highest_mean_dice_beside_the_weights(tmp
     assert [float(value) for value in curve[0.05].values()] == [0.05, 2 / 3, 0.5, 2 / 3, 0.5]
     # At 0.5 the first is empty: Dice 0 and 1, and pooled 2 TP / (2 TP + FN) = 2/3.
     assert [float(value) for value in curve[0.5].values()] == [0.5, 0.5, 0.5, 2 / 3, 0.5]
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_any_image(tmp_path: Path) -> None:
+    engine = Engine(lambda engine, batch: pytest.fail("an image was looked at"))
+    ThresholdCalibration(tmp_path / "gone" / "model.pt", str(tmp_path), Postprocessing()).attach(engine)
+    with pytest.raises(CheckpointError, match=r"gone/postprocess\.json cannot be written.*--checkpoint PATH"):
+        engine.run([0])

@@ -13,9 +13,9 @@ from monai.data import get_track_meta, set_track_meta
 from monai.transforms import Compose
 from scipy import ndimage
 
-AUGMENTATION = json.loads(
-    (Path(__file__).parents[2] / "bundles" / "recipes" / "augmentation.json").read_text(encoding="utf-8")
-)
+TRAIN = json.loads((Path(__file__).parents[2] / "bundles" / "unet" / "configs" / "train.json").read_text())
+# As training has them: the crop, then the augmentation.
+AUGMENTATION = [*TRAIN["train"]["augment"][:2], *TRAIN["augmentation"]]
 
 
 def single_transforms():

@@ -21,12 +21,13 @@ from cellseg_monai.pixels import Preprocessing, prepare
 from cellseg_monai.transforms import (
     ForegroundMaskd,
     ForegroundTargetd,
+    ImageFramed,
     LoadMicroscopyd,
     PreparePixelsd,
     SaveLabelsd,
 )
 
-AUGMENTATION = Path(__file__).parents[2] / "bundles" / "recipes" / "augmentation.json"
+TRAIN = Path(__file__).parents[2] / "bundles" / "unet" / "configs" / "train.json"
 
 
 @pytest.fixture
@@ -205,8 +206,8 @@ def test_settings_come_from_the_bundle_by_config(item, tmp_path):
 
 
 def whole_chain():
-    augmentation = ConfigParser({"a": json.loads(AUGMENTATION.read_text(encoding="utf-8")), "roi_size": [256, 256]})
-    return Compose([LoadMicroscopyd(), PreparePixelsd(), *augmentation.get_parsed_content("a"), ForegroundTargetd()])
+    config = ConfigParser(json.loads(TRAIN.read_text()))
+    return Compose([LoadMicroscopyd(), PreparePixelsd(), *config.get_parsed_content("train#augment")])
 
 
 def test_the_output_transforms_pickle(tmp_path):
@@ -220,6 +221,16 @@ def test_a_spawned_worker_gives_batches(item):
     )
     (batch,) = list(loader)
     assert batch["image"].shape == batch["label"].shape == (2, 1, 256, 256)
-    assert batch["image_path"] == [item["image"]] * 2
-    assert batch["image_shape"].tolist() == [[40, 60]] * 2
+    assert set(batch) == {"image", "label"}
     assert set(batch["label"].unique().tolist()) <= {0, 1}
+
+
+def test_predictions_go_back_to_the_size_of_the_file(item):
+    out = load(item, Preprocessing(pixel_size_um=0.5))
+    prediction = torch.zeros(1, 20, 30)
+    prediction[0, 3, 5] = 0.7
+    framed = ImageFramed()({**out, "pred": prediction})["pred"]
+    assert framed.shape == (1, 40, 60)
+    # A pixel of 0.5 µm is four of 0.25 µm.
+    assert framed.nonzero().tolist() == [[0, y, x] for y in (6, 7) for x in (10, 11)]
+    assert framed.dtype == torch.float32

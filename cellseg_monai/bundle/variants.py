@@ -1,0 +1,56 @@
+"""Variants laid over one another: only those that do not undo each other."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from monai.bundle import ConfigParser
+
+from cellseg_monai.errors import BundleError
+
+__all__ = ["check_variants", "conflicts"]
+
+_MARK = "+variants"
+
+
+def check_variants(config_files: Sequence[str | Path]) -> None:
+    """Check that the variants among the files of a config go together.
+
+    MONAI lets the later file win, key by key. Of two variants that set the same key, one would be recorded in the
+    checkpoint without having been in effect.
+
+    Args:
+        config_files: a config and overlays of it; those that are no variants may set what they like.
+
+    Raises:
+        BundleError: names the variants that undo one another, and the keys.
+    """
+    overlays = {}
+    for file in config_files:
+        config = ConfigParser.load_config_file(str(file))
+        if _MARK in config:
+            overlays["+".join(config[_MARK])] = config
+    faults = [
+        f"the variants {one} and {other} do not go together: both set {', '.join(keys)}; lay one of them"
+        for (one, first), (other, second) in itertools.combinations(overlays.items(), 2)
+        if (keys := sorted(set(conflicts(first, second))))
+    ]
+    if faults:
+        raise BundleError("\n".join(faults))
+
+
+def conflicts(first: Mapping[str, Any], second: Mapping[str, Any]) -> Iterator[str]:
+    """The keys that two overlays set to different values, or of which one sets a part.
+
+    >>> list(conflicts({"network_def#norm": False, "epochs": 9}, {"network_def": {}, "epochs": 9}))
+    ['network_def#norm']
+    """
+    for one, other in itertools.product(first, second):
+        if _MARK in (one, other):
+            continue
+        nested = one.startswith(f"{other}#") or other.startswith(f"{one}#")
+        if nested or (one == other and first[one] != second[other]):
+            yield max(one, other, key=len)
