@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 import torch
 from ignite.engine import Events
-from monai.bundle import ConfigWorkflow, verify_metadata, verify_net_in_out
+from monai.bundle import ConfigParser, ConfigWorkflow, verify_metadata, verify_net_in_out
 from monai.utils import set_determinism
 
 import cellseg_monai
@@ -143,6 +143,20 @@ class BundleContract:
             device="cpu",
             n=2,
         )
+
+    @pytest.mark.parametrize(
+        ("channels", "size"),
+        [(3, (1, 1)), (1, (31, 977)), (1, (513, 511))],
+        ids=["one pixel in colour", "a strip", "odd sides"],
+    )
+    def test_network_answers_at_the_size_of(self, root: Path, channels: int, size: tuple[int, int]) -> None:
+        config = ConfigParser(json.loads((root / "configs" / "inference.json").read_text()))
+        config["network_def#in_channels"] = channels
+        network = config.get_parsed_content("network_def").eval()
+        with torch.no_grad():
+            answer = network(torch.rand(1, channels, *size))
+        assert answer.shape == (1, 1, *size)
+        assert torch.isfinite(answer).all()
 
     def test_training_lowers_the_loss(self, trained: Path) -> None:
         losses = [row["loss"] for row in rows(trained)]
