@@ -2,7 +2,7 @@
 
     python -m monai.bundle run training --output_dir RUN --dataset_dir DATA \
         --config_file "['bundles/unetpp/configs/train.json','bundles/unetpp/configs/variants/deep_supervision.json']"
-    python benchmarks/unetpp_pruning.py RUN [--dataset_dir DATA]
+    python benchmarks/unetpp_pruning.py RUN [--dataset_dir DATA] [--datalist FILE]
 
 A level is the whole network up to that depth, L4 all of it. Its threshold is chosen on the validation images, its Dice
 is that of the test images. FLOPs are those of one 256 × 256 image, a multiplication with its addition counted as two.
@@ -74,8 +74,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
     parser.add_argument("--dataset_dir")
+    parser.add_argument("--datalist")
     options = parser.parse_args()
-    overrides = {"dataset_dir": options.dataset_dir} if options.dataset_dir else {}
+    given = {"dataset_dir": options.dataset_dir, "datalist": options.datalist}
+    overrides = {name: value for name, value in given.items() if value is not None}
     gigaflops, seconds = costs(trained_network(options.run / "model.pt"))
     print("level  Dice (mean of images)  threshold  GFLOPs  time / L4")
     for level in LEVELS:

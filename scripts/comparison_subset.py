@@ -1,8 +1,9 @@
 """Writes a datalist of a seeded part of a data set, small enough to train every bundle on two CPU cores.
 
-    python scripts/comparison_subset.py DATASET OUTPUT.json [--seed 0]
+    python scripts/comparison_subset.py DATASET OUTPUT.json [--largest 256] [--seed 0]
 
-Training and validation images come out of the data set's training part, test images out of its held-out part.
+Training and validation images come out of the data set's training part, test images out of its held-out part; only
+images with no side above `--largest` pixels are drawn.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ import argparse
 import random
 from pathlib import Path
 
+from cellseg_monai import io
 from cellseg_monai.data import load_datalist, write_datalist
 
-COUNTS = {"training": 40, "validation": 8, "test": 24}
+COUNTS = {"training": 24, "validation": 6, "test": 20}
 
 
 def main() -> None:
@@ -21,11 +23,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dataset", type=Path)
     parser.add_argument("output", type=Path)
+    parser.add_argument("--largest", type=int, default=256)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    sections = load_datalist(options.dataset)
     chosen = random.Random(options.seed)
-    subset = {name: chosen.sample(sections[name], min(count, len(sections[name]))) for name, count in COUNTS.items()}
+    subset = {}
+    for name, items in load_datalist(options.dataset).items():
+        drawn = chosen.sample(items, len(items))
+        small = (item for item in drawn if max(io.read(item["image"]).pixels.shape[1:]) <= options.largest)
+        subset[name] = [item for item, _ in zip(small, range(COUNTS[name]), strict=False)]
     write_datalist(options.output, subset)
     print(f"{options.output}: " + ", ".join(f"{len(items)} {name}" for name, items in subset.items()))
 
