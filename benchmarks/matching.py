@@ -1,0 +1,177 @@
+"""Time and memory of matching two label images at ten thresholds, as ratios to other programs, from one run.
+
+    OMP_NUM_THREADS=1 python benchmarks/matching.py [--large] [--no-monai]
+
+Discs on a jittered grid, many of them touching; the prediction has each disc a little shifted and of another radius.
+Everything is called once before it is timed; times are the shortest of several calls, all in this process and one
+thread. Packages that are not installed are skipped, with a line that says so.
+
+700 objects in 1024²    against StarDist and Cellpose, ten thresholds in one call, and against MONAI's panoptic
+                        quality, which takes one threshold a call: one call, at 0.5 (about 6 GB of memory).
+5,000 in 3000²          against StarDist and Cellpose.
+40,000 in 8192²         with --large, in a child process: against one `np.unique` over the paired ids, and the most
+                        memory held above the two images. The others' objects² tables do not fit here.
+
+The counts of StarDist and Cellpose are compared as well. Exits with 1 if a count differs or a ratio misses its aim.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import resource
+import sys
+import time
+from collections.abc import Callable
+from importlib import import_module
+from multiprocessing.connection import Connection
+from types import ModuleType
+
+import numpy as np
+import torch
+from monai.metrics import compute_panoptic_quality
+
+from cellseg_monai.labels import IOU_THRESHOLDS, object_counts
+
+# At least so many times faster than each; for np.unique, at most so many times its time.
+AIMS = {
+    (1024, "StarDist"): 5,
+    (1024, "Cellpose"): 5,
+    (1024, "MONAI"): 100,
+    (3000, "StarDist"): 20,
+    (3000, "Cellpose"): 20,
+}
+LARGEST_TIMES_UNIQUE = 2
+MOST_BYTES = 2 * 10**9
+
+
+def discs(size: int, count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Return a prediction and a truth of `count` objects each, YX int32."""
+    rng = np.random.default_rng(seed)
+    cells = int(np.ceil(np.sqrt(count)))
+    pitch = size / cells
+    images: list[np.ndarray] = [np.zeros((size, size), np.int32) for _ in range(2)]
+    for index in range(count):
+        place = (np.array(divmod(index, cells)) + 0.5 + rng.uniform(-0.15, 0.15, 2)) * pitch
+        radius = pitch * rng.uniform(0.3, 0.5)
+        for image, move, scale in zip(
+            images, (rng.normal(0, 0.05, 2) * pitch, 0), (rng.uniform(0.8, 1.1), 1), strict=True
+        ):
+            centre, reach = place + move, radius * scale
+            low = np.maximum(np.floor(centre - reach), 0).astype(int)
+            window = image[low[0] : int(centre[0] + reach) + 1, low[1] : int(centre[1] + reach) + 1]
+            rows, columns = np.ogrid[: window.shape[0], : window.shape[1]]
+            inside = (rows + low[0] - centre[0]) ** 2 + (columns + low[1] - centre[1]) ** 2 <= reach**2
+            window[inside] = index + 1
+    return images[0], images[1]
+
+
+def seconds(function: Callable[[], object], least: int = 3, most: float = 1.0) -> float:
+    """Return the shortest time of a call, after one that is not counted."""
+    function()
+    times: list[float] = []
+    while len(times) < least or (sum(times) < most and len(times) < 50):
+        start = time.perf_counter()
+        function()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def installed(name: str) -> ModuleType | None:
+    """Return a module, or None, with a line, where it cannot be imported."""
+    try:
+        return import_module(name)
+    except ImportError as error:
+        print(f"  {name} skipped: {error}")
+        return None
+
+
+def compare(size: int, count: int, with_monai: bool) -> bool:
+    """Print times and ratios for one pair of images; return whether all is as it should be."""
+    prediction, truth = discs(size, count)
+    print(f"{count} objects in {size}², ten thresholds:")
+    ours = seconds(lambda: object_counts(prediction, truth))
+    counts = [(each.tp, each.fp, each.fn) for each in object_counts(prediction, truth)]
+    print(f"  cellseg_monai {1e3 * ours:9.1f} ms   F1 {np.mean([2 * t / (2 * t + p + n) for t, p, n in counts]):.3f}")
+    good = True
+
+    def report(name: str, theirs: float) -> None:
+        nonlocal good
+        aim = AIMS[size, name]
+        good &= theirs / ours >= aim
+        print(f"  {name:13} {1e3 * theirs:9.1f} ms   {theirs / ours:7.1f} times ours (aim {aim})")
+
+    def agree(name: str, found: list[tuple[int, int, int]]) -> None:
+        nonlocal good
+        good &= found == counts
+        print(f"  {'':13} counts {'agree' if found == counts else f'DIFFER: {found}, ours {counts}'}")
+
+    if stardist := installed("stardist.matching"):
+        report("StarDist", seconds(lambda: stardist.matching(truth, prediction, thresh=IOU_THRESHOLDS), 2))
+        found = stardist.matching(truth, prediction, thresh=IOU_THRESHOLDS)
+        agree("StarDist", [(int(each.tp), int(each.fp), int(each.fn)) for each in found])
+    if cellpose := installed("cellpose.metrics"):
+        call = lambda: cellpose.average_precision([truth], [prediction], threshold=list(IOU_THRESHOLDS))  # noqa: E731
+        report("Cellpose", seconds(call, 2))
+        _, tp, fp, fn = call()
+        agree("Cellpose", [(int(t), int(p), int(n)) for t, p, n in zip(tp[0], fp[0], fn[0], strict=True)])
+    if with_monai:
+        tensors = torch.from_numpy(prediction), torch.from_numpy(truth)
+        compute_panoptic_quality(*(tensor[:64, :64] for tensor in tensors))
+        start = time.perf_counter()
+        compute_panoptic_quality(*tensors)
+        report("MONAI", time.perf_counter() - start)
+    return good
+
+
+def large(answer: Connection) -> None:
+    """Measure the largest pair, in a child process, whose peak of memory starts with it."""
+    prediction, truth = discs(8192, 40_000)
+    object_counts(prediction[:64], truth[:64])
+    before = resident_bytes()
+    start = time.perf_counter()
+    counts = object_counts(prediction, truth)
+    ours = time.perf_counter() - start
+    above = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before  # Linux counts in KiB
+    paired = truth.astype(np.uint64) << np.uint64(32) | prediction.astype(np.uint64)
+    start = time.perf_counter()
+    np.unique(paired)
+    answer.send((ours, time.perf_counter() - start, above, counts[0].f1))
+
+
+def resident_bytes() -> int:
+    """Return the memory that this process holds now."""
+    with open("/proc/self/statm") as stream:
+        return int(stream.read().split()[1]) * resource.getpagesize()
+
+
+def compare_large() -> bool:
+    """Print time and memory of the largest pair; return whether both are as they should be."""
+    context = multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=large, args=(sender,))
+    process.start()
+    sender.close()
+    ours, unique, above, f1 = receiver.recv()
+    process.join()
+    print(f"40000 objects in 8192², ten thresholds:\n  cellseg_monai {1e3 * ours:9.1f} ms   F1 at 0.5 {f1:.3f}")
+    print(f"  np.unique     {1e3 * unique:9.1f} ms   ours takes {ours / unique:.2f} of it (aim {LARGEST_TIMES_UNIQUE})")
+    print(f"  {above / 1e9:.2f} GB above the two images of 0.27 GB each (aim {MOST_BYTES / 1e9:.0f} GB)")
+    return bool(ours <= LARGEST_TIMES_UNIQUE * unique and above <= MOST_BYTES)
+
+
+def main() -> int:
+    """Run all comparisons, return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--large", action="store_true", help="also 40,000 objects in 8192²")
+    parser.add_argument("--no-monai", action="store_true", help="leave out MONAI's, which takes 6 GB")
+    arguments = parser.parse_args()
+    good = compare(1024, 700, with_monai=not arguments.no_monai)
+    good &= compare(3000, 5000, with_monai=False)
+    if arguments.large:
+        good &= compare_large()
+    return int(not good)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,84 @@
+"""Scores of instances as a MONAI metric, counted over batches and processes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from monai.metrics import CumulativeIterationMetric
+
+from cellseg_monai.labels import IOU_THRESHOLDS, ObjectCounts, object_counts, object_scores
+
+__all__ = ["InstanceScore"]
+
+
+class InstanceScore(CumulativeIterationMetric):
+    """A score of the objects over a data set, at one threshold of the IoU or as the mean over several.
+
+    Args:
+        score: `"f1"`, `"precision"`, `"recall"`, `"accuracy"`, `"segmentation_quality"` or `"panoptic_quality"`.
+        thresholds: of the IoU; the ten from 0.50 to 0.95 unless given, or one such as `[0.5]`.
+        pooled: True counts the objects of all images together; False takes the mean of the images' own scores.
+
+    Predictions and truths are label images, B×1×Y×X: integers, or, as MONAI loads them, floats, if they are whole
+    numbers so small that the type tells all of them apart (below 2**24 for float32). An image without objects in
+    truth and prediction scores 1, one with a prediction where the truth is empty 0.
+
+    >>> truth = torch.tensor([[[[1, 1, 1, 1, 0, 2]]]])
+    >>> prediction = torch.tensor([[[[3, 3, 3, 0, 0, 9]]]])
+    >>> for thresholds in ([0.5], [0.9], [0.5, 0.9]):
+    ...     metric = InstanceScore(thresholds=thresholds)
+    ...     _ = metric(prediction, truth)
+    ...     print(metric.aggregate())
+    1.0
+    0.5
+    0.75
+    """
+
+    def __init__(self, score: str = "f1", thresholds: Sequence[float] = IOU_THRESHOLDS, pooled: bool = True) -> None:
+        super().__init__()
+        self.score = score
+        self.thresholds = tuple(thresholds)
+        self.pooled = pooled
+
+    def _compute_tensor(self, y_pred: torch.Tensor, y: torch.Tensor | None = None, **kwargs: Any) -> torch.Tensor:
+        if y is None or y_pred.shape != y.shape or y.shape[1:2] != (1,):
+            raise ValueError(
+                f"prediction {tuple(y_pred.shape)} and truth {None if y is None else tuple(y.shape)} must be "
+                "B×1×Y×X label images of the same shape"
+            )
+        counts = [
+            [(each.tp, each.fp, each.fn, each.iou_sum) for each in object_counts(*pair, self.thresholds)]
+            for pair in zip(_ids("prediction", y_pred), _ids("truth", y), strict=True)
+        ]
+        return torch.tensor(counts, dtype=torch.float64, device=y.device)
+
+    def aggregate(self) -> float:
+        """The score of all images so far.
+
+        Raises:
+            ValueError: no image has been counted.
+        """
+        buffer = self.get_buffer()
+        if not isinstance(buffer, torch.Tensor):
+            raise ValueError("no image has been counted; call the metric with predictions and truth first")
+        images = [
+            [ObjectCounts(int(tp), int(fp), int(fn), iou_sum) for tp, fp, fn, iou_sum in rows]
+            for rows in buffer.tolist()
+        ]
+        return float(object_scores(images, self.score, pooled=self.pooled).mean())
+
+
+def _ids(name: str, labels: torch.Tensor) -> np.ndarray:
+    """Label images as integers; floats only where they are whole and no two ids can have become one."""
+    if labels.is_floating_point():
+        limit = 2 / torch.finfo(labels.dtype).eps
+        if not ((labels == labels.round()) & (labels.abs() < limit)).all():
+            raise ValueError(
+                f"{name} of {labels.dtype} came, but integers, or whole numbers below {limit:.0f}, were expected; "
+                "turn probabilities into objects first, and load label images as integers"
+            )
+        labels = labels.long()
+    return np.asarray(labels.detach().cpu().numpy())

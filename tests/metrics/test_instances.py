@@ -1,0 +1,104 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from monai.metrics import compute_panoptic_quality
+
+from cellseg_monai.labels import label_overlaps, match_objects, panoptic_counts
+from cellseg_monai.metrics import InstanceScore
+
+# Two objects; the first predicted to 3 / 4, the second exactly.
+TRUTH = torch.tensor([[[[1, 1, 1, 1, 0, 70_000]]]])
+PREDICTION = torch.tensor([[[[3, 3, 3, 0, 0, 9]]]])
+EMPTY = torch.zeros(1, 1, 1, 6, dtype=torch.long)
+
+
+@pytest.mark.parametrize(
+    ("prediction", "truth", "at_half", "mean"),
+    [
+        # At six of the ten thresholds both match, at four one of two.
+        (PREDICTION, TRUTH, 1, 0.8),
+        (TRUTH, TRUTH, 1, 1),
+        (EMPTY, EMPTY, 1, 1),
+        (PREDICTION, EMPTY, 0, 0),
+        (EMPTY, TRUTH, 0, 0),
+    ],
+    ids=["one is a quarter short", "the truth itself", "both empty", "an empty truth", "an empty prediction"],
+)
+def test_f1_of_one_image(prediction, truth, at_half, mean):
+    half, ten = InstanceScore(thresholds=[0.5]), InstanceScore()
+    for metric in (half, ten):
+        metric(prediction, truth)
+    assert half.aggregate() == pytest.approx(at_half)
+    assert ten.aggregate() == pytest.approx(mean)
+
+
+def test_pooled_objects_and_the_mean_of_images_differ_whatever_the_batches():
+    # 2 of 2 right, then 2 false ones where nothing is: 4 / (4 + 2), but (1 + 0) / 2.
+    for batches in ([[PREDICTION, PREDICTION]], [[PREDICTION], [PREDICTION]]):
+        pooled, mean = InstanceScore(thresholds=[0.5]), InstanceScore(thresholds=[0.5], pooled=False)
+        truths = iter([TRUTH, EMPTY])
+        for batch in batches:
+            truth = torch.cat([next(truths) for _ in batch])
+            for metric in (pooled, mean):
+                metric(torch.cat(batch), truth)
+        assert pooled.aggregate() == pytest.approx(4 / 6)
+        assert mean.aggregate() == pytest.approx(1 / 2)
+        pooled.reset()
+        pooled(TRUTH, TRUTH)
+        assert pooled.aggregate() == 1
+
+
+def test_a_list_of_images_without_a_batch_axis_of_different_sizes():
+    metric = InstanceScore(thresholds=[0.5])
+    metric([PREDICTION[0], EMPTY[0, :, :, :2]], [TRUTH[0], EMPTY[0, :, :, :2]])
+    assert metric.aggregate() == 1
+
+
+def test_whole_floats_are_ids_and_others_are_refused():
+    metric = InstanceScore(thresholds=[0.5])
+    metric(PREDICTION.float(), TRUTH.float())
+    assert metric.aggregate() == 1
+    for prediction in (PREDICTION * 0.5, PREDICTION.float() * 2**24, PREDICTION.float() * torch.nan):
+        with pytest.raises(ValueError, match=r"prediction of torch\.float32 came"):
+            metric(prediction, TRUTH)
+    with pytest.raises(ValueError, match=r"truth of torch\.float16 came, .* below 2048"):
+        metric(PREDICTION, torch.full_like(TRUTH, 3000).half())
+
+
+def test_nothing_counted_is_an_error():
+    with pytest.raises(ValueError, match="no image has been counted"):
+        InstanceScore().aggregate()
+
+
+@pytest.mark.parametrize(
+    "truth", [TRUTH[..., :2], TRUTH.expand(1, 2, 1, 6), None], ids=["smaller", "two channels", "none"]
+)
+def test_other_shapes_are_an_error(truth):
+    prediction = PREDICTION.expand(1, 2, 1, 6) if truth is not None and truth.shape[1] == 2 else PREDICTION
+    with pytest.raises(ValueError, match="must be B×1×Y×X label images"):
+        InstanceScore()(prediction, truth)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 2**32), st.integers(1, 6))
+def test_agrees_with_monai(seed, largest):
+    rng = np.random.default_rng(seed)
+    truth = rng.integers(0, largest + 1, (6, 7)).repeat(2, axis=1)
+    prediction = np.where(rng.random(truth.shape) < 0.25, rng.integers(0, largest + 1, truth.shape), truth)
+    overlaps = label_overlaps(prediction, truth)
+    for threshold in (0.5, 0.75):
+        counts = match_objects(overlaps, [threshold], strict=True)[0].counts
+        theirs = compute_panoptic_quality(
+            torch.from_numpy(prediction),
+            torch.from_numpy(truth),
+            match_iou_threshold=threshold,
+            output_confusion_matrix=True,
+        )
+        assert theirs.tolist() == pytest.approx([counts.tp, counts.fp, counts.fn, counts.iou_sum])
+    ours = panoptic_counts(overlaps)
+    for name, value in (("pq", ours.panoptic_quality), ("sq", ours.segmentation_quality), ("rq", ours.f1)):
+        theirs = compute_panoptic_quality(torch.from_numpy(prediction), torch.from_numpy(truth), metric_name=name)
+        if ours.tp + ours.fp + ours.fn:
+            assert theirs.item() == pytest.approx(value, abs=1e-5)
