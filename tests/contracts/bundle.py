@@ -218,6 +218,7 @@ class BundleContract:
         assert all(io.read_labels(path).shape == (72, 80) for path in written)
         assert len(list((trained / "segmentation").glob("*_overlay.png"))) == 2
 
+    @pytest.mark.slow
     def test_exported_network_gives_the_same_output(self, root: Path, trained: Path, tmp_path: Path) -> None:
         shape = [1, 1, *self.small["roi_size"]]
         network = training.trained_network(trained / "model.pt")
