@@ -6,7 +6,6 @@ import logging
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import stats
 
 from cellseg_monai.labels.foreground import SCORES, ForegroundCounts
 
@@ -57,6 +56,8 @@ def bootstrap_interval(
     if len(counts) == 1:
         logger.warning(f"no interval for {name}: one image says nothing about others; it needs two at least")
         return float("nan"), float("nan")
+    from scipy import stats  # most of this package's time to import, and few need intervals
+
     pixels = np.array([(each.tp, each.fp, each.fn, each.tn) for each in counts], np.int64).T
 
     def statistic(tp: np.ndarray, fp: np.ndarray, fn: np.ndarray, tn: np.ndarray, axis: int = -1) -> np.ndarray:
