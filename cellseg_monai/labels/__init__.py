@@ -1,6 +1,7 @@
 """Label images: what a network learns of them, and what is made of its answer. No torch in here."""
 
 from cellseg_monai.labels.bootstrap import bootstrap_interval
+from cellseg_monai.labels.counts import Counts, over_images, stacked
 from cellseg_monai.labels.foreground import (
     ForegroundCounts,
     foreground_counts,
@@ -22,7 +23,7 @@ from cellseg_monai.labels.instance_scores import (
 )
 from cellseg_monai.labels.matching import IOU_THRESHOLDS, Matching, ObjectCounts, match_objects, object_counts
 from cellseg_monai.labels.outlines import draw_outlines, inner_outlines
-from cellseg_monai.labels.overlap import LabelOverlaps, label_overlaps
+from cellseg_monai.labels.overlap import LabelOverlaps, check_label_images, label_overlaps
 from cellseg_monai.labels.postprocess import Postprocessing, foreground_mask, label_objects
 from cellseg_monai.labels.probabilities import foreground_probability
 from cellseg_monai.labels.relabel import relabel_sequential
@@ -31,6 +32,7 @@ from cellseg_monai.labels.targets import foreground_target
 __all__ = [
     "IOU_THRESHOLDS",
     "AreaClass",
+    "Counts",
     "ForegroundCounts",
     "LabelOverlaps",
     "Matching",
@@ -41,6 +43,7 @@ __all__ = [
     "aggregated_jaccard",
     "aggregated_jaccard_plus",
     "bootstrap_interval",
+    "check_label_images",
     "ctc_segmentation",
     "draw_outlines",
     "foreground_counts",
@@ -56,8 +59,10 @@ __all__ = [
     "missed_by_area",
     "object_counts",
     "object_scores",
+    "over_images",
     "panoptic_counts",
     "pooled_score",
     "relabel_sequential",
     "splits_and_merges",
+    "stacked",
 ]

@@ -14,9 +14,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
+from cellseg_monai.labels.counts import FoundCounts, Over, over_images, stacked
 from cellseg_monai.labels.probabilities import check_probabilities
 
 __all__ = [
@@ -28,16 +30,14 @@ __all__ = [
     "pooled_score",
 ]
 
-SCORES = ("dice", "iou", "precision", "recall", "accuracy")
-
 
 @dataclass(frozen=True)
-class ForegroundCounts:
+class ForegroundCounts(FoundCounts):
     """Pixels of a prediction by whether they are right; add counts to pool images.
 
     Where neither truth nor prediction has foreground, Dice, IoU, precision and recall are 1: nothing
     was there and nothing was claimed. Where a denominator is 0 otherwise, they are 0; so an empty
-    truth with any prediction scores 0 throughout.
+    truth with any prediction scores 0 in these.
 
     Args:
         tp: foreground in both.
@@ -51,9 +51,8 @@ class ForegroundCounts:
     ForegroundCounts(tp=1, fp=0, fn=2, tn=5)
     """
 
-    tp: int = 0
-    fp: int = 0
-    fn: int = 0
+    scores: ClassVar[tuple[str, ...]] = ("dice", "iou", "precision", "recall", "accuracy")
+
     tn: int = 0
 
     @property
@@ -67,27 +66,12 @@ class ForegroundCounts:
         return self._ratio(self.tp, self.tp + self.fp + self.fn)
 
     @property
-    def precision(self) -> float:
-        """TP / (TP + FP): how much of the prediction is right."""
-        return self._ratio(self.tp, self.tp + self.fp)
-
-    @property
-    def recall(self) -> float:
-        """TP / (TP + FN): how much of the truth was found."""
-        return self._ratio(self.tp, self.tp + self.fn)
-
-    @property
     def accuracy(self) -> float:
         """(TP + TN) / all pixels; near 1 wherever cells are few, so of little use alone."""
         return self._ratio(self.tp + self.tn, self.tp + self.fp + self.fn + self.tn)
 
-    def __add__(self, other: ForegroundCounts) -> ForegroundCounts:
-        return ForegroundCounts(self.tp + other.tp, self.fp + other.fp, self.fn + other.fn, self.tn + other.tn)
 
-    def _ratio(self, numerator: int, denominator: int) -> float:
-        if self.tp + self.fp + self.fn == 0:
-            return 1.0
-        return numerator / denominator if denominator else 0.0
+SCORES = ForegroundCounts.scores
 
 
 def foreground_counts(prediction: np.ndarray, truth: np.ndarray) -> ForegroundCounts:
@@ -168,10 +152,7 @@ def mean_score(counts: Iterable[ForegroundCounts], name: str) -> float:
     >>> mean_score([ForegroundCounts(tp=9, fp=1), ForegroundCounts(fn=1)], "precision")
     0.45
     """
-    scores = [_score(each, name) for each in counts]
-    if not scores:
-        raise ValueError("no images came, but a mean needs one at least; is the data list empty?")
-    return sum(scores) / len(scores)
+    return _score(counts, name, "mean")
 
 
 def pooled_score(counts: Iterable[ForegroundCounts], name: str) -> float:
@@ -187,13 +168,8 @@ def pooled_score(counts: Iterable[ForegroundCounts], name: str) -> float:
     >>> pooled_score([ForegroundCounts(tp=9, fp=1), ForegroundCounts(fn=1)], "precision")
     0.9
     """
-    counts = list(counts)
-    if not counts:
-        raise ValueError("no images came, but a score needs one at least; is the data list empty?")
-    return _score(sum(counts, ForegroundCounts()), name)
+    return _score(counts, name, "pooled")
 
 
-def _score(counts: ForegroundCounts, name: str) -> float:
-    if name not in SCORES:
-        raise ValueError(f"score {name!r} came, but one of {', '.join(SCORES)} was expected; choose one")
-    return float(getattr(counts, name))
+def _score(counts: Iterable[ForegroundCounts], name: str, over: Over) -> float:
+    return float(over_images(stacked(counts), ForegroundCounts.score_named(name), over))

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
+from cellseg_monai.labels.counts import Counts, over_images, ratio, stacked
 from cellseg_monai.labels.matching import Matching, ObjectCounts, best_pairs, match_objects
 from cellseg_monai.labels.overlap import LabelOverlaps
 
@@ -28,11 +30,11 @@ __all__ = [
     "splits_and_merges",
 ]
 
-OBJECT_SCORES = ("f1", "precision", "recall", "accuracy", "segmentation_quality", "panoptic_quality")
+OBJECT_SCORES = ObjectCounts.scores
 
 
 @dataclass(frozen=True)
-class PooledRatio:
+class PooledRatio(Counts):
     """A score that is a ratio of two sums over objects; add ratios to pool images.
 
     Where neither truth nor prediction has an object, the score is 1; where only the prediction has, 0.
@@ -48,6 +50,8 @@ class PooledRatio:
     (1.0, 0.0)
     """
 
+    scores: ClassVar[tuple[str, ...]] = ("score",)
+
     numerator: float = 0
     denominator: float = 0
     claimed: int = 0
@@ -55,12 +59,7 @@ class PooledRatio:
     @property
     def score(self) -> float:
         """Numerator over denominator."""
-        return float(self.numerator / self.denominator) if self.denominator else float(self.claimed == 0)
-
-    def __add__(self, other: PooledRatio) -> PooledRatio:
-        return PooledRatio(
-            self.numerator + other.numerator, self.denominator + other.denominator, self.claimed + other.claimed
-        )
+        return ratio(self.numerator, self.denominator, self.claimed == 0)
 
 
 def object_scores(images: Iterable[Sequence[ObjectCounts]], name: str, *, pooled: bool) -> np.ndarray:
@@ -68,7 +67,7 @@ def object_scores(images: Iterable[Sequence[ObjectCounts]], name: str, *, pooled
 
     Args:
         images: of each, `object_counts` at the same thresholds.
-        name: "f1", "precision", "recall", "accuracy", "segmentation_quality" or "panoptic_quality".
+        name: one of `OBJECT_SCORES`.
         pooled: True counts the objects of all images together; False takes the mean of the images' own scores.
 
     Returns:
@@ -83,18 +82,8 @@ def object_scores(images: Iterable[Sequence[ObjectCounts]], name: str, *, pooled
     >>> object_scores(images, "precision", pooled=False)
     array([0.45, 0.25])
     """
-    if name not in OBJECT_SCORES:
-        raise ValueError(f"score {name!r} came, but one of {', '.join(OBJECT_SCORES)} was expected; choose one")
-    images = list(images)
-    lengths = sorted({len(counts) for counts in images})
-    if len(lengths) != 1:
-        raise ValueError(
-            f"{len(images)} images with {lengths} thresholds came, but at least one image, and the same thresholds for "
-            "each, were expected; count all with the same thresholds"
-        )
-    if pooled:
-        return np.array([getattr(sum(column, ObjectCounts()), name) for column in zip(*images, strict=True)])
-    return np.array([[getattr(each, name) for each in counts] for counts in images]).mean(axis=0)
+    score = ObjectCounts.score_named(name)
+    return np.asarray(over_images(stacked(images), score, "pooled" if pooled else "mean"))
 
 
 def panoptic_counts(overlaps: LabelOverlaps) -> ObjectCounts:

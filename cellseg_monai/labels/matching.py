@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from scipy import sparse
 from scipy.sparse import csgraph
 
+from cellseg_monai.labels.counts import FoundCounts
 from cellseg_monai.labels.overlap import LabelOverlaps, label_overlaps
 
 __all__ = ["IOU_THRESHOLDS", "Matching", "ObjectCounts", "best_pairs", "match_objects", "object_counts"]
@@ -23,7 +25,7 @@ IOU_THRESHOLDS = tuple(hundredths / 100 for hundredths in range(50, 100, 5))
 
 
 @dataclass(frozen=True)
-class ObjectCounts:
+class ObjectCounts(FoundCounts):
     """Objects by whether they were found, at one threshold; add counts to pool images.
 
     Where neither truth nor prediction has an object, every score is 1: nothing was there and nothing was claimed.
@@ -41,20 +43,17 @@ class ObjectCounts:
     ObjectCounts(tp=1, fp=0, fn=2, iou_sum=0.75)
     """
 
-    tp: int = 0
-    fp: int = 0
-    fn: int = 0
+    scores: ClassVar[tuple[str, ...]] = (
+        "f1",
+        "precision",
+        "recall",
+        "accuracy",
+        "segmentation_quality",
+        "panoptic_quality",
+        "found_quality",
+    )
+
     iou_sum: float = 0.0
-
-    @property
-    def precision(self) -> float:
-        """TP / (TP + FP): how many of the predicted objects are right."""
-        return self._ratio(self.tp, self.tp + self.fp)
-
-    @property
-    def recall(self) -> float:
-        """TP / (TP + FN): how many of the true objects were found."""
-        return self._ratio(self.tp, self.tp + self.fn)
 
     @property
     def f1(self) -> float:
@@ -71,21 +70,18 @@ class ObjectCounts:
 
     @property
     def segmentation_quality(self) -> float:
-        """The mean IoU of the matched pairs (SQ of Kirillov et al. 2019)."""
+        """The mean IoU of the matched pairs: SQ of Kirillov et al. 2019, StarDist's "mean matched score"."""
         return self._ratio(self.iou_sum, self.tp)
+
+    @property
+    def found_quality(self) -> float:
+        """IoU of the matched / (TP + FN), which is SQ · recall: StarDist's "mean true score"."""
+        return self._ratio(self.iou_sum, self.tp + self.fn)
 
     @property
     def panoptic_quality(self) -> float:
         """IoU of the matched / (TP + FP / 2 + FN / 2), which is SQ · RQ; see `panoptic_counts`."""
         return self._ratio(self.iou_sum, self.tp + self.fp / 2 + self.fn / 2)
-
-    def __add__(self, other: ObjectCounts) -> ObjectCounts:
-        return ObjectCounts(self.tp + other.tp, self.fp + other.fp, self.fn + other.fn, self.iou_sum + other.iou_sum)
-
-    def _ratio(self, numerator: float, denominator: float) -> float:
-        if self.tp + self.fp + self.fn == 0:
-            return 1.0
-        return numerator / denominator if denominator else 0.0
 
 
 @dataclass(frozen=True, eq=False)

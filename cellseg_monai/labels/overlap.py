@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 from scipy import sparse
 
-__all__ = ["LabelOverlaps", "label_overlaps"]
+__all__ = ["LabelOverlaps", "check_label_images", "label_overlaps"]
 
 _BLOCK_PIXELS = 2**18  # so many pixels are looked at together
 _HELD_RUNS = 2**22  # so many runs are kept before those of the same pair are summed
@@ -61,6 +61,34 @@ class LabelOverlaps:
         return self.pixels / self.prediction_areas[self.prediction_index]
 
 
+def check_label_images(prediction: np.ndarray, truth: np.ndarray) -> None:
+    """Refuse what are no two label images of the same place.
+
+    Args:
+        prediction: of any shape and dtype.
+        truth: the same.
+
+    Raises:
+        ValueError: a dtype is not integer, an id is negative, or shapes differ.
+    """
+    for name, labels in (("prediction", prediction), ("truth", truth)):
+        if labels.dtype.kind not in "iu":
+            raise ValueError(
+                f"{name} of dtype {labels.dtype} came, but a label image of integer ids was expected; "
+                "turn probabilities or a mask into objects first, with label_objects"
+            )
+        if labels.dtype.kind == "i" and labels.size and labels.min() < 0:
+            raise ValueError(
+                f"id {labels.min()} came in the {name}, but ids from 0, the background, were expected; renumber them, "
+                "or set pixels to be ignored to 0 in both images"
+            )
+    if prediction.shape != truth.shape:
+        raise ValueError(
+            f"prediction {prediction.shape} and truth {truth.shape} came, but equal shapes were expected; "
+            "bring the prediction back to the image's own frame"
+        )
+
+
 def label_overlaps(prediction: np.ndarray, truth: np.ndarray) -> LabelOverlaps:
     """Which predicted objects overlap which true ones, in one pass over the pixels.
 
@@ -80,17 +108,7 @@ def label_overlaps(prediction: np.ndarray, truth: np.ndarray) -> LabelOverlaps:
     >>> found.prediction_ids[found.prediction_index], found.pixels, found.iou
     (array([  7, 900]), array([2, 1]), array([0.5       , 0.33333333]))
     """
-    for name, labels in (("prediction", prediction), ("truth", truth)):
-        if labels.dtype.kind not in "iu":
-            raise ValueError(
-                f"{name} of dtype {labels.dtype} came, but a label image of integer ids was expected; "
-                "turn probabilities or a mask into objects first, with label_objects"
-            )
-    if prediction.shape != truth.shape:
-        raise ValueError(
-            f"prediction {prediction.shape} and truth {truth.shape} came, but equal shapes were expected; "
-            "bring the prediction back to the image's own frame"
-        )
+    check_label_images(prediction, truth)
     held: list[tuple[np.ndarray, ...]] = []
     runs, most = 0, _HELD_RUNS
     for run in _runs(truth, prediction):
@@ -138,8 +156,8 @@ class _Table:
         if not runs:
             return cls(*(np.zeros(0, np.int64) for _ in range(5)))
         truth, prediction, lengths = (np.concatenate(parts) for parts in zip(*runs, strict=True))
-        truth_ids, rows = _numbered("truth", truth)
-        prediction_ids, columns = _numbered("prediction", prediction)
+        truth_ids, rows = _numbered(truth)
+        prediction_ids, columns = _numbered(prediction)
         # Duplicate entries are summed on the way to rows: about three times faster than sorting their keys.
         shape = (len(truth_ids), len(prediction_ids))
         summed = sparse.coo_matrix((lengths, (rows, columns)), shape=shape).tocsr()
@@ -166,15 +184,10 @@ class _Table:
         )
 
 
-def _numbered(name: str, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _numbered(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The ids that occur, increasing, and of each value its position among them."""
     values = values.astype(values.dtype.newbyteorder("="), copy=False)
-    lowest, highest = int(values.min()), int(values.max())
-    if lowest < 0:
-        raise ValueError(
-            f"id {lowest} came in the {name}, but ids from 0, the background, were expected; renumber them, "
-            "or set pixels to be ignored to 0 in both images"
-        )
+    highest = int(values.max())
     if highest > 4 * len(values) + 2**16:  # a table would be longer than what is sorted here
         ids, positions = np.unique(values, return_inverse=True)
         return ids, positions

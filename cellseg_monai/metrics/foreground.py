@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from monai.metrics import CumulativeIterationMetric
 
-from cellseg_monai.labels import ForegroundCounts, mean_score, pooled_score
+from cellseg_monai.labels import ForegroundCounts
+from cellseg_monai.metrics.counted import CountedScore
 
 __all__ = ["ForegroundScore"]
 
 
-class ForegroundScore(CumulativeIterationMetric):
+class ForegroundScore(CountedScore):
     """A score of the foreground over a data set: Dice, IoU, precision, recall or accuracy.
 
     Args:
@@ -28,10 +28,10 @@ class ForegroundScore(CumulativeIterationMetric):
     0.3333
     """
 
+    kind = ForegroundCounts
+
     def __init__(self, score: str = "dice", pooled: bool = False) -> None:
-        super().__init__()
-        self.score = score
-        self.pooled = pooled
+        super().__init__(score, pooled)
 
     def _compute_tensor(self, y_pred: torch.Tensor, y: torch.Tensor | None = None, **kwargs: Any) -> torch.Tensor:
         if y is None or y_pred.shape != y.shape:
@@ -43,15 +43,3 @@ class ForegroundScore(CumulativeIterationMetric):
         axes = tuple(range(1, y.ndim))
         masks = (predicted & true, predicted & ~true, ~predicted & true, ~predicted & ~true)
         return torch.stack([mask.sum(axes) for mask in masks], dim=1)
-
-    def aggregate(self) -> float:
-        """The score of all images so far.
-
-        Raises:
-            ValueError: no image has been counted.
-        """
-        buffer = self.get_buffer()
-        if not isinstance(buffer, torch.Tensor):
-            raise ValueError("no image has been counted; call the metric with predictions and truth first")
-        counts = [ForegroundCounts(*row) for row in buffer.tolist()]
-        return (pooled_score if self.pooled else mean_score)(counts, self.score)

@@ -7,18 +7,18 @@ from typing import Any
 
 import numpy as np
 import torch
-from monai.metrics import CumulativeIterationMetric
 
-from cellseg_monai.labels import IOU_THRESHOLDS, ObjectCounts, object_counts, object_scores
+from cellseg_monai.labels import IOU_THRESHOLDS, ObjectCounts, object_counts
+from cellseg_monai.metrics.counted import CountedScore
 
 __all__ = ["InstanceScore"]
 
 
-class InstanceScore(CumulativeIterationMetric):
+class InstanceScore(CountedScore):
     """A score of the objects over a data set, at one threshold of the IoU or as the mean over several.
 
     Args:
-        score: `"f1"`, `"precision"`, `"recall"`, `"accuracy"`, `"segmentation_quality"` or `"panoptic_quality"`.
+        score: one of `labels.ObjectCounts.scores`, such as `"f1"`, `"accuracy"` or `"panoptic_quality"`.
         thresholds: of the IoU; the ten from 0.50 to 0.95 unless given, or one such as `[0.5]`.
         pooled: True counts the objects of all images together; False takes the mean of the images' own scores.
 
@@ -37,11 +37,11 @@ class InstanceScore(CumulativeIterationMetric):
     0.75
     """
 
+    kind = ObjectCounts
+
     def __init__(self, score: str = "f1", thresholds: Sequence[float] = IOU_THRESHOLDS, pooled: bool = True) -> None:
-        super().__init__()
-        self.score = score
+        super().__init__(score, pooled)
         self.thresholds = tuple(thresholds)
-        self.pooled = pooled
 
     def _compute_tensor(self, y_pred: torch.Tensor, y: torch.Tensor | None = None, **kwargs: Any) -> torch.Tensor:
         if y is None or y_pred.shape != y.shape or y.shape[1:2] != (1,):
@@ -54,21 +54,6 @@ class InstanceScore(CumulativeIterationMetric):
             for pair in zip(_ids("prediction", y_pred), _ids("truth", y), strict=True)
         ]
         return torch.tensor(counts, dtype=torch.float64, device=y.device)
-
-    def aggregate(self) -> float:
-        """The score of all images so far.
-
-        Raises:
-            ValueError: no image has been counted.
-        """
-        buffer = self.get_buffer()
-        if not isinstance(buffer, torch.Tensor):
-            raise ValueError("no image has been counted; call the metric with predictions and truth first")
-        images = [
-            [ObjectCounts(int(tp), int(fp), int(fn), iou_sum) for tp, fp, fn, iou_sum in rows]
-            for rows in buffer.tolist()
-        ]
-        return float(object_scores(images, self.score, pooled=self.pooled).mean())
 
 
 def _ids(name: str, labels: torch.Tensor) -> np.ndarray:

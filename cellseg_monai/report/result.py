@@ -137,5 +137,5 @@ def read_table(path: Path) -> list[dict[str, str]]:
 
 
 def _score(counts: list[ForegroundCounts], name: str) -> Score:
-    mean, pooled = bootstrap_interval(counts, name), bootstrap_interval(counts, name, pooled=True)
+    mean, pooled = (bootstrap_interval(counts, name, over=over) for over in ("mean", "pooled"))
     return Score(mean_score(counts, name), *mean, pooled_score(counts, name), *pooled)

@@ -220,7 +220,7 @@ def test_scores_at_each_threshold_over_images():
     ("images", "name", "message"),
     [
         ([[ObjectCounts()]], "dice", "'dice' came"),
-        ([], "f1", "0 images"),
+        ([], "f1", "no images came"),
         ([[ObjectCounts()], [ObjectCounts()] * 2], "f1", r"2 images with \[1, 2\] thresholds"),
     ],
     ids=["no such score", "no images", "other thresholds"],
