@@ -6,6 +6,9 @@ the rest. A config is made of some files of the recipe, each followed by the par
 merged as MONAI merges a list of config files: a plain key replaces, `+key` extends, `a#b` reaches inside. A value
 `"%file.json"` stands for what that file in `bundles/recipes` holds.
 
+A recipe may extend another (`recipe.json`: `{"extends": "semantic"}`): each of its files is then laid over the file of
+the same name there, in the same way, and so are its variants.
+
 A variant is an overlay of differences on `train.json`, written to `configs/variants/`: those of the recipe, and those
 of `bundle.json`, which there may also replace one of the recipe, or take it away with `null` where it means nothing.
 """
@@ -70,9 +73,7 @@ def build_bundle(bundle: str | Path) -> dict[str, str]:
     own = _read(bundle / "bundle.json")
     if own.get("name") != bundle.name:
         raise BundleError(f"{bundle}/bundle.json bears the name {own.get('name')!r}; it must be {bundle.name!r}")
-    recipe = bundle.parent / "recipes" / str(own.get("recipe"))
-    if not recipe.is_dir():
-        raise BundleError(f"{bundle}/bundle.json asks for the recipe {own.get('recipe')!r}, but there is no {recipe}")
+    recipes = _recipe_and_bases(bundle.parent / "recipes", own.get("recipe"), f"{bundle}/bundle.json")
     sources = dict.fromkeys(source for names in _WORKFLOWS.values() for source in names)
     parts = {*sources, *_SETTINGS, "metadata", "variants"}
     unknown = own.keys() - parts - {"name", "recipe"}
@@ -80,21 +81,20 @@ def build_bundle(bundle: str | Path) -> dict[str, str]:
         raise BundleError(
             f"{bundle}/bundle.json has {sorted(unknown)}; known are name, recipe, {', '.join(sorted(parts))}"
         )
-    shared = {source: _with_shared_parts(_read(recipe / f"{source}.json"), recipe.parent) for source in sources}
+    shared = {source: _layers(recipes, source) for source in [*sources, *_SETTINGS, "metadata"]}
     files = {}
     for name, names in _WORKFLOWS.items():
-        layers = [layer for source in names for layer in (shared[source], own.get(source, {}))]
+        layers = [layer for source in names for layer in (*shared[source], own.get(source, {}))]
         files[name] = merge_configs(*layers, {"name": bundle.name})
-    for name, overlay in _variants(recipe, own).items():
+    for name, overlay in _variants(recipes, own).items():
         files[f"variants/{name}"] = {"+variants": [name], **overlay}
     for name in _SETTINGS:
-        files[name] = merge_configs(_read(recipe / f"{name}.json"), own.get(name, {}))
-    metadata = _read(recipe / "metadata.json")
+        files[name] = merge_configs(*shared[name], own.get(name, {}))
     files["metadata"] = merge_configs(
-        {"name": bundle.name}, metadata, _versions(bundle.parent.parent), own.get("metadata", {})
+        {"name": bundle.name}, *shared["metadata"], _versions(bundle.parent.parent), own.get("metadata", {})
     )
     content = {f"configs/{name}.json": _written(config) for name, config in files.items()}
-    content["configs/logging.conf"] = (recipe / "logging.conf").read_text(encoding="utf-8")
+    content["configs/logging.conf"] = (bundle.parent / "recipes" / "logging.conf").read_text(encoding="utf-8")
     content["LICENSE"] = (bundle.parent.parent / "LICENSE").read_text(encoding="utf-8")
     return content
 
@@ -110,12 +110,32 @@ def drifted_files(bundle: str | Path) -> list[Path]:
     )
 
 
-def _variants(recipe: Path, own: Config) -> dict[str, Config]:
-    """The overlay of each variant, by name: the recipe's, then the bundle's."""
-    overlays = {path.stem: _read(path) for path in (recipe / "variants").glob("*.json")}
+def _recipe_and_bases(folder: Path, name: object, asked_by: str) -> list[Path]:
+    """The folder of a recipe, after those of the recipes that it extends."""
+    recipe = folder / str(name)
+    if not recipe.is_dir():
+        raise BundleError(f"{asked_by} asks for the recipe {name!r}, but there is no {recipe}")
+    own = recipe / "recipe.json"
+    bases = _recipe_and_bases(folder, _read(own)["extends"], str(own)) if own.is_file() else []
+    return [*bases, recipe]
+
+
+def _layers(recipes: list[Path], name: str) -> list[Config]:
+    """What the recipes say under a name, the base first; the base must have it, the others need not."""
+    paths = [recipe / f"{name}.json" for recipe in recipes]
+    return [
+        _with_shared_parts(_read(path), path.parents[1])
+        for path in paths
+        if path == paths[0] or path.is_file()
+    ]
+
+
+def _variants(recipes: list[Path], own: Config) -> dict[str, Config]:
+    """The overlay of each variant, by name: the recipes', then the bundle's."""
+    overlays = {path.stem: _read(path) for recipe in recipes for path in (recipe / "variants").glob("*.json")}
     overlays |= own.get("variants", {})
     return {
-        name: _with_shared_parts(overlay, recipe.parent)
+        name: _with_shared_parts(overlay, recipes[0].parent)
         for name, overlay in sorted(overlays.items())
         if overlay is not None
     }

@@ -2,6 +2,7 @@
 
 from cellseg_monai.labels.bootstrap import bootstrap_interval
 from cellseg_monai.labels.counts import Counts, over_images, stacked
+from cellseg_monai.labels.boundaries import touching_boundaries
 from cellseg_monai.labels.foreground import (
     ForegroundCounts,
     foreground_counts,
@@ -24,33 +25,50 @@ from cellseg_monai.labels.instance_scores import (
 from cellseg_monai.labels.matching import IOU_THRESHOLDS, Matching, ObjectCounts, match_objects, object_counts
 from cellseg_monai.labels.outlines import draw_outlines, inner_outlines
 from cellseg_monai.labels.overlap import LabelOverlaps, check_label_images, label_overlaps
-from cellseg_monai.labels.postprocess import Postprocessing, foreground_mask, label_objects
-from cellseg_monai.labels.probabilities import foreground_probability
+from cellseg_monai.labels.postprocess import METHODS, Postprocessing, foreground_mask, label_objects
+from cellseg_monai.labels.probabilities import boundary_probabilities, foreground_probability
 from cellseg_monai.labels.relabel import relabel_sequential
-from cellseg_monai.labels.targets import foreground_target
+from cellseg_monai.labels.search import Found, Sweep, Trial, search_postprocessing
+from cellseg_monai.labels.targets import (
+    boundary_classes,
+    distance_target,
+    foreground_and_boundary,
+    foreground_target,
+)
+from cellseg_monai.labels.watershed import divide_by_distance, grow_seeds
 
 __all__ = [
     "IOU_THRESHOLDS",
+    "METHODS",
     "AreaClass",
     "Counts",
     "ForegroundCounts",
+    "Found",
     "LabelOverlaps",
     "Matching",
     "ObjectCounts",
     "PooledRatio",
     "Postprocessing",
     "SplitsAndMerges",
+    "Sweep",
+    "Trial",
     "aggregated_jaccard",
     "aggregated_jaccard_plus",
     "bootstrap_interval",
+    "boundary_classes",
+    "boundary_probabilities",
     "check_label_images",
     "ctc_segmentation",
+    "distance_target",
+    "divide_by_distance",
     "draw_outlines",
+    "foreground_and_boundary",
     "foreground_counts",
     "foreground_counts_by_threshold",
     "foreground_mask",
     "foreground_probability",
     "foreground_target",
+    "grow_seeds",
     "inner_outlines",
     "label_objects",
     "label_overlaps",
@@ -63,6 +81,8 @@ __all__ = [
     "panoptic_counts",
     "pooled_score",
     "relabel_sequential",
+    "search_postprocessing",
     "splits_and_merges",
     "stacked",
+    "touching_boundaries",
 ]

@@ -9,19 +9,36 @@ import numpy as np
 from scipy import ndimage
 
 from cellseg_monai.labels.probabilities import check_probabilities
+from cellseg_monai.labels.relabel import relabel_sequential
+from cellseg_monai.labels.watershed import divide_by_distance, grow_seeds
+from cellseg_monai.pixels import rescale_labels
 from cellseg_monai.settings import read_settings, write_settings
 
-__all__ = ["Postprocessing", "foreground_mask", "label_objects"]
+__all__ = ["METHODS", "Postprocessing", "foreground_mask", "label_objects"]
+
+METHODS = {"components": 1, "distance_watershed": 1, "boundary_watershed": 2, "distance_map_watershed": 2}
+"""Each way to tell objects apart, and how many probability maps it needs."""
 
 
 @dataclass(frozen=True)
 class Postprocessing:
     """How a bundle makes objects of probabilities, as kept in its `configs/postprocess.json`.
 
+    Areas and depths are counted in the frame of the network, so that the size meant stays the same whatever the pixel
+    size of the image.
+
     Args:
+        method: how touching objects are told apart. `"components"`: not at all, connected foreground is one object.
+            `"distance_watershed"`: at necks of the foreground, by the distance to the background.
+            `"boundary_watershed"`: where the network sees a touching boundary. `"distance_map_watershed"`: at valleys
+            of a normalised distance that the network predicts.
         threshold: a pixel is foreground if its probability is greater, not equal.
-        min_area_px: objects of fewer pixels are dropped; counted in the frame of the network, so that
-            the size meant stays the same whatever the pixel size of the image.
+        boundary_threshold: for `"boundary_watershed"`: a pixel is a boundary if its probability is greater.
+        min_seed_area_px: for `"boundary_watershed"`: interiors of fewer pixels are no objects of their own, but go to
+            their neighbours.
+        seed_depth: by how much the distance must fall between two objects, else they are one; in pixels for
+            `"distance_watershed"`, as a share of the depth of an object for `"distance_map_watershed"`.
+        min_area_px: objects of fewer pixels are dropped.
         fill_holes: background enclosed by foreground becomes foreground, whatever its size; set it to
             false where cells form closed rings around free space.
 
@@ -29,20 +46,33 @@ class Postprocessing:
     16
     """
 
+    method: str = "components"
     threshold: float = 0.5
+    boundary_threshold: float = 0.5
+    min_seed_area_px: int = 0
+    seed_depth: float = 1.0
     min_area_px: int = 16
     fill_holes: bool = True
 
     def __post_init__(self) -> None:
-        if type(self.threshold) not in (int, float) or not 0 <= self.threshold < 1:
+        if self.method not in METHODS:
+            raise ValueError(f"method={self.method!r} came, but one of {', '.join(METHODS)} was expected; choose one")
+        for name in ("threshold", "boundary_threshold"):
+            value = getattr(self, name)
+            if type(value) not in (int, float) or not 0 <= value < 1:
+                raise ValueError(
+                    f"{name}={value!r} came, but a number from 0 to below 1 was expected; give a probability, such as "
+                    "0.5"
+                )
+        for name in ("min_seed_area_px", "min_area_px"):
+            value = getattr(self, name)
+            if type(value) is not int or value < 0:
+                raise ValueError(
+                    f"{name}={value!r} came, but a whole number of pixels from 0 was expected; 0 keeps every object"
+                )
+        if type(self.seed_depth) not in (int, float) or not self.seed_depth >= 0:
             raise ValueError(
-                f"threshold={self.threshold!r} came, but a number from 0 to below 1 was expected; "
-                "give a probability, such as 0.5"
-            )
-        if type(self.min_area_px) is not int or self.min_area_px < 0:
-            raise ValueError(
-                f"min_area_px={self.min_area_px!r} came, but a whole number of pixels from 0 was expected; "
-                "0 keeps every object"
+                f"seed_depth={self.seed_depth!r} came, but a number from 0 was expected; 0 divides at every neck"
             )
         if not isinstance(self.fill_holes, bool):
             raise ValueError(f"fill_holes={self.fill_holes!r} came, but true or false was expected; correct it")
@@ -81,37 +111,78 @@ def foreground_mask(probabilities: np.ndarray, settings: Postprocessing) -> np.n
     return np.asarray(probabilities > settings.threshold)
 
 
-def label_objects(probabilities: np.ndarray, settings: Postprocessing) -> np.ndarray:
-    """Objects: foreground, holes filled, split into connected pieces, small ones dropped.
+def label_objects(
+    probabilities: np.ndarray, settings: Postprocessing, shape: tuple[int, int] | None = None
+) -> np.ndarray:
+    """Objects: foreground, holes filled, divided by the method of the settings, small ones dropped.
 
     Pixels that touch by a corner only belong to different objects (4-connectivity): of two cells that
     touch, fewer are merged so.
 
     Args:
-        probabilities: YX floats in [0, 1].
-        settings: threshold, holes, smallest area.
+        probabilities: YX or CYX floats in [0, 1]: the foreground first; then, for methods that need it, the touching
+            boundary (see `boundary_probabilities`) or the normalised distance (see `distance_target`).
+        settings: method, thresholds, holes, smallest area.
+        shape: (Y, X) of the image file, where the network saw it at another scale: the objects are brought to it by
+            nearest neighbour.
 
     Returns:
         YX int32, ids 1 to n without gaps in the order of each object's first pixel, 0 is background.
 
     Raises:
-        ValueError: not YX, NaN, or values outside [0, 1].
+        ValueError: too few maps for the method, NaN, or values outside [0, 1].
 
     >>> label_objects(np.array([[0.9, 0.9, 0.0, 0.6, 0.0, 0.7, 0.8]]), Postprocessing(min_area_px=2))
     array([[1, 1, 0, 0, 0, 2, 2]], dtype=int32)
+    >>> foreground, boundary = [[0.9, 0.9, 0.9, 0.9, 0.9]], [[0.0, 0.1, 0.8, 0.1, 0.0]]
+    >>> label_objects(np.array([foreground, boundary]), Postprocessing("boundary_watershed", min_area_px=2))
+    array([[1, 1, 1, 2, 2]], dtype=int32)
     """
-    if probabilities.ndim != 2:
+    maps = probabilities[np.newaxis] if probabilities.ndim == 2 else probabilities
+    needed = METHODS[settings.method]
+    if maps.ndim != 3 or len(maps) < needed:
         raise ValueError(
-            f"probabilities of shape {probabilities.shape} came, but (Y, X) was expected; take one channel of one image"
+            f"probabilities of shape {probabilities.shape} came, but (Y, X) or (C, Y, X) with at least {needed} "
+            f"channel(s) was expected for the method {settings.method!r}; take the maps of one image"
         )
-    mask = foreground_mask(probabilities, settings)
+    mask = foreground_mask(maps[0], settings)
     if settings.fill_holes:
         mask = _without_holes(mask)
-    pieces, _ = ndimage.label(mask)
-    kept = np.bincount(pieces.ravel()) >= max(settings.min_area_px, 1)
+    if needed > 1:
+        check_probabilities(maps[1])
+    labels = _numbered(_divided(mask, maps, settings), settings.min_area_px)
+    if shape is None or labels.shape == tuple(shape):
+        return labels
+    # Shrinking may lose a small object, and so leave a gap in the ids.
+    return relabel_sequential(rescale_labels(labels, shape))
+
+
+def _divided(mask: np.ndarray, maps: np.ndarray, settings: Postprocessing) -> np.ndarray:
+    if settings.method == "boundary_watershed":
+        seeds, count = ndimage.label(mask & ~(maps[1] > settings.boundary_threshold))
+        large: np.ndarray = np.bincount(seeds.ravel(), minlength=count + 1) >= settings.min_seed_area_px
+        return grow_seeds(mask, (seeds * large[seeds]).astype(np.int32, copy=False), maps[1])
+    if settings.method == "distance_watershed":
+        distance = ndimage.distance_transform_edt(mask).astype(np.float32)
+        return divide_by_distance(mask, distance, settings.seed_depth)
+    if settings.method == "distance_map_watershed":
+        return divide_by_distance(mask, maps[1], settings.seed_depth)
+    return np.asarray(ndimage.label(mask)[0])
+
+
+def _numbered(objects: np.ndarray, min_area_px: int) -> np.ndarray:
+    """Objects of enough pixels, numbered in the order of their first pixels."""
+    areas = np.bincount(objects.ravel())
+    kept = areas >= max(min_area_px, 1)
     kept[:1] = False
-    numbers = np.cumsum(kept, dtype=np.int32) * kept
-    return numbers[pieces].astype(np.int32, copy=False)
+    ids = np.flatnonzero(kept)
+    # Written from the end, so that the first pixel of each id stays.
+    first: np.ndarray = np.zeros(len(areas), np.intp)
+    inside = np.flatnonzero(objects)[::-1]
+    first[objects.ravel()[inside]] = inside
+    numbers: np.ndarray = np.zeros(len(areas), np.int32)
+    numbers[ids[np.argsort(first[ids])]] = np.arange(1, len(ids) + 1)
+    return numbers[objects]
 
 
 def _without_holes(mask: np.ndarray) -> np.ndarray:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import expit
+from scipy.special import expit, softmax
 
-__all__ = ["check_probabilities", "foreground_probability"]
+__all__ = ["boundary_probabilities", "check_probabilities", "foreground_probability"]
 
 
 def check_probabilities(values: np.ndarray) -> None:
@@ -51,3 +51,34 @@ def foreground_probability(logits: np.ndarray) -> np.ndarray:
     # A softmax over two is the sigmoid of their difference.
     difference = logits if len(logits) == 1 else logits[1:] - logits[:1]
     return expit(difference.astype(np.float32, copy=False))
+
+
+def boundary_probabilities(logits: np.ndarray) -> np.ndarray:
+    """The probabilities that a pixel is foreground, and that it is a boundary between touching objects.
+
+    Args:
+        logits: CYX floats: three channels, the logits of background, interior and touching boundary (softmax), or
+            two, those of the foreground, boundaries included, and of the touching boundary (a sigmoid each).
+
+    Returns:
+        2YX float32 in [0, 1]: foreground, boundaries included; touching boundary.
+
+    Raises:
+        ValueError: another number of axes or channels.
+
+    >>> boundary_probabilities(np.zeros((3, 1, 1))).round(3).tolist()
+    [[[0.667]], [[0.333]]]
+    >>> boundary_probabilities(np.zeros((2, 1, 1))).tolist()
+    [[[0.5]], [[0.5]]]
+    """
+    if logits.ndim != 3 or len(logits) not in (2, 3):
+        raise ValueError(
+            f"logits of shape {logits.shape} came, but (3, Y, X) or (2, Y, X) was expected: background, interior and "
+            "touching boundary, or foreground and touching boundary"
+        )
+    logits = logits.astype(np.float32, copy=False)
+    if len(logits) == 2:
+        return expit(logits)
+    background, _, boundary = softmax(logits, axis=0)
+    # The sum of three shares may exceed 1 by rounding.
+    return np.stack([np.clip(1 - background, 0, 1), boundary])

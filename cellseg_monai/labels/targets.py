@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy import ndimage
 
-__all__ = ["foreground_target"]
+from cellseg_monai.labels.boundaries import touching_boundaries
+
+__all__ = ["boundary_classes", "distance_target", "foreground_and_boundary", "foreground_target"]
 
 
 def foreground_target(labels: np.ndarray) -> np.ndarray:
@@ -21,3 +24,68 @@ def foreground_target(labels: np.ndarray) -> np.ndarray:
            [0., 0., 1.]], dtype=float32)
     """
     return (labels > 0).astype(np.float32)
+
+
+def boundary_classes(labels: np.ndarray, width: int = 2) -> np.ndarray:
+    """Three classes: background, interior of an object, boundary between objects that touch.
+
+    Args:
+        labels: YX integers, 0 is background.
+        width: of the boundary; see `touching_boundaries`.
+
+    Returns:
+        YX uint8: 0 background, 1 interior, 2 touching boundary.
+
+    >>> boundary_classes(np.array([[0, 4, 4, 7, 7, 0]]))
+    array([[0, 1, 2, 2, 1, 0]], dtype=uint8)
+    """
+    return (labels > 0).astype(np.uint8) + touching_boundaries(labels, width)
+
+
+def foreground_and_boundary(labels: np.ndarray, width: int = 2) -> np.ndarray:
+    """Two masks that overlap: whole objects, and the boundary between objects that touch.
+
+    Args:
+        labels: YX integers, 0 is background.
+        width: of the boundary; see `touching_boundaries`.
+
+    Returns:
+        2YX float32: the foreground, boundaries included; the touching boundary.
+
+    >>> foreground_and_boundary(np.array([[0, 4, 4, 7, 7, 0]]))
+    array([[[0., 1., 1., 1., 1., 0.]],
+           [[0., 0., 1., 1., 0., 0.]]], dtype=float32)
+    """
+    return np.stack([foreground_target(labels), touching_boundaries(labels, width).astype(np.float32)])
+
+
+def distance_target(labels: np.ndarray) -> np.ndarray:
+    """How deep in its object a pixel lies, as a share of the object's greatest depth.
+
+    The Euclidean distance to the nearest pixel outside the object, over its maximum in the object: small objects reach
+    1 as large ones do. What lies beyond the border of the image counts as inside.
+
+    Args:
+        labels: YX integers, 0 is background.
+
+    Returns:
+        YX float32 in [0, 1]: above 0 within objects, 0 elsewhere.
+
+    >>> distance_target(np.array([[0, 5, 5, 5, 0, 7, 0]]))
+    array([[0. , 0.5, 1. , 0.5, 0. , 1. , 0. ]], dtype=float32)
+    """
+    if labels.ndim != 2:
+        raise ValueError(f"labels of shape {labels.shape} came, but (Y, X) was expected; take one plane")
+    target: np.ndarray = np.zeros(labels.shape, np.float32)
+    for index, place in enumerate(ndimage.find_objects(labels), start=1):
+        if place is None:
+            continue
+        # One pixel more on each side, where there is one, to see what is outside.
+        around = tuple(slice(max(part.start - 1, 0), part.stop + 1) for part in place)
+        inside = labels[around] == index
+        if inside.all():
+            target[around] = 1
+            continue
+        distance = ndimage.distance_transform_edt(inside)
+        target[around][inside] = (distance / distance.max())[inside]
+    return target

@@ -1,7 +1,7 @@
 """What Ignite training with MONAI lacks: exact resume, one progress bar, tidy logs, mixed precision on a CPU."""
 
 from cellseg_monai.training.autocast import AutocastInferer, bfloat16_is_native
-from cellseg_monai.training.calibration import ThresholdCalibration
+from cellseg_monai.training.calibration import Calibration
 from cellseg_monai.training.checkpoint import Checkpoint
 from cellseg_monai.training.checkpoint_file import load_into, read_checkpoint, save_checkpoint
 from cellseg_monai.training.dataset import CropSampler, PreparedDataset, share_of_process
@@ -23,6 +23,7 @@ from cellseg_monai.training.tensorboard import TensorBoardLog, panel
 
 __all__ = [
     "AutocastInferer",
+    "Calibration",
     "Checkpoint",
     "CropSampler",
     "DivergenceGuard",
@@ -33,7 +34,6 @@ __all__ = [
     "History",
     "PreparedDataset",
     "TensorBoardLog",
-    "ThresholdCalibration",
     "TrainedNetwork",
     "TrainingProgress",
     "bfloat16_is_native",

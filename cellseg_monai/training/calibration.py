@@ -1,11 +1,13 @@
-"""The threshold chosen on validation images, and the curve that it was chosen on."""
+"""Settings of post-processing fitted to weights on annotated images, and the curves that they were chosen on."""
 
 from __future__ import annotations
 
 import csv
 import dataclasses
+import json
 import logging
 import os
+import tempfile
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
@@ -14,84 +16,111 @@ import numpy as np
 from ignite.engine import Engine, Events
 
 from cellseg_monai.atomic import replacing
-from cellseg_monai.errors import CheckpointError
-from cellseg_monai.labels import (
-    ForegroundCounts,
-    Postprocessing,
-    foreground_counts_by_threshold,
-    mean_score,
-    pooled_score,
-)
-from cellseg_monai.training.checkpoint_file import fitted_settings
+from cellseg_monai.errors import CheckpointError, DatasetError
+from cellseg_monai.data.digest import items_digest
+from cellseg_monai.labels.postprocess import Postprocessing
+from cellseg_monai.labels.search import Found, Sweep, search_postprocessing
 
-__all__ = ["THRESHOLDS", "ThresholdCalibration", "best_threshold"]
+__all__ = ["Calibration"]
 
 logger = logging.getLogger(__name__)
 
-THRESHOLDS = tuple(step / 20 for step in range(1, 20))
 
+class Calibration:
+    """Chooses settings of post-processing by a search, and writes them where evaluation and inference find them.
 
-def best_threshold(thresholds: Sequence[float], scores: Sequence[float]) -> float:
-    """The threshold with the highest score; of several, the one nearest to 0.5.
+    The network sees each image once: its probabilities wait on disk for the search, whose every trial makes objects as
+    inference does. Besides the settings, `calibration/curve.csv` holds all that was tried, and
+    `calibration/calibration.json` the settings, their score with its interval, the section and the SHA-256 of the
+    images and labels.
 
-    >>> best_threshold([0.1, 0.4, 0.9], [0.7, 0.8, 0.8])
-    0.4
-    """
-    best = max(scores)
-    return min((t for t, score in zip(thresholds, scores, strict=True) if score == best), key=lambda t: abs(t - 0.5))
-
-
-class ThresholdCalibration:
-    """Chooses the threshold with the highest mean Dice of images, and writes it beside the weights.
-
-    It writes the settings beside the checkpoint (see `fitted_settings`), where evaluation and inference find them, and
-    the curve of each threshold from 0.05 to 0.95 to `calibration/threshold_curve.csv`. The engine must yield `pred` as
-    probabilities of validation images, never of those that scores are reported on.
+    The engine must yield `pred` as probability maps at the scale of the network, and `label` as the true label image.
 
     Args:
-        checkpoint: the weights that the network has.
+        target: the file for the settings, such as `fitted_settings(checkpoint)`.
         output_dir: the run's folder.
-        settings: the settings to start from; all but the threshold are kept.
+        settings: the settings to start from; what is not swept is kept.
+        search: the sweeps, in order, as mappings of the arguments of `labels.search.Sweep`.
+        section: where the images are from; never "test", for scores are reported on those.
+        rounds: how often all are swept at most.
     """
 
-    def __init__(self, checkpoint: str | PathLike[str], output_dir: str, settings: Postprocessing) -> None:
-        self.target = fitted_settings(checkpoint)
-        self.curve = Path(output_dir) / "calibration" / "threshold_curve.csv"
+    def __init__(
+        self,
+        target: str | PathLike[str],
+        output_dir: str,
+        settings: Postprocessing,
+        search: Sequence[dict],
+        *,
+        section: str = "validation",
+        rounds: int = 2,
+    ) -> None:
+        if section == "test":
+            raise DatasetError(
+                "section 'test' came, but scores are reported on those images, so nothing may be chosen on them; "
+                "calibrate on 'validation'"
+            )
+        self.target = Path(target)
+        self.folder = Path(output_dir) / "calibration"
         self.settings = settings
-        self._images: list[list[ForegroundCounts]] = []
+        self.sweeps = [Sweep(**sweep) for sweep in search]
+        self.section = section
+        self.rounds = rounds
 
     def attach(self, evaluator: Engine) -> None:
         """Start listening to the evaluator."""
         evaluator.add_event_handler(Events.STARTED, self._start)
-        evaluator.add_event_handler(Events.ITERATION_COMPLETED, self._count)
-        evaluator.add_event_handler(Events.COMPLETED, self._write)
+        evaluator.add_event_handler(Events.ITERATION_COMPLETED, self._keep)
+        evaluator.add_event_handler(Events.COMPLETED, self._search)
 
     def _start(self) -> None:
         # Before minutes of work, not after them.
         if not os.access(self.target.parent, os.W_OK):
             raise CheckpointError(
                 f"{self.target} cannot be written, where it would be found beside the weights; copy the weights to a "
-                "folder of yours, and name them with `--checkpoint PATH`"
+                "folder of yours, and name them with `--checkpoint PATH`, or name a file with `--calibrated PATH`"
             )
-        self._images.clear()
+        # Removed with the object, also when the run fails.
+        self._cache = tempfile.TemporaryDirectory(prefix="cellseg_calibration_")
+        self._images: list[tuple[np.ndarray, np.ndarray]] = []
+        self._items: list[dict[str, str]] = []
 
-    def _count(self, evaluator: Engine) -> None:
-        for item in evaluator.state.output:
-            probabilities, truth = (np.asarray(item[key].cpu()) for key in ("pred", "label"))
-            self._images.append(foreground_counts_by_threshold(probabilities, truth > 0, THRESHOLDS))
+    def _keep(self, evaluator: Engine) -> None:
+        for given, result in zip(evaluator.state.batch, evaluator.state.output, strict=True):
+            path = Path(self._cache.name) / f"{len(self._images)}.npy"
+            np.save(path, result["pred"].float().numpy(force=True))
+            truth = np.asarray(result["label"].numpy(force=True))[0]
+            self._images.append((np.load(path, mmap_mode="r"), truth))
+            self._items.append({"image": str(given["image_path"]), "label": str(given["label_path"])})
 
-    def _write(self) -> None:
-        rows = []
-        for threshold, counts in zip(THRESHOLDS, zip(*self._images, strict=True), strict=True):
-            means = {name: mean_score(counts, name) for name in ("dice", "iou")}
-            pooled = {f"{name}_pooled": pooled_score(counts, name) for name in ("dice", "iou")}
-            rows.append({"threshold": threshold, **means, **pooled})
-        with replacing(self.curve) as aside, open(aside, "w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, list(rows[0]))
+    def _search(self) -> None:
+        logger.info(f"searching settings on {len(self._images)} images")
+        found = search_postprocessing(self._images, self.settings, self.sweeps, rounds=self.rounds)
+        with replacing(self.folder / "curve.csv") as aside, open(aside, "w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, [field.name for field in dataclasses.fields(found.trials[0])])
             writer.writeheader()
-            writer.writerows(rows)
-        chosen = best_threshold(THRESHOLDS, [row["dice"] for row in rows])
-        score = max(row["dice"] for row in rows)
-        dataclasses.replace(self.settings, threshold=chosen).to_json(self.target)
-        logger.info(f"threshold {chosen}: mean Dice {score:.4f} of {len(self._images)} validation images")
-        logger.info(f"written to {self.target}, the curve to {self.curve}")
+            writer.writerows(dataclasses.asdict(trial) for trial in found.trials)
+        with replacing(self.folder / "calibration.json") as aside:
+            aside.write_text(json.dumps(self._report(found), indent=2) + "\n", encoding="utf-8")
+        found.settings.to_json(self.target)
+        self._images.clear()
+        self._cache.cleanup()
+        low, high = found.f1_interval
+        changed = {
+            sweep.setting: getattr(found.settings, sweep.setting) for sweep in self.sweeps
+        }
+        logger.info("chosen: " + ", ".join(f"{name} {value}" for name, value in changed.items()))
+        logger.info(f"mean F1 {found.f1:.4f} [{low:.4f}, {high:.4f}], mean Dice {found.dice:.4f} of these images")
+        logger.info(f"written to {self.target}, what was tried to {self.folder}")
+
+    def _report(self, found: Found) -> dict[str, object]:
+        return {
+            "settings": dataclasses.asdict(found.settings),
+            "f1": found.f1,
+            "f1_interval": None if np.isnan(found.f1_interval[0]) else list(found.f1_interval),
+            "dice": found.dice,
+            "section": self.section,
+            "images": len(self._items),
+            "sha256": items_digest(self._items),
+            "objectives": {sweep.setting: sweep.objective for sweep in self.sweeps},
+        }

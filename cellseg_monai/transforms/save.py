@@ -1,4 +1,4 @@
-"""Probabilities into label files, in the frame of the image that they came from."""
+"""Objects into label files, and the picture in which they are checked."""
 
 from __future__ import annotations
 
@@ -15,44 +15,41 @@ from PIL import Image
 from cellseg_monai.atomic import replacing
 from cellseg_monai.errors import DatasetError
 from cellseg_monai.io import image_stem, write_labels
-from cellseg_monai.labels import Postprocessing, draw_outlines, label_objects, relabel_sequential
-from cellseg_monai.pixels import rescale, rescale_labels
+from cellseg_monai.labels import draw_outlines
+from cellseg_monai.pixels import rescale
 
 __all__ = ["SaveLabelsd"]
 
 
 class SaveLabelsd(MapTransform):
-    """Make objects of probabilities and write them as `output_dir/<stem>.tif`; items pass unchanged.
+    """Write objects as `output_dir/<stem>.tif`; items pass unchanged.
 
-    The labels have the size of the image file, whatever the scale the network saw it at. Items are
-    those of `LoadMicroscopyd` and `PreparePixelsd`, one at a time (after MONAI's decollation).
+    Items are those of `LoadMicroscopyd`, `PreparePixelsd` and `LabelObjectsd`, one at a time (after MONAI's
+    decollation).
 
     Args:
-        keys: probabilities, float 1×Y×X in [0, 1].
+        keys: label images, int 1×Y×X of the image file's size.
         output_dir: the folder for the results, made where it is missing.
-        settings: how the bundle makes objects; None: the default `Postprocessing()`.
         overlay: whether to write the outlines over the image as well, as `<stem>_overlay.png`.
         data_root_dir: the folder of the images, whose subfolders are then kept below `output_dir`.
         image_key: the key of the image.
 
     Raises:
         DatasetError: from the call: a second image would overwrite the labels of the first.
-        ValueError: from the call: more than one channel, or values that are no probabilities.
+        ValueError: from the call: another shape or dtype.
     """
 
     def __init__(
         self,
-        keys: str | list[str] = "pred",
+        keys: str | list[str] = "objects",
         *,
         output_dir: str | PathLike[str],
-        settings: Postprocessing | None = None,
         overlay: bool = False,
         data_root_dir: str | PathLike[str] | None = None,
         image_key: str = "image",
     ) -> None:
         super().__init__(keys)
         self.output_dir = Path(output_dir)
-        self.settings = settings or Postprocessing()
         self.overlay = overlay
         self.data_root_dir = None if data_root_dir is None else Path(data_root_dir)
         self.image_key = image_key
@@ -64,12 +61,12 @@ class SaveLabelsd(MapTransform):
         for key in self.key_iterator(item):
             target = self._target(Path(item[f"{self.image_key}_path"]), str(key))
             height, width = (int(length) for length in item[f"{self.image_key}_shape"])
-            labels = _labels_in_frame(_array(item[key]), self.settings, (height, width))
+            labels = _labels(item[key], (height, width))
             size_um = tuple(float(size) for size in item[f"{self.image_key}_pixel_size_um"])
             known = all(np.isfinite(size_um))
             write_labels(target, labels, pixel_size_um=(size_um[0], size_um[1]) if known else None)
             if self.overlay:
-                image = rescale(_array(item[self.image_key]), (height, width))
+                image = rescale(torch.as_tensor(item[self.image_key]).float().numpy(force=True), (height, width))
                 picture = Image.fromarray(draw_outlines(image, labels))
                 with replacing(target.with_name(f"{target.stem}_overlay.png")) as aside:
                     picture.save(aside, format="PNG")
@@ -98,18 +95,11 @@ class SaveLabelsd(MapTransform):
         return target
 
 
-def _array(values: Any) -> np.ndarray:
-    return np.asarray(torch.as_tensor(values).float().numpy(force=True))
-
-
-def _labels_in_frame(probabilities: np.ndarray, settings: Postprocessing, shape: tuple[int, int]) -> np.ndarray:
-    if probabilities.ndim != 3 or len(probabilities) != 1:
+def _labels(values: Any, shape: tuple[int, int]) -> np.ndarray:
+    labels = torch.as_tensor(values).numpy(force=True)
+    if labels.shape != (1, *shape) or not np.issubdtype(labels.dtype, np.integer):
         raise ValueError(
-            f"probabilities of shape {probabilities.shape} came, but (1, Y, X) was expected; "
-            "save items one by one, with the foreground channel only"
+            f"{labels.dtype} of shape {labels.shape} came, but integers of shape {(1, *shape)} were expected; "
+            "make objects of probabilities first, with LabelObjectsd"
         )
-    labels = label_objects(probabilities[0], settings)
-    if labels.shape == shape:
-        return labels
-    # Shrinking may lose a small object, and so leave a gap in the ids.
-    return relabel_sequential(rescale_labels(labels, shape))
+    return np.asarray(labels[0])

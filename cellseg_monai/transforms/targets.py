@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from monai.transforms import MapTransform
 
-from cellseg_monai.labels import foreground_target
+from cellseg_monai.labels import boundary_classes, foreground_and_boundary, foreground_target
 
-__all__ = ["ForegroundTargetd"]
+__all__ = ["BoundaryClassesd", "ForegroundAndBoundaryd", "ForegroundTargetd"]
 
 
 class ForegroundTargetd(MapTransform):
@@ -32,3 +33,52 @@ class ForegroundTargetd(MapTransform):
             labels = torch.as_tensor(item[key]).numpy(force=True)
             item[key] = torch.from_numpy(foreground_target(labels))
         return item
+
+
+class BoundaryClassesd(MapTransform):
+    """Replace label images by background, interior and touching boundary; see `labels.boundary_classes`.
+
+    To be put after the random transforms.
+
+    Args:
+        keys: label images, 1×Y×X ids; they become float32 1×Y×X tensors of 0, 1 and 2.
+        width: of the boundary, in pixels.
+    """
+
+    def __init__(self, keys: str | list[str] = "label", *, width: int = 2) -> None:
+        super().__init__(keys)
+        self.width = width
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """The item with labels as classes."""
+        item = dict(data)
+        for key in self.key_iterator(item):
+            classes = boundary_classes(_plane(item[key]), self.width)
+            item[key] = torch.from_numpy(classes[np.newaxis].astype(np.float32))
+        return item
+
+
+class ForegroundAndBoundaryd(MapTransform):
+    """Replace label images by two masks, whole objects and touching boundaries; see `labels.foreground_and_boundary`.
+
+    To be put after the random transforms.
+
+    Args:
+        keys: label images, 1×Y×X ids; they become float32 2×Y×X tensors of 0 and 1.
+        width: of the boundary, in pixels.
+    """
+
+    def __init__(self, keys: str | list[str] = "label", *, width: int = 2) -> None:
+        super().__init__(keys)
+        self.width = width
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """The item with labels as two masks."""
+        item = dict(data)
+        for key in self.key_iterator(item):
+            item[key] = torch.from_numpy(foreground_and_boundary(_plane(item[key]), self.width))
+        return item
+
+
+def _plane(labels: Any) -> np.ndarray:
+    return np.asarray(torch.as_tensor(labels).numpy(force=True)[0])

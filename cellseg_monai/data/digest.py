@@ -1,0 +1,34 @@
+"""Which images and labels something was made of, as one short text."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+from cellseg_monai.data.split import Item
+
+__all__ = ["items_digest"]
+
+
+def items_digest(items: Iterable[Item]) -> str:
+    """SHA-256 over the content of the image and label files of items, whatever their names, folders and order.
+
+    Args:
+        items: with the paths `image`, and `label` where there is one.
+
+    Returns:
+        64 hexadecimal digits.
+    """
+    pairs = sorted(
+        "".join(_file_digest(Path(item[key])) for key in ("image", "label") if key in item) for item in items
+    )
+    return hashlib.sha256("\n".join(pairs).encode()).hexdigest()
+
+
+def _file_digest(path: Path) -> str:
+    with open(path, "rb") as file:
+        digest = hashlib.sha256()
+        while block := file.read(2**20):
+            digest.update(block)
+    return digest.hexdigest()
