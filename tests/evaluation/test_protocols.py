@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from cellseg_monai.evaluation import PROTOCOLS, Protocol, Score, find_protocol
 from cellseg_monai.labels import aggregated_jaccard
-from tests.evaluation.golden_images import PAIRS
+from tests.evaluation.golden_images import PAIRS, dense
 
 ALL = list(PROTOCOLS)
 
@@ -237,6 +237,14 @@ def test_images_are_left_as_they_were(name):
     PROTOCOLS[name].count(prediction, truth)
     assert (prediction == PAIRS["discs"][0]).all()
     assert (truth == PAIRS["discs"][1]).all()
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_other_ids_in_the_same_order_change_nothing(name):
+    for prediction, truth in PAIRS.values():
+        expected = PROTOCOLS[name].count(prediction, truth)
+        assert PROTOCOLS[name].count(dense(prediction), dense(truth)) == expected
+        assert PROTOCOLS[name].count(prediction.astype(np.uint64) << 40, truth.astype(np.int64) << 31) == expected
 
 
 @pytest.mark.parametrize("name", ALL)
