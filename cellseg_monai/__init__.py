@@ -13,6 +13,7 @@ _SUBPACKAGES = (
     "bundle",
     "data",
     "errors",
+    "evaluation",
     "io",
     "labels",
     "metrics",

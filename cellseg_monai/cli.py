@@ -5,10 +5,13 @@ Heavy imports stand inside the commands, so that `cellseg --help` is instant.
 
 from __future__ import annotations
 
+import difflib
+import inspect
 import os
+import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import fire
 
@@ -183,17 +186,93 @@ def compare(
         raise SystemExit(f"{len(done.failures)} run(s) failed: {names}; called again, they go on where they failed")
 
 
+def evaluate(
+    *,
+    truth: str,
+    pred: str,
+    protocol: str,
+    output: str | None = None,
+    truth_suffix: str = "",
+    pred_suffix: str = "",
+) -> None:
+    """Score the label images of any program under a published protocol; docs/evaluation.md says what each means.
+
+    Truths and predictions belong together by their names, less what programs add, such as _cp_masks or -labels. Files
+    without a partner and pairs that cannot be compared are named, the rest is evaluated, and the exit code is 1.
+
+    Args:
+        truth: the folder of true label images: tif, png, npy, _seg.npy.
+        pred: the folder of predicted ones.
+        protocol: caicedo2019, bbbc039_mean_f1, dsb2018, neurips22, stardist, cellpose_ap, ctc_seg or coco.
+        output: a folder for a row an image (CSV), a summary with 95 % intervals (JSON) and F1 over IoU (PNG).
+        truth_suffix: only truths whose name, without extension, ends so.
+        pred_suffix: the same of predictions, such as _cp_masks where images lie beside them.
+    """
+    from cellseg_monai.evaluation import evaluate_folders, find_protocol, format_results, summary, write_results
+
+    done = evaluate_folders(
+        str(truth),
+        str(pred),
+        find_protocol(str(protocol)),
+        truth_suffix=str(truth_suffix),
+        prediction_suffix=str(pred_suffix),
+    )
+    print(format_results(summary(done)))
+    if output is not None:
+        for path in write_results(done, str(output)):
+            print(path)
+    if done.faults:
+        for fault in done.faults:
+            print(f"error: {fault}", file=sys.stderr)
+        raise SystemExit(1)
+
+
 COMMANDS = {
     "bundle": {"build": bundle_build, "check": bundle_check},
     "compare": compare,
     "data": {"check": data_check, "sample": data_sample, "split": data_split},
+    "evaluate": evaluate,
 }
+
+
+def _check_flags(words: Sequence[str]) -> None:
+    """Refuse wrong and missing flags before anything is done; python-fire runs a command first and refuses then.
+
+    Args:
+        words: what follows `cellseg`.
+
+    Raises:
+        ValueError: a flag that the command does not know, with the nearest right one, or one that it needs is missing.
+    """
+    command: Any = COMMANDS
+    path, words = [], list(words)
+    while isinstance(command, dict) and words and words[0] in command:
+        path.append(words.pop(0))
+        command = command[path[-1]]
+    if isinstance(command, dict) or {"--", "--help", "-h"} & set(words):
+        return  # fire shows what there is
+    parameters = inspect.signature(command).parameters
+    flags = [match[1].replace("-", "_") for word in words if (match := re.match(r"--([A-Za-z][\w-]*)", word))]
+    if not any(each.kind is each.VAR_KEYWORD for each in parameters.values()):
+        for name in flags:
+            if name in parameters or name.removeprefix("no") in parameters:
+                continue
+            nearest = difflib.get_close_matches(name, parameters, n=1)
+            known = "it knows " + ", ".join(f"--{each}" for each in parameters)
+            remedy = f"did you mean --{nearest[0]}?" if nearest else known
+            raise ValueError(f"--{name} came, which `cellseg {' '.join(path)}` does not know; {remedy}")
+    required = [each.name for each in parameters.values() if each.default is each.empty]
+    needed = [f"--{name}" for name in required if parameters[name].kind is inspect.Parameter.KEYWORD_ONLY]
+    missing = [flag for flag in needed if flag.removeprefix("--") not in flags]
+    if missing and not any(re.match(r"-[A-Za-z]", word) for word in words):  # fire lets a letter stand for a flag
+        raise ValueError(f"{', '.join(missing)} missing; `cellseg {' '.join(path)}` needs {', '.join(needed)}")
 
 
 def main() -> None:
     """Run the command line; an error that the user can mend is one line, not a traceback."""
     os.environ.setdefault("PAGER", "cat")  # fire opens --help in a pager otherwise
     try:
+        _check_flags(sys.argv[1:])
         fire.Fire(COMMANDS, name="cellseg")
     except (ValueError, CheckpointError, OSError) as error:
         # ValueError: our own errors, and arguments that a function refused; CELLSEG_DEBUG shows where it came from.

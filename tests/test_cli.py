@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from cellseg_monai import cli, io
+from cellseg_monai.evaluation import PROTOCOLS
 
 
 def cellseg(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
@@ -142,7 +143,105 @@ def test_help_and_package_need_no_torch() -> None:
 def test_files_pixels_and_labels_need_no_torch() -> None:
     script = (
         "import sys; sys.modules['torch'] = sys.modules['monai'] = None\n"
-        "from cellseg_monai import io, labels, pixels; print(io.read, labels.label_objects, pixels.prepare)"
+        "from cellseg_monai import evaluation, io, labels, pixels\n"
+        "print(io.read, labels.label_objects, pixels.prepare, evaluation.evaluate_folders)"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture
+def masks(tmp_path: Path) -> tuple[str, str]:
+    """Two true label images and their predictions, one of which misses an object."""
+    labels = np.zeros((12, 12), np.int32)
+    labels[2:6, 2:6], labels[7:10, 2:9] = 7, 70_000
+    for name, predicted in (("a", labels), ("b", np.where(labels == 7, 0, labels))):
+        io.write_labels(tmp_path / "truth" / f"{name}.tif", labels)
+        io.write_labels(tmp_path / "pred" / f"{name}_cp_masks.tif", predicted)
+    return str(tmp_path / "truth"), str(tmp_path / "pred")
+
+
+def test_evaluate_prints_scores_and_writes_them(
+    masks: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    words = ("evaluate", "--truth", masks[0], "--pred", masks[1], "--protocol", "stardist")
+    assert cellseg(monkeypatch, *words, "--output", str(tmp_path / "out")) == 0
+    printed = capsys.readouterr()
+    assert "stardist: 2 image(s), 4 true and 3 predicted objects" in printed.out
+    assert "0.8571" in printed.out  # 6 / 7
+    assert printed.err == ""
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "stardist_images.csv",
+        "stardist_summary.json",
+        "stardist_f1.png",
+    }
+
+
+def test_evaluate_names_what_is_missing_and_fails_but_evaluates_the_rest(
+    masks: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    (Path(masks[1]) / "b_cp_masks.tif").unlink()
+    np.save(Path(masks[1]) / "c.npy", np.zeros((12, 12)))
+    words = ("evaluate", "--truth", masks[0], "--pred", masks[1], "--protocol", "coco", "--output", str(tmp_path / "o"))
+    assert cellseg(monkeypatch, *words) == 1
+    printed = capsys.readouterr()
+    assert "coco: 1 image(s), 2 true and 2 predicted objects" in printed.out
+    lines = printed.err.splitlines()
+    assert len(lines) == 2
+    assert lines[0].startswith("error: ")
+    assert "c.npy: no-truth" in lines[0]
+    assert "b.tif: no-prediction" in lines[1]
+    assert len(json.loads((tmp_path / "o" / "coco_summary.json").read_text())["not_evaluated"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"--protocol": "dsb2019"}, "'dsb2019' came, but one of caicedo2019, bbbc039_mean_f1, dsb2018, neurips22, "),
+        ({"--protocol": None}, "--protocol missing; `cellseg evaluate` needs --truth, --pred, --protocol"),
+        ({"--truth": "nowhere"}, "nowhere: no such folder"),
+        ({"--pred": "empty"}, "empty: no label images in it"),
+        ({"--pred-suffix": "_seg"}, "none of 2 files ends in '_seg'"),
+        ({"--outptu": "there"}, "--outptu came, which `cellseg evaluate` does not know; did you mean --output?"),
+        (
+            {"--threshold": "0.5"},
+            "--threshold came, which `cellseg evaluate` does not know; it knows --truth, ",
+        ),
+    ],
+    ids=["protocol", "no protocol", "no folder", "an empty folder", "suffix", "misspelt flag", "unknown flag"],
+)
+def test_a_wrong_word_to_evaluate_is_one_line(
+    change: dict[str, str | None],
+    message: str,
+    masks: tuple[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("empty").mkdir()
+    flags = {"--truth": masks[0], "--pred": masks[1], "--protocol": "coco", **change}
+    words = [word for flag, value in flags.items() if value is not None for word in (flag, value)]
+    assert cellseg(monkeypatch, "evaluate", *words) == 1
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("error: ")
+    assert message in printed.err
+    assert printed.err.count("\n") == 1
+
+
+def test_evaluate_lists_every_protocol_in_its_help(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    assert cellseg(monkeypatch, "evaluate", "--help") == 0
+    printed = " ".join("".join(capsys.readouterr()).split())
+    assert all(name in printed for name in PROTOCOLS)
+
+
+def test_a_misspelt_flag_is_refused_before_anything_is_done(
+    dataset: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    assert cellseg(monkeypatch, "data", "split", str(dataset), "--sed", "3") == 1
+    assert "--sed came, which `cellseg data split` does not know; did you mean --seed?" in capsys.readouterr().err
+    assert not (dataset / "datalist.json").exists()
+    assert cellseg(monkeypatch, "data", "split", str(dataset), "--nooverwrite", "--group-pattern=^(p.)") == 0

@@ -1,3 +1,7 @@
+import os
+from pathlib import Path
+from typing import ClassVar
+
 import numpy as np
 import pytest
 import tifffile
@@ -140,3 +144,47 @@ class TestReading:
         tifffile.imwrite(path, stored, **how)
         with pytest.raises(UnreadableImageError, match=says):
             read_labels(path)
+
+
+class TestSegFilesOfCellpose:
+    """They are pickles of a dictionary: of these, arrays are read and nothing is run."""
+
+    SAVED: ClassVar = {"masks": LABELS.astype(np.uint16), "filename": Path("a.tif"), "flows": [np.zeros(3), None]}
+
+    def test_masks_are_read(self, tmp_path):
+        np.save(tmp_path / "a_seg.npy", self.SAVED, allow_pickle=True)
+        np.testing.assert_array_equal(read_labels(tmp_path / "a_seg.npy"), LABELS)
+
+    def test_nothing_of_the_file_is_run(self, tmp_path):
+        trap = tmp_path / "trap"
+        np.save(tmp_path / "a_seg.npy", {**self.SAVED, "extra": Run(trap)}, allow_pickle=True)
+        np.testing.assert_array_equal(read_labels(tmp_path / "a_seg.npy"), LABELS)
+        assert not trap.exists()
+
+    @pytest.mark.parametrize(
+        "saved",
+        [{"outlines": LABELS}, {"masks": [1, 2]}, {"masks": np.array([None])}, [LABELS]],
+        ids=["no masks", "a list", "an array of objects", "no dictionary"],
+    )
+    def test_a_file_without_masks_is_refused(self, tmp_path, saved):
+        np.save(tmp_path / "a_seg.npy", np.array(saved, object), allow_pickle=True)
+        with pytest.raises(UnreadableImageError, match="without the masks"):
+            read_labels(tmp_path / "a_seg.npy")
+
+    def test_a_file_that_breaks_off_is_refused(self, tmp_path):
+        np.save(tmp_path / "a_seg.npy", self.SAVED, allow_pickle=True)
+        whole = (tmp_path / "a_seg.npy").read_bytes()
+        for length in (50, 130, len(whole) // 2, len(whole) - 3):
+            (tmp_path / "a_seg.npy").write_bytes(whole[:length])
+            with pytest.raises(UnreadableImageError):
+                read_labels(tmp_path / "a_seg.npy")
+
+
+class Run:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.path),)

@@ -1,0 +1,56 @@
+"""The figure of an evaluation: how F1 falls with the IoU that is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from cellseg_monai.atomic import replacing
+from cellseg_monai.evaluation.protocol import ImageCounts, Protocol
+from cellseg_monai.labels import ObjectCounts, bootstrap_interval, object_scores
+from cellseg_monai.labels.counts import Over
+
+__all__ = ["draw_f1"]
+
+# Okabe & Ito, Color Universal Design (2008), https://jfly.uni-koeln.de/color.
+_LINES: tuple[tuple[Over, str, str, str], ...] = (
+    ("mean", "mean of images", "#0072B2", "o-"),
+    ("pooled", "all objects together", "#D55E00", "s--"),
+)
+
+
+def draw_f1(path: Path, protocol: Protocol, images: Sequence[ImageCounts]) -> None:
+    """F1 at each threshold of the protocol, both as the mean of images and of all objects together.
+
+    Bands are 95 % bootstrap intervals over images; a single image has none.
+
+    Args:
+        path: the PNG file.
+        protocol: under which objects were counted.
+        images: what was counted of each, one at least.
+    """
+    from matplotlib.figure import Figure  # slow to import, and only this function needs it
+
+    curves = [image.objects for image in images]
+    figure = Figure(figsize=(7, 5), layout="constrained")
+    axes = figure.subplots()
+    for over, label, colour, style in _LINES:
+        scores = object_scores(curves, "f1", pooled=over == "pooled")
+        axes.plot(protocol.thresholds, scores, style, color=colour, label=label, markersize=5)
+        if len(curves) > 1:
+            low, high = np.transpose([_interval(curves, position, over) for position in range(len(scores))])
+            axes.fill_between(protocol.thresholds, low, high, color=colour, alpha=0.15, linewidth=0)
+    axes.set_ylim(0, 1.02)
+    axes.set_xlabel("IoU that a pair must reach" if not protocol.strict else "IoU that a pair must exceed")
+    axes.set_ylabel("F1 of objects")
+    axes.set_title(f"{protocol.name}: {len(images)} image(s)")
+    axes.grid(alpha=0.4)
+    axes.legend(loc="lower left", title="bands: 95 % interval over images" if len(curves) > 1 else None)
+    with replacing(path) as aside:
+        figure.savefig(aside, format="png", dpi=110)
+
+
+def _interval(curves: Sequence[Sequence[ObjectCounts]], position: int, over: Over) -> tuple[float, float]:
+    return bootstrap_interval(curves, lambda counts: np.asarray(counts.f1)[..., position], over=over)

@@ -1,0 +1,168 @@
+"""Folders of label images, as other programs leave them: compared, written, and what is wrong named."""
+
+import csv
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from cellseg_monai.errors import DatasetError
+from cellseg_monai.evaluation import PROTOCOLS, evaluate_folders, find_protocol, format_results, summary, write_results
+from cellseg_monai.io import write_labels
+
+TRUTH = np.zeros((12, 12), np.int32)
+TRUTH[2:6, 2:6], TRUTH[2:6, 7:10], TRUTH[8:10, 3:9] = 4, 5, 900
+PREDICTION = np.where(TRUTH == 5, 0, TRUTH)  # one of three missed
+BLANK = np.zeros_like(TRUTH)
+
+
+def picture(path: Path) -> np.ndarray:
+    return np.asarray(Image.open(path).convert("RGB"))
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> tuple[Path, Path]:
+    """Four images in as many formats: one object missed, all found, empty, and one false."""
+    truth, predicted = tmp_path / "truth", tmp_path / "predicted"
+    for name, labels in (("a", TRUTH), ("b", TRUTH), ("c", BLANK), ("d", BLANK)):
+        write_labels(truth / f"{name}.tif", labels)
+    predicted.mkdir()
+    np.save(predicted / "a_seg.npy", {"masks": PREDICTION.astype(np.uint16), "filename": "a.tif"}, allow_pickle=True)
+    Image.fromarray(TRUTH.astype(np.uint16)).save(predicted / "b_cp_masks.png")
+    tifffile.imwrite(predicted / "c-labelled.tif", BLANK.astype(np.uint8))
+    np.save(predicted / "d.npy", np.where(TRUTH == 4, 1, 0).astype(np.uint8))
+    return truth, predicted
+
+
+def test_each_image_counts_whatever_its_format(folders):
+    done = evaluate_folders(*folders, find_protocol("dsb2018"))
+    assert [image.files.name for image in done.images] == ["a", "b", "c", "d"]
+    assert not done.faults
+    values = [done.protocol.value(done.protocol.scores[0], [counts]) for counts in done.counts]
+    assert values == pytest.approx([2 / 3, 1, 1, 0])
+    pooled = evaluate_folders(*folders, find_protocol("stardist"))
+    assert pooled.protocol.results(pooled.counts)["accuracy"].value == pytest.approx(5 / 7)
+
+
+def test_what_is_written_can_be_read_without_this_program(folders, tmp_path):
+    done = evaluate_folders(*folders, find_protocol("dsb2018"))
+    table, report, figure = write_results(done, tmp_path / "out")
+    rows = list(csv.DictReader(table.read_text(encoding="utf-8").splitlines()))
+    assert [row["image"] for row in rows] == ["a", "b", "c", "d"]
+    assert [Path(rows[0][side]).name for side in ("truth", "prediction")] == ["a.tif", "a_seg.npy"]
+    assert [rows[0][column] for column in ("true_objects", "predicted_objects", "tp_0.50", "tp_0.95")] == list("3222")
+    assert [float(row["mean_average_precision"]) for row in rows] == pytest.approx([2 / 3, 1, 1, 0], abs=1e-6)
+    found = json.loads(report.read_text(encoding="utf-8"))
+    assert found == summary(done)
+    score = found["scores"]["mean_average_precision"]
+    assert score["value"] == pytest.approx(2 / 3)
+    assert 0 <= score["interval_95"][0] < score["value"] < score["interval_95"][1] <= 1
+    assert (found["images"], found["true_objects"], found["predicted_objects"]) == (4, 6, 6)
+    assert found["iou"]["f1_all_objects_together"] == pytest.approx([10 / 12] * 10)
+    assert found["iou"]["matches"] == "greater than the threshold"
+    assert "doi:10.1038/s41592-019-0612-7" in found["source"]
+    assert picture(figure).shape[1] > 600
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_every_protocol_is_written(name, folders, tmp_path):
+    done = evaluate_folders(*folders, PROTOCOLS[name])
+    files = write_results(done, tmp_path / "out")
+    assert [file.name for file in files] == [f"{name}_images.csv", f"{name}_summary.json", f"{name}_f1.png"]
+    values = {score: result.value for score, result in done.protocol.results(done.counts).items()}
+    assert {score: found["value"] for score, found in summary(done)["scores"].items()} == values
+
+
+def test_protocols_share_a_folder_and_replace_their_own(folders, tmp_path):
+    for name in ("coco", "stardist", "coco"):
+        write_results(evaluate_folders(*folders, PROTOCOLS[name]), tmp_path / "out")
+    assert len(list((tmp_path / "out").iterdir())) == 6
+
+
+def test_the_figure_shows_both_ways_and_another_protocol_another_curve(folders, tmp_path):
+    figures = [write_results(evaluate_folders(*folders, PROTOCOLS[name]), tmp_path)[2] for name in ("coco", "stardist")]
+    pictures = [picture(path) for path in figures]
+    for colour in ((0, 0x72, 0xB2), (0xD5, 0x5E, 0)):
+        assert (pictures[0] == colour).all(axis=-1).any()
+    assert not np.array_equal(*pictures)
+
+
+def test_a_single_image_is_written_without_intervals(folders, tmp_path):
+    truth, predicted = folders
+    for name in "bcd":
+        (truth / f"{name}.tif").unlink()
+    done = evaluate_folders(truth, predicted, find_protocol("ctc_seg"))
+    _, report, _ = write_results(done, tmp_path / "out")
+    assert json.loads(report.read_text(encoding="utf-8"))["scores"]["seg"]["interval_95"] is None
+    assert math.isnan(done.protocol.results(done.counts)["seg"].low)
+    assert "interval" not in format_results(summary(done))
+
+
+def broken(path: Path, how: str) -> None:
+    path.unlink()
+    if how == "fractions":
+        np.save(path.with_name("d.npy"), np.full((12, 12), 0.5))
+    elif how == "smaller":
+        np.save(path.with_name("d.npy"), BLANK[:6])
+    elif how == "negative":
+        np.save(path.with_name("d.npy"), BLANK - 1)
+    elif how == "colours":
+        Image.fromarray(np.zeros((12, 12, 3), np.uint8)).save(path.with_name("d.png"))
+    elif how == "damaged":
+        path.with_name("d.tif").write_bytes(b"II*\0not a tiff")
+    elif how == "empty":
+        path.with_name("d.tif").touch()
+
+
+@pytest.mark.parametrize(
+    ("how", "says"),
+    [
+        ("fractions", "holds fractions; save the labels as integers"),
+        ("smaller", r"prediction (6, 12) and truth (12, 12) came, but equal shapes were expected"),
+        ("negative", "id -1 came in the prediction"),
+        ("colours", "a label image with 3 channels"),
+        ("damaged", "d.tif: it cannot be decoded"),
+        ("empty", "the file is empty"),
+    ],
+)
+def test_a_pair_that_cannot_be_compared_is_named_and_the_rest_evaluated(folders, how, says):
+    broken(folders[1] / "d.npy", how)
+    done = evaluate_folders(*folders, find_protocol("dsb2018"))
+    assert [image.files.name for image in done.images] == ["a", "b", "c"]
+    (fault,) = done.faults
+    assert str(fault).startswith(f"d: not-compared: {folders[0].as_posix()}/d.tif and {folders[1].as_posix()}/d.")
+    assert says in fault.message
+    assert "\n" not in str(fault)
+    assert summary(done)["not_evaluated"] == [str(fault)]
+
+
+def test_files_without_partner_are_in_the_summary(folders):
+    (folders[0] / "a.tif").unlink()
+    (folders[1] / "b_cp_masks.png").unlink()
+    found = summary(evaluate_folders(*folders, find_protocol("coco")))
+    assert found["images"] == 2
+    named = sorted(line.rpartition("/")[2] for line in found["not_evaluated"])
+    assert named[0].startswith("a_seg.npy: no-truth: ")
+    assert named[1].startswith("b.tif: no-prediction: ")
+
+
+def test_images_beside_their_masks_need_a_suffix(tmp_path):
+    for name, labels in (("a.tif", np.full((12, 12), 17)), ("a_cp_masks.tif", PREDICTION), ("a_masks.tif", TRUTH)):
+        write_labels(tmp_path / name, labels)
+    with pytest.raises(DatasetError, match="the same files; pass two folders"):
+        evaluate_folders(tmp_path, tmp_path, find_protocol("stardist"))
+    suffixes = {"truth_suffix": "a_masks", "prediction_suffix": "_cp_masks"}
+    done = evaluate_folders(tmp_path, tmp_path, find_protocol("stardist"), **suffixes)
+    assert done.protocol.results(done.counts)["recall"].value == pytest.approx(2 / 3)
+
+
+def test_no_pair_at_all_is_an_error_that_lists_why(folders):
+    for path in folders[1].iterdir():
+        path.rename(path.with_name("x" + path.name))
+    with pytest.raises(DatasetError, match=r"no truth in .* can be compared") as caught:
+        evaluate_folders(*folders, find_protocol("stardist"))
+    assert str(caught.value).count("no-truth") == str(caught.value).count("no-prediction") == 4
