@@ -123,11 +123,7 @@ def _recipe_and_bases(folder: Path, name: object, asked_by: str) -> list[Path]:
 def _layers(recipes: list[Path], name: str) -> list[Config]:
     """What the recipes say under a name, the base first; the base must have it, the others need not."""
     paths = [recipe / f"{name}.json" for recipe in recipes]
-    return [
-        _with_shared_parts(_read(path), path.parents[1])
-        for path in paths
-        if path == paths[0] or path.is_file()
-    ]
+    return [_with_shared_parts(_read(path), path.parents[1]) for path in paths if path == paths[0] or path.is_file()]
 
 
 def _variants(recipes: list[Path], own: Config) -> dict[str, Config]:

@@ -4,8 +4,9 @@ Layout of a data set: see `cellseg_monai.data.layout`. Datalists: see `cellseg_m
 """
 
 from cellseg_monai.data.datalist import load_datalist, propose_datalist, write_datalist
+from cellseg_monai.data.digest import items_digest
 from cellseg_monai.data.faults import Fault, format_faults
-from cellseg_monai.data.items import image_items, section_items
+from cellseg_monai.data.items import calibration_items, image_items, section_items
 from cellseg_monai.data.layout import list_images
 from cellseg_monai.data.lint import check_dataset
 from cellseg_monai.data.sample import sample_dataset, write_sample_dataset
@@ -19,9 +20,11 @@ __all__ = [
     "Fault",
     "Item",
     "SyntheticImage",
+    "calibration_items",
     "check_dataset",
     "format_faults",
     "image_items",
+    "items_digest",
     "list_images",
     "load_datalist",
     "nuclei",

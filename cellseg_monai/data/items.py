@@ -13,7 +13,7 @@ from cellseg_monai.data.split import SECTIONS, Item, item_of
 from cellseg_monai.errors import DatasetError
 from cellseg_monai.io import image_stem
 
-__all__ = ["image_items", "section_items"]
+__all__ = ["calibration_items", "image_items", "section_items"]
 
 
 def section_items(
@@ -57,13 +57,8 @@ def section_items(
             f"{dataset}: no items for {section} ({counts}); add images or groups of images, or say which "
             f"are for {section} in a {DATALIST_NAME} (`cellseg data split DIR` writes one){hint}"
         )
-    bare = [place_of(Path(item["image"]), dataset) for item in items if "label" not in item]
-    if labelled and bare:
-        shown = ", ".join(bare[:10]) + (f" and {len(bare) - 10} more" if len(bare) > 10 else "")
-        raise DatasetError(
-            f"{dataset}: {len(bare)} of {len(items)} images for {section} have no label: {shown}; put label "
-            f"images of the same stem into labels/, or list only labelled images in a {DATALIST_NAME}"
-        )
+    if labelled:
+        _check_labelled(items, dataset, f"for {section}")
     return items
 
 
@@ -107,6 +102,56 @@ def image_items(
     if not items:
         raise DatasetError(f"{folder}: no images found; put images into images/, or list them in a datalist")
     return items
+
+
+def calibration_items(
+    dataset_dir: str | Path,
+    section: str = "validation",
+    datalist: str | Path | None = None,
+    seed: int = 0,
+) -> list[Item]:
+    """The annotated images to choose settings on: never those that scores are reported on.
+
+    Args:
+        dataset_dir: the data set.
+        section: "validation" or "training" of it; or "all", for a few annotated images of one's own: every image but
+            those that the data set itself holds back for testing.
+        datalist: a JSON file to use instead of what the data set has.
+        seed: of the split, where one is made; not that of the training, see `load_datalist`.
+
+    Returns:
+        Items with absolute paths, each with a label; never an empty list.
+
+    Raises:
+        DatasetError: test images were asked for, there are no images, or labels are missing.
+        ValueError: there is no such section.
+    """
+    if section == "test":
+        raise DatasetError(
+            "the section test came, but scores are reported on those images, so nothing may be chosen on them; "
+            "use validation"
+        )
+    if section != "all":
+        return section_items(dataset_dir, section, datalist, seed)
+    dataset = Path(os.path.abspath(dataset_dir))
+    items = image_items(dataset, "all", datalist, seed)
+    if datalist is not None or (dataset / DATALIST_NAME).is_file() or (dataset / INDEX_NAME).is_file():
+        held_back = {item["image"] for item in load_datalist(dataset, datalist, seed=seed)["test"]}
+        items = [item for item in items if item["image"] not in held_back]
+        if not items:
+            raise DatasetError(f"{dataset}: all images are held back for testing; add annotated images to choose on")
+    _check_labelled(items, dataset, "to calibrate on")
+    return items
+
+
+def _check_labelled(items: list[Item], dataset: Path, purpose: str) -> None:
+    bare = [place_of(Path(item["image"]), dataset) for item in items if "label" not in item]
+    if bare:
+        shown = ", ".join(bare[:10]) + (f" and {len(bare) - 10} more" if len(bare) > 10 else "")
+        raise DatasetError(
+            f"{dataset}: {len(bare)} of {len(items)} images {purpose} have no label: {shown}; put label "
+            f"images of the same stem into labels/, or list only labelled images in a {DATALIST_NAME}"
+        )
 
 
 def _is_dataset(folder: Path) -> bool:

@@ -1,8 +1,8 @@
 """Label images: what a network learns of them, and what is made of its answer. No torch in here."""
 
 from cellseg_monai.labels.bootstrap import bootstrap_interval
-from cellseg_monai.labels.counts import Counts, over_images, stacked
 from cellseg_monai.labels.boundaries import touching_boundaries
+from cellseg_monai.labels.counts import Counts, over_images, stacked
 from cellseg_monai.labels.foreground import (
     ForegroundCounts,
     foreground_counts,

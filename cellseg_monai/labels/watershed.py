@@ -76,7 +76,7 @@ def divide_by_distance(mask: np.ndarray, distance: np.ndarray, least_depth: floa
     np.int32(1)
     """
     highest_near = ndimage.maximum_filter(distance, size=2 * _PEAK_RADIUS + 1)
-    seeds, count = ndimage.label((distance == highest_near) & mask, structure=np.ones((3, 3)))
+    seeds, _ = ndimage.label((distance == highest_near) & mask, structure=np.ones((3, 3)))
     basins = grow_seeds(mask, seeds.astype(np.int32), -distance)
     owner: np.ndarray = np.arange(basins.max(initial=0) + 1, dtype=np.int32)
     peak = np.zeros(len(owner))
@@ -106,7 +106,10 @@ def _root(owner: np.ndarray, basin: int) -> int:
 def _saddles(basins: np.ndarray, distance: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Pairs of adjacent basins, and the height of the highest pass between them; the highest first."""
     pairs, heights = [], []
-    for here, there in (((slice(None, -1),), (slice(1, None),)), ((slice(None), slice(None, -1)), (slice(None), slice(1, None)))):
+    for here, there in (
+        ((slice(None, -1),), (slice(1, None),)),
+        ((slice(None), slice(None, -1)), (slice(None), slice(1, None))),
+    ):
         one, other = basins[here], basins[there]
         meeting = (one != other) & (one > 0) & (other > 0)
         one, other = one[meeting], other[meeting]

@@ -137,7 +137,10 @@ def _measure_epochs(run: Run, folder: RunFolder, progress: Progress) -> int:
 def _draw(output: Path, results: list[Result], request: Request) -> None:
     folders = {result.run: output / result.run for result in results}
     curves = {run: read_table(folder / "metrics.csv") for run, folder in folders.items()}
-    thresholds = {run: read_table(folder / "calibration" / "threshold_curve.csv") for run, folder in folders.items()}
+    thresholds = {
+        run: [row for row in read_table(folder / "calibration" / "curve.csv") if row["setting"] == "threshold"]
+        for run, folder in folders.items()
+    }
     draw_losses(output / "losses.png", curves)
     draw_thresholds(output / "thresholds.png", thresholds, {result.run: result.threshold for result in results})
     draw_scores(output / "scores.png", {result.run: result.scores["dice"] for result in results})

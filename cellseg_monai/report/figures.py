@@ -52,13 +52,13 @@ def draw_thresholds(path: Path, curves: Mapping[str, Rows], chosen: Mapping[str,
 
     Args:
         path: the PNG file.
-        curves: the rows of each run's `threshold_curve.csv`.
+        curves: the rows of each run's `calibration/curve.csv` that are about the threshold.
         chosen: the threshold of each run.
     """
     figure, panels = _two_panels(len(curves))
     for axes, name, title in zip(panels, ("dice", "iou"), ("Dice", "IoU"), strict=True):
         for position, (run, rows) in enumerate(curves.items()):
-            scores = {float(row["threshold"]): float(row[name]) for row in rows}
+            scores = {float(row["value"]): float(row[name]) for row in rows}
             style = {**_style(position), "marker": None}
             axes.plot(list(scores), list(scores.values()), label=run, **style)
             nearest = min(scores, key=lambda threshold: abs(threshold - chosen[run]))

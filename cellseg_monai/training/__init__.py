@@ -3,7 +3,7 @@
 from cellseg_monai.training.autocast import AutocastInferer, bfloat16_is_native
 from cellseg_monai.training.calibration import Calibration
 from cellseg_monai.training.checkpoint import Checkpoint
-from cellseg_monai.training.checkpoint_file import load_into, read_checkpoint, save_checkpoint
+from cellseg_monai.training.checkpoint_file import fitted_settings, load_into, read_checkpoint, save_checkpoint
 from cellseg_monai.training.dataset import CropSampler, PreparedDataset, share_of_process
 from cellseg_monai.training.distributed import (
     distribute,
@@ -38,6 +38,7 @@ __all__ = [
     "TrainingProgress",
     "bfloat16_is_native",
     "distribute",
+    "fitted_settings",
     "is_writer",
     "leave_process_group",
     "load_into",

