@@ -4,6 +4,7 @@ from cellseg_monai.bundle.build import build_bundle, drifted_files, find_bundles
 from cellseg_monai.bundle.check import bundle_faults, metadata_faults
 from cellseg_monai.bundle.command_line import check_command_line, check_overrides
 from cellseg_monai.bundle.find import find_bundle_root, find_checkpoint, find_postprocess
+from cellseg_monai.bundle.run import find_bundle, run_bundle
 from cellseg_monai.bundle.variants import check_variants
 
 __all__ = [
@@ -13,9 +14,11 @@ __all__ = [
     "check_overrides",
     "check_variants",
     "drifted_files",
+    "find_bundle",
     "find_bundle_root",
     "find_bundles",
     "find_checkpoint",
     "find_postprocess",
     "metadata_faults",
+    "run_bundle",
 ]

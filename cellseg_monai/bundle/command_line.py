@@ -24,7 +24,7 @@ from cellseg_monai import errors
 from cellseg_monai.bundle.variants import check_variants
 from cellseg_monai.errors import BundleError
 
-__all__ = ["check_command_line", "check_overrides", "command_line_options", "file_list"]
+__all__ = ["check_command_line", "check_overrides", "command_line_options", "file_list", "own_message"]
 
 RUN_OPTIONS = frozenset(inspect.signature(run).parameters) - {"override"}
 OWN_ERRORS = tuple(getattr(errors, name) for name in errors.__all__)
@@ -178,12 +178,12 @@ def file_list(value: str | list[str] | None) -> list[str]:
 
 def _explain_own_errors(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     sys.__excepthook__(kind, error, trace)
-    message = _own_message(error)
+    message = own_message(error)
     if message is not None:
         sys.stderr.write(f"error: {message}\n")
 
 
-def _own_message(error: BaseException | None) -> str | None:
+def own_message(error: BaseException | None) -> str | None:
     """What the error of ours, or of the system, inside `error` says, if there is one."""
     while error is not None:
         # A data-loading worker hands over the text of its traceback alone.

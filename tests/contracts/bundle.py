@@ -155,7 +155,7 @@ class BundleContract:
         network = config.get_parsed_content("network_def").eval()
         with torch.no_grad():
             answer = network(torch.rand(1, channels, *size))
-        assert answer.shape == (1, 1, *size)
+        assert answer.shape == (1, config["classes"], *size)
         assert torch.isfinite(answer).all()
 
     def test_training_lowers_the_loss(self, trained: Path) -> None:
@@ -167,7 +167,7 @@ class BundleContract:
         assert (trained / "model.pt").is_file()
         assert (trained / "last.pt").is_file()
         assert len(list((trained / "tensorboard").glob("*/events.*"))) == 1
-        assert rows(trained)[0].keys() >= {"epoch", "loss", "learning_rate", "dice", "iou", "dice_pooled"}
+        assert rows(trained)[0].keys() >= {"epoch", "loss", "learning_rate", "dice", "iou"}
 
     def test_resumed_training_equals_uninterrupted(
         self, root: Path, dataset: Path, trained: Path, tmp_path: Path
@@ -207,6 +207,8 @@ class BundleContract:
         assert summary["images"] == 2
         assert summary["foreground"]["dice"]["mean"] == pytest.approx(metrics["dice"], abs=1e-6)
         assert summary["foreground"]["iou"]["mean"] == pytest.approx(metrics["iou"], abs=1e-6)
+        assert summary["objects"]["f1"]["pooled"] == pytest.approx(metrics["f1"], abs=1e-6)
+        assert summary["objects"]["true"] == 6
         assert len((trained / "evaluation" / "images.csv").read_text().splitlines()) == 3
 
     def test_inference_writes_labels_in_the_frame_of_the_image(self, root: Path, dataset: Path, trained: Path) -> None:

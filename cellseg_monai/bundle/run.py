@@ -1,0 +1,69 @@
+"""A workflow of a bundle run from Python, with the same configs that `python -m monai.bundle run` takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from monai.bundle import ConfigParser, ConfigWorkflow
+
+from cellseg_monai.bundle.command_line import check_overrides, own_message
+from cellseg_monai.errors import BundleError
+
+__all__ = ["find_bundle", "run_bundle"]
+
+_CHECKOUT = Path(__file__).parents[2]
+
+
+def find_bundle(bundle: str | Path) -> Path:
+    """The folder of a bundle.
+
+    Args:
+        bundle: its folder; or its name, for one in `bundles/` here or in the checkout that this package is used from.
+
+    Raises:
+        BundleError: there is none.
+    """
+    candidates = [Path(bundle), Path("bundles") / bundle, _CHECKOUT / "bundles" / bundle]
+    for folder in candidates:
+        if (folder / "configs" / "metadata.json").is_file():
+            return folder
+    looked = ", ".join(str(folder.absolute()) for folder in candidates)
+    raise BundleError(f"no bundle {str(bundle)!r}: none of {looked} has configs/metadata.json; name its folder")
+
+
+def run_bundle(bundle: str | Path, config: str, **overrides: Any) -> ConfigWorkflow:
+    """Run a config of a bundle to its end.
+
+    Args:
+        bundle: its folder.
+        config: "evaluate", "calibrate" or "inference".
+        overrides: of its top-level keys, such as `dataset_dir` and `output_dir`.
+
+    Returns:
+        The workflow, done.
+
+    Raises:
+        BundleError: an override that the config does not have, or whatever of ours went wrong inside; what was raised
+            there is its cause.
+    """
+    file = Path(bundle) / "configs" / f"{config}.json"
+    check_overrides(overrides, ConfigParser.load_config_file(str(file)))
+    workflow = ConfigWorkflow(
+        str(file),
+        logging_file=str(file.with_name("logging.conf")),
+        workflow_type="infer",
+        bundle_root=str(bundle),
+        **overrides,
+    )
+    try:
+        workflow.initialize()
+        workflow.run()
+        workflow.finalize()
+    except RuntimeError as error:
+        # MONAI wraps what is raised in an expression, once for each level.
+        message = own_message(error)
+        if message is None:
+            raise
+        raise BundleError(message) from error
+    return workflow

@@ -1,0 +1,5 @@
+from tests.contracts.bundle import BundleContract
+
+
+class TestNucleiB3(BundleContract):
+    name = "nuclei_b3"
