@@ -245,3 +245,29 @@ def test_a_misspelt_flag_is_refused_before_anything_is_done(
     assert "--sed came, which `cellseg data split` does not know; did you mean --seed?" in capsys.readouterr().err
     assert not (dataset / "datalist.json").exists()
     assert cellseg(monkeypatch, "data", "split", str(dataset), "--nooverwrite", "--group-pattern=^(p.)") == 0
+
+
+def test_calibrate_fits_settings_to_a_few_annotated_images(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    rng = np.random.default_rng(0)
+    for name in ("a", "b", "c"):
+        labels = np.zeros((64, 64), np.int32)
+        labels[10:30, 10:30], labels[10:30, 30:50] = 1, 2
+        (tmp_path / "mine" / "images").mkdir(exist_ok=True, parents=True)
+        np.save(tmp_path / "mine" / "images" / f"{name}.npy", rng.normal(100 + 1000 * (labels > 0), 20).astype("u2"))
+        io.write_labels(tmp_path / "mine" / "labels" / f"{name}.tif", labels)
+    words = ("calibrate", str(tmp_path / "mine"), "--output", str(tmp_path / "out"), "--bundle")
+    assert cellseg(monkeypatch, *words, "nuclei") == 0
+    settings = json.loads((tmp_path / "out" / "postprocess.json").read_text())
+    assert settings["method"] == "boundary_watershed"
+    report = json.loads((tmp_path / "out" / "calibration" / "calibration.json").read_text())
+    assert (report["images"], report["section"], report["settings"]) == (3, "all", settings)
+    assert f"--postprocess_file {tmp_path / 'out' / 'postprocess.json'}" in capsys.readouterr().out
+    assert cellseg(monkeypatch, *words, "nuclear") == 1
+    assert "no bundle 'nuclear'" in capsys.readouterr().err
+    (tmp_path / "mine" / "labels" / "b.tif").unlink()
+    assert cellseg(monkeypatch, *words, "nuclei") == 1
+    assert "1 of 3 images to calibrate on have no label: images/b.npy" in capsys.readouterr().err
+    assert cellseg(monkeypatch, *words, "nuclei", "--section", "test") == 1
+    assert "nothing may be chosen on them" in capsys.readouterr().err

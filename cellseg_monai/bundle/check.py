@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import json
 import pydoc
@@ -19,6 +20,7 @@ from cellseg_monai.bundle.command_line import check_overrides
 from cellseg_monai.errors import BundleError
 from cellseg_monai.labels import Postprocessing
 from cellseg_monai.pixels import Preprocessing
+from cellseg_monai.training.checkpoint_file import BEST
 
 __all__ = ["bundle_faults", "metadata_faults"]
 
@@ -58,6 +60,8 @@ def bundle_faults(bundle: str | Path, overrides: Mapping[str, Any] | None = None
             faults += [f"{path}: {fault}" for fault in _variant_faults(path, training)]
     metadata = bundle / "configs" / "metadata.json"
     faults += [f"{metadata}: {fault}" for fault in metadata_faults(metadata)]
+    if not faults:
+        faults += _weights_faults(bundle / "models" / BEST, json.loads(metadata.read_text(encoding="utf-8")))
     for kind, name in ((Preprocessing, "preprocess"), (Postprocessing, "postprocess")):
         try:
             kind.from_json(bundle / "configs" / f"{name}.json")
@@ -85,6 +89,14 @@ def _variant_faults(path: Path, training: Mapping[str, Any]) -> Iterator[str]:
     yield from _unreferenced(merged)
     yield from _unknown_references(merged)
     yield from _bad_targets(overlay)
+
+
+def _weights_faults(weights: Path, metadata: Mapping[str, Any]) -> Iterator[str]:
+    """Where the weights in a bundle are not those that its metadata speaks of."""
+    noted = metadata.get("weights_sha256")
+    found = hashlib.sha256(weights.read_bytes()).hexdigest() if weights.is_file() else None
+    if found != noted:
+        yield f"{weights}: has the SHA-256 {found}, but metadata.json says {noted}; restore one or correct the other"
 
 
 def metadata_faults(path: str | Path) -> list[str]:

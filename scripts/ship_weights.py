@@ -1,0 +1,72 @@
+"""Puts the weights of a run into a bundle, in half precision, with the settings fitted to them, and then their scores.
+
+python scripts/ship_weights.py weights RUN bundles/NAME
+python -m monai.bundle run evaluating --config_file bundles/NAME/configs/evaluate.json --dataset_dir DATA --output_dir NEW
+python scripts/ship_weights.py scores NEW/evaluation/summary.json bundles/NAME
+"""
+
+import dataclasses
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import fire
+import torch
+
+from cellseg_monai.atomic import replacing
+from cellseg_monai.bundle import build_bundle
+from cellseg_monai.labels import Postprocessing
+from cellseg_monai.training import read_checkpoint, save_checkpoint
+
+
+def weights(run: str, bundle: str) -> None:
+    """Write models/model.pt, and what it is into bundle.json; the scores of other weights go."""
+    state = read_checkpoint(Path(run) / "model.pt")
+    for name, values in state.items():
+        if values.is_floating_point():
+            state[name] = values.half()
+    target = Path(bundle) / "models" / "model.pt"
+    target.parent.mkdir(exist_ok=True)
+    save_checkpoint(state, target)
+    own = _read(bundle)
+    own["postprocess"] = dataclasses.asdict(Postprocessing.from_json(Path(run) / "postprocess.json"))
+    own["metadata"].pop("eval_metrics", None)
+    own["metadata"]["weights_sha256"] = hashlib.sha256(target.read_bytes()).hexdigest()
+    _write(bundle, own)
+    print(f"{target}: {target.stat().st_size / 1e6:.1f} MB, {sum(map(torch.numel, state.values())) / 1e6:.2f} M values")
+
+
+def scores(summary: str, bundle: str) -> None:
+    """Note in bundle.json what an evaluation of the shipped weights gave."""
+    found = json.loads(Path(summary).read_text(encoding="utf-8"))
+    if Path(found["checkpoint"]).resolve() != (Path(bundle) / "models" / "model.pt").resolve():
+        raise SystemExit(f"error: {summary} is of {found['checkpoint']}, not of the weights in {bundle}")
+    objects, foreground = found["objects"], found["foreground"]
+    named = {"f1": objects["f1"], "f1_50": objects["f1_50"], "f1_90": objects["f1_90"]}
+    numbers = {f"{name}_pooled": score["pooled"] for name, score in named.items()}
+    numbers["dice_mean"] = foreground["dice"]["mean"]
+    own = _read(bundle)
+    own["metadata"]["eval_metrics"] = {name: round(number, 4) for name, number in numbers.items()}
+    _write(bundle, own)
+    print(own["metadata"]["eval_metrics"])
+
+
+def _read(bundle: str) -> dict[str, Any]:
+    return json.loads((Path(bundle) / "bundle.json").read_text(encoding="ascii"))
+
+
+def _write(bundle: str, own: dict[str, Any]) -> None:
+    """The hand-written file in short lines, and what is generated from it."""
+    text = json.dumps(own, indent=4)
+    for value, depth in ((own["postprocess"], 1), (own["metadata"].get("eval_metrics", {}), 2)):
+        laid_out = json.dumps(value, indent=4).replace("\n", "\n" + 4 * depth * " ")
+        text = text.replace(laid_out, json.dumps(value))
+    (Path(bundle) / "bundle.json").write_text(text + "\n", encoding="ascii")
+    for name, content in build_bundle(bundle).items():
+        with replacing(Path(bundle) / name) as aside:
+            aside.write_text(content, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    fire.Fire({"weights": weights, "scores": scores})
