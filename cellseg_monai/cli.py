@@ -100,6 +100,37 @@ def data_check(directory: str, datalist: str | None = None, axes: str | None = N
         raise SystemExit(1)
 
 
+def data_show(directory: str, output: str | None = None, axes: str | None = None) -> None:
+    """Print what a data set holds: sizes, intensities, objects, how many of them touch.
+
+    Fails if a file cannot be read or does not fit its partner; the others are still shown.
+
+    Args:
+        directory: the folder with images/ and labels/.
+        output: a file for the same with distributions and examples: .html for a page, .png for the figure alone.
+        axes: the axes of the image files, such as YXS (S: red, green, blue), where the files do not state them.
+    """
+    from cellseg_monai.data.page import write_dataset_page
+    from cellseg_monai.data.show import draw_dataset
+    from cellseg_monai.data.statistics import dataset_statistics
+
+    writers = {".html": write_dataset_page, ".png": draw_dataset}
+    if output is not None and Path(output).suffix not in writers:
+        raise ValueError(f"--output {output} came, but a file named .html or .png was expected; rename it")
+    statistics = dataset_statistics(directory, axes, progress=sys.stderr.isatty())
+    rows = statistics.rows()
+    width = max(len(name) for name, _ in rows)
+    for name, value in rows:
+        print(f"{name:<{width}}  {value}")
+    if output is not None:
+        writers[Path(output).suffix](Path(output), statistics, axes=axes)
+        print(output)
+    for fault in statistics.faults:
+        print(f"error: {fault}", file=sys.stderr)
+    if statistics.faults:
+        raise SystemExit(1)
+
+
 def data_split(
     directory: str,
     output: str | None = None,
@@ -270,7 +301,7 @@ COMMANDS = {
     "bundle": {"build": bundle_build, "check": bundle_check},
     "calibrate": calibrate,
     "compare": compare,
-    "data": {"check": data_check, "sample": data_sample, "split": data_split},
+    "data": {"check": data_check, "sample": data_sample, "show": data_show, "split": data_split},
     "evaluate": evaluate,
 }
 

@@ -271,3 +271,16 @@ def test_calibrate_fits_settings_to_a_few_annotated_images(
     assert "1 of 3 images to calibrate on have no label: images/b.npy" in capsys.readouterr().err
     assert cellseg(monkeypatch, *words, "nuclei", "--section", "test") == 1
     assert "nothing may be chosen on them" in capsys.readouterr().err
+
+
+def test_show_prints_a_table_and_writes_a_page(
+    dataset: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    assert cellseg(monkeypatch, "data", "show", str(dataset), "--output", str(dataset / "show.html")) == 0
+    assert "objects an image" in capsys.readouterr().out
+    assert (dataset / "show.html").is_file()
+    assert cellseg(monkeypatch, "data", "show", str(dataset), "--output", "show.pdf") == 1
+    assert "a file named .html or .png was expected" in capsys.readouterr().err
+    (dataset / "images" / "p0_0.npy").write_bytes(b"nothing")
+    assert cellseg(monkeypatch, "data", "show", str(dataset)) == 1
+    assert "p0_0.npy" in capsys.readouterr().err

@@ -1,0 +1,114 @@
+"""A data set at a glance: distributions, and images with the outlines of their labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cellseg_monai.atomic import replacing
+from cellseg_monai.data.statistics import PERCENTILES, DatasetStatistics, ImageStatistics
+from cellseg_monai.io import read, read_labels
+from cellseg_monai.labels import draw_outlines
+from cellseg_monai.pixels import Preprocessing, prepare, rescale
+
+__all__ = ["draw_dataset", "examples"]
+
+_BLUE, _ORANGE = "#0072B2", "#D55E00"  # of Okabe & Ito, Color Universal Design (2008)
+_COLUMNS = 4
+_LONGEST_SIDE = 700
+
+
+def examples(statistics: DatasetStatistics, most: int = 8) -> list[ImageStatistics]:
+    """Images that show the range of a data set: by their number of objects, from the fewest to the most.
+
+    Args:
+        statistics: of the data set; where no image has labels, by the median intensity instead.
+        most: how many are wanted.
+    """
+    labelled = statistics.labelled
+    ranked = sorted(
+        labelled or statistics.images,
+        key=lambda image: (image.objects.count if image.objects else image.percentiles[2], image.stem),
+    )
+    positions = np.unique(np.linspace(0, len(ranked) - 1, min(most, len(ranked))).round().astype(int))
+    return [ranked[position] for position in positions]
+
+
+def draw_dataset(path: Path, statistics: DatasetStatistics, *, axes: str | None = None, dpi: int = 110) -> None:
+    """One figure of a data set, written as PNG.
+
+    Args:
+        path: the PNG file.
+        statistics: of the data set.
+        axes: of the image files, where they do not state them; see `io.read`.
+        dpi: dots per inch; the figure is 14 inches wide.
+    """
+    from matplotlib.figure import Figure  # slow to import, and only this function needs it
+
+    shown = examples(statistics)
+    rows = -(-len(shown) // _COLUMNS)
+    figure = Figure(figsize=(14, 3.6 + 3.4 * rows), layout="constrained")
+    above, below = figure.subfigures(2, 1, height_ratios=[3.4, 3.4 * rows])
+    above.suptitle(f"{statistics.dataset.resolve().name}: {len(statistics.images)} images")
+    left, middle, right = above.subplots(1, 3)
+    labelled = [image.objects for image in statistics.labelled if image.objects is not None]
+    diameters = np.concatenate([np.zeros(0), *(objects.diameters_px for objects in labelled)])
+    _histogram(left, [objects.count for objects in labelled], "objects", "images", "Objects an image")
+    _histogram(middle, diameters, "diameter of a disc of the same area, px", "objects", "Sizes of objects")
+    _intensities(right, statistics.images)
+    grid = np.ravel(below.subplots(rows, _COLUMNS, squeeze=False))
+    for place in grid:
+        place.set_axis_off()
+    for place, image in zip(grid, shown, strict=False):
+        place.imshow(_picture(image, axes), interpolation="nearest")
+        count = "no labels" if image.objects is None else f"{image.objects.count} objects"
+        place.set_title(f"{_shortened(image.stem)}\n{count}", fontsize=8)
+    with replacing(path) as aside:
+        figure.savefig(aside, format="png", dpi=dpi)
+
+
+def _histogram(axes: Any, values: Sequence[float] | np.ndarray, x_label: str, y_label: str, title: str) -> None:
+    axes.set_title(title)
+    if len(values) == 0:
+        axes.text(0.5, 0.5, "no labels", ha="center", va="center", transform=axes.transAxes)
+        axes.set_axis_off()
+        return
+    axes.hist(values, bins=min(40, max(5, len(np.unique(values)))), color=_BLUE)
+    median = float(np.median(values))
+    axes.axvline(median, color=_ORANGE, linestyle="--", label=f"median {median:.4g}")
+    axes.set_xlabel(x_label)
+    axes.set_ylabel(y_label)
+    axes.legend()
+
+
+def _intensities(axes: Any, images: Sequence[ImageStatistics]) -> None:
+    """Of each image, in the order of their medians, the range from the 1st to the 99th percentile."""
+    low, median, high = (PERCENTILES.index(percentile) for percentile in (1.0, 50.0, 99.0))
+    values = np.array(sorted((image.percentiles for image in images), key=lambda image: image[median]))
+    positions = np.arange(len(values))
+    axes.vlines(positions, values[:, low], values[:, high], color=_BLUE, linewidth=1, label="percentiles 1 to 99")
+    axes.plot(positions, values[:, median], ".", color=_ORANGE, label="median")
+    axes.set_title("Intensities of each image")
+    axes.set_xlabel("images, by their median")
+    axes.set_ylabel("intensity in the file")
+    axes.legend()
+
+
+def _picture(image: ImageStatistics, axes: str | None) -> np.ndarray:
+    pixels = read(image.image_path, axes=axes).pixels
+    pixels = pixels[:3] if len(pixels) > 3 else pixels
+    ready = prepare(pixels, Preprocessing(channels="rgb" if len(pixels) == 3 else "grey"))
+    step = -(-max(ready.shape[1:]) // _LONGEST_SIDE)
+    small = rescale(ready, (-(-ready.shape[1] // step), -(-ready.shape[2] // step)))
+    if image.label_path is None:
+        labels: np.ndarray = np.zeros(small.shape[1:], np.int32)
+    else:
+        labels = read_labels(image.label_path)[::step, ::step]
+    return draw_outlines(small, labels)
+
+
+def _shortened(name: str, most: int = 34) -> str:
+    return name if len(name) <= most else f"{name[: most - 13]}…{name[-12:]}"

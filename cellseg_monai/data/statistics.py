@@ -1,0 +1,214 @@
+"""What a data set holds, in numbers: sizes, intensities, objects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from cellseg_monai.data.layout import Layout, scan
+from cellseg_monai.errors import DatasetError, UnreadableImageError
+from cellseg_monai.io import read, read_labels
+from cellseg_monai.labels import relabel_sequential
+
+__all__ = ["PERCENTILES", "DatasetStatistics", "ImageStatistics", "dataset_statistics", "object_statistics"]
+
+PERCENTILES = (0.1, 1.0, 50.0, 99.0, 99.9)
+TINY_PX = 20
+
+
+@dataclass(frozen=True, eq=False)
+class ObjectStatistics:
+    """The objects of one label image.
+
+    Args:
+        diameters_px: of each, in the order of the ids: that of a disc of the same area.
+        touching: how many have a pixel beside a pixel of another one, by an edge.
+        tiny: how many have fewer than 20 pixels.
+        covered: the share of the image that objects cover.
+    """
+
+    diameters_px: np.ndarray
+    touching: int
+    tiny: int
+    covered: float
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self.diameters_px)
+
+
+@dataclass(frozen=True, eq=False)
+class ImageStatistics:
+    """One image of a data set, and its label image.
+
+    Args:
+        stem: of its file.
+        shape: (Y, X).
+        channels: how many.
+        dtype: of the file's pixels.
+        percentiles: of the mean of its channels, at `PERCENTILES`.
+        objects: None where there is no label image.
+        image_path: the file.
+        label_path: that of its label image, if there is one.
+    """
+
+    stem: str
+    shape: tuple[int, int]
+    channels: int
+    dtype: str
+    percentiles: tuple[float, ...]
+    objects: ObjectStatistics | None
+    image_path: Path
+    label_path: Path | None
+
+
+@dataclass(frozen=True, eq=False)
+class DatasetStatistics:
+    """All images of a data set that can be read, and what kept others from it.
+
+    Args:
+        dataset: its folder.
+        images: sorted by stem.
+        faults: of files that cannot be read or do not fit, a line each.
+    """
+
+    dataset: Path
+    images: tuple[ImageStatistics, ...]
+    faults: tuple[str, ...]
+
+    @property
+    def labelled(self) -> list[ImageStatistics]:
+        """The images with a label image."""
+        return [image for image in self.images if image.objects is not None]
+
+    def rows(self) -> list[tuple[str, str]]:
+        """What a table of the data set says: names and values."""
+        labelled = [image.objects for image in self.images if image.objects is not None]
+        counts = [objects.count for objects in labelled]
+        total = sum(counts)
+        diameters = np.concatenate([np.zeros(0), *(objects.diameters_px for objects in labelled)])
+        rows = [
+            ("images", f"{len(self.images)}, {len(labelled)} with labels"),
+            ("height and width", _counted(f"{image.shape[0]}×{image.shape[1]}" for image in self.images)),
+            ("channels and dtype", _counted(f"{image.channels} × {image.dtype}" for image in self.images)),
+        ]
+        for position, percentile in enumerate(PERCENTILES):
+            values = [image.percentiles[position] for image in self.images]
+            rows.append((f"intensity, percentile {percentile:g}", _spread(values)))
+        if total:
+            share = sum(objects.touching for objects in labelled) / total
+            rows += [
+                ("objects", f"{total:,}"),
+                ("objects an image", _spread(counts)),
+                ("images without objects", str(counts.count(0))),
+                ("diameter of objects, px", _spread(diameters)),
+                ("touching another object", f"{100 * share:.1f} %"),
+                (f"smaller than {TINY_PX} pixels", str(sum(objects.tiny for objects in labelled))),
+                ("covered by objects", f"{100 * float(np.mean([each.covered for each in labelled])):.1f} %"),
+            ]
+        return rows
+
+
+def object_statistics(labels: np.ndarray) -> ObjectStatistics:
+    """Sizes and contacts of the objects of a label image.
+
+    Args:
+        labels: YX integers, 0 is background; ids may have gaps.
+
+    >>> found = object_statistics(np.array([[7, 7, 2, 0], [7, 7, 0, 9]]))
+    >>> found.diameters_px.round(2).tolist(), found.touching, found.covered  # 2 and 7 touch
+    ([1.13, 2.26, 1.13], 2, 0.75)
+    """
+    labels = relabel_sequential(labels)
+    areas = np.bincount(labels.ravel(), minlength=1)
+    touching: np.ndarray = np.zeros(len(areas), bool)
+    for one, other in ((labels[1:], labels[:-1]), (labels[:, 1:], labels[:, :-1])):
+        meeting = (one != other) & (one > 0) & (other > 0)
+        touching[one[meeting]] = touching[other[meeting]] = True
+    areas, touching = areas[1:], touching[1:]
+    return ObjectStatistics(
+        diameters_px=np.sqrt(4 * areas / np.pi),
+        touching=int(touching.sum()),
+        tiny=int((areas < TINY_PX).sum()),
+        covered=float(areas.sum() / max(labels.size, 1)),
+    )
+
+
+def dataset_statistics(
+    dataset_dir: str | Path, axes: str | None = None, *, progress: bool = False
+) -> DatasetStatistics:
+    """The statistics of all images in `images/` and their label images in `labels/`.
+
+    Args:
+        dataset_dir: the data set.
+        axes: of the image files, such as "YXS", where they do not state them; see `io.read`.
+        progress: whether a bar is shown.
+
+    Raises:
+        DatasetError: there are no images.
+    """
+    layout = scan(dataset_dir)
+    if not layout.images:
+        raise DatasetError(f"{dataset_dir}: no images in images/; pass a data set, with images/ and labels/")
+    images, faults = [], [str(fault) for fault in layout.repeated_faults()]
+    for stem in _bar(list(layout.images), progress):
+        try:
+            images.append(_image_statistics(stem, layout, axes))
+        except (UnreadableImageError, DatasetError) as error:
+            faults.append(str(error))
+    return DatasetStatistics(Path(dataset_dir), tuple(images), tuple(faults))
+
+
+def _image_statistics(stem: str, layout: Layout, axes: str | None) -> ImageStatistics:
+    path, label_path = layout.images[stem], layout.labels.get(stem)
+    image = read(path, axes=axes)
+    if image.axes != "CYX":
+        raise DatasetError(f"{path}: is a stack ({image.axes}), but one plane was expected; write its planes to files")
+    channels, height, width = image.pixels.shape
+    objects = None
+    if label_path is not None:
+        labels = read_labels(label_path)
+        if labels.shape != (height, width):
+            raise DatasetError(
+                f"{label_path}: has shape {labels.shape} (Y, X), but its image {(height, width)}; pair each image with "
+                "its own label"
+            )
+        objects = object_statistics(labels)
+    grey = image.pixels.mean(axis=0, dtype=np.float32) if channels > 1 else image.pixels[0]
+    return ImageStatistics(
+        stem=stem,
+        shape=(int(height), int(width)),
+        channels=int(channels),
+        dtype=str(image.pixels.dtype),
+        percentiles=tuple(float(value) for value in np.percentile(grey, PERCENTILES)),
+        objects=objects,
+        image_path=path,
+        label_path=label_path,
+    )
+
+
+def _bar(stems: list[str], shown: bool) -> Iterable[str]:
+    if not shown:
+        return stems
+    from tqdm import tqdm
+
+    return tqdm(stems, desc="reading", unit="image")
+
+
+def _counted(values: Iterable[str], most: int = 4) -> str:
+    """The values by how often they come, the commonest first."""
+    counts: dict[str, int] = {}
+    for value in values:
+        counts[value] = counts.get(value, 0) + 1
+    ranked = sorted(counts.items(), key=lambda item: -item[1])
+    said = [f"{value} ({count})" for value, count in ranked[:most]]
+    return ", ".join(said) + (f" and {len(ranked) - most} more" if len(ranked) > most else "")
+
+
+def _spread(values: Sequence[float] | np.ndarray) -> str:
+    low, median, high = np.percentile(values, (0, 50, 100))
+    return f"median {median:.4g}, from {low:.4g} to {high:.4g}"
