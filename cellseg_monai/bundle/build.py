@@ -112,12 +112,21 @@ def drifted_files(bundle: str | Path) -> list[Path]:
 
 def _recipe_and_bases(folder: Path, name: object, asked_by: str) -> list[Path]:
     """The folder of a recipe, after those of the recipes that it extends."""
-    recipe = folder / str(name)
-    if not recipe.is_dir():
-        raise BundleError(f"{asked_by} asks for the recipe {name!r}, but there is no {recipe}")
-    own = recipe / "recipe.json"
-    bases = _recipe_and_bases(folder, _read(own)["extends"], str(own)) if own.is_file() else []
-    return [*bases, recipe]
+    recipes: list[Path] = []
+    while True:
+        recipe = folder / str(name)
+        if not recipe.is_dir():
+            raise BundleError(f"{asked_by} asks for the recipe {name!r}, but there is no {recipe}")
+        if recipe in recipes:
+            raise BundleError(f"{name} extends itself: {', '.join(each.name for each in [recipe, *recipes])}")
+        recipes.insert(0, recipe)
+        own = recipe / "recipe.json"
+        if not own.is_file():
+            return recipes
+        says = _read(own)
+        if says.keys() != {"extends"}:
+            raise BundleError(f'{own} says {says}, but the key "extends" alone was expected; correct it')
+        name, asked_by = says["extends"], str(own)
 
 
 def _layers(recipes: list[Path], name: str) -> list[Config]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from cellseg_monai.data.datalist import DATALIST_NAME, load_datalist
+from cellseg_monai.data.datalist import DATALIST_NAME, gather, load_datalist
 from cellseg_monai.data.faults import dataset_error, place_of
 from cellseg_monai.data.index_file import INDEX_NAME
 from cellseg_monai.data.layout import list_images, scan
@@ -136,7 +136,11 @@ def calibration_items(
     dataset = Path(os.path.abspath(dataset_dir))
     items = image_items(dataset, "all", datalist, seed)
     if datalist is not None or (dataset / DATALIST_NAME).is_file() or (dataset / INDEX_NAME).is_file():
-        held_back = {item["image"] for item in load_datalist(dataset, datalist, seed=seed)["test"]}
+        declared = gather(dataset, datalist, seed=seed)
+        if declared.faults:
+            raise dataset_error(dataset, declared.faults)
+        # A split that nobody declared was made here, and holds nothing back.
+        held_back = {item["image"] for item in declared.sections["test"] if declared.source != "split"}
         items = [item for item in items if item["image"] not in held_back]
         if not items:
             raise DatasetError(f"{dataset}: all images are held back for testing; add annotated images to choose on")

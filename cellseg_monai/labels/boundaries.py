@@ -29,7 +29,7 @@ def touching_boundaries(labels: np.ndarray, width: int = 2) -> np.ndarray:
         YX bool.
 
     Raises:
-        ValueError: labels are not YX, or a width below 1.
+        ValueError: labels are not YX, or the width is no whole number from 1.
 
     >>> labels = np.array([[1, 1, 1, 2, 2, 0, 3]])
     >>> touching_boundaries(labels, width=2).astype(int)
@@ -39,7 +39,7 @@ def touching_boundaries(labels: np.ndarray, width: int = 2) -> np.ndarray:
     """
     if labels.ndim != 2:
         raise ValueError(f"labels of shape {labels.shape} came, but (Y, X) was expected; take one plane")
-    if width < 1:
+    if width < 1 or width != int(width):
         raise ValueError(f"width={width} came, but a whole number of pixels from 1 was expected; 2 marks either side")
     lesser, greater = width // 2 + 0.5, (width + 1) // 2 + 0.5
     boundaries: np.ndarray = np.zeros(labels.shape, bool)
@@ -48,7 +48,8 @@ def touching_boundaries(labels: np.ndarray, width: int = 2) -> np.ndarray:
         distance = math.hypot(down, across)
         if distance >= greater or (down == 0 and across <= 0):  # the other half is the same pairs, the other way round
             continue
-        here, there = _shifted(labels.shape, down, across)
+        rows, columns = _pairs(labels.shape[0], down), _pairs(labels.shape[1], across)
+        here, there = (rows[0], columns[0]), (rows[1], columns[1])
         one, other = labels[here], labels[there]
         apart = (one != other) & (one > 0) & (other > 0)
         if not apart.any():
@@ -58,11 +59,9 @@ def touching_boundaries(labels: np.ndarray, width: int = 2) -> np.ndarray:
     return boundaries
 
 
-def _shifted(shape: tuple[int, ...], down: int, across: int) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
-    """Two views of an image, the second of which shows for each pixel the one so far down and across."""
-    height, width = shape
-    rows = slice(0, max(height - down, 0)), slice(down, height)
-    columns = slice(max(-across, 0), width - max(across, 0)), slice(max(across, 0), width + min(across, 0))
-    if abs(across) >= width:
-        columns = slice(0, 0), slice(0, 0)
-    return (rows[0], columns[0]), (rows[1], columns[1])
+def _pairs(length: int, step: int) -> tuple[slice, slice]:
+    """The positions along an axis that have one so many steps on, and those that they have there."""
+    return (
+        slice(max(-step, 0), max(length - max(step, 0), 0)),
+        slice(max(step, 0), max(length + min(step, 0), 0)),
+    )

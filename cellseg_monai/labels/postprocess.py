@@ -8,8 +8,9 @@ from os import PathLike
 import numpy as np
 from scipy import ndimage
 
+from cellseg_monai.labels.pieces import depth
 from cellseg_monai.labels.probabilities import check_probabilities
-from cellseg_monai.labels.relabel import relabel_sequential
+from cellseg_monai.labels.relabel import id_runs, look_up, relabel_sequential
 from cellseg_monai.labels.watershed import divide_by_distance, grow_seeds
 from cellseg_monai.pixels import rescale_labels
 from cellseg_monai.settings import read_settings, write_settings
@@ -146,10 +147,12 @@ def label_objects(
             f"channel(s) was expected for the method {settings.method!r}; take the maps of one image"
         )
     mask = foreground_mask(maps[0], settings)
-    if settings.fill_holes:
-        mask = _without_holes(mask)
     if needed > 1:
         check_probabilities(maps[1])
+    if not mask.any():  # as where there are no pixels
+        return np.zeros(mask.shape if shape is None else shape, np.int32)
+    if settings.fill_holes:
+        mask = _without_holes(mask)
     labels = _numbered(_divided(mask, maps, settings), settings.min_area_px)
     if shape is None or labels.shape == tuple(shape):
         return labels
@@ -159,37 +162,46 @@ def label_objects(
 
 def _divided(mask: np.ndarray, maps: np.ndarray, settings: Postprocessing) -> np.ndarray:
     if settings.method == "boundary_watershed":
-        seeds, count = ndimage.label(mask & ~(maps[1] > settings.boundary_threshold))
-        large: np.ndarray = np.bincount(seeds.ravel(), minlength=count + 1) >= settings.min_seed_area_px
-        return grow_seeds(mask, (seeds * large[seeds]).astype(np.int32, copy=False), maps[1])
+        seeds = np.asarray(ndimage.label(mask & ~(maps[1] > settings.boundary_threshold))[0])
+        if settings.min_seed_area_px > 1:
+            areas = _areas(seeds)
+            seeds = look_up(
+                np.where(areas < settings.min_seed_area_px, 0, np.arange(len(areas), dtype=np.int32)), seeds
+            )
+        return grow_seeds(mask, seeds, maps[1])
     if settings.method == "distance_watershed":
-        distance = ndimage.distance_transform_edt(mask).astype(np.float32)
-        return divide_by_distance(mask, distance, settings.seed_depth)
+        return divide_by_distance(mask, depth(mask), settings.seed_depth)
     if settings.method == "distance_map_watershed":
         return divide_by_distance(mask, maps[1], settings.seed_depth)
     return np.asarray(ndimage.label(mask)[0])
 
 
+def _areas(labels: np.ndarray) -> np.ndarray:
+    """Pixels of each id, from 0 on."""
+    ids, _, lengths = id_runs(labels)
+    return np.bincount(ids, lengths)
+
+
 def _numbered(objects: np.ndarray, min_area_px: int) -> np.ndarray:
     """Objects of enough pixels, numbered in the order of their first pixels."""
-    areas = np.bincount(objects.ravel())
+    runs, starts, lengths = id_runs(objects)
+    areas = np.bincount(runs, lengths)
     kept = areas >= max(min_area_px, 1)
-    kept[:1] = False
+    kept[0] = False
     ids = np.flatnonzero(kept)
     # Written from the end, so that the first pixel of each id stays.
     first: np.ndarray = np.zeros(len(areas), np.intp)
-    inside = np.flatnonzero(objects)[::-1]
-    first[objects.ravel()[inside]] = inside
+    first[runs[::-1]] = starts[::-1]
     numbers: np.ndarray = np.zeros(len(areas), np.int32)
     numbers[ids[np.argsort(first[ids])]] = np.arange(1, len(ids) + 1)
-    return numbers[objects]
+    return look_up(numbers, objects)
 
 
 def _without_holes(mask: np.ndarray) -> np.ndarray:
     """`scipy.ndimage.binary_fill_holes`, faster: one labelling of the background for its many dilations."""
     pieces, count = ndimage.label(~mask)
-    outside: np.ndarray = np.zeros(count + 1, bool)
+    filled: np.ndarray = np.ones(count + 1, bool)
     for border in (pieces[0], pieces[-1], pieces[:, 0], pieces[:, -1]):
-        outside[border] = True
-    outside[0] = False
-    return ~outside[pieces]
+        filled[border] = False
+    filled[0] = True
+    return look_up(filled, pieces)

@@ -48,9 +48,9 @@ def foreground_probability(logits: np.ndarray) -> np.ndarray:
             f"logits of shape {logits.shape} came, but (1, Y, X) or (2, Y, X) was expected: the foreground, "
             "or background and foreground"
         )
+    logits = logits.astype(np.float32, copy=False)  # before a difference that float16 might not hold
     # A softmax over two is the sigmoid of their difference.
-    difference = logits if len(logits) == 1 else logits[1:] - logits[:1]
-    return expit(difference.astype(np.float32, copy=False))
+    return expit(logits if len(logits) == 1 else logits[1:] - logits[:1])
 
 
 def boundary_probabilities(logits: np.ndarray) -> np.ndarray:
@@ -66,8 +66,8 @@ def boundary_probabilities(logits: np.ndarray) -> np.ndarray:
     Raises:
         ValueError: another number of axes or channels.
 
-    >>> boundary_probabilities(np.zeros((3, 1, 1))).round(3).tolist()
-    [[[0.667]], [[0.333]]]
+    >>> boundary_probabilities(np.zeros((3, 1, 1)))[:, 0, 0].round(3)
+    array([0.667, 0.333], dtype=float32)
     >>> boundary_probabilities(np.zeros((2, 1, 1))).tolist()
     [[[0.5]], [[0.5]]]
     """
@@ -80,5 +80,4 @@ def boundary_probabilities(logits: np.ndarray) -> np.ndarray:
     if len(logits) == 2:
         return expit(logits)
     background, _, boundary = softmax(logits, axis=0)
-    # The sum of three shares may exceed 1 by rounding.
-    return np.stack([np.clip(1 - background, 0, 1), boundary])
+    return np.stack([1 - background, boundary])

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,9 @@ class Sweep:
         values: in any order.
         objective: "f1", the mean F1 of objects over the ten IoU thresholds, all images pooled; or "dice", the mean of
             the images' Dice of the foreground, which sees no objects.
+
+    Raises:
+        ValueError: no such setting or objective, no values, or one that `Postprocessing` refuses.
     """
 
     setting: str
@@ -39,12 +43,12 @@ class Sweep:
         object.__setattr__(self, "values", tuple(self.values))
         if self.objective not in OBJECTIVES:
             raise ValueError(f"objective {self.objective!r} came, but one of {', '.join(OBJECTIVES)} was expected")
+        names = [field.name for field in fields(Postprocessing)]
+        if self.setting not in names:
+            raise ValueError(f"setting {self.setting!r} came, but one of {', '.join(names)} was expected; correct it")
+        if not self.values:
+            raise ValueError(f"no values of {self.setting} came, but at least one was expected; leave the sweep away")
         for value in self.values:
-            if self.setting not in Postprocessing.__dataclass_fields__:
-                raise ValueError(
-                    f"setting {self.setting!r} came, but one of {', '.join(Postprocessing.__dataclass_fields__)} was "
-                    "expected; correct it"
-                )
             replace(Postprocessing(), **{self.setting: value})
 
 
@@ -117,28 +121,34 @@ def search_postprocessing(
     """
     if not images:
         raise ValueError("no images came, but at least one annotated image was expected; is the section empty?")
+    scored = cache(
+        lambda settings: _scores(*_counted(images, settings))
+    )  # a later round repeats much of an earlier one
     settings, sweeps, trials = start, list(sweeps), []
     for number in range(1, rounds + 1):
         before = settings
         for sweep in sweeps:
-            tried = []
-            for value in sweep.values:
-                objects, masks = _counted(images, replace(settings, **{sweep.setting: value}))
-                tried.append(Trial(number, sweep.setting, value, _f1(objects), *_foreground(masks)))
+            tried = [
+                Trial(number, sweep.setting, value, *scored(replace(settings, **{sweep.setting: value})))
+                for value in sweep.values
+            ]
             trials += tried
             settings = replace(settings, **{sweep.setting: _best(tried, sweep.objective, settings)})
         if settings == before:
             break
     objects, masks = _counted(images, settings)
     interval = bootstrap_interval(objects, lambda counts: counts.f1.mean(axis=-1), over="pooled")
-    return Found(settings, tuple(trials), _f1(objects), interval, _foreground(masks)[0])
+    f1, dice, _ = _scores(objects, masks)
+    return Found(settings, tuple(trials), f1, interval, dice)
 
 
 def _best(trials: list[Trial], objective: str, settings: Postprocessing) -> Any:
     best = max(getattr(trial, objective) for trial in trials)
     as_it_stood = getattr(settings, trials[0].setting)
     equal = [trial.value for trial in trials if getattr(trial, objective) == best]
-    if not isinstance(as_it_stood, int | float):
+    if as_it_stood in equal:
+        return as_it_stood
+    if isinstance(as_it_stood, str):
         return equal[0]
     return min(equal, key=lambda value: abs(value - as_it_stood))
 
@@ -155,9 +165,6 @@ def _counted(
     return objects, masks
 
 
-def _f1(objects: list[list[ObjectCounts]]) -> float:
-    return float(object_scores(objects, "f1", pooled=True).mean())
-
-
-def _foreground(masks: list[ForegroundCounts]) -> tuple[float, float]:
-    return mean_score(masks, "dice"), mean_score(masks, "iou")
+def _scores(objects: list[list[ObjectCounts]], masks: list[ForegroundCounts]) -> tuple[float, float, float]:
+    f1 = float(object_scores(objects, "f1", pooled=True).mean())
+    return f1, mean_score(masks, "dice"), mean_score(masks, "iou")

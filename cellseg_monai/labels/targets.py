@@ -6,6 +6,7 @@ import numpy as np
 from scipy import ndimage
 
 from cellseg_monai.labels.boundaries import touching_boundaries
+from cellseg_monai.labels.relabel import relabel_sequential
 
 __all__ = ["boundary_classes", "distance_target", "foreground_and_boundary", "foreground_target"]
 
@@ -66,10 +67,13 @@ def distance_target(labels: np.ndarray) -> np.ndarray:
     1 as large ones do. What lies beyond the border of the image counts as inside.
 
     Args:
-        labels: YX integers, 0 is background.
+        labels: YX integers, 0 is background; ids may have gaps and be large.
 
     Returns:
         YX float32 in [0, 1]: above 0 within objects, 0 elsewhere.
+
+    Raises:
+        ValueError: labels are not YX, or have negative ids.
 
     >>> distance_target(np.array([[0, 5, 5, 5, 0, 7, 0]]))
     array([[0. , 0.5, 1. , 0.5, 0. , 1. , 0. ]], dtype=float32)
@@ -77,11 +81,11 @@ def distance_target(labels: np.ndarray) -> np.ndarray:
     if labels.ndim != 2:
         raise ValueError(f"labels of shape {labels.shape} came, but (Y, X) was expected; take one plane")
     target: np.ndarray = np.zeros(labels.shape, np.float32)
-    for index, place in enumerate(ndimage.find_objects(labels), start=1):
-        if place is None:
-            continue
+    # Ids without gaps: one place is found for each number up to the largest.
+    labels = relabel_sequential(labels)
+    for index, (rows, columns) in enumerate(ndimage.find_objects(labels) if labels.size else [], start=1):
         # One pixel more on each side, where there is one, to see what is outside.
-        around = tuple(slice(max(part.start - 1, 0), part.stop + 1) for part in place)
+        around = slice(max(rows.start - 1, 0), rows.stop + 1), slice(max(columns.start - 1, 0), columns.stop + 1)
         inside = labels[around] == index
         if inside.all():
             target[around] = 1

@@ -6,6 +6,9 @@ import numpy as np
 from scipy import ndimage
 from skimage.segmentation import watershed
 
+from cellseg_monai.labels.pieces import piece_groups
+from cellseg_monai.labels.relabel import id_runs, look_up
+
 __all__ = ["divide_by_distance", "grow_seeds"]
 
 # Peaks of a distance map: none of the neighbours this far away is higher.
@@ -31,24 +34,26 @@ def grow_seeds(mask: np.ndarray, seeds: np.ndarray, landscape: np.ndarray) -> np
     array([[1, 1, 2, 2, 0, 3]], dtype=int32)
     """
     pieces, piece_count = ndimage.label(mask)
-    at = np.flatnonzero(seeds)
-    ids, first = np.unique(seeds.ravel()[at], return_index=True)
-    piece_of_seed = pieces.ravel()[at[first]]
-    seed_counts = np.bincount(piece_of_seed, minlength=piece_count + 1)
+    ids, at, _ = id_runs(seeds)
+    piece_of_seed: np.ndarray = np.zeros(seeds.max(initial=0) + 1, np.int32)
+    piece_of_seed[ids] = pieces.ravel()[at]
+    ids = np.flatnonzero(piece_of_seed[1:]) + 1
+    seed_counts = np.bincount(piece_of_seed[ids], minlength=piece_count + 1)
     owner: np.ndarray = np.zeros(piece_count + 1, np.int32)
-    owner[piece_of_seed] = ids
-    unseeded = np.flatnonzero(seed_counts == 0)
-    unseeded = unseeded[unseeded > 0]
-    owner[unseeded] = (ids[-1] if len(ids) else 0) + 1 + np.arange(len(unseeded))
+    owner[piece_of_seed[ids]] = ids
+    unseeded = np.flatnonzero(seed_counts[1:] == 0) + 1
+    owner[unseeded] = len(piece_of_seed) + np.arange(len(unseeded))
     contested = seed_counts > 1
     owner[contested] = 0
-    objects = owner[pieces]
-    places = ndimage.find_objects(pieces)
-    for piece in np.flatnonzero(contested):
-        place = places[piece - 1]
-        inside = pieces[place] == piece
-        grown = watershed(landscape[place], np.where(inside, seeds[place], 0), mask=inside)
-        objects[place][inside] = grown[inside]
+    objects = look_up(owner, pieces)
+    for box, inside in piece_groups(pieces, contested):
+        given = np.where(inside, seeds[box], 0)
+        # Of seeds, only the rim beside what is to be flooded: the queue then holds no pixels that lead nowhere.
+        flooded = inside & (given == 0)
+        shore = ndimage.binary_dilation(flooded) & inside
+        grown = watershed(landscape[box], np.where(shore, given, 0), mask=shore)
+        np.copyto(objects[box], given, where=inside)
+        np.copyto(objects[box], grown, where=flooded)
     return objects
 
 
@@ -75,25 +80,60 @@ def divide_by_distance(mask: np.ndarray, distance: np.ndarray, least_depth: floa
     >>> divide_by_distance(mask, distance, least_depth=2.5).max()
     np.int32(1)
     """
-    highest_near = ndimage.maximum_filter(distance, size=2 * _PEAK_RADIUS + 1)
-    seeds, _ = ndimage.label((distance == highest_near) & mask, structure=np.ones((3, 3)))
-    basins = grow_seeds(mask, seeds.astype(np.int32), -distance)
+    pieces, piece_count = ndimage.label(mask)
+    objects: np.ndarray = np.zeros(mask.shape, np.int32)
+    highest_id = 0
+    # With so much around them, peaks are the same in whatever box their piece is.
+    for box, inside in piece_groups(pieces, np.ones(piece_count + 1, bool), margin=_PEAK_RADIUS):
+        # ndimage knows no float16, and the negative of an unsigned integer is none.
+        heights = distance[box].astype(np.promote_types(distance.dtype, np.float32), copy=False)
+        seeds = _peaks(np.where(inside, pieces[box], 0), heights, least_depth)
+        basins = _joined(grow_seeds(inside, seeds, -heights), seeds, heights, least_depth)
+        np.add(basins, highest_id, out=objects[box], where=inside)
+        highest_id += int(basins.max())
+    return objects
+
+
+def _peaks(pieces: np.ndarray, heights: np.ndarray, least_depth: float) -> np.ndarray:
+    """Pixels that none near them exceeds, numbered; those of one height that touch by a corner as well are one."""
+    mask = pieces > 0
+    peaks = (heights == ndimage.maximum_filter(heights, size=2 * _PEAK_RADIUS + 1)) & mask
+    at = np.flatnonzero(peaks)
+    highest = np.full(pieces.max() + 1, -np.inf, heights.dtype)
+    np.maximum.at(highest, pieces.ravel()[at], heights.ravel()[at])
+    # What lies so little below the highest peak of a piece would be joined in the end: most pieces need no flooding.
+    joined = peaks | (heights > look_up(highest - heights.dtype.type(least_depth), pieces))
+    # Across the pixels at the corner, where those are foreground: a seed is in one piece.
+    falling, rising = peaks[:-1, :-1] & peaks[1:, 1:], peaks[:-1, 1:] & peaks[1:, :-1]
+    for corner, pair in (
+        (joined[:-1, 1:], falling),
+        (joined[1:, :-1], falling),
+        (joined[:-1, :-1], rising),
+        (joined[1:, 1:], rising),
+    ):
+        corner |= pair
+    return np.asarray(ndimage.label(joined & mask)[0])
+
+
+def _joined(basins: np.ndarray, seeds: np.ndarray, heights: np.ndarray, least_depth: float) -> np.ndarray:
+    """Basins, those put together whose peak does not rise so much above the pass to a higher one."""
     owner: np.ndarray = np.arange(basins.max(initial=0) + 1, dtype=np.int32)
-    peak = np.zeros(len(owner))
+    highest = np.full(len(owner), -np.inf, heights.dtype)
     at = np.flatnonzero(seeds)
-    peak[seeds.ravel()[at]] = distance.ravel()[at]
-    one, other, saddle = _saddles(basins, distance)
+    np.maximum.at(highest, seeds.ravel()[at], heights.ravel()[at])
+    peak = highest.tolist()
+    one, other, saddle = _saddles(basins, heights)
     for low, high, height in zip(one.tolist(), other.tolist(), saddle.tolist(), strict=True):
         low, high = _root(owner, low), _root(owner, high)
         if low == high:
             continue
-        if peak[low] > peak[high]:
+        if peak[low] >= peak[high]:
             low, high = high, low
         if peak[low] - height < least_depth:
             owner[low] = high
     while (owner != owner[owner]).any():
         owner = owner[owner]
-    return owner[basins]
+    return look_up(owner, basins)
 
 
 def _root(owner: np.ndarray, basin: int) -> int:

@@ -1,6 +1,6 @@
 """Comparisons of `cellseg_monai.labels` as MONAI metrics, for Ignite engines and several processes."""
 
 from cellseg_monai.metrics.foreground import ForegroundScore
-from cellseg_monai.metrics.instances import InstanceScore
+from cellseg_monai.metrics.instances import InstanceScore, OverlapScore
 
-__all__ = ["ForegroundScore", "InstanceScore"]
+__all__ = ["ForegroundScore", "InstanceScore", "OverlapScore"]

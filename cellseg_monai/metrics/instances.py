@@ -1,20 +1,49 @@
-"""Scores of instances as a MONAI metric, counted over batches and processes."""
+"""Scores of instances as MONAI metrics, counted over batches and processes."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
-from cellseg_monai.labels import IOU_THRESHOLDS, ObjectCounts, object_counts
+from cellseg_monai.labels import (
+    IOU_THRESHOLDS,
+    ObjectCounts,
+    PooledRatio,
+    aggregated_jaccard,
+    aggregated_jaccard_plus,
+    ctc_segmentation,
+    label_overlaps,
+    object_counts,
+)
 from cellseg_monai.metrics.counted import CountedScore
 
-__all__ = ["InstanceScore"]
+__all__ = ["InstanceScore", "OverlapScore"]
+
+_RATIOS = {"aji": aggregated_jaccard, "aji_plus": aggregated_jaccard_plus, "seg": ctc_segmentation}
 
 
-class InstanceScore(CountedScore):
+class _LabelImageScore(CountedScore):
+    """Base of metrics of label images, B×1×Y×X."""
+
+    @abstractmethod
+    def _numbers(self, prediction: np.ndarray, truth: np.ndarray) -> Any:
+        """The numbers of `kind` of one image, along the last axis."""
+
+    def _compute_tensor(self, y_pred: torch.Tensor, y: torch.Tensor | None = None, **kwargs: Any) -> torch.Tensor:
+        if y is None or y_pred.shape != y.shape or y.shape[1:2] != (1,):
+            raise ValueError(
+                f"prediction {tuple(y_pred.shape)} and truth {None if y is None else tuple(y.shape)} must be "
+                "B×1×Y×X label images of the same shape"
+            )
+        counts = [self._numbers(*pair) for pair in zip(_ids("prediction", y_pred), _ids("truth", y), strict=True)]
+        return torch.tensor(counts, dtype=torch.float64, device=y.device)
+
+
+class InstanceScore(_LabelImageScore):
     """A score of the objects over a data set, at one threshold of the IoU or as the mean over several.
 
     Args:
@@ -43,17 +72,42 @@ class InstanceScore(CountedScore):
         super().__init__(score, pooled)
         self.thresholds = tuple(thresholds)
 
-    def _compute_tensor(self, y_pred: torch.Tensor, y: torch.Tensor | None = None, **kwargs: Any) -> torch.Tensor:
-        if y is None or y_pred.shape != y.shape or y.shape[1:2] != (1,):
-            raise ValueError(
-                f"prediction {tuple(y_pred.shape)} and truth {None if y is None else tuple(y.shape)} must be "
-                "B×1×Y×X label images of the same shape"
-            )
-        counts = [
-            [(each.tp, each.fp, each.fn, each.iou_sum) for each in object_counts(*pair, self.thresholds)]
-            for pair in zip(_ids("prediction", y_pred), _ids("truth", y), strict=True)
-        ]
-        return torch.tensor(counts, dtype=torch.float64, device=y.device)
+    def _numbers(self, prediction: np.ndarray, truth: np.ndarray) -> Any:
+        counts = object_counts(prediction, truth, self.thresholds)
+        return [(each.tp, each.fp, each.fn, each.iou_sum) for each in counts]
+
+
+class OverlapScore(_LabelImageScore):
+    """A score of the objects over a data set that has no threshold of the IoU: AJI, AJI+ or SEG.
+
+    Args:
+        score: `"aji"`, see `labels.aggregated_jaccard`; `"aji_plus"`, see `labels.aggregated_jaccard_plus`; or
+            `"seg"` of the Cell Tracking Challenge, see `labels.ctc_segmentation`.
+        pooled: True counts the objects of all images together; False takes the mean of the images' own scores.
+
+    Label images and empty ones are as for `InstanceScore`.
+
+    Raises:
+        ValueError: there is no such score.
+
+    >>> truth = torch.tensor([[[[1, 1, 1, 2, 0]]]])
+    >>> metric = OverlapScore("aji")
+    >>> _ = metric(torch.tensor([[[[5, 5, 5, 5, 0]]]]), truth)  # (3 + 1) / (4 + 4)
+    >>> metric.aggregate()
+    0.5
+    """
+
+    kind = PooledRatio
+
+    def __init__(self, score: str = "aji", pooled: bool = True) -> None:
+        super().__init__("score", pooled)
+        if score not in _RATIOS:
+            raise ValueError(f"score {score!r} came, but one of {', '.join(_RATIOS)} was expected; choose one")
+        self.ratio = _RATIOS[score]
+
+    def _numbers(self, prediction: np.ndarray, truth: np.ndarray) -> Any:
+        counts = self.ratio(label_overlaps(prediction, truth))
+        return counts.numerator, counts.denominator, counts.claimed
 
 
 def _ids(name: str, labels: torch.Tensor) -> np.ndarray:

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from ignite.engine import Engine, Events
@@ -19,11 +20,36 @@ from cellseg_monai.atomic import replacing
 from cellseg_monai.data.digest import items_digest
 from cellseg_monai.errors import CheckpointError
 from cellseg_monai.labels.postprocess import Postprocessing
-from cellseg_monai.labels.search import Found, Sweep, search_postprocessing
+from cellseg_monai.labels.search import Found, Sweep, Trial, search_postprocessing
 
 __all__ = ["Calibration"]
 
 logger = logging.getLogger(__name__)
+
+
+class _KeptImages(Sequence[tuple[np.ndarray, np.ndarray]]):
+    """Probability maps and true label images on disk; each is open only while it is looked at."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._count = 0
+
+    def append(self, maps: np.ndarray, truth: np.ndarray) -> None:
+        for name, array in zip(self._names(self._count), (maps, truth), strict=True):
+            np.save(name, array)
+        self._count += 1
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, index: Any) -> Any:
+        if not 0 <= index < self._count:
+            raise IndexError(index)
+        maps, truth = (np.load(name, mmap_mode="r") for name in self._names(index))
+        return maps, truth
+
+    def _names(self, index: int) -> tuple[Path, Path]:
+        return self.folder / f"{index}_maps.npy", self.folder / f"{index}_truth.npy"
 
 
 class Calibration:
@@ -77,28 +103,24 @@ class Calibration:
             )
         # Removed with the object, also when the run fails.
         self._cache = tempfile.TemporaryDirectory(prefix="cellseg_calibration_")
-        self._images: list[tuple[np.ndarray, np.ndarray]] = []
+        self._images = _KeptImages(Path(self._cache.name))
         self._items: list[dict[str, str]] = []
 
     def _keep(self, evaluator: Engine) -> None:
         for given, result in zip(evaluator.state.batch, evaluator.state.output, strict=True):
-            path = Path(self._cache.name) / f"{len(self._images)}.npy"
-            np.save(path, result["pred"].float().numpy(force=True))
-            truth = np.asarray(result["label"].numpy(force=True))[0]
-            self._images.append((np.load(path, mmap_mode="r"), truth))
+            self._images.append(result["pred"].float().numpy(force=True), result["label"].numpy(force=True)[0])
             self._items.append({"image": str(given["image_path"]), "label": str(given["label_path"])})
 
     def _search(self) -> None:
         logger.info(f"searching settings on {len(self._images)} images")
         found = search_postprocessing(self._images, self.settings, self.sweeps, rounds=self.rounds)
         with replacing(self.folder / "curve.csv") as aside, open(aside, "w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, [field.name for field in dataclasses.fields(found.trials[0])])
+            writer = csv.DictWriter(file, [field.name for field in dataclasses.fields(Trial)])
             writer.writeheader()
             writer.writerows(dataclasses.asdict(trial) for trial in found.trials)
         with replacing(self.folder / "calibration.json") as aside:
             aside.write_text(json.dumps(self._report(found), indent=2) + "\n", encoding="utf-8")
         found.settings.to_json(self.target)
-        self._images.clear()
         self._cache.cleanup()
         low, high = found.f1_interval
         changed = {sweep.setting: getattr(found.settings, sweep.setting) for sweep in self.sweeps}

@@ -60,9 +60,9 @@ class RandContactCropd(Randomizable, MapTransform):
             contacts = np.flatnonzero(touching_boundaries(labels))
             if len(contacts):
                 contact = np.unravel_index(contacts[self.R.randint(len(contacts))], labels.shape)
-                # Anywhere in the crop, not in its middle alone.
+                # Anywhere in the crop, not in its middle alone; only its rim might leave the other object out.
                 return [
-                    int(np.clip(at - self.R.randint(cut), 0, most))
+                    int(np.clip(at - self.R.randint(cut > 2, cut - (cut > 2)), 0, most))
                     for at, cut, most in zip(contact, self.roi_size, room, strict=True)
                 ]
         return [self.R.randint(most + 1) for most in room]

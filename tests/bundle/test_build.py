@@ -44,6 +44,74 @@ def test_drift_names_what_was_edited_deleted_and_added(bundles: Path) -> None:
     assert [path.name for path in drifted_files(bundles / "unet")] == ["logging.conf", "stray.json", "train.json"]
 
 
+def configs(bundle: Path) -> dict:
+    return {Path(name).stem: json.loads(text) for name, text in build_bundle(bundle).items() if name.endswith(".json")}
+
+
+def test_a_recipe_that_extends_another_says_only_what_differs(bundles: Path) -> None:
+    recipe = bundles / "recipes" / "mine"
+    (recipe / "variants").mkdir(parents=True)
+    (recipe / "recipe.json").write_text('{"extends": "semantic"}')
+    edit(bundles / "unet" / "bundle.json", recipe="mine")
+    before, plain = configs(bundles / "unet"), json.loads((bundles / "unet" / "configs" / "train.json").read_text())
+    assert before["train"] == plain
+    (recipe / "train.json").write_text('{"optimizer#lr": 0.25, "epochs": 7}')
+    (recipe / "postprocess.json").write_text('{"min_area_px": 99}')
+    (recipe / "variants" / "quick.json").write_text('{"epochs": 1}')
+    after = configs(bundles / "unet")
+    assert (after["train"]["optimizer"]["lr"], after["train"]["epochs"]) == (0.25, 7)
+    assert after["train"]["optimizer"].keys() == plain["optimizer"].keys()
+    assert after["postprocess"] == before["postprocess"] | {"min_area_px": 99}
+    assert after["evaluate"] == before["evaluate"]
+    assert after["quick"] == {"+variants": ["quick"], "epochs": 1}
+    assert after.keys() == before.keys() | {"quick"}
+    # The bundle has the last word, and may take a variant away.
+    edit(bundles / "unet" / "bundle.json", train={"epochs": 8}, variants={"quick": None})
+    assert configs(bundles / "unet")["train"]["epochs"] == 8
+    assert "quick" not in configs(bundles / "unet")
+
+
+def test_recipes_may_extend_each_other_in_a_row(bundles: Path) -> None:
+    for name, base, epochs in (("mine", "semantic", 7), ("yours", "mine", 9)):
+        (bundles / "recipes" / name).mkdir()
+        (bundles / "recipes" / name / "recipe.json").write_text(json.dumps({"extends": base}))
+        (bundles / "recipes" / name / "train.json").write_text(json.dumps({"epochs": epochs, f"+only_{name}": 1}))
+    edit(bundles / "unet" / "bundle.json", recipe="yours")
+    train = configs(bundles / "unet")["train"]
+    assert (train["epochs"], train["only_mine"], train["only_yours"]) == (9, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"extends": "none"}', r"recipe\.json asks for the recipe 'none'"),
+        ('{"extends": "mine"}', r"mine extends itself: mine, mine"),
+        ('{"base": "semantic"}', r"recipe\.json .* \{'base': 'semantic'\}"),
+    ],
+    ids=["no such recipe", "a ring", "a misspelt key"],
+)
+def test_a_recipe_without_a_base_is_named(bundles: Path, text: str, message: str) -> None:
+    (bundles / "recipes" / "mine").mkdir()
+    (bundles / "recipes" / "mine" / "recipe.json").write_text(text)
+    edit(bundles / "unet" / "bundle.json", recipe="mine")
+    with pytest.raises(BundleError, match=message):
+        build_bundle(bundles / "unet")
+
+
+def test_the_boundary_recipe_trains_another_target_with_the_same_engine(bundles: Path) -> None:
+    semantic = configs(bundles / "unet")
+    edit(bundles / "unet" / "bundle.json", recipe="boundary")
+    boundary = configs(bundles / "unet")
+    train = boundary["train"]
+    assert (train["classes"], boundary["postprocess"]["method"]) == (3, "boundary_watershed")
+    targets = [
+        transform if isinstance(transform, str) else transform["_target_"] for transform in train["train"]["augment"]
+    ]
+    assert "cellseg_monai.transforms.RandContactCropd" in targets
+    assert "@target" in targets
+    assert train["optimizer"] == semantic["train"]["optimizer"]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

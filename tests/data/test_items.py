@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cellseg_monai.data import image_items, section_items, split_dataset, write_datalist
+from cellseg_monai.data import calibration_items, image_items, section_items, split_dataset, write_datalist
 from cellseg_monai.errors import DatasetError
 
 
@@ -101,3 +101,48 @@ def test_two_images_of_one_stem_are_refused_for_their_results_would_collide(make
     save_image(folder / "images" / "a.tiff")
     with pytest.raises(DatasetError, match="repeated-stem"):
         image_items(folder, "all")
+
+
+def test_nothing_is_chosen_on_test_images(make_dataset):
+    folder = make_dataset("abcdefgh")
+    with pytest.raises(DatasetError, match=r"the section test came, .* use validation"):
+        calibration_items(folder, "test")
+    assert calibration_items(folder) == section_items(folder, "validation")
+    assert calibration_items(folder, "training") == section_items(folder, "training")
+    with pytest.raises(ValueError, match="expected one of training, validation, test"):
+        calibration_items(folder, "val")
+
+
+def test_all_images_are_there_to_choose_on_where_none_is_declared_a_test(make_dataset):
+    folder = make_dataset("abcdefgh")
+    assert stems(calibration_items(folder, "all")) == list("abcdefgh")
+    # A table about something else declares nothing, either.
+    (folder / "index.csv").write_text("name,microscope\na,x\n")
+    assert stems(calibration_items(folder, "all")) == list("abcdefgh")
+
+
+def test_declared_test_images_are_left_out_of_all(make_dataset, tmp_path):
+    folder = make_dataset("abcdefgh")
+    (folder / "index.csv").write_text(
+        "image_id,split\n" + "".join(f"{stem},{'test' if stem in 'ag' else 'train'}\n" for stem in "abcdefgh")
+    )
+    assert stems(calibration_items(folder, "all")) == list("bcdefh")
+    sections = {"training": [], "validation": [], "test": []}
+    for stem in "abcdefgh":
+        item = {"image": str(folder / "images" / f"{stem}.tif"), "label": str(folder / "labels" / f"{stem}.tif")}
+        sections["test" if stem in "bc" else "training"].append(item)
+    write_datalist(tmp_path / "list.json", sections)
+    assert sorted(stems(calibration_items(folder, "all", tmp_path / "list.json"))) == list("adefgh")
+    write_datalist(folder / "datalist.json", {"test": [item for items in sections.values() for item in items]})
+    with pytest.raises(DatasetError, match="all images are held back for testing"):
+        calibration_items(folder, "all")
+
+
+def test_images_without_labels_are_named_before_calibration(make_dataset, save_image, tmp_path):
+    folder = make_dataset("abcd")
+    (folder / "labels" / "b.tif").unlink()
+    with pytest.raises(DatasetError, match=r"1 of 4 images to calibrate on have no label: .*b\.tif"):
+        calibration_items(folder, "all")
+    save_image(tmp_path / "plain" / "x.tif")
+    with pytest.raises(DatasetError, match=r"1 of 1 images to calibrate on have no label: x\.tif"):
+        calibration_items(tmp_path / "plain", "all")

@@ -1,12 +1,13 @@
-"""Targets, renumbering and outlines: label images small enough to write out."""
+"""Renumbering and outlines: label images small enough to write out."""
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from cellseg_monai.labels import draw_outlines, foreground_target, inner_outlines, relabel_sequential
+from cellseg_monai.labels import draw_outlines, inner_outlines, relabel_sequential
+from cellseg_monai.labels.relabel import id_runs, look_up
 
 TOUCHING = np.array(
     [
@@ -16,12 +17,6 @@ TOUCHING = np.array(
         [0, 0, 0, 0, 0, 0],
     ]
 )
-
-
-def test_foreground_is_every_object_and_nothing_else():
-    target = foreground_target(TOUCHING)
-    assert target.dtype == np.float32
-    assert target.tolist() == [[1] * 6] * 3 + [[0] * 6]
 
 
 def test_outlines_lie_inside_of_objects_and_part_those_that_touch():
@@ -47,6 +42,7 @@ def test_outlines_of_another_size_are_refused():
         draw_outlines(np.zeros((1, 4, 5)), TOUCHING)
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from([5, 2**30]).flatmap(
         lambda largest: hnp.arrays(
@@ -69,3 +65,15 @@ def test_renumbering_keeps_objects_and_closes_gaps(labels):
 def test_negative_ids_are_refused():
     with pytest.raises(ValueError, match="id -1 came"):
         relabel_sequential(np.array([[-1, 0]]))
+
+
+@settings(deadline=None)
+@given(hnp.arrays(np.int32, hnp.array_shapes(min_dims=2, max_dims=2, min_side=0), elements=st.integers(0, 2)))
+def test_runs_are_the_image_again_and_a_table_is_looked_up_pixel_by_pixel(labels):
+    ids, starts, lengths = id_runs(labels)
+    assert np.repeat(ids, lengths).tolist() == labels.ravel().tolist()
+    assert starts.tolist() == (np.cumsum(lengths) - lengths).tolist()
+    assert np.all(np.diff(ids) != 0)
+    table = np.array([7, 0, 3], np.uint8)
+    assert look_up(table, labels).dtype == np.uint8
+    assert np.array_equal(look_up(table, labels), table[labels])

@@ -3,10 +3,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ignite.engine import Engine
+from monai.handlers import IgniteMetricHandler, from_engine
 from monai.metrics import compute_panoptic_quality
 
 from cellseg_monai.labels import label_overlaps, match_objects, panoptic_counts
-from cellseg_monai.metrics import InstanceScore
+from cellseg_monai.metrics import InstanceScore, OverlapScore
 
 # Two objects; the first predicted to 3 / 4, the second exactly.
 TRUTH = torch.tensor([[[[1, 1, 1, 1, 0, 70_000]]]])
@@ -79,6 +81,63 @@ def test_other_shapes_are_an_error(truth):
     prediction = PREDICTION.expand(1, 2, 1, 6) if truth is not None and truth.shape[1] == 2 else PREDICTION
     with pytest.raises(ValueError, match="must be B×1×Y×X label images"):
         InstanceScore()(prediction, truth)
+
+
+# A prediction across both objects, and one elsewhere: AJI lets both take it, (3 + 1) / (4 + 4 + 1), AJI+ only the
+# first, 3 / (4 + 1 + 1); SEG is the mean of 3/4 and 1/4.
+MERGED = torch.tensor([[[[5, 5, 5, 5, 0, 8]]]]), torch.tensor([[[[1, 1, 1, 2, 0, 0]]]])
+
+
+@pytest.mark.parametrize(("score", "value"), [("aji", 4 / 9), ("aji_plus", 3 / 6), ("seg", 1 / 2)])
+def test_scores_without_a_threshold(score, value):
+    for prediction, truth, expected in (
+        (*MERGED, value),
+        (TRUTH, TRUTH, 1),
+        (EMPTY, EMPTY, 1),
+        (PREDICTION, EMPTY, 0),
+        (EMPTY, TRUTH, 0),
+    ):
+        metric = OverlapScore(score)
+        metric(prediction, truth)
+        assert metric.aggregate() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    # Beside the image above, one of two objects, 3/4 and 1/1: sums of 4 and 4, of 9 and 5.
+    ("score", "pooled", "mean"),
+    [
+        ("aji", 8 / 14, (4 / 9 + 4 / 5) / 2),
+        ("aji_plus", 7 / 11, (3 / 6 + 4 / 5) / 2),
+        ("seg", (3 / 4 + 1 / 4 + 3 / 4 + 1) / 4, (1 / 2 + 7 / 8) / 2),
+    ],
+)
+def test_ratios_of_images_are_pooled_or_averaged(score, pooled, mean):
+    for metric, expected in ((OverlapScore(score), pooled), (OverlapScore(score, pooled=False), mean)):
+        metric(*MERGED)
+        metric(PREDICTION, TRUTH)
+        assert metric.aggregate() == pytest.approx(expected)
+
+
+def test_a_score_that_there_is_not_is_refused():
+    with pytest.raises(ValueError, match="score 'pq' came, but one of aji, aji_plus, seg was expected"):
+        OverlapScore("pq")
+
+
+def test_an_engine_shows_the_scores_of_its_whole_epoch():
+    # As MONAI's evaluator has them: a list of items without a batch axis, each of its own size.
+    first = {"objects": PREDICTION[0].int(), "truth": TRUTH[0].int()}
+    second = {"objects": EMPTY[0, :, :, :3].int(), "truth": torch.ones(1, 1, 3, dtype=torch.int32)}
+    engine = Engine(lambda engine, batch: batch)
+    metrics = {"f1_50": InstanceScore(thresholds=[0.5]), "f1": InstanceScore(), "aji": OverlapScore("aji")}
+    for name, metric in metrics.items():
+        handler = IgniteMetricHandler(metric_fn=metric, output_transform=from_engine(["objects", "truth"]))
+        handler.attach(engine, name)
+    for _ in range(2):  # each epoch begins anew
+        engine.run([[first], [second]])
+        # 2 of 3 true objects; 2 · 2 / (2 · 2 + 1), and at four of the ten thresholds 2 · 1 / (2 · 1 + 1 + 2).
+        assert engine.state.metrics["f1_50"] == pytest.approx(4 / 5)
+        assert engine.state.metrics["f1"] == pytest.approx((6 * 4 / 5 + 4 * 2 / 5) / 10)
+        assert engine.state.metrics["aji"] == pytest.approx(4 / 8)
 
 
 @settings(max_examples=25, deadline=None)

@@ -44,7 +44,7 @@ def test_a_single_epoch_can_be_drawn(tmp_path: Path) -> None:
 
 
 def test_another_threshold_puts_the_ring_elsewhere(tmp_path: Path) -> None:
-    curve = [{"threshold": str(step / 20), "dice": "0.8", "iou": "0.7"} for step in range(1, 20)]
+    curve = [{"value": str(step / 20), "dice": "0.8", "iou": "0.7"} for step in range(1, 20)]
     for name, threshold in (("a", 0.2), ("b", 0.2), ("c", 0.8)):
         draw_thresholds(tmp_path / f"{name}.png", {"unet": curve}, {"unet": threshold})
     first, same, other = (picture(tmp_path / f"{name}.png") for name in "abc")

@@ -1,41 +1,127 @@
+"""Settings chosen on images whose best settings are known by hand."""
+
 import csv
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from ignite.engine import Engine
 
+from cellseg_monai.data import items_digest
 from cellseg_monai.errors import CheckpointError
 from cellseg_monai.labels import Postprocessing
-from cellseg_monai.training import ThresholdCalibration
+from cellseg_monai.training import Calibration
+
+# Two cells of 4 pixels that touch, and a speck of dirt.
+TRUTH = [0, 1, 1, 1, 1, 2, 2, 2, 2, 0, 0, 0]
+FOREGROUND = [0.4, 0.9, 0.9, 0.9, 0.6, 0.6, 0.9, 0.9, 0.9, 0.4, 0.4, 0.9]
+BOUNDARY = [0, 0, 0, 0, 0.4, 0.4, 0, 0, 0, 0, 0, 0]
+
+SEARCH = [
+    {"setting": "threshold", "values": [0.3, 0.5, 0.7], "objective": "dice"},
+    {"setting": "boundary_threshold", "values": [0.3, 0.5]},
+    {"setting": "min_area_px", "values": [0, 2]},
+]
 
 
-def test_it_writes_the_threshold_of_the_highest_mean_dice_beside_the_weights(tmp_path: Path) -> None:
-    # The first image is right from 0.1 to 0.3, the second from 0.3 on: 0.3 alone suits both.
-    images = [
-        {"pred": torch.tensor([[[0.1, 0.31]]]), "label": torch.tensor([[[0.0, 1.0]]])},
-        {"pred": torch.tensor([[[0.3, 0.9]]]), "label": torch.tensor([[[0.0, 1.0]]])},
-    ]
-    engine = Engine(lambda engine, batch: batch)
-    settings = Postprocessing(threshold=0.5, min_area_px=7)
+def step(tmp_path: Path, *scales: int) -> tuple[list, list]:
+    """Batches and results of an engine: an image for each scale, its truth so much larger than its maps."""
+    batch, output = [], []
+    for number, scale in enumerate(scales):
+        given = {}
+        for key in ("image", "label"):
+            path = tmp_path / f"{key}{number}.bin"
+            path.write_bytes(f"{key} {number}".encode())
+            given[key] = path
+        batch.append({"image_path": str(given["image"]), "label_path": given["label"]})
+        truth = np.kron([TRUTH], np.ones((scale, scale), np.int32))
+        output.append(
+            {
+                "pred": torch.tensor([[FOREGROUND], [BOUNDARY]]),
+                "label": torch.from_numpy(truth[np.newaxis].astype("i4")),
+            }
+        )
+    return batch, output
+
+
+def run(calibration: Calibration, batch: list, output: list) -> None:
+    engine = Engine(lambda engine, _: output)
+    calibration.attach(engine)
+    engine.run([batch])
+
+
+def test_it_writes_the_best_settings_beside_the_weights_and_what_was_tried(tmp_path: Path) -> None:
     weights, output_dir = tmp_path / "weights", tmp_path / "output"
     weights.mkdir()
-    ThresholdCalibration(weights / "model.pt", str(output_dir), settings).attach(engine)
-    engine.run([images])
-    written = json.loads((weights / "postprocess.json").read_text())
-    assert written == {"threshold": 0.3, "min_area_px": 7, "fill_holes": True}
-    with open(output_dir / "calibration" / "threshold_curve.csv", newline="") as file:
-        curve = {float(row["threshold"]): row for row in csv.DictReader(file)}
-    assert len(curve) == 19
-    # At 0.05 both images are foreground throughout: Dice 2/3, IoU 1/2, and so pooled.
-    assert [float(value) for value in curve[0.05].values()] == [0.05, 2 / 3, 0.5, 2 / 3, 0.5]
-    # At 0.5 the first is empty: Dice 0 and 1, and pooled 2 TP / (2 TP + FN) = 2/3.
-    assert [float(value) for value in curve[0.5].values()] == [0.5, 0.5, 0.5, 2 / 3, 0.5]
+    start = Postprocessing("boundary_watershed", min_area_px=0, fill_holes=False)
+    calibration = Calibration(weights / "postprocess.json", str(output_dir), start, SEARCH, section="training")
+    batch, output = step(tmp_path, 1, 2)
+    run(calibration, batch, output)
+
+    written = Postprocessing.from_json(weights / "postprocess.json")
+    # 0.3 is foreground throughout and 0.7 misses two of eight pixels. At 0.5 the boundary is not seen, and at 0.3 it
+    # is; then only the speck is false, which the smallest area removes.
+    assert written == Postprocessing(
+        "boundary_watershed", threshold=0.5, boundary_threshold=0.3, min_area_px=2, fill_holes=False
+    )
+
+    with open(output_dir / "calibration" / "curve.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["round", "setting", "value", "f1", "dice", "iou"]
+    first = [row for row in rows if row["round"] == "1"]
+    assert [(row["setting"], float(row["value"])) for row in first] == [
+        (sweep["setting"], value) for sweep in SEARCH for value in sweep["values"]
+    ]
+    # 12, 9 and 7 pixels, of which 8, 8 and 6 are right; for two images alike, the mean is that of one.
+    assert [float(row["dice"]) for row in first[:3]] == pytest.approx([16 / 20, 16 / 17, 12 / 15])
+    assert [float(row["iou"]) for row in first[:3]] == pytest.approx([8 / 12, 8 / 9, 6 / 9])
+    # Without the boundary, one object of both, IoU 1/2, and the speck: a match at 0.50 of the ten thresholds only,
+    # 2 · 1 / (2 · 1 + 1 + 1). With it, both and the speck: 4 / (4 + 1).
+    assert [float(row["f1"]) for row in first[3:5]] == pytest.approx([4 / 5, (2 / 4) / 10])
+    assert [float(row["f1"]) for row in first[5:]] == pytest.approx([4 / 5, 1])
+    # The second round finds nothing better, and is the last of the three that were allowed.
+    assert {row["round"] for row in rows} == {"1", "2"}
+
+    report = json.loads((output_dir / "calibration" / "calibration.json").read_text())
+    assert report["settings"] == json.loads((weights / "postprocess.json").read_text())
+    assert (report["f1"], report["f1_interval"], report["dice"]) == (1, [1, 1], pytest.approx(16 / 17))
+    assert (report["section"], report["images"]) == ("training", 2)
+    assert report["objectives"] == {"threshold": "dice", "boundary_threshold": "f1", "min_area_px": "f1"}
+    items = [{"image": str(each["image_path"]), "label": str(each["label_path"])} for each in batch]
+    assert report["sha256"] == items_digest(items)
+
+
+def test_a_single_image_has_no_interval(tmp_path: Path) -> None:
+    start = Postprocessing("boundary_watershed", min_area_px=0)
+    run(Calibration(tmp_path / "fitted.json", str(tmp_path), start, SEARCH, rounds=1), *step(tmp_path, 1))
+    assert json.loads((tmp_path / "calibration" / "calibration.json").read_text())["f1_interval"] is None
+
+
+def test_it_leaves_no_files_behind_and_holds_none_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    resource = pytest.importorskip("resource")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    most, ceiling = resource.getrlimit(resource.RLIMIT_NOFILE)
+    in_use = len(list(Path("/proc/self/fd").iterdir())) if Path("/proc/self/fd").is_dir() else 200
+    resource.setrlimit(resource.RLIMIT_NOFILE, (in_use + 30, ceiling))
+    try:
+        search = [{"setting": "threshold", "values": [0.5]}]
+        run(Calibration(tmp_path / "fitted.json", str(tmp_path), Postprocessing(), search), *step(tmp_path, *[1] * 60))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, ceiling))
+    assert not list((tmp_path / "temporary").iterdir())
 
 
 def test_a_folder_that_cannot_be_written_is_refused_before_any_image(tmp_path: Path) -> None:
     engine = Engine(lambda engine, batch: pytest.fail("an image was looked at"))
-    ThresholdCalibration(tmp_path / "gone" / "model.pt", str(tmp_path), Postprocessing()).attach(engine)
+    Calibration(tmp_path / "gone" / "postprocess.json", str(tmp_path), Postprocessing(), SEARCH).attach(engine)
     with pytest.raises(CheckpointError, match=r"gone/postprocess\.json cannot be written.*--checkpoint PATH"):
         engine.run([0])
+    assert not (tmp_path / "calibration").exists()
+
+
+def test_a_misspelt_sweep_is_refused_when_the_config_is_built(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="setting 'treshold' came"):
+        Calibration(tmp_path / "a.json", str(tmp_path), Postprocessing(), [{"setting": "treshold", "values": [0.5]}])

@@ -22,6 +22,7 @@ from cellseg_monai.transforms import (
     ForegroundMaskd,
     ForegroundTargetd,
     ImageFramed,
+    LabelObjectsd,
     LoadMicroscopyd,
     PreparePixelsd,
     SaveLabelsd,
@@ -146,9 +147,13 @@ def test_labels_are_written_in_the_frame_of_the_image(item, tmp_path, pixel_size
     out = load(item, Preprocessing(pixel_size_um=pixel_size_um))
     out["pred"] = ForegroundTargetd()(out)["label"] * 0.9
     folder = tmp_path / "results" / "today"
-    SaveLabelsd(output_dir=folder, settings=Postprocessing(min_area_px=4), overlay=True)(out)
+    found = LabelObjectsd(settings=Postprocessing(min_area_px=4))(out)
+    assert (found["objects"].dtype, found["objects"].shape) == (torch.int32, (1, 40, 60))
+    assert found["pred"] is out["pred"]
+    SaveLabelsd(output_dir=folder, overlay=True)(found)
     written, truth = io.read_labels(folder / "cells.tif"), io.read_labels(item["label"])
     assert written.shape == truth.shape
+    assert np.array_equal(written, found["objects"][0])
     assert np.mean(written != truth) < 0.05
     assert io.read(folder / "cells.tif").pixel_size_um == pytest.approx((0.25, 0.25))
     with Image.open(folder / "cells_overlay.png") as overlay:
@@ -159,7 +164,7 @@ def test_labels_are_written_in_the_frame_of_the_image(item, tmp_path, pixel_size
 def saved(item, name):
     return {
         "image": torch.zeros(1, 4, 4),
-        "pred": torch.ones(1, 4, 4),
+        "objects": torch.ones(1, 4, 4, dtype=torch.int32),
         "image_path": str(name),
         "image_shape": torch.tensor([4, 4]),
         "image_pixel_size_um": torch.tensor([np.nan, np.nan]),
@@ -182,9 +187,21 @@ def test_images_of_one_name_do_not_overwrite_each_other(item, tmp_path):
         save(saved(item, "/elsewhere/cell.tif"))
 
 
-def test_a_batch_in_place_of_an_item_is_refused(item, tmp_path):
-    with pytest.raises(ValueError, match=r"\(1, Y, X\) was expected"):
-        SaveLabelsd(output_dir=tmp_path)({**saved(item, "a.tif"), "pred": torch.zeros(2, 1, 4, 4)})
+@pytest.mark.parametrize(
+    "objects",
+    [torch.zeros(2, 1, 4, 4, dtype=torch.int32), torch.zeros(1, 2, 2, dtype=torch.int32), torch.zeros(1, 4, 4)],
+    ids=["a batch", "the size of the network", "probabilities"],
+)
+def test_what_are_no_objects_of_the_image_is_not_written(item, tmp_path, objects):
+    with pytest.raises(ValueError, match=r"integers of shape \(1, 4, 4\) were expected.*LabelObjectsd"):
+        SaveLabelsd(output_dir=tmp_path)({**saved(item, "a.tif"), "objects": objects})
+    assert not list(tmp_path.glob("a.*"))
+
+
+def test_ids_above_65535_are_written_as_they_are(item, tmp_path):
+    objects = torch.tensor([[[0, 1, 65_536, 70_000]] * 4], dtype=torch.int32)
+    SaveLabelsd(output_dir=tmp_path / "out")({**saved(item, "a.tif"), "objects": objects})
+    assert io.read_labels(tmp_path / "out" / "a.tif")[0].tolist() == [0, 1, 65_536, 70_000]
 
 
 def test_settings_come_from_the_bundle_by_config(item, tmp_path):

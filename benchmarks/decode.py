@@ -1,0 +1,160 @@
+"""Time and memory of making objects of probability maps, as ratios to scikit-image over the whole image, from one run.
+
+    OMP_NUM_THREADS=1 python benchmarks/decode.py [--large | --memory-alone]
+
+Discs on a jittered grid, about half of them touching others; the maps are of 700 cells in 1024², 5,000 in 3000² and,
+with --large, 40,000 in 8192². Ours is the whole of `label_objects`: threshold, holes, division, areas, numbers. Theirs
+is the division alone, over the whole image, with the same markers:
+
+distance watershed      `distance_transform_edt`, `peak_local_max` and `watershed`.
+boundary watershed      `ndimage.label` for the seeds, and `watershed`.
+
+Times are processor time of this process, so that other programs do not count; the shortest of several calls for the
+smaller images, of one call for the largest. For that, the memory of ours is measured too, in a child process, above the
+maps and what has been imported; --memory-alone does this alone. Exits with 1 if a ratio is below 1 or the memory above
+4 GB.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import resource
+import sys
+import time
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+
+import numpy as np
+from scipy import ndimage
+from skimage.feature import peak_local_max
+from skimage.segmentation import watershed
+
+from cellseg_monai.labels import Postprocessing, label_objects, touching_boundaries
+
+LEAST_RATIO = 1.0
+MOST_BYTES = 4 * 10**9
+SIZES = {1024: 700, 3000: 5_000, 8192: 40_000}
+METHODS = {
+    method: Postprocessing(method, boundary_threshold=0.3, min_area_px=16)
+    for method in ("distance_watershed", "boundary_watershed")
+}
+
+
+def maps_of(size: int, count: int, seed: int = 0) -> np.ndarray:
+    """Return the foreground and the touching boundary of `count` cells, 2YX float32, with noise on both."""
+    side = size if size <= 4096 else size // 4  # larger images repeat a part
+    rng = np.random.default_rng(seed)
+    cells = int(np.ceil(np.sqrt(count) * side / size))
+    pitch = side / cells
+    labels: np.ndarray = np.zeros((side, side), np.int32)
+    for index in range(cells**2):
+        centre = (np.array(divmod(index, cells)) + 0.5 + rng.uniform(-0.15, 0.15, 2)) * pitch
+        reach = pitch * rng.uniform(0.35, 0.55)
+        top, left = np.maximum(np.floor(centre - reach), 0).astype(int)
+        window = labels[top : int(centre[0] + reach) + 1, left : int(centre[1] + reach) + 1]
+        rows, columns = np.ogrid[: window.shape[0], : window.shape[1]]
+        window[(rows + top - centre[0]) ** 2 + (columns + left - centre[1]) ** 2 <= reach**2] = index + 1
+    maps = np.stack([labels > 0, touching_boundaries(labels)]).astype(np.float32)
+    maps = ndimage.uniform_filter(maps, (0, 3, 3))
+    maps = np.clip(maps + rng.normal(0, 0.03, maps.shape), 0, 1).astype(np.float32)
+    return np.tile(maps, (1, size // side, size // side))
+
+
+def theirs(method: str, maps: np.ndarray) -> np.ndarray:
+    """Return the objects of a watershed over the whole image."""
+    settings = METHODS[method]
+    mask = maps[0] > settings.threshold
+    if method == "boundary_watershed":
+        seeds, _ = ndimage.label(mask & ~(maps[1] > settings.boundary_threshold))
+        return watershed(maps[1], seeds, mask=mask)
+    distance = ndimage.distance_transform_edt(mask)
+    found = peak_local_max(distance, footprint=np.ones((5, 5)), exclude_border=False)
+    peaks: np.ndarray = np.zeros(mask.shape, bool)
+    peaks[tuple(found.T)] = True
+    seeds, _ = ndimage.label(peaks, np.ones((3, 3)))
+    return watershed(-distance, seeds, mask=mask)
+
+
+def seconds(function: Callable[[], object], calls: int) -> float:
+    """Return the shortest processor time of some calls."""
+    times = []
+    for _ in range(calls):
+        start = time.process_time()
+        function()
+        times.append(time.process_time() - start)
+    return min(times)
+
+
+def compare(size: int, count: int) -> bool:
+    """Print times and ratios for one image; return whether all are as they should be."""
+    maps, calls = maps_of(size, count), 3 if size <= 4096 else 1
+    print(f"{count} cells in {size}²:", flush=True)
+    good = True
+    for method, settings in METHODS.items():
+        ours = seconds(lambda: label_objects(maps, settings), calls)  # noqa: B023
+        whole = seconds(lambda: theirs(method, maps), calls)  # noqa: B023
+        print(
+            f"  {method:18} {size**2 / 1e6 / ours:6.1f} Mpx/s; scikit-image "
+            f"{size**2 / 1e6 / whole:6.1f} Mpx/s, ours {whole / ours:4.2f} times as fast (aim {LEAST_RATIO:.0f})",
+            flush=True,
+        )
+        good &= whole / ours >= LEAST_RATIO
+    return good
+
+
+def measure(method: str, size: int, count: int, answer: Connection) -> None:
+    """Send the most memory held above the maps, from a process whose peak starts with it."""
+    maps = maps_of(size, count)
+    label_objects(maps[:, :64, :64], METHODS[method])
+    before = resident_bytes()
+    start = time.process_time()
+    objects = label_objects(maps, METHODS[method]).max()
+    taken = time.process_time() - start
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # Linux counts in KiB
+    answer.send((peak - before, size**2 / 1e6 / taken, int(objects)))
+
+
+def resident_bytes() -> int:
+    """Return the memory that this process holds now."""
+    with open("/proc/self/statm") as stream:
+        return int(stream.read().split()[1]) * resource.getpagesize()
+
+
+def compare_memory() -> bool:
+    """Print the memory of ours for the largest image; return whether it is as it should be."""
+    size, count = max(SIZES.items())
+    context, good = multiprocessing.get_context("spawn"), True
+    for method in METHODS:
+        receiver, sender = context.Pipe(duplex=False)
+        process = context.Process(target=measure, args=(method, size, count, sender))
+        process.start()
+        sender.close()
+        above, speed, objects = receiver.recv()
+        process.join()
+        print(
+            f"  {method:18} {above / 1e9:.2f} GB above the maps of {size}², {above / size**2:.0f} bytes a pixel "
+            f"(aim {MOST_BYTES / 1e9:.0f} GB); {speed:.1f} Mpx/s, {objects} objects",
+            flush=True,
+        )
+        good &= above <= MOST_BYTES
+    return good
+
+
+def main() -> int:
+    """Run all comparisons, return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--large", action="store_true", help="also 40,000 cells in 8192², and the memory")
+    parser.add_argument("--memory-alone", action="store_true", help="only the memory and speed of ours on 8192²")
+    arguments = parser.parse_args()
+    if arguments.memory_alone:
+        return int(not compare_memory())
+    good = True
+    for size, count in SIZES.items():
+        if size <= 4096 or arguments.large:
+            good &= compare(size, count)
+    return int(not (good and (not arguments.large or compare_memory())))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

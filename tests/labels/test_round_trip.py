@@ -1,0 +1,39 @@
+"""Annotated images into targets and back: how much of the truth a perfect network could give."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from skimage.measure import label
+
+from cellseg_monai import io
+from cellseg_monai.labels import Postprocessing, boundary_classes, label_objects, object_counts, object_scores
+
+SETTINGS = Postprocessing("boundary_watershed", min_area_px=0, fill_holes=False)
+# The bound of a width of 2, the default, and that of the others.
+LEAST, LEAST_OF_OTHERS = 0.995, 0.97
+
+
+def training_labels(folder: Path, most: int | None) -> list[np.ndarray]:
+    """Label images of the training part, spread over all of it; each piece of an object is one of its own."""
+    with open(folder / "index.csv", newline="") as file:
+        stems = [row["image_id"] for row in csv.DictReader(file) if row.get("split", "train") == "train"]
+    paths = {path.name.split(".")[0]: path for path in (folder / "labels").iterdir()}
+    chosen = stems if most is None else stems[:: -(-len(stems) // most)]
+    return [label(io.read_labels(paths[stem]), connectivity=1) for stem in chosen]
+
+
+@pytest.mark.parametrize("most", [30, pytest.param(None, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])])
+@pytest.mark.parametrize("name", ["bbbc039", "dsb2018_stage1_train"])
+def test_real_cells_come_back_from_their_targets(real_data, name, most):
+    truths = training_labels(real_data(name), most)
+    for width in range(1, 6):
+        counts = []
+        for truth in truths:
+            classes = boundary_classes(truth, width)
+            maps = np.stack([classes > 0, classes == 2]).astype(np.float32)
+            counts.append(object_counts(label_objects(maps, SETTINGS), truth))
+        f1 = object_scores(counts, "f1", pooled=True).mean()
+        print(f"{name}, {len(truths)} images, width {width}: mean F1 {f1:.4f}")
+        assert f1 >= (LEAST if width == 2 else LEAST_OF_OTHERS)
