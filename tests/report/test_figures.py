@@ -8,7 +8,8 @@ from matplotlib import pyplot
 from PIL import Image
 
 from cellseg_monai import io
-from cellseg_monai.report.figures import _style, draw_losses, draw_scores, draw_thresholds
+from cellseg_monai.report.figures import draw_losses, draw_scores, draw_thresholds
+from cellseg_monai.report.lines import line_style
 from cellseg_monai.report.panel import chosen_images, draw_panel
 from tests.report import fabricated
 
@@ -25,8 +26,8 @@ def has_colour(pixels: np.ndarray, colour: str) -> bool:
 
 
 def test_twelve_runs_look_different() -> None:
-    assert len({tuple(sorted(_style(position).items())) for position in range(12)}) == 12
-    assert len({(_style(position)["color"], _style(position)["linestyle"]) for position in range(12)}) == 12
+    assert len({tuple(sorted(line_style(position).items())) for position in range(12)}) == 12
+    assert len({(line_style(position)["color"], line_style(position)["linestyle"]) for position in range(12)}) == 12
 
 
 def test_each_run_has_its_line(tmp_path: Path) -> None:
@@ -44,7 +45,7 @@ def test_a_single_epoch_can_be_drawn(tmp_path: Path) -> None:
 
 
 def test_another_threshold_puts_the_ring_elsewhere(tmp_path: Path) -> None:
-    curve = [{"threshold": str(step / 20), "dice": "0.8", "iou": "0.7"} for step in range(1, 20)]
+    curve = [{"value": str(step / 20), "dice": "0.8", "iou": "0.7"} for step in range(1, 20)]
     for name, threshold in (("a", 0.2), ("b", 0.2), ("c", 0.8)):
         draw_thresholds(tmp_path / f"{name}.png", {"unet": curve}, {"unet": threshold})
     first, same, other = (picture(tmp_path / f"{name}.png") for name in "abc")
