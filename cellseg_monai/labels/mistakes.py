@@ -62,9 +62,9 @@ def object_mistakes(overlaps: LabelOverlaps, matching: Matching, *, least_iou: f
     (array([2]), array([7]), array([3]), array([1]))
     """
     several = splits_and_merges(overlaps, least_iou=least_iou)
-    truths = np.ones(len(overlaps.truth_ids), bool)
+    truths: np.ndarray = np.ones(len(overlaps.truth_ids), bool)
     truths[matching.truth_index] = False
-    predictions = np.ones(len(overlaps.prediction_ids), bool)
+    predictions: np.ndarray = np.ones(len(overlaps.prediction_ids), bool)
     predictions[matching.prediction_index] = False
     lone_truth = truths & ~np.isin(overlaps.truth_ids, [*several.split_truth_ids, *several.part_truth_ids])
     lone_prediction = predictions & ~np.isin(
