@@ -20,6 +20,7 @@ from cellseg_monai.errors import CheckpointError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from cellseg_monai.data import Fault
     from cellseg_monai.data.sample import Modality
 
 __all__ = ["main"]
@@ -252,9 +253,60 @@ def evaluate(
     if output is not None:
         for path in write_results(done, str(output)):
             print(path)
-    if done.faults:
-        for fault in done.faults:
-            print(f"error: {fault}", file=sys.stderr)
+    _fail_if(done.faults)
+
+
+def report(
+    *,
+    images: str,
+    truth: str,
+    pred: str,
+    output: str,
+    run: str | None = None,
+    protocol: str = "bbbc039_mean_f1",
+    overlays: int = 24,
+    truth_suffix: str = "",
+    pred_suffix: str = "",
+) -> None:
+    """Write one HTML page that shows how good label images are: scores, and every kind of mistake over the images.
+
+    The page needs no network and nothing beside it. Images, truths and predictions belong together by their names, as
+    for `cellseg evaluate`. What cannot be compared or shown is named, the rest is reported, and the exit code is 1.
+
+    Args:
+        images: the folder of the images.
+        truth: the folder of true label images.
+        pred: the folder of predicted ones.
+        output: the page, such as report.html; its numbers lie beside it as JSON.
+        run: the output_dir of a training, for its losses and the settings that calibration tried.
+        protocol: how objects are compared, see `cellseg evaluate`.
+        overlays: how many of the worst images are shown; three typical and three best ones come on top.
+        truth_suffix: only truths whose name, without extension, ends so.
+        pred_suffix: the same of predictions, such as _cp_masks where images lie beside them.
+    """
+    from cellseg_monai.evaluation import evaluate_folders, find_protocol, format_results, summary
+    from cellseg_monai.report import write_report
+
+    done = evaluate_folders(
+        str(truth),
+        str(pred),
+        find_protocol(str(protocol)),
+        truth_suffix=str(truth_suffix),
+        prediction_suffix=str(pred_suffix),
+    )
+    written = write_report(done, str(images), str(output), run_dir=None if run is None else str(run), overlays=overlays)
+    print(format_results(summary(done)))
+    for note in written.notes:
+        print(f"note: {note}")
+    for path in (written.page, written.numbers):
+        print(path)
+    _fail_if(written.faults)
+
+
+def _fail_if(faults: Sequence[Fault]) -> None:
+    for fault in faults:
+        print(f"error: {fault}", file=sys.stderr)
+    if faults:
         raise SystemExit(1)
 
 
@@ -303,6 +355,7 @@ COMMANDS = {
     "compare": compare,
     "data": {"check": data_check, "sample": data_sample, "show": data_show, "split": data_split},
     "evaluate": evaluate,
+    "report": report,
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,7 +13,10 @@ from cellseg_monai.evaluation.protocol import ImageCounts, Protocol
 from cellseg_monai.labels import ObjectCounts, bootstrap_interval, object_scores
 from cellseg_monai.labels.counts import Over
 
-__all__ = ["draw_f1"]
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["draw_f1", "f1_figure"]
 
 # Okabe & Ito, Color Universal Design (2008), https://jfly.uni-koeln.de/color.
 _LINES: tuple[tuple[Over, str, str, str], ...] = (
@@ -22,12 +26,23 @@ _LINES: tuple[tuple[Over, str, str, str], ...] = (
 
 
 def draw_f1(path: Path, protocol: Protocol, images: Sequence[ImageCounts]) -> None:
+    """`f1_figure` as a PNG file.
+
+    Args:
+        path: the file.
+        protocol: under which objects were counted.
+        images: what was counted of each, one at least.
+    """
+    with replacing(path) as aside:
+        f1_figure(protocol, images).savefig(aside, format="png", dpi=110)
+
+
+def f1_figure(protocol: Protocol, images: Sequence[ImageCounts]) -> Figure:
     """F1 at each threshold of the protocol, both as the mean of images and of all objects together.
 
     Bands are 95 % bootstrap intervals over images; a single image has none.
 
     Args:
-        path: the PNG file.
         protocol: under which objects were counted.
         images: what was counted of each, one at least.
     """
@@ -48,8 +63,7 @@ def draw_f1(path: Path, protocol: Protocol, images: Sequence[ImageCounts]) -> No
     axes.set_title(f"{protocol.name}: {len(images)} image(s)")
     axes.grid(alpha=0.4)
     axes.legend(loc="lower left", title="bands: 95 % interval over images" if len(curves) > 1 else None)
-    with replacing(path) as aside:
-        figure.savefig(aside, format="png", dpi=110)
+    return figure
 
 
 def _interval(curves: Sequence[Sequence[ObjectCounts]], position: int, over: Over) -> tuple[float, float]:

@@ -21,6 +21,7 @@ _SUFFIX = re.compile(
     r"|gt|truth)$",
     re.IGNORECASE,
 )
+_PICTURE = "_overlay.png"  # for people to look at, see `transforms.SaveLabelsd`
 _PREFIX = re.compile(r"^(man_seg|mask)_?(?=\d+$)")  # of the Cell Tracking Challenge
 
 
@@ -56,6 +57,8 @@ def image_name(path: Path) -> str:
 def label_files(folder: str | Path, suffix: str = "") -> list[Path]:
     """The label images of a folder, sorted by name.
 
+    Left out are the pictures that segmenting writes beside them, `a_overlay.png` beside `a.tif`.
+
     Args:
         folder: where they lie; folders in it are left out.
         suffix: only files whose name, without extension, ends so.
@@ -64,6 +67,8 @@ def label_files(folder: str | Path, suffix: str = "") -> list[Path]:
         DatasetError: there is no such folder, or no such file in it.
     """
     files = list_images(folder)
+    pictures = {path.with_name(f"{path.stem}{_PICTURE}") for path in files}
+    files = [path for path in files if path not in pictures]
     chosen = [path for path in files if image_stem(path).endswith(suffix)]
     if not chosen:
         what = f"none of {len(files)} files ends in {suffix!r}" if files else "no label images in it"

@@ -23,6 +23,7 @@ from cellseg_monai.labels.instance_scores import (
     splits_and_merges,
 )
 from cellseg_monai.labels.matching import IOU_THRESHOLDS, Matching, ObjectCounts, match_objects, object_counts
+from cellseg_monai.labels.mistakes import Mistakes, object_mistakes
 from cellseg_monai.labels.outlines import draw_outlines, inner_outlines
 from cellseg_monai.labels.overlap import LabelOverlaps, check_label_images, label_overlaps
 from cellseg_monai.labels.postprocess import METHODS, Postprocessing, foreground_mask, label_objects
@@ -46,6 +47,7 @@ __all__ = [
     "Found",
     "LabelOverlaps",
     "Matching",
+    "Mistakes",
     "ObjectCounts",
     "PooledRatio",
     "Postprocessing",
@@ -76,6 +78,7 @@ __all__ = [
     "mean_score",
     "missed_by_area",
     "object_counts",
+    "object_mistakes",
     "object_scores",
     "over_images",
     "panoptic_counts",

@@ -173,10 +173,14 @@ class SplitsAndMerges:
     Args:
         split_truth_ids: true objects in several pieces, increasing.
         merged_prediction_ids: predicted objects of several true ones, increasing.
+        piece_prediction_ids: the pieces of the split objects, increasing.
+        part_truth_ids: the true objects that were merged, increasing.
     """
 
     split_truth_ids: np.ndarray
     merged_prediction_ids: np.ndarray
+    piece_prediction_ids: np.ndarray
+    part_truth_ids: np.ndarray
 
     @property
     def splits(self) -> int:
@@ -208,15 +212,22 @@ def splits_and_merges(overlaps: LabelOverlaps, *, least_iou: float = 0.1, inside
     >>> from cellseg_monai.labels import label_overlaps
     >>> overlaps = label_overlaps(np.array([[5, 5, 6, 7, 7, 7]]), np.array([[1, 1, 1, 2, 3, 3]]))
     >>> found = splits_and_merges(overlaps)
-    >>> found.split_truth_ids, found.merged_prediction_ids
-    (array([1]), array([7]))
+    >>> found.split_truth_ids, found.piece_prediction_ids
+    (array([1]), array([5, 6]))
+    >>> found.merged_prediction_ids, found.part_truth_ids
+    (array([7]), array([2, 3]))
     """
     touching = overlaps.iou > least_iou
-    pieces = overlaps.truth_index[touching & (overlaps.share_of_prediction > inside)]
-    parts = overlaps.prediction_index[touching & (overlaps.share_of_truth > inside)]
+    truths, predictions = overlaps.truth_index, overlaps.prediction_index
+    pieces = touching & (overlaps.share_of_prediction > inside)
+    parts = touching & (overlaps.share_of_truth > inside)
+    split = np.bincount(truths[pieces], minlength=len(overlaps.truth_ids)) > 1
+    merged = np.bincount(predictions[parts], minlength=len(overlaps.prediction_ids)) > 1
     return SplitsAndMerges(
-        split_truth_ids=overlaps.truth_ids[np.bincount(pieces, minlength=len(overlaps.truth_ids)) > 1],
-        merged_prediction_ids=overlaps.prediction_ids[np.bincount(parts, minlength=len(overlaps.prediction_ids)) > 1],
+        split_truth_ids=overlaps.truth_ids[split],
+        merged_prediction_ids=overlaps.prediction_ids[merged],
+        piece_prediction_ids=overlaps.prediction_ids[np.unique(predictions[pieces & split[truths]])],
+        part_truth_ids=overlaps.truth_ids[np.unique(truths[parts & merged[predictions]])],
     )
 
 

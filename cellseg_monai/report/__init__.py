@@ -1,7 +1,41 @@
-"""What came of trainings, for people to read: comparisons with their tables and figures."""
+"""What came of trainings and of label images, for people to read: comparisons and reports.
 
-from cellseg_monai.report.comparison import Comparison, compare
-from cellseg_monai.report.costs import Costs, network_costs
-from cellseg_monai.report.result import Result, Score
+Names load on first use, so that a report of label images needs neither torch nor MONAI, which comparisons do.
+"""
 
-__all__ = ["Comparison", "Costs", "Result", "Score", "compare", "network_costs"]
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cellseg_monai.report.comparison import Comparison, compare
+    from cellseg_monai.report.costs import Costs, network_costs
+    from cellseg_monai.report.label_report import LabelReport, write_report
+    from cellseg_monai.report.result import Result, Score
+
+__all__ = [
+    "Comparison",
+    "Costs",
+    "LabelReport",
+    "Result",
+    "Score",
+    "compare",
+    "network_costs",
+    "write_report",
+]
+
+_HOMES = {
+    "Comparison": "comparison",
+    "Costs": "costs",
+    "LabelReport": "label_report",
+    "Result": "result",
+    "Score": "result",
+    "compare": "comparison",
+    "network_costs": "costs",
+    "write_report": "label_report",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

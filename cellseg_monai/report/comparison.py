@@ -12,11 +12,12 @@ from typing import Any
 from cellseg_monai.data import section_items
 from cellseg_monai.errors import BundleError
 from cellseg_monai.report.child import ChildError
+from cellseg_monai.report.csv_table import read_table
 from cellseg_monai.report.figures import draw_losses, draw_scores, draw_thresholds
 from cellseg_monai.report.panel import draw_panel
 from cellseg_monai.report.progress import Progress
 from cellseg_monai.report.request import Request, make_request
-from cellseg_monai.report.result import Result, collect_result, read_table
+from cellseg_monai.report.result import Result, collect_result
 from cellseg_monai.report.run_folder import RunFolder
 from cellseg_monai.report.runs import Run, find_runs
 from cellseg_monai.report.steps import STEP_NAMES, probe_step, run_steps

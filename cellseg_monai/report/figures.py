@@ -5,23 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from cellseg_monai.atomic import replacing
+from cellseg_monai.report.lines import COLOURS, line_style
 from cellseg_monai.report.result import Score
 
 __all__ = ["draw_losses", "draw_scores", "draw_thresholds", "save_figure"]
 
 Rows = Sequence[Mapping[str, str]]
-
-# Okabe & Ito, Color Universal Design (2008), https://jfly.uni-koeln.de/color; its yellow is too faint for a line.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-_DASHES = ("-", "--", ":", "-.")
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
 
 
 def draw_losses(path: Path, epochs: Mapping[str, Rows]) -> None:
@@ -35,7 +30,7 @@ def draw_losses(path: Path, epochs: Mapping[str, Rows]) -> None:
     for position, (run, rows) in enumerate(epochs.items()):
         for axes, column in ((left, "loss"), (right, "dice")):
             points = [(int(row["epoch"]), float(row[column])) for row in rows if row.get(column)]
-            axes.plot(*zip(*points, strict=True), label=run, **_style(position))
+            axes.plot(*zip(*points, strict=True), label=run, **line_style(position))
     for axes, label in ((left, "loss, mean of the epoch"), (right, "Dice, mean of images")):
         axes.set_xlabel("epoch")
         axes.set_ylabel(label)
@@ -59,7 +54,7 @@ def draw_thresholds(path: Path, curves: Mapping[str, Rows], chosen: Mapping[str,
     for axes, name, title in zip(panels, ("dice", "iou"), ("Dice", "IoU"), strict=True):
         for position, (run, rows) in enumerate(curves.items()):
             scores = {float(row["value"]): float(row[name]) for row in rows}
-            style = {**_style(position), "marker": None}
+            style = {**line_style(position), "marker": None}
             axes.plot(list(scores), list(scores.values()), label=run, **style)
             nearest = min(scores, key=lambda threshold: abs(threshold - chosen[run]))
             axes.plot(nearest, scores[nearest], "o", color=style["color"], mfc="none", markersize=9, mew=2)
@@ -84,9 +79,9 @@ def draw_scores(path: Path, scores: Mapping[str, Score]) -> None:
     for row, score in enumerate(scores.values()):
         if not math.isnan(score.mean_low):
             label = None if axes.lines else "95 % interval of the mean"
-            axes.plot([score.mean_low, score.mean_high], [row, row], color=_COLOURS[0], linewidth=2, label=label)
-    axes.plot([score.mean for score in scores.values()], rows, "o", color=_COLOURS[0], label="mean of images")
-    axes.plot([score.pooled for score in scores.values()], rows, "D", color=_COLOURS[1], mfc="none", label="pooled")
+            axes.plot([score.mean_low, score.mean_high], [row, row], color=COLOURS[0], linewidth=2, label=label)
+    axes.plot([score.mean for score in scores.values()], rows, "o", color=COLOURS[0], label="mean of images")
+    axes.plot([score.pooled for score in scores.values()], rows, "D", color=COLOURS[1], mfc="none", label="pooled")
     axes.set_yticks(rows, list(scores))
     axes.set_ylim(len(scores) - 0.5, -0.5)
     axes.grid(axis="x", alpha=0.4)
@@ -113,13 +108,3 @@ def _two_panels(runs: int) -> tuple[Figure, Sequence[Axes]]:
 def _legend(figure: Figure, axes: Axes) -> None:
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False, handlelength=3.5)
-
-
-def _style(position: int) -> dict[str, Any]:
-    return {
-        "color": _COLOURS[position % len(_COLOURS)],
-        "linestyle": _DASHES[position // len(_COLOURS) % len(_DASHES)],
-        "marker": _MARKERS[position % len(_MARKERS)],
-        "markersize": 4,
-        "linewidth": 1.6,
-    }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 import statistics
@@ -16,10 +15,11 @@ from cellseg_monai.labels.bootstrap import bootstrap_interval
 from cellseg_monai.labels.foreground import SCORES
 from cellseg_monai.report.child import Measured
 from cellseg_monai.report.costs import network_costs
+from cellseg_monai.report.csv_table import read_table
 from cellseg_monai.report.runs import Run
 from cellseg_monai.training import trained_network
 
-__all__ = ["Result", "Score", "collect_result", "read_table"]
+__all__ = ["Result", "Score", "collect_result"]
 
 
 @dataclass(frozen=True)
@@ -128,12 +128,6 @@ def collect_result(run: Run, folder: Path, measured: Mapping[str, Measured]) -> 
         inference_memory_mb=measured["evaluating"].peak_memory_mb,
         training_minutes=sum(float(row["seconds"]) for row in epochs) / 60,
     )
-
-
-def read_table(path: Path) -> list[dict[str, str]]:
-    """The rows of a CSV file."""
-    with open(path, newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
 
 
 def _score(counts: list[ForegroundCounts], name: str) -> Score:

@@ -8,7 +8,8 @@ from matplotlib import pyplot
 from PIL import Image
 
 from cellseg_monai import io
-from cellseg_monai.report.figures import _style, draw_losses, draw_scores, draw_thresholds
+from cellseg_monai.report.figures import draw_losses, draw_scores, draw_thresholds
+from cellseg_monai.report.lines import line_style
 from cellseg_monai.report.panel import chosen_images, draw_panel
 from tests.report import fabricated
 
@@ -25,8 +26,8 @@ def has_colour(pixels: np.ndarray, colour: str) -> bool:
 
 
 def test_twelve_runs_look_different() -> None:
-    assert len({tuple(sorted(_style(position).items())) for position in range(12)}) == 12
-    assert len({(_style(position)["color"], _style(position)["linestyle"]) for position in range(12)}) == 12
+    assert len({tuple(sorted(line_style(position).items())) for position in range(12)}) == 12
+    assert len({(line_style(position)["color"], line_style(position)["linestyle"]) for position in range(12)}) == 12
 
 
 def test_each_run_has_its_line(tmp_path: Path) -> None:

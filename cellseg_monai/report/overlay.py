@@ -1,0 +1,157 @@
+"""An image with the outlines of true and predicted objects over it, and a mark at every mistake."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from html import escape
+
+import numpy as np
+
+from cellseg_monai.labels import Mistakes, inner_outlines
+from cellseg_monai.pixels import rescale_labels
+from cellseg_monai.report.html import data_uri
+from cellseg_monai.report.objects import Objects, measure_objects
+from cellseg_monai.report.picture import jpeg, palette_png, shrunk
+
+__all__ = ["MARKS", "View", "crop_corners", "overlay"]
+
+MARKS = {
+    "missed": ("−", "missed: a true object where nothing was found"),
+    "invented": ("+", "invented: a predicted object where nothing is"),
+    "loose": ("≈", "loose: found, but with an outline too far off to count"),
+    "split": ("S", "split: a true object found in several pieces"),
+    "merged": ("M", "merged: a predicted object that is several true ones"),
+}
+"""Of every kind of mistake, its mark and what that means."""
+
+# Okabe & Ito's blue and orange, see `lines`: pale ones over dark images, deep ones over bright images.
+_PALE = ((86, 180, 233), (230, 159, 0))
+_DEEP = ((0, 114, 178), (213, 94, 0))
+_TINT = 70  # the opacity of what has no partner, 0 to 255
+_DASH_PX = 8
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """An image or a part of it, as it is compared.
+
+    Args:
+        picture: YX3 uint8.
+        truth: YX ids.
+        prediction: YX ids.
+        mistakes: of the whole image.
+    """
+
+    picture: np.ndarray
+    truth: np.ndarray
+    prediction: np.ndarray
+    mistakes: Mistakes
+
+    def crop(self, top: int, left: int, side: int) -> View:
+        """The square part from this corner on."""
+        window = slice(top, top + side), slice(left, left + side)
+        parts = {name: getattr(self, name)[window] for name in ("picture", "truth", "prediction")}
+        return replace(self, **parts)
+
+
+def overlay(view: View, alt: str, *, side_px: int, mark_share: float = 0.02) -> str:
+    """The layers of a view as HTML, each of which can be hidden: image, true outlines, predicted ones, marks.
+
+    True outlines are solid, predicted ones dashed; objects without a partner are tinted.
+
+    Args:
+        view: what is shown.
+        alt: what it shows, for those who do not see it.
+        side_px: the longer side of the layers; the image itself has fewer where it is smaller.
+        mark_share: the height of a mark as part of the longer side.
+    """
+    height, width = view.truth.shape
+    scale = side_px / max(height, width)
+    shape = (max(1, round(height * scale)), max(1, round(width * scale)))
+    truth_colour, prediction_colour = _DEEP if view.picture.mean() > 127 else _PALE
+    layers = {
+        "truth": _layer(rescale_labels(view.truth, shape), view.mistakes.unmatched_truth, truth_colour),
+        "prediction": _layer(
+            rescale_labels(view.prediction, shape), view.mistakes.unmatched_prediction, prediction_colour, dashed=True
+        ),
+    }
+    base = data_uri(jpeg(shrunk(view.picture, side_px)), "image/jpeg")
+    images = [f'<img class="base" decoding="async" alt="{escape(alt)}" src="{base}">']
+    images += [
+        f'<img class="layer {name}" decoding="async" alt="" src="{data_uri(content, "image/png")}">'
+        for name, content in layers.items()
+    ]
+    # The box has its proportions before anything is decoded, so that links lead to the right place.
+    box = f'<div class="stack" style="--wide: {width}; --high: {height}">'
+    return "\n".join([box, *images, _marks(view, mark_share), "</div>"])
+
+
+def _layer(labels: np.ndarray, unmatched: np.ndarray, colour: tuple[int, int, int], *, dashed: bool = False) -> bytes:
+    codes: np.ndarray = np.isin(labels, unmatched).astype(np.uint8)
+    outlines = inner_outlines(labels)
+    outlines |= inner_outlines(np.where(outlines, 0, labels))  # two pixels wide
+    if dashed:
+        rows, columns = np.nonzero(outlines)
+        gap = _gaps(measure_objects(labels), labels[rows, columns], rows, columns)
+        outlines[rows[gap], columns[gap]] = False
+    codes[outlines] = 2
+    return palette_png(codes, [(0, 0, 0, 0), (*colour, _TINT), (*colour, 255)])
+
+
+def _gaps(objects: Objects, ids: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Which pixels of outlines a dashed line leaves out, by the way around the centre of their object."""
+    at = objects.positions(ids)
+    angle = np.arctan2(rows - objects.rows[at], columns - objects.columns[at])
+    around = np.sqrt(objects.areas_px[at] / np.pi)  # of a disc of the same area
+    gap: np.ndarray = np.floor(angle * around / _DASH_PX).astype(int) % 2 == 1
+    return gap
+
+
+def _marks(view: View, share: float) -> str:
+    """A mark above each object that something happened to, as SVG."""
+    height, width = view.truth.shape
+    size = share * max(height, width)
+    sides = {"truth": measure_objects(view.truth), "prediction": measure_objects(view.prediction)}
+    texts = []
+    for kind, (mark, _) in MARKS.items():
+        objects = sides["prediction" if kind in ("invented", "merged") else "truth"]
+        here = objects.positions(np.intersect1d(getattr(view.mistakes, kind), objects.ids))
+        radii = np.sqrt(objects.areas_px[here] / np.pi)
+        above = np.clip(objects.rows[here] - radii, size / 2, height - size / 2)
+        across = np.clip(objects.columns[here], size / 2, width - size / 2)
+        marks = (f'<text x="{x:.0f}" y="{y:.0f}">{mark}</text>' for x, y in zip(across, above, strict=True))
+        if len(here):
+            texts.append(f"<g><title>{escape(MARKS[kind][1])}</title>{''.join(marks)}</g>")
+    return (
+        f'<svg class="layer marks" viewBox="0 0 {width} {height}" aria-hidden="true" '
+        f'font-size="{size:.1f}" stroke-width="{size / 5:.1f}">{"".join(texts)}</svg>'
+    )
+
+
+def crop_corners(view: View, *, side: int, most: int) -> list[tuple[int, int]]:
+    """Where to look closer: the corners of squares with many mistakes, the fullest first, no mistake shown twice.
+
+    Args:
+        view: of the whole image.
+        side: of the squares, in pixels.
+        most: how many there may be.
+
+    Returns:
+        (top, left) of each, whole squares within the image where it is as large.
+    """
+    truth, prediction = measure_objects(view.truth), measure_objects(view.prediction)
+    centres = []
+    for objects, ids in ((truth, view.mistakes.unmatched_truth), (prediction, view.mistakes.unmatched_prediction)):
+        at = objects.positions(ids)
+        centres.append(np.stack([objects.rows[at], objects.columns[at]], axis=1))
+    left: np.ndarray = np.concatenate(centres)
+    corners: list[tuple[int, int]] = []
+    limits = np.maximum(np.array(view.truth.shape) - side, 0)
+    while len(left) and len(corners) < most:
+        cells: np.ndarray = (left // side).astype(int)
+        fullest, counts = np.unique(cells, axis=0, return_counts=True)
+        chosen = (cells == fullest[np.argmax(counts)]).all(axis=1)
+        corner = np.clip(left[chosen].mean(axis=0) - side / 2, 0, limits).astype(int)
+        corners.append((int(corner[0]), int(corner[1])))
+        left = left[~(chosen | ((left >= corner) & (left < corner + side)).all(axis=1))]
+    return corners
