@@ -115,8 +115,8 @@ def data_show(directory: str, output: str | None = None, axes: str | None = None
     from cellseg_monai.data.show import draw_dataset
     from cellseg_monai.data.statistics import dataset_statistics
 
-    writers = {".html": write_dataset_page, ".png": draw_dataset}
-    if output is not None and Path(output).suffix not in writers:
+    suffix = None if output is None else Path(output).suffix
+    if suffix not in (None, ".html", ".png"):
         raise ValueError(f"--output {output} came, but a file named .html or .png was expected; rename it")
     statistics = dataset_statistics(directory, axes, progress=sys.stderr.isatty())
     rows = statistics.rows()
@@ -124,12 +124,10 @@ def data_show(directory: str, output: str | None = None, axes: str | None = None
     for name, value in rows:
         print(f"{name:<{width}}  {value}")
     if output is not None:
-        writers[Path(output).suffix](Path(output), statistics, axes=axes)
+        write = write_dataset_page if suffix == ".html" else draw_dataset
+        write(Path(output), statistics, axes=axes)
         print(output)
-    for fault in statistics.faults:
-        print(f"error: {fault}", file=sys.stderr)
-    if statistics.faults:
-        raise SystemExit(1)
+    _fail_if(statistics.faults)
 
 
 def data_split(
@@ -303,7 +301,7 @@ def report(
     _fail_if(written.faults)
 
 
-def _fail_if(faults: Sequence[Fault]) -> None:
+def _fail_if(faults: Sequence[Fault | str]) -> None:
     for fault in faults:
         print(f"error: {fault}", file=sys.stderr)
     if faults:

@@ -1,7 +1,8 @@
-"""Puts the weights of a run into a bundle, in half precision, with the settings fitted to them, and then their scores.
+r"""Puts the weights of a run into a bundle, in half precision, with the settings fitted to them, and then their scores.
 
 python scripts/ship_weights.py weights RUN bundles/NAME
-python -m monai.bundle run evaluating --config_file bundles/NAME/configs/evaluate.json --dataset_dir DATA --output_dir NEW
+python -m monai.bundle run evaluating --config_file bundles/NAME/configs/evaluate.json \
+    --dataset_dir DATA --output_dir NEW
 python scripts/ship_weights.py scores NEW/evaluation/summary.json bundles/NAME
 """
 

@@ -51,7 +51,7 @@ def draw_dataset(path: Path, statistics: DatasetStatistics, *, axes: str | None 
     shown = examples(statistics)
     rows = -(-len(shown) // _COLUMNS)
     figure = Figure(figsize=(14, 3.6 + 3.4 * rows), layout="constrained")
-    above, below = figure.subfigures(2, 1, height_ratios=[3.4, 3.4 * rows])
+    above, below = np.ravel(figure.subfigures(2, 1, height_ratios=[3.4, 3.4 * rows], squeeze=False))
     above.suptitle(f"{statistics.dataset.resolve().name}: {len(statistics.images)} images")
     left, middle, right = above.subplots(1, 3)
     labelled = [image.objects for image in statistics.labelled if image.objects is not None]

@@ -36,7 +36,7 @@ def piece_groups(pieces: np.ndarray, wanted: np.ndarray, margin: int = 0) -> Ite
      [0 0]
      [1 0]]
     """
-    numbers = np.flatnonzero(wanted[1:]) + 1
+    numbers: np.ndarray = np.flatnonzero(wanted[1:]) + 1
     places = ndimage.find_objects(pieces) if len(numbers) else []
     begun: list[int] = []
     box = (slice(0), slice(0))

@@ -137,7 +137,7 @@ def search_postprocessing(
         if settings == before:
             break
     objects, masks = _counted(images, settings)
-    interval = bootstrap_interval(objects, lambda counts: counts.f1.mean(axis=-1), over="pooled")
+    interval = bootstrap_interval(objects, lambda counts: np.mean(counts.f1, axis=-1), over="pooled")
     f1, dice, _ = _scores(objects, masks)
     return Found(settings, tuple(trials), f1, interval, dice)
 

@@ -41,7 +41,7 @@ def grow_seeds(mask: np.ndarray, seeds: np.ndarray, landscape: np.ndarray) -> np
     seed_counts = np.bincount(piece_of_seed[ids], minlength=piece_count + 1)
     owner: np.ndarray = np.zeros(piece_count + 1, np.int32)
     owner[piece_of_seed[ids]] = ids
-    unseeded = np.flatnonzero(seed_counts[1:] == 0) + 1
+    unseeded: np.ndarray = np.flatnonzero(seed_counts[1:] == 0) + 1
     owner[unseeded] = len(piece_of_seed) + np.arange(len(unseeded))
     contested = seed_counts > 1
     owner[contested] = 0
@@ -158,7 +158,7 @@ def _saddles(basins: np.ndarray, distance: np.ndarray) -> tuple[np.ndarray, np.n
     (one, other), height = np.concatenate(pairs, axis=1), np.concatenate(heights)
     order = np.lexsort((-height, other, one))
     one, other, height = one[order], other[order], height[order]
-    first = np.append(True, (np.diff(one) != 0) | (np.diff(other) != 0))[: len(one)]
+    first: np.ndarray = np.append(True, (np.diff(one) != 0) | (np.diff(other) != 0))[: len(one)]
     one, other, height = one[first], other[first], height[first]
     falling = np.argsort(-height, kind="stable")
     return one[falling], other[falling], height[falling]

@@ -116,7 +116,7 @@ class EvaluationReport:
     def _objects(self) -> dict[str, Any]:
         images = [objects for _, _, objects in self._images]
         curves = {over: object_scores(images, "f1", pooled=over == "pooled") for over in ("mean", "pooled")}
-        low, high = bootstrap_interval(images, lambda counts: counts.f1.mean(axis=-1), over="pooled")
+        low, high = bootstrap_interval(images, lambda counts: np.mean(counts.f1, axis=-1), over="pooled")
         scores = {"f1": {over: float(curve.mean()) for over, curve in curves.items()}}
         for position, threshold in enumerate(IOU_THRESHOLDS):
             scores[f"f1_{_hundredths(threshold)}"] = {over: float(curve[position]) for over, curve in curves.items()}

@@ -45,9 +45,9 @@ class RandContactCropd(Randomizable, MapTransform):
         item = dict(data)
         labels = torch.as_tensor(item[self.label_key])[0].numpy(force=True)
         starts = self._starts(labels)
-        place = tuple(slice(start, start + length) for start, length in zip(starts, self.roi_size, strict=True))
+        rows, columns = (slice(start, start + cut) for start, cut in zip(starts, self.roi_size, strict=True))
         for key in self.key_iterator(item):
-            item[key] = torch.as_tensor(item[key])[(slice(None), *place)]
+            item[key] = torch.as_tensor(item[key])[:, rows, columns]
         return item
 
     def _starts(self, labels: np.ndarray) -> list[int]:
