@@ -60,8 +60,8 @@ def outline_panel(image: np.ndarray, truth: np.ndarray, objects: np.ndarray) -> 
         Y×(3X + 8)×3 uint8, with white lines of 4 px between the parts; of images with a side above 1024 px only
         every second, third, … row and column.
 
-    >>> outline_panel(np.zeros((1, 1, 1)), np.array([[1]]), np.array([[0]]))[0, :, 2].tolist()
-    [0, 255, 255, 255, 255, 25, 255, 255, 255, 255, 0]
+    >>> outline_panel(np.zeros((1, 1, 2)), np.array([[0, 1]]), np.array([[0, 0]]))[0, :, 2].tolist()
+    [0, 0, 255, 255, 255, 255, 0, 25, 255, 255, 255, 255, 0, 0]
     """
     truth, objects = (labels.reshape(labels.shape[-2:]) for labels in (truth, objects))
     shown = rescale(_stretched(image), (truth.shape[0], truth.shape[1]))

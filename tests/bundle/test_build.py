@@ -75,7 +75,7 @@ def test_recipes_may_extend_each_other_in_a_row(bundles: Path) -> None:
     for name, base, epochs in (("mine", "semantic", 7), ("yours", "mine", 9)):
         (bundles / "recipes" / name).mkdir()
         (bundles / "recipes" / name / "recipe.json").write_text(json.dumps({"extends": base}))
-        (bundles / "recipes" / name / "train.json").write_text(json.dumps({"epochs": epochs, f"+only_{name}": 1}))
+        (bundles / "recipes" / name / "train.json").write_text(json.dumps({"epochs": epochs, f"only_{name}": 1}))
     edit(bundles / "unet" / "bundle.json", recipe="yours")
     train = configs(bundles / "unet")["train"]
     assert (train["epochs"], train["only_mine"], train["only_yours"]) == (9, 1, 1)
