@@ -183,24 +183,25 @@ def find_data_set(name: str, registry: Mapping[str, DataSet] | None = None) -> D
     raise DatasetError(f"no data set {name!r}; {remedy}`cellseg data list` shows all")
 
 
-def format_registry(registry: Mapping[str, DataSet]) -> str:
+def format_registry(registry: Mapping[str, DataSet], columns: Sequence[str] = ("name", "title", "licence")) -> str:
     """The data sets as a table in Markdown: one row each.
 
-    >>> print(format_registry({"bbbc039": load_registry()["bbbc039"]}).splitlines()[0][:26])
-    | name    | what
+    Args:
+        registry: the data sets.
+        columns: the fields of `DataSet` to show.
+
+    >>> print(format_registry({"bbbc039": load_registry()["bbbc039"]}, ("name", "licence", "verified")))
+    | name    | licence | verified |
+    |---------|---------|----------|
+    | bbbc039 | CC0-1.0 | no       |
     """
-    head = ("name", "what", "modality", "size", "licence", "layout", "verified")
-    rows = [head, *[_row(each) for each in registry.values()]]
-    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    words = {True: "yes", False: "no"}
+    cells = [[getattr(each, column) for column in columns] for each in registry.values()]
+    rows = [list(columns), *[[words.get(cell, str(cell)) for cell in row] for row in cells]]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["| " + " | ".join(map(str.ljust, row, widths)) + " |" for row in rows]
     lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
     return "\n".join(lines)
-
-
-def _row(data_set: DataSet) -> tuple[str, ...]:
-    verified = "yes" if data_set.verified else "no"
-    named = (data_set.name, data_set.title, data_set.modality, data_set.size, data_set.licence, data_set.layout)
-    return (*named, verified)
 
 
 def _data_set_faults(name: str, values: Mapping[str, Any]) -> list[Fault]:
@@ -239,7 +240,9 @@ def _file_faults(place: str, values: object) -> list[Fault]:
         return faults
     file = RemoteFile(**values)
     if urlsplit(file.url).scheme not in ("http", "https") or not urlsplit(file.url).netloc:
-        faults.append(Fault(place, "url", f"{file.url!r} came, expected an address that begins with https:// or http://"))
+        faults.append(
+            Fault(place, "url", f"{file.url!r} came, expected an address that begins with https:// or http://")
+        )
     elif not re.fullmatch(r"[^/\\:\0]+", file.name) or file.name.startswith("."):
         faults.append(Fault(place, "name", f"{file.name!r} is no name for a file; give one as `name`"))
     if file.sha256 and not re.fullmatch("[0-9a-f]{64}", file.sha256):
