@@ -172,6 +172,54 @@ def data_split(
     print(f"{path}: " + ", ".join(f"{len(items)} {section}" for section, items in sections.items()))
 
 
+def data_list() -> None:
+    """List the public data sets that `cellseg data fetch` knows, with sizes and licences."""
+    from cellseg_monai.data.registry import format_registry, load_registry
+
+    print(format_registry(load_registry()))
+
+
+def data_fetch(
+    name: str,
+    output: str | None = None,
+    url: str | None = None,
+    accept_changed: bool = False,
+    max_gigabytes: float = 100,
+    max_files: int = 500_000,
+    max_ratio: float = 300,
+) -> None:
+    """Fetch a public data set in its native layout, with SOURCE.md (licence, attribution, citation) beside it.
+
+    A download that broke off goes on where it was; a data set that is there is left alone.
+
+    Args:
+        name: as `cellseg data list` shows it, such as bbbc039 or ctc/DIC-C2DH-HeLa.
+        output: the folder to fetch to; data/raw/NAME by default.
+        url: another source: the address or path of its one file, or of a folder that holds its files by their names.
+        accept_changed: take files whose size or checksum is not the known one.
+        max_gigabytes: how much an archive may hold, unpacked.
+        max_files: how many files it may hold.
+        max_ratio: how many bytes it may hold for each byte of its own.
+    """
+    from cellseg_monai.data.fetching import Limits, describe, fetch_data_set
+    from cellseg_monai.data.registry import find_data_set
+
+    data_set = find_data_set(str(name))
+    print(describe(data_set))
+    done = fetch_data_set(
+        data_set,
+        None if output is None else str(output),
+        url=None if url is None else str(url),
+        limits=Limits(max_gigabytes, max_files, max_ratio),
+        accept_changed=accept_changed,
+        progress=True,
+    )
+    for file in done.files:
+        if not file.known:
+            print(f"{file.name}: no checksum was known; recorded in {done.folder / 'sha256.txt'}: {file.sha256}")
+    print(f"{done.folder}: {'fetched' if done.files else 'already fetched'}; its terms are in SOURCE.md")
+
+
 def compare(
     dataset: str,
     *,
@@ -351,7 +399,14 @@ COMMANDS = {
     "bundle": {"build": bundle_build, "check": bundle_check},
     "calibrate": calibrate,
     "compare": compare,
-    "data": {"check": data_check, "sample": data_sample, "show": data_show, "split": data_split},
+    "data": {
+        "check": data_check,
+        "fetch": data_fetch,
+        "list": data_list,
+        "sample": data_sample,
+        "show": data_show,
+        "split": data_split,
+    },
     "evaluate": evaluate,
     "report": report,
 }

@@ -7,7 +7,16 @@ from __future__ import annotations
 
 from os import PathLike, fspath
 
-__all__ = ["BundleError", "CheckpointError", "DatasetError", "TrainingError", "UnreadableImageError"]
+__all__ = [
+    "ArchiveError",
+    "ArchiveTooLargeError",
+    "BundleError",
+    "CheckpointError",
+    "DatasetError",
+    "FetchError",
+    "TrainingError",
+    "UnreadableImageError",
+]
 
 
 class UnreadableImageError(ValueError):
@@ -33,6 +42,18 @@ class UnreadableImageError(ValueError):
 
 class DatasetError(ValueError):
     """A data set that cannot be used as it stands; the message lists every fault found."""
+
+
+class FetchError(OSError):
+    """A file that could not be fetched whole: what came of it, and what the user can do."""
+
+
+class ArchiveError(ValueError):
+    """An archive that is none, is broken, or would write where it must not."""
+
+
+class ArchiveTooLargeError(ArchiveError):
+    """An archive beyond the limits, which the user may raise."""
 
 
 class BundleError(ValueError):

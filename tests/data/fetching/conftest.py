@@ -1,0 +1,90 @@
+"""A server on this machine that gives files, and fails as servers do."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+
+class FileServer(ThreadingHTTPServer):
+    """Serves `files` by path, and notes the ranges that were asked for.
+
+    Attributes:
+        files: path to content.
+        breaks: path to how many bytes come before the connection is closed; each time one is used up.
+        answers: path to another status than 200.
+        ranges: does it know ranges?
+        asked: (path, Range) of every request.
+        validators: does it give an ETag?
+        page: does it send web pages instead?
+    """
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.files: dict[str, bytes] = {}
+        self.breaks: dict[str, list[int]] = {}
+        self.answers: dict[str, int] = {}
+        self.asked: list[tuple[str, str | None]] = []
+        self.ranges = self.validators = True
+        self.lengths = True
+        self.page = False
+
+    def url(self, path: str) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}/{path}"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: FileServer
+
+    def do_GET(self) -> None:
+        path = self.path.lstrip("/")
+        wanted = self.headers.get("Range")
+        self.server.asked.append((path, wanted))
+        status = self.server.answers.get(path, 200 if path in self.server.files else 404)
+        if status != 200:
+            self.send_error(status)
+            return
+        content, start = self.server.files[path], 0
+        tag = f'"{hashlib.md5(content).hexdigest()}"'
+        if wanted and self.server.ranges and self.headers.get("If-Range", tag) == tag:
+            start = int(re.fullmatch(r"bytes=(\d+)-", wanted)[1])
+            if start >= len(content):
+                self.send_response(416)
+                self.send_header("Content-Range", f"bytes */{len(content)}")
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                return
+            self.send_response(206)
+            self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
+        else:
+            self.send_response(200)
+        self.send_header("Content-Type", "text/html" if self.server.page else "application/octet-stream")
+        if self.server.lengths:
+            self.send_header("Content-Length", str(len(content) - start))
+        if self.server.validators:
+            self.send_header("ETag", tag)
+        self.end_headers()
+        breaks = self.server.breaks.get(path, [])
+        n_bytes = breaks.pop(0) if breaks else len(content)
+        self.wfile.write(content[start : start + n_bytes])
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FileServer]:
+    """The server, in a thread of its own."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    running = FileServer()
+    thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    yield running
+    running.shutdown()
+    running.server_close()
+    thread.join()
