@@ -36,7 +36,7 @@ LEAST_RATIO = 1.0
 MOST_BYTES = 4 * 10**9
 SIZES = {1024: 700, 3000: 5_000, 8192: 40_000}
 METHODS = {
-    method: Postprocessing(method, boundary_threshold=0.3, min_area_px=16)
+    method: Postprocessing(method, boundary_threshold=0.3, min_area_px=16, fill_holes=False)
     for method in ("distance_watershed", "boundary_watershed")
 }
 
@@ -50,7 +50,7 @@ def maps_of(size: int, count: int, seed: int = 0) -> np.ndarray:
     labels: np.ndarray = np.zeros((side, side), np.int32)
     for index in range(cells**2):
         centre = (np.array(divmod(index, cells)) + 0.5 + rng.uniform(-0.15, 0.15, 2)) * pitch
-        reach = pitch * rng.uniform(0.35, 0.55)
+        reach = pitch * rng.uniform(0.3, 0.5)
         top, left = np.maximum(np.floor(centre - reach), 0).astype(int)
         window = labels[top : int(centre[0] + reach) + 1, left : int(centre[1] + reach) + 1]
         rows, columns = np.ogrid[: window.shape[0], : window.shape[1]]

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy import ndimage
 
-__all__ = ["depth", "piece_groups"]
+from cellseg_monai.labels.relabel import look_up
+
+__all__ = ["Pieces", "depth"]
 
 Box = tuple[slice, slice]
 
@@ -15,76 +19,88 @@ Box = tuple[slice, slice]
 _BOX_PIXELS = 2**22
 
 
-def piece_groups(pieces: np.ndarray, wanted: np.ndarray, margin: int = 0) -> Iterator[tuple[Box, np.ndarray]]:
-    """Boxes that hold some whole pieces each, and together every wanted piece once.
-
-    Pieces numbered row by row follow each other downwards, so that a box is some rows of a large image, or the whole
-    of a small one. It is larger only where a single piece is.
+@dataclass(frozen=True, eq=False)
+class Pieces:
+    """Pixels that hang together by their edges.
 
     Args:
-        pieces: YX int32, 0 is background.
-        wanted: bool, one for each number in `pieces` from 0 on; that of the background does not count.
-        margin: pixels around the pieces that a box has as well, as far as the image goes.
-
-    Yields:
-        The place of a box; bool of its shape, where its pieces are.
-
-    >>> pieces = np.array([[1, 1, 0, 2], [0, 0, 0, 2], [3, 0, 0, 0]])
-    >>> for box, inside in piece_groups(pieces, np.array([0, 1, 0, 1], bool)):
-    ...     print(inside.astype(int))
-    [[1 1]
-     [0 0]
-     [1 0]]
+        numbers: YX int32, from 1 in the order of the first pixels, 0 is background.
+        count: how many pieces there are; in a part of an image, the greatest number at least.
     """
-    numbers: np.ndarray = np.flatnonzero(wanted[1:]) + 1
-    places = ndimage.find_objects(pieces) if len(numbers) else []
-    begun: list[int] = []
-    box = (slice(0), slice(0))
-    for number in numbers.tolist():
-        place = places[number - 1]
-        wider = _around(box, place) if begun else place
-        if begun and _area(wider) > _BOX_PIXELS:
-            yield _cut(pieces, wanted, box, margin, begun)
-            begun, wider = [], place
-        begun.append(number)
-        box = wider
-    if begun:
-        yield _cut(pieces, wanted, box, margin, begun)
+
+    numbers: np.ndarray
+    count: int
+
+    @classmethod
+    def of(cls, mask: np.ndarray) -> Pieces:
+        """The pieces of a YX bool mask."""
+        return cls(*ndimage.label(mask))
+
+    @cached_property
+    def places(self) -> list[Box]:
+        """The box around each, from that of number 1 on; None where there is no such number."""
+        return ndimage.find_objects(self.numbers) if self.numbers.size else []
+
+    def boxes(self, wanted: np.ndarray | None = None, margin: int = 0) -> Iterator[tuple[Box, Pieces]]:
+        """Boxes that hold some whole pieces each, and together every wanted piece once.
+
+        Pieces are numbered from row to row, so that a box is some rows of a large image, or the whole of a small one.
+        It is larger only where a single piece is.
+
+        Args:
+            wanted: bool, one for each number from 0 on; that of the background does not count. None: all.
+            margin: pixels around the pieces that a box has as well, as far as the image goes.
+
+        Yields:
+            The place of a box; its pieces, and nothing else of the image, in this box.
+
+        >>> pieces = Pieces.of(np.array([[1, 1, 0, 1], [0, 0, 0, 1], [1, 0, 0, 0]], bool))
+        >>> for box, some in pieces.boxes(np.array([0, 1, 0, 1], bool)):
+        ...     print(some.numbers)
+        [[1 1]
+         [0 0]
+         [3 0]]
+        """
+        numbers: np.ndarray = np.arange(1, self.count + 1) if wanted is None else np.flatnonzero(wanted[1:]) + 1
+        # Where each begins, below 0, and ends: the greatest of each is the box around several.
+        edges = np.array([[side for part in self.places[i - 1] for side in (-part.start, part.stop)] for i in numbers])
+        while len(numbers):
+            bounds = np.maximum.accumulate(edges, axis=0)
+            areas = (bounds[:, 0] + bounds[:, 1]) * (bounds[:, 2] + bounds[:, 3])
+            count = max(1, int(np.searchsorted(areas, _BOX_PIXELS, side="right")))
+            top, bottom, left, right = bounds[count - 1].tolist()
+            box = slice(max(-top - margin, 0), bottom + margin), slice(max(-left - margin, 0), right + margin)
+            yield box, self._among(numbers[:count], box)
+            numbers, edges = numbers[count:], edges[count:]
+
+    def _among(self, numbers: np.ndarray, box: Box) -> Pieces:
+        """These pieces within a box."""
+        if len(numbers) == self.count:
+            return Pieces(self.numbers[box], self.count)
+        kept: np.ndarray = np.zeros(self.count + 1, np.int32)
+        kept[numbers] = numbers
+        return Pieces(look_up(kept, self.numbers[box]), self.count)
 
 
-def _around(one: Box, other: Box) -> Box:
-    rows, columns = (slice(min(a.start, b.start), max(a.stop, b.stop)) for a, b in zip(one, other, strict=True))
-    return rows, columns
+def depth(pieces: Pieces) -> np.ndarray:
+    """The Euclidean distance of each piece's pixels to the nearest pixel of the background.
 
-
-def _area(box: Box) -> int:
-    return (box[0].stop - box[0].start) * (box[1].stop - box[1].start)
-
-
-def _cut(pieces: np.ndarray, wanted: np.ndarray, box: Box, margin: int, numbers: list[int]) -> tuple[Box, np.ndarray]:
-    rows, columns = (slice(max(side.start - margin, 0), side.stop + margin) for side in box)
-    crop = pieces[rows, columns]
-    return (rows, columns), wanted[crop] & (crop >= numbers[0]) & (crop <= numbers[-1])
-
-
-def depth(mask: np.ndarray) -> np.ndarray:
-    """The Euclidean distance to the nearest pixel of the background.
-
-    As `scipy.ndimage.distance_transform_edt` gives it, piece by piece: that holds 40 bytes a pixel. What lies beyond
-    the border of the image is no background; without any background, the depth is 1 everywhere.
+    As `scipy.ndimage.distance_transform_edt` gives it, some pieces at a time: that holds 40 bytes a pixel. What lies
+    beyond the border of the image is no background; without any background, the depth is 1 everywhere.
 
     Args:
-        mask: YX bool, the foreground.
+        pieces: of the whole foreground.
 
     Returns:
         YX float32, 0 on the background.
 
-    >>> depth(np.array([[0, 1, 1, 1]], bool))
+    >>> depth(Pieces.of(np.array([[0, 1, 1, 1]], bool)))
     array([[0., 1., 2., 3.]], dtype=float32)
     """
-    pieces, count = ndimage.label(mask)
-    depths: np.ndarray = np.zeros(mask.shape, np.float32)
+    depths: np.ndarray = np.zeros(pieces.numbers.shape, np.float32)
     # Pieces are apart by background, so what is nearest to one lies around it, and others may count as background.
-    for box, inside in piece_groups(pieces, np.ones(count + 1, bool), margin=1):
-        depths[box][inside] = 1 if inside.all() else ndimage.distance_transform_edt(inside)[inside]
+    for box, some in pieces.boxes(margin=1):
+        inside = some.numbers > 0
+        found = 1 if inside.all() else ndimage.distance_transform_edt(inside)
+        np.copyto(depths[box], found, where=inside, casting="same_kind")
     return depths

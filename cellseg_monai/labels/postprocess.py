@@ -8,7 +8,6 @@ from os import PathLike
 import numpy as np
 from scipy import ndimage
 
-from cellseg_monai.labels.pieces import depth
 from cellseg_monai.labels.probabilities import check_probabilities
 from cellseg_monai.labels.relabel import id_runs, look_up, relabel_sequential
 from cellseg_monai.labels.watershed import divide_by_distance, grow_seeds
@@ -170,7 +169,7 @@ def _divided(mask: np.ndarray, maps: np.ndarray, settings: Postprocessing) -> np
             )
         return grow_seeds(mask, seeds, maps[1])
     if settings.method == "distance_watershed":
-        return divide_by_distance(mask, depth(mask), settings.seed_depth)
+        return divide_by_distance(mask, None, settings.seed_depth)
     if settings.method == "distance_map_watershed":
         return divide_by_distance(mask, maps[1], settings.seed_depth)
     return np.asarray(ndimage.label(mask)[0])

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import ndimage
 from skimage.segmentation import watershed
 
-from cellseg_monai.labels.pieces import piece_groups
+from cellseg_monai.labels.pieces import Pieces, depth
 from cellseg_monai.labels.relabel import id_runs, look_up
 
 __all__ = ["divide_by_distance", "grow_seeds"]
@@ -33,31 +33,44 @@ def grow_seeds(mask: np.ndarray, seeds: np.ndarray, landscape: np.ndarray) -> np
     >>> grow_seeds(mask, np.array([[1, 0, 0, 2, 0, 0]], np.int32), np.array([[0, 0, 9, 0, 0, 0]]))
     array([[1, 1, 2, 2, 0, 3]], dtype=int32)
     """
-    pieces, piece_count = ndimage.label(mask)
+    return _grown(Pieces.of(mask), seeds, landscape)
+
+
+def _grown(pieces: Pieces, seeds: np.ndarray, landscape: np.ndarray) -> np.ndarray:
     ids, at, _ = id_runs(seeds)
     piece_of_seed: np.ndarray = np.zeros(seeds.max(initial=0) + 1, np.int32)
-    piece_of_seed[ids] = pieces.ravel()[at]
+    piece_of_seed[ids] = pieces.numbers.ravel()[at]
     ids = np.flatnonzero(piece_of_seed[1:]) + 1
-    seed_counts = np.bincount(piece_of_seed[ids], minlength=piece_count + 1)
-    owner: np.ndarray = np.zeros(piece_count + 1, np.int32)
+    seed_counts = np.bincount(piece_of_seed[ids], minlength=pieces.count + 1)
+    owner: np.ndarray = np.zeros(pieces.count + 1, np.int32)
     owner[piece_of_seed[ids]] = ids
     unseeded: np.ndarray = np.flatnonzero(seed_counts[1:] == 0) + 1
     owner[unseeded] = len(piece_of_seed) + np.arange(len(unseeded))
     contested = seed_counts > 1
     owner[contested] = 0
-    objects = look_up(owner, pieces)
-    for box, inside in piece_groups(pieces, contested):
+    objects = look_up(owner, pieces.numbers)
+    for box, some in pieces.boxes(contested):
+        inside = some.numbers > 0
         given = np.where(inside, seeds[box], 0)
         # Of seeds, only the rim beside what is to be flooded: the queue then holds no pixels that lead nowhere.
         flooded = inside & (given == 0)
-        shore = ndimage.binary_dilation(flooded) & inside
+        shore = _with_neighbours(flooded) & inside
         grown = watershed(landscape[box], np.where(shore, given, 0), mask=shore)
         np.copyto(objects[box], given, where=inside)
         np.copyto(objects[box], grown, where=flooded)
     return objects
 
 
-def divide_by_distance(mask: np.ndarray, distance: np.ndarray, least_depth: float) -> np.ndarray:
+def _with_neighbours(mask: np.ndarray) -> np.ndarray:
+    wider = mask.copy()
+    wider[1:] |= mask[:-1]
+    wider[:-1] |= mask[1:]
+    wider[:, 1:] |= mask[:, :-1]
+    wider[:, :-1] |= mask[:, 1:]
+    return wider
+
+
+def divide_by_distance(mask: np.ndarray, distance: np.ndarray | None, least_depth: float) -> np.ndarray:
     """The foreground divided at the necks of a distance map: one object for each peak that rises high enough.
 
     Every peak floods its basin; then basins are joined, across the highest saddle first, where the lower of the two
@@ -67,7 +80,7 @@ def divide_by_distance(mask: np.ndarray, distance: np.ndarray, least_depth: floa
 
     Args:
         mask: YX bool, the foreground.
-        distance: YX floats, high in the middle of objects, such as the distance to the background.
+        distance: YX floats, high in the middle of objects; None: the Euclidean distance to the background, in pixels.
         least_depth: in the unit of `distance`; 0 keeps every peak.
 
     Returns:
@@ -80,48 +93,58 @@ def divide_by_distance(mask: np.ndarray, distance: np.ndarray, least_depth: floa
     >>> divide_by_distance(mask, distance, least_depth=2.5).max()
     np.int32(1)
     """
-    pieces, piece_count = ndimage.label(mask)
+    pieces = Pieces.of(mask)
+    if distance is None:
+        distance = depth(pieces)
     objects: np.ndarray = np.zeros(mask.shape, np.int32)
     highest_id = 0
     # With so much around them, peaks are the same in whatever box their piece is.
-    for box, inside in piece_groups(pieces, np.ones(piece_count + 1, bool), margin=_PEAK_RADIUS):
+    for box, some in pieces.boxes(margin=_PEAK_RADIUS):
         # ndimage knows no float16, and the negative of an unsigned integer is none.
         heights = distance[box].astype(np.promote_types(distance.dtype, np.float32), copy=False)
-        seeds = _peaks(np.where(inside, pieces[box], 0), heights, least_depth)
-        basins = _joined(grow_seeds(inside, seeds, -heights), seeds, heights, least_depth)
-        np.add(basins, highest_id, out=objects[box], where=inside)
+        seeds = _seeds(some.numbers, heights, least_depth)
+        basins = _joined(_grown(some, seeds, -heights), seeds, heights, least_depth)
+        np.add(basins, highest_id, out=objects[box], where=basins > 0)
         highest_id += int(basins.max())
     return objects
 
 
-def _peaks(pieces: np.ndarray, heights: np.ndarray, least_depth: float) -> np.ndarray:
-    """Pixels that none near them exceeds, numbered; those of one height that touch by a corner as well are one."""
+def _seeds(pieces: np.ndarray, heights: np.ndarray, least_depth: float) -> np.ndarray:
+    """Pixels that none near them exceeds, and the highest of each piece; numbered, what is sure to be one as one."""
     mask = pieces > 0
-    peaks = (heights == ndimage.maximum_filter(heights, size=2 * _PEAK_RADIUS + 1)) & mask
-    at = np.flatnonzero(peaks)
-    highest = np.full(pieces.max() + 1, -np.inf, heights.dtype)
-    np.maximum.at(highest, pieces.ravel()[at], heights.ravel()[at])
-    # What lies so little below the highest peak of a piece would be joined in the end: most pieces need no flooding.
-    joined = peaks | (heights > look_up(highest - heights.dtype.type(least_depth), pieces))
-    # Across the pixels at the corner, where those are foreground: a seed is in one piece.
+    highest = look_up(_highest(pieces, heights), pieces)
+    peaks = heights == ndimage.maximum_filter(heights, size=2 * _PEAK_RADIUS + 1)
+    peaks = (peaks | (heights == highest)) & mask
+    # What lies so little below the highest pixel of a piece would be joined in the end: most pieces need no flooding.
+    seeds = peaks | (heights > highest - heights.dtype.type(least_depth))
+    # Peaks of one height may touch by a corner: joined across the pixels beside it, where those are foreground.
     falling, rising = peaks[:-1, :-1] & peaks[1:, 1:], peaks[:-1, 1:] & peaks[1:, :-1]
     for corner, pair in (
-        (joined[:-1, 1:], falling),
-        (joined[1:, :-1], falling),
-        (joined[:-1, :-1], rising),
-        (joined[1:, 1:], rising),
+        (seeds[:-1, 1:], falling),
+        (seeds[1:, :-1], falling),
+        (seeds[:-1, :-1], rising),
+        (seeds[1:, 1:], rising),
     ):
         corner |= pair
-    return np.asarray(ndimage.label(joined & mask)[0])
+    numbers, count = ndimage.label(seeds & mask)
+    kept: np.ndarray = np.zeros(count + 1, np.int32)
+    found = numbers[peaks]
+    kept[found] = found
+    return look_up(kept, numbers)
+
+
+def _highest(numbers: np.ndarray, heights: np.ndarray) -> np.ndarray:
+    """The greatest height of each number, from 0 on."""
+    ids, starts, _ = id_runs(numbers)
+    highest: np.ndarray = np.full(ids.max() + 1, -np.inf, heights.dtype)
+    np.maximum.at(highest, ids, np.maximum.reduceat(heights.ravel(), starts))
+    return highest
 
 
 def _joined(basins: np.ndarray, seeds: np.ndarray, heights: np.ndarray, least_depth: float) -> np.ndarray:
     """Basins, those put together whose peak does not rise so much above the pass to a higher one."""
     owner: np.ndarray = np.arange(basins.max(initial=0) + 1, dtype=np.int32)
-    highest = np.full(len(owner), -np.inf, heights.dtype)
-    at = np.flatnonzero(seeds)
-    np.maximum.at(highest, seeds.ravel()[at], heights.ravel()[at])
-    peak = highest.tolist()
+    peak = _highest(seeds, heights).tolist()
     one, other, saddle = _saddles(basins, heights)
     for low, high, height in zip(one.tolist(), other.tolist(), saddle.tolist(), strict=True):
         low, high = _root(owner, low), _root(owner, high)

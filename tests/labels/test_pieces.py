@@ -7,27 +7,26 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from cellseg_monai.labels import pieces as module
-from cellseg_monai.labels.pieces import depth, piece_groups
+from cellseg_monai.labels.pieces import Pieces, depth
 
 
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 2**32), st.floats(0.2, 0.8), st.integers(0, 2), st.sampled_from([1, 20, 10**6]))
 def test_every_wanted_piece_comes_once_and_whole(seed, share, margin, box_pixels):
     rng = np.random.default_rng(seed)
-    pieces, count = ndimage.label(rng.random((9, 14)) < share)
-    wanted = rng.random(count + 1) < 0.5
+    pieces = Pieces.of(rng.random((9, 14)) < share)
+    wanted = rng.random(pieces.count + 1) < 0.5
     wanted[0] = True
-    seen = np.zeros(pieces.shape, int)
+    seen = np.zeros(pieces.numbers.shape, int)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "_BOX_PIXELS", box_pixels)
-        for box, inside in piece_groups(pieces, wanted, margin):
-            assert inside.any()
-            seen[box] += inside
-            inner = tuple(slice(max(at.min() - margin, 0), at.max() + 1 + margin) for at in np.nonzero(inside))
-            assert inside[inner].shape == inside.shape or margin
-            if box_pixels == 1:
-                assert len(np.unique(pieces[box][inside])) == 1
-    assert np.array_equal(seen, wanted[pieces] & (pieces > 0))
+        for box, some in pieces.boxes(wanted, margin):
+            seen[box] += some.numbers
+            present = np.unique(some.numbers[some.numbers > 0])
+            assert len(present) == 1 or (len(present) > 1 < box_pixels)
+            height, width = (np.ptp(at) + 1 for at in np.nonzero(some.numbers))
+            assert height * width <= box_pixels or len(present) == 1
+    assert np.array_equal(seen, np.where(wanted[pieces.numbers], pieces.numbers, 0))
 
 
 @settings(max_examples=40, deadline=None)
@@ -37,10 +36,10 @@ def test_depth_is_the_distance_to_the_background_of_the_whole_image(seed, share,
     mask[0, 0] = False
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "_BOX_PIXELS", box_pixels)
-        assert np.array_equal(depth(mask), ndimage.distance_transform_edt(mask).astype(np.float32))
+        assert np.array_equal(depth(Pieces.of(mask)), ndimage.distance_transform_edt(mask).astype(np.float32))
 
 
 @pytest.mark.parametrize("shape", [(0, 3), (1, 1), (4, 5)], ids=str)
 def test_without_background_the_depth_is_1(shape):
-    assert depth(np.ones(shape, bool)).tolist() == np.ones(shape).tolist()
-    assert depth(np.zeros(shape, bool)).tolist() == np.zeros(shape).tolist()
+    assert depth(Pieces.of(np.ones(shape, bool))).tolist() == np.ones(shape).tolist()
+    assert depth(Pieces.of(np.zeros(shape, bool))).tolist() == np.zeros(shape).tolist()

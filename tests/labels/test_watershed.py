@@ -8,7 +8,7 @@ from scipy import ndimage
 from skimage.segmentation import watershed
 
 from cellseg_monai.labels import divide_by_distance, grow_seeds, pieces
-from cellseg_monai.labels.pieces import depth
+from cellseg_monai.labels.pieces import Pieces, depth
 
 
 def grown(mask, seeds, landscape):
@@ -52,7 +52,7 @@ def test_without_foreground_there_is_nothing(shape):
 def test_one_object_may_fill_the_image(shape):
     mask = np.ones(shape, bool)
     assert grow_seeds(mask, np.zeros(shape, np.int32), np.zeros(shape)).tolist() == np.ones(shape).tolist()
-    for distance in (np.ones(shape), depth(mask)):
+    for distance in (np.ones(shape), None):
         assert divide_by_distance(mask, distance, 1).tolist() == np.ones(shape).tolist()
 
 
@@ -117,7 +117,7 @@ def test_seeds_grow_as_in_a_watershed_of_the_whole_image(seed, share, seeded, bo
 @given(st.integers(0, 2**32), st.floats(0.3, 0.8), st.sampled_from([0.0, 0.5, 1.0, 2.0]), st.booleans())
 def test_objects_are_in_one_piece_each_whatever_the_boxes(seed, share, least_depth, euclidean):
     _, mask, heights = drawn(seed, share)
-    distance = depth(mask) if euclidean else ndimage.uniform_filter(heights, 5) / 50
+    distance = depth(Pieces.of(mask)) if euclidean else ndimage.uniform_filter(heights, 5) / 50
     found = []
     for box_pixels in (1, 200, 10**6):
         with pytest.MonkeyPatch.context() as patch:
@@ -134,11 +134,39 @@ def test_objects_are_in_one_piece_each_whatever_the_boxes(seed, share, least_dep
 
 
 @settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32), st.floats(0.3, 0.8), st.sampled_from([0.0, 0.11, 1.01, 3.01]))
+def test_a_peak_is_an_object_if_no_higher_one_is_to_be_reached_without_going_so_deep(seed, share, least_depth):
+    _, mask, heights = drawn(seed, share)
+    # Ranks, no two alike: else neighbours may be peaks, and the order of the queue counts.
+    ranks = ndimage.uniform_filter(heights, 5).ravel().argsort().argsort()
+    heights = ranks.reshape(mask.shape).astype(np.float32) / 50
+    found = divide_by_distance(mask, heights, least_depth)
+    peaks = np.argwhere((heights == ndimage.maximum_filter(heights, 5)) & mask)
+    # The highest pixel of a piece, even if higher ones outside are near it.
+    pieces, count = ndimage.label(mask)
+    highest = ndimage.maximum_position(heights, pieces, np.arange(1, count + 1))
+    peaks = np.unique(np.concatenate([peaks, np.array(highest, int).reshape(-1, 2)]), axis=0)
+    objects = []
+    for place in map(tuple, peaks):
+        around, _ = ndimage.label(mask & (heights > heights[place] - least_depth))
+        near = [other for other in map(tuple, peaks) if around[other] == around[place] > 0]
+        if all(heights[other] <= heights[place] for other in near):
+            objects.append(found[place])
+        else:
+            assert any(heights[other] > heights[place] for other in near if found[other] == found[place])
+    assert len(set(objects)) == len(objects) == len(np.unique(found[mask]))
+    if least_depth == 0:  # nothing is joined
+        seeds = np.zeros(mask.shape, int)
+        seeds[tuple(peaks.T)] = np.arange(1, len(peaks) + 1)
+        whole = watershed(-heights, seeds, mask=mask)
+        pairs = np.unique(np.stack([whole, found])[:, whole > 0], axis=1)
+        assert pairs.shape[1] == len(peaks)
+
+
+@settings(max_examples=40, deadline=None)
 @given(st.integers(0, 2**32), st.floats(0.3, 0.8))
 def test_the_deeper_the_necks_asked_for_the_fewer_objects(seed, share):
     _, mask, _ = drawn(seed, share)
-    objects = [
-        len(np.unique(divide_by_distance(mask, depth(mask), least)[mask])) for least in (0.0, 0.5, 1.0, 2.0, np.inf)
-    ]
+    objects = [len(np.unique(divide_by_distance(mask, None, least)[mask])) for least in (0.0, 0.5, 1.0, 2.0, np.inf)]
     assert objects == sorted(objects, reverse=True)
     assert objects[-1] == ndimage.label(mask)[1]
