@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
-import resource
 import sys
 import time
 from collections.abc import Callable
@@ -107,18 +106,20 @@ def measure(method: str, size: int, count: int, answer: Connection) -> None:
     """Send the most memory held above the maps, from a process whose peak starts with it."""
     maps = maps_of(size, count)
     label_objects(maps[:, :64, :64], METHODS[method])
-    before = resident_bytes()
+    before = held_bytes("VmRSS")
     start = time.process_time()
     objects = label_objects(maps, METHODS[method]).max()
     taken = time.process_time() - start
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # Linux counts in KiB
-    answer.send((peak - before, size**2 / 1e6 / taken, int(objects)))
+    answer.send((held_bytes("VmHWM") - before, size**2 / 1e6 / taken, int(objects)))
 
 
-def resident_bytes() -> int:
-    """Return the memory that this process holds now."""
-    with open("/proc/self/statm") as stream:
-        return int(stream.read().split()[1]) * resource.getpagesize()
+def held_bytes(field: str) -> int:
+    """Return the memory that this process holds (VmRSS), or has held at most (VmHWM), as Linux tells.
+
+    The `ru_maxrss` of a child would begin with what its parent held.
+    """
+    with open("/proc/self/status") as stream:
+        return next(int(line.split()[1]) * 1024 for line in stream if line.startswith(field))
 
 
 def compare_memory() -> bool:

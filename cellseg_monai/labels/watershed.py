@@ -103,7 +103,7 @@ def divide_by_distance(mask: np.ndarray, distance: np.ndarray | None, least_dept
         # ndimage knows no float16, and the negative of an unsigned integer is none.
         heights = distance[box].astype(np.promote_types(distance.dtype, np.float32), copy=False)
         seeds = _seeds(some.numbers, heights, least_depth)
-        basins = _joined(_grown(some, seeds, -heights), seeds, heights, least_depth)
+        basins = _joined(_grown(some, seeds, -heights), heights, least_depth)
         np.add(basins, highest_id, out=objects[box], where=basins > 0)
         highest_id += int(basins.max())
     return objects
@@ -141,10 +141,10 @@ def _highest(numbers: np.ndarray, heights: np.ndarray) -> np.ndarray:
     return highest
 
 
-def _joined(basins: np.ndarray, seeds: np.ndarray, heights: np.ndarray, least_depth: float) -> np.ndarray:
+def _joined(basins: np.ndarray, heights: np.ndarray, least_depth: float) -> np.ndarray:
     """Basins, those put together whose peak does not rise so much above the pass to a higher one."""
     owner: np.ndarray = np.arange(basins.max(initial=0) + 1, dtype=np.int32)
-    peak = _highest(seeds, heights).tolist()
+    peak = _highest(basins, heights).tolist()
     one, other, saddle = _saddles(basins, heights)
     for low, high, height in zip(one.tolist(), other.tolist(), saddle.tolist(), strict=True):
         low, high = _root(owner, low), _root(owner, high)
