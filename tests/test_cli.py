@@ -143,8 +143,8 @@ def test_help_and_package_need_no_torch() -> None:
 def test_files_pixels_and_labels_need_no_torch() -> None:
     script = (
         "import sys; sys.modules['torch'] = sys.modules['monai'] = None\n"
-        "from cellseg_monai import evaluation, io, labels, pixels\n"
-        "print(io.read, labels.label_objects, pixels.prepare, evaluation.evaluate_folders)"
+        "from cellseg_monai import evaluation, io, labels, pixels, report\n"
+        "print(io.read, labels.label_objects, pixels.prepare, evaluation.evaluate_folders, report.write_report)"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -236,6 +236,62 @@ def test_evaluate_lists_every_protocol_in_its_help(
     assert cellseg(monkeypatch, "evaluate", "--help") == 0
     printed = " ".join("".join(capsys.readouterr()).split())
     assert all(name in printed for name in PROTOCOLS)
+
+
+def test_report_writes_a_page_and_its_numbers(
+    masks: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    words = ("report", "--images", masks[0], "--truth", masks[0], "--pred", masks[1], "--overlays", "1")
+    words = (*words, "--run", str(tmp_path), "--output", str(tmp_path / "out" / "report.html"))
+    # The images are the true label images themselves, which belong to no pair as images: outlines alone are shown.
+    assert cellseg(monkeypatch, *words) == 1
+    printed = capsys.readouterr()
+    assert "bbbc039_mean_f1: 2 image(s), 4 true and 3 predicted objects" in printed.out
+    assert "metrics.csv is not there" in printed.out
+    assert [line.split(": ")[2] for line in printed.err.splitlines()] == ["no-image"] * 2
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"report.html", "report.json"}
+
+
+def test_report_with_nothing_amiss_succeeds(
+    masks: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    (tmp_path / "images").mkdir()
+    for name in "ab":
+        np.save(tmp_path / "images" / f"{name}.npy", np.eye(12, dtype=np.uint8))
+    words = ("report", "--images", str(tmp_path / "images"), "--truth", masks[0], "--pred", masks[1])
+    assert cellseg(monkeypatch, *words, "--protocol", "coco", "--output", str(tmp_path / "report.html")) == 0
+    printed = capsys.readouterr()
+    assert str(tmp_path / "report.html") in printed.out
+    assert printed.err == ""
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"--output": "report"}, "output 'report' came, but an HTML file was expected"),
+        ({"--overlays": "some"}, "overlays='some' came, but a whole number from 0 was expected"),
+        ({"--images": "nowhere"}, "nowhere: no such folder"),
+        ({"--images": None}, "--images missing; `cellseg report` needs --images, --truth, --pred, --output"),
+    ],
+    ids=["output", "overlays", "no folder", "no images"],
+)
+def test_a_wrong_word_to_report_is_one_line(
+    change: dict[str, str | None],
+    message: str,
+    masks: tuple[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    flags = {"--images": masks[0], "--truth": masks[0], "--pred": masks[1], "--output": "report.html", **change}
+    words = [word for flag, value in flags.items() if value is not None for word in (flag, value)]
+    assert cellseg(monkeypatch, "report", *words) == 1
+    printed = capsys.readouterr()
+    assert printed.err.startswith("error: ")
+    assert message in printed.err
+    assert printed.err.count("\n") == 1
+    assert not Path("report.html").exists()
 
 
 def test_a_misspelt_flag_is_refused_before_anything_is_done(

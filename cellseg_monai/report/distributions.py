@@ -15,6 +15,7 @@ __all__ = ["bin_edges", "distribution_figure", "medians"]
 
 _BINS = 40
 _LOG_FROM = 5  # largest over smallest, from which on bins grow
+_FEW_TICKS_FROM = 300  # from which on only powers of ten have a number
 
 
 def distribution_figure(measures: Sequence[tuple[str, np.ndarray, np.ndarray]]) -> Figure:
@@ -39,7 +40,8 @@ def _draw(axes: Axes, truth: np.ndarray, prediction: np.ndarray) -> None:
     edges = bin_edges(np.concatenate([truth, prediction]))
     if np.ptp(np.diff(edges)) > 1e-6 * edges[-1]:
         axes.set_xscale("log")
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        few = edges[-1] > _FEW_TICKS_FROM * edges[0]
+        axes.xaxis.set_major_locator(LogLocator(subs=(1,) if few else (1, 2, 5)))
         axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         axes.xaxis.set_minor_formatter(NullFormatter())
     for values, label, colour, style in (

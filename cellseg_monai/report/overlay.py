@@ -76,10 +76,9 @@ def overlay(view: View, alt: str, *, side_px: int, mark_share: float = 0.02) -> 
         ),
     }
     base = data_uri(jpeg(shrunk(view.picture, side_px)), "image/jpeg")
-    images = [f'<img class="base" decoding="async" alt="{escape(alt)}" src="{base}">']
+    images = [f'<img class="base" alt="{escape(alt)}" src="{base}">']
     images += [
-        f'<img class="layer {name}" decoding="async" alt="" src="{data_uri(content, "image/png")}">'
-        for name, content in layers.items()
+        f'<img class="layer {name}" alt="" src="{data_uri(content, "image/png")}">' for name, content in layers.items()
     ]
     # The box has its proportions before anything is decoded, so that links lead to the right place.
     box = f'<div class="stack" style="--wide: {width}; --high: {height}">'

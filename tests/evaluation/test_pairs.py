@@ -100,3 +100,9 @@ def test_folders_without_label_images_are_refused(tmp_path):
         label_files(tmp_path)
     with pytest.raises(DatasetError, match="no such folder"):
         label_files(tmp_path / "nowhere")
+
+
+def test_pictures_that_segmenting_writes_beside_label_images_are_none(tmp_path):
+    for name in ("a.tif", "a_overlay.png", "b_overlay.png"):
+        (tmp_path / name).touch()
+    assert [path.name for path in label_files(tmp_path)] == ["a.tif", "b_overlay.png"]

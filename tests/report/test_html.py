@@ -1,0 +1,68 @@
+"""Pages of HTML: whatever a text holds, it stays text."""
+
+from html.parser import HTMLParser
+
+import pytest
+from matplotlib.figure import Figure
+
+from cellseg_monai.report.html import chart, items, paragraph, render_page, table, text_cell
+
+NASTY = "<script>alert(\"1\")</script> & '$title'"
+
+
+class Reader(HTMLParser):
+    """Tags with their attributes, and the text between them."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attributes)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        paragraph(NASTY),
+        items([NASTY]),
+        table(["image"], [[text_cell(NASTY)]]),
+        table([NASTY], [], sortable=True),
+        chart(Figure(), NASTY),
+    ],
+    ids=["a paragraph", "a list", "a cell", "a heading of a column", "the text of a chart"],
+)
+def test_a_text_with_tags_stays_a_text(content: str) -> None:
+    found = Reader(content)
+    assert "script" not in [tag for tag, _ in found.tags]
+    told = [found.text, *(value for _, attributes in found.tags for value in attributes.values() if value)]
+    assert any(NASTY in text for text in told)
+
+
+def test_title_and_headings_are_escaped_and_the_menu_leads_to_them() -> None:
+    found = Reader(render_page(NASTY, "", [("A <b> & c", "<p>1</p>"), ("F1 over IoU", "")]))
+    assert [tag for tag, _ in found.tags].count("script") == 1  # the page's own
+    anchors = [attributes["href"] for tag, attributes in found.tags if tag == "a"]
+    places = [attributes["id"] for tag, attributes in found.tags if tag == "section"]
+    assert anchors == [f"#{place}" for place in places] == ["#a-b-c", "#f1-over-iou"]
+
+
+def test_only_sortable_tables_have_buttons() -> None:
+    rows = [[text_cell("a"), text_cell(3)]]
+    plain, sortable = (Reader(table(["image", "n"], rows, sortable=sort)) for sort in (False, True))
+    assert [tag for tag, _ in plain.tags].count("button") == 0
+    assert [tag for tag, _ in sortable.tags].count("button") == 2
+
+
+def test_the_same_figure_gives_the_same_bytes() -> None:
+    def drawn() -> str:
+        figure = Figure()
+        figure.subplots().plot([1, 2])
+        return chart(figure, "two")
+
+    assert drawn() == drawn()

@@ -1,0 +1,224 @@
+"""The page as a browser reads it: whole without a network, the worst first, every name a text."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cellseg_monai.errors import DatasetError
+from cellseg_monai.evaluation import PROTOCOLS, evaluate_folders, find_protocol
+from cellseg_monai.io import write_labels
+from cellseg_monai.report import LabelReport, label_report, write_report
+from cellseg_monai.report.compared import find_images
+from tests.report.test_html import Reader
+
+NASTY = "<script>alert(1)&"
+LABELS = np.zeros((40, 60), np.int32)
+LABELS[4:14, 4:14], LABELS[4:14, 14:24], LABELS[24:34, 30:50], LABELS[24:34, 4:14] = 2, 3, 7, 900
+
+
+def write_image(folder: Path, name: str, prediction: np.ndarray, truth: np.ndarray = LABELS) -> None:
+    np.save(folder / "images" / f"{name}.npy", (truth > 0).astype(np.uint8) * 200)
+    write_labels(folder / "truth" / f"{name}.tif", truth)
+    write_labels(folder / "pred" / f"{name}_cp_masks.tif", prediction)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Images with no object found, one missed and two merged, all found, and none there."""
+    (tmp_path / "images").mkdir()
+    write_image(tmp_path, "all", LABELS)
+    write_image(tmp_path, "none", np.zeros_like(LABELS))
+    write_image(tmp_path, NASTY, np.where(LABELS == 900, 0, np.where(LABELS == 3, 2, LABELS)))
+    write_image(tmp_path, "empty", np.zeros_like(LABELS), np.zeros_like(LABELS))
+    return tmp_path
+
+
+def written(folder: Path, protocol: str = "bbbc039_mean_f1", **options: object) -> tuple[Reader, dict, LabelReport]:
+    evaluation = evaluate_folders(folder / "truth", folder / "pred", find_protocol(protocol))
+    done = write_report(evaluation, folder / "images", folder / "out" / "report.html", **options)
+    return Reader(done.page.read_text(encoding="utf-8")), json.loads(done.numbers.read_text(encoding="utf-8")), done
+
+
+def figures(page: Reader) -> list[str]:
+    return [str(attributes["id"]) for tag, attributes in page.tags if tag == "figure" and "id" in attributes]
+
+
+def table_names(page: Reader) -> list[str]:
+    return [
+        str(attributes["data-value"])
+        for tag, attributes in page.tags
+        if attributes.get("scope") == "row" and tag == "th"
+    ]
+
+
+def test_nothing_is_fetched(folder: Path) -> None:
+    page, _, done = written(folder)
+    assert not done.faults
+    for tag, attributes in page.tags:
+        assert tag not in ("link", "iframe", "object", "base", "form")
+        assert not any(name.startswith("on") or name in ("srcset", "action", "background") for name in attributes)
+        assert (attributes.get("src") or "data:image/").startswith("data:image/")
+        assert (attributes.get("href") or "#").startswith("#")
+    text = done.page.read_text(encoding="utf-8")
+    assert not re.search(r"https?:|url\(|@import", text)
+    pictures = [attributes for tag, attributes in page.tags if tag == "img"]
+    assert len(pictures) == 4 * 3 + 2  # an image and two layers each, and two charts
+    assert all("alt" in attributes for attributes in pictures)
+
+
+def test_links_lead_somewhere_and_ids_are_unique(folder: Path) -> None:
+    page, _, _ = written(folder)
+    places = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
+    assert len(set(places)) == len(places)
+    targets = {str(attributes["href"]).removeprefix("#") for tag, attributes in page.tags if tag == "a"}
+    assert targets <= set(places)
+    assert {"image-1", "image-2", "image-3", "image-4"} <= targets
+
+
+def test_the_worst_come_first_and_names_are_texts(folder: Path) -> None:
+    page, numbers, _ = written(folder)
+    assert [row["image"] for row in numbers["worst_first"]] == ["none", NASTY, "all", "empty"]
+    assert [name for name in table_names(page) if name in ("none", NASTY, "all", "empty")] == [
+        "none",
+        NASTY,
+        "all",
+        "empty",
+    ]
+    assert figures(page) == ["image-1", "image-2", "image-3", "image-4"]
+    assert [tag for tag, _ in page.tags].count("script") == 1
+    assert NASTY in page.text
+
+
+def test_mistakes_are_counted_and_said(folder: Path) -> None:
+    page, numbers, _ = written(folder)
+    mistakes = {row["image"]: row for row in numbers["worst_first"]}
+    assert {kind: mistakes[NASTY][kind] for kind in ("found", "missed", "merged", "split", "invented", "loose")} == {
+        "found": 1,
+        "missed": 1,
+        "merged": 1,
+        "split": 0,
+        "invented": 0,
+        "loose": 0,
+    }
+    assert numbers["mistakes_at_iou_0.5"]["missed"] == 5
+    assert "4 true and 2 predicted objects: 1 found, 1 missed, 1 merged." in page.text
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_every_protocol_has_a_report(protocol: str, folder: Path) -> None:
+    page, numbers, done = written(folder, protocol)
+    assert not done.faults
+    assert numbers["protocol"] == protocol
+    assert len(figures(page)) == 4
+
+
+def test_images_that_are_missing_or_do_not_fit_are_named_and_their_outlines_still_shown(folder: Path) -> None:
+    (folder / "images" / "all.npy").unlink()
+    np.save(folder / "images" / "none.npy", np.zeros((5, 60), np.uint8))
+    (folder / "images" / "empty.npy").write_bytes(b"\x93NUMPY broken")
+    page, _, done = written(folder)
+    assert [(fault.place, fault.kind) for fault in done.faults] == [
+        ("all", "no-image"),
+        ("empty", "no-image"),
+        ("none", "no-image"),
+    ]
+    assert "an image of (5, 60) came, but (40, 60), as its label images have it, was expected" in done.faults[2].message
+    assert len(figures(page)) == 4
+    assert page.text.count("The image itself is missing or cannot be shown.") == 3
+    assert "except for 3 that were compared" in page.text
+
+
+def test_pairs_that_cannot_be_compared_are_in_the_page(folder: Path) -> None:
+    (folder / "pred" / "all_cp_masks.tif").unlink()
+    write_labels(folder / "pred" / "none_cp_masks.tif", LABELS[:8])
+    page, numbers, done = written(folder)
+    assert [fault.kind for fault in done.faults] == ["no-prediction", "not-compared"]
+    assert all(str(fault) in page.text for fault in done.faults)
+    assert len(numbers["worst_first"]) == 2
+
+
+def test_of_many_images_the_worst_typical_and_best_are_shown_and_the_rest_is_said(folder: Path) -> None:
+    for index in range(12):
+        write_image(folder, f"more_{index:02}", LABELS)
+    page, _, _ = written(folder, overlays=1)
+    assert figures(page) == [f"image-{rank}" for rank in (1, 8, 9, 10, 14, 15, 16)]
+    assert "7 of 16 images are shown" in page.text
+    page, _, _ = written(folder, overlays=0)
+    assert figures(page) == []
+    assert "0 of 16 images are shown" in page.text
+
+
+def test_a_page_has_its_limit_and_says_what_found_no_room(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page, _, done = written(folder)
+    whole = done.page.stat().st_size
+    monkeypatch.setattr(label_report, "_ROOM_BYTES", 16_000)
+    page, _, done = written(folder)
+    smaller = done.page.stat().st_size
+    assert len(figures(page)) == 4
+    assert smaller < whole
+    monkeypatch.setattr(label_report, "_ROOM_BYTES", 100)
+    page, _, _ = written(folder)
+    assert figures(page) == []
+    assert "No room was left on a page of 30 MB for 4 more: none" in page.text
+
+
+def test_a_large_image_is_shown_smaller_with_crops(folder: Path) -> None:
+    truth = np.zeros((1600, 2000), np.int32)
+    truth[100:120, 100:120], truth[1500:1520, 1900:1920] = 1, 2
+    write_image(folder, "large", np.zeros_like(truth), truth)
+    page, _, _ = written(folder)
+    assert page.text.count("384 pixels from row") == 2
+    boxes = [attributes["style"] for _, attributes in page.tags if attributes.get("class") == "stack"]
+    assert "--wide: 2000; --high: 1600" in boxes
+    assert boxes.count("--wide: 384; --high: 384") == 2
+
+
+def test_a_run_is_shown_where_one_is_named(folder: Path) -> None:
+    page, _, done = written(folder, run_dir=folder)
+    assert len(done.notes) == 2
+    assert all(note in page.text for note in done.notes)
+    places = [attributes.get("id") for _, attributes in written(folder)[0].tags]
+    assert "run" not in places
+
+
+@pytest.mark.parametrize(
+    ("output", "options", "says"),
+    [
+        ("report", {}, "an HTML file was expected; name one, such as report.html"),
+        ("report.json", {}, "an HTML file was expected"),
+        ("report.html", {"overlays": -1}, "overlays=-1 came, but a whole number from 0 was expected"),
+        ("report.html", {"overlays": "many"}, "overlays='many' came"),
+        ("report.html", {"run_dir": "nowhere"}, "nowhere: no such folder; pass the output_dir of a training"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_before_anything_is_written(folder, output, options, says) -> None:
+    evaluation = evaluate_folders(folder / "truth", folder / "pred", find_protocol("coco"))
+    with pytest.raises(ValueError, match=re.escape(says)):
+        write_report(evaluation, folder / "images", folder / "out" / output, **options)
+    assert not (folder / "out").exists()
+
+
+def test_images_beside_their_masks_are_told_from_them(tmp_path: Path) -> None:
+    for name in ("a.tif", "a_cp_masks.tif", "a_masks.tif"):
+        write_labels(tmp_path / name, LABELS)
+    suffixes = {"truth_suffix": "a_masks", "prediction_suffix": "_cp_masks"}
+    evaluation = evaluate_folders(tmp_path, tmp_path, find_protocol("coco"), **suffixes)
+    found, faults = find_images([each.files for each in evaluation.images], tmp_path)
+    assert {name: path.name for name, path in found.items()} == {"a": "a.tif"}
+    assert not faults
+
+
+def test_two_images_of_a_name_are_a_fault(folder: Path) -> None:
+    write_labels(folder / "images" / "all.tif", LABELS)
+    _, _, done = written(folder)
+    assert [fault.kind for fault in done.faults] == ["no-image"]
+    assert "2 images in" in done.faults[0].message
+
+
+def test_no_folder_of_images_is_an_error(folder: Path) -> None:
+    evaluation = evaluate_folders(folder / "truth", folder / "pred", find_protocol("coco"))
+    with pytest.raises(DatasetError, match="no such folder"):
+        write_report(evaluation, folder / "nowhere", folder / "report.html")

@@ -1,0 +1,104 @@
+"""Overlays: what each layer shows, and where the marks stand."""
+
+import base64
+import io
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cellseg_monai.labels import label_overlaps, match_objects, object_mistakes
+from cellseg_monai.report.overlay import MARKS, View, crop_corners, overlay
+
+
+def view(truth: np.ndarray, prediction: np.ndarray, brightness: int = 0) -> View:
+    overlaps = label_overlaps(prediction, truth)
+    mistakes = object_mistakes(overlaps, match_objects(overlaps, [0.5])[0])
+    return View(np.full((*truth.shape, 3), brightness, np.uint8), truth, prediction, mistakes)
+
+
+def field(*objects: tuple[int, int, int]) -> np.ndarray:
+    """Squares of 20 pixels with this id, from this row and column on."""
+    labels = np.zeros((100, 200), np.int32)
+    for number, row, column in objects:
+        labels[row : row + 20, column : column + 20] = number
+    return labels
+
+
+def layers(content: str) -> list[np.ndarray]:
+    """Image, truth and prediction, as RGBA."""
+    pictures = re.findall(r'src="data:image/\w+;base64,([^"]+)"', content)
+    return [np.asarray(Image.open(io.BytesIO(base64.b64decode(each))).convert("RGBA")) for each in pictures]
+
+
+def marks(content: str) -> dict[str, tuple[int, int]]:
+    found = re.findall(r'<text x="(\d+)" y="(\d+)">(.)</text>', content)
+    return {mark: (int(x), int(y)) for x, y, mark in found}
+
+
+def test_true_outlines_are_solid_predicted_ones_dashed_and_found_objects_not_tinted() -> None:
+    labels = field((3, 20, 20))
+    _, truth, prediction = layers(overlay(view(labels, labels), "", side_px=200))
+    assert (truth[20, 20:40, 3] == 255).all()
+    opacity = prediction[20, 20:40, 3]
+    assert 0 < (opacity == 255).sum() < 20
+    assert not truth[30, 30].any()
+    assert not prediction[30, 30].any()
+
+
+def test_objects_without_a_partner_are_tinted_and_marked() -> None:
+    content = overlay(view(field((1, 60, 60)), field((7, 60, 120))), "", side_px=200)
+    _, truth, prediction = layers(content)
+    assert 0 < truth[70, 70, 3] < 255
+    assert 0 < prediction[70, 130, 3] < 255
+    found = marks(content)
+    assert set(found) == {MARKS["missed"][0], MARKS["invented"][0]}
+    for mark, column in (("−", 70), ("+", 130)):  # above the object
+        assert abs(found[mark][0] - column) <= 1
+        assert 50 <= found[mark][1] < 62
+
+
+def test_splits_merges_and_loose_outlines_have_their_marks() -> None:
+    truth = field((1, 10, 10), (2, 60, 10), (3, 60, 30), (4, 20, 150))
+    prediction = field((6, 10, 10), (9, 60, 10), (9, 60, 30), (5, 34, 150))
+    prediction[10:20, 10:30] = 8
+    assert set(marks(overlay(view(truth, prediction), "", side_px=200))) == {"S", "M", "≈"}
+
+
+def test_layers_have_the_size_asked_for_and_a_small_image_stays_as_it_is() -> None:
+    shapes = [each.shape[:2] for each in layers(overlay(view(field(), field()), "", side_px=400))]
+    assert shapes == [(100, 200), (200, 400), (200, 400)]
+    shapes = [each.shape[:2] for each in layers(overlay(view(field(), field()), "", side_px=100))]
+    assert shapes == [(50, 100)] * 3
+
+
+@pytest.mark.parametrize(("brightness", "colour"), [(0, [86, 180, 233]), (240, [0, 114, 178])], ids=["dark", "bright"])
+def test_colours_suit_the_image(brightness: int, colour: list[int]) -> None:
+    labels = field((3, 20, 20))
+    _, truth, _ = layers(overlay(view(labels, labels, brightness), "", side_px=200))
+    assert truth[20, 30, :3].tolist() == colour
+
+
+def test_the_alternative_text_is_escaped() -> None:
+    assert 'alt="&quot;&gt;&lt;script&gt;"' in overlay(view(field(), field()), '"><script>', side_px=50)
+
+
+def test_crops_show_the_most_mistakes_first_and_none_twice() -> None:
+    shown = view(field((1, 10, 10), (2, 10, 40), (3, 70, 170)), field())
+    corners = crop_corners(shown, side=64, most=5)
+    assert len(corners) == 2
+    (top, left), (_, other) = corners
+    assert top <= 10
+    assert left <= 10
+    assert left + 64 >= 60
+    assert other == 200 - 64
+    assert crop_corners(shown, side=64, most=1) == corners[:1]
+    assert crop_corners(view(field(), field()), side=64, most=5) == []
+
+
+def test_a_crop_marks_only_what_is_in_it() -> None:
+    shown = view(field((1, 10, 10), (3, 70, 170)), field())
+    content = overlay(shown.crop(0, 0, 64), "", side_px=64)
+    assert content.count("<text") == 1
+    assert "--wide: 64; --high: 64" in content
