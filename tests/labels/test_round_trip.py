@@ -16,12 +16,20 @@ LEAST, LEAST_OF_OTHERS = 0.995, 0.97
 
 
 def training_labels(folder: Path, most: int | None) -> list[np.ndarray]:
-    """Label images of the training part, spread over all of it; each piece of an object is one of its own."""
+    """Label images of the training part, spread over all of it."""
     with open(folder / "index.csv", newline="") as file:
         stems = [row["image_id"] for row in csv.DictReader(file) if row.get("split", "train") == "train"]
     paths = {path.name.split(".")[0]: path for path in (folder / "labels").iterdir()}
     chosen = stems if most is None else stems[:: -(-len(stems) // most)]
-    return [label(io.read_labels(paths[stem]), connectivity=1) for stem in chosen]
+    return [in_one_piece(io.read_labels(paths[stem])) for stem in chosen]
+
+
+def in_one_piece(labels: np.ndarray) -> np.ndarray:
+    """The objects that are in one piece; no method here gives others."""
+    pieces = label(labels, connectivity=1)
+    _, first = np.unique(pieces, return_index=True)
+    ids, counts = np.unique(labels.ravel()[first], return_counts=True)
+    return np.where(np.isin(labels, ids[counts == 1]), labels, 0)
 
 
 @pytest.mark.parametrize("most", [30, pytest.param(None, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])])
