@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+pytest.register_assert_rewrite("tests.contracts.preparer")
+
 
 @pytest.fixture(scope="session")
 def real_data() -> Callable[[str], Path]:

@@ -34,6 +34,8 @@ __all__ = [
     "DATALIST_NAME",
     "Gathered",
     "Source",
+    "complete_sections",
+    "datalist_text",
     "gather",
     "load_datalist",
     "propose_datalist",
@@ -160,7 +162,13 @@ def write_datalist(path: str | Path, datalist: Datalist) -> None:
             of `path`.
     """
     path = Path(path)
-    base = path.absolute().parent
+    text = datalist_text(datalist, path.absolute().parent)
+    with replacing(path) as aside:
+        aside.write_text(text, encoding="utf-8")
+
+
+def datalist_text(datalist: Datalist, base: Path) -> str:
+    """What `write_datalist` writes into a file in the folder `base`."""
     content = {
         section: [
             {key: _relative(value, base) if key in ("image", "label") else value for key, value in item.items()}
@@ -168,8 +176,7 @@ def write_datalist(path: str | Path, datalist: Datalist) -> None:
         ]
         for section in SECTIONS
     }
-    with replacing(path) as aside:
-        aside.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 
 
 def _relative(path: str, base: Path) -> str:
@@ -265,17 +272,22 @@ def _from_index(rows: list[IndexRow], dataset: Path, seed: int) -> tuple[Datalis
             faults.append(Fault(INDEX_NAME, "missing-file", message))
         else:
             sections[section].append(item_of(layout, stem, row.group or stem))
-    if not sections["test"]:
-        sections["test"], sections["validation"] = sections["validation"], []
-    if not sections["validation"]:
-        _part_validation(sections, seed)
+    complete_sections(sections, seed)
     for items in sections.values():
         items.sort(key=lambda item: item["image"])
     return sections, faults
 
 
-def _part_validation(sections: Datalist, seed: int) -> None:
-    """Move about 15 % of the training items to validation, by whole groups."""
+def complete_sections(sections: Datalist, seed: int) -> None:
+    """Make validation and test of what a publication holds out, in place.
+
+    Where only one of them is published, it is the test; validation is then about 15 % of the training items, by whole
+    groups.
+    """
+    if not sections["test"]:
+        sections["test"], sections["validation"] = sections["validation"], []
+    if sections["validation"]:
+        return
     parts = split_groups(Counter(item["group"] for item in sections["training"]), seed=seed, test=0.0)
     training, sections["training"] = sections["training"], []
     for item in training:

@@ -13,7 +13,7 @@ from cellseg_monai.data.faults import dataset_error
 from cellseg_monai.data.layout import Layout, scan
 from cellseg_monai.errors import DatasetError
 
-__all__ = ["SECTIONS", "Datalist", "Item", "split_dataset", "split_groups"]
+__all__ = ["SECTIONS", "Datalist", "Item", "groups_by_pattern", "split_dataset", "split_groups"]
 
 SECTIONS = ("training", "validation", "test")
 
@@ -115,7 +115,10 @@ def split_dataset(
         raise DatasetError(
             f"{layout.dataset}: no images found in images/; expected images/ and labels/ with files of the same stem"
         )
-    groups = _groups(layout, group_pattern)
+    stems = list(layout.images)
+    groups = dict(zip(stems, stems, strict=True))
+    if group_pattern is not None:
+        groups = groups_by_pattern(stems, group_pattern, layout.dataset)
     sections = split_groups(Counter(groups.values()), seed=seed, validation=validation, test=test)
     datalist: Datalist = {section: [] for section in SECTIONS}
     for stem in layout.images:
@@ -131,10 +134,8 @@ def item_of(layout: Layout, stem: str, group: str) -> Item:
     return {**item, "group": group}
 
 
-def _groups(layout: Layout, group_pattern: str | None) -> dict[str, str]:
-    """Stem to group."""
-    if group_pattern is None:
-        return {stem: stem for stem in layout.images}
+def groups_by_pattern(stems: Sequence[str], group_pattern: str, dataset: Path) -> dict[str, str]:
+    """Stem to group; see `split_dataset` for the pattern, and for what is raised."""
     try:
         pattern = re.compile(group_pattern)
     except re.error as error:
@@ -143,12 +144,12 @@ def _groups(layout: Layout, group_pattern: str | None) -> dict[str, str]:
         raise ValueError(
             f"group pattern {group_pattern!r} has no bracket; put one around the part that names the group"
         )
-    matches = {stem: pattern.search(stem) for stem in layout.images}
+    matches = {stem: pattern.search(stem) for stem in stems}
     groups = {stem: match.group(1) for stem, match in matches.items() if match and match.group(1)}
     left_out = [stem for stem in matches if stem not in groups]
     if left_out:
         raise DatasetError(
-            f"{layout.dataset}: {len(left_out)} of {len(matches)} stems do not match the group pattern "
+            f"{dataset}: {len(left_out)} of {len(matches)} stems do not match the group pattern "
             f"{group_pattern!r}: {_some(left_out)}; widen the pattern, or rename the files"
         )
     return groups

@@ -62,7 +62,11 @@ def read_labels(path: str | PathLike[str]) -> np.ndarray:
 
 
 def write_labels(
-    path: str | PathLike[str], labels: np.ndarray, *, pixel_size_um: tuple[float, float] | None = None
+    path: str | PathLike[str],
+    labels: np.ndarray,
+    *,
+    pixel_size_um: tuple[float, float] | None = None,
+    durable: bool = True,
 ) -> None:
     """Write a label image as TIFF: uint16, or uint32 if an id exceeds 65,535.
 
@@ -73,6 +77,7 @@ def write_labels(
         labels: (Y, X) integers from 0 to 4,294,967,295; 0 is background.
         pixel_size_um: height and width of a pixel; `read` gives it back, and other programs find it
             as resolution.
+        durable: see `atomic.replacing`.
 
     Raises:
         TypeError: if the labels are no integers.
@@ -92,7 +97,7 @@ def write_labels(
         height, width = map(float, pixel_size_um)
         metadata["pixel_size_um"] = [height, width]
         resolution, unit = (_UM_PER_CM / width, _UM_PER_CM / height), "CENTIMETER"
-    with replacing(file) as aside:
+    with replacing(file, durable=durable) as aside:
         tifffile.imwrite(
             aside,
             stored,

@@ -1,0 +1,162 @@
+"""COCO files of any size: where in the file each annotation lies, without holding them all in memory.
+
+LIVECell's files are hundreds of megabytes of polygons, which as Python lists would be gigabytes. Here one pass notes
+the place of every annotation; whoever needs those of one image reads just these places.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+from cellseg_monai.errors import DatasetError
+
+__all__ = ["CocoFile", "CocoImage", "index_coco", "looks_like_coco", "read_annotations"]
+
+_CHUNK = 2**23
+_HEAD_BYTES = 4096
+_HEAD = re.compile(rb"\s*\{\s*\"(?:images|annotations|info|licenses|categories|type)\"\s*:\s*[\[{\"]")
+_KEYS = ("images", "annotations")
+
+
+@dataclass(frozen=True)
+class CocoImage:
+    """An image of a COCO file.
+
+    Args:
+        file_name: as the file gives it, perhaps with folders.
+        places: where its annotations begin and end in the file, by turns, in bytes.
+    """
+
+    file_name: str
+    places: array
+
+
+@dataclass(frozen=True)
+class CocoFile:
+    """A COCO file: its images, in its order, and how many annotations are of images that it does not list."""
+
+    path: Path
+    images: list[CocoImage]
+    orphans: int
+
+
+def looks_like_coco(path: Path) -> bool:
+    """Whether a JSON file begins with one of the keys of COCO."""
+    with path.open("rb") as stream:
+        return bool(_HEAD.match(stream.read(_HEAD_BYTES)))
+
+
+def index_coco(path: Path) -> CocoFile:
+    """The images of a COCO file, and where their annotations lie.
+
+    Lists may as well be objects whose values count, as some files of LIVECell have them.
+
+    Raises:
+        DatasetError: it is no JSON file of this kind.
+    """
+    names: dict[Any, str] = {}
+    places: dict[Any, array] = {}
+    try:
+        for key, start, end, value in _elements(path):
+            if key == "images":
+                # Each character was a byte.
+                names.setdefault(value["id"], value["file_name"].encode("latin-1").decode("utf-8"))
+            else:
+                places.setdefault(value["image_id"], array("q")).extend((start, end))
+    except (json.JSONDecodeError, KeyError, TypeError, AttributeError, UnicodeError) as error:
+        raise DatasetError(
+            f"{path}: not a COCO file ({type(error).__name__}: {error}); expected an object with images (id, "
+            "file_name) and annotations (image_id, segmentation): fetch or export it again"
+        ) from error
+    images = [CocoImage(name, places.pop(number, array("q"))) for number, name in names.items()]
+    return CocoFile(path, images, sum(len(each) // 2 for each in places.values()))
+
+
+def read_annotations(path: Path, places: array) -> list[dict[str, Any]]:
+    """The annotations at these places, see `CocoImage`.
+
+    Raises:
+        ValueError: the file is not what it was when the places were noted.
+    """
+    found = []
+    with path.open("rb") as stream:
+        for start, end in zip(places[::2], places[1::2], strict=True):
+            stream.seek(start)
+            found.append(json.loads(stream.read(end - start)))
+    return found
+
+
+def _elements(path: Path) -> Iterator[tuple[str, int, int, Any]]:
+    """Key, place in bytes and content of each element under `images` and `annotations`."""
+    with path.open(encoding="latin-1", newline="") as stream:  # a character a byte, so that places are bytes
+        text = _Window(stream)
+        text.take("{")
+        while text.peek() != "}":
+            key = text.value()[2]
+            text.take(":")
+            opening = text.peek()
+            if key not in _KEYS or opening not in "[{":
+                text.value()
+                continue
+            text.take(opening)
+            while text.peek() not in "]}":
+                if opening == "{":
+                    text.value()
+                    text.take(":")
+                start, end, value = text.value()
+                yield key, start, end, value
+            text.take("]" if opening == "[" else "}")
+
+
+class _Window:
+    """A JSON text that is read as far as needed; commas count as space."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream, self._text, self._at, self._before = stream, "", 0, 0
+        self._decode = json.JSONDecoder().raw_decode
+        self._space = re.compile(r"[\s,]*")
+
+    def peek(self) -> str:
+        """The next character that is not space."""
+        while True:
+            match = self._space.match(self._text, self._at)
+            self._at = match.end() if match else self._at
+            if self._at < len(self._text):
+                return self._text[self._at]
+            if not self._grow():
+                raise json.JSONDecodeError("it breaks off", self._text, self._at)
+
+    def take(self, wanted: str) -> None:
+        """Go past a character that has to come."""
+        if self.peek() != wanted:
+            raise json.JSONDecodeError(f"expected {wanted!r}, came {self.peek()!r}", self._text, self._at)
+        self._at += 1
+
+    def value(self) -> tuple[int, int, Any]:
+        """Go past the next value: where it begins and ends in the file, and what it is."""
+        self.peek()
+        while True:
+            try:
+                value, end = self._decode(self._text, self._at)
+            except json.JSONDecodeError:
+                if not self._grow():
+                    raise
+                continue
+            if end == len(self._text) and self._grow():
+                continue  # a number may go on
+            start, self._at = self._before + self._at, end
+            return start, self._before + end, value
+
+    def _grow(self) -> bool:
+        """Read on, and forget what is behind; tell whether there was anything."""
+        more = self._stream.read(max(_CHUNK, len(self._text) - self._at))
+        if more:
+            self._before += self._at
+            self._text, self._at = self._text[self._at :] + more, 0
+        return bool(more)

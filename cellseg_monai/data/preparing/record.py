@@ -1,0 +1,112 @@
+"""What has been prepared: `prepared.json` when all is done, and a journal until then."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from cellseg_monai.atomic import replacing
+from cellseg_monai.data.preparing.conversion import Row
+from cellseg_monai.errors import DatasetError
+
+__all__ = ["FOLDERS", "RECORD_NAME", "Record", "read_record"]
+
+RECORD_NAME = "prepared.json"
+FOLDERS = ("images", "labels", "unlabelled")
+"""The folders of a prepared set."""
+
+_JOURNAL_NAME = ".prepared.journal"
+
+
+def read_record(dataset: Path) -> dict[str, Any]:
+    """What `prepared.json` of a data set says; nothing if there is none.
+
+    Raises:
+        DatasetError: it is malformed.
+    """
+    path = dataset / RECORD_NAME
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise DatasetError(
+            f"{path}: not a JSON file ({error}); prepare the data set again, in another folder"
+        ) from error
+    if not isinstance(content, dict) or not isinstance(content.get("images"), list):
+        raise DatasetError(f"{path}: expected an object with a list of images; prepare again, in another folder")
+    return content
+
+
+class Record:
+    """The rows of the images that lie in a prepared set, kept through interruptions.
+
+    Each row is appended to a journal as soon as its files are there. A journal that was cut off in a row loses that row
+    alone.
+
+    Args:
+        output: the prepared set; made by `begin` if it is not there.
+        layout: of the raw data.
+
+    Raises:
+        DatasetError: the folder holds something else: a data set that was not prepared here, or from another layout.
+    """
+
+    def __init__(self, output: Path, layout: str) -> None:
+        self._output, self._layout, self._journal = output, layout, output / _JOURNAL_NAME
+        self.written = read_record(output)
+        started = self._journal.read_text(encoding="utf-8").splitlines() if self._journal.is_file() else []
+        before = self.written.get("layout") or (started[0] if started else None)
+        if before is not None and before != layout:
+            raise DatasetError(
+                f"{output}: was prepared from the layout {before}, and {layout} came; choose another --output, or "
+                "delete this one"
+            )
+        if before is None and output.exists() and (not output.is_dir() or any(output.iterdir())):
+            raise DatasetError(
+                f"{output}: already there, and not prepared by `cellseg data prepare`; choose another --output"
+            )
+        self.rows: dict[str, Row] = {row["stem"]: row for row in self.written.get("images", [])}
+        for line in started[1:]:
+            try:
+                row = json.loads(line)
+            except json.JSONDecodeError:
+                continue
+            self.rows[row["stem"]] = row
+        for folder in FOLDERS:
+            for left in (output / folder).glob(".*.part"):  # by processes that were killed
+                left.unlink()
+
+    def has(self, stem: str, fingerprint: str) -> bool:
+        """Whether an image was prepared from these very files, and still lies there."""
+        row = self.rows.get(stem)
+        if row is None or row["fingerprint"] != fingerprint:
+            return False
+        try:
+            sizes = [(self._output / row[key]).stat().st_size for key in ("image", "label") if key in row]
+        except FileNotFoundError:
+            return False
+        return sum(sizes) == row["bytes"]
+
+    def begin(self) -> None:
+        """Start a journal where there is none."""
+        self._output.mkdir(parents=True, exist_ok=True)
+        if not self._journal.is_file():
+            self._journal.write_text(f"{self._layout}\n", encoding="utf-8")
+
+    def add(self, row: Row) -> None:
+        """Note an image whose files are there."""
+        self.rows[row["stem"]] = row
+        with self._journal.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+    def finish(self, content: dict[str, Any]) -> None:
+        """Write `prepared.json`, once the disk has all that it speaks of, and end the journal."""
+        if content != self.written:
+            if hasattr(os, "sync"):
+                os.sync()
+            with replacing(self._output / RECORD_NAME) as aside:
+                aside.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        self._journal.unlink(missing_ok=True)
