@@ -41,29 +41,48 @@ def annotation_mask(segmentation: Any, shape: tuple[int, int]) -> Mask:
 def polygons_mask(polygons: Sequence[Sequence[float]], shape: tuple[int, int]) -> Mask:
     """The pixels whose centre lies in any of the polygons.
 
-    COCO counts from the corner of the first pixel, so that the centre of pixel 3 is at 3.5.
+    COCO counts from the corner of the first pixel, so that the centre of pixel 3 is at 3.5. Of two polygons along one
+    edge, a centre upon it belongs to one alone. (pycocotools draws cells about half a per cent larger.)
 
     Args:
         polygons: each x, y, x, y, ...; those of less than three points have no area.
         shape: (Y, X) of the image.
 
+    Raises:
+        ValueError: they are no points.
+
     >>> polygons_mask([[1, 0, 3, 0, 3, 1, 1, 1]], (4, 4))
     Mask(row=0, column=1, pixels=array([[ True,  True]]))
     """
-    from skimage.draw import polygon  # slow to import, and only workers need it
-
     parts = [np.asarray(each, float).reshape(-1, 2) - 0.5 for each in polygons if len(each) >= _FEWEST_COORDINATES]
     if not parts:
         return Mask(0, 0, np.zeros((0, 0), bool))
     points = np.concatenate(parts)
-    low = np.maximum(np.floor(points.min(axis=0)), 0).astype(int)
-    high = np.minimum(np.ceil(points.max(axis=0)).astype(int) + 1, shape[::-1])
-    pixels: np.ndarray = np.zeros(np.maximum(high - low, 0)[::-1], bool)
+    if not np.isfinite(points).all():
+        raise ValueError("a polygon with points that are no numbers")
+    low = np.clip(np.floor(points.min(axis=0)), 0, shape[::-1]).astype(int)
+    high = np.clip(np.ceil(points.max(axis=0)) + 1, low, shape[::-1]).astype(int)
+    pixels: np.ndarray = np.zeros((high - low)[::-1], bool)
     for part in parts:
-        x, y = (part - low).T
-        pixels[polygon(y, x, pixels.shape)] = True
+        pixels |= _inside(part - low, pixels.shape)
     row, column, pixels = cropped(pixels)
-    return Mask(row + int(low[1]), column + int(low[0]), pixels) if pixels.size else Mask(0, 0, pixels)
+    return Mask(row + int(low[1]), column + int(low[0]), pixels)
+
+
+def _inside(points: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """The pixels whose centre has, on its row, an odd number of edges of a polygon to its left.
+
+    Args:
+        points: n × (x, y), counted from the centre of the first pixel.
+        shape: (Y, X).
+    """
+    (x, y), (next_x, next_y) = points.T, np.roll(points, -1, axis=0).T
+    height, width = shape
+    rows, edges = np.nonzero((y <= np.arange(height)[:, None]) != (next_y <= np.arange(height)[:, None]))
+    crossings = x[edges] + (rows - y[edges]) * (next_x - x)[edges] / (next_y - y)[edges]
+    columns = np.clip(np.ceil(crossings), 0, width).astype(int)
+    counts = np.bincount(rows * (width + 1) + columns, minlength=height * (width + 1)).reshape(height, width + 1)
+    return np.cumsum(counts, axis=1)[:, :width] % 2 == 1
 
 
 def run_lengths_mask(counts: Sequence[int], shape: tuple[int, int]) -> Mask:
