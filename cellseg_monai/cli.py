@@ -172,6 +172,72 @@ def data_split(
     print(f"{path}: " + ", ".join(f"{len(items)} {section}" for section, items in sections.items()))
 
 
+def data_prepare(source: str, *, output: str, layout: str | None = None, workers: int | None = None) -> None:
+    """Write a data set in the layout that it is published in as images/, labels/ and datalist.json.
+
+    Called again, it goes on where it was stopped, and does nothing if all is done. Files that cannot be prepared are
+    named, the rest is prepared, and the exit code is 1. docs/preparing.md says what becomes of each layout.
+
+    Args:
+        source: the folder with the unpacked files; or a name of `cellseg data list`, which is fetched if need be.
+        output: a new folder for the prepared data set.
+        layout: cellseg_tiff, coco, mask_per_object, rgba_labels, binary_masks, ctc, colour_labels or images_only; found
+            out where it is unmistakable.
+        workers: processes; as many as there are processors by default.
+    """
+    from cellseg_monai.data.preparing import prepare
+    from cellseg_monai.data.preparing.source import find_raw_data
+
+    raw = find_raw_data(str(source), progress=True)
+    if raw.terms:
+        print(raw.terms)
+    try:
+        done = prepare(
+            raw.folder, str(output), layout=layout or raw.layout, workers=workers, source_file=raw.source_file
+        )
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on from here", file=sys.stderr)
+        raise SystemExit(130) from None
+    print(f"{done.output}: {done.images} images ({done.written} written now), {done.objects} objects; {done.layout}")
+    if done.sections:
+        print(f"sections: {done.sections}")
+    for name, count in done.notes.items():
+        print(f"{name.replace('_', ' ')}: {count}")
+    for fault in done.faults:
+        if fault.severity == "warning":
+            print(fault)
+    _fail_if([fault for fault in done.faults if fault.severity == "error"])
+
+
+def data_select(
+    directory: str,
+    *,
+    selection: str,
+    output: str,
+    datalist: str | None = None,
+    overwrite: bool = False,
+    **settings: object,
+) -> None:
+    """Write a datalist of chosen images of a data set, and beside it a manifest with the reason for each dropped one.
+
+    Args:
+        directory: the data set.
+        selection: grey_tiff, validation_20, few_shot, livecell_2_percent (4, 5, 25, 50), by_sequence, by_plate,
+            by_well, or a JSON file of your own, see docs/preparing.md.
+        output: the datalist, NAME.json, for --datalist of a training; the manifest is NAME.manifest.json.
+        datalist: the sections to start from, if not those of the data set.
+        overwrite: replace a file that is there.
+        settings: those of the selection, such as --images 10 --seed 1.
+    """
+    from cellseg_monai.data.selecting import select
+
+    if Path(output).exists() and not overwrite:
+        raise FileExistsError(f"{output}: already there; keep it, or pass --overwrite to replace it")
+    done = select(str(directory), str(selection), str(output), datalist=datalist, settings=settings)
+    counts = ", ".join(f"{count} {section}" for section, count in done.counts.items())
+    print(f"{done.datalist}: {counts}; {len(done.dropped)} dropped, {done.manifest} says why")
+
+
 def data_list() -> None:
     """List the public data sets that `cellseg data fetch` knows, with sizes and licences."""
     from cellseg_monai.data.registry import format_registry, load_registry
@@ -403,7 +469,9 @@ COMMANDS = {
         "check": data_check,
         "fetch": data_fetch,
         "list": data_list,
+        "prepare": data_prepare,
         "sample": data_sample,
+        "select": data_select,
         "show": data_show,
         "split": data_split,
     },

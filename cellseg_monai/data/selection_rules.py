@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cellseg_monai.data.parallel import each
+from cellseg_monai.data.preparing.label_pixels import without_alpha
 from cellseg_monai.data.split import SECTIONS, Item, groups_by_pattern, split_groups
 from cellseg_monai.errors import DatasetError, UnreadableImageError
 from cellseg_monai.io import image_stem, read
@@ -151,9 +152,7 @@ def _colour(path: str) -> str:
         image = read(path)
     except UnreadableImageError as error:
         return f"it cannot be read: {error.reason}"
-    names = image.channel_names
-    hidden = len(names) > 1 and names[-1] == "alpha"
-    channels = image.pixels[..., :-1, :, :] if hidden else image.pixels
+    channels = without_alpha(image)
     different = int((channels != channels[..., :1, :, :]).any(axis=-3).sum())
     total = channels[..., 0, :, :].size
     return f"{channels.shape[-3]} channels that differ in {different} of {total} pixels" if different else ""

@@ -35,7 +35,7 @@ def mask_parts(raw: Path) -> list[Part]:
         if match:
             found.setdefault((match[1] + match[3]).strip("_-. "), {})[match[2].lower()] = folder
     return [
-        Part(section_named(name) or name, pair["image"], pair["mask"], section_named(name))
+        Part(section_named(name) or name, top_folder(pair["image"]), top_folder(pair["mask"]), section_named(name))
         for name, pair in sorted(found.items())
         if len(pair) == 2
     ]

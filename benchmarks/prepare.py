@@ -1,0 +1,196 @@
+"""Speed of `cellseg data prepare` over that of merely decoding and encoding the same files with two processes.
+
+    python benchmarks/prepare.py [--images 5000] [--layout cellseg_tiff|mask_per_object|coco] [--folder DIR]
+
+A raw folder is made, of images of 520 × 696 in 16 bits with 100 objects each. The bare loop reads image and masks of the
+layout with tifffile and Pillow, and writes the image as it was stored and a label image as the prepared set has it: no
+checks, no record, nothing that goes on where it stopped. It runs before and after, so that a machine that slows down
+slows both. Of COCO files, whose annotations lie in one file, it only writes what prepare makes of them.
+
+Exits with 1 if the ratio is below 0.60, or all processes of prepare together ever held 2 GB.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import shutil
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import tifffile
+from PIL import Image
+
+from cellseg_monai.data.preparing import prepare
+
+LEAST_RATIO, MOST_BYTES = 0.60, 2 * 10**9
+WORKERS = 2
+SHAPE, OBJECTS, DIFFERENT = (520, 696), 100, 20
+RADIUS = 14
+
+Outlines = list[list[float]]
+
+
+def example(seed: int) -> tuple[np.ndarray, np.ndarray, Outlines]:
+    """An image, its labels, both (Y, X) uint16, and the outlines of the objects as COCO has them."""
+    rng = np.random.default_rng(seed)
+    labels: np.ndarray = np.zeros(SHAPE, np.uint16)
+    rows, columns = np.indices(SHAPE)
+    turn = np.linspace(0, 2 * np.pi, 40, endpoint=False)
+    outlines: Outlines = []
+    for number in range(1, OBJECTS + 1):
+        y, x = rng.uniform((RADIUS, RADIUS), np.array(SHAPE) - RADIUS)
+        labels[(rows - y) ** 2 + (columns - x) ** 2 < RADIUS**2] = number
+        outline = np.stack([x + RADIUS * np.cos(turn), y + RADIUS * np.sin(turn)], axis=1)
+        outlines.append(outline.round(2).ravel().tolist())
+    image = rng.poisson(200 + 800 * (labels > 0)).astype(np.uint16)
+    return image, labels, outlines
+
+
+def write_raw(raw: Path, layout: str, count: int) -> None:
+    """Write a raw folder; only some images are different, the others are copies of their files."""
+    images, annotations = [], []
+    for number in range(count):
+        if number < DIFFERENT:
+            image, labels, outlines = example(number)
+        stem = f"image_{number:05d}"
+        folder = raw / stem if layout == "mask_per_object" else raw
+        if number >= DIFFERENT:
+            outlines = seen[number % DIFFERENT]
+            copy(raw, layout, f"image_{number % DIFFERENT:05d}", stem)
+        else:
+            seen = [*(seen if number else []), outlines]
+            (folder / "images").mkdir(parents=True, exist_ok=True)
+            tifffile.imwrite(folder / "images" / f"{stem}.tif", image, metadata=None)
+            if layout == "cellseg_tiff":
+                (raw / "labels").mkdir(exist_ok=True)
+                tifffile.imwrite(raw / "labels" / f"{stem}_label.tiff", labels, compression="zlib", metadata=None)
+            if layout == "mask_per_object":
+                (folder / "masks").mkdir()
+                for each in range(1, OBJECTS + 1):
+                    Image.fromarray(np.uint8(255) * (labels == each)).save(folder / "masks" / f"{each}.png")
+        images.append({"id": number, "file_name": f"{stem}.tif", "height": SHAPE[0], "width": SHAPE[1]})
+        annotations += [{"image_id": number, "iscrowd": 0, "segmentation": [outline]} for outline in outlines]
+    if layout == "coco":
+        (raw / "train.json").write_text(json.dumps({"images": images, "annotations": annotations}))
+
+
+def copy(raw: Path, layout: str, stem: str, new: str) -> None:
+    """Copy the files of one image."""
+    if layout == "mask_per_object":
+        shutil.copytree(raw / stem, raw / new)
+        (raw / new / "images" / f"{stem}.tif").rename(raw / new / "images" / f"{new}.tif")
+        return
+    shutil.copyfile(raw / "images" / f"{stem}.tif", raw / "images" / f"{new}.tif")
+    if layout == "cellseg_tiff":
+        shutil.copyfile(raw / "labels" / f"{stem}_label.tiff", raw / "labels" / f"{new}_label.tiff")
+
+
+def bare(task: tuple[Path, list[Path], np.ndarray, Path]) -> None:
+    """Decode the files of one image, and encode what is made of them."""
+    image, masks, labels, output = task
+    tifffile.imwrite(output / "images" / image.name, tifffile.imread(image), metadata=None)
+    for path in masks:
+        read = np.asarray(Image.open(path)) if path.suffix == ".png" else tifffile.imread(path)
+        labels = read if len(masks) == 1 else labels
+    tifffile.imwrite(output / "labels" / image.name, labels, compression="zlib", metadata=None)
+
+
+def bare_loop(raw: Path, layout: str, output: Path) -> float:
+    """Seconds of the bare loop over all images."""
+    labels = example(0)[1]
+    for name in ("images", "labels"):
+        (output / name).mkdir(parents=True)
+    tasks = []
+    for image in sorted(raw.rglob("*.tif")):
+        masks = {
+            "cellseg_tiff": [raw / "labels" / f"{image.stem}_label.tiff"],
+            "mask_per_object": sorted((image.parent.parent / "masks").glob("*.png")),
+            "coco": [],
+        }[layout]
+        tasks.append((image, masks, labels, output))
+    start = time.perf_counter()
+    with ProcessPoolExecutor(WORKERS, multiprocessing.get_context("spawn")) as pool:
+        list(pool.map(bare, tasks))
+    return time.perf_counter() - start
+
+
+def prepared(raw: Path, output: Path) -> None:
+    """Prepare the raw folder; runs in a process of its own, whose memory is watched."""
+    done = prepare(raw, output, workers=WORKERS)
+    if done.faults:
+        raise SystemExit("\n".join(map(str, done.faults[:10])))
+
+
+def watched(target: Callable[..., None], *arguments: object) -> tuple[float, int]:
+    """Seconds of a process, and the most memory that it and its children held together."""
+    process = multiprocessing.get_context("spawn").Process(target=target, args=arguments)
+    peak, stop = 0, threading.Event()
+
+    def watch() -> None:
+        nonlocal peak
+        while not stop.wait(0.1):
+            peak = max(peak, held(process.pid or 0))
+
+    start = time.perf_counter()
+    process.start()
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    process.join()
+    seconds = time.perf_counter() - start
+    stop.set()
+    watcher.join()
+    if process.exitcode:
+        raise SystemExit("prepare failed")
+    return seconds, peak
+
+
+def held(pid: int) -> int:
+    """Bytes of a process and all below it; what they share counts once each (Linux)."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return 0
+    resident = next((int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmRSS")), 0)
+    return resident + sum(held(int(child)) for child in children)
+
+
+def main() -> None:
+    """Make the raw folder, run the loops, print the ratio."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--images", type=int, default=5000)
+    parser.add_argument("--layout", choices=("cellseg_tiff", "mask_per_object", "coco"), default="cellseg_tiff")
+    parser.add_argument("--folder", type=Path, default=None, help="where to work; a temporary folder by default")
+    wanted = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=wanted.folder) as name:
+        folder = Path(name)
+        write_raw(folder / "raw", wanted.layout, wanted.images)
+        bare_seconds = [bare_loop(folder / "raw", wanted.layout, folder / "bare")]
+        shutil.rmtree(folder / "bare")
+        seconds, peak = watched(prepared, folder / "raw", folder / "prepared")
+        again, _ = watched(prepared, folder / "raw", folder / "prepared")
+        bare_seconds.append(bare_loop(folder / "raw", wanted.layout, folder / "bare"))
+    mean = statistics.mean(bare_seconds)
+    ratio = mean / seconds
+    print(
+        f"{wanted.images} images of {SHAPE[0]} × {SHAPE[1]}, {OBJECTS} objects each, {wanted.layout}, {WORKERS} processes"
+    )
+    print(f"  bare loop {bare_seconds[0]:7.1f} s before, {bare_seconds[1]:.1f} s after")
+    print(f"  prepare   {seconds:7.1f} s, {wanted.images / seconds:.0f} images a second; a second run {again:.1f} s")
+    print(f"  ratio     {ratio:7.2f}   (aim {LEAST_RATIO:.2f})")
+    print(f"  memory    {peak / 1e9:7.2f} GB at most (aim {MOST_BYTES / 1e9:.0f})")
+    if ratio < LEAST_RATIO or peak > MOST_BYTES:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

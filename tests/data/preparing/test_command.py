@@ -1,0 +1,150 @@
+"""`cellseg data prepare` and `cellseg data select`, and what a data set may be called."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cellseg_monai import cli
+from cellseg_monai.data.preparing import PREPARERS, prepare, source
+from cellseg_monai.data.preparing.source import find_raw_data
+from cellseg_monai.data.registry import LAYOUTS, find_data_set
+from cellseg_monai.errors import DatasetError
+from tests.contracts.preparer import noise, save
+
+
+@pytest.fixture
+def cellseg(monkeypatch, capsys):
+    """Run the command in this process; its exit code and what it printed."""
+
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["cellseg", *map(str, words)])
+        try:
+            cli.main()
+            code = 0
+        except SystemExit as stop:
+            code = stop.code
+        printed = capsys.readouterr()
+        return code, printed.out, printed.err
+
+    return run
+
+
+@pytest.fixture
+def raw(tmp_path):
+    for number in range(4):
+        save(tmp_path / "raw" / "images" / f"{number}.tif", noise((6, 8), seed=number))
+        save(tmp_path / "raw" / "labels" / f"{number}_label.tiff", np.eye(6, 8, dtype=np.uint16))
+    return tmp_path / "raw"
+
+
+def test_the_registry_names_no_other_layouts_than_can_be_prepared():
+    assert LAYOUTS.keys() == PREPARERS.keys()
+
+
+def test_a_folder_is_prepared_and_told_in_a_few_lines(cellseg, raw, tmp_path):
+    code, out, err = cellseg("data", "prepare", raw, "--output", tmp_path / "out")
+    assert (code, err) == (0, "")
+    assert f"{tmp_path / 'out'}: 4 images (4 written now), 4 objects; cellseg_tiff" in out
+    assert "sections: none published: 70, 15 and 15 % by groups" in out
+    code, out, _ = cellseg("data", "prepare", raw, "--output", tmp_path / "out")
+    assert "4 images (0 written now)" in out
+    assert cellseg("data", "check", tmp_path / "out")[0] == 0
+
+
+def test_what_cannot_be_prepared_is_named_and_fails_after_the_rest_is_done(cellseg, raw, tmp_path):
+    save(raw / "images" / "alone.tif", noise((6, 8)))
+    (raw / "images" / "3.tif").write_bytes(b"II*\0")
+    code, out, err = cellseg("data", "prepare", raw, "--output", tmp_path / "out")
+    assert code == 1
+    assert "3 images (3 written now)" in out
+    assert [line.split(": ")[1:3] for line in err.splitlines()] == [
+        ["images/3.tif", "unreadable"],
+        ["images/alone.tif", "missing-partner"],
+    ]
+
+
+def test_stopped_by_hand_it_says_how_to_go_on(cellseg, raw, tmp_path, monkeypatch):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("cellseg_monai.data.preparing.prepare", stop)
+    code, _, err = cellseg("data", "prepare", raw, "--output", tmp_path / "out")
+    assert (code, err) == (130, "stopped; the same command goes on from here\n")
+
+
+def test_a_layout_that_is_not_clear_is_asked_for(cellseg, tmp_path):
+    save(tmp_path / "raw" / "a.tif", noise((6, 8)))
+    code, _, err = cellseg("data", "prepare", tmp_path / "raw", "--output", tmp_path / "out")
+    assert code == 1
+    assert "say which layout it has with --layout" in err
+    assert cellseg("data", "prepare", tmp_path / "raw", "--output", tmp_path / "out", "--layout", "images_only")[0] == 0
+
+
+def test_what_is_neither_folder_nor_name_is_refused():
+    with pytest.raises(DatasetError, match="bbbc093: no such folder, and no data set 'bbbc093'; did you mean bbbc039"):
+        find_raw_data("bbbc093")
+
+
+@pytest.fixture
+def fetched(raw, tmp_path, monkeypatch):
+    """A stand-in for the fetching of Usiigaci, whose layout begins in a folder within; the names that were fetched."""
+    from cellseg_monai.data.fetching import Fetched
+    from cellseg_monai.data.fetching.provenance import write_source
+
+    asked = []
+
+    def fetch(data_set, *, progress):
+        asked.append(data_set.name)
+        inner = tmp_path / "fetched" / data_set.folder / "train" / "set1"
+        save(inner / "raw.tif", noise((6, 8)))
+        save(inner / "instances_ids.png", np.eye(6, 8, dtype=np.uint16))
+        write_source(tmp_path / "fetched", data_set, [])
+        return Fetched(data_set, tmp_path / "fetched", ())
+
+    monkeypatch.setattr(source, "fetch_data_set", fetch)
+    return asked
+
+
+def test_a_name_is_fetched_and_prepared_by_the_registry(cellseg, fetched, tmp_path):
+    code, out, err = cellseg("data", "prepare", "usiigaci", "--output", tmp_path / "out")
+    assert (code, err) == (0, "")
+    assert fetched == ["usiigaci"]
+    assert "licence:      MIT" in out
+    assert "1 images (1 written now), 1 objects; colour_labels" in out
+    assert "- licence: MIT" in (tmp_path / "out" / "SOURCE.md").read_text()
+
+
+def test_a_folder_that_was_fetched_is_known_again(fetched):
+    first = find_raw_data("usiigaci")
+    again = find_raw_data(str(first.source_file.parent))
+    assert again == first
+    assert again.layout == find_data_set("usiigaci").layout
+    assert fetched == ["usiigaci"]
+
+
+def test_a_selection_is_written_once_and_told(cellseg, raw, tmp_path):
+    output = prepare(raw, tmp_path / "out", workers=1).output
+    words = ("data", "select", output, "--selection", "few_shot", "--output", tmp_path / "few.json", "--images", "2")
+    code, out, _ = cellseg(*words)
+    assert code == 0
+    assert "few.json: 2 training, 1 validation, 1 test; 0 dropped" in out
+    assert (tmp_path / "few.manifest.json").is_file()
+    code, _, err = cellseg(*words)
+    assert code == 1
+    assert "already there; keep it, or pass --overwrite" in err
+    assert cellseg(*words, "--overwrite")[0] == 0
+
+
+def test_a_misspelt_setting_is_refused(cellseg, raw, tmp_path):
+    output = prepare(raw, tmp_path / "out", workers=1).output
+    code, _, err = cellseg(
+        "data", "select", output, "--selection", "few_shot", "--output", tmp_path / "few.json", "--image", "2"
+    )
+    assert code == 1
+    assert "setting 'image' came" in err
+    assert "did you mean 'images'?" in err
+    assert not Path(tmp_path / "few.json").exists()
