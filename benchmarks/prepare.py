@@ -1,13 +1,14 @@
 """Speed of `cellseg data prepare` over that of merely decoding and encoding the same files with two processes.
 
-    python benchmarks/prepare.py [--images 5000] [--layout cellseg_tiff|mask_per_object|coco] [--folder DIR]
+    python benchmarks/prepare.py [--images 5000] [--layout cellseg_tiff|mask_per_object|coco] [--rounds 3]
 
-A raw folder is made, of images of 520 × 696 in 16 bits with 100 objects each. The bare loop reads image and masks of the
-layout with tifffile and Pillow, and writes the image as it was stored and a label image as the prepared set has it: no
-checks, no record, nothing that goes on where it stopped. It runs before and after, so that a machine that slows down
-slows both. Of COCO files, whose annotations lie in one file, it only writes what prepare makes of them.
+A raw folder is made, of images of 520 × 696 in 16 bits with 100 objects each. The bare loop reads image and masks of
+the layout with tifffile and Pillow, and writes the image as it was stored and a label image as the prepared set has it:
+no checks, no record, nothing that goes on where it stopped. Of a COCO file it loads the JSON, but draws nothing, so that
+its ratio has no aim. Both run by turns, so that a machine that slows down slows both, and the figure is the median of
+the rounds' ratios.
 
-Exits with 1 if the ratio is below 0.60, or all processes of prepare together ever held 2 GB.
+Exits with 1 if the ratio is below 0.60 (but for COCO), or all processes of prepare together ever held 2 GB.
 """
 
 from __future__ import annotations
@@ -43,44 +44,47 @@ def example(seed: int) -> tuple[np.ndarray, np.ndarray, Outlines]:
     """An image, its labels, both (Y, X) uint16, and the outlines of the objects as COCO has them."""
     rng = np.random.default_rng(seed)
     labels: np.ndarray = np.zeros(SHAPE, np.uint16)
-    rows, columns = np.indices(SHAPE)
+    rows, columns = np.ogrid[: SHAPE[0], : SHAPE[1]]
     turn = np.linspace(0, 2 * np.pi, 40, endpoint=False)
     outlines: Outlines = []
     for number in range(1, OBJECTS + 1):
-        y, x = rng.uniform((RADIUS, RADIUS), np.array(SHAPE) - RADIUS)
+        y, x = (rng.uniform(RADIUS, side - RADIUS) for side in SHAPE)
         labels[(rows - y) ** 2 + (columns - x) ** 2 < RADIUS**2] = number
         outline = np.stack([x + RADIUS * np.cos(turn), y + RADIUS * np.sin(turn)], axis=1)
         outlines.append(outline.round(2).ravel().tolist())
-    image = rng.poisson(200 + 800 * (labels > 0)).astype(np.uint16)
+    image = np.asarray(rng.poisson(np.where(labels > 0, 1000, 200)), np.uint16)
     return image, labels, outlines
 
 
 def write_raw(raw: Path, layout: str, count: int) -> None:
     """Write a raw folder; only some images are different, the others are copies of their files."""
     images, annotations = [], []
+    examples = [example(number) for number in range(min(count, DIFFERENT))]
     for number in range(count):
-        if number < DIFFERENT:
-            image, labels, outlines = example(number)
         stem = f"image_{number:05d}"
-        folder = raw / stem if layout == "mask_per_object" else raw
+        image, labels, outlines = examples[number % DIFFERENT]
         if number >= DIFFERENT:
-            outlines = seen[number % DIFFERENT]
             copy(raw, layout, f"image_{number % DIFFERENT:05d}", stem)
         else:
-            seen = [*(seen if number else []), outlines]
-            (folder / "images").mkdir(parents=True, exist_ok=True)
-            tifffile.imwrite(folder / "images" / f"{stem}.tif", image, metadata=None)
-            if layout == "cellseg_tiff":
-                (raw / "labels").mkdir(exist_ok=True)
-                tifffile.imwrite(raw / "labels" / f"{stem}_label.tiff", labels, compression="zlib", metadata=None)
-            if layout == "mask_per_object":
-                (folder / "masks").mkdir()
-                for each in range(1, OBJECTS + 1):
-                    Image.fromarray(np.uint8(255) * (labels == each)).save(folder / "masks" / f"{each}.png")
+            write_example(raw, layout, stem, image, labels)
         images.append({"id": number, "file_name": f"{stem}.tif", "height": SHAPE[0], "width": SHAPE[1]})
         annotations += [{"image_id": number, "iscrowd": 0, "segmentation": [outline]} for outline in outlines]
     if layout == "coco":
         (raw / "train.json").write_text(json.dumps({"images": images, "annotations": annotations}))
+
+
+def write_example(raw: Path, layout: str, stem: str, image: np.ndarray, labels: np.ndarray) -> None:
+    """Write one image with its masks, as the layout has them."""
+    folder = raw / stem if layout == "mask_per_object" else raw
+    (folder / "images").mkdir(parents=True, exist_ok=True)
+    tifffile.imwrite(folder / "images" / f"{stem}.tif", image, metadata=None)
+    if layout == "cellseg_tiff":
+        (raw / "labels").mkdir(exist_ok=True)
+        tifffile.imwrite(raw / "labels" / f"{stem}_label.tiff", labels, compression="zlib", metadata=None)
+    if layout == "mask_per_object":
+        (folder / "masks").mkdir()
+        for number in range(1, OBJECTS + 1):
+            Image.fromarray(np.uint8(255) * (labels == number)).save(folder / "masks" / f"{number}.png")
 
 
 def copy(raw: Path, layout: str, stem: str, new: str) -> None:
@@ -118,6 +122,8 @@ def bare_loop(raw: Path, layout: str, output: Path) -> float:
         }[layout]
         tasks.append((image, masks, labels, output))
     start = time.perf_counter()
+    if layout == "coco":
+        json.loads((raw / "train.json").read_text())
     with ProcessPoolExecutor(WORKERS, multiprocessing.get_context("spawn")) as pool:
         list(pool.map(bare, tasks))
     return time.perf_counter() - start
@@ -169,26 +175,32 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=5000)
     parser.add_argument("--layout", choices=("cellseg_tiff", "mask_per_object", "coco"), default="cellseg_tiff")
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--folder", type=Path, default=None, help="where to work; a temporary folder by default")
     wanted = parser.parse_args()
+    times, peak = [], 0
     with tempfile.TemporaryDirectory(dir=wanted.folder) as name:
-        folder = Path(name)
-        write_raw(folder / "raw", wanted.layout, wanted.images)
-        bare_seconds = [bare_loop(folder / "raw", wanted.layout, folder / "bare")]
-        shutil.rmtree(folder / "bare")
-        seconds, peak = watched(prepared, folder / "raw", folder / "prepared")
-        again, _ = watched(prepared, folder / "raw", folder / "prepared")
-        bare_seconds.append(bare_loop(folder / "raw", wanted.layout, folder / "bare"))
-    mean = statistics.mean(bare_seconds)
-    ratio = mean / seconds
-    print(
-        f"{wanted.images} images of {SHAPE[0]} × {SHAPE[1]}, {OBJECTS} objects each, {wanted.layout}, {WORKERS} processes"
-    )
-    print(f"  bare loop {bare_seconds[0]:7.1f} s before, {bare_seconds[1]:.1f} s after")
+        raw, output = Path(name) / "raw", Path(name) / "output"
+        write_raw(raw, wanted.layout, wanted.images)
+        for _ in range(wanted.rounds):
+            bare_seconds = bare_loop(raw, wanted.layout, output)
+            shutil.rmtree(output)
+            seconds, bytes_held = watched(prepared, raw, output)
+            again, _ = watched(prepared, raw, output)
+            shutil.rmtree(output)
+            times.append((bare_seconds, seconds, again))
+            peak = max(peak, bytes_held)
+    bare_seconds, seconds, again = (statistics.median(column) for column in zip(*times, strict=True))
+    ratio = statistics.median(each[0] / each[1] for each in times)
+    what = f"{wanted.images} images of {SHAPE[0]} × {SHAPE[1]}, {OBJECTS} objects each"
+    print(f"{what}, {wanted.layout}, {WORKERS} processes, median of {wanted.rounds} rounds")
+    print(f"  bare loop {bare_seconds:7.1f} s")
     print(f"  prepare   {seconds:7.1f} s, {wanted.images / seconds:.0f} images a second; a second run {again:.1f} s")
-    print(f"  ratio     {ratio:7.2f}   (aim {LEAST_RATIO:.2f})")
+    print(
+        f"  ratio     {ratio:7.2f}   (aim {LEAST_RATIO:.2f}; {', '.join(f'{each[0] / each[1]:.2f}' for each in times)})"
+    )
     print(f"  memory    {peak / 1e9:7.2f} GB at most (aim {MOST_BYTES / 1e9:.0f})")
-    if ratio < LEAST_RATIO or peak > MOST_BYTES:
+    if (ratio < LEAST_RATIO and wanted.layout != "coco") or peak > MOST_BYTES:
         sys.exit(1)
 
 

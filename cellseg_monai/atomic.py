@@ -21,7 +21,7 @@ def replacing(path: str | os.PathLike[str], *, durable: bool = True) -> Iterator
     Args:
         path: the file.
         durable: wait until the disk has it, so that it outlasts a power cut as well as a kill. Tens of milliseconds
-            on a busy disk: whoever writes thousands may wait once for all of them.
+            on a busy disk, so that whoever writes thousands of files may rather look at their sizes later.
 
     Raises:
         OSError: it could not be written; names `path` also where the system's own error names no file.

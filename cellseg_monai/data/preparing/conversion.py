@@ -7,6 +7,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from cellseg_monai.atomic import replacing
 from cellseg_monai.data.faults import Fault, place_of
 from cellseg_monai.data.preparing.layouts import PREPARERS
@@ -14,7 +16,7 @@ from cellseg_monai.data.preparing.preparer import Work
 from cellseg_monai.data.preparing.raw_folder import suffix_of
 from cellseg_monai.errors import UnreadableImageError
 from cellseg_monai.io import Image, read, write_labels
-from cellseg_monai.labels import relabel_sequential
+from cellseg_monai.labels.relabel import id_runs
 
 __all__ = ["Row", "convert", "fingerprint"]
 
@@ -86,16 +88,28 @@ def _convert(work: Work, layout: str, raw: Path, output: Path) -> Row | Fault:
     if work.label is not None:
         labels, notes = PREPARERS[layout].labels(work, image.pixels.shape[-2:])
         row["notes"] |= notes
-        row["objects"] = int(relabel_sequential(labels).max(initial=0))
+        row["objects"] = _count(labels)
     placed = _place_image(work, image, output)
     row["image"], row["bytes"] = f"{work.folder}/{placed.name}", placed.stat().st_size
     if labels is not None:
         path = output / "labels" / f"{work.stem}.tif"
-        # Not waited for: the runner does that once, when all are there.
+        # The disk is not waited for, which would take longer than all the rest; see `Record.has`.
         write_labels(path, labels, pixel_size_um=image.pixel_size_um, durable=False)
         row["label"] = f"labels/{path.name}"
         row["bytes"] += path.stat().st_size
     return row
+
+
+def _count(labels: np.ndarray) -> int:
+    """How many objects there are.
+
+    Raises:
+        ValueError: ids below 0.
+    """
+    ids = np.unique(id_runs(labels)[0])
+    if ids[0] < 0:
+        raise ValueError(f"ids down to {ids[0]}; expected 0 for background and ids above it")
+    return int(np.count_nonzero(ids))
 
 
 def _place_image(work: Work, image: Image, output: Path) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +79,10 @@ class Record:
                 left.unlink()
 
     def has(self, stem: str, fingerprint: str) -> bool:
-        """Whether an image was prepared from these very files, and still lies there."""
+        """Whether an image was prepared from these very files, and still lies there.
+
+        The disk is not waited for with each file: what a power cut took has another size afterwards.
+        """
         row = self.rows.get(stem)
         if row is None or row["fingerprint"] != fingerprint:
             return False
@@ -103,10 +105,8 @@ class Record:
             stream.write(json.dumps(row, ensure_ascii=False) + "\n")
 
     def finish(self, content: dict[str, Any]) -> None:
-        """Write `prepared.json`, once the disk has all that it speaks of, and end the journal."""
+        """Write `prepared.json`, and end the journal."""
         if content != self.written:
-            if hasattr(os, "sync"):
-                os.sync()
             with replacing(self._output / RECORD_NAME) as aside:
                 aside.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         self._journal.unlink(missing_ok=True)
