@@ -4,9 +4,9 @@
 
 A raw folder is made, of images of 520 × 696 in 16 bits with 100 objects each. The bare loop reads image and masks of
 the layout with tifffile and Pillow, and writes the image as it was stored and a label image as the prepared set has it:
-no checks, no record, nothing that goes on where it stopped. Of a COCO file it loads the JSON, but draws nothing, so that
-its ratio has no aim. Both run by turns, so that a machine that slows down slows both, and the figure is the median of
-the rounds' ratios.
+no checks, no record, nothing that goes on where it stopped. Of a COCO file it loads the JSON, but draws nothing, so
+that its ratio has no aim. Both run by turns, so that a machine that slows down slows both, and the figure is the
+median of the rounds' ratios.
 
 Exits with 1 if the ratio is below 0.60 (but for COCO), or all processes of prepare together ever held 2 GB.
 """
