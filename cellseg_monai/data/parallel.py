@@ -68,7 +68,7 @@ def _spread(
     except BrokenProcessPool as error:
         raise ChildProcessError(
             f"one of {workers} processes died, perhaps for want of memory; the same command goes on where it stopped: "
-            "try it with --workers 1"
+            "try it with --workers 1. (A script that calls this needs `if __name__ == '__main__':`, or workers=1.)"
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)

@@ -78,6 +78,8 @@ def relabel_sequential(labels: np.ndarray) -> np.ndarray:
         ids, positions = np.unique(labels, return_inverse=True)
         return np.cumsum(ids > 0, dtype=np.int32)[positions].reshape(labels.shape)
     present: np.ndarray = np.zeros(highest + 1, bool)
-    present[labels] = True
+    present[id_runs(labels)[0]] = True
+    if present[1:].all():
+        return labels.astype(np.int32)
     present[0] = False
     return look_up(np.cumsum(present, dtype=np.int32) * present, labels)

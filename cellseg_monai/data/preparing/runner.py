@@ -72,7 +72,8 @@ def prepare(
         raw_dir: the raw folder.
         output_dir: the prepared set: a new or empty folder, or one that an earlier call wrote.
         layout: of `PREPARERS`; None to look, see `find_preparer`.
-        workers: processes; None for as many as there are processors.
+        workers: processes; None for as many as there are processors. They are spawned, so that a script must call this
+            under `if __name__ == "__main__":`; with 1, all is done in this process.
         source_file: what says where the data come from, and goes along; `SOURCE.md` in the raw folder by default.
 
     Raises:
