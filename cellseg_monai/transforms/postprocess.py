@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,25 @@ from cellseg_monai.pixels import rescale_labels
 __all__ = ["BoundaryProbabilitiesd", "ForegroundMaskd", "ForegroundProbabilityd", "ImageFramed", "LabelObjectsd"]
 
 
-class ForegroundProbabilityd(MapTransform):
+class _Probabilitiesd(MapTransform):
+    """Replaces logits by what a function of numpy arrays makes of them."""
+
+    function: Callable[[np.ndarray], np.ndarray]
+
+    def __init__(self, keys: str | list[str] = "pred") -> None:
+        super().__init__(keys)
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """The item with logits as probabilities."""
+        item = dict(data)
+        for key in self.key_iterator(item):
+            logits = torch.as_tensor(item[key])
+            probabilities = self.function(logits.float().numpy(force=True))
+            item[key] = torch.from_numpy(probabilities).to(logits.device)
+        return item
+
+
+class ForegroundProbabilityd(_Probabilitiesd):
     """Replace logits by the probability of the foreground; see `labels.foreground_probability`.
 
     Args:
@@ -29,20 +47,10 @@ class ForegroundProbabilityd(MapTransform):
             float32 1×Y×X tensors on the same device.
     """
 
-    def __init__(self, keys: str | list[str] = "pred") -> None:
-        super().__init__(keys)
-
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """The item with logits as probabilities."""
-        item = dict(data)
-        for key in self.key_iterator(item):
-            logits = torch.as_tensor(item[key])
-            probabilities = foreground_probability(logits.float().numpy(force=True))
-            item[key] = torch.from_numpy(probabilities).to(logits.device)
-        return item
+    function = staticmethod(foreground_probability)
 
 
-class BoundaryProbabilitiesd(MapTransform):
+class BoundaryProbabilitiesd(_Probabilitiesd):
     """Replace logits by the probabilities of foreground and touching boundary; see `labels.boundary_probabilities`.
 
     Args:
@@ -50,17 +58,7 @@ class BoundaryProbabilitiesd(MapTransform):
             float32 2×Y×X tensors on the same device.
     """
 
-    def __init__(self, keys: str | list[str] = "pred") -> None:
-        super().__init__(keys)
-
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """The item with logits as probabilities."""
-        item = dict(data)
-        for key in self.key_iterator(item):
-            logits = torch.as_tensor(item[key])
-            probabilities = boundary_probabilities(logits.float().numpy(force=True))
-            item[key] = torch.from_numpy(probabilities).to(logits.device)
-        return item
+    function = staticmethod(boundary_probabilities)
 
 
 class ForegroundMaskd(MapTransform):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
 import numpy as np
@@ -35,7 +35,26 @@ class ForegroundTargetd(MapTransform):
         return item
 
 
-class BoundaryClassesd(MapTransform):
+class _BoundaryTargetd(MapTransform):
+    """Replaces label images by what a function makes of them and the width of boundaries."""
+
+    function: Callable[[np.ndarray, int], np.ndarray]
+
+    def __init__(self, keys: str | list[str] = "label", *, width: int = 2) -> None:
+        super().__init__(keys)
+        self.width = width
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """The item with labels as targets."""
+        item = dict(data)
+        for key in self.key_iterator(item):
+            labels = torch.as_tensor(item[key]).numpy(force=True)[0]
+            target: np.ndarray = self.function(labels, self.width).astype(np.float32, copy=False)
+            item[key] = torch.from_numpy(target if target.ndim == 3 else target[np.newaxis])
+        return item
+
+
+class BoundaryClassesd(_BoundaryTargetd):
     """Replace label images by background, interior and touching boundary; see `labels.boundary_classes`.
 
     To be put after the random transforms.
@@ -45,20 +64,10 @@ class BoundaryClassesd(MapTransform):
         width: of the boundary, in pixels.
     """
 
-    def __init__(self, keys: str | list[str] = "label", *, width: int = 2) -> None:
-        super().__init__(keys)
-        self.width = width
-
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """The item with labels as classes."""
-        item = dict(data)
-        for key in self.key_iterator(item):
-            classes = boundary_classes(_plane(item[key]), self.width)
-            item[key] = torch.from_numpy(classes[np.newaxis].astype(np.float32))
-        return item
+    function = staticmethod(boundary_classes)
 
 
-class ForegroundAndBoundaryd(MapTransform):
+class ForegroundAndBoundaryd(_BoundaryTargetd):
     """Replace label images by two masks, whole objects and touching boundaries; see `labels.foreground_and_boundary`.
 
     To be put after the random transforms.
@@ -68,17 +77,4 @@ class ForegroundAndBoundaryd(MapTransform):
         width: of the boundary, in pixels.
     """
 
-    def __init__(self, keys: str | list[str] = "label", *, width: int = 2) -> None:
-        super().__init__(keys)
-        self.width = width
-
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """The item with labels as two masks."""
-        item = dict(data)
-        for key in self.key_iterator(item):
-            item[key] = torch.from_numpy(foreground_and_boundary(_plane(item[key]), self.width))
-        return item
-
-
-def _plane(labels: Any) -> np.ndarray:
-    return np.asarray(torch.as_tensor(labels).numpy(force=True)[0])
+    function = staticmethod(foreground_and_boundary)

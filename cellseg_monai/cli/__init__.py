@@ -1,0 +1,60 @@
+"""The `cellseg` command: python-fire over an explicit table of commands.
+
+Heavy imports stand inside the commands, so that `cellseg --help` is instant.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import fire
+
+from cellseg_monai.cli.bundles import bundle_build, bundle_check, calibrate, compare
+from cellseg_monai.cli.data_sets import (
+    data_check,
+    data_fetch,
+    data_list,
+    data_prepare,
+    data_sample,
+    data_select,
+    data_show,
+    data_split,
+)
+from cellseg_monai.cli.flags import check_flags
+from cellseg_monai.cli.label_images import evaluate, report
+from cellseg_monai.errors import CheckpointError
+
+__all__ = ["main"]
+
+COMMANDS = {
+    "bundle": {"build": bundle_build, "check": bundle_check},
+    "calibrate": calibrate,
+    "compare": compare,
+    "data": {
+        "check": data_check,
+        "fetch": data_fetch,
+        "list": data_list,
+        "prepare": data_prepare,
+        "sample": data_sample,
+        "select": data_select,
+        "show": data_show,
+        "split": data_split,
+    },
+    "evaluate": evaluate,
+    "report": report,
+}
+
+
+def main() -> None:
+    """Run the command line; an error that the user can mend is one line, not a traceback."""
+    os.environ.setdefault("PAGER", "cat")  # fire opens --help in a pager otherwise
+    try:
+        check_flags(sys.argv[1:], COMMANDS)
+        fire.Fire(COMMANDS, name="cellseg")
+    except (ValueError, CheckpointError, OSError) as error:
+        # ValueError: our own errors, and arguments that a function refused; CELLSEG_DEBUG shows where it came from.
+        if os.environ.get("CELLSEG_DEBUG"):
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(1) from error

@@ -1,0 +1,98 @@
+"""The commands about label images of any program."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cellseg_monai.cli.faults import fail_if
+
+if TYPE_CHECKING:
+    from cellseg_monai.evaluation import Evaluation
+
+__all__ = ["evaluate", "report"]
+
+
+def evaluate(
+    *,
+    truth: str,
+    pred: str,
+    protocol: str,
+    output: str | None = None,
+    truth_suffix: str = "",
+    pred_suffix: str = "",
+) -> None:
+    """Score the label images of any program under a published protocol; docs/evaluation.md says what each means.
+
+    Truths and predictions belong together by their names, less what programs add, such as _cp_masks or -labels. Files
+    without a partner and pairs that cannot be compared are named, the rest is evaluated, and the exit code is 1.
+
+    Args:
+        truth: the folder of true label images: tif, png, npy, _seg.npy.
+        pred: the folder of predicted ones.
+        protocol: caicedo2019, bbbc039_mean_f1, dsb2018, neurips22, stardist, cellpose_ap, ctc_seg or coco.
+        output: a folder for a row an image (CSV), a summary with 95 % intervals (JSON) and F1 over IoU (PNG).
+        truth_suffix: only truths whose name, without extension, ends so.
+        pred_suffix: the same of predictions, such as _cp_masks where images lie beside them.
+    """
+    from cellseg_monai.evaluation import format_results, summary, write_results
+
+    done = _compared(truth, pred, protocol, truth_suffix, pred_suffix)
+    print(format_results(summary(done)))
+    if output is not None:
+        for path in write_results(done, str(output)):
+            print(path)
+    fail_if(done.faults)
+
+
+def report(
+    *,
+    images: str,
+    truth: str,
+    pred: str,
+    output: str,
+    run: str | None = None,
+    protocol: str = "bbbc039_mean_f1",
+    overlays: int = 24,
+    truth_suffix: str = "",
+    pred_suffix: str = "",
+) -> None:
+    """Write one HTML page that shows how good label images are: scores, and every kind of mistake over the images.
+
+    The page needs no network and nothing beside it. Images, truths and predictions belong together by their names, as
+    for `cellseg evaluate`. What cannot be compared or shown is named, the rest is reported, and the exit code is 1.
+
+    Args:
+        images: the folder of the images.
+        truth: the folder of true label images.
+        pred: the folder of predicted ones.
+        output: the page, such as report.html; its numbers lie beside it as JSON.
+        run: the output_dir of a training, for its losses and the settings that calibration tried.
+        protocol: how objects are compared, see `cellseg evaluate`.
+        overlays: how many of the worst images are shown; three typical and three best ones come on top.
+        truth_suffix: only truths whose name, without extension, ends so.
+        pred_suffix: the same of predictions, such as _cp_masks where images lie beside them.
+    """
+    from cellseg_monai.evaluation import format_results, summary
+    from cellseg_monai.report import write_report
+
+    done = _compared(truth, pred, protocol, truth_suffix, pred_suffix)
+    written = write_report(done, str(images), str(output), run_dir=None if run is None else str(run), overlays=overlays)
+    print(format_results(summary(done)))
+    for note in written.notes:
+        print(f"note: {note}")
+    for path in (written.page, written.numbers):
+        print(path)
+    fail_if(written.faults)
+
+
+def _compared(truth: str, pred: str, protocol: str, truth_suffix: str, pred_suffix: str) -> Evaluation:
+    from cellseg_monai.evaluation import evaluate_folders, find_protocol
+
+    # As text: python-fire makes a number of a folder named 2024.
+    return evaluate_folders(
+        str(truth),
+        str(pred),
+        find_protocol(str(protocol)),
+        truth_suffix=str(truth_suffix),
+        prediction_suffix=str(pred_suffix),
+    )
