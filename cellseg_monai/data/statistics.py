@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from cellseg_monai.data.faults import Fault, place_of
 from cellseg_monai.data.layout import Layout, scan
+from cellseg_monai.data.parallel import each
 from cellseg_monai.errors import DatasetError, UnreadableImageError
 from cellseg_monai.io import read, read_labels
 from cellseg_monai.labels import relabel_sequential
 
-__all__ = ["PERCENTILES", "DatasetStatistics", "ImageStatistics", "dataset_statistics", "object_statistics"]
+__all__ = [
+    "PERCENTILES",
+    "DatasetStatistics",
+    "ImageStatistics",
+    "ObjectStatistics",
+    "dataset_statistics",
+    "object_statistics",
+]
 
 PERCENTILES = (0.1, 1.0, 50.0, 99.0, 99.9)
 TINY_PX = 20
@@ -73,12 +83,12 @@ class DatasetStatistics:
     Args:
         dataset: its folder.
         images: sorted by stem.
-        faults: of files that cannot be read or do not fit, a line each.
+        faults: files that cannot be read or do not fit.
     """
 
     dataset: Path
     images: tuple[ImageStatistics, ...]
-    faults: tuple[str, ...]
+    faults: tuple[Fault, ...]
 
     @property
     def labelled(self) -> list[ImageStatistics]:
@@ -91,8 +101,10 @@ class DatasetStatistics:
         counts = [objects.count for objects in labelled]
         total = sum(counts)
         diameters = np.concatenate([np.zeros(0), *(objects.diameters_px for objects in labelled)])
-        rows = [
-            ("images", f"{len(self.images)}, {len(labelled)} with labels"),
+        rows = [("images", f"{len(self.images)}, {len(labelled)} with labels")]
+        if not self.images:
+            return rows
+        rows += [
             ("height and width", _counted(f"{image.shape[0]}×{image.shape[1]}" for image in self.images)),
             ("channels and dtype", _counted(f"{image.channels} × {image.dtype}" for image in self.images)),
         ]
@@ -139,14 +151,15 @@ def object_statistics(labels: np.ndarray) -> ObjectStatistics:
 
 
 def dataset_statistics(
-    dataset_dir: str | Path, axes: str | None = None, *, progress: bool = False
+    dataset_dir: str | Path, axes: str | None = None, *, workers: int | None = None
 ) -> DatasetStatistics:
     """The statistics of all images in `images/` and their label images in `labels/`.
 
     Args:
         dataset_dir: the data set.
         axes: of the image files, such as "YXS", where they do not state them; see `io.read`.
-        progress: whether a bar is shown.
+        workers: processes; None for as many as there are processors. They are spawned, so that a script must call this
+            under `if __name__ == "__main__":`; with 1, all is done in this process.
 
     Raises:
         DatasetError: there are no images.
@@ -154,30 +167,34 @@ def dataset_statistics(
     layout = scan(dataset_dir)
     if not layout.images:
         raise DatasetError(f"{dataset_dir}: no images in images/; pass a data set, with images/ and labels/")
-    images, faults = [], [str(fault) for fault in layout.repeated_faults()]
-    for stem in _bar(list(layout.images), progress):
-        try:
-            images.append(_image_statistics(stem, layout, axes))
-        except (UnreadableImageError, DatasetError) as error:
-            faults.append(str(error))
-    return DatasetStatistics(Path(dataset_dir), tuple(images), tuple(faults))
+    measure = functools.partial(_image_statistics, layout=layout, axes=axes)
+    images, faults = [], layout.repeated_faults()
+    for _, found in each(measure, list(layout.images), workers=workers, doing="measuring"):
+        if isinstance(found, Fault):
+            faults.append(found)
+        else:
+            images.append(found)
+    images.sort(key=lambda image: image.stem)
+    return DatasetStatistics(Path(dataset_dir), tuple(images), tuple(sorted(faults)))
 
 
-def _image_statistics(stem: str, layout: Layout, axes: str | None) -> ImageStatistics:
+def _image_statistics(stem: str, layout: Layout, axes: str | None) -> ImageStatistics | Fault:
     path, label_path = layout.images[stem], layout.labels.get(stem)
-    image = read(path, axes=axes)
+    try:
+        image = read(path, axes=axes)
+        labels = None if label_path is None else read_labels(label_path)
+    except UnreadableImageError as error:
+        place = place_of(Path(error.path), layout.dataset)
+        return Fault(place, "unreadable", f"{error.reason}; {error.remedy}")
     if image.axes != "CYX":
-        raise DatasetError(f"{path}: is a stack ({image.axes}), but one plane was expected; write its planes to files")
+        message = f"is a stack ({image.axes}), but one plane was expected; write its planes to files of their own"
+        return Fault(place_of(path, layout.dataset), "stack", message)
     channels, height, width = image.pixels.shape
-    objects = None
-    if label_path is not None:
-        labels = read_labels(label_path)
-        if labels.shape != (height, width):
-            raise DatasetError(
-                f"{label_path}: has shape {labels.shape} (Y, X), but its image {(height, width)}; pair each image with "
-                "its own label"
-            )
-        objects = object_statistics(labels)
+    if label_path is not None and labels is not None and labels.shape != (height, width):
+        message = (
+            f"has shape {labels.shape} (Y, X), but its image {(height, width)}; pair each image with its own label"
+        )
+        return Fault(place_of(label_path, layout.dataset), "shape-mismatch", message)
     grey = image.pixels.mean(axis=0, dtype=np.float32) if channels > 1 else image.pixels[0]
     return ImageStatistics(
         stem=stem,
@@ -185,18 +202,10 @@ def _image_statistics(stem: str, layout: Layout, axes: str | None) -> ImageStati
         channels=int(channels),
         dtype=str(image.pixels.dtype),
         percentiles=tuple(float(value) for value in np.percentile(grey, PERCENTILES)),
-        objects=objects,
+        objects=None if labels is None else object_statistics(labels),
         image_path=path,
         label_path=label_path,
     )
-
-
-def _bar(stems: list[str], shown: bool) -> Iterable[str]:
-    if not shown:
-        return stems
-    from tqdm import tqdm
-
-    return tqdm(stems, desc="reading", unit="image")
 
 
 def _counted(values: Iterable[str], most: int = 4) -> str:

@@ -1,6 +1,6 @@
-"""What came of trainings and of label images, for people to read: comparisons and reports.
+"""What came of trainings, what label images are worth, what data sets hold: comparisons and reports for people.
 
-Names load on first use, so that a report of label images needs neither torch nor MONAI, which comparisons do.
+Names load on first use, so that reports need neither torch nor MONAI, which comparisons do.
 """
 
 import importlib
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from cellseg_monai.report.comparison import Comparison, compare
     from cellseg_monai.report.costs import Costs, network_costs
+    from cellseg_monai.report.data_page import write_dataset
     from cellseg_monai.report.label_report import LabelReport, write_report
     from cellseg_monai.report.result import Result, Score
 
@@ -20,6 +21,7 @@ __all__ = [
     "Score",
     "compare",
     "network_costs",
+    "write_dataset",
     "write_report",
 ]
 
@@ -31,6 +33,7 @@ _HOMES = {
     "Score": "result",
     "compare": "comparison",
     "network_costs": "costs",
+    "write_dataset": "data_page",
     "write_report": "label_report",
 }
 

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
-from cellseg_monai.atomic import replacing
 from cellseg_monai.data.statistics import PERCENTILES, DatasetStatistics, ImageStatistics
 from cellseg_monai.io import read, read_labels
 from cellseg_monai.labels import draw_outlines
-from cellseg_monai.pixels import Preprocessing, prepare, rescale
+from cellseg_monai.pixels import rescale_labels
+from cellseg_monai.report.lines import COLOURS
+from cellseg_monai.report.picture import picture_of, shrunk
 
-__all__ = ["draw_dataset", "examples"]
+__all__ = ["data_figure", "examples"]
 
-_BLUE, _ORANGE = "#0072B2", "#D55E00"  # of Okabe & Ito, Color Universal Design (2008)
+_BLUE, _ORANGE = COLOURS[:2]
 _COLUMNS = 4
 _LONGEST_SIDE = 700
 
@@ -37,17 +39,13 @@ def examples(statistics: DatasetStatistics, most: int = 8) -> list[ImageStatisti
     return [ranked[position] for position in positions]
 
 
-def draw_dataset(path: Path, statistics: DatasetStatistics, *, axes: str | None = None, dpi: int = 110) -> None:
-    """One figure of a data set, written as PNG.
+def data_figure(statistics: DatasetStatistics, *, axes: str | None = None) -> Figure:
+    """One figure of a data set.
 
     Args:
-        path: the PNG file.
-        statistics: of the data set.
+        statistics: of the data set, of one image at least.
         axes: of the image files, where they do not state them; see `io.read`.
-        dpi: dots per inch; the figure is 14 inches wide.
     """
-    from matplotlib.figure import Figure  # slow to import, and only this function needs it
-
     shown = examples(statistics)
     rows = -(-len(shown) // _COLUMNS)
     figure = Figure(figsize=(14, 3.6 + 3.4 * rows), layout="constrained")
@@ -66,11 +64,10 @@ def draw_dataset(path: Path, statistics: DatasetStatistics, *, axes: str | None 
         place.imshow(_picture(image, axes), interpolation="nearest")
         count = "no labels" if image.objects is None else f"{image.objects.count} objects"
         place.set_title(f"{_shortened(image.stem)}\n{count}", fontsize=8)
-    with replacing(path) as aside:
-        figure.savefig(aside, format="png", dpi=dpi)
+    return figure
 
 
-def _histogram(axes: Any, values: Sequence[float] | np.ndarray, x_label: str, y_label: str, title: str) -> None:
+def _histogram(axes: Axes, values: Sequence[float] | np.ndarray, x_label: str, y_label: str, title: str) -> None:
     axes.set_title(title)
     if len(values) == 0:
         axes.text(0.5, 0.5, "no labels", ha="center", va="center", transform=axes.transAxes)
@@ -84,7 +81,7 @@ def _histogram(axes: Any, values: Sequence[float] | np.ndarray, x_label: str, y_
     axes.legend()
 
 
-def _intensities(axes: Any, images: Sequence[ImageStatistics]) -> None:
+def _intensities(axes: Axes, images: Sequence[ImageStatistics]) -> None:
     """Of each image, in the order of their medians, the range from the 1st to the 99th percentile."""
     low, median, high = (PERCENTILES.index(percentile) for percentile in (1.0, 50.0, 99.0))
     values = np.array(sorted((image.percentiles for image in images), key=lambda image: image[median]))
@@ -92,22 +89,18 @@ def _intensities(axes: Any, images: Sequence[ImageStatistics]) -> None:
     axes.vlines(positions, values[:, low], values[:, high], color=_BLUE, linewidth=1, label="percentiles 1 to 99")
     axes.plot(positions, values[:, median], ".", color=_ORANGE, label="median")
     axes.set_title("Intensities of each image")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.set_xlabel("images, by their median")
     axes.set_ylabel("intensity in the file")
     axes.legend()
 
 
 def _picture(image: ImageStatistics, axes: str | None) -> np.ndarray:
-    pixels = read(image.image_path, axes=axes).pixels
-    pixels = pixels[:3] if len(pixels) > 3 else pixels
-    ready = prepare(pixels, Preprocessing(channels="rgb" if len(pixels) == 3 else "grey"))
-    step = -(-max(ready.shape[1:]) // _LONGEST_SIDE)
-    small = rescale(ready, (-(-ready.shape[1] // step), -(-ready.shape[2] // step)))
+    picture = shrunk(picture_of(read(image.image_path, axes=axes)), _LONGEST_SIDE)
     if image.label_path is None:
-        labels: np.ndarray = np.zeros(small.shape[1:], np.int32)
-    else:
-        labels = read_labels(image.label_path)[::step, ::step]
-    return draw_outlines(small, labels)
+        return picture
+    labels = rescale_labels(read_labels(image.label_path), (picture.shape[0], picture.shape[1]))
+    return draw_outlines(picture.transpose(2, 0, 1) / 255, labels)
 
 
 def _shortened(name: str, most: int = 34) -> str:

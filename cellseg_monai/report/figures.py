@@ -10,11 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from cellseg_monai.atomic import replacing
+from cellseg_monai.report.figure_file import save_figure
 from cellseg_monai.report.lines import COLOURS, line_style
 from cellseg_monai.report.result import Score
 
-__all__ = ["draw_losses", "draw_scores", "draw_thresholds", "save_figure"]
+__all__ = ["draw_losses", "draw_scores", "draw_thresholds"]
 
 Rows = Sequence[Mapping[str, str]]
 
@@ -89,12 +89,6 @@ def draw_scores(path: Path, scores: Mapping[str, Score]) -> None:
     axes.set_title("Test Dice by run")
     figure.legend(loc="outside lower center", ncols=3, frameon=False)
     save_figure(figure, path)
-
-
-def save_figure(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG; there whole or not at all."""
-    with replacing(path) as aside:
-        figure.savefig(aside, format="png", dpi=110)
 
 
 def _two_panels(runs: int) -> tuple[Figure, Sequence[Axes]]:

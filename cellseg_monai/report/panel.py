@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from cellseg_monai.data import Item
 from cellseg_monai.io import image_stem, read, read_labels
 from cellseg_monai.pixels import Preprocessing, prepare
-from cellseg_monai.report.figures import save_figure
+from cellseg_monai.report.figure_file import save_figure
 
 __all__ = ["chosen_images", "colour_errors", "draw_panel"]
 

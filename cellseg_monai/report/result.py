@@ -17,7 +17,7 @@ from cellseg_monai.report.child import Measured
 from cellseg_monai.report.costs import network_costs
 from cellseg_monai.report.csv_table import read_table
 from cellseg_monai.report.runs import Run
-from cellseg_monai.training import trained_network
+from cellseg_monai.training import read_checkpoint, read_record, trained_network
 
 __all__ = ["Result", "Score", "collect_result"]
 
@@ -52,7 +52,7 @@ class Result:
         bundle: the bundle's.
         variants: the variants'.
         epochs: how many were trained; fewer than asked for where it stopped early.
-        best_epoch: the one with the highest validation Dice, whose weights were evaluated.
+        best_epoch: the one with the highest score of the bundle's own on validation, whose weights were evaluated.
         threshold: the one chosen on validation.
         scores: by name, of the test images.
         image_dice: the Dice of each test image, by its path.
@@ -108,6 +108,7 @@ def collect_result(run: Run, folder: Path, measured: Mapping[str, Measured]) -> 
     summary = json.loads((folder / "evaluation" / "summary.json").read_text(encoding="utf-8"))
     counts = [ForegroundCounts(*(int(row[name]) for name in ("tp", "fp", "fn", "tn"))) for row in images]
     network = trained_network(folder / "model.pt")
+    key = read_record(read_checkpoint(folder / "model.pt"))["key_metric"]
     costs = network_costs(network, network.definition["in_channels"])
     speeds = [float(row["images_per_second"]) for row in epochs]
     return Result(
@@ -115,7 +116,7 @@ def collect_result(run: Run, folder: Path, measured: Mapping[str, Measured]) -> 
         bundle=run.bundle,
         variants=run.variants,
         epochs=len(epochs),
-        best_epoch=int(max((row for row in epochs if row["dice"]), key=lambda row: float(row["dice"]))["epoch"]),
+        best_epoch=int(max((row for row in epochs if row[key]), key=lambda row: float(row[key]))["epoch"]),
         threshold=summary["threshold"],
         scores={name: _score(counts, name) for name in SCORES},
         image_dice={row["image"]: float(row["dice"]) for row in images},

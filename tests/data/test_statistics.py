@@ -1,4 +1,3 @@
-import html.parser
 from pathlib import Path
 
 import numpy as np
@@ -6,8 +5,6 @@ import pytest
 from PIL import Image
 
 from cellseg_monai import io
-from cellseg_monai.data.page import write_dataset_page
-from cellseg_monai.data.show import draw_dataset, examples
 from cellseg_monai.data.statistics import dataset_statistics, object_statistics
 from cellseg_monai.errors import DatasetError
 
@@ -74,37 +71,23 @@ def test_files_that_do_not_fit_are_named_and_the_rest_is_measured(dataset: Path)
     statistics = dataset_statistics(dataset)
     assert [image.stem for image in statistics.images] == ["c", "d"]
     assert len(statistics.faults) == 2
-    assert "a.tif: has shape (4, 4) (Y, X), but its image (10, 12)" in statistics.faults[0]
-    assert "b.npy" in statistics.faults[1]
+    assert [(fault.place, fault.kind) for fault in statistics.faults] == [
+        ("images/b.npy", "unreadable"),
+        ("labels/a.tif", "shape-mismatch"),
+    ]
+    assert "has shape (4, 4) (Y, X), but its image (10, 12)" in statistics.faults[1].message
+
+
+def test_two_processes_find_what_one_does(dataset: Path) -> None:
+    for index in range(32):  # fewer are left to one process
+        np.save(dataset / "images" / f"e{index}.npy", np.full((4, 4), index, np.uint8))
+    (dataset / "images" / "b.npy").write_bytes(b"nothing")
+    one, two = (dataset_statistics(dataset, workers=workers) for workers in (1, 2))
+    assert one.rows() == two.rows()
+    assert one.faults == two.faults
+    assert [image.stem for image in one.images] == [image.stem for image in two.images]
 
 
 def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="no images in images/"):
         dataset_statistics(tmp_path)
-
-
-def test_examples_span_the_range_of_objects(dataset: Path) -> None:
-    statistics = dataset_statistics(dataset)
-    assert [image.stem for image in examples(statistics)] == ["a", "b", "c"]
-    assert [image.stem for image in examples(statistics, most=2)] == ["a", "c"]
-
-
-def test_the_figure_is_a_picture(dataset: Path) -> None:
-    draw_dataset(dataset / "show.png", dataset_statistics(dataset), dpi=30)
-    with Image.open(dataset / "show.png") as picture:
-        assert picture.size[0] == 14 * 30
-
-
-def test_the_page_stands_alone_and_escapes_names(dataset: Path) -> None:
-    (dataset / "images" / "b.npy").rename(dataset / "images" / "<b>.npy")
-    (dataset / "images" / "<b>.npy").write_bytes(b"nothing")
-    write_dataset_page(dataset / "show.html", dataset_statistics(dataset))
-    seen: list[tuple[str, dict]] = []
-    parser = html.parser.HTMLParser()
-    parser.handle_starttag = lambda tag, attributes: seen.append((tag, dict(attributes)))  # type: ignore[method-assign]
-    text = (dataset / "show.html").read_text(encoding="utf-8")
-    parser.feed(text)
-    sources = [attributes.get("src", attributes.get("href")) for _, attributes in seen]
-    assert all(source.startswith("data:") for source in sources if source)
-    assert "b" not in [tag for tag, _ in seen]
-    assert "&lt;b&gt;.npy" in text

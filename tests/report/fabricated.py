@@ -92,7 +92,9 @@ def write_run(folder: Path, masks: dict[str, tuple[np.ndarray, np.ndarray]], *, 
     for path, (mask, _) in masks.items():
         io.write_labels(folder / "segmentation" / f"{Path(path).stem}.tif", mask.astype(np.int32))
     network = build_network({"network": "unet", "in_channels": 1, "classes": 1, "channels": [2, 4]})
-    record = make_record(network, {"bundle": folder.name, "variants": [], "roi_size": [64, 64], "overlap": 0.25})
+    record = make_record(
+        network, {"bundle": folder.name, "variants": [], "roi_size": [64, 64], "overlap": 0.25, "key_metric": "dice"}
+    )
     save_checkpoint(stamped_state(network, record), folder / "model.pt")
     return folder
 

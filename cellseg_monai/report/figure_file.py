@@ -1,0 +1,17 @@
+"""A figure as a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from cellseg_monai.atomic import replacing
+
+__all__ = ["save_figure"]
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG; there whole or not at all."""
+    with replacing(path) as aside:
+        figure.savefig(aside, format="png", dpi=110)

@@ -1,0 +1,81 @@
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cellseg_monai import io
+from cellseg_monai.data.statistics import dataset_statistics
+from cellseg_monai.report import write_dataset
+from cellseg_monai.report.data_figure import examples
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Path:
+    """Images with 0, 1 and 2 objects, one of them in colour, and an image without a label."""
+    (tmp_path / "images").mkdir()
+    for count, name in enumerate(("a", "b", "c")):
+        labels = np.zeros((10, 12), np.int32)
+        for index in range(count):
+            labels[2:6, 2 + 4 * index : 6 + 4 * index] = index + 1
+        np.save(tmp_path / "images" / f"{name}.npy", np.full((10, 12), 10 * (count + 1), np.uint16))
+        io.write_labels(tmp_path / "labels" / f"{name}.tif", labels)
+    Image.fromarray(np.full((8, 8, 3), 7, np.uint8)).save(tmp_path / "images" / "d.png")
+    return tmp_path
+
+
+class Tags(HTMLParser):
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attributes)))
+
+
+def test_examples_span_the_range_of_objects(dataset: Path) -> None:
+    statistics = dataset_statistics(dataset)
+    assert [image.stem for image in examples(statistics)] == ["a", "b", "c"]
+    assert [image.stem for image in examples(statistics, most=2)] == ["a", "c"]
+
+
+def test_without_labels_examples_go_by_intensity(dataset: Path) -> None:
+    for path in (dataset / "labels").iterdir():
+        path.unlink()
+    assert [image.stem for image in examples(dataset_statistics(dataset))] == ["d", "a", "b", "c"]
+
+
+def test_the_figure_alone_is_a_picture(dataset: Path) -> None:
+    write_dataset(dataset / "show.png", dataset_statistics(dataset))
+    with Image.open(dataset / "show.png") as picture:
+        assert picture.size[0] == 14 * 110
+
+
+def test_the_page_stands_alone_and_escapes_names(dataset: Path) -> None:
+    (dataset / "images" / "<b>.npy").write_bytes(b"nothing")
+    write_dataset(dataset / "show.html", dataset_statistics(dataset))
+    text = (dataset / "show.html").read_text(encoding="utf-8")
+    tags = Tags(text).found
+    sources = [attributes["src"] for _, attributes in tags if attributes.get("src")]
+    assert len(sources) == 1
+    assert str(sources[0]).startswith("data:image/png;base64,")
+    assert "b" not in [tag for tag, _ in tags]
+    assert "images/&lt;b&gt;.npy" in text
+    assert "4, 3 with labels" in text
+
+
+def test_a_set_of_which_nothing_can_be_read_has_a_page_of_faults_and_no_figure(dataset: Path) -> None:
+    for path in (dataset / "images").iterdir():
+        path.write_bytes(b"nothing")
+    statistics = dataset_statistics(dataset)
+    write_dataset(dataset / "show.html", statistics)
+    assert (dataset / "show.html").read_text(encoding="utf-8").count("unreadable") == 4
+    with pytest.raises(ValueError, match="no image can be read"):
+        write_dataset(dataset / "show.png", statistics)
+
+
+def test_another_kind_of_file_is_refused(dataset: Path) -> None:
+    with pytest.raises(ValueError, match=r"show\.pdf came, but a file named \.html or \.png was expected"):
+        write_dataset(dataset / "show.pdf", dataset_statistics(dataset))
