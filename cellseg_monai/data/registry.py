@@ -21,21 +21,10 @@ else:
     import tomli as tomllib
 
 from cellseg_monai.data.faults import Fault, format_faults
+from cellseg_monai.data.preparing.layouts import PREPARERS
 from cellseg_monai.errors import DatasetError
 
-__all__ = ["LAYOUTS", "DataSet", "RemoteFile", "find_data_set", "format_registry", "load_registry"]
-
-LAYOUTS = {
-    "cellseg_tiff": "images/ and labels/<stem>_label.tiff, 16-bit label images",
-    "coco": "images and COCO annotations: polygons and run lengths",
-    "mask_per_object": "<id>/images/<id>.png, and <id>/masks/*.png: one mask an object",
-    "rgba_labels": "images/*.tif, masks/*.png whose colours tell objects apart, metadata/*.txt with the splits",
-    "binary_masks": "images, and black-and-white masks of all cells",
-    "ctc": "01/, 01_GT/SEG/man_seg*.tif, 01_GT/TRA/man_track*, 01_ST/",
-    "colour_labels": "images, and masks with a colour or grey value an object",
-    "images_only": "images without labels",
-}
-"""The native layouts that an entry may name, and what lies where in each."""
+__all__ = ["DataSet", "RemoteFile", "find_data_set", "format_registry", "load_registry"]
 
 _ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.xz", ".tar.bz2")
 
@@ -86,7 +75,7 @@ class DataSet:
         attribution: who is to be named.
         citation: the publications to cite, each with its DOI.
         page: where a person can read about it and download it by hand.
-        layout: one of `LAYOUTS`.
+        layout: one of `preparing.PREPARERS`.
         files: what is fetched.
         licence_note: what the licence means for the user, such as non-commercial.
         folder: where in what was fetched the layout begins.
@@ -223,8 +212,8 @@ def _data_set_faults(name: str, values: Mapping[str, Any]) -> list[Fault]:
             for each in sorted({each for each in names if names.count(each) > 1})
         ]
     layout = values.get("layout")
-    if isinstance(layout, str) and layout not in LAYOUTS:
-        faults.append(Fault(name, "layout", f"{layout!r} came, expected one of {', '.join(LAYOUTS)}"))
+    if isinstance(layout, str) and layout not in PREPARERS:
+        faults.append(Fault(name, "layout", f"{layout!r} came, expected one of {', '.join(PREPARERS)}"))
     folder = values.get("folder")
     if isinstance(folder, str) and (PurePosixPath(folder).is_absolute() or ".." in PurePosixPath(folder).parts):
         faults.append(Fault(name, "folder", f"{folder!r} leads out of the data set; expected a path within it"))

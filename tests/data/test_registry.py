@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from cellseg_monai.data.registry import LAYOUTS, find_data_set, format_registry, load_registry
+from cellseg_monai.data.preparing import PREPARERS
+from cellseg_monai.data.registry import find_data_set, format_registry, load_registry
 from cellseg_monai.errors import DatasetError
 
 SOUND = """
@@ -33,7 +34,7 @@ def test_every_data_set_of_the_references_is_there() -> None:
     registry = load_registry()
     wanted = {"neurips_cellseg", "neurips_cellseg/unlabelled", "livecell", "bbbc038", "bbbc039", "hela_brightfield"}
     assert wanted | {"usiigaci", "ctc/DIC-C2DH-HeLa", "ctc/PhC-C2DH-U373", "ctc/Fluo-N2DL-HeLa"} <= set(registry)
-    assert {each.layout for each in registry.values()} == set(LAYOUTS)
+    assert {each.layout for each in registry.values()} == set(PREPARERS)
 
 
 @pytest.mark.parametrize("name", load_registry())

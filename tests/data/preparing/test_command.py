@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from cellseg_monai import cli
-from cellseg_monai.data.preparing import PREPARERS, prepare, source
+from cellseg_monai.data.preparing import prepare, source
 from cellseg_monai.data.preparing.source import find_raw_data
-from cellseg_monai.data.registry import LAYOUTS, find_data_set
+from cellseg_monai.data.registry import find_data_set
 from cellseg_monai.errors import DatasetError
 from tests.contracts.preparer import noise, save
 
@@ -39,10 +39,6 @@ def raw(tmp_path):
         save(tmp_path / "raw" / "images" / f"{number}.tif", noise((6, 8), seed=number))
         save(tmp_path / "raw" / "labels" / f"{number}_label.tiff", np.eye(6, 8, dtype=np.uint16))
     return tmp_path / "raw"
-
-
-def test_the_registry_names_no_other_layouts_than_can_be_prepared():
-    assert LAYOUTS.keys() == PREPARERS.keys()
 
 
 def test_a_folder_is_prepared_and_told_in_a_few_lines(cellseg, raw, tmp_path):
