@@ -4,7 +4,17 @@ from cellseg_monai.inference.ahead import ahead
 from cellseg_monai.inference.symmetries import over_symmetries
 from cellseg_monai.inference.tiled import Network, Read, Tiles, predict, predict_bands
 
-__all__ = ["Network", "Read", "TiledInferer", "Tiles", "ahead", "on_arrays", "over_symmetries", "predict", "predict_bands"]
+__all__ = [
+    "Network",
+    "Read",
+    "TiledInferer",
+    "Tiles",
+    "ahead",
+    "on_arrays",
+    "over_symmetries",
+    "predict",
+    "predict_bands",
+]
 
 
 def __getattr__(name: str) -> object:

@@ -68,7 +68,9 @@ def predict(pixels: np.ndarray, network: Network, tiles: Tiles) -> np.ndarray:
     return np.concatenate([band for _, band in bands], axis=1)
 
 
-def predict_bands(read: Read, shape: tuple[int, int], network: Network, tiles: Tiles) -> Iterator[tuple[int, np.ndarray]]:
+def predict_bands(
+    read: Read, shape: tuple[int, int], network: Network, tiles: Tiles
+) -> Iterator[tuple[int, np.ndarray]]:
     """Logits of an image, band by band from the top: no more of it is held than one row of tiles.
 
     Tiles are read ahead of the network, in a thread.
@@ -85,7 +87,9 @@ def predict_bands(read: Read, shape: tuple[int, int], network: Network, tiles: T
     down, across = tiles.cover(shape)
     along_x = [across.weights(column) for column in range(len(across.starts))]
     batches = ahead(_batches(read, down, across, tiles.batch))
-    answers = ((place, logits) for places, batch in batches for place, logits in zip(places, network(batch), strict=True))
+    answers = (
+        (place, logits) for places, batch in batches for place, logits in zip(places, network(batch), strict=True)
+    )
     kept: np.ndarray | None = None
     for row, start in enumerate(down.starts):
         band: np.ndarray | None = None

@@ -69,7 +69,7 @@ def test_it_writes_the_best_settings_beside_the_weights_and_what_was_tried(tmp_p
 
     with open(output_dir / "calibration" / "curve.csv", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert list(rows[0]) == ["round", "setting", "value", "f1", "dice", "iou"]
+    assert list(rows[0]) == ["round", "setting", "value", "f1", "f1_50", "dice", "iou"]
     first = [row for row in rows if row["round"] == "1"]
     assert [(row["setting"], float(row["value"])) for row in first] == [
         (sweep["setting"], value) for sweep in SEARCH for value in sweep["values"]
