@@ -9,7 +9,8 @@ import numpy as np
 
 from cellseg_monai.atomic import replacing
 from cellseg_monai.errors import UnreadableImageError
-from cellseg_monai.io.axes import UnstatedAxesError, arrange
+from cellseg_monai.io.arrangement import arrange
+from cellseg_monai.io.axes import UnstatedAxesError
 from cellseg_monai.io.registry import find_format
 
 __all__ = ["read_labels", "write_labels"]
@@ -35,7 +36,8 @@ def read_labels(path: str | PathLike[str]) -> np.ndarray:
     """
     file = Path(fspath(path))
     try:
-        image = arrange(file, find_format(file).loader()(file, None, indices=True))
+        with find_format(file).opened(file, None, indices=True) as stored:
+            image = arrange(file, stored)
     except UnstatedAxesError as error:
         raise UnreadableImageError(file, f"{error.reason}, and a label image is one plane", _ONE_PLANE) from error
     if any(n > 1 for n in image.pixels.shape[:-3]):

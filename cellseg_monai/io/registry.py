@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from os import PathLike, fspath
 from pathlib import Path
 from typing import cast
 
 from cellseg_monai.errors import UnreadableImageError
-from cellseg_monai.io.axes import Stored
+from cellseg_monai.io.stored import Stored
 
-__all__ = ["FORMATS", "Format", "Loader", "find_format", "image_stem", "readable_suffixes"]
-
-Loader = Callable[..., Stored]
-"""`load(path, axes, *, indices) -> Stored`: see docs of `Format`."""
+__all__ = ["FORMATS", "Format", "find_format", "image_stem", "readable_suffixes"]
 
 
 @dataclass(frozen=True)
@@ -30,30 +27,38 @@ class Format:
         backend: module of this package that has `load(path, axes, *, indices) -> Stored`: it settles
             the axes with `settle_axes` and returns the values as stored. With `indices`, an image with
             a palette comes back as its indices. Imported when the first such file is read.
+        is_lazy: whether the backend reads parts of a file: it then has, instead of `load`, a context manager
+            `opened` of the same arguments, whose `Stored` has an array that is read as it is asked for.
+        marks: names of files, one of which lies in a folder of this format; empty where an image is a file.
     """
 
     name: str
     suffixes: tuple[str, ...]
     starts: tuple[tuple[int, bytes], ...]
     backend: str
+    is_lazy: bool = False
+    marks: tuple[str, ...] = ()
 
     def matches(self, head: bytes) -> bool:
         """Tell whether a file that begins with `head` is of this format."""
         return any(head[at : at + len(magic)] == magic for at, magic in self.starts)
 
-    def loader(self) -> Loader:
-        """Return the backend's `load`, importing the backend at the first call."""
-        return cast(Loader, importlib.import_module(f"cellseg_monai.io.{self.backend}").load)
+    def opened(self, path: Path, axes: str | None, *, indices: bool = False) -> AbstractContextManager[Stored]:
+        """Return the image of a file, open while the context lasts; imports the backend at the first call."""
+        backend = importlib.import_module(f"cellseg_monai.io.{self.backend}")
+        if self.is_lazy:
+            return cast(AbstractContextManager[Stored], backend.opened(path, axes, indices=indices))
+        return nullcontext(cast(Stored, backend.load(path, axes, indices=indices)))
 
 
 _TIFF = tuple((0, magic) for magic in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"))
 
 FORMATS: tuple[Format, ...] = (
-    Format("TIFF", (".tif", ".tiff", ".lsm", ".stk", ".tf8", ".btf"), _TIFF, "tiff_reader"),
+    Format("TIFF", (".tif", ".tiff", ".lsm", ".stk", ".tf8", ".btf"), _TIFF, "tiff_reader", is_lazy=True),
     Format("PNG", (".png",), ((0, b"\x89PNG\r\n\x1a\n"),), "pillow_reader"),
     Format("JPEG", (".jpg", ".jpeg"), ((0, b"\xff\xd8\xff"),), "pillow_reader"),
     Format("BMP", (".bmp",), ((0, b"BM"),), "pillow_reader"),
-    Format("NumPy", (".npy",), ((0, b"\x93NUMPY"),), "npy_reader"),
+    Format("NumPy", (".npy",), ((0, b"\x93NUMPY"),), "npy_reader", is_lazy=True),
     Format("NRRD", (".nrrd", ".nhdr"), ((0, b"NRRD0"),), "itk_reader"),
     Format("DICOM", (".dcm",), ((128, b"DICM"),), "itk_reader"),
     Format("MetaImage", (".mha", ".mhd"), (), "itk_reader"),
