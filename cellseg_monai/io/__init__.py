@@ -16,6 +16,8 @@ from cellseg_monai.io.label_files import read_labels, write_labels
 from cellseg_monai.io.lazy_image import LazyImage, LazyPlane
 from cellseg_monai.io.read import open_image, read
 from cellseg_monai.io.registry import FORMATS, Format, image_stem, readable_suffixes
+from cellseg_monai.io.tiled_label_tiff import PlaneSource, write_tiled_labels
+from cellseg_monai.io.zarr_labels import ZarrLabels, writing_zarr_labels
 
 __all__ = [
     "FORMATS",
@@ -23,10 +25,14 @@ __all__ = [
     "Image",
     "LazyImage",
     "LazyPlane",
+    "PlaneSource",
+    "ZarrLabels",
     "image_stem",
     "open_image",
     "read",
     "read_labels",
     "readable_suffixes",
     "write_labels",
+    "write_tiled_labels",
+    "writing_zarr_labels",
 ]

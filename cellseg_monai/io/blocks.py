@@ -6,6 +6,7 @@ import itertools
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -94,7 +95,7 @@ class BlockArray:
             return found
         grid = (range(a // n, -(-b // n)) for (a, b), n in zip(spans, self._block_shape, strict=True))
         for place in itertools.product(*grid):
-            block = self._cache.get((self._key, place), lambda place=place: self._decode(place))
+            block = self._cache.get((self._key, place), partial(self._decode, place))
             to, of = [], []
             for at, (start, stop), n in zip(place, spans, self._block_shape, strict=True):
                 first, last = max(start, at * n), min(stop, (at + 1) * n)

@@ -62,6 +62,7 @@ FORMATS: tuple[Format, ...] = (
     Format("NRRD", (".nrrd", ".nhdr"), ((0, b"NRRD0"),), "itk_reader"),
     Format("DICOM", (".dcm",), ((128, b"DICM"),), "itk_reader"),
     Format("MetaImage", (".mha", ".mhd"), (), "itk_reader"),
+    Format("OME-Zarr", (".zarr",), (), "zarr_reader", is_lazy=True, marks=(".zgroup", ".zarray", "zarr.json")),
 )
 """Every format, strongest mark first. A new one is a line here, a backend, and its contract test."""
 
@@ -88,16 +89,16 @@ def image_stem(path: str | PathLike[str]) -> str:
 
 
 def find_format(path: Path) -> Format:
-    """Return the format of a file: what its first bytes say, or else its suffix.
+    """Return the format of a file: what its first bytes say, or else its suffix; of a folder: what lies in it.
 
     The bytes win, because names lie: a PNG called .tif is read as the PNG that it is.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        UnreadableImageError: if it is a folder, empty, or of no format known here.
+        UnreadableImageError: if it is empty, of no format known here, or a folder that is no image.
     """
     if path.is_dir():
-        raise UnreadableImageError(path, "it is a folder", "pass one image file of it")
+        return _format_of_folder(path)
     with path.open("rb") as stream:
         head = stream.read(HEAD_BYTES)
     if not head:
@@ -108,7 +109,7 @@ def find_format(path: Path) -> Format:
     suffix = path.suffix.lower()
     for known in FORMATS:
         if suffix in known.suffixes:
-            if not known.starts:
+            if not known.starts and not known.marks:
                 return known
             raise UnreadableImageError(
                 path,
@@ -120,3 +121,16 @@ def find_format(path: Path) -> Format:
         f"files of type {suffix!r} are not known (it begins with {head[:8]!r})",
         f"export it as TIFF; known are {' '.join(readable_suffixes())}",
     )
+
+
+def _format_of_folder(path: Path) -> Format:
+    for known in FORMATS:
+        if any((path / mark).is_file() for mark in known.marks):
+            return known
+    for known in FORMATS:
+        if known.marks and path.suffix.lower() in known.suffixes:
+            marks = ", ".join(known.marks)
+            raise UnreadableImageError(
+                path, f"a folder called {path.suffix} in which there is none of {marks}", "copy all of it again"
+            )
+    raise UnreadableImageError(path, "it is a folder", "pass one image file of it")

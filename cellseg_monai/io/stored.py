@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-__all__ = ["PixelSource", "Stored"]
+__all__ = ["PixelSource", "Stored", "is_smaller"]
 
 
 class PixelSource(Protocol):
@@ -45,3 +45,18 @@ class Stored:
     pixel_size_um: tuple[float, float] | None = None
     stated: str | None = None
     smaller: tuple[PixelSource, ...] = ()
+
+
+def is_smaller(array: PixelSource, full: PixelSource, axes: str) -> bool:
+    """Tell whether an array is an image with fewer rows and columns; files file anything under a pyramid.
+
+    >>> is_smaller(np.zeros((3, 2, 2)), np.zeros((3, 4, 5)), "CYX")
+    True
+    >>> is_smaller(np.zeros((1, 2, 2)), np.zeros((3, 4, 5)), "CYX")
+    False
+    """
+    if array.dtype != full.dtype or len(array.shape) != len(full.shape):
+        return False
+    sizes = list(zip(axes, array.shape, full.shape, strict=True))
+    same = all(n == of for axis, n, of in sizes if axis not in "YX")
+    return same and all(0 < n <= of for axis, n, of in sizes if axis in "YX") and array.shape != full.shape

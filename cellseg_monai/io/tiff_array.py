@@ -20,6 +20,7 @@ from cellseg_monai.io.tiff_display import ShownPicture
 
 __all__ = ["TiffArray"]
 
+_ERRORS: tuple[type[Exception], ...] = (*DECODER_ERRORS, tifffile.TiffFileError)
 _NONE = 1
 _JPEG_KINDS = {7, 33007, 34892}
 
@@ -64,7 +65,7 @@ class TiffArray:
                 values = self._windows[stored]
             if self._shown is not None:
                 values = self._shown.apply(values)
-        return values[(..., *samples)]
+        return values[(slice(None),) * self._n_stored_axes + samples]
 
     def _read_all(self) -> np.ndarray:
         """One array of all, with at most one position held twice."""
@@ -83,27 +84,27 @@ def _by_window(
 ) -> StackedArray:
     first = chosen[0]
     positions = (len(chosen),) * (len(chosen) > 1)
-    if all(series.dataoffset is not None for series in chosen):
-        return StackedArray(positions, lambda number: _mapped(chosen[number], chosen[number].dataoffset))
-    pages = [page for series in chosen for page in series.pages]
+    offsets = [series.dataoffset for series in chosen if series.dataoffset is not None]
+    if len(offsets) == len(chosen):
+        shape = tuple(first.shape)
+        return StackedArray(positions, lambda number: _mapped(chosen[number].keyframe, offsets[number], shape))
+    pages = [page for series in chosen for page in series.pages if page is not None]  # check_segments missed none
     # Where the axes within a page begin: those before it count pages. Axes of length 1 may count as either.
     splits = [n for n in range(len(first.shape)) if math.prod(first.shape[:n]) * len(chosen) == len(pages)]
     in_page = _axes_in_page(first.keyframe)
     split = next((n for n in splits if first.shape[n:] == in_page), splits[0])
-    reader = _Pages(path, pages, tuple(first.shape[split:]), cache, lock)
+    reader = _Pages(path, first.keyframe, pages, tuple(first.shape[split:]), cache, lock)
     return StackedArray(positions + tuple(first.shape[:split]), reader.page)
+
+
+def _mapped(page: tifffile.TiffPage | tifffile.TiffFrame, offset: int, shape: tuple[int, ...]) -> MappedArray:
+    file, dtype = page.parent.filehandle, np.dtype(page.dtype)
+    return MappedArray(Path(file.path), dtype.newbyteorder(page.parent.byteorder), shape, offset)
 
 
 def _axes_in_page(page: tifffile.TiffPage) -> tuple[int, ...]:
     planes, _, length, width, samples = page.shaped
     return (planes,) * (planes > 1) + (length, width) + (samples,) * (samples > 1)
-
-
-def _mapped(
-    of: tifffile.TiffPageSeries | tifffile.TiffPage, offset: int, shape: tuple[int, ...] | None = None
-) -> MappedArray:
-    file, dtype = of.parent.filehandle, np.dtype(of.parent.byteorder + of.dtype.char)
-    return MappedArray(Path(file.path), dtype, tuple(shape or of.shape), offset)
 
 
 @contextmanager
@@ -126,21 +127,23 @@ class _Pages:
     def __init__(
         self,
         path: Path,
+        keyframe: tifffile.TiffPage,
         pages: list[tifffile.TiffPage | tifffile.TiffFrame],
         shape: tuple[int, ...],
         cache: BlockCache,
         lock: threading.Lock,
     ) -> None:
         self._path, self._pages, self._shape, self._cache, self._lock = path, pages, shape, cache, lock
-        key = self._keyframe = pages[0].keyframe
+        key = self._keyframe = keyframe
         self._dtype = np.dtype(key.dtype)
-        self._n_planes, depth, length, width, samples = key.shaped
+        planes, depth, length, width, samples = key.shaped
+        self._n_planes = planes
         # Not by tiles: volumes in one page, and slides by Hamamatsu, which tifffile decodes another way when whole.
         self._has_segments = (
             not key.is_contiguous and depth == 1 and key.jpegheader is None and shape == _axes_in_page(key)
         )
         rows, columns = (key.tilelength, key.tilewidth) if key.is_tiled else (min(key.rowsperstrip, length), width)
-        self._block = (1,) * (self._n_planes > 1) + (rows, columns) + (samples,) * (samples > 1)
+        self._block = (1,) * (planes > 1) + (rows, columns) + (samples,) * (samples > 1)
         self._grid = math.ceil(length / rows), math.ceil(width / columns)
 
     def page(self, number: int) -> PixelSource:
@@ -169,11 +172,11 @@ class _Pages:
         try:
             encoded, tables = self._encoded(number, index)
             decoded, (_, _, top, left, _), size = key.decode(encoded, index, _fullsize=False, **tables)
-        except (*DECODER_ERRORS, tifffile.TiffFileError) as error:
+        except _ERRORS as error:
             where = f"{segment_place(key, index)} of page {number}"
             raise UnreadableImageError(self._path, f"{where} cannot be decoded ({error})", AGAIN) from error
         rows, columns = min(size[1], key.imagelength - top), min(size[2], key.imagewidth - left)
-        block = np.empty((rows, columns, size[3]), self._dtype)
+        block: np.ndarray = np.empty((rows, columns, size[3]), self._dtype)
         block[...] = key.nodata if decoded is None else decoded[0, :rows, :columns]
         block = block if size[3] > 1 else block[..., 0]
         return block[np.newaxis] if self._n_planes > 1 else block

@@ -60,13 +60,14 @@ def shown_picture(path: Path, page: tifffile.TiffPage, *, indices: bool) -> Show
         return ShownPicture(table.dtype, table)
     if page.photometric != _MINISWHITE or page.samplesperpixel != 1:
         return None
-    if page.dtype == bool:  # a mask, of which white is what was marked, also as labels
-        return ShownPicture(page.dtype)
+    dtype = np.dtype(page.dtype)
+    if dtype.kind == "b":  # a mask, of which white is what was marked, also as labels
+        return ShownPicture(dtype)
     if indices:
         return None
-    if page.dtype.kind == "u":
-        return ShownPicture(page.dtype, white=2**page.bitspersample - 1)
-    raise UnreadableImageError(path, f"{page.dtype} pixels marked as min-is-white", "save them as min-is-black")
+    if dtype.kind == "u":
+        return ShownPicture(dtype, white=2**page.bitspersample - 1)
+    raise UnreadableImageError(path, f"{dtype} pixels marked as min-is-white", "save them as min-is-black")
 
 
 def _smallest(palette: np.ndarray) -> np.ndarray:

@@ -16,7 +16,7 @@ from cellseg_monai.io.axes import UNSTATED, settle_axes
 from cellseg_monai.io.blocks import BlockCache
 from cellseg_monai.io.colours import RGB
 from cellseg_monai.io.decoding import decoding
-from cellseg_monai.io.stored import Stored
+from cellseg_monai.io.stored import Stored, is_smaller
 from cellseg_monai.io.tiff_array import TiffArray
 from cellseg_monai.io.tiff_checks import check_old_jpeg, check_page_chain, check_segments, check_size
 from cellseg_monai.io.tiff_display import shown_picture
@@ -71,22 +71,13 @@ def _describe(path: Path, tif: tifffile.TiffFile, axes: str | None, *, indices: 
         settled, stated, names = settled + "S", stated + "S", RGB
     cache, lock = BlockCache(), threading.Lock()
     arrays = [TiffArray(path, level, cache, lock, shown) for level in _levels(chosen)]
-    smaller = tuple(array for array in arrays[1:] if _is_smaller(array, arrays[0], settled))
+    smaller = tuple(array for array in arrays[1:] if is_smaller(array, arrays[0], settled))
     return Stored(arrays[0], settled, names, pixel_size_um(tif, first), stated, smaller)
 
 
 def _levels(chosen: list[tifffile.TiffPageSeries]) -> list[list[tifffile.TiffPageSeries]]:
     """The series in full, then those of each lower resolution that all of them have."""
     return [list(level) for level in zip(*(series.levels for series in chosen), strict=False)]
-
-
-def _is_smaller(array: TiffArray, full: TiffArray, axes: str) -> bool:
-    """Whether an array is the same image with fewer rows and columns: files may file anything under a pyramid."""
-    if array.dtype != full.dtype or len(array.shape) != len(full.shape):
-        return False
-    sizes = list(zip(axes, array.shape, full.shape, strict=True))
-    same = all(n == of for axis, n, of in sizes if axis not in "YX")
-    return same and all(0 < n < of for axis, n, of in sizes if axis in "YX")
 
 
 def _axes(series: tifffile.TiffPageSeries) -> str:
