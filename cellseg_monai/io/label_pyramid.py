@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -50,7 +51,7 @@ def build_pyramid(levels: list[ZarrChunks], workers: int = 1) -> None:
         workers: threads.
     """
     with ThreadPoolExecutor(workers) as pool:
-        for larger, smaller in zip(levels, levels[1:], strict=False):
+        for larger, smaller in itertools.pairwise(levels):
             height, width = larger.shape[-2:]
 
             def fill(

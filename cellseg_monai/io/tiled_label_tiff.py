@@ -114,7 +114,7 @@ def _tiles(labels: PlaneSource, side: int, dtype: np.dtype) -> Iterator[np.ndarr
     height, width = labels.shape
     for y in range(0, height, side):
         for x in range(0, width, side):
-            part = np.asarray(labels[y : y + side, x : x + side])
+            part = np.asarray(labels[y : min(y + side, height), x : min(x + side, width)])
             check_ids(part, dtype, f"in the tile at row {y}, column {x}")
             tile = np.zeros((side, side), dtype)
             tile[: part.shape[0], : part.shape[1]] = part

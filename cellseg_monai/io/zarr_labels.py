@@ -138,8 +138,8 @@ def writing_zarr_labels(
         if missing:
             plane, y, x = missing[0]
             raise ValueError(
-                f"{target}: {len(missing)} of its chunks were not written, the first at plane {plane}, rows {y.start} to "
-                f"{y.stop - 1}, columns {x.start} to {x.stop - 1}; write every block, also those without an object"
+                f"{target}: {len(missing)} of its chunks were not written, the first at plane {plane}, rows {y.start} "
+                f"to {y.stop - 1}, columns {x.start} to {x.stop - 1}; write every block, also those without an object"
             )
         build_pyramid(levels, workers)
         _save(aside / ".zgroup", {"zarr_format": 2})

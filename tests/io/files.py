@@ -167,6 +167,7 @@ def write_ome_zarr(
     scale: tuple[float, ...] = (),
     unit: str = "",
     channels: tuple[str, ...] = (),
+    chunks: tuple[int, ...] | None = None,
 ) -> None:
     """Write the resolutions of an image as NGFF 0.4 (Zarr 2) or 0.5 (Zarr 3)."""
     types = {"t": "time", "c": "channel"}
@@ -181,7 +182,7 @@ def write_ome_zarr(
         attributes["omero"] = {"channels": [{"label": name} for name in channels]}
     write_zarr_group(path, attributes, version=version)
     for n, level in enumerate(levels):
-        write_zarr_array(path / str(n), level, version=version)
+        write_zarr_array(path / str(n), level, version=version, chunks=chunks)
 
 
 def write_zarr_group(path: Path, attributes: dict, *, version: int = 2) -> None:
