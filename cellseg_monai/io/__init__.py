@@ -13,7 +13,26 @@ array([[0, 1],
 
 from cellseg_monai.io.image import Image
 from cellseg_monai.io.label_files import read_labels, write_labels
-from cellseg_monai.io.read import read
+from cellseg_monai.io.lazy_image import LazyImage, LazyPlane
+from cellseg_monai.io.read import open_image, read
 from cellseg_monai.io.registry import FORMATS, Format, image_stem, readable_suffixes
+from cellseg_monai.io.tiled_label_tiff import PlaneSource, write_tiled_labels
+from cellseg_monai.io.zarr_labels import ZarrLabels, writing_zarr_labels
 
-__all__ = ["FORMATS", "Format", "Image", "image_stem", "read", "read_labels", "readable_suffixes", "write_labels"]
+__all__ = [
+    "FORMATS",
+    "Format",
+    "Image",
+    "LazyImage",
+    "LazyPlane",
+    "PlaneSource",
+    "ZarrLabels",
+    "image_stem",
+    "open_image",
+    "read",
+    "read_labels",
+    "readable_suffixes",
+    "write_labels",
+    "write_tiled_labels",
+    "writing_zarr_labels",
+]

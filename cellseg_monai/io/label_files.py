@@ -9,7 +9,9 @@ import numpy as np
 
 from cellseg_monai.atomic import replacing
 from cellseg_monai.errors import UnreadableImageError
-from cellseg_monai.io.axes import UnstatedAxesError, arrange
+from cellseg_monai.io.arrangement import arrange
+from cellseg_monai.io.axes import UnstatedAxesError
+from cellseg_monai.io.label_tags import size_tags
 from cellseg_monai.io.registry import find_format
 
 __all__ = ["read_labels", "write_labels"]
@@ -17,7 +19,6 @@ __all__ = ["read_labels", "write_labels"]
 _ONE_PLANE = "save each plane as its own file"
 _UINT16_MAX, _UINT32_MAX = 2**16 - 1, 2**32 - 1
 _CLASSIC_TIFF_BYTES = 2**32 - 2**25  # what its 32-bit offsets reach, less room for the tags
-_UM_PER_CM = 10_000.0
 
 
 def read_labels(path: str | PathLike[str]) -> np.ndarray:
@@ -35,7 +36,8 @@ def read_labels(path: str | PathLike[str]) -> np.ndarray:
     """
     file = Path(fspath(path))
     try:
-        image = arrange(file, find_format(file).loader()(file, None, indices=True))
+        with find_format(file).opened(file, None, indices=True) as stored:
+            image = arrange(file, stored)
     except UnstatedAxesError as error:
         raise UnreadableImageError(file, f"{error.reason}, and a label image is one plane", _ONE_PLANE) from error
     if any(n > 1 for n in image.pixels.shape[:-3]):
@@ -89,14 +91,7 @@ def write_labels(
     if file.suffix.lower() not in (".tif", ".tiff"):
         raise ValueError(f"labels are written as TIFF; {file.name!r} must end in .tif or .tiff")
     stored = _smallest(labels)
-    if pixel_size_um is not None and not all(np.isfinite(p) and p > 0 for p in pixel_size_um):
-        raise ValueError(f"pixel_size_um is {pixel_size_um}; it must be two positive lengths")
-    metadata: dict[str, object] = {"axes": "YX"}
-    resolution, unit = None, None
-    if pixel_size_um is not None:
-        height, width = map(float, pixel_size_um)
-        metadata["pixel_size_um"] = [height, width]
-        resolution, unit = (_UM_PER_CM / width, _UM_PER_CM / height), "CENTIMETER"
+    tags = size_tags(pixel_size_um)
     with replacing(file, durable=durable) as aside:
         tifffile.imwrite(
             aside,
@@ -104,9 +99,7 @@ def write_labels(
             photometric="minisblack",
             compression="zlib",
             bigtiff=stored.nbytes > _CLASSIC_TIFF_BYTES,
-            metadata=metadata,
-            resolution=resolution,
-            resolutionunit=unit,
+            **tags,
         )
 
 
