@@ -125,9 +125,8 @@ class Calibration:
         low, high = found.f1_interval
         changed = {sweep.setting: getattr(found.settings, sweep.setting) for sweep in self.sweeps}
         logger.info("chosen: " + ", ".join(f"{name} {value}" for name, value in changed.items()))
-        logger.info(
-            f"mean F1 {found.f1:.4f} [{low:.4f}, {high:.4f}], F1 at IoU 0.5 {found.f1_50:.4f}, mean Dice {found.dice:.4f} of these images"
-        )
+        logger.info(f"mean F1 {found.f1:.4f} [{low:.4f}, {high:.4f}] of these images")
+        logger.info(f"F1 at IoU 0.5 {found.f1_50:.4f}, mean Dice {found.dice:.4f}")
         logger.info(f"written to {self.target}, what was tried to {self.folder}")
 
     def _report(self, found: Found) -> dict[str, object]:
