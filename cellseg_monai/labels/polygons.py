@@ -177,7 +177,7 @@ def draw_polygons(
             ends = np.roll(corners, -1, axis=0)
             if np.any(corners != np.floor(corners)) or np.any(np.all(corners != ends, axis=1)):
                 raise ValueError(
-                    f"an outline of {ids[number]} that leaves the edges of pixels came, but corners of pixels, each in the "
+                    f"an outline of {ids[number]} that leaves the edges of pixels came, but corners, each in the "
                     "row or column of the next, were expected; pass outlines as trace_polygons gives them"
                 )
             upright = corners[:, 0] == ends[:, 0]

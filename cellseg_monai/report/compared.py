@@ -13,10 +13,11 @@ from cellseg_monai.data import Fault, list_images
 from cellseg_monai.evaluation import EvaluatedImage, FilePair, Protocol
 from cellseg_monai.evaluation.pairs import image_name
 from cellseg_monai.io import Image, image_stem, read, read_labels
+from cellseg_monai.io.display import picture_of
 from cellseg_monai.labels import Mistakes, label_overlaps, match_objects, object_mistakes
 from cellseg_monai.report.objects import Objects, measure_objects
 from cellseg_monai.report.overlay import View
-from cellseg_monai.report.picture import grey_values, picture_of
+from cellseg_monai.report.picture import grey_values
 
 __all__ = ["IOU", "ComparedImage", "compare_image", "find_images", "read_image", "view_of"]
 

@@ -11,10 +11,10 @@ from matplotlib.ticker import MaxNLocator
 
 from cellseg_monai.data.statistics import PERCENTILES, DatasetStatistics, ImageStatistics
 from cellseg_monai.io import read, read_labels
+from cellseg_monai.io.display import picture_of, shrunk
 from cellseg_monai.labels import draw_outlines
 from cellseg_monai.pixels import rescale_labels
 from cellseg_monai.report.lines import COLOURS
-from cellseg_monai.report.picture import picture_of, shrunk
 
 __all__ = ["data_figure", "examples"]
 

@@ -7,11 +7,12 @@ from html import escape
 
 import numpy as np
 
+from cellseg_monai.io.display import shrunk
 from cellseg_monai.labels import Mistakes, inner_outlines
 from cellseg_monai.pixels import rescale_labels
 from cellseg_monai.report.html import data_uri
 from cellseg_monai.report.objects import Objects, measure_objects
-from cellseg_monai.report.picture import jpeg, palette_png, shrunk
+from cellseg_monai.report.picture import jpeg, palette_png
 
 __all__ = ["MARKS", "View", "crop_corners", "overlay"]
 
