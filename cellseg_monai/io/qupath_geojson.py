@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -27,27 +28,25 @@ def write(path: Path, segmentation: Segmentation) -> None:
         path: the file.
         segmentation: whose labels and table.
     """
+    encode = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode
     with replacing(path) as aside, open(aside, "w", encoding="utf-8", newline="\n") as file:
         file.write('{"type": "FeatureCollection", "features": [')
         for at, feature in enumerate(_features(segmentation)):
-            file.write((",\n" if at else "\n") + json.dumps(feature, allow_nan=False, ensure_ascii=False, separators=(",", ":")))
+            file.write((",\n" if at else "\n") + encode(feature))
         file.write("\n]}\n")
 
 
 def _features(segmentation: Segmentation) -> Iterator[dict[str, Any]]:
     table = segmentation.table
-    names = list(table.columns)
-    rows = list(zip(*(_numbers(column).tolist() for column in table.columns.values()), strict=True))
+    ids = table["id"]
+    # Measurements are numbers alone.
+    columns = {name: each.view(np.uint8) if each.dtype == bool else each for name, each in table.columns.items()}
     for number, pieces in object_polygons(segmentation.labels, table.boxes):
-        values = rows[np.searchsorted(table["id"], number)]
-        known = {name: value for name, value in zip(names, values, strict=True) if np.isfinite(value)}
+        row = int(np.searchsorted(ids, ids.dtype.type(number)))  # of another type, all ids would be converted first
+        values: dict[str, float] = {name: column[row].item() for name, column in columns.items()}
+        known = {name: value for name, value in values.items() if isfinite(value)}
         properties = {"objectType": "detection", "name": str(number), "measurements": known}
         yield {"type": "Feature", "geometry": _geometry(pieces), "properties": properties}
-
-
-def _numbers(column: np.ndarray) -> np.ndarray:
-    """Measurements are numbers alone."""
-    return column.astype(np.uint8) if column.dtype == bool else column
 
 
 def _geometry(pieces: Sequence[Polygon]) -> dict[str, Any]:
