@@ -13,12 +13,12 @@ from cellseg_monai.atomic import replacing
 from cellseg_monai.io.display import measured_channels, picture_of
 from cellseg_monai.io.image import Image
 from cellseg_monai.io.segmentation import Segmentation
-from cellseg_monai.labels import LabelArray, draw_outlines
+from cellseg_monai.labels import LabelArray, draw_outlines, paint_outlines
 
 __all__ = ["write", "write_overlay"]
 
 LONGEST_PX = 4096
-_STRIP_ROWS = 1024
+_STRIP_ROWS = 512
 
 
 def write(path: Path, segmentation: Segmentation) -> None:
@@ -38,7 +38,8 @@ def write(path: Path, segmentation: Segmentation) -> None:
     step = _step(segmentation.shape)
     small = np.stack([_means(image, channel, step) for channel in shown])
     picture = picture_of(Image(small, "CYX", channel_names=tuple(names[at] for at in shown if names)))
-    write_overlay(path, picture.transpose(2, 0, 1) / 255, _samples(segmentation.labels, step))
+    paint_outlines(picture, _samples(segmentation.labels, step))
+    _save(path, picture)
 
 
 def write_overlay(path: str | PathLike[str], image: np.ndarray, labels: np.ndarray) -> None:
@@ -56,9 +57,12 @@ def write_overlay(path: str | PathLike[str], image: np.ndarray, labels: np.ndarr
     if step > 1 and image.shape[1:] == labels.shape:
         image = np.stack([_means(image, channel, step) for channel in range(len(image))])
         labels = _samples(labels, step)
-    picture = Pillow.fromarray(draw_outlines(image, labels))
+    _save(path, draw_outlines(image, labels))
+
+
+def _save(path: str | PathLike[str], picture: np.ndarray) -> None:
     with replacing(path) as aside:
-        picture.save(aside, format="PNG")
+        Pillow.fromarray(picture).save(aside, format="PNG")
 
 
 def _step(shape: tuple[int, ...]) -> int:
@@ -75,8 +79,9 @@ def _means(image: Any, channel: int, step: int) -> np.ndarray:
         strip = np.asarray(image[channel, top:bottom, 0:width])
         down = np.arange(0, bottom - top, step)
         sums = np.add.reduceat(np.add.reduceat(strip, down, axis=0, dtype=np.float64), across, axis=1)
-        strips.append(sums / np.outer(np.diff(down, append=bottom - top), np.diff(across, append=width)))
-    return np.concatenate(strips).astype(np.float32)
+        means = sums / np.outer(np.diff(down, append=bottom - top), np.diff(across, append=width))
+        strips.append(means.astype(np.float32))
+    return np.concatenate(strips)
 
 
 def _samples(labels: LabelArray, step: int) -> np.ndarray:

@@ -7,6 +7,7 @@ from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 import numpy as np
+from roifile import ROI_OPTIONS, ROI_TYPE, ImagejRoi
 
 from cellseg_monai.atomic import replacing
 from cellseg_monai.io.segmentation import Segmentation
@@ -38,8 +39,6 @@ def write(path: Path, segmentation: Segmentation) -> None:
 
 
 def _region(name: str, pieces: Sequence[Polygon]) -> bytes:
-    from roifile import ROI_OPTIONS, ROI_TYPE, ImagejRoi
-
     rings = [ring for piece in pieces for ring in piece.rings]
     corners: np.ndarray = np.concatenate(rings)
     left, top = corners.min(axis=0).tolist()

@@ -27,7 +27,7 @@ from cellseg_monai.labels.matching import IOU_THRESHOLDS, Matching, ObjectCounts
 from cellseg_monai.labels.measure import measure_objects
 from cellseg_monai.labels.mistakes import Mistakes, object_mistakes
 from cellseg_monai.labels.object_table import ObjectTable
-from cellseg_monai.labels.outlines import draw_outlines, inner_outlines
+from cellseg_monai.labels.outlines import draw_outlines, inner_outlines, paint_outlines
 from cellseg_monai.labels.overlap import LabelOverlaps, check_label_images, label_overlaps
 from cellseg_monai.labels.polygons import Polygon, draw_polygons, object_polygons, trace_polygons
 from cellseg_monai.labels.postprocess import METHODS, Postprocessing, foreground_mask, label_objects
@@ -95,6 +95,7 @@ __all__ = [
     "object_polygons",
     "object_scores",
     "over_images",
+    "paint_outlines",
     "panoptic_counts",
     "pooled_score",
     "relabel_sequential",
