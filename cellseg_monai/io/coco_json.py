@@ -41,7 +41,7 @@ def _annotations(segmentation: Segmentation) -> Iterator[dict[str, Any]]:
     table, shape = segmentation.table, segmentation.shape
     scores = table["score"] if "score" in table.columns else None
     for block in blocks_of_whole_objects(segmentation.labels, table.boxes):
-        at = np.asarray(np.searchsorted(table["id"], block.ids))
+        at = table.positions(block.ids)
         sides = (table[name][at] for name in ("left_px", "top_px", "right_px", "bottom_px"))
         rows = zip(block.ids.tolist(), at, *(side.tolist() for side in sides), _masks(block, shape), strict=True)
         for number, row, left, top, right, bottom, counts in rows:

@@ -38,11 +38,10 @@ def write(path: Path, segmentation: Segmentation) -> None:
 
 def _features(segmentation: Segmentation) -> Iterator[dict[str, Any]]:
     table = segmentation.table
-    ids = table["id"]
     # Measurements are numbers alone.
     columns = {name: each.view(np.uint8) if each.dtype == bool else each for name, each in table.columns.items()}
     for number, pieces in object_polygons(segmentation.labels, table.boxes):
-        row = int(np.searchsorted(ids, ids.dtype.type(number)))  # of another type, all ids would be converted first
+        row = int(table.positions(np.array(number)))
         values: dict[str, float] = {name: column[row].item() for name, column in columns.items()}
         known = {name: value for name, value in values.items() if isfinite(value)}
         properties = {"objectType": "detection", "name": str(number), "measurements": known}
