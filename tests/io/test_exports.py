@@ -288,3 +288,17 @@ class TestFailing:
         found = segmentation(SHAPES)
         first, second = (write_exports(tmp_path / each, found, name)[name] for each in "ab")
         assert first.read_bytes() == second.read_bytes()
+
+
+class TestPage:
+    """docs/exports.md, which is what users read."""
+
+    PAGE = (Path(__file__).parents[2] / "docs" / "exports.md").read_text("utf-8")
+
+    def test_every_export_has_a_row_with_its_file(self):
+        for name, export in io.EXPORTS.items():
+            assert f"| `{name}` | `{export.suffix}` |" in self.PAGE
+
+    def test_every_column_has_a_row(self):
+        columns = [name for name in segmentation(SHAPES).table.columns if "_DAPI" not in name and "_µ" not in name]
+        assert [name for name in columns if f"`{name}`" not in self.PAGE] == []
