@@ -32,7 +32,7 @@ def discs() -> np.ndarray:
     rows, columns = np.ogrid[:PITCH, :PITCH]
     disc = (rows - PITCH // 2) ** 2 + (columns - PITCH // 2) ** 2 <= (PITCH // 2 - 0.4) ** 2
     side = int(np.ceil(np.sqrt(COUNT)))
-    ids = np.arange(1, side * side + 1, dtype=np.uint32)
+    ids: np.ndarray = np.arange(1, side * side + 1, dtype=np.uint32)
     return np.kron(np.where(ids > COUNT, 0, ids).reshape(side, side), disc).astype(np.uint32)
 
 
