@@ -128,6 +128,21 @@ def test_labels_that_are_stored_elsewhere_give_the_same_files(tmp_path):
         assert path.read_bytes() == kept[name].read_bytes(), name
 
 
+def test_labels_and_images_in_zarr_give_the_same_files(tmp_path):
+    zarr = pytest.importorskip("zarr", reason="zarr, in which large images lie, is not installed")
+    names = "labels,ome,rois,geojson,coco,csv,overlay"
+    there = segmentation(many_discs(400))
+    kept = write_exports(tmp_path / "a", there, names)
+    labels = zarr.array(there.labels, store=str(tmp_path / "l.zarr"), chunks=(64, 100))
+    image = zarr.array(there.image, store=str(tmp_path / "i.zarr"), chunks=(1, 64, 100))
+    table = measure_objects(
+        labels, image, channel_names=there.channel_names, pixel_size_um=SIZE_UM, probabilities=labels, block_px=5_000
+    ).with_columns(score=there.table["score"])
+    lazily = Segmentation(labels, table, there.image_name, image, there.channel_names, SIZE_UM)
+    for name, path in write_exports(tmp_path / "b", lazily, names).items():
+        assert path.read_bytes() == kept[name].read_bytes(), name
+
+
 class TestRois:
     def test_an_object_in_one_piece_is_a_traced_outline(self, tmp_path):
         path = tmp_path / "rois.zip"
