@@ -1,12 +1,14 @@
 """From images to objects: tiles, the network on them, and the results."""
 
 from cellseg_monai.inference.ahead import ahead
+from cellseg_monai.inference.recipe import Recipe
 from cellseg_monai.inference.symmetries import over_symmetries
 from cellseg_monai.inference.tiled import Network, Read, Tiles, predict, predict_bands
 
 __all__ = [
     "Network",
     "Read",
+    "Recipe",
     "TiledInferer",
     "Tiles",
     "ahead",

@@ -28,7 +28,7 @@ def choose_device(name: str = "auto") -> torch.device:
         raise ValueError(f"device {name!r} came, but one of auto, cpu, cuda, cuda:N, mps was expected")
     if not there[kind]:
         found = ", ".join(kind for kind, is_there in there.items() if is_there)
-        raise ValueError(f"device {name!r} came, but torch {torch.__version__} finds only {found} here; use one of those")
+        raise ValueError(f"device {name!r} came, but torch {torch.__version__} finds {found} here; use one of those")
     return torch.device(name)
 
 

@@ -14,11 +14,11 @@ from cellseg_monai.io.axes import UnstatedAxesError
 from cellseg_monai.io.label_tags import size_tags
 from cellseg_monai.io.registry import find_format
 
-__all__ = ["read_labels", "write_labels"]
+__all__ = ["CLASSIC_TIFF_BYTES", "id_type", "read_labels", "write_labels"]
 
 _ONE_PLANE = "save each plane as its own file"
 _UINT16_MAX, _UINT32_MAX = 2**16 - 1, 2**32 - 1
-_CLASSIC_TIFF_BYTES = 2**32 - 2**25  # what its 32-bit offsets reach, less room for the tags
+CLASSIC_TIFF_BYTES = 2**32 - 2**25  # what its 32-bit offsets reach, less room for the tags
 
 
 def read_labels(path: str | PathLike[str]) -> np.ndarray:
@@ -98,7 +98,7 @@ def write_labels(
             stored,
             photometric="minisblack",
             compression="zlib",
-            bigtiff=stored.nbytes > _CLASSIC_TIFF_BYTES,
+            bigtiff=stored.nbytes > CLASSIC_TIFF_BYTES,
             **tags,
         )
 
@@ -111,6 +111,21 @@ def _smallest(labels: np.ndarray) -> np.ndarray:
     lowest, highest = int(labels.min()), int(labels.max())
     if lowest < 0:
         raise ValueError(f"the lowest label is {lowest}; 0 is background and ids are positive")
+    return labels.astype(id_type(highest))
+
+
+def id_type(highest: int) -> type[np.unsignedinteger]:
+    """The type in which a label image is stored.
+
+    Args:
+        highest: its highest id.
+
+    Raises:
+        ValueError: an id of more than 32 bits.
+
+    >>> id_type(70_000).__name__
+    'uint32'
+    """
     if highest > _UINT32_MAX:
         raise ValueError(f"the highest label is {highest}, above {_UINT32_MAX}; relabel from 1 on")
-    return labels.astype(np.uint16 if highest <= _UINT16_MAX else np.uint32)
+    return np.uint16 if highest <= _UINT16_MAX else np.uint32
