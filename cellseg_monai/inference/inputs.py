@@ -1,0 +1,100 @@
+"""The images that a command names: files, folders, patterns, OME-Zarr, or a list on standard input."""
+
+from __future__ import annotations
+
+import glob
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cellseg_monai.io import image_stem, readable_suffixes
+
+__all__ = ["ImageFile", "find_images"]
+
+_PATTERN = set("*?[")
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """An image to segment.
+
+    Args:
+        path: of the file, or of the folder of an OME-Zarr.
+        below: its folder below the one that was named, where its results go below the output.
+    """
+
+    path: Path
+    below: Path = Path()
+
+    @property
+    def key(self) -> str:
+        """What its results are called: folder and stem."""
+        return (self.below / image_stem(self.path)).as_posix()
+
+
+def find_images(inputs: Sequence[str]) -> list[ImageFile]:
+    """Every image that is named, sorted within what names it, each once.
+
+    Args:
+        inputs: files; folders, of which all readable images are taken, not those in folders below; patterns such as
+            `plates/**/*.tif`, whose folders from the first pattern on are kept below the output; "-" for paths on
+            standard input, a line each.
+
+    Raises:
+        ValueError: nothing was named, something holds no image, or two images would have the same results; all such
+            faults at once.
+    """
+    if not inputs:
+        raise ValueError("no images came, but a file, a folder or a pattern was expected; name one, or - for a list")
+    found: dict[Path, ImageFile] = {}
+    faults = []
+    for given in inputs:
+        named = sys.stdin.read().splitlines() if given == "-" else [given]
+        for text in filter(None, map(str.strip, named)):
+            images = _named(text)
+            if not images:
+                faults.append(f"{text}: {_missing(text)}")
+            for image in images:
+                found.setdefault(image.path.absolute(), image)
+    faults += _clashes(list(found.values()))
+    if faults:
+        raise ValueError("; ".join(faults))
+    return list(found.values())
+
+
+def _named(text: str) -> list[ImageFile]:
+    path = Path(text)
+    if path.is_file() or path.suffix.lower() == ".zarr" and path.is_dir():
+        return [ImageFile(path)]
+    if path.is_dir():
+        return [ImageFile(each) for each in sorted(path.iterdir()) if _is_image(each)]
+    if _PATTERN & set(text):
+        parts = path.parts
+        fixed = Path(*parts[: next(i for i, part in enumerate(parts) if _PATTERN & set(part))])
+        matches = sorted(Path(match) for match in glob.glob(text, recursive=True))
+        return [ImageFile(each, each.parent.relative_to(fixed)) for each in matches if _is_image(each)]
+    return []
+
+
+def _is_image(path: Path) -> bool:
+    if path.name.startswith("."):
+        return False
+    return path.suffix.lower() in readable_suffixes() and (path.is_file() or path.suffix.lower() == ".zarr")
+
+
+def _missing(text: str) -> str:
+    if Path(text).is_dir():
+        return f"the folder holds no image; known are {' '.join(readable_suffixes())}"
+    return "the pattern matches no image" if _PATTERN & set(text) else "there is no such file or folder"
+
+
+def _clashes(images: list[ImageFile]) -> list[str]:
+    by_key: dict[str, list[str]] = {}
+    for image in images:
+        by_key.setdefault(image.key.lower(), []).append(str(image.path))
+    return [
+        f"{' and '.join(paths)} would have the same results; rename one, or segment them into different folders"
+        for paths in by_key.values()
+        if len(paths) > 1
+    ]
