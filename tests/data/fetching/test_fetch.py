@@ -4,7 +4,9 @@ import hashlib
 import io
 import subprocess
 import sys
+import threading
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -138,6 +140,25 @@ def test_killed_while_it_moves_files_the_next_call_ends_it(server, data_set: Dat
     assert (tmp_path / "out" / "masks").is_dir()
     assert not (tmp_path / "out" / "SOURCE.md").exists()
     fetch_data_set(data_set, tmp_path / "out")
+    assert tree(tmp_path / "out") == WHOLE
+    assert len(server.asked) == 3
+
+
+def test_two_at_once_do_not_mix(server, data_set: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    held, go_on = threading.Event(), threading.Event()
+
+    def wait(_: str) -> None:
+        held.set()
+        go_on.wait(60)
+
+    server.before_answer = wait
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(fetch_data_set, data_set, tmp_path / "out")
+        assert held.wait(60)
+        with pytest.raises(FileExistsError, match=r"out: another `cellseg data fetch` is at work in it; wait"):
+            fetch_data_set(data_set, tmp_path / "out")
+        go_on.set()
+        assert len(first.result(60).files) == 3
     assert tree(tmp_path / "out") == WHOLE
     assert len(server.asked) == 3
 
