@@ -217,7 +217,7 @@ def _unpack_nested(folder: Path, limits: Limits, done: Unpacked) -> None:
     """Unpack the archives in a folder, each into a folder of its own name, and delete them."""
     for inner in sorted(each for each in folder.rglob("*") if each.is_file() and _looks_like_archive(each)):
         left = Limits(max(limits.gigabytes - done.bytes / 1e9, 1e-9), max(limits.files - done.files, 1), limits.ratio)
-        stem = inner.name[: -len("".join(inner.suffixes[-2:] if ".tar" in inner.suffixes else inner.suffixes[-1:]))]
+        stem = inner.with_suffix("").name.removesuffix(".tar")
         aside = inner.with_name(f".{inner.name}.unpacked")
         more = unpack(inner, aside, left)
         done = Unpacked(done.files + more.files, done.bytes + more.bytes)

@@ -20,6 +20,7 @@ from cellseg_monai.data.parallel import each
 from cellseg_monai.data.preparing.conversion import Row, convert, fingerprint
 from cellseg_monai.data.preparing.layouts import find_preparer
 from cellseg_monai.data.preparing.preparer import Found, Preparer
+from cellseg_monai.data.preparing.raw_folder import unknown_images
 from cellseg_monai.data.preparing.record import FOLDERS, LOCK_NAME, Record
 from cellseg_monai.data.preparing.sections import divide
 from cellseg_monai.data.split import Datalist
@@ -94,6 +95,7 @@ def prepare(
 def _prepare(raw: Path, output: Path, preparer: Preparer, workers: int | None, source: Path) -> Prepared:
     record = Record(output, preparer.name)
     found = _without_repeated(preparer.find(raw), raw)
+    found.faults.extend(unknown_images(raw))
     if not found.works and not found.faults:
         raise DatasetError(f"{raw}: nothing of the layout {preparer.name} in it; expected {preparer.summary}")
     if source.is_file():
@@ -126,14 +128,16 @@ def _check_places(raw: Path, output: Path) -> None:
 
 
 def _without_repeated(found: Found, raw: Path) -> Found:
-    """What was found, less images that would become one file."""
-    count = Counter(work.stem for work in found.works)
+    """What was found, less images that would become one file, here or where names differ by more than their case."""
+    count = Counter(work.stem.casefold() for work in found.works)
     faults = list(found.faults)
     for work in found.works:
-        if count[work.stem] > 1:
-            message = f"{count[work.stem]} files would become the image {work.stem!r}; rename or keep one of them"
+        if count[work.stem.casefold()] > 1:
+            message = (
+                f"{count[work.stem.casefold()]} files would become the image {work.stem!r}; rename or keep one of them"
+            )
             faults.append(Fault(place_of(work.image, raw), "repeated-stem", message))
-    return replace(found, works=[work for work in found.works if count[work.stem] == 1], faults=faults)
+    return replace(found, works=[work for work in found.works if count[work.stem.casefold()] == 1], faults=faults)
 
 
 def _finish(output: Path, preparer: Preparer, record: Record, found: Found, written: int) -> Prepared:

@@ -227,9 +227,10 @@ def test_no_room_to_unpack_is_said_and_the_archive_is_kept(server, data_set: Dat
 
 def test_archives_within_an_archive_come_out_in_folders_of_their_own(server, data_set: DataSet, tmp_path: Path) -> None:
     inner = {"x/flat.zip": zipped({"1.png": b"1"}), "x/named.zip": zipped({"named/1.png": b"2"}), "x/a.png": b"3"}
+    inner["x/v1.2.zip"] = zipped({"1.png": b"4"})
     server.files["images.zip"] = zipped(inner)
     fetch_data_set(one(data_set, sha256="", bytes=0, nested=True), tmp_path)
-    assert tree(tmp_path / "x") == ["a.png", "flat/1.png", "named/1.png"]
+    assert tree(tmp_path / "x") == ["a.png", "flat/1.png", "named/1.png", "v1.2/1.png"]
     server.files["images.zip"] = zipped({"x/bad.zip": zipped({"../1.png": b"1"})})
     with pytest.raises(ArchiveError, match="leads out of"):
         fetch_data_set(one(data_set, sha256="", bytes=0, nested=True), tmp_path / "other")
