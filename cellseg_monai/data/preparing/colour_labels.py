@@ -21,7 +21,7 @@ __all__ = ["COLOUR_LABELS", "colour_ids"]
 _IMAGE, _IDS = "raw", "instances_ids"  # Usiigaci: a folder an image, with these two files
 _BITS = 8
 _PACKED_BYTES = 7  # of an int64, without its sign
-_FEW_PIXELS, _MANY_COLOURS = 5, 10
+_TINY_PX, _MANY_PIECES = 5, 10
 
 
 def colour_ids(channels: np.ndarray) -> np.ndarray:
@@ -86,17 +86,19 @@ def _find(raw: Path) -> Found:
 
 
 def _labels(work: Work, shape: tuple[int, int]) -> tuple[np.ndarray, Notes]:
+    from skimage.measure import label as pieces_of  # slow to import, and only workers need it
+
     check_lossless(work.label)
     ids = colour_ids(mask_channels(work.label, shape))
-    areas = np.bincount(ids.ravel())
-    few = int(np.count_nonzero(areas[1:] < _FEW_PIXELS))
-    if few >= _MANY_COLOURS and 2 * few > len(areas) - 1:
+    sizes = np.bincount(pieces_of(ids, background=0, connectivity=2).ravel())[1:]
+    tiny = int(np.count_nonzero(sizes < _TINY_PX))
+    if tiny >= _MANY_PIECES and 2 * tiny > len(sizes):
         raise UnreadableImageError(
             work.label,
-            f"{few} of {len(areas) - 1} colours have fewer than {_FEW_PIXELS} pixels, as where edges are smoothed",
+            f"{tiny} of {len(sizes)} pieces of one colour have fewer than {_TINY_PX} pixels, as where edges are smoothed",
             "expected a colour an object, with hard edges: export the mask without antialiasing",
         )
-    return ids, {} if areas[0] else {"masks_without_black_background": 1}
+    return ids, {} if (ids == 0).any() else {"masks_without_black_background": 1}
 
 
 COLOUR_LABELS = Preparer(

@@ -107,7 +107,6 @@ ATTACKS: dict[str, tuple[Callable[[Path], Path], str]] = {
     "tar that is cut": (cut("w"), "a broken archive"),
     "tar.gz that is cut": (cut("w:gz"), "a broken archive"),
     "tar.xz that is cut": (cut("w:xz"), "a broken archive"),
-    "tar.bz2 that is cut": (cut("w:bz2"), "a broken archive"),
     "tar.bz2 with a broken block": (broken_bzip2, "a broken archive"),
     "an empty file": (lambda p: (p.write_bytes(b""), p)[1], "an empty file came where a zip or tar"),
     "a web page": (lambda p: (p.write_bytes(b"\n<!DOCTYPE html><html>"), p)[1], "a web page came"),
