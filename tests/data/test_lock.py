@@ -50,3 +50,9 @@ def test_a_fault_within_lets_go(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="mine"), only_one(tmp_path / ".lock", "cellseg data prepare"):
         raise ValueError("mine")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not Path("/sys").is_dir(), reason="a place where not even root may write")
+def test_where_nothing_can_be_written_nothing_needs_to_be_kept_apart() -> None:
+    with only_one(Path("/sys/.lock"), "cellseg data prepare"), only_one(Path("/sys/.lock"), "cellseg data prepare"):
+        assert not Path("/sys/.lock").exists()

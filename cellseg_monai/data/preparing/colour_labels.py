@@ -95,7 +95,7 @@ def _labels(work: Work, shape: tuple[int, int]) -> tuple[np.ndarray, Notes]:
     if tiny >= _MANY_PIECES and 2 * tiny > len(sizes):
         raise UnreadableImageError(
             work.label,
-            f"{tiny} of {len(sizes)} pieces of one colour have fewer than {_TINY_PX} pixels, as where edges are smoothed",
+            f"{tiny} of {len(sizes)} pieces of one colour have fewer than {_TINY_PX} pixels, as of smoothed edges",
             "expected a colour an object, with hard edges: export the mask without antialiasing",
         )
     return ids, {} if (ids == 0).any() else {"masks_without_black_background": 1}

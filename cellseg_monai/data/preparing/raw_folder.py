@@ -26,8 +26,10 @@ HELD_OUT_FIRST = ("test", "validation", "training")
 
 _RUBBISH = "__MACOSX"
 _LAYOUT_FOLDERS = ("images", "masks", "labels")
-_OTHER_IMAGES = (".avif", ".czi", ".dv", ".gif", ".heic", ".ims", ".jp2", ".jpf", ".lif", ".mrxs", ".nd2", ".ndpi")
-_OTHER_IMAGES += (".oib", ".oif", ".oir", ".pgm", ".ppm", ".psd", ".scn", ".svs", ".tga", ".vsi", ".webp", ".zvi")
+_OTHER_IMAGES = (
+    *(".avif", ".czi", ".dv", ".gif", ".heic", ".ims", ".jp2", ".jpf", ".lif", ".mrxs", ".nd2", ".ndpi"),
+    *(".oib", ".oif", ".oir", ".pgm", ".ppm", ".psd", ".scn", ".svs", ".tga", ".vsi", ".webp", ".zvi"),
+)
 _SECTION_WORDS = {"train": "training", "val": "validation", "tun": "test", "test": "test"}
 
 

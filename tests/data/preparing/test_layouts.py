@@ -284,7 +284,7 @@ class TestColourLabels(PreparerContract):
         save(raw / "masks" / "a.png", np.stack([smooth, smooth / 2, smooth / 3], axis=-1).astype(np.uint8))
         done = self.prepare(raw)
         assert kinds(done) == [("masks/a.png", "unreadable")]
-        assert "pieces of one colour have fewer than 5 pixels, as where edges are smoothed" in done.faults[0].message
+        assert "pieces of one colour have fewer than 5 pixels, as of smoothed edges" in done.faults[0].message
 
     def test_a_mask_on_another_ground_than_black_is_told(self, raw):
         full = np.full((*SIZE, 3), 255, np.uint8)
