@@ -38,12 +38,16 @@ def _recognises(raw: Path) -> bool:
 
 
 def _find(raw: Path) -> Found:
-    indices = [index_coco(path) for path in files_below(raw, (".json",)) if looks_like_coco(path)]
+    paths = files_below(raw, (".json",))
+    indices = [index_coco(path) for path in paths if looks_like_coco(path)]
     # An image that several files list belongs to the first of these; the others are subsets.
     indices.sort(
         key=lambda index: ((*HELD_OUT_FIRST, None).index(_section(index)), -len(index.images), str(index.path))
     )
     found, files = Found([]), _ImageFiles(raw)
+    for path in sorted(set(paths) - {index.path for index in indices}):
+        message = "it does not begin with images, annotations or another key of COCO, and is passed over"
+        found.faults.append(Fault(place_of(path, raw), "no-coco", message, "warning"))
     owned: dict[Path, str] = {}
     for index in indices:
         place = place_of(index.path, raw)

@@ -20,7 +20,8 @@ __all__ = ["CocoFile", "CocoImage", "index_coco", "looks_like_coco", "read_annot
 
 _CHUNK = 2**23
 _HEAD_BYTES = 4096
-_HEAD = re.compile(rb"\s*\{\s*\"(?:images|annotations|info|licenses|categories|type)\"\s*:\s*[\[{\"]")
+_MARK = b"\xef\xbb\xbf"  # of UTF-8, which some editors write at the beginning
+_HEAD = re.compile(rb"(?:%b)?\s*\{\s*\"(?:images|annotations|info|licenses|categories|type)\"\s*:\s*[\[{\"]" % _MARK)
 _KEYS = ("images", "annotations")
 
 
@@ -108,6 +109,9 @@ def _elements(path: Path) -> Iterator[tuple[str, int, int, Any]]:
     """Key, place in bytes and content of each element under `images` and `annotations`."""
     with path.open(encoding="latin-1", newline="") as stream:  # a character a byte, so that places are bytes
         text = _Window(stream)
+        if text.peek() == chr(_MARK[0]):
+            for byte in _MARK:
+                text.take(chr(byte))
         text.take("{")
         while text.peek() != "}":
             key = text.value()[2]

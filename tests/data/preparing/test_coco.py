@@ -180,6 +180,19 @@ def test_names_with_folders_tell_equal_files_apart(tmp_path):
     assert sorted(path.name for path in (done.output / "images").iterdir()) == ["p1_a_png.png", "p2_a_png.png"]
 
 
+def test_a_mark_of_utf_8_is_no_obstacle_and_other_json_is_named(tmp_path):
+    raw = tmp_path / "raw"
+    save(raw / "a.png", noise(SIZE, "uint8"))
+    write_coco(raw / "all.json", {1: "a.png"}, [annotation(1, SQUARE), annotation(1, COMPRESSED)])
+    (raw / "all.json").write_text("\ufeff" + (raw / "all.json").read_text(), encoding="utf-8")
+    (raw / "other.json").write_text('{"version": 1}')
+    done = prepare(raw, tmp_path / "out", workers=1)
+    assert (done.images, done.objects) == (1, 2)
+    assert [(fault.place, fault.kind, fault.severity) for fault in done.faults] == [
+        ("other.json", "no-coco", "warning")
+    ]
+
+
 def test_places_are_found_through_a_small_window_and_letters_of_several_bytes(tmp_path, monkeypatch):
     monkeypatch.setattr(coco_file, "_CHUNK", 7)
     path = tmp_path / "all.json"
