@@ -25,7 +25,7 @@ def replacing(path: str | os.PathLike[str], *, durable: bool = True) -> Iterator
             on a busy disk, so that whoever writes thousands of files may rather look at their sizes later.
 
     Raises:
-        OSError: it could not be written; names `path` also where the system's own error names no file.
+        OSError: it could not be written; names `path` also where the system's own error names the one aside, or none.
 
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
@@ -45,7 +45,7 @@ def replacing(path: str | os.PathLike[str], *, durable: bool = True) -> Iterator
                 os.fsync(file.fileno())
         os.replace(aside, path)
     except OSError as error:
-        if error.filename is None and error.errno is not None:
+        if error.filename in (None, os.fspath(aside)) and error.errno is not None:
             raise type(error)(error.errno, error.strerror, str(path)) from error
         raise
     finally:

@@ -269,7 +269,7 @@ def test_report_with_nothing_amiss_succeeds(
     ("change", "message"),
     [
         ({"--output": "report"}, "output 'report' came, but an HTML file was expected"),
-        ({"--overlays": "some"}, "overlays='some' came, but a whole number from 0 was expected"),
+        ({"--overlays": "some"}, "--overlays some came, expected a whole number"),
         ({"--images": "nowhere"}, "nowhere: no such folder"),
         ({"--images": None}, "--images missing; `cellseg report` needs --images, --truth, --pred, --output"),
     ],

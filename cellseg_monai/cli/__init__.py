@@ -5,6 +5,7 @@ Heavy imports stand inside the commands, so that `cellseg --help` is instant.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 
@@ -21,7 +22,7 @@ from cellseg_monai.cli.data_sets import (
     data_show,
     data_split,
 )
-from cellseg_monai.cli.flags import check_flags
+from cellseg_monai.cli.flags import checked_words
 from cellseg_monai.cli.label_images import evaluate, report
 from cellseg_monai.errors import CheckpointError
 
@@ -50,11 +51,19 @@ def main() -> None:
     """Run the command line; an error that the user can mend is one line, not a traceback."""
     os.environ.setdefault("PAGER", "cat")  # fire opens --help in a pager otherwise
     try:
-        check_flags(sys.argv[1:], COMMANDS)
-        fire.Fire(COMMANDS, name="cellseg")
+        fire.Fire(COMMANDS, command=checked_words(sys.argv[1:], COMMANDS), name="cellseg")
     except (ValueError, CheckpointError, OSError) as error:
         # ValueError: our own errors, and arguments that a function refused; CELLSEG_DEBUG shows where it came from.
         if os.environ.get("CELLSEG_DEBUG"):
             raise
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {_told(error)}", file=sys.stderr)
         raise SystemExit(1) from error
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        raise SystemExit(130) from None
+
+
+def _told(error: Exception) -> str:
+    if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS) and error.filename:
+        return f"{error.filename}: {error.strerror}; choose another place, or see to it that you may read and write it"
+    return str(error)

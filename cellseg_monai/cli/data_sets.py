@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +25,7 @@ __all__ = [
 ]
 
 
-def data_sample(directory: str, seed: int = 0, modality: Modality = "nuclei") -> None:
+def data_sample(directory: str, *, seed: int = 0, modality: Modality = "nuclei") -> None:
     """Write the sample data set: generated images with exact labels, split into training, validation and test.
 
     Args:
@@ -45,6 +47,7 @@ def data_list() -> None:
 
 def data_fetch(
     name: str,
+    *,
     output: str | None = None,
     url: str | None = None,
     accept_changed: bool = False,
@@ -68,16 +71,10 @@ def data_fetch(
     from cellseg_monai.data.fetching import Limits, describe, fetch_data_set
     from cellseg_monai.data.registry import find_data_set
 
-    data_set = find_data_set(str(name))
+    data_set, limits = find_data_set(name), Limits(max_gigabytes, max_files, max_ratio)
     print(describe(data_set))
-    done = fetch_data_set(
-        data_set,
-        None if output is None else str(output),
-        url=None if url is None else str(url),
-        limits=Limits(max_gigabytes, max_files, max_ratio),
-        accept_changed=accept_changed,
-        progress=True,
-    )
+    with _going_on_later():
+        done = fetch_data_set(data_set, output, url=url, limits=limits, accept_changed=accept_changed, progress=True)
     for file in done.files:
         if not file.known:
             print(f"{file.name}: no checksum was known; recorded in {done.folder / 'sha256.txt'}: {file.sha256}")
@@ -100,16 +97,11 @@ def data_prepare(source: str, *, output: str, layout: str | None = None, workers
     from cellseg_monai.data.preparing import prepare
     from cellseg_monai.data.preparing.source import find_raw_data
 
-    raw = find_raw_data(str(source), progress=True)
-    if raw.terms:
-        print(raw.terms)
-    try:
-        done = prepare(
-            raw.folder, str(output), layout=layout or raw.layout, workers=workers, source_file=raw.source_file
-        )
-    except KeyboardInterrupt:
-        print("stopped; the same command goes on from here", file=sys.stderr)
-        raise SystemExit(130) from None
+    with _going_on_later():
+        raw = find_raw_data(source, progress=True)
+        if raw.terms:
+            print(raw.terms)
+        done = prepare(raw.folder, output, layout=layout or raw.layout, workers=workers, source_file=raw.source_file)
     print(f"{done.output}: {done.images} images ({done.written} written now), {done.objects} objects; {done.layout}")
     if done.sections:
         print(f"sections: {done.sections}")
@@ -121,7 +113,7 @@ def data_prepare(source: str, *, output: str, layout: str | None = None, workers
     fail_if([fault for fault in done.faults if fault.severity == "error"])
 
 
-def data_check(directory: str, datalist: str | None = None, axes: str | None = None) -> None:
+def data_check(directory: str, *, datalist: str | None = None, axes: str | None = None) -> None:
     """Report all faults of a data set at once, each with its place; fails if there is an error among them.
 
     Args:
@@ -137,7 +129,7 @@ def data_check(directory: str, datalist: str | None = None, axes: str | None = N
         raise SystemExit(1)
 
 
-def data_show(directory: str, output: str | None = None, axes: str | None = None) -> None:
+def data_show(directory: str, *, output: str | None = None, axes: str | None = None) -> None:
     """Print what a data set holds: sizes, intensities, objects, how many of them touch.
 
     Fails if a file cannot be read or does not fit its partner; the others are still shown.
@@ -165,6 +157,7 @@ def data_show(directory: str, output: str | None = None, axes: str | None = None
 
 def data_split(
     directory: str,
+    *,
     output: str | None = None,
     seed: int = 0,
     validation: float | None = None,
@@ -229,6 +222,16 @@ def data_select(
 
     if Path(output).exists() and not overwrite:
         raise FileExistsError(f"{output}: already there; keep it, or pass --overwrite to replace it")
-    done = select(str(directory), str(selection), str(output), datalist=datalist, settings=settings)
+    done = select(directory, selection, output, datalist=datalist, settings=settings)
     counts = ", ".join(f"{count} {section}" for section, count in done.counts.items())
     print(f"{done.datalist}: {counts}; {len(done.dropped)} dropped, {done.manifest} says why")
+
+
+@contextmanager
+def _going_on_later() -> Iterator[None]:
+    """Interrupted within, say that nothing is lost."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on from here", file=sys.stderr)
+        raise SystemExit(130) from None

@@ -16,7 +16,6 @@ from __future__ import annotations
 import difflib
 import json
 import os
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -26,7 +25,7 @@ from cellseg_monai.data.families import ungrouped
 from cellseg_monai.data.faults import Fault, dataset_error, place_of
 from cellseg_monai.data.index_file import INDEX_NAME, IndexRow, read_index
 from cellseg_monai.data.layout import scan
-from cellseg_monai.data.split import SECTIONS, Datalist, Item, item_of, split_dataset, split_groups
+from cellseg_monai.data.split import SECTIONS, Datalist, Item, complete_sections, item_of, split_dataset
 from cellseg_monai.errors import DatasetError
 from cellseg_monai.io import image_stem
 
@@ -34,7 +33,6 @@ __all__ = [
     "DATALIST_NAME",
     "Gathered",
     "Source",
-    "complete_sections",
     "datalist_text",
     "gather",
     "load_datalist",
@@ -276,22 +274,6 @@ def _from_index(rows: list[IndexRow], dataset: Path, seed: int) -> tuple[Datalis
     for items in sections.values():
         items.sort(key=lambda item: item["image"])
     return sections, faults
-
-
-def complete_sections(sections: Datalist, seed: int) -> None:
-    """Make validation and test of what a publication holds out, in place.
-
-    Where only one of them is published, it is the test; validation is then about 15 % of the training items, by whole
-    groups.
-    """
-    if not sections["test"]:
-        sections["test"], sections["validation"] = sections["validation"], []
-    if sections["validation"]:
-        return
-    parts = split_groups(Counter(item["group"] for item in sections["training"]), seed=seed, test=0.0)
-    training, sections["training"] = sections["training"], []
-    for item in training:
-        sections[parts[item["group"]]].append(item)
 
 
 def _straddling(sections: Datalist, source: Path, dataset: Path) -> list[Fault]:

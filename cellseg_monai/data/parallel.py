@@ -5,10 +5,12 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from typing import TypeVar
+from contextlib import contextmanager
+from typing import Any, TypeVar
 
 from tqdm import tqdm
 
@@ -60,9 +62,10 @@ def _serially(function: Callable[[Given], Result], items: Sequence[Given]) -> It
 def _spread(
     function: Callable[[Given], Result], items: Sequence[Given], workers: int
 ) -> Iterator[tuple[Given, Result]]:
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _leave_interrupts_to_the_parent)
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _belong_to_the_parent)
     try:
-        futures = {pool.submit(function, item): item for item in items}
+        with _interrupts_wait():
+            futures = {pool.submit(function, item): item for item in items}
         for future in as_completed(list(futures)):
             yield futures.pop(future), future.result()
     except BrokenProcessPool as error:
@@ -74,5 +77,33 @@ def _spread(
         pool.shutdown(cancel_futures=True)
 
 
-def _leave_interrupts_to_the_parent() -> None:
+@contextmanager
+def _interrupts_wait() -> Iterator[None]:
+    """Keep Ctrl-C until the block has run, and for good from the processes that it starts: they inherit the mask.
+
+    An interrupt goes to all processes of a terminal; those that just start would each print a traceback.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _belong_to_the_parent() -> None:
+    """In a new process: leave interrupts to the parent, and end with it, also where it is killed.
+
+    A pool's processes wait for work for ever otherwise, and would write on while the next call does.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: Any) -> None:
+    parent.join()
+    os._exit(1)

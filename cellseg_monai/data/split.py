@@ -13,7 +13,16 @@ from cellseg_monai.data.faults import dataset_error
 from cellseg_monai.data.layout import Layout, scan
 from cellseg_monai.errors import DatasetError
 
-__all__ = ["SECTIONS", "Datalist", "Item", "groups_by_pattern", "split_dataset", "split_groups"]
+__all__ = [
+    "SECTIONS",
+    "Datalist",
+    "Item",
+    "complete_sections",
+    "groups_by_pattern",
+    "item_of",
+    "split_dataset",
+    "split_groups",
+]
 
 SECTIONS = ("training", "validation", "test")
 
@@ -124,6 +133,22 @@ def split_dataset(
     for stem in layout.images:
         datalist[sections[groups[stem]]].append(item_of(layout, stem, groups[stem]))
     return datalist
+
+
+def complete_sections(sections: Datalist, seed: int) -> None:
+    """Make validation and test of what a publication holds out, in place.
+
+    Where only one of them is published, it is the test; validation is then about 15 % of the training items, by whole
+    groups.
+    """
+    if not sections["test"]:
+        sections["test"], sections["validation"] = sections["validation"], []
+    if sections["validation"]:
+        return
+    parts = split_groups(Counter(item["group"] for item in sections["training"]), seed=seed, test=0.0)
+    training, sections["training"] = sections["training"], []
+    for item in training:
+        sections[parts[item["group"]]].append(item)
 
 
 def item_of(layout: Layout, stem: str, group: str) -> Item:

@@ -111,12 +111,15 @@ class DatasetStatistics:
         for position, percentile in enumerate(PERCENTILES):
             values = [image.percentiles[position] for image in self.images]
             rows.append((f"intensity, percentile {percentile:g}", _spread(values)))
-        if total:
-            share = sum(objects.touching for objects in labelled) / total
+        if labelled:
             rows += [
                 ("objects", f"{total:,}"),
                 ("objects an image", _spread(counts)),
                 ("images without objects", str(counts.count(0))),
+            ]
+        if total:
+            share = sum(objects.touching for objects in labelled) / total
+            rows += [
                 ("diameter of objects, px", _spread(diameters)),
                 ("touching another object", f"{100 * share:.1f} %"),
                 (f"smaller than {TINY_PX} pixels", str(sum(objects.tiny for objects in labelled))),

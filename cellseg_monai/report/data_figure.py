@@ -62,7 +62,7 @@ def data_figure(statistics: DatasetStatistics, *, axes: str | None = None) -> Fi
         place.set_axis_off()
     for place, image in zip(grid, shown, strict=False):
         place.imshow(_picture(image, axes), interpolation="nearest")
-        count = "no labels" if image.objects is None else f"{image.objects.count} objects"
+        count = "no labels" if image.objects is None else _counted(image.objects.count)
         place.set_title(f"{_shortened(image.stem)}\n{count}", fontsize=8)
     return figure
 
@@ -92,6 +92,8 @@ def _intensities(axes: Axes, images: Sequence[ImageStatistics]) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.set_xlabel("images, by their median")
     axes.set_ylabel("intensity in the file")
+    low_end, high_end = axes.get_ylim()
+    axes.set_ylim(low_end, high_end + 0.25 * (high_end - low_end))  # room for the legend, which hides no image then
     axes.legend()
 
 
@@ -107,3 +109,7 @@ def _picture(image: ImageStatistics, axes: str | None) -> np.ndarray:
 
 def _shortened(name: str, most: int = 34) -> str:
     return name if len(name) <= most else f"{name[: most - 13]}…{name[-12:]}"
+
+
+def _counted(objects: int) -> str:
+    return "1 object" if objects == 1 else f"{objects} objects"

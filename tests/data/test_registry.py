@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
+from cellseg_monai.data import registry
 from cellseg_monai.data.preparing import PREPARERS
 from cellseg_monai.data.registry import find_data_set, format_registry, load_registry
+from cellseg_monai.data.selecting import selection_names
 from cellseg_monai.errors import DatasetError
+
+SELECTIONS = Path(registry.__file__).with_name("selections")
 
 SOUND = """
 ["lab/cells"]
@@ -110,3 +115,12 @@ def test_a_file_that_is_no_toml_is_named(tmp_path: Path) -> None:
 def test_a_name_that_is_none_gets_the_nearest(name: str, nearest: str) -> None:
     with pytest.raises(DatasetError, match=f"did you mean .*{nearest}.*`cellseg data list` shows all"):
         find_data_set(name)
+
+
+def test_the_selections_of_livecell_have_the_lists_that_are_fetched() -> None:
+    fetched = {Path(file.name).stem for file in find_data_set("livecell").files}
+    names = [name for name in selection_names() if name.startswith("livecell_")]
+    assert len(names) == 5
+    for name in names:
+        (step,) = json.loads((SELECTIONS / f"{name}.json").read_text())["steps"]
+        assert step["listed_in"] in fetched

@@ -65,6 +65,14 @@ def test_a_data_set_is_summed_up(dataset: Path) -> None:
     assert statistics.faults == ()
 
 
+def test_labels_without_any_object_are_told(dataset: Path) -> None:
+    for path in (dataset / "labels").iterdir():
+        io.write_labels(path, np.zeros(io.read_labels(path).shape, np.int32))
+    rows = dict(dataset_statistics(dataset).rows())
+    assert (rows["objects"], rows["images without objects"]) == ("0", "3")
+    assert "diameter of objects, px" not in rows
+
+
 def test_files_that_do_not_fit_are_named_and_the_rest_is_measured(dataset: Path) -> None:
     io.write_labels(dataset / "labels" / "a.tif", np.ones((4, 4), np.int32))
     (dataset / "images" / "b.npy").write_bytes(b"nothing")

@@ -6,6 +6,7 @@ archive states may be lies.
 
 from __future__ import annotations
 
+import errno
 import gzip
 import lzma
 import os
@@ -215,7 +216,10 @@ def _broken_named(archive: Path) -> Iterator[None]:
     """What the libraries raise of broken archives, as one error that names the archive."""
     try:
         yield
-    except _BROKEN as error:
+    except (*_BROKEN, OSError) as error:
+        # Of bzip2, and of seeking where a broken archive points; what the disk has against it has another number.
+        if isinstance(error, OSError) and not isinstance(error, _BROKEN) and error.errno not in (None, errno.EINVAL):
+            raise
         raise ArchiveError(
             f"{archive}: a broken archive ({str(error) or type(error).__name__}); fetch it again"
         ) from error

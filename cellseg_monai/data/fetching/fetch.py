@@ -25,6 +25,7 @@ from cellseg_monai.data.fetching.provenance import (
     write_checksums,
     write_source,
 )
+from cellseg_monai.data.lock import only_one
 from cellseg_monai.data.registry import DataSet, RemoteFile
 from cellseg_monai.errors import ArchiveError, ArchiveTooLargeError, FetchError
 
@@ -83,34 +84,41 @@ def fetch_data_set(
         FetchError: a file did not come whole, see `download`; or there is no room to unpack it.
         ArchiveError: an archive is none, or would do harm. A downloaded one is deleted.
         ArchiveTooLargeError: an archive holds more than the limits allow. It is kept.
-        FileExistsError: the folder holds something else.
+        FileExistsError: the folder holds something else, or another call is fetching to it.
         FileNotFoundError: a local source lacks a file.
         ValueError: a source of one file for a data set of several.
     """
     folder = Path(folder) if folder is not None else default_folder(data_set)
-    there = fetched_name(folder)
-    if there == data_set.name:
+    if fetched_name(folder) == data_set.name:
         return Fetched(data_set, folder, ())
     work = folder / f".fetch-{data_set.name.replace('/', '_')}"
-    strangers = {each.name for each in folder.iterdir()} - {CHECKSUMS_NAME} if folder.is_dir() else set()
+    lock = work.with_name(f"{work.name}.lock")
+    _check_folder(folder, work, lock)
+    sources = _sources(data_set, url)
+    with only_one(lock, "cellseg data fetch"):
+        if fetched_name(folder) == data_set.name:  # by another call, just now
+            return Fetched(data_set, folder, ())
+        work.mkdir(exist_ok=True)
+        fetching = _Fetching(data_set, folder, work, limits or Limits(), accept_changed, progress)
+        try:
+            files = tuple(fetching.stage(file, source) for file, source in sources)
+            for file in data_set.files:
+                _merge(work / "unpacked" / file.name, folder)
+            write_source(folder, data_set, files)
+            shutil.rmtree(work)
+        finally:
+            if not any(each.is_file() for each in work.rglob("*")):  # nothing came, so nothing is left
+                shutil.rmtree(work, ignore_errors=True)
+    return Fetched(data_set, folder, files)
+
+
+def _check_folder(folder: Path, work: Path, lock: Path) -> None:
+    """Refuse a folder that holds something else than an earlier attempt."""
+    strangers = {each.name for each in folder.iterdir()} - {CHECKSUMS_NAME, lock.name} if folder.is_dir() else set()
     if (folder.exists() and not folder.is_dir()) or (strangers and not work.is_dir()):
+        there = fetched_name(folder)
         holds = f"holds {there}" if there else "is there, and not empty"
         raise FileExistsError(f"{folder}: {holds}; pass --output with another folder, or delete this one")
-    sources = _sources(data_set, url)
-    work.mkdir(parents=True, exist_ok=True)
-    fetching = _Fetching(data_set, folder, work, limits or Limits(), accept_changed, progress)
-    try:
-        files = tuple(fetching.stage(file, source) for file, source in sources)
-        for file in data_set.files:
-            _merge(work / "unpacked" / file.name, folder)
-        write_source(folder, data_set, files)
-        shutil.rmtree(work)
-    finally:
-        if not any(each.is_file() for each in work.rglob("*")):  # nothing came, so nothing is left
-            shutil.rmtree(work, ignore_errors=True)
-            if folder.is_dir() and not any(folder.iterdir()):
-                folder.rmdir()
-    return Fetched(data_set, folder, files)
 
 
 @dataclass(frozen=True)
@@ -209,7 +217,7 @@ def _unpack_nested(folder: Path, limits: Limits, done: Unpacked) -> None:
     """Unpack the archives in a folder, each into a folder of its own name, and delete them."""
     for inner in sorted(each for each in folder.rglob("*") if each.is_file() and _looks_like_archive(each)):
         left = Limits(max(limits.gigabytes - done.bytes / 1e9, 1e-9), max(limits.files - done.files, 1), limits.ratio)
-        stem = inner.name[: -len("".join(inner.suffixes[-2:] if ".tar" in inner.suffixes else inner.suffixes[-1:]))]
+        stem = inner.with_suffix("").name.removesuffix(".tar")
         aside = inner.with_name(f".{inner.name}.unpacked")
         more = unpack(inner, aside, left)
         done = Unpacked(done.files + more.files, done.bytes + more.bytes)

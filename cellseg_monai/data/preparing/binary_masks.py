@@ -15,6 +15,8 @@ from cellseg_monai.errors import UnreadableImageError
 
 __all__ = ["BINARY_MASKS"]
 
+_WHITE = 255
+
 
 def _recognises(raw: Path) -> bool:
     masks = first_masks(mask_parts(raw))
@@ -35,9 +37,18 @@ def _labels(work: Work, shape: tuple[int, int]) -> tuple[np.ndarray, Notes]:
         )
     # Half of the brightest value, so that 0 and 1, 0 and 255, and the greys of a JPEG alike become a mask.
     highest = int(channels.max(initial=0))
-    between = int(np.count_nonzero((channels[0] > 0) & (channels[0] < highest)))
-    pieces = pieces_of(channels[0] > highest / 2, background=0, connectivity=2)
-    return pieces, {"grey_pixels_thresholded": between} if between else {}
+    white, between = channels[0] > highest / 2, (channels[0] > 0) & (channels[0] < highest)
+    greys = channels[0][between]
+    middle = np.count_nonzero((greys > highest / 8) & (greys < highest * 7 / 8))
+    # Nearly all black, such as an empty mask as JPEG; or no two values with something between, but many.
+    if greys.size and (highest < _WHITE / 2 or middle > np.count_nonzero(white)):
+        raise UnreadableImageError(
+            work.label,
+            f"a mask of {len(np.unique(greys)) + 1} greys up to {highest}",
+            "expected black and white; where greys are ids, pass colour_labels",
+        )
+    pieces = pieces_of(white, background=0, connectivity=2)
+    return pieces, {"grey_pixels_thresholded": greys.size} if greys.size else {}
 
 
 BINARY_MASKS = Preparer(

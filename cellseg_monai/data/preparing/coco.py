@@ -20,9 +20,10 @@ from cellseg_monai.data.preparing.coco_file import (
     read_annotations,
 )
 from cellseg_monai.data.preparing.coco_masks import annotation_mask
+from cellseg_monai.data.preparing.label_pixels import same_size
 from cellseg_monai.data.preparing.merging import OVERLAP_RULE, merge_masks
 from cellseg_monai.data.preparing.preparer import Found, Notes, Preparer, Work
-from cellseg_monai.data.preparing.raw_folder import files_below, section_named
+from cellseg_monai.data.preparing.raw_folder import HELD_OUT_FIRST, files_below, section_named
 from cellseg_monai.errors import DatasetError, UnreadableImageError
 from cellseg_monai.io import image_stem, readable_suffixes
 
@@ -30,7 +31,6 @@ __all__ = ["COCO"]
 
 # Cell type, "Phase", well, place in it, time, crop.
 _LIVECELL_NAME = re.compile(r"(?P<well>(?P<cell_type>[A-Za-z0-9]+)_Phase_[A-H]\d+)_\d+_\d+d\d+h\d+m_\d+")
-_HELD_OUT_FIRST = ("test", "validation", "training", None)
 
 
 def _recognises(raw: Path) -> bool:
@@ -38,10 +38,16 @@ def _recognises(raw: Path) -> bool:
 
 
 def _find(raw: Path) -> Found:
-    indices = [index_coco(path) for path in files_below(raw, (".json",)) if looks_like_coco(path)]
+    paths = files_below(raw, (".json",))
+    indices = [index_coco(path) for path in paths if looks_like_coco(path)]
     # An image that several files list belongs to the first of these; the others are subsets.
-    indices.sort(key=lambda index: (_HELD_OUT_FIRST.index(_section(index)), -len(index.images), str(index.path)))
+    indices.sort(
+        key=lambda index: ((*HELD_OUT_FIRST, None).index(_section(index)), -len(index.images), str(index.path))
+    )
     found, files = Found([]), _ImageFiles(raw)
+    for path in sorted(set(paths) - {index.path for index in indices}):
+        message = "it does not begin with images, annotations or another key of COCO, and is passed over"
+        found.faults.append(Fault(place_of(path, raw), "no-coco", message, "warning"))
     owned: dict[Path, str] = {}
     for index in indices:
         place = place_of(index.path, raw)
@@ -83,7 +89,7 @@ def _work(stem: str, image: Path, index: CocoFile, entries: list[CocoImage]) -> 
     return Work(
         stem,
         image,
-        (index.path, best.places),
+        (index.path, best),
         (index.path,),
         group=match["well"] if match else "",
         section=_section(index),
@@ -101,7 +107,7 @@ class _ImageFiles:
         self._by_name: dict[str, list[Path]] = {}
         for path in self.all:
             self._by_name.setdefault(path.name, []).append(path)
-        self._stems = Counter(image_stem(path) for path in self.all)
+        self._stems = Counter(image_stem(path).casefold() for path in self.all)
 
     def find(self, name: str) -> Path | str:
         """The file, or what is wrong with the name."""
@@ -117,21 +123,23 @@ class _ImageFiles:
     def stem(self, image: Path) -> str:
         """The stem of an image, with folders and suffix where it is not alone of that stem."""
         stem = image_stem(image)
-        if self._stems[stem] == 1:
+        if self._stems[stem.casefold()] == 1:
             return stem
         return "_".join((*image.relative_to(self._raw).parts[:-1], stem, image.suffix[1:]))
 
 
 def _labels(work: Work, shape: tuple[int, int]) -> tuple[np.ndarray, Notes]:
-    path, places = work.label
+    path, listed = work.label
+    if listed.size is not None:
+        same_size(path, f"as which it lists {listed.file_name}", listed.size, shape)
     masks, crowds = [], 0
-    for annotation in _annotations(path, places):
+    for annotation in _annotations(path, listed.places):
         if annotation.get("iscrowd"):
             crowds += 1
             continue
         try:
             masks.append(annotation_mask(annotation.get("segmentation"), shape))
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, OverflowError) as error:
             raise UnreadableImageError(
                 path,
                 f"annotation {annotation.get('id')} of {work.image.name}: {error}",

@@ -20,7 +20,8 @@ __all__ = ["CocoFile", "CocoImage", "index_coco", "looks_like_coco", "read_annot
 
 _CHUNK = 2**23
 _HEAD_BYTES = 4096
-_HEAD = re.compile(rb"\s*\{\s*\"(?:images|annotations|info|licenses|categories|type)\"\s*:\s*[\[{\"]")
+_MARK = b"\xef\xbb\xbf"  # of UTF-8, which some editors write at the beginning
+_HEAD = re.compile(rb"(?:%b)?\s*\{\s*\"(?:images|annotations|info|licenses|categories|type)\"\s*:\s*[\[{\"]" % _MARK)
 _KEYS = ("images", "annotations")
 
 
@@ -31,10 +32,12 @@ class CocoImage:
     Args:
         file_name: as the file gives it, perhaps with folders.
         places: where its annotations begin and end in the file, by turns, in bytes.
+        size: (height, width) that the file gives it; None where it gives none.
     """
 
     file_name: str
     places: array
+    size: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -58,15 +61,20 @@ def index_coco(path: Path) -> CocoFile:
     Lists may as well be objects whose values count, as some files of LIVECell have them.
 
     Raises:
-        DatasetError: it is no JSON file of this kind.
+        DatasetError: it is no JSON file of this kind, or two images have one id.
     """
-    names: dict[Any, str] = {}
+    images: dict[Any, CocoImage] = {}
     places: dict[Any, array] = {}
     try:
         for key, start, end, value in _elements(path):
             if key == "images":
-                # Each character was a byte.
-                names.setdefault(value["id"], value["file_name"].encode("latin-1").decode("utf-8"))
+                name = value["file_name"].encode("latin-1").decode("utf-8")  # each character was a byte
+                image = CocoImage(name, places.setdefault(value["id"], array("q")), _size(value))
+                if images.setdefault(value["id"], image).file_name != name:
+                    raise DatasetError(
+                        f"{path}: {images[value['id']].file_name!r} and {name!r} have both the id {value['id']!r}, so "
+                        "that it is not clear whose annotations are whose; export it again"
+                    )
             else:
                 places.setdefault(value["image_id"], array("q")).extend((start, end))
     except (json.JSONDecodeError, KeyError, TypeError, AttributeError, UnicodeError) as error:
@@ -74,8 +82,8 @@ def index_coco(path: Path) -> CocoFile:
             f"{path}: not a COCO file ({type(error).__name__}: {error}); expected an object with images (id, "
             "file_name) and annotations (image_id, segmentation): fetch or export it again"
         ) from error
-    images = [CocoImage(name, places.pop(number, array("q"))) for number, name in names.items()]
-    return CocoFile(path, images, sum(len(each) // 2 for each in places.values()))
+    orphans = sum(len(each) // 2 for number, each in places.items() if number not in images)
+    return CocoFile(path, list(images.values()), orphans)
 
 
 def read_annotations(path: Path, places: array) -> list[dict[str, Any]]:
@@ -92,10 +100,18 @@ def read_annotations(path: Path, places: array) -> list[dict[str, Any]]:
     return found
 
 
+def _size(image: dict[str, Any]) -> tuple[int, int] | None:
+    height, width = image.get("height"), image.get("width")
+    return (height, width) if isinstance(height, int) and isinstance(width, int) and height and width else None
+
+
 def _elements(path: Path) -> Iterator[tuple[str, int, int, Any]]:
     """Key, place in bytes and content of each element under `images` and `annotations`."""
     with path.open(encoding="latin-1", newline="") as stream:  # a character a byte, so that places are bytes
         text = _Window(stream)
+        if text.peek() == chr(_MARK[0]):
+            for byte in _MARK:
+                text.take(chr(byte))
         text.take("{")
         while text.peek() != "}":
             key = text.value()[2]

@@ -29,9 +29,9 @@ def annotation_mask(segmentation: Any, shape: tuple[int, int]) -> Mask:
         ValueError: it is neither, or its run lengths are of another image size.
     """
     if isinstance(segmentation, dict) and {"counts", "size"} <= segmentation.keys():
-        counts, size = segmentation["counts"], tuple(segmentation["size"])
-        if size != tuple(shape):
-            raise ValueError(f"run lengths of {size[0]} × {size[1]} for an image of {shape[0]} × {shape[1]}")
+        counts, size = segmentation["counts"], segmentation["size"]
+        if size != list(shape):
+            raise ValueError(f"run lengths of the size {size!r} (height, width) for an image of {list(shape)}")
         return run_lengths_mask(decode_counts(counts) if isinstance(counts, str) else counts, shape)
     if isinstance(segmentation, list) and all(isinstance(each, list) for each in segmentation):
         return polygons_mask(segmentation, shape)
@@ -93,13 +93,15 @@ def run_lengths_mask(counts: Sequence[int], shape: tuple[int, int]) -> Mask:
         shape: (Y, X) of the image.
 
     Raises:
-        ValueError: they do not cover the image exactly.
+        ValueError: they are no whole numbers, or do not cover the image exactly.
 
     >>> run_lengths_mask([2, 3, 1], (2, 3))
     Mask(row=0, column=1, pixels=array([[ True,  True],
            [ True, False]]))
     """
-    lengths = np.asarray(counts, np.int64)
+    lengths = np.asarray(counts)
+    if lengths.dtype.kind != "i":
+        raise ValueError("run lengths that are no whole numbers, or too large ones")
     if lengths.size == 0 or lengths.min() < 0 or lengths.sum() != shape[0] * shape[1]:
         raise ValueError(f"run lengths that sum to {lengths.sum()} for an image of {shape[0] * shape[1]} pixels")
     filled: np.ndarray = 2 * np.flatnonzero(lengths[1::2]) + 1

@@ -9,7 +9,7 @@ import numpy as np
 from cellseg_monai.errors import UnreadableImageError
 from cellseg_monai.io import Image, read
 
-__all__ = ["check_shape", "mask_channels", "without_alpha"]
+__all__ = ["check_lossless", "check_shape", "mask_channels", "same_size", "without_alpha"]
 
 
 def mask_channels(path: Path, shape: tuple[int, int]) -> np.ndarray:
@@ -47,9 +47,36 @@ def check_shape(path: Path, found: tuple[int, ...], shape: tuple[int, int]) -> N
     Raises:
         UnreadableImageError: the shapes differ.
     """
+    same_size(path, "of the mask", found, shape)
+
+
+def same_size(path: Path, whose: str, found: tuple[int, ...], shape: tuple[int, int]) -> None:
+    """Refuse labels that were made for an image of another size.
+
+    Args:
+        path: the file that has them.
+        whose: what `found` is the size of.
+        found: (Y, X).
+        shape: (Y, X) of the image.
+
+    Raises:
+        UnreadableImageError: they differ.
+    """
     if tuple(found) != tuple(shape):
         raise UnreadableImageError(
             path,
-            f"the mask is {found[0]} × {found[1]} (height × width), its image {shape[0]} × {shape[1]}",
-            "they must match pixel by pixel: take the mask of this image, or take both away",
+            f"the size {whose} is {found[0]} × {found[1]} (height × width), that of the image {shape[0]} × {shape[1]}",
+            "they must match pixel by pixel: take the labels of this image, or take both away",
+        )
+
+
+def check_lossless(path: Path) -> None:
+    """Refuse a JPEG, which blurs edges, so that ids, and where objects end, are no more what they were.
+
+    Raises:
+        UnreadableImageError: it is one, by its suffix.
+    """
+    if path.suffix.lower() in (".jpg", ".jpeg"):
+        raise UnreadableImageError(
+            path, "labels as JPEG, which changes values along edges", "export them from the original as PNG or TIFF"
         )

@@ -6,12 +6,30 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from cellseg_monai.data.faults import Fault, place_of
 from cellseg_monai.io import image_stem, readable_suffixes
 
-__all__ = ["files_below", "images_in", "section_named", "subfolder", "subfolders", "suffix_of", "top_folder"]
+__all__ = [
+    "HELD_OUT_FIRST",
+    "files_below",
+    "images_in",
+    "section_named",
+    "subfolder",
+    "subfolders",
+    "suffix_of",
+    "top_folder",
+    "unknown_images",
+]
+
+HELD_OUT_FIRST = ("test", "validation", "training")
+"""The sections in the order in which they have an image that several claim: nothing is trained on that is scored."""
 
 _RUBBISH = "__MACOSX"
 _LAYOUT_FOLDERS = ("images", "masks", "labels")
+_OTHER_IMAGES = (
+    *(".avif", ".czi", ".dv", ".gif", ".heic", ".ims", ".jp2", ".jpf", ".lif", ".mrxs", ".nd2", ".ndpi"),
+    *(".oib", ".oif", ".oir", ".pgm", ".ppm", ".psd", ".scn", ".svs", ".tga", ".vsi", ".webp", ".zvi"),
+)
 _SECTION_WORDS = {"train": "training", "val": "validation", "tun": "test", "test": "test"}
 
 
@@ -47,6 +65,14 @@ def files_below(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
     for inner in subfolders(folder):
         found += files_below(inner, suffixes)
     return sorted(found)
+
+
+def unknown_images(raw: Path) -> list[Fault]:
+    """Warnings of images in a raw folder that are of formats which nobody here reads, and so are passed over."""
+    known = readable_suffixes()
+    message = "images of this format cannot be read here, and it is passed over; export it as TIFF"
+    paths = files_below(raw, tuple(suffix for suffix in _OTHER_IMAGES if suffix not in known))
+    return [Fault(place_of(path, raw), "unknown-format", message, "warning") for path in paths]
 
 
 def suffix_of(path: Path) -> str:

@@ -10,13 +10,16 @@ from cellseg_monai.atomic import replacing
 from cellseg_monai.data.preparing.conversion import Row
 from cellseg_monai.errors import DatasetError
 
-__all__ = ["FOLDERS", "RECORD_NAME", "Record", "read_record"]
+__all__ = ["FOLDERS", "LOCK_NAME", "RECORD_NAME", "Record", "read_record"]
 
 RECORD_NAME = "prepared.json"
 FOLDERS = ("images", "labels", "unlabelled")
 """The folders of a prepared set."""
 
+LOCK_NAME = ".prepared.lock"
+
 _JOURNAL_NAME = ".prepared.journal"
+_OWN = (LOCK_NAME, _JOURNAL_NAME, f".{_JOURNAL_NAME}.")  # the last: what is half-written of the journal
 
 
 def read_record(dataset: Path) -> dict[str, Any]:
@@ -46,7 +49,7 @@ class Record:
     alone.
 
     Args:
-        output: the prepared set; made by `begin` if it is not there.
+        output: the folder of the prepared set, which nobody else may be writing: see `lock.only_one`.
         layout: of the raw data.
 
     Raises:
@@ -56,14 +59,16 @@ class Record:
     def __init__(self, output: Path, layout: str) -> None:
         self._output, self._layout, self._journal = output, layout, output / _JOURNAL_NAME
         self.written = read_record(output)
-        started = self._journal.read_text(encoding="utf-8").splitlines() if self._journal.is_file() else []
+        # Cut off, a row may end within a letter; and names may hold what `splitlines` takes for the end of a line.
+        text = self._journal.read_text(encoding="utf-8", errors="replace") if self._journal.is_file() else ""
+        started = text.split("\n") if text else []
         before = self.written.get("layout") or (started[0] if started else None)
         if before is not None and before != layout:
             raise DatasetError(
                 f"{output}: was prepared from the layout {before}, and {layout} came; choose another --output, or "
                 "delete this one"
             )
-        if before is None and output.exists() and (not output.is_dir() or any(output.iterdir())):
+        if before is None and any(not path.name.startswith(_OWN) for path in output.iterdir()):
             raise DatasetError(
                 f"{output}: already there, and not prepared by `cellseg data prepare`; choose another --output"
             )
@@ -74,7 +79,7 @@ class Record:
             except json.JSONDecodeError:
                 continue
             self.rows[row["stem"]] = row
-        for folder in FOLDERS:
+        for folder in (*FOLDERS, "."):
             for left in (output / folder).glob(".*.part"):  # by processes that were killed
                 left.unlink()
 
@@ -94,9 +99,9 @@ class Record:
 
     def begin(self) -> None:
         """Start a journal where there is none."""
-        self._output.mkdir(parents=True, exist_ok=True)
         if not self._journal.is_file():
-            self._journal.write_text(f"{self._layout}\n", encoding="utf-8")
+            with replacing(self._journal) as aside:
+                aside.write_text(f"{self._layout}\n", encoding="utf-8")
 
     def add(self, row: Row) -> None:
         """Note an image whose files are there."""

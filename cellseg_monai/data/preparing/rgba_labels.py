@@ -9,34 +9,35 @@ from pathlib import Path
 import numpy as np
 
 from cellseg_monai.data.faults import Fault, place_of
-from cellseg_monai.data.preparing.label_pixels import mask_channels
+from cellseg_monai.data.preparing.label_pixels import check_lossless, mask_channels
 from cellseg_monai.data.preparing.masks_folder import FOLDERS
 from cellseg_monai.data.preparing.pairs import pair_parts, parts_of
 from cellseg_monai.data.preparing.preparer import Found, Notes, Preparer, Work
-from cellseg_monai.data.preparing.raw_folder import section_named, subfolder, top_folder
+from cellseg_monai.data.preparing.raw_folder import HELD_OUT_FIRST, section_named, subfolder, top_folder
 from cellseg_monai.io import image_stem
 
 __all__ = ["RGBA_LABELS"]
 
 
-def _lists(raw: Path) -> dict[str, Path]:
-    """Section to the list of its files."""
+def _lists(raw: Path) -> list[tuple[str, Path]]:
+    """Sections and lists of their files, what is held out first."""
     metadata = subfolder(top_folder(raw), "metadata")
     paths = sorted(metadata.glob("[!.]*.txt")) if metadata else []
-    found = {section_named(path.stem): path for path in paths}
-    return {section: path for section, path in found.items() if section is not None}
+    return [(section, path) for section in HELD_OUT_FIRST for path in paths if section_named(path.stem) == section]
 
 
 def _find(raw: Path) -> Found:
     found = pair_parts(raw, parts_of(raw, *FOLDERS), group_of=_well)
     section_of: dict[str, str] = {}
     stems = {work.stem for work in found.works}
-    for section, path in _lists(raw).items():
-        for name in path.read_text(encoding="utf-8-sig").splitlines():
+    for section, path in _lists(raw):
+        for name in path.read_text(encoding="utf-8-sig", errors="replace").splitlines():
             stem = image_stem(name.strip())
             if not stem:
                 continue
-            section_of[stem] = section
+            if section_of.setdefault(stem, section) != section:
+                message = f"lists {name!r}, which another list has for {section_of[stem]}, where it stays; drop a line"
+                found.faults.append(Fault(place_of(path, raw), "duplicate", message))
             if stem not in stems:
                 message = f"lists {name!r}, of which image and mask were not both found; add them, or drop the line"
                 found.faults.append(Fault(place_of(path, raw), "missing-file", message))
@@ -52,6 +53,7 @@ def _well(stem: str) -> str:
 def _labels(work: Work, shape: tuple[int, int]) -> tuple[np.ndarray, Notes]:
     from skimage.measure import label as pieces_of  # slow to import, and only workers need it
 
+    check_lossless(work.label)
     return pieces_of(mask_channels(work.label, shape)[0], background=0, connectivity=2), {}
 
 

@@ -15,11 +15,13 @@ from cellseg_monai._version import __version__
 from cellseg_monai.atomic import replacing
 from cellseg_monai.data.datalist import DATALIST_NAME, datalist_text
 from cellseg_monai.data.faults import Fault, place_of
+from cellseg_monai.data.lock import only_one
 from cellseg_monai.data.parallel import each
 from cellseg_monai.data.preparing.conversion import Row, convert, fingerprint
 from cellseg_monai.data.preparing.layouts import find_preparer
 from cellseg_monai.data.preparing.preparer import Found, Preparer
-from cellseg_monai.data.preparing.record import FOLDERS, Record
+from cellseg_monai.data.preparing.raw_folder import unknown_images
+from cellseg_monai.data.preparing.record import FOLDERS, LOCK_NAME, Record
 from cellseg_monai.data.preparing.sections import divide
 from cellseg_monai.data.split import Datalist
 from cellseg_monai.errors import DatasetError
@@ -79,17 +81,23 @@ def prepare(
     Raises:
         DatasetError: no such folder, nothing found in it, a layout that is not clear, or an output that is something
             else.
-        OSError: the output cannot be written, or a process died (`ChildProcessError`).
+        OSError: the output cannot be written, or another call is writing it (`FileExistsError`), or a process died
+            (`ChildProcessError`).
         ValueError: an unknown layout.
     """
     raw, output = Path(os.path.abspath(raw_dir)), Path(os.path.abspath(output_dir))
     _check_places(raw, output)
     preparer = find_preparer(raw, layout)
+    with only_one(output / LOCK_NAME, "cellseg data prepare"):
+        return _prepare(raw, output, preparer, workers, source_file or raw / _SOURCE_NAME)
+
+
+def _prepare(raw: Path, output: Path, preparer: Preparer, workers: int | None, source: Path) -> Prepared:
     record = Record(output, preparer.name)
     found = _without_repeated(preparer.find(raw), raw)
+    found.faults.extend(unknown_images(raw))
     if not found.works and not found.faults:
         raise DatasetError(f"{raw}: nothing of the layout {preparer.name} in it; expected {preparer.summary}")
-    source = source_file or raw / _SOURCE_NAME
     if source.is_file():
         found.copies[_SOURCE_NAME] = source
     marks = {work.stem: fingerprint(work, raw) for work in found.works}
@@ -111,19 +119,25 @@ def prepare(
 def _check_places(raw: Path, output: Path) -> None:
     if not raw.is_dir():
         raise DatasetError(f"{raw}: no such folder; pass the folder with the unpacked files of a data set")
+    if output.exists() and not output.is_dir():
+        raise DatasetError(
+            f"{output}: a file, where a folder for the prepared set was expected; choose another --output"
+        )
     if output == raw or output.is_relative_to(raw) or raw.is_relative_to(output):
         raise DatasetError(f"{output}: overlaps with the raw folder {raw}; choose an --output beside it")
 
 
 def _without_repeated(found: Found, raw: Path) -> Found:
-    """What was found, less images that would become one file."""
-    count = Counter(work.stem for work in found.works)
+    """What was found, less images that would become one file, here or where names differ by more than their case."""
+    count = Counter(work.stem.casefold() for work in found.works)
     faults = list(found.faults)
     for work in found.works:
-        if count[work.stem] > 1:
-            message = f"{count[work.stem]} files would become the image {work.stem!r}; rename or keep one of them"
+        if count[work.stem.casefold()] > 1:
+            message = (
+                f"{count[work.stem.casefold()]} files would become the image {work.stem!r}; rename or keep one of them"
+            )
             faults.append(Fault(place_of(work.image, raw), "repeated-stem", message))
-    return replace(found, works=[work for work in found.works if count[work.stem] == 1], faults=faults)
+    return replace(found, works=[work for work in found.works if count[work.stem.casefold()] == 1], faults=faults)
 
 
 def _finish(output: Path, preparer: Preparer, record: Record, found: Found, written: int) -> Prepared:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
-from cellseg_monai.data.datalist import complete_sections
 from cellseg_monai.data.preparing.conversion import Row
 from cellseg_monai.data.preparing.preparer import Work
-from cellseg_monai.data.split import SECTIONS, Datalist, Item, split_groups
+from cellseg_monai.data.split import SECTIONS, Datalist, Item, complete_sections, split_groups
 
 __all__ = ["divide"]
 
@@ -57,6 +56,9 @@ def _published(works: Sequence[Work], rows: Mapping[str, Row]) -> tuple[Datalist
         group = work.stem if _group(work) in across else _group(work)
         sections[work.section or "training"].append(_item(work, rows[work.stem], group))
     said = f"as published: {', '.join(sorted({work.section for work in works if work.section}))}"
+    unlisted = sum(work.section is None for work in works)
+    if unlisted:
+        said += f"; {unlisted} images of which nothing is published are for training"
     if not (sections["validation"] and sections["test"]):
         said += f"; of training about 15 % by groups are for validation, seed {_SEED}"
     if across:

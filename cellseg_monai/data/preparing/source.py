@@ -54,4 +54,5 @@ def find_raw_data(source: str, *, progress: bool = False) -> RawData:
         except DatasetError as error:
             raise DatasetError(f"{source}: no such folder, and {error}") from None
         folder = fetch_data_set(data_set, progress=progress).folder
-    return RawData(folder / data_set.folder, data_set.layout, folder / SOURCE_NAME, describe(data_set))
+    inner = folder / data_set.folder  # in an archive of another version it may be called otherwise
+    return RawData(inner if inner.is_dir() else folder, data_set.layout, folder / SOURCE_NAME, describe(data_set))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -22,6 +22,7 @@ class FileServer(ThreadingHTTPServer):
         asked: (path, Range) of every request.
         validators: does it give an ETag?
         page: does it send web pages instead?
+        before_answer: called with the path of every request.
     """
 
     def __init__(self) -> None:
@@ -33,6 +34,7 @@ class FileServer(ThreadingHTTPServer):
         self.ranges = self.validators = True
         self.lengths = True
         self.page = False
+        self.before_answer: Callable[[str], None] = lambda _: None
 
     def url(self, path: str) -> str:
         return f"http://127.0.0.1:{self.server_address[1]}/{path}"
@@ -45,6 +47,7 @@ class _Handler(BaseHTTPRequestHandler):
         path = self.path.lstrip("/")
         wanted = self.headers.get("Range")
         self.server.asked.append((path, wanted))
+        self.server.before_answer(path)
         status = self.server.answers.get(path, 200 if path in self.server.files else 404)
         if status != 200:
             self.send_error(status)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import random
 import stat
 import tarfile
 import zipfile
@@ -68,6 +69,13 @@ def broken(path: Path) -> Path:
     return path
 
 
+def broken_bzip2(path: Path) -> Path:
+    content = bytearray(make_tar(path, {"a.tif": random.Random(0).randbytes(2_000_000)}, mode="w:bz2").read_bytes())
+    content[len(content) // 2] ^= 255
+    path.write_bytes(content)
+    return path
+
+
 def cut(mode: str) -> Callable[[Path], Path]:
     def make(path: Path) -> Path:
         noise = zlib.compress(bytes(range(256)) * 99) * 50
@@ -99,6 +107,7 @@ ATTACKS: dict[str, tuple[Callable[[Path], Path], str]] = {
     "tar that is cut": (cut("w"), "a broken archive"),
     "tar.gz that is cut": (cut("w:gz"), "a broken archive"),
     "tar.xz that is cut": (cut("w:xz"), "a broken archive"),
+    "tar.bz2 with a broken block": (broken_bzip2, "a broken archive"),
     "an empty file": (lambda p: (p.write_bytes(b""), p)[1], "an empty file came where a zip or tar"),
     "a web page": (lambda p: (p.write_bytes(b"\n<!DOCTYPE html><html>"), p)[1], "a web page came"),
     "an image": (lambda p: (p.write_bytes(b"II*\0" * 200), p)[1], r"begins with b'II\*"),

@@ -4,7 +4,9 @@ import hashlib
 import io
 import subprocess
 import sys
+import threading
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -142,6 +144,25 @@ def test_killed_while_it_moves_files_the_next_call_ends_it(server, data_set: Dat
     assert len(server.asked) == 3
 
 
+def test_two_at_once_do_not_mix(server, data_set: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    held, go_on = threading.Event(), threading.Event()
+
+    def wait(_: str) -> None:
+        held.set()
+        go_on.wait(60)
+
+    server.before_answer = wait
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(fetch_data_set, data_set, tmp_path / "out")
+        assert held.wait(60)
+        with pytest.raises(FileExistsError, match=r"out: another `cellseg data fetch` is at work in it; wait"):
+            fetch_data_set(data_set, tmp_path / "out")
+        go_on.set()
+        assert len(first.result(60).files) == 3
+    assert tree(tmp_path / "out") == WHOLE
+    assert len(server.asked) == 3
+
+
 @pytest.mark.parametrize("status", [404, 503])
 def test_where_nothing_came_nothing_is_left(server, data_set: DataSet, tmp_path: Path, status: int) -> None:
     server.answers["images.zip"] = status
@@ -206,9 +227,10 @@ def test_no_room_to_unpack_is_said_and_the_archive_is_kept(server, data_set: Dat
 
 def test_archives_within_an_archive_come_out_in_folders_of_their_own(server, data_set: DataSet, tmp_path: Path) -> None:
     inner = {"x/flat.zip": zipped({"1.png": b"1"}), "x/named.zip": zipped({"named/1.png": b"2"}), "x/a.png": b"3"}
+    inner["x/v1.2.zip"] = zipped({"1.png": b"4"})
     server.files["images.zip"] = zipped(inner)
     fetch_data_set(one(data_set, sha256="", bytes=0, nested=True), tmp_path)
-    assert tree(tmp_path / "x") == ["a.png", "flat/1.png", "named/1.png"]
+    assert tree(tmp_path / "x") == ["a.png", "flat/1.png", "named/1.png", "v1.2/1.png"]
     server.files["images.zip"] = zipped({"x/bad.zip": zipped({"../1.png": b"1"})})
     with pytest.raises(ArchiveError, match="leads out of"):
         fetch_data_set(one(data_set, sha256="", bytes=0, nested=True), tmp_path / "other")

@@ -114,6 +114,10 @@ class TestCoco(PreparerContract):
         "segmentation",
         [
             pytest.param({"size": [4, 4], "counts": [16]}, id="run lengths of another size"),
+            pytest.param({"size": [], "counts": [16]}, id="run lengths without a size"),
+            pytest.param({"size": list(SIZE), "counts": [191.5, 0.5]}, id="run lengths that are no whole numbers"),
+            pytest.param({"size": list(SIZE), "counts": [10**30]}, id="run lengths that no image has"),
+            pytest.param([[1, 2, 3, 4, 5, 10**400]], id="a polygon that reaches beyond all numbers"),
             pytest.param({"size": list(SIZE), "counts": "V3"}, id="run lengths that end too early"),
             pytest.param({"size": list(SIZE), "counts": "V"}, id="run lengths that break off"),
             pytest.param({"size": list(SIZE), "counts": "é"}, id="run lengths of other letters"),
@@ -131,6 +135,23 @@ class TestCoco(PreparerContract):
         assert [(fault.place, fault.kind) for fault in done.faults] == [(place, "unreadable")]
         assert "annotation 1 of SkBr3_Phase_C1" in done.faults[0].message
         assert done.images == 3
+
+    def test_an_image_of_another_size_than_is_listed_is_refused(self, raw):
+        save(raw / "images" / "livecell_test_images" / "SkBr3" / TEST[1], noise((24, 32), "uint8"))
+        done = self.prepare(raw)
+        assert [(fault.place, fault.kind) for fault in done.faults] == [
+            ("annotations/livecell_coco_test.json", "unreadable")
+        ]
+        assert f"as which it lists {TEST[1]} is 12 × 16 (height × width), that of the image 24 × 32" in str(
+            done.faults[0]
+        )
+        assert done.images == 3
+
+    def test_two_images_of_one_id_are_refused(self, raw):
+        path = raw / "annotations" / "livecell_coco_train.json"
+        path.write_text(path.read_text().replace('{"id": 9, "file', '{"id": 7, "file'))
+        with pytest.raises(DatasetError, match=r"SHSY5Y.* have both the id 7"):
+            self.prepare(raw)
 
     @pytest.mark.parametrize(
         "spoil",
@@ -157,6 +178,19 @@ def test_names_with_folders_tell_equal_files_apart(tmp_path):
     done = prepare(raw, tmp_path / "out", workers=1)
     assert done.faults == []
     assert sorted(path.name for path in (done.output / "images").iterdir()) == ["p1_a_png.png", "p2_a_png.png"]
+
+
+def test_a_mark_of_utf_8_is_no_obstacle_and_other_json_is_named(tmp_path):
+    raw = tmp_path / "raw"
+    save(raw / "a.png", noise(SIZE, "uint8"))
+    write_coco(raw / "all.json", {1: "a.png"}, [annotation(1, SQUARE), annotation(1, COMPRESSED)])
+    (raw / "all.json").write_text("\ufeff" + (raw / "all.json").read_text(), encoding="utf-8")
+    (raw / "other.json").write_text('{"version": 1}')
+    done = prepare(raw, tmp_path / "out", workers=1)
+    assert (done.images, done.objects) == (1, 2)
+    assert [(fault.place, fault.kind, fault.severity) for fault in done.faults] == [
+        ("other.json", "no-coco", "warning")
+    ]
 
 
 def test_places_are_found_through_a_small_window_and_letters_of_several_bytes(tmp_path, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -144,3 +145,23 @@ def test_a_misspelt_setting_is_refused(cellseg, raw, tmp_path):
     assert "setting 'image' came" in err
     assert "did you mean 'images'?" in err
     assert not Path(tmp_path / "few.json").exists()
+
+
+def test_a_folder_named_by_a_date_is_that_folder(cellseg, raw, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    raw.rename(tmp_path / "2024_01_15")
+    assert cellseg("data", "prepare", "2024_01_15", "--output", "2024_01_16")[0] == 0
+    for command in ("check", "show", "split"):
+        assert cellseg("data", command, "2024_01_16", *(["--overwrite"] if command == "split" else []))[0] == 0
+    code, _, err = cellseg("data", "split", "2024_01_16", "--overwrite", "false")
+    assert code == 1
+    assert "already there" in err
+
+
+@pytest.mark.skipif(not Path("/sys").is_dir(), reason="a place where not even root may write")
+def test_a_place_that_may_not_be_written_is_named_with_a_remedy(cellseg, raw):
+    code, _, err = cellseg("data", "prepare", raw, "--output", "/sys/out")
+    assert code == 1
+    assert re.fullmatch(
+        "error: /sys/out: [^;]+; choose another place, or see to it that you may read and write it\n", err
+    )

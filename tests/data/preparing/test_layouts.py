@@ -75,7 +75,36 @@ class TestCellsegTiff(PreparerContract):
         save(raw / "labels" / "cell_1_label.tiff", TWO.T)
         done = self.prepare(raw)
         assert kinds(done) == [("labels/cell_1_label.tiff", "unreadable")]
-        assert "16 × 12 (height × width), its image 12 × 16" in done.faults[0].message
+        assert "16 × 12 (height × width), that of the image 12 × 16" in done.faults[0].message
+
+    def test_labels_as_jpeg_are_refused(self, raw):
+        (raw / "labels" / "cell_3_label.tiff").unlink()
+        save(raw / "labels" / "cell_3_label.jpg", white(TWO == 1))
+        done = self.prepare(raw)
+        assert kinds(done) == [("labels/cell_3_label.jpg", "unreadable")]
+        assert "export them from the original as PNG or TIFF" in done.faults[0].message
+
+    def test_images_of_formats_that_cannot_be_read_are_not_passed_over_in_silence(self, raw):
+        (raw / "images" / "cell_9.CZI").write_bytes(b"ZISRAWFILE")
+        done = self.prepare(raw)
+        assert [(fault.place, fault.severity) for fault in done.faults] == [("images/cell_9.CZI", "warning")]
+
+    def test_names_that_differ_in_case_alone_are_no_two_images_everywhere(self, raw):
+        save(raw / "images" / "CELL_3.png", noise(SIZE, "uint8"))
+        save(raw / "labels" / "CELL_3_label.tiff", TWO)
+        assert kinds(self.prepare(raw)) == [
+            ("images/CELL_3.png", "repeated-stem"),
+            ("images/cell_3.png", "repeated-stem"),
+        ]
+
+    def test_ids_above_16_bits_stay_apart(self, raw):
+        save(raw / "labels" / "cell_1_label.tiff", TWO.astype(np.uint32) * 70_000)
+        many = np.arange(1, 300 * 240 + 1, dtype=np.uint32).reshape(300, 240)
+        save(raw / "images" / "cell_2.tif", noise(many.shape))
+        save(raw / "labels" / "cell_2_label.tiff", many)
+        output = self.prepare(raw).output
+        np.testing.assert_array_equal(read_labels(output / "labels" / "cell_1.tif"), TWO)
+        np.testing.assert_array_equal(read_labels(output / "labels" / "cell_2.tif"), many)
 
     def test_negative_ids_are_reported(self, raw):
         save(raw / "labels" / "cell_1_label.tiff", TWO.astype(np.int16) - 1)
@@ -178,6 +207,13 @@ class TestRgbaLabels(PreparerContract):
         (raw / "metadata" / "test.txt").write_text("gone.png\n")
         assert kinds(self.prepare(raw)) == [("metadata/test.txt", "missing-file")]
 
+    def test_an_image_in_two_lists_is_held_out_and_one_in_none_is_told(self, raw):
+        (raw / "metadata" / "training.txt").write_text("IXMtest_A01_s1_w1.png\nIXMtest_A04_s1_w1.png\n")
+        done = self.prepare(raw)
+        assert kinds(done) == [("metadata/training.txt", "duplicate")]
+        assert sections_of(done)["test"] == ["IXMtest_A04_s1_w1.tif"]
+        assert "1 images of which nothing is published are for training" in done.sections
+
 
 class TestBinaryMasks(PreparerContract):
     layout = "binary_masks"
@@ -206,6 +242,20 @@ class TestBinaryMasks(PreparerContract):
         assert done.notes == {"grey_pixels_thresholded": 3}
         assert read_labels(done.output / "labels" / "test_hela_4.tif").max() == 2
 
+    @pytest.mark.parametrize(
+        "mask",
+        [
+            pytest.param(np.indices(SIZE).sum(axis=0) // 8, id="an empty mask with the noise of a JPEG"),
+            pytest.param(TWO, id="two ids"),
+            pytest.param(np.arange(SIZE[0] * SIZE[1]).reshape(SIZE), id="an id a pixel"),
+        ],
+    )
+    def test_greys_that_are_no_edges_are_refused(self, raw, mask):
+        save(raw / "spilit_y_mask_test" / "hela_4.tif", mask.astype(np.uint8))
+        done = prepare(raw, raw.parent / "prepared", layout="binary_masks", workers=1)
+        assert kinds(done) == [("spilit_y_mask_test/hela_4.tif", "unreadable")]
+        assert "expected black and white; where greys are ids, pass colour_labels" in done.faults[0].message
+
     def test_colours_are_refused(self, raw):
         save(raw / "spilit_y_mask_test" / "hela_4.tif", noise((*SIZE, 3), "uint8"))
         done = prepare(raw, raw.parent / "prepared", layout="binary_masks", workers=1)
@@ -226,6 +276,21 @@ class TestColourLabels(PreparerContract):
             save(raw / "images" / f"{stem}.tif", noise(SIZE, seed=number))
             save(raw / "masks" / f"{stem}.png", mask)
         return {"a": 3, "b": 2, "c": 0}
+
+    def test_smoothed_edges_are_refused(self, raw):
+        rows, columns = np.indices((60, 60))
+        smooth = 255 * np.clip(20.5 - np.hypot(rows - 30, columns - 30), 0, 1)
+        save(raw / "images" / "a.tif", noise(smooth.shape))
+        save(raw / "masks" / "a.png", np.stack([smooth, smooth / 2, smooth / 3], axis=-1).astype(np.uint8))
+        done = self.prepare(raw)
+        assert kinds(done) == [("masks/a.png", "unreadable")]
+        assert "pieces of one colour have fewer than 5 pixels, as of smoothed edges" in done.faults[0].message
+
+    def test_a_mask_on_another_ground_than_black_is_told(self, raw):
+        full = np.full((*SIZE, 3), 255, np.uint8)
+        full[1:4, 1:4] = (255, 0, 0)
+        save(raw / "masks" / "c.png", full)
+        assert self.prepare(raw).notes == {"masks_without_black_background": 1}
 
 
 class TestUsiigaci(PreparerContract):

@@ -1,0 +1,67 @@
+"""What a person types reaches the command as typed, or is refused before anything is done."""
+
+from __future__ import annotations
+
+import fire
+import pytest
+
+from cellseg_monai.cli.flags import checked_words
+
+
+def called(*words):
+    """What the command gets, as python-fire calls it."""
+    got = []
+
+    def prepare(
+        source: str,
+        *,
+        output: str | None = None,
+        workers: int | None = None,
+        share: float = 0.15,
+        again: bool = False,
+        **more: object,
+    ) -> None:
+        got.append((source, output, workers, share, again, more))
+
+    def show(directory: str, *, output: str | None = None) -> None:
+        got.append((directory, output))
+
+    commands = {"data": {"prepare": prepare, "show": show}}
+    fire.Fire(commands, command=checked_words(["data", *words], commands), name="cellseg")
+    return got[0]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["2024", "2024_01_15", "1.50", "a,b", "exp#2", "(1)", "None", "True", "my set é", "it's", 'a"b', "[x]", "-5", "-"],
+)
+def test_a_name_stays_as_it_was_typed(name):
+    assert called("show", name, "--output", name) == (name, name)
+    assert called("show", name, f"--output={name}") == (name, name)
+
+
+def test_numbers_truth_values_and_further_settings():
+    assert called("prepare", "x", "--workers", "2", "--share", "1e-1") == ("x", None, 2, 0.1, False, {})
+    assert called("prepare", "x", "--again")[4] is True
+    assert called("prepare", "x", "--again", "FALSE")[4] is False
+    assert called("prepare", "x", "--noagain")[4] is False
+    assert called("prepare", "x", "--images", "5", "--take=last")[5] == {"images": 5, "take": "last"}
+    assert called("prepare", "--again", "true", "x")[0] == "x"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        pytest.param(("prepare", "x", "--workers", "2.5"), "2.5 came, expected a whole number", id="no whole number"),
+        pytest.param(("prepare", "x", "--share", "many"), "--share many came, expected a number", id="no number"),
+        pytest.param(("prepare", "x", "--share", "nan"), "--share nan came, expected a number", id="not a number"),
+        pytest.param(("prepare", "x", "--again", "no"), "--again no came, expected true or false", id="no truth value"),
+        pytest.param(("prepare", "x", "--output"), "--output came without a value", id="no value at the end"),
+        pytest.param(("show", "--output", "--output=a"), "--output came without a value", id="no value before a flag"),
+        pytest.param(("show", "my", "set"), "'set' came, for which .* has no place", id="a space too many"),
+        pytest.param(("show", "x", "--ouput", "y"), "did you mean --output", id="a misspelt flag"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_refused_before_anything_is_done(words, message):
+    with pytest.raises(ValueError, match=message):
+        called(*words)
