@@ -4,6 +4,7 @@ from cellseg_monai.bundle.build import build_bundle, drifted_files, find_bundles
 from cellseg_monai.bundle.check import bundle_faults, metadata_faults
 from cellseg_monai.bundle.command_line import check_command_line, check_overrides
 from cellseg_monai.bundle.find import find_bundle_root, find_checkpoint, find_postprocess
+from cellseg_monai.bundle.recipe import load_recipe
 from cellseg_monai.bundle.run import find_bundle, run_bundle
 from cellseg_monai.bundle.variants import check_variants
 
@@ -19,6 +20,7 @@ __all__ = [
     "find_bundles",
     "find_checkpoint",
     "find_postprocess",
+    "load_recipe",
     "metadata_faults",
     "run_bundle",
 ]

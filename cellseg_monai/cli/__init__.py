@@ -24,6 +24,7 @@ from cellseg_monai.cli.data_sets import (
 )
 from cellseg_monai.cli.flags import checked_words
 from cellseg_monai.cli.label_images import evaluate, report
+from cellseg_monai.cli.segmenting import replay, segment
 from cellseg_monai.errors import CheckpointError
 
 __all__ = ["main"]
@@ -43,7 +44,9 @@ COMMANDS = {
         "split": data_split,
     },
     "evaluate": evaluate,
+    "replay": replay,
     "report": report,
+    "segment": segment,
 }
 
 

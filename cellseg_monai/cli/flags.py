@@ -52,14 +52,14 @@ def checked_words(words: Sequence[str], commands: Mapping[str, Any]) -> list[str
     places = iter(
         [one for one in parameters.values() if one.kind is one.POSITIONAL_OR_KEYWORD and one.name not in flags]
     )
-    several = any(one.kind is one.VAR_POSITIONAL for one in parameters.values())
+    several = next((one for one in parameters.values() if one.kind is one.VAR_POSITIONAL), None)
     found = []
     for word in given:
         if word.flag:
             found.append(_flag_for_fire(word, parameters.get(word.flag)))
             continue
-        place = next(places, None)
-        if place is None and not several:
+        place = next(places, several)
+        if place is None:
             raise ValueError(
                 f"{word.value!r} came, for which {name} has no place; settings are given by their names, such as "
                 "--output, and names with spaces stand in quotes"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cellseg_monai.data.split import Item
 
-__all__ = ["items_digest"]
+__all__ = ["file_digest", "items_digest"]
 
 
 def items_digest(items: Iterable[Item]) -> str:
@@ -20,13 +20,12 @@ def items_digest(items: Iterable[Item]) -> str:
     Returns:
         64 hexadecimal digits.
     """
-    pairs = sorted(
-        "".join(_file_digest(Path(item[key])) for key in ("image", "label") if key in item) for item in items
-    )
+    pairs = sorted("".join(file_digest(Path(item[key])) for key in ("image", "label") if key in item) for item in items)
     return hashlib.sha256("\n".join(pairs).encode()).hexdigest()
 
 
-def _file_digest(path: Path) -> str:
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file, 64 hexadecimal digits."""
     with open(path, "rb") as file:
         digest = hashlib.sha256()
         while block := file.read(2**20):

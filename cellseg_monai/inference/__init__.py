@@ -1,21 +1,39 @@
 """From images to objects: tiles, the network on them, and the results."""
 
 from cellseg_monai.inference.ahead import ahead
+from cellseg_monai.inference.inputs import ImageFile, find_images
+from cellseg_monai.inference.job import Done, Failed, Job, Reading
+from cellseg_monai.inference.plane import Plane, objects_of, prepared_plane, segment_plane
 from cellseg_monai.inference.recipe import Recipe
+from cellseg_monai.inference.record import RunRecord, read_run
 from cellseg_monai.inference.symmetries import over_symmetries
 from cellseg_monai.inference.tiled import Network, Read, Tiles, predict, predict_bands
+from cellseg_monai.inference.understanding import understood
 
 __all__ = [
+    "Done",
+    "Failed",
+    "ImageFile",
+    "Job",
     "Network",
+    "Plane",
     "Read",
+    "Reading",
     "Recipe",
+    "RunRecord",
     "TiledInferer",
     "Tiles",
     "ahead",
+    "find_images",
+    "objects_of",
     "on_arrays",
     "over_symmetries",
     "predict",
     "predict_bands",
+    "prepared_plane",
+    "read_run",
+    "segment_plane",
+    "understood",
 ]
 
 

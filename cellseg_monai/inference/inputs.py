@@ -65,7 +65,7 @@ def find_images(inputs: Sequence[str]) -> list[ImageFile]:
 
 def _named(text: str) -> list[ImageFile]:
     path = Path(text)
-    if path.is_file() or path.suffix.lower() == ".zarr" and path.is_dir():
+    if path.is_file() or (path.suffix.lower() == ".zarr" and path.is_dir()):
         return [ImageFile(path)]
     if path.is_dir():
         return [ImageFile(each) for each in sorted(path.iterdir()) if _is_image(each)]

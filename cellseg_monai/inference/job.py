@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -11,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cellseg_monai.data.digest import file_digest
 from cellseg_monai.inference.ahead import ahead
 from cellseg_monai.inference.inputs import ImageFile
 from cellseg_monai.inference.plane import Plane, objects_of, prepared_plane
@@ -112,7 +112,7 @@ class Job:
     def _work(self, images: Sequence[ImageFile]) -> Iterator[_Work | Failed]:
         for image in images:
             try:
-                sha256 = _sha256(image.path)
+                sha256 = "" if image.path.is_dir() else file_digest(image.path)
                 with open_image(image.path, axes=self.reading.axes) as opened:
                     writer = StackWriter(self.output / image.below, image.path.name, opened, self.exports)
                     for place in opened.planes():
@@ -164,13 +164,6 @@ def _settled(outcome: Failed) -> Future[Done | Failed | None]:
     future: Future[Done | Failed | None] = Future()
     future.set_result(outcome)
     return future
-
-
-def _sha256(path: Path) -> str:
-    if path.is_dir():
-        return ""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _reason(error: BaseException, path: Path) -> str:

@@ -2,7 +2,7 @@
 
 from cellseg_monai.pixels.channels import select_channels
 from cellseg_monai.pixels.normalise import noise_level, normalise_percentiles
-from cellseg_monai.pixels.preprocessing import Preprocessing, prepare
+from cellseg_monai.pixels.preprocessing import Preprocessing, prepare, prepared_shape
 from cellseg_monai.pixels.scale import rescale, rescale_labels, rescaled_shape
 from cellseg_monai.pixels.tiles import AxisTiles, cover_axis
 
@@ -13,6 +13,7 @@ __all__ = [
     "noise_level",
     "normalise_percentiles",
     "prepare",
+    "prepared_shape",
     "rescale",
     "rescale_labels",
     "rescaled_shape",

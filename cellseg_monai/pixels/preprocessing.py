@@ -13,7 +13,7 @@ from cellseg_monai.pixels.normalise import check_percentiles, normalise_percenti
 from cellseg_monai.pixels.scale import rescale, rescaled_shape, shape_of_shorter_side
 from cellseg_monai.settings import read_settings, write_settings
 
-__all__ = ["Preprocessing", "prepare"]
+__all__ = ["Preprocessing", "prepare", "prepared_shape"]
 
 
 @dataclass(frozen=True)
@@ -130,13 +130,32 @@ def prepare(
         noise_floor=settings.noise_floor,
     )
     shape = (normalised.shape[1], normalised.shape[2])
+    return rescale(normalised, prepared_shape(shape, settings, pixel_size_um=pixel_size_um))
+
+
+def prepared_shape(
+    shape: tuple[int, int], settings: Preprocessing, *, pixel_size_um: tuple[float, float] | None = None
+) -> tuple[int, int]:
+    """The size at which the network sees an image.
+
+    Args:
+        shape: (Y, X) of the image.
+        settings: how the bundle prepares images.
+        pixel_size_um: (y, x), µm per pixel of the image, if known.
+
+    Raises:
+        ValueError: the image lacks the pixel size that the settings ask for.
+
+    >>> prepared_shape((100, 200), Preprocessing(pixel_size_um=0.5), pixel_size_um=(0.25, 0.25))
+    (50, 100)
+    """
     if settings.shorter_side_px is not None:
-        return rescale(normalised, shape_of_shorter_side(shape, settings.shorter_side_px))
+        return shape_of_shorter_side(shape, settings.shorter_side_px)
     if settings.pixel_size_um is None:
-        return normalised
+        return shape
     if pixel_size_um is None:
         raise ValueError(
             f"the image states no pixel size, but the network expects {settings.pixel_size_um} µm per pixel; "
             "pass pixel_size_um, or set it to null in preprocess.json to take images as they are"
         )
-    return rescale(normalised, rescaled_shape(shape, pixel_size_um=pixel_size_um, target_um=settings.pixel_size_um))
+    return rescaled_shape(shape, pixel_size_um=pixel_size_um, target_um=settings.pixel_size_um)

@@ -1,0 +1,45 @@
+"""How an image would be read and cut, in words, before anything is done."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+
+from cellseg_monai.inference.job import Job
+from cellseg_monai.io import open_image
+from cellseg_monai.pixels import prepared_shape, select_channels
+
+__all__ = ["understood"]
+
+
+def understood(path: Path, job: Job) -> str:
+    """Axes, channels, pixel size and tiles of an image, as `job` would take them.
+
+    Raises:
+        ValueError: it lacks what the bundle asks for.
+        UnreadableImageError: it cannot be read.
+    """
+    settings, tiles = job.recipe.preprocess, job.recipe.tiles
+    with open_image(path, axes=job.reading.axes) as image:
+        shape = (image.shape[-2], image.shape[-1])
+        if 0 in shape:
+            raise ValueError(f"{path}: it has no pixels, {image.shape}; export it again")
+        size_um = job.reading.pixel_size_um or image.pixel_size_um
+        # A pixel stands for the image: which channels there are does not depend on their values.
+        pixel = np.zeros((image.shape[-3], 1, 1), image.dtype)
+        try:
+            select_channels(pixel, settings.channels, channel_names=image.channel_names)
+            seen = prepared_shape(shape, settings, pixel_size_um=size_um)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
+        sizes = ", ".join(f"{axis} {length}" for axis, length in zip(image.axes, image.shape, strict=True))
+        names = f" ({', '.join(image.channel_names)})" if any(image.channel_names) else ""
+        known = f"{size_um[0]:g} × {size_um[1]:g} µm a pixel" if size_um else "pixel size unknown"
+        channels = settings.channels if isinstance(settings.channels, str) else ", ".join(map(str, settings.channels))
+        scale = "" if seen == shape else f", seen at {seen[0]} × {seen[1]}"
+        count = math.prod(len(axis.starts) for axis in tiles.cover(seen))
+        planes = math.prod(image.shape[:-3])
+        each = f"{planes} planes, each {count} tile(s)" if planes > 1 else f"{count} tile(s)"
+        return f"{sizes}{names}; {known}; the network sees {channels}{scale}, {each}"
