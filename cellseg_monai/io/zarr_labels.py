@@ -100,8 +100,7 @@ def writing_zarr_labels(
 
     Then it is seen to that every chunk was written, the lower resolutions are made, with a few chunks in memory, and
     the folder takes its name; when the code fails, nothing stays. It is NGFF 0.4, a multiscale image that is marked as
-    labels: napari, QuPath and Bio-Formats, MoBIE and ome-zarr-py read that, while many do not yet read 0.5, and it
-    needs no zarr of version 3.
+    labels: the version that most programs read, and that needs no zarr of version 3, as 0.5 does.
 
     Args:
         path: the folder, such as "cells.ome.zarr"; a label image of that name is replaced. Within an OME-Zarr 0.4,
