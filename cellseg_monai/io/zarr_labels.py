@@ -19,6 +19,7 @@ from cellseg_monai.io.label_tags import check_pixel_size
 from cellseg_monai.io.registry import image_stem
 from cellseg_monai.io.tiled_label_tiff import check_ids
 from cellseg_monai.io.zarr_chunks import ZarrChunks
+from cellseg_monai.io.zarr_label_list import check_image_above, image_above, list_labels
 
 __all__ = ["ZarrLabels", "writing_zarr_labels"]
 
@@ -99,11 +100,11 @@ def writing_zarr_labels(
 
     Then it is seen to that every chunk was written, the lower resolutions are made, with a few chunks in memory, and
     the folder takes its name; when the code fails, nothing stays. It is NGFF 0.4, a multiscale image that is marked as
-    labels: napari, QuPath and Bio-Formats, MoBIE and ome-zarr-py read that, while many do not yet read 0.5, and it
-    needs no zarr of version 3.
+    labels: the version that most programs read, and that needs no zarr of version 3, as 0.5 does.
 
     Args:
-        path: the folder, such as "cells.ome.zarr"; a label image of that name is replaced.
+        path: the folder, such as "cells.ome.zarr"; a label image of that name is replaced. Within an OME-Zarr 0.4,
+            as "image.ome.zarr/labels/cells", the labels are entered in the list of that image's labels.
         shape: one length for every letter of `axes`.
         axes: "YX", after T (time), P (position) and Z (depth), as far as the image has them.
         dtype: numpy.uint32, or numpy.uint64, which fewer programs read, for ids above 4,294,967,295.
@@ -113,7 +114,8 @@ def writing_zarr_labels(
 
     Raises:
         FileExistsError: if there is something else under that name.
-        ValueError: if shape, axes, type or size are impossible, or if chunks are missing at the end.
+        ValueError: if shape, axes, type or size are impossible, if chunks are missing at the end, or if the image
+            around is an OME-Zarr 0.5.
 
     >>> import tempfile
     >>> from cellseg_monai.io import read
@@ -128,6 +130,7 @@ def writing_zarr_labels(
     target = Path(fspath(path))
     _check(target, shape, axes, np.dtype(dtype), chunk_px)
     check_pixel_size(pixel_size_um)
+    check_image_above(target)
     with replacing_folder(target) as aside:
         labels = ZarrLabels(aside, tuple(map(int, shape)), axes, np.dtype(dtype), int(chunk_px))
         levels = labels._levels()
@@ -143,7 +146,11 @@ def writing_zarr_labels(
             )
         build_pyramid(levels, workers)
         _save(aside / ".zgroup", {"zarr_format": 2})
-        _save(aside / ".zattrs", _attributes(image_stem(target), axes, pixel_size_um, len(levels)))
+        attributes = _attributes(image_stem(target), axes, pixel_size_um, len(levels))
+        if image_above(target) is not None:
+            attributes["image-label"]["source"] = {"image": "../../"}
+        _save(aside / ".zattrs", attributes)
+    list_labels(target)
 
 
 def _check(target: Path, shape: tuple[int, ...], axes: str, dtype: np.dtype, chunk_px: int) -> None:

@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as arrays
 
 from cellseg_monai.io import open_image, read, read_labels, write_tiled_labels, writing_zarr_labels
 from cellseg_monai.io.label_pyramid import halve_labels
-from tests.io.files import write_ome_zarr
+from tests.io.files import write_ome_zarr, write_zarr_group
 
 CHUNK = 16
 LABELS = np.random.default_rng(0).integers(0, 2**32, (45, 70), dtype=np.uint32)
@@ -182,6 +182,30 @@ class TestWhole:
         with pytest.raises(FileExistsError, match="something else than a label image"):
             write(path)
         assert path.exists()
+
+
+class TestWithinAnImage:
+    def test_they_are_entered_in_the_list_of_its_labels(self, path):
+        write_ome_zarr(path, LABELS)
+        for name in ("cells", "nuclei", "cells"):
+            write(path / "labels" / name)
+        assert json.loads((path / "labels" / ".zattrs").read_text()) == {"labels": ["cells", "nuclei"]}
+        assert json.loads((path / "labels" / ".zgroup").read_text()) == {"zarr_format": 2}
+        attributes = json.loads((path / "labels" / "cells" / ".zattrs").read_text())
+        assert attributes["image-label"] == {"version": "0.4", "source": {"image": "../../"}}
+        np.testing.assert_array_equal(read(path).pixels[0], LABELS)
+        np.testing.assert_array_equal(read(path / "labels" / "nuclei").pixels[0], LABELS)
+
+    def test_another_version_is_refused(self, path):
+        write_zarr_group(path, {}, version=3)
+        with pytest.raises(ValueError, match=r"an OME-Zarr 0\.5, and labels are written as 0\.4"):
+            write(path / "labels" / "cells")
+        assert [file.name for file in path.iterdir()] == ["zarr.json"]
+
+    def test_a_folder_called_labels_is_a_folder_like_any_other(self, tmp_path):
+        write(tmp_path / "labels" / "cells.zarr")
+        assert [file.name for file in (tmp_path / "labels").iterdir()] == ["cells.zarr"]
+        assert "source" not in json.loads((tmp_path / "labels" / "cells.zarr" / ".zattrs").read_text())["image-label"]
 
 
 class TestRefusals:
