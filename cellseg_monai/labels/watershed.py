@@ -73,7 +73,7 @@ def _in_turn(landscape: np.ndarray, markers: np.ndarray) -> np.ndarray:
     Their order in the queue would else depend on all that it holds, and so a piece on others in its box. A step between
     two heights of 32 bits has 2²⁸ steps of 64 bits at least.
     """
-    heights = landscape.astype(np.float32, copy=False).astype(np.float64, order="C")
+    heights: np.ndarray = landscape.astype(np.float32, copy=False).astype(np.float64, order="C")
     at = np.flatnonzero(markers)
     marked = heights.ravel()[at]
     heights.ravel()[at] -= np.spacing(np.abs(marked)) * np.arange(len(at), 0, -1)
