@@ -120,7 +120,9 @@ def test_seeds_grow_as_in_a_watershed_of_the_whole_image(seed, share, seeded, bo
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.integers(0, 2**32), st.floats(0.3, 0.8), st.sampled_from([0, 1, 3]), st.sampled_from(["u1", "f2", "f4", "f8"]))
+@given(
+    st.integers(0, 2**32), st.floats(0.3, 0.8), st.sampled_from([0, 1, 3]), st.sampled_from(["u1", "f2", "f4", "f8"])
+)
 def test_a_piece_is_flooded_alike_whatever_is_beside_it(seed, share, steps, dtype):
     # Of few heights, or of one: most of it is left to the order of the queue.
     rng, mask, heights = drawn(seed, share)
