@@ -11,10 +11,13 @@ from skimage.segmentation import watershed
 from cellseg_monai.labels.pieces import Pieces, depth
 from cellseg_monai.labels.relabel import id_runs, look_up
 
-__all__ = ["divide_by_distance", "grow_seeds"]
+__all__ = ["REACH_PX", "divide_by_distance", "grow_seeds"]
 
 # Peaks of a distance map: none of the neighbours this far away is higher.
 _PEAK_RADIUS = 2
+# How far around a piece other foreground has a say in how distances divide it: it may be higher than a peak within the
+# radius, and how high, the Euclidean distance, is settled by the background between the two, no farther away again.
+REACH_PX = 2 * _PEAK_RADIUS
 
 
 def grow_seeds(mask: np.ndarray, seeds: np.ndarray, landscape: np.ndarray) -> np.ndarray:
@@ -26,7 +29,7 @@ def grow_seeds(mask: np.ndarray, seeds: np.ndarray, landscape: np.ndarray) -> np
     Args:
         mask: YX bool, the foreground.
         seeds: YX int32, ids from 1 within the mask, 0 elsewhere; the pixels of an id are in one piece.
-        landscape: YX floats, low where objects are and high between them; compared within a piece only.
+        landscape: YX floats, low where objects are and high between them; compared within a piece only, as float32.
 
     Returns:
         YX int32: ids of the seeds, and above them, of the pieces without one; 0 is background.
@@ -57,10 +60,24 @@ def _grown(pieces: Pieces, seeds: np.ndarray, landscape: np.ndarray) -> np.ndarr
         # Of seeds, only the rim beside what is to be flooded: the queue then holds no pixels that lead nowhere.
         flooded = inside & (given == 0)
         shore = _with_neighbours(flooded) & inside
-        grown = watershed(landscape[box], np.where(shore, given, 0), mask=shore)
+        markers = np.where(shore, given, 0)
+        grown = watershed(_in_turn(landscape[box], markers), markers, mask=shore)
         np.copyto(objects[box], given, where=inside)
         np.copyto(objects[box], grown, where=flooded)
     return objects
+
+
+def _in_turn(landscape: np.ndarray, markers: np.ndarray) -> np.ndarray:
+    """The landscape, markers of one height made to flood row after row, before any other pixel of that height.
+
+    Their order in the queue would else depend on all that it holds, and so a piece on others in its box. A step between
+    two heights of 32 bits has 2²⁸ steps of 64 bits at least.
+    """
+    heights: np.ndarray = landscape.astype(np.float32, copy=False).astype(np.float64, order="C")
+    at = np.flatnonzero(markers)
+    marked = heights.ravel()[at]
+    heights.ravel()[at] -= np.spacing(np.abs(marked)) * np.arange(len(at), 0, -1)
+    return heights
 
 
 def _with_neighbours(mask: np.ndarray) -> np.ndarray:

@@ -8,7 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-__all__ = ["rescale", "rescale_labels", "rescale_window", "rescaled_shape", "shape_of_shorter_side"]
+__all__ = [
+    "nearest_pixels",
+    "rescale",
+    "rescale_labels",
+    "rescale_window",
+    "rescaled_shape",
+    "shape_of_shorter_side",
+]
 
 # Pixel sizes this near count as equal: resampling would cost sharpness and gain nothing.
 _SAME_WITHIN = 0.02
@@ -163,6 +170,14 @@ def rescale_labels(labels: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """
     if labels.shape == tuple(shape):
         return labels
-    # The old pixel under the centre of the new one, in whole numbers: (i + 1/2) * old / new.
-    rows, columns = ((2 * np.arange(new) + 1) * old // (2 * new) for old, new in zip(labels.shape, shape, strict=True))
+    rows, columns = (nearest_pixels(old, new) for old, new in zip(labels.shape, shape, strict=True))
     return labels[np.ix_(rows, columns)]
+
+
+def nearest_pixels(old: int, new: int) -> np.ndarray:
+    """For each pixel along a side of the new length, the one of the old length that lies under its centre.
+
+    >>> nearest_pixels(2, 5)
+    array([0, 0, 1, 1, 1])
+    """
+    return (2 * np.arange(new) + 1) * old // (2 * new)  # (i + 1/2) * old / new, in whole numbers
