@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
@@ -11,7 +11,7 @@ import numpy as np
 from cellseg_monai.inference.ahead import ahead
 from cellseg_monai.pixels import AxisTiles, cover_axis
 
-__all__ = ["Network", "Read", "Tiles", "predict", "predict_bands"]
+__all__ = ["Network", "Read", "Tiles", "blend", "predict", "predict_bands", "read_tile"]
 
 Network = Callable[[np.ndarray], np.ndarray]
 """From a batch of tiles, B×C×Y×X float32, to logits, B×K×Y×X float32."""
@@ -85,15 +85,32 @@ def predict_bands(
         The first row of a band, and its logits, KYX float32 of the image's width.
     """
     down, across = tiles.cover(shape)
-    along_x = [across.weights(column) for column in range(len(across.starts))]
     batches = ahead(_batches(read, down, across, tiles.batch))
-    answers = (
-        (place, logits) for places, batch in batches for place, logits in zip(places, network(batch), strict=True)
-    )
+    return blend((logits for batch in batches for logits in network(batch)), down, across)
+
+
+def blend(answers: Iterable[np.ndarray], down: AxisTiles, across: AxisTiles) -> Iterator[tuple[int, np.ndarray]]:
+    """What tiles say of an image put together, band by band from the top.
+
+    Args:
+        answers: of each tile, row after row, KYX float32.
+        down: the tiles along Y.
+        across: the tiles along X.
+
+    Yields:
+        As `predict_bands`.
+
+    >>> down, across = Tiles((32, 32), multiple=16).cover((3, 48))
+    >>> (_, band), = blend([np.zeros((1, 16, 32)), np.ones((1, 16, 32))], down, across)
+    >>> band[0, 0, 15:34:6].round(2).tolist()
+    [0.0, 0.19, 0.94, 1.0]
+    """
+    answers = iter(answers)
+    along_x = [across.weights(column) for column in range(len(across.starts))]
     kept: np.ndarray | None = None
     for row, start in enumerate(down.starts):
         band: np.ndarray | None = None
-        for (_, column), logits in islice(answers, len(across.starts)):
+        for column, logits in enumerate(islice(answers, len(across.starts))):
             if band is None:
                 band = np.zeros((len(logits), down.size, across.starts[-1] + across.size), np.float32)
             left = across.starts[column]
@@ -109,13 +126,20 @@ def predict_bands(
 
 def _batches(
     read: Read, down: AxisTiles, across: AxisTiles, count: int
-) -> Iterator[tuple[list[tuple[int, int]], np.ndarray]]:
+) -> Iterator[np.ndarray]:
     places = ((row, column) for row in range(len(down.starts)) for column in range(len(across.starts)))
     while chosen := list(islice(places, count)):
-        yield chosen, np.stack([_tile(read, (down, across), place) for place in chosen])
+        yield np.stack([read_tile(read, (down, across), place) for place in chosen])
 
 
-def _tile(read: Read, axes: tuple[AxisTiles, AxisTiles], place: tuple[int, int]) -> np.ndarray:
+def read_tile(read: Read, axes: tuple[AxisTiles, AxisTiles], place: tuple[int, int]) -> np.ndarray:
+    """The pixels of a tile, continued by replication where it reaches beyond the image.
+
+    Args:
+        read: see `Read`.
+        axes: the tiles along Y and along X.
+        place: its number along Y and along X.
+    """
     windows = [
         slice(axis.starts[index], min(axis.starts[index] + axis.size, axis.length))
         for axis, index in zip(axes, place, strict=True)
