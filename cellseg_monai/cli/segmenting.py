@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cellseg_monai.cli.faults import fail_if
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cellseg_monai.bundle import RecipeLoader
     from cellseg_monai.inference import ImageFile, Job, Recipe
 
 __all__ = ["replay", "segment"]
@@ -32,6 +36,7 @@ def segment(
     postprocess: str | None = None,
     resume: bool = False,
     dry_run: bool = False,
+    dask: str | None = None,
 ) -> None:
     """Find the cells of images: label images, tables and outlines, and run.json, which tells how they were made.
 
@@ -54,8 +59,10 @@ def segment(
         postprocess: postprocess.json, as `cellseg calibrate` writes it.
         resume: go on with a run that was stopped.
         dry_run: only print how each image is understood.
+        dask: the address of a Dask cluster that does the work, such as tcp://host:8786; local: processes here.
     """
-    arguments = {name: value for name, value in locals().items() if name not in ("resume", "dry_run", "output")}
+    apart = ("resume", "dry_run", "output", "dask")  # results do not depend on these
+    arguments = {name: value for name, value in locals().items() if name not in (*apart, "apart")}
     from cellseg_monai.inference.inputs import find_images
 
     images = find_images([str(each) for each in inputs])
@@ -63,15 +70,17 @@ def segment(
     if dry_run:
         fail_if(_understood(job, images))
         return
-    _run(job, images, {**arguments, "inputs": list(map(str, inputs))}, resume)
+    with _workers(job, dask, arguments) as worked:
+        _run(worked, images, {**arguments, "inputs": list(map(str, inputs))}, resume)
 
 
-def replay(run: str, *, output: str) -> None:
+def replay(run: str, *, output: str, dask: str | None = None) -> None:
     """Repeat a run on the same images, with the same bundle and settings, into another folder.
 
     Args:
         run: the run.json beside the results.
         output: a folder for the results.
+        dask: as for `cellseg segment`.
     """
     from cellseg_monai.inference.inputs import find_images
     from cellseg_monai.inference.record import read_run
@@ -93,27 +102,18 @@ def replay(run: str, *, output: str) -> None:
     ]
     if changed:
         raise ValueError(f"{', '.join(changed)} changed since {run}; put back the images that it was made of")
-    _run(job, images, arguments, resume=False)
+    with _workers(job, dask, arguments) as worked:
+        _run(worked, images, arguments, resume=False)
 
 
 def _job(arguments: dict[str, Any], output: Path) -> Job:
     from dataclasses import replace
 
-    from cellseg_monai.bundle import load_recipe
     from cellseg_monai.inference import Job, Reading
     from cellseg_monai.io import chosen_exports
 
     exports = chosen_exports(arguments["export"])
-    recipe: Recipe = load_recipe(
-        arguments["bundle"],
-        checkpoint=arguments["checkpoint"],
-        postprocess=arguments["postprocess"],
-        device=arguments["device"],
-        amp=arguments["amp"],
-        tile_px=arguments["tile"],
-        overlap_px=arguments["overlap"],
-        tta=arguments["tta"],
-    )
+    recipe: Recipe = _loader(arguments)()
     if arguments["channels"] is not None:
         keys = tuple(int(key) if key.isdigit() else key for key in arguments["channels"].split(","))
         preprocess = replace(recipe.preprocess, channels=keys)
@@ -125,6 +125,34 @@ def _job(arguments: dict[str, Any], output: Path) -> Job:
         recipe = replace(recipe, preprocess=preprocess)
     size = arguments["pixel_size"]
     return Job(recipe, output, exports, Reading(arguments["axes"], None if size is None else (size, size)))
+
+
+def _loader(arguments: dict[str, Any]) -> RecipeLoader:
+    from cellseg_monai.bundle import RecipeLoader
+
+    return RecipeLoader(
+        arguments["bundle"],
+        checkpoint=arguments["checkpoint"],
+        postprocess=arguments["postprocess"],
+        device=arguments["device"],
+        amp=arguments["amp"],
+        tile_px=arguments["tile"],
+        overlap_px=arguments["overlap"],
+        tta=arguments["tta"],
+    )
+
+
+@contextmanager
+def _workers(job: Job, dask: str | None, arguments: dict[str, Any]) -> Iterator[Job]:
+    """The job, done by a cluster where one is named."""
+    if dask is None:
+        yield job
+        return
+    from cellseg_monai.inference.cluster import open_cluster
+    from cellseg_monai.inference.cluster_job import on_cluster
+
+    with open_cluster(dask) as cluster:
+        yield on_cluster(job, cluster, _loader(arguments))
 
 
 def _about(job: Job) -> dict[str, Any]:

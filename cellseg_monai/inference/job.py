@@ -19,7 +19,7 @@ from cellseg_monai.inference.plane import Plane, objects_of, prepared_plane
 from cellseg_monai.inference.recipe import Recipe
 from cellseg_monai.inference.stack import StackWriter, plane_name
 from cellseg_monai.inference.tiled import predict
-from cellseg_monai.io import LazyImage, chosen_exports, open_image
+from cellseg_monai.io import LazyImage, Segmentation, chosen_exports, open_image
 
 __all__ = ["Done", "Failed", "Job", "Reading"]
 
@@ -82,6 +82,7 @@ class Job:
         large_px: planes of more pixels are not held in memory, but segmented band by band and block by block, with
             what they take on the way on the disk of the output.
         told: called with the number of pixels of a large plane that the network has seen since.
+        large: how large planes are segmented: `segment_large`, or something that is called alike.
     """
 
     recipe: Recipe
@@ -90,6 +91,7 @@ class Job:
     reading: Reading = field(default_factory=Reading)
     large_px: int = 2**23
     told: Callable[[int], None] | None = None
+    large: Callable[..., Segmentation] = segment_large
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "exports", chosen_exports(self.exports))
@@ -153,7 +155,7 @@ class Job:
                 TemporaryDirectory(prefix=".scratch-", dir=self.output) as scratch,
                 open_image(work.image.path, axes=self.reading.axes) as opened,
             ):
-                segmentation = segment_large(
+                segmentation = self.large(
                     LazyPixels(opened, work.place),
                     self.recipe,
                     Path(scratch),

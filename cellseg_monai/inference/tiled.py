@@ -124,9 +124,7 @@ def blend(answers: Iterable[np.ndarray], down: AxisTiles, across: AxisTiles) -> 
         kept = band[:, end - start :]
 
 
-def _batches(
-    read: Read, down: AxisTiles, across: AxisTiles, count: int
-) -> Iterator[np.ndarray]:
+def _batches(read: Read, down: AxisTiles, across: AxisTiles, count: int) -> Iterator[np.ndarray]:
     places = ((row, column) for row in range(len(down.starts)) for column in range(len(across.starts)))
     while chosen := list(islice(places, count)):
         yield np.stack([read_tile(read, (down, across), place) for place in chosen])
