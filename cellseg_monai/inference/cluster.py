@@ -168,21 +168,27 @@ def open_cluster(address: str, *, within_s: float = 10) -> Iterator[Cluster]:
 
 @contextmanager
 def _processes() -> Iterator[Any]:
+    import dask
     from dask.system import CPU_COUNT
     from distributed import LocalCluster
     from distributed.system import MEMORY_LIMIT
 
     count = max(1, min(CPU_COUNT, MEMORY_LIMIT // _WORKER_BYTES))
     threads = str(max(1, CPU_COUNT // count))
-    with LocalCluster(
-        n_workers=count,
-        threads_per_worker=1,
-        processes=True,
-        dashboard_address=":0",
-        silence_logs=logging.CRITICAL,  # what fails is told by who asked for it
-        memory_limit=0,  # a network's memory is none that Dask could write to disk; it would only pause
-        env={"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads},
-    ) as cluster:
+    # A process that was killed is started again; on a busy machine that takes longer than Dask waits for it.
+    patient = dask.config.set({"distributed.deploy.lost-worker-timeout": "1 hour"})
+    with (
+        patient,
+        LocalCluster(
+            n_workers=count,
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address=":0",
+            silence_logs=logging.CRITICAL,  # what fails is told by who asked for it
+            memory_limit=0,  # a network's memory is none that Dask could write to disk; it would only pause
+            env={"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads},
+        ) as cluster,
+    ):
         yield cluster
 
 
