@@ -102,7 +102,7 @@ def blend(answers: Iterable[np.ndarray], down: AxisTiles, across: AxisTiles) -> 
 
     >>> down, across = Tiles((32, 32), multiple=16).cover((3, 48))
     >>> (_, band), = blend([np.zeros((1, 16, 32)), np.ones((1, 16, 32))], down, across)
-    >>> band[0, 0, 15:34:6].round(2).tolist()
+    >>> band[0, 0, 15:34:6].astype(float).round(2).tolist()
     [0.0, 0.19, 0.94, 1.0]
     """
     answers = iter(answers)
