@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from cellseg_monai.labels.relabel import look_up
 
-__all__ = ["Pieces", "depth"]
+__all__ = ["Pieces"]
 
 Box = tuple[slice, slice]
 
@@ -80,27 +80,3 @@ class Pieces:
         kept: np.ndarray = np.zeros(self.count + 1, np.int32)
         kept[numbers] = numbers
         return Pieces(look_up(kept, self.numbers[box]), self.count)
-
-
-def depth(pieces: Pieces) -> np.ndarray:
-    """The Euclidean distance of each piece's pixels to the nearest pixel of the background.
-
-    As `scipy.ndimage.distance_transform_edt` gives it, some pieces at a time: that holds 40 bytes a pixel. What lies
-    beyond the border of the image is no background; without any background, the depth is 1 everywhere.
-
-    Args:
-        pieces: of the whole foreground.
-
-    Returns:
-        YX float32, 0 on the background.
-
-    >>> depth(Pieces.of(np.array([[0, 1, 1, 1]], bool)))
-    array([[0., 1., 2., 3.]], dtype=float32)
-    """
-    depths: np.ndarray = np.zeros(pieces.numbers.shape, np.float32)
-    # Pieces are apart by background, so what is nearest to one lies around it, and others may count as background.
-    for box, some in pieces.boxes(margin=1):
-        inside = some.numbers > 0
-        found = 1 if inside.all() else ndimage.distance_transform_edt(inside)
-        np.copyto(depths[box], found, where=inside, casting="same_kind")
-    return depths

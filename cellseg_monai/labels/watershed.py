@@ -8,7 +8,8 @@ import numpy as np
 from scipy import ndimage
 from skimage.segmentation import watershed
 
-from cellseg_monai.labels.pieces import Pieces, depth
+from cellseg_monai.labels.depth import depth
+from cellseg_monai.labels.pieces import Pieces
 from cellseg_monai.labels.relabel import id_runs, look_up
 
 __all__ = ["divide_by_distance", "grow_seeds"]
