@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import ndimage
 
 from cellseg_monai.labels import pieces as module
 from cellseg_monai.labels.pieces import Pieces
