@@ -154,7 +154,8 @@ def compare_memory() -> bool:
         process.join()
         print(
             f"  {case:7} {method:18} {above / 1e9:.2f} GB above the maps of {size}², "
-            f"{above / size**2:.0f} bytes a pixel (aim {MOST_BYTES / 1e9:.0f} GB); {speed:.1f} Mpx/s, {objects} objects",
+            f"{above / size**2:.0f} bytes a pixel (aim {MOST_BYTES / 1e9:.0f} GB); "
+            f"{speed:.1f} Mpx/s, {objects} objects",
             flush=True,
         )
         good &= above <= MOST_BYTES
