@@ -140,7 +140,7 @@ def test_an_engine_shows_the_scores_of_its_whole_epoch():
         assert engine.state.metrics["aji"] == pytest.approx(4 / 8)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 2**32), st.integers(1, 6))
 def test_agrees_with_monai(seed, largest):
     rng = np.random.default_rng(seed)
