@@ -83,6 +83,7 @@ class Found:
         f1: with the best settings, and `f1_interval`, its 95 % bootstrap interval over the images.
         f1_interval: NaN for a single image.
         dice: with the best settings.
+        f1_before: with the settings that the search began with.
     """
 
     settings: Postprocessing
@@ -90,6 +91,7 @@ class Found:
     f1: float
     f1_interval: tuple[float, float]
     dice: float
+    f1_before: float
 
 
 def search_postprocessing(
@@ -139,7 +141,7 @@ def search_postprocessing(
     objects, masks = _counted(images, settings)
     interval = bootstrap_interval(objects, lambda counts: np.mean(counts.f1, axis=-1), over="pooled")
     f1, dice, _ = _scores(objects, masks)
-    return Found(settings, tuple(trials), f1, interval, dice)
+    return Found(settings, tuple(trials), f1, interval, dice, scored(start)[0])
 
 
 def _best(trials: list[Trial], objective: str, settings: Postprocessing) -> Any:
