@@ -30,6 +30,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import importlib
 import multiprocessing
 import resource
 import sys
@@ -200,7 +201,7 @@ def main() -> int:
     folder = parser.parse_args().folder
     with (folder / "manifest.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
-    FORMATS[0].loader()  # imported once here, not once a child
+    importlib.import_module(f"cellseg_monai.io.{FORMATS[0].backend}")  # once here, not once a child
     start = time.perf_counter()
     outcomes = {row["path"]: in_child(folder / row["path"], row) for row in rows}
     readable = {row["path"] for row in rows if "ok" in (row["tifffile_tf"], row["pil"])}

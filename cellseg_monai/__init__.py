@@ -14,6 +14,7 @@ _SUBPACKAGES = (
     "data",
     "errors",
     "evaluation",
+    "inference",
     "io",
     "labels",
     "metrics",

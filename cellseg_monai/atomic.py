@@ -1,14 +1,15 @@
-"""Files that are there whole, or not at all."""
+"""Files and folders that are there whole, or not at all."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["leftovers", "replacing"]
+__all__ = ["leftovers", "replacing", "replacing_folder"]
 
 
 @contextmanager
@@ -35,7 +36,7 @@ def replacing(path: str | os.PathLike[str], *, durable: bool = True) -> Iterator
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}.part")
+    aside = _beside(path)
     try:
         yield aside
         if durable:
@@ -49,6 +50,46 @@ def replacing(path: str | os.PathLike[str], *, durable: bool = True) -> Iterator
         raise
     finally:
         aside.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """A folder beside `path` to fill; renamed to `path` when the block ends well, removed when it fails.
+
+    A folder that was there stays until then, and is removed. Its files are not flushed one by one: there may be
+    thousands, and a kill leaves none half anyway.
+
+    Raises:
+        OSError: it could not be written; names `path` also where the system's own error names no file.
+
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> with replacing_folder(folder / "a") as aside:
+    ...     _ = (aside / "b.txt").write_text("whole")
+    >>> [str(file.relative_to(folder)) for file in folder.rglob("*.txt")], leftovers(folder / "a")
+    (['a/b.txt'], [])
+    """
+    path = Path(path)
+    aside, old = _beside(path), _beside(path)
+    aside.mkdir(parents=True)
+    try:
+        yield aside
+        if path.exists():
+            os.replace(path, old)
+        os.replace(aside, path)
+    except OSError as error:
+        if error.filename is None and error.errno is not None:
+            raise type(error)(error.errno, error.strerror, str(path)) from error
+        raise
+    finally:
+        if old.exists() and not path.exists():
+            os.replace(old, path)
+        for each in (aside, old):
+            shutil.rmtree(each, ignore_errors=True)
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}.part")
 
 
 def leftovers(path: str | os.PathLike[str]) -> list[Path]:

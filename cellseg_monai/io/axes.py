@@ -1,20 +1,18 @@
-"""Axes: which ones a file states, which ones the user states, and the way to C, Y, X."""
+"""Axes: which ones a file states, and which ones the user states."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from cellseg_monai.errors import UnreadableImageError
-from cellseg_monai.io.colours import RGB, RGBA
-from cellseg_monai.io.image import LEADING_AXES, Image
+from cellseg_monai.io.image import LEADING_AXES
 
-__all__ = ["UNSTATED", "Stored", "UnstatedAxesError", "arrange", "settle_axes"]
+__all__ = ["KNOWN_AXES", "SAMPLE_AXIS", "UNSTATED", "UnstatedAxesError", "settle_axes", "times"]
 
-_SAMPLE_AXIS = "S"  # the samples of a pixel (red, green, blue); a channel like C
-_KNOWN = LEADING_AXES + "CYX" + _SAMPLE_AXIS
+SAMPLE_AXIS = "S"
+"""The samples of a pixel (red, green, blue): a channel like C."""
+
+KNOWN_AXES = LEADING_AXES + "CYX" + SAMPLE_AXIS
 _LETTERS = "T, P, Z, C, Y, X or S (the samples of a colour)"
 
 UNSTATED = "IQ"
@@ -23,26 +21,6 @@ UNSTATED = "IQ"
 
 class UnstatedAxesError(UnreadableImageError):
     """A file that does not say what its axes are; `read_labels` tells another remedy than `read`."""
-
-
-@dataclass(frozen=True)
-class Stored:
-    """An array as a file stores it, before its axes are put in order.
-
-    Args:
-        array: the decoded values.
-        axes: one letter of TPZCYXS for every axis of `array`.
-        channel_names: one a channel, or none.
-        pixel_size_um: height and width of a pixel, or None.
-        stated: the axes by the file itself, which names and sizes follow where the user gave others;
-            with a letter of `UNSTATED` for what the file does not say. None: the same as `axes`.
-    """
-
-    array: np.ndarray
-    axes: str
-    channel_names: tuple[str, ...] = ()
-    pixel_size_um: tuple[float, float] | None = None
-    stated: str | None = None
 
 
 def settle_axes(path: Path, shape: tuple[int, ...], stated: str | None, given: str | None, *, what: str = "") -> str:
@@ -71,17 +49,17 @@ def settle_axes(path: Path, shape: tuple[int, ...], stated: str | None, given: s
         return _check_given(path, shape, given.upper())
     if stated is None:
         stated = UNSTATED[0] * len(shape)
-    unknown = [a for a, n in zip(stated, shape, strict=True) if n > 1 and a not in _KNOWN]
+    unknown = [a for a, n in zip(stated, shape, strict=True) if n > 1 and a not in KNOWN_AXES]
     named = [a for a in unknown if a not in UNSTATED]
     if named:
         verb = "is" if len(named) == 1 else "are"
         raise UnstatedAxesError(
             path,
-            f"its axes are {stated} ({_times(shape)}), of which {', '.join(named)} {verb} not known here",
+            f"its axes are {stated} ({times(shape)}), of which {', '.join(named)} {verb} not known here",
             f"pass axes, with one of {_LETTERS} in their place",
         )
     if unknown:
-        found = what or f"an array of {_times(shape)}"
+        found = what or f"an array of {times(shape)}"
         its = "they are" if what else "its axes are"
         raise UnstatedAxesError(
             path, f"{found} and nothing in the file says what {its}", f"pass axes={_suggest(shape)}"
@@ -97,8 +75,8 @@ def settle_axes(path: Path, shape: tuple[int, ...], stated: str | None, given: s
 def _check_given(path: Path, shape: tuple[int, ...], given: str) -> str:
     remedy = f"give one letter of {_LETTERS} for each of its {len(shape)} axes"
     if len(given) != len(shape):
-        raise UnreadableImageError(path, f"axes={given!r} for an array of {_times(shape)}", remedy)
-    odd = sorted(set(given) - set(_KNOWN))
+        raise UnreadableImageError(path, f"axes={given!r} for an array of {times(shape)}", remedy)
+    odd = sorted(set(given) - set(KNOWN_AXES))
     if odd or len(set(given)) != len(given):
         raise UnreadableImageError(path, f"axes={given!r} has {'unknown' if odd else 'repeated'} letters", remedy)
     if "Y" not in given or "X" not in given:
@@ -106,67 +84,8 @@ def _check_given(path: Path, shape: tuple[int, ...], given: str) -> str:
     return given
 
 
-def arrange(path: Path, stored: Stored, *, by_user: bool = False) -> Image:
-    """Return the image with its axes in the order T, P, Z, C, Y, X, as far as it has them.
-
-    Args:
-        path: the file, for messages.
-        stored: its array.
-        by_user: whether the user gave the axes, so that 3 or 4 samples (S) are a colour even where the
-            file does not say which.
-
-    Raises:
-        UnreadableImageError: if the values are complex or the array is empty.
-
-    >>> rgb = Stored(np.zeros((4, 6, 3), np.uint8), "YXS", ("red", "green", "blue"))
-    >>> image = arrange(Path("rgb.png"), rgb)
-    >>> image.axes, image.pixels.shape
-    ('CYX', (3, 4, 6))
-    """
-    array, axes = stored.array, stored.axes
-    if array.size == 0:
-        raise UnreadableImageError(path, f"the image is empty ({_times(array.shape)})", "export it again")
-    if array.dtype.kind not in "buif" or array.dtype.itemsize > 8:
-        raise UnreadableImageError(path, f"pixels of type {array.dtype}", "save real numbers of at most 64 bits")
-    odd = tuple(i for i, a in enumerate(axes) if a not in _KNOWN)  # of length 1: settle_axes saw to it
-    array = np.squeeze(array, odd)
-    axes = "".join(a for a in axes if a in _KNOWN)
-    order = [a for a in LEADING_AXES + "C" + _SAMPLE_AXIS + "YX" if a in axes]
-    array = array.transpose([axes.index(a) for a in order])
-    leading = [a for a in LEADING_AXES if a in axes and (a != "P" or array.shape[order.index("P")] > 1)]
-    shape = tuple(array.shape[order.index(a)] for a in leading)
-    # C and S are both channels; -1 merges the two, or makes the one that is not there.
-    array = array.reshape(*shape, -1, *array.shape[-2:])
-    # Copied only where the order, the byte order or a decoder's read-only buffer asks for it.
-    copy = None if array.flags.writeable else True
-    array = np.array(array, dtype=array.dtype.newbyteorder("="), order="C", copy=copy)
-    names = _channel_names(stored, array.shape[-3], by_user=by_user)
-    return Image(array, "".join(leading) + "CYX", _pixel_size(stored), names)
-
-
-def _pixel_size(stored: Stored) -> tuple[float, float] | None:
-    """Height and width along the axes that are now Y and X."""
-    if stored.pixel_size_um is None or stored.stated is None:
-        return stored.pixel_size_um
-    by_place = dict(zip(map(stored.stated.find, "YX"), stored.pixel_size_um, strict=True))
-    height, width = (by_place.get(stored.axes.index(axis)) for axis in "YX")
-    return None if height is None or width is None else (height, width)
-
-
-def _channel_names(stored: Stored, count: int, *, by_user: bool) -> tuple[str, ...]:
-    """The file's names, if its channels still are the channels; of samples that the user calls so, the colours."""
-    same = stored.stated is None or _channel_places(stored.stated) == _channel_places(stored.axes)
-    if same and len(stored.channel_names) == count:
-        return stored.channel_names
-    is_colour = by_user and _SAMPLE_AXIS in stored.axes and "C" not in stored.axes
-    return next((names for names in (RGB, RGBA) if is_colour and len(names) == count), ())
-
-
-def _channel_places(axes: str) -> list[int]:
-    return [place for place, axis in enumerate(axes) if axis in "C" + _SAMPLE_AXIS]
-
-
-def _times(shape: tuple[int, ...]) -> str:
+def times(shape: tuple[int, ...]) -> str:
+    """Return a shape in words: "4 × 5"."""
     return " × ".join(map(str, shape))
 
 

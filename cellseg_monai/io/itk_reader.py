@@ -11,11 +11,12 @@ import itk
 import numpy as np
 
 from cellseg_monai.errors import UnreadableImageError
-from cellseg_monai.io.axes import UNSTATED, Stored, settle_axes
+from cellseg_monai.io.axes import UNSTATED, settle_axes
 from cellseg_monai.io.colours import RGB, RGBA
 from cellseg_monai.io.decoding import check_plausible_size, decoding
 from cellseg_monai.io.registry import HEAD_BYTES
-from cellseg_monai.io.tiff_metadata import UM_PER_UNIT
+from cellseg_monai.io.stored import Stored
+from cellseg_monai.io.units import UM_PER_UNIT
 
 __all__ = ["load", "load_samples"]
 

@@ -9,15 +9,16 @@ import numpy as np
 
 from cellseg_monai.atomic import replacing
 from cellseg_monai.errors import UnreadableImageError
-from cellseg_monai.io.axes import UnstatedAxesError, arrange
+from cellseg_monai.io.arrangement import arrange
+from cellseg_monai.io.axes import UnstatedAxesError
+from cellseg_monai.io.label_tags import size_tags
 from cellseg_monai.io.registry import find_format
 
-__all__ = ["read_labels", "write_labels"]
+__all__ = ["CLASSIC_TIFF_BYTES", "id_type", "read_labels", "write_labels"]
 
 _ONE_PLANE = "save each plane as its own file"
 _UINT16_MAX, _UINT32_MAX = 2**16 - 1, 2**32 - 1
-_CLASSIC_TIFF_BYTES = 2**32 - 2**25  # what its 32-bit offsets reach, less room for the tags
-_UM_PER_CM = 10_000.0
+CLASSIC_TIFF_BYTES = 2**32 - 2**25  # what its 32-bit offsets reach, less room for the tags
 
 
 def read_labels(path: str | PathLike[str]) -> np.ndarray:
@@ -35,7 +36,8 @@ def read_labels(path: str | PathLike[str]) -> np.ndarray:
     """
     file = Path(fspath(path))
     try:
-        image = arrange(file, find_format(file).loader()(file, None, indices=True))
+        with find_format(file).opened(file, None, indices=True) as stored:
+            image = arrange(file, stored)
     except UnstatedAxesError as error:
         raise UnreadableImageError(file, f"{error.reason}, and a label image is one plane", _ONE_PLANE) from error
     if any(n > 1 for n in image.pixels.shape[:-3]):
@@ -89,24 +91,15 @@ def write_labels(
     if file.suffix.lower() not in (".tif", ".tiff"):
         raise ValueError(f"labels are written as TIFF; {file.name!r} must end in .tif or .tiff")
     stored = _smallest(labels)
-    if pixel_size_um is not None and not all(np.isfinite(p) and p > 0 for p in pixel_size_um):
-        raise ValueError(f"pixel_size_um is {pixel_size_um}; it must be two positive lengths")
-    metadata: dict[str, object] = {"axes": "YX"}
-    resolution, unit = None, None
-    if pixel_size_um is not None:
-        height, width = map(float, pixel_size_um)
-        metadata["pixel_size_um"] = [height, width]
-        resolution, unit = (_UM_PER_CM / width, _UM_PER_CM / height), "CENTIMETER"
+    tags = size_tags(pixel_size_um)
     with replacing(file, durable=durable) as aside:
         tifffile.imwrite(
             aside,
             stored,
             photometric="minisblack",
             compression="zlib",
-            bigtiff=stored.nbytes > _CLASSIC_TIFF_BYTES,
-            metadata=metadata,
-            resolution=resolution,
-            resolutionunit=unit,
+            bigtiff=stored.nbytes > CLASSIC_TIFF_BYTES,
+            **tags,
         )
 
 
@@ -118,6 +111,21 @@ def _smallest(labels: np.ndarray) -> np.ndarray:
     lowest, highest = int(labels.min()), int(labels.max())
     if lowest < 0:
         raise ValueError(f"the lowest label is {lowest}; 0 is background and ids are positive")
+    return labels.astype(id_type(highest))
+
+
+def id_type(highest: int) -> type[np.unsignedinteger]:
+    """The type in which a label image is stored.
+
+    Args:
+        highest: its highest id.
+
+    Raises:
+        ValueError: an id of more than 32 bits.
+
+    >>> id_type(70_000).__name__
+    'uint32'
+    """
     if highest > _UINT32_MAX:
         raise ValueError(f"the highest label is {highest}, above {_UINT32_MAX}; relabel from 1 on")
-    return labels.astype(np.uint16 if highest <= _UINT16_MAX else np.uint32)
+    return np.uint16 if highest <= _UINT16_MAX else np.uint32

@@ -9,10 +9,11 @@ from PIL import BmpImagePlugin, Image, JpegImagePlugin, PngImagePlugin, TiffImag
 from PIL.ImageFile import ImageFile
 
 from cellseg_monai.errors import UnreadableImageError
-from cellseg_monai.io.axes import Stored, settle_axes
+from cellseg_monai.io.axes import settle_axes
 from cellseg_monai.io.colours import CMYK, GREY_ALPHA, RGB, RGBA
 from cellseg_monai.io.decoding import check_plausible_size, decoding
 from cellseg_monai.io.palette import apply_palette
+from cellseg_monai.io.stored import Stored
 
 __all__ = ["load", "load_tiff"]
 
@@ -40,12 +41,10 @@ def load(path: Path, axes: str | None, *, indices: bool = False) -> Stored:
             from cellseg_monai.io import itk_reader  # slow to import, and rarely needed
 
             return itk_reader.load_samples(path, axes, _png_names(kind))
+        # Pillow spreads greys of 2 and 4 bits over 0 to 255; undone, they are the stored values.
+        spread = 255 // (2**depth - 1) if kind == _PNG_GREY and depth in (2, 4) else 1
         with plugin(stream) as image:
-            stored = _to_stored(path, image, axes, indices=indices)
-        if kind == _PNG_GREY and depth in (2, 4):
-            # Pillow spreads these over 0 to 255; undone, they are the stored values.
-            return Stored(stored.array // (255 // (2**depth - 1)), stored.axes, stated=stored.stated)
-        return stored
+            return _to_stored(path, image, axes, indices=indices, spread=spread)
 
 
 def load_tiff(path: Path, axes: str | None) -> Stored:
@@ -54,7 +53,7 @@ def load_tiff(path: Path, axes: str | None) -> Stored:
         return _to_stored(path, image, axes, indices=False)
 
 
-def _to_stored(path: Path, image: ImageFile, axes: str | None, *, indices: bool) -> Stored:
+def _to_stored(path: Path, image: ImageFile, axes: str | None, *, indices: bool, spread: int = 1) -> Stored:
     n_frames = getattr(image, "n_frames", 1)
     if n_frames > 1 and image.format in ("PNG", "TIFF"):  # the second frame of a JPEG is a preview
         raise UnreadableImageError(
@@ -73,7 +72,7 @@ def _to_stored(path: Path, image: ImageFile, axes: str | None, *, indices: bool)
         if is_colour:
             names, shape = RGBA if array.shape[-1] == 4 else RGB, array.shape
     elif image.mode == "P" or image.mode in _GREY_MODES:
-        array = np.asarray(image)
+        array = np.asarray(image) if spread == 1 else np.asarray(image) // spread
     elif image.mode in _CHANNELS:
         array, names = np.asarray(image), _CHANNELS[image.mode]
         shape = array.shape

@@ -1,15 +1,17 @@
-"""The one way in: any known file to pixels in C, Y, X order."""
+"""The one way in: any known file to pixels in C, Y, X order, all at once or by windows."""
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from os import PathLike, fspath
 from pathlib import Path
 
-from cellseg_monai.io.axes import arrange
+from cellseg_monai.io.arrangement import arrange
 from cellseg_monai.io.image import Image
+from cellseg_monai.io.lazy_image import LazyImage
 from cellseg_monai.io.registry import find_format
 
-__all__ = ["read"]
+__all__ = ["open_image", "read"]
 
 
 def read(path: str | PathLike[str], axes: str | None = None) -> Image:
@@ -46,5 +48,38 @@ def read(path: str | PathLike[str], axes: str | None = None) -> Image:
             if `axes` does not fit it. The message says what to do.
     """
     file = Path(fspath(path))
-    stored = find_format(file).loader()(file, axes, indices=False)
-    return arrange(file, stored, by_user=axes is not None)
+    with find_format(file).opened(file, axes) as stored:
+        return arrange(file, stored, by_user=axes is not None)
+
+
+def open_image(path: str | PathLike[str], axes: str | None = None) -> LazyImage:
+    """Return the image of a file, open, of which windows can be read without the rest.
+
+    Its pixels, axes, pixel size and channel names are those that `read` returns. Of TIFF and OME-Zarr no more is
+    decoded than the tiles, strips or chunks that a window touches, of uncompressed files and .npy no more is read than
+    the window. All other formats, old JPEG within TIFF, and Cellpose's `_seg.npy` are read as a whole when they are
+    opened: `LazyImage.is_lazy` tells.
+
+    Args:
+        path: as for `read`.
+        axes: as for `read`.
+
+    Returns:
+        The image; use it in a `with` block, which closes its file.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        UnreadableImageError: as `read` does.
+
+    >>> import tempfile, numpy as np
+    >>> path = Path(tempfile.mkdtemp()) / "cells.npy"
+    >>> np.save(path, np.arange(20).reshape(4, 5))
+    >>> with open_image(path) as image:
+    ...     image.shape, image.window((), slice(1, 3), slice(0, 2))
+    ((1, 4, 5), array([[[ 5,  6],
+                        [10, 11]]]))
+    """
+    file = Path(fspath(path))
+    with ExitStack() as stack:
+        stored = stack.enter_context(find_format(file).opened(file, axes))
+        return LazyImage(file, stored, stack, by_user=axes is not None)

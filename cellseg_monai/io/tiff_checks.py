@@ -10,14 +10,15 @@ import tifffile
 from cellseg_monai.errors import UnreadableImageError
 from cellseg_monai.io.decoding import check_plausible_size
 
-__all__ = ["check_old_jpeg", "check_page_chain", "check_segments", "check_size"]
+__all__ = ["AGAIN", "check_old_jpeg", "check_page_chain", "check_segments", "check_size", "segment_place"]
 
 _SEPARATE = 2  # planes of samples, one after the other
 _NONE, _LZW, _PACKBITS = 1, 5, 32773
 _DEFLATE = (8, 32946)
 _LARGEST_RATIO = {_LZW: 4096.0, _PACKBITS: 128.0, **dict.fromkeys(_DEFLATE, 1032.0)}
 _LARGEST_OTHER_RATIO = 20_000.0  # zstd and CCITT shrink an empty image to almost nothing
-_AGAIN = "the file is cut off or damaged: copy or export it again"
+AGAIN = "the file is cut off or damaged: copy or export it again"
+"""What to do about a file that lacks something."""
 
 
 _DECISIVE_TAGS = {
@@ -66,14 +67,14 @@ def check_page_chain(path: Path, tif: tifffile.TiffFile) -> None:
     at, seen = tif.pages.first.offset, set[int]()
     while at:
         if at in seen:
-            raise UnreadableImageError(path, f"page {len(seen)} points back to an earlier one", _AGAIN)
+            raise UnreadableImageError(path, f"page {len(seen)} points back to an earlier one", AGAIN)
         broken = _broken_tag(form, stream, at, size)
         if broken:
-            raise UnreadableImageError(path, f"{broken} of page {len(seen)} cannot be read", _AGAIN)
+            raise UnreadableImageError(path, f"{broken} of page {len(seen)} cannot be read", AGAIN)
         seen.add(at)
         at = _next_page(form, stream, at, size)
         if at < 0:
-            raise UnreadableImageError(path, f"it ends before its page {len(seen)}", _AGAIN)
+            raise UnreadableImageError(path, f"it ends before its page {len(seen)}", AGAIN)
 
 
 def _next_page(form: tifffile.TiffFormat, stream: tifffile.FileHandle, at: int, size: int) -> int:
@@ -124,7 +125,7 @@ def check_size(path: Path, tif: tifffile.TiffFile, series: tifffile.TiffPageSeri
         row = (page.imagewidth * in_row * page.bitspersample + 7) // 8  # padded to a byte
         needed = row * page.imagelength * planes // in_row
         if needed > held:
-            raise UnreadableImageError(path, f"its pixels need {needed} bytes and the file has {held}", _AGAIN)
+            raise UnreadableImageError(path, f"its pixels need {needed} bytes and the file has {held}", AGAIN)
         ratio = 8.0  # a byte of 1-bit pixels becomes eight
     else:
         ratio = _LARGEST_RATIO.get(int(page.compression), _LARGEST_OTHER_RATIO)
@@ -137,12 +138,12 @@ def check_segments(path: Path, series: tifffile.TiffPageSeries) -> None:
     A sparse file of the GDAL library is the exception: there, missing means empty.
 
     Raises:
-        UnreadableImageError: with the number of what is missing.
+        UnreadableImageError: with the number of what is missing, and the place of the first.
     """
     if series.dataoffset is not None:  # one run of bytes; check_size compared it with the file
         end = series.dataoffset + series.nbytes
         if end > series.keyframe.parent.filehandle.size:
-            raise UnreadableImageError(path, f"it ends before byte {end}, its last pixel", _AGAIN)
+            raise UnreadableImageError(path, f"it ends before byte {end}, its last pixel", AGAIN)
         return
     pages = [page for page in series.pages if page is not None]
     missing = len(series.pages) - len(pages)
@@ -153,15 +154,32 @@ def check_segments(path: Path, series: tifffile.TiffPageSeries) -> None:
     for number, page in enumerate(pages):
         keyframe, size = series.keyframe, page.parent.filehandle.size
         counts, offsets = page.databytecounts, page.dataoffsets
-        absent = sum(not (count and offset) for count, offset in zip(counts, offsets, strict=False))
-        absent += abs(len(counts) - len(offsets))
+        absent = [n for n, (count, offset) in enumerate(zip(counts, offsets, strict=False)) if not (count and offset)]
+        n_absent = len(absent) + abs(len(counts) - len(offsets))
         kind = "tiles" if keyframe.is_tiled else "strips"
-        if absent and not keyframe.is_gdal:
-            raise UnreadableImageError(path, f"{absent} of {len(offsets)} {kind} of page {number} are missing", _AGAIN)
+        if n_absent and not keyframe.is_gdal:
+            first = segment_place(keyframe, absent[0] if absent else min(len(counts), len(offsets)))
+            raise UnreadableImageError(
+                path, f"{n_absent} of {len(offsets)} {kind} of page {number} are missing, the first is {first}", AGAIN
+            )
         # The last of uncompressed strips may claim more than it needs; too short ones tifffile refuses.
         compressed = keyframe.compression != _NONE
-        if any(o * compressed + c > size for o, c in zip(offsets, counts, strict=False)):
-            raise UnreadableImageError(path, f"it ends within the {kind} of page {number}", _AGAIN)
+        for n, (offset, count) in enumerate(zip(offsets, counts, strict=False)):
+            if offset * compressed + count > size:
+                place = segment_place(keyframe, n)
+                raise UnreadableImageError(path, f"it ends within {place} of page {number}", AGAIN)
+
+
+def segment_place(page: tifffile.TiffPage, index: int) -> str:
+    """Return in words which tile or strip of a page that is, and where in the image it lies."""
+    rows = page.tilelength if page.is_tiled else page.rowsperstrip
+    columns = page.tilewidth if page.is_tiled else page.imagewidth
+    across, down = -(-page.imagewidth // columns), -(-page.imagelength // rows)
+    row, column = index // across % down * rows, index % across * columns
+    where = f"rows {row} to {min(row + rows, page.imagelength) - 1}"
+    if across > 1:
+        where += f", columns {column} to {min(column + columns, page.imagewidth) - 1}"
+    return f"{'tile' if page.is_tiled else 'strip'} {index} ({where})"
 
 
 def check_old_jpeg(path: Path, page: tifffile.TiffPage) -> None:
@@ -179,4 +197,4 @@ def check_old_jpeg(path: Path, page: tifffile.TiffPage) -> None:
             # A Huffman table is 16 counts, then as many values; a quantisation table 64 values.
             ends.append(offset + (64 if code == 519 else 16 + sum(stream.read(16))))
     if max(ends) > stream.size:
-        raise UnreadableImageError(path, "it ends within its JPEG tables", _AGAIN)
+        raise UnreadableImageError(path, "it ends within its JPEG tables", AGAIN)

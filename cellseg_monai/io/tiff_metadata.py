@@ -2,37 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from functools import lru_cache
-from typing import Any
 from xml.etree import ElementTree
 
 import tifffile
 
 from cellseg_monai.io.colours import CMYK, GREY_ALPHA, RGB
+from cellseg_monai.io.units import UM_PER_UNIT, checked_size, in_um
 
-__all__ = ["UM_PER_UNIT", "channel_names", "pixel_size_um"]
-
-UM_PER_UNIT = {
-    "m": 1e6,
-    "dm": 1e5,
-    "cm": 1e4,
-    "mm": 1e3,
-    "um": 1.0,
-    "\N{MICRO SIGN}m": 1.0,
-    "\N{GREEK SMALL LETTER MU}m": 1.0,
-    "\\u00b5m": 1.0,  # ImageJ writes the micro sign as an escape
-    "micron": 1.0,
-    "microns": 1.0,
-    "micrometer": 1.0,
-    "micrometre": 1.0,
-    "nm": 1e-3,
-    "pm": 1e-6,
-    "\N{ANGSTROM SIGN}".lower(): 1e-4,
-    "in": 25_400.0,
-    "inch": 25_400.0,
-}
-"""Micrometres in a unit of length, by its lower-case name. "pixel" is not one."""
+__all__ = ["channel_names", "pixel_size_um"]
 
 _UNITS_OF_PRINT = {"in", "inch", "inches"}
 # ImageJ takes over the resolution of a picture, 72 dots an inch of paper, for want of another.
@@ -55,10 +33,10 @@ def pixel_size_um(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> tu
         return _imagej_pixel_size(tif)
     if tif.is_lsm and tif.lsm_metadata:
         size = tif.lsm_metadata
-        return _checked(_times(size.get("VoxelSizeY"), 1e6), _times(size.get("VoxelSizeX"), 1e6))
+        return checked_size(in_um(size.get("VoxelSizeY"), 1e6), in_um(size.get("VoxelSizeX"), 1e6))
     if tif.is_shaped and tif.shaped_metadata:
         own = tif.shaped_metadata[0].get("pixel_size_um")
-        return _checked(*own) if isinstance(own, list | tuple) and len(own) == 2 else None
+        return checked_size(*own) if isinstance(own, list | tuple) and len(own) == 2 else None
     return None
 
 
@@ -115,8 +93,8 @@ def _ome_pixel_size(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> 
     sizes = []
     for axis in "YX":
         unit = pixels.get(f"PhysicalSize{axis}Unit", "\N{MICRO SIGN}m")
-        sizes.append(_times(pixels.get(f"PhysicalSize{axis}"), UM_PER_UNIT.get(unit.lower())))
-    return _checked(*sizes)
+        sizes.append(in_um(pixels.get(f"PhysicalSize{axis}"), UM_PER_UNIT.get(unit.lower())))
+    return checked_size(*sizes)
 
 
 def _imagej_pixel_size(tif: tifffile.TiffFile) -> tuple[float, float] | None:
@@ -128,21 +106,5 @@ def _imagej_pixel_size(tif: tifffile.TiffFile) -> tuple[float, float] | None:
         value = tif.pages.first.tags.valueof(tag)  # pixels a unit, as a fraction
         if not isinstance(value, tuple) or len(value) != 2 or not value[0]:
             return None
-        sizes.append(_times(value[1] / value[0], UM_PER_UNIT.get(unit)))
-    return _checked(*sizes)
-
-
-def _times(value: Any, factor: float | None) -> float | None:
-    if value is None or factor is None:
-        return None
-    try:
-        return float(value) * factor
-    except (TypeError, ValueError):
-        return None
-
-
-def _checked(height: Any, width: Any) -> tuple[float, float] | None:
-    for value in (height, width):
-        if not isinstance(value, int | float) or not math.isfinite(value) or value <= 0:
-            return None
-    return float(height), float(width)
+        sizes.append(in_um(value[1] / value[0], UM_PER_UNIT.get(unit)))
+    return checked_size(*sizes)

@@ -3,6 +3,7 @@
 from cellseg_monai.labels.bootstrap import bootstrap_interval
 from cellseg_monai.labels.boundaries import touching_boundaries
 from cellseg_monai.labels.counts import Counts, over_images, stacked
+from cellseg_monai.labels.crops import Block, LabelArray, ObjectBoxes, blocks_of_whole_objects, object_boxes
 from cellseg_monai.labels.foreground import (
     ForegroundCounts,
     foreground_counts,
@@ -23,9 +24,12 @@ from cellseg_monai.labels.instance_scores import (
     splits_and_merges,
 )
 from cellseg_monai.labels.matching import IOU_THRESHOLDS, Matching, ObjectCounts, match_objects, object_counts
+from cellseg_monai.labels.measure import measure_objects
 from cellseg_monai.labels.mistakes import Mistakes, object_mistakes
-from cellseg_monai.labels.outlines import draw_outlines, inner_outlines
+from cellseg_monai.labels.object_table import ObjectTable
+from cellseg_monai.labels.outlines import draw_outlines, inner_outlines, paint_outlines
 from cellseg_monai.labels.overlap import LabelOverlaps, check_label_images, label_overlaps
+from cellseg_monai.labels.polygons import Polygon, draw_polygons, object_polygons, trace_polygons
 from cellseg_monai.labels.postprocess import METHODS, Postprocessing, foreground_mask, label_objects
 from cellseg_monai.labels.probabilities import boundary_probabilities, foreground_probability
 from cellseg_monai.labels.relabel import relabel_sequential
@@ -42,13 +46,18 @@ __all__ = [
     "IOU_THRESHOLDS",
     "METHODS",
     "AreaClass",
+    "Block",
     "Counts",
     "ForegroundCounts",
     "Found",
+    "LabelArray",
     "LabelOverlaps",
     "Matching",
     "Mistakes",
+    "ObjectBoxes",
     "ObjectCounts",
+    "ObjectTable",
+    "Polygon",
     "PooledRatio",
     "Postprocessing",
     "SplitsAndMerges",
@@ -56,6 +65,7 @@ __all__ = [
     "Trial",
     "aggregated_jaccard",
     "aggregated_jaccard_plus",
+    "blocks_of_whole_objects",
     "bootstrap_interval",
     "boundary_classes",
     "boundary_probabilities",
@@ -64,6 +74,7 @@ __all__ = [
     "distance_target",
     "divide_by_distance",
     "draw_outlines",
+    "draw_polygons",
     "foreground_and_boundary",
     "foreground_counts",
     "foreground_counts_by_threshold",
@@ -76,11 +87,15 @@ __all__ = [
     "label_overlaps",
     "match_objects",
     "mean_score",
+    "measure_objects",
     "missed_by_area",
+    "object_boxes",
     "object_counts",
     "object_mistakes",
+    "object_polygons",
     "object_scores",
     "over_images",
+    "paint_outlines",
     "panoptic_counts",
     "pooled_score",
     "relabel_sequential",
@@ -88,4 +103,5 @@ __all__ = [
     "splits_and_merges",
     "stacked",
     "touching_boundaries",
+    "trace_polygons",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["draw_outlines", "inner_outlines"]
+__all__ = ["draw_outlines", "inner_outlines", "paint_outlines"]
 
 _YELLOW = (255, 225, 25)
 
@@ -60,5 +60,21 @@ def draw_outlines(image: np.ndarray, labels: np.ndarray, *, colour: tuple[int, i
         )
     shown = image if len(image) == 3 else np.repeat(image.mean(axis=0, keepdims=True), 3, axis=0)
     picture: np.ndarray = np.rint(np.clip(shown, 0, 1) * 255).astype(np.uint8).transpose(1, 2, 0).copy()
-    picture[inner_outlines(labels)] = colour
+    paint_outlines(picture, labels, colour=colour)
     return picture
+
+
+def paint_outlines(picture: np.ndarray, labels: np.ndarray, *, colour: tuple[int, int, int] = _YELLOW) -> None:
+    """Paint the outlines of the objects into a picture.
+
+    Args:
+        picture: YX3 uint8, which is changed.
+        labels: YX integers of the same size, 0 is background.
+        colour: red, green and blue of the outlines, 0 to 255.
+
+    >>> picture = np.zeros((1, 2, 3), np.uint8)
+    >>> paint_outlines(picture, np.array([[0, 4]]), colour=(255, 0, 0))
+    >>> picture.tolist()
+    [[[0, 0, 0], [255, 0, 0]]]
+    """
+    picture[inner_outlines(labels)] = colour

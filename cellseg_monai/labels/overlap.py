@@ -9,6 +9,8 @@ from functools import cached_property
 import numpy as np
 from scipy import sparse
 
+from cellseg_monai.labels.relabel import numbered
+
 __all__ = ["LabelOverlaps", "check_label_images", "label_overlaps"]
 
 _BLOCK_PIXELS = 2**18  # so many pixels are looked at together
@@ -156,8 +158,8 @@ class _Table:
         if not runs:
             return cls(*(np.zeros(0, np.int64) for _ in range(5)))
         truth, prediction, lengths = (np.concatenate(parts) for parts in zip(*runs, strict=True))
-        truth_ids, rows = _numbered(truth)
-        prediction_ids, columns = _numbered(prediction)
+        truth_ids, rows = numbered(truth)
+        prediction_ids, columns = numbered(prediction)
         # Duplicate entries are summed on the way to rows: about three times faster than sorting their keys.
         shape = (len(truth_ids), len(prediction_ids))
         summed = sparse.coo_matrix((lengths, (rows, columns)), shape=shape).tocsr()
@@ -182,17 +184,3 @@ class _Table:
             prediction_index=columns[kept],
             pixels=self.pixels[kept],
         )
-
-
-def _numbered(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The ids that occur, increasing, and of each value its position among them."""
-    values = values.astype(values.dtype.newbyteorder("="), copy=False)
-    highest = int(values.max())
-    if highest > 4 * len(values) + 2**16:  # a table would be longer than what is sorted here
-        ids, positions = np.unique(values, return_inverse=True)
-        return ids, positions
-    numbers: np.ndarray = np.zeros(highest + 1, np.int32)
-    numbers[values] = 1
-    ids = np.flatnonzero(numbers)
-    numbers[ids] = np.arange(len(ids))
-    return ids.astype(values.dtype), numbers[values]

@@ -19,6 +19,9 @@ __all__ = ["METHODS", "Postprocessing", "foreground_mask", "label_objects"]
 METHODS = {"components": 1, "distance_watershed": 1, "boundary_watershed": 2, "distance_map_watershed": 2}
 """Each way to tell objects apart, and how many probability maps it needs."""
 
+# Interiors between boundaries are cells with dents of their own; a network's normalised distance is smooth.
+_SEED_DEPTH = {"components": 1.0, "distance_watershed": 1.0, "boundary_watershed": 4.0, "distance_map_watershed": 0.1}
+
 
 @dataclass(frozen=True)
 class Postprocessing:
@@ -30,14 +33,16 @@ class Postprocessing:
     Args:
         method: how touching objects are told apart. `"components"`: not at all, connected foreground is one object.
             `"distance_watershed"`: at necks of the foreground, by the distance to the background.
-            `"boundary_watershed"`: where the network sees a touching boundary. `"distance_map_watershed"`: at valleys
+            `"boundary_watershed"`: where the network sees a touching boundary, and at necks of what it leaves of the
+            foreground, which are gaps in such boundaries. `"distance_map_watershed"`: at valleys
             of a normalised distance that the network predicts.
         threshold: a pixel is foreground if its probability is greater, not equal.
         boundary_threshold: for `"boundary_watershed"`: a pixel is a boundary if its probability is greater.
         min_seed_area_px: for `"boundary_watershed"`: interiors of fewer pixels are no objects of their own, but go to
             their neighbours.
-        seed_depth: by how much the distance must fall between two objects, else they are one; in pixels for
-            `"distance_watershed"`, as a share of the depth of an object for `"distance_map_watershed"`.
+        seed_depth: by how much the distance must fall between two objects, else they are one; in pixels, but for
+            `"distance_map_watershed"` as a share of the depth of an object. None becomes what suits the method: 1, 4
+            and 0.1 for the three watersheds as above.
         min_area_px: objects of fewer pixels are dropped.
         fill_holes: background enclosed by foreground becomes foreground, whatever its size; set it to
             false where cells form closed rings around free space.
@@ -50,13 +55,15 @@ class Postprocessing:
     threshold: float = 0.5
     boundary_threshold: float = 0.5
     min_seed_area_px: int = 0
-    seed_depth: float = 1.0
+    seed_depth: float = None  # type: ignore[assignment]  # a number once it is made
     min_area_px: int = 16
     fill_holes: bool = True
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
             raise ValueError(f"method={self.method!r} came, but one of {', '.join(METHODS)} was expected; choose one")
+        if self.seed_depth is None:
+            object.__setattr__(self, "seed_depth", _SEED_DEPTH[self.method])
         for name in ("threshold", "boundary_threshold"):
             value = getattr(self, name)
             if type(value) not in (int, float) or not 0 <= value < 1:
@@ -161,7 +168,8 @@ def label_objects(
 
 def _divided(mask: np.ndarray, maps: np.ndarray, settings: Postprocessing) -> np.ndarray:
     if settings.method == "boundary_watershed":
-        seeds = np.asarray(ndimage.label(mask & ~(maps[1] > settings.boundary_threshold))[0])
+        # Where a network sees a boundary with a gap, the interiors meet at a neck.
+        seeds = divide_by_distance(mask & ~(maps[1] > settings.boundary_threshold), None, settings.seed_depth)
         if settings.min_seed_area_px > 1:
             areas = _areas(seeds)
             seeds = look_up(

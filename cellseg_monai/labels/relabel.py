@@ -4,29 +4,33 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["id_runs", "look_up", "relabel_sequential"]
+__all__ = ["id_runs", "look_up", "numbered", "relabel_sequential"]
 
 # Up to here a table of all ids beats sorting the pixels, by about ten times on 2048².
 _LARGEST_TABLE = 2**24
 _BLOCK_PIXELS = 2**18
 
 
-def id_runs(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def id_runs(labels: np.ndarray, *, by_row: bool = False) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The stretches of pixels, row after row, that share an id: far fewer than pixels.
 
     Args:
         labels: YX integers.
+        by_row: whether runs end with their row; otherwise one may go on in the next.
 
     Returns:
-        Of each run: the id, of the dtype of `labels`; the index of the first pixel in the flat image; the length. A
-        run may go on in the next row.
+        Of each run: the id, of the dtype of `labels`; the index of the first pixel in the flat image; the length.
 
     >>> id_runs(np.array([[0, 7, 7], [7, 0, 0]]))
     (array([0, 7, 0]), array([0, 1, 4]), array([1, 3, 2]))
+    >>> id_runs(np.array([[0, 7, 7], [7, 0, 0]]), by_row=True)
+    (array([0, 7, 7, 0]), array([0, 1, 3, 4]), array([1, 2, 1, 2]))
     """
     flat = labels.ravel()
     begins: np.ndarray = np.ones(flat.size, bool)
     np.not_equal(flat[1:], flat[:-1], out=begins[1:])
+    if by_row and flat.size:
+        begins[:: labels.shape[1]] = True
     starts = np.flatnonzero(begins)
     return flat[starts], starts, np.diff(starts, append=flat.size)
 
@@ -50,6 +54,27 @@ def look_up(table: np.ndarray, labels: np.ndarray) -> np.ndarray:
     for row in range(0, len(labels), rows):
         found[row : row + rows] = table[labels[row : row + rows]]
     return found
+
+
+def numbered(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The ids that occur, increasing, and of each value its position among them.
+
+    Args:
+        values: one dimension of integers from 0, not empty.
+
+    >>> numbered(np.array([7, 900, 7]))
+    (array([  7, 900]), array([0, 1, 0], dtype=int32))
+    """
+    values = values.astype(values.dtype.newbyteorder("="), copy=False)
+    highest = int(values.max())
+    if highest > 4 * len(values) + 2**16:  # a table would be longer than what is sorted here
+        ids, positions = np.unique(values, return_inverse=True)
+        return ids, positions
+    numbers: np.ndarray = np.zeros(highest + 1, np.int32)
+    numbers[values] = 1
+    ids = np.flatnonzero(numbers)
+    numbers[ids] = np.arange(len(ids))
+    return ids.astype(values.dtype), numbers[values]
 
 
 def relabel_sequential(labels: np.ndarray) -> np.ndarray:

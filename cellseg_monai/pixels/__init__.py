@@ -4,9 +4,12 @@ from cellseg_monai.pixels.channels import select_channels
 from cellseg_monai.pixels.normalise import noise_level, normalise_percentiles
 from cellseg_monai.pixels.preprocessing import Preprocessing, prepare
 from cellseg_monai.pixels.scale import rescale, rescale_labels, rescaled_shape
+from cellseg_monai.pixels.tiles import AxisTiles, cover_axis
 
 __all__ = [
+    "AxisTiles",
     "Preprocessing",
+    "cover_axis",
     "noise_level",
     "normalise_percentiles",
     "prepare",

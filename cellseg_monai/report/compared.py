@@ -13,15 +13,18 @@ from cellseg_monai.data import Fault, list_images
 from cellseg_monai.evaluation import EvaluatedImage, FilePair, Protocol
 from cellseg_monai.evaluation.pairs import image_name
 from cellseg_monai.io import Image, image_stem, read, read_labels
-from cellseg_monai.labels import Mistakes, label_overlaps, match_objects, object_mistakes
-from cellseg_monai.report.objects import Objects, measure_objects
+from cellseg_monai.io.display import picture_of
+from cellseg_monai.labels import Mistakes, ObjectTable, label_overlaps, match_objects, measure_objects, object_mistakes
 from cellseg_monai.report.overlay import View
-from cellseg_monai.report.picture import grey_values, picture_of
+from cellseg_monai.report.picture import grey_values
 
-__all__ = ["IOU", "ComparedImage", "compare_image", "find_images", "read_image", "view_of"]
+__all__ = ["INTENSITY", "IOU", "ComparedImage", "compare_image", "find_images", "read_image", "view_of"]
 
 IOU = 0.5
 """At which an object counts as found where mistakes are named; every protocol has it among its thresholds."""
+
+INTENSITY = "intensity"
+"""As what the brightness of objects is measured, the mean of all channels."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,8 +46,8 @@ class ComparedImage:
     score: float
     found: int
     mistakes: dict[str, int]
-    truth: Objects
-    prediction: Objects
+    truth: ObjectTable
+    prediction: ObjectTable
 
     @property
     def name(self) -> str:
@@ -123,7 +126,7 @@ def compare_image(
         try:
             opened = read_image(image, truth.shape)
             picture_of(opened)  # what cannot be shown is told before anything is drawn
-            values = grey_values(opened)
+            values = grey_values(opened)[None]
         except (ValueError, OSError) as error:
             faults.append(Fault(evaluated.files.name, "no-image", str(error)))
             image = None
@@ -134,8 +137,8 @@ def compare_image(
         score=protocol.value(protocol.scores[0], [evaluated.counts]),
         found=found,
         mistakes=mistakes.counts,
-        truth=measure_objects(truth, values),
-        prediction=measure_objects(prediction, values),
+        truth=measure_objects(truth, values, channel_names=[INTENSITY]),
+        prediction=measure_objects(prediction, values, channel_names=[INTENSITY]),
     )
     return compared, faults
 

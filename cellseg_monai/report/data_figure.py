@@ -11,10 +11,10 @@ from matplotlib.ticker import MaxNLocator
 
 from cellseg_monai.data.statistics import PERCENTILES, DatasetStatistics, ImageStatistics
 from cellseg_monai.io import read, read_labels
-from cellseg_monai.labels import draw_outlines
+from cellseg_monai.io.display import picture_of, shrunk
+from cellseg_monai.labels import paint_outlines
 from cellseg_monai.pixels import rescale_labels
 from cellseg_monai.report.lines import COLOURS
-from cellseg_monai.report.picture import picture_of, shrunk
 
 __all__ = ["data_figure", "examples"]
 
@@ -100,7 +100,9 @@ def _picture(image: ImageStatistics, axes: str | None) -> np.ndarray:
     if image.label_path is None:
         return picture
     labels = rescale_labels(read_labels(image.label_path), (picture.shape[0], picture.shape[1]))
-    return draw_outlines(picture.transpose(2, 0, 1) / 255, labels)
+    picture = picture.copy()  # what Pillow gave may be read only
+    paint_outlines(picture, labels)
+    return picture
 
 
 def _shortened(name: str, most: int = 34) -> str:

@@ -17,7 +17,7 @@ from cellseg_monai.data import Fault, list_images
 from cellseg_monai.errors import DatasetError
 from cellseg_monai.evaluation import Evaluation, summary
 from cellseg_monai.evaluation.figure import f1_figure
-from cellseg_monai.report.compared import IOU, ComparedImage, compare_image, find_images
+from cellseg_monai.report.compared import INTENSITY, IOU, ComparedImage, compare_image, find_images
 from cellseg_monai.report.distributions import distribution_figure, medians
 from cellseg_monai.report.html import Cell, chart, items, paragraph, render_page, table, text_cell
 from cellseg_monai.report.overlay import MARKS
@@ -198,11 +198,11 @@ def _f1(evaluation: Evaluation, numbers: dict[str, Any]) -> str:
 def _distributions(images: Sequence[ComparedImage]) -> str:
     seen = [each for each in images if each.image is not None]
     truth, prediction = ([getattr(each, side) for each in images] for side in ("truth", "prediction"))
-    measures = [("area (px)", _joined(truth, "areas_px"), _joined(prediction, "areas_px"))]
+    measures = [("area (px)", _joined(truth, "area_px"), _joined(prediction, "area_px"))]
     if seen:
         true, predicted = ([getattr(each, side) for each in seen] for side in ("truth", "prediction"))
         name = "mean intensity (units of the files)"
-        measures.append((name, _joined(true, "intensities"), _joined(predicted, "intensities")))
+        measures.append((name, _joined(true, f"mean_{INTENSITY}"), _joined(predicted, f"mean_{INTENSITY}")))
     told = "; ".join(f"{name.partition(' (')[0]}: {medians(*values)}" for name, *values in measures)
     text = (
         f"{told[0].upper()}{told[1:]}. Thin upright lines are medians. Objects are those that the protocol compares; "
@@ -212,7 +212,7 @@ def _distributions(images: Sequence[ComparedImage]) -> str:
 
 
 def _joined(objects: Sequence[Any], name: str) -> np.ndarray:
-    return np.concatenate([getattr(each, name) for each in objects])
+    return np.concatenate([each[name] for each in objects])
 
 
 def _table(images: Sequence[ComparedImage], ranks: dict[str, int], shown: set[str], evaluation: Evaluation) -> str:

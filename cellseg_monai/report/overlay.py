@@ -7,11 +7,11 @@ from html import escape
 
 import numpy as np
 
-from cellseg_monai.labels import Mistakes, inner_outlines
+from cellseg_monai.io.display import shrunk
+from cellseg_monai.labels import Mistakes, ObjectTable, inner_outlines, measure_objects
 from cellseg_monai.pixels import rescale_labels
 from cellseg_monai.report.html import data_uri
-from cellseg_monai.report.objects import Objects, measure_objects
-from cellseg_monai.report.picture import jpeg, palette_png, shrunk
+from cellseg_monai.report.picture import jpeg, palette_png
 
 __all__ = ["MARKS", "View", "crop_corners", "overlay"]
 
@@ -97,11 +97,11 @@ def _layer(labels: np.ndarray, unmatched: np.ndarray, colour: tuple[int, int, in
     return palette_png(codes, [(0, 0, 0, 0), (*colour, _TINT), (*colour, 255)])
 
 
-def _gaps(objects: Objects, ids: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+def _gaps(objects: ObjectTable, ids: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
     """Which pixels of outlines a dashed line leaves out, by the way around the centre of their object."""
     at = objects.positions(ids)
-    angle = np.arctan2(rows - objects.rows[at], columns - objects.columns[at])
-    around = np.sqrt(objects.areas_px[at] / np.pi)  # of a disc of the same area
+    angle = np.arctan2(rows - objects["centroid_y_px"][at], columns - objects["centroid_x_px"][at])
+    around = np.sqrt(objects["area_px"][at] / np.pi)  # of a disc of the same area
     gap: np.ndarray = np.floor(angle * around / _DASH_PX).astype(int) % 2 == 1
     return gap
 
@@ -114,10 +114,10 @@ def _marks(view: View, share: float) -> str:
     texts = []
     for kind, (mark, _) in MARKS.items():
         objects = sides["prediction" if kind in ("invented", "merged") else "truth"]
-        here = objects.positions(np.intersect1d(getattr(view.mistakes, kind), objects.ids))
-        radii = np.sqrt(objects.areas_px[here] / np.pi)
-        above = np.clip(objects.rows[here] - radii, size / 2, height - size / 2)
-        across = np.clip(objects.columns[here], size / 2, width - size / 2)
+        here = objects.positions(np.intersect1d(getattr(view.mistakes, kind), objects["id"]))
+        radii = np.sqrt(objects["area_px"][here] / np.pi)
+        above = np.clip(objects["centroid_y_px"][here] - radii, size / 2, height - size / 2)
+        across = np.clip(objects["centroid_x_px"][here], size / 2, width - size / 2)
         marks = (f'<text x="{x:.0f}" y="{y:.0f}">{mark}</text>' for x, y in zip(across, above, strict=True))
         if len(here):
             texts.append(f"<g><title>{escape(MARKS[kind][1])}</title>{''.join(marks)}</g>")
@@ -142,7 +142,7 @@ def crop_corners(view: View, *, side: int, most: int) -> list[tuple[int, int]]:
     centres = []
     for objects, ids in ((truth, view.mistakes.unmatched_truth), (prediction, view.mistakes.unmatched_prediction)):
         at = objects.positions(ids)
-        centres.append(np.stack([objects.rows[at], objects.columns[at]], axis=1))
+        centres.append(np.stack([objects["centroid_y_px"][at], objects["centroid_x_px"][at]], axis=1))
     left: np.ndarray = np.concatenate(centres)
     corners: list[tuple[int, int]] = []
     limits = np.maximum(np.array(view.truth.shape) - side, 0)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from html import escape
 
 from cellseg_monai.evaluation import Protocol
+from cellseg_monai.io.display import channels_shown
 from cellseg_monai.report.compared import ComparedImage, view_of
 from cellseg_monai.report.overlay import MARKS, View, crop_corners, overlay
-from cellseg_monai.report.picture import channels_shown
 
 __all__ = ["Overlays", "chosen_overlays", "count_words", "draw_overlays", "legend"]
 

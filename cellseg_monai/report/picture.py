@@ -1,4 +1,4 @@
-"""Images as 8 bit pictures that a browser shows."""
+"""Images as what a browser shows."""
 
 from __future__ import annotations
 
@@ -8,53 +8,9 @@ import numpy as np
 from PIL import Image as Pillow
 
 from cellseg_monai.io import Image
-from cellseg_monai.pixels import Preprocessing, prepare
+from cellseg_monai.io.display import measured_channels, one_plane
 
-__all__ = ["channels_shown", "grey_values", "jpeg", "palette_png", "picture_of", "shrunk"]
-
-_NO_LIGHT = ("alpha", "extra")  # what picture files hold beside what was measured
-_COLOURS = ("red", "green", "blue")
-
-
-def picture_of(image: Image) -> np.ndarray:
-    """An image as a picture: its first three channels at most, each stretched between percentiles.
-
-    One channel shows in grey, two in green and magenta, which colour-blind people tell apart, three in red, green and
-    blue.
-
-    Args:
-        image: with the axes CYX.
-
-    Returns:
-        YX3 uint8.
-
-    Raises:
-        ValueError: a stack, or pixels that are no finite numbers.
-
-    >>> picture_of(Image(np.array([[[0, 100]], [[100, 0]]], np.uint8), "CYX")).tolist()
-    [[[255, 0, 255], [0, 255, 0]]]
-    """
-    shown = prepare(_plane(image), Preprocessing(channels=tuple(_measured(image)[:3])))
-    bytes_of: np.ndarray = np.rint(shown * 255).astype(np.uint8)
-    order = {1: [0, 0, 0], 2: [1, 0, 1]}.get(len(shown), [0, 1, 2])
-    return np.ascontiguousarray(bytes_of[order].transpose(1, 2, 0))
-
-
-def channels_shown(image: Image) -> str:
-    """Which channel has which colour; empty for grey and for colour images.
-
-    >>> channels_shown(Image(np.zeros((4, 1, 1)), "CYX", channel_names=("DAPI", "actin", "", "ER")))
-    'DAPI in red, actin in green, channel 2 in blue; 1 more not shown'
-    """
-    measured = _measured(image)
-    names = [image.channel_names[at] if image.channel_names else "" for at in measured]
-    if len(measured) < 2 or tuple(map(str.lower, names)) == _COLOURS:
-        return ""
-    colours = ("green", "magenta") if len(measured) == 2 else _COLOURS
-    named = [name or f"channel {at}" for at, name in zip(measured, names, strict=True)]
-    told = [f"{name} in {colour}" for name, colour in zip(named, colours, strict=False)]
-    left = f"; {len(measured) - 3} more not shown" if len(measured) > 3 else ""
-    return ", ".join(told) + left
+__all__ = ["grey_values", "jpeg", "palette_png"]
 
 
 def grey_values(image: Image) -> np.ndarray:
@@ -72,36 +28,9 @@ def grey_values(image: Image) -> np.ndarray:
     >>> grey_values(Image(np.array([[[0, 100]], [[100, 50]]], np.uint8), "CYX"))
     array([[50., 75.]], dtype=float32)
     """
-    return _plane(image)[_measured(image)].mean(axis=0, dtype=np.float32)
-
-
-def _measured(image: Image) -> list[int]:
-    names = image.channel_names or ("",) * image.pixels.shape[-3]
-    return [at for at, name in enumerate(names) if name.lower() not in _NO_LIGHT]
-
-
-def _plane(image: Image) -> np.ndarray:
-    if image.axes != "CYX":
-        sizes = ", ".join(f"{length} {axis}" for length, axis in zip(image.pixels.shape, image.axes, strict=True))
-        raise ValueError(f"a stack ({sizes}) came, but one plane was expected; save the plane as an image of its own")
-    return image.pixels
-
-
-def shrunk(picture: np.ndarray, side_px: int) -> np.ndarray:
-    """A picture whose longer side is so many pixels at most, each the mean of those that it stands for.
-
-    Args:
-        picture: YX3 uint8.
-        side_px: the longest side that may be.
-
-    >>> shrunk(np.full((2, 4, 3), 7, np.uint8), 2).shape
-    (1, 2, 3)
-    """
-    longest = max(picture.shape[:2])
-    if longest <= side_px:
-        return picture
-    height, width = (max(1, round(length * side_px / longest)) for length in picture.shape[:2])
-    return np.asarray(Pillow.fromarray(picture).resize((width, height), Pillow.Resampling.BOX))
+    return one_plane(image)[measured_channels(image.channel_names, image.pixels.shape[-3])].mean(
+        axis=0, dtype=np.float32
+    )
 
 
 def jpeg(picture: np.ndarray) -> bytes:

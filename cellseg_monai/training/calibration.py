@@ -128,10 +128,9 @@ class Calibration:
         self._cache.cleanup()
         changed = {sweep.setting: getattr(found.settings, sweep.setting) for sweep in self.sweeps}
         logger.info("chosen: " + ", ".join(f"{name} {value}" for name, value in changed.items()))
-        logger.info(
-            f"mean F1 {found.f1:.4f}{_interval(found)}, mean Dice {found.dice:.4f}; F1 before {found.f1_before:.4f}"
-        )
-        logger.info("of the very images that the settings were chosen on; others may score lower")
+        logger.info(f"mean F1 {found.f1:.4f}{_interval(found)}, before {found.f1_before:.4f}")
+        logger.info(f"F1 at IoU 0.5 {found.f1_50:.4f}, mean Dice {found.dice:.4f}")
+        logger.info("all of the very images that the settings were chosen on; others may score lower")
         logger.info(f"written to {self.target}, what was tried to {self.folder}")
 
     def _report(self, found: Found) -> dict[str, object]:
@@ -139,6 +138,7 @@ class Calibration:
             "settings": dataclasses.asdict(found.settings),
             "f1": found.f1,
             "f1_interval": None if np.isnan(found.f1_interval[0]) else list(found.f1_interval),
+            "f1_50": found.f1_50,
             "dice": found.dice,
             "f1_before": found.f1_before,
             "section": self.section,

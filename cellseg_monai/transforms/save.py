@@ -10,12 +10,10 @@ from typing import Any
 import numpy as np
 import torch
 from monai.transforms import MapTransform
-from PIL import Image
 
-from cellseg_monai.atomic import replacing
 from cellseg_monai.errors import DatasetError
 from cellseg_monai.io import image_stem, write_labels
-from cellseg_monai.labels import draw_outlines
+from cellseg_monai.io.overlay_png import write_overlay
 from cellseg_monai.pixels import rescale
 
 __all__ = ["SaveLabelsd"]
@@ -67,9 +65,7 @@ class SaveLabelsd(MapTransform):
             write_labels(target, labels, pixel_size_um=(size_um[0], size_um[1]) if known else None)
             if self.overlay:
                 image = rescale(torch.as_tensor(item[self.image_key]).float().numpy(force=True), (height, width))
-                picture = Image.fromarray(draw_outlines(image, labels))
-                with replacing(target.with_name(f"{target.stem}_overlay.png")) as aside:
-                    picture.save(aside, format="PNG")
+                write_overlay(target.with_name(f"{target.stem}_overlay.png"), image, labels)
         return item
 
     def _target(self, image_path: Path, key: str) -> Path:

@@ -9,6 +9,7 @@ class TestPng(ReaderContract):
 """
 
 import random
+import shutil
 from pathlib import Path
 from typing import ClassVar
 
@@ -17,6 +18,7 @@ import pytest
 
 from cellseg_monai.errors import UnreadableImageError
 from cellseg_monai.io import Image, read, readable_suffixes
+from tests.io.windows import assert_windows_are_those_of_the_whole
 
 
 def gradient(shape: tuple[int, ...], dtype: str) -> np.ndarray:
@@ -25,6 +27,10 @@ def gradient(shape: tuple[int, ...], dtype: str) -> np.ndarray:
     highest = 200 if kind.itemsize == 1 and kind.kind == "u" else 100
     values = sum(np.indices(shape)[axis] * step for axis, step in enumerate((3, 5, 11)[: len(shape)]))
     return (values % 2 == 1) if kind.kind == "b" else (values % highest).astype(kind)
+
+
+def copy(source: Path, target: Path) -> None:
+    (shutil.copytree if source.is_dir() else shutil.copyfile)(source, target)
 
 
 def image_or_error(path: Path) -> Image | UnreadableImageError:
@@ -58,6 +64,10 @@ class ReaderContract:
     def write_sized(self, path: Path, array: np.ndarray, *, height_um: float, width_um: float) -> None:
         """Write an array of (Y, X) that states its pixel size, if the format has such."""
         pytest.skip("such files state no pixel size")
+
+    def parts(self, path: Path) -> list[Path]:
+        """The files that make up an image, if it is a folder; each of them may be damaged."""
+        return [path]
 
     @pytest.fixture
     def file(self, tmp_path):
@@ -116,36 +126,45 @@ class ReaderContract:
 
     def test_the_path_may_be_text_and_the_suffix_upper_case(self, file):
         path = file.with_suffix(self.suffix.upper())
-        path.write_bytes(file.read_bytes())
+        copy(file, path)
         np.testing.assert_array_equal(read(str(path)).pixels, read(file).pixels)
 
     def test_a_wrong_name_does_no_harm(self, file, tmp_path):
         if not self.has_magic:
             pytest.skip("nothing in such a file tells its format")
         path = tmp_path / "misnamed.jpg"
-        path.write_bytes(file.read_bytes())
+        copy(file, path)
         np.testing.assert_array_equal(read(path).pixels, read(file).pixels)
 
+    def test_windows_are_those_of_the_whole(self, file):
+        assert_windows_are_those_of_the_whole(file)
+        assert_windows_are_those_of_the_whole(file, axes="XY")
+
     def test_a_file_cut_off_anywhere_is_refused_or_complete(self, file):
-        content, whole = file.read_bytes(), read(file).pixels
-        n = len(content)
-        for length in {n - 1, n - 2, n - 4, n - 9, n - 13, n - 40, n * 3 // 4, n // 2, n // 4, 140, 20, 3, 1}:
-            if not 0 < length < n:
-                continue
-            file.write_bytes(content[:length])
-            found = image_or_error(file)
-            if isinstance(found, Image):
-                np.testing.assert_array_equal(found.pixels, whole)
+        whole = read(file).pixels
+        for part in self.parts(file):
+            content = part.read_bytes()
+            n = len(content)
+            for length in {n - 1, n - 2, n - 4, n - 9, n - 13, n - 40, n * 3 // 4, n // 2, n // 4, 140, 20, 3, 1}:
+                if not 0 < length < n:
+                    continue
+                part.write_bytes(content[:length])
+                found = image_or_error(file)
+                if isinstance(found, Image):
+                    np.testing.assert_array_equal(found.pixels, whole)
+            part.write_bytes(content)
 
     def test_a_damaged_file_gives_an_image_or_the_one_error(self, file):
-        content = file.read_bytes()
         chance = random.Random(0)
-        for _ in range(60):
-            damaged = bytearray(content)
-            for _ in range(chance.choice((1, 4))):
-                damaged[chance.randrange(min(len(content), 500))] = chance.randrange(256)
-            file.write_bytes(damaged)
-            image_or_error(file)
+        for part in self.parts(file):
+            content = part.read_bytes()
+            for _ in range(60 // len(self.parts(file))):
+                damaged = bytearray(content)
+                for _ in range(chance.choice((1, 4))):
+                    damaged[chance.randrange(min(len(content), 500))] = chance.randrange(256)
+                part.write_bytes(damaged)
+                image_or_error(file)
+            part.write_bytes(content)
 
     def test_an_empty_file_is_refused(self, file):
         file.write_bytes(b"")

@@ -5,8 +5,10 @@ import struct
 import zlib
 from pathlib import Path
 
+import numcodecs
 import numpy as np
 import tifffile
+import zarr
 
 _METAIMAGE = {
     "u1": "UCHAR",
@@ -143,3 +145,52 @@ def write_micromanager(path: Path, stack: np.ndarray) -> None:
         page = struct.pack("<H", len(numbers) + 1) + tags + struct.pack("<I", following)
         content += page + stack[t, p].tobytes()
     path.write_bytes(content)
+
+
+def write_zarr_array(path: Path, array: np.ndarray, *, version: int = 2, chunks: tuple[int, ...] | None = None) -> None:
+    """Write an array as zarr itself does, compressed with Blosc."""
+    how = {"shape": array.shape, "dtype": array.dtype, "chunks": chunks or (10,) * array.ndim, "fill_value": 0}
+    if version == 3:
+        stored = zarr.create_array(str(path), **how, compressors=zarr.codecs.BloscCodec(cname="lz4"))
+    else:
+        newer = {} if zarr.__version__.startswith("2.") else {"zarr_format": 2}
+        codec = numcodecs.Blosc("lz4")
+        stored = zarr.create(store=str(path), **how, compressor=codec, dimension_separator="/", **newer)
+    stored[...] = array
+
+
+def write_ome_zarr(
+    path: Path,
+    *levels: np.ndarray,
+    axes: str = "yx",
+    version: int = 2,
+    scale: tuple[float, ...] = (),
+    unit: str = "",
+    channels: tuple[str, ...] = (),
+    chunks: tuple[int, ...] | None = None,
+) -> None:
+    """Write the resolutions of an image as NGFF 0.4 (Zarr 2) or 0.5 (Zarr 3)."""
+    types = {"t": "time", "c": "channel"}
+    named = [{"name": name, "type": types.get(name, "space")} for name in axes]
+    for axis in named:
+        if unit and axis["name"] in "yx":
+            axis["unit"] = unit
+    transforms = [{"type": "scale", "scale": list(scale or [1.0] * len(axes))}]
+    datasets = [{"path": str(n), "coordinateTransformations": transforms} for n in range(len(levels))]
+    attributes = {"multiscales": [{"version": "0.4", "axes": named, "datasets": datasets}]}
+    if channels:
+        attributes["omero"] = {"channels": [{"label": name} for name in channels]}
+    write_zarr_group(path, attributes, version=version)
+    for n, level in enumerate(levels):
+        write_zarr_array(path / str(n), level, version=version, chunks=chunks)
+
+
+def write_zarr_group(path: Path, attributes: dict, *, version: int = 2) -> None:
+    """Write a group with attributes, of NGFF 0.5 where it is of version 3."""
+    path.mkdir(parents=True, exist_ok=True)
+    if version == 3:
+        group = {"zarr_format": 3, "node_type": "group", "attributes": {"ome": {"version": "0.5", **attributes}}}
+        (path / "zarr.json").write_text(json.dumps(group))
+    else:
+        (path / ".zgroup").write_text(json.dumps({"zarr_format": 2}))
+        (path / ".zattrs").write_text(json.dumps(attributes))

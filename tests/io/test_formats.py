@@ -2,11 +2,16 @@
 
 import numpy as np
 import PIL.Image
+import pytest
 import tifffile
+import zarr
 
+from cellseg_monai.errors import UnreadableImageError
+from cellseg_monai.io import read
 from tests.contracts.reader import ReaderContract
-from tests.io.files import write_dicom, write_metaimage, write_nrrd
+from tests.io.files import write_dicom, write_metaimage, write_nrrd, write_ome_zarr
 
+ZARR_MAJOR = int(zarr.__version__.split(".")[0])
 NUMBERS = ("uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64")
 
 
@@ -113,6 +118,36 @@ class TestDicom(ReaderContract):
 
     def write_sized(self, path, array, *, height_um, width_um):
         write_dicom(path, array, spacing_mm=f"{height_um / 1000}\\{width_um / 1000}")
+
+
+class TestOmeZarr(ReaderContract):
+    suffix = ".zarr"
+    dtypes = (*NUMBERS, "bool", "float16", "float32", "float64", ">u2")
+    version = 2
+
+    def write(self, path, array):
+        write_ome_zarr(path, array, version=self.version)
+
+    def write_sized(self, path, array, *, height_um, width_um):
+        write_ome_zarr(path, array, version=self.version, scale=(height_um, width_um), unit="micrometer")
+
+    def assert_same(self, found, wanted):
+        super().assert_same(found, wanted.astype(wanted.dtype.newbyteorder("=")))
+
+    def parts(self, path):
+        names = (".zattrs", "0/.zarray", "0/0/1") if self.version == 2 else ("zarr.json", "0/zarr.json", "0/c/0/1")
+        return [path / name for name in names]
+
+    def test_an_empty_file_is_refused(self, tmp_path):
+        (tmp_path / "cells.zarr").mkdir()
+        with pytest.raises(UnreadableImageError, match=r"in which there is none of \.zgroup"):
+            read(tmp_path / "cells.zarr")
+
+
+@pytest.mark.skipif(ZARR_MAJOR < 3, reason="zarr 2 reads no zarr of version 3")
+class TestOmeZarrOfVersion3(TestOmeZarr):
+    dtypes = (*NUMBERS, "bool", "float32", "float64")
+    version = 3
 
 
 del ReaderContract  # it is no test by itself

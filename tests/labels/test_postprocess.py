@@ -163,6 +163,19 @@ def test_the_boundary_threshold_itself_is_interior():
         assert label_objects(maps, settings).max() == objects
 
 
+def test_a_gap_in_a_boundary_does_not_join_what_lies_beside_it():
+    # Two squares of 15 × 15 that touch; the network saw their boundary but for two rows in the middle.
+    foreground = np.pad(np.ones((15, 30)), 1)
+    boundary = np.zeros_like(foreground)
+    boundary[1:8, 15:17] = boundary[10:16, 15:17] = 0.9
+    maps = np.stack([foreground, boundary])
+    found = label_objects(maps, Postprocessing("boundary_watershed", min_area_px=0))
+    assert np.unique(found[:, :15]).tolist() == [0, 1]
+    assert np.unique(found[:, 17:]).tolist() == [0, 2]
+    never = Postprocessing("boundary_watershed", min_area_px=0, seed_depth=100)
+    assert label_objects(maps, never).max() == 1
+
+
 def test_a_neck_divides_by_distance_if_it_is_deep_enough():
     # Two squares of 7 × 7, 4 deep in the middle, and a neck 3 wide, 2 deep, between them.
     mask = np.zeros((9, 19))

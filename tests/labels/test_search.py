@@ -104,7 +104,7 @@ def test_no_images_and_wrong_sweeps_are_refused():
         Sweep("treshold", ())
     with pytest.raises(ValueError, match="no values of threshold came"):
         Sweep("threshold", ())
-    with pytest.raises(ValueError, match="objective 'pq' came, but one of f1, dice"):
+    with pytest.raises(ValueError, match="objective 'pq' came, but one of f1, f1_50, dice"):
         Sweep("threshold", (0.5,), "pq")
     with pytest.raises(ValueError, match=r"threshold=1\.5 came"):
         Sweep("threshold", (0.5, 1.5))

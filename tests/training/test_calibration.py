@@ -69,7 +69,7 @@ def test_it_writes_the_best_settings_beside_the_weights_and_what_was_tried(tmp_p
 
     with open(output_dir / "calibration" / "curve.csv", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert list(rows[0]) == ["round", "setting", "value", "f1", "dice", "iou"]
+    assert list(rows[0]) == ["round", "setting", "value", "f1", "f1_50", "dice", "iou"]
     first = [row for row in rows if row["round"] == "1"]
     assert [(row["setting"], float(row["value"])) for row in first] == [
         (sweep["setting"], value) for sweep in SEARCH for value in sweep["values"]
@@ -99,7 +99,7 @@ def test_it_says_what_was_won_and_on_which_images(tmp_path: Path, caplog: pytest
         run(Calibration(tmp_path / "a.json", str(tmp_path), start, SEARCH), *step(tmp_path, 1, 2))
     # One object of both cells and the speck, before the boundary was seen.
     assert "mean F1 1.0000 [1.0000, 1.0000]" in caplog.text
-    assert "F1 before 0.0500" in caplog.text
+    assert "before 0.0500" in caplog.text
     assert "the very images that the settings were chosen on" in caplog.text
     assert json.loads((tmp_path / "calibration" / "calibration.json").read_text())["f1_before"] == pytest.approx(0.05)
 

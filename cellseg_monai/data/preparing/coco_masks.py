@@ -102,8 +102,17 @@ def run_lengths_mask(counts: Sequence[int], shape: tuple[int, int]) -> Mask:
     lengths = np.asarray(counts, np.int64)
     if lengths.size == 0 or lengths.min() < 0 or lengths.sum() != shape[0] * shape[1]:
         raise ValueError(f"run lengths that sum to {lengths.sum()} for an image of {shape[0] * shape[1]} pixels")
+    filled: np.ndarray = 2 * np.flatnonzero(lengths[1::2]) + 1
+    if not len(filled):
+        return Mask(0, 0, np.zeros((0, 0), bool))
+    # Only the columns that the object reaches: images of many objects are large, and each object is small.
+    first, last, height = filled[0], filled[-1], shape[0]
+    begin, end = int(lengths[:first].sum()), int(lengths[: last + 1].sum())
+    left, right = begin // height, -(-end // height)
+    lengths = np.r_[begin - left * height, lengths[first : last + 1], right * height - end]
     flat: np.ndarray = np.repeat(np.arange(len(lengths)) % 2 == 1, lengths)
-    return cropped(flat.reshape(shape[::-1]).T)
+    row, column, pixels = cropped(flat.reshape(right - left, height).T)
+    return Mask(row, column + left, pixels)
 
 
 def decode_counts(text: str) -> list[int]:

@@ -1,0 +1,33 @@
+"""Work done ahead: what comes next is made while what came is used."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+__all__ = ["ahead"]
+
+_T = TypeVar("_T")
+_END = object()
+
+
+def ahead(items: Iterable[_T], count: int = 1) -> Iterator[_T]:
+    """The same items in the same order, made in a thread up to `count` ahead of their use.
+
+    An error in the making is raised where its item would have come.
+
+    Args:
+        items: made lazily, by code that releases Python's lock (reading, decoding, numpy).
+        count: of items that may wait.
+
+    >>> list(ahead(range(3)))
+    [0, 1, 2]
+    """
+    source = iter(items)
+    with ThreadPoolExecutor(1, thread_name_prefix="cellseg-ahead") as thread:
+        waiting = deque(thread.submit(next, source, _END) for _ in range(count))
+        while (item := waiting.popleft().result()) is not _END:
+            waiting.append(thread.submit(next, source, _END))
+            yield item  # type: ignore[misc]

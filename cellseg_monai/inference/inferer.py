@@ -1,0 +1,61 @@
+"""The tiles of this package where MONAI expects an inferer: in training, calibration, evaluation and inference."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from monai.inferers import Inferer
+
+from cellseg_monai.inference.symmetries import over_symmetries
+from cellseg_monai.inference.tiled import Network, Tiles, predict
+
+__all__ = ["TiledInferer", "on_arrays"]
+
+
+def on_arrays(network: Any, device: torch.device | str) -> Network:
+    """A network of tensors as one of arrays.
+
+    Args:
+        network: B×C×Y×X to B×K×Y×X, such as a `torch.nn.Module`.
+        device: where it lies.
+    """
+
+    def answer(batch: np.ndarray) -> np.ndarray:
+        tensor = torch.from_numpy(batch).to(device, memory_format=torch.channels_last)
+        return network(tensor).float().numpy(force=True)
+
+    return answer
+
+
+class TiledInferer(Inferer):
+    """Runs a network over whole images, tile by tile; see `inference.predict_bands`.
+
+    In place of MONAI's `SlidingWindowInferer`, which continues small images by zeros, weighs by a Gaussian that must be
+    divided out, and takes an image as a whole.
+
+    Args:
+        roi_size: (Y, X) of a tile, in pixels.
+        overlap: of neighbouring tiles, as a share of a tile, 0 to 0.5.
+        batch_size: tiles that the network sees at once.
+        tta: test-time augmentation, the mean over the eight symmetric views; see `inference.over_symmetries`.
+    """
+
+    def __init__(
+        self, roi_size: Sequence[int], *, overlap: float = 0.25, batch_size: int = 4, tta: bool = False
+    ) -> None:
+        super().__init__()
+        height, width = roi_size
+        self.tiles = Tiles((height, width), round(overlap * min(height, width)), batch=batch_size)
+        self.tta = tta
+
+    def __call__(self, inputs: torch.Tensor, network: Any, *args: Any, **kwargs: Any) -> torch.Tensor:
+        """Logits of B×C×Y×X images, on their device."""
+        answer = on_arrays(network, inputs.device)
+        if self.tta:
+            answer = over_symmetries(answer)
+        images = inputs.float().numpy(force=True)
+        logits = np.stack([predict(image, answer, self.tiles) for image in images])
+        return torch.from_numpy(logits).to(inputs.device)

@@ -1,0 +1,60 @@
+"""All that makes objects of an image: what a bundle says, ready to be used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from cellseg_monai.inference.symmetries import over_symmetries
+from cellseg_monai.inference.tiled import Network, Tiles
+from cellseg_monai.labels import Postprocessing
+from cellseg_monai.pixels import Preprocessing
+
+__all__ = ["Recipe"]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """From an image as it is read to objects, as one bundle does it.
+
+    Args:
+        bundle: its name, and `version`.
+        weights_sha256: of the file with the weights.
+        network: prepared pixels to logits; see `inference.Network`.
+        activation: logits, K×Y×X, to probability maps, C×Y×X float32, the foreground first.
+        preprocess: how images are prepared.
+        postprocess: how objects are made of the maps.
+        tiles: how images are cut.
+        tta: test-time augmentation: the network is asked about eight symmetric views.
+    """
+
+    bundle: str
+    version: str
+    weights_sha256: str
+    network: Network
+    activation: Callable[[np.ndarray], np.ndarray]
+    preprocess: Preprocessing
+    postprocess: Postprocessing
+    tiles: Tiles
+    tta: bool = False
+
+    @cached_property
+    def asked(self) -> Network:
+        """The network, over symmetric views where that is wanted; the share of views that see foreground comes last."""
+        return over_symmetries(self.network, self._sees_foreground) if self.tta else self.network
+
+    def maps(self, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """The probability maps, and with `tta` the share of views that see foreground, Y×X, of what `asked` gave."""
+        if not self.tta:
+            return self.activation(logits), None
+        return self.activation(logits[:-1]), logits[-1]
+
+    def with_tta(self) -> Recipe:
+        """The same with test-time augmentation."""
+        return replace(self, tta=True)
+
+    def _sees_foreground(self, logits: np.ndarray) -> np.ndarray:
+        return np.asarray(self.activation(logits)[0] > self.postprocess.threshold)

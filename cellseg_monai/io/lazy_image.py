@@ -1,0 +1,175 @@
+"""An image whose pixels stay in its file: what it is, and windows of it."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+
+from cellseg_monai.io.arrangement import Arrangement
+from cellseg_monai.io.axes import times
+from cellseg_monai.io.image import Image
+from cellseg_monai.io.stored import PixelSource, Stored
+
+__all__ = ["LazyImage", "LazyPlane", "Level"]
+
+
+class Level:
+    """An image at one of the resolutions that its file holds.
+
+    Args:
+        shape: lengths of the axes of `LazyImage.axes`.
+        downsampling: rows and columns of the full image to a row and a column of this one.
+        image: the image, which is read.
+        array: the stored values at this resolution.
+    """
+
+    def __init__(self, image: LazyImage, array: PixelSource, shape: tuple[int, ...]) -> None:
+        self.shape = shape
+        self.downsampling = (image.shape[-2] / shape[-2], image.shape[-1] / shape[-1])
+        self._image, self._array = image, array
+
+    def window(
+        self,
+        plane: Sequence[int] = (),
+        y: slice = slice(None),
+        x: slice = slice(None),
+        *,
+        channels: Sequence[int] | None = None,
+    ) -> np.ndarray:
+        """Return a window at this resolution; see `LazyImage.window`."""
+        return self._image._pick(self._array, self.shape, plane, y, x, channels)
+
+
+class LazyImage:
+    """An image that is open for reading; `open_image` makes it.
+
+    Several threads may read windows of one at once. Another process opens the file itself.
+
+    Attributes:
+        axes, shape, dtype, pixel_size_um, channel_names: as those of `Image` and its pixels.
+        is_lazy: False where the format has to be read as a whole, so that opening it did so.
+        levels: the resolutions that the file holds, this image itself first, then the smaller ones.
+    """
+
+    def __init__(self, path: Path, stored: Stored, stack: ExitStack, *, by_user: bool) -> None:
+        self._path, self._to = path, Arrangement(path, stored, by_user=by_user)
+        self.axes, self.shape, self.dtype = self._to.axes, self._to.shape, self._to.dtype
+        self.pixel_size_um, self.channel_names = self._to.pixel_size_um, self._to.channel_names
+        self.is_lazy = not isinstance(stored.array, np.ndarray)
+        arrays = (stored.array, *stored.smaller)
+        self.levels = tuple(Level(self, array, self._to.shape_of(tuple(array.shape))) for array in arrays)
+        self._array = stored.array
+        self._stack: ExitStack | None = (
+            stack.pop_all()
+        )  # last: where anything above fails, the caller's closes the file
+
+    def __enter__(self) -> LazyImage:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; nothing can be read any more."""
+        if self._stack is not None:
+            self._stack.close()
+            self._stack = None
+
+    def planes(self) -> Iterator[tuple[int, ...]]:
+        """The places of all planes along the axes before C, Y, X: just () where there are none."""
+        return itertools.product(*map(range, self.shape[:-3]))
+
+    def read(self) -> Image:
+        """Return the whole image, as `io.read` does."""
+        pixels = self._pixels(self._array, {})
+        return Image(pixels, self.axes, self.pixel_size_um, self.channel_names)
+
+    def window(
+        self,
+        plane: Sequence[int] = (),
+        y: slice = slice(None),
+        x: slice = slice(None),
+        *,
+        channels: Sequence[int] | None = None,
+    ) -> np.ndarray:
+        """Return a window as an array of C, Y, X that is the caller's own.
+
+        Args:
+            plane: the place along the axes before C, Y, X: one of `planes()`.
+            y: rows, of which none lies outside the image; without a step.
+            x: columns.
+            channels: which ones, in this order; None means all.
+
+        Raises:
+            IndexError: if the window lies outside the image.
+            ValueError: if a slice has a step, or the image is closed.
+            UnreadableImageError: if what it touches is damaged; names the place.
+        """
+        return self.levels[0].window(plane, y, x, channels=channels)
+
+    def plane(self, plane: Sequence[int] = (), channel: int = 0) -> LazyPlane:
+        """Return one channel of one plane as something that is sliced like an array of Y, X."""
+        return LazyPlane(self, tuple(plane), channel)
+
+    def _pick(
+        self,
+        array: PixelSource,
+        shape: tuple[int, ...],
+        plane: Sequence[int],
+        y: slice,
+        x: slice,
+        channels: Sequence[int] | None,
+    ) -> np.ndarray:
+        leading = self.axes[:-3]
+        if len(plane) != len(leading) or not all(0 <= at < n for at, n in zip(plane, shape, strict=False)):
+            raise IndexError(
+                f"{self._path}: plane {tuple(plane)} of an image of {self.axes} {times(shape)}; pass one of planes()"
+            )
+        window = {axis: slice(at, at + 1) for axis, at in zip(leading, plane, strict=True)}
+        window |= {"Y": self._within(y, shape[-2], "rows"), "X": self._within(x, shape[-1], "columns")}
+        if channels is None:
+            found = self._pixels(array, window)
+            return found.reshape(found.shape[-3:])
+        picked = []
+        for channel in channels:
+            if not 0 <= channel < shape[-3]:
+                raise IndexError(f"{self._path}: channel {channel} of {shape[-3]}; they count from 0")
+            c, s = divmod(channel, self._to.n_samples)  # samples count as channels, those of a channel together
+            found = self._pixels(array, {**window, "C": slice(c, c + 1), "S": slice(s, s + 1)})
+            picked.append(found.reshape(found.shape[-2:]))
+        return np.stack(picked)
+
+    def _pixels(self, array: PixelSource, window: dict[str, slice]) -> np.ndarray:
+        if self._stack is None:
+            raise ValueError(f"{self._path}: the image is closed; read it within its `with` block")
+        found = self._to.pick(array, window)
+        return found if self.is_lazy else found.copy()
+
+    def _within(self, part: slice, size: int, what: str) -> slice:
+        start, stop = part.start or 0, size if part.stop is None else part.stop
+        if part.step not in (None, 1):
+            raise ValueError(f"{self._path}: {what} with a step of {part.step}; read them all and leave some out")
+        if not 0 <= start <= stop <= size:
+            raise IndexError(f"{self._path}: {what} {start} to {stop} of {size}; cut the window at the image's edge")
+        return slice(start, stop)
+
+
+class LazyPlane:
+    """One channel of one plane of an image, sliced like an array of Y, X."""
+
+    def __init__(self, image: LazyImage, plane: tuple[int, ...], channel: int) -> None:
+        self._image, self._plane, self._channel = image, plane, channel
+        self.shape: tuple[int, int] = (image.shape[-2], image.shape[-1])
+        self.dtype = image.dtype
+
+    def __getitem__(self, window: tuple[slice, slice]) -> np.ndarray:
+        """Return the values in rows and columns."""
+        y, x = window
+        return self._image.window(self._plane, y, x, channels=(self._channel,))[0]

@@ -1,0 +1,171 @@
+"""What an OME-Zarr says of its image: axes, resolutions, pixel size and channels, of NGFF 0.1 to 0.5."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cellseg_monai.errors import UnreadableImageError
+from cellseg_monai.io.axes import KNOWN_AXES, UNSTATED
+from cellseg_monai.io.units import UM_PER_UNIT, checked_size, in_um
+
+__all__ = ["Multiscale", "ZarrNode", "find_image"]
+
+_OLD_AXES = ["t", "c", "z", "y", "x"]  # up to 0.2, where no file states them
+_WORDS = {"time": "T", "channel": "C", "position": "P"}
+
+
+@dataclass(frozen=True)
+class ZarrNode:
+    """A group or an array of a Zarr hierarchy.
+
+    Args:
+        folder: where it lies.
+        version: of the Zarr format, 2 or 3.
+        metadata: what describes the array; empty for a group.
+        attributes: what its writer says of it; of NGFF 0.5 what stands under "ome".
+    """
+
+    folder: Path
+    version: int
+    metadata: dict[str, Any]
+    attributes: dict[str, Any]
+
+    @classmethod
+    def at(cls, folder: Path) -> ZarrNode | None:
+        """Return what lies in a folder, or None."""
+        if (folder / "zarr.json").is_file():
+            found = _load(folder / "zarr.json")
+            attributes = found.get("attributes", {})
+            array = found if found["node_type"] == "array" else {}
+            return cls(folder, 3, array, {**attributes, **attributes.get("ome", {})})
+        if not any((folder / name).is_file() for name in (".zgroup", ".zarray")):
+            return None
+        attributes = _load(folder / ".zattrs") if (folder / ".zattrs").is_file() else {}
+        array = _load(folder / ".zarray") if (folder / ".zarray").is_file() else {}
+        return cls(folder, 2, array, attributes)
+
+    def children(self) -> list[Path]:
+        """Return the folders of the groups and arrays directly in this one, "2" before "10"."""
+        inner = [path for path in self.folder.iterdir() if path.is_dir() and ZarrNode.at(path) is not None]
+        return sorted(inner, key=lambda path: (not path.name.isdigit(), path.name.zfill(9)))
+
+
+@dataclass(frozen=True)
+class Multiscale:
+    """An image of an OME-Zarr.
+
+    Args:
+        arrays: one a resolution, the full one first.
+        axes: one letter an axis, with one of `UNSTATED` for an axis without a meaning known here.
+        pixel_size_um: height and width of a pixel, or None where no unit is stated.
+        channel_names: one a channel, or none.
+    """
+
+    arrays: tuple[ZarrNode, ...]
+    axes: str
+    pixel_size_um: tuple[float, float] | None
+    channel_names: tuple[str, ...]
+
+
+def find_image(path: Path) -> Multiscale | ZarrNode:
+    """Return the image that a folder is, or the bare array of which nobody says more.
+
+    Raises:
+        UnreadableImageError: if it is a plate, a well or another collection of images; names one of them.
+    """
+    node = ZarrNode.at(path)
+    if node is None:
+        raise UnreadableImageError(path, "no Zarr group and no array", "pass the folder of an image")
+    if node.metadata:
+        return node
+    if node.attributes.get("multiscales"):
+        return _multiscale(path, node)
+    if "bioformats2raw.layout" in node.attributes:
+        series = [child for child in node.children() if child.name != "OME"]
+        if len(series) == 1:
+            return find_image(series[0])
+    raise UnreadableImageError(path, _kind(node), f"pass one image, such as {_first_image(node)}")
+
+
+def _multiscale(path: Path, node: ZarrNode) -> Multiscale:
+    first = node.attributes["multiscales"][0]  # of several the default, by the specification
+    stated = first.get("axes", _OLD_AXES)
+    axes = [axis if isinstance(axis, dict) else {"name": axis} for axis in stated]
+    letters = "".join(_letter(axis) for axis in axes)
+    arrays = tuple(_array(path, str(dataset["path"])) for dataset in first["datasets"])
+    transforms = [
+        *first["datasets"][0].get("coordinateTransformations", ()),
+        *first.get("coordinateTransformations", ()),
+    ]
+    size = _pixel_size(axes, letters, transforms)
+    shape = arrays[0].metadata["shape"]
+    n_channels = shape[letters.index("C")] if "C" in letters else 1
+    channels = (node.attributes.get("omero") or {}).get("channels") or ()
+    names = tuple(str(channel.get("label") or "") for channel in channels)
+    return Multiscale(arrays, letters, size, names if len(names) == n_channels and any(names) else ())
+
+
+def _letter(axis: dict[str, Any]) -> str:
+    name = str(axis["name"])
+    if axis.get("type") == "channel":
+        return "C"
+    if name.lower() in _WORDS:
+        return _WORDS[name.lower()]
+    first = name[:1].upper()
+    if len(name) == 1 and first in KNOWN_AXES:
+        return first
+    return first if first.isalpha() and first not in KNOWN_AXES + UNSTATED else UNSTATED[1]
+
+
+def _pixel_size(axes: list[dict[str, Any]], letters: str, transforms: list[Any]) -> tuple[float, float] | None:
+    sizes = []
+    for letter in "YX":
+        if letter not in letters:
+            return None
+        place = letters.index(letter)
+        um = UM_PER_UNIT.get(str(axes[place].get("unit", "")).lower())
+        scales = [each["scale"][place] for each in transforms if each.get("type") == "scale" and "scale" in each]
+        for scale in scales:
+            um = in_um(scale, um)
+        sizes.append(um if scales else None)
+    return checked_size(*sizes)
+
+
+def _array(path: Path, name: str) -> ZarrNode:
+    node = ZarrNode.at(path / name)
+    if node is None or not node.metadata:
+        raise UnreadableImageError(path, f"its array {name!r} is missing", "copy all of it again")
+    return node
+
+
+def _kind(node: ZarrNode) -> str:
+    said = node.attributes
+    if "plate" in said:
+        return f"a plate of {len(said['plate'].get('wells', ()))} wells"
+    if "well" in said:
+        return f"a well of {len(said['well'].get('images', ()))} fields"
+    if "labels" in said:
+        return "a list of label images"
+    if "bioformats2raw.layout" in said:
+        return "a collection of several images"
+    return "a Zarr group of which nothing says that it is an image (no multiscales)"
+
+
+def _first_image(node: ZarrNode) -> Path:
+    """The first image below a group; a folder of the group if there is none."""
+    for child in node.children():
+        inner = ZarrNode.at(child)
+        if inner is not None and child.name != "OME":
+            is_image = bool(inner.metadata) or "multiscales" in inner.attributes
+            return child if is_image else _first_image(inner)
+    return node.folder / "0"
+
+
+def _load(file: Path) -> dict[str, Any]:
+    found = json.loads(file.read_text(encoding="utf-8"))
+    if not isinstance(found, dict):
+        raise ValueError(f"{file.name} holds no JSON object")
+    return found

@@ -1,0 +1,198 @@
+"""The pixels of a TIFF, whole or by window: of a window, only the tiles or strips that it touches are decoded."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import tifffile
+
+from cellseg_monai.errors import UnreadableImageError
+from cellseg_monai.io.blocks import BlockArray, BlockCache, MappedArray, StackedArray
+from cellseg_monai.io.decoding import DECODER_ERRORS, decoding
+from cellseg_monai.io.stored import PixelSource
+from cellseg_monai.io.tiff_checks import AGAIN, segment_place
+from cellseg_monai.io.tiff_display import ShownPicture
+
+__all__ = ["TiffArray"]
+
+_ERRORS: tuple[type[Exception], ...] = (*DECODER_ERRORS, tifffile.TiffFileError)
+_NONE = 1
+_JPEG_KINDS = {7, 33007, 34892}
+
+
+class TiffArray:
+    """The image of one series, or of several alike stacked before its axes.
+
+    Args:
+        path: the file, for messages.
+        chosen: the series.
+        cache: of decoded tiles and strips.
+        lock: held while something moves the place at which the file is read.
+        shown: what is done to the stored values.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        chosen: list[tifffile.TiffPageSeries],
+        cache: BlockCache,
+        lock: threading.Lock,
+        shown: ShownPicture | None,
+    ) -> None:
+        self._path, self._chosen, self._shown = path, chosen, shown
+        self._windows: PixelSource | None = None
+        self._cache, self._lock = cache, lock
+        stored_shape = (len(chosen),) * (len(chosen) > 1) + tuple(chosen[0].shape)
+        self._n_stored_axes = len(stored_shape)
+        self.shape = stored_shape + (3,) * (shown is not None and shown.has_colours)
+        self.dtype: np.dtype = chosen[0].dtype if shown is None else shown.dtype
+
+    def __getitem__(self, selection: tuple[slice, ...]) -> np.ndarray:
+        """Return the values in one slice an axis."""
+        stored, samples = selection[: self._n_stored_axes], selection[self._n_stored_axes :]
+        is_whole = all(each.indices(n) == (0, n, 1) for each, n in zip(stored, self.shape, strict=False))
+        with decoding(self._path, tifffile.TiffFileError):
+            if is_whole:
+                values = self._read_all()
+            else:
+                with self._lock:
+                    self._windows = self._windows or _by_window(self._path, self._chosen, self._cache, self._lock)
+                values = self._windows[stored]
+            if self._shown is not None:
+                values = self._shown.apply(values)
+        return values[(slice(None),) * self._n_stored_axes + samples]
+
+    def _read_all(self) -> np.ndarray:
+        """One array of all, with at most one position held twice."""
+        with self._lock:
+            array: np.ndarray = self._chosen[0].asarray()
+            if len(self._chosen) > 1:
+                array, first = np.empty((len(self._chosen), *array.shape), array.dtype), array
+                array[0] = first
+                for place, series in enumerate(self._chosen[1:], 1):
+                    array[place] = series.asarray()
+        return array.reshape(self.shape[: self._n_stored_axes])
+
+
+def _by_window(
+    path: Path, chosen: list[tifffile.TiffPageSeries], cache: BlockCache, lock: threading.Lock
+) -> StackedArray:
+    first = chosen[0]
+    positions = (len(chosen),) * (len(chosen) > 1)
+    offsets = [series.dataoffset for series in chosen if series.dataoffset is not None]
+    if len(offsets) == len(chosen):
+        shape = tuple(first.shape)
+        return StackedArray(positions, lambda number: _mapped(chosen[number].keyframe, offsets[number], shape))
+    pages = [page for series in chosen for page in series.pages if page is not None]  # check_segments missed none
+    # Where the axes within a page begin: those before it count pages. Axes of length 1 may count as either.
+    splits = [n for n in range(len(first.shape)) if math.prod(first.shape[:n]) * len(chosen) == len(pages)]
+    in_page = _axes_in_page(first.keyframe)
+    split = next((n for n in splits if first.shape[n:] == in_page), splits[0])
+    reader = _Pages(path, first.keyframe, pages, tuple(first.shape[split:]), cache, lock)
+    return StackedArray(positions + tuple(first.shape[:split]), reader.page)
+
+
+def _mapped(page: tifffile.TiffPage | tifffile.TiffFrame, offset: int, shape: tuple[int, ...]) -> MappedArray:
+    file, dtype = page.parent.filehandle, np.dtype(page.dtype)
+    return MappedArray(Path(file.path), dtype.newbyteorder(page.parent.byteorder), shape, offset)
+
+
+def _axes_in_page(page: tifffile.TiffPage) -> tuple[int, ...]:
+    planes, _, length, width, samples = page.shaped
+    return (planes,) * (planes > 1) + (length, width) + (samples,) * (samples > 1)
+
+
+@contextmanager
+def _open_file(page: tifffile.TiffPage | tifffile.TiffFrame) -> Iterator[tifffile.FileHandle]:
+    """The file of a page; another one of a set is closed after each use, because there may be thousands."""
+    file = page.parent.filehandle
+    was_closed = file.closed
+    if was_closed:
+        file.open()
+    try:
+        yield file
+    finally:
+        if was_closed:
+            file.close()
+
+
+class _Pages:
+    """The pages of a series: each is read in place, by its tiles or strips, or as one block."""
+
+    def __init__(
+        self,
+        path: Path,
+        keyframe: tifffile.TiffPage,
+        pages: list[tifffile.TiffPage | tifffile.TiffFrame],
+        shape: tuple[int, ...],
+        cache: BlockCache,
+        lock: threading.Lock,
+    ) -> None:
+        self._path, self._pages, self._shape, self._cache, self._lock = path, pages, shape, cache, lock
+        key = self._keyframe = keyframe
+        self._dtype = np.dtype(key.dtype)
+        planes, depth, length, width, samples = key.shaped
+        self._n_planes = planes
+        # Not by tiles: volumes in one page, and slides by Hamamatsu, which tifffile decodes another way when whole.
+        self._has_segments = (
+            not key.is_contiguous and depth == 1 and key.jpegheader is None and shape == _axes_in_page(key)
+        )
+        rows, columns = (key.tilelength, key.tilewidth) if key.is_tiled else (min(key.rowsperstrip, length), width)
+        self._block = (1,) * (planes > 1) + (rows, columns) + (samples,) * (samples > 1)
+        self._grid = math.ceil(length / rows), math.ceil(width / columns)
+
+    def page(self, number: int) -> PixelSource:
+        """Return the page of that number, unread."""
+        page, key = self._pages[number], self._keyframe
+        if key.is_final:
+            return _mapped(page, page.dataoffsets[0], self._shape)
+        tag = (page.parent.filehandle.path, page.offset)
+        if self._has_segments:
+            return BlockArray(
+                self._shape, self._dtype, self._block, lambda place: self._segment(number, place), self._cache, tag
+            )
+        return BlockArray(self._shape, self._dtype, self._shape, lambda _: self._whole(number), self._cache, tag)
+
+    def _whole(self, number: int) -> np.ndarray:
+        page = self._pages[number]
+        with self._lock, _open_file(page):
+            array: np.ndarray = page.asarray()
+        return array.reshape(self._shape)
+
+    def _segment(self, number: int, place: tuple[int, ...]) -> np.ndarray:
+        """The tile or strip at a place in the grid of a page, as far as it lies within the image."""
+        key = self._keyframe
+        plane, row, column = ((0, *place) if self._n_planes == 1 else place)[:3]
+        index = (plane * self._grid[0] + row) * self._grid[1] + column
+        try:
+            encoded, tables = self._encoded(number, index)
+            decoded, (_, _, top, left, _), size = key.decode(encoded, index, _fullsize=False, **tables)
+        except _ERRORS as error:
+            where = f"{segment_place(key, index)} of page {number}"
+            raise UnreadableImageError(self._path, f"{where} cannot be decoded ({error})", AGAIN) from error
+        rows, columns = min(size[1], key.imagelength - top), min(size[2], key.imagewidth - left)
+        block: np.ndarray = np.empty((rows, columns, size[3]), self._dtype)
+        block[...] = key.nodata if decoded is None else decoded[0, :rows, :columns]
+        block = block if size[3] > 1 else block[..., 0]
+        return block[np.newaxis] if self._n_planes > 1 else block
+
+    def _encoded(self, number: int, index: int) -> tuple[bytes | None, dict[str, bytes | None]]:
+        """The bytes of a segment, None where a sparse file leaves it out, and what else its decoder needs."""
+        page, key = self._pages[number], self._keyframe
+        offset, count = page.dataoffsets[index], page.databytecounts[index]
+        with self._lock, _open_file(page) as file:
+            tables = {"jpegtables": page.jpegtables, "jpegheader": None} if key.compression in _JPEG_KINDS else {}
+            if not (offset and count):
+                if key.is_gdal:
+                    return None, tables
+                raise EOFError("it is missing")
+            file.seek(offset)
+            encoded = file.read(count)
+        if len(encoded) < count and key.compression != _NONE:
+            raise EOFError(f"the file ends after {len(encoded)} of its {count} bytes")
+        return encoded, tables

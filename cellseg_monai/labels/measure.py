@@ -1,0 +1,180 @@
+"""Every object of a label image measured: place, size, shape and brightness, and how sure the network was of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from cellseg_monai.labels.convex_hull import convex_areas
+from cellseg_monai.labels.crops import BLOCK_PX, Block, LabelArray, ObjectBoxes, blocks_of_whole_objects, object_boxes
+from cellseg_monai.labels.object_runs import ObjectRuns
+from cellseg_monai.labels.object_table import ObjectTable
+from cellseg_monai.labels.perimeter import perimeters
+
+__all__ = ["measure_objects"]
+
+_SQUARE_WITHIN = 1e-6  # pixels whose height and width differ by less, as a part of either, are square
+
+
+def measure_objects(
+    labels: LabelArray,
+    image: Any = None,
+    *,
+    channel_names: Sequence[str] = (),
+    pixel_size_um: tuple[float, float] | None = None,
+    probabilities: Any = None,
+    block_px: int = BLOCK_PX,
+) -> ObjectTable:
+    """Measure every object of a label image.
+
+    Definitions are those of `skimage.measure.regionprops`, of the same numbers, for all objects at once. An object is
+    all pixels of an id, be they one piece or several. Places count from the centre of the first pixel; the bottom and
+    right of a box are those after the last pixel.
+
+    Columns: `id`, `area_px`, `centroid_y_px`, `centroid_x_px`, `top_px`, `left_px`, `bottom_px`, `right_px`,
+    `equivalent_diameter_px` (of the disc of that area), `perimeter_px` (see `perimeters`), `eccentricity` (of the
+    ellipse with the same second moments, 0 for a disc; Hu 1962, 10.1109/TIT.1962.1057692), `solidity` (the area over
+    that of the convex hull), `touches_edge` (of the image, which may have cut the object). With a pixel size:
+    `area_um2`, `centroid_y_um`, `centroid_x_um`, `equivalent_diameter_um`, `perimeter_um` (NaN where pixels are not
+    square; the eccentricity is then that of the true shape). With an image: `mean_NAME`, `min_NAME`, `max_NAME` of each
+    channel. With probabilities: `score`, their mean over the pixels of the object.
+
+    Args:
+        labels: YX ids of any integer dtype, 0 is background. Ids may have gaps and be large. It is sliced, so that it
+            may lie on disk.
+        image: CYX, sliced likewise.
+        channel_names: one a channel; where they are missing or empty, `channel_0` and so on.
+        pixel_size_um: height and width of a pixel.
+        probabilities: YX, that of the foreground at each pixel, sliced likewise.
+        block_px: pixels that are held at once, if no single object is larger.
+
+    Returns:
+        A row an object, in the order of the ids.
+
+    Raises:
+        ValueError: no label image of integers from 0, image, probabilities or names that do not fit it, or an
+            impossible pixel size.
+
+    >>> table = measure_objects(np.array([[7, 7, 0], [7, 7, 0], [0, 0, 9]]), pixel_size_um=(0.5, 0.5))
+    >>> table["id"], table["area_px"], table["area_um2"], table["centroid_x_px"], table["touches_edge"]
+    (array([7, 9]), array([4, 1]), array([1.  , 0.25]), array([0.5, 2. ]), array([ True,  True]))
+    """
+    names = _channel_names(labels, image, channel_names)
+    if probabilities is not None and tuple(probabilities.shape) != tuple(labels.shape):
+        raise ValueError(
+            f"probabilities {tuple(probabilities.shape)} and labels {tuple(labels.shape)} came, but equal Y and X were "
+            "expected; pass those of the foreground alone, in the frame of the image"
+        )
+    if pixel_size_um is not None and not all(np.isfinite(size) and size > 0 for size in pixel_size_um):
+        raise ValueError(f"pixel_size_um is {pixel_size_um}; it must be two positive lengths")
+    boxes = object_boxes(labels, block_px=block_px)
+    # An image without objects has the same columns, of the same types.
+    nothing = Block((slice(0, 0), slice(0, 0)), boxes.ids, np.zeros((0, 0), np.int32))
+    blocks = blocks_of_whole_objects(labels, boxes, block_px=block_px) if len(boxes) else iter([nothing])
+    parts: list[dict[str, np.ndarray]] = []
+    for block in blocks:
+        runs, (rows, columns) = ObjectRuns.of(block), block.window
+        part = {"id": block.ids, **_shapes(block, runs)}
+        for channel, name in enumerate(names):
+            part.update(runs.brightness(np.asarray(image[channel, rows, columns]), name))
+        if probabilities is not None:
+            part["score"] = runs.mean(np.asarray(probabilities[block.window]))
+        parts.append(part)
+    joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    order = np.argsort(joined["id"], kind="stable")
+    measured = {name: column[order] for name, column in joined.items()}
+    return ObjectTable(_columns(measured, boxes, tuple(labels.shape), pixel_size_um), names)
+
+
+def _shapes(block: Block, runs: ObjectRuns) -> dict[str, np.ndarray]:
+    """What the pixels' places tell: mean and second moments in the image, perimeter, convex area."""
+    # Counted from the box of each object, so that sums stay small, and exact.
+    counts = np.diff(runs.first, append=len(runs.rows))
+    top, left = (np.minimum.reduceat(each, runs.first) for each in (runs.rows, runs.columns))
+    y, x, n = runs.rows - np.repeat(top, counts), runs.columns - np.repeat(left, counts), runs.lengths
+    steps = n * (n - 1) // 2  # 0 + 1 + ... along a run
+    along = n * x + steps
+    squares = x * x * n + 2 * x * steps + steps * (2 * n - 1) // 3
+    mean_y, mean_x, yy, xx, yx = (
+        runs.sums(each) / runs.areas for each in (y * n, along, y * y * n, squares, y * along)
+    )
+    begins = np.diff(runs.rows, prepend=-1) != 0  # of the rows of each object
+    begins[runs.first] = True
+    row_starts = np.flatnonzero(begins)
+    rights: np.ndarray = np.maximum.reduceat(runs.columns + n - 1, row_starts)
+    convex = convex_areas(
+        np.asarray(np.searchsorted(row_starts, runs.first)), runs.rows[row_starts], runs.columns[row_starts], rights
+    )
+    return {
+        "area": runs.areas,
+        "y": mean_y + top + block.window[0].start,
+        "x": mean_x + left + block.window[1].start,
+        "yy": yy - mean_y**2,
+        "xx": xx - mean_x**2,
+        "yx": yx - mean_y * mean_x,
+        "perimeter": perimeters(block.numbers, len(block.ids)),
+        "convex": convex,
+    }
+
+
+def _columns(
+    measured: dict[str, np.ndarray],
+    boxes: ObjectBoxes,
+    shape: tuple[int, ...],
+    pixel_size_um: tuple[float, float] | None,
+) -> dict[str, np.ndarray]:
+    """The columns of the table, by the names that they have there."""
+    area, y, x, yy, xx, yx, perimeter, convex = (
+        measured.pop(name) for name in ("area", "y", "x", "yy", "xx", "yx", "perimeter", "convex")
+    )
+    height_um, width_um = map(float, pixel_size_um or (1, 1))
+    columns = {
+        "id": measured.pop("id"),
+        "area_px": area,
+        "centroid_y_px": y,
+        "centroid_x_px": x,
+        "top_px": boxes.top,
+        "left_px": boxes.left,
+        "bottom_px": boxes.bottom,
+        "right_px": boxes.right,
+        "equivalent_diameter_px": np.sqrt(4 * area / np.pi),
+        "perimeter_px": perimeter,
+        "eccentricity": _eccentricity(yy * height_um**2, xx * width_um**2, yx * height_um * width_um),
+        "solidity": area / convex,
+        "touches_edge": (boxes.top == 0) | (boxes.left == 0) | (boxes.bottom == shape[0]) | (boxes.right == shape[1]),
+    }
+    if pixel_size_um is not None:
+        square = abs(height_um - width_um) <= _SQUARE_WITHIN * width_um
+        columns |= {
+            "area_um2": area * (height_um * width_um),
+            "centroid_y_um": y * height_um,
+            "centroid_x_um": x * width_um,
+            "equivalent_diameter_um": np.sqrt(4 * area * (height_um * width_um) / np.pi),
+            "perimeter_um": perimeter * (width_um if square else np.nan),
+        }
+    return columns | measured
+
+
+def _eccentricity(yy: np.ndarray, xx: np.ndarray, yx: np.ndarray) -> np.ndarray:
+    """Of the ellipses with these second moments."""
+    mean, spread = (yy + xx) / 2, np.hypot((yy - xx) / 2, yx)
+    longest, shortest = mean + spread, np.maximum(mean - spread, 0)
+    share = np.divide(shortest, longest, out=np.ones_like(longest), where=longest > 0)
+    return np.sqrt(1 - share)
+
+
+def _channel_names(labels: LabelArray, image: Any, given: Sequence[str]) -> tuple[str, ...]:
+    """A name for each channel, no two alike."""
+    if image is None:
+        return ()
+    shape = tuple(image.shape)
+    if len(shape) != 3 or shape[1:] != tuple(labels.shape) or (given and len(given) != shape[0]):
+        raise ValueError(
+            f"an image of {shape} with {len(given)} channel names and labels of {tuple(labels.shape)} came, "
+            "but channels of the size of the labels, C, Y and X, and a name for each or none were expected; "
+            "rescale one to the other, or pass one plane of a stack"
+        )
+    names = [name or f"channel_{at}" for at, name in enumerate(given or [""] * shape[0])]
+    return tuple(name if names.count(name) == 1 else f"{name}_{at}" for at, name in enumerate(names))

@@ -1,0 +1,59 @@
+"""The perimeters of all objects of a label image, by the way its border pixels neighbour each other."""
+
+from __future__ import annotations
+
+import numpy as np
+
+__all__ = ["perimeters"]
+
+# Of a border pixel, by 1 + 2 × its border neighbours across an edge + 10 × those across a corner: the length that it
+# stands for, as a number of (1, √2, (1 + √2) / 2).
+_STEPS: np.ndarray = np.zeros((50, 3), np.int64)
+_STEPS[[5, 7, 15, 17, 25, 27], 0] = 1
+_STEPS[[21, 33], 1] = 1
+_STEPS[[13, 23], 2] = 1
+_LENGTHS = np.array([1, np.sqrt(2), (1 + np.sqrt(2)) / 2])
+
+_EDGES = ((0, 1), (1, 0), (1, 2), (2, 1))
+_CORNERS = ((0, 0), (0, 2), (2, 0), (2, 2))
+
+
+def perimeters(numbers: np.ndarray, count: int) -> np.ndarray:
+    """The perimeter of each object in pixels, as `skimage.measure.regionprops` measures it.
+
+    That is the estimator of Benkrid and Crookes (Design and FPGA implementation of a perimeter estimator, Queen's
+    University of Belfast, 2000): the pixels of an object that touch something else by an edge make its border, and each
+    counts 1, √2 or (1 + √2) / 2 by how the border goes on around it. Holes have borders, too. What is smaller than a
+    border that goes around, such as a single pixel, has a perimeter of 0.
+
+    Args:
+        numbers: YX, of each pixel the number of its object from 1 on, 0 elsewhere; nothing goes on beyond.
+        count: how many objects there are.
+
+    Returns:
+        One float64 an object.
+
+    >>> perimeters(np.array([[1, 1, 0], [1, 1, 2]]), 2)
+    array([4., 0.])
+    """
+    around = np.pad(numbers, 1)
+    inside: np.ndarray = np.ones(numbers.shape, bool)
+    for edge in _EDGES:
+        inside &= _shifted(around, edge, numbers.shape) == numbers
+    rows, columns = np.nonzero((numbers > 0) & ~inside)
+    width = around.shape[1]
+    at = (rows + 1) * width + columns + 1
+    own = around.ravel()[at]
+    border = np.zeros_like(around).ravel()
+    border[at] = own
+    code: np.ndarray = np.ones(len(own), np.int64)
+    for weight, neighbours in ((2, _EDGES), (10, _CORNERS)):
+        for down, right in neighbours:
+            code += weight * (border[at + (down - 1) * width + right - 1] == own)
+    # Counted in whole numbers, so that the sum does not depend on the order.
+    steps = np.stack([np.bincount(own, each, minlength=count + 1)[1:] for each in _STEPS[code].T])
+    return _LENGTHS @ steps
+
+
+def _shifted(around: np.ndarray, by: tuple[int, int], shape: tuple[int, ...]) -> np.ndarray:
+    return around[by[0] : by[0] + shape[0], by[1] : by[1] + shape[1]]

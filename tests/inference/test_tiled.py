@@ -1,0 +1,96 @@
+"""What a network says of an image does not depend on how the image is cut."""
+
+import threading
+
+import numpy as np
+import pytest
+import torch
+from monai.inferers import SlidingWindowInferer
+
+from cellseg_monai.inference import TiledInferer, Tiles, ahead, over_symmetries, predict, predict_bands
+
+
+def blurred(batch):
+    """A network of stride 1 whose answer at a pixel depends on the 3 pixels around it."""
+    padded = np.pad(batch, [(0, 0), (0, 0), (3, 3), (3, 3)], mode="edge")
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (7, 7), axis=(2, 3))
+    return windows.mean((-2, -1), dtype=np.float64).astype(np.float32)
+
+
+@pytest.mark.parametrize("size", [(32, 32), (32, 96), (96, 32), (64, 64), (512, 512)])
+@pytest.mark.parametrize("batch", [1, 3])
+def test_a_network_of_bounded_context_sees_the_same_whatever_the_tiles(size, batch):
+    image = np.random.default_rng(0).random((2, 130, 97), np.float32)
+    logits = predict(image, blurred, Tiles(size, overlap=16, multiple=32, batch=batch))
+    np.testing.assert_allclose(logits, blurred(image[np.newaxis])[0], atol=1e-6)
+
+
+def test_bands_come_from_the_top_and_make_up_the_image():
+    image = np.random.default_rng(0).random((1, 100, 40), np.float32)
+    bands = list(
+        predict_bands(lambda y, x: image[:, y, x], (100, 40), lambda batch: batch, Tiles((32, 32), multiple=8))
+    )
+    assert [first for first, _ in bands] == np.cumsum([0] + [band.shape[1] for _, band in bands[:-1]]).tolist()
+    assert len(bands) > 1
+    np.testing.assert_allclose(np.concatenate([band for _, band in bands], axis=1), image, atol=1e-6)
+
+
+def test_only_windows_within_the_image_are_read_each_no_larger_than_a_tile():
+    seen = []
+
+    def read(rows, columns):
+        seen.append((rows, columns))
+        return np.zeros((1, rows.stop - rows.start, columns.stop - columns.start), np.float32)
+
+    list(predict_bands(read, (70, 50), lambda batch: batch, Tiles((32, 32), overlap=0)))
+    assert all(rows.stop <= 70 and columns.stop <= 50 for rows, columns in seen)
+    assert max(rows.stop - rows.start for rows, _ in seen) == 32
+    assert max(columns.stop - columns.start for _, columns in seen) == 32
+
+
+def test_the_mean_over_symmetries_is_symmetric():
+    def leaning(batch):
+        return np.cumsum(batch, axis=3) + 2 * np.cumsum(batch, axis=2)
+
+    image = np.random.default_rng(0).random((1, 1, 6, 9), np.float32)
+    answer = over_symmetries(leaning)
+    for turned in (lambda x: np.rot90(x, axes=(2, 3)), lambda x: x[..., ::-1], lambda x: x[..., ::-1, :]):
+        np.testing.assert_allclose(answer(turned(image)), turned(answer(image)), rtol=1e-5)
+
+
+def test_votes_are_the_share_of_views_that_say_so():
+    """Of the eight views of a row, the pixel at its end comes first in two and last in two."""
+    answer = over_symmetries(
+        lambda batch: np.broadcast_to(np.arange(batch.shape[3], dtype=np.float32), batch.shape),
+        votes=lambda logits: logits[0] > 0,
+    )
+    votes = answer(np.zeros((1, 1, 1, 2), np.float32))[0, 1]
+    # On their side, views are one pixel wide, and no pixel is beyond the first.
+    assert votes.tolist() == [[0.25, 0.25]]
+
+
+def test_the_inferer_agrees_with_monais_where_the_network_sees_one_pixel():
+    images = torch.rand(2, 1, 70, 90, generator=torch.Generator().manual_seed(0))
+    network = torch.nn.Conv2d(1, 3, 1)
+    with torch.inference_mode():
+        ours = TiledInferer((32, 32), overlap=0.25)(images, network)
+        theirs = SlidingWindowInferer((32, 32), overlap=0.25)(images, network)
+    torch.testing.assert_close(ours, theirs)
+
+
+def test_what_is_made_ahead_fails_where_it_would_have_come():
+    def items():
+        yield 1
+        raise OSError("the disk is gone")
+
+    made = ahead(items())
+    assert next(made) == 1
+    with pytest.raises(OSError, match="the disk is gone"):
+        next(made)
+
+
+def test_who_stops_early_leaves_no_thread_behind():
+    endless = ahead(iter(int, 1), count=2)
+    next(endless)
+    endless.close()
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("cellseg-ahead")]

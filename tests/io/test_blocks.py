@@ -1,0 +1,89 @@
+import threading
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cellseg_monai.io.blocks import BlockArray, BlockCache, MappedArray, StackedArray
+
+
+@st.composite
+def shapes_blocks_and_windows(draw):
+    shape = draw(st.lists(st.integers(1, 9), min_size=1, max_size=4))
+    blocks = [draw(st.integers(1, n)) for n in shape]
+    ends = [sorted(draw(st.tuples(st.integers(0, n), st.integers(0, n)))) for n in shape]
+    return tuple(shape), tuple(blocks), tuple(slice(*each) for each in ends)
+
+
+def in_blocks(array, block_shape, cache=None, decoded=None):
+    def decode(place):
+        if decoded is not None:
+            decoded.append(place)
+        return array[tuple(slice(at * n, (at + 1) * n) for at, n in zip(place, block_shape, strict=True))]
+
+    return BlockArray(array.shape, array.dtype, block_shape, decode, cache or BlockCache(), "key")
+
+
+@given(shapes_blocks_and_windows())
+def test_a_window_is_that_of_the_array(drawn):
+    shape, block_shape, window = drawn
+    array, decoded = np.arange(np.prod(shape)).reshape(shape), []
+    found = in_blocks(array, block_shape, decoded=decoded)[window]
+    np.testing.assert_array_equal(found, array[window])
+    touched = np.prod(
+        [len({at // n for at in range(w.start, w.stop)}) for w, n in zip(window, block_shape, strict=True)]
+    )
+    assert len(decoded) == touched
+
+
+@given(shapes_blocks_and_windows(), st.sampled_from("CF"))
+def test_a_mapped_array_is_the_one_in_the_file(tmp_path_factory, drawn, order):
+    shape, _, window = drawn
+    array = np.arange(np.prod(shape), dtype=">i4").reshape(shape)
+    file = tmp_path_factory.mktemp("mapped") / "array"
+    file.write_bytes(b"head" + array.tobytes(order))
+    found = MappedArray(file, array.dtype, shape, 4, order)[window]
+    np.testing.assert_array_equal(found, array[window])
+
+
+def test_a_stack_of_one_has_no_axis_of_its_own():
+    array = np.arange(12).reshape(3, 4)
+    stack = StackedArray((), lambda number: array)
+    np.testing.assert_array_equal(stack[1:2, 0:3], array[1:2, 0:3])
+
+
+class TestCache:
+    def test_overlapping_windows_share_blocks(self):
+        decoded = []
+        blocks = in_blocks(np.zeros((8, 8)), (4, 4), decoded=decoded)
+        for x in range(4):
+            assert blocks[0:5, x : x + 4].shape == (5, 4)
+        assert sorted(decoded) == [(0, 0), (0, 1), (1, 0), (1, 1)]
+
+    def test_it_keeps_within_its_limit_and_the_last_block_in_any_case(self):
+        decoded = []
+        blocks = in_blocks(np.zeros((8, 8)), (4, 8), BlockCache(max_bytes=1), decoded)
+        for y in (0, 1, 2, 4, 5, 0):
+            assert blocks[y : y + 1, 0:8].size == 8
+        assert decoded == [(0, 0), (1, 0), (0, 0)]
+
+    def test_an_error_is_not_kept(self):
+        cache = BlockCache()
+        with pytest.raises(OSError, match="once"):
+            cache.get("a", lambda: (_ for _ in ()).throw(OSError("once")))
+        assert cache.get("a", lambda: np.ones(1)) == 1
+
+    def test_threads_do_not_wait_for_each_others_decoding(self):
+        cache, both = BlockCache(), threading.Barrier(2, timeout=20)
+
+        def decode():
+            both.wait()
+            return np.zeros(1)
+
+        threads = [threading.Thread(target=cache.get, args=(name, decode)) for name in "ab"]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert not both.broken

@@ -1,0 +1,295 @@
+"""Windows of images: those of the whole, and what is read for them."""
+
+import csv
+import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import PIL.Image
+import pytest
+import tifffile
+
+from cellseg_monai.errors import UnreadableImageError
+from cellseg_monai.io import open_image, read
+from tests.io.files import write_micromanager, write_ome_zarr
+from tests.io.windows import assert_windows_are_those_of_the_whole
+
+
+def numbers(*shape: int, dtype: str = "uint16") -> np.ndarray:
+    return (np.arange(np.prod(shape)) * 7).reshape(shape).astype(dtype)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "cells.tif"
+
+
+@pytest.fixture
+def decoded(monkeypatch):
+    """The segments that are read of TIFFs."""
+    from cellseg_monai.io.tiff_array import _Pages
+
+    found, plain = [], _Pages._encoded
+    monkeypatch.setattr(
+        _Pages, "_encoded", lambda self, number, index: found.append((number, index)) or plain(self, number, index)
+    )
+    return found
+
+
+class TestTiff:
+    LAYOUTS = (
+        pytest.param((130, 150), {}, id="one uncompressed strip"),
+        pytest.param((130, 150), {"byteorder": ">"}, id="big-endian"),
+        pytest.param((130, 150), {"compression": "zlib"}, id="one compressed strip"),
+        pytest.param((130, 150), {"compression": "lzw", "rowsperstrip": 7}, id="strips"),
+        pytest.param((130, 150), {"compression": "zlib", "predictor": True, "tile": (32, 16)}, id="tiles"),
+        pytest.param((130, 150), {"tile": (32, 16)}, id="uncompressed tiles"),
+        pytest.param((130, 150), {"tile": (16, 16), "bigtiff": True, "compression": "zstd"}, id="BigTIFF"),
+        pytest.param((130, 150, 3), {"photometric": "rgb", "tile": (32, 32), "compression": "zlib"}, id="interleaved"),
+        pytest.param((130, 150, 3), {"photometric": "rgb", "rowsperstrip": 9}, id="interleaved strips"),
+        pytest.param(
+            (3, 130, 150),
+            {"photometric": "rgb", "planarconfig": "separate", "tile": (32, 32), "compression": "zlib"},
+            id="planar",
+        ),
+        pytest.param(
+            (3, 130, 150),
+            {"photometric": "rgb", "planarconfig": "separate", "compression": "zlib", "rowsperstrip": 9},
+            id="planar strips",
+        ),
+        pytest.param((5, 130, 150), {"metadata": {"axes": "ZYX"}, "compression": "zlib"}, id="compressed stack"),
+        pytest.param((2, 3, 4, 30, 50), {"imagej": True, "metadata": {"axes": "TZCYX"}}, id="ImageJ hyperstack"),
+        pytest.param(
+            (2, 3, 30, 50),
+            {"imagej": True, "metadata": {"axes": "ZCYX"}, "compression": "zlib"},
+            id="compressed ImageJ hyperstack",
+        ),
+        pytest.param(
+            (3, 4, 30, 50), {"ome": True, "metadata": {"axes": "CZYX"}, "tile": (16, 16)}, id="OME, channels first"
+        ),
+        pytest.param(
+            (2, 30, 50, 3),
+            {"ome": True, "photometric": "rgb", "metadata": {"axes": "ZYXS"}, "tile": (16, 16)},
+            id="OME stack of colours",
+        ),
+        pytest.param((130, 150), {"bitspersample": 12, "metadata": None, "rowsperstrip": 16}, id="12 bit"),
+        pytest.param((4, 32, 48), {"volumetric": True, "tile": (2, 16, 16), "metadata": {"axes": "ZYX"}}, id="volume"),
+    )
+
+    @pytest.mark.parametrize(("shape", "how"), LAYOUTS)
+    def test_windows_are_those_of_the_whole(self, path, shape, how):
+        stored = numbers(*shape) % 4096
+        tifffile.imwrite(
+            path, stored.astype("uint8") if shape[-1] == 3 else stored, **{"photometric": "minisblack", **how}
+        )
+        assert assert_windows_are_those_of_the_whole(path)
+
+    @pytest.mark.parametrize("axes", ["ZYX", "YXC", "XCY", "CXY"])
+    def test_axes_that_the_user_gives_are_followed_through_pages_and_tiles(self, path, axes):
+        with tifffile.TiffWriter(path) as writer:
+            for page in numbers(3, 40, 50):
+                writer.write(page, metadata=None, contiguous=False, compression="zlib", tile=(16, 16))
+        assert assert_windows_are_those_of_the_whole(path, axes)
+
+    @pytest.mark.parametrize("compression", [None, "zlib"])
+    def test_positions(self, path, compression):
+        with tifffile.TiffWriter(path, ome=True) as writer:
+            for position in numbers(3, 2, 40, 50):
+                writer.write(position, metadata={"axes": "CYX"}, photometric="minisblack", compression=compression)
+        assert assert_windows_are_those_of_the_whole(path)
+
+    def test_positions_of_micromanager(self, path):
+        write_micromanager(path, numbers(2, 3, 40, 50))
+        assert assert_windows_are_those_of_the_whole(path)
+
+    @pytest.mark.parametrize("photometric", ["palette", "miniswhite"])
+    def test_pictures_are_as_they_are_shown(self, path, photometric):
+        how = {"software": "Paint", "metadata": None, "compression": "zlib", "rowsperstrip": 9}
+        if photometric == "palette":
+            how["colormap"] = np.stack([np.arange(256), 255 - np.arange(256), np.zeros(256)]).astype("u2") * 257
+        tifffile.imwrite(path, numbers(40, 50, dtype="uint8"), photometric=photometric, **how)
+        assert assert_windows_are_those_of_the_whole(path)
+
+    def test_jpeg_within_tiff(self, path):
+        how = {"compression": "jpeg", "photometric": "rgb", "tile": (32, 32), "metadata": None}
+        tifffile.imwrite(path, numbers(70, 90, 3, dtype="uint8"), **how)
+        assert assert_windows_are_those_of_the_whole(path)
+
+    def test_a_set_of_several_files(self, path):
+        planes, second = numbers(2, 40, 50), path.with_name("second.tif")
+        xml = """<?xml version="1.0"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" UUID="urn:uuid:1">
+        <Image ID="Image:0"><Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint16" SizeX="50" SizeY="40" SizeZ="2"
+        SizeC="1" SizeT="1"><Channel ID="Channel:0:0"/>
+        <TiffData IFD="0" FirstZ="0" PlaneCount="1"><UUID FileName="cells.tif">urn:uuid:1</UUID></TiffData>
+        <TiffData IFD="0" FirstZ="1" PlaneCount="1"><UUID FileName="second.tif">urn:uuid:2</UUID></TiffData>
+        </Pixels></Image></OME>"""
+        how = {"metadata": None, "compression": "zlib", "rowsperstrip": 9}
+        tifffile.imwrite(path, planes[0], description=xml, **how)
+        tifffile.imwrite(second, planes[1], description=xml.replace('UUID="urn:uuid:1"', 'UUID="urn:uuid:2"', 1), **how)
+        np.testing.assert_array_equal(read(path).pixels[:, 0], planes)
+        assert assert_windows_are_those_of_the_whole(path)
+
+    def test_only_the_tiles_that_a_window_touches_are_decoded(self, path, decoded):
+        tifffile.imwrite(path, numbers(2, 128, 160), tile=(32, 32), compression="zlib", metadata={"axes": "ZYX"})
+        with open_image(path) as image:
+            image.window((1,), slice(30, 34), slice(32, 64))
+            assert decoded == [(1, 1), (1, 6)]
+            image.window((1,), slice(33, 40), slice(33, 40))
+            assert decoded == [(1, 1), (1, 6)]
+
+    def test_only_the_channel_that_is_asked_for_is_decoded(self, path, decoded):
+        how = {"compression": "zlib", "photometric": "minisblack", "metadata": {"axes": "CYX"}}
+        tifffile.imwrite(path, numbers(5, 40, 50), **how)
+        with open_image(path) as image:
+            np.testing.assert_array_equal(image.plane((), 3)[5:8, 1:4], numbers(5, 40, 50)[3, 5:8, 1:4])
+        assert {number for number, _ in decoded} == {3}
+
+    def test_lower_resolutions_are_levels(self, path):
+        full = numbers(3, 64, 96)
+        with tifffile.TiffWriter(path, ome=True) as writer:
+            how = {"photometric": "minisblack", "tile": (16, 16), "compression": "zlib"}
+            writer.write(full, subifds=2, metadata={"axes": "CYX"}, **how)
+            for step in (2, 4):
+                writer.write(full[:, ::step, ::step], subfiletype=1, **how)
+        with open_image(path) as image:
+            assert [level.shape for level in image.levels] == [(3, 64, 96), (3, 32, 48), (3, 16, 24)]
+            assert [level.downsampling for level in image.levels] == [(1, 1), (2, 2), (4, 4)]
+            found = image.levels[2].window((), slice(2, 9), slice(5, 24))
+        np.testing.assert_array_equal(found, full[:, ::4, ::4][:, 2:9, 5:24])
+
+
+class TestDamage:
+    def write(self, path):
+        tifffile.imwrite(path, numbers(128, 160), tile=(32, 32), compression="zlib", metadata=None)
+        with tifffile.TiffFile(path) as tif:
+            page = tif.pages.first
+            return bytearray(path.read_bytes()), page.dataoffsets, page.databytecounts
+
+    def test_a_file_that_ends_within_a_tile_names_its_place(self, path):
+        content, offsets, _ = self.write(path)
+        path.write_bytes(content[: offsets[19] + 3])
+        with pytest.raises(UnreadableImageError, match=r"tile 19 \(rows 96 to 127, columns 128 to 159\) of page 0"):
+            open_image(path)
+
+    def test_a_tile_that_is_damaged_names_its_place_and_the_others_are_read(self, path):
+        content, offsets, counts = self.write(path)
+        content[offsets[7] : offsets[7] + counts[7]] = bytes(counts[7])
+        path.write_bytes(content)
+        with open_image(path) as image:
+            np.testing.assert_array_equal(image.window((), slice(0, 32), slice(0, 160))[0], numbers(128, 160)[:32])
+            with pytest.raises(
+                UnreadableImageError, match=r"tile 7 \(rows 32 to 63, columns 64 to 95\) of page 0 cannot"
+            ):
+                image.window((), slice(40, 41), slice(70, 71))
+
+
+class TestOtherFormats:
+    def test_a_png_is_read_as_a_whole(self, tmp_path):
+        PIL.Image.fromarray(numbers(40, 50, dtype="uint8")).save(tmp_path / "cells.png")
+        assert not assert_windows_are_those_of_the_whole(tmp_path / "cells.png")
+
+    def test_a_window_of_it_is_the_callers_own(self, tmp_path):
+        PIL.Image.fromarray(numbers(40, 50, dtype="uint8")).save(tmp_path / "cells.png")
+        with open_image(tmp_path / "cells.png") as image:
+            image.window()[...] = 0
+            assert image.window().any()
+
+    @pytest.mark.parametrize("order", ["C", "F"])
+    def test_npy_is_mapped(self, tmp_path, order):
+        np.save(tmp_path / "cells.npy", np.asarray(numbers(3, 40, 50), order=order))
+        assert assert_windows_are_those_of_the_whole(tmp_path / "cells.npy", "ZYX")
+
+
+@pytest.mark.parametrize("kind", ["tiles", "strips", "uncompressed", "npy", "zarr"])
+def test_a_window_takes_the_memory_of_a_window(tmp_path, kind):
+    side, block = 4096, 256
+    stored = np.zeros((side, side), np.uint16)
+    stored[::5, ::7] = 1000
+    layouts = {
+        "tiles": {"tile": (block, block), "compression": "zlib"},
+        "strips": {"rowsperstrip": 16, "compression": "zlib"},
+        "uncompressed": {},
+    }
+    path = tmp_path / {"npy": "a.npy", "zarr": "a.zarr"}.get(kind, "a.tif")
+    if kind == "npy":
+        np.save(path, stored)
+    elif kind == "zarr":
+        write_ome_zarr(path, stored, chunks=(block, block))
+    else:
+        tifffile.imwrite(path, stored, metadata=None, **layouts[kind])
+    with open_image(path) as image:
+        image.window((), slice(0, 8), slice(0, 8))  # imports, and what is read once
+        tracemalloc.start()
+        try:
+            found = image.window((), slice(2000, 2100), slice(3000, 3200))
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+    np.testing.assert_array_equal(found[0], stored[2000:2100, 3000:3200])
+    assert peak < stored.nbytes / 8
+
+
+def test_threads_read_windows_at_once(path):
+    stored = numbers(256, 256)
+    tifffile.imwrite(path, stored, tile=(16, 16), compression="zlib", metadata=None)
+    corners = [(y, x) for y in range(0, 250, 31) for x in range(0, 250, 29)]
+    with open_image(path) as image, ThreadPoolExecutor(8) as pool:
+        cut = [(slice(y, min(y + 40, 256)), slice(x, min(x + 40, 256))) for y, x in corners]
+        for at, found in zip(cut, pool.map(lambda at: image.window((), *at), cut), strict=True):
+            np.testing.assert_array_equal(found[0], stored[at])
+
+
+class TestRefusals:
+    @pytest.fixture
+    def image(self, path):
+        tifffile.imwrite(path, numbers(3, 20, 30), metadata={"axes": "ZYX"}, photometric="minisblack")
+        with open_image(path) as image:
+            yield image
+
+    @pytest.mark.parametrize(
+        ("plane", "y", "x", "how", "error", "says"),
+        [
+            ((), slice(0, 1), slice(0, 1), {}, IndexError, r"plane \(\) of an image of ZCYX 3 × 1 × 20 × 30"),
+            ((3,), slice(0, 1), slice(0, 1), {}, IndexError, r"plane \(3,\)"),
+            ((-1,), slice(0, 1), slice(0, 1), {}, IndexError, r"plane \(-1,\)"),
+            ((0,), slice(10, 21), slice(0, 1), {}, IndexError, "rows 10 to 21 of 20; cut the window"),
+            ((0,), slice(0, 1), slice(-4, 1), {}, IndexError, "columns -4 to 1 of 30"),
+            ((0,), slice(0, 9, 2), slice(0, 1), {}, ValueError, "a step of 2"),
+            ((0,), slice(0, 1), slice(0, 1), {"channels": (1,)}, IndexError, "channel 1 of 1"),
+        ],
+        ids=["no plane", "plane", "negative plane", "rows", "columns", "step", "channel"],
+    )
+    def test_what_lies_outside_is_refused(self, image, plane, y, x, how, error, says):
+        with pytest.raises(error, match=says):
+            image.window(plane, y, x, **how)
+
+    def test_a_closed_image_is_not_read(self, image):
+        image.close()
+        with pytest.raises(ValueError, match="closed"):
+            image.window((0,), slice(0, 1), slice(0, 1))
+
+    def test_what_read_refuses_is_refused_with_the_same_words(self, path):
+        with tifffile.TiffWriter(path) as writer:
+            for page in numbers(3, 4, 5):
+                writer.write(page, metadata=None, contiguous=False)
+        with pytest.raises(UnreadableImageError) as by_read:
+            read(path)
+        with pytest.raises(UnreadableImageError) as by_open:
+            open_image(path)
+        assert str(by_open.value) == str(by_read.value)
+
+
+@pytest.mark.slow
+def test_odd_and_old_files_are_those_that_read_reads(real_data):
+    folder, n_read = real_data("torture_formats"), 0
+    with (folder / "manifest.csv").open(newline="") as stream:
+        paths = [folder / row["path"] for row in csv.DictReader(stream)]
+    for path in paths:
+        for axes in (None, "ZYX", "XY", "TYXC"):
+            try:
+                read(path, axes)
+            except UnreadableImageError:
+                continue
+            assert_windows_are_those_of_the_whole(path, axes, n_windows=1)
+            n_read += 1
+    assert n_read > 500

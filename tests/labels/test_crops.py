@@ -1,0 +1,79 @@
+"""Objects found and cropped whole, wherever they lie."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from skimage.measure import regionprops
+
+from cellseg_monai.labels import blocks_of_whole_objects, object_boxes
+from cellseg_monai.labels.crops import tiles
+from tests.label_images import Stored, label_images
+
+
+@settings(deadline=None)
+@given(label_images(), st.integers(1, 300))
+def test_boxes_are_those_of_scikit_image_whatever_is_held_at_once(labels, block_px):
+    boxes = object_boxes(labels, block_px=block_px)
+    expected = regionprops(np.searchsorted([0, *boxes.ids.tolist()], labels.astype(np.int64)))
+    found = np.stack([boxes.top, boxes.left, boxes.bottom, boxes.right], axis=1)
+    assert found.tolist() == [list(each.bbox) for each in expected]
+    assert boxes.ids.tolist() == np.unique(labels[labels > 0]).tolist()
+
+
+@settings(deadline=None)
+@given(label_images(), st.integers(1, 300))
+def test_blocks_hold_every_object_once_and_whole(labels, block_px):
+    drawn = np.zeros_like(labels)
+    seen: list[int] = []
+    for block in blocks_of_whole_objects(labels, block_px=block_px):
+        here = block.numbers > 0
+        assert not drawn[block.window][here].any()
+        drawn[block.window][here] = block.ids[block.numbers[here] - 1]
+        seen += block.ids.tolist()
+        assert block.numbers.size <= block_px or len(block.ids) == 1
+    assert np.array_equal(drawn, labels)
+    assert sorted(seen) == np.unique(labels[labels > 0]).tolist()
+
+
+def test_what_is_read_at_once_is_bounded_and_whole_chunks_are_read():
+    labels = np.zeros((1000, 3000), np.uint64)
+    labels[::20, ::20] = 2**40 + np.arange(50 * 150).reshape(50, 150)
+    stored = Stored(labels, chunks=(64, 128))
+    boxes = object_boxes(stored, block_px=100_000)
+    assert len(boxes) == 7500
+    assert stored.largest <= 100_000
+    starts = [(rows.start % 64, columns.start % 128) for rows, columns in tiles(stored, block_px=100_000)]
+    assert set(starts) == {(0, 0)}
+    assert sum(len(block.ids) for block in blocks_of_whole_objects(stored, boxes, block_px=100_000)) == 7500
+    assert stored.largest <= 100_000
+
+
+def test_an_object_of_many_blocks_has_one_of_its_own():
+    labels = np.zeros((90, 90), np.int32)
+    labels[10, :] = 4
+    labels[::30, ::30] = np.arange(5, 14).reshape(3, 3)
+    blocks = list(blocks_of_whole_objects(labels, block_px=400))
+    assert [block.window for block in blocks if 4 in block.ids] == [(slice(10, 11), slice(0, 90))]
+
+
+@pytest.mark.parametrize("shape", [(0, 0), (0, 5), (5, 0), (3, 4)])
+def test_an_image_without_objects_has_no_blocks(shape):
+    labels = np.zeros(shape, np.uint16)
+    assert len(object_boxes(labels)) == 0
+    assert list(blocks_of_whole_objects(labels)) == []
+
+
+@pytest.mark.parametrize(
+    ("labels", "says"),
+    [
+        (np.zeros((2, 2)), "float64"),
+        (np.zeros((2, 2), bool), "bool"),
+        (np.zeros((1, 2, 2), int), r"\(1, 2, 2\)"),
+        (np.array([[0, -3]]), "id -3 came"),
+    ],
+    ids=["fractions", "a mask", "a stack", "negative ids"],
+)
+def test_what_is_no_label_image_is_refused(labels, says):
+    with pytest.raises(ValueError, match=says):
+        object_boxes(labels)
