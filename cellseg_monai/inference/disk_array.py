@@ -70,7 +70,7 @@ class DiskArray:
         with open(self.path, "rb", buffering=0) as file:
             for offset, run in self._runs(place, values):
                 file.seek(offset)
-                if file.readinto(memoryview(run).cast("B")) != run.nbytes:
+                if file.readinto(run.data.cast("B")) != run.nbytes:
                     raise OSError(errno.EIO, "the file is shorter than it was made", str(self.path))
         return values.reshape([length for length, keep in zip(values.shape, kept, strict=True) if keep])
 
@@ -82,7 +82,7 @@ class DiskArray:
         with open(self.path, "r+b", buffering=0) as file:
             for offset, run in self._runs(place, whole):
                 file.seek(offset)
-                file.write(memoryview(run).cast("B"))
+                file.write(run.data.cast("B"))
 
     def _place(self, window: Any) -> tuple[list[slice], list[bool]]:
         """The window as a slice of each axis, and which axes stay."""
