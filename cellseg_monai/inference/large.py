@@ -1,4 +1,4 @@
-"""One plane of an image that is too large to be held, in the memory of a row of tiles and a few blocks."""
+"""One plane of an image that is too large to be held, in the memory of some tiles and blocks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from cellseg_monai.inference.disk_array import DiskArray
 from cellseg_monai.inference.recipe import Recipe
-from cellseg_monai.inference.tiled import predict_bands
+from cellseg_monai.inference.tiled import predict_windows
 from cellseg_monai.io import LazyImage, Segmentation
 from cellseg_monai.labels import label_in_blocks, measure_objects
 from cellseg_monai.labels.blocks import Sliced
@@ -131,22 +131,22 @@ def _maps(prepared: PreparedWindows, recipe: Recipe, scratch: Path, told: Callab
     """The probability maps, and with test-time augmentation after them the share of the views that see foreground."""
     maps: DiskArray | None = None
 
-    def write(first: int, logits: np.ndarray) -> None:
+    def write(rows: slice, columns: slice, logits: np.ndarray) -> None:
         nonlocal maps
         found, views = recipe.maps(logits)
-        band = found if views is None else np.concatenate([found, views[np.newaxis]])
+        window = found if views is None else np.concatenate([found, views[np.newaxis]])
         if maps is None:
-            maps = DiskArray.create(scratch / "maps", (len(band), *prepared.shape), np.dtype(np.float32))
-        maps[:, first : first + band.shape[1]] = band
+            maps = DiskArray.create(scratch / "maps", (len(window), *prepared.shape), np.dtype(np.float32))
+        maps[:, rows, columns] = window
         if told is not None:
-            told(band.shape[1] * band.shape[2])
+            told(window.shape[1] * window.shape[2])
 
     with ThreadPoolExecutor(1, thread_name_prefix="cellseg-behind") as behind:
         writing = None
-        for first, logits in predict_bands(prepared, prepared.shape, recipe.asked, recipe.tiles):
+        for window in predict_windows(prepared, prepared.shape, recipe.asked, recipe.tiles):
             if writing is not None:
-                writing.result()  # one band at a time, so that they do not pile up
-            writing = behind.submit(write, first, logits.copy())
+                writing.result()  # one at a time, so that they do not pile up
+            writing = behind.submit(write, *window)
         if writing is not None:
             writing.result()
     assert maps is not None

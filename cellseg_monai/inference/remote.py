@@ -176,11 +176,13 @@ def blend_block(plane: RemotePlane, shape: tuple[int, int], channels: int, chunk
         for row in range(rows.start, rows.stop)
         for column in range(columns.start, columns.stop)
     )
+    logits: np.ndarray = np.empty((channels, down.length, across.length), np.float32)
+    for y, x, window in blend(said, down, across):
+        logits[:, y, x] = window
     top, left = whole[0].starts[rows.start], whole[1].starts[columns.start]
-    logits = np.concatenate([band for _, band in blend(said, down, across)], axis=1)[
-        :, place[0].start - top : place[0].stop - top, place[1].start - left : place[1].stop - left
-    ]
-    found, views = recipe.maps(logits)
+    found, views = recipe.maps(
+        logits[:, place[0].start - top : place[0].stop - top, place[1].start - left : place[1].stop - left]
+    )
     maps = found if views is None else np.concatenate([found, views[np.newaxis]])
     plane.maps(shape, len(maps), chunk_px)[:, place[0], place[1]] = maps
     return len(maps)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, product
 
 import numpy as np
 
 from cellseg_monai.inference.ahead import ahead
 from cellseg_monai.pixels import AxisTiles, cover_axis
 
-__all__ = ["Network", "Read", "Tiles", "blend", "predict", "predict_bands", "read_tile"]
+__all__ = ["Network", "Read", "Tiles", "blend", "predict", "predict_windows", "read_tile"]
 
 Network = Callable[[np.ndarray], np.ndarray]
 """From a batch of tiles, B×C×Y×X float32, to logits, B×K×Y×X float32."""
@@ -64,14 +64,21 @@ def predict(pixels: np.ndarray, network: Network, tiles: Tiles) -> np.ndarray:
     (1, 3, 5)
     """
     shape = (pixels.shape[1], pixels.shape[2])
-    bands = predict_bands(lambda rows, columns: pixels[:, rows, columns], shape, network, tiles)
-    return np.concatenate([band for _, band in bands], axis=1)
+    whole: np.ndarray | None = None
+    for rows, columns, logits in predict_windows(lambda y, x: pixels[:, y, x], shape, network, tiles):
+        if logits.shape[1:] == shape:
+            return logits
+        if whole is None:
+            whole = np.empty((len(logits), *shape), np.float32)
+        whole[:, rows, columns] = logits
+    assert whole is not None
+    return whole
 
 
-def predict_bands(
+def predict_windows(
     read: Read, shape: tuple[int, int], network: Network, tiles: Tiles
-) -> Iterator[tuple[int, np.ndarray]]:
-    """Logits of an image, band by band from the top: no more of it is held than one row of tiles.
+) -> Iterator[tuple[slice, slice, np.ndarray]]:
+    """Logits of an image, window by window; of what came before no more is held than where tiles overlap.
 
     Tiles are read ahead of the network, in a thread.
 
@@ -82,15 +89,17 @@ def predict_bands(
         tiles: how the image is cut.
 
     Yields:
-        The first row of a band, and its logits, KYX float32 of the image's width.
+        Rows and columns of a window, and its logits, KYX float32; together the windows make up the image.
     """
     down, across = tiles.cover(shape)
     batches = ahead(_batches(read, down, across, tiles.batch))
     return blend((logits for batch in batches for logits in network(batch)), down, across)
 
 
-def blend(answers: Iterable[np.ndarray], down: AxisTiles, across: AxisTiles) -> Iterator[tuple[int, np.ndarray]]:
-    """What tiles say of an image put together, band by band from the top.
+def blend(
+    answers: Iterable[np.ndarray], down: AxisTiles, across: AxisTiles
+) -> Iterator[tuple[slice, slice, np.ndarray]]:
+    """What tiles say of an image put together, window by window, as soon as no other tile counts there.
 
     Args:
         answers: of each tile, row after row, KYX float32.
@@ -98,30 +107,43 @@ def blend(answers: Iterable[np.ndarray], down: AxisTiles, across: AxisTiles) -> 
         across: the tiles along X.
 
     Yields:
-        As `predict_bands`.
+        As `predict_windows`.
 
     >>> down, across = Tiles((32, 32), multiple=16).cover((3, 48))
-    >>> (_, band), = blend([np.zeros((1, 16, 32)), np.ones((1, 16, 32))], down, across)
-    >>> band[0, 0, 15:34:6].astype(float).round(2).tolist()
-    [0.0, 0.19, 0.94, 1.0]
+    >>> for _, columns, logits in blend([np.zeros((1, 16, 32)), np.ones((1, 16, 32))], down, across):
+    ...     print(columns.start, columns.stop, logits[0, 0, ::6].round(2).tolist())
+    0 16 [0.0, 0.0, 0.0]
+    16 48 [0.0, 0.31, 1.0, 1.0, 1.0, 1.0]
     """
-    answers = iter(answers)
-    along_x = [across.weights(column) for column in range(len(across.starts))]
-    kept: np.ndarray | None = None
-    for row, start in enumerate(down.starts):
-        band: np.ndarray | None = None
-        for column, logits in enumerate(islice(answers, len(across.starts))):
-            if band is None:
-                band = np.zeros((len(logits), down.size, across.starts[-1] + across.size), np.float32)
-            left = across.starts[column]
-            band[:, :, left : left + across.size] += logits * along_x[column]
-        assert band is not None
-        band *= down.weights(row)[:, np.newaxis]
-        if kept is not None:
-            band[:, : kept.shape[1]] += kept
-        end = down.starts[row + 1] if row + 1 < len(down.starts) else down.length
-        yield start, band[:, : end - start, : across.length]
-        kept = band[:, end - start :]
+    down_to, across_to = _ends(down), _ends(across)
+    places = product(range(len(down.starts)), range(len(across.starts)))
+    beside: np.ndarray | None = None  # of the tile to the left, what lies under this one
+    above: np.ndarray  # of the row of tiles before, what lies under this one
+    below: np.ndarray | None = None
+    for (row, column), logits in zip(places, answers, strict=True):
+        top, left = down.starts[row], across.starts[column]
+        if column == 0:
+            above = (
+                below if below is not None else np.zeros((len(logits), 0, across.starts[-1] + across.size), np.float32)
+            )
+            kept = top + down.size - down_to[row]
+            below = np.empty((len(logits), kept, above.shape[2]), np.float32)
+        assert below is not None
+        summed = logits * across.weights(column)
+        if beside is not None:
+            summed[:, :, : beside.shape[2]] += beside
+        width, height = across_to[column] - left, down_to[row] - top
+        beside = summed[:, :, width:] if column + 1 < len(across.starts) else None
+        # Beyond the last tile nothing comes to take up what is left, which lies outside of the image.
+        done = summed[:, :, :width] * down.weights(row)[:, np.newaxis]
+        done[:, : above.shape[1]] += above[:, :, left : left + width]
+        below[:, :, left : left + width] = done[:, height:]
+        yield slice(top, top + height), slice(left, left + width), done[:, :height]
+
+
+def _ends(axis: AxisTiles) -> list[int]:
+    """Where the next tile begins, and at last the image ends."""
+    return [*axis.starts[1:], axis.length]
 
 
 def _batches(read: Read, down: AxisTiles, across: AxisTiles, count: int) -> Iterator[np.ndarray]:

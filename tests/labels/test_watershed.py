@@ -8,7 +8,8 @@ from scipy import ndimage
 from skimage.segmentation import watershed
 
 from cellseg_monai.labels import divide_by_distance, grow_seeds, pieces
-from cellseg_monai.labels.pieces import Pieces, depth
+from cellseg_monai.labels.depth import depth
+from cellseg_monai.labels.pieces import Pieces
 
 
 def grown(mask, seeds, landscape):
