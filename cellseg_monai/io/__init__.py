@@ -13,12 +13,12 @@ array([[0, 1],
 
 from cellseg_monai.io.exports import EXPORTS, Export, chosen_exports, write_exports
 from cellseg_monai.io.image import Image
-from cellseg_monai.io.label_files import read_labels, write_labels
+from cellseg_monai.io.label_files import read_labels
+from cellseg_monai.io.label_tiff import write_labels
 from cellseg_monai.io.lazy_image import LazyImage, LazyPlane
 from cellseg_monai.io.read import open_image, read
 from cellseg_monai.io.registry import FORMATS, Format, image_stem, readable_suffixes
-from cellseg_monai.io.segmentation import Segmentation
-from cellseg_monai.io.tiled_label_tiff import PlaneSource, write_tiled_labels
+from cellseg_monai.io.segmentation import Segmentation, place_name
 from cellseg_monai.io.zarr_labels import ZarrLabels, writing_zarr_labels
 
 __all__ = [
@@ -29,17 +29,16 @@ __all__ = [
     "Image",
     "LazyImage",
     "LazyPlane",
-    "PlaneSource",
     "Segmentation",
     "ZarrLabels",
     "chosen_exports",
     "image_stem",
     "open_image",
+    "place_name",
     "read",
     "read_labels",
     "readable_suffixes",
     "write_exports",
     "write_labels",
-    "write_tiled_labels",
     "writing_zarr_labels",
 ]

@@ -13,11 +13,10 @@ from typing import Any
 import numpy as np
 
 from cellseg_monai.atomic import replacing_folder
-from cellseg_monai.io.image import LEADING_AXES
+from cellseg_monai.io.label_ids import check_ids, check_label_axes
 from cellseg_monai.io.label_pyramid import build_pyramid, pyramid_shapes
 from cellseg_monai.io.label_tags import check_pixel_size
 from cellseg_monai.io.registry import image_stem
-from cellseg_monai.io.tiled_label_tiff import check_ids
 from cellseg_monai.io.zarr_chunks import ZarrChunks
 from cellseg_monai.io.zarr_label_list import check_image_above, image_above, list_labels
 
@@ -154,11 +153,7 @@ def writing_zarr_labels(
 
 
 def _check(target: Path, shape: tuple[int, ...], axes: str, dtype: np.dtype, chunk_px: int) -> None:
-    leading = axes[:-2]
-    if not axes.endswith("YX") or leading != "".join(a for a in LEADING_AXES if a in leading):
-        raise ValueError(f"axes are {axes!r}; they must be 'YX', with T, P and Z in that order before it")
-    if len(shape) != len(axes) or min(shape) < 1:
-        raise ValueError(f"labels of shape {shape} with axes {axes!r}; give one length, at least 1, for each")
+    check_label_axes(axes, tuple(shape))
     if dtype not in (np.uint32, np.uint64):
         raise ValueError(f"labels as {dtype}; pass numpy.uint32, or numpy.uint64 for ids beyond it")
     if chunk_px < 1:
