@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import math
+import shutil
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
-from cellseg_monai.data.digest import file_digest
+from cellseg_monai.data.digest import image_digest
 from cellseg_monai.inference.ahead import ahead
 from cellseg_monai.inference.inputs import ImageFile
 from cellseg_monai.inference.plane import Plane, objects_of, prepared_plane
 from cellseg_monai.inference.recipe import Recipe
-from cellseg_monai.inference.stack import StackWriter, plane_name
+from cellseg_monai.inference.results import ImageResults
 from cellseg_monai.inference.tiled import predict
 from cellseg_monai.io import LazyImage, chosen_exports, open_image
 
 __all__ = ["Done", "Failed", "Job", "Reading"]
+
+UNFINISHED = ".unfinished"
 
 # Errors that are of one image; whatever else is a fault of this program, and ends it.
 _OF_AN_IMAGE = (ValueError, OSError, MemoryError)
@@ -37,6 +43,11 @@ class Reading:
     axes: str | None = None
     pixel_size_um: tuple[float, float] | None = None
 
+    def __post_init__(self) -> None:
+        if self.pixel_size_um is not None and not all(math.isfinite(size) and size > 0 for size in self.pixel_size_um):
+            size = self.pixel_size_um[0] if len(set(self.pixel_size_um)) == 1 else self.pixel_size_um
+            raise ValueError(f"a pixel size of {size} µm came, but a length above 0 was expected; correct it")
+
 
 @dataclass(frozen=True)
 class Done:
@@ -44,11 +55,11 @@ class Done:
 
     Args:
         image: which.
-        sha256: of its file; "" for a folder.
+        sha256: of its file or folder; see `data.digest.image_digest`.
         axes: as it was read, and `shape`.
         objects: how many were found.
         files: what was written.
-        seconds: from the end of the reading to the end of the writing.
+        seconds: from its opening to the end of the writing, others being under way at the same time.
     """
 
     image: ImageFile
@@ -96,12 +107,9 @@ class Job:
             What became of each image, in their order.
         """
         waiting: deque[Future[Done | Failed | None]] = deque()
-        with ThreadPoolExecutor(1, thread_name_prefix="cellseg-behind") as behind:
+        with self._aside(), ThreadPoolExecutor(1, thread_name_prefix="cellseg-behind") as behind:
             for work in ahead(self._work(images)):
-                if isinstance(work, Failed):
-                    waiting.append(_settled(work))
-                else:
-                    waiting.append(behind.submit(self._finish, work, self._logits(work)))
+                waiting.append(behind.submit(self._finish, work, self._logits(work)))
                 while waiting and (waiting[0].done() or len(waiting) > 2):
                     if (outcome := waiting.popleft().result()) is not None:
                         yield outcome
@@ -109,63 +117,87 @@ class Job:
                 if (outcome := last.result()) is not None:
                     yield outcome
 
+    @contextmanager
+    def _aside(self) -> Iterator[None]:
+        """The folder for what is unfinished, which a run that was killed may have left."""
+        aside = self.output / UNFINISHED
+        shutil.rmtree(aside, ignore_errors=True)
+        try:
+            yield
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+
     def _work(self, images: Sequence[ImageFile]) -> Iterator[_Work | Failed]:
         for image in images:
             try:
-                sha256 = "" if image.path.is_dir() else file_digest(image.path)
+                sha256 = image_digest(image.path)
                 with open_image(image.path, axes=self.reading.axes) as opened:
-                    writer = StackWriter(self.output / image.below, image.path.name, opened, self.exports)
+                    folder, aside = self.output / image.below, self.output / UNFINISHED / uuid4().hex
+                    results = ImageResults(folder, aside, image.path.name, opened, self.exports)
                     for place in opened.planes():
-                        yield _Work(image, sha256, writer, place, self._prepared(image, opened, place))
+                        if results.failed:
+                            break
+                        yield _Work(image, sha256, results, place, self._prepared(results, opened, place))
             except _OF_AN_IMAGE as error:
                 yield Failed(image, _reason(error, image.path))
 
-    def _prepared(self, image: ImageFile, opened: LazyImage, place: tuple[int, ...]) -> Plane:
-        return prepared_plane(
-            opened.window(place),
-            self.recipe,
-            name=plane_name(image.path.name, opened.axes, place),
-            channel_names=opened.channel_names,
-            pixel_size_um=self.reading.pixel_size_um or opened.pixel_size_um,
-        )
-
-    def _logits(self, work: _Work) -> Any:
-        return predict(work.plane.prepared, self.recipe.asked, self.recipe.tiles)
-
-    def _finish(self, work: _Work, logits: Any) -> Done | Failed | None:
+    def _prepared(self, results: ImageResults, opened: LazyImage, place: tuple[int, ...]) -> Plane | Exception:
+        """A plane ready for the network, or why it is not: one that fails ends its image, in its turn."""
         try:
-            written = work.writer.add(work.place, objects_of(work.plane, logits, self.recipe))
+            return prepared_plane(
+                opened.window(place),
+                self.recipe,
+                name=results.name_of(place),
+                channel_names=opened.channel_names,
+                pixel_size_um=self.reading.pixel_size_um or opened.pixel_size_um,
+            )
         except _OF_AN_IMAGE as error:
+            results.failed = True
+            return error
+
+    def _logits(self, work: _Work | Failed) -> Any:
+        if isinstance(work, Failed) or isinstance(work.plane, Exception) or work.results.failed:
+            return None
+        try:
+            return predict(work.plane.prepared, self.recipe.asked, self.recipe.tiles)
+        except _OF_AN_IMAGE as error:
+            return error
+
+    def _finish(self, work: _Work | Failed, logits: Any) -> Done | Failed | None:
+        if isinstance(work, Failed):
+            return work
+        results, fault = (
+            work.results,
+            next((each for each in (work.plane, logits) if isinstance(each, Exception)), None),
+        )
+        if results.dropped or (results.failed and fault is None):  # the plane that failed tells why
+            return None
+        try:
+            if fault is not None:
+                raise fault
+            written = results.add(work.place, objects_of(work.plane, logits, self.recipe))
+        except _OF_AN_IMAGE as error:
+            results.drop()
             return Failed(work.image, _reason(error, work.image.path))
         if written is None:
             return None
-        return Done(
-            work.image,
-            work.sha256,
-            work.writer.axes,
-            work.writer.shape,
-            work.writer.objects,
-            written,
-            time.perf_counter() - work.begun,
-        )
+        seconds = time.perf_counter() - results.begun
+        return Done(work.image, work.sha256, results.axes, results.shape, results.objects, written, seconds)
 
 
 @dataclass(frozen=True, eq=False)
 class _Work:
     image: ImageFile
     sha256: str
-    writer: StackWriter
+    results: ImageResults
     place: tuple[int, ...]
-    plane: Plane
-    begun: float = field(default_factory=time.perf_counter)
+    plane: Plane | Exception
 
 
-def _settled(outcome: Failed) -> Future[Done | Failed | None]:
-    future: Future[Done | Failed | None] = Future()
-    future.set_result(outcome)
-    return future
-
-
-def _reason(error: BaseException, path: Path) -> str:
-    text = str(error) or type(error).__name__
-    return text if str(path) in text else f"{path}: {text}"
+def _reason(error: Exception, path: Path) -> str:
+    """Why an image was not segmented, in one line that begins with its name."""
+    if isinstance(error, OSError) and error.strerror:
+        where = "" if error.filename in (None, str(path)) else f"{error.filename}: "
+        return f"{path}: {where}{error.strerror}"
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if text.startswith(str(path)) else f"{path}: {text}"

@@ -11,9 +11,11 @@ array([[0, 1],
        [2, 2]], dtype=int32)
 """
 
+from cellseg_monai.io.array_image import image_of_array
 from cellseg_monai.io.exports import EXPORTS, Export, chosen_exports, write_exports
 from cellseg_monai.io.image import Image
 from cellseg_monai.io.label_files import read_labels
+from cellseg_monai.io.label_spool import LabelSpool
 from cellseg_monai.io.label_tiff import write_labels
 from cellseg_monai.io.lazy_image import LazyImage, LazyPlane
 from cellseg_monai.io.read import open_image, read
@@ -27,11 +29,13 @@ __all__ = [
     "Export",
     "Format",
     "Image",
+    "LabelSpool",
     "LazyImage",
     "LazyPlane",
     "Segmentation",
     "ZarrLabels",
     "chosen_exports",
+    "image_of_array",
     "image_stem",
     "open_image",
     "place_name",

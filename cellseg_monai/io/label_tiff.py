@@ -129,7 +129,8 @@ def _ome_metadata(
 
 
 def _highest(labels: Any) -> int:
-    return max(int(np.max(labels[(*place, *window)])) for place in _places(labels.shape) for window in _tiles(labels))
+    whole = ((*place, *window) for place in _places(labels.shape) for window in _tiles(labels))
+    return max(int(np.max(labels[window])) for window in whole)
 
 
 def _parts(labels: Any, dtype: np.dtype, *, tiled: bool, at: int | None, picture: Any) -> Iterator[np.ndarray]:

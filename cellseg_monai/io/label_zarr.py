@@ -28,5 +28,5 @@ def write(path: Path, segmentation: Segmentation) -> None:
         side = store.chunk_px
         for plane in itertools.product(*map(range, shape[:-2])):
             for y, x in itertools.product(range(0, shape[-2], side), range(0, shape[-1], side)):
-                rows, columns = slice(y, min(y + side, shape[-2])), slice(x, min(x + side, shape[-1]))
-                store.write(np.asarray(labels[(*plane, rows, columns)]), plane=plane, y=y, x=x)
+                window = (*plane, slice(y, min(y + side, shape[-2])), slice(x, min(x + side, shape[-1])))
+                store.write(np.asarray(labels[window]), plane=plane, y=y, x=x)

@@ -123,5 +123,5 @@ class _Part:
 
     def __getitem__(self, window: tuple[int | slice, ...]) -> np.ndarray:
         rest = iter(window)
-        whole = [next(rest) if at is None else at for at in self._where]
-        return np.asarray(self._array[(*whole, *rest)])
+        whole = tuple(next(rest) if at is None else at for at in self._where)
+        return np.asarray(self._array[whole + tuple(rest)])

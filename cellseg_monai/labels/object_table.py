@@ -104,6 +104,8 @@ def join_tables(axes: str, tables: Mapping[tuple[int, ...], ObjectTable]) -> Obj
     """
     first = next(iter(tables.values()))
     lengths = [len(table) for table in tables.values()]
-    places = {axis.lower(): np.repeat([place[number] for place in tables], lengths) for number, axis in enumerate(axes)}
+    places: dict[str, np.ndarray] = {
+        axis.lower(): np.repeat([place[number] for place in tables], lengths) for number, axis in enumerate(axes)
+    }
     joined = {name: np.concatenate([table[name] for table in tables.values()]) for name in first.columns}
     return replace(first, columns={**places, **joined})
