@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
 from cellseg_monai.data.digest import image_digest
@@ -24,6 +24,8 @@ from cellseg_monai.inference.tiled import predict
 from cellseg_monai.io import LazyImage, chosen_exports, open_image
 
 __all__ = ["Done", "Failed", "Job", "Reading"]
+
+_T = TypeVar("_T")
 
 UNFINISHED = ".unfinished"
 
@@ -166,16 +168,11 @@ class Job:
     def _finish(self, work: _Work | Failed, logits: Any) -> Done | Failed | None:
         if isinstance(work, Failed):
             return work
-        results, fault = (
-            work.results,
-            next((each for each in (work.plane, logits) if isinstance(each, Exception)), None),
-        )
-        if results.dropped or (results.failed and fault is None):  # the plane that failed tells why
+        results, failed_here = work.results, any(isinstance(each, Exception) for each in (work.plane, logits))
+        if results.dropped or (results.failed and not failed_here):  # the plane that failed tells why
             return None
         try:
-            if fault is not None:
-                raise fault
-            written = results.add(work.place, objects_of(work.plane, logits, self.recipe))
+            written = results.add(work.place, objects_of(_sound(work.plane), _sound(logits), self.recipe))
         except _OF_AN_IMAGE as error:
             results.drop()
             return Failed(work.image, _reason(error, work.image.path))
@@ -192,6 +189,12 @@ class _Work:
     results: ImageResults
     place: tuple[int, ...]
     plane: Plane | Exception
+
+
+def _sound(made: _T | Exception) -> _T:
+    if isinstance(made, Exception):
+        raise made
+    return made
 
 
 def _reason(error: Exception, path: Path) -> str:

@@ -140,7 +140,8 @@ def _parts(labels: Any, dtype: np.dtype, *, tiled: bool, at: int | None, picture
             continue
         windows = _tiles(labels) if tiled else iter([(slice(0, labels.shape[-2]), slice(0, labels.shape[-1]))])
         for rows, columns in windows:
-            part = np.asarray(labels[(*place, rows, columns)])
+            window = (*place, rows, columns)
+            part = np.asarray(labels[window])
             where = f"in plane {place}, " if place else "in "
             check_ids(part, dtype, f"{where}the part at row {rows.start}, column {columns.start}")
             if not tiled or part.shape == (TILE_PX, TILE_PX):
