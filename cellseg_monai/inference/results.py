@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import time
@@ -9,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from cellseg_monai.io import EXPORTS, LabelSpool, LazyImage, Segmentation, place_name, write_exports
+from cellseg_monai.io import EXPORTS, LabelSpool, LazyImage, Segmentation, holds_labels, place_name, write_exports
 from cellseg_monai.labels import ObjectTable, join_tables
 
 __all__ = ["ImageResults"]
@@ -100,8 +101,11 @@ class ImageResults:
         shutil.rmtree(self._aside / _SPOOL, ignore_errors=True)
         written = sorted(self._aside.iterdir())
         targets = tuple(self._folder / each.name for each in written)
+        for target in targets:
+            if target.is_dir() and not holds_labels(target):
+                raise FileExistsError(errno.EEXIST, "there is a folder of that name; move it away", str(target))
         for source, target in zip(written, targets, strict=True):
-            if target.is_dir():  # labels as OME-Zarr of a run that was stopped; a folder is not replaced by renaming
+            if target.is_dir():  # of a run that was stopped; a folder is not replaced by renaming
                 os.replace(target, self._aside / f"{target.name}.old")
             os.replace(source, target)
         shutil.rmtree(self._aside)

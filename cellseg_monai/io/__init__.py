@@ -21,7 +21,7 @@ from cellseg_monai.io.lazy_image import LazyImage, LazyPlane
 from cellseg_monai.io.read import open_image, read
 from cellseg_monai.io.registry import FORMATS, Format, image_stem, readable_suffixes
 from cellseg_monai.io.segmentation import Segmentation, place_name
-from cellseg_monai.io.zarr_labels import ZarrLabels, writing_zarr_labels
+from cellseg_monai.io.zarr_labels import ZarrLabels, holds_labels, writing_zarr_labels
 
 __all__ = [
     "EXPORTS",
@@ -35,6 +35,7 @@ __all__ = [
     "Segmentation",
     "ZarrLabels",
     "chosen_exports",
+    "holds_labels",
     "image_of_array",
     "image_stem",
     "open_image",

@@ -20,7 +20,7 @@ from cellseg_monai.io.registry import image_stem
 from cellseg_monai.io.zarr_chunks import ZarrChunks
 from cellseg_monai.io.zarr_label_list import check_image_above, image_above, list_labels
 
-__all__ = ["ZarrLabels", "writing_zarr_labels"]
+__all__ = ["ZarrLabels", "holds_labels", "writing_zarr_labels"]
 
 _NGFF_VERSION = "0.4"
 _AXIS_TYPES = {"T": "time", "P": "position", "Z": "space", "Y": "space", "X": "space"}
@@ -158,11 +158,12 @@ def _check(target: Path, shape: tuple[int, ...], axes: str, dtype: np.dtype, chu
         raise ValueError(f"labels as {dtype}; pass numpy.uint32, or numpy.uint64 for ids beyond it")
     if chunk_px < 1:
         raise ValueError(f"chunk_px is {chunk_px}; it must be at least 1")
-    if target.exists() and not _holds_labels(target):
+    if target.exists() and not holds_labels(target):
         raise FileExistsError(f"{target}: there is something else than a label image; remove it or choose another name")
 
 
-def _holds_labels(folder: Path) -> bool:
+def holds_labels(folder: Path) -> bool:
+    """Whether a folder is an OME-Zarr of labels, as this writes it."""
     attributes = folder / ".zattrs"
     return attributes.is_file() and "image-label" in json.loads(attributes.read_text(encoding="utf-8"))
 
