@@ -10,6 +10,7 @@ from os import PathLike, fspath
 __all__ = [
     "ArchiveError",
     "ArchiveTooLargeError",
+    "BlockError",
     "BundleError",
     "CheckpointError",
     "DatasetError",
@@ -58,6 +59,10 @@ class ArchiveTooLargeError(ArchiveError):
 
 class BundleError(ValueError):
     """A bundle that is incomplete, or is asked for something that it does not have."""
+
+
+class BlockError(OSError):
+    """A part of an image whose work failed on a cluster: which part, and why."""
 
 
 class CheckpointError(RuntimeError):

@@ -4,11 +4,12 @@ from cellseg_monai.bundle.build import build_bundle, drifted_files, find_bundles
 from cellseg_monai.bundle.check import bundle_faults, metadata_faults
 from cellseg_monai.bundle.command_line import check_command_line, check_overrides
 from cellseg_monai.bundle.find import find_bundle_root, find_checkpoint, find_postprocess
-from cellseg_monai.bundle.recipe import load_recipe
+from cellseg_monai.bundle.recipe import RecipeLoader, load_recipe
 from cellseg_monai.bundle.run import find_bundle, run_bundle
 from cellseg_monai.bundle.variants import check_variants
 
 __all__ = [
+    "RecipeLoader",
     "build_bundle",
     "bundle_faults",
     "check_command_line",

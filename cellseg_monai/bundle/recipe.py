@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from cellseg_monai.inference import Recipe, Tiles
 from cellseg_monai.inference.torch_network import choose_device, torch_network
 from cellseg_monai.labels import Postprocessing
 
-__all__ = ["load_recipe"]
+__all__ = ["RecipeLoader", "load_recipe"]
 
 
 def load_recipe(
@@ -102,6 +103,35 @@ def _parsed(parser: ConfigParser, name: str) -> Any:
         if message is None:
             raise
         raise BundleError(message) from error
+
+
+@dataclass(frozen=True)
+class RecipeLoader:
+    """A call of `load_recipe` that is sent to other processes, which find bundle and weights under the same path.
+
+    Args:
+        bundle: as for `load_recipe`, and so are the others.
+    """
+
+    bundle: str | Path = "nuclei"
+    checkpoint: str | Path | None = None
+    postprocess: str | Path | None = None
+    device: str = "auto"
+    amp: bool | None = None
+    tile_px: int | None = None
+    overlap_px: int | None = None
+    tta: bool = False
+    channels: str | Sequence[str | int] | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "bundle", find_bundle(self.bundle).absolute())
+        for name in ("checkpoint", "postprocess"):
+            if (given := getattr(self, name)) is not None:
+                object.__setattr__(self, name, Path(given).absolute())
+
+    def __call__(self) -> Recipe:
+        """The recipe, loaded in this process."""
+        return load_recipe(**vars(self))
 
 
 class _Activation:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import shlex
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cellseg_monai.cli.faults import fail_if
 
 if TYPE_CHECKING:
-    from cellseg_monai.inference import ImageFile, Job, Recipe, RunRecord
+    from collections.abc import Iterator
+
+    from cellseg_monai.bundle import RecipeLoader
+    from cellseg_monai.inference import ImageFile, Job, RunRecord
 
 __all__ = ["replay", "segment"]
 
@@ -33,6 +37,7 @@ def segment(
     postprocess: str | None = None,
     resume: bool = False,
     dry_run: bool = False,
+    dask: str | None = None,
 ) -> None:
     """Find the cells of images: label images, tables and outlines, and run.json, which tells how they were made.
 
@@ -55,6 +60,7 @@ def segment(
         postprocess: postprocess.json, as `cellseg calibrate` writes it.
         resume: go on with a run that was stopped, or try again what failed.
         dry_run: only print how each image is understood.
+        dask: the address of a Dask cluster that does the work, such as tcp://host:8786; local: processes here.
     """
     arguments = {
         "inputs": [str(each) for each in inputs],
@@ -80,15 +86,17 @@ def segment(
     if dry_run:
         fail_if(_understood(job, images) + faults)
         return
-    _run(job, images, faults, arguments, resume=resume)
+    with _workers(job, dask, arguments) as worked:
+        _run(worked, images, faults, arguments, resume=resume)
 
 
-def replay(run: str, *, output: str) -> None:
+def replay(run: str, *, output: str, dask: str | None = None) -> None:
     """Repeat a run on the same images, with the same bundle and settings, into another folder.
 
     Args:
         run: the run.json beside the results.
         output: a folder for the results.
+        dask: as for `cellseg segment`.
     """
     from cellseg_monai.inference import images_of, read_run
 
@@ -97,7 +105,8 @@ def replay(run: str, *, output: str) -> None:
     if (now := _about(job)) != about:
         other = ", ".join(f"{key} was {about.get(key)} and is {now[key]}" for key in now if about.get(key) != now[key])
         raise ValueError(f"{run} was made otherwise: {other}; install what it was made with")
-    _run(job, images_of(told), [], told["arguments"])
+    with _workers(job, dask, told["arguments"]) as worked:
+        _run(worked, images_of(told), [], told["arguments"])
 
 
 def _absolute(name: str | None) -> str | None:
@@ -108,7 +117,6 @@ def _absolute(name: str | None) -> str | None:
 
 
 def _job(arguments: dict[str, Any], output: Path) -> Job:
-    from cellseg_monai.bundle import load_recipe
     from cellseg_monai.inference import Job, Reading
     from cellseg_monai.io import chosen_exports
 
@@ -117,7 +125,13 @@ def _job(arguments: dict[str, Any], output: Path) -> Job:
         raise ValueError("no exports came; name what to write, such as --export labels,csv")
     size = arguments["pixel_size"]
     reading = Reading(arguments["axes"], None if size is None else (size, size))
-    recipe: Recipe = load_recipe(
+    return Job(_loader(arguments)(), output, exports, reading)
+
+
+def _loader(arguments: dict[str, Any]) -> RecipeLoader:
+    from cellseg_monai.bundle import RecipeLoader
+
+    return RecipeLoader(
         arguments["bundle"],
         checkpoint=arguments["checkpoint"],
         postprocess=arguments["postprocess"],
@@ -128,7 +142,19 @@ def _job(arguments: dict[str, Any], output: Path) -> Job:
         tta=arguments["tta"],
         channels=arguments["channels"],
     )
-    return Job(recipe, output, exports, reading)
+
+
+@contextmanager
+def _workers(job: Job, dask: str | None, arguments: dict[str, Any]) -> Iterator[Job]:
+    """The job, done by a cluster where one is named."""
+    if dask is None:
+        yield job
+        return
+    from cellseg_monai.inference.cluster import open_cluster
+    from cellseg_monai.inference.cluster_job import on_cluster
+
+    with open_cluster(dask) as cluster:
+        yield on_cluster(job, cluster, _loader(arguments))
 
 
 def _about(job: Job) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from cellseg_monai.inference.results import ImageResults
 from cellseg_monai.inference.tiled import predict
 from cellseg_monai.io import LazyImage, Segmentation, chosen_exports, open_image
 
-__all__ = ["Done", "Failed", "Job", "Reading"]
+__all__ = ["UNFINISHED", "Done", "Failed", "Job", "Reading"]
 
 _T = TypeVar("_T")
 
@@ -95,6 +95,7 @@ class Job:
             what they take on the way on the disk of the output.
         told: called with the number of pixels of a large plane that the network has seen since.
         large: how large planes are segmented: `segment_large`, or something that is called alike.
+        aside: the folder within the output for what is unfinished, of this job alone.
     """
 
     recipe: Recipe
@@ -104,6 +105,7 @@ class Job:
     large_px: int = 2**23
     told: Callable[[int], None] | None = None
     large: Callable[..., Segmentation] = segment_large
+    aside: str = UNFINISHED
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "exports", chosen_exports(self.exports))
@@ -134,7 +136,7 @@ class Job:
     @contextmanager
     def _aside(self) -> Iterator[None]:
         """The folder for what is unfinished, which a run that was killed may have left."""
-        aside = self.output / UNFINISHED
+        aside = self.output / self.aside
         shutil.rmtree(aside, ignore_errors=True)
         try:
             yield
@@ -146,7 +148,7 @@ class Job:
             try:
                 sha256 = image_digest(image.path)
                 with open_image(image.path, axes=self.reading.axes) as opened:
-                    folder, aside = self.output / image.below, self.output / UNFINISHED / uuid4().hex
+                    folder, aside = self.output / image.below, self.output / self.aside / uuid4().hex
                     results = ImageResults(folder, aside, image.path.name, opened, self.exports)
                     for place in opened.planes():
                         if results.failed:
@@ -198,7 +200,7 @@ class Job:
         if results.dropped:
             return None
         # Beside the results, where there is room for them, rather than in a system's small temporary folder.
-        scratch = self.output / UNFINISHED / uuid4().hex
+        scratch = self.output / self.aside / uuid4().hex
         try:
             scratch.mkdir(parents=True)
             with open_image(work.image.path, axes=self.reading.axes) as opened:

@@ -14,10 +14,11 @@ from cellseg_monai.inference.recipe import Recipe
 from cellseg_monai.inference.tiled import predict_windows
 from cellseg_monai.io import LazyImage, Segmentation
 from cellseg_monai.labels import label_in_blocks, measure_objects
-from cellseg_monai.pixels import PreparedWindows
+from cellseg_monai.labels.blocks import Sliced
+from cellseg_monai.pixels import ImageStatistics, PreparedWindows, Preprocessing
 from cellseg_monai.pixels.scale import nearest_pixels
 
-__all__ = ["LazyPixels", "segment_large"]
+__all__ = ["LazyPixels", "measured", "prepared_windows", "segment_large"]
 
 _BLOCK_PX = 2048
 
@@ -76,20 +77,52 @@ def segment_large(
         ValueError: the image lacks a channel or the pixel size that the recipe asks for, or holds NaN.
         OSError: the image could not be read, or the disk is full.
     """
-    shape, names = pixels.shape[1:], pixels.image.channel_names
-    prepared = PreparedWindows(
-        lambda rows, columns: pixels[:, rows, columns],
-        shape,
-        recipe.preprocess,
-        channel_names=names,
-        pixel_size_um=pixel_size_um,
-    )
-    maps = _maps(prepared, recipe, scratch, told)
-    labels = DiskArray.create(scratch / "labels", shape, np.dtype(np.uint32))
+    maps = _maps(prepared_windows(pixels, recipe.preprocess, pixel_size_um), recipe, scratch, told)
+    labels = DiskArray.create(scratch / "labels", pixels.shape[1:], np.dtype(np.uint32))
     label_in_blocks(maps, recipe.postprocess, labels, block_px=_BLOCK_PX)
-    framed = [_Framed(maps, channel, shape) for channel in ((0, -1) if recipe.tta else (0,))]
+    return measured(labels, maps, pixels, tta=recipe.tta, name=name, pixel_size_um=pixel_size_um)
+
+
+def prepared_windows(
+    pixels: LazyPixels,
+    settings: Preprocessing,
+    pixel_size_um: tuple[float, float] | None,
+    statistics: ImageStatistics | None = None,
+) -> PreparedWindows:
+    """A plane as the network sees it; see `PreparedWindows`."""
+    return PreparedWindows(
+        lambda rows, columns: pixels[:, rows, columns],
+        pixels.shape[1:],
+        settings,
+        channel_names=pixels.image.channel_names,
+        pixel_size_um=pixel_size_um,
+        statistics=statistics,
+    )
+
+
+def measured(
+    labels: Sliced,
+    maps: Sliced,
+    pixels: LazyPixels,
+    *,
+    tta: bool,
+    name: str,
+    pixel_size_um: tuple[float, float] | None,
+) -> Segmentation:
+    """Objects with their table.
+
+    Args:
+        labels: YX, of the size of the plane.
+        maps: CYX at the scale of the network, the foreground first.
+        pixels: of the plane.
+        tta: whether the last map is the share of the views that see foreground.
+        name: of the image file.
+        pixel_size_um: (y, x), if known.
+    """
+    names = pixels.image.channel_names
+    framed = [_Framed(maps, channel, pixels.shape[1:]) for channel in ((0, -1) if tta else (0,))]
     table = measure_objects(labels, pixels, channel_names=names, pixel_size_um=pixel_size_um, probabilities=framed[0])
-    if recipe.tta:
+    if tta:
         table = table.with_columns(agreement=measure_objects(labels, probabilities=framed[1])["score"])
     return Segmentation(labels, table, name, pixels, names, pixel_size_um)
 
@@ -124,7 +157,7 @@ def _maps(prepared: PreparedWindows, recipe: Recipe, scratch: Path, told: Callab
 class _Framed:
     """One map in the frame of the image, by nearest neighbour, as labels are brought there."""
 
-    array: DiskArray
+    array: Sliced
     channel: int
     shape: tuple[int, int]
 

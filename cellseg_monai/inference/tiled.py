@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, product
 
 import numpy as np
 
 from cellseg_monai.inference.ahead import ahead
 from cellseg_monai.pixels import AxisTiles, cover_axis
 
-__all__ = ["Network", "Read", "Tiles", "predict", "predict_windows"]
+__all__ = ["Network", "Read", "Tiles", "blend", "predict", "predict_windows", "read_tile"]
 
 Network = Callable[[np.ndarray], np.ndarray]
 """From a batch of tiles, B×C×Y×X float32, to logits, B×K×Y×X float32."""
@@ -107,13 +107,35 @@ def predict_windows(
         Rows and columns of a window, and its logits, KYX float32; together the windows make up the image.
     """
     down, across = tiles.cover(shape)
-    down_to, across_to = _ends(down), _ends(across)
     batches = ahead(_batches(read, down, across, tiles.batch))
-    answers = (answer for places, batch in batches for answer in zip(places, network(batch), strict=True))
+    return blend((logits for batch in batches for logits in network(batch)), down, across)
+
+
+def blend(
+    answers: Iterable[np.ndarray], down: AxisTiles, across: AxisTiles
+) -> Iterator[tuple[slice, slice, np.ndarray]]:
+    """What tiles say of an image put together, window by window, as soon as no other tile counts there.
+
+    Args:
+        answers: of each tile, row after row, KYX float32.
+        down: the tiles along Y.
+        across: the tiles along X.
+
+    Yields:
+        As `predict_windows`.
+
+    >>> down, across = Tiles((32, 32), multiple=16).cover((3, 48))
+    >>> for _, columns, logits in blend([np.zeros((1, 16, 32)), np.ones((1, 16, 32))], down, across):
+    ...     print(columns.start, columns.stop, logits[0, 0, ::6].round(2).tolist())
+    0 16 [0.0, 0.0, 0.0]
+    16 48 [0.0, 0.31, 1.0, 1.0, 1.0, 1.0]
+    """
+    down_to, across_to = _ends(down), _ends(across)
+    places = product(range(len(down.starts)), range(len(across.starts)))
     beside: np.ndarray | None = None  # of the tile to the left, what lies under this one
     above: np.ndarray  # of the row of tiles before, what lies under this one
     below: np.ndarray | None = None
-    for (row, column), logits in answers:
+    for (row, column), logits in zip(places, answers, strict=True):
         top, left = down.starts[row], across.starts[column]
         if column == 0:
             above = (
@@ -139,15 +161,20 @@ def _ends(axis: AxisTiles) -> list[int]:
     return [*axis.starts[1:], axis.length]
 
 
-def _batches(
-    read: Read, down: AxisTiles, across: AxisTiles, count: int
-) -> Iterator[tuple[list[tuple[int, int]], np.ndarray]]:
+def _batches(read: Read, down: AxisTiles, across: AxisTiles, count: int) -> Iterator[np.ndarray]:
     places = ((row, column) for row in range(len(down.starts)) for column in range(len(across.starts)))
     while chosen := list(islice(places, count)):
-        yield chosen, np.stack([_tile(read, (down, across), place) for place in chosen])
+        yield np.stack([read_tile(read, (down, across), place) for place in chosen])
 
 
-def _tile(read: Read, axes: tuple[AxisTiles, AxisTiles], place: tuple[int, int]) -> np.ndarray:
+def read_tile(read: Read, axes: tuple[AxisTiles, AxisTiles], place: tuple[int, int]) -> np.ndarray:
+    """The pixels of a tile, continued by replication where it reaches beyond the image.
+
+    Args:
+        read: see `Read`.
+        axes: the tiles along Y and along X.
+        place: its number along Y and along X.
+    """
     windows = [
         slice(axis.starts[index], min(axis.starts[index] + axis.size, axis.length))
         for axis, index in zip(axes, place, strict=True)

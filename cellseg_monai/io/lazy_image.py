@@ -51,13 +51,15 @@ class LazyImage:
     Several threads may read windows of one at once. Another process opens the file itself.
 
     Attributes:
+        path: of the file, and `stated_axes`: what another process passes to `open_image`.
         axes, shape, dtype, pixel_size_um, channel_names: as those of `Image` and its pixels.
         is_lazy: False where the format has to be read as a whole, so that opening it did so.
         levels: the resolutions that the file holds, this image itself first, then the smaller ones.
     """
 
-    def __init__(self, path: Path, stored: Stored, stack: ExitStack, *, by_user: bool) -> None:
-        self._path, self._to = path, Arrangement(path, stored, by_user=by_user)
+    def __init__(self, path: Path, stored: Stored, stack: ExitStack, *, stated_axes: str | None) -> None:
+        self.path, self.stated_axes = path, stated_axes
+        self._to = Arrangement(path, stored, by_user=stated_axes is not None)
         self.axes, self.shape, self.dtype = self._to.axes, self._to.shape, self._to.dtype
         self.pixel_size_um, self.channel_names = self._to.pixel_size_um, self._to.channel_names
         self.is_lazy = not isinstance(stored.array, np.ndarray)
@@ -130,7 +132,7 @@ class LazyImage:
         leading = self.axes[:-3]
         if len(plane) != len(leading) or not all(0 <= at < n for at, n in zip(plane, shape, strict=False)):
             raise IndexError(
-                f"{self._path}: plane {tuple(plane)} of an image of {self.axes} {times(shape)}; pass one of planes()"
+                f"{self.path}: plane {tuple(plane)} of an image of {self.axes} {times(shape)}; pass one of planes()"
             )
         window = {axis: slice(at, at + 1) for axis, at in zip(leading, plane, strict=True)}
         window |= {"Y": self._within(y, shape[-2], "rows"), "X": self._within(x, shape[-1], "columns")}
@@ -140,7 +142,7 @@ class LazyImage:
         picked = []
         for channel in channels:
             if not 0 <= channel < shape[-3]:
-                raise IndexError(f"{self._path}: channel {channel} of {shape[-3]}; they count from 0")
+                raise IndexError(f"{self.path}: channel {channel} of {shape[-3]}; they count from 0")
             c, s = divmod(channel, self._to.n_samples)  # samples count as channels, those of a channel together
             found = self._pixels(array, {**window, "C": slice(c, c + 1), "S": slice(s, s + 1)})
             picked.append(found.reshape(found.shape[-2:]))
@@ -148,16 +150,16 @@ class LazyImage:
 
     def _pixels(self, array: PixelSource, window: dict[str, slice]) -> np.ndarray:
         if self._stack is None:
-            raise ValueError(f"{self._path}: the image is closed; read it within its `with` block")
+            raise ValueError(f"{self.path}: the image is closed; read it within its `with` block")
         found = self._to.pick(array, window)
         return found if self.is_lazy else found.copy()
 
     def _within(self, part: slice, size: int, what: str) -> slice:
         start, stop = part.start or 0, size if part.stop is None else part.stop
         if part.step not in (None, 1):
-            raise ValueError(f"{self._path}: {what} with a step of {part.step}; read them all and leave some out")
+            raise ValueError(f"{self.path}: {what} with a step of {part.step}; read them all and leave some out")
         if not 0 <= start <= stop <= size:
-            raise IndexError(f"{self._path}: {what} {start} to {stop} of {size}; cut the window at the image's edge")
+            raise IndexError(f"{self.path}: {what} {start} to {stop} of {size}; cut the window at the image's edge")
         return slice(start, stop)
 
 

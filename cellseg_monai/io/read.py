@@ -82,4 +82,4 @@ def open_image(path: str | PathLike[str], axes: str | None = None) -> LazyImage:
     file = Path(fspath(path))
     with ExitStack() as stack:
         stored = stack.enter_context(find_format(file).opened(file, axes))
-        return LazyImage(file, stored, stack, by_user=axes is not None)
+        return LazyImage(file, stored, stack, stated_axes=axes)

@@ -6,10 +6,11 @@ from cellseg_monai.pixels.preprocessing import Preprocessing, prepare, prepared_
 from cellseg_monai.pixels.ranges import percentile_ranges
 from cellseg_monai.pixels.scale import rescale, rescale_labels, rescale_window, rescaled_shape
 from cellseg_monai.pixels.tiles import AxisTiles, cover_axis
-from cellseg_monai.pixels.windows import PreparedWindows
+from cellseg_monai.pixels.windows import ImageStatistics, PreparedWindows
 
 __all__ = [
     "AxisTiles",
+    "ImageStatistics",
     "PreparedWindows",
     "Preprocessing",
     "cover_axis",

@@ -40,6 +40,30 @@ class AxisTiles:
             weights[shift:] -= self._rise(index + 1)[: self.size - shift]
         return weights
 
+    def part(self, start: int, stop: int) -> tuple[slice, AxisTiles]:
+        """The tiles that count something in some pixels, as those of a shorter axis, which begins where the first does.
+
+        There, these pixels are the same sums of the same weights.
+
+        Args:
+            start: the first of the pixels.
+            stop: one after the last.
+
+        Returns:
+            Which tiles they are, and the shorter axis.
+
+        >>> cover_axis(24, size=16, overlap=8, multiple=8).part(14, 24)
+        (slice(1, 2, None), AxisTiles(length=16, size=16, starts=(0,)))
+        """
+        having = [
+            index
+            for index, first in enumerate(self.starts)
+            if self.weights(index)[max(start - first, 0) : max(stop - first, 0)].any()
+        ]
+        chosen = slice(having[0], having[-1] + 1)
+        origin, end = self.starts[having[0]], min(self.starts[having[-1]] + self.size, self.length)
+        return chosen, AxisTiles(end - origin, self.size, tuple(each - origin for each in self.starts[chosen]))
+
     def _rise(self, index: int) -> np.ndarray:
         """From 0 to 1 over the middle half of what a tile shares with the one before it."""
         rise: np.ndarray = np.ones(self.size, np.float32)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,7 +13,20 @@ from cellseg_monai.pixels.preprocessing import Preprocessing, prepared_shape
 from cellseg_monai.pixels.ranges import percentile_ranges
 from cellseg_monai.pixels.scale import rescale_window
 
-__all__ = ["PreparedWindows"]
+__all__ = ["ImageStatistics", "PreparedWindows"]
+
+
+@dataclass(frozen=True)
+class ImageStatistics:
+    """What preparing a window has to know of the whole image.
+
+    Args:
+        grey_as_colour: whether its colours are equal all over, so that one of them is enough.
+        ranges: for each channel that the network sees, the values that become 0 and 1.
+    """
+
+    grey_as_colour: bool
+    ranges: tuple[tuple[float, float], ...]
 
 
 class PreparedWindows:
@@ -26,9 +40,11 @@ class PreparedWindows:
         settings: how the bundle prepares images.
         channel_names: one a channel, or none.
         pixel_size_um: (y, x), µm per pixel of the image, if known.
+        statistics: those of another `PreparedWindows` of the same image; None: the image is read for them.
 
     Attributes:
         shape: (Y, X) at which the network sees the image.
+        statistics: of the whole image.
 
     Raises:
         ValueError: the image lacks a channel or the pixel size that the settings ask for, or holds NaN.
@@ -48,32 +64,37 @@ class PreparedWindows:
         *,
         channel_names: Sequence[str] = (),
         pixel_size_um: tuple[float, float] | None = None,
+        statistics: ImageStatistics | None = None,
     ) -> None:
         self._read, self._whole, self._settings, self._names = read, shape, settings, channel_names
         self.shape = prepared_shape(shape, settings, pixel_size_um=pixel_size_um)
-        self._grey = self._is_grey_as_colour()
-        self._ranges = percentile_ranges(
-            lambda rows: self._chosen(rows, slice(0, shape[1])),
-            shape,
-            settings.lower_percentile,
-            settings.upper_percentile,
-            noise_floor=settings.noise_floor,
-        )
+        self.statistics = self._taken() if statistics is None else statistics
 
     def __call__(self, rows: slice, columns: slice) -> np.ndarray:
         """A window of the prepared image, CYX float32."""
         return rescale_window(self._scaled, self._whole, self.shape, rows, columns)
 
+    def _taken(self) -> ImageStatistics:
+        grey, settings = self._is_grey_as_colour(), self._settings
+        ranges = percentile_ranges(
+            lambda rows: self._chosen(rows, slice(0, self._whole[1]), grey),
+            self._whole,
+            settings.lower_percentile,
+            settings.upper_percentile,
+            noise_floor=settings.noise_floor,
+        )
+        return ImageStatistics(grey, tuple(ranges))
+
     def _scaled(self, rows: slice, columns: slice) -> np.ndarray:
-        chosen = self._chosen(rows, columns)
+        chosen = self._chosen(rows, columns, self.statistics.grey_as_colour)
         scaled: np.ndarray = np.empty(chosen.shape, np.float32)
-        for out, channel, (low, high) in zip(scaled, chosen, self._ranges, strict=True):
+        for out, channel, (low, high) in zip(scaled, chosen, self.statistics.ranges, strict=True):
             out[...] = scale_between(channel.astype(np.float64), low, high, self._settings.clip)
         return scaled
 
-    def _chosen(self, rows: slice, columns: slice) -> np.ndarray:
+    def _chosen(self, rows: slice, columns: slice, grey_as_colour: bool) -> np.ndarray:
         pixels = self._read(rows, columns)
-        if self._grey:
+        if grey_as_colour:
             return pixels[:1]
         chosen = select_channels(pixels, self._settings.channels, channel_names=self._names)
         # Where a window of a colour image happens to be grey, it is no less a window of a colour image.

@@ -1,0 +1,196 @@
+"""A Dask cluster on which a function is called for each of many places."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+from cellseg_monai.errors import BlockError
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+__all__ = ["LOCAL", "Cluster", "open_cluster"]
+
+LOCAL = "local"
+_WORKER_BYTES = 3 * 2**30  # a network at work on tiles of 1024 px, batches of 4
+
+
+class Cluster:
+    """Workers that are given one task after another; `open_cluster` makes it.
+
+    Few tasks are submitted ahead of the workers, so that after a failure little is left that goes on.
+
+    Args:
+        client: of `distributed`.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def run(
+        self,
+        function: Callable[..., Any],
+        *arguments: Iterable[Any],
+        named: Callable[[Any], str],
+        done: Callable[[int], None] = lambda _: None,
+    ) -> list[Any]:
+        """Call a function as `map` does, on the workers.
+
+        A worker that is lost costs what it was doing: another one does it again. So whatever a call writes has to be
+        the same when it is repeated.
+
+        Args:
+            function: pickled by name; its calls may come in any order.
+            arguments: as for `map`.
+            named: from the first argument of a call to what it worked on, for the message.
+            done: told how many calls have ended, each time that one has.
+
+        Returns:
+            What they returned, in their order.
+
+        Raises:
+            BlockError: a call failed, or the workers that it was given to were lost again and again. Those that had
+                begun have ended.
+        """
+        calls = list(zip(*arguments, strict=True))
+        results: list[Any] = [None] * len(calls)
+        failed: list[tuple[int, BaseException]] = []
+        succeeded = 0
+        for index, result in self.finished(function, calls, go_on=lambda: not failed):
+            if isinstance(result, BaseException):
+                failed.append((index, result))
+            else:
+                succeeded += 1
+                done(succeeded)
+            results[index] = result
+        if failed:
+            index, error = min(failed, key=lambda each: each[0])
+            raise BlockError(f"{named(calls[index][0])}: {told(error)}") from error
+        return results
+
+    def finished(
+        self, function: Callable[..., Any], calls: Sequence[tuple], go_on: Callable[[], bool] = lambda: True
+    ) -> Iterator[tuple[int, Any]]:
+        """Call a function on the workers, and give what came of the calls, as they end.
+
+        Args:
+            function: as for `run`.
+            calls: the arguments of each.
+            go_on: whether more calls are to be begun.
+
+        Yields:
+            The number of a call, and its result or the exception that it raised.
+        """
+        from distributed import as_completed
+
+        rest = deque(enumerate(calls))
+        running: dict[Future, int] = {}
+        ended = as_completed(loop=self._client.loop)
+
+        def begin() -> None:
+            # Counted anew each time: workers come and go.
+            room = 2 * max(1, sum(self._client.nthreads().values()))
+            while rest and len(running) < room and go_on():
+                index, arguments = rest.popleft()
+                future = self._client.submit(function, *arguments, pure=False)
+                running[future] = index
+                ended.add(future)
+
+        begin()
+        for future in ended:
+            yield running.pop(future), self._outcome(future)
+            begin()
+
+    def _outcome(self, future: Future) -> Any:
+        if (error := future.exception()) is not None:
+            return error
+        if future.status != "finished":
+            return ConnectionError(f"the scheduler {self._client.scheduler.address} no longer knows of it")
+        return future.result()
+
+
+def told(error: BaseException) -> str:
+    """Why a call failed, in a line.
+
+    >>> told(ValueError("no such channel")), told(ZeroDivisionError("division by zero"))
+    ('no such channel', 'ZeroDivisionError: division by zero')
+    """
+    if type(error).__name__ == "KilledWorker":
+        return (
+            f"{error.allowed_failures + 1} workers that were given it died, the last at "  # type: ignore[attr-defined]
+            f"{error.last_worker.address}; do they have enough memory?"  # type: ignore[attr-defined]
+        )
+    if isinstance(error, (ValueError, OSError)) and str(error):
+        return str(error)
+    return f"{type(error).__name__}: {error}"
+
+
+@contextmanager
+def open_cluster(address: str, *, within_s: float = 10) -> Iterator[Cluster]:
+    """A cluster to work with, as long as the block of code runs.
+
+    Args:
+        address: of a running scheduler, such as "tcp://host:8786", which stays as it is; or "local": processes of this
+            machine, one for each of its cores as far as memory lasts, which end with the block.
+        within_s: how long the scheduler, and then a worker, is waited for.
+
+    Raises:
+        ValueError: Dask is not installed.
+        OSError: nothing answers at the address, or there are no workers.
+    """
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise ValueError(
+            f"--dask {address} came, but Dask is not installed ({error}); pip install 'cellseg_monai[cluster]', here "
+            "and where the workers run"
+        ) from error
+    with ExitStack() as stack:
+        server: Any = stack.enter_context(_processes()) if address == LOCAL else address
+        try:
+            client = stack.enter_context(Client(server, timeout=within_s, set_as_default=False))
+        except (OSError, ValueError) as error:
+            raise OSError(
+                f"no Dask scheduler answers at {address!r} ({_short(error)}); name one that is running, such as "
+                f"tcp://host:8786, or {LOCAL!r} for processes of this machine"
+            ) from error
+        try:
+            client.wait_for_workers(1, timeout=within_s)
+        except TimeoutError as error:
+            raise OSError(f"the Dask scheduler at {address!r} has no workers; start some, then repeat this") from error
+        yield Cluster(client)
+
+
+@contextmanager
+def _processes() -> Iterator[Any]:
+    import dask
+    from dask.system import CPU_COUNT
+    from distributed import LocalCluster
+    from distributed.system import MEMORY_LIMIT
+
+    count = max(1, min(CPU_COUNT, MEMORY_LIMIT // _WORKER_BYTES))
+    threads = str(max(1, CPU_COUNT // count))
+    # A process that was killed is started again; on a busy machine that takes longer than Dask waits for it.
+    patient = dask.config.set({"distributed.deploy.lost-worker-timeout": "1 hour"})
+    with (
+        patient,
+        LocalCluster(
+            n_workers=count,
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address=":0",
+            silence_logs=logging.CRITICAL,  # what fails is told by who asked for it
+            memory_limit=0,  # a network's memory is none that Dask could write to disk; it would only pause
+            env={"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads},
+        ) as cluster,
+    ):
+        yield cluster
+
+
+def _short(error: BaseException) -> str:
+    return str(error).split(os.linesep)[0] or type(error).__name__
