@@ -93,9 +93,7 @@ class Cluster:
         ended = as_completed(loop=self._client.loop)
 
         def begin() -> None:
-            # Counted anew each time: workers come and go.
-            room = 2 * max(1, sum(self._client.nthreads().values()))
-            while rest and len(running) < room and go_on():
+            while rest and len(running) < self._room() and go_on():
                 index, arguments = rest.popleft()
                 future = self._client.submit(function, *arguments, pure=False)
                 running[future] = index
@@ -105,6 +103,13 @@ class Cluster:
         for future in ended:
             yield running.pop(future), self._outcome(future)
             begin()
+
+    def _room(self) -> int:
+        """How many calls may be under way now: workers come and go."""
+        try:
+            return 2 * max(1, sum(self._client.nthreads().values()))
+        except OSError as error:
+            raise ConnectionError(f"the Dask scheduler answers no more ({_short(error)}); is it running?") from error
 
     def _outcome(self, future: Future) -> Any:
         if (error := future.exception()) is not None:
@@ -151,6 +156,7 @@ def open_cluster(address: str, *, within_s: float = 10) -> Iterator[Cluster]:
             "and where the workers run"
         ) from error
     with ExitStack() as stack:
+        stack.enter_context(_silent("distributed", "distributed.client"))
         server: Any = stack.enter_context(_processes()) if address == LOCAL else address
         try:
             client = stack.enter_context(Client(server, timeout=within_s, set_as_default=False))
@@ -164,6 +170,19 @@ def open_cluster(address: str, *, within_s: float = 10) -> Iterator[Cluster]:
         except TimeoutError as error:
             raise OSError(f"the Dask scheduler at {address!r} has no workers; start some, then repeat this") from error
         yield Cluster(client)
+
+
+@contextmanager
+def _silent(*names: str) -> Iterator[None]:
+    """Loggers that say nothing meanwhile: what fails is told by who asked for it."""
+    levels = [(logger, logger.level) for logger in map(logging.getLogger, names)]
+    for logger, _ in levels:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for logger, level in levels:
+            logger.setLevel(level)
 
 
 @contextmanager
@@ -184,7 +203,7 @@ def _processes() -> Iterator[Any]:
             threads_per_worker=1,
             processes=True,
             dashboard_address=":0",
-            silence_logs=logging.CRITICAL,  # what fails is told by who asked for it
+            silence_logs=logging.CRITICAL,
             memory_limit=0,  # a network's memory is none that Dask could write to disk; it would only pause
             env={"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads},
         ) as cluster,
