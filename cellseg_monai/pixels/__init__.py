@@ -1,6 +1,7 @@
 """Pixels made ready for a network: channels, normalisation, scale. No torch in here."""
 
 from cellseg_monai.pixels.channels import select_channels
+from cellseg_monai.pixels.image_quality import contrast_over_noise, saturated_share, sharpness
 from cellseg_monai.pixels.normalise import noise_level, normalise_percentiles
 from cellseg_monai.pixels.preprocessing import Preprocessing, prepare, prepared_shape
 from cellseg_monai.pixels.scale import rescale, rescale_labels, rescaled_shape
@@ -9,6 +10,7 @@ from cellseg_monai.pixels.tiles import AxisTiles, cover_axis
 __all__ = [
     "AxisTiles",
     "Preprocessing",
+    "contrast_over_noise",
     "cover_axis",
     "noise_level",
     "normalise_percentiles",
@@ -17,5 +19,7 @@ __all__ = [
     "rescale",
     "rescale_labels",
     "rescaled_shape",
+    "saturated_share",
     "select_channels",
+    "sharpness",
 ]
