@@ -81,8 +81,7 @@ def interval(images: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[float, fl
         chosen = [images[at] for at in generator.integers(0, len(images), len(images))]
         scores, ious = (np.concatenate(part) for part in zip(*chosen, strict=True))
         drawn.append(auroc(scores, ious >= GOOD_IOU))
-    low, high = np.nanpercentile(drawn, (2.5, 97.5))
-    return float(low), float(high)
+    return float(np.nanpercentile(drawn, 2.5)), float(np.nanpercentile(drawn, 97.5))
 
 
 def lines(name: str, images: Sequence[tuple[np.ndarray, np.ndarray]]) -> Iterator[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cellseg_monai.cli.faults import fail_if
+from cellseg_monai.cli.quality import check_exports, write_quality
 
 if TYPE_CHECKING:
     from cellseg_monai.inference import ImageFile, Job, Recipe
@@ -30,6 +31,7 @@ def segment(
     amp: bool | None = None,
     checkpoint: str | None = None,
     postprocess: str | None = None,
+    report: bool = False,
     resume: bool = False,
     dry_run: bool = False,
 ) -> None:
@@ -52,18 +54,23 @@ def segment(
         amp: bfloat16; by itself where the device has it in hardware.
         checkpoint: the weights, if not those that the bundle ships.
         postprocess: postprocess.json, as `cellseg calibrate` writes it.
+        report: also write report.html, which shows what is unusual and the lowest scores; see `cellseg quality`.
         resume: go on with a run that was stopped.
         dry_run: only print how each image is understood.
     """
-    arguments = {name: value for name, value in locals().items() if name not in ("resume", "dry_run", "output")}
+    arguments = {
+        name: value for name, value in locals().items() if name not in ("report", "resume", "dry_run", "output")
+    }
     from cellseg_monai.inference.inputs import find_images
 
+    if report:
+        check_exports(export)
     images = find_images([str(each) for each in inputs])
     job = _job(arguments, Path(output))
     if dry_run:
         fail_if(_understood(job, images))
         return
-    _run(job, images, {**arguments, "inputs": list(map(str, inputs))}, resume)
+    _run(job, images, {**arguments, "inputs": list(map(str, inputs))}, resume, report=report)
 
 
 def replay(run: str, *, output: str) -> None:
@@ -151,7 +158,7 @@ def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _run(job: Job, images: list[ImageFile], arguments: dict[str, Any], resume: bool) -> None:
+def _run(job: Job, images: list[ImageFile], arguments: dict[str, Any], resume: bool, *, report: bool = False) -> None:
     import math
     import platform
 
@@ -178,6 +185,8 @@ def _run(job: Job, images: list[ImageFile], arguments: dict[str, Any], resume: b
     seconds = time.perf_counter() - begun
     path = record.finish(seconds=round(seconds, 3), megapixels_per_second=round(megapixels / seconds, 3))
     print(f"{len(left) - len(failures)} image(s), {objects} objects: {path.parent}")
+    if report:
+        failures += [str(fault) for fault in write_quality(path) if fault.kind != "failed"]
     fail_if(failures)
 
 

@@ -15,10 +15,11 @@ _NOISE_GAIN = 20
 def sharpness(channel: np.ndarray) -> float:
     """How much of an image's variance lies in its finest detail: the lower, the more out of focus.
 
-    The variance of the Laplacian (Pech-Pacheco et al. 2000, doi:10.1109/ICPR.2000.903548; compared with others by Pertuz
-    et al. 2013, doi:10.1016/j.patcog.2012.11.011), over the variance of the image, so that exposure does not matter. Noise is detail too, and what is out of focus has as much of it: its share, known from
-    `noise_level`, is taken off both. The slope of the power spectrum (Bray et al. 2012, doi:10.1177/1087057111420292)
-    tells blurred nuclei less well: with noise in it, it rises again.
+    The variance of the Laplacian (Pech-Pacheco et al. 2000, doi:10.1109/ICPR.2000.903548; compared with others by
+    Pertuz et al. 2013, doi:10.1016/j.patcog.2012.11.011), over the variance of the image, so that exposure does not
+    matter. Noise is detail too, and what is out of focus has as much of it: its share, known from `noise_level`, is
+    taken off both. The slope of the power spectrum (Bray et al. 2012, doi:10.1177/1087057111420292) tells blurred
+    nuclei less well: with noise in it, it rises again.
 
     Numbers compare images of like objects at a like pixel size only.
 
@@ -35,7 +36,7 @@ def sharpness(channel: np.ndarray) -> float:
     """
     if min(channel.shape) < 3:
         return float("nan")
-    values = channel.astype(np.float32)
+    values: np.ndarray = channel.astype(np.float32)
     noise = noise_level(values) ** 2
     detail = values[1:-1, :-2] + values[1:-1, 2:]
     detail += values[:-2, 1:-1]

@@ -18,7 +18,7 @@ FLAGS = {
     "out of focus": "less than half as sharp as the least sharp training image, or far less sharp than the others here",
     "saturated": "brightest pixels pile up at one value: intensities there are lost",
     "intensity": "brightness, or contrast of objects, outside what the training images had",
-    "object size": "the median object is smaller, or larger, than those that make up 90 % of the foreground in the training images",
+    "object size": "the median object is smaller or larger than those of 90 % of the foreground of the training images",
     "cut objects": "more than a third of the objects touch the border: sizes and shapes are of parts",
     "many objects": "far more objects in the area than in the others here",
     "few objects": "far fewer objects in the area than in the others here",
