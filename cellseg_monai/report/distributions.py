@@ -53,18 +53,20 @@ def objects_figure(measures: Sequence[tuple[str, np.ndarray, tuple[float, float]
         if known is not None:
             axes.axvspan(*known, color=COLOURS[5], alpha=0.25, linewidth=0, label="training data")
             axes.legend(frameon=False, fontsize="small")
-        _draw(axes, [(values, "objects", COLOURS[1], "-")])
+        _draw(axes, [(values, "objects", COLOURS[1], "-")], few_ticks_from=_FEW_TICKS_FROM / 5)
         axes.set_xlabel(name)
         axes.set_ylabel("objects")
         axes.grid(alpha=0.4)
     return figure
 
 
-def _draw(axes: Axes, sides: Sequence[tuple[np.ndarray, str, str, str]]) -> None:
+def _draw(
+    axes: Axes, sides: Sequence[tuple[np.ndarray, str, str, str]], few_ticks_from: float = _FEW_TICKS_FROM
+) -> None:
     edges = bin_edges(np.concatenate([values for values, *_ in sides]))
     if np.ptp(np.diff(edges)) > 1e-6 * edges[-1]:
         axes.set_xscale("log")
-        few = edges[-1] > _FEW_TICKS_FROM * edges[0]
+        few = edges[-1] > few_ticks_from * edges[0]
         axes.xaxis.set_major_locator(LogLocator(subs=(1,) if few else (1, 2, 5)))
         axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         axes.xaxis.set_minor_formatter(NullFormatter())
@@ -75,7 +77,7 @@ def _draw(axes: Axes, sides: Sequence[tuple[np.ndarray, str, str, str]]) -> None
 
 
 def bin_edges(values: np.ndarray) -> np.ndarray:
-    """Edges of bins from the smallest to the largest value: of the same ratio where the values span much.
+    """Edges of bins from the smallest to the largest value: of the same ratio where values above 1 span much.
 
     Args:
         values: finite.
@@ -84,11 +86,13 @@ def bin_edges(values: np.ndarray) -> np.ndarray:
     array([1.e+00, 1.e+02, 1.e+04])
     >>> bin_edges(np.array([20, 60]))[[0, 20, 40]]
     array([20., 40., 60.])
+    >>> bin_edges(np.array([0.1, 0.9]))[[0, 20, 40]]
+    array([0.1, 0.5, 0.9])
     """
     low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 1.0)
     if low == high:
         low, high = low - 0.5, high + 0.5
-    if low > 0 and high / low >= _LOG_FROM:
+    if high > 1 and low > 0 and high / low >= _LOG_FROM:
         return np.geomspace(low, high, _BINS + 1)
     return np.linspace(low, high, _BINS + 1)
 
