@@ -20,6 +20,7 @@ from cellseg_monai.bundle.command_line import check_overrides
 from cellseg_monai.errors import BundleError
 from cellseg_monai.labels import Postprocessing
 from cellseg_monai.pixels import Preprocessing
+from cellseg_monai.quality import TrainingData
 from cellseg_monai.training.checkpoint_file import BEST
 
 __all__ = ["bundle_faults", "metadata_faults"]
@@ -62,7 +63,10 @@ def bundle_faults(bundle: str | Path, overrides: Mapping[str, Any] | None = None
     faults += [f"{metadata}: {fault}" for fault in metadata_faults(metadata)]
     if not faults:
         faults += _weights_faults(bundle / "models" / BEST, json.loads(metadata.read_text(encoding="utf-8")))
-    for kind, name in ((Preprocessing, "preprocess"), (Postprocessing, "postprocess")):
+    kinds = [(Preprocessing, "preprocess"), (Postprocessing, "postprocess")]
+    if bundle / "configs" / "training_data.json" in configs:
+        kinds.append((TrainingData, "training_data"))
+    for kind, name in kinds:
         try:
             kind.from_json(bundle / "configs" / f"{name}.json")
         except BundleError as error:
