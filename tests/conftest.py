@@ -5,6 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# A loaded machine is slow, not wrong; and what failed once fails again. Whoever looks for more asks for a seed of
+# their own: pytest --hypothesis-profile=default --hypothesis-seed=random.
+settings.register_profile("seeded", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("seeded")
 
 pytest.register_assert_rewrite("tests.contracts.preparer")
 

@@ -207,11 +207,25 @@ def test_evaluate_names_what_is_missing_and_fails_but_evaluates_the_rest(
             {"--threshold": "0.5"},
             "--threshold came, which `cellseg evaluate` does not know; it knows --truth, ",
         ),
+        ({"--output": "taken.txt"}, "--output taken.txt came, which is a file, but a folder was expected"),
+        ({"--output": ["my", "results"]}, "'results' came, for which `cellseg evaluate` has no place"),
+        ({"--output": []}, "--output came without a value; give it one, such as --output VALUE"),
     ],
-    ids=["protocol", "no protocol", "no folder", "an empty folder", "suffix", "misspelt flag", "unknown flag"],
+    ids=[
+        "protocol",
+        "no protocol",
+        "no folder",
+        "an empty folder",
+        "suffix",
+        "misspelt flag",
+        "unknown flag",
+        "a file as output",
+        "a space without quotes",
+        "no value",
+    ],
 )
 def test_a_wrong_word_to_evaluate_is_one_line(
-    change: dict[str, str | None],
+    change: dict[str, str | list[str] | None],
     message: str,
     masks: tuple[str, str],
     tmp_path: Path,
@@ -220,8 +234,12 @@ def test_a_wrong_word_to_evaluate_is_one_line(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("empty").mkdir()
+    Path("taken.txt").touch()
     flags = {"--truth": masks[0], "--pred": masks[1], "--protocol": "coco", **change}
-    words = [word for flag, value in flags.items() if value is not None for word in (flag, value)]
+    words = []
+    for flag, value in flags.items():
+        if value is not None:
+            words += [flag, *([value] if isinstance(value, str) else value)]
     assert cellseg(monkeypatch, "evaluate", *words) == 1
     printed = capsys.readouterr()
     assert printed.out == ""
@@ -265,6 +283,37 @@ def test_report_with_nothing_amiss_succeeds(
     assert printed.err == ""
 
 
+def test_a_mask_in_place_of_objects_is_pointed_out(
+    masks: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    predicted = Path(masks[1]) / "a_cp_masks.tif"
+    io.write_labels(predicted, (io.read_labels(predicted) > 0).astype(np.int32))
+    words = ("--truth", masks[0], "--pred", masks[1])
+    assert cellseg(monkeypatch, "evaluate", *words, "--protocol", "stardist") == 0
+    assert "a_cp_masks.tif: binary-mask (warning)" in capsys.readouterr().err
+    (tmp_path / "images").mkdir()
+    for name in "ab":
+        np.save(tmp_path / "images" / f"{name}.npy", np.eye(12, dtype=np.uint8))
+    words = (*words, "--images", str(tmp_path / "images"), "--output", str(tmp_path / "report.html"))
+    assert cellseg(monkeypatch, "report", *words) == 0
+    assert "a_cp_masks.tif: binary-mask (warning)" in capsys.readouterr().err
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Doubtful label images" in page
+    assert "separate objects all have the id 1" in page
+
+
+def test_an_interrupted_command_says_so_in_a_word(
+    masks: tuple[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("cellseg_monai.evaluation.evaluate_folders", interrupt)
+    words = ("evaluate", "--truth", masks[0], "--pred", masks[1], "--protocol", "stardist")
+    assert cellseg(monkeypatch, *words) == 130
+    assert capsys.readouterr().err == "stopped\n"
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -284,6 +333,9 @@ def test_a_wrong_word_to_report_is_one_line(
     capsys: pytest.CaptureFixture,
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(
+        "cellseg_monai.evaluation.evaluate_folders", lambda *_, **__: pytest.fail("work before a check")
+    )
     flags = {"--images": masks[0], "--truth": masks[0], "--pred": masks[1], "--output": "report.html", **change}
     words = [word for flag, value in flags.items() if value is not None for word in (flag, value)]
     assert cellseg(monkeypatch, "report", *words) == 1
@@ -320,7 +372,8 @@ def test_calibrate_fits_settings_to_a_few_annotated_images(
     report = json.loads((tmp_path / "out" / "calibration" / "calibration.json").read_text())
     assert (report["images"], report["section"], report["settings"]) == (3, "all", settings)
     assert f"--postprocess_file {tmp_path / 'out' / 'postprocess.json'}" in capsys.readouterr().out
-    assert cellseg(monkeypatch, *words, "nuclear") == 1
+    assert cellseg(monkeypatch, *words, "nuclear", "--output", str(tmp_path / "none")) == 1
+    assert not (tmp_path / "none").exists()
     assert "no bundle 'nuclear'" in capsys.readouterr().err
     (tmp_path / "mine" / "labels" / "b.tif").unlink()
     assert cellseg(monkeypatch, *words, "nuclei") == 1

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cellseg_monai.cli.faults import check_folder
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -81,8 +83,8 @@ def calibrate(
     """
     from cellseg_monai.bundle import find_bundle, run_bundle
 
+    check_folder(output)
     folder = Path(output)
-    folder.mkdir(parents=True, exist_ok=True)
     overrides = {"checkpoint": checkpoint, "datalist": datalist}
     run_bundle(
         find_bundle(bundle),
@@ -93,7 +95,7 @@ def calibrate(
         section=section,
         **{name: value for name, value in overrides.items() if value is not None},
     )
-    print(f"use it with: --postprocess_file {folder / 'postprocess.json'}")
+    print(f"evaluation and inference of the bundle use it with: --postprocess_file {folder / 'postprocess.json'}")
 
 
 def compare(

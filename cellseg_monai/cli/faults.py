@@ -1,8 +1,9 @@
-"""How a command ends that could not do all that it was asked."""
+"""What a command cannot do: refused before it begins, or told at its end."""
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -10,7 +11,13 @@ if TYPE_CHECKING:
 
     from cellseg_monai.data import Fault
 
-__all__ = ["fail_if"]
+__all__ = ["check_folder", "fail_if"]
+
+
+def check_folder(output: str) -> None:
+    """Refuse a folder for results that is a file, before the work and not after it."""
+    if Path(output).exists() and not Path(output).is_dir():
+        raise ValueError(f"--output {output} came, which is a file, but a folder was expected; name another one")
 
 
 def fail_if(faults: Sequence[Fault | str]) -> None:

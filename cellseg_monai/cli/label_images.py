@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
-from cellseg_monai.cli.faults import fail_if
+from cellseg_monai.cli.faults import check_folder, fail_if
 
 if TYPE_CHECKING:
     from cellseg_monai.evaluation import Evaluation
@@ -36,11 +37,14 @@ def evaluate(
     """
     from cellseg_monai.evaluation import format_results, summary, write_results
 
+    if output is not None:
+        check_folder(output)
     done = _compared(truth, pred, protocol, truth_suffix, pred_suffix)
     print(format_results(summary(done)))
     if output is not None:
         for path in write_results(done, str(output)):
             print(path)
+    _warn(done)
     fail_if(done.faults)
 
 
@@ -74,15 +78,24 @@ def report(
     """
     from cellseg_monai.evaluation import format_results, summary
     from cellseg_monai.report import write_report
+    from cellseg_monai.report.label_report import check_report
 
+    run_dir = None if run is None else str(run)
+    check_report(str(images), str(output), run_dir=run_dir, overlays=overlays)
     done = _compared(truth, pred, protocol, truth_suffix, pred_suffix)
-    written = write_report(done, str(images), str(output), run_dir=None if run is None else str(run), overlays=overlays)
+    written = write_report(done, str(images), str(output), run_dir=run_dir, overlays=overlays)
     print(format_results(summary(done)))
     for note in written.notes:
         print(f"note: {note}")
     for path in (written.page, written.numbers):
         print(path)
+    _warn(done)
     fail_if(written.faults)
+
+
+def _warn(done: Evaluation) -> None:
+    for warning in done.warnings:
+        print(warning, file=sys.stderr)
 
 
 def _compared(truth: str, pred: str, protocol: str, truth_suffix: str, pred_suffix: str) -> Evaluation:

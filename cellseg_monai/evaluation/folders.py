@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from cellseg_monai.data.faults import Fault
+from cellseg_monai.data.lint import MOST_CLASSES, check_labels
 from cellseg_monai.errors import DatasetError
 from cellseg_monai.evaluation.pairs import FilePair, label_files, pair_files
 from cellseg_monai.evaluation.protocol import ImageCounts, Protocol
@@ -36,11 +39,13 @@ class Evaluation:
         protocol: which.
         images: those that were compared, sorted by name; one at least.
         faults: every file or pair that was not, and why.
+        warnings: of those that were compared, label images that look like masks of what is cell and what is not.
     """
 
     protocol: Protocol
     images: Sequence[EvaluatedImage]
     faults: Sequence[Fault]
+    warnings: Sequence[Fault] = ()
 
     @property
     def counts(self) -> list[ImageCounts]:
@@ -75,16 +80,28 @@ def evaluate_folders(
             "--truth_suffix and --pred_suffix"
         )
     pairs, faults = pair_files(label_files(truth_dir, truth_suffix), label_files(prediction_dir, prediction_suffix))
-    images = []
+    images, warnings = [], []
     for pair in pairs:
         try:
-            counts = protocol.count(read_labels(pair.prediction), read_labels(pair.truth))
+            prediction, truth = read_labels(pair.prediction), read_labels(pair.truth)
+            counts = protocol.count(prediction, truth)
         except (ValueError, OSError) as error:
             compared = f"{pair.truth.as_posix()} and {pair.prediction.as_posix()}"
             faults.append(Fault(pair.name, "not-compared", f"{compared}: {error}"))
         else:
             images.append(EvaluatedImage(pair, counts))
+            warnings += _masks(pair.truth, truth, counts.true_objects)
+            warnings += _masks(pair.prediction, prediction, counts.predicted_objects)
     if not images:
         listed = "\n".join(map(str, faults))
         raise DatasetError(f"no truth in {truth_dir} can be compared to a prediction in {prediction_dir}:\n{listed}")
-    return Evaluation(protocol, images, faults)
+    return Evaluation(protocol, images, faults, warnings)
+
+
+def _masks(path: Path, labels: np.ndarray, compared: int) -> list[Fault]:
+    """A warning where a label image seems to be a mask, and the protocol did not tell its objects apart."""
+    # Of so few objects at most, and only then is a look at all pixels worth its time.
+    if compared > MOST_CLASSES or compared > np.count_nonzero(np.unique(labels)):
+        return []
+    found = check_labels(labels, path.as_posix())
+    return [replace(fault, severity="warning") for fault in found if fault.kind in ("binary-mask", "class-mask")]

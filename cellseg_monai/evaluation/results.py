@@ -65,6 +65,7 @@ def summary(evaluation: Evaluation) -> dict[str, Any]:
         "cellseg_monai": __version__,
         "images": len(images),
         "not_evaluated": [str(fault) for fault in evaluation.faults],
+        "warnings": [str(fault) for fault in evaluation.warnings],
         "true_objects": sum(each.true_objects for each in evaluation.counts),
         "predicted_objects": sum(each.predicted_objects for each in evaluation.counts),
         "scores": {

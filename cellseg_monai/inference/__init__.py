@@ -7,7 +7,7 @@ from cellseg_monai.inference.plane import Plane, objects_of, prepared_plane, seg
 from cellseg_monai.inference.recipe import Recipe
 from cellseg_monai.inference.record import RunRecord, read_run
 from cellseg_monai.inference.symmetries import over_symmetries
-from cellseg_monai.inference.tiled import Network, Read, Tiles, predict, predict_bands
+from cellseg_monai.inference.tiled import Network, Read, Tiles, predict, predict_windows
 from cellseg_monai.inference.understanding import understood
 
 __all__ = [
@@ -29,7 +29,7 @@ __all__ = [
     "on_arrays",
     "over_symmetries",
     "predict",
-    "predict_bands",
+    "predict_windows",
     "prepared_plane",
     "read_run",
     "segment_plane",

@@ -31,7 +31,7 @@ def on_arrays(network: Any, device: torch.device | str) -> Network:
 
 
 class TiledInferer(Inferer):
-    """Runs a network over whole images, tile by tile; see `inference.predict_bands`.
+    """Runs a network over whole images, tile by tile; see `inference.predict_windows`.
 
     In place of MONAI's `SlidingWindowInferer`, which continues small images by zeros, weighs by a Gaussian that must be
     divided out, and takes an image as a whole.

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from cellseg_monai.data.digest import file_digest
 from cellseg_monai.inference.ahead import ahead
 from cellseg_monai.inference.inputs import ImageFile
+from cellseg_monai.inference.large import LazyPixels, segment_large
 from cellseg_monai.inference.plane import Plane, objects_of, prepared_plane
 from cellseg_monai.inference.recipe import Recipe
 from cellseg_monai.inference.stack import StackWriter, plane_name
@@ -77,12 +79,17 @@ class Job:
         output: the folder for the results.
         exports: names of `io.EXPORTS`.
         reading: how files are understood.
+        large_px: planes of more pixels are not held in memory, but segmented band by band and block by block, with
+            what they take on the way on the disk of the output.
+        told: called with the number of pixels of a large plane that the network has seen since.
     """
 
     recipe: Recipe
     output: Path
     exports: Sequence[str] = ("labels", "csv")
     reading: Reading = field(default_factory=Reading)
+    large_px: int = 2**23
+    told: Callable[[int], None] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "exports", chosen_exports(self.exports))
@@ -100,8 +107,10 @@ class Job:
             for work in ahead(self._work(images)):
                 if isinstance(work, Failed):
                     waiting.append(_settled(work))
-                else:
+                elif isinstance(work, _Work):
                     waiting.append(behind.submit(self._finish, work, self._logits(work)))
+                else:
+                    waiting.append(_settled(self._segment_large(work)))
                 while waiting and (waiting[0].done() or len(waiting) > 2):
                     if (outcome := waiting.popleft().result()) is not None:
                         yield outcome
@@ -109,14 +118,18 @@ class Job:
                 if (outcome := last.result()) is not None:
                     yield outcome
 
-    def _work(self, images: Sequence[ImageFile]) -> Iterator[_Work | Failed]:
+    def _work(self, images: Sequence[ImageFile]) -> Iterator[_Work | _Large | Failed]:
         for image in images:
             try:
                 sha256 = "" if image.path.is_dir() else file_digest(image.path)
                 with open_image(image.path, axes=self.reading.axes) as opened:
                     writer = StackWriter(self.output / image.below, image.path.name, opened, self.exports)
                     for place in opened.planes():
-                        yield _Work(image, sha256, writer, place, self._prepared(image, opened, place))
+                        if opened.shape[-2] * opened.shape[-1] > self.large_px:
+                            yield _Large(image=image, sha256=sha256, writer=writer, place=place)
+                            continue
+                        plane = self._prepared(image, opened, place)
+                        yield _Work(image=image, sha256=sha256, writer=writer, place=place, plane=plane)
             except _OF_AN_IMAGE as error:
                 yield Failed(image, _reason(error, image.path))
 
@@ -132,35 +145,60 @@ class Job:
     def _logits(self, work: _Work) -> Any:
         return predict(work.plane.prepared, self.recipe.asked, self.recipe.tiles)
 
-    def _finish(self, work: _Work, logits: Any) -> Done | Failed | None:
+    def _segment_large(self, work: _Large) -> Done | Failed | None:
         try:
-            written = work.writer.add(work.place, objects_of(work.plane, logits, self.recipe))
+            self.output.mkdir(parents=True, exist_ok=True)
+            # Beside the results, where there is room for them, rather than in a system's small temporary folder.
+            with (
+                TemporaryDirectory(prefix=".scratch-", dir=self.output) as scratch,
+                open_image(work.image.path, axes=self.reading.axes) as opened,
+            ):
+                segmentation = segment_large(
+                    LazyPixels(opened, work.place),
+                    self.recipe,
+                    Path(scratch),
+                    name=plane_name(work.image.path.name, opened.axes, work.place),
+                    pixel_size_um=self.reading.pixel_size_um or opened.pixel_size_um,
+                    told=self.told,
+                )
+                return work.done(work.writer.add(work.place, segmentation))
         except _OF_AN_IMAGE as error:
             return Failed(work.image, _reason(error, work.image.path))
-        if written is None:
-            return None
-        return Done(
-            work.image,
-            work.sha256,
-            work.writer.axes,
-            work.writer.shape,
-            work.writer.objects,
-            written,
-            time.perf_counter() - work.begun,
-        )
+
+    def _finish(self, work: _Work, logits: Any) -> Done | Failed | None:
+        try:
+            return work.done(work.writer.add(work.place, objects_of(work.plane, logits, self.recipe)))
+        except _OF_AN_IMAGE as error:
+            return Failed(work.image, _reason(error, work.image.path))
 
 
-@dataclass(frozen=True, eq=False)
-class _Work:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _Large:
+    """A plane that is to be segmented; one that is too large to be held is read on the way."""
+
     image: ImageFile
     sha256: str
     writer: StackWriter
     place: tuple[int, ...]
-    plane: Plane
     begun: float = field(default_factory=time.perf_counter)
 
+    def done(self, written: tuple[Path, ...] | None) -> Done | None:
+        """What became of the image, once all of its planes are written."""
+        if written is None:
+            return None
+        seconds = time.perf_counter() - self.begun
+        writer = self.writer
+        return Done(self.image, self.sha256, writer.axes, writer.shape, writer.objects, written, seconds)
 
-def _settled(outcome: Failed) -> Future[Done | Failed | None]:
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _Work(_Large):
+    """A plane that is held."""
+
+    plane: Plane
+
+
+def _settled(outcome: Done | Failed | None) -> Future[Done | Failed | None]:
     future: Future[Done | Failed | None] = Future()
     future.set_result(outcome)
     return future

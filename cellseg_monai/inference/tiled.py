@@ -11,7 +11,7 @@ import numpy as np
 from cellseg_monai.inference.ahead import ahead
 from cellseg_monai.pixels import AxisTiles, cover_axis
 
-__all__ = ["Network", "Read", "Tiles", "predict", "predict_bands"]
+__all__ = ["Network", "Read", "Tiles", "predict", "predict_windows"]
 
 Network = Callable[[np.ndarray], np.ndarray]
 """From a batch of tiles, B×C×Y×X float32, to logits, B×K×Y×X float32."""
@@ -64,14 +64,21 @@ def predict(pixels: np.ndarray, network: Network, tiles: Tiles) -> np.ndarray:
     (1, 3, 5)
     """
     shape = (pixels.shape[1], pixels.shape[2])
-    bands = predict_bands(lambda rows, columns: pixels[:, rows, columns], shape, network, tiles)
-    return np.concatenate([band for _, band in bands], axis=1)
+    whole: np.ndarray | None = None
+    for rows, columns, logits in predict_windows(lambda y, x: pixels[:, y, x], shape, network, tiles):
+        if logits.shape[1:] == shape:
+            return logits
+        if whole is None:
+            whole = np.empty((len(logits), *shape), np.float32)
+        whole[:, rows, columns] = logits
+    assert whole is not None
+    return whole
 
 
-def predict_bands(
+def predict_windows(
     read: Read, shape: tuple[int, int], network: Network, tiles: Tiles
-) -> Iterator[tuple[int, np.ndarray]]:
-    """Logits of an image, band by band from the top: no more of it is held than one row of tiles.
+) -> Iterator[tuple[slice, slice, np.ndarray]]:
+    """Logits of an image, window by window; of what came before no more is held than where tiles overlap.
 
     Tiles are read ahead of the network, in a thread.
 
@@ -82,29 +89,39 @@ def predict_bands(
         tiles: how the image is cut.
 
     Yields:
-        The first row of a band, and its logits, KYX float32 of the image's width.
+        Rows and columns of a window, and its logits, KYX float32; together the windows make up the image.
     """
     down, across = tiles.cover(shape)
-    along_x = [across.weights(column) for column in range(len(across.starts))]
+    down_to, across_to = _ends(down), _ends(across)
     batches = ahead(_batches(read, down, across, tiles.batch))
-    answers = (
-        (place, logits) for places, batch in batches for place, logits in zip(places, network(batch), strict=True)
-    )
-    kept: np.ndarray | None = None
-    for row, start in enumerate(down.starts):
-        band: np.ndarray | None = None
-        for (_, column), logits in islice(answers, len(across.starts)):
-            if band is None:
-                band = np.zeros((len(logits), down.size, across.starts[-1] + across.size), np.float32)
-            left = across.starts[column]
-            band[:, :, left : left + across.size] += logits * along_x[column]
-        assert band is not None
-        band *= down.weights(row)[:, np.newaxis]
-        if kept is not None:
-            band[:, : kept.shape[1]] += kept
-        end = down.starts[row + 1] if row + 1 < len(down.starts) else down.length
-        yield start, band[:, : end - start, : across.length]
-        kept = band[:, end - start :]
+    answers = (answer for places, batch in batches for answer in zip(places, network(batch), strict=True))
+    beside: np.ndarray | None = None  # of the tile to the left, what lies under this one
+    above: np.ndarray  # of the row of tiles before, what lies under this one
+    below: np.ndarray | None = None
+    for (row, column), logits in answers:
+        top, left = down.starts[row], across.starts[column]
+        if column == 0:
+            above = (
+                below if below is not None else np.zeros((len(logits), 0, across.starts[-1] + across.size), np.float32)
+            )
+            kept = top + down.size - down_to[row]
+            below = np.empty((len(logits), kept, above.shape[2]), np.float32)
+        assert below is not None
+        summed = logits * across.weights(column)
+        if beside is not None:
+            summed[:, :, : beside.shape[2]] += beside
+        width, height = across_to[column] - left, down_to[row] - top
+        beside = summed[:, :, width:] if column + 1 < len(across.starts) else None
+        # Beyond the last tile nothing comes to take up what is left, which lies outside of the image.
+        done = summed[:, :, :width] * down.weights(row)[:, np.newaxis]
+        done[:, : above.shape[1]] += above[:, :, left : left + width]
+        below[:, :, left : left + width] = done[:, height:]
+        yield slice(top, top + height), slice(left, left + width), done[:, :height]
+
+
+def _ends(axis: AxisTiles) -> list[int]:
+    """Where the next tile begins, and at last the image ends."""
+    return [*axis.starts[1:], axis.length]
 
 
 def _batches(

@@ -1,5 +1,6 @@
 """Label images: what a network learns of them, and what is made of its answer. No torch in here."""
 
+from cellseg_monai.labels.blockwise import label_in_blocks
 from cellseg_monai.labels.bootstrap import bootstrap_interval
 from cellseg_monai.labels.boundaries import touching_boundaries
 from cellseg_monai.labels.counts import Counts, over_images, stacked
@@ -83,6 +84,7 @@ __all__ = [
     "foreground_target",
     "grow_seeds",
     "inner_outlines",
+    "label_in_blocks",
     "label_objects",
     "label_overlaps",
     "match_objects",

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
 
 import numpy as np
 from scipy import ndimage
 
+from cellseg_monai.labels.holes import background_pieces, fill_holes, numbers_at_border
+from cellseg_monai.labels.numbering import areas_and_firsts, numbers_in_order
 from cellseg_monai.labels.probabilities import check_probabilities
-from cellseg_monai.labels.relabel import id_runs, look_up, relabel_sequential
-from cellseg_monai.labels.watershed import divide_by_distance, grow_seeds
+from cellseg_monai.labels.relabel import look_up, relabel_sequential
+from cellseg_monai.labels.watershed import REACH_PX, divide_by_distance, grow_seeds
 from cellseg_monai.pixels import rescale_labels
 from cellseg_monai.settings import read_settings, write_settings
 
-__all__ = ["METHODS", "Postprocessing", "foreground_mask", "label_objects"]
+__all__ = ["METHODS", "Postprocessing", "check_maps", "divided", "foreground_mask", "label_objects", "reach_px"]
 
 METHODS = {"components": 1, "distance_watershed": 1, "boundary_watershed": 2, "distance_map_watershed": 2}
 """Each way to tell objects apart, and how many probability maps it needs."""
@@ -146,69 +149,78 @@ def label_objects(
     array([[1, 1, 1, 2, 2]], dtype=int32)
     """
     maps = probabilities[np.newaxis] if probabilities.ndim == 2 else probabilities
-    needed = METHODS[settings.method]
-    if maps.ndim != 3 or len(maps) < needed:
-        raise ValueError(
-            f"probabilities of shape {probabilities.shape} came, but (Y, X) or (C, Y, X) with at least {needed} "
-            f"channel(s) was expected for the method {settings.method!r}; take the maps of one image"
-        )
+    check_maps(maps.shape, settings)
     mask = foreground_mask(maps[0], settings)
-    if needed > 1:
+    if METHODS[settings.method] > 1:
         check_probabilities(maps[1])
     if not mask.any():  # as where there are no pixels
         return np.zeros(mask.shape if shape is None else shape, np.int32)
     if settings.fill_holes:
-        mask = _without_holes(mask)
-    labels = _numbered(_divided(mask, maps, settings), settings.min_area_px)
+        background = background_pieces(mask)
+        mask = fill_holes(background, numbers_at_border(background))
+        del background
+    objects = divided(mask, maps[1] if METHODS[settings.method] > 1 else None, settings)
+    areas, firsts = areas_and_firsts(objects)
+    areas[0] = 0  # the background gets no number
+    labels = look_up(numbers_in_order(areas, firsts, settings.min_area_px).astype(np.int32), objects)
     if shape is None or labels.shape == tuple(shape):
         return labels
     # Shrinking may lose a small object, and so leave a gap in the ids.
     return relabel_sequential(rescale_labels(labels, shape))
 
 
-def _divided(mask: np.ndarray, maps: np.ndarray, settings: Postprocessing) -> np.ndarray:
-    if settings.method == "boundary_watershed":
+def check_maps(shape: Sequence[int], settings: Postprocessing) -> None:
+    """Refuse what are not the probability maps that a method needs.
+
+    Args:
+        shape: of the maps, CYX.
+        settings: of these, the method.
+
+    Raises:
+        ValueError: another number of axes, or too few maps.
+    """
+    needed = METHODS[settings.method]
+    if len(shape) != 3 or shape[0] < needed:
+        raise ValueError(
+            f"probabilities of shape {tuple(shape)} came, but (Y, X) or (C, Y, X) with at least {needed} "
+            f"channel(s) was expected for the method {settings.method!r}; take the maps of one image"
+        )
+
+
+def divided(mask: np.ndarray, second: np.ndarray | None, settings: Postprocessing) -> np.ndarray:
+    """The foreground divided into objects by the method of the settings.
+
+    What becomes of a piece of the foreground depends on that piece, and on what lies within `reach_px` of it.
+
+    Args:
+        mask: YX bool, the foreground, holes filled.
+        second: YX, the probability map beside the foreground's, for methods that need it.
+        settings: method, and what it asks for.
+
+    Returns:
+        YX int32: ids from 1, not without gaps; 0 is background.
+
+    >>> divided(np.array([[1, 1, 0, 1]], bool), None, Postprocessing("components"))
+    array([[1, 1, 0, 2]], dtype=int32)
+    """
+    if settings.method == "boundary_watershed" and second is not None:
         # Where a network sees a boundary with a gap, the interiors meet at a neck.
-        seeds = divide_by_distance(mask & ~(maps[1] > settings.boundary_threshold), None, settings.seed_depth)
+        seeds = divide_by_distance(mask & ~(second > settings.boundary_threshold), None, settings.seed_depth)
         if settings.min_seed_area_px > 1:
-            areas = _areas(seeds)
+            areas, _ = areas_and_firsts(seeds)
             seeds = look_up(
                 np.where(areas < settings.min_seed_area_px, 0, np.arange(len(areas), dtype=np.int32)), seeds
             )
-        return grow_seeds(mask, seeds, maps[1])
-    if settings.method == "distance_watershed":
-        return divide_by_distance(mask, None, settings.seed_depth)
-    if settings.method == "distance_map_watershed":
-        return divide_by_distance(mask, maps[1], settings.seed_depth)
+        return grow_seeds(mask, seeds, second)
+    if settings.method in ("distance_watershed", "distance_map_watershed"):
+        return divide_by_distance(mask, second, settings.seed_depth)
     return np.asarray(ndimage.label(mask)[0])
 
 
-def _areas(labels: np.ndarray) -> np.ndarray:
-    """Pixels of each id, from 0 on."""
-    ids, _, lengths = id_runs(labels)
-    return np.bincount(ids, lengths)
+def reach_px(method: str) -> int:
+    """How many pixels around a piece of the foreground have a say in how it is divided.
 
-
-def _numbered(objects: np.ndarray, min_area_px: int) -> np.ndarray:
-    """Objects of enough pixels, numbered in the order of their first pixels."""
-    runs, starts, lengths = id_runs(objects)
-    areas = np.bincount(runs, lengths)
-    kept = areas >= max(min_area_px, 1)
-    kept[0] = False
-    ids = np.flatnonzero(kept)
-    # Written from the end, so that the first pixel of each id stays.
-    first: np.ndarray = np.zeros(len(areas), np.intp)
-    first[runs[::-1]] = starts[::-1]
-    numbers: np.ndarray = np.zeros(len(areas), np.int32)
-    numbers[ids[np.argsort(first[ids])]] = np.arange(1, len(ids) + 1)
-    return look_up(numbers, objects)
-
-
-def _without_holes(mask: np.ndarray) -> np.ndarray:
-    """`scipy.ndimage.binary_fill_holes`, faster: one labelling of the background for its many dilations."""
-    pieces, count = ndimage.label(~mask)
-    filled: np.ndarray = np.ones(count + 1, bool)
-    for border in (pieces[0], pieces[-1], pieces[:, 0], pieces[:, -1]):
-        filled[border] = False
-    filled[0] = True
-    return look_up(filled, pieces)
+    >>> reach_px("components")
+    0
+    """
+    return 0 if method == "components" else REACH_PX

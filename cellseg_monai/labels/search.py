@@ -87,6 +87,7 @@ class Found:
         f1_interval: NaN for a single image.
         f1_50: see `Sweep`, with the best settings.
         dice: with the best settings.
+        f1_before: with the settings that the search began with.
     """
 
     settings: Postprocessing
@@ -95,6 +96,7 @@ class Found:
     f1_interval: tuple[float, float]
     f1_50: float
     dice: float
+    f1_before: float
 
 
 def search_postprocessing(
@@ -144,7 +146,7 @@ def search_postprocessing(
     objects, masks = _counted(images, settings)
     interval = bootstrap_interval(objects, lambda counts: np.mean(counts.f1, axis=-1), over="pooled")
     f1, f1_50, dice, _ = _scores(objects, masks)
-    return Found(settings, tuple(trials), f1, interval, f1_50, dice)
+    return Found(settings, tuple(trials), f1, interval, f1_50, dice, scored(start)[0])
 
 
 def _best(trials: list[Trial], objective: str, settings: Postprocessing) -> Any:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from functools import reduce
-
 import numpy as np
 from scipy import ndimage
 from skimage.segmentation import watershed
 
-from cellseg_monai.labels.pieces import Pieces, depth
+from cellseg_monai.labels.depth import depth
+from cellseg_monai.labels.pieces import Pieces
 from cellseg_monai.labels.relabel import id_runs, look_up
 
-__all__ = ["divide_by_distance", "grow_seeds"]
+__all__ = ["REACH_PX", "divide_by_distance", "grow_seeds"]
 
 # Peaks of a distance map: none of the neighbours this far away is higher.
 _PEAK_RADIUS = 2
+# How far around a piece other foreground has a say in how distances divide it: it may be higher than a peak within the
+# radius, and how high, the Euclidean distance, is settled by the background between the two, no farther away again.
+REACH_PX = 2 * _PEAK_RADIUS
+# So many are compared at once, as processors hold them close by.
+_BLOCK_PIXELS = 2**15
 
 
 def grow_seeds(mask: np.ndarray, seeds: np.ndarray, landscape: np.ndarray) -> np.ndarray:
@@ -26,7 +30,7 @@ def grow_seeds(mask: np.ndarray, seeds: np.ndarray, landscape: np.ndarray) -> np
     Args:
         mask: YX bool, the foreground.
         seeds: YX int32, ids from 1 within the mask, 0 elsewhere; the pixels of an id are in one piece.
-        landscape: YX floats, low where objects are and high between them; compared within a piece only.
+        landscape: YX floats, low where objects are and high between them; compared within a piece only, as float32.
 
     Returns:
         YX int32: ids of the seeds, and above them, of the pieces without one; 0 is background.
@@ -57,10 +61,24 @@ def _grown(pieces: Pieces, seeds: np.ndarray, landscape: np.ndarray) -> np.ndarr
         # Of seeds, only the rim beside what is to be flooded: the queue then holds no pixels that lead nowhere.
         flooded = inside & (given == 0)
         shore = _with_neighbours(flooded) & inside
-        grown = watershed(landscape[box], np.where(shore, given, 0), mask=shore)
-        np.copyto(objects[box], given, where=inside)
+        markers = np.where(shore, given, 0)
+        grown = watershed(_in_turn(landscape[box], markers), markers, mask=shore)
+        objects[box] += given
         np.copyto(objects[box], grown, where=flooded)
     return objects
+
+
+def _in_turn(landscape: np.ndarray, markers: np.ndarray) -> np.ndarray:
+    """The landscape, markers of one height made to flood row after row, before any other pixel of that height.
+
+    Their order in the queue would else depend on all that it holds, and so a piece on others in its box. A step between
+    two heights of 32 bits has 2²⁸ steps of 64 bits at least.
+    """
+    heights: np.ndarray = landscape.astype(np.float32, copy=False).astype(np.float64, order="C")
+    at = np.flatnonzero(markers)
+    marked = heights.ravel()[at]
+    heights.ravel()[at] -= np.spacing(np.abs(marked)) * np.arange(len(at), 0, -1)
+    return heights
 
 
 def _with_neighbours(mask: np.ndarray) -> np.ndarray:
@@ -105,9 +123,12 @@ def divide_by_distance(mask: np.ndarray, distance: np.ndarray | None, least_dept
         # ndimage knows no float16, and the negative of an unsigned integer is none.
         heights = distance[box].astype(np.promote_types(distance.dtype, np.float32), copy=False)
         seeds = _seeds(some.numbers, heights, least_depth)
-        basins = _joined(_grown(some, seeds, -heights), heights, least_depth)
-        np.add(basins, highest_id, out=objects[box], where=basins > 0)
-        highest_id += int(basins.max())
+        basins = _grown(some, seeds, -heights)
+        owner = _joined(basins, heights, least_depth)
+        owner[1:] += highest_id
+        joined = look_up(owner, basins)
+        np.copyto(objects[box], joined, where=joined > 0)
+        highest_id = int(joined.max())
     return objects
 
 
@@ -135,12 +156,20 @@ def _seeds(pieces: np.ndarray, heights: np.ndarray, least_depth: float) -> np.nd
 
 
 def _highest_near(heights: np.ndarray) -> np.ndarray:
-    """`scipy.ndimage.maximum_filter` over the square around each pixel, five times as fast."""
-    for _ in range(2):  # along one axis, then along the other
-        turned = heights.T
-        wider = np.pad(turned, ((_PEAK_RADIUS, _PEAK_RADIUS), (0, 0)), constant_values=-np.inf)
-        heights = reduce(np.maximum, (wider[start : start + len(turned)] for start in range(2 * _PEAK_RADIUS + 1)))
-    return heights
+    """`scipy.ndimage.maximum_filter` over the square around each pixel, ten times as fast."""
+    height, width = heights.shape
+    wider = np.pad(heights, _PEAK_RADIUS, constant_values=-np.inf)
+    highest = np.empty_like(heights)
+    rows = max(1, _BLOCK_PIXELS // wider.shape[1])
+    for top in range(0, height, rows):
+        found = highest[top : top + rows]
+        down = wider[top : top + len(found)].copy()
+        for away in range(1, 2 * _PEAK_RADIUS + 1):
+            np.maximum(down, wider[top + away :][: len(found)], out=down)
+        found[:] = down[:, :width]
+        for away in range(1, 2 * _PEAK_RADIUS + 1):
+            np.maximum(found, down[:, away : away + width], out=found)
+    return highest
 
 
 def _highest(numbers: np.ndarray, heights: np.ndarray) -> np.ndarray:
@@ -152,7 +181,7 @@ def _highest(numbers: np.ndarray, heights: np.ndarray) -> np.ndarray:
 
 
 def _joined(basins: np.ndarray, heights: np.ndarray, least_depth: float) -> np.ndarray:
-    """Basins, those put together whose peak does not rise so much above the pass to a higher one."""
+    """For each basin the one that it is put together with, as its peak rises too little above the pass to a higher."""
     owner: np.ndarray = np.arange(basins.max(initial=0) + 1, dtype=np.int32)
     peak = _highest(basins, heights).tolist()
     one, other, saddle = _saddles(basins, heights)
@@ -166,7 +195,7 @@ def _joined(basins: np.ndarray, heights: np.ndarray, least_depth: float) -> np.n
             owner[low] = high
     while (owner != owner[owner]).any():
         owner = owner[owner]
-    return look_up(owner, basins)
+    return owner
 
 
 def _root(owner: np.ndarray, basin: int) -> int:
@@ -178,6 +207,7 @@ def _root(owner: np.ndarray, basin: int) -> int:
 
 def _saddles(basins: np.ndarray, distance: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Pairs of adjacent basins, and the height of the highest pass between them; the highest first."""
+    count = int(basins.max(initial=0)) + 1
     pairs, heights = [], []
     for here, there in (
         ((slice(None, -1),), (slice(1, None),)),
@@ -186,12 +216,12 @@ def _saddles(basins: np.ndarray, distance: np.ndarray) -> tuple[np.ndarray, np.n
         one, other = basins[here], basins[there]
         meeting = (one != other) & (one > 0) & (other > 0)
         one, other = one[meeting], other[meeting]
-        pairs.append(np.stack([np.minimum(one, other), np.maximum(one, other)]))
+        pairs.append(np.minimum(one, other) * np.int64(count) + np.maximum(one, other))
         heights.append(np.minimum(distance[here][meeting], distance[there][meeting]))
-    (one, other), height = np.concatenate(pairs, axis=1), np.concatenate(heights)
-    order = np.lexsort((-height, other, one))
-    one, other, height = one[order], other[order], height[order]
-    first: np.ndarray = np.append(True, (np.diff(one) != 0) | (np.diff(other) != 0))[: len(one)]
-    one, other, height = one[first], other[first], height[first]
+    pair, height = np.concatenate(pairs), np.concatenate(heights)
+    order = np.argsort(pair)
+    pair, height = pair[order], height[order]
+    first = np.flatnonzero(np.diff(pair, prepend=-1))
+    pair, height = pair[first], np.maximum.reduceat(height, first) if first.size else height
     falling = np.argsort(-height, kind="stable")
-    return one[falling], other[falling], height[falling]
+    return *np.divmod(pair[falling], count), height[falling]

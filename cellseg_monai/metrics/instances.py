@@ -40,7 +40,9 @@ class _LabelImageScore(CountedScore):
                 "B×1×Y×X label images of the same shape"
             )
         counts = [self._numbers(*pair) for pair in zip(_ids("prediction", y_pred), _ids("truth", y), strict=True)]
-        return torch.tensor(counts, dtype=torch.float64, device=y.device)
+        # Apple's GPUs have no float64; MONAI moves to where processes exchange tensors what has to be there.
+        device = "cpu" if y.device.type == "mps" else y.device
+        return torch.tensor(counts, dtype=torch.float64, device=device)
 
 
 class InstanceScore(_LabelImageScore):

@@ -4,20 +4,25 @@ from cellseg_monai.pixels.channels import select_channels
 from cellseg_monai.pixels.image_quality import contrast_over_noise, saturated_share, sharpness
 from cellseg_monai.pixels.normalise import noise_level, normalise_percentiles
 from cellseg_monai.pixels.preprocessing import Preprocessing, prepare, prepared_shape
-from cellseg_monai.pixels.scale import rescale, rescale_labels, rescaled_shape
+from cellseg_monai.pixels.ranges import percentile_ranges
+from cellseg_monai.pixels.scale import rescale, rescale_labels, rescale_window, rescaled_shape
 from cellseg_monai.pixels.tiles import AxisTiles, cover_axis
+from cellseg_monai.pixels.windows import PreparedWindows
 
 __all__ = [
     "AxisTiles",
+    "PreparedWindows",
     "Preprocessing",
     "contrast_over_noise",
     "cover_axis",
     "noise_level",
     "normalise_percentiles",
+    "percentile_ranges",
     "prepare",
     "prepared_shape",
     "rescale",
     "rescale_labels",
+    "rescale_window",
     "rescaled_shape",
     "saturated_share",
     "select_channels",

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["check_percentiles", "noise_level", "normalise_percentiles"]
+__all__ = [
+    "check_finite",
+    "check_percentiles",
+    "is_narrow",
+    "level_counts",
+    "noise_level",
+    "noise_of",
+    "normalise_percentiles",
+    "percentiles_of_counts",
+    "sampled_rows",
+    "scale_between",
+    "second_differences",
+]
 
 # About as many pixels tell the noise of an image as well as all of them.
 _NOISE_SAMPLE_PX = 2**20
@@ -44,15 +56,35 @@ def noise_level(channel: np.ndarray) -> float:
     >>> round(noise_level(ramp + np.random.default_rng(0).normal(0, 5, (64, 64))), 1)
     5.0
     """
-    if min(channel.shape) < 3:
+    rows = sampled_rows((channel.shape[0], channel.shape[1]))
+    if not len(rows):
         return 0.0
-    rows = np.arange(1, channel.shape[0] - 1, max(1, channel.size // _NOISE_SAMPLE_PX))
-    second: np.ndarray = channel[rows - 1].astype(np.float64)
-    second += channel[rows + 1]
-    second -= 2.0 * channel[rows]
-    second = second[:, :-2] - 2 * second[:, 1:-1] + second[:, 2:]
+    return noise_of(second_differences(channel[rows - 1], channel[rows], channel[rows + 1]))
+
+
+def sampled_rows(shape: tuple[int, int]) -> np.ndarray:
+    """The rows in which noise is measured: none of an image too small for it.
+
+    Args:
+        shape: (Y, X) of the image.
+    """
+    if min(shape) < 3:
+        return np.zeros(0, np.intp)
+    return np.arange(1, shape[0] - 1, max(1, shape[0] * shape[1] // _NOISE_SAMPLE_PX))
+
+
+def second_differences(above: np.ndarray, here: np.ndarray, below: np.ndarray) -> np.ndarray:
+    """What is left of rows where flat, sloped and straight parts cancel; YX each, of the result two columns less."""
+    second: np.ndarray = above.astype(np.float64)
+    second += below
+    second -= 2.0 * here
+    return second[:, :-2] - 2 * second[:, 1:-1] + second[:, 2:]
+
+
+def noise_of(differences: np.ndarray) -> float:
+    """The standard deviation of the noise that leaves these second differences."""
     # 0.6745: the median of |x| of a standard normal; 6: the norm of the mask.
-    return float(np.median(np.abs(second))) / (0.6745 * 6)
+    return float(np.median(np.abs(differences))) / (0.6745 * 6)
 
 
 def normalise_percentiles(
@@ -95,28 +127,38 @@ def normalise_percentiles(
         raise ValueError(f"pixels of dtype {pixels.dtype} came; convert them to integers or floats first")
     out = np.empty(pixels.shape, np.float32)
     for channel, scaled in zip(pixels, out, strict=True):
-        narrow = pixels.dtype.kind in "bui" and pixels.dtype.itemsize <= 2
-        (_scale_levels if narrow else _scale_values)(channel, scaled, (lower, upper), clip, noise_floor)
+        (_scale_levels if is_narrow(pixels.dtype) else _scale_values)(
+            channel, scaled, (lower, upper), clip, noise_floor
+        )
     return out
+
+
+def is_narrow(dtype: np.dtype) -> bool:
+    """Whether a histogram has a place for every value: 8 and 16 bit integers."""
+    return dtype.kind in "bui" and dtype.itemsize <= 2
+
+
+def level_counts(channel: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
+    """How often each value of 8 or 16 bit integers comes, the place of each pixel among them, and what comes first."""
+    lowest = 0 if channel.dtype.kind in "bu" else int(np.iinfo(channel.dtype).min)
+    codes: np.ndarray = (channel.astype(np.int32) - lowest).astype(np.uint16)
+    return np.bincount(codes.ravel()), codes, lowest
 
 
 def _scale_levels(
     channel: np.ndarray, out: np.ndarray, percent: tuple[float, float], clip: bool, noise_floor: float
 ) -> None:
     """Scale 8 and 16 bit integers: a histogram gives the percentiles, a table the result."""
-    lowest = 0 if channel.dtype.kind in "bu" else int(np.iinfo(channel.dtype).min)
-    codes: np.ndarray = (channel.astype(np.int32) - lowest).astype(np.uint16)
-    counts = np.bincount(codes.ravel())
-    table: np.ndarray = np.arange(len(counts), dtype=np.float64)
-    low, high = _percentiles_of_counts(counts, percent)
-    if low == high:
-        low, high = float(np.flatnonzero(counts)[0]), float(len(counts) - 1)
+    counts, codes, _ = level_counts(channel)
+    low, high = percentiles_of_counts(counts, percent)
     if noise_floor:
         high = max(high, low + noise_floor * noise_level(channel))
-    np.take(_scaled(table, low, high, clip).astype(np.float32), codes, out=out, mode="clip")
+    table = scale_between(np.arange(len(counts), dtype=np.float64), low, high, clip)
+    np.take(table.astype(np.float32), codes, out=out, mode="clip")
 
 
-def _percentiles_of_counts(counts: np.ndarray, percent: tuple[float, float]) -> tuple[float, float]:
+def percentiles_of_counts(counts: np.ndarray, percent: tuple[float, float]) -> tuple[float, float]:
+    """The places of two percentiles in a histogram; where they coincide, those of the least and greatest value."""
     cumulative = np.cumsum(counts)
 
     def percentile(q: float) -> float:
@@ -125,7 +167,11 @@ def _percentiles_of_counts(counts: np.ndarray, percent: tuple[float, float]) -> 
         after = int(np.searchsorted(cumulative, int(np.ceil(place)), side="right"))
         return before + (after - before) * (place - int(place))
 
-    return percentile(percent[0]), percentile(percent[1])
+    low, high = percentile(percent[0]), percentile(percent[1])
+    if low == high:
+        filled = np.flatnonzero(counts)
+        return float(filled[0]), float(filled[-1])
+    return low, high
 
 
 def _scale_values(
@@ -137,16 +183,21 @@ def _scale_values(
         values = (channel.astype(np.uint64) - channel.min().astype(np.uint64)).astype(np.float64)
     else:
         values = channel.astype(np.float64 if channel.dtype.itemsize > 4 else np.float32)
-        _check_finite(values)
+        check_finite(values)
     low, high = (float(value) for value in np.percentile(values, percent))
     if low == high:
         low, high = float(values.min()), float(values.max())
     if noise_floor:
         high = max(high, low + noise_floor * noise_level(values))
-    out[...] = _scaled(values, low, high, clip)
+    out[...] = scale_between(values, low, high, clip)
 
 
-def _check_finite(values: np.ndarray) -> None:
+def check_finite(values: np.ndarray) -> None:
+    """Refuse NaN, infinity and what float32 cannot hold.
+
+    Raises:
+        ValueError: if so.
+    """
     # Minimum and maximum are NaN if any value is.
     if not (values.min() >= -_LARGEST and values.max() <= _LARGEST):
         bad = int(np.count_nonzero(~(np.abs(values) <= _LARGEST)))
@@ -156,7 +207,7 @@ def _check_finite(values: np.ndarray) -> None:
         )
 
 
-def _scaled(values: np.ndarray, low: float, high: float, clip: bool) -> np.ndarray:
+def scale_between(values: np.ndarray, low: float, high: float, clip: bool) -> np.ndarray:
     """(values - low) / (high - low), worked in place."""
     if low == high:
         return np.zeros_like(values)

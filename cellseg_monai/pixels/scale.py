@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Callable
+from dataclasses import dataclass
 
-__all__ = ["rescale", "rescale_labels", "rescaled_shape", "shape_of_shorter_side"]
+import numpy as np
+from scipy import ndimage
+
+__all__ = [
+    "nearest_pixels",
+    "rescale",
+    "rescale_labels",
+    "rescale_window",
+    "rescaled_shape",
+    "shape_of_shorter_side",
+]
 
 # Pixel sizes this near count as equal: resampling would cost sharpness and gain nothing.
 _SAME_WITHIN = 0.02
 _LARGEST_FACTOR = 20.0
+# Standard deviations at which scipy cuts its Gaussian off.
+_TRUNCATED_AT = 4.0
 
 
 def rescaled_shape(shape: tuple[int, int], *, pixel_size_um: tuple[float, float], target_um: float) -> tuple[int, int]:
@@ -85,6 +98,58 @@ def rescale(pixels: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     return out
 
 
+def rescale_window(
+    read: Callable[[slice, slice], np.ndarray], shape: tuple[int, int], to: tuple[int, int], rows: slice, columns: slice
+) -> np.ndarray:
+    """A window of what `rescale` makes of an image, out of the pixels that it takes alone.
+
+    Args:
+        read: rows and columns to CYX pixels of the image.
+        shape: (Y, X) of the image.
+        to: (Y, X) of the whole resampled image.
+        rows: of the window in it.
+        columns: of the window in it.
+
+    Returns:
+        CYX float32, equal to that window of `rescale` within rounding.
+    """
+    if to == shape:
+        return read(rows, columns).astype(np.float32, copy=False)
+    axes = [_Resampled.of(*axis) for axis in zip(shape, to, (rows, columns), strict=True)]
+    pixels: np.ndarray = read(axes[0].needed, axes[1].needed).astype(np.float32)
+    sigmas = (0.0, axes[0].sigma, axes[1].sigma)
+    if any(sigmas):
+        pixels = ndimage.gaussian_filter(pixels, sigmas, mode="nearest")
+    for number, axis in enumerate(axes, start=1):
+        lower, upper = np.take(pixels, axis.lower, number), np.take(pixels, axis.upper, number)
+        share = axis.share.reshape((-1, 1) if number == 1 else (-1,))
+        pixels = lower + (upper - lower) * share
+    return pixels
+
+
+@dataclass(frozen=True)
+class _Resampled:
+    """The pixels of an axis that a window of the resampled one is made of."""
+
+    needed: slice  # of the image
+    sigma: float  # of the filter before it shrinks
+    lower: np.ndarray  # places within `needed`
+    upper: np.ndarray
+    share: np.ndarray  # of the upper
+
+    @classmethod
+    def of(cls, length: int, to: int, window: slice) -> _Resampled:
+        factor = length / to
+        sigma = max(0.0, (factor - 1) / 2)
+        places = (np.arange(window.start, window.stop) + 0.5) * factor - 0.5
+        lower = np.floor(places).astype(np.intp)
+        share = (places - lower).astype(np.float32)
+        lower, upper = lower.clip(0, length - 1), (lower + 1).clip(0, length - 1)
+        margin = int(_TRUNCATED_AT * sigma + 0.5)
+        first, last = max(0, int(lower[0]) - margin), min(length, int(upper[-1]) + 1 + margin)
+        return cls(slice(first, last), sigma, lower - first, upper - first, share)
+
+
 def rescale_labels(labels: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """A label image resampled to exactly this shape by nearest neighbour.
 
@@ -105,6 +170,14 @@ def rescale_labels(labels: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """
     if labels.shape == tuple(shape):
         return labels
-    # The old pixel under the centre of the new one, in whole numbers: (i + 1/2) * old / new.
-    rows, columns = ((2 * np.arange(new) + 1) * old // (2 * new) for old, new in zip(labels.shape, shape, strict=True))
+    rows, columns = (nearest_pixels(old, new) for old, new in zip(labels.shape, shape, strict=True))
     return labels[np.ix_(rows, columns)]
+
+
+def nearest_pixels(old: int, new: int) -> np.ndarray:
+    """For each pixel along a side of the new length, the one of the old length that lies under its centre.
+
+    >>> nearest_pixels(2, 5)
+    array([0, 0, 1, 1, 1])
+    """
+    return (2 * np.arange(new) + 1) * old // (2 * new)  # (i + 1/2) * old / new, in whole numbers

@@ -13,7 +13,7 @@ import numpy as np
 
 from cellseg_monai._version import __version__
 from cellseg_monai.atomic import replacing
-from cellseg_monai.data import Fault
+from cellseg_monai.data import Fault, list_images
 from cellseg_monai.errors import DatasetError
 from cellseg_monai.evaluation import Evaluation, summary
 from cellseg_monai.evaluation.figure import f1_figure
@@ -24,7 +24,7 @@ from cellseg_monai.report.overlay import MARKS
 from cellseg_monai.report.overlays import Overlays, chosen_overlays, draw_overlays, legend
 from cellseg_monai.report.run_part import run_part
 
-__all__ = ["LabelReport", "write_report"]
+__all__ = ["LabelReport", "check_report", "write_report"]
 
 _ROOM_BYTES = 28_000_000  # for overlays; the rest of a page takes less than 2 MB
 
@@ -67,8 +67,8 @@ def write_report(
         DatasetError: there is no such folder.
         ValueError: the output is no HTML file, or the number of overlays no number from 0.
     """
+    check_report(images_dir, output, run_dir=run_dir, overlays=overlays)
     page = Path(output)
-    _check(page, run_dir, overlays)
     found, faults = find_images([each.files for each in evaluation.images], images_dir)
     compared = []
     for evaluated in evaluation.images:
@@ -84,6 +84,7 @@ def write_report(
     sections = [
         ("Scores", _scores(numbers, ordered)),
         *([("Not in this report", _faults(all_faults))] if all_faults else []),
+        *([("Doubtful label images", _warnings(evaluation.warnings))] if evaluation.warnings else []),
         ("F1 over IoU", _f1(evaluation, numbers)),
         ("Sizes and intensities", _distributions(ordered)),
         *([("Run", run)] if run_dir is not None else []),
@@ -100,13 +101,29 @@ def write_report(
     return LabelReport(page, beside, all_faults, notes)
 
 
-def _check(page: Path, run_dir: str | Path | None, overlays: int) -> None:
+def check_report(
+    images_dir: str | Path, output: str | Path, *, run_dir: str | Path | None = None, overlays: int = 24
+) -> None:
+    """Refuse what `write_report` cannot do; whoever evaluates many images for it asks before that.
+
+    Args:
+        images_dir: see `write_report`, as all others.
+        output: the page.
+        run_dir: the folder of a training.
+        overlays: how many.
+
+    Raises:
+        DatasetError: there is no such folder.
+        ValueError: the output is no HTML file, or the number of overlays no number from 0.
+    """
+    page = Path(output)
     if page.suffix.lower() not in (".html", ".htm") or page.is_dir():
         raise ValueError(f"output {str(page)!r} came, but an HTML file was expected; name one, such as report.html")
     if type(overlays) is not int or overlays < 0:
         raise ValueError(f"overlays={overlays!r} came, but a whole number from 0 was expected; 24 shows the 24 worst")
     if run_dir is not None and not Path(run_dir).is_dir():
         raise DatasetError(f"{run_dir}: no such folder; pass the output_dir of a training, or leave --run away")
+    list_images(images_dir)
 
 
 def _folder(path: Path) -> str:
@@ -161,6 +178,11 @@ def _faults(faults: Sequence[Fault]) -> str:
     if len(faults) <= 10:
         return f'<div class="note fault">{paragraph(f"{count}:")}{listed}</div>'
     return f'<details class="note fault"><summary>{escape(count)}. Show them.</summary>{listed}</details>'
+
+
+def _warnings(warnings: Sequence[Fault]) -> str:
+    text = "These were compared as they are, each id as one object, and the scores are low for that:"
+    return f'<div class="note fault">{paragraph(text)}{items(map(str, warnings))}</div>'
 
 
 def _f1(evaluation: Evaluation, numbers: dict[str, Any]) -> str:

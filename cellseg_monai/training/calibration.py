@@ -57,8 +57,8 @@ class Calibration:
 
     The network sees each image once: its probabilities wait on disk for the search, whose every trial makes objects as
     inference does. Besides the settings, `calibration/curve.csv` holds all that was tried, and
-    `calibration/calibration.json` the settings, their score with its interval, the section and the SHA-256 of the
-    images and labels.
+    `calibration/calibration.json` the settings, their score with its interval, that of the settings before, the section
+    and the SHA-256 of the images and labels.
 
     The engine must yield `pred` as probability maps at the scale of the network, and `label` as the true label image.
 
@@ -96,10 +96,14 @@ class Calibration:
 
     def _start(self) -> None:
         # Before minutes of work, not after them.
-        if not os.access(self.target.parent, os.W_OK):
+        if not _can_be_written(self.target.parent):
             raise CheckpointError(
                 f"{self.target} cannot be written, where it would be found beside the weights; copy the weights to a "
                 "folder of yours, and name them with `--checkpoint PATH`, or name a file with `--calibrated PATH`"
+            )
+        if not _can_be_written(self.folder):
+            raise CheckpointError(
+                f"{self.folder}, for what is tried, cannot be written; name a folder of yours with `--output_dir PATH`"
             )
         # Removed with the object, also when the run fails.
         self._cache = tempfile.TemporaryDirectory(prefix="cellseg_calibration_")
@@ -122,11 +126,11 @@ class Calibration:
             aside.write_text(json.dumps(self._report(found), indent=2) + "\n", encoding="utf-8")
         found.settings.to_json(self.target)
         self._cache.cleanup()
-        low, high = found.f1_interval
         changed = {sweep.setting: getattr(found.settings, sweep.setting) for sweep in self.sweeps}
         logger.info("chosen: " + ", ".join(f"{name} {value}" for name, value in changed.items()))
-        logger.info(f"mean F1 {found.f1:.4f} [{low:.4f}, {high:.4f}] of these images")
+        logger.info(f"mean F1 {found.f1:.4f}{_interval(found)}, before {found.f1_before:.4f}")
         logger.info(f"F1 at IoU 0.5 {found.f1_50:.4f}, mean Dice {found.dice:.4f}")
+        logger.info("all of the very images that the settings were chosen on; others may score lower")
         logger.info(f"written to {self.target}, what was tried to {self.folder}")
 
     def _report(self, found: Found) -> dict[str, object]:
@@ -136,8 +140,21 @@ class Calibration:
             "f1_interval": None if np.isnan(found.f1_interval[0]) else list(found.f1_interval),
             "f1_50": found.f1_50,
             "dice": found.dice,
+            "f1_before": found.f1_before,
             "section": self.section,
             "images": len(self._items),
             "sha256": items_digest(self._items),
             "objectives": {sweep.setting: sweep.objective for sweep in self.sweeps},
         }
+
+
+def _can_be_written(folder: Path) -> bool:
+    """Whether files can be made in a folder, or in the nearest one above it that is there."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return folder.is_dir() and os.access(folder, os.W_OK)
+
+
+def _interval(found: Found) -> str:
+    low, high = found.f1_interval
+    return "" if np.isnan(low) else f" [{low:.4f}, {high:.4f}]"

@@ -140,6 +140,28 @@ def test_a_pair_that_cannot_be_compared_is_named_and_the_rest_evaluated(folders,
     assert summary(done)["not_evaluated"] == [str(fault)]
 
 
+@pytest.mark.parametrize("values", [1, 255], ids=["0 and 1", "0 and 255"])
+def test_a_mask_in_place_of_objects_is_pointed_out(folders, values):
+    """Compared as one object it scores next to nothing, and nobody would know why."""
+    Image.fromarray(((TRUTH > 0) * values).astype(np.uint8)).save(folders[1] / "b_cp_masks.png")
+    done = evaluate_folders(*folders, find_protocol("stardist"))
+    assert [image.files.name for image in done.images] == ["a", "b", "c", "d"]
+    assert not done.faults
+    (warning,) = done.warnings
+    assert (warning.kind, warning.severity) == ("binary-mask", "warning")
+    assert warning.place.endswith("b_cp_masks.png")
+    assert f"3 separate objects all have the id {values}" in warning.message
+    assert summary(done)["warnings"] == [str(warning)]
+    assert summary(done)["not_evaluated"] == []
+
+
+def test_a_true_mask_that_the_protocol_cuts_into_pieces_is_none(folders):
+    write_labels(folders[0] / "a.tif", (TRUTH > 0).astype(np.int32))
+    assert not evaluate_folders(*folders, find_protocol("bbbc039_mean_f1")).warnings
+    (warning,) = evaluate_folders(*folders, find_protocol("dsb2018")).warnings
+    assert warning.place.endswith("truth/a.tif")
+
+
 def test_files_without_partner_are_in_the_summary(folders):
     (folders[0] / "a.tif").unlink()
     (folders[1] / "b_cp_masks.png").unlink()

@@ -309,7 +309,7 @@ def followed(name: str, prediction: np.ndarray, truth: np.ndarray) -> float:
     return float(np.mean(scores))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.integers(0, 2**32), st.integers(1, 5), st.sampled_from(["dsb2018", "bbbc039_mean_f1"]))
 def test_they_are_the_definitions_followed_object_by_object(seed, largest, name):
     rng = np.random.default_rng(seed)

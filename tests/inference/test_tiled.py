@@ -7,7 +7,7 @@ import pytest
 import torch
 from monai.inferers import SlidingWindowInferer
 
-from cellseg_monai.inference import TiledInferer, Tiles, ahead, over_symmetries, predict, predict_bands
+from cellseg_monai.inference import TiledInferer, Tiles, ahead, over_symmetries, predict, predict_windows
 
 
 def blurred(batch):
@@ -25,14 +25,15 @@ def test_a_network_of_bounded_context_sees_the_same_whatever_the_tiles(size, bat
     np.testing.assert_allclose(logits, blurred(image[np.newaxis])[0], atol=1e-6)
 
 
-def test_bands_come_from_the_top_and_make_up_the_image():
-    image = np.random.default_rng(0).random((1, 100, 40), np.float32)
-    bands = list(
-        predict_bands(lambda y, x: image[:, y, x], (100, 40), lambda batch: batch, Tiles((32, 32), multiple=8))
-    )
-    assert [first for first, _ in bands] == np.cumsum([0] + [band.shape[1] for _, band in bands[:-1]]).tolist()
-    assert len(bands) > 1
-    np.testing.assert_allclose(np.concatenate([band for _, band in bands], axis=1), image, atol=1e-6)
+def test_windows_make_up_the_image_each_pixel_once():
+    image = np.random.default_rng(0).random((1, 100, 70), np.float32)
+    found, times = np.zeros_like(image), np.zeros(image.shape[1:], int)
+    tiles = Tiles((32, 48), overlap=16, multiple=8)
+    for rows, columns, logits in predict_windows(lambda y, x: image[:, y, x], (100, 70), lambda batch: batch, tiles):
+        found[:, rows, columns] = logits
+        times[rows, columns] += 1
+    assert (times == 1).all()
+    np.testing.assert_allclose(found, image, atol=1e-6)
 
 
 def test_only_windows_within_the_image_are_read_each_no_larger_than_a_tile():
@@ -42,7 +43,7 @@ def test_only_windows_within_the_image_are_read_each_no_larger_than_a_tile():
         seen.append((rows, columns))
         return np.zeros((1, rows.stop - rows.start, columns.stop - columns.start), np.float32)
 
-    list(predict_bands(read, (70, 50), lambda batch: batch, Tiles((32, 32), overlap=0)))
+    list(predict_windows(read, (70, 50), lambda batch: batch, Tiles((32, 32), overlap=0)))
     assert all(rows.stop <= 70 and columns.stop <= 50 for rows, columns in seen)
     assert max(rows.stop - rows.start for rows, _ in seen) == 32
     assert max(columns.stop - columns.start for _, columns in seen) == 32

@@ -100,7 +100,7 @@ def test_a_single_image_has_no_interval_and_that_is_said(caplog: pytest.LogCaptu
     assert "one image" in caplog.text
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     st.lists(st.tuples(*[st.integers(0, 50)] * 4), min_size=2, max_size=6),
     st.sampled_from(SCORES),

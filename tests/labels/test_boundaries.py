@@ -87,7 +87,7 @@ label_images = st.builds(
 )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(label_images, st.integers(1, 5))
 def test_as_the_distances_between_all_pixels_say(labels, width):
     expected = np.zeros(labels.shape, bool)
@@ -100,7 +100,7 @@ def test_as_the_distances_between_all_pixels_say(labels, width):
     assert np.array_equal(touching_boundaries(labels, width), expected)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(label_images, st.sampled_from([2, 4]), st.permutations(range(1, 5)))
 def test_even_widths_turn_with_the_image_and_do_not_depend_on_ids(labels, width, ids):
     boundaries = touching_boundaries(labels, width)

@@ -57,7 +57,7 @@ def test_the_mean_of_images_and_the_pooled_score_differ():
     assert pooled_score(counts, "dice") == pytest.approx(180 / 191)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 2**32 - 1), st.sampled_from([0, 0.1, 0.5, 1]), st.sampled_from([0, 0.1, 0.5, 1]))
 def test_per_image_scores_are_those_of_monai(seed, share_predicted, share_true):
     rng = np.random.default_rng(seed)

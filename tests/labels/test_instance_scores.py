@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cellseg_monai.labels import (
@@ -102,7 +102,6 @@ def iou(first: np.ndarray, second: np.ndarray) -> float:
     return float((first & second).sum() / (first | second).sum())
 
 
-@settings(deadline=None)
 @given(label_image_pairs())
 def test_aji_is_what_its_algorithm_gives_object_by_object(pair):
     predictions, truths = masks(pair[0]), masks(pair[1])
@@ -122,7 +121,6 @@ def test_aji_is_what_its_algorithm_gives_object_by_object(pair):
     assert (found.numerator, found.denominator, found.claimed) == (intersection, union, len(predictions))
 
 
-@settings(deadline=None)
 @given(label_image_pairs())
 def test_seg_is_the_mean_over_true_objects(pair):
     predictions, truths = masks(pair[0]), masks(pair[1])
@@ -134,7 +132,6 @@ def test_seg_is_the_mean_over_true_objects(pair):
     assert ctc_segmentation(label_overlaps(*pair)).score == pytest.approx(expected)
 
 
-@settings(deadline=None)
 @given(label_image_pairs(), st.sampled_from([0, 0.1, 0.3]), st.sampled_from([0, 0.5]))
 def test_splits_and_merges_are_counted_object_by_object(pair, least_iou, inside):
     predictions, truths = masks(pair[0]), masks(pair[1])
@@ -147,7 +144,6 @@ def test_splits_and_merges_are_counted_object_by_object(pair, least_iou, inside)
     assert found.merges == sum(pieces(predicted, truths) > 1 for predicted in predictions)
 
 
-@settings(deadline=None)
 @given(label_image_pairs())
 def test_exchanging_truth_and_prediction_exchanges_splits_and_merges(pair):
     forth, back = (splits_and_merges(label_overlaps(*each)) for each in (pair, pair[::-1]))
@@ -155,7 +151,6 @@ def test_exchanging_truth_and_prediction_exchanges_splits_and_merges(pair):
     assert forth.merged_prediction_ids.tolist() == back.split_truth_ids.tolist()
 
 
-@settings(deadline=None)
 @given(label_image_pairs())
 def test_all_scores_lie_between_0_and_1_and_are_1_for_the_truth_itself(pair):
     prediction, truth = pair
@@ -165,7 +160,6 @@ def test_all_scores_lie_between_0_and_1_and_are_1_for_the_truth_itself(pair):
     assert panoptic_counts(label_overlaps(truth, truth)).panoptic_quality == 1
 
 
-@settings(deadline=None)
 @given(label_image_pairs())
 def test_renumbering_and_transposing_change_no_score(pair):
     new = (np.where(labels > 0, labels * 3 + 2**20, 0).T for labels in pair)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -42,7 +42,6 @@ def test_outlines_of_another_size_are_refused():
         draw_outlines(np.zeros((1, 4, 5)), TOUCHING)
 
 
-@settings(deadline=None)
 @given(
     st.sampled_from([5, 2**30]).flatmap(
         lambda largest: hnp.arrays(
@@ -67,7 +66,6 @@ def test_negative_ids_are_refused():
         relabel_sequential(np.array([[-1, 0]]))
 
 
-@settings(deadline=None)
 @given(hnp.arrays(np.int32, hnp.array_shapes(min_dims=2, max_dims=2, min_side=0), elements=st.integers(0, 2)))
 def test_runs_are_the_image_again_and_a_table_is_looked_up_pixel_by_pixel(labels):
     ids, starts, lengths = id_runs(labels)

@@ -45,7 +45,7 @@ def dense_matching(iou: np.ndarray, allowed: np.ndarray) -> tuple[int, float]:
     return int(kept.sum()), float(iou[rows, columns][kept].sum())
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(label_image_pairs(), st.booleans())
 def test_it_is_the_dense_assignment_over_all_objects(pair, strict):
     iou = dense_iou(*pair)
@@ -57,7 +57,6 @@ def test_it_is_the_dense_assignment_over_all_objects(pair, strict):
         assert counts.iou_sum == pytest.approx(iou_sum), threshold
 
 
-@settings(deadline=None)
 @given(st.integers(0, 2**32), st.integers(1, 30), st.integers(1, 30), st.floats(0.05, 1), st.booleans())
 def test_pairs_of_random_matrices_are_as_good_as_those_of_the_dense_assignment(seed, height, width, density, most):
     rng = np.random.default_rng(seed)
@@ -73,7 +72,6 @@ def test_pairs_of_random_matrices_are_as_good_as_those_of_the_dense_assignment(s
         assert found == pytest.approx(iou[linear_sum_assignment(iou, maximize=True)].sum())
 
 
-@settings(deadline=None)
 @given(label_image_pairs())
 def test_each_object_is_in_one_pair_at_most_and_each_pair_reaches_the_threshold(pair):
     overlaps = label_overlaps(*pair)
@@ -85,7 +83,6 @@ def test_each_object_is_in_one_pair_at_most_and_each_pair_reaches_the_threshold(
         assert matching.iou == pytest.approx(iou[matching.truth_index, matching.prediction_index])
 
 
-@settings(deadline=None)
 @given(label_image_pairs())
 def test_exchanging_truth_and_prediction_exchanges_false_and_missed(pair):
     prediction, truth = pair
@@ -95,7 +92,6 @@ def test_exchanging_truth_and_prediction_exchanges_false_and_missed(pair):
         assert one.iou_sum == pytest.approx(other.iou_sum)
 
 
-@settings(deadline=None)
 @given(label_image_pairs(), st.permutations([3, 88, 1000, 2**20, 2**40]))
 def test_renumbering_and_transposing_change_nothing(pair, ids):
     _, positions = np.unique(pair, return_inverse=True)
@@ -207,7 +203,7 @@ def test_it_refuses_thresholds_out_of_range(thresholds, strict, message):
         match_objects(overlaps, thresholds, strict=strict)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(label_image_pairs())
 def test_same_counts_as_stardist(pair):
     stardist = pytest.importorskip("stardist.matching", reason="StarDist is not installed")

@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import ndimage
 
 from cellseg_monai.labels import pieces as module
-from cellseg_monai.labels.pieces import Pieces, depth
+from cellseg_monai.labels.pieces import Pieces
 
 
 @settings(max_examples=40, deadline=None)
@@ -27,19 +26,3 @@ def test_every_wanted_piece_comes_once_and_whole(seed, share, margin, box_pixels
             height, width = (np.ptp(at) + 1 for at in np.nonzero(some.numbers))
             assert height * width <= box_pixels or len(present) == 1
     assert np.array_equal(seen, np.where(wanted[pieces.numbers], pieces.numbers, 0))
-
-
-@settings(max_examples=40, deadline=None)
-@given(st.integers(0, 2**32), st.floats(0.3, 0.95), st.sampled_from([1, 20, 10**6]))
-def test_depth_is_the_distance_to_the_background_of_the_whole_image(seed, share, box_pixels):
-    mask = ndimage.zoom(np.random.default_rng(seed).random((5, 7)) < share, 3, order=0)
-    mask[0, 0] = False
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "_BOX_PIXELS", box_pixels)
-        assert np.array_equal(depth(Pieces.of(mask)), ndimage.distance_transform_edt(mask).astype(np.float32))
-
-
-@pytest.mark.parametrize("shape", [(0, 3), (1, 1), (4, 5)], ids=str)
-def test_without_background_the_depth_is_1(shape):
-    assert depth(Pieces.of(np.ones(shape, bool))).tolist() == np.ones(shape).tolist()
-    assert depth(Pieces.of(np.zeros(shape, bool))).tolist() == np.zeros(shape).tolist()

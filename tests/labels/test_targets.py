@@ -90,7 +90,7 @@ def test_what_is_no_label_image_is_refused():
         distance_target(np.array([[-1, 0]]))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 2**32), st.integers(1, 9), st.integers(1, 9), st.integers(1, 3))
 def test_depth_is_that_of_the_whole_image_object_by_object(seed, height, width, largest):
     labels = np.random.default_rng(seed).integers(0, largest + 1, (height, width)).repeat(2, axis=0)

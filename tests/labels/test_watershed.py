@@ -8,7 +8,8 @@ from scipy import ndimage
 from skimage.segmentation import watershed
 
 from cellseg_monai.labels import divide_by_distance, grow_seeds, pieces
-from cellseg_monai.labels.pieces import Pieces, depth
+from cellseg_monai.labels.depth import depth
+from cellseg_monai.labels.pieces import Pieces
 
 
 def grown(mask, seeds, landscape):
@@ -117,6 +118,24 @@ def test_seeds_grow_as_in_a_watershed_of_the_whole_image(seed, share, seeded, bo
     assert np.all(objects[unseeded] > seeds.max(initial=0))
     assert len(np.unique(objects[unseeded])) == ndimage.label(unseeded)[1]
     assert np.array_equal(objects > 0, mask)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.integers(0, 2**32), st.floats(0.3, 0.8), st.sampled_from([0, 1, 3]), st.sampled_from(["u1", "f2", "f4", "f8"])
+)
+def test_a_piece_is_flooded_alike_whatever_is_beside_it(seed, share, steps, dtype):
+    # Of few heights, or of one: most of it is left to the order of the queue.
+    rng, mask, heights = drawn(seed, share)
+    landscape = (heights * steps // heights.size).astype(dtype)
+    seeds = ndimage.label(mask & (rng.random(mask.shape) < 0.1))[0].astype(np.int32)
+    objects = grow_seeds(mask, seeds, landscape)
+    numbers, _ = ndimage.label(mask)
+    for number, box in enumerate(ndimage.find_objects(numbers), 1):
+        piece = numbers[box] == number
+        alone = grow_seeds(piece, np.where(piece, seeds[box], 0), landscape[box])
+        if seeds[box][piece].any():
+            assert np.array_equal(alone, np.where(piece, objects[box], 0))
 
 
 @settings(max_examples=40, deadline=None)

@@ -69,6 +69,24 @@ def test_whole_floats_are_ids_and_others_are_refused():
         metric(PREDICTION, torch.full_like(TRUTH, 3000).half())
 
 
+def test_counts_stay_on_the_processor_where_the_device_has_no_float64(monkeypatch):
+    real, asked = torch.tensor, []
+
+    class OnApple(torch.Tensor):
+        device = torch.device("mps")
+
+    def tensor(data, *, dtype, device):
+        asked.append(str(device))
+        return real(data, dtype=dtype)
+
+    labels = torch.tensor([[[[1, 1, 0]]]]).as_subclass(OnApple)
+    monkeypatch.setattr("cellseg_monai.metrics.instances.torch.tensor", tensor)
+    metric = InstanceScore()
+    metric(labels, labels)
+    assert metric.aggregate() == 1
+    assert asked == ["cpu"]
+
+
 def test_nothing_counted_is_an_error():
     with pytest.raises(ValueError, match="no image has been counted"):
         InstanceScore().aggregate()
@@ -140,7 +158,7 @@ def test_an_engine_shows_the_scores_of_its_whole_epoch():
         assert engine.state.metrics["aji"] == pytest.approx(4 / 8)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 2**32), st.integers(1, 6))
 def test_agrees_with_monai(seed, largest):
     rng = np.random.default_rng(seed)

@@ -142,7 +142,6 @@ SMALL = {
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 def test_a_real_run_within_a_budget_of_time(dataset: Path, tmp_path: Path) -> None:
     output, name = tmp_path / "out", "unet+two_classes"
     request: dict = {"minutes": 0.0001, "knobs": SMALL, "bundles_dir": ROOT / "bundles"}

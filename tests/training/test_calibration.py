@@ -93,10 +93,23 @@ def test_it_writes_the_best_settings_beside_the_weights_and_what_was_tried(tmp_p
     assert report["sha256"] == items_digest(items)
 
 
-def test_a_single_image_has_no_interval(tmp_path: Path) -> None:
+def test_it_says_what_was_won_and_on_which_images(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    start = Postprocessing("boundary_watershed", boundary_threshold=0.5, min_area_px=0)
+    with caplog.at_level("INFO"):
+        run(Calibration(tmp_path / "a.json", str(tmp_path), start, SEARCH), *step(tmp_path, 1, 2))
+    # One object of both cells and the speck, before the boundary was seen.
+    assert "mean F1 1.0000 [1.0000, 1.0000]" in caplog.text
+    assert "before 0.0500" in caplog.text
+    assert "the very images that the settings were chosen on" in caplog.text
+    assert json.loads((tmp_path / "calibration" / "calibration.json").read_text())["f1_before"] == pytest.approx(0.05)
+
+
+def test_a_single_image_has_no_interval(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     start = Postprocessing("boundary_watershed", min_area_px=0)
+    caplog.set_level("INFO")
     run(Calibration(tmp_path / "fitted.json", str(tmp_path), start, SEARCH, rounds=1), *step(tmp_path, 1))
     assert json.loads((tmp_path / "calibration" / "calibration.json").read_text())["f1_interval"] is None
+    assert "nan" not in caplog.text
 
 
 def test_it_leaves_no_files_behind_and_holds_none_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,10 +129,22 @@ def test_it_leaves_no_files_behind_and_holds_none_open(tmp_path: Path, monkeypat
 
 def test_a_folder_that_cannot_be_written_is_refused_before_any_image(tmp_path: Path) -> None:
     engine = Engine(lambda engine, batch: pytest.fail("an image was looked at"))
-    Calibration(tmp_path / "gone" / "postprocess.json", str(tmp_path), Postprocessing(), SEARCH).attach(engine)
-    with pytest.raises(CheckpointError, match=r"gone/postprocess\.json cannot be written.*--checkpoint PATH"):
+    (tmp_path / "file").touch()  # root may write to any folder, but to none that is a file
+    Calibration(tmp_path / "file" / "postprocess.json", str(tmp_path), Postprocessing(), SEARCH).attach(engine)
+    with pytest.raises(CheckpointError, match=r"file/postprocess\.json cannot be written.*--checkpoint PATH"):
+        engine.run([0])
+    engine = Engine(lambda engine, batch: pytest.fail("an image was looked at"))
+    Calibration(tmp_path / "a.json", str(tmp_path / "file" / "out"), Postprocessing(), SEARCH).attach(engine)
+    with pytest.raises(CheckpointError, match=r"file/out/calibration, for what is tried, cannot be written"):
         engine.run([0])
     assert not (tmp_path / "calibration").exists()
+
+
+def test_folders_that_are_not_there_yet_are_made(tmp_path: Path) -> None:
+    target, output_dir = tmp_path / "new" / "deep" / "fitted.json", tmp_path / "other" / "output"
+    run(Calibration(target, str(output_dir), Postprocessing(), SEARCH, rounds=1), *step(tmp_path, 1))
+    assert target.exists()
+    assert (output_dir / "calibration" / "curve.csv").exists()
 
 
 def test_a_misspelt_sweep_is_refused_when_the_config_is_built(tmp_path: Path) -> None:

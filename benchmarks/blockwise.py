@@ -1,0 +1,127 @@
+"""Time and memory of making objects block by block, from one run.
+
+    OMP_NUM_THREADS=1 python benchmarks/blockwise.py [--memory-alone]
+
+The maps are those of `decode.py`. Time is processor time of this process: `label_in_blocks` over `label_objects`, on
+3000² in blocks of 1024². Memory is that of a child process above what it has imported, on 4096² and 8192² in blocks of
+2048², maps and labels in files: what it has allocated, without pages of files, which the system takes back at will.
+Exits with 1 if blocks take more than 1.6 times as long, or if the memory grows by more than 150 MB from the smaller to
+the larger image.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import multiprocessing
+import sys
+import tempfile
+import threading
+import time
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import numpy as np
+from decode import maps_of, seconds
+
+from cellseg_monai.labels import METHODS, Postprocessing, label_in_blocks, label_objects
+
+MOST_RATIO = 1.6
+MOST_GROWTH_BYTES = 150 * 10**6
+SETTINGS = {
+    method: Postprocessing(
+        method, boundary_threshold=0.3, seed_depth=0.2 if method == "distance_map_watershed" else 1.0
+    )
+    for method in METHODS
+    if method != "components"  # two labellings and little else: time says nothing
+}
+
+
+def compare_times() -> bool:
+    """Print ratios, return whether they are as they should be."""
+    maps, good = maps_of(3000, 5_000), True
+    out: np.ndarray = np.zeros(maps.shape[1:], np.uint32)
+    for method, settings in SETTINGS.items():
+        whole = seconds(functools.partial(label_objects, maps, settings), 3)
+        blocks = seconds(functools.partial(label_in_blocks, maps, settings, out, block_px=1024), 3)
+        print(
+            f"  {method:24} {maps[0].size / 1e6 / blocks:5.1f} Mpx/s in blocks, {blocks / whole:4.2f} times the time "
+            f"of the whole image (aim {MOST_RATIO})",
+            flush=True,
+        )
+        good &= blocks / whole <= MOST_RATIO
+    return good
+
+
+def write_maps(path: Path, size: int) -> None:
+    """Write the maps of `size`² to a file, one part again and again."""
+    part = maps_of(2048, 2_500)
+    maps = np.lib.format.open_memmap(path, "w+", np.float32, (2, size, size))
+    for top in range(0, size, 2048):
+        for left in range(0, size, 2048):
+            maps[:, top : top + 2048, left : left + 2048] = part
+
+
+def measure(method: str, path: Path, answer: Connection) -> None:
+    """Send the most memory allocated while objects are made of the maps in a file, their number, and the time."""
+    maps = np.load(path, mmap_mode="r")
+    out = np.lib.format.open_memmap(path.with_name("out.npy"), "w+", np.uint32, maps.shape[1:])
+    label_in_blocks(maps[:, :64, :64], SETTINGS[method], np.zeros((64, 64), np.uint32))
+    before, most, done = allocated_bytes(), [0], threading.Event()
+
+    def watch() -> None:
+        while not done.wait(0.01):
+            most[0] = max(most[0], allocated_bytes())
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    start = time.process_time()
+    objects = label_in_blocks(maps, SETTINGS[method], out)
+    taken = time.process_time() - start
+    done.set()
+    watcher.join()
+    answer.send((most[0] - before, objects, maps[0].size / 1e6 / taken))
+
+
+def allocated_bytes() -> int:
+    """Return the memory of this process that is no file's, as Linux tells."""
+    with open("/proc/self/status") as stream:
+        return next(int(line.split()[1]) * 1024 for line in stream if line.startswith("RssAnon"))
+
+
+def compare_memory() -> bool:
+    """Print the memory for both sizes, return whether it grows as little as it should."""
+    context, good = multiprocessing.get_context("spawn"), True
+    peaks: dict[str, list[int]] = {method: [] for method in SETTINGS}
+    for size in (4096, 8192):
+        with tempfile.TemporaryDirectory() as folder:
+            write_maps(Path(folder) / "maps.npy", size)
+            for method, found in peaks.items():
+                receiver, sender = context.Pipe(duplex=False)
+                process = context.Process(target=measure, args=(method, Path(folder) / "maps.npy", sender))
+                process.start()
+                sender.close()
+                above, objects, speed = receiver.recv()
+                process.join()
+                found.append(above)
+                print(
+                    f"  {method:24} {size}²: {above / 1e6:4.0f} MB, {objects} objects, {speed:.1f} Mpx/s",
+                    flush=True,
+                )
+    for method, (small, large) in peaks.items():
+        print(f"  {method:24} grows by {(large - small) / 1e6:.0f} MB (aim {MOST_GROWTH_BYTES / 1e6:.0f})")
+        good &= large - small <= MOST_GROWTH_BYTES
+    return good
+
+
+def main() -> int:
+    """Run all comparisons, return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--memory-alone", action="store_true", help="only the memory")
+    arguments = parser.parse_args()
+    good = arguments.memory_alone or compare_times()
+    return int(not (compare_memory() and good))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

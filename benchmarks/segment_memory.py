@@ -1,0 +1,87 @@
+"""The most memory that `cellseg segment` holds, for images of growing size.
+
+    python benchmarks/segment_memory.py [--sides 4096 8192 16384] [--network]
+
+Each image is generated nuclei, written as tiled TIFF, and segmented into labels and a table in a process of its own. By
+default a threshold stands in for the network, so that a run takes minutes: what the network holds for its tiles does
+not depend on the size of the image. With --network it is `bundles/nuclei`. Exits with 1 if the peak grows by 300 MB or
+more from the first to the last.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import numpy as np
+import tifffile
+from segment_throughput import field
+
+from cellseg_monai.bundle import load_recipe
+from cellseg_monai.inference import Failed, Job, find_images
+
+MOST_GROWTH = 300 * 10**6
+
+
+def write_image(path: Path, side: int) -> None:
+    """Write an image of nuclei, tile by tile."""
+    pieces = [field((1024, 1024), seed) for seed in range(8)]
+    count = -(-side // 1024)
+    tiles = (pieces[(3 * row + column) % 8] for row in range(count) for column in range(count))
+    tifffile.imwrite(path, tiles, shape=(side, side), dtype=np.uint16, tile=(1024, 1024), compression="zlib")
+
+
+def thresholded(batch: np.ndarray) -> np.ndarray:
+    """Logits of background, interior and boundary as a threshold would see them."""
+    bright = 20 * (batch[:, :1] - 0.25)
+    return np.concatenate([-bright, bright, np.full_like(bright, -20)], axis=1)
+
+
+def measure(path: Path, network: bool, answer: Connection) -> None:
+    """Send the most memory that segmenting an image holds, the seconds it takes and the objects."""
+    recipe = load_recipe("nuclei")
+    if not network:
+        recipe = replace(recipe, network=thresholded)
+    with tempfile.TemporaryDirectory(dir=path.parent) as output:
+        begun = time.perf_counter()
+        (outcome,) = Job(recipe, Path(output)).run(find_images([str(path)]))
+        if isinstance(outcome, Failed):
+            raise SystemExit(outcome.reason)
+        with open("/proc/self/status") as stream:
+            peak = next(int(line.split()[1]) * 1024 for line in stream if line.startswith("VmHWM"))
+        answer.send((peak, time.perf_counter() - begun, outcome.objects))
+
+
+def main() -> int:
+    """Measure each size, return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sides", type=int, nargs="+", default=[4096, 8192, 16384])
+    parser.add_argument("--network", action="store_true")
+    arguments = parser.parse_args()
+    context, peaks = multiprocessing.get_context("spawn"), []
+    for side in arguments.sides:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "image.tif"
+            write_image(path, side)
+            receiver, sender = context.Pipe(duplex=False)
+            process = context.Process(target=measure, args=(path, arguments.network, sender))
+            process.start()
+            sender.close()
+            peak, seconds, objects = receiver.recv()
+            process.join()
+        peaks.append(peak)
+        speed = side**2 / 1e6 / seconds
+        print(f"{side}²: {peak / 1e6:.0f} MB at most, {objects} objects, {speed:.2f} MP/s", flush=True)
+    growth = peaks[-1] - peaks[0]
+    print(f"grows by {growth / 1e6:.0f} MB (aim below {MOST_GROWTH / 1e6:.0f} MB)")
+    return int(growth >= MOST_GROWTH)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

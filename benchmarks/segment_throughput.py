@@ -1,0 +1,140 @@
+"""Speed of segmenting files against the network alone, and of the network on tiles against MONAI's, from one run.
+
+    python benchmarks/segment_throughput.py [--images 64] [--side 8192] [--rounds 3]
+
+64 generated images of 520 × 696 and one of 8192², 16 bit, as TIFF. Ours is all that `cellseg segment` does with
+`bundles/nuclei`: files read, prepared, seen by the network, objects made, measured, labels and tables written. The
+network alone sees the same tiles, which lie in memory. MONAI's `SlidingWindowInferer` sees the images whole in memory,
+with tiles of the same size and overlap. The shortest of several rounds each, in turn. Exits with 1 if a ratio is below
+its aim.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import tifffile
+import torch
+from monai.inferers import SlidingWindowInferer
+
+from cellseg_monai.bundle import load_recipe
+from cellseg_monai.data.synthetic_nuclei import nuclei
+from cellseg_monai.inference import Failed, Job, Recipe, find_images, predict_windows
+from cellseg_monai.pixels import prepare
+
+SMALL, DENSITY = (520, 696), 120 / (520 * 696)
+LEAST = {"the network alone": {"small": 0.80, "large": 0.85}, "MONAI": {"small": 1.0, "large": 1.0}}
+
+
+def write_images(folder: Path, count: int, side: int) -> dict[str, list[Path]]:
+    """Write the images of both cases."""
+    images = {"small": [folder / "small" / f"{seed:03}.tif" for seed in range(count)], "large": [folder / "large.tif"]}
+    (folder / "small").mkdir()
+    for seed, path in enumerate(images["small"]):
+        tifffile.imwrite(path, field(SMALL, seed), compression="zlib")
+    pieces = [[field((1024, 1024), 8 * row + column) for column in range(4)] for row in range(2)]
+    repeats = -(-side // 4096)
+    large = np.tile(np.block(pieces), (2 * repeats, repeats))[:side, :side]
+    tifffile.imwrite(images["large"][0], large, tile=(512, 512), compression="zlib")
+    return images
+
+
+def field(shape: tuple[int, int], seed: int) -> np.ndarray:
+    """Return an image of nuclei, as dense as those of BBBC039."""
+    return nuclei(shape, seed=seed, count=round(DENSITY * shape[0] * shape[1])).image
+
+
+def end_to_end(recipe: Recipe, images: list[Path]) -> float:
+    """Seconds from files to labels and tables."""
+    with tempfile.TemporaryDirectory() as output:
+        found = find_images([str(path) for path in images])
+        begun = time.perf_counter()
+        for outcome in Job(recipe, Path(output)).run(found):
+            if isinstance(outcome, Failed):
+                raise SystemExit(outcome.reason)
+        return time.perf_counter() - begun
+
+
+def network_alone(recipe: Recipe, batches: list[np.ndarray]) -> float:
+    """Seconds that the network takes for tiles in memory."""
+    begun = time.perf_counter()
+    for batch in batches:
+        recipe.asked(batch)
+    return time.perf_counter() - begun
+
+
+def tiles_of(recipe: Recipe, prepared: list[np.ndarray]) -> list[np.ndarray]:
+    """Return the very batches that the network sees of these images."""
+    batches: list[np.ndarray] = []
+
+    def kept(batch: np.ndarray) -> np.ndarray:
+        batches.append(batch.copy())
+        return batch
+
+    for image in prepared:
+        for _ in predict_windows(lambda y, x, image=image: image[:, y, x], image.shape[1:], kept, recipe.tiles):
+            pass
+    return batches
+
+
+def monai_alone(recipe: Recipe, prepared: list[np.ndarray]) -> float:
+    """Seconds that MONAI's sliding window takes for images in memory."""
+    size, overlap = recipe.tiles.size, recipe.tiles.overlap / min(recipe.tiles.size)
+    inferer = SlidingWindowInferer(size, recipe.tiles.batch, overlap, mode="gaussian")
+    begun = time.perf_counter()
+    for image in prepared:
+        inferer(torch.from_numpy(image[np.newaxis]), lambda tensor: torch.from_numpy(recipe.asked(tensor.numpy())))
+    return time.perf_counter() - begun
+
+
+def ours_alone(recipe: Recipe, prepared: list[np.ndarray]) -> float:
+    """Seconds that the tiles of this package take for images in memory."""
+    begun = time.perf_counter()
+    for image in prepared:
+        for _ in predict_windows(lambda y, x, image=image: image[:, y, x], image.shape[1:], recipe.asked, recipe.tiles):
+            pass
+    return time.perf_counter() - begun
+
+
+def compare(case: str, recipe: Recipe, images: list[Path], rounds: int) -> bool:
+    """Print the ratios of one case; return whether they are as they should be."""
+    prepared = [prepare(tifffile.imread(path)[np.newaxis], recipe.preprocess) for path in images]
+    megapixels = sum(image[0].size for image in prepared) / 1e6
+    batches = tiles_of(recipe, prepared)
+    contestants = (
+        lambda: end_to_end(recipe, images),
+        lambda: network_alone(recipe, batches),
+        lambda: ours_alone(recipe, prepared),
+        lambda: monai_alone(recipe, prepared),
+    )
+    whole, network, tiled, monai = np.min([[run() for run in contestants] for _ in range(rounds)], axis=0)
+    print(f"{len(images)} {case} image(s), {megapixels:.0f} megapixels")
+    print(f"  from files to labels and tables  {megapixels / whole:.2f} MP/s")
+    print(f"  the network alone                {megapixels / network:.2f} MP/s, ratio {network / whole:.3f}")
+    print(f"  in memory, ours                  {megapixels / tiled:.2f} MP/s")
+    print(f"  in memory, MONAI's               {megapixels / monai:.2f} MP/s, ratio {monai / tiled:.3f}", flush=True)
+    return network / whole >= LEAST["the network alone"][case] and monai / tiled >= LEAST["MONAI"][case]
+
+
+def main() -> int:
+    """Run both cases, return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--bundle", default="nuclei")
+    parser.add_argument("--images", type=int, default=64)
+    parser.add_argument("--side", type=int, default=8192)
+    parser.add_argument("--rounds", type=int, default=3)
+    arguments = parser.parse_args()
+    recipe = load_recipe(arguments.bundle)
+    with tempfile.TemporaryDirectory() as folder:
+        images = write_images(Path(folder), arguments.images, arguments.side)
+        good = [compare(case, recipe, paths, arguments.rounds) for case, paths in images.items()]
+    return int(not all(good))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,118 @@
+"""An array in a file, of which a process holds no more than the window that it looks at."""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import math
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+__all__ = ["DiskArray"]
+
+
+@dataclass(frozen=True)
+class DiskArray:
+    """An array that is read and written by slices; it can be sent to other processes of the machine.
+
+    It is read and written, not mapped: with a window of a mapped file the system brings in much of what lies around it,
+    up to whole rows, and all that counts towards the memory of the process.
+
+    Args:
+        path: of the file.
+        shape: of the array.
+        dtype: of its values.
+
+    >>> import tempfile
+    >>> array = DiskArray.create(Path(tempfile.mkdtemp()) / "ids", (4, 5), np.dtype(np.uint32))
+    >>> array[1:3, 2:4] = 7
+    >>> array[2:, 3:]
+    array([[7, 0],
+           [0, 0]], dtype=uint32)
+    """
+
+    path: Path
+    shape: tuple[int, ...]
+    dtype: np.dtype
+
+    @classmethod
+    def create(cls, path: Path, shape: tuple[int, ...], dtype: np.dtype) -> DiskArray:
+        """A new one, of zeros.
+
+        Raises:
+            OSError: the disk has no place for it.
+        """
+        size = math.prod(shape) * np.dtype(dtype).itemsize
+        if size > (free := shutil.disk_usage(path.parent).free):
+            raise OSError(
+                errno.ENOSPC,
+                f"{size / 1e9:.1f} GB are needed on the way to the results, and {free / 1e9:.1f} GB are free; make "
+                "room, or choose an output on another disk",
+                str(path),
+            )
+        with open(path, "wb") as file:
+            # Reserved where the system can, so that a disk that fills up meanwhile spoils nothing.
+            if size and hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(file.fileno(), 0, size)
+            else:
+                file.truncate(size)
+        return cls(path, tuple(shape), np.dtype(dtype))
+
+    def __getitem__(self, window: Any) -> np.ndarray:
+        place, kept = self._place(window)
+        values: np.ndarray = np.empty([part.stop - part.start for part in place], self.dtype)
+        with open(self.path, "rb", buffering=0) as file:
+            for offset, run in self._runs(place, values):
+                file.seek(offset)
+                if file.readinto(run.data.cast("B")) != run.nbytes:
+                    raise OSError(errno.EIO, "the file is shorter than it was made", str(self.path))
+        return values.reshape([length for length, keep in zip(values.shape, kept, strict=True) if keep])
+
+    def __setitem__(self, window: Any, values: Any) -> None:
+        place, kept = self._place(window)
+        lengths = [part.stop - part.start for part in place]
+        shown = [length for length, keep in zip(lengths, kept, strict=True) if keep]
+        whole = np.ascontiguousarray(np.broadcast_to(np.asarray(values), shown), self.dtype).reshape(lengths)
+        with open(self.path, "r+b", buffering=0) as file:
+            for offset, run in self._runs(place, whole):
+                file.seek(offset)
+                file.write(run.data.cast("B"))
+
+    def _place(self, window: Any) -> tuple[list[slice], list[bool]]:
+        """The window as a slice of each axis, and which axes stay."""
+        given = window if isinstance(window, tuple) else (window,)
+        given += (slice(None),) * (len(self.shape) - len(given))
+        place = []
+        for part, length in zip(given, self.shape, strict=True):
+            if isinstance(part, slice):
+                start, stop, step = part.indices(length)
+                if step != 1:
+                    raise IndexError(f"{part} came, but a slice without a step was expected; take the rows one by one")
+                place.append(slice(start, max(start, stop)))
+            else:
+                at = range(length)[part]
+                place.append(slice(at, at + 1))
+        return place, [isinstance(part, slice) for part in given]
+
+    def _runs(self, place: list[slice], values: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+        """What lies in one piece in the file: where, and the values of it."""
+        if not values.size:
+            return
+        axis = len(self.shape) - 1
+        while axis > 0 and values.shape[axis] == self.shape[axis]:
+            axis -= 1
+        inner = math.prod(self.shape[axis + 1 :])
+        rows = values.reshape(-1, values.shape[axis] * inner)
+        for row, outer in zip(
+            rows, itertools.product(*(range(part.start, part.stop) for part in place[:axis])), strict=True
+        ):
+            before = 0
+            for at, length in zip((*outer, place[axis].start), self.shape[: axis + 1], strict=True):
+                before = before * length + at
+            yield before * inner * self.dtype.itemsize, row

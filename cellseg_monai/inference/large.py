@@ -1,0 +1,140 @@
+"""One plane of an image that is too large to be held, in the memory of some tiles and blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from cellseg_monai.inference.disk_array import DiskArray
+from cellseg_monai.inference.recipe import Recipe
+from cellseg_monai.inference.tiled import predict_windows
+from cellseg_monai.io import LazyImage, Segmentation
+from cellseg_monai.labels import label_in_blocks, measure_objects
+from cellseg_monai.pixels import PreparedWindows
+from cellseg_monai.pixels.scale import nearest_pixels
+
+__all__ = ["LazyPixels", "segment_large"]
+
+_BLOCK_PX = 2048
+
+
+@dataclass(frozen=True, eq=False)
+class LazyPixels:
+    """One plane of an open image, CYX, of which windows are read.
+
+    Args:
+        image: open.
+        place: of the plane along the axes before C, Y, X.
+    """
+
+    image: LazyImage
+    place: tuple[int, ...] = ()
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """C, Y and X."""
+        channels, height, width = self.image.shape[-3:]
+        return channels, height, width
+
+    @property
+    def dtype(self) -> np.dtype:
+        """That of the file."""
+        return self.image.dtype
+
+    def __getitem__(self, window: tuple[int | slice, slice, slice]) -> np.ndarray:
+        channel, rows, columns = window
+        if isinstance(channel, slice):
+            return self.image.window(self.place, rows, columns)[channel]
+        return self.image.window(self.place, rows, columns, channels=[int(channel)])[0]
+
+
+def segment_large(
+    pixels: LazyPixels,
+    recipe: Recipe,
+    scratch: Path,
+    *,
+    name: str = "image",
+    pixel_size_um: tuple[float, float] | None = None,
+    told: Callable[[int], None] | None = None,
+) -> Segmentation:
+    """The objects of a plane; those of `segment_plane`, though neither image nor labels are held.
+
+    Args:
+        pixels: of the plane.
+        recipe: of the bundle.
+        scratch: a folder for what does not fit into memory: 4 bytes for each pixel and probability map at the scale of
+            the network, and 4 or 8 for its labels. The labels of the result lie there.
+        name: of the image file.
+        pixel_size_um: (y, x), if known.
+        told: called with the number of pixels that the network has seen since, as the work goes on.
+
+    Raises:
+        ValueError: the image lacks a channel or the pixel size that the recipe asks for, or holds NaN.
+        OSError: the image could not be read, or the disk is full.
+    """
+    shape, names = pixels.shape[1:], pixels.image.channel_names
+    prepared = PreparedWindows(
+        lambda rows, columns: pixels[:, rows, columns],
+        shape,
+        recipe.preprocess,
+        channel_names=names,
+        pixel_size_um=pixel_size_um,
+    )
+    maps = _maps(prepared, recipe, scratch, told)
+    labels = DiskArray.create(scratch / "labels", shape, np.dtype(np.uint32))
+    label_in_blocks(maps, recipe.postprocess, labels, block_px=_BLOCK_PX)
+    framed = [_Framed(maps, channel, shape) for channel in ((0, -1) if recipe.tta else (0,))]
+    table = measure_objects(labels, pixels, channel_names=names, pixel_size_um=pixel_size_um, probabilities=framed[0])
+    if recipe.tta:
+        table = table.with_columns(agreement=measure_objects(labels, probabilities=framed[1])["score"])
+    return Segmentation(labels, table, name, pixels, names, pixel_size_um)
+
+
+def _maps(prepared: PreparedWindows, recipe: Recipe, scratch: Path, told: Callable[[int], None] | None) -> DiskArray:
+    """The probability maps, and with test-time augmentation after them the share of the views that see foreground."""
+    maps: DiskArray | None = None
+
+    def write(rows: slice, columns: slice, logits: np.ndarray) -> None:
+        nonlocal maps
+        found, views = recipe.maps(logits)
+        window = found if views is None else np.concatenate([found, views[np.newaxis]])
+        if maps is None:
+            maps = DiskArray.create(scratch / "maps", (len(window), *prepared.shape), np.dtype(np.float32))
+        maps[:, rows, columns] = window
+        if told is not None:
+            told(window.shape[1] * window.shape[2])
+
+    with ThreadPoolExecutor(1, thread_name_prefix="cellseg-behind") as behind:
+        writing = None
+        for window in predict_windows(prepared, prepared.shape, recipe.asked, recipe.tiles):
+            if writing is not None:
+                writing.result()  # one at a time, so that they do not pile up
+            writing = behind.submit(write, *window)
+        if writing is not None:
+            writing.result()
+    assert maps is not None
+    return maps
+
+
+@dataclass(frozen=True)
+class _Framed:
+    """One map in the frame of the image, by nearest neighbour, as labels are brought there."""
+
+    array: DiskArray
+    channel: int
+    shape: tuple[int, int]
+
+    def __getitem__(self, window: tuple[slice, slice]) -> np.ndarray:
+        if self.array.shape[1:] == tuple(self.shape):
+            return self.array[self.channel, window[0], window[1]]
+        places = [
+            nearest_pixels(seen, length)[axis]
+            for seen, length, axis in zip(self.array.shape[1:], self.shape, window, strict=True)
+        ]
+        rows, columns = (slice(int(each.min()), int(each.max()) + 1) for each in places)
+        values = self.array[self.channel, rows, columns]
+        return values[np.ix_(places[0] - rows.start, places[1] - columns.start)]

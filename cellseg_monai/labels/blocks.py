@@ -1,0 +1,166 @@
+"""An image cut into blocks, and what goes on from one block into the next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+__all__ = ["Blocks", "Box", "Edges", "Run", "Sliced", "groups_across"]
+
+Box = tuple[slice, slice]
+Run = Callable[..., Iterable[Any]]
+"""How a function is called for each block: as `map` does."""
+
+
+class Sliced(Protocol):
+    """What is read and written by slices: a numpy array, also one mapped to a file, or one of zarr."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The length of each axis."""
+
+    @property
+    def dtype(self) -> Any:
+        """The type of a value."""
+
+    def __getitem__(self, place: Any, /) -> Any:
+        """The part at this place, as a numpy array."""
+
+    def __setitem__(self, place: Any, values: Any, /) -> None:
+        """Write a part."""
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """An image cut into blocks, numbered from 0, row after row.
+
+    Args:
+        shape: (Y, X) of the image.
+        sides: (Y, X) of a block; those at the lower and right border may be smaller.
+
+    >>> Blocks((5, 4), (3, 4)).places
+    [(slice(0, 3, None), slice(0, 4, None)), (slice(3, 5, None), slice(0, 4, None))]
+    """
+
+    shape: tuple[int, int]
+    sides: tuple[int, int]
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """How many blocks lie below each other, and beside each other."""
+        return -(-self.shape[0] // self.sides[0]), -(-self.shape[1] // self.sides[1])
+
+    @property
+    def places(self) -> list[Box]:
+        """Where each block lies."""
+        rows, columns = self.counts
+        return [self._place(row, column) for row in range(rows) for column in range(columns)]
+
+    def _place(self, row: int, column: int) -> Box:
+        (height, width), (bottom, right) = self.sides, self.shape
+        return (
+            slice(row * height, min((row + 1) * height, bottom)),
+            slice(column * width, min((column + 1) * width, right)),
+        )
+
+    def over(self, box: Box) -> Iterator[tuple[int, Box, Box]]:
+        """The blocks that a box lies on.
+
+        Args:
+            box: part of the image, not empty.
+
+        Yields:
+            The number of a block; what it shares with the box, as a place in the image; the same as a place in the box.
+
+        >>> for number, place, within in Blocks((4, 4), (2, 4)).over((slice(1, 3), slice(2, 4))):
+        ...     print(number, place[0], within[0])
+        0 slice(1, 2, None) slice(0, 1, None)
+        1 slice(2, 3, None) slice(1, 2, None)
+        """
+        (height, width), (rows, columns) = self.sides, box
+        for row in range(rows.start // height, (rows.stop - 1) // height + 1):
+            for column in range(columns.start // width, (columns.stop - 1) // width + 1):
+                shared = [
+                    slice(max(part.start, side.start), min(part.stop, side.stop))
+                    for part, side in zip(self._place(row, column), box, strict=True)
+                ]
+                within = [
+                    slice(part.start - side.start, part.stop - side.start)
+                    for part, side in zip(shared, box, strict=True)
+                ]
+                yield row * self.counts[1] + column, (shared[0], shared[1]), (within[0], within[1])
+
+    def seams(self) -> Iterator[tuple[int, int, bool]]:
+        """Pairs of blocks that lie side by side, and whether they lie below each other."""
+        rows, columns = self.counts
+        for number in range(rows * columns):
+            if (number + 1) % columns:
+                yield number, number + 1, False
+            if number + columns < rows * columns:
+                yield number, number + columns, True
+
+    def sides_inside(self, place: Box) -> tuple[bool, bool, bool, bool]:
+        """Whether the image goes on above, below, to the left and to the right of a block."""
+        rows, columns = place
+        return rows.start > 0, rows.stop < self.shape[0], columns.start > 0, columns.stop < self.shape[1]
+
+
+@dataclass(frozen=True, eq=False)
+class Edges:
+    """What is known of pieces that may go on beyond a block.
+
+    Args:
+        numbers: theirs in this block, sorted.
+        lines: what the block has along its upper, lower, left and right edge; 0 is no piece.
+    """
+
+    numbers: np.ndarray
+    lines: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+
+    @classmethod
+    def of(cls, pieces: np.ndarray, numbers: np.ndarray) -> Edges:
+        """Those of a YX block of numbered pieces, copied, so that the block need not be kept."""
+        return cls(numbers, (pieces[0].copy(), pieces[-1].copy(), pieces[:, 0].copy(), pieces[:, -1].copy()))
+
+
+def groups_across(blocks: Blocks, edges: Sequence[Edges]) -> list[np.ndarray]:
+    """Pieces that hang together across the seams of blocks, by an edge of a pixel.
+
+    Args:
+        blocks: how the image is cut.
+        edges: of each block; all that touches a seam is among their `numbers`.
+
+    Returns:
+        For each block, for each of `numbers`: the group that it belongs to, from 0 on.
+
+    >>> left = Edges.of(np.array([[1, 1], [0, 0], [2, 2]]), np.array([1, 2]))
+    >>> right = Edges.of(np.array([[1], [1], [1]]), np.array([1]))
+    >>> [groups.tolist() for groups in groups_across(Blocks((3, 3), (3, 2)), [left, right])]
+    [[0, 0], [0]]
+    """
+    starts = np.cumsum([0, *(len(edge.numbers) for edge in edges)])
+    if not starts[-1]:
+        return [edge.numbers for edge in edges]
+    pairs: list[np.ndarray] = [np.empty((2, 0), np.intp)]
+    for one, other, below in blocks.seams():
+        lines = np.stack([edges[one].lines[1 if below else 3], edges[other].lines[0 if below else 2]])
+        meeting = lines[:, (lines > 0).all(axis=0)]
+        # Most follow one just like it.
+        meeting = meeting[:, np.append(True, (np.diff(meeting) != 0).any(axis=0))[: meeting.shape[1]]]
+        pairs.append(
+            np.stack(
+                [
+                    starts[block] + np.searchsorted(edges[block].numbers, numbers)
+                    for block, numbers in zip((one, other), meeting, strict=True)
+                ]
+            )
+        )
+    together = np.concatenate(pairs, axis=1)
+    graph = coo_array((np.ones(together.shape[1], bool), tuple(together)), shape=(starts[-1], starts[-1]))
+    _, groups = connected_components(graph, directed=False)
+    return np.split(groups, starts[1:-1])

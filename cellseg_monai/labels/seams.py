@@ -1,0 +1,165 @@
+"""Pieces of the foreground that cross the seams of blocks: joined, and divided whole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from cellseg_monai.labels.block import BlockObjects, check_fits, divided_beside
+from cellseg_monai.labels.blocks import Blocks, Box, Sliced
+from cellseg_monai.labels.numbering import areas_and_firsts
+from cellseg_monai.labels.postprocess import METHODS, Postprocessing, reach_px
+from cellseg_monai.labels.relabel import look_up, relabel_sequential
+
+__all__ = ["Parts", "divide_across", "join_across"]
+
+# Pieces along a seam are read together, up to so many pixels.
+_BOX_PIXELS = 2**20
+
+
+class Parts:
+    """What one block holds of objects, by its ids from 1 on.
+
+    Args:
+        objects: of each id the object, as a number that all blocks share.
+        areas: of each its pixels in this block; 0 where there are none.
+        firsts: of each its first pixel in this block, as an index in the flat image.
+    """
+
+    def __init__(self, objects: np.ndarray, areas: np.ndarray, firsts: np.ndarray) -> None:
+        self._rows = [np.stack([objects, areas, firsts])]
+        self.count = len(objects)
+
+    def add(self, objects: np.ndarray, areas: np.ndarray, firsts: np.ndarray) -> None:
+        """Note some more, with the next ids."""
+        self._rows.append(np.stack([objects, areas, firsts]))
+        self.count += len(objects)
+
+    def drop(self, ids: np.ndarray) -> None:
+        """Note that of the first ids, these come no more."""
+        self._rows[0][1, ids - 1] = 0
+
+    @property
+    def table(self) -> np.ndarray:
+        """Objects, areas and firsts of all ids, one below another."""
+        return np.concatenate(self._rows, axis=1)
+
+
+def join_across(found: Sequence[BlockObjects], groups: Sequence[np.ndarray]) -> list[Parts]:
+    """The objects of all blocks, where each piece that waits is an object, whatever blocks it lies in.
+
+    Args:
+        found: what `label_block` has found in each block.
+        groups: which of the waiting pieces are one, as `groups_across` gives it.
+
+    Returns:
+        Of each block.
+    """
+    parts, free = [], sum(len(block.areas) for block in found)
+    start = 0
+    for block, group in zip(found, groups, strict=True):
+        objects = np.arange(start, start + len(block.areas))
+        objects[block.waiting.numbers - 1] = free + group
+        parts.append(Parts(objects, block.areas, block.firsts))
+        start += len(objects)
+    return parts
+
+
+def divide_across(
+    maps: Sliced,
+    settings: Postprocessing,
+    labels: Sliced,
+    blocks: Blocks,
+    found: Sequence[BlockObjects],
+    groups: Sequence[np.ndarray],
+) -> list[Parts]:
+    """The objects of all blocks, where each piece that waits is divided whole, and its objects written over it.
+
+    Args:
+        maps: CYX, those of the whole image.
+        settings: as for `label_objects`.
+        labels: YX, as `label_block` has written it.
+        blocks: how the image is cut.
+        found: what `label_block` has found in each block.
+        groups: which of the waiting pieces are one, as `groups_across` gives it.
+
+    Returns:
+        Of each block.
+    """
+    parts = join_across(found, groups)
+    if not any(len(group) for group in groups):
+        return parts
+    for part, block in zip(parts, found, strict=True):
+        part.drop(block.waiting.numbers)
+    boxes = _around_each(np.concatenate(groups), np.concatenate([block.boxes for block in found]))
+    free = sum(part.count for part in parts) + len(boxes)
+    bundle_of = _bundles(boxes, blocks.sides)
+    for bundle, tight in enumerate(_around_each(bundle_of, boxes)):
+        box = _with_margin(tight, reach_px(settings.method), blocks.shape)
+        mine: np.ndarray = np.zeros([side.stop - side.start for side in box], bool)
+        foreground = np.zeros_like(mine)
+        for number, place, within in blocks.over(box):
+            ids = np.asarray(labels[place])
+            chosen: np.ndarray = np.zeros(parts[number].count + 1, bool)
+            chosen[found[number].waiting.numbers] = bundle_of[groups[number]] == bundle
+            mine[within] = look_up(chosen, ids)
+            foreground[within] = ids > 0
+        second = np.asarray(maps[1, box[0], box[1]]) if METHODS[settings.method] > 1 else None
+        objects = divided_beside(mine, foreground, second, settings)
+        for number, place, within in blocks.over(box):
+            _write(objects[within], labels, place, parts[number], free)
+        free += int(objects.max())
+    return parts
+
+
+def _around_each(group: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """The box around those of each group, from 0 on."""
+    around: np.ndarray = np.zeros((group.max(initial=-1) + 1, 4), np.int64)
+    around[:, :2] = np.iinfo(np.int64).max
+    np.minimum.at(around[:, :2], group, boxes[:, :2])
+    np.maximum.at(around[:, 2:], group, boxes[:, 2:])
+    return around
+
+
+def _bundles(boxes: np.ndarray, sides: tuple[int, int]) -> np.ndarray:
+    """For each box, with which others it is read: those that follow it along a seam, as many as one box may hold."""
+    centres = (boxes[:, :2] + boxes[:, 2:]) / 2
+    seams = np.rint(centres / sides)
+    away = np.abs(centres - seams * sides)
+    upright = away[:, 1] < away[:, 0]
+    seam, along = np.where(upright, seams[:, 1], seams[:, 0]), np.where(upright, centres[:, 0], centres[:, 1])
+    bundle_of: np.ndarray = np.zeros(len(boxes), np.intp)
+    bundle = -1
+    least: np.ndarray = np.zeros(4, np.int64)
+    edges = boxes * [1, 1, -1, -1]  # so that the least of each is the box around several
+    for index in np.lexsort((along, seam, upright)).tolist():
+        wider = np.minimum(least, edges[index])
+        if bundle < 0 or (wider[0] + wider[2]) * (wider[1] + wider[3]) > _BOX_PIXELS:
+            bundle, wider = bundle + 1, edges[index]
+        bundle_of[index], least = bundle, wider
+    return bundle_of
+
+
+def _with_margin(box: np.ndarray, margin: int, shape: tuple[int, int]) -> Box:
+    """A box, given as top, left, bottom and right, and so much around it, as far as the image goes."""
+    top, left, bottom, right = box.tolist()
+    return (
+        slice(max(top - margin, 0), min(bottom + margin, shape[0])),
+        slice(max(left - margin, 0), min(right + margin, shape[1])),
+    )
+
+
+def _write(objects: np.ndarray, labels: Sliced, place: Box, part: Parts, free: int) -> None:
+    """Write what one block holds of some objects, from 1 on, and note it; `free` is what object 1 is called."""
+    areas, firsts = areas_and_firsts(objects)
+    present: np.ndarray = np.flatnonzero(areas[1:]) + 1
+    if not len(present):
+        return
+    check_fits(part.count + len(present), labels)
+    ids = np.array(labels[place])
+    np.copyto(ids, relabel_sequential(objects) + part.count, where=objects > 0, casting="unsafe")
+    labels[place] = ids
+    rows, columns = np.divmod(firsts[present], objects.shape[1])
+    at = (place[0].start + rows) * labels.shape[1] + place[1].start + columns
+    part.add(present + (free - 1), areas[present], at)

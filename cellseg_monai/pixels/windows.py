@@ -1,0 +1,93 @@
+"""Windows of a prepared image that is too large to be held."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from cellseg_monai.pixels.channels import select_channels
+from cellseg_monai.pixels.normalise import scale_between
+from cellseg_monai.pixels.preprocessing import Preprocessing, prepared_shape
+from cellseg_monai.pixels.ranges import percentile_ranges
+from cellseg_monai.pixels.scale import rescale_window
+
+__all__ = ["PreparedWindows"]
+
+
+class PreparedWindows:
+    """What `prepare` makes of an image, window by window, with one normalisation for the whole.
+
+    Of 8 and 16 bit images the pixels are those of `prepare`; of others, those of `percentile_ranges`.
+
+    Args:
+        read: rows and columns to CYX pixels of the image, as measured.
+        shape: (Y, X) of the image.
+        settings: how the bundle prepares images.
+        channel_names: one a channel, or none.
+        pixel_size_um: (y, x), µm per pixel of the image, if known.
+
+    Attributes:
+        shape: (Y, X) at which the network sees the image.
+
+    Raises:
+        ValueError: the image lacks a channel or the pixel size that the settings ask for, or holds NaN.
+
+    >>> image = np.arange(100, dtype=np.uint8).reshape(1, 10, 10)
+    >>> settings = Preprocessing(lower_percentile=0, upper_percentile=100, noise_floor=0)
+    >>> prepared = PreparedWindows(lambda rows, columns: image[:, rows, columns], (10, 10), settings)
+    >>> prepared(slice(9, 10), slice(8, 10)).round(2)
+    array([[[0.99, 1.  ]]], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        read: Callable[[slice, slice], np.ndarray],
+        shape: tuple[int, int],
+        settings: Preprocessing,
+        *,
+        channel_names: Sequence[str] = (),
+        pixel_size_um: tuple[float, float] | None = None,
+    ) -> None:
+        self._read, self._whole, self._settings, self._names = read, shape, settings, channel_names
+        self.shape = prepared_shape(shape, settings, pixel_size_um=pixel_size_um)
+        self._grey = self._is_grey_as_colour()
+        self._ranges = percentile_ranges(
+            lambda rows: self._chosen(rows, slice(0, shape[1])),
+            shape,
+            settings.lower_percentile,
+            settings.upper_percentile,
+            noise_floor=settings.noise_floor,
+        )
+
+    def __call__(self, rows: slice, columns: slice) -> np.ndarray:
+        """A window of the prepared image, CYX float32."""
+        return rescale_window(self._scaled, self._whole, self.shape, rows, columns)
+
+    def _scaled(self, rows: slice, columns: slice) -> np.ndarray:
+        chosen = self._chosen(rows, columns)
+        scaled: np.ndarray = np.empty(chosen.shape, np.float32)
+        for out, channel, (low, high) in zip(scaled, chosen, self._ranges, strict=True):
+            out[...] = scale_between(channel.astype(np.float64), low, high, self._settings.clip)
+        return scaled
+
+    def _chosen(self, rows: slice, columns: slice) -> np.ndarray:
+        pixels = self._read(rows, columns)
+        if self._grey:
+            return pixels[:1]
+        chosen = select_channels(pixels, self._settings.channels, channel_names=self._names)
+        # Where a window of a colour image happens to be grey, it is no less a window of a colour image.
+        return chosen.astype(np.float32) if self._settings.channels == "grey" and len(pixels) > 2 else chosen
+
+    def _is_grey_as_colour(self) -> bool:
+        """Whether colours are equal all over the image, which `select_channels` has to see at once."""
+        if self._settings.channels != "grey":
+            return False
+        for start in range(0, self._whole[0], _ROWS):
+            pixels = self._read(slice(start, min(start + _ROWS, self._whole[0])), slice(0, self._whole[1]))
+            if len(pixels) < 3 or not ((pixels[0] == pixels[1]) & (pixels[0] == pixels[2])).all():
+                return False
+        return True
+
+
+_ROWS = 256

@@ -1,0 +1,43 @@
+"""An array in a file is that array."""
+
+import errno
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cellseg_monai.inference.disk_array import DiskArray
+
+
+@given(shape=st.lists(st.integers(1, 5), min_size=1, max_size=3), data=st.data())
+def test_windows_are_read_and_written_as_those_of_an_array(tmp_path_factory, shape, data):
+    array = np.arange(np.prod(shape), dtype=np.int32).reshape(shape)
+    disk = DiskArray.create(tmp_path_factory.mktemp("disk") / "array", array.shape, array.dtype)
+    disk[:] = array
+    for _ in range(3):
+        window = tuple(
+            data.draw(
+                st.one_of(
+                    st.integers(0, n - 1),
+                    st.tuples(st.integers(0, n), st.integers(0, n)).map(lambda e: slice(*sorted(e))),
+                )
+            )
+            for n in shape
+        )
+        np.testing.assert_array_equal(disk[window], array[window])
+        disk[window] = array[window] = data.draw(st.integers(-9, 9))
+        np.testing.assert_array_equal(disk[:], array)
+
+
+def test_what_does_not_fit_on_the_disk_is_refused_at_once(tmp_path):
+    with pytest.raises(OSError, match="are free; make room") as caught:
+        DiskArray.create(tmp_path / "array", (10**7, 10**7), np.dtype(np.float64))
+    assert caught.value.errno == errno.ENOSPC
+    assert not (tmp_path / "array").exists()
+
+
+def test_steps_are_refused(tmp_path):
+    disk = DiskArray.create(tmp_path / "array", (4,), np.dtype(np.uint8))
+    with pytest.raises(IndexError, match="without a step"):
+        disk[::2]

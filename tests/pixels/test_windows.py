@@ -1,0 +1,91 @@
+"""Windows of an image are those of the whole image prepared at once."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cellseg_monai.pixels import (
+    PreparedWindows,
+    Preprocessing,
+    noise_level,
+    percentile_ranges,
+    prepare,
+    rescale,
+    rescale_window,
+)
+
+
+def windows_of(image, settings, **known):
+    return PreparedWindows(lambda rows, columns: image[:, rows, columns], image.shape[1:], settings, **known)
+
+
+def put_together(windows, step):
+    height, width = windows.shape
+    rows = [
+        np.concatenate(
+            [windows(slice(y, min(y + step, height)), slice(x, min(x + step, width))) for x in range(0, width, step)], 2
+        )
+        for y in range(0, height, step)
+    ]
+    return np.concatenate(rows, axis=1)
+
+
+@pytest.mark.parametrize("dtype", ["u1", "u2", "i2"])
+@pytest.mark.parametrize("band_px", [1, 150, 10**9])
+def test_ranges_of_integers_do_not_depend_on_the_bands(dtype, band_px):
+    image = np.random.default_rng(0).integers(0, 100, (2, 50, 40)).astype(dtype)
+    [(low, high), _] = percentile_ranges(lambda rows: image[:, rows], (50, 40), 1, 99, band_px=band_px)
+    assert (low, high) == tuple(np.percentile(image[0], (1, 99)))
+    floor = percentile_ranges(lambda rows: image[:, rows], (50, 40), 1, 99, noise_floor=90, band_px=band_px)
+    assert floor[1][1] == pytest.approx(floor[1][0] + 90 * noise_level(image[1]))
+
+
+def test_ranges_of_floats_are_right_to_a_small_part_of_their_range():
+    image = np.random.default_rng(0).normal(5, 2, (1, 100, 70))
+    [(low, high)] = percentile_ranges(lambda rows: image[:, rows], (100, 70), band_px=999)
+    step = np.ptp(image) / 65_535
+    np.testing.assert_allclose((low, high), np.percentile(image, (0.1, 99.9)), atol=step)
+
+
+@given(
+    shape=st.tuples(st.integers(1, 60), st.integers(1, 60)),
+    to=st.tuples(st.integers(1, 60), st.integers(1, 60)),
+    data=st.data(),
+)
+def test_a_window_of_a_resampled_image_is_that_of_the_whole(shape, to, data):
+    image = np.random.default_rng(0).random((1, *shape), np.float32)
+    rows, columns = (
+        slice(*sorted(data.draw(st.tuples(st.integers(0, n), st.integers(0, n)).filter(lambda e: e[0] != e[1]))))
+        for n in to
+    )
+    window = rescale_window(lambda y, x: image[:, y, x], shape, to, rows, columns)
+    np.testing.assert_allclose(window, rescale(image, to)[:, rows, columns], atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["u1", "u2", "f4"])
+@pytest.mark.parametrize("settings", [{}, {"shorter_side_px": 41}, {"channels": [1, 0]}], ids=str)
+def test_windows_make_up_the_prepared_image(dtype, settings):
+    image = (np.random.default_rng(0).gamma(2, 30, (2, 70, 90)).clip(0, 250)).astype(dtype)
+    image = image[:1] if "channels" not in settings else image
+    chosen = Preprocessing(**settings)
+    found = put_together(windows_of(image, chosen), 32)
+    np.testing.assert_allclose(found, prepare(image, chosen), atol=1e-6 if dtype != "f4" else 1e-4)
+
+
+@pytest.mark.parametrize("equal", [True, False], ids=["grey stored as colour", "colour with a grey corner"])
+def test_colour_is_decided_on_the_whole_image(equal):
+    image = np.repeat(np.random.default_rng(0).integers(0, 255, (1, 300, 40)), 3, axis=0).astype(np.uint8)
+    if not equal:
+        image[1, 290:, :] = 7
+    names = ("red", "green", "blue")
+    settings = Preprocessing()
+    found = put_together(windows_of(image, settings, channel_names=names), 64)
+    np.testing.assert_allclose(found, prepare(image, settings, channel_names=names), atol=1e-4)
+
+
+def test_a_window_with_nan_is_refused():
+    image = np.ones((1, 10, 10), np.float32)
+    image[0, 3, 3] = np.nan
+    with pytest.raises(ValueError, match="NaN"):
+        windows_of(image, Preprocessing())
