@@ -63,12 +63,12 @@ def bundle_faults(bundle: str | Path, overrides: Mapping[str, Any] | None = None
     faults += [f"{metadata}: {fault}" for fault in metadata_faults(metadata)]
     if not faults:
         faults += _weights_faults(bundle / "models" / BEST, json.loads(metadata.read_text(encoding="utf-8")))
-    kinds = [(Preprocessing, "preprocess"), (Postprocessing, "postprocess")]
-    if bundle / "configs" / "training_data.json" in configs:
-        kinds.append((TrainingData, "training_data"))
-    for kind, name in kinds:
+    for kind, name in ((Preprocessing, "preprocess"), (Postprocessing, "postprocess"), (TrainingData, "training_data")):
+        path = bundle / "configs" / f"{name}.json"
+        if kind is TrainingData and path not in configs:
+            continue  # only those with weights have it
         try:
-            kind.from_json(bundle / "configs" / f"{name}.json")
+            kind.from_json(path)
         except BundleError as error:
             faults.append(str(error))
     if overrides:
