@@ -23,7 +23,7 @@ METHODS = {"components": 1, "distance_watershed": 1, "boundary_watershed": 2, "d
 """Each way to tell objects apart, and how many probability maps it needs."""
 
 # Interiors between boundaries are cells with dents of their own; a network's normalised distance is smooth.
-_SEED_DEPTH = {"components": 1.0, "distance_watershed": 1.0, "boundary_watershed": 4.0, "distance_map_watershed": 0.1}
+_SEED_DEPTH = {"components": 1.0, "distance_watershed": 1.0, "boundary_watershed": 8.0, "distance_map_watershed": 0.1}
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Postprocessing:
         min_seed_area_px: for `"boundary_watershed"`: interiors of fewer pixels are no objects of their own, but go to
             their neighbours.
         seed_depth: by how much the distance must fall between two objects, else they are one; in pixels, but for
-            `"distance_map_watershed"` as a share of the depth of an object. None becomes what suits the method: 1, 4
+            `"distance_map_watershed"` as a share of the depth of an object. None becomes what suits the method: 1, 8
             and 0.1 for the three watersheds as above.
         min_area_px: objects of fewer pixels are dropped.
         fill_holes: background enclosed by foreground becomes foreground, whatever its size; set it to

@@ -164,14 +164,14 @@ def test_the_boundary_threshold_itself_is_interior():
 
 
 def test_a_gap_in_a_boundary_does_not_join_what_lies_beside_it():
-    # Two squares of 15 × 15 that touch; the network saw their boundary but for two rows in the middle.
-    foreground = np.pad(np.ones((15, 30)), 1)
+    # Two squares of 21 × 21 that touch; the network saw their boundary but for two rows in the middle.
+    foreground = np.pad(np.ones((21, 42)), 1)
     boundary = np.zeros_like(foreground)
-    boundary[1:8, 15:17] = boundary[10:16, 15:17] = 0.9
+    boundary[1:11, 21:23] = boundary[13:22, 21:23] = 0.9
     maps = np.stack([foreground, boundary])
     found = label_objects(maps, Postprocessing("boundary_watershed", min_area_px=0))
-    assert np.unique(found[:, :15]).tolist() == [0, 1]
-    assert np.unique(found[:, 17:]).tolist() == [0, 2]
+    assert np.unique(found[:, :21]).tolist() == [0, 1]
+    assert np.unique(found[:, 23:]).tolist() == [0, 2]
     never = Postprocessing("boundary_watershed", min_area_px=0, seed_depth=100)
     assert label_objects(maps, never).max() == 1
 
