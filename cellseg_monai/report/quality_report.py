@@ -35,9 +35,11 @@ _LISTED = 100
 _LOW_PERCENT = 5
 
 _WORTH = (
-    "The score of an object is the mean probability of the foreground over it. It is no probability of being right: it "
-    "puts objects in an order, and says where to look first. How well that order tells wrong objects from right ones, "
-    "on images with truth, is measured in docs/quality.md."
+    "The score of an object is the mean probability of the foreground over it. It puts objects in an order, and says "
+    "where to look first; it is no probability of being right. With the bundle nuclei, an object that was right scored "
+    "higher than one that was wrong in 90 % of pairs on images like those of its training (BBBC039), and in 89 % on "
+    "others (DSB 2018). But the same score meant other things there, and above 0.96 one object in ten was still wrong "
+    "on the others. Right is an IoU of 0.5 or more; docs/quality.md has the figures. What was missed has no score."
 )
 
 
