@@ -134,7 +134,9 @@ def _pictures(found: Survey, ranks: Mapping[str, int], drawn: Overlays) -> str:
         planes = {each.plane.name: each for each in found.planes}
         parts += [
             "<h3>The objects of the lowest scores</h3>",
-            paragraph("The very lowest first, no more than four of an image; the object itself is tinted."),
+            paragraph(
+                "The very lowest first, no more than four of an image. The object itself is tinted, and in the middle."
+            ),
             draw_low_objects(found.low, planes, ranks, drawn.shown),
         ]
     if len(drawn.shown) < len(found.planes):

@@ -102,8 +102,8 @@ def table_part(found: Survey, ranks: Mapping[str, int], shown: set[str]) -> str:
         shown: the names of those whose pictures are on the page.
     """
     agreement = any(not np.isnan(each.agreement) for each in found.planes)
-    head = ["image", "flags", "objects", "mean score", "lowest score", *(["mean agreement"] if agreement else [])]
-    head += ["median diameter (px)", "cut by border (%)", "sharpness", "saturated (%)", "contrast over noise"]
+    head = ["image", "flags", "objects", "score", "lowest score", *(["agreement"] if agreement else [])]
+    head += ["diameter (px)", "cut (%)", "sharpness", "saturated (%)"]
     rows = []
     for each in found.planes[:_ROWS]:
         name, measures = escape(each.plane.name), each.measures
@@ -120,10 +120,13 @@ def table_part(found: Survey, ranks: Mapping[str, int], shown: set[str]) -> str:
                 _number(100 * measures.cut, ".0f"),
                 _number(measures.sharpness, ".3f"),
                 _number(100 * measures.saturated, ".2f"),
-                _number(measures.contrast, ".0f"),
             ]
         )
-    text = "The lowest scores first; a click on a heading sorts by it. Names lead to the images that are shown below."
+    text = (
+        "The lowest scores first; a click on a heading sorts by it. Names lead to the images that are shown below. "
+        "Score and agreement are means over the objects, the diameter is their median, at the scale of the network; "
+        "cut are those that touch the border. The JSON file beside this page has more."
+    )
     if len(found.planes) > _ROWS:
         text += f" {_ROWS:,} of {len(found.planes):,} images are listed; all are in the JSON file beside this page."
     return f'{paragraph(text)}\n<div class="scroll" tabindex="0">\n{table(head, rows, sortable=True)}\n</div>'

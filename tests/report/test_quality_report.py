@@ -123,7 +123,9 @@ def test_without_training_data_the_page_says_so(folder: Path, training: Training
 def test_agreement_is_shown_where_it_was_measured(folder: Path) -> None:
     page, numbers = read(write_quality_report(segmented(folder, recipe=RECIPE.with_tta())))
     assert all(0 <= each["agreement"] <= 1 for each in numbers["lowest_objects"])
-    assert "mean agreement" in page.text
+    heads = [attributes for tag, attributes in page.tags if tag == "th" and attributes.get("scope") == "col"]
+    assert len(heads) == 3 + 9  # of the flags, and of the images
+    assert ", agreement " in page.text
 
 
 def test_images_that_are_gone_changed_or_failed_are_named_and_the_rest_is_shown(folder: Path) -> None:
