@@ -103,10 +103,12 @@ def lines(name: str, images: Sequence[tuple[np.ndarray, np.ndarray]]) -> Iterato
 def main() -> int:
     """Print the figures of both sets."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", default=os.environ.get("CELLSEG_DATA", "../shared/data"), help="holds the sets")
+    parser.add_argument("--data", default=os.environ.get("CELLSEG_DATA"), help="holds both; by itself $CELLSEG_DATA")
     parser.add_argument("--every", type=int, default=5, help="Nth image of the second set")
     parser.add_argument("--bundle", default="bundles/nuclei")
     arguments = parser.parse_args()
+    if not arguments.data:
+        parser.error("--data is missing: name the folder that holds bbbc039 and dsb2018_stage1_train")
     recipe = load_recipe(arguments.bundle, device="cpu", amp=False)
     data = Path(arguments.data)
     sets = {

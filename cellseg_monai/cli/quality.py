@@ -36,7 +36,7 @@ def write_quality(
     run: Path, output: str | None = None, bundle: str | None = None, overlays: int = 16
 ) -> Sequence[Fault]:
     """Write the page, say where it is; what could not be shown."""
-    from cellseg_monai.bundle.training_data import find_training_data
+    from cellseg_monai.bundle import find_training_data
     from cellseg_monai.errors import BundleError
     from cellseg_monai.inference.record import read_run
     from cellseg_monai.report import write_quality_report

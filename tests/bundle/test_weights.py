@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from cellseg_monai.bundle import bundle_faults
-from cellseg_monai.bundle.training_data import find_training_data
+from cellseg_monai.bundle import bundle_faults, find_training_data
 from cellseg_monai.training import read_checkpoint, read_record, trained_network
 
 NUCLEI = Path(__file__).parents[2] / "bundles" / "nuclei"
