@@ -6,10 +6,12 @@ import shlex
 import sys
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cellseg_monai.cli.faults import fail_if
+from cellseg_monai.cli.quality import check_exports, write_quality
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,6 +37,7 @@ def segment(
     amp: bool | None = None,
     checkpoint: str | None = None,
     postprocess: str | None = None,
+    report: bool = False,
     resume: bool = False,
     dry_run: bool = False,
     dask: str | None = None,
@@ -58,6 +61,7 @@ def segment(
         amp: bfloat16; by itself where the device has it in hardware.
         checkpoint: the weights, if not those that the bundle ships.
         postprocess: postprocess.json, as `cellseg calibrate` writes it.
+        report: also write report.html, which shows what is unusual and the lowest scores; see `cellseg quality`.
         resume: go on with a run that was stopped, or try again what failed.
         dry_run: only print how each image is understood.
         dask: the address of a Dask cluster that does the work, such as tcp://host:8786; local: processes here.
@@ -79,6 +83,9 @@ def segment(
     }
     from cellseg_monai.inference import find_images
 
+    if report:
+        check_exports(export)
+
     images, faults = find_images([str(each) for each in inputs])
     if not images:
         fail_if(faults)
@@ -87,7 +94,7 @@ def segment(
         fail_if(_understood(job, images) + faults)
         return
     with _workers(job, dask, arguments) as worked:
-        _run(worked, images, faults, arguments, resume=resume)
+        _run(worked, images, faults, arguments, resume=resume, report=report)
 
 
 def replay(run: str, *, output: str, dask: str | None = None) -> None:
@@ -182,7 +189,13 @@ def _plain(value: Any) -> Any:
 
 
 def _run(
-    job: Job, images: list[ImageFile], faults: list[str], arguments: dict[str, Any], *, resume: bool = False
+    job: Job,
+    images: list[ImageFile],
+    faults: list[str],
+    arguments: dict[str, Any],
+    *,
+    resume: bool = False,
+    report: bool = False,
 ) -> None:
     import platform
 
@@ -204,7 +217,10 @@ def _run(
         for fault in faults:
             record.fail(fault)
         _segment_all(job, images, record)
-    fail_if(record.failures)
+    faults = (
+        [str(fault) for fault in write_quality(job.output / "run.json") if fault.kind != "failed"] if report else []
+    )
+    fail_if([*record.failures, *faults])
 
 
 def _segment_all(job: Job, images: list[ImageFile], record: RunRecord) -> None:
@@ -216,6 +232,17 @@ def _segment_all(job: Job, images: list[ImageFile], record: RunRecord) -> None:
 
     left = [image for image in images if not record.has(image)]
     begun, megapixels, count, objects = time.perf_counter(), 0.0, 0, 0
+    seen = 0.0  # of the image that the network is at, where that is a large one
+
+    def speed() -> str:
+        return f"{(megapixels + seen) / (time.perf_counter() - begun):.2f} MP/s, {objects} objects"
+
+    def told(pixels: int) -> None:
+        nonlocal seen
+        seen += pixels / 1e6
+        bar.set_postfix_str(f"{speed()}, {seen:.0f} MP of a large image seen")
+
+    job = replace(job, told=told)
     with tqdm(total=len(images), initial=len(images) - len(left), unit="image", file=sys.stderr) as bar:
         for outcome in job.run(left):
             record.add(outcome)
@@ -224,7 +251,8 @@ def _segment_all(job: Job, images: list[ImageFile], record: RunRecord) -> None:
                 count += 1
                 megapixels += math.prod(outcome.shape) / outcome.shape[-3] / 1e6
                 objects += outcome.objects
-                bar.set_postfix_str(f"{megapixels / (time.perf_counter() - begun):.2f} MP/s, {objects} objects")
+                seen = 0.0
+                bar.set_postfix_str(speed())
     seconds = time.perf_counter() - begun
     try:
         record.finish(seconds=round(seconds, 3), megapixels_per_second=round(megapixels / seconds, 3))

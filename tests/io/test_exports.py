@@ -17,6 +17,7 @@ from cellseg_monai.data.preparing.coco_file import index_coco, read_annotations
 from cellseg_monai.data.preparing.coco_masks import annotation_mask
 from cellseg_monai.io import Segmentation, chosen_exports
 from cellseg_monai.io.roi_zip import write as write_rois
+from cellseg_monai.io.table_csv import read as read_table
 from cellseg_monai.labels import draw_polygons, join_tables, measure_objects
 from tests.label_images import SHAPES, Stored, label_images, many_discs
 
@@ -411,3 +412,24 @@ class TestPage:
     def test_every_column_has_a_row(self):
         columns = [name for name in segmentation(SHAPES).table.columns if "_DAPI" not in name and "_µ" not in name]
         assert [name for name in columns if f"`{name}`" not in self.PAGE] == []
+
+
+@pytest.mark.parametrize("labels", [SHAPES, np.zeros((5, 6), np.int32)], ids=["objects", "none"])
+def test_a_table_reads_back_number_by_number(labels: np.ndarray, tmp_path: Path) -> None:
+    written = segmentation(labels)
+    table = read_table(write_exports(tmp_path, written, "csv")["csv"])
+    assert list(table.columns) == list(written.table.columns)
+    assert table.channels == written.table.channels
+    for name, column in written.table.columns.items():
+        np.testing.assert_array_equal(table[name], column)
+        if len(column):
+            assert table[name].dtype.kind == column.dtype.kind.replace("u", "i")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "a,b\n1,2\n", "id,score\n1\n", "id,score\n1,high\n"], ids=["empty", "no id", "cut", "words"]
+)
+def test_what_is_no_table_is_named(text: str, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(text)
+    with pytest.raises(ValueError, match=r"a\.csv is no table of objects"):
+        read_table(tmp_path / "a.csv")
