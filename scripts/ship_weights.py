@@ -1,9 +1,10 @@
-r"""Puts the weights of a run into a bundle, in half precision, with the settings fitted to them, and then their scores.
+r"""Puts the weights of a run into a bundle, with the settings fitted to them, their scores and their training data.
 
 python scripts/ship_weights.py weights RUN bundles/NAME
 python -m monai.bundle run evaluating --config_file bundles/NAME/configs/evaluate.json \
     --dataset_dir DATA --output_dir NEW
 python scripts/ship_weights.py scores NEW/evaluation/summary.json bundles/NAME
+python scripts/ship_weights.py training_data DATA "NAME OF THE DATA" bundles/NAME
 """
 
 import dataclasses
@@ -17,12 +18,15 @@ import torch
 
 from cellseg_monai.atomic import replacing
 from cellseg_monai.bundle import build_bundle
+from cellseg_monai.data import section_items
 from cellseg_monai.labels import Postprocessing
+from cellseg_monai.pixels import Preprocessing
+from cellseg_monai.quality import describe_training_data
 from cellseg_monai.training import read_checkpoint, save_checkpoint
 
 
 def weights(run: str, bundle: str) -> None:
-    """Write models/model.pt, and what it is into bundle.json; the scores of other weights go."""
+    """Write models/model.pt, and what it is into bundle.json; the scores and training data of other weights go."""
     state = read_checkpoint(Path(run) / "model.pt")
     for name, values in state.items():
         if values.is_floating_point():
@@ -33,6 +37,7 @@ def weights(run: str, bundle: str) -> None:
     own = _read(bundle)
     own["postprocess"] = dataclasses.asdict(Postprocessing.from_json(Path(run) / "postprocess.json"))
     own["metadata"].pop("eval_metrics", None)
+    own.pop("training_data", None)
     own["metadata"]["weights_sha256"] = hashlib.sha256(target.read_bytes()).hexdigest()
     _write(bundle, own)
     print(f"{target}: {target.stat().st_size / 1e6:.1f} MB, {sum(map(torch.numel, state.values())) / 1e6:.2f} M values")
@@ -53,6 +58,17 @@ def scores(summary: str, bundle: str) -> None:
     print(own["metadata"]["eval_metrics"])
 
 
+def training_data(dataset: str, name: str, bundle: str) -> None:
+    """Note in bundle.json what the images of the training section are like that the shipped weights were trained on."""
+    own = _read(bundle)
+    pairs = [(item["image"], item["label"]) for item in section_items(dataset, "training")]
+    settings = Preprocessing.from_json(Path(bundle) / "configs" / "preprocess.json")
+    found = describe_training_data(pairs, settings, name=name, weights_sha256=own["metadata"]["weights_sha256"])
+    own["training_data"] = dataclasses.asdict(found)
+    _write(bundle, own)
+    print(own["training_data"])
+
+
 def _read(bundle: str) -> dict[str, Any]:
     return json.loads((Path(bundle) / "bundle.json").read_text(encoding="ascii"))
 
@@ -60,7 +76,9 @@ def _read(bundle: str) -> dict[str, Any]:
 def _write(bundle: str, own: dict[str, Any]) -> None:
     """The hand-written file in short lines, and what is generated from it."""
     text = json.dumps(own, indent=4)
-    for value, depth in ((own["postprocess"], 1), (own["metadata"].get("eval_metrics", {}), 2)):
+    parts = [(own["postprocess"], 1), (own["metadata"].get("eval_metrics", {}), 2), (own.get("training_data", {}), 1)]
+    parts += [(own.get("common", {}).get("network_def", {}).get("channels", []), 3)]
+    for value, depth in parts:
         laid_out = json.dumps(value, indent=4).replace("\n", "\n" + 4 * depth * " ")
         text = text.replace(laid_out, json.dumps(value))
     (Path(bundle) / "bundle.json").write_text(text + "\n", encoding="ascii")
@@ -70,4 +88,4 @@ def _write(bundle: str, own: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    fire.Fire({"weights": weights, "scores": scores})
+    fire.Fire({"weights": weights, "scores": scores, "training_data": training_data})

@@ -8,6 +8,7 @@ import pytest
 
 from cellseg_monai import cli, io
 from cellseg_monai.evaluation import PROTOCOLS
+from tests.quality.planes import plane
 
 
 def cellseg(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
@@ -143,8 +144,9 @@ def test_help_and_package_need_no_torch() -> None:
 def test_files_pixels_and_labels_need_no_torch() -> None:
     script = (
         "import sys; sys.modules['torch'] = sys.modules['monai'] = None\n"
-        "from cellseg_monai import evaluation, io, labels, pixels, report\n"
-        "print(io.read, labels.label_objects, pixels.prepare, evaluation.evaluate_folders, report.write_report)"
+        "from cellseg_monai import evaluation, io, labels, pixels, quality, report\n"
+        "print(io.read, labels.label_objects, pixels.prepare, evaluation.evaluate_folders, quality.flags_of)\n"
+        "print(report.write_report, report.write_quality_report)"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -393,3 +395,61 @@ def test_show_prints_a_table_and_writes_a_page(
     (dataset / "images" / "p0_0.npy").write_bytes(b"nothing")
     assert cellseg(monkeypatch, "data", "show", str(dataset)) == 1
     assert "p0_0.npy" in capsys.readouterr().err
+
+
+@pytest.fixture
+def nuclei(tmp_path: Path) -> Path:
+    """A folder with an image of bright discs, and one of the same out of focus."""
+    (tmp_path / "nuclei").mkdir()
+    for name, blur in (("sharp", 1.0), ("blurred", 5.0)):
+        np.save(tmp_path / "nuclei" / f"{name}.npy", plane(blur=blur)[0][0])
+    return tmp_path / "nuclei"
+
+
+def test_segment_writes_a_report_and_quality_writes_it_again(
+    nuclei: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    out = tmp_path / "out"
+    words = ("segment", str(nuclei), "--output", str(out), "--device", "cpu", "--report")
+    assert cellseg(monkeypatch, *words) == 0
+    assert f"image(s) with a flag: {out / 'report.html'}" in capsys.readouterr().out
+    rows = {row["image"]: row for row in json.loads((out / "report.json").read_text())["images"]}
+    assert "out of focus" in rows["blurred"]["flags"]
+    assert "out of focus" not in rows["sharp"]["flags"]
+    first = (out / "report.html").read_bytes()
+    assert cellseg(monkeypatch, "quality", str(out / "run.json"), "--output", str(out / "again.html")) == 0
+    assert (out / "again.html").read_bytes() == first
+    (nuclei / "sharp.npy").unlink()
+    assert cellseg(monkeypatch, "quality", str(out / "run.json")) == 1
+    assert "sharp: not-shown" in capsys.readouterr().err
+    assert cellseg(monkeypatch, "quality", str(out / "run.json"), "--bundle", "nowhere") == 1
+    assert "no bundle 'nowhere'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("segment", "--report", "--export", "geojson"), "--report needs label images and tables"),
+        (("segment", "--report", "--export", "labels"), "add labels and csv"),
+        (("segment", "--reprot"), "did you mean --report?"),
+        (("quality", "--overlay", "3"), "did you mean --overlays?"),
+        (("quality", "--overlays", "some"), "--overlays"),
+        (("quality",), "no run.json"),
+    ],
+    ids=["no labels", "no table", "misspelt", "misspelt too", "no number", "no run"],
+)
+def test_a_wrong_word_to_a_report_without_truth_is_one_line_before_anything_is_done(
+    words: tuple[str, ...],
+    message: str,
+    nuclei: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    (tmp_path / "run.json").write_text("{}")
+    more = (str(nuclei), "--output", str(tmp_path / "out")) if words[0] == "segment" else (str(tmp_path / "run.json"),)
+    assert cellseg(monkeypatch, words[0], *more, *words[1:]) == 1
+    printed = capsys.readouterr().err
+    assert message in printed
+    assert printed.count("\n") == 1
+    assert not (tmp_path / "out").exists()

@@ -6,6 +6,7 @@ from cellseg_monai.bundle.command_line import check_command_line, check_override
 from cellseg_monai.bundle.find import find_bundle_root, find_checkpoint, find_postprocess
 from cellseg_monai.bundle.recipe import RecipeLoader, load_recipe
 from cellseg_monai.bundle.run import find_bundle, run_bundle
+from cellseg_monai.bundle.training_data import find_training_data
 from cellseg_monai.bundle.variants import check_variants
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "find_bundles",
     "find_checkpoint",
     "find_postprocess",
+    "find_training_data",
     "load_recipe",
     "metadata_faults",
     "run_bundle",

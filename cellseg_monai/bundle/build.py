@@ -75,7 +75,7 @@ def build_bundle(bundle: str | Path) -> dict[str, str]:
         raise BundleError(f"{bundle}/bundle.json bears the name {own.get('name')!r}; it must be {bundle.name!r}")
     recipes = _recipe_and_bases(bundle.parent / "recipes", own.get("recipe"), f"{bundle}/bundle.json")
     sources = dict.fromkeys(source for names in _WORKFLOWS.values() for source in names)
-    parts = {*sources, *_SETTINGS, "metadata", "variants"}
+    parts = {*sources, *_SETTINGS, "metadata", "training_data", "variants"}
     unknown = own.keys() - parts - {"name", "recipe"}
     if unknown:
         raise BundleError(
@@ -90,6 +90,8 @@ def build_bundle(bundle: str | Path) -> dict[str, str]:
         files[f"variants/{name}"] = {"+variants": [name], **overlay}
     for name in _SETTINGS:
         files[name] = merge_configs(*shared[name], own.get(name, {}))
+    if "training_data" in own:
+        files["training_data"] = own["training_data"]
     files["metadata"] = merge_configs(
         {"name": bundle.name}, *shared["metadata"], _versions(bundle.parent.parent), own.get("metadata", {})
     )

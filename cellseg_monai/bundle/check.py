@@ -20,6 +20,7 @@ from cellseg_monai.bundle.command_line import check_overrides
 from cellseg_monai.errors import BundleError
 from cellseg_monai.labels import Postprocessing
 from cellseg_monai.pixels import Preprocessing
+from cellseg_monai.quality import TrainingData
 from cellseg_monai.training.checkpoint_file import BEST
 
 __all__ = ["bundle_faults", "metadata_faults"]
@@ -62,9 +63,12 @@ def bundle_faults(bundle: str | Path, overrides: Mapping[str, Any] | None = None
     faults += [f"{metadata}: {fault}" for fault in metadata_faults(metadata)]
     if not faults:
         faults += _weights_faults(bundle / "models" / BEST, json.loads(metadata.read_text(encoding="utf-8")))
-    for kind, name in ((Preprocessing, "preprocess"), (Postprocessing, "postprocess")):
+    for kind, name in ((Preprocessing, "preprocess"), (Postprocessing, "postprocess"), (TrainingData, "training_data")):
+        path = bundle / "configs" / f"{name}.json"
+        if kind is TrainingData and path not in configs:
+            continue  # only those with weights have it
         try:
-            kind.from_json(bundle / "configs" / f"{name}.json")
+            kind.from_json(path)
         except BundleError as error:
             faults.append(str(error))
     if overrides:

@@ -24,6 +24,7 @@ from cellseg_monai.cli.data_sets import (
 )
 from cellseg_monai.cli.flags import checked_words
 from cellseg_monai.cli.label_images import evaluate, report
+from cellseg_monai.cli.quality import quality
 from cellseg_monai.cli.segmenting import replay, segment
 from cellseg_monai.errors import CheckpointError
 
@@ -44,6 +45,7 @@ COMMANDS = {
         "split": data_split,
     },
     "evaluate": evaluate,
+    "quality": quality,
     "replay": replay,
     "report": report,
     "segment": segment,

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cellseg_monai.cli.faults import fail_if
+from cellseg_monai.cli.quality import check_exports, write_quality
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cellseg_monai.bundle import RecipeLoader
-    from cellseg_monai.inference import ImageFile, Job, Recipe
+    from cellseg_monai.inference import ImageFile, Job, RunRecord
 
 __all__ = ["replay", "segment"]
 
@@ -34,6 +37,7 @@ def segment(
     amp: bool | None = None,
     checkpoint: str | None = None,
     postprocess: str | None = None,
+    report: bool = False,
     resume: bool = False,
     dry_run: bool = False,
     dask: str | None = None,
@@ -45,8 +49,8 @@ def segment(
     Args:
         inputs: images, folders of images, patterns in quotes such as "plates/**/*.tif", OME-Zarr, or - for a list.
         output: a folder for the results.
-        bundle: its name, or the folder of one.
-        export: what to write, with commas: labels, ome, rois, geojson, coco, csv, parquet, h5ad, overlay.
+        bundle: its name, its folder, or a zip of it.
+        export: what to write, with commas: labels, ome, zarr, rois, geojson, coco, csv, parquet, h5ad, overlay.
         channels: names or numbers of the channels that the network sees, with commas, such as DAPI or 0.
         axes: of the files, such as ZYX, where they do not state them.
         pixel_size: of the images, in µm, whatever the files say.
@@ -57,21 +61,40 @@ def segment(
         amp: bfloat16; by itself where the device has it in hardware.
         checkpoint: the weights, if not those that the bundle ships.
         postprocess: postprocess.json, as `cellseg calibrate` writes it.
-        resume: go on with a run that was stopped.
+        report: also write report.html, which shows what is unusual and the lowest scores; see `cellseg quality`.
+        resume: go on with a run that was stopped, or try again what failed.
         dry_run: only print how each image is understood.
         dask: the address of a Dask cluster that does the work, such as tcp://host:8786; local: processes here.
     """
-    apart = ("resume", "dry_run", "output", "dask")  # results do not depend on these
-    arguments = {name: value for name, value in locals().items() if name not in (*apart, "apart")}
-    from cellseg_monai.inference.inputs import find_images
+    arguments = {
+        "inputs": [str(each) for each in inputs],
+        "bundle": _absolute(bundle),
+        "export": export,
+        "channels": channels,
+        "axes": axes,
+        "pixel_size": pixel_size,
+        "tta": tta,
+        "tile": tile,
+        "overlap": overlap,
+        "device": device,
+        "amp": amp,
+        "checkpoint": _absolute(checkpoint),
+        "postprocess": _absolute(postprocess),
+    }
+    from cellseg_monai.inference import find_images
 
-    images = find_images([str(each) for each in inputs])
+    if report:
+        check_exports(export)
+
+    images, faults = find_images([str(each) for each in inputs])
+    if not images:
+        fail_if(faults)
     job = _job(arguments, Path(output))
     if dry_run:
-        fail_if(_understood(job, images))
+        fail_if(_understood(job, images) + faults)
         return
     with _workers(job, dask, arguments) as worked:
-        _run(worked, images, {**arguments, "inputs": list(map(str, inputs))}, resume)
+        _run(worked, images, faults, arguments, resume=resume, report=report)
 
 
 def replay(run: str, *, output: str, dask: str | None = None) -> None:
@@ -82,49 +105,34 @@ def replay(run: str, *, output: str, dask: str | None = None) -> None:
         output: a folder for the results.
         dask: as for `cellseg segment`.
     """
-    from cellseg_monai.inference.inputs import find_images
-    from cellseg_monai.inference.record import read_run
+    from cellseg_monai.inference import images_of, read_run
 
     told = read_run(Path(run))
-    arguments = told["arguments"]
-    job, about = _job(arguments, Path(output)), told["about"]
+    job, about = _job(told["arguments"], Path(output)), told["about"]
     if (now := _about(job)) != about:
         other = ", ".join(f"{key} was {about.get(key)} and is {now[key]}" for key in now if about.get(key) != now[key])
         raise ValueError(f"{run} was made otherwise: {other}; install what it was made with")
-    images = find_images(arguments["inputs"])
-    hashes = {entry["path"]: entry["sha256"] for entry in told["images"]}
-    from cellseg_monai.data.digest import file_digest
+    with _workers(job, dask, told["arguments"]) as worked:
+        _run(worked, images_of(told), [], told["arguments"])
 
-    changed = [
-        str(image.path)
-        for image in images
-        if image.path.is_file() and hashes.get(str(image.path.absolute()), "") not in ("", file_digest(image.path))
-    ]
-    if changed:
-        raise ValueError(f"{', '.join(changed)} changed since {run}; put back the images that it was made of")
-    with _workers(job, dask, arguments) as worked:
-        _run(worked, images, arguments, resume=False)
+
+def _absolute(name: str | None) -> str | None:
+    """A path for `run.json`, which may be replayed elsewhere; what is none, such as the name of a bundle, stays."""
+    if name is None or not (Path(name).is_file() or (Path(name) / "configs" / "metadata.json").is_file()):
+        return name
+    return str(Path(name).absolute())
 
 
 def _job(arguments: dict[str, Any], output: Path) -> Job:
-    from dataclasses import replace
-
     from cellseg_monai.inference import Job, Reading
     from cellseg_monai.io import chosen_exports
 
     exports = chosen_exports(arguments["export"])
-    recipe: Recipe = _loader(arguments)()
-    if arguments["channels"] is not None:
-        keys = tuple(int(key) if key.isdigit() else key for key in arguments["channels"].split(","))
-        preprocess = replace(recipe.preprocess, channels=keys)
-        if preprocess.channel_count != recipe.preprocess.channel_count:
-            raise ValueError(
-                f"--channels {arguments['channels']} are {preprocess.channel_count}, but the bundle {recipe.bundle} "
-                f"sees {recipe.preprocess.channel_count}; name so many"
-            )
-        recipe = replace(recipe, preprocess=preprocess)
+    if not exports:
+        raise ValueError("no exports came; name what to write, such as --export labels,csv")
     size = arguments["pixel_size"]
-    return Job(recipe, output, exports, Reading(arguments["axes"], None if size is None else (size, size)))
+    reading = Reading(arguments["axes"], None if size is None else (size, size))
+    return Job(_loader(arguments)(), output, exports, reading)
 
 
 def _loader(arguments: dict[str, Any]) -> RecipeLoader:
@@ -139,6 +147,7 @@ def _loader(arguments: dict[str, Any]) -> RecipeLoader:
         tile_px=arguments["tile"],
         overlap_px=arguments["overlap"],
         tta=arguments["tta"],
+        channels=arguments["channels"],
     )
 
 
@@ -179,34 +188,77 @@ def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _run(job: Job, images: list[ImageFile], arguments: dict[str, Any], resume: bool) -> None:
-    import math
+def _run(
+    job: Job,
+    images: list[ImageFile],
+    faults: list[str],
+    arguments: dict[str, Any],
+    *,
+    resume: bool = False,
+    report: bool = False,
+) -> None:
     import platform
 
     import torch
+
+    from cellseg_monai.data.lock import only_one
+    from cellseg_monai.inference import RunRecord, check_targets, has_run
+    from cellseg_monai.inference.torch_network import choose_device
+
+    told = {
+        "command": shlex.join(["cellseg", *sys.argv[1:]]),
+        "arguments": arguments,
+        "versions": {"python": platform.python_version(), "torch": torch.__version__},
+        "device": str(choose_device(arguments["device"])),
+    }
+    check_targets(job.output, images, job.exports, resume=has_run(job.output))
+    with only_one(job.output / ".segment.lock", "cellseg segment"):
+        record = RunRecord(job.output, _about(job), told, resume=resume)
+        for fault in faults:
+            record.fail(fault)
+        _segment_all(job, images, record)
+    faults = (
+        [str(fault) for fault in write_quality(job.output / "run.json") if fault.kind != "failed"] if report else []
+    )
+    fail_if([*record.failures, *faults])
+
+
+def _segment_all(job: Job, images: list[ImageFile], record: RunRecord) -> None:
+    import math
+
     from tqdm import tqdm
 
-    from cellseg_monai.inference import Failed, RunRecord
+    from cellseg_monai.inference import Done
 
-    versions = {"python": platform.python_version(), "torch": torch.__version__}
-    told = {"command": "cellseg " + " ".join(sys.argv[1:]), "arguments": arguments, "versions": versions}
-    record = RunRecord(job.output, _about(job), told, resume=resume)
     left = [image for image in images if not record.has(image)]
-    begun, megapixels, objects, failures = time.perf_counter(), 0.0, 0, []
+    begun, megapixels, count, objects = time.perf_counter(), 0.0, 0, 0
+    seen = 0.0  # of the image that the network is at, where that is a large one
+
+    def speed() -> str:
+        return f"{(megapixels + seen) / (time.perf_counter() - begun):.2f} MP/s, {objects} objects"
+
+    def told(pixels: int) -> None:
+        nonlocal seen
+        seen += pixels / 1e6
+        bar.set_postfix_str(f"{speed()}, {seen:.0f} MP of a large image seen")
+
+    job = replace(job, told=told)
     with tqdm(total=len(images), initial=len(images) - len(left), unit="image", file=sys.stderr) as bar:
         for outcome in job.run(left):
             record.add(outcome)
             bar.update()
-            if isinstance(outcome, Failed):
-                failures.append(outcome.reason)
-                continue
-            megapixels += math.prod(outcome.shape) / outcome.shape[-3] / 1e6
-            objects += outcome.objects
-            bar.set_postfix_str(f"{megapixels / (time.perf_counter() - begun):.2f} MP/s, {objects} objects")
+            if isinstance(outcome, Done):
+                count += 1
+                megapixels += math.prod(outcome.shape) / outcome.shape[-3] / 1e6
+                objects += outcome.objects
+                seen = 0.0
+                bar.set_postfix_str(speed())
     seconds = time.perf_counter() - begun
-    path = record.finish(seconds=round(seconds, 3), megapixels_per_second=round(megapixels / seconds, 3))
-    print(f"{len(left) - len(failures)} image(s), {objects} objects: {path.parent}")
-    fail_if(failures)
+    try:
+        record.finish(seconds=round(seconds, 3), megapixels_per_second=round(megapixels / seconds, 3))
+    except OSError as error:  # a full disk, for which images failed before: they are still to be named
+        record.fail(f"{error.filename}: {error.strerror}; make room, then go on by --resume")
+    print(f"{count} image(s), {objects} objects: {job.output}")
 
 
 def _understood(job: Job, images: list[ImageFile]) -> list[str]:

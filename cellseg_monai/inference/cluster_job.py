@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from uuid import uuid4
 
 from cellseg_monai.inference.cluster import Cluster, told
 from cellseg_monai.inference.inputs import ImageFile
-from cellseg_monai.inference.job import Done, Failed, Job, Reading
+from cellseg_monai.inference.job import UNFINISHED, Done, Failed, Job, Reading
 from cellseg_monai.inference.large_on_cluster import LargeOnCluster
 from cellseg_monai.inference.recipe import Recipe
 from cellseg_monai.inference.remote import RemoteRecipe
@@ -39,6 +41,13 @@ class ClusterJob(Job):
             RemoteRecipe.of(self.recipe, self.load), self.output, tuple(self.exports), self.reading, self.large_px
         )
         self.output.mkdir(parents=True, exist_ok=True)
+        try:
+            yield from self._run(job, images)
+        finally:
+            for left in self.output.glob(f"{UNFINISHED}-*"):  # of workers that were killed
+                shutil.rmtree(left, ignore_errors=True)
+
+    def _run(self, job: _RemoteJob, images: Sequence[ImageFile]) -> Iterator[Done | Failed]:
         large = []
         calls = [(job, replace(image, path=image.path.absolute())) for image in images]
         for number, outcomes in self.cluster.finished(_segment_small, calls):
@@ -82,7 +91,9 @@ def _segment_small(sent: _RemoteJob, image: ImageFile) -> list[Done | Failed] | 
         raise FileNotFoundError(
             f"a worker does not see {sent.output}; choose an --output on a file system that all workers share"
         )
-    job = Job(sent.recipe.loaded(), sent.output, sent.exports, sent.reading, sent.large_px)
+    # Of this call alone: others write into the same output.
+    aside = f"{UNFINISHED}-{uuid4().hex}"
+    job = Job(sent.recipe.loaded(), sent.output, sent.exports, sent.reading, sent.large_px, aside=aside)
     try:
         with open_image(image.path, axes=sent.reading.axes) as opened:
             if opened.shape[-2] * opened.shape[-1] > sent.large_px:

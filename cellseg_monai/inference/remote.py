@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cellseg_monai import __version__
+from cellseg_monai._version import __version__
 from cellseg_monai.inference.chunked_array import ChunkedArray
 from cellseg_monai.inference.large import LazyPixels, prepared_windows
 from cellseg_monai.inference.recipe import Recipe

@@ -10,7 +10,7 @@ from PIL import Image as Pillow
 from cellseg_monai.io.image import Image
 from cellseg_monai.pixels import Preprocessing, prepare
 
-__all__ = ["channels_shown", "measured_channels", "one_plane", "picture_of", "shrunk"]
+__all__ = ["channels_shown", "coloured", "measured_channels", "one_plane", "picture_of", "shrunk"]
 
 _NO_LIGHT = ("alpha", "extra")  # what picture files hold beside what was measured
 _COLOURS = ("red", "green", "blue")
@@ -38,8 +38,23 @@ def picture_of(image: Image) -> np.ndarray:
         one_plane(image),
         Preprocessing(channels=tuple(measured_channels(image.channel_names, image.pixels.shape[-3])[:3])),
     )
-    bytes_of: np.ndarray = np.rint(shown * 255).astype(np.uint8)
-    order = {1: [0, 0, 0], 2: [1, 0, 1]}.get(len(shown), [0, 1, 2])
+    return coloured(shown)
+
+
+def coloured(channels: np.ndarray) -> np.ndarray:
+    """Up to three channels as a picture; see `picture_of` for their colours.
+
+    Args:
+        channels: CYX in [0, 1].
+
+    Returns:
+        YX3 uint8.
+
+    >>> coloured(np.ones((1, 1, 1))).tolist()
+    [[[255, 255, 255]]]
+    """
+    bytes_of: np.ndarray = np.rint(channels * 255).astype(np.uint8)
+    order = {1: [0, 0, 0], 2: [1, 0, 1]}.get(len(channels), [0, 1, 2])
     return np.ascontiguousarray(bytes_of[order].transpose(1, 2, 0))
 
 

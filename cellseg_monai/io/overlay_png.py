@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image as Pillow
@@ -13,12 +12,12 @@ from cellseg_monai.atomic import replacing
 from cellseg_monai.io.display import measured_channels, picture_of
 from cellseg_monai.io.image import Image
 from cellseg_monai.io.segmentation import Segmentation
-from cellseg_monai.labels import LabelArray, draw_outlines, paint_outlines
+from cellseg_monai.io.shrinking import middle_samples, shrinking_step, square_means
+from cellseg_monai.labels import draw_outlines, paint_outlines
 
 __all__ = ["write", "write_overlay"]
 
 LONGEST_PX = 4096
-_STRIP_ROWS = 512
 
 
 def write(path: Path, segmentation: Segmentation) -> None:
@@ -35,10 +34,10 @@ def write(path: Path, segmentation: Segmentation) -> None:
     if image is None:
         raise ValueError(f"{path}: an overlay was asked for, but no image came; pass the image, or leave it out")
     shown = measured_channels(names, image.shape[0])[:3]
-    step = _step(segmentation.shape)
-    small = np.stack([_means(image, channel, step) for channel in shown])
+    step = shrinking_step(segmentation.shape, LONGEST_PX)
+    small = np.stack([square_means(image, channel, step) for channel in shown])
     picture = picture_of(Image(small, "CYX", channel_names=tuple(names[at] for at in shown if names)))
-    paint_outlines(picture, _samples(segmentation.labels, step))
+    paint_outlines(picture, middle_samples(segmentation.labels, step))
     _save(path, picture)
 
 
@@ -53,53 +52,13 @@ def write_overlay(path: str | PathLike[str], image: np.ndarray, labels: np.ndarr
     Raises:
         ValueError: image and labels differ in size.
     """
-    step = _step(labels.shape)
+    step = shrinking_step(labels.shape, LONGEST_PX)
     if step > 1 and image.shape[1:] == labels.shape:
-        image = np.stack([_means(image, channel, step) for channel in range(len(image))])
-        labels = _samples(labels, step)
+        image = np.stack([square_means(image, channel, step) for channel in range(len(image))])
+        labels = middle_samples(labels, step)
     _save(path, draw_outlines(image, labels))
 
 
 def _save(path: str | PathLike[str], picture: np.ndarray) -> None:
     with replacing(path) as aside:
         Pillow.fromarray(picture).save(aside, format="PNG")
-
-
-def _step(shape: tuple[int, ...]) -> int:
-    """How many pixels on a side become one."""
-    return -(-max(shape) // LONGEST_PX)
-
-
-def _means(image: Any, channel: int, step: int) -> np.ndarray:
-    """A channel in which each pixel is the mean of a square of the image, read some rows at a time."""
-    _, height, width = image.shape
-    across = np.arange(0, width, step)
-    strips = []
-    for top, bottom in _strips(height, step):
-        strip = np.asarray(image[channel, top:bottom, 0:width])
-        down = np.arange(0, bottom - top, step)
-        sums = np.add.reduceat(np.add.reduceat(strip, down, axis=0, dtype=np.float64), across, axis=1)
-        means = sums / np.outer(np.diff(down, append=bottom - top), np.diff(across, append=width))
-        strips.append(means.astype(np.float32))
-    return np.concatenate(strips)
-
-
-def _samples(labels: LabelArray, step: int) -> np.ndarray:
-    """The ids in the middle of each of these squares."""
-    height, width = labels.shape
-    strips = []
-    for top, bottom in _strips(height, step):
-        strip = np.asarray(labels[top:bottom, 0:width])
-        strips.append(strip[np.ix_(_middles(bottom - top, step), _middles(width, step))])
-    return np.concatenate(strips)
-
-
-def _strips(height: int, step: int) -> list[tuple[int, int]]:
-    """Where strips of whole squares begin and end."""
-    rows = step * max(1, _STRIP_ROWS // step)
-    return [(top, min(top + rows, height)) for top in range(0, height, rows)]
-
-
-def _middles(length: int, step: int) -> np.ndarray:
-    starts: np.ndarray = np.arange(0, length, step)
-    return np.minimum(starts + step // 2, length - 1)

@@ -1,6 +1,7 @@
 """Pixels made ready for a network: channels, normalisation, scale. No torch in here."""
 
 from cellseg_monai.pixels.channels import select_channels
+from cellseg_monai.pixels.image_quality import contrast_over_noise, saturated_share, sharpness
 from cellseg_monai.pixels.normalise import noise_level, normalise_percentiles
 from cellseg_monai.pixels.preprocessing import Preprocessing, prepare, prepared_shape
 from cellseg_monai.pixels.ranges import percentile_ranges
@@ -13,6 +14,7 @@ __all__ = [
     "ImageStatistics",
     "PreparedWindows",
     "Preprocessing",
+    "contrast_over_noise",
     "cover_axis",
     "noise_level",
     "normalise_percentiles",
@@ -23,5 +25,7 @@ __all__ = [
     "rescale_labels",
     "rescale_window",
     "rescaled_shape",
+    "saturated_share",
     "select_channels",
+    "sharpness",
 ]

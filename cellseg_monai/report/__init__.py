@@ -11,17 +11,20 @@ if TYPE_CHECKING:
     from cellseg_monai.report.costs import Costs, network_costs
     from cellseg_monai.report.data_page import write_dataset
     from cellseg_monai.report.label_report import LabelReport, write_report
+    from cellseg_monai.report.quality_report import QualityReport, write_quality_report
     from cellseg_monai.report.result import Result, Score
 
 __all__ = [
     "Comparison",
     "Costs",
     "LabelReport",
+    "QualityReport",
     "Result",
     "Score",
     "compare",
     "network_costs",
     "write_dataset",
+    "write_quality_report",
     "write_report",
 ]
 
@@ -29,11 +32,13 @@ _HOMES = {
     "Comparison": "comparison",
     "Costs": "costs",
     "LabelReport": "label_report",
+    "QualityReport": "quality_report",
     "Result": "result",
     "Score": "result",
     "compare": "comparison",
     "network_costs": "costs",
     "write_dataset": "data_page",
+    "write_quality_report": "quality_report",
     "write_report": "label_report",
 }
 

@@ -1,4 +1,4 @@
-"""How sizes and intensities of objects are distributed, truth against prediction."""
+"""How sizes, shapes and intensities of objects are distributed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from cellseg_monai.report.lines import COLOURS
 
-__all__ = ["bin_edges", "distribution_figure", "medians"]
+__all__ = ["bin_edges", "distribution_figure", "medians", "objects_figure"]
 
 _BINS = 40
 _LOG_FROM = 5  # largest over smallest, from which on bins grow
@@ -27,7 +27,10 @@ def distribution_figure(measures: Sequence[tuple[str, np.ndarray, np.ndarray]]) 
     figure = Figure(figsize=(5.6 * len(measures), 4.2), layout="constrained")
     panels = figure.subplots(1, len(measures), squeeze=False)[0]
     for axes, (name, truth, prediction) in zip(panels, measures, strict=True):
-        _draw(axes, truth, prediction)
+        _draw(
+            axes,
+            [(truth, "true objects", COLOURS[0], "-"), (prediction, "predicted objects", COLOURS[1], "--")],
+        )
         axes.set_xlabel(name)
         axes.set_ylabel("objects")
         axes.grid(alpha=0.4)
@@ -36,25 +39,45 @@ def distribution_figure(measures: Sequence[tuple[str, np.ndarray, np.ndarray]]) 
     return figure
 
 
-def _draw(axes: Axes, truth: np.ndarray, prediction: np.ndarray) -> None:
-    edges = bin_edges(np.concatenate([truth, prediction]))
+def objects_figure(measures: Sequence[tuple[str, np.ndarray, tuple[float, float] | None]]) -> Figure:
+    """The distribution of each measure over the objects of all images, with its median.
+
+    Args:
+        measures: of each, its name with the unit, its values, and the range of the training data, if it is known.
+    """
+    figure = Figure(figsize=(11.2, 3.6 * -(-len(measures) // 3)), layout="constrained")
+    panels = figure.subplots(-(-len(measures) // 3), 3, squeeze=False).ravel()
+    for axes in panels[len(measures) :]:
+        axes.set_axis_off()
+    for axes, (name, values, known) in zip(panels, measures, strict=False):
+        if known is not None:
+            axes.axvspan(*known, color=COLOURS[5], alpha=0.25, linewidth=0, label="training data")
+            axes.legend(frameon=False, fontsize="small")
+        _draw(axes, [(values, "objects", COLOURS[1], "-")], few_ticks_from=_FEW_TICKS_FROM / 5)
+        axes.set_xlabel(name)
+        axes.set_ylabel("objects")
+        axes.grid(alpha=0.4)
+    return figure
+
+
+def _draw(
+    axes: Axes, sides: Sequence[tuple[np.ndarray, str, str, str]], few_ticks_from: float = _FEW_TICKS_FROM
+) -> None:
+    edges = bin_edges(np.concatenate([values for values, *_ in sides]))
     if np.ptp(np.diff(edges)) > 1e-6 * edges[-1]:
         axes.set_xscale("log")
-        few = edges[-1] > _FEW_TICKS_FROM * edges[0]
+        few = edges[-1] > few_ticks_from * edges[0]
         axes.xaxis.set_major_locator(LogLocator(subs=(1,) if few else (1, 2, 5)))
         axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         axes.xaxis.set_minor_formatter(NullFormatter())
-    for values, label, colour, style in (
-        (truth, "true objects", COLOURS[0], "-"),
-        (prediction, "predicted objects", COLOURS[1], "--"),
-    ):
+    for values, label, colour, style in sides:
         axes.stairs(np.histogram(values, edges)[0], edges, label=label, color=colour, linestyle=style, linewidth=1.8)
         if len(values):
             axes.axvline(float(np.median(values)), color=colour, linestyle=style, linewidth=1, alpha=0.7)
 
 
 def bin_edges(values: np.ndarray) -> np.ndarray:
-    """Edges of bins from the smallest to the largest value: of the same ratio where the values span much.
+    """Edges of bins from the smallest to the largest value: of the same ratio where values above 1 span much.
 
     Args:
         values: finite.
@@ -63,11 +86,13 @@ def bin_edges(values: np.ndarray) -> np.ndarray:
     array([1.e+00, 1.e+02, 1.e+04])
     >>> bin_edges(np.array([20, 60]))[[0, 20, 40]]
     array([20., 40., 60.])
+    >>> bin_edges(np.array([0.1, 0.9]))[[0, 20, 40]]
+    array([0.1, 0.5, 0.9])
     """
     low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 1.0)
     if low == high:
         low, high = low - 0.5, high + 0.5
-    if low > 0 and high / low >= _LOG_FROM:
+    if high > 1 and low > 0 and high / low >= _LOG_FROM:
         return np.geomspace(low, high, _BINS + 1)
     return np.linspace(low, high, _BINS + 1)
 

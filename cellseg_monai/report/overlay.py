@@ -13,7 +13,7 @@ from cellseg_monai.pixels import rescale_labels
 from cellseg_monai.report.html import data_uri
 from cellseg_monai.report.picture import jpeg, palette_png
 
-__all__ = ["MARKS", "View", "crop_corners", "overlay"]
+__all__ = ["MARKS", "View", "crop_corners", "outlined", "overlay"]
 
 MARKS = {
     "missed": ("−", "missed: a true object where nothing was found"),
@@ -65,24 +65,52 @@ def overlay(view: View, alt: str, *, side_px: int, mark_share: float = 0.02) -> 
         side_px: the longer side of the layers; the image itself has fewer where it is smaller.
         mark_share: the height of a mark as part of the longer side.
     """
-    height, width = view.truth.shape
-    scale = side_px / max(height, width)
-    shape = (max(1, round(height * scale)), max(1, round(width * scale)))
-    truth_colour, prediction_colour = _DEEP if view.picture.mean() > 127 else _PALE
+    shape = _layer_shape(view.truth.shape, side_px)
+    truth_colour, prediction_colour = _colours_over(view.picture)
     layers = {
         "truth": _layer(rescale_labels(view.truth, shape), view.mistakes.unmatched_truth, truth_colour),
         "prediction": _layer(
             rescale_labels(view.prediction, shape), view.mistakes.unmatched_prediction, prediction_colour, dashed=True
         ),
     }
-    base = data_uri(jpeg(shrunk(view.picture, side_px)), "image/jpeg")
+    return _stacked(view.picture, alt, layers, view.truth.shape, side_px, _marks(view, mark_share))
+
+
+def outlined(picture: np.ndarray, labels: np.ndarray, alt: str, *, side_px: int, tinted: np.ndarray) -> str:
+    """The layers of an image without truth as HTML: itself, and the outlines of its objects.
+
+    Args:
+        picture: YX3 uint8.
+        labels: YX ids of the same place, of any size.
+        alt: what it shows, for those who do not see it.
+        side_px: the longer side of the outlines; the image itself has fewer where it is smaller.
+        tinted: ids of the objects that stand out.
+    """
+    _, colour = _colours_over(picture)
+    layer = _layer(rescale_labels(labels, _layer_shape(labels.shape, side_px)), tinted, colour)
+    return _stacked(picture, alt, {"prediction": layer}, labels.shape, side_px)
+
+
+def _layer_shape(shape: tuple[int, ...], side_px: int) -> tuple[int, int]:
+    height, width = (max(1, round(length * side_px / max(shape))) for length in shape)
+    return height, width
+
+
+def _colours_over(picture: np.ndarray) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
+    return _DEEP if picture.mean() > 127 else _PALE
+
+
+def _stacked(
+    picture: np.ndarray, alt: str, layers: dict[str, bytes], shape: tuple[int, ...], side_px: int, on_top: str = ""
+) -> str:
+    base = data_uri(jpeg(shrunk(picture, side_px)), "image/jpeg")
     images = [f'<img class="base" alt="{escape(alt)}" src="{base}">']
     images += [
         f'<img class="layer {name}" alt="" src="{data_uri(content, "image/png")}">' for name, content in layers.items()
     ]
     # The box has its proportions before anything is decoded, so that links lead to the right place.
-    box = f'<div class="stack" style="--wide: {width}; --high: {height}">'
-    return "\n".join([box, *images, _marks(view, mark_share), "</div>"])
+    box = f'<div class="stack" style="--wide: {shape[1]}; --high: {shape[0]}">'
+    return "\n".join([box, *images, *([on_top] if on_top else []), "</div>"])
 
 
 def _layer(labels: np.ndarray, unmatched: np.ndarray, colour: tuple[int, int, int], *, dashed: bool = False) -> bytes:

@@ -11,7 +11,7 @@ from cellseg_monai.io.display import channels_shown
 from cellseg_monai.report.compared import ComparedImage, view_of
 from cellseg_monai.report.overlay import MARKS, View, crop_corners, overlay
 
-__all__ = ["Overlays", "chosen_overlays", "count_words", "draw_overlays", "legend"]
+__all__ = ["Overlays", "check_boxes", "chosen_overlays", "count_words", "draw_overlays", "legend"]
 
 _OTHERS = 3  # typical ones, and best ones
 _SIDES_PX = (1400, 1000, 700, 500)  # of an overlay, the first that fits
@@ -141,10 +141,6 @@ def legend() -> str:
         ("no-marks", "off", True, "marks"),
         ("brighter", "on", False, "brighter"),
     ]
-    tools = [
-        f'<label><input type="checkbox" data-class="{name}" data-when="{when}"{" checked" * checked}> {text}</label>'
-        for name, when, checked, text in boxes
-    ]
     marks = [f'<li><kbd class="mark">{mark}</kbd> {escape(meaning)}</li>' for mark, meaning in MARKS.values()]
     return "\n".join(
         [
@@ -154,8 +150,20 @@ def legend() -> str:
             '<ul class="legend">',
             *marks,
             "</ul>",
-            '<div class="tools" role="group" aria-label="Show over the images">',
-            *tools,
-            "</div>",
+            check_boxes(boxes),
         ]
     )
+
+
+def check_boxes(boxes: Sequence[tuple[str, str, bool, str]]) -> str:
+    """Boxes that show and hide what lies over the images, everywhere at once.
+
+    Args:
+        boxes: of each, the class of the body that it sets, whether "on" or "off", whether it is checked at first, and
+            its text as HTML.
+    """
+    tools = [
+        f'<label><input type="checkbox" data-class="{name}" data-when="{when}"{" checked" * checked}> {text}</label>'
+        for name, when, checked, text in boxes
+    ]
+    return "\n".join(['<div class="tools" role="group" aria-label="Show over the images">', *tools, "</div>"])

@@ -173,7 +173,7 @@ def test_a_worker_that_is_killed_costs_no_more_than_time(processes, cluster, ima
 
     def kill():
         while not ended.is_set():
-            if list((tmp_path / "shared").glob(f".scratch-*/{step}/*")):
+            if list((tmp_path / "shared").glob(f".unfinished/*/{step}/*")):
                 os.kill(victim, signal.SIGKILL)
                 return
             time.sleep(0.002)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cellseg_monai.io import Segmentation, overlay_png, write_exports
+from cellseg_monai.io import Segmentation, overlay_png, shrinking, write_exports
 from cellseg_monai.io.overlay_png import write_overlay
 from cellseg_monai.labels import draw_outlines, measure_objects
 from tests.label_images import SHAPES, Stored
@@ -41,7 +41,7 @@ def test_a_large_image_shrinks_by_means_and_its_outlines_stay_one_pixel_wide(tmp
 @pytest.mark.parametrize("strip_rows", [1, 4, 1024])
 def test_the_export_is_read_some_rows_at_a_time_and_stretched(tmp_path, monkeypatch, strip_rows):
     monkeypatch.setattr(overlay_png, "LONGEST_PX", 5)
-    monkeypatch.setattr(overlay_png, "_STRIP_ROWS", strip_rows)
+    monkeypatch.setattr(shrinking, "_STRIP_ROWS", strip_rows)
     labels = np.zeros_like(SHAPES)
     image = Stored(np.concatenate([STEPS, np.full((1, *SHAPES.shape), 9, np.uint16)]))
     names = ("red", "green", "blue", "alpha")

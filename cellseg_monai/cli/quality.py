@@ -1,0 +1,70 @@
+"""The command that tells what is unusual about a run, without truth."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cellseg_monai.cli.faults import fail_if
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cellseg_monai.data import Fault
+
+__all__ = ["check_exports", "quality", "write_quality"]
+
+
+def quality(run: str, *, output: str | None = None, bundle: str | None = None, overlays: int = 16) -> None:
+    """Write one HTML page about a run of `cellseg segment`, without truth: flags, and the lowest scores first.
+
+    The page needs no network and nothing beside it. Images that are out of focus, saturated, empty, or unlike the
+    others or the training data have a flag; docs/quality.md says how each is made, and what a score is worth. Images
+    that cannot be shown are named, and the exit code is 1.
+
+    Args:
+        run: the run.json beside the results, which must hold label images and CSV tables.
+        output: the page; by itself report.html beside the run. Its numbers lie beside it as JSON.
+        bundle: where the bundle is now, which says what it was trained on; by itself where it was.
+        overlays: how many of the images of the lowest scores are shown.
+    """
+    fail_if(write_quality(Path(run), output, bundle, overlays))
+
+
+def write_quality(
+    run: Path, output: str | None = None, bundle: str | None = None, overlays: int = 16
+) -> Sequence[Fault]:
+    """Write the page, say where it is; what could not be shown."""
+    from cellseg_monai.bundle import find_training_data
+    from cellseg_monai.errors import BundleError
+    from cellseg_monai.inference.record import read_run
+    from cellseg_monai.report import write_quality_report
+
+    named = bundle or read_run(run)["arguments"]["bundle"]
+    try:
+        training = find_training_data(named)
+    except BundleError as error:
+        if bundle is not None:
+            raise
+        print(f"note: nothing is compared with training data: {error}", file=sys.stderr)
+        training = None
+    written = write_quality_report(run, output, training=training, overlays=overlays)
+    print(f"{written.flagged} image(s) with a flag: {written.page}")
+    return written.faults
+
+
+def check_exports(export: str) -> None:
+    """Refuse exports that a page cannot be made of, before anything is segmented.
+
+    Raises:
+        ValueError: labels or the table of objects are not among them.
+    """
+    from cellseg_monai.io import chosen_exports
+
+    chosen = chosen_exports(export)
+    if "csv" not in chosen or not {"labels", "ome"} & set(chosen):
+        raise ValueError(
+            f"--report needs label images and tables, but --export {export} came; add labels and csv, such as "
+            "--export labels,csv"
+        )

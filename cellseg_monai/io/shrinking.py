@@ -1,0 +1,73 @@
+"""Images and labels of any size made small enough to look at, read some rows at a time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from cellseg_monai.labels import LabelArray
+
+__all__ = ["middle_samples", "shrinking_step", "square_means"]
+
+_STRIP_ROWS = 512
+
+
+def shrinking_step(shape: tuple[int, ...], longest_px: int) -> int:
+    """How many pixels on a side become one, so that no side is longer than so many.
+
+    >>> shrinking_step((100, 250), 100)
+    3
+    """
+    return -(-max(shape) // longest_px)
+
+
+def square_means(image: Any, channel: int, step: int) -> np.ndarray:
+    """A channel in which each pixel is the mean of a square of the image, read some rows at a time.
+
+    Args:
+        image: CYX, or anything that gives an array when it is sliced so.
+        channel: which.
+        step: the side of the squares; those at the end may be smaller.
+
+    Returns:
+        YX float32.
+
+    >>> square_means(np.array([[[1, 3, 9], [1, 3, 9]]]), 0, 2)
+    array([[2., 9.]], dtype=float32)
+    """
+    _, height, width = image.shape
+    across = np.arange(0, width, step)
+    strips = []
+    for top, bottom in _strips(height, step):
+        strip = np.asarray(image[channel, top:bottom, 0:width])
+        down = np.arange(0, bottom - top, step)
+        sums = np.add.reduceat(np.add.reduceat(strip, down, axis=0, dtype=np.float64), across, axis=1)
+        means = sums / np.outer(np.diff(down, append=bottom - top), np.diff(across, append=width))
+        strips.append(means.astype(np.float32))
+    return np.concatenate(strips)
+
+
+def middle_samples(labels: LabelArray, step: int) -> np.ndarray:
+    """The ids in the middle of each of these squares.
+
+    >>> middle_samples(np.array([[1, 1, 9], [1, 2, 9]]), 2)
+    array([[2, 9]])
+    """
+    height, width = labels.shape
+    strips = []
+    for top, bottom in _strips(height, step):
+        strip = np.asarray(labels[top:bottom, 0:width])
+        strips.append(strip[np.ix_(_middles(bottom - top, step), _middles(width, step))])
+    return np.concatenate(strips)
+
+
+def _strips(height: int, step: int) -> list[tuple[int, int]]:
+    """Where strips of whole squares begin and end."""
+    rows = step * max(1, _STRIP_ROWS // step)
+    return [(top, min(top + rows, height)) for top in range(0, height, rows)]
+
+
+def _middles(length: int, step: int) -> np.ndarray:
+    starts: np.ndarray = np.arange(0, length, step)
+    return np.minimum(starts + step // 2, length - 1)

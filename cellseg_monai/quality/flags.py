@@ -1,0 +1,176 @@
+"""What is unusual about a segmented image: by itself, beside the others of its run, beside what was trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from cellseg_monai.quality.measures import PlaneMeasures
+from cellseg_monai.quality.training_data import TrainingData
+
+__all__ = ["FLAGS", "Flag", "flags_of"]
+
+FLAGS = {
+    "no objects": "nothing was found",
+    "low contrast": "the image is hardly more than noise, so that it is kept dark, not stretched",
+    "out of focus": "less than half as sharp as the least sharp training image, or far less sharp than the others here",
+    "saturated": "brightest pixels pile up at one value: intensities there are lost",
+    "intensity": "brightness, or contrast of objects, outside what the training images had",
+    "object size": "the median object is smaller or larger than those of 90 % of the foreground of the training images",
+    "cut objects": "more than a third of the objects touch the border: sizes and shapes are of parts",
+    "many objects": "far more objects in the area than in the others here",
+    "few objects": "far fewer objects in the area than in the others here",
+}
+"""Every flag and what it means."""
+
+_SATURATED = 0.001
+_DIM = 30.0  # times the noise; where a preparation has no `noise_floor` of its own
+_LEAST_SHARP = 0.5
+_BEYOND = 0.25  # of the width of a range, by which an image may lie outside
+_CUT, _OF_OBJECTS = 1 / 3, 5
+_OUTLIER, _OF_IMAGES = 3.5, 8
+_WAY_OFF = 2.0  # a factor: what differs less is no outlier, however alike the others are
+
+
+@dataclass(frozen=True)
+class Flag:
+    """Something unusual about an image.
+
+    Args:
+        kind: one of `FLAGS`.
+        reason: the numbers that it is made of.
+    """
+
+    kind: str
+    reason: str
+
+
+def flags_of(
+    images: Sequence[PlaneMeasures], training: TrainingData | None = None, *, noise_floor: float = _DIM
+) -> list[list[Flag]]:
+    """What is unusual about each image of a run.
+
+    An image is compared with the others of its run where there are eight, by the modified z-score beyond 3.5 (Iglewicz
+    and Hoaglin 1993, How to Detect and Handle Outliers, as NIST's handbook has it) of a logarithm or square root.
+
+    Args:
+        images: of one run.
+        training: what the network was trained on; without it, no image is compared with that.
+        noise_floor: see `pixels.Preprocessing`.
+
+    Returns:
+        The flags of each image, in the order of `FLAGS`.
+
+    >>> sharp = PlaneMeasures(20, 1, 30, 0.1, 0.04, 0, 200, 0.1, 0.4)
+    >>> [flag.kind for flag in flags_of([sharp])[0]]
+    []
+    """
+    others = _Others.of(images)
+    floor = noise_floor or _DIM
+    return [
+        [flag for flag in _all(image, at, others, training, floor) if flag is not None]
+        for at, image in enumerate(images)
+    ]
+
+
+@dataclass(frozen=True, eq=False)
+class _Others:
+    """How far each image is from the others of its run: modified z-scores, and factors to the median."""
+
+    sharpness: tuple[np.ndarray, np.ndarray]
+    density: tuple[np.ndarray, np.ndarray]
+
+    @classmethod
+    def of(cls, images: Sequence[PlaneMeasures]) -> _Others:
+        return cls(
+            _deviation([image.sharpness for image in images], np.log),
+            # A square root makes counts spread alike, few or many (Anscombe 1948, doi:10.1093/biomet/35.3-4.246).
+            _deviation([image.per_megapixel for image in images], np.sqrt),
+        )
+
+
+def _deviation(values: Sequence[float], scale: Callable[[np.ndarray], np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Modified z-scores, and how many times the median each value is; zeros and ones where they cannot be known."""
+    given: np.ndarray = np.array(values, np.float64)
+    known = np.isfinite(given) & (given >= 0)
+    z, factor = np.zeros(len(given)), np.ones(len(given))
+    if known.sum() < _OF_IMAGES:
+        return z, factor
+    scaled = scale(np.maximum(given[known], 1e-6))
+    middle = np.median(scaled)
+    spread = max(float(np.median(np.abs(scaled - middle))), 1e-6)
+    z[known] = 0.6745 * (scaled - middle) / spread
+    factor[known] = given[known] / max(float(np.median(given[known])), 1e-6)
+    return z, factor
+
+
+def _all(
+    image: PlaneMeasures, at: int, others: _Others, training: TrainingData | None, floor: float
+) -> list[Flag | None]:
+    z, factor = (each[at] for each in others.density)
+    return [
+        Flag("no objects", "0 objects") if image.objects == 0 else None,
+        Flag("low contrast", f"{image.contrast:.3g} times the noise; at least {floor:g} are stretched")
+        if image.contrast < floor
+        else None,
+        _focus(image, at, others, training),
+        Flag("saturated", f"{100 * image.saturated:.2g} % of the pixels at the highest value")
+        if image.saturated > _SATURATED
+        else None,
+        _intensity(image, training),
+        _size(image, training),
+        Flag("cut objects", f"{100 * image.cut:.0f} % of {image.objects} objects")
+        if image.objects >= _OF_OBJECTS and image.cut > _CUT
+        else None,
+        Flag("many objects", f"{factor:.2g} times the median of {image.per_megapixel / factor:.0f} a megapixel")
+        if z > _OUTLIER and factor > _WAY_OFF
+        else None,
+        Flag("few objects", f"{factor:.2g} times the median of {image.per_megapixel / factor:.0f} a megapixel")
+        if image.objects and z < -_OUTLIER and factor < 1 / _WAY_OFF
+        else None,
+    ]
+
+
+def _focus(image: PlaneMeasures, at: int, others: _Others, training: TrainingData | None) -> Flag | None:
+    if training is not None and image.sharpness < _LEAST_SHARP * training.sharpness[0]:
+        return Flag("out of focus", f"sharpness {image.sharpness:.2g}; training images {_told(training.sharpness)}")
+    z, factor = (each[at] for each in others.sharpness)
+    if z < -_OUTLIER and factor < 1 / _WAY_OFF:
+        return Flag("out of focus", f"sharpness {image.sharpness:.2g}, {factor:.2g} times the median here")
+    return None
+
+
+def _intensity(image: PlaneMeasures, training: TrainingData | None) -> Flag | None:
+    if training is None:
+        return None
+    told = [
+        f"{name} {value:.2g}; training images {_told(known)}"
+        for name, value, known in (
+            ("brightness", image.brightness, training.brightness),
+            ("contrast of objects", image.object_contrast, training.object_contrast),
+        )
+        if _outside(value, known)
+    ]
+    return Flag("intensity", ", ".join(told)) if told else None
+
+
+def _size(image: PlaneMeasures, training: TrainingData | None) -> Flag | None:
+    if training is None or image.objects < _OF_OBJECTS:
+        return None
+    low, _, high = training.diameter_px
+    if low <= image.diameter_px <= high:
+        return None
+    return Flag(
+        "object size", f"median diameter {image.diameter_px:.3g} px; in training images {low:.3g} to {high:.3g}"
+    )
+
+
+def _outside(value: float, known: tuple[float, float, float]) -> bool:
+    beyond = _BEYOND * (known[2] - known[0])
+    return value < known[0] - beyond or value > known[2] + beyond
+
+
+def _told(known: tuple[float, float, float]) -> str:
+    return f"{known[0]:.2g} to {known[2]:.2g}"

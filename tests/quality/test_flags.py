@@ -1,0 +1,81 @@
+"""What is flagged on images that are as they should be, and on images that are not."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from cellseg_monai.labels import measure_objects
+from cellseg_monai.pixels import Preprocessing
+from cellseg_monai.quality import FLAGS, PlaneMeasures, TrainingData, flags_of, measure_plane
+from tests.quality.planes import plane
+
+TRAINING = TrainingData("discs", "0", 9, 99, (20, 24, 30), (0.03, 0.04, 0.05), (0.2, 0.25, 0.35), (0.7, 0.8, 0.95))
+
+
+def measured(pixels: np.ndarray, labels: np.ndarray) -> PlaneMeasures:
+    return measure_plane(
+        lambda rows, columns: pixels[:, rows, columns], labels, measure_objects(labels), Preprocessing()
+    )
+
+
+def kinds(image: PlaneMeasures, training: TrainingData | None = TRAINING) -> list[str]:
+    return [flag.kind for flag in flags_of([image], training)[0]]
+
+
+GOOD = measured(*plane())
+EMPTY = np.random.default_rng(0).poisson(200, (1, 160, 160)).astype(np.uint16), np.zeros((160, 160), np.int32)
+
+
+def test_a_good_image_has_no_flag() -> None:
+    assert kinds(GOOD) == []
+    assert kinds(GOOD, None) == []
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        (measured(*plane(blur=3.0)), ["out of focus"]),
+        (measured(*plane(most=700)), ["saturated"]),
+        (measured(*EMPTY), ["no objects", "low contrast", "intensity"]),
+        (measured(*plane(radius=6)), ["object size"]),
+        (dataclasses.replace(GOOD, cut=0.5), ["cut objects"]),
+        (dataclasses.replace(GOOD, object_contrast=-0.5), ["intensity"]),
+    ],
+    ids=["blurred", "saturated", "empty", "small objects", "cut by the border", "dark objects"],
+)
+def test_what_is_wrong_is_flagged_and_nothing_else(image: PlaneMeasures, expected: list[str]) -> None:
+    found = kinds(image)
+    if expected == ["object size"]:
+        found = [kind for kind in found if kind != "intensity"]  # small discs leave a darker image too
+    assert found == expected
+    assert set(found) <= FLAGS.keys()
+
+
+def test_without_training_data_nothing_is_compared_with_them() -> None:
+    assert kinds(measured(*plane(blur=3.0)), None) == []
+    assert kinds(measured(*plane(radius=6)), None) == []
+    assert kinds(measured(*EMPTY), None) == ["no objects", "low contrast"]
+
+
+def test_an_image_unlike_the_others_of_its_run_is_flagged() -> None:
+    others = [measured(*plane(seed=seed)) for seed in range(8)]
+    run = [
+        *others,
+        measured(*plane(blur=3.0)),
+        dataclasses.replace(GOOD, objects=160),
+        dataclasses.replace(GOOD, objects=2),
+    ]
+    found = [[flag.kind for flag in flags] for flags in flags_of(run)]
+    assert found == [[]] * 8 + [["out of focus"], ["many objects"], ["few objects"]]
+    assert flags_of([*run[:4], *run[8:]]) == [[]] * 7  # too few to compare
+
+
+def test_images_that_are_all_alike_but_one_a_little_different_have_no_flag() -> None:
+    run = [GOOD] * 9 + [dataclasses.replace(GOOD, objects=18, sharpness=GOOD.sharpness * 0.9)]
+    assert flags_of(run) == [[]] * 10
+
+
+def test_reasons_tell_the_numbers() -> None:
+    (flags,) = flags_of([measured(*plane(blur=3.0))], TRAINING)
+    assert "training images 0.03 to 0.05" in flags[0].reason

@@ -1,0 +1,223 @@
+"""The page about a run without truth: whole without a network, the lowest scores first, what is wrong flagged."""
+
+import dataclasses
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+from cellseg_monai.inference import Failed, Job, Recipe, RunRecord, Tiles, find_images
+from cellseg_monai.labels import Postprocessing
+from cellseg_monai.pixels import Preprocessing
+from cellseg_monai.quality import TrainingData
+from cellseg_monai.report import QualityReport, write_quality_report
+from tests.quality.planes import plane
+from tests.report.test_html import Reader
+
+NASTY = "<script>alert(1)&"
+TRAINING = TrainingData("discs", "w", 9, 99, (20, 24, 30), (0.03, 0.04, 0.05), (0.2, 0.25, 0.4), (0.7, 0.8, 0.95))
+RECIPE = Recipe(
+    bundle="discs",
+    version="1",
+    weights_sha256="w",
+    network=lambda batch: 12 * (batch - 0.4),
+    activation=lambda logits: 1 / (1 + np.exp(-logits)),
+    preprocess=Preprocessing(),
+    postprocess=Postprocessing(),
+    tiles=Tiles((256, 256)),
+)
+
+
+def segmented(folder: Path, exports: Sequence[str] = ("labels", "csv"), recipe: Recipe = RECIPE) -> Path:
+    """The run.json of a run over the images in a folder."""
+    job = Job(recipe, folder / "out", exports)
+    about = {
+        "cellseg_monai": "0",
+        "bundle": {"name": recipe.bundle, "version": recipe.version, "weights_sha256": recipe.weights_sha256},
+        "preprocess": {"channels": "grey"},
+        "tta": recipe.tta,
+        "axes": None,
+        "pixel_size_um": None,
+    }
+    record = RunRecord(job.output, about, {"arguments": {}})
+    for outcome in job.run(find_images([str(folder / "images")])):
+        record.add(outcome)
+    return record.finish()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Images that are good, blurred, saturated, and of nothing."""
+    (tmp_path / "images").mkdir()
+    for name, pixels in {
+        NASTY: plane()[0],
+        "blurred": plane(blur=4.0)[0],
+        "saturated": plane(most=700)[0],
+        "nothing": np.full((1, 160, 160), 200, np.uint16),
+    }.items():
+        np.save(tmp_path / "images" / f"{name}.npy", pixels[0])
+    return tmp_path
+
+
+def read(done: QualityReport) -> tuple[Reader, dict]:
+    return Reader(done.page.read_text(encoding="utf-8")), json.loads(done.numbers.read_text(encoding="utf-8"))
+
+
+def figures(page: Reader) -> list[str]:
+    return [str(attributes["id"]) for tag, attributes in page.tags if tag == "figure" and "id" in attributes]
+
+
+def test_nothing_is_fetched_and_links_lead_somewhere(folder: Path) -> None:
+    done = write_quality_report(segmented(folder), training=TRAINING)
+    page, _ = read(done)
+    assert not done.faults
+    assert done.page == folder / "out" / "report.html"
+    for tag, attributes in page.tags:
+        assert tag not in ("link", "iframe", "object", "base", "form")
+        assert not any(name.startswith("on") or name in ("srcset", "action", "background") for name in attributes)
+        assert (attributes.get("src") or "data:image/").startswith("data:image/")
+        assert (attributes.get("href") or "#").startswith("#")
+        assert tag != "img" or "alt" in attributes
+    assert not re.search(r"https?:|url\(|@import", done.page.read_text(encoding="utf-8"))
+    assert done.page.stat().st_size < 2_000_000
+    places = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
+    assert len(set(places)) == len(places)
+    targets = {str(attributes["href"]).removeprefix("#") for tag, attributes in page.tags if tag == "a"}
+    assert targets <= set(places)
+    assert [tag for tag, _ in page.tags].count("script") == 1
+    assert NASTY in page.text
+
+
+def test_flags_are_those_of_the_images_and_the_lowest_scores_come_first(folder: Path) -> None:
+    page, numbers = read(done := write_quality_report(segmented(folder), training=TRAINING))
+    flags = {row["image"]: sorted(row["flags"]) for row in numbers["images"]}
+    assert flags[NASTY] == []
+    assert "out of focus" in flags["blurred"]
+    assert "saturated" in flags["saturated"]
+    assert {"no objects", "low contrast"} <= set(flags["nothing"])
+    assert done.flagged == 3
+    scores = [row["score"] for row in numbers["images"]]
+    assert scores[-1] is None
+    assert scores[:-1] == sorted(scores[:-1])
+    assert numbers["images"][0]["image"] == "blurred"
+    low = [each["score"] for each in numbers["lowest_objects"]]
+    assert low == sorted(low)
+    assert len(low) == 3 * 4  # four of an image
+    assert figures(page) == ["image-1", "image-2", "image-3", "image-4"]
+    assert "Fewer than 8 images are not compared with each other." in page.text
+
+
+@pytest.mark.parametrize("training", [None, TRAINING], ids=["it is not known", "it is of other weights"])
+def test_without_training_data_the_page_says_so(folder: Path, training: TrainingData | None) -> None:
+    recipe = RECIPE if training is None else dataclasses.replace(RECIPE, weights_sha256="others")
+    page, numbers = read(write_quality_report(segmented(folder, recipe=recipe), training=training))
+    assert "does not say what these weights were trained on" in page.text
+    assert numbers["training_data"] is None
+    assert not {"intensity", "object size"} & {kind for row in numbers["images"] for kind in row["flags"]}
+
+
+def test_agreement_is_shown_where_it_was_measured(folder: Path) -> None:
+    page, numbers = read(write_quality_report(segmented(folder, recipe=RECIPE.with_tta())))
+    assert all(0 <= each["agreement"] <= 1 for each in numbers["lowest_objects"])
+    heads = [attributes for tag, attributes in page.tags if tag == "th" and attributes.get("scope") == "col"]
+    assert len(heads) == 3 + 10  # of the flags, and of the images
+    assert ", agreement " in page.text
+
+
+def test_images_that_are_gone_changed_or_failed_are_named_and_the_rest_is_shown(folder: Path) -> None:
+    (folder / "images" / "broken.npy").write_bytes(b"nothing")
+    run = segmented(folder)
+    (folder / "images" / "blurred.npy").unlink()
+    np.save(folder / "images" / "saturated.npy", np.zeros((8, 8), np.uint8))
+    done = write_quality_report(run)
+    page, numbers = read(done)
+    assert [row["image"] for row in numbers["images"]] == [NASTY, "nothing"]
+    assert {fault.place for fault in done.faults} == {"segmenting", "blurred", "saturated"}
+    assert "broken.npy" in page.text
+    assert "put back the image that was segmented" in page.text
+
+
+def test_a_run_of_nothing_but_failures_still_has_a_page(folder: Path) -> None:
+    record = RunRecord(
+        folder / "out",
+        json.loads(segmented(folder).read_text())["about"],
+        {"arguments": {}},
+        resume=True,
+    )
+    record._images.clear()
+    for image in find_images([str(folder / "images")]):
+        record.add(Failed(image, "broken"))
+    page, numbers = read(write_quality_report(record.finish()))
+    assert numbers["images"] == []
+    assert "0 objects in 0 image(s)" in page.text
+
+
+def test_results_without_tables_are_named(folder: Path) -> None:
+    done = write_quality_report(segmented(folder, exports=["labels"]))
+    assert [fault.kind for fault in done.faults] == ["no-results"] * 4
+
+
+def test_a_stack_is_shown_plane_by_plane_and_a_large_one_in_part(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    stack = np.stack([plane(seed=0)[0][0], plane(blur=4.0)[0][0]])
+    tifffile.imwrite(tmp_path / "images" / "stack.tif", stack, metadata={"axes": "ZYX"}, imagej=False)
+    large = np.tile(plane()[0][0], (19, 19))
+    tifffile.imwrite(tmp_path / "images" / "large.tif", large)
+    done = write_quality_report(segmented(tmp_path, exports=["ome", "csv"]), overlays=1)
+    page, numbers = read(done)
+    assert not done.faults
+    assert sorted(row["image"] for row in numbers["images"]) == ["large", "stack_Z000", "stack_Z001"]
+    assert len(figures(page)) == 3
+    assert done.page.stat().st_size < 6_000_000
+
+
+def test_a_stack_whose_planes_share_files_is_shown_plane_by_plane(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    stack = np.stack([plane(seed=0)[0][0], plane(blur=4.0)[0][0]])
+    tifffile.imwrite(tmp_path / "images" / "stack.tif", stack, metadata={"axes": "ZYX"})
+    run = segmented(tmp_path)
+    apart = write_quality_report(run, tmp_path / "apart.html")
+    out = run.parent
+    planes = [tifffile.imread(out / f"stack_Z00{z}.tif") for z in (0, 1)]
+    tifffile.imwrite(out / "stack.tif", np.stack(planes), metadata={"axes": "ZYX"}, photometric="minisblack")
+    lines = [(out / f"stack_Z00{z}.csv").read_text().splitlines() for z in (0, 1)]
+    rows = [f"z,{lines[0][0]}", *(f"{z},{line}" for z in (0, 1) for line in lines[z][1:])]
+    (out / "stack.csv").write_text("\n".join(rows) + "\n")
+    told = json.loads(run.read_text())
+    told["images"][0]["files"] = ["stack.tif", "stack.csv"]
+    run.write_text(json.dumps(told))
+    together = write_quality_report(run, tmp_path / "together.html")
+    assert not together.faults
+    assert together.numbers.read_text() == apart.numbers.read_text()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"output": "report.pdf"}, "an HTML file was expected"),
+        ({"overlays": -1}, "a whole number from 0"),
+        ({"overlays": True}, "a whole number from 0"),
+    ],
+    ids=["another kind of file", "fewer than none", "no number"],
+)
+def test_what_cannot_be_is_refused(folder: Path, change: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        write_quality_report(segmented(folder), **change)
+
+
+def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        write_quality_report(tmp_path / "run.json")
+    (tmp_path / "run.json").write_text("{}")
+    with pytest.raises(ValueError, match=r"no run\.json of `cellseg segment`"):
+        write_quality_report(tmp_path / "run.json")
+
+
+def test_a_page_without_pictures_of_whole_images(folder: Path) -> None:
+    page, _ = read(write_quality_report(segmented(folder), folder / "here.html", overlays=0))
+    assert figures(page) == []
+    assert (folder / "here.json").is_file()
