@@ -44,7 +44,7 @@ def segmented(folder: Path, exports: Sequence[str] = ("labels", "csv"), recipe: 
         "pixel_size_um": None,
     }
     record = RunRecord(job.output, about, {"arguments": {}})
-    for outcome in job.run(find_images([str(folder / "images")])):
+    for outcome in job.run(find_images([str(folder / "images")])[0]):
         record.add(outcome)
     return record.finish()
 
@@ -149,7 +149,7 @@ def test_a_run_of_nothing_but_failures_still_has_a_page(folder: Path) -> None:
         resume=True,
     )
     record._images.clear()
-    for image in find_images([str(folder / "images")]):
+    for image in find_images([str(folder / "images")])[0]:
         record.add(Failed(image, "broken"))
     page, numbers = read(write_quality_report(record.finish()))
     assert numbers["images"] == []
