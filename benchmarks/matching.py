@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
-import resource
 import sys
 import time
 from collections.abc import Callable
@@ -29,6 +28,7 @@ from types import ModuleType
 
 import numpy as np
 import torch
+from decode import held_bytes
 from monai.metrics import compute_panoptic_quality
 
 from cellseg_monai.labels import IOU_THRESHOLDS, object_counts
@@ -128,21 +128,15 @@ def large(answer: Connection) -> None:
     """Measure the largest pair, in a child process, whose peak of memory starts with it."""
     prediction, truth = discs(8192, 40_000)
     object_counts(prediction[:64], truth[:64])
-    before = resident_bytes()
+    before = held_bytes("VmRSS")
     start = time.perf_counter()
     counts = object_counts(prediction, truth)
     ours = time.perf_counter() - start
-    above = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before  # Linux counts in KiB
+    above = held_bytes("VmHWM") - before
     paired = truth.astype(np.uint64) << np.uint64(32) | prediction.astype(np.uint64)
     start = time.perf_counter()
     np.unique(paired)
     answer.send((ours, time.perf_counter() - start, above, counts[0].f1))
-
-
-def resident_bytes() -> int:
-    """Return the memory that this process holds now."""
-    with open("/proc/self/statm") as stream:
-        return int(stream.read().split()[1]) * resource.getpagesize()
 
 
 def compare_large() -> bool:

@@ -1,13 +1,16 @@
 """A zoo of MONAI bundles for cell microscopy, and what the bundles share.
 
-Subpackages load on first use, so that `import cellseg_monai` costs nothing and files,
+Subpackages, and `segment`, load on first use, so that `import cellseg_monai` costs nothing and files,
 pixels and labels can be handled where torch is not installed.
 """
 
 import importlib
-from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from cellseg_monai._version import __version__
+
+if TYPE_CHECKING:
+    from cellseg_monai.segmenting import segment
 
 _SUBPACKAGES = (
     "bundle",
@@ -25,10 +28,12 @@ _SUBPACKAGES = (
     "transforms",
 )
 
-__all__ = ["__version__", *_SUBPACKAGES]
+__all__ = ["__version__", "segment", *_SUBPACKAGES]
 
 
-def __getattr__(name: str) -> ModuleType:
+def __getattr__(name: str) -> Any:
+    if name == "segment":
+        return importlib.import_module(f"{__name__}.segmenting").segment
     if name in _SUBPACKAGES:
         return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

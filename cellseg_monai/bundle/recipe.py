@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,11 @@ import numpy as np
 import torch
 from monai.bundle import ConfigParser
 
+from cellseg_monai.bundle.command_line import own_message
 from cellseg_monai.bundle.find import find_checkpoint, find_postprocess
 from cellseg_monai.bundle.run import find_bundle
+from cellseg_monai.data.digest import file_digest
+from cellseg_monai.errors import BundleError
 from cellseg_monai.inference import Recipe, Tiles
 from cellseg_monai.inference.torch_network import choose_device, torch_network
 from cellseg_monai.labels import Postprocessing
@@ -31,11 +34,12 @@ def load_recipe(
     overlap_px: int | None = None,
     batch: int | None = None,
     tta: bool = False,
+    channels: str | Sequence[str | int] | None = None,
 ) -> Recipe:
     """All that a bundle says of how objects are made.
 
     Args:
-        bundle: its name or folder.
+        bundle: its name, its folder, or a zip of it.
         checkpoint: the weights; None: those of a training in its output/, else those that it ships.
         postprocess: a `postprocess.json`, such as `cellseg calibrate` writes; None: that of the weights or bundle.
         device: "auto", "cpu", "cuda", "cuda:1", "mps".
@@ -44,35 +48,60 @@ def load_recipe(
         overlap_px: of neighbouring tiles; None: as the bundle says.
         batch: tiles that the network sees at once; None: as the bundle says.
         tta: test-time augmentation.
+        channels: of the images, that the network sees; None: as the bundle says. See `Recipe.seeing`.
 
     Raises:
-        BundleError: no such bundle.
+        BundleError: no such bundle, or one that is not whole.
         CheckpointError: it has no weights, or they are of another bundle.
-        ValueError: no such device.
+        ValueError: no such device, impossible tiles, or channels that are too few or too many.
     """
     root = find_bundle(bundle)
     chosen = choose_device(device)
+    metadata = _metadata(root)
     parser = ConfigParser()
     parser.read_config(str(root / "configs" / "inference.json"))
     parser["bundle_root"] = str(root)
     weights = str(checkpoint or find_checkpoint(str(root / "output"), str(root)))
     parser["checkpoint"] = weights
-    trained = parser.get_parsed_content("trained")
-    activation = parser.get_parsed_content("activation")
+    trained, activation = (_parsed(parser, name) for name in ("trained", "activation"))
     height, width = trained.roi_size if tile_px is None else (tile_px, tile_px)
     overlap = round(trained.overlap * min(trained.roi_size)) if overlap_px is None else overlap_px
-    metadata = json.loads((root / "configs" / "metadata.json").read_text(encoding="utf-8"))
-    return Recipe(
+    recipe = Recipe(
         bundle=metadata["name"],
         version=metadata["version"],
-        weights_sha256=hashlib.sha256(Path(weights).read_bytes()).hexdigest(),
+        weights_sha256=file_digest(Path(weights)),
         network=torch_network(trained.network, chosen, amp=amp),
         activation=_Activation(activation),
         preprocess=trained.preprocess,
         postprocess=Postprocessing.from_json(postprocess or find_postprocess(weights, str(root))),
-        tiles=Tiles((height, width), overlap, batch=batch or parser.get_parsed_content("sw_batch_size")),
+        tiles=Tiles((height, width), overlap, batch=batch or _parsed(parser, "sw_batch_size")),
         tta=tta,
     )
+    return recipe if channels is None else recipe.seeing(channels)
+
+
+def _metadata(root: Path) -> dict[str, Any]:
+    path = root / "configs" / "metadata.json"
+    try:
+        metadata = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise BundleError(f"{path} is no JSON: {error}; copy the bundle again") from error
+    missing = [key for key in ("name", "version") if key not in metadata]
+    if missing or not path.with_name("inference.json").is_file():
+        lacks = f"{path} lacks {', '.join(missing)}" if missing else f"{root} has no configs/inference.json"
+        raise BundleError(f"{lacks}, so that it is no bundle of this kind; take one that `cellseg bundle check` passes")
+    return dict(metadata)
+
+
+def _parsed(parser: ConfigParser, name: str) -> Any:
+    try:
+        return parser.get_parsed_content(name)
+    except RuntimeError as error:
+        # MONAI wraps what is raised in an expression, once for each level.
+        message = own_message(error)
+        if message is None:
+            raise
+        raise BundleError(message) from error
 
 
 class _Activation:

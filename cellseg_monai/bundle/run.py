@@ -8,6 +8,7 @@ from typing import Any
 from monai.bundle import ConfigParser, ConfigWorkflow
 
 from cellseg_monai.bundle.command_line import check_overrides, own_message
+from cellseg_monai.bundle.zipped import unpacked_bundle
 from cellseg_monai.errors import BundleError
 
 __all__ = ["find_bundle", "run_bundle"]
@@ -19,17 +20,20 @@ def find_bundle(bundle: str | Path) -> Path:
     """The folder of a bundle.
 
     Args:
-        bundle: its folder; or its name, for one in `bundles/` here or in the checkout that this package is used from.
+        bundle: its folder; a zip of it, which is unpacked into a cache; or its name, for one in `bundles/` here or in
+            the checkout that this package is used from.
 
     Raises:
         BundleError: there is none.
     """
+    if Path(bundle).is_file():
+        return unpacked_bundle(Path(bundle))
     candidates = [Path(bundle), Path("bundles") / bundle, _CHECKOUT / "bundles" / bundle]
     for folder in candidates:
         if (folder / "configs" / "metadata.json").is_file():
             return folder
     looked = ", ".join(str(folder.absolute()) for folder in candidates)
-    raise BundleError(f"no bundle {str(bundle)!r}: none of {looked} has configs/metadata.json; name its folder")
+    raise BundleError(f"no bundle {str(bundle)!r}: none of {looked} has configs/metadata.json; name its folder or zip")
 
 
 def run_bundle(bundle: str | Path, config: str, **overrides: Any) -> ConfigWorkflow:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -11,7 +12,7 @@ from cellseg_monai.cli.faults import fail_if
 from cellseg_monai.cli.quality import check_exports, write_quality
 
 if TYPE_CHECKING:
-    from cellseg_monai.inference import ImageFile, Job, Recipe
+    from cellseg_monai.inference import ImageFile, Job, Recipe, RunRecord
 
 __all__ = ["replay", "segment"]
 
@@ -42,8 +43,8 @@ def segment(
     Args:
         inputs: images, folders of images, patterns in quotes such as "plates/**/*.tif", OME-Zarr, or - for a list.
         output: a folder for the results.
-        bundle: its name, or the folder of one.
-        export: what to write, with commas: labels, ome, rois, geojson, coco, csv, parquet, h5ad, overlay.
+        bundle: its name, its folder, or a zip of it.
+        export: what to write, with commas: labels, ome, zarr, rois, geojson, coco, csv, parquet, h5ad, overlay.
         channels: names or numbers of the channels that the network sees, with commas, such as DAPI or 0.
         axes: of the files, such as ZYX, where they do not state them.
         pixel_size: of the images, in µm, whatever the files say.
@@ -55,22 +56,36 @@ def segment(
         checkpoint: the weights, if not those that the bundle ships.
         postprocess: postprocess.json, as `cellseg calibrate` writes it.
         report: also write report.html, which shows what is unusual and the lowest scores; see `cellseg quality`.
-        resume: go on with a run that was stopped.
+        resume: go on with a run that was stopped, or try again what failed.
         dry_run: only print how each image is understood.
     """
     arguments = {
-        name: value for name, value in locals().items() if name not in ("report", "resume", "dry_run", "output")
+        "inputs": [str(each) for each in inputs],
+        "bundle": _absolute(bundle),
+        "export": export,
+        "channels": channels,
+        "axes": axes,
+        "pixel_size": pixel_size,
+        "tta": tta,
+        "tile": tile,
+        "overlap": overlap,
+        "device": device,
+        "amp": amp,
+        "checkpoint": _absolute(checkpoint),
+        "postprocess": _absolute(postprocess),
     }
-    from cellseg_monai.inference.inputs import find_images
+    from cellseg_monai.inference import find_images
 
     if report:
         check_exports(export)
-    images = find_images([str(each) for each in inputs])
+    images, faults = find_images([str(each) for each in inputs])
+    if not images:
+        fail_if(faults)
     job = _job(arguments, Path(output))
     if dry_run:
-        fail_if(_understood(job, images))
+        fail_if(_understood(job, images) + faults)
         return
-    _run(job, images, {**arguments, "inputs": list(map(str, inputs))}, resume, report=report)
+    _run(job, images, faults, arguments, resume=resume, report=report)
 
 
 def replay(run: str, *, output: str) -> None:
@@ -80,37 +95,33 @@ def replay(run: str, *, output: str) -> None:
         run: the run.json beside the results.
         output: a folder for the results.
     """
-    from cellseg_monai.inference.inputs import find_images
-    from cellseg_monai.inference.record import read_run
+    from cellseg_monai.inference import images_of, read_run
 
     told = read_run(Path(run))
-    arguments = told["arguments"]
-    job, about = _job(arguments, Path(output)), told["about"]
+    job, about = _job(told["arguments"], Path(output)), told["about"]
     if (now := _about(job)) != about:
         other = ", ".join(f"{key} was {about.get(key)} and is {now[key]}" for key in now if about.get(key) != now[key])
         raise ValueError(f"{run} was made otherwise: {other}; install what it was made with")
-    images = find_images(arguments["inputs"])
-    hashes = {entry["path"]: entry["sha256"] for entry in told["images"]}
-    from cellseg_monai.data.digest import file_digest
+    _run(job, images_of(told), [], told["arguments"])
 
-    changed = [
-        str(image.path)
-        for image in images
-        if image.path.is_file() and hashes.get(str(image.path.absolute()), "") not in ("", file_digest(image.path))
-    ]
-    if changed:
-        raise ValueError(f"{', '.join(changed)} changed since {run}; put back the images that it was made of")
-    _run(job, images, arguments, resume=False)
+
+def _absolute(name: str | None) -> str | None:
+    """A path for `run.json`, which may be replayed elsewhere; what is none, such as the name of a bundle, stays."""
+    if name is None or not (Path(name).is_file() or (Path(name) / "configs" / "metadata.json").is_file()):
+        return name
+    return str(Path(name).absolute())
 
 
 def _job(arguments: dict[str, Any], output: Path) -> Job:
-    from dataclasses import replace
-
     from cellseg_monai.bundle import load_recipe
     from cellseg_monai.inference import Job, Reading
     from cellseg_monai.io import chosen_exports
 
     exports = chosen_exports(arguments["export"])
+    if not exports:
+        raise ValueError("no exports came; name what to write, such as --export labels,csv")
+    size = arguments["pixel_size"]
+    reading = Reading(arguments["axes"], None if size is None else (size, size))
     recipe: Recipe = load_recipe(
         arguments["bundle"],
         checkpoint=arguments["checkpoint"],
@@ -120,18 +131,9 @@ def _job(arguments: dict[str, Any], output: Path) -> Job:
         tile_px=arguments["tile"],
         overlap_px=arguments["overlap"],
         tta=arguments["tta"],
+        channels=arguments["channels"],
     )
-    if arguments["channels"] is not None:
-        keys = tuple(int(key) if key.isdigit() else key for key in arguments["channels"].split(","))
-        preprocess = replace(recipe.preprocess, channels=keys)
-        if preprocess.channel_count != recipe.preprocess.channel_count:
-            raise ValueError(
-                f"--channels {arguments['channels']} are {preprocess.channel_count}, but the bundle {recipe.bundle} "
-                f"sees {recipe.preprocess.channel_count}; name so many"
-            )
-        recipe = replace(recipe, preprocess=preprocess)
-    size = arguments["pixel_size"]
-    return Job(recipe, output, exports, Reading(arguments["axes"], None if size is None else (size, size)))
+    return Job(recipe, output, exports, reading)
 
 
 def _about(job: Job) -> dict[str, Any]:
@@ -158,36 +160,66 @@ def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _run(job: Job, images: list[ImageFile], arguments: dict[str, Any], resume: bool, *, report: bool = False) -> None:
-    import math
+def _run(
+    job: Job,
+    images: list[ImageFile],
+    faults: list[str],
+    arguments: dict[str, Any],
+    *,
+    resume: bool = False,
+    report: bool = False,
+) -> None:
     import platform
 
     import torch
+
+    from cellseg_monai.data.lock import only_one
+    from cellseg_monai.inference import RunRecord, check_targets, has_run
+    from cellseg_monai.inference.record import NAME
+    from cellseg_monai.inference.torch_network import choose_device
+
+    told = {
+        "command": shlex.join(["cellseg", *sys.argv[1:]]),
+        "arguments": arguments,
+        "versions": {"python": platform.python_version(), "torch": torch.__version__},
+        "device": str(choose_device(arguments["device"])),
+    }
+    check_targets(job.output, images, job.exports, resume=has_run(job.output))
+    with only_one(job.output / ".segment.lock", "cellseg segment"):
+        record = RunRecord(job.output, _about(job), told, resume=resume)
+        for fault in faults:
+            record.fail(fault)
+        _segment_all(job, images, record)
+    failures = list(record.failures)
+    if report and (job.output / NAME).exists():
+        failures += [str(fault) for fault in write_quality(job.output / NAME) if fault.kind != "failed"]
+    fail_if(failures)
+
+
+def _segment_all(job: Job, images: list[ImageFile], record: RunRecord) -> None:
+    import math
+
     from tqdm import tqdm
 
-    from cellseg_monai.inference import Failed, RunRecord
+    from cellseg_monai.inference import Done
 
-    versions = {"python": platform.python_version(), "torch": torch.__version__}
-    told = {"command": "cellseg " + " ".join(sys.argv[1:]), "arguments": arguments, "versions": versions}
-    record = RunRecord(job.output, _about(job), told, resume=resume)
     left = [image for image in images if not record.has(image)]
-    begun, megapixels, objects, failures = time.perf_counter(), 0.0, 0, []
+    begun, megapixels, count, objects = time.perf_counter(), 0.0, 0, 0
     with tqdm(total=len(images), initial=len(images) - len(left), unit="image", file=sys.stderr) as bar:
         for outcome in job.run(left):
             record.add(outcome)
             bar.update()
-            if isinstance(outcome, Failed):
-                failures.append(outcome.reason)
-                continue
-            megapixels += math.prod(outcome.shape) / outcome.shape[-3] / 1e6
-            objects += outcome.objects
-            bar.set_postfix_str(f"{megapixels / (time.perf_counter() - begun):.2f} MP/s, {objects} objects")
+            if isinstance(outcome, Done):
+                count += 1
+                megapixels += math.prod(outcome.shape) / outcome.shape[-3] / 1e6
+                objects += outcome.objects
+                bar.set_postfix_str(f"{megapixels / (time.perf_counter() - begun):.2f} MP/s, {objects} objects")
     seconds = time.perf_counter() - begun
-    path = record.finish(seconds=round(seconds, 3), megapixels_per_second=round(megapixels / seconds, 3))
-    print(f"{len(left) - len(failures)} image(s), {objects} objects: {path.parent}")
-    if report:
-        failures += [str(fault) for fault in write_quality(path) if fault.kind != "failed"]
-    fail_if(failures)
+    try:
+        record.finish(seconds=round(seconds, 3), megapixels_per_second=round(megapixels / seconds, 3))
+    except OSError as error:  # a full disk, for which images failed before: they are still to be named
+        record.fail(f"{error.filename}: {error.strerror}; make room, then go on by --resume")
+    print(f"{count} image(s), {objects} objects: {job.output}")
 
 
 def _understood(job: Job, images: list[ImageFile]) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cellseg_monai.data.split import Item
 
-__all__ = ["file_digest", "items_digest"]
+__all__ = ["file_digest", "image_digest", "items_digest"]
 
 
 def items_digest(items: Iterable[Item]) -> str:
@@ -30,4 +30,14 @@ def file_digest(path: Path) -> str:
         digest = hashlib.sha256()
         while block := file.read(2**20):
             digest.update(block)
+    return digest.hexdigest()
+
+
+def image_digest(path: Path) -> str:
+    """SHA-256 of an image: of its file, or of the names and contents of all files of a folder, such as an OME-Zarr."""
+    if not path.is_dir():
+        return file_digest(path)
+    digest = hashlib.sha256()
+    for file in sorted(each for each in path.rglob("*") if each.is_file()):
+        digest.update(f"{file.relative_to(path).as_posix()}\n{file_digest(file)}\n".encode())
     return digest.hexdigest()

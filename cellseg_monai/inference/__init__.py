@@ -5,8 +5,10 @@ from cellseg_monai.inference.inputs import ImageFile, find_images
 from cellseg_monai.inference.job import Done, Failed, Job, Reading
 from cellseg_monai.inference.plane import Plane, objects_of, prepared_plane, segment_plane
 from cellseg_monai.inference.recipe import Recipe
-from cellseg_monai.inference.record import RunRecord, read_run
+from cellseg_monai.inference.record import RunRecord, has_run, images_of, read_run
+from cellseg_monai.inference.results import ImageResults
 from cellseg_monai.inference.symmetries import over_symmetries
+from cellseg_monai.inference.targets import check_targets
 from cellseg_monai.inference.tiled import Network, Read, Tiles, predict, predict_windows
 from cellseg_monai.inference.understanding import understood
 
@@ -14,6 +16,7 @@ __all__ = [
     "Done",
     "Failed",
     "ImageFile",
+    "ImageResults",
     "Job",
     "Network",
     "Plane",
@@ -24,7 +27,10 @@ __all__ = [
     "TiledInferer",
     "Tiles",
     "ahead",
+    "check_targets",
     "find_images",
+    "has_run",
+    "images_of",
     "objects_of",
     "on_arrays",
     "over_symmetries",

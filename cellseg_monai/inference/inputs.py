@@ -33,17 +33,20 @@ class ImageFile:
         return (self.below / image_stem(self.path)).as_posix()
 
 
-def find_images(inputs: Sequence[str]) -> list[ImageFile]:
-    """Every image that is named, sorted within what names it, each once.
+def find_images(inputs: Sequence[str]) -> tuple[list[ImageFile], list[str]]:
+    """Every image that is named, sorted within what names it, each once; and what is wrong with the others.
 
     Args:
         inputs: files; folders, of which all readable images are taken, not those in folders below; patterns such as
             `plates/**/*.tif`, whose folders from the first pattern on are kept below the output; "-" for paths on
             standard input, a line each.
 
+    Returns:
+        The images, and a fault for each input that is not there or holds none, and for images that would have the same
+        results, all of which are left out.
+
     Raises:
-        ValueError: nothing was named, something holds no image, or two images would have the same results; all such
-            faults at once.
+        ValueError: nothing was named.
     """
     if not inputs:
         raise ValueError("no images came, but a file, a folder or a pattern was expected; name one, or - for a list")
@@ -52,15 +55,23 @@ def find_images(inputs: Sequence[str]) -> list[ImageFile]:
     for given in inputs:
         named = sys.stdin.read().splitlines() if given == "-" else [given]
         for text in filter(None, map(str.strip, named)):
-            images = _named(text)
+            try:
+                images = _named(text)
+            except OSError as error:
+                faults.append(f"{error.filename or text}: {error.strerror}")
+                continue
             if not images:
                 faults.append(f"{text}: {_missing(text)}")
             for image in images:
                 found.setdefault(image.path.absolute(), image)
-    faults += _clashes(list(found.values()))
-    if faults:
-        raise ValueError("; ".join(faults))
-    return list(found.values())
+    clashes = _clashes(list(found.values()))
+    faults += [
+        f"{' and '.join(str(image.path) for image in images)} would have the same results; rename one, or segment them "
+        "into different folders"
+        for images in clashes
+    ]
+    left_out = {image for images in clashes for image in images}
+    return [image for image in found.values() if image not in left_out], faults
 
 
 def _named(text: str) -> list[ImageFile]:
@@ -89,12 +100,8 @@ def _missing(text: str) -> str:
     return "the pattern matches no image" if _PATTERN & set(text) else "there is no such file or folder"
 
 
-def _clashes(images: list[ImageFile]) -> list[str]:
-    by_key: dict[str, list[str]] = {}
+def _clashes(images: list[ImageFile]) -> list[list[ImageFile]]:
+    by_key: dict[str, list[ImageFile]] = {}
     for image in images:
-        by_key.setdefault(image.key.lower(), []).append(str(image.path))
-    return [
-        f"{' and '.join(paths)} would have the same results; rename one, or segment them into different folders"
-        for paths in by_key.values()
-        if len(paths) > 1
-    ]
+        by_key.setdefault(image.key.lower(), []).append(image)
+    return [alike for alike in by_key.values() if len(alike) > 1]

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import math
+import shutil
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeVar
+from uuid import uuid4
 
-from cellseg_monai.data.digest import file_digest
+from cellseg_monai.data.digest import image_digest
 from cellseg_monai.inference.ahead import ahead
 from cellseg_monai.inference.inputs import ImageFile
 from cellseg_monai.inference.large import LazyPixels, segment_large
 from cellseg_monai.inference.plane import Plane, objects_of, prepared_plane
 from cellseg_monai.inference.recipe import Recipe
-from cellseg_monai.inference.stack import StackWriter, plane_name
+from cellseg_monai.inference.results import ImageResults
 from cellseg_monai.inference.tiled import predict
-from cellseg_monai.io import LazyImage, chosen_exports, open_image
+from cellseg_monai.io import LazyImage, Segmentation, chosen_exports, open_image
 
 __all__ = ["Done", "Failed", "Job", "Reading"]
+
+_T = TypeVar("_T")
+
+UNFINISHED = ".unfinished"
 
 # Errors that are of one image; whatever else is a fault of this program, and ends it.
 _OF_AN_IMAGE = (ValueError, OSError, MemoryError)
@@ -39,6 +46,11 @@ class Reading:
     axes: str | None = None
     pixel_size_um: tuple[float, float] | None = None
 
+    def __post_init__(self) -> None:
+        if self.pixel_size_um is not None and not all(math.isfinite(size) and size > 0 for size in self.pixel_size_um):
+            size = self.pixel_size_um[0] if len(set(self.pixel_size_um)) == 1 else self.pixel_size_um
+            raise ValueError(f"a pixel size of {size} µm came, but a length above 0 was expected; correct it")
+
 
 @dataclass(frozen=True)
 class Done:
@@ -46,11 +58,11 @@ class Done:
 
     Args:
         image: which.
-        sha256: of its file; "" for a folder.
+        sha256: of its file or folder; see `data.digest.image_digest`.
         axes: as it was read, and `shape`.
         objects: how many were found.
         files: what was written.
-        seconds: from the end of the reading to the end of the writing.
+        seconds: from its opening to the end of the writing, others being under way at the same time.
     """
 
     image: ImageFile
@@ -79,9 +91,10 @@ class Job:
         output: the folder for the results.
         exports: names of `io.EXPORTS`.
         reading: how files are understood.
-        large_px: planes of more pixels are not held in memory, but segmented band by band and block by block, with
+        large_px: planes of more pixels are not held in memory, but segmented tile by tile and block by block, with
             what they take on the way on the disk of the output.
         told: called with the number of pixels of a large plane that the network has seen since.
+        large: how large planes are segmented: `segment_large`, or something that is called alike.
     """
 
     recipe: Recipe
@@ -90,6 +103,7 @@ class Job:
     reading: Reading = field(default_factory=Reading)
     large_px: int = 2**23
     told: Callable[[int], None] | None = None
+    large: Callable[..., Segmentation] = segment_large
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "exports", chosen_exports(self.exports))
@@ -103,14 +117,13 @@ class Job:
             What became of each image, in their order.
         """
         waiting: deque[Future[Done | Failed | None]] = deque()
-        with ThreadPoolExecutor(1, thread_name_prefix="cellseg-behind") as behind:
+        with self._aside(), ThreadPoolExecutor(1, thread_name_prefix="cellseg-behind") as behind:
             for work in ahead(self._work(images)):
-                if isinstance(work, Failed):
-                    waiting.append(_settled(work))
-                elif isinstance(work, _Work):
-                    waiting.append(behind.submit(self._finish, work, self._logits(work)))
+                if isinstance(work, _Work) and work.plane is None:
+                    # What its objects lie in goes when they are written: that is not left for later.
+                    waiting.append(behind.submit(lambda outcome: outcome, self._segment_large(work)))
                 else:
-                    waiting.append(_settled(self._segment_large(work)))
+                    waiting.append(behind.submit(self._finish, work, self._logits(work)))
                 while waiting and (waiting[0].done() or len(waiting) > 2):
                     if (outcome := waiting.popleft().result()) is not None:
                         yield outcome
@@ -118,92 +131,119 @@ class Job:
                 if (outcome := last.result()) is not None:
                     yield outcome
 
-    def _work(self, images: Sequence[ImageFile]) -> Iterator[_Work | _Large | Failed]:
+    @contextmanager
+    def _aside(self) -> Iterator[None]:
+        """The folder for what is unfinished, which a run that was killed may have left."""
+        aside = self.output / UNFINISHED
+        shutil.rmtree(aside, ignore_errors=True)
+        try:
+            yield
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+
+    def _work(self, images: Sequence[ImageFile]) -> Iterator[_Work | Failed]:
         for image in images:
             try:
-                sha256 = "" if image.path.is_dir() else file_digest(image.path)
+                sha256 = image_digest(image.path)
                 with open_image(image.path, axes=self.reading.axes) as opened:
-                    writer = StackWriter(self.output / image.below, image.path.name, opened, self.exports)
+                    folder, aside = self.output / image.below, self.output / UNFINISHED / uuid4().hex
+                    results = ImageResults(folder, aside, image.path.name, opened, self.exports)
                     for place in opened.planes():
-                        if opened.shape[-2] * opened.shape[-1] > self.large_px:
-                            yield _Large(image=image, sha256=sha256, writer=writer, place=place)
-                            continue
-                        plane = self._prepared(image, opened, place)
-                        yield _Work(image=image, sha256=sha256, writer=writer, place=place, plane=plane)
+                        if results.failed:
+                            break
+                        is_large = opened.shape[-2] * opened.shape[-1] > self.large_px
+                        plane = None if is_large else self._prepared(results, opened, place)
+                        yield _Work(image, sha256, results, place, plane)
             except _OF_AN_IMAGE as error:
                 yield Failed(image, _reason(error, image.path))
 
-    def _prepared(self, image: ImageFile, opened: LazyImage, place: tuple[int, ...]) -> Plane:
-        return prepared_plane(
-            opened.window(place),
-            self.recipe,
-            name=plane_name(image.path.name, opened.axes, place),
-            channel_names=opened.channel_names,
-            pixel_size_um=self.reading.pixel_size_um or opened.pixel_size_um,
-        )
-
-    def _logits(self, work: _Work) -> Any:
-        return predict(work.plane.prepared, self.recipe.asked, self.recipe.tiles)
-
-    def _segment_large(self, work: _Large) -> Done | Failed | None:
+    def _prepared(self, results: ImageResults, opened: LazyImage, place: tuple[int, ...]) -> Plane | Exception:
+        """A plane ready for the network, or why it is not: one that fails ends its image, in its turn."""
         try:
-            self.output.mkdir(parents=True, exist_ok=True)
-            # Beside the results, where there is room for them, rather than in a system's small temporary folder.
-            with (
-                TemporaryDirectory(prefix=".scratch-", dir=self.output) as scratch,
-                open_image(work.image.path, axes=self.reading.axes) as opened,
-            ):
-                segmentation = segment_large(
+            return prepared_plane(
+                opened.window(place),
+                self.recipe,
+                name=results.name_of(place),
+                channel_names=opened.channel_names,
+                pixel_size_um=self.reading.pixel_size_um or opened.pixel_size_um,
+            )
+        except _OF_AN_IMAGE as error:
+            results.failed = True
+            return error
+
+    def _logits(self, work: _Work | Failed) -> Any:
+        if isinstance(work, Failed) or not isinstance(work.plane, Plane) or work.results.failed:
+            return None
+        try:
+            return predict(work.plane.prepared, self.recipe.asked, self.recipe.tiles)
+        except _OF_AN_IMAGE as error:
+            return error
+
+    def _finish(self, work: _Work | Failed, logits: Any) -> Done | Failed | None:
+        if isinstance(work, Failed):
+            return work
+        results, failed_here = work.results, any(isinstance(each, Exception) for each in (work.plane, logits))
+        if results.dropped or (results.failed and not failed_here):  # the plane that failed tells why
+            return None
+        try:
+            plane = _sound(work.plane)
+            assert plane is not None
+            return work.done(results.add(work.place, objects_of(plane, _sound(logits), self.recipe)))
+        except _OF_AN_IMAGE as error:
+            results.drop()
+            return Failed(work.image, _reason(error, work.image.path))
+
+    def _segment_large(self, work: _Work) -> Done | Failed | None:
+        results = work.results
+        if results.dropped:
+            return None
+        # Beside the results, where there is room for them, rather than in a system's small temporary folder.
+        scratch = self.output / UNFINISHED / uuid4().hex
+        try:
+            scratch.mkdir(parents=True)
+            with open_image(work.image.path, axes=self.reading.axes) as opened:
+                segmentation = self.large(
                     LazyPixels(opened, work.place),
                     self.recipe,
-                    Path(scratch),
-                    name=plane_name(work.image.path.name, opened.axes, work.place),
+                    scratch,
+                    name=results.name_of(work.place),
                     pixel_size_um=self.reading.pixel_size_um or opened.pixel_size_um,
                     told=self.told,
                 )
-                return work.done(work.writer.add(work.place, segmentation))
+                return work.done(results.add(work.place, segmentation))
         except _OF_AN_IMAGE as error:
+            results.drop()
             return Failed(work.image, _reason(error, work.image.path))
-
-    def _finish(self, work: _Work, logits: Any) -> Done | Failed | None:
-        try:
-            return work.done(work.writer.add(work.place, objects_of(work.plane, logits, self.recipe)))
-        except _OF_AN_IMAGE as error:
-            return Failed(work.image, _reason(error, work.image.path))
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class _Large:
-    """A plane that is to be segmented; one that is too large to be held is read on the way."""
-
+@dataclass(frozen=True, eq=False)
+class _Work:
     image: ImageFile
     sha256: str
-    writer: StackWriter
+    results: ImageResults
     place: tuple[int, ...]
-    begun: float = field(default_factory=time.perf_counter)
+    plane: Plane | Exception | None  # None: too large to be held
 
     def done(self, written: tuple[Path, ...] | None) -> Done | None:
         """What became of the image, once all of its planes are written."""
         if written is None:
             return None
-        seconds = time.perf_counter() - self.begun
-        writer = self.writer
-        return Done(self.image, self.sha256, writer.axes, writer.shape, writer.objects, written, seconds)
+        results, seconds = self.results, time.perf_counter() - self.results.begun
+        return Done(self.image, self.sha256, results.axes, results.shape, results.objects, written, seconds)
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class _Work(_Large):
-    """A plane that is held."""
-
-    plane: Plane
-
-
-def _settled(outcome: Done | Failed | None) -> Future[Done | Failed | None]:
-    future: Future[Done | Failed | None] = Future()
-    future.set_result(outcome)
-    return future
+def _sound(made: _T | Exception) -> _T:
+    if isinstance(made, Exception):
+        raise made
+    return made
 
 
-def _reason(error: BaseException, path: Path) -> str:
-    text = str(error) or type(error).__name__
-    return text if str(path) in text else f"{path}: {text}"
+def _reason(error: Exception, path: Path) -> str:
+    """Why an image was not segmented, in one line that begins with its name."""
+    if isinstance(error, OSError) and error.strerror:
+        where = "" if error.filename in (None, str(path)) else f"{error.filename}: "
+        return f"{path}: {where}{error.strerror}"
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if text.startswith(str(path)) else f"{path}: {text}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -51,6 +51,27 @@ class Recipe:
         if not self.tta:
             return self.activation(logits), None
         return self.activation(logits[:-1]), logits[-1]
+
+    def seeing(self, channels: str | Sequence[str | int]) -> Recipe:
+        """The same for other channels of the images.
+
+        Args:
+            channels: names, or numbers from 0; in one text with commas between, where digits are numbers.
+
+        Raises:
+            ValueError: another number of channels than the network takes.
+        """
+        if isinstance(channels, str):
+            words = [word.strip() for word in channels.split(",")]
+            channels = [int(word) if word.isdecimal() else word for word in words if word]
+        preprocess = replace(self.preprocess, channels=tuple(channels))
+        count, expected = preprocess.channel_count, self.preprocess.channel_count
+        if count != expected:
+            raise ValueError(
+                f"{count} channel(s) came, {', '.join(map(str, channels))}, but the bundle {self.bundle} sees "
+                f"{expected}; name as many"
+            )
+        return replace(self, preprocess=preprocess)
 
     def with_tta(self) -> Recipe:
         """The same with test-time augmentation."""

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from cellseg_monai.atomic import replacing
-from cellseg_monai.data.digest import file_digest
+from cellseg_monai.data.digest import image_digest
 from cellseg_monai.inference.inputs import ImageFile
 from cellseg_monai.inference.job import Done, Failed
 
-__all__ = ["RunRecord", "read_run"]
+__all__ = ["NAME", "RunRecord", "has_run", "images_of", "read_run"]
 
 NAME = "run.json"
 _JOURNAL = "run.journal.jsonl"
@@ -27,6 +28,9 @@ class RunRecord:
         told: what is noted beside it, such as the command.
         resume: go on with the run that lies there.
 
+    Attributes:
+        failures: why images were not segmented, a line each.
+
     Raises:
         FileExistsError: there are results of a run, and it is not to go on.
         ValueError: it is to go on, but depends on something else.
@@ -38,14 +42,13 @@ class RunRecord:
         self.output = output
         self._about, self._told = json.loads(json.dumps(about)), dict(told or {})
         self._images: dict[str, dict[str, Any]] = {}
-        self._failures: list[str] = []
-        there = [path for path in (output / NAME, output / _JOURNAL) if path.exists()]
+        self.failures: list[str] = []
+        there = has_run(output)
         if there and not resume:
             raise FileExistsError(
-                f"{there[0]} tells of another run, whose results would be mixed with these; go on with it by --resume, "
+                f"{output} holds another run, whose results would be mixed with these; go on with it by --resume, "
                 "or choose another --output"
             )
-        output.mkdir(parents=True, exist_ok=True)
         if there:
             self._go_on()
         self._write_journal()
@@ -55,12 +58,16 @@ class RunRecord:
         entry = self._images.get(image.key)
         if entry is None or not all((self.output / name).exists() for name in entry["files"]):
             return False
-        return image.path.is_dir() or entry["sha256"] == file_digest(image.path)
+        try:
+            return bool(entry["sha256"] == image_digest(image.path))
+        except OSError:  # tried again, so that it is named with the others that cannot be read
+            return False
 
     def add(self, outcome: Done | Failed) -> None:
         """Note what became of an image."""
         if isinstance(outcome, Failed):
-            self._failures.append(outcome.reason)
+            self._images.pop(outcome.image.key, None)  # results of what it was before
+            self.fail(outcome.reason)
             return
         entry: dict[str, Any] = {
             "key": outcome.image.key,
@@ -73,8 +80,13 @@ class RunRecord:
             "files": [path.relative_to(self.output).as_posix() for path in outcome.files],
         }
         self._images[entry["key"]] = entry
-        with open(self.output / _JOURNAL, "a", encoding="utf-8") as file:
+        # On a full disk the results count: only who resumes a killed run would miss the line.
+        with suppress(OSError), open(self.output / _JOURNAL, "a", encoding="utf-8") as file:
             file.write(json.dumps(entry) + "\n")
+
+    def fail(self, reason: str) -> None:
+        """Note why an image was not segmented."""
+        self.failures.append(reason)
 
     def finish(self, **told: Any) -> Path:
         """Write `run.json`; the journal goes.
@@ -87,7 +99,7 @@ class RunRecord:
             **told,
             "about": self._about,
             "images": [self._images[key] for key in sorted(self._images)],
-            "failures": self._failures,
+            "failures": self.failures,
         }
         with replacing(self.output / NAME) as aside:
             aside.write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
@@ -97,10 +109,13 @@ class RunRecord:
     def _go_on(self) -> None:
         if (self.output / _JOURNAL).exists():
             lines = (self.output / _JOURNAL).read_text(encoding="utf-8").splitlines()
-            about, entries = json.loads(lines[0]), [entry for line in lines[1:] if (entry := _entry(line))]
+            about = _entry(lines[0]) if lines else None
+            entries = [entry for line in lines[1:] if (entry := _entry(line))]
         else:
             run = read_run(self.output / NAME)
             about, entries = run["about"], run["images"]
+        if about is None:
+            raise ValueError(f"{self.output / _JOURNAL} is damaged; begin anew in another --output")
         if about != self._about:
             keys = [key for key in {*about, *self._about} if about.get(key) != self._about.get(key)]
             raise ValueError(
@@ -113,6 +128,11 @@ class RunRecord:
         lines = [json.dumps(self._about), *map(json.dumps, self._images.values())]
         with replacing(self.output / _JOURNAL) as aside:
             aside.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def has_run(output: Path) -> bool:
+    """Whether a folder holds the results of a run, whole or not."""
+    return (output / NAME).exists() or (output / _JOURNAL).exists()
 
 
 def read_run(path: Path) -> dict[str, Any]:
@@ -129,6 +149,29 @@ def read_run(path: Path) -> dict[str, Any]:
     if not isinstance(run, dict) or not {"about", "images", "arguments"} <= run.keys():
         raise ValueError(f"{path} is no run.json of `cellseg segment`; name the one that lies beside the results")
     return run
+
+
+def images_of(run: Mapping[str, Any]) -> list[ImageFile]:
+    """The images that a run was made of, as they are now.
+
+    Args:
+        run: see `read_run`.
+
+    Raises:
+        ValueError: some have changed or are gone; each is named.
+    """
+    images, faults = [], []
+    for entry in run["images"]:
+        path = Path(entry["path"])
+        images.append(ImageFile(path, Path(entry["key"]).parent))
+        try:
+            if image_digest(path) != entry["sha256"]:
+                faults.append(f"{path} has changed")
+        except OSError as error:
+            faults.append(f"{path}: {error.strerror}")
+    if faults:
+        raise ValueError(f"{'; '.join(faults)}; put back the images that the run was made of")
+    return images
 
 
 def _entry(line: str) -> dict[str, Any] | None:

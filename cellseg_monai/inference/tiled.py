@@ -31,6 +31,9 @@ class Tiles:
             of the network.
         batch: tiles that the network sees at once.
 
+    Raises:
+        ValueError: no tiles, or an overlap beyond half of one.
+
     >>> Tiles((64, 64)).cover((100, 64))[0].starts
     (0, 32, 64)
     """
@@ -39,6 +42,18 @@ class Tiles:
     overlap: int = 16
     multiple: int = 32
     batch: int = 4
+
+    def __post_init__(self) -> None:
+        if min(*self.size, self.multiple, self.batch) < 1:
+            raise ValueError(
+                f"tiles of {self.size} px, multiples of {self.multiple} and {self.batch} at once came, but numbers "
+                "from 1 were expected; correct the tile"
+            )
+        if not 0 <= 2 * self.overlap <= min(self.size):
+            raise ValueError(
+                f"an overlap of {self.overlap} px came for tiles of {self.size} px, but 0 to half a tile was expected; "
+                f"take larger tiles, or an overlap up to {min(self.size) // 2}"
+            )
 
     def cover(self, shape: tuple[int, int]) -> tuple[AxisTiles, AxisTiles]:
         """The tiles of an image of this shape, along Y and along X."""

@@ -29,6 +29,9 @@ def choose_device(name: str = "auto") -> torch.device:
     if not there[kind]:
         found = ", ".join(kind for kind, is_there in there.items() if is_there)
         raise ValueError(f"device {name!r} came, but torch {torch.__version__} finds {found} here; use one of those")
+    count = torch.cuda.device_count() if kind == "cuda" else 1
+    if name != kind and name not in [f"{kind}:{number}" for number in range(count)]:
+        raise ValueError(f"device {name!r} came, but {kind} has {count} here, counted from 0, such as {kind}:0")
     return torch.device(name)
 
 
@@ -39,13 +42,25 @@ def torch_network(module: torch.nn.Module, device: torch.device, *, amp: bool | 
         module: B×C×Y×X tensors to B×K×Y×X; it is moved to the device and put into evaluation mode.
         device: where it runs.
         amp: bfloat16; None: where the device multiplies it in hardware.
+
+    Returns:
+        The network. It raises MemoryError where a batch does not fit on the device.
     """
     module = module.to(device, memory_format=torch.channels_last).eval()
     lower = bfloat16_is_native(device) if amp is None else amp
 
     def answer(batch: np.ndarray) -> np.ndarray:
-        with torch.inference_mode(), torch.autocast(device.type, dtype=torch.bfloat16, enabled=lower):
-            tensor = torch.from_numpy(batch).to(device, memory_format=torch.channels_last)
-            return module(tensor).float().numpy(force=True)
+        try:
+            with torch.inference_mode(), torch.autocast(device.type, dtype=torch.bfloat16, enabled=lower):
+                tensor = torch.from_numpy(batch).to(device, memory_format=torch.channels_last)
+                return module(tensor).float().numpy(force=True)
+        except RuntimeError as error:  # torch knows a type for it on CUDA alone
+            if "memory" not in str(error):
+                raise
+            count, _, height, width = batch.shape
+            raise MemoryError(
+                f"{device} has too little memory for {count} tile(s) of {height} × {width} px; take smaller ones by "
+                "--tile, or another --device"
+            ) from error
 
     return answer

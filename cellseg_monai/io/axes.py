@@ -7,7 +7,7 @@ from pathlib import Path
 from cellseg_monai.errors import UnreadableImageError
 from cellseg_monai.io.image import LEADING_AXES
 
-__all__ = ["KNOWN_AXES", "SAMPLE_AXIS", "UNSTATED", "UnstatedAxesError", "settle_axes", "times"]
+__all__ = ["KNOWN_AXES", "SAMPLE_AXIS", "UNSTATED", "UnstatedAxesError", "settle_axes", "suggested_axes", "times"]
 
 SAMPLE_AXIS = "S"
 """The samples of a pixel (red, green, blue): a channel like C."""
@@ -62,7 +62,7 @@ def settle_axes(path: Path, shape: tuple[int, ...], stated: str | None, given: s
         found = what or f"an array of {times(shape)}"
         its = "they are" if what else "its axes are"
         raise UnstatedAxesError(
-            path, f"{found} and nothing in the file says what {its}", f"pass axes={_suggest(shape)}"
+            path, f"{found} and nothing in the file says what {its}", f"pass axes={suggested_axes(shape)}"
         )
     missing = [a for a in "YX" if a not in stated]
     if missing:
@@ -89,7 +89,8 @@ def times(shape: tuple[int, ...]) -> str:
     return " × ".join(map(str, shape))
 
 
-def _suggest(shape: tuple[int, ...]) -> str:
+def suggested_axes(shape: tuple[int, ...]) -> str:
+    """Return what the axes of an array of this shape may be, for a message."""
     if len(shape) == 3:
         if shape[-1] in (3, 4):
             return "'YXS' for colours, 'YXC' for other channels (or CYX, ZYX, TYX)"

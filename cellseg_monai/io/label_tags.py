@@ -22,7 +22,7 @@ def check_pixel_size(pixel_size_um: tuple[float, float] | None) -> None:
 
 
 def size_tags(pixel_size_um: tuple[float, float] | None) -> dict[str, Any]:
-    """Return the arguments of tifffile that state axes and pixel size of a plane.
+    """Return the arguments of tifffile that state the size of a pixel.
 
     Raises:
         ValueError: if height or width is no positive length.
@@ -32,10 +32,10 @@ def size_tags(pixel_size_um: tuple[float, float] | None) -> dict[str, Any]:
     """
     check_pixel_size(pixel_size_um)
     if pixel_size_um is None:
-        return {"metadata": {"axes": "YX"}}
+        return {"metadata": {}}
     height, width = map(float, pixel_size_um)
     return {
-        "metadata": {"axes": "YX", "pixel_size_um": [height, width]},
+        "metadata": {"pixel_size_um": [height, width]},
         "resolution": (_UM_PER_CM / width, _UM_PER_CM / height),
         "resolutionunit": "CENTIMETER",
     }

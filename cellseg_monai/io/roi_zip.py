@@ -24,21 +24,30 @@ def write(path: Path, segmentation: Segmentation) -> None:
     """Write one region an object: along the edges of its pixels, so that ImageJ fills exactly these.
 
     An object in one piece without holes is a traced outline, as ImageJ's wand makes it; any other is a composite of
-    all its rings.
+    all its rings. In a stack, regions lie on their slice and frame, which their names tell too.
 
     Args:
         path: the file.
-        segmentation: whose labels.
+        segmentation: whose labels, with T and Z before Y and X, or without.
     """
+    # A stack along one axis alone counts slices; with channels or another axis it is what ImageJ calls a hyperstack.
+    is_plain = len(segmentation.axes) == 3 and len(segmentation.table.channels) < 2
     with replacing(path) as aside, ZipFile(aside, "w", ZIP_DEFLATED) as regions:
-        for number, pieces in object_polygons(segmentation.labels, segmentation.table.boxes):
-            # A time of its own would make the same labels another file.
-            entry = ZipInfo(f"{number}.roi")
-            entry.compress_type, entry.external_attr = ZIP_DEFLATED, 0o644 << 16
-            regions.writestr(entry, _region(str(number), pieces))
+        for place, plane in segmentation.split():
+            where = "".join(f"{axis}{at:03d}_" for axis, at in place.items())
+            for number, pieces in object_polygons(plane.labels, plane.table.boxes):
+                region = _region(f"{where}{number}", pieces)
+                if is_plain:
+                    (region.position,) = (at + 1 for at in place.values())
+                else:
+                    region.t_position, region.z_position = place.get("T", -1) + 1, place.get("Z", -1) + 1
+                # A time of its own would make the same labels another file.
+                entry = ZipInfo(f"{region.name}.roi")
+                entry.compress_type, entry.external_attr = ZIP_DEFLATED, 0o644 << 16
+                regions.writestr(entry, region.tobytes())
 
 
-def _region(name: str, pieces: Sequence[Polygon]) -> bytes:
+def _region(name: str, pieces: Sequence[Polygon]) -> ImagejRoi:
     rings = [ring for piece in pieces for ring in piece.rings]
     corners: np.ndarray = np.concatenate(rings)
     left, top = corners.min(axis=0).tolist()
@@ -54,7 +63,7 @@ def _region(name: str, pieces: Sequence[Polygon]) -> bytes:
         region.roitype = ROI_TYPE.RECT
         region.multi_coordinates = np.concatenate([_path(ring) for ring in rings]).astype(np.float32)
         region.shape_roi_size = len(region.multi_coordinates)
-    return region.tobytes()
+    return region
 
 
 def _path(ring: np.ndarray) -> np.ndarray:

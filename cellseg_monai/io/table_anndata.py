@@ -15,8 +15,9 @@ __all__ = ["write"]
 def write(path: Path, segmentation: Segmentation) -> None:
     """Write the table: `X` are the mean intensities, a column a channel, and `obs` is all the rest.
 
-    `obs_names` are the ids, `layers["min"]` and `layers["max"]` the lowest and highest intensities, `obsm["spatial"]`
-    the centroids as squidpy has them, x before y, in pixels; `uns["pixel_size_um"]` where it is known.
+    `obs_names` are the ids, in a stack after their place, such as "T0_Z3_17"; `layers["min"]` and `layers["max"]` the
+    lowest and highest intensities, `obsm["spatial"]` the centroids as squidpy has them, x before y, in pixels;
+    `uns["pixel_size_um"]` where it is known.
 
     Args:
         path: the file.
@@ -32,7 +33,8 @@ def write(path: Path, segmentation: Segmentation) -> None:
         return np.stack([table[name] for name in names], axis=1) if names else np.zeros((len(table), 0))
 
     of_channels = {f"{kind}_{name}" for kind in ("mean", "min", "max") for name in table.channels}
-    names = pandas.Index(table["id"].astype(str).astype(object))
+    places = [[f"{axis}{at}" for at in table[axis.lower()].tolist()] for axis in segmentation.axes[:-2]]
+    names = pandas.Index(list(map("_".join, zip(*places, map(str, table["id"].tolist()), strict=True))), dtype=object)
     rest = {name: column for name, column in table.columns.items() if name not in of_channels}
     size_um = segmentation.pixel_size_um
     found = anndata.AnnData(

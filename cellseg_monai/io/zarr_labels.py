@@ -13,15 +13,14 @@ from typing import Any
 import numpy as np
 
 from cellseg_monai.atomic import replacing_folder
-from cellseg_monai.io.image import LEADING_AXES
+from cellseg_monai.io.label_ids import check_ids, check_label_axes
 from cellseg_monai.io.label_pyramid import build_pyramid, pyramid_shapes
 from cellseg_monai.io.label_tags import check_pixel_size
 from cellseg_monai.io.registry import image_stem
-from cellseg_monai.io.tiled_label_tiff import check_ids
 from cellseg_monai.io.zarr_chunks import ZarrChunks
 from cellseg_monai.io.zarr_label_list import check_image_above, image_above, list_labels
 
-__all__ = ["ZarrLabels", "writing_zarr_labels"]
+__all__ = ["ZarrLabels", "holds_labels", "writing_zarr_labels"]
 
 _NGFF_VERSION = "0.4"
 _AXIS_TYPES = {"T": "time", "P": "position", "Z": "space", "Y": "space", "X": "space"}
@@ -154,20 +153,17 @@ def writing_zarr_labels(
 
 
 def _check(target: Path, shape: tuple[int, ...], axes: str, dtype: np.dtype, chunk_px: int) -> None:
-    leading = axes[:-2]
-    if not axes.endswith("YX") or leading != "".join(a for a in LEADING_AXES if a in leading):
-        raise ValueError(f"axes are {axes!r}; they must be 'YX', with T, P and Z in that order before it")
-    if len(shape) != len(axes) or min(shape) < 1:
-        raise ValueError(f"labels of shape {shape} with axes {axes!r}; give one length, at least 1, for each")
+    check_label_axes(axes, tuple(shape))
     if dtype not in (np.uint32, np.uint64):
         raise ValueError(f"labels as {dtype}; pass numpy.uint32, or numpy.uint64 for ids beyond it")
     if chunk_px < 1:
         raise ValueError(f"chunk_px is {chunk_px}; it must be at least 1")
-    if target.exists() and not _holds_labels(target):
+    if target.exists() and not holds_labels(target):
         raise FileExistsError(f"{target}: there is something else than a label image; remove it or choose another name")
 
 
-def _holds_labels(folder: Path) -> bool:
+def holds_labels(folder: Path) -> bool:
+    """Whether a folder is an OME-Zarr of labels, as this writes it."""
     attributes = folder / ".zattrs"
     return attributes.is_file() and "image-label" in json.loads(attributes.read_text(encoding="utf-8"))
 

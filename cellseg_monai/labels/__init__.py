@@ -27,7 +27,7 @@ from cellseg_monai.labels.instance_scores import (
 from cellseg_monai.labels.matching import IOU_THRESHOLDS, Matching, ObjectCounts, match_objects, object_counts
 from cellseg_monai.labels.measure import measure_objects
 from cellseg_monai.labels.mistakes import Mistakes, object_mistakes
-from cellseg_monai.labels.object_table import ObjectTable
+from cellseg_monai.labels.object_table import ObjectTable, join_tables
 from cellseg_monai.labels.outlines import draw_outlines, inner_outlines, paint_outlines
 from cellseg_monai.labels.overlap import LabelOverlaps, check_label_images, label_overlaps
 from cellseg_monai.labels.polygons import Polygon, draw_polygons, object_polygons, trace_polygons
@@ -84,6 +84,7 @@ __all__ = [
     "foreground_target",
     "grow_seeds",
     "inner_outlines",
+    "join_tables",
     "label_in_blocks",
     "label_objects",
     "label_overlaps",

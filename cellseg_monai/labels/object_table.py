@@ -9,7 +9,7 @@ import numpy as np
 
 from cellseg_monai.labels.crops import ObjectBoxes
 
-__all__ = ["ObjectTable"]
+__all__ = ["ObjectTable", "join_tables"]
 
 _BOX = ("top_px", "left_px", "bottom_px", "right_px")
 
@@ -45,7 +45,7 @@ class ObjectTable:
         return self.columns[name]
 
     def positions(self, ids: np.ndarray) -> np.ndarray:
-        """The rows of these ids, which are all there.
+        """The rows of these ids, which are all there, in the table of one plane.
 
         >>> ObjectTable({"id": np.array([3, 8])}).positions(np.array([8, 3, 8]))
         array([1, 0, 1])
@@ -55,8 +55,24 @@ class ObjectTable:
 
     @property
     def boxes(self) -> ObjectBoxes:
-        """The boxes around the objects, so that their pixels are found without a search."""
+        """The boxes around the objects of one plane, so that their pixels are found without a search."""
         return ObjectBoxes(self.columns["id"], *(self.columns[name] for name in _BOX))
+
+    def at(self, place: Mapping[str, int]) -> ObjectTable:
+        """The rows of one place of a stack, without the columns that tell it.
+
+        Args:
+            place: a number by the name of its column, such as `t`; without any, the table itself.
+
+        >>> planes = {(at,): ObjectTable({"id": np.arange(1, 2 + at)}) for at in range(2)}
+        >>> join_tables("Z", planes).at({"z": 1}).columns
+        {'id': array([1, 2])}
+        """
+        if not place:
+            return self
+        chosen = np.logical_and.reduce([self.columns[name] == number for name, number in place.items()])
+        kept = {name: column[chosen] for name, column in self.columns.items() if name not in place}
+        return replace(self, columns=kept)
 
     def with_columns(self, **columns: np.ndarray) -> ObjectTable:
         """The table with more columns, such as an agreement that was found elsewhere.
@@ -71,3 +87,25 @@ class ObjectTable:
         array([0.9])
         """
         return replace(self, columns={**self.columns, **columns})
+
+
+def join_tables(axes: str, tables: Mapping[tuple[int, ...], ObjectTable]) -> ObjectTable:
+    """One table of the planes of a stack: before `id` stands the place of each object, counted from 0.
+
+    Ids begin anew in each plane, so that a row is known by its place and id together.
+
+    Args:
+        axes: those before Y and X, such as "TZ", in the order of the places.
+        tables: those of the planes by their places, all with the same columns.
+
+    >>> two = {(0,): ObjectTable({"id": np.array([1, 2])}), (1,): ObjectTable({"id": np.array([1])})}
+    >>> join_tables("T", two).columns
+    {'t': array([0, 0, 1]), 'id': array([1, 2, 1])}
+    """
+    first = next(iter(tables.values()))
+    lengths = [len(table) for table in tables.values()]
+    places: dict[str, np.ndarray] = {
+        axis.lower(): np.repeat([place[number] for place in tables], lengths) for number, axis in enumerate(axes)
+    }
+    joined = {name: np.concatenate([table[name] for table in tables.values()]) for name in first.columns}
+    return replace(first, columns={**places, **joined})

@@ -15,13 +15,18 @@ from hypothesis import given, settings
 from cellseg_monai import io
 from cellseg_monai.data.preparing.coco_file import index_coco, read_annotations
 from cellseg_monai.data.preparing.coco_masks import annotation_mask
-from cellseg_monai.io import Segmentation, chosen_exports, write_exports
+from cellseg_monai.io import Segmentation, chosen_exports
 from cellseg_monai.io.roi_zip import write as write_rois
 from cellseg_monai.io.table_csv import read as read_table
-from cellseg_monai.labels import draw_polygons, measure_objects
+from cellseg_monai.labels import draw_polygons, join_tables, measure_objects
 from tests.label_images import SHAPES, Stored, label_images, many_discs
 
 SIZE_UM = (0.5, 0.5)
+
+
+def write_exports(folder: Path, found: Segmentation, names: str) -> dict[str, Path]:
+    """The one file of each."""
+    return {name: path for name, (path,) in io.write_exports(folder, found, names).items()}
 
 
 def segmentation(labels: np.ndarray, **how: object) -> Segmentation:
@@ -108,14 +113,103 @@ def test_seventy_thousand_objects_keep_their_ids_in_every_format(tmp_path):
 
 def test_an_image_without_objects_gives_whole_files(tmp_path):
     files = write_exports(
-        tmp_path, segmentation(np.zeros((5, 6), np.int32)), "labels,ome,rois,geojson,coco,csv,overlay"
+        tmp_path, segmentation(np.zeros((5, 6), np.int32)), "labels,ome,zarr,rois,geojson,coco,csv,overlay"
     )
     assert not io.read_labels(files["labels"]).any()
     assert not io.read_labels(files["ome"]).any()
+    assert not io.read_labels(files["zarr"]).any()
     assert ZipFile(files["rois"]).namelist() == []
     assert rings_of_geojson(files["geojson"]) == {}
     assert not labels_of_coco(files["coco"], (5, 6)).any()
     assert rows_of_csv(files["csv"]) == []
+
+
+class TestStacks:
+    LABELS = np.stack([SHAPES, SHAPES[:, ::-1], np.zeros_like(SHAPES), SHAPES[::-1] * 11_000]).reshape(2, 2, 9, 10)
+
+    @pytest.fixture
+    def stack(self):
+        """Two channels over time and depth; ids begin anew in each plane."""
+        image = np.arange(self.LABELS.size * 2, dtype=np.uint16).reshape(2, 2, 2, 9, 10)
+        tables = {
+            place: measure_objects(self.LABELS[place], image[place], probabilities=self.LABELS[place] > 0)
+            for place in np.ndindex(2, 2)
+        }
+        return Segmentation(self.LABELS, join_tables("TZ", tables), "s.tif", image, pixel_size_um=SIZE_UM, axes="TZYX")
+
+    @pytest.mark.parametrize("name", ["labels", "ome", "zarr"])
+    def test_one_label_file_holds_all_planes_with_their_axes(self, tmp_path, stack, name):
+        path = write_exports(tmp_path, stack, name)[name]
+        image = io.read(path)
+        assert (image.axes, image.pixels.dtype, image.pixel_size_um) == ("TZCYX", np.uint32, SIZE_UM)
+        assert np.array_equal(image.pixels[:, :, 0], self.LABELS)
+
+    def test_one_table_tells_the_place_before_the_id(self, tmp_path, stack):
+        rows = rows_of_csv(write_exports(tmp_path, stack, "csv")["csv"])
+        assert list(rows[0])[:4] == ["t", "z", "id", "area_px"]
+        found = {(int(row["t"]), int(row["z"]), int(row["id"])): int(row["area_px"]) for row in rows}
+        assert found == {
+            (*place, int(number)): int(np.count_nonzero(self.LABELS[place] == number))
+            for place in np.ndindex(2, 2)
+            for number in np.unique(self.LABELS[place])
+            if number
+        }
+
+    def test_outlines_for_imagej_lie_on_their_slice_and_frame(self, tmp_path, stack):
+        regions = roifile.roiread(write_exports(tmp_path, stack, "rois")["rois"])
+        outlines: dict[tuple[int, int], dict[int, list]] = {place: {} for place in np.ndindex(2, 2)}
+        for region in regions:
+            time, depth, number = region.name.split("_")
+            assert (region.t_position, region.z_position, region.position) == (int(time[1:]) + 1, int(depth[1:]) + 1, 0)
+            outlines[int(time[1:]), int(depth[1:])][int(number)] = region.coordinates(multi=True)
+        for place, rings in outlines.items():
+            assert np.array_equal(draw_polygons(rings, (9, 10)), self.LABELS[place])
+
+    def test_a_stack_along_one_axis_counts_slices_as_imagej_does(self, tmp_path):
+        table = join_tables("Z", {(z,): measure_objects(SHAPES) for z in range(2)})
+        found = Segmentation(np.stack([SHAPES, SHAPES]), table, "s.tif", axes="ZYX")
+        regions = roifile.roiread(write_exports(tmp_path, found, "rois")["rois"])
+        assert {(region.name[:5], region.position, region.z_position) for region in regions} == {
+            ("Z000_", 1, 0),
+            ("Z001_", 2, 0),
+        }
+
+    def test_outlines_for_qupath_lie_in_their_plane(self, tmp_path, stack):
+        features = json.loads(write_exports(tmp_path, stack, "geojson")["geojson"].read_text())["features"]
+        planes = {tuple(feature["geometry"]["plane"].values()) for feature in features}
+        assert planes == {(-1, z, t) for t, z in np.ndindex(2, 2) if self.LABELS[t, z].any()}
+
+    def test_what_holds_one_plane_is_written_for_each(self, tmp_path, stack):
+        for name in ("coco", "overlay"):
+            files = io.write_exports(tmp_path, stack, name)[name]
+            suffix = io.EXPORTS[name].suffix
+            assert [file.name for file in files] == [f"s_T00{t}_Z00{z}{suffix}" for t, z in np.ndindex(2, 2)]
+        assert np.array_equal(labels_of_coco(tmp_path / "s_T001_Z001_coco.json", (9, 10)), self.LABELS[1, 1])
+
+    def test_positions_are_images_of_their_own_for_imagej(self, tmp_path, stack):
+        table = {(p, z): stack.table.at({"t": p, "z": z}) for p, z in np.ndindex(2, 2)}
+        found = Segmentation(self.LABELS, join_tables("PZ", table), "s.tif", axes="PZYX")
+        files = io.write_exports(tmp_path, found, "rois,labels")
+        assert [file.name for file in files["rois"]] == ["s_P000_rois.zip", "s_P001_rois.zip"]
+        assert [file.name for file in files["labels"]] == ["s.tif"]
+
+    def test_stacks_on_disk_give_the_same_files(self, tmp_path, stack):
+        names = "labels,ome,zarr,rois,geojson,coco,csv,overlay"
+        lazily = Segmentation(
+            Stored(stack.labels), stack.table, stack.image_name, Stored(stack.image), pixel_size_um=SIZE_UM, axes="TZYX"
+        )
+        io.write_exports(tmp_path / "a", stack, names)
+        io.write_exports(tmp_path / "b", lazily, names)
+        files = {file.relative_to(tmp_path / "a") for file in (tmp_path / "a").rglob("*") if file.is_file()}
+        assert len(files) > 10
+        for file in files:
+            assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes(), file
+
+    def test_anndata_names_each_object_once(self, tmp_path, stack):
+        anndata = pytest.importorskip("anndata", reason="anndata, of the extra `tables`, is not installed")
+        names = anndata.read_h5ad(write_exports(tmp_path, stack, "h5ad")["h5ad"]).obs_names
+        assert names.is_unique
+        assert "T1_Z1_33000" in names
 
 
 def test_labels_that_are_stored_elsewhere_give_the_same_files(tmp_path):
@@ -264,7 +358,7 @@ class TestChoosing:
         assert chosen_exports("") == ()
 
     def test_a_wrong_name_is_refused_with_the_right_ones(self, tmp_path):
-        with pytest.raises(ValueError, match=r"export 'roi' came, but some of labels, ome, rois, .* were expected"):
+        with pytest.raises(ValueError, match=r"export 'roi' came, but some of labels, ome, zarr, .* were expected"):
             write_exports(tmp_path, segmentation(SHAPES), "labels,roi")
         assert list(tmp_path.iterdir()) == []
 

@@ -5,12 +5,9 @@ from typing import ClassVar
 import numpy as np
 import pytest
 import tifffile
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as arrays
 
 from cellseg_monai.errors import UnreadableImageError
-from cellseg_monai.io import read, read_labels, write_labels
+from cellseg_monai.io import read_labels
 from tests.io.files import write_metaimage
 
 LABELS = np.array([[0, 1, 1], [2, 0, 3]])
@@ -19,83 +16,6 @@ LABELS = np.array([[0, 1, 1], [2, 0, 3]])
 @pytest.fixture
 def path(tmp_path):
     return tmp_path / "labels.tif"
-
-
-IDS = st.one_of(st.integers(0, 127), st.integers(65_534, 65_537), st.integers(2**31 - 2, 2**32 - 1))
-
-
-@given(
-    arrays.arrays(np.uint64, arrays.array_shapes(min_dims=2, max_dims=2, max_side=9), elements=IDS),
-    st.sampled_from([np.uint8, np.int32, np.uint32, np.int64, np.uint64]),
-)
-def test_what_is_written_is_read_again(tmp_path_factory, labels, dtype):
-    labels = np.minimum(labels, np.iinfo(dtype).max).astype(dtype)
-    path = tmp_path_factory.mktemp("labels") / "labels.tif"
-    write_labels(path, labels)
-    found = read_labels(path)
-    np.testing.assert_array_equal(found, labels)
-    assert found.dtype == (np.int32 if labels.max() < 2**31 else np.int64)
-
-
-class TestWriting:
-    @pytest.mark.parametrize(
-        ("highest", "dtype"), [(0, "uint16"), (65_535, "uint16"), (65_536, "uint32"), (2**32 - 1, "uint32")]
-    )
-    def test_the_highest_id_decides_the_type(self, path, highest, dtype):
-        write_labels(path, np.array([[0, highest]]))
-        assert tifffile.imread(path).dtype == dtype
-
-    @pytest.mark.parametrize(
-        ("labels", "error", "says"),
-        [
-            (LABELS.astype(float), TypeError, "float64"),
-            (LABELS > 0, TypeError, "bool"),
-            (-LABELS, ValueError, "-3"),
-            (LABELS + 2**32, ValueError, "4294967299"),
-            (LABELS[None], ValueError, r"\(1, 2, 3\)"),
-            (LABELS[:0], ValueError, "not empty"),
-        ],
-        ids=["fractions", "bool", "negative", "beyond 32 bits", "stack", "empty"],
-    )
-    def test_what_is_no_label_image_is_refused(self, path, labels, error, says):
-        with pytest.raises(error, match=says):
-            write_labels(path, labels)
-        assert not path.exists()
-
-    def test_another_suffix_is_refused(self, tmp_path):
-        with pytest.raises(ValueError, match=r"\.tif"):
-            write_labels(tmp_path / "labels.png", LABELS)
-
-    def test_the_pixel_size_comes_back(self, path):
-        write_labels(path, LABELS, pixel_size_um=(0.5, 0.325))
-        assert read(path).pixel_size_um == (0.5, 0.325)
-        with tifffile.TiffFile(path) as tif:  # and others find it as pixels a centimetre
-            numerator, denominator = tif.pages.first.tags["YResolution"].value
-        assert numerator / denominator == pytest.approx(20_000)
-
-    @pytest.mark.parametrize("size", [(0, 1), (1, -1), (float("nan"), 1)])
-    def test_an_impossible_pixel_size_is_refused(self, path, size):
-        with pytest.raises(ValueError, match="two positive lengths"):
-            write_labels(path, LABELS, pixel_size_um=size)
-
-    def test_the_same_labels_give_the_same_bytes(self, path, tmp_path):
-        write_labels(path, LABELS, pixel_size_um=(1, 1))
-        write_labels(tmp_path / "again.tif", LABELS, pixel_size_um=(1, 1))
-        assert path.read_bytes() == (tmp_path / "again.tif").read_bytes()
-
-    def test_a_failure_leaves_the_old_file_and_nothing_else(self, path, monkeypatch):
-        write_labels(path, LABELS)
-
-        def fill_the_disk(file, *args, **kwargs):
-            file.write_bytes(b"half")
-            raise OSError(28, "No space left on device")
-
-        monkeypatch.setattr(tifffile, "imwrite", fill_the_disk)
-        with pytest.raises(OSError, match="No space left"):
-            write_labels(path, LABELS + 1)
-        monkeypatch.undo()
-        assert list(path.parent.iterdir()) == [path]
-        np.testing.assert_array_equal(read_labels(path), LABELS)
 
 
 class TestReading:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from cellseg_monai.io import open_image, read, read_labels, write_tiled_labels, writing_zarr_labels
+from cellseg_monai.io import open_image, read, read_labels, write_labels, writing_zarr_labels
 from cellseg_monai.io.label_pyramid import halve_labels
 from tests.io.files import write_ome_zarr, write_zarr_group
 
@@ -81,10 +81,10 @@ class TestRoundTrip:
             np.testing.assert_array_equal(store.read(slice(5, 40), slice(10, 33)), LABELS[5:40, 10:33])
         np.testing.assert_array_equal(read(path).pixels[0], LABELS)
 
-    def test_it_becomes_a_tiled_tiff_by_planes(self, path, tmp_path):
+    def test_it_becomes_a_tiff_by_planes(self, path, tmp_path):
         write(path)
         with open_image(path) as image:
-            write_tiled_labels(tmp_path / "cells.tif", image.plane(), tile_px=32)
+            write_labels(tmp_path / "cells.tif", image.plane())
         np.testing.assert_array_equal(read_labels(tmp_path / "cells.tif"), LABELS)
 
 

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from scipy import ndimage
 from skimage.segmentation import watershed
 
-from cellseg_monai.labels import divide_by_distance, grow_seeds, pieces
+from cellseg_monai.labels import divide_by_distance, grow_seeds, pieces, relabel
+from cellseg_monai.labels import watershed as module
 from cellseg_monai.labels.depth import depth
 from cellseg_monai.labels.pieces import Pieces
 
@@ -156,6 +157,18 @@ def test_objects_are_in_one_piece_each_whatever_the_boxes(seed, share, least_dep
     if not euclidean:  # no two pixels are equally high: nothing is left to the order of the queue
         first = [np.unique(objects, return_inverse=True)[1] for objects in found]
         assert all(len(np.unique(first[0] * 10**6 + other)) == len(np.unique(first[0])) for other in first)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 2**32), st.floats(0.3, 0.8), st.sampled_from([1, 150]))
+def test_objects_are_the_same_whatever_the_blocks(seed, share, block_pixels):
+    _, mask, heights = drawn(seed, share)
+    expected = [divide_by_distance(mask, distance, 1) for distance in (None, heights)]
+    with pytest.MonkeyPatch.context() as patch:
+        for part in (module, relabel):
+            patch.setattr(part, "_BLOCK_PIXELS", block_pixels)
+        found = [divide_by_distance(mask, distance, 1) for distance in (None, heights)]
+    assert np.array_equal(found, expected)
 
 
 def divided_plainly(mask, heights, least_depth):

@@ -1,0 +1,56 @@
+"""Labels of a stack that come plane by plane, kept on disk until all are there."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+
+from cellseg_monai.io.label_ids import check_ids
+from cellseg_monai.io.zarr_chunks import ZarrChunks
+from cellseg_monai.labels import LabelArray
+
+__all__ = ["LabelSpool"]
+
+_CHUNK_PX = 1024
+
+
+class LabelSpool:
+    """A stack of label images in a folder, sliced like an array of them.
+
+    Args:
+        folder: for its chunks; who made it removes it.
+        shape: axes before Y and X, then Y and X.
+
+    >>> import tempfile
+    >>> spool = LabelSpool(Path(tempfile.mkdtemp()), (2, 3, 4))
+    >>> spool.add((1,), np.full((3, 4), 7))
+    >>> spool[1, 0:1, :]
+    array([[7, 7, 7, 7]], dtype=uint32)
+    """
+
+    def __init__(self, folder: Path, shape: tuple[int, ...]) -> None:
+        self.shape, self.dtype = shape, np.dtype(np.uint32)
+        self._chunks = ZarrChunks(folder, shape, self.dtype, _CHUNK_PX)
+
+    def add(self, place: tuple[int, ...], labels: LabelArray) -> None:
+        """Keep a plane; of one on disk, a chunk at a time is read.
+
+        Args:
+            place: along the axes before Y and X.
+            labels: YX ids from 0 on.
+
+        Raises:
+            ValueError: an id is negative, or beyond 32 bits.
+        """
+        height, width = self.shape[-2:]
+        for y, x in itertools.product(range(0, height, _CHUNK_PX), range(0, width, _CHUNK_PX)):
+            part = np.asarray(labels[y : min(y + _CHUNK_PX, height), x : min(x + _CHUNK_PX, width)])
+            check_ids(part, self.dtype, f"in plane {place}, row {y}, column {x}")
+            self._chunks.write(part, place, y, x)
+
+    def __getitem__(self, window: tuple[int | slice, ...]) -> np.ndarray:
+        *place, rows, columns = window
+        y, x = (slice(*part.indices(n)[:2]) for part, n in zip((rows, columns), self.shape[-2:], strict=True))  # type: ignore[union-attr]
+        return self._chunks.read(tuple(place), y, x)  # type: ignore[arg-type]

@@ -1,0 +1,101 @@
+"""From one image to its objects in Python, with the same functions as `cellseg segment`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cellseg_monai.bundle import load_recipe
+from cellseg_monai.inference import Reading, Recipe, prepared_plane, segment_plane
+from cellseg_monai.io import Image, Segmentation, image_of_array, read
+from cellseg_monai.labels import join_tables
+
+__all__ = ["segment"]
+
+
+def segment(
+    image: str | PathLike[str] | Image | Any,
+    bundle: str | Path | Recipe = "nuclei",
+    *,
+    axes: str | None = None,
+    channel_names: Sequence[str] = (),
+    pixel_size_um: float | tuple[float, float] | None = None,
+    **settings: Any,
+) -> Segmentation:
+    """Find the cells of an image: label image and measurements, as `cellseg segment` finds them.
+
+    Args:
+        image: a file or OME-Zarr; an `io.Image`; or an array of Y and X, or of the axes that are given.
+        bundle: its name, folder or zip. Or what `bundle.load_recipe` made of it, which spares loading it for each of
+            many images.
+        axes: of the array, or of a file that does not state them, such as "ZYX" or "YXS"; see `io.read`.
+        channel_names: of the image's channels, where it does not state them or states others.
+        pixel_size_um: of the image, likewise; one length, or height and width.
+        settings: those of `bundle.load_recipe`, such as `channels`, `device`, `tta`, `tile_px`, `checkpoint`.
+
+    Returns:
+        The objects; `labels` are a numpy array, of a stack with its axes, T, P and Z before Y and X, and ids begin anew
+        in each plane. `io.write_exports` writes them.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the image cannot be read, nobody states its axes, or it lacks a channel or pixel size that the
+            bundle asks for; there is no such bundle, or a setting is impossible.
+        CheckpointError: the bundle has no weights.
+    """
+    if isinstance(pixel_size_um, int | float):
+        pixel_size_um = (float(pixel_size_um), float(pixel_size_um))
+    Reading(axes, pixel_size_um)  # refuses what is no size, before anything is read
+    name = Path(fspath(image)).name if isinstance(image, str | PathLike) else "image"
+    opened = _image(image, axes)
+    opened = replace(
+        opened,
+        channel_names=tuple(channel_names) or opened.channel_names,
+        pixel_size_um=pixel_size_um or opened.pixel_size_um,
+    )
+    if isinstance(bundle, Recipe):
+        if settings:
+            raise ValueError(f"{', '.join(settings)} came beside a recipe; pass them to load_recipe, which makes it")
+        recipe = bundle
+    else:
+        recipe = load_recipe(bundle, **settings)
+    found = {place: _plane(opened, place, recipe, name) for place in np.ndindex(opened.pixels.shape[:-3])}
+    if opened.axes == "CYX":
+        return found[()]
+    return Segmentation(
+        labels=np.stack([plane.labels for plane in found.values()]).reshape(
+            *opened.pixels.shape[:-3], *opened.pixels.shape[-2:]
+        ),
+        table=join_tables(opened.axes[:-3], {place: plane.table for place, plane in found.items()}),
+        image_name=name,
+        image=opened.pixels,
+        channel_names=opened.channel_names,
+        pixel_size_um=opened.pixel_size_um,
+        axes=opened.axes.replace("C", ""),
+    )
+
+
+def _image(image: Any, axes: str | None) -> Image:
+    if isinstance(image, str | PathLike):
+        return read(image, axes)
+    if not isinstance(image, Image):
+        return image_of_array(image, axes)
+    if axes is not None:
+        raise ValueError(f"axes={axes!r} came beside an Image, which states its own, {image.axes}; leave them out")
+    return image
+
+
+def _plane(image: Image, place: tuple[int, ...], recipe: Recipe, name: str) -> Segmentation:
+    plane = prepared_plane(
+        image.pixels[place],
+        recipe,
+        name=name,
+        channel_names=image.channel_names,
+        pixel_size_um=image.pixel_size_um,
+    )
+    return segment_plane(plane, recipe)

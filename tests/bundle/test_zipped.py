@@ -1,0 +1,84 @@
+"""Bundles that come as a zip."""
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cellseg_monai.bundle import find_bundle, load_recipe
+from cellseg_monai.bundle.zipped import unpacked_bundle
+from cellseg_monai.errors import ArchiveError, BundleError
+from cellseg_monai.inference import prepared_plane, segment_plane
+from tests.cells import cells
+
+NUCLEI = Path(__file__).parents[2] / "bundles" / "nuclei"
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "cellseg_monai" / "bundles"
+
+
+def zipped(path: Path, within: str = "") -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in sorted(NUCLEI.rglob("*")):
+            if file.parent.name in ("configs", "models"):
+                archive.write(file, f"{within}{file.relative_to(NUCLEI)}")
+    return path
+
+
+@pytest.mark.parametrize("within", ["", "nuclei/"], ids=["at the top", "in one folder"])
+def test_it_segments_as_its_folder_does(tmp_path, cache, within):
+    recipe, other = load_recipe(zipped(tmp_path / "some.zip", within)), load_recipe(NUCLEI)
+    assert recipe.weights_sha256 == other.weights_sha256
+    found = [segment_plane(prepared_plane(cells()[np.newaxis], each), each).labels for each in (recipe, other)]
+    assert found[0].any()
+    np.testing.assert_array_equal(*found)
+    assert [len(folder.name) for folder in cache.iterdir()] == [64]
+
+
+def test_it_is_unpacked_once_for_each_content(tmp_path, cache):
+    path = zipped(tmp_path / "some.zip")
+    first = find_bundle(path)
+    made = (first / "configs" / "metadata.json").stat().st_mtime_ns
+    assert find_bundle(path) == first
+    assert (first / "configs" / "metadata.json").stat().st_mtime_ns == made
+    assert find_bundle(zipped(path, "nuclei/")) != first
+    assert len(list(cache.iterdir())) == 2
+
+
+def test_without_the_variable_it_lies_in_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", "relative")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert unpacked_bundle(zipped(tmp_path / "some.zip")).is_relative_to(tmp_path / "home" / ".cache")
+
+
+@pytest.mark.parametrize(
+    ("files", "error", "says"),
+    [
+        (["notes.txt"], BundleError, "holds notes.txt, but configs/metadata.json was expected"),
+        ([], BundleError, "holds nothing"),
+        (["a/b/configs/metadata.json"], BundleError, "at its top or in the one folder there"),
+        (["a/configs/metadata.json", "b/configs/metadata.json"], BundleError, "the folder of one bundle"),
+        (["configs/metadata.json", "../outside"], ArchiveError, "leads out of the folder"),
+    ],
+    ids=["something else", "empty", "too deep", "two bundles", "a member that leads out"],
+)
+def test_a_zip_of_something_else_is_refused_and_leaves_nothing(tmp_path, cache, files, error, says):
+    with zipfile.ZipFile(tmp_path / "some.zip", "w") as archive:
+        for name in files:
+            archive.writestr(name, "{}")
+    with pytest.raises(error, match=says):
+        find_bundle(tmp_path / "some.zip")
+    assert not cache.exists() or not list(cache.iterdir())
+
+
+def test_one_that_holds_too_much_is_refused_with_a_remedy(tmp_path, cache):
+    with zipfile.ZipFile(tmp_path / "some.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("configs/metadata.json", "{}")
+        archive.writestr("zeros", bytes(150_000_000))
+    with pytest.raises(BundleError, match="if you trust it, unpack it and name the folder"):
+        find_bundle(tmp_path / "some.zip")
+    assert not list(cache.iterdir())

@@ -1,0 +1,150 @@
+"""Runs that are stopped and gone on with, and runs that are repeated: the same results to the byte."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import tifffile
+
+from tests.cells import cells
+from tests.cli.conftest import digests
+
+COMMAND = "from cellseg_monai.cli import main; main()"
+
+
+@pytest.fixture
+def many(tmp_path):
+    """Enough for a run to be killed in the middle, a stack among them."""
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for seed in range(10):
+        np.save(folder / f"{seed}.npy", cells(seed, (200, 200), 12))
+    planes = np.stack([cells(seed, (200, 200), 12) for seed in range(5)])
+    tifffile.imwrite(folder / "5s.tif", planes, photometric="minisblack", metadata={"axes": "ZYX"})
+    return folder
+
+
+@pytest.mark.skipif(os.name != "posix", reason="it takes SIGKILL")
+@pytest.mark.parametrize("at", [1, 6], ids=["early", "in the stack"])
+def test_killed_and_resumed_it_leaves_what_an_uninterrupted_run_leaves(cellseg, many, tmp_path, output, at):
+    words = ["segment", str(many), "--export", "labels,zarr,csv,rois,overlay", "--output"]
+    running = subprocess.Popen([sys.executable, "-c", COMMAND, *words, str(output)], stderr=subprocess.DEVNULL)
+    journal, deadline = output / "run.journal.jsonl", time.monotonic() + 200
+    while not (journal.is_file() and len(journal.read_text().splitlines()) > at):
+        assert running.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+    running.send_signal(signal.SIGKILL)
+    running.wait()
+    with open(journal, "a") as file:
+        file.write('{"key": "9", "pa')  # a line that was being written
+    done = json.loads(journal.read_text().splitlines()[1])
+    first = output / f"{done['key']}.tif"
+    before = first.stat().st_mtime_ns
+
+    refused = cellseg(*words, output)
+    assert refused.code == 1
+    assert f"{output} holds another run" in refused.errors[0]
+    assert cellseg(*words, output, "--resume").code == 0
+    assert first.stat().st_mtime_ns == before
+    assert cellseg(*words, tmp_path / "whole").code == 0
+    assert digests(output) == digests(tmp_path / "whole")
+    runs = [json.loads((folder / "run.json").read_text()) for folder in (output, tmp_path / "whole")]
+    told = [[{**entry, "seconds": 0} for entry in run["images"]] for run in runs]
+    assert told[0] == told[1]
+    assert {path.name for path in output.iterdir() if path.name.startswith((".", "run."))} == {"run.json"}
+
+
+def test_what_failed_is_tried_again_and_what_is_done_is_not(cellseg, images, output):
+    whole = (images / "b.npy").read_bytes()
+    (images / "b.npy").write_bytes(whole[:-9])
+    assert cellseg("segment", images, "--output", output).code == 1
+    assert len(json.loads((output / "run.json").read_text())["failures"]) == 1
+    done = (output / "a.tif").stat().st_mtime_ns
+    (images / "b.npy").write_bytes(whole)
+    ran = cellseg("segment", images, "--output", output, "--resume")
+    assert (ran.code, ran.errors) == (0, [])
+    assert "1 image(s)" in ran.out
+    run = json.loads((output / "run.json").read_text())
+    assert ([entry["key"] for entry in run["images"]], run["failures"]) == (["a", "b", "c"], [])
+    assert (output / "a.tif").stat().st_mtime_ns == done
+
+
+def test_what_was_deleted_or_has_changed_is_made_again(cellseg, images, output):
+    assert cellseg("segment", images, "--output", output).code == 0
+    before = digests(output)
+    (output / "a.csv").unlink()
+    np.save(images / "b.npy", cells(8))
+    assert "2 image(s)" in cellseg("segment", images, "--output", output, "--resume").out
+    after = digests(output)
+    assert {name for name in before if before[name] != after[name]} == {"b.tif", "b.csv"}
+
+
+def test_a_run_is_not_gone_on_with_otherwise(cellseg, images, output):
+    assert cellseg("segment", images, "--output", output).code == 0
+    before = digests(output)
+    ran = cellseg("segment", images, "--output", output, "--resume", "--tta")
+    assert ran.code == 1
+    assert ran.errors == [
+        f"the run in {output} was of another tta; resume it as it was begun, or choose another --output"
+    ]
+    assert digests(output) == before
+
+
+def test_resume_where_nothing_was_begun_begins(cellseg, images, output):
+    assert cellseg("segment", images, "--output", output, "--resume").code == 0
+
+
+class TestReplay:
+    @pytest.fixture
+    def ran(self, cellseg, images, output, monkeypatch, tmp_path):
+        """By relative names, and replayed from elsewhere."""
+        planes = np.stack([cells(seed) for seed in range(3)])
+        tifffile.imwrite(images / "s.tif", planes, photometric="minisblack", metadata={"axes": "ZYX"})
+        (images / "bad.npy").write_bytes(b"")
+        monkeypatch.chdir(tmp_path)
+        shutil.copytree("images", "plates/p1")
+        words = ("--output", "out", "--tile", "128", "--export", "labels,csv,zarr")
+        assert cellseg("segment", "plates/**/*", "images/a.npy", *words).code == 1
+        (tmp_path / "elsewhere").mkdir()
+        monkeypatch.chdir(tmp_path / "elsewhere")
+        return output / "run.json"
+
+    def test_it_gives_the_same_files(self, cellseg, ran, tmp_path):
+        np.save(tmp_path / "plates" / "p1" / "new.npy", cells(9))  # is none of the run
+        done = cellseg("replay", ran, "--output", tmp_path / "again")
+        assert (done.code, done.errors) == (0, [])
+        assert digests(tmp_path / "again") == digests(ran.parent)
+        assert {"a.tif", "p1/a.tif", "p1/s.tif", "p1/s.zarr/.zattrs"} <= digests(ran.parent).keys()
+
+    def test_changed_and_missing_images_are_refused(self, cellseg, ran, tmp_path):
+        np.save(tmp_path / "plates" / "p1" / "a.npy", cells(9))
+        (tmp_path / "plates" / "p1" / "b.npy").unlink()
+        done = cellseg("replay", ran, "--output", tmp_path / "again")
+        assert done.code == 1
+        assert len(done.errors) == 1
+        assert f"{tmp_path / 'plates' / 'p1' / 'a.npy'} has changed; " in done.errors[0]
+        assert f"{tmp_path / 'plates' / 'p1' / 'b.npy'}: No such file" in done.errors[0]
+        assert not (tmp_path / "again").exists()
+
+    def test_other_weights_are_refused(self, cellseg, ran, tmp_path):
+        told = json.loads(ran.read_text())
+        told["about"]["bundle"]["weights_sha256"] = "0" * 64
+        ran.write_text(json.dumps(told))
+        done = cellseg("replay", ran, "--output", tmp_path / "again")
+        assert (done.code, len(done.errors)) == (1, 1)
+        assert "was made otherwise: bundle was" in done.errors[0]
+        assert not (tmp_path / "again").exists()
+
+    @pytest.mark.parametrize("content", ["{}", "[1]", "notes"])
+    def test_what_is_no_record_is_refused(self, cellseg, tmp_path, content):
+        (tmp_path / "run.json").write_text(content)
+        done = cellseg("replay", tmp_path / "run.json", "--output", tmp_path / "again")
+        assert (done.code, len(done.errors)) == (1, 1)
+        assert "name the one that lies beside the results" in done.errors[0]

@@ -1,0 +1,123 @@
+"""`cellseg segment` where all is well: what it writes, of images and of stacks."""
+
+import csv
+import io as text
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tifffile
+
+from cellseg_monai import io
+from tests.cells import cells
+from tests.cli.conftest import digests
+from tests.io.files import write_ome_zarr
+
+
+@pytest.fixture
+def stack(tmp_path):
+    """Two times, three depths."""
+    planes = np.stack([cells(seed) for seed in range(6)]).reshape(2, 3, 96, 96)
+    path = tmp_path / "stack.ome.tif"
+    metadata = {"axes": "TZYX", "PhysicalSizeX": 0.5, "PhysicalSizeY": 0.5}
+    tifffile.imwrite(path, planes, ome=True, photometric="minisblack", metadata=metadata)
+    return path
+
+
+def test_labels_tables_and_a_record_are_written(cellseg, images, output):
+    ran = cellseg("segment", images, "--output", output)
+    assert (ran.code, ran.errors) == (0, [])
+    assert {path.name for path in output.iterdir()} == {"run.json"} | {
+        f"{name}.{suffix}" for name in "abc" for suffix in ("tif", "csv")
+    }
+    run = json.loads((output / "run.json").read_text())
+    assert [entry["key"] for entry in run["images"]] == ["a", "b", "c"]
+    assert run["failures"] == []
+    for entry in run["images"]:
+        labels = io.read_labels(output / f"{entry['key']}.tif")
+        assert len(np.unique(labels[labels > 0])) == entry["objects"] > 0
+    assert f"3 image(s), {sum(entry['objects'] for entry in run['images'])} objects" in ran.out
+
+
+def test_a_stack_is_one_label_file_and_one_table(cellseg, stack, output):
+    ran = cellseg("segment", stack, "--output", output, "--export", "labels,ome,zarr,csv,rois,overlay,coco")
+    assert (ran.code, ran.errors) == (0, [])
+    of_planes = [f"stack_T00{t}_Z00{z}_{kind}" for t, z in np.ndindex(2, 3) for kind in ("coco.json", "overlay.png")]
+    whole = ["run.json", "stack.csv", "stack.ome.tif", "stack.tif", "stack.zarr", "stack_rois.zip"]
+    assert sorted(path.name for path in output.iterdir()) == sorted(of_planes + whole)
+    labels = io.read(output / "stack.tif")
+    assert (labels.axes, labels.pixels.shape, labels.pixel_size_um) == ("TZCYX", (2, 3, 1, 96, 96), (0.5, 0.5))
+    for name in ("stack.ome.tif", "stack.zarr"):
+        other = io.read(output / name)
+        assert (other.axes, other.pixel_size_um) == ("TZCYX", (0.5, 0.5))
+        np.testing.assert_array_equal(other.pixels, labels.pixels)
+    with open(output / "stack.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0])[:3] == ["t", "z", "id"]
+    for t, z in np.ndindex(2, 3):
+        ids = [int(row["id"]) for row in rows if (row["t"], row["z"]) == (str(t), str(z))]
+        assert ids == np.unique(labels.pixels[t, z][labels.pixels[t, z] > 0]).tolist()
+        assert ids[0] == 1
+
+
+def test_a_plane_of_a_stack_is_segmented_as_an_image_of_its_own_is(cellseg, stack, tmp_path, output):
+    np.save(tmp_path / "plane.npy", cells(5))
+    assert cellseg("segment", stack, tmp_path / "plane.npy", "--output", output).code == 0
+    stacked = io.read(output / "stack.tif").pixels[1, 2, 0]
+    np.testing.assert_array_equal(stacked, io.read_labels(output / "plane.tif"))
+
+
+def test_an_ome_zarr_and_a_pattern_with_folders(cellseg, tmp_path, output):
+    write_ome_zarr(tmp_path / "plates" / "p1" / "a.ome.zarr", cells(0))
+    np.save(tmp_path / "plates" / "a.npy", cells(1))
+    assert cellseg("segment", tmp_path / "plates" / "**" / "*", "--output", output).code == 0
+    assert {"a.tif", "p1/a.tif"} <= set(digests(output))
+
+
+def test_a_list_on_standard_input(cellseg, images, output, monkeypatch):
+    monkeypatch.setattr(
+        sys, "stdin", text.StringIO(f"{images / 'a.npy'}\n\n{images / 'nowhere.npy'}\n{images / 'b.npy'}\n")
+    )
+    ran = cellseg("segment", "-", "--output", output)
+    assert ran.code == 1
+    assert ran.errors == [f"{images / 'nowhere.npy'}: there is no such file or folder"]
+    assert set(digests(output)) == {"a.tif", "a.csv", "b.tif", "b.csv"}
+
+
+def test_a_dry_run_tells_how_each_image_is_understood_and_writes_nothing(cellseg, images, stack, output):
+    np.save(images / "nan.npy", np.zeros((3, 8, 9)))
+    ran = cellseg("segment", images, stack, "--output", output, "--dry_run")
+    assert ran.code == 1
+    assert "T 2, Z 3, C 1, Y 96, X 96; 0.5 × 0.5 µm a pixel; the network sees grey, 6 planes, each 1 tile(s)" in ran.out
+    assert len(ran.errors) == 1
+    assert str(images / "nan.npy") in ran.errors[0]
+    assert not output.exists()
+
+
+IMPORTED = """
+import sys
+from cellseg_monai import cli
+sys.argv = ["cellseg", *sys.argv[1:]]
+try:
+    cli.main()
+finally:
+    heavy = {"torch", "monai", "tifffile", "scipy", "skimage", "matplotlib"} & set(sys.modules)
+    assert not heavy, heavy
+"""
+
+
+@pytest.mark.parametrize("words", [["--help"], ["segment", "--help"], ["replay", "--help"]], ids=" ".join)
+def test_help_comes_without_what_is_slow_to_import(words):
+    done = subprocess.run([sys.executable, "-c", IMPORTED, *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "SYNOPSIS" in done.stdout + done.stderr
+
+
+def test_the_package_is_imported_without_what_is_slow_to_import():
+    code = (
+        "import sys, cellseg_monai; assert not {'torch', 'numpy'} & set(sys.modules); assert cellseg_monai.__version__"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,254 @@
+"""`cellseg segment` where something is wrong: it is named, the rest is done, and nothing is half-written."""
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+from cellseg_monai import io
+from tests.cells import cells
+from tests.cli.conftest import digests
+
+RESULTS = {f"{name}.{suffix}" for name in "abc" for suffix in ("tif", "csv")}
+
+
+def truncated(path: Path) -> None:
+    tifffile.imwrite(path.with_suffix(".whole"), cells(), compression="zlib")
+    path.write_bytes(path.with_suffix(".whole").read_bytes()[:2_000])
+
+
+def broken_stack(path: Path) -> None:
+    planes = np.stack([cells(seed).astype(np.float32) for seed in range(5)])
+    planes[2, 3, 4] = np.nan
+    tifffile.imwrite(path, planes, photometric="minisblack", metadata={"axes": "ZYX"})
+
+
+FAULTS = {
+    "an unreadable file": ("b0.tif", lambda path: path.write_bytes(b"nothing of an image"), "is no TIFF"),
+    "an empty file": ("b0.png", lambda path: path.write_bytes(b""), "the file is empty"),
+    "a truncated file": ("b0.tif", truncated, "b0.tif: "),
+    "an image of no pixels": ("b0.npy", lambda path: np.save(path, np.zeros((0, 7))), "the image is empty (0 × 7)"),
+    "NaN": ("b0.npy", lambda path: np.save(path, np.full((9, 9), np.nan)), "81 of 81 values are NaN, infinite"),
+    "three unnamed channels": (
+        "b0.tif",
+        lambda path: tifffile.imwrite(path, np.ones((3, 9, 9), "u2"), imagej=True, metadata={"axes": "CYX"}),
+        "expects a grey, RGB or RGBA image, but 3 channels came",
+    ),
+    "a stack of which nothing is known": ("b0.npy", lambda path: np.save(path, np.ones((4, 9, 9))), "pass axes='ZYX'"),
+    "a stack with a broken plane": ("b0.tif", broken_stack, "1 of 9216 values are NaN"),
+    "a folder called .zarr": ("b0.zarr", Path.mkdir, "there is none of .zgroup, .zarray, zarr.json"),
+}
+
+
+@pytest.mark.parametrize(("name", "make", "says"), FAULTS.values(), ids=FAULTS)
+def test_a_bad_image_is_named_once_and_the_others_are_done(cellseg, images, output, name, make, says):
+    make(images / name)
+    ran = cellseg("segment", images, "--output", output, "--export", "labels,csv")
+    assert ran.code == 1
+    assert len(ran.errors) == 1
+    assert ran.errors[0].startswith(f"{images / name}: ")
+    assert says in ran.errors[0]
+    assert set(digests(output)) == RESULTS
+    assert {path.name for path in output.iterdir()} == RESULTS | {"run.json"}
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may read everything")
+def test_a_file_that_may_not_be_read_is_named(cellseg, images, output):
+    (images / "b.npy").chmod(0)
+    ran = cellseg("segment", images, "--output", output)
+    assert (ran.code, ran.errors) == (1, [f"{images / 'b.npy'}: Permission denied"])
+    assert set(digests(output)) == {name for name in RESULTS if not name.startswith("b")}
+
+
+@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="mounting a small disk needs root")
+def test_a_full_disk_leaves_whole_results_alone_and_is_gone_on_from(cellseg, images, tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", str(disk)], check=False)
+    if mounted.returncode:
+        pytest.skip("this machine does not let us mount a small disk")
+    try:
+        # Of labels as incompressible as the outlines over a large picture, one fits.
+        for name in "abc":
+            np.save(images / f"{name}.npy", cells(0, (400, 400), 20))
+        words = ("segment", images, "--output", disk / "out", "--export", "csv,overlay")
+        ran = cellseg(*words)
+        assert ran.code == 1
+        assert {line for line in ran.errors if "No space left" in line} == set(ran.errors)
+        assert [line.split(": ")[0] for line in ran.errors[:1]] == [str(images / "c.npy")]
+        left = {path.name for path in (disk / "out").iterdir()}
+        assert left - {"run.json", "run.journal.jsonl"} == {"a.csv", "a_overlay.png", "b.csv", "b_overlay.png"}
+        subprocess.run(["mount", "-o", "remount,size=4m", str(disk)], check=True)
+        assert cellseg(*words, "--resume").code == 0
+        assert {"c.csv", "c_overlay.png", "run.json"} <= {path.name for path in (disk / "out").iterdir()}
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_an_input_that_is_not_there_and_a_folder_without_images_are_named_and_the_rest_is_done(
+    cellseg, images, tmp_path, output
+):
+    (tmp_path / "empty").mkdir()
+    ran = cellseg("segment", tmp_path / "empty", images, tmp_path / "nowhere.tif", images / "*.dcm", "--output", output)
+    assert ran.code == 1
+    assert [line.split(": ")[0] for line in ran.errors] == [
+        str(tmp_path / "empty"), str(tmp_path / "nowhere.tif"), str(images / "*.dcm"),
+    ]  # fmt: skip
+    assert set(digests(output)) == RESULTS
+
+
+def test_two_images_with_one_stem_are_named_and_the_rest_is_done(cellseg, images, output):
+    tifffile.imwrite(images / "b.tif", cells(7))
+    ran = cellseg("segment", images, "--output", output)
+    assert ran.code == 1
+    assert ran.errors == [
+        f"{images / 'b.npy'} and {images / 'b.tif'} would have the same results; rename one, or segment them into "
+        "different folders"
+    ]
+    assert set(digests(output)) == {name for name in RESULTS if not name.startswith("b")}
+
+
+WRONG_WORDS = {
+    "export": (["--export", "tiff"], "export 'tiff' came, but some of labels, ome, zarr,"),
+    "no export": (["--export", ""], "no exports came"),
+    "device": (["--device", "gpu"], "device 'gpu' came, but one of auto, cpu, cuda, cuda:N, mps was expected"),
+    "mps": (["--device", "mps"], "device 'mps' came, but torch"),
+    "second processor": (["--device", "cpu:7"], "device 'cpu:7' came, but cpu has 1 here"),
+    "tile": (["--tile", "0"], "tiles of (0, 0) px"),
+    "overlap": (["--tile", "256", "--overlap", "200"], "an overlap of 200 px came for tiles of (256, 256) px"),
+    "negative overlap": (["--overlap=-1"], "0 to half a tile was expected"),
+    "pixel size": (["--pixel_size", "0"], "a pixel size of 0.0 µm came, but a length above 0 was expected"),
+    "channels": (["--channels", "0,1"], "2 channel(s) came, 0, 1, but the bundle nuclei sees 1"),
+    "no channels": (["--channels", ","], "is no channel policy"),
+    "bundle": (["--bundle", "nuclear"], "no bundle 'nuclear'"),
+    "no weights": (["--bundle", "pspnet"], "no weights at"),
+    "no checkpoint": (["--checkpoint", "nowhere.pt"], "nowhere.pt"),
+    "no settings": (["--postprocess", "nowhere.json"], "nowhere.json"),
+    "misspelt": (["--tiles", "3"], "did you mean --tile?"),
+}
+
+
+@pytest.mark.parametrize(("words", "says"), WRONG_WORDS.values(), ids=WRONG_WORDS)
+def test_a_wrong_word_is_one_line_before_anything_is_done(cellseg, images, output, words, says):
+    ran = cellseg("segment", images, "--output", output, *words)
+    assert ran.code == 1
+    assert len(ran.errors) == len(ran.err.splitlines()) == 1
+    assert says in ran.errors[0]
+    assert not output.exists()
+
+
+def test_cuda_where_there_is_none_is_refused(cellseg, images, output):
+    torch = pytest.importorskip("torch")
+    if torch.cuda.is_available():
+        pytest.skip("there is one")
+    ran = cellseg("segment", images, "--output", output, "--device", "cuda")
+    assert ran.code == 1
+    assert "device 'cuda' came, but torch" in ran.errors[0]
+
+
+def test_a_channel_that_images_lack_is_named_for_each(cellseg, images, output):
+    ran = cellseg("segment", images, "--output", output, "--channels", "DAPI")
+    assert ran.code == 1
+    assert [line.split(": ")[0] for line in ran.errors] == [str(images / f"{name}.npy") for name in "abc"]
+    assert all("channel 'DAPI' was asked for" in line for line in ran.errors)
+    assert {path.name for path in output.iterdir()} == {"run.json"}
+
+
+def make_zip(path: Path, **files: str) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name.replace("__", "/"), content)
+    return path
+
+
+class TestBundles:
+    def test_a_zip_of_something_else_is_refused(self, cellseg, images, output, tmp_path):
+        path = make_zip(tmp_path / "notes.zip", notes="", more__notes="")
+        ran = cellseg("segment", images, "--output", output, "--bundle", path)
+        assert ran.code == 1
+        assert ran.errors == [
+            f"{path} holds more, notes, but configs/metadata.json was expected at its top or in the one folder there; "
+            "make a zip of the folder of one bundle"
+        ]
+
+    def test_a_file_that_is_no_zip_is_refused(self, cellseg, images, output, tmp_path):
+        (tmp_path / "bundle.zip").write_text("<html>")
+        ran = cellseg("segment", images, "--output", output, "--bundle", tmp_path / "bundle.zip")
+        assert (ran.code, len(ran.errors)) == (1, 1)
+        assert "is no zip, but a bundle was expected" in ran.errors[0]
+
+    def test_a_bundle_of_another_kind_is_refused(self, cellseg, images, output, tmp_path):
+        (tmp_path / "other" / "configs").mkdir(parents=True)
+        (tmp_path / "other" / "configs" / "metadata.json").write_text('{"version": "1"}')
+        ran = cellseg("segment", images, "--output", output, "--bundle", tmp_path / "other")
+        assert (ran.code, len(ran.errors)) == (1, 1)
+        assert "metadata.json lacks name, so that it is no bundle of this kind" in ran.errors[0]
+
+    def test_a_broken_checkpoint_is_named(self, cellseg, images, output, tmp_path):
+        (tmp_path / "model.pt").write_bytes(b"nothing")
+        ran = cellseg("segment", images, "--output", output, "--checkpoint", tmp_path / "model.pt")
+        assert (ran.code, len(ran.errors)) == (1, 1)
+        assert str(tmp_path / "model.pt") in ran.errors[0]
+
+
+class TestOutputs:
+    def test_a_file_is_no_folder(self, cellseg, images, output):
+        output.write_text("notes")
+        ran = cellseg("segment", images, "--output", output)
+        assert (ran.code, ran.errors) == (
+            1,
+            [f"{output} is a file, but a folder was expected; name another --output"],
+        )
+        assert output.read_text() == "notes"
+
+    def test_images_are_never_overwritten_by_their_labels(self, cellseg, images):
+        tifffile.imwrite(images / "d.tif", cells())
+        before = digests(images)
+        ran = cellseg("segment", images, "--output", images)
+        assert (ran.code, len(ran.errors)) == (1, 1)
+        assert f"{images / 'd.tif'} is an image, and results would replace it" in ran.errors[0]
+        assert digests(images) == before
+
+    def test_other_files_of_the_results_names_are_kept(self, cellseg, images, output):
+        output.mkdir()
+        (output / "b.csv").write_text("mine")
+        ran = cellseg("segment", images, "--output", output)
+        assert (ran.code, len(ran.errors)) == (1, 1)
+        assert f"{output / 'b.csv'} is there already" in ran.errors[0]
+        assert digests(output).keys() == {"b.csv"}
+
+    def test_a_second_run_into_a_folder_that_is_being_written_is_refused(self, cellseg, images, output):
+        from cellseg_monai.data.lock import only_one
+
+        with only_one(output / ".segment.lock", "cellseg segment"):
+            ran = cellseg("segment", images, "--output", output)
+        assert (ran.code, len(ran.errors)) == (1, 1)
+        assert "another `cellseg segment` is at work in it" in ran.errors[0]
+
+
+def test_results_of_a_failed_plane_do_not_show(cellseg, images, output):
+    """Planes before it were written aside by then, an overlay each."""
+    shutil.rmtree(images)
+    images.mkdir()
+    broken_stack(images / "s.tif")
+    ran = cellseg("segment", images, "--output", output, "--export", "labels,overlay,csv,zarr")
+    assert (ran.code, len(ran.errors)) == (1, 1)
+    assert {path.name for path in output.iterdir()} == {"run.json"}
+
+
+def test_what_a_format_cannot_hold_fails_its_image_alone(cellseg, images, output):
+    np.save(images / "b.npy", np.ones((4, 1), np.uint8))
+    tifffile.imwrite(
+        images / "z.tif", np.ones((3, 40, 1), "u2"), photometric="minisblack", ome=True, metadata={"axes": "ZYX"}
+    )
+    assert io.read(images / "z.tif").axes == "ZCYX"
+    ran = cellseg("segment", images, "--output", output)
+    assert (ran.code, len(ran.errors)) == (1, 1)
+    assert "one pixel wide" in ran.errors[0]
+    assert set(digests(output)) == RESULTS

@@ -1,0 +1,73 @@
+"""What a command names becomes images, each once."""
+
+import os
+
+import numpy as np
+import pytest
+
+from cellseg_monai.inference import check_targets, find_images
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("p/b.npy", "p/a.npy", "p/notes.txt", "p/.hidden.npy", "p/q/c.npy", "p/well.zarr/x.npy", "2024/a.npy"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        np.save(tmp_path / name, np.ones((2, 2))) if name.endswith(".npy") else (tmp_path / name).write_text("")
+    return tmp_path
+
+
+def keys(*inputs):
+    images, faults = find_images(inputs)
+    assert faults == []
+    return [image.key for image in images]
+
+
+@pytest.mark.usefixtures("folder")
+class TestFinding:
+    def test_a_folder_gives_its_images_sorted_not_those_below(self):
+        assert keys("p") == ["a", "b", "well"]
+
+    def test_a_pattern_keeps_the_folders_from_the_first_star_on(self):
+        assert keys("p/**/*.npy") == ["a", "b", "q/c", "well.zarr/x"]
+        assert keys("*/a.npy") == ["2024/a", "p/a"]
+
+    def test_an_image_that_is_named_twice_comes_once(self):
+        assert keys("p/b.npy", "p", os.path.abspath("p/a.npy")) == ["b", "a", "well"]
+
+    def test_what_is_missing_is_told_apart(self):
+        (os.mkdir("empty"), os.mkdir("empty/z"))
+        images, faults = find_images(["nowhere.tif", "empty", "p/*.tif", "p/a.npy"])
+        assert [image.key for image in images] == ["a"]
+        assert [fault.split(": ", 1)[1].split(";")[0] for fault in faults] == [
+            "there is no such file or folder",
+            "the folder holds no image",
+            "the pattern matches no image",
+        ]
+
+    def test_images_of_one_name_are_all_left_out(self):
+        images, faults = find_images(["p/a.npy", "2024/a.npy", "p/b.npy"])
+        assert [image.key for image in images] == ["b"]
+        assert faults[0].startswith("p/a.npy and 2024/a.npy would have the same results")
+
+    def test_nothing_named_is_refused(self):
+        with pytest.raises(ValueError, match="no images came"):
+            find_images([])
+
+
+class TestTargets:
+    def test_a_link_to_an_image_is_that_image(self, folder):
+        images, _ = find_images(["p/q/c.npy"])
+        (folder / "out").mkdir()
+        (folder / "out" / "c.csv").symlink_to(folder / "p" / "q" / "c.npy")
+        with pytest.raises(FileExistsError, match=r"c\.csv is an image, and results would replace it"):
+            check_targets(folder / "out", images, ["csv"], resume=True)
+
+    def test_a_run_that_goes_on_finds_its_own_files(self, folder):
+        images, _ = find_images(["p/q/c.npy"])
+        (folder / "out").mkdir()
+        (folder / "out" / "c.csv").touch()
+        check_targets(folder / "out", images, ["csv"], resume=True)
+        check_targets(folder / "out", images, ["labels"])
+        with pytest.raises(FileExistsError, match="is there already"):
+            check_targets(folder / "out", images, ["labels", "csv"])

@@ -1,0 +1,113 @@
+"""Many images through a network of arrays: what becomes of each, and in which order."""
+
+import numpy as np
+import pytest
+import tifffile
+
+from cellseg_monai import io
+from cellseg_monai.inference import Done, Failed, Job, Recipe, Tiles, find_images
+from cellseg_monai.labels import Postprocessing
+from cellseg_monai.pixels import Preprocessing
+
+SQUARES = np.zeros((40, 50), np.uint16)
+SQUARES[5:15, 5:15] = SQUARES[20:30, 30:45] = 1_000
+
+
+def network(batch):
+    """Bright is foreground; a dark image is too much for it."""
+    if not batch.any():
+        raise MemoryError("no room for a dark image")
+    return batch
+
+
+@pytest.fixture
+def job(tmp_path):
+    recipe = Recipe(
+        bundle="bright",
+        version="1",
+        weights_sha256="",
+        network=network,
+        activation=lambda logits: logits,
+        preprocess=Preprocessing(lower_percentile=0, upper_percentile=100, noise_floor=0),
+        postprocess=Postprocessing(),
+        tiles=Tiles((64, 64), overlap=0),
+    )
+    return Job(recipe, tmp_path / "out", ("labels", "csv", "overlay"))
+
+
+def stack(path, planes):
+    tifffile.imwrite(path, np.stack(planes), photometric="minisblack", metadata={"axes": "ZYX"})
+    return path
+
+
+def outcomes(job, *paths):
+    images, faults = find_images(list(map(str, paths)))
+    assert faults == []
+    return list(job.run(images))
+
+
+def test_outcomes_come_in_the_order_of_the_images(job, tmp_path):
+    for number in range(6):
+        np.save(tmp_path / f"{number}.npy", SQUARES if number % 3 else np.zeros_like(SQUARES))
+    found = outcomes(job, *(tmp_path / f"{number}.npy" for number in range(6)))
+    assert [type(each) for each in found] == [Failed, Done, Done] * 2
+    assert [each.image.key for each in found] == list("012345")
+    assert found[0].reason == f"{tmp_path / '0.npy'}: no room for a dark image"
+    assert [each.objects for each in found if isinstance(each, Done)] == [2] * 4
+    assert {path.name for path in job.output.iterdir()} == {
+        f"{number}{suffix}" for number in "1245" for suffix in (".tif", ".csv", "_overlay.png")
+    }
+
+
+DARK, BROKEN = np.zeros_like(SQUARES, float), np.full(SQUARES.shape, np.nan)
+BRIGHT = SQUARES.astype(float)
+
+
+@pytest.mark.parametrize(
+    "planes",
+    [
+        [BRIGHT, BRIGHT, BRIGHT, BROKEN],
+        [BRIGHT, BROKEN, BRIGHT, BROKEN, BRIGHT],
+        [BROKEN, BRIGHT],
+        [BRIGHT, DARK, BRIGHT, BRIGHT, BRIGHT],
+        [BRIGHT, DARK, BROKEN],
+        [DARK, DARK, BROKEN, BROKEN],
+    ],
+    ids=["the last", "two", "the first", "in the network", "in the network and after", "all"],
+)
+@pytest.mark.parametrize("repeat", range(3))
+def test_a_stack_with_failing_planes_fails_once_and_leaves_nothing(job, tmp_path, planes, repeat):
+    np.save(tmp_path / "a.npy", SQUARES)
+    np.save(tmp_path / "b.npy", SQUARES)
+    found = outcomes(job, tmp_path / "a.npy", stack(tmp_path / "s.tif", planes), tmp_path / "b.npy")
+    assert [(type(each), each.image.key) for each in found] == [(Done, "a"), (Failed, "s"), (Done, "b")]
+    assert not [path for path in job.output.iterdir() if path.name.startswith(("s", "."))]
+
+
+def test_a_plane_that_cannot_be_written_fails_its_image_once(job, tmp_path):
+    """A folder lies where an overlay of the stack belongs."""
+    path = stack(tmp_path / "s.tif", [BRIGHT] * 4)
+    (job.output / "s_Z002_overlay.png" / "notes").mkdir(parents=True)
+    (failed,) = outcomes(job, path)
+    where = job.output / "s_Z002_overlay.png"
+    assert failed.reason == f"{path}: {where}: there is a folder of that name; move it away"
+    assert {each.name for each in job.output.iterdir()} == {"s_Z002_overlay.png"}
+
+
+def test_one_plane_of_labels_is_in_memory_and_the_file_is_whole(job, tmp_path):
+    path = stack(tmp_path / "s.tif", [BRIGHT, np.roll(BRIGHT, 5), DARK + 1e-3 + BRIGHT])
+    (done,) = outcomes(job, path)
+    assert (done.axes, done.objects, len(done.files)) == ("ZCYX", 6, 5)
+    labels = io.read(job.output / "s.tif")
+    assert labels.axes == "ZCYX"
+    np.testing.assert_array_equal(labels.pixels[1, 0] > 0, np.roll(SQUARES, 5) > 0)
+
+
+def test_results_replace_labels_that_a_stopped_run_had_put_into_place(job, tmp_path):
+    np.save(tmp_path / "a.npy", SQUARES)
+    zarr = Job(job.recipe, job.output, ("zarr",))
+    for _ in range(2):
+        (done,) = outcomes(zarr, tmp_path / "a.npy")
+        assert done.files == (job.output / "a.zarr",)
+    assert [path.name for path in job.output.iterdir()] == ["a.zarr"]
+    assert io.read_labels(job.output / "a.zarr").max() == 2
