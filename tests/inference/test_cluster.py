@@ -28,11 +28,6 @@ distributed = pytest.importorskip("distributed", reason="Dask is in the extra `c
 from cellseg_monai.inference.cluster import open_cluster  # noqa: E402
 from cellseg_monai.inference.cluster_job import ClusterJob, on_cluster  # noqa: E402
 
-# Dask's own: sockets and event loops that it leaves to the garbage collector when workers end.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
-]
-
 SETTINGS = Postprocessing("boundary_watershed", threshold=0.5, boundary_threshold=0.5, min_area_px=4)
 
 
