@@ -50,7 +50,7 @@ def measure(path: Path, network: bool, answer: Connection) -> None:
         recipe = replace(recipe, network=thresholded)
     with tempfile.TemporaryDirectory(dir=path.parent) as output:
         begun = time.perf_counter()
-        (outcome,) = Job(recipe, Path(output)).run(find_images([str(path)]))
+        (outcome,) = Job(recipe, Path(output)).run(find_images([str(path)])[0])
         if isinstance(outcome, Failed):
             raise SystemExit(outcome.reason)
         with open("/proc/self/status") as stream:

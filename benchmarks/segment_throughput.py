@@ -52,7 +52,7 @@ def field(shape: tuple[int, int], seed: int) -> np.ndarray:
 def end_to_end(recipe: Recipe, images: list[Path]) -> float:
     """Seconds from files to labels and tables."""
     with tempfile.TemporaryDirectory() as output:
-        found = find_images([str(path) for path in images])
+        found, _ = find_images([str(path) for path in images])
         begun = time.perf_counter()
         for outcome in Job(recipe, Path(output)).run(found):
             if isinstance(outcome, Failed):

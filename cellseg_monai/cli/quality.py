@@ -63,7 +63,7 @@ def check_exports(export: str) -> None:
     from cellseg_monai.io import chosen_exports
 
     chosen = chosen_exports(export)
-    if "csv" not in chosen or not {"labels", "ome"} & set(chosen):
+    if "csv" not in chosen or not {"labels", "ome", "zarr"} & set(chosen):
         raise ValueError(
             f"--report needs label images and tables, but --export {export} came; add labels and csv, such as "
             "--export labels,csv"

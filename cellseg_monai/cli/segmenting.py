@@ -203,6 +203,7 @@ def _run(
 
     from cellseg_monai.data.lock import only_one
     from cellseg_monai.inference import RunRecord, check_targets, has_run
+    from cellseg_monai.inference.record import NAME
     from cellseg_monai.inference.torch_network import choose_device
 
     told = {
@@ -217,10 +218,10 @@ def _run(
         for fault in faults:
             record.fail(fault)
         _segment_all(job, images, record)
-    faults = (
-        [str(fault) for fault in write_quality(job.output / "run.json") if fault.kind != "failed"] if report else []
-    )
-    fail_if([*record.failures, *faults])
+    failures = list(record.failures)
+    if report and (job.output / NAME).exists():
+        failures += [str(fault) for fault in write_quality(job.output / NAME) if fault.kind != "failed"]
+    fail_if(failures)
 
 
 def _segment_all(job: Job, images: list[ImageFile], record: RunRecord) -> None:

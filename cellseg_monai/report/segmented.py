@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 
 from cellseg_monai.data import Fault
-from cellseg_monai.io import EXPORTS, LazyImage, image_stem, open_image
+from cellseg_monai.io import EXPORTS, LazyImage, image_stem, open_image, place_name
 from cellseg_monai.io.table_csv import read as read_table
 from cellseg_monai.labels import LabelArray, ObjectTable
 
 __all__ = ["LABEL_EXPORTS", "OpenPlane", "SegmentedPlane", "segmented_planes"]
 
-LABEL_EXPORTS = ("labels", "ome")
+LABEL_EXPORTS = ("labels", "ome", "zarr")
 """Those that hold what a report shows; either will do."""
 
 
@@ -31,8 +31,8 @@ class SegmentedPlane:
         name: of the image below the output, with the plane's place in it where it has several.
         image: its file.
         place: of the plane in it, by the axes of the stack.
-        labels: the file of its label image, of the plane alone or of the stack.
-        table: the CSV file of its objects, of the plane alone or of the stack, whose columns then tell the place.
+        labels: the file of its label image, which is that of the stack.
+        table: the CSV file of its objects, likewise.
         axes: of the image file, where the run was told.
         pixel_size_um: where the run was told.
     """
@@ -53,7 +53,8 @@ class SegmentedPlane:
             OSError: a file is missing.
             ValueError: one cannot be read, or they do not fit each other.
         """
-        table = _at(_read(self.table, self.table.stat().st_mtime_ns), self.place)
+        whole = _read(self.table, self.table.stat().st_mtime_ns)
+        table = whole.at({axis.lower(): number for axis, number in self.place.items()})
         if "score" not in table.columns:
             raise ValueError(f"{self.table}: it has no column score; segment the image again")
         with open_image(self.image, axes=self.axes) as image, open_image(self.labels) as labels:
@@ -63,7 +64,7 @@ class SegmentedPlane:
                     "image that was segmented"
                 )
             place = tuple(self.place.values())
-            yield OpenPlane(self, image, labels.plane(place if len(labels.shape) > 3 else ()), table)
+            yield OpenPlane(self, image, labels.plane(place), table)
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,20 +115,18 @@ def segmented_planes(run: Mapping[str, Any], folder: Path) -> tuple[list[Segment
     size_um = run["about"].get("pixel_size_um")
     for entry in run["images"]:
         image, below = Path(entry["path"]), Path(entry["key"]).parent
+        stem = (below / image_stem(image.name)).as_posix()
+        labels, table = (_written(entry["files"], stem, exports) for exports in (LABEL_EXPORTS, ("csv",)))
+        if labels is None or table is None:
+            message = "its label image or its CSV table was not written; segment it with `--export labels,csv`"
+            faults.append(Fault(stem, "no-results", message))
+            continue
         axes, lengths = entry["axes"][:-3], entry["shape"][:-3]
         for at in itertools.product(*map(range, lengths)):
             place = dict(zip(axes, at, strict=True))
-            whole = (below / image_stem(image.name)).as_posix()
-            stem = whole + "".join(f"_{axis}{number:03d}" for axis, number in place.items())
-            labels = _written(entry["files"], (stem, whole), LABEL_EXPORTS)
-            table = _written(entry["files"], (stem, whole), ("csv",))
-            if labels is None or table is None:
-                message = "its label image or its CSV table was not written; segment it with `--export labels,csv`"
-                faults.append(Fault(stem, "no-results", message))
-                continue
             planes.append(
                 SegmentedPlane(
-                    name=stem,
+                    name=(below / image_stem(place_name(image.name, place))).as_posix(),
                     image=image,
                     place=place,
                     labels=folder / labels,
@@ -139,9 +138,9 @@ def segmented_planes(run: Mapping[str, Any], folder: Path) -> tuple[list[Segment
     return planes, faults
 
 
-def _written(files: Sequence[str], stems: Sequence[str], exports: Sequence[str]) -> str | None:
-    """The first of these exports that was written, of the plane or else of its stack."""
-    named = (f"{stem}{EXPORTS[name].suffix}" for stem in stems for name in exports)
+def _written(files: Sequence[str], stem: str, exports: Sequence[str]) -> str | None:
+    """The first of these exports of an image that was written."""
+    named = (f"{stem}{EXPORTS[name].suffix}" for name in exports)
     return next((name for name in named if name in files), None)
 
 
@@ -149,12 +148,3 @@ def _written(files: Sequence[str], stems: Sequence[str], exports: Sequence[str])
 def _read(path: Path, written_ns: int) -> ObjectTable:
     """A table, read once for all planes of a stack."""
     return read_table(path)
-
-
-def _at(table: ObjectTable, place: Mapping[str, int]) -> ObjectTable:
-    """The rows of a plane, of a table that tells the place in columns."""
-    told = {axis.lower(): number for axis, number in place.items() if axis.lower() in table.columns}
-    if not told:
-        return table
-    here = np.logical_and.reduce([table[name] == number for name, number in told.items()])
-    return replace(table, columns={name: column[here] for name, column in table.columns.items() if name not in told})

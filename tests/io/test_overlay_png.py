@@ -46,7 +46,7 @@ def test_the_export_is_read_some_rows_at_a_time_and_stretched(tmp_path, monkeypa
     image = Stored(np.concatenate([STEPS, np.full((1, *SHAPES.shape), 9, np.uint16)]))
     names = ("red", "green", "blue", "alpha")
     found = Segmentation(Stored(labels), measure_objects(labels), "a.tif", image=image, channel_names=names)
-    drawn = read(write_exports(tmp_path, found, "overlay")["overlay"])
+    drawn = read(write_exports(tmp_path, found, "overlay")["overlay"][0])
     assert drawn.shape == (5, 5, 3)
     assert (drawn == drawn[..., :1]).all()
     assert drawn[0, 0, 0] < 5
