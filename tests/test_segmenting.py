@@ -5,7 +5,7 @@ import pytest
 import tifffile
 
 import cellseg_monai
-from cellseg_monai import io
+from cellseg_monai import cli, io
 from cellseg_monai.bundle import load_recipe
 from tests.cells import cells
 
@@ -18,7 +18,7 @@ def recipe():
 def test_file_image_and_array_give_the_labels_of_the_command(tmp_path, recipe, monkeypatch):
     np.save(tmp_path / "a.npy", cells())
     monkeypatch.setattr("sys.argv", ["cellseg", "segment", str(tmp_path / "a.npy"), "--output", str(tmp_path / "out")])
-    cellseg_monai.cli.main()
+    cli.main()
     expected = io.read_labels(tmp_path / "out" / "a.tif")
     assert expected.any()
     for image in (tmp_path / "a.npy", str(tmp_path / "a.npy"), cells(), io.Image(cells()[np.newaxis], "CYX")):
