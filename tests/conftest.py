@@ -1,7 +1,6 @@
 """What tests of all packages share."""
 
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,19 +28,3 @@ def real_data() -> Callable[[str], Path]:
         return Path(root) / name
 
     return folder
-
-
-def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    session.config.stash[_STATUS] = int(exitstatus)
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_unconfigure(config: pytest.Config) -> None:
-    """End at once: with so many libraries in one process, Python crashes while it takes them down, after all tests."""
-    if _STATUS in config.stash:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(config.stash[_STATUS])
-
-
-_STATUS = pytest.StashKey[int]()
