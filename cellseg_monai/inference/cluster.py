@@ -69,9 +69,26 @@ class Cluster:
                 done(succeeded)
             results[index] = result
         if failed:
-            index, error = min(failed, key=lambda each: each[0])
+            index, error = self._to_blame(function, calls, sorted(failed, key=lambda each: each[0]))
             raise BlockError(f"{named(calls[index][0])}: {told(error)}") from error
         return results
+
+    def _to_blame(
+        self, function: Callable[..., Any], calls: Sequence[tuple], failed: Sequence[tuple[int, BaseException]]
+    ) -> tuple[int, BaseException]:
+        """Of the calls that failed, the one that is told, and how.
+
+        Whatever waits at a worker counts as lost with it, so that Dask also accuses calls that wait behind a deadly one
+        again and again. Each of them is therefore begun once more, with nothing beside it.
+        """
+        raised = [each for each in failed if not _is_killed(each[1])]
+        if raised:
+            return raised[0]
+        for index, _ in failed:
+            ((_, outcome),) = self.finished(function, [calls[index]])
+            if isinstance(outcome, BaseException):
+                return index, outcome
+        return failed[0]
 
     def finished(
         self, function: Callable[..., Any], calls: Sequence[tuple], go_on: Callable[[], bool] = lambda: True
@@ -112,11 +129,16 @@ class Cluster:
             raise ConnectionError(f"the Dask scheduler answers no more ({_short(error)}); is it running?") from error
 
     def _outcome(self, future: Future) -> Any:
+        from distributed import KilledWorker
+
         if (error := future.exception()) is not None:
             return error
         if future.status != "finished":
             return ConnectionError(f"the scheduler {self._client.scheduler.address} no longer knows of it")
-        return future.result()
+        try:
+            return future.result()
+        except KilledWorker as error:  # what it returned was lost with a worker, and making it again failed
+            return error
 
 
 def told(error: BaseException) -> str:
@@ -125,7 +147,7 @@ def told(error: BaseException) -> str:
     >>> told(ValueError("no such channel")), told(ZeroDivisionError("division by zero"))
     ('no such channel', 'ZeroDivisionError: division by zero')
     """
-    if type(error).__name__ == "KilledWorker":
+    if _is_killed(error):
         return (
             f"{error.allowed_failures + 1} workers that were given it died, the last at "  # type: ignore[attr-defined]
             f"{error.last_worker.address}; do they have enough memory?"  # type: ignore[attr-defined]
@@ -133,6 +155,11 @@ def told(error: BaseException) -> str:
     if isinstance(error, (ValueError, OSError)) and str(error):
         return str(error)
     return f"{type(error).__name__}: {error}"
+
+
+def _is_killed(error: BaseException) -> bool:
+    """Whether workers died over a call, rather than that it raised something."""
+    return type(error).__name__ == "KilledWorker"
 
 
 @contextmanager
