@@ -114,15 +114,13 @@ def divide_block(
     (array([[1, 0, 2, 2]], dtype=int32), array([2]))
     """
     mask = foreground_mask(maps[0], settings)
-    second = None
-    if METHODS[settings.method] > 1:
-        second = maps[1]
-        check_probabilities(second)
+    others = maps[1 : METHODS[settings.method]]
+    check_probabilities(others)
     if outside is not None:
         mask = fill_holes(background_pieces(mask), outside)
     nobody: np.ndarray = np.zeros(0, np.intp)
     if not any(sides_inside) or not mask.any():
-        return divided(mask, second, settings), nobody
+        return divided(mask, others, settings), nobody
     pieces = Pieces.of(mask)
     rim = max(reach_px(settings.method), 1)
     above, below, left, right = sides_inside
@@ -137,35 +135,35 @@ def divide_block(
             waits[side] = True
     waits[0] = False
     if not waits.any():
-        return divided(mask, second, settings), nobody
+        return divided(mask, others, settings), nobody
     if settings.method == "components":
         return pieces.numbers, np.flatnonzero(waits)
     at_home = ~waits
     at_home[0] = False
-    objects = divided_beside(look_up(at_home, pieces.numbers), mask, second, settings)
+    objects = divided_beside(look_up(at_home, pieces.numbers), mask, others, settings)
     ids = np.where(waits, np.cumsum(waits) + objects.max(), 0).astype(np.int32)
     objects += look_up(ids, pieces.numbers)
     return objects, ids[waits]
 
 
 def divided_beside(
-    mine: np.ndarray, foreground: np.ndarray, second: np.ndarray | None, settings: Postprocessing
+    mine: np.ndarray, foreground: np.ndarray, others: np.ndarray, settings: Postprocessing
 ) -> np.ndarray:
     """Some pieces of the foreground divided into objects, as they are among all others.
 
     Args:
         mine: YX bool, these pieces, each of them whole.
         foreground: YX bool, with other pieces, as far as they lie within `reach_px`.
-        second: as for `divided`.
+        others: as for `divided`.
         settings: as for `divided`.
 
     Returns:
         As `divided`, 0 on the other pieces.
     """
-    if settings.method != "distance_watershed":
-        return divided(mine, second, settings)
-    # How far others are from the background has a say near to these; others farther away need not be divided.
-    objects = divided(foreground & _wider(mine, reach_px(settings.method)), second, settings)
+    if settings.method not in ("distance_watershed", "boundary_watershed"):
+        return divided(mine, others, settings)
+    # How deep in others a pixel lies has a say near to these; others farther away need not be divided.
+    objects = divided(foreground & _wider(mine, reach_px(settings.method)), others, settings)
     objects *= mine
     return objects
 

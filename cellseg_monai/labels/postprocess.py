@@ -44,7 +44,7 @@ class Postprocessing:
         min_seed_area_px: for `"boundary_watershed"`: interiors of fewer pixels are no objects of their own, but go to
             their neighbours.
         seed_depth: by how much the distance must fall between two objects, else they are one; in pixels, but for
-            `"distance_map_watershed"` as a share of the depth of an object. None becomes what suits the method: 1, 8
+            `"distance_map_watershed"` as a share of the depth of an object. None: what suits the method: 1, 8
             and 0.1 for the three watersheds as above.
         min_area_px: objects of fewer pixels are dropped.
         fill_holes: background enclosed by foreground becomes foreground, whatever its size; set it to
@@ -58,15 +58,13 @@ class Postprocessing:
     threshold: float = 0.5
     boundary_threshold: float = 0.5
     min_seed_area_px: int = 0
-    seed_depth: float = None  # type: ignore[assignment]  # a number once it is made
+    seed_depth: float | None = None
     min_area_px: int = 16
     fill_holes: bool = True
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
             raise ValueError(f"method={self.method!r} came, but one of {', '.join(METHODS)} was expected; choose one")
-        if self.seed_depth is None:
-            object.__setattr__(self, "seed_depth", _SEED_DEPTH[self.method])
         for name in ("threshold", "boundary_threshold"):
             value = getattr(self, name)
             if type(value) not in (int, float) or not 0 <= value < 1:
@@ -80,12 +78,21 @@ class Postprocessing:
                 raise ValueError(
                     f"{name}={value!r} came, but a whole number of pixels from 0 was expected; 0 keeps every object"
                 )
-        if type(self.seed_depth) not in (int, float) or not self.seed_depth >= 0:
+        if self.seed_depth is not None and (type(self.seed_depth) not in (int, float) or not self.seed_depth >= 0):
             raise ValueError(
                 f"seed_depth={self.seed_depth!r} came, but a number from 0 was expected; 0 divides at every neck"
             )
         if not isinstance(self.fill_holes, bool):
             raise ValueError(f"fill_holes={self.fill_holes!r} came, but true or false was expected; correct it")
+
+    @property
+    def least_depth(self) -> float:
+        """The `seed_depth`, or what suits the method.
+
+        >>> Postprocessing("boundary_watershed").least_depth
+        8.0
+        """
+        return _SEED_DEPTH[self.method] if self.seed_depth is None else self.seed_depth
 
     @classmethod
     def from_json(cls, path: str | PathLike[str]) -> Postprocessing:
@@ -151,15 +158,15 @@ def label_objects(
     maps = probabilities[np.newaxis] if probabilities.ndim == 2 else probabilities
     check_maps(maps.shape, settings)
     mask = foreground_mask(maps[0], settings)
-    if METHODS[settings.method] > 1:
-        check_probabilities(maps[1])
+    others = maps[1 : METHODS[settings.method]]
+    check_probabilities(others)
     if not mask.any():  # as where there are no pixels
         return np.zeros(mask.shape if shape is None else shape, np.int32)
     if settings.fill_holes:
         background = background_pieces(mask)
         mask = fill_holes(background, numbers_at_border(background))
         del background
-    objects = divided(mask, maps[1] if METHODS[settings.method] > 1 else None, settings)
+    objects = divided(mask, others, settings)
     areas, firsts = areas_and_firsts(objects)
     areas[0] = 0  # the background gets no number
     labels = look_up(numbers_in_order(areas, firsts, settings.min_area_px).astype(np.int32), objects)
@@ -187,33 +194,37 @@ def check_maps(shape: Sequence[int], settings: Postprocessing) -> None:
         )
 
 
-def divided(mask: np.ndarray, second: np.ndarray | None, settings: Postprocessing) -> np.ndarray:
+def divided(mask: np.ndarray, others: np.ndarray, settings: Postprocessing) -> np.ndarray:
     """The foreground divided into objects by the method of the settings.
 
     What becomes of a piece of the foreground depends on that piece, and on what lies within `reach_px` of it.
 
     Args:
         mask: YX bool, the foreground, holes filled.
-        second: YX, the probability map beside the foreground's, for methods that need it.
+        others: CYX, the probability maps beside the foreground's, as many as the method needs.
         settings: method, and what it asks for.
 
     Returns:
         YX int32: ids from 1, not without gaps; 0 is background.
 
-    >>> divided(np.array([[1, 1, 0, 1]], bool), None, Postprocessing("components"))
+    >>> divided(np.array([[1, 1, 0, 1]], bool), np.zeros((0, 1, 4)), Postprocessing("components"))
     array([[1, 1, 0, 2]], dtype=int32)
     """
-    if settings.method == "boundary_watershed" and second is not None:
+    if settings.method == "boundary_watershed":
+        (boundary,) = others
         # Where a network sees a boundary with a gap, the interiors meet at a neck.
-        seeds = divide_by_distance(mask & ~(second > settings.boundary_threshold), None, settings.seed_depth)
+        seeds = divide_by_distance(mask & ~(boundary > settings.boundary_threshold), None, settings.least_depth)
         if settings.min_seed_area_px > 1:
             areas, _ = areas_and_firsts(seeds)
             seeds = look_up(
                 np.where(areas < settings.min_seed_area_px, 0, np.arange(len(areas), dtype=np.int32)), seeds
             )
-        return grow_seeds(mask, seeds, second)
-    if settings.method in ("distance_watershed", "distance_map_watershed"):
-        return divide_by_distance(mask, second, settings.seed_depth)
+        return grow_seeds(mask, seeds, boundary)
+    if settings.method == "distance_watershed":
+        return divide_by_distance(mask, None, settings.least_depth)
+    if settings.method == "distance_map_watershed":
+        (distance,) = others
+        return divide_by_distance(mask, distance, settings.least_depth)
     return np.asarray(ndimage.label(mask)[0])
 
 

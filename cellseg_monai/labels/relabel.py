@@ -46,6 +46,9 @@ def look_up(table: np.ndarray, labels: np.ndarray) -> np.ndarray:
     Returns:
         YX of the dtype of `table`.
 
+    Raises:
+        IndexError: an id without a value, or a negative one.
+
     >>> look_up(np.array([0, 5, 9]), np.array([[0, 2], [1, 1]]))
     array([[0, 9],
            [5, 5]])
@@ -54,6 +57,8 @@ def look_up(table: np.ndarray, labels: np.ndarray) -> np.ndarray:
     rows = max(1, _BLOCK_PIXELS // max(1, labels.shape[1]))
     for row in range(0, len(labels), rows):
         ids: np.ndarray = labels[row : row + rows].astype(np.intp, copy=False)
+        if ids.size and int(ids.view(np.uintp).max()) >= len(table):  # of negative ones the unsigned are huge
+            raise IndexError(f"ids from {ids.min()} to {ids.max()} came, but the table ends at {len(table) - 1}")
         table.take(ids, out=found[row : row + rows], mode="clip")  # otherwise numpy would write to a copy first
     return found
 

@@ -105,8 +105,8 @@ def divide_across(
             chosen[found[number].waiting.numbers] = bundle_of[groups[number]] == bundle
             mine[within] = look_up(chosen, ids)
             foreground[within] = ids > 0
-        second = np.asarray(maps[1, box[0], box[1]]) if METHODS[settings.method] > 1 else None
-        objects = divided_beside(mine, foreground, second, settings)
+        others = np.asarray(maps[1 : METHODS[settings.method], box[0], box[1]])
+        objects = divided_beside(mine, foreground, others, settings)
         for number, place, within in blocks.over(box):
             _write(objects[within], labels, place, parts[number], free)
         free += int(objects.max())

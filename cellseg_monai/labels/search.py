@@ -155,7 +155,7 @@ def _best(trials: list[Trial], objective: str, settings: Postprocessing) -> Any:
     equal = [trial.value for trial in trials if getattr(trial, objective) == best]
     if as_it_stood in equal:
         return as_it_stood
-    if isinstance(as_it_stood, str):
+    if as_it_stood is None or isinstance(as_it_stood, str):
         return equal[0]
     return min(equal, key=lambda value: abs(value - as_it_stood))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -36,8 +37,8 @@ def percentile_ranges(
 ) -> list[tuple[float, float]]:
     """For each channel, the values that `normalise_percentiles` scales to 0 and 1.
 
-    The same numbers for 8 and 16 bit integers, whose histogram is exact. Of floats and wide integers the percentiles
-    are right to a 65,536th of the range of the values. Of each image three passes are read at most.
+    The same numbers, to rounding. The image is read once for every 16 bits of its pixels, and where there is a noise
+    floor some rows of it once more.
 
     Args:
         read: rows to CYX pixels of the whole width, of one dtype.
@@ -86,27 +87,87 @@ def _of_levels(
 def _of_values(
     read: Rows, shape: tuple[int, int], percent: tuple[float, float], band_px: int
 ) -> list[tuple[float, float]]:
-    least: np.ndarray | None = None
-    greatest: np.ndarray | None = None
-    for band in _bands(shape, band_px):
-        values: np.ndarray = read(band).astype(np.float64)
-        check_finite(values)
-        low, high = values.min(axis=(1, 2)), values.max(axis=(1, 2))
-        least = low if least is None else np.minimum(least, low)
-        greatest = high if greatest is None else np.maximum(greatest, high)
-    if least is None or greatest is None:
+    """By radix selection: each pass counts 16 bits more of the values that are not yet told from those sought."""
+    count = shape[0] * shape[1]
+    if not count:
         return []
-    step = np.where(greatest > least, (greatest - least) / (_BINS - 1), 1.0)
-    totals: np.ndarray = np.zeros((len(step), _BINS), np.int64)
-    for band in _bands(shape, band_px):
-        for at, channel in enumerate(read(band)):
-            places = np.rint((channel.astype(np.float64) - least[at]) / step[at]).astype(np.intp)
-            totals[at] += np.bincount(places.ravel(), minlength=_BINS)
-    found = []
-    for at, total in enumerate(totals):
-        low, high = percentiles_of_counts(total, percent)
-        found.append((float(least[at] + low * step[at]), float(least[at] + high * step[at])))
-    return found
+    (low, high) = places = [each / 100 * (count - 1) for each in percent]
+    ranks = [0, *(int(rounded(place)) for place in places for rounded in (np.floor, np.ceil)), count - 1]
+    dtype = _sortable(read(slice(0, 1))).dtype
+    sought: list[list[_Sought]] = []
+    for shift in range(8 * dtype.itemsize - 16, -1, -16):
+        for band in _bands(shape, band_px):
+            for at, channel in enumerate(read(band)):
+                if at == len(sought):
+                    sought.append([_Sought(rank) for rank in ranks])
+                leading = _bits(_sortable(channel)) >> shift
+                counted = {each.leading: _counts_below(leading, each.leading) for each in sought[at]}
+                for each in sought[at]:
+                    each.counts += counted[each.leading]
+        sought = [[each.narrowed() for each in channel] for channel in sought]
+    ranges = []
+    for channel in sought:
+        least, *around, greatest = (_value(each.leading, dtype) for each in channel)
+        found = [
+            below + (above - below) * (place - int(place))
+            for below, above, place in zip(around[::2], around[1::2], (low, high), strict=True)
+        ]
+        ranges.append((found[0], found[1]) if found[0] < found[1] else (least, greatest))
+    return ranges
+
+
+@dataclass
+class _Sought:
+    """A value by its rank among those whose leading bits are the same; `counts`: of the 16 bits that follow."""
+
+    rank: int
+    leading: int = 0
+    counts: np.ndarray = field(default_factory=lambda: np.zeros(_BINS, np.int64))
+
+    def narrowed(self) -> _Sought:
+        cumulative = np.cumsum(self.counts)
+        place = int(np.searchsorted(cumulative, self.rank, side="right"))
+        before = int(cumulative[place - 1]) if place else 0
+        return _Sought(self.rank - before, self.leading << 16 | place)
+
+
+def _counts_below(leading: np.ndarray, before: int) -> np.ndarray:
+    """How often each 16 bits follow some leading ones."""
+    beyond = leading - leading.dtype.type(before << 16)  # unsigned: those of smaller leading bits become large
+    return np.bincount(beyond[beyond < _BINS].astype(np.intp), minlength=_BINS)
+
+
+def _sortable(pixels: np.ndarray) -> np.ndarray:
+    """In one of the types whose bits can be brought into order."""
+    if pixels.dtype.kind in "iu":
+        return pixels
+    values: np.ndarray = pixels.astype(np.float64 if pixels.dtype.itemsize > 4 else np.float32, copy=False)
+    if values.size:
+        check_finite(values)
+    return values
+
+
+def _bits(values: np.ndarray) -> np.ndarray:
+    """Unsigned integers in the order of the values."""
+    native = np.ascontiguousarray(values.ravel(), values.dtype.newbyteorder("="))
+    bits = native.view(f"u{native.itemsize}")
+    if native.dtype.kind == "u":
+        return bits
+    sign = bits.dtype.type(1 << 8 * native.itemsize - 1)
+    if native.dtype.kind == "i":
+        return bits ^ sign
+    # IEEE 754: the bits of positive numbers ascend with them, those of negative ones descend.
+    return np.where(bits & sign, ~bits, bits | sign)
+
+
+def _value(bits: int, dtype: np.dtype) -> float:
+    """The value whose bits these are, as `_bits` has brought them into order."""
+    sign, every = 1 << 8 * dtype.itemsize - 1, (1 << 8 * dtype.itemsize) - 1
+    if dtype.kind == "i":
+        bits ^= sign
+    elif dtype.kind == "f":
+        bits = bits ^ sign if bits & sign else bits ^ every
+    return float(np.array(bits, f"u{dtype.itemsize}").view(dtype.newbyteorder("=")))
 
 
 def _noise(read: Rows, shape: tuple[int, int], channels: int, band_px: int) -> list[float]:

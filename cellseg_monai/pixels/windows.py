@@ -32,7 +32,7 @@ class ImageStatistics:
 class PreparedWindows:
     """What `prepare` makes of an image, window by window, with one normalisation for the whole.
 
-    Of 8 and 16 bit images the pixels are those of `prepare`; of others, those of `percentile_ranges`.
+    The pixels are those of `prepare`, to rounding.
 
     Args:
         read: rows and columns to CYX pixels of the image, as measured.
@@ -94,11 +94,11 @@ class PreparedWindows:
 
     def _chosen(self, rows: slice, columns: slice, grey_as_colour: bool) -> np.ndarray:
         pixels = self._read(rows, columns)
-        if grey_as_colour:
-            return pixels[:1]
         chosen = select_channels(pixels, self._settings.channels, channel_names=self._names)
-        # Where a window of a colour image happens to be grey, it is no less a window of a colour image.
-        return chosen.astype(np.float32) if self._settings.channels == "grey" and len(pixels) > 2 else chosen
+        if self._settings.channels == "grey" and len(pixels) > 2 and not grey_as_colour:
+            # Where a window of a colour image happens to be grey, it is no less a window of a colour image.
+            return chosen.astype(np.result_type(chosen.dtype, np.float32), copy=False)
+        return chosen
 
     def _is_grey_as_colour(self) -> bool:
         """Whether colours are equal all over the image, which `select_channels` has to see at once."""

@@ -75,3 +75,9 @@ def test_runs_are_the_image_again_and_a_table_is_looked_up_pixel_by_pixel(labels
     table = np.array([7, 0, 3], np.uint8)
     assert look_up(table, labels).dtype == np.uint8
     assert np.array_equal(look_up(table, labels), table[labels])
+
+
+@pytest.mark.parametrize(("beyond", "came"), [(-1, "ids from -1 to 0"), (3, "ids from 0 to 3")])
+def test_an_id_without_a_value_is_refused(beyond, came):
+    with pytest.raises(IndexError, match=f"{came} came, but the table ends at 2"):
+        look_up(np.array([5, 6, 7]), np.array([[0, beyond]], np.int32))

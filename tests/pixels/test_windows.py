@@ -41,11 +41,26 @@ def test_ranges_of_integers_do_not_depend_on_the_bands(dtype, band_px):
     assert floor[1][1] == pytest.approx(floor[1][0] + 90 * noise_level(image[1]))
 
 
-def test_ranges_of_floats_are_right_to_a_small_part_of_their_range():
-    image = np.random.default_rng(0).normal(5, 2, (1, 100, 70))
-    [(low, high)] = percentile_ranges(lambda rows: image[:, rows], (100, 70), band_px=999)
-    step = np.ptp(image) / 65_535
-    np.testing.assert_allclose((low, high), np.percentile(image, (0.1, 99.9)), atol=step)
+@pytest.mark.parametrize("dtype", ["f2", "f4", ">f4", "f8", "i4", "u4", "i8", "u8"])
+@pytest.mark.parametrize("band_px", [1, 999, 10**9])
+def test_ranges_of_floats_and_wide_integers_are_those_of_numpy(dtype, band_px):
+    values = np.random.default_rng(0).normal(0, 2000, (2, 20, 70))
+    values[0, 3, 3] = 60_000  # a hot pixel
+    values = np.abs(values) if "u" in dtype else values
+    image = values.astype(dtype)
+    found = percentile_ranges(lambda rows: image[:, rows], (20, 70), 1, 99, band_px=band_px)
+    np.testing.assert_allclose(found, np.percentile(image.astype(float), (1, 99), axis=(1, 2)).T, rtol=1e-12)
+
+
+def test_a_hot_pixel_leaves_the_ranges_alone():
+    image = np.array([[[0.25, 0.5, 0.75, 1e30]]], np.float32)
+    assert percentile_ranges(lambda rows: image[:, rows], (1, 4), 0, 50) == [(0.25, 0.625)]
+
+
+def test_where_percentiles_coincide_the_least_and_greatest_value_stand_in():
+    image = np.array([[[5, 5, 5, 5, 5, -70_000]]], np.int32)
+    assert percentile_ranges(lambda rows: image[:, rows], (1, 6), 40, 60) == [(-70_000, 5)]
+    assert percentile_ranges(lambda rows: image[:, :, :0], (0, 6)) == []
 
 
 @given(
@@ -70,7 +85,7 @@ def test_windows_make_up_the_prepared_image(dtype, settings):
     image = image[:1] if "channels" not in settings else image
     chosen = Preprocessing(**settings)
     found = put_together(windows_of(image, chosen), 32)
-    np.testing.assert_allclose(found, prepare(image, chosen), atol=1e-6 if dtype != "f4" else 1e-4)
+    np.testing.assert_allclose(found, prepare(image, chosen), atol=1e-6)
 
 
 @pytest.mark.parametrize("equal", [True, False], ids=["grey stored as colour", "colour with a grey corner"])
@@ -82,6 +97,14 @@ def test_colour_is_decided_on_the_whole_image(equal):
     settings = Preprocessing()
     found = put_together(windows_of(image, settings, channel_names=names), 64)
     np.testing.assert_allclose(found, prepare(image, settings, channel_names=names), atol=1e-4)
+
+
+@pytest.mark.parametrize("names", [(), ("DAPI", "GFP", "mCherry")], ids=["unnamed", "stains"])
+def test_three_equal_stains_are_no_grey_image(names):
+    image = np.full((3, 20, 20), 7, np.uint8)
+    for read in (windows_of, prepare):
+        with pytest.raises(ValueError, match="set channels to a list"):
+            read(image, Preprocessing(), channel_names=names)
 
 
 def test_a_window_with_nan_is_refused():
