@@ -111,7 +111,7 @@ class LazyImage:
 
         Raises:
             IndexError: if the window lies outside the image.
-            ValueError: if a slice has a step, or the image is closed.
+            ValueError: if a slice has a step, there are no channels in `channels`, or the image is closed.
             UnreadableImageError: if what it touches is damaged; names the place.
         """
         return self.levels[0].window(plane, y, x, channels=channels)
@@ -139,14 +139,21 @@ class LazyImage:
         if channels is None:
             found = self._pixels(array, window)
             return found.reshape(found.shape[-3:])
-        picked = []
+        if len(channels) == 0:
+            raise ValueError(f"{self.path}: no channels came; pass some of 0 to {shape[-3] - 1}, or None for all")
+        samples: dict[int, list[int]] = {}  # they count as channels, those of a channel together
         for channel in channels:
             if not 0 <= channel < shape[-3]:
                 raise IndexError(f"{self.path}: channel {channel} of {shape[-3]}; they count from 0")
-            c, s = divmod(channel, self._to.n_samples)  # samples count as channels, those of a channel together
-            found = self._pixels(array, {**window, "C": slice(c, c + 1), "S": slice(s, s + 1)})
-            picked.append(found.reshape(found.shape[-2:]))
-        return np.stack(picked)
+            samples.setdefault(channel // self._to.n_samples, []).append(channel % self._to.n_samples)
+        picked: dict[int, np.ndarray] = {}
+        for c, asked in samples.items():
+            # At once, as they are mostly stored: a tile holds all of them.
+            first, last = min(asked), max(asked)
+            found = self._pixels(array, {**window, "C": slice(c, c + 1), "S": slice(first, last + 1)})
+            at = c * self._to.n_samples + first
+            picked.update(enumerate(found.reshape(found.shape[-3:]), at))
+        return np.stack([picked[channel] for channel in channels])
 
     def _pixels(self, array: PixelSource, window: dict[str, slice]) -> np.ndarray:
         if self._stack is None:
