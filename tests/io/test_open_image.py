@@ -178,6 +178,8 @@ class TestTiff:
             assert [level.downsampling for level in image.levels] == [(1, 1), (2, 2), (4, 4)]
             found = image.levels[2].window((), slice(2, 9), slice(5, 24))
         np.testing.assert_array_equal(found, full[:, ::4, ::4][:, 2:9, 5:24])
+        with pytest.raises(ValueError, match="closed"):
+            image.levels[2].window((), slice(2, 9), slice(5, 24))
 
 
 class TestDamage:
@@ -215,6 +217,17 @@ class TestOtherFormats:
         with open_image(tmp_path / "cells.png") as image:
             image.window()[...] = 0
             assert image.window().any()
+
+    def test_a_window_of_it_is_copied_once(self, tmp_path):
+        PIL.Image.fromarray(numbers(1000, 1000, 3, dtype="uint8")).save(tmp_path / "cells.png")
+        with open_image(tmp_path / "cells.png") as image:
+            tracemalloc.start()
+            try:
+                found = image.window()
+                peak = tracemalloc.get_traced_memory()[1]
+            finally:
+                tracemalloc.stop()
+        assert peak < 1.5 * found.nbytes
 
     @pytest.mark.parametrize("order", ["C", "F"])
     def test_npy_is_mapped(self, tmp_path, order):
