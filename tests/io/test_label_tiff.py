@@ -71,6 +71,10 @@ class TestWriting:
             write_labels(path, labels)
         assert not path.exists()
 
+    def test_a_list_is_written_as_the_array_that_it_becomes(self, path):
+        write_labels(path, LABELS.tolist())
+        np.testing.assert_array_equal(read_labels(path), LABELS)
+
     def test_another_suffix_is_refused(self, tmp_path):
         with pytest.raises(ValueError, match=r"\.tif"):
             write_labels(tmp_path / "labels.png", LABELS)
@@ -129,8 +133,9 @@ class TestTiles:
     def test_an_id_that_does_not_fit_is_named_with_its_place(self, path, name):
         labels = np.zeros((40, 70), int)
         labels[35, 66] = 70_000
+        found = Segmentation(labels, measure_objects(np.full((2, 2), 7)), "a.tif")  # the table of other labels
         with pytest.raises(ValueError, match="highest label is 70000, in the part at row 32, column 64, above 65535"):
-            write_labels(path, labels, highest_id=7, ome_name=name)
+            label_tiff.write(path, found, ome_name=name)
         assert list(path.parent.iterdir()) == []
 
 
