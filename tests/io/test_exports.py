@@ -77,7 +77,7 @@ def rows_of_csv(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(label_images())
 def test_every_format_holds_the_same_pixels_under_the_same_ids(tmp_path_factory, labels):
     folder = tmp_path_factory.mktemp("exports")

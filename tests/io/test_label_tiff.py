@@ -32,7 +32,6 @@ def small_tiles(monkeypatch):
 IDS = st.one_of(st.integers(0, 127), st.integers(65_534, 65_537), st.integers(2**31 - 2, 2**32 - 1))
 
 
-@settings(deadline=None)
 @given(
     arrays.arrays(np.uint64, arrays.array_shapes(min_dims=2, max_dims=2, max_side=9), elements=IDS),
     st.sampled_from([np.uint8, np.int32, np.uint32, np.int64, np.uint64]),
@@ -140,7 +139,7 @@ class TestTiles:
 
 
 class TestStacks:
-    @settings(max_examples=30, deadline=None)
+    @settings(max_examples=30)
     @given(
         st.sampled_from(["ZYX", "TYX", "PYX", "TZYX", "TPYX", "TPZYX"]),
         st.lists(st.integers(2, 3), min_size=3, max_size=3),
@@ -204,7 +203,7 @@ def test_a_few_tiles_of_a_large_plane_are_in_memory(path):
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert peak < 8192 * 8192 * 4 * 0.5
+    assert peak < 64e6  # of the 268 MB of the plane
     with open_image(path) as image:
         window = slice(8000, 8192), slice(10, 20)
         np.testing.assert_array_equal(image.window((), *window)[0], Lazy()[window])

@@ -135,7 +135,7 @@ CHOICES = st.builds(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(maps(), CHOICES, st.sampled_from([4, 5, 9, 16, 33, 64]), st.sampled_from([1, 200, 2**20]))
 def test_the_blocks_make_no_difference(maps, chosen, block_px, box_pixels):
     with pytest.MonkeyPatch.context() as patch:
@@ -144,14 +144,14 @@ def test_the_blocks_make_no_difference(maps, chosen, block_px, box_pixels):
     assert np.array_equal(found, label_objects(maps, chosen))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(maps(), CHOICES, st.integers(1, 3))
 def test_nor_do_the_smallest_blocks(maps, chosen, block_px):
     maps = maps[:, :12, :14]
     assert np.array_equal(labelled(maps, chosen, block_px), label_objects(maps, chosen))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(maps(), CHOICES, st.tuples(st.integers(1, 90), st.integers(1, 90)), st.sampled_from([7, 30]))
 def test_objects_come_in_the_frame_of_the_image(maps, chosen, shape, block_px):
     assert np.array_equal(labelled(maps, chosen, block_px, shape), label_objects(maps, chosen, shape))
