@@ -37,19 +37,16 @@ def replacing(path: str | os.PathLike[str], *, durable: bool = True) -> Iterator
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = _beside(path)
-    try:
-        yield aside
-        if durable:
-            # Opened for writing too: Windows flushes no file that is open for reading alone.
-            with open(aside, "r+b") as file:
-                os.fsync(file.fileno())
-        os.replace(aside, path)
-    except OSError as error:
-        if error.filename in (None, os.fspath(aside)) and error.errno is not None:
-            raise type(error)(error.errno, error.strerror, str(path)) from error
-        raise
-    finally:
-        aside.unlink(missing_ok=True)
+    with _naming(path, aside):
+        try:
+            yield aside
+            if durable:
+                # Opened for writing too: Windows flushes no file that is open for reading alone.
+                with open(aside, "r+b") as file:
+                    os.fsync(file.fileno())
+            os.replace(aside, path)
+        finally:
+            aside.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -57,10 +54,13 @@ def replacing_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     """A folder beside `path` to fill; renamed to `path` when the block ends well, removed when it fails.
 
     A folder that was there stays until then, and is removed. Its files are not flushed one by one: there may be
-    thousands, and a kill leaves none half anyway.
+    thousands, and a kill leaves none half anyway. No system swaps two folders in one step: a kill between the renaming
+    of the old one and that of the new one leaves neither under `path`, but both whole beside it, as `leftovers` finds
+    them; that with the later time of change is the new one.
 
     Raises:
-        OSError: it could not be written; names `path` also where the system's own error names no file.
+        OSError: it could not be written; names `path` also where the system's own error names what lies aside, or
+            nothing.
 
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
@@ -71,21 +71,30 @@ def replacing_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     path = Path(path)
     aside, old = _beside(path), _beside(path)
-    aside.mkdir(parents=True)
+    with _naming(path, aside, old):
+        aside.mkdir(parents=True)
+        try:
+            yield aside
+            if path.exists():
+                os.replace(path, old)
+            os.replace(aside, path)
+        finally:
+            if old.exists() and not path.exists():
+                os.replace(old, path)
+            for each in (aside, old):
+                shutil.rmtree(each, ignore_errors=True)
+
+
+@contextmanager
+def _naming(path: Path, *asides: Path) -> Iterator[None]:
+    """Let the system's errors name `path` where they name nothing, or what lies aside, which is gone when they come."""
     try:
-        yield aside
-        if path.exists():
-            os.replace(path, old)
-        os.replace(aside, path)
+        yield
     except OSError as error:
-        if error.filename is None and error.errno is not None:
+        named = None if error.filename is None else Path(str(error.filename))
+        if error.errno is not None and (named is None or any(named.is_relative_to(aside) for aside in asides)):
             raise type(error)(error.errno, error.strerror, str(path)) from error
         raise
-    finally:
-        if old.exists() and not path.exists():
-            os.replace(old, path)
-        for each in (aside, old):
-            shutil.rmtree(each, ignore_errors=True)
 
 
 def _beside(path: Path) -> Path:

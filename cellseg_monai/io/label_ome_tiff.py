@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cellseg_monai.io.label_tiff import write_labels
+from cellseg_monai.io import label_tiff
 from cellseg_monai.io.segmentation import Segmentation
 
 __all__ = ["write"]
@@ -17,11 +17,4 @@ def write(path: Path, segmentation: Segmentation) -> None:
         path: ends in .ome.tif or .ome.tiff.
         segmentation: whose labels.
     """
-    write_labels(
-        path,
-        segmentation.labels,
-        axes=segmentation.axes,
-        highest_id=segmentation.highest_id,
-        pixel_size_um=segmentation.pixel_size_um,
-        ome_name=segmentation.image_name,
-    )
+    label_tiff.write(path, segmentation, ome_name=segmentation.image_name)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cellseg_monai.io.label_ids import check_ids
 from cellseg_monai.io.zarr_chunks import ZarrChunks
-from cellseg_monai.labels import LabelArray
+
+if TYPE_CHECKING:  # its imports take longer than this whole package's
+    from cellseg_monai.labels import LabelArray
 
 __all__ = ["LabelSpool"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
@@ -24,20 +24,19 @@ TILE_PX = 1024
 _WAITING_BYTES = 32 * 2**20  # of tiles that wait for their compression
 
 
-def write(path: Path, segmentation: Segmentation) -> None:
+def write(path: Path, segmentation: Segmentation, *, ome_name: str | None = None) -> None:
     """Write the labels of an image or stack.
 
     Args:
         path: ends in .tif or .tiff.
-        segmentation: whose labels.
+        segmentation: whose labels, and whose highest id: they need not be looked through for it.
+        ome_name: see `write_labels`.
     """
-    write_labels(
-        path,
-        segmentation.labels,
-        axes=segmentation.axes,
-        highest_id=segmentation.highest_id,
-        pixel_size_um=segmentation.pixel_size_um,
-    )
+    labels, axes, size_um = segmentation.labels, segmentation.axes, segmentation.pixel_size_um
+    _check(path, labels, axes)
+    dtype = np.dtype(id_type(segmentation.highest_id))
+    with replacing(path) as aside:
+        _write(aside, labels, dtype, axes=axes, pixel_size_um=size_um, ome_name=ome_name)
 
 
 def write_labels(
@@ -45,7 +44,6 @@ def write_labels(
     labels: Any,
     *,
     axes: str = "YX",
-    highest_id: int | None = None,
     pixel_size_um: tuple[float, float] | None = None,
     ome_name: str | None = None,
     durable: bool = True,
@@ -59,9 +57,8 @@ def write_labels(
     Args:
         path: ends in .tif or .tiff; an existing file is replaced, and missing folders are made.
         labels: integers from 0 to 4,294,967,295 with one axis for every letter of `axes`; 0 is background. A numpy
-            array, or what gives one when it is sliced, such as a Zarr array.
+            array or what becomes one, such as a list, or what gives one when it is sliced, such as a Zarr array.
         axes: "YX", after T, P and Z where there are several planes; `read` gives them back.
-        highest_id: of all; None: it is looked for, in one more pass.
         pixel_size_um: height and width of a pixel; `read` gives it back, and other programs find it
             as resolution.
         ome_name: makes an OME-TIFF, in whose metadata the image is called so; positions are images of their own there.
@@ -74,44 +71,65 @@ def write_labels(
     >>> import tempfile
     >>> from cellseg_monai.io import read
     >>> path = Path(tempfile.mkdtemp()) / "cells.tif"
-    >>> write_labels(path, np.array([[[0, 7]], [[70_000, 0]]]), axes="ZYX")
+    >>> write_labels(path, [[[0, 7]], [[70_000, 0]]], axes="ZYX")
     >>> image = read(path)
     >>> image.axes, image.pixels.dtype, image.pixels.ravel()
     ('ZCYX', dtype('uint32'), array([    0,     7, 70000,     0], dtype=uint32))
     """
-    import tifffile  # costs more than this whole package to import
+    file = Path(fspath(path))
+    labels = labels if hasattr(labels, "shape") else np.asarray(labels)
+    _check(file, labels, axes)
+    dtype = np.dtype(id_type(_highest(labels)))
+    with replacing(file, durable=durable) as aside:
+        _write(aside, labels, dtype, axes=axes, pixel_size_um=pixel_size_um, ome_name=ome_name)
 
-    file, shape = Path(fspath(path)), tuple(map(int, labels.shape))
+
+def _check(file: Path, labels: Any, axes: str) -> None:
     if file.suffix.lower() not in (".tif", ".tiff"):
         raise ValueError(f"labels are written as TIFF; {file.name!r} must end in .tif or .tiff")
     if np.dtype(labels.dtype).kind not in "iu":
         raise TypeError(f"labels are {labels.dtype}; they must be integers, one id an object")
+    shape = tuple(map(int, labels.shape))
     check_label_axes(axes, shape)
     if len(shape) > 2 and shape[-1] == 1:
         # tifffile takes such columns for the samples of a pixel.
         raise ValueError(f"a stack of planes one pixel wide, {shape}, is not written as TIFF; write it as OME-Zarr")
-    dtype = np.dtype(id_type(_highest(labels) if highest_id is None else highest_id))
+
+
+def _write(
+    file: Path,
+    labels: Any,
+    dtype: np.dtype,
+    *,
+    axes: str,
+    pixel_size_um: tuple[float, float] | None,
+    ome_name: str | None,
+) -> None:
+    import tifffile  # costs more than this whole package to import
+
+    shape = tuple(map(int, labels.shape))
     tags = size_tags(pixel_size_um)
     metadata = tags.pop("metadata")
     if ome_name is not None:
         metadata = _ome_metadata(ome_name, shape, dtype, pixel_size_um)
     is_big = int(np.prod(shape)) * dtype.itemsize > CLASSIC_TIFF_BYTES
     tiled = shape[-2] * shape[-1] > STRIPS_UP_TO_PX
-    at = axes.index("P") if ome_name is not None and "P" in axes else None
-    with (
-        replacing(file, durable=durable) as aside,
-        tifffile.TiffWriter(aside, bigtiff=is_big, ome=ome_name is not None) as tiff,
-    ):
-        for picture in [slice(None)] if at is None else range(shape[at]):
+    pictures = [list(_places(shape))]
+    if ome_name is not None and "P" in axes:
+        at = axes.index("P")
+        pictures = [[place for place in pictures[0] if place[at] == position] for position in range(shape[at])]
+        axes, shape = axes.replace("P", ""), shape[:at] + shape[at + 1 :]
+    with tifffile.TiffWriter(file, bigtiff=is_big, ome=ome_name is not None) as tiff:
+        for places in pictures:
             tiff.write(
-                _parts(labels, dtype, tiled=tiled, at=at, picture=picture),
-                shape=shape if at is None else shape[:at] + shape[at + 1 :],
+                _parts(labels, places, dtype, tiled=tiled),
+                shape=shape,
                 dtype=dtype,
                 tile=(TILE_PX, TILE_PX) if tiled else None,
                 photometric="minisblack",
                 compression="zlib",
                 buffersize=_WAITING_BYTES,
-                metadata={**metadata, "axes": axes if at is None else axes.replace("P", "")},
+                metadata={**metadata, "axes": axes},
                 **tags,
             )
 
@@ -133,11 +151,9 @@ def _highest(labels: Any) -> int:
     return max(int(np.max(labels[window])) for window in whole)
 
 
-def _parts(labels: Any, dtype: np.dtype, *, tiled: bool, at: int | None, picture: Any) -> Iterator[np.ndarray]:
-    """Planes, or the tiles of each, in the order of the file; `picture` is the one place along the axis `at`."""
-    for place in _places(labels.shape):
-        if at is not None and place[at] != picture:
-            continue
+def _parts(labels: Any, places: Sequence[tuple[int, ...]], dtype: np.dtype, *, tiled: bool) -> Iterator[np.ndarray]:
+    """Planes at these places, or the tiles of each, in the order of the file."""
+    for place in places:
         windows = _tiles(labels) if tiled else iter([(slice(0, labels.shape[-2]), slice(0, labels.shape[-1]))])
         for rows, columns in windows:
             window = (*place, rows, columns)

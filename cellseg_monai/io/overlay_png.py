@@ -35,7 +35,7 @@ def write(path: Path, segmentation: Segmentation) -> None:
         raise ValueError(f"{path}: an overlay was asked for, but no image came; pass the image, or leave it out")
     shown = measured_channels(names, image.shape[0])[:3]
     step = shrinking_step(segmentation.shape, LONGEST_PX)
-    small = np.stack([square_means(image, channel, step) for channel in shown])
+    small = square_means(image, shown, step)
     picture = picture_of(Image(small, "CYX", channel_names=tuple(names[at] for at in shown if names)))
     paint_outlines(picture, middle_samples(segmentation.labels, step))
     _save(path, picture)
@@ -54,7 +54,7 @@ def write_overlay(path: str | PathLike[str], image: np.ndarray, labels: np.ndarr
     """
     step = shrinking_step(labels.shape, LONGEST_PX)
     if step > 1 and image.shape[1:] == labels.shape:
-        image = np.stack([square_means(image, channel, step) for channel in range(len(image))])
+        image = square_means(image, range(len(image)), step)
         labels = middle_samples(labels, step)
     _save(path, draw_outlines(image, labels))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -22,30 +23,37 @@ def shrinking_step(shape: tuple[int, ...], longest_px: int) -> int:
     return -(-max(shape) // longest_px)
 
 
-def square_means(image: Any, channel: int, step: int) -> np.ndarray:
-    """A channel in which each pixel is the mean of a square of the image, read some rows at a time.
+def square_means(image: Any, channels: int | Sequence[int], step: int) -> np.ndarray:
+    """Channels in which each pixel is the mean of a square of the image, read some rows at a time.
 
     Args:
         image: CYX, or anything that gives an array when it is sliced so.
-        channel: which.
+        channels: one or several. The same rows of all are read after each other, so that a file that holds them side by
+            side in one strip or tile still has it at hand.
         step: the side of the squares; those at the end may be smaller.
 
     Returns:
-        YX float32.
+        Float32: YX of one channel, CYX of several.
 
     >>> square_means(np.array([[[1, 3, 9], [1, 3, 9]]]), 0, 2)
     array([[2., 9.]], dtype=float32)
     """
     _, height, width = image.shape
-    across = np.arange(0, width, step)
-    strips = []
-    for top, bottom in _strips(height, step):
-        strip = np.asarray(image[channel, top:bottom, 0:width])
-        down = np.arange(0, bottom - top, step)
-        sums = np.add.reduceat(np.add.reduceat(strip, down, axis=0, dtype=np.float64), across, axis=1)
-        means = sums / np.outer(np.diff(down, append=bottom - top), np.diff(across, append=width))
-        strips.append(means.astype(np.float32))
-    return np.concatenate(strips)
+    which = [channels] if isinstance(channels, int) else channels
+    strips = [
+        np.stack([_means(np.asarray(image[channel, top:bottom, 0:width]), step) for channel in which])
+        for top, bottom in _strips(height, step)
+    ]
+    found = np.concatenate(strips, axis=1)
+    return found[0] if isinstance(channels, int) else found
+
+
+def _means(strip: np.ndarray, step: int) -> np.ndarray:
+    height, width = strip.shape
+    down, across = np.arange(0, height, step), np.arange(0, width, step)
+    sums = np.add.reduceat(np.add.reduceat(strip, down, axis=0, dtype=np.float64), across, axis=1)
+    means: np.ndarray = sums / np.outer(np.diff(down, append=height), np.diff(across, append=width))
+    return means.astype(np.float32)
 
 
 def middle_samples(labels: LabelArray, step: int) -> np.ndarray:

@@ -20,9 +20,8 @@ _BLOCK_PIXELS = 2**16
 def depth(pieces: Pieces) -> np.ndarray:
     """The Euclidean distance of each piece's pixels to the nearest pixel of the background.
 
-    As `scipy.ndimage.distance_transform_edt` gives it, where no piece is very deep about seven times as fast and in a
-    sixth of the memory. What lies beyond the border of the image is no background; without any background, the depth is
-    1 everywhere.
+    As `scipy.ndimage.distance_transform_edt` gives it, but faster and in less memory where no piece is very deep. What
+    lies beyond the border of the image is no background; without any background, the depth is 1 everywhere.
 
     Args:
         pieces: of the whole foreground.

@@ -160,7 +160,7 @@ class _Table:
         truth, prediction, lengths = (np.concatenate(parts) for parts in zip(*runs, strict=True))
         truth_ids, rows = numbered(truth)
         prediction_ids, columns = numbered(prediction)
-        # Duplicate entries are summed on the way to rows: about three times faster than sorting their keys.
+        # Duplicate entries are summed on the way to rows: faster than sorting their keys.
         shape = (len(truth_ids), len(prediction_ids))
         summed = sparse.coo_matrix((lengths, (rows, columns)), shape=shape).tocsr()
         rows = np.repeat(np.arange(len(truth_ids)), np.diff(summed.indptr))

@@ -156,7 +156,7 @@ def _seeds(pieces: np.ndarray, heights: np.ndarray, least_depth: float) -> np.nd
 
 
 def _highest_near(heights: np.ndarray) -> np.ndarray:
-    """`scipy.ndimage.maximum_filter` over the square around each pixel, eight times as fast."""
+    """`scipy.ndimage.maximum_filter` over the square around each pixel, but faster."""
     height, width = heights.shape
     wider = np.pad(heights, _PEAK_RADIUS, constant_values=-np.inf)
     highest = np.empty_like(heights)

@@ -32,7 +32,6 @@ def small_tiles(monkeypatch):
 IDS = st.one_of(st.integers(0, 127), st.integers(65_534, 65_537), st.integers(2**31 - 2, 2**32 - 1))
 
 
-@settings(deadline=None)
 @given(
     arrays.arrays(np.uint64, arrays.array_shapes(min_dims=2, max_dims=2, max_side=9), elements=IDS),
     st.sampled_from([np.uint8, np.int32, np.uint32, np.int64, np.uint64]),
@@ -70,6 +69,10 @@ class TestWriting:
         with pytest.raises(error, match=says):
             write_labels(path, labels)
         assert not path.exists()
+
+    def test_a_list_is_written_as_the_array_that_it_becomes(self, path):
+        write_labels(path, LABELS.tolist())
+        np.testing.assert_array_equal(read_labels(path), LABELS)
 
     def test_another_suffix_is_refused(self, tmp_path):
         with pytest.raises(ValueError, match=r"\.tif"):
@@ -129,13 +132,14 @@ class TestTiles:
     def test_an_id_that_does_not_fit_is_named_with_its_place(self, path, name):
         labels = np.zeros((40, 70), int)
         labels[35, 66] = 70_000
+        found = Segmentation(labels, measure_objects(np.full((2, 2), 7)), "a.tif")  # the table of other labels
         with pytest.raises(ValueError, match="highest label is 70000, in the part at row 32, column 64, above 65535"):
-            write_labels(path, labels, highest_id=7, ome_name=name)
+            label_tiff.write(path, found, ome_name=name)
         assert list(path.parent.iterdir()) == []
 
 
 class TestStacks:
-    @settings(max_examples=30, deadline=None)
+    @settings(max_examples=30)
     @given(
         st.sampled_from(["ZYX", "TYX", "PYX", "TZYX", "TPYX", "TPZYX"]),
         st.lists(st.integers(2, 3), min_size=3, max_size=3),
@@ -199,7 +203,7 @@ def test_a_few_tiles_of_a_large_plane_are_in_memory(path):
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert peak < 8192 * 8192 * 4 * 0.5
+    assert peak < 64e6  # of the 268 MB of the plane
     with open_image(path) as image:
         window = slice(8000, 8192), slice(10, 20)
         np.testing.assert_array_equal(image.window((), *window)[0], Lazy()[window])

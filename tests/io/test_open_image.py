@@ -3,6 +3,7 @@
 import csv
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import PIL.Image
@@ -10,7 +11,8 @@ import pytest
 import tifffile
 
 from cellseg_monai.errors import UnreadableImageError
-from cellseg_monai.io import open_image, read
+from cellseg_monai.io import open_image, read, tiff_reader
+from cellseg_monai.io.blocks import BlockCache
 from tests.io.files import write_micromanager, write_ome_zarr
 from tests.io.windows import assert_windows_are_those_of_the_whole
 
@@ -144,6 +146,26 @@ class TestTiff:
             np.testing.assert_array_equal(image.plane((), 3)[5:8, 1:4], numbers(5, 40, 50)[3, 5:8, 1:4])
         assert {number for number, _ in decoded} == {3}
 
+    @pytest.mark.parametrize(
+        ("how", "channels", "indices"),
+        [({}, (2, 0, 2), [0, 1]), ({"planarconfig": "separate"}, (1, 1), [8, 9])],
+        ids=["interleaved", "planar"],
+    )
+    def test_samples_are_decoded_once_however_many_are_asked_for(
+        self, path, decoded, monkeypatch, how, channels, indices
+    ):
+        monkeypatch.setattr(tiff_reader, "BlockCache", partial(BlockCache, max_bytes=0))
+        stored = numbers(3, 64, 128, dtype="uint8")
+        tifffile.imwrite(
+            path,
+            stored if how else stored.transpose(1, 2, 0),
+            **{"photometric": "rgb", "tile": (32, 32), "compression": "zlib", "metadata": None, **how},
+        )
+        with open_image(path) as image:
+            found = image.window((), slice(3, 30), slice(20, 40), channels=channels)
+        np.testing.assert_array_equal(found, stored[list(channels), 3:30, 20:40])
+        assert [index for _, index in decoded] == indices
+
     def test_lower_resolutions_are_levels(self, path):
         full = numbers(3, 64, 96)
         with tifffile.TiffWriter(path, ome=True) as writer:
@@ -156,6 +178,8 @@ class TestTiff:
             assert [level.downsampling for level in image.levels] == [(1, 1), (2, 2), (4, 4)]
             found = image.levels[2].window((), slice(2, 9), slice(5, 24))
         np.testing.assert_array_equal(found, full[:, ::4, ::4][:, 2:9, 5:24])
+        with pytest.raises(ValueError, match="closed"):
+            image.levels[2].window((), slice(2, 9), slice(5, 24))
 
 
 class TestDamage:
@@ -193,6 +217,17 @@ class TestOtherFormats:
         with open_image(tmp_path / "cells.png") as image:
             image.window()[...] = 0
             assert image.window().any()
+
+    def test_a_window_of_it_is_copied_once(self, tmp_path):
+        PIL.Image.fromarray(numbers(1000, 1000, 3, dtype="uint8")).save(tmp_path / "cells.png")
+        with open_image(tmp_path / "cells.png") as image:
+            tracemalloc.start()
+            try:
+                found = image.window()
+                peak = tracemalloc.get_traced_memory()[1]
+            finally:
+                tracemalloc.stop()
+        assert peak < 1.5 * found.nbytes
 
     @pytest.mark.parametrize("order", ["C", "F"])
     def test_npy_is_mapped(self, tmp_path, order):
@@ -256,8 +291,9 @@ class TestRefusals:
             ((0,), slice(0, 1), slice(-4, 1), {}, IndexError, "columns -4 to 1 of 30"),
             ((0,), slice(0, 9, 2), slice(0, 1), {}, ValueError, "a step of 2"),
             ((0,), slice(0, 1), slice(0, 1), {"channels": (1,)}, IndexError, "channel 1 of 1"),
+            ((0,), slice(0, 1), slice(0, 1), {"channels": ()}, ValueError, "no channels came; pass some of 0 to 0"),
         ],
-        ids=["no plane", "plane", "negative plane", "rows", "columns", "step", "channel"],
+        ids=["no plane", "plane", "negative plane", "rows", "columns", "step", "channel", "no channels"],
     )
     def test_what_lies_outside_is_refused(self, image, plane, y, x, how, error, says):
         with pytest.raises(error, match=says):

@@ -38,6 +38,21 @@ def test_a_large_image_shrinks_by_means_and_its_outlines_stay_one_pixel_wide(tmp
     assert np.array_equal(drawn, draw_outlines(means[None].astype(np.float32), SHAPES))
 
 
+def test_the_same_rows_of_all_channels_are_read_after_each_other(monkeypatch):
+    monkeypatch.setattr(shrinking, "_STRIP_ROWS", 4)
+    read = []
+
+    class Noting(Stored):
+        def __getitem__(self, window):
+            read.append((window[1].start, window[0]))
+            return super().__getitem__(window)
+
+    image = np.random.default_rng(0).random((3, 9, 10))
+    found = shrinking.square_means(Noting(image), [2, 0], 2)
+    assert read == [(0, 2), (0, 0), (4, 2), (4, 0), (8, 2), (8, 0)]
+    assert np.array_equal(found, np.stack([shrinking.square_means(image, channel, 2) for channel in (2, 0)]))
+
+
 @pytest.mark.parametrize("strip_rows", [1, 4, 1024])
 def test_the_export_is_read_some_rows_at_a_time_and_stretched(tmp_path, monkeypatch, strip_rows):
     monkeypatch.setattr(overlay_png, "LONGEST_PX", 5)

@@ -108,7 +108,7 @@ class TestRegistry:
             assert not {mark for _, mark in one.starts} & {mark for _, mark in other.starts}
 
     def test_the_package_loads_no_decoder_before_it_is_needed(self):
-        slow = {"tifffile", "PIL", "itk", "zarr", "numcodecs", "torch"}
+        slow = {"tifffile", "PIL", "itk", "zarr", "numcodecs", "scipy", "skimage", "torch"}
         code = f"import sys, cellseg_monai.io; print({slow} & set(sys.modules))"
         found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
         assert found.stdout.strip() == "set()"

@@ -45,7 +45,7 @@ class TestRoundTrip:
         write(path, LABELS.astype(np.uint64) * 2**20, dtype=np.uint64)
         np.testing.assert_array_equal(read_labels(path), LABELS.astype(np.int64) * 2**20)
 
-    @settings(max_examples=15, deadline=None)
+    @settings(max_examples=15)
     @given(
         st.sampled_from(["YX", "ZYX", "TYX", "TPZYX"]),
         st.lists(st.integers(1, 2), min_size=3, max_size=3),

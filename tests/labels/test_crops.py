@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from skimage.measure import regionprops
 
@@ -11,7 +11,6 @@ from cellseg_monai.labels.crops import tiles
 from tests.label_images import Stored, label_images
 
 
-@settings(deadline=None)
 @given(label_images(), st.integers(1, 300))
 def test_boxes_are_those_of_scikit_image_whatever_is_held_at_once(labels, block_px):
     boxes = object_boxes(labels, block_px=block_px)
@@ -21,7 +20,6 @@ def test_boxes_are_those_of_scikit_image_whatever_is_held_at_once(labels, block_
     assert boxes.ids.tolist() == np.unique(labels[labels > 0]).tolist()
 
 
-@settings(deadline=None)
 @given(label_images(), st.integers(1, 300))
 def test_blocks_hold_every_object_once_and_whole(labels, block_px):
     drawn = np.zeros_like(labels)

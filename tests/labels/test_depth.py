@@ -12,7 +12,7 @@ from cellseg_monai.labels.depth import depth
 from cellseg_monai.labels.pieces import Pieces
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     st.integers(0, 2**32),
     st.floats(0.3, 0.99),

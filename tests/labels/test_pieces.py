@@ -9,7 +9,7 @@ from cellseg_monai.labels import pieces as module
 from cellseg_monai.labels.pieces import Pieces
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 2**32), st.floats(0.2, 0.8), st.integers(0, 2), st.sampled_from([1, 20, 10**6]))
 def test_every_wanted_piece_comes_once_and_whole(seed, share, margin, box_pixels):
     rng = np.random.default_rng(seed)

@@ -64,7 +64,7 @@ class TestShapes:
         }
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(label_images(), st.integers(1, 300))
 def test_outlines_drawn_are_the_objects_again_whatever_is_held_at_once(labels, block_px):
     found = {
@@ -74,7 +74,7 @@ def test_outlines_drawn_are_the_objects_again_whatever_is_held_at_once(labels, b
     assert np.array_equal(draw_polygons(found, labels.shape), labels.astype(np.int64))
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(label_images())
 def test_every_piece_is_one_ring_with_holes_and_no_ring_touches_itself(labels):
     for number, pieces in object_polygons(labels):
@@ -89,7 +89,7 @@ def test_every_piece_is_one_ring_with_holes_and_no_ring_touches_itself(labels):
                 assert np.all(sideways != np.roll(sideways, 1))  # a turn at each corner
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(label_images())
 def test_polygons_are_valid_geometry(labels):
     shapely = pytest.importorskip("shapely", reason="shapely, an independent judge of geometry, is not installed")

@@ -51,7 +51,6 @@ def test_holes_are_filled_but_not_bays():
     assert label_objects(ring, EVERYTHING)[1, 1] == 0
 
 
-@settings(deadline=None)
 @given(st.integers(0, 2**32 - 1), st.floats(0.1, 0.9), st.integers(0, 12))
 def test_objects_are_whole_large_enough_and_numbered_1_to_n(seed, share, min_area_px):
     probabilities = (np.random.default_rng(seed).random((17, 23)) < share).astype(np.float32)
@@ -208,7 +207,7 @@ def cells(draw: st.DrawFn) -> np.ndarray:
     return labels
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(cells(), st.integers(1, 4), st.booleans())
 def test_touching_cells_come_back_from_their_targets(truth, width, as_classes):
     classes = boundary_classes(truth, width)
@@ -230,7 +229,7 @@ def test_touching_cells_come_back_from_their_targets(truth, width, as_classes):
     assert np.all(np.diff(first[found.ravel()[first] > 0]) > 0)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(cells(), st.sampled_from([2, 4]))
 def test_targets_of_even_width_turn_with_the_image_and_do_not_depend_on_ids(truth, width):
     classes = boundary_classes(truth, width)

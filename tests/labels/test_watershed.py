@@ -104,7 +104,7 @@ def drawn(seed, share):
     return rng, mask, rng.permutation(mask.size).reshape(mask.shape).astype(np.float32)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 2**32), st.floats(0.3, 0.8), st.sampled_from([0.01, 0.3]), st.sampled_from([1, 200, 10**6]))
 def test_seeds_grow_as_in_a_watershed_of_the_whole_image(seed, share, seeded, box_pixels):
     rng, mask, landscape = drawn(seed, share)
@@ -121,7 +121,7 @@ def test_seeds_grow_as_in_a_watershed_of_the_whole_image(seed, share, seeded, bo
     assert np.array_equal(objects > 0, mask)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.integers(0, 2**32), st.floats(0.3, 0.8), st.sampled_from([0, 1, 3]), st.sampled_from(["u1", "f2", "f4", "f8"])
 )
@@ -139,7 +139,7 @@ def test_a_piece_is_flooded_alike_whatever_is_beside_it(seed, share, steps, dtyp
             assert np.array_equal(alone, np.where(piece, objects[box], 0))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 2**32), st.floats(0.3, 0.8), st.sampled_from([0.0, 0.5, 1.0, 2.0]), st.booleans())
 def test_objects_are_in_one_piece_each_whatever_the_boxes(seed, share, least_depth, euclidean):
     _, mask, heights = drawn(seed, share)
@@ -159,7 +159,7 @@ def test_objects_are_in_one_piece_each_whatever_the_boxes(seed, share, least_dep
         assert all(len(np.unique(first[0] * 10**6 + other)) == len(np.unique(first[0])) for other in first)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 2**32), st.floats(0.3, 0.8), st.sampled_from([1, 150]))
 def test_objects_are_the_same_whatever_the_blocks(seed, share, block_pixels):
     _, mask, heights = drawn(seed, share)
@@ -190,7 +190,7 @@ def divided_plainly(mask, heights, least_depth):
     return basins
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 2**32), st.floats(-3, 3), st.sampled_from([0.0, 0.51, 1.01, 2.01, 4.01]))
 def test_peaks_divide_as_in_a_watershed_of_the_whole_image(seed, least, least_depth):
     # Cones, which have no summits but their peaks, and a little noise, so that no two pixels are of one height.
@@ -209,7 +209,7 @@ def test_peaks_divide_as_in_a_watershed_of_the_whole_image(seed, least, least_de
     assert pairs.shape[1] == len(np.unique(pairs[0])) == len(np.unique(pairs[1]))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 2**32), st.floats(0.3, 0.8))
 def test_the_deeper_the_necks_asked_for_the_fewer_objects(seed, share):
     _, mask, _ = drawn(seed, share)
