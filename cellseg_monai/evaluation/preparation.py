@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from scipy import ndimage
 
+from cellseg_monai.boxes import squares
 from cellseg_monai.labels import relabel_sequential
 
 __all__ = ["Pair", "as_given", "dilated_against_pieces", "pieces_of_truth", "without_border_cells"]
@@ -78,13 +79,11 @@ def without_border_cells(prediction: np.ndarray, truth: np.ndarray) -> Iterator[
     if truth.size < _LARGE_PX:
         yield _without_border(prediction), _without_border(truth)
         return
-    for top in range(0, truth.shape[0], _TILE_PX):
-        for left in range(0, truth.shape[1], _TILE_PX):
-            yield _without_border(_tile(prediction, top, left)), _without_border(_tile(truth, top, left))
+    for place in squares(truth.shape, _TILE_PX):
+        yield _without_border(_tile(prediction[place])), _without_border(_tile(truth[place]))
 
 
-def _tile(labels: np.ndarray, top: int, left: int) -> np.ndarray:
-    part = labels[top : top + _TILE_PX, left : left + _TILE_PX]
+def _tile(part: np.ndarray) -> np.ndarray:
     return np.pad(part, [(0, _TILE_PX - length) for length in part.shape])
 
 

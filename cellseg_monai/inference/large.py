@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
+from cellseg_monai.boxes import SlicedArray
 from cellseg_monai.inference.disk_array import DiskArray
 from cellseg_monai.inference.recipe import Recipe
 from cellseg_monai.inference.tiled import predict_windows
 from cellseg_monai.io import LazyImage, Segmentation
 from cellseg_monai.labels import label_in_blocks, measure_objects
-from cellseg_monai.labels.blocks import Sliced
 from cellseg_monai.pixels import ImageStatistics, PreparedWindows, Preprocessing
 from cellseg_monai.pixels.scale import nearest_pixels
 
@@ -101,8 +101,8 @@ def prepared_windows(
 
 
 def measured(
-    labels: Sliced,
-    maps: Sliced,
+    labels: SlicedArray,
+    maps: SlicedArray,
     pixels: LazyPixels,
     *,
     tta: bool,
@@ -157,7 +157,7 @@ def _maps(prepared: PreparedWindows, recipe: Recipe, scratch: Path, told: Callab
 class _Framed:
     """One map in the frame of the image, by nearest neighbour, as labels are brought there."""
 
-    array: Sliced
+    array: SlicedArray
     channel: int
     shape: tuple[int, int]
 

@@ -10,6 +10,7 @@ from shutil import rmtree
 
 import numpy as np
 
+from cellseg_monai.boxes import Box
 from cellseg_monai.inference.chunked_array import ChunkedArray
 from cellseg_monai.inference.cluster import Cluster
 from cellseg_monai.inference.large import LazyPixels, measured, prepared_windows
@@ -17,7 +18,7 @@ from cellseg_monai.inference.recipe import Recipe
 from cellseg_monai.inference.remote import RemotePlane, RemoteRecipe, blend_block, predict_tiles
 from cellseg_monai.io import Segmentation
 from cellseg_monai.labels import label_in_blocks
-from cellseg_monai.labels.blocks import Blocks, Box
+from cellseg_monai.labels.blocks import Blocks
 from cellseg_monai.pixels import AxisTiles
 
 __all__ = ["LargeOnCluster"]

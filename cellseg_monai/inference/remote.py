@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 
 from cellseg_monai._version import __version__
+from cellseg_monai.boxes import Box
 from cellseg_monai.inference.chunked_array import ChunkedArray
 from cellseg_monai.inference.large import LazyPixels, prepared_windows
 from cellseg_monai.inference.recipe import Recipe
 from cellseg_monai.inference.tiled import Tiles, blend, read_tile
 from cellseg_monai.io import open_image
 from cellseg_monai.labels import Postprocessing
-from cellseg_monai.labels.blocks import Box
 from cellseg_monai.pixels import ImageStatistics, PreparedWindows, Preprocessing
 
 __all__ = ["RemotePlane", "RemoteRecipe", "blend_block", "predict_tiles"]

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
+from cellseg_monai.boxes import SlicedArray
 from cellseg_monai.errors import UnreadableImageError
 from cellseg_monai.io.axes import KNOWN_AXES, SAMPLE_AXIS, times
 from cellseg_monai.io.colours import RGB, RGBA
 from cellseg_monai.io.decoding import decoding
 from cellseg_monai.io.image import LEADING_AXES, Image
-from cellseg_monai.io.stored import PixelSource, Stored
+from cellseg_monai.io.stored import Stored
 
 __all__ = ["Arrangement", "arrange"]
 
@@ -62,7 +63,7 @@ class Arrangement:
         n_channels = sizes.get("C", 1) * sizes.get(SAMPLE_AXIS, 1)
         return (*(sizes[a] for a in self._leading), n_channels, sizes["Y"], sizes["X"])
 
-    def pick(self, array: PixelSource, window: Mapping[str, slice] | None = None) -> np.ndarray:
+    def pick(self, array: SlicedArray, window: Mapping[str, slice] | None = None) -> np.ndarray:
         """Return what lies in a window, contiguous, writable and of native byte order.
 
         Args:

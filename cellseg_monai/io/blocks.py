@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cellseg_monai.io.stored import PixelSource
+from cellseg_monai.boxes import SlicedArray
 
 __all__ = ["BlockArray", "BlockCache", "MappedArray", "StackedArray"]
 
@@ -117,7 +117,7 @@ class StackedArray:
     ((2, 3, 1, 4), array([3, 4]))
     """
 
-    def __init__(self, stack_shape: tuple[int, ...], item: Callable[[int], PixelSource]) -> None:
+    def __init__(self, stack_shape: tuple[int, ...], item: Callable[[int], SlicedArray]) -> None:
         first = item(0)
         self.shape, self.dtype = (*stack_shape, *first.shape), first.dtype
         self._stack_shape, self._item = stack_shape, item

@@ -12,7 +12,7 @@ import numpy as np
 from cellseg_monai.atomic import replacing
 from cellseg_monai.io.run_lengths import compressed_counts
 from cellseg_monai.io.segmentation import Segmentation
-from cellseg_monai.labels import Block, blocks_of_whole_objects
+from cellseg_monai.labels import Crop, crops_of_whole_objects
 from cellseg_monai.labels.relabel import id_runs
 
 __all__ = ["write"]
@@ -40,10 +40,10 @@ def write(path: Path, segmentation: Segmentation) -> None:
 def _annotations(segmentation: Segmentation) -> Iterator[dict[str, Any]]:
     table, shape = segmentation.table, segmentation.shape
     scores = table["score"] if "score" in table.columns else None
-    for block in blocks_of_whole_objects(segmentation.labels, table.boxes):
-        at = table.positions(block.ids)
+    for crop in crops_of_whole_objects(segmentation.labels, table.boxes):
+        at = table.positions(crop.ids)
         sides = (table[name][at] for name in ("left_px", "top_px", "right_px", "bottom_px"))
-        rows = zip(block.ids.tolist(), at, *(side.tolist() for side in sides), _masks(block, shape), strict=True)
+        rows = zip(crop.ids.tolist(), at, *(side.tolist() for side in sides), _masks(crop, shape), strict=True)
         for number, row, left, top, right, bottom, counts in rows:
             annotation = {
                 "id": number,
@@ -59,14 +59,14 @@ def _annotations(segmentation: Segmentation) -> Iterator[dict[str, Any]]:
             yield annotation
 
 
-def _masks(block: Block, shape: tuple[int, int]) -> list[str]:
-    """The run lengths of each object of a block over the whole image, down its columns, as COCO's text."""
-    turned = np.ascontiguousarray(block.numbers.T)
+def _masks(crop: Crop, shape: tuple[int, int]) -> list[str]:
+    """The run lengths of each object of a crop over the whole image, down its columns, as COCO's text."""
+    turned = np.ascontiguousarray(crop.numbers.T)
     numbers, starts, lengths = id_runs(turned, by_row=True)
     order = np.argsort(numbers, kind="stable")[np.count_nonzero(numbers == 0) :]
     numbers, lengths = numbers[order], lengths[order]
     columns, rows = np.divmod(starts[order], turned.shape[1])
-    begins = (columns + block.window[1].start) * shape[0] + rows + block.window[0].start
+    begins = (columns + crop.window[1].start) * shape[0] + rows + crop.window[0].start
     # A run that reaches the bottom goes on at the top of the next column.
     first = np.r_[True, (numbers[1:] != numbers[:-1]) | (begins[1:] != begins[:-1] + lengths[:-1])]
     ends = np.r_[(begins + lengths)[:-1][first[1:]], begins[-1] + lengths[-1]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import re
 import warnings
 from pathlib import Path
@@ -34,6 +35,9 @@ with warnings.catch_warnings():
         (0, b"\x89PNG", itk.PNGImageIO),
         (0, b"", itk.MetaImageIO),
     )
+# Python warns likewise while itk is taken down at the end, which as an error crashes it; a thread may have left the
+# filters of warnings in any state by then.
+atexit.register(warnings.filterwarnings, "ignore", "builtin type .* has no __module__", DeprecationWarning)
 
 _LARGEST_RATIO = 1100.0  # deflate's
 _SCALARS = {

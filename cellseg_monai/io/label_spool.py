@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cellseg_monai.boxes import SlicedArray, squares
 from cellseg_monai.io.label_ids import check_ids
 from cellseg_monai.io.zarr_chunks import ZarrChunks
-
-if TYPE_CHECKING:  # its imports take longer than this whole package's
-    from cellseg_monai.labels import LabelArray
 
 __all__ = ["LabelSpool"]
 
@@ -37,7 +33,7 @@ class LabelSpool:
         self.shape, self.dtype = shape, np.dtype(np.uint32)
         self._chunks = ZarrChunks(folder, shape, self.dtype, _CHUNK_PX)
 
-    def add(self, place: tuple[int, ...], labels: LabelArray) -> None:
+    def add(self, place: tuple[int, ...], labels: SlicedArray) -> None:
         """Keep a plane; of one on disk, a chunk at a time is read.
 
         Args:
@@ -47,11 +43,10 @@ class LabelSpool:
         Raises:
             ValueError: an id is negative, or beyond 32 bits.
         """
-        height, width = self.shape[-2:]
-        for y, x in itertools.product(range(0, height, _CHUNK_PX), range(0, width, _CHUNK_PX)):
-            part = np.asarray(labels[y : min(y + _CHUNK_PX, height), x : min(x + _CHUNK_PX, width)])
-            check_ids(part, self.dtype, f"in plane {place}, row {y}, column {x}")
-            self._chunks.write(part, place, y, x)
+        for rows, columns in squares(self.shape, _CHUNK_PX):
+            part = np.asarray(labels[rows, columns])
+            check_ids(part, self.dtype, f"in plane {place}, row {rows.start}, column {columns.start}")
+            self._chunks.write(part, place, rows.start, columns.start)
 
     def __getitem__(self, window: tuple[int | slice, ...]) -> np.ndarray:
         *place, rows, columns = window

@@ -12,6 +12,7 @@ from uuid import NAMESPACE_OID, uuid5
 import numpy as np
 
 from cellseg_monai.atomic import replacing
+from cellseg_monai.boxes import squares
 from cellseg_monai.io.label_ids import check_ids, check_label_axes, id_type
 from cellseg_monai.io.label_tags import size_tags
 from cellseg_monai.io.segmentation import Segmentation
@@ -147,15 +148,15 @@ def _ome_metadata(
 
 
 def _highest(labels: Any) -> int:
-    whole = ((*place, *window) for place in _places(labels.shape) for window in _tiles(labels))
+    whole = ((*place, *window) for place in _places(labels.shape) for window in squares(labels.shape, TILE_PX))
     return max(int(np.max(labels[window])) for window in whole)
 
 
 def _parts(labels: Any, places: Sequence[tuple[int, ...]], dtype: np.dtype, *, tiled: bool) -> Iterator[np.ndarray]:
     """Planes at these places, or the tiles of each, in the order of the file."""
+    side = TILE_PX if tiled else max(1, *labels.shape[-2:])
     for place in places:
-        windows = _tiles(labels) if tiled else iter([(slice(0, labels.shape[-2]), slice(0, labels.shape[-1]))])
-        for rows, columns in windows:
+        for rows, columns in squares(labels.shape, side):
             window = (*place, rows, columns)
             part = np.asarray(labels[window])
             where = f"in plane {place}, " if place else "in "
@@ -170,9 +171,3 @@ def _parts(labels: Any, places: Sequence[tuple[int, ...]], dtype: np.dtype, *, t
 
 def _places(shape: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
     return itertools.product(*map(range, shape[:-2]))
-
-
-def _tiles(labels: Any) -> Iterator[tuple[slice, slice]]:
-    height, width = map(int, labels.shape[-2:])
-    for top, left in itertools.product(range(0, height, TILE_PX), range(0, width, TILE_PX)):
-        yield slice(top, min(top + TILE_PX, height)), slice(left, min(left + TILE_PX, width))

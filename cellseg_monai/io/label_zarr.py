@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cellseg_monai.boxes import squares
 from cellseg_monai.io.segmentation import Segmentation
 from cellseg_monai.io.zarr_labels import writing_zarr_labels
 
@@ -25,8 +26,7 @@ def write(path: Path, segmentation: Segmentation) -> None:
     dtype = np.uint32 if segmentation.highest_id <= np.iinfo(np.uint32).max else np.uint64
     size_um = segmentation.pixel_size_um
     with writing_zarr_labels(path, shape, axes=segmentation.axes, dtype=dtype, pixel_size_um=size_um) as store:
-        side = store.chunk_px
         for plane in itertools.product(*map(range, shape[:-2])):
-            for y, x in itertools.product(range(0, shape[-2], side), range(0, shape[-1], side)):
-                window = (*plane, slice(y, min(y + side, shape[-2])), slice(x, min(x + side, shape[-1])))
-                store.write(np.asarray(labels[window]), plane=plane, y=y, x=x)
+            for rows, columns in squares(shape, store.chunk_px):
+                window = (*plane, rows, columns)
+                store.write(np.asarray(labels[window]), plane=plane, y=rows.start, x=columns.start)

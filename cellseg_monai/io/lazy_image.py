@@ -10,10 +10,11 @@ from types import TracebackType
 
 import numpy as np
 
+from cellseg_monai.boxes import SlicedArray
 from cellseg_monai.io.arrangement import Arrangement
 from cellseg_monai.io.axes import times
 from cellseg_monai.io.image import Image
-from cellseg_monai.io.stored import PixelSource, Stored
+from cellseg_monai.io.stored import Stored
 
 __all__ = ["LazyImage", "LazyPlane", "Level"]
 
@@ -27,7 +28,7 @@ class Level:
         downsampling: rows and columns of the full image to a row and a column of this one.
     """
 
-    def __init__(self, path: Path, to: Arrangement, array: PixelSource) -> None:
+    def __init__(self, path: Path, to: Arrangement, array: SlicedArray) -> None:
         self.path, self.shape = path, to.shape_of(tuple(array.shape))
         self.downsampling = (to.shape[-2] / self.shape[-2], to.shape[-1] / self.shape[-1])
         self._to, self._array = to, array

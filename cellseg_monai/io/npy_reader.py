@@ -10,11 +10,12 @@ from tokenize import TokenError
 
 import numpy as np
 
+from cellseg_monai.boxes import SlicedArray
 from cellseg_monai.io.axes import UNSTATED, settle_axes
 from cellseg_monai.io.blocks import MappedArray
 from cellseg_monai.io.cellpose_seg import holds_objects, read_masks
 from cellseg_monai.io.decoding import decoding
-from cellseg_monai.io.stored import PixelSource, Stored
+from cellseg_monai.io.stored import Stored
 
 __all__ = ["opened"]
 
@@ -28,7 +29,7 @@ def opened(path: Path, axes: str | None, *, indices: bool = False) -> Iterator[S
     indices are asked for.
     """
     with decoding(path, TokenError, UnpicklingError):  # numpy reads the header with Python's tokenizer
-        array: PixelSource
+        array: SlicedArray
         if indices and holds_objects(path):
             array = read_masks(path)
         else:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from cellseg_monai.labels import LabelArray
+from cellseg_monai.boxes import SlicedArray
 
 __all__ = ["middle_samples", "shrinking_step", "square_means"]
 
@@ -56,7 +56,7 @@ def _means(strip: np.ndarray, step: int) -> np.ndarray:
     return means.astype(np.float32)
 
 
-def middle_samples(labels: LabelArray, step: int) -> np.ndarray:
+def middle_samples(labels: SlicedArray, step: int) -> np.ndarray:
     """The ids in the middle of each of these squares.
 
     >>> middle_samples(np.array([[1, 1, 9], [1, 2, 9]]), 2)

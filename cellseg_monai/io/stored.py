@@ -3,26 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
-import numpy as np
+from cellseg_monai.boxes import SlicedArray
 
-__all__ = ["PixelSource", "Stored", "is_smaller"]
-
-
-class PixelSource(Protocol):
-    """An array, or what can be asked for a part of one without having it in memory."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Length of every axis."""
-
-    @property
-    def dtype(self) -> np.dtype:
-        """Type of the values."""
-
-    def __getitem__(self, selection: tuple[slice, ...], /) -> np.ndarray:
-        """Return the values within one slice an axis; they start at 0 or later, and have no step."""
+__all__ = ["Stored", "is_smaller"]
 
 
 @dataclass(frozen=True)
@@ -39,17 +23,18 @@ class Stored:
         smaller: the same image at lower resolutions, the next larger first, where the file has them.
     """
 
-    array: PixelSource
+    array: SlicedArray
     axes: str
     channel_names: tuple[str, ...] = ()
     pixel_size_um: tuple[float, float] | None = None
     stated: str | None = None
-    smaller: tuple[PixelSource, ...] = ()
+    smaller: tuple[SlicedArray, ...] = ()
 
 
-def is_smaller(array: PixelSource, full: PixelSource, axes: str) -> bool:
+def is_smaller(array: SlicedArray, full: SlicedArray, axes: str) -> bool:
     """Tell whether an array is an image with fewer rows and columns; files file anything under a pyramid.
 
+    >>> import numpy as np
     >>> is_smaller(np.zeros((3, 2, 2)), np.zeros((3, 4, 5)), "CYX")
     True
     >>> is_smaller(np.zeros((1, 2, 2)), np.zeros((3, 4, 5)), "CYX")

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import tifffile
 
+from cellseg_monai.boxes import SlicedArray
 from cellseg_monai.errors import UnreadableImageError
 from cellseg_monai.io.blocks import BlockArray, BlockCache, MappedArray, StackedArray
 from cellseg_monai.io.decoding import DECODER_ERRORS, decoding
-from cellseg_monai.io.stored import PixelSource
 from cellseg_monai.io.tiff_checks import AGAIN, segment_place
 from cellseg_monai.io.tiff_display import ShownPicture
 
@@ -45,7 +45,7 @@ class TiffArray:
         shown: ShownPicture | None,
     ) -> None:
         self._path, self._chosen, self._shown = path, chosen, shown
-        self._windows: PixelSource | None = None
+        self._windows: SlicedArray | None = None
         self._cache, self._lock = cache, lock
         stored_shape = (len(chosen),) * (len(chosen) > 1) + tuple(chosen[0].shape)
         self._n_stored_axes = len(stored_shape)
@@ -146,7 +146,7 @@ class _Pages:
         self._block = (1,) * (planes > 1) + (rows, columns) + (samples,) * (samples > 1)
         self._grid = math.ceil(length / rows), math.ceil(width / columns)
 
-    def page(self, number: int) -> PixelSource:
+    def page(self, number: int) -> SlicedArray:
         """Return the page of that number, unread."""
         page, key = self._pages[number], self._keyframe
         if key.is_final:

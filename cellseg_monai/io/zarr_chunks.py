@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from cellseg_monai.atomic import replacing
+from cellseg_monai.boxes import squares
 
 __all__ = ["ZarrChunks"]
 
@@ -56,11 +57,13 @@ class ZarrChunks:
     def write(self, values: np.ndarray, plane: tuple[int, ...], y: int, x: int) -> None:
         """Write whole chunks, from the corner at row y and column x on."""
         side = self.chunk_px
-        for top, left in itertools.product(range(0, values.shape[0], side), range(0, values.shape[1], side)):
-            part = values[top : top + side, left : left + side]
+        for rows, columns in squares(values.shape, side):
+            part = values[rows, columns]
             chunk = np.zeros((side, side), self.dtype.newbyteorder("<"))
             chunk[: part.shape[0], : part.shape[1]] = part
-            with replacing(self._file((*plane, (y + top) // side, (x + left) // side)), durable=False) as aside:
+            with replacing(
+                self._file((*plane, (y + rows.start) // side, (x + columns.start) // side)), durable=False
+            ) as aside:
                 aside.write_bytes(_codec().encode(chunk))
 
     def read(self, plane: tuple[int, ...], y: slice, x: slice) -> np.ndarray:
@@ -77,12 +80,9 @@ class ZarrChunks:
 
     def places(self) -> Iterator[tuple[tuple[int, ...], slice, slice]]:
         """The plane, rows and columns of every chunk."""
-        height, width = self.shape[-2:]
-        for *plane, y, x in itertools.product(
-            *map(range, self.shape[:-2]), range(0, height, self.chunk_px), range(0, width, self.chunk_px)
-        ):
-            rows, columns = slice(y, min(y + self.chunk_px, height)), slice(x, min(x + self.chunk_px, width))
-            yield tuple(plane), rows, columns
+        for plane in itertools.product(*map(range, self.shape[:-2])):
+            for rows, columns in squares(self.shape, self.chunk_px):
+                yield plane, rows, columns
 
     def missing(self) -> list[tuple[tuple[int, ...], slice, slice]]:
         """The places of the chunks that nobody has written."""

@@ -4,7 +4,7 @@ from cellseg_monai.labels.blockwise import label_in_blocks
 from cellseg_monai.labels.bootstrap import bootstrap_interval
 from cellseg_monai.labels.boundaries import touching_boundaries
 from cellseg_monai.labels.counts import Counts, over_images, stacked
-from cellseg_monai.labels.crops import Block, LabelArray, ObjectBoxes, blocks_of_whole_objects, object_boxes
+from cellseg_monai.labels.crops import Crop, ObjectBoxes, crops_of_whole_objects, object_boxes
 from cellseg_monai.labels.foreground import (
     ForegroundCounts,
     foreground_counts,
@@ -47,11 +47,10 @@ __all__ = [
     "IOU_THRESHOLDS",
     "METHODS",
     "AreaClass",
-    "Block",
     "Counts",
+    "Crop",
     "ForegroundCounts",
     "Found",
-    "LabelArray",
     "LabelOverlaps",
     "Matching",
     "Mistakes",
@@ -66,11 +65,11 @@ __all__ = [
     "Trial",
     "aggregated_jaccard",
     "aggregated_jaccard_plus",
-    "blocks_of_whole_objects",
     "bootstrap_interval",
     "boundary_classes",
     "boundary_probabilities",
     "check_label_images",
+    "crops_of_whole_objects",
     "ctc_segmentation",
     "distance_target",
     "divide_by_distance",

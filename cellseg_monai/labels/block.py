@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from cellseg_monai.labels.blocks import Box, Edges, Sliced
+from cellseg_monai.boxes import Box, SlicedArray, WritableArray
+from cellseg_monai.labels.blocks import Edges
 from cellseg_monai.labels.holes import background_pieces, fill_holes, numbers_at_border
 from cellseg_monai.labels.numbering import areas_and_firsts
 from cellseg_monai.labels.pieces import Pieces
@@ -45,7 +46,7 @@ class BlockObjects:
     boxes: np.ndarray
 
 
-def background_edges(maps: Sliced, settings: Postprocessing, place: Box) -> Edges:
+def background_edges(maps: SlicedArray, settings: Postprocessing, place: Box) -> Edges:
     """The background of a block, as far as it may go on beyond.
 
     Args:
@@ -58,9 +59,9 @@ def background_edges(maps: Sliced, settings: Postprocessing, place: Box) -> Edge
 
 
 def label_block(
-    maps: Sliced,
+    maps: SlicedArray,
     settings: Postprocessing,
-    labels: Sliced,
+    labels: WritableArray,
     place: Box,
     sides_inside: Sides,
     outside: np.ndarray | None,
@@ -182,7 +183,7 @@ def _wider(mask: np.ndarray, by_px: int) -> np.ndarray:
     return wider
 
 
-def number_block(labels: Sliced, out: Sliced, place: Box, table: np.ndarray) -> None:
+def number_block(labels: SlicedArray, out: WritableArray, place: Box, table: np.ndarray) -> None:
     """Write the objects of a block with their numbers.
 
     Args:
@@ -194,7 +195,7 @@ def number_block(labels: Sliced, out: Sliced, place: Box, table: np.ndarray) -> 
     out[place] = look_up(table, np.asarray(labels[place]))
 
 
-def check_fits(highest: int, labels: Sliced) -> None:
+def check_fits(highest: int, labels: WritableArray) -> None:
     """Refuse ids that an array of labels cannot hold.
 
     Args:

@@ -4,35 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-__all__ = ["Blocks", "Box", "Edges", "Run", "Sliced", "groups_across"]
+from cellseg_monai.boxes import Box
 
-Box = tuple[slice, slice]
+__all__ = ["Blocks", "Edges", "Run", "groups_across"]
+
 Run = Callable[..., Iterable[Any]]
 """How a function is called for each block: as `map` does."""
-
-
-class Sliced(Protocol):
-    """What is read and written by slices: a numpy array, also one mapped to a file, or one of zarr."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The length of each axis."""
-
-    @property
-    def dtype(self) -> Any:
-        """The type of a value."""
-
-    def __getitem__(self, place: Any, /) -> Any:
-        """The part at this place, as a numpy array."""
-
-    def __setitem__(self, place: Any, values: Any, /) -> None:
-        """Write a part."""
 
 
 @dataclass(frozen=True)

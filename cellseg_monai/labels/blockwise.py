@@ -8,8 +8,9 @@ from tempfile import TemporaryFile
 
 import numpy as np
 
+from cellseg_monai.boxes import SlicedArray, WritableArray
 from cellseg_monai.labels.block import background_edges, check_fits, label_block, number_block
-from cellseg_monai.labels.blocks import Blocks, Edges, Run, Sliced, groups_across
+from cellseg_monai.labels.blocks import Blocks, Edges, Run, groups_across
 from cellseg_monai.labels.frames import highest_number, write_in_frame
 from cellseg_monai.labels.numbering import numbers_in_order
 from cellseg_monai.labels.postprocess import Postprocessing, check_maps
@@ -19,12 +20,12 @@ __all__ = ["label_in_blocks"]
 
 
 def label_in_blocks(
-    maps: Sliced,
+    maps: SlicedArray,
     settings: Postprocessing,
-    out: Sliced,
+    out: WritableArray,
     *,
     block_px: int = 2048,
-    scratch: Sliced | None = None,
+    scratch: WritableArray | None = None,
     run: Run = map,
 ) -> int:
     """Write the objects of `label_objects`, ids included, of an image that need not fit into memory.
@@ -93,7 +94,9 @@ def label_in_blocks(
         return count
 
 
-def _label(maps: Sliced, settings: Postprocessing, labels: Sliced, blocks: Blocks, run: Run) -> list[np.ndarray]:
+def _label(
+    maps: SlicedArray, settings: Postprocessing, labels: WritableArray, blocks: Blocks, run: Run
+) -> list[np.ndarray]:
     """Write ids, and return for each block the number of each of its ids, from 0 on."""
     places, sides = blocks.places, [blocks.sides_inside(place) for place in blocks.places]
     outside: Sequence[np.ndarray | None] = [None] * len(places)

@@ -9,32 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from math import isqrt
-from typing import Any, Protocol
 
 import numpy as np
 
+from cellseg_monai.boxes import Box, SlicedArray
 from cellseg_monai.labels.relabel import id_runs, numbered
 
-__all__ = ["Block", "LabelArray", "ObjectBoxes", "blocks_of_whole_objects", "object_boxes", "tiles"]
-
-Box = tuple[slice, slice]
+__all__ = ["Crop", "ObjectBoxes", "crops_of_whole_objects", "object_boxes", "tiles"]
 
 BLOCK_PX = 2**24
-
-
-class LabelArray(Protocol):
-    """A label image: a numpy array, or anything on disk that gives one when it is sliced, such as a zarr array."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Y and X."""
-
-    @property
-    def dtype(self) -> Any:
-        """Of the ids."""
-
-    def __getitem__(self, window: Box, /) -> Any:
-        """The ids in a window."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +47,7 @@ class ObjectBoxes:
 
 
 @dataclass(frozen=True, eq=False)
-class Block:
+class Crop:
     """A crop that holds some objects whole.
 
     Args:
@@ -79,7 +62,7 @@ class Block:
     numbers: np.ndarray
 
 
-def object_boxes(labels: LabelArray, *, block_px: int = BLOCK_PX) -> ObjectBoxes:
+def object_boxes(labels: SlicedArray, *, block_px: int = BLOCK_PX) -> ObjectBoxes:
     """Find the box around every object, in one pass over the pixels.
 
     Args:
@@ -105,7 +88,7 @@ def object_boxes(labels: LabelArray, *, block_px: int = BLOCK_PX) -> ObjectBoxes
     return ObjectBoxes(ids[order][first], *(extreme.reduceat(side[order], first) for extreme, side in extremes))
 
 
-def tiles(labels: LabelArray, *, block_px: int = BLOCK_PX) -> Iterator[Box]:
+def tiles(labels: SlicedArray, *, block_px: int = BLOCK_PX) -> Iterator[Box]:
     """Windows that cover an image, in whole chunks where it is stored in such.
 
     Args:
@@ -157,9 +140,9 @@ def _grouped(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return order, np.flatnonzero(np.r_[True, np.diff(values[order]) != 0][: len(values)])
 
 
-def blocks_of_whole_objects(
-    labels: LabelArray, boxes: ObjectBoxes | None = None, *, block_px: int = BLOCK_PX
-) -> Iterator[Block]:
+def crops_of_whole_objects(
+    labels: SlicedArray, boxes: ObjectBoxes | None = None, *, block_px: int = BLOCK_PX
+) -> Iterator[Crop]:
     """Crops that hold some whole objects each, and together every object once, also those that cross any border.
 
     The image is divided into squares, and an object belongs to that of the top left corner of its box. A crop is the
@@ -175,7 +158,7 @@ def blocks_of_whole_objects(
         The crops, those of a row of squares after each other.
 
     >>> labels = np.array([[5, 5, 0, 0, 3], [0, 5, 9, 9, 3]])
-    >>> for block in blocks_of_whole_objects(labels, block_px=16):
+    >>> for block in crops_of_whole_objects(labels, block_px=16):
     ...     print(block.ids, block.window[1].start, block.numbers.tolist())
     [5] 0 [[1, 1], [0, 1]]
     [9] 2 [[1, 1]]
@@ -193,11 +176,11 @@ def blocks_of_whole_objects(
                 yield _block(labels, boxes.among(some))
 
 
-def _block(labels: LabelArray, boxes: ObjectBoxes) -> Block:
+def _block(labels: SlicedArray, boxes: ObjectBoxes) -> Crop:
     rows = slice(int(boxes.top.min()), int(boxes.bottom.max()))
     columns = slice(int(boxes.left.min()), int(boxes.right.max()))
     part = np.asarray(labels[rows, columns])
     ids, _, lengths = id_runs(part)
     at = np.minimum(np.searchsorted(boxes.ids, ids), len(boxes) - 1)
     numbers = np.where(boxes.ids[at] == ids, at + 1, 0).astype(np.int32)
-    return Block((rows, columns), boxes.ids, np.repeat(numbers, lengths).reshape(part.shape))
+    return Crop((rows, columns), boxes.ids, np.repeat(numbers, lengths).reshape(part.shape))

@@ -7,8 +7,9 @@ from functools import partial
 
 import numpy as np
 
+from cellseg_monai.boxes import Box, WritableArray
 from cellseg_monai.labels.block import check_fits
-from cellseg_monai.labels.blocks import Blocks, Box, Run, Sliced
+from cellseg_monai.labels.blocks import Blocks, Run
 from cellseg_monai.labels.relabel import id_runs, look_up
 from cellseg_monai.pixels.scale import nearest_pixels
 
@@ -22,7 +23,9 @@ def highest_number(tables: Sequence[np.ndarray]) -> int:
     return max((int(table.max()) for table in tables), default=0)
 
 
-def write_in_frame(labels: Sliced, blocks: Blocks, tables: Sequence[np.ndarray], out: Sliced, run: Run) -> int:
+def write_in_frame(
+    labels: WritableArray, blocks: Blocks, tables: Sequence[np.ndarray], out: WritableArray, run: Run
+) -> int:
     """Write objects into an array of another size, as `rescale_labels` and `relabel_sequential` do it in memory.
 
     Args:
@@ -58,7 +61,9 @@ def write_in_frame(labels: Sliced, blocks: Blocks, tables: Sequence[np.ndarray],
     return highest
 
 
-def rescaled_block(labels: Sliced, blocks: Blocks, frame: tuple[int, int], place: Box, tables: Tables) -> np.ndarray:
+def rescaled_block(
+    labels: WritableArray, blocks: Blocks, frame: tuple[int, int], place: Box, tables: Tables
+) -> np.ndarray:
     """A part of labels that are brought to another size by nearest neighbour.
 
     Only what one block of them holds is read at a time, however much larger they are.
@@ -101,9 +106,11 @@ def _needed(blocks: Blocks, frame: tuple[int, int], place: Box, tables: Sequence
     return {number: tables[number] for number, _, _ in blocks.over(_box(*_below(blocks, frame, place)))}
 
 
-def _numbers_of_block(labels: Sliced, blocks: Blocks, frame: tuple[int, int], place: Box, tables: Tables) -> np.ndarray:
+def _numbers_of_block(
+    labels: WritableArray, blocks: Blocks, frame: tuple[int, int], place: Box, tables: Tables
+) -> np.ndarray:
     return np.unique(id_runs(rescaled_block(labels, blocks, frame, place, tables))[0])
 
 
-def _write_block(labels: Sliced, blocks: Blocks, out: Sliced, place: Box, tables: Tables) -> None:
+def _write_block(labels: WritableArray, blocks: Blocks, out: WritableArray, place: Box, tables: Tables) -> None:
     out[place] = rescaled_block(labels, blocks, (out.shape[0], out.shape[1]), place, tables)

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from cellseg_monai.boxes import SlicedArray
 from cellseg_monai.labels.convex_hull import convex_areas
-from cellseg_monai.labels.crops import BLOCK_PX, Block, LabelArray, ObjectBoxes, blocks_of_whole_objects, object_boxes
+from cellseg_monai.labels.crops import BLOCK_PX, Crop, ObjectBoxes, crops_of_whole_objects, object_boxes
 from cellseg_monai.labels.object_runs import ObjectRuns
 from cellseg_monai.labels.object_table import ObjectTable
 from cellseg_monai.labels.perimeter import perimeters
@@ -19,7 +20,7 @@ _SQUARE_WITHIN = 1e-6  # pixels whose height and width differ by less, as a part
 
 
 def measure_objects(
-    labels: LabelArray,
+    labels: SlicedArray,
     image: Any = None,
     *,
     channel_names: Sequence[str] = (),
@@ -71,16 +72,16 @@ def measure_objects(
         raise ValueError(f"pixel_size_um is {pixel_size_um}; it must be two positive lengths")
     boxes = object_boxes(labels, block_px=block_px)
     # An image without objects has the same columns, of the same types.
-    nothing = Block((slice(0, 0), slice(0, 0)), boxes.ids, np.zeros((0, 0), np.int32))
-    blocks = blocks_of_whole_objects(labels, boxes, block_px=block_px) if len(boxes) else iter([nothing])
+    nothing = Crop((slice(0, 0), slice(0, 0)), boxes.ids, np.zeros((0, 0), np.int32))
+    crops = crops_of_whole_objects(labels, boxes, block_px=block_px) if len(boxes) else iter([nothing])
     parts: list[dict[str, np.ndarray]] = []
-    for block in blocks:
-        runs, (rows, columns) = ObjectRuns.of(block), block.window
-        part = {"id": block.ids, **_shapes(block, runs)}
+    for crop in crops:
+        runs, (rows, columns) = ObjectRuns.of(crop), crop.window
+        part = {"id": crop.ids, **_shapes(crop, runs)}
         for channel, name in enumerate(names):
             part.update(runs.brightness(np.asarray(image[channel, rows, columns]), name))
         if probabilities is not None:
-            part["score"] = runs.mean(np.asarray(probabilities[block.window]))
+            part["score"] = runs.mean(np.asarray(probabilities[crop.window]))
         parts.append(part)
     joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     order = np.argsort(joined["id"], kind="stable")
@@ -88,7 +89,7 @@ def measure_objects(
     return ObjectTable(_columns(measured, boxes, tuple(labels.shape), pixel_size_um), names)
 
 
-def _shapes(block: Block, runs: ObjectRuns) -> dict[str, np.ndarray]:
+def _shapes(crop: Crop, runs: ObjectRuns) -> dict[str, np.ndarray]:
     """What the pixels' places tell: mean and second moments in the image, perimeter, convex area."""
     # Counted from the box of each object, so that sums stay small, and exact.
     counts = np.diff(runs.first, append=len(runs.rows))
@@ -109,12 +110,12 @@ def _shapes(block: Block, runs: ObjectRuns) -> dict[str, np.ndarray]:
     )
     return {
         "area": runs.areas,
-        "y": mean_y + top + block.window[0].start,
-        "x": mean_x + left + block.window[1].start,
+        "y": mean_y + top + crop.window[0].start,
+        "x": mean_x + left + crop.window[1].start,
         "yy": yy - mean_y**2,
         "xx": xx - mean_x**2,
         "yx": yx - mean_y * mean_x,
-        "perimeter": perimeters(block.numbers, len(block.ids)),
+        "perimeter": perimeters(crop.numbers, len(crop.ids)),
         "convex": convex,
     }
 
@@ -165,7 +166,7 @@ def _eccentricity(yy: np.ndarray, xx: np.ndarray, yx: np.ndarray) -> np.ndarray:
     return np.sqrt(1 - share)
 
 
-def _channel_names(labels: LabelArray, image: Any, given: Sequence[str]) -> tuple[str, ...]:
+def _channel_names(labels: SlicedArray, image: Any, given: Sequence[str]) -> tuple[str, ...]:
     """A name for each channel, no two alike."""
     if image is None:
         return ()

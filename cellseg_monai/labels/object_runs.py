@@ -1,4 +1,4 @@
-"""The pixels of a block's objects as runs along the rows, and sums over them: far fewer than pixels."""
+"""The pixels of a crop's objects as runs along the rows, and sums over them: far fewer than pixels."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cellseg_monai.labels.crops import Block
+from cellseg_monai.labels.crops import Crop
 from cellseg_monai.labels.relabel import id_runs
 
 __all__ = ["ObjectRuns"]
@@ -14,10 +14,10 @@ __all__ = ["ObjectRuns"]
 
 @dataclass(frozen=True, eq=False)
 class ObjectRuns:
-    """The stretches of pixels of a block's objects, object after object, in each from row to row.
+    """The stretches of pixels of a crop's objects, object after object, in each from row to row.
 
     Args:
-        starts: of every run of the block, also those of no object, its first pixel in the flat block.
+        starts: of every run of the crop, also those of no object, its first pixel in the flat crop.
         order: which of them these are.
         first: of each object, the position of its first run among these.
         rows: of each.
@@ -35,13 +35,13 @@ class ObjectRuns:
     areas: np.ndarray
 
     @classmethod
-    def of(cls, block: Block) -> ObjectRuns:
-        """The runs of all objects of a block."""
-        numbers, starts, lengths = id_runs(block.numbers, by_row=True)
+    def of(cls, crop: Crop) -> ObjectRuns:
+        """The runs of all objects of a crop."""
+        numbers, starts, lengths = id_runs(crop.numbers, by_row=True)
         background = np.count_nonzero(numbers == 0)
         order = np.argsort(numbers, kind="stable")[background:]
-        first = np.asarray(np.searchsorted(numbers[order], np.arange(1, len(block.ids) + 1)))
-        rows, columns = np.divmod(starts[order], max(1, block.numbers.shape[1]))
+        first = np.asarray(np.searchsorted(numbers[order], np.arange(1, len(crop.ids) + 1)))
+        rows, columns = np.divmod(starts[order], max(1, crop.numbers.shape[1]))
         areas = np.add.reduceat(lengths[order], first)
         return cls(starts, order, first, rows, columns, lengths[order], areas)
 

@@ -9,11 +9,10 @@ from functools import cached_property
 import numpy as np
 from scipy import ndimage
 
+from cellseg_monai.boxes import Box
 from cellseg_monai.labels.relabel import look_up
 
 __all__ = ["Pieces"]
-
-Box = tuple[slice, slice]
 
 # So many are worked on at once.
 _BOX_PIXELS = 2**22

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from skimage.measure import label
 
-from cellseg_monai.labels.crops import BLOCK_PX, LabelArray, ObjectBoxes, blocks_of_whole_objects
+from cellseg_monai.boxes import SlicedArray
+from cellseg_monai.labels.crops import BLOCK_PX, ObjectBoxes, crops_of_whole_objects
 
 __all__ = ["Polygon", "draw_polygons", "object_polygons", "trace_polygons"]
 
@@ -39,7 +40,7 @@ class Polygon:
 
 
 def object_polygons(
-    labels: LabelArray, boxes: ObjectBoxes | None = None, *, block_px: int = BLOCK_PX
+    labels: SlicedArray, boxes: ObjectBoxes | None = None, *, block_px: int = BLOCK_PX
 ) -> Iterator[tuple[int, list[Polygon]]]:
     """Trace the objects of a label image of any size.
 
@@ -49,14 +50,14 @@ def object_polygons(
         block_px: pixels that are held at once, if no single object is larger.
 
     Yields:
-        Each id, with the pieces of its object; see `trace_polygons`. In the order of ids within a block.
+        Each id, with the pieces of its object; see `trace_polygons`. In the order of ids within a crop.
 
     >>> [(number, len(pieces)) for number, pieces in object_polygons(np.array([[4, 0, 9], [0, 4, 9]]))]
     [(4, 2), (9, 1)]
     """
-    for block in blocks_of_whole_objects(labels, boxes, block_px=block_px):
-        origin = block.window[0].start, block.window[1].start
-        yield from zip(block.ids.tolist(), trace_polygons(block.numbers, len(block.ids), origin=origin), strict=True)
+    for crop in crops_of_whole_objects(labels, boxes, block_px=block_px):
+        origin = crop.window[0].start, crop.window[1].start
+        yield from zip(crop.ids.tolist(), trace_polygons(crop.numbers, len(crop.ids), origin=origin), strict=True)
 
 
 def trace_polygons(numbers: np.ndarray, count: int, *, origin: tuple[int, int] = (0, 0)) -> list[list[Polygon]]:

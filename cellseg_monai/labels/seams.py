@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from cellseg_monai.boxes import Box, SlicedArray, WritableArray
 from cellseg_monai.labels.block import BlockObjects, check_fits, divided_beside
-from cellseg_monai.labels.blocks import Blocks, Box, Sliced
+from cellseg_monai.labels.blocks import Blocks
 from cellseg_monai.labels.numbering import areas_and_firsts
 from cellseg_monai.labels.postprocess import METHODS, Postprocessing, reach_px
 from cellseg_monai.labels.relabel import look_up, relabel_sequential
@@ -67,9 +68,9 @@ def join_across(found: Sequence[BlockObjects], groups: Sequence[np.ndarray]) -> 
 
 
 def divide_across(
-    maps: Sliced,
+    maps: SlicedArray,
     settings: Postprocessing,
-    labels: Sliced,
+    labels: WritableArray,
     blocks: Blocks,
     found: Sequence[BlockObjects],
     groups: Sequence[np.ndarray],
@@ -150,7 +151,7 @@ def _with_margin(box: np.ndarray, margin: int, shape: tuple[int, int]) -> Box:
     )
 
 
-def _write(objects: np.ndarray, labels: Sliced, place: Box, part: Parts, free: int) -> None:
+def _write(objects: np.ndarray, labels: WritableArray, place: Box, part: Parts, free: int) -> None:
     """Write what one block holds of some objects, from 1 on, and note it; `free` is what object 1 is called."""
     areas, firsts = areas_and_firsts(objects)
     present: np.ndarray = np.flatnonzero(areas[1:]) + 1

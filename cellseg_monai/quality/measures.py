@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from cellseg_monai.boxes import SlicedArray
 from cellseg_monai.io.display import measured_channels
-from cellseg_monai.labels import LabelArray, ObjectTable
+from cellseg_monai.labels import ObjectTable
 from cellseg_monai.pixels import (
     Preprocessing,
     contrast_over_noise,
@@ -62,7 +63,7 @@ class PlaneMeasures:
 
 def measure_plane(
     window: Window,
-    labels: LabelArray,
+    labels: SlicedArray,
     table: ObjectTable,
     settings: Preprocessing,
     *,

@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from cellseg_monai.boxes import SlicedArray
 from cellseg_monai.data import Fault
 from cellseg_monai.io import EXPORTS, LazyImage, image_stem, open_image, place_name
 from cellseg_monai.io.table_csv import read as read_table
-from cellseg_monai.labels import LabelArray, ObjectTable
+from cellseg_monai.labels import ObjectTable
 
 __all__ = ["LABEL_EXPORTS", "OpenPlane", "SegmentedPlane", "segmented_planes"]
 
@@ -80,7 +81,7 @@ class OpenPlane:
 
     of: SegmentedPlane
     image: LazyImage
-    labels: LabelArray
+    labels: SlicedArray
     table: ObjectTable
 
     @property

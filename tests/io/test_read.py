@@ -112,3 +112,12 @@ class TestRegistry:
         code = f"import sys, cellseg_monai.io; print({slow} & set(sys.modules))"
         found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
         assert found.stdout.strip() == "set()"
+
+
+def test_the_end_of_itk_raises_no_warnings_as_errors():
+    # A segmentation fault at the end otherwise, though not in every process.
+    code = (
+        "import atexit, warnings, cellseg_monai.io.itk_reader; warnings.simplefilter('error'); atexit._run_exitfuncs();"
+        "warnings.warn('builtin type swigvarlink has no __module__ attribute', DeprecationWarning)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

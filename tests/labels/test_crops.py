@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from skimage.measure import regionprops
 
-from cellseg_monai.labels import blocks_of_whole_objects, object_boxes
+from cellseg_monai.labels import crops_of_whole_objects, object_boxes
 from cellseg_monai.labels.crops import tiles
 from tests.label_images import Stored, label_images
 
@@ -24,12 +24,12 @@ def test_boxes_are_those_of_scikit_image_whatever_is_held_at_once(labels, block_
 def test_blocks_hold_every_object_once_and_whole(labels, block_px):
     drawn = np.zeros_like(labels)
     seen: list[int] = []
-    for block in blocks_of_whole_objects(labels, block_px=block_px):
-        here = block.numbers > 0
-        assert not drawn[block.window][here].any()
-        drawn[block.window][here] = block.ids[block.numbers[here] - 1]
-        seen += block.ids.tolist()
-        assert block.numbers.size <= block_px or len(block.ids) == 1
+    for crop in crops_of_whole_objects(labels, block_px=block_px):
+        here = crop.numbers > 0
+        assert not drawn[crop.window][here].any()
+        drawn[crop.window][here] = crop.ids[crop.numbers[here] - 1]
+        seen += crop.ids.tolist()
+        assert crop.numbers.size <= block_px or len(crop.ids) == 1
     assert np.array_equal(drawn, labels)
     assert sorted(seen) == np.unique(labels[labels > 0]).tolist()
 
@@ -43,7 +43,7 @@ def test_what_is_read_at_once_is_bounded_and_whole_chunks_are_read():
     assert stored.largest <= 100_000
     starts = [(rows.start % 64, columns.start % 128) for rows, columns in tiles(stored, block_px=100_000)]
     assert set(starts) == {(0, 0)}
-    assert sum(len(block.ids) for block in blocks_of_whole_objects(stored, boxes, block_px=100_000)) == 7500
+    assert sum(len(crop.ids) for crop in crops_of_whole_objects(stored, boxes, block_px=100_000)) == 7500
     assert stored.largest <= 100_000
 
 
@@ -51,15 +51,15 @@ def test_an_object_of_many_blocks_has_one_of_its_own():
     labels = np.zeros((90, 90), np.int32)
     labels[10, :] = 4
     labels[::30, ::30] = np.arange(5, 14).reshape(3, 3)
-    blocks = list(blocks_of_whole_objects(labels, block_px=400))
-    assert [block.window for block in blocks if 4 in block.ids] == [(slice(10, 11), slice(0, 90))]
+    crops = list(crops_of_whole_objects(labels, block_px=400))
+    assert [crop.window for crop in crops if 4 in crop.ids] == [(slice(10, 11), slice(0, 90))]
 
 
 @pytest.mark.parametrize("shape", [(0, 0), (0, 5), (5, 0), (3, 4)])
 def test_an_image_without_objects_has_no_blocks(shape):
     labels = np.zeros(shape, np.uint16)
     assert len(object_boxes(labels)) == 0
-    assert list(blocks_of_whole_objects(labels)) == []
+    assert list(crops_of_whole_objects(labels)) == []
 
 
 @pytest.mark.parametrize(
