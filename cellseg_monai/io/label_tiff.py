@@ -154,7 +154,7 @@ def _highest(labels: Any) -> int:
 
 def _parts(labels: Any, places: Sequence[tuple[int, ...]], dtype: np.dtype, *, tiled: bool) -> Iterator[np.ndarray]:
     """Planes at these places, or the tiles of each, in the order of the file."""
-    side = TILE_PX if tiled else max(1, *labels.shape[-2:])
+    side = TILE_PX if tiled else max(labels.shape[-2:])
     for place in places:
         for rows, columns in squares(labels.shape, side):
             window = (*place, rows, columns)
