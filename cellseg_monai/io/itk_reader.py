@@ -35,9 +35,6 @@ with warnings.catch_warnings():
         (0, b"\x89PNG", itk.PNGImageIO),
         (0, b"", itk.MetaImageIO),
     )
-# Python warns likewise while itk is taken down at the end, which as an error crashes it; a thread may have left the
-# filters of warnings in any state by then.
-atexit.register(warnings.filterwarnings, "ignore", "builtin type .* has no __module__", DeprecationWarning)
 
 _LARGEST_RATIO = 1100.0  # deflate's
 _SCALARS = {
@@ -176,3 +173,11 @@ def _pixel_size(info: Any, unit: str) -> tuple[float, float] | None:
     if um is None or (um == _UM_PER_MM and height == width == 1.0):  # itk's answer where there is none
         return None
     return height * um, width * um
+
+
+@atexit.register
+def _end_quietly() -> None:
+    """Let Python ignore the same warnings while it takes itk down, where one as an error is a segmentation fault."""
+    warnings.filterwarnings("ignore", "builtin type .* has no __module__", DeprecationWarning)
+    # The module of warnings may be gone by then, and Python goes by the filters under which it last judged a warning.
+    warnings.warn("builtin type itk has no __module__ attribute", DeprecationWarning, stacklevel=1)
