@@ -108,7 +108,7 @@ def write_quality_report(
         aside.write_text(render_page(title, _lead(found, about), sections), encoding="utf-8")
     numbers = page.with_suffix(".json")
     with replacing(numbers) as aside:
-        aside.write_text(json.dumps(_as_data(found, training), indent=2) + "\n", encoding="utf-8")
+        aside.write_text(json.dumps(_as_data(found, faults, training), indent=2) + "\n", encoding="utf-8")
     return QualityReport(page, numbers, faults, sum(bool(each.flags) for each in found.planes))
 
 
@@ -161,12 +161,12 @@ def _how(about: Mapping[str, Any], run: Path, training: TrainingData | None) -> 
     )
 
 
-def _as_data(found: Survey, training: TrainingData | None) -> dict[str, Any]:
+def _as_data(found: Survey, faults: Sequence[Fault], training: TrainingData | None) -> dict[str, Any]:
     return {
         "training_data": None if training is None else asdict(training),
         "images": [_row(each) for each in found.planes],
         "lowest_objects": [_plain(asdict(each)) for each in found.low],
-        "faults": [str(fault) for fault in found.faults],
+        "faults": [str(fault) for fault in faults],
     }
 
 

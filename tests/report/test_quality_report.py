@@ -137,6 +137,7 @@ def test_images_that_are_gone_changed_or_failed_are_named_and_the_rest_is_shown(
     page, numbers = read(done)
     assert [row["image"] for row in numbers["images"]] == [NASTY, "nothing"]
     assert {fault.place for fault in done.faults} == {"segmenting", "blurred", "saturated"}
+    assert numbers["faults"] == list(map(str, done.faults))
     assert "broken.npy" in page.text
     assert "put back the image that was segmented" in page.text
 
@@ -159,6 +160,7 @@ def test_a_run_of_nothing_but_failures_still_has_a_page(folder: Path) -> None:
 def test_results_without_tables_are_named(folder: Path) -> None:
     done = write_quality_report(segmented(folder, exports=["labels"]))
     assert [fault.kind for fault in done.faults] == ["no-results"] * 4
+    assert read(done)[1]["faults"] == list(map(str, done.faults))
 
 
 @pytest.mark.parametrize("kind", ["labels", "ome", "zarr"])
