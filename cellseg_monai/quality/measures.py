@@ -12,6 +12,7 @@ from cellseg_monai.labels import LabelArray, ObjectTable
 from cellseg_monai.pixels import (
     Preprocessing,
     contrast_over_noise,
+    network_scale,
     prepare,
     prepared_shape,
     rescale,
@@ -97,7 +98,8 @@ def measure_plane(
     return PlaneMeasures(
         objects=len(table),
         megapixels=height * width / 1e6,
-        diameter_px=_median(table["equivalent_diameter_px"]) * float(np.sqrt(seen[0] * seen[1] / (height * width))),
+        diameter_px=_median(table["equivalent_diameter_px"])
+        * network_scale((height, width), settings, pixel_size_um=pixel_size_um),
         cut=float(np.mean(table["touches_edge"])) if len(table) else float("nan"),
         sharpness=_sharpness(prepared, inside, (seen[0] / height, seen[1] / width)),
         saturated=max(saturated_share(sample[at]) for at in measured),

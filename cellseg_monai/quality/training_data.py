@@ -10,7 +10,7 @@ import numpy as np
 
 from cellseg_monai.io import read, read_labels
 from cellseg_monai.labels import measure_objects
-from cellseg_monai.pixels import Preprocessing
+from cellseg_monai.pixels import Preprocessing, network_scale
 from cellseg_monai.quality.measures import PlaneMeasures, measure_plane
 from cellseg_monai.settings import read_settings
 
@@ -103,7 +103,7 @@ def describe_training_data(
         )
         measured.append(found)
         if found.objects:
-            scale = found.diameter_px / float(np.median(table["equivalent_diameter_px"]))
+            scale = network_scale(labels.shape, settings, pixel_size_um=image.pixel_size_um)
             diameters.append(table["equivalent_diameter_px"] * scale)
     if not diameters:
         raise ValueError(f"{len(pairs)} images without an object came; pass those of a training")

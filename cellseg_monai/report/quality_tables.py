@@ -70,7 +70,7 @@ def distribution_part(found: Survey, training: TrainingData | None) -> str:
         training: what the network was trained on, if that is known.
     """
     titles = {
-        "equivalent_diameter_px": "equivalent diameter (px)",
+        "diameter_px": "equivalent diameter (px)",
         "eccentricity": "eccentricity",
         "solidity": "solidity",
         "score": "score",
@@ -83,13 +83,16 @@ def distribution_part(found: Survey, training: TrainingData | None) -> str:
         values = found.objects.get(name, np.zeros(0))
         if len(values := values[np.isfinite(values)]):
             known = None
-            if name == "equivalent_diameter_px" and training is not None:
+            if name == "diameter_px" and training is not None:
                 known = (training.diameter_px[0], training.diameter_px[2])
             measures.append((shown, values, known))
     medians = "; ".join(f"{name}: median {np.median(values):.3g}" for name, values, _ in measures)
-    text = f"{medians[0].upper()}{medians[1:]}. Thin upright lines are medians; intensities are in units of the files."
+    text = (
+        f"{medians[0].upper()}{medians[1:]}. Thin upright lines are medians; diameters are at the scale of the network, "
+        "intensities in units of the files."
+    )
     if training is not None:
-        text += " The band is where 90 % of the foreground of the training images lies, at the scale of the network."
+        text += " The band is where 90 % of the foreground of the training images lies."
     return chart(objects_figure(measures), f"Distributions. {text}") + "\n" + paragraph(text)
 
 

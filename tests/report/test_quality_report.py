@@ -111,6 +111,18 @@ def test_flags_are_those_of_the_images_and_the_lowest_scores_come_first(folder: 
     assert "Fewer than 8 images are not compared with each other." in page.text
 
 
+def test_diameters_are_shown_at_the_scale_of_the_network_as_training_data_are(folder: Path) -> None:
+    run = segmented(folder)
+    told = json.loads(run.read_text())
+    told["about"] |= {"preprocess": {"channels": "grey", "pixel_size_um": 1.0}, "pixel_size_um": [0.5, 0.5]}
+    run.write_text(json.dumps(told))
+    page, numbers = read(write_quality_report(run, training=TRAINING))
+    shown = re.search(r"Equivalent diameter \(px\): median ([\d.]+);", page.text)
+    assert shown
+    assert float(shown[1]) == pytest.approx(12, abs=1)
+    assert [row["diameter_px"] for row in numbers["images"][:3]] == pytest.approx([12] * 3, abs=1)
+
+
 @pytest.mark.parametrize("training", [None, TRAINING], ids=["it is not known", "it is of other weights"])
 def test_without_training_data_the_page_says_so(folder: Path, training: TrainingData | None) -> None:
     recipe = RECIPE if training is None else dataclasses.replace(RECIPE, weights_sha256="others")
