@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cellseg_monai.pixels import Preprocessing
 from cellseg_monai.quality.measures import PlaneMeasures
 from cellseg_monai.quality.training_data import TrainingData
 
@@ -26,7 +27,6 @@ FLAGS = {
 """Every flag and what it means."""
 
 _SATURATED = 0.001
-_DIM = 30.0  # times the noise; where a preparation has no `noise_floor` of its own
 _LEAST_SHARP = 0.5
 _BEYOND = 0.25  # of the width of a range, by which an image may lie outside
 _CUT, _OF_OBJECTS = 1 / 3, 5
@@ -48,7 +48,7 @@ class Flag:
 
 
 def flags_of(
-    images: Sequence[PlaneMeasures], training: TrainingData | None = None, *, noise_floor: float = _DIM
+    images: Sequence[PlaneMeasures], training: TrainingData | None = None, *, noise_floor: float = Preprocessing.noise_floor
 ) -> list[list[Flag]]:
     """What is unusual about each image of a run.
 
@@ -58,7 +58,7 @@ def flags_of(
     Args:
         images: of one run.
         training: what the network was trained on; without it, no image is compared with that.
-        noise_floor: see `pixels.Preprocessing`.
+        noise_floor: see `pixels.Preprocessing`; with 0 no image is kept dark, and none has low contrast.
 
     Returns:
         The flags of each image, in the order of `FLAGS`.
@@ -68,9 +68,8 @@ def flags_of(
     []
     """
     others = _Others.of(images)
-    floor = noise_floor or _DIM
     return [
-        [flag for flag in _all(image, at, others, training, floor) if flag is not None]
+        [flag for flag in _all(image, at, others, training, noise_floor) if flag is not None]
         for at, image in enumerate(images)
     ]
 
