@@ -11,7 +11,7 @@ from cellseg_monai.pixels import Preprocessing
 from cellseg_monai.quality.measures import PlaneMeasures
 from cellseg_monai.quality.training_data import TrainingData
 
-__all__ = ["FLAGS", "Flag", "flags_of"]
+__all__ = ["FLAGS", "LEAST_COMPARED", "Flag", "compared_measures", "flags_of"]
 
 FLAGS = {
     "no objects": "nothing was found",
@@ -26,11 +26,14 @@ FLAGS = {
 }
 """Every flag and what it means."""
 
+LEAST_COMPARED = 8
+"""Of so many images a measure must be known, for them to be compared with each other by it."""
+
 _SATURATED = 0.001
 _LEAST_SHARP = 0.5
 _BEYOND = 0.25  # of the width of a range, by which an image may lie outside
 _CUT, _OF_OBJECTS = 1 / 3, 5
-_OUTLIER, _OF_IMAGES = 3.5, 8
+_OUTLIER = 3.5
 _WAY_OFF = 2.0  # a factor: what differs less is no outlier, however alike the others are
 
 
@@ -48,7 +51,10 @@ class Flag:
 
 
 def flags_of(
-    images: Sequence[PlaneMeasures], training: TrainingData | None = None, *, noise_floor: float = Preprocessing.noise_floor
+    images: Sequence[PlaneMeasures],
+    training: TrainingData | None = None,
+    *,
+    noise_floor: float = Preprocessing.noise_floor,
 ) -> list[list[Flag]]:
     """What is unusual about each image of a run.
 
@@ -74,6 +80,22 @@ def flags_of(
     ]
 
 
+def compared_measures(images: Sequence[PlaneMeasures]) -> list[str]:
+    """The measures by which the images of a run are compared with each other: those known of eight or more.
+
+    Args:
+        images: of one run.
+
+    >>> compared_measures(8 * [PlaneMeasures(0, 1, 30, 0.1, float("nan"), 0, 200, 0.1, 0.4)])
+    ['number of objects']
+    """
+    measures = {
+        "sharpness": [image.sharpness for image in images],
+        "number of objects": [image.per_megapixel for image in images],
+    }
+    return [name for name, values in measures.items() if _known(np.array(values)).sum() >= LEAST_COMPARED]
+
+
 @dataclass(frozen=True, eq=False)
 class _Others:
     """How far each image is from the others of its run: modified z-scores, and factors to the median."""
@@ -93,9 +115,9 @@ class _Others:
 def _deviation(values: Sequence[float], scale: Callable[[np.ndarray], np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Modified z-scores, and how many times the median each value is; zeros and ones where they cannot be known."""
     given: np.ndarray = np.array(values, np.float64)
-    known = np.isfinite(given) & (given >= 0)
+    known = _known(given)
     z, factor = np.zeros(len(given)), np.ones(len(given))
-    if known.sum() < _OF_IMAGES:
+    if known.sum() < LEAST_COMPARED:
         return z, factor
     scaled = scale(np.maximum(given[known], 1e-6))
     middle = np.median(scaled)
@@ -103,6 +125,11 @@ def _deviation(values: Sequence[float], scale: Callable[[np.ndarray], np.ndarray
     z[known] = 0.6745 * (scaled - middle) / spread
     factor[known] = given[known] / max(float(np.median(given[known])), 1e-6)
     return z, factor
+
+
+def _known(values: np.ndarray) -> np.ndarray:
+    known: np.ndarray = np.isfinite(values) & (values >= 0)
+    return known
 
 
 def _all(

@@ -7,7 +7,7 @@ from html import escape
 
 import numpy as np
 
-from cellseg_monai.quality import FLAGS, TrainingData
+from cellseg_monai.quality import FLAGS, LEAST_COMPARED, TrainingData, compared_measures
 from cellseg_monai.report.distributions import objects_figure
 from cellseg_monai.report.html import Cell, chart, items, paragraph, table, text_cell
 from cellseg_monai.report.survey import Survey
@@ -41,11 +41,11 @@ def flag_part(found: Survey, training: TrainingData | None) -> str:
             parts.append(f"<details><summary>{escape(kind)}: {len(reasons):,} image(s)</summary>{listed}</details>")
     clear = [kind for kind, reasons in by_kind.items() if not reasons]
     parts.append(paragraph(f"On no image: {', '.join(clear)}.") if rows else paragraph("No image has a flag."))
-    parts.append(paragraph(_compared_with(training, len(found.planes)), "note"))
+    parts.append(paragraph(_compared_with(training, found), "note"))
     return "\n".join(parts)
 
 
-def _compared_with(training: TrainingData | None, images: int) -> str:
+def _compared_with(training: TrainingData | None, found: Survey) -> str:
     if training is None:
         first = (
             "The bundle does not say what these weights were trained on, so no image is compared with that: there are "
@@ -56,10 +56,10 @@ def _compared_with(training: TrainingData | None, images: int) -> str:
             f"Compared with the {training.images:,} images that the weights were trained on ({training.name}), and "
             f"their {training.objects:,} objects."
         )
-    others = (
-        "Also compared with each other." if images >= 8 else "Fewer than 8 images are not compared with each other."
-    )
-    return f"{first} {others}"
+    measures = compared_measures([each.measures for each in found.planes])
+    if measures:
+        return f"{first} Also compared with each other: by {' and '.join(measures)}."
+    return f"{first} Fewer than {LEAST_COMPARED} images are not compared with each other."
 
 
 def distribution_part(found: Survey, training: TrainingData | None) -> str:
@@ -88,8 +88,8 @@ def distribution_part(found: Survey, training: TrainingData | None) -> str:
             measures.append((shown, values, known))
     medians = "; ".join(f"{name}: median {np.median(values):.3g}" for name, values, _ in measures)
     text = (
-        f"{medians[0].upper()}{medians[1:]}. Thin upright lines are medians; diameters are at the scale of the network, "
-        "intensities in units of the files."
+        f"{medians[0].upper()}{medians[1:]}. Thin upright lines are medians; diameters are at the scale of the "
+        "network, intensities in units of the files."
     )
     if training is not None:
         text += " The band is where 90 % of the foreground of the training images lies."

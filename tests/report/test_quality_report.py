@@ -111,6 +111,15 @@ def test_flags_are_those_of_the_images_and_the_lowest_scores_come_first(folder: 
     assert "Fewer than 8 images are not compared with each other." in page.text
 
 
+def test_the_page_says_by_which_measures_the_images_are_compared_with_each_other(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    for number in range(7):
+        np.save(tmp_path / "images" / f"{number}.npy", plane(seed=number)[0][0])
+    np.save(tmp_path / "images" / "nothing.npy", np.full((160, 160), 200, np.uint16))  # neither sharp nor blurred
+    page, _ = read(write_quality_report(segmented(tmp_path)))
+    assert "Also compared with each other: by number of objects." in page.text
+
+
 def test_diameters_are_shown_at_the_scale_of_the_network_as_training_data_are(folder: Path) -> None:
     run = segmented(folder)
     told = json.loads(run.read_text())
