@@ -76,7 +76,7 @@ def distribution_part(found: Survey, training: TrainingData | None) -> str:
         "score": "score",
         "agreement": "agreement",
     }
-    intensities = [name for name in found.objects if name.startswith("mean_")][:1]
+    intensities = [name for name in found.objects if name.startswith("mean_")]
     titles |= {name: f"mean intensity, {name.removeprefix('mean_')}" for name in intensities}
     measures = []
     for name, shown in titles.items():

@@ -38,7 +38,7 @@ def segmented(folder: Path, exports: Sequence[str] = ("labels", "csv"), recipe: 
     about = {
         "cellseg_monai": "0",
         "bundle": {"name": recipe.bundle, "version": recipe.version, "weights_sha256": recipe.weights_sha256},
-        "preprocess": {"channels": "grey"},
+        "preprocess": dataclasses.asdict(recipe.preprocess),
         "tta": recipe.tta,
         "axes": None,
         "pixel_size_um": None,
@@ -118,6 +118,17 @@ def test_the_page_says_by_which_measures_the_images_are_compared_with_each_other
     np.save(tmp_path / "images" / "nothing.npy", np.full((160, 160), 200, np.uint16))  # neither sharp nor blurred
     page, _ = read(write_quality_report(segmented(tmp_path)))
     assert "Also compared with each other: by number of objects." in page.text
+
+
+def test_intensities_of_every_channel_are_shown(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    pixels = np.concatenate([plane()[0], 2 * plane()[0]])
+    tifffile.imwrite(tmp_path / "images" / "two.tif", pixels, metadata={"axes": "CYX"}, ome=True)
+    recipe = dataclasses.replace(RECIPE, preprocess=Preprocessing(channels=(0,)))
+    page, _ = read(write_quality_report(segmented(tmp_path, recipe=recipe)))
+    medians = [float(found) for found in re.findall(r"mean intensity, channel_\d: median ([\d.e+]+)[;.]", page.text)]
+    assert len(medians) == 2
+    assert medians[1] == pytest.approx(2 * medians[0], rel=0.01)
 
 
 def test_diameters_are_shown_at_the_scale_of_the_network_as_training_data_are(folder: Path) -> None:
