@@ -8,12 +8,11 @@ import subprocess
 import sys
 import time
 
-import numpy as np
 import pytest
 
 from cellseg_monai.data.preparing import prepare
 from cellseg_monai.errors import DatasetError
-from tests.contracts.preparer import contents, noise, save
+from tests.contracts.preparer import contents, save_pairs
 
 SCRIPT = """
 import sys
@@ -26,11 +25,7 @@ if __name__ == "__main__":
 
 @pytest.fixture
 def raw(tmp_path):
-    folder = tmp_path / "raw"
-    for number in range(150):
-        save(folder / "images" / f"č{number}.tif", noise((60, 80), seed=number))
-        save(folder / "labels" / f"č{number}_label.tiff", np.eye(60, 80, dtype=np.uint16))
-    return folder
+    return save_pairs(tmp_path / "raw", [f"č{number}" for number in range(150)], (60, 80))
 
 
 def children(process):
