@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from cellseg_monai.errors import UnreadableImageError
-from cellseg_monai.io import Image, read
+from cellseg_monai.io import Image, read, read_labels
 
-__all__ = ["check_lossless", "check_shape", "mask_channels", "same_size", "without_alpha"]
+__all__ = ["check_lossless", "label_ids", "mask_channels", "same_size", "without_alpha"]
 
 
 def mask_channels(path: Path, shape: tuple[int, int]) -> np.ndarray:
@@ -31,23 +31,33 @@ def mask_channels(path: Path, shape: tuple[int, int]) -> np.ndarray:
         raise UnreadableImageError(
             path, f"a mask of axes {image.axes} and type {pixels.dtype}", "expected one picture of whole numbers"
         )
-    check_shape(path, pixels.shape[-2:], shape)
+    same_size(path, "of the mask", pixels.shape[-2:], shape)
     return without_alpha(image)
+
+
+def label_ids(path: Path, shape: tuple[int, int]) -> np.ndarray:
+    """The ids of an integer label image, as they are.
+
+    Args:
+        path: the label image.
+        shape: (Y, X) that it must have.
+
+    Returns:
+        (Y, X), see `io.read_labels`.
+
+    Raises:
+        UnreadableImageError: it is unreadable, a JPEG, or of another shape.
+    """
+    check_lossless(path)
+    labels = read_labels(path)
+    same_size(path, "of the mask", labels.shape, shape)
+    return labels
 
 
 def without_alpha(image: Image) -> np.ndarray:
     """The pixels (..., C, Y, X) of an image, less the channel of alpha if it is the last of several."""
     hidden = len(image.channel_names) > 1 and image.channel_names[-1] == "alpha"
     return image.pixels[..., :-1, :, :] if hidden else image.pixels
-
-
-def check_shape(path: Path, found: tuple[int, ...], shape: tuple[int, int]) -> None:
-    """Refuse a mask of another height or width than its image.
-
-    Raises:
-        UnreadableImageError: the shapes differ.
-    """
-    same_size(path, "of the mask", found, shape)
 
 
 def same_size(path: Path, whose: str, found: tuple[int, ...], shape: tuple[int, int]) -> None:

@@ -130,14 +130,15 @@ def _check_places(raw: Path, output: Path) -> None:
 def _without_repeated(found: Found, raw: Path) -> Found:
     """What was found, less images that would become one file, here or where names differ by more than their case."""
     count = Counter(work.stem.casefold() for work in found.works)
-    faults = list(found.faults)
+    works, faults = [], list(found.faults)
     for work in found.works:
-        if count[work.stem.casefold()] > 1:
-            message = (
-                f"{count[work.stem.casefold()]} files would become the image {work.stem!r}; rename or keep one of them"
-            )
-            faults.append(Fault(place_of(work.image, raw), "repeated-stem", message))
-    return replace(found, works=[work for work in found.works if count[work.stem.casefold()] == 1], faults=faults)
+        files = count[work.stem.casefold()]
+        if files == 1:
+            works.append(work)
+            continue
+        message = f"{files} files would become the image {work.stem!r}; rename or keep one of them"
+        faults.append(Fault(place_of(work.image, raw), "repeated-stem", message))
+    return replace(found, works=works, faults=faults)
 
 
 def _finish(output: Path, preparer: Preparer, record: Record, found: Found, written: int) -> Prepared:
