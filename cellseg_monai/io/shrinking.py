@@ -2,15 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from cellseg_monai.labels import LabelArray
 
-__all__ = ["middle_samples", "shrinking_step", "square_means"]
+__all__ = ["middle_samples", "shrink", "shrinking_step", "square_means"]
 
 _STRIP_ROWS = 512
+
+
+def shrink(
+    image: Any, labels: LabelArray, channels: Sequence[int], *, longest_px: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Channels of an image with its labels, no side longer than so many pixels.
+
+    Args:
+        image: CYX, or anything that gives an array when it is sliced so.
+        labels: YX ids of the same size, likewise.
+        channels: which.
+        longest_px: how long a side may be.
+
+    Returns:
+        CYX float32, each pixel the mean of a square, and YX the ids in the middle of the squares.
+
+    >>> shrink(np.array([[[1, 3, 9], [1, 3, 9]]]), np.array([[1, 1, 9], [1, 2, 9]]), [0], longest_px=2)
+    (array([[[2., 9.]]], dtype=float32), array([[2, 9]]))
+    """
+    step = shrinking_step(labels.shape, longest_px)
+    return np.stack([square_means(image, channel, step) for channel in channels]), middle_samples(labels, step)
 
 
 def shrinking_step(shape: tuple[int, ...], longest_px: int) -> int:

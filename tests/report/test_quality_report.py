@@ -131,6 +131,18 @@ def test_intensities_of_every_channel_are_shown(tmp_path: Path) -> None:
     assert medians[1] == pytest.approx(2 * medians[0], rel=0.01)
 
 
+def test_a_channel_that_the_network_does_not_see_may_hold_what_is_no_number(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    unseen = np.full((1, 160, 160), 3.0, np.float32)
+    unseen[0, 0, :3] = np.nan, np.inf, 3e38
+    pixels = np.concatenate([plane()[0].astype(np.float32), unseen])
+    tifffile.imwrite(tmp_path / "images" / "two.tif", pixels, metadata={"axes": "CYX"}, ome=True)
+    recipe = dataclasses.replace(RECIPE, preprocess=Preprocessing(channels=(0,)))
+    done = write_quality_report(segmented(tmp_path, recipe=recipe))
+    assert not done.faults
+    assert figures(read(done)[0]) == ["image-1"]
+
+
 def test_diameters_are_shown_at_the_scale_of_the_network_as_training_data_are(folder: Path) -> None:
     run = segmented(folder)
     told = json.loads(run.read_text())
