@@ -16,7 +16,7 @@ from cellseg_monai.pixels import Preprocessing
 from cellseg_monai.quality import TrainingData
 from cellseg_monai.report import QualityReport, write_quality_report
 from tests.quality.planes import plane
-from tests.report.test_html import Reader
+from tests.report.pages import Reader, check_page
 
 NASTY = "<script>alert(1)&"
 TRAINING = TrainingData("discs", "w", 9, 99, (20, 24, 30), (0.03, 0.04, 0.05), (0.2, 0.25, 0.4), (0.7, 0.8, 0.95))
@@ -64,32 +64,15 @@ def folder(tmp_path: Path) -> Path:
 
 
 def read(done: QualityReport) -> tuple[Reader, dict]:
-    return Reader(done.page.read_text(encoding="utf-8")), json.loads(done.numbers.read_text(encoding="utf-8"))
+    return check_page(done.page), json.loads(done.numbers.read_text(encoding="utf-8"))
 
 
-def figures(page: Reader) -> list[str]:
-    return [str(attributes["id"]) for tag, attributes in page.tags if tag == "figure" and "id" in attributes]
-
-
-def test_nothing_is_fetched_and_links_lead_somewhere(folder: Path) -> None:
+def test_a_page_is_small_and_names_are_texts(folder: Path) -> None:
     done = write_quality_report(segmented(folder), training=TRAINING)
-    page, _ = read(done)
     assert not done.faults
     assert done.page == folder / "out" / "report.html"
-    for tag, attributes in page.tags:
-        assert tag not in ("link", "iframe", "object", "base", "form")
-        assert not any(name.startswith("on") or name in ("srcset", "action", "background") for name in attributes)
-        assert (attributes.get("src") or "data:image/").startswith("data:image/")
-        assert (attributes.get("href") or "#").startswith("#")
-        assert tag != "img" or "alt" in attributes
-    assert not re.search(r"https?:|url\(|@import", done.page.read_text(encoding="utf-8"))
     assert done.page.stat().st_size < 2_000_000
-    places = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
-    assert len(set(places)) == len(places)
-    targets = {str(attributes["href"]).removeprefix("#") for tag, attributes in page.tags if tag == "a"}
-    assert targets <= set(places)
-    assert [tag for tag, _ in page.tags].count("script") == 1
-    assert NASTY in page.text
+    assert NASTY in read(done)[0].text
 
 
 def test_flags_are_those_of_the_images_and_the_lowest_scores_come_first(folder: Path) -> None:
@@ -107,7 +90,7 @@ def test_flags_are_those_of_the_images_and_the_lowest_scores_come_first(folder: 
     low = [each["score"] for each in numbers["lowest_objects"]]
     assert low == sorted(low)
     assert len(low) == 3 * 4  # four of an image
-    assert figures(page) == ["image-1", "image-2", "image-3", "image-4"]
+    assert page.figures() == ["image-1", "image-2", "image-3", "image-4"]
     assert "Fewer than 8 images are not compared with each other." in page.text
 
 
@@ -140,7 +123,7 @@ def test_a_channel_that_the_network_does_not_see_may_hold_what_is_no_number(tmp_
     recipe = dataclasses.replace(RECIPE, preprocess=Preprocessing(channels=(0,)))
     done = write_quality_report(segmented(tmp_path, recipe=recipe))
     assert not done.faults
-    assert figures(read(done)[0]) == ["image-1"]
+    assert read(done)[0].figures() == ["image-1"]
 
 
 def test_diameters_are_shown_at_the_scale_of_the_network_as_training_data_are(folder: Path) -> None:
@@ -221,7 +204,7 @@ def test_stacks_are_shown_plane_by_plane_and_large_images_in_part(kind: str, tmp
     rows = {row["image"]: row for row in numbers["images"]}
     assert rows["stack_Z000"]["objects"] == 16
     assert rows["stack_Z001"]["sharpness"] < rows["stack_Z000"]["sharpness"] / 2
-    assert len(figures(page)) == 3
+    assert len(page.figures()) == 3
     assert done.page.stat().st_size < 6_000_000
 
 
@@ -249,5 +232,5 @@ def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
 
 def test_a_page_without_pictures_of_whole_images(folder: Path) -> None:
     page, _ = read(write_quality_report(segmented(folder), folder / "here.html", overlays=0))
-    assert figures(page) == []
+    assert page.figures() == []
     assert (folder / "here.json").is_file()
