@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -11,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from cellseg_monai._version import __version__
-from cellseg_monai.atomic import replacing
 from cellseg_monai.data import Fault
 from cellseg_monai.inference.record import read_run
 from cellseg_monai.pixels import Preprocessing
 from cellseg_monai.quality import TrainingData
-from cellseg_monai.report.html import items, paragraph, render_page
-from cellseg_monai.report.overlays import Overlays
+from cellseg_monai.report.html import items, paragraph
+from cellseg_monai.report.page_file import check_output, write_page
+from cellseg_monai.report.page_pictures import Drawn, left_out_note
 from cellseg_monai.report.quality_pictures import (
     chosen_planes,
     draw_low_objects,
@@ -80,10 +79,7 @@ def write_quality_report(
     """
     run = Path(run)
     page = run.with_name("report.html") if output is None else Path(output)
-    if page.suffix.lower() not in (".html", ".htm") or page.is_dir():
-        raise ValueError(f"output {str(page)!r} came, but an HTML file was expected; name one, such as report.html")
-    if type(overlays) is not int or overlays < 0:
-        raise ValueError(f"overlays={overlays!r} came, but a whole number from 0 was expected; 16 shows the 16 lowest")
+    check_output(page, overlays, such_as="16 shows the 16 lowest")
     told = read_run(run)
     about = told["about"]
     if training is not None and training.weights_sha256 != about["bundle"]["weights_sha256"]:
@@ -91,7 +87,7 @@ def write_quality_report(
     planes, faults = segmented_planes(told, run.parent)
     found = survey(planes, Preprocessing(**about["preprocess"]), training)
     faults += found.faults
-    ranks = {each.plane.name: rank for rank, each in enumerate(found.planes, start=1)}
+    ranks = {each.name: rank for rank, each in enumerate(found.planes, start=1)}
     scores = found.objects.get("score", np.zeros(0))
     low_score = float(np.percentile(scores, _LOW_PERCENT)) if len(scores) else 0.0
     drawn = draw_planes(chosen_planes(found.planes, overlays), ranks, low_score, _ROOM_BYTES)
@@ -104,11 +100,7 @@ def write_quality_report(
         ("How this was made", _how(about, run, training)),
     ]
     title = f"Segmentation of {run.absolute().parent.name}"
-    with replacing(page) as aside:
-        aside.write_text(render_page(title, _lead(found, about), sections), encoding="utf-8")
-    numbers = page.with_suffix(".json")
-    with replacing(numbers) as aside:
-        aside.write_text(json.dumps(_as_data(found, faults, training), indent=2) + "\n", encoding="utf-8")
+    numbers = write_page(page, title, _lead(found, about), sections, _as_data(found, faults, training))
     return QualityReport(page, numbers, faults, sum(bool(each.flags) for each in found.planes))
 
 
@@ -128,10 +120,10 @@ def _faults(faults: Sequence[Fault]) -> str:
     return f'<div class="note fault">{paragraph(f"{len(faults):,} image(s), and why:")}{listed}</div>'
 
 
-def _pictures(found: Survey, ranks: Mapping[str, int], drawn: Overlays) -> str:
+def _pictures(found: Survey, ranks: Mapping[str, int], drawn: Drawn) -> str:
     parts = [paragraph(_WORTH), quality_legend()]
     if found.low:
-        planes = {each.plane.name: each for each in found.planes}
+        planes = {each.name: each for each in found.planes}
         parts += [
             "<h3>The objects of the lowest scores</h3>",
             paragraph(
@@ -141,9 +133,7 @@ def _pictures(found: Survey, ranks: Mapping[str, int], drawn: Overlays) -> str:
         ]
     if len(drawn.shown) < len(found.planes):
         parts.append(paragraph(f"{len(drawn.shown)} of {len(found.planes):,} images are shown.", "note"))
-    if drawn.left_out:
-        told = f"No room was left on a page of 30 MB for {len(drawn.left_out)} more: {', '.join(drawn.left_out)}."
-        parts.append(paragraph(told, "note"))
+    parts += left_out_note(drawn)
     parts.append(paragraph(f"In images, objects are tinted whose scores are among the lowest {_LOW_PERCENT} % of all."))
     return "\n".join([*parts, drawn.content])
 
@@ -174,7 +164,7 @@ def _row(each: SurveyedPlane) -> dict[str, Any]:
     measures = {field.name: getattr(each.measures, field.name) for field in fields(each.measures)}
     flags = {flag.kind: flag.reason for flag in each.flags}
     scores = {"score": each.score, "lowest_score": each.lowest, "agreement": each.agreement}
-    return {"image": each.plane.name, "flags": flags, **_plain({**scores, **measures})}
+    return {"image": each.name, "flags": flags, **_plain({**scores, **measures})}
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:

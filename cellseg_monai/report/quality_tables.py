@@ -27,7 +27,7 @@ def flag_part(found: Survey, training: TrainingData | None) -> str:
     by_kind: dict[str, list[str]] = {kind: [] for kind in FLAGS}
     for each in found.planes:
         for flag in each.flags:
-            by_kind[flag.kind].append(f"{each.plane.name}: {flag.reason}")
+            by_kind[flag.kind].append(f"{each.name}: {flag.reason}")
     rows = [
         [text_cell(kind), text_cell(len(by_kind[kind])), text_cell(meaning)]
         for kind, meaning in FLAGS.items()
@@ -109,9 +109,9 @@ def table_part(found: Survey, ranks: Mapping[str, int], shown: set[str]) -> str:
     head += ["diameter (px)", "cut (%)", "sharpness", "saturated (%)"]
     rows = []
     for each in found.planes[:_ROWS]:
-        name, measures = escape(each.plane.name), each.measures
-        link = f'<a href="#image-{ranks[each.plane.name]}">{name}</a>' if each.plane.name in shown else name
-        first: Cell = (link, each.plane.name)
+        name, measures = escape(each.name), each.measures
+        link = f'<a href="#image-{ranks[each.name]}">{name}</a>' if each.name in shown else name
+        first: Cell = (link, each.name)
         scores = [each.score, each.lowest, *([each.agreement] if agreement else [])]
         rows.append(
             [

@@ -40,6 +40,11 @@ class SurveyedPlane:
     agreement: float
     flags: Sequence[Flag] = ()
 
+    @property
+    def name(self) -> str:
+        """Of the plane."""
+        return self.plane.name
+
 
 @dataclass(frozen=True, order=True)
 class LowObject:
@@ -108,7 +113,7 @@ def survey(planes: Iterable[SegmentedPlane], settings: Preprocessing, training: 
             kept.faults.append(Fault(plane.name, "not-shown", str(error)))
     flags = flags_of([each.measures for each in kept.planes], training, noise_floor=settings.noise_floor)
     flagged = [replace(each, flags=its) for each, its in zip(kept.planes, flags, strict=True)]
-    ordered = sorted(flagged, key=lambda each: (np.isnan(each.score), each.score, each.plane.name))
+    ordered = sorted(flagged, key=lambda each: (np.isnan(each.score), each.score, each.name))
     objects = {name: np.concatenate(parts) for name, parts in kept.objects.items()}
     return Survey(ordered, objects, sorted(kept.low), kept.faults)
 
