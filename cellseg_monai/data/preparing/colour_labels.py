@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from cellseg_monai.data.faults import Fault, place_of
-from cellseg_monai.data.preparing.label_pixels import check_lossless, mask_channels
+from cellseg_monai.data.preparing.label_pixels import mask_channels
 from cellseg_monai.data.preparing.masks_folder import first_masks, is_two_valued, mask_parts
 from cellseg_monai.data.preparing.pairs import pair_parts
 from cellseg_monai.data.preparing.preparer import Found, Notes, Preparer, Work
@@ -88,7 +88,6 @@ def _find(raw: Path) -> Found:
 def _labels(work: Work, shape: tuple[int, int]) -> tuple[np.ndarray, Notes]:
     from skimage.measure import label as pieces_of  # slow to import, and only workers need it
 
-    check_lossless(work.label)
     ids = colour_ids(mask_channels(work.label, shape))
     sizes = np.bincount(pieces_of(ids, background=0, connectivity=2).ravel())[1:]
     tiny = int(np.count_nonzero(sizes < _TINY_PX))

@@ -9,22 +9,26 @@ import numpy as np
 from cellseg_monai.errors import UnreadableImageError
 from cellseg_monai.io import Image, read, read_labels
 
-__all__ = ["check_lossless", "label_ids", "mask_channels", "same_size", "without_alpha"]
+__all__ = ["label_ids", "mask_channels", "same_size", "without_alpha"]
 
 
-def mask_channels(path: Path, shape: tuple[int, int]) -> np.ndarray:
+def mask_channels(path: Path, shape: tuple[int, int], *, exact: bool = True) -> np.ndarray:
     """The channels of a mask that is drawn as a picture, without alpha.
 
     Args:
         path: the mask.
         shape: (Y, X) that it must have.
+        exact: every value counts, so that a JPEG will not do.
 
     Returns:
         (C, Y, X) bool or unsigned.
 
     Raises:
-        UnreadableImageError: it is unreadable, no plane of whole numbers, or of another shape.
+        UnreadableImageError: it is unreadable, a JPEG where values must be exact, no plane of whole numbers, or of
+            another shape.
     """
+    if exact:
+        _check_lossless(path)
     image = read(path)
     pixels = image.pixels
     if pixels.ndim != 3 or pixels.dtype.kind not in "bu":
@@ -48,7 +52,7 @@ def label_ids(path: Path, shape: tuple[int, int]) -> np.ndarray:
     Raises:
         UnreadableImageError: it is unreadable, a JPEG, or of another shape.
     """
-    check_lossless(path)
+    _check_lossless(path)
     labels = read_labels(path)
     same_size(path, "of the mask", labels.shape, shape)
     return labels
@@ -80,7 +84,7 @@ def same_size(path: Path, whose: str, found: tuple[int, ...], shape: tuple[int, 
         )
 
 
-def check_lossless(path: Path) -> None:
+def _check_lossless(path: Path) -> None:
     """Refuse a JPEG, which blurs edges, so that ids, and where objects end, are no more what they were.
 
     Raises:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from cellseg_monai.data.faults import Fault, place_of
-from cellseg_monai.data.preparing.label_pixels import check_lossless, mask_channels
+from cellseg_monai.data.preparing.label_pixels import mask_channels
 from cellseg_monai.data.preparing.merging import OVERLAP_RULE, Mask, cropped, merge_masks
 from cellseg_monai.data.preparing.preparer import Found, Notes, Preparer, Work
 from cellseg_monai.data.preparing.raw_folder import images_in, section_named, subfolder, subfolders, top_folder
@@ -69,7 +69,6 @@ def _labels(work: Work, shape: tuple[int, int]) -> tuple[np.ndarray, Notes]:
 
 
 def _mask(path: Path, shape: tuple[int, int]) -> Mask:
-    check_lossless(path)
     return cropped(np.logical_or.reduce(mask_channels(path, shape)))
 
 
