@@ -83,7 +83,7 @@ def test_files_that_do_not_fit_are_named_and_the_rest_is_measured(dataset: Path)
         ("images/b.npy", "unreadable"),
         ("labels/a.tif", "shape-mismatch"),
     ]
-    assert "has shape (4, 4) (Y, X), but its image (10, 12)" in statistics.faults[1].message
+    assert "the label is 4 × 4 (height × width), its image 10 × 12" in statistics.faults[1].message
 
 
 def test_two_processes_find_what_one_does(dataset: Path) -> None:
