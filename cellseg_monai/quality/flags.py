@@ -9,7 +9,7 @@ import numpy as np
 
 from cellseg_monai.pixels import Preprocessing
 from cellseg_monai.quality.measures import PlaneMeasures
-from cellseg_monai.quality.training_data import TrainingData
+from cellseg_monai.quality.training_data import Range, TrainingData
 
 __all__ = ["FLAGS", "LEAST_COMPARED", "Flag", "compared_measures", "flags_of"]
 
@@ -160,7 +160,7 @@ def _all(
 
 
 def _focus(image: PlaneMeasures, at: int, others: _Others, training: TrainingData | None) -> Flag | None:
-    if training is not None and image.sharpness < _LEAST_SHARP * training.sharpness[0]:
+    if training is not None and image.sharpness < _LEAST_SHARP * training.sharpness.low:
         return Flag("out of focus", f"sharpness {image.sharpness:.2g}; training images {_told(training.sharpness)}")
     z, factor = (each[at] for each in others.sharpness)
     if z < -_OUTLIER and factor < 1 / _WAY_OFF:
@@ -185,18 +185,16 @@ def _intensity(image: PlaneMeasures, training: TrainingData | None) -> Flag | No
 def _size(image: PlaneMeasures, training: TrainingData | None) -> Flag | None:
     if training is None or image.objects < _OF_OBJECTS:
         return None
-    low, _, high = training.diameter_px
-    if low <= image.diameter_px <= high:
+    known = training.diameter_px
+    if known.low <= image.diameter_px <= known.high:
         return None
-    return Flag(
-        "object size", f"median diameter {image.diameter_px:.3g} px; in training images {low:.3g} to {high:.3g}"
-    )
+    return Flag("object size", f"median diameter {image.diameter_px:.3g} px; training images {_told(known)}")
 
 
-def _outside(value: float, known: tuple[float, float, float]) -> bool:
-    beyond = _BEYOND * (known[2] - known[0])
-    return value < known[0] - beyond or value > known[2] + beyond
+def _outside(value: float, known: Range) -> bool:
+    beyond = _BEYOND * (known.high - known.low)
+    return value < known.low - beyond or value > known.high + beyond
 
 
-def _told(known: tuple[float, float, float]) -> str:
-    return f"{known[0]:.2g} to {known[2]:.2g}"
+def _told(known: Range) -> str:
+    return f"{known.low:.3g} to {known.high:.3g}"

@@ -84,7 +84,7 @@ def distribution_part(found: Survey, training: TrainingData | None) -> str:
         if len(values := values[np.isfinite(values)]):
             known = None
             if name == "diameter_px" and training is not None:
-                known = (training.diameter_px[0], training.diameter_px[2])
+                known = training.diameter_px.low, training.diameter_px.high
             measures.append((shown, values, known))
     medians = "; ".join(f"{name}: median {np.median(values):.3g}" for name, values, _ in measures)
     text = (
