@@ -82,6 +82,30 @@ def test_images_that_are_all_alike_but_one_a_little_different_have_no_flag() -> 
     assert flags_of(run) == [[]] * 10
 
 
-def test_reasons_tell_the_numbers() -> None:
-    (flags,) = flags_of([measured(*plane(blur=3.0))], TRAINING)
-    assert "training images 0.03 to 0.05" in flags[0].reason
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"objects": 0}, "0 objects"),
+        ({"contrast": 3.14}, "3.14 times the noise; at least 30 are stretched"),
+        ({"sharpness": 0.01}, "sharpness 0.01; training images 0.03 to 0.05"),
+        ({"saturated": 0.02}, "2 % of the pixels at the highest value"),
+        ({"brightness": 0.6}, "brightness 0.6; training images 0.2 to 0.35"),
+        ({"object_contrast": -0.5}, "contrast of objects -0.5; training images 0.7 to 0.95"),
+        ({"diameter_px": 50.0}, "median diameter 50 px; training images 20 to 30"),
+        ({"cut": 0.5}, "50 % of 16 objects"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_reasons_tell_the_numbers(change: dict[str, float], reason: str) -> None:
+    (flags,) = flags_of([dataclasses.replace(GOOD, **change)], TRAINING)
+    assert [flag.reason for flag in flags] == [reason]
+
+
+def test_reasons_tell_how_far_an_image_is_from_the_others_of_its_run() -> None:
+    changes: list[dict[str, float]] = [{"objects": 160}, {"objects": 2}, {"sharpness": GOOD.sharpness / 4}]
+    run = [GOOD] * 8 + [dataclasses.replace(GOOD, **change) for change in changes]
+    assert [flag.reason for flags in flags_of(run) for flag in flags] == [
+        "10 times the median of 625 a megapixel",
+        "0.12 times the median of 625 a megapixel",
+        f"sharpness {GOOD.sharpness / 4:.2g}, 0.25 times the median here",
+    ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -13,6 +12,7 @@ import pytest
 from cellseg_monai.data.preparing import prepare
 from cellseg_monai.errors import DatasetError
 from tests.contracts.preparer import contents, save_pairs
+from tests.processes import wait_until_gone
 
 SCRIPT = """
 import sys
@@ -33,15 +33,6 @@ def children(process):
     return [int(number) for number in found.stdout.split()]
 
 
-def alive(number):
-    try:
-        os.kill(number, 0)
-    except ProcessLookupError:
-        return False
-    with open(f"/proc/{number}/stat") as file:
-        return file.read().rpartition(")")[2].split()[0] != "Z"
-
-
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="it looks at processes as Linux shows them")
 def test_a_second_run_is_refused_and_a_killed_one_leaves_neither_processes_nor_a_lock(raw, tmp_path):
     (tmp_path / "script.py").write_text(SCRIPT)
@@ -58,10 +49,7 @@ def test_a_second_run_is_refused_and_a_killed_one_leaves_neither_processes_nor_a
     assert len(workers) >= 2
     process.kill()
     process.wait()
-    until = time.monotonic() + 60
-    while any(map(alive, workers)):
-        assert time.monotonic() < until, "processes of a killed run are still there"
-        time.sleep(0.01)
+    wait_until_gone(workers)
     with journal.open("ab") as file:
         file.write('{"stem": "č'.encode()[:-1])  # cut off in a letter
     done = prepare(raw, output, workers=1)
