@@ -115,7 +115,7 @@ class DatasetStatistics:
         if labelled:
             rows += [
                 ("objects", f"{total:,}"),
-                ("objects an image", _spread(counts)),
+                ("objects per image", _spread(counts)),
                 ("images without objects", str(counts.count(0))),
             ]
         if total:

@@ -15,14 +15,14 @@ __all__ = ["FLAGS", "LEAST_COMPARED", "Flag", "compared_measures", "flags_of"]
 
 FLAGS = {
     "no objects": "nothing was found",
-    "low contrast": "the image is hardly more than noise, so that it is kept dark, not stretched",
-    "out of focus": "less than half as sharp as the least sharp training image, or far less sharp than the others here",
-    "saturated": "brightest pixels pile up at one value: intensities there are lost",
-    "intensity": "brightness, or contrast of objects, outside what the training images had",
-    "object size": "the median object is smaller or larger than those of 90 % of the foreground of the training images",
-    "cut objects": "more than a third of the objects touch the border: sizes and shapes are of parts",
-    "many objects": "far more objects in the area than in the others here",
-    "few objects": "far fewer objects in the area than in the others here",
+    "low contrast": "the image is hardly more than noise, and is left dark instead of being stretched",
+    "out of focus": "less than half as sharp as the least sharp training image, or far less sharp than most of the run",
+    "saturated": "many pixels have the highest value, so that their true intensities are lost",
+    "intensity": "brightness or contrast of objects lies outside the range of the training images",
+    "object size": "the median diameter lies outside what covers 90 % of the foreground of the training images",
+    "cut objects": "more than a third of the objects touch the border, so that their sizes and shapes are incomplete",
+    "many objects": "far more objects per area than in most of the run",
+    "few objects": "far fewer objects per area than in most of the run",
 }
 """Every flag and what it means."""
 
@@ -64,7 +64,7 @@ def flags_of(
     Args:
         images: of one run.
         training: what the network was trained on; without it, no image is compared with that.
-        noise_floor: see `pixels.Preprocessing`; with 0 no image is kept dark, and none has low contrast.
+        noise_floor: see `pixels.Preprocessing`; with 0 no image is left dark, and none has low contrast.
 
     Returns:
         The flags of each image, in the order of `FLAGS`.
@@ -135,10 +135,10 @@ def _known(values: np.ndarray) -> np.ndarray:
 def _all(
     image: PlaneMeasures, at: int, others: _Others, training: TrainingData | None, floor: float
 ) -> list[Flag | None]:
-    z, factor = (each[at] for each in others.density)
+    z, factor = (float(each[at]) for each in others.density)
     return [
         Flag("no objects", "0 objects") if image.objects == 0 else None,
-        Flag("low contrast", f"{image.contrast:.3g} times the noise; at least {floor:g} are stretched")
+        Flag("low contrast", f"range of {image.contrast:.3g} times the noise; below {floor:g} it is left dark")
         if image.contrast < floor
         else None,
         _focus(image, at, others, training),
@@ -150,13 +150,16 @@ def _all(
         Flag("cut objects", f"{100 * image.cut:.0f} % of {image.objects} objects")
         if image.objects >= _OF_OBJECTS and image.cut > _CUT
         else None,
-        Flag("many objects", f"{factor:.2g} times the median of {image.per_megapixel / factor:.0f} a megapixel")
-        if z > _OUTLIER and factor > _WAY_OFF
-        else None,
-        Flag("few objects", f"{factor:.2g} times the median of {image.per_megapixel / factor:.0f} a megapixel")
+        Flag("many objects", _density(image, factor)) if z > _OUTLIER and factor > _WAY_OFF else None,
+        Flag("few objects", _density(image, factor))
         if image.objects and z < -_OUTLIER and factor < 1 / _WAY_OFF
         else None,
     ]
+
+
+def _density(image: PlaneMeasures, factor: float) -> str:
+    median = image.per_megapixel / factor
+    return f"{image.per_megapixel:.0f} per megapixel, {factor:.2g} times the median of the run, {median:.0f}"
 
 
 def _focus(image: PlaneMeasures, at: int, others: _Others, training: TrainingData | None) -> Flag | None:
@@ -164,7 +167,7 @@ def _focus(image: PlaneMeasures, at: int, others: _Others, training: TrainingDat
         return Flag("out of focus", f"sharpness {image.sharpness:.2g}; training images {_told(training.sharpness)}")
     z, factor = (each[at] for each in others.sharpness)
     if z < -_OUTLIER and factor < 1 / _WAY_OFF:
-        return Flag("out of focus", f"sharpness {image.sharpness:.2g}, {factor:.2g} times the median here")
+        return Flag("out of focus", f"sharpness {image.sharpness:.2g}, {factor:.2g} times the median of the run")
     return None
 
 

@@ -77,7 +77,7 @@ def measure_plane(
         labels: YX ids of its objects, 0 is background, sliced likewise.
         table: of these objects.
         settings: how the network wants images.
-        channel_names: one a channel, or none.
+        channel_names: one per channel, or none.
         pixel_size_um: (y, x), if known.
 
     Raises:

@@ -135,7 +135,7 @@ def _scores(numbers: dict[str, Any], images: Sequence[ComparedImage]) -> str:
     rows = []
     for name, score in numbers["scores"].items():
         interval = score["interval_95"]
-        told = f"{interval[0]:.3f} to {interval[1]:.3f}" if interval else "not known of one image"
+        told = f"{interval[0]:.3f} to {interval[1]:.3f}" if interval else "unknown for one image"
         value = score["value"]
         rows.append([text_cell(name), text_cell(f"{value:.3f}"), text_cell(told), text_cell(score["over"])])
     reach = "exceeds" if numbers["iou"]["matches"].startswith("greater") else "reaches"
@@ -163,7 +163,7 @@ def _totals(images: Sequence[ComparedImage]) -> dict[str, int]:
 
 def _faults(faults: Sequence[Fault]) -> str:
     listed = items(map(str, faults))
-    count = f"{len(faults)} file(s), pair(s) or image(s) are left out, and the scores know nothing of them"
+    count = f"{len(faults)} file(s), pair(s) or image(s) are not counted in the scores"
     without = sum(fault.kind == "no-image" for fault in faults)
     if without:
         count += f", except for {without} that were compared, but are shown without their image"
@@ -173,7 +173,7 @@ def _faults(faults: Sequence[Fault]) -> str:
 
 
 def _warnings(warnings: Sequence[Fault]) -> str:
-    text = "These were compared as they are, each id as one object, and the scores are low for that:"
+    text = "These were compared as they are, each id as one object, which lowers the scores:"
     return f'<div class="note fault">{paragraph(text)}{items(map(str, warnings))}</div>'
 
 
@@ -240,7 +240,7 @@ def _how(evaluation: Evaluation, images_dir: str | Path) -> str:
         "Numbers, outlines, sizes and marks are of the label images as the protocol prepares them; of images that it "
         "cuts into tiles, all but the scores are of the label images as they are.",
         "Images are shown by their first three channels at most, each stretched between its percentiles 0.1 and 99.9, "
-        "empty fields left dark. Images of more than 1,400 pixels a side are shown smaller.",
+        "empty fields left dark. Images of more than 1,400 pixels on a side are shown smaller.",
         "Where a true object counts as found although it was split, or one of several was found in a merged one, it is "
         "both among the found and among the mistakes.",
     ]

@@ -34,11 +34,12 @@ _LISTED = 100
 _LOW_PERCENT = 5
 
 _WORTH = (
-    "The score of an object is the mean probability of the foreground over it. It puts objects in an order, and says "
-    "where to look first; it is no probability of being right. With the bundle nuclei, an object that was right scored "
-    "higher than one that was wrong in 90 % of pairs on images like those of its training (BBBC039), and in 89 % on "
-    "others (DSB 2018). But the same score meant other things there, and above 0.96 one object in ten was still wrong "
-    "on the others. Right is an IoU of 0.5 or more; docs/quality.md has the figures. What was missed has no score."
+    "The score of an object is the mean probability of the foreground over it. It ranks objects, and so says where to "
+    "look first; it is not the probability that an object is right. With the bundle nuclei, a right object scored "
+    "higher than a wrong one in 90 % of pairs on images like those that it was trained on (BBBC039), and in 89 % on "
+    "other images (DSB 2018). But the same score means different things in different sets: on DSB 2018, one in ten "
+    "objects with scores above 0.96 was still wrong. An object counts as right if its IoU with a true one is 0.5 or "
+    "more; docs/quality.md has the figures. Objects that were missed have no score."
 )
 
 
@@ -109,8 +110,8 @@ def _lead(found: Survey, about: Mapping[str, Any]) -> str:
     objects = sum(each.measures.objects for each in found.planes)
     return paragraph(
         f"{objects:,} objects in {len(found.planes):,} image(s), found by {about['bundle']['name']} "
-        f"{about['bundle']['version']}; {flagged:,} image(s) with a flag. Nothing is known here of what is true: flags "
-        "and low scores say where to look first."
+        f"{about['bundle']['version']}; {flagged:,} image(s) with a flag. There is no truth to compare with: "
+        "flags and low scores say where to look first."
     )
 
 
@@ -127,14 +128,14 @@ def _pictures(found: Survey, ranks: Mapping[str, int], drawn: Drawn) -> str:
         parts += [
             "<h3>The objects of the lowest scores</h3>",
             paragraph(
-                "The very lowest first, no more than four of an image. The object itself is tinted, and in the middle."
+                "The lowest first, at most four from each image. The object itself is tinted, and in the middle."
             ),
             draw_low_objects(found.low, planes, ranks, drawn.shown),
         ]
     if len(drawn.shown) < len(found.planes):
         parts.append(paragraph(f"{len(drawn.shown)} of {len(found.planes):,} images are shown.", "note"))
     parts += left_out_note(drawn)
-    parts.append(paragraph(f"In images, objects are tinted whose scores are among the lowest {_LOW_PERCENT} % of all."))
+    parts.append(paragraph(f"In the images below, objects with the lowest {_LOW_PERCENT} % of all scores are tinted."))
     return "\n".join([*parts, drawn.content])
 
 
@@ -142,11 +143,12 @@ def _how(about: Mapping[str, Any], run: Path, training: TrainingData | None) -> 
     tta = "with test-time augmentation" if about["tta"] else "without test-time augmentation"
     return items(
         [
-            f"Of {run.name}, which tells how to repeat it; segmented by cellseg_monai {about['cellseg_monai']}, {tta}.",
+            f"Made from {run.name}, which says how to repeat the run.",
+            f"Segmented by cellseg_monai {about['cellseg_monai']}, {tta}.",
             f"This page: cellseg_monai {__version__}. Measures and flags: docs/quality.md.",
             "Images are shown by their first three channels at most, each stretched between its percentiles 0.1 and "
-            "99.9, empty fields left dark, large images smaller. Measures of images beyond 16 windows of 768 pixels a "
-            "side are of 16 windows spread over them.",
+            "99.9; empty fields are left dark, large images are shown smaller. Images larger than 16 windows of "
+            "768 × 768 pixels are measured in 16 windows spread over them.",
         ]
     )
 

@@ -1,4 +1,4 @@
-"""The numbers of a report without truth: flags, distributions, and a row an image."""
+"""The numbers of a report without truth: flags, distributions, and a row per image."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def flag_part(found: Survey, training: TrainingData | None) -> str:
             listed = items([*reasons[:_LISTED], *more])
             parts.append(f"<details><summary>{escape(kind)}: {len(reasons):,} image(s)</summary>{listed}</details>")
     clear = [kind for kind, reasons in by_kind.items() if not reasons]
-    parts.append(paragraph(f"On no image: {', '.join(clear)}.") if rows else paragraph("No image has a flag."))
+    parts.append(paragraph(f"No image has: {', '.join(clear)}.") if rows else paragraph("No image has a flag."))
     parts.append(paragraph(_compared_with(training, found), "note"))
     return "\n".join(parts)
 
@@ -48,8 +48,8 @@ def flag_part(found: Survey, training: TrainingData | None) -> str:
 def _compared_with(training: TrainingData | None, found: Survey) -> str:
     if training is None:
         first = (
-            "The bundle does not say what these weights were trained on, so no image is compared with that: there are "
-            "no flags for intensity and object size."
+            "The bundle does not say what these weights were trained on, so images are not compared with training "
+            "data: there are no flags for intensity and object size."
         )
     else:
         first = (
@@ -59,7 +59,7 @@ def _compared_with(training: TrainingData | None, found: Survey) -> str:
     measures = compared_measures([each.measures for each in found.planes])
     if measures:
         return f"{first} Also compared with each other: by {' and '.join(measures)}."
-    return f"{first} Fewer than {LEAST_COMPARED} images are not compared with each other."
+    return f"{first} Images are compared with each other only where there are {LEAST_COMPARED} or more."
 
 
 def distribution_part(found: Survey, training: TrainingData | None) -> str:
@@ -92,12 +92,12 @@ def distribution_part(found: Survey, training: TrainingData | None) -> str:
         "network, intensities in units of the files."
     )
     if training is not None:
-        text += " The band is where 90 % of the foreground of the training images lies."
+        text += " The band covers 90 % of the foreground of the training images."
     return chart(objects_figure(measures), f"Distributions. {text}") + "\n" + paragraph(text)
 
 
 def table_part(found: Survey, ranks: Mapping[str, int], shown: set[str]) -> str:
-    """A row an image, the lowest scores first.
+    """A row per image, the lowest scores first.
 
     Args:
         found: the run.
@@ -128,7 +128,7 @@ def table_part(found: Survey, ranks: Mapping[str, int], shown: set[str]) -> str:
     text = (
         "The lowest scores first; a click on a heading sorts by it. Names lead to the images that are shown below. "
         "Score and agreement are means over the objects, the diameter is their median, at the scale of the network; "
-        "cut are those that touch the border. The JSON file beside this page has more."
+        "“cut” is the share of objects that touch the border. The JSON file beside this page has more."
     )
     if len(found.planes) > _ROWS:
         text += f" {_ROWS:,} of {len(found.planes):,} images are listed; all are in the JSON file beside this page."

@@ -86,7 +86,7 @@ def test_images_that_are_all_alike_but_one_a_little_different_have_no_flag() -> 
     ("change", "reason"),
     [
         ({"objects": 0}, "0 objects"),
-        ({"contrast": 3.14}, "3.14 times the noise; at least 30 are stretched"),
+        ({"contrast": 3.14}, "range of 3.14 times the noise; below 30 it is left dark"),
         ({"sharpness": 0.01}, "sharpness 0.01; training images 0.03 to 0.05"),
         ({"saturated": 0.02}, "2 % of the pixels at the highest value"),
         ({"brightness": 0.6}, "brightness 0.6; training images 0.2 to 0.35"),
@@ -105,7 +105,7 @@ def test_reasons_tell_how_far_an_image_is_from_the_others_of_its_run() -> None:
     changes: list[dict[str, float]] = [{"objects": 160}, {"objects": 2}, {"sharpness": GOOD.sharpness / 4}]
     run = [GOOD] * 8 + [dataclasses.replace(GOOD, **change) for change in changes]
     assert [flag.reason for flags in flags_of(run) for flag in flags] == [
-        "10 times the median of 625 a megapixel",
-        "0.12 times the median of 625 a megapixel",
-        f"sharpness {GOOD.sharpness / 4:.2g}, 0.25 times the median here",
+        "6250 per megapixel, 10 times the median of the run, 625",
+        "78 per megapixel, 0.12 times the median of the run, 625",
+        f"sharpness {GOOD.sharpness / 4:.2g}, 0.25 times the median of the run",
     ]

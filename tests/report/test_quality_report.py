@@ -91,7 +91,7 @@ def test_flags_are_those_of_the_images_and_the_lowest_scores_come_first(folder: 
     assert low == sorted(low)
     assert len(low) == 3 * 4  # four of an image
     assert page.figures() == ["image-1", "image-2", "image-3", "image-4"]
-    assert "Fewer than 8 images are not compared with each other." in page.text
+    assert "Images are compared with each other only where there are 8 or more." in page.text
 
 
 def test_the_page_says_by_which_measures_the_images_are_compared_with_each_other(tmp_path: Path) -> None:

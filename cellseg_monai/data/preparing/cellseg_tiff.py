@@ -30,8 +30,8 @@ def _labels(work: Work, shape: tuple[int, int]) -> tuple[np.ndarray, Notes]:
 
 CELLSEG_TIFF = Preparer(
     name="cellseg_tiff",
-    summary="images/ (tif, tiff, png, jpg, bmp, ...) and labels/<stem>_label.tiff or labels/<stem>.tif with an id an "
-    "object; or folders such as Training/ and Tuning/ with these in them (NeurIPS CellSeg)",
+    summary="images/ (tif, tiff, png, jpg, bmp, ...) and labels/<stem>_label.tiff or labels/<stem>.tif with one id "
+    "per object; or folders such as Training/ and Tuning/ with these in them (NeurIPS CellSeg)",
     rule="Ids are renumbered 1 to n.",
     recognises=_recognises,
     find=_find,

@@ -18,7 +18,7 @@ from cellseg_monai.labels import relabel_sequential
 
 __all__ = ["COLOUR_LABELS", "colour_ids"]
 
-_IMAGE, _IDS = "raw", "instances_ids"  # Usiigaci: a folder an image, with these two files
+_IMAGE, _IDS = "raw", "instances_ids"  # Usiigaci: a folder per image, with these two files
 _BITS = 8
 _PACKED_BYTES = 7  # of an int64, without its sign
 _TINY_PX, _MANY_PIECES = 5, 10
@@ -95,7 +95,7 @@ def _labels(work: Work, shape: tuple[int, int]) -> tuple[np.ndarray, Notes]:
         raise UnreadableImageError(
             work.label,
             f"{tiny} of {len(sizes)} pieces of one colour have fewer than {_TINY_PX} pixels, as of smoothed edges",
-            "expected a colour an object, with hard edges: export the mask without antialiasing",
+            "expected one colour per object, with hard edges: export the mask without antialiasing",
         )
     return ids, {} if (ids == 0).any() else {"masks_without_black_background": 1}
 

@@ -1,4 +1,4 @@
-"""Layout of BBBC038, the Data Science Bowl 2018: a folder an image, and in it one mask file an object."""
+"""Layout of BBBC038, the Data Science Bowl 2018: a folder per image, and in it one mask file per object."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def _mask(path: Path, shape: tuple[int, int]) -> Mask:
 
 MASK_PER_OBJECT = Preparer(
     name="mask_per_object",
-    summary="<id>/images/<id>.png and <id>/masks/*.png, one file an object (BBBC038, Data Science Bowl 2018)",
+    summary="<id>/images/<id>.png and <id>/masks/*.png, one file per object (BBBC038, Data Science Bowl 2018)",
     rule=OVERLAP_RULE,
     recognises=_recognises,
     find=_find,

@@ -66,9 +66,9 @@ def prepare(
 ) -> Prepared:
     """Write a data set as `images/`, `labels/` and `datalist.json`, out of the layout that it is published in.
 
-    Files of images are copied as they are; labels become TIFF with an id an object. `prepared.json` tells what was done
-    to each. A file that cannot be prepared is a fault, and the rest is prepared. A second call does what is still to
-    do, after an interruption or for files that changed; if that is nothing, it writes nothing.
+    Files of images are copied as they are; labels become TIFF with one id per object. `prepared.json` tells what was
+    done to each. A file that cannot be prepared is a fault, and the rest is prepared. A second call does what is still
+    to do, after an interruption or for files that changed; if that is nothing, it writes nothing.
 
     Args:
         raw_dir: the raw folder.
