@@ -67,7 +67,7 @@ def segment(
         dask: the address of a Dask cluster that does the work, such as tcp://host:8786; local: processes here.
     """
     arguments = {
-        "inputs": list(inputs),
+        "inputs": [str(each) for each in inputs],
         "bundle": _absolute(bundle),
         "export": export,
         "channels": channels,
@@ -86,7 +86,7 @@ def segment(
     if report:
         check_exports(export)
 
-    images, faults = find_images(inputs)
+    images, faults = find_images([str(each) for each in inputs])
     if not images:
         fail_if(faults)
     job = _job(arguments, Path(output))
