@@ -8,7 +8,6 @@ python scripts/ship_weights.py training_data DATA "NAME OF THE DATA" bundles/NAM
 """
 
 import dataclasses
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ import torch
 from cellseg_monai.atomic import replacing
 from cellseg_monai.bundle import build_bundle
 from cellseg_monai.data import section_items
+from cellseg_monai.data.digest import file_digest
 from cellseg_monai.labels import Postprocessing
 from cellseg_monai.pixels import Preprocessing
 from cellseg_monai.quality import describe_training_data
@@ -38,7 +38,7 @@ def weights(run: str, bundle: str) -> None:
     own["postprocess"] = dataclasses.asdict(Postprocessing.from_json(Path(run) / "postprocess.json"))
     own["metadata"].pop("eval_metrics", None)
     own.pop("training_data", None)
-    own["metadata"]["weights_sha256"] = hashlib.sha256(target.read_bytes()).hexdigest()
+    own["metadata"]["weights_sha256"] = file_digest(target)
     _write(bundle, own)
     print(f"{target}: {target.stat().st_size / 1e6:.1f} MB, {sum(map(torch.numel, state.values())) / 1e6:.2f} M values")
 

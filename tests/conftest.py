@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 settings.register_profile("seeded", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("seeded")
 
-pytest.register_assert_rewrite("tests.contracts.preparer")
+pytest.register_assert_rewrite("tests.contracts.preparer", "tests.report.pages")
 
 
 @pytest.fixture(scope="session")

@@ -388,7 +388,7 @@ def test_show_prints_a_table_and_writes_a_page(
     dataset: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     assert cellseg(monkeypatch, "data", "show", str(dataset), "--output", str(dataset / "show.html")) == 0
-    assert "objects an image" in capsys.readouterr().out
+    assert "objects per image" in capsys.readouterr().out
     assert (dataset / "show.html").is_file()
     assert cellseg(monkeypatch, "data", "show", str(dataset), "--output", "show.pdf") == 1
     assert "a file named .html or .png was expected" in capsys.readouterr().err

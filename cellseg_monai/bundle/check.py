@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import json
 import pydoc
@@ -17,6 +16,7 @@ from monai.bundle import ComponentLocator, ConfigParser
 
 from cellseg_monai.bundle.build import build_bundle, drifted_files, merge_configs
 from cellseg_monai.bundle.command_line import check_overrides
+from cellseg_monai.data.digest import file_digest
 from cellseg_monai.errors import BundleError
 from cellseg_monai.labels import Postprocessing
 from cellseg_monai.pixels import Preprocessing
@@ -98,7 +98,7 @@ def _variant_faults(path: Path, training: Mapping[str, Any]) -> Iterator[str]:
 def _weights_faults(weights: Path, metadata: Mapping[str, Any]) -> Iterator[str]:
     """Where the weights in a bundle are not those that its metadata speaks of."""
     noted = metadata.get("weights_sha256")
-    found = hashlib.sha256(weights.read_bytes()).hexdigest() if weights.is_file() else None
+    found = file_digest(weights) if weights.is_file() else None
     if found != noted:
         yield f"{weights}: has the SHA-256 {found}, but metadata.json says {noted}; restore one or correct the other"
 

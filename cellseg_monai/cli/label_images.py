@@ -31,7 +31,7 @@ def evaluate(
         truth: the folder of true label images: tif, png, npy, _seg.npy.
         pred: the folder of predicted ones.
         protocol: caicedo2019, bbbc039_mean_f1, dsb2018, neurips22, stardist, cellpose_ap, ctc_seg or coco.
-        output: a folder for a row an image (CSV), a summary with 95 % intervals (JSON) and F1 over IoU (PNG).
+        output: a folder for a row per image (CSV), a summary with 95 % intervals (JSON) and F1 over IoU (PNG).
         truth_suffix: only truths whose name, without extension, ends so.
         pred_suffix: the same of predictions, such as _cp_masks where images lie beside them.
     """
@@ -42,7 +42,7 @@ def evaluate(
     done = _compared(truth, pred, protocol, truth_suffix, pred_suffix)
     print(format_results(summary(done)))
     if output is not None:
-        for path in write_results(done, str(output)):
+        for path in write_results(done, output):
             print(path)
     _warn(done)
     fail_if(done.faults)
@@ -80,10 +80,9 @@ def report(
     from cellseg_monai.report import write_report
     from cellseg_monai.report.label_report import check_report
 
-    run_dir = None if run is None else str(run)
-    check_report(str(images), str(output), run_dir=run_dir, overlays=overlays)
+    check_report(images, output, run_dir=run, overlays=overlays)
     done = _compared(truth, pred, protocol, truth_suffix, pred_suffix)
-    written = write_report(done, str(images), str(output), run_dir=run_dir, overlays=overlays)
+    written = write_report(done, images, output, run_dir=run, overlays=overlays)
     print(format_results(summary(done)))
     for note in written.notes:
         print(f"note: {note}")
@@ -101,11 +100,6 @@ def _warn(done: Evaluation) -> None:
 def _compared(truth: str, pred: str, protocol: str, truth_suffix: str, pred_suffix: str) -> Evaluation:
     from cellseg_monai.evaluation import evaluate_folders, find_protocol
 
-    # As text: python-fire makes a number of a folder named 2024.
     return evaluate_folders(
-        str(truth),
-        str(pred),
-        find_protocol(str(protocol)),
-        truth_suffix=str(truth_suffix),
-        prediction_suffix=str(pred_suffix),
+        truth, pred, find_protocol(protocol), truth_suffix=truth_suffix, prediction_suffix=pred_suffix
     )

@@ -61,9 +61,10 @@ def check_exports(export: str) -> None:
         ValueError: labels or the table of objects are not among them.
     """
     from cellseg_monai.io import chosen_exports
+    from cellseg_monai.report.segmented import LABEL_EXPORTS
 
     chosen = chosen_exports(export)
-    if "csv" not in chosen or not {"labels", "ome", "zarr"} & set(chosen):
+    if "csv" not in chosen or not set(LABEL_EXPORTS) & set(chosen):
         raise ValueError(
             f"--report needs label images and tables, but --export {export} came; add labels and csv, such as "
             "--export labels,csv"

@@ -39,7 +39,7 @@ class Fault:
 
 
 def format_faults(faults: Sequence[Fault]) -> str:
-    """The faults as text, one a line, with a closing count.
+    """The faults as text, one per line, with a closing count.
 
     >>> print(format_faults([]))
     no faults found

@@ -12,6 +12,7 @@ from cellseg_monai.data.datalist import DATALIST_NAME, Gathered, gather
 from cellseg_monai.data.duplicates import Copies
 from cellseg_monai.data.families import ungrouped
 from cellseg_monai.data.faults import Fault, place_of
+from cellseg_monai.data.image_faults import shape_fault, stack_fault
 from cellseg_monai.data.layout import Layout, scan
 from cellseg_monai.errors import DatasetError, UnreadableImageError
 from cellseg_monai.io import Image, read, read_labels
@@ -202,11 +203,8 @@ def _partners(layout: Layout, gathered: Gathered) -> list[Fault]:
 
 def _image_faults(image: Image, place: str) -> list[Fault]:
     """What keeps an image that can be read from being trained on."""
-    faults = []
-    if image.axes != "CYX":
-        sizes = ", ".join(f"{n} {axis}" for n, axis in zip(image.pixels.shape, image.axes, strict=True))
-        message = f"a stack ({sizes}); expected one plane (C, Y, X): save each plane, or a projection, by itself"
-        faults.append(Fault(place, "stack", message))
+    stack = stack_fault(image, place)
+    faults = [] if stack is None else [stack]
     if image.pixels.dtype.kind == "f":
         planes = image.pixels.reshape(-1, *image.pixels.shape[-2:])
         odd = sum(int(plane.size) - int(np.isfinite(plane).sum()) for plane in planes)
@@ -239,14 +237,8 @@ def _label_faults(path: Path, image_shape: tuple[int, int] | None, place: str) -
             return [Fault(place, "unreadable", _reason(error))]
         message = f"labels are {dtype}; expected whole numbers, such as uint16: save them again as integers"
         return [Fault(place, "float-labels", message)]
-    faults = []
-    if image_shape is not None and labels.shape != image_shape:
-        message = (
-            f"the label is {labels.shape[0]} x {labels.shape[1]} (height x width), its image "
-            f"{image_shape[0]} x {image_shape[1]}; they must match pixel by pixel"
-        )
-        faults.append(Fault(place, "shape-mismatch", message))
-    return faults + check_labels(labels, place)
+    mismatch = None if image_shape is None else shape_fault(labels.shape, image_shape, place)
+    return ([] if mismatch is None else [mismatch]) + check_labels(labels, place)
 
 
 def _float_dtype(path: Path) -> str | None:

@@ -35,14 +35,18 @@ def only_one(path: Path, doing: str) -> Iterator[None]:
 
     Raises:
         FileExistsError: another process, or another call in this one, holds it.
+        PermissionError: the file is there and another user's, who may hold it, and the folder can be written.
     """
     made = not path.parent.exists()
     path.parent.mkdir(parents=True, exist_ok=True)
+    can_write = True
     try:
         descriptor = _locked(path)
     except OSError as error:
-        if error.errno not in _CANNOT_WRITE:
+        if error.errno not in _CANNOT_WRITE or (path.exists() and os.access(path.parent, os.W_OK)):
             raise
+        can_write = False
+    if not can_write:  # not in the handler, so that errors of the block are not chained to this one
         yield
         return
     if descriptor is None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from cellseg_monai.data.faults import Fault, place_of
+from cellseg_monai.data.image_faults import shape_fault, stack_fault
 from cellseg_monai.data.layout import Layout, scan
 from cellseg_monai.data.parallel import each
 from cellseg_monai.errors import DatasetError, UnreadableImageError
@@ -114,7 +115,7 @@ class DatasetStatistics:
         if labelled:
             rows += [
                 ("objects", f"{total:,}"),
-                ("objects an image", _spread(counts)),
+                ("objects per image", _spread(counts)),
                 ("images without objects", str(counts.count(0))),
             ]
         if total:
@@ -189,15 +190,13 @@ def _image_statistics(stem: str, layout: Layout, axes: str | None) -> ImageStati
     except UnreadableImageError as error:
         place = place_of(Path(error.path), layout.dataset)
         return Fault(place, "unreadable", f"{error.reason}; {error.remedy}")
-    if image.axes != "CYX":
-        message = f"is a stack ({image.axes}), but one plane was expected; write its planes to files of their own"
-        return Fault(place_of(path, layout.dataset), "stack", message)
+    if (stack := stack_fault(image, place_of(path, layout.dataset))) is not None:
+        return stack
     channels, height, width = image.pixels.shape
-    if label_path is not None and labels is not None and labels.shape != (height, width):
-        message = (
-            f"has shape {labels.shape} (Y, X), but its image {(height, width)}; pair each image with its own label"
-        )
-        return Fault(place_of(label_path, layout.dataset), "shape-mismatch", message)
+    if label_path is not None and labels is not None:
+        mismatch = shape_fault(labels.shape, (height, width), place_of(label_path, layout.dataset))
+        if mismatch is not None:
+            return mismatch
     grey = image.pixels.mean(axis=0, dtype=np.float32) if channels > 1 else image.pixels[0]
     return ImageStatistics(
         stem=stem,

@@ -1,4 +1,4 @@
-"""An evaluation as files: a row an image, a summary with intervals, and a figure."""
+"""An evaluation as files: a row per image, a summary with intervals, and a figure."""
 
 from __future__ import annotations
 

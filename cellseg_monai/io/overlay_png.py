@@ -12,7 +12,7 @@ from cellseg_monai.atomic import replacing
 from cellseg_monai.io.display import measured_channels, picture_of
 from cellseg_monai.io.image import Image
 from cellseg_monai.io.segmentation import Segmentation
-from cellseg_monai.io.shrinking import middle_samples, shrinking_step, square_means
+from cellseg_monai.io.shrinking import shrink
 from cellseg_monai.labels import draw_outlines, paint_outlines
 
 __all__ = ["write", "write_overlay"]
@@ -34,10 +34,9 @@ def write(path: Path, segmentation: Segmentation) -> None:
     if image is None:
         raise ValueError(f"{path}: an overlay was asked for, but no image came; pass the image, or leave it out")
     shown = measured_channels(names, image.shape[0])[:3]
-    step = shrinking_step(segmentation.shape, LONGEST_PX)
-    small = square_means(image, shown, step)
+    small, labels = shrink(image, segmentation.labels, shown, longest_px=LONGEST_PX)
     picture = picture_of(Image(small, "CYX", channel_names=tuple(names[at] for at in shown if names)))
-    paint_outlines(picture, middle_samples(segmentation.labels, step))
+    paint_outlines(picture, labels)
     _save(path, picture)
 
 
@@ -52,10 +51,8 @@ def write_overlay(path: str | PathLike[str], image: np.ndarray, labels: np.ndarr
     Raises:
         ValueError: image and labels differ in size.
     """
-    step = shrinking_step(labels.shape, LONGEST_PX)
-    if step > 1 and image.shape[1:] == labels.shape:
-        image = square_means(image, range(len(image)), step)
-        labels = middle_samples(labels, step)
+    if max(labels.shape) > LONGEST_PX and image.shape[1:] == labels.shape:
+        image, labels = shrink(image, labels, range(len(image)), longest_px=LONGEST_PX)
     _save(path, draw_outlines(image, labels))
 
 

@@ -9,9 +9,30 @@ import numpy as np
 
 from cellseg_monai.boxes import SlicedArray
 
-__all__ = ["middle_samples", "shrinking_step", "square_means"]
+__all__ = ["middle_samples", "shrink", "shrinking_step", "square_means"]
 
 _STRIP_ROWS = 512
+
+
+def shrink(
+    image: Any, labels: SlicedArray, channels: Sequence[int], *, longest_px: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Channels of an image with its labels, no side longer than so many pixels.
+
+    Args:
+        image: CYX, or anything that gives an array when it is sliced so.
+        labels: YX ids of the same size, likewise.
+        channels: which.
+        longest_px: how long a side may be.
+
+    Returns:
+        CYX float32, each pixel the mean of a square, and YX the ids in the middle of the squares.
+
+    >>> shrink(np.array([[[1, 3, 9], [1, 3, 9]]]), np.array([[1, 1, 9], [1, 2, 9]]), [0], longest_px=2)
+    (array([[[2., 9.]]], dtype=float32), array([[2, 9]]))
+    """
+    step = shrinking_step(labels.shape, longest_px)
+    return square_means(image, channels, step), middle_samples(labels, step)
 
 
 def shrinking_step(shape: tuple[int, ...], longest_px: int) -> int:
@@ -23,29 +44,27 @@ def shrinking_step(shape: tuple[int, ...], longest_px: int) -> int:
     return -(-max(shape) // longest_px)
 
 
-def square_means(image: Any, channels: int | Sequence[int], step: int) -> np.ndarray:
+def square_means(image: Any, channels: Sequence[int], step: int) -> np.ndarray:
     """Channels in which each pixel is the mean of a square of the image, read some rows at a time.
 
     Args:
         image: CYX, or anything that gives an array when it is sliced so.
-        channels: one or several. The same rows of all are read after each other, so that a file that holds them side by
-            side in one strip or tile still has it at hand.
+        channels: which. The same rows of all are read after each other, so that a file that holds them side by side in
+            one strip or tile still has it at hand.
         step: the side of the squares; those at the end may be smaller.
 
     Returns:
-        Float32: YX of one channel, CYX of several.
+        CYX float32.
 
-    >>> square_means(np.array([[[1, 3, 9], [1, 3, 9]]]), 0, 2)
-    array([[2., 9.]], dtype=float32)
+    >>> square_means(np.array([[[1, 3, 9], [1, 3, 9]]]), [0], 2)
+    array([[[2., 9.]]], dtype=float32)
     """
     _, height, width = image.shape
-    which = [channels] if isinstance(channels, int) else channels
     strips = [
-        np.stack([_means(np.asarray(image[channel, top:bottom, 0:width]), step) for channel in which])
+        np.stack([_means(np.asarray(image[channel, top:bottom, 0:width]), step) for channel in channels])
         for top, bottom in _strips(height, step)
     ]
-    found = np.concatenate(strips, axis=1)
-    return found[0] if isinstance(channels, int) else found
+    return np.concatenate(strips, axis=1)
 
 
 def _means(strip: np.ndarray, step: int) -> np.ndarray:

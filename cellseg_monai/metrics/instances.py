@@ -40,7 +40,7 @@ class _LabelImageScore(CountedScore):
                 "B×1×Y×X label images of the same shape"
             )
         counts = [self._numbers(*pair) for pair in zip(_ids("prediction", y_pred), _ids("truth", y), strict=True)]
-        # Apple's GPUs have no float64; MONAI moves to where processes exchange tensors what has to be there.
+        # Apple's GPUs have no float64; MONAI moves the counts when it gathers them.
         device = "cpu" if y.device.type == "mps" else y.device
         return torch.tensor(counts, dtype=torch.float64, device=device)
 

@@ -3,7 +3,7 @@
 from cellseg_monai.pixels.channels import select_channels
 from cellseg_monai.pixels.image_quality import contrast_over_noise, saturated_share, sharpness
 from cellseg_monai.pixels.normalise import noise_level, normalise_percentiles
-from cellseg_monai.pixels.preprocessing import Preprocessing, prepare, prepared_shape
+from cellseg_monai.pixels.preprocessing import Preprocessing, network_scale, prepare, prepared_shape
 from cellseg_monai.pixels.ranges import percentile_ranges
 from cellseg_monai.pixels.scale import rescale, rescale_labels, rescale_window, rescaled_shape
 from cellseg_monai.pixels.tiles import AxisTiles, cover_axis
@@ -16,6 +16,7 @@ __all__ = [
     "Preprocessing",
     "contrast_over_noise",
     "cover_axis",
+    "network_scale",
     "noise_level",
     "normalise_percentiles",
     "percentile_ranges",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
@@ -13,7 +14,7 @@ from cellseg_monai.pixels.normalise import check_percentiles, normalise_percenti
 from cellseg_monai.pixels.scale import rescale, rescaled_shape, shape_of_shorter_side
 from cellseg_monai.settings import read_settings, write_settings
 
-__all__ = ["Preprocessing", "prepare", "prepared_shape"]
+__all__ = ["Preprocessing", "network_scale", "prepare", "prepared_shape"]
 
 
 @dataclass(frozen=True)
@@ -159,3 +160,25 @@ def prepared_shape(
             "pass pixel_size_um, or set it to null in preprocess.json to take images as they are"
         )
     return rescaled_shape(shape, pixel_size_um=pixel_size_um, target_um=settings.pixel_size_um)
+
+
+def network_scale(
+    shape: tuple[int, int], settings: Preprocessing, *, pixel_size_um: tuple[float, float] | None = None
+) -> float:
+    """By how much objects are larger, in length, where the network sees an image than in its file.
+
+    Where it is stretched along one axis more than along the other, that is of a disc of the same area.
+
+    Args:
+        shape: (Y, X) of the image.
+        settings: how the bundle prepares images.
+        pixel_size_um: (y, x), µm per pixel of the image, if known.
+
+    Raises:
+        ValueError: the image lacks the pixel size that the settings ask for.
+
+    >>> network_scale((100, 200), Preprocessing(pixel_size_um=0.5), pixel_size_um=(0.25, 0.25))
+    0.5
+    """
+    height, width = prepared_shape(shape, settings, pixel_size_um=pixel_size_um)
+    return math.sqrt(height * width / (shape[0] * shape[1]))

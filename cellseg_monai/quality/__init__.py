@@ -1,14 +1,16 @@
 """What can be said of a segmentation without truth: measures of each image, and what is unusual about them."""
 
-from cellseg_monai.quality.flags import FLAGS, Flag, flags_of
+from cellseg_monai.quality.flags import FLAGS, LEAST_COMPARED, Flag, compared_measures, flags_of
 from cellseg_monai.quality.measures import PlaneMeasures, measure_plane
 from cellseg_monai.quality.training_data import TrainingData, describe_training_data
 
 __all__ = [
     "FLAGS",
+    "LEAST_COMPARED",
     "Flag",
     "PlaneMeasures",
     "TrainingData",
+    "compared_measures",
     "describe_training_data",
     "flags_of",
     "measure_plane",

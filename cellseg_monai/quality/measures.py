@@ -13,6 +13,7 @@ from cellseg_monai.labels import ObjectTable
 from cellseg_monai.pixels import (
     Preprocessing,
     contrast_over_noise,
+    network_scale,
     prepare,
     prepared_shape,
     rescale,
@@ -77,7 +78,7 @@ def measure_plane(
         labels: YX ids of its objects, 0 is background, sliced likewise.
         table: of these objects.
         settings: how the network wants images.
-        channel_names: one a channel, or none.
+        channel_names: one per channel, or none.
         pixel_size_um: (y, x), if known.
 
     Raises:
@@ -98,7 +99,8 @@ def measure_plane(
     return PlaneMeasures(
         objects=len(table),
         megapixels=height * width / 1e6,
-        diameter_px=_median(table["equivalent_diameter_px"]) * float(np.sqrt(seen[0] * seen[1] / (height * width))),
+        diameter_px=_median(table["equivalent_diameter_px"])
+        * network_scale((height, width), settings, pixel_size_um=pixel_size_um),
         cut=float(np.mean(table["touches_edge"])) if len(table) else float("nan"),
         sharpness=_sharpness(prepared, inside, (seen[0] / height, seen[1] / width)),
         saturated=max(saturated_share(sample[at]) for at in measured),

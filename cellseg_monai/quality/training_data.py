@@ -3,29 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from os import PathLike
+from typing import NamedTuple
 
 import numpy as np
 
 from cellseg_monai.io import read, read_labels
 from cellseg_monai.labels import measure_objects
-from cellseg_monai.pixels import Preprocessing
+from cellseg_monai.pixels import Preprocessing, network_scale
 from cellseg_monai.quality.measures import PlaneMeasures, measure_plane
 from cellseg_monai.settings import read_settings
 
-__all__ = ["TrainingData", "describe_training_data"]
+__all__ = ["Range", "TrainingData", "describe_training_data"]
 
-Range = tuple[float, float, float]
+
+class Range(NamedTuple):
+    """Three ascending numbers; see `TrainingData` for what they are of."""
+
+    low: float
+    median: float
+    high: float
 
 
 @dataclass(frozen=True)
 class TrainingData:
     """The images that a network was trained on, as a bundle's `configs/training_data.json` keeps them.
 
-    Each range is low, median, high. Of the objects' diameters they are the percentiles 5, 50 and 95 over the pixels of
-    all objects, not over objects, so that debris and fragments do not count for more than they are; of all else the
-    least, the median and the most over images. See `PlaneMeasures` for what they are.
+    A range of the objects' diameters is the percentiles 5, 50 and 95 over the pixels of all objects, not over objects,
+    so that debris and fragments do not count for more than they are; of all else it is the least, the median and the
+    most over images. See `PlaneMeasures` for what they are.
 
     Args:
         name: of the data set.
@@ -48,13 +55,11 @@ class TrainingData:
     object_contrast: Range
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            if field.type != "Range":
-                continue
-            value = getattr(self, field.name)
+        for name in ("diameter_px", "sharpness", "brightness", "object_contrast"):
+            value = getattr(self, name)
             if len(value) != 3 or not value[0] <= value[1] <= value[2]:
-                raise ValueError(f"{field.name}={value} came, but three ascending numbers were expected; make it anew")
-            object.__setattr__(self, field.name, tuple(map(float, value)))
+                raise ValueError(f"{name}={value} came, but three ascending numbers were expected; make it anew")
+            object.__setattr__(self, name, Range(*map(float, value)))  # of a JSON file, it is a list
 
     @classmethod
     def from_json(cls, path: str | PathLike[str]) -> TrainingData:
@@ -103,28 +108,28 @@ def describe_training_data(
         )
         measured.append(found)
         if found.objects:
-            scale = found.diameter_px / float(np.median(table["equivalent_diameter_px"]))
+            scale = network_scale(labels.shape, settings, pixel_size_um=image.pixel_size_um)
             diameters.append(table["equivalent_diameter_px"] * scale)
     if not diameters:
         raise ValueError(f"{len(pairs)} images without an object came; pass those of a training")
-    low, middle, high = _over_pixels(np.concatenate(diameters), (0.05, 0.5, 0.95))
     return TrainingData(
         name=name,
         weights_sha256=weights_sha256,
         images=len(measured),
         objects=sum(each.objects for each in measured),
-        diameter_px=(round(low, 2), round(middle, 2), round(high, 2)),
+        diameter_px=_over_pixels(np.concatenate(diameters)),
         sharpness=_spread(measured, lambda each: each.sharpness),
         brightness=_spread(measured, lambda each: each.brightness),
         object_contrast=_spread(measured, lambda each: each.object_contrast),
     )
 
 
-def _over_pixels(diameters: np.ndarray, shares: tuple[float, ...]) -> list[float]:
-    """The diameters up to which objects hold these shares of all pixels of objects."""
+def _over_pixels(diameters: np.ndarray) -> Range:
+    """The diameters up to which objects hold 5, 50 and 95 % of all pixels of objects."""
     ordered = np.sort(diameters)
     covered = np.cumsum(ordered**2)
-    return [float(ordered[np.searchsorted(covered, share * covered[-1])]) for share in shares]
+    places = np.searchsorted(covered, np.array([0.05, 0.5, 0.95]) * covered[-1])
+    return Range(*(round(float(each), 2) for each in ordered[places]))
 
 
 def _window_of(pixels: np.ndarray) -> Callable[[slice, slice], np.ndarray]:
@@ -133,5 +138,4 @@ def _window_of(pixels: np.ndarray) -> Callable[[slice, slice], np.ndarray]:
 
 def _spread(measured: Sequence[PlaneMeasures], value: Callable[[PlaneMeasures], float]) -> Range:
     values = np.array([value(each) for each in measured])
-    low, middle, high = np.percentile(values[np.isfinite(values)], (0, 50, 100))
-    return round(float(low), 4), round(float(middle), 4), round(float(high), 4)
+    return Range(*(round(float(each), 4) for each in np.percentile(values[np.isfinite(values)], (0, 50, 100))))

@@ -14,7 +14,7 @@ from cellseg_monai.report.html import data_uri, items, paragraph, render_page, t
 
 __all__ = ["write_dataset"]
 
-_ALT = "Histograms of objects an image, of their sizes and of intensities; examples with outlines"
+_ALT = "Histograms of objects per image, of their sizes and of intensities; examples with outlines"
 
 
 def write_dataset(path: str | Path, statistics: DatasetStatistics, *, axes: str | None = None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,7 +16,7 @@ __all__ = ["bin_edges", "distribution_figure", "medians", "objects_figure"]
 
 _BINS = 40
 _LOG_FROM = 5  # largest over smallest, from which on bins grow
-_FEW_TICKS_FROM = 300  # from which on only powers of ten have a number
+_PANELS = 3  # of a row
 
 
 def distribution_figure(measures: Sequence[tuple[str, np.ndarray, np.ndarray]]) -> Figure:
@@ -27,13 +28,8 @@ def distribution_figure(measures: Sequence[tuple[str, np.ndarray, np.ndarray]]) 
     figure = Figure(figsize=(5.6 * len(measures), 4.2), layout="constrained")
     panels = figure.subplots(1, len(measures), squeeze=False)[0]
     for axes, (name, truth, prediction) in zip(panels, measures, strict=True):
-        _draw(
-            axes,
-            [(truth, "true objects", COLOURS[0], "-"), (prediction, "predicted objects", COLOURS[1], "--")],
-        )
-        axes.set_xlabel(name)
-        axes.set_ylabel("objects")
-        axes.grid(alpha=0.4)
+        sides = [(truth, "true objects", COLOURS[0], "-"), (prediction, "predicted objects", COLOURS[1], "--")]
+        _draw(axes, name, sides, few_ticks_from=300)
     handles, labels = figure.axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False, handlelength=3.5)
     return figure
@@ -45,26 +41,23 @@ def objects_figure(measures: Sequence[tuple[str, np.ndarray, tuple[float, float]
     Args:
         measures: of each, its name with the unit, its values, and the range of the training data, if it is known.
     """
-    figure = Figure(figsize=(11.2, 3.6 * -(-len(measures) // 3)), layout="constrained")
-    panels = figure.subplots(-(-len(measures) // 3), 3, squeeze=False).ravel()
+    rows = math.ceil(len(measures) / _PANELS)
+    figure = Figure(figsize=(11.2, 3.6 * rows), layout="constrained")
+    panels = figure.subplots(rows, _PANELS, squeeze=False).ravel()
     for axes in panels[len(measures) :]:
         axes.set_axis_off()
     for axes, (name, values, known) in zip(panels, measures, strict=False):
         if known is not None:
             axes.axvspan(*known, color=COLOURS[5], alpha=0.25, linewidth=0, label="training data")
             axes.legend(frameon=False, fontsize="small")
-        _draw(axes, [(values, "objects", COLOURS[1], "-")], few_ticks_from=_FEW_TICKS_FROM / 5)
-        axes.set_xlabel(name)
-        axes.set_ylabel("objects")
-        axes.grid(alpha=0.4)
+        _draw(axes, name, [(values, "objects", COLOURS[1], "-")], few_ticks_from=60)
     return figure
 
 
-def _draw(
-    axes: Axes, sides: Sequence[tuple[np.ndarray, str, str, str]], few_ticks_from: float = _FEW_TICKS_FROM
-) -> None:
+def _draw(axes: Axes, name: str, sides: Sequence[tuple[np.ndarray, str, str, str]], *, few_ticks_from: float) -> None:
+    """Of each side, its values, label, colour and dash; a range of so many times has powers of ten as ticks alone."""
     edges = bin_edges(np.concatenate([values for values, *_ in sides]))
-    if np.ptp(np.diff(edges)) > 1e-6 * edges[-1]:
+    if edges[-1] - edges[-2] > 2 * (edges[1] - edges[0]):  # bins grow
         axes.set_xscale("log")
         few = edges[-1] > few_ticks_from * edges[0]
         axes.xaxis.set_major_locator(LogLocator(subs=(1,) if few else (1, 2, 5)))
@@ -74,6 +67,9 @@ def _draw(
         axes.stairs(np.histogram(values, edges)[0], edges, label=label, color=colour, linestyle=style, linewidth=1.8)
         if len(values):
             axes.axvline(float(np.median(values)), color=colour, linestyle=style, linewidth=1, alpha=0.7)
+    axes.set_xlabel(name)
+    axes.set_ylabel("objects")
+    axes.grid(alpha=0.4)
 
 
 def bin_edges(values: np.ndarray) -> np.ndarray:
@@ -89,12 +85,9 @@ def bin_edges(values: np.ndarray) -> np.ndarray:
     >>> bin_edges(np.array([0.1, 0.9]))[[0, 20, 40]]
     array([0.1, 0.5, 0.9])
     """
-    low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 1.0)
-    if low == high:
-        low, high = low - 0.5, high + 0.5
-    if high > 1 and low > 0 and high / low >= _LOG_FROM:
-        return np.geomspace(low, high, _BINS + 1)
-    return np.linspace(low, high, _BINS + 1)
+    edges = np.histogram_bin_edges(values.astype(np.float64), _BINS)
+    low, high = edges[0], edges[-1]
+    return np.geomspace(low, high, _BINS + 1) if high > 1 and low > 0 and high / low >= _LOG_FROM else edges
 
 
 def medians(truth: np.ndarray, prediction: np.ndarray) -> str:

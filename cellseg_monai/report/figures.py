@@ -20,7 +20,7 @@ Rows = Sequence[Mapping[str, str]]
 
 
 def draw_losses(path: Path, epochs: Mapping[str, Rows]) -> None:
-    """Training loss and validation Dice over epochs, one line a run.
+    """Training loss and validation Dice over epochs, one line per run.
 
     Args:
         path: the PNG file.

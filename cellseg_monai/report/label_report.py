@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -12,16 +11,17 @@ from typing import Any
 import numpy as np
 
 from cellseg_monai._version import __version__
-from cellseg_monai.atomic import replacing
 from cellseg_monai.data import Fault, list_images
 from cellseg_monai.errors import DatasetError
 from cellseg_monai.evaluation import Evaluation, summary
 from cellseg_monai.evaluation.figure import f1_figure
 from cellseg_monai.report.compared import INTENSITY, IOU, ComparedImage, compare_image, find_images
 from cellseg_monai.report.distributions import distribution_figure, medians
-from cellseg_monai.report.html import Cell, chart, items, paragraph, render_page, table, text_cell
+from cellseg_monai.report.html import Cell, chart, items, paragraph, table, text_cell
 from cellseg_monai.report.overlay import MARKS
-from cellseg_monai.report.overlays import Overlays, chosen_overlays, draw_overlays, legend
+from cellseg_monai.report.overlays import chosen_overlays, draw_overlays, legend
+from cellseg_monai.report.page_file import check_output, write_page
+from cellseg_monai.report.page_pictures import Drawn, left_out_note
 from cellseg_monai.report.run_part import run_part
 
 __all__ = ["LabelReport", "check_report", "write_report"]
@@ -93,11 +93,7 @@ def write_report(
         ("How this was made", _how(evaluation, images_dir)),
     ]
     title = f"{_folder(evaluation.images[0].files.prediction)} against {_folder(evaluation.images[0].files.truth)}"
-    with replacing(page) as aside:
-        aside.write_text(render_page(title, _lead(numbers), sections), encoding="utf-8")
-    beside = page.with_suffix(".json")
-    with replacing(beside) as aside:
-        aside.write_text(json.dumps({**numbers, **_as_data(ordered)}, indent=2) + "\n", encoding="utf-8")
+    beside = write_page(page, title, _lead(numbers), sections, {**numbers, **_as_data(ordered)})
     return LabelReport(page, beside, all_faults, notes)
 
 
@@ -116,11 +112,7 @@ def check_report(
         DatasetError: there is no such folder.
         ValueError: the output is no HTML file, or the number of overlays no number from 0.
     """
-    page = Path(output)
-    if page.suffix.lower() not in (".html", ".htm") or page.is_dir():
-        raise ValueError(f"output {str(page)!r} came, but an HTML file was expected; name one, such as report.html")
-    if type(overlays) is not int or overlays < 0:
-        raise ValueError(f"overlays={overlays!r} came, but a whole number from 0 was expected; 24 shows the 24 worst")
+    check_output(Path(output), overlays, such_as="24 shows the 24 worst")
     if run_dir is not None and not Path(run_dir).is_dir():
         raise DatasetError(f"{run_dir}: no such folder; pass the output_dir of a training, or leave --run away")
     list_images(images_dir)
@@ -143,7 +135,7 @@ def _scores(numbers: dict[str, Any], images: Sequence[ComparedImage]) -> str:
     rows = []
     for name, score in numbers["scores"].items():
         interval = score["interval_95"]
-        told = f"{interval[0]:.3f} to {interval[1]:.3f}" if interval else "not known of one image"
+        told = f"{interval[0]:.3f} to {interval[1]:.3f}" if interval else "unknown for one image"
         value = score["value"]
         rows.append([text_cell(name), text_cell(f"{value:.3f}"), text_cell(told), text_cell(score["over"])])
     reach = "exceeds" if numbers["iou"]["matches"].startswith("greater") else "reaches"
@@ -171,7 +163,7 @@ def _totals(images: Sequence[ComparedImage]) -> dict[str, int]:
 
 def _faults(faults: Sequence[Fault]) -> str:
     listed = items(map(str, faults))
-    count = f"{len(faults)} file(s), pair(s) or image(s) are left out, and the scores know nothing of them"
+    count = f"{len(faults)} file(s), pair(s) or image(s) are not counted in the scores"
     without = sum(fault.kind == "no-image" for fault in faults)
     if without:
         count += f", except for {without} that were compared, but are shown without their image"
@@ -181,7 +173,7 @@ def _faults(faults: Sequence[Fault]) -> str:
 
 
 def _warnings(warnings: Sequence[Fault]) -> str:
-    text = "These were compared as they are, each id as one object, and the scores are low for that:"
+    text = "These were compared as they are, each id as one object, which lowers the scores:"
     return f'<div class="note fault">{paragraph(text)}{items(map(str, warnings))}</div>'
 
 
@@ -231,14 +223,12 @@ def _table(images: Sequence[ComparedImage], ranks: dict[str, int], shown: set[st
     return f'{paragraph(text)}\n<div class="scroll" tabindex="0">\n{table(head, rows, sortable=True)}\n</div>'
 
 
-def _overlays(drawn: Overlays, images: int) -> str:
+def _overlays(drawn: Drawn, images: int) -> str:
     parts = [legend()]
     if len(drawn.shown) < images:
         text = f"{len(drawn.shown)} of {images:,} images are shown; --overlays N shows the N worst."
         parts.append(paragraph(text, "note"))
-    if drawn.left_out:
-        text = f"No room was left on a page of 30 MB for {len(drawn.left_out)} more: {', '.join(drawn.left_out)}."
-        parts.append(paragraph(text, "note"))
+    parts += left_out_note(drawn)
     return "\n".join([*parts, drawn.content])
 
 
@@ -250,7 +240,7 @@ def _how(evaluation: Evaluation, images_dir: str | Path) -> str:
         "Numbers, outlines, sizes and marks are of the label images as the protocol prepares them; of images that it "
         "cuts into tiles, all but the scores are of the label images as they are.",
         "Images are shown by their first three channels at most, each stretched between its percentiles 0.1 and 99.9, "
-        "empty fields left dark. Images of more than 1,400 pixels a side are shown smaller.",
+        "empty fields left dark. Images of more than 1,400 pixels on a side are shown smaller.",
         "Where a true object counts as found although it was split, or one of several was found in a merged one, it is "
         "both among the found and among the mistakes.",
     ]

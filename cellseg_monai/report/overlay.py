@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from html import escape
 
 import numpy as np
@@ -53,6 +54,16 @@ class View:
         parts = {name: getattr(self, name)[window] for name in ("picture", "truth", "prediction")}
         return replace(self, **parts)
 
+    @cached_property
+    def true_objects(self) -> ObjectTable:
+        """Those in `truth`, measured."""
+        return measure_objects(self.truth)
+
+    @cached_property
+    def predicted_objects(self) -> ObjectTable:
+        """Those in `prediction`, measured."""
+        return measure_objects(self.prediction)
+
 
 def overlay(view: View, alt: str, *, side_px: int, mark_share: float = 0.02) -> str:
     """The layers of a view as HTML, each of which can be hidden: image, true outlines, predicted ones, marks.
@@ -67,11 +78,10 @@ def overlay(view: View, alt: str, *, side_px: int, mark_share: float = 0.02) -> 
     """
     shape = _layer_shape(view.truth.shape, side_px)
     truth_colour, prediction_colour = _colours_over(view.picture)
+    tinted = view.mistakes.unmatched_truth, view.mistakes.unmatched_prediction
     layers = {
-        "truth": _layer(rescale_labels(view.truth, shape), view.mistakes.unmatched_truth, truth_colour),
-        "prediction": _layer(
-            rescale_labels(view.prediction, shape), view.mistakes.unmatched_prediction, prediction_colour, dashed=True
-        ),
+        "truth": _layer(view.truth, shape, tinted[0], truth_colour),
+        "prediction": _layer(view.prediction, shape, tinted[1], prediction_colour, dashed=view.predicted_objects),
     }
     return _stacked(view.picture, alt, layers, view.truth.shape, side_px, _marks(view, mark_share))
 
@@ -87,7 +97,7 @@ def outlined(picture: np.ndarray, labels: np.ndarray, alt: str, *, side_px: int,
         tinted: ids of the objects that stand out.
     """
     _, colour = _colours_over(picture)
-    layer = _layer(rescale_labels(labels, _layer_shape(labels.shape, side_px)), tinted, colour)
+    layer = _layer(labels, _layer_shape(labels.shape, side_px), tinted, colour)
     return _stacked(picture, alt, {"prediction": layer}, labels.shape, side_px)
 
 
@@ -113,23 +123,36 @@ def _stacked(
     return "\n".join([box, *images, *([on_top] if on_top else []), "</div>"])
 
 
-def _layer(labels: np.ndarray, unmatched: np.ndarray, colour: tuple[int, int, int], *, dashed: bool = False) -> bytes:
-    codes: np.ndarray = np.isin(labels, unmatched).astype(np.uint8)
-    outlines = inner_outlines(labels)
-    outlines |= inner_outlines(np.where(outlines, 0, labels))  # two pixels wide
-    if dashed:
+def _layer(
+    labels: np.ndarray,
+    shape: tuple[int, int],
+    unmatched: np.ndarray,
+    colour: tuple[int, int, int],
+    *,
+    dashed: ObjectTable | None = None,
+) -> bytes:
+    """Labels at this shape; their outlines are dashed where their objects are given, as measured in `labels`."""
+    layer = rescale_labels(labels, shape)
+    codes: np.ndarray = np.isin(layer, unmatched).astype(np.uint8)
+    outlines = inner_outlines(layer)
+    outlines |= inner_outlines(np.where(outlines, 0, layer))  # two pixels wide
+    if dashed is not None:
         rows, columns = np.nonzero(outlines)
-        gap = _gaps(measure_objects(labels), labels[rows, columns], rows, columns)
+        scale = shape[0] / labels.shape[0], shape[1] / labels.shape[1]
+        gap = _gaps(dashed, layer[rows, columns], (rows, columns), scale)
         outlines[rows[gap], columns[gap]] = False
     codes[outlines] = 2
     return palette_png(codes, [(0, 0, 0, 0), (*colour, _TINT), (*colour, 255)])
 
 
-def _gaps(objects: ObjectTable, ids: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+def _gaps(
+    objects: ObjectTable, ids: np.ndarray, pixels: tuple[np.ndarray, np.ndarray], scale: tuple[float, float]
+) -> np.ndarray:
     """Which pixels of outlines a dashed line leaves out, by the way around the centre of their object."""
     at = objects.positions(ids)
+    rows, columns = ((each + 0.5) / factor - 0.5 for each, factor in zip(pixels, scale, strict=True))
     angle = np.arctan2(rows - objects["centroid_y_px"][at], columns - objects["centroid_x_px"][at])
-    around = np.sqrt(objects["area_px"][at] / np.pi)  # of a disc of the same area
+    around = scale[0] * np.sqrt(objects["area_px"][at] / np.pi)  # of a disc of the same area
     gap: np.ndarray = np.floor(angle * around / _DASH_PX).astype(int) % 2 == 1
     return gap
 
@@ -138,10 +161,9 @@ def _marks(view: View, share: float) -> str:
     """A mark above each object that something happened to, as SVG."""
     height, width = view.truth.shape
     size = share * max(height, width)
-    sides = {"truth": measure_objects(view.truth), "prediction": measure_objects(view.prediction)}
     texts = []
     for kind, (mark, _) in MARKS.items():
-        objects = sides["prediction" if kind in ("invented", "merged") else "truth"]
+        objects = view.predicted_objects if kind in ("invented", "merged") else view.true_objects
         here = objects.positions(np.intersect1d(getattr(view.mistakes, kind), objects["id"]))
         radii = np.sqrt(objects["area_px"][here] / np.pi)
         above = np.clip(objects["centroid_y_px"][here] - radii, size / 2, height - size / 2)
@@ -166,9 +188,11 @@ def crop_corners(view: View, *, side: int, most: int) -> list[tuple[int, int]]:
     Returns:
         (top, left) of each, whole squares within the image where it is as large.
     """
-    truth, prediction = measure_objects(view.truth), measure_objects(view.prediction)
     centres = []
-    for objects, ids in ((truth, view.mistakes.unmatched_truth), (prediction, view.mistakes.unmatched_prediction)):
+    for objects, ids in (
+        (view.true_objects, view.mistakes.unmatched_truth),
+        (view.predicted_objects, view.mistakes.unmatched_prediction),
+    ):
         at = objects.positions(ids)
         centres.append(np.stack([objects["centroid_y_px"][at], objects["centroid_x_px"][at]], axis=1))
     left: np.ndarray = np.concatenate(centres)

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
 from cellseg_monai.io.display import coloured, measured_channels
-from cellseg_monai.io.shrinking import middle_samples, shrinking_step, square_means
-from cellseg_monai.pixels import noise_level
+from cellseg_monai.io.shrinking import shrink
+from cellseg_monai.pixels import Preprocessing, percentile_ranges
+from cellseg_monai.pixels.normalise import scale_between
 from cellseg_monai.quality.measures import sample_windows
 from cellseg_monai.report.segmented import OpenPlane
 
 __all__ = ["PlaneView"]
 
 _OVERVIEW_PX = 2800
-_NOISE_FLOOR = 30.0  # as `Preprocessing` has it: empty fields stay dark
+_REFUSED_FROM = 1e38
 
 
 @dataclass(frozen=True, eq=False)
 class PlaneView:
-    """Pictures of a plane, all stretched alike: between the percentiles 0.1 and 99.9 of each channel.
+    """Pictures of a plane, all stretched alike: each channel between its percentiles 0.1 and 99.9, empty fields dark.
 
     Args:
         plane: which, open.
@@ -32,34 +32,35 @@ class PlaneView:
 
     def overview(self) -> tuple[np.ndarray, np.ndarray]:
         """All of it, YX3 uint8, with its ids; of a large one each pixel stands for a square of pixels."""
-        step = shrinking_step(self.plane.shape[1:], _OVERVIEW_PX)
-        small = np.stack([square_means(self.plane, channel, step) for channel in self._channels])
-        return self._picture(small), middle_samples(self.plane.labels, step)
+        small, labels = shrink(self.plane, self.plane.labels, self._channels, longest_px=_OVERVIEW_PX)
+        return self._picture(small), labels
 
     def crop(self, rows: slice, columns: slice) -> tuple[np.ndarray, np.ndarray]:
         """A part of it, YX3 uint8, with its ids."""
-        part = self.plane.window(rows, columns)[self._channels]
-        return self._picture(part), np.asarray(self.plane.labels[rows, columns])
+        return self._picture(self._pixels(rows, columns)), np.asarray(self.plane.labels[rows, columns])
 
     @property
     def _channels(self) -> list[int]:
         return measured_channels(self.plane.image.channel_names, self.plane.shape[0])[:3]
 
-    def _picture(self, channels: np.ndarray) -> np.ndarray:
-        low, high = (each[:, np.newaxis, np.newaxis] for each in self._limits)
-        return coloured(np.clip((channels - low) / (high - low), 0, 1))
+    def _pixels(self, rows: slice, columns: slice) -> np.ndarray:
+        return self.plane.window(rows, columns, channels=self._channels)
+
+    def _picture(self, pixels: np.ndarray) -> np.ndarray:
+        values = _finite(pixels.astype(np.float64))
+        channels = zip(values, self._ranges, strict=True)
+        return coloured(np.stack([scale_between(channel, low, high, clip=True) for channel, (low, high) in channels]))
 
     @cached_property
-    def _limits(self) -> tuple[np.ndarray, np.ndarray]:
+    def _ranges(self) -> list[tuple[float, float]]:
         windows = sample_windows(self.plane.shape[1:])
-        limits = [_limits_of(np.concatenate([self.plane[at, y, x] for y, x in windows])) for at in self._channels]
-        lows, highs = np.array(limits, np.float64).T
-        return lows, highs
+        sample = _finite(np.concatenate([self._pixels(*window) for window in windows], axis=1))
+        shape = (sample.shape[1], sample.shape[2])
+        return percentile_ranges(lambda rows: sample[:, rows], shape, noise_floor=Preprocessing.noise_floor)
 
 
-def _limits_of(channel: Any) -> tuple[float, float]:
-    low, high = np.percentile(channel, (0.1, 99.9))
-    if low == high:
-        low, high = channel.min(), channel.max()
-    high = max(high, low + _NOISE_FLOOR * noise_level(channel))
-    return float(low), float(high if high > low else low + 1)
+def _finite(pixels: np.ndarray) -> np.ndarray:
+    """What `percentile_ranges` refuses, which a channel may hold that the network does not see, is shown as 0."""
+    if pixels.dtype.kind != "f":
+        return pixels
+    return np.where(np.abs(pixels.astype(np.float64)) < _REFUSED_FROM, pixels, 0)

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from itertools import groupby
 
 import numpy as np
 
 from cellseg_monai.report.overlay import outlined
-from cellseg_monai.report.overlays import Overlays, check_boxes
+from cellseg_monai.report.page_pictures import Drawn, check_boxes, draw_groups, figure, image_figure
 from cellseg_monai.report.plane_view import PlaneView
 from cellseg_monai.report.survey import LowObject, SurveyedPlane
 
 __all__ = ["chosen_planes", "draw_low_objects", "draw_planes", "quality_legend", "told_score"]
 
 _FLAGGED, _TYPICAL = 12, 3
-_SIDES_PX = (1400, 1000, 700, 500)  # of an overlay, the first that fits
 _AROUND, _LEAST_PX, _MOST_PX, _CROP_LAYER_PX = 2.5, 96, 1024, 400
 
 
@@ -45,7 +44,7 @@ def chosen_planes(ordered: Sequence[SurveyedPlane], lowest: int) -> dict[str, Se
 
 def draw_planes(
     groups: Mapping[str, Sequence[SurveyedPlane]], ranks: Mapping[str, int], low_score: float, room_bytes: int
-) -> Overlays:
+) -> Drawn:
     """The images with their outlines, smaller where room is scarce.
 
     Args:
@@ -54,44 +53,26 @@ def draw_planes(
         low_score: objects below it are tinted.
         room_bytes: what all may weigh together.
     """
-    parts: list[str] = []
-    shown: list[str] = []
-    left_out: list[str] = []
-    to_come = sum(map(len, groups.values()))
-    for heading, planes in groups.items():
-        parts.append(f"<h3>{escape(heading)}</h3>")
-        for each in planes:
-            figure = _plane_within(each, ranks[each.plane.name], low_score, room_bytes // to_come)
-            to_come -= 1
-            if figure is None:
-                left_out.append(each.plane.name)
-                continue
-            parts.append(figure)
-            shown.append(each.plane.name)
-            room_bytes -= len(figure)
-    return Overlays("\n".join(parts), shown, left_out)
+
+    def figures(surveyed: SurveyedPlane) -> Callable[[int], str]:
+        return _figures(surveyed, ranks[surveyed.name], low_score)
+
+    return draw_groups(groups, figures, room_bytes)
 
 
-def _plane_within(surveyed: SurveyedPlane, rank: int, low_score: float, room_bytes: int) -> str | None:
-    name = surveyed.plane.name
+def _figures(surveyed: SurveyedPlane, rank: int, low_score: float) -> Callable[[int], str]:
     with surveyed.plane.opened() as opened:
         picture, labels = PlaneView(opened).overview()
         low = opened.table["id"][opened.table["score"] < low_score]
-    flags = [f"{flag.kind}: {flag.reason}" for flag in surveyed.flags]
-    about = ". ".join([f"{surveyed.measures.objects:,} objects", *(flag[0].upper() + flag[1:] for flag in flags)])
-    for side_px in _SIDES_PX:
-        content = outlined(picture, labels, f"{name}: {about}.", side_px=side_px, tinted=low)
-        lines = [
-            f'<figure id="image-{rank}">',
-            f"<h4>{rank}. {escape(name)} <small>score {told_score(surveyed.score)}</small></h4>",
-            content,
-            f'<figcaption>{escape(about)}. <a class="back" href="#images">Back to the table</a></figcaption>',
-            "</figure>",
-        ]
-        figure = "\n".join(lines)
-        if len(figure) <= room_bytes:
-            return figure
-    return None
+    flags = [f"{flag.kind[0].upper()}{flag.kind[1:]}: {flag.reason}." for flag in surveyed.flags]
+    about = " ".join([f"{surveyed.measures.objects:,} objects.", *flags])
+    score = f"score {told_score(surveyed.score)}"
+
+    def draw(side_px: int) -> str:
+        content = outlined(picture, labels, f"{surveyed.name}: {about}", side_px=side_px, tinted=low)
+        return image_figure(surveyed.name, rank, score, content, about)
+
+    return draw
 
 
 def draw_low_objects(
@@ -119,7 +100,7 @@ def draw_low_objects(
                     picture, labels, f"{name}, object {each.id}", side_px=_CROP_LAYER_PX, tinted=np.array([each.id])
                 )
                 caption = f"{link}, object {each.id}: {escape(_told(each, columns.stop - columns.start))}"
-                figures[each] = f"<figure>\n{content}\n<figcaption>{caption}</figcaption>\n</figure>"
+                figures[each] = figure(content, caption)
     return '<div class="crops">\n' + "\n".join(figures[each] for each in sorted(low)) + "\n</div>"
 
 

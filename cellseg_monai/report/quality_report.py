@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -11,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from cellseg_monai._version import __version__
-from cellseg_monai.atomic import replacing
 from cellseg_monai.data import Fault
 from cellseg_monai.inference.record import read_run
 from cellseg_monai.pixels import Preprocessing
 from cellseg_monai.quality import TrainingData
-from cellseg_monai.report.html import items, paragraph, render_page
-from cellseg_monai.report.overlays import Overlays
+from cellseg_monai.report.html import items, paragraph
+from cellseg_monai.report.page_file import check_output, write_page
+from cellseg_monai.report.page_pictures import Drawn, left_out_note
 from cellseg_monai.report.quality_pictures import (
     chosen_planes,
     draw_low_objects,
@@ -35,11 +34,12 @@ _LISTED = 100
 _LOW_PERCENT = 5
 
 _WORTH = (
-    "The score of an object is the mean probability of the foreground over it. It puts objects in an order, and says "
-    "where to look first; it is no probability of being right. With the bundle nuclei, an object that was right scored "
-    "higher than one that was wrong in 90 % of pairs on images like those of its training (BBBC039), and in 89 % on "
-    "others (DSB 2018). But the same score meant other things there, and above 0.96 one object in ten was still wrong "
-    "on the others. Right is an IoU of 0.5 or more; docs/quality.md has the figures. What was missed has no score."
+    "The score of an object is the mean probability of the foreground over it. It ranks objects, and so says where to "
+    "look first; it is not the probability that an object is right. With the bundle nuclei, a right object scored "
+    "higher than a wrong one in 90 % of pairs on images like those that it was trained on (BBBC039), and in 89 % on "
+    "other images (DSB 2018). But the same score means different things in different sets: on DSB 2018, one in ten "
+    "objects with scores above 0.96 was still wrong. An object counts as right if its IoU with a true one is 0.5 or "
+    "more; docs/quality.md has the figures. Objects that were missed have no score."
 )
 
 
@@ -80,10 +80,7 @@ def write_quality_report(
     """
     run = Path(run)
     page = run.with_name("report.html") if output is None else Path(output)
-    if page.suffix.lower() not in (".html", ".htm") or page.is_dir():
-        raise ValueError(f"output {str(page)!r} came, but an HTML file was expected; name one, such as report.html")
-    if type(overlays) is not int or overlays < 0:
-        raise ValueError(f"overlays={overlays!r} came, but a whole number from 0 was expected; 16 shows the 16 lowest")
+    check_output(page, overlays, such_as="16 shows the 16 lowest")
     told = read_run(run)
     about = told["about"]
     if training is not None and training.weights_sha256 != about["bundle"]["weights_sha256"]:
@@ -91,7 +88,7 @@ def write_quality_report(
     planes, faults = segmented_planes(told, run.parent)
     found = survey(planes, Preprocessing(**about["preprocess"]), training)
     faults += found.faults
-    ranks = {each.plane.name: rank for rank, each in enumerate(found.planes, start=1)}
+    ranks = {each.name: rank for rank, each in enumerate(found.planes, start=1)}
     scores = found.objects.get("score", np.zeros(0))
     low_score = float(np.percentile(scores, _LOW_PERCENT)) if len(scores) else 0.0
     drawn = draw_planes(chosen_planes(found.planes, overlays), ranks, low_score, _ROOM_BYTES)
@@ -104,11 +101,7 @@ def write_quality_report(
         ("How this was made", _how(about, run, training)),
     ]
     title = f"Segmentation of {run.absolute().parent.name}"
-    with replacing(page) as aside:
-        aside.write_text(render_page(title, _lead(found, about), sections), encoding="utf-8")
-    numbers = page.with_suffix(".json")
-    with replacing(numbers) as aside:
-        aside.write_text(json.dumps(_as_data(found, training), indent=2) + "\n", encoding="utf-8")
+    numbers = write_page(page, title, _lead(found, about), sections, _as_data(found, faults, training))
     return QualityReport(page, numbers, faults, sum(bool(each.flags) for each in found.planes))
 
 
@@ -117,8 +110,8 @@ def _lead(found: Survey, about: Mapping[str, Any]) -> str:
     objects = sum(each.measures.objects for each in found.planes)
     return paragraph(
         f"{objects:,} objects in {len(found.planes):,} image(s), found by {about['bundle']['name']} "
-        f"{about['bundle']['version']}; {flagged:,} image(s) with a flag. Nothing is known here of what is true: flags "
-        "and low scores say where to look first."
+        f"{about['bundle']['version']}; {flagged:,} image(s) with a flag. There is no truth to compare with: "
+        "flags and low scores say where to look first."
     )
 
 
@@ -128,23 +121,21 @@ def _faults(faults: Sequence[Fault]) -> str:
     return f'<div class="note fault">{paragraph(f"{len(faults):,} image(s), and why:")}{listed}</div>'
 
 
-def _pictures(found: Survey, ranks: Mapping[str, int], drawn: Overlays) -> str:
+def _pictures(found: Survey, ranks: Mapping[str, int], drawn: Drawn) -> str:
     parts = [paragraph(_WORTH), quality_legend()]
     if found.low:
-        planes = {each.plane.name: each for each in found.planes}
+        planes = {each.name: each for each in found.planes}
         parts += [
             "<h3>The objects of the lowest scores</h3>",
             paragraph(
-                "The very lowest first, no more than four of an image. The object itself is tinted, and in the middle."
+                "The lowest first, at most four from each image. The object itself is tinted, and in the middle."
             ),
             draw_low_objects(found.low, planes, ranks, drawn.shown),
         ]
     if len(drawn.shown) < len(found.planes):
         parts.append(paragraph(f"{len(drawn.shown)} of {len(found.planes):,} images are shown.", "note"))
-    if drawn.left_out:
-        told = f"No room was left on a page of 30 MB for {len(drawn.left_out)} more: {', '.join(drawn.left_out)}."
-        parts.append(paragraph(told, "note"))
-    parts.append(paragraph(f"In images, objects are tinted whose scores are among the lowest {_LOW_PERCENT} % of all."))
+    parts += left_out_note(drawn)
+    parts.append(paragraph(f"In the images below, objects with the lowest {_LOW_PERCENT} % of all scores are tinted."))
     return "\n".join([*parts, drawn.content])
 
 
@@ -152,21 +143,22 @@ def _how(about: Mapping[str, Any], run: Path, training: TrainingData | None) -> 
     tta = "with test-time augmentation" if about["tta"] else "without test-time augmentation"
     return items(
         [
-            f"Of {run.name}, which tells how to repeat it; segmented by cellseg_monai {about['cellseg_monai']}, {tta}.",
+            f"Made from {run.name}, which says how to repeat the run.",
+            f"Segmented by cellseg_monai {about['cellseg_monai']}, {tta}.",
             f"This page: cellseg_monai {__version__}. Measures and flags: docs/quality.md.",
             "Images are shown by their first three channels at most, each stretched between its percentiles 0.1 and "
-            "99.9, empty fields left dark, large images smaller. Measures of images beyond 16 windows of 768 pixels a "
-            "side are of 16 windows spread over them.",
+            "99.9; empty fields are left dark, large images are shown smaller. Images larger than 16 windows of "
+            "768 × 768 pixels are measured in 16 windows spread over them.",
         ]
     )
 
 
-def _as_data(found: Survey, training: TrainingData | None) -> dict[str, Any]:
+def _as_data(found: Survey, faults: Sequence[Fault], training: TrainingData | None) -> dict[str, Any]:
     return {
         "training_data": None if training is None else asdict(training),
         "images": [_row(each) for each in found.planes],
         "lowest_objects": [_plain(asdict(each)) for each in found.low],
-        "faults": [str(fault) for fault in found.faults],
+        "faults": [str(fault) for fault in faults],
     }
 
 
@@ -174,7 +166,7 @@ def _row(each: SurveyedPlane) -> dict[str, Any]:
     measures = {field.name: getattr(each.measures, field.name) for field in fields(each.measures)}
     flags = {flag.kind: flag.reason for flag in each.flags}
     scores = {"score": each.score, "lowest_score": each.lowest, "agreement": each.agreement}
-    return {"image": each.plane.name, "flags": flags, **_plain({**scores, **measures})}
+    return {"image": each.name, "flags": flags, **_plain({**scores, **measures})}
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -95,14 +95,14 @@ class OpenPlane:
         """Of the run, or else of the file."""
         return self.of.pixel_size_um or self.image.pixel_size_um
 
-    def window(self, rows: slice, columns: slice) -> np.ndarray:
-        """Pixels, CYX as measured."""
-        return self.image.window(tuple(self.of.place.values()), rows, columns)
+    def window(self, rows: slice, columns: slice, *, channels: Sequence[int] | None = None) -> np.ndarray:
+        """Pixels of these channels, or of all, CYX as measured."""
+        return self.image.window(tuple(self.of.place.values()), rows, columns, channels=channels)
 
     def __getitem__(self, at: tuple[int, slice, slice]) -> np.ndarray:
         """One channel of a window."""
         channel, rows, columns = at
-        return self.image.window(tuple(self.of.place.values()), rows, columns, channels=(channel,))[0]
+        return self.window(rows, columns, channels=(channel,))[0]
 
 
 def segmented_planes(run: Mapping[str, Any], folder: Path) -> tuple[list[SegmentedPlane], list[Fault]]:

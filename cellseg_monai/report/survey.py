@@ -10,14 +10,14 @@ import numpy as np
 
 from cellseg_monai.data import Fault
 from cellseg_monai.labels import ObjectTable
-from cellseg_monai.pixels import Preprocessing
+from cellseg_monai.pixels import Preprocessing, network_scale
 from cellseg_monai.quality import Flag, PlaneMeasures, TrainingData, flags_of, measure_plane
 from cellseg_monai.report.segmented import SegmentedPlane
 
 __all__ = ["LowObject", "Survey", "SurveyedPlane", "survey"]
 
 _LOWEST, _OF_A_PLANE = 24, 4
-_COLUMNS = ("equivalent_diameter_px", "eccentricity", "solidity", "score", "agreement")
+_COLUMNS = ("eccentricity", "solidity", "score", "agreement")
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +39,11 @@ class SurveyedPlane:
     lowest: float
     agreement: float
     flags: Sequence[Flag] = ()
+
+    @property
+    def name(self) -> str:
+        """Of the plane."""
+        return self.plane.name
 
 
 @dataclass(frozen=True, order=True)
@@ -70,7 +75,8 @@ class Survey:
 
     Args:
         planes: those of the lowest mean scores first, those without objects last.
-        objects: columns over all objects, float32; `mean_NAME` of the channels among them.
+        objects: columns over all objects, float32; `mean_NAME` of the channels among them, and `diameter_px`, which is
+            the equivalent diameter at the scale of the network.
         low: the objects of the lowest scores, no more than four of a plane.
         faults: planes that cannot be shown, and why.
     """
@@ -101,12 +107,13 @@ def survey(planes: Iterable[SegmentedPlane], settings: Preprocessing, training: 
                     channel_names=opened.image.channel_names,
                     pixel_size_um=opened.pixel_size_um,
                 )
-                kept.add(plane, measures, opened.table)
+                scale = network_scale(opened.shape[1:], settings, pixel_size_um=opened.pixel_size_um)
+                kept.add(plane, measures, opened.table, scale)
         except (ValueError, OSError) as error:
             kept.faults.append(Fault(plane.name, "not-shown", str(error)))
     flags = flags_of([each.measures for each in kept.planes], training, noise_floor=settings.noise_floor)
     flagged = [replace(each, flags=its) for each, its in zip(kept.planes, flags, strict=True)]
-    ordered = sorted(flagged, key=lambda each: (np.isnan(each.score), each.score, each.plane.name))
+    ordered = sorted(flagged, key=lambda each: (np.isnan(each.score), each.score, each.name))
     objects = {name: np.concatenate(parts) for name, parts in kept.objects.items()}
     return Survey(ordered, objects, sorted(kept.low), kept.faults)
 
@@ -120,15 +127,16 @@ class _Kept:
     low: list[LowObject] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
 
-    def add(self, plane: SegmentedPlane, measures: PlaneMeasures, table: ObjectTable) -> None:
+    def add(self, plane: SegmentedPlane, measures: PlaneMeasures, table: ObjectTable, scale: float) -> None:
         scores = table["score"]
         agreements = table.columns.get("agreement", np.full(len(table), np.nan))
         means = [float(np.mean(each)) if len(table) else float("nan") for each in (scores, agreements)]
         lowest = float(scores.min()) if len(table) else float("nan")
         self.planes.append(SurveyedPlane(plane, measures, means[0], lowest, means[1]))
-        for name in (*_COLUMNS, *(f"mean_{channel}" for channel in table.channels)):
-            if name in table.columns:
-                self.objects.setdefault(name, []).append(table[name].astype(np.float32))
+        columns = {"diameter_px": scale * table["equivalent_diameter_px"], **table.columns}
+        for name in ("diameter_px", *_COLUMNS, *(f"mean_{channel}" for channel in table.channels)):
+            if name in columns:
+                self.objects.setdefault(name, []).append(columns[name].astype(np.float32))
         some = [
             LowObject(
                 score=float(scores[at]),

@@ -58,7 +58,7 @@ def shown_command(request: Request, runs: Sequence[str], *, dataset_dir: str | P
 
 
 def write_csv(path: Path, results: Sequence[Result]) -> None:
-    """One row a run; what is not known is an empty cell."""
+    """One row per run; what is not known is an empty cell."""
     rows = []
     for result in by_dice(results):
         row = {name: value for name, value in asdict(result).items() if name not in ("scores", "image_dice")}

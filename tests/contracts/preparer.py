@@ -11,6 +11,7 @@ class TestCtc(PreparerContract):
 
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -38,6 +39,14 @@ def save(path: Path, pixels: np.ndarray) -> Path:
     else:
         Image.fromarray(pixels).save(path)
     return path
+
+
+def save_pairs(raw: Path, stems: Sequence[str], shape: tuple[int, int] = (6, 8)) -> Path:
+    """Write the images of these stems, each of other noise, and label images of objects along the diagonal."""
+    for number, stem in enumerate(stems):
+        save(raw / "images" / f"{stem}.tif", noise(shape, seed=number))
+        save(raw / "labels" / f"{stem}_label.tiff", np.eye(*shape, dtype=np.uint16))
+    return raw
 
 
 def snapshot(folder: Path) -> dict[str, tuple[int, bytes]]:

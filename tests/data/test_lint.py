@@ -108,8 +108,7 @@ def test_another_shape_of_label(make_dataset, save_label):
     save_label(folder / "labels" / "a.tif", np.ones((8, 6), int))
     (fault,) = check_dataset(folder)
     assert (fault.place, fault.kind, fault.severity) == ("labels/a.tif", "shape-mismatch", "error")
-    assert "8 x 6" in fault.message
-    assert "6 x 8" in fault.message
+    assert "the label is 8 × 6 (height × width), its image 6 × 8" in fault.message
 
 
 def test_float_labels_are_told_from_unreadable_ones(make_dataset):

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import os
 import signal
 import subprocess
 import sys
@@ -56,3 +58,19 @@ def test_a_fault_within_lets_go(tmp_path: Path) -> None:
 def test_where_nothing_can_be_written_nothing_needs_to_be_kept_apart() -> None:
     with only_one(Path("/sys/.lock"), "cellseg data prepare"), only_one(Path("/sys/.lock"), "cellseg data prepare"):
         assert not Path("/sys/.lock").exists()
+    with pytest.raises(ValueError, match="mine") as caught, only_one(Path("/sys/.lock"), "cellseg data prepare"):
+        raise ValueError("mine")
+    assert caught.value.__context__ is None
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM])
+def test_a_file_of_another_user_in_a_folder_that_can_be_written_keeps_out(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, *_: object) -> int:
+        raise OSError(number, os.strerror(number), str(path))
+
+    (tmp_path / ".lock").touch()
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(PermissionError, match=r"\.lock"), only_one(tmp_path / ".lock", "cellseg data prepare"):
+        pytest.fail("it runs beside another one")

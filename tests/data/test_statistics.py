@@ -58,7 +58,7 @@ def test_a_data_set_is_summed_up(dataset: Path) -> None:
     assert rows["channels and dtype"] == "1 × uint16 (3), 3 × uint8 (1)"
     assert rows["intensity, percentile 50"] == "median 15, from 7 to 30"
     assert rows["objects"] == "3"
-    assert rows["objects an image"] == "median 1, from 0 to 2"
+    assert rows["objects per image"] == "median 1, from 0 to 2"
     assert rows["images without objects"] == "1"
     assert rows["touching another object"] == "66.7 %"
     assert rows["smaller than 20 pixels"] == "3"
@@ -83,7 +83,7 @@ def test_files_that_do_not_fit_are_named_and_the_rest_is_measured(dataset: Path)
         ("images/b.npy", "unreadable"),
         ("labels/a.tif", "shape-mismatch"),
     ]
-    assert "has shape (4, 4) (Y, X), but its image (10, 12)" in statistics.faults[1].message
+    assert "the label is 4 × 4 (height × width), its image 10 × 12" in statistics.faults[1].message
 
 
 def test_two_processes_find_what_one_does(dataset: Path) -> None:

@@ -26,7 +26,7 @@ def assert_exact(labels: np.ndarray) -> None:
 
 @pytest.mark.parametrize("make", GENERATORS)
 @given(seed=st.integers(0, 2**32), height=st.integers(32, 120), width=st.integers(32, 120))
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 def test_labels_are_exact_for_every_seed_and_shape(make, seed, height, width):
     made = make((height, width), seed=seed)
     assert made.image.shape == made.labels.shape == (height, width)

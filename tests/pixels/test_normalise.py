@@ -39,7 +39,7 @@ def test_64_bit_values_keep_differences_that_float64_would_lose():
     np.testing.assert_array_equal(normalise_percentiles(pixels, 0, 100), [[[0, 0.5, 1]]])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     hnp.arrays(
         st.sampled_from([np.uint8, np.int16, np.int64, np.float32, np.float64]),

@@ -93,6 +93,8 @@ def test_training_data_are_described_and_kept(tmp_path) -> None:
     found = describe_training_data(pairs, Preprocessing(), name="discs", weights_sha256="0")
     assert (found.images, found.objects) == (2, 32)
     assert found.diameter_px[0] == pytest.approx(24, abs=0.5)
+    halved = describe_training_data(pairs, Preprocessing(shorter_side_px=80), name="discs", weights_sha256="0")
+    assert halved.diameter_px == pytest.approx([each / 2 for each in found.diameter_px], abs=0.01)
     write_settings(found, tmp_path / "training_data.json")
     assert TrainingData.from_json(tmp_path / "training_data.json") == found
     write_labels(tmp_path / "a.tif", np.zeros((160, 160), np.int32))

@@ -1,5 +1,3 @@
-import os
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -7,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from cellseg_monai.report.child import ChildError, run_child
+from tests.processes import wait_until_gone
 
 HUNDRED_MB = "block = bytearray(100_000_000)"
 
@@ -36,10 +35,11 @@ def test_peak_memory_is_the_childs_own_however_large_this_process_is(tmp_path: P
 
 def test_wall_time_is_measured_and_waiting_is_told(tmp_path: Path) -> None:
     ticks: list[int] = []
+    began = time.monotonic()
     measured = run_child(
         python("import time; time.sleep(1.2)"), tmp_path / "log.txt", while_waiting=lambda: ticks.append(1)
     )
-    assert measured.seconds >= 1.2
+    assert 1.2 <= measured.seconds <= time.monotonic() - began
     assert len(ticks) >= 2
 
 
@@ -70,7 +70,7 @@ def test_a_killed_child_is_told_by_its_signal(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="no process groups")
 def test_interrupted_it_leaves_no_child_behind(tmp_path: Path) -> None:
     number = tmp_path / "pid"
-    script = f"import os, time; open({str(number)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+    script = f"import os, time; open({str(number)!r}, 'w').write(str(os.getpid())); time.sleep(1000)"
 
     def interrupt() -> None:
         if number.exists() and number.read_text():
@@ -78,15 +78,4 @@ def test_interrupted_it_leaves_no_child_behind(tmp_path: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         run_child(python(script), tmp_path / "log.txt", while_waiting=interrupt)
-    while True:  # a loaded machine takes its time; the suite has a limit
-        try:
-            os.kill(int(number.read_text()), 0)
-        except ProcessLookupError:
-            return
-        # Killed, and perhaps not yet fetched by whoever inherited it.
-        state = subprocess.run(
-            ["ps", "-o", "stat=", "-p", number.read_text()], capture_output=True, text=True, check=False
-        ).stdout
-        if state.startswith("Z"):
-            return
-        time.sleep(0.05)
+    wait_until_gone([int(number.read_text())])

@@ -1,4 +1,3 @@
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +8,7 @@ from cellseg_monai import io
 from cellseg_monai.data.statistics import dataset_statistics
 from cellseg_monai.report import write_dataset
 from cellseg_monai.report.data_figure import examples
+from tests.report.pages import check_page
 
 
 @pytest.fixture
@@ -23,16 +23,6 @@ def dataset(tmp_path: Path) -> Path:
         io.write_labels(tmp_path / "labels" / f"{name}.tif", labels)
     Image.fromarray(np.full((8, 8, 3), 7, np.uint8)).save(tmp_path / "images" / "d.png")
     return tmp_path
-
-
-class Tags(HTMLParser):
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.found: list[tuple[str, dict[str, str | None]]] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, dict(attributes)))
 
 
 def test_examples_span_the_range_of_objects(dataset: Path) -> None:
@@ -56,14 +46,11 @@ def test_the_figure_alone_is_a_picture(dataset: Path) -> None:
 def test_the_page_stands_alone_and_escapes_names(dataset: Path) -> None:
     (dataset / "images" / "<b>.npy").write_bytes(b"nothing")
     write_dataset(dataset / "show.html", dataset_statistics(dataset))
-    text = (dataset / "show.html").read_text(encoding="utf-8")
-    tags = Tags(text).found
-    sources = [attributes["src"] for _, attributes in tags if attributes.get("src")]
-    assert len(sources) == 1
-    assert str(sources[0]).startswith("data:image/png;base64,")
-    assert "b" not in [tag for tag, _ in tags]
-    assert "images/&lt;b&gt;.npy" in text
-    assert "4, 3 with labels" in text
+    page = check_page(dataset / "show.html")
+    (source,) = page.values("src")
+    assert source.startswith("data:image/png;base64,")
+    assert "images/<b>.npy" in page.text
+    assert "4, 3 with labels" in page.text
 
 
 def test_a_set_of_which_nothing_can_be_read_has_a_page_of_faults_and_no_figure(dataset: Path) -> None:

@@ -1,29 +1,12 @@
 """Pages of HTML: whatever a text holds, it stays text."""
 
-from html.parser import HTMLParser
-
 import pytest
 from matplotlib.figure import Figure
 
 from cellseg_monai.report.html import chart, items, paragraph, render_page, table, text_cell
+from tests.report.pages import Reader
 
 NASTY = "<script>alert(\"1\")</script> & '$title'"
-
-
-class Reader(HTMLParser):
-    """Tags with their attributes, and the text between them."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attributes)))
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
 
 
 @pytest.mark.parametrize(

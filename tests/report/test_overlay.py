@@ -47,6 +47,14 @@ def test_true_outlines_are_solid_predicted_ones_dashed_and_found_objects_not_tin
     assert not prediction[30, 30].any()
 
 
+@pytest.mark.parametrize("side_px", [100, 200, 800])
+def test_half_of_an_outline_is_dashes_at_every_size(side_px: int) -> None:
+    labels = field((3, 20, 20), (4, 60, 100))
+    _, truth, prediction = layers(overlay(view(labels, labels), "", side_px=side_px))
+    solid, dashed = ((layer[..., 3] == 255).sum() for layer in (truth, prediction))
+    assert dashed / solid == pytest.approx(0.5, abs=0.1)
+
+
 def test_objects_without_a_partner_are_tinted_and_marked() -> None:
     content = overlay(view(field((1, 60, 60)), field((7, 60, 120))), "", side_px=200)
     _, truth, prediction = layers(content)

@@ -106,7 +106,7 @@ def read_checksums(folder: Path) -> dict[str, str]:
 
 
 def write_checksums(folder: Path, checksums: Mapping[str, str]) -> None:
-    """Write sha256.txt: a checksum and an address a line."""
+    """Write sha256.txt: a checksum and an address on each line."""
     with replacing(folder / CHECKSUMS_NAME) as aside:
         aside.write_text("".join(f"{each}  {url}\n" for url, each in checksums.items()), encoding="utf-8")
 

@@ -30,7 +30,7 @@ def _find(raw: Path) -> Found:
 def _labels(work: Work, shape: tuple[int, int]) -> tuple[np.ndarray, Notes]:
     from skimage.measure import label as pieces_of  # slow to import, and only workers need it
 
-    channels = mask_channels(work.label, shape)
+    channels = mask_channels(work.label, shape, exact=False)
     if (channels != channels[:1]).any():
         raise UnreadableImageError(
             work.label, "a mask in colours", "expected black and white; where colours are ids, pass colour_labels"

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from cellseg_monai.data.preparing.label_pixels import check_lossless, check_shape
+from cellseg_monai.data.preparing.label_pixels import label_ids
 from cellseg_monai.data.preparing.pairs import pair_parts, parts_of
 from cellseg_monai.data.preparing.preparer import Found, Notes, Preparer, Work
-from cellseg_monai.io import read_labels
 from cellseg_monai.labels import relabel_sequential
 
 __all__ = ["CELLSEG_TIFF"]
@@ -26,16 +25,13 @@ def _find(raw: Path) -> Found:
 
 
 def _labels(work: Work, shape: tuple[int, int]) -> tuple[np.ndarray, Notes]:
-    check_lossless(work.label)
-    labels = read_labels(work.label)
-    check_shape(work.label, labels.shape, shape)
-    return relabel_sequential(labels), {}
+    return relabel_sequential(label_ids(work.label, shape)), {}
 
 
 CELLSEG_TIFF = Preparer(
     name="cellseg_tiff",
-    summary="images/ (tif, tiff, png, jpg, bmp, ...) and labels/<stem>_label.tiff or labels/<stem>.tif with an id an "
-    "object; or folders such as Training/ and Tuning/ with these in them (NeurIPS CellSeg)",
+    summary="images/ (tif, tiff, png, jpg, bmp, ...) and labels/<stem>_label.tiff or labels/<stem>.tif with one id "
+    "per object; or folders such as Training/ and Tuning/ with these in them (NeurIPS CellSeg)",
     rule="Ids are renumbered 1 to n.",
     recognises=_recognises,
     find=_find,

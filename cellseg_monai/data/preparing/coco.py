@@ -131,7 +131,7 @@ class _ImageFiles:
 def _labels(work: Work, shape: tuple[int, int]) -> tuple[np.ndarray, Notes]:
     path, listed = work.label
     if listed.size is not None:
-        same_size(path, f"as which it lists {listed.file_name}", listed.size, shape)
+        same_size(path, f"that it states for {listed.file_name}", listed.size, shape)
     masks, crowds = [], 0
     for annotation in _annotations(path, listed.places):
         if annotation.get("iscrowd"):

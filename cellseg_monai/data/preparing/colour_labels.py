@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from cellseg_monai.data.faults import Fault, place_of
-from cellseg_monai.data.preparing.label_pixels import check_lossless, mask_channels
+from cellseg_monai.data.preparing.label_pixels import mask_channels
 from cellseg_monai.data.preparing.masks_folder import first_masks, is_two_valued, mask_parts
 from cellseg_monai.data.preparing.pairs import pair_parts
 from cellseg_monai.data.preparing.preparer import Found, Notes, Preparer, Work
@@ -18,7 +18,7 @@ from cellseg_monai.labels import relabel_sequential
 
 __all__ = ["COLOUR_LABELS", "colour_ids"]
 
-_IMAGE, _IDS = "raw", "instances_ids"  # Usiigaci: a folder an image, with these two files
+_IMAGE, _IDS = "raw", "instances_ids"  # Usiigaci: a folder per image, with these two files
 _BITS = 8
 _PACKED_BYTES = 7  # of an int64, without its sign
 _TINY_PX, _MANY_PIECES = 5, 10
@@ -88,7 +88,6 @@ def _find(raw: Path) -> Found:
 def _labels(work: Work, shape: tuple[int, int]) -> tuple[np.ndarray, Notes]:
     from skimage.measure import label as pieces_of  # slow to import, and only workers need it
 
-    check_lossless(work.label)
     ids = colour_ids(mask_channels(work.label, shape))
     sizes = np.bincount(pieces_of(ids, background=0, connectivity=2).ravel())[1:]
     tiny = int(np.count_nonzero(sizes < _TINY_PX))
@@ -96,7 +95,7 @@ def _labels(work: Work, shape: tuple[int, int]) -> tuple[np.ndarray, Notes]:
         raise UnreadableImageError(
             work.label,
             f"{tiny} of {len(sizes)} pieces of one colour have fewer than {_TINY_PX} pixels, as of smoothed edges",
-            "expected a colour an object, with hard edges: export the mask without antialiasing",
+            "expected one colour per object, with hard edges: export the mask without antialiasing",
         )
     return ids, {} if (ids == 0).any() else {"masks_without_black_background": 1}
 

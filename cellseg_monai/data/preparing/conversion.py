@@ -11,6 +11,7 @@ import numpy as np
 
 from cellseg_monai.atomic import replacing
 from cellseg_monai.data.faults import Fault, place_of
+from cellseg_monai.data.image_faults import stack_fault
 from cellseg_monai.data.preparing.layouts import PREPARERS
 from cellseg_monai.data.preparing.preparer import Work
 from cellseg_monai.data.preparing.raw_folder import suffix_of
@@ -72,10 +73,8 @@ def convert(work: Work, *, layout: str, raw: Path, output: Path) -> Row | Fault:
 def _convert(work: Work, layout: str, raw: Path, output: Path) -> Row | Fault:
     marked = fingerprint(work, raw)
     image = read(work.image)
-    if image.axes != "CYX":
-        sizes = ", ".join(f"{n} {axis}" for n, axis in zip(image.pixels.shape, image.axes, strict=True))
-        message = f"a stack ({sizes}); expected one plane (C, Y, X): save each plane, or a projection, by itself"
-        return Fault(place_of(work.image, raw), "stack", message)
+    if (stack := stack_fault(image, place_of(work.image, raw))) is not None:
+        return stack
     row: Row = {
         "stem": work.stem,
         "source": place_of(work.image, raw),

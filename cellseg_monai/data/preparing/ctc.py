@@ -8,10 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from cellseg_monai.data.faults import Fault, place_of
-from cellseg_monai.data.preparing.label_pixels import check_lossless, check_shape
+from cellseg_monai.data.preparing.label_pixels import label_ids
 from cellseg_monai.data.preparing.preparer import Found, Notes, Preparer, Work
 from cellseg_monai.data.preparing.raw_folder import images_in, subfolder, subfolders, top_folder
-from cellseg_monai.io import read_labels
 
 __all__ = ["CTC"]
 
@@ -74,10 +73,7 @@ def _number(path: Path) -> int:
 
 
 def _labels(work: Work, shape: tuple[int, int]) -> tuple[np.ndarray, Notes]:
-    check_lossless(work.label)
-    labels = read_labels(work.label)
-    check_shape(work.label, labels.shape, shape)
-    return labels, {}
+    return label_ids(work.label, shape), {}
 
 
 CTC = Preparer(

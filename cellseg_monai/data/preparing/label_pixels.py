@@ -7,47 +7,61 @@ from pathlib import Path
 import numpy as np
 
 from cellseg_monai.errors import UnreadableImageError
-from cellseg_monai.io import Image, read
+from cellseg_monai.io import Image, read, read_labels
 
-__all__ = ["check_lossless", "check_shape", "mask_channels", "same_size", "without_alpha"]
+__all__ = ["label_ids", "mask_channels", "same_size", "without_alpha"]
 
 
-def mask_channels(path: Path, shape: tuple[int, int]) -> np.ndarray:
+def mask_channels(path: Path, shape: tuple[int, int], *, exact: bool = True) -> np.ndarray:
     """The channels of a mask that is drawn as a picture, without alpha.
 
     Args:
         path: the mask.
         shape: (Y, X) that it must have.
+        exact: every value counts, so that a JPEG will not do.
 
     Returns:
         (C, Y, X) bool or unsigned.
 
     Raises:
-        UnreadableImageError: it is unreadable, no plane of whole numbers, or of another shape.
+        UnreadableImageError: it is unreadable, a JPEG where values must be exact, no plane of whole numbers, or of
+            another shape.
     """
+    if exact:
+        _check_lossless(path)
     image = read(path)
     pixels = image.pixels
     if pixels.ndim != 3 or pixels.dtype.kind not in "bu":
         raise UnreadableImageError(
             path, f"a mask of axes {image.axes} and type {pixels.dtype}", "expected one picture of whole numbers"
         )
-    check_shape(path, pixels.shape[-2:], shape)
+    same_size(path, "of the mask", pixels.shape[-2:], shape)
     return without_alpha(image)
+
+
+def label_ids(path: Path, shape: tuple[int, int]) -> np.ndarray:
+    """The ids of an integer label image, as they are.
+
+    Args:
+        path: the label image.
+        shape: (Y, X) that it must have.
+
+    Returns:
+        (Y, X), see `io.read_labels`.
+
+    Raises:
+        UnreadableImageError: it is unreadable, a JPEG, or of another shape.
+    """
+    _check_lossless(path)
+    labels = read_labels(path)
+    same_size(path, "of the mask", labels.shape, shape)
+    return labels
 
 
 def without_alpha(image: Image) -> np.ndarray:
     """The pixels (..., C, Y, X) of an image, less the channel of alpha if it is the last of several."""
     hidden = len(image.channel_names) > 1 and image.channel_names[-1] == "alpha"
     return image.pixels[..., :-1, :, :] if hidden else image.pixels
-
-
-def check_shape(path: Path, found: tuple[int, ...], shape: tuple[int, int]) -> None:
-    """Refuse a mask of another height or width than its image.
-
-    Raises:
-        UnreadableImageError: the shapes differ.
-    """
-    same_size(path, "of the mask", found, shape)
 
 
 def same_size(path: Path, whose: str, found: tuple[int, ...], shape: tuple[int, int]) -> None:
@@ -70,7 +84,7 @@ def same_size(path: Path, whose: str, found: tuple[int, ...], shape: tuple[int, 
         )
 
 
-def check_lossless(path: Path) -> None:
+def _check_lossless(path: Path) -> None:
     """Refuse a JPEG, which blurs edges, so that ids, and where objects end, are no more what they were.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Layout of BBBC038, the Data Science Bowl 2018: a folder an image, and in it one mask file an object."""
+"""Layout of BBBC038, the Data Science Bowl 2018: a folder per image, and in it one mask file per object."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from cellseg_monai.data.faults import Fault, place_of
-from cellseg_monai.data.preparing.label_pixels import check_lossless, mask_channels
+from cellseg_monai.data.preparing.label_pixels import mask_channels
 from cellseg_monai.data.preparing.merging import OVERLAP_RULE, Mask, cropped, merge_masks
 from cellseg_monai.data.preparing.preparer import Found, Notes, Preparer, Work
 from cellseg_monai.data.preparing.raw_folder import images_in, section_named, subfolder, subfolders, top_folder
@@ -69,13 +69,12 @@ def _labels(work: Work, shape: tuple[int, int]) -> tuple[np.ndarray, Notes]:
 
 
 def _mask(path: Path, shape: tuple[int, int]) -> Mask:
-    check_lossless(path)
     return cropped(np.logical_or.reduce(mask_channels(path, shape)))
 
 
 MASK_PER_OBJECT = Preparer(
     name="mask_per_object",
-    summary="<id>/images/<id>.png and <id>/masks/*.png, one file an object (BBBC038, Data Science Bowl 2018)",
+    summary="<id>/images/<id>.png and <id>/masks/*.png, one file per object (BBBC038, Data Science Bowl 2018)",
     rule=OVERLAP_RULE,
     recognises=_recognises,
     find=_find,

@@ -24,7 +24,7 @@ def mask_parts(raw: Path) -> list[Part]:
     """The parts of a raw folder; also pairs of folders whose names differ in nothing but image and mask.
 
     The latter is how the HeLa set names them: `spilit_x_image_train` and `spilit_y_mask_train`. A folder that is called
-    like the only image in it is no part: it holds the masks of that image, one an object.
+    like the only image in it is no part: it holds the masks of that image, one per object.
     """
     parts = parts_of(raw, *FOLDERS)
     if parts:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from cellseg_monai.data.faults import Fault, place_of
-from cellseg_monai.data.preparing.label_pixels import check_lossless, mask_channels
+from cellseg_monai.data.preparing.label_pixels import mask_channels
 from cellseg_monai.data.preparing.masks_folder import FOLDERS
 from cellseg_monai.data.preparing.pairs import pair_parts, parts_of
 from cellseg_monai.data.preparing.preparer import Found, Notes, Preparer, Work
@@ -53,7 +53,6 @@ def _well(stem: str) -> str:
 def _labels(work: Work, shape: tuple[int, int]) -> tuple[np.ndarray, Notes]:
     from skimage.measure import label as pieces_of  # slow to import, and only workers need it
 
-    check_lossless(work.label)
     return pieces_of(mask_channels(work.label, shape)[0], background=0, connectivity=2), {}
 
 

@@ -66,9 +66,9 @@ def prepare(
 ) -> Prepared:
     """Write a data set as `images/`, `labels/` and `datalist.json`, out of the layout that it is published in.
 
-    Files of images are copied as they are; labels become TIFF with an id an object. `prepared.json` tells what was done
-    to each. A file that cannot be prepared is a fault, and the rest is prepared. A second call does what is still to
-    do, after an interruption or for files that changed; if that is nothing, it writes nothing.
+    Files of images are copied as they are; labels become TIFF with one id per object. `prepared.json` tells what was
+    done to each. A file that cannot be prepared is a fault, and the rest is prepared. A second call does what is still
+    to do, after an interruption or for files that changed; if that is nothing, it writes nothing.
 
     Args:
         raw_dir: the raw folder.
@@ -130,14 +130,15 @@ def _check_places(raw: Path, output: Path) -> None:
 def _without_repeated(found: Found, raw: Path) -> Found:
     """What was found, less images that would become one file, here or where names differ by more than their case."""
     count = Counter(work.stem.casefold() for work in found.works)
-    faults = list(found.faults)
+    works, faults = [], list(found.faults)
     for work in found.works:
-        if count[work.stem.casefold()] > 1:
-            message = (
-                f"{count[work.stem.casefold()]} files would become the image {work.stem!r}; rename or keep one of them"
-            )
-            faults.append(Fault(place_of(work.image, raw), "repeated-stem", message))
-    return replace(found, works=[work for work in found.works if count[work.stem.casefold()] == 1], faults=faults)
+        files = count[work.stem.casefold()]
+        if files == 1:
+            works.append(work)
+            continue
+        message = f"{files} files would become the image {work.stem!r}; rename or keep one of them"
+        faults.append(Fault(place_of(work.image, raw), "repeated-stem", message))
+    return replace(found, works=works, faults=faults)
 
 
 def _finish(output: Path, preparer: Preparer, record: Record, found: Found, written: int) -> Prepared:

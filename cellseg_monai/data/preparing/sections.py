@@ -58,7 +58,7 @@ def _published(works: Sequence[Work], rows: Mapping[str, Row]) -> tuple[Datalist
     said = f"as published: {', '.join(sorted({work.section for work in works if work.section}))}"
     unlisted = sum(work.section is None for work in works)
     if unlisted:
-        said += f"; {unlisted} images of which nothing is published are for training"
+        said += f"; for training also: {unlisted} image(s) of which nothing is published"
     if not (sections["validation"] and sections["test"]):
         said += f"; of training about 15 % by groups are for validation, seed {_SEED}"
     if across:

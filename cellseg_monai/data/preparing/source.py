@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from cellseg_monai.data.fetching import describe, fetch_data_set
 from cellseg_monai.data.fetching.provenance import SOURCE_NAME, fetched_name
-from cellseg_monai.data.registry import find_data_set, load_registry
+from cellseg_monai.data.preparing.raw_folder import subfolders
+from cellseg_monai.data.registry import DataSet, find_data_set, load_registry
 from cellseg_monai.errors import DatasetError
 
 __all__ = ["RawData", "find_raw_data"]
+
+_NAMED = 10  # of what is there instead
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ def find_raw_data(source: str, *, progress: bool = False) -> RawData:
         progress: show a bar while fetching.
 
     Raises:
-        DatasetError: it is neither.
+        DatasetError: it is neither, or the folder is not there in which the layout of a fetched one begins.
         FetchError: it could not be fetched; likewise `ArchiveError`, `FileExistsError`, see `fetch_data_set`.
     """
     folder = Path(source)
@@ -54,5 +57,20 @@ def find_raw_data(source: str, *, progress: bool = False) -> RawData:
         except DatasetError as error:
             raise DatasetError(f"{source}: no such folder, and {error}") from None
         folder = fetch_data_set(data_set, progress=progress).folder
-    inner = folder / data_set.folder  # in an archive of another version it may be called otherwise
-    return RawData(inner if inner.is_dir() else folder, data_set.layout, folder / SOURCE_NAME, describe(data_set))
+    return RawData(_layout_folder(folder, data_set), data_set.layout, folder / SOURCE_NAME, describe(data_set))
+
+
+def _layout_folder(folder: Path, data_set: DataSet) -> Path:
+    """Where the layout begins; in an archive of another version folders may be called otherwise, if they are alone."""
+    inner = folder
+    for name in PurePosixPath(data_set.folder).parts:
+        there = subfolders(inner)
+        if inner / name not in there and len(there) != 1:
+            names = ", ".join(sorted(path.name for path in inner.iterdir())[:_NAMED])
+            raise DatasetError(
+                f"{folder}: {data_set.name} was expected in {data_set.folder}/ in it, but there is no {name}/ in "
+                f"{inner}, only: {names}; fetch it again, or pass the folder in which it begins, with "
+                f"--layout {data_set.layout}"
+            )
+        inner = inner / name if inner / name in there else there[0]
+    return inner

@@ -142,7 +142,7 @@ class TestCoco(PreparerContract):
         assert [(fault.place, fault.kind) for fault in done.faults] == [
             ("annotations/livecell_coco_test.json", "unreadable")
         ]
-        assert f"as which it lists {TEST[1]} is 12 × 16 (height × width), that of the image 24 × 32" in str(
+        assert f"that it states for {TEST[1]} is 12 × 16 (height × width), that of the image 24 × 32" in str(
             done.faults[0]
         )
         assert done.images == 3

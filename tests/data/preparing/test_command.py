@@ -14,7 +14,7 @@ from cellseg_monai.data.preparing import prepare, source
 from cellseg_monai.data.preparing.source import find_raw_data
 from cellseg_monai.data.registry import find_data_set
 from cellseg_monai.errors import DatasetError
-from tests.contracts.preparer import noise, save
+from tests.contracts.preparer import noise, save, save_pairs
 
 
 @pytest.fixture
@@ -36,10 +36,7 @@ def cellseg(monkeypatch, capsys):
 
 @pytest.fixture
 def raw(tmp_path):
-    for number in range(4):
-        save(tmp_path / "raw" / "images" / f"{number}.tif", noise((6, 8), seed=number))
-        save(tmp_path / "raw" / "labels" / f"{number}_label.tiff", np.eye(6, 8, dtype=np.uint16))
-    return tmp_path / "raw"
+    return save_pairs(tmp_path / "raw", "0123")
 
 
 def test_a_folder_is_prepared_and_told_in_a_few_lines(cellseg, raw, tmp_path):
@@ -121,6 +118,25 @@ def test_a_folder_that_was_fetched_is_known_again(fetched):
     assert again == first
     assert again.layout == find_data_set("usiigaci").layout
     assert fetched == ["usiigaci"]
+
+
+@pytest.mark.parametrize("renamed", ["Usiigaci-main", "Usiigaci-main/Masks"], ids=["the outer", "both"])
+def test_a_fetched_folder_in_which_one_alone_has_another_name_is_prepared(fetched, tmp_path, cellseg, renamed):
+    folder = find_raw_data("usiigaci").source_file.parent
+    outer = folder / Path(find_data_set("usiigaci").folder).parts[0]
+    for place, name in zip((outer, folder / "Usiigaci-main" / "Mask R-CNN"), Path(renamed).parts, strict=False):
+        place.rename(place.with_name(name))
+    assert find_raw_data(str(folder)).folder == folder / ("Usiigaci-main/Mask R-CNN" if "/" not in renamed else renamed)
+    assert "1 objects" in cellseg("data", "prepare", folder, "--output", tmp_path / "out")[1]
+
+
+def test_a_fetched_folder_without_the_one_in_which_its_layout_begins_is_refused(fetched):
+    folder = find_raw_data("usiigaci").source_file.parent
+    outer = folder / Path(find_data_set("usiigaci").folder).parts[0]
+    (outer / "Mask R-CNN").rename(outer / "Masks")
+    (outer / "U-Net").mkdir()
+    with pytest.raises(DatasetError, match=r"there is no Mask R-CNN/ in .*, only: Masks, U-Net; fetch it again"):
+        find_raw_data(str(folder))
 
 
 def test_a_selection_is_written_once_and_told(cellseg, raw, tmp_path):

@@ -212,7 +212,7 @@ class TestRgbaLabels(PreparerContract):
         done = self.prepare(raw)
         assert kinds(done) == [("metadata/training.txt", "duplicate")]
         assert sections_of(done)["test"] == ["IXMtest_A04_s1_w1.tif"]
-        assert "1 images of which nothing is published are for training" in done.sections
+        assert "; for training also: 1 image(s) of which nothing is published" in done.sections
 
 
 class TestBinaryMasks(PreparerContract):

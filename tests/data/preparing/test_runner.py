@@ -5,23 +5,18 @@ from __future__ import annotations
 import json
 import os
 
-import numpy as np
 import pytest
 
 from cellseg_monai.data import load_datalist, write_datalist
 from cellseg_monai.data.parallel import available_workers, each
 from cellseg_monai.data.preparing import prepare, runner
 from cellseg_monai.errors import DatasetError
-from tests.contracts.preparer import contents, noise, save, snapshot
+from tests.contracts.preparer import contents, noise, save, save_pairs, snapshot
 
 
 @pytest.fixture
 def raw(tmp_path):
-    folder = tmp_path / "raw"
-    for number in range(40):
-        save(folder / "images" / f"p{number // 4}_A01_s{number}.tif", noise((6, 8), seed=number))
-        save(folder / "labels" / f"p{number // 4}_A01_s{number}_label.tiff", np.eye(6, 8, dtype=np.uint16))
-    return folder
+    return save_pairs(tmp_path / "raw", [f"p{number // 4}_A01_s{number}" for number in range(40)])
 
 
 def test_several_processes_write_what_one_does(raw, tmp_path):

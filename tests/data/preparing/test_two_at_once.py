@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
 import time
 
-import numpy as np
 import pytest
 
 from cellseg_monai.data.preparing import prepare
 from cellseg_monai.errors import DatasetError
-from tests.contracts.preparer import contents, noise, save
+from tests.contracts.preparer import contents, save_pairs
+from tests.processes import wait_until_gone
 
 SCRIPT = """
 import sys
@@ -26,25 +25,12 @@ if __name__ == "__main__":
 
 @pytest.fixture
 def raw(tmp_path):
-    folder = tmp_path / "raw"
-    for number in range(150):
-        save(folder / "images" / f"č{number}.tif", noise((60, 80), seed=number))
-        save(folder / "labels" / f"č{number}_label.tiff", np.eye(60, 80, dtype=np.uint16))
-    return folder
+    return save_pairs(tmp_path / "raw", [f"č{number}" for number in range(150)], (60, 80))
 
 
 def children(process):
     found = subprocess.run(["ps", "-o", "pid=", "--ppid", str(process.pid)], capture_output=True, text=True, check=True)
     return [int(number) for number in found.stdout.split()]
-
-
-def alive(number):
-    try:
-        os.kill(number, 0)
-    except ProcessLookupError:
-        return False
-    with open(f"/proc/{number}/stat") as file:
-        return file.read().rpartition(")")[2].split()[0] != "Z"
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="it looks at processes as Linux shows them")
@@ -63,10 +49,7 @@ def test_a_second_run_is_refused_and_a_killed_one_leaves_neither_processes_nor_a
     assert len(workers) >= 2
     process.kill()
     process.wait()
-    until = time.monotonic() + 60
-    while any(map(alive, workers)):
-        assert time.monotonic() < until, "processes of a killed run are still there"
-        time.sleep(0.01)
+    wait_until_gone(workers)
     with journal.open("ab") as file:
         file.write('{"stem": "č'.encode()[:-1])  # cut off in a letter
     done = prepare(raw, output, workers=1)

@@ -1,0 +1,111 @@
+"""What flags say of real images: how far a blur lowers sharpness, and which good images are flagged all the same.
+
+    OMP_NUM_THREADS=1 python benchmarks/quality_flags.py [--data DIR] [--every N] [--bundle bundles/nuclei]
+
+Of every Nth training image of BBBC039 it prints the range of the sharpness as it is, and after a blur of one pixel
+(the standard deviation of a Gaussian) with as much noise added as the image had, as a camera does after a lens that is
+out of focus. Then the bundle segments the validation images, and the flags of each are printed with their reasons,
+beside the training data that the bundle describes. The test section is not touched.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from scipy.ndimage import gaussian_filter
+
+from cellseg_monai.boxes import SlicedArray
+from cellseg_monai.bundle import find_training_data, load_recipe
+from cellseg_monai.data import section_items
+from cellseg_monai.inference import Recipe, prepared_plane, segment_plane
+from cellseg_monai.io import Image, read, read_labels
+from cellseg_monai.labels import ObjectTable, measure_objects
+from cellseg_monai.pixels import Preprocessing, noise_level
+from cellseg_monai.quality import PlaneMeasures, flags_of, measure_plane
+
+BLUR_PX = 1.0
+
+
+def measured(image: Image, labels: SlicedArray, table: ObjectTable, settings: Preprocessing) -> PlaneMeasures:
+    """The measures of an image that is held in memory."""
+
+    def window(rows: slice, columns: slice) -> np.ndarray:
+        return image.pixels[:, rows, columns]
+
+    names, size_um = image.channel_names, image.pixel_size_um
+    return measure_plane(window, labels, table, settings, channel_names=names, pixel_size_um=size_um)
+
+
+def out_of_focus(image: Image, generator: np.random.Generator) -> Image:
+    """The image blurred, with as much noise as it had."""
+    blurred = [
+        gaussian_filter(channel.astype(np.float32), BLUR_PX)
+        + generator.normal(0, noise_level(channel), channel.shape).astype(np.float32)
+        for channel in image.pixels
+    ]
+    return replace(image, pixels=np.stack(blurred))
+
+
+def print_sharpness(pairs: Sequence[tuple[str, str]], settings: Preprocessing) -> None:
+    """The range of the sharpness of images, as they are and blurred."""
+    generator = np.random.default_rng(0)
+    changes: dict[str, Callable[[Image], Image]] = {
+        "as they are": lambda image: image,
+        f"blurred by {BLUR_PX:g} px": lambda image: out_of_focus(image, generator),
+    }
+    opened = [(read(image), read_labels(label)) for image, label in pairs]
+    tables = [measure_objects(labels) for _, labels in opened]
+    print(f"sharpness of {len(pairs)} training images: percentiles 0, 10, 50, 90, 100")
+    for name, change in changes.items():
+        found = [
+            measured(change(image), labels, table, settings).sharpness
+            for (image, labels), table in zip(opened, tables, strict=True)
+        ]
+        told = ", ".join(f"{np.nanpercentile(found, percent):.4f}" for percent in (0, 10, 50, 90, 100))
+        print(f"  {name}: {told}")
+
+
+def print_flags(paths: Sequence[str], recipe: Recipe, bundle: str) -> None:
+    """The flags of images, beside each other and the training data."""
+    measures = []
+    for path in paths:
+        image = read(path)
+        plane = prepared_plane(
+            image.pixels, recipe, channel_names=image.channel_names, pixel_size_um=image.pixel_size_um
+        )
+        found = segment_plane(plane, recipe)
+        measures.append(measured(image, found.labels, found.table, recipe.preprocess))
+    flags = flags_of(measures, find_training_data(bundle), noise_floor=recipe.preprocess.noise_floor)
+    print(f"{sum(map(bool, flags))} of {len(paths)} validation images have a flag")
+    for path, its in zip(paths, flags, strict=True):
+        for flag in its:
+            print(f"  {Path(path).name}: {flag.kind}: {flag.reason}")
+
+
+def main() -> int:
+    """Print both."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", default=os.environ.get("CELLSEG_DATA"), help="holds bbbc039; by itself $CELLSEG_DATA")
+    parser.add_argument("--every", type=int, default=4, help="Nth training image")
+    parser.add_argument("--bundle", default="bundles/nuclei")
+    arguments = parser.parse_args()
+    if not arguments.data:
+        parser.error("--data is missing: name the folder that holds bbbc039")
+    recipe = load_recipe(arguments.bundle, device="cpu", amp=False)
+    training, validation = (
+        section_items(Path(arguments.data) / "bbbc039", name) for name in ("training", "validation")
+    )
+    pairs = [(item["image"], item["label"]) for item in training[:: arguments.every]]
+    print_sharpness(pairs, recipe.preprocess)
+    print_flags([item["image"] for item in validation], recipe, arguments.bundle)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
