@@ -11,10 +11,12 @@ import numpy as np
 
 from cellseg_monai.pixels.channels import check_policy, select_channels
 from cellseg_monai.pixels.normalise import check_percentiles, normalise_percentiles
-from cellseg_monai.pixels.scale import rescale, rescaled_shape, shape_of_shorter_side
+from cellseg_monai.pixels.scale import check_zoom, rescale, rescaled_shape, shape_of_shorter_side, zoomed_shape
 from cellseg_monai.settings import read_settings, write_settings
 
 __all__ = ["Preprocessing", "network_scale", "prepare", "prepared_shape"]
+
+_SCALES = ("pixel_size_um", "shorter_side_px", "zoom")
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,9 @@ class Preprocessing:
         pixel_size_um: µm per pixel that the network was trained at, to which images are resampled;
             None: images are taken as they are.
         shorter_side_px: the shorter side of every image is brought to so many pixels, whatever its pixel size, as
-            some published preparations do; None: it is not. At most one of this and `pixel_size_um`.
+            some published preparations do; None: it is not.
+        zoom: every image is brought to so many times its size, so that objects become as large as those that the
+            network was trained on; None: it is not. At most one of this and the two before.
 
     >>> Preprocessing(channels=["DAPI", "actin"]).channel_count
     2
@@ -44,12 +48,13 @@ class Preprocessing:
     noise_floor: float = 30.0
     pixel_size_um: float | None = None
     shorter_side_px: int | None = None
+    zoom: float | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "channels", check_policy(self.channels))
-        for name in ("lower_percentile", "upper_percentile", "noise_floor", "pixel_size_um"):
+        for name in ("lower_percentile", "upper_percentile", "noise_floor", "pixel_size_um", "zoom"):
             value = getattr(self, name)
-            if type(value) not in (int, float) and not (name == "pixel_size_um" and value is None):
+            if type(value) not in (int, float) and not (name in ("pixel_size_um", "zoom") and value is None):
                 raise ValueError(f"{name}={value!r} came, but a number was expected; correct it")
         check_percentiles(self.lower_percentile, self.upper_percentile)
         if not 0 <= self.noise_floor < np.inf:
@@ -61,18 +66,16 @@ class Preprocessing:
                 f"pixel_size_um={self.pixel_size_um} came, but a positive number of µm per pixel was "
                 "expected; leave it null to take images as they are"
             )
-        if self.shorter_side_px is None:
-            return
-        if type(self.shorter_side_px) is not int or self.shorter_side_px < 1:
+        if self.shorter_side_px is not None and (type(self.shorter_side_px) is not int or self.shorter_side_px < 1):
             raise ValueError(
                 f"shorter_side_px={self.shorter_side_px!r} came, but a whole number of pixels from 1 was expected; "
                 "leave it null to take images as they are"
             )
-        if self.pixel_size_um is not None:
-            raise ValueError(
-                f"pixel_size_um={self.pixel_size_um} and shorter_side_px={self.shorter_side_px} came, but only one "
-                "of them can settle the scale; leave one null"
-            )
+        if self.zoom is not None:
+            check_zoom(self.zoom)
+        given = [f"{name}={getattr(self, name)}" for name in _SCALES if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise ValueError(f"{' and '.join(given)} came, but only one can settle the scale; leave the others null")
 
     @property
     def channel_count(self) -> int:
@@ -150,6 +153,8 @@ def prepared_shape(
     >>> prepared_shape((100, 200), Preprocessing(pixel_size_um=0.5), pixel_size_um=(0.25, 0.25))
     (50, 100)
     """
+    if settings.zoom is not None:
+        return zoomed_shape(shape, settings.zoom)
     if settings.shorter_side_px is not None:
         return shape_of_shorter_side(shape, settings.shorter_side_px)
     if settings.pixel_size_um is None:

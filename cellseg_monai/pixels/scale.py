@@ -9,12 +9,14 @@ import numpy as np
 from scipy import ndimage
 
 __all__ = [
+    "check_zoom",
     "nearest_pixels",
     "rescale",
     "rescale_labels",
     "rescale_window",
     "rescaled_shape",
     "shape_of_shorter_side",
+    "zoomed_shape",
 ]
 
 # Pixel sizes this near count as equal: resampling would cost sharpness and gain nothing.
@@ -41,16 +43,48 @@ def rescaled_shape(shape: tuple[int, int], *, pixel_size_um: tuple[float, float]
     >>> rescaled_shape((100, 200), pixel_size_um=(0.25, 0.25), target_um=0.5)
     (50, 100)
     """
-    sizes = []
-    for length, size_um in zip(shape, pixel_size_um, strict=True):
+    for size_um in pixel_size_um:
         if not (0 < size_um < np.inf and 1 / _LARGEST_FACTOR <= size_um / target_um <= _LARGEST_FACTOR):
             raise ValueError(
                 f"pixel size {tuple(pixel_size_um)} µm against {target_um} µm wanted: expected both positive "
                 f"and within a factor of {_LARGEST_FACTOR:.0f}; is one of them not in µm? correct it"
             )
-        factor = size_um / target_um
-        sizes.append(length if abs(factor - 1) <= _SAME_WITHIN else max(1, round(length * factor)))
-    return sizes[0], sizes[1]
+    height, width = (_times(length, size_um / target_um) for length, size_um in zip(shape, pixel_size_um, strict=True))
+    return height, width
+
+
+def zoomed_shape(shape: tuple[int, int], factor: float) -> tuple[int, int]:
+    """The shape of an image that is brought to so many times its size.
+
+    Factors within 2 % of 1 count as 1.
+
+    Args:
+        shape: (Y, X) of the image.
+        factor: as `check_zoom` allows it.
+
+    >>> zoomed_shape((100, 200), 0.5)
+    (50, 100)
+    """
+    return _times(shape[0], factor), _times(shape[1], factor)
+
+
+def check_zoom(factor: float) -> None:
+    """Refuse to bring images to a size that no microscope's image needs.
+
+    Raises:
+        ValueError: a factor beyond 20 either way.
+
+    >>> check_zoom(0.5)
+    """
+    if not 1 / _LARGEST_FACTOR <= factor <= _LARGEST_FACTOR:
+        raise ValueError(
+            f"zoom={factor:g} came, but a factor from {1 / _LARGEST_FACTOR:g} to {_LARGEST_FACTOR:g} was expected; "
+            "correct the diameter or size that it was made of"
+        )
+
+
+def _times(length: int, factor: float) -> int:
+    return length if abs(factor - 1) <= _SAME_WITHIN else max(1, round(length * factor))
 
 
 def shape_of_shorter_side(shape: tuple[int, int], length: int) -> tuple[int, int]:

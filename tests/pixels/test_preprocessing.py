@@ -36,7 +36,10 @@ def test_a_missing_file_asks_for_the_bundle_root(tmp_path):
         ('{"clip": 1}', "true or false was expected"),
         ('{"pixel_size_um": -1}', "positive number of µm"),
         ('{"shorter_side_px": 0}', "a whole number of pixels from 1 was expected"),
-        ('{"shorter_side_px": 9, "pixel_size_um": 1}', "only one of them can settle the scale"),
+        ('{"shorter_side_px": 9, "pixel_size_um": 1}', "only one can settle the scale"),
+        ('{"zoom": 0.01}', "zoom=0.01 came, but a factor from 0.05 to 20 was expected"),
+        ('{"zoom": true}', "zoom=True came, but a number was expected"),
+        ('{"zoom": 2, "shorter_side_px": 9}', "shorter_side_px=9 and zoom=2 came"),
         ("[]", "one object of settings was expected"),
         ("{", "not a JSON file"),
     ],
@@ -114,3 +117,9 @@ def test_the_shorter_side_settles_the_scale(shape):
     prepared = prepare(np.random.default_rng(0).random((1, *shape)), Preprocessing(shorter_side_px=10))
     assert sorted(prepared.shape[1:]) == [10, 15]
     assert (prepared.shape[1] > prepared.shape[2]) == (shape[0] > shape[1])
+
+
+@pytest.mark.parametrize(("zoom", "shape"), [(0.5, (10, 15)), (2, (40, 60)), (1.01, (20, 30))])
+def test_a_zoom_settles_the_scale_whatever_the_pixel_size(zoom, shape):
+    image = np.random.default_rng(0).random((1, 20, 30))
+    assert prepare(image, Preprocessing(zoom=zoom), pixel_size_um=(3.0, 7.0)).shape[1:] == shape

@@ -79,7 +79,7 @@ def test_a_window_of_a_resampled_image_is_that_of_the_whole(shape, to, data):
 
 
 @pytest.mark.parametrize("dtype", ["u1", "u2", "f4"])
-@pytest.mark.parametrize("settings", [{}, {"shorter_side_px": 41}, {"channels": [1, 0]}], ids=str)
+@pytest.mark.parametrize("settings", [{}, {"shorter_side_px": 41}, {"zoom": 1.4}, {"channels": [1, 0]}], ids=str)
 def test_windows_make_up_the_prepared_image(dtype, settings):
     image = (np.random.default_rng(0).gamma(2, 30, (2, 70, 90)).clip(0, 250)).astype(dtype)
     image = image[:1] if "channels" not in settings else image
