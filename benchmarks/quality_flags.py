@@ -24,14 +24,14 @@ from cellseg_monai.bundle import find_training_data, load_recipe
 from cellseg_monai.data import section_items
 from cellseg_monai.inference import Recipe, prepared_plane, segment_plane
 from cellseg_monai.io import Image, read, read_labels
-from cellseg_monai.labels import LabelArray, ObjectTable, measure_objects
+from cellseg_monai.labels import ObjectTable, measure_objects
 from cellseg_monai.pixels import Preprocessing, noise_level
 from cellseg_monai.quality import PlaneMeasures, flags_of, measure_plane
 
 BLUR_PX = 1.0
 
 
-def measured(image: Image, labels: LabelArray, table: ObjectTable, settings: Preprocessing) -> PlaneMeasures:
+def measured(image: Image, labels: np.ndarray, table: ObjectTable, settings: Preprocessing) -> PlaneMeasures:
     """The measures of an image that is held in memory."""
 
     def window(rows: slice, columns: slice) -> np.ndarray:
@@ -79,7 +79,7 @@ def print_flags(paths: Sequence[str], recipe: Recipe, bundle: str) -> None:
             image.pixels, recipe, channel_names=image.channel_names, pixel_size_um=image.pixel_size_um
         )
         found = segment_plane(plane, recipe)
-        measures.append(measured(image, found.labels, found.table, recipe.preprocess))
+        measures.append(measured(image, np.asarray(found.labels), found.table, recipe.preprocess))
     flags = flags_of(measures, find_training_data(bundle), noise_floor=recipe.preprocess.noise_floor)
     print(f"{sum(map(bool, flags))} of {len(paths)} validation images have a flag")
     for path, its in zip(paths, flags, strict=True):
