@@ -68,7 +68,8 @@ def segment_large(
         pixels: of the plane.
         recipe: of the bundle.
         scratch: a folder for what does not fit into memory: 4 bytes for each pixel and probability map at the scale of
-            the network, and 4 or 8 for its labels. The labels of the result lie there.
+            the network, 4 for the labels, and 4 more at that scale where it is another. The labels of the result lie
+            there.
         name: of the image file.
         pixel_size_um: (y, x), if known.
         told: called with the number of pixels that the network has seen since, as the work goes on.
@@ -78,8 +79,11 @@ def segment_large(
         OSError: the image could not be read, or the disk is full.
     """
     maps = _maps(prepared_windows(pixels, recipe.preprocess, pixel_size_um), recipe, scratch, told)
-    labels = DiskArray.create(scratch / "labels", pixels.shape[1:], np.dtype(np.uint32))
-    label_in_blocks(maps, recipe.postprocess, labels, block_px=_BLOCK_PX)
+    whole, seen, ids = pixels.shape[1:], maps.shape[1:], np.dtype(np.uint32)
+    labels = DiskArray.create(scratch / "labels", whole, ids)
+    # Where the scale differs, ids need a place before they are brought to that of the image; else `labels` is it.
+    parts = None if seen == whole else DiskArray.create(scratch / "parts", seen, ids)
+    label_in_blocks(maps, recipe.postprocess, labels, block_px=_BLOCK_PX, scratch=parts)
     return measured(labels, maps, pixels, tta=recipe.tta, name=name, pixel_size_um=pixel_size_um)
 
 
