@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import torch
 
@@ -54,8 +56,8 @@ def torch_network(module: torch.nn.Module, device: torch.device, *, amp: bool | 
             with torch.inference_mode(), torch.autocast(device.type, dtype=torch.bfloat16, enabled=lower):
                 tensor = torch.from_numpy(batch).to(device, memory_format=torch.channels_last)
                 return module(tensor).float().numpy(force=True)
-        except RuntimeError as error:  # torch knows a type for it on CUDA alone
-            if "memory" not in str(error):
+        except RuntimeError as error:
+            if not _is_out_of_memory(error):
                 raise
             count, _, height, width = batch.shape
             raise MemoryError(
@@ -64,3 +66,10 @@ def torch_network(module: torch.nn.Module, device: torch.device, *, amp: bool | 
             ) from error
 
     return answer
+
+
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    """Whether too little memory is the reason; of the processor and of MPS, torch tells it by words alone."""
+    if isinstance(error, torch.OutOfMemoryError):
+        return True
+    return re.search("out of memory|can't allocate memory|not enough memory", str(error), re.IGNORECASE) is not None
