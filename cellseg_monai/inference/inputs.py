@@ -46,10 +46,8 @@ def find_images(inputs: Sequence[str]) -> tuple[list[ImageFile], list[str]]:
         results, all of which are left out.
 
     Raises:
-        ValueError: nothing was named.
+        ValueError: nothing was named, also by an empty list.
     """
-    if not inputs:
-        raise ValueError("no images came, but a file, a folder or a pattern was expected; name one, or - for a list")
     found: dict[Path, ImageFile] = {}
     faults = []
     for given in inputs:
@@ -64,6 +62,8 @@ def find_images(inputs: Sequence[str]) -> tuple[list[ImageFile], list[str]]:
                 faults.append(f"{text}: {_missing(text)}")
             for image in images:
                 found.setdefault(image.path.absolute(), image)
+    if not found and not faults:
+        raise ValueError("no images came, but a file, a folder or a pattern was expected; name one, or - for a list")
     clashes = _clashes(list(found.values()))
     faults += [
         f"{' and '.join(str(image.path) for image in images)} would have the same results; rename one, or segment them "

@@ -1,5 +1,6 @@
 """What a command names becomes images, each once."""
 
+import io
 import os
 
 import numpy as np
@@ -50,9 +51,11 @@ class TestFinding:
         assert [image.key for image in images] == ["b"]
         assert faults[0].startswith("p/a.npy and 2024/a.npy would have the same results")
 
-    def test_nothing_named_is_refused(self):
+    @pytest.mark.parametrize("inputs", [[], [""], [" "], ["-"]], ids=["nothing", "no text", "space", "an empty list"])
+    def test_nothing_named_is_refused(self, inputs, monkeypatch):
+        monkeypatch.setattr("sys.stdin", io.StringIO("\n"))
         with pytest.raises(ValueError, match="no images came"):
-            find_images([])
+            find_images(inputs)
 
 
 class TestTargets:
