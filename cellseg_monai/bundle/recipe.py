@@ -20,6 +20,7 @@ from cellseg_monai.errors import BundleError
 from cellseg_monai.inference import Recipe, Tiles
 from cellseg_monai.inference.torch_network import choose_device, torch_network
 from cellseg_monai.labels import Postprocessing
+from cellseg_monai.training import bfloat16_is_native
 
 __all__ = ["RecipeLoader", "load_recipe"]
 
@@ -58,6 +59,7 @@ def load_recipe(
     """
     root = find_bundle(bundle)
     chosen = choose_device(device)
+    lower = bfloat16_is_native(chosen) if amp is None else amp
     metadata = _metadata(root)
     parser = ConfigParser()
     parser.read_config(str(root / "configs" / "inference.json"))
@@ -71,12 +73,13 @@ def load_recipe(
         bundle=metadata["name"],
         version=metadata["version"],
         weights_sha256=file_digest(Path(weights)),
-        network=torch_network(trained.network, chosen, amp=amp),
+        network=torch_network(trained.network, chosen, amp=lower),
         activation=_Activation(activation),
         preprocess=trained.preprocess,
         postprocess=Postprocessing.from_json(postprocess or find_postprocess(weights, str(root))),
         tiles=Tiles((height, width), overlap, batch=batch or _parsed(parser, "sw_batch_size")),
         tta=tta,
+        precision="bfloat16" if lower else "float32",
     )
     return recipe if channels is None else recipe.seeing(channels)
 

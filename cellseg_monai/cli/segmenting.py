@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import json
+import math
+import platform
 import shlex
 import sys
 import time
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cellseg_monai.cli.faults import fail_if
+from cellseg_monai.cli.faults import check_folder, fail_if
 from cellseg_monai.cli.quality import check_exports, write_quality
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cellseg_monai.bundle import RecipeLoader
-    from cellseg_monai.inference import ImageFile, Job, RunRecord
+    from cellseg_monai.inference import ImageFile, Job, Reading, RunRecord
 
 __all__ = ["replay", "segment"]
 
@@ -81,18 +84,23 @@ def segment(
         "checkpoint": _absolute(checkpoint),
         "postprocess": _absolute(postprocess),
     }
-    from cellseg_monai.inference import find_images
+    from cellseg_monai.inference import check_no_run, check_targets, find_images
 
     if report:
         check_exports(export)
-
+    plan = _Plan.of(arguments)
+    if not (dry_run or resume):
+        check_no_run(Path(output))
     images, faults = find_images([str(each) for each in inputs])
     if not images:
         fail_if(faults)
-    job = _job(arguments, Path(output))
     if dry_run:
-        fail_if(_understood(job, images) + faults)
+        fail_if(_understood(plan.job(Path(output)), images) + faults)
         return
+    check_folder(output)
+    if not resume:  # else the record says whose files these are, once it is known to be of the same settings
+        check_targets(Path(output), images, plan.exports, axes=axes)
+    job = plan.job(Path(output))
     with _workers(job, dask, arguments) as worked:
         _run(worked, images, faults, arguments, resume=resume, report=report)
 
@@ -105,15 +113,23 @@ def replay(run: str, *, output: str, dask: str | None = None) -> None:
         output: a folder for the results.
         dask: as for `cellseg segment`.
     """
-    from cellseg_monai.inference import images_of, read_run
+    from cellseg_monai.inference import check_no_run, check_targets, images_of, read_run
 
-    told = read_run(Path(run))
-    job, about = _job(told["arguments"], Path(output)), told["about"]
+    before = read_run(Path(run))
+    arguments, about = before["arguments"], before["about"]
+    check_folder(output)
+    check_no_run(Path(output))
+    job = _Plan.of(arguments).job(Path(output))
     if (now := _about(job)) != about:
         other = ", ".join(f"{key} was {about.get(key)} and is {now[key]}" for key in now if about.get(key) != now[key])
-        raise ValueError(f"{run} was made otherwise: {other}; install what it was made with")
-    with _workers(job, dask, told["arguments"]) as worked:
-        _run(worked, images_of(told), [], told["arguments"])
+        raise ValueError(
+            f"{run} was made otherwise: {other}; repeat it with the version, the bundle and on the kind of device that "
+            "it was made with"
+        )
+    images = images_of(before)
+    check_targets(Path(output), images, job.exports, axes=arguments["axes"])
+    with _workers(job, dask, arguments) as worked:
+        _run(worked, images, [], arguments)
 
 
 def _absolute(name: str | None) -> str | None:
@@ -123,16 +139,29 @@ def _absolute(name: str | None) -> str | None:
     return str(Path(name).absolute())
 
 
-def _job(arguments: dict[str, Any], output: Path) -> Job:
-    from cellseg_monai.inference import Job, Reading
-    from cellseg_monai.io import chosen_exports
+class _Plan(NamedTuple):
+    """What a command asks for, checked as far as that needs no network."""
 
-    exports = chosen_exports(arguments["export"])
-    if not exports:
-        raise ValueError("no exports came; name what to write, such as --export labels,csv")
-    size = arguments["pixel_size"]
-    reading = Reading(arguments["axes"], None if size is None else (size, size))
-    return Job(_loader(arguments)(), output, exports, reading)
+    exports: tuple[str, ...]
+    reading: Reading
+    load: RecipeLoader
+
+    @classmethod
+    def of(cls, arguments: dict[str, Any]) -> _Plan:
+        from cellseg_monai.inference import Reading
+        from cellseg_monai.io import chosen_exports
+
+        exports = chosen_exports(arguments["export"])
+        if not exports:
+            raise ValueError("no exports came; name what to write, such as --export labels,csv")
+        size = arguments["pixel_size"]
+        reading = Reading(arguments["axes"], None if size is None else (size, size))
+        return cls(exports, reading, _loader(arguments))
+
+    def job(self, output: Path) -> Job:
+        from cellseg_monai.inference import Job
+
+        return Job(self.load(), output, self.exports, self.reading)
 
 
 def _loader(arguments: dict[str, Any]) -> RecipeLoader:
@@ -160,32 +189,30 @@ def _workers(job: Job, dask: str | None, arguments: dict[str, Any]) -> Iterator[
     from cellseg_monai.inference.cluster import open_cluster
     from cellseg_monai.inference.cluster_job import on_cluster
 
+    # What results depend on is the same for all processes, whatever devices they have.
+    precise = arguments | {"amp": job.recipe.precision == "bfloat16"}
     with open_cluster(dask) as cluster:
-        yield on_cluster(job, cluster, _loader(arguments))
+        yield on_cluster(job, cluster, _loader(precise))
 
 
 def _about(job: Job) -> dict[str, Any]:
     """What results depend on."""
-    import dataclasses
-
     from cellseg_monai import __version__
 
     recipe = job.recipe
-    return {
+    about = {
         "cellseg_monai": __version__,
         "bundle": {"name": recipe.bundle, "version": recipe.version, "weights_sha256": recipe.weights_sha256},
-        "preprocess": dataclasses.asdict(recipe.preprocess) | {"channels": _plain(recipe.preprocess.channels)},
-        "postprocess": dataclasses.asdict(recipe.postprocess),
-        "tiles": {"size": list(recipe.tiles.size), "overlap": recipe.tiles.overlap},
+        "precision": recipe.precision,
+        "preprocess": asdict(recipe.preprocess),
+        "postprocess": asdict(recipe.postprocess),
+        "tiles": {"size": recipe.tiles.size, "overlap": recipe.tiles.overlap},
         "tta": recipe.tta,
-        "exports": list(job.exports),
+        "exports": job.exports,
         "axes": job.reading.axes,
-        "pixel_size_um": _plain(job.reading.pixel_size_um),
+        "pixel_size_um": job.reading.pixel_size_um,
     }
-
-
-def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
+    return dict(json.loads(json.dumps(about)))  # as it is read again: tuples are lists there
 
 
 def _run(
@@ -197,24 +224,24 @@ def _run(
     resume: bool = False,
     report: bool = False,
 ) -> None:
-    import platform
-
     import torch
 
     from cellseg_monai.data.lock import only_one
-    from cellseg_monai.inference import RunRecord, check_targets, has_run
+    from cellseg_monai.inference import RunRecord, check_targets
     from cellseg_monai.inference.record import NAME
     from cellseg_monai.inference.torch_network import choose_device
 
-    told = {
+    notes = {
         "command": shlex.join(["cellseg", *sys.argv[1:]]),
         "arguments": arguments,
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
         "device": str(choose_device(arguments["device"])),
     }
-    check_targets(job.output, images, job.exports, resume=has_run(job.output))
     with only_one(job.output / ".segment.lock", "cellseg segment"):
-        record = RunRecord(job.output, _about(job), told, resume=resume)
+        record = RunRecord(job.output, _about(job), notes, resume=resume)
+        if resume:
+            check_targets(job.output, images, job.exports, axes=job.reading.axes, may_replace=record.may_replace)
+        record.begin(images)
         for fault in faults:
             record.fail(fault)
         _segment_all(job, images, record)
@@ -225,8 +252,6 @@ def _run(
 
 
 def _segment_all(job: Job, images: list[ImageFile], record: RunRecord) -> None:
-    import math
-
     from tqdm import tqdm
 
     from cellseg_monai.inference import Done
@@ -238,12 +263,12 @@ def _segment_all(job: Job, images: list[ImageFile], record: RunRecord) -> None:
     def speed() -> str:
         return f"{(megapixels + seen) / (time.perf_counter() - begun):.2f} MP/s, {objects} objects"
 
-    def told(pixels: int) -> None:
+    def progress(pixels: int) -> None:
         nonlocal seen
         seen += pixels / 1e6
         bar.set_postfix_str(f"{speed()}, {seen:.0f} MP of a large image seen")
 
-    job = replace(job, told=told)
+    job = replace(job, progress=progress)
     with tqdm(total=len(images), initial=len(images) - len(left), unit="image", file=sys.stderr) as bar:
         for outcome in job.run(left):
             record.add(outcome)

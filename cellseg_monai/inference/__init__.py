@@ -5,7 +5,7 @@ from cellseg_monai.inference.inputs import ImageFile, find_images
 from cellseg_monai.inference.job import Done, Failed, Job, Reading
 from cellseg_monai.inference.plane import Plane, objects_of, prepared_plane, segment_plane
 from cellseg_monai.inference.recipe import Recipe
-from cellseg_monai.inference.record import RunRecord, has_run, images_of, read_run
+from cellseg_monai.inference.record import RunRecord, check_no_run, has_run, images_of, read_run
 from cellseg_monai.inference.results import ImageResults
 from cellseg_monai.inference.symmetries import over_symmetries
 from cellseg_monai.inference.targets import check_targets
@@ -27,6 +27,7 @@ __all__ = [
     "TiledInferer",
     "Tiles",
     "ahead",
+    "check_no_run",
     "check_targets",
     "find_images",
     "has_run",

@@ -70,7 +70,7 @@ class Cluster:
             results[index] = result
         if failed:
             index, error = self._to_blame(function, calls, sorted(failed, key=lambda each: each[0]))
-            raise BlockError(f"{named(calls[index][0])}: {told(error)}") from error
+            raise BlockError(f"{named(calls[index][0])}: {reason_of(error)}") from error
         return results
 
     def _to_blame(
@@ -141,10 +141,10 @@ class Cluster:
             return error
 
 
-def told(error: BaseException) -> str:
+def reason_of(error: BaseException) -> str:
     """Why a call failed, in a line.
 
-    >>> told(ValueError("no such channel")), told(ZeroDivisionError("division by zero"))
+    >>> reason_of(ValueError("no such channel")), reason_of(ZeroDivisionError("division by zero"))
     ('no such channel', 'ZeroDivisionError: division by zero')
     """
     if _is_killed(error):

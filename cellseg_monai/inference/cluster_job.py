@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from uuid import uuid4
 
-from cellseg_monai.inference.cluster import Cluster, told
+from cellseg_monai.inference.cluster import Cluster, reason_of
 from cellseg_monai.inference.inputs import ImageFile
 from cellseg_monai.inference.job import UNFINISHED, Done, Failed, Job, Reading
 from cellseg_monai.inference.large_on_cluster import LargeOnCluster
@@ -55,7 +55,7 @@ class ClusterJob(Job):
             if outcomes is None:
                 large.append(number)
             elif isinstance(outcomes, BaseException):
-                yield Failed(image, f"{image.path}: {told(outcomes)}")
+                yield Failed(image, f"{image.path}: {reason_of(outcomes)}")
             else:
                 yield from (replace(outcome, image=image) for outcome in outcomes)
         yield from super().run([images[number] for number in sorted(large)])

@@ -6,8 +6,10 @@ import glob
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
+from cellseg_monai.data.digest import image_digest
 from cellseg_monai.io import image_stem, readable_suffixes
 
 __all__ = ["ImageFile", "find_images"]
@@ -31,6 +33,11 @@ class ImageFile:
     def key(self) -> str:
         """What its results are called: folder and stem."""
         return (self.below / image_stem(self.path)).as_posix()
+
+    @cached_property
+    def sha256(self) -> str:
+        """Of its file or folder, when it was first asked for; see `data.digest.image_digest`."""
+        return image_digest(self.path)
 
 
 def find_images(inputs: Sequence[str]) -> tuple[list[ImageFile], list[str]]:

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 from uuid import uuid4
 
-from cellseg_monai.data.digest import image_digest
 from cellseg_monai.inference.ahead import ahead
 from cellseg_monai.inference.inputs import ImageFile
 from cellseg_monai.inference.large import LazyPixels, segment_large
@@ -93,7 +92,7 @@ class Job:
         reading: how files are understood.
         large_px: planes of more pixels are not held in memory, but segmented tile by tile and block by block, with
             what they take on the way on the disk of the output.
-        told: called with the number of pixels of a large plane that the network has seen since.
+        progress: called with the number of pixels of a large plane that the network has seen since.
         large: how large planes are segmented: `segment_large`, or something that is called alike.
         aside: the folder within the output for what is unfinished, of this job alone.
     """
@@ -103,7 +102,7 @@ class Job:
     exports: Sequence[str] = ("labels", "csv")
     reading: Reading = field(default_factory=Reading)
     large_px: int = 2**23
-    told: Callable[[int], None] | None = None
+    progress: Callable[[int], None] | None = None
     large: Callable[..., Segmentation] = segment_large
     aside: str = UNFINISHED
 
@@ -146,7 +145,7 @@ class Job:
     def _work(self, images: Sequence[ImageFile]) -> Iterator[_Work | Failed]:
         for image in images:
             try:
-                sha256 = image_digest(image.path)
+                sha256 = image.sha256
                 with open_image(image.path, axes=self.reading.axes) as opened:
                     folder, aside = self.output / image.below, self.output / self.aside / uuid4().hex
                     results = ImageResults(folder, aside, image.path.name, opened, self.exports)
@@ -210,7 +209,7 @@ class Job:
                     scratch,
                     name=results.name_of(work.place),
                     pixel_size_um=self.reading.pixel_size_um or opened.pixel_size_um,
-                    told=self.told,
+                    progress=self.progress,
                 )
                 return work.done(results.add(work.place, segmentation))
         except _OF_AN_IMAGE as error:

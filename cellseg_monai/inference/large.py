@@ -60,7 +60,7 @@ def segment_large(
     *,
     name: str = "image",
     pixel_size_um: tuple[float, float] | None = None,
-    told: Callable[[int], None] | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> Segmentation:
     """The objects of a plane; those of `segment_plane`, though neither image nor labels are held.
 
@@ -72,13 +72,13 @@ def segment_large(
             there.
         name: of the image file.
         pixel_size_um: (y, x), if known.
-        told: called with the number of pixels that the network has seen since, as the work goes on.
+        progress: called with the number of pixels that the network has seen since, as the work goes on.
 
     Raises:
         ValueError: the image lacks a channel or the pixel size that the recipe asks for, or holds NaN.
         OSError: the image could not be read, or the disk is full.
     """
-    maps = _maps(prepared_windows(pixels, recipe.preprocess, pixel_size_um), recipe, scratch, told)
+    maps = _maps(prepared_windows(pixels, recipe.preprocess, pixel_size_um), recipe, scratch, progress)
     whole, seen, ids = pixels.shape[1:], maps.shape[1:], np.dtype(np.uint32)
     labels = DiskArray.create(scratch / "labels", whole, ids)
     # Where the scale differs, ids need a place before they are brought to that of the image; else `labels` is it.
@@ -131,7 +131,9 @@ def measured(
     return Segmentation(labels, table, name, pixels, names, pixel_size_um)
 
 
-def _maps(prepared: PreparedWindows, recipe: Recipe, scratch: Path, told: Callable[[int], None] | None) -> DiskArray:
+def _maps(
+    prepared: PreparedWindows, recipe: Recipe, scratch: Path, progress: Callable[[int], None] | None
+) -> DiskArray:
     """The probability maps, and with test-time augmentation after them the share of the views that see foreground."""
     maps: DiskArray | None = None
 
@@ -142,8 +144,8 @@ def _maps(prepared: PreparedWindows, recipe: Recipe, scratch: Path, told: Callab
         if maps is None:
             maps = DiskArray.create(scratch / "maps", (len(window), *prepared.shape), np.dtype(np.float32))
         maps[:, rows, columns] = window
-        if told is not None:
-            told(window.shape[1] * window.shape[2])
+        if progress is not None:
+            progress(window.shape[1] * window.shape[2])
 
     with ThreadPoolExecutor(1, thread_name_prefix="cellseg-behind") as behind:
         writing = None

@@ -52,7 +52,7 @@ class LargeOnCluster:
         *,
         name: str = "image",
         pixel_size_um: tuple[float, float] | None = None,
-        told: Callable[[int], None] | None = None,
+        progress: Callable[[int], None] | None = None,
     ) -> Segmentation:
         """The objects of a plane.
 
@@ -63,7 +63,7 @@ class LargeOnCluster:
                 network at its scale, and the labels.
             name: of the image file.
             pixel_size_um: (y, x), if known.
-            told: as for `segment_large`.
+            progress: as for `segment_large`.
 
         Raises:
             BlockError: the work on a part of the plane failed; names the file and the part.
@@ -81,7 +81,7 @@ class LargeOnCluster:
             folder=scratch.absolute(),
         )
         frame = _Frame(plane.path, pixels.shape[1:], prepared.shape)
-        maps = self._maps(plane, frame, told)
+        maps = self._maps(plane, frame, progress)
         labels, parts = (
             ChunkedArray(plane.folder / named, shape, np.dtype(np.uint32), self.chunk_px)
             for named, shape in (("labels", frame.whole), ("parts", frame.seen))
@@ -97,7 +97,7 @@ class LargeOnCluster:
         labels.check_whole()
         return measured(labels, maps, pixels, tta=recipe.tta, name=name, pixel_size_um=pixel_size_um)
 
-    def _maps(self, plane: RemotePlane, frame: _Frame, told: Callable[[int], None] | None) -> ChunkedArray:
+    def _maps(self, plane: RemotePlane, frame: _Frame, progress: Callable[[int], None] | None) -> ChunkedArray:
         axes = plane.recipe.tiles.cover(frame.seen)
         count, batch = len(axes[0].starts) * len(axes[1].starts), plane.recipe.tiles.batch
         batches = [range(first, min(first + batch, count)) for first in range(0, count, batch)]
@@ -105,8 +105,8 @@ class LargeOnCluster:
 
         def done(batches_done: int) -> None:
             nonlocal share
-            if told is not None:
-                told(pixels * batches_done // len(batches) - share)
+            if progress is not None:
+                progress(pixels * batches_done // len(batches) - share)
             share = pixels * batches_done // len(batches)
 
         channels = _same(

@@ -29,6 +29,7 @@ class Recipe:
         postprocess: how objects are made of the maps.
         tiles: how images are cut.
         tta: test-time augmentation: the network is asked about eight symmetric views.
+        precision: in which the network multiplies, "float32" or "bfloat16"; results differ by it.
     """
 
     bundle: str
@@ -40,6 +41,7 @@ class Recipe:
     postprocess: Postprocessing
     tiles: Tiles
     tta: bool = False
+    precision: str = "float32"
 
     @cached_property
     def asked(self) -> Network:

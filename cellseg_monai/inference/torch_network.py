@@ -8,7 +8,6 @@ import numpy as np
 import torch
 
 from cellseg_monai.inference.tiled import Network
-from cellseg_monai.training import bfloat16_is_native
 
 __all__ = ["choose_device", "torch_network"]
 
@@ -37,23 +36,22 @@ def choose_device(name: str = "auto") -> torch.device:
     return torch.device(name)
 
 
-def torch_network(module: torch.nn.Module, device: torch.device, *, amp: bool | None = None) -> Network:
+def torch_network(module: torch.nn.Module, device: torch.device, *, amp: bool = False) -> Network:
     """A network of arrays; see `inference.Network`.
 
     Args:
         module: B×C×Y×X tensors to B×K×Y×X; it is moved to the device and put into evaluation mode.
         device: where it runs.
-        amp: bfloat16; None: where the device multiplies it in hardware.
+        amp: in bfloat16.
 
     Returns:
         The network. It raises MemoryError where a batch does not fit on the device.
     """
     module = module.to(device, memory_format=torch.channels_last).eval()
-    lower = bfloat16_is_native(device) if amp is None else amp
 
     def answer(batch: np.ndarray) -> np.ndarray:
         try:
-            with torch.inference_mode(), torch.autocast(device.type, dtype=torch.bfloat16, enabled=lower):
+            with torch.inference_mode(), torch.autocast(device.type, dtype=torch.bfloat16, enabled=amp):
                 tensor = torch.from_numpy(batch).to(device, memory_format=torch.channels_last)
                 return module(tensor).float().numpy(force=True)
         except RuntimeError as error:

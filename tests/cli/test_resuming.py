@@ -86,14 +86,25 @@ def test_what_was_deleted_or_has_changed_is_made_again(cellseg, images, output):
     assert {name for name in before if before[name] != after[name]} == {"b.tif", "b.csv"}
 
 
-def test_a_run_is_not_gone_on_with_otherwise(cellseg, images, output):
-    assert cellseg("segment", images, "--output", output).code == 0
+@pytest.mark.parametrize(("word", "other"), [("--tta", "tta"), ("--amp", "precision")])
+def test_a_run_is_not_gone_on_with_otherwise(cellseg, images, output, word, other):
+    assert cellseg("segment", images, "--output", output, "--noamp").code == 0
     before = digests(output)
-    ran = cellseg("segment", images, "--output", output, "--resume", "--tta")
+    ran = cellseg("segment", images, "--output", output, "--resume", word, *(["--noamp"] if word == "--tta" else []))
     assert ran.code == 1
     assert ran.errors == [
-        f"the run in {output} was of another tta; resume it as it was begun, or choose another --output"
+        f"the run in {output} was of another {other}; resume it as it was begun, or choose another --output"
     ]
+    assert digests(output) == before
+
+
+def test_going_on_with_more_images_replaces_no_file_that_is_not_of_the_run(cellseg, images, output):
+    assert cellseg("segment", images / "a.npy", "--output", output).code == 0
+    (output / "b.csv").write_text("mine")
+    before = digests(output)
+    ran = cellseg("segment", images, "--output", output, "--resume")
+    assert (ran.code, len(ran.errors)) == (1, 1)
+    assert f"{output / 'b.csv'} is there already, and results would replace it" in ran.errors[0]
     assert digests(output) == before
 
 

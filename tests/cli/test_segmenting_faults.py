@@ -203,7 +203,7 @@ class TestOutputs:
         ran = cellseg("segment", images, "--output", output)
         assert (ran.code, ran.errors) == (
             1,
-            [f"{output} is a file, but a folder was expected; name another --output"],
+            [f"--output {output} came, which is a file, but a folder was expected; name another one"],
         )
         assert output.read_text() == "notes"
 

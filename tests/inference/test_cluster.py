@@ -153,7 +153,7 @@ def test_files_are_those_of_one_process(cluster, image, tmp_path, changes):
     recipe = replace(Load()(), **changes)
     seen = []
     alone = run(job_of(recipe, tmp_path / "alone"), image)
-    shared = run(mapped(cluster, recipe, tmp_path / "shared", told=seen.append), image)
+    shared = run(mapped(cluster, recipe, tmp_path / "shared", progress=seen.append), image)
     assert shared.objects == alone.objects > 50
     assert results(tmp_path / "shared") == results(tmp_path / "alone")
     assert len(seen) >= 10
@@ -229,6 +229,7 @@ def test_small_images_are_segmented_each_by_a_worker_and_a_run_goes_on(cluster, 
     expected = list(alone.run(images))
     shared = on_cluster(replace(alone, output=tmp_path / "shared"), cluster, Load())
     record = RunRecord(shared.output, {}, {"arguments": {}})
+    record.begin(images)
     outcomes = list(shared.run(images))
     for outcome in outcomes:
         record.add(outcome)
