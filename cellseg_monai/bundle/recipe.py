@@ -128,6 +128,8 @@ class RecipeLoader:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "bundle", find_bundle(self.bundle).absolute())
+        if self.channels is not None and not isinstance(self.channels, str):
+            object.__setattr__(self, "channels", tuple(self.channels))  # which can be hashed
         for name in ("checkpoint", "postprocess"):
             if (given := getattr(self, name)) is not None:
                 object.__setattr__(self, name, Path(given).absolute())

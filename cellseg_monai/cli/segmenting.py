@@ -8,13 +8,14 @@ import platform
 import shlex
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cellseg_monai.cli.faults import check_folder, fail_if
 from cellseg_monai.cli.quality import check_exports, write_quality
+from cellseg_monai.errors import OF_AN_IMAGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -244,7 +245,13 @@ def _run(
         record.begin(images)
         for fault in faults:
             record.fail(fault)
-        _segment_all(job, images, record)
+        try:
+            _segment_all(job, images, record)
+        except BaseException as error:
+            if not isinstance(error, (KeyboardInterrupt, *OF_AN_IMAGE)):
+                print("error: a fault of this program, not of an image; please report what follows", file=sys.stderr)
+            print(f"what is done lies in {job.output}; the same command goes on with --resume", file=sys.stderr)
+            raise
     failures = list(record.failures)
     if report and (job.output / NAME).exists():
         failures += [str(fault) for fault in write_quality(job.output / NAME) if fault.kind != "failed"]
@@ -269,8 +276,11 @@ def _segment_all(job: Job, images: list[ImageFile], record: RunRecord) -> None:
         bar.set_postfix_str(f"{speed()}, {seen:.0f} MP of a large image seen")
 
     job = replace(job, progress=progress)
-    with tqdm(total=len(images), initial=len(images) - len(left), unit="image", file=sys.stderr) as bar:
-        for outcome in job.run(left):
+    with (
+        tqdm(total=len(images), initial=len(images) - len(left), unit="image", file=sys.stderr) as bar,
+        closing(job.run(left)) as outcomes,
+    ):
+        for outcome in outcomes:
             record.add(outcome)
             bar.update()
             if isinstance(outcome, Done):

@@ -18,9 +18,12 @@ from cellseg_monai.labels.blocks import Sliced
 from cellseg_monai.pixels import ImageStatistics, PreparedWindows, Preprocessing
 from cellseg_monai.pixels.scale import nearest_pixels
 
-__all__ = ["LazyPixels", "measured", "prepared_windows", "segment_large"]
+__all__ = ["LazyPixels", "Progress", "measured", "prepared_windows", "segment_large"]
 
 _BLOCK_PX = 2048
+
+Progress = Callable[[int], None]
+"""Called with the number of pixels that the network has seen since it was called before."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +63,7 @@ def segment_large(
     *,
     name: str = "image",
     pixel_size_um: tuple[float, float] | None = None,
-    progress: Callable[[int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Segmentation:
     """The objects of a plane; those of `segment_plane`, though neither image nor labels are held.
 
@@ -72,7 +75,7 @@ def segment_large(
             there.
         name: of the image file.
         pixel_size_um: (y, x), if known.
-        progress: called with the number of pixels that the network has seen since, as the work goes on.
+        progress: called as the work goes on.
 
     Raises:
         ValueError: the image lacks a channel or the pixel size that the recipe asks for, or holds NaN.
@@ -131,9 +134,7 @@ def measured(
     return Segmentation(labels, table, name, pixels, names, pixel_size_um)
 
 
-def _maps(
-    prepared: PreparedWindows, recipe: Recipe, scratch: Path, progress: Callable[[int], None] | None
-) -> DiskArray:
+def _maps(prepared: PreparedWindows, recipe: Recipe, scratch: Path, progress: Progress | None) -> DiskArray:
     """The probability maps, and with test-time augmentation after them the share of the views that see foreground."""
     maps: DiskArray | None = None
 
