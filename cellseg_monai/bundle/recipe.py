@@ -66,6 +66,10 @@ def load_recipe(
     parser["bundle_root"] = str(root)
     weights = str(checkpoint or find_checkpoint(str(root / "output"), str(root)))
     parser["checkpoint"] = weights
+    # What is wrong with the words is said before the network is loaded.
+    settings = Postprocessing.from_json(postprocess or find_postprocess(weights, str(root)))
+    if tile_px is not None:
+        Tiles((tile_px, tile_px), overlap_px or 0)
     trained, activation = (_parsed(parser, name) for name in ("trained", "activation"))
     height, width = trained.roi_size if tile_px is None else (tile_px, tile_px)
     overlap = round(trained.overlap * min(trained.roi_size)) if overlap_px is None else overlap_px
@@ -76,7 +80,7 @@ def load_recipe(
         network=torch_network(trained.network, chosen, amp=lower),
         activation=_Activation(activation),
         preprocess=trained.preprocess,
-        postprocess=Postprocessing.from_json(postprocess or find_postprocess(weights, str(root))),
+        postprocess=settings,
         tiles=Tiles((height, width), overlap, batch=batch or _parsed(parser, "sw_batch_size")),
         tta=tta,
         precision="bfloat16" if lower else "float32",

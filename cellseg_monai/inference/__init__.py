@@ -33,7 +33,6 @@ __all__ = [
     "has_run",
     "images_of",
     "objects_of",
-    "on_arrays",
     "over_symmetries",
     "predict",
     "predict_windows",
@@ -46,8 +45,8 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     # The rest needs no torch, so that a network of another kind segments where torch is not installed.
-    if name in ("TiledInferer", "on_arrays"):
-        from cellseg_monai.inference import inferer
+    if name == "TiledInferer":
+        from cellseg_monai.inference.inferer import TiledInferer
 
-        return getattr(inferer, name)
+        return TiledInferer
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -140,8 +140,7 @@ def _maps(prepared: PreparedWindows, recipe: Recipe, scratch: Path, progress: Pr
 
     def write(rows: slice, columns: slice, logits: np.ndarray) -> None:
         nonlocal maps
-        found, views = recipe.maps(logits)
-        window = found if views is None else np.concatenate([found, views[np.newaxis]])
+        window = recipe.stacked_maps(logits)
         if maps is None:
             maps = DiskArray.create(scratch / "maps", (len(window), *prepared.shape), np.dtype(np.float32))
         maps[:, rows, columns] = window

@@ -54,6 +54,11 @@ class Recipe:
             return self.activation(logits), None
         return self.activation(logits[:-1]), logits[-1]
 
+    def stacked_maps(self, logits: np.ndarray) -> np.ndarray:
+        """What `maps` gives as one array, C×Y×X: with `tta`, the last is the share of views that see foreground."""
+        found, views = self.maps(logits)
+        return found if views is None else np.concatenate([found, views[np.newaxis]])
+
     def seeing(self, channels: str | Sequence[str | int]) -> Recipe:
         """The same for other channels of the images.
 
@@ -74,10 +79,6 @@ class Recipe:
                 f"{expected}; name as many"
             )
         return replace(self, preprocess=preprocess)
-
-    def with_tta(self) -> Recipe:
-        """The same with test-time augmentation."""
-        return replace(self, tta=True)
 
     def _sees_foreground(self, logits: np.ndarray) -> np.ndarray:
         return np.asarray(self.activation(logits)[0] > self.postprocess.threshold)

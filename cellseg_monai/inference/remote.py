@@ -181,9 +181,8 @@ def blend_block(plane: RemotePlane, shape: tuple[int, int], channels: int, chunk
     for y, x, window in blend(said, down, across):
         logits[:, y, x] = window
     top, left = whole[0].starts[rows.start], whole[1].starts[columns.start]
-    found, views = recipe.maps(
+    maps = recipe.stacked_maps(
         logits[:, place[0].start - top : place[0].stop - top, place[1].start - left : place[1].stop - left]
     )
-    maps = found if views is None else np.concatenate([found, views[np.newaxis]])
     plane.maps(shape, len(maps), chunk_px)[:, place[0], place[1]] = maps
     return len(maps)

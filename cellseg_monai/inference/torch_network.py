@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import numpy as np
 import torch
 
 from cellseg_monai.inference.tiled import Network
 
-__all__ = ["choose_device", "torch_network"]
+__all__ = ["choose_device", "on_arrays", "torch_network"]
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -36,6 +37,21 @@ def choose_device(name: str = "auto") -> torch.device:
     return torch.device(name)
 
 
+def on_arrays(network: Callable[[torch.Tensor], torch.Tensor], device: torch.device | str) -> Network:
+    """A network of tensors as one of arrays.
+
+    Args:
+        network: B×C×Y×X to B×K×Y×X, such as a `torch.nn.Module`.
+        device: where it lies.
+    """
+
+    def answer(batch: np.ndarray) -> np.ndarray:
+        tensor = torch.from_numpy(batch).to(device, memory_format=torch.channels_last)
+        return network(tensor).float().numpy(force=True)
+
+    return answer
+
+
 def torch_network(module: torch.nn.Module, device: torch.device, *, amp: bool = False) -> Network:
     """A network of arrays; see `inference.Network`.
 
@@ -47,13 +63,12 @@ def torch_network(module: torch.nn.Module, device: torch.device, *, amp: bool = 
     Returns:
         The network. It raises MemoryError where a batch does not fit on the device.
     """
-    module = module.to(device, memory_format=torch.channels_last).eval()
+    network = on_arrays(module.to(device, memory_format=torch.channels_last).eval(), device)
 
     def answer(batch: np.ndarray) -> np.ndarray:
         try:
             with torch.inference_mode(), torch.autocast(device.type, dtype=torch.bfloat16, enabled=amp):
-                tensor = torch.from_numpy(batch).to(device, memory_format=torch.channels_last)
-                return module(tensor).float().numpy(force=True)
+                return network(batch)
         except RuntimeError as error:
             if not _is_out_of_memory(error):
                 raise

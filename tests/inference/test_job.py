@@ -1,6 +1,7 @@
 """Many images through a network of arrays: what becomes of each, and in which order."""
 
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -104,6 +105,15 @@ def test_one_plane_of_labels_is_in_memory_and_the_file_is_whole(job, tmp_path):
     labels = io.read(job.output / "s.tif")
     assert labels.axes == "ZCYX"
     np.testing.assert_array_equal(labels.pixels[1, 0] > 0, np.roll(SQUARES, 5) > 0)
+
+
+def test_labels_of_a_stack_are_kept_only_for_who_writes_them(job, tmp_path, monkeypatch):
+    monkeypatch.setattr("cellseg_monai.io.LabelSpool.add", lambda *_: pytest.fail("nobody asked for it"))
+    path = stack(tmp_path / "s.tif", [BRIGHT] * 2)
+    (done,) = outcomes(replace(job, exports=("overlay", "coco")), path)
+    assert [each.name for each in done.files] == [
+        f"s_Z00{z}_{kind}" for z in range(2) for kind in ("coco.json", "overlay.png")
+    ]
 
 
 def seven(tmp_path):
