@@ -53,6 +53,7 @@ def load_recipe(
         channels: of the images, that the network sees; None: as the bundle says. See `Recipe.seeing`.
 
     Raises:
+        FileNotFoundError: there are no such settings.
         BundleError: no such bundle, or one that is not whole.
         CheckpointError: it has no weights, or they are of another bundle.
         ValueError: no such device, impossible tiles, or channels that are too few or too many.
@@ -67,6 +68,10 @@ def load_recipe(
     weights = str(checkpoint or find_checkpoint(str(root / "output"), str(root)))
     parser["checkpoint"] = weights
     # What is wrong with the words is said before the network is loaded.
+    if postprocess is not None and not Path(postprocess).is_file():
+        raise FileNotFoundError(
+            f"{postprocess} came for --postprocess, but there is no such file; name one that `cellseg calibrate` wrote"
+        )
     settings = Postprocessing.from_json(postprocess or find_postprocess(weights, str(root)))
     if tile_px is not None:
         Tiles((tile_px, tile_px), overlap_px or 0)

@@ -283,11 +283,11 @@ def _segment_all(job: Job, images: list[ImageFile], record: RunRecord) -> None:
         for outcome in outcomes:
             record.add(outcome)
             bar.update()
+            seen = 0.0
             if isinstance(outcome, Done):
                 count += 1
                 megapixels += math.prod(outcome.shape) / outcome.shape[-3] / 1e6
                 objects += outcome.objects
-                seen = 0.0
                 bar.set_postfix_str(speed())
     seconds = time.perf_counter() - begun
     try:
