@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import math
 import platform
 import shlex
 import sys
 import time
-from contextlib import closing, contextmanager
-from dataclasses import asdict, replace
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from cellseg_monai.cli.faults import check_folder, fail_if
+from cellseg_monai.cli.plan import Plan, about_run, chosen_cluster, worked_by
 from cellseg_monai.cli.quality import check_exports, write_quality
 from cellseg_monai.errors import OF_AN_IMAGE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from cellseg_monai.bundle import RecipeLoader
-    from cellseg_monai.inference import ImageFile, Job, Reading, RunRecord
+    from cellseg_monai.inference import ImageFile, Job, RunRecord
 
 __all__ = ["replay", "segment"]
 
@@ -45,6 +42,8 @@ def segment(
     resume: bool = False,
     dry_run: bool = False,
     dask: str | None = None,
+    workers: int | None = None,
+    max_memory: str | None = None,
 ) -> None:
     """Find the cells of images: label images, tables and outlines, and run.json, which tells how they were made.
 
@@ -69,7 +68,10 @@ def segment(
         resume: go on with a run that was stopped, or try again what failed.
         dry_run: only print how each image is understood.
         dask: the address of a Dask cluster that does the work, such as tcp://host:8786; local: processes here.
+        workers: how many processes here, by Dask; by itself with --dask local one for each core, as memory allows.
+        max_memory: of a process, such as 4GB, about: decides how many tiles and how large planes are in memory at once.
     """
+    dask = chosen_cluster(dask, workers)
     arguments = {
         "inputs": [str(each) for each in inputs],
         "bundle": _absolute(bundle),
@@ -84,12 +86,13 @@ def segment(
         "amp": amp,
         "checkpoint": _absolute(checkpoint),
         "postprocess": _absolute(postprocess),
+        "max_memory": max_memory,
     }
     from cellseg_monai.inference import check_no_run, check_targets, find_images
 
     if report:
         check_exports(export)
-    plan = _Plan.of(arguments)
+    plan = Plan.of(arguments)
     if not (dry_run or resume):
         check_no_run(Path(output))
     images, faults = find_images([str(each) for each in inputs])
@@ -102,26 +105,28 @@ def segment(
     if not resume:  # else the record says whose files these are, once it is known to be of the same settings
         check_targets(Path(output), images, plan.exports, axes=axes)
     job = plan.job(Path(output))
-    with _workers(job, dask, arguments) as worked:
+    with worked_by(job, dask, workers, arguments) as worked:
         _run(worked, images, faults, arguments, resume=resume, report=report)
 
 
-def replay(run: str, *, output: str, dask: str | None = None) -> None:
+def replay(run: str, *, output: str, dask: str | None = None, workers: int | None = None) -> None:
     """Repeat a run on the same images, with the same bundle and settings, into another folder.
 
     Args:
         run: the run.json beside the results.
         output: a folder for the results.
         dask: as for `cellseg segment`.
+        workers: likewise.
     """
+    dask = chosen_cluster(dask, workers)
     from cellseg_monai.inference import check_no_run, check_targets, images_of, read_run
 
     before = read_run(Path(run))
     arguments, about = before["arguments"], before["about"]
     check_folder(output)
     check_no_run(Path(output))
-    job = _Plan.of(arguments).job(Path(output))
-    if (now := _about(job)) != about:
+    job = Plan.of(arguments).job(Path(output))
+    if (now := about_run(job)) != about:
         other = ", ".join(f"{key} was {about.get(key)} and is {now[key]}" for key in now if about.get(key) != now[key])
         raise ValueError(
             f"{run} was made otherwise: {other}; repeat it with the version, the bundle and on the kind of device that "
@@ -129,7 +134,7 @@ def replay(run: str, *, output: str, dask: str | None = None) -> None:
         )
     images = images_of(before)
     check_targets(Path(output), images, job.exports, axes=arguments["axes"])
-    with _workers(job, dask, arguments) as worked:
+    with worked_by(job, dask, workers, arguments) as worked:
         _run(worked, images, [], arguments)
 
 
@@ -138,82 +143,6 @@ def _absolute(name: str | None) -> str | None:
     if name is None or not (Path(name).is_file() or (Path(name) / "configs" / "metadata.json").is_file()):
         return name
     return str(Path(name).absolute())
-
-
-class _Plan(NamedTuple):
-    """What a command asks for, checked as far as that needs no network."""
-
-    exports: tuple[str, ...]
-    reading: Reading
-    load: RecipeLoader
-
-    @classmethod
-    def of(cls, arguments: dict[str, Any]) -> _Plan:
-        from cellseg_monai.inference import Reading
-        from cellseg_monai.io import chosen_exports
-
-        exports = chosen_exports(arguments["export"])
-        if not exports:
-            raise ValueError("no exports came; name what to write, such as --export labels,csv")
-        size = arguments["pixel_size"]
-        reading = Reading(arguments["axes"], None if size is None else (size, size))
-        return cls(exports, reading, _loader(arguments))
-
-    def job(self, output: Path) -> Job:
-        from cellseg_monai.inference import Job
-
-        return Job(self.load(), output, self.exports, self.reading)
-
-
-def _loader(arguments: dict[str, Any]) -> RecipeLoader:
-    from cellseg_monai.bundle import RecipeLoader
-
-    return RecipeLoader(
-        arguments["bundle"],
-        checkpoint=arguments["checkpoint"],
-        postprocess=arguments["postprocess"],
-        device=arguments["device"],
-        amp=arguments["amp"],
-        tile_px=arguments["tile"],
-        overlap_px=arguments["overlap"],
-        tta=arguments["tta"],
-        channels=arguments["channels"],
-    )
-
-
-@contextmanager
-def _workers(job: Job, dask: str | None, arguments: dict[str, Any]) -> Iterator[Job]:
-    """The job, done by a cluster where one is named."""
-    if dask is None:
-        yield job
-        return
-    from cellseg_monai.inference.cluster import open_cluster
-    from cellseg_monai.inference.cluster_job import on_cluster
-
-    # What results depend on is the same for all processes, whatever devices they have.
-    precise = arguments | {"amp": job.recipe.precision == "bfloat16"}
-    with open_cluster(dask) as cluster:
-        yield on_cluster(job, cluster, _loader(precise))
-
-
-def _about(job: Job) -> dict[str, Any]:
-    """What results depend on."""
-    from cellseg_monai import __version__
-
-    recipe = job.recipe
-    about = {
-        "cellseg_monai": __version__,
-        "bundle": {"name": recipe.bundle, "version": recipe.version, "weights_sha256": recipe.weights_sha256},
-        "precision": recipe.precision,
-        "preprocess": asdict(recipe.preprocess),
-        "postprocess": asdict(recipe.postprocess),
-        "tiles": {"size": recipe.tiles.size, "overlap": recipe.tiles.overlap},
-        "tta": recipe.tta,
-        "exports": job.exports,
-        "axes": job.reading.axes,
-        "pixel_size_um": job.reading.pixel_size_um,
-    }
-    return dict(json.loads(json.dumps(about)))  # as it is read again: tuples are lists there
 
 
 def _run(
@@ -239,7 +168,7 @@ def _run(
         "device": str(choose_device(arguments["device"])),
     }
     with only_one(job.output / ".segment.lock", "cellseg segment"):
-        record = RunRecord(job.output, _about(job), notes, resume=resume)
+        record = RunRecord(job.output, about_run(job), notes, resume=resume)
         if resume:
             check_targets(job.output, images, job.exports, axes=job.reading.axes, may_replace=record.may_replace)
         record.begin(images)

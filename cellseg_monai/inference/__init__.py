@@ -3,6 +3,7 @@
 from cellseg_monai.inference.ahead import ahead
 from cellseg_monai.inference.inputs import ImageFile, find_images
 from cellseg_monai.inference.job import Done, Failed, Job, Reading
+from cellseg_monai.inference.memory import bytes_of, within_memory
 from cellseg_monai.inference.plane import Plane, objects_of, prepared_plane, segment_plane
 from cellseg_monai.inference.recipe import Recipe
 from cellseg_monai.inference.record import RunRecord, check_no_run, has_run, images_of, read_run
@@ -27,6 +28,7 @@ __all__ = [
     "TiledInferer",
     "Tiles",
     "ahead",
+    "bytes_of",
     "check_no_run",
     "check_targets",
     "find_images",
@@ -40,6 +42,7 @@ __all__ = [
     "read_run",
     "segment_plane",
     "understood",
+    "within_memory",
 ]
 
 

@@ -180,12 +180,13 @@ def _is_killed(error: BaseException) -> bool:
 
 
 @contextmanager
-def open_cluster(address: str, *, within_s: float = 10) -> Iterator[Cluster]:
+def open_cluster(address: str, *, workers: int | None = None, within_s: float = 10) -> Iterator[Cluster]:
     """A cluster to work with, as long as the block of code runs.
 
     Args:
         address: of a running scheduler, such as "tcp://host:8786", which stays as it is; or "local": processes of this
-            machine, one for each of its cores as far as memory lasts, which end with the block.
+            machine, which end with the block.
+        workers: how many processes; None: one for each core as far as memory lasts. A scheduler has those that it has.
         within_s: how long the scheduler, and then a worker, is waited for.
 
     Raises:
@@ -201,7 +202,7 @@ def open_cluster(address: str, *, within_s: float = 10) -> Iterator[Cluster]:
         ) from error
     with ExitStack() as stack:
         stack.enter_context(_silent("distributed", "distributed.client"))
-        server: Any = stack.enter_context(_processes()) if address == LOCAL else address
+        server: Any = stack.enter_context(_processes(workers)) if address == LOCAL else address
         try:
             client = stack.enter_context(Client(server, timeout=within_s, set_as_default=False))
         except (OSError, ValueError, *_TIMEOUTS) as error:
@@ -230,13 +231,13 @@ def _silent(*names: str) -> Iterator[None]:
 
 
 @contextmanager
-def _processes() -> Iterator[Any]:
+def _processes(workers: int | None) -> Iterator[Any]:
     import dask
     from dask.system import CPU_COUNT
     from distributed import LocalCluster
     from distributed.system import MEMORY_LIMIT
 
-    count = max(1, min(CPU_COUNT, MEMORY_LIMIT // _WORKER_BYTES))
+    count = workers or max(1, min(CPU_COUNT, MEMORY_LIMIT // _WORKER_BYTES))
     threads = str(max(1, CPU_COUNT // count))
     # A process that was killed is started again; on a busy machine that takes longer than Dask waits for it.
     patient = dask.config.set({"distributed.deploy.lost-worker-timeout": "1 hour"})

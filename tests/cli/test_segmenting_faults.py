@@ -134,6 +134,10 @@ WRONG_WORDS = {
         ["--postprocess", "nowhere.json"],
         "nowhere.json came for --postprocess, but there is no such file",
     ),
+    "memory": (["--max_memory", "much"], "memory 'much' came, but a number of MB or GB was expected, such as 4GB"),
+    "little memory": (["--max_memory", "1GB", "--device", "cpu"], "1.0 GB of memory came, but about 2.6 GB are needed"),
+    "no workers": (["--workers", "0"], "--workers 0 came, but a number of processes from 1"),
+    "workers elsewhere": (["--workers", "2", "--dask", "tcp://a:1"], "--workers 2 --dask tcp://a:1 came"),
     "misspelt": (["--tiles", "3"], "did you mean --tile?"),
 }
 
