@@ -12,15 +12,14 @@ than 150 MB from the smaller to the larger image.
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import sys
 import tempfile
 import threading
 import time
-from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
+from child_process import held_bytes, in_child
 from scipy import ndimage
 
 from cellseg_monai.labels import METHODS, Postprocessing, foreground_and_boundary, label_in_blocks, label_objects
@@ -83,16 +82,16 @@ def write_maps(path: Path, size: int) -> None:
             maps[:, top : top + 2048, left : left + 2048] = part
 
 
-def measure(method: str, path: Path, answer: Connection) -> None:
-    """Send the most memory allocated while objects are made of the maps in a file, their number, and the time."""
+def measure(method: str, path: Path) -> tuple[int, int, float]:
+    """Return the most memory allocated while objects are made of the maps in a file, their number, and the time."""
     maps = np.load(path, mmap_mode="r")
     out = np.lib.format.open_memmap(path.with_name("out.npy"), "w+", np.uint32, maps.shape[1:])
     label_in_blocks(maps[:, :64, :64], SETTINGS[method], np.zeros((64, 64), np.uint32))
-    before, most, done = allocated_bytes(), [0], threading.Event()
+    before, most, done = held_bytes("RssAnon"), [0], threading.Event()
 
     def watch() -> None:
         while not done.wait(0.01):
-            most[0] = max(most[0], allocated_bytes())
+            most[0] = max(most[0], held_bytes("RssAnon"))
 
     watcher = threading.Thread(target=watch)
     watcher.start()
@@ -101,29 +100,18 @@ def measure(method: str, path: Path, answer: Connection) -> None:
     taken = time.process_time() - start
     done.set()
     watcher.join()
-    answer.send((most[0] - before, objects, maps[0].size / 1e6 / taken))
-
-
-def allocated_bytes() -> int:
-    """Return the memory of this process that is no file's, as Linux tells."""
-    with open("/proc/self/status") as stream:
-        return next(int(line.split()[1]) * 1024 for line in stream if line.startswith("RssAnon"))
+    return most[0] - before, objects, maps[0].size / 1e6 / taken
 
 
 def compare_memory() -> bool:
     """Print the memory for both sizes, return whether it grows as little as it should."""
-    context, good = multiprocessing.get_context("spawn"), True
+    good = True
     peaks: dict[str, list[int]] = {method: [] for method in SETTINGS}
     for size in (4096, 8192):
         with tempfile.TemporaryDirectory() as folder:
             write_maps(Path(folder) / "maps.npy", size)
             for method, found in peaks.items():
-                receiver, sender = context.Pipe(duplex=False)
-                process = context.Process(target=measure, args=(method, Path(folder) / "maps.npy", sender))
-                process.start()
-                sender.close()
-                above, objects, speed = receiver.recv()
-                process.join()
+                above, objects, speed = in_child(measure, method, Path(folder) / "maps.npy")
                 found.append(above)
                 print(
                     f"  {method:24} {size}²: {above / 1e6:4.0f} MB, {objects} objects, {speed:.1f} Mpx/s",

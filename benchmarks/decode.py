@@ -21,13 +21,12 @@ from __future__ import annotations
 import argparse
 import functools
 import itertools
-import multiprocessing
 import sys
 import time
 from collections.abc import Callable
-from multiprocessing.connection import Connection
 
 import numpy as np
+from child_process import held_bytes, in_child
 from scipy import ndimage
 from skimage.feature import peak_local_max
 from skimage.segmentation import watershed
@@ -125,37 +124,23 @@ def compare(case: str, size: int, count: int) -> bool:
     return good
 
 
-def measure(method: str, case: str, size: int, count: int, answer: Connection) -> None:
-    """Send the most memory held above the maps, from a process whose peak starts with it."""
+def measure(method: str, case: str, size: int, count: int) -> tuple[int, float, int]:
+    """Return the most memory held above the maps, megapixels a second, and the number of objects."""
     maps, _ = maps_of(case, size, count)
     label_objects(maps[:, :64, :64], METHODS[method])
     before = held_bytes("VmRSS")
     start = time.process_time()
-    objects = label_objects(maps, METHODS[method]).max()
+    objects = int(label_objects(maps, METHODS[method]).max())
     taken = time.process_time() - start
-    answer.send((held_bytes("VmHWM") - before, size**2 / 1e6 / taken, int(objects)))
-
-
-def held_bytes(field: str) -> int:
-    """Return the memory that this process holds (VmRSS), or has held at most (VmHWM), as Linux tells.
-
-    The `ru_maxrss` of a child would begin with what its parent held.
-    """
-    with open("/proc/self/status") as stream:
-        return next(int(line.split()[1]) * 1024 for line in stream if line.startswith(field))
+    return held_bytes("VmHWM") - before, size**2 / 1e6 / taken, objects
 
 
 def compare_memory() -> bool:
     """Print the memory of ours for the largest image; return whether it is as it should be."""
     size, count = max(SIZES.items())
-    context, good = multiprocessing.get_context("spawn"), True
+    good = True
     for case, method in itertools.product(CASES, METHODS):
-        receiver, sender = context.Pipe(duplex=False)
-        process = context.Process(target=measure, args=(method, case, size, count, sender))
-        process.start()
-        sender.close()
-        above, speed, objects = receiver.recv()
-        process.join()
+        above, speed, objects = in_child(measure, method, case, size, count)
         print(
             f"  {case:7} {method:18} {above / 1e9:.2f} GB above the maps of {size}², "
             f"{above / size**2:.0f} bytes a pixel (aim {MOST_BYTES / 1e9:.0f} GB); "

@@ -18,17 +18,15 @@ The counts of StarDist and Cellpose are compared as well. Exits with 1 if a coun
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import sys
 import time
 from collections.abc import Callable
 from importlib import import_module
-from multiprocessing.connection import Connection
 from types import ModuleType
 
 import numpy as np
 import torch
-from decode import held_bytes
+from child_process import held_bytes, in_child
 from monai.metrics import compute_panoptic_quality
 
 from cellseg_monai.labels import IOU_THRESHOLDS, object_counts
@@ -124,8 +122,8 @@ def compare(size: int, count: int, with_monai: bool) -> bool:
     return good
 
 
-def large(answer: Connection) -> None:
-    """Measure the largest pair, in a child process, whose peak of memory starts with it."""
+def large() -> tuple[float, float, int, float]:
+    """Return the seconds of ours and of `np.unique` for the largest pair, the most memory above it, and its F1."""
     prediction, truth = discs(8192, 40_000)
     object_counts(prediction[:64], truth[:64])
     before = held_bytes("VmRSS")
@@ -136,18 +134,12 @@ def large(answer: Connection) -> None:
     paired = truth.astype(np.uint64) << np.uint64(32) | prediction.astype(np.uint64)
     start = time.perf_counter()
     np.unique(paired)
-    answer.send((ours, time.perf_counter() - start, above, counts[0].f1))
+    return ours, time.perf_counter() - start, above, float(counts[0].f1)
 
 
 def compare_large() -> bool:
     """Print time and memory of the largest pair; return whether both are as they should be."""
-    context = multiprocessing.get_context("spawn")
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=large, args=(sender,))
-    process.start()
-    sender.close()
-    ours, unique, above, f1 = receiver.recv()
-    process.join()
+    ours, unique, above, f1 = in_child(large)
     print(f"40000 objects in 8192², ten thresholds:\n  cellseg_monai {1e3 * ours:9.1f} ms   F1 at 0.5 {f1:.3f}")
     print(f"  np.unique     {1e3 * unique:9.1f} ms   ours takes {ours / unique:.2f} of it (aim {LARGEST_TIMES_UNIQUE})")
     print(f"  {above / 1e9:.2f} GB above the two images of 0.27 GB each (aim {MOST_BYTES / 1e9:.0f} GB)")

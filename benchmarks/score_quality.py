@@ -22,6 +22,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -56,7 +57,7 @@ def scored(image: str, label: str, recipe: Recipe) -> Scored:
     plane = prepared_plane(
         opened.pixels, recipe, channel_names=opened.channel_names, pixel_size_um=opened.pixel_size_um
     )
-    once, often = segment_plane(plane, recipe), segment_plane(plane, recipe.with_tta())
+    once, often = segment_plane(plane, recipe), segment_plane(plane, replace(recipe, tta=True))
     ious, ious_often = best_ious(once, truth), best_ious(often, truth)
     return {
         "score": (once.table["score"], ious),

@@ -11,16 +11,15 @@ more from the first to the last.
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import sys
 import tempfile
 import time
 from dataclasses import replace
-from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
 import tifffile
+from child_process import held_bytes, in_child
 from segment_throughput import field
 
 from cellseg_monai.bundle import load_recipe
@@ -43,8 +42,8 @@ def thresholded(batch: np.ndarray) -> np.ndarray:
     return np.concatenate([-bright, bright, np.full_like(bright, -20)], axis=1)
 
 
-def measure(path: Path, network: bool, answer: Connection) -> None:
-    """Send the most memory that segmenting an image holds, the seconds it takes and the objects."""
+def measure(path: Path, network: bool) -> tuple[int, float, int]:
+    """Return the most memory that segmenting an image holds, the seconds it takes and the objects."""
     recipe = load_recipe("nuclei")
     if not network:
         recipe = replace(recipe, network=thresholded)
@@ -53,9 +52,7 @@ def measure(path: Path, network: bool, answer: Connection) -> None:
         (outcome,) = Job(recipe, Path(output)).run(find_images([str(path)])[0])
         if isinstance(outcome, Failed):
             raise SystemExit(outcome.reason)
-        with open("/proc/self/status") as stream:
-            peak = next(int(line.split()[1]) * 1024 for line in stream if line.startswith("VmHWM"))
-        answer.send((peak, time.perf_counter() - begun, outcome.objects))
+        return held_bytes("VmHWM"), time.perf_counter() - begun, outcome.objects
 
 
 def main() -> int:
@@ -64,17 +61,12 @@ def main() -> int:
     parser.add_argument("--sides", type=int, nargs="+", default=[4096, 8192, 16384])
     parser.add_argument("--network", action="store_true")
     arguments = parser.parse_args()
-    context, peaks = multiprocessing.get_context("spawn"), []
+    peaks = []
     for side in arguments.sides:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "image.tif"
             write_image(path, side)
-            receiver, sender = context.Pipe(duplex=False)
-            process = context.Process(target=measure, args=(path, arguments.network, sender))
-            process.start()
-            sender.close()
-            peak, seconds, objects = receiver.recv()
-            process.join()
+            peak, seconds, objects = in_child(measure, path, arguments.network)
         peaks.append(peak)
         speed = side**2 / 1e6 / seconds
         print(f"{side}²: {peak / 1e6:.0f} MB at most, {objects} objects, {speed:.2f} MP/s", flush=True)

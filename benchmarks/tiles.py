@@ -1,6 +1,6 @@
 """Whether results depend on how an image is cut: the three parts of the contract, on a mosaic of real images.
 
-    CELLSEG_DATA=DIR python benchmarks/tiles.py [--side 4096] [--bundles nuclei] [--part-side 2048]
+    CELLSEG_DATA=DIR python benchmarks/tiles.py [--side 4096] [--bundles nuclei] [--part-side 2304]
 
 DIR holds `bbbc039/images` (BBBC039, CC0). The images are laid side by side, some mirrored, up to the side.
 
@@ -53,7 +53,7 @@ def mosaic(folder: Path, side: int) -> np.ndarray:
 
 
 class Bounded(torch.nn.Module):
-    """Interiors and contacts by convolution alone, blurred at a quarter of the resolution: stride 4, context 38 px."""
+    """Interiors and contacts by convolution alone, blurred at a quarter of the resolution: stride 4, context 11 px."""
 
     def __init__(self) -> None:
         super().__init__()

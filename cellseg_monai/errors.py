@@ -8,6 +8,7 @@ from __future__ import annotations
 from os import PathLike, fspath
 
 __all__ = [
+    "OF_AN_IMAGE",
     "ArchiveError",
     "ArchiveTooLargeError",
     "BlockError",
@@ -63,6 +64,10 @@ class BundleError(ValueError):
 
 class BlockError(OSError):
     """A part of an image whose work failed on a cluster: which part, and why."""
+
+
+OF_AN_IMAGE = (ValueError, OSError, MemoryError)
+"""Errors that may be of one image among many, which are done without it; any other is a fault of this program."""
 
 
 class CheckpointError(RuntimeError):

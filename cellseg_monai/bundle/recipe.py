@@ -20,6 +20,7 @@ from cellseg_monai.errors import BundleError
 from cellseg_monai.inference import Recipe, Tiles
 from cellseg_monai.inference.torch_network import choose_device, torch_network
 from cellseg_monai.labels import Postprocessing
+from cellseg_monai.training import bfloat16_is_native
 
 __all__ = ["RecipeLoader", "load_recipe"]
 
@@ -52,18 +53,28 @@ def load_recipe(
         channels: of the images, that the network sees; None: as the bundle says. See `Recipe.seeing`.
 
     Raises:
+        FileNotFoundError: there are no such settings.
         BundleError: no such bundle, or one that is not whole.
         CheckpointError: it has no weights, or they are of another bundle.
         ValueError: no such device, impossible tiles, or channels that are too few or too many.
     """
     root = find_bundle(bundle)
     chosen = choose_device(device)
+    lower = bfloat16_is_native(chosen) if amp is None else amp
     metadata = _metadata(root)
     parser = ConfigParser()
     parser.read_config(str(root / "configs" / "inference.json"))
     parser["bundle_root"] = str(root)
     weights = str(checkpoint or find_checkpoint(str(root / "output"), str(root)))
     parser["checkpoint"] = weights
+    # What is wrong with the words is said before the network is loaded.
+    if postprocess is not None and not Path(postprocess).is_file():
+        raise FileNotFoundError(
+            f"{postprocess} came for --postprocess, but there is no such file; name one that `cellseg calibrate` wrote"
+        )
+    settings = Postprocessing.from_json(postprocess or find_postprocess(weights, str(root)))
+    if tile_px is not None:
+        Tiles((tile_px, tile_px), overlap_px or 0)
     trained, activation = (_parsed(parser, name) for name in ("trained", "activation"))
     height, width = trained.roi_size if tile_px is None else (tile_px, tile_px)
     overlap = round(trained.overlap * min(trained.roi_size)) if overlap_px is None else overlap_px
@@ -71,12 +82,13 @@ def load_recipe(
         bundle=metadata["name"],
         version=metadata["version"],
         weights_sha256=file_digest(Path(weights)),
-        network=torch_network(trained.network, chosen, amp=amp),
+        network=torch_network(trained.network, chosen, amp=lower),
         activation=_Activation(activation),
         preprocess=trained.preprocess,
-        postprocess=Postprocessing.from_json(postprocess or find_postprocess(weights, str(root))),
+        postprocess=settings,
         tiles=Tiles((height, width), overlap, batch=batch or _parsed(parser, "sw_batch_size")),
         tta=tta,
+        precision="bfloat16" if lower else "float32",
     )
     return recipe if channels is None else recipe.seeing(channels)
 
@@ -125,6 +137,8 @@ class RecipeLoader:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "bundle", find_bundle(self.bundle).absolute())
+        if self.channels is not None and not isinstance(self.channels, str):
+            object.__setattr__(self, "channels", tuple(self.channels))  # which can be hashed
         for name in ("checkpoint", "postprocess"):
             if (given := getattr(self, name)) is not None:
                 object.__setattr__(self, name, Path(given).absolute())

@@ -61,14 +61,14 @@ def main() -> None:
         # ValueError: our own errors, and arguments that a function refused; CELLSEG_DEBUG shows where it came from.
         if os.environ.get("CELLSEG_DEBUG"):
             raise
-        print(f"error: {_told(error)}", file=sys.stderr)
+        print(f"error: {_line_of(error)}", file=sys.stderr)
         raise SystemExit(1) from error
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         raise SystemExit(130) from None
 
 
-def _told(error: Exception) -> str:
+def _line_of(error: Exception) -> str:
     if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS) and error.filename:
         return f"{error.filename}: {error.strerror}; choose another place, or see to it that you may read and write it"
     return str(error)

@@ -130,7 +130,7 @@ def _for_fire(value: str, parameter: inspect.Parameter | None) -> str:
         number = kind(value)
     except ValueError:
         number = math.nan
-    if math.isnan(number):
+    if not math.isfinite(number):
         raise ValueError(f"--{parameter.name} {value} came, expected a {'whole ' if kind is int else ''}number")
     return repr(number)
 

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import math
+import platform
 import shlex
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cellseg_monai.cli.faults import fail_if
+from cellseg_monai.cli.faults import check_folder, fail_if
+from cellseg_monai.cli.plan import Plan, about_run, chosen_cluster, worked_by
 from cellseg_monai.cli.quality import check_exports, write_quality
+from cellseg_monai.errors import OF_AN_IMAGE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from cellseg_monai.bundle import RecipeLoader
     from cellseg_monai.inference import ImageFile, Job, RunRecord
 
 __all__ = ["replay", "segment"]
@@ -41,6 +42,8 @@ def segment(
     resume: bool = False,
     dry_run: bool = False,
     dask: str | None = None,
+    workers: int | None = None,
+    max_memory: str | None = None,
 ) -> None:
     """Find the cells of images: label images, tables and outlines, and run.json, which tells how they were made.
 
@@ -65,7 +68,10 @@ def segment(
         resume: go on with a run that was stopped, or try again what failed.
         dry_run: only print how each image is understood.
         dask: the address of a Dask cluster that does the work, such as tcp://host:8786; local: processes here.
+        workers: how many processes here, by Dask; by itself with --dask local one for each core, as memory allows.
+        max_memory: of a process, such as 4GB, about: decides how many tiles and how large planes are in memory at once.
     """
+    dask = chosen_cluster(dask, workers)
     arguments = {
         "inputs": [str(each) for each in inputs],
         "bundle": _absolute(bundle),
@@ -80,40 +86,56 @@ def segment(
         "amp": amp,
         "checkpoint": _absolute(checkpoint),
         "postprocess": _absolute(postprocess),
+        "max_memory": max_memory,
     }
-    from cellseg_monai.inference import find_images
+    from cellseg_monai.inference import check_no_run, check_targets, find_images
 
     if report:
         check_exports(export)
-
+    plan = Plan.of(arguments)
+    if not (dry_run or resume):
+        check_no_run(Path(output))
     images, faults = find_images([str(each) for each in inputs])
     if not images:
         fail_if(faults)
-    job = _job(arguments, Path(output))
     if dry_run:
-        fail_if(_understood(job, images) + faults)
+        fail_if(_understood(plan.job(Path(output)), images) + faults)
         return
-    with _workers(job, dask, arguments) as worked:
+    check_folder(output)
+    if not resume:  # else the record says whose files these are, once it is known to be of the same settings
+        check_targets(Path(output), images, plan.exports, axes=axes)
+    job = plan.job(Path(output))
+    with worked_by(job, dask, workers, arguments) as worked:
         _run(worked, images, faults, arguments, resume=resume, report=report)
 
 
-def replay(run: str, *, output: str, dask: str | None = None) -> None:
+def replay(run: str, *, output: str, dask: str | None = None, workers: int | None = None) -> None:
     """Repeat a run on the same images, with the same bundle and settings, into another folder.
 
     Args:
         run: the run.json beside the results.
         output: a folder for the results.
         dask: as for `cellseg segment`.
+        workers: likewise.
     """
-    from cellseg_monai.inference import images_of, read_run
+    dask = chosen_cluster(dask, workers)
+    from cellseg_monai.inference import check_no_run, check_targets, images_of, read_run
 
-    told = read_run(Path(run))
-    job, about = _job(told["arguments"], Path(output)), told["about"]
-    if (now := _about(job)) != about:
+    before = read_run(Path(run))
+    arguments, about = before["arguments"], before["about"]
+    check_folder(output)
+    check_no_run(Path(output))
+    job = Plan.of(arguments).job(Path(output))
+    if (now := about_run(job)) != about:
         other = ", ".join(f"{key} was {about.get(key)} and is {now[key]}" for key in now if about.get(key) != now[key])
-        raise ValueError(f"{run} was made otherwise: {other}; install what it was made with")
-    with _workers(job, dask, told["arguments"]) as worked:
-        _run(worked, images_of(told), [], told["arguments"])
+        raise ValueError(
+            f"{run} was made otherwise: {other}; repeat it with the version, the bundle and on the kind of device that "
+            "it was made with"
+        )
+    images = images_of(before)
+    check_targets(Path(output), images, job.exports, axes=arguments["axes"])
+    with worked_by(job, dask, workers, arguments) as worked:
+        _run(worked, images, [], arguments)
 
 
 def _absolute(name: str | None) -> str | None:
@@ -121,71 +143,6 @@ def _absolute(name: str | None) -> str | None:
     if name is None or not (Path(name).is_file() or (Path(name) / "configs" / "metadata.json").is_file()):
         return name
     return str(Path(name).absolute())
-
-
-def _job(arguments: dict[str, Any], output: Path) -> Job:
-    from cellseg_monai.inference import Job, Reading
-    from cellseg_monai.io import chosen_exports
-
-    exports = chosen_exports(arguments["export"])
-    if not exports:
-        raise ValueError("no exports came; name what to write, such as --export labels,csv")
-    size = arguments["pixel_size"]
-    reading = Reading(arguments["axes"], None if size is None else (size, size))
-    return Job(_loader(arguments)(), output, exports, reading)
-
-
-def _loader(arguments: dict[str, Any]) -> RecipeLoader:
-    from cellseg_monai.bundle import RecipeLoader
-
-    return RecipeLoader(
-        arguments["bundle"],
-        checkpoint=arguments["checkpoint"],
-        postprocess=arguments["postprocess"],
-        device=arguments["device"],
-        amp=arguments["amp"],
-        tile_px=arguments["tile"],
-        overlap_px=arguments["overlap"],
-        tta=arguments["tta"],
-        channels=arguments["channels"],
-    )
-
-
-@contextmanager
-def _workers(job: Job, dask: str | None, arguments: dict[str, Any]) -> Iterator[Job]:
-    """The job, done by a cluster where one is named."""
-    if dask is None:
-        yield job
-        return
-    from cellseg_monai.inference.cluster import open_cluster
-    from cellseg_monai.inference.cluster_job import on_cluster
-
-    with open_cluster(dask) as cluster:
-        yield on_cluster(job, cluster, _loader(arguments))
-
-
-def _about(job: Job) -> dict[str, Any]:
-    """What results depend on."""
-    import dataclasses
-
-    from cellseg_monai import __version__
-
-    recipe = job.recipe
-    return {
-        "cellseg_monai": __version__,
-        "bundle": {"name": recipe.bundle, "version": recipe.version, "weights_sha256": recipe.weights_sha256},
-        "preprocess": dataclasses.asdict(recipe.preprocess) | {"channels": _plain(recipe.preprocess.channels)},
-        "postprocess": dataclasses.asdict(recipe.postprocess),
-        "tiles": {"size": list(recipe.tiles.size), "overlap": recipe.tiles.overlap},
-        "tta": recipe.tta,
-        "exports": list(job.exports),
-        "axes": job.reading.axes,
-        "pixel_size_um": _plain(job.reading.pixel_size_um),
-    }
-
-
-def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
 
 
 def _run(
@@ -197,27 +154,33 @@ def _run(
     resume: bool = False,
     report: bool = False,
 ) -> None:
-    import platform
-
     import torch
 
     from cellseg_monai.data.lock import only_one
-    from cellseg_monai.inference import RunRecord, check_targets, has_run
+    from cellseg_monai.inference import RunRecord, check_targets
     from cellseg_monai.inference.record import NAME
     from cellseg_monai.inference.torch_network import choose_device
 
-    told = {
+    notes = {
         "command": shlex.join(["cellseg", *sys.argv[1:]]),
         "arguments": arguments,
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
         "device": str(choose_device(arguments["device"])),
     }
-    check_targets(job.output, images, job.exports, resume=has_run(job.output))
     with only_one(job.output / ".segment.lock", "cellseg segment"):
-        record = RunRecord(job.output, _about(job), told, resume=resume)
+        record = RunRecord(job.output, about_run(job), notes, resume=resume)
+        if resume:
+            check_targets(job.output, images, job.exports, axes=job.reading.axes, may_replace=record.may_replace)
+        record.begin(images)
         for fault in faults:
             record.fail(fault)
-        _segment_all(job, images, record)
+        try:
+            _segment_all(job, images, record)
+        except BaseException as error:
+            if not isinstance(error, (KeyboardInterrupt, *OF_AN_IMAGE)):
+                print("error: a fault of this program, not of an image; please report what follows", file=sys.stderr)
+            print(f"what is done lies in {job.output}; the same command goes on with --resume", file=sys.stderr)
+            raise
     failures = list(record.failures)
     if report and (job.output / NAME).exists():
         failures += [str(fault) for fault in write_quality(job.output / NAME) if fault.kind != "failed"]
@@ -225,8 +188,6 @@ def _run(
 
 
 def _segment_all(job: Job, images: list[ImageFile], record: RunRecord) -> None:
-    import math
-
     from tqdm import tqdm
 
     from cellseg_monai.inference import Done
@@ -238,21 +199,24 @@ def _segment_all(job: Job, images: list[ImageFile], record: RunRecord) -> None:
     def speed() -> str:
         return f"{(megapixels + seen) / (time.perf_counter() - begun):.2f} MP/s, {objects} objects"
 
-    def told(pixels: int) -> None:
+    def progress(pixels: int) -> None:
         nonlocal seen
         seen += pixels / 1e6
         bar.set_postfix_str(f"{speed()}, {seen:.0f} MP of a large image seen")
 
-    job = replace(job, told=told)
-    with tqdm(total=len(images), initial=len(images) - len(left), unit="image", file=sys.stderr) as bar:
-        for outcome in job.run(left):
+    job = replace(job, progress=progress)
+    with (
+        tqdm(total=len(images), initial=len(images) - len(left), unit="image", file=sys.stderr) as bar,
+        closing(job.run(left)) as outcomes,
+    ):
+        for outcome in outcomes:
             record.add(outcome)
             bar.update()
+            seen = 0.0
             if isinstance(outcome, Done):
                 count += 1
                 megapixels += math.prod(outcome.shape) / outcome.shape[-3] / 1e6
                 objects += outcome.objects
-                seen = 0.0
                 bar.set_postfix_str(speed())
     seconds = time.perf_counter() - begun
     try:

@@ -3,9 +3,10 @@
 from cellseg_monai.inference.ahead import ahead
 from cellseg_monai.inference.inputs import ImageFile, find_images
 from cellseg_monai.inference.job import Done, Failed, Job, Reading
+from cellseg_monai.inference.memory import bytes_of, within_memory
 from cellseg_monai.inference.plane import Plane, objects_of, prepared_plane, segment_plane
 from cellseg_monai.inference.recipe import Recipe
-from cellseg_monai.inference.record import RunRecord, has_run, images_of, read_run
+from cellseg_monai.inference.record import RunRecord, check_no_run, has_run, images_of, read_run
 from cellseg_monai.inference.results import ImageResults
 from cellseg_monai.inference.symmetries import over_symmetries
 from cellseg_monai.inference.targets import check_targets
@@ -27,12 +28,13 @@ __all__ = [
     "TiledInferer",
     "Tiles",
     "ahead",
+    "bytes_of",
+    "check_no_run",
     "check_targets",
     "find_images",
     "has_run",
     "images_of",
     "objects_of",
-    "on_arrays",
     "over_symmetries",
     "predict",
     "predict_windows",
@@ -40,13 +42,14 @@ __all__ = [
     "read_run",
     "segment_plane",
     "understood",
+    "within_memory",
 ]
 
 
 def __getattr__(name: str) -> object:
     # The rest needs no torch, so that a network of another kind segments where torch is not installed.
-    if name in ("TiledInferer", "on_arrays"):
-        from cellseg_monai.inference import inferer
+    if name == "TiledInferer":
+        from cellseg_monai.inference.inferer import TiledInferer
 
-        return getattr(inferer, name)
+        return TiledInferer
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

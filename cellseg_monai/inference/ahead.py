@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -13,21 +13,25 @@ _T = TypeVar("_T")
 _END = object()
 
 
-def ahead(items: Iterable[_T], count: int = 1) -> Iterator[_T]:
+def ahead(items: Iterator[_T], count: int = 1) -> Generator[_T, None, None]:
     """The same items in the same order, made in a thread up to `count` ahead of their use.
 
-    An error in the making is raised where its item would have come.
+    An error in the making is raised where its item would have come. When this is closed early, no more are begun.
 
     Args:
         items: made lazily, by code that releases Python's lock (reading, decoding, numpy).
         count: of items that may wait.
 
-    >>> list(ahead(range(3)))
+    >>> list(ahead(iter(range(3))))
     [0, 1, 2]
     """
-    source = iter(items)
-    with ThreadPoolExecutor(1, thread_name_prefix="cellseg-ahead") as thread:
-        waiting = deque(thread.submit(next, source, _END) for _ in range(count))
+    thread = ThreadPoolExecutor(1, thread_name_prefix="cellseg-ahead")
+    try:
+        waiting = deque(thread.submit(next, items, _END) for _ in range(count))
         while (item := waiting.popleft().result()) is not _END:
-            waiting.append(thread.submit(next, source, _END))
+            waiting.append(thread.submit(next, items, _END))
             yield item  # type: ignore[misc]
+    finally:
+        thread.shutdown(cancel_futures=True)
+        if isinstance(items, Generator):
+            items.close()

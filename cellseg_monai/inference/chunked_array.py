@@ -16,7 +16,7 @@ __all__ = ["ChunkedArray"]
 
 @dataclass(frozen=True)
 class ChunkedArray:
-    """A Zarr array that is sent to other processes as the name of its folder.
+    """An array of Zarr's chunks that is sent to other processes as the name of its folder.
 
     A chunk is there whole or not at all. One that nobody has written cannot be read, rather than being zeros.
 
@@ -42,7 +42,7 @@ class ChunkedArray:
 
     @property
     def chunks(self) -> tuple[int, ...]:
-        """The shape of a chunk, as Zarr arrays name it."""
+        """The shape of a chunk, by the name that Zarr arrays give it: labels are read in whole ones."""
         return (*(1 for _ in self.shape[:-2]), self.chunk_px, self.chunk_px)
 
     @property
@@ -50,7 +50,7 @@ class ChunkedArray:
         return ZarrChunks(self.folder, self.shape, self.dtype, self.chunk_px)
 
     def check_whole(self) -> None:
-        """Refuse an array of which chunks are missing, and describe it on disk, for other programs to open it.
+        """Refuse an array of which chunks are missing.
 
         Raises:
             OSError: which are missing.
@@ -62,7 +62,6 @@ class ChunkedArray:
                 f"rows {rows.start} to {rows.stop - 1}, columns {columns.start} to {columns.stop - 1}; is it on a "
                 "file system that all workers share?"
             )
-        self._files.create()
 
     def __getitem__(self, window: tuple[int | slice, ...]) -> np.ndarray:
         planes, lengths, rows, columns = self._places(window)

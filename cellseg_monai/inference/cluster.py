@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from cellseg_monai.errors import BlockError
+from cellseg_monai.errors import OF_AN_IMAGE, BlockError
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["LOCAL", "Cluster", "open_cluster"]
 
 LOCAL = "local"
+_TIMEOUTS = (TimeoutError, asyncio.TimeoutError)  # two until Python 3.11
 _WORKER_BYTES = 3 * 2**30  # a network at work on tiles of 1024 px, batches of 4
 
 
@@ -56,21 +58,24 @@ class Cluster:
         Raises:
             BlockError: a call failed, or the workers that it was given to were lost again and again. Those that had
                 begun have ended.
+            RuntimeError: likewise, by a fault of this program; see `errors.OF_AN_IMAGE`.
         """
         calls = list(zip(*arguments, strict=True))
         results: list[Any] = [None] * len(calls)
         failed: list[tuple[int, BaseException]] = []
         succeeded = 0
-        for index, result in self.finished(function, calls, go_on=lambda: not failed):
-            if isinstance(result, BaseException):
-                failed.append((index, result))
-            else:
-                succeeded += 1
-                done(succeeded)
-            results[index] = result
+        with closing(self.finished(function, calls, go_on=lambda: not failed)) as ended:
+            for index, result in ended:
+                if isinstance(result, BaseException):
+                    failed.append((index, result))
+                else:
+                    succeeded += 1
+                    done(succeeded)
+                results[index] = result
         if failed:
             index, error = self._to_blame(function, calls, sorted(failed, key=lambda each: each[0]))
-            raise BlockError(f"{named(calls[index][0])}: {told(error)}") from error
+            kind = BlockError if is_of_an_image(error) else RuntimeError
+            raise kind(f"{named(calls[index][0])}: {reason_of(error)}") from error
         return results
 
     def _to_blame(
@@ -92,8 +97,10 @@ class Cluster:
 
     def finished(
         self, function: Callable[..., Any], calls: Sequence[tuple], go_on: Callable[[], bool] = lambda: True
-    ) -> Iterator[tuple[int, Any]]:
+    ) -> Generator[tuple[int, Any], None, None]:
         """Call a function on the workers, and give what came of the calls, as they end.
+
+        When this is closed early, calls that wait at the workers are not begun; those that have begun end there.
 
         Args:
             function: as for `run`.
@@ -116,16 +123,21 @@ class Cluster:
                 running[future] = index
                 ended.add(future)
 
-        begin()
-        for future in ended:
-            yield running.pop(future), self._outcome(future)
+        try:
             begin()
+            for future in ended:
+                yield running.pop(future), self._outcome(future)
+                begin()
+        finally:
+            if running:
+                with suppress(OSError, *_TIMEOUTS):  # of a scheduler that is lost, with which they are
+                    self._client.cancel(list(running))
 
     def _room(self) -> int:
         """How many calls may be under way now: workers come and go."""
         try:
             return 2 * max(1, sum(self._client.nthreads().values()))
-        except OSError as error:
+        except (OSError, *_TIMEOUTS) as error:
             raise ConnectionError(f"the Dask scheduler answers no more ({_short(error)}); is it running?") from error
 
     def _outcome(self, future: Future) -> Any:
@@ -141,10 +153,10 @@ class Cluster:
             return error
 
 
-def told(error: BaseException) -> str:
+def reason_of(error: BaseException) -> str:
     """Why a call failed, in a line.
 
-    >>> told(ValueError("no such channel")), told(ZeroDivisionError("division by zero"))
+    >>> reason_of(ValueError("no such channel")), reason_of(ZeroDivisionError("division by zero"))
     ('no such channel', 'ZeroDivisionError: division by zero')
     """
     if _is_killed(error):
@@ -152,9 +164,14 @@ def told(error: BaseException) -> str:
             f"{error.allowed_failures + 1} workers that were given it died, the last at "  # type: ignore[attr-defined]
             f"{error.last_worker.address}; do they have enough memory?"  # type: ignore[attr-defined]
         )
-    if isinstance(error, (ValueError, OSError)) and str(error):
+    if isinstance(error, OF_AN_IMAGE) and str(error):
         return str(error)
     return f"{type(error).__name__}: {error}"
+
+
+def is_of_an_image(error: BaseException) -> bool:
+    """Whether a call failed by what it worked on, as far as that is known; a deadly image takes its worker with it."""
+    return isinstance(error, OF_AN_IMAGE) or _is_killed(error)
 
 
 def _is_killed(error: BaseException) -> bool:
@@ -163,12 +180,13 @@ def _is_killed(error: BaseException) -> bool:
 
 
 @contextmanager
-def open_cluster(address: str, *, within_s: float = 10) -> Iterator[Cluster]:
+def open_cluster(address: str, *, workers: int | None = None, within_s: float = 10) -> Iterator[Cluster]:
     """A cluster to work with, as long as the block of code runs.
 
     Args:
         address: of a running scheduler, such as "tcp://host:8786", which stays as it is; or "local": processes of this
-            machine, one for each of its cores as far as memory lasts, which end with the block.
+            machine, which end with the block.
+        workers: how many processes; None: one for each core as far as memory lasts. A scheduler has those that it has.
         within_s: how long the scheduler, and then a worker, is waited for.
 
     Raises:
@@ -184,17 +202,17 @@ def open_cluster(address: str, *, within_s: float = 10) -> Iterator[Cluster]:
         ) from error
     with ExitStack() as stack:
         stack.enter_context(_silent("distributed", "distributed.client"))
-        server: Any = stack.enter_context(_processes()) if address == LOCAL else address
+        server: Any = stack.enter_context(_processes(workers)) if address == LOCAL else address
         try:
             client = stack.enter_context(Client(server, timeout=within_s, set_as_default=False))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, *_TIMEOUTS) as error:
             raise OSError(
                 f"no Dask scheduler answers at {address!r} ({_short(error)}); name one that is running, such as "
                 f"tcp://host:8786, or {LOCAL!r} for processes of this machine"
             ) from error
         try:
             client.wait_for_workers(1, timeout=within_s)
-        except TimeoutError as error:
+        except _TIMEOUTS as error:
             raise OSError(f"the Dask scheduler at {address!r} has no workers; start some, then repeat this") from error
         yield Cluster(client)
 
@@ -213,13 +231,13 @@ def _silent(*names: str) -> Iterator[None]:
 
 
 @contextmanager
-def _processes() -> Iterator[Any]:
+def _processes(workers: int | None) -> Iterator[Any]:
     import dask
     from dask.system import CPU_COUNT
     from distributed import LocalCluster
     from distributed.system import MEMORY_LIMIT
 
-    count = max(1, min(CPU_COUNT, MEMORY_LIMIT // _WORKER_BYTES))
+    count = workers or max(1, min(CPU_COUNT, MEMORY_LIMIT // _WORKER_BYTES))
     threads = str(max(1, CPU_COUNT // count))
     # A process that was killed is started again; on a busy machine that takes longer than Dask waits for it.
     patient = dask.config.set({"distributed.deploy.lost-worker-timeout": "1 hour"})

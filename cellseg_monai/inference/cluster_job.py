@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from uuid import uuid4
 
-from cellseg_monai.inference.cluster import Cluster, told
+from cellseg_monai.inference.cluster import Cluster, is_of_an_image, reason_of
 from cellseg_monai.inference.inputs import ImageFile
 from cellseg_monai.inference.job import UNFINISHED, Done, Failed, Job, Reading
 from cellseg_monai.inference.large_on_cluster import LargeOnCluster
@@ -31,11 +32,14 @@ class ClusterJob(Job):
     cluster: Cluster
     load: Callable[[], Recipe]
 
-    def run(self, images: Sequence[ImageFile]) -> Iterator[Done | Failed]:
+    def run(self, images: Sequence[ImageFile]) -> Generator[Done | Failed, None, None]:
         """Segment images; one that fails does not stop the others.
 
         Yields:
             What became of each image: first of the small ones, as they are done, then of the large ones in their order.
+
+        Raises:
+            RuntimeError: a fault of this program, rather than of an image; see `errors.OF_AN_IMAGE`.
         """
         job = _RemoteJob(
             RemoteRecipe.of(self.recipe, self.load), self.output, tuple(self.exports), self.reading, self.large_px
@@ -50,14 +54,17 @@ class ClusterJob(Job):
     def _run(self, job: _RemoteJob, images: Sequence[ImageFile]) -> Iterator[Done | Failed]:
         large = []
         calls = [(job, replace(image, path=image.path.absolute())) for image in images]
-        for number, outcomes in self.cluster.finished(_segment_small, calls):
-            image = images[number]
-            if outcomes is None:
-                large.append(number)
-            elif isinstance(outcomes, BaseException):
-                yield Failed(image, f"{image.path}: {told(outcomes)}")
-            else:
-                yield from (replace(outcome, image=image) for outcome in outcomes)
+        with closing(self.cluster.finished(_segment_small, calls)) as ended:
+            for number, outcomes in ended:
+                image = images[number]
+                if outcomes is None:
+                    large.append(number)
+                elif not isinstance(outcomes, BaseException):
+                    yield from (replace(outcome, image=image) for outcome in outcomes)
+                elif is_of_an_image(outcomes):
+                    yield Failed(image, f"{image.path}: {reason_of(outcomes)}")
+                else:
+                    raise RuntimeError(f"{image.path}: {reason_of(outcomes)}") from outcomes
         yield from super().run([images[number] for number in sorted(large)])
 
 

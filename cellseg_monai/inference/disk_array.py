@@ -7,7 +7,7 @@ import itertools
 import math
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,7 +70,7 @@ class DiskArray:
         with open(self.path, "rb", buffering=0) as file:
             for offset, run in self._runs(place, values):
                 file.seek(offset)
-                if file.readinto(run.data.cast("B")) != run.nbytes:
+                if not _all(file.readinto, run):
                     raise OSError(errno.EIO, "the file is shorter than it was made", str(self.path))
         return values.reshape([length for length, keep in zip(values.shape, kept, strict=True) if keep])
 
@@ -82,7 +82,8 @@ class DiskArray:
         with open(self.path, "r+b", buffering=0) as file:
             for offset, run in self._runs(place, whole):
                 file.seek(offset)
-                file.write(run.data.cast("B"))
+                if not _all(file.write, run):
+                    raise OSError(errno.EIO, "the file takes no more", str(self.path))
 
     def _place(self, window: Any) -> tuple[list[slice], list[bool]]:
         """The window as a slice of each axis, and which axes stay."""
@@ -116,3 +117,13 @@ class DiskArray:
             for at, length in zip((*outer, place[axis].start), self.shape[: axis + 1], strict=True):
                 before = before * length + at
             yield before * inner * self.dtype.itemsize, row
+
+
+def _all(moved: Callable[[memoryview], int | None], values: np.ndarray) -> bool:
+    """Read or write values whole; one call moves 2 GiB at most, and less where the system is interrupted."""
+    left = values.data.cast("B")
+    while left:
+        if not (count := moved(left)):
+            return False
+        left = left[count:]
+    return True

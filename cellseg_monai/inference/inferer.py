@@ -10,24 +10,10 @@ import torch
 from monai.inferers import Inferer
 
 from cellseg_monai.inference.symmetries import over_symmetries
-from cellseg_monai.inference.tiled import Network, Tiles, predict
+from cellseg_monai.inference.tiled import Tiles, predict
+from cellseg_monai.inference.torch_network import on_arrays
 
-__all__ = ["TiledInferer", "on_arrays"]
-
-
-def on_arrays(network: Any, device: torch.device | str) -> Network:
-    """A network of tensors as one of arrays.
-
-    Args:
-        network: B×C×Y×X to B×K×Y×X, such as a `torch.nn.Module`.
-        device: where it lies.
-    """
-
-    def answer(batch: np.ndarray) -> np.ndarray:
-        tensor = torch.from_numpy(batch).to(device, memory_format=torch.channels_last)
-        return network(tensor).float().numpy(force=True)
-
-    return answer
+__all__ = ["TiledInferer"]
 
 
 class TiledInferer(Inferer):
@@ -51,8 +37,8 @@ class TiledInferer(Inferer):
         self.tiles = Tiles((height, width), round(overlap * min(height, width)), batch=batch_size)
         self.tta = tta
 
-    def __call__(self, inputs: torch.Tensor, network: Any, *args: Any, **kwargs: Any) -> torch.Tensor:
-        """Logits of B×C×Y×X images, on their device."""
+    def __call__(self, inputs: torch.Tensor, network: Any) -> torch.Tensor:
+        """Logits of B×C×Y×X images, on their device; what else MONAI's inferers hand on to a network is refused."""
         answer = on_arrays(network, inputs.device)
         if self.tta:
             answer = over_symmetries(answer)

@@ -6,8 +6,10 @@ import glob
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
+from cellseg_monai.data.digest import image_digest
 from cellseg_monai.io import image_stem, readable_suffixes
 
 __all__ = ["ImageFile", "find_images"]
@@ -32,6 +34,11 @@ class ImageFile:
         """What its results are called: folder and stem."""
         return (self.below / image_stem(self.path)).as_posix()
 
+    @cached_property
+    def sha256(self) -> str:
+        """Of its file or folder, when it was first asked for; see `data.digest.image_digest`."""
+        return image_digest(self.path)
+
 
 def find_images(inputs: Sequence[str]) -> tuple[list[ImageFile], list[str]]:
     """Every image that is named, sorted within what names it, each once; and what is wrong with the others.
@@ -46,10 +53,8 @@ def find_images(inputs: Sequence[str]) -> tuple[list[ImageFile], list[str]]:
         results, all of which are left out.
 
     Raises:
-        ValueError: nothing was named.
+        ValueError: nothing was named, also by an empty list.
     """
-    if not inputs:
-        raise ValueError("no images came, but a file, a folder or a pattern was expected; name one, or - for a list")
     found: dict[Path, ImageFile] = {}
     faults = []
     for given in inputs:
@@ -64,6 +69,8 @@ def find_images(inputs: Sequence[str]) -> tuple[list[ImageFile], list[str]]:
                 faults.append(f"{text}: {_missing(text)}")
             for image in images:
                 found.setdefault(image.path.absolute(), image)
+    if not found and not faults:
+        raise ValueError("no images came, but a file, a folder or a pattern was expected; name one, or - for a list")
     clashes = _clashes(list(found.values()))
     faults += [
         f"{' and '.join(str(image.path) for image in images)} would have the same results; rename one, or segment them "

@@ -6,18 +6,18 @@ import math
 import shutil
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 from uuid import uuid4
 
-from cellseg_monai.data.digest import image_digest
+from cellseg_monai.errors import OF_AN_IMAGE
 from cellseg_monai.inference.ahead import ahead
 from cellseg_monai.inference.inputs import ImageFile
-from cellseg_monai.inference.large import LazyPixels, segment_large
+from cellseg_monai.inference.large import LazyPixels, Progress, segment_large
 from cellseg_monai.inference.plane import Plane, objects_of, prepared_plane
 from cellseg_monai.inference.recipe import Recipe
 from cellseg_monai.inference.results import ImageResults
@@ -29,9 +29,6 @@ __all__ = ["UNFINISHED", "Done", "Failed", "Job", "Reading"]
 _T = TypeVar("_T")
 
 UNFINISHED = ".unfinished"
-
-# Errors that are of one image; whatever else is a fault of this program, and ends it.
-_OF_AN_IMAGE = (ValueError, OSError, MemoryError)
 
 
 @dataclass(frozen=True)
@@ -82,6 +79,22 @@ class Failed:
     reason: str
 
 
+class SegmentLarge(Protocol):
+    """How a plane that is not held in memory is segmented, as `segment_large` is called."""
+
+    def __call__(
+        self,
+        pixels: LazyPixels,
+        recipe: Recipe,
+        scratch: Path,
+        *,
+        name: str = ...,
+        pixel_size_um: tuple[float, float] | None = ...,
+        progress: Progress | None = ...,
+    ) -> Segmentation:
+        """The objects of the plane; what they lie in is in the folder `scratch`."""
+
+
 @dataclass(frozen=True)
 class Job:
     """What is done with each image.
@@ -93,8 +106,8 @@ class Job:
         reading: how files are understood.
         large_px: planes of more pixels are not held in memory, but segmented tile by tile and block by block, with
             what they take on the way on the disk of the output.
-        told: called with the number of pixels of a large plane that the network has seen since.
-        large: how large planes are segmented: `segment_large`, or something that is called alike.
+        progress: called with the number of pixels of a large plane that the network has seen since.
+        large: how large planes are segmented.
         aside: the folder within the output for what is unfinished, of this job alone.
     """
 
@@ -103,24 +116,28 @@ class Job:
     exports: Sequence[str] = ("labels", "csv")
     reading: Reading = field(default_factory=Reading)
     large_px: int = 2**23
-    told: Callable[[int], None] | None = None
-    large: Callable[..., Segmentation] = segment_large
+    progress: Progress | None = None
+    large: SegmentLarge = segment_large
     aside: str = UNFINISHED
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "exports", chosen_exports(self.exports))
 
-    def run(self, images: Sequence[ImageFile]) -> Iterator[Done | Failed]:
+    def run(self, images: Sequence[ImageFile]) -> Generator[Done | Failed, None, None]:
         """Segment images one after the other; one that fails does not stop the others.
 
         While the network sees a plane, the next is read and the one before is written, each in a thread of its own.
+        Who stops early closes this generator: what is being written then is whole, or is not there.
 
         Yields:
             What became of each image, in their order.
+
+        Raises:
+            Exception: a fault of this program, rather than of an image; see `errors.OF_AN_IMAGE`.
         """
         waiting: deque[Future[Done | Failed | None]] = deque()
-        with self._aside(), ThreadPoolExecutor(1, thread_name_prefix="cellseg-behind") as behind:
-            for work in ahead(self._work(images)):
+        with self._aside(), _thread() as behind, closing(ahead(self._work(images))) as works:
+            for work in works:
                 if isinstance(work, _Work) and work.plane is None:
                     # What its objects lie in goes when they are written: that is not left for later.
                     waiting.append(behind.submit(lambda outcome: outcome, self._segment_large(work)))
@@ -146,7 +163,7 @@ class Job:
     def _work(self, images: Sequence[ImageFile]) -> Iterator[_Work | Failed]:
         for image in images:
             try:
-                sha256 = image_digest(image.path)
+                sha256 = image.sha256
                 with open_image(image.path, axes=self.reading.axes) as opened:
                     folder, aside = self.output / image.below, self.output / self.aside / uuid4().hex
                     results = ImageResults(folder, aside, image.path.name, opened, self.exports)
@@ -156,7 +173,7 @@ class Job:
                         is_large = opened.shape[-2] * opened.shape[-1] > self.large_px
                         plane = None if is_large else self._prepared(results, opened, place)
                         yield _Work(image, sha256, results, place, plane)
-            except _OF_AN_IMAGE as error:
+            except OF_AN_IMAGE as error:
                 yield Failed(image, _reason(error, image.path))
 
     def _prepared(self, results: ImageResults, opened: LazyImage, place: tuple[int, ...]) -> Plane | Exception:
@@ -169,7 +186,7 @@ class Job:
                 channel_names=opened.channel_names,
                 pixel_size_um=self.reading.pixel_size_um or opened.pixel_size_um,
             )
-        except _OF_AN_IMAGE as error:
+        except OF_AN_IMAGE as error:
             results.failed = True
             return error
 
@@ -178,7 +195,7 @@ class Job:
             return None
         try:
             return predict(work.plane.prepared, self.recipe.asked, self.recipe.tiles)
-        except _OF_AN_IMAGE as error:
+        except OF_AN_IMAGE as error:
             return error
 
     def _finish(self, work: _Work | Failed, logits: Any) -> Done | Failed | None:
@@ -191,7 +208,7 @@ class Job:
             plane = _sound(work.plane)
             assert plane is not None
             return work.done(results.add(work.place, objects_of(plane, _sound(logits), self.recipe)))
-        except _OF_AN_IMAGE as error:
+        except OF_AN_IMAGE as error:
             results.drop()
             return Failed(work.image, _reason(error, work.image.path))
 
@@ -210,14 +227,24 @@ class Job:
                     scratch,
                     name=results.name_of(work.place),
                     pixel_size_um=self.reading.pixel_size_um or opened.pixel_size_um,
-                    told=self.told,
+                    progress=self.progress,
                 )
                 return work.done(results.add(work.place, segmentation))
-        except _OF_AN_IMAGE as error:
+        except OF_AN_IMAGE as error:
             results.drop()
             return Failed(work.image, _reason(error, work.image.path))
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
+
+
+@contextmanager
+def _thread() -> Iterator[ThreadPoolExecutor]:
+    """A thread that ends with what it has begun, when it is no longer wanted."""
+    thread = ThreadPoolExecutor(1, thread_name_prefix="cellseg-behind")
+    try:
+        yield thread
+    finally:
+        thread.shutdown(cancel_futures=True)
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,9 +18,12 @@ from cellseg_monai.labels import label_in_blocks, measure_objects
 from cellseg_monai.pixels import ImageStatistics, PreparedWindows, Preprocessing
 from cellseg_monai.pixels.scale import nearest_pixels
 
-__all__ = ["LazyPixels", "measured", "prepared_windows", "segment_large"]
+__all__ = ["LazyPixels", "Progress", "measured", "prepared_windows", "segment_large"]
 
 _BLOCK_PX = 2048
+
+Progress = Callable[[int], None]
+"""Called with the number of pixels that the network has seen since it was called before."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +63,7 @@ def segment_large(
     *,
     name: str = "image",
     pixel_size_um: tuple[float, float] | None = None,
-    told: Callable[[int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Segmentation:
     """The objects of a plane; those of `segment_plane`, though neither image nor labels are held.
 
@@ -68,18 +71,22 @@ def segment_large(
         pixels: of the plane.
         recipe: of the bundle.
         scratch: a folder for what does not fit into memory: 4 bytes for each pixel and probability map at the scale of
-            the network, and 4 or 8 for its labels. The labels of the result lie there.
+            the network, 4 for the labels, and 4 more at that scale where it is another. The labels of the result lie
+            there.
         name: of the image file.
         pixel_size_um: (y, x), if known.
-        told: called with the number of pixels that the network has seen since, as the work goes on.
+        progress: called as the work goes on.
 
     Raises:
         ValueError: the image lacks a channel or the pixel size that the recipe asks for, or holds NaN.
         OSError: the image could not be read, or the disk is full.
     """
-    maps = _maps(prepared_windows(pixels, recipe.preprocess, pixel_size_um), recipe, scratch, told)
-    labels = DiskArray.create(scratch / "labels", pixels.shape[1:], np.dtype(np.uint32))
-    label_in_blocks(maps, recipe.postprocess, labels, block_px=_BLOCK_PX)
+    maps = _maps(prepared_windows(pixels, recipe.preprocess, pixel_size_um), recipe, scratch, progress)
+    whole, seen, ids = pixels.shape[1:], maps.shape[1:], np.dtype(np.uint32)
+    labels = DiskArray.create(scratch / "labels", whole, ids)
+    # Where the scale differs, ids need a place before they are brought to that of the image; else `labels` is it.
+    parts = None if seen == whole else DiskArray.create(scratch / "parts", seen, ids)
+    label_in_blocks(maps, recipe.postprocess, labels, block_px=_BLOCK_PX, scratch=parts)
     return measured(labels, maps, pixels, tta=recipe.tta, name=name, pixel_size_um=pixel_size_um)
 
 
@@ -127,19 +134,18 @@ def measured(
     return Segmentation(labels, table, name, pixels, names, pixel_size_um)
 
 
-def _maps(prepared: PreparedWindows, recipe: Recipe, scratch: Path, told: Callable[[int], None] | None) -> DiskArray:
+def _maps(prepared: PreparedWindows, recipe: Recipe, scratch: Path, progress: Progress | None) -> DiskArray:
     """The probability maps, and with test-time augmentation after them the share of the views that see foreground."""
     maps: DiskArray | None = None
 
     def write(rows: slice, columns: slice, logits: np.ndarray) -> None:
         nonlocal maps
-        found, views = recipe.maps(logits)
-        window = found if views is None else np.concatenate([found, views[np.newaxis]])
+        window = recipe.stacked_maps(logits)
         if maps is None:
             maps = DiskArray.create(scratch / "maps", (len(window), *prepared.shape), np.dtype(np.float32))
         maps[:, rows, columns] = window
-        if told is not None:
-            told(window.shape[1] * window.shape[2])
+        if progress is not None:
+            progress(window.shape[1] * window.shape[2])
 
     with ThreadPoolExecutor(1, thread_name_prefix="cellseg-behind") as behind:
         writing = None

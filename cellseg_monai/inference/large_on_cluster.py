@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from shutil import rmtree
@@ -13,7 +13,7 @@ import numpy as np
 from cellseg_monai.boxes import Box
 from cellseg_monai.inference.chunked_array import ChunkedArray
 from cellseg_monai.inference.cluster import Cluster
-from cellseg_monai.inference.large import LazyPixels, measured, prepared_windows
+from cellseg_monai.inference.large import LazyPixels, Progress, measured, prepared_windows
 from cellseg_monai.inference.recipe import Recipe
 from cellseg_monai.inference.remote import RemotePlane, RemoteRecipe, blend_block, predict_tiles
 from cellseg_monai.io import Segmentation
@@ -53,7 +53,7 @@ class LargeOnCluster:
         *,
         name: str = "image",
         pixel_size_um: tuple[float, float] | None = None,
-        told: Callable[[int], None] | None = None,
+        progress: Progress | None = None,
     ) -> Segmentation:
         """The objects of a plane.
 
@@ -64,7 +64,7 @@ class LargeOnCluster:
                 network at its scale, and the labels.
             name: of the image file.
             pixel_size_um: (y, x), if known.
-            told: as for `segment_large`.
+            progress: as for `segment_large`.
 
         Raises:
             BlockError: the work on a part of the plane failed; names the file and the part.
@@ -82,7 +82,7 @@ class LargeOnCluster:
             folder=scratch.absolute(),
         )
         frame = _Frame(plane.path, pixels.shape[1:], prepared.shape)
-        maps = self._maps(plane, frame, told)
+        maps = self._maps(plane, frame, progress)
         labels, parts = (
             ChunkedArray(plane.folder / named, shape, np.dtype(np.uint32), self.chunk_px)
             for named, shape in (("labels", frame.whole), ("parts", frame.seen))
@@ -93,12 +93,14 @@ class LargeOnCluster:
             labels,
             block_px=self.block_px,
             scratch=parts,
-            run=partial(self.cluster.run, named=frame.named_block),
+            run=lambda function, places, *more: self.cluster.run(
+                function, places, *more, named=frame.naming_objects(places)
+            ),
         )
         labels.check_whole()
         return measured(labels, maps, pixels, tta=recipe.tta, name=name, pixel_size_um=pixel_size_um)
 
-    def _maps(self, plane: RemotePlane, frame: _Frame, told: Callable[[int], None] | None) -> ChunkedArray:
+    def _maps(self, plane: RemotePlane, frame: _Frame, progress: Progress | None) -> ChunkedArray:
         axes = plane.recipe.tiles.cover(frame.seen)
         count, batch = len(axes[0].starts) * len(axes[1].starts), plane.recipe.tiles.batch
         batches = [range(first, min(first + batch, count)) for first in range(0, count, batch)]
@@ -106,8 +108,8 @@ class LargeOnCluster:
 
         def done(batches_done: int) -> None:
             nonlocal share
-            if told is not None:
-                told(pixels * batches_done // len(batches) - share)
+            if progress is not None:
+                progress(pixels * batches_done // len(batches) - share)
             share = pixels * batches_done // len(batches)
 
         channels = _same(
@@ -169,16 +171,25 @@ class _Frame:
         >>> _Frame(Path("a.tif"), (200, 100), (100, 50)).named((slice(0, 50), slice(25, 50)))
         'a.tif, rows 0 to 99, columns 50 to 99'
         """
+        return f"{self.path}, {self.within(box)}"
+
+    def within(self, box: Box) -> str:
+        """The rows and columns of the file that a part of the plane lies on."""
         (top, bottom), (left, right) = (
             (side.start * length // seen, -(-side.stop * length // seen))
             for side, length, seen in zip(box, self.whole, self.seen, strict=True)
         )
-        return f"{self.path}, rows {top} to {bottom - 1}, columns {left} to {right - 1}"
+        return f"rows {top} to {bottom - 1}, columns {left} to {right - 1}"
 
-    def named_block(self, box: Box) -> str:
-        """A block of objects in words; it may lie in either frame."""
-        rows, columns = box
-        return (
-            f"{self.path}, the objects of rows {rows.start} to {rows.stop - 1}, columns {columns.start} to "
-            f"{columns.stop - 1}"
-        )
+    def naming_objects(self, places: Sequence[Box]) -> Callable[[Box], str]:
+        """How blocks of objects are named, of which all are given: they are of either frame, and end with it.
+
+        >>> of_both = [[(slice(0, 50), slice(0, 50))], [(slice(0, 200), slice(0, 64)), (slice(0, 200), slice(64, 100))]]
+        >>> for places in of_both:
+        ...     _Frame(Path("a.tif"), (200, 100), (50, 50)).naming_objects(places)(places[-1])
+        'a.tif, the objects of rows 0 to 199, columns 0 to 99'
+        'a.tif, the objects of rows 0 to 199, columns 64 to 99'
+        """
+        ends = (places[-1][0].stop, places[-1][1].stop) if places else self.seen
+        frame = replace(self, seen=ends)
+        return lambda box: f"{self.path}, the objects of {frame.within(box)}"

@@ -29,6 +29,7 @@ class Recipe:
         postprocess: how objects are made of the maps.
         tiles: how images are cut.
         tta: test-time augmentation: the network is asked about eight symmetric views.
+        precision: in which the network multiplies, "float32" or "bfloat16"; results differ by it.
     """
 
     bundle: str
@@ -40,6 +41,7 @@ class Recipe:
     postprocess: Postprocessing
     tiles: Tiles
     tta: bool = False
+    precision: str = "float32"
 
     @cached_property
     def asked(self) -> Network:
@@ -51,6 +53,11 @@ class Recipe:
         if not self.tta:
             return self.activation(logits), None
         return self.activation(logits[:-1]), logits[-1]
+
+    def stacked_maps(self, logits: np.ndarray) -> np.ndarray:
+        """What `maps` gives as one array, C×Y×X: with `tta`, the last is the share of views that see foreground."""
+        found, views = self.maps(logits)
+        return found if views is None else np.concatenate([found, views[np.newaxis]])
 
     def seeing(self, channels: str | Sequence[str | int]) -> Recipe:
         """The same for other channels of the images.
@@ -72,10 +79,6 @@ class Recipe:
                 f"{expected}; name as many"
             )
         return replace(self, preprocess=preprocess)
-
-    def with_tta(self) -> Recipe:
-        """The same with test-time augmentation."""
-        return replace(self, tta=True)
 
     def _sees_foreground(self, logits: np.ndarray) -> np.ndarray:
         return np.asarray(self.activation(logits)[0] > self.postprocess.threshold)

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from cellseg_monai.atomic import replacing
-from cellseg_monai.data.digest import image_digest
 from cellseg_monai.inference.inputs import ImageFile
 from cellseg_monai.inference.job import Done, Failed
 
-__all__ = ["NAME", "RunRecord", "has_run", "images_of", "read_run"]
+__all__ = ["NAME", "RunRecord", "check_no_run", "has_run", "images_of", "read_run"]
 
 NAME = "run.json"
 _JOURNAL = "run.journal.jsonl"
@@ -24,8 +23,8 @@ class RunRecord:
 
     Args:
         output: the folder of the results.
-        about: what the results depend on, as JSON: versions, bundle, settings.
-        told: what is noted beside it, such as the command.
+        about: what the results depend on, as JSON gives it back: versions, bundle, settings.
+        notes: what is noted beside it, such as the command.
         resume: go on with the run that lies there.
 
     Attributes:
@@ -37,21 +36,37 @@ class RunRecord:
     """
 
     def __init__(
-        self, output: Path, about: Mapping[str, Any], told: Mapping[str, Any] | None = None, *, resume: bool = False
+        self, output: Path, about: Mapping[str, Any], notes: Mapping[str, Any] | None = None, *, resume: bool = False
     ) -> None:
         self.output = output
-        self._about, self._told = json.loads(json.dumps(about)), dict(told or {})
+        self._about, self._notes = dict(about), dict(notes or {})
         self._images: dict[str, dict[str, Any]] = {}
+        self._left: dict[str, list[str]] = {}  # files of images that failed since, by the keys of these
+        self._begun: set[str] = set()  # keys of the images of a run that was killed
         self.failures: list[str] = []
-        there = has_run(output)
-        if there and not resume:
-            raise FileExistsError(
-                f"{output} holds another run, whose results would be mixed with these; go on with it by --resume, "
-                "or choose another --output"
-            )
-        if there:
+        if not resume:
+            check_no_run(output)
+        if has_run(output):
             self._go_on()
-        self._write_journal()
+        files = self._left | {key: entry["files"] for key, entry in self._images.items()}
+        self._owners = {name: key for key, names in files.items() for name in names}
+
+    def may_replace(self, image: ImageFile, target: Path) -> bool:
+        """Whether a file with the name of a result of an image comes of an earlier attempt at this image.
+
+        Of a run that was killed, files may have been put into place of which it could not take note. When it began,
+        nothing had the names of the results of its images.
+        """
+        owner = self._owners.get(self._name(target))
+        return owner == image.key or (owner is None and image.key in self._begun)
+
+    def begin(self, images: Sequence[ImageFile]) -> None:
+        """Write the journal: from here on, what comes into the output may be results of these images."""
+        self._begun.update(image.key for image in images)
+        first = {"about": self._about, "begun": sorted(self._begun), "left": self._left}
+        lines = map(json.dumps, [first, *self._images.values()])
+        with replacing(self.output / _JOURNAL) as aside:
+            aside.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
     def has(self, image: ImageFile) -> bool:
         """Whether an image is done: the same file, and all that was written of it still there."""
@@ -59,27 +74,30 @@ class RunRecord:
         if entry is None or not all((self.output / name).exists() for name in entry["files"]):
             return False
         try:
-            return bool(entry["sha256"] == image_digest(image.path))
+            return bool(entry["sha256"] == image.sha256)
         except OSError:  # tried again, so that it is named with the others that cannot be read
             return False
 
     def add(self, outcome: Done | Failed) -> None:
         """Note what became of an image."""
+        key = outcome.image.key
         if isinstance(outcome, Failed):
-            self._images.pop(outcome.image.key, None)  # results of what it was before
+            if was := self._images.pop(key, None):  # results of what it was before
+                self._left[key] = was["files"]
             self.fail(outcome.reason)
             return
         entry: dict[str, Any] = {
-            "key": outcome.image.key,
+            "key": key,
             "path": str(outcome.image.path.absolute()),
             "sha256": outcome.sha256,
             "axes": outcome.axes,
             "shape": list(outcome.shape),
             "objects": outcome.objects,
             "seconds": round(outcome.seconds, 3),
-            "files": [path.relative_to(self.output).as_posix() for path in outcome.files],
+            "files": list(map(self._name, outcome.files)),
         }
-        self._images[entry["key"]] = entry
+        self._images[key] = entry
+        self._left.pop(key, None)
         # On a full disk the results count: only who resumes a killed run would miss the line.
         with suppress(OSError), open(self.output / _JOURNAL, "a", encoding="utf-8") as file:
             file.write(json.dumps(entry) + "\n")
@@ -88,18 +106,19 @@ class RunRecord:
         """Note why an image was not segmented."""
         self.failures.append(reason)
 
-    def finish(self, **told: Any) -> Path:
+    def finish(self, **notes: Any) -> Path:
         """Write `run.json`; the journal goes.
 
         Args:
-            told: more to note, such as how long it took.
+            notes: more to note, such as how long it took.
         """
         whole = {
-            **self._told,
-            **told,
+            **self._notes,
+            **notes,
             "about": self._about,
             "images": [self._images[key] for key in sorted(self._images)],
             "failures": self.failures,
+            **({"left": self._left} if self._left else {}),
         }
         with replacing(self.output / NAME) as aside:
             aside.write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
@@ -109,13 +128,15 @@ class RunRecord:
     def _go_on(self) -> None:
         if (self.output / _JOURNAL).exists():
             lines = (self.output / _JOURNAL).read_text(encoding="utf-8").splitlines()
-            about = _entry(lines[0]) if lines else None
+            run = _entry(lines[0]) if lines else None
+            if run is None or not {"about", "begun", "left"} <= run.keys():
+                raise ValueError(f"{self.output / _JOURNAL} is damaged; begin anew in another --output")
+            self._begun = set(run["begun"])
             entries = [entry for line in lines[1:] if (entry := _entry(line))]
         else:
             run = read_run(self.output / NAME)
-            about, entries = run["about"], run["images"]
-        if about is None:
-            raise ValueError(f"{self.output / _JOURNAL} is damaged; begin anew in another --output")
+            entries = run["images"]
+        about, self._left = run["about"], run.get("left", {})
         if about != self._about:
             keys = [key for key in {*about, *self._about} if about.get(key) != self._about.get(key)]
             raise ValueError(
@@ -124,10 +145,22 @@ class RunRecord:
             )
         self._images = {entry["key"]: entry for entry in entries}
 
-    def _write_journal(self) -> None:
-        lines = [json.dumps(self._about), *map(json.dumps, self._images.values())]
-        with replacing(self.output / _JOURNAL) as aside:
-            aside.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    def _name(self, path: Path) -> str:
+        """Of a file below the output, which a cluster names in full."""
+        return path.absolute().relative_to(self.output.absolute()).as_posix()
+
+
+def check_no_run(output: Path) -> None:
+    """Refuse a folder with the results of a run.
+
+    Raises:
+        FileExistsError: there are some.
+    """
+    if has_run(output):
+        raise FileExistsError(
+            f"{output} holds another run, whose results would be mixed with these; go on with it by --resume, "
+            "or choose another --output"
+        )
 
 
 def has_run(output: Path) -> bool:
@@ -162,13 +195,13 @@ def images_of(run: Mapping[str, Any]) -> list[ImageFile]:
     """
     images, faults = [], []
     for entry in run["images"]:
-        path = Path(entry["path"])
-        images.append(ImageFile(path, Path(entry["key"]).parent))
+        image = ImageFile(Path(entry["path"]), Path(entry["key"]).parent)
+        images.append(image)
         try:
-            if image_digest(path) != entry["sha256"]:
-                faults.append(f"{path} has changed")
+            if image.sha256 != entry["sha256"]:
+                faults.append(f"{image.path} has changed")
         except OSError as error:
-            faults.append(f"{path}: {error.strerror}")
+            faults.append(f"{image.path}: {error.strerror}")
     if faults:
         raise ValueError(f"{'; '.join(faults)}; put back the images that the run was made of")
     return images
@@ -176,6 +209,7 @@ def images_of(run: Mapping[str, Any]) -> list[ImageFile]:
 
 def _entry(line: str) -> dict[str, Any] | None:
     try:
-        return json.loads(line)
+        entry = json.loads(line)
     except ValueError:  # the line that was being written when the run was killed
         return None
+    return entry if isinstance(entry, dict) else None

@@ -31,7 +31,7 @@ class RemoteRecipe:
     """A recipe as it is sent to another process, which loads the network itself, once.
 
     Args:
-        load: how; pickled by name, and equal to another that loads the same, such as a frozen dataclass.
+        load: how; pickled by name, hashable, and equal to another that loads the same, such as a frozen dataclass.
         preprocess: as in the recipe, whatever `load` gives.
         postprocess: likewise.
         tiles: likewise.
@@ -64,7 +64,7 @@ class RemoteRecipe:
                 f"a worker has cellseg_monai {__version__}, but {self.version} was expected; install the same"
             )
         with _LOADING:
-            recipe = _once(self.load)
+            recipe = _once(self.load, self.weights_sha256)
         if recipe.weights_sha256 != self.weights_sha256:
             raise ValueError(
                 f"a worker finds weights {recipe.weights_sha256[:12]} of the bundle {recipe.bundle}, but "
@@ -74,7 +74,8 @@ class RemoteRecipe:
 
 
 @lru_cache(maxsize=1)
-def _once(load: Callable[[], Recipe]) -> Recipe:
+def _once(load: Callable[[], Recipe], weights_sha256: str) -> Recipe:
+    """Loaded again when other weights are expected, which may lie under the same path by now."""
     return load()
 
 
@@ -180,9 +181,8 @@ def blend_block(plane: RemotePlane, shape: tuple[int, int], channels: int, chunk
     for y, x, window in blend(said, down, across):
         logits[:, y, x] = window
     top, left = whole[0].starts[rows.start], whole[1].starts[columns.start]
-    found, views = recipe.maps(
+    maps = recipe.stacked_maps(
         logits[:, place[0].start - top : place[0].stop - top, place[1].start - left : place[1].stop - left]
     )
-    maps = found if views is None else np.concatenate([found, views[np.newaxis]])
     plane.maps(shape, len(maps), chunk_px)[:, place[0], place[1]] = maps
     return len(maps)

@@ -70,21 +70,23 @@ class ImageResults:
             if not self._stack_axes:
                 write_exports(self._aside, segmentation, self._exports)
                 return self._put_into_place()
-            of_planes = [name for name in self._exports if not EXPORTS[name].axes]
-            write_exports(self._aside, segmentation, of_planes)
-            self._spool.add(place, segmentation.labels)
-            self._tables[place] = segmentation.table
+            of_stacks = [name for name in self._exports if EXPORTS[name].axes]
+            write_exports(self._aside, segmentation, [name for name in self._exports if name not in of_stacks])
+            if of_stacks:
+                self._spool.add(place, segmentation.labels)
+                self._tables[place] = segmentation.table
             if self._missing:
                 return None
-            whole = replace(
-                segmentation,
-                labels=self._spool,
-                table=join_tables(self._stack_axes, self._tables),
-                image_name=self._name,
-                image=None,
-                axes=f"{self._stack_axes}YX",
-            )
-            write_exports(self._aside, whole, [name for name in self._exports if name not in of_planes])
+            if of_stacks:
+                whole = replace(
+                    segmentation,
+                    labels=self._spool,
+                    table=join_tables(self._stack_axes, self._tables),
+                    image_name=self._name,
+                    image=None,
+                    axes=f"{self._stack_axes}YX",
+                )
+                write_exports(self._aside, whole, of_stacks)
             return self._put_into_place()
         except OSError as error:
             if error.filename is not None and Path(error.filename).is_relative_to(self._aside):

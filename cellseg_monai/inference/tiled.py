@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice, product
 
@@ -107,8 +108,8 @@ def predict_windows(
         Rows and columns of a window, and its logits, KYX float32; together the windows make up the image.
     """
     down, across = tiles.cover(shape)
-    batches = ahead(_batches(read, down, across, tiles.batch))
-    return blend((logits for batch in batches for logits in network(batch)), down, across)
+    with closing(ahead(_batches(read, down, across, tiles.batch))) as batches:
+        yield from blend((logits for batch in batches for logits in network(batch)), down, across)
 
 
 def blend(

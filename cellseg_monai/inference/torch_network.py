@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+
 import numpy as np
 import torch
 
 from cellseg_monai.inference.tiled import Network
-from cellseg_monai.training import bfloat16_is_native
 
-__all__ = ["choose_device", "torch_network"]
+__all__ = ["choose_device", "on_arrays", "torch_network"]
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -35,27 +37,40 @@ def choose_device(name: str = "auto") -> torch.device:
     return torch.device(name)
 
 
-def torch_network(module: torch.nn.Module, device: torch.device, *, amp: bool | None = None) -> Network:
+def on_arrays(network: Callable[[torch.Tensor], torch.Tensor], device: torch.device | str) -> Network:
+    """A network of tensors as one of arrays.
+
+    Args:
+        network: B×C×Y×X to B×K×Y×X, such as a `torch.nn.Module`.
+        device: where it lies.
+    """
+
+    def answer(batch: np.ndarray) -> np.ndarray:
+        tensor = torch.from_numpy(batch).to(device, memory_format=torch.channels_last)
+        return network(tensor).float().numpy(force=True)
+
+    return answer
+
+
+def torch_network(module: torch.nn.Module, device: torch.device, *, amp: bool = False) -> Network:
     """A network of arrays; see `inference.Network`.
 
     Args:
         module: B×C×Y×X tensors to B×K×Y×X; it is moved to the device and put into evaluation mode.
         device: where it runs.
-        amp: bfloat16; None: where the device multiplies it in hardware.
+        amp: in bfloat16.
 
     Returns:
         The network. It raises MemoryError where a batch does not fit on the device.
     """
-    module = module.to(device, memory_format=torch.channels_last).eval()
-    lower = bfloat16_is_native(device) if amp is None else amp
+    network = on_arrays(module.to(device, memory_format=torch.channels_last).eval(), device)
 
     def answer(batch: np.ndarray) -> np.ndarray:
         try:
-            with torch.inference_mode(), torch.autocast(device.type, dtype=torch.bfloat16, enabled=lower):
-                tensor = torch.from_numpy(batch).to(device, memory_format=torch.channels_last)
-                return module(tensor).float().numpy(force=True)
-        except RuntimeError as error:  # torch knows a type for it on CUDA alone
-            if "memory" not in str(error):
+            with torch.inference_mode(), torch.autocast(device.type, dtype=torch.bfloat16, enabled=amp):
+                return network(batch)
+        except RuntimeError as error:
+            if not _is_out_of_memory(error):
                 raise
             count, _, height, width = batch.shape
             raise MemoryError(
@@ -64,3 +79,10 @@ def torch_network(module: torch.nn.Module, device: torch.device, *, amp: bool | 
             ) from error
 
     return answer
+
+
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    """Whether too little memory is the reason; of the processor and of MPS, torch tells it by words alone."""
+    if isinstance(error, torch.OutOfMemoryError):
+        return True
+    return re.search("out of memory|can't allocate memory|not enough memory", str(error), re.IGNORECASE) is not None

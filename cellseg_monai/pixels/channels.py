@@ -83,11 +83,12 @@ def select_channels(
     if len(shown) == 1:
         return shown if policy == "grey" else np.repeat(shown, 3, axis=0)
     if tuple(name.lower() for name in names) not in _COLOURS:
+        first = (channel_names and channel_names[0]) or 0
         unnamed = "" if any(channel_names) or len(pixels) not in (3, 4) else _IF_COLOUR
         raise ValueError(
             f"channels='{policy}' expects a grey, RGB or RGBA image, but {len(pixels)} channels came "
             f"({_listing(len(pixels), channel_names)}); set channels to a list of those to use, "
-            f"such as {[(channel_names and channel_names[0]) or 0]!r}{unnamed}"
+            f"such as {[first]!r}, --channels {first} on the command line{unnamed}"
         )
     return shown[:3] if policy == "rgb" else _luma(shown[:3])  # "a" of r, g, b, a stays behind
 

@@ -55,6 +55,7 @@ def test_numbers_truth_values_and_further_settings():
         pytest.param(("prepare", "x", "--workers", "2.5"), "2.5 came, expected a whole number", id="no whole number"),
         pytest.param(("prepare", "x", "--share", "many"), "--share many came, expected a number", id="no number"),
         pytest.param(("prepare", "x", "--share", "nan"), "--share nan came, expected a number", id="not a number"),
+        pytest.param(("prepare", "x", "--share", "inf"), "--share inf came, expected a number", id="infinite"),
         pytest.param(("prepare", "x", "--again", "no"), "--again no came, expected true or false", id="no truth value"),
         pytest.param(("prepare", "x", "--output"), "--output came without a value", id="no value at the end"),
         pytest.param(("show", "--output", "--output=a"), "--output came without a value", id="no value before a flag"),

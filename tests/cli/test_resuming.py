@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import tifffile
 
+from cellseg_monai.inference import job as inference_job
 from tests.cells import cells
 from tests.cli.conftest import digests
 
@@ -86,15 +87,59 @@ def test_what_was_deleted_or_has_changed_is_made_again(cellseg, images, output):
     assert {name for name in before if before[name] != after[name]} == {"b.tif", "b.csv"}
 
 
-def test_a_run_is_not_gone_on_with_otherwise(cellseg, images, output):
-    assert cellseg("segment", images, "--output", output).code == 0
+@pytest.mark.parametrize(("word", "other"), [("--tta", "tta"), ("--amp", "precision")])
+def test_a_run_is_not_gone_on_with_otherwise(cellseg, images, output, word, other):
+    assert cellseg("segment", images, "--output", output, "--noamp").code == 0
     before = digests(output)
-    ran = cellseg("segment", images, "--output", output, "--resume", "--tta")
+    ran = cellseg("segment", images, "--output", output, "--resume", word, *(["--noamp"] if word == "--tta" else []))
     assert ran.code == 1
     assert ran.errors == [
-        f"the run in {output} was of another tta; resume it as it was begun, or choose another --output"
+        f"the run in {output} was of another {other}; resume it as it was begun, or choose another --output"
     ]
     assert digests(output) == before
+
+
+def test_going_on_with_more_images_replaces_no_file_that_is_not_of_the_run(cellseg, images, output):
+    assert cellseg("segment", images / "a.npy", "--output", output).code == 0
+    (output / "b.csv").write_text("mine")
+    before = digests(output)
+    ran = cellseg("segment", images, "--output", output, "--resume")
+    assert (ran.code, len(ran.errors)) == (1, 1)
+    assert f"{output / 'b.csv'} is there already, and results would replace it" in ran.errors[0]
+    assert digests(output) == before
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [(KeyError("a slip of ours"), "a fault of this program"), (KeyboardInterrupt(), "stopped")],
+    ids=["by a fault of the program", "by the user"],
+)
+def test_a_run_that_is_ended_is_gone_on_with(cellseg, images, output, tmp_path, monkeypatch, capsys, error, says):
+    right = inference_job.objects_of
+
+    def wrong(plane, *rest):
+        if plane.name == "b.npy":
+            raise error
+        return right(plane, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(inference_job, "objects_of", wrong)
+        if isinstance(error, KeyError):
+            with pytest.raises(KeyError):
+                cellseg("segment", images, "--output", output)
+            told = capsys.readouterr().err
+        else:
+            ran = cellseg("segment", images, "--output", output)
+            assert ran.code == 130
+            told = ran.err
+    assert says in told
+    assert f"what is done lies in {output}; the same command goes on with --resume" in told
+    left = {path.name for path in output.iterdir()}  # images after it may have been under way
+    assert left <= {"a.tif", "a.csv", "c.tif", "c.csv", "run.journal.jsonl"}
+    assert "run.journal.jsonl" in left
+    assert cellseg("segment", images, "--output", output, "--resume").code == 0
+    assert cellseg("segment", images, "--output", tmp_path / "whole").code == 0
+    assert digests(output) == digests(tmp_path / "whole")
 
 
 def test_resume_where_nothing_was_begun_begins(cellseg, images, output):

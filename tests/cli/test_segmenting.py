@@ -96,6 +96,15 @@ def test_a_dry_run_tells_how_each_image_is_understood_and_writes_nothing(cellseg
     assert not output.exists()
 
 
+def test_memory_and_workers_change_no_result(cellseg, images, tmp_path):
+    pytest.importorskip("distributed", reason="Dask is in the extra `cluster`")
+    words = ("segment", images, "--export", "labels,csv", "--device", "cpu", "--tile", "128", "--output")
+    assert cellseg(*words, tmp_path / "plain").code == 0
+    ran = cellseg(*words, tmp_path / "shared", "--workers", "2", "--max_memory", "2GB")
+    assert (ran.code, ran.errors) == (0, [])
+    assert digests(tmp_path / "shared") == digests(tmp_path / "plain")
+
+
 IMPORTED = """
 import sys
 from cellseg_monai import cli

@@ -45,9 +45,16 @@ def slow(batch):
 
 
 def failing(batch):
+    """Has a fault that the brightest tile brings out."""
+    if (batch == 1).any():
+        raise ZeroDivisionError("a slip of ours")
+    return blurred(batch)
+
+
+def refusing(batch):
     """Cannot bear the brightest tile."""
     if (batch == 1).any():
-        raise ZeroDivisionError("too bright")
+        raise ValueError("too bright")
     return blurred(batch)
 
 
@@ -153,7 +160,7 @@ def test_files_are_those_of_one_process(cluster, image, tmp_path, changes):
     recipe = replace(Load()(), **changes)
     seen = []
     alone = run(job_of(recipe, tmp_path / "alone"), image)
-    shared = run(mapped(cluster, recipe, tmp_path / "shared", told=seen.append), image)
+    shared = run(mapped(cluster, recipe, tmp_path / "shared", progress=seen.append), image)
     assert shared.objects == alone.objects > 50
     assert results(tmp_path / "shared") == results(tmp_path / "alone")
     assert len(seen) >= 10
@@ -192,7 +199,7 @@ def test_a_worker_that_is_killed_costs_no_more_than_time(processes, cluster, ima
 @pytest.mark.parametrize(
     ("load", "reason"),
     [
-        pytest.param(Load(network=failing), "ZeroDivisionError: too bright", id="an exception in the work"),
+        pytest.param(Load(network=refusing), "too bright", id="an image that is refused"),
         pytest.param(
             Load(network=deadly), "4 workers that were given it died", id="a block that kills each worker", marks=SLOW
         ),
@@ -203,13 +210,34 @@ def test_a_block_that_fails_is_named_and_leaves_nothing(processes, cluster, imag
     (outcome,) = mapped(cluster, recipe, tmp_path, load).run([ImageFile(image)])
     assert isinstance(outcome, Failed)
     assert reason in outcome.reason
-    found = re.search(r"(.*), rows (\d+) to (\d+), columns (\d+) to (\d+): ", outcome.reason)
+    check_names_the_brightest(outcome.reason, image)
+    assert list(tmp_path.iterdir()) == []
+
+
+def check_names_the_brightest(text, image):
+    found = re.search(r"(.*), rows (\d+) to (\d+), columns (\d+) to (\d+): ", text)
     assert found[1] == str(image)
     top, bottom, left, right = map(int, found.groups()[1:])
     pixels = tifffile.imread(image)
     assert pixels[top : bottom + 1, left : right + 1].max() >= np.percentile(pixels, 99.9)
-    assert results(tmp_path) == {}
+
+
+@pytest.mark.parametrize("large_px", [1000, 10**6], ids=["a large image", "small ones"])
+def test_a_fault_of_the_program_ends_the_run_and_is_shown(cluster, image, tmp_path, large_px):
+    job = replace(mapped(cluster, Load()(), tmp_path, Load(network=failing)), large_px=large_px)
+    with pytest.raises(RuntimeError, match="ZeroDivisionError: a slip of ours") as raised:
+        list(job.run([ImageFile(image)]))
+    if large_px == 1000:
+        check_names_the_brightest(str(raised.value), image)
+    assert str(raised.value).startswith(str(image))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_who_stops_early_leaves_no_call_waiting(cluster):
+    ended = cluster.finished(pid_after, [(number,) for number in range(20)])
+    next(ended)
+    ended.close()
+    assert "pending" not in {future.status for future in cluster._client.futures.values()}
 
 
 def test_other_weights_than_those_here_are_refused(cluster, image, tmp_path):
@@ -229,6 +257,7 @@ def test_small_images_are_segmented_each_by_a_worker_and_a_run_goes_on(cluster, 
     expected = list(alone.run(images))
     shared = on_cluster(replace(alone, output=tmp_path / "shared"), cluster, Load())
     record = RunRecord(shared.output, {}, {"arguments": {}})
+    record.begin(images)
     outcomes = list(shared.run(images))
     for outcome in outcomes:
         record.add(outcome)

@@ -1,6 +1,7 @@
 """An array in a file is that array."""
 
 import errno
+import os
 
 import numpy as np
 import pytest
@@ -41,3 +42,45 @@ def test_steps_are_refused(tmp_path):
     disk = DiskArray.create(tmp_path / "array", (4,), np.dtype(np.uint8))
     with pytest.raises(IndexError, match="without a step"):
         disk[::2]
+
+
+class Sparing:
+    """A file that moves 5 bytes a call, as systems do with much or when a signal comes."""
+
+    def __init__(self, path, mode, buffering=-1):
+        self.file = open(path, mode, buffering=buffering)  # noqa: SIM115
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.file.close()
+
+    def seek(self, offset):
+        self.file.seek(offset)
+
+    def readinto(self, buffer):
+        return self.file.readinto(buffer[:5])
+
+    def write(self, buffer):
+        return self.file.write(buffer[:5])
+
+
+def test_what_moves_in_several_calls_comes_whole(tmp_path, monkeypatch):
+    disk = DiskArray.create(tmp_path / "array", (3, 4), np.dtype(np.int32))
+    monkeypatch.setattr("cellseg_monai.inference.disk_array.open", Sparing, raising=False)
+    disk[:] = np.arange(12).reshape(3, 4)
+    assert disk[1:, 1:].tolist() == [[5, 6, 7], [9, 10, 11]]
+
+
+def test_a_file_that_ends_early_or_takes_no_more_is_an_error(tmp_path, monkeypatch):
+    disk = DiskArray.create(tmp_path / "array", (3, 4), np.dtype(np.int32))
+    with monkeypatch.context() as full:
+        full.setattr(Sparing, "write", lambda *_: 0)
+        full.setattr("cellseg_monai.inference.disk_array.open", Sparing, raising=False)
+        with pytest.raises(OSError, match="takes no more"):
+            disk[:] = 1
+    os.truncate(disk.path, 40)
+    with pytest.raises(OSError, match="shorter than it was made") as caught:
+        disk[:]
+    assert caught.value.filename == str(disk.path)

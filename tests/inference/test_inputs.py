@@ -1,11 +1,12 @@
 """What a command names becomes images, each once."""
 
+import io
 import os
 
 import numpy as np
 import pytest
 
-from cellseg_monai.inference import check_targets, find_images
+from cellseg_monai.inference import find_images
 
 
 @pytest.fixture
@@ -50,24 +51,8 @@ class TestFinding:
         assert [image.key for image in images] == ["b"]
         assert faults[0].startswith("p/a.npy and 2024/a.npy would have the same results")
 
-    def test_nothing_named_is_refused(self):
+    @pytest.mark.parametrize("inputs", [[], [""], [" "], ["-"]], ids=["nothing", "no text", "space", "an empty list"])
+    def test_nothing_named_is_refused(self, inputs, monkeypatch):
+        monkeypatch.setattr("sys.stdin", io.StringIO("\n"))
         with pytest.raises(ValueError, match="no images came"):
-            find_images([])
-
-
-class TestTargets:
-    def test_a_link_to_an_image_is_that_image(self, folder):
-        images, _ = find_images(["p/q/c.npy"])
-        (folder / "out").mkdir()
-        (folder / "out" / "c.csv").symlink_to(folder / "p" / "q" / "c.npy")
-        with pytest.raises(FileExistsError, match=r"c\.csv is an image, and results would replace it"):
-            check_targets(folder / "out", images, ["csv"], resume=True)
-
-    def test_a_run_that_goes_on_finds_its_own_files(self, folder):
-        images, _ = find_images(["p/q/c.npy"])
-        (folder / "out").mkdir()
-        (folder / "out" / "c.csv").touch()
-        check_targets(folder / "out", images, ["csv"], resume=True)
-        check_targets(folder / "out", images, ["labels"])
-        with pytest.raises(FileExistsError, match="is there already"):
-            check_targets(folder / "out", images, ["labels", "csv"])
+            find_images(inputs)

@@ -1,11 +1,15 @@
 """Many images through a network of arrays: what becomes of each, and in which order."""
 
+import threading
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import tifffile
 
 from cellseg_monai import io
 from cellseg_monai.inference import Done, Failed, Job, Recipe, Tiles, find_images
+from cellseg_monai.inference import job as inference_job
 from cellseg_monai.labels import Postprocessing
 from cellseg_monai.pixels import Preprocessing
 
@@ -101,6 +105,55 @@ def test_one_plane_of_labels_is_in_memory_and_the_file_is_whole(job, tmp_path):
     labels = io.read(job.output / "s.tif")
     assert labels.axes == "ZCYX"
     np.testing.assert_array_equal(labels.pixels[1, 0] > 0, np.roll(SQUARES, 5) > 0)
+
+
+def test_labels_of_a_stack_are_kept_only_for_who_writes_them(job, tmp_path, monkeypatch):
+    monkeypatch.setattr("cellseg_monai.io.LabelSpool.add", lambda *_: pytest.fail("nobody asked for it"))
+    path = stack(tmp_path / "s.tif", [BRIGHT] * 2)
+    (done,) = outcomes(replace(job, exports=("overlay", "coco")), path)
+    assert [each.name for each in done.files] == [
+        f"s_Z00{z}_{kind}" for z in range(2) for kind in ("coco.json", "overlay.png")
+    ]
+
+
+def seven(tmp_path):
+    for number in range(7):
+        np.save(tmp_path / f"{number}.npy", SQUARES)
+    return find_images([str(tmp_path)])[0]
+
+
+def threads():
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("cellseg")]
+
+
+def test_who_stops_early_leaves_nothing_half_written_and_nobody_at_work(job, tmp_path):
+    running = job.run(seven(tmp_path))
+    assert next(running).image.key == "0"
+    running.close()
+    assert threads() == []
+    left = {path.name for path in job.output.iterdir()}
+    whole = [{f"{number}{suffix}" for suffix in (".tif", ".csv", "_overlay.png")} for number in range(7)]
+    assert left == set().union(*(files for files in whole if files & left))
+    assert not whole[6] & left
+
+
+@pytest.mark.parametrize("at", ["prepared_plane", "predict", "objects_of"])
+def test_a_fault_of_the_program_ends_the_run_and_what_is_done_stays(job, tmp_path, monkeypatch, at):
+    right, calls = getattr(inference_job, at), []
+
+    def wrong(*arguments, **settings):
+        calls.append(arguments)
+        if len(calls) == 4:
+            raise TypeError("a slip of ours")
+        return right(*arguments, **settings)
+
+    monkeypatch.setattr(inference_job, at, wrong)
+    outcomes = []
+    with pytest.raises(TypeError, match="a slip of ours"):
+        outcomes.extend(job.run(seven(tmp_path)))
+    assert threads() == []
+    assert not (job.output / ".unfinished").exists()
+    assert not (job.output / "3.tif").exists()
 
 
 def test_results_replace_labels_that_a_stopped_run_had_put_into_place(job, tmp_path):

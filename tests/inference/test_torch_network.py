@@ -31,6 +31,37 @@ def test_what_does_not_fit_is_told_with_a_remedy():
         torch_network(Greedy(), choose_device("cpu"))(BATCH)
 
 
+class Failing(torch.nn.Module):
+    """Fails with an error that is given."""
+
+    def __init__(self, error):
+        super().__init__()
+        self.error = error
+
+    def forward(self, _):
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA: no more"),
+        RuntimeError("MPS backend out of memory (MPS allocated: 8.9 GB)"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:118] DefaultCPUAllocator: can't allocate memory: you tried"),
+        RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 1125899906842624 bytes"),
+    ],
+    ids=["CUDA", "MPS", "Linux", "Windows"],
+)
+def test_memory_that_does_not_suffice_is_told_as_such_everywhere(error):
+    with pytest.raises(MemoryError, match="too little memory"):
+        torch_network(Failing(error), choose_device("cpu"))(BATCH)
+
+
+def test_a_fault_of_the_program_in_memory_is_none_of_the_image():
+    with pytest.raises(RuntimeError, match="illegal memory access"):
+        torch_network(Failing(RuntimeError("CUDA error: an illegal memory access")), choose_device("cpu"))(BATCH)
+
+
 def test_other_errors_stay_what_they_are():
     with pytest.raises(RuntimeError, match="shape"):
         torch_network(Broken(), choose_device("cpu"))(BATCH)

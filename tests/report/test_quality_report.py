@@ -148,7 +148,7 @@ def test_without_training_data_the_page_says_so(folder: Path, training: Training
 
 
 def test_agreement_is_shown_where_it_was_measured(folder: Path) -> None:
-    page, numbers = read(write_quality_report(segmented(folder, recipe=RECIPE.with_tta())))
+    page, numbers = read(write_quality_report(segmented(folder, recipe=dataclasses.replace(RECIPE, tta=True))))
     assert all(0 <= each["agreement"] <= 1 for each in numbers["lowest_objects"])
     heads = [attributes for tag, attributes in page.tags if tag == "th" and attributes.get("scope") == "col"]
     assert len(heads) == 3 + 10  # of the flags, and of the images

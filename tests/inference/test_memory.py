@@ -1,0 +1,49 @@
+"""What is held at once follows from the memory that a run may take."""
+
+from pathlib import Path
+
+import pytest
+
+from cellseg_monai.inference import Job, Recipe, Tiles, bytes_of, within_memory
+from cellseg_monai.labels import Postprocessing
+from cellseg_monai.pixels import Preprocessing
+
+
+@pytest.fixture
+def job():
+    recipe = Recipe(
+        bundle="none",
+        version="1",
+        weights_sha256="",
+        network=lambda batch: batch,
+        activation=lambda logits: logits,
+        preprocess=Preprocessing(),
+        postprocess=Postprocessing(),
+        tiles=Tiles((1024, 1024), batch=4),
+    )
+    return Job(recipe, Path("out"))
+
+
+def test_with_more_memory_more_is_held(job):
+    less, more, most = (within_memory(job, bytes_of(text), "cpu") for text in ("3GB", "4GB", "16GB"))
+    assert [each.recipe.tiles.batch for each in (less, more, most)] == [1, 2, 4]
+    assert less.large_px < most.large_px
+    assert less.large_px < job.large_px < most.large_px
+    assert less.recipe.tiles.size == job.recipe.tiles.size
+
+
+def test_tiles_on_a_gpu_take_none_of_it(job):
+    assert within_memory(job, bytes_of("3GB"), "cuda:1").recipe.tiles.batch == 4
+
+
+def test_too_little_for_one_tile_is_refused(job):
+    with pytest.raises(
+        ValueError, match=r"2.0 GB of memory came, but about 2.6 GB are needed for tiles of 1024 × 1024 px"
+    ):
+        within_memory(job, bytes_of("2GB"), "cpu")
+
+
+@pytest.mark.parametrize("text", ["4", "GB", "-4GB", "4 TB", ""])
+def test_what_is_no_amount_is_refused(text):
+    with pytest.raises(ValueError, match="a number of MB or GB was expected, such as 4GB"):
+        bytes_of(text)
