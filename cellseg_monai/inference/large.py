@@ -127,10 +127,15 @@ def measured(
         pixel_size_um: (y, x), if known.
     """
     names = pixels.image.channel_names
-    framed = [_Framed(maps, channel, pixels.shape[1:]) for channel in ((0, -1) if tta else (0,))]
-    table = measure_objects(labels, pixels, channel_names=names, pixel_size_um=pixel_size_um, probabilities=framed[0])
-    if tta:
-        table = table.with_columns(agreement=measure_objects(labels, probabilities=framed[1])["score"])
+    shape = pixels.shape[1:]
+    table = measure_objects(
+        labels,
+        pixels,
+        channel_names=names,
+        pixel_size_um=pixel_size_um,
+        probabilities=_Framed(maps, 0, shape),
+        agreement=_Framed(maps, -1, shape) if tta else None,
+    )
     return Segmentation(labels, table, name, pixels, names, pixel_size_um)
 
 

@@ -85,10 +85,8 @@ def objects_of(plane: Plane, logits: np.ndarray, recipe: Recipe) -> Segmentation
         channel_names=plane.channel_names,
         pixel_size_um=plane.pixel_size_um,
         probabilities=_framed(maps[0], shape),
+        agreement=None if views is None else _framed(views, shape),
     )
-    if views is not None:
-        means = measure_objects(labels, probabilities=_framed(views, shape))
-        table = table.with_columns(agreement=means["score"])
     return Segmentation(labels, table, plane.name, plane.pixels, plane.channel_names, plane.pixel_size_um)
 
 

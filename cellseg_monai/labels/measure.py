@@ -26,6 +26,7 @@ def measure_objects(
     channel_names: Sequence[str] = (),
     pixel_size_um: tuple[float, float] | None = None,
     probabilities: Any = None,
+    agreement: Any = None,
     block_px: int = BLOCK_PX,
 ) -> ObjectTable:
     """Measure every object of a label image.
@@ -40,7 +41,8 @@ def measure_objects(
     that of the convex hull), `touches_edge` (of the image, which may have cut the object). With a pixel size:
     `area_um2`, `centroid_y_um`, `centroid_x_um`, `equivalent_diameter_um`, `perimeter_um` (NaN where pixels are not
     square; the eccentricity is then that of the true shape). With an image: `mean_NAME`, `min_NAME`, `max_NAME` of each
-    channel. With probabilities: `score`, their mean over the pixels of the object.
+    channel. With probabilities: `score`, their mean over the pixels of the object; with an agreement: `agreement`, its
+    mean likewise.
 
     Args:
         labels: YX ids of any integer dtype, 0 is background. Ids may have gaps and be large. It is sliced, so that it
@@ -49,25 +51,29 @@ def measure_objects(
         channel_names: one a channel; where they are missing or empty, `channel_0` and so on.
         pixel_size_um: height and width of a pixel.
         probabilities: YX, that of the foreground at each pixel, sliced likewise.
+        agreement: YX, the share of several predictions that see foreground at each pixel, sliced likewise.
         block_px: pixels that are held at once, if no single object is larger.
 
     Returns:
         A row an object, in the order of the ids.
 
     Raises:
-        ValueError: no label image of integers from 0, image, probabilities or names that do not fit it, or an
-            impossible pixel size.
+        ValueError: no label image of integers from 0, image, maps or names that do not fit it, or an impossible pixel
+            size.
 
     >>> table = measure_objects(np.array([[7, 7, 0], [7, 7, 0], [0, 0, 9]]), pixel_size_um=(0.5, 0.5))
     >>> table["id"], table["area_px"], table["area_um2"], table["centroid_x_px"], table["touches_edge"]
     (array([7, 9]), array([4, 1]), array([1.  , 0.25]), array([0.5, 2. ]), array([ True,  True]))
     """
     names = _channel_names(labels, image, channel_names)
-    if probabilities is not None and tuple(probabilities.shape) != tuple(labels.shape):
-        raise ValueError(
-            f"probabilities {tuple(probabilities.shape)} and labels {tuple(labels.shape)} came, but equal Y and X were "
-            "expected; pass those of the foreground alone, in the frame of the image"
-        )
+    maps = {"score": probabilities, "agreement": agreement}
+    maps = {name: values for name, values in maps.items() if values is not None}
+    for name, values in maps.items():
+        if tuple(values.shape) != tuple(labels.shape):
+            raise ValueError(
+                f"{tuple(values.shape)} for the {name} and labels {tuple(labels.shape)} came, but equal Y and X were "
+                "expected; pass the map of the foreground alone, in the frame of the image"
+            )
     if pixel_size_um is not None and not all(np.isfinite(size) and size > 0 for size in pixel_size_um):
         raise ValueError(f"pixel_size_um is {pixel_size_um}; it must be two positive lengths")
     boxes = object_boxes(labels, block_px=block_px)
@@ -80,8 +86,7 @@ def measure_objects(
         part = {"id": crop.ids, **_shapes(crop, runs)}
         for channel, name in enumerate(names):
             part.update(runs.brightness(np.asarray(image[channel, rows, columns]), name))
-        if probabilities is not None:
-            part["score"] = runs.mean(np.asarray(probabilities[crop.window]))
+        part |= {name: runs.mean(np.asarray(values[crop.window])) for name, values in maps.items()}
         parts.append(part)
     joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     order = np.argsort(joined["id"], kind="stable")

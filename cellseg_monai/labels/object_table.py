@@ -75,7 +75,7 @@ class ObjectTable:
         return replace(self, columns=kept)
 
     def with_columns(self, **columns: np.ndarray) -> ObjectTable:
-        """The table with more columns, such as an agreement that was found elsewhere.
+        """The table with more columns, such as what another program found.
 
         Args:
             columns: a value an object, in the order of `id`.

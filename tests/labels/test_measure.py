@@ -47,7 +47,8 @@ def noise(shape: tuple[int, ...], channels: int = 2) -> np.ndarray:
 @given(label_images(), st.integers(1, 300))
 def test_numbers_are_those_of_scikit_image_whatever_is_held_at_once(labels, block_px):
     image = noise(labels.shape)
-    table = measure_objects(labels, image, channel_names=["A", "B"], probabilities=image[1] / 2**16, block_px=block_px)
+    maps = {"probabilities": image[1] / 2**16, "agreement": image[0]}
+    table = measure_objects(labels, image, channel_names=["A", "B"], block_px=block_px, **maps)
     if not len(table):
         assert not labels.any()
         return
@@ -56,6 +57,7 @@ def test_numbers_are_those_of_scikit_image_whatever_is_held_at_once(labels, bloc
     numbered = ObjectTable({**table.columns, "id": np.arange(1, len(table) + 1)})
     assert_as_scikit_image(relabel_sequential(labels), numbered, image)
     np.testing.assert_allclose(table["score"], table["mean_B"] / 2**16)
+    np.testing.assert_allclose(table["agreement"], table["mean_A"])
 
 
 @pytest.mark.parametrize("block_px", [30, 2**24])
@@ -131,9 +133,10 @@ class TestChannels:
         with pytest.raises(ValueError, match="channels of the size of the labels"):
             measure_objects(SHAPES, image, channel_names=names)
 
-    def test_probabilities_of_another_size_are_refused(self):
-        with pytest.raises(ValueError, match="in the frame of the image"):
-            measure_objects(SHAPES, probabilities=np.zeros((2, *SHAPES.shape)))
+    @pytest.mark.parametrize(("what", "called"), [("probabilities", "score"), ("agreement", "agreement")])
+    def test_maps_of_another_size_are_refused(self, what, called):
+        with pytest.raises(ValueError, match=f"for the {called} and labels .* in the frame of the image"):
+            measure_objects(SHAPES, **{what: np.zeros((2, *SHAPES.shape))})
 
 
 def test_no_objects_give_the_same_columns_without_rows():
