@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +16,13 @@ from monai.bundle import ConfigParser
 from cellseg_monai.bundle.command_line import own_message
 from cellseg_monai.bundle.find import find_checkpoint, find_postprocess
 from cellseg_monai.bundle.run import find_bundle
+from cellseg_monai.bundle.training_data import find_training_data
 from cellseg_monai.data.digest import file_digest
 from cellseg_monai.errors import BundleError
 from cellseg_monai.inference import Recipe, Tiles
 from cellseg_monai.inference.torch_network import choose_device, torch_network
 from cellseg_monai.labels import Postprocessing
+from cellseg_monai.pixels import check_zoom
 from cellseg_monai.training import bfloat16_is_native
 
 __all__ = ["RecipeLoader", "load_recipe"]
@@ -37,6 +40,7 @@ def load_recipe(
     batch: int | None = None,
     tta: bool = False,
     channels: str | Sequence[str | int] | None = None,
+    diameter_px: float | None = None,
 ) -> Recipe:
     """All that a bundle says of how objects are made.
 
@@ -51,12 +55,15 @@ def load_recipe(
         batch: tiles that the network sees at once; None: as the bundle says.
         tta: test-time augmentation.
         channels: of the images, that the network sees; None: as the bundle says. See `Recipe.seeing`.
+        diameter_px: usual of the objects in the images: these are scaled so that the objects are as large as those that
+            the network was trained on, whatever the pixel size; None: as the bundle says.
 
     Raises:
         FileNotFoundError: there are no such settings.
-        BundleError: no such bundle, or one that is not whole.
+        BundleError: no such bundle, or one that is not whole; or it does not say what its weights were trained on,
+            though a diameter came.
         CheckpointError: it has no weights, or they are of another bundle.
-        ValueError: no such device, impossible tiles, or channels that are too few or too many.
+        ValueError: no such device, impossible tiles or diameter, or channels that are too few or too many.
     """
     root = find_bundle(bundle)
     chosen = choose_device(device)
@@ -75,22 +82,39 @@ def load_recipe(
     settings = Postprocessing.from_json(postprocess or find_postprocess(weights, str(root)))
     if tile_px is not None:
         Tiles((tile_px, tile_px), overlap_px or 0)
+    digest = file_digest(Path(weights))
+    zoom = None if diameter_px is None else _zoom(root, digest, diameter_px)
     trained, activation = (_parsed(parser, name) for name in ("trained", "activation"))
     height, width = trained.roi_size if tile_px is None else (tile_px, tile_px)
     overlap = round(trained.overlap * min(trained.roi_size)) if overlap_px is None else overlap_px
     recipe = Recipe(
         bundle=metadata["name"],
         version=metadata["version"],
-        weights_sha256=file_digest(Path(weights)),
+        weights_sha256=digest,
         network=torch_network(trained.network, chosen, amp=lower),
         activation=_Activation(activation),
-        preprocess=trained.preprocess,
+        preprocess=trained.preprocess if zoom is None else trained.preprocess.at_zoom(zoom),
         postprocess=settings,
         tiles=Tiles((height, width), overlap, batch=batch or _parsed(parser, "sw_batch_size")),
         tta=tta,
         precision="bfloat16" if lower else "float32",
     )
     return recipe if channels is None else recipe.seeing(channels)
+
+
+def _zoom(root: Path, weights_sha256: str, diameter_px: float) -> float:
+    """How much larger the network is to see objects of this diameter."""
+    if not 0 < diameter_px < math.inf:
+        raise ValueError(f"diameter {diameter_px:g} came, but a positive number of pixels was expected; measure a cell")
+    training = find_training_data(root)
+    if training is None or training.weights_sha256 != weights_sha256:
+        raise BundleError(
+            f"diameter {diameter_px:g} came, but {root.name} does not say how large the objects were that these weights "
+            "were trained on; leave the diameter out, or set zoom in its preprocess.json"
+        )
+    zoom = training.diameter_px.median / diameter_px
+    check_zoom(zoom)
+    return zoom
 
 
 def _metadata(root: Path) -> dict[str, Any]:
@@ -134,6 +158,7 @@ class RecipeLoader:
     overlap_px: int | None = None
     tta: bool = False
     channels: str | Sequence[str | int] | None = None
+    diameter_px: float | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "bundle", find_bundle(self.bundle).absolute())

@@ -46,7 +46,7 @@ class Plan(NamedTuple):
             raise ValueError("no exports came; name what to write, such as --export labels,csv")
         size = arguments["pixel_size"]
         reading = Reading(arguments["axes"], None if size is None else (size, size))
-        most = arguments.get("max_memory")  # which runs before knew not
+        most = arguments["max_memory"]
         device = str(choose_device(arguments["device"]))
         return cls(exports, reading, _loader(arguments), None if most is None else bytes_of(most), device)
 
@@ -71,6 +71,7 @@ def _loader(arguments: dict[str, Any]) -> RecipeLoader:
         overlap_px=arguments["overlap"],
         tta=arguments["tta"],
         channels=arguments["channels"],
+        diameter_px=arguments["diameter"],
     )
 
 

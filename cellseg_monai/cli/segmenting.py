@@ -9,6 +9,7 @@ import sys
 import time
 from contextlib import closing
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,7 @@ def segment(
     channels: str | None = None,
     axes: str | None = None,
     pixel_size: float | None = None,
+    diameter: float | None = None,
     tta: bool = False,
     tile: int | None = None,
     overlap: int | None = None,
@@ -57,6 +59,7 @@ def segment(
         channels: names or numbers of the channels that the network sees, with commas, such as DAPI or 0.
         axes: of the files, such as ZYX, where they do not state them.
         pixel_size: of the images, in µm, whatever the files say.
+        diameter: of the cells, in pixels: images are scaled until their cells are as large as those of the training.
         tta: test-time augmentation, the mean over eight symmetric views; eight times the work.
         tile: side of the tiles that the network sees, in pixels.
         overlap: of neighbouring tiles, in pixels.
@@ -79,6 +82,7 @@ def segment(
         "channels": channels,
         "axes": axes,
         "pixel_size": pixel_size,
+        "diameter": diameter,
         "tta": tta,
         "tile": tile,
         "overlap": overlap,
@@ -228,12 +232,18 @@ def _segment_all(job: Job, images: list[ImageFile], record: RunRecord) -> None:
 
 def _understood(job: Job, images: list[ImageFile]) -> list[str]:
     """Print how each image is read; returns what is wrong with those that cannot be."""
-    from cellseg_monai.inference import understood
+    from cellseg_monai.inference import seconds_a_px, understood
 
-    faults = []
+    faults, network_px = [], 0
     for image in images:
         try:
-            print(f"{image.path}: {understood(image.path, job)}")
+            found = understood(image.path, job)
         except (ValueError, OSError) as error:
             faults.append(str(error))
+            continue
+        print(f"{image.path}: {found.text}")
+        network_px += found.network_px
+    if network_px:
+        seconds = network_px * seconds_a_px(job.recipe)
+        print(f"the network takes about {timedelta(seconds=math.ceil(seconds))} here, by the time that one tile took")
     return faults

@@ -11,7 +11,7 @@ from cellseg_monai.inference.results import ImageResults
 from cellseg_monai.inference.symmetries import over_symmetries
 from cellseg_monai.inference.targets import check_targets
 from cellseg_monai.inference.tiled import Network, Read, Tiles, predict, predict_windows
-from cellseg_monai.inference.understanding import understood
+from cellseg_monai.inference.understanding import seconds_a_px, understood
 
 __all__ = [
     "Done",
@@ -40,6 +40,7 @@ __all__ = [
     "predict_windows",
     "prepared_plane",
     "read_run",
+    "seconds_a_px",
     "segment_plane",
     "understood",
     "within_memory",

@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 import math
+import time
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from cellseg_monai.inference.job import Job
+from cellseg_monai.inference.recipe import Recipe
 from cellseg_monai.io import open_image
 from cellseg_monai.pixels import prepared_shape, select_channels
 
-__all__ = ["understood"]
+__all__ = ["Understood", "seconds_a_px", "understood"]
 
 
-def understood(path: Path, job: Job) -> str:
+class Understood(NamedTuple):
+    """How an image is read.
+
+    Args:
+        text: its axes, channels, pixel size and tiles.
+        network_px: the pixels of all its tiles, which tell how long the network takes.
+    """
+
+    text: str
+    network_px: int
+
+
+def understood(path: Path, job: Job) -> Understood:
     """Axes, channels, pixel size and tiles of an image, as `job` would take them.
 
     Raises:
@@ -39,7 +54,18 @@ def understood(path: Path, job: Job) -> str:
         known = f"{size_um[0]:g} × {size_um[1]:g} µm a pixel" if size_um else "pixel size unknown"
         channels = settings.channels if isinstance(settings.channels, str) else ", ".join(map(str, settings.channels))
         scale = "" if seen == shape else f", seen at {seen[0]} × {seen[1]}"
-        count = math.prod(len(axis.starts) for axis in tiles.cover(seen))
+        axes = tiles.cover(seen)
+        count = math.prod(len(axis.starts) for axis in axes)
         planes = math.prod(image.shape[:-3])
         each = f"{planes} planes, each {count} tile(s)" if planes > 1 else f"{count} tile(s)"
-        return f"{sizes}{names}; {known}; the network sees {channels}{scale}, {each}"
+        text = f"{sizes}{names}; {known}; the network sees {channels}{scale}, {each}"
+        return Understood(text, planes * count * math.prod(axis.size for axis in axes))
+
+
+def seconds_a_px(recipe: Recipe) -> float:
+    """How long the network takes for a pixel, by a tile that it sees now, twice, as the first time takes longer."""
+    tile = np.zeros((1, recipe.preprocess.channel_count, *recipe.tiles.size), np.float32)
+    for _ in range(2):
+        begun = time.perf_counter()
+        recipe.asked(tile)
+    return (time.perf_counter() - begun) / math.prod(recipe.tiles.size)

@@ -5,7 +5,7 @@ from cellseg_monai.pixels.image_quality import contrast_over_noise, saturated_sh
 from cellseg_monai.pixels.normalise import noise_level, normalise_percentiles
 from cellseg_monai.pixels.preprocessing import Preprocessing, network_scale, prepare, prepared_shape
 from cellseg_monai.pixels.ranges import percentile_ranges
-from cellseg_monai.pixels.scale import rescale, rescale_labels, rescale_window, rescaled_shape
+from cellseg_monai.pixels.scale import check_zoom, rescale, rescale_labels, rescale_window, rescaled_shape
 from cellseg_monai.pixels.tiles import AxisTiles, cover_axis
 from cellseg_monai.pixels.windows import ImageStatistics, PreparedWindows
 
@@ -14,6 +14,7 @@ __all__ = [
     "ImageStatistics",
     "PreparedWindows",
     "Preprocessing",
+    "check_zoom",
     "contrast_over_noise",
     "cover_axis",
     "network_scale",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 
 import numpy as np
@@ -83,6 +83,14 @@ class Preprocessing:
         if isinstance(self.channels, str):
             return {"grey": 1, "rgb": 3}[self.channels]
         return len(self.channels)
+
+    def at_zoom(self, zoom: float | None) -> Preprocessing:
+        """The same with another scale: so many times the size of each image, or for None its own size.
+
+        >>> Preprocessing(pixel_size_um=0.5).at_zoom(2).zoom
+        2
+        """
+        return replace(self, pixel_size_um=None, shorter_side_px=None, zoom=zoom)
 
     @classmethod
     def from_json(cls, path: str | PathLike[str]) -> Preprocessing:

@@ -1,8 +1,12 @@
-"""What is sent to other processes in place of a recipe."""
+"""What a bundle says of how objects are made, and what is sent to other processes in its place."""
 
 import pickle
 
-from cellseg_monai.bundle import RecipeLoader
+import pytest
+import torch
+
+from cellseg_monai.bundle import RecipeLoader, find_bundle, load_recipe
+from cellseg_monai.errors import BundleError
 
 
 def test_a_loader_is_one_with_another_that_loads_the_same():
@@ -10,3 +14,17 @@ def test_a_loader_is_one_with_another_that_loads_the_same():
     other = pickle.loads(pickle.dumps(RecipeLoader("nuclei", channels=("DAPI",), checkpoint="weights.pt")))
     assert {loader: "loaded"}[other] == "loaded"
     assert RecipeLoader("nuclei", channels="DAPI,0") not in {loader}
+
+
+def test_a_diameter_says_nothing_where_nobody_knows_that_of_the_training(tmp_path):
+    shipped = find_bundle("nuclei") / "models" / "model.pt"
+    other = {name: value + 1 for name, value in torch.load(shipped, weights_only=True).items()}
+    torch.save(other, tmp_path / "model.pt")
+    with pytest.raises(BundleError, match="does not say how large the objects were that these weights were trained on"):
+        load_recipe("nuclei", checkpoint=tmp_path / "model.pt", diameter_px=30)
+
+
+@pytest.mark.parametrize("diameter", [0, -1, float("nan"), float("inf"), 1, 10_000])
+def test_an_impossible_diameter_is_refused(diameter):
+    with pytest.raises(ValueError, match="came, but a (positive number of pixels|factor from 0.05 to 20) was expected"):
+        load_recipe("nuclei", diameter_px=diameter)

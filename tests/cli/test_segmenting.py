@@ -3,6 +3,7 @@
 import csv
 import io as text
 import json
+import re
 import subprocess
 import sys
 
@@ -91,9 +92,29 @@ def test_a_dry_run_tells_how_each_image_is_understood_and_writes_nothing(cellseg
     ran = cellseg("segment", images, stack, "--output", output, "--dry_run")
     assert ran.code == 1
     assert "T 2, Z 3, C 1, Y 96, X 96; 0.5 × 0.5 µm a pixel; the network sees grey, 6 planes, each 1 tile(s)" in ran.out
+    assert re.search(r"the network takes about 0:00:\d\d here", ran.out)
     assert len(ran.errors) == 1
     assert str(images / "nan.npy") in ran.errors[0]
     assert not output.exists()
+
+
+def test_cells_are_brought_to_the_size_of_those_of_the_training(cellseg, images, tmp_path):
+    large = tmp_path / "large"
+    large.mkdir()
+    for path in images.iterdir():
+        np.save(large / path.name, np.kron(np.load(path), np.ones((3, 3), np.uint16)))
+    words = ("--export", "labels,csv", "--output")
+    assert cellseg("segment", images, "--diameter", "30", *words, tmp_path / "plain").code == 0
+    assert cellseg("segment", large, "--diameter", "90", *words, tmp_path / "scaled").code == 0
+    for path in (tmp_path / "plain").glob("*.tif"):
+        found, scaled = io.read_labels(path), io.read_labels(tmp_path / "scaled" / path.name)
+        assert scaled.shape == (3 * found.shape[0], 3 * found.shape[1])
+        assert scaled.max() == found.max() > 0
+        assert np.mean((scaled > 0) == np.kron(found > 0, np.ones((3, 3), bool))) > 0.98
+    about = json.loads((tmp_path / "scaled" / "run.json").read_text())["about"]
+    assert about["preprocess"]["zoom"] == pytest.approx(1 / 3, rel=0.01)
+    ran = cellseg("segment", images, "--diameter", "-3", *words, tmp_path / "refused")
+    assert ran.errors == ["diameter -3 came, but a positive number of pixels was expected; measure a cell"]
 
 
 def test_memory_and_workers_change_no_result(cellseg, images, tmp_path):
