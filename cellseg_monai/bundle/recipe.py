@@ -20,6 +20,7 @@ from cellseg_monai.bundle.training_data import find_training_data
 from cellseg_monai.data.digest import file_digest
 from cellseg_monai.errors import BundleError
 from cellseg_monai.inference import Recipe, Tiles
+from cellseg_monai.inference.lanes import lanes_of
 from cellseg_monai.inference.torch_network import choose_device, torch_network
 from cellseg_monai.labels import Postprocessing
 from cellseg_monai.pixels import check_zoom
@@ -52,7 +53,8 @@ def load_recipe(
         amp: bfloat16; None: where the device multiplies it in hardware.
         tile_px: side of a tile; None: as the bundle says.
         overlap_px: of neighbouring tiles; None: as the bundle says.
-        batch: tiles that the network sees at once; None: as the bundle says.
+        batch: tiles that the network sees at once; None: on a processor, which gains nothing by more, one; else as the
+            bundle says.
         tta: test-time augmentation.
         channels: of the images, that the network sees; None: as the bundle says. See `Recipe.seeing`.
         diameter_px: usual of the objects in the images: these are scaled so that the objects are as large as those that
@@ -82,9 +84,9 @@ def load_recipe(
     settings = Postprocessing.from_json(postprocess or find_postprocess(weights, str(root)))
     if tile_px is not None:
         Tiles((tile_px, tile_px), overlap_px or 0)
+    trained, activation = (_parsed(parser, name) for name in ("trained", "activation"))
     digest = file_digest(Path(weights))
     zoom = None if diameter_px is None else _zoom(root, digest, diameter_px)
-    trained, activation = (_parsed(parser, name) for name in ("trained", "activation"))
     height, width = trained.roi_size if tile_px is None else (tile_px, tile_px)
     overlap = round(trained.overlap * min(trained.roi_size)) if overlap_px is None else overlap_px
     recipe = Recipe(
@@ -95,9 +97,10 @@ def load_recipe(
         activation=_Activation(activation),
         preprocess=trained.preprocess if zoom is None else trained.preprocess.at_zoom(zoom),
         postprocess=settings,
-        tiles=Tiles((height, width), overlap, batch=batch or _parsed(parser, "sw_batch_size")),
+        tiles=Tiles((height, width), overlap, batch=batch or _batch(parser, chosen)),
         tta=tta,
         precision="bfloat16" if lower else "float32",
+        lanes=lanes_of(chosen),
     )
     return recipe if channels is None else recipe.seeing(channels)
 
@@ -109,12 +112,16 @@ def _zoom(root: Path, weights_sha256: str, diameter_px: float) -> float:
     training = find_training_data(root)
     if training is None or training.weights_sha256 != weights_sha256:
         raise BundleError(
-            f"diameter {diameter_px:g} came, but {root.name} does not say how large the objects were that these weights "
-            "were trained on; leave the diameter out, or set zoom in its preprocess.json"
+            f"diameter {diameter_px:g} came, but {root.name} does not say how large the objects were that these "
+            "weights were trained on; leave the diameter out, or set zoom in its preprocess.json"
         )
     zoom = training.diameter_px.median / diameter_px
     check_zoom(zoom)
     return zoom
+
+
+def _batch(parser: ConfigParser, device: torch.device) -> int:
+    return 1 if device.type == "cpu" else int(_parsed(parser, "sw_batch_size"))
 
 
 def _metadata(root: Path) -> dict[str, Any]:

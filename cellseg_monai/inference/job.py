@@ -11,22 +11,20 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Protocol
 from uuid import uuid4
 
 from cellseg_monai.errors import OF_AN_IMAGE
 from cellseg_monai.inference.ahead import ahead
 from cellseg_monai.inference.inputs import ImageFile
+from cellseg_monai.inference.lanes import Lanes
 from cellseg_monai.inference.large import LazyPixels, Progress, segment_large
-from cellseg_monai.inference.plane import Plane, objects_of, prepared_plane
+from cellseg_monai.inference.plane import Plane, prepared_plane, segment_plane
 from cellseg_monai.inference.recipe import Recipe
 from cellseg_monai.inference.results import ImageResults
-from cellseg_monai.inference.tiled import predict
 from cellseg_monai.io import LazyImage, Segmentation, chosen_exports, open_image
 
 __all__ = ["UNFINISHED", "Done", "Failed", "Job", "Reading"]
-
-_T = TypeVar("_T")
 
 UNFINISHED = ".unfinished"
 
@@ -126,8 +124,9 @@ class Job:
     def run(self, images: Sequence[ImageFile]) -> Generator[Done | Failed, None, None]:
         """Segment images one after the other; one that fails does not stop the others.
 
-        While the network sees a plane, the next is read and the one before is written, each in a thread of its own.
-        Who stops early closes this generator: what is being written then is whole, or is not there.
+        While the network sees some planes, the next is read, objects are made of others and the one before is written,
+        in threads of their own. Who stops early closes this generator: what is being written then is whole, or is not
+        there.
 
         Yields:
             What became of each image, in their order.
@@ -136,14 +135,21 @@ class Job:
             Exception: a fault of this program, rather than of an image; see `errors.OF_AN_IMAGE`.
         """
         waiting: deque[Future[Done | Failed | None]] = deque()
-        with self._aside(), _thread() as behind, closing(ahead(self._work(images))) as works:
+        count = self.recipe.lanes
+        with (
+            self._aside(),
+            Lanes(count) as lanes,
+            _threads("cellseg-beside", count + 1) as beside,
+            _threads("cellseg-behind", 1) as behind,
+            closing(ahead(self._work(images))) as works,
+        ):
             for work in works:
                 if isinstance(work, _Work) and work.plane is None:
                     # What its objects lie in goes when they are written: that is not left for later.
                     waiting.append(behind.submit(lambda outcome: outcome, self._segment_large(work)))
                 else:
-                    waiting.append(behind.submit(self._finish, work, self._logits(work)))
-                while waiting and (waiting[0].done() or len(waiting) > 2):
+                    waiting.append(behind.submit(self._finish, work, beside.submit(self._found, work, lanes)))
+                while waiting and (waiting[0].done() or len(waiting) > count + 1):
                     if (outcome := waiting.popleft().result()) is not None:
                         yield outcome
             for last in waiting:
@@ -190,24 +196,27 @@ class Job:
             results.failed = True
             return error
 
-    def _logits(self, work: _Work | Failed) -> Any:
-        if isinstance(work, Failed) or not isinstance(work.plane, Plane) or work.results.failed:
+    def _found(self, work: _Work | Failed, lanes: Lanes) -> Segmentation | Exception | None:
+        """The objects of a plane, or why there are none; None where that is known without a look."""
+        if isinstance(work, Failed):
             return None
+        if not isinstance(work.plane, Plane) or work.results.failed:
+            return work.plane if isinstance(work.plane, Exception) else None
         try:
-            return predict(work.plane.prepared, self.recipe.asked, self.recipe.tiles)
+            return segment_plane(work.plane, self.recipe, lanes)
         except OF_AN_IMAGE as error:
             return error
 
-    def _finish(self, work: _Work | Failed, logits: Any) -> Done | Failed | None:
+    def _finish(self, work: _Work | Failed, found: Future[Segmentation | Exception | None]) -> Done | Failed | None:
         if isinstance(work, Failed):
             return work
-        results, failed_here = work.results, any(isinstance(each, Exception) for each in (work.plane, logits))
-        if results.dropped or (results.failed and not failed_here):  # the plane that failed tells why
-            return None
+        results, made = work.results, found.result()
+        if made is None or results.dropped or (results.failed and not isinstance(made, Exception)):
+            return None  # the plane that failed tells why
         try:
-            plane = _sound(work.plane)
-            assert plane is not None
-            return work.done(results.add(work.place, objects_of(plane, _sound(logits), self.recipe)))
+            if isinstance(made, Exception):
+                raise made
+            return work.done(results.add(work.place, made))
         except OF_AN_IMAGE as error:
             results.drop()
             return Failed(work.image, _reason(error, work.image.path))
@@ -238,13 +247,13 @@ class Job:
 
 
 @contextmanager
-def _thread() -> Iterator[ThreadPoolExecutor]:
-    """A thread that ends with what it has begun, when it is no longer wanted."""
-    thread = ThreadPoolExecutor(1, thread_name_prefix="cellseg-behind")
+def _threads(name: str, count: int) -> Iterator[ThreadPoolExecutor]:
+    """Threads that end with what they have begun, when they are no longer wanted."""
+    threads = ThreadPoolExecutor(count, thread_name_prefix=name)
     try:
-        yield thread
+        yield threads
     finally:
-        thread.shutdown(cancel_futures=True)
+        threads.shutdown(cancel_futures=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -261,12 +270,6 @@ class _Work:
             return None
         results, seconds = self.results, time.perf_counter() - self.results.begun
         return Done(self.image, self.sha256, results.axes, results.shape, results.objects, written, seconds)
-
-
-def _sound(made: _T | Exception) -> _T:
-    if isinstance(made, Exception):
-        raise made
-    return made
 
 
 def _reason(error: Exception, path: Path) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 
 from cellseg_monai.boxes import SlicedArray
 from cellseg_monai.inference.disk_array import DiskArray
+from cellseg_monai.inference.lanes import Lanes
 from cellseg_monai.inference.recipe import Recipe
 from cellseg_monai.inference.tiled import predict_windows
 from cellseg_monai.io import LazyImage, Segmentation
@@ -152,9 +153,9 @@ def _maps(prepared: PreparedWindows, recipe: Recipe, scratch: Path, progress: Pr
         if progress is not None:
             progress(window.shape[1] * window.shape[2])
 
-    with ThreadPoolExecutor(1, thread_name_prefix="cellseg-behind") as behind:
+    with Lanes(recipe.lanes) as lanes, ThreadPoolExecutor(1, thread_name_prefix="cellseg-behind") as behind:
         writing = None
-        for window in predict_windows(prepared, prepared.shape, recipe.asked, recipe.tiles):
+        for window in predict_windows(prepared, prepared.shape, recipe.asked, recipe.tiles, lanes):
             if writing is not None:
                 writing.result()  # one at a time, so that they do not pile up
             writing = behind.submit(write, *window)

@@ -50,13 +50,15 @@ def within_memory(job: Job, most_bytes: int, device: str) -> Job:
     tiles = job.recipe.tiles
     height, width = tiles.size
     tile = height * width * (_TILE_BYTES_A_PX_CUDA if device.startswith("cuda") else _TILE_BYTES_A_PX)
-    batch = min(tiles.batch, (most_bytes - _PROGRAM_BYTES - _BLOCKS_BYTES) // tile)
-    if batch < 1:
+    at_once = (most_bytes - _PROGRAM_BYTES - _BLOCKS_BYTES) // tile
+    lanes = min(job.recipe.lanes, at_once)
+    if lanes < 1:
         least = _PROGRAM_BYTES + _BLOCKS_BYTES + tile
         raise ValueError(
             f"{most_bytes / 1e9:.1f} GB of memory came, but about {least / 1e9:.1f} GB are needed for tiles of "
             f"{height} × {width} px; allow more, or take smaller ones, such as --tile 256"
         )
-    left = most_bytes - _PROGRAM_BYTES - batch * tile
-    recipe = replace(job.recipe, tiles=replace(tiles, batch=batch))
+    batch = min(tiles.batch, at_once // lanes)
+    left = most_bytes - _PROGRAM_BYTES - lanes * batch * tile
+    recipe = replace(job.recipe, tiles=replace(tiles, batch=batch), lanes=lanes)
     return replace(job, recipe=recipe, large_px=left // _PLANE_BYTES_A_PX)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cellseg_monai.inference.lanes import Lanes
 from cellseg_monai.inference.recipe import Recipe
 from cellseg_monai.inference.tiled import predict
 from cellseg_monai.io import Segmentation
@@ -59,9 +60,15 @@ def prepared_plane(
     return Plane(name, pixels, prepared, channel_names, pixel_size_um)
 
 
-def segment_plane(plane: Plane, recipe: Recipe) -> Segmentation:
-    """The objects of a plane."""
-    return objects_of(plane, predict(plane.prepared, recipe.asked, recipe.tiles), recipe)
+def segment_plane(plane: Plane, recipe: Recipe, lanes: Lanes | None = None) -> Segmentation:
+    """The objects of a plane.
+
+    Args:
+        plane: see `Plane`.
+        recipe: says how.
+        lanes: where the network sees tiles; None: in this thread.
+    """
+    return objects_of(plane, predict(plane.prepared, recipe.asked, recipe.tiles, lanes), recipe)
 
 
 def objects_of(plane: Plane, logits: np.ndarray, recipe: Recipe) -> Segmentation:

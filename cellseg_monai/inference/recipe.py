@@ -30,6 +30,7 @@ class Recipe:
         tiles: how images are cut.
         tta: test-time augmentation: the network is asked about eight symmetric views.
         precision: in which the network multiplies, "float32" or "bfloat16"; results differ by it.
+        lanes: how many batches the network sees at once; see `Lanes`.
     """
 
     bundle: str
@@ -42,6 +43,7 @@ class Recipe:
     tiles: Tiles
     tta: bool = False
     precision: str = "float32"
+    lanes: int = 1
 
     @cached_property
     def asked(self) -> Network:

@@ -6,11 +6,15 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice, product
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cellseg_monai.inference.ahead import ahead
 from cellseg_monai.pixels import AxisTiles, cover_axis
+
+if TYPE_CHECKING:  # torch, which nothing else here needs
+    from cellseg_monai.inference.lanes import Lanes
 
 __all__ = ["Network", "Read", "Tiles", "blend", "predict", "predict_windows", "read_tile"]
 
@@ -65,13 +69,14 @@ class Tiles:
         return rows, columns
 
 
-def predict(pixels: np.ndarray, network: Network, tiles: Tiles) -> np.ndarray:
+def predict(pixels: np.ndarray, network: Network, tiles: Tiles, lanes: Lanes | None = None) -> np.ndarray:
     """Logits of a whole image.
 
     Args:
         pixels: CYX float32, prepared.
         network: see `Network`.
         tiles: how the image is cut.
+        lanes: where the network sees tiles; None: in this thread.
 
     Returns:
         KYX float32.
@@ -81,7 +86,7 @@ def predict(pixels: np.ndarray, network: Network, tiles: Tiles) -> np.ndarray:
     """
     shape = (pixels.shape[1], pixels.shape[2])
     whole: np.ndarray | None = None
-    for rows, columns, logits in predict_windows(lambda y, x: pixels[:, y, x], shape, network, tiles):
+    for rows, columns, logits in predict_windows(lambda y, x: pixels[:, y, x], shape, network, tiles, lanes):
         if logits.shape[1:] == shape:
             return logits
         if whole is None:
@@ -92,7 +97,7 @@ def predict(pixels: np.ndarray, network: Network, tiles: Tiles) -> np.ndarray:
 
 
 def predict_windows(
-    read: Read, shape: tuple[int, int], network: Network, tiles: Tiles
+    read: Read, shape: tuple[int, int], network: Network, tiles: Tiles, lanes: Lanes | None = None
 ) -> Iterator[tuple[slice, slice, np.ndarray]]:
     """Logits of an image, window by window; of what came before no more is held than where tiles overlap.
 
@@ -103,13 +108,15 @@ def predict_windows(
         shape: (Y, X) of the image.
         network: see `Network`.
         tiles: how the image is cut.
+        lanes: where the network sees tiles; None: in this thread.
 
     Yields:
         Rows and columns of a window, and its logits, KYX float32; together the windows make up the image.
     """
     down, across = tiles.cover(shape)
     with closing(ahead(_batches(read, down, across, tiles.batch))) as batches:
-        yield from blend((logits for batch in batches for logits in network(batch)), down, across)
+        answers = map(network, batches) if lanes is None else lanes.answers(network, batches)
+        yield from blend((logits for answer in answers for logits in answer), down, across)
 
 
 def blend(

@@ -64,7 +64,7 @@ def understood(path: Path, job: Job) -> Understood:
 
 def seconds_a_px(recipe: Recipe) -> float:
     """How long the network takes for a pixel, by a tile that it sees now, twice, as the first time takes longer."""
-    tile = np.zeros((1, recipe.preprocess.channel_count, *recipe.tiles.size), np.float32)
+    tile: np.ndarray = np.zeros((1, recipe.preprocess.channel_count, *recipe.tiles.size), np.float32)
     for _ in range(2):
         begun = time.perf_counter()
         recipe.asked(tile)

@@ -26,5 +26,5 @@ def test_a_diameter_says_nothing_where_nobody_knows_that_of_the_training(tmp_pat
 
 @pytest.mark.parametrize("diameter", [0, -1, float("nan"), float("inf"), 1, 10_000])
 def test_an_impossible_diameter_is_refused(diameter):
-    with pytest.raises(ValueError, match="came, but a (positive number of pixels|factor from 0.05 to 20) was expected"):
+    with pytest.raises(ValueError, match=r"came, but a (positive number|factor)"):
         load_recipe("nuclei", diameter_px=diameter)

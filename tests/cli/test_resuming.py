@@ -115,7 +115,7 @@ def test_going_on_with_more_images_replaces_no_file_that_is_not_of_the_run(cells
     ids=["by a fault of the program", "by the user"],
 )
 def test_a_run_that_is_ended_is_gone_on_with(cellseg, images, output, tmp_path, monkeypatch, capsys, error, says):
-    right = inference_job.objects_of
+    right = inference_job.segment_plane
 
     def wrong(plane, *rest):
         if plane.name == "b.npy":
@@ -123,7 +123,7 @@ def test_a_run_that_is_ended_is_gone_on_with(cellseg, images, output, tmp_path, 
         return right(plane, *rest)
 
     with monkeypatch.context() as patch:
-        patch.setattr(inference_job, "objects_of", wrong)
+        patch.setattr(inference_job, "segment_plane", wrong)
         if isinstance(error, KeyError):
             with pytest.raises(KeyError):
                 cellseg("segment", images, "--output", output)

@@ -137,7 +137,7 @@ def test_who_stops_early_leaves_nothing_half_written_and_nobody_at_work(job, tmp
     assert not whole[6] & left
 
 
-@pytest.mark.parametrize("at", ["prepared_plane", "predict", "objects_of"])
+@pytest.mark.parametrize("at", ["prepared_plane", "segment_plane"])
 def test_a_fault_of_the_program_ends_the_run_and_what_is_done_stays(job, tmp_path, monkeypatch, at):
     right, calls = getattr(inference_job, at), []
 
