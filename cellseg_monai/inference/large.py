@@ -87,7 +87,8 @@ def segment_large(
     labels = DiskArray.create(scratch / "labels", whole, ids)
     # Where the scale differs, ids need a place before they are brought to that of the image; else `labels` is it.
     parts = None if seen == whole else DiskArray.create(scratch / "parts", seen, ids)
-    label_in_blocks(maps, recipe.postprocess, labels, block_px=_BLOCK_PX, scratch=parts)
+    with ThreadPoolExecutor(recipe.lanes, thread_name_prefix="cellseg-block") as blocks:
+        label_in_blocks(maps, recipe.postprocess, labels, block_px=_BLOCK_PX, scratch=parts, run=blocks.map)
     return measured(labels, maps, pixels, tta=recipe.tta, name=name, pixel_size_um=pixel_size_um)
 
 
