@@ -1,5 +1,6 @@
 """What is held at once follows from the memory that a run may take."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,15 @@ def test_with_more_memory_more_is_held(job):
     assert less.large_px < most.large_px
     assert less.large_px < job.large_px < most.large_px
     assert less.recipe.tiles.size == job.recipe.tiles.size
+
+
+@pytest.mark.parametrize(("memory", "lanes", "batch"), [("3GB", 1, 1), ("4GB", 2, 1), ("16GB", 4, 3)])
+def test_lanes_come_before_larger_batches(job, memory, lanes, batch):
+    four = replace(job, recipe=replace(job.recipe, lanes=4))
+    found = within_memory(four, bytes_of(memory), "cpu")
+    assert (found.recipe.lanes, found.recipe.tiles.batch) == (lanes, batch)
+    alone = within_memory(replace(job, recipe=replace(job.recipe, lanes=1)), bytes_of(memory), "cpu")
+    assert found.large_px <= alone.large_px
 
 
 def test_tiles_on_a_gpu_take_none_of_it(job):
