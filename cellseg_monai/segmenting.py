@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from os import PathLike, fspath
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 
 from cellseg_monai.bundle import load_recipe
 from cellseg_monai.inference import Reading, Recipe, prepared_plane, segment_plane
+from cellseg_monai.inference.lanes import Lanes
 from cellseg_monai.io import Image, Segmentation, image_of_array, read
 from cellseg_monai.labels import join_tables
 
@@ -64,7 +66,10 @@ def segment(
         recipe = bundle
     else:
         recipe = load_recipe(bundle, **settings)
-    found = {place: _plane(opened, place, recipe, name) for place in np.ndindex(opened.pixels.shape[:-3])}
+    places = list(np.ndindex(opened.pixels.shape[:-3]))
+    with Lanes(recipe.lanes) as lanes, ThreadPoolExecutor(recipe.lanes) as threads:
+        planes = threads.map(lambda place: _plane(opened, place, recipe, name, lanes), places)
+        found = dict(zip(places, planes, strict=True))
     if opened.axes == "CYX":
         return found[()]
     return Segmentation(
@@ -90,7 +95,7 @@ def _image(image: Any, axes: str | None) -> Image:
     return image
 
 
-def _plane(image: Image, place: tuple[int, ...], recipe: Recipe, name: str) -> Segmentation:
+def _plane(image: Image, place: tuple[int, ...], recipe: Recipe, name: str, lanes: Lanes) -> Segmentation:
     plane = prepared_plane(
         image.pixels[place],
         recipe,
@@ -98,4 +103,4 @@ def _plane(image: Image, place: tuple[int, ...], recipe: Recipe, name: str) -> S
         channel_names=image.channel_names,
         pixel_size_um=image.pixel_size_um,
     )
-    return segment_plane(plane, recipe)
+    return segment_plane(plane, recipe, lanes)

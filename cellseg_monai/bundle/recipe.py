@@ -20,8 +20,7 @@ from cellseg_monai.bundle.training_data import find_training_data
 from cellseg_monai.data.digest import file_digest
 from cellseg_monai.errors import BundleError
 from cellseg_monai.inference import Recipe, Tiles
-from cellseg_monai.inference.lanes import lanes_of
-from cellseg_monai.inference.torch_network import choose_device, torch_network
+from cellseg_monai.inference.torch_network import choose_device, lanes_of, torch_network
 from cellseg_monai.labels import Postprocessing
 from cellseg_monai.pixels import check_zoom
 from cellseg_monai.training import bfloat16_is_native

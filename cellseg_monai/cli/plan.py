@@ -46,7 +46,7 @@ class Plan(NamedTuple):
             raise ValueError("no exports came; name what to write, such as --export labels,csv")
         size = arguments["pixel_size"]
         reading = Reading(arguments["axes"], None if size is None else (size, size))
-        most = arguments["max_memory"]
+        most = arguments.get("max_memory")  # which runs before knew not
         device = str(choose_device(arguments["device"]))
         return cls(exports, reading, _loader(arguments), None if most is None else bytes_of(most), device)
 
@@ -71,7 +71,7 @@ def _loader(arguments: dict[str, Any]) -> RecipeLoader:
         overlap_px=arguments["overlap"],
         tta=arguments["tta"],
         channels=arguments["channels"],
-        diameter_px=arguments["diameter"],
+        diameter_px=arguments.get("diameter"),
     )
 
 

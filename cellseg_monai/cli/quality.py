@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from cellseg_monai.data import Fault
 
-__all__ = ["check_exports", "quality", "write_quality"]
+__all__ = ["check_exports", "check_no_page", "quality", "write_quality"]
 
 
 def quality(run: str, *, output: str | None = None, bundle: str | None = None, overlays: int = 16) -> None:
@@ -69,3 +69,16 @@ def check_exports(export: str) -> None:
             f"--report needs label images and tables, but --export {export} came; add labels and csv, such as "
             "--export labels,csv"
         )
+
+
+def check_no_page(output: str) -> None:
+    """Refuse to replace a page that is not of this run.
+
+    Raises:
+        FileExistsError: there is one.
+    """
+    for name in ("report.html", "report.json"):
+        if (Path(output) / name).exists():
+            raise FileExistsError(
+                f"{Path(output) / name} is there already, and --report would replace it; choose another --output"
+            )

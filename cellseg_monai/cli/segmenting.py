@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from cellseg_monai.cli.faults import check_folder, fail_if
 from cellseg_monai.cli.plan import Plan, about_run, chosen_cluster, worked_by
-from cellseg_monai.cli.quality import check_exports, write_quality
+from cellseg_monai.cli.quality import check_exports, check_no_page, write_quality
 from cellseg_monai.errors import OF_AN_IMAGE
 
 if TYPE_CHECKING:
@@ -96,6 +96,8 @@ def segment(
 
     if report:
         check_exports(export)
+        if not resume:
+            check_no_page(output)
     plan = Plan.of(arguments)
     if not (dry_run or resume):
         check_no_run(Path(output))
@@ -113,7 +115,7 @@ def segment(
         _run(worked, images, faults, arguments, resume=resume, report=report)
 
 
-def replay(run: str, *, output: str, dask: str | None = None, workers: int | None = None) -> None:
+def replay(run: str, *, output: str, dask: str | None = None, workers: int | None = None, resume: bool = False) -> None:
     """Repeat a run on the same images, with the same bundle and settings, into another folder.
 
     Args:
@@ -121,6 +123,7 @@ def replay(run: str, *, output: str, dask: str | None = None, workers: int | Non
         output: a folder for the results.
         dask: as for `cellseg segment`.
         workers: likewise.
+        resume: go on with a repetition that was stopped.
     """
     dask = chosen_cluster(dask, workers)
     from cellseg_monai.inference import check_no_run, check_targets, images_of, read_run
@@ -128,7 +131,8 @@ def replay(run: str, *, output: str, dask: str | None = None, workers: int | Non
     before = read_run(Path(run))
     arguments, about = before["arguments"], before["about"]
     check_folder(output)
-    check_no_run(Path(output))
+    if not resume:
+        check_no_run(Path(output))
     job = Plan.of(arguments).job(Path(output))
     if (now := about_run(job)) != about:
         other = ", ".join(f"{key} was {about.get(key)} and is {now[key]}" for key in now if about.get(key) != now[key])
@@ -137,9 +141,10 @@ def replay(run: str, *, output: str, dask: str | None = None, workers: int | Non
             "it was made with"
         )
     images = images_of(before)
-    check_targets(Path(output), images, job.exports, axes=arguments["axes"])
+    if not resume:
+        check_targets(Path(output), images, job.exports, axes=arguments["axes"])
     with worked_by(job, dask, workers, arguments) as worked:
-        _run(worked, images, [], arguments)
+        _run(worked, images, [], arguments, resume=resume)
 
 
 def _absolute(name: str | None) -> str | None:
@@ -234,7 +239,7 @@ def _understood(job: Job, images: list[ImageFile]) -> list[str]:
     """Print how each image is read; returns what is wrong with those that cannot be."""
     from cellseg_monai.inference import seconds_a_px, understood
 
-    faults, network_px = [], 0
+    faults, seen = [], []
     for image in images:
         try:
             found = understood(image.path, job)
@@ -242,8 +247,9 @@ def _understood(job: Job, images: list[ImageFile]) -> list[str]:
             faults.append(str(error))
             continue
         print(f"{image.path}: {found.text}")
-        network_px += found.network_px
-    if network_px:
-        seconds = network_px * seconds_a_px(job.recipe)
+        seen.append(found)
+    if seen:
+        largest = max((each.tile for each in seen), key=math.prod)
+        seconds = sum(each.network_px for each in seen) * seconds_a_px(job.recipe, largest)
         print(f"the network takes about {timedelta(seconds=math.ceil(seconds))} here, by the time that one tile took")
     return faults

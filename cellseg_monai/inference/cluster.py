@@ -19,7 +19,7 @@ __all__ = ["LOCAL", "Cluster", "open_cluster"]
 
 LOCAL = "local"
 _TIMEOUTS = (TimeoutError, asyncio.TimeoutError)  # two until Python 3.11
-_WORKER_BYTES = 3 * 2**30  # a network at work on tiles of 1024 px, batches of 4
+_WORKER_BYTES = 3 * 2**30  # a network at work on a tile of 1024 px, and what becomes of it
 
 
 class Cluster:

@@ -103,7 +103,7 @@ def _segment_small(sent: _RemoteJob, image: ImageFile) -> list[Done | Failed] | 
     job = Job(sent.recipe.loaded(), sent.output, sent.exports, sent.reading, sent.large_px, aside=aside)
     try:
         with open_image(image.path, axes=sent.reading.axes) as opened:
-            if opened.shape[-2] * opened.shape[-1] > sent.large_px:
+            if job.is_large(opened):
                 return None
     except (ValueError, OSError):
         pass  # told below, as any other image that cannot be read

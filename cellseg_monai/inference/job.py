@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -23,6 +23,7 @@ from cellseg_monai.inference.plane import Plane, prepared_plane, segment_plane
 from cellseg_monai.inference.recipe import Recipe
 from cellseg_monai.inference.results import ImageResults
 from cellseg_monai.io import LazyImage, Segmentation, chosen_exports, open_image
+from cellseg_monai.pixels import prepared_shape
 
 __all__ = ["UNFINISHED", "Done", "Failed", "Job", "Reading"]
 
@@ -138,23 +139,34 @@ class Job:
         count = self.recipe.lanes
         with (
             self._aside(),
-            Lanes(count) as lanes,
             _threads("cellseg-beside", count + 1) as beside,
             _threads("cellseg-behind", 1) as behind,
             closing(ahead(self._work(images))) as works,
+            Lanes(count) as lanes,  # closed first, so that a run that is ended does not wait for what nobody takes
         ):
             for work in works:
-                if isinstance(work, _Work) and work.plane is None:
-                    # What its objects lie in goes when they are written: that is not left for later.
-                    waiting.append(behind.submit(lambda outcome: outcome, self._segment_large(work)))
-                else:
+                is_large = isinstance(work, _Work) and work.plane is None
+                if not is_large:
                     waiting.append(behind.submit(self._finish, work, beside.submit(self._found, work, lanes)))
-                while waiting and (waiting[0].done() or len(waiting) > count + 1):
+                # A large plane takes the lanes, and long: what comes before it is done by then, and known to be.
+                while waiting and (is_large or waiting[0].done() or len(waiting) > count + 1):
                     if (outcome := waiting.popleft().result()) is not None:
                         yield outcome
+                if isinstance(work, _Work) and is_large and (outcome := self._segment_large(work)) is not None:
+                    yield outcome
             for last in waiting:
                 if (outcome := last.result()) is not None:
                     yield outcome
+
+    def is_large(self, image: LazyImage) -> bool:
+        """Whether its planes are not held in memory: as they are, or as the network sees them."""
+        shape = (image.shape[-2], image.shape[-1])
+        seen = shape
+        with suppress(ValueError):  # the image lacks a pixel size, or more, which is told where it is prepared
+            seen = prepared_shape(
+                shape, self.recipe.preprocess, pixel_size_um=self.reading.pixel_size_um or image.pixel_size_um
+            )
+        return max(math.prod(shape), math.prod(seen)) > self.large_px
 
     @contextmanager
     def _aside(self) -> Iterator[None]:
@@ -176,8 +188,7 @@ class Job:
                     for place in opened.planes():
                         if results.failed:
                             break
-                        is_large = opened.shape[-2] * opened.shape[-1] > self.large_px
-                        plane = None if is_large else self._prepared(results, opened, place)
+                        plane = None if self.is_large(opened) else self._prepared(results, opened, place)
                         yield _Work(image, sha256, results, place, plane)
             except OF_AN_IMAGE as error:
                 yield Failed(image, _reason(error, image.path))

@@ -2,36 +2,22 @@
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 
 import numpy as np
-import torch
 
-__all__ = ["Lanes", "lanes_of"]
-
-# More would hold more tiles in memory than they save time.
-_MOST = 4
-
-
-def lanes_of(device: torch.device) -> int:
-    """How many batches a network had best see at once.
-
-    On a processor as many as it has cores, up to four: threads that share one batch wait for the slowest of them, which
-    is slow while another thread of the program works on its core. Other devices see one after the other.
-
-    >>> lanes_of(torch.device("cuda"))
-    1
-    """
-    return min(torch.get_num_threads(), _MOST) if device.type == "cpu" else 1
+__all__ = ["Lanes"]
 
 
 class Lanes:
-    """Threads in which a network works, each with its share of torch's own; to be used in a `with` block.
+    """Threads in which a network works, each with one batch alone; to be used in a `with` block.
 
-    What a network says of a batch does not depend on how many threads work on it.
+    Where several threads share a batch, what they say of it differs in the last bits with their number. A thread alone
+    says the same on machines of few and of many cores.
 
     Args:
         count: how many.
@@ -43,10 +29,13 @@ class Lanes:
 
     def __init__(self, count: int) -> None:
         self.count = count
-        self._torch_threads = torch.get_num_threads()
-        share = max(1, self._torch_threads // count)
+        self._torch = sys.modules.get("torch")  # where it is not loaded, the network is of another kind
+        if self._torch is None:
+            self._pool = ThreadPoolExecutor(count, "cellseg-lane")
+            return
+        self._torch_threads = self._torch.get_num_threads()
         # A setting of torch that holds for the thread that makes it.
-        self._pool = ThreadPoolExecutor(count, "cellseg-lane", torch.set_num_threads, (share,))
+        self._pool = ThreadPoolExecutor(count, "cellseg-lane", self._torch.set_num_threads, (1,))
 
     def __enter__(self) -> Lanes:
         return self
@@ -55,7 +44,8 @@ class Lanes:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._pool.shutdown(cancel_futures=True)
-        torch.set_num_threads(self._torch_threads)  # for threads that begin later, which take what was set last
+        if self._torch is not None:  # for threads that begin later, which take what was set last
+            self._torch.set_num_threads(self._torch_threads)
 
     def answers(
         self, network: Callable[[np.ndarray], np.ndarray], batches: Iterable[np.ndarray]

@@ -102,7 +102,7 @@ class LargeOnCluster:
 
     def _maps(self, plane: RemotePlane, frame: _Frame, progress: Progress | None) -> ChunkedArray:
         axes = plane.recipe.tiles.cover(frame.seen)
-        count, batch = len(axes[0].starts) * len(axes[1].starts), plane.recipe.tiles.batch
+        count, batch = len(axes[0].starts) * len(axes[1].starts), plane.recipe.tiles.batch * plane.recipe.lanes
         batches = [range(first, min(first + batch, count)) for first in range(0, count, batch)]
         pixels, share = frame.seen[0] * frame.seen[1], 0
 

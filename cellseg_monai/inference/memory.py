@@ -12,8 +12,8 @@ __all__ = ["bytes_of", "within_memory"]
 # Measured with the bundle `nuclei` in float32, and rounded up; see `benchmarks/segment_memory.py`.
 _PROGRAM_BYTES = 11 * 10**8  # Python, torch and the network
 _BLOCKS_BYTES = 5 * 10**8  # for blocks of a plane that is not held
-_PLANE_BYTES_A_PX = 40  # for a plane that is held
-_PLANES = 3  # that are held beside those in the lanes: read, waiting and written
+_PLANE_BYTES_A_PX = 90  # for a plane of which objects are made, as for one more than there are lanes
+_WAITING_BYTES_A_PX = 40  # for those that are read and written meanwhile
 _TILE_BYTES_A_PX = 1000  # for what the network makes of a tile on its way
 _TILE_BYTES_A_PX_CUDA = 60  # where it has a memory of its own for that
 
@@ -62,4 +62,4 @@ def within_memory(job: Job, most_bytes: int, device: str) -> Job:
     batch = min(tiles.batch, at_once // lanes)
     left = most_bytes - _PROGRAM_BYTES - lanes * batch * tile
     recipe = replace(job.recipe, tiles=replace(tiles, batch=batch), lanes=lanes)
-    return replace(job, recipe=recipe, large_px=left // (_PLANE_BYTES_A_PX * (lanes + _PLANES)))
+    return replace(job, recipe=recipe, large_px=left // (_PLANE_BYTES_A_PX * (lanes + 1) + _WAITING_BYTES_A_PX))

@@ -14,6 +14,7 @@ import numpy as np
 from cellseg_monai._version import __version__
 from cellseg_monai.boxes import Box
 from cellseg_monai.inference.chunked_array import ChunkedArray
+from cellseg_monai.inference.lanes import Lanes
 from cellseg_monai.inference.large import LazyPixels, prepared_windows
 from cellseg_monai.inference.recipe import Recipe
 from cellseg_monai.inference.tiled import Tiles, blend, read_tile
@@ -37,6 +38,7 @@ class RemoteRecipe:
         tiles: likewise.
         tta: likewise.
         weights_sha256: of the weights that it has to be.
+        lanes: how many of them at most; a process of fewer threads has fewer.
         version: of this package.
     """
 
@@ -46,12 +48,15 @@ class RemoteRecipe:
     tiles: Tiles
     tta: bool
     weights_sha256: str
+    lanes: int
     version: str = __version__
 
     @classmethod
     def of(cls, recipe: Recipe, load: Callable[[], Recipe]) -> RemoteRecipe:
         """A recipe, and how its network is loaded elsewhere."""
-        return cls(load, recipe.preprocess, recipe.postprocess, recipe.tiles, recipe.tta, recipe.weights_sha256)
+        return cls(
+            load, recipe.preprocess, recipe.postprocess, recipe.tiles, recipe.tta, recipe.weights_sha256, recipe.lanes
+        )
 
     def loaded(self) -> Recipe:
         """The recipe, in this process.
@@ -70,7 +75,14 @@ class RemoteRecipe:
                 f"a worker finds weights {recipe.weights_sha256[:12]} of the bundle {recipe.bundle}, but "
                 f"{self.weights_sha256[:12]} were expected; name a bundle on the file system that all share"
             )
-        return replace(recipe, preprocess=self.preprocess, postprocess=self.postprocess, tiles=self.tiles, tta=self.tta)
+        return replace(
+            recipe,
+            preprocess=self.preprocess,
+            postprocess=self.postprocess,
+            tiles=self.tiles,
+            tta=self.tta,
+            lanes=min(recipe.lanes, self.lanes),
+        )
 
 
 @lru_cache(maxsize=1)
@@ -143,11 +155,14 @@ def predict_tiles(plane: RemotePlane, numbers: Sequence[int]) -> int:
     with plane.prepared() as prepared:
         axes = recipe.tiles.cover(prepared.shape)
         places = [divmod(number, len(axes[1].starts)) for number in numbers]
-        answers = recipe.asked(np.stack([read_tile(prepared, axes, place) for place in places]))
-        array = plane.answers(prepared.shape, answers.shape[1])
+        tiles, batch = [read_tile(prepared, axes, place) for place in places], recipe.tiles.batch
+    batches = (np.stack(tiles[first : first + batch]) for first in range(0, len(tiles), batch))
+    with Lanes(recipe.lanes) as lanes:
+        answers = [answer for said in lanes.answers(recipe.asked, batches) for answer in said]
+    array = plane.answers(prepared.shape, len(answers[0]))
     for number, answer in zip(numbers, answers, strict=True):
         array[number, :, :, :] = answer
-    return answers.shape[1]
+    return len(answers[0])
 
 
 def blend_block(plane: RemotePlane, shape: tuple[int, int], channels: int, chunk_px: int, place: Box) -> int:

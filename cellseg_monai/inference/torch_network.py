@@ -10,7 +10,10 @@ import torch
 
 from cellseg_monai.inference.tiled import Network
 
-__all__ = ["choose_device", "on_arrays", "torch_network"]
+__all__ = ["choose_device", "lanes_of", "on_arrays", "torch_network"]
+
+# What a network makes of a tile takes memory in each lane.
+_MOST = 8
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -35,6 +38,18 @@ def choose_device(name: str = "auto") -> torch.device:
     if name != kind and name not in [f"{kind}:{number}" for number in range(count)]:
         raise ValueError(f"device {name!r} came, but {kind} has {count} here, counted from 0, such as {kind}:0")
     return torch.device(name)
+
+
+def lanes_of(device: torch.device) -> int:
+    """How many batches a network had best see at once.
+
+    On a processor as many as it has cores, up to eight: threads that share one batch wait for the slowest of them,
+    which is slow while another thread of the program works on its core. Other devices see one after the other.
+
+    >>> lanes_of(torch.device("cuda"))
+    1
+    """
+    return min(torch.get_num_threads(), _MOST) if device.type == "cpu" else 1
 
 
 def on_arrays(network: Callable[[torch.Tensor], torch.Tensor], device: torch.device | str) -> Network:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cellseg_monai.inference.job import Job
+from cellseg_monai.inference.lanes import Lanes
 from cellseg_monai.inference.recipe import Recipe
 from cellseg_monai.io import open_image
 from cellseg_monai.pixels import prepared_shape, select_channels
@@ -23,10 +24,12 @@ class Understood(NamedTuple):
     Args:
         text: its axes, channels, pixel size and tiles.
         network_px: the pixels of all its tiles, which tell how long the network takes.
+        tile: (Y, X) of one.
     """
 
     text: str
     network_px: int
+    tile: tuple[int, int]
 
 
 def understood(path: Path, job: Job) -> Understood:
@@ -59,13 +62,17 @@ def understood(path: Path, job: Job) -> Understood:
         planes = math.prod(image.shape[:-3])
         each = f"{planes} planes, each {count} tile(s)" if planes > 1 else f"{count} tile(s)"
         text = f"{sizes}{names}; {known}; the network sees {channels}{scale}, {each}"
-        return Understood(text, planes * count * math.prod(axis.size for axis in axes))
+        tile = (axes[0].size, axes[1].size)
+        return Understood(text, planes * count * math.prod(tile), tile)
 
 
-def seconds_a_px(recipe: Recipe) -> float:
-    """How long the network takes for a pixel, by a tile that it sees now, twice, as the first time takes longer."""
-    tile: np.ndarray = np.zeros((1, recipe.preprocess.channel_count, *recipe.tiles.size), np.float32)
-    for _ in range(2):
-        begun = time.perf_counter()
-        recipe.asked(tile)
-    return (time.perf_counter() - begun) / math.prod(recipe.tiles.size)
+def seconds_a_px(recipe: Recipe, tile: tuple[int, int]) -> float:
+    """How long the network takes for a pixel, by batches of such tiles in all lanes, twice: the first take longer."""
+    shape = (recipe.tiles.batch, recipe.preprocess.channel_count, *tile)
+    batches: list[np.ndarray] = [np.zeros(shape, np.float32)] * recipe.lanes
+    with Lanes(recipe.lanes) as lanes:
+        for _ in range(2):
+            begun = time.perf_counter()
+            for _ in lanes.answers(recipe.asked, batches):
+                pass
+    return (time.perf_counter() - begun) / (recipe.lanes * recipe.tiles.batch * math.prod(tile))

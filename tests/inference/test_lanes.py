@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from cellseg_monai.inference import Tiles, predict
-from cellseg_monai.inference.lanes import Lanes, lanes_of
+from cellseg_monai.inference.lanes import Lanes
+from cellseg_monai.inference.torch_network import lanes_of
 
 
 @pytest.fixture
@@ -45,9 +46,9 @@ def test_no_more_batches_are_made_than_there_are_lanes_and_one():
     assert made == [0, 1, 2]
 
 
-def test_each_lane_has_its_share_of_the_threads_which_the_others_keep(torch_threads):
+def test_each_lane_is_one_thread_of_torch_and_the_others_keep_theirs(torch_threads):
     with Lanes(2) as lanes:
-        assert list(lanes.answers(lambda batch: torch.get_num_threads(), range(3))) == [2, 2, 2]
+        assert list(lanes.answers(lambda batch: torch.get_num_threads(), range(3))) == [1, 1, 1]
         assert torch.get_num_threads() == torch_threads
     found = []
     later = threading.Thread(target=lambda: found.append(torch.get_num_threads()))
@@ -69,12 +70,12 @@ def test_an_error_of_the_network_comes_where_its_answer_would():
             next(answers)
 
 
-def test_as_many_lanes_as_cores_up_to_four(torch_threads):
+def test_as_many_lanes_as_cores_up_to_eight(torch_threads):
     assert lanes_of(torch.device("cpu")) == 4
     torch.set_num_threads(3)
     assert lanes_of(torch.device("cpu")) == 3
     torch.set_num_threads(64)
-    assert lanes_of(torch.device("cpu")) == 4
+    assert lanes_of(torch.device("cpu")) == 8
 
 
 def test_a_network_says_the_same_in_lanes():
