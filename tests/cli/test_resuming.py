@@ -168,6 +168,22 @@ class TestReplay:
         assert digests(tmp_path / "again") == digests(ran.parent)
         assert {"a.tif", "p1/a.tif", "p1/s.tif", "p1/s.zarr/.zattrs"} <= digests(ran.parent).keys()
 
+    def test_one_that_was_stopped_is_gone_on_with(self, cellseg, ran, tmp_path, monkeypatch):
+        right = inference_job.segment_plane
+
+        def stopped(plane, *rest):
+            if plane.name.startswith("s"):
+                raise KeyboardInterrupt
+            return right(plane, *rest)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(inference_job, "segment_plane", stopped)
+            assert cellseg("replay", ran, "--output", tmp_path / "again").code == 130
+        assert cellseg("replay", ran, "--output", tmp_path / "again").code == 1
+        done = cellseg("replay", ran, "--output", tmp_path / "again", "--resume")
+        assert (done.code, done.errors) == (0, [])
+        assert digests(tmp_path / "again") == digests(ran.parent)
+
     def test_changed_and_missing_images_are_refused(self, cellseg, ran, tmp_path):
         np.save(tmp_path / "plates" / "p1" / "a.npy", cells(9))
         (tmp_path / "plates" / "p1" / "b.npy").unlink()

@@ -259,3 +259,13 @@ def test_what_a_format_cannot_hold_fails_its_image_alone(cellseg, images, output
     assert (ran.code, len(ran.errors)) == (1, 1)
     assert "one pixel wide" in ran.errors[0]
     assert set(digests(output)) == RESULTS
+
+
+def test_a_page_of_another_run_is_not_replaced(cellseg, images, output):
+    output.mkdir()
+    (output / "report.html").write_text("mine")
+    ran = cellseg("segment", images, "--output", output, "--report")
+    assert ran.errors == [
+        f"{output / 'report.html'} is there already, and --report would replace it; choose another --output"
+    ]
+    assert [path.name for path in output.iterdir()] == ["report.html"]

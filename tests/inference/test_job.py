@@ -10,6 +10,7 @@ import tifffile
 from cellseg_monai import io
 from cellseg_monai.inference import Done, Failed, Job, Recipe, Tiles, find_images
 from cellseg_monai.inference import job as inference_job
+from cellseg_monai.inference.large import segment_large
 from cellseg_monai.labels import Postprocessing
 from cellseg_monai.pixels import Preprocessing
 
@@ -154,6 +155,33 @@ def test_a_fault_of_the_program_ends_the_run_and_what_is_done_stays(job, tmp_pat
     assert threads() == []
     assert not (job.output / ".unfinished").exists()
     assert not (job.output / "3.tif").exists()
+
+
+@pytest.mark.parametrize(
+    ("zoom", "large_px", "is_large"), [(None, 50, True), (2, 150, True), (0.5, 50, True), (2, 500, False)]
+)
+def test_planes_are_large_in_the_file_or_for_the_network(job, tmp_path, zoom, large_px, is_large):
+    np.save(tmp_path / "a.npy", np.ones((10, 10), np.uint8))
+    recipe = replace(job.recipe, preprocess=job.recipe.preprocess.at_zoom(zoom))
+    with io.open_image(tmp_path / "a.npy") as image:
+        assert replace(job, recipe=recipe, large_px=large_px).is_large(image) == is_large
+
+
+def test_what_comes_before_a_large_plane_is_known_before_that_is_begun(job, tmp_path):
+    np.save(tmp_path / "a.npy", SQUARES)
+    np.save(tmp_path / "b.npy", np.tile(SQUARES, (2, 2)))
+    begun = []
+
+    def large(*arguments, **settings):
+        begun.append("large")
+        return segment_large(*arguments, **settings)
+
+    images, _ = find_images([str(tmp_path / "a.npy"), str(tmp_path / "b.npy")])
+    run = replace(job, large=large, large_px=SQUARES.size).run(images)
+    assert next(run).image.key == "a"
+    assert begun == []
+    assert [each.objects for each in run] == [8]
+    assert begun == ["large"]
 
 
 def test_results_replace_labels_that_a_stopped_run_had_put_into_place(job, tmp_path):
