@@ -9,10 +9,10 @@ from scipy import ndimage
 
 from cellseg_monai.boxes import Box, SlicedArray, WritableArray
 from cellseg_monai.labels.blocks import Edges
-from cellseg_monai.labels.holes import background_pieces, fill_holes, numbers_at_border
+from cellseg_monai.labels.holes import fill_holes
 from cellseg_monai.labels.numbering import areas_and_firsts
 from cellseg_monai.labels.pieces import Pieces
-from cellseg_monai.labels.postprocess import METHODS, Postprocessing, divided, foreground_mask, reach_px
+from cellseg_monai.labels.postprocess import METHODS, Postprocessing, divided, foreground_mask
 from cellseg_monai.labels.probabilities import check_probabilities
 from cellseg_monai.labels.relabel import look_up
 
@@ -21,7 +21,6 @@ __all__ = [
     "background_edges",
     "check_fits",
     "divide_block",
-    "divided_beside",
     "label_block",
     "number_block",
 ]
@@ -54,8 +53,8 @@ def background_edges(maps: SlicedArray, settings: Postprocessing, place: Box) ->
         settings: of these, the threshold.
         place: of the block.
     """
-    pieces = background_pieces(foreground_mask(np.asarray(maps[0, place[0], place[1]]), settings))
-    return Edges.of(pieces, numbers_at_border(pieces))
+    pieces = Pieces.of(~foreground_mask(np.asarray(maps[0, place[0], place[1]]), settings))
+    return Edges.of(pieces.dense, np.flatnonzero(pieces.at_border) + 1)
 
 
 def label_block(
@@ -99,13 +98,13 @@ def label_block(
 def divide_block(
     maps: np.ndarray, settings: Postprocessing, sides_inside: Sides, outside: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The objects of a block, and, not divided, the pieces so near to others that these have a say.
+    """The objects of a block, and, not divided, the pieces that may go on beyond.
 
     Args:
         maps: CYX, of the block.
         settings: as for `label_objects`.
         sides_inside: whether the image goes on above, below, to the left and to the right.
-        outside: which of `background_pieces` of this block are no holes; None: holes stay.
+        outside: which pieces of the background of this block are no holes; None: holes stay.
 
     Returns:
         YX int32: ids from 1, not without gaps, also for the pieces that wait; the ids of these, sorted.
@@ -118,69 +117,22 @@ def divide_block(
     others = maps[1 : METHODS[settings.method]]
     check_probabilities(others)
     if outside is not None:
-        mask = fill_holes(background_pieces(mask), outside)
+        mask = fill_holes(mask, Pieces.of(~mask), outside)
     nobody: np.ndarray = np.zeros(0, np.intp)
     if not any(sides_inside) or not mask.any():
         return divided(mask, others, settings), nobody
     pieces = Pieces.of(mask)
-    rim = max(reach_px(settings.method), 1)
-    above, below, left, right = sides_inside
-    waits: np.ndarray = np.zeros(pieces.count + 1, bool)
-    for side, goes_on in (
-        (pieces.numbers[:rim], above),
-        (pieces.numbers[-rim:], below),
-        (pieces.numbers[:, :rim], left),
-        (pieces.numbers[:, -rim:], right),
-    ):
-        if goes_on:
-            waits[side] = True
-    waits[0] = False
+    (top, left), (bottom, right) = pieces.boxes[:, :2].T, pieces.boxes[:, 2:].T
+    touches = np.array([top == 0, bottom == mask.shape[0], left == 0, right == mask.shape[1]])
+    waits = touches[np.array(sides_inside)].any(axis=0)
+    if settings.method == "components":
+        return pieces.dense, np.flatnonzero(waits) + 1
     if not waits.any():
         return divided(mask, others, settings), nobody
-    if settings.method == "components":
-        return pieces.numbers, np.flatnonzero(waits)
-    at_home = ~waits
-    at_home[0] = False
-    objects = divided_beside(look_up(at_home, pieces.numbers), mask, others, settings)
-    ids = np.where(waits, np.cumsum(waits) + objects.max(), 0).astype(np.int32)
-    objects += look_up(ids, pieces.numbers)
-    return objects, ids[waits]
-
-
-def divided_beside(
-    mine: np.ndarray, foreground: np.ndarray, others: np.ndarray, settings: Postprocessing
-) -> np.ndarray:
-    """Some pieces of the foreground divided into objects, as they are among all others.
-
-    Args:
-        mine: YX bool, these pieces, each of them whole.
-        foreground: YX bool, with other pieces, as far as they lie within `reach_px`.
-        others: as for `divided`.
-        settings: as for `divided`.
-
-    Returns:
-        As `divided`, 0 on the other pieces.
-    """
-    if settings.method not in ("distance_watershed", "boundary_watershed"):
-        return divided(mine, others, settings)
-    # How deep in others a pixel lies has a say near to these; others farther away need not be divided.
-    objects = divided(foreground & _wider(mine, reach_px(settings.method)), others, settings)
-    objects *= mine
-    return objects
-
-
-def _wider(mask: np.ndarray, by_px: int) -> np.ndarray:
-    """The pixels that lie so near to some of the mask, along rows and columns."""
-    wider = mask.copy()
-    for lines in (wider, wider.T):
-        reach = 0
-        while reach < by_px:
-            step = min(reach + 1, by_px - reach)
-            before = lines.copy()
-            lines[step:] |= before[:-step]
-            lines[:-step] |= before[step:]
-            reach += step
-    return wider
+    objects = divided(pieces.painted(np.append(False, ~waits)), others, settings)
+    ids: np.ndarray = np.append(0, np.where(waits, np.cumsum(waits) + objects.max(), 0)).astype(np.int32)
+    objects += pieces.painted(ids)
+    return objects, ids[1:][waits]
 
 
 def number_block(labels: SlicedArray, out: WritableArray, place: Box, table: np.ndarray) -> None:

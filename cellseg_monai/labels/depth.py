@@ -7,51 +7,53 @@ from itertools import pairwise
 import numpy as np
 from scipy import ndimage
 
-from cellseg_monai.labels.pieces import Pieces
+from cellseg_monai.labels.canvas import Canvas
 
-__all__ = ["depth"]
+__all__ = ["DEEPEST", "depth"]
 
 # Up to here squares, and the sums of two, fit 16 bits, and `_squares` beats scipy.
-_DEEPEST = 127
+DEEPEST = 127
 # So many are worked on at once, as processors hold them close by.
 _BLOCK_PIXELS = 2**16
 
 
-def depth(pieces: Pieces) -> np.ndarray:
+def depth(canvas: Canvas) -> np.ndarray:
     """The Euclidean distance of each piece's pixels to the nearest pixel of the background.
 
     As `scipy.ndimage.distance_transform_edt` gives it, but faster and in less memory where no piece is very deep. What
     lies beyond the border of the image is no background; without any background, the depth is 1 everywhere.
 
     Args:
-        pieces: of the whole foreground.
+        canvas: of the foreground, made for pieces as deep as `DEEPEST`.
 
     Returns:
-        YX float32, 0 on the background.
+        YX float32 of the canvas, 0 where there is no piece.
 
-    >>> depth(Pieces.of(np.array([[0, 1, 1, 1]], bool)))
-    array([[0., 1., 2., 3.]], dtype=float32)
+    >>> from cellseg_monai.labels.canvas import canvases
+    >>> from cellseg_monai.labels.pieces import Pieces
+    >>> (canvas,) = canvases(Pieces.of(np.array([[0, 1, 1, 1]], bool)), deepest=DEEPEST)
+    >>> depth(canvas)[canvas.numbers > 0]
+    array([1., 2., 3.], dtype=float32)
     """
-    depths: np.ndarray = np.empty(pieces.numbers.shape, np.float32)
-    too_deep: np.ndarray = np.zeros(pieces.count + 1, bool)
-    steps = _steps(pieces.numbers > 0)
-    rows = max(1, _BLOCK_PIXELS // (steps.shape[1] + 2 * _DEEPEST))
+    # Pieces are apart by background, so what is nearest to one lies around it, and others may be as far as they are.
+    inside = canvas.numbers > 0
+    steps = _steps(inside if canvas.beyond is None else inside | canvas.beyond)
+    depths: np.ndarray = np.empty(steps.shape, np.float32)
+    rows = max(1, _BLOCK_PIXELS // (steps.shape[1] + 2 * DEEPEST))
     for top in range(0, len(steps), rows):
         squares = _squares(steps[top : top + rows])
+        if squares.max(initial=0) > DEEPEST**2:  # one piece that has this canvas for itself
+            found = np.ones_like(depths) if inside.all() else ndimage.distance_transform_edt(inside)
+            return found.astype(np.float32)
         np.sqrt(squares, out=depths[top : top + rows], dtype=np.float32)
-        if squares.max(initial=0) > _DEEPEST**2:
-            too_deep[pieces.numbers[top : top + rows][squares > _DEEPEST**2]] = True
-    # Pieces are apart by background, so what is nearest to one lies around it, and others may count as background.
-    for box, some in pieces.boxes(too_deep, margin=1) if too_deep.any() else ():
-        inside = some.numbers > 0
-        found = 1 if inside.all() else ndimage.distance_transform_edt(inside)
-        np.copyto(depths[box], found, where=inside, casting="same_kind")
+    if canvas.beyond is not None:
+        depths *= inside
     return depths
 
 
 def _steps(mask: np.ndarray) -> np.ndarray:
     """Rows up or down to the background, no more than just too many."""
-    steps = np.where(mask, np.int16(_DEEPEST + 1), np.int16(0))
+    steps = np.where(mask, np.int16(DEEPEST + 1), np.int16(0))
     for way in (steps, steps[::-1]):
         for row, after in pairwise(way):
             np.minimum(after, row + np.int16(1), out=after)
@@ -65,15 +67,15 @@ def _squares(steps: np.ndarray) -> np.ndarray:
     than the deepest pixel is deep need no look.
     """
     width = steps.shape[1]
-    wider: np.ndarray = np.full((len(steps), width + 2 * _DEEPEST), (_DEEPEST + 1) ** 2, np.int16)
-    middle = wider[:, _DEEPEST : _DEEPEST + width]
+    wider: np.ndarray = np.full((len(steps), width + 2 * DEEPEST), (DEEPEST + 1) ** 2, np.int16)
+    middle = wider[:, DEEPEST : DEEPEST + width]
     np.multiply(steps, steps, out=middle)
     squares = middle.copy()
     beside = np.empty_like(squares)
-    for way in range(1, _DEEPEST + 1):
+    for way in range(1, DEEPEST + 1):
         if way**2 >= squares.max(initial=0):
             break
-        np.minimum(wider[:, _DEEPEST - way :][:, :width], wider[:, _DEEPEST + way :][:, :width], out=beside)
+        np.minimum(wider[:, DEEPEST - way :][:, :width], wider[:, DEEPEST + way :][:, :width], out=beside)
         beside += np.int16(way**2)
         np.minimum(squares, beside, out=squares)
     return squares

@@ -3,57 +3,27 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import ndimage
 
-from cellseg_monai.labels.relabel import look_up
+from cellseg_monai.labels.pieces import Pieces
 
-__all__ = ["background_pieces", "fill_holes", "numbers_at_border"]
-
-
-def background_pieces(mask: np.ndarray) -> np.ndarray:
-    """The background in pieces that hang together by their edges.
-
-    Args:
-        mask: YX bool, the foreground.
-
-    Returns:
-        YX int32, from 1 on; 0 is foreground.
-
-    >>> background_pieces(np.array([[0, 1, 0, 0]], bool))
-    array([[1, 0, 2, 2]], dtype=int32)
-    """
-    return np.asarray(ndimage.label(~mask)[0])
+__all__ = ["fill_holes"]
 
 
-def numbers_at_border(pieces: np.ndarray) -> np.ndarray:
-    """The numbers of pieces that touch the border of the image: the background that is no hole.
-
-    Args:
-        pieces: YX integers, not empty; 0 is no piece.
-
-    Returns:
-        Sorted, each once.
-
-    >>> numbers_at_border(np.array([[0, 3, 3], [0, 7, 0], [0, 0, 1]]))
-    array([1, 3])
-    """
-    numbers = np.unique(np.concatenate([pieces[0], pieces[-1], pieces[:, 0], pieces[:, -1]]))
-    return numbers[numbers > 0]
-
-
-def fill_holes(pieces: np.ndarray, outside: np.ndarray) -> np.ndarray:
+def fill_holes(mask: np.ndarray, background: Pieces, outside: np.ndarray) -> np.ndarray:
     """The foreground and its holes, as `scipy.ndimage.binary_fill_holes` gives them, without its many dilations.
 
     Args:
-        pieces: YX int32, those of the background.
+        mask: YX bool, the foreground.
+        background: its pieces.
         outside: the numbers of those that are no holes.
 
     Returns:
-        YX bool.
+        YX bool; `mask` itself where there are no holes.
 
-    >>> fill_holes(np.array([[1, 0, 2, 0, 3]]), np.array([1, 3]))
+    >>> mask = np.array([[0, 1, 0, 1, 0]], bool)
+    >>> fill_holes(mask, Pieces.of(~mask), np.array([1, 3]))
     array([[False,  True,  True,  True, False]])
     """
-    filled: np.ndarray = np.ones(pieces.max(initial=0) + 1, bool)
+    filled: np.ndarray = np.ones(background.count + 1, bool)
     filled[outside] = False
-    return look_up(filled, pieces)
+    return mask | background.painted(filled) if filled[1:].any() else mask

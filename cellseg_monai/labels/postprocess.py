@@ -9,15 +9,16 @@ from os import PathLike
 import numpy as np
 from scipy import ndimage
 
-from cellseg_monai.labels.holes import background_pieces, fill_holes, numbers_at_border
+from cellseg_monai.labels.holes import fill_holes
 from cellseg_monai.labels.numbering import areas_and_firsts, numbers_in_order
+from cellseg_monai.labels.pieces import Pieces
 from cellseg_monai.labels.probabilities import check_probabilities
 from cellseg_monai.labels.relabel import look_up, relabel_sequential
-from cellseg_monai.labels.watershed import REACH_PX, divide_by_distance, grow_seeds
+from cellseg_monai.labels.watershed import divide_by_distance, grow_seeds
 from cellseg_monai.pixels import rescale_labels
 from cellseg_monai.settings import read_settings, write_settings
 
-__all__ = ["METHODS", "Postprocessing", "check_maps", "divided", "foreground_mask", "label_objects", "reach_px"]
+__all__ = ["METHODS", "Postprocessing", "check_maps", "divided", "foreground_mask", "label_objects"]
 
 METHODS = {"components": 1, "distance_watershed": 1, "boundary_watershed": 2, "distance_map_watershed": 2}
 """Each way to tell objects apart, and how many probability maps it needs."""
@@ -163,8 +164,8 @@ def label_objects(
     if not mask.any():  # as where there are no pixels
         return np.zeros(mask.shape if shape is None else shape, np.int32)
     if settings.fill_holes:
-        background = background_pieces(mask)
-        mask = fill_holes(background, numbers_at_border(background))
+        background = Pieces.of(~mask)
+        mask = fill_holes(mask, background, np.flatnonzero(background.at_border) + 1)
         del background
     objects = divided(mask, others, settings)
     areas, firsts = areas_and_firsts(objects)
@@ -197,7 +198,7 @@ def check_maps(shape: Sequence[int], settings: Postprocessing) -> None:
 def divided(mask: np.ndarray, others: np.ndarray, settings: Postprocessing) -> np.ndarray:
     """The foreground divided into objects by the method of the settings.
 
-    What becomes of a piece of the foreground depends on that piece, and on what lies within `reach_px` of it.
+    What becomes of a piece of the foreground depends on that piece alone, and on where the image ends beside it.
 
     Args:
         mask: YX bool, the foreground, holes filled.
@@ -226,12 +227,3 @@ def divided(mask: np.ndarray, others: np.ndarray, settings: Postprocessing) -> n
         (distance,) = others
         return divide_by_distance(mask, distance, settings.least_depth)
     return np.asarray(ndimage.label(mask)[0])
-
-
-def reach_px(method: str) -> int:
-    """How many pixels around a piece of the foreground have a say in how it is divided.
-
-    >>> reach_px("components")
-    0
-    """
-    return 0 if method == "components" else REACH_PX

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from cellseg_monai.boxes import Box, SlicedArray, WritableArray
-from cellseg_monai.labels.block import BlockObjects, check_fits, divided_beside
+from cellseg_monai.labels.block import BlockObjects, check_fits
 from cellseg_monai.labels.blocks import Blocks
 from cellseg_monai.labels.numbering import areas_and_firsts
-from cellseg_monai.labels.postprocess import METHODS, Postprocessing, reach_px
+from cellseg_monai.labels.postprocess import METHODS, Postprocessing, divided
 from cellseg_monai.labels.relabel import look_up, relabel_sequential
 
 __all__ = ["Parts", "divide_across", "join_across"]
@@ -97,17 +97,14 @@ def divide_across(
     free = sum(part.count for part in parts) + len(boxes)
     bundle_of = _bundles(boxes, blocks.sides)
     for bundle, tight in enumerate(_around_each(bundle_of, boxes)):
-        box = _with_margin(tight, reach_px(settings.method), blocks.shape)
+        box = _with_margin(tight, 1, blocks.shape)  # so that it ends where a piece ends only where the image does
         mine: np.ndarray = np.zeros([side.stop - side.start for side in box], bool)
-        foreground = np.zeros_like(mine)
         for number, place, within in blocks.over(box):
-            ids = np.asarray(labels[place])
             chosen: np.ndarray = np.zeros(parts[number].count + 1, bool)
             chosen[found[number].waiting.numbers] = bundle_of[groups[number]] == bundle
-            mine[within] = look_up(chosen, ids)
-            foreground[within] = ids > 0
+            mine[within] = look_up(chosen, np.asarray(labels[place]))
         others = np.asarray(maps[1 : METHODS[settings.method], box[0], box[1]])
-        objects = divided_beside(mine, foreground, others, settings)
+        objects = divided(mine, others, settings)
         for number, place, within in blocks.over(box):
             _write(objects[within], labels, place, parts[number], free)
         free += int(objects.max())

@@ -6,17 +6,15 @@ import numpy as np
 from scipy import ndimage
 from skimage.segmentation import watershed
 
-from cellseg_monai.labels.depth import depth
+from cellseg_monai.labels.canvas import canvases
+from cellseg_monai.labels.depth import DEEPEST, depth
 from cellseg_monai.labels.pieces import Pieces
 from cellseg_monai.labels.relabel import id_runs, look_up
 
-__all__ = ["REACH_PX", "divide_by_distance", "grow_seeds"]
+__all__ = ["divide_by_distance", "grow_seeds"]
 
-# Peaks of a distance map: none of the neighbours this far away is higher.
+# Peaks of a distance map: none of their piece is higher as far away along both axes. Canvases leave as much between.
 _PEAK_RADIUS = 2
-# How far around a piece other foreground has a say in how distances divide it: it may be higher than a peak within the
-# radius, and how high, the Euclidean distance, is settled by the background between the two, no farther away again.
-REACH_PX = 2 * _PEAK_RADIUS
 # So many are compared at once, as processors hold them close by.
 _BLOCK_PIXELS = 2**15
 
@@ -44,27 +42,25 @@ def grow_seeds(mask: np.ndarray, seeds: np.ndarray, landscape: np.ndarray) -> np
 
 def _grown(pieces: Pieces, seeds: np.ndarray, landscape: np.ndarray) -> np.ndarray:
     ids, at, _ = id_runs(seeds)
-    piece_of_seed: np.ndarray = np.zeros(seeds.max(initial=0) + 1, np.int32)
-    piece_of_seed[ids] = pieces.numbers.ravel()[at]
-    ids = np.flatnonzero(piece_of_seed[1:]) + 1
+    ids, at = ids[ids > 0], at[ids > 0]
+    piece_of_seed: np.ndarray = np.zeros(ids.max(initial=0) + 1, np.int32)
+    piece_of_seed[ids] = pieces.number_at(at)
+    ids = np.flatnonzero(piece_of_seed)
     seed_counts = np.bincount(piece_of_seed[ids], minlength=pieces.count + 1)
     owner: np.ndarray = np.zeros(pieces.count + 1, np.int32)
     owner[piece_of_seed[ids]] = ids
     unseeded: np.ndarray = np.flatnonzero(seed_counts[1:] == 0) + 1
     owner[unseeded] = len(piece_of_seed) + np.arange(len(unseeded))
     contested = seed_counts > 1
-    owner[contested] = 0
-    objects = look_up(owner, pieces.numbers)
-    for box, some in pieces.boxes(contested):
-        inside = some.numbers > 0
-        given = np.where(inside, seeds[box], 0)
+    objects = pieces.painted(owner)
+    for canvas in canvases(pieces, contested):
+        inside, given = canvas.numbers > 0, canvas.of(seeds)
         # Of seeds, only the rim beside what is to be flooded: the queue then holds no pixels that lead nowhere.
         flooded = inside & (given == 0)
         shore = _with_neighbours(flooded) & inside
         markers = np.where(shore, given, 0)
-        grown = watershed(_in_turn(landscape[box], markers), markers, mask=shore)
-        objects[box] += given
-        np.copyto(objects[box], grown, where=flooded)
+        grown = watershed(_in_turn(canvas.of(landscape), markers), markers, mask=shore)
+        canvas.write(np.where(flooded, grown, given), objects)
     return objects
 
 
@@ -113,29 +109,25 @@ def divide_by_distance(mask: np.ndarray, distance: np.ndarray | None, least_dept
     >>> divide_by_distance(mask, distance, least_depth=2.5).max()
     np.int32(1)
     """
-    pieces = Pieces.of(mask)
-    if distance is None:
-        distance = depth(pieces)
+    if distance is not None:  # the negative of an unsigned integer is none
+        distance = distance.astype(np.promote_types(distance.dtype, np.float32), copy=False)
     objects: np.ndarray = np.zeros(mask.shape, np.int32)
     highest_id = 0
-    # With so much around them, peaks are the same in whatever box their piece is.
-    for box, some in pieces.boxes(margin=_PEAK_RADIUS):
-        # ndimage knows no float16, and the negative of an unsigned integer is none.
-        heights = distance[box].astype(np.promote_types(distance.dtype, np.float32), copy=False)
-        seeds = _seeds(some.numbers, heights, least_depth)
-        basins = _grown(some, seeds, -heights)
+    for canvas in canvases(Pieces.of(mask), deepest=DEEPEST if distance is None else None):
+        heights = depth(canvas) if distance is None else canvas.of(distance, elsewhere=-np.inf)
+        seeds = _seeds(canvas.pieces, heights, least_depth)
+        basins = _grown(canvas.pieces, seeds, -heights)
         owner = _joined(basins, heights, least_depth)
         owner[1:] += highest_id
-        joined = look_up(owner, basins)
-        np.copyto(objects[box], joined, where=joined > 0)
-        highest_id = int(joined.max())
+        canvas.write(look_up(owner, basins), objects)
+        highest_id = int(owner.max())
     return objects
 
 
-def _seeds(pieces: np.ndarray, heights: np.ndarray, least_depth: float) -> np.ndarray:
+def _seeds(pieces: Pieces, heights: np.ndarray, least_depth: float) -> np.ndarray:
     """Pixels that none near them exceeds, and the highest of each piece; numbered, what is sure to be one as one."""
-    mask = pieces > 0
-    highest = look_up(_highest(pieces, heights), pieces)
+    mask = pieces.dense > 0
+    highest = pieces.painted(_highest(pieces.dense, heights))
     peaks = ((heights == _highest_near(heights)) | (heights == highest)) & mask
     # What lies so little below the highest pixel of a piece would be joined in the end: most pieces need no flooding.
     seeds = peaks | (heights > highest - heights.dtype.type(least_depth))

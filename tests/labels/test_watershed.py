@@ -7,10 +7,8 @@ from hypothesis import strategies as st
 from scipy import ndimage
 from skimage.segmentation import watershed
 
-from cellseg_monai.labels import divide_by_distance, grow_seeds, pieces, relabel
+from cellseg_monai.labels import canvas, divide_by_distance, grow_seeds, relabel
 from cellseg_monai.labels import watershed as module
-from cellseg_monai.labels.depth import depth
-from cellseg_monai.labels.pieces import Pieces
 
 
 def grown(mask, seeds, landscape):
@@ -111,7 +109,7 @@ def test_seeds_grow_as_in_a_watershed_of_the_whole_image(seed, share, seeded, bo
     seeds, _ = ndimage.label(mask & (rng.random(mask.shape) < seeded))
     seeds[seeds == rng.integers(1, 10)] = 0  # a gap
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pieces, "_BOX_PIXELS", box_pixels)
+        patch.setattr(canvas, "_CANVAS_PIXELS", box_pixels)
         objects = grow_seeds(mask, seeds.astype(np.int32), landscape)
     whole = watershed(landscape, seeds, mask=mask)
     assert np.array_equal(objects[whole > 0], whole[whole > 0])
@@ -143,11 +141,11 @@ def test_a_piece_is_flooded_alike_whatever_is_beside_it(seed, share, steps, dtyp
 @given(st.integers(0, 2**32), st.floats(0.3, 0.8), st.sampled_from([0.0, 0.5, 1.0, 2.0]), st.booleans())
 def test_objects_are_in_one_piece_each_whatever_the_boxes(seed, share, least_depth, euclidean):
     _, mask, heights = drawn(seed, share)
-    distance = depth(Pieces.of(mask)) if euclidean else ndimage.uniform_filter(heights, 5) / 50
+    distance = ndimage.distance_transform_edt(mask) if euclidean else ndimage.uniform_filter(heights, 5) / 50
     found = []
     for box_pixels in (1, 200, 10**6):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(pieces, "_BOX_PIXELS", box_pixels)
+            patch.setattr(canvas, "_CANVAS_PIXELS", box_pixels)
             found.append(divide_by_distance(mask, distance, least_depth))
     assert np.array_equal(found[0] > 0, mask)
     for objects in found:
