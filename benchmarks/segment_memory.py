@@ -22,6 +22,7 @@ import tifffile
 from child_process import held_bytes, in_child
 from segment_throughput import field
 
+from cellseg_monai.allocation import keep_freed_memory
 from cellseg_monai.bundle import load_recipe
 from cellseg_monai.inference import Failed, Job, find_images
 
@@ -44,6 +45,7 @@ def thresholded(batch: np.ndarray) -> np.ndarray:
 
 def measure(path: Path, network: bool) -> tuple[int, float, int]:
     """Return the most memory that segmenting an image holds, the seconds it takes and the objects."""
+    keep_freed_memory()  # as the command does
     recipe = load_recipe("nuclei")
     if not network:
         recipe = replace(recipe, network=thresholded)

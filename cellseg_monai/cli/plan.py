@@ -8,6 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from cellseg_monai.allocation import keep_freed_memory
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -37,6 +39,7 @@ class Plan(NamedTuple):
     @classmethod
     def of(cls, arguments: dict[str, Any]) -> Plan:
         """What the arguments of `cellseg segment` ask for, as `run.json` keeps them."""
+        keep_freed_memory()  # before torch is loaded
         from cellseg_monai.inference import Reading, bytes_of
         from cellseg_monai.inference.torch_network import choose_device
         from cellseg_monai.io import chosen_exports

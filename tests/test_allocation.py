@@ -1,0 +1,34 @@
+"""Memory that is freed stays with the process that asks for it."""
+
+import subprocess
+import sys
+
+import pytest
+
+FAULTS = """
+import resource
+from threading import Thread
+import numpy as np
+{first}
+def work():
+    for _ in range(6):
+        np.ones(2**24)
+for turn in range(2):  # the first takes the memory
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    thread = Thread(target=work)
+    thread.start()
+    thread.join()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+def page_faults(first):
+    code = FAULTS.format(first=first)
+    return int(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only glibc is told to keep memory")
+def test_what_a_thread_frees_it_gets_again_without_the_system():
+    taken_anew = page_faults("")
+    kept = page_faults("from cellseg_monai.allocation import keep_freed_memory; keep_freed_memory()")
+    assert kept < taken_anew / 4
