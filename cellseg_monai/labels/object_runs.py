@@ -17,17 +17,15 @@ class ObjectRuns:
     """The stretches of pixels of a crop's objects, object after object, in each from row to row.
 
     Args:
-        starts: of every run of the crop, also those of no object, its first pixel in the flat crop.
-        order: which of them these are.
-        first: of each object, the position of its first run among these.
+        pixels: of all of them, where they are in the flat crop.
+        first: of each object, the position of its first run.
         rows: of each.
         columns: the first of each.
         lengths: of each.
         areas: of each object.
     """
 
-    starts: np.ndarray
-    order: np.ndarray
+    pixels: np.ndarray
     first: np.ndarray
     rows: np.ndarray
     columns: np.ndarray
@@ -42,22 +40,25 @@ class ObjectRuns:
         order = np.argsort(numbers, kind="stable")[background:]
         first = np.asarray(np.searchsorted(numbers[order], np.arange(1, len(crop.ids) + 1)))
         rows, columns = np.divmod(starts[order], max(1, crop.numbers.shape[1]))
-        areas = np.add.reduceat(lengths[order], first)
-        return cls(starts, order, first, rows, columns, lengths[order], areas)
+        starts, lengths = starts[order], lengths[order]
+        areas = np.add.reduceat(lengths, first)
+        pixels = np.repeat(starts - np.cumsum(lengths) + lengths, lengths) + np.arange(lengths.sum())
+        return cls(pixels, first, rows, columns, lengths, areas)
 
     def sums(self, values: np.ndarray) -> np.ndarray:
         """Of values one a run."""
         return np.add.reduceat(values, self.first)
 
-    def mean(self, pixels: np.ndarray) -> np.ndarray:
-        """Of the pixels of each object."""
-        return self.sums(np.add.reduceat(pixels.ravel().astype(np.float64), self.starts)[self.order]) / self.areas
+    def mean(self, image: np.ndarray) -> np.ndarray:
+        """Of the pixels of each object, YX values of the crop."""
+        return self._reduced(np.add, image.ravel()[self.pixels].astype(np.float64)) / self.areas
 
-    def brightness(self, pixels: np.ndarray, name: str) -> dict[str, np.ndarray]:
-        """The columns of a channel."""
-        flat = pixels.ravel()
-        lowest, highest = (
-            extreme.reduceat(extreme.reduceat(flat, self.starts)[self.order], self.first)
-            for extreme in (np.minimum, np.maximum)
-        )
-        return {f"mean_{name}": self.mean(flat), f"min_{name}": lowest, f"max_{name}": highest}
+    def brightness(self, image: np.ndarray, name: str) -> dict[str, np.ndarray]:
+        """The columns of a channel, YX values of the crop."""
+        values = image.ravel()[self.pixels]
+        lowest, highest = (self._reduced(extreme, values) for extreme in (np.minimum, np.maximum))
+        return {f"mean_{name}": self.mean(image), f"min_{name}": lowest, f"max_{name}": highest}
+
+    def _reduced(self, by: np.ufunc, values: np.ndarray) -> np.ndarray:
+        """Values one a pixel, of each object put together."""
+        return np.asarray(by.reduceat(values, np.cumsum(self.areas) - self.areas))

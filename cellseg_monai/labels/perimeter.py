@@ -14,8 +14,8 @@ _STEPS[[21, 33], 1] = 1
 _STEPS[[13, 23], 2] = 1
 _LENGTHS = np.array([1, np.sqrt(2), (1 + np.sqrt(2)) / 2])
 
-_EDGES = ((0, 1), (1, 0), (1, 2), (2, 1))
-_CORNERS = ((0, 0), (0, 2), (2, 0), (2, 2))
+_EDGES = ((-1, 0), (0, -1), (0, 1), (1, 0))
+_CORNERS = ((-1, -1), (-1, 1), (1, -1), (1, 1))
 
 
 def perimeters(numbers: np.ndarray, count: int) -> np.ndarray:
@@ -37,23 +37,19 @@ def perimeters(numbers: np.ndarray, count: int) -> np.ndarray:
     array([4., 0.])
     """
     around = np.pad(numbers, 1)
-    inside: np.ndarray = np.ones(numbers.shape, bool)
-    for edge in _EDGES:
-        inside &= _shifted(around, edge, numbers.shape) == numbers
-    rows, columns = np.nonzero((numbers > 0) & ~inside)
-    width = around.shape[1]
-    at = (rows + 1) * width + columns + 1
-    own = around.ravel()[at]
-    border = np.zeros_like(around).ravel()
+    flat, width = around.ravel(), around.shape[1]
+    at = np.flatnonzero(around > 0)
+    own = flat[at]
+    inside: np.ndarray = np.ones(len(at), bool)
+    for down, right in _EDGES:
+        inside &= flat[at + (down * width + right)] == own
+    at, own = at[~inside], own[~inside]
+    border = np.zeros_like(flat)
     border[at] = own
     code: np.ndarray = np.ones(len(own), np.int64)
     for weight, neighbours in ((2, _EDGES), (10, _CORNERS)):
         for down, right in neighbours:
-            code += weight * (border[at + (down - 1) * width + right - 1] == own)
+            code += weight * (border[at + (down * width + right)] == own)
     # Counted in whole numbers, so that the sum does not depend on the order.
     steps = np.stack([np.bincount(own, each, minlength=count + 1)[1:] for each in _STEPS[code].T])
     return _LENGTHS @ steps
-
-
-def _shifted(around: np.ndarray, by: tuple[int, int], shape: tuple[int, ...]) -> np.ndarray:
-    return around[by[0] : by[0] + shape[0], by[1] : by[1] + shape[1]]
