@@ -8,6 +8,10 @@ from scipy.special import expit
 __all__ = ["boundary_probabilities", "check_probabilities", "foreground_probability"]
 
 
+# So many are worked on at once, as processors hold them close by.
+_BLOCK_PIXELS = 2**15
+
+
 def check_probabilities(values: np.ndarray) -> None:
     """Refuse what cannot be probabilities.
 
@@ -80,8 +84,13 @@ def boundary_probabilities(logits: np.ndarray) -> np.ndarray:
     if len(logits) == 2:
         return expit(logits)
     # A softmax, without arrays for what nobody asks for.
-    shares = np.exp(logits - logits.max(axis=0))
-    whole = shares[0] + shares[1] + shares[2]
-    shares /= whole
-    np.subtract(1, shares[0], out=shares[1])
-    return shares[1:]
+    probabilities = np.empty((2, *logits.shape[1:]), np.float32)
+    rows = max(1, _BLOCK_PIXELS // max(1, logits.shape[2]))
+    for top in range(0, logits.shape[1], rows):
+        part, (foreground, boundary) = logits[:, top : top + rows], probabilities[:, top : top + rows]
+        shares = part - part.max(axis=0)
+        np.exp(shares, out=shares)
+        whole = shares[0] + shares[1] + shares[2]
+        np.subtract(1, shares[0] / whole, out=foreground)
+        np.divide(shares[2], whole, out=boundary)
+    return probabilities

@@ -89,7 +89,16 @@ def second_differences(above: np.ndarray, here: np.ndarray, below: np.ndarray) -
 def noise_of(differences: np.ndarray) -> float:
     """The standard deviation of the noise that leaves these second differences, which are overwritten."""
     # 0.6745: the median of |x| of a standard normal; 6: the norm of the mask.
-    return float(np.median(np.abs(differences, out=differences), overwrite_input=True)) / (0.6745 * 6)
+    return _median(np.abs(differences, out=differences).ravel()) / (0.6745 * 6)
+
+
+def _median(values: np.ndarray) -> float:
+    """`numpy.median` of finite values, which are put into another order; several times as fast."""
+    middle = len(values) // 2
+    values.partition(middle)  # of one place alone, numpy does it in vectors
+    if len(values) % 2:
+        return float(values[middle])
+    return (float(values[:middle].max()) + float(values[middle])) / 2
 
 
 def normalise_percentiles(
