@@ -10,11 +10,14 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 __all__ = ["DiskArray"]
+
+# As wide as the blocks in which large planes are worked on.
+_STRIP_PX = 2048
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,8 @@ class DiskArray:
     """An array that is read and written by slices; it can be sent to other processes of the machine.
 
     It is read and written, not mapped: with a window of a mapped file the system brings in much of what lies around it,
-    up to whole rows, and all that counts towards the memory of the process.
+    up to whole rows, and all that counts towards the memory of the process. In the file it lies in strips along the last
+    axis, one after another, so that the rows of a block as wide as a strip are read at once.
 
     Args:
         path: of the file.
@@ -68,22 +72,26 @@ class DiskArray:
         place, kept = self._place(window)
         values: np.ndarray = np.empty([part.stop - part.start for part in place], self.dtype)
         with open(self.path, "rb", buffering=0) as file:
-            for offset, run in self._runs(place, values):
-                file.seek(offset)
-                if not _all(file.readinto, run):
-                    raise OSError(errno.EIO, "the file is shorter than it was made", str(self.path))
+            for strip in self._strips(place):
+                of_strip: np.ndarray = np.empty([part.stop - part.start for part in strip.place], self.dtype)
+                for offset, run in strip.runs(of_strip):
+                    file.seek(offset)
+                    if not _all(file.readinto, run):
+                        raise OSError(errno.EIO, "the file is shorter than it was made", str(self.path))
+                values[..., strip.within] = of_strip
         return values.reshape([length for length, keep in zip(values.shape, kept, strict=True) if keep])
 
     def __setitem__(self, window: Any, values: Any) -> None:
         place, kept = self._place(window)
         lengths = [part.stop - part.start for part in place]
         shown = [length for length, keep in zip(lengths, kept, strict=True) if keep]
-        whole = np.ascontiguousarray(np.broadcast_to(np.asarray(values), shown), self.dtype).reshape(lengths)
+        whole = np.broadcast_to(np.asarray(values), shown).reshape(lengths)
         with open(self.path, "r+b", buffering=0) as file:
-            for offset, run in self._runs(place, whole):
-                file.seek(offset)
-                if not _all(file.write, run):
-                    raise OSError(errno.EIO, "the file takes no more", str(self.path))
+            for strip in self._strips(place):
+                for offset, run in strip.runs(np.ascontiguousarray(whole[..., strip.within], self.dtype)):
+                    file.seek(offset)
+                    if not _all(file.write, run):
+                        raise OSError(errno.EIO, "the file takes no more", str(self.path))
 
     def _place(self, window: Any) -> tuple[list[slice], list[bool]]:
         """The window as a slice of each axis, and which axes stay."""
@@ -101,8 +109,41 @@ class DiskArray:
                 place.append(slice(at, at + 1))
         return place, [isinstance(part, slice) for part in given]
 
-    def _runs(self, place: list[slice], values: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-        """What lies in one piece in the file: where, and the values of it."""
+    def _strips(self, place: list[slice]) -> Iterator[_Strip]:
+        """The parts of a window, strip by strip."""
+        *lead, columns = place
+        outer = math.prod(self.shape[:-1])
+        for left in range(columns.start // _STRIP_PX * _STRIP_PX, columns.stop, _STRIP_PX):
+            width = min(_STRIP_PX, self.shape[-1] - left)
+            start, stop = max(columns.start - left, 0), min(columns.stop - left, width)
+            yield _Strip(
+                (*self.shape[:-1], width),
+                self.dtype.itemsize,
+                outer * left,
+                [*lead, slice(start, stop)],
+                slice(left + start - columns.start, left + stop - columns.start),
+            )
+
+
+class _Strip(NamedTuple):
+    """A window within one strip.
+
+    Args:
+        shape: of the strip.
+        itemsize: of a value, in bytes.
+        before: how many values lie before the strip in the file.
+        place: of the window, as a slice of each axis of the strip.
+        within: where its columns are among those of the window across all strips.
+    """
+
+    shape: tuple[int, ...]
+    itemsize: int
+    before: int
+    place: list[slice]
+    within: slice
+
+    def runs(self, values: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+        """What lies in one piece in the file: where, and the values of it, which are those of the window."""
         if not values.size:
             return
         axis = len(self.shape) - 1
@@ -111,12 +152,12 @@ class DiskArray:
         inner = math.prod(self.shape[axis + 1 :])
         rows = values.reshape(-1, values.shape[axis] * inner)
         for row, outer in zip(
-            rows, itertools.product(*(range(part.start, part.stop) for part in place[:axis])), strict=True
+            rows, itertools.product(*(range(part.start, part.stop) for part in self.place[:axis])), strict=True
         ):
-            before = 0
-            for at, length in zip((*outer, place[axis].start), self.shape[: axis + 1], strict=True):
-                before = before * length + at
-            yield before * inner * self.dtype.itemsize, row
+            at = 0
+            for index, length in zip((*outer, self.place[axis].start), self.shape[: axis + 1], strict=True):
+                at = at * length + index
+            yield (self.before + at * inner) * self.itemsize, row
 
 
 def _all(moved: Callable[[memoryview], int | None], values: np.ndarray) -> bool:
