@@ -76,7 +76,7 @@ def segment(
     """
     dask = chosen_cluster(dask, workers)
     arguments = {
-        "inputs": [str(each) for each in inputs],
+        "inputs": list(inputs),
         "bundle": _absolute(bundle),
         "export": export,
         "channels": channels,
@@ -92,7 +92,7 @@ def segment(
         "postprocess": _absolute(postprocess),
         "max_memory": max_memory,
     }
-    from cellseg_monai.inference import check_no_run, check_targets, find_images
+    from cellseg_monai.inference import check_no_run, check_targets, find_images, results_in
 
     if report:
         check_exports(export)
@@ -101,7 +101,7 @@ def segment(
     plan = Plan.of(arguments)
     if not (dry_run or resume):
         check_no_run(Path(output))
-    images, faults = find_images([str(each) for each in inputs])
+    images, faults = find_images(inputs, output=Path(output), results=results_in(Path(output)))
     if not images:
         fail_if(faults)
     if dry_run:

@@ -6,7 +6,7 @@ from cellseg_monai.inference.job import Done, Failed, Job, Reading
 from cellseg_monai.inference.memory import bytes_of, within_memory
 from cellseg_monai.inference.plane import Plane, objects_of, prepared_plane, segment_plane
 from cellseg_monai.inference.recipe import Recipe
-from cellseg_monai.inference.record import RunRecord, check_no_run, has_run, images_of, read_run
+from cellseg_monai.inference.record import RunRecord, check_no_run, has_run, images_of, read_run, results_in
 from cellseg_monai.inference.results import ImageResults
 from cellseg_monai.inference.symmetries import over_symmetries
 from cellseg_monai.inference.targets import check_targets
@@ -40,6 +40,7 @@ __all__ = [
     "predict_windows",
     "prepared_plane",
     "read_run",
+    "results_in",
     "seconds_a_px",
     "segment_plane",
     "understood",

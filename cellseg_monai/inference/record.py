@@ -12,7 +12,7 @@ from cellseg_monai.atomic import replacing
 from cellseg_monai.inference.inputs import ImageFile
 from cellseg_monai.inference.job import Done, Failed
 
-__all__ = ["NAME", "RunRecord", "check_no_run", "has_run", "images_of", "read_run"]
+__all__ = ["NAME", "RunRecord", "check_no_run", "has_run", "images_of", "read_run", "results_in"]
 
 NAME = "run.json"
 _JOURNAL = "run.journal.jsonl"
@@ -126,24 +126,17 @@ class RunRecord:
         return self.output / NAME
 
     def _go_on(self) -> None:
-        if (self.output / _JOURNAL).exists():
-            lines = (self.output / _JOURNAL).read_text(encoding="utf-8").splitlines()
-            run = _entry(lines[0]) if lines else None
-            if run is None or not {"about", "begun", "left"} <= run.keys():
-                raise ValueError(f"{self.output / _JOURNAL} is damaged; begin anew in another --output")
-            self._begun = set(run["begun"])
-            entries = [entry for line in lines[1:] if (entry := _entry(line))]
-        else:
-            run = read_run(self.output / NAME)
-            entries = run["images"]
-        about, self._left = run["about"], run.get("left", {})
+        run, entries = _told(self.output)
+        about = run["about"]
         if about != self._about:
             keys = [key for key in {*about, *self._about} if about.get(key) != self._about.get(key)]
             raise ValueError(
                 f"the run in {self.output} was of another {', '.join(sorted(keys))}; resume it as it was begun, or "
                 "choose another --output"
             )
+        self._begun = set(run.get("begun", ()))
         self._images = {entry["key"]: entry for entry in entries}
+        self._left = run.get("left", {})
 
     def _name(self, path: Path) -> str:
         """Of a file below the output, which a cluster names in full."""
@@ -166,6 +159,19 @@ def check_no_run(output: Path) -> None:
 def has_run(output: Path) -> bool:
     """Whether a folder holds the results of a run, whole or not."""
     return (output / NAME).exists() or (output / _JOURNAL).exists()
+
+
+def results_in(output: Path) -> set[Path]:
+    """What the run in a folder, if there is one, has written of images, in full.
+
+    Raises:
+        ValueError: its record is damaged.
+    """
+    if not has_run(output):
+        return set()
+    run, entries = _told(output)
+    files = [*(entry["files"] for entry in entries), *run.get("left", {}).values()]
+    return {output.resolve() / name for names in files for name in names}
 
 
 def read_run(path: Path) -> dict[str, Any]:
@@ -205,6 +211,23 @@ def images_of(run: Mapping[str, Any]) -> list[ImageFile]:
     if faults:
         raise ValueError(f"{'; '.join(faults)}; put back the images that the run was made of")
     return images
+
+
+def _told(output: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """What the run in a folder says of itself, and of each image that is done; of one that is not whole, its journal.
+
+    Raises:
+        ValueError: it is damaged.
+    """
+    journal = output / _JOURNAL
+    if not journal.exists():
+        run = read_run(output / NAME)
+        return run, run["images"]
+    lines = journal.read_text(encoding="utf-8").splitlines()
+    first = _entry(lines[0]) if lines else None
+    if first is None or not {"about", "begun", "left"} <= first.keys():
+        raise ValueError(f"{journal} is damaged; begin anew in another --output")
+    return first, [entry for line in lines[1:] if (entry := _entry(line))]
 
 
 def _entry(line: str) -> dict[str, Any] | None:

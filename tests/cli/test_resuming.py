@@ -11,6 +11,7 @@ import time
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 
 from cellseg_monai.inference import job as inference_job
 from tests.cells import cells
@@ -97,6 +98,27 @@ def test_a_run_is_not_gone_on_with_otherwise(cellseg, images, output, word, othe
         f"the run in {output} was of another {other}; resume it as it was begun, or choose another --output"
     ]
     assert digests(output) == before
+
+
+@pytest.mark.parametrize(
+    ("inputs", "output"),
+    [("images", "images/results"), ("**/*", "images/results"), ("images/*.png", "images"), ("images", "images")],
+    ids=["a folder below", "within a pattern", "the folder of the pattern", "the folder itself"],
+)
+def test_results_do_not_become_images(cellseg, images, tmp_path, monkeypatch, inputs, output):
+    monkeypatch.chdir(tmp_path)
+    for path in images.glob("*.npy"):
+        Image.fromarray(np.load(path).astype(np.uint8)).save(path.with_suffix(".png"))
+        path.unlink()
+    words = ("segment", inputs, "--output", output, "--export", "labels,csv,overlay,zarr")
+    first = cellseg(*words)
+    assert (first.code, first.err.count("left out")) == (0, 0)
+    before = digests(tmp_path)
+    (tmp_path / output).joinpath(*(["images"] if inputs == "**/*" else []), "b.csv").unlink()
+    for words_more in (["--resume"], ["--resume"], ["--dry_run"]):
+        ran = cellseg(*words, *words_more)
+        assert (ran.code, ran.errors, ran.err.count("left out")) == (0, [], 0)
+        assert digests(tmp_path) == before
 
 
 def test_going_on_with_more_images_replaces_no_file_that_is_not_of_the_run(cellseg, images, output):
