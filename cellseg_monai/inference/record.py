@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -79,7 +79,7 @@ class RunRecord:
             return False
 
     def add(self, outcome: Done | Failed) -> None:
-        """Note what became of an image."""
+        """Note what became of an image; files of its earlier results that it no longer has are removed."""
         key = outcome.image.key
         if isinstance(outcome, Failed):
             if was := self._images.pop(key, None):  # results of what it was before
@@ -96,8 +96,10 @@ class RunRecord:
             "seconds": round(outcome.seconds, 3),
             "files": list(map(self._name, outcome.files)),
         }
+        was = self._images.get(key, {}).get("files", []) + self._left.pop(key, [])
+        # Before it is noted: a run that is killed in between makes the image again, and removes what is still there.
+        self._remove(name for name in was if name not in entry["files"])
         self._images[key] = entry
-        self._left.pop(key, None)
         # On a full disk the results count: only who resumes a killed run would miss the line.
         with suppress(OSError), open(self.output / _JOURNAL, "a", encoding="utf-8") as file:
             file.write(json.dumps(entry) + "\n")
@@ -136,7 +138,17 @@ class RunRecord:
             )
         self._begun = set(run.get("begun", ()))
         self._images = {entry["key"]: entry for entry in entries}
-        self._left = run.get("left", {})
+        self._left = {key: files for key, files in run.get("left", {}).items() if key not in self._images}
+
+    def _remove(self, names: Iterable[str]) -> None:
+        """Remove files of earlier results, of planes that a stack had; a folder is none of a plane."""
+        for path in (self.output / name for name in names):
+            if not path.resolve().is_relative_to(self.output.resolve()) or path.is_dir():
+                continue
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                self.fail(f"{path}: {error.strerror}; remove it, it is of an earlier state of the image")
 
     def _name(self, path: Path) -> str:
         """Of a file below the output, which a cluster names in full."""

@@ -88,6 +88,16 @@ def test_what_was_deleted_or_has_changed_is_made_again(cellseg, images, output):
     assert {name for name in before if before[name] != after[name]} == {"b.tif", "b.csv"}
 
 
+def test_planes_that_a_stack_no_longer_has_leave_no_overlays(cellseg, tmp_path, output):
+    words = ("segment", tmp_path / "s.npy", "--axes", "ZYX", "--export", "labels,overlay,coco", "--output", output)
+    np.save(tmp_path / "s.npy", np.stack([cells(seed) for seed in range(3)]))
+    assert cellseg(*words).code == 0
+    np.save(tmp_path / "s.npy", np.stack([cells(seed) for seed in range(2)]))
+    assert cellseg(*words, "--resume").code == 0
+    of_planes = {f"s_Z00{z}_{kind}" for z in range(2) for kind in ("overlay.png", "coco.json")}
+    assert set(digests(output)) == {"s.tif", *of_planes}
+
+
 @pytest.mark.parametrize(("word", "other"), [("--tta", "tta"), ("--amp", "precision")])
 def test_a_run_is_not_gone_on_with_otherwise(cellseg, images, output, word, other):
     assert cellseg("segment", images, "--output", output, "--noamp").code == 0
