@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
+import platform
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,13 +13,14 @@ if TYPE_CHECKING:
     from cellseg_monai.bundle import RecipeLoader
     from cellseg_monai.inference import Job, Reading
 
-__all__ = ["Plan", "about_run", "chosen_cluster", "worked_by"]
+__all__ = ["Plan", "chosen_cluster", "machine_of"]
 
 
 class Plan(NamedTuple):
     """What a command asks for, checked as far as that needs no network.
 
     Args:
+        arguments: of `cellseg segment`, as `run.json` keeps them.
         exports: names of `io.EXPORTS`.
         reading: how files are understood.
         load: the bundle.
@@ -28,6 +28,7 @@ class Plan(NamedTuple):
         device: where the network runs.
     """
 
+    arguments: dict[str, Any]
     exports: tuple[str, ...]
     reading: Reading
     load: RecipeLoader
@@ -36,7 +37,7 @@ class Plan(NamedTuple):
 
     @classmethod
     def of(cls, arguments: dict[str, Any]) -> Plan:
-        """What the arguments of `cellseg segment` ask for, as `run.json` keeps them."""
+        """What the arguments ask for."""
         from cellseg_monai.inference import Reading, bytes_of
         from cellseg_monai.inference.torch_network import choose_device
         from cellseg_monai.io import chosen_exports
@@ -48,7 +49,8 @@ class Plan(NamedTuple):
         reading = Reading(arguments["axes"], None if size is None else (size, size))
         most = arguments.get("max_memory")  # which runs before knew not
         device = str(choose_device(arguments["device"]))
-        return cls(exports, reading, _loader(arguments), None if most is None else bytes_of(most), device)
+        most_bytes = None if most is None else bytes_of(most)
+        return cls(arguments, exports, reading, _loader(arguments), most_bytes, device)
 
     def job(self, output: Path) -> Job:
         """With the network, which is loaded now."""
@@ -56,6 +58,20 @@ class Plan(NamedTuple):
 
         job = Job(self.load(), output, self.exports, self.reading)
         return job if self.most_bytes is None else within_memory(job, self.most_bytes, self.device)
+
+    @contextmanager
+    def worked_by(self, job: Job, dask: str | None, workers: int | None) -> Iterator[Job]:
+        """The job, done by a cluster where one is named."""
+        if dask is None:
+            yield job
+            return
+        from cellseg_monai.inference.cluster import open_cluster
+        from cellseg_monai.inference.cluster_job import on_cluster
+
+        # What results depend on is the same for all processes, whatever devices they have.
+        precise = self.arguments | {"amp": job.recipe.precision == "bfloat16"}
+        with open_cluster(dask, workers=workers) as cluster:
+            yield on_cluster(job, cluster, _loader(precise))
 
 
 def _loader(arguments: dict[str, Any]) -> RecipeLoader:
@@ -75,39 +91,12 @@ def _loader(arguments: dict[str, Any]) -> RecipeLoader:
     )
 
 
-@contextmanager
-def worked_by(job: Job, dask: str | None, workers: int | None, arguments: dict[str, Any]) -> Iterator[Job]:
-    """The job, done by a cluster where one is named."""
-    if dask is None:
-        yield job
-        return
-    from cellseg_monai.inference.cluster import open_cluster
-    from cellseg_monai.inference.cluster_job import on_cluster
+def machine_of(device: str) -> dict[str, Any]:
+    """What `run.json` notes of the machine: versions, the device, and the model of a GPU."""
+    import torch
 
-    # What results depend on is the same for all processes, whatever devices they have.
-    precise = arguments | {"amp": job.recipe.precision == "bfloat16"}
-    with open_cluster(dask, workers=workers) as cluster:
-        yield on_cluster(job, cluster, _loader(precise))
-
-
-def about_run(job: Job) -> dict[str, Any]:
-    """What results depend on."""
-    from cellseg_monai import __version__
-
-    recipe = job.recipe
-    about = {
-        "cellseg_monai": __version__,
-        "bundle": {"name": recipe.bundle, "version": recipe.version, "weights_sha256": recipe.weights_sha256},
-        "precision": recipe.precision,
-        "preprocess": asdict(recipe.preprocess),
-        "postprocess": asdict(recipe.postprocess),
-        "tiles": {"size": recipe.tiles.size, "overlap": recipe.tiles.overlap, "batch": recipe.tiles.batch},
-        "tta": recipe.tta,
-        "exports": job.exports,
-        "axes": job.reading.axes,
-        "pixel_size_um": job.reading.pixel_size_um,
-    }
-    return dict(json.loads(json.dumps(about)))  # as it is read again: tuples are lists there
+    gpu = {"gpu": torch.cuda.get_device_name(device)} if device.startswith("cuda") else {}
+    return {"versions": {"python": platform.python_version(), "torch": torch.__version__}, "device": device, **gpu}
 
 
 def chosen_cluster(dask: str | None, workers: int | None) -> str | None:

@@ -1,5 +1,6 @@
 """From images to objects: tiles, the network on them, and the results."""
 
+from cellseg_monai.inference.about import about_job, differences
 from cellseg_monai.inference.ahead import ahead
 from cellseg_monai.inference.inputs import ImageFile, find_images
 from cellseg_monai.inference.job import Done, Failed, Job, Reading
@@ -27,10 +28,12 @@ __all__ = [
     "RunRecord",
     "TiledInferer",
     "Tiles",
+    "about_job",
     "ahead",
     "bytes_of",
     "check_no_run",
     "check_targets",
+    "differences",
     "find_images",
     "has_run",
     "images_of",

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cellseg_monai.atomic import replacing
+from cellseg_monai.inference.about import differences
 from cellseg_monai.inference.inputs import ImageFile
 from cellseg_monai.inference.job import Done, Failed
 
@@ -16,6 +17,14 @@ __all__ = ["NAME", "RunRecord", "check_no_run", "has_run", "images_of", "read_ru
 
 NAME = "run.json"
 _JOURNAL = "run.journal.jsonl"
+
+# Which flags decide what does not bear their name.
+_FLAGS = {
+    "device": " (--device)",
+    "precision": " (--amp, or --device)",
+    "bundle.weights_sha256": " (--bundle, --checkpoint)",
+    "preprocess.zoom": " (--diameter)",
+}
 
 
 class RunRecord:
@@ -129,12 +138,11 @@ class RunRecord:
 
     def _go_on(self) -> None:
         run, entries = _told(self.output)
-        about = run["about"]
-        if about != self._about:
-            keys = [key for key in {*about, *self._about} if about.get(key) != self._about.get(key)]
+        if other := differences(run["about"], self._about):
+            told = "; ".join(f"{name} {how}{_FLAGS.get(name, '')}" for name, how in other.items())
             raise ValueError(
-                f"the run in {self.output} was of another {', '.join(sorted(keys))}; resume it as it was begun, or "
-                "choose another --output"
+                f"the run in {self.output} was begun otherwise: {told}. Resume it as it was begun, or choose another "
+                "--output"
             )
         self._begun = set(run.get("begun", ()))
         self._images = {entry["key"]: entry for entry in entries}
