@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from cellseg_monai.bundle import RecipeLoader
     from cellseg_monai.inference import Job, Reading
+    from cellseg_monai.pixels import Preprocessing
 
 __all__ = ["Plan", "chosen_cluster", "machine_of"]
 
@@ -52,11 +53,16 @@ class Plan(NamedTuple):
         most_bytes = None if most is None else bytes_of(most)
         return cls(arguments, exports, reading, _loader(arguments), most_bytes, device)
 
-    def job(self, output: Path) -> Job:
-        """With the network, which is loaded now."""
+    def job(self, output: Path, check: Callable[[Preprocessing], None] | None = None) -> Job:
+        """With the network, which is loaded now.
+
+        Args:
+            output: the folder for the results.
+            check: as for `load_recipe`.
+        """
         from cellseg_monai.inference import Job, within_memory
 
-        job = Job(self.load(), output, self.exports, self.reading)
+        job = Job(self.load(check), output, self.exports, self.reading)
         return job if self.most_bytes is None else within_memory(job, self.most_bytes, self.device)
 
     @contextmanager
@@ -100,13 +106,20 @@ def machine_of(device: str) -> dict[str, Any]:
 
 
 def chosen_cluster(dask: str | None, workers: int | None) -> str | None:
-    """Whether a cluster works, and which: some workers are processes here."""
-    if workers is None:
-        return dask
-    if workers < 1 or dask not in (None, "local"):
+    """Whether a cluster works, and which: some workers are processes here.
+
+    Raises:
+        ValueError: they contradict each other, or Dask is not installed.
+    """
+    if workers is not None and (workers < 1 or dask not in (None, "local")):
         wrong = f"--workers {workers}" if workers < 1 else f"--workers {workers} --dask {dask}"
         raise ValueError(
             f"{wrong} came, but a number of processes from 1, of this machine, was expected; a cluster elsewhere has "
             "the workers that it was started with"
         )
-    return "local"
+    chosen = dask if workers is None else "local"
+    if chosen is not None:
+        from cellseg_monai.inference.cluster import check_dask
+
+        check_dask(chosen)
+    return chosen

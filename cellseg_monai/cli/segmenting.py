@@ -19,6 +19,7 @@ from cellseg_monai.errors import OF_AN_IMAGE
 
 if TYPE_CHECKING:
     from cellseg_monai.inference import ImageFile, Job, RunRecord
+    from cellseg_monai.pixels import Preprocessing
 
 __all__ = ["replay", "segment"]
 
@@ -91,7 +92,7 @@ def segment(
         "postprocess": _absolute(postprocess),
         "max_memory": max_memory,
     }
-    from cellseg_monai.inference import check_no_run, check_targets, find_images, results_in
+    from cellseg_monai.inference import check_no_run, check_targets, find_images, misfits, results_in
 
     if report:
         check_exports(export)
@@ -109,7 +110,12 @@ def segment(
     check_folder(output)
     if not resume:  # else the record says whose files these are, once it is known to be of the same settings
         check_targets(Path(output), images, plan.exports, axes=axes)
-    job = plan.job(Path(output))
+
+    def check_images(preprocess: Preprocessing) -> None:
+        if lacking := misfits(images, preprocess, plan.reading):
+            fail_if(lacking + faults)
+
+    job = plan.job(Path(output), check_images)
     with plan.worked_by(job, dask, workers) as worked:
         _run(plan, worked, images, faults, resume=resume, report=report)
 

@@ -12,7 +12,7 @@ from cellseg_monai.inference.results import ImageResults
 from cellseg_monai.inference.symmetries import over_symmetries
 from cellseg_monai.inference.targets import check_targets
 from cellseg_monai.inference.tiled import Network, Read, Tiles, predict, predict_windows
-from cellseg_monai.inference.understanding import seconds_a_px, understood
+from cellseg_monai.inference.understanding import misfits, seconds_a_px, understood
 
 __all__ = [
     "Done",
@@ -37,6 +37,7 @@ __all__ = [
     "find_images",
     "has_run",
     "images_of",
+    "misfits",
     "objects_of",
     "over_symmetries",
     "predict",
