@@ -38,7 +38,7 @@ class Plan(NamedTuple):
 
     @classmethod
     def of(cls, arguments: dict[str, Any]) -> Plan:
-        """What the arguments ask for."""
+        """What the arguments of `cellseg segment` ask for, as `run.json` keeps them."""
         from cellseg_monai.inference import Reading, bytes_of
         from cellseg_monai.inference.torch_network import choose_device
         from cellseg_monai.io import chosen_exports
