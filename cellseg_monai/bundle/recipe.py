@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,9 @@ from cellseg_monai.errors import BundleError
 from cellseg_monai.inference import Recipe, Tiles
 from cellseg_monai.inference.torch_network import choose_device, lanes_of, torch_network
 from cellseg_monai.labels import Postprocessing
-from cellseg_monai.pixels import check_zoom
+from cellseg_monai.pixels import Preprocessing, check_zoom
 from cellseg_monai.training import bfloat16_is_native
+from cellseg_monai.training.record import trained_preprocess
 
 __all__ = ["RecipeLoader", "load_recipe"]
 
@@ -41,6 +42,7 @@ def load_recipe(
     tta: bool = False,
     channels: str | Sequence[str | int] | None = None,
     diameter_px: float | None = None,
+    check: Callable[[Preprocessing], None] | None = None,
 ) -> Recipe:
     """All that a bundle says of how objects are made.
 
@@ -55,9 +57,11 @@ def load_recipe(
         batch: tiles that the network sees at once; None: on a processor, which gains nothing by more, one; else as the
             bundle says.
         tta: test-time augmentation.
-        channels: of the images, that the network sees; None: as the bundle says. See `Recipe.seeing`.
+        channels: of the images, that the network sees, by names, or numbers from 0; in one text with commas between,
+            where digits are numbers; None: as the bundle says.
         diameter_px: usual of the objects in the images: these are scaled so that the objects are as large as those that
             the network was trained on, whatever the pixel size; None: as the bundle says.
+        check: called with how images are prepared, before the network is loaded; what it raises is raised.
 
     Raises:
         FileNotFoundError: there are no such settings.
@@ -83,25 +87,51 @@ def load_recipe(
     settings = Postprocessing.from_json(postprocess or find_postprocess(weights, str(root)))
     if tile_px is not None:
         Tiles((tile_px, tile_px), overlap_px or 0)
-    trained, activation = (_parsed(parser, name) for name in ("trained", "activation"))
+    preprocess = _preprocess(parser, weights)
+    if channels is not None:
+        preprocess = _seeing(preprocess, channels, metadata["name"])
     digest = file_digest(Path(weights))
-    zoom = None if diameter_px is None else _zoom(root, digest, diameter_px)
+    if diameter_px is not None:
+        preprocess = preprocess.at_zoom(_zoom(root, digest, diameter_px))
+    if check is not None:
+        check(preprocess)
+    trained, activation = (_parsed(parser, name) for name in ("trained", "activation"))
     height, width = trained.roi_size if tile_px is None else (tile_px, tile_px)
     overlap = round(trained.overlap * min(trained.roi_size)) if overlap_px is None else overlap_px
-    recipe = Recipe(
+    return Recipe(
         bundle=metadata["name"],
         version=metadata["version"],
         weights_sha256=digest,
         network=torch_network(trained.network, chosen, amp=lower),
         activation=_Activation(activation),
-        preprocess=trained.preprocess if zoom is None else trained.preprocess.at_zoom(zoom),
+        preprocess=preprocess,
         postprocess=settings,
         tiles=Tiles((height, width), overlap, batch=batch or _batch(parser, chosen)),
         tta=tta,
         precision="bfloat16" if lower else "float32",
         lanes=lanes_of(chosen),
     )
-    return recipe if channels is None else recipe.seeing(channels)
+
+
+def _preprocess(parser: ConfigParser, weights: str) -> Preprocessing:
+    """As `trained` in the config will have it, without its network."""
+    named = [name for name in ("bundle", "variants", "preprocess") if f"trained::{name}" in parser]
+    return trained_preprocess(weights, **{name: _parsed(parser, f"trained::{name}") for name in named})
+
+
+def _seeing(preprocess: Preprocessing, channels: str | Sequence[str | int], bundle: str) -> Preprocessing:
+    """The same for other channels of the images, as many as the network takes."""
+    if isinstance(channels, str):
+        words = [word.strip() for word in channels.split(",")]
+        channels = [int(word) if word.isdecimal() else word for word in words if word]
+    found = replace(preprocess, channels=tuple(channels))
+    count, expected = found.channel_count, preprocess.channel_count
+    if count != expected:
+        raise ValueError(
+            f"{count} channel(s) came, {', '.join(map(str, channels))}, but the bundle {bundle} sees {expected}; name "
+            "as many"
+        )
+    return found
 
 
 def _zoom(root: Path, weights_sha256: str, diameter_px: float) -> float:
@@ -174,9 +204,13 @@ class RecipeLoader:
             if (given := getattr(self, name)) is not None:
                 object.__setattr__(self, name, Path(given).absolute())
 
-    def __call__(self) -> Recipe:
-        """The recipe, loaded in this process."""
-        return load_recipe(**vars(self))
+    def __call__(self, check: Callable[[Preprocessing], None] | None = None) -> Recipe:
+        """The recipe, loaded in this process.
+
+        Args:
+            check: as for `load_recipe`.
+        """
+        return load_recipe(**vars(self), check=check)
 
 
 class _Activation:

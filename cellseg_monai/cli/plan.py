@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-import json
+import platform
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cellseg_monai.allocation import keep_freed_memory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from cellseg_monai.bundle import RecipeLoader
     from cellseg_monai.inference import Job, Reading
+    from cellseg_monai.pixels import Preprocessing
 
-__all__ = ["Plan", "about_run", "chosen_cluster", "worked_by"]
+__all__ = ["Plan", "chosen_cluster", "machine_of"]
 
 
 class Plan(NamedTuple):
     """What a command asks for, checked as far as that needs no network.
 
     Args:
+        arguments: of `cellseg segment`, as `run.json` keeps them.
         exports: names of `io.EXPORTS`.
         reading: how files are understood.
         load: the bundle.
@@ -30,6 +31,7 @@ class Plan(NamedTuple):
         device: where the network runs.
     """
 
+    arguments: dict[str, Any]
     exports: tuple[str, ...]
     reading: Reading
     load: RecipeLoader
@@ -51,14 +53,34 @@ class Plan(NamedTuple):
         reading = Reading(arguments["axes"], None if size is None else (size, size))
         most = arguments.get("max_memory")  # which runs before knew not
         device = str(choose_device(arguments["device"]))
-        return cls(exports, reading, _loader(arguments), None if most is None else bytes_of(most), device)
+        most_bytes = None if most is None else bytes_of(most)
+        return cls(arguments, exports, reading, _loader(arguments), most_bytes, device)
 
-    def job(self, output: Path) -> Job:
-        """With the network, which is loaded now."""
+    def job(self, output: Path, check: Callable[[Preprocessing], None] | None = None) -> Job:
+        """With the network, which is loaded now.
+
+        Args:
+            output: the folder for the results.
+            check: as for `load_recipe`.
+        """
         from cellseg_monai.inference import Job, within_memory
 
-        job = Job(self.load(), output, self.exports, self.reading)
+        job = Job(self.load(check), output, self.exports, self.reading)
         return job if self.most_bytes is None else within_memory(job, self.most_bytes, self.device)
+
+    @contextmanager
+    def worked_by(self, job: Job, dask: str | None, workers: int | None) -> Iterator[Job]:
+        """The job, done by a cluster where one is named."""
+        if dask is None:
+            yield job
+            return
+        from cellseg_monai.inference.cluster import open_cluster
+        from cellseg_monai.inference.cluster_job import on_cluster
+
+        # What results depend on is the same for all processes, whatever devices they have.
+        precise = self.arguments | {"amp": job.recipe.precision == "bfloat16"}
+        with open_cluster(dask, workers=workers) as cluster:
+            yield on_cluster(job, cluster, _loader(precise))
 
 
 def _loader(arguments: dict[str, Any]) -> RecipeLoader:
@@ -78,49 +100,29 @@ def _loader(arguments: dict[str, Any]) -> RecipeLoader:
     )
 
 
-@contextmanager
-def worked_by(job: Job, dask: str | None, workers: int | None, arguments: dict[str, Any]) -> Iterator[Job]:
-    """The job, done by a cluster where one is named."""
-    if dask is None:
-        yield job
-        return
-    from cellseg_monai.inference.cluster import open_cluster
-    from cellseg_monai.inference.cluster_job import on_cluster
+def machine_of(device: str) -> dict[str, Any]:
+    """What `run.json` notes of the machine: versions, the device, and the model of a GPU."""
+    import torch
 
-    # What results depend on is the same for all processes, whatever devices they have.
-    precise = arguments | {"amp": job.recipe.precision == "bfloat16"}
-    with open_cluster(dask, workers=workers) as cluster:
-        yield on_cluster(job, cluster, _loader(precise))
-
-
-def about_run(job: Job) -> dict[str, Any]:
-    """What results depend on."""
-    from cellseg_monai import __version__
-
-    recipe = job.recipe
-    about = {
-        "cellseg_monai": __version__,
-        "bundle": {"name": recipe.bundle, "version": recipe.version, "weights_sha256": recipe.weights_sha256},
-        "precision": recipe.precision,
-        "preprocess": asdict(recipe.preprocess),
-        "postprocess": asdict(recipe.postprocess),
-        "tiles": {"size": recipe.tiles.size, "overlap": recipe.tiles.overlap, "batch": recipe.tiles.batch},
-        "tta": recipe.tta,
-        "exports": job.exports,
-        "axes": job.reading.axes,
-        "pixel_size_um": job.reading.pixel_size_um,
-    }
-    return dict(json.loads(json.dumps(about)))  # as it is read again: tuples are lists there
+    gpu = {"gpu": torch.cuda.get_device_name(device)} if device.startswith("cuda") else {}
+    return {"versions": {"python": platform.python_version(), "torch": torch.__version__}, "device": device, **gpu}
 
 
 def chosen_cluster(dask: str | None, workers: int | None) -> str | None:
-    """Whether a cluster works, and which: some workers are processes here."""
-    if workers is None:
-        return dask
-    if workers < 1 or dask not in (None, "local"):
+    """Whether a cluster works, and which: some workers are processes here.
+
+    Raises:
+        ValueError: they contradict each other, or Dask is not installed.
+    """
+    if workers is not None and (workers < 1 or dask not in (None, "local")):
         wrong = f"--workers {workers}" if workers < 1 else f"--workers {workers} --dask {dask}"
         raise ValueError(
             f"{wrong} came, but a number of processes from 1, of this machine, was expected; a cluster elsewhere has "
             "the workers that it was started with"
         )
-    return "local"
+    chosen = dask if workers is None else "local"
+    if chosen is not None:
+        from cellseg_monai.inference.cluster import check_dask
+
+        check_dask(chosen)
+    return chosen

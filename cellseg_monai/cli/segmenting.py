@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import platform
 import shlex
 import sys
 import time
@@ -11,15 +10,16 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cellseg_monai.cli.faults import check_folder, fail_if
-from cellseg_monai.cli.plan import Plan, about_run, chosen_cluster, worked_by
+from cellseg_monai.cli.plan import Plan, chosen_cluster, machine_of
 from cellseg_monai.cli.quality import check_exports, check_no_page, write_quality
 from cellseg_monai.errors import OF_AN_IMAGE
 
 if TYPE_CHECKING:
     from cellseg_monai.inference import ImageFile, Job, RunRecord
+    from cellseg_monai.pixels import Preprocessing
 
 __all__ = ["replay", "segment"]
 
@@ -76,7 +76,7 @@ def segment(
     """
     dask = chosen_cluster(dask, workers)
     arguments = {
-        "inputs": [str(each) for each in inputs],
+        "inputs": list(inputs),
         "bundle": _absolute(bundle),
         "export": export,
         "channels": channels,
@@ -92,7 +92,7 @@ def segment(
         "postprocess": _absolute(postprocess),
         "max_memory": max_memory,
     }
-    from cellseg_monai.inference import check_no_run, check_targets, find_images
+    from cellseg_monai.inference import check_no_run, check_targets, find_images, misfits, results_in
 
     if report:
         check_exports(export)
@@ -101,7 +101,7 @@ def segment(
     plan = Plan.of(arguments)
     if not (dry_run or resume):
         check_no_run(Path(output))
-    images, faults = find_images([str(each) for each in inputs])
+    images, faults = find_images(inputs, output=Path(output), results=results_in(Path(output)))
     if not images:
         fail_if(faults)
     if dry_run:
@@ -110,9 +110,14 @@ def segment(
     check_folder(output)
     if not resume:  # else the record says whose files these are, once it is known to be of the same settings
         check_targets(Path(output), images, plan.exports, axes=axes)
-    job = plan.job(Path(output))
-    with worked_by(job, dask, workers, arguments) as worked:
-        _run(worked, images, faults, arguments, resume=resume, report=report)
+
+    def check_images(preprocess: Preprocessing) -> None:
+        if lacking := misfits(images, preprocess, plan.reading):
+            fail_if(lacking + faults)
+
+    job = plan.job(Path(output), check_images)
+    with plan.worked_by(job, dask, workers) as worked:
+        _run(plan, worked, images, faults, resume=resume, report=report)
 
 
 def replay(run: str, *, output: str, dask: str | None = None, workers: int | None = None, resume: bool = False) -> None:
@@ -126,25 +131,25 @@ def replay(run: str, *, output: str, dask: str | None = None, workers: int | Non
         resume: go on with a repetition that was stopped.
     """
     dask = chosen_cluster(dask, workers)
-    from cellseg_monai.inference import check_no_run, check_targets, images_of, read_run
+    from cellseg_monai.inference import about_job, check_no_run, check_targets, differences, images_of, read_run
 
     before = read_run(Path(run))
-    arguments, about = before["arguments"], before["about"]
     check_folder(output)
     if not resume:
         check_no_run(Path(output))
-    job = Plan.of(arguments).job(Path(output))
-    if (now := about_run(job)) != about:
-        other = ", ".join(f"{key} was {about.get(key)} and is {now[key]}" for key in now if about.get(key) != now[key])
+    plan = Plan.of(before["arguments"])
+    job = plan.job(Path(output))
+    if other := differences(before["about"], about_job(job, plan.device)):
+        told = "; ".join(f"{name} {how}" for name, how in other.items())
         raise ValueError(
-            f"{run} was made otherwise: {other}; repeat it with the version, the bundle and on the kind of device that "
+            f"{run} was made otherwise: {told}. Repeat it with the version and bundle, and on the kind of device, that "
             "it was made with"
         )
     images = images_of(before)
     if not resume:
-        check_targets(Path(output), images, job.exports, axes=arguments["axes"])
-    with worked_by(job, dask, workers, arguments) as worked:
-        _run(worked, images, [], arguments, resume=resume)
+        check_targets(Path(output), images, job.exports, axes=job.reading.axes)
+    with plan.worked_by(job, dask, workers) as worked:
+        _run(plan, worked, images, [], resume=resume)
 
 
 def _absolute(name: str | None) -> str | None:
@@ -155,29 +160,20 @@ def _absolute(name: str | None) -> str | None:
 
 
 def _run(
-    job: Job,
-    images: list[ImageFile],
-    faults: list[str],
-    arguments: dict[str, Any],
-    *,
-    resume: bool = False,
-    report: bool = False,
+    plan: Plan, job: Job, images: list[ImageFile], faults: list[str], *, resume: bool = False, report: bool = False
 ) -> None:
-    import torch
-
     from cellseg_monai.data.lock import only_one
-    from cellseg_monai.inference import RunRecord, check_targets
+    from cellseg_monai.inference import RunRecord, about_job, check_targets
     from cellseg_monai.inference.record import NAME
-    from cellseg_monai.inference.torch_network import choose_device
 
     notes = {
         "command": shlex.join(["cellseg", *sys.argv[1:]]),
-        "arguments": arguments,
-        "versions": {"python": platform.python_version(), "torch": torch.__version__},
-        "device": str(choose_device(arguments["device"])),
+        "arguments": plan.arguments,
+        **machine_of(plan.device),
+        "batch": job.recipe.tiles.batch,
     }
     with only_one(job.output / ".segment.lock", "cellseg segment"):
-        record = RunRecord(job.output, about_run(job), notes, resume=resume)
+        record = RunRecord(job.output, about_job(job, plan.device), notes, resume=resume)
         if resume:
             check_targets(job.output, images, job.exports, axes=job.reading.axes, may_replace=record.may_replace)
         record.begin(images)

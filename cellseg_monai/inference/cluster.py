@@ -15,7 +15,7 @@ from cellseg_monai.errors import OF_AN_IMAGE, BlockError
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-__all__ = ["LOCAL", "Cluster", "open_cluster"]
+__all__ = ["LOCAL", "Cluster", "check_dask", "open_cluster"]
 
 LOCAL = "local"
 _TIMEOUTS = (TimeoutError, asyncio.TimeoutError)  # two until Python 3.11
@@ -179,6 +179,24 @@ def _is_killed(error: BaseException) -> bool:
     return type(error).__name__ == "KilledWorker"
 
 
+def check_dask(address: str) -> None:
+    """Refuse a cluster where Dask is not installed.
+
+    Args:
+        address: that was asked for, for the message.
+
+    Raises:
+        ValueError: it is not.
+    """
+    try:
+        import distributed  # noqa: F401
+    except ImportError as error:
+        raise ValueError(
+            f"--dask {address} came, but Dask is not installed ({error}); pip install 'cellseg_monai[cluster]', here "
+            "and where the workers run"
+        ) from error
+
+
 @contextmanager
 def open_cluster(address: str, *, workers: int | None = None, within_s: float = 10) -> Iterator[Cluster]:
     """A cluster to work with, as long as the block of code runs.
@@ -193,13 +211,9 @@ def open_cluster(address: str, *, workers: int | None = None, within_s: float = 
         ValueError: Dask is not installed.
         OSError: nothing answers at the address, or there are no workers.
     """
-    try:
-        from distributed import Client
-    except ImportError as error:
-        raise ValueError(
-            f"--dask {address} came, but Dask is not installed ({error}); pip install 'cellseg_monai[cluster]', here "
-            "and where the workers run"
-        ) from error
+    check_dask(address)
+    from distributed import Client
+
     with ExitStack() as stack:
         stack.enter_context(_silent("distributed", "distributed.client"))
         server: Any = stack.enter_context(_processes(workers)) if address == LOCAL else address

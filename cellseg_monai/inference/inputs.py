@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import glob
+import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +14,8 @@ from cellseg_monai.data.digest import image_digest
 from cellseg_monai.io import image_stem, readable_suffixes
 
 __all__ = ["ImageFile", "find_images"]
+
+logger = logging.getLogger(__name__)
 
 _PATTERN = set("*?[")
 
@@ -40,13 +43,18 @@ class ImageFile:
         return image_digest(self.path)
 
 
-def find_images(inputs: Sequence[str]) -> tuple[list[ImageFile], list[str]]:
+def find_images(
+    inputs: Sequence[str], *, output: Path | None = None, results: Collection[Path] = ()
+) -> tuple[list[ImageFile], list[str]]:
     """Every image that is named, sorted within what names it, each once; and what is wrong with the others.
 
     Args:
         inputs: files; folders, of which all readable images are taken, not those in folders below; patterns such as
             `plates/**/*.tif`, whose folders from the first pattern on are kept below the output; "-" for paths on
             standard input, a line each.
+        output: the folder for the results: what lies in it is no image to segment, unless it, or the folder that is
+            searched, is named itself and lies there too.
+        results: what is none in any case, as `results_in` gives it.
 
     Returns:
         The images, and a fault for each input that is not there or holds none, and for images that would have the same
@@ -56,19 +64,28 @@ def find_images(inputs: Sequence[str]) -> tuple[list[ImageFile], list[str]]:
         ValueError: nothing was named, also by an empty list.
     """
     found: dict[Path, ImageFile] = {}
-    faults = []
+    faults, passed = [], []
     for given in inputs:
         named = sys.stdin.read().splitlines() if given == "-" else [given]
         for text in filter(None, map(str.strip, named)):
             try:
-                images = _named(text)
+                searched, images = _named(text)
             except OSError as error:
                 faults.append(f"{error.filename or text}: {error.strerror}")
                 continue
-            if not images:
-                faults.append(f"{text}: {_missing(text)}")
-            for image in images:
+            kept = [image for image in images if not _is_one_of(image.path, results)]
+            if output is not None and searched is not None and not _lies_in(searched.resolve(), output):
+                passed += [image.path for image in kept if _lies_in(_place(image.path), output)]
+                kept = [image for image in kept if not _lies_in(_place(image.path), output)]
+            if not kept and (searched is not None or not images):
+                faults.append(f"{text}: {_missing(text)}{f', but what lies in {output}' if images else ''}")
+            for image in kept:
                 found.setdefault(image.path.absolute(), image)
+    if passed:
+        logger.warning(
+            f"{len(passed)} image(s) in {output}, such as {passed[0]}, are left out, as if they were results; to "
+            "segment them, name their folder too, or choose another --output"
+        )
     if not found and not faults:
         raise ValueError("no images came, but a file, a folder or a pattern was expected; name one, or - for a list")
     clashes = _clashes(list(found.values()))
@@ -81,18 +98,34 @@ def find_images(inputs: Sequence[str]) -> tuple[list[ImageFile], list[str]]:
     return [image for image in found.values() if image not in left_out], faults
 
 
-def _named(text: str) -> list[ImageFile]:
+def _named(text: str) -> tuple[Path | None, list[ImageFile]]:
+    """The folder that is searched, None for an image that is named itself; and the images."""
     path = Path(text)
     if path.is_file() or (path.suffix.lower() == ".zarr" and path.is_dir()):
-        return [ImageFile(path)]
+        return None, [ImageFile(path)]
     if path.is_dir():
-        return [ImageFile(each) for each in sorted(path.iterdir()) if _is_image(each)]
+        return path, [ImageFile(each) for each in sorted(path.iterdir()) if _is_image(each)]
     if _PATTERN & set(text):
         parts = path.parts
         fixed = Path(*parts[: next(i for i, part in enumerate(parts) if _PATTERN & set(part))])
         matches = sorted(Path(match) for match in glob.glob(text, recursive=True))
-        return [ImageFile(each, each.parent.relative_to(fixed)) for each in matches if _is_image(each)]
-    return []
+        return fixed, [ImageFile(each, each.parent.relative_to(fixed)) for each in matches if _is_image(each)]
+    return None, []
+
+
+def _place(path: Path) -> Path:
+    """Where a file lies, in full; a link lies where it is, not where it leads."""
+    return path.parent.resolve() / path.name
+
+
+def _lies_in(place: Path, folder: Path) -> bool:
+    return place.is_relative_to(folder.resolve())
+
+
+def _is_one_of(path: Path, results: Collection[Path]) -> bool:
+    """Whether it is one of these, or a file of a folder that is one."""
+    place = _place(path)
+    return any(each in results for each in (place, *place.parents))
 
 
 def _is_image(path: Path) -> bool:

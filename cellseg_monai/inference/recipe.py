@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -60,27 +60,6 @@ class Recipe:
         """What `maps` gives as one array, C×Y×X: with `tta`, the last is the share of views that see foreground."""
         found, views = self.maps(logits)
         return found if views is None else np.concatenate([found, views[np.newaxis]])
-
-    def seeing(self, channels: str | Sequence[str | int]) -> Recipe:
-        """The same for other channels of the images.
-
-        Args:
-            channels: names, or numbers from 0; in one text with commas between, where digits are numbers.
-
-        Raises:
-            ValueError: another number of channels than the network takes.
-        """
-        if isinstance(channels, str):
-            words = [word.strip() for word in channels.split(",")]
-            channels = [int(word) if word.isdecimal() else word for word in words if word]
-        preprocess = replace(self.preprocess, channels=tuple(channels))
-        count, expected = preprocess.channel_count, self.preprocess.channel_count
-        if count != expected:
-            raise ValueError(
-                f"{count} channel(s) came, {', '.join(map(str, channels))}, but the bundle {self.bundle} sees "
-                f"{expected}; name as many"
-            )
-        return replace(self, preprocess=preprocess)
 
     def _sees_foreground(self, logits: np.ndarray) -> np.ndarray:
         return np.asarray(self.activation(logits)[0] > self.postprocess.threshold)

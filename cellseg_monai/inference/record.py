@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from cellseg_monai.atomic import replacing
+from cellseg_monai.inference.about import differences
 from cellseg_monai.inference.inputs import ImageFile
 from cellseg_monai.inference.job import Done, Failed
 
-__all__ = ["NAME", "RunRecord", "check_no_run", "has_run", "images_of", "read_run"]
+__all__ = ["NAME", "RunRecord", "check_no_run", "has_run", "images_of", "read_run", "results_in"]
 
 NAME = "run.json"
 _JOURNAL = "run.journal.jsonl"
+
+# Which flags decide what does not bear their name.
+_FLAGS = {
+    "device": " (--device)",
+    "precision": " (--amp, or --device)",
+    "bundle.weights_sha256": " (--bundle, --checkpoint)",
+    "preprocess.zoom": " (--diameter)",
+}
 
 
 class RunRecord:
@@ -79,7 +88,7 @@ class RunRecord:
             return False
 
     def add(self, outcome: Done | Failed) -> None:
-        """Note what became of an image."""
+        """Note what became of an image; files of its earlier results that it no longer has are removed."""
         key = outcome.image.key
         if isinstance(outcome, Failed):
             if was := self._images.pop(key, None):  # results of what it was before
@@ -96,8 +105,10 @@ class RunRecord:
             "seconds": round(outcome.seconds, 3),
             "files": list(map(self._name, outcome.files)),
         }
+        was = self._images.get(key, {}).get("files", []) + self._left.pop(key, [])
+        # Before it is noted: a run that is killed in between makes the image again, and removes what is still there.
+        self._remove(name for name in was if name not in entry["files"])
         self._images[key] = entry
-        self._left.pop(key, None)
         # On a full disk the results count: only who resumes a killed run would miss the line.
         with suppress(OSError), open(self.output / _JOURNAL, "a", encoding="utf-8") as file:
             file.write(json.dumps(entry) + "\n")
@@ -126,24 +137,26 @@ class RunRecord:
         return self.output / NAME
 
     def _go_on(self) -> None:
-        if (self.output / _JOURNAL).exists():
-            lines = (self.output / _JOURNAL).read_text(encoding="utf-8").splitlines()
-            run = _entry(lines[0]) if lines else None
-            if run is None or not {"about", "begun", "left"} <= run.keys():
-                raise ValueError(f"{self.output / _JOURNAL} is damaged; begin anew in another --output")
-            self._begun = set(run["begun"])
-            entries = [entry for line in lines[1:] if (entry := _entry(line))]
-        else:
-            run = read_run(self.output / NAME)
-            entries = run["images"]
-        about, self._left = run["about"], run.get("left", {})
-        if about != self._about:
-            keys = [key for key in {*about, *self._about} if about.get(key) != self._about.get(key)]
+        run, entries = _told(self.output)
+        if other := differences(run["about"], self._about):
+            told = "; ".join(f"{name} {how}{_FLAGS.get(name, '')}" for name, how in other.items())
             raise ValueError(
-                f"the run in {self.output} was of another {', '.join(sorted(keys))}; resume it as it was begun, or "
-                "choose another --output"
+                f"the run in {self.output} was begun otherwise: {told}. Resume it as it was begun, or choose another "
+                "--output"
             )
+        self._begun = set(run.get("begun", ()))
         self._images = {entry["key"]: entry for entry in entries}
+        self._left = {key: files for key, files in run.get("left", {}).items() if key not in self._images}
+
+    def _remove(self, names: Iterable[str]) -> None:
+        """Remove files of earlier results, of planes that a stack had; a folder is none of a plane."""
+        for path in (self.output / name for name in names):
+            if not path.resolve().is_relative_to(self.output.resolve()) or path.is_dir():
+                continue
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                self.fail(f"{path}: {error.strerror}; remove it, it is of an earlier state of the image")
 
     def _name(self, path: Path) -> str:
         """Of a file below the output, which a cluster names in full."""
@@ -166,6 +179,19 @@ def check_no_run(output: Path) -> None:
 def has_run(output: Path) -> bool:
     """Whether a folder holds the results of a run, whole or not."""
     return (output / NAME).exists() or (output / _JOURNAL).exists()
+
+
+def results_in(output: Path) -> set[Path]:
+    """What the run in a folder, if there is one, has written of images, in full.
+
+    Raises:
+        ValueError: its record is damaged.
+    """
+    if not has_run(output):
+        return set()
+    run, entries = _told(output)
+    files = [*(entry["files"] for entry in entries), *run.get("left", {}).values()]
+    return {output.resolve() / name for names in files for name in names}
 
 
 def read_run(path: Path) -> dict[str, Any]:
@@ -205,6 +231,23 @@ def images_of(run: Mapping[str, Any]) -> list[ImageFile]:
     if faults:
         raise ValueError(f"{'; '.join(faults)}; put back the images that the run was made of")
     return images
+
+
+def _told(output: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """What the run in a folder says of itself, and of each image that is done; of one that is not whole, its journal.
+
+    Raises:
+        ValueError: it is damaged.
+    """
+    journal = output / _JOURNAL
+    if not journal.exists():
+        run = read_run(output / NAME)
+        return run, run["images"]
+    lines = journal.read_text(encoding="utf-8").splitlines()
+    first = _entry(lines[0]) if lines else None
+    if first is None or not {"about", "begun", "left"} <= first.keys():
+        raise ValueError(f"{journal} is damaged; begin anew in another --output")
+    return first, [entry for line in lines[1:] if (entry := _entry(line))]
 
 
 def _entry(line: str) -> dict[str, Any] | None:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from cellseg_monai.inference.job import Job
+from cellseg_monai.errors import OF_AN_IMAGE
+from cellseg_monai.inference.inputs import ImageFile
+from cellseg_monai.inference.job import Job, Reading
 from cellseg_monai.inference.lanes import Lanes
 from cellseg_monai.inference.recipe import Recipe
-from cellseg_monai.io import open_image
-from cellseg_monai.pixels import prepared_shape, select_channels
+from cellseg_monai.io import LazyImage, open_image
+from cellseg_monai.pixels import Preprocessing, prepared_shape, select_channels
 
-__all__ = ["Understood", "seconds_a_px", "understood"]
+__all__ = ["Understood", "misfits", "seconds_a_px", "understood"]
 
 
 class Understood(NamedTuple):
@@ -45,11 +48,8 @@ def understood(path: Path, job: Job) -> Understood:
         if 0 in shape:
             raise ValueError(f"{path}: it has no pixels, {image.shape}; export it again")
         size_um = job.reading.pixel_size_um or image.pixel_size_um
-        # A pixel stands for the image: which channels there are does not depend on their values.
-        pixel = np.zeros((image.shape[-3], 1, 1), image.dtype)
         try:
-            select_channels(pixel, settings.channels, channel_names=image.channel_names)
-            seen = prepared_shape(shape, settings, pixel_size_um=size_um)
+            seen = _seen(image, settings, size_um)
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from error
         sizes = ", ".join(f"{axis} {length}" for axis, length in zip(image.axes, image.shape, strict=True))
@@ -64,6 +64,43 @@ def understood(path: Path, job: Job) -> Understood:
         text = f"{sizes}{names}; {known}; the network sees {channels}{scale}, {each}"
         tile = (axes[0].size, axes[1].size)
         return Understood(text, planes * count * math.prod(tile), tile)
+
+
+def misfits(images: Sequence[ImageFile], settings: Preprocessing, reading: Reading) -> list[str]:
+    """Why no image can be segmented, a line each; none as soon as one can, or fails for another reason in its turn.
+
+    Args:
+        images: of which as few as possible are opened.
+        settings: how they are prepared.
+        reading: how they are understood.
+    """
+    reasons = []
+    for each in images:
+        try:
+            with open_image(each.path, axes=reading.axes) as image:
+                if 0 in image.shape:
+                    return []
+                try:
+                    _seen(image, settings, reading.pixel_size_um or image.pixel_size_um)
+                except ValueError as error:
+                    reasons.append(f"{each.path}: {error}")
+                    continue
+        except OF_AN_IMAGE:
+            pass
+        return []
+    return reasons
+
+
+def _seen(image: LazyImage, settings: Preprocessing, size_um: tuple[float, float] | None) -> tuple[int, int]:
+    """(Y, X) at which the network sees an image.
+
+    Raises:
+        ValueError: it lacks a channel or pixel size.
+    """
+    # A pixel stands for the image: which channels there are does not depend on their values.
+    pixel = np.zeros((image.shape[-3], 1, 1), image.dtype)
+    select_channels(pixel, settings.channels, channel_names=image.channel_names)
+    return prepared_shape((image.shape[-2], image.shape[-1]), settings, pixel_size_um=size_um)
 
 
 def seconds_a_px(recipe: Recipe, tile: tuple[int, int]) -> float:

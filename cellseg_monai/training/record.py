@@ -21,7 +21,14 @@ from cellseg_monai.pixels import Preprocessing
 from cellseg_monai.settings import settings_from_mapping
 from cellseg_monai.training.checkpoint_file import load_into, read_checkpoint
 
-__all__ = ["TrainedNetwork", "make_record", "read_record", "stamped_state", "trained_network"]
+__all__ = [
+    "TrainedNetwork",
+    "make_record",
+    "read_record",
+    "stamped_state",
+    "trained_network",
+    "trained_preprocess",
+]
 
 Record = dict[str, Any]
 
@@ -70,6 +77,29 @@ def trained_network(checkpoint: str | PathLike[str]) -> torch.nn.Module:
     return TrainedNetwork(checkpoint).network.eval()
 
 
+def trained_preprocess(
+    checkpoint: str | PathLike[str],
+    *,
+    bundle: str | None = None,
+    variants: str | Sequence[str] = (),
+    preprocess: Preprocessing | None = None,
+) -> Preprocessing:
+    """How images are prepared for the network of a checkpoint, which is not built for that.
+
+    Args:
+        checkpoint: as for `TrainedNetwork`.
+        bundle: likewise.
+        variants: likewise.
+        preprocess: likewise.
+
+    Raises:
+        CheckpointError: the file is missing or unreadable, or of another bundle or variant.
+    """
+    record = read_record(read_checkpoint(checkpoint))
+    _check_origin(record, checkpoint, bundle, [variants] if isinstance(variants, str) else variants)
+    return _preprocess(record, preprocess, checkpoint)
+
+
 class TrainedNetwork:
     """A network with its weights, and how images are brought to it, as its checkpoint says.
 
@@ -113,12 +143,15 @@ class TrainedNetwork:
         self.variants = tuple(record.get("variants", ()))
         self.network = _network(record, network, checkpoint)
         load_into(self.network, state, checkpoint)
-        if "preprocess" in record:
-            self.preprocess = settings_from_mapping(Preprocessing, record["preprocess"], source=str(checkpoint))
-        else:
-            self.preprocess = preprocess or Preprocessing()
+        self.preprocess = _preprocess(record, preprocess, checkpoint)
         self.roi_size = list(roi_size or record.get("roi_size") or _unknown_size(checkpoint))
         self.overlap = float(record.get("overlap", 0.25) if overlap is None else overlap)
+
+
+def _preprocess(record: Record, otherwise: Preprocessing | None, checkpoint: object) -> Preprocessing:
+    if "preprocess" in record:
+        return settings_from_mapping(Preprocessing, record["preprocess"], source=str(checkpoint))
+    return otherwise or Preprocessing()
 
 
 def _network(record: Record, otherwise: torch.nn.Module | None, checkpoint: object) -> torch.nn.Module:

@@ -24,6 +24,32 @@ def test_a_diameter_says_nothing_where_nobody_knows_that_of_the_training(tmp_pat
         load_recipe("nuclei", checkpoint=tmp_path / "model.pt", diameter_px=30)
 
 
+class TestBeforeTheNetworkIsLoaded:
+    """Which cannot be: its weights lack a tensor."""
+
+    @pytest.fixture
+    def broken(self, tmp_path):
+        state = torch.load(find_bundle("nuclei") / "models" / "model.pt", weights_only=True)
+        state.popitem()
+        torch.save(state, tmp_path / "model.pt")
+        with pytest.raises(BundleError, match="is of another network: 1 of its"):
+            load_recipe("nuclei", checkpoint=tmp_path / "model.pt")
+        return tmp_path / "model.pt"
+
+    def test_a_wrong_number_of_channels_is_refused(self, broken):
+        with pytest.raises(ValueError, match=r"2 channel\(s\) came, 0, 1, but the bundle nuclei sees 1; name as many"):
+            load_recipe("nuclei", checkpoint=broken, channels="0,1")
+
+    def test_how_images_are_prepared_is_told(self, broken):
+        def check(preprocess):
+            raise LookupError(preprocess.channels)
+
+        with pytest.raises(LookupError, match="DAPI"):
+            load_recipe("nuclei", checkpoint=broken, channels=["DAPI"], check=check)
+        with pytest.raises(LookupError, match="grey"):
+            RecipeLoader("nuclei", checkpoint=broken)(check)
+
+
 @pytest.mark.parametrize("diameter", [0, -1, float("nan"), float("inf"), 1, 10_000])
 def test_an_impossible_diameter_is_refused(diameter):
     with pytest.raises(ValueError, match=r"came, but a (positive number|factor)"):

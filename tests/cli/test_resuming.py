@@ -11,6 +11,7 @@ import time
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 
 from cellseg_monai.inference import job as inference_job
 from tests.cells import cells
@@ -87,16 +88,64 @@ def test_what_was_deleted_or_has_changed_is_made_again(cellseg, images, output):
     assert {name for name in before if before[name] != after[name]} == {"b.tif", "b.csv"}
 
 
-@pytest.mark.parametrize(("word", "other"), [("--tta", "tta"), ("--amp", "precision")])
-def test_a_run_is_not_gone_on_with_otherwise(cellseg, images, output, word, other):
+def test_planes_that_a_stack_no_longer_has_leave_no_overlays(cellseg, tmp_path, output):
+    words = ("segment", tmp_path / "s.npy", "--axes", "ZYX", "--export", "labels,overlay,coco", "--output", output)
+    np.save(tmp_path / "s.npy", np.stack([cells(seed) for seed in range(3)]))
+    assert cellseg(*words).code == 0
+    np.save(tmp_path / "s.npy", np.stack([cells(seed) for seed in range(2)]))
+    assert cellseg(*words, "--resume").code == 0
+    of_planes = {f"s_Z00{z}_{kind}" for z in range(2) for kind in ("overlay.png", "coco.json")}
+    assert set(digests(output)) == {"s.tif", *of_planes}
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--noamp", "--tta"], "tta was false and is true"),
+        (["--amp"], "precision was float32 and is bfloat16 (--amp, or --device)"),
+        (
+            ["--noamp", "--tile", "96", "--overlap", "8"],
+            "tiles.overlap was 64 and is 8; tiles.size was [1024, 1024] and is [96, 96]",
+        ),
+    ],
+    ids=["views", "precision", "tiles"],
+)
+def test_a_run_is_not_gone_on_with_otherwise(cellseg, images, output, words, told):
     assert cellseg("segment", images, "--output", output, "--noamp").code == 0
     before = digests(output)
-    ran = cellseg("segment", images, "--output", output, "--resume", word, *(["--noamp"] if word == "--tta" else []))
+    ran = cellseg("segment", images, "--output", output, "--resume", *words)
     assert ran.code == 1
     assert ran.errors == [
-        f"the run in {output} was of another {other}; resume it as it was begun, or choose another --output"
+        f"the run in {output} was begun otherwise: {told}. Resume it as it was begun, or choose another --output"
     ]
     assert digests(output) == before
+
+
+def test_memory_does_not_matter(cellseg, images, output):
+    assert cellseg("segment", images / "a.npy", "--output", output).code == 0
+    assert cellseg("segment", images, "--output", output, "--resume", "--max_memory", "16GB").code == 0
+    assert set(digests(output)) == {f"{name}.{suffix}" for name in "abc" for suffix in ("csv", "tif")}
+
+
+@pytest.mark.parametrize(
+    ("inputs", "output"),
+    [("images", "images/results"), ("**/*", "images/results"), ("images/*.png", "images"), ("images", "images")],
+    ids=["a folder below", "within a pattern", "the folder of the pattern", "the folder itself"],
+)
+def test_results_do_not_become_images(cellseg, images, tmp_path, monkeypatch, inputs, output):
+    monkeypatch.chdir(tmp_path)
+    for path in images.glob("*.npy"):
+        Image.fromarray(np.load(path).astype(np.uint8)).save(path.with_suffix(".png"))
+        path.unlink()
+    words = ("segment", inputs, "--output", output, "--export", "labels,csv,overlay,zarr")
+    first = cellseg(*words)
+    assert (first.code, first.err.count("left out")) == (0, 0)
+    before = digests(tmp_path)
+    (tmp_path / output).joinpath(*(["images"] if inputs == "**/*" else []), "b.csv").unlink()
+    for words_more in (["--resume"], ["--resume"], ["--dry_run"]):
+        ran = cellseg(*words, *words_more)
+        assert (ran.code, ran.errors, ran.err.count("left out")) == (0, [], 0)
+        assert digests(tmp_path) == before
 
 
 def test_going_on_with_more_images_replaces_no_file_that_is_not_of_the_run(cellseg, images, output):
@@ -200,8 +249,18 @@ class TestReplay:
         ran.write_text(json.dumps(told))
         done = cellseg("replay", ran, "--output", tmp_path / "again")
         assert (done.code, len(done.errors)) == (1, 1)
-        assert "was made otherwise: bundle was" in done.errors[0]
+        assert f"was made otherwise: bundle.weights_sha256 was {'0' * 64} and is " in done.errors[0]
         assert not (tmp_path / "again").exists()
+
+    def test_another_kind_of_device_is_refused(self, cellseg, ran, tmp_path):
+        told = json.loads(ran.read_text())
+        here = told["about"]["device"]
+        assert told["device"].startswith(here)
+        told["about"]["device"] = "tpu"
+        ran.write_text(json.dumps(told))
+        done = cellseg("replay", ran, "--output", tmp_path / "again")
+        assert (done.code, len(done.errors)) == (1, 1)
+        assert f"was made otherwise: device was tpu and is {here}. " in done.errors[0]
 
     @pytest.mark.parametrize("content", ["{}", "[1]", "notes"])
     def test_what_is_no_record_is_refused(self, cellseg, tmp_path, content):

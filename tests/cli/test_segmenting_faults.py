@@ -164,7 +164,24 @@ def test_a_channel_that_images_lack_is_named_for_each(cellseg, images, output):
     assert ran.code == 1
     assert [line.split(": ")[0] for line in ran.errors] == [str(images / f"{name}.npy") for name in "abc"]
     assert all("channel 'DAPI' was asked for" in line for line in ran.errors)
-    assert {path.name for path in output.iterdir()} == {"run.json"}
+    assert not output.exists()
+
+
+def test_where_one_image_has_the_channel_it_is_segmented(cellseg, images, output):
+    tifffile.imwrite(images / "d.ome.tif", cells()[np.newaxis], metadata={"axes": "CYX", "Channel": {"Name": ["DAPI"]}})
+    ran = cellseg("segment", images, "--output", output, "--channels", "DAPI")
+    assert (ran.code, len(ran.errors)) == (1, 3)
+    assert set(digests(output)) == {"d.tif", "d.csv"}
+
+
+def test_a_missing_dask_is_named_before_the_network_is_loaded(cellseg, images, output, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    (tmp_path / "model.pt").write_bytes(b"nothing")
+    for words in (["--dask", "local"], ["--workers", "2"], ["--dask", "tcp://a:1"]):
+        ran = cellseg("segment", images, "--output", output, "--checkpoint", tmp_path / "model.pt", *words)
+        assert (ran.code, len(ran.errors)) == (1, 1)
+        assert "Dask is not installed" in ran.errors[0]
+        assert not output.exists()
 
 
 def make_zip(path: Path, **files: str) -> Path:

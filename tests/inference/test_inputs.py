@@ -2,6 +2,7 @@
 
 import io
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -50,6 +51,32 @@ class TestFinding:
         images, faults = find_images(["p/a.npy", "2024/a.npy", "p/b.npy"])
         assert [image.key for image in images] == ["b"]
         assert faults[0].startswith("p/a.npy and 2024/a.npy would have the same results")
+
+    def test_what_lies_in_the_output_is_no_input_and_said(self, caplog):
+        images, faults = find_images(["p/**/*.npy"], output=Path("p/q"))
+        assert ([image.key for image in images], faults) == (["a", "b", "well.zarr/x"], [])
+        assert "1 image(s) in p/q, such as p/q/c.npy, are left out" in caplog.text
+        images, faults = find_images(["p/q/**/*.npy", "2024"], output=Path("p"))
+        assert [image.key for image in images] == ["c", "a"]
+
+    @pytest.mark.parametrize(
+        ("inputs", "output"),
+        [(["p/q/c.npy"], "p"), (["p/q"], "p"), (["p/q"], "p/q"), (["p/*/c.npy"], "p"), (["link/c.npy"], "p")],
+        ids=["a file", "a folder in it", "the output itself", "a pattern in it", "by another name"],
+    )
+    def test_unless_it_is_named(self, inputs, output):
+        os.symlink(os.path.abspath("p/q"), "link")
+        images, _ = find_images(inputs, output=Path(output))
+        assert [image.path.name for image in images] == ["c.npy"]
+
+    def test_results_are_none_in_any_case(self, caplog):
+        results = {Path("p/a.npy").absolute(), Path("p/well.zarr").absolute()}
+        images, faults = find_images(["p/a.npy", "p", "p/**/*.npy"], output=Path("p"), results=results)
+        assert ([image.path.name for image in images], faults, caplog.text) == (["b.npy", "c.npy"], [], "")
+
+    def test_where_nothing_else_is_that_is_said(self):
+        _, faults = find_images(["p/q*/*.npy"], output=Path("p/q"))
+        assert faults == ["p/q*/*.npy: the pattern matches no image, but what lies in p/q"]
 
     @pytest.mark.parametrize("inputs", [[], [""], [" "], ["-"]], ids=["nothing", "no text", "space", "an empty list"])
     def test_nothing_named_is_refused(self, inputs, monkeypatch):

@@ -61,6 +61,56 @@ def test_files_of_an_image_that_failed_since_stay_its_own(output, images):
     assert "left" not in read_run(output / "run.json")
 
 
+class TestFilesOfPlanesThatAreGone:
+    """Of a stack of three planes, of which two are left."""
+
+    @pytest.fixture
+    def stack(self, output):
+        return [output / f"a_Z00{z}_overlay.png" for z in range(3)]
+
+    def test_they_go_when_the_image_is_made_again(self, output, images, stack):
+        a, b = images
+        record = begun(output, images)
+        record.add(done(a, output / "a.csv", *stack))
+        record.add(done(b, output / "b.csv"))
+        record.finish()
+        begun(output, images, resume=True).add(done(a, output / "a.csv", *stack[:2]))
+        assert sorted(path.name for path in output.glob("*.*[gv]")) == [
+            "a.csv", "a_Z000_overlay.png", "a_Z001_overlay.png", "b.csv"
+        ]  # fmt: skip
+
+    def test_also_when_it_had_failed_meanwhile(self, output, images, stack):
+        a, _ = images
+        begun(output, images).add(done(a, *stack))
+        record = begun(output, images, resume=True)
+        record.add(Failed(a, "it has changed"))
+        record.finish()
+        assert all(path.exists() for path in stack)
+        begun(output, images, resume=True).add(done(a, stack[0]))
+        assert list(output.glob("*.png")) == stack[:1]
+
+    def test_nothing_beyond_the_output_goes(self, output, images, tmp_path):
+        a, _ = images
+        record = begun(output, images)
+        record.add(done(a, output / "a.csv"))
+        told = record.finish()
+        (tmp_path / "mine.csv").touch()
+        told.write_text(told.read_text().replace('"a.csv"', '"../mine.csv"'))
+        begun(output, images, resume=True).add(done(a, output / "a.csv"))
+        assert (tmp_path / "mine.csv").exists()
+
+
+def test_an_image_that_was_made_again_in_a_run_that_was_killed_has_nothing_left(output, images):
+    a, _ = images
+    begun(output, images).add(done(a, output / "a.csv"))
+    record = begun(output, images, resume=True)
+    record.add(Failed(a, "it has changed"))
+    record.begin(images)
+    record.add(done(a, output / "a.csv"))
+    begun(output, images, resume=True).finish()
+    assert "left" not in read_run(output / "run.json")
+
+
 def test_a_run_that_was_killed_may_have_left_files_of_the_images_that_it_had_begun(output, images):
     a, b = images
     begun(output, [a])
