@@ -137,7 +137,10 @@ def replay(run: str, *, output: str, dask: str | None = None, workers: int | Non
     check_folder(output)
     if not resume:
         check_no_run(Path(output))
-    plan = Plan.of(before["arguments"])
+    arguments = before["arguments"]
+    if arguments["device"] == "auto":  # which may find another kind here
+        arguments |= {"device": before["about"].get("device", "auto")}
+    plan = Plan.of(arguments)
     job = plan.job(Path(output))
     if other := differences(before["about"], about_job(job, plan.device)):
         told = "; ".join(f"{name} {how}" for name, how in other.items())

@@ -25,8 +25,10 @@ class DiskArray:
     """An array that is read and written by slices; it can be sent to other processes of the machine.
 
     It is read and written, not mapped: with a window of a mapped file the system brings in much of what lies around it,
-    up to whole rows, and all that counts towards the memory of the process. In the file it lies in strips along the last
-    axis, one after another, so that the rows of a block as wide as a strip are read at once.
+    up to whole rows, and all that counts towards the memory of the process.
+
+    In the file it lies in strips along the last axis, one after another, so that the rows of a block as wide as a strip
+    are read at once.
 
     Args:
         path: of the file.

@@ -252,15 +252,16 @@ class TestReplay:
         assert f"was made otherwise: bundle.weights_sha256 was {'0' * 64} and is " in done.errors[0]
         assert not (tmp_path / "again").exists()
 
-    def test_another_kind_of_device_is_refused(self, cellseg, ran, tmp_path):
+    def test_the_kind_of_device_is_that_of_the_run_and_refused_where_there_is_none(self, cellseg, ran, tmp_path):
         told = json.loads(ran.read_text())
-        here = told["about"]["device"]
-        assert told["device"].startswith(here)
-        told["about"]["device"] = "tpu"
+        assert told["arguments"]["device"] == "auto"
+        assert told["device"].startswith(told["about"]["device"])
+        absent = "cuda" if told["about"]["device"] == "mps" else "mps"
+        told["about"]["device"] = absent
         ran.write_text(json.dumps(told))
         done = cellseg("replay", ran, "--output", tmp_path / "again")
         assert (done.code, len(done.errors)) == (1, 1)
-        assert f"was made otherwise: device was tpu and is {here}. " in done.errors[0]
+        assert f"device '{absent}' came, but " in done.errors[0]
 
     @pytest.mark.parametrize("content", ["{}", "[1]", "notes"])
     def test_what_is_no_record_is_refused(self, cellseg, tmp_path, content):
