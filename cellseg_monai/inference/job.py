@@ -29,6 +29,9 @@ __all__ = ["UNFINISHED", "Done", "Failed", "Job", "Reading"]
 
 UNFINISHED = ".unfinished"
 
+# So many planes become objects, or are about to, while the network has each lane busy with others.
+_BESIDE = 3
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -135,11 +138,13 @@ class Job:
         Raises:
             Exception: a fault of this program, rather than of an image; see `errors.OF_AN_IMAGE`.
         """
-        waiting: deque[Future[Done | Failed | None]] = deque()
+        waiting: deque[tuple[Future[Done | Failed | None], int]] = deque()
         count = self.recipe.lanes
+        # As many as have each lane busy while others become objects; of the largest, one more than there are lanes.
+        most, most_px = count + _BESIDE + 1, (count + 1) * self.large_px
         with (
             self._aside(),
-            _threads("cellseg-beside", count + 1) as beside,
+            _threads("cellseg-beside", count + _BESIDE) as beside,
             _threads("cellseg-behind", 1) as behind,
             closing(ahead(self._work(images))) as works,
             Lanes(count) as lanes,  # closed first, so that a run that is ended does not wait for what nobody takes
@@ -147,14 +152,20 @@ class Job:
             for work in works:
                 is_large = isinstance(work, _Work) and work.plane is None
                 if not is_large:
-                    waiting.append(behind.submit(self._finish, work, beside.submit(self._found, work, lanes)))
+                    done = behind.submit(self._finish, work, beside.submit(self._found, work, lanes))
+                    waiting.append((done, work.size_px if isinstance(work, _Work) else 0))
                 # A large plane takes the lanes, and long: what comes before it is done by then, and known to be.
-                while waiting and (is_large or waiting[0].done() or len(waiting) > count + 1):
-                    if (outcome := waiting.popleft().result()) is not None:
+                while waiting and (
+                    is_large
+                    or waiting[0][0].done()
+                    or len(waiting) > most
+                    or sum(size_px for _, size_px in waiting) > most_px
+                ):
+                    if (outcome := waiting.popleft()[0].result()) is not None:
                         yield outcome
                 if isinstance(work, _Work) and is_large and (outcome := self._segment_large(work)) is not None:
                     yield outcome
-            for last in waiting:
+            for last, _ in waiting:
                 if (outcome := last.result()) is not None:
                     yield outcome
 
@@ -274,6 +285,13 @@ class _Work:
     results: ImageResults
     place: tuple[int, ...]
     plane: Plane | Exception | None  # None: too large to be held
+
+    @property
+    def size_px(self) -> int:
+        """Pixels of the plane that is held, as the network sees it or as it was measured, whichever are more."""
+        if not isinstance(self.plane, Plane):
+            return 0
+        return max(math.prod(each.shape[1:]) for each in (self.plane.pixels, self.plane.prepared))
 
     def done(self, written: tuple[Path, ...] | None) -> Done | None:
         """What became of the image, once all of its planes are written."""
