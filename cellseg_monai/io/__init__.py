@@ -18,7 +18,7 @@ from cellseg_monai.io.label_files import read_labels
 from cellseg_monai.io.label_spool import LabelSpool
 from cellseg_monai.io.label_tiff import write_labels
 from cellseg_monai.io.lazy_image import LazyImage, LazyPlane
-from cellseg_monai.io.read import open_image, read
+from cellseg_monai.io.reading import open_image, read
 from cellseg_monai.io.registry import FORMATS, Format, image_stem, readable_suffixes
 from cellseg_monai.io.segmentation import Segmentation, place_name
 from cellseg_monai.io.zarr_labels import ZarrLabels, holds_labels, writing_zarr_labels

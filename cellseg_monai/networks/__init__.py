@@ -1,12 +1,12 @@
 """Networks for images of any size: those that MONAI lacks, and those of other libraries as bundles name them."""
 
 from cellseg_monai.networks.attention_gate import attention_maps
+from cellseg_monai.networks.convolutional_unet import unet
 from cellseg_monai.networks.definition import build_network
-from cellseg_monai.networks.smp_model import smp_model
-from cellseg_monai.networks.swin_unet import swin_unet
-from cellseg_monai.networks.swin_unetr import swin_unetr
-from cellseg_monai.networks.unet import unet
-from cellseg_monai.networks.unet_plus_plus import set_pruning, unet_plus_plus
+from cellseg_monai.networks.hybrid_swin import swin_unetr
+from cellseg_monai.networks.nested_unet import set_pruning, unet_plus_plus
+from cellseg_monai.networks.pure_swin import swin_unet
+from cellseg_monai.networks.smp_networks import smp_model
 
 __all__ = [
     "attention_maps",
