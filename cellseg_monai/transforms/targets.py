@@ -30,8 +30,9 @@ class ForegroundTargetd(MapTransform):
         """The item with labels as foreground."""
         item = dict(data)
         for key in self.key_iterator(item):
-            labels = torch.as_tensor(item[key]).numpy(force=True)
-            item[key] = torch.from_numpy(foreground_target(labels))
+            labels = torch.as_tensor(item[key])
+            target = foreground_target(labels.numpy(force=True))
+            item[key] = torch.from_numpy(target).to(labels.device)  # where validation has the prediction
         return item
 
 
@@ -48,9 +49,10 @@ class _BoundaryTargetd(MapTransform):
         """The item with labels as targets."""
         item = dict(data)
         for key in self.key_iterator(item):
-            labels = torch.as_tensor(item[key]).numpy(force=True)[0]
-            target: np.ndarray = self.function(labels, self.width).astype(np.float32, copy=False)
-            item[key] = torch.from_numpy(target if target.ndim == 3 else target[np.newaxis])
+            labels = torch.as_tensor(item[key])
+            target: np.ndarray = self.function(labels.numpy(force=True)[0], self.width).astype(np.float32, copy=False)
+            target = target if target.ndim == 3 else target[np.newaxis]
+            item[key] = torch.from_numpy(target).to(labels.device)  # where validation has the prediction
         return item
 
 

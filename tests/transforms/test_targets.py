@@ -12,6 +12,7 @@ from cellseg_monai.transforms import (
     BoundaryClassesd,
     BoundaryProbabilitiesd,
     ForegroundAndBoundaryd,
+    ForegroundTargetd,
     LabelObjectsd,
     RandContactCropd,
 )
@@ -34,6 +35,15 @@ def test_foreground_and_boundary_are_two_channels():
     out = ForegroundAndBoundaryd(width=1)({"label": LABEL.float()})["label"]
     assert (out.dtype, out.shape) == (torch.float32, (2, 1, 8))
     assert out[:, 0].tolist() == [[0, 1, 1, 1, 1, 1, 1, 0], [0, 0, 0, 0, 1, 0, 0, 0]]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="a processor has no second place for a target to lie in")
+@pytest.mark.parametrize("transform", [ForegroundTargetd(), BoundaryClassesd(), ForegroundAndBoundaryd()])
+def test_targets_lie_where_the_labels_lay(transform):
+    # In validation the loss and scores take them together with a prediction that is on the GPU.
+    there = transform({"label": LABEL.cuda()})["label"]
+    assert there.device.type == "cuda"
+    assert torch.equal(there.cpu(), transform({"label": LABEL})["label"])
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16, torch.float64])
