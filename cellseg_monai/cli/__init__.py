@@ -57,7 +57,7 @@ def main() -> None:
     os.environ.setdefault("PAGER", "cat")  # fire opens --help in a pager otherwise
     try:
         fire.Fire(COMMANDS, command=checked_words(sys.argv[1:], COMMANDS), name="cellseg")
-    except (ValueError, CheckpointError, OSError) as error:
+    except (ValueError, CheckpointError, OSError, MemoryError) as error:
         # ValueError: our own errors, and arguments that a function refused; CELLSEG_DEBUG shows where it came from.
         if os.environ.get("CELLSEG_DEBUG"):
             raise
@@ -71,4 +71,6 @@ def main() -> None:
 def _line_of(error: Exception) -> str:
     if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS) and error.filename:
         return f"{error.filename}: {error.strerror}; choose another place, or see to it that you may read and write it"
+    if isinstance(error, MemoryError) and not str(error):  # Python's own has no words
+        return "this machine has too little memory; close other programs, or take smaller images"
     return str(error)

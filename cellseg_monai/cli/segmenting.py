@@ -246,9 +246,12 @@ def _understood(job: Job, images: list[ImageFile]) -> list[str]:
             faults.append(str(error))
             continue
         print(f"{image.path}: {found.text}")
-        seen.append(found)
+        seen.append((image.path, found))
     if seen:
-        largest = max((each.tile for each in seen), key=math.prod)
-        seconds = sum(each.network_px for each in seen) * seconds_a_px(job.recipe, largest)
+        path, largest = max(seen, key=lambda each: math.prod(each[1].batch))
+        try:
+            seconds = sum(found.network_px for _, found in seen) * seconds_a_px(job.recipe, largest.batch)
+        except OF_AN_IMAGE as error:  # as that image will fail in the run
+            return [*faults, f"{path}: {error}"]
         print(f"the network takes about {timedelta(seconds=math.ceil(seconds))} here, by the time that one tile took")
     return faults

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -14,6 +15,13 @@ __all__ = ["choose_device", "lanes_of", "on_arrays", "torch_network"]
 
 # What a network makes of a tile takes memory in each lane.
 _MOST = 8
+
+_TOO_LITTLE = re.compile("out of memory|can't allocate memory|not enough memory", re.IGNORECASE)
+# What NVIDIA's libraries say where a GPU has no room for their own needs, and of other faults too.
+_PERHAPS_TOO_LITTLE = re.compile(
+    "CUDNN_STATUS_(INTERNAL_ERROR|ALLOC_FAILED)|CUBLAS_STATUS_(ALLOC_FAILED|NOT_INITIALIZED)"
+)
+_FULL_BYTES = 256 * 2**20
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -78,27 +86,39 @@ def torch_network(module: torch.nn.Module, device: torch.device, *, amp: bool = 
 
     Returns:
         The network. It raises MemoryError where a batch does not fit on the device.
+
+    Raises:
+        MemoryError: the network does not fit on the device.
     """
-    network = on_arrays(module.to(device, memory_format=torch.channels_last).eval(), device)
+    with _needing_memory(device, "the network; free some, or take another --device"):
+        network = on_arrays(module.to(device, memory_format=torch.channels_last).eval(), device)
 
     def answer(batch: np.ndarray) -> np.ndarray:
-        try:
-            with torch.inference_mode(), torch.autocast(device.type, dtype=torch.bfloat16, enabled=amp):
-                return network(batch)
-        except RuntimeError as error:
-            if not _is_out_of_memory(error):
-                raise
-            count, _, height, width = batch.shape
-            raise MemoryError(
-                f"{device} has too little memory for {count} tile(s) of {height} × {width} px; take smaller ones by "
-                "--tile, or another --device"
-            ) from error
+        count, _, height, width = batch.shape
+        what = f"{count} tile(s) of {height} × {width} px; take smaller ones by --tile, or another --device"
+        with (
+            _needing_memory(device, what),
+            torch.inference_mode(),
+            torch.autocast(device.type, dtype=torch.bfloat16, enabled=amp),
+        ):
+            return network(batch)
 
     return answer
 
 
-def _is_out_of_memory(error: RuntimeError) -> bool:
+@contextmanager
+def _needing_memory(device: torch.device, what: str) -> Iterator[None]:
+    """Raises MemoryError where torch finds too little memory; `what` says for what, and what to do."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not _is_out_of_memory(error, device):
+            raise
+        raise MemoryError(f"{device} has too little memory for {what}") from error
+
+
+def _is_out_of_memory(error: RuntimeError, device: torch.device) -> bool:
     """Whether too little memory is the reason; of the processor and of MPS, torch tells it by words alone."""
-    if isinstance(error, torch.OutOfMemoryError):
+    if isinstance(error, torch.OutOfMemoryError) or _TOO_LITTLE.search(str(error)):
         return True
-    return re.search("out of memory|can't allocate memory|not enough memory", str(error), re.IGNORECASE) is not None
+    return _PERHAPS_TOO_LITTLE.search(str(error)) is not None and torch.cuda.mem_get_info(device)[0] < _FULL_BYTES

@@ -27,12 +27,12 @@ class Understood(NamedTuple):
     Args:
         text: its axes, channels, pixel size and tiles.
         network_px: the pixels of all its tiles, which tell how long the network takes.
-        tile: (Y, X) of one.
+        batch: how many tiles the network sees at once, and (Y, X) of one.
     """
 
     text: str
     network_px: int
-    tile: tuple[int, int]
+    batch: tuple[int, int, int]
 
 
 def understood(path: Path, job: Job) -> Understood:
@@ -63,7 +63,7 @@ def understood(path: Path, job: Job) -> Understood:
         each = f"{planes} planes, each {count} tile(s)" if planes > 1 else f"{count} tile(s)"
         text = f"{sizes}{names}; {known}; the network sees {channels}{scale}, {each}"
         tile = (axes[0].size, axes[1].size)
-        return Understood(text, planes * count * math.prod(tile), tile)
+        return Understood(text, planes * count * math.prod(tile), (min(tiles.batch, count), *tile))
 
 
 def misfits(images: Sequence[ImageFile], settings: Preprocessing, reading: Reading) -> list[str]:
@@ -103,13 +103,22 @@ def _seen(image: LazyImage, settings: Preprocessing, size_um: tuple[float, float
     return prepared_shape((image.shape[-2], image.shape[-1]), settings, pixel_size_um=size_um)
 
 
-def seconds_a_px(recipe: Recipe, tile: tuple[int, int]) -> float:
-    """How long the network takes for a pixel, by batches of such tiles in all lanes, twice: the first take longer."""
-    shape = (recipe.tiles.batch, recipe.preprocess.channel_count, *tile)
+def seconds_a_px(recipe: Recipe, batch: tuple[int, int, int]) -> float:
+    """How long the network takes for a pixel, by such batches in all lanes, twice: the first take longer.
+
+    Args:
+        recipe: with the network.
+        batch: a number of tiles, and (Y, X) of one; see `Understood`.
+
+    Raises:
+        MemoryError: it does not fit on the device.
+    """
+    count, *tile = batch
+    shape = (count, recipe.preprocess.channel_count, *tile)
     batches: list[np.ndarray] = [np.zeros(shape, np.float32)] * recipe.lanes
     with Lanes(recipe.lanes) as lanes:
         for _ in range(2):
             begun = time.perf_counter()
             for _ in lanes.answers(recipe.asked, batches):
                 pass
-    return (time.perf_counter() - begun) / (recipe.lanes * recipe.tiles.batch * math.prod(tile))
+    return (time.perf_counter() - begun) / (recipe.lanes * math.prod(batch))

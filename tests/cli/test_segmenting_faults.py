@@ -286,3 +286,39 @@ def test_a_page_of_another_run_is_not_replaced(cellseg, images, output):
         f"{output / 'report.html'} is there already, and --report would replace it; choose another --output"
     ]
     assert [path.name for path in output.iterdir()] == ["report.html"]
+
+
+def test_a_dry_run_names_the_image_whose_tiles_do_not_fit(cellseg, images, output, monkeypatch):
+    np.save(images / "large.npy", cells(shape=(192, 192)))
+
+    def full(*_, **__):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(torch.nn.Conv2d, "forward", full)
+    ran = cellseg("segment", images, "--output", output, "--dry_run", "--device", "cpu")
+    assert ran.code == 1
+    (error,) = ran.errors
+    assert error.startswith(f"{images / 'large.npy'}: cpu has too little memory for 1 tile(s) of 192 × 192 px; take")
+    assert ran.out.count("the network sees grey") == 4
+    assert "the network takes" not in ran.out
+
+
+def test_a_network_that_does_not_fit_is_one_line(cellseg, images, output, monkeypatch):
+    def full(*_, **__):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(torch.nn.Module, "to", full)
+    ran = cellseg("segment", images, "--output", output, "--device", "cpu")
+    assert ran.code == 1
+    assert ran.err == "error: cpu has too little memory for the network; free some, or take another --device\n"
+    assert not output.exists()
+
+
+def test_memory_that_python_itself_lacks_is_one_line(cellseg, images, output, monkeypatch):
+    def full(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr("cellseg_monai.bundle.recipe.torch_network", full)
+    ran = cellseg("segment", images, "--output", output, "--device", "cpu")
+    assert (ran.code, len(ran.errors)) == (1, 1)
+    assert "too little memory; close other programs" in ran.errors[0]

@@ -57,6 +57,47 @@ def test_memory_that_does_not_suffice_is_told_as_such_everywhere(error):
         torch_network(Failing(error), choose_device("cpu"))(BATCH)
 
 
+@pytest.mark.parametrize(
+    "status",
+    [
+        "CUDNN_STATUS_INTERNAL_ERROR",
+        "CUDNN_STATUS_ALLOC_FAILED",
+        "CUBLAS_STATUS_ALLOC_FAILED",
+        "CUBLAS_STATUS_NOT_INITIALIZED",
+    ],
+)
+def test_a_failure_of_nvidias_libraries_is_too_little_memory_only_where_the_gpu_is_full(status, monkeypatch):
+    network = torch_network(Failing(RuntimeError(f"error: {status}")), choose_device("cpu"))
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (20_000_000, 80_000_000_000))
+    with pytest.raises(MemoryError, match="too little memory for 2 tile"):
+        network(BATCH)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (2_000_000_000, 80_000_000_000))
+    with pytest.raises(RuntimeError, match=status):
+        network(BATCH)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "says"),
+    [
+        (
+            torch.OutOfMemoryError("CUDA out of memory"),
+            MemoryError,
+            "cpu has too little memory for the network; free some, or take another --device",
+        ),
+        (RuntimeError("CUDA error: no kernel image"), RuntimeError, "no kernel image"),
+    ],
+    ids=["full", "broken"],
+)
+def test_of_a_device_that_does_not_take_the_network_the_reason_is_told(error, kind, says, monkeypatch):
+    def refuse(*_, **__):
+        raise error
+
+    module = torch.nn.Conv2d(1, 3, 1)
+    monkeypatch.setattr(module, "to", refuse)
+    with pytest.raises(kind, match=says):
+        torch_network(module, choose_device("cpu"))
+
+
 def test_a_fault_of_the_program_in_memory_is_none_of_the_image():
     with pytest.raises(RuntimeError, match="illegal memory access"):
         torch_network(Failing(RuntimeError("CUDA error: an illegal memory access")), choose_device("cpu"))(BATCH)

@@ -1,9 +1,10 @@
-"""Whether any image can be segmented is known from what the files say of themselves."""
+"""How images would be cut, and whether any can be segmented, is known from what the files say of themselves."""
 
 import numpy as np
 import pytest
 
-from cellseg_monai.inference import ImageFile, Reading, misfits
+from cellseg_monai.inference import ImageFile, Job, Reading, Recipe, Tiles, misfits, seconds_a_px, understood
+from cellseg_monai.labels import Postprocessing
 from cellseg_monai.pixels import Preprocessing
 
 STAINS = Reading(axes="CYX")
@@ -38,3 +39,24 @@ def test_a_pixel_size_that_is_lacking_is_named(images):
 def test_one_that_cannot_be_read_is_left_to_fail_in_its_turn(images, content):
     images[1].path.write_bytes(content)
     assert misfits(images[:2], Preprocessing(), STAINS) == []
+
+
+@pytest.mark.parametrize(
+    ("shape", "batch"),
+    [((20, 30), (1, 32, 32)), ((50, 30), (2, 32, 32)), ((500, 30), (4, 32, 32))],
+    ids=["one tile", "fewer than a batch", "more than a batch"],
+)
+def test_the_network_is_timed_by_no_more_tiles_than_the_image_will_ask_for(tmp_path, shape, batch):
+    seen = []
+
+    def network(tiles):
+        seen.append(tiles.shape)
+        return tiles
+
+    tiles = Tiles((32, 32), overlap=0, batch=4)
+    recipe = Recipe("bright", "1", "", network, lambda logits: logits, Preprocessing(), Postprocessing(), tiles)
+    np.save(tmp_path / "image.npy", np.zeros(shape))
+    found = understood(tmp_path / "image.npy", Job(recipe, tmp_path / "out"))
+    assert found.batch == batch
+    assert seconds_a_px(recipe, found.batch) > 0
+    assert set(seen) == {(batch[0], 1, *batch[1:])}
