@@ -1,7 +1,6 @@
 """From images to objects: tiles, the network on them, and the results."""
 
 from cellseg_monai.inference.about import about_job, differences
-from cellseg_monai.inference.ahead import ahead
 from cellseg_monai.inference.inputs import ImageFile, find_images
 from cellseg_monai.inference.job import Done, Failed, Job, Reading
 from cellseg_monai.inference.memory import bytes_of, within_memory
@@ -29,7 +28,6 @@ __all__ = [
     "TiledInferer",
     "Tiles",
     "about_job",
-    "ahead",
     "bytes_of",
     "check_no_run",
     "check_targets",

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Protocol
 from uuid import uuid4
 
+from cellseg_monai.ahead import ahead
 from cellseg_monai.errors import OF_AN_IMAGE
-from cellseg_monai.inference.ahead import ahead
 from cellseg_monai.inference.inputs import ImageFile
 from cellseg_monai.inference.lanes import Lanes
 from cellseg_monai.inference.large import LazyPixels, Progress, segment_large
