@@ -5,7 +5,6 @@ from cellseg_monai.inference.inputs import ImageFile, find_images
 from cellseg_monai.inference.job import Done, Failed, Job, Reading
 from cellseg_monai.inference.memory import bytes_of, within_memory
 from cellseg_monai.inference.plane import Plane, objects_of, prepared_plane, segment_plane
-from cellseg_monai.inference.prefetch import ahead
 from cellseg_monai.inference.recipe import Recipe
 from cellseg_monai.inference.record import RunRecord, check_no_run, has_run, images_of, read_run, results_in
 from cellseg_monai.inference.results import ImageResults
@@ -29,7 +28,6 @@ __all__ = [
     "TiledInferer",
     "Tiles",
     "about_job",
-    "ahead",
     "bytes_of",
     "check_no_run",
     "check_targets",

@@ -75,12 +75,13 @@ class DiskArray:
         values: np.ndarray = np.empty([part.stop - part.start for part in place], self.dtype)
         with open(self.path, "rb", buffering=0) as file:
             for strip in self._strips(place):
-                of_strip: np.ndarray = np.empty([part.stop - part.start for part in strip.place], self.dtype)
-                for offset, run in strip.runs(of_strip):
+                read, columns = strip.whole_rows() if strip.is_wide else (strip, slice(None))
+                of_strip: np.ndarray = np.empty([part.stop - part.start for part in read.place], self.dtype)
+                for offset, run in read.runs(of_strip):
                     file.seek(offset)
                     if not _all(file.readinto, run):
                         raise OSError(errno.EIO, "the file is shorter than it was made", str(self.path))
-                values[..., strip.within] = of_strip
+                values[..., strip.within] = of_strip[..., columns]
         return values.reshape([length for length, keep in zip(values.shape, kept, strict=True) if keep])
 
     def __setitem__(self, window: Any, values: Any) -> None:
@@ -143,6 +144,15 @@ class _Strip(NamedTuple):
     before: int
     place: list[slice]
     within: slice
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether the window is so wide that its rows are read sooner with what lies between them, in one piece."""
+        return 4 * (self.place[-1].stop - self.place[-1].start) >= self.shape[-1]
+
+    def whole_rows(self) -> tuple[_Strip, slice]:
+        """The same rows in all the width of the strip, and where the columns of the window are there."""
+        return self._replace(place=[*self.place[:-1], slice(0, self.shape[-1])]), self.place[-1]
 
     def runs(self, values: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
         """What lies in one piece in the file: where, and the values of it, which are those of the window."""

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Protocol
 from uuid import uuid4
 
+from cellseg_monai.ahead import ahead
 from cellseg_monai.errors import OF_AN_IMAGE
 from cellseg_monai.inference.inputs import ImageFile
 from cellseg_monai.inference.lanes import Lanes
 from cellseg_monai.inference.large import LazyPixels, Progress, segment_large
 from cellseg_monai.inference.plane import Plane, prepared_plane, segment_plane
-from cellseg_monai.inference.prefetch import ahead
 from cellseg_monai.inference.recipe import Recipe
 from cellseg_monai.inference.results import ImageResults
 from cellseg_monai.io import LazyImage, Segmentation, chosen_exports, open_image

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,12 +17,15 @@ from cellseg_monai.inference.recipe import Recipe
 from cellseg_monai.inference.tiled import predict_windows
 from cellseg_monai.io import LazyImage, Segmentation
 from cellseg_monai.labels import label_in_blocks, measure_objects
+from cellseg_monai.labels.blocks import Run
 from cellseg_monai.pixels import ImageStatistics, PreparedWindows, Preprocessing
 from cellseg_monai.pixels.scale import nearest_pixels
 
 __all__ = ["LazyPixels", "Progress", "measured", "prepared_windows", "segment_large"]
 
 _BLOCK_PX = 2048
+_BLOCKS_BESIDE_A_GPU = 4
+_MEASURED_PX = 2**22
 
 Progress = Callable[[int], None]
 """Called with the number of pixels that the network has seen since it was called before."""
@@ -87,9 +91,14 @@ def segment_large(
     labels = DiskArray.create(scratch / "labels", whole, ids)
     # Where the scale differs, ids need a place before they are brought to that of the image; else `labels` is it.
     parts = None if seen == whole else DiskArray.create(scratch / "parts", seen, ids)
-    with ThreadPoolExecutor(recipe.lanes, thread_name_prefix="cellseg-block") as blocks:
+    with ThreadPoolExecutor(_threads(recipe), thread_name_prefix="cellseg-block") as blocks:
         label_in_blocks(maps, recipe.postprocess, labels, block_px=_BLOCK_PX, scratch=parts, run=blocks.map)
-    return measured(labels, maps, pixels, tta=recipe.tta, name=name, pixel_size_um=pixel_size_um)
+        return measured(labels, maps, pixels, tta=recipe.tta, name=name, pixel_size_um=pixel_size_um, run=blocks.map)
+
+
+def _threads(recipe: Recipe) -> int:
+    """How many blocks are worked on at once: as many as there are lanes, and beside a GPU, some."""
+    return max(recipe.lanes, min(os.cpu_count() or 1, _BLOCKS_BESIDE_A_GPU))
 
 
 def prepared_windows(
@@ -117,6 +126,7 @@ def measured(
     tta: bool,
     name: str,
     pixel_size_um: tuple[float, float] | None,
+    run: Run = map,
 ) -> Segmentation:
     """Objects with their table.
 
@@ -127,6 +137,7 @@ def measured(
         tta: whether the last map is the share of the views that see foreground.
         name: of the image file.
         pixel_size_um: (y, x), if known.
+        run: as for `measure_objects`.
     """
     names = pixels.image.channel_names
     shape = pixels.shape[1:]
@@ -137,6 +148,8 @@ def measured(
         pixel_size_um=pixel_size_um,
         probabilities=_Framed(maps, 0, shape),
         agreement=_Framed(maps, -1, shape) if tta else None,
+        block_px=_MEASURED_PX,
+        run=run,
     )
     return Segmentation(labels, table, name, pixels, names, pixel_size_um)
 

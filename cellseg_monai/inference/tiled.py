@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cellseg_monai.inference.prefetch import ahead
+from cellseg_monai.ahead import ahead
 from cellseg_monai.pixels import AxisTiles, cover_axis
 
 if TYPE_CHECKING:  # torch, which nothing else here needs

@@ -15,7 +15,15 @@ import numpy as np
 from cellseg_monai.boxes import Box, SlicedArray
 from cellseg_monai.labels.relabel import id_runs, numbered
 
-__all__ = ["Crop", "ObjectBoxes", "crops_of_whole_objects", "object_boxes", "tiles"]
+__all__ = [
+    "Crop",
+    "ObjectBoxes",
+    "crop_of",
+    "crops_of_whole_objects",
+    "groups_of_objects",
+    "object_boxes",
+    "tiles",
+]
 
 BLOCK_PX = 2**24
 
@@ -166,17 +174,35 @@ def crops_of_whole_objects(
     """
     if boxes is None:
         boxes = object_boxes(labels, block_px=block_px)
+    for some in groups_of_objects(boxes, labels.shape[1], block_px=block_px):
+        yield crop_of(labels, some)
+
+
+def groups_of_objects(boxes: ObjectBoxes, width: int, *, block_px: int = BLOCK_PX) -> Iterator[ObjectBoxes]:
+    """The objects of each crop of `crops_of_whole_objects`.
+
+    Args:
+        boxes: of all objects.
+        width: of the image.
+        block_px: as there.
+    """
     side = max(1, isqrt(block_px) // 2)  # a crop reaches beyond its square by a side at most
-    squares = (boxes.top // side) * (labels.shape[1] // side + 1) + boxes.left // side
+    squares = (boxes.top // side) * (width // side + 1) + boxes.left // side
     long = (boxes.bottom - boxes.top > side) | (boxes.right - boxes.left > side)
     order, first = _grouped(squares)
     for group in np.split(order, first[1:]):
         for some in (group[~long[group]], *group[long[group], None]):
             if len(some):
-                yield _block(labels, boxes.among(some))
+                yield boxes.among(some)
 
 
-def _block(labels: SlicedArray, boxes: ObjectBoxes) -> Crop:
+def crop_of(labels: SlicedArray, boxes: ObjectBoxes) -> Crop:
+    """The crop around some objects.
+
+    Args:
+        labels: YX ids.
+        boxes: around these objects, which there are.
+    """
     rows = slice(int(boxes.top.min()), int(boxes.bottom.max()))
     columns = slice(int(boxes.left.min()), int(boxes.right.max()))
     part = np.asarray(labels[rows, columns])

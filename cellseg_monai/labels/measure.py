@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from cellseg_monai.boxes import SlicedArray
+from cellseg_monai.labels.blocks import Run
 from cellseg_monai.labels.convex_hull import convex_areas
-from cellseg_monai.labels.crops import BLOCK_PX, Crop, ObjectBoxes, crops_of_whole_objects, object_boxes
+from cellseg_monai.labels.crops import BLOCK_PX, Crop, ObjectBoxes, crop_of, groups_of_objects, object_boxes
 from cellseg_monai.labels.object_runs import ObjectRuns
 from cellseg_monai.labels.object_table import ObjectTable
 from cellseg_monai.labels.perimeter import perimeters
@@ -28,6 +29,7 @@ def measure_objects(
     probabilities: Any = None,
     agreement: Any = None,
     block_px: int = BLOCK_PX,
+    run: Run = map,
 ) -> ObjectTable:
     """Measure every object of a label image.
 
@@ -53,6 +55,8 @@ def measure_objects(
         probabilities: YX, that of the foreground at each pixel, sliced likewise.
         agreement: YX, the share of several predictions that see foreground at each pixel, sliced likewise.
         block_px: pixels that are held at once, if no single object is larger.
+        run: how a function is called for each of such blocks: `map`, or that of an executor of threads, each of which
+            then holds one.
 
     Returns:
         A row an object, in the order of the ids.
@@ -77,17 +81,20 @@ def measure_objects(
     if pixel_size_um is not None and not all(np.isfinite(size) and size > 0 for size in pixel_size_um):
         raise ValueError(f"pixel_size_um is {pixel_size_um}; it must be two positive lengths")
     boxes = object_boxes(labels, block_px=block_px)
-    # An image without objects has the same columns, of the same types.
-    nothing = Crop((slice(0, 0), slice(0, 0)), boxes.ids, np.zeros((0, 0), np.int32))
-    crops = crops_of_whole_objects(labels, boxes, block_px=block_px) if len(boxes) else iter([nothing])
-    parts: list[dict[str, np.ndarray]] = []
-    for crop in crops:
+    groups = list(groups_of_objects(boxes, int(labels.shape[1]), block_px=block_px))
+
+    def of_group(some: ObjectBoxes | None) -> dict[str, np.ndarray]:
+        # An image without objects has the same columns, of the same types.
+        crop = (
+            Crop((slice(0, 0),) * 2, boxes.ids, np.zeros((0, 0), np.int32)) if some is None else crop_of(labels, some)
+        )
         runs, (rows, columns) = ObjectRuns.of(crop), crop.window
         part = {"id": crop.ids, **_shapes(crop, runs)}
         for channel, name in enumerate(names):
             part.update(runs.brightness(np.asarray(image[channel, rows, columns]), name))
-        part |= {name: runs.mean(np.asarray(values[crop.window])) for name, values in maps.items()}
-        parts.append(part)
+        return part | {name: runs.mean(np.asarray(values[crop.window])) for name, values in maps.items()}
+
+    parts = list(run(of_group, groups or [None]))
     joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     order = np.argsort(joined["id"], kind="stable")
     measured = {name: column[order] for name, column in joined.items()}

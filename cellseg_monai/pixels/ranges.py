@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from cellseg_monai.ahead import ahead
 from cellseg_monai.pixels.normalise import (
     check_finite,
     check_percentiles,
@@ -37,8 +39,7 @@ def percentile_ranges(
 ) -> list[tuple[float, float]]:
     """For each channel, the values that `normalise_percentiles` scales to 0 and 1.
 
-    The same numbers, to rounding. The image is read once for every 16 bits of its pixels, and where there is a noise
-    floor some rows of it once more.
+    The same numbers, to rounding. The image is read once for every 16 bits of its pixels.
 
     Args:
         read: rows to CYX pixels of the whole width, of one dtype.
@@ -57,25 +58,30 @@ def percentile_ranges(
     """
     check_percentiles(lower, upper)
     narrow = is_narrow(read(slice(0, 1)).dtype)
-    ranges = (_of_levels if narrow else _of_values)(read, shape, (lower, upper), band_px)
+    noise = _Noise(sampled_rows(shape) if noise_floor else np.zeros(0, np.intp))
+    ranges = (_of_levels if narrow else _of_values)(read, shape, (lower, upper), band_px, noise)
     if not noise_floor:
         return ranges
-    levels = _noise(read, shape, len(ranges), band_px)
+    levels = noise.levels(len(ranges))
     return [(low, max(high, low + noise_floor * level)) for (low, high), level in zip(ranges, levels, strict=True)]
 
 
-def _bands(shape: tuple[int, int], band_px: int) -> Iterator[slice]:
+def _bands(read: Rows, shape: tuple[int, int], band_px: int) -> Iterator[tuple[slice, np.ndarray]]:
+    """The rows of each band and its pixels, the next of which are read meanwhile."""
     rows = max(1, band_px // max(shape[1], 1))
-    return (slice(start, min(start + rows, shape[0])) for start in range(0, shape[0], rows))
+    bands = (slice(start, min(start + rows, shape[0])) for start in range(0, shape[0], rows))
+    with closing(ahead((band, read(band)) for band in bands)) as found:
+        yield from found
 
 
 def _of_levels(
-    read: Rows, shape: tuple[int, int], percent: tuple[float, float], band_px: int
+    read: Rows, shape: tuple[int, int], percent: tuple[float, float], band_px: int, noise: _Noise
 ) -> list[tuple[float, float]]:
     totals: list[np.ndarray] = []
     lowest = 0
-    for band in _bands(shape, band_px):
-        for at, channel in enumerate(read(band)):
+    for band, pixels in _bands(read, shape, band_px):
+        noise.see(pixels, band)
+        for at, channel in enumerate(pixels):
             counts, _, lowest = level_counts(channel)
             if at == len(totals):
                 totals.append(np.zeros(_BINS, np.int64))
@@ -85,7 +91,7 @@ def _of_levels(
 
 
 def _of_values(
-    read: Rows, shape: tuple[int, int], percent: tuple[float, float], band_px: int
+    read: Rows, shape: tuple[int, int], percent: tuple[float, float], band_px: int, noise: _Noise
 ) -> list[tuple[float, float]]:
     """By radix selection: each pass counts 16 bits more of the values that are not yet told from those sought."""
     count = shape[0] * shape[1]
@@ -96,8 +102,11 @@ def _of_values(
     dtype = _sortable(read(slice(0, 1))).dtype
     sought: list[list[_Sought]] = []
     for shift in range(8 * dtype.itemsize - 16, -1, -16):
-        for band in _bands(shape, band_px):
-            for at, channel in enumerate(read(band)):
+        first_pass = not sought
+        for band, pixels in _bands(read, shape, band_px):
+            if first_pass:
+                noise.see(pixels, band)
+            for at, channel in enumerate(pixels):
                 if at == len(sought):
                     sought.append([_Sought(rank) for rank in ranks])
                 leading = _bits(_sortable(channel)) >> shift
@@ -170,18 +179,24 @@ def _value(bits: int, dtype: np.dtype) -> float:
     return float(np.array(bits, f"u{dtype.itemsize}").view(dtype.newbyteorder("=")))
 
 
-def _noise(read: Rows, shape: tuple[int, int], channels: int, band_px: int) -> list[float]:
-    rows = sampled_rows(shape)
-    if not len(rows):
-        return [0.0] * channels
-    parts: list[list[np.ndarray]] = [[] for _ in range(channels)]
-    for band in _bands(shape, band_px):
-        inside = rows[(rows >= band.start) & (rows < band.stop)]
-        if not len(inside):
-            continue
-        first = max(band.start - 1, 0)
-        window = read(slice(first, min(band.stop + 1, shape[0])))
-        at = inside - first
-        for part, channel in zip(parts, window, strict=True):
-            part.append(second_differences(channel[at - 1], channel[at], channel[at + 1]))
-    return [noise_of(np.concatenate(part)) for part in parts]
+class _Noise:
+    """The rows in which noise is measured, and those above and below, kept as bands of the image come by."""
+
+    def __init__(self, rows: np.ndarray) -> None:
+        self._rows = rows
+        self._near = np.unique(np.concatenate([rows - 1, rows, rows + 1]))
+        self._kept: dict[int, np.ndarray] = {}
+
+    def see(self, pixels: np.ndarray, band: slice) -> None:
+        """Keep what is needed of a band, CYX."""
+        for row in self._near[(self._near >= band.start) & (self._near < band.stop)].tolist():
+            self._kept[row] = pixels[:, row - band.start].copy()
+
+    def levels(self, channels: int) -> list[float]:
+        """The noise of each channel."""
+        if not len(self._rows):
+            return [0.0] * channels
+        above, here, below = (
+            np.stack([self._kept[row] for row in (self._rows + away).tolist()], axis=1) for away in (-1, 0, 1)
+        )
+        return [noise_of(second_differences(*rows)) for rows in zip(above, here, below, strict=True)]

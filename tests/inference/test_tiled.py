@@ -1,13 +1,11 @@
 """What a network says of an image does not depend on how the image is cut."""
 
-import threading
-
 import numpy as np
 import pytest
 import torch
 from monai.inferers import SlidingWindowInferer
 
-from cellseg_monai.inference import TiledInferer, Tiles, ahead, over_symmetries, predict, predict_windows
+from cellseg_monai.inference import TiledInferer, Tiles, over_symmetries, predict, predict_windows
 
 
 def blurred(batch):
@@ -77,21 +75,3 @@ def test_the_inferer_agrees_with_monais_where_the_network_sees_one_pixel():
         ours = TiledInferer((32, 32), overlap=0.25)(images, network)
         theirs = SlidingWindowInferer((32, 32), overlap=0.25)(images, network)
     torch.testing.assert_close(ours, theirs)
-
-
-def test_what_is_made_ahead_fails_where_it_would_have_come():
-    def items():
-        yield 1
-        raise OSError("the disk is gone")
-
-    made = ahead(items())
-    assert next(made) == 1
-    with pytest.raises(OSError, match="the disk is gone"):
-        next(made)
-
-
-def test_who_stops_early_leaves_no_thread_behind():
-    endless = ahead(iter(int, 1), count=2)
-    next(endless)
-    endless.close()
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("cellseg-ahead")]
