@@ -7,8 +7,9 @@ import itertools
 import math
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,7 +17,6 @@ import numpy as np
 
 __all__ = ["DiskArray"]
 
-# As wide as the blocks in which large planes are worked on.
 _STRIP_PX = 2048
 
 
@@ -27,13 +27,14 @@ class DiskArray:
     It is read and written, not mapped: with a window of a mapped file the system brings in much of what lies around it,
     up to whole rows, and all that counts towards the memory of the process.
 
-    In the file it lies in strips along the last axis, one after another, so that the rows of a block as wide as a strip
-    are read at once.
+    In the file it lies in strips along the last axis, one after another, so that the rows of a window that is as wide
+    as a strip are read and written at once.
 
     Args:
         path: of the file.
         shape: of the array.
         dtype: of its values.
+        edges: where strips begin along the last axis, and where the last of them ends.
 
     >>> import tempfile
     >>> array = DiskArray.create(Path(tempfile.mkdtemp()) / "ids", (4, 5), np.dtype(np.uint32))
@@ -46,10 +47,19 @@ class DiskArray:
     path: Path
     shape: tuple[int, ...]
     dtype: np.dtype
+    edges: tuple[int, ...]
 
     @classmethod
-    def create(cls, path: Path, shape: tuple[int, ...], dtype: np.dtype) -> DiskArray:
+    def create(
+        cls, path: Path, shape: tuple[int, ...], dtype: np.dtype, *, edges: Sequence[int] | None = None
+    ) -> DiskArray:
         """A new one, of zeros.
+
+        Args:
+            path: of the file.
+            shape: of the array.
+            dtype: of its values.
+            edges: of the strips; None: as wide as the blocks in which large planes are worked on.
 
         Raises:
             OSError: the disk has no place for it.
@@ -68,7 +78,9 @@ class DiskArray:
                 os.posix_fallocate(file.fileno(), 0, size)
             else:
                 file.truncate(size)
-        return cls(path, tuple(shape), np.dtype(dtype))
+        if edges is None:
+            edges = [*range(0, shape[-1], _STRIP_PX), shape[-1]]
+        return cls(path, tuple(shape), np.dtype(dtype), tuple(edges))
 
     def __getitem__(self, window: Any) -> np.ndarray:
         place, kept = self._place(window)
@@ -116,11 +128,12 @@ class DiskArray:
         """The parts of a window, strip by strip."""
         *lead, columns = place
         outer = math.prod(self.shape[:-1])
-        for left in range(columns.start // _STRIP_PX * _STRIP_PX, columns.stop, _STRIP_PX):
-            width = min(_STRIP_PX, self.shape[-1] - left)
-            start, stop = max(columns.start - left, 0), min(columns.stop - left, width)
+        for left, right in pairwise(self.edges):
+            start, stop = max(columns.start, left) - left, min(columns.stop, right) - left
+            if start >= stop:
+                continue
             yield _Strip(
-                (*self.shape[:-1], width),
+                (*self.shape[:-1], right - left),
                 self.dtype.itemsize,
                 outer * left,
                 [*lead, slice(start, stop)],
@@ -148,7 +161,7 @@ class _Strip(NamedTuple):
     @property
     def is_wide(self) -> bool:
         """Whether the window is so wide that its rows are read sooner with what lies between them, in one piece."""
-        return 4 * (self.place[-1].stop - self.place[-1].start) >= self.shape[-1]
+        return 16 * (self.place[-1].stop - self.place[-1].start) >= self.shape[-1]
 
     def whole_rows(self) -> tuple[_Strip, slice]:
         """The same rows in all the width of the strip, and where the columns of the window are there."""

@@ -162,7 +162,10 @@ def _maps(prepared: PreparedWindows, recipe: Recipe, scratch: Path, progress: Pr
         nonlocal maps
         window = recipe.stacked_maps(logits)
         if maps is None:
-            maps = DiskArray.create(scratch / "maps", (len(window), *prepared.shape), np.dtype(np.float32))
+            across = recipe.tiles.cover(prepared.shape)[1]  # windows are as wide as from tile to tile
+            edges = [*across.starts, across.length]
+            shape = (len(window), *prepared.shape)
+            maps = DiskArray.create(scratch / "maps", shape, np.dtype(np.float32), edges=edges)
         maps[:, rows, columns] = window
         if progress is not None:
             progress(window.shape[1] * window.shape[2])

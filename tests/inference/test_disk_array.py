@@ -8,21 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cellseg_monai.inference import disk_array
 from cellseg_monai.inference.disk_array import DiskArray
 
 
-@pytest.mark.parametrize("strip_px", [2, 2048])
 @given(shape=st.lists(st.integers(1, 5), min_size=1, max_size=3), data=st.data())
-def test_windows_are_read_and_written_as_those_of_an_array(tmp_path_factory, strip_px, shape, data):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(disk_array, "_STRIP_PX", strip_px)
-        compare_with_an_array(tmp_path_factory, shape, data)
-
-
-def compare_with_an_array(tmp_path_factory, shape, data):
+def test_windows_are_read_and_written_as_those_of_an_array(tmp_path_factory, shape, data):
     array = np.arange(np.prod(shape), dtype=np.int32).reshape(shape)
-    disk = DiskArray.create(tmp_path_factory.mktemp("disk") / "array", array.shape, array.dtype)
+    edges = data.draw(st.one_of(st.none(), st.sets(st.integers(1, 5)).map(lambda e: sorted({0, *e, shape[-1]}))))
+    if edges is not None:
+        edges = [edge for edge in edges if edge <= shape[-1]]
+    path = tmp_path_factory.mktemp("disk") / "array"
+    disk = DiskArray.create(path, array.shape, array.dtype, edges=edges)
     disk[:] = array
     for _ in range(3):
         window = tuple(
