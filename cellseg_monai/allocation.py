@@ -16,9 +16,9 @@ def keep_freed_memory() -> None:
     """Have this process keep what it has taken from the system once, instead of giving it back each time.
 
     What a network makes of a tile takes hundreds of megabytes, which by default glibc returns to the system at once, to
-    ask for them again with the next tile; the system then clears every page, which takes as long as half of the
-    network's own work. This is for programs, early in them, before torch takes any memory: libraries leave such
-    settings to them. Elsewhere than on Linux with glibc nothing changes.
+    ask for them again with the next tile, and the system then clears every page. This is for programs, early in them,
+    before torch takes any memory: libraries leave such settings to them. Elsewhere than on Linux with glibc nothing
+    changes.
     """
     if sys.platform != "linux":
         return
