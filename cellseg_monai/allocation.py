@@ -9,7 +9,7 @@ import sys
 __all__ = ["keep_freed_memory"]
 
 # Of mallopt, from malloc.h.
-_TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -3, -4, -8
 
 
 def keep_freed_memory() -> None:
@@ -25,5 +25,7 @@ def keep_freed_memory() -> None:
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # torch then asks for pages of 2 MB
     if (mallopt := getattr(ctypes.CDLL(None), "mallopt", None)) is not None:
         # In one arena, as those of other threads hold no more than 64 MB in a piece.
-        for setting, value in ((_ARENA_MAX, 1), (_MMAP_THRESHOLD, 2**30), (_TRIM_THRESHOLD, 2**31 - 1)):
-            mallopt(setting, value)
+        mallopt(_ARENA_MAX, 1)
+        mallopt(_TRIM_THRESHOLD, 2**31 - 1)
+        if not mallopt(_MMAP_THRESHOLD, 2**30):  # which older versions find too high
+            mallopt(_MMAP_MAX, 0)

@@ -151,19 +151,20 @@ class Job:
         ):
             for work in works:
                 is_large = isinstance(work, _Work) and work.plane is None
-                if not is_large:
-                    done = behind.submit(self._finish, work, beside.submit(self._found, work, lanes))
-                    waiting.append((done, work.size_px if isinstance(work, _Work) else 0))
+                size_px = work.size_px if isinstance(work, _Work) else 0
                 # A large plane takes the lanes, and long: what comes before it is done by then, and known to be.
                 while waiting and (
                     is_large
                     or waiting[0][0].done()
                     or len(waiting) > most
-                    or sum(size_px for _, size_px in waiting) > most_px
+                    or size_px + sum(other_px for _, other_px in waiting) > most_px
                 ):
                     if (outcome := waiting.popleft()[0].result()) is not None:
                         yield outcome
-                if isinstance(work, _Work) and is_large and (outcome := self._segment_large(work)) is not None:
+                if not is_large:
+                    done = behind.submit(self._finish, work, beside.submit(self._found, work, lanes))
+                    waiting.append((done, size_px))
+                elif isinstance(work, _Work) and (outcome := self._segment_large(work)) is not None:
                     yield outcome
             for last, _ in waiting:
                 if (outcome := last.result()) is not None:

@@ -31,7 +31,7 @@ def label_in_blocks(
     """Write the objects of `label_objects`, ids included, of an image that need not fit into memory.
 
     The background is joined across the blocks first, to know what is a hole. Then the foreground of each block is
-    divided, but for pieces that touch a seam, or nearly: these are read each in the box around it, and divided whole.
+    divided, but for pieces that touch a seam: these are read some at a time in the box around them, and divided whole.
     Ids are those of a block until each object is known from all of its blocks; a last pass gives it its number.
 
     Held in memory are some blocks, what lies along the seams, and about 100 bytes an object; besides, unless the method

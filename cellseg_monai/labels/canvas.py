@@ -125,7 +125,7 @@ def _alone(pieces: Pieces, number: int) -> Canvas:
     top, left, bottom, right = pieces.boxes[number - 1].tolist()
     above, before, under, after = top > 0, left > 0, bottom < pieces.shape[0], right < pieces.shape[1]
     shape = (above + bottom - top + under, before + right - left + after)
-    runs = np.flatnonzero(pieces.numbers == number)
+    runs = pieces.runs_of(number)
     rows, columns = np.divmod(pieces.starts[runs], pieces.shape[1])
     starts = (rows - top + above) * shape[1] + columns - left + before
     there = slice(top, bottom), slice(left, right)

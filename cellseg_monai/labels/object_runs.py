@@ -42,7 +42,9 @@ class ObjectRuns:
         rows, columns = np.divmod(starts[order], max(1, crop.numbers.shape[1]))
         starts, lengths = starts[order], lengths[order]
         areas = np.add.reduceat(lengths, first)
-        pixels = np.repeat(starts - np.cumsum(lengths) + lengths, lengths) + np.arange(lengths.sum())
+        narrow = np.int32 if crop.numbers.size < 2**31 else np.int64
+        pixels = np.arange(lengths.sum(), dtype=narrow)
+        pixels += np.repeat((starts - np.cumsum(lengths) + lengths).astype(narrow), lengths)
         return cls(pixels, first, rows, columns, lengths, areas)
 
     def sums(self, values: np.ndarray) -> np.ndarray:

@@ -39,6 +39,8 @@ def perimeters(numbers: np.ndarray, count: int) -> np.ndarray:
     around = np.pad(numbers, 1)
     flat, width = around.ravel(), around.shape[1]
     at = np.flatnonzero(around > 0)
+    if flat.size < 2**31:
+        at = at.astype(np.int32)
     own = flat[at]
     inside: np.ndarray = np.ones(len(at), bool)
     for down, right in _EDGES:

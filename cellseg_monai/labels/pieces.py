@@ -52,6 +52,7 @@ class Pieces:
         begins, ends = changes[::2], changes[1::2]
         starts, lengths = begins - begins // pitch, ends - begins
         if len(begins) * _PIXELS_A_RUN > mask.size:
+            del wider, changes, begins, ends
             numbers, count = ndimage.label(mask)
             return cls(shape, starts, lengths, numbers.ravel()[starts], count)
         # In the next row, those that end after the beginning of a run, and begin before its end.
@@ -95,6 +96,21 @@ class Pieces:
         [2, 1]
         """
         return np.asarray(self.numbers[np.searchsorted(self.starts, pixels, side="right") - 1])
+
+    def runs_of(self, number: int) -> np.ndarray:
+        """Which runs make up a piece.
+
+        >>> Pieces.of(np.array([[1, 0, 1], [1, 0, 0]], bool)).runs_of(1).tolist()
+        [0, 2]
+        """
+        order, ends = self._by_number
+        return order[ends[number - 1] : ends[number]]
+
+    @cached_property
+    def _by_number(self) -> tuple[np.ndarray, np.ndarray]:
+        """All runs, piece after piece, and where those of each piece end."""
+        order = np.argsort(self.numbers, kind="stable")
+        return order, np.asarray(np.searchsorted(self.numbers[order], np.arange(self.count + 1), side="right"))
 
     @cached_property
     def boxes(self) -> np.ndarray:

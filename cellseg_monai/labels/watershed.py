@@ -208,7 +208,7 @@ def _saddles(basins: np.ndarray, distance: np.ndarray) -> tuple[np.ndarray, np.n
         one, other = basins[here], basins[there]
         meeting = (one != other) & (one > 0) & (other > 0)
         one, other = one[meeting], other[meeting]
-        pairs.append(np.minimum(one, other) * np.int64(count) + np.maximum(one, other))
+        pairs.append(np.minimum(one, other).astype(np.int64) * count + np.maximum(one, other))
         heights.append(np.minimum(distance[here][meeting], distance[there][meeting]))
     pair, height = np.concatenate(pairs), np.concatenate(heights)
     order = np.argsort(pair)

@@ -93,9 +93,11 @@ def noise_of(differences: np.ndarray) -> float:
 
 
 def _median(values: np.ndarray) -> float:
-    """`numpy.median` of finite values, which are put into another order; several times as fast."""
+    """`numpy.median` of values, which are put into another order; several times as fast."""
     middle = len(values) // 2
     values.partition(middle)  # of one place alone, numpy does it in vectors
+    if np.isnan(values[middle:].max()):  # NaN comes last
+        return float("nan")
     if len(values) % 2:
         return float(values[middle])
     return (float(values[:middle].max()) + float(values[middle])) / 2

@@ -11,10 +11,17 @@ from hypothesis import strategies as st
 from cellseg_monai.inference.disk_array import DiskArray
 
 
-@given(shape=st.lists(st.integers(1, 5), min_size=1, max_size=3), data=st.data())
+@given(
+    shape=st.tuples(st.lists(st.integers(1, 5), max_size=2), st.one_of(st.integers(1, 5), st.integers(60, 120))).map(
+        lambda parts: [*parts[0], parts[1]]
+    ),
+    data=st.data(),
+)
 def test_windows_are_read_and_written_as_those_of_an_array(tmp_path_factory, shape, data):
     array = np.arange(np.prod(shape), dtype=np.int32).reshape(shape)
-    edges = data.draw(st.one_of(st.none(), st.sets(st.integers(1, 5)).map(lambda e: sorted({0, *e, shape[-1]}))))
+    edges = data.draw(
+        st.one_of(st.none(), st.sets(st.integers(1, 100), max_size=4).map(lambda e: sorted({0, *e, shape[-1]})))
+    )
     if edges is not None:
         edges = [edge for edge in edges if edge <= shape[-1]]
     path = tmp_path_factory.mktemp("disk") / "array"

@@ -1,6 +1,7 @@
 """Many images through a network of arrays: what becomes of each, and in which order."""
 
 import threading
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -49,6 +50,29 @@ def outcomes(job, *paths):
     images, faults = find_images(list(map(str, paths)))
     assert faults == []
     return list(job.run(images))
+
+
+@pytest.mark.parametrize("are_large", [True, False])
+def test_of_the_largest_planes_no_more_are_worked_on_than_memory_is_counted_for(job, tmp_path, monkeypatch, are_large):
+    for number in range(8):
+        np.save(tmp_path / f"{number}.npy", SQUARES)
+    working: list[None] = []
+    most: list[int] = []
+    right = inference_job.segment_plane
+
+    def counted(*arguments):
+        working.append(None)
+        most.append(len(working))
+        time.sleep(0.2)  # long enough for others to begin
+        found = right(*arguments)
+        working.pop()
+        return found
+
+    monkeypatch.setattr(inference_job, "segment_plane", counted)
+    large_px = SQUARES.size * (1 if are_large else 10)
+    found = outcomes(replace(job, large_px=large_px), *sorted(tmp_path.glob("*.npy")))
+    assert [type(each) for each in found] == [Done] * 8
+    assert (max(most) <= 2) == are_large
 
 
 def test_outcomes_come_in_the_order_of_the_images(job, tmp_path):

@@ -13,7 +13,15 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from cellseg_monai import io
-from cellseg_monai.labels import METHODS, Postprocessing, foreground_and_boundary, label_in_blocks, label_objects, seams
+from cellseg_monai.labels import (
+    METHODS,
+    Postprocessing,
+    canvas,
+    foreground_and_boundary,
+    label_in_blocks,
+    label_objects,
+    seams,
+)
 from cellseg_monai.labels.blocks import Blocks, Edges, groups_across
 
 EVERYTHING = Postprocessing(min_area_px=0, fill_holes=False)
@@ -156,6 +164,8 @@ CHOICES = st.builds(
 def test_the_blocks_make_no_difference(maps, chosen, block_px, box_pixels):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(seams, "_BOX_PIXELS", box_pixels)
+        patch.setattr(canvas, "_CANVAS_PIXELS", box_pixels)
+        patch.setattr(canvas, "_ALONE_PIXELS", box_pixels)
         found = labelled(maps, chosen, block_px)
     assert np.array_equal(found, label_objects(maps, chosen))
 

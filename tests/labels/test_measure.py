@@ -1,5 +1,6 @@
 """Measurements held against scikit-image's, whatever is held at once."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -80,9 +81,12 @@ def test_real_cells_measure_as_in_scikit_image(real_data, name):
 def test_the_result_is_the_same_for_every_block_size_to_the_last_digit():
     labels, image = many_discs(400), noise((260, 260)).astype(np.float32) / 7
     whole = measure_objects(labels, image, probabilities=image[0])
-    for block_px in (500, 3_000, 40_000):
+    for block_px, threads in ((500, 1), (3_000, 4), (40_000, 1)):
         stored = Stored(labels, chunks=(32, 32))
-        table = measure_objects(stored, Stored(image), probabilities=Stored(image[0]), block_px=block_px)
+        with ThreadPoolExecutor(threads) as pool:
+            run = pool.map if threads > 1 else map
+            maps = {"probabilities": Stored(image[0])}
+            table = measure_objects(stored, Stored(image), **maps, block_px=block_px, run=run)
         assert stored.largest <= max(block_px, 32 * 32)
         for name, column in whole.columns.items():
             assert table[name].dtype == column.dtype

@@ -110,6 +110,7 @@ def test_seeds_grow_as_in_a_watershed_of_the_whole_image(seed, share, seeded, bo
     seeds[seeds == rng.integers(1, 10)] = 0  # a gap
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(canvas, "_CANVAS_PIXELS", box_pixels)
+        patch.setattr(canvas, "_ALONE_PIXELS", box_pixels)
         objects = grow_seeds(mask, seeds.astype(np.int32), landscape)
     whole = watershed(landscape, seeds, mask=mask)
     assert np.array_equal(objects[whole > 0], whole[whole > 0])
@@ -146,6 +147,7 @@ def test_objects_are_in_one_piece_each_whatever_the_boxes(seed, share, least_dep
     for box_pixels in (1, 200, 10**6):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(canvas, "_CANVAS_PIXELS", box_pixels)
+            patch.setattr(canvas, "_ALONE_PIXELS", box_pixels)
             found.append(divide_by_distance(mask, distance, least_depth))
     assert np.array_equal(found[0] > 0, mask)
     for objects in found:
