@@ -8,8 +8,9 @@ network alone sees the same tiles, which lie in memory, one after the other, tor
 says is thrown away. In lanes, as ours has them, it sees several at once. MONAI's `SlidingWindowInferer` sees the images
 whole in memory, with tiles of the same size and overlap. All in one process, which keeps its memory, as the command
 does; the network alone also in another, as it is in any program that leaves that to the system. The aim is held
-against the fastest of them, in lanes. Each in turn, in several rounds: speeds are those of the shortest, ratios the median of those of each
-round, as a machine may be faster in one than in another. Exits with 1 if a ratio is below its aim.
+against the fastest of them, in lanes. Each in turn, in several rounds: speeds are those of the shortest, ratios the
+median of those of each round, as a machine may be faster in one than in another. Exits with 1 if a ratio is below its
+aim.
 """
 
 from __future__ import annotations
