@@ -1,44 +1,26 @@
 """What results depend on, and how it is told that two runs differ."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-from cellseg_monai.inference import Job, Recipe, RunRecord, Tiles, about_job, differences
-from cellseg_monai.labels import Postprocessing
-from cellseg_monai.pixels import Preprocessing
+from cellseg_monai.inference import RunRecord, Tiles, about_job, differences
 
 
-@pytest.fixture
-def job():
-    recipe = Recipe(
-        bundle="none",
-        version="1",
-        weights_sha256="",
-        network=lambda batch: batch,
-        activation=lambda logits: logits,
-        preprocess=Preprocessing(),
-        postprocess=Postprocessing(),
-        tiles=Tiles((1024, 1024), batch=4),
-    )
-    return Job(recipe, Path("out"))
+def test_how_many_tiles_are_seen_at_once_does_not_matter(idle_job):
+    fewer = replace(idle_job, recipe=replace(idle_job.recipe, tiles=Tiles((1024, 1024), batch=1), lanes=3))
+    assert about_job(fewer, "cpu") == about_job(idle_job, "cpu")
 
 
-def test_how_many_tiles_are_seen_at_once_does_not_matter(job):
-    fewer = replace(job, recipe=replace(job.recipe, tiles=Tiles((1024, 1024), batch=1), lanes=3))
-    assert about_job(fewer, "cpu") == about_job(job, "cpu")
+def test_the_kind_of_device_matters_and_not_its_number(idle_job):
+    assert about_job(idle_job, "cuda:1") == about_job(idle_job, "cuda")
+    assert differences(about_job(idle_job, "cpu"), about_job(idle_job, "cuda:1")) == {"device": "was cpu and is cuda"}
 
 
-def test_the_kind_of_device_matters_and_not_its_number(job):
-    assert about_job(job, "cuda:1") == about_job(job, "cuda")
-    assert differences(about_job(job, "cpu"), about_job(job, "cuda:1")) == {"device": "was cpu and is cuda"}
-
-
-def test_a_run_that_was_begun_on_another_device_says_how_it_goes_on(job, tmp_path):
-    RunRecord(tmp_path, about_job(job, "cuda")).begin([])
+def test_a_run_that_was_begun_on_another_device_says_how_it_goes_on(idle_job, tmp_path):
+    RunRecord(tmp_path, about_job(idle_job, "cuda")).begin([])
     with pytest.raises(ValueError, match=r"was begun otherwise: device was cuda and is cpu \(--device\)\. Resume it"):
-        RunRecord(tmp_path, about_job(job, "cpu"), resume=True)
+        RunRecord(tmp_path, about_job(idle_job, "cpu"), resume=True)
 
 
 def test_what_only_one_of_them_tells_differs():

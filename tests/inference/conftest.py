@@ -1,0 +1,25 @@
+"""What several tests of segmenting begin with."""
+
+from pathlib import Path
+
+import pytest
+
+from cellseg_monai.inference import Job, Recipe, Tiles
+from cellseg_monai.labels import Postprocessing
+from cellseg_monai.pixels import Preprocessing
+
+
+@pytest.fixture
+def idle_job():
+    """A job that is never run: what follows from its settings is looked at."""
+    recipe = Recipe(
+        bundle="none",
+        version="1",
+        weights_sha256="",
+        network=lambda batch: batch,
+        activation=lambda logits: logits,
+        preprocess=Preprocessing(),
+        postprocess=Postprocessing(),
+        tiles=Tiles((1024, 1024), batch=4),
+    )
+    return Job(recipe, Path("out"))
