@@ -22,8 +22,8 @@ _BLOCK_PIXELS = 2**15
 def grow_seeds(mask: np.ndarray, seeds: np.ndarray, landscape: np.ndarray) -> np.ndarray:
     """Each pixel of the foreground given to the seed whose water reaches it first, without leaving the foreground.
 
-    The watershed by flooding of F. Meyer (Actes du 8ème congrès RFIA, 1991), as scikit-image has it. Only pieces of the
-    foreground with several seeds are flooded; the others are one object, also those without any seed.
+    The watershed by flooding of F. Meyer (Actes du 8ème congrès RFIA, 1991), as scikit-image has it. What lies beside
+    one seed alone needs no flooding, nor do pieces of the foreground without any seed, which are one object each.
 
     Args:
         mask: YX bool, the foreground.
@@ -37,30 +37,22 @@ def grow_seeds(mask: np.ndarray, seeds: np.ndarray, landscape: np.ndarray) -> np
     >>> grow_seeds(mask, np.array([[1, 0, 0, 2, 0, 0]], np.int32), np.array([[0, 0, 9, 0, 0, 0]]))
     array([[1, 1, 2, 2, 0, 3]], dtype=int32)
     """
-    return _grown(Pieces.of(mask), seeds, landscape)
-
-
-def _grown(pieces: Pieces, seeds: np.ndarray, landscape: np.ndarray) -> np.ndarray:
-    ids, at, _ = id_runs(seeds)
-    ids, at = ids[ids > 0], at[ids > 0]
-    piece_of_seed: np.ndarray = np.zeros(ids.max(initial=0) + 1, np.int32)
-    piece_of_seed[ids] = pieces.number_at(at)
-    ids = np.flatnonzero(piece_of_seed)
-    seed_counts = np.bincount(piece_of_seed[ids], minlength=pieces.count + 1)
+    flooded = mask & (seeds == 0)
+    # Of seeds, only the rim beside what is to be flooded: the queue then holds no pixels that lead nowhere.
+    shore = _with_neighbours(flooded) & mask
+    pieces = Pieces.of(shore)
+    rim = np.flatnonzero(shore & ~flooded)
+    beside, seed = pieces.number_at(rim), seeds.ravel()[rim]
     owner: np.ndarray = np.zeros(pieces.count + 1, np.int32)
-    owner[piece_of_seed[ids]] = ids
-    unseeded: np.ndarray = np.flatnonzero(seed_counts[1:] == 0) + 1
-    owner[unseeded] = len(piece_of_seed) + np.arange(len(unseeded))
-    contested = seed_counts > 1
-    objects = pieces.painted(owner)
+    owner[beside] = seed
+    contested: np.ndarray = np.zeros(pieces.count + 1, bool)
+    contested[beside[owner[beside] != seed]] = True
+    unseeded = np.flatnonzero(owner[1:] == 0) + 1
+    owner[unseeded] = seeds.max(initial=0) + 1 + np.arange(len(unseeded))
+    objects = np.where(flooded, pieces.painted(owner), seeds)
     for canvas in canvases(pieces, contested):
-        inside, given = canvas.numbers > 0, canvas.of(seeds)
-        # Of seeds, only the rim beside what is to be flooded: the queue then holds no pixels that lead nowhere.
-        flooded = inside & (given == 0)
-        shore = _with_neighbours(flooded) & inside
-        markers = np.where(shore, given, 0)
-        grown = watershed(_in_turn(canvas.of(landscape), markers), markers, mask=shore)
-        canvas.write(np.where(flooded, grown, given), objects)
+        markers = canvas.of(seeds)
+        canvas.write(watershed(_in_turn(canvas.of(landscape), markers), markers, mask=canvas.numbers > 0), objects)
     return objects
 
 
@@ -116,7 +108,7 @@ def divide_by_distance(mask: np.ndarray, distance: np.ndarray | None, least_dept
     for canvas in canvases(Pieces.of(mask), deepest=DEEPEST if distance is None else None):
         heights = depth(canvas) if distance is None else canvas.of(distance, elsewhere=-np.inf)
         seeds = _seeds(canvas.pieces, heights, least_depth)
-        basins = _grown(canvas.pieces, seeds, -heights)
+        basins = grow_seeds(canvas.numbers > 0, seeds, -heights)
         owner = _joined(basins, heights, least_depth)
         owner[1:] += highest_id
         canvas.write(look_up(owner, basins), objects)
@@ -127,7 +119,7 @@ def divide_by_distance(mask: np.ndarray, distance: np.ndarray | None, least_dept
 def _seeds(pieces: Pieces, heights: np.ndarray, least_depth: float) -> np.ndarray:
     """Pixels that none near them exceeds, and the highest of each piece; numbered, what is sure to be one as one."""
     mask = pieces.dense > 0
-    highest = pieces.painted(_highest(pieces.dense, heights))
+    highest = pieces.painted(_highest(pieces.numbers, pieces.starts, pieces.lengths, heights))
     peaks = ((heights == _highest_near(heights)) | (heights == highest)) & mask
     # What lies so little below the highest pixel of a piece would be joined in the end: most pieces need no flooding.
     seeds = peaks | (heights > highest - heights.dtype.type(least_depth))
@@ -164,19 +156,22 @@ def _highest_near(heights: np.ndarray) -> np.ndarray:
     return highest
 
 
-def _highest(numbers: np.ndarray, heights: np.ndarray) -> np.ndarray:
-    """The greatest height of each number, from 0 on."""
-    ids, starts, _ = id_runs(numbers)
+def _highest(ids: np.ndarray, starts: np.ndarray, lengths: np.ndarray, heights: np.ndarray) -> np.ndarray:
+    """The greatest height of each id, from 0 on, by the stretches of pixels that have it."""
+    edges = np.stack([starts, starts + lengths], axis=1).ravel()
+    within = edges[:-1] if edges[-1] == heights.size else edges
     highest: np.ndarray = np.full(ids.max() + 1, -np.inf, heights.dtype)
-    np.maximum.at(highest, ids, np.maximum.reduceat(heights.ravel(), starts))
+    np.maximum.at(highest, ids, np.maximum.reduceat(heights.ravel(), within)[::2])
     return highest
 
 
 def _joined(basins: np.ndarray, heights: np.ndarray, least_depth: float) -> np.ndarray:
     """For each basin the one that it is put together with, as its peak rises too little above the pass to a higher."""
     owner: np.ndarray = np.arange(basins.max(initial=0) + 1, dtype=np.int32)
-    peak = _highest(basins, heights).tolist()
     one, other, saddle = _saddles(basins, heights)
+    if not len(one):
+        return owner
+    peak = _highest(*id_runs(basins), heights).tolist()
     for low, high, height in zip(one.tolist(), other.tolist(), saddle.tolist(), strict=True):
         low, high = _root(owner, low), _root(owner, high)
         if low == high:
