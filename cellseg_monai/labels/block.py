@@ -14,7 +14,7 @@ from cellseg_monai.labels.numbering import areas_and_firsts
 from cellseg_monai.labels.pieces import Pieces
 from cellseg_monai.labels.postprocess import METHODS, Postprocessing, divided, foreground_mask
 from cellseg_monai.labels.probabilities import check_probabilities
-from cellseg_monai.labels.relabel import look_up
+from cellseg_monai.labels.relabel import id_runs, look_up
 
 __all__ = [
     "BlockObjects",
@@ -80,7 +80,7 @@ def label_block(
     """
     needed = METHODS[settings.method]
     objects, waiting = divide_block(np.asarray(maps[:needed, place[0], place[1]]), settings, sides_inside, outside)
-    areas, firsts = areas_and_firsts(objects)
+    areas, firsts = areas_and_firsts(*id_runs(objects))
     check_fits(len(areas) - 1, labels)
     labels[place] = objects
     top, left = place[0].start, place[1].start

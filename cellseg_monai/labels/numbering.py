@@ -4,28 +4,28 @@ from __future__ import annotations
 
 import numpy as np
 
-from cellseg_monai.labels.relabel import id_runs
-
 __all__ = ["areas_and_firsts", "numbers_in_order"]
 
 
-def areas_and_firsts(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def areas_and_firsts(ids: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """How many pixels an id has, and which is the first.
 
     Args:
-        labels: YX integers from 0 on.
+        ids: of runs as `id_runs` gives them, integers from 0 on.
+        starts: of each the first pixel.
+        lengths: of each.
 
     Returns:
         For each id, from 0 on: the area; the index of the first pixel in the flat image, 0 where there is none.
 
-    >>> areas_and_firsts(np.array([[0, 3, 3], [0, 1, 3]]))
+    >>> from cellseg_monai.labels.relabel import id_runs
+    >>> areas_and_firsts(*id_runs(np.array([[0, 3, 3], [0, 1, 3]])))
     (array([2, 1, 0, 3]), array([0, 4, 0, 1]))
     """
-    runs, starts, lengths = id_runs(labels)
-    areas = np.bincount(runs, lengths).astype(np.intp)
+    areas = np.bincount(ids, lengths).astype(np.intp)
     # Written from the end, so that the first pixel of each id stays.
     first: np.ndarray = np.zeros(len(areas), np.intp)
-    first[runs[::-1]] = starts[::-1]
+    first[ids[::-1]] = starts[::-1]
     return areas, first
 
 

@@ -13,7 +13,7 @@ from cellseg_monai.labels.holes import fill_holes
 from cellseg_monai.labels.numbering import areas_and_firsts, numbers_in_order
 from cellseg_monai.labels.pieces import Pieces
 from cellseg_monai.labels.probabilities import check_probabilities
-from cellseg_monai.labels.relabel import look_up, relabel_sequential
+from cellseg_monai.labels.relabel import id_runs, relabel_sequential
 from cellseg_monai.labels.watershed import divide_by_distance, grow_seeds
 from cellseg_monai.pixels import rescale_labels
 from cellseg_monai.settings import read_settings, write_settings
@@ -168,9 +168,11 @@ def label_objects(
         mask = fill_holes(mask, background, np.flatnonzero(background.at_border) + 1)
         del background
     objects = divided(mask, others, settings)
-    areas, firsts = areas_and_firsts(objects)
+    ids, starts, lengths = id_runs(objects)
+    areas, firsts = areas_and_firsts(ids, starts, lengths)
     areas[0] = 0  # the background gets no number
-    labels = look_up(numbers_in_order(areas, firsts, settings.min_area_px).astype(np.int32), objects)
+    numbers = numbers_in_order(areas, firsts, settings.min_area_px).astype(np.int32)
+    labels = np.repeat(numbers[ids], lengths).reshape(mask.shape)
     if shape is None or labels.shape == tuple(shape):
         return labels
     # Shrinking may lose a small object, and so leave a gap in the ids.
@@ -216,10 +218,9 @@ def divided(mask: np.ndarray, others: np.ndarray, settings: Postprocessing) -> n
         # Where a network sees a boundary with a gap, the interiors meet at a neck.
         seeds = divide_by_distance(mask & ~(boundary > settings.boundary_threshold), None, settings.least_depth)
         if settings.min_seed_area_px > 1:
-            areas, _ = areas_and_firsts(seeds)
-            seeds = look_up(
-                np.where(areas < settings.min_seed_area_px, 0, np.arange(len(areas), dtype=np.int32)), seeds
-            )
+            ids, _, lengths = id_runs(seeds)
+            large = np.bincount(ids, lengths) >= settings.min_seed_area_px
+            seeds = np.repeat(ids * large[ids], lengths).reshape(seeds.shape)
         return grow_seeds(mask, seeds, boundary)
     if settings.method == "distance_watershed":
         return divide_by_distance(mask, None, settings.least_depth)

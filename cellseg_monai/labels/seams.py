@@ -11,7 +11,7 @@ from cellseg_monai.labels.block import BlockObjects, check_fits
 from cellseg_monai.labels.blocks import Blocks
 from cellseg_monai.labels.numbering import areas_and_firsts
 from cellseg_monai.labels.postprocess import METHODS, Postprocessing, divided
-from cellseg_monai.labels.relabel import look_up, relabel_sequential
+from cellseg_monai.labels.relabel import id_runs, look_up, relabel_sequential
 
 __all__ = ["Parts", "divide_across", "join_across"]
 
@@ -150,7 +150,7 @@ def _with_margin(box: np.ndarray, margin: int, shape: tuple[int, int]) -> Box:
 
 def _write(objects: np.ndarray, labels: WritableArray, place: Box, part: Parts, free: int) -> None:
     """Write what one block holds of some objects, from 1 on, and note it; `free` is what object 1 is called."""
-    areas, firsts = areas_and_firsts(objects)
+    areas, firsts = areas_and_firsts(*id_runs(objects))
     present: np.ndarray = np.flatnonzero(areas[1:]) + 1
     if not len(present):
         return

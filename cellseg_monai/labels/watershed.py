@@ -8,6 +8,7 @@ from skimage.segmentation import watershed
 
 from cellseg_monai.labels.canvas import canvases
 from cellseg_monai.labels.depth import DEEPEST, depth
+from cellseg_monai.labels.necks import without_neck
 from cellseg_monai.labels.pieces import Pieces
 from cellseg_monai.labels.relabel import id_runs, look_up
 
@@ -103,9 +104,11 @@ def divide_by_distance(mask: np.ndarray, distance: np.ndarray | None, least_dept
     """
     if distance is not None:  # the negative of an unsigned integer is none
         distance = distance.astype(np.promote_types(distance.dtype, np.float32), copy=False)
-    objects: np.ndarray = np.zeros(mask.shape, np.int32)
-    highest_id = 0
-    for canvas in canvases(Pieces.of(mask), deepest=DEEPEST if distance is None else None):
+    pieces = Pieces.of(mask)
+    whole = without_neck(pieces, least_depth) if distance is None else np.zeros(pieces.count + 1, bool)
+    objects = pieces.painted((np.cumsum(whole) * whole).astype(np.int32))
+    highest_id = int(np.count_nonzero(whole))
+    for canvas in canvases(pieces, ~whole, deepest=DEEPEST if distance is None else None):
         heights = depth(canvas) if distance is None else canvas.of(distance, elsewhere=-np.inf)
         seeds = _seeds(canvas.pieces, heights, least_depth)
         basins = grow_seeds(canvas.numbers > 0, seeds, -heights)

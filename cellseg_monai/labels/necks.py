@@ -1,0 +1,79 @@
+"""Pieces of the foreground that have no neck, known by their outlines, so that nobody needs to look for one."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cellseg_monai.labels.convex_hull import hull_rows
+from cellseg_monai.labels.pieces import Pieces
+
+__all__ = ["without_neck"]
+
+# By how much the depth of a piece without dents may fall on the way between two of its pixels: of its hull it does not
+# fall at all; pixels outside are up to √2 from its edge, and those on the way up to √½ from the straight line.
+_ON_A_GRID = 1.5 * 2**0.5
+
+
+def without_neck(pieces: Pieces, least_depth: float) -> np.ndarray:
+    """Which pieces have no two peaks that the Euclidean distance to the background parts by `least_depth`.
+
+    Within a convex set, the distance to what lies outside nowhere falls below the lower one of two places on the
+    straight way between them. Of a piece that fills its convex hull but for dents, it falls by the depth of the dents
+    more, at most. Others have no neck because they are too thin for one. Where neither is sure, the answer is no: not
+    of each piece without a neck it is yes.
+
+    Args:
+        pieces: of the foreground.
+        least_depth: in pixels.
+
+    Returns:
+        bool, of each number from 0 on, that of the background being False.
+
+    >>> without_neck(Pieces.of(np.ones((3, 3), bool)), 4)  # there may be more of it beyond the border
+    array([False, False])
+    >>> without_neck(Pieces.of(np.pad(np.ones((30, 40), bool), 1)), 4)
+    array([False,  True])
+    >>> dumbbell = np.pad(np.ones((30, 90), bool), 1)
+    >>> dumbbell[1:12, 40:50] = False
+    >>> without_neck(Pieces.of(dumbbell), 4)
+    array([False, False])
+    """
+    found: np.ndarray = np.zeros(pieces.count + 1, bool)
+    sides = pieces.boxes[:, 2:] - pieces.boxes[:, :2]
+    # A peak lies half of the shorter side deep at most, and a pass is a pixel at least.
+    thin = sides.min(axis=1) + 1 < 2 * (least_depth + 1)
+    found[1:] = thin & ~pieces.at_border
+    if (dent := least_depth - _ON_A_GRID) < 0:
+        return found
+    runs = np.bincount(pieces.numbers, minlength=pieces.count + 1)[1:]
+    asked = np.append(False, (runs == sides[:, 0]) & ~thin & ~pieces.at_border)  # one stretch in each row
+    order = np.argsort(pieces.numbers, kind="stable")
+    order = order[asked[pieces.numbers[order]]]
+    if not len(order):
+        return found
+    rows, lefts = np.divmod(pieces.starts[order], pieces.shape[1])
+    rights = lefts + pieces.lengths[order] - 1
+    first = np.flatnonzero(np.diff(pieces.numbers[order], prepend=0))
+    _, hull_lefts, hull_rights = hull_rows(first, rows, lefts, rights)
+    shallow = _shallow(first, lefts, hull_lefts, dent) & _shallow(first, -rights, -hull_rights, dent)
+    found[pieces.numbers[order[first]]] = np.logical_and.reduceat(shallow, first)
+    return found
+
+
+def _shallow(first: np.ndarray, lefts: np.ndarray, hull_lefts: np.ndarray, dent: float) -> np.ndarray:
+    """Whether what lies in the hull, to the left of a piece, is no farther than `dent` from what lies outside.
+
+    Args:
+        first: of each piece, the position of its first row in what follows.
+        lefts: of each row, where the piece begins.
+        hull_lefts: where its hull begins.
+        dent: in pixels.
+    """
+    shallow = lefts - hull_lefts <= dent
+    if dent < 2**0.5:
+        return np.asarray(shallow)
+    beyond = np.iinfo(lefts.dtype).max  # there is no hull above and below
+    above, below = np.roll(hull_lefts, 1), np.roll(hull_lefts, -1)
+    above[first], below[first - 1] = beyond, beyond
+    # A pixel beside a row above or below that is outside up to there, is one or, across the corner, √2 away from it.
+    return np.asarray(shallow | (np.maximum(above, below) >= lefts - 1))
