@@ -84,13 +84,15 @@ def boundary_probabilities(logits: np.ndarray) -> np.ndarray:
     if len(logits) == 2:
         return expit(logits)
     # A softmax, without arrays for what nobody asks for.
-    probabilities = np.empty((2, *logits.shape[1:]), np.float32)
+    probabilities: np.ndarray = np.empty((2, *logits.shape[1:]), np.float32)
     rows = max(1, _BLOCK_PIXELS // max(1, logits.shape[2]))
     for top in range(0, logits.shape[1], rows):
         part, (foreground, boundary) = logits[:, top : top + rows], probabilities[:, top : top + rows]
-        shares = part - part.max(axis=0)
+        whole = np.maximum(np.maximum(part[0], part[1]), part[2])
+        shares = part - whole
         np.exp(shares, out=shares)
-        whole = shares[0] + shares[1] + shares[2]
-        np.subtract(1, shares[0] / whole, out=foreground)
+        np.add(shares[1], shares[2], out=foreground)
+        np.add(shares[0], foreground, out=whole)
+        np.divide(foreground, whole, out=foreground)
         np.divide(shares[2], whole, out=boundary)
     return probabilities
