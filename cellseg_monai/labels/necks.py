@@ -10,8 +10,9 @@ from cellseg_monai.labels.pieces import Pieces
 __all__ = ["without_neck"]
 
 # By how much the depth of a piece without dents may fall on the way between two of its pixels: of its hull it does not
-# fall at all; pixels outside are up to √2 from its edge, and those on the way up to √½ from the straight line.
-_ON_A_GRID = 1.5 * 2**0.5
+# fall at all; but the next pixel outside is up to √5/2 away from its edge (½ along it and 1 across, where it lies along
+# the rows), and pixels on the way are up to √½ away from the straight line.
+_ON_A_GRID = 5**0.5 / 2 + 0.5**0.5
 
 
 def without_neck(pieces: Pieces, least_depth: float) -> np.ndarray:
@@ -70,10 +71,12 @@ def _shallow(first: np.ndarray, lefts: np.ndarray, hull_lefts: np.ndarray, dent:
         dent: in pixels.
     """
     shallow = lefts - hull_lefts <= dent
-    if dent < 2**0.5:
-        return np.asarray(shallow)
     beyond = np.iinfo(lefts.dtype).max  # there is no hull above and below
-    above, below = np.roll(hull_lefts, 1), np.roll(hull_lefts, -1)
-    above[first], below[first - 1] = beyond, beyond
-    # A pixel beside a row above or below that is outside up to there, is one or, across the corner, √2 away from it.
-    return np.asarray(shallow | (np.maximum(above, below) >= lefts - 1))
+    above = below = hull_lefts
+    for away in range(1, int(dent) + 1):
+        above, below = np.roll(above, 1), np.roll(below, -1)
+        above[first], below[first - 1] = beyond, beyond
+        # Of the last pixel of the dent: whether what lies so many rows away, and so many columns farther left, is out.
+        farther = int((dent**2 - away**2) ** 0.5)
+        shallow |= np.maximum(above, below) >= lefts - farther
+    return shallow

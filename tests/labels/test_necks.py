@@ -32,7 +32,7 @@ def test_discs_have_no_neck_and_two_that_overlap_have_one():
 
 def test_a_dent_as_deep_as_allowed_and_deeper():
     square = np.pad(np.ones((30, 30), bool), 1)
-    for deep, expected in ((0, True), (1, True), (2, False), (9, False)):
+    for deep, expected in ((0, True), (1, True), (2, True), (3, False), (9, False)):
         dented = square.copy()
         dented[12:18, 1 : 1 + deep] = False
         assert answers(dented, 4) == answers(dented[:, ::-1], 4) == [expected]
