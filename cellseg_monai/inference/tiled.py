@@ -143,6 +143,7 @@ def blend(
         yield slice(0, down.length), slice(0, across.length), logits[:, : down.length, : across.length]
         return
     down_to, across_to = _ends(down), _ends(across)
+    down_weights, across_weights = ([axis.weights(each) for each in range(len(axis.starts))] for axis in (down, across))
     places = product(range(len(down.starts)), range(len(across.starts)))
     beside: np.ndarray | None = None  # of the tile to the left, what lies under this one
     above: np.ndarray  # of the row of tiles before, what lies under this one
@@ -156,16 +157,29 @@ def blend(
             kept = top + down.size - down_to[row]
             below = np.empty((len(logits), kept, above.shape[2]), np.float32)
         assert below is not None
-        summed = logits * across.weights(column)
+        summed = logits.astype(np.float32)
+        _weigh(summed, across_weights[column])
         if beside is not None:
             summed[:, :, : beside.shape[2]] += beside
         width, height = across_to[column] - left, down_to[row] - top
         beside = summed[:, :, width:] if column + 1 < len(across.starts) else None
         # Beyond the last tile nothing comes to take up what is left, which lies outside of the image.
-        done = summed[:, :, :width] * down.weights(row)[:, np.newaxis]
+        done = summed[:, :, :width]
+        _weigh(done, down_weights[row], axis=1)
         done[:, : above.shape[1]] += above[:, :, left : left + width]
         below[:, :, left : left + width] = done[:, height:]
         yield slice(top, top + height), slice(left, left + width), done[:, :height]
+
+
+def _weigh(values: np.ndarray, weights: np.ndarray, axis: int = 2) -> None:
+    """Multiply KYX values along an axis, but not by the ones, which are most of the weights of a tile."""
+    along = np.moveaxis(values, axis, 2)
+    ones = np.flatnonzero(weights == 1)
+    if not len(ones) or len(ones) <= ones[-1] - ones[0]:
+        along *= weights
+        return
+    for other in (slice(0, ones[0]), slice(ones[-1] + 1, None)):
+        along[:, :, other] *= weights[other]
 
 
 def _ends(axis: AxisTiles) -> list[int]:

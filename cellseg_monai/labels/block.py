@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
 
 from cellseg_monai.boxes import Box, SlicedArray, WritableArray
 from cellseg_monai.labels.blocks import Edges
@@ -79,25 +78,21 @@ def label_block(
         What the other blocks need to know.
     """
     needed = METHODS[settings.method]
-    objects, waiting = divide_block(np.asarray(maps[:needed, place[0], place[1]]), settings, sides_inside, outside)
+    objects, waiting, boxes = divide_block(
+        np.asarray(maps[:needed, place[0], place[1]]), settings, sides_inside, outside
+    )
     areas, firsts = areas_and_firsts(*id_runs(objects))
     check_fits(len(areas) - 1, labels)
     labels[place] = objects
     top, left = place[0].start, place[1].start
-    boxes: np.ndarray = np.zeros((len(waiting), 4), np.int64)
-    if len(waiting) and settings.method != "components":  # which are not read again
-        around = ndimage.find_objects(objects)
-        for box, number in zip(boxes, waiting.tolist(), strict=True):
-            y, x = around[number - 1]
-            box[:] = top + y.start, left + x.start, top + y.stop, left + x.stop
     rows, columns = np.divmod(firsts, objects.shape[1])
     firsts = (top + rows) * labels.shape[1] + left + columns
-    return BlockObjects(areas[1:], firsts[1:], Edges.of(objects, waiting), boxes)
+    return BlockObjects(areas[1:], firsts[1:], Edges.of(objects, waiting), boxes + np.array([top, left, top, left]))
 
 
 def divide_block(
     maps: np.ndarray, settings: Postprocessing, sides_inside: Sides, outside: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The objects of a block, and, not divided, the pieces that may go on beyond.
 
     Args:
@@ -107,32 +102,33 @@ def divide_block(
         outside: which pieces of the background of this block are no holes; None: holes stay.
 
     Returns:
-        YX int32: ids from 1, not without gaps, also for the pieces that wait; the ids of these, sorted.
+        YX int32: ids from 1, not without gaps, also for the pieces that wait; the ids of these, sorted; and of each the
+        top, left, bottom and right in the block.
 
     >>> maps = np.array([[[0.9, 0.0, 0.9, 0.9]]])
     >>> divide_block(maps, Postprocessing(fill_holes=False), (False, False, False, True), None)
-    (array([[1, 0, 2, 2]], dtype=int32), array([2]))
+    (array([[1, 0, 2, 2]], dtype=int32), array([2]), array([[0, 2, 1, 4]]))
     """
     mask = foreground_mask(maps[0], settings)
     others = maps[1 : METHODS[settings.method]]
     check_probabilities(others)
     if outside is not None:
         mask = fill_holes(mask, Pieces.of(~mask), outside)
-    nobody: np.ndarray = np.zeros(0, np.intp)
+    nobody: tuple[np.ndarray, np.ndarray] = (np.zeros(0, np.intp), np.zeros((0, 4), np.intp))
     if not any(sides_inside) or not mask.any():
-        return divided(mask, others, settings), nobody
+        return divided(mask, others, settings), *nobody
     pieces = Pieces.of(mask)
     (top, left), (bottom, right) = pieces.boxes[:, :2].T, pieces.boxes[:, 2:].T
     touches = np.array([top == 0, bottom == mask.shape[0], left == 0, right == mask.shape[1]])
     waits = touches[np.array(sides_inside)].any(axis=0)
     if settings.method == "components":
-        return pieces.dense, np.flatnonzero(waits) + 1
+        return pieces.dense, np.flatnonzero(waits) + 1, pieces.boxes[waits]
     if not waits.any():
-        return divided(mask, others, settings), nobody
+        return divided(mask, others, settings), *nobody
     objects = divided(pieces.painted(np.append(False, ~waits)), others, settings)
     ids: np.ndarray = np.append(0, np.where(waits, np.cumsum(waits) + objects.max(), 0)).astype(np.int32)
     objects += pieces.painted(ids)
-    return objects, ids[1:][waits]
+    return objects, ids[1:][waits], pieces.boxes[waits]
 
 
 def number_block(labels: SlicedArray, out: WritableArray, place: Box, table: np.ndarray) -> None:
