@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import itertools
 import math
 import os
 import shutil
@@ -18,6 +17,8 @@ import numpy as np
 __all__ = ["DiskArray"]
 
 _STRIP_PX = 2048
+# So many are read at once, more than are asked for where a window is narrow.
+_READ_VALUES = 2**20
 
 
 @dataclass(frozen=True)
@@ -87,13 +88,13 @@ class DiskArray:
         values: np.ndarray = np.empty([part.stop - part.start for part in place], self.dtype)
         with open(self.path, "rb", buffering=0) as file:
             for strip in self._strips(place):
-                read, columns = strip.whole_rows() if strip.is_wide else (strip, slice(None))
-                of_strip: np.ndarray = np.empty([part.stop - part.start for part in read.place], self.dtype)
-                for offset, run in read.runs(of_strip):
-                    file.seek(offset)
-                    if not _all(file.readinto, run):
-                        raise OSError(errno.EIO, "the file is shorter than it was made", str(self.path))
-                values[..., strip.within] = of_strip[..., columns]
+                for rows, there in strip.whole_rows():
+                    found: np.ndarray = np.empty([part.stop - part.start for part in rows.place], self.dtype)
+                    for offset, run in rows.runs(found):
+                        file.seek(offset)
+                        if not _all(file.readinto, run):
+                            raise OSError(errno.EIO, "the file is shorter than it was made", str(self.path))
+                    values[(..., *there, strip.within)] = found[..., strip.place[-1]]
         return values.reshape([length for length, keep in zip(values.shape, kept, strict=True) if keep])
 
     def __setitem__(self, window: Any, values: Any) -> None:
@@ -158,14 +159,23 @@ class _Strip(NamedTuple):
     place: list[slice]
     within: slice
 
-    @property
-    def is_wide(self) -> bool:
-        """Whether the window is so wide that its rows are read sooner with what lies between them, in one piece."""
-        return 16 * (self.place[-1].stop - self.place[-1].start) >= self.shape[-1]
+    def whole_rows(self) -> Iterator[tuple[_Strip, tuple[slice, ...]]]:
+        """The same rows in all the width of the strip, some at a time, and which of those of the window they are.
 
-    def whole_rows(self) -> tuple[_Strip, slice]:
-        """The same rows in all the width of the strip, and where the columns of the window are there."""
-        return self._replace(place=[*self.place[:-1], slice(0, self.shape[-1])]), self.place[-1]
+        One after another lie in one piece in the file: read sooner than the part of each that is wanted.
+        """
+        whole = slice(0, self.shape[-1])
+        if len(self.place) == 1:
+            yield self._replace(place=[whole]), ()
+            return
+        *outer, rows, _ = self.place
+        step = max(1, _READ_VALUES // (self.shape[-1] * math.prod(part.stop - part.start for part in outer) or 1))
+        for top in range(rows.start, rows.stop, step):
+            some = slice(top, min(top + step, rows.stop))
+            yield (
+                self._replace(place=[*outer, some, whole]),
+                (slice(some.start - rows.start, some.stop - rows.start),),
+            )
 
     def runs(self, values: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
         """What lies in one piece in the file: where, and the values of it, which are those of the window."""
@@ -175,14 +185,11 @@ class _Strip(NamedTuple):
         while axis > 0 and values.shape[axis] == self.shape[axis]:
             axis -= 1
         inner = math.prod(self.shape[axis + 1 :])
-        rows = values.reshape(-1, values.shape[axis] * inner)
-        for row, outer in zip(
-            rows, itertools.product(*(range(part.start, part.stop) for part in self.place[:axis])), strict=True
-        ):
-            at = 0
-            for index, length in zip((*outer, self.place[axis].start), self.shape[: axis + 1], strict=True):
-                at = at * length + index
-            yield (self.before + at * inner) * self.itemsize, row
+        at: np.ndarray = np.zeros(1, np.int64)
+        for part, length in zip(self.place[:axis], self.shape[:axis], strict=True):
+            at = (at[:, np.newaxis] * length + np.arange(part.start, part.stop)).ravel()
+        at = self.before + (at * self.shape[axis] + self.place[axis].start) * inner
+        yield from zip((at * self.itemsize).tolist(), values.reshape(len(at), values.shape[axis] * inner), strict=True)
 
 
 def _all(moved: Callable[[memoryview], int | None], values: np.ndarray) -> bool:
