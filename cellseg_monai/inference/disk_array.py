@@ -94,7 +94,8 @@ class DiskArray:
                         file.seek(offset)
                         if not _all(file.readinto, run):
                             raise OSError(errno.EIO, "the file is shorter than it was made", str(self.path))
-                    values[(..., *there, strip.within)] = found[..., strip.place[-1]]
+                    within = (..., *there, strip.within)
+                    values[within] = found[..., strip.place[-1]]
         return values.reshape([length for length, keep in zip(values.shape, kept, strict=True) if keep])
 
     def __setitem__(self, window: Any, values: Any) -> None:

@@ -157,7 +157,7 @@ def blend(
             kept = top + down.size - down_to[row]
             below = np.empty((len(logits), kept, above.shape[2]), np.float32)
         assert below is not None
-        summed = logits.astype(np.float32)
+        summed: np.ndarray = logits.astype(np.float32)
         _weigh(summed, across_weights[column])
         if beside is not None:
             summed[:, :, : beside.shape[2]] += beside
@@ -178,8 +178,9 @@ def _weigh(values: np.ndarray, weights: np.ndarray, axis: int = 2) -> None:
     if not len(ones) or len(ones) <= ones[-1] - ones[0]:
         along *= weights
         return
-    for other in (slice(0, ones[0]), slice(ones[-1] + 1, None)):
-        along[:, :, other] *= weights[other]
+    head, tail = int(ones[0]), int(ones[-1]) + 1
+    along[:, :, :head] *= weights[:head]
+    along[:, :, tail:] *= weights[tail:]
 
 
 def _ends(axis: AxisTiles) -> list[int]:

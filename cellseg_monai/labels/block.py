@@ -13,18 +13,23 @@ from cellseg_monai.labels.numbering import areas_and_firsts
 from cellseg_monai.labels.pieces import Pieces
 from cellseg_monai.labels.postprocess import METHODS, Postprocessing, divided, foreground_mask
 from cellseg_monai.labels.probabilities import check_probabilities
-from cellseg_monai.labels.relabel import id_runs, look_up
+from cellseg_monai.labels.relabel import id_runs, look_up, run_pixels
 
 __all__ = [
     "BlockObjects",
+    "Paint",
     "background_edges",
     "check_fits",
     "divide_block",
     "label_block",
     "number_block",
+    "paint_block",
 ]
 
 Sides = tuple[bool, bool, bool, bool]
+
+Paint = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Ids for stretches of pixels of a block, for the first of each its index in the flat block, and their lengths."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,19 +136,39 @@ def divide_block(
     return objects, ids[1:][waits], pieces.boxes[waits]
 
 
-def number_block(labels: SlicedArray, out: WritableArray, place: Box, table: np.ndarray) -> None:
-    """Write the objects of a block with their numbers.
+def paint_block(labels: WritableArray, place: Box, paint: Paint) -> None:
+    """Write objects that were made across the seams of a block over the pieces that waited for it.
+
+    Args:
+        labels: YX, as `label_block` has written it.
+        place: of the block.
+        paint: the objects.
+    """
+    if len(paint[0]):
+        labels[place] = _painted(np.asarray(labels[place]), paint)
+
+
+def number_block(labels: SlicedArray, out: WritableArray, place: Box, paint: Paint, table: np.ndarray) -> None:
+    """Write the objects of a block with their numbers, those across its seams among them.
 
     Args:
         labels: YX, as `label_block` has written it.
         out: YX, where to write; may be the same.
         place: of the block.
+        paint: as for `paint_block`.
         table: the number of each id of the block, from 0 on.
     """
-    out[place] = look_up(table, np.asarray(labels[place]))
+    out[place] = look_up(table, _painted(np.asarray(labels[place]), paint))
 
 
-def check_fits(highest: int, labels: WritableArray) -> None:
+def _painted(ids: np.ndarray, paint: Paint) -> np.ndarray:
+    values, starts, lengths = paint
+    painted = np.array(ids, order="C")
+    painted.reshape(-1)[run_pixels(starts, lengths)] = np.repeat(values, lengths)
+    return painted
+
+
+def check_fits(highest: int, labels: SlicedArray) -> None:
     """Refuse ids that an array of labels cannot hold.
 
     Args:

@@ -9,7 +9,7 @@ from tempfile import TemporaryFile
 import numpy as np
 
 from cellseg_monai.boxes import SlicedArray, WritableArray
-from cellseg_monai.labels.block import background_edges, check_fits, label_block, number_block
+from cellseg_monai.labels.block import Paint, background_edges, check_fits, label_block, number_block, paint_block
 from cellseg_monai.labels.blocks import Blocks, Edges, Run, groups_across
 from cellseg_monai.labels.frames import highest_number, write_in_frame
 from cellseg_monai.labels.numbering import numbers_in_order
@@ -85,19 +85,21 @@ def label_in_blocks(
         labels = out if scratch is None else scratch
         if tuple(labels.shape) != blocks.shape:
             labels = np.memmap(file, np.uint32, shape=blocks.shape) if blocks.places else np.zeros(blocks.shape, int)
-        tables = _label(maps, settings, labels, blocks, run)
+        tables, paints = _label(maps, settings, labels, blocks, run)
         if tuple(out.shape) != blocks.shape:
+            list(run(partial(paint_block, labels), blocks.places, paints))
             return write_in_frame(labels, blocks, tables, out, run)
         count = highest_number(tables)
         check_fits(count, out)
-        list(run(partial(number_block, labels, out), blocks.places, [table.astype(out.dtype) for table in tables]))
+        tables = [table.astype(out.dtype) for table in tables]
+        list(run(partial(number_block, labels, out), blocks.places, paints, tables))
         return count
 
 
 def _label(
     maps: SlicedArray, settings: Postprocessing, labels: WritableArray, blocks: Blocks, run: Run
-) -> list[np.ndarray]:
-    """Write ids, and return for each block the number of each of its ids, from 0 on."""
+) -> tuple[list[np.ndarray], list[Paint]]:
+    """Write ids, and return for each block the number of each of its ids, from 0 on, and what is to be painted over."""
     places, sides = blocks.places, [blocks.sides_inside(place) for place in blocks.places]
     outside: Sequence[np.ndarray | None] = [None] * len(places)
     if settings.fill_holes:
@@ -109,7 +111,7 @@ def _label(
     else:
         parts = divide_across(maps, settings, labels, blocks, found, groups)
     numbers = _numbers(parts, settings.min_area_px)
-    return [np.append(0, numbers[part.table[0]]) for part in parts]
+    return [np.append(0, numbers[part.table[0]]) for part in parts], [part.paint for part in parts]
 
 
 def _open_background(found: Sequence[Edges], blocks: Blocks) -> list[np.ndarray]:

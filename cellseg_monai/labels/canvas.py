@@ -10,6 +10,7 @@ import numpy as np
 
 from cellseg_monai.boxes import Box
 from cellseg_monai.labels.pieces import Pieces
+from cellseg_monai.labels.relabel import run_pixels
 
 __all__ = ["Canvas", "canvases"]
 
@@ -168,8 +169,7 @@ def _together(
     placed = (rows + moved[:, 0]) * shape[1] + columns + moved[:, 1]
     order = np.argsort(placed)
     starts, lengths, placed = starts[order], lengths[order], placed[order]
-    steps = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    there, here = (np.repeat(each, lengths) + steps for each in (starts, placed))
+    there, here = (run_pixels(each, lengths) for each in (starts, placed))
     beyond: np.ndarray | None = None
     if (is_open := (open_to != slots).any(axis=1)).any():
         beyond = np.zeros(shape, bool)

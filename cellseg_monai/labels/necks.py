@@ -47,7 +47,7 @@ def without_neck(pieces: Pieces, least_depth: float) -> np.ndarray:
     if (dent := least_depth - _ON_A_GRID) < 0:
         return found
     runs = np.bincount(pieces.numbers, minlength=pieces.count + 1)[1:]
-    asked = np.append(False, (runs == sides[:, 0]) & ~thin & ~pieces.at_border)  # one stretch in each row
+    asked: np.ndarray = np.append(False, (runs == sides[:, 0]) & ~thin & ~pieces.at_border)  # one stretch in each row
     order = np.argsort(pieces.numbers, kind="stable")
     order = order[asked[pieces.numbers[order]]]
     if not len(order):

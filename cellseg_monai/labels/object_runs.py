@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cellseg_monai.labels.crops import Crop
-from cellseg_monai.labels.relabel import id_runs
+from cellseg_monai.labels.relabel import id_runs, run_pixels
 
 __all__ = ["ObjectRuns"]
 
@@ -43,9 +43,7 @@ class ObjectRuns:
         starts, lengths = starts[order], lengths[order]
         areas = np.add.reduceat(lengths, first)
         narrow = np.int32 if crop.numbers.size < 2**31 else np.int64
-        pixels = np.arange(lengths.sum(), dtype=narrow)
-        pixels += np.repeat((starts - np.cumsum(lengths) + lengths).astype(narrow), lengths)
-        return cls(pixels, first, rows, columns, lengths, areas)
+        return cls(run_pixels(starts.astype(narrow), lengths), first, rows, columns, lengths, areas)
 
     def sums(self, values: np.ndarray) -> np.ndarray:
         """Of values one a run."""

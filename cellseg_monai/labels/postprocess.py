@@ -171,7 +171,7 @@ def label_objects(
     ids, starts, lengths = id_runs(objects)
     areas, firsts = areas_and_firsts(ids, starts, lengths)
     areas[0] = 0  # the background gets no number
-    numbers = numbers_in_order(areas, firsts, settings.min_area_px).astype(np.int32)
+    numbers: np.ndarray = numbers_in_order(areas, firsts, settings.min_area_px).astype(np.int32)
     labels = np.repeat(numbers[ids], lengths).reshape(mask.shape)
     if shape is None or labels.shape == tuple(shape):
         return labels

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cellseg_monai.boxes import Box, SlicedArray, WritableArray
-from cellseg_monai.labels.block import BlockObjects, check_fits
+from cellseg_monai.boxes import Box, SlicedArray
+from cellseg_monai.labels.block import BlockObjects, Paint, check_fits
 from cellseg_monai.labels.blocks import Blocks
 from cellseg_monai.labels.numbering import areas_and_firsts
 from cellseg_monai.labels.postprocess import METHODS, Postprocessing, divided
-from cellseg_monai.labels.relabel import id_runs, look_up, relabel_sequential
+from cellseg_monai.labels.relabel import id_runs, look_up
 
 __all__ = ["Parts", "divide_across", "join_across"]
 
@@ -30,11 +30,13 @@ class Parts:
 
     def __init__(self, objects: np.ndarray, areas: np.ndarray, firsts: np.ndarray) -> None:
         self._rows = [np.stack([objects, areas, firsts])]
+        self._paints: list[np.ndarray] = [np.zeros((3, 0), np.int64)]
         self.count = len(objects)
 
-    def add(self, objects: np.ndarray, areas: np.ndarray, firsts: np.ndarray) -> None:
-        """Note some more, with the next ids."""
+    def add(self, objects: np.ndarray, areas: np.ndarray, firsts: np.ndarray, paint: np.ndarray) -> None:
+        """Note some more, with the next ids, and where they are to be painted; see `Paint`."""
         self._rows.append(np.stack([objects, areas, firsts]))
+        self._paints.append(paint)
         self.count += len(objects)
 
     def drop(self, ids: np.ndarray) -> None:
@@ -45,6 +47,12 @@ class Parts:
     def table(self) -> np.ndarray:
         """Objects, areas and firsts of all ids, one below another."""
         return np.concatenate(self._rows, axis=1)
+
+    @property
+    def paint(self) -> Paint:
+        """What is to be painted over the pieces that waited, of all that was added."""
+        ids, starts, lengths = np.concatenate(self._paints, axis=1)
+        return ids, starts, lengths
 
 
 def join_across(found: Sequence[BlockObjects], groups: Sequence[np.ndarray]) -> list[Parts]:
@@ -70,12 +78,12 @@ def join_across(found: Sequence[BlockObjects], groups: Sequence[np.ndarray]) -> 
 def divide_across(
     maps: SlicedArray,
     settings: Postprocessing,
-    labels: WritableArray,
+    labels: SlicedArray,
     blocks: Blocks,
     found: Sequence[BlockObjects],
     groups: Sequence[np.ndarray],
 ) -> list[Parts]:
-    """The objects of all blocks, where each piece that waits is divided whole, and its objects written over it.
+    """The objects of all blocks, where each piece that waits is divided whole, and its objects are to be painted on it.
 
     Args:
         maps: CYX, those of the whole image.
@@ -106,7 +114,7 @@ def divide_across(
         others = np.asarray(maps[1 : METHODS[settings.method], box[0], box[1]])
         objects = divided(mine, others, settings)
         for number, place, within in blocks.over(box):
-            _write(objects[within], labels, place, parts[number], free)
+            _note(objects[within], labels, place, blocks.places[number], parts[number], free)
         free += int(objects.max())
     return parts
 
@@ -148,16 +156,29 @@ def _with_margin(box: np.ndarray, margin: int, shape: tuple[int, int]) -> Box:
     )
 
 
-def _write(objects: np.ndarray, labels: WritableArray, place: Box, part: Parts, free: int) -> None:
-    """Write what one block holds of some objects, from 1 on, and note it; `free` is what object 1 is called."""
-    areas, firsts = areas_and_firsts(*id_runs(objects))
-    present: np.ndarray = np.flatnonzero(areas[1:]) + 1
-    if not len(present):
+def _note(objects: np.ndarray, labels: SlicedArray, place: Box, block: Box, part: Parts, free: int) -> None:
+    """Note what one block holds of some objects, from 1 on; `free` is what object 1 is called."""
+    ids, starts, lengths = id_runs(objects, by_row=True)
+    is_object = ids > 0
+    if not is_object.any():
         return
+    ids, starts, lengths = ids[is_object], starts[is_object], lengths[is_object]
+    areas, firsts = areas_and_firsts(ids, starts, lengths)
+    present = np.flatnonzero(areas)
     check_fits(part.count + len(present), labels)
-    ids = np.array(labels[place])
-    np.copyto(ids, relabel_sequential(objects) + part.count, where=objects > 0, casting="unsafe")
-    labels[place] = ids
-    rows, columns = np.divmod(firsts[present], objects.shape[1])
-    at = (place[0].start + rows) * labels.shape[1] + place[1].start + columns
-    part.add(present + (free - 1), areas[present], at)
+    next_ids: np.ndarray = np.zeros(len(areas), np.int64)
+    next_ids[present] = part.count + 1 + np.arange(len(present))
+    width = objects.shape[1]
+    in_block = _moved(starts, width, place, block[1].stop - block[1].start, (block[0].start, block[1].start))
+    part.add(
+        present + (free - 1),
+        areas[present],
+        _moved(firsts[present], width, place, labels.shape[1], (0, 0)),
+        np.stack([next_ids[ids], in_block, lengths]),
+    )
+
+
+def _moved(pixels: np.ndarray, width: int, place: Box, wider: int, origin: tuple[int, int]) -> np.ndarray:
+    """Indices in a flat part of an image as those in a wider part, which begins at `origin`."""
+    rows, columns = np.divmod(pixels, width)
+    return (rows + place[0].start - origin[0]) * wider + columns + place[1].start - origin[1]

@@ -48,7 +48,7 @@ def grow_seeds(mask: np.ndarray, seeds: np.ndarray, landscape: np.ndarray) -> np
     owner[beside] = seed
     contested: np.ndarray = np.zeros(pieces.count + 1, bool)
     contested[beside[owner[beside] != seed]] = True
-    unseeded = np.flatnonzero(owner[1:] == 0) + 1
+    unseeded: np.ndarray = np.flatnonzero(owner[1:] == 0) + 1
     owner[unseeded] = seeds.max(initial=0) + 1 + np.arange(len(unseeded))
     objects = np.where(flooded, pieces.painted(owner), seeds)
     for canvas in canvases(pieces, contested):
