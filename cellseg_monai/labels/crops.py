@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from functools import cached_property
 from math import isqrt
 
 import numpy as np
@@ -61,13 +62,28 @@ class Crop:
     Args:
         window: its place in the image.
         ids: of the objects, increasing.
-        numbers: YX int32, of each pixel the position of its object in `ids`, counted from 1; 0 elsewhere, be it
-            background or an object that belongs to another block.
+        runs: stretches of pixels along the rows, as `id_runs` gives them of `numbers`, though two neighbours may be
+            alike.
     """
 
     window: Box
     ids: np.ndarray
-    numbers: np.ndarray
+    runs: tuple[np.ndarray, np.ndarray, np.ndarray]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Y and X."""
+        rows, columns = self.window
+        return rows.stop - rows.start, columns.stop - columns.start
+
+    @cached_property
+    def numbers(self) -> np.ndarray:
+        """YX int32, of each pixel the position of its object in `ids`, counted from 1; 0 elsewhere.
+
+        What is elsewhere is background, or an object that belongs to another block.
+        """
+        numbers, _, lengths = self.runs
+        return np.repeat(numbers, lengths).reshape(self.shape)
 
 
 def object_boxes(labels: SlicedArray, *, block_px: int = BLOCK_PX) -> ObjectBoxes:
@@ -205,8 +221,7 @@ def crop_of(labels: SlicedArray, boxes: ObjectBoxes) -> Crop:
     """
     rows = slice(int(boxes.top.min()), int(boxes.bottom.max()))
     columns = slice(int(boxes.left.min()), int(boxes.right.max()))
-    part = np.asarray(labels[rows, columns])
-    ids, _, lengths = id_runs(part)
+    ids, starts, lengths = id_runs(np.asarray(labels[rows, columns]), by_row=True)
     at = np.minimum(np.searchsorted(boxes.ids, ids), len(boxes) - 1)
     numbers = np.where(boxes.ids[at] == ids, at + 1, 0).astype(np.int32)
-    return Crop((rows, columns), boxes.ids, np.repeat(numbers, lengths).reshape(part.shape))
+    return Crop((rows, columns), boxes.ids, (numbers, starts, lengths))

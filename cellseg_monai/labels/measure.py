@@ -85,9 +85,8 @@ def measure_objects(
 
     def of_group(some: ObjectBoxes | None) -> dict[str, np.ndarray]:
         # An image without objects has the same columns, of the same types.
-        crop = (
-            Crop((slice(0, 0),) * 2, boxes.ids, np.zeros((0, 0), np.int32)) if some is None else crop_of(labels, some)
-        )
+        nothing: np.ndarray = np.zeros(0, np.intp)
+        crop = Crop((slice(0, 0),) * 2, nothing, (nothing,) * 3) if some is None else crop_of(labels, some)
         runs, (rows, columns) = ObjectRuns.of(crop), crop.window
         part = {"id": crop.ids, **_shapes(crop, runs)}
         for channel, name in enumerate(names):
@@ -127,7 +126,7 @@ def _shapes(crop: Crop, runs: ObjectRuns) -> dict[str, np.ndarray]:
         "yy": yy - mean_y**2,
         "xx": xx - mean_x**2,
         "yx": yx - mean_y * mean_x,
-        "perimeter": perimeters(crop.numbers, len(crop.ids)),
+        "perimeter": perimeters(crop, runs),
         "convex": convex,
     }
 

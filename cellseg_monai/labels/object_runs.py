@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cellseg_monai.labels.crops import Crop
-from cellseg_monai.labels.relabel import id_runs, run_pixels
+from cellseg_monai.labels.relabel import run_pixels
 
 __all__ = ["ObjectRuns"]
 
@@ -35,14 +35,14 @@ class ObjectRuns:
     @classmethod
     def of(cls, crop: Crop) -> ObjectRuns:
         """The runs of all objects of a crop."""
-        numbers, starts, lengths = id_runs(crop.numbers, by_row=True)
+        numbers, starts, lengths = crop.runs
         background = np.count_nonzero(numbers == 0)
         order = np.argsort(numbers, kind="stable")[background:]
         first = np.asarray(np.searchsorted(numbers[order], np.arange(1, len(crop.ids) + 1)))
-        rows, columns = np.divmod(starts[order], max(1, crop.numbers.shape[1]))
+        rows, columns = np.divmod(starts[order], max(1, crop.shape[1]))
         starts, lengths = starts[order], lengths[order]
         areas = np.add.reduceat(lengths, first)
-        narrow = np.int32 if crop.numbers.size < 2**31 else np.int64
+        narrow = np.int32 if crop.shape[0] * crop.shape[1] < 2**31 else np.int64
         return cls(run_pixels(starts.astype(narrow), lengths), first, rows, columns, lengths, areas)
 
     def sums(self, values: np.ndarray) -> np.ndarray:

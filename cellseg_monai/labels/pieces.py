@@ -60,7 +60,10 @@ class Pieces:
         below = np.maximum(np.searchsorted(begins, ends + pitch, side="left") - first, 0)
         links: np.ndarray = np.append(0, np.cumsum(below))
         others = np.arange(links[-1]) + np.repeat(first - links[:-1], below)
-        graph = csr_array((np.ones(len(others), bool), others, links), shape=(len(begins), len(begins)))
+        # In the types that scipy would bring them to.
+        graph = csr_array(
+            (np.ones(len(others)), others.astype(np.int32), links.astype(np.int32)), shape=(len(begins), len(begins))
+        )
         count, found = connected_components(graph, directed=False)
         return cls(shape, starts, lengths, found.astype(np.int32) + 1, int(count))
 
