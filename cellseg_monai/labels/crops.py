@@ -14,6 +14,7 @@ from math import isqrt
 import numpy as np
 
 from cellseg_monai.boxes import Box, SlicedArray
+from cellseg_monai.labels.blocks import Run
 from cellseg_monai.labels.relabel import id_runs, numbered
 
 __all__ = [
@@ -86,12 +87,13 @@ class Crop:
         return np.repeat(numbers, lengths).reshape(self.shape)
 
 
-def object_boxes(labels: SlicedArray, *, block_px: int = BLOCK_PX) -> ObjectBoxes:
+def object_boxes(labels: SlicedArray, *, block_px: int = BLOCK_PX, run: Run = map) -> ObjectBoxes:
     """Find the box around every object, in one pass over the pixels.
 
     Args:
         labels: YX ids of any integer dtype, 0 is background. Ids may have gaps and be large.
         block_px: pixels that are held at once.
+        run: how a function is called for each of such blocks: `map`, or that of an executor of threads.
 
     Raises:
         ValueError: no two axes, no integers, or a negative id.
@@ -105,7 +107,8 @@ def object_boxes(labels: SlicedArray, *, block_px: int = BLOCK_PX) -> ObjectBoxe
             f"{labels.dtype} of shape {tuple(labels.shape)} came, but Y and X of integer ids were expected; "
             "turn a mask into objects first, and pass one plane of a stack"
         )
-    found = [_boxes_in(np.asarray(labels[window]), window) for window in tiles(labels, block_px=block_px)]
+    windows = list(tiles(labels, block_px=block_px))
+    found = list(run(lambda window: _boxes_in(np.asarray(labels[window]), window), windows))
     ids, *sides = (np.concatenate(parts) for parts in zip(*found, strict=True))
     order, first = _grouped(ids)
     extremes = zip((np.minimum, np.minimum, np.maximum, np.maximum), sides, strict=True)

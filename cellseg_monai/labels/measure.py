@@ -80,7 +80,7 @@ def measure_objects(
             )
     if pixel_size_um is not None and not all(np.isfinite(size) and size > 0 for size in pixel_size_um):
         raise ValueError(f"pixel_size_um is {pixel_size_um}; it must be two positive lengths")
-    boxes = object_boxes(labels, block_px=block_px)
+    boxes = object_boxes(labels, block_px=block_px, run=run)
     groups = list(groups_of_objects(boxes, int(labels.shape[1]), block_px=block_px))
 
     def of_group(some: ObjectBoxes | None) -> dict[str, np.ndarray]:
