@@ -17,8 +17,10 @@ import numpy as np
 __all__ = ["DiskArray"]
 
 _STRIP_PX = 2048
-# So many are read at once, more than are asked for where a window is narrow.
+# So many values are read at once, if a row has no more.
 _READ_VALUES = 2**20
+# Rows of wide strips are read whole where they are so many times as wide as the window at most.
+_WIDER = 16
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class DiskArray:
     up to whole rows, and all that counts towards the memory of the process.
 
     In the file it lies in strips along the last axis, one after another, so that the rows of a window that is as wide
-    as a strip are read and written at once.
+    as a strip are read and written at once; those of a narrower one are read with what lies beside them.
 
     Args:
         path: of the file.
@@ -88,14 +90,14 @@ class DiskArray:
         values: np.ndarray = np.empty([part.stop - part.start for part in place], self.dtype)
         with open(self.path, "rb", buffering=0) as file:
             for strip in self._strips(place):
-                for rows, there in strip.whole_rows():
+                for rows, there, columns in strip.pieces():
                     found: np.ndarray = np.empty([part.stop - part.start for part in rows.place], self.dtype)
                     for offset, run in rows.runs(found):
                         file.seek(offset)
                         if not _all(file.readinto, run):
                             raise OSError(errno.EIO, "the file is shorter than it was made", str(self.path))
                     within = (..., *there, strip.within)
-                    values[within] = found[..., strip.place[-1]]
+                    values[within] = found[..., columns]
         return values.reshape([length for length, keep in zip(values.shape, kept, strict=True) if keep])
 
     def __setitem__(self, window: Any, values: Any) -> None:
@@ -160,23 +162,27 @@ class _Strip(NamedTuple):
     place: list[slice]
     within: slice
 
-    def whole_rows(self) -> Iterator[tuple[_Strip, tuple[slice, ...]]]:
-        """The same rows in all the width of the strip, some at a time, and which of those of the window they are.
+    def pieces(self) -> Iterator[tuple[_Strip, tuple[slice, ...], slice]]:
+        """What to read: some rows, which of those of the window they are, and where its columns are in them.
 
-        One after another lie in one piece in the file: read sooner than the part of each that is wanted.
+        Rows come in all the width of the strip, unless that is far more: one after another lie in one piece in the
+        file, read sooner than the part of each that is wanted.
         """
-        whole = slice(0, self.shape[-1])
-        if len(self.place) == 1:
-            yield self._replace(place=[whole]), ()
+        *outer, columns = self.place
+        width = columns.stop - columns.start
+        whole, within = slice(0, self.shape[-1]), columns
+        if self.shape[-1] > max(2 * _STRIP_PX, _WIDER * width):
+            whole, within = columns, slice(0, width)
+        if not outer:
+            yield self._replace(place=[whole]), (), within
             return
-        *outer, rows, _ = self.place
-        step = max(1, _READ_VALUES // (self.shape[-1] * math.prod(part.stop - part.start for part in outer) or 1))
+        *outer, rows = outer
+        a_row = (whole.stop - whole.start) * math.prod(part.stop - part.start for part in outer)
+        step = max(1, _READ_VALUES // max(1, a_row))
         for top in range(rows.start, rows.stop, step):
             some = slice(top, min(top + step, rows.stop))
-            yield (
-                self._replace(place=[*outer, some, whole]),
-                (slice(some.start - rows.start, some.stop - rows.start),),
-            )
+            there = slice(some.start - rows.start, some.stop - rows.start)
+            yield self._replace(place=[*outer, some, whole]), (there,), within
 
     def runs(self, values: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
         """What lies in one piece in the file: where, and the values of it, which are those of the window."""

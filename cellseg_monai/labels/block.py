@@ -28,8 +28,9 @@ __all__ = [
 
 Sides = tuple[bool, bool, bool, bool]
 
-Paint = tuple[np.ndarray, np.ndarray, np.ndarray]
-"""Ids for stretches of pixels of a block, for the first of each its index in the flat block, and their lengths."""
+Paint = np.ndarray
+"""Stretches of pixels of a block, 3×N integers: their ids; of each the index of its first pixel in the flat block; its
+length."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,7 +145,7 @@ def paint_block(labels: WritableArray, place: Box, paint: Paint) -> None:
         place: of the block.
         paint: the objects.
     """
-    if len(paint[0]):
+    if paint.size:
         labels[place] = _painted(np.asarray(labels[place]), paint)
 
 
@@ -162,9 +163,11 @@ def number_block(labels: SlicedArray, out: WritableArray, place: Box, paint: Pai
 
 
 def _painted(ids: np.ndarray, paint: Paint) -> np.ndarray:
+    if not paint.size:
+        return ids
     values, starts, lengths = paint
     painted = np.array(ids, order="C")
-    painted.reshape(-1)[run_pixels(starts, lengths)] = np.repeat(values, lengths)
+    painted.reshape(-1)[run_pixels(starts, lengths)] = np.repeat(values.astype(ids.dtype), lengths)
     return painted
 
 

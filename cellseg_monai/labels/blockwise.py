@@ -32,10 +32,12 @@ def label_in_blocks(
 
     The background is joined across the blocks first, to know what is a hole. Then the foreground of each block is
     divided, but for pieces that touch a seam: these are read some at a time in the box around them, and divided whole.
-    Ids are those of a block until each object is known from all of its blocks; a last pass gives it its number.
+    Ids are those of a block until each object is known from all of its blocks; a last pass gives it its number, and
+    paints those that cross seams.
 
     Held in memory are some blocks, what lies along the seams, and about 100 bytes an object; besides, unless the method
-    is `"components"`, the box around a piece that crosses a seam. Of confluent tissue, which hangs together all over
+    is `"components"`, the box around a piece that crosses a seam, and until the last pass 12 bytes for each stretch of
+    pixels along a row that an object has of such pieces. Of confluent tissue, which hangs together all over
     the image, that is the whole image, at the cost of `label_objects`.
 
     Args:
@@ -111,7 +113,7 @@ def _label(
     else:
         parts = divide_across(maps, settings, labels, blocks, found, groups)
     numbers = _numbers(parts, settings.min_area_px)
-    return [np.append(0, numbers[part.table[0]]) for part in parts], [part.paint for part in parts]
+    return [np.append(0, numbers[part.table[0]]) for part in parts], [part.take_paint() for part in parts]
 
 
 def _open_background(found: Sequence[Edges], blocks: Blocks) -> list[np.ndarray]:

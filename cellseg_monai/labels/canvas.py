@@ -24,6 +24,8 @@ _ALONE_PIXELS = 2**15
 class Canvas:
     """Some pieces of an image, each alone: what surrounds it, up to the next two pixels away, belongs to no piece.
 
+    But for those that need not lie apart; see `canvases`.
+
     Args:
         pieces: with the numbers that they have in the image.
         places: where the pixels of the pieces are in the image, and where on the canvas: of many pieces, their indices
@@ -72,7 +74,9 @@ class Canvas:
             image.reshape(-1)[there] = values.ravel()[here]
 
 
-def canvases(pieces: Pieces, wanted: np.ndarray | None = None, *, deepest: int | None = None) -> Iterator[Canvas]:
+def canvases(
+    pieces: Pieces, wanted: np.ndarray | None = None, *, deepest: int | None = None, apart: bool = True
+) -> Iterator[Canvas]:
     """Pieces laid out on as few canvases as memory allows.
 
     Args:
@@ -81,6 +85,8 @@ def canvases(pieces: Pieces, wanted: np.ndarray | None = None, *, deepest: int |
         deepest: where the background around pieces counts, how deep those are that share a canvas, at most: others have
             one of their own, which ends where the image ends; and beside what touches its border lies what is `beyond`,
             farther than any background that is nearest to a pixel of the piece. None: it does not count.
+        apart: whether pieces have to lie apart; if not, and their boxes overlap so much that they would take twice the
+            room of the image, as those of oblique fibres do, the only canvas is the image, with them alone.
 
     Yields:
         Canvases that together hold each wanted piece once.
@@ -104,6 +110,9 @@ def canvases(pieces: Pieces, wanted: np.ndarray | None = None, *, deepest: int |
         shorter, longer = sides.min(axis=1), sides.max(axis=1)
         alone |= (shorter > 2 * deepest) | (at_border.any(axis=1) & (longer > deepest))
         alone |= at_border.all(axis=1)  # where there may be no background at all
+    if not apart and sides.prod(axis=1).sum() > 2 * pieces.shape[0] * pieces.shape[1]:
+        yield _in_place(pieces, numbers)
+        return
     for number in numbers[alone].tolist():
         yield _alone(pieces, number)
     numbers, boxes, sides = numbers[~alone], boxes[~alone], sides[~alone]
@@ -119,6 +128,16 @@ def canvases(pieces: Pieces, wanted: np.ndarray | None = None, *, deepest: int |
         slots = np.concatenate([top_left, top_left + sides[some]], axis=1)
         open_to = np.concatenate([corners + 1, corners + needed[some] - 1], axis=1)
         yield _together(pieces, numbers[some], slots, open_to, shape)
+
+
+def _in_place(pieces: Pieces, numbers: np.ndarray) -> Canvas:
+    """The image as a canvas, with these pieces alone."""
+    chosen: np.ndarray = np.zeros(pieces.count + 1, bool)
+    chosen[numbers] = True
+    runs = np.flatnonzero(chosen[pieces.numbers])
+    box = slice(0, pieces.shape[0]), slice(0, pieces.shape[1])
+    some = Pieces(pieces.shape, pieces.starts[runs], pieces.lengths[runs], pieces.numbers[runs], pieces.count)
+    return Canvas(some, (box, box))
 
 
 def _alone(pieces: Pieces, number: int) -> Canvas:

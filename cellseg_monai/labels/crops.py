@@ -63,8 +63,8 @@ class Crop:
     Args:
         window: its place in the image.
         ids: of the objects, increasing.
-        runs: stretches of pixels along the rows, as `id_runs` gives them of `numbers`, though two neighbours may be
-            alike.
+        runs: stretches of pixels along the rows, as `id_runs` gives them of `numbers`, though two neighbours may
+            both be background.
     """
 
     window: Box
@@ -92,7 +92,7 @@ def object_boxes(labels: SlicedArray, *, block_px: int = BLOCK_PX, run: Run = ma
 
     Args:
         labels: YX ids of any integer dtype, 0 is background. Ids may have gaps and be large.
-        block_px: pixels that are held at once.
+        block_px: pixels that are held at once, by each thread.
         run: how a function is called for each of such blocks: `map`, or that of an executor of threads.
 
     Raises:

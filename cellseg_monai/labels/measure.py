@@ -86,7 +86,10 @@ def measure_objects(
     def of_group(some: ObjectBoxes | None) -> dict[str, np.ndarray]:
         # An image without objects has the same columns, of the same types.
         nothing: np.ndarray = np.zeros(0, np.intp)
-        crop = Crop((slice(0, 0),) * 2, nothing, (nothing,) * 3) if some is None else crop_of(labels, some)
+        numbers: np.ndarray = np.zeros(0, np.int32)
+        crop = (
+            Crop((slice(0, 0),) * 2, boxes.ids, (numbers, nothing, nothing)) if some is None else crop_of(labels, some)
+        )
         runs, (rows, columns) = ObjectRuns.of(crop), crop.window
         part = {"id": crop.ids, **_shapes(crop, runs)}
         for channel, name in enumerate(names):

@@ -9,10 +9,12 @@ from cellseg_monai.labels.pieces import Pieces
 
 __all__ = ["without_neck"]
 
-# By how much the depth of a piece without dents may fall on the way between two of its pixels: of its hull it does not
-# fall at all; but the next pixel outside is up to √5/2 away from its edge (½ along it and 1 across, where it lies along
-# the rows), and pixels on the way are up to √½ away from the straight line.
-_ON_A_GRID = 5**0.5 / 2 + 0.5**0.5
+# By how much the depth of a piece without dents may fall on the way between two of its pixels, and a little, as it has
+# to fall by less than what is asked for. Within the hull, the distance to the edge does not fall at all. But the next
+# pixel outside is up to √5/2 away from any place on the edge: ½ along it and 1 across where it lies along the rows;
+# where it is at a slant, one of the rows on either side has one that is nearer. And the pixels on the way, each beside
+# the one before, are up to √½ away from the straight line.
+_ON_A_GRID = 5**0.5 / 2 + 0.5**0.5 + 1e-6
 
 
 def without_neck(pieces: Pieces, least_depth: float) -> np.ndarray:
@@ -20,8 +22,9 @@ def without_neck(pieces: Pieces, least_depth: float) -> np.ndarray:
 
     Within a convex set, the distance to what lies outside nowhere falls below the lower one of two places on the
     straight way between them. Of a piece that fills its convex hull but for dents, it falls by the depth of the dents
-    more, at most. Others have no neck because they are too thin for one. Where neither is sure, the answer is no: not
-    of each piece without a neck it is yes.
+    more, at most; and a peak that rises enough to count is deeper than all this, so that the way stays within the
+    piece. Others have no neck because they are too thin for one. Where neither is sure, the answer is no: not of each
+    piece without a neck it is yes.
 
     Args:
         pieces: of the foreground.

@@ -30,11 +30,11 @@ class Parts:
 
     def __init__(self, objects: np.ndarray, areas: np.ndarray, firsts: np.ndarray) -> None:
         self._rows = [np.stack([objects, areas, firsts])]
-        self._paints: list[np.ndarray] = [np.zeros((3, 0), np.int64)]
+        self._paints: list[Paint] = []
         self.count = len(objects)
 
-    def add(self, objects: np.ndarray, areas: np.ndarray, firsts: np.ndarray, paint: np.ndarray) -> None:
-        """Note some more, with the next ids, and where they are to be painted; see `Paint`."""
+    def add(self, objects: np.ndarray, areas: np.ndarray, firsts: np.ndarray, paint: Paint) -> None:
+        """Note some more, with the next ids, and where they are to be painted."""
         self._rows.append(np.stack([objects, areas, firsts]))
         self._paints.append(paint)
         self.count += len(objects)
@@ -48,11 +48,10 @@ class Parts:
         """Objects, areas and firsts of all ids, one below another."""
         return np.concatenate(self._rows, axis=1)
 
-    @property
-    def paint(self) -> Paint:
-        """What is to be painted over the pieces that waited, of all that was added."""
-        ids, starts, lengths = np.concatenate(self._paints, axis=1)
-        return ids, starts, lengths
+    def take_paint(self) -> Paint:
+        """What is to be painted over the pieces that waited, of all that was added; it is held here no longer."""
+        paints, self._paints = self._paints, []
+        return np.concatenate([np.zeros((3, 0), np.int32), *paints], axis=1)
 
 
 def join_across(found: Sequence[BlockObjects], groups: Sequence[np.ndarray]) -> list[Parts]:
@@ -169,12 +168,14 @@ def _note(objects: np.ndarray, labels: SlicedArray, place: Box, block: Box, part
     next_ids: np.ndarray = np.zeros(len(areas), np.int64)
     next_ids[present] = part.count + 1 + np.arange(len(present))
     width = objects.shape[1]
-    in_block = _moved(starts, width, place, block[1].stop - block[1].start, (block[0].start, block[1].start))
+    (top, bottom), (left, right) = ((side.start, side.stop) for side in block)
+    in_block = _moved(starts, width, place, right - left, (top, left))
+    narrow = np.int32 if (bottom - top) * (right - left) < 2**31 else np.int64
     part.add(
         present + (free - 1),
         areas[present],
         _moved(firsts[present], width, place, labels.shape[1], (0, 0)),
-        np.stack([next_ids[ids], in_block, lengths]),
+        np.stack([next_ids[ids], in_block, lengths]).astype(narrow),
     )
 
 

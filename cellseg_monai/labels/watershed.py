@@ -50,8 +50,8 @@ def grow_seeds(mask: np.ndarray, seeds: np.ndarray, landscape: np.ndarray) -> np
     contested[beside[owner[beside] != seed]] = True
     unseeded: np.ndarray = np.flatnonzero(owner[1:] == 0) + 1
     owner[unseeded] = seeds.max(initial=0) + 1 + np.arange(len(unseeded))
-    objects = np.where(flooded, pieces.painted(owner), seeds)
-    for canvas in canvases(pieces, contested):
+    objects = np.ascontiguousarray(np.where(flooded, pieces.painted(owner), seeds))
+    for canvas in canvases(pieces, contested, apart=False):
         markers = canvas.of(seeds)
         canvas.write(watershed(_in_turn(canvas.of(landscape), markers), markers, mask=canvas.numbers > 0), objects)
     return objects

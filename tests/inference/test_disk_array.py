@@ -15,9 +15,18 @@ from cellseg_monai.inference.disk_array import DiskArray
     shape=st.tuples(st.lists(st.integers(1, 5), max_size=2), st.one_of(st.integers(1, 5), st.integers(60, 120))).map(
         lambda parts: [*parts[0], parts[1]]
     ),
+    read=st.sampled_from([1, 30, 2**20]),
+    strip=st.sampled_from([2, 2048]),
     data=st.data(),
 )
-def test_windows_are_read_and_written_as_those_of_an_array(tmp_path_factory, shape, data):
+def test_windows_are_read_and_written_as_those_of_an_array(tmp_path_factory, shape, read, strip, data):
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in (("_READ_VALUES", read), ("_STRIP_PX", strip), ("_WIDER", 3)):
+            patch.setattr(f"cellseg_monai.inference.disk_array.{name}", value)
+        check_windows(tmp_path_factory, shape, data)
+
+
+def check_windows(tmp_path_factory, shape, data):
     array = np.arange(np.prod(shape), dtype=np.int32).reshape(shape)
     edges = data.draw(
         st.one_of(st.none(), st.sets(st.integers(1, 100), max_size=4).map(lambda e: sorted({0, *e, shape[-1]})))

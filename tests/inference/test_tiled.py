@@ -3,9 +3,12 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from monai.inferers import SlidingWindowInferer
 
 from cellseg_monai.inference import TiledInferer, Tiles, over_symmetries, predict, predict_windows
+from cellseg_monai.inference.tiled import blend
 
 
 def blurred(batch):
@@ -32,6 +35,26 @@ def test_windows_make_up_the_image_each_pixel_once():
         times[rows, columns] += 1
     assert (times == 1).all()
     np.testing.assert_allclose(found, image, atol=1e-6)
+
+
+@settings(max_examples=60)
+@given(st.tuples(st.integers(1, 90), st.integers(1, 90)), st.sampled_from([8, 16, 40]), st.integers(0, 8), st.data())
+def test_tiles_are_blended_by_their_weights_wherever_they_overlap(shape, size, overlap, data):
+    tiles = Tiles((size, size), min(overlap, size // 2), data.draw(st.sampled_from([1, 4, 8])))
+    down, across = tiles.cover(shape)
+    said = np.random.default_rng(0).normal(size=(len(down.starts), len(across.starts), 2, down.size, across.size))
+    whole = np.zeros((2, down.starts[-1] + down.size, across.starts[-1] + across.size))
+    for row, top in enumerate(down.starts):
+        for column, left in enumerate(across.starts):
+            weights = np.outer(down.weights(row), across.weights(column))
+            whole[:, top : top + down.size, left : left + across.size] += said[row, column] * weights
+    answers = said.reshape(-1, *said.shape[2:]).astype(np.float32)
+    answers.flags.writeable = False
+    windows = list(blend(answers, down, across))  # all held at once: none is written to by those after it
+    found = np.full((2, *shape), np.nan)
+    for rows, columns, logits in windows:
+        found[:, rows, columns] = logits
+    np.testing.assert_allclose(found, whole[:, : shape[0], : shape[1]], atol=1e-5)
 
 
 def test_only_windows_within_the_image_are_read_each_no_larger_than_a_tile():

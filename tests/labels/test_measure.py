@@ -143,10 +143,11 @@ class TestChannels:
             measure_objects(SHAPES, **{what: np.zeros((2, *SHAPES.shape))})
 
 
-def test_no_objects_give_the_same_columns_without_rows():
-    image = noise(SHAPES.shape)
-    full = measure_objects(SHAPES, image, pixel_size_um=(1, 1), probabilities=image[0])
-    empty = measure_objects(np.zeros_like(SHAPES), image, pixel_size_um=(1, 1), probabilities=image[0])
+@pytest.mark.parametrize("dtype", ["u1", "u4", "i8"])
+def test_no_objects_give_the_same_columns_without_rows(dtype):
+    image, shapes = noise(SHAPES.shape), SHAPES.astype(dtype)
+    full = measure_objects(shapes, image, pixel_size_um=(1, 1), probabilities=image[0])
+    empty = measure_objects(np.zeros_like(shapes), image, pixel_size_um=(1, 1), probabilities=image[0])
     assert len(empty) == 0
     assert {name: column.dtype for name, column in empty.columns.items()} == {
         name: column.dtype for name, column in full.columns.items()

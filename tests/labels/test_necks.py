@@ -75,3 +75,10 @@ def test_none_of_them_would_have_been_divided(least_depth, seed, rough):
         objects = divide_by_distance(mask, None, least_depth)
     for number in np.flatnonzero(found):
         assert len(np.unique(objects[pieces.dense == number])) == 1
+
+
+def test_a_depth_that_the_grid_alone_makes_up_for_is_not_enough():
+    grid = 5**0.5 / 2 + 0.5**0.5
+    square = np.pad(np.ones((30, 30), bool), 1)
+    found = [answers(square, depth)[0] for depth in (grid - 0.01, grid, grid + 0.01, np.inf)]
+    assert found == [False, False, True, True]

@@ -120,6 +120,29 @@ def test_seeds_grow_as_in_a_watershed_of_the_whole_image(seed, share, seeded, bo
     assert np.array_equal(objects > 0, mask)
 
 
+@pytest.mark.parametrize("rings", [False, True])
+def test_boundaries_whose_boxes_overlap_are_laid_out_once(rings, monkeypatch):
+    y, x = np.indices((300, 300))
+    ridge = (np.hypot(y, x) if rings else y + x) % 20 < 4
+    seeds = ndimage.label(~ridge)[0].astype(np.int32)
+    landscape = ridge.astype(np.float32)
+    mask = np.ones(ridge.shape, bool)
+    laid_out = []
+
+    def noted(*arguments, **options):
+        for found in canvas.canvases(*arguments, **options):
+            laid_out.append(found.pieces.shape[0] * found.pieces.shape[1])
+            yield found
+
+    monkeypatch.setattr(module, "canvases", noted)
+    objects = grow_seeds(mask, seeds, landscape)
+    assert sum(laid_out) <= 2 * mask.size
+    assert np.array_equal(objects > 0, mask)
+    assert np.array_equal(objects[~ridge], seeds[~ridge])
+    monkeypatch.setattr(module, "canvases", lambda pieces, wanted, **_: canvas.canvases(pieces, wanted))
+    assert np.array_equal(objects, grow_seeds(np.asfortranarray(mask), np.asfortranarray(seeds), landscape))
+
+
 @settings(max_examples=40)
 @given(
     st.integers(0, 2**32), st.floats(0.3, 0.8), st.sampled_from([0, 1, 3]), st.sampled_from(["u1", "f2", "f4", "f8"])
