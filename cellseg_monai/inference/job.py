@@ -29,8 +29,9 @@ __all__ = ["UNFINISHED", "Done", "Failed", "Job", "Reading"]
 
 UNFINISHED = ".unfinished"
 
-# So many planes become objects, or are about to, while the network has each lane busy with others.
-_BESIDE = 3
+# So many planes become objects, or are about to, while the network has each lane busy with others; more would mostly
+# wait for each other, as one thread at a time has Python's lock.
+_BESIDE = 2
 
 
 @dataclass(frozen=True)
