@@ -134,7 +134,7 @@ def blend(
 
     >>> down, across = Tiles((32, 32), multiple=16).cover((3, 48))
     >>> for _, columns, logits in blend([np.zeros((1, 16, 32)), np.ones((1, 16, 32))], down, across):
-    ...     print(columns.start, columns.stop, logits[0, 0, ::6].round(2).tolist())
+    ...     print(columns.start, columns.stop, logits[0, 0, ::6].astype(float).round(2).tolist())
     0 16 [0.0, 0.0, 0.0]
     16 48 [0.0, 0.31, 1.0, 1.0, 1.0, 1.0]
     """
