@@ -51,7 +51,7 @@ def without_neck(pieces: Pieces, least_depth: float) -> np.ndarray:
         return found
     runs = np.bincount(pieces.numbers, minlength=pieces.count + 1)[1:]
     asked: np.ndarray = np.append(False, (runs == sides[:, 0]) & ~thin & ~pieces.at_border)  # one stretch in each row
-    order = np.argsort(pieces.numbers, kind="stable")
+    order, _ = pieces.by_number
     order = order[asked[pieces.numbers[order]]]
     if not len(order):
         return found

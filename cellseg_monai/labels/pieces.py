@@ -106,11 +106,11 @@ class Pieces:
         >>> Pieces.of(np.array([[1, 0, 1], [1, 0, 0]], bool)).runs_of(1).tolist()
         [0, 2]
         """
-        order, ends = self._by_number
+        order, ends = self.by_number
         return order[ends[number - 1] : ends[number]]
 
     @cached_property
-    def _by_number(self) -> tuple[np.ndarray, np.ndarray]:
+    def by_number(self) -> tuple[np.ndarray, np.ndarray]:
         """All runs, piece after piece, and where those of each piece end."""
         order = np.argsort(self.numbers, kind="stable")
         return order, np.asarray(np.searchsorted(self.numbers[order], np.arange(self.count + 1), side="right"))

@@ -102,7 +102,7 @@ def divide_across(
         part.drop(block.waiting.numbers)
     boxes = _around_each(np.concatenate(groups), np.concatenate([block.boxes for block in found]))
     free = sum(part.count for part in parts) + len(boxes)
-    bundle_of = _bundles(boxes, blocks.sides)
+    bundle_of, places = _bundles(boxes, blocks.sides), blocks.places
     for bundle, tight in enumerate(_around_each(bundle_of, boxes)):
         box = _with_margin(tight, 1, blocks.shape)  # so that it ends where a piece ends only where the image does
         mine: np.ndarray = np.zeros([side.stop - side.start for side in box], bool)
@@ -113,7 +113,7 @@ def divide_across(
         others = np.asarray(maps[1 : METHODS[settings.method], box[0], box[1]])
         objects = divided(mine, others, settings)
         for number, place, within in blocks.over(box):
-            _note(objects[within], labels, place, blocks.places[number], parts[number], free)
+            _note(objects[within], labels, place, places[number], parts[number], free)
         free += int(objects.max())
     return parts
 
