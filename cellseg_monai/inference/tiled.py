@@ -174,11 +174,8 @@ def blend(
 def _weigh(values: np.ndarray, weights: np.ndarray, axis: int = 2) -> None:
     """Multiply KYX values along an axis, but not by the ones, which are most of the weights of a tile."""
     along = np.moveaxis(values, axis, 2)
-    ones = np.flatnonzero(weights == 1)
-    if not len(ones) or len(ones) <= ones[-1] - ones[0]:
-        along *= weights
-        return
-    head, tail = int(ones[0]), int(ones[-1]) + 1
+    ones = np.flatnonzero(weights == 1)  # which lie together: weights rise, and fall
+    head, tail = (int(ones[0]), int(ones[-1]) + 1) if len(ones) else (len(weights), len(weights))
     along[:, :, :head] *= weights[:head]
     along[:, :, tail:] *= weights[tail:]
 
