@@ -22,6 +22,7 @@ from cellseg_monai.errors import BundleError
 from cellseg_monai.inference import Recipe, Tiles
 from cellseg_monai.inference.torch_network import choose_device, lanes_of, torch_network
 from cellseg_monai.labels import Postprocessing
+from cellseg_monai.networks import fold_normalisation
 from cellseg_monai.pixels import Preprocessing, check_zoom
 from cellseg_monai.training import bfloat16_is_native
 from cellseg_monai.training.record import trained_preprocess
@@ -98,11 +99,12 @@ def load_recipe(
     trained, activation = (_parsed(parser, name) for name in ("trained", "activation"))
     height, width = trained.roi_size if tile_px is None else (tile_px, tile_px)
     overlap = round(trained.overlap * min(trained.roi_size)) if overlap_px is None else overlap_px
+    network = fold_normalisation(trained.network, trained.preprocess.channel_count)
     return Recipe(
         bundle=metadata["name"],
         version=metadata["version"],
         weights_sha256=digest,
-        network=torch_network(trained.network, chosen, amp=lower),
+        network=torch_network(network, chosen, amp=lower),
         activation=_Activation(activation),
         preprocess=preprocess,
         postprocess=settings,

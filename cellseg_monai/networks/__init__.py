@@ -3,6 +3,7 @@
 from cellseg_monai.networks.attention_gate import attention_maps
 from cellseg_monai.networks.convolutional_unet import unet
 from cellseg_monai.networks.definition import build_network
+from cellseg_monai.networks.folding import fold_normalisation
 from cellseg_monai.networks.hybrid_swin import swin_unetr
 from cellseg_monai.networks.nested_unet import set_pruning, unet_plus_plus
 from cellseg_monai.networks.pure_swin import swin_unet
@@ -11,6 +12,7 @@ from cellseg_monai.networks.smp_networks import smp_model
 __all__ = [
     "attention_maps",
     "build_network",
+    "fold_normalisation",
     "set_pruning",
     "smp_model",
     "swin_unet",

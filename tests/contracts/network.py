@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import nn
 
-from cellseg_monai.networks import build_network
+from cellseg_monai.networks import build_network, fold_normalisation
 
 
 class NetworkContract:
@@ -74,6 +74,14 @@ class NetworkContract:
         image = torch.rand(1, 3, 64, 64)
         with torch.no_grad():
             torch.testing.assert_close(again.eval()(image), network.eval()(image))
+
+    def test_says_the_same_with_its_normalisation_folded(self) -> None:
+        network = self.seeded().train()
+        image = torch.rand(2, 1, 64, 64)
+        with torch.no_grad():
+            network(image)  # so that its normalisation has seen something
+            folded = fold_normalisation(network, in_channels=1)
+            torch.testing.assert_close(folded(image), network.eval()(image), rtol=1e-3, atol=1e-4)
 
     def test_traced_it_gives_the_same_output(self, record: Callable[..., str]) -> None:
         assert record(definition=self.seeded().definition, side=64, script=False) == ""
