@@ -9,9 +9,10 @@ says is thrown away. In lanes, as ours has them, it sees several at once. This i
 as torch runs it; ours has its normalisation folded into its convolutions, and alone, in lanes, it comes last. MONAI's
 `SlidingWindowInferer` sees the images whole in memory, with tiles of the same size and overlap, and the same folded
 network as ours. All in one process, which keeps its memory, as the command does; the network alone also in another, as
-it is in any program that leaves that to the system. The aim is held against the network that the bundle declares at its
-fastest, in lanes. Each in turn, in several rounds: speeds are those of the shortest, ratios the median of those of each
-round, as a machine may be faster in one than in another. Exits with 1 if a ratio is below its aim.
+it is in any program that leaves that to the system. The aim is held against the fastest of all, the folded one in
+lanes, and so against whatever is done to make the network faster. Each in turn, in several rounds: speeds are those of
+the shortest, ratios the median of those of each round, as a machine may be faster in one than in another. Exits with 1
+if a ratio is below its aim.
 """
 
 from __future__ import annotations
@@ -173,7 +174,7 @@ def compare(case: str, bundle: str, images: list[Path], rounds: int) -> bool:
     print(f"  that, folded, in lanes           {folded:.2f} MP/s, ratio {share_folded:.3f}")
     print(f"  in memory, ours                  {tiled:.2f} MP/s")
     print(f"  in memory, MONAI's               {monai:.2f} MP/s, ratio {faster:.3f}", flush=True)
-    return bool(share_in_lanes >= LEAST["the network alone"][case] and faster >= LEAST["MONAI"][case])
+    return bool(share_folded >= LEAST["the network alone"][case] and faster >= LEAST["MONAI"][case])
 
 
 def main() -> int:

@@ -99,7 +99,7 @@ def load_recipe(
     trained, activation = (_parsed(parser, name) for name in ("trained", "activation"))
     height, width = trained.roi_size if tile_px is None else (tile_px, tile_px)
     overlap = round(trained.overlap * min(trained.roi_size)) if overlap_px is None else overlap_px
-    network = fold_normalisation(trained.network, trained.preprocess.channel_count)
+    network = fold_normalisation(trained.network)
     return Recipe(
         bundle=metadata["name"],
         version=metadata["version"],

@@ -2,8 +2,10 @@
 
 import pickle
 
+import numpy as np
 import pytest
 import torch
+from torch.overrides import TorchFunctionMode
 
 from cellseg_monai.bundle import RecipeLoader, find_bundle, load_recipe
 from cellseg_monai.errors import BundleError
@@ -54,3 +56,23 @@ class TestBeforeTheNetworkIsLoaded:
 def test_an_impossible_diameter_is_refused(diameter):
     with pytest.raises(ValueError, match=r"came, but a (positive number|factor)"):
         load_recipe("nuclei", diameter_px=diameter)
+
+
+class Called(TorchFunctionMode):
+    """Notes which functions of torch are called."""
+
+    def __init__(self):
+        super().__init__()
+        self.names = set()
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        self.names.add(getattr(function, "__name__", ""))
+        return function(*args, **(kwargs or {}))
+
+
+def test_normalisation_takes_no_pass_of_its_own():
+    recipe = load_recipe("nuclei", device="cpu")
+    with Called() as called:
+        recipe.network(np.zeros((1, 1, 32, 32), np.float32))
+    assert "conv2d" in called.names
+    assert "batch_norm" not in called.names
