@@ -74,10 +74,18 @@ def _empty_without_gradient(module: nn.Module) -> None:
     for name, child in list(module.named_children()):
         parameters = list(child.parameters())
         if parameters and all(parameter.grad is None for parameter in parameters):
-            # Not deleted: TorchScript also compiles the branches that would run it.
-            setattr(module, name, nn.Identity())
+            # Not deleted: TorchScript also compiles the branches that would run it, and some are run for nothing.
+            setattr(module, name, _Nothing())
         else:
             _empty_without_gradient(child)
+
+
+class _Nothing(nn.Module):
+    """Gives back features, whatever rate of dropping connections comes with them."""
+
+    def forward(self, features: torch.Tensor, rate: float = 0.0) -> torch.Tensor:
+        """The features."""
+        return features
 
 
 def _is_path(weights: str) -> bool:

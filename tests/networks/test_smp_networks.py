@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,14 @@ def test_stages_that_are_not_run_are_not_kept(tmp_path: Path) -> None:
     assert kept.training
     assert kept.bn1.num_batches_tracked == 0
     assert all(parameter.grad is None for parameter in network.parameters())
+
+
+def test_stages_that_are_run_for_nothing_are_not_kept(record: Callable[..., str]) -> None:
+    network = smp_model("pspnet", encoder_name="efficientnet-b0").eval()
+    assert sum(parameter.numel() for parameter in network.network.encoder._blocks[5:].parameters()) == 0
+    with torch.no_grad():
+        assert network(torch.zeros(1, 1, 48, 56)).shape == (1, 1, 48, 56)
+    assert record(definition=network.definition, side=64, script=True) == ""
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
