@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import numpy as np
 import tifffile
 
 from cellseg_monai.errors import UnreadableImageError
@@ -126,6 +127,19 @@ def _check_type(path: Path, page: tifffile.TiffPage) -> None:
             path,
             f"pixels of {page.bitspersample} bits in sample format {page.sampleformat}",
             "save real numbers of at most 64 bits",
+        )
+    if page.bitspersample == 24 and page.dtype.kind in "ui":
+        _check_24_bits(path)
+
+
+def _check_24_bits(path: Path) -> None:
+    import imagecodecs  # only who meets such a file waits for it
+
+    if imagecodecs.packints_decode(b"\0\0\1", np.dtype(np.uint32), 24, runlen=1).tolist() != [1]:
+        raise UnreadableImageError(
+            path,
+            f"pixels of 24 bits, whose bytes imagecodecs {imagecodecs.__version__}, which is installed, swaps",
+            "install a newer imagecodecs, which needs Python 3.11 or newer, or save the image with 32 bits",
         )
 
 

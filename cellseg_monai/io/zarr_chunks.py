@@ -10,7 +10,7 @@ import itertools
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,7 @@ class ZarrChunks:
             "shape": self.shape,
             "chunks": (*(1 for _ in self.shape[:-2]), self.chunk_px, self.chunk_px),
             "dtype": self.dtype.newbyteorder("<").str,
-            "compressor": _codec().get_config(),
+            "compressor": self._codec.get_config(),
             "fill_value": 0,
             "order": "C",
             "filters": None,
@@ -64,7 +64,7 @@ class ZarrChunks:
             with replacing(
                 self._file((*plane, (y + rows.start) // side, (x + columns.start) // side)), durable=False
             ) as aside:
-                aside.write_bytes(_codec().encode(chunk))
+                aside.write_bytes(self._codec.encode(chunk))
 
     def read(self, plane: tuple[int, ...], y: slice, x: slice) -> np.ndarray:
         """Return a window of what is written."""
@@ -73,7 +73,7 @@ class ZarrChunks:
             range(y.start // side, -(-y.stop // side)), range(x.start // side, -(-x.stop // side))
         ):
             encoded = self._file((*plane, row, column)).read_bytes()
-            chunk = np.frombuffer(_codec().decode(encoded), self.dtype.newbyteorder("<")).reshape(side, side)
+            chunk = np.frombuffer(self._codec.decode(encoded), self.dtype.newbyteorder("<")).reshape(side, side)
             (to_y, of_y), (to_x, of_x) = _overlap(y, row * side, side), _overlap(x, column * side, side)
             found[to_y, to_x] = chunk[of_y, of_x]
         return found
@@ -91,6 +91,14 @@ class ZarrChunks:
             at for at in self.places() if not self._file((*at[0], at[1].start // side, at[2].start // side)).exists()
         ]
 
+    @cached_property
+    def _codec(self) -> Any:
+        from numcodecs import Blosc  # only who writes OME-Zarr waits for it
+
+        # In one block: where Blosc makes several, threads of its own lay them out in the order in which they end, and
+        # the same labels would give other bytes each time.
+        return Blosc("zstd", clevel=3, shuffle=Blosc.SHUFFLE, blocksize=self.chunk_px**2 * self.dtype.itemsize)
+
     def _file(self, place: tuple[int, ...]) -> Path:
         return self.folder.joinpath(*map(str, place))
 
@@ -99,10 +107,3 @@ def _overlap(window: slice, start: int, n: int) -> tuple[slice, slice]:
     """What a window and a chunk share: within the window, and within the chunk."""
     first, last = max(window.start, start), min(window.stop, start + n)
     return slice(first - window.start, last - window.start), slice(first - start, last - start)
-
-
-@lru_cache(maxsize=1)
-def _codec() -> Any:
-    from numcodecs import Blosc  # only who writes OME-Zarr waits for it
-
-    return Blosc(cname="zstd", clevel=3, shuffle=Blosc.SHUFFLE)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import zarr
+import zarr.errors
 
 from cellseg_monai.errors import UnreadableImageError
 from cellseg_monai.io.axes import UNSTATED, settle_axes
@@ -22,6 +23,8 @@ __all__ = ["opened"]
 
 _AGAIN = "it is damaged or half copied: copy all of the folder again"
 _BLOSC_HEAD = 16
+# Of zarr 2 alone; those of zarr 3 are ValueErrors.
+_ERRORS = (zarr.errors.MetadataError,) if hasattr(zarr.errors, "MetadataError") else ()
 
 
 @contextmanager
@@ -33,7 +36,7 @@ def opened(path: Path, axes: str | None, *, indices: bool = False) -> Iterator[S
     Raises:
         UnreadableImageError: if it is a plate or another collection, or needs a newer zarr than is installed.
     """
-    with decoding(path):
+    with decoding(path, *_ERRORS):
         image = find_image(path)
         if isinstance(image, ZarrNode):
             n_axes = len(image.metadata["shape"])

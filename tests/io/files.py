@@ -103,6 +103,19 @@ def write_png(path: Path, rows: bytes, width: int, height: int, *, depth: int, k
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + content)
 
 
+def write_packed_tiff(path: Path, values: np.ndarray, bits: int, **how: object) -> None:
+    """Pixels of so many bits, YX, each row filled up to a byte; packed here, as not every imagecodecs can."""
+    shifts = np.arange(bits - 1, -1, -1, dtype=np.uint64)
+    rows = np.packbits(
+        (values[..., np.newaxis].astype(np.uint64) >> shifts & 1).astype(bool).reshape(len(values), -1), 1
+    )
+    tifffile.imwrite(path, rows, **how)
+    with tifffile.TiffFile(path, mode="r+") as tif:
+        tags = tif.pages.first.tags
+        tags["ImageWidth"].overwrite(values.shape[1])
+        tags["BitsPerSample"].overwrite(bits)
+
+
 def lsm_info(**values: float) -> np.ndarray:
     """Return the structure by which a Zeiss LSM describes itself."""
     info = np.zeros(1, np.dtype([(name, "<" + kind) for name, kind in tifffile.TIFF.CZ_LSMINFO]))

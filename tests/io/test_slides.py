@@ -13,8 +13,9 @@ OVERVIEW = SLIDE[:16, :48].copy()
 TILES = {"tile": (16, 16)}
 
 _LEICA = """<?xml version="1.0"?><scn><collection>
-<image name="macro"><pixels><dimension ifd="0" r="0"/></pixels></image>
-<image name="tissue"><pixels><dimension ifd="1" r="0"/><dimension ifd="2" r="1"/></pixels></image>
+<image name="macro"><pixels><dimension ifd="0" r="0" sizeX="48" sizeY="16"/></pixels></image>
+<image name="tissue"><pixels><dimension ifd="1" r="0" sizeX="96" sizeY="64"/>
+<dimension ifd="2" r="1" sizeX="48" sizeY="32"/></pixels></image>
 </collection></scn>"""
 _SPACING = """<DataObject ObjectType="PixelDataRepresentation">
 <Attribute Name="DICOM_PIXEL_SPACING">"{0}" "{0}"</Attribute></DataObject>"""

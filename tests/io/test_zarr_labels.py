@@ -1,5 +1,6 @@
 import json
 import multiprocessing
+import struct
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis.extra import numpy as arrays
 
 from cellseg_monai.io import open_image, read, read_labels, write_labels, writing_zarr_labels
 from cellseg_monai.io.label_pyramid import halve_labels
+from cellseg_monai.io.zarr_chunks import ZarrChunks
 from tests.io.files import write_ome_zarr, write_zarr_group
 
 CHUNK = 16
@@ -244,3 +246,11 @@ class TestRefusals:
     def test_a_block_that_does_not_fit_is_refused(self, path, block, at, error, says):
         with pytest.raises(error, match=says), writing_zarr_labels(path, (45, 70), chunk_px=CHUNK) as store:
             store.write(block, **at)
+
+
+def test_a_chunk_is_one_block_as_threads_of_blosc_put_several_in_any_order(tmp_path):
+    labels = np.zeros((1024, 1024), np.uint16)
+    ZarrChunks(tmp_path, labels.shape, labels.dtype, 1024).write(labels, (), 0, 0)
+    # The head of Blosc: versions, flags and size of a value, then the bytes in all and of a block.
+    _, in_all, of_a_block = struct.unpack_from("<4sII", (tmp_path / "0" / "0").read_bytes())
+    assert in_all == of_a_block == labels.nbytes
