@@ -75,12 +75,12 @@ def _empty_without_gradient(module: nn.Module) -> None:
         parameters = list(child.parameters())
         if parameters and all(parameter.grad is None for parameter in parameters):
             # Not deleted: TorchScript also compiles the branches that would run it, and some are run for nothing.
-            setattr(module, name, _Nothing())
+            setattr(module, name, _PassedOn())
         else:
             _empty_without_gradient(child)
 
 
-class _Nothing(nn.Module):
+class _PassedOn(nn.Module):
     """Gives back features, whatever rate of dropping connections comes with them."""
 
     def forward(self, features: torch.Tensor, rate: float = 0.0) -> torch.Tensor:

@@ -32,14 +32,18 @@ class TestBitDepths:
         stored = np.array([[0, 1, 2], [3, 2**bits - 1, 1]], dtype)
         write_packed_tiff(path, stored, bits, metadata=None, photometric="minisblack")
         if bits == 24 and imagecodecs.packints_decode(b"\0\0\1", np.dtype(np.uint32), 24, runlen=1)[0] != 1:
-            with pytest.raises(
-                UnreadableImageError, match=r"pixels of 24 bits, whose bytes imagecodecs .* in a wrong order"
-            ):
-                read(path)
-            return
+            pytest.skip("imagecodecs as installed swaps the bytes of 24 bits, which is refused: see below")
         pixels = read(path).pixels
         assert pixels.dtype == dtype
         np.testing.assert_array_equal(pixels[0], stored)
+
+    def test_24_bits_are_refused_where_imagecodecs_swaps_their_bytes(self, path, monkeypatch):
+        write_packed_tiff(path, np.array([[1, 2**24 - 1]], np.uint32), 24, metadata=None, photometric="minisblack")
+        # As those for Python 3.10 do.
+        swapped = np.array([1], np.uint32).byteswap()
+        monkeypatch.setattr(imagecodecs, "packints_decode", lambda *_, **__: swapped)
+        with pytest.raises(UnreadableImageError, match=r"pixels of 24 bits, whose bytes imagecodecs .* swaps; install"):
+            read(path)
 
     def test_one_bit_is_bool(self, path):
         tifffile.imwrite(path, PLANE > 15, photometric="minisblack", metadata=None)
