@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
-__all__ = ["Box", "SlicedArray", "WritableArray", "squares"]
+__all__ = ["Box", "Run", "SlicedArray", "WritableArray", "squares"]
 
 Box = tuple[slice, slice]
 """Rows and columns."""
+
+Run = Callable[..., Iterable[Any]]
+"""How a function is called for each of some boxes: as `map` does."""
 
 
 class SlicedArray(Protocol):

@@ -10,14 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
-from cellseg_monai.boxes import SlicedArray
+from cellseg_monai.boxes import Run, SlicedArray
 from cellseg_monai.inference.disk_array import DiskArray
 from cellseg_monai.inference.lanes import Lanes
 from cellseg_monai.inference.recipe import Recipe
 from cellseg_monai.inference.tiled import predict_windows
 from cellseg_monai.io import LazyImage, Segmentation
 from cellseg_monai.labels import label_in_blocks, measure_objects
-from cellseg_monai.labels.blocks import Run
 from cellseg_monai.pixels import ImageStatistics, PreparedWindows, Preprocessing
 from cellseg_monai.pixels.scale import nearest_pixels
 
@@ -25,6 +24,7 @@ __all__ = ["LazyPixels", "Progress", "measured", "prepared_windows", "segment_la
 
 _BLOCK_PX = 2048
 _BLOCKS_BESIDE_A_GPU = 4
+_READERS = 4
 _MEASURED_PX = 2**22
 
 Progress = Callable[[int], None]
@@ -108,14 +108,17 @@ def prepared_windows(
     statistics: ImageStatistics | None = None,
 ) -> PreparedWindows:
     """A plane as the network sees it; see `PreparedWindows`."""
-    return PreparedWindows(
-        lambda rows, columns: pixels[:, rows, columns],
-        pixels.shape[1:],
-        settings,
-        channel_names=pixels.image.channel_names,
-        pixel_size_um=pixel_size_um,
-        statistics=statistics,
-    )
+    with ThreadPoolExecutor(min(os.cpu_count() or 1, _READERS), thread_name_prefix="cellseg-range") as readers:
+        return PreparedWindows(
+            lambda rows, columns: pixels[:, rows, columns],
+            pixels.shape[1:],
+            settings,
+            channel_names=pixels.image.channel_names,
+            pixel_size_um=pixel_size_um,
+            statistics=statistics,
+            chunk_shape=pixels.image.chunk_shape,
+            run=readers.map,
+        )
 
 
 def measured(

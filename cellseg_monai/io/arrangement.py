@@ -10,6 +10,7 @@ import numpy as np
 from cellseg_monai.boxes import SlicedArray
 from cellseg_monai.errors import UnreadableImageError
 from cellseg_monai.io.axes import KNOWN_AXES, SAMPLE_AXIS, times
+from cellseg_monai.io.blocks import chunks_of
 from cellseg_monai.io.colours import RGB, RGBA
 from cellseg_monai.io.decoding import decoding
 from cellseg_monai.io.image import LEADING_AXES, Image
@@ -58,6 +59,14 @@ class Arrangement:
     def shape_of(self, stored_shape: tuple[int, ...]) -> tuple[int, ...]:
         """Return the shape that a stored array takes; C and S become one."""
         return self._merged(dict(zip(self._stored_axes, stored_shape, strict=True)))
+
+    def chunk_of(self, array: SlicedArray) -> tuple[int, int] | None:
+        """Return the rows and columns that are decoded at once, if an array is stored in blocks."""
+        chunks = chunks_of(array)
+        if chunks is None:
+            return None
+        sizes = dict(zip(self._stored_axes, chunks, strict=True))
+        return sizes["Y"], sizes["X"]
 
     def _merged(self, sizes: Mapping[str, int]) -> tuple[int, ...]:
         n_channels = sizes.get("C", 1) * sizes.get(SAMPLE_AXIS, 1)

@@ -13,7 +13,7 @@ import numpy as np
 
 from cellseg_monai.boxes import SlicedArray
 
-__all__ = ["BlockArray", "BlockCache", "MappedArray", "StackedArray"]
+__all__ = ["BlockArray", "BlockCache", "MappedArray", "StackedArray", "chunks_of"]
 
 _CACHE_BYTES = 64 * 2**20
 
@@ -38,21 +38,39 @@ class BlockCache:
         self._max_bytes, self._bytes = max_bytes, 0
         self._blocks: OrderedDict[Hashable, np.ndarray] = OrderedDict()
         self._lock = threading.Lock()
+        self._decoding: dict[Hashable, threading.Lock] = {}
 
     def get(self, key: Hashable, decode: Callable[[], np.ndarray]) -> np.ndarray:
-        """Return the block of that key, decoding it if it is not at hand; other threads go on meanwhile."""
+        """Return the block of that key, decoding it if it is not at hand; threads that want another go on meanwhile."""
         with self._lock:
-            if key in self._blocks:
-                self._blocks.move_to_end(key)
-                return self._blocks[key]
-        block = decode()
+            if (known := self._known(key)) is not None:
+                return known
+            decoding = self._decoding.setdefault(key, threading.Lock())
+        with decoding:  # who comes second waits, rather than to decode it, too
+            with self._lock:
+                if (known := self._known(key)) is not None:
+                    return known
+            try:
+                block = decode()
+                self._keep(key, block)
+            finally:
+                with self._lock:
+                    self._decoding.pop(key, None)
+            return block
+
+    def _known(self, key: Hashable) -> np.ndarray | None:
+        if key not in self._blocks:
+            return None
+        self._blocks.move_to_end(key)
+        return self._blocks[key]
+
+    def _keep(self, key: Hashable, block: np.ndarray) -> None:
         with self._lock:
             if key not in self._blocks:
                 self._blocks[key] = block
                 self._bytes += block.nbytes
             while self._bytes > self._max_bytes and len(self._blocks) > 1:
                 self._bytes -= self._blocks.popitem(last=False)[1].nbytes
-        return block
 
 
 class BlockArray:
@@ -66,6 +84,9 @@ class BlockArray:
             lies within the array.
         cache: keeps blocks; shared by all arrays of a file.
         key: what tells the blocks of this array from those of others in the cache.
+
+    Attributes:
+        chunks: the shape of a block, by the name that it has in zarr.
 
     >>> rows = BlockArray((5, 4), np.dtype(int), (2, 4), lambda place: np.full((2, 4), place[0]), BlockCache(), "a")
     >>> rows[1:5, 0:2]
@@ -84,8 +105,8 @@ class BlockArray:
         cache: BlockCache,
         key: Hashable,
     ) -> None:
-        self.shape, self.dtype = shape, dtype
-        self._block_shape, self._decode, self._cache, self._key = block_shape, decode, cache, key
+        self.shape, self.dtype, self.chunks = shape, dtype, block_shape
+        self._decode, self._cache, self._key = decode, cache, key
 
     def __getitem__(self, selection: tuple[slice, ...]) -> np.ndarray:
         """Return the values in one slice an axis."""
@@ -93,11 +114,11 @@ class BlockArray:
         found = np.empty([stop - start for start, stop in spans], self.dtype)
         if found.size == 0:
             return found
-        grid = (range(a // n, -(-b // n)) for (a, b), n in zip(spans, self._block_shape, strict=True))
+        grid = (range(a // n, -(-b // n)) for (a, b), n in zip(spans, self.chunks, strict=True))
         for place in itertools.product(*grid):
             block = self._cache.get((self._key, place), partial(self._decode, place))
             to, of = [], []
-            for at, (start, stop), n in zip(place, spans, self._block_shape, strict=True):
+            for at, (start, stop), n in zip(place, spans, self.chunks, strict=True):
                 first, last = max(start, at * n), min(stop, (at + 1) * n)
                 to.append(slice(first - start, last - start))
                 of.append(slice(first - at * n, last - at * n))
@@ -112,6 +133,9 @@ class StackedArray:
         stack_shape: of the stack.
         item: gives an array by its number, counted with the last axis of the stack first.
 
+    Attributes:
+        chunks: what is decoded at once; None where the arrays are not stored in blocks.
+
     >>> pages = StackedArray((2, 3), lambda number: np.full((1, 4), number))
     >>> pages.shape, pages[1:2, 0:2, 0:1, 0:1].ravel()
     ((2, 3, 1, 4), array([3, 4]))
@@ -120,6 +144,9 @@ class StackedArray:
     def __init__(self, stack_shape: tuple[int, ...], item: Callable[[int], SlicedArray]) -> None:
         first = item(0)
         self.shape, self.dtype = (*stack_shape, *first.shape), first.dtype
+        self.chunks = chunks_of(first)
+        if self.chunks is not None:
+            self.chunks = (1,) * len(stack_shape) + self.chunks
         self._stack_shape, self._item = stack_shape, item
 
     def __getitem__(self, selection: tuple[slice, ...]) -> np.ndarray:
@@ -157,6 +184,12 @@ class MappedArray:
         """Return the values in one slice an axis, as a copy."""
         mapped = np.memmap(self._path, self.dtype, "r", self._offset, self.shape, self._order)  # type: ignore[call-overload]
         return np.array(mapped[selection])
+
+
+def chunks_of(array: SlicedArray) -> tuple[int, ...] | None:
+    """The shape of the blocks in which an array is stored, each decoded as a whole; None where there are none."""
+    chunks: tuple[int, ...] | None = getattr(array, "chunks", None)
+    return chunks
 
 
 def _spans(selection: tuple[slice, ...], shape: tuple[int, ...]) -> list[tuple[int, int]]:

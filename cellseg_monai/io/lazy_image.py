@@ -133,6 +133,11 @@ class LazyImage(Level):
             level._is_closed = True
         self._stack.close()
 
+    @property
+    def chunk_shape(self) -> tuple[int, int] | None:
+        """(Y, X) of the blocks of pixels that the file holds, each decoded as a whole; None where there are none."""
+        return self._to.chunk_of(self._array)
+
     def planes(self) -> Iterator[tuple[int, ...]]:
         """The places of all planes along the axes before C, Y, X: just () where there are none."""
         return itertools.product(*map(range, self.shape[:-3]))

@@ -45,7 +45,7 @@ class TiffArray:
         shown: ShownPicture | None,
     ) -> None:
         self._path, self._chosen, self._shown = path, chosen, shown
-        self._windows: SlicedArray | None = None
+        self._windows: StackedArray | None = None
         self._cache, self._lock = cache, lock
         stored_shape = (len(chosen),) * (len(chosen) > 1) + tuple(chosen[0].shape)
         self._n_stored_axes = len(stored_shape)
@@ -57,15 +57,22 @@ class TiffArray:
         stored, samples = selection[: self._n_stored_axes], selection[self._n_stored_axes :]
         is_whole = all(each.indices(n) == (0, n, 1) for each, n in zip(stored, self.shape, strict=False))
         with decoding(self._path, tifffile.TiffFileError):
-            if is_whole:
-                values = self._read_all()
-            else:
-                with self._lock:
-                    self._windows = self._windows or _by_window(self._path, self._chosen, self._cache, self._lock)
-                values = self._windows[stored]
+            values = self._read_all() if is_whole else self._by_window()[stored]
             if self._shown is not None:
                 values = self._shown.apply(values)
         return values[(slice(None),) * self._n_stored_axes + samples]
+
+    @property
+    def chunks(self) -> tuple[int, ...] | None:
+        """The shape of what is decoded at once, a tile or strip; None where pixels lie in the file as they are."""
+        with decoding(self._path, tifffile.TiffFileError):
+            found = self._by_window().chunks
+        return None if found is None else found + self.shape[self._n_stored_axes :]
+
+    def _by_window(self) -> StackedArray:
+        with self._lock:
+            self._windows = self._windows or _by_window(self._path, self._chosen, self._cache, self._lock)
+        return self._windows
 
     def _read_all(self) -> np.ndarray:
         """One array of all, with at most one position held twice."""

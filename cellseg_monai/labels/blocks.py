@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from scipy.sparse import coo_array
@@ -12,10 +11,7 @@ from scipy.sparse.csgraph import connected_components
 
 from cellseg_monai.boxes import Box
 
-__all__ = ["Blocks", "Edges", "Run", "groups_across"]
-
-Run = Callable[..., Iterable[Any]]
-"""How a function is called for each block: as `map` does."""
+__all__ = ["Blocks", "Edges", "groups_across"]
 
 
 @dataclass(frozen=True)

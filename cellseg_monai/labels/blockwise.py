@@ -8,9 +8,9 @@ from tempfile import TemporaryFile
 
 import numpy as np
 
-from cellseg_monai.boxes import SlicedArray, WritableArray
+from cellseg_monai.boxes import Run, SlicedArray, WritableArray
 from cellseg_monai.labels.block import Paint, background_edges, check_fits, label_block, number_block, paint_block
-from cellseg_monai.labels.blocks import Blocks, Edges, Run, groups_across
+from cellseg_monai.labels.blocks import Blocks, Edges, groups_across
 from cellseg_monai.labels.frames import highest_number, write_in_frame
 from cellseg_monai.labels.numbering import numbers_in_order
 from cellseg_monai.labels.postprocess import Postprocessing, check_maps

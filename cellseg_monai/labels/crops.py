@@ -13,8 +13,7 @@ from math import isqrt
 
 import numpy as np
 
-from cellseg_monai.boxes import Box, SlicedArray
-from cellseg_monai.labels.blocks import Run
+from cellseg_monai.boxes import Box, Run, SlicedArray
 from cellseg_monai.labels.relabel import id_runs, numbered
 
 __all__ = [

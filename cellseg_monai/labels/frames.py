@@ -7,9 +7,9 @@ from functools import partial
 
 import numpy as np
 
-from cellseg_monai.boxes import Box, WritableArray
+from cellseg_monai.boxes import Box, Run, WritableArray
 from cellseg_monai.labels.block import check_fits
-from cellseg_monai.labels.blocks import Blocks, Run
+from cellseg_monai.labels.blocks import Blocks
 from cellseg_monai.labels.relabel import id_runs, look_up
 from cellseg_monai.pixels.scale import nearest_pixels
 

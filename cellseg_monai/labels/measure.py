@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from cellseg_monai.boxes import SlicedArray
-from cellseg_monai.labels.blocks import Run
+from cellseg_monai.boxes import Run, SlicedArray
 from cellseg_monai.labels.convex_hull import convex_areas
 from cellseg_monai.labels.crops import BLOCK_PX, Crop, ObjectBoxes, crop_of, groups_of_objects, object_boxes
 from cellseg_monai.labels.object_runs import ObjectRuns

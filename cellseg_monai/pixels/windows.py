@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cellseg_monai.boxes import Run
 from cellseg_monai.pixels.channels import select_channels
 from cellseg_monai.pixels.normalise import scale_between
 from cellseg_monai.pixels.preprocessing import Preprocessing, prepared_shape
-from cellseg_monai.pixels.ranges import percentile_ranges
+from cellseg_monai.pixels.ranges import percentile_ranges, windows_of_chunks
 from cellseg_monai.pixels.scale import rescale_window
 
 __all__ = ["ImageStatistics", "PreparedWindows"]
@@ -41,6 +42,8 @@ class PreparedWindows:
         channel_names: one a channel, or none.
         pixel_size_um: (y, x), µm per pixel of the image, if known.
         statistics: those of another `PreparedWindows` of the same image; None: the image is read for them.
+        chunk_shape: (Y, X) of the blocks in which the image is stored, if it is, so that each is read once for them.
+        run: how parts of the image are read for them, as for `percentile_ranges`.
 
     Attributes:
         shape: (Y, X) at which the network sees the image.
@@ -65,23 +68,27 @@ class PreparedWindows:
         channel_names: Sequence[str] = (),
         pixel_size_um: tuple[float, float] | None = None,
         statistics: ImageStatistics | None = None,
+        chunk_shape: tuple[int, int] | None = None,
+        run: Run = map,
     ) -> None:
         self._read, self._whole, self._settings, self._names = read, shape, settings, channel_names
         self.shape = prepared_shape(shape, settings, pixel_size_um=pixel_size_um)
-        self.statistics = self._taken() if statistics is None else statistics
+        self.statistics = self._taken(chunk_shape, run) if statistics is None else statistics
 
     def __call__(self, rows: slice, columns: slice) -> np.ndarray:
         """A window of the prepared image, CYX float32."""
         return rescale_window(self._scaled, self._whole, self.shape, rows, columns)
 
-    def _taken(self) -> ImageStatistics:
-        grey, settings = self._is_grey_as_colour(), self._settings
+    def _taken(self, chunk_shape: tuple[int, int] | None, run: Run) -> ImageStatistics:
+        grey, settings = self._is_grey_as_colour(chunk_shape), self._settings
         ranges = percentile_ranges(
-            lambda rows: self._chosen(rows, slice(0, self._whole[1]), grey),
+            lambda rows, columns: self._chosen(rows, columns, grey),
             self._whole,
             settings.lower_percentile,
             settings.upper_percentile,
             noise_floor=settings.noise_floor,
+            chunk_shape=chunk_shape,
+            run=run,
         )
         return ImageStatistics(grey, tuple(ranges))
 
@@ -100,15 +107,12 @@ class PreparedWindows:
             return chosen.astype(np.result_type(chosen.dtype, np.float32), copy=False)
         return chosen
 
-    def _is_grey_as_colour(self) -> bool:
+    def _is_grey_as_colour(self, chunk_shape: tuple[int, int] | None) -> bool:
         """Whether colours are equal all over the image, which `select_channels` has to see at once."""
         if self._settings.channels != "grey":
             return False
-        for start in range(0, self._whole[0], _ROWS):
-            pixels = self._read(slice(start, min(start + _ROWS, self._whole[0])), slice(0, self._whole[1]))
+        for window in windows_of_chunks(self._whole, chunk_shape):
+            pixels = self._read(*window)
             if len(pixels) < 3 or not ((pixels[0] == pixels[1]) & (pixels[0] == pixels[2])).all():
                 return False
         return True
-
-
-_ROWS = 256

@@ -56,7 +56,9 @@ class PlaneView:
         windows = sample_windows(self.plane.shape[1:])
         sample = _finite(np.concatenate([self._pixels(*window) for window in windows], axis=1))
         shape = (sample.shape[1], sample.shape[2])
-        return percentile_ranges(lambda rows: sample[:, rows], shape, noise_floor=Preprocessing.noise_floor)
+        return percentile_ranges(
+            lambda rows, columns: sample[:, rows, columns], shape, noise_floor=Preprocessing.noise_floor
+        )
 
 
 def _finite(pixels: np.ndarray) -> np.ndarray:

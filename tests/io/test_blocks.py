@@ -1,4 +1,5 @@
 import threading
+from functools import partial
 
 import numpy as np
 import pytest
@@ -73,6 +74,44 @@ class TestCache:
         with pytest.raises(OSError, match="once"):
             cache.get("a", lambda: (_ for _ in ()).throw(OSError("once")))
         assert cache.get("a", lambda: np.ones(1)) == 1
+
+    def test_what_two_threads_want_is_decoded_once(self):
+        cache, first, second, go = BlockCache(), threading.Event(), threading.Event(), threading.Event()
+
+        def decode(begun):
+            begun.set()
+            assert go.wait(20)
+            return np.zeros(1)
+
+        threads = [threading.Thread(target=cache.get, args=("a", partial(decode, begun))) for begun in (first, second)]
+        threads[0].start()
+        assert first.wait(20)
+        threads[1].start()
+        assert not second.wait(0.3)
+        go.set()
+        for thread in threads:
+            thread.join()
+        assert not second.is_set()
+
+    def test_who_waits_for_what_cannot_be_decoded_is_told_too(self):
+        cache, go, told = BlockCache(), threading.Event(), []
+
+        def decode():
+            assert go.wait(20)
+            raise OSError("broken")
+
+        def ask():
+            with pytest.raises(OSError, match="broken"):
+                cache.get("a", decode)
+            told.append(True)
+
+        threads = [threading.Thread(target=ask) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        go.set()
+        for thread in threads:
+            thread.join()
+        assert len(told) == 3
 
     def test_threads_do_not_wait_for_each_others_decoding(self):
         cache, both = BlockCache(), threading.Barrier(2, timeout=20)

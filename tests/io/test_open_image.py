@@ -13,6 +13,7 @@ import tifffile
 from cellseg_monai.errors import UnreadableImageError
 from cellseg_monai.io import open_image, read, tiff_reader
 from cellseg_monai.io.blocks import BlockCache
+from cellseg_monai.pixels import percentile_ranges
 from tests.io.files import write_micromanager, write_ome_zarr, write_packed_tiff
 from tests.io.windows import assert_windows_are_those_of_the_whole
 
@@ -169,6 +170,38 @@ class TestTiff:
         np.testing.assert_array_equal(found, stored[list(channels), 3:30, 20:40])
         assert [index for _, index in decoded] == indices
 
+    @pytest.mark.parametrize(
+        ("how", "chunk_shape"),
+        [
+            ({"compression": None}, None),
+            ({"rowsperstrip": 7, "compression": "zlib"}, (7, 150)),
+            ({"tile": (32, 16), "compression": "zlib"}, (32, 16)),
+            ({"tile": (256, 256), "compression": "zlib"}, (256, 256)),
+        ],
+        ids=str,
+    )
+    def test_it_tells_which_pixels_are_decoded_at_once(self, path, how, chunk_shape):
+        tifffile.imwrite(path, numbers(2, 130, 150), photometric="minisblack", metadata={"axes": "CYX"}, **how)
+        with open_image(path) as image:
+            assert image.chunk_shape == chunk_shape
+        with open_image(path, axes="CXY") as image:
+            assert image.chunk_shape == (chunk_shape and chunk_shape[::-1])
+
+    def test_it_tells_so_of_colours(self, path):
+        colours = np.stack([np.arange(256), 255 - np.arange(256), np.zeros(256)]).astype("u2") * 257
+        how = {"photometric": "palette", "colormap": colours, "metadata": None, "compression": "zlib"}
+        tifffile.imwrite(path, numbers(40, 50, dtype="uint8"), software="Paint", rowsperstrip=9, **how)
+        with open_image(path) as image:
+            assert (image.shape, image.chunk_shape) == ((3, 40, 50), (9, 50))
+
+    def test_for_the_ranges_of_intensities_each_tile_is_decoded_once(self, path, decoded, monkeypatch):
+        monkeypatch.setattr(tiff_reader, "BlockCache", partial(BlockCache, max_bytes=2 * 16 * 16))
+        tifffile.imwrite(path, numbers(40, 900), tile=(16, 16), compression="zlib")
+        with open_image(path) as image:
+            read_window = lambda rows, columns: image.window((), rows, columns)  # noqa: E731
+            percentile_ranges(read_window, (40, 900), chunk_shape=image.chunk_shape, window_px=40 * 40)
+        assert sorted(decoded) == [(0, number) for number in range(3 * 57)]
+
     def test_lower_resolutions_are_levels(self, path):
         full = numbers(3, 64, 96)
         with tifffile.TiffWriter(path, ome=True) as writer:
@@ -211,6 +244,11 @@ class TestDamage:
 
 
 class TestOtherFormats:
+    def test_chunks_of_a_zarr_are_decoded_at_once(self, tmp_path):
+        write_ome_zarr(tmp_path / "cells.zarr", numbers(2, 40, 50), axes="cyx", chunks=(1, 8, 16))
+        with open_image(tmp_path / "cells.zarr") as image:
+            assert image.chunk_shape == (8, 16)
+
     def test_a_png_is_read_as_a_whole(self, tmp_path):
         PIL.Image.fromarray(numbers(40, 50, dtype="uint8")).save(tmp_path / "cells.png")
         assert not assert_windows_are_those_of_the_whole(tmp_path / "cells.png")

@@ -1,5 +1,8 @@
 """Windows of an image are those of the whole image prepared at once."""
 
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -14,10 +17,15 @@ from cellseg_monai.pixels import (
     rescale,
     rescale_window,
 )
+from cellseg_monai.pixels.ranges import windows_of_chunks
 
 
 def windows_of(image, settings, **known):
     return PreparedWindows(lambda rows, columns: image[:, rows, columns], image.shape[1:], settings, **known)
+
+
+def read_of(image):
+    return lambda rows, columns: image[:, rows, columns]
 
 
 def put_together(windows, step):
@@ -32,35 +40,68 @@ def put_together(windows, step):
 
 
 @pytest.mark.parametrize("dtype", ["u1", "u2", "i2"])
-@pytest.mark.parametrize("band_px", [1, 150, 10**9])
-def test_ranges_of_integers_do_not_depend_on_the_bands(dtype, band_px):
+@pytest.mark.parametrize("window_px", [1, 150, 10**9])
+@pytest.mark.parametrize("chunk_shape", [None, (7, 9), (64, 64)], ids=str)
+def test_ranges_of_integers_do_not_depend_on_the_windows(dtype, chunk_shape, window_px):
     image = np.random.default_rng(0).integers(0, 100, (2, 50, 40)).astype(dtype)
-    [(low, high), _] = percentile_ranges(lambda rows: image[:, rows], (50, 40), 1, 99, band_px=band_px)
+    windows = {"chunk_shape": chunk_shape, "window_px": window_px}
+    [(low, high), _] = percentile_ranges(read_of(image), (50, 40), 1, 99, **windows)
     assert (low, high) == tuple(np.percentile(image[0], (1, 99)))
-    floor = percentile_ranges(lambda rows: image[:, rows], (50, 40), 1, 99, noise_floor=90, band_px=band_px)
+    floor = percentile_ranges(read_of(image), (50, 40), 1, 99, noise_floor=90, **windows)
     assert floor[1][1] == pytest.approx(floor[1][0] + 90 * noise_level(image[1]))
 
 
 @pytest.mark.parametrize("dtype", ["f2", "f4", ">f4", "f8", "i4", "u4", "i8", "u8"])
-@pytest.mark.parametrize("band_px", [1, 999, 10**9])
-def test_ranges_of_floats_and_wide_integers_are_those_of_numpy(dtype, band_px):
+@pytest.mark.parametrize("window_px", [1, 999, 10**9])
+@pytest.mark.parametrize("chunk_shape", [None, (7, 9)], ids=str)
+def test_ranges_of_floats_and_wide_integers_are_those_of_numpy(dtype, chunk_shape, window_px):
     values = np.random.default_rng(0).normal(0, 2000, (2, 20, 70))
     values[0, 3, 3] = 60_000  # a hot pixel
     values = np.abs(values) if "u" in dtype else values
     image = values.astype(dtype)
-    found = percentile_ranges(lambda rows: image[:, rows], (20, 70), 1, 99, band_px=band_px)
+    found = percentile_ranges(read_of(image), (20, 70), 1, 99, chunk_shape=chunk_shape, window_px=window_px)
     np.testing.assert_allclose(found, np.percentile(image.astype(float), (1, 99), axis=(1, 2)).T, rtol=1e-12)
 
 
 def test_a_hot_pixel_leaves_the_ranges_alone():
     image = np.array([[[0.25, 0.5, 0.75, 1e30]]], np.float32)
-    assert percentile_ranges(lambda rows: image[:, rows], (1, 4), 0, 50) == [(0.25, 0.625)]
+    assert percentile_ranges(read_of(image), (1, 4), 0, 50) == [(0.25, 0.625)]
 
 
 def test_where_percentiles_coincide_the_least_and_greatest_value_stand_in():
     image = np.array([[[5, 5, 5, 5, 5, -70_000]]], np.int32)
-    assert percentile_ranges(lambda rows: image[:, rows], (1, 6), 40, 60) == [(-70_000, 5)]
-    assert percentile_ranges(lambda rows: image[:, :, :0], (0, 6)) == []
+    assert percentile_ranges(read_of(image), (1, 6), 40, 60) == [(-70_000, 5)]
+    assert percentile_ranges(read_of(image[:, :0]), (0, 6)) == []
+
+
+@pytest.mark.parametrize("dtype", ["u2", "i4", "f4", "f8"])
+def test_threads_find_the_ranges_of_one(dtype):
+    image = np.random.default_rng(0).normal(9000, 2000, (2, 120, 90)).clip(0).astype(dtype)
+    ways = {"chunk_shape": (16, 16), "window_px": 256, "noise_floor": 9}
+    expected = percentile_ranges(read_of(image), (120, 90), 1, 99, **ways)
+    with ThreadPoolExecutor(4) as threads:
+        assert percentile_ranges(read_of(image), (120, 90), 1, 99, run=threads.map, **ways) == expected
+    backwards = percentile_ranges(read_of(image), (120, 90), 1, 99, run=lambda see, all_: map(see, all_[::-1]), **ways)
+    assert backwards == expected
+
+
+@given(
+    shape=st.tuples(st.integers(1, 40), st.integers(1, 40)),
+    chunk_shape=st.tuples(st.integers(1, 50), st.integers(1, 50)),
+    window_px=st.integers(1, 500),
+)
+def test_windows_cover_an_image_once_and_no_chunk_is_left_and_come_back_to(shape, chunk_shape, window_px):
+    seen, touching = np.zeros(shape, int), defaultdict(list)
+    height, width = chunk_shape
+    for at, (rows, columns) in enumerate(windows_of_chunks(shape, chunk_shape, window_px)):
+        seen[rows, columns] += 1
+        assert seen[rows, columns].size <= max(window_px, columns.stop - columns.start)
+        for y in range(rows.start // height, (rows.stop - 1) // height + 1):
+            for x in range(columns.start // width, (columns.stop - 1) // width + 1):
+                touching[y, x].append(at)
+    assert (seen == 1).all()
+    for windows in touching.values():
+        assert windows == list(range(windows[0], windows[-1] + 1))
 
 
 @given(
