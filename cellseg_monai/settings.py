@@ -46,15 +46,16 @@ def settings_from_mapping(kind: type[Settings], values: Mapping[str, Any], *, so
         raise BundleError(f"{source}: {error}") from error
 
 
-def read_settings(kind: type[Settings], path: str | os.PathLike[str]) -> Settings:
+def read_settings(kind: type[Settings], path: str | os.PathLike[str], *, whole: bool = False) -> Settings:
     """The settings of a kind, out of a JSON file.
 
     Args:
         kind: a dataclass whose `__post_init__` checks its values.
         path: a file that holds one JSON object.
+        whole: refuse a file that leaves some out, rather than to take their defaults.
 
     Raises:
-        BundleError: no such file, no JSON object in it, an unknown name or a refused value.
+        BundleError: no such file, no JSON object in it, an unknown name, a refused value, or one that is left out.
     """
     path = Path(path)
     try:
@@ -68,7 +69,11 @@ def read_settings(kind: type[Settings], path: str | os.PathLike[str]) -> Setting
             f"{path}: holds a JSON {type(values).__name__}, but one object of settings was expected; "
             'write {"name": value, ...}'
         )
-    return settings_from_mapping(kind, values, source=str(path))
+    settings = settings_from_mapping(kind, values, source=str(path))
+    missing = [field.name for field in dataclasses.fields(kind) if field.name not in values]  # type: ignore[arg-type]
+    if whole and missing:
+        raise BundleError(f"{path}: {', '.join(missing)} came not, but all settings were expected; add them")
+    return settings
 
 
 def write_settings(settings: object, path: str | os.PathLike[str]) -> None:

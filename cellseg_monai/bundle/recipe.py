@@ -85,7 +85,12 @@ def load_recipe(
         raise FileNotFoundError(
             f"{postprocess} came for --postprocess, but there is no such file; name one that `cellseg calibrate` wrote"
         )
-    settings = Postprocessing.from_json(postprocess or find_postprocess(weights, str(root)))
+    # One that a person wrote of a single setting would else change those of the bundle that it does not name.
+    settings = (
+        Postprocessing.from_json(find_postprocess(weights, str(root)))
+        if postprocess is None
+        else Postprocessing.from_json(postprocess, whole=True)
+    )
     if tile_px is not None:
         Tiles((tile_px, tile_px), overlap_px or 0)
     preprocess = _preprocess(parser, weights)

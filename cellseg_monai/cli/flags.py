@@ -6,6 +6,7 @@ import difflib
 import inspect
 import math
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ __all__ = ["checked_words"]
 class _Word(NamedTuple):
     """A flag with its value, or a word that belongs to none."""
 
-    flag: str  # empty for a word that belongs to none; a single letter keeps its hyphen
+    flag: str  # empty for a word that belongs to none; one hyphen is kept, two are not
     value: str | None  # None for a flag that stands alone
 
 
@@ -43,10 +44,14 @@ def checked_words(words: Sequence[str], commands: Mapping[str, Any]) -> list[str
     while isinstance(command, dict) and rest and rest[0] in command:
         path.append(rest.pop(0))
         command = command[path[-1]]
-    if isinstance(command, dict) or {"--", "--help", "-h"} & set(rest):
+    if isinstance(command, dict):
         return list(words)  # fire shows what there is
+    if {"--help", "-h"} & set(rest):
+        return [*path, "--help"]  # alone, as fire runs the command first if it can
     name, parameters = f"`cellseg {' '.join(path)}`", inspect.signature(command).parameters
-    given = _parted(rest)
+    if "--" in rest:
+        raise ValueError(f"-- came, which {name} does not know; a name that begins with a hyphen is written ./-name")
+    given = [_spelt_out(name, word, parameters) for word in _parted(rest)]
     flags = [word.flag for word in given if word.flag]
     _check_names(name, parameters, flags)
     places = iter(
@@ -85,16 +90,29 @@ def _parted(words: Sequence[str]) -> list[_Word]:
     return found
 
 
+def _spelt_out(name: str, word: _Word, parameters: Mapping[str, inspect.Parameter]) -> _Word:
+    """A flag of one hyphen by its whole name, which a letter stands for where it begins no other."""
+    if not word.flag.startswith("-"):
+        return word
+    short = word.flag[1:].replace("-", "_")
+    meant = [each for each in parameters if each == short or (len(short) == 1 and each.startswith(short))]
+    if len(meant) == 1:
+        return word._replace(flag=meant[0])
+    remedy = f"it may be {', '.join(f'--{each}' for each in meant)}" if meant else "flags begin with two hyphens"
+    if Path(word.flag).exists():
+        remedy = f"for the file of that name, write ./{word.flag}"
+    raise ValueError(f"{word.flag} came, which {name} does not know; {remedy}")
+
+
 def _is_flag(word: str) -> bool:
     return re.match("--|-[A-Za-z]", word) is not None
 
 
 def _check_names(name: str, parameters: Mapping[str, inspect.Parameter], flags: Sequence[str]) -> None:
     """Refuse flags that the command does not know, and miss those that it needs."""
-    letters = any(flag.startswith("-") for flag in flags)  # fire lets a letter stand for a flag
     if not any(one.kind is one.VAR_KEYWORD for one in parameters.values()):
         for flag in flags:
-            if flag in parameters or flag.removeprefix("no") in parameters or flag.startswith("-"):
+            if flag in parameters or flag.removeprefix("no") in parameters:
                 continue
             nearest = difflib.get_close_matches(flag, parameters, n=1)
             known = "it knows " + (", ".join(f"--{each}" for each in parameters) or "none")
@@ -102,12 +120,12 @@ def _check_names(name: str, parameters: Mapping[str, inspect.Parameter], flags: 
             raise ValueError(f"--{flag} came, which {name} does not know; {remedy}")
     needed = [one.name for one in parameters.values() if one.default is one.empty and one.kind is one.KEYWORD_ONLY]
     missing = [f"--{each}" for each in needed if each not in flags]
-    if missing and not letters:
+    if missing:
         raise ValueError(f"{', '.join(missing)} missing; {name} needs {', '.join(f'--{each}' for each in needed)}")
 
 
 def _flag_for_fire(word: _Word, parameter: inspect.Parameter | None) -> str:
-    shown = word.flag if word.flag.startswith("-") else f"--{word.flag}"
+    shown = f"--{word.flag}"
     if word.value is not None:
         return f"{shown}={_for_fire(word.value, parameter)}"
     if parameter is not None and _kind(parameter) not in (None, bool):

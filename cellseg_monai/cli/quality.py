@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
     from cellseg_monai.data import Fault
 
-__all__ = ["check_exports", "check_no_page", "quality", "write_quality"]
+__all__ = ["PAGE", "check_exports", "check_no_page", "quality", "run_file", "write_quality"]
+
+PAGE = "report.html"
 
 
 def quality(run: str, *, output: str | None = None, bundle: str | None = None, overlays: int = 16) -> None:
@@ -29,7 +31,14 @@ def quality(run: str, *, output: str | None = None, bundle: str | None = None, o
         bundle: where the bundle is now, which says what it was trained on; by itself where it was.
         overlays: how many of the images of the lowest scores are shown.
     """
-    fail_if(write_quality(Path(run), output, bundle, overlays))
+    fail_if(write_quality(run_file(run), output, bundle, overlays))
+
+
+def run_file(named: str) -> Path:
+    """The run.json that a person means by its name, or by that of the folder with the results."""
+    from cellseg_monai.inference.record import NAME
+
+    return Path(named) / NAME if Path(named).is_dir() else Path(named)
 
 
 def write_quality(
@@ -77,7 +86,7 @@ def check_no_page(output: str) -> None:
     Raises:
         FileExistsError: there is one.
     """
-    for name in ("report.html", "report.json"):
+    for name in (PAGE, "report.json"):
         if (Path(output) / name).exists():
             raise FileExistsError(
                 f"{Path(output) / name} is there already, and --report would replace it; choose another --output"

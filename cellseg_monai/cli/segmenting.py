@@ -6,7 +6,7 @@ import math
 import shlex
 import sys
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from cellseg_monai.cli.faults import check_folder, fail_if
 from cellseg_monai.cli.plan import Plan, chosen_cluster, machine_of
-from cellseg_monai.cli.quality import check_exports, check_no_page, write_quality
+from cellseg_monai.cli.quality import PAGE, check_exports, check_no_page, run_file, write_quality
 from cellseg_monai.errors import OF_AN_IMAGE
 
 if TYPE_CHECKING:
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from cellseg_monai.pixels import Preprocessing
 
 __all__ = ["replay", "segment"]
+
+# Of the images, parts of a large one too, so that the time left is known before the first of them ends.
+_BAR = "{percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
 
 
 def segment(
@@ -58,7 +61,8 @@ def segment(
         export: what to write, with commas: labels, ome, zarr, rois, geojson, coco, csv, parquet, h5ad, overlay.
         channels: names or numbers of the channels that the network sees, with commas, such as DAPI or 0.
         axes: of the files, such as ZYX, where they do not state them.
-        pixel_size: of the images, in µm, whatever the files say.
+        pixel_size: of the images, in µm, whatever the files say; a bundle that was trained at one pixel size scales
+            images by it, for others, such as nuclei, see diameter.
         diameter: of the cells, in pixels: images are scaled until their cells are as large as those of the training.
         tta: test-time augmentation, the mean over eight symmetric views; eight times the work.
         tile: side of the tiles that the network sees, in pixels.
@@ -133,7 +137,7 @@ def replay(run: str, *, output: str, dask: str | None = None, workers: int | Non
     dask = chosen_cluster(dask, workers)
     from cellseg_monai.inference import about_job, check_no_run, check_targets, differences, images_of, read_run
 
-    before = read_run(Path(run))
+    before = read_run(run_file(run))
     check_folder(output)
     if not resume:
         check_no_run(Path(output))
@@ -190,8 +194,15 @@ def _run(
             print(f"what is done lies in {job.output}; the same command goes on with --resume", file=sys.stderr)
             raise
     failures = list(record.failures)
-    if report and (job.output / NAME).exists():
-        failures += [str(fault) for fault in write_quality(job.output / NAME) if fault.kind != "failed"]
+    try:
+        if report and (job.output / NAME).exists():
+            failures += [str(fault) for fault in write_quality(job.output / NAME) if fault.kind != "failed"]
+    except BaseException:
+        with suppress(SystemExit):  # which is not what ends the command
+            fail_if(failures)
+        raise
+    if not report and resume and (page := job.output / PAGE).exists():
+        print(f"note: {page} is of before; `cellseg quality {job.output / NAME}` makes it anew", file=sys.stderr)
     fail_if(failures)
 
 
@@ -202,30 +213,31 @@ def _segment_all(job: Job, images: list[ImageFile], record: RunRecord) -> None:
 
     left = [image for image in images if not record.has(image)]
     begun, megapixels, count, objects = time.perf_counter(), 0.0, 0, 0
-    seen = 0.0  # of the image that the network is at, where that is a large one
+    ended, seen = len(images) - len(left), 0.0  # seen: of the image that the network is at, where that is a large one
 
-    def speed() -> str:
-        return f"{(megapixels + seen) / (time.perf_counter() - begun):.2f} MP/s, {objects} objects"
+    def show(share: float = 0.0) -> None:
+        bar.n = ended + share
+        speed = (megapixels + seen) / (time.perf_counter() - begun)
+        bar.set_postfix_str(f"{ended}/{len(images)} images, {speed:.2f} MP/s, {objects} objects")
 
-    def progress(pixels: int) -> None:
+    def progress(pixels: int, of: int) -> None:
         nonlocal seen
         seen += pixels / 1e6
-        bar.set_postfix_str(f"{speed()}, {seen:.0f} MP of a large image seen")
+        show(seen / of * 1e6)
 
     job = replace(job, progress=progress)
     with (
-        tqdm(total=len(images), initial=len(images) - len(left), unit="image", file=sys.stderr) as bar,
+        tqdm(total=len(images), initial=ended, bar_format=_BAR, file=sys.stderr) as bar,
         closing(job.run(left)) as outcomes,
     ):
         for outcome in outcomes:
             record.add(outcome)
-            bar.update()
-            seen = 0.0
+            ended, seen = ended + 1, 0.0
             if isinstance(outcome, Done):
                 count += 1
                 megapixels += math.prod(outcome.shape) / outcome.shape[-3] / 1e6
                 objects += outcome.objects
-                bar.set_postfix_str(speed())
+            show()
     seconds = time.perf_counter() - begun
     try:
         record.finish(seconds=round(seconds, 3), megapixels_per_second=round(megapixels / seconds, 3))

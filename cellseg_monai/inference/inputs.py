@@ -66,7 +66,8 @@ def find_images(
     found: dict[Path, ImageFile] = {}
     faults, passed = [], []
     for given in inputs:
-        named = sys.stdin.read().splitlines() if given == "-" else [given]
+        # PowerShell begins a list by a mark.
+        named = sys.stdin.read().removeprefix("\ufeff").splitlines() if given == "-" else [given]
         for text in filter(None, map(str.strip, named)):
             try:
                 searched, images = _named(text)
@@ -131,7 +132,9 @@ def _is_one_of(path: Path, results: Collection[Path]) -> bool:
 def _is_image(path: Path) -> bool:
     if path.name.startswith("."):
         return False
-    return path.suffix.lower() in readable_suffixes() and (path.is_file() or path.suffix.lower() == ".zarr")
+    is_there = path.is_file() or path.suffix.lower() == ".zarr"
+    leads_nowhere = path.is_symlink() and not path.exists()  # kept, so that it is told and not passed over
+    return path.suffix.lower() in readable_suffixes() and (is_there or leads_nowhere)
 
 
 def _missing(text: str) -> str:

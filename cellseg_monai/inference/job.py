@@ -109,7 +109,8 @@ class Job:
         reading: how files are understood.
         large_px: planes of more pixels are not held in memory, but segmented tile by tile and block by block, with
             what they take on the way on the disk of the output.
-        progress: called with the number of pixels of a large plane that the network has seen since.
+        progress: called with the number of pixels of a large image that the network has seen since, and of all that it
+            will see of it.
         large: how large planes are segmented.
         aside: the folder within the output for what is unfinished, of this job alone.
     """
@@ -251,6 +252,12 @@ class Job:
             return None
         # Beside the results, where there is room for them, rather than in a system's small temporary folder.
         scratch = self.output / self.aside / uuid4().hex
+        planes = math.prod(results.shape[:-3])
+
+        def progress(seen_px: int, plane_px: int) -> None:
+            if self.progress is not None:
+                self.progress(seen_px, plane_px * planes)
+
         try:
             scratch.mkdir(parents=True)
             with open_image(work.image.path, axes=self.reading.axes) as opened:
@@ -260,7 +267,7 @@ class Job:
                     scratch,
                     name=results.name_of(work.place),
                     pixel_size_um=self.reading.pixel_size_um or opened.pixel_size_um,
-                    progress=self.progress,
+                    progress=progress,
                 )
                 return work.done(results.add(work.place, segmentation))
         except OF_AN_IMAGE as error:

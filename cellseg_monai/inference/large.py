@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -27,8 +28,8 @@ _BLOCKS_BESIDE_A_GPU = 4
 _READERS = 4
 _MEASURED_PX = 2**22
 
-Progress = Callable[[int], None]
-"""Called with the number of pixels that the network has seen since it was called before."""
+Progress = Callable[[int, int], None]
+"""Called with the number of pixels that the network has seen since the last call, and of all that it will see."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,7 +172,7 @@ def _maps(prepared: PreparedWindows, recipe: Recipe, scratch: Path, progress: Pr
             maps = DiskArray.create(scratch / "maps", shape, np.dtype(np.float32), edges=edges)
         maps[:, rows, columns] = window
         if progress is not None:
-            progress(window.shape[1] * window.shape[2])
+            progress(window.shape[1] * window.shape[2], math.prod(prepared.shape))
 
     with Lanes(recipe.lanes) as lanes, ThreadPoolExecutor(1, thread_name_prefix="cellseg-behind") as behind:
         writing = None

@@ -109,7 +109,7 @@ class LargeOnCluster:
         def done(batches_done: int) -> None:
             nonlocal share
             if progress is not None:
-                progress(pixels * batches_done // len(batches) - share)
+                progress(pixels * batches_done // len(batches) - share, pixels)
             share = pixels * batches_done // len(batches)
 
         channels = _same(

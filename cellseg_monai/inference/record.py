@@ -203,6 +203,8 @@ def read_run(path: Path) -> dict[str, Any]:
     """
     try:
         run = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"no run.json at {path}; name the one that lies beside the results") from error
     except ValueError as error:
         raise ValueError(f"{path} is no run.json: {error}; name the one that lies beside the results") from error
     if not isinstance(run, dict) or not {"about", "images", "arguments"} <= run.keys():

@@ -16,6 +16,7 @@ from cellseg_monai.inference.job import Job, Reading
 from cellseg_monai.inference.lanes import Lanes
 from cellseg_monai.inference.recipe import Recipe
 from cellseg_monai.io import LazyImage, open_image
+from cellseg_monai.io.axes import MisfitAxesError, UnstatedAxesError
 from cellseg_monai.pixels import Preprocessing, prepared_shape, select_channels
 
 __all__ = ["Understood", "misfits", "seconds_a_px", "understood"]
@@ -85,6 +86,9 @@ def misfits(images: Sequence[ImageFile], settings: Preprocessing, reading: Readi
                 except ValueError as error:
                     reasons.append(f"{each.path}: {error}")
                     continue
+        except (MisfitAxesError, UnstatedAxesError) as error:
+            reasons.append(str(error))
+            continue
         except OF_AN_IMAGE:
             pass
         return []

@@ -7,7 +7,16 @@ from pathlib import Path
 from cellseg_monai.errors import UnreadableImageError
 from cellseg_monai.io.image import LEADING_AXES
 
-__all__ = ["KNOWN_AXES", "SAMPLE_AXIS", "UNSTATED", "UnstatedAxesError", "settle_axes", "suggested_axes", "times"]
+__all__ = [
+    "KNOWN_AXES",
+    "SAMPLE_AXIS",
+    "UNSTATED",
+    "MisfitAxesError",
+    "UnstatedAxesError",
+    "settle_axes",
+    "suggested_axes",
+    "times",
+]
 
 SAMPLE_AXIS = "S"
 """The samples of a pixel (red, green, blue): a channel like C."""
@@ -17,6 +26,10 @@ _LETTERS = "T, P, Z, C, Y, X or S (the samples of a colour)"
 
 UNSTATED = "IQ"
 """tifffile's letters for "pages" and "unknown": what a reader states where the file states nothing."""
+
+
+class MisfitAxesError(UnreadableImageError):
+    """Axes that the user gave, and that the array of a file cannot have."""
 
 
 class UnstatedAxesError(UnreadableImageError):
@@ -36,7 +49,8 @@ def settle_axes(path: Path, shape: tuple[int, ...], stated: str | None, given: s
 
     Raises:
         UnstatedAxesError: if neither states the axes.
-        UnreadableImageError: if what is stated does not fit the array.
+        MisfitAxesError: if those that the user gives do not fit the array.
+        UnreadableImageError: if those that the file states do not.
 
     >>> settle_axes(Path("a.npy"), (7, 200, 300), None, "zyx")
     'ZYX'
@@ -75,12 +89,12 @@ def settle_axes(path: Path, shape: tuple[int, ...], stated: str | None, given: s
 def _check_given(path: Path, shape: tuple[int, ...], given: str) -> str:
     remedy = f"give one letter of {_LETTERS} for each of its {len(shape)} axes"
     if len(given) != len(shape):
-        raise UnreadableImageError(path, f"axes={given!r} for an array of {times(shape)}", remedy)
+        raise MisfitAxesError(path, f"axes={given!r} for an array of {times(shape)}", remedy)
     odd = sorted(set(given) - set(KNOWN_AXES))
     if odd or len(set(given)) != len(given):
-        raise UnreadableImageError(path, f"axes={given!r} has {'unknown' if odd else 'repeated'} letters", remedy)
+        raise MisfitAxesError(path, f"axes={given!r} has {'unknown' if odd else 'repeated'} letters", remedy)
     if "Y" not in given or "X" not in given:
-        raise UnreadableImageError(path, f"axes={given!r} names no Y and X", remedy)
+        raise MisfitAxesError(path, f"axes={given!r} names no Y and X", remedy)
     return given
 
 

@@ -96,13 +96,17 @@ class Postprocessing:
         return _SEED_DEPTH[self.method] if self.seed_depth is None else self.seed_depth
 
     @classmethod
-    def from_json(cls, path: str | PathLike[str]) -> Postprocessing:
+    def from_json(cls, path: str | PathLike[str], *, whole: bool = False) -> Postprocessing:
         """The settings in a `postprocess.json`.
 
+        Args:
+            path: of the file.
+            whole: refuse a file that leaves some out, rather than to take their defaults.
+
         Raises:
-            BundleError: the file is missing, or holds an unknown name or a refused value.
+            BundleError: the file is missing, or holds an unknown name or a refused value, or leaves one out.
         """
-        return read_settings(cls, path)
+        return read_settings(cls, path, whole=whole)
 
     def to_json(self, path: str | PathLike[str]) -> None:
         """Write these settings to a file that `from_json` reads back equal."""

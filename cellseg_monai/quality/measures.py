@@ -90,6 +90,8 @@ def measure_plane(
     inside = [np.asarray(labels[rows, columns]) > 0 for rows, columns in windows]
     # Side by side they are normalised as one image; each is brought to the network's scale by itself.
     sample = np.concatenate(parts, axis=1)
+    if sample.dtype == bool:  # of which numpy takes no differences
+        sample = sample.astype(np.uint8)
     prepared = np.split(prepare(sample, settings.at_zoom(None), channel_names=channel_names).mean(axis=0), len(parts))
     seen = prepared_shape((height, width), settings, pixel_size_um=pixel_size_um)
     measured = measured_channels(channel_names, len(sample))

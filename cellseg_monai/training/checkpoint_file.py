@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -58,9 +57,12 @@ def read_checkpoint(path: str | PathLike[str]) -> dict[str, Any]:
         raise CheckpointError(f"no checkpoint at {path}; train first, or name one with `--checkpoint PATH`")
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, UnpicklingError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise CheckpointError(f"{path} is not a checkpoint that can be read: {reason}") from error
+    except MemoryError:
+        raise
+    except Exception as error:  # unpickling what is no pickle raises nearly anything
+        reason = f"{type(error).__name__} {error}".splitlines()[0].strip()
+        remedy = "fetch or train it again, or name another by `--checkpoint PATH`"
+        raise CheckpointError(f"{path} is not a checkpoint that can be read: {reason}; {remedy}") from error
     if not isinstance(state, dict):
         raise CheckpointError(f"{path} holds a {type(state).__name__}, not the state of a network")
     return state

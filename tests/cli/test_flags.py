@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import fire
 import pytest
 
@@ -40,6 +42,26 @@ def test_a_name_stays_as_it_was_typed(name):
     assert called("show", name, f"--output={name}") == (name, name)
 
 
+def test_a_letter_stands_for_the_one_flag_that_begins_with_it():
+    assert called("show", "x", "-o", "2024_01_15") == ("x", "2024_01_15")
+    assert called("prepare", "x", "-w=2", "-a")[2:5:2] == (2, True)
+
+
+@pytest.mark.parametrize("words", [("x", "--output", "y", "--help"), ("-h", "x"), ("x", "--", "--help")], ids=str)
+def test_help_is_shown_and_nothing_done(words, capsys):
+    with pytest.raises(SystemExit) as ended:
+        called("show", *words)
+    assert ended.value.code == 0
+    assert "directory" in "".join(capsys.readouterr()).lower()
+
+
+def test_a_file_that_looks_like_a_flag_is_told_how_to_be_written(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("-dash.tif").touch()
+    with pytest.raises(ValueError, match=r"write \./-dash\.tif"):
+        called("show", "-dash.tif")
+
+
 def test_numbers_truth_values_and_further_settings():
     assert called("prepare", "x", "--workers", "2", "--share", "1e-1") == ("x", None, 2, 0.1, False, {})
     assert called("prepare", "x", "--again")[4] is True
@@ -61,6 +83,10 @@ def test_numbers_truth_values_and_further_settings():
         pytest.param(("show", "--output", "--output=a"), "--output came without a value", id="no value before a flag"),
         pytest.param(("show", "my", "set"), "'set' came, for which .* has no place", id="a space too many"),
         pytest.param(("show", "x", "--ouput", "y"), "did you mean --output", id="a misspelt flag"),
+        pytest.param(("show", "x", "-z", "5"), "-z came, .* flags begin with two hyphens", id="an unknown letter"),
+        pytest.param(("show", "x", "-outptu", "5"), "-outptu came, .* two hyphens", id="one hyphen"),
+        pytest.param(("prepare", "x", "-s", "1"), "-s came, .* it may be --source, --share", id="a letter of two"),
+        pytest.param(("show", "x", "--", "y"), "-- came, which", id="two hyphens alone"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_refused_before_anything_is_done(words, message):

@@ -79,7 +79,7 @@ def test_an_ome_zarr_and_a_pattern_with_folders(cellseg, tmp_path, output):
 
 def test_a_list_on_standard_input(cellseg, images, output, monkeypatch):
     monkeypatch.setattr(
-        sys, "stdin", text.StringIO(f"{images / 'a.npy'}\n\n{images / 'nowhere.npy'}\n{images / 'b.npy'}\n")
+        sys, "stdin", text.StringIO(f"\ufeff{images / 'a.npy'}\n\n{images / 'nowhere.npy'}\n{images / 'b.npy'}\n")
     )
     ran = cellseg("segment", "-", "--output", output)
     assert ran.code == 1

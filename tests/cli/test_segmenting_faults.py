@@ -43,6 +43,7 @@ FAULTS = {
     ),
     "a stack of which nothing is known": ("b0.npy", lambda path: np.save(path, np.ones((4, 9, 9))), "pass axes='ZYX'"),
     "a stack with a broken plane": ("b0.tif", broken_stack, "1 of 9216 values are NaN"),
+    "a link that leads nowhere": ("b0.tif", lambda path: path.symlink_to("nowhere.tif"), "No such file or directory"),
     "a folder called .zarr": ("b0.zarr", Path.mkdir, "there is none of .zgroup, .zarray, zarr.json"),
 }
 
@@ -167,6 +168,46 @@ def test_a_channel_that_images_lack_is_named_for_each(cellseg, images, output):
     assert not output.exists()
 
 
+@pytest.mark.parametrize("axes", ["ZYX", "QQ"])
+def test_axes_that_fit_no_image_leave_no_run_behind(cellseg, images, output, axes):
+    ran = cellseg("segment", images, "--output", output, "--axes", axes)
+    assert ran.code == 1
+    assert [line.split(": ")[0] for line in ran.errors] == [str(images / f"{name}.npy") for name in "abc"]
+    assert all(f"axes={axes!r}" in line for line in ran.errors)
+    assert not output.exists()
+
+
+@pytest.mark.parametrize("content", ["{}", '{"threshold": 0.4}'])
+def test_settings_that_leave_some_out_are_refused(cellseg, images, output, tmp_path, content):
+    (tmp_path / "mine.json").write_text(content)
+    ran = cellseg("segment", images, "--output", output, "--postprocess", tmp_path / "mine.json")
+    assert (ran.code, len(ran.errors)) == (1, 1)
+    assert "min_area_px" in ran.errors[0]
+    assert ran.errors[0].endswith("came not, but all settings were expected; add them")
+    assert not output.exists()
+
+
+def test_what_failed_is_named_where_the_page_fails_too(cellseg, images, output, monkeypatch, capsys):
+    (images / "b0.png").write_bytes(b"")
+    monkeypatch.setattr("cellseg_monai.report.write_quality_report", lambda *args, **ways: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        cellseg("segment", images, "--output", output, "--report")
+    assert f"error: {images / 'b0.png'}: the file is empty" in capsys.readouterr().err
+    assert set(digests(output)) == RESULTS
+
+
+def test_binary_images_have_a_page(cellseg, images, output):
+    np.save(images / "d.npy", cells() > 900)
+    ran = cellseg("segment", images, "--output", output, "--report")
+    assert (ran.code, ran.errors) == (0, [])
+    ran = cellseg("segment", images, "--output", output, "--resume")
+    assert f"{output / 'report.html'} is of before" in ran.err
+    assert cellseg("quality", output, "--output", output / "again.html").code == 0
+    assert cellseg("replay", output, "--output", output / "again").code == 0
+    ran = cellseg("quality", output / "nowhere")
+    assert ran.errors == [f"no run.json at {output / 'nowhere'}; name the one that lies beside the results"]
+
+
 def test_where_one_image_has_the_channel_it_is_segmented(cellseg, images, output):
     tifffile.imwrite(images / "d.ome.tif", cells()[np.newaxis], metadata={"axes": "CYX", "Channel": {"Name": ["DAPI"]}})
     ran = cellseg("segment", images, "--output", output, "--channels", "DAPI")
@@ -214,11 +255,13 @@ class TestBundles:
         assert (ran.code, len(ran.errors)) == (1, 1)
         assert "metadata.json lacks name, so that it is no bundle of this kind" in ran.errors[0]
 
-    def test_a_broken_checkpoint_is_named(self, cellseg, images, output, tmp_path):
-        (tmp_path / "model.pt").write_bytes(b"nothing")
+    @pytest.mark.parametrize("content", [b"nothing", b"junk", b"", b"PK\3\4", bytes(range(256))], ids=repr)
+    def test_a_broken_checkpoint_is_named(self, cellseg, images, output, tmp_path, content):
+        (tmp_path / "model.pt").write_bytes(content)
         ran = cellseg("segment", images, "--output", output, "--checkpoint", tmp_path / "model.pt")
         assert (ran.code, len(ran.errors)) == (1, 1)
         assert ran.errors[0].startswith(f"{tmp_path / 'model.pt'} ")
+        assert ran.errors[0].endswith("name another by `--checkpoint PATH`")
 
 
 class TestOutputs:

@@ -158,12 +158,14 @@ def run(job, path):
 )
 def test_files_are_those_of_one_process(cluster, image, tmp_path, changes):
     recipe = replace(Load()(), **changes)
-    seen = []
-    alone = run(job_of(recipe, tmp_path / "alone"), image)
-    shared = run(mapped(cluster, recipe, tmp_path / "shared", progress=seen.append), image)
+    seen, seen_alone = [], []
+    job = replace(job_of(recipe, tmp_path / "alone"), progress=lambda px, of: seen_alone.append(px / of))
+    alone = run(job, image)
+    shared = run(mapped(cluster, recipe, tmp_path / "shared", progress=lambda px, of: seen.append(px / of)), image)
     assert shared.objects == alone.objects > 50
     assert results(tmp_path / "shared") == results(tmp_path / "alone")
     assert len(seen) >= 10
+    assert sum(seen) == sum(seen_alone) == pytest.approx(1)
 
 
 SLOW = pytest.mark.slow
