@@ -124,12 +124,21 @@ def segment(
         _run(plan, worked, images, faults, resume=resume, report=report)
 
 
-def replay(run: str, *, output: str, dask: str | None = None, workers: int | None = None, resume: bool = False) -> None:
+def replay(
+    run: str,
+    *,
+    output: str,
+    report: bool = False,
+    dask: str | None = None,
+    workers: int | None = None,
+    resume: bool = False,
+) -> None:
     """Repeat a run on the same images, with the same bundle and settings, into another folder.
 
     Args:
         run: the run.json beside the results.
         output: a folder for the results.
+        report: as for `cellseg segment`.
         dask: as for `cellseg segment`.
         workers: likewise.
         resume: go on with a repetition that was stopped.
@@ -142,6 +151,10 @@ def replay(run: str, *, output: str, dask: str | None = None, workers: int | Non
     if not resume:
         check_no_run(Path(output))
     arguments = before["arguments"]
+    if report:
+        check_exports(arguments["export"])
+        if not resume:
+            check_no_page(output)
     if arguments["device"] == "auto":  # which may find another kind here
         arguments |= {"device": before["about"].get("device", "auto")}
     plan = Plan.of(arguments)
@@ -156,7 +169,7 @@ def replay(run: str, *, output: str, dask: str | None = None, workers: int | Non
     if not resume:
         check_targets(Path(output), images, job.exports, axes=job.reading.axes)
     with plan.worked_by(job, dask, workers) as worked:
-        _run(plan, worked, images, [], resume=resume)
+        _run(plan, worked, images, [], resume=resume, report=report)
 
 
 def _absolute(name: str | None) -> str | None:
@@ -173,8 +186,10 @@ def _run(
     from cellseg_monai.inference import RunRecord, about_job, check_targets
     from cellseg_monai.inference.record import NAME
 
+    here = job.output.absolute()
     notes = {
         "command": shlex.join(["cellseg", *sys.argv[1:]]),
+        "repeat": shlex.join(["cellseg", "replay", str(here / NAME), "--output", f"{here}_again"]),
         "arguments": plan.arguments,
         **machine_of(plan.device),
         "batch": job.recipe.tiles.batch,

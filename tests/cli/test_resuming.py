@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -216,6 +217,12 @@ class TestReplay:
         assert (done.code, done.errors) == (0, [])
         assert digests(tmp_path / "again") == digests(ran.parent)
         assert {"a.tif", "p1/a.tif", "p1/s.tif", "p1/s.zarr/.zattrs"} <= digests(ran.parent).keys()
+
+    def test_the_record_tells_the_command(self, cellseg, ran, tmp_path):
+        words = shlex.split(json.loads(ran.read_text())["repeat"])
+        assert cellseg(*words[1:], "--report").code == 0
+        assert (tmp_path / "out_again" / "report.html").exists()
+        assert digests(tmp_path / "out_again").items() >= digests(ran.parent).items()
 
     def test_one_that_was_stopped_is_gone_on_with(self, cellseg, ran, tmp_path, monkeypatch):
         right = inference_job.segment_plane
