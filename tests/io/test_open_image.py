@@ -198,8 +198,7 @@ class TestTiff:
         monkeypatch.setattr(tiff_reader, "BlockCache", partial(BlockCache, max_bytes=2 * 16 * 16))
         tifffile.imwrite(path, numbers(40, 900), tile=(16, 16), compression="zlib")
         with open_image(path) as image:
-            read_window = lambda rows, columns: image.window((), rows, columns)  # noqa: E731
-            percentile_ranges(read_window, (40, 900), chunk_shape=image.chunk_shape, window_px=40 * 40)
+            percentile_ranges(partial(image.window, ()), (40, 900), chunk_shape=image.chunk_shape, window_px=40 * 40)
         assert sorted(decoded) == [(0, number) for number in range(3 * 57)]
 
     def test_lower_resolutions_are_levels(self, path):

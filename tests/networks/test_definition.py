@@ -43,7 +43,10 @@ def test_an_unknown_network_is_refused_with_those_known(definition: dict) -> Non
 @pytest.mark.parametrize(
     ("definition", "told"),
     [
-        ({"network": "unet", "clases": 1}, r"unexpected keyword argument 'clases'.*; it takes unet\(\*, in_channels"),
+        (
+            {"network": "unet", "clases": 1},
+            r"unexpected keyword argument 'clases'(\. Did you mean 'classes'\?)?; it takes unet\(\*, in_channels",
+        ),
         ({"network": "unet", "channels": 3}, "unet cannot be built of .*len"),
         ({"network": "unet", "skips": "multiply"}, "skips is 'multiply'; give one of concat, add"),
         ({"network": "smp_model", "architecture": "unet"}, "missing .* 'encoder_name'"),
