@@ -1,0 +1,125 @@
+"""Print the SHA-256 of what `cellseg segment` writes, for fixed images and many settings.
+
+Two versions of the code that give the same results print the same lines on the same machine. The network's answers
+differ in the last bits between kinds of processors, so compare runs of one machine only. To see that a change of the
+code changes no result, run this before and after it:
+
+    python scripts/result_digests.py --output before.txt
+    python scripts/result_digests.py --output after.txt
+    diff before.txt after.txt
+
+Images are generated. With `--images`, those of a folder are segmented as well.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import tifffile
+
+_FILES = "labels,ome,zarr,rois,geojson,coco,csv,overlay"
+_POSTPROCESSING = {
+    "components": {"method": "components"},
+    "distance_watershed": {"method": "distance_watershed", "seed_depth": 1.5},
+    "boundary_watershed": {"method": "boundary_watershed", "boundary_threshold": 0.4, "min_seed_area_px": 8},
+    "distance_map_watershed": {"method": "distance_map_watershed", "seed_depth": 0.05},
+}
+_COMMON = {"threshold": 0.5, "min_area_px": 20, "fill_holes": True}
+
+
+def write_images(folder: Path) -> None:
+    """Write the generated images: small ones, a stack, and one that is segmented in tiles and blocks."""
+    from cellseg_monai.data import nuclei, phase_cells
+
+    (folder / "small").mkdir(parents=True)
+    for seed in range(4):
+        tifffile.imwrite(folder / "small" / f"nuclei_{seed}.tif", nuclei(seed=seed).image, compression="zlib")
+    tifffile.imwrite(folder / "small" / "phase.tif", phase_cells(seed=7).image, compression="zlib")
+    stack = np.stack([nuclei(seed=seed).image for seed in (10, 11, 12)])
+    (folder / "stack").mkdir()
+    tifffile.imwrite(folder / "stack" / "stack.tif", stack, imagej=True, metadata={"axes": "ZYX"})
+    (folder / "large").mkdir()
+    rows = [np.concatenate([nuclei(seed=20 + 6 * row + at).image for at in range(6)], axis=1) for row in range(6)]
+    tifffile.imwrite(folder / "large" / "large.tif", np.concatenate(rows), tile=(256, 256), compression="zlib")
+
+
+def runs(images: Path, settings: Path, more: Path | None) -> dict[str, list[str]]:
+    """The words of `cellseg segment` for each run, by its name."""
+    small, stack, large = (str(images / name) for name in ("small", "stack", "large"))
+    methods = {}
+    for name, values in _POSTPROCESSING.items():
+        path = settings / f"{name}.json"
+        defaults = {"boundary_threshold": 0.5, "min_seed_area_px": 0, "seed_depth": 1.0}
+        path.write_text(json.dumps(_COMMON | defaults | values), encoding="utf-8")
+        methods[f"small, {name}"] = [small, "--postprocess", str(path), "--export", "labels,csv"]
+        methods[f"large, {name}"] = [large, "--postprocess", str(path), "--export", "labels,csv", *_SMALL_MEMORY]
+    named = {
+        "small": [small, "--export", _FILES],
+        "small, float32": [small, "--amp", "False"],
+        "small, tiles of 128": [small, "--tile", "128", "--overlap", "32"],
+        "small, test-time augmentation": [small, "--tta"],
+        "small, diameter 20": [small, "--diameter", "20"],
+        "small, diameter 50": [small, "--diameter", "50"],
+        "small, Dask": [small, "--workers", "1"],
+        "stack": [stack, "--export", _FILES],
+        "large, whole": [large, "--export", "labels,csv", "--max_memory", "20GB"],
+        "large, blocks": [large, "--export", "labels,zarr,geojson,csv", *_SMALL_MEMORY],
+        "large, blocks, test-time augmentation": [large, "--tta", *_SMALL_MEMORY],
+        "large, blocks, diameter 40": [large, "--diameter", "40", *_SMALL_MEMORY],
+        "large, Dask": [large, "--workers", "1", *_SMALL_MEMORY],
+        **methods,
+    }
+    if more is not None:
+        named["given"] = [str(more)]
+        named["given, diameter 50"] = [str(more), "--diameter", "50"]
+    return named
+
+
+# So little that the large image is not held, but segmented tile by tile and block by block.
+_SMALL_MEMORY = ["--max_memory", "1.75GB", "--tile", "256", "--overlap", "32"]
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """The SHA-256 of each file of a run but its record, by its path."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in files
+        if path.name != "run.json" and not path.name.startswith(".segment")
+    }
+
+
+def main() -> None:
+    """Segment, print, and write the lines to a file."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--output", type=Path, required=True, help="the text file to write")
+    parser.add_argument("--images", type=Path, help="a folder of further images")
+    chosen = parser.parse_args()
+    lines = []
+    with tempfile.TemporaryDirectory() as name:
+        work = Path(name)
+        (work / "settings").mkdir()
+        write_images(work / "images")
+        for at, (run, words) in enumerate(runs(work / "images", work / "settings", chosen.images).items()):
+            output = work / f"results_{at}"
+            command = [sys.executable, "-c", "from cellseg_monai.cli import main; main()", "segment", *words]
+            done = subprocess.run(
+                [*command, "--output", str(output)], capture_output=True, text=True, encoding="utf-8", check=False
+            )
+            if done.returncode:
+                raise SystemExit(f"{run}: {done.stderr}")
+            for path, digest in digests(output).items():
+                lines.append(f"{run}: {path} {digest}")
+                print(lines[-1], flush=True)
+    chosen.output.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
