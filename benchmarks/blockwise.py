@@ -22,7 +22,8 @@ import numpy as np
 from child_process import held_bytes, in_child
 from scipy import ndimage
 
-from cellseg_monai.labels import METHODS, Postprocessing, foreground_and_boundary, label_in_blocks, label_objects
+from cellseg_monai.decoding import METHODS, Postprocessing, label_in_blocks, label_objects
+from cellseg_monai.labels import foreground_and_boundary
 
 MOST_RATIO = 2.0
 MOST_GROWTH_BYTES = 150 * 10**6

@@ -31,7 +31,8 @@ from scipy import ndimage
 from skimage.feature import peak_local_max
 from skimage.segmentation import watershed
 
-from cellseg_monai.labels import Postprocessing, label_objects, touching_boundaries
+from cellseg_monai.decoding import Postprocessing, label_objects
+from cellseg_monai.labels import touching_boundaries
 
 LEAST_RATIO = 1.0
 MOST_BYTES = 4 * 10**9

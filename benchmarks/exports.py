@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from skimage.measure import regionprops_table
 
-from cellseg_monai.io import EXPORTS, Segmentation, chosen_exports, write_exports
+from cellseg_monai.exports import EXPORTS, Segmentation, chosen_exports, write_exports
 from cellseg_monai.labels import measure_objects
 
 COUNT, PITCH, PART, AIM = 70_000, 13, 15, 10

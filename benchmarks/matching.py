@@ -29,7 +29,7 @@ import torch
 from child_process import held_bytes, in_child
 from monai.metrics import compute_panoptic_quality
 
-from cellseg_monai.labels import IOU_THRESHOLDS, object_counts
+from cellseg_monai.scores import IOU_THRESHOLDS, object_counts
 
 # At least so many times faster than each; for np.unique, at most so many times its time.
 AIMS = {

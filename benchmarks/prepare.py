@@ -30,7 +30,7 @@ import numpy as np
 import tifffile
 from PIL import Image
 
-from cellseg_monai.data.preparing import prepare
+from cellseg_monai.datasets.preparing import prepare
 
 LEAST_RATIO, MOST_BYTES = 0.60, 2 * 10**9
 WORKERS = 2

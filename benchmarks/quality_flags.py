@@ -21,9 +21,9 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from cellseg_monai.boxes import SlicedArray
-from cellseg_monai.bundle import find_training_data, load_recipe
+from cellseg_monai.bundle import find_training_data, load_pipeline
 from cellseg_monai.data import section_items
-from cellseg_monai.inference import Recipe, prepared_plane, segment_plane
+from cellseg_monai.inference import Pipeline, prepared_plane, segment_plane
 from cellseg_monai.io import Image, read, read_labels
 from cellseg_monai.labels import ObjectTable, measure_objects
 from cellseg_monai.pixels import Preprocessing, noise_level
@@ -71,17 +71,17 @@ def print_sharpness(pairs: Sequence[tuple[str, str]], settings: Preprocessing) -
         print(f"  {name}: {told}")
 
 
-def print_flags(paths: Sequence[str], recipe: Recipe, bundle: str) -> None:
+def print_flags(paths: Sequence[str], pipeline: Pipeline, bundle: str) -> None:
     """The flags of images, beside each other and the training data."""
     measures = []
     for path in paths:
         image = read(path)
         plane = prepared_plane(
-            image.pixels, recipe, channel_names=image.channel_names, pixel_size_um=image.pixel_size_um
+            image.pixels, pipeline, channel_names=image.channel_names, pixel_size_um=image.pixel_size_um
         )
-        found = segment_plane(plane, recipe)
-        measures.append(measured(image, found.labels, found.table, recipe.preprocess))
-    flags = flags_of(measures, find_training_data(bundle), noise_floor=recipe.preprocess.noise_floor)
+        found = segment_plane(plane, pipeline)
+        measures.append(measured(image, found.labels, found.table, pipeline.preprocess))
+    flags = flags_of(measures, find_training_data(bundle), noise_floor=pipeline.preprocess.noise_floor)
     print(f"{sum(map(bool, flags))} of {len(paths)} validation images have a flag")
     for path, its in zip(paths, flags, strict=True):
         for flag in its:
@@ -97,13 +97,13 @@ def main() -> int:
     arguments = parser.parse_args()
     if not arguments.data:
         parser.error("--data is missing: name the folder that holds bbbc039")
-    recipe = load_recipe(arguments.bundle, device="cpu", amp=False)
+    pipeline = load_pipeline(arguments.bundle, device="cpu", amp=False)
     training, validation = (
         section_items(Path(arguments.data) / "bbbc039", name) for name in ("training", "validation")
     )
     pairs = [(item["image"], item["label"]) for item in training[:: arguments.every]]
-    print_sharpness(pairs, recipe.preprocess)
-    print_flags([item["image"] for item in validation], recipe, arguments.bundle)
+    print_sharpness(pairs, pipeline.preprocess)
+    print_flags([item["image"] for item in validation], pipeline, arguments.bundle)
     return 0
 
 

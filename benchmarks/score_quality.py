@@ -28,12 +28,13 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import rankdata, spearmanr
 
-from cellseg_monai.bundle import load_recipe
+from cellseg_monai.bundle import load_pipeline
 from cellseg_monai.data import image_items, section_items
 from cellseg_monai.evaluation import find_protocol
-from cellseg_monai.inference import Recipe, prepared_plane, segment_plane
-from cellseg_monai.io import Segmentation, read, read_labels
-from cellseg_monai.labels import label_overlaps
+from cellseg_monai.exports import Segmentation
+from cellseg_monai.inference import Pipeline, prepared_plane, segment_plane
+from cellseg_monai.io import read, read_labels
+from cellseg_monai.scores import label_overlaps
 
 GOOD_IOU, PARTS, DRAWS = 0.5, 10, 500
 
@@ -51,13 +52,13 @@ def best_ious(segmentation: Segmentation, truth: np.ndarray) -> np.ndarray:
     return found[np.searchsorted(overlaps.prediction_ids, segmentation.table["id"])]
 
 
-def scored(image: str, label: str, recipe: Recipe) -> Scored:
+def scored(image: str, label: str, pipeline: Pipeline) -> Scored:
     """The scores and IoUs of the objects that are found in an image, without and with test-time augmentation."""
     opened, truth = read(image), read_labels(label)
     plane = prepared_plane(
-        opened.pixels, recipe, channel_names=opened.channel_names, pixel_size_um=opened.pixel_size_um
+        opened.pixels, pipeline, channel_names=opened.channel_names, pixel_size_um=opened.pixel_size_um
     )
-    once, often = segment_plane(plane, recipe), segment_plane(plane, replace(recipe, tta=True))
+    once, often = segment_plane(plane, pipeline), segment_plane(plane, replace(pipeline, tta=True))
     ious, ious_often = best_ious(once, truth), best_ious(often, truth)
     return {
         "score": (once.table["score"], ious),
@@ -110,7 +111,7 @@ def main() -> int:
     arguments = parser.parse_args()
     if not arguments.data:
         parser.error("--data is missing: name the folder that holds bbbc039 and dsb2018_stage1_train")
-    recipe = load_recipe(arguments.bundle, device="cpu", amp=False)
+    pipeline = load_pipeline(arguments.bundle, device="cpu", amp=False)
     data = Path(arguments.data)
     sets = {
         "BBBC039, validation": section_items(data / "bbbc039", "validation"),
@@ -120,7 +121,7 @@ def main() -> int:
     }
     for name, items in sets.items():
         begun = time.perf_counter()
-        images = [scored(item["image"], item["label"], recipe) for item in items]
+        images = [scored(item["image"], item["label"], pipeline) for item in items]
         print(f"{name}: {len(images)} images, {time.perf_counter() - begun:.0f} s")
         for kind in images[0]:
             print("\n".join(lines(kind, [image[kind] for image in images if len(image[kind][0])])), flush=True)

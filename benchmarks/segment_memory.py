@@ -23,7 +23,7 @@ from child_process import held_bytes, in_child
 from segment_throughput import field
 
 from cellseg_monai.allocation import keep_freed_memory
-from cellseg_monai.bundle import load_recipe
+from cellseg_monai.bundle import load_pipeline
 from cellseg_monai.inference import Failed, Job, find_images
 
 MOST_GROWTH = 300 * 10**6
@@ -46,12 +46,12 @@ def thresholded(batch: np.ndarray) -> np.ndarray:
 def measure(path: Path, network: bool) -> tuple[int, float, int]:
     """Return the most memory that segmenting an image holds, the seconds it takes and the objects."""
     keep_freed_memory()  # as the command does
-    recipe = load_recipe("nuclei")
+    pipeline = load_pipeline("nuclei")
     if not network:
-        recipe = replace(recipe, network=thresholded)
+        pipeline = replace(pipeline, network=thresholded)
     with tempfile.TemporaryDirectory(dir=path.parent) as output:
         begun = time.perf_counter()
-        (outcome,) = Job(recipe, Path(output)).run(find_images([str(path)])[0])
+        (outcome,) = Job(pipeline, Path(output)).run(find_images([str(path)])[0])
         if isinstance(outcome, Failed):
             raise SystemExit(outcome.reason)
         return held_bytes("VmHWM"), time.perf_counter() - begun, outcome.objects

@@ -34,9 +34,9 @@ from monai.bundle import ConfigParser
 from monai.inferers import SlidingWindowInferer
 
 from cellseg_monai.allocation import keep_freed_memory
-from cellseg_monai.bundle import find_bundle, load_recipe
+from cellseg_monai.bundle import find_bundle, load_pipeline
 from cellseg_monai.data.synthetic_nuclei import nuclei
-from cellseg_monai.inference import Failed, Job, Network, Recipe, find_images, predict
+from cellseg_monai.inference import Failed, Job, Network, Pipeline, find_images, predict
 from cellseg_monai.inference.lanes import Lanes
 from cellseg_monai.inference.torch_network import torch_network
 from cellseg_monai.pixels import prepare
@@ -64,25 +64,25 @@ def field(shape: tuple[int, int], seed: int) -> np.ndarray:
     return nuclei(shape, seed=seed, count=round(DENSITY * shape[0] * shape[1])).image
 
 
-def end_to_end(recipe: Recipe, images: list[Path]) -> float:
+def end_to_end(pipeline: Pipeline, images: list[Path]) -> float:
     """Seconds from files to labels and tables."""
     with tempfile.TemporaryDirectory() as output:
         found, _ = find_images([str(path) for path in images])
         begun = time.perf_counter()
-        for outcome in Job(recipe, Path(output)).run(found):
+        for outcome in Job(pipeline, Path(output)).run(found):
             if isinstance(outcome, Failed):
                 raise SystemExit(outcome.reason)
         return time.perf_counter() - begun
 
 
-def declared_network(bundle: str, recipe: Recipe) -> Network:
+def declared_network(bundle: str, pipeline: Pipeline) -> Network:
     """The network as the bundle declares it, with its weights, as torch runs it."""
     root = find_bundle(bundle)
     parser = ConfigParser()
     parser.read_config(str(root / "configs" / "inference.json"))
     parser["bundle_root"] = str(root)
     trained = parser.get_parsed_content("trained")
-    return torch_network(trained.network, torch.device("cpu"), amp=recipe.precision == "bfloat16")
+    return torch_network(trained.network, torch.device("cpu"), amp=pipeline.precision == "bfloat16")
 
 
 def network_alone(network: Network, batches: list[np.ndarray]) -> float:
@@ -102,7 +102,7 @@ def network_in_lanes(network: Network, batches: list[np.ndarray], count: int) ->
     return time.perf_counter() - begun
 
 
-def tiles_of(recipe: Recipe, prepared: list[np.ndarray]) -> list[np.ndarray]:
+def tiles_of(pipeline: Pipeline, prepared: list[np.ndarray]) -> list[np.ndarray]:
     """Return the very batches that the network sees of these images."""
     batches: list[np.ndarray] = []
 
@@ -111,58 +111,58 @@ def tiles_of(recipe: Recipe, prepared: list[np.ndarray]) -> list[np.ndarray]:
         return batch
 
     for image in prepared:
-        predict(image, kept, recipe.tiles)
+        predict(image, kept, pipeline.tiles)
     return batches
 
 
-def monai_alone(recipe: Recipe, prepared: list[np.ndarray]) -> float:
+def monai_alone(pipeline: Pipeline, prepared: list[np.ndarray]) -> float:
     """Seconds that MONAI's sliding window takes for images in memory."""
-    size, overlap = recipe.tiles.size, recipe.tiles.overlap / min(recipe.tiles.size)
-    inferer = SlidingWindowInferer(size, recipe.tiles.batch, overlap, mode="gaussian")
+    size, overlap = pipeline.tiles.size, pipeline.tiles.overlap / min(pipeline.tiles.size)
+    inferer = SlidingWindowInferer(size, pipeline.tiles.batch, overlap, mode="gaussian")
     begun = time.perf_counter()
     for image in prepared:
-        inferer(torch.from_numpy(image[np.newaxis]), lambda tensor: torch.from_numpy(recipe.asked(tensor.numpy())))
+        inferer(torch.from_numpy(image[np.newaxis]), lambda tensor: torch.from_numpy(pipeline.asked(tensor.numpy())))
     return time.perf_counter() - begun
 
 
-def ours_alone(recipe: Recipe, prepared: list[np.ndarray]) -> float:
+def ours_alone(pipeline: Pipeline, prepared: list[np.ndarray]) -> float:
     """Seconds that the tiles of this package take for images in memory."""
     begun = time.perf_counter()
-    with Lanes(recipe.lanes) as lanes, ThreadPoolExecutor(recipe.lanes) as images:
-        list(images.map(lambda image: predict(image, recipe.asked, recipe.tiles, lanes), prepared))
+    with Lanes(pipeline.lanes) as lanes, ThreadPoolExecutor(pipeline.lanes) as images:
+        list(images.map(lambda image: predict(image, pipeline.asked, pipeline.tiles, lanes), prepared))
     return time.perf_counter() - begun
 
 
-def prepared_images(recipe: Recipe, images: list[Path]) -> list[np.ndarray]:
+def prepared_images(pipeline: Pipeline, images: list[Path]) -> list[np.ndarray]:
     """Return the images as the network sees them."""
-    return [prepare(tifffile.imread(path)[np.newaxis], recipe.preprocess) for path in images]
+    return [prepare(tifffile.imread(path)[np.newaxis], pipeline.preprocess) for path in images]
 
 
 def network_elsewhere(bundle: str, images: list[Path], rounds: int) -> float:
     """Seconds that the network takes for tiles in memory, in a process that does not keep its memory."""
     os.environ.pop("THP_MEM_ALLOC_ENABLE", None)  # of the process that began this one
-    recipe = load_recipe(bundle)
-    batches = tiles_of(recipe, prepared_images(recipe, images))
-    network = declared_network(bundle, recipe)
+    pipeline = load_pipeline(bundle)
+    batches = tiles_of(pipeline, prepared_images(pipeline, images))
+    network = declared_network(bundle, pipeline)
     return min(network_alone(network, batches) for _ in range(rounds))
 
 
 def compare(case: str, bundle: str, images: list[Path], rounds: int) -> bool:
     """Print the ratios of one case; return whether they are as they should be."""
     elsewhere = in_child(network_elsewhere, bundle, images, rounds)
-    recipe = load_recipe(bundle)
-    prepared = prepared_images(recipe, images)
+    pipeline = load_pipeline(bundle)
+    prepared = prepared_images(pipeline, images)
     megapixels = sum(image[0].size for image in prepared) / 1e6
-    batches = tiles_of(recipe, prepared)
-    declared = declared_network(bundle, recipe)
+    batches = tiles_of(pipeline, prepared)
+    declared = declared_network(bundle, pipeline)
     contestants = (
-        lambda: end_to_end(recipe, images),
+        lambda: end_to_end(pipeline, images),
         lambda: network_alone(declared, batches),
-        lambda: network_in_lanes(declared, batches, recipe.lanes),
-        lambda: network_alone(recipe.asked, batches),
-        lambda: network_in_lanes(recipe.asked, batches, recipe.lanes),
-        lambda: ours_alone(recipe, prepared),
-        lambda: monai_alone(recipe, prepared),
+        lambda: network_in_lanes(declared, batches, pipeline.lanes),
+        lambda: network_alone(pipeline.asked, batches),
+        lambda: network_in_lanes(pipeline.asked, batches, pipeline.lanes),
+        lambda: ours_alone(pipeline, prepared),
+        lambda: monai_alone(pipeline, prepared),
     )
     seconds: np.ndarray = np.empty((rounds, len(contestants)))
     for number in range(rounds):

@@ -26,12 +26,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from cellseg_monai.bundle import load_recipe
-from cellseg_monai.inference import Recipe, Tiles, predict
+from cellseg_monai.bundle import load_pipeline
+from cellseg_monai.decoding import label_in_blocks, label_objects
+from cellseg_monai.inference import Pipeline, Tiles, predict
 from cellseg_monai.inference.torch_network import torch_network
 from cellseg_monai.io import read
-from cellseg_monai.labels import label_in_blocks, label_objects, object_counts
 from cellseg_monai.pixels import prepare
+from cellseg_monai.scores import object_counts
 
 LEAST_F1 = 0.995
 BLOCKS = (333, 1024, 2048)
@@ -72,27 +73,27 @@ class Bounded(torch.nn.Module):
         return torch.cat([-bright, bright, torch.minimum(boundary, bright)], dim=1)
 
 
-def labels_of(recipe: Recipe, pixels: np.ndarray, tiles: Tiles) -> np.ndarray:
+def labels_of(pipeline: Pipeline, pixels: np.ndarray, tiles: Tiles) -> np.ndarray:
     """Return the objects of prepared pixels."""
-    maps, _ = recipe.maps(predict(pixels, recipe.asked, tiles))
-    return label_objects(maps, recipe.postprocess)
+    maps, _ = pipeline.maps(predict(pixels, pipeline.asked, tiles))
+    return label_objects(maps, pipeline.postprocess)
 
 
-def compare_blocks(recipe: Recipe, pixels: np.ndarray) -> bool:
+def compare_blocks(pipeline: Pipeline, pixels: np.ndarray) -> bool:
     """Print how labels depend on blocks; return whether they do not."""
-    maps, _ = recipe.maps(predict(pixels, recipe.asked, recipe.tiles))
-    whole, worst = label_objects(maps, recipe.postprocess), 0
+    maps, _ = pipeline.maps(predict(pixels, pipeline.asked, pipeline.tiles))
+    whole, worst = label_objects(maps, pipeline.postprocess), 0
     for side in BLOCKS:
         out: np.ndarray = np.zeros(whole.shape, np.uint32)
-        label_in_blocks(maps, recipe.postprocess, out, block_px=side)
+        label_in_blocks(maps, pipeline.postprocess, out, block_px=side)
         worst = max(worst, int((out != whole).sum()))
     print(f"blocks of {BLOCKS}: {worst} pixels differ from the whole ({whole.max()} objects, aim 0)", flush=True)
     return worst == 0
 
 
-def compare_bounded(recipe: Recipe, pixels: np.ndarray) -> bool:
+def compare_bounded(pipeline: Pipeline, pixels: np.ndarray) -> bool:
     """Print how labels depend on the tiles of a network of bounded context; return whether they do not."""
-    bounded = replace(recipe, network=torch_network(Bounded(), torch.device("cpu"), amp=False))
+    bounded = replace(pipeline, network=torch_network(Bounded(), torch.device("cpu"), amp=False))
     side = max(pixels.shape)
     whole = labels_of(bounded, pixels, Tiles((side, side), 256, multiple=4, batch=1))
     worst = 0
@@ -104,9 +105,9 @@ def compare_bounded(recipe: Recipe, pixels: np.ndarray) -> bool:
     return worst == 0
 
 
-def compare_bundle(name: str, recipe: Recipe, pixels: np.ndarray) -> bool:
+def compare_bundle(name: str, pipeline: Pipeline, pixels: np.ndarray) -> bool:
     """Print how the objects of a bundle depend on the size of tiles; return whether they do little."""
-    found = {size: labels_of(recipe, pixels, replace(recipe.tiles, size=(size, size))) for size in SIZES}
+    found = {size: labels_of(pipeline, pixels, replace(pipeline.tiles, size=(size, size))) for size in SIZES}
     scores = {
         pair: float(object_counts(found[pair[0]], found[pair[1]], [0.9])[0].f1)
         for pair in itertools.combinations(SIZES, 2)
@@ -126,12 +127,12 @@ def main() -> int:
     if "CELLSEG_DATA" not in os.environ:
         parser.error("CELLSEG_DATA is not set: it names the folder with bbbc039/images")
     whole = mosaic(Path(os.environ["CELLSEG_DATA"]) / "bbbc039" / "images", arguments.side)
-    recipe = load_recipe("nuclei")
-    pixels = prepare(whole[np.newaxis], recipe.preprocess)
-    good = [compare_blocks(recipe, pixels), compare_bounded(recipe, pixels)]
+    pipeline = load_pipeline("nuclei")
+    pixels = prepare(whole[np.newaxis], pipeline.preprocess)
+    good = [compare_blocks(pipeline, pixels), compare_bounded(pipeline, pixels)]
     for name in arguments.bundles:
-        part = prepare(whole[np.newaxis, : arguments.part_side, : arguments.part_side], recipe.preprocess)
-        good.append(compare_bundle(name, load_recipe(name), part))
+        part = prepare(whole[np.newaxis, : arguments.part_side, : arguments.part_side], pipeline.preprocess)
+        good.append(compare_bundle(name, load_pipeline(name), part))
     return int(not all(good))
 
 

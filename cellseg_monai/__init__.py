@@ -14,16 +14,22 @@ if TYPE_CHECKING:
 
 _SUBPACKAGES = (
     "bundle",
+    "comparison",
     "data",
+    "datasets",
+    "decoding",
     "errors",
     "evaluation",
+    "exports",
     "inference",
     "io",
     "labels",
     "metrics",
     "networks",
     "pixels",
+    "quality",
     "report",
+    "scores",
     "training",
     "transforms",
 )

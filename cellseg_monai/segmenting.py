@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from cellseg_monai.bundle import load_recipe
-from cellseg_monai.inference import Reading, Recipe, prepared_plane, segment_plane
+from cellseg_monai.bundle import load_pipeline
+from cellseg_monai.exports import Segmentation
+from cellseg_monai.inference import Pipeline, Reading, prepared_plane, segment_plane
 from cellseg_monai.inference.lanes import Lanes
-from cellseg_monai.io import Image, Segmentation, image_of_array, read
+from cellseg_monai.io import Image, image_of_array, read
 from cellseg_monai.labels import join_tables
 
 __all__ = ["segment"]
@@ -22,7 +23,7 @@ __all__ = ["segment"]
 
 def segment(
     image: str | PathLike[str] | Image | Any,
-    bundle: str | Path | Recipe = "nuclei",
+    bundle: str | Path | Pipeline = "nuclei",
     *,
     axes: str | None = None,
     channel_names: Sequence[str] = (),
@@ -33,16 +34,16 @@ def segment(
 
     Args:
         image: a file or OME-Zarr; an `io.Image`; or an array of Y and X, or of the axes that are given.
-        bundle: its name, folder or zip. Or what `bundle.load_recipe` made of it, which spares loading it for each of
+        bundle: its name, folder or zip. Or what `bundle.load_pipeline` made of it, which spares loading it for each of
             many images.
         axes: of the array, or of a file that does not state them, such as "ZYX" or "YXS"; see `io.read`.
         channel_names: of the image's channels, where it does not state them or states others.
         pixel_size_um: of the image, likewise; one length, or height and width.
-        settings: those of `bundle.load_recipe`, such as `channels`, `device`, `tta`, `tile_px`, `checkpoint`.
+        settings: those of `bundle.load_pipeline`, such as `channels`, `device`, `tta`, `tile_px`, `checkpoint`.
 
     Returns:
         The objects; `labels` are a numpy array, of a stack with its axes, T, P and Z before Y and X, and ids begin anew
-        in each plane. `io.write_exports` writes them.
+        in each plane. `exports.write_exports` writes them.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -60,15 +61,17 @@ def segment(
         channel_names=tuple(channel_names) or opened.channel_names,
         pixel_size_um=pixel_size_um or opened.pixel_size_um,
     )
-    if isinstance(bundle, Recipe):
+    if isinstance(bundle, Pipeline):
         if settings:
-            raise ValueError(f"{', '.join(settings)} came beside a recipe; pass them to load_recipe, which makes it")
-        recipe = bundle
+            raise ValueError(
+                f"{', '.join(settings)} came beside a pipeline; pass them to load_pipeline, which makes it"
+            )
+        pipeline = bundle
     else:
-        recipe = load_recipe(bundle, **settings)
+        pipeline = load_pipeline(bundle, **settings)
     places = list(np.ndindex(opened.pixels.shape[:-3]))
-    with Lanes(recipe.lanes) as lanes, ThreadPoolExecutor(recipe.lanes) as threads:
-        planes = threads.map(lambda place: _plane(opened, place, recipe, name, lanes), places)
+    with Lanes(pipeline.lanes) as lanes, ThreadPoolExecutor(pipeline.lanes) as threads:
+        planes = threads.map(lambda place: _plane(opened, place, pipeline, name, lanes), places)
         found = dict(zip(places, planes, strict=True))
     if opened.axes == "CYX":
         return found[()]
@@ -95,12 +98,12 @@ def _image(image: Any, axes: str | None) -> Image:
     return image
 
 
-def _plane(image: Image, place: tuple[int, ...], recipe: Recipe, name: str, lanes: Lanes) -> Segmentation:
+def _plane(image: Image, place: tuple[int, ...], pipeline: Pipeline, name: str, lanes: Lanes) -> Segmentation:
     plane = prepared_plane(
         image.pixels[place],
-        recipe,
+        pipeline,
         name=name,
         channel_names=image.channel_names,
         pixel_size_um=image.pixel_size_um,
     )
-    return segment_plane(plane, recipe, lanes)
+    return segment_plane(plane, pipeline, lanes)

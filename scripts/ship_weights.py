@@ -18,8 +18,8 @@ import torch
 from cellseg_monai.atomic import replacing
 from cellseg_monai.bundle import build_bundle
 from cellseg_monai.data import section_items
-from cellseg_monai.data.digest import file_digest
-from cellseg_monai.labels import Postprocessing
+from cellseg_monai.decoding import Postprocessing
+from cellseg_monai.digest import file_digest
 from cellseg_monai.pixels import Preprocessing
 from cellseg_monai.quality import describe_training_data
 from cellseg_monai.training import read_checkpoint, save_checkpoint

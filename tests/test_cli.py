@@ -144,8 +144,8 @@ def test_help_and_package_need_no_torch() -> None:
 def test_files_pixels_and_labels_need_no_torch() -> None:
     script = (
         "import sys; sys.modules['torch'] = sys.modules['monai'] = None\n"
-        "from cellseg_monai import evaluation, io, labels, pixels, quality, report\n"
-        "print(io.read, labels.label_objects, pixels.prepare, evaluation.evaluate_folders, quality.flags_of)\n"
+        "from cellseg_monai import decoding, evaluation, io, pixels, quality, report\n"
+        "print(io.read, decoding.label_objects, pixels.prepare, evaluation.evaluate_folders, quality.flags_of)\n"
         "print(report.write_report, report.write_quality_report)"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)

@@ -5,57 +5,57 @@ import pytest
 import tifffile
 
 import cellseg_monai
-from cellseg_monai import cli, io
-from cellseg_monai.bundle import load_recipe
+from cellseg_monai import cli, exports, io
+from cellseg_monai.bundle import load_pipeline
 from tests.cells import cells
 
 
 @pytest.fixture(scope="module")
-def recipe():
-    return load_recipe("nuclei")
+def pipeline():
+    return load_pipeline("nuclei")
 
 
-def test_file_image_and_array_give_the_labels_of_the_command(tmp_path, recipe, monkeypatch):
+def test_file_image_and_array_give_the_labels_of_the_command(tmp_path, pipeline, monkeypatch):
     np.save(tmp_path / "a.npy", cells())
     monkeypatch.setattr("sys.argv", ["cellseg", "segment", str(tmp_path / "a.npy"), "--output", str(tmp_path / "out")])
     cli.main()
     expected = io.read_labels(tmp_path / "out" / "a.tif")
     assert expected.any()
     for image in (tmp_path / "a.npy", str(tmp_path / "a.npy"), cells(), io.Image(cells()[np.newaxis], "CYX")):
-        found = cellseg_monai.segment(image, recipe)
+        found = cellseg_monai.segment(image, pipeline)
         np.testing.assert_array_equal(found.labels, expected)
         assert found.table["id"].tolist() == np.unique(expected[expected > 0]).tolist()
     assert cellseg_monai.segment(tmp_path / "a.npy", "nuclei", device="cpu").image_name == "a.npy"
 
 
-def test_a_stack_comes_with_its_axes_and_one_table(tmp_path, recipe):
+def test_a_stack_comes_with_its_axes_and_one_table(tmp_path, pipeline):
     planes = np.stack([cells(seed) for seed in range(4)]).reshape(2, 2, 96, 96)
-    found = cellseg_monai.segment(planes, recipe, axes="TZYX", pixel_size_um=0.5)
+    found = cellseg_monai.segment(planes, pipeline, axes="TZYX", pixel_size_um=0.5)
     assert (found.axes, found.labels.shape, found.pixel_size_um) == ("TZYX", (2, 2, 96, 96), (0.5, 0.5))
     for t, z in np.ndindex(2, 2):
-        alone = cellseg_monai.segment(planes[t, z], recipe, pixel_size_um=(0.5, 0.5))
+        alone = cellseg_monai.segment(planes[t, z], pipeline, pixel_size_um=(0.5, 0.5))
         np.testing.assert_array_equal(found.labels[t, z], alone.labels)
         part = found.table.at({"t": t, "z": z})
         assert list(part.columns) == list(alone.table.columns)
         for name, column in alone.table.columns.items():
             np.testing.assert_array_equal(part[name], column)
-    (path,) = io.write_exports(tmp_path, found, "labels")["labels"]
+    (path,) = exports.write_exports(tmp_path, found, "labels")["labels"]
     assert io.read(path).axes == "TZCYX"
-    assert len(io.write_exports(tmp_path, found, "overlay")["overlay"]) == 4
+    assert len(exports.write_exports(tmp_path, found, "overlay")["overlay"]) == 4
 
 
-def test_colours_and_channels_are_told_by_axes_and_names(recipe):
+def test_colours_and_channels_are_told_by_axes_and_names(pipeline):
     colour = np.stack([cells()] * 3, axis=-1)
     np.testing.assert_array_equal(
-        cellseg_monai.segment(colour, recipe, axes="YXS").labels, cellseg_monai.segment(cells(), recipe).labels
+        cellseg_monai.segment(colour, pipeline, axes="YXS").labels, cellseg_monai.segment(cells(), pipeline).labels
     )
     stains = np.stack([np.zeros_like(cells()), cells()])
     names = {"axes": "CYX", "channel_names": ("actin", "DAPI")}
     found = cellseg_monai.segment(stains, "nuclei", channels="DAPI", **names)
-    np.testing.assert_array_equal(found.labels, cellseg_monai.segment(cells(), recipe).labels)
+    np.testing.assert_array_equal(found.labels, cellseg_monai.segment(cells(), pipeline).labels)
     assert "mean_actin" in found.table.columns
     with pytest.raises(ValueError, match=r"2 channels came .*'actin', 1 'DAPI'"):
-        cellseg_monai.segment(stains, recipe, **names)
+        cellseg_monai.segment(stains, pipeline, **names)
 
 
 @pytest.mark.parametrize(
@@ -71,13 +71,13 @@ def test_colours_and_channels_are_told_by_axes_and_names(recipe):
         (cells(), {"pixel_size_um": 0}, "a pixel size of 0.0 µm"),
         (cells(), {"channel_names": ("a", "b")}, "2 channel names for 1 channels"),
         (io.Image(cells()[np.newaxis], "CYX"), {"axes": "YX"}, "beside an Image, which states its own, CYX"),
-        (cells(), {"tta": True}, "tta came beside a recipe"),
+        (cells(), {"tta": True}, "tta came beside a pipeline"),
     ],
     ids=["stack", "colour", "a row", "other axes", "empty", "NaN", "text", "size", "names", "Image", "settings"],
 )
-def test_what_cannot_be_is_refused_with_the_remedy(recipe, image, how, says):
+def test_what_cannot_be_is_refused_with_the_remedy(pipeline, image, how, says):
     with pytest.raises(ValueError, match=says):
-        cellseg_monai.segment(image, recipe, **how)
+        cellseg_monai.segment(image, pipeline, **how)
 
 
 def test_a_missing_file_and_a_misspelt_setting_are_refused(tmp_path):
@@ -87,8 +87,8 @@ def test_a_missing_file_and_a_misspelt_setting_are_refused(tmp_path):
         cellseg_monai.segment(cells(), tiles=3)
 
 
-def test_files_that_do_not_state_their_axes_take_them(tmp_path, recipe):
+def test_files_that_do_not_state_their_axes_take_them(tmp_path, pipeline):
     tifffile.imwrite(tmp_path / "s.tif", np.stack([cells(), cells(1)]), photometric="minisblack", metadata=None)
     with pytest.raises(ValueError, match="pass axes='ZYX'"):
-        cellseg_monai.segment(tmp_path / "s.tif", recipe)
-    assert cellseg_monai.segment(tmp_path / "s.tif", recipe, axes="ZYX").labels.shape == (2, 96, 96)
+        cellseg_monai.segment(tmp_path / "s.tif", pipeline)
+    assert cellseg_monai.segment(tmp_path / "s.tif", pipeline, axes="ZYX").labels.shape == (2, 96, 96)

@@ -4,13 +4,13 @@ from cellseg_monai.bundle.build import build_bundle, drifted_files, find_bundles
 from cellseg_monai.bundle.check import bundle_faults, metadata_faults
 from cellseg_monai.bundle.command_line import check_command_line, check_overrides
 from cellseg_monai.bundle.find import find_bundle_root, find_checkpoint, find_postprocess
-from cellseg_monai.bundle.recipe import RecipeLoader, load_recipe
+from cellseg_monai.bundle.pipeline_loader import PipelineLoader, load_pipeline
 from cellseg_monai.bundle.run import find_bundle, run_bundle
 from cellseg_monai.bundle.training_data import find_training_data
 from cellseg_monai.bundle.variants import check_variants
 
 __all__ = [
-    "RecipeLoader",
+    "PipelineLoader",
     "build_bundle",
     "bundle_faults",
     "check_command_line",
@@ -23,7 +23,7 @@ __all__ = [
     "find_checkpoint",
     "find_postprocess",
     "find_training_data",
-    "load_recipe",
+    "load_pipeline",
     "metadata_faults",
     "run_bundle",
 ]

@@ -16,9 +16,9 @@ from monai.bundle import ComponentLocator, ConfigParser
 
 from cellseg_monai.bundle.build import build_bundle, drifted_files, merge_configs
 from cellseg_monai.bundle.command_line import check_overrides
-from cellseg_monai.data.digest import file_digest
+from cellseg_monai.decoding import Postprocessing
+from cellseg_monai.digest import file_digest
 from cellseg_monai.errors import BundleError
-from cellseg_monai.labels import Postprocessing
 from cellseg_monai.pixels import Preprocessing
 from cellseg_monai.quality import TrainingData
 from cellseg_monai.training.checkpoint_file import BEST

@@ -6,8 +6,8 @@ import os
 import zipfile
 from pathlib import Path
 
-from cellseg_monai.data.digest import file_digest
-from cellseg_monai.data.fetching import Limits, unpack
+from cellseg_monai.archives import Limits, unpack
+from cellseg_monai.digest import file_digest
 from cellseg_monai.errors import ArchiveTooLargeError, BundleError
 
 __all__ = ["unpacked_bundle"]

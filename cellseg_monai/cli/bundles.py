@@ -123,7 +123,7 @@ def compare(
         datalist: the sections of the data set, if not datalist.json in it.
         knobs: any override of train.json, for every training, such as --batch_size 4 --roi_size "[128,128]".
     """
-    from cellseg_monai.report import compare as compare_runs
+    from cellseg_monai.comparison import compare as compare_runs
 
     done = compare_runs(
         dataset,

@@ -40,7 +40,7 @@ def data_sample(directory: str, *, seed: int = 0, modality: Modality = "nuclei")
 
 def data_list() -> None:
     """List the public data sets that `cellseg data fetch` knows, with sizes and licences."""
-    from cellseg_monai.data.registry import format_registry, load_registry
+    from cellseg_monai.datasets.registry import format_registry, load_registry
 
     print(format_registry(load_registry()))
 
@@ -68,8 +68,9 @@ def data_fetch(
         max_files: how many files it may hold.
         max_ratio: how many bytes it may hold for each byte of its own.
     """
-    from cellseg_monai.data.fetching import Limits, describe, fetch_data_set
-    from cellseg_monai.data.registry import find_data_set
+    from cellseg_monai.archives import Limits
+    from cellseg_monai.datasets.fetching import describe, fetch_data_set
+    from cellseg_monai.datasets.registry import find_data_set
 
     data_set, limits = find_data_set(name), Limits(max_gigabytes, max_files, max_ratio)
     print(describe(data_set))
@@ -94,8 +95,8 @@ def data_prepare(source: str, *, output: str, layout: str | None = None, workers
             out where it is unmistakable.
         workers: processes; as many as there are processors by default.
     """
-    from cellseg_monai.data.preparing import prepare
-    from cellseg_monai.data.preparing.source import find_raw_data
+    from cellseg_monai.datasets.preparing import prepare
+    from cellseg_monai.datasets.preparing.source import find_raw_data
 
     with _going_on_later():
         raw = find_raw_data(source, progress=True)
@@ -121,7 +122,8 @@ def data_check(directory: str, *, datalist: str | None = None, axes: str | None 
         datalist: its splits, if not datalist.json in that folder.
         axes: the axes of the image files, such as YXS (S: red, green, blue), where the files do not state them.
     """
-    from cellseg_monai.data import check_dataset, format_faults
+    from cellseg_monai.data import check_dataset
+    from cellseg_monai.faults import format_faults
 
     faults = check_dataset(directory, datalist, axes)
     print(format_faults(faults))
@@ -218,7 +220,7 @@ def data_select(
         overwrite: replace a file that is there.
         settings: those of the selection, such as --images 10 --seed 1.
     """
-    from cellseg_monai.data.selecting import select
+    from cellseg_monai.datasets.selecting import select
 
     if Path(output).exists() and not overwrite:
         raise FileExistsError(f"{output}: already there; keep it, or pass --overwrite to replace it")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cellseg_monai.data import Fault
+    from cellseg_monai.faults import Fault
 
 __all__ = ["check_folder", "fail_if"]
 

@@ -12,7 +12,7 @@ from cellseg_monai.allocation import keep_freed_memory
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from cellseg_monai.bundle import RecipeLoader
+    from cellseg_monai.bundle import PipelineLoader
     from cellseg_monai.inference import Job, Reading
     from cellseg_monai.pixels import Preprocessing
 
@@ -24,7 +24,7 @@ class Plan(NamedTuple):
 
     Args:
         arguments: of `cellseg segment`, as `run.json` keeps them.
-        exports: names of `io.EXPORTS`.
+        exports: names of `exports.EXPORTS`.
         reading: how files are understood.
         load: the bundle.
         most_bytes: of memory, if that is bounded.
@@ -34,7 +34,7 @@ class Plan(NamedTuple):
     arguments: dict[str, Any]
     exports: tuple[str, ...]
     reading: Reading
-    load: RecipeLoader
+    load: PipelineLoader
     most_bytes: int | None
     device: str
 
@@ -42,9 +42,9 @@ class Plan(NamedTuple):
     def of(cls, arguments: dict[str, Any]) -> Plan:
         """What the arguments of `cellseg segment` ask for, as `run.json` keeps them."""
         keep_freed_memory()  # before torch is loaded
+        from cellseg_monai.exports import chosen_exports
         from cellseg_monai.inference import Reading, bytes_of
         from cellseg_monai.inference.torch_network import choose_device
-        from cellseg_monai.io import chosen_exports
 
         exports = chosen_exports(arguments["export"])
         if not exports:
@@ -61,7 +61,7 @@ class Plan(NamedTuple):
 
         Args:
             output: the folder for the results.
-            check: as for `load_recipe`.
+            check: as for `load_pipeline`.
         """
         from cellseg_monai.inference import Job, within_memory
 
@@ -74,19 +74,19 @@ class Plan(NamedTuple):
         if dask is None:
             yield job
             return
-        from cellseg_monai.inference.cluster import open_cluster
-        from cellseg_monai.inference.cluster_job import on_cluster
+        from cellseg_monai.inference.cluster.cluster_job import on_cluster
+        from cellseg_monai.inference.cluster.workers import open_cluster
 
         # What results depend on is the same for all processes, whatever devices they have.
-        precise = self.arguments | {"amp": job.recipe.precision == "bfloat16"}
+        precise = self.arguments | {"amp": job.pipeline.precision == "bfloat16"}
         with open_cluster(dask, workers=workers) as cluster:
             yield on_cluster(job, cluster, _loader(precise))
 
 
-def _loader(arguments: dict[str, Any]) -> RecipeLoader:
-    from cellseg_monai.bundle import RecipeLoader
+def _loader(arguments: dict[str, Any]) -> PipelineLoader:
+    from cellseg_monai.bundle import PipelineLoader
 
-    return RecipeLoader(
+    return PipelineLoader(
         arguments["bundle"],
         checkpoint=arguments["checkpoint"],
         postprocess=arguments["postprocess"],
@@ -122,7 +122,7 @@ def chosen_cluster(dask: str | None, workers: int | None) -> str | None:
         )
     chosen = dask if workers is None else "local"
     if chosen is not None:
-        from cellseg_monai.inference.cluster import check_dask
+        from cellseg_monai.inference.cluster.workers import check_dask
 
         check_dask(chosen)
     return chosen

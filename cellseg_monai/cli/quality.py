@@ -11,7 +11,7 @@ from cellseg_monai.cli.faults import fail_if
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cellseg_monai.data import Fault
+    from cellseg_monai.faults import Fault
 
 __all__ = ["PAGE", "check_exports", "check_no_page", "quality", "run_file", "write_quality"]
 
@@ -36,7 +36,7 @@ def quality(run: str, *, output: str | None = None, bundle: str | None = None, o
 
 def run_file(named: str) -> Path:
     """The run.json that a person means by its name, or by that of the folder with the results."""
-    from cellseg_monai.inference.record import NAME
+    from cellseg_monai.inference.run_record import NAME
 
     return Path(named) / NAME if Path(named).is_dir() else Path(named)
 
@@ -47,7 +47,7 @@ def write_quality(
     """Write the page, say where it is; what could not be shown."""
     from cellseg_monai.bundle import find_training_data
     from cellseg_monai.errors import BundleError
-    from cellseg_monai.inference.record import read_run
+    from cellseg_monai.inference.run_record import read_run
     from cellseg_monai.report import write_quality_report
 
     named = bundle or read_run(run)["arguments"]["bundle"]
@@ -69,7 +69,7 @@ def check_exports(export: str) -> None:
     Raises:
         ValueError: labels or the table of objects are not among them.
     """
-    from cellseg_monai.io import chosen_exports
+    from cellseg_monai.exports import chosen_exports
     from cellseg_monai.report.segmented import LABEL_EXPORTS
 
     chosen = chosen_exports(export)

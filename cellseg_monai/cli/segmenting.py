@@ -96,7 +96,7 @@ def segment(
         "postprocess": _absolute(postprocess),
         "max_memory": max_memory,
     }
-    from cellseg_monai.inference import check_no_run, check_targets, find_images, misfits, results_in
+    from cellseg_monai.inference import check_no_run, check_output_files, find_images, misfits, results_in
 
     if report:
         check_exports(export)
@@ -113,7 +113,7 @@ def segment(
         return
     check_folder(output)
     if not resume:  # else the record says whose files these are, once it is known to be of the same settings
-        check_targets(Path(output), images, plan.exports, axes=axes)
+        check_output_files(Path(output), images, plan.exports, axes=axes)
 
     def check_images(preprocess: Preprocessing) -> None:
         if lacking := misfits(images, preprocess, plan.reading):
@@ -144,7 +144,7 @@ def replay(
         resume: go on with a repetition that was stopped.
     """
     dask = chosen_cluster(dask, workers)
-    from cellseg_monai.inference import about_job, check_no_run, check_targets, differences, images_of, read_run
+    from cellseg_monai.inference import about_job, check_no_run, check_output_files, differences, images_of, read_run
 
     before = read_run(run_file(run))
     check_folder(output)
@@ -167,7 +167,7 @@ def replay(
         )
     images = images_of(before)
     if not resume:
-        check_targets(Path(output), images, job.exports, axes=job.reading.axes)
+        check_output_files(Path(output), images, job.exports, axes=job.reading.axes)
     with plan.worked_by(job, dask, workers) as worked:
         _run(plan, worked, images, [], resume=resume, report=report)
 
@@ -182,9 +182,9 @@ def _absolute(name: str | None) -> str | None:
 def _run(
     plan: Plan, job: Job, images: list[ImageFile], faults: list[str], *, resume: bool = False, report: bool = False
 ) -> None:
-    from cellseg_monai.data.lock import only_one
-    from cellseg_monai.inference import RunRecord, about_job, check_targets
-    from cellseg_monai.inference.record import NAME
+    from cellseg_monai.inference import RunRecord, about_job, check_output_files
+    from cellseg_monai.inference.run_record import NAME
+    from cellseg_monai.lock import only_one
 
     here = job.output.absolute()
     notes = {
@@ -192,12 +192,12 @@ def _run(
         "repeat": shlex.join(["cellseg", "replay", str(here / NAME), "--output", f"{here}_again"]),
         "arguments": plan.arguments,
         **machine_of(plan.device),
-        "batch": job.recipe.tiles.batch,
+        "batch": job.pipeline.tiles.batch,
     }
     with only_one(job.output / ".segment.lock", "cellseg segment"):
         record = RunRecord(job.output, about_job(job, plan.device), notes, resume=resume)
         if resume:
-            check_targets(job.output, images, job.exports, axes=job.reading.axes, may_replace=record.may_replace)
+            check_output_files(job.output, images, job.exports, axes=job.reading.axes, may_replace=record.may_replace)
         record.begin(images)
         for fault in faults:
             record.fail(fault)
@@ -277,7 +277,7 @@ def _understood(job: Job, images: list[ImageFile]) -> list[str]:
     if seen:
         path, largest = max(seen, key=lambda each: math.prod(each[1].batch))
         try:
-            seconds = sum(found.network_px for _, found in seen) * seconds_a_px(job.recipe, largest.batch)
+            seconds = sum(found.network_px for _, found in seen) * seconds_a_px(job.pipeline, largest.batch)
         except OF_AN_IMAGE as error:  # as that image will fail in the run
             return [*faults, f"{path}: {error}"]
         print(f"the network takes about {timedelta(seconds=math.ceil(seconds))} here, by the time that one tile took")

@@ -3,9 +3,8 @@
 Layout of a data set: see `cellseg_monai.data.layout`. Datalists: see `cellseg_monai.data.datalist`.
 """
 
+from cellseg_monai.data.content_digest import items_digest
 from cellseg_monai.data.datalist import load_datalist, propose_datalist, write_datalist
-from cellseg_monai.data.digest import items_digest
-from cellseg_monai.data.faults import Fault, format_faults
 from cellseg_monai.data.items import calibration_items, image_items, section_items
 from cellseg_monai.data.layout import list_images
 from cellseg_monai.data.lint import check_dataset
@@ -17,12 +16,10 @@ from cellseg_monai.data.synthetic_shapes import SyntheticImage
 
 __all__ = [
     "Datalist",
-    "Fault",
     "Item",
     "SyntheticImage",
     "calibration_items",
     "check_dataset",
-    "format_faults",
     "image_items",
     "items_digest",
     "list_images",

@@ -22,11 +22,11 @@ from typing import Any, Literal
 
 from cellseg_monai.atomic import replacing
 from cellseg_monai.data.families import ungrouped
-from cellseg_monai.data.faults import Fault, dataset_error, place_of
 from cellseg_monai.data.index_file import INDEX_NAME, IndexRow, read_index
 from cellseg_monai.data.layout import scan
 from cellseg_monai.data.split import SECTIONS, Datalist, Item, complete_sections, item_of, split_dataset
 from cellseg_monai.errors import DatasetError
+from cellseg_monai.faults import Fault, dataset_error, place_of
 from cellseg_monai.io import image_stem
 
 __all__ = [

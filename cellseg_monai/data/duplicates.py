@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cellseg_monai.data.faults import Fault, place_of
+from cellseg_monai.faults import Fault, place_of
 
 __all__ = ["Copies", "digest"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from cellseg_monai.data.faults import Fault
+from cellseg_monai.faults import Fault
 
 __all__ = ["ungrouped"]
 

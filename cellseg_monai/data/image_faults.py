@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cellseg_monai.data.faults import Fault
+from cellseg_monai.faults import Fault
 from cellseg_monai.io import Image
 
 __all__ = ["shape_fault", "stack_fault"]

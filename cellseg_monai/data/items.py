@@ -6,11 +6,11 @@ import os
 from pathlib import Path
 
 from cellseg_monai.data.datalist import DATALIST_NAME, gather, load_datalist
-from cellseg_monai.data.faults import dataset_error, place_of
 from cellseg_monai.data.index_file import INDEX_NAME
 from cellseg_monai.data.layout import list_images, scan
 from cellseg_monai.data.split import SECTIONS, Item, item_of
 from cellseg_monai.errors import DatasetError
+from cellseg_monai.faults import dataset_error, place_of
 from cellseg_monai.io import image_stem
 
 __all__ = ["calibration_items", "image_items", "section_items"]

@@ -11,8 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from cellseg_monai.data.faults import Fault, place_of
 from cellseg_monai.errors import DatasetError
+from cellseg_monai.faults import Fault, place_of
 from cellseg_monai.io import image_stem, readable_suffixes
 
 __all__ = ["Layout", "list_images", "scan"]

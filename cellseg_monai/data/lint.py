@@ -11,10 +11,10 @@ import numpy as np
 from cellseg_monai.data.datalist import DATALIST_NAME, Gathered, gather
 from cellseg_monai.data.duplicates import Copies
 from cellseg_monai.data.families import ungrouped
-from cellseg_monai.data.faults import Fault, place_of
 from cellseg_monai.data.image_faults import shape_fault, stack_fault
 from cellseg_monai.data.layout import Layout, scan
 from cellseg_monai.errors import DatasetError, UnreadableImageError
+from cellseg_monai.faults import Fault, place_of
 from cellseg_monai.io import Image, read, read_labels
 
 __all__ = ["check_dataset", "check_labels"]

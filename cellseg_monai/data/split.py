@@ -9,9 +9,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from cellseg_monai.data.faults import dataset_error
 from cellseg_monai.data.layout import Layout, scan
 from cellseg_monai.errors import DatasetError
+from cellseg_monai.faults import dataset_error
 
 __all__ = [
     "SECTIONS",

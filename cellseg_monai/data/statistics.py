@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from cellseg_monai.data.faults import Fault, place_of
 from cellseg_monai.data.image_faults import shape_fault, stack_fault
 from cellseg_monai.data.layout import Layout, scan
 from cellseg_monai.data.parallel import each
 from cellseg_monai.errors import DatasetError, UnreadableImageError
+from cellseg_monai.faults import Fault, place_of
 from cellseg_monai.io import read, read_labels
 from cellseg_monai.labels import relabel_sequential
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from cellseg_monai.atomic import replacing
 from cellseg_monai.evaluation.protocol import ImageCounts, Protocol
-from cellseg_monai.labels import ObjectCounts, bootstrap_interval, object_scores
-from cellseg_monai.labels.counts import Over
+from cellseg_monai.scores import ObjectCounts, bootstrap_interval, object_scores
+from cellseg_monai.scores.counts import Over
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from cellseg_monai.data.faults import Fault
 from cellseg_monai.data.lint import MOST_CLASSES, check_labels
 from cellseg_monai.errors import DatasetError
 from cellseg_monai.evaluation.pairs import FilePair, label_files, pair_files
 from cellseg_monai.evaluation.protocol import ImageCounts, Protocol
+from cellseg_monai.faults import Fault
 from cellseg_monai.io import read_labels
 
 __all__ = ["EvaluatedImage", "Evaluation", "evaluate_folders"]

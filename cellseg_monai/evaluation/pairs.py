@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cellseg_monai.data.faults import Fault
 from cellseg_monai.data.layout import list_images
 from cellseg_monai.errors import DatasetError
+from cellseg_monai.faults import Fault
 from cellseg_monai.io import image_stem
 
 __all__ = ["FilePair", "image_name", "label_files", "pair_files"]

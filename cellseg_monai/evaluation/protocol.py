@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from cellseg_monai.evaluation.preparation import Pair, as_given
-from cellseg_monai.labels import (
+from cellseg_monai.scores import (
     IOU_THRESHOLDS,
     Counts,
     LabelOverlaps,
@@ -21,7 +21,7 @@ from cellseg_monai.labels import (
     over_images,
     stacked,
 )
-from cellseg_monai.labels.counts import Over
+from cellseg_monai.scores.counts import Over
 
 __all__ = ["ImageCounts", "Protocol", "Score", "ScoreResult"]
 
@@ -155,7 +155,7 @@ class Protocol:
         return float(over_images(stacked(_counts_of(score, images)), self._number(score), score.over))
 
     def results(self, images: Sequence[ImageCounts]) -> dict[str, ScoreResult]:
-        """All scores of a data set with their 95 % intervals, see `labels.bootstrap_interval`.
+        """All scores of a data set with their 95 % intervals, see `scores.bootstrap_interval`.
 
         Args:
             images: what was counted of each.

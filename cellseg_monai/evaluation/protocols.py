@@ -9,7 +9,7 @@ import numpy as np
 
 from cellseg_monai.evaluation.preparation import dilated_against_pieces, pieces_of_truth, without_border_cells
 from cellseg_monai.evaluation.protocol import Protocol, Score
-from cellseg_monai.labels import IOU_THRESHOLDS, ctc_segmentation
+from cellseg_monai.scores import IOU_THRESHOLDS, ctc_segmentation
 
 __all__ = ["PROTOCOLS", "find_protocol", "precision_over_recall"]
 
@@ -28,7 +28,7 @@ def precision_over_recall(counts: Any) -> Any:
     Args:
         counts: `ObjectCounts`, of numbers or arrays.
 
-    >>> from cellseg_monai.labels import ObjectCounts
+    >>> from cellseg_monai.scores import ObjectCounts
     >>> round(float(precision_over_recall(ObjectCounts(tp=3, fp=1, fn=3))), 4)  # 0.75 * 51 / 101
     0.3787
     """

@@ -13,7 +13,7 @@ from cellseg_monai.atomic import replacing
 from cellseg_monai.evaluation.figure import draw_f1
 from cellseg_monai.evaluation.folders import Evaluation
 from cellseg_monai.evaluation.protocol import ScoreResult
-from cellseg_monai.labels import object_scores
+from cellseg_monai.scores import object_scores
 
 __all__ = ["format_results", "summary", "write_results"]
 

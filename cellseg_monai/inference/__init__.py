@@ -1,17 +1,17 @@
 """From images to objects: tiles, the network on them, and the results."""
 
-from cellseg_monai.inference.about import about_job, differences
+from cellseg_monai.inference.dry_run import misfits, seconds_a_px, understood
+from cellseg_monai.inference.fingerprint import about_job, differences
 from cellseg_monai.inference.inputs import ImageFile, find_images
 from cellseg_monai.inference.job import Done, Failed, Job, Reading
 from cellseg_monai.inference.memory import bytes_of, within_memory
+from cellseg_monai.inference.output_files import check_output_files
+from cellseg_monai.inference.pipeline import Pipeline
 from cellseg_monai.inference.plane import Plane, objects_of, prepared_plane, segment_plane
-from cellseg_monai.inference.recipe import Recipe
-from cellseg_monai.inference.record import RunRecord, check_no_run, has_run, images_of, read_run, results_in
 from cellseg_monai.inference.results import ImageResults
+from cellseg_monai.inference.run_record import RunRecord, check_no_run, has_run, images_of, read_run, results_in
 from cellseg_monai.inference.symmetries import over_symmetries
-from cellseg_monai.inference.targets import check_targets
 from cellseg_monai.inference.tiled import Network, Read, Tiles, predict, predict_windows
-from cellseg_monai.inference.understanding import misfits, seconds_a_px, understood
 
 __all__ = [
     "Done",
@@ -20,17 +20,17 @@ __all__ = [
     "ImageResults",
     "Job",
     "Network",
+    "Pipeline",
     "Plane",
     "Read",
     "Reading",
-    "Recipe",
     "RunRecord",
     "TiledInferer",
     "Tiles",
     "about_job",
     "bytes_of",
     "check_no_run",
-    "check_targets",
+    "check_output_files",
     "differences",
     "find_images",
     "has_run",

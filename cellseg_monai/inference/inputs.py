@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from cellseg_monai.data.digest import image_digest
+from cellseg_monai.digest import image_digest
 from cellseg_monai.io import image_stem, readable_suffixes
 
 __all__ = ["ImageFile", "find_images"]

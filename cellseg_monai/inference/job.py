@@ -14,16 +14,17 @@ from pathlib import Path
 from typing import Protocol
 from uuid import uuid4
 
-from cellseg_monai.ahead import ahead
 from cellseg_monai.errors import OF_AN_IMAGE
+from cellseg_monai.exports import Segmentation, chosen_exports
 from cellseg_monai.inference.inputs import ImageFile
 from cellseg_monai.inference.lanes import Lanes
-from cellseg_monai.inference.large import LazyPixels, Progress, segment_large
+from cellseg_monai.inference.large_plane import LazyPixels, Progress, segment_large
+from cellseg_monai.inference.pipeline import Pipeline
 from cellseg_monai.inference.plane import Plane, prepared_plane, segment_plane
-from cellseg_monai.inference.recipe import Recipe
 from cellseg_monai.inference.results import ImageResults
-from cellseg_monai.io import LazyImage, Segmentation, chosen_exports, open_image
+from cellseg_monai.io import LazyImage, open_image
 from cellseg_monai.pixels import prepared_shape
+from cellseg_monai.prefetch import prefetch
 
 __all__ = ["UNFINISHED", "Done", "Failed", "Job", "Reading"]
 
@@ -88,7 +89,7 @@ class SegmentLarge(Protocol):
     def __call__(
         self,
         pixels: LazyPixels,
-        recipe: Recipe,
+        pipeline: Pipeline,
         scratch: Path,
         *,
         name: str = ...,
@@ -103,9 +104,9 @@ class Job:
     """What is done with each image.
 
     Args:
-        recipe: of the bundle.
+        pipeline: of the bundle.
         output: the folder for the results.
-        exports: names of `io.EXPORTS`.
+        exports: names of `exports.EXPORTS`.
         reading: how files are understood.
         large_px: planes of more pixels are not held in memory, but segmented tile by tile and block by block, with
             what they take on the way on the disk of the output.
@@ -115,7 +116,7 @@ class Job:
         aside: the folder within the output for what is unfinished, of this job alone.
     """
 
-    recipe: Recipe
+    pipeline: Pipeline
     output: Path
     exports: Sequence[str] = ("labels", "csv")
     reading: Reading = field(default_factory=Reading)
@@ -141,14 +142,14 @@ class Job:
             Exception: a fault of this program, rather than of an image; see `errors.OF_AN_IMAGE`.
         """
         waiting: deque[tuple[Future[Done | Failed | None], int]] = deque()
-        count = self.recipe.lanes
+        count = self.pipeline.lanes
         # As many as have each lane busy while others become objects; of the largest, one more than there are lanes.
         most, most_px = count + _BESIDE + 1, (count + 1) * self.large_px
         with (
             self._aside(),
             _threads("cellseg-beside", count + _BESIDE) as beside,
             _threads("cellseg-behind", 1) as behind,
-            closing(ahead(self._work(images))) as works,
+            closing(prefetch(self._work(images))) as works,
             Lanes(count) as lanes,  # closed first, so that a run that is ended does not wait for what nobody takes
         ):
             for work in works:
@@ -178,7 +179,7 @@ class Job:
         seen = shape
         with suppress(ValueError):  # the image lacks a pixel size, or more, which is told where it is prepared
             seen = prepared_shape(
-                shape, self.recipe.preprocess, pixel_size_um=self.reading.pixel_size_um or image.pixel_size_um
+                shape, self.pipeline.preprocess, pixel_size_um=self.reading.pixel_size_um or image.pixel_size_um
             )
         return max(math.prod(shape), math.prod(seen)) > self.large_px
 
@@ -212,7 +213,7 @@ class Job:
         try:
             return prepared_plane(
                 opened.window(place),
-                self.recipe,
+                self.pipeline,
                 name=results.name_of(place),
                 channel_names=opened.channel_names,
                 pixel_size_um=self.reading.pixel_size_um or opened.pixel_size_um,
@@ -228,7 +229,7 @@ class Job:
         if not isinstance(work.plane, Plane) or work.results.failed:
             return work.plane if isinstance(work.plane, Exception) else None
         try:
-            return segment_plane(work.plane, self.recipe, lanes)
+            return segment_plane(work.plane, self.pipeline, lanes)
         except OF_AN_IMAGE as error:
             return error
 
@@ -263,7 +264,7 @@ class Job:
             with open_image(work.image.path, axes=self.reading.axes) as opened:
                 segmentation = self.large(
                     LazyPixels(opened, work.place),
-                    self.recipe,
+                    self.pipeline,
                     scratch,
                     name=results.name_of(work.place),
                     pixel_size_um=self.reading.pixel_size_um or opened.pixel_size_um,

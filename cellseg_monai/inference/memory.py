@@ -48,11 +48,11 @@ def within_memory(job: Job, most_bytes: int, device: str) -> Job:
     Raises:
         ValueError: too few for a single tile.
     """
-    tiles = job.recipe.tiles
+    tiles = job.pipeline.tiles
     height, width = tiles.size
     tile = height * width * (_TILE_BYTES_A_PX_CUDA if device.startswith("cuda") else _TILE_BYTES_A_PX)
     at_once = (most_bytes - _PROGRAM_BYTES - _BLOCKS_BYTES) // tile
-    lanes = min(job.recipe.lanes, at_once)
+    lanes = min(job.pipeline.lanes, at_once)
     if lanes < 1:
         least = _PROGRAM_BYTES + _BLOCKS_BYTES + tile
         raise ValueError(
@@ -61,5 +61,5 @@ def within_memory(job: Job, most_bytes: int, device: str) -> Job:
         )
     batch = min(tiles.batch, at_once // lanes)
     left = most_bytes - _PROGRAM_BYTES - lanes * batch * tile
-    recipe = replace(job.recipe, tiles=replace(tiles, batch=batch), lanes=lanes)
-    return replace(job, recipe=recipe, large_px=left // (_PLANE_BYTES_A_PX * (lanes + 1) + _WAITING_BYTES_A_PX))
+    pipeline = replace(job.pipeline, tiles=replace(tiles, batch=batch), lanes=lanes)
+    return replace(job, pipeline=pipeline, large_px=left // (_PLANE_BYTES_A_PX * (lanes + 1) + _WAITING_BYTES_A_PX))

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cellseg_monai.decoding import label_objects
+from cellseg_monai.exports import Segmentation
 from cellseg_monai.inference.lanes import Lanes
-from cellseg_monai.inference.recipe import Recipe
+from cellseg_monai.inference.pipeline import Pipeline
 from cellseg_monai.inference.tiled import predict
-from cellseg_monai.io import Segmentation
-from cellseg_monai.labels import label_objects, measure_objects
+from cellseg_monai.labels import measure_objects
 from cellseg_monai.pixels import prepare, rescale_labels
 
 __all__ = ["Plane", "objects_of", "prepared_plane", "segment_plane"]
@@ -38,7 +39,7 @@ class Plane:
 
 def prepared_plane(
     pixels: np.ndarray,
-    recipe: Recipe,
+    pipeline: Pipeline,
     *,
     name: str = "image",
     channel_names: Sequence[str] = (),
@@ -48,44 +49,44 @@ def prepared_plane(
 
     Args:
         pixels: CYX as measured, a whole image.
-        recipe: says how.
+        pipeline: says how.
         name: of the image file.
         channel_names: one a channel, or none.
         pixel_size_um: (y, x), if known.
 
     Raises:
-        ValueError: the image has no pixels, or lacks a channel or the pixel size that the recipe asks for.
+        ValueError: the image has no pixels, or lacks a channel or the pixel size that the pipeline asks for.
     """
-    prepared = prepare(pixels, recipe.preprocess, channel_names=channel_names, pixel_size_um=pixel_size_um)
+    prepared = prepare(pixels, pipeline.preprocess, channel_names=channel_names, pixel_size_um=pixel_size_um)
     return Plane(name, pixels, prepared, channel_names, pixel_size_um)
 
 
-def segment_plane(plane: Plane, recipe: Recipe, lanes: Lanes | None = None) -> Segmentation:
+def segment_plane(plane: Plane, pipeline: Pipeline, lanes: Lanes | None = None) -> Segmentation:
     """The objects of a plane.
 
     Args:
         plane: see `Plane`.
-        recipe: says how.
+        pipeline: says how.
         lanes: where the network sees tiles; None: in this thread.
     """
-    return objects_of(plane, predict(plane.prepared, recipe.asked, recipe.tiles, lanes), recipe)
+    return objects_of(plane, predict(plane.prepared, pipeline.asked, pipeline.tiles, lanes), pipeline)
 
 
-def objects_of(plane: Plane, logits: np.ndarray, recipe: Recipe) -> Segmentation:
+def objects_of(plane: Plane, logits: np.ndarray, pipeline: Pipeline) -> Segmentation:
     """Measured objects, out of what the network said of a plane.
 
     Args:
         plane: see `Plane`.
-        logits: KYX float32 at the scale of the network, of `recipe.asked`.
-        recipe: says how.
+        logits: KYX float32 at the scale of the network, of `pipeline.asked`.
+        pipeline: says how.
 
     Returns:
         The objects in the frame of the image. Their `score` is the mean probability of the foreground over an object;
         `agreement`, with test-time augmentation, the mean share of the views that saw foreground there.
     """
-    maps, views = recipe.maps(logits)
+    maps, views = pipeline.maps(logits)
     shape = (int(plane.pixels.shape[1]), int(plane.pixels.shape[2]))
-    labels = label_objects(maps, recipe.postprocess, shape)
+    labels = label_objects(maps, pipeline.postprocess, shape)
     table = measure_objects(
         labels,
         plane.pixels,

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from cellseg_monai.io import EXPORTS, LabelSpool, LazyImage, Segmentation, holds_labels, place_name, write_exports
+from cellseg_monai.exports import EXPORTS, Segmentation, place_name, write_exports
+from cellseg_monai.io import LabelSpool, LazyImage, holds_labels
 from cellseg_monai.labels import ObjectTable, join_tables
 
 __all__ = ["ImageResults"]
@@ -29,7 +30,7 @@ class ImageResults:
         aside: a folder of its own on the same disk, made here.
         name: of the image file.
         image: as it was opened.
-        exports: names of `io.EXPORTS`.
+        exports: names of `exports.EXPORTS`.
 
     Attributes:
         failed: whether no more planes are wanted; set by whoever finds that one of them fails.

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cellseg_monai.ahead import ahead
 from cellseg_monai.pixels import AxisTiles, cover_axis
+from cellseg_monai.prefetch import prefetch
 
 if TYPE_CHECKING:  # torch, which nothing else here needs
     from cellseg_monai.inference.lanes import Lanes
@@ -114,7 +114,7 @@ def predict_windows(
         Rows and columns of a window, and its logits, KYX float32; together the windows make up the image.
     """
     down, across = tiles.cover(shape)
-    with closing(ahead(_batches(read, down, across, tiles.batch))) as batches:
+    with closing(prefetch(_batches(read, down, across, tiles.batch))) as batches:
         answers = map(network, batches) if lanes is None else lanes.answers(network, batches)
         yield from blend((logits for answer in answers for logits in answer), down, across)
 

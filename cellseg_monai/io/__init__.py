@@ -12,7 +12,6 @@ array([[0, 1],
 """
 
 from cellseg_monai.io.array_image import image_of_array
-from cellseg_monai.io.exports import EXPORTS, Export, chosen_exports, write_exports
 from cellseg_monai.io.image import Image
 from cellseg_monai.io.label_files import read_labels
 from cellseg_monai.io.label_spool import LabelSpool
@@ -20,30 +19,23 @@ from cellseg_monai.io.label_tiff import write_labels
 from cellseg_monai.io.lazy_image import LazyImage, LazyPlane
 from cellseg_monai.io.reading import open_image, read
 from cellseg_monai.io.registry import FORMATS, Format, image_stem, readable_suffixes
-from cellseg_monai.io.segmentation import Segmentation, place_name
 from cellseg_monai.io.zarr_labels import ZarrLabels, holds_labels, writing_zarr_labels
 
 __all__ = [
-    "EXPORTS",
     "FORMATS",
-    "Export",
     "Format",
     "Image",
     "LabelSpool",
     "LazyImage",
     "LazyPlane",
-    "Segmentation",
     "ZarrLabels",
-    "chosen_exports",
     "holds_labels",
     "image_of_array",
     "image_stem",
     "open_image",
-    "place_name",
     "read",
     "read_labels",
     "readable_suffixes",
-    "write_exports",
     "write_labels",
     "writing_zarr_labels",
 ]

@@ -15,29 +15,13 @@ from cellseg_monai.atomic import replacing
 from cellseg_monai.boxes import squares
 from cellseg_monai.io.label_ids import check_ids, check_label_axes, id_type
 from cellseg_monai.io.label_tags import size_tags
-from cellseg_monai.io.segmentation import Segmentation
 
-__all__ = ["write", "write_labels"]
+__all__ = ["write_labels"]
 
 CLASSIC_TIFF_BYTES = 2**32 - 2**25  # what its 32-bit offsets reach, less room for the tags
 STRIPS_UP_TO_PX = 2**24  # planes up to here are strips, which every program opens, larger ones tiles
 TILE_PX = 1024
 _WAITING_BYTES = 32 * 2**20  # of tiles that wait for their compression
-
-
-def write(path: Path, segmentation: Segmentation, *, ome_name: str | None = None) -> None:
-    """Write the labels of an image or stack.
-
-    Args:
-        path: ends in .tif or .tiff.
-        segmentation: whose labels, and whose highest id: they need not be looked through for it.
-        ome_name: see `write_labels`.
-    """
-    labels, axes, size_um = segmentation.labels, segmentation.axes, segmentation.pixel_size_um
-    _check(path, labels, axes)
-    dtype = np.dtype(id_type(segmentation.highest_id))
-    with replacing(path) as aside:
-        _write(aside, labels, dtype, axes=axes, pixel_size_um=size_um, ome_name=ome_name)
 
 
 def write_labels(
@@ -48,6 +32,7 @@ def write_labels(
     pixel_size_um: tuple[float, float] | None = None,
     ome_name: str | None = None,
     durable: bool = True,
+    highest_id: int | None = None,
 ) -> None:
     """Write a label image as TIFF: uint16, or uint32 if an id exceeds 65,535; BigTIFF only from 4 GB on.
 
@@ -64,6 +49,7 @@ def write_labels(
             as resolution.
         ome_name: makes an OME-TIFF, in whose metadata the image is called so; positions are images of their own there.
         durable: see `atomic.replacing`.
+        highest_id: the largest id of the labels, if it is known; None: they are searched for it.
 
     Raises:
         TypeError: if the labels are no integers.
@@ -80,7 +66,7 @@ def write_labels(
     file = Path(fspath(path))
     labels = labels if hasattr(labels, "shape") else np.asarray(labels)
     _check(file, labels, axes)
-    dtype = np.dtype(id_type(_highest(labels)))
+    dtype = np.dtype(id_type(_highest(labels) if highest_id is None else highest_id))
     with replacing(file, durable=durable) as aside:
         _write(aside, labels, dtype, axes=axes, pixel_size_um=pixel_size_um, ome_name=ome_name)
 

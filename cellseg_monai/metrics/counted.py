@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from monai.metrics import CumulativeIterationMetric
 
-from cellseg_monai.labels import Counts, over_images
+from cellseg_monai.scores import Counts, over_images
 
 __all__ = ["CountedScore"]
 

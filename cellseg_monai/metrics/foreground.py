@@ -6,8 +6,8 @@ from typing import Any
 
 import torch
 
-from cellseg_monai.labels import ForegroundCounts
 from cellseg_monai.metrics.counted import CountedScore
+from cellseg_monai.scores import ForegroundCounts
 
 __all__ = ["ForegroundScore"]
 

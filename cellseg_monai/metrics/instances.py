@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from cellseg_monai.labels import (
+from cellseg_monai.metrics.counted import CountedScore
+from cellseg_monai.scores import (
     IOU_THRESHOLDS,
     ObjectCounts,
     PooledRatio,
@@ -19,7 +20,6 @@ from cellseg_monai.labels import (
     label_overlaps,
     object_counts,
 )
-from cellseg_monai.metrics.counted import CountedScore
 
 __all__ = ["InstanceScore", "OverlapScore"]
 
@@ -49,7 +49,7 @@ class InstanceScore(_LabelImageScore):
     """A score of the objects over a data set, at one threshold of the IoU or as the mean over several.
 
     Args:
-        score: one of `labels.ObjectCounts.scores`, such as `"f1"`, `"accuracy"` or `"panoptic_quality"`.
+        score: one of `scores.ObjectCounts.scores`, such as `"f1"`, `"accuracy"` or `"panoptic_quality"`.
         thresholds: of the IoU; the ten from 0.50 to 0.95 unless given, or one such as `[0.5]`.
         pooled: True counts the objects of all images together; False takes the mean of the images' own scores.
 
@@ -83,8 +83,8 @@ class OverlapScore(_LabelImageScore):
     """A score of the objects over a data set that has no threshold of the IoU: AJI, AJI+ or SEG.
 
     Args:
-        score: `"aji"`, see `labels.aggregated_jaccard`; `"aji_plus"`, see `labels.aggregated_jaccard_plus`; or
-            `"seg"` of the Cell Tracking Challenge, see `labels.ctc_segmentation`.
+        score: `"aji"`, see `scores.aggregated_jaccard`; `"aji_plus"`, see `scores.aggregated_jaccard_plus`; or
+            `"seg"` of the Cell Tracking Challenge, see `scores.ctc_segmentation`.
         pooled: True counts the objects of all images together; False takes the mean of the images' own scores.
 
     Label images and empty ones are as for `InstanceScore`.

@@ -9,14 +9,16 @@ from pathlib import Path
 
 import numpy as np
 
-from cellseg_monai.data import Fault, list_images
+from cellseg_monai.data import list_images
 from cellseg_monai.evaluation import EvaluatedImage, FilePair, Protocol
 from cellseg_monai.evaluation.pairs import image_name
+from cellseg_monai.faults import Fault
 from cellseg_monai.io import Image, image_stem, read, read_labels
 from cellseg_monai.io.display import picture_of
-from cellseg_monai.labels import Mistakes, ObjectTable, label_overlaps, match_objects, measure_objects, object_mistakes
+from cellseg_monai.labels import ObjectTable, measure_objects
 from cellseg_monai.report.overlay import View
 from cellseg_monai.report.picture import grey_values
+from cellseg_monai.scores import Mistakes, label_overlaps, match_objects, object_mistakes
 
 __all__ = ["INTENSITY", "IOU", "ComparedImage", "compare_image", "find_images", "read_image", "view_of"]
 

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from cellseg_monai._version import __version__
-from cellseg_monai.data import Fault, list_images
+from cellseg_monai.data import list_images
 from cellseg_monai.errors import DatasetError
 from cellseg_monai.evaluation import Evaluation, summary
 from cellseg_monai.evaluation.figure import f1_figure
+from cellseg_monai.faults import Fault
 from cellseg_monai.report.compared import INTENSITY, IOU, ComparedImage, compare_image, find_images
 from cellseg_monai.report.distributions import distribution_figure, medians
 from cellseg_monai.report.html import Cell, chart, items, paragraph, table, text_cell

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from cellseg_monai._version import __version__
-from cellseg_monai.data import Fault
-from cellseg_monai.inference.record import read_run
+from cellseg_monai.faults import Fault
+from cellseg_monai.inference.run_record import read_run
 from cellseg_monai.pixels import Preprocessing
 from cellseg_monai.quality import TrainingData
 from cellseg_monai.report.html import items, paragraph

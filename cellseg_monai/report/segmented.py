@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from cellseg_monai.boxes import SlicedArray
-from cellseg_monai.data import Fault
-from cellseg_monai.io import EXPORTS, LazyImage, image_stem, open_image, place_name
-from cellseg_monai.io.table_csv import read as read_table
+from cellseg_monai.exports import EXPORTS, place_name
+from cellseg_monai.exports.table_csv import read as read_table
+from cellseg_monai.faults import Fault
+from cellseg_monai.io import LazyImage, image_stem, open_image
 from cellseg_monai.labels import ObjectTable
 
 __all__ = ["LABEL_EXPORTS", "OpenPlane", "SegmentedPlane", "segmented_planes"]

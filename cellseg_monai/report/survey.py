@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from cellseg_monai.data import Fault
+from cellseg_monai.faults import Fault
 from cellseg_monai.labels import ObjectTable
 from cellseg_monai.pixels import Preprocessing, network_scale
 from cellseg_monai.quality import Flag, PlaneMeasures, TrainingData, flags_of, measure_plane

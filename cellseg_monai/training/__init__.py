@@ -4,6 +4,7 @@ from cellseg_monai.training.autocast import AutocastInferer, bfloat16_is_native
 from cellseg_monai.training.calibration import Calibration
 from cellseg_monai.training.checkpoint import Checkpoint
 from cellseg_monai.training.checkpoint_file import fitted_settings, load_into, read_checkpoint, save_checkpoint
+from cellseg_monai.training.checkpoint_metadata import TrainedNetwork, read_record, trained_network
 from cellseg_monai.training.dataset import CropSampler, PreparedDataset, share_of_process
 from cellseg_monai.training.distributed import (
     distribute,
@@ -18,7 +19,6 @@ from cellseg_monai.training.evaluation import EvaluationReport
 from cellseg_monai.training.guards import DivergenceGuard, FinalValidation
 from cellseg_monai.training.history import History
 from cellseg_monai.training.progress import EvaluationProgress, TrainingProgress
-from cellseg_monai.training.record import TrainedNetwork, read_record, trained_network
 from cellseg_monai.training.tensorboard import TensorBoardLog, panel
 
 __all__ = [

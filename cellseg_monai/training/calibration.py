@@ -17,10 +17,10 @@ import numpy as np
 from ignite.engine import Engine, Events
 
 from cellseg_monai.atomic import replacing
-from cellseg_monai.data.digest import items_digest
+from cellseg_monai.data.content_digest import items_digest
+from cellseg_monai.decoding.postprocess import Postprocessing
 from cellseg_monai.errors import CheckpointError
-from cellseg_monai.labels.postprocess import Postprocessing
-from cellseg_monai.labels.search import Found, Sweep, Trial, search_postprocessing
+from cellseg_monai.scores.search import Found, Sweep, Trial, search_postprocessing
 
 __all__ = ["Calibration"]
 

@@ -27,8 +27,8 @@ from cellseg_monai.training.checkpoint_file import (
     read_checkpoint,
     save_checkpoint,
 )
+from cellseg_monai.training.checkpoint_metadata import make_record, stamped_state
 from cellseg_monai.training.distributed import is_writer, wait_for_all
-from cellseg_monai.training.record import make_record, stamped_state
 
 __all__ = ["Checkpoint"]
 

@@ -18,9 +18,10 @@ from monai.engines import IterationEvents
 from monai.utils import CommonKeys
 
 from cellseg_monai.atomic import replacing
-from cellseg_monai.labels import IOU_THRESHOLDS, ObjectCounts, Postprocessing, bootstrap_interval, object_counts
-from cellseg_monai.labels.foreground import SCORES, ForegroundCounts, foreground_counts, mean_score, pooled_score
-from cellseg_monai.labels.instance_scores import object_scores
+from cellseg_monai.decoding import Postprocessing
+from cellseg_monai.scores import IOU_THRESHOLDS, ObjectCounts, bootstrap_interval, object_counts
+from cellseg_monai.scores.foreground import SCORES, ForegroundCounts, foreground_counts, mean_score, pooled_score
+from cellseg_monai.scores.instance_scores import object_scores
 
 __all__ = ["EvaluationReport"]
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from monai.transforms import MapTransform
 
-from cellseg_monai.labels import (
+from cellseg_monai.decoding import (
     Postprocessing,
     boundary_probabilities,
     foreground_mask,
@@ -40,7 +40,7 @@ class _Probabilitiesd(MapTransform):
 
 
 class ForegroundProbabilityd(_Probabilitiesd):
-    """Replace logits by the probability of the foreground; see `labels.foreground_probability`.
+    """Replace logits by the probability of the foreground; see `decoding.foreground_probability`.
 
     Args:
         keys: C×Y×X logits of one class (sigmoid) or two (softmax), tensors of floating dtype; they become
@@ -51,7 +51,7 @@ class ForegroundProbabilityd(_Probabilitiesd):
 
 
 class BoundaryProbabilitiesd(_Probabilitiesd):
-    """Replace logits by the probabilities of foreground and touching boundary; see `labels.boundary_probabilities`.
+    """Replace logits by the probabilities of foreground and touching boundary; see `decoding.boundary_probabilities`.
 
     Args:
         keys: C×Y×X logits of three classes (softmax) or two masks (sigmoid), tensors of floating dtype; they become
@@ -62,7 +62,7 @@ class BoundaryProbabilitiesd(_Probabilitiesd):
 
 
 class ForegroundMaskd(MapTransform):
-    """Replace probabilities by the mask of their foreground; see `labels.foreground_mask`.
+    """Replace probabilities by the mask of their foreground; see `decoding.foreground_mask`.
 
     Args:
         keys: C×Y×X probabilities in [0, 1] of any floating dtype, the foreground first; they become float32 1×Y×X
@@ -112,7 +112,7 @@ class ImageFramed(MapTransform):
 
 
 class LabelObjectsd(MapTransform):
-    """Make objects of probabilities, in the frame of the image file; see `labels.label_objects`.
+    """Make objects of probabilities, in the frame of the image file; see `decoding.label_objects`.
 
     Args:
         keys: C×Y×X probabilities in [0, 1] of any floating dtype, at the scale of the network; they stay as they are.

@@ -12,8 +12,8 @@ import torch
 from monai.transforms import MapTransform
 
 from cellseg_monai.errors import DatasetError
+from cellseg_monai.exports.overlay_png import write_overlay
 from cellseg_monai.io import image_stem, write_labels
-from cellseg_monai.io.overlay_png import write_overlay
 from cellseg_monai.pixels import rescale
 
 __all__ = ["SaveLabelsd"]

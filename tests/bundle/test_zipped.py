@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cellseg_monai.bundle import find_bundle, load_recipe
+from cellseg_monai.bundle import find_bundle, load_pipeline
 from cellseg_monai.bundle.zipped import unpacked_bundle
 from cellseg_monai.errors import ArchiveError, BundleError
 from cellseg_monai.inference import prepared_plane, segment_plane
@@ -31,9 +31,9 @@ def zipped(path: Path, within: str = "") -> Path:
 
 @pytest.mark.parametrize("within", ["", "nuclei/"], ids=["at the top", "in one folder"])
 def test_it_segments_as_its_folder_does(tmp_path, cache, within):
-    recipe, other = load_recipe(zipped(tmp_path / "some.zip", within)), load_recipe(NUCLEI)
-    assert recipe.weights_sha256 == other.weights_sha256
-    found = [segment_plane(prepared_plane(cells()[np.newaxis], each), each).labels for each in (recipe, other)]
+    pipeline, other = load_pipeline(zipped(tmp_path / "some.zip", within)), load_pipeline(NUCLEI)
+    assert pipeline.weights_sha256 == other.weights_sha256
+    found = [segment_plane(prepared_plane(cells()[np.newaxis], each), each).labels for each in (pipeline, other)]
     assert found[0].any()
     np.testing.assert_array_equal(*found)
     assert [len(folder.name) for folder in cache.iterdir()] == [64]

@@ -291,7 +291,7 @@ class TestOutputs:
         assert digests(output).keys() == {"b.csv"}
 
     def test_a_second_run_into_a_folder_that_is_being_written_is_refused(self, cellseg, images, output):
-        from cellseg_monai.data.lock import only_one
+        from cellseg_monai.lock import only_one
 
         with only_one(output / ".segment.lock", "cellseg segment"):
             ran = cellseg("segment", images, "--output", output)
@@ -361,7 +361,7 @@ def test_memory_that_python_itself_lacks_is_one_line(cellseg, images, output, mo
     def full(*_, **__):
         raise MemoryError
 
-    monkeypatch.setattr("cellseg_monai.bundle.recipe.torch_network", full)
+    monkeypatch.setattr("cellseg_monai.bundle.load_pipeline.torch_network", full)
     ran = cellseg("segment", images, "--output", output, "--device", "cpu")
     assert (ran.code, len(ran.errors)) == (1, 1)
     assert "too little memory; close other programs" in ran.errors[0]

@@ -21,7 +21,7 @@ import tifffile
 from PIL import Image
 
 from cellseg_monai.data import check_dataset, load_datalist
-from cellseg_monai.data.preparing import PREPARERS, Prepared, find_preparer, prepare, runner
+from cellseg_monai.datasets.preparing import PREPARERS, Prepared, find_preparer, prepare, runner
 from cellseg_monai.errors import DatasetError
 from cellseg_monai.io import read, read_labels
 

@@ -11,9 +11,10 @@ import pytest
 import tifffile
 from PIL import Image as PillowImage
 
-from cellseg_monai.data import Fault, check_dataset, format_faults, split_dataset, write_datalist
+from cellseg_monai.data import check_dataset, split_dataset, write_datalist
 from cellseg_monai.data.lint import check_labels
 from cellseg_monai.errors import DatasetError
+from cellseg_monai.faults import Fault, format_faults
 
 BINARY = np.array(
     [

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cellseg_monai.evaluation import find_protocol
-from cellseg_monai.labels import object_scores
+from cellseg_monai.scores import object_scores
 from tests.evaluation.golden_images import PAIRS
 
 GOLDEN = json.loads((Path(__file__).parent / "golden_tables.json").read_text(encoding="utf-8"))

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cellseg_monai.evaluation import PROTOCOLS, Protocol, Score, find_protocol
-from cellseg_monai.labels import aggregated_jaccard
+from cellseg_monai.scores import aggregated_jaccard
 from tests.evaluation.golden_images import PAIRS, dense
 
 ALL = list(PROTOCOLS)

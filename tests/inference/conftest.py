@@ -4,15 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from cellseg_monai.inference import Job, Recipe, Tiles
-from cellseg_monai.labels import Postprocessing
+from cellseg_monai.decoding import Postprocessing
+from cellseg_monai.inference import Job, Pipeline, Tiles
 from cellseg_monai.pixels import Preprocessing
 
 
 @pytest.fixture
 def idle_job():
     """A job that is never run: what follows from its settings is looked at."""
-    recipe = Recipe(
+    pipeline = Pipeline(
         bundle="none",
         version="1",
         weights_sha256="",
@@ -22,4 +22,4 @@ def idle_job():
         postprocess=Postprocessing(),
         tiles=Tiles((1024, 1024), batch=4),
     )
-    return Job(recipe, Path("out"))
+    return Job(pipeline, Path("out"))

@@ -9,10 +9,10 @@ import pytest
 import tifffile
 
 from cellseg_monai import io
-from cellseg_monai.inference import Done, Failed, Job, Recipe, Tiles, find_images
+from cellseg_monai.decoding import Postprocessing
+from cellseg_monai.inference import Done, Failed, Job, Pipeline, Tiles, find_images
 from cellseg_monai.inference import job as inference_job
-from cellseg_monai.inference.large import segment_large
-from cellseg_monai.labels import Postprocessing
+from cellseg_monai.inference.large_plane import segment_large
 from cellseg_monai.pixels import Preprocessing
 
 SQUARES = np.zeros((40, 50), np.uint16)
@@ -28,7 +28,7 @@ def network(batch):
 
 @pytest.fixture
 def job(tmp_path):
-    recipe = Recipe(
+    pipeline = Pipeline(
         bundle="bright",
         version="1",
         weights_sha256="",
@@ -38,7 +38,7 @@ def job(tmp_path):
         postprocess=Postprocessing(),
         tiles=Tiles((64, 64), overlap=0),
     )
-    return Job(recipe, tmp_path / "out", ("labels", "csv", "overlay"))
+    return Job(pipeline, tmp_path / "out", ("labels", "csv", "overlay"))
 
 
 def stack(path, planes):
@@ -186,9 +186,9 @@ def test_a_fault_of_the_program_ends_the_run_and_what_is_done_stays(job, tmp_pat
 )
 def test_planes_are_large_in_the_file_or_for_the_network(job, tmp_path, zoom, large_px, is_large):
     np.save(tmp_path / "a.npy", np.ones((10, 10), np.uint8))
-    recipe = replace(job.recipe, preprocess=job.recipe.preprocess.at_zoom(zoom))
+    pipeline = replace(job.pipeline, preprocess=job.pipeline.preprocess.at_zoom(zoom))
     with io.open_image(tmp_path / "a.npy") as image:
-        assert replace(job, recipe=recipe, large_px=large_px).is_large(image) == is_large
+        assert replace(job, pipeline=pipeline, large_px=large_px).is_large(image) == is_large
 
 
 def test_what_comes_before_a_large_plane_is_known_before_that_is_begun(job, tmp_path):
@@ -210,7 +210,7 @@ def test_what_comes_before_a_large_plane_is_known_before_that_is_begun(job, tmp_
 
 def test_results_replace_labels_that_a_stopped_run_had_put_into_place(job, tmp_path):
     np.save(tmp_path / "a.npy", SQUARES)
-    zarr = Job(job.recipe, job.output, ("zarr",))
+    zarr = Job(job.pipeline, job.output, ("zarr",))
     for _ in range(2):
         (done,) = outcomes(zarr, tmp_path / "a.npy")
         assert done.files == (job.output / "a.zarr",)

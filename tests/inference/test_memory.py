@@ -9,23 +9,23 @@ from cellseg_monai.inference import bytes_of, within_memory
 
 def test_with_more_memory_more_is_held(idle_job):
     less, more, most = (within_memory(idle_job, bytes_of(text), "cpu") for text in ("3GB", "4GB", "16GB"))
-    assert [each.recipe.tiles.batch for each in (less, more, most)] == [1, 2, 4]
+    assert [each.pipeline.tiles.batch for each in (less, more, most)] == [1, 2, 4]
     assert less.large_px < most.large_px
     assert less.large_px < idle_job.large_px < most.large_px
-    assert less.recipe.tiles.size == idle_job.recipe.tiles.size
+    assert less.pipeline.tiles.size == idle_job.pipeline.tiles.size
 
 
 @pytest.mark.parametrize(("memory", "lanes", "batch"), [("3GB", 1, 1), ("4GB", 2, 1), ("16GB", 4, 3)])
 def test_lanes_come_before_larger_batches(idle_job, memory, lanes, batch):
-    four = replace(idle_job, recipe=replace(idle_job.recipe, lanes=4))
+    four = replace(idle_job, pipeline=replace(idle_job.pipeline, lanes=4))
     found = within_memory(four, bytes_of(memory), "cpu")
-    assert (found.recipe.lanes, found.recipe.tiles.batch) == (lanes, batch)
-    alone = within_memory(replace(idle_job, recipe=replace(idle_job.recipe, lanes=1)), bytes_of(memory), "cpu")
+    assert (found.pipeline.lanes, found.pipeline.tiles.batch) == (lanes, batch)
+    alone = within_memory(replace(idle_job, pipeline=replace(idle_job.pipeline, lanes=1)), bytes_of(memory), "cpu")
     assert found.large_px <= alone.large_px
 
 
 def test_tiles_on_a_gpu_take_none_of_it(idle_job):
-    assert within_memory(idle_job, bytes_of("3GB"), "cuda:1").recipe.tiles.batch == 4
+    assert within_memory(idle_job, bytes_of("3GB"), "cuda:1").pipeline.tiles.batch == 4
 
 
 def test_too_little_for_one_tile_is_refused(idle_job):

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from cellseg_monai.io import Segmentation, label_tiff, open_image, read, read_labels, write_exports, write_labels
+from cellseg_monai.exports import Segmentation, write_exports
+from cellseg_monai.io import label_tiff, open_image, read, read_labels, write_labels
 from cellseg_monai.labels import measure_objects
 from tests.label_images import Stored, many_discs
 

@@ -8,7 +8,9 @@ import pytest
 from skimage.measure import label
 
 from cellseg_monai import io
-from cellseg_monai.labels import Postprocessing, boundary_classes, label_objects, object_counts, object_scores
+from cellseg_monai.decoding import Postprocessing, label_objects
+from cellseg_monai.labels import boundary_classes
+from cellseg_monai.scores import object_counts, object_scores
 
 SETTINGS = Postprocessing("boundary_watershed", min_area_px=0, fill_holes=False)
 # The bound of a width of 2, the default, and that of the others.

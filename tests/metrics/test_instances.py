@@ -7,8 +7,8 @@ from ignite.engine import Engine
 from monai.handlers import IgniteMetricHandler, from_engine
 from monai.metrics import compute_panoptic_quality
 
-from cellseg_monai.labels import label_overlaps, match_objects, panoptic_counts
 from cellseg_monai.metrics import InstanceScore, OverlapScore
+from cellseg_monai.scores import label_overlaps, match_objects, panoptic_counts
 
 # Two objects; the first predicted to 3 / 4, the second exactly.
 TRUTH = torch.tensor([[[[1, 1, 1, 1, 0, 70_000]]]])

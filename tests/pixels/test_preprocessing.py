@@ -103,9 +103,9 @@ def test_nothing_is_imported_for_scale_before_an_image_is_rescaled():
 def test_images_are_prepared_and_objects_made_without_torch_or_monai():
     program = (
         "import sys, numpy as np\n"
-        "from cellseg_monai import labels, pixels\n"
+        "from cellseg_monai import decoding, pixels\n"
         "image = pixels.prepare(np.eye(8)[None], pixels.Preprocessing())\n"
-        "labels.label_objects(image[0], labels.Postprocessing())\n"
+        "decoding.label_objects(image[0], decoding.Postprocessing())\n"
         "print(sorted({'torch', 'monai'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

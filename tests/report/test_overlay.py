@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cellseg_monai.labels import label_overlaps, match_objects, object_mistakes
 from cellseg_monai.report.overlay import MARKS, View, crop_corners, overlay
+from cellseg_monai.scores import label_overlaps, match_objects, object_mistakes
 
 
 def view(truth: np.ndarray, prediction: np.ndarray, brightness: int = 0) -> View:

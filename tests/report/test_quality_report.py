@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import tifffile
 
-from cellseg_monai.inference import Job, Recipe, RunRecord, Tiles, find_images
-from cellseg_monai.labels import Postprocessing
+from cellseg_monai.decoding import Postprocessing
+from cellseg_monai.inference import Job, Pipeline, RunRecord, Tiles, find_images
 from cellseg_monai.pixels import Preprocessing
 from cellseg_monai.quality import TrainingData
 from cellseg_monai.report import QualityReport, write_quality_report
@@ -20,7 +20,7 @@ from tests.report.pages import Reader, check_page
 
 NASTY = "<script>alert(1)&"
 TRAINING = TrainingData("discs", "w", 9, 99, (20, 24, 30), (0.03, 0.04, 0.05), (0.2, 0.25, 0.4), (0.7, 0.8, 0.95))
-RECIPE = Recipe(
+RECIPE = Pipeline(
     bundle="discs",
     version="1",
     weights_sha256="w",
@@ -32,14 +32,14 @@ RECIPE = Recipe(
 )
 
 
-def segmented(folder: Path, exports: Sequence[str] = ("labels", "csv"), recipe: Recipe = RECIPE) -> Path:
+def segmented(folder: Path, exports: Sequence[str] = ("labels", "csv"), pipeline: Pipeline = RECIPE) -> Path:
     """The run.json of a run over the images in a folder."""
-    job = Job(recipe, folder / "out", exports)
+    job = Job(pipeline, folder / "out", exports)
     about = {
         "cellseg_monai": "0",
-        "bundle": {"name": recipe.bundle, "version": recipe.version, "weights_sha256": recipe.weights_sha256},
-        "preprocess": dataclasses.asdict(recipe.preprocess),
-        "tta": recipe.tta,
+        "bundle": {"name": pipeline.bundle, "version": pipeline.version, "weights_sha256": pipeline.weights_sha256},
+        "preprocess": dataclasses.asdict(pipeline.preprocess),
+        "tta": pipeline.tta,
         "axes": None,
         "pixel_size_um": None,
     }
@@ -107,8 +107,8 @@ def test_intensities_of_every_channel_are_shown(tmp_path: Path) -> None:
     (tmp_path / "images").mkdir()
     pixels = np.concatenate([plane()[0], 2 * plane()[0]])
     tifffile.imwrite(tmp_path / "images" / "two.tif", pixels, metadata={"axes": "CYX"}, ome=True)
-    recipe = dataclasses.replace(RECIPE, preprocess=Preprocessing(channels=(0,)))
-    page, _ = read(write_quality_report(segmented(tmp_path, recipe=recipe)))
+    pipeline = dataclasses.replace(RECIPE, preprocess=Preprocessing(channels=(0,)))
+    page, _ = read(write_quality_report(segmented(tmp_path, pipeline=pipeline)))
     medians = [float(found) for found in re.findall(r"mean intensity, channel_\d: median ([\d.e+]+)[;.]", page.text)]
     assert len(medians) == 2
     assert medians[1] == pytest.approx(2 * medians[0], rel=0.01)
@@ -120,8 +120,8 @@ def test_a_channel_that_the_network_does_not_see_may_hold_what_is_no_number(tmp_
     unseen[0, 0, :3] = np.nan, np.inf, 3e38
     pixels = np.concatenate([plane()[0].astype(np.float32), unseen])
     tifffile.imwrite(tmp_path / "images" / "two.tif", pixels, metadata={"axes": "CYX"}, ome=True)
-    recipe = dataclasses.replace(RECIPE, preprocess=Preprocessing(channels=(0,)))
-    done = write_quality_report(segmented(tmp_path, recipe=recipe))
+    pipeline = dataclasses.replace(RECIPE, preprocess=Preprocessing(channels=(0,)))
+    done = write_quality_report(segmented(tmp_path, pipeline=pipeline))
     assert not done.faults
     assert read(done)[0].figures() == ["image-1"]
 
@@ -140,15 +140,15 @@ def test_diameters_are_shown_at_the_scale_of_the_network_as_training_data_are(fo
 
 @pytest.mark.parametrize("training", [None, TRAINING], ids=["it is not known", "it is of other weights"])
 def test_without_training_data_the_page_says_so(folder: Path, training: TrainingData | None) -> None:
-    recipe = RECIPE if training is None else dataclasses.replace(RECIPE, weights_sha256="others")
-    page, numbers = read(write_quality_report(segmented(folder, recipe=recipe), training=training))
+    pipeline = RECIPE if training is None else dataclasses.replace(RECIPE, weights_sha256="others")
+    page, numbers = read(write_quality_report(segmented(folder, pipeline=pipeline), training=training))
     assert "does not say what these weights were trained on" in page.text
     assert numbers["training_data"] is None
     assert not {"intensity", "object size"} & {kind for row in numbers["images"] for kind in row["flags"]}
 
 
 def test_agreement_is_shown_where_it_was_measured(folder: Path) -> None:
-    page, numbers = read(write_quality_report(segmented(folder, recipe=dataclasses.replace(RECIPE, tta=True))))
+    page, numbers = read(write_quality_report(segmented(folder, pipeline=dataclasses.replace(RECIPE, tta=True))))
     assert all(0 <= each["agreement"] <= 1 for each in numbers["lowest_objects"])
     heads = [attributes for tag, attributes in page.tags if tag == "th" and attributes.get("scope") == "col"]
     assert len(heads) == 3 + 10  # of the flags, and of the images

@@ -7,7 +7,7 @@ import pytest
 
 from cellseg_monai.report.run_figures import calibration_figure
 from cellseg_monai.report.run_part import run_part
-from tests.report.fabricated import write_table
+from tests.comparison.fabricated import write_table
 
 TRIALS = [
     {"round": number, "setting": setting, "value": value, "f1": 0.5 + number / 10, "dice": 0.9, "iou": 0.8}

@@ -10,8 +10,8 @@ import torch
 from ignite.engine import Engine
 
 from cellseg_monai.data import items_digest
+from cellseg_monai.decoding import Postprocessing
 from cellseg_monai.errors import CheckpointError
-from cellseg_monai.labels import Postprocessing
 from cellseg_monai.training import Calibration
 
 # Two cells of 4 pixels that touch, and a speck of dirt.

@@ -9,7 +9,7 @@ import torch
 from ignite.engine import Engine
 from monai.engines import IterationEvents
 
-from cellseg_monai.labels import Postprocessing
+from cellseg_monai.decoding import Postprocessing
 from cellseg_monai.training import EvaluationReport
 
 SETTINGS = Postprocessing("boundary_watershed", threshold=0.45, min_area_px=2)

@@ -15,8 +15,8 @@ from PIL import Image
 from torch.utils.data import DataLoader
 
 from cellseg_monai import io
+from cellseg_monai.decoding import Postprocessing
 from cellseg_monai.errors import DatasetError, UnreadableImageError
-from cellseg_monai.labels import Postprocessing
 from cellseg_monai.pixels import Preprocessing, prepare
 from cellseg_monai.transforms import (
     ForegroundMaskd,

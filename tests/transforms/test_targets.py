@@ -7,7 +7,7 @@ import pytest
 import torch
 from monai.data import MetaTensor
 
-from cellseg_monai.labels import Postprocessing
+from cellseg_monai.decoding import Postprocessing
 from cellseg_monai.transforms import (
     BoundaryClassesd,
     BoundaryProbabilitiesd,

@@ -1,0 +1,69 @@
+"""A progress bar over all steps of all runs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+
+from tqdm import tqdm
+
+from cellseg_monai.comparison.steps import Step
+
+__all__ = ["Progress"]
+
+
+class Progress:
+    """Shows how many steps are done, and which runs now; drawn on standard error.
+
+    Args:
+        runs: their names.
+        steps: how many each has.
+    """
+
+    def __init__(self, runs: Sequence[str], *, steps: int) -> None:
+        self.runs, self.steps, self.step = list(runs), steps, ""
+        self._run = ""
+        self._bar = tqdm(total=len(runs) * steps, unit="step", file=sys.stderr)
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            self._advance_to(self._bar.total)
+        self._bar.close()
+
+    def start_run(self, name: str) -> None:
+        """The run of this name begins; whatever the one before left undone counts as done."""
+        self._run = name
+        self._advance_to(self.runs.index(name) * self.steps)
+
+    def start_step(self, step: Step) -> None:
+        """A step of the run begins; the one before is done."""
+        if self.step:
+            self._bar.update()
+        self.step = step.name
+        self._bar.set_postfix_str("", refresh=False)
+        self._bar.set_description(f"{self._run}: {step.name}")
+
+    def show_epochs(self, output_dir: Path, epochs: int) -> None:
+        """Show how far a training has come that writes there, and on a terminal the time that goes by."""
+        metrics, shown = output_dir / "metrics.csv", self._bar.postfix
+        if self.step in ("probing", "training") and metrics.is_file():
+            done = len(metrics.read_text(encoding="utf-8").splitlines()) - 1
+            self._bar.set_postfix_str(f"epoch {min(done + 1, epochs)}/{epochs}", refresh=False)
+        # In a file each drawing is one more line.
+        if self._bar.postfix != shown or sys.stderr.isatty():
+            self._bar.refresh()
+
+    def tell(self, message: str) -> None:
+        """Write a line that stays, above the bar."""
+        self._bar.write(message, file=sys.stderr)
+
+    def _advance_to(self, done: int) -> None:
+        self.step = ""
+        self._bar.update(done - self._bar.n)

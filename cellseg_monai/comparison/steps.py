@@ -1,0 +1,74 @@
+"""The steps of a run, each a `python -m monai.bundle` command as a user would type it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cellseg_monai.comparison.request import Request
+from cellseg_monai.comparison.runs import Run
+
+__all__ = ["STEP_NAMES", "Step", "probe_step", "run_steps"]
+
+STEP_NAMES = ("training", "calibrating", "evaluating", "segmenting")
+
+# How and on what a network runs, and which images are whose: the later steps need it as the training had it. All else
+# they take out of the checkpoint.
+_KNOBS_OF_ALL = ("amp", "device", "num_workers", "split_seed", "sw_batch_size")
+
+
+@dataclass(frozen=True)
+class Step:
+    """A command that is run as a process of its own.
+
+    Args:
+        name: "training", say.
+        command: its words.
+    """
+
+    name: str
+    command: tuple[str, ...]
+
+
+def probe_step(run: Run, request: Request, folder: Path) -> Step:
+    """Two epochs in a folder of their own: the second shows how long one takes when all is warm."""
+    return _training("probing", run, request, folder, epochs=2)
+
+
+def run_steps(run: Run, request: Request, folder: Path, *, epochs: int) -> list[Step]:
+    """Training, calibrating and evaluating of a run, and segmenting its test images.
+
+    Args:
+        run: what is trained.
+        request: how.
+        folder: where it writes.
+        epochs: how many are trained.
+    """
+    rest = {"checkpoint": folder / "model.pt", **_shared(request, folder)}
+    rest |= {name: value for name, value in request.knobs.items() if name in _KNOBS_OF_ALL}
+    configs = run.folder / "configs"
+    return [
+        _training("training", run, request, folder, epochs=epochs),
+        Step("calibrating", _command("calibrating", configs / "calibrate.json", rest)),
+        Step("evaluating", _command("evaluating", configs / "evaluate.json", {**rest, "section": "test"})),
+        Step("segmenting", _command("segmenting", configs / "inference.json", {**rest, "section": "test"})),
+    ]
+
+
+def _training(name: str, run: Run, request: Request, folder: Path, *, epochs: int) -> Step:
+    files = [str(path) for path in run.config_files]
+    options = {**_shared(request, folder), "epochs": epochs, "resume": True, **request.knobs}
+    return Step(name, _command("training", files if len(files) > 1 else files[0], options))
+
+
+def _shared(request: Request, folder: Path) -> dict[str, Any]:
+    datalist = {} if request.datalist is None else {"datalist": request.datalist}
+    return {"dataset_dir": request.dataset, "output_dir": folder.absolute(), **datalist, "seed": request.seed}
+
+
+def _command(run_id: str, config_file: Any, options: Mapping[str, Any]) -> tuple[str, ...]:
+    words = [f"--{name}={value}" for name, value in {"config_file": config_file, **options}.items()]
+    return (sys.executable, "-m", "monai.bundle", "run", run_id, *words)

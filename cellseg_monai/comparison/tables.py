@@ -1,0 +1,216 @@
+"""The results of a comparison as `comparison.csv` and `comparison.md`."""
+
+from __future__ import annotations
+
+import csv
+import math
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from cellseg_monai.atomic import replacing
+from cellseg_monai.comparison.request import Request
+from cellseg_monai.comparison.result import Result, Score
+
+__all__ = ["by_dice", "shown_command", "write_csv", "write_markdown"]
+
+FIGURES = {
+    "scores.png": "Dice of the test images: mean of images with its 95 % interval, and pooled.",
+    "losses.png": "Training loss and validation Dice (at a threshold of 0.5) by epoch. Losses of runs with different "
+    "loss functions do not compare.",
+    "thresholds.png": "Dice and IoU by threshold on the validation images; the ring marks the threshold chosen there.",
+    "panel.png": "The test images with the lowest, the median and the highest Dice, by its mean over the runs; the "
+    "middle of each, 320 pixels at most. White is right, orange was wrongly claimed, blue was missed. Shown are the "
+    "label images that inference writes, holes filled and small objects dropped; the Dice above each is of the whole "
+    "image at the threshold alone, as in the table.",
+}
+
+
+# With fewer, a bootstrap interval is too narrow to speak of a winner.
+_FEWEST_IMAGES = 10
+
+
+def by_dice(results: Sequence[Result]) -> list[Result]:
+    """The results, the highest mean Dice first."""
+    return sorted(results, key=lambda result: -result.scores["dice"].mean)
+
+
+def shown_command(request: Request, runs: Sequence[str], *, dataset_dir: str | Path, output_dir: str | Path) -> str:
+    """The command that makes a comparison, without absolute paths: of those, the last part stands.
+
+    Args:
+        request: what was asked of all runs.
+        runs: their names.
+        dataset_dir: as it was given.
+        output_dir: as it was given.
+    """
+    options: dict[str, Any] = {"bundles": ",".join(runs), "output": _relative(output_dir)}
+    options |= {"epochs": request.epochs} if request.minutes is None else {"minutes": request.minutes}
+    options["seed"] = request.seed
+    if request.datalist is not None:
+        options["datalist"] = _relative(request.datalist)
+    options |= request.knobs
+    # No blanks inside values, which then need no quotes more than once.
+    words = [word for name, value in options.items() for word in (f"--{name}", str(value).replace(", ", ","))]
+    return shlex.join(["cellseg", "compare", _relative(dataset_dir), *words])
+
+
+def write_csv(path: Path, results: Sequence[Result]) -> None:
+    """One row per run; what is not known is an empty cell."""
+    rows = []
+    for result in by_dice(results):
+        row = {name: value for name, value in asdict(result).items() if name not in ("scores", "image_dice")}
+        row["variants"] = "+".join(result.variants)
+        for name, score in result.scores.items():
+            row |= {
+                f"{name}_{end}": "" if math.isnan(value) else f"{value:.6f}" for end, value in asdict(score).items()
+            }
+        rows.append(row)
+    with replacing(path) as aside, open(aside, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def write_markdown(
+    path: Path, results: Sequence[Result], request: Request, *, command: str, failures: Mapping[str, str]
+) -> None:
+    """The tables, how they came about, and the figures with their captions.
+
+    Args:
+        path: the file.
+        results: of the runs that finished.
+        request: what was asked of all runs.
+        command: the one that makes this.
+        failures: why the other runs have no row, by their names.
+    """
+    ordered = by_dice(results)
+    sections = [
+        f"# Comparison on {Path(request.dataset).name}",
+        _table(_SCORES_HEAD, [_scores_row(result, best=result is _clear_best(ordered)) for result in ordered]),
+        _table(_COSTS_HEAD, [_costs_row(result) for result in ordered]),
+        *([_failed(failures)] if failures else []),
+        _how(request),
+        f"Made by:\n\n```\n{command}\n```",
+        *(f"![{name.removesuffix('.png')}]({name})\n\n{caption}" for name, caption in FIGURES.items()),
+    ]
+    with replacing(path) as aside:
+        aside.write_text("\n\n".join(sections) + "\n", encoding="ascii", errors="backslashreplace")
+
+
+_SCORES_HEAD = (
+    "run",
+    "Dice, mean of images [95 %]",
+    "Dice, pooled [95 %]",
+    "IoU, mean of images [95 %]",
+    "IoU, pooled [95 %]",
+    "precision",
+    "recall",
+    "accuracy",
+    "threshold",
+)
+_COSTS_HEAD = (
+    "run",
+    "parameters (M)",
+    "GFLOPs",
+    "training images/s",
+    "inference MP/s",
+    "peak memory, training (MB)",
+    "peak memory, inference (MB)",
+    "epochs (best)",
+    "training (min)",
+)
+
+
+def _clear_best(ordered: Sequence[Result]) -> Result | None:
+    """The run whose Dice lies above those of all others, intervals and all; none where images are few."""
+    if len(ordered[0].image_dice) < _FEWEST_IMAGES:
+        return None
+    first, *others = (result.scores["dice"] for result in ordered)
+    # Written so that a NaN, an interval that is not known, wins nothing.
+    clear = others and all(first.mean_low > other.mean_high for other in others)
+    return ordered[0] if clear else None
+
+
+def _scores_row(result: Result, *, best: bool) -> list[str]:
+    name = f"**{result.run}**" if best else result.run
+    dice, iou = result.scores["dice"], result.scores["iou"]
+    others = [f"{result.scores[name].mean:.3f}" for name in ("precision", "recall", "accuracy")]
+    return [name, *_with_intervals(dice), *_with_intervals(iou), *others, f"{result.threshold:g}"]
+
+
+def _with_intervals(score: Score) -> tuple[str, str]:
+    return (
+        _with_interval(score.mean, score.mean_low, score.mean_high),
+        _with_interval(score.pooled, score.pooled_low, score.pooled_high),
+    )
+
+
+def _with_interval(value: float, low: float, high: float) -> str:
+    return f"{value:.3f} [n/a]" if math.isnan(low) else f"{value:.3f} [{low:.3f}, {high:.3f}]"
+
+
+def _costs_row(result: Result) -> list[str]:
+    memory = [result.training_memory_mb, result.inference_memory_mb]
+    return [
+        result.run,
+        f"{result.parameters / 1e6:.2f}",
+        _three_digits(result.gflops),
+        _three_digits(result.training_images_per_second),
+        _three_digits(result.inference_megapixels_per_second),
+        *("n/a" if value is None else f"{value:.0f}" for value in memory),
+        f"{result.epochs} ({result.best_epoch})",
+        f"{result.training_minutes:.1f}",
+    ]
+
+
+def _three_digits(value: float) -> str:
+    """Three digits that count, without an exponent.
+
+    >>> [_three_digits(value) for value in (0.01234, 9.876, 1234.5)]
+    ['0.0123', '9.88', '1234']
+    """
+    digits = 2 - math.floor(math.log10(value)) if value > 0 else 0
+    return f"{value:.{max(0, digits)}f}"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    rule = ["---", *["---:"] * (len(head) - 1)]
+    return "\n".join("| " + " | ".join(row) + " |" for row in (head, rule, *rows))
+
+
+def _failed(failures: Mapping[str, str]) -> str:
+    return "Without a row, because they failed:\n\n" + "\n".join(f"- {run}: {why}" for run, why in failures.items())
+
+
+def _how(request: Request) -> str:
+    counts = ", ".join(f"{number} {section}" for section, number in request.images.items())
+    budget = request.budget
+    if request.minutes is not None:
+        budget += " (as many as the second epoch of a trial training of two gave room for, one at least)"
+    return "\n".join(
+        [
+            f"- Data: {Path(request.dataset).name}; {counts} images.",
+            f"- Budget of each run: {budget}; seed {request.seed}.",
+            "- Epoch and threshold were chosen on the validation images; the test images had no part in either.",
+            "- Runs are sorted by Dice. Intervals are percentile bootstrap intervals over the test images: they tell "
+            "what other images could have given, not what another seed could have, and are too narrow for a handful of "
+            f"images. A run stands in bold only where its interval lies above all others, of {_FEWEST_IMAGES} images "
+            "or more.",
+            "- Precision, recall and accuracy are means of images.",
+            "- GFLOPs: convolutions and matrix products for one image of 256 x 256 pixels, a multiply-add counted as "
+            "2.",
+            "- Training images/s: crops in training alone, the median of the epochs after the first (of that one, if "
+            "it is the only one). Inference MP/s: "
+            "the network in its sliding window, without reading and post-processing.",
+            "- Peak memory: main memory of the whole process, Python and its libraries included; a GPU's own memory "
+            "is not in it. MB of 10^6 bytes.",
+        ]
+    )
+
+
+def _relative(path: str | Path) -> str:
+    path = Path(path)
+    return path.name if path.is_absolute() else path.as_posix()

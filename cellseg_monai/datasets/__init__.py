@@ -1,0 +1,6 @@
+"""Public data sets: what there is, fetching them, and preparing raw folders for training."""
+
+from cellseg_monai.datasets.registry import DataSet, find_data_set, format_registry, load_registry
+from cellseg_monai.datasets.selecting import select
+
+__all__ = ["DataSet", "find_data_set", "format_registry", "load_registry", "select"]

@@ -1,0 +1,130 @@
+"""One image and its labels, from a raw folder into the prepared set. Runs in any process."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cellseg_monai.atomic import replacing
+from cellseg_monai.data.image_faults import stack_fault
+from cellseg_monai.datasets.preparing.layouts import PREPARERS
+from cellseg_monai.datasets.preparing.preparer import Work
+from cellseg_monai.datasets.preparing.raw_folder import suffix_of
+from cellseg_monai.errors import UnreadableImageError
+from cellseg_monai.faults import Fault, place_of
+from cellseg_monai.io import Image, read, write_labels
+from cellseg_monai.labels.relabel import id_runs
+
+__all__ = ["Row", "convert", "fingerprint"]
+
+Row = dict[str, Any]
+"""What became of an image, as JSON: see `convert`."""
+
+_PIXELS_ELSEWHERE = (".mhd", ".nhdr")  # headers, which name another file
+
+
+def fingerprint(work: Work, raw: Path) -> str:
+    """A short text that changes with the raw files of an image, by their names, sizes and times.
+
+    Raises:
+        OSError: one of them is gone.
+    """
+    parts = []
+    for path in (work.image, *work.sources):
+        status = path.stat()
+        parts.append(f"{place_of(path, raw)}:{status.st_size}:{status.st_mtime_ns}")
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def convert(work: Work, *, layout: str, raw: Path, output: Path) -> Row | Fault:
+    """Prepare one image; each of its files is there whole or not at all.
+
+    Args:
+        work: the image.
+        layout: the name of its preparer.
+        raw: the raw folder.
+        output: the prepared set.
+
+    Returns:
+        Its row: `stem`, `image`, `label`, `bytes` (of both files), `source`, `fingerprint`, `shape`, `dtype`,
+        `objects`, `notes`; or the fault that it has, in which case nothing was written.
+
+    Raises:
+        OSError: the output cannot be written.
+    """
+    place = place_of(work.image, raw)
+    try:
+        return _convert(work, layout, raw, output)
+    except UnreadableImageError as error:
+        return Fault(place_of(Path(error.path), raw), "unreadable", f"{error.reason}; {error.remedy}")
+    except ValueError as error:
+        return Fault(place, "labels", str(error))
+    except (FileNotFoundError, PermissionError) as error:
+        refused = Path(error.filename or output)
+        if not refused.is_relative_to(raw):
+            raise
+        return Fault(place_of(refused, raw), "unreadable", f"{error.strerror}; see to it that it can be read")
+
+
+def _convert(work: Work, layout: str, raw: Path, output: Path) -> Row | Fault:
+    marked = fingerprint(work, raw)
+    image = read(work.image)
+    if (stack := stack_fault(image, place_of(work.image, raw))) is not None:
+        return stack
+    row: Row = {
+        "stem": work.stem,
+        "source": place_of(work.image, raw),
+        "fingerprint": marked,
+        "shape": list(image.pixels.shape),
+        "dtype": str(image.pixels.dtype),
+        "notes": dict(work.notes),
+    }
+    labels = None
+    if work.label is not None:
+        labels, notes = PREPARERS[layout].labels(work, image.pixels.shape[-2:])
+        row["notes"] |= notes
+        row["objects"] = _count(labels)
+    placed = _place_image(work, image, output)
+    row["image"], row["bytes"] = f"{work.folder}/{placed.name}", placed.stat().st_size
+    if labels is not None:
+        path = output / "labels" / f"{work.stem}.tif"
+        # The disk is not waited for, which would take longer than all the rest; see `Record.has`.
+        write_labels(path, labels, pixel_size_um=image.pixel_size_um, durable=False)
+        row["label"] = f"labels/{path.name}"
+        row["bytes"] += path.stat().st_size
+    return row
+
+
+def _count(labels: np.ndarray) -> int:
+    """How many objects there are.
+
+    Raises:
+        ValueError: ids below 0.
+    """
+    ids = np.unique(id_runs(labels)[0])
+    if ids[0] < 0:
+        raise ValueError(f"ids down to {ids[0]}; expected 0 for background and ids above it")
+    return int(np.count_nonzero(ids))
+
+
+def _place_image(work: Work, image: Image, output: Path) -> Path:
+    """Copy the file, or write it as TIFF where the file alone is not the image."""
+    suffix = suffix_of(work.image)
+    if suffix.lower() not in _PIXELS_ELSEWHERE:
+        path = output / work.folder / f"{work.stem}{suffix}"
+        with replacing(path, durable=False) as aside:
+            shutil.copyfile(work.image, aside)
+        return path
+    import tifffile  # slow to import, and rarely needed here
+
+    path = output / work.folder / f"{work.stem}.tif"
+    metadata: dict[str, Any] = {"axes": image.axes}
+    if image.pixel_size_um is not None:
+        metadata["pixel_size_um"] = list(image.pixel_size_um)
+    with replacing(path, durable=False) as aside:
+        tifffile.imwrite(aside, image.pixels, photometric="minisblack", compression="zlib", metadata=metadata)
+    return path

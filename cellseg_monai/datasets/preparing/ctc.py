@@ -1,0 +1,88 @@
+"""Layout of the Cell Tracking Challenge: sequences, of which some frames are segmented, and all are tracked."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from cellseg_monai.datasets.preparing.label_pixels import label_ids
+from cellseg_monai.datasets.preparing.preparer import Found, Notes, Preparer, Work
+from cellseg_monai.datasets.preparing.raw_folder import images_in, subfolder, subfolders, top_folder
+from cellseg_monai.faults import Fault, place_of
+
+__all__ = ["CTC"]
+
+
+def _sequences(raw: Path) -> list[tuple[str, Path, Path]]:
+    """Number, folder of frames and folder of truth of each sequence."""
+    by_name = {folder.name: folder for folder in subfolders(top_folder(raw))}
+    return [
+        (name, folder, by_name[f"{name}_GT"])
+        for name, folder in by_name.items()
+        if re.fullmatch(r"\d+", name) and f"{name}_GT" in by_name
+    ]
+
+
+def _recognises(raw: Path) -> bool:
+    return any(subfolder(truth, "seg", "tra") is not None for _, _, truth in _sequences(raw))
+
+
+def _find(raw: Path) -> Found:
+    found = Found([])
+    for name, folder, truth in _sequences(raw):
+        masks = _masks(truth, raw, found.faults)
+        for path in images_in(folder):
+            mask = masks.pop(_number(path), None)
+            stem = f"{name}_{path.stem}"
+            if mask is None:
+                found.works.append(Work(stem, path, group=name, folder="unlabelled"))
+            else:
+                found.works.append(Work(stem, path, mask, (mask,), group=name))
+        for mask in masks.values():
+            message = f"no frame of that number in {folder.name}/; add it, or take the mask away"
+            found.faults.append(Fault(place_of(mask, raw), "missing-partner", message))
+        found.copies.update({f"tracking/{name}/{path.name}": path for path in _tracks(truth)})
+    return found
+
+
+def _masks(truth: Path, raw: Path, faults: list[Fault]) -> dict[int, Path]:
+    """The segmented frames of a sequence by their numbers."""
+    segmentation = subfolder(truth, "seg")
+    masks: dict[int, Path] = {}
+    for path in images_in(segmentation) if segmentation else []:
+        if re.fullmatch(r"man_seg_\d+_\d+", path.stem):
+            message = "one plane of a stack, but sequences of planes were expected; export planes with their frames"
+            faults.append(Fault(place_of(path, raw), "stack", message))
+        else:
+            masks[_number(path)] = path
+    return masks
+
+
+def _tracks(truth: Path) -> list[Path]:
+    """Markers and lineage."""
+    tracking = subfolder(truth, "tra")
+    paths = tracking.iterdir() if tracking else []
+    return sorted(path for path in paths if re.fullmatch(r"man_track\d*\.(?:txt|tiff?)", path.name, re.IGNORECASE))
+
+
+def _number(path: Path) -> int:
+    digits = re.findall(r"\d+", path.stem)
+    return int(digits[-1]) if digits else -1
+
+
+def _labels(work: Work, shape: tuple[int, int]) -> tuple[np.ndarray, Notes]:
+    return label_ids(work.label, shape), {}
+
+
+CTC = Preparer(
+    name="ctc",
+    summary="01/t000.tif, 01_GT/SEG/man_seg000.tif, 01_GT/TRA/man_track000.tif and man_track.txt (Cell Tracking "
+    "Challenge, sequences of planes)",
+    rule="Ids are kept as they are, since they may be those of tracks. Frames that nobody segmented go to unlabelled/, "
+    "markers and lineage of the tracks to tracking/<sequence>/ as they are. A sequence is a group.",
+    recognises=_recognises,
+    find=_find,
+    labels=_labels,
+)

@@ -1,0 +1,79 @@
+"""Masks of single objects, which may overlap, as one label image."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from cellseg_monai.datasets.preparing.preparer import Notes
+from cellseg_monai.labels import relabel_sequential
+
+__all__ = ["OVERLAP_RULE", "Mask", "cropped", "merge_masks"]
+
+OVERLAP_RULE = (
+    "Where objects overlap, the smaller one lies on top, of equal ones the later; it would vanish otherwise, while "
+    "the larger one keeps the rest of its pixels."
+)
+
+
+class Mask(NamedTuple):
+    """One object: the place of its box in the image, and which pixels of the box are its own (Y, X bool)."""
+
+    row: int
+    column: int
+    pixels: np.ndarray
+
+
+def cropped(mask: np.ndarray) -> Mask:
+    """An object by its mask of the whole image.
+
+    Args:
+        mask: (Y, X) bool.
+
+    >>> cropped(np.array([[False, False], [False, True]]))
+    Mask(row=1, column=1, pixels=array([[ True]]))
+    """
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not len(rows):
+        return Mask(0, 0, mask[:0, :0])
+    top, left = int(rows[0]), int(columns[0])
+    return Mask(top, left, mask[top : rows[-1] + 1, left : columns[-1] + 1])
+
+
+def merge_masks(shape: tuple[int, int], masks: Sequence[Mask]) -> tuple[np.ndarray, Notes]:
+    """One label image of all objects, ids in the order of the masks; see `OVERLAP_RULE`.
+
+    Args:
+        shape: (Y, X) of the image; every mask lies within.
+        masks: the objects.
+
+    Returns:
+        (Y, X) int32, ids 1 to n; and counts of `overlapping_pixels` (that more than one object claimed),
+        `objects_lost` (covered by others altogether) and `empty_masks`, where there are any.
+
+    >>> large, small = Mask(0, 0, np.ones((2, 3), bool)), Mask(1, 2, np.ones((1, 2), bool))
+    >>> labels, notes = merge_masks((2, 4), [large, small])
+    >>> labels
+    array([[1, 1, 1, 0],
+           [1, 1, 2, 2]], dtype=int32)
+    >>> notes
+    {'overlapping_pixels': 1}
+    """
+    labels: np.ndarray = np.zeros(shape, np.int32)
+    contested: np.ndarray = np.zeros(shape, bool)
+    areas = [int(np.count_nonzero(mask.pixels)) for mask in masks]
+    for number in sorted(range(len(masks)), key=lambda number: -areas[number]):
+        row, column, pixels = masks[number]
+        box = np.s_[row : row + pixels.shape[0], column : column + pixels.shape[1]]
+        contested[box] |= pixels & (labels[box] > 0)
+        labels[box][pixels] = number + 1
+    labels = relabel_sequential(labels)
+    empty = areas.count(0)
+    notes = {
+        "overlapping_pixels": int(np.count_nonzero(contested)),
+        "objects_lost": len(masks) - empty - int(labels.max(initial=0)),
+        "empty_masks": empty,
+    }
+    return labels, {name: count for name, count in notes.items() if count}

@@ -1,0 +1,27 @@
+"""SHA-256 of files and of folders."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+__all__ = ["file_digest", "image_digest"]
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file, 64 hexadecimal digits."""
+    with open(path, "rb") as file:
+        digest = hashlib.sha256()
+        while block := file.read(2**20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def image_digest(path: Path) -> str:
+    """SHA-256 of an image: of its file, or of the names and contents of all files of a folder, such as an OME-Zarr."""
+    if not path.is_dir():
+        return file_digest(path)
+    digest = hashlib.sha256()
+    for file in sorted(each for each in path.rglob("*") if each.is_file()):
+        digest.update(f"{file.relative_to(path).as_posix()}\n{file_digest(file)}\n".encode())
+    return digest.hexdigest()

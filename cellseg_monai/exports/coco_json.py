@@ -1,0 +1,73 @@
+"""Objects as COCO annotations, their masks as run lengths, which are exact where polygons are not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cellseg_monai.atomic import replacing
+from cellseg_monai.exports.run_lengths import compressed_counts
+from cellseg_monai.exports.segmentation import Segmentation
+from cellseg_monai.labels import Crop, crops_of_whole_objects
+from cellseg_monai.labels.relabel import id_runs
+
+__all__ = ["write"]
+
+_IMAGE, _CATEGORY = 1, 1
+
+
+def write(path: Path, segmentation: Segmentation) -> None:
+    """Write one image with its annotations; `id` is that of the object, and `score` is added where there is one.
+
+    Args:
+        path: the file.
+        segmentation: whose labels and table.
+    """
+    height, width = segmentation.shape
+    image = {"id": _IMAGE, "file_name": segmentation.image_name, "height": height, "width": width}
+    categories = [{"id": _CATEGORY, "name": "cell"}]
+    with replacing(path) as aside, open(aside, "w", encoding="utf-8", newline="\n") as file:
+        file.write(f'{{"images": [{json.dumps(image)}],\n"categories": {json.dumps(categories)},\n"annotations": [')
+        for at, annotation in enumerate(_annotations(segmentation)):
+            file.write((",\n" if at else "\n") + json.dumps(annotation, allow_nan=False))
+        file.write("\n]}\n")
+
+
+def _annotations(segmentation: Segmentation) -> Iterator[dict[str, Any]]:
+    table, shape = segmentation.table, segmentation.shape
+    scores = table["score"] if "score" in table.columns else None
+    for crop in crops_of_whole_objects(segmentation.labels, table.boxes):
+        at = table.positions(crop.ids)
+        sides = (table[name][at] for name in ("left_px", "top_px", "right_px", "bottom_px"))
+        rows = zip(crop.ids.tolist(), at, *(side.tolist() for side in sides), _masks(crop, shape), strict=True)
+        for number, row, left, top, right, bottom, counts in rows:
+            annotation = {
+                "id": number,
+                "image_id": _IMAGE,
+                "category_id": _CATEGORY,
+                "iscrowd": 0,
+                "area": int(table["area_px"][row]),
+                "bbox": [left, top, right - left, bottom - top],
+                "segmentation": {"size": list(shape), "counts": counts},
+            }
+            if scores is not None and np.isfinite(scores[row]):
+                annotation["score"] = float(scores[row])
+            yield annotation
+
+
+def _masks(crop: Crop, shape: tuple[int, int]) -> list[str]:
+    """The run lengths of each object of a crop over the whole image, down its columns, as COCO's text."""
+    turned = np.ascontiguousarray(crop.numbers.T)
+    numbers, starts, lengths = id_runs(turned, by_row=True)
+    order = np.argsort(numbers, kind="stable")[np.count_nonzero(numbers == 0) :]
+    numbers, lengths = numbers[order], lengths[order]
+    columns, rows = np.divmod(starts[order], turned.shape[1])
+    begins = (columns + crop.window[1].start) * shape[0] + rows + crop.window[0].start
+    # A run that reaches the bottom goes on at the top of the next column.
+    first = np.r_[True, (numbers[1:] != numbers[:-1]) | (begins[1:] != begins[:-1] + lengths[:-1])]
+    ends = np.r_[(begins + lengths)[:-1][first[1:]], begins[-1] + lengths[-1]]
+    return compressed_counts(numbers[first], begins[first], ends, shape[0] * shape[1])

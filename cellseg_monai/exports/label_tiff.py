@@ -1,0 +1,28 @@
+"""The label image as TIFF."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cellseg_monai.exports.segmentation import Segmentation
+from cellseg_monai.io import write_labels
+
+__all__ = ["write"]
+
+
+def write(path: Path, segmentation: Segmentation, *, ome_name: str | None = None) -> None:
+    """Write the labels of an image or stack.
+
+    Args:
+        path: ends in .tif or .tiff.
+        segmentation: the objects.
+        ome_name: the name of the image in the metadata of an OME-TIFF; None: write a plain TIFF.
+    """
+    write_labels(
+        path,
+        segmentation.labels,
+        axes=segmentation.axes,
+        pixel_size_um=segmentation.pixel_size_um,
+        ome_name=ome_name,
+        highest_id=segmentation.highest_id,
+    )

@@ -1,0 +1,61 @@
+"""The picture in which outlines are checked against the image."""
+
+from __future__ import annotations
+
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+from PIL import Image as Pillow
+
+from cellseg_monai.atomic import replacing
+from cellseg_monai.exports.segmentation import Segmentation
+from cellseg_monai.io.display import measured_channels, picture_of
+from cellseg_monai.io.image import Image
+from cellseg_monai.io.shrinking import shrink
+from cellseg_monai.labels import draw_outlines, paint_outlines
+
+__all__ = ["write", "write_overlay"]
+
+LONGEST_PX = 4096
+
+
+def write(path: Path, segmentation: Segmentation) -> None:
+    """Write the outlines over the image, its channels stretched and coloured as in reports.
+
+    Args:
+        path: ends in .png.
+        segmentation: whose labels and image.
+
+    Raises:
+        ValueError: there is no image.
+    """
+    image, names = segmentation.image, tuple(segmentation.channel_names)
+    if image is None:
+        raise ValueError(f"{path}: an overlay was asked for, but no image came; pass the image, or leave it out")
+    shown = measured_channels(names, image.shape[0])[:3]
+    small, labels = shrink(image, segmentation.labels, shown, longest_px=LONGEST_PX)
+    picture = picture_of(Image(small, "CYX", channel_names=tuple(names[at] for at in shown if names)))
+    paint_outlines(picture, labels)
+    _save(path, picture)
+
+
+def write_overlay(path: str | PathLike[str], image: np.ndarray, labels: np.ndarray) -> None:
+    """Write the outlines of objects over an image as PNG, of 4096 pixels on the longer side at most.
+
+    Args:
+        path: an existing file is replaced when the new one is whole.
+        image: CYX in [0, 1], as `pixels.prepare` gives.
+        labels: YX ids of the same size, 0 is background.
+
+    Raises:
+        ValueError: image and labels differ in size.
+    """
+    if max(labels.shape) > LONGEST_PX and image.shape[1:] == labels.shape:
+        image, labels = shrink(image, labels, range(len(image)), longest_px=LONGEST_PX)
+    _save(path, draw_outlines(image, labels))
+
+
+def _save(path: str | PathLike[str], picture: np.ndarray) -> None:
+    with replacing(path) as aside:
+        Pillow.fromarray(picture).save(aside, format="PNG")

@@ -1,0 +1,49 @@
+"""Measurements as AnnData, the table of scanpy and squidpy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from cellseg_monai.atomic import replacing
+from cellseg_monai.exports.segmentation import Segmentation
+
+__all__ = ["write"]
+
+
+def write(path: Path, segmentation: Segmentation) -> None:
+    """Write the table: `X` are the mean intensities, a column a channel, and `obs` is all the rest.
+
+    `obs_names` are the ids, in a stack after their place, such as "T0_Z3_17"; `layers["min"]` and `layers["max"]` the
+    lowest and highest intensities, `obsm["spatial"]` the centroids as squidpy has them, x before y, in pixels;
+    `uns["pixel_size_um"]` where it is known.
+
+    Args:
+        path: the file.
+        segmentation: whose table.
+    """
+    import anndata
+    import pandas
+
+    table = segmentation.table
+
+    def by_channel(kind: str) -> np.ndarray:
+        names = [f"{kind}_{name}" for name in table.channels]
+        return np.stack([table[name] for name in names], axis=1) if names else np.zeros((len(table), 0))
+
+    of_channels = {f"{kind}_{name}" for kind in ("mean", "min", "max") for name in table.channels}
+    places = [[f"{axis}{at}" for at in table[axis.lower()].tolist()] for axis in segmentation.axes[:-2]]
+    names = pandas.Index(list(map("_".join, zip(*places, map(str, table["id"].tolist()), strict=True))), dtype=object)
+    rest = {name: column for name, column in table.columns.items() if name not in of_channels}
+    size_um = segmentation.pixel_size_um
+    found = anndata.AnnData(
+        X=by_channel("mean"),
+        obs=pandas.DataFrame(rest, index=names),
+        var=pandas.DataFrame(index=pandas.Index(list(table.channels), dtype=object)),
+        layers={kind: by_channel(kind) for kind in ("min", "max")},
+        obsm={"spatial": np.stack([table["centroid_x_px"], table["centroid_y_px"]], axis=1)},
+        uns={} if size_um is None else {"pixel_size_um": np.array(size_um, np.float64)},
+    )
+    with replacing(path) as aside:
+        found.write_h5ad(aside, compression="gzip")

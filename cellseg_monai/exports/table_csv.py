@@ -1,0 +1,65 @@
+"""Measurements as CSV: a row an object."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from cellseg_monai.atomic import replacing
+from cellseg_monai.exports.segmentation import Segmentation
+from cellseg_monai.labels import ObjectTable
+
+__all__ = ["read", "write"]
+
+
+def write(path: Path, segmentation: Segmentation) -> None:
+    """Write the table, all digits kept; a value that is not known is an empty cell.
+
+    Args:
+        path: the file.
+        segmentation: whose table.
+    """
+    columns = segmentation.table.columns
+    with replacing(path) as aside, open(aside, "w", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerow(columns)
+        rows.writerows(zip(*map(_cells, columns.values()), strict=True))
+
+
+def read(path: Path) -> ObjectTable:
+    """The table that `write` wrote, number by number.
+
+    Args:
+        path: the file.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ValueError: it is none of these.
+    """
+    with open(path, newline="", encoding="utf-8") as file:
+        head, *rows = list(csv.reader(file)) or [[]]
+    if "id" not in head or any(len(row) != len(head) for row in rows):
+        raise ValueError(f"{path} is no table of objects with a column id; write it again with `--export csv`")
+    columns = zip(*rows, strict=True) if rows else [()] * len(head)
+    try:
+        named = {name: _values(cells) for name, cells in zip(head, columns, strict=True)}
+    except ValueError as error:
+        raise ValueError(f"{path} is no table of objects: {error}; write it again with `--export csv`") from error
+    return ObjectTable(named, tuple(name.removeprefix("mean_") for name in head if name.startswith("mean_")))
+
+
+def _values(cells: Sequence[str]) -> np.ndarray:
+    if cells and set(cells) <= {"True", "False"}:
+        return np.array([cell == "True" for cell in cells])
+    if all(cell.isdigit() for cell in cells):
+        return np.array(cells, np.int64)
+    return np.array([float(cell or "nan") for cell in cells])
+
+
+def _cells(column: np.ndarray) -> list:
+    if column.dtype.kind != "f":
+        return column.tolist()
+    return [value if value == value else "" for value in column.tolist()]

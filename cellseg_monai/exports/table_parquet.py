@@ -1,0 +1,24 @@
+"""Measurements as Parquet: a row an object, the types kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cellseg_monai.atomic import replacing
+from cellseg_monai.exports.segmentation import Segmentation
+
+__all__ = ["write"]
+
+
+def write(path: Path, segmentation: Segmentation) -> None:
+    """Write the table.
+
+    Args:
+        path: the file.
+        segmentation: whose table.
+    """
+    import pyarrow
+    from pyarrow import parquet
+
+    with replacing(path) as aside:
+        parquet.write_table(pyarrow.table(dict(segmentation.table.columns)), aside)

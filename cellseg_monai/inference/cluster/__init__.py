@@ -1,0 +1,1 @@
+"""Many images, or one too large for a machine, segmented by the workers of a Dask cluster."""

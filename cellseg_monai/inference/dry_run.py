@@ -1,0 +1,128 @@
+"""How an image would be read and cut, in words, before anything is done."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from cellseg_monai.errors import OF_AN_IMAGE
+from cellseg_monai.inference.inputs import ImageFile
+from cellseg_monai.inference.job import Job, Reading
+from cellseg_monai.inference.lanes import Lanes
+from cellseg_monai.inference.pipeline import Pipeline
+from cellseg_monai.io import LazyImage, open_image
+from cellseg_monai.io.axes import MisfitAxesError, UnstatedAxesError
+from cellseg_monai.pixels import Preprocessing, prepared_shape, select_channels
+
+__all__ = ["Understood", "misfits", "seconds_a_px", "understood"]
+
+
+class Understood(NamedTuple):
+    """How an image is read.
+
+    Args:
+        text: its axes, channels, pixel size and tiles.
+        network_px: the pixels of all its tiles, which tell how long the network takes.
+        batch: how many tiles the network sees at once, and (Y, X) of one.
+    """
+
+    text: str
+    network_px: int
+    batch: tuple[int, int, int]
+
+
+def understood(path: Path, job: Job) -> Understood:
+    """Axes, channels, pixel size and tiles of an image, as `job` would take them.
+
+    Raises:
+        ValueError: it lacks what the bundle asks for.
+        UnreadableImageError: it cannot be read.
+    """
+    settings, tiles = job.pipeline.preprocess, job.pipeline.tiles
+    with open_image(path, axes=job.reading.axes) as image:
+        shape = (image.shape[-2], image.shape[-1])
+        if 0 in shape:
+            raise ValueError(f"{path}: it has no pixels, {image.shape}; export it again")
+        size_um = job.reading.pixel_size_um or image.pixel_size_um
+        try:
+            seen = _seen(image, settings, size_um)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
+        sizes = ", ".join(f"{axis} {length}" for axis, length in zip(image.axes, image.shape, strict=True))
+        names = f" ({', '.join(image.channel_names)})" if any(image.channel_names) else ""
+        known = f"{size_um[0]:g} × {size_um[1]:g} µm a pixel" if size_um else "pixel size unknown"
+        channels = settings.channels if isinstance(settings.channels, str) else ", ".join(map(str, settings.channels))
+        scale = "" if seen == shape else f", seen at {seen[0]} × {seen[1]}"
+        axes = tiles.cover(seen)
+        count = math.prod(len(axis.starts) for axis in axes)
+        planes = math.prod(image.shape[:-3])
+        each = f"{planes} planes, each {count} tile(s)" if planes > 1 else f"{count} tile(s)"
+        text = f"{sizes}{names}; {known}; the network sees {channels}{scale}, {each}"
+        tile = (axes[0].size, axes[1].size)
+        return Understood(text, planes * count * math.prod(tile), (min(tiles.batch, count), *tile))
+
+
+def misfits(images: Sequence[ImageFile], settings: Preprocessing, reading: Reading) -> list[str]:
+    """Why no image can be segmented, a line each; none as soon as one can, or fails for another reason in its turn.
+
+    Args:
+        images: of which as few as possible are opened.
+        settings: how they are prepared.
+        reading: how they are understood.
+    """
+    reasons = []
+    for each in images:
+        try:
+            with open_image(each.path, axes=reading.axes) as image:
+                if 0 in image.shape:
+                    return []
+                try:
+                    _seen(image, settings, reading.pixel_size_um or image.pixel_size_um)
+                except ValueError as error:
+                    reasons.append(f"{each.path}: {error}")
+                    continue
+        except (MisfitAxesError, UnstatedAxesError) as error:
+            reasons.append(str(error))
+            continue
+        except OF_AN_IMAGE:
+            pass
+        return []
+    return reasons
+
+
+def _seen(image: LazyImage, settings: Preprocessing, size_um: tuple[float, float] | None) -> tuple[int, int]:
+    """(Y, X) at which the network sees an image.
+
+    Raises:
+        ValueError: it lacks a channel or pixel size.
+    """
+    # A pixel stands for the image: which channels there are does not depend on their values.
+    pixel = np.zeros((image.shape[-3], 1, 1), image.dtype)
+    select_channels(pixel, settings.channels, channel_names=image.channel_names)
+    return prepared_shape((image.shape[-2], image.shape[-1]), settings, pixel_size_um=size_um)
+
+
+def seconds_a_px(pipeline: Pipeline, batch: tuple[int, int, int]) -> float:
+    """How long the network takes for a pixel, by such batches in all lanes, twice: the first take longer.
+
+    Args:
+        pipeline: with the network.
+        batch: a number of tiles, and (Y, X) of one; see `Understood`.
+
+    Raises:
+        MemoryError: it does not fit on the device.
+    """
+    count, *tile = batch
+    shape = (count, pipeline.preprocess.channel_count, *tile)
+    batches: list[np.ndarray] = [np.zeros(shape, np.float32)] * pipeline.lanes
+    with Lanes(pipeline.lanes) as lanes:
+        for _ in range(2):
+            begun = time.perf_counter()
+            for _ in lanes.answers(pipeline.asked, batches):
+                pass
+    return (time.perf_counter() - begun) / (pipeline.lanes * math.prod(batch))

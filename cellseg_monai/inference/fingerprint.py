@@ -1,0 +1,62 @@
+"""What the results of a run depend on, as `run.json` keeps it, and in what two runs differ."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from cellseg_monai._version import __version__
+from cellseg_monai.inference.job import Job
+
+__all__ = ["about_job", "differences"]
+
+
+def about_job(job: Job, device: str) -> dict[str, Any]:
+    """What results depend on, to the byte.
+
+    How many tiles the network sees at once is not among it: it is chosen by what memory there is, and moves a result by
+    no more than rounding. Nor is the model of a GPU, for a run is gone on with wherever a queue finds one.
+
+    Args:
+        job: what is done.
+        device: where the network runs, such as "cpu" or "cuda:1", of which the kind counts.
+    """
+    pipeline = job.pipeline
+    about = {
+        "cellseg_monai": __version__,
+        "bundle": {"name": pipeline.bundle, "version": pipeline.version, "weights_sha256": pipeline.weights_sha256},
+        "device": device.split(":")[0],
+        "precision": pipeline.precision,
+        "preprocess": asdict(pipeline.preprocess),
+        "postprocess": asdict(pipeline.postprocess),
+        "tiles": {"size": pipeline.tiles.size, "overlap": pipeline.tiles.overlap},
+        "tta": pipeline.tta,
+        "exports": job.exports,
+        "axes": job.reading.axes,
+        "pixel_size_um": job.reading.pixel_size_um,
+    }
+    return dict(json.loads(json.dumps(about)))  # as it is read again: tuples are lists there
+
+
+def differences(was: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, str]:
+    """In what two runs differ: by its name in `run.json`, what it was and is.
+
+    >>> differences({"tiles": {"size": [64, 64], "overlap": 8}}, {"tiles": {"size": [32, 32], "overlap": 8}})
+    {'tiles.size': 'was [64, 64] and is [32, 32]'}
+    """
+    before, after = dict(_flat(was)), dict(_flat(now))
+    return {
+        name: f"was {before.get(name, 'not told')} and is {after.get(name, 'not told')}"
+        for name in sorted(before.keys() | after.keys())
+        if before.get(name) != after.get(name)
+    }
+
+
+def _flat(about: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, str]]:
+    for key, value in about.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{within}{key}.")
+        else:
+            yield f"{within}{key}", value if isinstance(value, str) else json.dumps(value)

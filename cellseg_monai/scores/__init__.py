@@ -1,0 +1,63 @@
+"""Scores of a segmentation against the truth: pixels, objects, intervals, and what went wrong. Needs no torch."""
+
+from cellseg_monai.scores.bootstrap import bootstrap_interval
+from cellseg_monai.scores.counts import Counts, over_images, stacked
+from cellseg_monai.scores.foreground import (
+    ForegroundCounts,
+    foreground_counts,
+    foreground_counts_by_threshold,
+    mean_score,
+    pooled_score,
+)
+from cellseg_monai.scores.instance_scores import (
+    AreaClass,
+    PooledRatio,
+    SplitsAndMerges,
+    aggregated_jaccard,
+    aggregated_jaccard_plus,
+    ctc_segmentation,
+    missed_by_area,
+    object_scores,
+    panoptic_counts,
+    splits_and_merges,
+)
+from cellseg_monai.scores.matching import IOU_THRESHOLDS, Matching, ObjectCounts, match_objects, object_counts
+from cellseg_monai.scores.mistakes import Mistakes, object_mistakes
+from cellseg_monai.scores.overlap import LabelOverlaps, check_label_images, label_overlaps
+from cellseg_monai.scores.search import Found, Sweep, Trial, search_postprocessing
+
+__all__ = [
+    "IOU_THRESHOLDS",
+    "AreaClass",
+    "Counts",
+    "ForegroundCounts",
+    "Found",
+    "LabelOverlaps",
+    "Matching",
+    "Mistakes",
+    "ObjectCounts",
+    "PooledRatio",
+    "SplitsAndMerges",
+    "Sweep",
+    "Trial",
+    "aggregated_jaccard",
+    "aggregated_jaccard_plus",
+    "bootstrap_interval",
+    "check_label_images",
+    "ctc_segmentation",
+    "foreground_counts",
+    "foreground_counts_by_threshold",
+    "label_overlaps",
+    "match_objects",
+    "mean_score",
+    "missed_by_area",
+    "object_counts",
+    "object_mistakes",
+    "object_scores",
+    "over_images",
+    "panoptic_counts",
+    "pooled_score",
+    "search_postprocessing",
+    "splits_and_merges",
+    "stacked",
+]

@@ -1,0 +1,78 @@
+"""What a bundle says of how objects are made, and what is sent to other processes in its place."""
+
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from torch.overrides import TorchFunctionMode
+
+from cellseg_monai.bundle import PipelineLoader, find_bundle, load_pipeline
+from cellseg_monai.errors import BundleError
+
+
+def test_a_loader_is_one_with_another_that_loads_the_same():
+    loader = PipelineLoader("nuclei", channels=["DAPI"], checkpoint="weights.pt")
+    other = pickle.loads(pickle.dumps(PipelineLoader("nuclei", channels=("DAPI",), checkpoint="weights.pt")))
+    assert {loader: "loaded"}[other] == "loaded"
+    assert PipelineLoader("nuclei", channels="DAPI,0") not in {loader}
+
+
+def test_a_diameter_says_nothing_where_nobody_knows_that_of_the_training(tmp_path):
+    shipped = find_bundle("nuclei") / "models" / "model.pt"
+    other = {name: value + 1 for name, value in torch.load(shipped, weights_only=True).items()}
+    torch.save(other, tmp_path / "model.pt")
+    with pytest.raises(BundleError, match="does not say how large the objects were that these weights were trained on"):
+        load_pipeline("nuclei", checkpoint=tmp_path / "model.pt", diameter_px=30)
+
+
+class TestBeforeTheNetworkIsLoaded:
+    """Which cannot be: its weights lack a tensor."""
+
+    @pytest.fixture
+    def broken(self, tmp_path):
+        state = torch.load(find_bundle("nuclei") / "models" / "model.pt", weights_only=True)
+        state.popitem()
+        torch.save(state, tmp_path / "model.pt")
+        with pytest.raises(BundleError, match="is of another network: 1 of its"):
+            load_pipeline("nuclei", checkpoint=tmp_path / "model.pt")
+        return tmp_path / "model.pt"
+
+    def test_a_wrong_number_of_channels_is_refused(self, broken):
+        with pytest.raises(ValueError, match=r"2 channel\(s\) came, 0, 1, but the bundle nuclei sees 1; name as many"):
+            load_pipeline("nuclei", checkpoint=broken, channels="0,1")
+
+    def test_how_images_are_prepared_is_told(self, broken):
+        def check(preprocess):
+            raise LookupError(preprocess.channels)
+
+        with pytest.raises(LookupError, match="DAPI"):
+            load_pipeline("nuclei", checkpoint=broken, channels=["DAPI"], check=check)
+        with pytest.raises(LookupError, match="grey"):
+            PipelineLoader("nuclei", checkpoint=broken)(check)
+
+
+@pytest.mark.parametrize("diameter", [0, -1, float("nan"), float("inf"), 1, 10_000])
+def test_an_impossible_diameter_is_refused(diameter):
+    with pytest.raises(ValueError, match=r"came, but a (positive number|factor)"):
+        load_pipeline("nuclei", diameter_px=diameter)
+
+
+class Called(TorchFunctionMode):
+    """Notes which functions of torch are called."""
+
+    def __init__(self):
+        super().__init__()
+        self.names = set()
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        self.names.add(getattr(function, "__name__", ""))
+        return function(*args, **(kwargs or {}))
+
+
+def test_normalisation_takes_no_pass_of_its_own():
+    pipeline = load_pipeline("nuclei", device="cpu")
+    with Called() as called:
+        pipeline.network(np.zeros((1, 1, 32, 32), np.float32))
+    assert "conv2d" in called.names
+    assert "batch_norm" not in called.names

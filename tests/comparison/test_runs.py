@@ -1,0 +1,57 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from cellseg_monai.comparison.runs import find_runs
+from cellseg_monai.errors import BundleError
+
+
+@pytest.fixture
+def bundles(tmp_path: Path) -> Path:
+    """Two bundles, of which one has a variant with a key that train.json lacks."""
+    for name in ("unet", "pspnet"):
+        (tmp_path / name / "configs" / "variants").mkdir(parents=True)
+        (tmp_path / name / "bundle.json").write_text("{}")
+        config = {"epochs": 5, "batch_size": 8, "variants": [], "loss": {"_target_": "DiceLoss"}}
+        (tmp_path / name / "configs" / "train.json").write_text(json.dumps(config))
+    focal = {"+variants": ["focal"], "gamma": 2}
+    (tmp_path / "unet" / "configs" / "variants" / "focal.json").write_text(json.dumps(focal))
+    (tmp_path / "unet" / "configs" / "variants" / "plain.json").write_text("{}")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "names",
+    ["unet, unet+focal+plain,pspnet", ("unet", "unet+focal+plain", "pspnet"), ["unet,unet+focal+plain", "pspnet"]],
+    ids=["one text", "a tuple, as python-fire makes of words", "both"],
+)
+def test_runs_are_found_by_their_names(names: str | tuple[str, ...] | list[str], bundles: Path) -> None:
+    runs = find_runs(names, {}, bundles_dir=bundles)
+    assert [run.name for run in runs] == ["unet", "unet+focal+plain", "pspnet"]
+    assert [path.name for path in runs[1].config_files] == ["train.json", "focal.json", "plain.json"]
+    assert all(path.is_file() and path.is_absolute() for run in runs for path in run.config_files)
+
+
+def test_everything_unknown_is_told_at_once(bundles: Path) -> None:
+    with pytest.raises(BundleError) as caught:
+        find_runs("unett,unet+focl,pspnet+focal,unet,unet", {"batchsize": 4, "output_dir": "x"}, bundles_dir=bundles)
+    assert str(caught.value).splitlines() == [
+        "'unet' is named twice; once is enough",
+        "no bundle 'unett'; did you mean 'unet'? known: pspnet, unet",
+        "unet has no variant 'focl'; did you mean 'focal'? known: focal, plain",
+        "pspnet has no variant 'focal'; known: none",
+        "--output_dir is set by the comparison itself; leave it away",
+        "unknown override --batchsize: did you mean --batch_size? (unet)",
+    ]
+
+
+def test_a_knob_must_be_known_to_every_run(bundles: Path) -> None:
+    assert find_runs("unet+focal", {"gamma": 3, "loss#sigmoid": True}, bundles_dir=bundles)
+    with pytest.raises(BundleError, match=r"unknown override --gamma.*\(unet, pspnet\)"):
+        find_runs("unet,unet+focal,pspnet", {"gamma": 3}, bundles_dir=bundles)
+
+
+def test_no_runs_are_refused(bundles: Path) -> None:
+    with pytest.raises(BundleError, match="no runs came"):
+        find_runs(" , ", {}, bundles_dir=bundles)

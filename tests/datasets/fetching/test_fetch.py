@@ -1,0 +1,334 @@
+from __future__ import annotations
+
+import hashlib
+import io
+import subprocess
+import sys
+import threading
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from cellseg_monai import cli
+from cellseg_monai.archives import Limits
+from cellseg_monai.datasets.fetching import fetch_data_set
+from cellseg_monai.datasets.registry import DataSet, RemoteFile
+from cellseg_monai.errors import ArchiveError, ArchiveTooLargeError, FetchError
+
+
+def zipped(members: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+IMAGES = zipped({"images/a.tif": b"image" * 100_000, "metadata/training.txt": b"a"})
+MASKS = zipped({"masks/a.png": b"mask", "metadata/test.txt": b"b"})
+
+
+@pytest.fixture
+def data_set(server) -> DataSet:
+    """Two archives, one of a known checksum, and a file that is none."""
+    server.files |= {"images.zip": IMAGES, "masks.zip": MASKS, "notes.json": b"{}"}
+    return DataSet(
+        name="lab/cells",
+        title="Cells",
+        modality="bright field",
+        size="1 image",
+        licence="CC-BY-NC-4.0",
+        licence_note="non-commercial",
+        attribution="A Lab",
+        citation=("A 2020, doi:10.1/1",),
+        page="https://example.org",
+        layout="rgba_labels",
+        files=(
+            RemoteFile(server.url("images.zip"), sha256=sha256(IMAGES), bytes=len(IMAGES)),
+            RemoteFile(server.url("masks.zip")),
+            RemoteFile(server.url("notes.json")),
+        ),
+    )
+
+
+def one(data_set: DataSet, **changes: object) -> DataSet:
+    """The data set with its first file alone, changed."""
+    return replace(data_set, files=(replace(data_set.files[0], **changes),))
+
+
+def tree(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+WHOLE = [
+    "SOURCE.md",
+    "images/a.tif",
+    "masks/a.png",
+    "metadata/test.txt",
+    "metadata/training.txt",
+    "notes.json",
+    "sha256.txt",
+]
+
+
+def test_a_data_set_comes_with_its_provenance_and_nothing_else(data_set: DataSet, tmp_path: Path) -> None:
+    done = fetch_data_set(data_set, tmp_path / "out")
+    assert tree(tmp_path / "out") == WHOLE
+    assert not (tmp_path / "out" / ".fetch-lab_cells").exists()
+    assert [file.known for file in done.files] == [True, False, False]
+    source = (tmp_path / "out" / "SOURCE.md").read_text()
+    for words in (
+        "# Cells",
+        "CC-BY-NC-4.0 (non-commercial)",
+        "A Lab",
+        "doi:10.1/1",
+        "could not be tried",
+        sha256(MASKS),
+    ):
+        assert words in source
+    assert data_set.files[1].url in source
+    assert f"{sha256(MASKS)}  {data_set.files[1].url}\n" in (tmp_path / "out" / "sha256.txt").read_text()
+
+
+def test_a_second_fetch_does_nothing(server, data_set: DataSet, tmp_path: Path) -> None:
+    fetch_data_set(data_set, tmp_path)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    assert fetch_data_set(data_set, tmp_path).files == ()
+    assert len(server.asked) == 3
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+
+
+def test_a_fetch_that_failed_goes_on_with_the_rest(server, data_set: DataSet, tmp_path: Path) -> None:
+    server.answers["masks.zip"] = 404
+    with pytest.raises(FetchError, match="404"):
+        fetch_data_set(data_set, tmp_path)
+    assert not (tmp_path / "images").exists()
+    assert not (tmp_path / "SOURCE.md").exists()
+    del server.answers["masks.zip"]
+    done = fetch_data_set(data_set, tmp_path)
+    assert tree(tmp_path) == WHOLE
+    assert [path for path, _ in server.asked] == ["images.zip", "masks.zip", "masks.zip", "notes.json"]
+    assert [file.sha256 for file in done.files] == [sha256(IMAGES), sha256(MASKS), sha256(b"{}")]
+
+
+def test_killed_while_it_moves_files_the_next_call_ends_it(server, data_set: DataSet, tmp_path: Path) -> None:
+    script = (
+        "import os, sys; from pathlib import Path\n"
+        "from cellseg_monai.data.fetching import fetch_data_set\n"
+        "from cellseg_monai.datasets.registry import load_registry\n"
+        "rename = os.rename\n"
+        "def killed(a, b):\n"
+        "    rename(a, b)\n"
+        "    if Path(b).name == 'masks': os._exit(9)\n"
+        "os.rename = killed\n"
+        "(data_set,) = load_registry(sys.argv[1]).values()\n"
+        "fetch_data_set(data_set, sys.argv[2])"
+    )
+    files = ", ".join(f'{{ url = "{file.url}" }}' for file in data_set.files)
+    fields = ("title", "modality", "size", "licence", "attribution", "page", "layout")
+    lines = ['["lab/cells"]', *[f'{name} = "{getattr(data_set, name)}"' for name in fields]]
+    registry = tmp_path / "registry.toml"
+    registry.write_text("\n".join([*lines, 'citation = ["A"]', f"files = [{files}]"]))
+    words = [sys.executable, "-c", script, str(registry), str(tmp_path / "out")]
+    assert subprocess.run(words, check=False).returncode == 9
+    assert (tmp_path / "out" / "masks").is_dir()
+    assert not (tmp_path / "out" / "SOURCE.md").exists()
+    fetch_data_set(data_set, tmp_path / "out")
+    assert tree(tmp_path / "out") == WHOLE
+    assert len(server.asked) == 3
+
+
+def test_two_at_once_do_not_mix(server, data_set: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    held, go_on = threading.Event(), threading.Event()
+
+    def wait(_: str) -> None:
+        held.set()
+        go_on.wait(60)
+
+    server.before_answer = wait
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(fetch_data_set, data_set, tmp_path / "out")
+        assert held.wait(60)
+        with pytest.raises(FileExistsError, match=r"out: another `cellseg data fetch` is at work in it; wait"):
+            fetch_data_set(data_set, tmp_path / "out")
+        go_on.set()
+        assert len(first.result(60).files) == 3
+    assert tree(tmp_path / "out") == WHOLE
+    assert len(server.asked) == 3
+
+
+@pytest.mark.parametrize("status", [404, 503])
+def test_where_nothing_came_nothing_is_left(server, data_set: DataSet, tmp_path: Path, status: int) -> None:
+    server.answers["images.zip"] = status
+    with pytest.raises(FetchError, match=str(status)):
+        fetch_data_set(data_set, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_checksum_that_was_recorded_holds_the_next_time(server, data_set: DataSet, tmp_path: Path) -> None:
+    unknown = one(data_set, sha256="", bytes=0)
+    fetch_data_set(unknown, tmp_path)
+    for path in ("SOURCE.md", "images/a.tif", "metadata/training.txt"):
+        (tmp_path / path).unlink()
+    for path in ("images", "metadata"):
+        (tmp_path / path).rmdir()
+    server.files["images.zip"] = MASKS
+    with pytest.raises(FetchError, match=f"{sha256(MASKS)} came, expected {sha256(IMAGES)}; .*--accept_changed"):
+        fetch_data_set(unknown, tmp_path)
+    done = fetch_data_set(unknown, tmp_path, accept_changed=True)
+    assert (done.files[0].sha256, done.files[0].known) == (sha256(MASKS), False)
+    assert "masks/a.png" in tree(tmp_path)
+
+
+def test_what_is_no_archive_is_deleted_so_that_another_source_can_be_tried(
+    server, data_set: DataSet, tmp_path: Path
+) -> None:
+    server.files["images.zip"] = b"<html>log in"
+    unknown = one(data_set, sha256="", bytes=0)
+    with pytest.raises(
+        ArchiveError, match=r"a web page came .*was deleted; look at https://example\.org, or pass --url"
+    ):
+        fetch_data_set(unknown, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    server.files["mirror/images.zip"] = IMAGES
+    fetch_data_set(unknown, tmp_path / "out", url=server.url("mirror/images.zip"))
+    assert "images/a.tif" in tree(tmp_path / "out")
+
+
+def test_a_limit_can_be_raised_without_downloading_again(server, data_set: DataSet, tmp_path: Path) -> None:
+    with pytest.raises(ArchiveTooLargeError, match="--max_files"):
+        fetch_data_set(data_set, tmp_path, limits=Limits(files=1))
+    fetch_data_set(data_set, tmp_path, limits=Limits(files=2))
+    assert [path for path, _ in server.asked] == ["images.zip", "masks.zip", "notes.json"]
+
+
+def test_no_room_to_unpack_is_said_and_the_archive_is_kept(server, data_set: DataSet, tmp_path: Path) -> None:
+    (tmp_path / "images.zip").write_bytes(zipped({"images/a.tif": b"0" * 500_000}))
+    script = (
+        "import resource, sys; from cellseg_monai.data.fetching import fetch_data_set\n"
+        "from cellseg_monai.datasets.registry import RemoteFile, load_registry; from dataclasses import replace\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))\n"
+        "data_set = replace(load_registry()['bbbc038'], files=(RemoteFile('http://x/images.zip'),))\n"
+        "fetch_data_set(data_set, sys.argv[1], url=sys.argv[2])"
+    )
+    words = [sys.executable, "-c", script, str(tmp_path / "out"), str(tmp_path / "images.zip")]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    last = done.stderr.strip().splitlines()[-1]
+    assert "FetchError" in last, done.stderr
+    assert "while images.zip was unpacked; make room" in last
+    assert tree(tmp_path) == ["images.zip"]
+
+
+def test_archives_within_an_archive_come_out_in_folders_of_their_own(server, data_set: DataSet, tmp_path: Path) -> None:
+    inner = {"x/flat.zip": zipped({"1.png": b"1"}), "x/named.zip": zipped({"named/1.png": b"2"}), "x/a.png": b"3"}
+    inner["x/v1.2.zip"] = zipped({"1.png": b"4"})
+    server.files["images.zip"] = zipped(inner)
+    fetch_data_set(one(data_set, sha256="", bytes=0, nested=True), tmp_path)
+    assert tree(tmp_path / "x") == ["a.png", "flat/1.png", "named/1.png", "v1.2/1.png"]
+    server.files["images.zip"] = zipped({"x/bad.zip": zipped({"../1.png": b"1"})})
+    with pytest.raises(ArchiveError, match="leads out of"):
+        fetch_data_set(one(data_set, sha256="", bytes=0, nested=True), tmp_path / "other")
+    assert not (tmp_path / "other").exists()
+
+
+def test_files_may_lie_on_this_disk_or_on_a_mirror(server, data_set: DataSet, tmp_path: Path) -> None:
+    local = tmp_path / "local"
+    local.mkdir()
+    for name in ("images.zip", "masks.zip"):
+        (local / name).write_bytes(server.files[name])
+    with pytest.raises(FileNotFoundError, match=r"lacks notes\.json"):
+        fetch_data_set(data_set, tmp_path / "a", url=str(local))
+    (local / "notes.json").write_bytes(b"{}")
+    fetch_data_set(data_set, tmp_path / "a", url=str(local))
+    fetch_data_set(data_set, tmp_path / "b", url=local.as_uri())
+    assert tree(tmp_path / "a") == tree(tmp_path / "b") == WHOLE
+    assert len(tree(local)) == 3
+    assert server.asked == []
+    server.files |= {f"mirror/{name}": content for name, content in list(server.files.items())}
+    fetch_data_set(data_set, tmp_path / "c", url=server.url("mirror/"))
+    assert tree(tmp_path / "c") == WHOLE
+    with pytest.raises(ValueError, match=r"one file came for 3; pass the folder that holds images\.zip, masks\.zip, "):
+        fetch_data_set(data_set, tmp_path / "d", url=server.url("mirror/images.zip"))
+    with pytest.raises(FileNotFoundError, match="nowhere: no such file or folder"):
+        fetch_data_set(data_set, tmp_path / "d", url=str(tmp_path / "nowhere"))
+    (local / "images.zip").write_bytes(MASKS)
+    with pytest.raises(FetchError, match=f"has the SHA-256 {sha256(MASKS)}, expected {sha256(IMAGES)}"):
+        fetch_data_set(data_set, tmp_path / "d", url=str(local))
+    assert not (tmp_path / "d").exists()
+
+
+def test_a_folder_with_something_else_in_it_is_left_alone(data_set: DataSet, tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("mine")
+    with pytest.raises(FileExistsError, match="is there, and not empty; pass --output"):
+        fetch_data_set(data_set, tmp_path)
+    assert tree(tmp_path) == ["mine.txt"]
+    fetch_data_set(data_set, tmp_path / "out")
+    with pytest.raises(FileExistsError, match="holds lab/cells; pass --output"):
+        fetch_data_set(replace(data_set, name="others"), tmp_path / "out")
+
+
+def cellseg(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["cellseg", *words])
+    try:
+        cli.main()
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    return 0
+
+
+def test_the_command_shows_the_terms_and_fetches(
+    server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    server.files["stage1_train.zip"] = zipped({"1/images/1.png": b"image", "1/masks/2.png": b"mask"})
+    monkeypatch.chdir(tmp_path)
+    words = ("data", "fetch", "bbbc038", "--url", server.url("stage1_train.zip"))
+    assert cellseg(monkeypatch, *words) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    for text in ("licence: CC0-1.0", "attribution: Image set BBBC038v1", "cite: Caicedo", "this URL and the layout"):
+        assert text in printed
+    assert "stage1_train.zip: no checksum was known; recorded in data/raw/bbbc038/sha256.txt" in printed
+    assert "1/masks/2.png" in tree(tmp_path / "data" / "raw" / "bbbc038")
+    assert cellseg(monkeypatch, *words) == 0
+    assert "already fetched" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("bbbc38",), "did you mean bbbc038"),
+        (("bbbc038", "--url", "nowhere.zip"), "nowhere.zip: no such file"),
+        (("bbbc038", "--url", "http://127.0.0.1:9/a.zip"), "no connection to 127.0.0.1:9"),
+        (("bbbc038", "--max_files", "0"), "expected numbers above 0"),
+        (("bbbc038", "--ouput", "x"), "did you mean --output?"),
+    ],
+    ids=["name", "source", "server", "limit", "flag"],
+)
+def test_what_goes_wrong_is_one_line(
+    words: tuple[str, ...],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    assert cellseg(monkeypatch, "data", "fetch", *words) == 1
+    printed = capsys.readouterr().err
+    assert printed.startswith("error: ")
+    assert message in printed
+    assert printed.count("\n") == 1
+    assert tree(tmp_path) == []
+
+
+def test_the_list_has_every_data_set(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
+    assert cellseg(monkeypatch, "data", "list") == 0
+    printed = capsys.readouterr().out
+    assert all(name in printed for name in ("livecell", "CC-BY-NC-4.0", "ctc/DIC-C2DH-HeLa"))
+    assert max(map(len, printed.splitlines())) <= 120

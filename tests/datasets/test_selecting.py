@@ -1,0 +1,224 @@
+"""Selections as data: what they leave, for what section, and for what reason not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cellseg_monai.data import check_dataset, load_datalist, write_datalist
+from cellseg_monai.datasets.preparing import prepare
+from cellseg_monai.datasets.selecting import select, selection_names
+from cellseg_monai.errors import DatasetError
+from tests.contracts.preparer import noise, save
+
+SIZE = (6, 8)
+
+
+def stems(path, section):
+    return [Path(item["image"]).stem for item in load_datalist(path.parent, path)[section]]
+
+
+@pytest.fixture
+def cellseg(tmp_path):
+    """A CellSeg folder, prepared, in which grey and colour stand in all sorts of files."""
+    grey, equal = noise(SIZE), np.repeat(noise(SIZE, "uint8")[..., None], 3, axis=2)
+    almost = equal.copy()
+    almost[2, 3, 1] ^= 1
+    translucent = np.dstack([equal, noise(SIZE, "uint8", seed=5)])
+    images = {
+        "cell_01.tif": grey,
+        "cell_02.TIFF": grey + 1,
+        "cell_03.tiff": equal,
+        "cell_04.tif": almost,
+        "cell_05.tif": translucent,
+        "cell_06.png": noise(SIZE, "uint8", seed=6),
+        "cell_07.tif": grey + 2,
+        "cell_08.bmp": equal + 1,
+    }
+    for part, names in {"Training": list(images), "Tuning": ["cell_01.tif", "cell_06.png"]}.items():
+        for name in names:
+            save(tmp_path / "raw" / part / "images" / name, images[name])
+            stem = name.split(".")[0]
+            save(tmp_path / "raw" / part / "labels" / f"{stem}_label.tiff", np.eye(*SIZE, dtype=np.uint16))
+    done = prepare(tmp_path / "raw", tmp_path / "prepared", workers=1)
+    assert done.faults == []
+    return done.output
+
+
+class TestGreyTiff:
+    def test_grey_tiffs_are_kept_in_any_case_and_others_dropped_with_a_reason(self, cellseg, tmp_path):
+        done = select(cellseg, "grey_tiff", tmp_path / "grey.json", settings={"images": 2})
+        assert stems(done.datalist, "training") == ["Training_cell_01", "Training_cell_02", "Training_cell_03"]
+        assert stems(done.datalist, "validation") == ["Training_cell_05", "Training_cell_07"]
+        assert stems(done.datalist, "test") == ["Tuning_cell_01"]
+        assert done.dropped == {
+            "images/Training_cell_04.tif": "3 channels that differ in 1 of 48 pixels",
+            "images/Training_cell_06.png": "it is .png, and only .tif and .tiff are taken",
+            "images/Training_cell_08.bmp": "it is .bmp, and only .tif and .tiff are taken",
+            "images/Tuning_cell_06.png": "it is .png, and only .tif and .tiff are taken",
+        }
+
+    def test_the_manifest_says_what_was_asked_and_what_came(self, cellseg, tmp_path):
+        done = select(cellseg, "grey_tiff", tmp_path / "grey.json", settings={"images": 1})
+        manifest = json.loads((tmp_path / "grey.manifest.json").read_text())
+        assert manifest["counts"] == done.counts == {"training": 4, "validation": 1, "test": 1}
+        assert manifest["dropped"] == done.dropped
+        assert manifest["images_before"] == 10
+        assert manifest["steps"][-1]["images"] == 1
+        assert "491 training and 58 tuning" in manifest["source"]
+
+    def test_the_datalist_is_one_that_the_check_knows(self, cellseg, tmp_path):
+        done = select(cellseg, "grey_tiff", tmp_path / "grey.json", settings={"images": 1})
+        faults = check_dataset(cellseg, done.datalist)
+        assert {fault.kind for fault in faults if fault.severity == "error"} == {
+            "duplicate"
+        }  # cell_01 is in both parts
+
+
+def test_twenty_images_are_held_out_from_the_end_or_the_beginning(cellseg, tmp_path):
+    last = select(cellseg, "validation_20", tmp_path / "last.json", settings={"images": 2})
+    first = select(cellseg, "validation_20", tmp_path / "first.json", settings={"images": 2, "take": "first"})
+    assert stems(last.datalist, "validation") == ["Training_cell_07", "Training_cell_08"]
+    assert stems(first.datalist, "validation") == ["Training_cell_01", "Training_cell_02"]
+    assert len(stems(first.datalist, "test")) == 2
+    with pytest.raises(DatasetError, match="20 images of training to hold out of 8; ask for fewer"):
+        select(cellseg, "validation_20", tmp_path / "all.json")
+
+
+def test_few_shots_of_one_seed_contain_one_another(cellseg, tmp_path):
+    drawn = {}
+    for images in (1, 2, 4):
+        done = select(cellseg, "few_shot", tmp_path / f"{images}.json", settings={"images": images, "seed": 3})
+        drawn[images] = set(stems(done.datalist, "training"))
+        assert done.counts == {"training": images, "validation": 1, "test": 2}
+    assert drawn[1] < drawn[2] < drawn[4]
+    other = select(cellseg, "few_shot", tmp_path / "other.json", settings={"images": 4, "seed": 4})
+    assert set(stems(other.datalist, "training")) != drawn[4]
+
+
+class TestLivecell:
+    @pytest.fixture
+    def livecell(self, tmp_path):
+        names = [f"A172_Phase_{row}7_1_00d{hour:02d}h00m_1.tif" for row in "ABCD" for hour in (0, 4)]
+        for number, name in enumerate(names):
+            save(tmp_path / "raw" / "images" / name, noise(SIZE, "uint8", seed=number))
+        subsets = {"livecell_coco_train": names[:6], "livecell_coco_val": names[6:7], "livecell_coco_test": names[7:]}
+        for file, listed in {**subsets, "0_train2percent": names[2:3], "2_train5percent": names[2:4]}.items():
+            images = [{"id": number, "file_name": name} for number, name in enumerate(listed)]
+            (tmp_path / "raw" / f"{file}.json").write_text(json.dumps({"images": images, "annotations": []}))
+        return prepare(tmp_path / "raw", tmp_path / "prepared", workers=1).output
+
+    def test_its_own_subsets_are_taken_from_its_lists(self, livecell, tmp_path):
+        done = select(livecell, "livecell_2_percent", tmp_path / "two.json")
+        assert done.counts == {"training": 1, "validation": 1, "test": 1}
+        assert stems(done.datalist, "training") == ["A172_Phase_B7_1_00d00h00m_1"]
+        assert set(done.dropped.values()) == {"not in 0_train2percent"}
+
+    def test_a_list_that_was_not_there_is_asked_for(self, livecell, tmp_path):
+        with pytest.raises(DatasetError, match=r"no list '4_train50percent' .*put the file of that name beside"):
+            select(livecell, "livecell_50_percent", tmp_path / "fifty.json")
+
+    @pytest.mark.parametrize("selection", ["by_well", "by_sequence"])
+    def test_wells_and_sequences_stay_together(self, livecell, tmp_path, selection):
+        done = select(livecell, selection, tmp_path / "split.json")
+        assert done.counts == {"training": 4, "validation": 2, "test": 2}
+        homes = {}
+        for section, items in load_datalist(livecell, done.datalist).items():
+            for item in items:
+                homes.setdefault(Path(item["image"]).stem[:13], set()).add(section)
+        assert all(len(found) == 1 for found in homes.values())
+
+
+@pytest.mark.parametrize(
+    ("selection", "names", "groups"),
+    [
+        pytest.param("by_plate", ["p1_A01_s1", "p1_B02_s1", "p2_A01_s1"], ["p1", "p1", "p2"], id="plates"),
+        pytest.param("by_well", ["p1_A01_s1", "p1_A01_s2", "p2_A01_s1"], ["p1_A01", "p1_A01", "p2_A01"], id="wells"),
+        pytest.param("by_well", ["IXMtest_A02_s1_w1051DAA7C", "A3-f1"], ["IXMtest_A02", "A3"], id="other wells"),
+        pytest.param("by_sequence", ["01_t000", "01_t001", "02_t000"], ["01", "01", "02"], id="frames"),
+        pytest.param("by_sequence", ["hela_a_012", "hela_b_t7_c1"], ["hela_a", "hela_b"], id="numbers"),
+    ],
+)
+def test_names_are_grouped(make_dataset, tmp_path, selection, names, groups):
+    folder = make_dataset(names)
+    done = select(folder, selection, tmp_path / "split.json")
+    found = {
+        Path(item["image"]).stem: item["group"]
+        for items in load_datalist(folder, done.datalist).values()
+        for item in items
+    }
+    assert found == dict(zip(names, groups, strict=True))
+
+
+def test_names_without_a_group_are_told(make_dataset, tmp_path):
+    with pytest.raises(DatasetError, match=r"2 of 2 stems do not match .*: a, b; widen the pattern"):
+        select(make_dataset("ab"), "by_well", tmp_path / "split.json")
+
+
+def test_a_selection_of_ones_own_on_a_folder_that_was_not_prepared(make_dataset, tmp_path):
+    folder = make_dataset("abcdef")
+    write_datalist(folder / "datalist.json", load_datalist(folder))
+    own = {"steps": [{"rule": "move", "section": "test", "to": "training"}]}
+    (tmp_path / "own.json").write_text(json.dumps(own))
+    done = select(folder, str(tmp_path / "own.json"), tmp_path / "list.json")
+    assert done.counts["test"] == 0
+    assert sum(done.counts.values()) == 6
+
+
+@pytest.mark.parametrize(
+    ("steps", "message"),
+    [
+        pytest.param(
+            [{"rule": "keep_gray"}], "expected an object with steps, each with a rule, one of keep_suffix", id="rule"
+        ),
+        pytest.param([{"rule": "keep_grey", "of": 1}], "keep_grey has the settings of; it needs none", id="too much"),
+        pytest.param(
+            [{"rule": "move", "to": "test"}], "move has the settings to; it needs section, to", id="too little"
+        ),
+        pytest.param(
+            [{"rule": "move", "section": "val", "to": "test"}], "section 'val': expected one of", id="section"
+        ),
+        pytest.param(
+            [{"rule": "keep_suffix", "suffixes": [".gif"]}],
+            "leaves none of 3 images; images/a.tif, for one",
+            id="none left",
+        ),
+        pytest.param("all", "expected an object with steps", id="no steps"),
+    ],
+)
+def test_a_selection_that_makes_no_sense_is_refused(make_dataset, tmp_path, steps, message):
+    (tmp_path / "own.json").write_text(json.dumps({"steps": steps}))
+    with pytest.raises(ValueError, match=message):
+        select(make_dataset("abc"), str(tmp_path / "own.json"), tmp_path / "list.json")
+    assert not (tmp_path / "list.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("selection", "settings", "message"),
+    [
+        pytest.param("few_shots", {}, "did you mean 'few_shot'", id="misspelt selection"),
+        pytest.param("nothing.json", {}, "no such file; write a selection, or name one of", id="no such file"),
+        pytest.param("few_shot", {"image": 3}, "did you mean 'images'", id="misspelt setting"),
+        pytest.param(
+            "few_shot", {"images": "many"}, "setting images 'many' came; expected something like 5", id="text"
+        ),
+        pytest.param("few_shot", {"images": 9}, "9 images of training asked for, of which there are", id="too many"),
+        pytest.param("validation_20", {"take": "middle"}, "take 'middle': expected first or last", id="neither end"),
+    ],
+)
+def test_what_was_asked_wrongly_is_said(make_dataset, tmp_path, selection, settings, message):
+    with pytest.raises(ValueError, match=message):
+        select(make_dataset("abc"), selection, tmp_path / "list.json", settings=settings)
+
+
+def test_every_selection_of_the_package_is_well_formed_and_says_where_it_comes_from(make_dataset, tmp_path):
+    from cellseg_monai.datasets.selecting import _read
+
+    for name in selection_names():
+        content = _read(name)
+        assert content["summary"], name
+        assert content["source"], name
+    assert len(selection_names()) == 11

@@ -1,0 +1,64 @@
+"""The depth of the foreground, against scipy's."""
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from scipy import ndimage
+
+from cellseg_monai.decoding import canvas as canvas_module
+from cellseg_monai.decoding import depth as module
+from cellseg_monai.decoding.canvas import canvases
+from cellseg_monai.decoding.depth import depth
+from cellseg_monai.decoding.pieces import Pieces
+
+
+def depth_of(mask):
+    found = np.zeros(mask.shape, np.float32)
+    for canvas in canvases(Pieces.of(mask), deepest=module.DEEPEST):
+        values = depth(canvas)
+        assert values.dtype == np.float32
+        assert not values[canvas.numbers == 0].any()
+        canvas.write(values, found)
+    return found
+
+
+@settings(max_examples=80)
+@given(
+    st.integers(0, 2**32),
+    st.floats(0.3, 0.99),
+    st.integers(1, 9),
+    st.sampled_from([1, 3, 127]),
+    st.sampled_from([1, 600, 2**16]),
+    st.sampled_from([1, 200, 10**6]),
+    st.sampled_from([1, 20, 10**6]),
+)
+@example(0, 0.9995, 60, 127, 2**16, 10**6, 10**6)
+def test_depth_is_the_distance_to_the_background_of_the_whole_image(
+    seed, share, scale, deepest, block_pixels, canvas_pixels, alone_pixels
+):
+    mask = ndimage.zoom(np.random.default_rng(seed).random((7, 11)) < share, scale, order=0)
+    mask[0, 0] = False
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "DEEPEST", deepest)
+        patch.setattr(module, "_BLOCK_PIXELS", block_pixels)
+        patch.setattr(canvas_module, "_CANVAS_PIXELS", canvas_pixels)
+        patch.setattr(canvas_module, "_ALONE_PIXELS", alone_pixels)
+        found = depth_of(mask)
+    assert np.array_equal(found, ndimage.distance_transform_edt(mask).astype(np.float32))
+
+
+@pytest.mark.parametrize("deep", [126, 127, 128, 129, 400])
+@pytest.mark.parametrize("across", [False, True], ids=["down", "across"])
+def test_pieces_as_deep_as_16_bits_hold_and_deeper(deep, across):
+    mask = np.ones((deep + 1, 3), bool)
+    mask[0] = False
+    expected = np.repeat(np.arange(deep + 1.0), 3).reshape(mask.shape)
+    found = depth_of(mask.T).T if across else depth_of(mask)
+    assert np.array_equal(found, expected)
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (3, 0), (1, 1), (4, 5)], ids=str)
+def test_without_background_the_depth_is_1(shape):
+    assert depth_of(np.ones(shape, bool)).tolist() == np.ones(shape).tolist()
+    assert depth_of(np.zeros(shape, bool)).tolist() == np.zeros(shape).tolist()

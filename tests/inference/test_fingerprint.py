@@ -1,0 +1,30 @@
+"""What results depend on, and how it is told that two runs differ."""
+
+from dataclasses import replace
+
+import pytest
+
+from cellseg_monai.inference import RunRecord, Tiles, about_job, differences
+
+
+def test_how_many_tiles_are_seen_at_once_does_not_matter(idle_job):
+    fewer = replace(idle_job, pipeline=replace(idle_job.pipeline, tiles=Tiles((1024, 1024), batch=1), lanes=3))
+    assert about_job(fewer, "cpu") == about_job(idle_job, "cpu")
+
+
+def test_the_kind_of_device_matters_and_not_its_number(idle_job):
+    assert about_job(idle_job, "cuda:1") == about_job(idle_job, "cuda")
+    assert differences(about_job(idle_job, "cpu"), about_job(idle_job, "cuda:1")) == {"device": "was cpu and is cuda"}
+
+
+def test_a_run_that_was_begun_on_another_device_says_how_it_goes_on(idle_job, tmp_path):
+    RunRecord(tmp_path, about_job(idle_job, "cuda")).begin([])
+    with pytest.raises(ValueError, match=r"was begun otherwise: device was cuda and is cpu \(--device\)\. Resume it"):
+        RunRecord(tmp_path, about_job(idle_job, "cpu"), resume=True)
+
+
+def test_what_only_one_of_them_tells_differs():
+    assert differences({"a": {"b": None}}, {"c": 0.5}) == {
+        "a.b": "was null and is not told",
+        "c": "was not told and is 0.5",
+    }

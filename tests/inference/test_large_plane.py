@@ -1,0 +1,57 @@
+"""A plane that is not held: where the work on it lies meanwhile."""
+
+import os
+import tempfile
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from cellseg_monai.decoding import Postprocessing
+from cellseg_monai.inference import Pipeline, Tiles, prepared_plane, segment_plane
+from cellseg_monai.inference.large_plane import LazyPixels, segment_large
+from cellseg_monai.io import open_image
+from cellseg_monai.pixels import Preprocessing
+from tests.cells import cells
+
+
+@pytest.fixture
+def pipeline():
+    return Pipeline(
+        bundle="bright",
+        version="1",
+        weights_sha256="",
+        network=lambda batch: batch,
+        activation=lambda logits: logits.clip(0, 1),
+        preprocess=Preprocessing(noise_floor=0),
+        postprocess=Postprocessing(),
+        tiles=Tiles((64, 64)),
+    )
+
+
+@pytest.mark.parametrize("target_um", [None, 0.8], ids=["as it is", "at another scale"])
+def test_nothing_is_written_outside_of_its_folder(pipeline, tmp_path, monkeypatch, target_um):
+    """A system's folder for temporary files may be small, or in memory."""
+    written = []
+
+    class Watched:
+        def __enter__(self):
+            self.file = tempfile.TemporaryFile(dir=tmp_path)
+            return self.file
+
+        def __exit__(self, *_):
+            written.append(os.fstat(self.file.fileno()).st_size)
+            self.file.close()
+
+    np.save(tmp_path / "a.npy", cells())
+    pipeline = replace(pipeline, preprocess=replace(pipeline.preprocess, pixel_size_um=target_um))
+    (tmp_path / "scratch").mkdir()
+    (tmp_path / "system").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "system"))
+    monkeypatch.setattr("cellseg_monai.decoding.blockwise.label.TemporaryFile", Watched)
+    with open_image(tmp_path / "a.npy") as image:
+        found = segment_large(LazyPixels(image), pipeline, tmp_path / "scratch", pixel_size_um=(0.5, 0.5))
+        expected = segment_plane(prepared_plane(cells()[np.newaxis], pipeline, pixel_size_um=(0.5, 0.5)), pipeline)
+        np.testing.assert_array_equal(found.labels[:, :], expected.labels)
+    assert expected.labels.any()
+    assert (written, list((tmp_path / "system").iterdir())) == ([0], [])

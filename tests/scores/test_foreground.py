@@ -1,0 +1,142 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from monai.metrics import DiceMetric, MeanIoU
+
+from cellseg_monai.decoding import Postprocessing, foreground_mask
+from cellseg_monai.scores import (
+    ForegroundCounts,
+    foreground_counts,
+    foreground_counts_by_threshold,
+    mean_score,
+    pooled_score,
+)
+
+SCORES = ("dice", "iou", "precision", "recall", "accuracy")
+
+
+@pytest.mark.parametrize(
+    ("counts", "expected"),
+    [
+        (ForegroundCounts(tp=2, fp=1, fn=1, tn=4), (2 / 3, 1 / 2, 2 / 3, 2 / 3, 6 / 8)),
+        (ForegroundCounts(tp=3, fp=3, fn=0, tn=2), (6 / 9, 1 / 2, 1 / 2, 1, 5 / 8)),
+        (ForegroundCounts(tp=8), (1, 1, 1, 1, 1)),
+        (ForegroundCounts(tn=8), (1, 1, 1, 1, 1)),
+        (ForegroundCounts(fp=1, tn=7), (0, 0, 0, 0, 7 / 8)),
+        (ForegroundCounts(fn=1, tn=7), (0, 0, 0, 0, 7 / 8)),
+        (ForegroundCounts(fp=2, fn=2, tn=4), (0, 0, 0, 0, 1 / 2)),
+    ],
+    ids=[
+        "some of each",
+        "too much predicted",
+        "all foreground and found",
+        "nothing there and nothing claimed",
+        "nothing there but something claimed",
+        "something there and nothing claimed",
+        "beside each other",
+    ],
+)
+def test_scores_by_hand(counts, expected):
+    assert tuple(getattr(counts, name) for name in SCORES) == pytest.approx(expected)
+
+
+def test_pixels_are_counted_by_hand():
+    prediction = np.array([[1, 1, 0, 0], [1, 0, 0, 0]], bool)
+    truth = np.array([[1, 0, 0, 0], [1, 1, 0, 0]], bool)
+    assert foreground_counts(prediction, truth) == ForegroundCounts(tp=2, fp=1, fn=1, tn=4)
+
+
+def test_the_mean_of_images_and_the_pooled_score_differ():
+    counts = [ForegroundCounts(tp=90, fp=10), ForegroundCounts(fn=1, tn=99)]
+    assert mean_score(counts, "dice") == pytest.approx((180 / 190 + 0) / 2)
+    assert pooled_score(counts, "dice") == pytest.approx(180 / 191)
+
+
+@settings(max_examples=40)
+@given(st.integers(0, 2**32 - 1), st.sampled_from([0, 0.1, 0.5, 1]), st.sampled_from([0, 0.1, 0.5, 1]))
+def test_per_image_scores_are_those_of_monai(seed, share_predicted, share_true):
+    rng = np.random.default_rng(seed)
+    prediction = rng.random((3, 1, 9, 7)) < share_predicted
+    truth = rng.random((3, 1, 9, 7)) < share_true
+    counts = [foreground_counts(p, t) for p, t in zip(prediction, truth, strict=True)]
+    for name, metric in (("dice", DiceMetric(ignore_empty=False)), ("iou", MeanIoU(ignore_empty=False))):
+        metric(y_pred=torch.from_numpy(prediction).float(), y=torch.from_numpy(truth).float())
+        assert mean_score(counts, name) == pytest.approx(metric.aggregate().item(), abs=1e-6)
+
+
+@given(st.lists(st.tuples(*[st.integers(0, 50)] * 4), min_size=1, max_size=5))
+def test_every_score_is_finite_within_0_and_1_and_dice_follows_iou(rows):
+    counts = [ForegroundCounts(*row) for row in rows]
+    for name in SCORES:
+        assert 0 <= mean_score(counts, name) <= 1
+    pooled = sum(counts, ForegroundCounts())
+    assert math.isclose(pooled.dice, 2 * pooled.iou / (1 + pooled.iou))
+    assert pooled_score(counts, "iou") == pooled.iou
+
+
+def test_different_shapes_are_refused():
+    with pytest.raises(ValueError, match=r"prediction \(2, 2\) and truth \(2, 3\) came"):
+        foreground_counts(np.zeros((2, 2), bool), np.zeros((2, 3), bool))
+
+
+def test_label_images_are_refused_where_masks_are_expected():
+    with pytest.raises(ValueError, match="truth of dtype int64 came, but bool was expected"):
+        foreground_counts(np.zeros((2, 2), bool), np.zeros((2, 2), np.int64))
+
+
+@pytest.mark.parametrize("score", [mean_score, pooled_score])
+def test_no_images_and_no_such_score_are_refused(score):
+    with pytest.raises(ValueError, match="no images came"):
+        score([], "dice")
+    with pytest.raises(ValueError, match="score 'f1' came, but one of dice, iou"):
+        score([ForegroundCounts(tp=1)], "f1")
+
+
+# Multiples of 0.05, so that values often equal a threshold, in either precision.
+LEVELS = st.integers(0, 20).map(lambda step: step / 20)
+
+
+@given(
+    pixels=st.lists(st.tuples(LEVELS, st.booleans()), max_size=30),
+    thresholds=st.lists(LEVELS.filter(lambda level: level < 1), unique=True, max_size=6).map(sorted),
+    dtype=st.sampled_from([np.float32, np.float64]),
+)
+def test_many_thresholds_at_once_count_as_each_alone(pixels, thresholds, dtype):
+    probabilities = np.array([level for level, _ in pixels], dtype)
+    truth = np.array([inside for _, inside in pixels], bool)
+    each = [
+        foreground_counts(foreground_mask(probabilities, Postprocessing(threshold=threshold)), truth)
+        for threshold in thresholds
+    ]
+    assert foreground_counts_by_threshold(probabilities, truth, thresholds) == each
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "truth", "thresholds", "message"),
+    [
+        ([0.5, math.nan], [True, False], [0.5], "probabilities from 0 to 1 were expected"),
+        ([0.5, 3.0], [True, False], [0.5], "if these are logits, apply a sigmoid"),
+        ([0.5, 0.5], [1, 0], [0.5], "a truth of bool were expected"),
+        ([0.5], [True, False], [0.5], "equal shapes"),
+        ([0.5, 0.5], [True, False], [0.5, 0.5], "increasing numbers were expected"),
+    ],
+    ids=["NaN", "logits", "integer truth", "other shape", "equal thresholds"],
+)
+def test_what_cannot_be_counted_by_threshold_is_refused(probabilities, truth, thresholds, message):
+    with pytest.raises(ValueError, match=message):
+        foreground_counts_by_threshold(np.array(probabilities), np.array(truth), thresholds)
+
+
+def test_two_class_pooled_dice_is_accuracy():
+    """Why it is not reported: with both classes pooled, each wrong pixel is one FP and one FN."""
+    prediction = np.array([1, 1, 0, 0, 0, 0, 0, 0], bool)
+    truth = np.array([1, 0, 1, 0, 0, 0, 0, 0], bool)
+    foreground, background = foreground_counts(prediction, truth), foreground_counts(~prediction, ~truth)
+    both = foreground + background
+    assert both.dice == foreground.accuracy == 6 / 8
+    assert both.iou == pytest.approx(0.75 / (2 - 0.75))
+    assert foreground.dice == 0.5

@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import io
+import random
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cellseg_monai.archives import Limits, unpack
+from cellseg_monai.errors import ArchiveError, ArchiveTooLargeError
+
+
+def make_zip(path: Path, members: dict[str, bytes], **modes: int) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            info = zipfile.ZipInfo(name)
+            info.compress_type = zipfile.ZIP_DEFLATED
+            info.external_attr = modes.get("mode", 0) << 16
+            archive.writestr(info, content)
+    return path
+
+
+def make_tar(path: Path, members: dict[str, bytes], kind: bytes = tarfile.REGTYPE, mode: str = "w") -> Path:
+    with tarfile.open(path, mode) as archive:
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname, info.size = kind, "/etc/passwd", len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return path
+
+
+def tree(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize("kind", ["zip", "w", "w:gz", "w:xz", "w:bz2"])
+def test_files_and_folders_come_out(tmp_path: Path, kind: str) -> None:
+    members = {"images/a.tif": b"image", "labels/deep/a.tif": b"label", "__MACOSX/images/._a.tif": b"junk"}
+    path = tmp_path / "cells"  # the name tells nothing
+    archive = make_zip(path, members) if kind == "zip" else make_tar(path, members, mode=kind)
+    done = unpack(archive, tmp_path / "out")
+    assert (done.files, done.bytes) == (2, 10)
+    assert tree(tmp_path / "out") == ["images/a.tif", "labels/deep/a.tif"]
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["cells", "out"]
+    with pytest.raises(FileExistsError, match="already there"):
+        unpack(archive, tmp_path / "out")
+
+
+def link(path: Path) -> Path:
+    return make_zip(path, {"a.tif": b"/etc/passwd"}, mode=stat.S_IFLNK | 0o777)
+
+
+def encrypted(path: Path) -> Path:
+    content = bytearray(make_zip(path, {"a.tif": b"x"}).read_bytes())
+    content[content.index(b"PK\x01\x02") + 8] |= 1
+    path.write_bytes(content)
+    return path
+
+
+def broken(path: Path) -> Path:
+    content = bytearray(make_zip(path, {"a.tif": bytes(range(256)) * 9}).read_bytes())
+    content[60] ^= 255
+    path.write_bytes(content)
+    return path
+
+
+def broken_bzip2(path: Path) -> Path:
+    content = bytearray(make_tar(path, {"a.tif": random.Random(0).randbytes(2_000_000)}, mode="w:bz2").read_bytes())
+    content[len(content) // 2] ^= 255
+    path.write_bytes(content)
+    return path
+
+
+def cut(mode: str) -> Callable[[Path], Path]:
+    def make(path: Path) -> Path:
+        noise = zlib.compress(bytes(range(256)) * 99) * 50
+        content = make_tar(path, {"a.tif": noise, "b.tif": noise}, mode=mode).read_bytes()
+        path.write_bytes(content[: len(content) // 2])
+        return path
+
+    return make
+
+
+ATTACKS: dict[str, tuple[Callable[[Path], Path], str]] = {
+    "zip that climbs out": (lambda p: make_zip(p, {"ok.txt": b"", "../../x": b"x"}), "leads out of the folder"),
+    "zip that climbs out in the middle": (lambda p: make_zip(p, {"a/../../x": b"x"}), "leads out of the folder"),
+    "zip that climbs out as on Windows": (lambda p: make_zip(p, {"..\\x": b"x"}), "leads out of the folder"),
+    "zip with an absolute path": (lambda p: make_zip(p, {"/tmp/x": b"x"}), "has an absolute path"),
+    "zip with a drive": (lambda p: make_zip(p, {"C:x": b"x"}), "has an absolute path"),
+    "zip with a link": (link, "is a link or a device"),
+    "zip with a pipe": (lambda p: make_zip(p, {"x": b""}, mode=stat.S_IFIFO), "is a link or a device"),
+    "zip with a file twice": (lambda p: make_zip(p, {"a": b"1", "./a": b"2"}), "comes twice"),
+    "zip with a file in a file": (lambda p: make_zip(p, {"a": b"1", "a/b": b"2"}), "both a file and a folder"),
+    "zip with a password": (encrypted, "is encrypted"),
+    "zip with a broken member": (broken, "a broken archive"),
+    "tar that climbs out": (lambda p: make_tar(p, {"../x": b"x"}), "leads out of the folder"),
+    "tar with an absolute path": (lambda p: make_tar(p, {"/tmp/x": b"x"}), "has an absolute path"),
+    "tar with a link": (lambda p: make_tar(p, {"x": b""}, tarfile.SYMTYPE), "is a link or a device"),
+    "tar with a hard link": (lambda p: make_tar(p, {"x": b""}, tarfile.LNKTYPE), "is a link or a device"),
+    "tar with a device": (lambda p: make_tar(p, {"x": b""}, tarfile.CHRTYPE), "is a link or a device"),
+    "tar with a pipe": (lambda p: make_tar(p, {"x": b""}, tarfile.FIFOTYPE), "is a link or a device"),
+    "tar that is cut": (cut("w"), "a broken archive"),
+    "tar.gz that is cut": (cut("w:gz"), "a broken archive"),
+    "tar.xz that is cut": (cut("w:xz"), "a broken archive"),
+    "tar.bz2 with a broken block": (broken_bzip2, "a broken archive"),
+    "an empty file": (lambda p: (p.write_bytes(b""), p)[1], "an empty file came where a zip or tar"),
+    "a web page": (lambda p: (p.write_bytes(b"\n<!DOCTYPE html><html>"), p)[1], "a web page came"),
+    "an image": (lambda p: (p.write_bytes(b"II*\0" * 200), p)[1], r"begins with b'II\*"),
+}
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_what_would_do_harm_is_refused_and_nothing_is_left(tmp_path: Path, attack: str) -> None:
+    make, message = ATTACKS[attack]
+    archive = make(tmp_path / "archive")
+    with pytest.raises(ArchiveError, match=message) as caught:
+        unpack(archive, tmp_path / "in" / "out")
+    assert str(archive) in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert tree(tmp_path) == ["archive"]
+    assert list(tmp_path.glob("in/*")) == []
+
+
+def test_no_more_comes_out_than_the_limits_allow(tmp_path: Path) -> None:
+    many = make_zip(tmp_path / "many", {f"{number}.tif": b"x" * 1000 for number in range(20)})
+    with pytest.raises(ArchiveTooLargeError, match=r"more than 19 files.*\(--max_files\)"):
+        unpack(many, tmp_path / "out", Limits(files=19))
+    with pytest.raises(ArchiveTooLargeError, match=r"more than 1e-05 GB.*\(--max_gigabytes\)"):
+        unpack(many, tmp_path / "out", Limits(gigabytes=1e-5))
+    assert tree(tmp_path) == ["many"]
+    assert unpack(many, tmp_path / "out", Limits(gigabytes=2e-5, files=20)).files == 20
+    with pytest.raises(ValueError, match="expected numbers above 0"):
+        Limits(files=0)
+
+
+def test_a_bomb_is_stopped_by_what_comes_not_by_what_it_states(tmp_path: Path) -> None:
+    bomb = make_zip(tmp_path / "bomb", {"zeros": bytes(120_000_000)})
+    content = bomb.read_bytes()
+    assert len(content) < 200_000
+    with pytest.raises(ArchiveTooLargeError, match=r"300 bytes for each of its own.*\(--max_ratio\)"):
+        unpack(bomb, tmp_path / "out")
+    assert tree(tmp_path) == ["bomb"]
+
+
+def test_a_pretended_size_does_not_help(tmp_path: Path) -> None:
+    bomb = make_zip(tmp_path / "bomb", {"zeros": bytes(500_000)})
+    size = (500_000).to_bytes(4, "little")
+    bomb.write_bytes(bomb.read_bytes().replace(size, (5).to_bytes(4, "little")))
+    with pytest.raises(ArchiveError, match="a broken archive"):
+        unpack(bomb, tmp_path / "out")
+    assert tree(tmp_path) == ["bomb"]
