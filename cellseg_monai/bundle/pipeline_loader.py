@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from monai.bundle import ConfigParser
 
@@ -101,7 +100,7 @@ def load_pipeline(
         preprocess = preprocess.at_zoom(_zoom(root, digest, diameter_px))
     if check is not None:
         check(preprocess)
-    trained, activation = (_parsed(parser, name) for name in ("trained", "activation"))
+    trained = _parsed(parser, "trained")
     height, width = trained.roi_size if tile_px is None else (tile_px, tile_px)
     overlap = round(trained.overlap * min(trained.roi_size)) if overlap_px is None else overlap_px
     network = fold_normalisation(trained.network)
@@ -110,7 +109,7 @@ def load_pipeline(
         version=metadata["version"],
         weights_sha256=digest,
         network=torch_network(network, chosen, amp=lower),
-        activation=_Activation(activation),
+        head=trained.head,
         preprocess=preprocess,
         postprocess=settings,
         tiles=Tiles((height, width), overlap, batch=batch or _batch(parser, chosen)),
@@ -218,13 +217,3 @@ class PipelineLoader:
             check: as for `load_pipeline`.
         """
         return load_pipeline(**vars(self), check=check)
-
-
-class _Activation:
-    """A transform of items as a function of arrays."""
-
-    def __init__(self, transform: Any) -> None:
-        self.transform = transform
-
-    def __call__(self, logits: np.ndarray) -> np.ndarray:
-        return self.transform({"pred": torch.from_numpy(np.ascontiguousarray(logits))})["pred"].numpy(force=True)

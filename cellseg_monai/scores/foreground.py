@@ -18,7 +18,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from cellseg_monai.decoding.probabilities import check_probabilities
+from cellseg_monai.decoding.maps import check_probabilities
 from cellseg_monai.scores.counts import FoundCounts, Over, over_images, stacked
 
 __all__ = [

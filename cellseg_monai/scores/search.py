@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import numpy as np
 
-from cellseg_monai.decoding.postprocess import Postprocessing, foreground_mask, label_objects
+from cellseg_monai.decoding import Maps, Postprocessing, foreground_mask, label_objects
 from cellseg_monai.pixels import rescale_labels
 from cellseg_monai.scores.bootstrap import bootstrap_interval
 from cellseg_monai.scores.foreground import ForegroundCounts, foreground_counts, mean_score
 from cellseg_monai.scores.instance_scores import object_scores
 from cellseg_monai.scores.matching import ObjectCounts, object_counts
 
-__all__ = ["OBJECTIVES", "Found", "Sweep", "Trial", "search_postprocessing"]
+__all__ = ["OBJECTIVES", "Found", "Sweep", "Trial", "check_sweeps", "search_postprocessing"]
 
 OBJECTIVES = ("f1", "f1_50", "dice")
 
@@ -26,14 +26,14 @@ class Sweep:
     """One setting, the values to try, and the score that decides.
 
     Args:
-        setting: a field of `Postprocessing`.
+        setting: a setting of `Postprocessing`, or of its method.
         values: in any order.
         objective: "f1", the mean F1 of objects over the ten IoU thresholds, all images pooled, for what moves outlines;
             "f1_50", that at IoU 0.5, for what decides whether there is an object at all; or "dice", the mean of
             the images' Dice of the foreground, which sees no objects.
 
     Raises:
-        ValueError: no such setting or objective, no values, or one that `Postprocessing` refuses.
+        ValueError: no such objective, or no values.
     """
 
     setting: str
@@ -44,13 +44,8 @@ class Sweep:
         object.__setattr__(self, "values", tuple(self.values))
         if self.objective not in OBJECTIVES:
             raise ValueError(f"objective {self.objective!r} came, but one of {', '.join(OBJECTIVES)} was expected")
-        names = [field.name for field in fields(Postprocessing)]
-        if self.setting not in names:
-            raise ValueError(f"setting {self.setting!r} came, but one of {', '.join(names)} was expected; correct it")
         if not self.values:
             raise ValueError(f"no values of {self.setting} came, but at least one was expected; leave the sweep away")
-        for value in self.values:
-            replace(Postprocessing(), **{self.setting: value})
 
 
 @dataclass(frozen=True)
@@ -100,7 +95,7 @@ class Found:
 
 
 def search_postprocessing(
-    images: Sequence[tuple[np.ndarray, np.ndarray]],
+    images: Sequence[tuple[Maps, np.ndarray]],
     start: Postprocessing,
     sweeps: Iterable[Sweep],
     *,
@@ -111,15 +106,15 @@ def search_postprocessing(
     Of equal values, the one nearest to the setting as it stood wins. A round in which nothing changes is the last.
 
     Args:
-        images: probability maps, CYX, and the true label image, YX, which may have another size.
+        images: for each image its maps, Y×X by name, and the true label image, Y×X, which may have another size.
         start: the settings to begin with.
         sweeps: in this order.
         rounds: how often all are swept at most.
 
     Raises:
-        ValueError: no images, or maps and labels that the functions used refuse.
+        ValueError: there are no images, a setting or value does not fit the method, or maps and labels are refused.
 
-    >>> maps = np.array([[[0.0, 0.45, 0.45, 0.2]]])
+    >>> maps = {"foreground": np.array([[0.0, 0.45, 0.45, 0.2]])}
     >>> found = search_postprocessing(
     ...     [(maps, np.array([[0, 3, 3, 0]]))], Postprocessing(min_area_px=0), [Sweep("threshold", (0.1, 0.3, 0.5))]
     ... )
@@ -132,15 +127,16 @@ def search_postprocessing(
         lambda settings: _scores(*_counted(images, settings))
     )  # a later round repeats much of an earlier one
     settings, sweeps, trials = start, list(sweeps), []
+    check_sweeps(start, sweeps)
     for number in range(1, rounds + 1):
         before = settings
         for sweep in sweeps:
             tried = [
-                Trial(number, sweep.setting, value, *scored(replace(settings, **{sweep.setting: value})))
+                Trial(number, sweep.setting, value, *scored(settings.with_setting(sweep.setting, value)))
                 for value in sweep.values
             ]
             trials += tried
-            settings = replace(settings, **{sweep.setting: _best(tried, sweep.objective, settings)})
+            settings = settings.with_setting(sweep.setting, _best(tried, sweep.objective, settings))
         if settings == before:
             break
     objects, masks = _counted(images, settings)
@@ -149,25 +145,38 @@ def search_postprocessing(
     return Found(settings, tuple(trials), f1, interval, f1_50, dice, scored(start)[0])
 
 
+def check_sweeps(start: Postprocessing, sweeps: Iterable[Sweep]) -> None:
+    """Refuse sweeps that do not fit the method, before any work is done.
+
+    Args:
+        start: the settings that the search begins with.
+        sweeps: what is to be swept.
+
+    Raises:
+        ValueError: a setting means nothing for the method, or refuses a value.
+    """
+    for sweep in sweeps:
+        for value in sweep.values:
+            start.with_setting(sweep.setting, value)
+
+
 def _best(trials: list[Trial], objective: str, settings: Postprocessing) -> Any:
     best = max(getattr(trial, objective) for trial in trials)
-    as_it_stood = getattr(settings, trials[0].setting)
+    as_it_stood = settings.to_mapping()[trials[0].setting]
     equal = [trial.value for trial in trials if getattr(trial, objective) == best]
     if as_it_stood in equal:
         return as_it_stood
-    if as_it_stood is None or isinstance(as_it_stood, str):
-        return equal[0]
     return min(equal, key=lambda value: abs(value - as_it_stood))
 
 
 def _counted(
-    images: Sequence[tuple[np.ndarray, np.ndarray]], settings: Postprocessing
+    images: Sequence[tuple[Maps, np.ndarray]], settings: Postprocessing
 ) -> tuple[list[list[ObjectCounts]], list[ForegroundCounts]]:
     objects, masks = [], []
     for maps, truth in images:
         shape = (int(truth.shape[0]), int(truth.shape[1]))
         objects.append(object_counts(label_objects(maps, settings, shape), truth))
-        mask = rescale_labels(foreground_mask(maps[0], settings), shape)
+        mask = rescale_labels(foreground_mask(np.asarray(maps["foreground"]), settings), shape)
         masks.append(foreground_counts(mask, truth > 0))
     return objects, masks
 

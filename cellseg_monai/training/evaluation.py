@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import dataclasses
 import json
 import logging
 import time
@@ -100,7 +99,7 @@ class EvaluationReport:
                 **self.about,
                 "images": len(counts),
                 "threshold": self.settings.threshold,
-                "postprocess": dataclasses.asdict(self.settings),
+                "postprocess": self.settings.to_mapping(),
                 "megapixels_per_second": self._pixels / 1e6 / self._seconds,
                 "foreground": foreground,
                 "objects": objects,

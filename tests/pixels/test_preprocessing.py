@@ -105,7 +105,7 @@ def test_images_are_prepared_and_objects_made_without_torch_or_monai():
         "import sys, numpy as np\n"
         "from cellseg_monai import decoding, pixels\n"
         "image = pixels.prepare(np.eye(8)[None], pixels.Preprocessing())\n"
-        "decoding.label_objects(image[0], decoding.Postprocessing())\n"
+        "decoding.label_objects({'foreground': image[0]}, decoding.Postprocessing())\n"
         "print(sorted({'torch', 'monai'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

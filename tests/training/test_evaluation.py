@@ -9,10 +9,10 @@ import torch
 from ignite.engine import Engine
 from monai.engines import IterationEvents
 
-from cellseg_monai.decoding import Postprocessing
+from cellseg_monai.decoding import BoundaryWatershed, Postprocessing
 from cellseg_monai.training import EvaluationReport
 
-SETTINGS = Postprocessing("boundary_watershed", threshold=0.45, min_area_px=2)
+SETTINGS = Postprocessing(BoundaryWatershed(), threshold=0.45, min_area_px=2)
 
 # The masks are those of the threshold alone, the objects those of the whole post-processing.
 CROWDED = {

@@ -82,7 +82,7 @@ class LargeOnCluster:
             folder=scratch.absolute(),
         )
         frame = _Frame(plane.path, pixels.shape[1:], prepared.shape)
-        maps = self._maps(plane, frame, progress)
+        maps = self._maps(plane, frame, pipeline.map_names, progress)
         labels, parts = (
             ChunkedArray(plane.folder / named, shape, np.dtype(np.uint32), self.chunk_px)
             for named, shape in (("labels", frame.whole), ("parts", frame.seen))
@@ -98,9 +98,12 @@ class LargeOnCluster:
             ),
         )
         labels.check_whole()
-        return measured(labels, maps, pixels, tta=pipeline.tta, name=name, pixel_size_um=pixel_size_um)
+        measured_maps = {map_name: maps[map_name] for map_name in pipeline.measured_maps}
+        return measured(labels, measured_maps, pixels, name=name, pixel_size_um=pixel_size_um)
 
-    def _maps(self, plane: RemotePlane, frame: _Frame, progress: Progress | None) -> ChunkedArray:
+    def _maps(
+        self, plane: RemotePlane, frame: _Frame, names: Sequence[str], progress: Progress | None
+    ) -> dict[str, ChunkedArray]:
         axes = plane.pipeline.tiles.cover(frame.seen)
         count, batch = len(axes[0].starts) * len(axes[1].starts), plane.pipeline.tiles.batch * plane.pipeline.lanes
         batches = [range(first, min(first + batch, count)) for first in range(0, count, batch)]
@@ -123,13 +126,10 @@ class LargeOnCluster:
         answers = plane.answers(frame.seen, channels)
         answers.check_whole()
         blocks = Blocks(frame.seen, (self.block_px, self.block_px)).places
-        count = _same(
-            self.cluster.run(
-                partial(blend_block, plane, frame.seen, channels, self.chunk_px), blocks, named=frame.named
-            )
-        )
-        maps = plane.maps(frame.seen, count, self.chunk_px)
-        maps.check_whole()
+        self.cluster.run(partial(blend_block, plane, frame.seen, channels, self.chunk_px), blocks, named=frame.named)
+        maps = plane.maps(frame.seen, names, self.chunk_px)
+        for array in maps.values():
+            array.check_whole()
         rmtree(answers.folder)
         return maps
 

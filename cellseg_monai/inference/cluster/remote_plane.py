@@ -126,9 +126,12 @@ class RemotePlane:
         shape_of_all = (count, channels, down.size, across.size)
         return ChunkedArray(self.folder / "tiles", shape_of_all, np.dtype(np.float32), max(down.size, across.size))
 
-    def maps(self, shape: tuple[int, int], channels: int, chunk_px: int) -> ChunkedArray:
-        """The probability maps."""
-        return ChunkedArray(self.folder / "maps", (channels, *shape), np.dtype(np.float32), chunk_px)
+    def maps(self, shape: tuple[int, int], names: Sequence[str], chunk_px: int) -> dict[str, ChunkedArray]:
+        """Return the maps by name, each in a folder of its own."""
+        return {
+            name: ChunkedArray(self.folder / f"map_{number}", shape, np.dtype(np.float32), chunk_px)
+            for number, name in enumerate(names)
+        }
 
     @contextmanager
     def prepared(self) -> Iterator[PreparedWindows]:
@@ -164,15 +167,15 @@ def predict_tiles(plane: RemotePlane, numbers: Sequence[int]) -> int:
         tiles, batch = [read_tile(prepared, axes, place) for place in places], pipeline.tiles.batch
     batches = (np.stack(tiles[first : first + batch]) for first in range(0, len(tiles), batch))
     with Lanes(pipeline.lanes) as lanes:
-        answers = [answer for said in lanes.answers(pipeline.asked, batches) for answer in said]
+        answers = [answer for said in lanes.answers(pipeline.augmented_network, batches) for answer in said]
     array = plane.answers(prepared.shape, len(answers[0]))
     for number, answer in zip(numbers, answers, strict=True):
         array[number, :, :, :] = answer
     return len(answers[0])
 
 
-def blend_block(plane: RemotePlane, shape: tuple[int, int], channels: int, chunk_px: int, place: Box) -> int:
-    """Write the probability maps of a block, out of what the network said of its tiles.
+def blend_block(plane: RemotePlane, shape: tuple[int, int], channels: int, chunk_px: int, place: Box) -> None:
+    """Write the maps of a block, from the network's answers for its tiles.
 
     They are the sums of the same numbers in the same order as those of the whole plane.
 
@@ -182,9 +185,6 @@ def blend_block(plane: RemotePlane, shape: tuple[int, int], channels: int, chunk
         channels: how many the network says.
         chunk_px: of the maps.
         place: of the block: whole chunks.
-
-    Returns:
-        How many maps there are.
     """
     pipeline = plane.pipeline.loaded()
     answers = plane.answers(shape, channels)
@@ -202,8 +202,8 @@ def blend_block(plane: RemotePlane, shape: tuple[int, int], channels: int, chunk
     for y, x, window in blend(said, down, across):
         logits[:, y, x] = window
     top, left = whole[0].starts[rows.start], whole[1].starts[columns.start]
-    maps = pipeline.stacked_maps(
+    maps = pipeline.maps(
         logits[:, place[0].start - top : place[0].stop - top, place[1].start - left : place[1].stop - left]
     )
-    plane.maps(shape, len(maps), chunk_px)[:, place[0], place[1]] = maps
-    return len(maps)
+    for name, array in plane.maps(shape, pipeline.map_names, chunk_px).items():
+        array[place] = maps[name]

@@ -9,6 +9,7 @@ from cellseg_monai.decoding import Postprocessing
 from cellseg_monai.inference import Pipeline, Tiles
 from cellseg_monai.inference.cluster.remote_plane import RemotePipeline
 from cellseg_monai.pixels import Preprocessing
+from tests.raw_head import RawHead
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Load:
             version="1",
             weights_sha256=self.weights.read_text(),
             network=lambda batch: batch,
-            activation=lambda logits: logits,
+            head=RawHead(),
             preprocess=Preprocessing(),
             postprocess=Postprocessing(),
             tiles=Tiles((64, 64)),
