@@ -130,11 +130,15 @@ def test_it_leaves_no_files_behind_and_holds_none_open(tmp_path: Path, monkeypat
 def test_a_folder_that_cannot_be_written_is_refused_before_any_image(tmp_path: Path) -> None:
     engine = Engine(lambda engine, batch: pytest.fail("an image was looked at"))
     (tmp_path / "file").touch()  # root may write to any folder, but to none that is a file
-    Calibration(tmp_path / "file" / "postprocess.json", str(tmp_path), Postprocessing(), SEARCH).attach(engine)
+    Calibration(
+        tmp_path / "file" / "postprocess.json", str(tmp_path), Postprocessing(BoundaryWatershed()), SEARCH
+    ).attach(engine)
     with pytest.raises(CheckpointError, match=r"file/postprocess\.json cannot be written.*--checkpoint PATH"):
         engine.run([0])
     engine = Engine(lambda engine, batch: pytest.fail("an image was looked at"))
-    Calibration(tmp_path / "a.json", str(tmp_path / "file" / "out"), Postprocessing(), SEARCH).attach(engine)
+    Calibration(
+        tmp_path / "a.json", str(tmp_path / "file" / "out"), Postprocessing(BoundaryWatershed()), SEARCH
+    ).attach(engine)
     with pytest.raises(CheckpointError, match=r"file/out/calibration, for what is tried, cannot be written"):
         engine.run([0])
     assert not (tmp_path / "calibration").exists()
