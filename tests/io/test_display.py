@@ -31,7 +31,7 @@ def test_any_number_of_channels_is_shown(channels: int, names: tuple[str, ...], 
 
 
 def test_a_stack_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"a stack \(2 Z, 1 C, 3 Y, 4 X\) came, but one plane was expected"):
+    with pytest.raises(ValueError, match=r"got a stack \(2 Z, 1 C, 3 Y, 4 X\), expected one plane"):
         picture_of(Image(np.zeros((2, 1, 3, 4)), "ZCYX"))
 
 

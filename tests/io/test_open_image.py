@@ -12,7 +12,7 @@ import tifffile
 
 from cellseg_monai.errors import UnreadableImageError
 from cellseg_monai.io import open_image, read, tiff_reader
-from cellseg_monai.io.blocks import BlockCache
+from cellseg_monai.io.block_cache import BlockCache
 from cellseg_monai.pixels import percentile_ranges
 from tests.io.files import write_micromanager, write_ome_zarr, write_packed_tiff
 from tests.io.windows import assert_windows_are_those_of_the_whole
@@ -324,14 +324,14 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("plane", "y", "x", "how", "error", "says"),
         [
-            ((), slice(0, 1), slice(0, 1), {}, IndexError, r"plane \(\) of an image of ZCYX 3 × 1 × 20 × 30"),
+            ((), slice(0, 1), slice(0, 1), {}, IndexError, r"plane \(\) is not in an image of ZCYX 3 × 1 × 20 × 30"),
             ((3,), slice(0, 1), slice(0, 1), {}, IndexError, r"plane \(3,\)"),
             ((-1,), slice(0, 1), slice(0, 1), {}, IndexError, r"plane \(-1,\)"),
             ((0,), slice(10, 21), slice(0, 1), {}, IndexError, "rows 10 to 21 of 20; cut the window"),
             ((0,), slice(0, 1), slice(-4, 1), {}, IndexError, "columns -4 to 1 of 30"),
             ((0,), slice(0, 9, 2), slice(0, 1), {}, ValueError, "a step of 2"),
             ((0,), slice(0, 1), slice(0, 1), {"channels": (1,)}, IndexError, "channel 1 of 1"),
-            ((0,), slice(0, 1), slice(0, 1), {"channels": ()}, ValueError, "no channels came; pass some of 0 to 0"),
+            ((0,), slice(0, 1), slice(0, 1), {"channels": ()}, ValueError, "got no channels; pass some of 0 to 0"),
         ],
         ids=["no plane", "plane", "negative plane", "rows", "columns", "step", "channel", "no channels"],
     )

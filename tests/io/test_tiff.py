@@ -380,7 +380,7 @@ class TestUnstatedAxes:
 
     def test_pages_of_which_nobody_says_what_they_are_are_refused_with_the_remedy(self, path):
         self.write_pages(path)
-        with pytest.raises(UnreadableImageError, match=r"3 pages of 4 × 5 and nothing in the file says.*axes='ZYX'"):
+        with pytest.raises(UnreadableImageError, match=r"3 pages of 4 × 5, and nothing in the file says.*axes='ZYX'"):
             read(path)
 
     @pytest.mark.parametrize(("axes", "read_as"), [("ZYX", "ZCYX"), ("tyx", "TCYX"), ("CYX", "CYX")])
@@ -403,7 +403,7 @@ class TestUnstatedAxes:
         with tifffile.TiffWriter(path) as writer:
             writer.write(PLANE, contiguous=False)
             writer.write(PLANE, contiguous=False)
-        with pytest.raises(UnreadableImageError, match="2 × 2 × 3 and nothing in the file says"):
+        with pytest.raises(UnreadableImageError, match="2 × 2 × 3, and nothing in the file says"):
             read(path)
 
     def test_the_resolution_of_a_plain_file_is_for_printing(self, path):
@@ -437,7 +437,7 @@ class TestDamage:
     def test_pixels_that_are_cut_off_are_counted(self, path):
         tifffile.imwrite(path, numbers(40, 50), metadata=None)
         path.write_bytes(path.read_bytes()[:2000])
-        with pytest.raises(UnreadableImageError, match="its pixels need 4000 bytes and the file has 2000"):
+        with pytest.raises(UnreadableImageError, match="its pixels need 4000 bytes, but the file has 2000"):
             read(path)
 
     def test_a_depth_that_cannot_be_read_is_not_guessed(self, path):

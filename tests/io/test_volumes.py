@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cellseg_monai.errors import UnreadableImageError
-from cellseg_monai.io import decoding, read
+from cellseg_monai.io import decoder_errors, read
 from tests.io.files import write_dicom, write_metaimage, write_nrrd
 
 VOLUME = np.arange(2 * 3 * 4, dtype=np.uint16).reshape(2, 3, 4)
@@ -44,7 +44,7 @@ def write_header(path, data, shape):
 
 @pytest.mark.parametrize("suffix", [".mhd", ".nhdr"])
 def test_pixels_beside_their_header_may_have_any_name_and_size(tmp_path, monkeypatch, suffix):
-    monkeypatch.setattr(decoding, "SMALL_BYTES", 1000)
+    monkeypatch.setattr(decoder_errors, "SMALL_BYTES", 1000)
     stored = np.arange(600 * 600, dtype=np.uint16).reshape(600, 600)
     (tmp_path / "its pixels.bin").write_bytes(stored.tobytes())
     write_header(tmp_path / f"cells{suffix}", "its pixels.bin", stored.shape)

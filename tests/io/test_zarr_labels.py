@@ -216,7 +216,7 @@ class TestRefusals:
         [
             ({"axes": "CYX", "shape": (1, 5, 6)}, "axes are 'CYX'"),
             ({"axes": "ZTYX", "shape": (1, 1, 5, 6)}, "in that order"),
-            ({"axes": "ZYX", "shape": (5, 6)}, "give one length"),
+            ({"axes": "ZYX", "shape": (5, 6)}, "pass one length"),
             ({"shape": (0, 6)}, "at least 1"),
             ({"dtype": np.uint16}, "pass numpy.uint32"),
             ({"chunk_px": 0}, "at least 1"),
@@ -232,10 +232,10 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("block", "at", "error", "says"),
         [
-            (np.ones((16, 16), int), {"y": 8}, ValueError, "row 8, column 0; blocks begin and end at multiples of 16"),
-            (np.ones((15, 16), int), {}, ValueError, "blocks begin and end"),
-            (np.ones((16, 16), int), {"y": 32}, ValueError, "blocks begin and end"),
-            (np.ones((0, 16), int), {}, ValueError, "blocks begin and end"),
+            (np.ones((16, 16), int), {"y": 8}, ValueError, "row 8, column 0; begin and end blocks at multiples of 16"),
+            (np.ones((15, 16), int), {}, ValueError, "begin and end blocks"),
+            (np.ones((16, 16), int), {"y": 32}, ValueError, "begin and end blocks"),
+            (np.ones((0, 16), int), {}, ValueError, "begin and end blocks"),
             (np.ones((1, 16, 16), int), {}, ValueError, r"pass one of \(Y, X\)"),
             (np.ones((16, 16)), {}, TypeError, "float64"),
             (-np.ones((16, 16), int), {"x": 16}, ValueError, "lowest label is -1, in the block at .* column 16"),
