@@ -323,7 +323,7 @@ def test_an_unknown_protocol_is_refused_with_the_list():
 def test_every_protocol_is_explained(name):
     page = (Path(__file__).parents[2] / "docs" / "evaluation.md").read_text(encoding="utf-8")
     assert f"`{name}`" in page
-    assert all(f"`{score.name}`" in page for score in PROTOCOLS[name].scores)
+    assert all(f"`{score.image_name}`" in page for score in PROTOCOLS[name].scores)
     doi = PROTOCOLS[name].source.split("doi:")[1].split()[0].rstrip(",:)")
     assert doi in page
 
