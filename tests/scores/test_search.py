@@ -105,15 +105,15 @@ def test_a_single_image_has_no_interval_and_an_empty_one_counts():
 
 
 def test_no_images_and_wrong_sweeps_are_refused():
-    with pytest.raises(ValueError, match="no images came"):
+    with pytest.raises(ValueError, match="got no images"):
         chosen([], Sweep("threshold", (0.5,)))
     with pytest.raises(ValueError, match="no setting 'treshold'; did you mean 'threshold'"):
         chosen([ONE], Sweep("treshold", (0.5,)))
     with pytest.raises(ValueError, match="seed_depth means nothing for the method components"):
         chosen([ONE], Sweep("seed_depth", (0.5,)))
-    with pytest.raises(ValueError, match="no values of threshold came"):
+    with pytest.raises(ValueError, match="got no values of threshold"):
         Sweep("threshold", ())
-    with pytest.raises(ValueError, match="objective 'pq' came, but one of f1, f1_50, dice"):
+    with pytest.raises(ValueError, match="got objective 'pq', expected one of f1, f1_50, dice"):
         Sweep("threshold", (0.5,), "pq")
     with pytest.raises(ValueError, match=r"got threshold=1\.5"):
         chosen([ONE], Sweep("threshold", (0.5, 1.5)))
