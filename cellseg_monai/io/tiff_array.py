@@ -16,7 +16,7 @@ from cellseg_monai.errors import UnreadableImageError
 from cellseg_monai.io.block_cache import BlockCache
 from cellseg_monai.io.decoder_errors import DECODER_ERRORS, decoding
 from cellseg_monai.io.lazy_arrays import BlockArray, MappedArray, StackedArray
-from cellseg_monai.io.tiff_checks import AGAIN, segment_place
+from cellseg_monai.io.tiff_checks import COPY_AGAIN, segment_place
 from cellseg_monai.io.tiff_display import ShownPicture
 
 __all__ = ["TiffArray"]
@@ -186,7 +186,7 @@ class _Pages:
             decoded, (_, _, top, left, _), size = key.decode(encoded, index, _fullsize=False, **tables)
         except _ERRORS as error:
             where = f"{segment_place(key, index)} of page {number}"
-            raise UnreadableImageError(self._path, f"{where} cannot be decoded ({error})", AGAIN) from error
+            raise UnreadableImageError(self._path, f"{where} cannot be decoded ({error})", COPY_AGAIN) from error
         rows, columns = min(size[1], key.imagelength - top), min(size[2], key.imagewidth - left)
         block: np.ndarray = np.empty((rows, columns, size[3]), self._dtype)
         block[...] = key.nodata if decoded is None else decoded[0, :rows, :columns]

@@ -39,7 +39,7 @@ FAULTS = {
     "three unnamed channels": (
         "b0.tif",
         lambda path: tifffile.imwrite(path, np.ones((3, 9, 9), "u2"), imagej=True, metadata={"axes": "CYX"}),
-        "but 3 channels came (3 unnamed, 0 to 2); set channels to a list of those to use, such as [0], --channels 0 on",
+        "got 3 channels (3 unnamed, 0 to 2); set channels to a list of those to use, such as [0], or --channels 0 on",
     ),
     "a stack of which nothing is known": ("b0.npy", lambda path: np.save(path, np.ones((4, 9, 9))), "pass axes='ZYX'"),
     "a stack with a broken plane": ("b0.tif", broken_stack, "1 of 9216 values are NaN"),
@@ -127,7 +127,7 @@ WRONG_WORDS = {
     "negative overlap": (["--overlap=-1"], "0 to half a tile was expected"),
     "pixel size": (["--pixel_size", "0"], "a pixel size of 0.0 µm came, but a length above 0 was expected"),
     "channels": (["--channels", "0,1"], "2 channel(s) came, 0, 1, but the bundle nuclei sees 1"),
-    "no channels": (["--channels", ","], "is no channel policy"),
+    "no channels": (["--channels", ","], "got channels=(), expected 'grey', 'rgb'"),
     "bundle": (["--bundle", "nuclear"], "no bundle 'nuclear': none of "),
     "no weights": (["--bundle", "pspnet"], "pspnet/models/model.pt; train first"),
     "no checkpoint": (["--checkpoint", "nowhere.pt"], f"no checkpoint at {Path('nowhere.pt').absolute()}; "),
