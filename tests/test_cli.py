@@ -319,7 +319,7 @@ def test_an_interrupted_command_says_so_in_a_word(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"--output": "report"}, "output 'report' came, but an HTML file was expected"),
+        ({"--output": "report"}, "got output 'report', expected an HTML file"),
         ({"--overlays": "some"}, "--overlays some came, expected a whole number"),
         ({"--images": "nowhere"}, "nowhere: no such folder"),
         ({"--images": None}, "--images missing; `cellseg report` needs --images, --truth, --pred, --output"),
