@@ -267,7 +267,7 @@ def test_report_writes_a_page_and_its_numbers(
     assert cellseg(monkeypatch, *words) == 1
     printed = capsys.readouterr()
     assert "bbbc039_mean_f1: 2 image(s), 4 true and 3 predicted objects" in printed.out
-    assert "metrics.csv is not there" in printed.out
+    assert "metrics.csv does not exist" in printed.out
     assert [line.split(": ")[2] for line in printed.err.splitlines()] == ["no-image"] * 2
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"report.html", "report.json"}
 

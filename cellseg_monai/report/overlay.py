@@ -19,7 +19,7 @@ __all__ = ["MARKS", "View", "crop_corners", "outlined", "overlay"]
 
 MARKS = {
     "missed": ("−", "missed: a true object that was not found"),
-    "invented": ("+", "invented: a predicted object where there is none"),
+    "invented": ("+", "invented: a predicted object that matches no true one"),
     "loose": ("≈", "loose: found, but with an outline too inaccurate to count"),
     "split": ("S", "split: a true object found in several pieces"),
     "merged": ("M", "merged: a predicted object that covers several true ones"),

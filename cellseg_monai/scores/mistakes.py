@@ -19,7 +19,7 @@ class Mistakes:
 
     Args:
         missed: ids of true objects that were not found.
-        invented: ids of predicted objects where there is none.
+        invented: ids of predicted objects that match no true object.
         loose: ids of true objects that were found, but with an outline too inaccurate to count.
         split: ids of true objects that were found in several pieces; the object can still count as found.
         merged: ids of predicted objects that cover several true ones; one of these can still count as found.
