@@ -78,7 +78,7 @@ def _figures(compared: ComparedImage, rank: int, protocol: Protocol) -> Callable
         caption.append("The image itself is missing or cannot be shown.")
     elif channels := channels_shown(image):
         caption.append(f"Shown: {channels}.")
-    score = f"{protocol.scores[0].name} {compared.score:.3f}"
+    score = f"{protocol.scores[0].image_name} {compared.score:.3f}"
 
     def draw(side_px: int) -> str:
         picture = overlay(view, f"{compared.name}: {counts}", side_px=side_px)
