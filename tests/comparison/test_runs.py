@@ -9,7 +9,7 @@ from cellseg_monai.errors import BundleError
 
 @pytest.fixture
 def bundles(tmp_path: Path) -> Path:
-    """Two bundles, of which one has a variant with a key that train.json lacks."""
+    """Two bundles; one has a variant with a key that train.json lacks."""
     for name in ("unet", "pspnet"):
         (tmp_path / name / "configs" / "variants").mkdir(parents=True)
         (tmp_path / name / "bundle.json").write_text("{}")
