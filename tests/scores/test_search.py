@@ -26,8 +26,8 @@ def test_the_value_that_suits_all_images_is_chosen():
     found = chosen([ONE, OTHER], Sweep("threshold", (0.05, 0.15, 0.25, 0.35)))
     assert found.settings == Postprocessing(threshold=0.25, min_area_px=0, fill_holes=False)
     assert (found.f1, found.f1_interval, found.dice) == (1, (1, 1), 1)
-    # At 0.05 both pixels are one object, IoU 1/2: a match at the first of the ten thresholds only. At 0.15, this holds for
-    # the second image only: F1 (2 · 2) / 4 at 0.50, else 1/2. At 0.35 the first has no object: 2 / (2 + 1).
+    # At 0.05 both pixels are one object, IoU 1/2: a match at the first of the ten thresholds only. At 0.15, this holds
+    # for the second image only: F1 (2 · 2) / 4 at 0.50, else 1/2. At 0.35 the first has no object: 2 / (2 + 1).
     by_hand = [0.1, (1 + 9 / 2) / 10, 1, 2 / 3]
     assert [trial.f1 for trial in found.trials[:4]] == pytest.approx(by_hand)
     assert [trial.dice for trial in found.trials[:4]] == pytest.approx([2 / 3, 5 / 6, 1, 1 / 2])
