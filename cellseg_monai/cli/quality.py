@@ -70,7 +70,7 @@ def check_exports(export: str) -> None:
         ValueError: labels or the table of objects are not among them.
     """
     from cellseg_monai.exports import chosen_exports
-    from cellseg_monai.report.segmented import LABEL_EXPORTS
+    from cellseg_monai.report.segmented_plane import LABEL_EXPORTS
 
     chosen = chosen_exports(export)
     if "csv" not in chosen or not set(LABEL_EXPORTS) & set(chosen):
