@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cellseg_monai.cli.faults import check_folder
+from cellseg_monai.segment_options import SegmentOptions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,7 +64,7 @@ def calibrate(
     directory: str,
     *,
     output: str,
-    bundle: str = "nuclei",
+    bundle: str = SegmentOptions.bundle,
     checkpoint: str | None = None,
     section: str = "all",
     datalist: str | None = None,

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 
 from cellseg_monai.inference.job import Job
 
-__all__ = ["bytes_of", "within_memory"]
+__all__ = ["within_memory"]
 
 # Measured with the bundle `nuclei` in float32, and rounded up; see `benchmarks/segment_memory.py`.
 _PROGRAM_BYTES = 11 * 10**8  # Python, torch and the network
@@ -16,23 +15,6 @@ _PLANE_BYTES_A_PX = 90  # for a plane of which objects are made, as for one more
 _WAITING_BYTES_A_PX = 40  # for those that are read and written meanwhile
 _TILE_BYTES_A_PX = 1000  # for what the network makes of a tile on its way
 _TILE_BYTES_A_PX_CUDA = 60  # where it has a memory of its own for that
-
-_UNITS = {"MB": 10**6, "GB": 10**9, "MIB": 2**20, "GIB": 2**30}
-
-
-def bytes_of(text: str) -> int:
-    """An amount of memory, as people write it.
-
-    Raises:
-        ValueError: it is none.
-
-    >>> bytes_of("4GB"), bytes_of("512 MiB")
-    (4000000000, 536870912)
-    """
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([MG]i?B)", text.strip(), re.IGNORECASE)
-    if found is None:
-        raise ValueError(f"memory {text!r} came, but a number of MB or GB was expected, such as 4GB")
-    return int(float(found[1]) * _UNITS[found[2].upper()])
 
 
 def within_memory(job: Job, most_bytes: int, device: str) -> Job:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import fire
 import pytest
 
-from cellseg_monai.cli.flags import checked_words
+from cellseg_monai.cli.flags import bound_command
 
 
 def called(*words):
-    """What the command gets, as python-fire calls it."""
+    """The arguments that the command gets."""
     got = []
 
     def prepare(
@@ -29,7 +28,7 @@ def called(*words):
         got.append((directory, output))
 
     commands = {"data": {"prepare": prepare, "show": show}}
-    fire.Fire(commands, command=checked_words(["data", *words], commands), name="cellseg")
+    bound_command(["data", *words], commands)()
     return got[0]
 
 
