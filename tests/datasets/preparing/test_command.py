@@ -67,7 +67,7 @@ def test_stopped_by_hand_it_says_how_to_go_on(cellseg, raw, tmp_path, monkeypatc
 
     monkeypatch.setattr("cellseg_monai.data.preparing.prepare", stop)
     code, _, err = cellseg("data", "prepare", raw, "--output", tmp_path / "out")
-    assert (code, err) == (130, "stopped; the same command goes on from here\n")
+    assert (code, err) == (130, "stopped; the same command continues from here\n")
 
 
 def test_a_layout_that_is_not_clear_is_asked_for(cellseg, tmp_path):
@@ -148,7 +148,7 @@ def test_a_selection_is_written_once_and_told(cellseg, raw, tmp_path):
     assert (tmp_path / "few.manifest.json").is_file()
     code, _, err = cellseg(*words)
     assert code == 1
-    assert "already there; keep it, or pass --overwrite" in err
+    assert "already exists; keep it, or pass --overwrite" in err
     assert cellseg(*words, "--overwrite")[0] == 0
 
 
