@@ -91,10 +91,10 @@ def _load(options: SegmentOptions, batch: int | None, check: Callable[[Preproces
     postprocess = _postprocess(options.postprocess, weights, root)
     if options.tile is not None:
         Tiles((options.tile, options.tile), options.overlap or 0)
-    digest = file_digest(Path(weights))
     preprocess = _preprocess(parser, weights)
     if options.channels is not None:
         preprocess = _with_channels(preprocess, options.channels, metadata["name"])
+    digest = file_digest(Path(weights))
     if options.diameter is not None:
         preprocess = preprocess.at_zoom(_zoom(root, digest, options.diameter))
     if check is not None:

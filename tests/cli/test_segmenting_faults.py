@@ -44,7 +44,7 @@ FAULTS = {
     "a stack of which nothing is known": ("b0.npy", lambda path: np.save(path, np.ones((4, 9, 9))), "pass axes='ZYX'"),
     "a stack with a broken plane": ("b0.tif", broken_stack, "1 of 9216 values are NaN"),
     "a link that leads nowhere": ("b0.tif", lambda path: path.symlink_to("nowhere.tif"), "No such file or directory"),
-    "a folder called .zarr": ("b0.zarr", Path.mkdir, "there is none of .zgroup, .zarray, zarr.json"),
+    "a folder called .zarr": ("b0.zarr", Path.mkdir, "without any of .zgroup, .zarray, zarr.json"),
 }
 
 
