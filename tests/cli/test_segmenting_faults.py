@@ -31,7 +31,7 @@ def broken_stack(path: Path) -> None:
 
 
 FAULTS = {
-    "an unreadable file": ("b0.tif", lambda path: path.write_bytes(b"nothing of an image"), "is no TIFF"),
+    "an unreadable file": ("b0.tif", lambda path: path.write_bytes(b"nothing of an image"), "is not TIFF"),
     "an empty file": ("b0.png", lambda path: path.write_bytes(b""), "the file is empty"),
     "a truncated file": ("b0.tif", truncated, "it ends within strip 0 (rows 0 to 95) of page 0"),
     "an image of no pixels": ("b0.npy", lambda path: np.save(path, np.zeros((0, 7))), "the image is empty (0 × 7)"),
