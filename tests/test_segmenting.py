@@ -61,7 +61,7 @@ def test_colours_and_channels_are_told_by_axes_and_names(pipeline):
 @pytest.mark.parametrize(
     ("image", "how", "says"),
     [
-        (np.zeros((7, 20, 30)), {}, "an array of 7 × 20 × 30 came, .* pass axes='ZYX'"),
+        (np.zeros((7, 20, 30)), {}, "got an array of 7 × 20 × 30 without axes; pass axes='ZYX'"),
         (np.zeros((20, 30, 3)), {}, "'YXS' for colours"),
         (np.zeros(7), {}, "pass axes="),
         (np.zeros((7, 20)), {"axes": "ZYX"}, "axes='ZYX' for an array of 7 × 20"),
