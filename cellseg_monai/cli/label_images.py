@@ -30,7 +30,7 @@ def evaluate(
     Args:
         truth: the folder of the true label images: tif, png, npy, _seg.npy.
         pred: the folder of the predicted label images.
-        protocol: caicedo2019, bbbc039_mean_f1, dsb2018, neurips22, stardist, cellpose_ap, ctc_seg or coco.
+        protocol: cellseg, caicedo2019, bbbc039_mean_f1, dsb2018, neurips22, stardist, cellpose_ap, ctc_seg or coco.
         output: a folder for a row per image (CSV), a summary with 95 % intervals (JSON) and F1 over IoU (PNG).
         truth_suffix: take only truths whose name, without extension, ends with this.
         pred_suffix: take only predictions whose name, without extension, ends with this, such as _cp_masks if the
