@@ -394,7 +394,7 @@ def test_show_prints_a_table_and_writes_a_page(
     assert "objects per image" in capsys.readouterr().out
     assert (dataset / "show.html").is_file()
     assert cellseg(monkeypatch, "data", "show", str(dataset), "--output", "show.pdf") == 1
-    assert "a file named .html or .png was expected" in capsys.readouterr().err
+    assert "expected a file named .html or .png" in capsys.readouterr().err
     (dataset / "images" / "p0_0.npy").write_bytes(b"nothing")
     assert cellseg(monkeypatch, "data", "show", str(dataset)) == 1
     assert "p0_0.npy" in capsys.readouterr().err

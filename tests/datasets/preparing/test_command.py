@@ -171,7 +171,7 @@ def test_a_folder_named_by_a_date_is_that_folder(cellseg, raw, tmp_path, monkeyp
         assert cellseg("data", command, "2024_01_16", *(["--overwrite"] if command == "split" else []))[0] == 0
     code, _, err = cellseg("data", "split", "2024_01_16", "--overwrite", "false")
     assert code == 1
-    assert "already there" in err
+    assert "already exists" in err
 
 
 @pytest.mark.skipif(not Path("/sys").is_dir(), reason="a place where not even root may write")
@@ -179,5 +179,5 @@ def test_a_place_that_may_not_be_written_is_named_with_a_remedy(cellseg, raw):
     code, _, err = cellseg("data", "prepare", raw, "--output", "/sys/out")
     assert code == 1
     assert re.fullmatch(
-        "error: /sys/out: [^;]+; choose another place, or see to it that you may read and write it\n", err
+        "error: /sys/out: [^;]+; choose another place, or make it readable and writable\n", err
     )
