@@ -270,7 +270,7 @@ def test_report_writes_a_page_and_its_numbers(
     assert cellseg(monkeypatch, *words) == 1
     printed = capsys.readouterr()
     assert "bbbc039_mean_f1: 2 image(s), 4 true and 3 predicted objects" in printed.out
-    assert "metrics.csv is not there" in printed.out
+    assert "metrics.csv does not exist" in printed.out
     assert [line.split(": ")[2] for line in printed.err.splitlines()] == ["no-image"] * 2
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"report.html", "report.json"}
 
@@ -322,7 +322,7 @@ def test_an_interrupted_command_prints_stopped(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"--output": "report"}, "output 'report' came, but an HTML file was expected"),
+        ({"--output": "report"}, "got output 'report', expected an HTML file"),
         ({"--overlays": "some"}, "got --overlays some, expected a whole number"),
         ({"--images": "nowhere"}, "nowhere: no such folder"),
         ({"--images": None}, "missing --images; `cellseg report` needs --images, --truth, --pred, --output"),

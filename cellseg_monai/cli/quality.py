@@ -67,7 +67,7 @@ def check_exports(exports: Sequence[str]) -> None:
     Raises:
         ValueError: labels or the table of objects are not among them.
     """
-    from cellseg_monai.report.segmented import LABEL_EXPORTS
+    from cellseg_monai.report.segmented_plane import LABEL_EXPORTS
 
     if "csv" not in exports or not set(LABEL_EXPORTS) & set(exports):
         raise ValueError(

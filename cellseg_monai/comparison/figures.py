@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from cellseg_monai.comparison.result import Score
 from cellseg_monai.report.figure_file import save_figure
-from cellseg_monai.report.lines import COLOURS, line_style
+from cellseg_monai.report.line_styles import COLOURS, line_style
 
 __all__ = ["draw_losses", "draw_scores", "draw_thresholds"]
 

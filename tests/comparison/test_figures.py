@@ -10,7 +10,7 @@ from PIL import Image
 from cellseg_monai import io
 from cellseg_monai.comparison.figures import draw_losses, draw_scores, draw_thresholds
 from cellseg_monai.comparison.panel import chosen_images, draw_panel
-from cellseg_monai.report.lines import line_style
+from cellseg_monai.report.line_styles import line_style
 from tests.comparison import fabricated
 
 NAN = float("nan")

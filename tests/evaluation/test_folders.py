@@ -157,8 +157,8 @@ def broken(path: Path, how: str) -> None:
     ("how", "says"),
     [
         ("fractions", "holds fractions; save the labels as integers"),
-        ("smaller", r"prediction (6, 12) and truth (12, 12) came, but equal shapes were expected"),
-        ("negative", "id -1 came in the prediction"),
+        ("smaller", r"got prediction (6, 12) and truth (12, 12), expected equal shapes"),
+        ("negative", "got id -1 in the prediction"),
         ("colours", "a label image with 3 channels"),
         ("damaged", "d.tif: it cannot be decoded"),
         ("empty", "the file is empty"),

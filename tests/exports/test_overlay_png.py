@@ -24,7 +24,7 @@ def test_a_small_image_is_shown_pixel_by_pixel(tmp_path):
 
 
 def test_another_size_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="equal Y and X were expected"):
+    with pytest.raises(ValueError, match="expected equal Y and X"):
         write_overlay(tmp_path / "a.png", np.zeros((1, 3, 3)), SHAPES)
 
 
