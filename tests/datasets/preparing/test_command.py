@@ -178,6 +178,4 @@ def test_a_folder_named_by_a_date_is_that_folder(cellseg, raw, tmp_path, monkeyp
 def test_a_place_that_may_not_be_written_is_named_with_a_remedy(cellseg, raw):
     code, _, err = cellseg("data", "prepare", raw, "--output", "/sys/out")
     assert code == 1
-    assert re.fullmatch(
-        "error: /sys/out: [^;]+; choose another place, or make it readable and writable\n", err
-    )
+    assert re.fullmatch("error: /sys/out: [^;]+; choose another place, or make it readable and writable\n", err)
