@@ -54,7 +54,7 @@ def test_colours_and_channels_are_told_by_axes_and_names(pipeline):
     found = cellseg_monai.segment(stains, "nuclei", channels="DAPI", **names)
     np.testing.assert_array_equal(found.labels, cellseg_monai.segment(cells(), pipeline).labels)
     assert "mean_actin" in found.table.columns
-    with pytest.raises(ValueError, match=r"2 channels came .*'actin', 1 'DAPI'"):
+    with pytest.raises(ValueError, match=r"got 2 channels .*'actin', 1 'DAPI'"):
         cellseg_monai.segment(stains, pipeline, **names)
 
 

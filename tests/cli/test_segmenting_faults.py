@@ -39,7 +39,7 @@ FAULTS = {
     "three unnamed channels": (
         "b0.tif",
         lambda path: tifffile.imwrite(path, np.ones((3, 9, 9), "u2"), imagej=True, metadata={"axes": "CYX"}),
-        "but 3 channels came (3 unnamed, 0 to 2); set channels to a list of those to use, such as [0], --channels 0 on",
+        "got 3 channels (3 unnamed, 0 to 2); set channels to a list of those to use, such as [0], or --channels 0 on",
     ),
     "a stack of which nothing is known": ("b0.npy", lambda path: np.save(path, np.ones((4, 9, 9))), "pass axes='ZYX'"),
     "a stack with a broken plane": ("b0.tif", broken_stack, "1 of 9216 values are NaN"),
@@ -115,7 +115,7 @@ def test_two_images_with_one_stem_are_named_and_the_rest_is_done(cellseg, images
 
 
 WRONG_WORDS = {
-    "export": (["--export", "tiff"], "export 'tiff' came, but some of labels, ome, zarr,"),
+    "export": (["--export", "tiff"], "got export 'tiff', expected some of labels, ome, zarr,"),
     "no export": (["--export", ""], "got no exports"),
     "device": (["--device", "gpu"], "device 'gpu' came, but one of auto, cpu, cuda, cuda:N, mps was expected"),
     "mps": (["--device", "mps"], f"device 'mps' came, but torch {torch.__version__} finds "),
@@ -125,7 +125,7 @@ WRONG_WORDS = {
     "negative overlap": (["--overlap=-1"], "got overlap=-1, expected a finite number from 0"),
     "pixel size": (["--pixel_size", "0"], "got pixel_size=0.0, expected a finite number above 0"),
     "channels": (["--channels", "0,1"], "got 2 channel(s), 0, 1, expected 1 for the bundle nuclei"),
-    "no channels": (["--channels", ","], "is no channel policy"),
+    "no channels": (["--channels", ","], "got channels=(), expected 'grey', 'rgb'"),
     "bundle": (["--bundle", "nuclear"], "no bundle 'nuclear': none of "),
     "no weights": (["--bundle", "pspnet"], "pspnet/models/model.pt; train first"),
     "no checkpoint": (["--checkpoint", "nowhere.pt"], f"no checkpoint at {Path('nowhere.pt').absolute()}; "),
@@ -165,7 +165,7 @@ def test_a_channel_that_images_lack_is_named_for_each(cellseg, images, output):
     ran = cellseg("segment", images, "--output", output, "--channels", "DAPI")
     assert ran.code == 1
     assert [line.split(": ")[0] for line in ran.errors] == [str(images / f"{name}.npy") for name in "abc"]
-    assert all("channel 'DAPI' was asked for" in line for line in ran.errors)
+    assert all("channel 'DAPI' cannot be found" in line for line in ran.errors)
     assert not output.exists()
 
 
