@@ -109,11 +109,9 @@ class Job:
         Raises:
             Exception: a fault of this program rather than of an image; see `errors.OF_AN_IMAGE`.
         """
-        with (
-            self._unfinished_folder(),
-            Stages(self._label, self._write, lanes=self.pipeline.lanes, largest_px=self.large_px) as stages,
-            closing(prefetch(self._planes(images))) as planes,
-        ):
+        stages: Stages[Ready | Broken, Segmented | Broken | Dropped, Done | Failed]
+        stages = Stages(self._label, self._write, lanes=self.pipeline.lanes, largest_px=self.large_px)
+        with self._unfinished_folder(), stages, closing(prefetch(self._planes(images))) as planes:
             for plane in planes:
                 if not isinstance(plane, TooLarge):
                     yield from stages.put(plane, size_px=plane.size_px)

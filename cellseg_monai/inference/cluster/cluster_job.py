@@ -113,8 +113,8 @@ def _segment_small(remote: _RemoteJob, image: ImageFile) -> list[Done | Failed] 
         remote.large_px,
         unfinished=f"{UNFINISHED}-{uuid4().hex}",  # of this call alone: other workers write into the same output
     )
-    with suppress(ValueError, OSError):  # reported when the job reads the image
-        with open_image(image.path, axes=remote.reading.axes) as opened:
-            if job.is_large(opened):
-                return _TooLarge()
+    # The job reports an image that cannot be opened.
+    with suppress(ValueError, OSError), open_image(image.path, axes=remote.reading.axes) as opened:
+        if job.is_large(opened):
+            return _TooLarge()
     return list(job.run([image]))
