@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cellseg_monai.boxes import ArrayPart
 from cellseg_monai.io.registry import image_stem
 
 if TYPE_CHECKING:  # its imports take longer than this whole package's
@@ -105,23 +106,4 @@ def place_name(name: str, place: dict[str, int]) -> str:
 def _part(array: Any, where: tuple[int | None, ...]) -> Any:
     if isinstance(array, np.ndarray):
         return array[tuple(slice(None) if at is None else at for at in where)]
-    return _Part(array, where)
-
-
-class _Part:
-    """What an array on disk holds at some place along its first axes, sliced like an array of the others.
-
-    Args:
-        array: sliced and indexed like one of numpy.
-        where: the place along each of its first axes, None along those that stay.
-    """
-
-    def __init__(self, array: Any, where: tuple[int | None, ...]) -> None:
-        self._array, self._where = array, where
-        kept = tuple(n for n, at in zip(array.shape, where, strict=False) if at is None)
-        self.shape, self.dtype = kept + tuple(array.shape[len(where) :]), array.dtype
-
-    def __getitem__(self, window: tuple[int | slice, ...]) -> np.ndarray:
-        rest = iter(window)
-        whole = tuple(next(rest) if at is None else at for at in self._where)
-        return np.asarray(self._array[whole + tuple(rest)])
+    return ArrayPart(array, where)

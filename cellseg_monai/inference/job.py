@@ -15,14 +15,14 @@ from cellseg_monai.errors import OF_AN_IMAGE
 from cellseg_monai.exports import Segmentation, chosen_exports
 from cellseg_monai.inference.inputs import ImageFile
 from cellseg_monai.inference.lanes import Lanes
-from cellseg_monai.inference.large_plane import LazyPixels, Progress, segment_large
+from cellseg_monai.inference.large_plane import Progress, segment_large
 from cellseg_monai.inference.outcomes import Done, Failed
 from cellseg_monai.inference.pipeline import Pipeline
 from cellseg_monai.inference.plane import prepared_plane, segment_plane
 from cellseg_monai.inference.plane_states import Broken, Dropped, Ready, Segmented, TooLarge
 from cellseg_monai.inference.results import ImageResults
 from cellseg_monai.inference.stages import Stages
-from cellseg_monai.io import LazyImage, open_image
+from cellseg_monai.io import LazyImage, LazyPlane, open_image
 from cellseg_monai.pixels import prepared_shape
 from cellseg_monai.prefetch import prefetch
 
@@ -57,7 +57,7 @@ class SegmentLarge(Protocol):
 
     def __call__(
         self,
-        pixels: LazyPixels,
+        pixels: LazyPlane,
         pipeline: Pipeline,
         scratch: Path,
         *,
@@ -212,7 +212,7 @@ class Job:
             scratch.mkdir(parents=True)
             with open_image(results.file.path, axes=self.reading.axes) as image:
                 segmentation = self.large(
-                    LazyPixels(image, state.place),
+                    image.plane(state.place),
                     self.pipeline,
                     scratch,
                     name=results.name_of(state.place),

@@ -66,7 +66,7 @@ class SegmentedPlane:
                     "image that was segmented"
                 )
             place = tuple(self.place.values())
-            yield OpenPlane(self, image, labels.plane(place), table)
+            yield OpenPlane(self, image, labels.plane(place).channel(0), table)
 
 
 @dataclass(frozen=True, eq=False)
