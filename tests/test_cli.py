@@ -199,7 +199,10 @@ def test_evaluate_names_what_is_missing_and_fails_but_evaluates_the_rest(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"--protocol": "dsb2019"}, "'dsb2019' came, but one of caicedo2019, bbbc039_mean_f1, dsb2018, neurips22, "),
+        (
+            {"--protocol": "dsb2019"},
+            "got protocol 'dsb2019', expected one of cellseg, caicedo2019, bbbc039_mean_f1, dsb2018, ",
+        ),
         ({"--protocol": None}, "--protocol missing; `cellseg evaluate` needs --truth, --pred, --protocol"),
         ({"--truth": "nowhere"}, "nowhere: no such folder"),
         ({"--pred": "empty"}, "empty: no label images in it"),

@@ -30,7 +30,7 @@ def evaluate(
     Args:
         truth: the folder of true label images: tif, png, npy, _seg.npy.
         pred: the folder of predicted ones.
-        protocol: caicedo2019, bbbc039_mean_f1, dsb2018, neurips22, stardist, cellpose_ap, ctc_seg or coco.
+        protocol: cellseg, caicedo2019, bbbc039_mean_f1, dsb2018, neurips22, stardist, cellpose_ap, ctc_seg or coco.
         output: a folder for a row per image (CSV), a summary with 95 % intervals (JSON) and F1 over IoU (PNG).
         truth_suffix: only truths whose name, without extension, ends so.
         pred_suffix: the same of predictions, such as _cp_masks where images lie beside them.

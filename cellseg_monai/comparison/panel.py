@@ -34,7 +34,7 @@ def draw_panel(
         image_dice: of each run, the Dice of each image by its path.
         masks: of each run, the folder with its label images.
     """
-    label_of = {item["image"]: item["label"] for item in items}
+    label_of = {Path(item["image"]).as_posix(): item["label"] for item in items}
     mean_dice = {image: float(np.mean([dice[image] for dice in image_dice.values()])) for image in label_of}
     chosen = chosen_images(mean_dice)
     columns = min(2 + len(masks), _MOST_COLUMNS)

@@ -15,6 +15,7 @@ from cellseg_monai.data import list_images
 from cellseg_monai.errors import DatasetError
 from cellseg_monai.evaluation import Evaluation, summary
 from cellseg_monai.evaluation.figure import f1_figure
+from cellseg_monai.evaluation.results import OVER_WORDS
 from cellseg_monai.faults import Fault
 from cellseg_monai.report.compared import INTENSITY, IOU, ComparedImage, compare_image, find_images
 from cellseg_monai.report.distributions import distribution_figure, medians
@@ -138,7 +139,7 @@ def _scores(numbers: dict[str, Any], images: Sequence[ComparedImage]) -> str:
         interval = score["interval_95"]
         told = f"{interval[0]:.3f} to {interval[1]:.3f}" if interval else "unknown for one image"
         value = score["value"]
-        rows.append([text_cell(name), text_cell(f"{value:.3f}"), text_cell(told), text_cell(score["over"])])
+        rows.append([text_cell(name), text_cell(f"{value:.3f}"), text_cell(told), text_cell(OVER_WORDS[score["over"]])])
     reach = "exceeds" if numbers["iou"]["matches"].startswith("greater") else "reaches"
     counts = [[text_cell("found"), text_cell(f"{sum(each.found for each in images):,}"), text_cell(_FOUND)]]
     for kind, total in _totals(images).items():
@@ -179,9 +180,9 @@ def _warnings(warnings: Sequence[Fault]) -> str:
 
 
 def _f1(evaluation: Evaluation, numbers: dict[str, Any]) -> str:
-    thresholds, pooled = numbers["iou"]["thresholds"], numbers["iou"]["f1_all_objects_together"]
+    thresholds, pooled = numbers["iou"]["thresholds"], numbers["iou"]["f1_pooled"]
     text = (
-        f"F1 of all objects together goes from {pooled[0]:.3f} at an IoU of {thresholds[0]:g} to {pooled[-1]:.3f} at "
+        f"F1 of all images pooled goes from {pooled[0]:.3f} at an IoU of {thresholds[0]:g} to {pooled[-1]:.3f} at "
         f"{thresholds[-1]:g}. Low on the left: objects are missed, invented, split or merged. Falling on the right: "
         "outlines are off."
     )
@@ -210,7 +211,7 @@ def _joined(objects: Sequence[Any], name: str) -> np.ndarray:
 
 def _table(images: Sequence[ComparedImage], ranks: dict[str, int], shown: set[str], evaluation: Evaluation) -> str:
     at = evaluation.protocol.thresholds.index(IOU)
-    head = ["image", evaluation.protocol.scores[0].name, f"F1 at {IOU}", "true", "predicted", "found"]
+    head = ["image", evaluation.protocol.scores[0].image_name, f"F1 at {IOU}", "true", "predicted", "found"]
     head += [f"{kind} {mark}" for kind, (mark, _) in MARKS.items()]
     rows = []
     for each in images:

@@ -75,7 +75,7 @@ def _figures(compared: ComparedImage, rank: int, protocol: Protocol) -> Callable
         about.append("The image itself is missing or cannot be shown.")
     elif told := channels_shown(image):
         about.append(f"Shown: {told}.")
-    score = f"{protocol.scores[0].name} {compared.score:.3f}"
+    score = f"{protocol.scores[0].image_name} {compared.score:.3f}"
 
     def draw(side_px: int) -> str:
         picture = overlay(view, f"{compared.name}: {counted}", side_px=side_px)

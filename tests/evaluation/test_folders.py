@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,16 @@ import tifffile
 from PIL import Image
 
 from cellseg_monai.errors import DatasetError
-from cellseg_monai.evaluation import PROTOCOLS, evaluate_folders, find_protocol, format_results, summary, write_results
+from cellseg_monai.evaluation import (
+    PROTOCOLS,
+    evaluate_folders,
+    find_protocol,
+    format_results,
+    read_results,
+    read_summary,
+    summary,
+    write_results,
+)
 from cellseg_monai.io import write_labels
 
 TRUTH = np.zeros((12, 12), np.int32)
@@ -62,10 +72,35 @@ def test_what_is_written_can_be_read_without_this_program(folders, tmp_path):
     assert score["value"] == pytest.approx(2 / 3)
     assert 0 <= score["interval_95"][0] < score["value"] < score["interval_95"][1] <= 1
     assert (found["images"], found["true_objects"], found["predicted_objects"]) == (4, 6, 6)
-    assert found["iou"]["f1_all_objects_together"] == pytest.approx([10 / 12] * 10)
+    assert found["iou"]["f1_pooled"] == pytest.approx([10 / 12] * 10)
     assert found["iou"]["matches"] == "greater than the threshold"
     assert "doi:10.1038/s41592-019-0612-7" in found["source"]
     assert picture(figure).shape[1] > 600
+
+
+@pytest.mark.parametrize("name", [name for name in PROTOCOLS if name != "ctc_seg"])
+def test_what_was_written_can_be_read_back(name, folders, tmp_path):
+    (folders[0] / "d.tif").unlink()
+    Image.fromarray(((TRUTH > 0) * 255).astype(np.uint8)).save(folders[1] / "b_cp_masks.png")
+    done = replace(evaluate_folders(*folders, PROTOCOLS[name]), about={"section": "test"})
+    assert done.faults
+    write_results(done, tmp_path / "out")
+    again = read_results(tmp_path / "out", PROTOCOLS[name])
+    assert (again.images, again.faults, again.warnings) == (done.images, done.faults, done.warnings)
+    assert summary(again) == summary(done) == read_summary(tmp_path / "out", PROTOCOLS[name])
+
+
+def test_what_is_no_evaluation_is_refused(folders, tmp_path):
+    protocol = PROTOCOLS["cellseg"]
+    with pytest.raises(DatasetError, match=r"no cellseg_summary\.json; evaluate first"):
+        read_results(tmp_path, protocol)
+    table, report, _ = write_results(evaluate_folders(*folders, protocol), tmp_path)
+    table.write_text(table.read_text(encoding="utf-8").replace("tp_px", "pixels"), encoding="utf-8")
+    with pytest.raises(DatasetError, match=r"cellseg_images\.csv cannot be read .*KeyError: 'tp_px'"):
+        read_results(tmp_path, protocol)
+    report.write_text("{", encoding="utf-8")
+    with pytest.raises(DatasetError, match=r"cellseg_summary\.json cannot be read"):
+        read_results(tmp_path, protocol)
 
 
 @pytest.mark.parametrize("name", PROTOCOLS)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cellseg_monai.evaluation import find_protocol
-from cellseg_monai.scores import object_scores
+from cellseg_monai.scores import over_images
 from tests.evaluation.golden_images import PAIRS
 
 GOLDEN = json.loads((Path(__file__).parent / "golden_tables.json").read_text(encoding="utf-8"))
@@ -39,7 +39,7 @@ def test_stardist():
         # Its sums of IoU are of single precision.
         assert results[name].value == pytest.approx(values[at_half], rel=1e-6), name
     for name in ("f1", "precision", "recall", "accuracy"):
-        found = object_scores([image.objects for image in images], name, pooled=True)
+        found = over_images([image.objects for image in images], name, "pooled")
         assert found == pytest.approx(expected["scores"][name])
 
 

@@ -27,6 +27,40 @@ THREE_OF_FIVE = ([[0, 0, 7, 7, 7, 0, 0]], [[0, 50, 50, 50, 50, 50, 0]])
 HALF = ([[0, 4, 4, 0, 0, 0]], [[0, 9, 9, 9, 9, 0]])
 
 
+class TestCellseg:
+    # Three of the four true pixels of one object, and a false object of two pixels.
+    PAIR = ([[7, 7, 7, 0, 0, 0, 9, 9]], [[1, 1, 1, 1, 0, 0, 0, 0]])
+    NOTHING = ([[0, 0]], [[0, 0]])
+
+    def test_objects_and_foreground_are_scored_pooled_and_as_the_mean_of_images(self):
+        # The object matches at six of the ten thresholds.
+        f1, dice = 2 / 3 * 6 / 10, 2 * 3 / (4 + 5)
+        for name, pooled in (("f1", f1), ("f1_50", 2 / 3), ("f1_75", 2 / 3), ("f1_90", 0), ("dice", dice)):
+            assert score_of("cellseg", self.PAIR, self.NOTHING, name=f"{name}_pooled") == pytest.approx(pooled), name
+            assert score_of("cellseg", self.PAIR, self.NOTHING, name=f"{name}_mean") == pytest.approx((pooled + 1) / 2)
+        assert score_of("cellseg", self.PAIR, name="panoptic_quality_mean") == pytest.approx(0.75 / 1.5)
+        assert score_of("cellseg", self.PAIR, name="accuracy_pooled") == pytest.approx(5 / 8)
+
+    def test_a_predicted_foreground_of_its_own_changes_the_scores_of_pixels_only(self):
+        protocol = find_protocol("cellseg")
+        prediction, truth = map(np.array, self.PAIR)
+        labelled = protocol.count(prediction, truth)
+        masked = protocol.count(prediction, truth, truth > 0)
+        assert masked.objects == labelled.objects
+        assert (labelled.foreground.tp, labelled.foreground.fp, labelled.foreground.fn) == (3, 2, 1)
+        assert protocol.results([masked])["dice_mean"].value == 1
+
+    def test_a_foreground_is_refused_by_a_protocol_that_scores_objects_only(self):
+        prediction, truth = map(np.array, self.PAIR)
+        with pytest.raises(ValueError, match="dsb2018 scores objects only"):
+            find_protocol("dsb2018").count(prediction, truth, truth > 0)
+
+    def test_an_images_own_score_has_one_column_however_images_are_combined(self):
+        protocol = find_protocol("cellseg")
+        assert len({score.name for score in protocol.scores}) == len(protocol.scores) == 20
+        assert len({score.image_name for score in protocol.scores}) == 10
+
+
 class TestCaicedo:
     def test_predictions_are_grown_by_a_pixel(self):
         # Grown to the whole object: an IoU of 1. As it is, it would be 4 / 6.
@@ -276,12 +310,12 @@ def test_another_protocol_is_one_entry():
 
 
 def test_a_protocol_scores_only_at_its_thresholds():
-    with pytest.raises(ValueError, match=r"mine: score f1 at an IoU of 0\.3 came"):
+    with pytest.raises(ValueError, match=r"mine: got score f1 at an IoU of 0\.3"):
         Protocol(name="mine", measures="", source="", scores=(Score("f1", attrgetter("f1"), "mean", iou=0.3),))
 
 
 def test_an_unknown_protocol_is_refused_with_the_list():
-    with pytest.raises(ValueError, match=r"protocol 'coca' came, but one of caicedo2019, .*, coco was expected"):
+    with pytest.raises(ValueError, match=r"got protocol 'coca', expected one of cellseg, .*, coco; choose one"):
         find_protocol("coca")
 
 
@@ -289,7 +323,7 @@ def test_an_unknown_protocol_is_refused_with_the_list():
 def test_every_protocol_is_explained(name):
     page = (Path(__file__).parents[2] / "docs" / "evaluation.md").read_text(encoding="utf-8")
     assert f"`{name}`" in page
-    assert all(f"`{score.name}`" in page for score in PROTOCOLS[name].scores)
+    assert all(f"`{score.image_name}`" in page for score in PROTOCOLS[name].scores)
     doi = PROTOCOLS[name].source.split("doi:")[1].split()[0].rstrip(",:)")
     assert doi in page
 

@@ -10,7 +10,7 @@ from skimage.measure import label
 from cellseg_monai import io
 from cellseg_monai.decoding import Postprocessing, label_objects
 from cellseg_monai.labels import boundary_classes
-from cellseg_monai.scores import object_counts, object_scores
+from cellseg_monai.scores import object_counts, over_images
 
 SETTINGS = Postprocessing("boundary_watershed", min_area_px=0, fill_holes=False)
 # The bound of a width of 2, the default, and that of the others.
@@ -44,6 +44,6 @@ def test_real_cells_come_back_from_their_targets(real_data, name, most):
             classes = boundary_classes(truth, width)
             maps = np.stack([classes > 0, classes == 2]).astype(np.float32)
             counts.append(object_counts(label_objects(maps, SETTINGS), truth))
-        f1 = object_scores(counts, "f1", pooled=True).mean()
+        f1 = over_images(counts, "f1", "pooled").mean()
         print(f"{name}, {len(truths)} images, width {width}: mean F1 {f1:.4f}")
         assert f1 >= (LEAST if width == 2 else LEAST_OF_OTHERS)

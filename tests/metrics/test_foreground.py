@@ -26,7 +26,7 @@ def test_scores_of_one_image(prediction: torch.Tensor, truth: torch.Tensor, expe
 
 def test_mean_of_images_and_pooled_pixels_differ() -> None:
     # 2 of 4 found, then an empty image got right: (2/3 + 1) / 2, but 2·2 / (2·2 + 2) over all pixels.
-    mean, pooled = ForegroundScore("dice"), ForegroundScore("dice", pooled=True)
+    mean, pooled = ForegroundScore("dice"), ForegroundScore("dice", over="pooled")
     for metric in (mean, pooled):
         metric(torch.cat([HALF, EMPTY]), torch.cat([FULL, EMPTY]))
     assert mean.aggregate() == pytest.approx(5 / 6)
@@ -50,5 +50,10 @@ def test_nothing_counted_is_an_error() -> None:
 
 
 def test_other_shapes_are_an_error() -> None:
-    with pytest.raises(ValueError, match=r"prediction \(1, 1, 1, 4\) and truth \(1, 1, 1, 2\)"):
+    with pytest.raises(ValueError, match=r"prediction of shape \(1, 1, 1, 4\) and a truth of shape \(1, 1, 1, 2\)"):
         ForegroundScore()(HALF, HALF[..., :2])
+
+
+def test_any_other_way_to_combine_images_is_an_error() -> None:
+    with pytest.raises(ValueError, match="got over='all', expected one of mean, median, pooled"):
+        ForegroundScore(over="all")

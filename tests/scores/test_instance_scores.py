@@ -15,7 +15,7 @@ from cellseg_monai.scores import (
     label_overlaps,
     match_objects,
     missed_by_area,
-    object_scores,
+    over_images,
     panoptic_counts,
     splits_and_merges,
 )
@@ -204,25 +204,25 @@ def test_scores_at_each_threshold_over_images():
     second = [ObjectCounts(tp=0, fp=4, fn=0)] * 2
     empty = [ObjectCounts()] * 2
     images = [first, second, empty]
-    assert object_scores(images, "f1", pooled=True) == pytest.approx([4 / 8, 2 / 8])
-    assert object_scores(images, "f1", pooled=False) == pytest.approx([(1 + 0 + 1) / 3, (0.5 + 0 + 1) / 3])
-    assert object_scores(images, "accuracy", pooled=True) == pytest.approx([2 / 6, 1 / 7])
-    assert object_scores([first], "panoptic_quality", pooled=True) == pytest.approx([0.9, 0.5])
+    assert over_images(images, "f1", "pooled") == pytest.approx([4 / 8, 2 / 8])
+    assert over_images(images, "f1", "mean") == pytest.approx([(1 + 0 + 1) / 3, (0.5 + 0 + 1) / 3])
+    assert over_images(images, "accuracy", "pooled") == pytest.approx([2 / 6, 1 / 7])
+    assert over_images([first], "panoptic_quality", "pooled") == pytest.approx([0.9, 0.5])
 
 
 @pytest.mark.parametrize(
     ("images", "name", "message"),
     [
-        ([[ObjectCounts()]], "dice", "'dice' came"),
-        ([], "f1", "no images came"),
+        ([[ObjectCounts()]], "dice", "got score 'dice'"),
+        ([], "f1", "got no images"),
         ([[ObjectCounts()], [ObjectCounts()] * 2], "f1", r"2 images with \[1, 2\] thresholds"),
     ],
     ids=["no such score", "no images", "other thresholds"],
 )
-@pytest.mark.parametrize("pooled", [True, False])
-def test_scores_refuse(images, name, message, pooled):
+@pytest.mark.parametrize("over", ["mean", "pooled"])
+def test_scores_refuse(images, name, message, over):
     with pytest.raises(ValueError, match=message):
-        object_scores(images, name, pooled=pooled)
+        over_images(images, name, over)
 
 
 def test_missed_by_area():
@@ -241,7 +241,7 @@ def test_areas_refuse_what_does_not_increase_and_what_does_not_fit():
     overlaps = label_overlaps(np.array([[1]]), np.array([[1]]))
     matching = match_objects(overlaps, [0.5])[0]
     for edges in ([0, 3], [5, 5], [9, 3]):
-        with pytest.raises(ValueError, match="increasing areas above 0"):
+        with pytest.raises(ValueError, match="expected increasing areas above 0"):
             missed_by_area(overlaps, matching, edges)
-    with pytest.raises(ValueError, match="the same class was expected"):
+    with pytest.raises(ValueError, match="expected the same class"):
         AreaClass(0, 5) + AreaClass(0, 6)

@@ -99,13 +99,13 @@ def test_a_single_image_has_no_interval_and_an_empty_one_counts():
 
 
 def test_no_images_and_wrong_sweeps_are_refused():
-    with pytest.raises(ValueError, match="no images came"):
+    with pytest.raises(ValueError, match="got no images"):
         chosen([], Sweep("threshold", (0.5,)))
-    with pytest.raises(ValueError, match="setting 'treshold' came, but one of method, threshold"):
+    with pytest.raises(ValueError, match="got setting 'treshold', expected one of method, threshold"):
         Sweep("treshold", ())
-    with pytest.raises(ValueError, match="no values of threshold came"):
+    with pytest.raises(ValueError, match="got no values of threshold"):
         Sweep("threshold", ())
-    with pytest.raises(ValueError, match="objective 'pq' came, but one of f1, f1_50, dice"):
+    with pytest.raises(ValueError, match="got objective 'pq', expected one of f1, f1_50, dice"):
         Sweep("threshold", (0.5,), "pq")
     with pytest.raises(ValueError, match=r"threshold=1\.5 came"):
         Sweep("threshold", (0.5, 1.5))
