@@ -54,14 +54,14 @@ def test_colours_and_channels_are_told_by_axes_and_names(pipeline):
     found = cellseg_monai.segment(stains, "nuclei", channels="DAPI", **names)
     np.testing.assert_array_equal(found.labels, cellseg_monai.segment(cells(), pipeline).labels)
     assert "mean_actin" in found.table.columns
-    with pytest.raises(ValueError, match=r"2 channels came .*'actin', 1 'DAPI'"):
+    with pytest.raises(ValueError, match=r"got 2 channels .*'actin', 1 'DAPI'"):
         cellseg_monai.segment(stains, pipeline, **names)
 
 
 @pytest.mark.parametrize(
     ("image", "how", "says"),
     [
-        (np.zeros((7, 20, 30)), {}, "an array of 7 × 20 × 30 came, .* pass axes='ZYX'"),
+        (np.zeros((7, 20, 30)), {}, "got an array of 7 × 20 × 30 without axes; pass axes='ZYX'"),
         (np.zeros((20, 30, 3)), {}, "'YXS' for colours"),
         (np.zeros(7), {}, "pass axes="),
         (np.zeros((7, 20)), {"axes": "ZYX"}, "axes='ZYX' for an array of 7 × 20"),

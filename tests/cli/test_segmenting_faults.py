@@ -31,7 +31,7 @@ def broken_stack(path: Path) -> None:
 
 
 FAULTS = {
-    "an unreadable file": ("b0.tif", lambda path: path.write_bytes(b"nothing of an image"), "is no TIFF"),
+    "an unreadable file": ("b0.tif", lambda path: path.write_bytes(b"nothing of an image"), "is not TIFF"),
     "an empty file": ("b0.png", lambda path: path.write_bytes(b""), "the file is empty"),
     "a truncated file": ("b0.tif", truncated, "it ends within strip 0 (rows 0 to 95) of page 0"),
     "an image of no pixels": ("b0.npy", lambda path: np.save(path, np.zeros((0, 7))), "the image is empty (0 × 7)"),
@@ -39,12 +39,12 @@ FAULTS = {
     "three unnamed channels": (
         "b0.tif",
         lambda path: tifffile.imwrite(path, np.ones((3, 9, 9), "u2"), imagej=True, metadata={"axes": "CYX"}),
-        "but 3 channels came (3 unnamed, 0 to 2); set channels to a list of those to use, such as [0], --channels 0 on",
+        "got 3 channels (3 unnamed, 0 to 2); set channels to a list of those to use, such as [0], or --channels 0 on",
     ),
     "a stack of which nothing is known": ("b0.npy", lambda path: np.save(path, np.ones((4, 9, 9))), "pass axes='ZYX'"),
     "a stack with a broken plane": ("b0.tif", broken_stack, "1 of 9216 values are NaN"),
     "a link that leads nowhere": ("b0.tif", lambda path: path.symlink_to("nowhere.tif"), "No such file or directory"),
-    "a folder called .zarr": ("b0.zarr", Path.mkdir, "there is none of .zgroup, .zarray, zarr.json"),
+    "a folder called .zarr": ("b0.zarr", Path.mkdir, "without any of .zgroup, .zarray, zarr.json"),
 }
 
 
@@ -117,7 +117,7 @@ def test_two_images_with_one_stem_are_named_and_the_rest_is_done(cellseg, images
 
 
 WRONG_WORDS = {
-    "export": (["--export", "tiff"], "export 'tiff' came, but some of labels, ome, zarr,"),
+    "export": (["--export", "tiff"], "got export 'tiff', expected some of labels, ome, zarr,"),
     "no export": (["--export", ""], "no exports came"),
     "device": (["--device", "gpu"], "device 'gpu' came, but one of auto, cpu, cuda, cuda:N, mps was expected"),
     "mps": (["--device", "mps"], f"device 'mps' came, but torch {torch.__version__} finds "),
@@ -127,7 +127,7 @@ WRONG_WORDS = {
     "negative overlap": (["--overlap=-1"], "0 to half a tile was expected"),
     "pixel size": (["--pixel_size", "0"], "a pixel size of 0.0 µm came, but a length above 0 was expected"),
     "channels": (["--channels", "0,1"], "2 channel(s) came, 0, 1, but the bundle nuclei sees 1"),
-    "no channels": (["--channels", ","], "is no channel policy"),
+    "no channels": (["--channels", ","], "got channels=(), expected 'grey', 'rgb'"),
     "bundle": (["--bundle", "nuclear"], "no bundle 'nuclear': none of "),
     "no weights": (["--bundle", "pspnet"], "pspnet/models/model.pt; train first"),
     "no checkpoint": (["--checkpoint", "nowhere.pt"], f"no checkpoint at {Path('nowhere.pt').absolute()}; "),
@@ -164,7 +164,7 @@ def test_a_channel_that_images_lack_is_named_for_each(cellseg, images, output):
     ran = cellseg("segment", images, "--output", output, "--channels", "DAPI")
     assert ran.code == 1
     assert [line.split(": ")[0] for line in ran.errors] == [str(images / f"{name}.npy") for name in "abc"]
-    assert all("channel 'DAPI' was asked for" in line for line in ran.errors)
+    assert all("channel 'DAPI' cannot be found" in line for line in ran.errors)
     assert not output.exists()
 
 
@@ -361,7 +361,7 @@ def test_memory_that_python_itself_lacks_is_one_line(cellseg, images, output, mo
     def full(*_, **__):
         raise MemoryError
 
-    monkeypatch.setattr("cellseg_monai.bundle.load_pipeline.torch_network", full)
+    monkeypatch.setattr("cellseg_monai.bundle.pipeline_loader.torch_network", full)
     ran = cellseg("segment", images, "--output", output, "--device", "cpu")
     assert (ran.code, len(ran.errors)) == (1, 1)
     assert "too little memory; close other programs" in ran.errors[0]

@@ -21,7 +21,7 @@ def images(tmp_path):
 def test_where_none_fits_each_is_named(images):
     found = misfits(images[:2], Preprocessing(), STAINS)
     assert [line.split(": ")[0] for line in found] == [str(image.path) for image in images[:2]]
-    assert all("channels='grey' expects a grey, RGB or RGBA image, but 2 channels came" in line for line in found)
+    assert all("channels='grey' expects a grey, RGB or RGBA image, got 2 channels" in line for line in found)
 
 
 def test_where_one_fits_the_others_are_left_to_fail_in_their_turn(images):
