@@ -13,6 +13,7 @@ from cellseg_monai.evaluation.pairs import FilePair, pair_files
 from cellseg_monai.evaluation.protocol import ImageCounts, Protocol, Score, ScoreResult
 from cellseg_monai.evaluation.protocols import PROTOCOLS, find_protocol
 from cellseg_monai.evaluation.results import format_results, read_results, read_summary, summary, write_results
+from cellseg_monai.evaluation.trained import read_training
 
 __all__ = [
     "PROTOCOLS",
@@ -30,6 +31,7 @@ __all__ = [
     "pair_files",
     "read_results",
     "read_summary",
+    "read_training",
     "summary",
     "write_results",
 ]

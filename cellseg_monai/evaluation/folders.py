@@ -40,8 +40,8 @@ def evaluate_folders(
         The evaluation, with images sorted by name.
 
     Raises:
-        DatasetError: a folder does not exist or contains no label images, or not a single pair can be compared; then
-            the message lists why.
+        DatasetError: a folder does not exist or contains no label images, or not a single pair can be compared; the
+            message then lists the reasons.
     """
     if Path(truth_dir).resolve() == Path(prediction_dir).resolve() and truth_suffix == prediction_suffix:
         raise DatasetError(
@@ -49,11 +49,7 @@ def evaluate_folders(
             "--truth_suffix and --pred_suffix"
         )
     pairs, faults = pair_files(label_files(truth_dir, truth_suffix), label_files(prediction_dir, prediction_suffix))
-    evaluation = evaluate_pairs(pairs, protocol, faults)
-    if not evaluation.images:
-        listed = "\n".join(map(str, evaluation.faults))
-        raise DatasetError(f"no truth in {truth_dir} can be compared to a prediction in {prediction_dir}:\n{listed}")
-    return evaluation
+    return evaluate_pairs(pairs, protocol, faults)
 
 
 def evaluate_pairs(pairs: Iterable[FilePair], protocol: Protocol, faults: Sequence[Fault] = ()) -> Evaluation:
@@ -65,7 +61,10 @@ def evaluate_pairs(pairs: Iterable[FilePair], protocol: Protocol, faults: Sequen
         faults: faults that are known already; those of pairs that cannot be compared follow them.
 
     Returns:
-        The evaluation, with images in the order of the pairs. It contains no image if no pair can be compared.
+        The evaluation, with images in the order of the pairs.
+
+    Raises:
+        DatasetError: not a single pair can be compared; the message lists the reasons.
     """
     images, warnings, all_faults = [], [], list(faults)
     for pair in pairs:
@@ -79,6 +78,9 @@ def evaluate_pairs(pairs: Iterable[FilePair], protocol: Protocol, faults: Sequen
             images.append(EvaluatedImage(pair, counts))
             warnings += _mask_warnings(pair.truth, truth, counts.true_objects)
             warnings += _mask_warnings(pair.prediction, prediction, counts.predicted_objects)
+    if not images:
+        listed = "\n".join(map(str, all_faults))
+        raise DatasetError(f"no truth can be compared to a prediction; correct these:\n{listed}")
     return Evaluation(protocol, images, all_faults, warnings)
 
 

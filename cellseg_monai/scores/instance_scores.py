@@ -268,10 +268,10 @@ def missed_by_area(overlaps: LabelOverlaps, matching: Matching, edges_px: Sequen
         raise ValueError(f"got edges {list(edges_px)}, expected increasing areas above 0; sort them")
     class_of = np.asarray(np.searchsorted(np.asarray(edges_px), overlaps.truth_areas, side="right"))
     objects = np.bincount(class_of, minlength=len(edges_px) + 1)
-    found = np.bincount(class_of[matching.truth_index], minlength=len(edges_px) + 1)
+    matched = np.bincount(class_of[matching.truth_index], minlength=len(edges_px) + 1)
     return [
-        AreaClass(from_px, below_px, objects=total, missed=total - matched)
-        for from_px, below_px, total, matched in zip(
-            [0, *edges_px], [*edges_px, None], objects.tolist(), found.tolist(), strict=True
+        AreaClass(from_px, below_px, objects=total, missed=total - hits)
+        for from_px, below_px, total, hits in zip(
+            [0, *edges_px], [*edges_px, None], objects.tolist(), matched.tolist(), strict=True
         )
     ]

@@ -125,10 +125,10 @@ def search_postprocessing(
         ValueError: there are no images, or their maps or labels are not valid.
 
     >>> maps = np.array([[[0.0, 0.45, 0.45, 0.2]]])
-    >>> found = search_postprocessing(
+    >>> best = search_postprocessing(
     ...     [(maps, np.array([[0, 3, 3, 0]]))], Postprocessing(min_area_px=0), [Sweep("threshold", (0.1, 0.3, 0.5))]
     ... )
-    >>> found.settings.threshold, found.f1
+    >>> best.settings.threshold, best.f1
     (0.3, 1.0)
     """
     if not images:

@@ -1,4 +1,4 @@
-"""Results and folders of runs that never ran, small enough to be read."""
+"""Fabricated results and run folders, small enough to read."""
 
 import csv
 from pathlib import Path
@@ -62,7 +62,7 @@ def write_table(path: Path, rows: list[dict]) -> None:
 
 
 def write_run(folder: Path, masks: dict[str, tuple[np.ndarray, np.ndarray]], *, epochs: int = 3) -> Path:
-    """What the four steps of a run write, with these masks (prediction and truth) by the path of the image."""
+    """Write what the four steps of a run write, for these masks (prediction and truth) by the path of the image."""
     rows = [
         {"epoch": epoch, "loss": 1 / epoch, "learning_rate": 0.001, "seconds": 10 * epoch, "images_per_second": epoch}
         | {"dice": 1 - 0.4 / epoch}

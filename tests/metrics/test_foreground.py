@@ -6,7 +6,7 @@ from cellseg_monai.metrics import ForegroundScore
 
 EMPTY, HALF, FULL = torch.zeros(1, 1, 1, 4), torch.tensor([[[[1.0, 1, 0, 0]]]]), torch.ones(1, 1, 1, 4)
 
-# prediction, truth, and what follows from tp, fp, fn, tn counted by hand
+# Prediction, truth, and the scores that follow from tp, fp, fn and tn counted by hand.
 TABLE = [
     (HALF, FULL, {"dice": 2 / 3, "iou": 0.5, "precision": 1, "recall": 0.5, "accuracy": 0.5}),
     (FULL, HALF, {"dice": 2 / 3, "iou": 0.5, "precision": 0.5, "recall": 1, "accuracy": 0.5}),
@@ -25,7 +25,7 @@ def test_scores_of_one_image(prediction: torch.Tensor, truth: torch.Tensor, expe
 
 
 def test_mean_of_images_and_pooled_pixels_differ() -> None:
-    # 2 of 4 found, then an empty image got right: (2/3 + 1) / 2, but 2·2 / (2·2 + 2) over all pixels.
+    # 2 of 4 pixels found, and a correct empty image: (2/3 + 1) / 2, but 2·2 / (2·2 + 2) over all pixels.
     mean, pooled = ForegroundScore("dice"), ForegroundScore("dice", over="pooled")
     for metric in (mean, pooled):
         metric(torch.cat([HALF, EMPTY]), torch.cat([FULL, EMPTY]))
@@ -44,7 +44,7 @@ def test_agrees_with_monai(score: str, monai_metric: type) -> None:
     assert ours.aggregate() == pytest.approx(theirs.aggregate().item())
 
 
-def test_nothing_counted_is_an_error() -> None:
+def test_a_score_of_no_images_is_an_error() -> None:
     with pytest.raises(ValueError, match="no image has been counted"):
         ForegroundScore().aggregate()
 

@@ -10,7 +10,7 @@ from monai.metrics import compute_panoptic_quality
 from cellseg_monai.metrics import InstanceScore, OverlapScore
 from cellseg_monai.scores import label_overlaps, match_objects, panoptic_counts
 
-# Two objects; the first predicted to 3 / 4, the second exactly.
+# Two objects; the first is predicted with 3 / 4 of its pixels, the second exactly.
 TRUTH = torch.tensor([[[[1, 1, 1, 1, 0, 70_000]]]])
 PREDICTION = torch.tensor([[[[3, 3, 3, 0, 0, 9]]]])
 EMPTY = torch.zeros(1, 1, 1, 6, dtype=torch.long)
@@ -37,7 +37,7 @@ def test_f1_of_one_image(prediction, truth, at_half, mean):
 
 
 def test_pooled_objects_and_the_mean_of_images_differ_for_any_batches():
-    # 2 of 2 right, then 2 false ones where nothing is: 4 / (4 + 2), but (1 + 0) / 2.
+    # Two of two objects found, then two false ones in an empty image: 4 / (4 + 2), but (1 + 0) / 2.
     for batches in ([[PREDICTION, PREDICTION]], [[PREDICTION], [PREDICTION]]):
         pooled, mean = InstanceScore(thresholds=[0.5]), InstanceScore(thresholds=[0.5], over="mean")
         truths = iter([TRUTH, EMPTY])
@@ -87,7 +87,7 @@ def test_counts_stay_on_the_processor_where_the_device_has_no_float64(monkeypatc
     assert asked == ["cpu"]
 
 
-def test_nothing_counted_is_an_error():
+def test_a_score_of_no_images_is_an_error():
     with pytest.raises(ValueError, match="no image has been counted"):
         InstanceScore().aggregate()
 
@@ -142,7 +142,7 @@ def test_an_unknown_score_is_refused():
 
 
 def test_an_engine_reports_the_scores_of_its_whole_epoch():
-    # As MONAI's evaluator has them: a list of items without a batch axis, each of its own size.
+    # As in MONAI's evaluator: a list of items without a batch axis, each of its own size.
     first = {"objects": PREDICTION[0].int(), "truth": TRUTH[0].int()}
     second = {"objects": EMPTY[0, :, :, :3].int(), "truth": torch.ones(1, 1, 3, dtype=torch.int32)}
     engine = Engine(lambda engine, batch: batch)
@@ -150,7 +150,7 @@ def test_an_engine_reports_the_scores_of_its_whole_epoch():
     for name, metric in metrics.items():
         handler = IgniteMetricHandler(metric_fn=metric, output_transform=from_engine(["objects", "truth"]))
         handler.attach(engine, name)
-    for _ in range(2):  # each epoch begins anew
+    for _ in range(2):  # each epoch starts from zero
         engine.run([[first], [second]])
         # 2 of 3 true objects; 2 · 2 / (2 · 2 + 1), and at four of the ten thresholds 2 · 1 / (2 · 1 + 1 + 2).
         assert engine.state.metrics["f1_50"] == pytest.approx(4 / 5)

@@ -33,10 +33,10 @@ SCORES = ("dice", "iou", "precision", "recall", "accuracy")
         "some of each",
         "too much predicted",
         "all foreground and found",
-        "nothing there and nothing claimed",
-        "nothing there but something claimed",
-        "something there and nothing claimed",
-        "beside each other",
+        "nothing there, nothing claimed",
+        "nothing there, something claimed",
+        "something there, nothing claimed",
+        "side by side",
     ],
 )
 def test_scores_by_hand(counts, expected):
@@ -104,7 +104,7 @@ LEVELS = st.integers(0, 20).map(lambda step: step / 20)
     thresholds=st.lists(LEVELS.filter(lambda level: level < 1), unique=True, max_size=6).map(sorted),
     dtype=st.sampled_from([np.float32, np.float64]),
 )
-def test_many_thresholds_at_once_count_as_each_alone(pixels, thresholds, dtype):
+def test_many_thresholds_together_count_like_each_on_its_own(pixels, thresholds, dtype):
     probabilities = np.array([level for level, _ in pixels], dtype)
     truth = np.array([inside for _, inside in pixels], bool)
     each = [
@@ -130,8 +130,8 @@ def test_what_cannot_be_counted_by_threshold_is_refused(probabilities, truth, th
         foreground_counts_by_threshold(np.array(probabilities), np.array(truth), thresholds)
 
 
-def test_two_class_pooled_dice_is_accuracy():
-    """Why it is not reported: with both classes pooled, each wrong pixel is one FP and one FN."""
+def test_dice_pooled_over_two_classes_is_accuracy():
+    """This is why it is not reported: with both classes pooled, each wrong pixel is one FP and one FN."""
     prediction = np.array([1, 1, 0, 0, 0, 0, 0, 0], bool)
     truth = np.array([1, 0, 1, 0, 0, 0, 0, 0], bool)
     foreground, background = foreground_counts(prediction, truth), foreground_counts(~prediction, ~truth)
