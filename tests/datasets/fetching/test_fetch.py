@@ -156,7 +156,7 @@ def test_two_at_once_do_not_mix(server, data_set: DataSet, tmp_path: Path, monke
     with ThreadPoolExecutor() as pool:
         first = pool.submit(fetch_data_set, data_set, tmp_path / "out")
         assert held.wait(60)
-        with pytest.raises(FileExistsError, match=r"out: another `cellseg data fetch` is at work in it; wait"):
+        with pytest.raises(FileExistsError, match=r"out: another `cellseg data fetch` is at work in it: process"):
             fetch_data_set(data_set, tmp_path / "out")
         go_on.set()
         assert len(first.result(60).files) == 3
