@@ -194,7 +194,7 @@ def test_faults_of_an_index_come_at_once(make_dataset):
     index(folder, "train,a,g", "val,b,g", "train,gone,h", "hold,c,i", header="split,image_id,group")
     with pytest.raises(DatasetError) as caught:
         load_datalist(folder)
-    for part in ("group 'g' is in training and test", "line 4: there is no image 'gone'", "line 5: the split"):
+    for part in ("group 'g' is in training and test", "line 4: no image 'gone'", "line 5: got split"):
         assert part in str(caught.value)
 
 

@@ -85,7 +85,7 @@ def test_a_folder_of_images_gives_all_of_them_sorted(tmp_path, save_image, withi
 
 
 def test_a_folder_without_images_is_refused(tmp_path, make_dataset):
-    with pytest.raises(DatasetError, match="no images found, neither here nor in images/"):
+    with pytest.raises(DatasetError, match="no images found, neither there nor in images/"):
         image_items(tmp_path)
     with pytest.raises(DatasetError, match="no such folder"):
         image_items(tmp_path / "nowhere")
@@ -105,7 +105,7 @@ def test_two_images_of_one_stem_are_refused_for_their_results_would_collide(make
 
 def test_nothing_is_chosen_on_test_images(make_dataset):
     folder = make_dataset("abcdefgh")
-    with pytest.raises(DatasetError, match=r"the section test came, .* use validation"):
+    with pytest.raises(DatasetError, match=r"got the section test, .* use validation"):
         calibration_items(folder, "test")
     assert calibration_items(folder) == section_items(folder, "validation")
     assert calibration_items(folder, "training") == section_items(folder, "training")

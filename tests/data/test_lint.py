@@ -183,7 +183,7 @@ def test_copies_across_sections_are_errors_in_whatever_format(make_dataset):
     (folder / "datalist.json").write_text(json.dumps(content))
     (fault,) = check_dataset(folder)
     assert (fault.place, fault.kind, fault.severity) == ("images/c.png", "duplicate", "error")
-    assert "images/a.tif, which is for training, this one for test" in fault.message
+    assert "images/a.tif, which is for training, while this image is for test" in fault.message
 
 
 def test_copies_in_one_section_are_warnings_and_in_none_errors(make_dataset, save_image):

@@ -102,7 +102,7 @@ def test_wells_stay_together_by_pattern(make_dataset):
     [
         pytest.param(r"^(p\d)_", DatasetError, "1 of 3 stems do not match .*: other", id="a stem without match"),
         pytest.param(r"^p\d", ValueError, "no bracket", id="no bracket"),
-        pytest.param(r"(", ValueError, "no regular expression", id="no pattern"),
+        pytest.param(r"(", ValueError, "not a regular expression", id="no pattern"),
     ],
 )
 def test_a_pattern_that_does_not_serve_is_refused(make_dataset, pattern, error, message):

@@ -8,7 +8,7 @@ import os
 import pytest
 
 from cellseg_monai.data import load_datalist, write_datalist
-from cellseg_monai.data.parallel import available_workers, each
+from cellseg_monai.data.parallel import available_workers, map_parallel
 from cellseg_monai.datasets.preparing import prepare, runner
 from cellseg_monai.errors import DatasetError
 from tests.contracts.preparer import contents, noise, save, save_pairs, snapshot
@@ -114,4 +114,4 @@ def test_workers_are_no_more_than_pay_off():
 
 
 def test_results_come_with_their_items():
-    assert dict(each(abs, [-1, 2], doing="counting")) == {-1: 1, 2: 2}
+    assert dict(map_parallel(abs, [-1, 2], title="counting")) == {-1: 1, 2: 2}
