@@ -1,4 +1,4 @@
-"""An index of splits in whatever dialect of CSV; never passed over."""
+"""An index of splits in any dialect of CSV, which is never silently ignored."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_an_index_that_cannot_be_used_is_an_error_everywhere(make_dataset, conte
     assert message in fault.message
 
 
-def test_faults_name_the_line_of_the_file(make_dataset):
+def test_faults_have_the_line_of_the_file(make_dataset):
     folder = make_dataset("abc")
     (folder / "index.csv").write_text("\nimage_id;split\na;train\n\ngone;train\n")
     with pytest.raises(DatasetError, match="line 5: no image 'gone'"):

@@ -100,7 +100,7 @@ def write_source(folder: Path, data_set: DataSet, files: Sequence[FetchedFile]) 
     lines += [] if data_set.verified else [f"- not verified: {_unverified(data_set)}"]
     lines += ["", "| file | from | SHA-256 | checked |", "|---|---|---|---|"]
     for file in files:
-        checked = "against a known one" if file.known else "recorded when it first came"
+        checked = "against a known checksum" if file.known else "recorded at the first download"
         lines.append(f"| {file.name} | {file.address} | {file.sha256} | {checked} |")
     with replacing(folder / SOURCE_NAME) as aside:
         aside.write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -128,5 +128,5 @@ def _unverified(data_set: DataSet) -> str:
     several = len(data_set.files) > 1
     return (
         f"{'these URLs' if several else 'this URL'} and the layout {data_set.layout} could not be tried; "
-        "if something is wrong, the page has the truth"
+        "if something is wrong, consult the page"
     )
