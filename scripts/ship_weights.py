@@ -3,7 +3,7 @@ r"""Puts the weights of a run into a bundle, with the settings fitted to them, t
 python scripts/ship_weights.py weights RUN bundles/NAME
 python -m monai.bundle run evaluating --config_file bundles/NAME/configs/evaluate.json \
     --dataset_dir DATA --output_dir NEW
-python scripts/ship_weights.py scores NEW/evaluation/summary.json bundles/NAME
+python scripts/ship_weights.py scores NEW/evaluation/cellseg_summary.json bundles/NAME
 python scripts/ship_weights.py training_data DATA "NAME OF THE DATA" bundles/NAME
 """
 
@@ -45,15 +45,15 @@ def weights(run: str, bundle: str) -> None:
 
 def scores(summary: str, bundle: str) -> None:
     """Note in bundle.json what an evaluation of the shipped weights gave."""
-    found = json.loads(Path(summary).read_text(encoding="utf-8"))
-    if Path(found["checkpoint"]).resolve() != (Path(bundle) / "models" / "model.pt").resolve():
-        raise SystemExit(f"error: {summary} is of {found['checkpoint']}, not of the weights in {bundle}")
-    objects, foreground = found["objects"], found["foreground"]
-    named = {"f1": objects["f1"], "f1_50": objects["f1_50"], "f1_90": objects["f1_90"]}
-    numbers = {f"{name}_pooled": score["pooled"] for name, score in named.items()}
-    numbers["dice_mean"] = foreground["dice"]["mean"]
+    evaluation = json.loads(Path(summary).read_text(encoding="utf-8"))
+    checkpoint = evaluation["about"]["checkpoint"]
+    if Path(checkpoint).resolve() != (Path(bundle) / "models" / "model.pt").resolve():
+        raise SystemExit(f"error: {summary} is of {checkpoint}, not of the weights in {bundle}")
     own = _read(bundle)
-    own["metadata"]["eval_metrics"] = {name: round(number, 4) for name, number in numbers.items()}
+    own["metadata"]["eval_metrics"] = {
+        name: round(evaluation["scores"][name]["value"], 4)
+        for name in ("f1_pooled", "f1_50_pooled", "f1_90_pooled", "dice_mean")
+    }
     _write(bundle, own)
     print(own["metadata"]["eval_metrics"])
 

@@ -150,7 +150,7 @@ def check_labels(labels: np.ndarray, place: str) -> list[Fault]:
             more = f" + {len(parts) - MOST_SHOWN} more" if len(parts) > MOST_SHOWN else ""
             shown.append(f"id {number} ({' + '.join(map(str, parts[:MOST_SHOWN]))}{more} px)")
         rest = f" and {len(broken) - MOST_SHOWN} more ids" if len(broken) > MOST_SHOWN else ""
-        message = f"in more than one piece: {', '.join(shown)}{rest}; give each object its own id, and remove stray pixels"
+        message = f"in more than one piece: {', '.join(shown)}{rest}; give each object its own id, remove strays"
         faults.append(Fault(place, "fragments", message, "warning"))
     return faults
 

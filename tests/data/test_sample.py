@@ -49,7 +49,8 @@ def test_unstained_cells_are_in_phase_and_bright_field_with_8_and_16_bit_each(tm
         for section, items in datalist.items()
     }
     assert plates["training"] == {(kind, bits) for kind in ("phase", "brightfield") for bits in ("uint8", "uint16")}
-    assert {kind for kind, _ in plates["validation"]} == {kind for kind, _ in plates["test"]} == {"phase", "brightfield"}
+    for section in ("validation", "test"):
+        assert {kind for kind, _ in plates[section]} == {"phase", "brightfield"}
 
 
 def test_an_empty_working_directory_is_filled_in_place(tmp_path, monkeypatch):

@@ -67,7 +67,7 @@ def test_an_interrupt_is_reported_with_a_way_to_resume(cellseg, raw, tmp_path, m
 
     monkeypatch.setattr("cellseg_monai.datasets.preparing.prepare", stop)
     code, _, err = cellseg("data", "prepare", raw, "--output", tmp_path / "out")
-    assert (code, err) == (130, "stopped; the same command goes on from here\n")
+    assert (code, err) == (130, "stopped; the same command continues from here\n")
 
 
 def test_an_unclear_layout_must_be_given(cellseg, tmp_path):
@@ -148,7 +148,7 @@ def test_a_selection_is_reported_and_not_overwritten(cellseg, raw, tmp_path):
     assert (tmp_path / "few.manifest.json").is_file()
     code, _, err = cellseg(*words)
     assert code == 1
-    assert "already there; keep it, or pass --overwrite" in err
+    assert "already exists; keep it, or pass --overwrite" in err
     assert cellseg(*words, "--overwrite")[0] == 0
 
 
@@ -171,13 +171,11 @@ def test_a_date_can_be_the_name_of_a_folder(cellseg, raw, tmp_path, monkeypatch)
         assert cellseg("data", command, "2024_01_16", *(["--overwrite"] if command == "split" else []))[0] == 0
     code, _, err = cellseg("data", "split", "2024_01_16", "--overwrite", "false")
     assert code == 1
-    assert "already there" in err
+    assert "already exists" in err
 
 
 @pytest.mark.skipif(not Path("/sys").is_dir(), reason="needs a place where not even root can write")
 def test_a_place_that_cannot_be_written_is_reported_with_a_remedy(cellseg, raw):
     code, _, err = cellseg("data", "prepare", raw, "--output", "/sys/out")
     assert code == 1
-    assert re.fullmatch(
-        "error: /sys/out: [^;]+; choose another place, or see to it that you may read and write it\n", err
-    )
+    assert re.fullmatch("error: /sys/out: [^;]+; choose another place, or make it readable and writable\n", err)
