@@ -96,7 +96,7 @@ def report(
         folders = {"--images": images, "--truth": truth, "--pred": pred}
         missing = ", ".join(flag for flag, folder in folders.items() if folder is None)
         raise ValueError(
-            f"{missing} missing; `cellseg report` needs --images, --truth and --pred, or the folder of a training"
+            f"missing {missing}; `cellseg report` needs --images, --truth and --pred, or the folder of a training"
         )
     written = write_report(evaluation, images, output, run_dir=run, overlays=overlays)
     print(format_results(summary(evaluation)))

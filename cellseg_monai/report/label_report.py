@@ -159,7 +159,7 @@ def _scores(numbers: dict[str, Any], images: Sequence[ComparedImage]) -> str:
         counts.append([text_cell(f"{kind} {mark}"), text_cell(f"{total:,}"), text_cell(meaning.partition(": ")[2])])
     return "\n".join(
         [
-            f'<div class="words">{table(["score", "value", "95 % interval over images", "made of"], rows)}</div>',
+            f'<div class="words">{table(["score", "value", "95 % interval over images", "combined as"], rows)}</div>',
             paragraph(
                 f"Outcome for the objects; an object counts as found if its IoU with its partner {comparison} {IOU}:"
             ),
