@@ -28,7 +28,7 @@ class Range(NamedTuple):
 
 @dataclass(frozen=True)
 class TrainingData:
-    """The images that a network was trained on, as a bundle's `configs/training_data.json` keeps them.
+    """The images that a network was trained on, as a bundle's `models/weights.json` keeps them.
 
     A range of the objects' diameters is the percentiles 5, 50 and 95 over the pixels of all objects, not over objects,
     so that debris and fragments do not count for more than they are; of all else it is the least, the median and the
