@@ -1,11 +1,15 @@
 """What tests of all packages share."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tifffile
 from hypothesis import HealthCheck, settings
+
+from cellseg_monai.io import write_labels
 
 # A loaded machine is slow, not wrong; and what failed once fails again. Whoever looks for more asks for a seed of
 # their own: pytest --hypothesis-profile=default --hypothesis-seed=random.
@@ -28,3 +32,46 @@ def real_data() -> Callable[[str], Path]:
         return Path(root) / name
 
     return folder
+
+
+def _save_image(path: Path, seed: int = 0) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(seed).integers(0, 4000, (6, 8)).astype(np.uint16)
+    tifffile.imwrite(path, pixels, photometric="minisblack", metadata=None)
+    return path
+
+
+def _save_label(path: Path, labels: np.ndarray | None = None) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if labels is None:
+        labels = np.zeros((6, 8), np.int32)
+        labels[1:3, 1:3], labels[4:6, 4:7] = 1, 2
+    write_labels(path.with_suffix(".tif"), labels)
+    return path.with_suffix(".tif").rename(path)
+
+
+@pytest.fixture
+def save_image() -> Callable[..., Path]:
+    """`save_image(path, seed=0)` writes a 6 x 8 image of noise."""
+    return _save_image
+
+
+@pytest.fixture
+def save_label() -> Callable[..., Path]:
+    """`save_label(path, labels=None)` writes a label image, of two objects on 6 x 8 if none is given."""
+    return _save_label
+
+
+@pytest.fixture
+def make_dataset(tmp_path: Path) -> Callable[..., Path]:
+    """`make_dataset(stems, name="set", labelled=True)` writes a data set and returns its folder."""
+
+    def make(stems: Iterable[str], name: str = "set", labelled: bool = True) -> Path:
+        folder = tmp_path / name
+        for number, stem in enumerate(stems):
+            _save_image(folder / "images" / f"{stem}.tif", number)
+            if labelled:
+                _save_label(folder / "labels" / f"{stem}.tif")
+        return folder
+
+    return make

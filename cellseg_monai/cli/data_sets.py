@@ -132,7 +132,7 @@ def data_check(directory: str, *, datalist: str | None = None, axes: str | None 
 
 
 def data_show(directory: str, *, output: str | None = None, axes: str | None = None) -> None:
-    """Print what a data set holds: sizes, intensities, objects, how many of them touch.
+    """Print what a data set holds: tags of images, sizes, intensities, objects, how many of them touch.
 
     Fails if a file cannot be read or does not fit its partner; the others are still shown.
 

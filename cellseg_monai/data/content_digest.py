@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
-from cellseg_monai.data.split import Item
 from cellseg_monai.digest import file_digest
 
 __all__ = ["items_digest"]
 
 
-def items_digest(items: Iterable[Item]) -> str:
+def items_digest(items: Iterable[Mapping[str, Any]]) -> str:
     """SHA-256 over the content of the image and label files of items, whatever their names, folders and order.
 
     Args:

@@ -2,9 +2,12 @@
 
 A datalist is the JSON file that MONAI calls by that name:
 
-    {"training":   [{"image": "images/a.tif", "label": "labels/a.tif", "group": "plate1"}, ...],
+    {"training":   [{"image": "images/a.tif", "label": "labels/a.tif", "group": "plate1",
+                     "tags": {"cell_type": "A172"}}, ...],
      "validation": [...],
      "test":       [...]}
+
+`label`, `group` and `tags` are optional. For tags see `cellseg_monai.data.tags`.
 
 Paths are relative to the folder of the JSON file, with "/". They may lead out of it ("../"), and may be
 absolute, so that a list can lie beside a run and point into a read-only data set; `write_datalist` writes
@@ -13,18 +16,17 @@ relative paths wherever the system has one.
 
 from __future__ import annotations
 
-import difflib
-import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from cellseg_monai.atomic import replacing
+from cellseg_monai.data.datalist_file import SECTION_NAMES, datalist_text, read_datalist
 from cellseg_monai.data.families import ungrouped
 from cellseg_monai.data.index_file import INDEX_NAME, IndexRow, read_index
 from cellseg_monai.data.layout import scan
-from cellseg_monai.data.split import SECTIONS, Datalist, Item, complete_sections, item_of, split_dataset
+from cellseg_monai.data.split import SECTIONS, Datalist, complete_sections, item_of, split_dataset
 from cellseg_monai.errors import DatasetError
 from cellseg_monai.faults import Fault, dataset_error, place_of
 from cellseg_monai.io import image_stem
@@ -33,7 +35,6 @@ __all__ = [
     "DATALIST_NAME",
     "Gathered",
     "Source",
-    "datalist_text",
     "gather",
     "load_datalist",
     "propose_datalist",
@@ -43,8 +44,6 @@ __all__ = [
 DATALIST_NAME = "datalist.json"
 
 Source = Literal["datalist", "index", "split"]
-
-_SECTION_NAMES = {"train": "training", "val": "validation", "valid": "validation"}
 
 
 @dataclass(frozen=True)
@@ -80,7 +79,8 @@ def load_datalist(dataset_dir: str | Path, datalist: str | Path | None = None, *
 
     Returns:
         For each of "training", "validation" and "test" (any may be empty) a list of items: `image` and
-        `label` are absolute paths, `label` is absent if there is none, `group` names what stays together.
+        `label` are absolute paths, `label` is absent if there is none, `group` names what stays together, `tags`
+        holds what else is known of the image and is absent if there is nothing.
 
     Raises:
         DatasetError: files named are not there, a group or an image is in two sections, or the list is
@@ -99,7 +99,7 @@ def gather(dataset_dir: str | Path, datalist: str | Path | None = None, *, seed:
         raise DatasetError(f"{dataset}: no such folder; pass the folder of a data set")
     listed = Path(os.path.abspath(datalist)) if datalist is not None else dataset / DATALIST_NAME
     if datalist is not None or listed.is_file():
-        sections, faults = _from_json(listed, dataset)
+        sections, faults = read_datalist(listed, dataset)
         return Gathered(sections, "datalist", sorted(faults + _straddling(sections, listed, dataset)))
     indexed = _gather_index(dataset, seed)
     return indexed or Gathered(split_dataset(dataset, seed=seed), "split", [])
@@ -116,7 +116,7 @@ def propose_datalist(
     """The sections to write into the datalist of a data set that has none, or is to have a new one.
 
     Args:
-        dataset_dir: the data set; a `datalist.json` in it is passed over.
+        dataset_dir: the data set. The sections and groups of a `datalist.json` in it are ignored, its tags are kept.
         seed: of the split, where one is made.
         validation: wanted part of the images, 0.15 by default; see `split_dataset`.
         test: likewise.
@@ -135,7 +135,7 @@ def propose_datalist(
     given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     indexed = _gather_index(dataset, seed)
     if indexed is None:
-        sections = split_dataset(dataset, seed=seed, **given)
+        sections = _with_tags(split_dataset(dataset, seed=seed, **given), dataset)
         hint = ungrouped(scan(dataset).images) if group_pattern is None else None
         return sections, "split", [hint] if hint else []
     if indexed.faults:
@@ -146,7 +146,20 @@ def propose_datalist(
             f"nothing for {', '.join(given)} to decide; leave that away, give the index a column group, or rename it "
             "to have a new split"
         )
-    return indexed.sections, indexed.source, []
+    return _with_tags(indexed.sections, dataset), indexed.source, []
+
+
+def _with_tags(sections: Datalist, dataset: Path) -> Datalist:
+    """The items with the tags that `datalist.json` of the data set has for their images."""
+    try:
+        listed, _ = read_datalist(dataset / DATALIST_NAME, dataset)
+    except DatasetError:  # there is none, or it is being replaced because it is broken
+        return sections
+    tags = {item["image"]: item["tags"] for items in listed.values() for item in items if "tags" in item}
+    return {
+        section: [{**item, "tags": tags[item["image"]]} if item["image"] in tags else item for item in items]
+        for section, items in sections.items()
+    }
 
 
 def write_datalist(path: str | Path, datalist: Datalist) -> None:
@@ -163,82 +176,6 @@ def write_datalist(path: str | Path, datalist: Datalist) -> None:
     text = datalist_text(datalist, path.absolute().parent)
     with replacing(path) as aside:
         aside.write_text(text, encoding="utf-8")
-
-
-def datalist_text(datalist: Datalist, base: Path) -> str:
-    """What `write_datalist` writes into a file in the folder `base`."""
-    content = {
-        section: [
-            {key: _relative(value, base) if key in ("image", "label") else value for key, value in item.items()}
-            for item in datalist.get(section, [])
-        ]
-        for section in SECTIONS
-    }
-    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
-
-
-def _relative(path: str, base: Path) -> str:
-    try:
-        return Path(os.path.relpath(base / path, base)).as_posix()
-    except ValueError:  # another drive of Windows, to which no relative path leads
-        return Path(path).as_posix()
-
-
-def _from_json(path: Path, dataset: Path) -> tuple[Datalist, list[Fault]]:
-    sections: Datalist = {section: [] for section in SECTIONS}
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise DatasetError(f"{path}: no such datalist; write one with `cellseg data split`") from None
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise DatasetError(f"{path}: not a JSON file ({error}); write it again") from error
-    place = place_of(path, dataset)
-    if not isinstance(content, dict) or not any(section in content for section in SECTIONS):
-        message = f"expected an object with the lists {', '.join(SECTIONS)}; write it again"
-        return sections, [Fault(place, "datalist", message)]
-    faults = []
-    for name in content.keys() - set(SECTIONS):
-        if isinstance(content[name], list):
-            message = f"no section is called {name!r}, and its items would be lost; did you mean {_nearest(name)!r}?"
-            faults.append(Fault(place, "datalist", message))
-    for section in SECTIONS:
-        entries = content.get(section, [])
-        if not isinstance(entries, list):
-            faults.append(Fault(place, "datalist", f"{section} is no list of items"))
-            continue
-        for number, entry in enumerate(entries):
-            where = f"{section}[{number}]"
-            if not isinstance(entry, dict) or not isinstance(entry.get("image"), str):
-                faults.append(Fault(place, "datalist", f'{where} has no "image" with a path'))
-                continue
-            if not isinstance(entry.get("label"), str | None):
-                message = f"{where}: the label is {entry['label']!r}; expected a path, or none for an image without"
-                faults.append(Fault(place, "datalist", message))
-            item, missing = _resolve(entry, path.parent)
-            sections[section].append(item)
-            for key in missing:
-                message = f"{where}: there is no {key} {entry[key]!r}; put it there, or list what there is"
-                faults.append(Fault(place, "missing-file", message))
-    return sections, faults
-
-
-def _nearest(name: str) -> str:
-    """The section that somebody meant."""
-    meant = _SECTION_NAMES.get(name.lower())
-    return meant or max(SECTIONS, key=lambda section: difflib.SequenceMatcher(None, name.lower(), section).ratio())
-
-
-def _resolve(entry: dict, base: Path) -> tuple[Item, list[str]]:
-    """The item with absolute paths, and which of its files are not there."""
-    item, missing = {}, []
-    for key in ("image", "label"):
-        if isinstance(entry.get(key), str):
-            item[key] = os.path.normpath(base / entry[key])
-            if not Path(item[key]).is_file():
-                missing.append(key)
-    group = entry.get("group")
-    item["group"] = entry["image"] if group is None else str(group)
-    return item, missing
 
 
 def _gather_index(dataset: Path, seed: int) -> Gathered | None:
@@ -260,7 +197,7 @@ def _from_index(rows: list[IndexRow], dataset: Path, seed: int) -> tuple[Datalis
     layout = scan(dataset)
     faults = layout.repeated_faults()
     for row in rows:
-        section = _SECTION_NAMES.get(row.split, row.split)
+        section = SECTION_NAMES.get(row.split, row.split)
         stem = row.image_id if row.image_id in layout.images else image_stem(row.image_id)
         if section not in SECTIONS:
             message = f"line {row.line}: the split of {row.image_id!r} is {row.split!r}; expected train, val or test"
@@ -279,6 +216,7 @@ def _from_index(rows: list[IndexRow], dataset: Path, seed: int) -> tuple[Datalis
 def _straddling(sections: Datalist, source: Path, dataset: Path) -> list[Fault]:
     """Groups and files that are in more than one section."""
     faults = []
+    key: Literal["group", "image"]
     for key, kind in (("group", "group-straddles"), ("image", "duplicate")):
         homes: dict[str, set[str]] = {}
         for section, items in sections.items():

@@ -8,7 +8,8 @@ from pathlib import Path
 from cellseg_monai.data.datalist import DATALIST_NAME, gather, load_datalist
 from cellseg_monai.data.index_file import INDEX_NAME
 from cellseg_monai.data.layout import list_images, scan
-from cellseg_monai.data.split import SECTIONS, Item, item_of
+from cellseg_monai.data.split import SECTIONS, Datalist, Item, item_of
+from cellseg_monai.data.tags import complete_tags
 from cellseg_monai.errors import DatasetError
 from cellseg_monai.faults import dataset_error, place_of
 from cellseg_monai.io import image_stem
@@ -49,7 +50,7 @@ def section_items(
             "or write an example with `cellseg data sample DIR`"
         )
     sections = load_datalist(dataset, datalist, seed=seed)
-    items = sections[section]
+    items = _with_all_tags(sections)[section]
     if not items:
         hint = "" if labelled else '; the section "all" takes every image'
         counts = ", ".join(f"{len(sections[name])} for {name}" for name in SECTIONS)
@@ -93,7 +94,7 @@ def image_items(
         return section_items(folder, section, datalist, seed, labelled=False)
     if datalist is not None or (folder / DATALIST_NAME).is_file():
         sections = load_datalist(folder, datalist, seed=seed)
-        items = [item for name in SECTIONS for item in sections[name]]
+        items = [item for items in _with_all_tags(sections).values() for item in items]
     else:
         layout = scan(folder)
         if layout.repeated:
@@ -146,6 +147,15 @@ def calibration_items(
             raise DatasetError(f"{dataset}: all images are held back for testing; add annotated images to choose on")
     _check_labelled(items, dataset, "to calibrate on")
     return items
+
+
+def _with_all_tags(sections: Datalist) -> Datalist:
+    """The items with every tag of the data set, so that batches can be made of them; see `complete_tags`."""
+    completed = iter(complete_tags(item.get("tags", {}) for items in sections.values() for item in items))
+    return {
+        section: [{**item, "tags": tags} if (tags := next(completed)) else item for item in items]
+        for section, items in sections.items()
+    }
 
 
 def _check_labelled(items: list[Item], dataset: Path, purpose: str) -> None:

@@ -13,6 +13,7 @@ from cellseg_monai.data.duplicates import Copies
 from cellseg_monai.data.families import ungrouped
 from cellseg_monai.data.image_faults import shape_fault, stack_fault
 from cellseg_monai.data.layout import Layout, scan
+from cellseg_monai.data.tags import tag_gaps
 from cellseg_monai.errors import DatasetError, UnreadableImageError
 from cellseg_monai.faults import Fault, place_of
 from cellseg_monai.io import Image, read, read_labels
@@ -40,7 +41,8 @@ def check_dataset(dataset_dir: str | Path, datalist: str | Path | None = None, a
     - `stack`: an image of several planes or times; `not-finite`: one with NaN or infinity in it;
     - `duplicate`: the same pixels in two sections, in whatever format, or in a set that no list divides yet;
     - `group-straddles`: a group in two sections;
-    - `missing-file`: a file that the datalist names and that is not there; `datalist`: a malformed list;
+    - `missing-file`: a file that the datalist names and that is not there; `datalist`: a malformed list, or a tag
+      that is neither text nor a number, has no proper name, or is text on some images and a number on others;
     - `repeated-stem`: two files of one stem; `empty`: no images at all.
 
     Warnings, which training survives:
@@ -49,6 +51,7 @@ def check_dataset(dataset_dir: str | Path, datalist: str | Path | None = None, a
     - `fragments`: an object in more than one piece (8-connected), as where another one lies across it;
     - `duplicate` within one section;
     - `channel-count`: images of different numbers of channels;
+    - `tag-missing`: a tag that the datalist gives to some images but not to others;
     - `ungrouped`: no list says what belongs together, and the names of the images look as if some did.
 
     A label without objects is no fault: an empty field of view is a good example.
@@ -154,13 +157,16 @@ def check_labels(labels: np.ndarray, place: str) -> list[Fault]:
 
 def _gather(dataset: Path, datalist: str | Path | None) -> tuple[Gathered, list[Fault]]:
     """The sections as far as they can be told, and the faults of the list."""
+    source = Path(datalist).absolute() if datalist is not None else dataset / DATALIST_NAME
     try:
         gathered = gather(dataset, datalist)
-        return gathered, list(gathered.faults)
+        listed = [item for items in gathered.sections.values() for item in items]
+        gaps = tag_gaps({place_of(Path(item["image"]), dataset): item.get("tags", {}) for item in listed})
+        warnings = [Fault(place_of(source, dataset), "tag-missing", message, "warning") for message in gaps]
+        return gathered, gathered.faults + warnings
     except DatasetError as error:
         if not dataset.is_dir():
             raise
-        source = Path(datalist).absolute() if datalist is not None else dataset / DATALIST_NAME
         nothing = Gathered({}, "split", [])
         if datalist is None and not source.is_file():
             return nothing, []  # no split can be made: too few images, which shows elsewhere

@@ -8,8 +8,10 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TypedDict
 
 from cellseg_monai.data.layout import Layout, scan
+from cellseg_monai.data.tags import Tags
 from cellseg_monai.errors import DatasetError
 from cellseg_monai.faults import dataset_error
 
@@ -26,8 +28,23 @@ __all__ = [
 
 SECTIONS = ("training", "validation", "test")
 
-Item = dict[str, str]
-"""`image`: path; `label`: path, absent if there is none; `group`: key of what must stay together."""
+
+class _Grouped(TypedDict):
+    image: str
+    group: str
+
+
+class Item(_Grouped, total=False):
+    """An image of a data set.
+
+    `image` is a path. `label` is the path of its label image, absent if there is none. `group` names what must stay
+    in one section. `tags` holds what else is known of the image, absent if that is nothing; see
+    `cellseg_monai.data.tags`.
+    """
+
+    label: str
+    tags: Tags
+
 
 Datalist = dict[str, list[Item]]
 """Items by section."""
@@ -153,10 +170,10 @@ def complete_sections(sections: Datalist, seed: int) -> None:
 
 def item_of(layout: Layout, stem: str, group: str) -> Item:
     """The item of an image of the folder; without `label` if there is none."""
-    item = {"image": str(layout.images[stem])}
+    item: Item = {"image": str(layout.images[stem]), "group": group}
     if stem in layout.labels:
         item["label"] = str(layout.labels[stem])
-    return {**item, "group": group}
+    return item
 
 
 def groups_by_pattern(stems: Sequence[str], group_pattern: str, dataset: Path) -> dict[str, str]:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+from cellseg_monai.data.datalist import DATALIST_NAME
+from cellseg_monai.data.datalist_file import read_datalist
 from cellseg_monai.data.image_faults import shape_fault, stack_fault
 from cellseg_monai.data.layout import Layout, scan
 from cellseg_monai.data.parallel import each
+from cellseg_monai.data.tags import count_tags
 from cellseg_monai.errors import DatasetError, UnreadableImageError
 from cellseg_monai.faults import Fault, place_of
 from cellseg_monai.io import read, read_labels
@@ -28,6 +32,7 @@ __all__ = [
 
 PERCENTILES = (0.1, 1.0, 50.0, 99.0, 99.9)
 TINY_PX = 20
+MOST_VALUES = 20  # of a tag; LIVECell has eight cell types
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,11 +90,13 @@ class DatasetStatistics:
         dataset: its folder.
         images: sorted by stem.
         faults: files that cannot be read or do not fit.
+        tags: how many images of `datalist.json` have each value of each tag; None counts those without the tag.
     """
 
     dataset: Path
     images: tuple[ImageStatistics, ...]
     faults: tuple[Fault, ...]
+    tags: dict[str, Counter[str | float | None]] = field(default_factory=dict)
 
     @property
     def labelled(self) -> list[ImageStatistics]:
@@ -102,7 +109,7 @@ class DatasetStatistics:
         counts = [objects.count for objects in labelled]
         total = sum(counts)
         diameters = np.concatenate([np.zeros(0), *(objects.diameters_px for objects in labelled)])
-        rows = [("images", f"{len(self.images)}, {len(labelled)} with labels")]
+        rows = [("images", f"{len(self.images)}, {len(labelled)} with labels"), *self._tag_rows()]
         if not self.images:
             return rows
         rows += [
@@ -127,6 +134,15 @@ class DatasetStatistics:
                 ("covered by objects", f"{100 * float(np.mean([each.covered for each in labelled])):.1f} %"),
             ]
         return rows
+
+    def _tag_rows(self) -> list[tuple[str, str]]:
+        return [
+            (
+                f"tag {name}",
+                _counted(("without it" if value is None else str(value) for value in counts.elements()), MOST_VALUES),
+            )
+            for name, counts in self.tags.items()
+        ]
 
 
 def object_statistics(labels: np.ndarray) -> ObjectStatistics:
@@ -179,7 +195,16 @@ def dataset_statistics(
         else:
             images.append(found)
     images.sort(key=lambda image: image.stem)
-    return DatasetStatistics(Path(dataset_dir), tuple(images), tuple(sorted(faults)))
+    return DatasetStatistics(Path(dataset_dir), tuple(images), tuple(sorted(faults)), _tags(Path(dataset_dir)))
+
+
+def _tags(dataset: Path) -> dict[str, Counter[str | float | None]]:
+    """The tags of `datalist.json`; none where it is absent or broken, which `cellseg data check` reports."""
+    try:
+        sections, _ = read_datalist(dataset / DATALIST_NAME, dataset)
+    except DatasetError:
+        return {}
+    return count_tags([item.get("tags", {}) for items in sections.values() for item in items])
 
 
 def _image_statistics(stem: str, layout: Layout, axes: str | None) -> ImageStatistics | Fault:

@@ -1,4 +1,4 @@
-"""Image files in, label files out: numpy arrays in C, Y, X order, without torch.
+"""Read image files and write label files, as numpy arrays in C, Y, X order; nothing here needs torch.
 
 >>> import tempfile, pathlib, numpy as np
 >>> path = pathlib.Path(tempfile.mkdtemp()) / "cells.tif"

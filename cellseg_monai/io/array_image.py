@@ -1,4 +1,4 @@
-"""An array that is in memory, as an image."""
+"""Make an image of an array in memory."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ def image_of_array(
     channel_names: Sequence[str] = (),
     pixel_size_um: tuple[float, float] | None = None,
 ) -> Image:
-    """Return an array with its axes in the order (T, P, Z,) C, Y, X, as `read` returns that of a file.
+    """Return an array as an image with its axes in the order (T, P, Z,) C, Y, X, as `read` does for a file.
 
     Args:
-        array: real numbers, whatever numpy takes for an array.
-        axes: its axes, such as "ZYX" or "YXS", one letter of T, P, Z, C, Y, X, S a dimension; S are the samples of a
-            colour. Only an array of Y and X needs none.
-        channel_names: one a channel, or none.
+        array: real numbers, in any form that numpy converts to an array.
+        axes: axes of the array, such as "ZYX" or "YXS": one of the letters T, P, Z, C, Y, X, S for each dimension,
+            where S are the samples of a colour. Only a 2-D array, which is Y and X, needs none.
+        channel_names: one name for each channel, or empty.
         pixel_size_um: height and width of a pixel.
 
     Raises:
-        ValueError: if nobody says what its axes are, or if axes or names do not fit.
+        ValueError: the axes are missing, or the axes or names do not fit the array.
 
     >>> image_of_array(np.zeros((5, 4, 3), np.uint8), "YXS").channel_names
     ('red', 'green', 'blue')
@@ -41,8 +41,7 @@ def image_of_array(
     pixels, name = np.asarray(array), Path("array")
     if axes is None and pixels.ndim != 2:
         raise ValueError(
-            f"an array of {times(pixels.shape)} came, and nothing says what its axes are; pass "
-            f"axes={suggested_axes(pixels.shape)}"
+            f"got an array of {times(pixels.shape)} without axes; pass axes={suggested_axes(pixels.shape)}"
         )
     settled = settle_axes(name, pixels.shape, None, axes or "YX")
     return arrange(name, Stored(pixels, settled, tuple(channel_names), pixel_size_um), by_user=True)

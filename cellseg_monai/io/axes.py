@@ -1,4 +1,4 @@
-"""Axes: which ones a file states, and which ones the user states."""
+"""Settle the axes of an array, which either the file or the user states."""
 
 from __future__ import annotations
 
@@ -25,38 +25,39 @@ KNOWN_AXES = LEADING_AXES + "CYX" + SAMPLE_AXIS
 _LETTERS = "T, P, Z, C, Y, X or S (the samples of a colour)"
 
 UNSTATED = "IQ"
-"""tifffile's letters for "pages" and "unknown": what a reader states where the file states nothing."""
+"""The letters of tifffile for "pages" and "unknown", which readers use for axes that the file does not state."""
 
 
 class MisfitAxesError(UnreadableImageError):
-    """Axes that the user gave, and that the array of a file cannot have."""
+    """Axes given by the user that do not fit the array of the file."""
 
 
 class UnstatedAxesError(UnreadableImageError):
-    """A file that does not say what its axes are; `read_labels` tells another remedy than `read`."""
+    """A file that does not say what its axes are; `read_labels` suggests another remedy than `read`."""
 
 
 def settle_axes(path: Path, shape: tuple[int, ...], stated: str | None, given: str | None, *, what: str = "") -> str:
-    """Return one axis letter a dimension: what the user gives, else what the file states.
+    """Return one axis letter for each dimension: those that the user gave, or else those that the file states.
 
     Args:
-        path: the file, for the message.
-        shape: of the array that the file stores.
-        stated: the axes according to the file; None if it says nothing. Axes of length 1 may have
-            any letter; the others only T, P, Z, C, Y, X or S (the samples of a colour).
-        given: the axes according to the user; they win.
-        what: what was found, for the message ("7 pages of 200 × 300"); else the shape is told.
+        path: path of the file, for messages.
+        shape: shape of the array that the file stores.
+        stated: axes according to the file; None if it says nothing. An axis of length 1 can have any letter; all others
+            must be one of T, P, Z, C, Y, X or S (the samples of a colour).
+        given: axes according to the user; they take precedence.
+        what: description of the array for the message, such as "7 pages of 200 × 300"; if empty, the message gives its
+            shape.
 
     Raises:
-        UnstatedAxesError: if neither states the axes.
-        MisfitAxesError: if those that the user gives do not fit the array.
-        UnreadableImageError: if those that the file states do not.
+        UnstatedAxesError: neither the file nor the user states the axes.
+        MisfitAxesError: the axes from the user do not fit the array.
+        UnreadableImageError: the axes from the file do not include Y and X.
 
     >>> settle_axes(Path("a.npy"), (7, 200, 300), None, "zyx")
     'ZYX'
     >>> settle_axes(Path("a.tif"), (7, 200, 300), None, None)
     Traceback (most recent call last):
-    cellseg_monai.io.axes.UnstatedAxesError: a.tif: an array of 7 × 200 × 300 and nothing in the file
+    cellseg_monai.io.axes.UnstatedAxesError: a.tif: an array of 7 × 200 × 300, and nothing in the file
     says what its axes are; pass axes='ZYX' (or TYX, CYX)
     """
     if given is not None:
@@ -69,42 +70,40 @@ def settle_axes(path: Path, shape: tuple[int, ...], stated: str | None, given: s
         verb = "is" if len(named) == 1 else "are"
         raise UnstatedAxesError(
             path,
-            f"its axes are {stated} ({times(shape)}), of which {', '.join(named)} {verb} not known here",
-            f"pass axes, with one of {_LETTERS} in their place",
+            f"its axes are {stated} ({times(shape)}), and {', '.join(named)} {verb} not supported",
+            f"pass axes, with one of {_LETTERS} instead",
         )
     if unknown:
-        found = what or f"an array of {times(shape)}"
-        its = "they are" if what else "its axes are"
+        array = what or f"an array of {times(shape)}"
+        subject = "they are" if what else "its axes are"
         raise UnstatedAxesError(
-            path, f"{found} and nothing in the file says what {its}", f"pass axes={suggested_axes(shape)}"
+            path, f"{array}, and nothing in the file says what {subject}", f"pass axes={suggested_axes(shape)}"
         )
     missing = [a for a in "YX" if a not in stated]
     if missing:
-        raise UnreadableImageError(
-            path, f"its axes are {stated}, so that it holds no images of Y and X", "export image planes"
-        )
+        raise UnreadableImageError(path, f"its axes are {stated}, without Y and X", "export planes of Y and X")
     return stated
 
 
 def _check_given(path: Path, shape: tuple[int, ...], given: str) -> str:
-    remedy = f"give one letter of {_LETTERS} for each of its {len(shape)} axes"
+    remedy = f"pass one letter of {_LETTERS} for each of its {len(shape)} axes"
     if len(given) != len(shape):
         raise MisfitAxesError(path, f"axes={given!r} for an array of {times(shape)}", remedy)
-    odd = sorted(set(given) - set(KNOWN_AXES))
-    if odd or len(set(given)) != len(given):
-        raise MisfitAxesError(path, f"axes={given!r} has {'unknown' if odd else 'repeated'} letters", remedy)
+    unknown = set(given) - set(KNOWN_AXES)
+    if unknown or len(set(given)) != len(given):
+        raise MisfitAxesError(path, f"axes={given!r} has {'unknown' if unknown else 'repeated'} letters", remedy)
     if "Y" not in given or "X" not in given:
-        raise MisfitAxesError(path, f"axes={given!r} names no Y and X", remedy)
+        raise MisfitAxesError(path, f"axes={given!r} lacks Y or X", remedy)
     return given
 
 
 def times(shape: tuple[int, ...]) -> str:
-    """Return a shape in words: "4 × 5"."""
+    """Return a shape as text, such as "4 × 5"."""
     return " × ".join(map(str, shape))
 
 
 def suggested_axes(shape: tuple[int, ...]) -> str:
-    """Return what the axes of an array of this shape may be, for a message."""
+    """Return the likely axes of an array of this shape, for a message."""
     if len(shape) == 3:
         if shape[-1] in (3, 4):
             return "'YXS' for colours, 'YXC' for other channels (or CYX, ZYX, TYX)"

@@ -1,4 +1,4 @@
-"""The `_seg.npy` files of Cellpose: a pickled dictionary, of which only arrays are taken."""
+"""Read the `_seg.npy` files of Cellpose: a pickled dictionary, from which only arrays are taken."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 __all__ = ["holds_objects", "read_masks"]
 
-# How numpy pickles arrays, dtypes and single values, under whatever module a version of it keeps them.
+# What a pickle of arrays, dtypes and scalars refers to. The modules differ between versions of numpy.
 _HARMLESS = {
     "ndarray": np.ndarray,
     "dtype": np.dtype,
@@ -20,18 +20,18 @@ _HARMLESS = {
 
 
 def holds_objects(path: Path) -> bool:
-    """Tell whether a `.npy` file holds Python objects rather than numbers."""
+    """Return True if a `.npy` file holds Python objects rather than numbers."""
     with path.open("rb") as stream:
         return _dtype(stream).hasobject
 
 
 def read_masks(path: Path) -> np.ndarray:
-    """Return the masks of a `_seg.npy` file, running nothing that the file brings along.
+    """Return the masks of a `_seg.npy` file without running any code that the file names.
 
-    A pickle may name any function to be called. Here everything that is not an array of numpy's becomes a placeholder.
+    A pickle can name any function to be called. Here everything except the arrays of numpy becomes a placeholder.
 
     Raises:
-        ValueError: the file is no dictionary with an array under "masks".
+        ValueError: the file is not a dictionary with an array under "masks".
     """
     with path.open("rb") as stream:
         _dtype(stream)
@@ -39,21 +39,21 @@ def read_masks(path: Path) -> np.ndarray:
     saved = content.item() if isinstance(content, np.ndarray) and content.shape == () else None
     masks = saved.get("masks") if isinstance(saved, dict) else None
     if not isinstance(masks, np.ndarray) or masks.dtype.hasobject:
-        raise ValueError("a file of Python objects without the masks that a _seg.npy of Cellpose has")
+        raise ValueError("the file holds Python objects, but no masks as in a _seg.npy of Cellpose")
     return masks
 
 
 def _dtype(stream: Any) -> np.dtype:
-    """The dtype in the header; leaves the stream behind it."""
-    reader = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    """Return the dtype in the header, and leave the stream at the end of the header."""
+    readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
     version = np.lib.format.read_magic(stream)
-    if version not in reader:
-        raise ValueError(f"a .npy file of version {version}")
-    return reader[version](stream)[2]
+    if version not in readers:
+        raise ValueError(f"version {version} of the .npy format is not supported")
+    return readers[version](stream)[2]
 
 
 class _Placeholder:
-    """Stands for an object of any class that is not needed."""
+    """A stand-in for an object of any class that is not needed."""
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         pass
@@ -63,6 +63,8 @@ class _Placeholder:
 
 
 class _ArraysOnly(pickle.Unpickler):
+    """An unpickler that creates the arrays of numpy and nothing else."""
+
     def find_class(self, module: str, name: str) -> Any:
-        known = module.split(".")[0] == "numpy" and name in _HARMLESS
-        return _HARMLESS[name] if known else _Placeholder
+        is_harmless = module.split(".")[0] == "numpy" and name in _HARMLESS
+        return _HARMLESS[name] if is_harmless else _Placeholder

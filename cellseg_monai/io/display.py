@@ -1,4 +1,4 @@
-"""Images of any number of channels as 8 bit pictures."""
+"""Show images of any number of channels as 8-bit pictures."""
 
 from __future__ import annotations
 
@@ -12,37 +12,37 @@ from cellseg_monai.pixels import Preprocessing, prepare
 
 __all__ = ["channels_shown", "coloured", "measured_channels", "one_plane", "picture_of", "shrunk"]
 
-_NO_LIGHT = ("alpha", "extra")  # what picture files hold beside what was measured
+_NOT_MEASURED = ("alpha", "extra")  # channels of picture files that hold no light
 _COLOURS = ("red", "green", "blue")
 
 
 def picture_of(image: Image) -> np.ndarray:
-    """An image as a picture: its first three channels at most, each stretched between percentiles.
+    """Return an image as a picture: at most its first three channels, each stretched between percentiles.
 
-    One channel shows in grey, two in green and magenta, which colour-blind people tell apart, three in red, green and
-    blue.
+    One channel is shown in grey, two in green and magenta, which colour-blind people can tell apart, three in red,
+    green and blue.
 
     Args:
-        image: with the axes CYX.
+        image: image with the axes CYX.
 
     Returns:
         YX3 uint8.
 
     Raises:
-        ValueError: a stack, or pixels that are no finite numbers.
+        ValueError: the image is a stack, or its pixels are not finite numbers.
 
     >>> picture_of(Image(np.array([[[0, 100]], [[100, 0]]], np.uint8), "CYX")).tolist()
     [[[255, 0, 255], [0, 255, 0]]]
     """
-    shown = prepare(
+    channels = prepare(
         one_plane(image),
         Preprocessing(channels=tuple(measured_channels(image.channel_names, image.pixels.shape[-3])[:3])),
     )
-    return coloured(shown)
+    return coloured(channels)
 
 
 def coloured(channels: np.ndarray) -> np.ndarray:
-    """Up to three channels as a picture; see `picture_of` for their colours.
+    """Return up to three channels as a picture; see `picture_of` for their colours.
 
     Args:
         channels: CYX in [0, 1].
@@ -53,34 +53,34 @@ def coloured(channels: np.ndarray) -> np.ndarray:
     >>> coloured(np.ones((1, 1, 1))).tolist()
     [[[255, 255, 255]]]
     """
-    bytes_of: np.ndarray = np.rint(channels * 255).astype(np.uint8)
+    values: np.ndarray = np.rint(channels * 255).astype(np.uint8)
     order = {1: [0, 0, 0], 2: [1, 0, 1]}.get(len(channels), [0, 1, 2])
-    return np.ascontiguousarray(bytes_of[order].transpose(1, 2, 0))
+    return np.ascontiguousarray(values[order].transpose(1, 2, 0))
 
 
 def channels_shown(image: Image) -> str:
-    """Which channel has which colour; empty for grey and for colour images.
+    """Say which channel is shown in which colour; return an empty text for grey and for colour images.
 
     >>> channels_shown(Image(np.zeros((4, 1, 1)), "CYX", channel_names=("DAPI", "actin", "", "ER")))
     'DAPI in red, actin in green, channel 2 in blue; 1 more not shown'
     """
     measured = measured_channels(image.channel_names, image.pixels.shape[-3])
-    names = [image.channel_names[at] if image.channel_names else "" for at in measured]
+    names = [image.channel_names[index] if image.channel_names else "" for index in measured]
     if len(measured) < 2 or tuple(map(str.lower, names)) == _COLOURS:
         return ""
     colours = ("green", "magenta") if len(measured) == 2 else _COLOURS
-    named = [name or f"channel {at}" for at, name in zip(measured, names, strict=True)]
-    told = [f"{name} in {colour}" for name, colour in zip(named, colours, strict=False)]
-    left = f"; {len(measured) - 3} more not shown" if len(measured) > 3 else ""
-    return ", ".join(told) + left
+    titles = [name or f"channel {index}" for index, name in zip(measured, names, strict=True)]
+    parts = [f"{title} in {colour}" for title, colour in zip(titles, colours, strict=False)]
+    remainder = f"; {len(measured) - 3} more not shown" if len(measured) > 3 else ""
+    return ", ".join(parts) + remainder
 
 
 def shrunk(picture: np.ndarray, side_px: int) -> np.ndarray:
-    """A picture whose longer side is so many pixels at most, each the mean of those that it stands for.
+    """Return a picture made small enough, each new pixel the mean of those that it replaces.
 
     Args:
         picture: YX3 uint8.
-        side_px: the longest side that may be.
+        side_px: maximum length of the longer side.
 
     >>> shrunk(np.full((2, 4, 3), 7, np.uint8), 2).shape
     (1, 2, 3)
@@ -93,25 +93,25 @@ def shrunk(picture: np.ndarray, side_px: int) -> np.ndarray:
 
 
 def measured_channels(names: Sequence[str], count: int) -> list[int]:
-    """The positions of the channels that hold what was measured, which opacity does not.
+    """Return the indices of the channels that hold measurements, unlike opacity.
 
     Args:
-        names: one a channel, or none.
-        count: of the channels.
+        names: one name for each channel, or empty.
+        count: number of channels.
 
     >>> measured_channels(("red", "green", "blue", "alpha"), 4)
     [0, 1, 2]
     """
-    return [at for at, name in enumerate(names or [""] * count) if name.lower() not in _NO_LIGHT]
+    return [index for index, name in enumerate(names or [""] * count) if name.lower() not in _NOT_MEASURED]
 
 
 def one_plane(image: Image) -> np.ndarray:
-    """Its pixels, CYX.
+    """Return the pixels of an image of one plane, CYX.
 
     Raises:
-        ValueError: a stack.
+        ValueError: the image is a stack.
     """
     if image.axes != "CYX":
         sizes = ", ".join(f"{length} {axis}" for length, axis in zip(image.pixels.shape, image.axes, strict=True))
-        raise ValueError(f"a stack ({sizes}) came, but one plane was expected; save the plane as an image of its own")
+        raise ValueError(f"got a stack ({sizes}), expected one plane; save the plane as an image of its own")
     return image.pixels

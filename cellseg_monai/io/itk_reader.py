@@ -1,4 +1,4 @@
-"""MetaImage, NRRD and DICOM, and 16-bit colour PNG, read with itk, with the axes put right."""
+"""Read MetaImage, NRRD, DICOM and 16-bit colour PNG with itk, and correct the axes."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import numpy as np
 
 from cellseg_monai.errors import UnreadableImageError
 from cellseg_monai.io.axes import UNSTATED, settle_axes
-from cellseg_monai.io.colours import RGB, RGBA
-from cellseg_monai.io.decoding import check_plausible_size, decoding
+from cellseg_monai.io.colour_names import RGB, RGBA
+from cellseg_monai.io.decoder_errors import check_plausible_size, decoding
 from cellseg_monai.io.registry import HEAD_BYTES
 from cellseg_monai.io.stored import Stored
 from cellseg_monai.io.units import UM_PER_UNIT
@@ -22,13 +22,13 @@ from cellseg_monai.io.units import UM_PER_UNIT
 __all__ = ["load", "load_samples"]
 
 with warnings.catch_warnings():
-    # itk loads its parts when they are first touched, and Python warns then of how they were compiled.
-    # Where warnings are errors, that ends the interpreter: so they are touched here.
+    # itk loads its modules on first use, and Python then warns about how they were compiled. If warnings are
+    # errors, that crashes the interpreter. So load the modules here, where warnings are ignored.
     warnings.simplefilter("ignore")
     for _part in ("ImageFileReader", "VectorImage", "PyBuffer"):
         getattr(itk, _part)
     itk.array_from_image(itk.Image[itk.UC, 2].New(Regions=[1, 1]))
-    # itk's own choice goes by the suffix; this one by the first bytes, and MetaImage has no mark.
+    # itk chooses by the suffix. Choose by the first bytes instead; MetaImage, which has no signature, comes last.
     _READERS = (
         (0, b"NRRD", itk.NrrdImageIO),
         (128, b"DICM", itk.GDCMImageIO),
@@ -36,7 +36,7 @@ with warnings.catch_warnings():
         (0, b"", itk.MetaImageIO),
     )
 
-_LARGEST_RATIO = 1100.0  # deflate's
+_LARGEST_RATIO = 1100.0  # of deflate
 _SCALARS = {
     "unsigned_char": "UC",
     "unsigned_short": "US",
@@ -55,31 +55,40 @@ _DICOM_PHOTOMETRIC = "0028|0004"
 
 
 def load(path: Path, axes: str | None, *, indices: bool = False) -> Stored:
-    """Return the array as (Z,) Y, X (, samples).
+    """Return the array of a file as (Z,) Y, X (, samples).
 
-    The third axis of a MetaImage or NRRD is depth by definition, unless NRRD names it otherwise; that
-    of a DICOM with frames may be anything, and must be stated.
+    The third axis of a MetaImage or NRRD is depth by definition, unless NRRD gives it another name. The third axis of a
+    DICOM with frames can be anything, and must be stated.
 
-    itk gives spacings without a unit. For DICOM it is mm by the standard; MetaImage and NRRD count only
-    where the file names the unit, because 0.3 may be mm or µm.
+    itk returns spacings without a unit. For DICOM the unit is mm by the standard; for MetaImage and NRRD a spacing
+    counts only if the file names the unit, because 0.3 could be mm or µm.
+
+    Args:
+        path: path of the file.
+        axes: axes according to the user, or None.
+        indices: has no effect, because these formats have no palettes.
+
+    Raises:
+        UnreadableImageError: the file is damaged, its axes are not stated, or a DICOM asks for its values to be
+            rescaled or inverted.
     """
     with decoding(path):
         info = _read_information(path)
         keys = info.GetMetaDataDictionary()
         is_dicom = info.GetNameOfClass() == "GDCMImageIO"
         if is_dicom and _entry(keys, _DICOM_PHOTOMETRIC) == "MONOCHROME1":
-            raise UnreadableImageError(path, "a DICOM in which low is bright", "save it as MONOCHROME2")
+            raise UnreadableImageError(path, "a DICOM in which low values are bright", "save it as MONOCHROME2")
         if is_dicom and (info.GetRescaleSlope(), info.GetRescaleIntercept()) != (1, 0):
             raise UnreadableImageError(
                 path,
-                f"a DICOM whose values are to be multiplied by {info.GetRescaleSlope():g} and shifted by "
-                f"{info.GetRescaleIntercept():g}, but only values as stored are read",
-                "save the values that are meant, with rescale slope 1 and intercept 0",
+                f"a DICOM with rescale slope {info.GetRescaleSlope():g} and intercept "
+                f"{info.GetRescaleIntercept():g}, but only stored values are read",
+                "save the rescaled values, with slope 1 and intercept 0",
             )
         array = _read_array(path, info)
         n_spatial = info.GetNumberOfDimensions()
         if is_dicom and n_spatial == 3 and array.shape[0] == 1:
-            array, n_spatial = array[0], 2  # itk calls any DICOM a volume
+            array, n_spatial = array[0], 2  # itk presents every DICOM as a volume
         is_volume = n_spatial == 3 and not is_dicom and _is_depth(_entry(keys, "NRRD_kinds[2]"))
         stated = "ZYX" if is_volume else UNSTATED[0] * (n_spatial - 2) + "YX"
         if info.GetNumberOfComponents() > 1:
@@ -90,7 +99,13 @@ def load(path: Path, axes: str | None, *, indices: bool = False) -> Stored:
 
 
 def load_samples(path: Path, axes: str | None, names: tuple[str, ...]) -> Stored:
-    """Return the array of a 2-D image as Y, X, samples."""
+    """Return the array of a 2-D image as Y, X, samples.
+
+    Args:
+        path: path of the file.
+        axes: axes according to the user, or None.
+        names: names of the samples.
+    """
     with decoding(path):
         array = _read_array(path, _read_information(path))
         stated = "YXS"[: array.ndim]
@@ -100,8 +115,8 @@ def load_samples(path: Path, axes: str | None, names: tuple[str, ...]) -> Stored
 def _read_information(path: Path) -> Any:
     with path.open("rb") as stream:
         head = stream.read(HEAD_BYTES)
-    kind = next(kind for at, mark, kind in _READERS if head[at : at + len(mark)] == mark)
-    info = kind.New()
+    reader = next(reader for offset, mark, reader in _READERS if head[offset : offset + len(mark)] == mark)
+    info = reader.New()
     info.SetFileName(str(path))
     info.ReadImageInformation()
     return info
@@ -114,7 +129,7 @@ def _read_array(path: Path, info: Any) -> np.ndarray:
         kind = info.GetComponentTypeAsString(info.GetComponentType())
         raise UnreadableImageError(
             path,
-            f"{n_dimensions}-dimensional pixels of type {kind}, which itk's Python does not read",
+            f"{n_dimensions}-dimensional pixels of type {kind}, which itk for Python cannot read",
             "save it as TIFF",
         )
     n_values = info.GetNumberOfComponents()
@@ -136,16 +151,16 @@ def _read_array(path: Path, info: Any) -> np.ndarray:
 
 
 def _bytes_with_data(path: Path) -> int:
-    """The size of a file, and of the one that holds its pixels if it is a header (.mhd, .nhdr).
+    """Return the size of a file, plus that of the data file if it is a header (.mhd, .nhdr).
 
     Raises:
-        UnreadableImageError: if they lie in several: where one is missing or short, itk returns what
+        UnreadableImageError: the pixels lie in several files. If one of them is missing or short, itk returns whatever
             was in memory before.
     """
     with path.open("rb") as stream:
         head = stream.read(_HEADER_BYTES)
-    named = None if head[128:132] == b"DICM" else _DATA_FILE.search(head)
-    name = named[1].decode(errors="replace") if named else "LOCAL"
+    match = None if head[128:132] == b"DICM" else _DATA_FILE.search(head)
+    name = match[1].decode(errors="replace") if match else "LOCAL"
     data = path.parent / name
     if name.upper() != "LOCAL" and data.is_file():
         return path.stat().st_size + data.stat().st_size
@@ -159,6 +174,7 @@ def _entry(keys: Any, key: str) -> str:
 
 
 def _is_depth(kind: str) -> bool:
+    """Return True if an axis of this NRRD kind is depth."""
     return kind in ("", "domain", "space", "???", "none")
 
 
@@ -170,14 +186,14 @@ def _names(info: Any) -> tuple[str, ...]:
 def _pixel_size(info: Any, unit: str) -> tuple[float, float] | None:
     um = UM_PER_UNIT.get(unit.lower())
     height, width = info.GetSpacing(1), info.GetSpacing(0)
-    if um is None or (um == _UM_PER_MM and height == width == 1.0):  # itk's answer where there is none
+    if um is None or (um == _UM_PER_MM and height == width == 1.0):  # the default of itk for a missing spacing
         return None
     return height * um, width * um
 
 
 @atexit.register
 def _end_quietly() -> None:
-    """Let Python ignore the same warnings while it takes itk down, where one as an error is a segmentation fault."""
+    """Ignore these warnings at exit too, when Python unloads itk and a warning raised as an error would crash it."""
     warnings.filterwarnings("ignore", "builtin type .* has no __module__", DeprecationWarning)
-    # The module of warnings may be gone by then, and Python goes by the filters under which it last judged a warning.
+    # The warnings module may be gone by then. Python keeps the filters of the latest warning, so issue one.
     warnings.warn("builtin type itk has no __module__ attribute", DeprecationWarning, stacklevel=1)

@@ -1,4 +1,4 @@
-"""Label images from disk: one integer an object."""
+"""Read label images, in which every object has an integer of its own."""
 
 from __future__ import annotations
 
@@ -18,17 +18,18 @@ _ONE_PLANE = "save each plane as its own file"
 
 
 def read_labels(path: str | PathLike[str]) -> np.ndarray:
-    """Return a label image as (Y, X) int32, or int64 where an id exceeds int32.
+    """Return a label image as (Y, X) int32, or int64 if an id exceeds int32.
 
-    Values are those that the file stores: of an image with a palette the indices, of a mask its 0 and
-    255 or 0 and 1. The one exception is a mask of 1 bit that is marked as min-is-white and not by a
-    microscopy program: as in `read`, what shows white is 1.
-    Axes of length 1 before Y and X are dropped.
+    The values are those in the file: the indices of an image with a palette, and 0 and 255 or 0 and 1 of a mask. The
+    one exception is a 1-bit mask that is marked as min-is-white and was not written by a microscopy program. As in
+    `read`, the pixels shown in white are then 1. Axes of length 1 before Y and X are dropped.
+
+    Args:
+        path: path of the file or folder.
 
     Raises:
-        FileNotFoundError: if there is no such file.
-        UnreadableImageError: if it cannot be read, is no single 2-D plane, or holds floating-point
-            numbers.
+        FileNotFoundError: there is no such file.
+        UnreadableImageError: the file cannot be read, is not a single 2-D plane, or holds floating-point numbers.
     """
     file = Path(fspath(path))
     try:
@@ -44,7 +45,7 @@ def read_labels(path: str | PathLike[str]) -> np.ndarray:
         raise UnreadableImageError(
             file,
             f"a label image with {len(planes)} channels",
-            "give every object an integer of its own in one channel; a colour mask has to be decoded first",
+            "give every object an integer of its own in one channel; convert a colour mask first",
         )
     labels = planes[0]
     if labels.dtype.kind == "f":
@@ -52,7 +53,7 @@ def read_labels(path: str | PathLike[str]) -> np.ndarray:
             file, f"labels of type {labels.dtype}, which holds fractions", "save the labels as integers"
         )
     if labels.dtype == np.uint64 and int(labels.max()) > np.iinfo(np.int64).max:
-        raise UnreadableImageError(file, f"label {labels.max()} exceeds 64 bits", "relabel from 1 on")
+        raise UnreadableImageError(file, f"label {labels.max()} exceeds 64 bits", "renumber the labels from 1 on")
     fits = labels.dtype == bool or (
         int(labels.max()) <= np.iinfo(np.int32).max and int(labels.min()) >= np.iinfo(np.int32).min
     )

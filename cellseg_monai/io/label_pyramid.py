@@ -1,4 +1,4 @@
-"""Lower resolutions of a label image: of four pixels the label that most of them have."""
+"""Make the lower resolutions of a label image: each pixel takes the most frequent label of four."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ __all__ = ["build_pyramid", "halve_labels", "pyramid_shapes"]
 
 
 def halve_labels(labels: np.ndarray) -> np.ndarray:
-    """Return a label image of half the rows and columns: the most frequent label of each 2 × 2.
+    """Return a label image of half the rows and columns: the most frequent label of each 2 × 2 pixels.
 
-    No id is ever invented, as averaging would, and no object moves, as it does where every second pixel is taken. Of
-    labels that are equally frequent, the one met first along the rows wins. A last odd row or column counts twice.
+    Unlike averaging, this never invents an id; unlike taking every second pixel, it moves no object. If several labels
+    are equally frequent, the first one along the rows wins. A last odd row or column counts twice.
 
     >>> halve_labels(np.array([[1, 1, 0, 4, 7],
     ...                        [1, 2, 4, 4, 8]]))
@@ -31,7 +31,7 @@ def halve_labels(labels: np.ndarray) -> np.ndarray:
 
 
 def pyramid_shapes(shape: tuple[int, ...], chunk_px: int) -> list[tuple[int, ...]]:
-    """Return the shape of every resolution, the full one first, until a plane is one chunk.
+    """Return the shape of every resolution, the full one first, until a plane fits into one chunk.
 
     >>> pyramid_shapes((3, 2049, 100), 1024)
     [(3, 2049, 100), (3, 1025, 50), (3, 513, 25)]
@@ -44,11 +44,11 @@ def pyramid_shapes(shape: tuple[int, ...], chunk_px: int) -> list[tuple[int, ...
 
 
 def build_pyramid(levels: list[ZarrChunks], workers: int = 1) -> None:
-    """Fill all resolutions but the first, chunk by chunk, each out of four chunks of the one before.
+    """Fill all resolutions but the first, making each chunk from four chunks of the resolution before.
 
     Args:
-        levels: the full resolution, which is complete, then those to fill.
-        workers: threads.
+        levels: the full resolution, which must be complete, then the resolutions to fill.
+        workers: number of threads.
     """
     with ThreadPoolExecutor(workers) as pool:
         for larger, smaller in itertools.pairwise(levels):

@@ -1,4 +1,4 @@
-"""Labels of a stack that come plane by plane, kept on disk until all are there."""
+"""Keep the labels of a stack on disk until all planes are there."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _CHUNK_PX = 1024
 
 
 class LabelSpool:
-    """A stack of label images in a folder, sliced like an array of them.
+    """A stack of label images in a folder, which can be sliced like an array.
 
     Args:
-        folder: for its chunks; who made it removes it.
-        shape: axes before Y and X, then Y and X.
+        folder: folder for the chunks; the caller creates and removes it.
+        shape: lengths of the axes before Y and X, then of Y and X.
 
     >>> import tempfile
     >>> spool = LabelSpool(Path(tempfile.mkdtemp()), (2, 3, 4))
@@ -34,14 +34,14 @@ class LabelSpool:
         self._chunks = ZarrChunks(folder, shape, self.dtype, _CHUNK_PX)
 
     def add(self, place: tuple[int, ...], labels: SlicedArray) -> None:
-        """Keep a plane; of one on disk, a chunk at a time is read.
+        """Store a plane; a plane on disk is read one chunk at a time.
 
         Args:
-            place: along the axes before Y and X.
+            place: indices of the plane along the axes before Y and X.
             labels: YX ids from 0 on.
 
         Raises:
-            ValueError: an id is negative, or beyond 32 bits.
+            ValueError: an id is negative or exceeds 32 bits.
         """
         for rows, columns in squares(self.shape, _CHUNK_PX):
             part = np.asarray(labels[rows, columns])

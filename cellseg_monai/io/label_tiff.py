@@ -1,4 +1,4 @@
-"""Label images as TIFF: of any size, of several planes, out of an array or of what is sliced like one."""
+"""Write label images as TIFF: of any size, with one or several planes, from an array in memory or on disk."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ import numpy as np
 from cellseg_monai.atomic import replacing
 from cellseg_monai.boxes import squares
 from cellseg_monai.io.label_ids import check_ids, check_label_axes, id_type
-from cellseg_monai.io.label_tags import size_tags
+from cellseg_monai.io.pixel_size_tags import size_tags
 
 __all__ = ["write_labels"]
 
-CLASSIC_TIFF_BYTES = 2**32 - 2**25  # what its 32-bit offsets reach, less room for the tags
-STRIPS_UP_TO_PX = 2**24  # planes up to here are strips, which every program opens, larger ones tiles
+CLASSIC_TIFF_BYTES = 2**32 - 2**25  # the reach of 32-bit offsets, minus room for the tags
+STRIPS_UP_TO_PX = 2**24  # planes up to this size are stored in strips, which every program can open
 TILE_PX = 1024
-_WAITING_BYTES = 32 * 2**20  # of tiles that wait for their compression
+_BUFFER_BYTES = 32 * 2**20  # of tiles waiting to be compressed
 
 
 def write_labels(
@@ -36,24 +36,26 @@ def write_labels(
 ) -> None:
     """Write a label image as TIFF: uint16, or uint32 if an id exceeds 65,535; BigTIFF only from 4 GB on.
 
-    The file appears under its name only when it is complete: it is written beside it and renamed. The same labels give
-    the same bytes. Planes up to 16 million pixels are written as a whole, in strips; of larger ones, in tiles of 1024²,
-    a few tiles are held in memory.
+    The file is written under a temporary name next to its final one and renamed when it is complete. The same labels
+    give the same bytes. Planes of up to 16 million pixels are written whole, in strips. Larger ones are written in
+    tiles of 1024², and only a few tiles are held in memory.
 
     Args:
-        path: ends in .tif or .tiff; an existing file is replaced, and missing folders are made.
-        labels: integers from 0 to 4,294,967,295 with one axis for every letter of `axes`; 0 is background. A numpy
-            array or what becomes one, such as a list, or what gives one when it is sliced, such as a Zarr array.
-        axes: "YX", after T, P and Z where there are several planes; `read` gives them back.
-        pixel_size_um: height and width of a pixel; `read` gives it back, and other programs find it
-            as resolution.
-        ome_name: makes an OME-TIFF, in whose metadata the image is called so; positions are images of their own there.
+        path: path ending in .tif or .tiff; an existing file is replaced, and missing folders are created.
+        labels: integers from 0 to 4,294,967,295 with one axis for every letter of `axes`; 0 is background. Either a
+            numpy array, anything that numpy converts to one, such as a list, or anything that can be sliced like one,
+            such as a Zarr array.
+        axes: "YX", preceded by T, P and Z if there are several planes; `read` returns them.
+        pixel_size_um: height and width of a pixel; `read` returns it, and other programs see it as resolution.
+        ome_name: name of the image in the metadata of an OME-TIFF, in which each position is a separate image; None for
+            a plain TIFF.
         durable: see `atomic.replacing`.
-        highest_id: the largest id of the labels, if it is known; None: they are searched for it.
+        highest_id: largest id of the labels, if known; if None, the labels are read once more to find it.
 
     Raises:
-        TypeError: if the labels are no integers.
-        ValueError: if they do not fit the axes, are empty, negative or too large, or if the suffix is not TIFF's.
+        TypeError: the labels are not integers.
+        ValueError: the labels do not fit the axes, are empty, negative or too large, or the suffix is not that of a
+            TIFF.
 
     >>> import tempfile
     >>> from cellseg_monai.io import read
@@ -73,14 +75,14 @@ def write_labels(
 
 def _check(file: Path, labels: Any, axes: str) -> None:
     if file.suffix.lower() not in (".tif", ".tiff"):
-        raise ValueError(f"labels are written as TIFF; {file.name!r} must end in .tif or .tiff")
+        raise ValueError(f"got {file.name!r}, expected a name ending in .tif or .tiff; rename it")
     if np.dtype(labels.dtype).kind not in "iu":
-        raise TypeError(f"labels are {labels.dtype}; they must be integers, one id an object")
+        raise TypeError(f"got labels of type {labels.dtype}, expected integers; give every object an integer id")
     shape = tuple(map(int, labels.shape))
     check_label_axes(axes, shape)
     if len(shape) > 2 and shape[-1] == 1:
-        # tifffile takes such columns for the samples of a pixel.
-        raise ValueError(f"a stack of planes one pixel wide, {shape}, is not written as TIFF; write it as OME-Zarr")
+        # tifffile would take the columns for the samples of a pixel.
+        raise ValueError(f"a stack of planes one pixel wide ({shape}) cannot be written as TIFF; write it as OME-Zarr")
 
 
 def _write(
@@ -92,7 +94,7 @@ def _write(
     pixel_size_um: tuple[float, float] | None,
     ome_name: str | None,
 ) -> None:
-    import tifffile  # costs more than this whole package to import
+    import tifffile  # slower to import than this whole package
 
     shape = tuple(map(int, labels.shape))
     tags = size_tags(pixel_size_um)
@@ -101,13 +103,13 @@ def _write(
         metadata = _ome_metadata(ome_name, shape, dtype, pixel_size_um)
     is_big = int(np.prod(shape)) * dtype.itemsize > CLASSIC_TIFF_BYTES
     tiled = shape[-2] * shape[-1] > STRIPS_UP_TO_PX
-    pictures = [list(_places(shape))]
+    images = [list(_planes(shape))]
     if ome_name is not None and "P" in axes:
-        at = axes.index("P")
-        pictures = [[place for place in pictures[0] if place[at] == position] for position in range(shape[at])]
-        axes, shape = axes.replace("P", ""), shape[:at] + shape[at + 1 :]
+        p = axes.index("P")
+        images = [[place for place in images[0] if place[p] == position] for position in range(shape[p])]
+        axes, shape = axes.replace("P", ""), shape[:p] + shape[p + 1 :]
     with tifffile.TiffWriter(file, bigtiff=is_big, ome=ome_name is not None) as tiff:
-        for places in pictures:
+        for places in images:
             tiff.write(
                 _parts(labels, places, dtype, tiled=tiled),
                 shape=shape,
@@ -115,7 +117,7 @@ def _write(
                 tile=(TILE_PX, TILE_PX) if tiled else None,
                 photometric="minisblack",
                 compression="zlib",
-                buffersize=_WAITING_BYTES,
+                buffersize=_BUFFER_BYTES,
                 metadata={**metadata, "axes": axes},
                 **tags,
             )
@@ -124,7 +126,8 @@ def _write(
 def _ome_metadata(
     name: str, shape: tuple[int, ...], dtype: np.dtype, pixel_size_um: tuple[float, float] | None
 ) -> dict[str, Any]:
-    # The file's own name for itself: by default it would be another each time.
+    # By default, tifffile would choose a different UUID each time.
+    """Return the metadata of an OME-TIFF for tifffile."""
     metadata: dict[str, Any] = {"Name": name, "UUID": str(uuid5(NAMESPACE_OID, f"{name} {shape} {dtype}"))}
     if pixel_size_um is not None:
         height_um, width_um = map(float, pixel_size_um)
@@ -134,12 +137,13 @@ def _ome_metadata(
 
 
 def _highest(labels: Any) -> int:
-    whole = ((*place, *window) for place in _places(labels.shape) for window in squares(labels.shape, TILE_PX))
-    return max(int(np.max(labels[window])) for window in whole)
+    """Return the highest id, reading one tile at a time."""
+    windows = ((*place, *tile) for place in _planes(labels.shape) for tile in squares(labels.shape, TILE_PX))
+    return max(int(np.max(labels[window])) for window in windows)
 
 
 def _parts(labels: Any, places: Sequence[tuple[int, ...]], dtype: np.dtype, *, tiled: bool) -> Iterator[np.ndarray]:
-    """Planes at these places, or the tiles of each, in the order of the file."""
+    """Yield the planes at these places, or the tiles of each, in the order of the file."""
     side = TILE_PX if tiled else max(labels.shape[-2:])
     for place in places:
         for rows, columns in squares(labels.shape, side):
@@ -155,5 +159,6 @@ def _parts(labels: Any, places: Sequence[tuple[int, ...]], dtype: np.dtype, *, t
             yield tile
 
 
-def _places(shape: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+def _planes(shape: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+    """Return the indices of every plane along the axes before Y and X."""
     return itertools.product(*map(range, shape[:-2]))

@@ -1,4 +1,4 @@
-"""An image whose pixels stay in its file: what it is, and windows of it."""
+"""Images whose pixels stay in the file until windows of them are read."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ __all__ = ["LazyImage", "LazyPlane", "Level"]
 
 
 class Level:
-    """An image at one of the resolutions that its file holds.
+    """An image at one of the resolutions in its file.
 
     Attributes:
-        path: of the file.
+        path: path of the file.
         shape: lengths of the axes of `LazyImage.axes`.
-        downsampling: rows and columns of the full image to a row and a column of this one.
+        downsampling: number of rows, and of columns, of the full image for each row and column at this resolution.
     """
 
-    def __init__(self, path: Path, to: Arrangement, array: SlicedArray) -> None:
-        self.path, self.shape = path, to.shape_of(tuple(array.shape))
-        self.downsampling = (to.shape[-2] / self.shape[-2], to.shape[-1] / self.shape[-1])
-        self._to, self._array = to, array
+    def __init__(self, path: Path, arrangement: Arrangement, array: SlicedArray) -> None:
+        self.path, self.shape = path, arrangement.shape_of(tuple(array.shape))
+        self.downsampling = (arrangement.shape[-2] / self.shape[-2], arrangement.shape[-1] / self.shape[-1])
+        self._arrangement, self._array = arrangement, array
         self._is_closed = False
 
     def window(
@@ -42,82 +42,88 @@ class Level:
         *,
         channels: Sequence[int] | None = None,
     ) -> np.ndarray:
-        """Return a window at this resolution, as an array of C, Y, X that is the caller's own.
+        """Return a window at this resolution as a new array of C, Y, X.
 
         Args:
-            plane: the place along the axes before C, Y, X: one of `LazyImage.planes()`.
-            y: rows, of which none lies outside the image; without a step.
-            x: columns.
-            channels: which ones, in this order; None means all.
+            plane: indices along the axes before C, Y, X: one of `LazyImage.planes()`.
+            y: rows within the image, without a step.
+            x: columns within the image, without a step.
+            channels: indices of the channels, in the order wanted; None for all.
 
         Raises:
-            IndexError: if the window lies outside the image.
-            ValueError: if a slice has a step, there are no channels in `channels`, or the image is closed.
-            UnreadableImageError: if what it touches is damaged; names the place.
+            IndexError: the window lies outside the image.
+            ValueError: a slice has a step, `channels` is empty, or the image is closed.
+            UnreadableImageError: a part of the file that the window touches is damaged; the message names the place.
         """
-        leading, shape = self._to.axes[:-3], self.shape
+        leading, shape = self._arrangement.axes[:-3], self.shape
         if len(plane) != len(leading) or not all(0 <= at < n for at, n in zip(plane, shape, strict=False)):
             raise IndexError(
-                f"{self.path}: plane {tuple(plane)} of an image of {self._to.axes} {times(shape)}; pass one of planes()"
+                f"{self.path}: plane {tuple(plane)} is not in an image of {self._arrangement.axes} {times(shape)}; "
+                "pass one of planes()"
             )
         window = {axis: slice(at, at + 1) for axis, at in zip(leading, plane, strict=True)}
         window |= {"Y": self._within(y, shape[-2], "rows"), "X": self._within(x, shape[-1], "columns")}
         if channels is None:
-            found = self._pixels(window)
-            return found.reshape(found.shape[-3:])
+            pixels = self._pixels(window)
+            return pixels.reshape(pixels.shape[-3:])
         if len(channels) == 0:
-            raise ValueError(f"{self.path}: no channels came; pass some of 0 to {shape[-3] - 1}, or None for all")
-        samples: dict[int, list[int]] = {}  # they count as channels, those of a channel together
+            raise ValueError(f"{self.path}: got no channels; pass some of 0 to {shape[-3] - 1}, or None for all")
+        samples: dict[int, list[int]] = {}  # a sample counts as a channel of its own
         for channel in channels:
             if not 0 <= channel < shape[-3]:
-                raise IndexError(f"{self.path}: channel {channel} of {shape[-3]}; they count from 0")
-            samples.setdefault(channel // self._to.n_samples, []).append(channel % self._to.n_samples)
-        picked: dict[int, np.ndarray] = {}
-        for c, asked in samples.items():
-            # At once, as they are mostly stored: a tile holds all of them.
-            first, last = min(asked), max(asked)
-            found = self._pixels({**window, "C": slice(c, c + 1), "S": slice(first, last + 1)})
-            picked.update(enumerate(found.reshape(found.shape[-3:]), c * self._to.n_samples + first))
-        return np.stack([picked[channel] for channel in channels])
+                raise IndexError(
+                    f"{self.path}: got channel {channel} of {shape[-3]}; pass one from 0 to {shape[-3] - 1}"
+                )
+            samples.setdefault(channel // self._arrangement.n_samples, []).append(channel % self._arrangement.n_samples)
+        by_channel: dict[int, np.ndarray] = {}
+        for c, wanted in samples.items():
+            # Read them together, because a tile usually holds all samples of a channel.
+            first, last = min(wanted), max(wanted)
+            pixels = self._pixels({**window, "C": slice(c, c + 1), "S": slice(first, last + 1)})
+            by_channel.update(enumerate(pixels.reshape(pixels.shape[-3:]), c * self._arrangement.n_samples + first))
+        return np.stack([by_channel[channel] for channel in channels])
 
     def _pixels(self, window: dict[str, slice]) -> np.ndarray:
         if self._is_closed:
             raise ValueError(f"{self.path}: the image is closed; read it within its `with` block")
-        found = self._to.pick(self._array, window)
-        # A format that was read as a whole may have given a part of what it keeps.
-        is_ours = isinstance(self._array, np.ndarray) and np.may_share_memory(found, self._array)
-        return found.copy() if is_ours else found
+        pixels = self._arrangement.pick(self._array, window)
+        # An image read as a whole can return a view of the array that it keeps.
+        is_view = isinstance(self._array, np.ndarray) and np.may_share_memory(pixels, self._array)
+        return pixels.copy() if is_view else pixels
 
     def _within(self, part: slice, size: int, what: str) -> slice:
         start, stop = part.start or 0, size if part.stop is None else part.stop
         if part.step not in (None, 1):
-            raise ValueError(f"{self.path}: {what} with a step of {part.step}; read them all and leave some out")
+            raise ValueError(f"{self.path}: got {what} with a step of {part.step}; read them all, then drop some")
         if not 0 <= start <= stop <= size:
-            raise IndexError(f"{self.path}: {what} {start} to {stop} of {size}; cut the window at the image's edge")
+            raise IndexError(f"{self.path}: got {what} {start} to {stop} of {size}; crop the window to the image")
         return slice(start, stop)
 
 
 class LazyImage(Level):
-    """An image that is open for reading, at its full resolution; `open_image` makes it.
+    """An open image at its full resolution; `open_image` creates it.
 
-    Several threads may read windows of one at once. Another process opens the file itself.
+    Several threads can read windows of one image at the same time. Another process has to open the file itself.
 
     Attributes:
-        path, stated_axes: what another process passes to `open_image`.
-        axes, shape, dtype, pixel_size_um, channel_names: as those of `Image` and its pixels.
-        is_lazy: False where the format has to be read as a whole, so that opening it did so.
-        levels: the resolutions that the file holds, this image itself first, then the smaller ones.
+        path, stated_axes: the arguments with which another process can call `open_image`.
+        axes, shape, dtype, pixel_size_um, channel_names: the same as for `Image` and its pixels.
+        is_lazy: False if the format has to be read as a whole, which then happened on opening.
+        levels: the resolutions in the file: this image first, then the smaller ones.
     """
 
     def __init__(self, path: Path, stored: Stored, stack: ExitStack, *, stated_axes: str | None) -> None:
-        to = Arrangement(path, stored, by_user=stated_axes is not None)
-        super().__init__(path, to, stored.array)
+        arrangement = Arrangement(path, stored, by_user=stated_axes is not None)
+        super().__init__(path, arrangement, stored.array)
         self.stated_axes = stated_axes
-        self.axes, self.dtype = to.axes, to.dtype
-        self.pixel_size_um, self.channel_names = to.pixel_size_um, to.channel_names
+        self.axes, self.dtype = arrangement.axes, arrangement.dtype
+        self.pixel_size_um, self.channel_names = arrangement.pixel_size_um, arrangement.channel_names
         self.is_lazy = not isinstance(stored.array, np.ndarray)
-        self.levels: tuple[Level, ...] = (self, *(Level(path, to, array) for array in stored.smaller))
-        self._stack = stack.pop_all()  # last: where anything above fails, the caller's closes the file
+        self.levels: tuple[Level, ...] = (
+            self,
+            *(Level(path, arrangement, array) for array in stored.smaller),
+        )
+        self._stack = stack.pop_all()  # last: if anything above fails, the stack of the caller closes the file
 
     def __enter__(self) -> LazyImage:
         return self
@@ -128,18 +134,18 @@ class LazyImage(Level):
         self.close()
 
     def close(self) -> None:
-        """Close the file; nothing can be read any more, at no resolution."""
+        """Close the file; nothing more can be read, at any resolution."""
         for level in self.levels:
             level._is_closed = True
         self._stack.close()
 
     @property
     def chunk_shape(self) -> tuple[int, int] | None:
-        """(Y, X) of the blocks of pixels that the file holds, each decoded as a whole; None where there are none."""
-        return self._to.chunk_of(self._array)
+        """The (Y, X) shape of the blocks that are decoded as a whole, or None if there are none."""
+        return self._arrangement.chunk_of(self._array)
 
     def planes(self) -> Iterator[tuple[int, ...]]:
-        """The places of all planes along the axes before C, Y, X: just () where there are none."""
+        """Return the indices of all planes along the axes before C, Y, X; just () if there are no such axes."""
         return itertools.product(*map(range, self.shape[:-3]))
 
     def read(self) -> Image:
@@ -147,12 +153,17 @@ class LazyImage(Level):
         return Image(self._pixels({}), self.axes, self.pixel_size_um, self.channel_names)
 
     def plane(self, plane: Sequence[int] = (), channel: int = 0) -> LazyPlane:
-        """Return one channel of one plane as something that is sliced like an array of Y, X."""
+        """Return one channel of one plane as an object that can be sliced like an array of Y, X.
+
+        Args:
+            plane: indices along the axes before C, Y, X: one of `LazyImage.planes()`.
+            channel: index of the channel.
+        """
         return LazyPlane(self, tuple(plane), channel)
 
 
 class LazyPlane:
-    """One channel of one plane of an image, sliced like an array of Y, X."""
+    """One channel of one plane of an image, which can be sliced like an array of Y, X."""
 
     def __init__(self, image: LazyImage, plane: tuple[int, ...], channel: int) -> None:
         self._image, self._plane, self._channel = image, plane, channel
@@ -160,6 +171,6 @@ class LazyPlane:
         self.dtype = image.dtype
 
     def __getitem__(self, window: tuple[slice, slice]) -> np.ndarray:
-        """Return the values in rows and columns."""
+        """Return the values in a window, given as slices of rows and columns."""
         y, x = window
         return self._image.window(self._plane, y, x, channels=(self._channel,))[0]

@@ -1,4 +1,4 @@
-"""What an OME-Zarr says of its image: axes, resolutions, pixel size and channels, of NGFF 0.1 to 0.5."""
+"""Read the metadata of an OME-Zarr (NGFF 0.1 to 0.5): axes, resolutions, pixel size and channels."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cellseg_monai.io.units import UM_PER_UNIT, checked_size, in_um
 
 __all__ = ["Multiscale", "ZarrNode", "find_image"]
 
-_OLD_AXES = ["t", "c", "z", "y", "x"]  # up to 0.2, where no file states them
+_DEFAULT_AXES = ["t", "c", "z", "y", "x"]  # of versions up to 0.2, which do not state the axes
 _WORDS = {"time": "T", "channel": "C", "position": "P"}
 
 
@@ -22,10 +22,10 @@ class ZarrNode:
     """A group or an array of a Zarr hierarchy.
 
     Args:
-        folder: where it lies.
-        version: of the Zarr format, 2 or 3.
-        metadata: what describes the array; empty for a group.
-        attributes: what its writer says of it; of NGFF 0.5 what stands under "ome".
+        folder: folder of the group or array.
+        version: version of the Zarr format, 2 or 3.
+        metadata: description of the array; empty for a group.
+        attributes: attributes set by the writer; for NGFF 0.5 including those under "ome".
     """
 
     folder: Path
@@ -35,11 +35,11 @@ class ZarrNode:
 
     @classmethod
     def at(cls, folder: Path) -> ZarrNode | None:
-        """Return what lies in a folder, or None."""
+        """Return the group or array in a folder, or None if there is none."""
         if (folder / "zarr.json").is_file():
-            found = _load(folder / "zarr.json")
-            attributes = found.get("attributes", {})
-            array = found if found["node_type"] == "array" else {}
+            content = _load(folder / "zarr.json")
+            attributes = content.get("attributes", {})
+            array = content if content["node_type"] == "array" else {}
             return cls(folder, 3, array, {**attributes, **attributes.get("ome", {})})
         if not any((folder / name).is_file() for name in (".zgroup", ".zarray")):
             return None
@@ -48,20 +48,20 @@ class ZarrNode:
         return cls(folder, 2, array, attributes)
 
     def children(self) -> list[Path]:
-        """Return the folders of the groups and arrays directly in this one, "2" before "10"."""
+        """Return the folders of the groups and arrays directly in this group, "2" before "10"."""
         inner = [path for path in self.folder.iterdir() if path.is_dir() and ZarrNode.at(path) is not None]
         return sorted(inner, key=lambda path: (not path.name.isdigit(), path.name.zfill(9)))
 
 
 @dataclass(frozen=True)
 class Multiscale:
-    """An image of an OME-Zarr.
+    """An image in an OME-Zarr.
 
     Args:
-        arrays: one a resolution, the full one first.
-        axes: one letter an axis, with one of `UNSTATED` for an axis without a meaning known here.
-        pixel_size_um: height and width of a pixel, or None where no unit is stated.
-        channel_names: one a channel, or none.
+        arrays: one array for each resolution, the full one first.
+        axes: one letter for each axis; a letter of `UNSTATED` for an axis of unknown meaning.
+        pixel_size_um: height and width of a pixel, or None if no unit is stated.
+        channel_names: one name for each channel, or empty.
     """
 
     arrays: tuple[ZarrNode, ...]
@@ -71,14 +71,15 @@ class Multiscale:
 
 
 def find_image(path: Path) -> Multiscale | ZarrNode:
-    """Return the image that a folder is, or the bare array of which nobody says more.
+    """Return the image in a folder, or the array if the folder is an array without image metadata.
 
     Raises:
-        UnreadableImageError: if it is a plate, a well or another collection of images; names one of them.
+        UnreadableImageError: the folder is a plate, a well or another collection of images; the message names one of
+            them.
     """
     node = ZarrNode.at(path)
     if node is None:
-        raise UnreadableImageError(path, "no Zarr group and no array", "pass the folder of an image")
+        raise UnreadableImageError(path, "it is neither a Zarr group nor an array", "pass the folder of an image")
     if node.metadata:
         return node
     if node.attributes.get("multiscales"):
@@ -91,8 +92,8 @@ def find_image(path: Path) -> Multiscale | ZarrNode:
 
 
 def _multiscale(path: Path, node: ZarrNode) -> Multiscale:
-    first = node.attributes["multiscales"][0]  # of several the default, by the specification
-    stated = first.get("axes", _OLD_AXES)
+    first = node.attributes["multiscales"][0]  # the default image by the specification
+    stated = first.get("axes", _DEFAULT_AXES)
     axes = [axis if isinstance(axis, dict) else {"name": axis} for axis in stated]
     letters = "".join(_letter(axis) for axis in axes)
     arrays = tuple(_array(path, str(dataset["path"])) for dataset in first["datasets"])
@@ -109,6 +110,7 @@ def _multiscale(path: Path, node: ZarrNode) -> Multiscale:
 
 
 def _letter(axis: dict[str, Any]) -> str:
+    """Return the letter of an axis; a letter of `UNSTATED` if its meaning is unknown."""
     name = str(axis["name"])
     if axis.get("type") == "channel":
         return "C"
@@ -125,9 +127,13 @@ def _pixel_size(axes: list[dict[str, Any]], letters: str, transforms: list[Any])
     for letter in "YX":
         if letter not in letters:
             return None
-        place = letters.index(letter)
-        um = UM_PER_UNIT.get(str(axes[place].get("unit", "")).lower())
-        scales = [each["scale"][place] for each in transforms if each.get("type") == "scale" and "scale" in each]
+        index = letters.index(letter)
+        um = UM_PER_UNIT.get(str(axes[index].get("unit", "")).lower())
+        scales = [
+            transform["scale"][index]
+            for transform in transforms
+            if transform.get("type") == "scale" and "scale" in transform
+        ]
         for scale in scales:
             um = in_um(scale, um)
         sizes.append(um if scales else None)
@@ -137,25 +143,26 @@ def _pixel_size(axes: list[dict[str, Any]], letters: str, transforms: list[Any])
 def _array(path: Path, name: str) -> ZarrNode:
     node = ZarrNode.at(path / name)
     if node is None or not node.metadata:
-        raise UnreadableImageError(path, f"its array {name!r} is missing", "copy all of it again")
+        raise UnreadableImageError(path, f"its array {name!r} is missing", "copy the whole folder again")
     return node
 
 
 def _kind(node: ZarrNode) -> str:
-    said = node.attributes
-    if "plate" in said:
-        return f"a plate of {len(said['plate'].get('wells', ()))} wells"
-    if "well" in said:
-        return f"a well of {len(said['well'].get('images', ()))} fields"
-    if "labels" in said:
+    """Say what a group is that is not an image."""
+    attributes = node.attributes
+    if "plate" in attributes:
+        return f"a plate of {len(attributes['plate'].get('wells', ()))} wells"
+    if "well" in attributes:
+        return f"a well of {len(attributes['well'].get('images', ()))} fields"
+    if "labels" in attributes:
         return "a list of label images"
-    if "bioformats2raw.layout" in said:
+    if "bioformats2raw.layout" in attributes:
         return "a collection of several images"
-    return "a Zarr group of which nothing says that it is an image (no multiscales)"
+    return "a Zarr group that is not marked as an image (no multiscales)"
 
 
 def _first_image(node: ZarrNode) -> Path:
-    """The first image below a group; a folder of the group if there is none."""
+    """Return the first image below a group, or a folder of the group if there is no image."""
     for child in node.children():
         inner = ZarrNode.at(child)
         if inner is not None and child.name != "OME":
@@ -165,7 +172,7 @@ def _first_image(node: ZarrNode) -> Path:
 
 
 def _load(file: Path) -> dict[str, Any]:
-    found = json.loads(file.read_text(encoding="utf-8"))
-    if not isinstance(found, dict):
-        raise ValueError(f"{file.name} holds no JSON object")
-    return found
+    content = json.loads(file.read_text(encoding="utf-8"))
+    if not isinstance(content, dict):
+        raise ValueError(f"{file.name} does not hold a JSON object")
+    return content

@@ -1,4 +1,4 @@
-"""Palettes: from indices to the colours or greys that the picture shows."""
+"""Turn the indices of a picture with a palette into colours or greys."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ __all__ = ["apply_palette", "look_up", "palette_table"]
 
 
 def apply_palette(indices: np.ndarray, palette: np.ndarray) -> tuple[np.ndarray, bool]:
-    """Return what a picture with a palette shows.
+    """Return the colours or greys that a picture with a palette shows.
 
     Args:
-        indices: any shape, bool or unsigned.
-        palette: n × 3 or n × 4, unsigned; its type is the type of the result.
+        indices: indices of any shape, bool or unsigned.
+        palette: n × 3 or n × 4 colours, unsigned; the result has the same type.
 
     Returns:
-        The colours, with an axis of 3 or 4 samples added at the end; or, if every entry is an opaque
-        grey, the greys in the shape of the indices. And whether they are colours.
+        The values, and True if they are colours. Colours have an additional last axis of 3 or 4 samples. If every entry
+        of the palette is an opaque grey, the values are greys in the shape of the indices.
 
     Raises:
-        IndexError: if an index has no entry.
+        IndexError: the palette has no entry for an index.
 
     >>> apply_palette(np.array([0, 1]), np.array([[9, 9, 9], [5, 5, 5]], np.uint8))
     (array([9, 5], dtype=uint8), False)
@@ -29,7 +29,7 @@ def apply_palette(indices: np.ndarray, palette: np.ndarray) -> tuple[np.ndarray,
 
 
 def palette_table(palette: np.ndarray) -> np.ndarray:
-    """Return the colours of a palette, one a row; or one grey an entry, if all are opaque greys.
+    """Return the colours of a palette, one in each row, or one grey for each entry if all are opaque greys.
 
     >>> palette_table(np.array([[9, 9, 9], [5, 5, 5]], np.uint8))
     array([9, 5], dtype=uint8)
@@ -42,10 +42,14 @@ def palette_table(palette: np.ndarray) -> np.ndarray:
 def look_up(indices: np.ndarray, table: np.ndarray) -> np.ndarray:
     """Return the entry of each index.
 
+    Args:
+        indices: indices of any shape.
+        table: entries, as returned by `palette_table`.
+
     Raises:
-        IndexError: if an index has no entry.
+        IndexError: the table has no entry for an index.
     """
     highest = int(indices.max(initial=0))
     if highest >= len(table):
-        raise IndexError(f"index {highest} in a palette of {len(table)} entries")
+        raise IndexError(f"index {highest} exceeds a palette of {len(table)} entries")
     return table[indices.astype(np.intp, copy=False)]

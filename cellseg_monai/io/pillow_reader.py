@@ -1,4 +1,4 @@
-"""PNG, JPEG and BMP, read with Pillow; and the few TIFFs that only its libtiff decodes."""
+"""Read PNG, JPEG and BMP with Pillow, and the few TIFFs that only its libtiff can decode."""
 
 from __future__ import annotations
 
@@ -10,58 +10,69 @@ from PIL.ImageFile import ImageFile
 
 from cellseg_monai.errors import UnreadableImageError
 from cellseg_monai.io.axes import settle_axes
-from cellseg_monai.io.colours import CMYK, GREY_ALPHA, RGB, RGBA
-from cellseg_monai.io.decoding import check_plausible_size, decoding
+from cellseg_monai.io.colour_names import CMYK, GREY_ALPHA, RGB, RGBA
+from cellseg_monai.io.decoder_errors import check_plausible_size, decoding
 from cellseg_monai.io.palette import apply_palette
 from cellseg_monai.io.stored import Stored
 
 __all__ = ["load", "load_tiff"]
 
-# The plugins are called directly. Image.open has a limit of its own, counted in pixels, that warns at
-# 9,500 × 9,500 and refuses at twice that: an everyday slide scan. Sizes are checked against the file.
+# Call the plugins directly: Image.open has a limit of its own, counted in pixels. It warns at about 9,500 × 9,500
+# pixels and refuses twice as many, which is an everyday slide scan. Here, sizes are checked against the file instead.
 _PLUGINS: dict[bytes, type[ImageFile]] = {
     b"\x89P": PngImagePlugin.PngImageFile,
     b"\xff\xd8": JpegImagePlugin.JpegImageFile,
     b"BM": BmpImagePlugin.BmpImageFile,
 }
-_LARGEST_RATIO = 1100.0  # deflate's, which is the largest of the three
+_LARGEST_RATIO = 1100.0  # of deflate, the largest of the three formats
 _CHANNELS = {"RGB": RGB, "RGBA": RGBA, "RGBX": (*RGB, "extra"), "LA": GREY_ALPHA, "CMYK": CMYK}
 _GREY_MODES = {"1", "L", "I", "F", "I;16", "I;16B", "I;16L", "I;16N"}
 _PNG_GREY, _PNG_PALETTE = 0, 3
 
 
 def load(path: Path, axes: str | None, *, indices: bool = False) -> Stored:
-    """Return the pixels as Y, X or Y, X, samples."""
+    """Return the pixels of a file as Y, X or Y, X, samples.
+
+    Args:
+        path: path of the file.
+        axes: axes according to the user, or None.
+        indices: True to return the indices of a picture with a palette instead of its colours.
+    """
     with decoding(path, Image.DecompressionBombError), path.open("rb") as stream:
         plugin = _PLUGINS[stream.read(2)]
         stream.seek(0)
         depth, kind = _png_depth_and_kind(path) if plugin is PngImagePlugin.PngImageFile else (8, -1)
         if depth == 16 and kind not in (_PNG_GREY, _PNG_PALETTE):
-            # Pillow cuts 16-bit colours to 8 without a word; itk reads them.
-            from cellseg_monai.io import itk_reader  # slow to import, and rarely needed
+            # Pillow silently reduces 16-bit colours to 8 bits; itk does not.
+            from cellseg_monai.io import itk_reader  # slow to import, rarely needed
 
             return itk_reader.load_samples(path, axes, _png_names(kind))
-        # Pillow spreads greys of 2 and 4 bits over 0 to 255; undone, they are the stored values.
-        spread = 255 // (2**depth - 1) if kind == _PNG_GREY and depth in (2, 4) else 1
+        # Pillow stretches 2-bit and 4-bit greys to 0 to 255. Undo that to get the stored values.
+        stretch = 255 // (2**depth - 1) if kind == _PNG_GREY and depth in (2, 4) else 1
         with plugin(stream) as image:
-            return _to_stored(path, image, axes, indices=indices, spread=spread)
+            return _to_stored(path, image, axes, indices=indices, stretch=stretch)
 
 
 def load_tiff(path: Path, axes: str | None) -> Stored:
-    """Return the pixels of a TIFF that tifffile cannot decode: old JPEG, YCbCr without JPEG."""
+    """Return the pixels of a TIFF that tifffile cannot decode: old-style JPEG, or YCbCr without JPEG.
+
+    Args:
+        path: path of the file.
+        axes: axes according to the user, or None.
+    """
     with decoding(path), path.open("rb") as stream, TiffImagePlugin.TiffImageFile(stream) as image:
         return _to_stored(path, image, axes, indices=False)
 
 
-def _to_stored(path: Path, image: ImageFile, axes: str | None, *, indices: bool, spread: int = 1) -> Stored:
+def _to_stored(path: Path, image: ImageFile, axes: str | None, *, indices: bool, stretch: int = 1) -> Stored:
     n_frames = getattr(image, "n_frames", 1)
     if n_frames > 1 and image.format in ("PNG", "TIFF"):  # the second frame of a JPEG is a preview
         raise UnreadableImageError(
-            path, f"it is a series of {n_frames} images", "save each as its own file, or all as OME-TIFF"
+            path, f"it is a series of {n_frames} images", "save each as a separate file, or all as OME-TIFF"
         )
     width, height = image.size
     n_samples = len(image.getbands())
-    # Greys and indices may be stored as single bits, and 16-bit greys take two bytes.
+    # Greys and indices can be stored as single bits; 16-bit greys take two bytes.
     ratio = _LARGEST_RATIO * (8 if n_samples == 1 else 1)
     declared = width * height * n_samples * (2 if "16" in image.mode else 1)
     check_plausible_size(path, declared, largest_ratio=ratio, file_bytes=path.stat().st_size)
@@ -72,17 +83,20 @@ def _to_stored(path: Path, image: ImageFile, axes: str | None, *, indices: bool,
         if is_colour:
             names, shape = RGBA if array.shape[-1] == 4 else RGB, array.shape
     elif image.mode == "P" or image.mode in _GREY_MODES:
-        array = np.asarray(image) if spread == 1 else np.asarray(image) // spread
+        array = np.asarray(image) if stretch == 1 else np.asarray(image) // stretch
     elif image.mode in _CHANNELS:
         array, names = np.asarray(image), _CHANNELS[image.mode]
         shape = array.shape
     else:
-        raise UnreadableImageError(path, f"pixels of Pillow's mode {image.mode!r}", "save it as grey or RGB")
+        raise UnreadableImageError(
+            path, f"pixels of Pillow mode {image.mode!r} are not supported", "save it as grey or RGB"
+        )
     stated = "YXS"[: len(shape)]
     return Stored(array, settle_axes(path, shape, stated, axes), names, stated=stated)
 
 
 def _palette(image: ImageFile) -> np.ndarray:
+    """Return the colours of a palette, n × 3, or n × 4 if some are transparent."""
     assert image.palette is not None
     mode = image.palette.mode
     colours = np.frombuffer(image.palette.getdata()[1], np.uint8).reshape(-1, len(mode))

@@ -1,4 +1,4 @@
-"""The one way in: any known file to pixels in C, Y, X order, all at once or by windows."""
+"""Read any supported file as pixels in C, Y, X order, whole or window by window."""
 
 from __future__ import annotations
 
@@ -17,35 +17,34 @@ __all__ = ["open_image", "read"]
 def read(path: str | PathLike[str], axes: str | None = None) -> Image:
     """Return the image of a file, with its axes in the order (T, P, Z,) C, Y, X.
 
-    Values are those that the file stores, of the type that it stores, with three exceptions that
-    depend on what a file is for:
+    Values and their type are those in the file, with three exceptions that depend on the purpose of the file:
 
-    - **Palette.** Where a microscopy program wrote the file (ImageJ, OME, LSM, tifffile, ...), the palette is a
-      look-up table for display, and the stored values, which are what was measured or a label, are
-      returned. In any other file the palette is the picture: colours come back as red, green, blue,
-      and a palette of greys as one channel. (`read_labels` always returns the stored values.)
-    - **Min-is-white.** Likewise: kept as stored in files of microscopy programs, where it is a display
-      setting; in any other file inverted within its bit depth, so that bright is high.
-    - **Sub-8-bit PNG** greys are the stored values (0 to 15 for 4 bit), as in TIFF.
+    - **Palette.** If a microscopy program wrote the file (ImageJ, OME, LSM, tifffile, ...), the palette is a look-up
+      table for display. The stored values, which are measurements or labels, are then returned. In any other file the
+      palette is part of the picture: colours are returned as red, green and blue, and a palette of greys as one
+      channel. (`read_labels` always returns the stored values.)
+    - **Min-is-white.** In files of microscopy programs this is a display setting, and values are returned as stored. In
+      any other file they are inverted within their bit depth, so that bright is high.
+    - **PNG below 8 bits.** Greys are the stored values (0 to 15 for 4 bits), as in TIFF.
 
     Of a slide scan (SVS, NDPI, SCN, QPI, Philips) the largest image is read, not its thumbnail, label, overview or
-    further regions. Alpha is a channel of its own, named "alpha". Orientation marks (EXIF) are not applied, so that an
-    image and its label image, which rarely has the mark, keep lying on each other. Pixel sizes come from
-    OME, ImageJ, LSM and DICOM, from MetaImage and NRRD where they name the unit, and from what
-    `write_labels` wrote; the resolution of other TIFF, PNG and JPEG files is for printing and is ignored,
-    and so are ImageJ's inches, which stand for it.
+    further regions. Alpha is a channel of its own, named "alpha". Orientation tags (EXIF) are not applied, so that an
+    image stays aligned with its label image, which rarely has the tag. Pixel sizes come from OME, ImageJ, LSM and
+    DICOM, from MetaImage and NRRD if they name the unit, and from files of `write_labels`. The resolution of other
+    TIFF, PNG and JPEG files is meant for printing and is ignored; so are sizes in inches from ImageJ, which come from
+    such a resolution.
 
     Args:
-        path: a file of one of `readable_suffixes()`; what its first bytes say wins over its name.
-        axes: the axes of the array as the file stores it, such as "ZYX" or "YXC", one letter of
-            T, P, Z, C, Y, X, S a dimension; they win over what the file says. S are the samples of a
-            colour, which are named red, green, blue (, alpha); C are channels of any kind. Needed for
-            stacks of which the file says nothing, and for .npy of three and more dimensions.
+        path: path of a file with one of `readable_suffixes()`; the first bytes take precedence over the name.
+        axes: axes of the array as stored, such as "ZYX" or "YXC": one of the letters T, P, Z, C, Y, X, S for each
+            dimension. They take precedence over the axes in the file. S are the samples of a colour, which are named
+            red, green, blue (and alpha); C are channels of any kind. Required for stacks whose file does not say what
+            they are, and for .npy with three or more dimensions.
 
     Raises:
-        FileNotFoundError: if there is no such file.
-        UnreadableImageError: if the file is damaged or of an unknown kind, if nobody states its axes, or
-            if `axes` does not fit it. The message says what to do.
+        FileNotFoundError: there is no such file.
+        UnreadableImageError: the file is damaged or of an unknown kind, its axes are not stated, or `axes` does not fit
+            it. The message says what to do.
     """
     file = Path(fspath(path))
     with find_format(file).opened(file, axes) as stored:
@@ -53,23 +52,23 @@ def read(path: str | PathLike[str], axes: str | None = None) -> Image:
 
 
 def open_image(path: str | PathLike[str], axes: str | None = None) -> LazyImage:
-    """Return the image of a file, open, of which windows can be read without the rest.
+    """Open the image of a file, so that windows can be read without reading the rest.
 
-    Its pixels, axes, pixel size and channel names are those that `read` returns. Of TIFF and OME-Zarr no more is
-    decoded than the tiles, strips or chunks that a window touches, of uncompressed files and .npy no more is read than
-    the window. All other formats, old JPEG within TIFF, and Cellpose's `_seg.npy` are read as a whole when they are
-    opened: `LazyImage.is_lazy` tells.
+    Its pixels, axes, pixel size and channel names are the same as those from `read`. In TIFF and OME-Zarr, only the
+    tiles, strips or chunks that a window touches are decoded; in uncompressed files and .npy, only the window itself is
+    read. All other formats, old-style JPEG in TIFF, and the `_seg.npy` of Cellpose are read as a whole on opening;
+    `LazyImage.is_lazy` is then False.
 
     Args:
-        path: as for `read`.
-        axes: as for `read`.
+        path: path of a file with one of `readable_suffixes()`; see `read`.
+        axes: axes of the array as stored; see `read`.
 
     Returns:
-        The image; use it in a `with` block, which closes its file.
+        The image. Use it in a `with` block, which closes its file.
 
     Raises:
-        FileNotFoundError: if there is no such file.
-        UnreadableImageError: as `read` does.
+        FileNotFoundError: there is no such file.
+        UnreadableImageError: under the same conditions as for `read`.
 
     >>> import tempfile, numpy as np
     >>> path = Path(tempfile.mkdtemp()) / "cells.npy"

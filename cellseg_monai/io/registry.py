@@ -1,4 +1,4 @@
-"""The formats that can be read: one line each, and how a file is told from another."""
+"""The readable formats, one line each, and how to recognise them."""
 
 from __future__ import annotations
 
@@ -20,16 +20,15 @@ class Format:
     """A format that `read` knows.
 
     Args:
-        name: for messages.
-        suffixes: lower case, with the dot.
-        starts: (offset, bytes) pairs, any of which tells the format; empty if nothing does, so that
-            the suffix decides alone.
-        backend: module of this package that has `load(path, axes, *, indices) -> Stored`: it settles
-            the axes with `settle_axes` and returns the values as stored. With `indices`, an image with
-            a palette comes back as its indices. Imported when the first such file is read.
-        is_lazy: whether the backend reads parts of a file: it then has, instead of `load`, a context manager
-            `opened` of the same arguments, whose `Stored` has an array that is read as it is asked for.
-        marks: names of files, one of which lies in a folder of this format; empty where an image is a file.
+        name: name of the format, for messages.
+        suffixes: lower-case suffixes with the dot.
+        starts: (offset, bytes) pairs, each of which identifies the format; empty if only the suffix does.
+        backend: module of this package with a function `load(path, axes, *, indices) -> Stored`, which settles the axes
+            with `settle_axes` and returns the values as stored. With `indices`, an image with a palette is returned as
+            its indices. The module is imported when the first such file is read.
+        is_lazy: True if the backend can read parts of a file. It then has, instead of `load`, a context manager
+            `opened` with the same arguments, and the array of its `Stored` is read on demand.
+        marks: names of files, one of which is in every folder of this format; empty if an image is a file.
     """
 
     name: str
@@ -40,11 +39,17 @@ class Format:
     marks: tuple[str, ...] = ()
 
     def matches(self, head: bytes) -> bool:
-        """Tell whether a file that begins with `head` is of this format."""
-        return any(head[at : at + len(magic)] == magic for at, magic in self.starts)
+        """Return True if a file that begins with `head` is of this format."""
+        return any(head[offset : offset + len(magic)] == magic for offset, magic in self.starts)
 
     def opened(self, path: Path, axes: str | None, *, indices: bool = False) -> AbstractContextManager[Stored]:
-        """Return the image of a file, open while the context lasts; imports the backend at the first call."""
+        """Return the image of a file, which stays open within the context; the first call imports the backend.
+
+        Args:
+            path: path of the file or folder.
+            axes: axes according to the user, or None.
+            indices: True to return the indices of a picture with a palette instead of its colours.
+        """
         backend = importlib.import_module(f"cellseg_monai.io.{self.backend}")
         if self.is_lazy:
             return cast(AbstractContextManager[Stored], backend.opened(path, axes, indices=indices))
@@ -64,7 +69,7 @@ FORMATS: tuple[Format, ...] = (
     Format("MetaImage", (".mha", ".mhd"), (), "itk_reader"),
     Format("OME-Zarr", (".zarr",), (), "zarr_reader", is_lazy=True, marks=(".zgroup", ".zarray", "zarr.json")),
 )
-"""Every format, strongest mark first. A new one is a line here, a backend, and its contract test."""
+"""All formats, the most reliable signature first. A new one needs a line here, a backend and a contract test."""
 
 HEAD_BYTES = 132
 
@@ -75,11 +80,11 @@ def readable_suffixes() -> tuple[str, ...]:
     >>> ".tif" in readable_suffixes()
     True
     """
-    return tuple(sorted(suffix for known in FORMATS for suffix in known.suffixes))
+    return tuple(sorted(suffix for candidate in FORMATS for suffix in candidate.suffixes))
 
 
 def image_stem(path: str | PathLike[str]) -> str:
-    """Return the name of an image file without its suffix; `.ome.tif` counts as one suffix, in any case.
+    """Return the name of an image file without its suffix; `.ome.tif` counts as one suffix, in upper or lower case.
 
     >>> image_stem("images/plate1.A01.OME.tif"), image_stem("labels/plate1.A01.TIF")
     ('plate1.A01', 'plate1.A01')
@@ -89,13 +94,13 @@ def image_stem(path: str | PathLike[str]) -> str:
 
 
 def find_format(path: Path) -> Format:
-    """Return the format of a file: what its first bytes say, or else its suffix; of a folder: what lies in it.
+    """Return the format of a file by its first bytes, or else by its suffix, and of a folder by its contents.
 
-    The bytes win, because names lie: a PNG called .tif is read as the PNG that it is.
+    The bytes take precedence, because names are often wrong: a PNG named .tif is read as a PNG.
 
     Raises:
-        FileNotFoundError: if there is no such file.
-        UnreadableImageError: if it is empty, of no format known here, or a folder that is no image.
+        FileNotFoundError: there is no such file.
+        UnreadableImageError: the file is empty or of an unknown format, or the folder is not an image.
     """
     if path.is_dir():
         return _format_of_folder(path)
@@ -103,34 +108,34 @@ def find_format(path: Path) -> Format:
         head = stream.read(HEAD_BYTES)
     if not head:
         raise UnreadableImageError(path, "the file is empty", "copy or export it again")
-    for known in FORMATS:
-        if known.matches(head):
-            return known
+    for candidate in FORMATS:
+        if candidate.matches(head):
+            return candidate
     suffix = path.suffix.lower()
-    for known in FORMATS:
-        if suffix in known.suffixes:
-            if not known.starts and not known.marks:
-                return known
+    for candidate in FORMATS:
+        if suffix in candidate.suffixes:
+            if not candidate.starts and not candidate.marks:
+                return candidate
             raise UnreadableImageError(
                 path,
-                f"it is called {suffix} and is no {known.name} (it begins with {head[:8]!r})",
-                "it is damaged or misnamed: look at it with the program that made it",
+                f"it is named {suffix}, but is not {candidate.name} (it begins with {head[:8]!r})",
+                "it is damaged or misnamed: open it in the program that made it",
             )
     raise UnreadableImageError(
         path,
-        f"files of type {suffix!r} are not known (it begins with {head[:8]!r})",
-        f"export it as TIFF; known are {' '.join(readable_suffixes())}",
+        f"files of type {suffix!r} are not supported (it begins with {head[:8]!r})",
+        f"export it as TIFF; supported are {' '.join(readable_suffixes())}",
     )
 
 
 def _format_of_folder(path: Path) -> Format:
-    for known in FORMATS:
-        if any((path / mark).is_file() for mark in known.marks):
-            return known
-    for known in FORMATS:
-        if known.marks and path.suffix.lower() in known.suffixes:
-            marks = ", ".join(known.marks)
+    for candidate in FORMATS:
+        if any((path / mark).is_file() for mark in candidate.marks):
+            return candidate
+    for candidate in FORMATS:
+        if candidate.marks and path.suffix.lower() in candidate.suffixes:
+            marks = ", ".join(candidate.marks)
             raise UnreadableImageError(
-                path, f"a folder called {path.suffix} in which there is none of {marks}", "copy all of it again"
+                path, f"a folder named {path.suffix} without any of {marks}", "copy the whole folder again"
             )
-    raise UnreadableImageError(path, "it is a folder", "pass one image file of it")
+    raise UnreadableImageError(path, "it is a folder", "pass one of the image files in it")

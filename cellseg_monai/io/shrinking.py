@@ -1,4 +1,4 @@
-"""Images and labels of any size made small enough to look at, read some rows at a time."""
+"""Make images and labels of any size small enough to look at, reading a few rows at a time."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ _STRIP_ROWS = 512
 def shrink(
     image: Any, labels: SlicedArray, channels: Sequence[int], *, longest_px: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Channels of an image with its labels, no side longer than so many pixels.
+    """Return channels of an image, and its labels, with no side longer than a limit.
 
     Args:
-        image: CYX, or anything that gives an array when it is sliced so.
-        labels: YX ids of the same size, likewise.
-        channels: which.
-        longest_px: how long a side may be.
+        image: CYX, or anything that can be sliced like such an array.
+        labels: YX ids of the same size, or anything that can be sliced like such an array.
+        channels: indices of the channels.
+        longest_px: maximum length of a side.
 
     Returns:
-        CYX float32, each pixel the mean of a square, and YX the ids in the middle of the squares.
+        CYX float32, each pixel the mean of a square of the image, and the YX ids in the middle of the squares.
 
     >>> shrink(np.array([[[1, 3, 9], [1, 3, 9]]]), np.array([[1, 1, 9], [1, 2, 9]]), [0], longest_px=2)
     (array([[[2., 9.]]], dtype=float32), array([[2, 9]]))
@@ -36,7 +36,11 @@ def shrink(
 
 
 def shrinking_step(shape: tuple[int, ...], longest_px: int) -> int:
-    """How many pixels on a side become one, so that no side is longer than so many.
+    """Return the side of the squares that become one pixel, so that no side is longer than a limit.
+
+    Args:
+        shape: (Y, X) of the image.
+        longest_px: maximum length of a side.
 
     >>> shrinking_step((100, 250), 100)
     3
@@ -45,13 +49,13 @@ def shrinking_step(shape: tuple[int, ...], longest_px: int) -> int:
 
 
 def square_means(image: Any, channels: Sequence[int], step: int) -> np.ndarray:
-    """Channels in which each pixel is the mean of a square of the image, read some rows at a time.
+    """Return channels in which each pixel is the mean of a square of the image, read a few rows at a time.
 
     Args:
-        image: CYX, or anything that gives an array when it is sliced so.
-        channels: which. The same rows of all are read after each other, so that a file that holds them side by side in
-            one strip or tile still has it at hand.
-        step: the side of the squares; those at the end may be smaller.
+        image: CYX, or anything that can be sliced like such an array.
+        channels: indices of the channels. The same rows of all channels are read one after the other, so that a strip
+            or tile that holds all channels is still cached.
+        step: side of the squares; those at the far edges can be smaller.
 
     Returns:
         CYX float32.
@@ -76,7 +80,11 @@ def _means(strip: np.ndarray, step: int) -> np.ndarray:
 
 
 def middle_samples(labels: SlicedArray, step: int) -> np.ndarray:
-    """The ids in the middle of each of these squares.
+    """Return the ids in the middle of each square.
+
+    Args:
+        labels: YX ids, or anything that can be sliced like such an array.
+        step: side of the squares.
 
     >>> middle_samples(np.array([[1, 1, 9], [1, 2, 9]]), 2)
     array([[2, 9]])
@@ -90,11 +98,12 @@ def middle_samples(labels: SlicedArray, step: int) -> np.ndarray:
 
 
 def _strips(height: int, step: int) -> list[tuple[int, int]]:
-    """Where strips of whole squares begin and end."""
+    """Return the first row, and the row after the last, of strips that consist of whole squares."""
     rows = step * max(1, _STRIP_ROWS // step)
     return [(top, min(top + rows, height)) for top in range(0, height, rows)]
 
 
 def _middles(length: int, step: int) -> np.ndarray:
+    """Return the index in the middle of each step along a side."""
     starts: np.ndarray = np.arange(0, length, step)
     return np.minimum(starts + step // 2, length - 1)

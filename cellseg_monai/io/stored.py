@@ -1,4 +1,4 @@
-"""What a reader hands on: the values of a file as they are stored, in memory or not, and what the file says of them."""
+"""The contents of a file as a reader returns them: values as stored, with what the file says about them."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ class Stored:
     """An array as a file stores it, before its axes are put in order.
 
     Args:
-        array: the values.
+        array: values, in memory or on disk.
         axes: one letter of TPZCYXS for every axis of `array`.
-        channel_names: one a channel, or none.
+        channel_names: one name for each channel, or empty.
         pixel_size_um: height and width of a pixel, or None.
-        stated: the axes by the file itself, which names and sizes follow where the user gave others;
-            with a letter of `axes.UNSTATED` for what the file does not say. None: the same as `axes`.
-        smaller: the same image at lower resolutions, the next larger first, where the file has them.
+        stated: axes according to the file itself, with a letter of `axes.UNSTATED` for unknown ones. Names and sizes
+            refer to these axes, even if the user gave others. None if they are the same as `axes`.
+        smaller: the same image at lower resolutions, if the file has them, in order of decreasing size.
     """
 
     array: SlicedArray
@@ -32,7 +32,12 @@ class Stored:
 
 
 def is_smaller(array: SlicedArray, full: SlicedArray, axes: str) -> bool:
-    """Tell whether an array is an image with fewer rows and columns; files file anything under a pyramid.
+    """Return True if an array is a smaller version of an image; writers put other arrays into pyramids, too.
+
+    Args:
+        array: candidate for a lower resolution.
+        full: image at full resolution.
+        axes: one letter for each axis of both arrays.
 
     >>> import numpy as np
     >>> is_smaller(np.zeros((3, 2, 2)), np.zeros((3, 4, 5)), "CYX")
@@ -43,5 +48,6 @@ def is_smaller(array: SlicedArray, full: SlicedArray, axes: str) -> bool:
     if array.dtype != full.dtype or len(array.shape) != len(full.shape):
         return False
     sizes = list(zip(axes, array.shape, full.shape, strict=True))
-    same = all(n == of for axis, n, of in sizes if axis not in "YX")
-    return same and all(0 < n <= of for axis, n, of in sizes if axis in "YX") and array.shape != full.shape
+    same = all(small == large for axis, small, large in sizes if axis not in "YX")
+    no_larger = all(0 < small <= large for axis, small, large in sizes if axis in "YX")
+    return same and no_larger and array.shape != full.shape

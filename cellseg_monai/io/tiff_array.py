@@ -1,4 +1,4 @@
-"""The pixels of a TIFF, whole or by window: of a window, only the tiles or strips that it touches are decoded."""
+"""Read the pixels of a TIFF whole or by window; a window decodes only the tiles or strips that it touches."""
 
 from __future__ import annotations
 
@@ -13,27 +13,28 @@ import tifffile
 
 from cellseg_monai.boxes import SlicedArray
 from cellseg_monai.errors import UnreadableImageError
-from cellseg_monai.io.blocks import BlockArray, BlockCache, MappedArray, StackedArray
-from cellseg_monai.io.decoding import DECODER_ERRORS, decoding
+from cellseg_monai.io.block_cache import BlockCache
+from cellseg_monai.io.decoder_errors import DECODER_ERRORS, decoding
+from cellseg_monai.io.lazy_arrays import BlockArray, MappedArray, StackedArray
 from cellseg_monai.io.tiff_checks import AGAIN, segment_place
 from cellseg_monai.io.tiff_display import ShownPicture
 
 __all__ = ["TiffArray"]
 
 _ERRORS: tuple[type[Exception], ...] = (*DECODER_ERRORS, tifffile.TiffFileError)
-_NONE = 1
+_UNCOMPRESSED = 1
 _JPEG_KINDS = {7, 33007, 34892}
 
 
 class TiffArray:
-    """The image of one series, or of several alike stacked before its axes.
+    """The image of one series, or of several series of the same kind, stacked along a new first axis.
 
     Args:
-        path: the file, for messages.
+        path: path of the file, for messages.
         chosen: the series.
-        cache: of decoded tiles and strips.
-        lock: held while something moves the place at which the file is read.
-        shown: what is done to the stored values.
+        cache: cache of decoded tiles and strips.
+        lock: held while the position in the file is moved.
+        shown: conversion from the stored values to the picture; None to return the stored values.
     """
 
     def __init__(
@@ -53,9 +54,9 @@ class TiffArray:
         self.dtype: np.dtype = chosen[0].dtype if shown is None else shown.dtype
 
     def __getitem__(self, selection: tuple[slice, ...]) -> np.ndarray:
-        """Return the values in one slice an axis."""
+        """Return the values in a window, given as one slice for each axis."""
         stored, samples = selection[: self._n_stored_axes], selection[self._n_stored_axes :]
-        is_whole = all(each.indices(n) == (0, n, 1) for each, n in zip(stored, self.shape, strict=False))
+        is_whole = all(part.indices(n) == (0, n, 1) for part, n in zip(stored, self.shape, strict=False))
         with decoding(self._path, tifffile.TiffFileError):
             values = self._read_all() if is_whole else self._by_window()[stored]
             if self._shown is not None:
@@ -64,18 +65,19 @@ class TiffArray:
 
     @property
     def chunks(self) -> tuple[int, ...] | None:
-        """The shape of what is decoded at once, a tile or strip; None where pixels lie in the file as they are."""
+        """The shape of the tiles or strips that are decoded as a whole; None if the pixels are uncompressed."""
         with decoding(self._path, tifffile.TiffFileError):
-            found = self._by_window().chunks
-        return None if found is None else found + self.shape[self._n_stored_axes :]
+            chunks = self._by_window().chunks
+        return None if chunks is None else chunks + self.shape[self._n_stored_axes :]
 
     def _by_window(self) -> StackedArray:
+        """Return the array from which windows are read, creating it on the first call."""
         with self._lock:
             self._windows = self._windows or _by_window(self._path, self._chosen, self._cache, self._lock)
         return self._windows
 
     def _read_all(self) -> np.ndarray:
-        """One array of all, with at most one position held twice."""
+        """Return the whole array; at most one position is held twice."""
         with self._lock:
             array: np.ndarray = self._chosen[0].asarray()
             if len(self._chosen) > 1:
@@ -89,14 +91,17 @@ class TiffArray:
 def _by_window(
     path: Path, chosen: list[tifffile.TiffPageSeries], cache: BlockCache, lock: threading.Lock
 ) -> StackedArray:
+    """Return an array from which windows of the series can be read."""
     first = chosen[0]
     positions = (len(chosen),) * (len(chosen) > 1)
     offsets = [series.dataoffset for series in chosen if series.dataoffset is not None]
     if len(offsets) == len(chosen):
         shape = tuple(first.shape)
         return StackedArray(positions, lambda number: _mapped(chosen[number].keyframe, offsets[number], shape))
-    pages = [page for series in chosen for page in series.pages if page is not None]  # check_segments missed none
-    # Where the axes within a page begin: those before it count pages. Axes of length 1 may count as either.
+    pages = [
+        page for series in chosen for page in series.pages if page is not None
+    ]  # check_segments found none missing
+    # Find the first axis within a page; the axes before it count pages. Axes of length 1 fit on either side.
     splits = [n for n in range(len(first.shape)) if math.prod(first.shape[:n]) * len(chosen) == len(pages)]
     in_page = _axes_in_page(first.keyframe)
     split = next((n for n in splits if first.shape[n:] == in_page), splits[0])
@@ -116,7 +121,7 @@ def _axes_in_page(page: tifffile.TiffPage) -> tuple[int, ...]:
 
 @contextmanager
 def _open_file(page: tifffile.TiffPage | tifffile.TiffFrame) -> Iterator[tifffile.FileHandle]:
-    """The file of a page; another one of a set is closed after each use, because there may be thousands."""
+    """Open the file of a page. A further file of a set is closed after each use, because there can be thousands."""
     file = page.parent.filehandle
     was_closed = file.closed
     if was_closed:
@@ -129,7 +134,7 @@ def _open_file(page: tifffile.TiffPage | tifffile.TiffFrame) -> Iterator[tifffil
 
 
 class _Pages:
-    """The pages of a series: each is read in place, by its tiles or strips, or as one block."""
+    """The pages of a series, each read uncompressed in place, by tiles or strips, or as a single block."""
 
     def __init__(
         self,
@@ -145,7 +150,7 @@ class _Pages:
         self._dtype = np.dtype(key.dtype)
         planes, depth, length, width, samples = key.shaped
         self._n_planes = planes
-        # Not by tiles: volumes in one page, and slides by Hamamatsu, which tifffile decodes another way when whole.
+        # Volumes in one page and Hamamatsu slides are not read by tile: tifffile decodes them differently as a whole.
         self._has_segments = (
             not key.is_contiguous and depth == 1 and key.jpegheader is None and shape == _axes_in_page(key)
         )
@@ -154,7 +159,7 @@ class _Pages:
         self._grid = math.ceil(length / rows), math.ceil(width / columns)
 
     def page(self, number: int) -> SlicedArray:
-        """Return the page of that number, unread."""
+        """Return the page with this number, without reading it."""
         page, key = self._pages[number], self._keyframe
         if key.is_final:
             return _mapped(page, page.dataoffsets[0], self._shape)
@@ -163,16 +168,16 @@ class _Pages:
             return BlockArray(
                 self._shape, self._dtype, self._block, lambda place: self._segment(number, place), self._cache, tag
             )
-        return BlockArray(self._shape, self._dtype, self._shape, lambda _: self._whole(number), self._cache, tag)
+        return BlockArray(self._shape, self._dtype, self._shape, lambda _: self._whole_page(number), self._cache, tag)
 
-    def _whole(self, number: int) -> np.ndarray:
+    def _whole_page(self, number: int) -> np.ndarray:
         page = self._pages[number]
         with self._lock, _open_file(page):
             array: np.ndarray = page.asarray()
         return array.reshape(self._shape)
 
     def _segment(self, number: int, place: tuple[int, ...]) -> np.ndarray:
-        """The tile or strip at a place in the grid of a page, as far as it lies within the image."""
+        """Decode a tile or strip of a page, cropped to the image."""
         key = self._keyframe
         plane, row, column = ((0, *place) if self._n_planes == 1 else place)[:3]
         index = (plane * self._grid[0] + row) * self._grid[1] + column
@@ -189,7 +194,7 @@ class _Pages:
         return block[np.newaxis] if self._n_planes > 1 else block
 
     def _encoded(self, number: int, index: int) -> tuple[bytes | None, dict[str, bytes | None]]:
-        """The bytes of a segment, None where a sparse file leaves it out, and what else its decoder needs."""
+        """Return the bytes of a segment (None if a sparse file omits it) and the tables that its decoder needs."""
         page, key = self._pages[number], self._keyframe
         offset, count = page.dataoffsets[index], page.databytecounts[index]
         with self._lock, _open_file(page) as file:
@@ -200,6 +205,6 @@ class _Pages:
                 raise EOFError("it is missing")
             file.seek(offset)
             encoded = file.read(count)
-        if len(encoded) < count and key.compression != _NONE:
+        if len(encoded) < count and key.compression != _UNCOMPRESSED:
             raise EOFError(f"the file ends after {len(encoded)} of its {count} bytes")
         return encoded, tables

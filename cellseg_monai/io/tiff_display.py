@@ -1,4 +1,4 @@
-"""Palette and min-is-white: from the values that a TIFF stores to the picture that it shows."""
+"""Turn the stored values of a TIFF into the picture that it shows, by palette or min-is-white."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _MINISWHITE, _PALETTE = 0, 3
 
 @dataclass(frozen=True)
 class ShownPicture:
-    """What is done to the stored values.
+    """The conversion from stored values to the picture.
 
     Args:
-        dtype: of the values that are shown.
-        table: the colours or greys of the indices; None where values are inverted.
-        white: the stored value that is black, where values are inverted.
+        dtype: type of the converted values.
+        table: colours or greys of the indices; None if values are inverted instead.
+        white: stored value that is shown as black, if values are inverted.
     """
 
     dtype: np.dtype
@@ -32,26 +32,26 @@ class ShownPicture:
 
     @property
     def has_colours(self) -> bool:
-        """Whether an axis of three samples comes after those that are stored."""
+        """True if the conversion adds a last axis of three samples."""
         return self.table is not None and self.table.ndim == 2
 
     def apply(self, stored: np.ndarray) -> np.ndarray:
-        """Return what is shown of stored values."""
+        """Convert stored values."""
         if self.table is not None:
             return look_up(stored, self.table)
         return ~stored if stored.dtype == bool else stored.dtype.type(self.white) - stored
 
 
 def shown_picture(path: Path, page: tifffile.TiffPage, *, indices: bool) -> ShownPicture | None:
-    """Return what palette or min-is-white make of the values; None if these are shown as they are.
+    """Return the conversion that palette or min-is-white ask for; None if the values are shown as stored.
 
     Args:
-        path: the file, for messages.
-        page: one that stands for all.
-        indices: whether the stored values are wanted wherever they may be labels.
+        path: path of the file, for messages.
+        page: a page that stands for all.
+        indices: True if the stored values are wanted wherever they could be labels.
 
     Raises:
-        UnreadableImageError: if the palette is broken, or low is bright in fractions.
+        UnreadableImageError: the palette is broken, or floating-point values are marked as min-is-white.
     """
     if page.photometric == _PALETTE and not indices:
         if page.colormap is None or page.samplesperpixel != 1:
@@ -61,18 +61,18 @@ def shown_picture(path: Path, page: tifffile.TiffPage, *, indices: bool) -> Show
     if page.photometric != _MINISWHITE or page.samplesperpixel != 1:
         return None
     dtype = np.dtype(page.dtype)
-    if dtype.kind == "b":  # a mask, of which white is what was marked, also as labels
+    if dtype.kind == "b":  # a mask: white is what was marked, in labels as well
         return ShownPicture(dtype)
     if indices:
         return None
     if dtype.kind == "u":
         return ShownPicture(dtype, white=2**page.bitspersample - 1)
-    raise UnreadableImageError(path, f"{dtype} pixels marked as min-is-white", "save them as min-is-black")
+    raise UnreadableImageError(path, f"{dtype} pixels are marked as min-is-white", "save them as min-is-black")
 
 
 def _smallest(palette: np.ndarray) -> np.ndarray:
-    # TIFF palettes have 16 bits. Writers fill them from 8 bits as v·257 or v·256: those are 8-bit
-    # colours. Any other palette keeps its 16 bits.
+    # TIFF palettes have 16 bits. Writers scale 8-bit colours by 257 or 256; undo that. Any other palette is 16-bit.
+    """Return a palette in the smallest type that holds its colours."""
     if not (palette % 257).any() or not (palette % 256).any():
         return (palette >> 8).astype(np.uint8)
     return palette.astype(np.uint16)

@@ -1,4 +1,4 @@
-"""Pixel sizes and channel names out of OME, ImageJ, LSM and our own TIFF metadata."""
+"""Read pixel sizes and channel names from OME, ImageJ, LSM and our own TIFF metadata."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from xml.etree import ElementTree
 
 import tifffile
 
-from cellseg_monai.io.colours import CMYK, GREY_ALPHA, RGB
+from cellseg_monai.io.colour_names import CMYK, GREY_ALPHA, RGB
 from cellseg_monai.io.units import UM_PER_UNIT, checked_size, in_um
 
 __all__ = ["channel_names", "pixel_size_um"]
 
-_UNITS_OF_PRINT = {"in", "inch", "inches"}
-# ImageJ takes over the resolution of a picture, 72 dots an inch of paper, for want of another.
+# In inches, ImageJ reports the print resolution of a picture (72 dots per inch), for want of a measured size.
+_PRINT_UNITS = {"in", "inch", "inches"}
 
 _RGB, _SEPARATED, _YCBCR, _MINISBLACK = 2, 5, 6, 1
 _ALPHAS = {1, 2}  # premultiplied or not
@@ -26,7 +26,7 @@ _COLOURS = {
 
 
 def pixel_size_um(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> tuple[float, float] | None:
-    """Return height and width of a pixel in µm, or None if the file does not say."""
+    """Return the height and width of a pixel in µm, or None if the file does not say."""
     if tif.is_ome:
         return _ome_pixel_size(tif, series)
     if tif.is_imagej:
@@ -41,15 +41,15 @@ def pixel_size_um(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> tu
 
 
 def channel_names(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> tuple[str, ...]:
-    """Return the names of the channels, "" for one without, or of a pixel's colours; empty if there are none."""
+    """Return the names of the channels ("" for an unnamed one) or colours; empty if the file has none."""
     sizes = dict(zip(series.axes, series.shape, strict=True))
     count = sizes.get("C", 1)
     if "S" in sizes:
         return _sample_names(series.keyframe) if count == 1 else ()
     if tif.is_ome:
         image = _ome_image(tif, series)
-        found = image.iterfind("{*}Pixels/{*}Channel") if image is not None else iter(())
-        names = [channel.get("Name") or "" for channel in found]
+        channels = image.iterfind("{*}Pixels/{*}Channel") if image is not None else iter(())
+        names = [channel.get("Name") or "" for channel in channels]
     elif tif.is_imagej:
         labels = (tif.imagej_metadata or {}).get("Labels") or []
         names = [str(label) for label in labels] if isinstance(labels, list | tuple) else []
@@ -62,22 +62,24 @@ def channel_names(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> tu
 
 
 def _sample_names(page: tifffile.TiffPage) -> tuple[str, ...]:
+    """Return the names of the samples of a pixel, or nothing if they are unknown."""
     colours = _COLOURS.get(int(page.photometric), ())
     extra = tuple("alpha" if int(kind) in _ALPHAS else "extra" for kind in page.extrasamples)
     if colours == GREY_ALPHA[:1] and "alpha" not in extra:
-        return ()  # channels that a writer put side by side; nothing says what they are
+        return ()  # interleaved channels of unknown meaning
     names = colours + extra
     return names if len(names) == page.samplesperpixel else ()
 
 
 def _ome_image(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> ElementTree.Element | None:
+    """Return the OME metadata of a series, or None if it cannot be told."""
     images = _ome_images(tif.ome_metadata or "")
-    index = next((i for i, s in enumerate(tif.series) if s is series), len(images))
-    # tifffile leaves out images of which it finds no pixels: then nothing says which series is which.
+    index = next((i for i, candidate in enumerate(tif.series) if candidate is series), len(images))
+    # tifffile omits images without pixels. If there are any, series and images cannot be matched.
     return images[index] if index < len(images) == len(tif.series) else None
 
 
-@lru_cache(maxsize=1)  # asked for once a position
+@lru_cache(maxsize=1)  # called once for each position
 def _ome_images(xml: str) -> list[ElementTree.Element]:
     try:
         return ElementTree.fromstring(xml).findall("{*}Image")
@@ -99,11 +101,11 @@ def _ome_pixel_size(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> 
 
 def _imagej_pixel_size(tif: tifffile.TiffFile) -> tuple[float, float] | None:
     unit = str((tif.imagej_metadata or {}).get("unit", "")).strip().lower()
-    if unit in _UNITS_OF_PRINT:
+    if unit in _PRINT_UNITS:
         return None
     sizes = []
     for tag in ("YResolution", "XResolution"):
-        value = tif.pages.first.tags.valueof(tag)  # pixels a unit, as a fraction
+        value = tif.pages.first.tags.valueof(tag)  # pixels per unit, as a fraction
         if not isinstance(value, tuple) or len(value) != 2 or not value[0]:
             return None
         sizes.append(in_um(value[1] / value[0], UM_PER_UNIT.get(unit)))

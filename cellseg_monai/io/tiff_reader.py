@@ -1,4 +1,4 @@
-"""TIFF and its dialects (OME, ImageJ, BigTIFF, LSM, ...), read with tifffile."""
+"""Read TIFF and its dialects (OME, ImageJ, BigTIFF, LSM, ...) with tifffile."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ import tifffile
 from cellseg_monai.errors import UnreadableImageError
 from cellseg_monai.io import pillow_reader
 from cellseg_monai.io.axes import UNSTATED, settle_axes
-from cellseg_monai.io.blocks import BlockCache
-from cellseg_monai.io.colours import RGB
-from cellseg_monai.io.decoding import decoding
+from cellseg_monai.io.block_cache import BlockCache
+from cellseg_monai.io.colour_names import RGB
+from cellseg_monai.io.decoder_errors import decoding
 from cellseg_monai.io.stored import Stored, is_smaller
 from cellseg_monai.io.tiff_array import TiffArray
 from cellseg_monai.io.tiff_checks import check_old_jpeg, check_page_chain, check_segments, check_size
@@ -25,21 +25,27 @@ from cellseg_monai.io.tiff_metadata import channel_names, pixel_size_um
 
 __all__ = ["opened"]
 
-# What tifffile logs is either checked below or of no consequence; whoever wants it can still listen.
+# Whatever tifffile logs is either checked below or harmless. Other handlers still receive it.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 _YCBCR = 6
 _OLD_JPEG = 6
-_JPEG_KINDS = {7, 33007, 34892}  # tifffile has these decoded to RGB
+_JPEG_KINDS = {7, 33007, 34892}  # tifffile decodes these to RGB
 _SLIDE_KINDS = {"svs", "ndpi", "scn", "philips", "qpi"}
 
 
 @contextmanager
 def opened(path: Path, axes: str | None, *, indices: bool = False) -> Iterator[Stored]:
-    """The file's one image, or its positions if they are alike, open for reading the whole or windows.
+    """Open the image of a file, or its positions if they are of the same kind, to read the whole or windows.
+
+    Args:
+        path: path of the file.
+        axes: axes according to the user, or None.
+        indices: True to return the indices of a picture with a palette instead of its colours.
 
     Raises:
-        UnreadableImageError: also where tifffile would fill what is missing with zeros.
+        UnreadableImageError: the file is damaged or not supported, or parts are missing that tifffile would fill with
+            zeros.
     """
     with ExitStack() as stack:
         with decoding(path, tifffile.TiffFileError):
@@ -49,6 +55,7 @@ def opened(path: Path, axes: str | None, *, indices: bool = False) -> Iterator[S
 
 
 def _describe(path: Path, tif: tifffile.TiffFile, axes: str | None, *, indices: bool) -> Stored:
+    """Check the file and return its image, unread."""
     check_page_chain(path, tif)
     chosen = _choose_series(path, tif)
     first, page = chosen[0], chosen[0].keyframe
@@ -59,7 +66,7 @@ def _describe(path: Path, tif: tifffile.TiffFile, axes: str | None, *, indices: 
     _check_type(path, page)
     for series in chosen:
         check_size(path, tif, series)
-    # Only OME says that its images are positions.
+    # Only OME states that its images are positions.
     positions = len(chosen) > 1
     stated = ("P" if tif.is_ome and "P" not in first.axes else UNSTATED[0]) * positions + _axes(first)
     shape = (len(chosen),) * positions + tuple(first.shape)
@@ -77,45 +84,47 @@ def _describe(path: Path, tif: tifffile.TiffFile, axes: str | None, *, indices: 
 
 
 def _levels(chosen: list[tifffile.TiffPageSeries]) -> list[list[tifffile.TiffPageSeries]]:
-    """The series in full, then those of each lower resolution that all of them have."""
+    """Return the series at full resolution, then at each lower resolution that all of them have."""
     return [list(level) for level in zip(*(series.levels for series in chosen), strict=False)]
 
 
 def _axes(series: tifffile.TiffPageSeries) -> str:
-    # tifffile calls the positions of Micro-Manager regions.
+    # tifffile reports the positions of Micro-Manager as regions.
+    """Return the axes of a series."""
     return series.axes.replace("R", "P") if series.kind == "mmstack" else str(series.axes)
 
 
 def _choose_series(path: Path, tif: tifffile.TiffFile) -> list[tifffile.TiffPageSeries]:
+    """Return the series that make up the image: one, or one for each position."""
     series = [s for s in tif.series if s.size]
     if series and series[0].kind in _SLIDE_KINDS:
-        # The others are a thumbnail, the slide's label and an overview, which may come first.
+        # The others, which can come first, are a thumbnail, the label of the slide and an overview.
         return [max(series, key=lambda s: s.keyframe.imagewidth * s.keyframe.imagelength)]
     if series and series[0].kind == "bif":
         raise UnreadableImageError(
             path,
-            "a Ventana slide, whose tiles overlap and are not stitched here",
-            "export it with the program that made it, as OME-TIFF",
+            "it is a Ventana slide, whose overlapping tiles cannot be stitched",
+            "export it as OME-TIFF from the program that made it",
         )
     whole = [s for s in series if not (s.keyframe.is_reduced or s.keyframe.is_mask)] or series[:1]
     if not whole:
-        raise UnreadableImageError(path, "it has no image in it", "copy or export it again")
+        raise UnreadableImageError(path, "it holds no image", "copy or export it again")
     kinds = dict.fromkeys(_describe_kind(tif, s) for s in whole) if len(whole) > 1 else {}
     if len(kinds) > 1:
-        found = "; ".join(list(kinds)[:4])
+        examples = "; ".join(list(kinds)[:4])
         raise UnreadableImageError(
-            path, f"it holds {len(whole)} images of different kinds ({found})", "save each as its own file"
+            path, f"it holds {len(whole)} images of different kinds ({examples})", "save each as a separate file"
         )
     return whole
 
 
 def _describe_kind(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> str:
-    """In words, all that images must have in common to be positions in one array."""
+    """Describe everything that images must have in common to become positions of one array."""
     page, names, size_um = series.keyframe, channel_names(tif, series), pixel_size_um(tif, series)
     parts = [
         f"{series.axes} {' × '.join(map(str, series.shape))} {series.dtype}",
         str(getattr(page.photometric, "name", page.photometric)).lower(),
-        *([f"{size_um[0]:g} × {size_um[1]:g} µm a pixel"] if size_um else []),
+        *([f"{size_um[0]:g} × {size_um[1]:g} µm per pixel"] if size_um else []),
         *([f"channels {' '.join(map(repr, names))}"] if names else []),
     ]
     return ", ".join(parts)
@@ -125,7 +134,7 @@ def _check_type(path: Path, page: tifffile.TiffPage) -> None:
     if page.dtype is None or page.dtype.kind not in "buif":
         raise UnreadableImageError(
             path,
-            f"pixels of {page.bitspersample} bits in sample format {page.sampleformat}",
+            f"pixels of {page.bitspersample} bits in sample format {page.sampleformat} are not supported",
             "save real numbers of at most 64 bits",
         )
     if page.bitspersample == 24 and page.dtype.kind in "ui":
@@ -133,17 +142,19 @@ def _check_type(path: Path, page: tifffile.TiffPage) -> None:
 
 
 def _check_24_bits(path: Path) -> None:
-    import imagecodecs  # only who meets such a file waits for it
+    """Refuse 24-bit pixels if the installed imagecodecs swaps their bytes."""
+    import imagecodecs  # slow to import, rarely needed
 
     if imagecodecs.packints_decode(b"\0\0\1", np.dtype(np.uint32), 24, runlen=1).tolist() != [1]:
         raise UnreadableImageError(
             path,
-            f"pixels of 24 bits, whose bytes imagecodecs {imagecodecs.__version__}, which is installed, swaps",
+            f"pixels of 24 bits, whose bytes the installed imagecodecs {imagecodecs.__version__} swaps",
             "install a newer imagecodecs, which needs Python 3.11 or newer, or save the image with 32 bits",
         )
 
 
 def _describe_pages(series: tifffile.TiffPageSeries) -> str:
+    """Describe the pages of a series with one unstated axis; empty for any other series."""
     unstated = [n for axis, n in zip(series.axes, series.shape, strict=True) if axis in UNSTATED]
     plane = [n for axis, n in zip(series.axes, series.shape, strict=True) if axis in "YX"]
     if len(unstated) != 1 or len(plane) != 2:
@@ -152,9 +163,9 @@ def _describe_pages(series: tifffile.TiffPageSeries) -> str:
 
 
 def _is_for_display(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> bool:
-    """Whether palette and min-is-white are a display setting, the stored values what was measured.
+    """Return True if palette and min-is-white are a display setting and the stored values are the measurements.
 
-    tifffile itself is such a program: it marks every bool array as min-is-white, and inverts none.
+    tifffile itself is such a program: it marks every bool array as min-is-white, but inverts none.
     """
     by_tifffile = str(series.keyframe.software).startswith("tifffile")
     return tif.is_imagej or tif.is_ome or by_tifffile or series.kind not in {"uniform", "generic"}

@@ -1,7 +1,8 @@
-"""The chunks of a Zarr array of version 2 as files: each is there whole or not at all, and none is left out.
+"""Write and read the chunks of a Zarr array (version 2) as files, each complete or absent; none is omitted.
 
-The format is a JSON file and one compressed file a chunk. They are written here and not by zarr, which leaves chunks of
-zeros away in ways that differ from version to version: then nobody could tell an empty part from one that was lost.
+The format consists of a JSON file and one compressed file for each chunk. The zarr package is not used for writing,
+because it omits chunks of zeros, in ways that differ between versions. An empty part could then not be told from a lost
+one.
 """
 
 from __future__ import annotations
@@ -24,12 +25,12 @@ __all__ = ["ZarrChunks"]
 
 @dataclass(frozen=True)
 class ZarrChunks:
-    """An array of planes that is written by windows along the lines between its chunks.
+    """An array of planes, written in windows that begin and end at the edges of chunks.
 
     Args:
-        folder: of the array.
-        shape: axes before Y, X, each of whose places has chunks of its own, then Y and X.
-        dtype: unsigned, of the values.
+        folder: folder of the array.
+        shape: lengths of the axes before Y and X, along which a chunk is one plane thick, then of Y and X.
+        dtype: unsigned integer type of the values.
         chunk_px: side of a chunk.
     """
 
@@ -39,7 +40,7 @@ class ZarrChunks:
     chunk_px: int
 
     def create(self) -> None:
-        """Make the folder, with the description of the array."""
+        """Create the folder and the description of the array."""
         self.folder.mkdir(parents=True, exist_ok=True)
         description = {
             "zarr_format": 2,
@@ -55,48 +56,62 @@ class ZarrChunks:
         (self.folder / ".zarray").write_text(json.dumps(description, indent=1), encoding="utf-8")
 
     def write(self, values: np.ndarray, plane: tuple[int, ...], y: int, x: int) -> None:
-        """Write whole chunks, from the corner at row y and column x on."""
+        """Write whole chunks.
+
+        Args:
+            values: YX; only at the end of a row or column can it be smaller than whole chunks.
+            plane: indices along the axes before Y and X.
+            y: row of the upper left corner, a multiple of `chunk_px`.
+            x: column of the upper left corner, a multiple of `chunk_px`.
+        """
         side = self.chunk_px
         for rows, columns in squares(values.shape, side):
             part = values[rows, columns]
             chunk = np.zeros((side, side), self.dtype.newbyteorder("<"))
             chunk[: part.shape[0], : part.shape[1]] = part
-            with replacing(
-                self._file((*plane, (y + rows.start) // side, (x + columns.start) // side)), durable=False
-            ) as aside:
+            file = self._file((*plane, (y + rows.start) // side, (x + columns.start) // side))
+            with replacing(file, durable=False) as aside:
                 aside.write_bytes(self._codec.encode(chunk))
 
     def read(self, plane: tuple[int, ...], y: slice, x: slice) -> np.ndarray:
-        """Return a window of what is written."""
-        side, found = self.chunk_px, np.empty((y.stop - y.start, x.stop - x.start), self.dtype)
+        """Return a window of what has been written.
+
+        Args:
+            plane: indices along the axes before Y and X.
+            y: rows, with start and stop.
+            x: columns, with start and stop.
+        """
+        side, values = self.chunk_px, np.empty((y.stop - y.start, x.stop - x.start), self.dtype)
         for row, column in itertools.product(
             range(y.start // side, -(-y.stop // side)), range(x.start // side, -(-x.stop // side))
         ):
             encoded = self._file((*plane, row, column)).read_bytes()
             chunk = np.frombuffer(self._codec.decode(encoded), self.dtype.newbyteorder("<")).reshape(side, side)
-            (to_y, of_y), (to_x, of_x) = _overlap(y, row * side, side), _overlap(x, column * side, side)
-            found[to_y, to_x] = chunk[of_y, of_x]
-        return found
+            (to_y, from_y), (to_x, from_x) = _overlap(y, row * side, side), _overlap(x, column * side, side)
+            values[to_y, to_x] = chunk[from_y, from_x]
+        return values
 
     def places(self) -> Iterator[tuple[tuple[int, ...], slice, slice]]:
-        """The plane, rows and columns of every chunk."""
+        """Yield the plane, rows and columns of every chunk."""
         for plane in itertools.product(*map(range, self.shape[:-2])):
             for rows, columns in squares(self.shape, self.chunk_px):
                 yield plane, rows, columns
 
     def missing(self) -> list[tuple[tuple[int, ...], slice, slice]]:
-        """The places of the chunks that nobody has written."""
+        """Return the places of the chunks that have not been written."""
         side = self.chunk_px
         return [
-            at for at in self.places() if not self._file((*at[0], at[1].start // side, at[2].start // side)).exists()
+            (plane, rows, columns)
+            for plane, rows, columns in self.places()
+            if not self._file((*plane, rows.start // side, columns.start // side)).exists()
         ]
 
     @cached_property
     def _codec(self) -> Any:
-        from numcodecs import Blosc  # only who writes OME-Zarr waits for it
+        from numcodecs import Blosc  # slow to import, needed only for OME-Zarr
 
-        # In one block: where Blosc makes several, threads of its own lay them out in the order in which they end, and
-        # the same labels would give other bytes each time.
+        # Use a single block. The threads of Blosc lay out several blocks in the order in which they finish, so that the
+        # same labels would give different bytes each time.
         return Blosc("zstd", clevel=3, shuffle=Blosc.SHUFFLE, blocksize=self.chunk_px**2 * self.dtype.itemsize)
 
     def _file(self, place: tuple[int, ...]) -> Path:
@@ -104,6 +119,6 @@ class ZarrChunks:
 
 
 def _overlap(window: slice, start: int, n: int) -> tuple[slice, slice]:
-    """What a window and a chunk share: within the window, and within the chunk."""
+    """Return the overlap of a window and a chunk: as a slice of the window, and as a slice of the chunk."""
     first, last = max(window.start, start), min(window.stop, start + n)
     return slice(first - window.start, last - window.start), slice(first - start, last - start)

@@ -1,4 +1,4 @@
-"""The list of label images that an OME-Zarr image keeps in its group `labels`."""
+"""Maintain the list of label images that an OME-Zarr image keeps in its group `labels`."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _LABELS = "labels"
 
 
 def image_above(target: Path) -> Path | None:
-    """Return the OME-Zarr to which a folder `image.zarr/labels/cells` belongs; None for a store of its own.
+    """Return the OME-Zarr image to which a folder `image.zarr/labels/cells` belongs; None for any other folder.
 
-    A folder that is called labels and lies in no Zarr is a folder like any other.
+    A folder named labels that is not in a Zarr has no special meaning.
     """
     image = target.parent.parent
     is_zarr = any((image / name).is_file() for name in (".zgroup", "zarr.json"))
@@ -26,18 +26,18 @@ def check_image_above(target: Path) -> None:
     """Refuse labels within an image of another version of Zarr, where no program would find them.
 
     Raises:
-        ValueError: if so.
+        ValueError: the image around the labels is an OME-Zarr 0.5.
     """
     image = image_above(target)
     if image is not None and (image / "zarr.json").is_file():
         raise ValueError(
-            f"{target}: {image.name} is an OME-Zarr 0.5, and labels are written as 0.4; write them to a folder of "
-            "their own, beside it"
+            f"{target}: {image.name} is an OME-Zarr 0.5, but labels are written as 0.4; write them to a separate "
+            "folder next to it"
         )
 
 
 def list_labels(target: Path) -> None:
-    """Enter a label image that lies within an image in the list of its labels, by which programs find it."""
+    """Add a label image that lies within an image to the list by which programs find it."""
     if image_above(target) is None:
         return
     group, listed = target.parent / ".zgroup", target.parent / ".zattrs"

@@ -1,4 +1,4 @@
-"""OME-Zarr (NGFF 0.1 to 0.5) and bare Zarr arrays, read with zarr, chunk by chunk."""
+"""Read OME-Zarr (NGFF 0.1 to 0.5) and bare Zarr arrays with zarr, chunk by chunk."""
 
 from __future__ import annotations
 
@@ -14,27 +14,33 @@ import zarr.errors
 
 from cellseg_monai.errors import UnreadableImageError
 from cellseg_monai.io.axes import UNSTATED, settle_axes
-from cellseg_monai.io.blocks import BlockArray, BlockCache
-from cellseg_monai.io.decoding import DECODER_ERRORS, decoding
+from cellseg_monai.io.block_cache import BlockCache
+from cellseg_monai.io.decoder_errors import DECODER_ERRORS, decoding
+from cellseg_monai.io.lazy_arrays import BlockArray
 from cellseg_monai.io.ngff import Multiscale, ZarrNode, find_image
 from cellseg_monai.io.stored import Stored, is_smaller
 
 __all__ = ["opened"]
 
-_AGAIN = "it is damaged or half copied: copy all of the folder again"
+_AGAIN = "it is damaged or incomplete: copy the whole folder again"
 _BLOSC_HEAD = 16
-# Of zarr 2 alone; those of zarr 3 are ValueErrors.
+# Only in zarr 2; zarr 3 raises ValueErrors.
 _ERRORS = (zarr.errors.MetadataError,) if hasattr(zarr.errors, "MetadataError") else ()
 
 
 @contextmanager
 def opened(path: Path, axes: str | None, *, indices: bool = False) -> Iterator[Stored]:
-    """The image of a folder; of a bare array two dimensions are Y and X, more must be stated.
+    """Open the image in a folder. Two dimensions of a bare array are Y and X; the axes of more must be stated.
 
-    A chunk that is not there stands for an empty part of the image, as the format has it.
+    A missing chunk is an empty part of the image, as the format defines it.
+
+    Args:
+        path: path of the folder.
+        axes: axes according to the user, or None.
+        indices: has no effect, because Zarr has no palettes.
 
     Raises:
-        UnreadableImageError: if it is a plate or another collection, or needs a newer zarr than is installed.
+        UnreadableImageError: the folder is a plate or another collection, or needs a newer zarr than is installed.
     """
     with decoding(path, *_ERRORS):
         image = find_image(path)
@@ -44,7 +50,7 @@ def opened(path: Path, axes: str | None, *, indices: bool = False) -> Iterator[S
         cache = BlockCache()
         full, *others = (_open(path, node, cache) for node in image.arrays)
         if len(image.axes) != len(full.shape):
-            raise UnreadableImageError(path, f"its axes are {image.axes} and its array is {full.shape}", _AGAIN)
+            raise UnreadableImageError(path, f"its axes {image.axes} do not fit its array {full.shape}", _AGAIN)
         settled = settle_axes(path, full.shape, image.axes, axes)
         smaller = tuple(array for array in others if is_smaller(array, full, settled))
         stored = Stored(full, settled, image.channel_names, image.pixel_size_um, image.axes, smaller)
@@ -55,26 +61,26 @@ def _open(path: Path, node: ZarrNode, cache: BlockCache) -> BlockArray:
     if node.version > 2 and int(zarr.__version__.split(".")[0]) < 3:
         raise UnreadableImageError(
             path,
-            f"a Zarr of version 3 (OME-Zarr 0.5), of which the installed zarr {zarr.__version__} reads version 2",
+            f"a Zarr of version 3 (OME-Zarr 0.5), but the installed zarr {zarr.__version__} reads only version 2",
             "install zarr 3, which needs Python 3.11 or newer",
         )
     array: Any = zarr.open_array(str(node.folder), mode="r")
     chunks, shape = tuple(array.chunks), tuple(array.shape)
 
     def decode(place: tuple[int, ...]) -> np.ndarray:
-        region = tuple(slice(at * n, min((at + 1) * n, size)) for at, n, size in zip(place, chunks, shape, strict=True))
+        region = tuple(slice(i * n, min((i + 1) * n, size)) for i, n, size in zip(place, chunks, shape, strict=True))
         try:
             _check_blosc(node, place)
             return np.asarray(array[region])
         except DECODER_ERRORS as error:
-            what = f"chunk {'/'.join(map(str, place))} of its array {node.folder.name!r} cannot be decoded ({error})"
-            raise UnreadableImageError(path, what, _AGAIN) from error
+            reason = f"chunk {'/'.join(map(str, place))} of its array {node.folder.name!r} cannot be decoded ({error})"
+            raise UnreadableImageError(path, reason, _AGAIN) from error
 
     return BlockArray(shape, np.dtype(array.dtype), chunks, decode, cache, node.folder)
 
 
 def _check_blosc(node: ZarrNode, place: tuple[int, ...]) -> None:
-    """Refuse a chunk that is cut off, of which the Blosc library reads on in whatever memory comes next."""
+    """Refuse a truncated chunk, which the Blosc library would decode with whatever follows in memory."""
     codecs = node.metadata.get("codecs") or [node.metadata.get("compressor") or {}]
     if "blosc" not in (codecs[-1].get("name"), codecs[-1].get("id")):
         return
@@ -89,7 +95,7 @@ def _check_blosc(node: ZarrNode, place: tuple[int, ...]) -> None:
 
 
 def _chunk_name(metadata: dict[str, Any], place: tuple[int, ...]) -> str:
-    """The path of a chunk within the folder of its array."""
+    """Return the path of a chunk within the folder of its array."""
     encoding = metadata.get("chunk_key_encoding") or {"name": "v2"}
     settings = encoding.get("configuration") or {}
     if encoding["name"] == "v2":

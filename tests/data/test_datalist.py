@@ -107,10 +107,10 @@ def test_all_faults_of_a_list_come_at_once(make_dataset):
         "group 'p1' is in training and validation",
         "group 'p2' is in training and test",
         "image images/a.tif is in training and validation",
-        "training[2]: there is no image 'images/gone.tif'",
-        "training[2]: there is no label 'labels/gone.tif'",
-        "test[1]: there is no label 'labels/lost.tif'",
-        'validation[2] has no "image"',
+        "training[2]: no image 'images/gone.tif'",
+        "training[2]: no label 'labels/gone.tif'",
+        "test[1]: no label 'labels/lost.tif'",
+        'validation[2]: no "image"',
     ):
         assert part in message
 
@@ -121,13 +121,13 @@ def test_all_faults_of_a_list_come_at_once(make_dataset):
         pytest.param("{", "not a JSON file", id="no JSON"),
         pytest.param("[]", "expected an object with the lists", id="a list"),
         pytest.param('{"train": []}', "expected an object with the lists", id="other names"),
-        pytest.param('{"training": {}}', "training is no list", id="a section that is no list"),
-        pytest.param('{"training": ["a.tif"]}', r'training\[0\] has no "image"', id="items that are text"),
+        pytest.param('{"training": {}}', "training: expected a list of items", id="a section that is no list"),
+        pytest.param('{"training": ["a.tif"]}', r'training\[0\]: no "image"', id="items that are text"),
         pytest.param('{"training": [], "val": []}', "'val'.* did you mean 'validation'", id="val"),
         pytest.param('{"test": [], "Training": []}', "'Training'.* did you mean 'training'", id="a capital"),
         pytest.param(
             '{"training": [{"image": "images/a.tif", "label": ["labels/a.tif"]}]}',
-            r"training\[0\]: the label is \['labels/a.tif'\]; expected a path",
+            r"training\[0\]: got the label \['labels/a.tif'\], expected a path",
             id="a label that is no path",
         ),
     ],

@@ -1,4 +1,4 @@
-"""Files written byte by byte, for formats that no installed library writes as a test needs them."""
+"""Write files byte by byte, in variants of formats that no installed library writes."""
 
 import json
 import struct
@@ -25,7 +25,7 @@ _NRRD = {"u1": "uint8", "u2": "uint16", "i2": "int16", "f4": "float", "f8": "dou
 
 
 def write_metaimage(path: Path, array: np.ndarray, *, vector: bool = False, extra: str = "") -> None:
-    """Write (Z,) Y, X (, samples); with `vector` the last axis is samples."""
+    """Write an array of (Z,) Y, X (, samples); with `vector` the last axis is samples."""
     sizes = array.shape[:-1] if vector else array.shape
     lines = [
         "ObjectType = Image",
@@ -42,7 +42,7 @@ def write_metaimage(path: Path, array: np.ndarray, *, vector: bool = False, extr
 
 
 def write_nrrd(path: Path, array: np.ndarray, *, kinds: str = "", extra: str = "") -> None:
-    """Write an array; `kinds` names its axes, last to first, as NRRD counts them."""
+    """Write an array; `kinds` names its axes from the last to the first, as NRRD does."""
     lines = [
         "NRRD0004",
         f"type: {_NRRD[array.dtype.str[1:]]}",
@@ -59,7 +59,7 @@ def write_nrrd(path: Path, array: np.ndarray, *, kinds: str = "", extra: str = "
 def write_dicom(
     path: Path, array: np.ndarray, *, photometric: str = "MONOCHROME2", spacing_mm: str = "", rescale: str = ""
 ) -> None:
-    """Write (frames,) Y, X as an explicit little-endian DICOM; `rescale` is "slope intercept", in a CT then."""
+    """Write (frames,) Y, X as an explicit little-endian DICOM; with `rescale`, "slope intercept", as a CT."""
     bits = array.dtype.itemsize * 8
     capture = "1.2.840.10008.5.1.4.1.1.2" if rescale else "1.2.840.10008.5.1.4.1.1.7"
     meta = _element(2, 0x02, "UI", capture) + _element(2, 0x03, "UI", "1.2.3.4")
@@ -92,7 +92,7 @@ def _element(group: int, element: int, kind: str, value: str | int) -> bytes:
 
 
 def write_png(path: Path, rows: bytes, width: int, height: int, *, depth: int, kind: int) -> None:
-    """Write a PNG of unfiltered rows: `rows` holds height times the packed bytes of a row."""
+    """Write a PNG of unfiltered rows; `rows` holds the packed bytes of all rows."""
     stride = len(rows) // height
     raw = b"".join(b"\0" + rows[i * stride : (i + 1) * stride] for i in range(height))
     header = struct.pack(">IIBBBBB", width, height, depth, kind, 0, 0, 0)
@@ -104,7 +104,7 @@ def write_png(path: Path, rows: bytes, width: int, height: int, *, depth: int, k
 
 
 def write_packed_tiff(path: Path, values: np.ndarray, bits: int, **how: object) -> None:
-    """Pixels of so many bits, YX, each row filled up to a byte; packed here, as not every imagecodecs can."""
+    """Write YX pixels with the given number of bits, each row padded to a byte; not every imagecodecs can pack them."""
     shifts = np.arange(bits - 1, -1, -1, dtype=np.uint64)
     rows = np.packbits(
         (values[..., np.newaxis].astype(np.uint64) >> shifts & 1).astype(bool).reshape(len(values), -1), 1
@@ -117,7 +117,7 @@ def write_packed_tiff(path: Path, values: np.ndarray, bits: int, **how: object) 
 
 
 def lsm_info(**values: float) -> np.ndarray:
-    """Return the structure by which a Zeiss LSM describes itself."""
+    """Return the structure with which a Zeiss LSM describes itself."""
     info = np.zeros(1, np.dtype([(name, "<" + kind) for name, kind in tifffile.TIFF.CZ_LSMINFO]))
     for name, value in {"MagicNumber": 67127628, "StructureSize": info.nbytes, **values}.items():
         info[name] = value
@@ -125,7 +125,7 @@ def lsm_info(**values: float) -> np.ndarray:
 
 
 def lsm_colours(names: tuple[str, ...]) -> bytes:
-    """Return the structure by which a Zeiss LSM names its channels."""
+    """Return the structure with which a Zeiss LSM names its channels."""
     text = b"".join(struct.pack("<I", len(name) + 1) + name.encode() + b"\0" for name in names)
     colours, head = bytes(4 * len(names)), 24
     sizes = (head + len(colours) + len(text), len(names), len(names), head, head + len(colours), 0)
@@ -133,35 +133,35 @@ def lsm_colours(names: tuple[str, ...]) -> bytes:
 
 
 def write_micromanager(path: Path, stack: np.ndarray) -> None:
-    """Write T, P, Y, X as a Micro-Manager stack: an index, then pages of 162 bytes and their pixels each."""
+    """Write T, P, Y, X as a Micro-Manager stack: an index, then for each page 162 bytes of tags and its pixels."""
     n_times, n_positions, height, width = stack.shape
     summary = json.dumps(
         {"MicroManagerVersion": "2", "Frames": n_times, "Positions": n_positions, "Slices": 1, "Channels": 1}
     ).encode()
-    index_at = 40 + len(summary)
-    first = index_at + 8 + 20 * n_times * n_positions
+    index_offset = 40 + len(summary)
+    first = index_offset + 8 + 20 * n_times * n_positions
     page_bytes = 162 + stack[0, 0].nbytes
     places = [(t, p, first + page_bytes * n) for n, (t, p) in enumerate(np.ndindex(n_times, n_positions))]
     content = struct.pack("<2sHI", b"II", 42, first)
-    content += struct.pack("<8I", 54773648, index_at, 483765892, 0, 0, 0, 2355492, len(summary)) + summary
+    content += struct.pack("<8I", 54773648, index_offset, 483765892, 0, 0, 0, 2355492, len(summary)) + summary
     content += struct.pack("<2I", 3453623, len(places)) + b"".join(
-        struct.pack("<5I", 0, 0, t, p, at) for t, p, at in places
+        struct.pack("<5I", 0, 0, t, p, offset) for t, p, offset in places
     )
-    for t, p, at in places:
+    for t, p, offset in places:
         numbers = {
-            256: width, 257: height, 258: stack.itemsize * 8, 259: 1, 262: 1, 273: at + 162, 274: 1, 277: 1,
+            256: width, 257: height, 258: stack.itemsize * 8, 259: 1, 262: 1, 273: offset + 162, 274: 1, 277: 1,
             278: height, 279: stack[t, p].nbytes, 284: 1, 296: 1,
         }  # fmt: skip
         tags = b"".join(struct.pack("<HHII", code, 4, 1, number) for code, number in numbers.items())
-        tags += struct.pack("<HHII", 51123, 2, len(summary), 40)  # JSON; the summary will do
-        following = at + page_bytes if at != places[-1][2] else 0
-        page = struct.pack("<H", len(numbers) + 1) + tags + struct.pack("<I", following)
+        tags += struct.pack("<HHII", 51123, 2, len(summary), 40)  # JSON of the page; the summary is enough
+        next_page = offset + page_bytes if offset != places[-1][2] else 0
+        page = struct.pack("<H", len(numbers) + 1) + tags + struct.pack("<I", next_page)
         content += page + stack[t, p].tobytes()
     path.write_bytes(content)
 
 
 def write_zarr_array(path: Path, array: np.ndarray, *, version: int = 2, chunks: tuple[int, ...] | None = None) -> None:
-    """Write an array as zarr itself does, compressed with Blosc."""
+    """Write an array with zarr itself, compressed with Blosc."""
     how = {"shape": array.shape, "dtype": array.dtype, "chunks": chunks or (10,) * array.ndim, "fill_value": 0}
     if version == 3:
         stored = zarr.create_array(str(path), **how, compressors=zarr.codecs.BloscCodec(cname="lz4"))
@@ -184,13 +184,13 @@ def write_ome_zarr(
 ) -> None:
     """Write the resolutions of an image as NGFF 0.4 (Zarr 2) or 0.5 (Zarr 3)."""
     types = {"t": "time", "c": "channel"}
-    named = [{"name": name, "type": types.get(name, "space")} for name in axes]
-    for axis in named:
+    axis_entries = [{"name": name, "type": types.get(name, "space")} for name in axes]
+    for axis in axis_entries:
         if unit and axis["name"] in "yx":
             axis["unit"] = unit
     transforms = [{"type": "scale", "scale": list(scale or [1.0] * len(axes))}]
     datasets = [{"path": str(n), "coordinateTransformations": transforms} for n in range(len(levels))]
-    attributes = {"multiscales": [{"version": "0.4", "axes": named, "datasets": datasets}]}
+    attributes = {"multiscales": [{"version": "0.4", "axes": axis_entries, "datasets": datasets}]}
     if channels:
         attributes["omero"] = {"channels": [{"label": name} for name in channels]}
     write_zarr_group(path, attributes, version=version)
@@ -199,7 +199,7 @@ def write_ome_zarr(
 
 
 def write_zarr_group(path: Path, attributes: dict, *, version: int = 2) -> None:
-    """Write a group with attributes, of NGFF 0.5 where it is of version 3."""
+    """Write a group with attributes, as NGFF 0.5 if it is of version 3."""
     path.mkdir(parents=True, exist_ok=True)
     if version == 3:
         group = {"zarr_format": 3, "node_type": "group", "attributes": {"ome": {"version": "0.5", **attributes}}}

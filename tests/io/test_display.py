@@ -1,4 +1,4 @@
-"""Images of any number of channels as pictures."""
+"""Pictures of images with any number of channels."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ STEP[:, :, 2:] = 1000
 
 
 @pytest.mark.parametrize(
-    ("channels", "names", "colour", "told"),
+    ("channels", "names", "colour", "caption"),
     [
         (1, (), [255, 255, 255], ""),
         (2, (), [255, 255, 255], "channel 0 in green, channel 1 in magenta"),
@@ -21,17 +21,19 @@ STEP[:, :, 2:] = 1000
     ],
     ids=["grey", "two stains", "colours", "colours and alpha", "five stains"],
 )
-def test_any_number_of_channels_is_shown(channels: int, names: tuple[str, ...], colour: list[int], told: str) -> None:
+def test_any_number_of_channels_is_shown(
+    channels: int, names: tuple[str, ...], colour: list[int], caption: str
+) -> None:
     image = Image(np.repeat(STEP, channels, axis=0), "CYX", channel_names=names)
     picture = picture_of(image)
     assert picture.dtype == np.uint8
     assert picture[0, 0].tolist() == [0, 0, 0]
     assert picture[0, 3].tolist() == colour
-    assert channels_shown(image) == told
+    assert channels_shown(image) == caption
 
 
 def test_a_stack_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"a stack \(2 Z, 1 C, 3 Y, 4 X\) came, but one plane was expected"):
+    with pytest.raises(ValueError, match=r"got a stack \(2 Z, 1 C, 3 Y, 4 X\), expected one plane"):
         picture_of(Image(np.zeros((2, 1, 3, 4)), "ZCYX"))
 
 

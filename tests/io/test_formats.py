@@ -1,4 +1,4 @@
-"""Every format joins the reader contract."""
+"""Every format meets the reader contract."""
 
 import numpy as np
 import PIL.Image
@@ -140,14 +140,14 @@ class TestOmeZarr(ReaderContract):
 
     def test_an_empty_file_is_refused(self, tmp_path):
         (tmp_path / "cells.zarr").mkdir()
-        with pytest.raises(UnreadableImageError, match=r"in which there is none of \.zgroup"):
+        with pytest.raises(UnreadableImageError, match=r"without any of \.zgroup"):
             read(tmp_path / "cells.zarr")
 
 
-@pytest.mark.skipif(ZARR_MAJOR < 3, reason="zarr 2 reads no zarr of version 3")
-class TestOmeZarrOfVersion3(TestOmeZarr):
+@pytest.mark.skipif(ZARR_MAJOR < 3, reason="zarr 2 cannot read version 3")
+class TestOmeZarrVersion3(TestOmeZarr):
     dtypes = (*NUMBERS, "bool", "float32", "float64")
     version = 3
 
 
-del ReaderContract  # it is no test by itself
+del ReaderContract  # not a test by itself

@@ -19,17 +19,17 @@ def path(tmp_path):
 
 
 class TestReading:
-    def test_a_mask_is_returned_as_it_is(self, path):
+    def test_a_mask_is_returned_as_stored(self, path):
         tifffile.imwrite(path, (LABELS > 0).astype(np.uint8) * 255)
         np.testing.assert_array_equal(read_labels(path), (LABELS > 0) * 255)
 
-    def test_one_bit_is_0_and_1(self, path):
+    def test_a_mask_of_one_bit_becomes_0_and_1(self, path):
         tifffile.imwrite(path, LABELS > 0, metadata=None)
         labels = read_labels(path)
         assert labels.dtype == np.int32
         np.testing.assert_array_equal(labels, LABELS > 0)
 
-    def test_ids_beyond_int32_are_int64(self, path):
+    def test_ids_beyond_int32_are_returned_as_int64(self, path):
         tifffile.imwrite(path, np.array([[2**40, 1]], np.uint64))
         assert read_labels(path).tolist() == [[2**40, 1]]
 
@@ -43,7 +43,7 @@ class TestReading:
         write_metaimage(volume, LABELS[None].astype(np.uint16))
         np.testing.assert_array_equal(read_labels(volume), LABELS)
 
-    def test_a_stack_of_which_the_file_says_nothing_has_a_remedy_without_axes(self, path):
+    def test_a_stack_without_stated_axes_is_refused_without_suggesting_axes(self, path):
         array = path.with_suffix(".npy")
         np.save(array, np.stack([LABELS, LABELS]))
         with pytest.raises(UnreadableImageError, match="a label image is one plane; save each plane") as caught:
@@ -60,14 +60,14 @@ class TestReading:
         ],
         ids=["fractions", "colours", "stack", "beyond 64 bits"],
     )
-    def test_what_is_no_label_image_is_refused(self, path, stored, how, says):
+    def test_anything_but_a_label_image_is_refused(self, path, stored, how, says):
         tifffile.imwrite(path, stored, **how)
         with pytest.raises(UnreadableImageError, match=says):
             read_labels(path)
 
 
-class TestSegFilesOfCellpose:
-    """They are pickles of a dictionary: of these, arrays are read and nothing is run."""
+class TestCellposeSegFiles:
+    """Such files are pickles of a dictionary; arrays are read, and no code is run."""
 
     SAVED: ClassVar = {"masks": LABELS.astype(np.uint16), "filename": Path("a.tif"), "flows": [np.zeros(3), None]}
 
@@ -75,7 +75,7 @@ class TestSegFilesOfCellpose:
         np.save(tmp_path / "a_seg.npy", self.SAVED, allow_pickle=True)
         np.testing.assert_array_equal(read_labels(tmp_path / "a_seg.npy"), LABELS)
 
-    def test_nothing_of_the_file_is_run(self, tmp_path):
+    def test_no_code_in_the_file_is_run(self, tmp_path):
         trap = tmp_path / "trap"
         np.save(tmp_path / "a_seg.npy", {**self.SAVED, "extra": Run(trap)}, allow_pickle=True)
         np.testing.assert_array_equal(read_labels(tmp_path / "a_seg.npy"), LABELS)
@@ -84,14 +84,14 @@ class TestSegFilesOfCellpose:
     @pytest.mark.parametrize(
         "saved",
         [{"outlines": LABELS}, {"masks": [1, 2]}, {"masks": np.array([None])}, [LABELS]],
-        ids=["no masks", "a list", "an array of objects", "no dictionary"],
+        ids=["no masks", "a list", "an array of objects", "not a dictionary"],
     )
     def test_a_file_without_masks_is_refused(self, tmp_path, saved):
         np.save(tmp_path / "a_seg.npy", np.array(saved, object), allow_pickle=True)
-        with pytest.raises(UnreadableImageError, match="without the masks"):
+        with pytest.raises(UnreadableImageError, match=r"no masks as in a _seg\.npy"):
             read_labels(tmp_path / "a_seg.npy")
 
-    def test_a_file_that_breaks_off_is_refused(self, tmp_path):
+    def test_a_truncated_file_is_refused(self, tmp_path):
         np.save(tmp_path / "a_seg.npy", self.SAVED, allow_pickle=True)
         whole = (tmp_path / "a_seg.npy").read_bytes()
         for length in (50, 130, len(whole) // 2, len(whole) - 3):
@@ -101,7 +101,7 @@ class TestSegFilesOfCellpose:
 
 
 class Run:
-    """Makes a file when it is unpickled."""
+    """Creates a folder when it is unpickled."""
 
     def __init__(self, path):
         self.path = path

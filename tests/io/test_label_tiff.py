@@ -1,4 +1,4 @@
-"""Label images as TIFF: whole or in tiles, of one plane or several."""
+"""Label images as TIFF, whole or in tiles, with one or several planes."""
 
 import tracemalloc
 
@@ -25,7 +25,7 @@ def path(tmp_path):
 
 @pytest.fixture
 def small_tiles(monkeypatch):
-    """What is meant for planes of thousands of pixels, at some hundred."""
+    """Write tiles even for small planes."""
     monkeypatch.setattr(label_tiff, "STRIPS_UP_TO_PX", 1_000)
     monkeypatch.setattr(label_tiff, "TILE_PX", 32)
 
@@ -37,20 +37,20 @@ IDS = st.one_of(st.integers(0, 127), st.integers(65_534, 65_537), st.integers(2*
     arrays.arrays(np.uint64, arrays.array_shapes(min_dims=2, max_dims=2, max_side=9), elements=IDS),
     st.sampled_from([np.uint8, np.int32, np.uint32, np.int64, np.uint64]),
 )
-def test_what_is_written_is_read_again(tmp_path_factory, labels, dtype):
+def test_written_labels_are_read_back(tmp_path_factory, labels, dtype):
     labels = np.minimum(labels, np.iinfo(dtype).max).astype(dtype)
     path = tmp_path_factory.mktemp("labels") / "labels.tif"
     write_labels(path, labels)
-    found = read_labels(path)
-    np.testing.assert_array_equal(found, labels)
-    assert found.dtype == (np.int32 if labels.max() < 2**31 else np.int64)
+    read_back = read_labels(path)
+    np.testing.assert_array_equal(read_back, labels)
+    assert read_back.dtype == (np.int32 if labels.max() < 2**31 else np.int64)
 
 
 class TestWriting:
     @pytest.mark.parametrize(
         ("highest", "dtype"), [(0, "uint16"), (65_535, "uint16"), (65_536, "uint32"), (2**32 - 1, "uint32")]
     )
-    def test_the_highest_id_decides_the_type(self, path, highest, dtype):
+    def test_the_highest_id_determines_the_type(self, path, highest, dtype):
         write_labels(path, np.array([[0, highest]]))
         assert tifffile.imread(path).dtype == dtype
 
@@ -66,12 +66,12 @@ class TestWriting:
         ],
         ids=["fractions", "bool", "negative", "beyond 32 bits", "stack", "empty"],
     )
-    def test_what_is_no_label_image_is_refused(self, path, labels, error, says):
+    def test_anything_but_a_label_image_is_refused(self, path, labels, error, says):
         with pytest.raises(error, match=says):
             write_labels(path, labels)
         assert not path.exists()
 
-    def test_a_list_is_written_as_the_array_that_it_becomes(self, path):
+    def test_a_list_is_written_as_an_array(self, path):
         write_labels(path, LABELS.tolist())
         np.testing.assert_array_equal(read_labels(path), LABELS)
 
@@ -79,10 +79,10 @@ class TestWriting:
         with pytest.raises(ValueError, match=r"\.tif"):
             write_labels(tmp_path / "labels.png", LABELS)
 
-    def test_the_pixel_size_comes_back(self, path):
+    def test_the_pixel_size_is_read_back(self, path):
         write_labels(path, LABELS, pixel_size_um=(0.5, 0.325))
         assert read(path).pixel_size_um == (0.5, 0.325)
-        with tifffile.TiffFile(path) as tif:  # and others find it as pixels a centimetre
+        with tifffile.TiffFile(path) as tif:  # other programs see it as pixels per centimetre
             numerator, denominator = tif.pages.first.tags["YResolution"].value
         assert numerator / denominator == pytest.approx(20_000)
 
@@ -113,7 +113,7 @@ class TestWriting:
 @pytest.mark.usefixtures("small_tiles")
 @pytest.mark.parametrize("name", [None, "well A1.tif"], ids=["TIFF", "OME-TIFF"])
 class TestTiles:
-    def test_what_is_written_is_read_again_with_its_pixel_size(self, tmp_path, name):
+    def test_written_labels_are_read_back_with_their_pixel_size(self, tmp_path, name):
         path = tmp_path / ("labels.tif" if name is None else "labels.ome.tif")
         stored = Stored(DISCS)
         write_labels(path, stored, pixel_size_um=(0.5, 0.325), ome_name=name)
@@ -126,16 +126,15 @@ class TestTiles:
             assert (file.is_ome, file.is_bigtiff) == (name is not None, False)
 
     def test_the_same_labels_give_the_same_bytes(self, tmp_path, name):
-        for each in ("a.tif", "b.tif"):
-            write_labels(tmp_path / each, DISCS, ome_name=name)
+        for file_name in ("a.tif", "b.tif"):
+            write_labels(tmp_path / file_name, DISCS, ome_name=name)
         assert (tmp_path / "a.tif").read_bytes() == (tmp_path / "b.tif").read_bytes()
 
-    def test_an_id_that_does_not_fit_is_named_with_its_place(self, path, name):
+    def test_an_id_that_does_not_fit_is_reported_with_its_place(self, path, name):
         labels = np.zeros((40, 70), int)
         labels[35, 66] = 70_000
-        found = Segmentation(labels, measure_objects(np.full((2, 2), 7)), "a.tif")  # the table of other labels
         with pytest.raises(ValueError, match="highest label is 70000, in the part at row 32, column 64, above 65535"):
-            label_tiff.write(path, found, ome_name=name)
+            write_labels(path, labels, ome_name=name, highest_id=7)
         assert list(path.parent.iterdir()) == []
 
 
@@ -147,7 +146,7 @@ class TestStacks:
         st.sampled_from([None, "cells.tif"]),
         st.booleans(),
     )
-    def test_their_axes_come_back(self, tmp_path_factory, axes, leading, name, tiled):
+    def test_axes_are_read_back(self, tmp_path_factory, axes, leading, name, tiled):
         path = tmp_path_factory.mktemp("stack") / ("cells.tif" if name is None else "cells.ome.tif")
         shape = (*leading[: len(axes) - 2], 40, 35)
         labels = np.arange(np.prod(shape)).reshape(shape)
@@ -160,27 +159,27 @@ class TestStacks:
         assert (image.axes, image.pixel_size_um) == (axes[:-2] + "CYX", (0.5, 0.25))
         np.testing.assert_array_equal(image.pixels, labels[..., None, :, :])
 
-    def test_one_plane_of_a_stack_is_held_at_once(self, path):
+    def test_only_one_plane_of_a_stack_is_held_at_a_time(self, path):
         stored = Stored(np.ones((5, 4, 6), int))
         write_labels(path, stored, axes="ZYX")
         assert stored.largest == 24
 
-    def test_a_wrong_id_is_named_with_its_plane(self, path):
+    def test_a_wrong_id_is_reported_with_its_plane(self, path):
         with pytest.raises(ValueError, match=r"lowest label is -1, in plane \(1,\), the part at row 0, column 0"):
             write_labels(path, np.array([[[1, 1]], [[-1, 1]]]), axes="ZYX")
         assert list(path.parent.iterdir()) == []
 
-    def test_planes_one_pixel_wide_are_refused_not_mixed_up(self, path):
+    def test_planes_one_pixel_wide_are_refused(self, path):
         with pytest.raises(ValueError, match="one pixel wide"):
             write_labels(path, np.arange(8).reshape(2, 4, 1), axes="ZYX")
 
-    @pytest.mark.parametrize(("axes", "says"), [("ZTYX", "T, P and Z in that order"), ("ZYX", "one length")])
-    def test_axes_that_no_label_image_has_are_refused(self, path, axes, says):
+    @pytest.mark.parametrize(("axes", "says"), [("ZTYX", "T, P and Z in this order"), ("ZYX", "one length")])
+    def test_impossible_axes_are_refused(self, path, axes, says):
         with pytest.raises(ValueError, match=says):
             write_labels(path, LABELS, axes=axes)
 
 
-def test_beyond_four_gigabytes_it_is_a_big_tiff(path, monkeypatch):
+def test_files_beyond_four_gigabytes_are_bigtiff(path, monkeypatch):
     monkeypatch.setattr(label_tiff, "CLASSIC_TIFF_BYTES", 10_000)
     write_labels(path, DISCS)
     with tifffile.TiffFile(path) as file:
@@ -188,9 +187,9 @@ def test_beyond_four_gigabytes_it_is_a_big_tiff(path, monkeypatch):
     np.testing.assert_array_equal(read_labels(path), DISCS)
 
 
-def test_a_few_tiles_of_a_large_plane_are_in_memory(path):
+def test_only_a_few_tiles_of_a_large_plane_are_in_memory(path):
     class Lazy:
-        """Labels that are made when they are asked for."""
+        """Labels that are computed on demand."""
 
         shape, dtype = (8192, 8192), np.dtype(np.uint32)
 
@@ -211,10 +210,10 @@ def test_a_few_tiles_of_a_large_plane_are_in_memory(path):
 
 
 @pytest.mark.usefixtures("small_tiles")
-def test_the_export_of_a_large_image_never_reads_it_as_a_whole(tmp_path):
+def test_exporting_a_large_image_never_reads_it_as_a_whole(tmp_path):
     stored = Stored(DISCS)
-    found = Segmentation(stored, measure_objects(DISCS), "a.tif", pixel_size_um=(0.5, 0.5))
-    (path,) = write_exports(tmp_path, found, "labels")["labels"]
+    segmentation = Segmentation(stored, measure_objects(DISCS), "a.tif", pixel_size_um=(0.5, 0.5))
+    (path,) = write_exports(tmp_path, segmentation, "labels")["labels"]
     assert stored.largest <= 32 * 32
     np.testing.assert_array_equal(read_labels(path), DISCS)
     assert read(path).pixel_size_um == (0.5, 0.5)

@@ -1,4 +1,4 @@
-"""Windows of images: those of the whole, and what is read for them."""
+"""Windows of images: they equal those of the whole image and read no more than necessary."""
 
 import csv
 import tracemalloc
@@ -12,7 +12,7 @@ import tifffile
 
 from cellseg_monai.errors import UnreadableImageError
 from cellseg_monai.io import open_image, read, tiff_reader
-from cellseg_monai.io.blocks import BlockCache
+from cellseg_monai.io.block_cache import BlockCache
 from cellseg_monai.pixels import percentile_ranges
 from tests.io.files import write_micromanager, write_ome_zarr, write_packed_tiff
 from tests.io.windows import assert_windows_are_those_of_the_whole
@@ -29,14 +29,14 @@ def path(tmp_path):
 
 @pytest.fixture
 def decoded(monkeypatch):
-    """The segments that are read of TIFFs."""
+    """Record the page and index of every TIFF segment that is read."""
     from cellseg_monai.io.tiff_array import _Pages
 
-    found, plain = [], _Pages._encoded
+    segments, encoded = [], _Pages._encoded
     monkeypatch.setattr(
-        _Pages, "_encoded", lambda self, number, index: found.append((number, index)) or plain(self, number, index)
+        _Pages, "_encoded", lambda self, number, index: segments.append((number, index)) or encoded(self, number, index)
     )
-    return found
+    return segments
 
 
 class TestTiff:
@@ -79,19 +79,19 @@ class TestTiff:
     )
 
     @pytest.mark.parametrize(("shape", "how"), LAYOUTS)
-    def test_windows_are_those_of_the_whole(self, path, shape, how):
+    def test_windows_equal_those_of_the_whole_image(self, path, shape, how):
         stored = numbers(*shape) % 4096
         tifffile.imwrite(
             path, stored.astype("uint8") if shape[-1] == 3 else stored, **{"photometric": "minisblack", **how}
         )
         assert assert_windows_are_those_of_the_whole(path)
 
-    def test_windows_of_12_bits_are_those_of_the_whole(self, path):
+    def test_windows_of_12_bits_equal_those_of_the_whole_image(self, path):
         write_packed_tiff(path, numbers(130, 150) % 4096, 12, metadata=None, rowsperstrip=16)
         assert assert_windows_are_those_of_the_whole(path)
 
     @pytest.mark.parametrize("axes", ["ZYX", "YXC", "XCY", "CXY"])
-    def test_axes_that_the_user_gives_are_followed_through_pages_and_tiles(self, path, axes):
+    def test_axes_from_the_user_apply_to_pages_and_tiles(self, path, axes):
         with tifffile.TiffWriter(path) as writer:
             for page in numbers(3, 40, 50):
                 writer.write(page, metadata=None, contiguous=False, compression="zlib", tile=(16, 16))
@@ -104,12 +104,12 @@ class TestTiff:
                 writer.write(position, metadata={"axes": "CYX"}, photometric="minisblack", compression=compression)
         assert assert_windows_are_those_of_the_whole(path)
 
-    def test_positions_of_micromanager(self, path):
+    def test_micromanager_positions(self, path):
         write_micromanager(path, numbers(2, 3, 40, 50))
         assert assert_windows_are_those_of_the_whole(path)
 
     @pytest.mark.parametrize("photometric", ["palette", "miniswhite"])
-    def test_pictures_are_as_they_are_shown(self, path, photometric):
+    def test_pictures_have_the_values_that_they_show(self, path, photometric):
         how = {"software": "Paint", "metadata": None, "compression": "zlib", "rowsperstrip": 9}
         if photometric == "palette":
             how["colormap"] = np.stack([np.arange(256), 255 - np.arange(256), np.zeros(256)]).astype("u2") * 257
@@ -143,7 +143,7 @@ class TestTiff:
             image.window((1,), slice(33, 40), slice(33, 40))
             assert decoded == [(1, 1), (1, 6)]
 
-    def test_only_the_channel_that_is_asked_for_is_decoded(self, path, decoded):
+    def test_only_the_requested_channel_is_decoded(self, path, decoded):
         how = {"compression": "zlib", "photometric": "minisblack", "metadata": {"axes": "CYX"}}
         tifffile.imwrite(path, numbers(5, 40, 50), **how)
         with open_image(path) as image:
@@ -155,7 +155,7 @@ class TestTiff:
         [({}, (2, 0, 2), [0, 1]), ({"planarconfig": "separate"}, (1, 1), [8, 9])],
         ids=["interleaved", "planar"],
     )
-    def test_samples_are_decoded_once_however_many_are_asked_for(
+    def test_samples_are_decoded_once_however_many_are_requested(
         self, path, decoded, monkeypatch, how, channels, indices
     ):
         monkeypatch.setattr(tiff_reader, "BlockCache", partial(BlockCache, max_bytes=0))
@@ -166,8 +166,8 @@ class TestTiff:
             **{"photometric": "rgb", "tile": (32, 32), "compression": "zlib", "metadata": None, **how},
         )
         with open_image(path) as image:
-            found = image.window((), slice(3, 30), slice(20, 40), channels=channels)
-        np.testing.assert_array_equal(found, stored[list(channels), 3:30, 20:40])
+            window = image.window((), slice(3, 30), slice(20, 40), channels=channels)
+        np.testing.assert_array_equal(window, stored[list(channels), 3:30, 20:40])
         assert [index for _, index in decoded] == indices
 
     @pytest.mark.parametrize(
@@ -180,21 +180,21 @@ class TestTiff:
         ],
         ids=str,
     )
-    def test_it_tells_which_pixels_are_decoded_at_once(self, path, how, chunk_shape):
+    def test_the_chunk_shape_is_that_of_the_strips_or_tiles(self, path, how, chunk_shape):
         tifffile.imwrite(path, numbers(2, 130, 150), photometric="minisblack", metadata={"axes": "CYX"}, **how)
         with open_image(path) as image:
             assert image.chunk_shape == chunk_shape
         with open_image(path, axes="CXY") as image:
             assert image.chunk_shape == (chunk_shape and chunk_shape[::-1])
 
-    def test_it_tells_so_of_colours(self, path):
+    def test_the_chunk_shape_of_colours_has_no_samples(self, path):
         colours = np.stack([np.arange(256), 255 - np.arange(256), np.zeros(256)]).astype("u2") * 257
         how = {"photometric": "palette", "colormap": colours, "metadata": None, "compression": "zlib"}
         tifffile.imwrite(path, numbers(40, 50, dtype="uint8"), software="Paint", rowsperstrip=9, **how)
         with open_image(path) as image:
             assert (image.shape, image.chunk_shape) == ((3, 40, 50), (9, 50))
 
-    def test_for_the_ranges_of_intensities_each_tile_is_decoded_once(self, path, decoded, monkeypatch):
+    def test_percentile_ranges_decode_each_tile_once(self, path, decoded, monkeypatch):
         monkeypatch.setattr(tiff_reader, "BlockCache", partial(BlockCache, max_bytes=2 * 16 * 16))
         tifffile.imwrite(path, numbers(40, 900), tile=(16, 16), compression="zlib")
         with open_image(path) as image:
@@ -211,8 +211,8 @@ class TestTiff:
         with open_image(path) as image:
             assert [level.shape for level in image.levels] == [(3, 64, 96), (3, 32, 48), (3, 16, 24)]
             assert [level.downsampling for level in image.levels] == [(1, 1), (2, 2), (4, 4)]
-            found = image.levels[2].window((), slice(2, 9), slice(5, 24))
-        np.testing.assert_array_equal(found, full[:, ::4, ::4][:, 2:9, 5:24])
+            window = image.levels[2].window((), slice(2, 9), slice(5, 24))
+        np.testing.assert_array_equal(window, full[:, ::4, ::4][:, 2:9, 5:24])
         with pytest.raises(ValueError, match="closed"):
             image.levels[2].window((), slice(2, 9), slice(5, 24))
 
@@ -224,13 +224,13 @@ class TestDamage:
             page = tif.pages.first
             return bytearray(path.read_bytes()), page.dataoffsets, page.databytecounts
 
-    def test_a_file_that_ends_within_a_tile_names_its_place(self, path):
+    def test_a_file_that_ends_within_a_tile_is_refused_with_the_place(self, path):
         content, offsets, _ = self.write(path)
         path.write_bytes(content[: offsets[19] + 3])
         with pytest.raises(UnreadableImageError, match=r"tile 19 \(rows 96 to 127, columns 128 to 159\) of page 0"):
             open_image(path)
 
-    def test_a_tile_that_is_damaged_names_its_place_and_the_others_are_read(self, path):
+    def test_a_damaged_tile_is_refused_with_its_place_but_others_are_read(self, path):
         content, offsets, counts = self.write(path)
         content[offsets[7] : offsets[7] + counts[7]] = bytes(counts[7])
         path.write_bytes(content)
@@ -243,7 +243,7 @@ class TestDamage:
 
 
 class TestOtherFormats:
-    def test_chunks_of_a_zarr_are_decoded_at_once(self, tmp_path):
+    def test_the_chunk_shape_of_a_zarr_is_that_of_its_chunks(self, tmp_path):
         write_ome_zarr(tmp_path / "cells.zarr", numbers(2, 40, 50), axes="cyx", chunks=(1, 8, 16))
         with open_image(tmp_path / "cells.zarr") as image:
             assert image.chunk_shape == (8, 16)
@@ -252,22 +252,22 @@ class TestOtherFormats:
         PIL.Image.fromarray(numbers(40, 50, dtype="uint8")).save(tmp_path / "cells.png")
         assert not assert_windows_are_those_of_the_whole(tmp_path / "cells.png")
 
-    def test_a_window_of_it_is_the_callers_own(self, tmp_path):
+    def test_a_window_of_a_png_is_a_copy(self, tmp_path):
         PIL.Image.fromarray(numbers(40, 50, dtype="uint8")).save(tmp_path / "cells.png")
         with open_image(tmp_path / "cells.png") as image:
             image.window()[...] = 0
             assert image.window().any()
 
-    def test_a_window_of_it_is_copied_once(self, tmp_path):
+    def test_a_window_of_a_png_is_copied_only_once(self, tmp_path):
         PIL.Image.fromarray(numbers(1000, 1000, 3, dtype="uint8")).save(tmp_path / "cells.png")
         with open_image(tmp_path / "cells.png") as image:
             tracemalloc.start()
             try:
-                found = image.window()
+                window = image.window()
                 peak = tracemalloc.get_traced_memory()[1]
             finally:
                 tracemalloc.stop()
-        assert peak < 1.5 * found.nbytes
+        assert peak < 1.5 * window.nbytes
 
     @pytest.mark.parametrize("order", ["C", "F"])
     def test_npy_is_mapped(self, tmp_path, order):
@@ -276,7 +276,7 @@ class TestOtherFormats:
 
 
 @pytest.mark.parametrize("kind", ["tiles", "strips", "uncompressed", "npy", "zarr"])
-def test_a_window_takes_the_memory_of_a_window(tmp_path, kind):
+def test_a_window_takes_only_the_memory_of_a_window(tmp_path, kind):
     side, block = 4096, 256
     stored = np.zeros((side, side), np.uint16)
     stored[::5, ::7] = 1000
@@ -293,25 +293,25 @@ def test_a_window_takes_the_memory_of_a_window(tmp_path, kind):
     else:
         tifffile.imwrite(path, stored, metadata=None, **layouts[kind])
     with open_image(path) as image:
-        image.window((), slice(0, 8), slice(0, 8))  # imports, and what is read once
+        image.window((), slice(0, 8), slice(0, 8))  # import modules and read the metadata first
         tracemalloc.start()
         try:
-            found = image.window((), slice(2000, 2100), slice(3000, 3200))
+            window = image.window((), slice(2000, 2100), slice(3000, 3200))
             peak = tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
-    np.testing.assert_array_equal(found[0], stored[2000:2100, 3000:3200])
+    np.testing.assert_array_equal(window[0], stored[2000:2100, 3000:3200])
     assert peak < stored.nbytes / 8
 
 
-def test_threads_read_windows_at_once(path):
+def test_threads_read_windows_at_the_same_time(path):
     stored = numbers(256, 256)
     tifffile.imwrite(path, stored, tile=(16, 16), compression="zlib", metadata=None)
     corners = [(y, x) for y in range(0, 250, 31) for x in range(0, 250, 29)]
     with open_image(path) as image, ThreadPoolExecutor(8) as pool:
-        cut = [(slice(y, min(y + 40, 256)), slice(x, min(x + 40, 256))) for y, x in corners]
-        for at, found in zip(cut, pool.map(lambda at: image.window((), *at), cut), strict=True):
-            np.testing.assert_array_equal(found[0], stored[at])
+        places = [(slice(y, min(y + 40, 256)), slice(x, min(x + 40, 256))) for y, x in corners]
+        for place, window in zip(places, pool.map(lambda place: image.window((), *place), places), strict=True):
+            np.testing.assert_array_equal(window[0], stored[place])
 
 
 class TestRefusals:
@@ -324,18 +324,18 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("plane", "y", "x", "how", "error", "says"),
         [
-            ((), slice(0, 1), slice(0, 1), {}, IndexError, r"plane \(\) of an image of ZCYX 3 × 1 × 20 × 30"),
+            ((), slice(0, 1), slice(0, 1), {}, IndexError, r"plane \(\) is not in an image of ZCYX 3 × 1 × 20 × 30"),
             ((3,), slice(0, 1), slice(0, 1), {}, IndexError, r"plane \(3,\)"),
             ((-1,), slice(0, 1), slice(0, 1), {}, IndexError, r"plane \(-1,\)"),
-            ((0,), slice(10, 21), slice(0, 1), {}, IndexError, "rows 10 to 21 of 20; cut the window"),
+            ((0,), slice(10, 21), slice(0, 1), {}, IndexError, "rows 10 to 21 of 20; crop the window"),
             ((0,), slice(0, 1), slice(-4, 1), {}, IndexError, "columns -4 to 1 of 30"),
             ((0,), slice(0, 9, 2), slice(0, 1), {}, ValueError, "a step of 2"),
             ((0,), slice(0, 1), slice(0, 1), {"channels": (1,)}, IndexError, "channel 1 of 1"),
-            ((0,), slice(0, 1), slice(0, 1), {"channels": ()}, ValueError, "no channels came; pass some of 0 to 0"),
+            ((0,), slice(0, 1), slice(0, 1), {"channels": ()}, ValueError, "got no channels; pass some of 0 to 0"),
         ],
         ids=["no plane", "plane", "negative plane", "rows", "columns", "step", "channel", "no channels"],
     )
-    def test_what_lies_outside_is_refused(self, image, plane, y, x, how, error, says):
+    def test_a_window_outside_the_image_is_refused(self, image, plane, y, x, how, error, says):
         with pytest.raises(error, match=says):
             image.window(plane, y, x, **how)
 
@@ -344,7 +344,7 @@ class TestRefusals:
         with pytest.raises(ValueError, match="closed"):
             image.window((0,), slice(0, 1), slice(0, 1))
 
-    def test_what_read_refuses_is_refused_with_the_same_words(self, path):
+    def test_open_image_refuses_files_with_the_same_message_as_read(self, path):
         with tifffile.TiffWriter(path) as writer:
             for page in numbers(3, 4, 5):
                 writer.write(page, metadata=None, contiguous=False)
@@ -356,7 +356,7 @@ class TestRefusals:
 
 
 @pytest.mark.slow
-def test_odd_and_old_files_are_those_that_read_reads(real_data):
+def test_windows_of_odd_and_old_files_equal_those_from_read(real_data):
     folder, n_read = real_data("torture_formats"), 0
     with (folder / "manifest.csv").open(newline="") as stream:
         paths = [folder / row["path"] for row in csv.DictReader(stream)]

@@ -1,4 +1,4 @@
-"""What PNG, JPEG and BMP have beyond a plane and colours."""
+"""Features of PNG, JPEG and BMP that the reader contract does not cover."""
 
 import zlib
 
@@ -26,31 +26,31 @@ def save_palette(path, colours, **how):
     picture.save(path, **how)
 
 
-def test_a_palette_is_the_colours_that_it_shows(png):
+def test_a_picture_with_a_palette_is_read_as_its_colours(png):
     save_palette(png, COLOURS)
     image = read(png)
     np.testing.assert_array_equal(image.pixels, np.array(COLOURS, np.uint8)[PLANE].transpose(2, 0, 1))
     assert image.channel_names == ("red", "green", "blue")
 
 
-def test_a_palette_of_greys_is_one_channel(png):
+def test_a_palette_of_greys_gives_one_channel(png):
     save_palette(png, [(9, 9, 9), (200, 200, 200), (5, 5, 5)])
     np.testing.assert_array_equal(read(png).pixels[0], np.array([9, 200, 5])[PLANE])
 
 
-def test_a_palette_with_transparency_has_an_alpha_channel(png):
+def test_a_palette_with_transparency_gives_an_alpha_channel(png):
     save_palette(png, COLOURS, transparency=bytes([0, 128]))
     image = read(png)
     np.testing.assert_array_equal(image.pixels[3], np.array([0, 128, 255])[PLANE])
     assert image.channel_names[3] == "alpha"
 
 
-def test_a_label_image_with_a_palette_is_its_indices(png):
+def test_a_label_image_with_a_palette_is_read_as_its_indices(png):
     save_palette(png, COLOURS)
     np.testing.assert_array_equal(read_labels(png), PLANE)
 
 
-def test_a_bmp_with_a_palette_is_its_colours(tmp_path):
+def test_a_bmp_with_a_palette_is_read_as_its_colours(tmp_path):
     save_palette(tmp_path / "cells.bmp", COLOURS)
     np.testing.assert_array_equal(read(tmp_path / "cells.bmp").pixels[:, 0, 1], COLOURS[1])
 
@@ -67,7 +67,7 @@ def test_grey_with_alpha_has_two_channels(png):
     [(2, 3, ("red", "green", "blue")), (6, 4, ("red", "green", "blue", "alpha")), (4, 2, ("gray", "alpha"))],
     ids=["colours", "colours and alpha", "grey and alpha"],
 )
-def test_16_bits_a_sample_are_not_cut_to_8(png, kind, n_samples, names):
+def test_16_bits_per_sample_are_not_reduced_to_8(png, kind, n_samples, names):
     stored = (np.arange(4 * 5 * n_samples).reshape(4, 5, n_samples) * 777).astype(np.uint16)
     write_png(png, stored.astype(">u2").tobytes(), 5, 4, depth=16, kind=kind)
     image = read(png)
@@ -84,7 +84,7 @@ def test_16_bits_a_sample_are_not_cut_to_8(png, kind, n_samples, names):
     ],
     ids=["1 bit", "2 bits", "4 bits"],
 )
-def test_greys_of_few_bits_are_the_stored_values(png, depth, rows, stored):
+def test_greys_of_few_bits_are_read_as_stored(png, depth, rows, stored):
     stored = np.array(stored, bool if depth == 1 else np.uint8)
     write_png(png, rows, stored.shape[1], 2, depth=depth, kind=0)
     pixels = read(png).pixels
@@ -95,7 +95,7 @@ def test_greys_of_few_bits_are_the_stored_values(png, depth, rows, stored):
 def test_exif_orientation_is_not_applied(tmp_path):
     picture = PIL.Image.fromarray(np.zeros((8, 16, 3), np.uint8))
     exif = picture.getexif()
-    exif[0x0112] = 6  # "turn by 90° to show"
+    exif[0x0112] = 6  # rotate by 90° for display
     picture.save(tmp_path / "cells.jpg", exif=exif)
     assert read(tmp_path / "cells.jpg").pixels.shape == (3, 8, 16)
 
@@ -107,7 +107,7 @@ def test_an_animated_png_is_refused(png):
         read(png)
 
 
-def test_a_png_of_impossible_size_is_refused_before_memory_is_taken(png):
+def test_a_png_of_impossible_size_is_refused_before_memory_is_allocated(png):
     write_png(png, bytes(8), 60_000, 1, depth=8, kind=2)
     content = bytearray(png.read_bytes())
     content[20:24] = (60_000).to_bytes(4, "big")
@@ -117,6 +117,6 @@ def test_a_png_of_impossible_size_is_refused_before_memory_is_taken(png):
         read(png)
 
 
-def test_a_png_larger_than_pillows_own_limit_is_read(png):
+def test_a_png_beyond_the_limit_of_pillow_is_read(png):
     write_png(png, bytes(20_000 * 10_000 // 8), 20_000, 10_000, depth=1, kind=0)
     assert read(png).pixels.shape == (1, 10_000, 20_000)

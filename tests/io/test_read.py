@@ -14,18 +14,18 @@ from cellseg_monai.io import FORMATS, Image, image_stem, read, readable_suffixes
 
 
 class TestAnyFile:
-    def test_a_png_called_tif_is_read_as_the_png_that_it_is(self, tmp_path):
+    def test_a_png_named_tif_is_read_as_a_png(self, tmp_path):
         PIL.Image.fromarray(np.eye(4, dtype=np.uint8)).save(tmp_path / "cells.tif", format="png")
         np.testing.assert_array_equal(read(tmp_path / "cells.tif").pixels[0], np.eye(4))
 
-    def test_a_text_called_tif_is_refused(self, tmp_path):
+    def test_a_text_file_named_tif_is_refused(self, tmp_path):
         (tmp_path / "cells.tif").write_text("<html>Not found</html>")
-        with pytest.raises(UnreadableImageError, match="is no TIFF") as caught:
+        with pytest.raises(UnreadableImageError, match="is not TIFF") as caught:
             read(tmp_path / "cells.tif")
         assert caught.value.path == str(tmp_path / "cells.tif")
         assert pickle.loads(pickle.dumps(caught.value)).remedy == caught.value.remedy
 
-    def test_an_unknown_type_is_refused_with_the_known_ones(self, tmp_path):
+    def test_an_unknown_type_is_refused_with_a_list_of_the_supported_ones(self, tmp_path):
         (tmp_path / "cells.doc").write_bytes(b"word")
         with pytest.raises(UnreadableImageError, match=r"\.tif"):
             read(tmp_path / "cells.doc")
@@ -36,9 +36,9 @@ class TestAnyFile:
 
 
 class TestNumpy:
-    def test_three_dimensions_must_be_stated(self, tmp_path):
+    def test_the_axes_of_three_dimensions_must_be_stated(self, tmp_path):
         np.save(tmp_path / "cells.npy", np.zeros((4, 5, 3), np.uint8))
-        with pytest.raises(UnreadableImageError, match=r"4 × 5 × 3 .*axes='YXS' for colours, 'YXC'"):
+        with pytest.raises(UnreadableImageError, match=r"4 × 5 × 3, .*axes='YXS' for colours, 'YXC'"):
             read(tmp_path / "cells.npy")
         assert read(tmp_path / "cells.npy", axes="YXC").pixels.shape == (3, 4, 5)
 
@@ -51,7 +51,7 @@ class TestNumpy:
             ("YXC", 3, ()),
         ],
     )
-    def test_samples_that_the_user_calls_so_are_a_colour(self, tmp_path, axes, count, names):
+    def test_samples_declared_by_the_user_are_a_colour(self, tmp_path, axes, count, names):
         np.save(tmp_path / "cells.npy", np.zeros((4, 5, count), np.uint8))
         assert read(tmp_path / "cells.npy", axes=axes).channel_names == names
 
@@ -67,8 +67,8 @@ class TestNumpy:
 
 
 @given(st.permutations("TZCYX"), st.integers(2, 5))
-def test_any_order_of_axes_becomes_the_one_order(tmp_path_factory, order, n_axes):
-    """Each axis has its own length and each value tells where it belongs."""
+def test_axes_in_any_order_are_put_in_order(tmp_path_factory, order, n_axes):
+    """Every axis has a length of its own, and every value is unique."""
     kept = [a for a in order if a in "YX" or a in "TZC"[: n_axes - 2]]
     lengths = dict(zip("TZCYX", (2, 3, 4, 5, 6), strict=True))
     target = [a for a in "TZCYX" if a in kept]
@@ -84,17 +84,17 @@ def test_any_order_of_axes_becomes_the_one_order(tmp_path_factory, order, n_axes
     ("name", "stem"),
     [("a.tif", "a"), ("a.b.ome.tif", "a.b"), ("A.OME.TIF", "A"), ("some.tif", "some"), ("d/a.png", "a")],
 )
-def test_the_stem_of_an_image(name, stem):
+def test_image_stem_drops_the_suffix(name, stem):
     assert image_stem(name) == stem
 
 
 class TestImage:
     @pytest.mark.parametrize("axes", ["YXC", "ZTCYX", "CYXS", "QCYX"])
-    def test_other_axes_are_refused(self, axes):
-        with pytest.raises(ValueError, match="must be 'CYX'"):
+    def test_axes_in_another_order_are_refused(self, axes):
+        with pytest.raises(ValueError, match="expected 'CYX'"):
             Image(np.zeros((1,) * len(axes)), axes)
 
-    def test_names_must_be_as_many_as_channels(self):
+    def test_every_channel_needs_a_name(self):
         with pytest.raises(ValueError, match="1 channel names for 2 channels"):
             Image(np.zeros((2, 3, 4)), "CYX", channel_names=("DAPI",))
 
@@ -103,18 +103,18 @@ class TestRegistry:
     def test_no_two_formats_share_a_suffix(self):
         assert len(set(readable_suffixes())) == len(readable_suffixes())
 
-    def test_no_mark_of_a_format_is_another_ones(self):
+    def test_no_two_formats_share_a_signature(self):
         for one, other in itertools.combinations(FORMATS, 2):
             assert not {mark for _, mark in one.starts} & {mark for _, mark in other.starts}
 
-    def test_the_package_loads_no_decoder_before_it_is_needed(self):
+    def test_importing_the_package_loads_no_decoder(self):
         slow = {"tifffile", "PIL", "itk", "zarr", "numcodecs", "scipy", "skimage", "torch"}
         code = f"import sys, cellseg_monai.io; print({slow} & set(sys.modules))"
-        found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-        assert found.stdout.strip() == "set()"
+        process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        assert process.stdout.strip() == "set()"
 
 
-def test_itk_ends_well_though_warnings_were_errors():
+def test_itk_exits_cleanly_even_if_warnings_are_errors():
     code = (
         "import contextlib, warnings, cellseg_monai.io.itk_reader\n"
         "with warnings.catch_warnings(), contextlib.suppress(UserWarning):\n"

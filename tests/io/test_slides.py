@@ -1,4 +1,4 @@
-"""Slide scans: of thumbnail, label, overview and image, which one is read."""
+"""Slide scans: the image is read, not the thumbnail, label or overview."""
 
 import numpy as np
 import pytest
@@ -67,8 +67,8 @@ def test_the_largest_image_is_read(path, kind, software, pages):
     assert image.channel_names == ("red", "green", "blue")
 
 
-def test_a_slide_whose_tiles_overlap_is_refused(path):
+def test_a_slide_with_overlapping_tiles_is_refused(path):
     xmp = {"extratags": [(700, "B", 8, b"<iScan/>")]}
     write(path, (OVERVIEW, {**xmp, "description": "Label Image"}), (SLIDE, {**TILES, "description": "level=0"}))
-    with pytest.raises(UnreadableImageError, match="overlap and are not stitched"):
+    with pytest.raises(UnreadableImageError, match="overlapping tiles cannot be stitched"):
         read(path)

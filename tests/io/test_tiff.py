@@ -11,7 +11,7 @@ from tests.io.files import lsm_colours, lsm_info, write_micromanager, write_pack
 
 PLANE = np.array([[0, 10, 20], [30, 40, 250]], np.uint8)
 
-# What keeps tifffile from writing that it is the program, which it is.
+# Keeps tifffile from naming itself as the program that wrote the file.
 PAINT = {"software": "Paint", "metadata": None}
 
 
@@ -28,24 +28,26 @@ class TestBitDepths:
     @pytest.mark.parametrize(
         ("bits", "dtype"), [(2, "uint8"), (7, "uint8"), (10, "uint16"), (12, "uint16"), (24, "uint32")]
     )
-    def test_odd_depths_keep_their_values_in_the_next_type(self, path, bits, dtype):
+    def test_odd_depths_keep_their_values_in_the_next_larger_type(self, path, bits, dtype):
         stored = np.array([[0, 1, 2], [3, 2**bits - 1, 1]], dtype)
         write_packed_tiff(path, stored, bits, metadata=None, photometric="minisblack")
         if bits == 24 and imagecodecs.packints_decode(b"\0\0\1", np.dtype(np.uint32), 24, runlen=1)[0] != 1:
-            pytest.skip("imagecodecs as installed swaps the bytes of 24 bits, which is refused: see below")
+            pytest.skip("the installed imagecodecs swaps the bytes of 24 bits, which another test covers")
         pixels = read(path).pixels
         assert pixels.dtype == dtype
         np.testing.assert_array_equal(pixels[0], stored)
 
-    def test_24_bits_are_refused_where_imagecodecs_swaps_their_bytes(self, path, monkeypatch):
+    def test_24_bits_are_refused_if_imagecodecs_swaps_their_bytes(self, path, monkeypatch):
         write_packed_tiff(path, np.array([[1, 2**24 - 1]], np.uint32), 24, metadata=None, photometric="minisblack")
-        # As those for Python 3.10 do.
+        # The versions for Python 3.10 do this.
         swapped = np.array([1], np.uint32).byteswap()
         monkeypatch.setattr(imagecodecs, "packints_decode", lambda *_, **__: swapped)
-        with pytest.raises(UnreadableImageError, match=r"pixels of 24 bits, whose bytes imagecodecs .* swaps; install"):
+        with pytest.raises(
+            UnreadableImageError, match=r"pixels of 24 bits, whose bytes the installed imagecodecs .* swaps; install"
+        ):
             read(path)
 
-    def test_one_bit_is_bool(self, path):
+    def test_one_bit_becomes_bool(self, path):
         tifffile.imwrite(path, PLANE > 15, photometric="minisblack", metadata=None)
         np.testing.assert_array_equal(read(path).pixels, (PLANE > 15)[None])
 
@@ -72,7 +74,7 @@ class TestLayouts:
         tifffile.imwrite(path, stored, metadata=None, photometric="minisblack", **kinds)
         np.testing.assert_array_equal(read(path).pixels[0], stored)
 
-    def test_jpeg_within_tiff_comes_back_as_colours(self, path):
+    def test_jpeg_in_tiff_is_read_as_colours(self, path):
         stored = np.full((32, 32, 3), (200, 100, 50), np.uint8)
         tifffile.imwrite(path, stored, compression="jpeg", photometric="rgb", metadata=None)
         image = read(path)
@@ -88,7 +90,7 @@ class TestLayouts:
         np.testing.assert_array_equal(image.pixels, stored)
         assert image.channel_names == ("red", "green", "blue")
 
-    def test_alpha_is_a_channel_of_that_name(self, path):
+    def test_alpha_is_a_channel_named_alpha(self, path):
         stored = numbers(4, 5, 4, dtype="uint8")
         tifffile.imwrite(path, stored, photometric="rgb", extrasamples=["unassalpha"], metadata=None)
         image = read(path)
@@ -106,14 +108,14 @@ class TestPalettes:
     def write(self, path, palette, **how):
         tifffile.imwrite(path, PLANE, photometric="palette", colormap=palette, software="Paint", **how)
 
-    def test_colours_are_shown_in_a_file_of_any_program(self, path):
+    def test_a_palette_gives_colours_in_files_of_other_programs(self, path):
         self.write(path, np.stack([self.RAMP, 255 - self.RAMP, self.RAMP * 0]) * 257, metadata=None)
         image = read(path)
         np.testing.assert_array_equal(image.pixels, np.stack([PLANE, 255 - PLANE, PLANE * 0]))
         assert image.pixels.dtype == np.uint8
         assert image.channel_names == ("red", "green", "blue")
 
-    def test_greys_are_one_channel(self, path):
+    def test_a_palette_of_greys_gives_one_channel(self, path):
         self.write(path, np.stack([255 - self.RAMP] * 3) * 256, metadata=None)
         np.testing.assert_array_equal(read(path).pixels, 255 - PLANE[None])
 
@@ -123,7 +125,7 @@ class TestPalettes:
         assert image.pixels.dtype == np.uint16
         np.testing.assert_array_equal(image.pixels[0], PLANE.astype(np.uint16) * 256 + 3)
 
-    def test_a_label_image_is_its_indices(self, path):
+    def test_a_label_image_is_read_as_its_indices(self, path):
         self.write(path, np.stack([255 - self.RAMP, self.RAMP, self.RAMP]) * 257, metadata=None)
         np.testing.assert_array_equal(read_labels(path), PLANE)
 
@@ -133,7 +135,7 @@ class TestPalettes:
 
 
 class TestMinIsWhite:
-    def test_bright_is_high_in_a_file_of_any_program(self, path):
+    def test_values_are_inverted_in_files_of_other_programs(self, path):
         tifffile.imwrite(path, PLANE, photometric="miniswhite", **PAINT)
         np.testing.assert_array_equal(read(path).pixels, 255 - PLANE[None])
 
@@ -146,16 +148,16 @@ class TestMinIsWhite:
         np.testing.assert_array_equal(read(path).pixels[0], PLANE <= 15)
 
     @pytest.mark.parametrize("metadata", [None, {}], ids=["without axes", "with axes"])
-    def test_a_mask_by_tifffile_which_marks_it_so_is_as_it_was(self, path, metadata):
+    def test_a_mask_that_tifffile_marks_as_min_is_white_is_not_inverted(self, path, metadata):
         tifffile.imwrite(path, PLANE > 15, metadata=metadata)
         np.testing.assert_array_equal(read(path).pixels[0], PLANE > 15)
 
-    def test_it_is_for_display_where_a_microscopy_program_wrote_it(self, path):
+    def test_values_are_kept_in_files_of_microscopy_programs(self, path):
         tifffile.imwrite(path, PLANE, photometric="miniswhite", description="ImageJ=1.53t\n", **PAINT)
         np.testing.assert_array_equal(read(path).pixels, PLANE[None])
 
     @pytest.mark.parametrize("bits", [4, 8, 12, 16])
-    def test_labels_are_what_is_stored(self, path, bits):
+    def test_labels_are_read_as_stored(self, path, bits):
         labels = np.array([[0, 1], [2, 3]], "uint16" if bits > 8 else "uint8")
         if bits % 8:
             write_packed_tiff(path, labels, bits, photometric="miniswhite", **PAINT)
@@ -163,18 +165,18 @@ class TestMinIsWhite:
             tifffile.imwrite(path, labels, photometric="miniswhite", **PAINT)
         np.testing.assert_array_equal(read_labels(path), labels)
 
-    def test_a_mask_of_one_bit_is_inverted_as_labels_too(self, path):
+    def test_a_mask_of_one_bit_is_inverted_when_read_as_labels_too(self, path):
         tifffile.imwrite(path, PLANE > 15, photometric="miniswhite", **PAINT)
         np.testing.assert_array_equal(read_labels(path), PLANE <= 15)
 
-    def test_images_of_which_one_is_inverted_are_no_positions(self, path):
+    def test_images_with_different_inversion_are_not_positions(self, path):
         with tifffile.TiffWriter(path) as writer:
             for photometric in ("minisblack", "miniswhite"):
                 writer.write(PLANE, photometric=photometric, contiguous=False, **PAINT)
         with pytest.raises(UnreadableImageError, match=r"minisblack.*miniswhite"):
             read(path, axes="ZYX")
 
-    def test_it_means_nothing_for_fractions(self, path):
+    def test_floating_point_values_are_refused(self, path):
         tifffile.imwrite(path, PLANE.astype("f4"), photometric="miniswhite", **PAINT)
         with pytest.raises(UnreadableImageError, match="min-is-black"):
             read(path)
@@ -182,7 +184,7 @@ class TestMinIsWhite:
 
 class TestOme:
     def test_axes_names_and_sizes_are_used(self, path):
-        stored = numbers(2, 3, 4, 5)  # C, Z, Y, X as stored: two names, three planes
+        stored = numbers(2, 3, 4, 5)  # stored as C, Z, Y, X: two channels, three planes
         metadata = {
             "axes": "CZYX",
             "Channel": {"Name": ["DAPI", "actin"]},
@@ -220,14 +222,14 @@ class TestOme:
                      id="pixel sizes"),
         pytest.param({"Channel": {"Name": ["DAPI"]}}, {"Channel": {"Name": ["GFP"]}}, id="channel names"),
     ])  # fmt: skip
-    def test_images_that_mean_different_things_are_no_positions(self, path, one, other):
+    def test_images_with_different_metadata_are_not_positions(self, path, one, other):
         with tifffile.TiffWriter(path, ome=True) as writer:
             writer.write(PLANE, metadata={"axes": "YX", **one})
             writer.write(PLANE, metadata={"axes": "YX", **other})
         with pytest.raises(UnreadableImageError, match=r"2 images of different kinds \(.*(0\.5 µm|'GFP')"):
             read(path)
 
-    def test_positions_are_read_without_a_second_copy_of_all(self, path):
+    def test_positions_are_read_without_a_second_copy(self, path):
         n_positions, plane = 8, numbers(500, 500)
         with tifffile.TiffWriter(path, ome=True) as writer:
             for position in range(n_positions):
@@ -241,8 +243,8 @@ class TestOme:
         np.testing.assert_array_equal(pixels[:, 0, 0, 0], np.arange(n_positions))
         assert peak < 1.5 * pixels.nbytes
 
-    def test_nothing_is_said_of_an_image_that_cannot_be_told_from_another(self, path):
-        """tifffile leaves out an image without pixels, and the ones behind it move up."""
+    def test_ambiguous_images_have_no_metadata(self, path):
+        """tifffile omits images without pixels, so that later ones move up."""
         first = (
             '<Image ID="Image:0"><Pixels DimensionOrder="XYCZT" Type="uint8" SizeX="3" SizeY="2" SizeC="1" '
             'SizeZ="1" SizeT="1" PhysicalSizeX="9" PhysicalSizeY="9"><Channel Name="DAPI"/>{}</Pixels></Image>'
@@ -261,12 +263,12 @@ class TestOme:
         np.testing.assert_array_equal(image.pixels, stored.transpose(2, 0, 1))
         assert image.channel_names == ("red", "green", "blue")
 
-    def test_a_channel_without_a_name_leaves_the_others_theirs(self, path):
+    def test_an_unnamed_channel_does_not_affect_the_names_of_others(self, path):
         metadata = {"axes": "CYX", "Channel": {"Name": ["DAPI", "", "actin"]}}
         tifffile.imwrite(path, numbers(3, 4, 5), ome=True, photometric="minisblack", metadata=metadata)
         assert read(path).channel_names == ("DAPI", "", "actin")
 
-    def test_names_and_sizes_follow_the_axes_that_the_user_gives(self, path):
+    def test_names_and_sizes_follow_the_axes_from_the_user(self, path):
         metadata = {"axes": "CYX", "Channel": {"Name": list("abc")}, "PhysicalSizeX": 1, "PhysicalSizeY": 2}
         tifffile.imwrite(path, numbers(3, 3, 3), ome=True, photometric="minisblack", metadata=metadata)
         images = [read(path, axes=axes) for axes in ("CYX", "CXY", "YCX")]
@@ -280,14 +282,14 @@ class TestOme:
         with pytest.raises(UnreadableImageError, match="2 images of different kinds"):
             read(path)
 
-    def test_a_pyramid_is_its_full_size(self, path):
+    def test_a_pyramid_is_read_at_full_size(self, path):
         stored = numbers(64, 64)
         with tifffile.TiffWriter(path, ome=True) as writer:
             writer.write(stored, subifds=1, metadata={"axes": "YX"})
             writer.write(stored[::2, ::2], subfiletype=1)
         np.testing.assert_array_equal(read(path).pixels[0], stored)
 
-    def test_pages_that_the_header_promises_and_the_file_lacks_are_refused(self, path):
+    def test_missing_pages_are_refused(self, path):
         tifffile.imwrite(path, numbers(4, 40, 50), ome=True, metadata={"axes": "ZYX"}, compression="zlib")
         path.write_bytes(path.read_bytes().replace(b'SizeZ="4"', b'SizeZ="9"'))
         with pytest.raises(UnreadableImageError, match="5 of its 9 pages are missing"):
@@ -295,7 +297,7 @@ class TestOme:
 
 
 class TestImageJ:
-    def test_a_hyperstack_has_its_axes_sizes_and_labels(self, path):
+    def test_axes_and_sizes_of_a_hyperstack_are_used(self, path):
         stored = numbers(2, 3, 2, 4, 5)
         metadata = {"axes": "TZCYX", "unit": "um"}
         tifffile.imwrite(path, stored, imagej=True, resolution=(4, 2), metadata=metadata)
@@ -311,7 +313,7 @@ class TestImageJ:
         tifffile.imwrite(path, PLANE, imagej=True, resolution=(2, 2), metadata={"unit": unit})
         assert read(path).pixel_size_um == (None if um is None else pytest.approx((um / 2, um / 2)))
 
-    def test_labels_of_channels_are_their_names(self, path):
+    def test_channel_labels_become_names(self, path):
         metadata = {"axes": "CYX", "Labels": ["nuclei", "actin"]}
         tifffile.imwrite(path, numbers(2, 4, 5), imagej=True, metadata=metadata)
         assert read(path).channel_names == ("nuclei", "actin")
@@ -325,7 +327,7 @@ class TestLsm:
         info = lsm_info(DimensionChannels=n_channels, **values)
         n_bytes = info.nbytes
         with tifffile.TiffWriter(path, byteorder="<") as writer:
-            for n, plane in enumerate(stored):  # each followed by a thumbnail, as the microscope does
+            for n, plane in enumerate(stored):  # each followed by a thumbnail, as the microscope writes it
                 extra = {"extratags": [(34412, "B", n_bytes, info.tobytes())]} if n == 0 else {}
                 planar = {"planarconfig": "separate"} if names else {}
                 how = {"photometric": "minisblack", "metadata": None, "contiguous": False}
@@ -347,22 +349,22 @@ class TestLsm:
         np.testing.assert_array_equal(image.pixels[:, 0], stored)
         assert image.pixel_size_um == pytest.approx((0.3, 0.2))
 
-    def test_channels_have_their_names(self, path):
+    def test_channel_names_are_used(self, path):
         stored, names = numbers(2, 3, 4, 5), ("Ch1-DAPI", "Ch2-GFP", "Ch3-Cy5")
         self.write(path, stored, names=names, DimensionZ=2)
         image = read(path)
         assert image.channel_names == names
         np.testing.assert_array_equal(image.pixels, stored)
 
-    def test_an_axis_that_is_not_known_is_named(self, path):
+    def test_an_unknown_axis_is_reported(self, path):
         stored = numbers(6, 4, 5)
         self.write(path, stored, DimensionZ=3, DimensionM=2)
-        with pytest.raises(UnreadableImageError, match=r"its axes are MZYX \(2 × 3 × 4 × 5\), of which M is not known"):
+        with pytest.raises(UnreadableImageError, match=r"its axes are MZYX \(2 × 3 × 4 × 5\), and M is not supported"):
             read(path)
         assert read(path, axes="PZYX").axes == "PZCYX"
 
 
-def test_positions_of_micromanager_are_positions(path):
+def test_micromanager_positions_are_read(path):
     stored = numbers(2, 3, 4, 5)
     write_micromanager(path, stored)
     image = read(path)
@@ -378,13 +380,13 @@ class TestUnstatedAxes:
                 writer.write(page, metadata=None, contiguous=False)
         return stored
 
-    def test_pages_of_which_nobody_says_what_they_are_are_refused_with_the_remedy(self, path):
+    def test_pages_without_stated_axes_are_refused_with_a_remedy(self, path):
         self.write_pages(path)
-        with pytest.raises(UnreadableImageError, match=r"3 pages of 4 × 5 and nothing in the file says.*axes='ZYX'"):
+        with pytest.raises(UnreadableImageError, match=r"3 pages of 4 × 5, and nothing in the file says.*axes='ZYX'"):
             read(path)
 
     @pytest.mark.parametrize(("axes", "read_as"), [("ZYX", "ZCYX"), ("tyx", "TCYX"), ("CYX", "CYX")])
-    def test_the_user_says_what_they_are(self, path, axes, read_as):
+    def test_the_user_can_state_the_axes(self, path, axes, read_as):
         stored = self.write_pages(path)
         image = read(path, axes=axes)
         assert image.axes == read_as
@@ -399,14 +401,14 @@ class TestUnstatedAxes:
         tifffile.imwrite(path, numbers(3, 4, 5), photometric="minisblack", metadata={"axes": "ZYX"})
         assert read(path).axes == "ZCYX"
 
-    def test_two_images_of_which_nobody_says_what_they_are_are_refused(self, path):
+    def test_two_images_without_stated_axes_are_refused(self, path):
         with tifffile.TiffWriter(path) as writer:
             writer.write(PLANE, contiguous=False)
             writer.write(PLANE, contiguous=False)
-        with pytest.raises(UnreadableImageError, match="2 × 2 × 3 and nothing in the file says"):
+        with pytest.raises(UnreadableImageError, match="2 × 2 × 3, and nothing in the file says"):
             read(path)
 
-    def test_the_resolution_of_a_plain_file_is_for_printing(self, path):
+    def test_the_print_resolution_of_a_plain_file_is_ignored(self, path):
         tifffile.imwrite(path, PLANE, resolution=(72, 72), resolutionunit="inch", metadata=None)
         assert read(path).pixel_size_um is None
 
@@ -424,7 +426,7 @@ class TestDamage:
         with pytest.raises(UnreadableImageError, match="1 of 4 strips of page 0 are missing"):
             read(path)
 
-    def test_a_missing_last_page_is_not_dropped(self, path):
+    def test_a_missing_last_page_is_refused(self, path):
         with tifffile.TiffWriter(path) as writer:
             for page in numbers(4, 40, 50):
                 writer.write(page, metadata=None, contiguous=False)
@@ -434,14 +436,14 @@ class TestDamage:
             with pytest.raises(UnreadableImageError):
                 read(path, axes="ZYX")
 
-    def test_pixels_that_are_cut_off_are_counted(self, path):
+    def test_truncated_pixels_are_refused(self, path):
         tifffile.imwrite(path, numbers(40, 50), metadata=None)
         path.write_bytes(path.read_bytes()[:2000])
-        with pytest.raises(UnreadableImageError, match="its pixels need 4000 bytes and the file has 2000"):
+        with pytest.raises(UnreadableImageError, match="its pixels need 4000 bytes, but the file has 2000"):
             read(path)
 
-    def test_a_depth_that_cannot_be_read_is_not_guessed(self, path):
-        """Without it, tifffile takes the standard's default, which is 1 bit."""
+    def test_an_unreadable_depth_is_not_guessed(self, path):
+        """Without it, tifffile would assume the default of the standard, 1 bit."""
         tifffile.imwrite(path, numbers(4, 5, 3, dtype="uint8"), photometric="rgb", metadata=None)
         with tifffile.TiffFile(path) as tif:
             tag = tif.pages.first.tags["BitsPerSample"]
@@ -451,7 +453,7 @@ class TestDamage:
         with pytest.raises(UnreadableImageError, match="BitsPerSample of page 0 cannot be read"):
             read(path)
 
-    def test_a_ring_of_pages_ends(self, path):
+    def test_a_loop_of_pages_is_refused(self, path):
         TestUnstatedAxes().write_pages(path)
         with tifffile.TiffFile(path) as tif:
             first, last = tif.pages[0].offset, tif.pages[2].offset
@@ -464,7 +466,7 @@ class TestDamage:
             read(path, axes="ZYX")
 
     @pytest.mark.parametrize("compression", [None, "zlib", "lzw"])
-    def test_a_size_that_cannot_be_is_refused_before_memory_is_taken(self, path, compression):
+    def test_an_impossible_size_is_refused_before_memory_is_allocated(self, path, compression):
         tifffile.imwrite(path, PLANE, compression=compression, metadata=None)
         content = bytearray(path.read_bytes())
         with tifffile.TiffFile(path) as tif:

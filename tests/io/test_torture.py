@@ -1,4 +1,4 @@
-"""A sample of the odd, old and broken files; `benchmarks/torture.py` runs them all, with limits."""
+"""A sample of odd, old and broken files; `benchmarks/torture.py` runs all of them, with limits."""
 
 import csv
 
@@ -17,7 +17,7 @@ def test_a_sample_is_read_exactly_or_refused(folder):
         rows = list(csv.DictReader(stream))
     sample = [row for n, row in enumerate(rows) if n % 9 == 0 or row["tifffile_tf"] != "ok" or row["pages"] != "1"]
     outcomes = {row["path"]: torture.judge(folder / row["path"], row) for row in sample}
-    faults = {path: o for path, o in outcomes.items() if o.verdict in (torture.WRONG, torture.DIED)}
+    faults = {path: outcome for path, outcome in outcomes.items() if outcome.verdict in (torture.WRONG, torture.DIED)}
     assert not faults
     readable = [row["path"] for row in sample if "ok" in (row["tifffile_tf"], row["pil"])]
     refused = [path for path in readable if outcomes[path].verdict == torture.REFUSED]

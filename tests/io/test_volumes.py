@@ -1,10 +1,10 @@
-"""MetaImage, NRRD and DICOM beyond a plane: axes, spacings, what is refused."""
+"""Features of MetaImage, NRRD and DICOM that the reader contract does not cover: axes, spacings, refusals."""
 
 import numpy as np
 import pytest
 
 from cellseg_monai.errors import UnreadableImageError
-from cellseg_monai.io import decoding, read
+from cellseg_monai.io import decoder_errors, read
 from tests.io.files import write_dicom, write_metaimage, write_nrrd
 
 VOLUME = np.arange(2 * 3 * 4, dtype=np.uint16).reshape(2, 3, 4)
@@ -25,7 +25,7 @@ def test_a_volume_of_colours_has_depth_and_channels(tmp_path):
     np.testing.assert_array_equal(image.pixels, stored.transpose(0, 3, 1, 2))
 
 
-def test_a_header_and_its_pixels_may_be_two_files(tmp_path):
+def test_header_and_pixels_can_be_two_files(tmp_path):
     header = tmp_path / "cells.mhd"
     header.write_text("NDims = 2\nDimSize = 4 3\nElementType = MET_USHORT\nElementDataFile = cells.raw\n")
     (tmp_path / "cells.raw").write_bytes(VOLUME[0].tobytes())
@@ -43,8 +43,8 @@ def write_header(path, data, shape):
 
 
 @pytest.mark.parametrize("suffix", [".mhd", ".nhdr"])
-def test_pixels_beside_their_header_may_have_any_name_and_size(tmp_path, monkeypatch, suffix):
-    monkeypatch.setattr(decoding, "SMALL_BYTES", 1000)
+def test_pixels_next_to_their_header_can_have_any_name_and_size(tmp_path, monkeypatch, suffix):
+    monkeypatch.setattr(decoder_errors, "SMALL_BYTES", 1000)
     stored = np.arange(600 * 600, dtype=np.uint16).reshape(600, 600)
     (tmp_path / "its pixels.bin").write_bytes(stored.tobytes())
     write_header(tmp_path / f"cells{suffix}", "its pixels.bin", stored.shape)
@@ -54,7 +54,7 @@ def test_pixels_beside_their_header_may_have_any_name_and_size(tmp_path, monkeyp
 @pytest.mark.parametrize("suffix", [".mhd", ".nhdr"])
 @pytest.mark.parametrize("data", ["LIST\n0.raw\n1.raw", "%d.raw 0 1 1"], ids=["list", "pattern"])
 def test_pixels_in_several_files_are_refused(tmp_path, suffix, data):
-    """Of a file that is too short, itk would return whatever was in memory before."""
+    """itk would fill the missing pixels of a short file with whatever was in memory."""
     for plane in (0, 1):
         (tmp_path / f"{plane}.raw").write_bytes(VOLUME[plane].tobytes()[: 24 - plane])
     write_header(tmp_path / f"cells{suffix}", data, VOLUME.shape)
@@ -62,16 +62,16 @@ def test_pixels_in_several_files_are_refused(tmp_path, suffix, data):
         read(tmp_path / f"cells{suffix}")
 
 
-def test_a_dicom_whose_values_mean_others_is_refused(tmp_path):
+def test_a_dicom_with_values_to_be_rescaled_is_refused(tmp_path):
     path = tmp_path / "cells.dcm"
     write_dicom(path, VOLUME[0], rescale="2 -10")
-    with pytest.raises(UnreadableImageError, match="multiplied by 2 and shifted by -10"):
+    with pytest.raises(UnreadableImageError, match="rescale slope 2 and intercept -10"):
         read(path)
     write_dicom(path, VOLUME[0], rescale="1 0")
     np.testing.assert_array_equal(read(path).pixels[0], VOLUME[0])
 
 
-def test_a_nrrd_that_calls_its_samples_colours_has_their_names(tmp_path):
+def test_samples_that_a_nrrd_marks_as_colours_are_named(tmp_path):
     stored = np.arange(2 * 4 * 3, dtype=np.uint8).reshape(2, 4, 3)
     path = tmp_path / "cells.nrrd"
     write_nrrd(path, stored, kinds="RGB-color domain domain")
@@ -81,7 +81,7 @@ def test_a_nrrd_that_calls_its_samples_colours_has_their_names(tmp_path):
     assert read(path, axes="YXS").channel_names == ("red", "green", "blue")
 
 
-def test_spacing_counts_where_its_unit_is_named(tmp_path):
+def test_spacing_counts_only_with_a_unit(tmp_path):
     path = tmp_path / "cells.mha"
     write_metaimage(path, VOLUME[0], extra="ElementSpacing = 0.25 0.5\nDistanceUnits = um")
     assert read(path).pixel_size_um == pytest.approx((0.5, 0.25))
@@ -100,7 +100,7 @@ def test_the_third_axis_of_a_nrrd_is_depth(tmp_path, kinds, axes):
     assert read(tmp_path / "cells.nrrd").axes == axes
 
 
-def test_the_third_axis_of_a_nrrd_that_it_calls_time_must_be_stated(tmp_path):
+def test_a_third_axis_that_a_nrrd_marks_as_time_must_be_stated(tmp_path):
     path = tmp_path / "cells.nrrd"
     write_nrrd(path, VOLUME, kinds="space space time")
     with pytest.raises(UnreadableImageError, match="pass axes="):
@@ -108,7 +108,7 @@ def test_the_third_axis_of_a_nrrd_that_it_calls_time_must_be_stated(tmp_path):
     assert read(path, axes="TYX").axes == "TCYX"
 
 
-def test_frames_of_a_dicom_must_be_stated(tmp_path):
+def test_the_axis_of_dicom_frames_must_be_stated(tmp_path):
     path = tmp_path / "cells.dcm"
     write_dicom(path, VOLUME)
     with pytest.raises(UnreadableImageError, match="pass axes="):
@@ -121,19 +121,19 @@ def test_the_spacing_of_a_dicom_is_in_millimetres(tmp_path):
     assert read(tmp_path / "cells.dcm").pixel_size_um == pytest.approx((0.5, 0.25))
 
 
-def test_a_dicom_in_which_low_is_bright_is_refused(tmp_path):
+def test_a_dicom_with_bright_low_values_is_refused(tmp_path):
     write_dicom(tmp_path / "cells.dcm", VOLUME[0], photometric="MONOCHROME1")
     with pytest.raises(UnreadableImageError, match="MONOCHROME2"):
         read(tmp_path / "cells.dcm")
 
 
-def test_a_type_that_itk_does_not_wrap_is_refused(tmp_path):
+def test_a_type_that_itk_cannot_read_is_refused(tmp_path):
     write_metaimage(tmp_path / "cells.mha", VOLUME.astype(np.int8))
     with pytest.raises(UnreadableImageError, match="save it as TIFF"):
         read(tmp_path / "cells.mha")
 
 
-def test_a_size_that_cannot_be_is_refused_before_memory_is_taken(tmp_path):
+def test_an_impossible_size_is_refused_before_memory_is_allocated(tmp_path):
     path = tmp_path / "cells.mha"
     write_metaimage(path, VOLUME[0])
     path.write_bytes(path.read_bytes().replace(b"DimSize = 4 3", b"DimSize = 60000 60000"))

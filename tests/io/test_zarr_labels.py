@@ -35,7 +35,7 @@ def write(path, labels=LABELS, **how):
 
 
 class TestRoundTrip:
-    def test_what_is_written_is_read_again_by_us_and_by_zarr(self, path):
+    def test_written_labels_are_read_back_by_us_and_by_zarr(self, path):
         write(path, pixel_size_um=(0.5, 0.25))
         image = read(path)
         np.testing.assert_array_equal(image.pixels[0], LABELS)
@@ -66,24 +66,24 @@ class TestRoundTrip:
         assert image.axes == "".join(a for a, n in zip(axes[:-2], shape, strict=False) if a != "P" or n > 1) + "CYX"
         np.testing.assert_array_equal(image.pixels.reshape(kept), labels.reshape(kept))
 
-    def test_threads_write_blocks_at_once(self, path):
+    def test_threads_write_blocks_at_the_same_time(self, path):
         with (
             writing_zarr_labels(path, LABELS.shape, chunk_px=CHUNK, workers=2) as store,
             ThreadPoolExecutor(4) as pool,
         ):
-            list(pool.map(lambda at: write_block(store, *at), BLOCKS))
+            list(pool.map(lambda corner: write_block(store, *corner), BLOCKS))
         np.testing.assert_array_equal(read(path).pixels[0], LABELS)
 
     @pytest.mark.parametrize("method", ["fork", "spawn"])
-    def test_processes_write_blocks_at_once(self, path, method):
+    def test_processes_write_blocks_at_the_same_time(self, path, method):
         with writing_zarr_labels(path, LABELS.shape, chunk_px=CHUNK) as store:
             write_block(store, 0, 0)  # so that a forked process inherits a codec in use
             with multiprocessing.get_context(method).Pool(2) as pool:
-                pool.starmap(write_block, [(store, *at) for at in BLOCKS])
+                pool.starmap(write_block, [(store, *corner) for corner in BLOCKS])
             np.testing.assert_array_equal(store.read(slice(5, 40), slice(10, 33)), LABELS[5:40, 10:33])
         np.testing.assert_array_equal(read(path).pixels[0], LABELS)
 
-    def test_it_becomes_a_tiff_by_planes(self, path, tmp_path):
+    def test_it_can_be_written_as_tiff_by_planes(self, path, tmp_path):
         write(path)
         with open_image(path) as image:
             write_labels(tmp_path / "cells.tif", image.plane())
@@ -91,7 +91,7 @@ class TestRoundTrip:
 
 
 class TestMetadata:
-    """Against the text of NGFF 0.4, https://ngff.openmicroscopy.org/0.4."""
+    """Compare the metadata with the specification of NGFF 0.4, https://ngff.openmicroscopy.org/0.4."""
 
     def test_a_plane(self, path):
         write(path, pixel_size_um=(0.5, 0.25))
@@ -112,7 +112,7 @@ class TestMetadata:
             "path": "2",
             "coordinateTransformations": [
                 {"type": "scale", "scale": [2.0, 1.0]},
-                {"type": "translation", "translation": [0.75, 0.375]},  # of 4 pixels the middle: 1.5 pixels on
+                {"type": "translation", "translation": [0.75, 0.375]},  # the centre of 4 pixels lies 1.5 pixels further
             ],
         }
 
@@ -134,22 +134,22 @@ class TestPyramid:
         write(path)
         with open_image(path) as image:
             assert [level.shape[-2:] for level in image.levels] == [(45, 70), (23, 35), (12, 18), (6, 9)]
-            wanted = LABELS
+            expected = LABELS
             for level in image.levels:
-                np.testing.assert_array_equal(level.window()[0], wanted)
-                wanted = halve_labels(wanted)
+                np.testing.assert_array_equal(level.window()[0], expected)
+                expected = halve_labels(expected)
 
     @given(arrays.arrays(np.uint8, arrays.array_shapes(min_dims=2, max_dims=2, max_side=7), elements=st.integers(0, 3)))
-    def test_the_label_of_most_pixels_wins(self, labels):
-        found = halve_labels(labels)
+    def test_the_most_frequent_label_wins(self, labels):
+        halved = halve_labels(labels)
         even = np.pad(labels, [(0, n % 2) for n in labels.shape], mode="edge")
-        for y, x in np.ndindex(found.shape):
+        for y, x in np.ndindex(halved.shape):
             four = even[2 * y : 2 * y + 2, 2 * x : 2 * x + 2].ravel().tolist()
-            assert found[y, x] == max(four, key=four.count)  # of equally frequent ones max takes the first
+            assert halved[y, x] == max(four, key=four.count)  # max takes the first of equally frequent ones
 
 
-class TestWhole:
-    def test_a_chunk_that_nobody_wrote_is_named_and_nothing_stays(self, path):
+class TestCompletion:
+    def test_an_unwritten_chunk_is_reported_and_nothing_remains(self, path):
         def leave_two_out():
             with writing_zarr_labels(path, LABELS.shape, chunk_px=CHUNK) as store:
                 for y, x in BLOCKS:
@@ -173,21 +173,21 @@ class TestWhole:
         assert list(path.parent.iterdir()) == [path]
         np.testing.assert_array_equal(read(path).pixels[0], LABELS[:10, :10])
 
-    @pytest.mark.parametrize("other", ["an image", "a folder", "a file"])
-    def test_nothing_else_is_replaced(self, path, other):
-        if other == "an image":
+    @pytest.mark.parametrize("kind", ["an image", "a folder", "a file"])
+    def test_nothing_else_is_replaced(self, path, kind):
+        if kind == "an image":
             write_ome_zarr(path, LABELS)
-        elif other == "a folder":
+        elif kind == "a folder":
             path.mkdir()
         else:
             path.write_text("notes")
-        with pytest.raises(FileExistsError, match="something else than a label image"):
+        with pytest.raises(FileExistsError, match="is not a label image"):
             write(path)
         assert path.exists()
 
 
 class TestWithinAnImage:
-    def test_they_are_entered_in_the_list_of_its_labels(self, path):
+    def test_labels_are_added_to_the_list_of_the_image(self, path):
         write_ome_zarr(path, LABELS)
         for name in ("cells", "nuclei", "cells"):
             write(path / "labels" / name)
@@ -200,11 +200,11 @@ class TestWithinAnImage:
 
     def test_another_version_is_refused(self, path):
         write_zarr_group(path, {}, version=3)
-        with pytest.raises(ValueError, match=r"an OME-Zarr 0\.5, and labels are written as 0\.4"):
+        with pytest.raises(ValueError, match=r"an OME-Zarr 0\.5, but labels are written as 0\.4"):
             write(path / "labels" / "cells")
         assert [file.name for file in path.iterdir()] == ["zarr.json"]
 
-    def test_a_folder_called_labels_is_a_folder_like_any_other(self, tmp_path):
+    def test_a_folder_named_labels_has_no_special_meaning(self, tmp_path):
         write(tmp_path / "labels" / "cells.zarr")
         assert [file.name for file in (tmp_path / "labels").iterdir()] == ["cells.zarr"]
         assert "source" not in json.loads((tmp_path / "labels" / "cells.zarr" / ".zattrs").read_text())["image-label"]
@@ -214,9 +214,9 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("how", "says"),
         [
-            ({"axes": "CYX", "shape": (1, 5, 6)}, "axes are 'CYX'"),
-            ({"axes": "ZTYX", "shape": (1, 1, 5, 6)}, "in that order"),
-            ({"axes": "ZYX", "shape": (5, 6)}, "give one length"),
+            ({"axes": "CYX", "shape": (1, 5, 6)}, "got axes 'CYX'"),
+            ({"axes": "ZTYX", "shape": (1, 1, 5, 6)}, "in this order"),
+            ({"axes": "ZYX", "shape": (5, 6)}, "pass one length"),
             ({"shape": (0, 6)}, "at least 1"),
             ({"dtype": np.uint16}, "pass numpy.uint32"),
             ({"chunk_px": 0}, "at least 1"),
@@ -224,7 +224,7 @@ class TestRefusals:
         ],
         ids=["channels", "order", "too few", "empty", "type", "chunks", "pixel size"],
     )
-    def test_what_cannot_be_is_refused_before_anything_is_made(self, path, how, says):
+    def test_impossible_arguments_are_refused_before_anything_is_created(self, path, how, says):
         with pytest.raises(ValueError, match=says), writing_zarr_labels(path, **{"shape": (5, 6), **how}):
             raise AssertionError
         assert not path.exists()
@@ -232,11 +232,11 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("block", "at", "error", "says"),
         [
-            (np.ones((16, 16), int), {"y": 8}, ValueError, "row 8, column 0; blocks begin and end at multiples of 16"),
-            (np.ones((15, 16), int), {}, ValueError, "blocks begin and end"),
-            (np.ones((16, 16), int), {"y": 32}, ValueError, "blocks begin and end"),
-            (np.ones((0, 16), int), {}, ValueError, "blocks begin and end"),
-            (np.ones((1, 16, 16), int), {}, ValueError, r"pass one of \(Y, X\)"),
+            (np.ones((16, 16), int), {"y": 8}, ValueError, "row 8, column 0; begin and end blocks at multiples of 16"),
+            (np.ones((15, 16), int), {}, ValueError, "begin and end blocks"),
+            (np.ones((16, 16), int), {"y": 32}, ValueError, "begin and end blocks"),
+            (np.ones((0, 16), int), {}, ValueError, "begin and end blocks"),
+            (np.ones((1, 16, 16), int), {}, ValueError, r"expected \(Y, X\)"),
             (np.ones((16, 16)), {}, TypeError, "float64"),
             (-np.ones((16, 16), int), {"x": 16}, ValueError, "lowest label is -1, in the block at .* column 16"),
             (np.full((16, 16), 2**32), {}, ValueError, "4294967296"),
@@ -248,9 +248,9 @@ class TestRefusals:
             store.write(block, **at)
 
 
-def test_a_chunk_is_one_block_as_threads_of_blosc_put_several_in_any_order(tmp_path):
+def test_a_chunk_is_a_single_blosc_block_so_that_its_bytes_are_reproducible(tmp_path):
     labels = np.zeros((1024, 1024), np.uint16)
     ZarrChunks(tmp_path, labels.shape, labels.dtype, 1024).write(labels, (), 0, 0)
-    # The head of Blosc: versions, flags and size of a value, then the bytes in all and of a block.
-    _, in_all, of_a_block = struct.unpack_from("<4sII", (tmp_path / "0" / "0").read_bytes())
-    assert in_all == of_a_block == labels.nbytes
+    # The header of Blosc: versions, flags and size of a value, then the size of all bytes and of a block.
+    _, total_bytes, block_bytes = struct.unpack_from("<4sII", (tmp_path / "0" / "0").read_bytes())
+    assert total_bytes == block_bytes == labels.nbytes

@@ -17,7 +17,7 @@ def test_alpha_is_no_light() -> None:
 
 
 def test_a_stack_has_no_grey_values() -> None:
-    with pytest.raises(ValueError, match=r"a stack \(2 Z, 1 C, 3 Y, 4 X\) came, but one plane was expected"):
+    with pytest.raises(ValueError, match=r"got a stack \(2 Z, 1 C, 3 Y, 4 X\), expected one plane"):
         grey_values(Image(np.zeros((2, 1, 3, 4)), "ZCYX"))
 
 

@@ -30,7 +30,7 @@ class Work:
         section: "training", "validation" or "test" if the data set is published with such.
         folder: where the image goes: "images", or "unlabelled" for one that comes without a label in a set of
             labelled ones.
-        tags: what else is known of the image, such as its cell type; they go into the datalist.
+        tags: what else is known of the image, such as its cell type; it goes into the datalist.
         notes: what was found out while listing the files.
     """
 
@@ -41,7 +41,7 @@ class Work:
     group: str = ""
     section: str | None = None
     folder: Literal["images", "unlabelled"] = "images"
-    tags: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str | float] = field(default_factory=dict)
     notes: Notes = field(default_factory=dict)
 
 

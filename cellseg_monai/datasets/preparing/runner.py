@@ -13,9 +13,9 @@ from pathlib import Path
 
 from cellseg_monai._version import __version__
 from cellseg_monai.atomic import replacing
-from cellseg_monai.data.datalist import DATALIST_NAME, datalist_text
+from cellseg_monai.data.datalist import DATALIST_NAME
+from cellseg_monai.data.datalist_file import datalist_text
 from cellseg_monai.data.parallel import each
-from cellseg_monai.data.split import Datalist
 from cellseg_monai.datasets.preparing.conversion import Row, convert, fingerprint
 from cellseg_monai.datasets.preparing.journal import FOLDERS, LOCK_NAME, Record
 from cellseg_monai.datasets.preparing.layouts import find_preparer
@@ -153,7 +153,7 @@ def _finish(output: Path, preparer: Preparer, record: Record, found: Found, writ
         for name, path in found.copies.items():
             _copy(path, output / name)
         sections, said = divide(found.works, rows)
-        text = datalist_text(_absolute(sections, output), output)
+        text = datalist_text(sections, output)
         faults += _write_datalist(output / DATALIST_NAME, text, record.written.get("datalist_sha256"))
         content = {
             "layout": preparer.name,
@@ -183,16 +183,6 @@ def _copy(source: Path, target: Path) -> None:
             return
     with replacing(target, durable=False) as aside:
         shutil.copy2(source, aside)
-
-
-def _absolute(sections: Datalist, output: Path) -> Datalist:
-    return {
-        section: [
-            {key: str(output / value) if key in ("image", "label") else value for key, value in item.items()}
-            for item in items
-        ]
-        for section, items in sections.items()
-    }
 
 
 def _write_datalist(path: Path, text: str, before: str | None) -> list[Fault]:

@@ -75,5 +75,9 @@ def _group(work: Work) -> str:
 
 
 def _item(work: Work, row: Row, group: str) -> Item:
-    label = {"label": row["label"]} if "label" in row else {}
-    return {"image": row["image"], **label, "group": group, **work.tags}
+    item: Item = {"image": row["image"], "group": group}
+    if "label" in row:
+        item["label"] = row["label"]
+    if work.tags:
+        item["tags"] = dict(work.tags)
+    return item

@@ -121,7 +121,7 @@ def test_a_fetch_that_failed_goes_on_with_the_rest(server, data_set: DataSet, tm
 def test_killed_while_it_moves_files_the_next_call_ends_it(server, data_set: DataSet, tmp_path: Path) -> None:
     script = (
         "import os, sys; from pathlib import Path\n"
-        "from cellseg_monai.data.fetching import fetch_data_set\n"
+        "from cellseg_monai.datasets.fetching import fetch_data_set\n"
         "from cellseg_monai.datasets.registry import load_registry\n"
         "rename = os.rename\n"
         "def killed(a, b):\n"
@@ -212,7 +212,7 @@ def test_a_limit_can_be_raised_without_downloading_again(server, data_set: DataS
 def test_no_room_to_unpack_is_said_and_the_archive_is_kept(server, data_set: DataSet, tmp_path: Path) -> None:
     (tmp_path / "images.zip").write_bytes(zipped({"images/a.tif": b"0" * 500_000}))
     script = (
-        "import resource, sys; from cellseg_monai.data.fetching import fetch_data_set\n"
+        "import resource, sys; from cellseg_monai.datasets.fetching import fetch_data_set\n"
         "from cellseg_monai.datasets.registry import RemoteFile, load_registry; from dataclasses import replace\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))\n"
         "data_set = replace(load_registry()['bbbc038'], files=(RemoteFile('http://x/images.zip'),))\n"

@@ -68,7 +68,7 @@ class TestCoco(PreparerContract):
         done = self.prepare(raw)
         assert done.notes == {"crowd_annotations_left_out": 1}
         content = json.loads((done.output / "datalist.json").read_text())
-        assert [item["cell_type"] for item in content["training"]] == ["A172", "SHSY5Y"]
+        assert [item["tags"] for item in content["training"]] == [{"cell_type": "A172"}, {"cell_type": "SHSY5Y"}]
         assert len(content["validation"]) == len(content["test"]) == 1
         assert content["test"][0]["group"] == "SkBr3_Phase_C1"
         assert "such as A172_Phase_A7, are in several" in done.sections  # of training and validation

@@ -65,7 +65,7 @@ def test_stopped_by_hand_it_says_how_to_go_on(cellseg, raw, tmp_path, monkeypatc
     def stop(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("cellseg_monai.data.preparing.prepare", stop)
+    monkeypatch.setattr("cellseg_monai.datasets.preparing.prepare", stop)
     code, _, err = cellseg("data", "prepare", raw, "--output", tmp_path / "out")
     assert (code, err) == (130, "stopped; the same command goes on from here\n")
 

@@ -16,7 +16,7 @@ from tests.processes import wait_until_gone
 
 SCRIPT = """
 import sys
-from cellseg_monai.data.preparing import prepare
+from cellseg_monai.datasets.preparing import prepare
 
 if __name__ == "__main__":
     prepare(sys.argv[1], sys.argv[2], workers=2)

@@ -11,8 +11,8 @@ from cellseg_monai.boxes import Run
 from cellseg_monai.pixels.channels import select_channels
 from cellseg_monai.pixels.normalise import scale_between
 from cellseg_monai.pixels.preprocessing import Preprocessing, prepared_shape
-from cellseg_monai.pixels.ranges import percentile_ranges, windows_of_chunks
 from cellseg_monai.pixels.scale import rescale_window
+from cellseg_monai.pixels.windowed_percentiles import percentile_ranges, windows_of_chunks
 
 __all__ = ["ImageStatistics", "PreparedWindows"]
 

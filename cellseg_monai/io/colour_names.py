@@ -1,4 +1,4 @@
-"""What the samples of a colour are called, in every format alike."""
+"""The names of the samples of a colour, the same for every format."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a label TIFF of ours states the size of a pixel: to `read`, and to other programs as resolution."""
+"""State the pixel size in label TIFFs: in metadata for `read`, and as resolution for other programs."""
 
 from __future__ import annotations
 
@@ -12,20 +12,26 @@ _UM_PER_CM = 10_000.0
 
 
 def check_pixel_size(pixel_size_um: tuple[float, float] | None) -> None:
-    """Refuse what is no size of a pixel.
+    """Refuse an impossible pixel size.
+
+    Args:
+        pixel_size_um: height and width of a pixel, or None if unknown.
 
     Raises:
-        ValueError: if height or width is no positive length.
+        ValueError: the height or width is not a positive length.
     """
     if pixel_size_um is not None and not all(np.isfinite(p) and p > 0 for p in pixel_size_um):
-        raise ValueError(f"pixel_size_um is {pixel_size_um}; it must be two positive lengths")
+        raise ValueError(f"got pixel_size_um={pixel_size_um}, expected two positive lengths; correct it")
 
 
 def size_tags(pixel_size_um: tuple[float, float] | None) -> dict[str, Any]:
-    """Return the arguments of tifffile that state the size of a pixel.
+    """Return the arguments of tifffile that state the pixel size.
+
+    Args:
+        pixel_size_um: height and width of a pixel, or None if unknown.
 
     Raises:
-        ValueError: if height or width is no positive length.
+        ValueError: the height or width is not a positive length.
 
     >>> size_tags((0.5, 0.25))["resolution"]
     (40000.0, 20000.0)

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cellseg_monai.io.blocks import BlockArray, BlockCache, MappedArray, StackedArray
+from cellseg_monai.io.block_cache import BlockCache
+from cellseg_monai.io.lazy_arrays import BlockArray, MappedArray, StackedArray
 
 
 @st.composite
@@ -14,24 +15,24 @@ def shapes_blocks_and_windows(draw):
     shape = draw(st.lists(st.integers(1, 9), min_size=1, max_size=4))
     blocks = [draw(st.integers(1, n)) for n in shape]
     ends = [sorted(draw(st.tuples(st.integers(0, n), st.integers(0, n)))) for n in shape]
-    return tuple(shape), tuple(blocks), tuple(slice(*each) for each in ends)
+    return tuple(shape), tuple(blocks), tuple(slice(*pair) for pair in ends)
 
 
 def in_blocks(array, block_shape, cache=None, decoded=None):
     def decode(place):
         if decoded is not None:
             decoded.append(place)
-        return array[tuple(slice(at * n, (at + 1) * n) for at, n in zip(place, block_shape, strict=True))]
+        return array[tuple(slice(i * n, (i + 1) * n) for i, n in zip(place, block_shape, strict=True))]
 
     return BlockArray(array.shape, array.dtype, block_shape, decode, cache or BlockCache(), "key")
 
 
 @given(shapes_blocks_and_windows())
-def test_a_window_is_that_of_the_array(drawn):
+def test_a_window_equals_that_of_the_array(drawn):
     shape, block_shape, window = drawn
     array, decoded = np.arange(np.prod(shape)).reshape(shape), []
-    found = in_blocks(array, block_shape, decoded=decoded)[window]
-    np.testing.assert_array_equal(found, array[window])
+    values = in_blocks(array, block_shape, decoded=decoded)[window]
+    np.testing.assert_array_equal(values, array[window])
     touched = np.prod(
         [len({at // n for at in range(w.start, w.stop)}) for w, n in zip(window, block_shape, strict=True)]
     )
@@ -39,16 +40,16 @@ def test_a_window_is_that_of_the_array(drawn):
 
 
 @given(shapes_blocks_and_windows(), st.sampled_from("CF"))
-def test_a_mapped_array_is_the_one_in_the_file(tmp_path_factory, drawn, order):
+def test_a_mapped_array_equals_the_one_in_the_file(tmp_path_factory, drawn, order):
     shape, _, window = drawn
     array = np.arange(np.prod(shape), dtype=">i4").reshape(shape)
     file = tmp_path_factory.mktemp("mapped") / "array"
     file.write_bytes(b"head" + array.tobytes(order))
-    found = MappedArray(file, array.dtype, shape, 4, order)[window]
-    np.testing.assert_array_equal(found, array[window])
+    values = MappedArray(file, array.dtype, shape, 4, order)[window]
+    np.testing.assert_array_equal(values, array[window])
 
 
-def test_a_stack_of_one_has_no_axis_of_its_own():
+def test_a_stack_of_no_axes_is_the_array_itself():
     array = np.arange(12).reshape(3, 4)
     stack = StackedArray((), lambda number: array)
     np.testing.assert_array_equal(stack[1:2, 0:3], array[1:2, 0:3])
@@ -62,20 +63,20 @@ class TestCache:
             assert blocks[0:5, x : x + 4].shape == (5, 4)
         assert sorted(decoded) == [(0, 0), (0, 1), (1, 0), (1, 1)]
 
-    def test_it_keeps_within_its_limit_and_the_last_block_in_any_case(self):
+    def test_it_keeps_within_its_limit_but_always_keeps_the_last_block(self):
         decoded = []
         blocks = in_blocks(np.zeros((8, 8)), (4, 8), BlockCache(max_bytes=1), decoded)
         for y in (0, 1, 2, 4, 5, 0):
             assert blocks[y : y + 1, 0:8].size == 8
         assert decoded == [(0, 0), (1, 0), (0, 0)]
 
-    def test_an_error_is_not_kept(self):
+    def test_an_error_is_not_cached(self):
         cache = BlockCache()
         with pytest.raises(OSError, match="once"):
             cache.get("a", lambda: (_ for _ in ()).throw(OSError("once")))
         assert cache.get("a", lambda: np.ones(1)) == 1
 
-    def test_what_two_threads_want_is_decoded_once(self):
+    def test_a_block_that_two_threads_want_is_decoded_once(self):
         cache, first, second, go = BlockCache(), threading.Event(), threading.Event(), threading.Event()
 
         def decode(begun):
@@ -93,8 +94,8 @@ class TestCache:
             thread.join()
         assert not second.is_set()
 
-    def test_who_waits_for_what_cannot_be_decoded_is_told_too(self):
-        cache, go, told = BlockCache(), threading.Event(), []
+    def test_threads_that_wait_for_a_block_see_its_error_too(self):
+        cache, go, failures = BlockCache(), threading.Event(), []
 
         def decode():
             assert go.wait(20)
@@ -103,7 +104,7 @@ class TestCache:
         def ask():
             with pytest.raises(OSError, match="broken"):
                 cache.get("a", decode)
-            told.append(True)
+            failures.append(True)
 
         threads = [threading.Thread(target=ask) for _ in range(3)]
         for thread in threads:
@@ -111,9 +112,9 @@ class TestCache:
         go.set()
         for thread in threads:
             thread.join()
-        assert len(told) == 3
+        assert len(failures) == 3
 
-    def test_threads_do_not_wait_for_each_others_decoding(self):
+    def test_threads_decode_different_blocks_at_the_same_time(self):
         cache, both = BlockCache(), threading.Barrier(2, timeout=20)
 
         def decode():

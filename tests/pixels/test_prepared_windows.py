@@ -17,7 +17,7 @@ from cellseg_monai.pixels import (
     rescale,
     rescale_window,
 )
-from cellseg_monai.pixels.ranges import windows_of_chunks
+from cellseg_monai.pixels.windowed_percentiles import windows_of_chunks
 
 
 def windows_of(image, settings, **known):

@@ -1,0 +1,117 @@
+"""The JSON file of a datalist: reading it with all its faults, and writing it."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+from cellseg_monai.data.split import SECTIONS, Datalist, Item
+from cellseg_monai.data.tags import known_tags, mixed_tags, read_tags
+from cellseg_monai.errors import DatasetError
+from cellseg_monai.faults import Fault, place_of
+
+__all__ = ["SECTION_NAMES", "datalist_text", "read_datalist"]
+
+SECTION_NAMES = {"train": "training", "val": "validation", "valid": "validation"}
+"""Common names of sections, and the names that they have here."""
+
+_FileKey = Literal["image", "label"]
+_FILE_KEYS: tuple[_FileKey, ...] = ("image", "label")
+
+
+def datalist_text(datalist: Datalist, folder: Path) -> str:
+    """Return a datalist as JSON text.
+
+    Args:
+        datalist: items by section; relative paths are relative to `folder`.
+        folder: the folder of the JSON file, to which the paths in the text are relative.
+    """
+    content = {section: [_entry(item, folder) for item in datalist.get(section, [])] for section in SECTIONS}
+    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+
+
+def _entry(item: Item, folder: Path) -> dict[str, Any]:
+    entry: dict[str, Any] = {key: _relative(item[key], folder) for key in _FILE_KEYS if key in item}
+    entry |= {key: value for key, value in item.items() if key not in (*_FILE_KEYS, "tags")}
+    tags = known_tags(item.get("tags", {}))
+    return {**entry, "tags": tags} if tags else entry
+
+
+def _relative(path: str, folder: Path) -> str:
+    try:
+        return Path(os.path.relpath(folder / path, folder)).as_posix()
+    except ValueError:  # on another drive of Windows, to which no relative path leads
+        return Path(path).as_posix()
+
+
+def read_datalist(path: Path, dataset: Path) -> tuple[Datalist, list[Fault]]:
+    """Return the items of a datalist that can be read, with absolute paths, and every fault of the file.
+
+    Args:
+        path: the JSON file.
+        dataset: the data set, to which the places of the faults are relative.
+
+    Raises:
+        DatasetError: the file does not exist, or is not JSON.
+    """
+    sections: Datalist = {section: [] for section in SECTIONS}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise DatasetError(f"{path}: no such datalist; write one with `cellseg data split`") from None
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise DatasetError(f"{path}: not a JSON file ({error}); write it again") from error
+    place = place_of(path, dataset)
+    if not isinstance(content, dict) or not any(section in content for section in SECTIONS):
+        message = f"expected an object with the lists {', '.join(SECTIONS)}; write it again"
+        return sections, [Fault(place, "datalist", message)]
+    faults = []
+    for name in content.keys() - set(SECTIONS):
+        if isinstance(content[name], list):
+            message = f"unknown section {name!r}, whose items would be ignored; did you mean {_nearest(name)!r}?"
+            faults.append(Fault(place, "datalist", message))
+    for section in SECTIONS:
+        entries = content.get(section, [])
+        if not isinstance(entries, list):
+            faults.append(Fault(place, "datalist", f"{section}: expected a list of items; write it again"))
+            continue
+        for number, entry in enumerate(entries):
+            item, item_faults = _read_item(entry, path.parent)
+            if item is not None:
+                sections[section].append(item)
+            faults += [Fault(place, kind, f"{section}[{number}]: {message}") for kind, message in item_faults]
+    listed = [item for items in sections.values() for item in items]
+    tags_of = {place_of(Path(item["image"]), dataset): item.get("tags", {}) for item in listed}
+    faults += [Fault(place, "datalist", message) for message in mixed_tags(tags_of)]
+    return sections, faults
+
+
+def _nearest(name: str) -> str:
+    """The section that a wrong name probably stands for."""
+    meant = SECTION_NAMES.get(name.lower())
+    return meant or max(SECTIONS, key=lambda section: difflib.SequenceMatcher(None, name.lower(), section).ratio())
+
+
+def _read_item(entry: Any, folder: Path) -> tuple[Item | None, list[tuple[str, str]]]:
+    """An item with absolute paths, None if it names no image; and its faults, as pairs of kind and message."""
+    if not isinstance(entry, dict) or not isinstance(entry.get("image"), str):
+        return None, [("datalist", 'no "image" with a path; name the image file')]
+    faults = []
+    group = entry["image"] if entry.get("group") is None else str(entry["group"])
+    item: Item = {"image": os.path.normpath(folder / entry["image"]), "group": group}
+    if isinstance(entry.get("label"), str):
+        item["label"] = os.path.normpath(folder / entry["label"])
+    elif entry.get("label") is not None:
+        message = f"got the label {entry['label']!r}, expected a path; leave it out for an image without a label"
+        faults.append(("datalist", message))
+    tags, messages = read_tags(entry)
+    if tags:
+        item["tags"] = tags
+    faults += [("datalist", message) for message in messages]
+    for key in _FILE_KEYS:
+        if key in item and not Path(item[key]).is_file():
+            faults.append(("missing-file", f"no {key} {entry[key]!r}; add the file, or remove it from the list"))
+    return item, faults

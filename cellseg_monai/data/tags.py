@@ -1,0 +1,160 @@
+"""Tags: what else is known of an image, such as its cell type or a dose.
+
+In `datalist.json` the tags of an item stand by name under "tags". Each value is text or a finite number:
+
+    {"image": "images/a.tif", "label": "labels/a.tif", "group": "plate1", "tags": {"cell_type": "A172", "dose_um": 0.5}}
+
+A value that is null or an empty text is unknown, as if the tag were absent. Any other key of an item is read as a
+tag too: earlier versions wrote tags there. What is written stands under "tags".
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+__all__ = ["ITEM_KEYS", "Tags", "complete_tags", "count_tags", "known_tags", "mixed_tags", "read_tags", "tag_gaps"]
+
+Tags = dict[str, str | float]
+"""Values by name."""
+
+ITEM_KEYS = ("image", "label", "group", "tags")
+"""The keys of an item of a datalist; no tag can have one of these names."""
+
+_MOST_SHOWN = 3
+
+
+def read_tags(entry: Mapping[str, Any]) -> tuple[Tags, list[str]]:
+    """Return the tags of an item of a datalist, and a message for each fault in them.
+
+    Args:
+        entry: the item as it stands in the JSON file.
+
+    >>> read_tags({"image": "a.tif", "tags": {"cell_type": "A172", "dose_um": 2, "well": None}})
+    ({'cell_type': 'A172', 'dose_um': 2}, [])
+    >>> read_tags({"image": "a.tif", "cell_type": "A172"})  # as earlier versions wrote it
+    ({'cell_type': 'A172'}, [])
+    """
+    listed = {} if entry.get("tags") is None else entry["tags"]
+    if not isinstance(listed, dict):
+        return {}, [f'got tags={listed!r}, expected values by name; write them as "tags": {{"cell_type": "A172"}}']
+    beside = {key: value for key, value in entry.items() if key not in ITEM_KEYS}
+    messages = [_name_fault(name) for name in listed]
+    messages += [_key_fault(key, listed) for key in beside]
+    tags: Tags = {}
+    for name, value in {**beside, **listed}.items():
+        if value is None or (isinstance(value, str) and not value.strip()):
+            continue
+        if _is_value(value):
+            tags[name] = value
+        else:
+            messages.append(f"got {value!r} for the tag {name!r}, expected text or a finite number; quote or remove it")
+    return tags, [message for message in messages if message]
+
+
+def _name_fault(name: str) -> str:
+    if not name.strip():
+        return "got a tag with an empty name; name it, or remove it"
+    if name in ITEM_KEYS:
+        return f"got a tag named {name!r}, which is a key of the item itself; rename the tag"
+    return ""
+
+
+def _key_fault(key: str, listed: Mapping[str, Any]) -> str:
+    """What is wrong with a key beside the known ones; empty if it can be read as a tag."""
+    if key in listed:
+        return f'got the tag {key!r} twice, under "tags" and beside it; keep the one under "tags"'
+    nearest = difflib.get_close_matches(key.lower(), ITEM_KEYS, n=1, cutoff=0.8)
+    if nearest:
+        return f'got the key {key!r}; did you mean {nearest[0]!r}? A tag of that name belongs under "tags"'
+    return _name_fault(key)
+
+
+def _is_value(value: Any) -> bool:
+    if isinstance(value, str):
+        return True
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def mixed_tags(tags_of: Mapping[str, Tags]) -> list[str]:
+    """Return a message for each tag that is text on some images and a number on others.
+
+    Args:
+        tags_of: the tags of each image, by the name that the message should call it.
+
+    >>> mixed_tags({"a.tif": {"dose_um": 2}, "b.tif": {"dose_um": "none"}})
+    ["the tag 'dose_um' is a number for a.tif (2), but text for b.tif ('none'); use one type for all images"]
+    """
+    first: dict[str, dict[bool, tuple[str, str | float]]] = {}
+    for image, tags in tags_of.items():
+        for name, value in tags.items():
+            first.setdefault(name, {}).setdefault(isinstance(value, str), (image, value))
+    messages = []
+    for name, by_type in sorted(first.items()):
+        if len(by_type) == 2:
+            (image, number), (other_image, text) = by_type[False], by_type[True]
+            messages.append(
+                f"the tag {name!r} is a number for {image} ({number}), but text for {other_image} ({text!r}); "
+                "use one type for all images"
+            )
+    return messages
+
+
+def tag_gaps(tags_of: Mapping[str, Tags]) -> list[str]:
+    """Return a message for each tag that only some of the images have.
+
+    Args:
+        tags_of: the tags of each image, by the name that the message should call it.
+
+    >>> tag_gaps({"a.tif": {"cell_type": "A172"}, "b.tif": {}})
+    ["the tag 'cell_type' is missing for 1 of 2 images: b.tif; add it there, or expect it to be unknown"]
+    """
+    messages = []
+    for name in sorted({name for tags in tags_of.values() for name in tags}):
+        without = [image for image, tags in tags_of.items() if name not in tags]
+        if without:
+            rest = f" and {len(without) - _MOST_SHOWN} more" if len(without) > _MOST_SHOWN else ""
+            messages.append(
+                f"the tag {name!r} is missing for {len(without)} of {len(tags_of)} images: "
+                f"{', '.join(without[:_MOST_SHOWN])}{rest}; add it there, or expect it to be unknown"
+            )
+    return messages
+
+
+def count_tags(all_tags: Sequence[Tags]) -> dict[str, Counter[str | float | None]]:
+    """Return how many images have each value of each tag; None counts the images without the tag.
+
+    >>> count_tags([{"cell_type": "A172"}, {"cell_type": "BV2"}, {"cell_type": "BV2"}, {}])
+    {'cell_type': Counter({'BV2': 2, 'A172': 1, None: 1})}
+    """
+    names = sorted({name for tags in all_tags for name in tags})
+    return {name: Counter(tags.get(name) for tags in all_tags) for name in names}
+
+
+def complete_tags(all_tags: Iterable[Tags]) -> list[Tags]:
+    """Return the tags of each image with all the names that any of them has, so that they can be batched.
+
+    An unknown text is empty, and an unknown number is NaN. All numbers become float, as a batch has one type.
+
+    >>> complete_tags([{"dose_um": 2}, {"cell_type": "A172"}])
+    [{'cell_type': '', 'dose_um': 2.0}, {'cell_type': 'A172', 'dose_um': nan}]
+    """
+    all_tags = list(all_tags)
+    values = {name: value for tags in all_tags for name, value in tags.items()}
+    unknown: Tags = {name: "" if isinstance(value, str) else math.nan for name, value in sorted(values.items())}
+    return [
+        {name: value if isinstance(value, str) else float(value) for name, value in {**unknown, **tags}.items()}
+        for tags in all_tags
+    ]
+
+
+def known_tags(tags: Tags) -> Tags:
+    """Return the tags whose value is known: those that `complete_tags` did not add.
+
+    >>> known_tags({"cell_type": "", "dose_um": 2.0})
+    {'dose_um': 2.0}
+    """
+    return {name: value for name, value in tags.items() if value not in ("", None) and value == value}

@@ -1,0 +1,137 @@
+"""Arrays on disk that decode or read only what a window touches."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Hashable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from cellseg_monai.boxes import SlicedArray
+from cellseg_monai.io.block_cache import BlockCache
+
+__all__ = ["BlockArray", "MappedArray", "StackedArray", "chunks_of"]
+
+
+class BlockArray:
+    """An array stored in blocks of one shape; those at the far edges are cropped or padded.
+
+    Args:
+        shape: shape of the array.
+        dtype: type of its values.
+        block_shape: shape of a block.
+        decode: returns the block at a place in the grid of blocks; at the far edges it can extend beyond the array.
+        cache: cache of decoded blocks, shared by all arrays of a file.
+        key: distinguishes the blocks of this array from those of other arrays in the cache.
+
+    Attributes:
+        chunks: shape of a block, under the name that zarr uses.
+
+    >>> rows = BlockArray((5, 4), np.dtype(int), (2, 4), lambda place: np.full((2, 4), place[0]), BlockCache(), "a")
+    >>> rows[1:5, 0:2]
+    array([[0, 0],
+           [1, 1],
+           [1, 1],
+           [2, 2]])
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        dtype: np.dtype,
+        block_shape: tuple[int, ...],
+        decode: Callable[[tuple[int, ...]], np.ndarray],
+        cache: BlockCache,
+        key: Hashable,
+    ) -> None:
+        self.shape, self.dtype, self.chunks = shape, dtype, block_shape
+        self._decode, self._cache, self._key = decode, cache, key
+
+    def __getitem__(self, selection: tuple[slice, ...]) -> np.ndarray:
+        """Return the values in a window, given as one slice for each axis."""
+        spans = _spans(selection, self.shape)
+        values = np.empty([stop - start for start, stop in spans], self.dtype)
+        if values.size == 0:
+            return values
+        grid = (range(a // n, -(-b // n)) for (a, b), n in zip(spans, self.chunks, strict=True))
+        for place in itertools.product(*grid):
+            block = self._cache.get((self._key, place), partial(self._decode, place))
+            target, source = [], []
+            for index, (start, stop), n in zip(place, spans, self.chunks, strict=True):
+                first, last = max(start, index * n), min(stop, (index + 1) * n)
+                target.append(slice(first - start, last - start))
+                source.append(slice(first - index * n, last - index * n))
+            values[tuple(target)] = block[tuple(source)]
+        return values
+
+
+class StackedArray:
+    """Arrays of one shape, such as the pages of a file, stacked along one or more new leading axes.
+
+    Args:
+        stack_shape: shape of the stack.
+        item: returns the array with a given number; the last axis of the stack varies fastest.
+
+    Attributes:
+        chunks: shape of the blocks that are decoded as a whole; None if the arrays are not stored in blocks.
+
+    >>> pages = StackedArray((2, 3), lambda number: np.full((1, 4), number))
+    >>> pages.shape, pages[1:2, 0:2, 0:1, 0:1].ravel()
+    ((2, 3, 1, 4), array([3, 4]))
+    """
+
+    def __init__(self, stack_shape: tuple[int, ...], item: Callable[[int], SlicedArray]) -> None:
+        first = item(0)
+        self.shape, self.dtype = (*stack_shape, *first.shape), first.dtype
+        self.chunks = chunks_of(first)
+        if self.chunks is not None:
+            self.chunks = (1,) * len(stack_shape) + self.chunks
+        self._stack_shape, self._item = stack_shape, item
+
+    def __getitem__(self, selection: tuple[slice, ...]) -> np.ndarray:
+        """Return the values in a window, given as one slice for each axis."""
+        spans = _spans(selection, self.shape)
+        values = np.empty([stop - start for start, stop in spans], self.dtype)
+        n_axes = len(self._stack_shape)
+        inner = tuple(slice(*span) for span in spans[n_axes:])
+        if values.size:
+            for place in itertools.product(*(range(*span) for span in spans[:n_axes])):
+                number = int(np.ravel_multi_index(place, self._stack_shape)) if place else 0
+                target = tuple(index - start for index, (start, _) in zip(place, spans, strict=False))
+                values[target] = self._item(number)[inner]
+        return values
+
+
+class MappedArray:
+    """An uncompressed array in a file.
+
+    The file is mapped anew for every window, so that no more than that window stays in memory.
+
+    Args:
+        path: path of the file.
+        dtype: type of the values, including their byte order.
+        shape: shape of the array.
+        offset: position of its first byte in the file.
+        order: "C", or "F" if the first axis varies fastest.
+    """
+
+    def __init__(self, path: Path, dtype: np.dtype, shape: tuple[int, ...], offset: int, order: str = "C") -> None:
+        self.shape, self.dtype = shape, dtype
+        self._path, self._offset, self._order = path, offset, order
+
+    def __getitem__(self, selection: tuple[slice, ...]) -> np.ndarray:
+        """Return a copy of the values in a window, given as one slice for each axis."""
+        mapped = np.memmap(self._path, self.dtype, "r", self._offset, self.shape, self._order)  # type: ignore[call-overload]
+        return np.array(mapped[selection])
+
+
+def chunks_of(array: SlicedArray) -> tuple[int, ...] | None:
+    """Return the shape of the blocks in which an array is stored and decoded, or None if it has none."""
+    chunks: tuple[int, ...] | None = getattr(array, "chunks", None)
+    return chunks
+
+
+def _spans(selection: tuple[slice, ...], shape: tuple[int, ...]) -> list[tuple[int, int]]:
+    return [part.indices(n)[:2] for part, n in zip(selection, shape, strict=True)]
