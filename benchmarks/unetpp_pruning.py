@@ -65,8 +65,8 @@ def dice(run: Path, level: int, overrides: dict[str, str]) -> tuple[float, float
             )
             workflow.initialize()
             workflow.run()
-        summary = json.loads((Path(folder) / "evaluation" / "summary.json").read_text())
-    return summary["foreground"]["dice"]["mean"], summary["threshold"]
+        summary = json.loads((Path(folder) / "evaluation" / "cellseg_summary.json").read_text())
+    return summary["scores"]["dice_mean"]["value"], summary["about"]["threshold"]
 
 
 def main() -> None:

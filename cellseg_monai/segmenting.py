@@ -13,58 +13,57 @@ import numpy as np
 
 from cellseg_monai.bundle import load_pipeline
 from cellseg_monai.exports import Segmentation
-from cellseg_monai.inference import Pipeline, Reading, prepared_plane, segment_plane
+from cellseg_monai.inference import Pipeline, prepared_plane, segment_plane
 from cellseg_monai.inference.lanes import Lanes
 from cellseg_monai.io import Image, image_of_array, read
 from cellseg_monai.labels import join_tables
+from cellseg_monai.segment_options import PIPELINE_OPTIONS, READING_OPTIONS, SegmentOptions, takes_options
 
 __all__ = ["segment"]
 
 
+@takes_options(*READING_OPTIONS, *PIPELINE_OPTIONS)
 def segment(
     image: str | PathLike[str] | Image | Any,
-    bundle: str | Path | Pipeline = "nuclei",
+    bundle: str | Path | Pipeline = SegmentOptions.bundle,
     *,
-    axes: str | None = None,
     channel_names: Sequence[str] = (),
-    pixel_size_um: float | tuple[float, float] | None = None,
-    **settings: Any,
+    **options: Any,
 ) -> Segmentation:
     """Find the cells of an image: label image and measurements, as `cellseg segment` finds them.
 
     Args:
-        image: a file or OME-Zarr; an `io.Image`; or an array of Y and X, or of the axes that are given.
-        bundle: its name, folder or zip. Or what `bundle.load_pipeline` made of it, which spares loading it for each of
-            many images.
-        axes: of the array, or of a file that does not state them, such as "ZYX" or "YXS"; see `io.read`.
-        channel_names: of the image's channels, where it does not state them or states others.
-        pixel_size_um: of the image, likewise; one length, or height and width.
-        settings: those of `bundle.load_pipeline`, such as `channels`, `device`, `tta`, `tile_px`, `checkpoint`.
+        image: a file or OME-Zarr; an `io.Image`; or an array with the axes Y and X, or with `axes`.
+        bundle: name of the bundle, its folder, or a zip of it; or a pipeline that `bundle.load_pipeline` returned,
+            which is then not loaded again for each of many images.
+        options: fields of `SegmentOptions`.
+        channel_names: names of the image's channels, whatever the file says.
 
     Returns:
-        The objects; `labels` are a numpy array, of a stack with its axes, T, P and Z before Y and X, and ids begin anew
-        in each plane. `exports.write_exports` writes them.
+        The objects. `labels` is a numpy array; that of a stack has the axes T, P and Z before Y and X, and ids begin
+        anew in each plane. `exports.write_exports` writes them.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the image cannot be read, nobody states its axes, or it lacks a channel or pixel size that the
-            bundle asks for; there is no such bundle, or a setting is impossible.
+        TypeError: an option is unknown, or of another type.
+        ValueError: the image cannot be read, its axes are not known, or it lacks a channel or pixel size that the
+            bundle asks for; there is no such bundle, or an option is impossible.
         CheckpointError: the bundle has no weights.
     """
-    if isinstance(pixel_size_um, int | float):
-        pixel_size_um = (float(pixel_size_um), float(pixel_size_um))
-    Reading(axes, pixel_size_um)  # refuses what is no size, before anything is read
+    reading = SegmentOptions(**{key: value for key, value in options.items() if key in READING_OPTIONS})
+    settings = {key: value for key, value in options.items() if key not in READING_OPTIONS}
+    axes = reading.axes
     name = Path(fspath(image)).name if isinstance(image, str | PathLike) else "image"
     opened = _image(image, axes)
     opened = replace(
         opened,
         channel_names=tuple(channel_names) or opened.channel_names,
-        pixel_size_um=pixel_size_um or opened.pixel_size_um,
+        pixel_size_um=reading.pixel_size_um or opened.pixel_size_um,
     )
     if isinstance(bundle, Pipeline):
         if settings:
             raise ValueError(
-                f"{', '.join(settings)} came beside a pipeline; pass them to load_pipeline, which makes it"
+                f"got {', '.join(settings)} as well as a pipeline; pass them to load_pipeline, which makes it"
             )
         pipeline = bundle
     else:
@@ -94,7 +93,7 @@ def _image(image: Any, axes: str | None) -> Image:
     if not isinstance(image, Image):
         return image_of_array(image, axes)
     if axes is not None:
-        raise ValueError(f"axes={axes!r} came beside an Image, which states its own, {image.axes}; leave them out")
+        raise ValueError(f"got axes={axes!r} for an Image, which states its own, {image.axes}; leave them out")
     return image
 
 

@@ -109,7 +109,7 @@ def main() -> None:
         write_images(work / "images")
         for at, (run, words) in enumerate(runs(work / "images", work / "settings", chosen.images).items()):
             output = work / f"results_{at}"
-            command = [sys.executable, "-c", "from cellseg_monai.cli import main; main()", "segment", *words]
+            command = [sys.executable, "-m", "cellseg_monai", "segment", *words]
             done = subprocess.run(
                 [*command, "--output", str(output)], capture_output=True, text=True, encoding="utf-8", check=False
             )

@@ -3,7 +3,7 @@ r"""Put the weights of a run into a bundle, with what belongs to them: settings,
 python scripts/ship_weights.py weights RUN bundles/NAME
 python -m monai.bundle run evaluating --config_file bundles/NAME/configs/evaluate.json \
     --dataset_dir DATA --output_dir NEW
-python scripts/ship_weights.py scores NEW/evaluation/summary.json bundles/NAME
+python scripts/ship_weights.py scores NEW/evaluation/cellseg_summary.json bundles/NAME
 python scripts/ship_weights.py training_data DATA "NAME OF THE DATA" bundles/NAME
 
 All of it is written to models/weights.json, from which the configs of the bundle are then built.
@@ -49,16 +49,17 @@ def scores(summary: str, bundle: str) -> None:
     """Note in weights.json what an evaluation of the shipped weights gave.
 
     Args:
-        summary: evaluation/summary.json of the evaluation.
+        summary: evaluation/cellseg_summary.json of the evaluation.
         bundle: folder of the bundle.
     """
-    report = json.loads(Path(summary).read_text(encoding="utf-8"))
-    if Path(report["checkpoint"]).resolve() != (Path(bundle) / "models" / "model.pt").resolve():
-        raise SystemExit(f"error: {summary} is of {report['checkpoint']}, not of the weights in {bundle}")
-    objects, foreground = report["objects"], report["foreground"]
-    numbers = {f"{name}_pooled": objects[name]["pooled"] for name in ("f1", "f1_50", "f1_90")}
-    numbers["dice_mean"] = foreground["dice"]["mean"]
-    metrics = {name: round(number, 4) for name, number in numbers.items()}
+    evaluation = json.loads(Path(summary).read_text(encoding="utf-8"))
+    checkpoint = evaluation["about"]["checkpoint"]
+    if Path(checkpoint).resolve() != (Path(bundle) / "models" / "model.pt").resolve():
+        raise SystemExit(f"error: {summary} is of {checkpoint}, not of the weights in {bundle}")
+    metrics = {
+        name: round(evaluation["scores"][name]["value"], 4)
+        for name in ("f1_pooled", "f1_50_pooled", "f1_90_pooled", "dice_mean")
+    }
     _write(bundle, dataclasses.replace(_read(bundle), eval_metrics=metrics))
     print(metrics)
 

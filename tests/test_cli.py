@@ -68,12 +68,12 @@ def test_split_keeps_groups_together(
     assert "training" in capsys.readouterr().out
 
 
-def test_split_replaces_no_list_unless_it_is_told_to(
+def test_split_replaces_no_list_without_overwrite(
     dataset: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     (dataset / "datalist.json").write_text("mine")
     assert cellseg(monkeypatch, "data", "split", str(dataset)) == 1
-    assert "already there" in capsys.readouterr().err
+    assert "already exists" in capsys.readouterr().err
     assert (dataset / "datalist.json").read_text() == "mine"
     assert cellseg(monkeypatch, "data", "split", str(dataset), "--overwrite") == 0
     assert "training" in json.loads((dataset / "datalist.json").read_text())
@@ -90,14 +90,14 @@ def test_split_keeps_what_an_index_holds_out_and_says_so(
     assert "index.csv" in capsys.readouterr().out
 
 
-def test_split_warns_of_names_that_look_like_sequences(
+def test_split_warns_about_names_that_look_like_sequences(
     dataset: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     assert cellseg(monkeypatch, "data", "split", str(dataset)) == 0
     assert "ungrouped (warning)" in capsys.readouterr().out
 
 
-def test_check_takes_the_axes_that_files_do_not_state(dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_check_accepts_axes_that_files_do_not_state(dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for path in (dataset / "images").iterdir():
         np.save(path, np.load(path)[..., None])
     assert cellseg(monkeypatch, "data", "check", str(dataset)) == 1
@@ -113,7 +113,7 @@ def test_check_takes_the_axes_that_files_do_not_state(dataset: Path, monkeypatch
     ],
     ids=["check", "split", "bundle"],
 )
-def test_a_wrong_folder_is_one_line(
+def test_a_wrong_folder_is_refused_in_one_line(
     words: tuple[str, ...],
     message: str,
     tmp_path: Path,
@@ -128,7 +128,7 @@ def test_a_wrong_folder_is_one_line(
     assert "Traceback" not in printed
 
 
-def test_a_share_that_is_none_is_one_line(
+def test_an_impossible_share_is_refused_in_one_line(
     dataset: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     assert cellseg(monkeypatch, "data", "split", str(dataset), "--test", "2") == 1
@@ -179,7 +179,7 @@ def test_evaluate_prints_scores_and_writes_them(
     }
 
 
-def test_evaluate_names_what_is_missing_and_fails_but_evaluates_the_rest(
+def test_evaluate_names_what_is_missing_evaluates_the_rest_and_fails(
     masks: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     (Path(masks[1]) / "b_cp_masks.tif").unlink()
@@ -199,19 +199,22 @@ def test_evaluate_names_what_is_missing_and_fails_but_evaluates_the_rest(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"--protocol": "dsb2019"}, "'dsb2019' came, but one of caicedo2019, bbbc039_mean_f1, dsb2018, neurips22, "),
-        ({"--protocol": None}, "--protocol missing; `cellseg evaluate` needs --truth, --pred, --protocol"),
+        (
+            {"--protocol": "dsb2019"},
+            "got protocol 'dsb2019', expected one of cellseg, caicedo2019, bbbc039_mean_f1, dsb2018, ",
+        ),
+        ({"--protocol": None}, "missing --protocol; `cellseg evaluate` needs --truth, --pred, --protocol"),
         ({"--truth": "nowhere"}, "nowhere: no such folder"),
         ({"--pred": "empty"}, "empty: no label images in it"),
         ({"--pred-suffix": "_seg"}, "none of 2 files ends in '_seg'"),
-        ({"--outptu": "there"}, "--outptu came, which `cellseg evaluate` does not know; did you mean --output?"),
+        ({"--outptu": "there"}, "`cellseg evaluate` has no flag --outptu; did you mean --output?"),
         (
             {"--threshold": "0.5"},
-            "--threshold came, which `cellseg evaluate` does not know; it knows --truth, ",
+            "`cellseg evaluate` has no flag --threshold; choose from --truth, ",
         ),
-        ({"--output": "taken.txt"}, "--output taken.txt came, which is a file, but a folder was expected"),
-        ({"--output": ["my", "results"]}, "'results' came, for which `cellseg evaluate` has no place"),
-        ({"--output": []}, "--output came without a value; give it one, such as --output VALUE"),
+        ({"--output": "taken.txt"}, "--output taken.txt is a file, expected a folder"),
+        ({"--output": ["my", "results"]}, "got 'results', but `cellseg evaluate` takes no further words"),
+        ({"--output": []}, "got --output without a value; write --output VALUE"),
     ],
     ids=[
         "protocol",
@@ -226,7 +229,7 @@ def test_evaluate_names_what_is_missing_and_fails_but_evaluates_the_rest(
         "no value",
     ],
 )
-def test_a_wrong_word_to_evaluate_is_one_line(
+def test_a_wrong_word_to_evaluate_is_refused_in_one_line(
     change: dict[str, str | list[str] | None],
     message: str,
     masks: tuple[str, str],
@@ -263,16 +266,16 @@ def test_report_writes_a_page_and_its_numbers(
 ) -> None:
     words = ("report", "--images", masks[0], "--truth", masks[0], "--pred", masks[1], "--overlays", "1")
     words = (*words, "--run", str(tmp_path), "--output", str(tmp_path / "out" / "report.html"))
-    # The images are the true label images themselves, which belong to no pair as images: outlines alone are shown.
+    # The true label images stand in for the images, and match no pair: only outlines are shown.
     assert cellseg(monkeypatch, *words) == 1
     printed = capsys.readouterr()
     assert "bbbc039_mean_f1: 2 image(s), 4 true and 3 predicted objects" in printed.out
-    assert "metrics.csv is not there" in printed.out
+    assert "metrics.csv does not exist" in printed.out
     assert [line.split(": ")[2] for line in printed.err.splitlines()] == ["no-image"] * 2
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"report.html", "report.json"}
 
 
-def test_report_with_nothing_amiss_succeeds(
+def test_report_without_faults_succeeds(
     masks: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     (tmp_path / "images").mkdir()
@@ -285,7 +288,7 @@ def test_report_with_nothing_amiss_succeeds(
     assert printed.err == ""
 
 
-def test_a_mask_in_place_of_objects_is_pointed_out(
+def test_a_mask_in_place_of_objects_is_reported(
     masks: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     predicted = Path(masks[1]) / "a_cp_masks.tif"
@@ -304,7 +307,7 @@ def test_a_mask_in_place_of_objects_is_pointed_out(
     assert "separate objects all have the id 1" in page
 
 
-def test_an_interrupted_command_says_so_in_a_word(
+def test_an_interrupted_command_prints_stopped(
     masks: tuple[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     def interrupt(*_: object, **__: object) -> None:
@@ -319,14 +322,14 @@ def test_an_interrupted_command_says_so_in_a_word(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"--output": "report"}, "output 'report' came, but an HTML file was expected"),
-        ({"--overlays": "some"}, "--overlays some came, expected a whole number"),
+        ({"--output": "report"}, "got output 'report', expected an HTML file"),
+        ({"--overlays": "some"}, "got --overlays some, expected a whole number"),
         ({"--images": "nowhere"}, "nowhere: no such folder"),
-        ({"--images": None}, "--images missing; `cellseg report` needs --images, --truth, --pred, --output"),
+        ({"--images": None}, "missing --images; `cellseg report` needs --images, --truth, --pred, --output"),
     ],
     ids=["output", "overlays", "no folder", "no images"],
 )
-def test_a_wrong_word_to_report_is_one_line(
+def test_a_wrong_word_to_report_is_refused_in_one_line(
     change: dict[str, str | None],
     message: str,
     masks: tuple[str, str],
@@ -352,7 +355,7 @@ def test_a_misspelt_flag_is_refused_before_anything_is_done(
     dataset: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     assert cellseg(monkeypatch, "data", "split", str(dataset), "--sed", "3") == 1
-    assert "--sed came, which `cellseg data split` does not know; did you mean --seed?" in capsys.readouterr().err
+    assert "`cellseg data split` has no flag --sed; did you mean --seed?" in capsys.readouterr().err
     assert not (dataset / "datalist.json").exists()
     assert cellseg(monkeypatch, "data", "split", str(dataset), "--nooverwrite", "--group-pattern=^(p.)") == 0
 
@@ -391,7 +394,7 @@ def test_show_prints_a_table_and_writes_a_page(
     assert "objects per image" in capsys.readouterr().out
     assert (dataset / "show.html").is_file()
     assert cellseg(monkeypatch, "data", "show", str(dataset), "--output", "show.pdf") == 1
-    assert "a file named .html or .png was expected" in capsys.readouterr().err
+    assert "expected a file named .html or .png" in capsys.readouterr().err
     (dataset / "images" / "p0_0.npy").write_bytes(b"nothing")
     assert cellseg(monkeypatch, "data", "show", str(dataset)) == 1
     assert "p0_0.npy" in capsys.readouterr().err
@@ -429,7 +432,10 @@ def test_segment_writes_a_report_and_quality_writes_it_again(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("segment", "--report", "--export", "geojson"), "--report needs label images and tables"),
+        (
+            ("segment", "--report", "--export", "geojson"),
+            "got --export geojson with --report, which needs label images and tables",
+        ),
         (("segment", "--report", "--export", "labels"), "add labels and csv"),
         (("segment", "--reprot"), "did you mean --report?"),
         (("quality", "--overlay", "3"), "did you mean --overlays?"),
@@ -438,7 +444,7 @@ def test_segment_writes_a_report_and_quality_writes_it_again(
     ],
     ids=["no labels", "no table", "misspelt", "misspelt too", "no number", "no run"],
 )
-def test_a_wrong_word_to_a_report_without_truth_is_one_line_before_anything_is_done(
+def test_a_wrong_word_to_a_report_without_truth_is_refused_in_one_line_before_anything_is_done(
     words: tuple[str, ...],
     message: str,
     nuclei: Path,

@@ -30,10 +30,10 @@ def test_file_image_and_array_give_the_labels_of_the_command(tmp_path, pipeline,
 
 def test_a_stack_comes_with_its_axes_and_one_table(tmp_path, pipeline):
     planes = np.stack([cells(seed) for seed in range(4)]).reshape(2, 2, 96, 96)
-    found = cellseg_monai.segment(planes, pipeline, axes="TZYX", pixel_size_um=0.5)
+    found = cellseg_monai.segment(planes, pipeline, axes="TZYX", pixel_size=0.5)
     assert (found.axes, found.labels.shape, found.pixel_size_um) == ("TZYX", (2, 2, 96, 96), (0.5, 0.5))
     for t, z in np.ndindex(2, 2):
-        alone = cellseg_monai.segment(planes[t, z], pipeline, pixel_size_um=(0.5, 0.5))
+        alone = cellseg_monai.segment(planes[t, z], pipeline, pixel_size=(0.5, 0.5))
         np.testing.assert_array_equal(found.labels[t, z], alone.labels)
         part = found.table.at({"t": t, "z": z})
         assert list(part.columns) == list(alone.table.columns)
@@ -54,24 +54,24 @@ def test_colours_and_channels_are_told_by_axes_and_names(pipeline):
     found = cellseg_monai.segment(stains, "nuclei", channels="DAPI", **names)
     np.testing.assert_array_equal(found.labels, cellseg_monai.segment(cells(), pipeline).labels)
     assert "mean_actin" in found.table.columns
-    with pytest.raises(ValueError, match=r"2 channels came .*'actin', 1 'DAPI'"):
+    with pytest.raises(ValueError, match=r"got 2 channels .*'actin', 1 'DAPI'"):
         cellseg_monai.segment(stains, pipeline, **names)
 
 
 @pytest.mark.parametrize(
     ("image", "how", "says"),
     [
-        (np.zeros((7, 20, 30)), {}, "an array of 7 × 20 × 30 came, .* pass axes='ZYX'"),
+        (np.zeros((7, 20, 30)), {}, "got an array of 7 × 20 × 30 without axes; pass axes='ZYX'"),
         (np.zeros((20, 30, 3)), {}, "'YXS' for colours"),
         (np.zeros(7), {}, "pass axes="),
         (np.zeros((7, 20)), {"axes": "ZYX"}, "axes='ZYX' for an array of 7 × 20"),
         (np.zeros((0, 20)), {}, "empty"),
         (np.full((9, 9), np.nan), {}, "NaN"),
         (np.array([["a"]]), {}, "pixels of type <U1"),
-        (cells(), {"pixel_size_um": 0}, "a pixel size of 0.0 µm"),
+        (cells(), {"pixel_size": 0}, "got pixel_size=0.0, expected a finite number above 0"),
         (cells(), {"channel_names": ("a", "b")}, "2 channel names for 1 channels"),
-        (io.Image(cells()[np.newaxis], "CYX"), {"axes": "YX"}, "beside an Image, which states its own, CYX"),
-        (cells(), {"tta": True}, "tta came beside a pipeline"),
+        (io.Image(cells()[np.newaxis], "CYX"), {"axes": "YX"}, "got axes='YX' for an Image, which states its own, CYX"),
+        (cells(), {"tta": True}, "got tta as well as a pipeline"),
     ],
     ids=["stack", "colour", "a row", "other axes", "empty", "NaN", "text", "size", "names", "Image", "settings"],
 )

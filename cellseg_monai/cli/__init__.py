@@ -1,4 +1,4 @@
-"""The `cellseg` command: python-fire over an explicit table of commands.
+"""The `cellseg` command: a table of functions, and python-fire for their help.
 
 Heavy imports stand inside the commands, so that `cellseg --help` is instant.
 """
@@ -9,8 +9,7 @@ import errno
 import os
 import sys
 
-import fire
-
+from cellseg_monai.allocation import keep_freed_memory
 from cellseg_monai.cli.bundles import bundle_build, bundle_check, calibrate, compare
 from cellseg_monai.cli.data_sets import (
     data_check,
@@ -22,7 +21,7 @@ from cellseg_monai.cli.data_sets import (
     data_show,
     data_split,
 )
-from cellseg_monai.cli.flags import checked_words
+from cellseg_monai.cli.flags import bound_command
 from cellseg_monai.cli.label_images import evaluate, report
 from cellseg_monai.cli.quality import quality
 from cellseg_monai.cli.segmenting import replay, segment
@@ -53,24 +52,27 @@ COMMANDS = {
 
 
 def main() -> None:
-    """Run the command line; an error that the user can mend is one line, not a traceback."""
+    """Run the command line; an error that the user can correct is printed as one line, without a traceback."""
     os.environ.setdefault("PAGER", "cat")  # fire opens --help in a pager otherwise
     try:
-        fire.Fire(COMMANDS, command=checked_words(sys.argv[1:], COMMANDS), name="cellseg")
+        command = bound_command(sys.argv[1:], COMMANDS)
+        if command.func in (replay, segment):
+            keep_freed_memory()  # before torch is loaded
+        command()
     except (ValueError, CheckpointError, OSError, MemoryError) as error:
-        # ValueError: our own errors, and arguments that a function refused; CELLSEG_DEBUG shows where it came from.
+        # ValueError: our own errors, and arguments that a function refused; CELLSEG_DEBUG shows the traceback.
         if os.environ.get("CELLSEG_DEBUG"):
             raise
-        print(f"error: {_line_of(error)}", file=sys.stderr)
+        print(f"error: {_one_line(error)}", file=sys.stderr)
         raise SystemExit(1) from error
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         raise SystemExit(130) from None
 
 
-def _line_of(error: Exception) -> str:
+def _one_line(error: Exception) -> str:
     if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS) and error.filename:
-        return f"{error.filename}: {error.strerror}; choose another place, or see to it that you may read and write it"
-    if isinstance(error, MemoryError) and not str(error):  # Python's own has no words
-        return "this machine has too little memory; close other programs, or take smaller images"
+        return f"{error.filename}: {error.strerror}; choose another place, or make it readable and writable"
+    if isinstance(error, MemoryError) and not str(error):  # Python's own has no message
+        return "this machine has too little memory; close other programs, or use smaller images"
     return str(error)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cellseg_monai.cli.faults import check_folder
+from cellseg_monai.segment_options import SegmentOptions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,8 +18,8 @@ def bundle_build(*bundles: str, check: bool = False) -> None:
     """Write the generated configs of bundles from their recipe and bundle.json.
 
     Args:
-        bundles: folders of bundles; all in bundles/ when none is named.
-        check: write nothing; list what differs from what would be written, and fail if anything does.
+        bundles: folders of bundles; by default all in bundles/.
+        check: write nothing; list the files that differ from what would be written, and fail if there are any.
     """
     from cellseg_monai.atomic import replacing
     from cellseg_monai.bundle import build_bundle, drifted_files, find_bundles
@@ -30,7 +31,7 @@ def bundle_build(*bundles: str, check: bool = False) -> None:
             print(f"{path}: differs from its recipe; write it with `cellseg bundle build`")
         if drifted:
             raise SystemExit(1)
-        print(f"{len(folders)} bundle(s) as their recipes say")
+        print(f"{len(folders)} bundle(s) agree with their recipes")
         return
     for folder in folders:
         content = build_bundle(folder)
@@ -38,7 +39,7 @@ def bundle_build(*bundles: str, check: bool = False) -> None:
             with replacing(folder / name) as aside:
                 aside.write_text(text, encoding="utf-8")
         for path in {path for path in drifted if path.is_relative_to(folder)} - {folder / name for name in content}:
-            print(f"{path}: no recipe writes it; delete it")
+            print(f"{path}: not written by any recipe; delete it")
     print(f"{len(drifted)} file(s) changed in {len(folders)} bundle(s)")
 
 
@@ -47,7 +48,7 @@ def bundle_check(bundle: str, **overrides: object) -> None:
 
     Args:
         bundle: its folder.
-        overrides: such as --epochs 3: is it something that one of the configs has?
+        overrides: overrides of the configs, such as --epochs 3; refused unless one of the configs has the key.
     """
     from cellseg_monai.bundle import bundle_faults
 
@@ -63,23 +64,24 @@ def calibrate(
     directory: str,
     *,
     output: str,
-    bundle: str = "nuclei",
+    bundle: str = SegmentOptions.bundle,
     checkpoint: str | None = None,
     section: str = "all",
     datalist: str | None = None,
 ) -> None:
-    """Fit a bundle's post-processing to a few annotated images of your own; three to five do.
+    """Fit a bundle's post-processing to a few annotated images of your own; three to five are enough.
 
-    The network sees each image once; then thresholds, smallest areas and the like are searched for the highest mean F1
-    of objects. Writes output/postprocess.json, and all that was tried to output/calibration.
+    The network sees each image once; then thresholds, smallest areas and similar settings are searched for the highest
+    mean F1 of objects. Writes output/postprocess.json, and everything that was tried to output/calibration.
 
     Args:
         directory: the folder with images/ and labels/ (label images, one id per object).
         output: a folder for the results.
-        bundle: its name or folder.
-        checkpoint: the weights, if not those that the bundle ships.
-        section: all annotated images but those that datalist.json or index.csv holds back for testing; or validation.
-        datalist: the sections of the data set, if not datalist.json in it.
+        bundle: name or folder of the bundle.
+        checkpoint: file of the weights, if not those that the bundle ships.
+        section: all, which is every annotated image but those that datalist.json or index.csv holds back for testing;
+            or validation.
+        datalist: file with the sections of the data set, if not datalist.json in it.
     """
     from cellseg_monai.bundle import find_bundle, run_bundle
 
@@ -109,19 +111,20 @@ def compare(
     datalist: str | None = None,
     **knobs: object,
 ) -> None:
-    """Train bundles alike on one data set, evaluate them on the same test images, write tables and figures.
+    """Train bundles in the same way on one data set, evaluate them on its test images, write tables and figures.
 
-    Epoch and threshold of each are chosen on validation. Called again, it goes on where it was stopped.
+    Epoch and threshold of each are chosen on validation images. Called again, a comparison continues where it was
+    stopped.
 
     Args:
-        dataset: the data set.
-        bundles: what to compare, such as "unet,unet+two_classes,pspnet": bundles, each perhaps with variants.
+        dataset: the folder of the data set.
+        bundles: bundles to compare, with their variants if any, such as "unet,unet+two_classes,pspnet".
         output: a folder for comparison.csv, comparison.md, the figures and a folder for each run.
-        epochs: how many each is trained.
-        minutes: or how long each is trained; a trial tells how many epochs that is.
-        seed: of every training.
-        datalist: the sections of the data set, if not datalist.json in it.
-        knobs: any override of train.json, for every training, such as --batch_size 4 --roi_size "[128,128]".
+        epochs: number of epochs of each training.
+        minutes: duration of each training, in place of epochs; a trial measures how many epochs that is.
+        seed: seed of every training.
+        datalist: file with the sections of the data set, if not datalist.json in it.
+        knobs: overrides of train.json for every training, such as --batch_size 4 --roi_size "[128,128]".
     """
     from cellseg_monai.comparison import compare as compare_runs
 
@@ -139,4 +142,4 @@ def compare(
         print(f"{len(done.results)} run(s) compared: {done.output_dir / 'comparison.md'}")
     if done.failures:
         names = ", ".join(done.failures)
-        raise SystemExit(f"{len(done.failures)} run(s) failed: {names}; called again, they go on where they failed")
+        raise SystemExit(f"{len(done.failures)} run(s) failed: {names}; call again to continue them where they failed")

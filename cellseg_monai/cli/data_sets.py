@@ -29,7 +29,7 @@ def data_sample(directory: str, *, seed: int = 0, modality: Modality = "nuclei")
     """Write the sample data set: generated images with exact labels, split into training, validation and test.
 
     Args:
-        directory: a folder that does not exist yet, or an empty one.
+        directory: a folder that does not exist yet, or is empty.
         seed: another seed gives other images.
         modality: nuclei (fluorescence), phase (whole cells in phase contrast and bright field), or both.
     """
@@ -55,18 +55,18 @@ def data_fetch(
     max_files: int = 500_000,
     max_ratio: float = 300,
 ) -> None:
-    """Fetch a public data set in its native layout, with SOURCE.md (licence, attribution, citation) beside it.
+    """Fetch a public data set in its native layout, with its licence, attribution and citation in SOURCE.md.
 
-    A download that broke off goes on where it was; a data set that is there is left alone.
+    A download that was interrupted is resumed; a data set that was fetched before is left alone.
 
     Args:
-        name: as `cellseg data list` shows it, such as bbbc039 or ctc/DIC-C2DH-HeLa.
-        output: the folder to fetch to; data/raw/NAME by default.
-        url: another source: the address or path of its one file, or of a folder that holds its files by their names.
-        accept_changed: take files whose size or checksum is not the known one.
-        max_gigabytes: how much an archive may hold, unpacked.
-        max_files: how many files it may hold.
-        max_ratio: how many bytes it may hold for each byte of its own.
+        name: name of the data set in `cellseg data list`, such as bbbc039 or ctc/DIC-C2DH-HeLa.
+        output: the folder to fetch to; by default data/raw/NAME.
+        url: another source: the address or path of the one file, or of a folder that holds the files by their names.
+        accept_changed: accept files whose size or checksum differs from the known one.
+        max_gigabytes: largest size of an archive, unpacked, in gigabytes.
+        max_files: largest number of files in an archive.
+        max_ratio: largest ratio of an archive's unpacked size to its own.
     """
     from cellseg_monai.archives import Limits
     from cellseg_monai.datasets.fetching import describe, fetch_data_set
@@ -74,7 +74,7 @@ def data_fetch(
 
     data_set, limits = find_data_set(name), Limits(max_gigabytes, max_files, max_ratio)
     print(describe(data_set))
-    with _going_on_later():
+    with _resumable():
         done = fetch_data_set(data_set, output, url=url, limits=limits, accept_changed=accept_changed, progress=True)
     for file in done.files:
         if not file.known:
@@ -83,22 +83,22 @@ def data_fetch(
 
 
 def data_prepare(source: str, *, output: str, layout: str | None = None, workers: int | None = None) -> None:
-    """Write a data set in the layout that it is published in as images/, labels/ and datalist.json.
+    """Convert a data set from the layout in which it was published to images/, labels/ and datalist.json.
 
-    Called again, it goes on where it was stopped, and does nothing if all is done. Files that cannot be prepared are
-    named, the rest is prepared, and the exit code is 1. docs/preparing.md says what becomes of each layout.
+    Called again, it continues where it was stopped, and does nothing if all is done. If files cannot be prepared they
+    are named, the rest is prepared, and the exit code is 1. docs/preparing.md describes what is made of each layout.
 
     Args:
-        source: the folder with the unpacked files; or a name of `cellseg data list`, which is fetched if need be.
+        source: the folder with the unpacked files; or a name from `cellseg data list`, which is fetched if necessary.
         output: a new folder for the prepared data set.
-        layout: cellseg_tiff, coco, mask_per_object, rgba_labels, binary_masks, ctc, colour_labels or images_only; found
-            out where it is unmistakable.
-        workers: processes; as many as there are processors by default.
+        layout: cellseg_tiff, coco, mask_per_object, rgba_labels, binary_masks, ctc, colour_labels or images_only; by
+            default it is recognised from the files, if they are unmistakable.
+        workers: number of processes; by default one for each processor.
     """
     from cellseg_monai.datasets.preparing import prepare
     from cellseg_monai.datasets.preparing.source import find_raw_data
 
-    with _going_on_later():
+    with _resumable():
         raw = find_raw_data(source, progress=True)
         if raw.terms:
             print(raw.terms)
@@ -115,12 +115,12 @@ def data_prepare(source: str, *, output: str, layout: str | None = None, workers
 
 
 def data_check(directory: str, *, datalist: str | None = None, axes: str | None = None) -> None:
-    """Report all faults of a data set at once, each with its place; fails if there is an error among them.
+    """Report all faults of a data set, each with its place; fails if there is an error among them.
 
     Args:
         directory: the folder with images/ and labels/.
-        datalist: its splits, if not datalist.json in that folder.
-        axes: the axes of the image files, such as YXS (S: red, green, blue), where the files do not state them.
+        datalist: file with the sections of the data set, if not datalist.json in that folder.
+        axes: axes of the image files, such as YXS (S: red, green, blue), where the files do not state them.
     """
     from cellseg_monai.data import check_dataset
     from cellseg_monai.faults import format_faults
@@ -132,20 +132,23 @@ def data_check(directory: str, *, datalist: str | None = None, axes: str | None 
 
 
 def data_show(directory: str, *, output: str | None = None, axes: str | None = None) -> None:
-    """Print what a data set holds: tags of images, sizes, intensities, objects, how many of them touch.
+    """Print a summary of a data set: tags of images, sizes, intensities, objects, and how many of them touch.
 
     Fails if a file cannot be read or does not fit its partner; the others are still shown.
 
     Args:
         directory: the folder with images/ and labels/.
-        output: a file for the same with distributions and examples: .html for a page, .png for the figure alone.
-        axes: the axes of the image files, such as YXS (S: red, green, blue), where the files do not state them.
+        output: a file for the summary with distributions and examples: .html for a page, .png for the figure alone.
+        axes: axes of the image files, such as YXS (S: red, green, blue), where the files do not state them.
     """
     from cellseg_monai.data.statistics import dataset_statistics
     from cellseg_monai.report import write_dataset
 
-    if output is not None and Path(output).suffix not in (".html", ".png"):  # before the reading, not after it
-        raise ValueError(f"--output {output} came, but a file named .html or .png was expected; rename it")
+    if output is not None and Path(output).suffix not in (
+        ".html",
+        ".png",
+    ):  # before the images are read, not afterwards
+        raise ValueError(f"got --output {output}, expected a file named .html or .png; rename it")
     statistics = dataset_statistics(directory, axes)
     rows = statistics.rows()
     width = max(len(name) for name, _ in rows)
@@ -167,18 +170,18 @@ def data_split(
     group_pattern: str | None = None,
     overwrite: bool = False,
 ) -> None:
-    """Write datalist.json: training, validation and test images, no group in two of them.
+    """Write datalist.json: training, validation and test images, with no group in two of them.
 
-    Where index.csv says which images are for training and which are held out, that is kept.
+    If index.csv says which images are for training and which are held out, that is kept.
 
     Args:
         directory: the folder with images/ and labels/.
-        output: where to write; datalist.json in that folder by default.
+        output: the file to write; by default datalist.json in that folder.
         seed: another seed gives another split.
-        validation: share of the images for validation; 0.15 by default.
-        test: share of the images for testing; 0.15 by default.
+        validation: share of the images for validation; by default 0.15.
+        test: share of the images for testing; by default 0.15.
         group_pattern: regular expression on the file's stem; its first group names the plate or sequence.
-        overwrite: replace a file that is there.
+        overwrite: replace an existing file.
     """
     from cellseg_monai.data import propose_datalist, write_datalist
     from cellseg_monai.data.datalist import DATALIST_NAME
@@ -186,7 +189,7 @@ def data_split(
     path = Path(output) if output else Path(directory) / DATALIST_NAME
     if path.exists() and not overwrite:
         raise FileExistsError(
-            f"{path}: already there, and another split may have been trained on; keep it, pass --overwrite to "
+            f"{path} already exists, and networks may have been trained on that split; keep it, pass --overwrite to "
             "replace it, or --output to write elsewhere"
         )
     sections, source, warnings = propose_datalist(
@@ -209,31 +212,31 @@ def data_select(
     overwrite: bool = False,
     **settings: object,
 ) -> None:
-    """Write a datalist of chosen images of a data set, and beside it a manifest with the reason for each dropped one.
+    """Write a datalist of selected images of a data set, and a manifest with the reason for each dropped one.
 
     Args:
-        directory: the data set.
+        directory: the folder of the data set.
         selection: grey_tiff, validation_20, few_shot, livecell_2_percent (4, 5, 25, 50), by_sequence, by_plate,
             by_well, or a JSON file of your own, see docs/preparing.md.
         output: the datalist, NAME.json, for --datalist of a training; the manifest is NAME.manifest.json.
-        datalist: the sections to start from, if not those of the data set.
-        overwrite: replace a file that is there.
-        settings: those of the selection, such as --images 10 --seed 1.
+        datalist: file with the sections to start from, if not datalist.json in the data set.
+        overwrite: replace an existing file.
+        settings: settings of the selection, such as --images 10 --seed 1.
     """
     from cellseg_monai.datasets.selecting import select
 
     if Path(output).exists() and not overwrite:
-        raise FileExistsError(f"{output}: already there; keep it, or pass --overwrite to replace it")
+        raise FileExistsError(f"{output} already exists; keep it, or pass --overwrite to replace it")
     done = select(directory, selection, output, datalist=datalist, settings=settings)
     counts = ", ".join(f"{count} {section}" for section, count in done.counts.items())
     print(f"{done.datalist}: {counts}; {len(done.dropped)} dropped, {done.manifest} says why")
 
 
 @contextmanager
-def _going_on_later() -> Iterator[None]:
-    """Interrupted within, say that nothing is lost."""
+def _resumable() -> Iterator[None]:
+    """Say, if the user stops what is done inside, that calling the command again continues it."""
     try:
         yield
     except KeyboardInterrupt:
-        print("stopped; the same command goes on from here", file=sys.stderr)
+        print("stopped; the same command continues from here", file=sys.stderr)
         raise SystemExit(130) from None

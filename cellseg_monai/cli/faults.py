@@ -1,4 +1,4 @@
-"""What a command cannot do: refused before it begins, or told at its end."""
+"""Refusals before a command begins, and errors that are reported at its end."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ __all__ = ["check_folder", "fail_if"]
 
 
 def check_folder(output: str) -> None:
-    """Refuse a folder for results that is a file, before the work and not after it."""
+    """Refuse a path for results that is a file, before the work rather than after it."""
     if Path(output).exists() and not Path(output).is_dir():
-        raise ValueError(f"--output {output} came, which is a file, but a folder was expected; name another one")
+        raise ValueError(f"--output {output} is a file, expected a folder; name another one")
 
 
 def fail_if(faults: Sequence[Fault | str]) -> None:
-    """Print each fault as an error; if there are any, end with the exit code 1."""
+    """Print each fault as an error; if there are any, end the program with the exit code 1."""
     for fault in faults:
         print(f"error: {fault}", file=sys.stderr)
     if faults:

@@ -1,4 +1,4 @@
-"""The words of a command, checked before it runs, and each taken for what the command says it is."""
+"""The words of a command, checked before it runs, each taken for what the command's annotations say it is."""
 
 from __future__ import annotations
 
@@ -6,13 +6,17 @@ import difflib
 import inspect
 import math
 import re
+from functools import partial, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+import fire
+from fire.parser import DefaultParseValue
 
-__all__ = ["checked_words"]
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+__all__ = ["bound_command"]
 
 
 class _Word(NamedTuple):
@@ -22,22 +26,23 @@ class _Word(NamedTuple):
     value: str | None  # None for a flag that stands alone
 
 
-def checked_words(words: Sequence[str], commands: Mapping[str, Any]) -> list[str]:
-    """The words for python-fire; wrong and missing ones are refused before anything is done.
+def bound_command(words: Sequence[str], commands: Mapping[str, Any]) -> partial[Any]:
+    """Return the command that the words name, with its arguments; wrong and missing words are refused.
 
-    Left to itself, python-fire runs a command first and refuses then, and takes words for Python: a folder named
-    2024_01_15 becomes the number 20240115, `exp#2` becomes exp, and `--overwrite false` a text, which counts as true.
+    python-fire shows help and usage. It does not parse the words: it would run a command first and refuse its words
+    afterwards, and it takes words for Python, so that a folder named 2024_01_15 becomes the number 20240115, `exp#2`
+    becomes exp, and `--overwrite false` a text, which counts as true.
 
     Args:
         words: what follows `cellseg`.
-        commands: by name, each a function, or a mapping of more.
+        commands: functions, or mappings of further ones, by name.
 
     Returns:
-        The same, with each value written as Python would, where the annotation of its parameter says what it is.
+        A partial call of the command, or of python-fire where it has help or usage to show.
 
     Raises:
-        ValueError: a flag that the command does not know, with the nearest right one; one that it needs is missing, or
-            has no value; a value of another kind; or more words than it takes.
+        ValueError: a flag is unknown, lacks its value, has a value of another type, or is missing; or there are more
+            words than the command takes.
     """
     command: Any = commands
     path, rest = [], list(words)
@@ -45,115 +50,169 @@ def checked_words(words: Sequence[str], commands: Mapping[str, Any]) -> list[str
         path.append(rest.pop(0))
         command = command[path[-1]]
     if isinstance(command, dict):
-        return list(words)  # fire shows what there is
+        return partial(fire.Fire, commands, command=list(words), name="cellseg")  # lists the commands
     if {"--help", "-h"} & set(rest):
-        return [*path, "--help"]  # alone, as fire runs the command first if it can
-    name, parameters = f"`cellseg {' '.join(path)}`", inspect.signature(command).parameters
+        return partial(fire.Fire, _for_help(path, command), command=[*path, "--help"], name="cellseg")
+    name, signature = f"`cellseg {' '.join(path)}`", inspect.signature(command)
     if "--" in rest:
-        raise ValueError(f"-- came, which {name} does not know; a name that begins with a hyphen is written ./-name")
-    given = [_spelt_out(name, word, parameters) for word in _parted(rest)]
-    flags = [word.flag for word in given if word.flag]
-    _check_names(name, parameters, flags)
-    places = iter(
-        [one for one in parameters.values() if one.kind is one.POSITIONAL_OR_KEYWORD and one.name not in flags]
-    )
-    several = next((one for one in parameters.values() if one.kind is one.VAR_POSITIONAL), None)
-    found = []
-    for word in given:
+        raise ValueError(f"{name} does not take --; write a name that begins with a hyphen as ./-name")
+    arguments = _arguments(name, _split(rest), signature.parameters)
+    if any(one.default is one.empty and one.kind is one.POSITIONAL_OR_KEYWORD and one.name not in arguments
+           for one in signature.parameters.values()):  # fmt: skip
+        # This shows the usage, and ends with the exit code 2.
+        return partial(fire.Fire, _for_help(path, command), command=path, name="cellseg")
+    bound = inspect.BoundArguments(signature, arguments)
+    return partial(command, *bound.args, **bound.kwargs)
+
+
+def _for_help(path: Sequence[str], command: Callable[..., None]) -> dict[str, Any]:
+    """Return a table of this command alone, with types that python-fire prints in full, such as int for int | None."""
+    signature = inspect.signature(command)
+    parameters = [one.replace(annotation=_kind(one) or one.annotation) for one in signature.parameters.values()]
+
+    @wraps(command)
+    def described(*words: Any, **flags: Any) -> None:
+        command(*words, **flags)
+
+    described.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    table: Any = described
+    for name in reversed(path):
+        table = {name: table}
+    return dict(table)
+
+
+def _arguments(name: str, words: Sequence[_Word], parameters: Mapping[str, inspect.Parameter]) -> dict[str, Any]:
+    """Return the values of the command's parameters, as `inspect.BoundArguments` wants them, by name."""
+    words = [_with_full_flag(name, word, parameters) for word in words]
+    flags = [word.flag for word in words if word.flag]
+    _check_flags(name, parameters, flags)
+    several, others = (_of_kind(parameters, kind) for kind in ("VAR_POSITIONAL", "VAR_KEYWORD"))
+    places = iter([one for one in _named(parameters) if one.kind is not one.KEYWORD_ONLY and one.name not in flags])
+    arguments: dict[str, Any] = {}
+    for word in words:
         if word.flag:
-            found.append(_flag_for_fire(word, parameters.get(word.flag)))
-            continue
-        place = next(places, several)
-        if place is None:
+            flag, value = _flag_value(word, parameters)
+            target = arguments if flag in parameters or others is None else arguments.setdefault(others.name, {})
+            target[flag] = value
+        elif (place := next(places, None)) is not None:
+            arguments[place.name] = _typed(word.value or "", place)
+        elif several is not None:
+            arguments[several.name] = (*arguments.get(several.name, ()), _typed(word.value or "", several))
+        else:
             raise ValueError(
-                f"{word.value!r} came, for which {name} has no place; settings are given by their names, such as "
-                "--output, and names with spaces stand in quotes"
+                f"got {word.value!r}, but {name} takes no further words; give settings by their names, such as "
+                "--output, and put names with spaces in quotes"
             )
-        found.append(_for_fire(word.value or "", place))
-    return path + found
+    return {parameter: arguments[parameter] for parameter in parameters if parameter in arguments}
 
 
-def _parted(words: Sequence[str]) -> list[_Word]:
-    """Flags and other words, told apart as python-fire does it."""
-    found, rest = [], list(words)
+def _split(words: Sequence[str]) -> list[_Word]:
+    """Tell flags and other words apart, as python-fire does it."""
+    split, rest = [], list(words)
     while rest:
         word = rest.pop(0)
         if not _is_flag(word):
-            found.append(_Word("", word))
+            split.append(_Word("", word))
             continue
         flag, equals, value = word.partition("=")
         flag = flag.removeprefix("--").replace("-", "_") if flag.startswith("--") else flag
         if equals:
-            found.append(_Word(flag, value))
+            split.append(_Word(flag, value))
         else:
-            found.append(_Word(flag, rest.pop(0) if rest and not _is_flag(rest[0]) else None))
-    return found
+            split.append(_Word(flag, rest.pop(0) if rest and not _is_flag(rest[0]) else None))
+    return split
 
 
-def _spelt_out(name: str, word: _Word, parameters: Mapping[str, inspect.Parameter]) -> _Word:
-    """A flag of one hyphen by its whole name, which a letter stands for where it begins no other."""
+def _with_full_flag(name: str, word: _Word, parameters: Mapping[str, inspect.Parameter]) -> _Word:
+    """Return a flag of one hyphen with its full name, for which a letter stands if only one flag begins with it."""
     if not word.flag.startswith("-"):
         return word
     short = word.flag[1:].replace("-", "_")
-    meant = [each for each in parameters if each == short or (len(short) == 1 and each.startswith(short))]
-    if len(meant) == 1:
-        return word._replace(flag=meant[0])
-    remedy = f"it may be {', '.join(f'--{each}' for each in meant)}" if meant else "flags begin with two hyphens"
+    matches = [
+        one.name for one in _named(parameters) if one.name == short or (len(short) == 1 and one.name.startswith(short))
+    ]
+    if len(matches) == 1:
+        return word._replace(flag=matches[0])
+    remedy = "write two hyphens before the name of a flag"
+    if matches:
+        remedy = f"write one of {', '.join(f'--{match}' for match in matches)}"
     if Path(word.flag).exists():
         remedy = f"for the file of that name, write ./{word.flag}"
-    raise ValueError(f"{word.flag} came, which {name} does not know; {remedy}")
+    raise ValueError(f"{name} has no flag {word.flag}; {remedy}")
 
 
 def _is_flag(word: str) -> bool:
     return re.match("--|-[A-Za-z]", word) is not None
 
 
-def _check_names(name: str, parameters: Mapping[str, inspect.Parameter], flags: Sequence[str]) -> None:
-    """Refuse flags that the command does not know, and miss those that it needs."""
-    if not any(one.kind is one.VAR_KEYWORD for one in parameters.values()):
+def _check_flags(name: str, parameters: Mapping[str, inspect.Parameter], flags: Sequence[str]) -> None:
+    """Refuse flags that the command does not know, and missing ones that it needs."""
+    known = [one.name for one in _named(parameters)]
+    if _of_kind(parameters, "VAR_KEYWORD") is None:
         for flag in flags:
-            if flag in parameters or flag.removeprefix("no") in parameters:
+            if flag in known or _is_negation(flag, parameters):
                 continue
-            nearest = difflib.get_close_matches(flag, parameters, n=1)
-            known = "it knows " + (", ".join(f"--{each}" for each in parameters) or "none")
-            remedy = f"did you mean --{nearest[0]}?" if nearest else known
-            raise ValueError(f"--{flag} came, which {name} does not know; {remedy}")
+            nearest = difflib.get_close_matches(flag, known, n=1)
+            choice = f"choose from {', '.join(f'--{one}' for one in known)}" if known else "leave it out"
+            raise ValueError(f"{name} has no flag --{flag}; {f'did you mean --{nearest[0]}?' if nearest else choice}")
     needed = [one.name for one in parameters.values() if one.default is one.empty and one.kind is one.KEYWORD_ONLY]
-    missing = [f"--{each}" for each in needed if each not in flags]
+    missing = [f"--{one}" for one in needed if one not in flags]
     if missing:
-        raise ValueError(f"{', '.join(missing)} missing; {name} needs {', '.join(f'--{each}' for each in needed)}")
+        raise ValueError(f"missing {', '.join(missing)}; {name} needs {', '.join(f'--{one}' for one in needed)}")
 
 
-def _flag_for_fire(word: _Word, parameter: inspect.Parameter | None) -> str:
-    shown = f"--{word.flag}"
+def _named(parameters: Mapping[str, inspect.Parameter]) -> list[inspect.Parameter]:
+    """Return the parameters that are flags too."""
+    return [one for one in parameters.values() if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)]
+
+
+def _of_kind(parameters: Mapping[str, inspect.Parameter], kind: str) -> inspect.Parameter | None:
+    return next((one for one in parameters.values() if one.kind.name == kind), None)
+
+
+def _is_negation(flag: str, parameters: Mapping[str, inspect.Parameter]) -> bool:
+    """Return True for a flag such as --noamp, where amp is true or false."""
+    positive = parameters.get(flag.removeprefix("no"))
+    return flag.startswith("no") and flag not in parameters and positive is not None and _kind(positive) is bool
+
+
+def _flag_value(word: _Word, parameters: Mapping[str, inspect.Parameter]) -> tuple[str, Any]:
+    """Return the name of a parameter, or of a further setting, and its value."""
+    flag, parameter = word.flag, parameters.get(word.flag)
+    if parameter is None and flag.startswith("no") and (word.value is None or _is_negation(flag, parameters)):
+        if word.value is not None:
+            raise ValueError(
+                f"got {word.value!r} after --{flag}, which takes no value; write --{flag[2:]} false instead"
+            )
+        return flag[2:], False
     if word.value is not None:
-        return f"{shown}={_for_fire(word.value, parameter)}"
+        return flag, DefaultParseValue(word.value) if parameter is None else _typed(word.value, parameter)
     if parameter is not None and _kind(parameter) not in (None, bool):
-        raise ValueError(f"{shown} came without a value; give it one, such as {shown} VALUE")
-    return shown
+        raise ValueError(f"got --{flag} without a value; write --{flag} VALUE")
+    return flag, True
 
 
-def _for_fire(value: str, parameter: inspect.Parameter | None) -> str:
-    """A value as python-fire has to see it, so that the command gets what its annotation says."""
-    kind = _kind(parameter) if parameter is not None else None
-    if parameter is None or kind is None:
-        return value
+def _typed(value: str, parameter: inspect.Parameter) -> Any:
+    """Return a word as the parameter's annotation says; where that is no simple type, as python-fire takes it."""
+    kind, shown = _kind(parameter), f"--{parameter.name} {value}"
+    if kind is None:
+        return DefaultParseValue(value)
     if kind is str:
-        return repr(value)
+        return value
     if kind is bool:
         if value.lower() in ("true", "false"):
-            return value.capitalize()
-        raise ValueError(f"--{parameter.name} {value} came, expected true or false; the flag alone means true")
+            return value.lower() == "true"
+        raise ValueError(f"got {shown}, expected true or false; the flag alone means true")
     try:
         number = kind(value)
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
-        raise ValueError(f"--{parameter.name} {value} came, expected a {'whole ' if kind is int else ''}number")
-    return repr(number)
+        raise ValueError(f"got {shown}, expected a {'whole ' if kind is int else ''}number; correct it")
+    return number
 
 
 def _kind(parameter: inspect.Parameter) -> Any:
-    """The type of its values by its annotation, which is a text here; None for what python-fire may find out."""
+    """Return the first type of a parameter's annotation, which is a text here; None if it is no simple type."""
     kinds = {"str": str, "int": int, "float": float, "bool": bool}
-    return kinds.get(str(parameter.annotation).removesuffix(" | None"))
+    return kinds.get(str(parameter.annotation).split(" | ")[0])

@@ -1,4 +1,4 @@
-"""The commands about label images of any program."""
+"""The commands about label images from any program."""
 
 from __future__ import annotations
 
@@ -22,18 +22,19 @@ def evaluate(
     truth_suffix: str = "",
     pred_suffix: str = "",
 ) -> None:
-    """Score the label images of any program under a published protocol; docs/evaluation.md says what each means.
+    """Score the label images of any program under a published protocol; docs/evaluation.md describes each.
 
-    Truths and predictions belong together by their names, less what programs add, such as _cp_masks or -labels. Files
-    without a partner and pairs that cannot be compared are named, the rest is evaluated, and the exit code is 1.
+    Truths and predictions are paired by their names, without what programs add, such as _cp_masks or -labels. If files
+    have no partner or pairs cannot be compared, they are named, the rest is evaluated, and the exit code is 1.
 
     Args:
-        truth: the folder of true label images: tif, png, npy, _seg.npy.
-        pred: the folder of predicted ones.
-        protocol: caicedo2019, bbbc039_mean_f1, dsb2018, neurips22, stardist, cellpose_ap, ctc_seg or coco.
+        truth: the folder of the true label images: tif, png, npy, _seg.npy.
+        pred: the folder of the predicted label images.
+        protocol: cellseg, caicedo2019, bbbc039_mean_f1, dsb2018, neurips22, stardist, cellpose_ap, ctc_seg or coco.
         output: a folder for a row per image (CSV), a summary with 95 % intervals (JSON) and F1 over IoU (PNG).
-        truth_suffix: only truths whose name, without extension, ends so.
-        pred_suffix: the same of predictions, such as _cp_masks where images lie beside them.
+        truth_suffix: take only truths whose name, without extension, ends with this.
+        pred_suffix: take only predictions whose name, without extension, ends with this, such as _cp_masks if the
+            images are in the same folder.
     """
     from cellseg_monai.evaluation import format_results, summary, write_results
 
@@ -62,19 +63,21 @@ def report(
 ) -> None:
     """Write one HTML page that shows how good label images are: scores, and every kind of mistake over the images.
 
-    The page needs no network and nothing beside it. Images, truths and predictions belong together by their names, as
-    for `cellseg evaluate`. What cannot be compared or shown is named, the rest is reported, and the exit code is 1.
+    The page is one file and needs no network connection. Images, truths and predictions are paired by their names, as
+    in `cellseg evaluate`. If something cannot be compared or shown it is named, the rest is reported, and the exit code
+    is 1.
 
     Args:
         images: the folder of the images.
-        truth: the folder of true label images.
-        pred: the folder of predicted ones.
-        output: the page, such as report.html; its numbers lie beside it as JSON.
+        truth: the folder of the true label images.
+        pred: the folder of the predicted label images.
+        output: the page, such as report.html; its numbers are written next to it as JSON.
         run: the output_dir of a training, for its losses and the settings that calibration tried.
         protocol: how objects are compared, see `cellseg evaluate`.
-        overlays: how many of the worst images are shown; three typical and three best ones come on top.
-        truth_suffix: only truths whose name, without extension, ends so.
-        pred_suffix: the same of predictions, such as _cp_masks where images lie beside them.
+        overlays: number of the worst images that are shown; three typical and three best ones are added.
+        truth_suffix: take only truths whose name, without extension, ends with this.
+        pred_suffix: take only predictions whose name, without extension, ends with this, such as _cp_masks if the
+            images are in the same folder.
     """
     from cellseg_monai.evaluation import format_results, summary
     from cellseg_monai.report import write_report

@@ -1,4 +1,4 @@
-"""The command that tells what is unusual about a run, without truth."""
+"""The command that shows what is unusual about a run, without truth."""
 
 from __future__ import annotations
 
@@ -13,29 +13,27 @@ if TYPE_CHECKING:
 
     from cellseg_monai.faults import Fault
 
-__all__ = ["PAGE", "check_exports", "check_no_page", "quality", "run_file", "write_quality"]
-
-PAGE = "report.html"
+__all__ = ["check_exports", "quality", "run_file", "write_quality"]
 
 
 def quality(run: str, *, output: str | None = None, bundle: str | None = None, overlays: int = 16) -> None:
     """Write one HTML page about a run of `cellseg segment`, without truth: flags, and the lowest scores first.
 
-    The page needs no network and nothing beside it. Images that are out of focus, saturated, empty, or unlike the
+    The page is one file and needs no network connection. Images that are out of focus, saturated, empty, or unlike the
     others or the training data have a flag; docs/quality.md says how each is made, and what a score is worth. Images
     that cannot be shown are named, and the exit code is 1.
 
     Args:
-        run: the run.json beside the results, which must hold label images and CSV tables.
-        output: the page; by itself report.html beside the run. Its numbers lie beside it as JSON.
-        bundle: where the bundle is now, which says what it was trained on; by itself where it was.
-        overlays: how many of the images of the lowest scores are shown.
+        run: the run.json next to the results, which must hold label images and CSV tables.
+        output: the page; by default report.html next to the run. Its numbers are written next to it as JSON.
+        bundle: where the bundle is now, which says what it was trained on; by default where it was.
+        overlays: number of images with the lowest scores that are shown.
     """
     fail_if(write_quality(run_file(run), output, bundle, overlays))
 
 
 def run_file(named: str) -> Path:
-    """The run.json that a person means by its name, or by that of the folder with the results."""
+    """Return the run.json that is meant by its path, or by that of the folder with the results."""
     from cellseg_monai.inference.run_record import NAME
 
     return Path(named) / NAME if Path(named).is_dir() else Path(named)
@@ -44,7 +42,7 @@ def run_file(named: str) -> Path:
 def write_quality(
     run: Path, output: str | None = None, bundle: str | None = None, overlays: int = 16
 ) -> Sequence[Fault]:
-    """Write the page, say where it is; what could not be shown."""
+    """Write the page and print where it is; return what could not be shown."""
     from cellseg_monai.bundle import find_training_data
     from cellseg_monai.errors import BundleError
     from cellseg_monai.inference.run_record import read_run
@@ -63,31 +61,16 @@ def write_quality(
     return written.faults
 
 
-def check_exports(export: str) -> None:
+def check_exports(exports: Sequence[str]) -> None:
     """Refuse exports that a page cannot be made of, before anything is segmented.
 
     Raises:
         ValueError: labels or the table of objects are not among them.
     """
-    from cellseg_monai.exports import chosen_exports
-    from cellseg_monai.report.segmented import LABEL_EXPORTS
+    from cellseg_monai.report.segmented_plane import LABEL_EXPORTS
 
-    chosen = chosen_exports(export)
-    if "csv" not in chosen or not set(LABEL_EXPORTS) & set(chosen):
+    if "csv" not in exports or not set(LABEL_EXPORTS) & set(exports):
         raise ValueError(
-            f"--report needs label images and tables, but --export {export} came; add labels and csv, such as "
-            "--export labels,csv"
+            f"got --export {','.join(exports)} with --report, which needs label images and tables; add labels and csv, "
+            "such as --export labels,csv"
         )
-
-
-def check_no_page(output: str) -> None:
-    """Refuse to replace a page that is not of this run.
-
-    Raises:
-        FileExistsError: there is one.
-    """
-    for name in (PAGE, "report.json"):
-        if (Path(output) / name).exists():
-            raise FileExistsError(
-                f"{Path(output) / name} is there already, and --report would replace it; choose another --output"
-            )

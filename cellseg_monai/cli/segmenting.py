@@ -10,118 +10,74 @@ from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from cellseg_monai.cli.faults import check_folder, fail_if
-from cellseg_monai.cli.plan import Plan, chosen_cluster, machine_of
-from cellseg_monai.cli.quality import PAGE, check_exports, check_no_page, run_file, write_quality
+from cellseg_monai.cli.faults import fail_if
+from cellseg_monai.cli.plan import Plan, machine_of
+from cellseg_monai.cli.quality import check_exports, run_file, write_quality
 from cellseg_monai.errors import OF_AN_IMAGE
+from cellseg_monai.segment_options import SegmentOptions, takes_options
 
 if TYPE_CHECKING:
-    from cellseg_monai.inference import ImageFile, Job, RunRecord
+    from collections.abc import Sequence
+
+    from cellseg_monai.inference import ImageFile, Job, RunFolder, RunRecord
     from cellseg_monai.pixels import Preprocessing
 
 __all__ = ["replay", "segment"]
 
-# Of the images, parts of a large one too, so that the time left is known before the first of them ends.
+# Images, of which large ones are counted in parts, so that the time left is known before the first of them is done.
 _BAR = "{percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
 
 
+@takes_options()
 def segment(
     *inputs: str,
     output: str,
-    bundle: str = "nuclei",
-    export: str = "labels,csv",
-    channels: str | None = None,
-    axes: str | None = None,
-    pixel_size: float | None = None,
-    diameter: float | None = None,
-    tta: bool = False,
-    tile: int | None = None,
-    overlap: int | None = None,
-    device: str = "auto",
-    amp: bool | None = None,
-    checkpoint: str | None = None,
-    postprocess: str | None = None,
     report: bool = False,
     resume: bool = False,
     dry_run: bool = False,
     dask: str | None = None,
     workers: int | None = None,
-    max_memory: str | None = None,
+    **options: Any,
 ) -> None:
-    """Find the cells of images: label images, tables and outlines, and run.json, which tells how they were made.
+    """Find the cells of images: label images, tables and outlines, and run.json, which says how they were made.
 
-    An image that cannot be segmented is named at the end, the others are done, and the exit code is 1.
+    Images that cannot be segmented are named at the end, the others are done, and the exit code is 1.
 
     Args:
         inputs: images, folders of images, patterns in quotes such as "plates/**/*.tif", OME-Zarr, or - for a list.
         output: a folder for the results.
-        bundle: its name, its folder, or a zip of it.
-        export: what to write, with commas: labels, ome, zarr, rois, geojson, coco, csv, parquet, h5ad, overlay.
-        channels: names or numbers of the channels that the network sees, with commas, such as DAPI or 0.
-        axes: of the files, such as ZYX, where they do not state them.
-        pixel_size: of the images, in µm, whatever the files say; a bundle that was trained at one pixel size scales
-            images by it, for others, such as nuclei, see diameter.
-        diameter: of the cells, in pixels: images are scaled until their cells are as large as those of the training.
-        tta: test-time augmentation, the mean over eight symmetric views; eight times the work.
-        tile: side of the tiles that the network sees, in pixels.
-        overlap: of neighbouring tiles, in pixels.
-        device: auto, cpu, cuda, cuda:1, mps.
-        amp: bfloat16; by itself where the device has it in hardware.
-        checkpoint: the weights, if not those that the bundle ships.
-        postprocess: postprocess.json, as `cellseg calibrate` writes it.
+        options: fields of `SegmentOptions`.
         report: also write report.html, which shows what is unusual and the lowest scores; see `cellseg quality`.
-        resume: go on with a run that was stopped, or try again what failed.
+        resume: continue a run that was stopped, or retry what failed.
         dry_run: only print how each image is understood.
-        dask: the address of a Dask cluster that does the work, such as tcp://host:8786; local: processes here.
-        workers: how many processes here, by Dask; by itself with --dask local one for each core, as memory allows.
-        max_memory: of a process, such as 4GB, about: decides how many tiles and how large planes are in memory at once.
+        dask: address of a Dask cluster that does the work, such as tcp://host:8786; local: processes of this machine.
+        workers: number of Dask processes of this machine; by default, with --dask local, one for each core, as memory
+            allows.
     """
-    dask = chosen_cluster(dask, workers)
-    arguments = {
-        "inputs": list(inputs),
-        "bundle": _absolute(bundle),
-        "export": export,
-        "channels": channels,
-        "axes": axes,
-        "pixel_size": pixel_size,
-        "diameter": diameter,
-        "tta": tta,
-        "tile": tile,
-        "overlap": overlap,
-        "device": device,
-        "amp": amp,
-        "checkpoint": _absolute(checkpoint),
-        "postprocess": _absolute(postprocess),
-        "max_memory": max_memory,
-    }
-    from cellseg_monai.inference import check_no_run, check_output_files, find_images, misfits, results_in
+    from cellseg_monai.inference import RunFolder, find_images, misfits
 
+    chosen = SegmentOptions(**options).with_absolute_paths()
+    folder = RunFolder(Path(output), resume=resume, report=report)
+    if not dry_run:
+        folder.check()
+    plan = Plan.of(chosen, dask, workers)
     if report:
-        check_exports(export)
-        if not resume:
-            check_no_page(output)
-    plan = Plan.of(arguments)
-    if not (dry_run or resume):
-        check_no_run(Path(output))
-    images, faults = find_images(inputs, output=Path(output), results=results_in(Path(output)))
+        check_exports(plan.exports)
+    images, faults = find_images(inputs, output=folder.path, results=folder.results())
     if not images:
         fail_if(faults)
     if dry_run:
-        fail_if(_understood(plan.job(Path(output)), images) + faults)
+        fail_if(_print_understood(plan.job(folder.path), images) + faults)
         return
-    check_folder(output)
-    if not resume:  # else the record says whose files these are, once it is known to be of the same settings
-        check_output_files(Path(output), images, plan.exports, axes=axes)
 
     def check_images(preprocess: Preprocessing) -> None:
         if lacking := misfits(images, preprocess, plan.reading):
             fail_if(lacking + faults)
 
-    job = plan.job(Path(output), check_images)
-    with plan.worked_by(job, dask, workers) as worked:
-        _run(plan, worked, images, faults, resume=resume, report=report)
+    job = plan.job(folder.path, check_images)
+    _run(plan, job, folder, images, inputs, faults)
 
 
 def replay(
@@ -136,88 +92,78 @@ def replay(
     """Repeat a run on the same images, with the same bundle and settings, into another folder.
 
     Args:
-        run: the run.json beside the results.
+        run: the run.json next to the results.
         output: a folder for the results.
-        report: as for `cellseg segment`.
-        dask: as for `cellseg segment`.
-        workers: likewise.
-        resume: go on with a repetition that was stopped.
+        report: also write report.html; see `cellseg quality`.
+        dask: address of a Dask cluster that does the work, such as tcp://host:8786; local: processes of this machine.
+        workers: number of Dask processes of this machine.
+        resume: continue a repetition that was stopped.
     """
-    dask = chosen_cluster(dask, workers)
-    from cellseg_monai.inference import about_job, check_no_run, check_output_files, differences, images_of, read_run
+    from cellseg_monai.inference import RunFolder, about_job, differences, images_of, read_run
 
     before = read_run(run_file(run))
-    check_folder(output)
-    if not resume:
-        check_no_run(Path(output))
-    arguments = before["arguments"]
+    arguments = dict(before["arguments"])
+    inputs = arguments.pop("inputs", [])
+    options = SegmentOptions.from_json(arguments, source=f"{run_file(run)}, arguments")
+    if options.device == "auto":  # which may be another kind of device here
+        options = replace(options, device=before["about"].get("device", "auto"))
+    folder = RunFolder(Path(output), resume=resume, report=report)
+    folder.check()
+    plan = Plan.of(options, dask, workers)
     if report:
-        check_exports(arguments["export"])
-        if not resume:
-            check_no_page(output)
-    if arguments["device"] == "auto":  # which may find another kind here
-        arguments |= {"device": before["about"].get("device", "auto")}
-    plan = Plan.of(arguments)
-    job = plan.job(Path(output))
-    if other := differences(before["about"], about_job(job, plan.device)):
-        told = "; ".join(f"{name} {how}" for name, how in other.items())
+        check_exports(plan.exports)
+    job = plan.job(folder.path)
+    if changed := differences(before["about"], about_job(job, plan.device)):
+        listed = "; ".join(f"{name} {change}" for name, change in changed.items())
         raise ValueError(
-            f"{run} was made otherwise: {told}. Repeat it with the version and bundle, and on the kind of device, that "
-            "it was made with"
+            f"{run} was made with other settings: {listed}. Repeat it with the version, the bundle and the kind of "
+            "device that it was made with"
         )
-    images = images_of(before)
-    if not resume:
-        check_output_files(Path(output), images, job.exports, axes=job.reading.axes)
-    with plan.worked_by(job, dask, workers) as worked:
-        _run(plan, worked, images, [], resume=resume, report=report)
-
-
-def _absolute(name: str | None) -> str | None:
-    """A path for `run.json`, which may be replayed elsewhere; what is none, such as the name of a bundle, stays."""
-    if name is None or not (Path(name).is_file() or (Path(name) / "configs" / "metadata.json").is_file()):
-        return name
-    return str(Path(name).absolute())
+    _run(plan, job, folder, images_of(before), inputs)
 
 
 def _run(
-    plan: Plan, job: Job, images: list[ImageFile], faults: list[str], *, resume: bool = False, report: bool = False
+    plan: Plan,
+    job: Job,
+    folder: RunFolder,
+    images: list[ImageFile],
+    inputs: Sequence[str],
+    faults: Sequence[str] = (),
 ) -> None:
-    from cellseg_monai.inference import RunRecord, about_job, check_output_files
-    from cellseg_monai.inference.run_record import NAME
-    from cellseg_monai.lock import only_one
-
-    here = job.output.absolute()
+    """Segment images into a folder, and write the report; the exit code is 1 if anything failed."""
+    here = folder.path.absolute()
     notes = {
         "command": shlex.join(["cellseg", *sys.argv[1:]]),
-        "repeat": shlex.join(["cellseg", "replay", str(here / NAME), "--output", f"{here}_again"]),
-        "arguments": plan.arguments,
+        "repeat": shlex.join(["cellseg", "replay", str(folder.record.absolute()), "--output", f"{here}_again"]),
+        "arguments": {"inputs": list(inputs), **plan.options.to_json()},
         **machine_of(plan.device),
         "batch": job.pipeline.tiles.batch,
     }
-    with only_one(job.output / ".segment.lock", "cellseg segment"):
-        record = RunRecord(job.output, about_job(job, plan.device), notes, resume=resume)
-        if resume:
-            check_output_files(job.output, images, job.exports, axes=job.reading.axes, may_replace=record.may_replace)
+    with folder.opened(job, plan.device, images, notes) as record, plan.worked_by(job) as worked:
         record.begin(images)
         for fault in faults:
             record.fail(fault)
         try:
-            _segment_all(job, images, record)
+            _segment_all(worked, images, record)
         except BaseException as error:
             if not isinstance(error, (KeyboardInterrupt, *OF_AN_IMAGE)):
-                print("error: a fault of this program, not of an image; please report what follows", file=sys.stderr)
-            print(f"what is done lies in {job.output}; the same command goes on with --resume", file=sys.stderr)
+                print(
+                    "error: a bug in this program, not a fault of an image; please report what follows", file=sys.stderr
+                )
+            print(f"finished results are in {job.output}; the same command continues with --resume", file=sys.stderr)
             raise
     failures = list(record.failures)
     try:
-        if report and (job.output / NAME).exists():
-            failures += [str(fault) for fault in write_quality(job.output / NAME) if fault.kind != "failed"]
+        if folder.report and folder.record.exists():
+            failures += [str(fault) for fault in write_quality(folder.record) if fault.kind != "failed"]
     except BaseException:
-        with suppress(SystemExit):  # which is not what ends the command
+        with suppress(SystemExit):  # the command ends with the error of the page
             fail_if(failures)
         raise
-    if not report and resume and (page := job.output / PAGE).exists():
-        print(f"note: {page} is of before; `cellseg quality {job.output / NAME}` makes it anew", file=sys.stderr)
+    if page := folder.stale_page():
+        print(
+            f"note: {page} is older than the results; `cellseg quality {folder.record}` writes it anew", file=sys.stderr
+        )
     fail_if(failures)
 
 
@@ -261,7 +207,7 @@ def _segment_all(job: Job, images: list[ImageFile], record: RunRecord) -> None:
     print(f"{count} image(s), {objects} objects: {job.output}")
 
 
-def _understood(job: Job, images: list[ImageFile]) -> list[str]:
+def _print_understood(job: Job, images: list[ImageFile]) -> list[str]:
     """Print how each image is read; returns what is wrong with those that cannot be."""
     from cellseg_monai.inference import seconds_a_px, understood
 

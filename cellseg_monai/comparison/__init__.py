@@ -1,4 +1,4 @@
-"""Bundles trained, evaluated and compared under equal conditions: `cellseg compare`."""
+"""Bundles trained, evaluated and compared under equal conditions: the work of `cellseg compare`."""
 
 from cellseg_monai.comparison.comparison import Comparison, compare
 from cellseg_monai.comparison.costs import Costs, network_costs

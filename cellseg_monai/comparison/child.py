@@ -1,4 +1,4 @@
-"""A command as a child process: its output in a log, its peak memory, and why it failed."""
+"""A command run as a child process: its output in a log, its peak memory, and the reason for a failure."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ __all__ = ["ChildError", "Measured", "run_child"]
 
 _TICK_SECONDS = 0.5
 
-# Linux counts the memory of the process that starts another into the peak of the other, so a small Python stands
-# between this one, which may be large, and the child. It prints the child's exit code and its peak.
+# Linux counts the memory of a process at the time of a fork into the peak of its child. This process can be large, so a
+# small Python process starts the child in its place, and prints the child's exit code and its peak.
 _BETWEEN = """
 import os, sys
 with open(sys.argv[1], "ab") as log, open(os.devnull) as nothing:
@@ -28,17 +28,17 @@ print(os.waitstatus_to_exitcode(status), usage.ru_maxrss)
 
 
 class ChildError(RuntimeError):
-    """A child process that failed; the message is why, in one line."""
+    """A child process failed; the message is the reason, in one line."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What a child took.
+    """Time and memory that a child process took.
 
     Args:
-        seconds: of wall time.
-        peak_memory_mb: the most main memory that it had, in MB of 10**6 bytes; a GPU's own is not in it, and where
-            the child has workers, that of the largest process is meant. None where the system does not tell (Windows).
+        seconds: wall time.
+        peak_memory_mb: peak of its main memory in MB of 10**6 bytes, without the memory of a GPU. If the child starts
+            workers, this is the peak of the largest process. None if the system does not report it (Windows).
     """
 
     seconds: float
@@ -46,17 +46,20 @@ class Measured:
 
 
 def run_child(command: Sequence[str], log: Path, *, while_waiting: Callable[[], None] = lambda: None) -> Measured:
-    """Run a command to its end; its output is appended to `log`.
+    """Run a command to its end, and append its output to a log.
 
-    Interrupted, the child is ended as well.
+    If this process is interrupted, the child is killed too.
 
     Args:
-        command: its words, the first an absolute path.
-        log: the file.
-        while_waiting: called twice a second.
+        command: words of the command; the first is an absolute path.
+        log: file to which the output is appended.
+        while_waiting: function that is called twice a second.
+
+    Returns:
+        Time and memory that the command took.
 
     Raises:
-        ChildError: it failed. The message is its last line, or what signal killed it.
+        ChildError: the command failed. The message is its last line of output, or the signal that killed it.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with open(log, "ab") as file:
@@ -66,12 +69,12 @@ def run_child(command: Sequence[str], log: Path, *, while_waiting: Callable[[], 
     try:
         printed = _wait(process, while_waiting)
     except BaseException:
-        _end(process)
+        _kill(process)
         raise
     code, peak = (int(word) for word in printed.split()) if printed.strip() else (process.returncode, 0)
     if code != 0:
         raise ChildError(_reason(code, log, began_at))
-    # Linux counts in KiB, macOS in bytes.
+    # Linux reports KiB, macOS bytes.
     unit = 1 if sys.platform == "darwin" else 1024
     return Measured(time.monotonic() - began, peak * unit / 1e6 if peak else None)
 
@@ -82,7 +85,7 @@ def _start(command: Sequence[str], log: Path, log_descriptor: int) -> subprocess
             command, stdin=subprocess.DEVNULL, stdout=log_descriptor, stderr=subprocess.STDOUT, bufsize=0
         )
     between = [sys.executable, "-I", "-S", "-c", _BETWEEN, str(log), *command]
-    # A session of its own, so that both can be ended together.
+    # A new session, so that both processes can be killed together.
     return subprocess.Popen(between, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True)
 
 
@@ -94,7 +97,7 @@ def _wait(process: subprocess.Popen[bytes], while_waiting: Callable[[], None]) -
             while_waiting()
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def _kill(process: subprocess.Popen[bytes]) -> None:
     if sys.platform == "win32":
         process.kill()
     else:
@@ -109,6 +112,6 @@ def _reason(code: int, log: Path, began_at: int) -> str:
     with open(log, "rb") as file:
         file.seek(began_at)
         lines = [line.strip() for line in file.read().decode("utf-8", "replace").splitlines() if line.strip()]
-    said = [line for line in lines if line.startswith("error: ")]
-    last = said[-1] if said else lines[-1] if lines else "it printed nothing"
+    errors = [line for line in lines if line.startswith("error: ")]
+    last = errors[-1] if errors else lines[-1] if lines else "it printed nothing"
     return f"exit code {code}: {last.removeprefix('error: ')}"

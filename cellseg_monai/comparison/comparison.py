@@ -1,4 +1,4 @@
-"""Bundles trained alike on one data set, and what came of each."""
+"""Bundles trained under equal conditions on one data set, and their results."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from cellseg_monai.comparison.panel import draw_panel
 from cellseg_monai.comparison.progress import Progress
 from cellseg_monai.comparison.request import Request, make_request
 from cellseg_monai.comparison.result import Result, collect_result
-from cellseg_monai.comparison.run_folder import RunFolder
 from cellseg_monai.comparison.runs import Run, find_runs
 from cellseg_monai.comparison.steps import STEP_NAMES, probe_step, run_steps
 from cellseg_monai.comparison.tables import by_dice, shown_command, write_csv, write_markdown
+from cellseg_monai.comparison.training_folder import TrainingFolder
 from cellseg_monai.data import section_items
 from cellseg_monai.errors import BundleError
 from cellseg_monai.report.csv_table import read_table
@@ -28,12 +28,12 @@ __all__ = ["Comparison", "compare"]
 
 @dataclass(frozen=True)
 class Comparison:
-    """What a comparison came to.
+    """The outcome of a comparison.
 
     Args:
-        output_dir: where tables and figures lie.
-        results: of the runs that finished, the highest Dice first.
-        failures: why the others did not, by their names.
+        output_dir: folder of the tables and figures.
+        results: results of the runs that finished, the highest Dice first.
+        failures: reasons why the other runs failed, by the names of the runs.
     """
 
     output_dir: Path
@@ -53,68 +53,73 @@ def compare(
     knobs: Mapping[str, Any] | None = None,
     bundles_dir: str | Path = "bundles",
 ) -> Comparison:
-    """Train runs within the same budget, evaluate them on the same test images, write tables and figures.
+    """Train runs with the same budget, evaluate them on the same test images, and write tables and figures.
 
-    Each run is trained, its threshold is calibrated on validation, and it is evaluated and segments the test images,
-    each step in a process of its own, into `output_dir/<run>`. A run that fails does not stop the others. Called
-    again, what is done is not done again.
+    Each run is trained, its post-processing is calibrated on validation, it is evaluated on the test images, and it
+    segments them. Each step runs in a process of its own and writes to `output_dir/<run>`. A run that fails does not
+    stop the others. Calling this again does not repeat steps that are complete.
 
-    With `minutes`, each run first trains two epochs on trial. The duration of the second, its validation included,
-    says how many epochs fit; as many are trained, with a learning-rate schedule of that length. So the time that
-    training takes is as equal as epochs divide it, and is measured before, not cut off.
+    With `minutes`, each run first trains two trial epochs. The duration of the second, including its validation,
+    determines how many epochs fit. The run then trains for that number of epochs, with a learning-rate schedule of that
+    length. Training times are therefore equal to within an epoch, and no training is cut off.
 
     Args:
-        dataset_dir: the data set.
-        runs: such as "unet,unet+two_classes", or a list of such names.
-        output_dir: where to write; a folder in it for each run.
-        epochs: of each training.
-        minutes: of each training; exactly one of epochs and minutes.
-        seed: of each training.
-        datalist: the sections of the data set, if not its own.
-        knobs: what else to override in each training, such as `{"batch_size": 4}`.
-        bundles_dir: the folder of the bundles.
+        dataset_dir: folder of the data set.
+        runs: names of the runs, such as "unet,unet+two_classes", or a list of names.
+        output_dir: folder to write to; it gets a folder for each run.
+        epochs: number of epochs of each training.
+        minutes: duration of each training; pass exactly one of `epochs` and `minutes`.
+        seed: seed of each training.
+        datalist: data list with the sections of the data set, if not the data set's own.
+        knobs: further overrides of each training, such as `{"batch_size": 4}`.
+        bundles_dir: folder of the bundles.
+
+    Returns:
+        The results and the failures.
 
     Raises:
-        BundleError: an unknown bundle, variant or knob, or `output_dir` holds runs of another request; all of them at
-            once, before anything runs.
+        BundleError: a bundle, variant or knob is unknown, or `output_dir` contains runs of another request. The message
+            lists all of these, and nothing has run.
         DatasetError: the data set cannot be used.
-        ValueError: the budget is none.
+        ValueError: the budget is not valid.
     """
     knobs = knobs or {}
-    found = find_runs(runs, knobs, bundles_dir=bundles_dir)
+    chosen = find_runs(runs, knobs, bundles_dir=bundles_dir)
     request = make_request(dataset_dir, epochs=epochs, minutes=minutes, seed=seed, datalist=datalist, knobs=knobs)
     output = Path(output_dir)
-    folders = {run: RunFolder(output / run.name, request) for run in found}
+    folders = {run: TrainingFolder(output / run.name, request) for run in chosen}
     refusals = [refusal for folder in folders.values() if (refusal := folder.refusal())]
     if refusals:
         raise BundleError("\n".join(refusals))
-    done = Comparison(output)
-    with Progress([run.name for run in found], steps=len(STEP_NAMES) + (minutes is not None)) as progress:
+    comparison = Comparison(output)
+    with Progress([run.name for run in chosen], steps=len(STEP_NAMES) + (minutes is not None)) as progress:
         for run, folder in folders.items():
             progress.start_run(run.name)
             try:
-                done.results.append(_finish(run, folder, progress))
+                comparison.results.append(_finish(run, folder, progress))
             except ChildError as error:
-                done.failures[run.name] = f"{progress.step} failed with {error}"
-                progress.tell(f"{run.name}: {progress.step} failed with {error} (log: {folder.log})")
-    done.results[:] = by_dice(done.results)
-    if done.results:
-        command = shown_command(request, [run.name for run in found], dataset_dir=dataset_dir, output_dir=output_dir)
-        write_csv(output / "comparison.csv", done.results)
-        write_markdown(output / "comparison.md", done.results, request, command=command, failures=done.failures)
-        _draw(output, done.results, request)
-    return done
+                comparison.failures[run.name] = f"{progress.step} failed with {error}"
+                progress.write(f"{run.name}: {progress.step} failed with {error} (log: {folder.log})")
+    comparison.results[:] = by_dice(comparison.results)
+    if comparison.results:
+        command = shown_command(request, [run.name for run in chosen], dataset_dir=dataset_dir, output_dir=output_dir)
+        write_csv(output / "comparison.csv", comparison.results)
+        write_markdown(
+            output / "comparison.md", comparison.results, request, command=command, failures=comparison.failures
+        )
+        _draw(output, comparison.results, request)
+    return comparison
 
 
-def _finish(run: Run, folder: RunFolder, progress: Progress) -> Result:
-    """The result of a run, from the folder where it has finished, else by doing what is left to do.
+def _finish(run: Run, folder: TrainingFolder, progress: Progress) -> Result:
+    """Return the result of a run, after running the steps that are not complete.
 
     Raises:
         ChildError: a step failed.
     """
-    kept = folder.result()
-    if kept is not None:
-        return Result.from_json(kept)
+    earlier = folder.result()
+    if earlier is not None:
+        return Result.from_json(earlier)
     epochs = folder.epochs or _measure_epochs(run, folder, progress)
     steps = run_steps(run, folder.request, folder.path, epochs=epochs)
     folder.run(steps, announce=progress.start_step, tick=lambda: progress.show_epochs(folder.path, epochs))
@@ -123,8 +128,8 @@ def _finish(run: Run, folder: RunFolder, progress: Progress) -> Result:
     return result
 
 
-def _measure_epochs(run: Run, folder: RunFolder, progress: Progress) -> int:
-    """How many epochs fit into the minutes, by a training on trial."""
+def _measure_epochs(run: Run, folder: TrainingFolder, progress: Progress) -> int:
+    """Return how many epochs fit into the minutes, according to a trial training."""
     assert folder.request.minutes is not None
     probe = folder.path / "probe"
     step = probe_step(run, folder.request, probe)

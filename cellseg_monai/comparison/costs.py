@@ -1,4 +1,4 @@
-"""What a network costs, whatever it is worth."""
+"""The costs of a network: its size, and its work on an image."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class Costs:
     """The size of a network, and its work on one image.
 
     Args:
-        parameters: numbers that are learnt.
-        flops: floating-point operations for one image, a multiply-add counted as 2, of convolutions and matrix
-            products; what normalisations, activations and resizing add is small beside them and is left out.
+        parameters: number of learnt parameters.
+        flops: floating-point operations of convolutions and matrix products for one image; a multiply-add counts as 2.
+            Normalisation, activation and resizing are left out, as they add little.
     """
 
     parameters: int
@@ -25,12 +25,12 @@ class Costs:
 
 
 def network_costs(network: torch.nn.Module, in_channels: int, shape: tuple[int, int] = (256, 256)) -> Costs:
-    """The costs of a network for one image of a size, in evaluation mode.
+    """Return the costs of a network for one image, in evaluation mode.
 
     Args:
-        network: is brought into evaluation mode.
-        in_channels: of the image.
-        shape: (Y, X) of the image.
+        network: the network; it is left in evaluation mode.
+        in_channels: number of channels of the image.
+        shape: size of the image in pixels, (Y, X).
 
     >>> network_costs(torch.nn.Conv2d(1, 2, kernel_size=3, padding=1), in_channels=1, shape=(10, 10))
     Costs(parameters=20, flops=3600)

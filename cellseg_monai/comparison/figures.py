@@ -1,4 +1,4 @@
-"""Curves and scores of many runs, told apart by colour, dash and marker."""
+"""Curves and scores of many runs, distinguished by colour, dash and marker."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from cellseg_monai.comparison.result import Score
 from cellseg_monai.report.figure_file import save_figure
-from cellseg_monai.report.lines import COLOURS, line_style
+from cellseg_monai.report.line_styles import COLOURS, line_style
 
 __all__ = ["draw_losses", "draw_scores", "draw_thresholds"]
 
@@ -20,11 +20,11 @@ Rows = Sequence[Mapping[str, str]]
 
 
 def draw_losses(path: Path, epochs: Mapping[str, Rows]) -> None:
-    """Training loss and validation Dice over epochs, one line per run.
+    """Draw training loss and validation Dice over epochs, one line per run.
 
     Args:
-        path: the PNG file.
-        epochs: the rows of each run's `metrics.csv`.
+        path: PNG file to write.
+        epochs: rows of `metrics.csv` of each run, by the name of the run.
     """
     figure, (left, right) = _two_panels(len(epochs))
     for position, (run, rows) in enumerate(epochs.items()):
@@ -43,12 +43,12 @@ def draw_losses(path: Path, epochs: Mapping[str, Rows]) -> None:
 
 
 def draw_thresholds(path: Path, curves: Mapping[str, Rows], chosen: Mapping[str, float]) -> None:
-    """Dice and IoU of the validation images over thresholds, the chosen ones marked by a ring.
+    """Draw Dice and IoU of the validation images over thresholds, with a ring around the chosen threshold.
 
     Args:
-        path: the PNG file.
-        curves: the rows of each run's `calibration/curve.csv` that are about the threshold.
-        chosen: the threshold of each run.
+        path: PNG file to write.
+        curves: rows about the threshold in `calibration/curve.csv` of each run, by the name of the run.
+        chosen: chosen threshold of each run, by the name of the run.
     """
     figure, panels = _two_panels(len(curves))
     for axes, name, title in zip(panels, ("dice", "iou"), ("Dice", "IoU"), strict=True):
@@ -67,11 +67,11 @@ def draw_thresholds(path: Path, curves: Mapping[str, Rows], chosen: Mapping[str,
 
 
 def draw_scores(path: Path, scores: Mapping[str, Score]) -> None:
-    """The mean Dice of each run as a dot with its interval, the first run at the top.
+    """Draw the mean Dice of each run as a dot with its interval, the first run at the top.
 
     Args:
-        path: the PNG file.
-        scores: the Dice of each run.
+        path: PNG file to write.
+        scores: Dice of each run, by the name of the run.
     """
     figure = Figure(figsize=(8, 1.4 + 0.4 * len(scores)), layout="constrained")
     axes = figure.subplots()

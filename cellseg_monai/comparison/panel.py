@@ -1,4 +1,4 @@
-"""Some test images, and the masks that each run made of them."""
+"""A figure of some test images with the masks that each run predicted."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ _RIGHT, _CLAIMED, _MISSED = (255, 255, 255), (230, 159, 0), (86, 180, 233)
 def draw_panel(
     path: Path, items: Sequence[Item], image_dice: Mapping[str, Mapping[str, float]], masks: Mapping[str, Path]
 ) -> None:
-    """Image, truth and each run's mask, of the test images with the lowest, the median and the highest Dice.
+    """Draw the test images with the lowest, the median and the highest Dice: image, truth and the mask of each run.
 
-    Of each image the middle is shown, a square of 320 pixels at most.
+    The figure shows the middle of each image, a square of at most 320 pixels.
 
     Args:
-        path: the PNG file.
+        path: PNG file to write.
         items: the test images, with their labels.
-        image_dice: of each run, the Dice of each image by its path.
-        masks: of each run, the folder with its label images.
+        image_dice: Dice of each image by its path, for each run by its name.
+        masks: folder with the label images of each run, by the name of the run.
     """
-    label_of = {item["image"]: item["label"] for item in items}
+    label_of = {Path(item["image"]).as_posix(): item["label"] for item in items}
     mean_dice = {image: float(np.mean([dice[image] for dice in image_dice.values()])) for image in label_of}
     chosen = chosen_images(mean_dice)
     columns = min(2 + len(masks), _MOST_COLUMNS)
@@ -42,7 +42,7 @@ def draw_panel(
     figure = Figure(figsize=(max(6.5, 2.05 * columns), len(chosen) * (2.55 * rows + 0.4) + 0.4), layout="constrained")
     blocks = figure.subfigures(len(chosen), 1, squeeze=False)[:, 0]
     for block, (rank, image) in zip(blocks, chosen.items(), strict=True):
-        title = f"{image_stem(image)}: {rank} Dice, {mean_dice[image]:.3f} in the mean of the runs"
+        title = f"{image_stem(image)}: {rank} Dice, {mean_dice[image]:.3f} (mean of the runs)"
         block.suptitle(title, x=0.01, horizontalalignment="left", fontsize=11, fontweight="bold")
         truth = read_labels(label_of[image]) > 0
         pictures = {"image": _picture(image), "truth": colour_errors(truth, truth)}
@@ -60,7 +60,10 @@ def draw_panel(
 
 
 def chosen_images(scores: Mapping[str, float]) -> dict[str, str]:
-    """The images with the lowest, the median and the highest score, by that word; each image once.
+    """Return the images with the lowest, the median and the highest score, by that word; each image once.
+
+    Args:
+        scores: score of each image, by its name.
 
     >>> chosen_images({"a": 0.9, "b": 0.1, "c": 0.5, "d": 0.6})
     {'lowest': 'b', 'median': 'c', 'highest': 'a'}
@@ -69,19 +72,19 @@ def chosen_images(scores: Mapping[str, float]) -> dict[str, str]:
     """
     ordered = sorted(scores, key=lambda image: scores[image])
     positions = {"lowest": 0, "median": (len(ordered) - 1) // 2, "highest": len(ordered) - 1}
-    found: dict[str, str] = {}
+    chosen: dict[str, str] = {}
     for rank in ("lowest", "highest", "median"):
-        if ordered[positions[rank]] not in found.values():
-            found[rank] = ordered[positions[rank]]
-    return {rank: found[rank] for rank in positions if rank in found}
+        if ordered[positions[rank]] not in chosen.values():
+            chosen[rank] = ordered[positions[rank]]
+    return {rank: chosen[rank] for rank in positions if rank in chosen}
 
 
 def colour_errors(mask: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """A mask as RGB: white where it is right, orange where it is wrong, blue where it lacks something.
+    """Return a mask as RGB: white where it is right, orange where it is wrong, blue where it misses something.
 
     Args:
-        mask: bool, YX.
-        truth: bool, YX.
+        mask: predicted foreground, bool, YX.
+        truth: true foreground, bool, YX.
 
     >>> colour_errors(np.array([[True, False]]), np.array([[True, True]])).tolist()
     [[[255, 255, 255], [86, 180, 233]]]
@@ -100,7 +103,7 @@ def _middle(shape: tuple[int, ...]) -> tuple[slice, ...]:
 
 
 def _picture(path: str) -> np.ndarray:
-    """The image in grey, as networks see it; its first channel where grey means nothing, as for stains."""
+    """Return the image in grey, as networks see it, or its first channel if it cannot be turned grey."""
     image = read(path)
     try:
         return prepare(image.pixels, Preprocessing(), channel_names=image.channel_names)[0]
@@ -109,7 +112,7 @@ def _picture(path: str) -> np.ndarray:
 
 
 def _wrapped(name: str) -> str:
-    """A name on lines of a panel's width, broken after `_` and before `+`."""
+    """Wrap a name to the width of a panel, with breaks after `_` and before `+`."""
     lines = [""]
     for part in re.split(r"(?<=_)|(?=\+)", name):
         if lines[-1] and len(lines[-1] + part) > _LETTERS_A_LINE:

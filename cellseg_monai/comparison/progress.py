@@ -15,11 +15,11 @@ __all__ = ["Progress"]
 
 
 class Progress:
-    """Shows how many steps are done, and which runs now; drawn on standard error.
+    """Shows on standard error how many steps are complete, and which step is running.
 
     Args:
-        runs: their names.
-        steps: how many each has.
+        runs: names of the runs.
+        steps: number of steps of each run.
     """
 
     def __init__(self, runs: Sequence[str], *, steps: int) -> None:
@@ -38,12 +38,12 @@ class Progress:
         self._bar.close()
 
     def start_run(self, name: str) -> None:
-        """The run of this name begins; whatever the one before left undone counts as done."""
+        """Note that a run starts; steps that the run before did not reach count as complete."""
         self._run = name
         self._advance_to(self.runs.index(name) * self.steps)
 
     def start_step(self, step: Step) -> None:
-        """A step of the run begins; the one before is done."""
+        """Note that a step of the run starts, which completes the step before."""
         if self.step:
             self._bar.update()
         self.step = step.name
@@ -51,17 +51,22 @@ class Progress:
         self._bar.set_description(f"{self._run}: {step.name}")
 
     def show_epochs(self, output_dir: Path, epochs: int) -> None:
-        """Show how far a training has come that writes there, and on a terminal the time that goes by."""
+        """Show the epoch of the training that writes to a folder; on a terminal, also refresh the elapsed time.
+
+        Args:
+            output_dir: folder of the training.
+            epochs: number of epochs of the training.
+        """
         metrics, shown = output_dir / "metrics.csv", self._bar.postfix
         if self.step in ("probing", "training") and metrics.is_file():
             done = len(metrics.read_text(encoding="utf-8").splitlines()) - 1
             self._bar.set_postfix_str(f"epoch {min(done + 1, epochs)}/{epochs}", refresh=False)
-        # In a file each drawing is one more line.
+        # In a file, every refresh would add a line.
         if self._bar.postfix != shown or sys.stderr.isatty():
             self._bar.refresh()
 
-    def tell(self, message: str) -> None:
-        """Write a line that stays, above the bar."""
+    def write(self, message: str) -> None:
+        """Write a line above the bar, where it stays."""
         self._bar.write(message, file=sys.stderr)
 
     def _advance_to(self, done: int) -> None:

@@ -1,4 +1,4 @@
-"""What is asked of each run of a comparison, alike for all of them."""
+"""The request of a comparison, which is the same for all of its runs."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ __all__ = ["Request", "make_request"]
 
 @dataclass(frozen=True)
 class Request:
-    """Data, budget, seed and knobs: what runs must share to be compared.
+    """Data, budget, seed and knobs: everything that runs must share to be comparable.
 
     Args:
-        dataset: the data set, an absolute path.
-        datalist: of its sections, an absolute path; None: what the data set has.
-        images: how many there are in each section.
-        split: a digest of which image is in which section.
-        epochs: of each training; None where minutes are given.
-        minutes: of each training; None where epochs are given.
-        seed: of each training.
-        knobs: what else is overridden in each training.
+        dataset: absolute path of the data set.
+        datalist: absolute path of the data list with its sections; None for the data set's own.
+        images: number of images in each section.
+        split: digest of which image is in which section.
+        epochs: number of epochs of each training; None if `minutes` is given.
+        minutes: duration of each training; None if `epochs` is given.
+        seed: seed of each training.
+        knobs: further overrides of each training.
     """
 
     dataset: str
@@ -43,22 +43,26 @@ class Request:
 
     @property
     def budget(self) -> str:
-        """In words."""
+        """The budget of each training, in words."""
         if self.minutes is not None:
             return f"the epochs that fit into {self.minutes:g} minutes of training"
         return f"{self.epochs} epoch{'' if self.epochs == 1 else 's'} of training"
 
     def as_json(self) -> dict[str, Any]:
-        """As plain data, which equal requests have equal."""
+        """Return the request as plain data, which is equal for equal requests."""
         return asdict(self)
 
     def differences(self, other: Mapping[str, Any]) -> list[str]:
-        """What another request, as plain data, has otherwise: `name was ..., now ...`."""
-        mine = self.as_json()
-        differing = [name for name in mine if other.get(name) != mine[name]]
+        """Describe each difference to an earlier request as `name was ..., now ...`.
+
+        Args:
+            other: the earlier request, as plain data.
+        """
+        own = self.as_json()
+        differing = [name for name in own if other.get(name) != own[name]]
         if differing == ["split"]:
-            return ["its images were distributed otherwise over training, validation and test"]
-        return [f"{name} was {other.get(name)!r}, now {mine[name]!r}" for name in differing if name != "split"]
+            return ["its images were split differently into training, validation and test"]
+        return [f"{name} was {other.get(name)!r}, now {own[name]!r}" for name in differing if name != "split"]
 
 
 def make_request(
@@ -70,32 +74,42 @@ def make_request(
     datalist: str | Path | None,
     knobs: Mapping[str, Any],
 ) -> Request:
-    """A request whose data set is there, with labelled images in every section.
+    """Make a request, and check that its data set exists and has labelled images in every section.
+
+    Args:
+        dataset_dir: folder of the data set.
+        epochs: number of epochs of each training, or None.
+        minutes: duration of each training, or None.
+        seed: seed of each training.
+        datalist: data list with the sections of the data set; None for the data set's own.
+        knobs: further overrides of each training.
 
     Raises:
         DatasetError: the data set cannot be used.
-        ValueError: both or neither of epochs and minutes came, or one that is no budget.
+        ValueError: both or neither of `epochs` and `minutes` are given, or the one given is not a valid budget.
     """
     if (epochs is None) == (minutes is None):
-        raise ValueError(f"epochs={epochs} and minutes={minutes} came, but exactly one was expected: --epochs 5, say")
+        raise ValueError(
+            f"got epochs={epochs} and minutes={minutes}, expected exactly one; pass one, such as --epochs 5"
+        )
     if epochs is not None and (isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < 1):
-        raise ValueError(f"epochs={epochs!r} came, but a whole number from 1 was expected")
+        raise ValueError(f"got epochs={epochs!r}, expected a whole number of at least 1; correct --epochs")
     if minutes is not None and not (
         isinstance(minutes, int | float) and not isinstance(minutes, bool) and 0 < minutes < math.inf
     ):
-        raise ValueError(f"minutes={minutes!r} came, but a number above 0 was expected")
-    dataset, listed = os.path.abspath(dataset_dir), None if datalist is None else os.path.abspath(datalist)
+        raise ValueError(f"got minutes={minutes!r}, expected a number above 0; correct --minutes")
+    dataset, datalist_path = os.path.abspath(dataset_dir), None if datalist is None else os.path.abspath(datalist)
     split_seed = int(knobs.get("split_seed", 0))
-    sections = {section: section_items(dataset, section, listed, split_seed) for section in SECTIONS}
+    sections = {section: section_items(dataset, section, datalist_path, split_seed) for section in SECTIONS}
     names = [[Path(item["image"]).name for item in items] for items in sections.values()]
     return Request(
         dataset=dataset,
-        datalist=listed,
+        datalist=datalist_path,
         images={section: len(items) for section, items in sections.items()},
         split=hashlib.sha256(json.dumps(names).encode()).hexdigest()[:16],
         epochs=epochs,
         minutes=minutes,
         seed=seed,
-        # Through JSON, so that a tuple off the command line equals the list of a file.
+        # Through JSON, so that a tuple from the command line equals the list in a file.
         knobs=json.loads(json.dumps(dict(knobs))),
     )

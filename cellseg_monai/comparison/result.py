@@ -1,4 +1,4 @@
-"""What a run of a comparison came to: its scores with their intervals, and its costs."""
+"""The result of a run of a comparison: its scores with their intervals, and its costs."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from typing import Any
 from cellseg_monai.comparison.child import Measured
 from cellseg_monai.comparison.costs import network_costs
 from cellseg_monai.comparison.runs import Run
+from cellseg_monai.evaluation import Evaluation, read_results, read_summary
+from cellseg_monai.evaluation.protocols import OWN
 from cellseg_monai.report.csv_table import read_table
-from cellseg_monai.scores import ForegroundCounts, mean_score, pooled_score
-from cellseg_monai.scores.bootstrap import bootstrap_interval
-from cellseg_monai.scores.foreground import SCORES
+from cellseg_monai.scores import ForegroundCounts
 from cellseg_monai.training import read_checkpoint, read_record, trained_network
 
 __all__ = ["Result", "Score", "collect_result"]
@@ -27,12 +27,12 @@ class Score:
     """A score of the test images, with its 95 % bootstrap interval over images.
 
     Args:
-        mean: of the images' own scores.
-        mean_low: NaN where there is but one image, as are the other ends.
-        mean_high: see there.
-        pooled: of all pixels together.
-        pooled_low: see there.
-        pooled_high: see there.
+        mean: mean of the images' own scores.
+        mean_low: low end of the interval of the mean; NaN for a single image, as are the other ends.
+        mean_high: high end of the interval of the mean.
+        pooled: score of the pixels of all images together.
+        pooled_low: low end of the interval of the pooled score.
+        pooled_high: high end of the interval of the pooled score.
     """
 
     mean: float
@@ -45,24 +45,24 @@ class Score:
 
 @dataclass(frozen=True)
 class Result:
-    """All that the tables say of a run.
+    """Everything that the tables say about a run.
 
     Args:
-        run: its name, such as "unet+two_classes".
-        bundle: the bundle's.
-        variants: the variants'.
-        epochs: how many were trained; fewer than asked for where it stopped early.
-        best_epoch: the one with the highest score of the bundle's own on validation, whose weights were evaluated.
-        threshold: the one chosen on validation.
-        scores: by name, of the test images.
-        image_dice: the Dice of each test image, by its path.
-        parameters: of the network.
-        gflops: of the network for an image of 256 by 256 pixels; see `Costs`.
-        training_images_per_second: crops trained on, the median of the epochs after the first.
-        inference_megapixels_per_second: of the test images through the network in its sliding window.
-        training_memory_mb: the peak of the training process; None where the system does not tell.
-        inference_memory_mb: likewise of the evaluation.
-        training_minutes: of all epochs, with their validation.
+        run: name of the run, such as "unet+two_classes".
+        bundle: name of the bundle.
+        variants: names of the variants.
+        epochs: number of epochs trained; fewer than requested if training stopped early.
+        best_epoch: epoch with the highest validation score (the bundle's key metric), whose weights were evaluated.
+        threshold: threshold that was chosen on validation.
+        scores: scores of the foreground of the test images, by their names.
+        image_dice: Dice of each test image, by the path of the image.
+        parameters: number of parameters of the network.
+        gflops: billions of floating-point operations of the network for an image of 256 × 256 pixels; see `Costs`.
+        training_images_per_second: crops trained on per second, median of the epochs after the first.
+        inference_megapixels_per_second: speed of the network in its sliding window on the test images.
+        training_memory_mb: peak memory of the training process in MB; None if the system does not report it.
+        inference_memory_mb: peak memory of the evaluation process in MB; None if the system does not report it.
+        training_minutes: duration of all epochs, including their validation.
     """
 
     run: str
@@ -82,12 +82,12 @@ class Result:
     training_minutes: float
 
     def as_json(self) -> dict[str, Any]:
-        """As plain data; NaN, which JSON does not have, becomes null."""
+        """Return the result as plain data; NaN, which JSON lacks, becomes null."""
         return json.loads(json.dumps(asdict(self)), parse_constant=lambda _: None)
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Result:
-        """The result that `as_json` gave."""
+        """Return the result from what `as_json` returned."""
         scores = {
             name: Score(**{end: math.nan if value is None else value for end, value in score.items()})
             for name, score in values["scores"].items()
@@ -96,17 +96,15 @@ class Result:
 
 
 def collect_result(run: Run, folder: Path, measured: Mapping[str, Measured]) -> Result:
-    """The result of a run, out of what its steps wrote.
+    """Collect the result of a run from what its steps wrote.
 
     Args:
-        run: which.
-        folder: where they wrote.
-        measured: what each step took.
+        run: the run.
+        folder: the folder in which its steps wrote.
+        measured: time and memory of each step, by its name.
     """
     epochs = read_table(folder / "metrics.csv")
-    images = read_table(folder / "evaluation" / "images.csv")
-    summary = json.loads((folder / "evaluation" / "summary.json").read_text(encoding="utf-8"))
-    counts = [ForegroundCounts(*(int(row[name]) for name in ("tp", "fp", "fn", "tn"))) for row in images]
+    evaluation, summary = read_results(folder / "evaluation", OWN), read_summary(folder / "evaluation", OWN)
     network = trained_network(folder / "model.pt")
     key = read_record(read_checkpoint(folder / "model.pt"))["key_metric"]
     costs = network_costs(network, network.definition["in_channels"])
@@ -117,20 +115,33 @@ def collect_result(run: Run, folder: Path, measured: Mapping[str, Measured]) -> 
         variants=run.variants,
         epochs=len(epochs),
         best_epoch=int(max((row for row in epochs if row[key]), key=lambda row: float(row[key]))["epoch"]),
-        threshold=summary["threshold"],
-        scores={name: _score(counts, name) for name in SCORES},
-        image_dice={row["image"]: float(row["dice"]) for row in images},
+        threshold=summary["about"]["threshold"],
+        scores={name: _score(summary["scores"], name) for name in ForegroundCounts.scores},
+        image_dice=_image_dice(evaluation),
         parameters=costs.parameters,
         gflops=costs.flops / 1e9,
-        # The first epoch reads the files and warms up; where it is the only one, it has to do.
+        # The first epoch reads the files and warms up, so it counts only if there is no other.
         training_images_per_second=statistics.median(speeds[1:] or speeds),
-        inference_megapixels_per_second=summary["megapixels_per_second"],
+        inference_megapixels_per_second=summary["about"]["megapixels_per_second"],
         training_memory_mb=measured["training"].peak_memory_mb,
         inference_memory_mb=measured["evaluating"].peak_memory_mb,
         training_minutes=sum(float(row["seconds"]) for row in epochs) / 60,
     )
 
 
-def _score(counts: list[ForegroundCounts], name: str) -> Score:
-    mean, pooled = (bootstrap_interval(counts, name, over=over) for over in ("mean", "pooled"))
-    return Score(mean_score(counts, name), *mean, pooled_score(counts, name), *pooled)
+def _score(scores: Mapping[str, Any], name: str) -> Score:
+    values: dict[str, float] = {}
+    for over in ("mean", "pooled"):
+        score = scores[f"{name}_{over}"]
+        low, high = score["interval_95"] or (math.nan, math.nan)
+        values |= {over: score["value"], f"{over}_low": low, f"{over}_high": high}
+    return Score(**values)
+
+
+def _image_dice(evaluation: Evaluation) -> dict[str, float]:
+    dice = {}
+    for image in evaluation.images:
+        assert image.files.image is not None
+        assert image.counts.foreground is not None
+        dice[image.files.image.as_posix()] = image.counts.foreground.dice
+    return dice

@@ -1,4 +1,4 @@
-"""What is compared: bundles with their variants, as `unet+two_classes` names them."""
+"""The runs of a comparison: bundles with their variants, by names such as `unet+two_classes`."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from cellseg_monai.errors import BundleError
 
 __all__ = ["Run", "find_runs"]
 
-# What `compare` itself says to each training: `--output` leads to output_dir, and so on.
+# Settings that `compare` itself passes to each training.
 _SET_HERE = ("bundle_root", "dataset_dir", "name", "output_dir", "resume", "variants")
 
 
 @dataclass(frozen=True)
 class Run:
-    """A bundle, perhaps with variants laid over its `train.json`.
+    """A bundle, perhaps with variants that override its `train.json`.
 
     Args:
-        folder: the bundle's.
-        variants: their names, the later over the earlier.
+        folder: folder of the bundle.
+        variants: names of the variants; later ones override earlier ones.
 
     >>> Run(Path("bundles/unet"), ("two_classes", "no_augmentation")).name
     'unet+two_classes+no_augmentation'
@@ -36,17 +36,17 @@ class Run:
 
     @property
     def bundle(self) -> str:
-        """The bundle's name."""
+        """Name of the bundle."""
         return self.folder.name
 
     @property
     def name(self) -> str:
-        """As it is named on the command line, and as its folder is called."""
+        """Name of the run on the command line, and of its folder."""
         return "+".join((self.bundle, *self.variants))
 
     @property
     def config_files(self) -> list[Path]:
-        """What its training is configured by: `train.json`, then the variants."""
+        """Config files of its training: `train.json`, then the variants."""
         configs = self.folder / "configs"
         return [configs / "train.json", *(configs / "variants" / f"{name}.json" for name in self.variants)]
 
@@ -54,21 +54,21 @@ class Run:
 def find_runs(
     names: str | Iterable[str], knobs: Mapping[str, Any], *, bundles_dir: str | Path = "bundles"
 ) -> list[Run]:
-    """The runs of these names, when all of them are there and know all knobs.
+    """Find runs by their names, and check that all of them exist and accept all knobs.
 
     Args:
-        names: such as "unet,unet+two_classes", or a list of such names.
-        knobs: what is overridden in every training, by name.
-        bundles_dir: the folder of the bundles.
+        names: names of the runs, such as "unet,unet+two_classes", or a list of names.
+        knobs: overrides of every training, by name.
+        bundles_dir: folder of the bundles.
 
     Raises:
-        BundleError: lists every unknown bundle, variant and knob, every name that comes twice, and variants that undo
-            one another.
+        BundleError: a bundle, variant or knob is unknown, a name occurs twice, or variants undo one another. The
+            message lists all of these.
     """
-    listed = [names] if isinstance(names, str) else list(names)
-    wanted = [name.strip() for text in listed for name in str(text).split(",") if name.strip()]
+    texts = [names] if isinstance(names, str) else list(names)
+    wanted = [name.strip() for text in texts for name in str(text).split(",") if name.strip()]
     if not wanted:
-        raise BundleError('no runs came; name some, such as --bundles "unet,unet+two_classes"')
+        raise BundleError('got no runs, expected at least one; name some, such as --bundles "unet,unet+two_classes"')
     bundles = {folder.name: folder.absolute() for folder in find_bundles(bundles_dir)}
     runs, faults = [], [f"{name!r} is named twice; once is enough" for name in wanted if wanted.count(name) > 1]
     for name in dict.fromkeys(wanted):
@@ -78,7 +78,11 @@ def find_runs(
             continue
         run = Run(bundles[bundle], tuple(variants))
         known = sorted(path.stem for path in (run.folder / "configs" / "variants").glob("*.json"))
-        unknown = [_unknown(f"{bundle} has no variant {each!r}", each, known) for each in variants if each not in known]
+        unknown = [
+            _unknown(f"{bundle} has no variant {variant!r}", variant, known)
+            for variant in variants
+            if variant not in known
+        ]
         faults += unknown
         if not unknown:
             runs.append(run)
@@ -89,10 +93,10 @@ def find_runs(
     return runs
 
 
-def _unknown(what: str, name: str, known: Sequence[str]) -> str:
+def _unknown(message: str, name: str, known: Sequence[str]) -> str:
     nearest = difflib.get_close_matches(name, known, n=1)
-    meant = f"did you mean {nearest[0]!r}? " if nearest else ""
-    return f"{what}; {meant}known: {', '.join(known) or 'none'}"
+    suggestion = f"did you mean {nearest[0]!r}? " if nearest else ""
+    return f"{message}; {suggestion}known: {', '.join(known) or 'none'}"
 
 
 def _variant_faults(run: Run) -> list[str]:
@@ -104,8 +108,8 @@ def _variant_faults(run: Run) -> list[str]:
 
 
 def _knob_faults(runs: Sequence[Run], knobs: Mapping[str, Any]) -> list[str]:
-    """Each fault once, with the runs that have it."""
-    faults = [f"--{name} is set by the comparison itself; leave it away" for name in knobs if name in _SET_HERE]
+    """Return each fault once, with the runs that have it."""
+    faults = [f"--{name} is set by the comparison itself; leave it out" for name in knobs if name in _SET_HERE]
     unknown: dict[str, list[str]] = {}
     for run in runs:
         config = ConfigParser.load_config_files([str(path) for path in run.config_files])

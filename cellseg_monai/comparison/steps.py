@@ -1,4 +1,4 @@
-"""The steps of a run, each a `python -m monai.bundle` command as a user would type it."""
+"""The steps of a run, each a `python -m monai.bundle` command that a user could type."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ __all__ = ["STEP_NAMES", "Step", "probe_step", "run_steps"]
 
 STEP_NAMES = ("training", "calibrating", "evaluating", "segmenting")
 
-# How and on what a network runs, and which images are whose: the later steps need it as the training had it. All else
-# they take out of the checkpoint.
+# How and where a network runs, and which image is in which section: the later steps need the same values as the
+# training. They take everything else from the checkpoint.
 _KNOBS_OF_ALL = ("amp", "device", "num_workers", "split_seed", "sw_batch_size")
 
 
 @dataclass(frozen=True)
 class Step:
-    """A command that is run as a process of its own.
+    """A command that runs as a process of its own.
 
     Args:
-        name: "training", say.
-        command: its words.
+        name: name of the step, such as "training".
+        command: words of the command.
     """
 
     name: str
@@ -34,18 +34,24 @@ class Step:
 
 
 def probe_step(run: Run, request: Request, folder: Path) -> Step:
-    """Two epochs in a folder of their own: the second shows how long one takes when all is warm."""
+    """Return the step that trains two epochs; the second shows how long one takes after warming up.
+
+    Args:
+        run: the run to train.
+        request: the request of the comparison.
+        folder: folder to write to.
+    """
     return _training("probing", run, request, folder, epochs=2)
 
 
 def run_steps(run: Run, request: Request, folder: Path, *, epochs: int) -> list[Step]:
-    """Training, calibrating and evaluating of a run, and segmenting its test images.
+    """Return the steps that train, calibrate and evaluate a run, and segment the test images.
 
     Args:
-        run: what is trained.
-        request: how.
-        folder: where it writes.
-        epochs: how many are trained.
+        run: the run.
+        request: the request of the comparison.
+        folder: folder to write to.
+        epochs: number of epochs to train.
     """
     rest = {"checkpoint": folder / "model.pt", **_shared(request, folder)}
     rest |= {name: value for name, value in request.knobs.items() if name in _KNOBS_OF_ALL}

@@ -19,32 +19,32 @@ __all__ = ["by_dice", "shown_command", "write_csv", "write_markdown"]
 FIGURES = {
     "scores.png": "Dice of the test images: mean of images with its 95 % interval, and pooled.",
     "losses.png": "Training loss and validation Dice (at a threshold of 0.5) by epoch. Losses of runs with different "
-    "loss functions do not compare.",
-    "thresholds.png": "Dice and IoU by threshold on the validation images; the ring marks the threshold chosen there.",
-    "panel.png": "The test images with the lowest, the median and the highest Dice, by its mean over the runs; the "
-    "middle of each, 320 pixels at most. White is right, orange was wrongly claimed, blue was missed. Shown are the "
-    "label images that inference writes, holes filled and small objects dropped; the Dice above each is of the whole "
-    "image at the threshold alone, as in the table.",
+    "loss functions cannot be compared.",
+    "thresholds.png": "Dice and IoU by threshold on the validation images; a ring marks the chosen threshold.",
+    "panel.png": "The test images with the lowest, the median and the highest Dice (mean of the runs); the middle of "
+    "each, at most 320 pixels. White is right, orange was wrongly claimed, blue was missed. The masks are the label "
+    "images that inference writes, with holes filled and small objects dropped; the Dice above each is that of the "
+    "whole image at the threshold alone, as in the table.",
 }
 
 
-# With fewer, a bootstrap interval is too narrow to speak of a winner.
+# With fewer images, a bootstrap interval is too narrow to declare a winner.
 _FEWEST_IMAGES = 10
 
 
 def by_dice(results: Sequence[Result]) -> list[Result]:
-    """The results, the highest mean Dice first."""
+    """Return the results, the highest mean Dice first."""
     return sorted(results, key=lambda result: -result.scores["dice"].mean)
 
 
 def shown_command(request: Request, runs: Sequence[str], *, dataset_dir: str | Path, output_dir: str | Path) -> str:
-    """The command that makes a comparison, without absolute paths: of those, the last part stands.
+    """Return the command that repeats a comparison; absolute paths are shortened to their last part.
 
     Args:
-        request: what was asked of all runs.
-        runs: their names.
-        dataset_dir: as it was given.
-        output_dir: as it was given.
+        request: the request of the comparison.
+        runs: names of the runs.
+        dataset_dir: folder of the data set, as the user gave it.
+        output_dir: folder of the output, as the user gave it.
     """
     options: dict[str, Any] = {"bundles": ",".join(runs), "output": _relative(output_dir)}
     options |= {"epochs": request.epochs} if request.minutes is None else {"minutes": request.minutes}
@@ -52,13 +52,18 @@ def shown_command(request: Request, runs: Sequence[str], *, dataset_dir: str | P
     if request.datalist is not None:
         options["datalist"] = _relative(request.datalist)
     options |= request.knobs
-    # No blanks inside values, which then need no quotes more than once.
+    # Without spaces, values such as lists need no further quotes.
     words = [word for name, value in options.items() for word in (f"--{name}", str(value).replace(", ", ","))]
     return shlex.join(["cellseg", "compare", _relative(dataset_dir), *words])
 
 
 def write_csv(path: Path, results: Sequence[Result]) -> None:
-    """One row per run; what is not known is an empty cell."""
+    """Write one row per run; unknown values are empty cells.
+
+    Args:
+        path: CSV file to write.
+        results: results of the runs.
+    """
     rows = []
     for result in by_dice(results):
         row = {name: value for name, value in asdict(result).items() if name not in ("scores", "image_dice")}
@@ -77,14 +82,14 @@ def write_csv(path: Path, results: Sequence[Result]) -> None:
 def write_markdown(
     path: Path, results: Sequence[Result], request: Request, *, command: str, failures: Mapping[str, str]
 ) -> None:
-    """The tables, how they came about, and the figures with their captions.
+    """Write the tables, how they were made, and the figures with their captions.
 
     Args:
-        path: the file.
-        results: of the runs that finished.
-        request: what was asked of all runs.
-        command: the one that makes this.
-        failures: why the other runs have no row, by their names.
+        path: Markdown file to write.
+        results: results of the runs that finished.
+        request: the request of the comparison.
+        command: command that repeats the comparison.
+        failures: reasons why the other runs failed, by the names of the runs.
     """
     ordered = by_dice(results)
     sections = [
@@ -125,11 +130,11 @@ _COSTS_HEAD = (
 
 
 def _clear_best(ordered: Sequence[Result]) -> Result | None:
-    """The run whose Dice lies above those of all others, intervals and all; none where images are few."""
+    """Return the run whose interval of Dice lies above those of all others; None if there are too few images."""
     if len(ordered[0].image_dice) < _FEWEST_IMAGES:
         return None
     first, *others = (result.scores["dice"] for result in ordered)
-    # Written so that a NaN, an interval that is not known, wins nothing.
+    # An unknown interval is NaN, and comparisons with NaN are false: such a run never wins.
     clear = others and all(first.mean_low > other.mean_high for other in others)
     return ordered[0] if clear else None
 
@@ -167,7 +172,7 @@ def _costs_row(result: Result) -> list[str]:
 
 
 def _three_digits(value: float) -> str:
-    """Three digits that count, without an exponent.
+    """Format a number with three significant digits, without an exponent.
 
     >>> [_three_digits(value) for value in (0.01234, 9.876, 1234.5)]
     ['0.0123', '9.88', '1234']
@@ -182,31 +187,31 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _failed(failures: Mapping[str, str]) -> str:
-    return "Without a row, because they failed:\n\n" + "\n".join(f"- {run}: {why}" for run, why in failures.items())
+    return "These runs failed and have no row:\n\n" + "\n".join(f"- {run}: {why}" for run, why in failures.items())
 
 
 def _how(request: Request) -> str:
     counts = ", ".join(f"{number} {section}" for section, number in request.images.items())
     budget = request.budget
     if request.minutes is not None:
-        budget += " (as many as the second epoch of a trial training of two gave room for, one at least)"
+        budget += " (estimated from the second epoch of a trial training of two; at least one)"
     return "\n".join(
         [
             f"- Data: {Path(request.dataset).name}; {counts} images.",
             f"- Budget of each run: {budget}; seed {request.seed}.",
-            "- Epoch and threshold were chosen on the validation images; the test images had no part in either.",
-            "- Runs are sorted by Dice. Intervals are percentile bootstrap intervals over the test images: they tell "
-            "what other images could have given, not what another seed could have, and are too narrow for a handful of "
-            f"images. A run stands in bold only where its interval lies above all others, of {_FEWEST_IMAGES} images "
-            "or more.",
+            "- Epoch and threshold were chosen on the validation images, without the test images.",
+            "- Runs are sorted by Dice. Intervals are percentile bootstrap intervals over the test images: they show "
+            "what other images could have given, not what another seed could have given, and are too narrow for a "
+            "handful of images. A run is in bold only if its interval lies above all others, with at least "
+            f"{_FEWEST_IMAGES} images.",
             "- Precision, recall and accuracy are means of images.",
             "- GFLOPs: convolutions and matrix products for one image of 256 x 256 pixels, a multiply-add counted as "
             "2.",
-            "- Training images/s: crops in training alone, the median of the epochs after the first (of that one, if "
-            "it is the only one). Inference MP/s: "
+            "- Training images/s: crops per second while training, the median of the epochs after the first (or the "
+            "first, if there is no other). Inference MP/s: "
             "the network in its sliding window, without reading and post-processing.",
-            "- Peak memory: main memory of the whole process, Python and its libraries included; a GPU's own memory "
-            "is not in it. MB of 10^6 bytes.",
+            "- Peak memory: main memory of the whole process, including Python and its libraries but not the memory of "
+            "a GPU. MB of 10^6 bytes.",
         ]
     )
 

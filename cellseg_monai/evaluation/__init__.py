@@ -1,4 +1,4 @@
-"""Label images of any program scored under named, published protocols. No torch in here.
+"""Label images of any program, scored under named protocols. Does not need torch.
 
 >>> import numpy as np
 >>> protocol = find_protocol("stardist")
@@ -7,11 +7,13 @@
 0.6667
 """
 
-from cellseg_monai.evaluation.folders import EvaluatedImage, Evaluation, evaluate_folders
+from cellseg_monai.evaluation.evaluated import EvaluatedImage, Evaluation
+from cellseg_monai.evaluation.folders import evaluate_folders, evaluate_pairs
 from cellseg_monai.evaluation.pairs import FilePair, pair_files
 from cellseg_monai.evaluation.protocol import ImageCounts, Protocol, Score, ScoreResult
 from cellseg_monai.evaluation.protocols import PROTOCOLS, find_protocol
-from cellseg_monai.evaluation.results import format_results, summary, write_results
+from cellseg_monai.evaluation.results import format_results, read_results, read_summary, summary, write_results
+from cellseg_monai.evaluation.trained import read_training
 
 __all__ = [
     "PROTOCOLS",
@@ -23,9 +25,13 @@ __all__ = [
     "Score",
     "ScoreResult",
     "evaluate_folders",
+    "evaluate_pairs",
     "find_protocol",
     "format_results",
     "pair_files",
+    "read_results",
+    "read_summary",
+    "read_training",
     "summary",
     "write_results",
 ]

@@ -1,4 +1,4 @@
-"""The figure of an evaluation: how F1 falls with the IoU that is asked for."""
+"""The figure of an evaluation: F1 over the threshold of the IoU."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ import numpy as np
 
 from cellseg_monai.atomic import replacing
 from cellseg_monai.evaluation.protocol import ImageCounts, Protocol
-from cellseg_monai.scores import ObjectCounts, bootstrap_interval, object_scores
-from cellseg_monai.scores.counts import Over
+from cellseg_monai.scores import ObjectCounts, Over, bootstrap_interval, over_images
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -21,30 +20,30 @@ __all__ = ["draw_f1", "f1_figure"]
 # Okabe & Ito, Color Universal Design (2008), https://jfly.uni-koeln.de/color.
 _LINES: tuple[tuple[Over, str, str, str], ...] = (
     ("mean", "mean of images", "#0072B2", "o-"),
-    ("pooled", "all objects together", "#D55E00", "s--"),
+    ("pooled", "all images pooled", "#D55E00", "s--"),
 )
 
 
 def draw_f1(path: Path, protocol: Protocol, images: Sequence[ImageCounts]) -> None:
-    """`f1_figure` as a PNG file.
+    """Write `f1_figure` as a PNG file.
 
     Args:
-        path: the file.
-        protocol: under which objects were counted.
-        images: what was counted of each, one at least.
+        path: the PNG file.
+        protocol: the protocol under which objects were counted.
+        images: what was counted in each image, at least one.
     """
     with replacing(path) as aside:
         f1_figure(protocol, images).savefig(aside, format="png", dpi=110)
 
 
 def f1_figure(protocol: Protocol, images: Sequence[ImageCounts]) -> Figure:
-    """F1 at each threshold of the protocol, both as the mean of images and of all objects together.
+    """Return a figure of F1 at each threshold of the protocol, as the mean of images and pooled.
 
     Bands are 95 % bootstrap intervals over images; a single image has none.
 
     Args:
-        protocol: under which objects were counted.
-        images: what was counted of each, one at least.
+        protocol: the protocol under which objects were counted.
+        images: what was counted in each image, at least one.
     """
     from matplotlib.figure import Figure  # slow to import, and only this function needs it
 
@@ -52,7 +51,7 @@ def f1_figure(protocol: Protocol, images: Sequence[ImageCounts]) -> Figure:
     figure = Figure(figsize=(7, 5), layout="constrained")
     axes = figure.subplots()
     for over, label, colour, style in _LINES:
-        scores = object_scores(curves, "f1", pooled=over == "pooled")
+        scores = over_images(curves, "f1", over)
         axes.plot(protocol.thresholds, scores, style, color=colour, label=label, markersize=5)
         if len(curves) > 1:
             low, high = np.transpose([_interval(curves, position, over) for position in range(len(scores))])

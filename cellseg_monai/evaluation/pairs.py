@@ -1,4 +1,4 @@
-"""Which prediction belongs to which truth, by the names that programs give to label images."""
+"""Pairs of truth and prediction, found by the names that programs give to label images."""
 
 from __future__ import annotations
 
@@ -15,33 +15,38 @@ from cellseg_monai.io import image_stem
 
 __all__ = ["FilePair", "image_name", "label_files", "pair_files"]
 
-# What Cellpose, StarDist, QuPath, CellProfiler and challenges add to the name of an image.
+# What Cellpose, StarDist, QuPath, CellProfiler and challenges append to the name of an image.
 _SUFFIX = re.compile(
     r"[-_. ](cp_masks|masks?|labels?|labell?ed|objects|instances?|seg|segmentation|preds?|predictions?|stardist"
     r"|gt|truth)$",
     re.IGNORECASE,
 )
-_PICTURE = "_overlay.png"  # for people to look at, see `transforms.SaveLabelsd`
-_PREFIX = re.compile(r"^(man_seg|mask)_?(?=\d+$)")  # of the Cell Tracking Challenge
+_PICTURE = "_overlay.png"  # a picture for people to look at, written by `transforms.SaveLabelsd`
+_PREFIX = re.compile(r"^(man_seg|mask)_?(?=\d+$)")  # used by the Cell Tracking Challenge
 
 
 @dataclass(frozen=True)
 class FilePair:
-    """A truth and its prediction.
+    """The true and the predicted label image of an image.
 
     Args:
-        name: of the image, without what programs add to it.
-        truth: the file.
-        prediction: the file.
+        name: name of the image, without what programs append to it.
+        truth: file of the true label image.
+        prediction: file of the predicted label image.
+        image: file of the image itself; None if it is not known.
     """
 
     name: str
     truth: Path
     prediction: Path
+    image: Path | None = None
 
 
 def image_name(path: Path) -> str:
-    """The name of the image to which a label image belongs.
+    """Return the name of the image to which a label image belongs.
+
+    Args:
+        path: file of the label image.
 
     >>> [image_name(Path(name)) for name in ("a_cp_masks.png", "a_seg.npy", "a-labels.ome.tif", "mask.tif")]
     ['a', 'a', 'a', 'mask']
@@ -55,39 +60,40 @@ def image_name(path: Path) -> str:
 
 
 def label_files(folder: str | Path, suffix: str = "") -> list[Path]:
-    """The label images of a folder, sorted by name.
+    """List the label images of a folder, sorted by name.
 
-    Left out are the pictures that segmenting writes beside them, `a_overlay.png` beside `a.tif`.
+    Overlay pictures that segmenting writes next to label images, such as `a_overlay.png` next to `a.tif`, are left out.
 
     Args:
-        folder: where they lie; folders in it are left out.
-        suffix: only files whose name, without extension, ends so.
+        folder: the folder; its subfolders are ignored.
+        suffix: list only files whose name, without extension, ends with this.
 
     Raises:
-        DatasetError: there is no such folder, or no such file in it.
+        DatasetError: the folder does not exist, or contains no such file.
     """
     files = list_images(folder)
     pictures = {path.with_name(f"{path.stem}{_PICTURE}") for path in files}
     files = [path for path in files if path not in pictures]
     chosen = [path for path in files if image_stem(path).endswith(suffix)]
     if not chosen:
-        what = f"none of {len(files)} files ends in {suffix!r}" if files else "no label images in it"
-        raise DatasetError(f"{folder}: {what}; pass a folder that holds label images (.tif, .png, .npy, ...)")
+        fault = f"none of {len(files)} files ends in {suffix!r}" if files else "no label images in it"
+        raise DatasetError(f"{folder}: {fault}; pass a folder with label images (.tif, .png, .npy, ...)")
     return chosen
 
 
 def pair_files(truths: Sequence[Path], predictions: Sequence[Path]) -> tuple[list[FilePair], list[Fault]]:
     """Pair the files that belong to the same image.
 
-    Files of the same stem belong together, and files that differ only in what programs add, such as `_cp_masks`. Where
-    several would do and stems do not tell which, none is taken: it might be the image itself, or an earlier try.
+    Files belong together if they have the same stem, or differ only in what programs append, such as `_cp_masks`. If
+    there are several candidates and stems do not decide, none is used: it might be the image itself, or an earlier
+    attempt.
 
     Args:
-        truths: label images.
-        predictions: label images.
+        truths: files of true label images.
+        predictions: files of predicted label images.
 
     Returns:
-        The pairs, sorted by name, and every file that has no partner or too many.
+        The pairs, sorted by name, and a fault for every file with no partner or with several.
 
     >>> pairs, faults = pair_files([Path("t/a.tif"), Path("t/b.tif")], [Path("p/a_cp_masks.png"), Path("p/c.png")])
     >>> pairs[0].name, pairs[0].prediction.as_posix(), [(fault.place, fault.kind) for fault in faults]
@@ -108,12 +114,12 @@ def pair_files(truths: Sequence[Path], predictions: Sequence[Path]) -> tuple[lis
         elif true and predicted:
             listed = " and ".join(", ".join(path.as_posix() for path in files) for files in (true, predicted))
             message = (
-                f"{len(true)} truth(s) and {len(predicted)} prediction(s) may belong together, {listed}; take away "
-                "what is not meant, or name what is by --truth_suffix and --pred_suffix, such as _cp_masks"
+                f"{len(true)} truth(s) and {len(predicted)} prediction(s) may belong together, {listed}; move away "
+                "all but one of each, or select files with --truth_suffix and --pred_suffix, such as _cp_masks"
             )
             faults.append(Fault(true[0].as_posix(), "ambiguous", message))
         else:
             kind = "no-prediction" if true else "no-truth"
-            message = f"no {kind.removeprefix('no-')} for {name!r}; add it, or take this file away"
+            message = f"no {kind.removeprefix('no-')} for {name!r}; add it, or move this file away"
             faults += [Fault(path.as_posix(), kind, message) for path in [*true, *predicted]]
     return sorted(pairs, key=lambda pair: pair.name), sorted(faults)

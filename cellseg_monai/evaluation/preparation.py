@@ -1,4 +1,4 @@
-"""What protocols do to label images before they compare them. Each function is one way, from a pair to pairs."""
+"""What protocols do to label images before comparing them. Each function takes one pair and yields pairs."""
 
 from __future__ import annotations
 
@@ -13,27 +13,32 @@ from cellseg_monai.labels import relabel_sequential
 __all__ = ["Pair", "as_given", "dilated_against_pieces", "pieces_of_truth", "without_border_cells"]
 
 Pair = tuple[np.ndarray, np.ndarray]
-"""A prediction and a truth."""
+"""A prediction and a truth, both YX ids."""
 
-# Of the code of the CellSeg challenge.
+# From the code of the CellSeg challenge (NeurIPS 2022).
 _BORDER_PX = 2
 _LARGE_PX = 25_000_000
 _TILE_PX = 2000
 
 
 def as_given(prediction: np.ndarray, truth: np.ndarray) -> Iterator[Pair]:
-    """The label images themselves."""
+    """Yield the label images unchanged.
+
+    Args:
+        prediction: predicted ids, YX.
+        truth: true ids, YX.
+    """
     yield prediction, truth
 
 
 def pieces_of_truth(prediction: np.ndarray, truth: np.ndarray) -> Iterator[Pair]:
-    """Every connected piece of a true id is an object of its own; pixels that touch by a corner are connected.
+    """Yield the pair with every connected component of a true id as an object of its own (8-connectivity).
 
-    For truths such as the masks of BBBC039, in which objects far apart share a value.
+    This suits truths such as the masks of BBBC039, in which objects far apart share a value.
 
     Args:
-        prediction: YX ids.
-        truth: YX ids, or values in which objects that touch differ.
+        prediction: predicted ids, YX.
+        truth: true ids, YX, or any values that differ between touching objects.
 
     >>> next(pieces_of_truth(np.array([[9, 9, 9]]), np.array([[1, 0, 1]])))[1].tolist()
     [[1, 0, 2]]
@@ -44,32 +49,32 @@ def pieces_of_truth(prediction: np.ndarray, truth: np.ndarray) -> Iterator[Pair]
 
 
 def dilated_against_pieces(prediction: np.ndarray, truth: np.ndarray) -> Iterator[Pair]:
-    """`pieces_of_truth`, and predictions grown by a pixel on all sides and corners; where two meet, the higher id wins.
+    """Yield `pieces_of_truth` with predictions dilated by 3 × 3 pixels; where two objects meet, the higher id wins.
 
-    For networks that were trained to leave out the border of nuclei.
+    This suits networks that were trained to leave out the border of nuclei.
 
     Args:
-        prediction: YX ids.
-        truth: YX ids, or values in which objects that touch differ.
+        prediction: predicted ids, YX.
+        truth: true ids, YX, or any values that differ between touching objects.
 
     >>> next(dilated_against_pieces(np.array([[5, 0, 0, 0, 9, 0]]), np.zeros((1, 6), int)))[0].tolist()
     [[1, 1, 0, 2, 2, 2]]
     """
-    # Numbered anew, in the same order: the filter works in float64, which does not tell all large ids apart.
+    # The filter works in float64, which cannot represent all large ids; relabelling keeps their order.
     grown = ndimage.maximum_filter(relabel_sequential(prediction), size=3, mode="constant", cval=0)
     yield from pieces_of_truth(np.asarray(grown), truth)
 
 
 def without_border_cells(prediction: np.ndarray, truth: np.ndarray) -> Iterator[Pair]:
-    """Both without objects that come within 2 pixels of the border; from 25 megapixels on in tiles of 2000².
+    """Yield the pair without objects within 2 pixels of the border; from 25 megapixels on, in tiles of 2000².
 
-    Tiles are cut from the top left corner; what they lack at the right and the bottom is filled with background, so
-    that an object at that border of a large image stays, while one cut by the border between two tiles is gone from
-    both.
+    Tiles are cut from the top left corner, and incomplete ones at the right and the bottom are filled with background.
+    Objects at those borders of a large image are therefore kept, while an object on the border between two tiles is
+    removed from both.
 
     Args:
-        prediction: YX ids.
-        truth: YX ids of the same shape.
+        prediction: predicted ids, YX.
+        truth: true ids, YX, of the same shape.
 
     >>> labels = np.zeros((9, 9), int)
     >>> labels[1:4, 4], labels[2:7, 6] = 3, 8

@@ -1,4 +1,4 @@
-"""The protocols, one entry each. What they mean and how they differ: docs/evaluation.md."""
+"""The protocols, one entry each. docs/evaluation.md says what they mean and how they differ."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ import numpy as np
 
 from cellseg_monai.evaluation.preparation import dilated_against_pieces, pieces_of_truth, without_border_cells
 from cellseg_monai.evaluation.protocol import Protocol, Score
-from cellseg_monai.scores import IOU_THRESHOLDS, ctc_segmentation
+from cellseg_monai.scores import IOU_THRESHOLDS, ForegroundCounts, Over, ctc_segmentation
 
-__all__ = ["PROTOCOLS", "find_protocol", "precision_over_recall"]
+__all__ = ["OWN", "PROTOCOLS", "find_protocol", "precision_over_recall"]
 
-_RECALL_LEVELS = np.linspace(0, 1, 101)  # as pycocotools has them
+_RECALL_LEVELS = np.linspace(0, 1, 101)  # those of pycocotools
 
 _f1, _precision, _recall, _accuracy = map(attrgetter, ("f1", "precision", "recall", "accuracy"))
 
 
 def precision_over_recall(counts: Any) -> Any:
-    """The area below COCO's curve of precision over recall, of predictions that all have the same score.
+    """Return the area under COCO's curve of precision over recall, for predictions that all have the same score.
 
-    Without scores there is nothing to leave out first, so the curve is a single point. COCO reads the highest
-    precision at or beyond each of the recalls 0, 0.01, ... 1 and takes their mean: the precision of the point, times
-    the share of these levels that its recall reaches.
+    Without scores, predictions have no order in which to be added, so the curve is a single point. COCO reads the
+    highest precision at or beyond each of the recalls 0, 0.01, ... 1 and averages them: this gives the precision of the
+    point, times the share of these levels that its recall reaches.
 
     Args:
-        counts: `ObjectCounts`, of numbers or arrays.
+        counts: `ObjectCounts` of numbers or arrays.
 
     >>> from cellseg_monai.scores import ObjectCounts
     >>> round(float(precision_over_recall(ObjectCounts(tp=3, fp=1, fn=3))), 4)  # 0.75 * 51 / 101
@@ -36,7 +36,35 @@ def precision_over_recall(counts: Any) -> Any:
     return counts.precision * reached / len(_RECALL_LEVELS)
 
 
+def _own_scores() -> tuple[Score, ...]:
+    """Return the scores of `cellseg`: each pooled and as the mean of images."""
+    measures: list[tuple[str, float | None]] = [("f1", None), ("f1_50", 0.5), ("f1_75", 0.75), ("f1_90", 0.9)]
+    ways: tuple[Over, ...] = ("pooled", "mean")
+    objects = [
+        *((name, _f1, iou) for name, iou in measures),
+        ("panoptic_quality", attrgetter("panoptic_quality"), 0.5),
+    ]
+    return (
+        *(Score(f"{name}_{over}", of, over, iou, image_name=name) for name, of, iou in objects for over in ways),
+        *(
+            Score(f"{name}_{over}", attrgetter(name), over, counted="foreground", image_name=name)
+            for name in ForegroundCounts.scores
+            for over in ways
+        ),
+    )
+
+
+OWN = Protocol(
+    name="cellseg",
+    measures="F1 of objects over the IoU 0.50 to 0.95, panoptic quality, and Dice, IoU, precision, recall and accuracy "
+    "of the foreground; pooled and as the mean of images",
+    source="the evaluation of this package's bundles; a pair matches as in StarDist, doi:10.1007/978-3-030-00934-2_30",
+    scores=_own_scores(),
+)
+"""How the bundles of this package are evaluated."""
+
 _ALL = (
+    OWN,
     Protocol(
         name="caicedo2019",
         measures="F1 of nuclei, mean over the IoU 0.50 to 0.90 and over images, of predictions grown by a pixel",
@@ -85,7 +113,7 @@ _ALL = (
     ),
     Protocol(
         name="stardist",
-        measures="F1, accuracy and more of all objects of all images together, at an IoU of 0.5",
+        measures="F1, accuracy and more at an IoU of 0.5, pooled over all images",
         source="U. Schmidt et al., MICCAI 2018, doi:10.1007/978-3-030-00934-2_30: stardist.matching.matching_dataset",
         scores=tuple(
             Score(name, attrgetter(property_name), "pooled", iou=0.5)
@@ -116,7 +144,7 @@ _ALL = (
     ),
     Protocol(
         name="coco",
-        measures="average precision of all objects together, mean over the IoU 0.50 to 0.95, all of the same score",
+        measures="average precision of objects that share one score, mean over the IoU 0.50 to 0.95, all images pooled",
         source="T.-Y. Lin et al., ECCV 2014, doi:10.1007/978-3-319-10602-1_48: pycocotools.cocoeval, without its "
         "limit of detections",
         scores=(
@@ -129,18 +157,21 @@ _ALL = (
 )
 
 PROTOCOLS = {protocol.name: protocol for protocol in _ALL}
-"""Every protocol by its name. A new one is an entry above, a row in docs/evaluation.md and its golden table."""
+"""Every protocol by its name. To add one, write an entry above, a row in docs/evaluation.md and a golden table."""
 
 
 def find_protocol(name: str) -> Protocol:
-    """The protocol of this name.
+    """Return a protocol by its name.
+
+    Args:
+        name: name of the protocol.
 
     Raises:
-        ValueError: there is none; the message lists all.
+        ValueError: there is no such protocol; the message lists all.
 
     >>> find_protocol("coco").scores[0].name
     'ap'
     """
     if name not in PROTOCOLS:
-        raise ValueError(f"protocol {name!r} came, but one of {', '.join(PROTOCOLS)} was expected; choose one")
+        raise ValueError(f"got protocol {name!r}, expected one of {', '.join(PROTOCOLS)}; choose one")
     return PROTOCOLS[name]

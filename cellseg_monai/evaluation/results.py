@@ -10,77 +10,130 @@ from typing import Any
 
 from cellseg_monai._version import __version__
 from cellseg_monai.atomic import replacing
+from cellseg_monai.errors import DatasetError
+from cellseg_monai.evaluation.evaluated import LABELLED, Evaluation
 from cellseg_monai.evaluation.figure import draw_f1
-from cellseg_monai.evaluation.folders import Evaluation
-from cellseg_monai.evaluation.protocol import ScoreResult
-from cellseg_monai.scores import object_scores
+from cellseg_monai.evaluation.protocol import Protocol, ScoreResult
+from cellseg_monai.evaluation.result_table import read_row, table_rows
+from cellseg_monai.faults import Fault
+from cellseg_monai.scores import over_images
 
-__all__ = ["format_results", "summary", "write_results"]
+__all__ = ["OVER_WORDS", "format_results", "read_results", "read_summary", "summary", "write_results"]
 
-_WAYS = {"mean": "mean of images", "median": "median of images", "pooled": "all objects together"}
+OVER_WORDS = {"mean": "mean of images", "median": "median of images", "pooled": "all images pooled"}
+"""How images were combined, in words for people."""
 
 
 def write_results(evaluation: Evaluation, output_dir: str | Path) -> list[Path]:
-    """Write an evaluation to a folder; those under other protocols, which lie in it, stay.
+    """Write an evaluation to a folder, which can hold evaluations under several protocols.
 
     Args:
-        evaluation: of one image at least.
-        output_dir: the folder; made if it is not there. An earlier evaluation under this protocol is replaced.
+        evaluation: an evaluation of at least one image.
+        output_dir: the folder, created if needed. An earlier evaluation under the same protocol is replaced.
 
     Returns:
         The files: `<protocol>_images.csv`, `<protocol>_summary.json` and `<protocol>_f1.png`.
     """
-    names = ("images.csv", "summary.json", "f1.png")
-    table, report, figure = (Path(output_dir) / f"{evaluation.protocol.name}_{name}" for name in names)
+    table, report, figure = (_file(output_dir, evaluation.protocol, name) for name in _NAMES)
+    rows = table_rows(evaluation)
     with replacing(table) as aside, open(aside, "w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows(_rows(evaluation))
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
     with replacing(report) as aside:
         aside.write_text(json.dumps(summary(evaluation), indent=2) + "\n", encoding="utf-8")
     draw_f1(figure, evaluation.protocol, evaluation.counts)
     return [table, report, figure]
 
 
-def _rows(evaluation: Evaluation) -> list[list[object]]:
-    """A header, and a row for each image; FP and FN at a threshold are the predicted and the true objects less TP."""
-    protocol = evaluation.protocol
-    header = ["image", "truth", "prediction", "true_objects", "predicted_objects"]
-    header += [score.name for score in protocol.scores]
-    rows: list[list[object]] = [[*header, *(f"tp_{threshold:.2f}" for threshold in protocol.thresholds)]]
-    for image in evaluation.images:
-        scores = [f"{protocol.value(score, [image.counts]):.6f}" for score in protocol.scores]
-        files = [image.files.name, image.files.truth.as_posix(), image.files.prediction.as_posix()]
-        objects = [image.counts.true_objects, image.counts.predicted_objects]
-        rows.append([*files, *objects, *scores, *(each.tp for each in image.counts.objects)])
-    return rows
+_NAMES = ("images.csv", "summary.json", "f1.png")
+
+
+def _file(output_dir: str | Path, protocol: Protocol, name: str) -> Path:
+    return Path(output_dir) / f"{protocol.name}_{name}"
+
+
+def read_results(output_dir: str | Path, protocol: Protocol) -> Evaluation:
+    """Read back what `write_results` wrote.
+
+    Args:
+        output_dir: the folder.
+        protocol: the protocol of the evaluation; one whose scores are of objects and the foreground only.
+
+    Raises:
+        DatasetError: the folder has no evaluation under this protocol, or one that cannot be read.
+    """
+    table, numbers = _file(output_dir, protocol, _NAMES[0]), read_summary(output_dir, protocol)
+    try:
+        with open(table, newline="", encoding="utf-8") as file:
+            images = [read_row(row, protocol) for row in csv.DictReader(file)]
+        faults, warnings = ([_fault(line) for line in numbers[name]] for name in ("not_evaluated", "warnings"))
+        return Evaluation(protocol, images, faults, warnings, numbers["about"], numbers.get("foreground", LABELLED))
+    except (KeyError, ValueError, TypeError, OSError) as error:
+        raise DatasetError(
+            f"{table} cannot be read as the table of an evaluation ({type(error).__name__}: {error}); evaluate again"
+        ) from error
+
+
+def read_summary(output_dir: str | Path, protocol: Protocol) -> dict[str, Any]:
+    """Read the summary that `write_results` wrote.
+
+    Args:
+        output_dir: the folder.
+        protocol: the protocol of the evaluation.
+
+    Raises:
+        DatasetError: the folder has no evaluation under this protocol, or its summary cannot be read.
+    """
+    path = _file(output_dir, protocol, _NAMES[1])
+    if not path.is_file():
+        raise DatasetError(f"{Path(output_dir)}: no {path.name}; evaluate first, or pass another folder")
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DatasetError(f"{path} cannot be read ({error}); evaluate again") from error
+
+
+def _fault(line: str) -> Fault:
+    place, kind, message = line.split(": ", 2)
+    if kind.endswith(" (warning)"):
+        return Fault(place, kind.removesuffix(" (warning)"), message, "warning")
+    return Fault(place, kind, message)
 
 
 def summary(evaluation: Evaluation) -> dict[str, Any]:
-    """An evaluation as plain data, with all that is needed to know what its scores mean."""
-    protocol, images = evaluation.protocol, [each.objects for each in evaluation.counts]
+    """Return an evaluation as plain data, with everything that is needed to know what its scores mean.
+
+    Args:
+        evaluation: an evaluation of at least one image.
+    """
+    protocol, curves = evaluation.protocol, [image.objects for image in evaluation.counts]
     results = protocol.results(evaluation.counts)
     return {
         "protocol": protocol.name,
         "measures": protocol.measures,
         "source": protocol.source,
         "cellseg_monai": __version__,
-        "images": len(images),
+        "about": dict(evaluation.about),
+        "images": len(curves),
         "not_evaluated": [str(fault) for fault in evaluation.faults],
         "warnings": [str(fault) for fault in evaluation.warnings],
-        "true_objects": sum(each.true_objects for each in evaluation.counts),
-        "predicted_objects": sum(each.predicted_objects for each in evaluation.counts),
+        "true_objects": sum(image.true_objects for image in evaluation.counts),
+        "predicted_objects": sum(image.predicted_objects for image in evaluation.counts),
+        **({"foreground": evaluation.foreground} if protocol.counts_foreground else {}),
         "scores": {
             score.name: {
                 "value": results[score.name].value,
                 "interval_95": _interval(results[score.name]),
-                "over": _WAYS[score.over],
+                "over": score.over,
             }
             for score in protocol.scores
         },
         "iou": {
             "thresholds": list(protocol.thresholds),
             "matches": "greater than the threshold" if protocol.strict else "at least the threshold",
-            "f1_mean_of_images": object_scores(images, "f1", pooled=False).tolist(),
-            "f1_all_objects_together": object_scores(images, "f1", pooled=True).tolist(),
+            "f1_mean": over_images(curves, "f1", "mean").tolist(),
+            "f1_pooled": over_images(curves, "f1", "pooled").tolist(),
         },
     }
 
@@ -89,20 +142,23 @@ def _interval(result: ScoreResult) -> list[float] | None:
     return None if math.isnan(result.low) else [result.low, result.high]
 
 
-def format_results(found: dict[str, Any]) -> str:
-    """A summary as text, one score a line.
+def format_results(numbers: dict[str, Any]) -> str:
+    """Return a summary as text, one score per line.
 
-    >>> score = {"value": 0.81, "interval_95": [0.7, 0.9], "over": "mean of images"}
+    Args:
+        numbers: a summary, as `summary` and `read_summary` return it.
+
+    >>> score = {"value": 0.81, "interval_95": [0.7, 0.9], "over": "mean"}
     >>> print(format_results({"protocol": "dsb2018", "images": 9, "true_objects": 80, "predicted_objects": 78,
     ...                       "scores": {"mean_average_precision": score}}))
     dsb2018: 9 image(s), 80 true and 78 predicted objects
       mean_average_precision  0.8100  (95 % interval 0.7000 to 0.9000; mean of images)
     """
-    head = f"{found['protocol']}: {found['images']} image(s), "
-    lines = [f"{head}{found['true_objects']} true and {found['predicted_objects']} predicted objects"]
-    width = max(map(len, found["scores"]))
-    for name, score in found["scores"].items():
+    head = f"{numbers['protocol']}: {numbers['images']} image(s), "
+    lines = [f"{head}{numbers['true_objects']} true and {numbers['predicted_objects']} predicted objects"]
+    width = max(map(len, numbers["scores"]))
+    for name, score in numbers["scores"].items():
         interval = score["interval_95"]
-        said = f"95 % interval {interval[0]:.4f} to {interval[1]:.4f}; " if interval else ""
-        lines.append(f"  {name:<{width}}  {score['value']:.4f}  ({said}{score['over']})")
+        low_high = f"95 % interval {interval[0]:.4f} to {interval[1]:.4f}; " if interval else ""
+        lines.append(f"  {name:<{width}}  {score['value']:.4f}  ({low_high}{OVER_WORDS[score['over']]})")
     return "\n".join(lines)

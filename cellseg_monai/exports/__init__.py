@@ -1,4 +1,4 @@
-"""Files of segmented objects: label images, outlines and tables for other programs, all with the same ids."""
+"""Write segmented objects for other programs: label images, outlines and tables, all with the same ids."""
 
 from cellseg_monai.exports.registry import EXPORTS, Export, chosen_exports, write_exports
 from cellseg_monai.exports.segmentation import Segmentation, place_name

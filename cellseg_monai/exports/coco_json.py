@@ -1,4 +1,4 @@
-"""Objects as COCO annotations, their masks as run lengths, which are exact where polygons are not."""
+"""Write objects as COCO annotations, with masks as run lengths, which are exact where polygons are not."""
 
 from __future__ import annotations
 
@@ -21,32 +21,33 @@ _IMAGE, _CATEGORY = 1, 1
 
 
 def write(path: Path, segmentation: Segmentation) -> None:
-    """Write one image with its annotations; `id` is that of the object, and `score` is added where there is one.
+    """Write an image and its annotations; `id` is the id of the object, and `score` is added if the table has one.
 
     Args:
-        path: the file.
-        segmentation: whose labels and table.
+        path: path of the file.
+        segmentation: objects with their table.
     """
     height, width = segmentation.shape
     image = {"id": _IMAGE, "file_name": segmentation.image_name, "height": height, "width": width}
     categories = [{"id": _CATEGORY, "name": "cell"}]
     with replacing(path) as aside, open(aside, "w", encoding="utf-8", newline="\n") as file:
         file.write(f'{{"images": [{json.dumps(image)}],\n"categories": {json.dumps(categories)},\n"annotations": [')
-        for at, annotation in enumerate(_annotations(segmentation)):
-            file.write((",\n" if at else "\n") + json.dumps(annotation, allow_nan=False))
+        for index, annotation in enumerate(_annotations(segmentation)):
+            file.write((",\n" if index else "\n") + json.dumps(annotation, allow_nan=False))
         file.write("\n]}\n")
 
 
 def _annotations(segmentation: Segmentation) -> Iterator[dict[str, Any]]:
+    """Yield the annotation of each object."""
     table, shape = segmentation.table, segmentation.shape
     scores = table["score"] if "score" in table.columns else None
     for crop in crops_of_whole_objects(segmentation.labels, table.boxes):
-        at = table.positions(crop.ids)
-        sides = (table[name][at] for name in ("left_px", "top_px", "right_px", "bottom_px"))
-        rows = zip(crop.ids.tolist(), at, *(side.tolist() for side in sides), _masks(crop, shape), strict=True)
-        for number, row, left, top, right, bottom, counts in rows:
+        rows = table.positions(crop.ids)
+        sides = (table[name][rows] for name in ("left_px", "top_px", "right_px", "bottom_px"))
+        objects = zip(crop.ids.tolist(), rows, *(side.tolist() for side in sides), _masks(crop, shape), strict=True)
+        for object_id, row, left, top, right, bottom, counts in objects:
             annotation = {
-                "id": number,
+                "id": object_id,
                 "image_id": _IMAGE,
                 "category_id": _CATEGORY,
                 "iscrowd": 0,
@@ -60,14 +61,14 @@ def _annotations(segmentation: Segmentation) -> Iterator[dict[str, Any]]:
 
 
 def _masks(crop: Crop, shape: tuple[int, int]) -> list[str]:
-    """The run lengths of each object of a crop over the whole image, down its columns, as COCO's text."""
-    turned = np.ascontiguousarray(crop.numbers.T)
-    numbers, starts, lengths = id_runs(turned, by_row=True)
+    """Return the compressed COCO run lengths of each object of a crop, column by column over the whole image."""
+    transposed = np.ascontiguousarray(crop.numbers.T)
+    numbers, starts, lengths = id_runs(transposed, by_row=True)
     order = np.argsort(numbers, kind="stable")[np.count_nonzero(numbers == 0) :]
     numbers, lengths = numbers[order], lengths[order]
-    columns, rows = np.divmod(starts[order], turned.shape[1])
+    columns, rows = np.divmod(starts[order], transposed.shape[1])
     begins = (columns + crop.window[1].start) * shape[0] + rows + crop.window[0].start
-    # A run that reaches the bottom goes on at the top of the next column.
+    # A run that reaches the bottom of a column can continue at the top of the next one.
     first = np.r_[True, (numbers[1:] != numbers[:-1]) | (begins[1:] != begins[:-1] + lengths[:-1])]
     ends = np.r_[(begins + lengths)[:-1][first[1:]], begins[-1] + lengths[-1]]
     return compressed_counts(numbers[first], begins[first], ends, shape[0] * shape[1])

@@ -1,4 +1,4 @@
-"""The label image as OME-TIFF, whatever its size."""
+"""Write the label image as OME-TIFF, at any size."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ __all__ = ["write"]
 
 
 def write(path: Path, segmentation: Segmentation) -> None:
-    """Write the labels with axes and pixel size in OME's metadata.
+    """Write the labels with their axes and pixel size in OME metadata.
 
     Args:
-        path: ends in .ome.tif or .ome.tiff.
-        segmentation: whose labels.
+        path: path ending in .ome.tif or .ome.tiff.
+        segmentation: objects whose labels are written.
     """
     label_tiff.write(path, segmentation, ome_name=segmentation.image_name)

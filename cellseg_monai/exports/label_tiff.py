@@ -1,4 +1,4 @@
-"""The label image as TIFF."""
+"""Write the label image as TIFF."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ def write(path: Path, segmentation: Segmentation, *, ome_name: str | None = None
     """Write the labels of an image or stack.
 
     Args:
-        path: ends in .tif or .tiff.
-        segmentation: the objects.
-        ome_name: the name of the image in the metadata of an OME-TIFF; None: write a plain TIFF.
+        path: path ending in .tif or .tiff.
+        segmentation: objects whose labels are written.
+        ome_name: name of the image in the metadata of an OME-TIFF; None for a plain TIFF.
     """
     write_labels(
         path,

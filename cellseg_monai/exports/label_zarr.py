@@ -1,4 +1,4 @@
-"""The label image as OME-Zarr, block by block."""
+"""Write the label image as OME-Zarr, block by block."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def write(path: Path, segmentation: Segmentation) -> None:
     """Write the labels of an image or stack with lower resolutions; see `writing_zarr_labels`.
 
     Args:
-        path: of the folder, ends in .zarr.
-        segmentation: whose labels.
+        path: path of the folder, ending in .zarr.
+        segmentation: objects whose labels are written.
     """
     labels = segmentation.labels
     shape = tuple(map(int, labels.shape))

@@ -1,4 +1,4 @@
-"""The picture in which outlines are checked against the image."""
+"""Write a picture to check outlines against the image."""
 
 from __future__ import annotations
 
@@ -21,35 +21,35 @@ LONGEST_PX = 4096
 
 
 def write(path: Path, segmentation: Segmentation) -> None:
-    """Write the outlines over the image, its channels stretched and coloured as in reports.
+    """Write the outlines over the image, whose channels are stretched and coloured as in reports.
 
     Args:
-        path: ends in .png.
-        segmentation: whose labels and image.
+        path: path ending in .png.
+        segmentation: objects with their image.
 
     Raises:
-        ValueError: there is no image.
+        ValueError: the segmentation has no image.
     """
     image, names = segmentation.image, tuple(segmentation.channel_names)
     if image is None:
-        raise ValueError(f"{path}: an overlay was asked for, but no image came; pass the image, or leave it out")
-    shown = measured_channels(names, image.shape[0])[:3]
-    small, labels = shrink(image, segmentation.labels, shown, longest_px=LONGEST_PX)
-    picture = picture_of(Image(small, "CYX", channel_names=tuple(names[at] for at in shown if names)))
+        raise ValueError(f"{path}: an overlay needs an image; pass the image or leave out the overlay")
+    channels = measured_channels(names, image.shape[0])[:3]
+    small, labels = shrink(image, segmentation.labels, channels, longest_px=LONGEST_PX)
+    picture = picture_of(Image(small, "CYX", channel_names=tuple(names[channel] for channel in channels if names)))
     paint_outlines(picture, labels)
     _save(path, picture)
 
 
 def write_overlay(path: str | PathLike[str], image: np.ndarray, labels: np.ndarray) -> None:
-    """Write the outlines of objects over an image as PNG, of 4096 pixels on the longer side at most.
+    """Write the outlines of objects over an image as PNG, with at most 4096 pixels on the longer side.
 
     Args:
-        path: an existing file is replaced when the new one is whole.
-        image: CYX in [0, 1], as `pixels.prepare` gives.
-        labels: YX ids of the same size, 0 is background.
+        path: path of the file; an existing file is replaced once the new one is complete.
+        image: CYX in [0, 1], as returned by `pixels.prepare`.
+        labels: YX ids of the same size; 0 is background.
 
     Raises:
-        ValueError: image and labels differ in size.
+        ValueError: the image and the labels differ in size.
     """
     if max(labels.shape) > LONGEST_PX and image.shape[1:] == labels.shape:
         image, labels = shrink(image, labels, range(len(image)), longest_px=LONGEST_PX)

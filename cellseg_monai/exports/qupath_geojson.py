@@ -1,4 +1,4 @@
-"""Outlines and measurements for QuPath: GeoJSON, a detection an object."""
+"""Write outlines and measurements for QuPath as GeoJSON, with a detection for each object."""
 
 from __future__ import annotations
 
@@ -18,45 +18,48 @@ __all__ = ["write"]
 
 
 def write(path: Path, segmentation: Segmentation) -> None:
-    """Write a FeatureCollection as QuPath 0.4 and later import it.
+    """Write a FeatureCollection that QuPath 0.4 and later can import.
 
-    Objects are detections, which QuPath draws and measures by the hundred thousand, where annotations, which a person
-    edits, are slow. The id is the name and a measurement; all columns of the table are measurements, `score` among
-    them. Coordinates are pixels of the full image from its corner on, as QuPath's are. In a stack, objects
-    lie in the plane of their time and depth.
+    Objects are detections, which QuPath draws and measures by the hundred thousand. Annotations, which people can edit,
+    are slow. The id is the name and a measurement; all columns of the table are measurements, including `score`.
+    Coordinates are pixels from the corner of the full image, as in QuPath. In a stack, objects lie in the plane of
+    their time and depth.
 
     Args:
-        path: the file.
-        segmentation: whose labels and table, with T and Z before Y and X, or without.
+        path: path of the file.
+        segmentation: objects with their table, with or without T and Z before Y and X.
     """
     encode = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode
     with replacing(path) as aside, open(aside, "w", encoding="utf-8", newline="\n") as file:
         file.write('{"type": "FeatureCollection", "features": [')
-        features = (each for place, plane in segmentation.split() for each in _features(plane, place))
-        for at, feature in enumerate(features):
-            file.write((",\n" if at else "\n") + encode(feature))
+        features = (feature for place, plane in segmentation.split() for feature in _features(plane, place))
+        for index, feature in enumerate(features):
+            file.write((",\n" if index else "\n") + encode(feature))
         file.write("\n]}\n")
 
 
 def _features(segmentation: Segmentation, place: dict[str, int]) -> Iterator[dict[str, Any]]:
+    """Yield the feature of each object of a plane."""
     table = segmentation.table
-    # c: all channels.
+    # -1 stands for all channels.
     plane = {"plane": {"c": -1, "z": place.get("Z", 0), "t": place.get("T", 0)}} if place else {}
-    # Measurements are numbers alone.
-    columns = {name: each.view(np.uint8) if each.dtype == bool else each for name, each in table.columns.items()}
-    for number, pieces in object_polygons(segmentation.labels, table.boxes):
-        row = int(table.positions(np.array(number)))
+    # QuPath takes only numbers as measurements.
+    columns = {
+        name: column.view(np.uint8) if column.dtype == bool else column for name, column in table.columns.items()
+    }
+    for object_id, polygons in object_polygons(segmentation.labels, table.boxes):
+        row = int(table.positions(np.array(object_id)))
         values: dict[str, float] = {name: column[row].item() for name, column in columns.items()}
-        known = {name: value for name, value in values.items() if isfinite(value)}
-        properties = {"objectType": "detection", "name": str(number), "measurements": known}
-        yield {"type": "Feature", "geometry": _geometry(pieces) | plane, "properties": properties}
+        measurements = {name: value for name, value in values.items() if isfinite(value)}
+        properties = {"objectType": "detection", "name": str(object_id), "measurements": measurements}
+        yield {"type": "Feature", "geometry": _geometry(polygons) | plane, "properties": properties}
 
 
-def _geometry(pieces: Sequence[Polygon]) -> dict[str, Any]:
-    polygons = [[_closed(ring) for ring in piece.rings] for piece in pieces]
-    if len(polygons) == 1:
-        return {"type": "Polygon", "coordinates": polygons[0]}
-    return {"type": "MultiPolygon", "coordinates": polygons}
+def _geometry(polygons: Sequence[Polygon]) -> dict[str, Any]:
+    coordinates = [[_closed(ring) for ring in polygon.rings] for polygon in polygons]
+    if len(coordinates) == 1:
+        return {"type": "Polygon", "coordinates": coordinates[0]}
+    return {"type": "MultiPolygon", "coordinates": coordinates}
 
 
 def _closed(ring: np.ndarray) -> list[list[int]]:

@@ -1,4 +1,4 @@
-"""The files in which objects can be written: one line each, all with the same ids."""
+"""The files to which objects can be exported, one line each, all with the same ids."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class Export:
     """A kind of file.
 
     Args:
-        suffix: of the file, behind the stem of the image.
-        summary: what it holds, in a few words.
-        backend: the module of this package that has `write(path, segmentation)`; imported when it is needed.
-        package: what it needs beyond this package's own requirements; the extra `tables` installs it.
-        axes: letters of T, P, Z along which one file holds a stack; along the others it is parted into several.
+        suffix: suffix of the file, appended to the stem of the image.
+        summary: content of the file, in a few words.
+        backend: module of this package with `write(path, segmentation)`; imported when needed.
+        package: package that this export needs beyond the regular requirements; the extra `tables` installs it.
+        axes: letters of T, P, Z along which one file holds a stack; the stack is split along the others.
     """
 
     suffix: str
@@ -37,7 +37,7 @@ class Export:
     axes: str = ""
 
     def writer(self) -> Callable[[Path, Segmentation], None]:
-        """The backend's `write`."""
+        """Return the function `write` of the backend."""
         write = importlib.import_module(f"cellseg_monai.exports.{self.backend}").write
         return cast("Callable[[Path, Segmentation], None]", write)
 
@@ -49,41 +49,41 @@ EXPORTS: dict[str, Export] = {
     "rois": Export("_rois.zip", "outlines for ImageJ's ROI Manager", "roi_zip", axes="TZ"),
     "geojson": Export(".geojson", "outlines and measurements for QuPath", "qupath_geojson", axes="TZ"),
     "coco": Export("_coco.json", "masks in COCO's run lengths", "coco_json"),
-    "csv": Export(".csv", "measurements, a row an object", "table_csv", axes="TPZ"),
-    "parquet": Export(".parquet", "measurements, a row an object", "table_parquet", "pyarrow", axes="TPZ"),
+    "csv": Export(".csv", "measurements, one row per object", "table_csv", axes="TPZ"),
+    "parquet": Export(".parquet", "measurements, one row per object", "table_parquet", "pyarrow", axes="TPZ"),
     "h5ad": Export(".h5ad", "measurements for scanpy and squidpy", "table_anndata", "anndata", axes="TPZ"),
     "overlay": Export("_overlay.png", "outlines over the image", "overlay_png"),
 }
-"""Every export by its name. A new one is a line here, a backend, its tests, and a row in docs/exports.md."""
+"""All exports by name. A new one needs a line here, a backend, its tests and a row in docs/exports.md."""
 
 
 def chosen_exports(names: str | Sequence[str]) -> tuple[str, ...]:
-    """The exports that were asked for, checked, so that a wrong name costs no segmentation.
+    """Return the requested exports, checked before any segmentation starts.
 
     Args:
-        names: as a list, or in one text with commas.
+        names: names of exports, as a list or as one text with commas.
 
     Raises:
-        ValueError: a name that is none, or an export whose package is missing.
+        ValueError: a name is unknown, or the package that an export needs is missing.
 
     >>> chosen_exports("labels, csv,labels")
     ('labels', 'csv')
     >>> chosen_exports("tiff")
     Traceback (most recent call last):
-    ValueError: export 'tiff' came, but some of labels, ome, zarr, rois, geojson, coco, csv, parquet, h5ad, overlay
-    were expected, with commas between; correct it
+    ValueError: got export 'tiff', expected some of labels, ome, zarr, rois, geojson, coco, csv, parquet, h5ad, overlay,
+    separated by commas; correct it
     """
-    asked = names.split(",") if isinstance(names, str) else names
-    chosen = tuple(dict.fromkeys(name.strip() for name in asked if name.strip()))
+    requested = names.split(",") if isinstance(names, str) else names
+    chosen = tuple(dict.fromkeys(name.strip() for name in requested if name.strip()))
     for name in chosen:
         if name not in EXPORTS:
             raise ValueError(
-                f"export {name!r} came, but some of {', '.join(EXPORTS)} were expected, with commas between; correct it"
+                f"got export {name!r}, expected some of {', '.join(EXPORTS)}, separated by commas; correct it"
             )
         package = EXPORTS[name].package
         if package and find_spec(package) is None:
             raise ValueError(
-                f"export {name!r} needs {package}, which is not installed; pip install 'cellseg_monai[tables]'"
+                f"export {name!r} needs {package}, which is not installed; run pip install 'cellseg_monai[tables]'"
             )
     return chosen
 
@@ -91,19 +91,20 @@ def chosen_exports(names: str | Sequence[str]) -> tuple[str, ...]:
 def write_exports(
     folder: str | PathLike[str], segmentation: Segmentation, names: str | Sequence[str]
 ) -> dict[str, tuple[Path, ...]]:
-    """Write some exports of an image or stack under the stem of its file, each file whole or not at all.
+    """Write exports of an image or stack under the stem of its file, each file complete or not at all.
 
     Args:
-        folder: made where it is missing; what lies there under the same names is replaced.
-        segmentation: the objects.
-        names: see `chosen_exports`.
+        folder: folder for the files, created if missing; files of the same names are replaced.
+        segmentation: objects to export.
+        names: names of the exports; see `chosen_exports`.
 
     Returns:
-        The file of each; several of a stack, with the place in the name, where one does not hold all of its axes.
+        The files of each export. A stack has several, with the place in the name, if one file cannot hold all of its
+        axes.
 
     Raises:
-        ValueError: a name that is none, a package that is missing, or what a format cannot hold.
-        OSError: a file could not be written; it is named.
+        ValueError: a name is unknown, a package is missing, or a format cannot hold the objects.
+        OSError: a file could not be written; the message names it.
     """
     written: dict[str, tuple[Path, ...]] = {}
     for name in chosen_exports(names):

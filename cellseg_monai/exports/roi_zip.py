@@ -1,4 +1,4 @@
-"""Outlines for the ROI Manager of ImageJ and Fiji: a zip with a region an object, named by its id."""
+"""Write outlines for the ROI Manager of ImageJ and Fiji: a zip with a region for each object, named by its id."""
 
 from __future__ import annotations
 
@@ -15,47 +15,48 @@ from cellseg_monai.labels import Polygon, object_polygons
 
 __all__ = ["write"]
 
-# What the 16 bits of a plain outline hold: corners' places, as ImageJ reads them, sides, and the number of corners.
-_FARTHEST, _LONGEST, _MOST_CORNERS = 60_535, 2**15 - 1, 2**16 - 1
+# Limits of a traced outline, which has 16-bit fields: coordinates (as ImageJ reads them), sides, number of corners.
+_MAX_COORDINATE, _MAX_SIDE, _MAX_CORNERS = 60_535, 2**15 - 1, 2**16 - 1
 _MOVE, _LINE, _CLOSE = 0.0, 1.0, 4.0
 
 
 def write(path: Path, segmentation: Segmentation) -> None:
-    """Write one region an object: along the edges of its pixels, so that ImageJ fills exactly these.
+    """Write a region for each object along the edges of its pixels, so that ImageJ fills exactly these pixels.
 
-    An object in one piece without holes is a traced outline, as ImageJ's wand makes it; any other is a composite of
-    all its rings. In a stack, regions lie on their slice and frame, which their names tell too.
+    A connected object without holes is a traced outline, as made by the wand of ImageJ. Any other is a composite of all
+    its rings. In a stack, regions lie on their slice and frame, which are also part of their names.
 
     Args:
-        path: the file.
-        segmentation: whose labels, with T and Z before Y and X, or without.
+        path: path of the file.
+        segmentation: objects, with or without T and Z before Y and X.
     """
-    # A stack along one axis alone counts slices; with channels or another axis it is what ImageJ calls a hyperstack.
+    # ImageJ counts the planes of a plain stack as slices. With channels or a second axis, it is a hyperstack.
     is_plain = len(segmentation.axes) == 3 and len(segmentation.table.channels) < 2
     with replacing(path) as aside, ZipFile(aside, "w", ZIP_DEFLATED) as regions:
         for place, plane in segmentation.split():
-            where = "".join(f"{axis}{at:03d}_" for axis, at in place.items())
-            for number, pieces in object_polygons(plane.labels, plane.table.boxes):
-                region = _region(f"{where}{number}", pieces)
+            prefix = "".join(f"{axis}{index:03d}_" for axis, index in place.items())
+            for object_id, polygons in object_polygons(plane.labels, plane.table.boxes):
+                region = _region(f"{prefix}{object_id}", polygons)
                 if is_plain:
-                    (region.position,) = (at + 1 for at in place.values())
+                    (region.position,) = (index + 1 for index in place.values())
                 else:
                     region.t_position, region.z_position = place.get("T", -1) + 1, place.get("Z", -1) + 1
-                # A time of its own would make the same labels another file.
+                # ZipInfo has a fixed time, so that the same labels give the same bytes.
                 entry = ZipInfo(f"{region.name}.roi")
                 entry.compress_type, entry.external_attr = ZIP_DEFLATED, 0o644 << 16
                 regions.writestr(entry, region.tobytes())
 
 
-def _region(name: str, pieces: Sequence[Polygon]) -> ImagejRoi:
-    rings = [ring for piece in pieces for ring in piece.rings]
+def _region(name: str, polygons: Sequence[Polygon]) -> ImagejRoi:
+    """Return the region of an object."""
+    rings = [ring for polygon in polygons for ring in polygon.rings]
     corners: np.ndarray = np.concatenate(rings)
     left, top = corners.min(axis=0).tolist()
     right, bottom = corners.max(axis=0).tolist()
     region = ImagejRoi(name=name, left=left, top=top, right=right, bottom=bottom)
     region.options = ROI_OPTIONS.OVERLAY_BACKGROUNDS | ROI_OPTIONS.OVERLAY_LABELS
-    plain = max(right, bottom) <= _FARTHEST and max(right - left, bottom - top) <= _LONGEST
-    if len(rings) == 1 and plain and len(corners) <= _MOST_CORNERS:
+    fits = max(right, bottom) <= _MAX_COORDINATE and max(right - left, bottom - top) <= _MAX_SIDE
+    if len(rings) == 1 and fits and len(corners) <= _MAX_CORNERS:
         region.roitype = ROI_TYPE.TRACED
         region.integer_coordinates = (corners - (left, top)).astype(np.int32)
         region.n_coordinates = len(corners)
@@ -67,7 +68,7 @@ def _region(name: str, pieces: Sequence[Polygon]) -> ImagejRoi:
 
 
 def _path(ring: np.ndarray) -> np.ndarray:
-    """A ring in Java's way: move to the first corner, lines to the others, close."""
+    """Return a ring as a path of Java: move to the first corner, draw lines to the others, close."""
     steps = np.full((len(ring), 3), _LINE)
     steps[0, 0] = _MOVE
     steps[:, 1:] = ring

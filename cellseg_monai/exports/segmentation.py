@@ -1,4 +1,4 @@
-"""What exports are made of: the objects of an image or stack, with what is known of them."""
+"""The input of all exports: the objects of an image or stack, with their measurements."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from cellseg_monai.io.registry import image_stem
 
-if TYPE_CHECKING:  # its imports take longer than this whole package's
+if TYPE_CHECKING:  # slower to import than this whole package
     from cellseg_monai.labels import ObjectTable
 
 __all__ = ["Segmentation", "place_name"]
@@ -23,15 +23,16 @@ class Segmentation:
     """The objects of an image, or of a stack whose planes were segmented one by one.
 
     Args:
-        labels: ids of any integer dtype, one axis for every letter of `axes`, 0 is background; a numpy array, or
-            anything that gives one when it is sliced, such as a zarr array.
-        table: as `labels.measure_objects` gives it of these labels; of a stack as `labels.join_tables` does, with the
-            columns `t`, `p` and `z`, for ids begin anew in each plane.
-        image_name: the name of the image file.
-        image: as measured, the axes of the labels with C before Y and X, sliced likewise; for exports that show it.
-        channel_names: one a channel, or none.
+        labels: ids of any integer dtype, with one axis for every letter of `axes`; 0 is background. Either a numpy
+            array, or anything that returns one when it is sliced, such as a zarr array.
+        table: measurements of these labels from `labels.measure_objects`; for a stack from `labels.join_tables`, with
+            the columns `t`, `p` and `z`, because ids start again in each plane.
+        image_name: name of the image file.
+        image: image as measured, with the axes of the labels and C before Y and X; an array or anything that returns
+            one when it is sliced. Only exports that show the image need it.
+        channel_names: one name for each channel, or empty.
         pixel_size_um: height and width of a pixel.
-        axes: "YX", after T, P and Z where there are several planes.
+        axes: "YX", preceded by T, P and Z if there are several planes.
     """
 
     labels: Any
@@ -44,23 +45,23 @@ class Segmentation:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Y and X."""
+        """The lengths of Y and X."""
         height, width = self.labels.shape[-2:]
         return int(height), int(width)
 
     @property
     def highest_id(self) -> int:
-        """The highest id of all planes."""
+        """The highest id in all planes."""
         return int(self.table["id"].max(initial=0))
 
     def split(self, held: str = "") -> Iterator[tuple[dict[str, int], Segmentation]]:
-        """The same in parts, each with none but the axes in `held` before Y and X, called after its place.
+        """Yield the parts of the stack that one file each can hold, named after their place.
 
         Args:
-            held: letters of T, P and Z.
+            held: letters of T, P and Z, the axes that a part keeps besides Y and X.
 
         Yields:
-            The place of each along the other axes, and the part; the whole, if there are no others.
+            The place along the other axes, and the part; the whole stack if there are no other axes.
 
         >>> from cellseg_monai.labels import join_tables, measure_objects
         >>> labels = np.array([[[1, 1]], [[0, 2]]])
@@ -70,19 +71,19 @@ class Segmentation:
         {'Z': 0} cells_Z000.tif (1, 2) [1]
         {'Z': 1} cells_Z001.tif (1, 2) [2]
         """
-        parted = [axis for axis in self.axes[:-2] if axis not in held]
-        if not parted:
+        split_axes = [axis for axis in self.axes[:-2] if axis not in held]
+        if not split_axes:
             yield {}, self
             return
-        for at in itertools.product(*(range(self.labels.shape[self.axes.index(axis)]) for axis in parted)):
-            place = dict(zip(parted, at, strict=True))
+        for indices in itertools.product(*(range(self.labels.shape[self.axes.index(axis)]) for axis in split_axes)):
+            place = dict(zip(split_axes, indices, strict=True))
             where = tuple(place.get(axis) for axis in self.axes[:-2])
             yield (
                 place,
                 replace(
                     self,
                     labels=_part(self.labels, where),
-                    table=self.table.at({axis.lower(): number for axis, number in place.items()}),
+                    table=self.table.at({axis.lower(): index for axis, index in place.items()}),
                     image_name=place_name(self.image_name, place),
                     image=None if self.image is None else _part(self.image, where),
                     axes="".join(axis for axis in self.axes if axis not in place),
@@ -91,37 +92,38 @@ class Segmentation:
 
 
 def place_name(name: str, place: dict[str, int]) -> str:
-    """The name of a file for a part of a stack: that of the file, with the place in it.
+    """Return the file name of a part of a stack: the name of the file with the place added.
 
     >>> place_name("cells.ome.tif", {"T": 3, "Z": 0}), place_name("cells.tif", {})
     ('cells_T003_Z000.tif', 'cells.tif')
     """
     if not place:
         return name
-    where = "".join(f"_{axis}{at:03d}" for axis, at in place.items())
-    return f"{image_stem(name)}{where}{Path(name).suffix}"
+    suffix = "".join(f"_{axis}{index:03d}" for axis, index in place.items())
+    return f"{image_stem(name)}{suffix}{Path(name).suffix}"
 
 
 def _part(array: Any, where: tuple[int | None, ...]) -> Any:
+    """Return the part of an array at a place along its first axes; None keeps an axis."""
     if isinstance(array, np.ndarray):
-        return array[tuple(slice(None) if at is None else at for at in where)]
-    return _Part(array, where)
+        return array[tuple(slice(None) if index is None else index for index in where)]
+    return _ArrayPart(array, where)
 
 
-class _Part:
-    """What an array on disk holds at some place along its first axes, sliced like an array of the others.
+class _ArrayPart:
+    """The part of an array on disk at a place along its first axes, which can be sliced like an array of the others.
 
     Args:
-        array: sliced and indexed like one of numpy.
-        where: the place along each of its first axes, None along those that stay.
+        array: array that can be sliced and indexed like one of numpy.
+        where: index along each of the first axes; None for those that are kept.
     """
 
     def __init__(self, array: Any, where: tuple[int | None, ...]) -> None:
         self._array, self._where = array, where
-        kept = tuple(n for n, at in zip(array.shape, where, strict=False) if at is None)
+        kept = tuple(n for n, index in zip(array.shape, where, strict=False) if index is None)
         self.shape, self.dtype = kept + tuple(array.shape[len(where) :]), array.dtype
 
     def __getitem__(self, window: tuple[int | slice, ...]) -> np.ndarray:
         rest = iter(window)
-        whole = tuple(next(rest) if at is None else at for at in self._where)
-        return np.asarray(self._array[whole + tuple(rest)])
+        leading = tuple(next(rest) if index is None else index for index in self._where)
+        return np.asarray(self._array[leading + tuple(rest)])

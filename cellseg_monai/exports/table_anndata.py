@@ -1,4 +1,4 @@
-"""Measurements as AnnData, the table of scanpy and squidpy."""
+"""Write measurements as AnnData, the table of scanpy and squidpy."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ __all__ = ["write"]
 
 
 def write(path: Path, segmentation: Segmentation) -> None:
-    """Write the table: `X` are the mean intensities, a column a channel, and `obs` is all the rest.
+    """Write the table: `X` holds the mean intensities, one column for each channel, and `obs` all other columns.
 
-    `obs_names` are the ids, in a stack after their place, such as "T0_Z3_17"; `layers["min"]` and `layers["max"]` the
-    lowest and highest intensities, `obsm["spatial"]` the centroids as squidpy has them, x before y, in pixels;
-    `uns["pixel_size_um"]` where it is known.
+    `obs_names` are the ids, preceded by their place in a stack, as in "T0_Z3_17". `layers["min"]` and `layers["max"]`
+    hold the lowest and highest intensities. `obsm["spatial"]` holds the centroids in the order of squidpy, x before y,
+    in pixels. `uns["pixel_size_um"]` is present if the pixel size is known.
 
     Args:
-        path: the file.
-        segmentation: whose table.
+        path: path of the file.
+        segmentation: objects whose table is written.
     """
     import anndata
     import pandas
@@ -32,12 +32,12 @@ def write(path: Path, segmentation: Segmentation) -> None:
         names = [f"{kind}_{name}" for name in table.channels]
         return np.stack([table[name] for name in names], axis=1) if names else np.zeros((len(table), 0))
 
-    of_channels = {f"{kind}_{name}" for kind in ("mean", "min", "max") for name in table.channels}
-    places = [[f"{axis}{at}" for at in table[axis.lower()].tolist()] for axis in segmentation.axes[:-2]]
+    intensity_columns = {f"{kind}_{name}" for kind in ("mean", "min", "max") for name in table.channels}
+    places = [[f"{axis}{index}" for index in table[axis.lower()].tolist()] for axis in segmentation.axes[:-2]]
     names = pandas.Index(list(map("_".join, zip(*places, map(str, table["id"].tolist()), strict=True))), dtype=object)
-    rest = {name: column for name, column in table.columns.items() if name not in of_channels}
+    rest = {name: column for name, column in table.columns.items() if name not in intensity_columns}
     size_um = segmentation.pixel_size_um
-    found = anndata.AnnData(
+    annotated = anndata.AnnData(
         X=by_channel("mean"),
         obs=pandas.DataFrame(rest, index=names),
         var=pandas.DataFrame(index=pandas.Index(list(table.channels), dtype=object)),
@@ -46,4 +46,4 @@ def write(path: Path, segmentation: Segmentation) -> None:
         uns={} if size_um is None else {"pixel_size_um": np.array(size_um, np.float64)},
     )
     with replacing(path) as aside:
-        found.write_h5ad(aside, compression="gzip")
+        annotated.write_h5ad(aside, compression="gzip")

@@ -1,4 +1,4 @@
-"""Measurements as CSV: a row an object."""
+"""Write and read measurements as CSV, one row per object."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ __all__ = ["read", "write"]
 
 
 def write(path: Path, segmentation: Segmentation) -> None:
-    """Write the table, all digits kept; a value that is not known is an empty cell.
+    """Write the table with all digits; an unknown value is an empty cell.
 
     Args:
-        path: the file.
-        segmentation: whose table.
+        path: path of the file.
+        segmentation: objects whose table is written.
     """
     columns = segmentation.table.columns
     with replacing(path) as aside, open(aside, "w", newline="", encoding="utf-8") as file:
@@ -30,25 +30,25 @@ def write(path: Path, segmentation: Segmentation) -> None:
 
 
 def read(path: Path) -> ObjectTable:
-    """The table that `write` wrote, number by number.
+    """Return a table that `write` wrote, with exactly the same numbers.
 
     Args:
-        path: the file.
+        path: path of the file.
 
     Raises:
-        FileNotFoundError: there is none.
-        ValueError: it is none of these.
+        FileNotFoundError: there is no such file.
+        ValueError: the file is not a table of objects.
     """
     with open(path, newline="", encoding="utf-8") as file:
         head, *rows = list(csv.reader(file)) or [[]]
     if "id" not in head or any(len(row) != len(head) for row in rows):
-        raise ValueError(f"{path} is no table of objects with a column id; write it again with `--export csv`")
+        raise ValueError(f"{path} is not a table of objects with a column id; write it again with `--export csv`")
     columns = zip(*rows, strict=True) if rows else [()] * len(head)
     try:
-        named = {name: _values(cells) for name, cells in zip(head, columns, strict=True)}
+        values = {name: _values(cells) for name, cells in zip(head, columns, strict=True)}
     except ValueError as error:
-        raise ValueError(f"{path} is no table of objects: {error}; write it again with `--export csv`") from error
-    return ObjectTable(named, tuple(name.removeprefix("mean_") for name in head if name.startswith("mean_")))
+        raise ValueError(f"{path} is not a table of objects ({error}); write it again with `--export csv`") from error
+    return ObjectTable(values, tuple(name.removeprefix("mean_") for name in head if name.startswith("mean_")))
 
 
 def _values(cells: Sequence[str]) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Measurements as Parquet: a row an object, the types kept."""
+"""Write measurements as Parquet, one row per object, keeping their types."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ def write(path: Path, segmentation: Segmentation) -> None:
     """Write the table.
 
     Args:
-        path: the file.
-        segmentation: whose table.
+        path: path of the file.
+        segmentation: objects whose table is written.
     """
     import pyarrow
     from pyarrow import parquet

@@ -4,12 +4,13 @@ from cellseg_monai.inference.dry_run import misfits, seconds_a_px, understood
 from cellseg_monai.inference.fingerprint import about_job, differences
 from cellseg_monai.inference.inputs import ImageFile, find_images
 from cellseg_monai.inference.job import Done, Failed, Job, Reading
-from cellseg_monai.inference.memory import bytes_of, within_memory
+from cellseg_monai.inference.memory import within_memory
 from cellseg_monai.inference.output_files import check_output_files
 from cellseg_monai.inference.pipeline import Pipeline
 from cellseg_monai.inference.plane import Plane, objects_of, prepared_plane, segment_plane
 from cellseg_monai.inference.results import ImageResults
-from cellseg_monai.inference.run_record import RunRecord, check_no_run, has_run, images_of, read_run, results_in
+from cellseg_monai.inference.run_folder import RunFolder
+from cellseg_monai.inference.run_record import RunRecord, has_run, images_of, read_run
 from cellseg_monai.inference.symmetries import over_symmetries
 from cellseg_monai.inference.tiled import Network, Read, Tiles, predict, predict_windows
 
@@ -24,12 +25,11 @@ __all__ = [
     "Plane",
     "Read",
     "Reading",
+    "RunFolder",
     "RunRecord",
     "TiledInferer",
     "Tiles",
     "about_job",
-    "bytes_of",
-    "check_no_run",
     "check_output_files",
     "differences",
     "find_images",
@@ -42,7 +42,6 @@ __all__ = [
     "predict_windows",
     "prepared_plane",
     "read_run",
-    "results_in",
     "seconds_a_px",
     "segment_plane",
     "understood",

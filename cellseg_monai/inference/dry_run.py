@@ -1,4 +1,4 @@
-"""How an image would be read and cut, in words, before anything is done."""
+"""A description of how an image would be read and cut, before anything is done."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ __all__ = ["Understood", "misfits", "seconds_a_px", "understood"]
 
 
 class Understood(NamedTuple):
-    """How an image is read.
+    """A description of how an image is read.
 
     Args:
-        text: its axes, channels, pixel size and tiles.
-        network_px: the pixels of all its tiles, which tell how long the network takes.
-        batch: how many tiles the network sees at once, and (Y, X) of one.
+        text: axes, channels, pixel size and tiles of the image.
+        network_px: number of pixels of all its tiles, to which the network's time is proportional.
+        batch: number of tiles that the network sees at once, and height and width of a tile in pixels.
     """
 
     text: str
@@ -37,11 +37,15 @@ class Understood(NamedTuple):
 
 
 def understood(path: Path, job: Job) -> Understood:
-    """Axes, channels, pixel size and tiles of an image, as `job` would take them.
+    """Describe axes, channels, pixel size and tiles of an image, as `job` would read and cut it.
+
+    Args:
+        path: file or OME-Zarr of the image.
+        job: what would be done with it.
 
     Raises:
-        ValueError: it lacks what the bundle asks for.
-        UnreadableImageError: it cannot be read.
+        ValueError: the image lacks what the bundle asks for.
+        UnreadableImageError: the image cannot be read.
     """
     settings, tiles = job.pipeline.preprocess, job.pipeline.tiles
     with open_image(path, axes=job.reading.axes) as image:
@@ -50,7 +54,7 @@ def understood(path: Path, job: Job) -> Understood:
             raise ValueError(f"{path}: it has no pixels, {image.shape}; export it again")
         size_um = job.reading.pixel_size_um or image.pixel_size_um
         try:
-            seen = _seen(image, settings, size_um)
+            seen = _network_shape(image, settings, size_um)
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from error
         sizes = ", ".join(f"{axis} {length}" for axis, length in zip(image.axes, image.shape, strict=True))
@@ -61,30 +65,33 @@ def understood(path: Path, job: Job) -> Understood:
         axes = tiles.cover(seen)
         count = math.prod(len(axis.starts) for axis in axes)
         planes = math.prod(image.shape[:-3])
-        each = f"{planes} planes, each {count} tile(s)" if planes > 1 else f"{count} tile(s)"
-        text = f"{sizes}{names}; {known}; the network sees {channels}{scale}, {each}"
+        work = f"{planes} planes, each {count} tile(s)" if planes > 1 else f"{count} tile(s)"
+        text = f"{sizes}{names}; {known}; the network sees {channels}{scale}, {work}"
         tile = (axes[0].size, axes[1].size)
         return Understood(text, planes * count * math.prod(tile), (min(tiles.batch, count), *tile))
 
 
 def misfits(images: Sequence[ImageFile], settings: Preprocessing, reading: Reading) -> list[str]:
-    """Why no image can be segmented, a line each; none as soon as one can, or fails for another reason in its turn.
+    """Return the reasons, one for each image, if no image fits what the bundle asks for.
 
     Args:
-        images: of which as few as possible are opened.
-        settings: how they are prepared.
-        reading: how they are understood.
+        images: opened one after the other, until one fits.
+        settings: how images are prepared, which says what they need.
+        reading: how files are understood.
+
+    Returns:
+        No reasons if an image fits, or fails for another cause, which the run will report.
     """
     reasons = []
-    for each in images:
+    for file in images:
         try:
-            with open_image(each.path, axes=reading.axes) as image:
+            with open_image(file.path, axes=reading.axes) as image:
                 if 0 in image.shape:
                     return []
                 try:
-                    _seen(image, settings, reading.pixel_size_um or image.pixel_size_um)
+                    _network_shape(image, settings, reading.pixel_size_um or image.pixel_size_um)
                 except ValueError as error:
-                    reasons.append(f"{each.path}: {error}")
+                    reasons.append(f"{file.path}: {error}")
                     continue
         except (MisfitAxesError, UnstatedAxesError) as error:
             reasons.append(str(error))
@@ -95,27 +102,29 @@ def misfits(images: Sequence[ImageFile], settings: Preprocessing, reading: Readi
     return reasons
 
 
-def _seen(image: LazyImage, settings: Preprocessing, size_um: tuple[float, float] | None) -> tuple[int, int]:
-    """(Y, X) at which the network sees an image.
+def _network_shape(image: LazyImage, settings: Preprocessing, size_um: tuple[float, float] | None) -> tuple[int, int]:
+    """Return height and width, in pixels, at which the network sees an image.
 
     Raises:
-        ValueError: it lacks a channel or pixel size.
+        ValueError: the image lacks a channel or a pixel size.
     """
-    # A pixel stands for the image: which channels there are does not depend on their values.
+    # One pixel stands for the image, since the choice of channels does not depend on values.
     pixel = np.zeros((image.shape[-3], 1, 1), image.dtype)
     select_channels(pixel, settings.channels, channel_names=image.channel_names)
     return prepared_shape((image.shape[-2], image.shape[-1]), settings, pixel_size_um=size_um)
 
 
 def seconds_a_px(pipeline: Pipeline, batch: tuple[int, int, int]) -> float:
-    """How long the network takes for a pixel, by such batches in all lanes, twice: the first take longer.
+    """Measure the time that the network takes for a pixel, in seconds.
+
+    All lanes run a batch twice, and the second time counts, because the first batches take longer.
 
     Args:
-        pipeline: with the network.
-        batch: a number of tiles, and (Y, X) of one; see `Understood`.
+        pipeline: the pipeline with the network.
+        batch: number of tiles, and height and width of a tile in pixels; see `Understood`.
 
     Raises:
-        MemoryError: it does not fit on the device.
+        MemoryError: the batch does not fit on the device.
     """
     count, *tile = batch
     shape = (count, pipeline.preprocess.channel_count, *tile)

@@ -1,4 +1,4 @@
-"""What the results of a run depend on, as `run.json` keeps it, and in what two runs differ."""
+"""Everything that the results of a run depend on, as `run.json` keeps it, and the differences between two runs."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ __all__ = ["about_job", "differences"]
 
 
 def about_job(job: Job, device: str) -> dict[str, Any]:
-    """What results depend on, to the byte.
+    """Return everything that results depend on, to the byte.
 
-    How many tiles the network sees at once is not among it: it is chosen by what memory there is, and moves a result by
-    no more than rounding. Nor is the model of a GPU, for a run is gone on with wherever a queue finds one.
+    The number of tiles that the network sees at once is left out: it follows the available memory, and changes results
+    by rounding alone. So is the model of a GPU, because a run may be resumed on whatever GPU a queue assigns.
 
     Args:
-        job: what is done.
-        device: where the network runs, such as "cpu" or "cuda:1", of which the kind counts.
+        job: what is done with each image.
+        device: where the network runs, such as "cpu" or "cuda:1"; only its kind is kept.
     """
     pipeline = job.pipeline
     about = {
@@ -37,18 +37,22 @@ def about_job(job: Job, device: str) -> dict[str, Any]:
         "axes": job.reading.axes,
         "pixel_size_um": job.reading.pixel_size_um,
     }
-    return dict(json.loads(json.dumps(about)))  # as it is read again: tuples are lists there
+    return dict(json.loads(json.dumps(about)))  # in the form that is read again: tuples become lists
 
 
 def differences(was: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, str]:
-    """In what two runs differ: by its name in `run.json`, what it was and is.
+    """Return the differences between two runs: what each entry of `about` was and is, by its name.
+
+    Args:
+        was: what the earlier run depends on, as `about_job` returns it.
+        now: the same for the later run.
 
     >>> differences({"tiles": {"size": [64, 64], "overlap": 8}}, {"tiles": {"size": [32, 32], "overlap": 8}})
     {'tiles.size': 'was [64, 64] and is [32, 32]'}
     """
     before, after = dict(_flat(was)), dict(_flat(now))
     return {
-        name: f"was {before.get(name, 'not told')} and is {after.get(name, 'not told')}"
+        name: f"was {before.get(name, 'not recorded')} and is {after.get(name, 'not recorded')}"
         for name in sorted(before.keys() | after.keys())
         if before.get(name) != after.get(name)
     }

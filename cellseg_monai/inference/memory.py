@@ -1,52 +1,34 @@
-"""How much of an image is held at once, for a run that may take so much memory."""
+"""The number of tiles at once and the size of planes in memory, for a run with limited memory."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 
 from cellseg_monai.inference.job import Job
 
-__all__ = ["bytes_of", "within_memory"]
+__all__ = ["within_memory"]
 
 # Measured with the bundle `nuclei` in float32, and rounded up; see `benchmarks/segment_memory.py`.
 _PROGRAM_BYTES = 11 * 10**8  # Python, torch and the network
-_BLOCKS_BYTES = 5 * 10**8  # for blocks of a plane that is not held
-_PLANE_BYTES_A_PX = 90  # for a plane of which objects are made, as for one more than there are lanes
-_WAITING_BYTES_A_PX = 40  # for those that are read and written meanwhile
-_TILE_BYTES_A_PX = 1000  # for what the network makes of a tile on its way
-_TILE_BYTES_A_PX_CUDA = 60  # where it has a memory of its own for that
-
-_UNITS = {"MB": 10**6, "GB": 10**9, "MIB": 2**20, "GIB": 2**30}
-
-
-def bytes_of(text: str) -> int:
-    """An amount of memory, as people write it.
-
-    Raises:
-        ValueError: it is none.
-
-    >>> bytes_of("4GB"), bytes_of("512 MiB")
-    (4000000000, 536870912)
-    """
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([MG]i?B)", text.strip(), re.IGNORECASE)
-    if found is None:
-        raise ValueError(f"memory {text!r} came, but a number of MB or GB was expected, such as 4GB")
-    return int(float(found[1]) * _UNITS[found[2].upper()])
+_BLOCKS_BYTES = 5 * 10**8  # for blocks of a plane that is not held in memory
+_PLANE_BYTES_A_PX = 90  # for each plane that is being segmented: one more than there are lanes
+_WAITING_BYTES_A_PX = 40  # for planes that are read and written meanwhile
+_TILE_BYTES_A_PX = 1000  # for the intermediate results of the network
+_TILE_BYTES_A_PX_CUDA = 60  # where the device has its own memory for them
 
 
 def within_memory(job: Job, most_bytes: int, device: str) -> Job:
-    """The same job, with fewer tiles at once and smaller planes in memory if need be; or with larger ones.
+    """Return the same job with as many tiles at once, and planes in memory as large, as fit into some memory.
 
-    An estimate, for grey and colour images and networks like that of `nuclei`.
+    This is an estimate, for grey and colour images and networks like that of `nuclei`.
 
     Args:
-        job: whose tiles stay as they are.
-        most_bytes: for the whole process.
+        job: what is done with each image. The size of its tiles does not change.
+        most_bytes: memory of the whole process.
         device: where the network runs, such as "cpu" or "cuda:0".
 
     Raises:
-        ValueError: too few for a single tile.
+        ValueError: the memory is too small for a single tile.
     """
     tiles = job.pipeline.tiles
     height, width = tiles.size
@@ -56,8 +38,8 @@ def within_memory(job: Job, most_bytes: int, device: str) -> Job:
     if lanes < 1:
         least = _PROGRAM_BYTES + _BLOCKS_BYTES + tile
         raise ValueError(
-            f"{most_bytes / 1e9:.1f} GB of memory came, but about {least / 1e9:.1f} GB are needed for tiles of "
-            f"{height} × {width} px; allow more, or take smaller ones, such as --tile 256"
+            f"got {most_bytes / 1e9:.1f} GB of memory, expected about {least / 1e9:.1f} GB or more for tiles of "
+            f"{height} × {width} px; allow more, or use smaller tiles, such as --tile 256"
         )
     batch = min(tiles.batch, at_once // lanes)
     left = most_bytes - _PROGRAM_BYTES - lanes * batch * tile

@@ -1,4 +1,4 @@
-"""Where results go: nothing that lies there is lost."""
+"""The files of results: none may replace a file that is already there."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cellseg_monai.io import image_stem, open_image
 
 __all__ = ["check_output_files"]
 
-_PLACE = re.compile(r"_[TPZ]\d{3,}$")  # as `place_name` writes it, of one axis
+_PLACE = re.compile(r"_[TPZ]\d{3,}$")  # what `place_name` appends for one axis
 
 
 def check_output_files(
@@ -24,17 +24,17 @@ def check_output_files(
     axes: str | None = None,
     may_replace: Callable[[ImageFile, Path], bool] = lambda image, target: False,
 ) -> None:
-    """Refuse an output in which results would replace something, before anything is done.
+    """Refuse an output in which results would replace something, before anything is written.
 
     Args:
         output: the folder for the results.
         images: all that will be segmented.
         exports: names of `exports.EXPORTS`.
-        axes: as for `open_image`.
-        may_replace: whether a file that is there comes of an earlier attempt at this image.
+        axes: axes of the images, where the files do not state them; see `io.open_image`.
+        may_replace: returns True for an image and a file that an earlier attempt at this image wrote.
 
     Raises:
-        FileExistsError: results would have the name of an image, of a file that is there, or of other results.
+        FileExistsError: results would have the name of an image, of an existing file, or of other results.
     """
     inputs = {image.path.resolve() for image in images}
     whose: dict[str, ImageFile] = {}
@@ -45,45 +45,46 @@ def check_output_files(
                 raise FileExistsError(f"{target} is an image, and results would replace it; choose another --output")
             if target.exists() and not may_replace(image, target):
                 raise FileExistsError(
-                    f"{target} is there already, and results would replace it; choose another --output, or move it away"
+                    f"{target} already exists, and results would replace it; choose another --output, or move the file"
                 )
             if (other := whose.setdefault(str(target).lower(), image)) is not image:
                 raise FileExistsError(
-                    f"{other.path} and {image.path} would both have {target}; rename one, or segment them into "
+                    f"{other.path} and {image.path} would both write {target}; rename one, or segment them into "
                     "different folders"
                 )
 
 
 def _maybe_parted(output: Path, images: Sequence[ImageFile], exports: Sequence[str]) -> Collection[str]:
-    """Keys, in lower case, of stacks for the files of whose planes something has the name.
+    """Return the keys, in lower case, of images that may write files for single planes that clash with other files.
 
-    Only those have to be opened to know these files.
+    These files are named like "stack_Z000_overlay.png". Only images with such a key have to be opened to know their
+    names.
     """
     suffixes = tuple(EXPORTS[name].suffix for name in exports if EXPORTS[name].axes != "TPZ")
     if not suffixes:
         return ()
     stems = [image.key for image in images]
     for below in {image.below for image in images}:
-        there = (output / below).iterdir() if (output / below).is_dir() else ()
+        existing = (output / below).iterdir() if (output / below).is_dir() else ()
         stems += [
             (below / path.name.removesuffix(suffix)).as_posix()
-            for path in there
+            for path in existing
             for suffix in suffixes
             if path.name.endswith(suffix)
         ]
-    found = set()
+    keys = set()
     for stem in stems:
         while place := _PLACE.search(stem):
             stem = stem[: place.start()]
-            found.add(stem.lower())
-    return found
+            keys.add(stem.lower())
+    return keys
 
 
 def _targets(
     output: Path, image: ImageFile, exports: Sequence[str], axes: str | None, *, parted: bool
 ) -> Iterator[Path]:
-    """The files of an image; of those that hold no stack, one a plane, if the image is looked into."""
-    lengths = _stack(image, axes) if parted else {}
+    """Return the files of an image; with `parted`, formats for single planes have one file for each plane."""
+    lengths = _stack_axes(image, axes) if parted else {}
     for name in exports:
         along = {axis: length for axis, length in lengths.items() if axis not in EXPORTS[name].axes}
         for at in itertools.product(*map(range, along.values())):
@@ -91,8 +92,8 @@ def _targets(
             yield output / image.below / f"{stem}{EXPORTS[name].suffix}"
 
 
-def _stack(image: ImageFile, axes: str | None) -> dict[str, int]:
-    """The axes of an image before C, Y, X, and their lengths; none of one that will fail."""
+def _stack_axes(image: ImageFile, axes: str | None) -> dict[str, int]:
+    """Return the lengths of the axes before C, Y and X; none if the image cannot be read, since it will fail anyway."""
     try:
         with open_image(image.path, axes=axes) as opened:
             return dict(zip(opened.axes[:-3], opened.shape[:-3], strict=True))

@@ -1,4 +1,4 @@
-"""What was done to which images, kept beside the results: `run.json`, and on the way there a journal."""
+"""The record of a run, kept with its results: `run.json`, and a journal until the run is done."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["NAME", "RunRecord", "check_no_run", "has_run", "images_of", "read_ru
 NAME = "run.json"
 _JOURNAL = "run.journal.jsonl"
 
-# Which flags decide what does not bear their name.
+# Flags that decide entries with another name.
 _FLAGS = {
     "device": " (--device)",
     "precision": " (--amp, or --device)",
@@ -28,20 +28,20 @@ _FLAGS = {
 
 
 class RunRecord:
-    """The record of a run, a line in a journal an image, so that a stopped run goes on.
+    """The record of a run. Each image is a line in a journal, so that a run that was stopped can be resumed.
 
     Args:
         output: the folder of the results.
-        about: what the results depend on, as JSON gives it back: versions, bundle, settings.
-        notes: what is noted beside it, such as the command.
-        resume: go on with the run that lies there.
+        about: everything that the results depend on, in the form that JSON returns: versions, bundle, settings.
+        notes: what else the record says, such as the command.
+        resume: continue the run in this folder.
 
     Attributes:
-        failures: why images were not segmented, a line each.
+        failures: the reasons why images were not segmented, one line each.
 
     Raises:
-        FileExistsError: there are results of a run, and it is not to go on.
-        ValueError: it is to go on, but depends on something else.
+        FileExistsError: the folder holds a run, and `resume` is false.
+        ValueError: the run to be resumed depends on something else, or its record is damaged.
     """
 
     def __init__(
@@ -50,27 +50,31 @@ class RunRecord:
         self.output = output
         self._about, self._notes = dict(about), dict(notes or {})
         self._images: dict[str, dict[str, Any]] = {}
-        self._left: dict[str, list[str]] = {}  # files of images that failed since, by the keys of these
+        self._left: dict[str, list[str]] = {}  # earlier files of images that have failed since, by the images' keys
         self._begun: set[str] = set()  # keys of the images of a run that was killed
         self.failures: list[str] = []
         if not resume:
             check_no_run(output)
         if has_run(output):
-            self._go_on()
+            self._resume()
         files = self._left | {key: entry["files"] for key, entry in self._images.items()}
         self._owners = {name: key for key, names in files.items() for name in names}
 
     def may_replace(self, image: ImageFile, target: Path) -> bool:
-        """Whether a file with the name of a result of an image comes of an earlier attempt at this image.
+        """Return True if a file with the name of a result comes from an earlier attempt at the same image.
 
-        Of a run that was killed, files may have been put into place of which it could not take note. When it began,
-        nothing had the names of the results of its images.
+        A run that was killed may have written files without noting them. They can be told from the files of others,
+        because no file had the name of a result when that run began.
+
+        Args:
+            image: the image.
+            target: the file, which exists.
         """
         owner = self._owners.get(self._name(target))
         return owner == image.key or (owner is None and image.key in self._begun)
 
     def begin(self, images: Sequence[ImageFile]) -> None:
-        """Write the journal: from here on, what comes into the output may be results of these images."""
+        """Write the journal: from here on, new files in the output can be results of these images."""
         self._begun.update(image.key for image in images)
         first = {"about": self._about, "begun": sorted(self._begun), "left": self._left}
         lines = map(json.dumps, [first, *self._images.values()])
@@ -78,24 +82,24 @@ class RunRecord:
             aside.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
     def has(self, image: ImageFile) -> bool:
-        """Whether an image is done: the same file, and all that was written of it still there."""
+        """Return True if an image is done: its file has not changed, and all its results are still there."""
         entry = self._images.get(image.key)
         if entry is None or not all((self.output / name).exists() for name in entry["files"]):
             return False
         try:
             return bool(entry["sha256"] == image.sha256)
-        except OSError:  # tried again, so that it is named with the others that cannot be read
+        except OSError:  # retried, so that it is named with the others that cannot be read
             return False
 
     def add(self, outcome: Done | Failed) -> None:
-        """Note what became of an image; files of its earlier results that it no longer has are removed."""
+        """Note the outcome of an image, and remove files of its earlier results that it no longer has."""
         key = outcome.image.key
         if isinstance(outcome, Failed):
-            if was := self._images.pop(key, None):  # results of what it was before
-                self._left[key] = was["files"]
+            if entry := self._images.pop(key, None):  # these results are of an earlier state of the image
+                self._left[key] = entry["files"]
             self.fail(outcome.reason)
             return
-        entry: dict[str, Any] = {
+        entry = {
             "key": key,
             "path": str(outcome.image.path.absolute()),
             "sha256": outcome.sha256,
@@ -105,11 +109,12 @@ class RunRecord:
             "seconds": round(outcome.seconds, 3),
             "files": list(map(self._name, outcome.files)),
         }
-        was = self._images.get(key, {}).get("files", []) + self._left.pop(key, [])
-        # Before it is noted: a run that is killed in between makes the image again, and removes what is still there.
-        self._remove(name for name in was if name not in entry["files"])
+        files = entry["files"]
+        earlier = self._images.get(key, {}).get("files", []) + self._left.pop(key, [])
+        # Before the image is noted: a run that is killed in between makes the image again, and removes the rest.
+        self._remove(name for name in earlier if name not in files)
         self._images[key] = entry
-        # On a full disk the results count: only who resumes a killed run would miss the line.
+        # The results matter more than this line, which may not fit on a full disk: only a killed run needs it.
         with suppress(OSError), open(self.output / _JOURNAL, "a", encoding="utf-8") as file:
             file.write(json.dumps(entry) + "\n")
 
@@ -118,12 +123,12 @@ class RunRecord:
         self.failures.append(reason)
 
     def finish(self, **notes: Any) -> Path:
-        """Write `run.json`; the journal goes.
+        """Write `run.json`, and remove the journal.
 
         Args:
-            notes: more to note, such as how long it took.
+            notes: what else the record says, such as how long the run took.
         """
-        whole = {
+        run = {
             **self._notes,
             **notes,
             "about": self._about,
@@ -132,94 +137,94 @@ class RunRecord:
             **({"left": self._left} if self._left else {}),
         }
         with replacing(self.output / NAME) as aside:
-            aside.write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
+            aside.write_text(json.dumps(run, indent=2) + "\n", encoding="utf-8")
         (self.output / _JOURNAL).unlink(missing_ok=True)
         return self.output / NAME
 
-    def _go_on(self) -> None:
-        run, entries = _told(self.output)
-        if other := differences(run["about"], self._about):
-            told = "; ".join(f"{name} {how}{_FLAGS.get(name, '')}" for name, how in other.items())
+    def _resume(self) -> None:
+        run, entries = _recorded(self.output)
+        if changed := differences(run["about"], self._about):
+            listed = "; ".join(f"{name} {change}{_FLAGS.get(name, '')}" for name, change in changed.items())
             raise ValueError(
-                f"the run in {self.output} was begun otherwise: {told}. Resume it as it was begun, or choose another "
-                "--output"
+                f"the run in {self.output} was begun with other settings: {listed}. Resume it with the same ones, or "
+                "choose another --output"
             )
         self._begun = set(run.get("begun", ()))
         self._images = {entry["key"]: entry for entry in entries}
         self._left = {key: files for key, files in run.get("left", {}).items() if key not in self._images}
 
     def _remove(self, names: Iterable[str]) -> None:
-        """Remove files of earlier results, of planes that a stack had; a folder is none of a plane."""
+        """Remove files of earlier results, such as those of planes that a stack no longer has; folders are kept."""
         for path in (self.output / name for name in names):
             if not path.resolve().is_relative_to(self.output.resolve()) or path.is_dir():
                 continue
             try:
                 path.unlink(missing_ok=True)
             except OSError as error:
-                self.fail(f"{path}: {error.strerror}; remove it, it is of an earlier state of the image")
+                self.fail(f"{path}: {error.strerror}; remove it, because it belongs to an earlier state of the image")
 
     def _name(self, path: Path) -> str:
-        """Of a file below the output, which a cluster names in full."""
+        """Return the path of a file within the output; a cluster gives full paths."""
         return path.absolute().relative_to(self.output.absolute()).as_posix()
 
 
 def check_no_run(output: Path) -> None:
-    """Refuse a folder with the results of a run.
+    """Refuse a folder that holds the results of a run.
 
     Raises:
-        FileExistsError: there are some.
+        FileExistsError: it does.
     """
     if has_run(output):
         raise FileExistsError(
-            f"{output} holds another run, whose results would be mixed with these; go on with it by --resume, "
-            "or choose another --output"
+            f"{output} holds another run, whose results would be mixed with these; continue it with --resume, or "
+            "choose another --output"
         )
 
 
 def has_run(output: Path) -> bool:
-    """Whether a folder holds the results of a run, whole or not."""
+    """Return True if a folder holds the results of a run, complete or not."""
     return (output / NAME).exists() or (output / _JOURNAL).exists()
 
 
 def results_in(output: Path) -> set[Path]:
-    """What the run in a folder, if there is one, has written of images, in full.
+    """Return the files that the run in a folder, if there is one, has written for images, with full paths.
 
     Raises:
         ValueError: its record is damaged.
     """
     if not has_run(output):
         return set()
-    run, entries = _told(output)
+    run, entries = _recorded(output)
     files = [*(entry["files"] for entry in entries), *run.get("left", {}).values()]
     return {output.resolve() / name for names in files for name in names}
 
 
 def read_run(path: Path) -> dict[str, Any]:
-    """What a `run.json` says.
+    """Return the content of a `run.json`.
 
     Raises:
-        FileNotFoundError: there is none.
-        ValueError: it is none.
+        FileNotFoundError: it does not exist.
+        ValueError: the file is something else.
     """
     try:
         run = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise FileNotFoundError(f"no run.json at {path}; name the one that lies beside the results") from error
+        raise FileNotFoundError(f"no run.json at {path}; name the one next to the results") from error
     except ValueError as error:
-        raise ValueError(f"{path} is no run.json: {error}; name the one that lies beside the results") from error
+        raise ValueError(f"{path} is no run.json: {error}; name the one next to the results") from error
     if not isinstance(run, dict) or not {"about", "images", "arguments"} <= run.keys():
-        raise ValueError(f"{path} is no run.json of `cellseg segment`; name the one that lies beside the results")
+        raise ValueError(f"{path} is no run.json of `cellseg segment`; name the one next to the results")
     return run
 
 
 def images_of(run: Mapping[str, Any]) -> list[ImageFile]:
-    """The images that a run was made of, as they are now.
+    """Return the images that a run was made of.
 
     Args:
-        run: see `read_run`.
+        run: the content of its `run.json`, as `read_run` returns it.
 
     Raises:
-        ValueError: some have changed or are gone; each is named.
+        ValueError: some of them have changed or are gone; each is named.
     """
     images, faults = [], []
     for entry in run["images"]:
@@ -235,8 +240,10 @@ def images_of(run: Mapping[str, Any]) -> list[ImageFile]:
     return images
 
 
-def _told(output: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """What the run in a folder says of itself, and of each image that is done; of one that is not whole, its journal.
+def _recorded(output: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Return what the record says about the run in a folder, and about each image that is done.
+
+    It is read from `run.json`, or from the journal of a run that was stopped.
 
     Raises:
         ValueError: it is damaged.
@@ -248,7 +255,7 @@ def _told(output: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     lines = journal.read_text(encoding="utf-8").splitlines()
     first = _entry(lines[0]) if lines else None
     if first is None or not {"about", "begun", "left"} <= first.keys():
-        raise ValueError(f"{journal} is damaged; begin anew in another --output")
+        raise ValueError(f"{journal} is damaged; start again with another --output")
     return first, [entry for line in lines[1:] if (entry := _entry(line))]
 
 

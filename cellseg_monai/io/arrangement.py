@@ -9,7 +9,7 @@ import numpy as np
 
 from cellseg_monai.boxes import SlicedArray
 from cellseg_monai.errors import UnreadableImageError
-from cellseg_monai.io.axes import KNOWN_AXES, SAMPLE_AXIS, times
+from cellseg_monai.io.axes import KNOWN_AXES, SAMPLE_AXIS, shape_text
 from cellseg_monai.io.colour_names import RGB, RGBA
 from cellseg_monai.io.decoder_errors import decoding
 from cellseg_monai.io.image import LEADING_AXES, Image
@@ -42,7 +42,7 @@ class Arrangement:
     def __init__(self, path: Path, stored: Stored, *, by_user: bool = False) -> None:
         shape, dtype = tuple(stored.array.shape), stored.array.dtype
         if 0 in shape:
-            raise UnreadableImageError(path, f"the image is empty ({times(shape)})", "export it again")
+            raise UnreadableImageError(path, f"the image is empty ({shape_text(shape)})", "export it again")
         if dtype.kind not in "buif" or dtype.itemsize > 8:
             raise UnreadableImageError(path, f"pixels of type {dtype}", "save real numbers of at most 64 bits")
         sizes = dict(zip(stored.axes, shape, strict=True))

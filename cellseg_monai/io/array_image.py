@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from cellseg_monai.io.arrangement import arrange
-from cellseg_monai.io.axes import settle_axes, suggested_axes, times
+from cellseg_monai.io.axes import settle_axes, shape_text, suggested_axes
 from cellseg_monai.io.image import Image
 from cellseg_monai.io.stored import Stored
 
@@ -41,7 +41,7 @@ def image_of_array(
     pixels, name = np.asarray(array), Path("array")
     if axes is None and pixels.ndim != 2:
         raise ValueError(
-            f"got an array of {times(pixels.shape)} without axes; pass axes={suggested_axes(pixels.shape)}"
+            f"got an array of {shape_text(pixels.shape)} without axes; pass axes={suggested_axes(pixels.shape)}"
         )
     settled = settle_axes(name, pixels.shape, None, axes or "YX")
     return arrange(name, Stored(pixels, settled, tuple(channel_names), pixel_size_um), by_user=True)

@@ -14,8 +14,8 @@ __all__ = [
     "MisfitAxesError",
     "UnstatedAxesError",
     "settle_axes",
+    "shape_text",
     "suggested_axes",
-    "times",
 ]
 
 SAMPLE_AXIS = "S"
@@ -29,14 +29,16 @@ UNSTATED = "IQ"
 
 
 class MisfitAxesError(UnreadableImageError):
-    """Axes given by the user that do not fit the array of the file."""
+    """Axes user_axes by the user that do not fit the array of the file."""
 
 
 class UnstatedAxesError(UnreadableImageError):
     """A file that does not say what its axes are; `read_labels` suggests another remedy than `read`."""
 
 
-def settle_axes(path: Path, shape: tuple[int, ...], stated: str | None, given: str | None, *, what: str = "") -> str:
+def settle_axes(
+    path: Path, shape: tuple[int, ...], stated: str | None, user_axes: str | None, *, description: str = ""
+) -> str:
     """Return one axis letter for each dimension: those that the user gave, or else those that the file states.
 
     Args:
@@ -44,9 +46,8 @@ def settle_axes(path: Path, shape: tuple[int, ...], stated: str | None, given: s
         shape: shape of the array that the file stores.
         stated: axes according to the file; None if it says nothing. An axis of length 1 can have any letter; all others
             must be one of T, P, Z, C, Y, X or S (the samples of a colour).
-        given: axes according to the user; they take precedence.
-        what: description of the array for the message, such as "7 pages of 200 × 300"; if empty, the message gives its
-            shape.
+        user_axes: axes according to the user; they take precedence.
+        description: description of the array for messages, such as "7 pages of 200 × 300"; if empty, its shape is used.
 
     Raises:
         UnstatedAxesError: neither the file nor the user states the axes.
@@ -60,8 +61,8 @@ def settle_axes(path: Path, shape: tuple[int, ...], stated: str | None, given: s
     cellseg_monai.io.axes.UnstatedAxesError: a.tif: an array of 7 × 200 × 300, and nothing in the file
     says what its axes are; pass axes='ZYX' (or TYX, CYX)
     """
-    if given is not None:
-        return _check_given(path, shape, given.upper())
+    if user_axes is not None:
+        return _check_user_axes(path, shape, user_axes.upper())
     if stated is None:
         stated = UNSTATED[0] * len(shape)
     unknown = [a for a, n in zip(stated, shape, strict=True) if n > 1 and a not in KNOWN_AXES]
@@ -70,12 +71,12 @@ def settle_axes(path: Path, shape: tuple[int, ...], stated: str | None, given: s
         verb = "is" if len(named) == 1 else "are"
         raise UnstatedAxesError(
             path,
-            f"its axes are {stated} ({times(shape)}), and {', '.join(named)} {verb} not supported",
+            f"its axes are {stated} ({shape_text(shape)}), and {', '.join(named)} {verb} not supported",
             f"pass axes, with one of {_LETTERS} instead",
         )
     if unknown:
-        array = what or f"an array of {times(shape)}"
-        subject = "they are" if what else "its axes are"
+        array = description or f"an array of {shape_text(shape)}"
+        subject = "they are" if description else "its axes are"
         raise UnstatedAxesError(
             path, f"{array}, and nothing in the file says what {subject}", f"pass axes={suggested_axes(shape)}"
         )
@@ -85,19 +86,21 @@ def settle_axes(path: Path, shape: tuple[int, ...], stated: str | None, given: s
     return stated
 
 
-def _check_given(path: Path, shape: tuple[int, ...], given: str) -> str:
+def _check_user_axes(path: Path, shape: tuple[int, ...], user_axes: str) -> str:
     remedy = f"pass one letter of {_LETTERS} for each of its {len(shape)} axes"
-    if len(given) != len(shape):
-        raise MisfitAxesError(path, f"axes={given!r} for an array of {times(shape)}", remedy)
-    unknown = set(given) - set(KNOWN_AXES)
-    if unknown or len(set(given)) != len(given):
-        raise MisfitAxesError(path, f"axes={given!r} has {'unknown' if unknown else 'repeated'} letters", remedy)
-    if "Y" not in given or "X" not in given:
-        raise MisfitAxesError(path, f"axes={given!r} lacks Y or X", remedy)
-    return given
+    if len(user_axes) != len(shape):
+        raise MisfitAxesError(path, f"got axes={user_axes!r} for an array of {shape_text(shape)}", remedy)
+    unknown = set(user_axes) - set(KNOWN_AXES)
+    if unknown or len(set(user_axes)) != len(user_axes):
+        raise MisfitAxesError(
+            path, f"got axes={user_axes!r} with {'unknown' if unknown else 'repeated'} letters", remedy
+        )
+    if "Y" not in user_axes or "X" not in user_axes:
+        raise MisfitAxesError(path, f"got axes={user_axes!r} without Y or X", remedy)
+    return user_axes
 
 
-def times(shape: tuple[int, ...]) -> str:
+def shape_text(shape: tuple[int, ...]) -> str:
     """Return a shape as text, such as "4 × 5"."""
     return " × ".join(map(str, shape))
 

@@ -16,7 +16,7 @@ from cellseg_monai.errors import UnreadableImageError
 from cellseg_monai.io.block_cache import BlockCache
 from cellseg_monai.io.decoder_errors import DECODER_ERRORS, decoding
 from cellseg_monai.io.lazy_arrays import BlockArray, MappedArray, StackedArray
-from cellseg_monai.io.tiff_checks import AGAIN, segment_place
+from cellseg_monai.io.tiff_checks import COPY_AGAIN, segment_place
 from cellseg_monai.io.tiff_display import ShownPicture
 
 __all__ = ["TiffArray"]
@@ -73,7 +73,7 @@ class TiffArray:
     def _by_window(self) -> StackedArray:
         """Return the array from which windows are read, creating it on the first call."""
         with self._lock:
-            self._windows = self._windows or _by_window(self._path, self._chosen, self._cache, self._lock)
+            self._windows = self._windows or _windowed_array(self._path, self._chosen, self._cache, self._lock)
         return self._windows
 
     def _read_all(self) -> np.ndarray:
@@ -88,7 +88,7 @@ class TiffArray:
         return array.reshape(self.shape[: self._n_stored_axes])
 
 
-def _by_window(
+def _windowed_array(
     path: Path, chosen: list[tifffile.TiffPageSeries], cache: BlockCache, lock: threading.Lock
 ) -> StackedArray:
     """Return an array from which windows of the series can be read."""
@@ -98,9 +98,8 @@ def _by_window(
     if len(offsets) == len(chosen):
         shape = tuple(first.shape)
         return StackedArray(positions, lambda number: _mapped(chosen[number].keyframe, offsets[number], shape))
-    pages = [
-        page for series in chosen for page in series.pages if page is not None
-    ]  # check_segments found none missing
+    # check_segments has made sure that no page is missing.
+    pages = [page for series in chosen for page in series.pages if page is not None]
     # Find the first axis within a page; the axes before it count pages. Axes of length 1 fit on either side.
     splits = [n for n in range(len(first.shape)) if math.prod(first.shape[:n]) * len(chosen) == len(pages)]
     in_page = _axes_in_page(first.keyframe)
@@ -186,7 +185,7 @@ class _Pages:
             decoded, (_, _, top, left, _), size = key.decode(encoded, index, _fullsize=False, **tables)
         except _ERRORS as error:
             where = f"{segment_place(key, index)} of page {number}"
-            raise UnreadableImageError(self._path, f"{where} cannot be decoded ({error})", AGAIN) from error
+            raise UnreadableImageError(self._path, f"{where} cannot be decoded ({error})", COPY_AGAIN) from error
         rows, columns = min(size[1], key.imagelength - top), min(size[2], key.imagewidth - left)
         block: np.ndarray = np.empty((rows, columns, size[3]), self._dtype)
         block[...] = key.nodata if decoded is None else decoded[0, :rows, :columns]

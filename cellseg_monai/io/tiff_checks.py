@@ -10,14 +10,14 @@ import tifffile
 from cellseg_monai.errors import UnreadableImageError
 from cellseg_monai.io.decoder_errors import check_plausible_size
 
-__all__ = ["AGAIN", "check_old_jpeg", "check_page_chain", "check_segments", "check_size", "segment_place"]
+__all__ = ["COPY_AGAIN", "check_old_jpeg", "check_page_chain", "check_segments", "check_size", "segment_place"]
 
 _SEPARATE = 2  # samples are stored in separate planes
 _UNCOMPRESSED, _LZW, _PACKBITS = 1, 5, 32773
 _DEFLATE = (8, 32946)
 _LARGEST_RATIO = {_LZW: 4096.0, _PACKBITS: 128.0, **dict.fromkeys(_DEFLATE, 1032.0)}
 _LARGEST_OTHER_RATIO = 20_000.0  # zstd and CCITT compress an empty image to almost nothing
-AGAIN = "the file is cut off or damaged: copy or export it again"
+COPY_AGAIN = "the file is cut off or damaged: copy or export it again"
 """The remedy for a file that is incomplete."""
 
 _DECISIVE_TAGS = {
@@ -66,14 +66,14 @@ def check_page_chain(path: Path, tif: tifffile.TiffFile) -> None:
     offset, seen = tif.pages.first.offset, set[int]()
     while offset:
         if offset in seen:
-            raise UnreadableImageError(path, f"page {len(seen)} points back to an earlier one", AGAIN)
+            raise UnreadableImageError(path, f"page {len(seen)} points back to an earlier one", COPY_AGAIN)
         broken = _broken_tag(layout, stream, offset, size)
         if broken:
-            raise UnreadableImageError(path, f"{broken} of page {len(seen)} cannot be read", AGAIN)
+            raise UnreadableImageError(path, f"{broken} of page {len(seen)} cannot be read", COPY_AGAIN)
         seen.add(offset)
         offset = _next_page(layout, stream, offset, size)
         if offset < 0:
-            raise UnreadableImageError(path, f"it ends before page {len(seen)}", AGAIN)
+            raise UnreadableImageError(path, f"it ends before page {len(seen)}", COPY_AGAIN)
 
 
 def _next_page(layout: tifffile.TiffFormat, stream: tifffile.FileHandle, offset: int, size: int) -> int:
@@ -126,7 +126,7 @@ def check_size(path: Path, tif: tifffile.TiffFile, series: tifffile.TiffPageSeri
         row = (page.imagewidth * in_row * page.bitspersample + 7) // 8  # padded to a byte
         needed = row * page.imagelength * planes // in_row
         if needed > held:
-            raise UnreadableImageError(path, f"its pixels need {needed} bytes, but the file has {held}", AGAIN)
+            raise UnreadableImageError(path, f"its pixels need {needed} bytes, but the file has {held}", COPY_AGAIN)
         ratio = 8.0  # a byte of 1-bit pixels becomes eight
     else:
         ratio = _LARGEST_RATIO.get(int(page.compression), _LARGEST_OTHER_RATIO)
@@ -144,7 +144,7 @@ def check_segments(path: Path, series: tifffile.TiffPageSeries) -> None:
     if series.dataoffset is not None:  # contiguous in the file
         end = series.dataoffset + series.nbytes
         if end > series.keyframe.parent.filehandle.size:
-            raise UnreadableImageError(path, f"it ends before byte {end}, its last pixel", AGAIN)
+            raise UnreadableImageError(path, f"it ends before byte {end}, its last pixel", COPY_AGAIN)
         return
     pages = [page for page in series.pages if page is not None]
     missing = len(series.pages) - len(pages)
@@ -163,14 +163,16 @@ def check_segments(path: Path, series: tifffile.TiffPageSeries) -> None:
         if n_missing and not keyframe.is_gdal:
             first = segment_place(keyframe, missing_segments[0] if missing_segments else min(len(counts), len(offsets)))
             raise UnreadableImageError(
-                path, f"{n_missing} of {len(offsets)} {kind} of page {number} are missing, the first is {first}", AGAIN
+                path,
+                f"{n_missing} of {len(offsets)} {kind} of page {number} are missing, the first is {first}",
+                COPY_AGAIN,
             )
         # The last uncompressed strip may claim more bytes than it needs. tifffile refuses strips that are too short.
         compressed = keyframe.compression != _UNCOMPRESSED
         for n, (offset, count) in enumerate(zip(offsets, counts, strict=False)):
             if offset * compressed + count > size:
                 place = segment_place(keyframe, n)
-                raise UnreadableImageError(path, f"it ends within {place} of page {number}", AGAIN)
+                raise UnreadableImageError(path, f"it ends within {place} of page {number}", COPY_AGAIN)
 
 
 def segment_place(page: tifffile.TiffPage, index: int) -> str:
@@ -200,4 +202,4 @@ def check_old_jpeg(path: Path, page: tifffile.TiffPage) -> None:
             # A quantisation table has 64 values, a Huffman table 16 counts and then as many values as they add up to.
             ends.append(offset + (64 if code == 519 else 16 + sum(stream.read(16))))
     if max(ends) > stream.size:
-        raise UnreadableImageError(path, "it ends within its JPEG tables", AGAIN)
+        raise UnreadableImageError(path, "it ends within its JPEG tables", COPY_AGAIN)

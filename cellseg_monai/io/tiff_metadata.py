@@ -72,7 +72,7 @@ def _sample_names(page: tifffile.TiffPage) -> tuple[str, ...]:
 
 
 def _ome_image(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> ElementTree.Element | None:
-    """Return the OME metadata of a series, or None if it cannot be told."""
+    """Return the OME metadata of a series, or None if it cannot be identified."""
     images = _ome_images(tif.ome_metadata or "")
     index = next((i for i, candidate in enumerate(tif.series) if candidate is series), len(images))
     # tifffile omits images without pixels. If there are any, series and images cannot be matched.

@@ -70,7 +70,7 @@ def _describe(path: Path, tif: tifffile.TiffFile, axes: str | None, *, indices: 
     positions = len(chosen) > 1
     stated = ("P" if tif.is_ome and "P" not in first.axes else UNSTATED[0]) * positions + _axes(first)
     shape = (len(chosen),) * positions + tuple(first.shape)
-    settled = settle_axes(path, shape, stated, axes, what=_describe_pages(first))
+    settled = settle_axes(path, shape, stated, axes, description=_describe_pages(first))
     for series in chosen:
         check_segments(path, series)
     names = channel_names(tif, first)

@@ -1,8 +1,7 @@
 """Write and read the chunks of a Zarr array (version 2) as files, each complete or absent; none is omitted.
 
 The format consists of a JSON file and one compressed file for each chunk. The zarr package is not used for writing,
-because it omits chunks of zeros, in ways that differ between versions. An empty part could then not be told from a lost
-one.
+because it omits chunks of zeros, in ways that differ between versions. An empty part would then look like a lost one.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from cellseg_monai.io.stored import Stored, is_smaller
 
 __all__ = ["opened"]
 
-_AGAIN = "it is damaged or incomplete: copy the whole folder again"
+_COPY_AGAIN = "it is damaged or incomplete: copy the whole folder again"
 _BLOSC_HEAD = 16
 # Only in zarr 2; zarr 3 raises ValueErrors.
 _ERRORS = (zarr.errors.MetadataError,) if hasattr(zarr.errors, "MetadataError") else ()
@@ -50,7 +50,7 @@ def opened(path: Path, axes: str | None, *, indices: bool = False) -> Iterator[S
         cache = BlockCache()
         full, *others = (_open(path, node, cache) for node in image.arrays)
         if len(image.axes) != len(full.shape):
-            raise UnreadableImageError(path, f"its axes {image.axes} do not fit its array {full.shape}", _AGAIN)
+            raise UnreadableImageError(path, f"its axes {image.axes} do not fit its array {full.shape}", _COPY_AGAIN)
         settled = settle_axes(path, full.shape, image.axes, axes)
         smaller = tuple(array for array in others if is_smaller(array, full, settled))
         stored = Stored(full, settled, image.channel_names, image.pixel_size_um, image.axes, smaller)
@@ -74,7 +74,7 @@ def _open(path: Path, node: ZarrNode, cache: BlockCache) -> BlockArray:
             return np.asarray(array[region])
         except DECODER_ERRORS as error:
             reason = f"chunk {'/'.join(map(str, place))} of its array {node.folder.name!r} cannot be decoded ({error})"
-            raise UnreadableImageError(path, reason, _AGAIN) from error
+            raise UnreadableImageError(path, reason, _COPY_AGAIN) from error
 
     return BlockArray(shape, np.dtype(array.dtype), chunks, decode, cache, node.folder)
 

@@ -1,4 +1,4 @@
-"""Where objects touch: the class that lets a network tell neighbours apart."""
+"""Boundaries between touching objects: the class that lets a network separate neighbours."""
 
 from __future__ import annotations
 
@@ -11,25 +11,26 @@ __all__ = ["touching_boundaries"]
 
 
 def touching_boundaries(labels: np.ndarray, width: int = 2) -> np.ndarray:
-    """The pixels of objects that lie close to another object.
+    """Mark the pixels of objects that lie close to another object.
 
-    Half of the width lies on either side of the contact; of an odd width, the larger half in the object of the
-    greater id. Borders to the background are no boundaries, and pixels of the background never belong to one.
+    Half of the width lies on each side of the contact. If the width is odd, the larger half is in the object with the
+    greater id. Borders with the background are not boundaries, and background pixels are never marked.
 
-    The target of J. C. Caicedo et al., Cytometry A 95 (2019), doi:10.1002/cyto.a.23863, marks all borders of objects;
-    that only contacts are marked is after the winners of the Data Science Bowl 2018 (J. C. Caicedo et al., Nature
-    Methods 16 (2019), doi:10.1038/s41592-019-0612-7).
+    The target of J. C. Caicedo et al., Cytometry A 95 (2019), doi:10.1002/cyto.a.23863, marks all borders of objects.
+    Marking only contacts follows the winners of the Data Science Bowl 2018 (J. C. Caicedo et al., Nature Methods 16
+    (2019), doi:10.1038/s41592-019-0612-7).
 
     Args:
         labels: YX integers, 0 is background.
-        width: in pixels, of both sides together. A pixel is marked if its centre is less than half a pixel farther
-            from the other object than its side is wide; so from 3 on, gaps of one pixel are bridged as well.
+        width: width of a boundary in pixels, both sides together. A pixel is marked if its centre is closer to that
+            of a pixel of the other object than the width of its side plus half a pixel. Widths of 3 or more therefore
+            also bridge gaps of one pixel.
 
     Returns:
         YX bool.
 
     Raises:
-        ValueError: labels are not YX, or the width is no whole number from 1.
+        ValueError: labels are not YX, or the width is not a whole number of 1 or more.
 
     >>> labels = np.array([[1, 1, 1, 2, 2, 0, 3]])
     >>> touching_boundaries(labels, width=2).astype(int)
@@ -38,29 +39,30 @@ def touching_boundaries(labels: np.ndarray, width: int = 2) -> np.ndarray:
     array([[0, 0, 0, 1, 0, 0, 0]])
     """
     if labels.ndim != 2:
-        raise ValueError(f"labels of shape {labels.shape} came, but (Y, X) was expected; take one plane")
+        raise ValueError(f"got labels of shape {labels.shape}, expected (Y, X); pass one plane")
     if width < 1 or width != int(width):
-        raise ValueError(f"width={width} came, but a whole number of pixels from 1 was expected; 2 marks either side")
-    lesser, greater = width // 2 + 0.5, (width + 1) // 2 + 0.5
+        raise ValueError(f"got width={width}, expected a whole number of pixels from 1; 2 marks one pixel on each side")
+    # Distances from which pixels are not marked, in the object with the lesser and with the greater id.
+    lesser_limit, greater_limit = width // 2 + 0.5, (width + 1) // 2 + 0.5
     boundaries: np.ndarray = np.zeros(labels.shape, bool)
-    reach = int(greater)
+    reach = int(greater_limit)
     for down, across in itertools.product(range(reach + 1), range(-reach, reach + 1)):
         distance = math.hypot(down, across)
-        if distance >= greater or (down == 0 and across <= 0):  # the other half is the same pairs, the other way round
+        if distance >= greater_limit or (down == 0 and across <= 0):  # the other offsets give the same pairs reversed
             continue
-        rows, columns = _pairs(labels.shape[0], down), _pairs(labels.shape[1], across)
+        rows, columns = _shifted(labels.shape[0], down), _shifted(labels.shape[1], across)
         here, there = (rows[0], columns[0]), (rows[1], columns[1])
-        one, other = labels[here], labels[there]
-        apart = (one != other) & (one > 0) & (other > 0)
-        if not apart.any():
+        ids_here, ids_there = labels[here], labels[there]
+        contact = (ids_here != ids_there) & (ids_here > 0) & (ids_there > 0)
+        if not contact.any():
             continue
-        boundaries[here] |= apart if distance < lesser else apart & (one > other)
-        boundaries[there] |= apart if distance < lesser else apart & (other > one)
+        boundaries[here] |= contact if distance < lesser_limit else contact & (ids_here > ids_there)
+        boundaries[there] |= contact if distance < lesser_limit else contact & (ids_there > ids_here)
     return boundaries
 
 
-def _pairs(length: int, step: int) -> tuple[slice, slice]:
-    """The positions along an axis that have one so many steps on, and those that they have there."""
+def _shifted(length: int, step: int) -> tuple[slice, slice]:
+    """Return slices of an axis that pair each position with the position `step` pixels further."""
     return (
         slice(max(-step, 0), max(length - max(step, 0), 0)),
         slice(max(step, 0), max(length + min(step, 0), 0)),

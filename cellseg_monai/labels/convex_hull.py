@@ -1,4 +1,4 @@
-"""The convex hulls of many objects, all at once and in whole numbers."""
+"""The convex hulls of many objects, computed together in integer arithmetic."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ __all__ = ["convex_areas", "hull_rows"]
 
 
 def convex_areas(first: np.ndarray, rows: np.ndarray, lefts: np.ndarray, rights: np.ndarray) -> np.ndarray:
-    """The pixels within or on the convex hull of each object, as `skimage.measure.regionprops` counts `area_convex`.
+    """Return the area of the convex hull of each object, counted like `area_convex` of `skimage.measure.regionprops`.
 
     Args:
-        first: of each object, the position of its first row in what follows.
-        rows: the rows that have pixels of an object, object after object, increasing within each.
-        lefts: the first column of the object in each of these rows.
-        rights: the last column.
+        first: for each object, the index of its first row in `rows`.
+        rows: rows with pixels of an object, object after object, increasing within each object.
+        lefts: first column of the object in each of these rows.
+        rights: last column of the object in each of these rows.
 
     Returns:
-        One int64 an object.
+        The number of pixels within or on the hull, int64, one per object.
 
-    >>> convex_areas(np.array([0]), np.array([0, 1, 2]), np.array([0, 0, 0]), np.array([2, 0, 2]))  # a C
+    >>> convex_areas(np.array([0]), np.array([0, 1, 2]), np.array([0, 0, 0]), np.array([2, 0, 2]))  # the shape of a C
     array([9])
     """
     if not len(first):
@@ -31,21 +31,22 @@ def convex_areas(first: np.ndarray, rows: np.ndarray, lefts: np.ndarray, rights:
 def hull_rows(
     first: np.ndarray, rows: np.ndarray, lefts: np.ndarray, rights: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The convex hull of each object, row by row.
+    """Compute the convex hull of each object, row by row.
 
-    A pixel stands for the middles of its four edges, so that a single one has an extent. scikit-image builds every
-    hull by Qhull; here the left and right sides of all objects are pruned together until nothing caves in, which is
-    faster. The numbers are the same (tests compare them).
+    A pixel is represented by the midpoints of its four edges, so that a single pixel has an extent. scikit-image builds
+    each hull with Qhull. Here, the left and right sides of all objects are pruned together until all are convex, which
+    is faster. The numbers are the same (tests compare them).
 
     Args:
-        first: as for `convex_areas`; of one object at least.
-        rows: as there, and so on.
-        lefts: as there.
-        rights: as there.
+        first: for each object, the index of its first row in `rows`; at least one object.
+        rows: rows with pixels of an object, object after object, increasing within each object.
+        lefts: first column of the object in each of these rows.
+        rights: last column of the object in each of these rows.
 
     Returns:
-        Of each object, the position of its first row in what follows; and of each of its rows, from the first to the
-        last, whether or not it has pixels there, the first and the last column within or on the hull.
+        Three arrays. The first holds, for each object, the index of its first row in the other two. These hold the
+        first and the last column within or on the hull, for every row of the object from its first to its last,
+        including rows without pixels.
 
     >>> hull_rows(np.array([0]), np.array([4, 6]), np.array([1, 1]), np.array([3, 1]))
     (array([0]), array([1, 1, 1]), array([3, 2, 1]))
@@ -53,41 +54,41 @@ def hull_rows(
     last = np.r_[first[1:], len(rows)] - 1
     heights = rows[last] - rows[first] + 1
     begins = np.r_[0, np.cumsum(heights)[:-1]]
-    base = np.r_[0, np.cumsum(2 * heights + 1)]  # in a common count of half rows, where that of each object begins
+    base = np.r_[0, np.cumsum(2 * heights + 1)]  # first half row of each object, in a count over all objects
     offset = base[:-1] - 2 * rows[first] + 1
     middles = 2 * rows + np.repeat(offset, last - first + 1)
-    asked = np.repeat(base[:-1] + 1 - 2 * begins, heights) + 2 * np.arange(heights.sum())
-    return begins, -_side(middles, -2 * lefts, base, asked), _side(middles, 2 * rights, base, asked)
+    wanted = np.repeat(base[:-1] + 1 - 2 * begins, heights) + 2 * np.arange(heights.sum())
+    return begins, -_side(middles, -2 * lefts, base, wanted), _side(middles, 2 * rights, base, wanted)
 
 
-def _side(middles: np.ndarray, reach: np.ndarray, base: np.ndarray, asked: np.ndarray) -> np.ndarray:
-    """How far to the right a pixel may lie, in each row, and be within the hull.
+def _side(middles: np.ndarray, reach: np.ndarray, base: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Return the rightmost column within the hull, for each of the wanted rows.
 
     Args:
-        middles: of each row of an object, its place in half rows.
-        reach: the last pixel of each, in half columns.
-        base: where the half rows of each object begin, and where the last one's end.
-        asked: the rows for which the answer is wanted, in half rows.
+        middles: half row of the centre of each row with pixels.
+        reach: last pixel in each of these rows, in half columns.
+        base: first half row of each object, and the end of the last one.
+        wanted: half rows for which the column is returned.
 
     Returns:
-        Whole columns.
+        Whole columns, one for each wanted row.
     """
     nothing = np.iinfo(np.int64).min
     outermost: np.ndarray = np.full(base[-1], nothing)
     outermost[middles] = reach + 1
-    for step in (-1, 1):  # rows share edges, but none shares its upper edge with another's upper one
+    for step in (-1, 1):  # neighbouring rows share an edge, but no index occurs twice in one step
         outermost[middles + step] = np.maximum(outermost[middles + step], reach)
-    at = np.flatnonzero(outermost != nothing)
-    values, owner = outermost[at], np.asarray(np.searchsorted(base, at, side="right"))
+    corners = np.flatnonzero(outermost != nothing)
+    values, owner = outermost[corners], np.asarray(np.searchsorted(base, corners, side="right"))
     while True:
-        (a, b, c), (u, v, w) = ((each[:-2], each[1:-1], each[2:]) for each in (at, values))
-        caves: np.ndarray = np.zeros(len(at), bool)
-        caves[1:-1] = ((v - u) * (c - a) <= (w - u) * (b - a)) & (owner[:-2] == owner[2:])
-        if not caves.any():
+        (a, b, c), (u, v, w) = ((points[:-2], points[1:-1], points[2:]) for points in (corners, values))
+        inside: np.ndarray = np.zeros(len(corners), bool)
+        inside[1:-1] = ((v - u) * (c - a) <= (w - u) * (b - a)) & (owner[:-2] == owner[2:])
+        if not inside.any():
             break
-        # A point below the line between its neighbours is no corner, whether or not they are.
-        at, values, owner = at[~caves], values[~caves], owner[~caves]
-    after = np.asarray(np.searchsorted(at, asked))
-    span = at[after] - at[after - 1]
-    reached = values[after - 1] * span + (values[after] - values[after - 1]) * (asked - at[after - 1])
+        # A point below the line between its neighbours is not a corner, even if the neighbours are not corners either.
+        corners, values, owner = corners[~inside], values[~inside], owner[~inside]
+    after = np.asarray(np.searchsorted(corners, wanted))
+    span = corners[after] - corners[after - 1]
+    reached = values[after - 1] * span + (values[after] - values[after - 1]) * (wanted - corners[after - 1])
     return reached // (2 * span)

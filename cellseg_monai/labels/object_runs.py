@@ -1,4 +1,4 @@
-"""The pixels of a crop's objects as runs along the rows, and sums over them: far fewer than pixels."""
+"""The pixels of a crop's objects as runs along the rows, which are far fewer than pixels, and sums over them."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ __all__ = ["ObjectRuns"]
 
 @dataclass(frozen=True, eq=False)
 class ObjectRuns:
-    """The stretches of pixels of a crop's objects, object after object, in each from row to row.
+    """The runs of pixels of a crop's objects, object after object, and row after row within each object.
 
     Args:
-        pixels: of all of them, where they are in the flat crop.
-        first: of each object, the position of its first run.
-        rows: of each.
-        columns: the first of each.
-        lengths: of each.
-        areas: of each object.
+        pixels: indices of the pixels of all runs in the flattened crop.
+        first: index of the first run of each object.
+        rows: row of each run.
+        columns: first column of each run.
+        lengths: number of pixels of each run.
+        areas: number of pixels of each object.
     """
 
     pixels: np.ndarray
@@ -34,7 +34,7 @@ class ObjectRuns:
 
     @classmethod
     def of(cls, crop: Crop) -> ObjectRuns:
-        """The runs of all objects of a crop."""
+        """Return the runs of all objects of a crop."""
         numbers, starts, lengths = crop.runs
         background = np.count_nonzero(numbers == 0)
         order = np.argsort(numbers, kind="stable")[background:]
@@ -42,23 +42,23 @@ class ObjectRuns:
         rows, columns = np.divmod(starts[order], max(1, crop.shape[1]))
         starts, lengths = starts[order], lengths[order]
         areas = np.add.reduceat(lengths, first)
-        narrow = np.int32 if crop.shape[0] * crop.shape[1] < 2**31 else np.int64
-        return cls(run_pixels(starts.astype(narrow), lengths), first, rows, columns, lengths, areas)
+        index_dtype = np.int32 if crop.shape[0] * crop.shape[1] < 2**31 else np.int64
+        return cls(run_pixels(starts.astype(index_dtype), lengths), first, rows, columns, lengths, areas)
 
     def sums(self, values: np.ndarray) -> np.ndarray:
-        """Of values one a run."""
+        """Sum values over the runs of each object; there is one value per run."""
         return np.add.reduceat(values, self.first)
 
     def mean(self, image: np.ndarray) -> np.ndarray:
-        """Of the pixels of each object, YX values of the crop."""
+        """Return the mean over the pixels of each object of an image, YX with the shape of the crop."""
         return self._reduced(np.add, image.ravel()[self.pixels].astype(np.float64)) / self.areas
 
     def brightness(self, image: np.ndarray, name: str) -> dict[str, np.ndarray]:
-        """The columns of a channel, YX values of the crop."""
+        """Return the columns of a channel, which is YX with the shape of the crop."""
         values = image.ravel()[self.pixels]
         lowest, highest = (self._reduced(extreme, values) for extreme in (np.minimum, np.maximum))
         return {f"mean_{name}": self.mean(image), f"min_{name}": lowest, f"max_{name}": highest}
 
-    def _reduced(self, by: np.ufunc, values: np.ndarray) -> np.ndarray:
-        """Values one a pixel, of each object put together."""
-        return np.asarray(by.reduceat(values, np.cumsum(self.areas) - self.areas))
+    def _reduced(self, operation: np.ufunc, values: np.ndarray) -> np.ndarray:
+        """Reduce values over the pixels of each object; there is one value per pixel."""
+        return np.asarray(operation.reduceat(values, np.cumsum(self.areas) - self.areas))

@@ -1,4 +1,4 @@
-"""What was measured of the objects of an image: columns of numbers, a row an object."""
+"""Measurements of the objects of an image: columns of numbers with one row per object."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _BOX = ("top_px", "left_px", "bottom_px", "right_px")
 
 @dataclass(frozen=True, eq=False)
 class ObjectTable:
-    """Columns by their names, all of one length, in the order of the ids.
+    """A table with one row per object, in the order of the ids.
 
     Args:
-        columns: `id` among them; see `measure_objects` for the others.
-        channels: the channels of which there are `mean_`, `min_` and `max_` columns.
+        columns: columns of equal length by name, including `id`; see `measure_objects` for the others.
+        channels: names of the channels that have `mean_`, `min_` and `max_` columns.
 
     Raises:
-        ValueError: columns of several lengths, or none called `id`.
+        ValueError: columns have different lengths, or none is called `id`.
 
     >>> table = ObjectTable({"id": np.array([3, 8]), "area_px": np.array([20, 45])})
     >>> len(table), table["area_px"]
@@ -36,7 +36,9 @@ class ObjectTable:
     def __post_init__(self) -> None:
         lengths = {name: len(column) for name, column in self.columns.items()}
         if "id" not in lengths or len(set(lengths.values())) != 1:
-            raise ValueError(f"columns of lengths {lengths} came, but `id` and others as long as it were expected")
+            raise ValueError(
+                f"got columns of lengths {lengths}, expected `id` and others of equal length; pass one value per object"
+            )
 
     def __len__(self) -> int:
         return len(self.columns["id"])
@@ -45,26 +47,27 @@ class ObjectTable:
         return self.columns[name]
 
     def positions(self, ids: np.ndarray) -> np.ndarray:
-        """The rows of these ids, which are all there, in the table of one plane.
+        """Return the rows of these ids in the table of one plane; all of them must be in the table.
 
         >>> ObjectTable({"id": np.array([3, 8])}).positions(np.array([8, 3, 8]))
         array([1, 0, 1])
         """
-        # Of another type than the ids, both would be converted at every call.
+        # With another dtype, both arrays would be converted on each call.
         return np.asarray(np.searchsorted(self["id"], np.asarray(ids).astype(self["id"].dtype, copy=False)))
 
     @property
     def boxes(self) -> ObjectBoxes:
-        """The boxes around the objects of one plane, so that their pixels are found without a search."""
+        """The boxes around the objects of one plane, which save a search for their pixels."""
         return ObjectBoxes(self.columns["id"], *(self.columns[name] for name in _BOX))
 
     def at(self, place: Mapping[str, int]) -> ObjectTable:
-        """The rows of one place of a stack, without the columns that tell it.
+        """Return the rows of one plane of a stack, without the columns of its position.
 
         Args:
-            place: a number by the name of its column, such as `t`; without any, the table itself.
+            place: position of the plane, as a number by the name of its column, such as `t`; if empty, the table itself
+                is returned.
 
-        >>> planes = {(at,): ObjectTable({"id": np.arange(1, 2 + at)}) for at in range(2)}
+        >>> planes = {(z,): ObjectTable({"id": np.arange(1, 2 + z)}) for z in range(2)}
         >>> join_tables("Z", planes).at({"z": 1}).columns
         {'id': array([1, 2])}
         """
@@ -75,13 +78,13 @@ class ObjectTable:
         return replace(self, columns=kept)
 
     def with_columns(self, **columns: np.ndarray) -> ObjectTable:
-        """The table with more columns, such as what another program found.
+        """Return the table with further columns, such as results of another program.
 
         Args:
-            columns: a value an object, in the order of `id`.
+            columns: one value per object, in the order of `id`.
 
         Raises:
-            ValueError: a column of another length.
+            ValueError: a column has another length.
 
         >>> ObjectTable({"id": np.array([3])}).with_columns(agreement=np.array([0.9]))["agreement"]
         array([0.9])
@@ -90,13 +93,14 @@ class ObjectTable:
 
 
 def join_tables(axes: str, tables: Mapping[tuple[int, ...], ObjectTable]) -> ObjectTable:
-    """One table of the planes of a stack: before `id` stands the place of each object, counted from 0.
+    """Join the tables of the planes of a stack.
 
-    Ids begin anew in each plane, so that a row is known by its place and id together.
+    Columns with the position of the plane, counted from 0, are put before `id`. Ids start again in each plane, so only
+    position and id together identify a row.
 
     Args:
-        axes: those before Y and X, such as "TZ", in the order of the places.
-        tables: those of the planes by their places, all with the same columns.
+        axes: axes of the stack before Y and X, such as "TZ", in the order of the positions.
+        tables: tables of the planes by position, all with the same columns.
 
     >>> two = {(0,): ObjectTable({"id": np.array([1, 2])}), (1,): ObjectTable({"id": np.array([1])})}
     >>> join_tables("T", two).columns

@@ -1,4 +1,4 @@
-"""Outlines of objects, and the picture in which a reader checks them against the image."""
+"""Outlines of objects, and pictures that show them over the image."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ _YELLOW = (255, 225, 25)
 
 
 def inner_outlines(labels: np.ndarray) -> np.ndarray:
-    """The pixels of objects that touch another object, or background, by an edge.
+    """Mark the pixels of objects that share an edge with another object or the background.
 
-    Objects cut by the border of the image stay open there.
+    The outline of an object is open where the border of the image cuts it.
 
     Args:
         labels: YX integers, 0 is background.
@@ -36,11 +36,11 @@ def inner_outlines(labels: np.ndarray) -> np.ndarray:
 
 
 def draw_outlines(image: np.ndarray, labels: np.ndarray, *, colour: tuple[int, int, int] = _YELLOW) -> np.ndarray:
-    """Outlines of the objects over the image, as an 8 bit colour picture.
+    """Draw the outlines of objects over an image, as an 8-bit colour picture.
 
     Args:
-        image: CYX in [0, 1], as `pixels.prepare` gives; three channels show in colour, any other number
-            as their mean in grey. Values outside are clipped.
+        image: CYX in [0, 1], as returned by `pixels.prepare`. Three channels are shown in colour; for any other number,
+            the mean of the channels is shown in grey. Values outside [0, 1] are clipped.
         labels: YX integers of the same size, 0 is background.
         colour: red, green and blue of the outlines, 0 to 255.
 
@@ -55,8 +55,8 @@ def draw_outlines(image: np.ndarray, labels: np.ndarray, *, colour: tuple[int, i
     """
     if image.shape[1:] != labels.shape:
         raise ValueError(
-            f"image {image.shape} and labels {labels.shape} came, but equal Y and X were expected; "
-            "rescale one to the other"
+            f"got image {image.shape} and labels {labels.shape}, expected equal Y and X; "
+            "rescale one to the size of the other"
         )
     shown = image if len(image) == 3 else np.repeat(image.mean(axis=0, keepdims=True), 3, axis=0)
     picture: np.ndarray = np.rint(np.clip(shown, 0, 1) * 255).astype(np.uint8).transpose(1, 2, 0).copy()
@@ -65,10 +65,10 @@ def draw_outlines(image: np.ndarray, labels: np.ndarray, *, colour: tuple[int, i
 
 
 def paint_outlines(picture: np.ndarray, labels: np.ndarray, *, colour: tuple[int, int, int] = _YELLOW) -> None:
-    """Paint the outlines of the objects into a picture.
+    """Paint the outlines of objects into a picture.
 
     Args:
-        picture: YX3 uint8, which is changed.
+        picture: YX3 uint8, changed in place.
         labels: YX integers of the same size, 0 is background.
         colour: red, green and blue of the outlines, 0 to 255.
 

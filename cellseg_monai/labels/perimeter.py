@@ -1,4 +1,4 @@
-"""The perimeters of the objects of a crop, by the way its border pixels neighbour each other."""
+"""The perimeters of the objects of a crop, estimated from the neighbourhoods of their border pixels."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from cellseg_monai.labels.relabel import run_pixels
 
 __all__ = ["perimeters"]
 
-# Of a border pixel, by 1 + 2 × its border neighbours across an edge + 10 × those across a corner: the length that it
-# stands for, as a number of (1, √2, (1 + √2) / 2).
+# Contribution of a border pixel to the perimeter, as multiples of (1, √2, (1 + √2) / 2). It is looked up by the code
+# 1 + 2 × border neighbours across an edge + 10 × border neighbours across a corner.
 _STEPS: np.ndarray = np.zeros((50, 3), np.int64)
 _STEPS[[5, 7, 15, 17, 25, 27], 0] = 1
 _STEPS[[21, 33], 1] = 1
@@ -23,19 +23,19 @@ _CORNERS = ((-1, -1), (-1, 1), (1, -1), (1, 1))
 
 
 def perimeters(crop: Crop, runs: ObjectRuns) -> np.ndarray:
-    """The perimeter of each object in pixels, as `skimage.measure.regionprops` measures it.
+    """Return the perimeter of each object in pixels, as `skimage.measure.regionprops` measures it.
 
-    That is the estimator of Benkrid and Crookes (Design and FPGA implementation of a perimeter estimator, Queen's
-    University of Belfast, 2000): the pixels of an object that touch something else by an edge make its border, and each
-    counts 1, √2 or (1 + √2) / 2 by how the border goes on around it. Holes have borders, too. What is smaller than a
-    border that goes around, such as a single pixel, has a perimeter of 0.
+    This is the estimator of Benkrid and Crookes (Design and FPGA implementation of a perimeter estimator, Queen's
+    University of Belfast, 2000). The border of an object consists of its pixels that share an edge with something else,
+    including holes. Each border pixel counts 1, √2 or (1 + √2) / 2, depending on how the border continues around it. An
+    object too small for a closed border, such as a single pixel, has a perimeter of 0.
 
     Args:
-        crop: the objects; nothing goes on beyond.
-        runs: theirs.
+        crop: crop that holds the objects whole.
+        runs: runs of the objects of the crop.
 
     Returns:
-        One float64 an object.
+        One float64 per object.
 
     >>> from cellseg_monai.labels.crops import crops_of_whole_objects
     >>> (crop,) = crops_of_whole_objects(np.array([[1, 1, 0], [1, 1, 2]]))
@@ -43,21 +43,20 @@ def perimeters(crop: Crop, runs: ObjectRuns) -> np.ndarray:
     array([4., 0.])
     """
     count, width = len(crop.ids), crop.shape[1] + 2
-    around = np.pad(crop.numbers, 1)
-    flat = around.ravel()
+    flat = np.pad(crop.numbers, 1).ravel()
     starts = (runs.rows + 1) * width + runs.columns + 1
-    at = run_pixels(starts.astype(np.int32 if flat.size < 2**31 else np.int64), runs.lengths)
-    own: np.ndarray = np.repeat(np.arange(1, count + 1, dtype=np.int32), runs.areas)
-    inside = (flat[at - width] == own) & (flat[at + width] == own)
-    after = np.cumsum(runs.lengths)  # to the left and right of a run is something else
-    inside[after - runs.lengths] = inside[after - 1] = False
-    at, own = at[~inside], own[~inside]
+    pixels = run_pixels(starts.astype(np.int32 if flat.size < 2**31 else np.int64), runs.lengths)
+    number: np.ndarray = np.repeat(np.arange(1, count + 1, dtype=np.int32), runs.areas)
+    inside = (flat[pixels - width] == number) & (flat[pixels + width] == number)
+    ends = np.cumsum(runs.lengths)  # the first and last pixels of runs are border pixels
+    inside[ends - runs.lengths] = inside[ends - 1] = False
+    pixels, number = pixels[~inside], number[~inside]
     border = np.zeros_like(flat)
-    border[at] = own
-    code: np.ndarray = np.ones(len(own), np.int8)
+    border[pixels] = number
+    code: np.ndarray = np.ones(len(number), np.int8)
     for weight, neighbours in ((2, _EDGES), (10, _CORNERS)):
         for down, right in neighbours:
-            code += np.int8(weight) * (border[at + (down * width + right)] == own)
-    # Counted in whole numbers, so that the sum does not depend on the order.
-    steps = np.stack([np.bincount(own, each, minlength=count + 1)[1:] for each in _STEPS[code].T])
+            code += np.int8(weight) * (border[pixels + (down * width + right)] == number)
+    # Counted in whole numbers, so that the sum does not depend on the order of pixels.
+    steps = np.stack([np.bincount(number, step, minlength=count + 1)[1:] for step in _STEPS[code].T])
     return _LENGTHS @ steps

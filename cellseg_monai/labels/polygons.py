@@ -1,4 +1,4 @@
-"""Outlines of objects along the edges of their pixels, exactly, and the way back."""
+"""Exact outlines of objects along the edges of their pixels, and the reverse: objects drawn from outlines."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from cellseg_monai.labels.crops import BLOCK_PX, ObjectBoxes, crops_of_whole_obj
 __all__ = ["Polygon", "draw_polygons", "object_polygons", "trace_polygons"]
 
 _AHEAD = np.array([(0, 1), (1, 0), (0, -1), (-1, 0)])  # east, south, west, north, as (y, x)
-_CORNER = np.array([(0, 0), (0, 1), (1, 1), (1, 0)])  # of its pixel, from which the edge of each direction starts
+_CORNER = np.array([(0, 0), (0, 1), (1, 1), (1, 0)])  # corner of the pixel at which the edge of each direction starts
 
 
 @dataclass(frozen=True, eq=False)
 class Polygon:
-    """A piece of an object.
+    """The outline of one connected piece of an object.
 
-    Rings are n × (x, y), corners of pixels, counted from the outer corner of the first pixel of the image, so that the
-    centre of that pixel is at 0.5; each corner comes once, the first one is not repeated, and no corner lies between
-    two others on one line.
+    Rings are n × (x, y). Coordinates are those of pixel corners, with the origin at the outer corner of the first pixel
+    of the image, whose centre is thus at 0.5. No corner is repeated, not even the first one at the end, and no corner
+    lies on a straight line between its neighbours.
 
     Args:
-        outer: the ring around the piece, with the piece to its right (clockwise, as y goes down).
-        holes: rings around what lies within and is not of the piece, the other way round.
+        outer: ring around the piece, with the piece to its right (clockwise, with y pointing down).
+        holes: rings around the holes of the piece, in the opposite direction.
     """
 
     outer: np.ndarray
@@ -35,7 +35,7 @@ class Polygon:
 
     @property
     def rings(self) -> tuple[np.ndarray, ...]:
-        """The outer one first."""
+        """All rings, the outer one first."""
         return (self.outer, *self.holes)
 
 
@@ -46,11 +46,11 @@ def object_polygons(
 
     Args:
         labels: YX ids of any integer dtype, 0 is background.
-        boxes: as `object_boxes` gives them; found first where they are missing.
-        block_px: pixels that are held at once, if no single object is larger.
+        boxes: boxes of the objects, as returned by `object_boxes`; by default those of all objects.
+        block_px: maximum number of pixels held at a time, unless a single object is larger.
 
     Yields:
-        Each id, with the pieces of its object; see `trace_polygons`. In the order of ids within a crop.
+        Each id with the pieces of its object; see `trace_polygons`. Within a crop, ids are in increasing order.
 
     >>> [(number, len(pieces)) for number, pieces in object_polygons(np.array([[4, 0, 9], [0, 4, 9]]))]
     [(4, 2), (9, 1)]
@@ -63,82 +63,82 @@ def object_polygons(
 def trace_polygons(numbers: np.ndarray, count: int, *, origin: tuple[int, int] = (0, 0)) -> list[list[Polygon]]:
     """Trace the pieces of every object.
 
-    Pixels hang together by their edges: those that meet at a corner alone are pieces of their own, unless they hang
-    together elsewhere. No ring touches itself: where a piece closes in at a corner, what it closes in is a hole, which
-    touches the ring around it there. So polygons are valid as simple features (OGC 06-103r4) define it.
+    Pixels are connected by edges; pixels that share only a corner are not connected by it. No ring touches itself: if a
+    piece closes around an area at a corner, the area is a hole that touches the outer ring at that corner. Polygons are
+    therefore valid according to the OGC simple features standard (OGC 06-103r4).
 
     Args:
-        numbers: YX, of each pixel the number of its object from 1 on, 0 elsewhere.
-        count: how many objects there are.
-        origin: row and column of the first pixel in the image.
+        numbers: YX, the number of the object of each pixel from 1, and 0 in the background.
+        count: number of objects.
+        origin: row and column in the image of the first pixel of `numbers`.
 
     Returns:
-        Of each object its pieces, in the order of their first pixels.
+        The pieces of each object, in the order of their first pixels.
 
     >>> [[ring]] = trace_polygons(np.array([[0, 1, 1], [0, 1, 1]]), 1)
     >>> ring.outer.tolist(), ring.holes
     ([[1, 0], [3, 0], [3, 2], [1, 2]], ())
     """
-    found: list[list[Polygon]] = [[] for _ in range(count)]
+    polygons: list[list[Polygon]] = [[] for _ in range(count)]
     pieces = label(numbers, connectivity=1)
-    places, rings, owners = _rings(pieces)
+    corners, starts, owners = _rings(pieces)
     numbers_of: np.ndarray = np.zeros(int(pieces.max(initial=0)) + 1, np.intp)
     numbers_of[pieces.ravel()] = numbers.ravel()
-    places += origin[::-1]
+    corners += origin[::-1]
     outer: dict[int, np.ndarray] = {}
     holes: dict[int, list[np.ndarray]] = {}
-    edges = np.r_[rings, len(places)].tolist()
-    for at, owner in enumerate(owners.tolist()):
-        ring = places[edges[at] : edges[at + 1]]
-        if owner not in outer:  # it begins with the first pixel of its piece, and what surrounds others comes first
-            outer[owner] = ring
+    bounds = np.r_[starts, len(corners)].tolist()
+    for index, piece in enumerate(owners.tolist()):
+        ring = corners[bounds[index] : bounds[index + 1]]
+        if piece not in outer:  # rings are sorted by their first pixels, so the outer ring comes before the holes
+            outer[piece] = ring
         else:
-            holes.setdefault(owner, []).append(ring)
-    for owner in sorted(outer):
-        found[numbers_of[owner] - 1].append(Polygon(outer[owner], tuple(holes.get(owner, ()))))
-    return found
+            holes.setdefault(piece, []).append(ring)
+    for piece in sorted(outer):
+        polygons[numbers_of[piece] - 1].append(Polygon(outer[piece], tuple(holes.get(piece, ()))))
+    return polygons
 
 
 def _rings(pieces: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The corners of all rings, one ring after another, where each begins, and to which piece it belongs."""
-    around = np.pad(pieces, 1).ravel()
+    """Return the corners of all rings, the index of the first corner of each ring, and the piece of each ring."""
+    padded = np.pad(pieces, 1).ravel()
     width = pieces.shape[1] + 2
     steps = _AHEAD @ (width, 1)
-    inside = np.flatnonzero(around)
-    owner = around[inside]
-    # An edge is known by its pixel and the direction in which one walks along it with the pixel to the right.
+    inside = np.flatnonzero(padded)
+    owner = padded[inside]
+    # An edge is identified by its pixel and the direction along it that has the pixel to the right.
     keys, successors, straight = [], [], []
     for direction, (ahead, left) in enumerate(zip(steps.tolist(), np.roll(steps, 1).tolist(), strict=True)):
-        border = around[inside + left] != owner
-        at, own = inside[border], owner[border]
-        turns_left = around[at + ahead + left] == own
-        goes_on = ~turns_left & (around[at + ahead] == own)
-        after = at + np.select([turns_left, goes_on], [ahead + left, ahead], 0)
-        turned = direction + np.select([turns_left, goes_on], [-1, 0], 1)
-        keys.append(4 * at + direction)
-        successors.append(4 * after + turned % 4)
-        straight.append(goes_on)
+        border = padded[inside + left] != owner
+        pixel, piece = inside[border], owner[border]
+        turns_left = padded[pixel + ahead + left] == piece
+        continues = ~turns_left & (padded[pixel + ahead] == piece)
+        next_pixel = pixel + np.select([turns_left, continues], [ahead + left, ahead], 0)
+        next_direction = direction + np.select([turns_left, continues], [-1, 0], 1)
+        keys.append(4 * pixel + direction)
+        successors.append(4 * next_pixel + next_direction % 4)
+        straight.append(continues)
     key: np.ndarray = np.concatenate(keys)
     order = np.argsort(key)
     key = key[order]
-    follows = np.asarray(np.searchsorted(key, np.concatenate(successors)[order]))
-    turn: np.ndarray = np.empty(len(key), bool)  # whether there is a corner where the edge begins
-    turn[follows] = ~np.concatenate(straight)[order]
-    walked, begins = _walk(follows)
-    rings = np.cumsum(turn[walked]) - turn[walked]
-    corners = walked[turn[walked]]
-    rows, columns = np.divmod(key[corners] // 4, width)
-    places = np.stack([columns, rows], axis=1) - 1 + _CORNER[key[corners] % 4, ::-1]
-    return places, rings[begins], around[key[walked[begins]] // 4]
+    successor = np.asarray(np.searchsorted(key, np.concatenate(successors)[order]))
+    starts_at_corner: np.ndarray = np.empty(len(key), bool)
+    starts_at_corner[successor] = ~np.concatenate(straight)[order]
+    walked, begins = _walk(successor)
+    corners_before = np.cumsum(starts_at_corner[walked]) - starts_at_corner[walked]
+    corner_edges = walked[starts_at_corner[walked]]
+    rows, columns = np.divmod(key[corner_edges] // 4, width)
+    corners = np.stack([columns, rows], axis=1) - 1 + _CORNER[key[corner_edges] % 4, ::-1]
+    return corners, corners_before[begins], padded[key[walked[begins]] // 4]
 
 
-def _walk(follows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """All edges in the order of their rings, each from its first edge on; and where each ring begins."""
-    successor = follows.tolist()
-    seen = bytearray(len(successor))
+def _walk(successor: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return all edges ring by ring, each ring from its first edge, and the index at which each ring begins."""
+    next_edge = successor.tolist()
+    seen = bytearray(len(next_edge))
     walked: list[int] = []
     begins: list[int] = []
-    for first in range(len(successor)):
+    for first in range(len(next_edge)):
         if seen[first]:
             continue
         begins.append(len(walked))
@@ -146,25 +146,25 @@ def _walk(follows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         while not seen[edge]:
             seen[edge] = True
             walked.append(edge)
-            edge = successor[edge]
+            edge = next_edge[edge]
     return np.array(walked, np.intp), np.array(begins, np.intp)
 
 
 def draw_polygons(
     rings: Mapping[int, Iterable[Sequence[Sequence[int]] | np.ndarray]], shape: tuple[int, int]
 ) -> np.ndarray:
-    """Fill outlines along pixel edges: the way back from `trace_polygons`.
+    """Fill outlines along pixel edges, the reverse of `trace_polygons`.
 
     Args:
-        rings: of each id its rings, outer ones and holes alike, in any direction, closed or not: what lies within an
-            odd number of them belongs to the object.
+        rings: rings of each id, both outer rings and holes, in any direction, closed or not. A pixel within an odd
+            number of rings belongs to the object.
         shape: (Y, X) of the image.
 
     Returns:
-        YX, of the smallest integers from int64 on that hold the ids.
+        YX ids, int64 or a larger dtype if the ids need it.
 
     Raises:
-        ValueError: a corner between pixel corners, or a line that is neither a row nor a column.
+        ValueError: a point is not a pixel corner, or a line is neither horizontal nor vertical.
 
     >>> draw_polygons({7: [[(1, 0), (3, 0), (3, 2), (1, 2)]]}, (2, 4))
     array([[0, 7, 7, 0],
@@ -172,30 +172,30 @@ def draw_polygons(
     """
     ids = np.array([0, *rings])
     owners, columns, tops, bottoms = [], [], [], []
-    for number, some in enumerate(rings.values(), start=1):
-        for ring in some:
+    for number, object_rings in enumerate(rings.values(), start=1):
+        for ring in object_rings:
             corners = np.asarray(ring)
             ends = np.roll(corners, -1, axis=0)
             if np.any(corners != np.floor(corners)) or np.any(np.all(corners != ends, axis=1)):
                 raise ValueError(
-                    f"an outline of {ids[number]} that leaves the edges of pixels came, but corners, each in the "
-                    "row or column of the next, were expected; pass outlines as trace_polygons gives them"
+                    f"got an outline of {ids[number]} that leaves the edges of pixels, expected corners that each "
+                    "share a row or column with the next; pass outlines like those of trace_polygons"
                 )
-            upright = corners[:, 0] == ends[:, 0]
-            columns.append(corners[upright, 0])
-            tops.append(np.minimum(corners, ends)[upright, 1])
-            bottoms.append(np.maximum(corners, ends)[upright, 1])
-            owners.append(np.full(np.count_nonzero(upright), number))
+            vertical = corners[:, 0] == ends[:, 0]
+            columns.append(corners[vertical, 0])
+            tops.append(np.minimum(corners, ends)[vertical, 1])
+            bottoms.append(np.maximum(corners, ends)[vertical, 1])
+            owners.append(np.full(np.count_nonzero(vertical), number))
     steps: np.ndarray = np.zeros((shape[0], shape[1] + 1), np.int64)
     if owners:
         owner, column, top, bottom = (
-            np.concatenate(each).astype(np.int64) for each in (owners, columns, tops, bottoms)
+            np.concatenate(parts).astype(np.int64) for parts in (owners, columns, tops, bottoms)
         )
         heights = bottom - top
         owner, column = np.repeat(owner, heights), np.repeat(column, heights)
         row = np.repeat(bottom - np.cumsum(heights), heights) + np.arange(heights.sum())
         order = np.lexsort((column, row, owner))
         owner, column, row = owner[order], column[order], row[order]
-        owner[1::2] *= -1  # of the crossings of an object in a row, the object lies between first and second, ...
+        owner[1::2] *= -1  # in each row, the object lies between its first and second crossing, and so on
         np.add.at(steps, (row, column), owner)
     return ids[np.cumsum(steps, axis=1)[:, :-1]]

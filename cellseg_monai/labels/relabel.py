@@ -1,4 +1,4 @@
-"""Ids of objects found along the rows, looked up in a table, renumbered."""
+"""Ids of objects: finding them as runs along the rows, mapping them through a table, and renumbering them."""
 
 from __future__ import annotations
 
@@ -6,21 +6,22 @@ import numpy as np
 
 __all__ = ["id_runs", "look_up", "numbered", "relabel_sequential", "run_pixels"]
 
-# Up to here a table of all ids beats sorting the pixels, by about ten times on 2048².
+# Largest id for a table of all ids, which is about ten times faster than sorting the pixels of a 2048² image.
 _LARGEST_TABLE = 2**24
-# So many are looked up at once, as processors hold them close by.
+# Block size chosen to fit in the cache.
 _BLOCK_PIXELS = 2**16
 
 
 def id_runs(labels: np.ndarray, *, by_row: bool = False) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The stretches of pixels, row after row, that share an id: far fewer than pixels.
+    """Find the runs of consecutive pixels with the same id, which are far fewer than pixels.
 
     Args:
         labels: YX integers.
-        by_row: whether runs end with their row; otherwise one may go on in the next.
+        by_row: end runs at the end of their row; otherwise a run can continue in the next row.
 
     Returns:
-        Of each run: the id, of the dtype of `labels`; the index of the first pixel in the flat image; the length.
+        For each run, its id in the dtype of `labels`, the index of its first pixel in the flattened image, and its
+        length.
 
     >>> id_runs(np.array([[0, 7, 7], [7, 0, 0]]))
     (array([0, 7, 0]), array([0, 1, 4]), array([1, 3, 2]))
@@ -37,11 +38,11 @@ def id_runs(labels: np.ndarray, *, by_row: bool = False) -> tuple[np.ndarray, np
 
 
 def run_pixels(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """All pixels of stretches of pixels, one stretch after another.
+    """Return the indices of all pixels of runs, one run after another.
 
     Args:
-        starts: of each the first pixel, integers of the dtype that the result shall have.
-        lengths: of each.
+        starts: index of the first pixel of each run; its integer dtype is that of the result.
+        lengths: number of pixels of each run.
 
     >>> run_pixels(np.array([4, 0]), np.array([3, 1]))
     array([4, 5, 6, 0])
@@ -52,44 +53,48 @@ def run_pixels(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
 
 
 def look_up(table: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """`table[labels]`, some rows at a time, three times as fast: numpy would first write all ids out with 64 bits.
+    """Return `table[labels]`, computed in blocks of rows.
+
+    This is three times as fast as numpy, which would first convert all ids to 64 bits.
 
     Args:
-        table: a value for each id, from 0 to the highest at least.
+        table: value of each id, from 0 to at least the highest id.
         labels: YX integers, none negative.
 
     Returns:
-        YX of the dtype of `table`.
+        YX in the dtype of `table`.
 
     Raises:
-        IndexError: an id without a value, or a negative one.
+        IndexError: an id is negative or not in the table.
 
     >>> look_up(np.array([0, 5, 9]), np.array([[0, 2], [1, 1]]))
     array([[0, 9],
            [5, 5]])
     """
-    found: np.ndarray = np.empty(labels.shape, table.dtype)
+    values: np.ndarray = np.empty(labels.shape, table.dtype)
     rows = max(1, _BLOCK_PIXELS // max(1, labels.shape[1]))
     for row in range(0, len(labels), rows):
         ids: np.ndarray = labels[row : row + rows].astype(np.intp, copy=False)
-        if ids.size and int(ids.view(np.uintp).max()) >= len(table):  # of negative ones the unsigned are huge
-            raise IndexError(f"ids from {ids.min()} to {ids.max()} came, but the table ends at {len(table) - 1}")
-        table.take(ids, out=found[row : row + rows], mode="clip")  # otherwise numpy would write to a copy first
-    return found
+        if ids.size and int(ids.view(np.uintp).max()) >= len(table):  # negative ids are huge as unsigned integers
+            raise IndexError(
+                f"got ids from {ids.min()} to {ids.max()}, expected 0 to {len(table) - 1}; pass a table with all ids"
+            )
+        table.take(ids, out=values[row : row + rows], mode="clip")  # other modes write to a copy first
+    return values
 
 
 def numbered(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The ids that occur, increasing, and of each value its position among them.
+    """Return the distinct ids in increasing order, and the position of each value among them.
 
     Args:
-        values: one dimension of integers from 0, not empty.
+        values: one-dimensional array of integers from 0, not empty.
 
     >>> numbered(np.array([7, 900, 7]))
     (array([  7, 900]), array([0, 1, 0], dtype=int32))
     """
     values = values.astype(values.dtype.newbyteorder("="), copy=False)
     highest = int(values.max())
-    if highest > 4 * len(values) + 2**16:  # a table would be longer than what is sorted here
+    if highest > 4 * len(values) + 2**16:  # sorting is cheaper than such a long table
         ids, positions = np.unique(values, return_inverse=True)
         return ids, positions
     numbers: np.ndarray = np.zeros(highest + 1, np.int32)
@@ -100,10 +105,10 @@ def numbered(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def relabel_sequential(labels: np.ndarray) -> np.ndarray:
-    """The same objects, numbered 1 to n without gaps, in the order of their old ids.
+    """Renumber objects from 1 to n without gaps, in the order of their old ids.
 
-    scikit-image has a function of this name, whose table is as long as the largest id; here ids may be
-    large, as hashes are.
+    The table of scikit-image's function of the same name is as long as the largest id. Here, ids can be large, like
+    hashes.
 
     Args:
         labels: YX integers, 0 is background.
@@ -112,7 +117,7 @@ def relabel_sequential(labels: np.ndarray) -> np.ndarray:
         YX int32.
 
     Raises:
-        ValueError: negative ids.
+        ValueError: an id is negative.
 
     >>> relabel_sequential(np.array([[0, 900], [7, 900]]))
     array([[0, 2],
@@ -120,7 +125,7 @@ def relabel_sequential(labels: np.ndarray) -> np.ndarray:
     """
     lowest, highest = (int(labels.min()), int(labels.max())) if labels.size else (0, 0)
     if lowest < 0:
-        raise ValueError(f"id {lowest} came, but ids from 0, the background, were expected; renumber them")
+        raise ValueError(f"got id {lowest}, expected ids from 0, the background; renumber them")
     if highest > _LARGEST_TABLE:
         ids, positions = np.unique(labels, return_inverse=True)
         return np.cumsum(ids > 0, dtype=np.int32)[positions].reshape(labels.shape)

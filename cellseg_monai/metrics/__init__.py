@@ -1,4 +1,4 @@
-"""Comparisons of `cellseg_monai.labels` as MONAI metrics, for Ignite engines and several processes."""
+"""The scores of `cellseg_monai.scores` as MONAI metrics, for Ignite engines and several processes."""
 
 from cellseg_monai.metrics.foreground import ForegroundScore
 from cellseg_monai.metrics.instances import InstanceScore, OverlapScore

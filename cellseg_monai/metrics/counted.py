@@ -1,4 +1,4 @@
-"""Counts of images as a MONAI metric: gathered over batches and processes, scored at the end."""
+"""Counts of images as a MONAI metric: gathered over batches and processes, and scored at the end."""
 
 from __future__ import annotations
 
@@ -8,28 +8,34 @@ import numpy as np
 import torch
 from monai.metrics import CumulativeIterationMetric
 
-from cellseg_monai.scores import Counts, over_images
+from cellseg_monai.scores import Counts, Over, over_images
+from cellseg_monai.scores.counts import check_over
 
 __all__ = ["CountedScore"]
 
 
 class CountedScore(CumulativeIterationMetric):
-    """Base of metrics whose `_compute_tensor` gives the numbers of `kind`, along the last axis, for each image.
+    """Base of metrics that count: `_compute_tensor` returns, for each image, the numbers of `kind` along the last axis.
 
     Args:
-        score: one of the scores of `kind`; where an image has several, such as one a threshold, their mean.
-        pooled: True counts all images together; False takes the mean of the images' own scores.
+        score: name of a score of `kind`. A score with several numbers per image, such as one per threshold, is averaged
+            over these.
+        over: "mean" or "median" of the images' own scores, or "pooled" for all images counted together.
+
+    Raises:
+        ValueError: `over` is none of these.
     """
 
     kind: ClassVar[type[Counts]]
 
-    def __init__(self, score: str, pooled: bool) -> None:
+    def __init__(self, score: str, over: Over) -> None:
         super().__init__()
+        check_over(over)
         self.score = score
-        self.pooled = pooled
+        self.over = over
 
     def aggregate(self) -> float:
-        """The score of all images so far.
+        """Return the score of all images so far.
 
         Raises:
             ValueError: no image has been counted, or there is no such score.
@@ -38,5 +44,4 @@ class CountedScore(CumulativeIterationMetric):
         if not isinstance(buffer, torch.Tensor):
             raise ValueError("no image has been counted; call the metric with predictions and truth first")
         counts = self.kind(*np.moveaxis(buffer.cpu().numpy(), -1, 0))
-        score = self.kind.score_named(self.score)
-        return float(np.mean(over_images(counts, score, "pooled" if self.pooled else "mean")))
+        return float(np.mean(over_images(counts, self.score, self.over)))

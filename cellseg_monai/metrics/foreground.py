@@ -1,4 +1,4 @@
-"""Foreground scores as a MONAI metric, summed over batches and processes."""
+"""Scores of the foreground as a MONAI metric, counted over batches and processes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from cellseg_monai.metrics.counted import CountedScore
-from cellseg_monai.scores import ForegroundCounts
+from cellseg_monai.scores import ForegroundCounts, Over
 
 __all__ = ["ForegroundScore"]
 
@@ -17,9 +17,10 @@ class ForegroundScore(CountedScore):
 
     Args:
         score: `"dice"`, `"iou"`, `"precision"`, `"recall"` or `"accuracy"`.
-        pooled: True counts the pixels of all images together; False takes the mean of the images' own scores.
+        over: "mean" or "median" of the images' own scores, or "pooled" for the pixels of all images together.
 
-    An image without foreground in truth and prediction scores 1, one with a prediction where the truth is empty 0.
+    An image without foreground in truth and prediction scores 1; an image with an empty truth and any prediction scores
+    0.
 
     >>> truth = torch.tensor([[[[1.0, 1.0, 0.0, 0.0]]]])
     >>> metric = ForegroundScore("iou")
@@ -30,14 +31,15 @@ class ForegroundScore(CountedScore):
 
     kind = ForegroundCounts
 
-    def __init__(self, score: str = "dice", pooled: bool = False) -> None:
-        super().__init__(score, pooled)
+    def __init__(self, score: str = "dice", over: Over = "mean") -> None:
+        super().__init__(score, over)
 
     def _compute_tensor(self, y_pred: torch.Tensor, y: torch.Tensor | None = None, **kwargs: Any) -> torch.Tensor:
         if y is None or y_pred.shape != y.shape:
             raise ValueError(
-                f"prediction {tuple(y_pred.shape)} and truth {None if y is None else tuple(y.shape)} must be "
-                "B×1×Y×X masks of the same shape"
+                f"got a prediction of shape {tuple(y_pred.shape)} and a truth of shape "
+                f"{None if y is None else tuple(y.shape)}, expected B×1×Y×X masks of the same shape; resample the "
+                "prediction to the size of the truth"
             )
         predicted, true = y_pred > 0, y > 0
         axes = tuple(range(1, y.ndim))

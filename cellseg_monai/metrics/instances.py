@@ -13,6 +13,7 @@ from cellseg_monai.metrics.counted import CountedScore
 from cellseg_monai.scores import (
     IOU_THRESHOLDS,
     ObjectCounts,
+    Over,
     PooledRatio,
     aggregated_jaccard,
     aggregated_jaccard_plus,
@@ -31,16 +32,17 @@ class _LabelImageScore(CountedScore):
 
     @abstractmethod
     def _numbers(self, prediction: np.ndarray, truth: np.ndarray) -> Any:
-        """The numbers of `kind` of one image, along the last axis."""
+        """Return the numbers of `kind` of one image, along the last axis."""
 
     def _compute_tensor(self, y_pred: torch.Tensor, y: torch.Tensor | None = None, **kwargs: Any) -> torch.Tensor:
         if y is None or y_pred.shape != y.shape or y.shape[1:2] != (1,):
             raise ValueError(
-                f"prediction {tuple(y_pred.shape)} and truth {None if y is None else tuple(y.shape)} must be "
-                "B×1×Y×X label images of the same shape"
+                f"got a prediction of shape {tuple(y_pred.shape)} and a truth of shape "
+                f"{None if y is None else tuple(y.shape)}, expected B×1×Y×X label images of the same shape; resample "
+                "the prediction to the size of the truth"
             )
         counts = [self._numbers(*pair) for pair in zip(_ids("prediction", y_pred), _ids("truth", y), strict=True)]
-        # Apple's GPUs have no float64; MONAI moves the counts when it gathers them.
+        # Apple's GPUs do not support float64; MONAI moves the counts when it gathers them.
         device = "cpu" if y.device.type == "mps" else y.device
         return torch.tensor(counts, dtype=torch.float64, device=device)
 
@@ -49,13 +51,13 @@ class InstanceScore(_LabelImageScore):
     """A score of the objects over a data set, at one threshold of the IoU or as the mean over several.
 
     Args:
-        score: one of `scores.ObjectCounts.scores`, such as `"f1"`, `"accuracy"` or `"panoptic_quality"`.
-        thresholds: of the IoU; the ten from 0.50 to 0.95 unless given, or one such as `[0.5]`.
-        pooled: True counts the objects of all images together; False takes the mean of the images' own scores.
+        score: name of one of `scores.ObjectCounts.scores`, such as `"f1"`, `"accuracy"` or `"panoptic_quality"`.
+        thresholds: thresholds of the IoU, such as `[0.5]`; by default the ten from 0.50 to 0.95.
+        over: "mean" or "median" of the images' own scores, or "pooled" for the objects of all images together.
 
-    Predictions and truths are label images, B×1×Y×X: integers, or, as MONAI loads them, floats, if they are whole
-    numbers so small that the type tells all of them apart (below 2**24 for float32). An image without objects in
-    truth and prediction scores 1, one with a prediction where the truth is empty 0.
+    Predictions and truths are label images, B×1×Y×X, of integers. Floats, as MONAI loads them, are accepted if they are
+    whole numbers small enough for the dtype to represent each of them (below 2**24 for float32). An image without
+    objects in truth and prediction scores 1; an image with an empty truth and any prediction scores 0.
 
     >>> truth = torch.tensor([[[[1, 1, 1, 1, 0, 2]]]])
     >>> prediction = torch.tensor([[[[3, 3, 3, 0, 0, 9]]]])
@@ -70,24 +72,25 @@ class InstanceScore(_LabelImageScore):
 
     kind = ObjectCounts
 
-    def __init__(self, score: str = "f1", thresholds: Sequence[float] = IOU_THRESHOLDS, pooled: bool = True) -> None:
-        super().__init__(score, pooled)
+    def __init__(self, score: str = "f1", thresholds: Sequence[float] = IOU_THRESHOLDS, over: Over = "pooled") -> None:
+        super().__init__(score, over)
         self.thresholds = tuple(thresholds)
 
     def _numbers(self, prediction: np.ndarray, truth: np.ndarray) -> Any:
-        counts = object_counts(prediction, truth, self.thresholds)
-        return [(each.tp, each.fp, each.fn, each.iou_sum) for each in counts]
+        curve = object_counts(prediction, truth, self.thresholds)
+        return [(counts.tp, counts.fp, counts.fn, counts.iou_sum) for counts in curve]
 
 
 class OverlapScore(_LabelImageScore):
-    """A score of the objects over a data set that has no threshold of the IoU: AJI, AJI+ or SEG.
+    """A score of the objects over a data set that does not depend on a threshold of the IoU: AJI, AJI+ or SEG.
 
     Args:
         score: `"aji"`, see `scores.aggregated_jaccard`; `"aji_plus"`, see `scores.aggregated_jaccard_plus`; or
             `"seg"` of the Cell Tracking Challenge, see `scores.ctc_segmentation`.
-        pooled: True counts the objects of all images together; False takes the mean of the images' own scores.
+        over: "mean" or "median" of the images' own scores, or "pooled" for the objects of all images together.
 
-    Label images and empty ones are as for `InstanceScore`.
+    Predictions and truths are label images, B×1×Y×X, of integers or of floats that are whole numbers. An image without
+    objects in truth and prediction scores 1; an image with an empty truth and any prediction scores 0.
 
     Raises:
         ValueError: there is no such score.
@@ -101,10 +104,10 @@ class OverlapScore(_LabelImageScore):
 
     kind = PooledRatio
 
-    def __init__(self, score: str = "aji", pooled: bool = True) -> None:
-        super().__init__("score", pooled)
+    def __init__(self, score: str = "aji", over: Over = "pooled") -> None:
+        super().__init__("score", over)
         if score not in _RATIOS:
-            raise ValueError(f"score {score!r} came, but one of {', '.join(_RATIOS)} was expected; choose one")
+            raise ValueError(f"got score {score!r}, expected one of {', '.join(_RATIOS)}; choose one")
         self.ratio = _RATIOS[score]
 
     def _numbers(self, prediction: np.ndarray, truth: np.ndarray) -> Any:
@@ -113,13 +116,13 @@ class OverlapScore(_LabelImageScore):
 
 
 def _ids(name: str, labels: torch.Tensor) -> np.ndarray:
-    """Label images as integers; floats only where they are whole and no two ids can have become one."""
+    """Return label images as integers; refuse floats that are not whole or may have merged two ids."""
     if labels.is_floating_point():
         limit = 2 / torch.finfo(labels.dtype).eps
         if not ((labels == labels.round()) & (labels.abs() < limit)).all():
             raise ValueError(
-                f"{name} of {labels.dtype} came, but integers, or whole numbers below {limit:.0f}, were expected; "
-                "turn probabilities into objects first, and load label images as integers"
+                f"got a {name} of {labels.dtype}, expected integers, or whole numbers below {limit:.0f}; turn "
+                "probabilities into objects first, and load label images as integers"
             )
         labels = labels.long()
     return np.asarray(labels.detach().cpu().numpy())

@@ -1,4 +1,4 @@
-"""Networks for images of any size: those that MONAI lacks, and those of other libraries as bundles name them."""
+"""Networks for images of any size: our own, and wrappers for those of other libraries that bundles can name."""
 
 from cellseg_monai.networks.attention_gate import attention_maps
 from cellseg_monai.networks.convolutional_unet import unet

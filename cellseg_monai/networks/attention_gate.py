@@ -1,4 +1,4 @@
-"""Attention gates on the skip connections of a U-Net, and the maps of where they look."""
+"""Attention gates on the skip connections of a U-Net, and maps of their coefficients."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ __all__ = ["AttentionGate", "attention_maps"]
 
 
 class AttentionGate(nn.Module):
-    """Weigh the features of a skip connection by where the decoder, one level deeper, sees something.
+    """A gate that weights the features of a skip connection by those of the decoder one level deeper.
 
     The additive gate of Oktay et al., "Attention U-Net: learning where to look for the pancreas", 2018
     (arXiv:1804.03999), with the layers of Ghaznavi et al., 2022 (doi:10.1016/j.compbiomed.2022.105805).
 
-    `coefficients` is the part whose output, B×1×Y/2×X/2 in (0, 1), is the map: hook it to see it.
+    The output of the submodule `coefficients`, B×1×Y/2×X/2 in (0, 1), is the attention map; hook it to see the map.
 
     Args:
-        skip_channels: of the skip connection, B×C×Y×X with even Y and X.
-        gating_channels: of the decoder's features, B×G×Y/2×X/2.
-        norm: batch normalisation of the gating signal and of the result.
-        activation: of the gating signal.
+        skip_channels: number of channels C of the skip connection, B×C×Y×X with even Y and X.
+        gating_channels: number of channels G of the decoder's features, B×G×Y/2×X/2.
+        norm: apply batch normalisation to the gating signal and the result.
+        activation: activation of the gating signal.
 
     >>> gate = AttentionGate(skip_channels=2, gating_channels=4)
     >>> gate(torch.zeros(1, 2, 8, 6), torch.zeros(1, 4, 4, 3)).shape
@@ -45,8 +45,8 @@ class AttentionGate(nn.Module):
             activation(),
         )
         self.theta = nn.Conv2d(skip_channels, skip_channels, 2, stride=2)
-        # The 3×3 is, in the reference, a transposed convolution to theta's size, which is this size already: its
-        # stride is 1, and it is a convolution.
+        # The reference upsamples to the size of theta with a 3×3 transposed convolution. Here the sizes are equal, so
+        # its stride is 1 and a plain convolution does the same.
         self.phi = nn.Sequential(
             nn.Conv2d(skip_channels, skip_channels, 1), nn.Conv2d(skip_channels, skip_channels, 3, padding=1)
         )
@@ -57,21 +57,21 @@ class AttentionGate(nn.Module):
         )
 
     def forward(self, skip: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
-        """The weighed skip connection, B×C×Y×X."""
+        """Return the weighted skip connection, B×C×Y×X."""
         coefficients = self.coefficients(self.theta(skip) + self.phi(self.gating(features)))
-        # To the nearest, as the decoder does: on a GPU, the gradient of bilinear interpolation differs between runs.
+        # Nearest-neighbour, as in the decoder: gradients of bilinear interpolation are not reproducible on a GPU.
         return self.result(skip * F.interpolate(coefficients, scale_factor=2.0, mode="nearest"))
 
 
 def attention_maps(network: nn.Module, image: torch.Tensor) -> list[torch.Tensor]:
-    """The coefficients of each attention gate of a network for an image, the deepest gate first.
+    """Return the coefficients of the attention gates of a network for an image, the deepest gate first.
 
     Args:
-        network: with or without gates; left as it was.
+        network: network with or without gates; its modes and weights are left unchanged.
         image: B×C×Y×X.
 
     Returns:
-        Per gate a map B×1×Y×X in (0, 1), enlarged to the image without smoothing; none without gates.
+        A map B×1×Y×X in (0, 1) for each gate, enlarged to the size of the image without smoothing.
 
     >>> attention_maps(nn.Conv2d(1, 1, 1), torch.zeros(1, 1, 4, 4))
     []
@@ -81,9 +81,9 @@ def attention_maps(network: nn.Module, image: torch.Tensor) -> list[torch.Tensor
         return []
     maps: list[torch.Tensor] = []
     modes = {module: module.training for module in network.modules()}
-    # Gates answer in the order in which the decoder asks them, from the deepest on.
+    # The decoder runs the gates from the deepest up, so the hooks collect the maps in that order.
     hooks = [
-        gate.coefficients.register_forward_hook(lambda module, given, result: maps.append(result)) for gate in gates
+        gate.coefficients.register_forward_hook(lambda module, inputs, output: maps.append(output)) for gate in gates
     ]
     try:
         network.eval()
@@ -92,10 +92,10 @@ def attention_maps(network: nn.Module, image: torch.Tensor) -> list[torch.Tensor
     finally:
         for hook in hooks:
             hook.remove()
-        # Module by module: a frozen encoder may be in evaluation mode while the rest trains.
+        # Restored module by module: a frozen encoder can be in evaluation mode while the rest is in training mode.
         for module, training in modes.items():
             module.training = training
     height, width = image.shape[-2:]
     padded = next((module for module in network.modules() if isinstance(module, Padded)), None)
     size = padded.padded_size(height, width) if padded else (height, width)
-    return [F.interpolate(each, size=size, mode="nearest")[..., :height, :width] for each in maps]
+    return [F.interpolate(gate_map, size=size, mode="nearest")[..., :height, :width] for gate_map in maps]

@@ -35,25 +35,26 @@ def unet(
     """A U-Net for images of any size.
 
     Ronneberger et al., "U-Net: convolutional networks for biomedical image segmentation", 2015
-    (doi:10.1007/978-3-319-24574-4_28), with padded convolutions. Its residual and attention variants are those of
+    (doi:10.1007/978-3-319-24574-4_28), with padded convolutions. The residual and attention variants are those of
     Ghaznavi et al., "Cell segmentation from telecentric bright-field transmitted light microscopy images using a
     Residual Attention U-Net: a case study on HeLa line", 2022 (doi:10.1016/j.compbiomed.2022.105805).
 
     Args:
-        in_channels: channels of the image.
-        classes: channels of the output, logits B×classes×Y×X.
-        channels: of the levels, from the image's resolution down; each further level halves it.
-        norm: batch normalisation after each convolution of the blocks and gates.
-        skips: how the encoder's features join the decoder's: `"concat"` or `"add"`.
-        upsampling: `"interpolate"` (to the nearest) or `"transposed"` (a 2×2 convolution that also brings the
-            features to the channels of the level above).
+        in_channels: number of channels of the image.
+        classes: number of channels of the logits, B×classes×Y×X.
+        channels: number of channels of each level. The first level has the resolution of the image, and each further
+            level half of the one before.
+        norm: apply batch normalisation after each convolution of the blocks and gates.
+        skips: `"concat"` to concatenate the encoder's features with the decoder's, or `"add"` to add them.
+        upsampling: `"interpolate"` for nearest-neighbour interpolation, or `"transposed"` for a transposed 2×2
+            convolution that also changes the number of channels to that of the level above.
         activation: `"leaky_relu"` or `"relu"`.
         dropout: share of the values dropped after each block, 0 to 1.
-        residual: each block adds a 1×1 convolution of what it was given.
-        attention: a gate on each skip connection; see `attention_maps`.
+        residual: add a 1×1 convolution of its input to the output of each block.
+        attention: put a gate on each skip connection; see `attention_maps`.
 
     Raises:
-        BundleError: an argument is none of those.
+        BundleError: an argument has a value that is not listed here, or there are fewer than two levels.
 
     >>> network = unet(classes=2, channels=(4, 8)).eval()
     >>> network(torch.zeros(1, 1, 5, 3)).shape
@@ -65,12 +66,12 @@ def unet(
         ("activation", activation, tuple(_ACTIVATIONS)),
     ):
         if value not in choices:
-            raise BundleError(f"{name} is {value!r}; give one of {', '.join(choices)}")
+            raise BundleError(f"got {name}={value!r}, expected one of {', '.join(choices)}; choose one")
     if len(channels) < 2:
-        raise BundleError(f"channels is {list(channels)}; a U-Net has at least two levels: give two numbers or more")
-    blocks = _Blocks(norm=norm, activation=_ACTIVATIONS[activation], dropout=dropout, residual=residual)
+        raise BundleError(f"got channels={list(channels)}, expected at least two levels; give two numbers or more")
+    options = _BlockOptions(norm=norm, activation=_ACTIVATIONS[activation], dropout=dropout, residual=residual)
     network = _UNet(
-        blocks,
+        options,
         in_channels=in_channels,
         classes=classes,
         channels=channels,
@@ -81,16 +82,16 @@ def unet(
     return Padded(network, multiple=2 ** (len(channels) - 1), in_channels=in_channels)
 
 
-class _Blocks:
-    """What all blocks of one network have in common."""
+class _BlockOptions:
+    """The options that all blocks of one network share."""
 
     def __init__(self, *, norm: bool, activation: type[nn.Module], dropout: float, residual: bool) -> None:
         self.norm, self.activation, self.dropout, self.residual = norm, activation, dropout, residual
 
     def convolution(self, in_channels: int, out_channels: int, kernel_size: int) -> nn.Sequential:
-        """Convolution and normalisation; the convolution keeps its bias, as in the references' counts."""
+        """Return a convolution with normalisation; it has a bias, to match the parameter counts of the references."""
         convolution = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
-        # As Ronneberger et al. do it: without normalisation, a deep network does not learn from another start.
+        # As in Ronneberger et al.: without normalisation, a deep network does not train from other initial weights.
         nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
         return nn.Sequential(convolution, nn.BatchNorm2d(out_channels) if self.norm else nn.Identity())
 
@@ -98,16 +99,16 @@ class _Blocks:
 class _Block(nn.Module):
     """Two 3×3 convolutions at one resolution."""
 
-    def __init__(self, blocks: _Blocks, in_channels: int, out_channels: int) -> None:
+    def __init__(self, options: _BlockOptions, in_channels: int, out_channels: int) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            blocks.convolution(in_channels, out_channels, 3),
-            blocks.activation(),
-            blocks.convolution(out_channels, out_channels, 3),
+            options.convolution(in_channels, out_channels, 3),
+            options.activation(),
+            options.convolution(out_channels, out_channels, 3),
         )
-        self.shortcut = blocks.convolution(in_channels, out_channels, 1) if blocks.residual else None
-        self.activation = blocks.activation()
-        self.dropout = nn.Dropout(blocks.dropout)
+        self.shortcut = options.convolution(in_channels, out_channels, 1) if options.residual else None
+        self.activation = options.activation()
+        self.dropout = nn.Dropout(options.dropout)
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         result = self.body(features)
@@ -116,25 +117,25 @@ class _Block(nn.Module):
         return self.dropout(self.activation(result))
 
 
-class _Rise(nn.Module):
-    """One level of the decoder: the features of the level below and the skip connection of this one."""
+class _DecoderLevel(nn.Module):
+    """One level of the decoder, which joins the features of the level below with the skip connection."""
 
     def __init__(
-        self, blocks: _Blocks, below: int, channels: int, *, adds: bool, transposed: bool, attention: bool
+        self, options: _BlockOptions, below: int, channels: int, *, adds: bool, transposed: bool, attention: bool
     ) -> None:
         super().__init__()
         self.adds = adds
-        raised = channels if adds or transposed else below
+        upsampled = channels if adds or transposed else below
         if transposed:
             self.upsample: nn.Module = nn.ConvTranspose2d(below, channels, 2, stride=2)
         else:
-            # To the nearest, as in the references: on a GPU, the gradient of the bilinear one differs between runs.
+            # Nearest-neighbour, as in the references: bilinear gradients are not reproducible on a GPU.
             upsample = nn.Upsample(scale_factor=2, mode="nearest")
             self.upsample = nn.Sequential(upsample, nn.Conv2d(below, channels, 1)) if adds else upsample
         self.gate = (
-            AttentionGate(channels, below, norm=blocks.norm, activation=blocks.activation) if attention else None
+            AttentionGate(channels, below, norm=options.norm, activation=options.activation) if attention else None
         )
-        self.block = _Block(blocks, channels if adds else channels + raised, channels)
+        self.block = _Block(options, channels if adds else channels + upsampled, channels)
 
     def forward(self, features: torch.Tensor, skip: torch.Tensor) -> torch.Tensor:
         if self.gate is not None:
@@ -149,7 +150,7 @@ class _UNet(nn.Module):
 
     def __init__(
         self,
-        blocks: _Blocks,
+        options: _BlockOptions,
         *,
         in_channels: int,
         classes: int,
@@ -160,18 +161,18 @@ class _UNet(nn.Module):
     ) -> None:
         super().__init__()
         self.encoder = nn.ModuleList(
-            _Block(blocks, above, here) for above, here in zip([in_channels, *channels], channels, strict=False)
+            _Block(options, above, here) for above, here in zip([in_channels, *channels], channels, strict=False)
         )
         self.decoder = nn.ModuleList(
-            _Rise(blocks, below, here, adds=adds, transposed=transposed, attention=attention)
+            _DecoderLevel(options, below, here, adds=adds, transposed=transposed, attention=attention)
             for below, here in zip(channels[:0:-1], channels[-2::-1], strict=True)
         )
-        # Without the batch normalisation that Ghaznavi et al. put here: it would centre the logits of each batch,
-        # however much of it is cells.
+        # Ghaznavi et al. have batch normalisation here. It is left out because it would centre the logits of each
+        # batch, no matter how much of the batch is cells.
         self.head = nn.Conv2d(channels[0], classes, 1)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        """Logits B×classes×Y×X."""
+        """Return logits, B×classes×Y×X."""
         features = image
         skips: list[torch.Tensor] = []
         for index, block in enumerate(self.encoder):
@@ -179,6 +180,6 @@ class _UNet(nn.Module):
                 features = F.max_pool2d(features, 2)
             features = block(features)
             skips.append(features)
-        for index, rise in enumerate(self.decoder):
-            features = rise(features, skips[-2 - index])
+        for index, level in enumerate(self.decoder):
+            features = level(features, skips[-2 - index])
         return self.head(features)

@@ -1,4 +1,4 @@
-"""What a network was built of, as a record that a checkpoint keeps and that builds the network again."""
+"""Definitions of networks: records that a checkpoint keeps, and from which a network is built again."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ _BUILDERS: dict[str, Callable[..., nn.Module]] = {}
 
 
 def recorded(build: Callable[Arguments, nn.Module]) -> Callable[Arguments, nn.Module]:
-    """Let `build` note on each network what it was called with, and `build_network` find it by its name.
+    """Make `build` record its arguments on each network, and register it for `build_network` under its name.
 
-    The network gets an attribute `definition`: `{"network": <name of the function>, **arguments}` with all defaults
-    written out, so that a default that changes later does not change networks of before. `encoder_weights` is left
-    out: the definition goes with a checkpoint, which brings all weights.
+    The network gets an attribute `definition`: `{"network": <name of the function>, **arguments}`. All defaults are
+    written out, so that changing a default later does not change existing networks. `encoder_weights` is left out,
+    because the definition is stored in a checkpoint with all the weights.
 
     Args:
-        build: takes keywords (and options) that JSON can hold, returns the network.
+        build: function that takes arguments that JSON can hold, and returns the network.
 
     Returns:
-        `build` with the note.
+        `build`, wrapped to record its arguments.
 
     >>> @recorded
     ... def one_convolution(channels: int, *, kernel_size: tuple[int, ...] = (3, 3)) -> nn.Module:
@@ -48,7 +48,7 @@ def recorded(build: Callable[Arguments, nn.Module]) -> Callable[Arguments, nn.Mo
         network = build(*args, **kwargs)
         bound = signature.bind(*args, **kwargs)
         bound.apply_defaults()
-        network.definition = {"network": name, **_plain(_flat(bound), name)}
+        network.definition = {"network": name, **_as_json(_flattened(bound), name)}
         return network
 
     _BUILDERS[name] = build_and_record
@@ -56,34 +56,34 @@ def recorded(build: Callable[Arguments, nn.Module]) -> Callable[Arguments, nn.Mo
 
 
 def build_network(definition: Mapping[str, Any]) -> nn.Module:
-    """The network of a definition, with random weights.
+    """Build the network of a definition, with random weights.
 
     Args:
-        definition: what `recorded` noted: the function under `"network"`, its arguments beside it.
+        definition: record made by `recorded`: the name of the function under `"network"`, and its arguments.
 
     Raises:
-        BundleError: no such function, or it refuses the arguments.
+        BundleError: the function does not exist, or it refuses the arguments.
     """
     arguments = dict(definition)
     name = arguments.pop("network", None)
     build = _BUILDERS.get(name) if isinstance(name, str) else None
     if build is None:
         raise BundleError(
-            f"the definition names the network {name!r}; known are {', '.join(sorted(_BUILDERS))}: correct the name, "
-            "or install the version of cellseg_monai that wrote the definition"
+            f"got a definition of the network {name!r}, expected one of {', '.join(sorted(_BUILDERS))}; correct the "
+            "name, or install the version of cellseg_monai that wrote the definition"
         )
     try:
         return build(**arguments)
     except BundleError:
         raise
     except (TypeError, ValueError, KeyError, AssertionError) as error:
-        # Whatever way the libraries below have of refusing an argument.
+        # The libraries below refuse arguments with any of these errors.
         raise BundleError(
-            f"{name} cannot be built of {arguments}: {error}; it takes {name}{inspect.signature(build)}"
+            f"{name} cannot be built from {arguments}: {error}; the signature is {name}{inspect.signature(build)}"
         ) from error
 
 
-def _flat(bound: inspect.BoundArguments) -> dict[str, Any]:
+def _flattened(bound: inspect.BoundArguments) -> dict[str, Any]:
     arguments: dict[str, Any] = {}
     for key, value in bound.arguments.items():
         if bound.signature.parameters[key].kind is inspect.Parameter.VAR_KEYWORD:
@@ -93,12 +93,12 @@ def _flat(bound: inspect.BoundArguments) -> dict[str, Any]:
     return arguments
 
 
-def _plain(arguments: dict[str, Any], name: str) -> dict[str, Any]:
-    """The arguments as JSON gives them back: tuples become lists."""
+def _as_json(arguments: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return the arguments as they are after a round trip through JSON: tuples become lists."""
     try:
         return json.loads(json.dumps(arguments))
     except (TypeError, ValueError) as error:
         raise BundleError(
             f"{name} was called with {arguments}, which a checkpoint cannot record: {error}; "
-            "give numbers, strings, lists and dictionaries only"
+            "pass only numbers, strings, lists and dictionaries"
         ) from error

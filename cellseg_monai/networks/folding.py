@@ -1,4 +1,4 @@
-"""Batch normalisation made part of the convolutions before it, for networks that only answer."""
+"""Folding of batch normalisation into the convolutions before it, for inference."""
 
 from __future__ import annotations
 
@@ -13,28 +13,29 @@ from torchvision.models.resnet import BasicBlock, Bottleneck
 
 __all__ = ["fold_normalisation"]
 
-# Modules of others that run their parts in this order, each on what the one before it gave.
-_ORDERS = {
+# Submodules of third-party modules in pairs where only the second consumes the output of the first.
+_FOLDABLE_PAIRS = {
     BasicBlock: (("conv1", "bn1"), ("conv2", "bn2")),
     Bottleneck: (("conv1", "bn1"), ("conv2", "bn2"), ("conv3", "bn3")),
 }
 
 
 def fold_normalisation(network: nn.Module) -> nn.Module:
-    """Put a network into evaluation mode, and make it say the same in fewer passes over its features.
+    """Put a network into evaluation mode and fold its batch normalisation, so that it needs fewer passes.
 
-    In evaluation, batch normalisation multiplies and adds what does not depend on the image, and so may the convolution
-    before it: B. Jacob et al., "Quantization and training of neural networks for efficient integer-arithmetic-only
-    inference", 2018 (doi:10.1109/CVPR.2018.00286), section 3.2. What is said differs by the rounding of its numbers.
+    In evaluation mode, batch normalisation is a scale and a shift that do not depend on the image, and the convolution
+    before it can apply them: B. Jacob et al., "Quantization and training of neural networks for efficient
+    integer-arithmetic-only inference", 2018 (doi:10.1109/CVPR.2018.00286), section 3.2. The outputs differ by rounding
+    only.
 
-    Folded are plain `nn.BatchNorm2d` right after plain `nn.Conv2d` or `nn.ConvTranspose2d` in an `nn.Sequential` and in
-    the blocks of torchvision's ResNets; others stay as they are.
+    A plain `nn.BatchNorm2d` is folded if it directly follows a plain `nn.Conv2d` or `nn.ConvTranspose2d` in an
+    `nn.Sequential` or in a block of torchvision's ResNets. Other normalisations are left unchanged.
 
     Args:
-        network: changed in place: it cannot be trained any more.
+        network: network to change in place; it cannot be trained any more.
 
     Returns:
-        The network, where `nn.Identity` stands for each normalisation that is folded.
+        The same network, with `nn.Identity` in place of each folded normalisation.
 
     >>> fold_normalisation(nn.Sequential(nn.Conv2d(1, 1, 1), nn.BatchNorm2d(1), nn.ReLU()))
     Sequential(
@@ -44,20 +45,20 @@ def fold_normalisation(network: nn.Module) -> nn.Module:
     )
     """
     network.eval()
-    # What is in several places may follow something else in another.
-    places = Counter(module for _, module in network.named_modules(remove_duplicate=False))
+    # A module used in several places can follow a different module in each, so it cannot be folded.
+    uses = Counter(module for _, module in network.named_modules(remove_duplicate=False))
     for module in list(network.modules()):
-        for first, second in list(_steps(module)):
+        for first, second in list(_consecutive_slots(module)):
             convolution, normalisation = first.module, second.module
-            if _can_be_folded(convolution, normalisation) and places[convolution] == places[normalisation] == 1:
+            if _can_be_folded(convolution, normalisation) and uses[convolution] == uses[normalisation] == 1:
                 transposed = isinstance(convolution, nn.ConvTranspose2d)
                 setattr(first.parent, first.name, fuse_conv_bn_eval(convolution, normalisation, transpose=transposed))
                 setattr(second.parent, second.name, nn.Identity())
     return network
 
 
-class _Part(NamedTuple):
-    """Where a module is held."""
+class _Slot(NamedTuple):
+    """The attribute of a parent that holds a module."""
 
     parent: nn.Module
     name: str
@@ -67,22 +68,22 @@ class _Part(NamedTuple):
         return self.parent.get_submodule(self.name)
 
 
-def _steps(module: nn.Module) -> Iterator[tuple[_Part, _Part]]:
-    """Pairs of parts of a module, of which the second is given what the first gave, and nobody else is."""
-    for first, second in _ORDERS.get(type(module), ()):
-        yield _Part(module, first), _Part(module, second)
-    yield from pairwise(_in_turn(module))
+def _consecutive_slots(module: nn.Module) -> Iterator[tuple[_Slot, _Slot]]:
+    """Yield pairs of submodules in which only the second consumes the output of the first."""
+    for first, second in _FOLDABLE_PAIRS.get(type(module), ()):
+        yield _Slot(module, first), _Slot(module, second)
+    yield from pairwise(_run_order(module))
 
 
-def _in_turn(module: nn.Module) -> Iterator[_Part]:
-    """The parts that a sequence runs one after another, those of sequences within it among them."""
+def _run_order(module: nn.Module) -> Iterator[_Slot]:
+    """Yield the submodules that a sequence runs one after another, with nested sequences flattened."""
     if not _is_sequence(module):
         return
-    for name, child in module._modules.items():  # `named_children` passes over what comes a second time
+    for name, child in module._modules.items():  # `named_children` skips repeated modules
         if _is_sequence(child):
-            yield from _in_turn(child)
+            yield from _run_order(child)
         else:
-            yield _Part(module, name)
+            yield _Slot(module, name)
 
 
 def _is_sequence(module: nn.Module) -> bool:
@@ -90,18 +91,18 @@ def _is_sequence(module: nn.Module) -> bool:
 
 
 def _can_be_folded(convolution: nn.Module, normalisation: nn.Module) -> bool:
-    # Subclasses may do more than these; torch folds wrongly what is both transposed and grouped.
+    # Subclasses can do more than these, and torch folds grouped transposed convolutions incorrectly.
     is_plain = type(convolution) is nn.Conv2d or (type(convolution) is nn.ConvTranspose2d and convolution.groups == 1)
     return (
         is_plain
         and type(normalisation) is nn.BatchNorm2d
         and normalisation.running_mean is not None
-        and not (convolution.training or normalisation.training)  # as some networks keep them in evaluation, too
+        and not (convolution.training or normalisation.training)  # some networks keep them in training mode
         and not _has_hooks(convolution)
         and not _has_hooks(normalisation)
     )
 
 
 def _has_hooks(module: nn.Module) -> bool:
-    """Whether more than the module itself is run, such as `weight_norm`, which makes the weights anew each time."""
+    """True if hooks run with the module, such as that of `weight_norm`, which recomputes the weights on each call."""
     return bool(module._forward_pre_hooks or module._forward_hooks)

@@ -1,4 +1,4 @@
-"""Swin UNETR: a Swin transformer as encoder, a convolutional decoder."""
+"""Swin UNETR: a network with a Swin transformer as encoder and a convolutional decoder."""
 
 from __future__ import annotations
 
@@ -29,34 +29,37 @@ def swin_unetr(
     """MONAI's Swin UNETR in two dimensions, for images of any size.
 
     Hatamizadeh et al., "Swin UNETR: Swin transformers for semantic segmentation of brain tumors in MRI images", 2022
-    (doi:10.1007/978-3-031-08999-2_22). It is another network than `swin_unet`: its decoder is convolutional.
+    (doi:10.1007/978-3-031-08999-2_22). Unlike `swin_unet`, it has a convolutional decoder.
 
     Args:
-        in_channels: channels of the image.
-        classes: channels of the output, logits B×classes×Y×X.
-        feature_size: channels of the first stage, a multiple of 12; each of the four stages doubles them.
-        depths: transformer blocks of the stages.
-        num_heads: attention heads of the stages; each divides the channels of its stage.
+        in_channels: number of channels of the image.
+        classes: number of channels of the logits, B×classes×Y×X.
+        feature_size: number of channels of the first stage, a multiple of 12; it doubles from stage to stage.
+        depths: number of transformer blocks of each of the four stages.
+        num_heads: number of attention heads of each stage, a divisor of the number of channels of the stage.
         window_size: side of the attention windows, in positions.
         drop_path_rate: share of the examples for which the last block is skipped in training, 0 to 1; it grows
             from 0 at the first block.
-        norm: MONAI's name of the decoder's normalisation, or the name with its arguments:
+        norm: name of the decoder's normalisation in MONAI, or the name with arguments, such as
             `["group", {"num_groups": 4}]`.
 
     Raises:
-        BundleError: SwinUNETR does not work with the arguments.
+        BundleError: SwinUNETR refuses the arguments, or the stages do not fit each other.
 
     >>> swin_unetr(feature_size=12).padded_size(1, 65)
     (64, 96)
     """
     if not len(depths) == len(num_heads) == 4:
-        raise BundleError(f"depths and num_heads have {len(depths)} and {len(num_heads)} stages; give four of each")
+        raise BundleError(
+            f"got {len(depths)} depths and {len(num_heads)} num_heads, expected four of each; give one per stage"
+        )
     if any(feature_size * 2**stage % heads for stage, heads in enumerate(num_heads)):
         raise BundleError(
-            f"num_heads is {list(num_heads)}, feature_size {feature_size}: the heads of each stage must divide its "
-            "channels, which double from stage to stage; change one of them"
+            f"got num_heads={list(num_heads)} and feature_size={feature_size}, but the heads of each stage must divide "
+            "its channels, which double from stage to stage; change one of them"
         )
-    # 32 by its five halvings; 64 because instance normalisation has nothing to normalise in the 1×1 that 32 leaves.
+    # A multiple of 32 for the five halvings; at least 64 because instance normalisation needs more than the single
+    # position that 32 pixels would leave.
     return padded_monai_network(
         "SwinUNETR",
         in_channels=in_channels,

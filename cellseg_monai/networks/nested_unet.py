@@ -1,4 +1,4 @@
-"""U-Net++: nested U-Nets that share an encoder, supervised at four depths and pruned to any of them."""
+"""U-Net++: nested U-Nets that share an encoder, supervised at four depths and prunable to any of them."""
 
 from __future__ import annotations
 
@@ -35,23 +35,23 @@ def unet_plus_plus(
     Zhou et al., "UNet++: redesigning skip connections to exploit multiscale features in image segmentation", 2020
     (doi:10.1109/TMI.2019.2959609), on an encoder of segmentation-models-pytorch.
 
-    In training mode the network answers with a list of logits, the deepest level first, as MONAI's
-    DeepSupervisionLoss takes them; in evaluation mode with the logits of one level, and without computing what only
-    deeper levels need.
+    In training mode the network returns a list of logits, the deepest level first, as MONAI's DeepSupervisionLoss
+    expects. In evaluation mode it returns the logits of one level and skips everything that only deeper levels need.
 
     Args:
-        encoder_name: such as `"resnet34"`.
-        encoder_weights: None for a random start; a name that SMP knows, such as `"imagenet"`, which is downloaded
+        encoder_name: name of the encoder in SMP, such as `"resnet34"`.
+        encoder_weights: None for random weights; a name that SMP knows, such as `"imagenet"`, which is downloaded
             once; or the path of a state dict of the encoder (`.safetensors` or a torch file) for 3-channel images.
-        in_channels: channels of the image; 3-channel weights are fitted to other numbers as SMP does it.
-        classes: channels of the output, logits B×classes×Y×X.
-        decoder_channels: of the nodes at 1/16, 1/8, 1/4 and 1/2 of the image's resolution, and of the heads at its
-            own, as in SMP.
-        norm: batch normalisation after each convolution of the decoder.
-        prune: level that answers in evaluation mode, 1 (fastest) to 4; `set_pruning` changes it.
+        in_channels: number of channels of the image; 3-channel weights are adapted to other numbers as in SMP.
+        classes: number of channels of the logits, B×classes×Y×X.
+        decoder_channels: numbers of channels of the nodes at 1/16, 1/8, 1/4 and 1/2 of the image's resolution, and of
+            the heads at full resolution, as in SMP.
+        norm: apply batch normalisation after each convolution of the decoder.
+        prune: level whose logits are returned in evaluation mode, 1 (fastest) to 4; `set_pruning` changes it.
 
     Raises:
-        BundleError: the weights cannot be had, the encoder cannot be stopped early, or a number does not fit.
+        BundleError: the encoder is unknown or cannot stop early, its weights cannot be loaded, or an argument is
+            invalid.
 
     >>> network = unet_plus_plus(encoder_name="resnet18")
     >>> [tuple(logits.shape) for logits in network(torch.zeros(2, 1, 33, 40))]
@@ -61,7 +61,7 @@ def unet_plus_plus(
     """
     if len(decoder_channels) != _LEVELS + 1:
         raise BundleError(
-            f"decoder_channels is {list(decoder_channels)}; give {_LEVELS + 1} numbers, the deepest first"
+            f"got decoder_channels={list(decoder_channels)}, expected {_LEVELS + 1} numbers; give them deepest first"
         )
     try:
         encoder = get_encoder(encoder_name, in_channels=in_channels, depth=_LEVELS + 1)
@@ -77,17 +77,17 @@ def unet_plus_plus(
 
 
 def set_pruning(network: nn.Module, level: int | None) -> nn.Module:
-    """Let a U-Net++ answer, in evaluation mode, with the logits of another level.
+    """Set the level whose logits a U-Net++ returns in evaluation mode.
 
     Args:
-        network: of `unet_plus_plus`, perhaps inside other modules.
-        level: 1 (fastest) to 4; None leaves any network as it is.
+        network: network made by `unet_plus_plus`, possibly inside other modules.
+        level: 1 (fastest) to 4; None leaves any network unchanged.
 
     Returns:
-        The network that was given.
+        The same network.
 
     Raises:
-        BundleError: the network is no U-Net++ with supervised levels, or has no such level.
+        BundleError: the network holds no U-Net++ with supervised levels, or the level does not exist.
 
     >>> set_pruning(unet_plus_plus(encoder_name="resnet18"), 2).definition["prune"]
     2
@@ -101,7 +101,9 @@ def set_pruning(network: nn.Module, level: int | None) -> nn.Module:
         if isinstance(module, Padded) and isinstance(module.network, _UNetPlusPlus)
     ]
     if not padded:
-        raise BundleError(f"{type(network).__name__} holds no U-Net++, thus no level to prune to; use unet_plus_plus")
+        raise BundleError(
+            f"{type(network).__name__} holds no U-Net++, so it has no level to prune to; use unet_plus_plus"
+        )
     for module in padded:
         module.network.prune = level
         module.definition["prune"] = level
@@ -110,12 +112,12 @@ def set_pruning(network: nn.Module, level: int | None) -> nn.Module:
 
 def _checked_level(level: int) -> int:
     if level not in range(1, _LEVELS + 1):
-        raise BundleError(f"a U-Net++ was to be pruned to level {level!r}; give 1 to {_LEVELS}")
+        raise BundleError(f"got pruning level {level!r}, expected 1 to {_LEVELS}; choose one of these")
     return level
 
 
 def _check_encoder(encoder: nn.Module, encoder_name: str, in_channels: int) -> None:
-    """Refuse an encoder that does not halve its image at each stage, or whose first stages do not run alone."""
+    """Refuse an encoder that does not halve the image at each stage, or whose first stages cannot run alone."""
     image = torch.zeros(1, in_channels, 64, 64)
     channels = encoder.out_channels
     training = encoder.training
@@ -125,15 +127,15 @@ def _check_encoder(encoder: nn.Module, encoder_name: str, in_channels: int) -> N
         expected = [(1, channels[stage], 64 >> stage, 64 >> stage) for stage in range(1, depth + 1)]
         if 0 in channels or [tuple(feature.shape) for feature in features] != expected:
             raise BundleError(
-                f"the encoder {encoder_name} does not give features at 1/2, 1/4, ... 1/{2**depth} of the image's "
-                f"resolution when asked for {depth} stages, which pruning needs; take another, such as resnet34"
+                f"the encoder {encoder_name} does not return features at 1/2, 1/4, ... 1/{2**depth} of the image's "
+                f"resolution when run for {depth} stages, which pruning needs; use another, such as resnet34"
             )
     encoder.train(training)
 
 
 def _features(encoder: nn.Module, image: torch.Tensor, stages: int) -> list[torch.Tensor]:
-    """The features of the first `stages` stages, at 1/2, 1/4, ... of the image's resolution; no other stage is run."""
-    # SMP names `_depth` as what each encoder must have: forward stops there.
+    """Run only the first stages, and return their features at 1/2, 1/4, ... of the image's resolution."""
+    # SMP requires every encoder to have `_depth`, the stage at which forward stops.
     encoder._depth = stages
     return encoder(image)[1:]
 
@@ -141,24 +143,24 @@ def _features(encoder: nn.Module, image: torch.Tensor, stages: int) -> list[torc
 class _UNetPlusPlus(nn.Module):
     """The network; Y and X are multiples of 32.
 
-    In the paper's words: `nodes["x_i_j"]` is X^{i,j}, row i (its resolution halves from row to row), column j (0 being
-    the encoder); level L is the U-Net++ of the nodes with i + j ≤ L, answering from X^{0,L}.
+    In the paper's notation, `nodes["x_i_j"]` is X^{i,j} in row i and column j. The resolution halves from row to row,
+    and column 0 is the encoder. Level L is the U-Net++ of the nodes with i + j ≤ L, with its output at X^{0,L}.
     """
 
     def __init__(self, encoder: nn.Module, classes: int, decoder_channels: Sequence[int], *, norm: bool) -> None:
         super().__init__()
         self.encoder = encoder
         self.prune = _LEVELS
-        encoded = list(encoder.out_channels[1:])
+        encoder_channels = list(encoder.out_channels[1:])
         *rows, last = decoder_channels
         rows.reverse()
         self.nodes = nn.ModuleDict()
         for column in range(1, _LEVELS + 1):
             for row in range(_LEVELS + 1 - column):
-                before = encoded[row] + (column - 1) * rows[row]
-                below = encoded[row + 1] if column == 1 else rows[row + 1]
+                before = encoder_channels[row] + (column - 1) * rows[row]
+                below = encoder_channels[row + 1] if column == 1 else rows[row + 1]
                 self.nodes[f"x_{row}_{column}"] = _convolutions(before + below, rows[row], norm=norm)
-        # Row 0 is at half of the image's resolution, as the encoders are: the heads bring it to the image's own.
+        # Row 0 has half the resolution of the image, like the first stage of the encoder; the heads double it.
         self.heads = nn.ModuleList(
             nn.Sequential(
                 nn.Upsample(scale_factor=2, mode="nearest"),
@@ -169,7 +171,7 @@ class _UNetPlusPlus(nn.Module):
         )
 
     def forward(self, image: torch.Tensor) -> torch.Tensor | list[torch.Tensor]:
-        """Logits B×classes×Y×X: those of all levels, the deepest first, in training mode, else those of `prune`."""
+        """Return logits, B×classes×Y×X: of all levels, the deepest first, in training mode, else of level `prune`."""
         level = _LEVELS if self.training else self.prune
         rows = [[features] for features in _features(self.encoder, image, level + 1)]
         for column in range(1, level + 1):
@@ -177,15 +179,15 @@ class _UNetPlusPlus(nn.Module):
                 below = F.interpolate(rows[row + 1][column - 1], scale_factor=2.0, mode="nearest")
                 rows[row].append(self.nodes[f"x_{row}_{column}"](torch.cat([*rows[row], below], 1)))
         if self.training:
-            return [self.heads[each - 1](rows[0][each]) for each in range(_LEVELS, 0, -1)]
+            return [self.heads[depth - 1](rows[0][depth]) for depth in range(_LEVELS, 0, -1)]
         return self.heads[level - 1](rows[0][level])
 
 
 def _convolutions(in_channels: int, out_channels: int, *, norm: bool) -> nn.Sequential:
     layers: list[nn.Module] = []
-    for given in (in_channels, out_channels):
-        # Normalisation takes the bias out again.
-        convolution = nn.Conv2d(given, out_channels, 3, padding=1, bias=not norm)
+    for inputs in (in_channels, out_channels):
+        # Normalisation would cancel the bias.
+        convolution = nn.Conv2d(inputs, out_channels, 3, padding=1, bias=not norm)
         nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
         layers += [convolution, *([nn.BatchNorm2d(out_channels)] if norm else []), nn.ReLU(inplace=True)]
     return nn.Sequential(*layers)

@@ -1,4 +1,4 @@
-"""Swin-Unet: a U-Net of Swin transformer blocks alone."""
+"""Swin-Unet: a U-Net built only of Swin transformer blocks."""
 
 from __future__ import annotations
 
@@ -34,23 +34,24 @@ def swin_unet(
     """Swin-Unet for images of any size.
 
     Cao et al., "Swin-Unet: Unet-like pure transformer for medical image segmentation", 2022
-    (doi:10.1007/978-3-031-25066-8_9). Patches of 4×4 pixels are embedded, merged by twos stage by stage, and expanded
-    again; each decoder stage joins the encoder stage of its resolution.
+    (doi:10.1007/978-3-031-25066-8_9). Patches of 4×4 pixels are embedded, merged 2×2 from stage to stage, and expanded
+    again; each decoder stage joins the encoder stage of the same resolution.
 
     Args:
-        in_channels: channels of the image.
-        classes: channels of the output, logits B×classes×Y×X.
-        embed_dim: channels of the first stage; each further stage doubles them.
-        depths: transformer blocks of the encoder's stages, the last being the bottleneck.
-        decoder_depths: of the decoder's stages, the deepest first: one stage fewer.
-        num_heads: attention heads of the stages; each divides the channels of its stage. The decoder has the same.
+        in_channels: number of channels of the image.
+        classes: number of channels of the logits, B×classes×Y×X.
+        embed_dim: number of channels of the first stage; it doubles from stage to stage.
+        depths: number of transformer blocks of each encoder stage; the last stage is the bottleneck.
+        decoder_depths: number of transformer blocks of each decoder stage, the deepest first, with one stage fewer.
+        num_heads: number of attention heads of each stage, a divisor of the number of channels of the stage; the
+            decoder has the same.
         window_size: side of the attention windows, in positions.
         mlp_ratio: width of the blocks' hidden layer, as a multiple of their channels.
         drop_path_rate: share of the examples for which the deepest block is skipped in training, 0 to 1; it grows
             from 0 at the first block, and falls again in the decoder.
 
     Raises:
-        BundleError: the numbers of stages or heads do not fit each other.
+        BundleError: the numbers of stages, heads and channels do not fit each other.
 
     >>> network = swin_unet(embed_dim=8, depths=(1, 1), decoder_depths=(1,), num_heads=(1, 2)).eval()
     >>> network(torch.zeros(1, 1, 9, 5)).shape
@@ -58,12 +59,12 @@ def swin_unet(
     """
     if not len(depths) == len(num_heads) == len(decoder_depths) + 1:
         raise BundleError(
-            f"depths, num_heads and decoder_depths have {len(depths)}, {len(num_heads)} and {len(decoder_depths)} "
-            "stages; give as many heads as depths, and one decoder stage fewer"
+            f"got {len(depths)} depths, {len(num_heads)} num_heads and {len(decoder_depths)} decoder_depths, expected "
+            "as many heads as depths and one decoder depth fewer; change one of them"
         )
     if any(embed_dim * 2**stage % heads for stage, heads in enumerate(num_heads)):
         raise BundleError(
-            f"num_heads is {list(num_heads)}, embed_dim {embed_dim}: the heads of each stage must divide its "
+            f"got num_heads={list(num_heads)} and embed_dim={embed_dim}, but the heads of each stage must divide its "
             "channels, which double from stage to stage; change one of them"
         )
     stages = _Stages(num_heads, embed_dim, window_size, mlp_ratio)
@@ -78,7 +79,7 @@ def _split(rates: list[float], depths: Sequence[int]) -> list[list[float]]:
 
 
 def _decoder_rates(rates: list[list[float]], decoder_depths: Sequence[int]) -> list[list[float]]:
-    """Those of the encoder stage of the same resolution, continued with its highest where the decoder is deeper."""
+    """Return the rates of the encoder stage of the same resolution, extended by its highest for a deeper decoder."""
     return [
         (encoder + [encoder[-1]] * depth)[:depth]
         for encoder, depth in zip(reversed(rates[:-1]), decoder_depths, strict=True)
@@ -86,7 +87,7 @@ def _decoder_rates(rates: list[list[float]], decoder_depths: Sequence[int]) -> l
 
 
 class _Stages:
-    """What the stages of one network have in common."""
+    """The options that all stages of one network share."""
 
     def __init__(self, num_heads: Sequence[int], embed_dim: int, window_size: int, mlp_ratio: float) -> None:
         self.num_heads, self.embed_dim = num_heads, embed_dim
@@ -96,7 +97,7 @@ class _Stages:
         return self.embed_dim * 2**stage
 
     def blocks(self, stage: int, drop_path: list[float]) -> nn.Module:
-        """Transformer blocks with plain and shifted windows by turns, B×C×Y×X to the same."""
+        """Return transformer blocks with plain and shifted windows in turn, from B×C×Y×X to the same shape."""
         return BasicLayer(
             dim=self.channels(stage),
             depth=len(drop_path),
@@ -116,7 +117,7 @@ class _ChannelNorm(nn.LayerNorm):
 
 
 class _Merge(nn.Module):
-    """B×C×Y×X to B×2C×Y/2×X/2."""
+    """Patch merging, from B×C×Y×X to B×2C×Y/2×X/2."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -127,7 +128,10 @@ class _Merge(nn.Module):
 
 
 class _Expand(nn.Module):
-    """B×C×Y×X to B×out×fY×fX: one linear layer per position, whose result is laid out over f×f positions."""
+    """Patch expansion by a factor f, from B×C×Y×X to B×out×fY×fX.
+
+    A linear layer at each position computes the values of f×f positions.
+    """
 
     def __init__(self, channels: int, out_channels: int, factor: int) -> None:
         super().__init__()
@@ -139,8 +143,8 @@ class _Expand(nn.Module):
         return self.norm(F.pixel_shuffle(self.linear(features), self.factor))
 
 
-class _Rise(nn.Module):
-    """One stage of the decoder: the expanded features of the stage below, and those of the encoder."""
+class _DecoderStage(nn.Module):
+    """One stage of the decoder, which joins the expanded features of the stage below with the skip connection."""
 
     def __init__(self, stages: _Stages, stage: int, drop_path: list[float]) -> None:
         super().__init__()
@@ -170,14 +174,16 @@ class _SwinUnet(nn.Module):
         self.encoder = nn.ModuleList(stages.blocks(stage, rate) for stage, rate in enumerate(rates))
         self.merges = nn.ModuleList(_Merge(stages.channels(stage)) for stage in range(last))
         self.norm = _ChannelNorm(stages.channels(last))
-        self.decoder = nn.ModuleList(_Rise(stages, last - 1 - index, rate) for index, rate in enumerate(decoder_rates))
+        self.decoder = nn.ModuleList(
+            _DecoderStage(stages, last - 1 - index, rate) for index, rate in enumerate(decoder_rates)
+        )
         self.decoder_norm = _ChannelNorm(embed_dim)
         self.expand = _Expand(embed_dim, embed_dim, _PATCH)
         self.head = nn.Conv2d(embed_dim, classes, 1, bias=False)
         self.apply(_initialise)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        """Logits B×classes×Y×X."""
+        """Return logits, B×classes×Y×X."""
         features = self.embed(image)
         skips = []
         for blocks, merge in zip(self.encoder, self.merges, strict=False):
@@ -185,13 +191,13 @@ class _SwinUnet(nn.Module):
             skips.append(features)
             features = merge(features)
         features = self.norm(self.encoder[-1](features))
-        for rise in self.decoder:
-            features = rise(features, skips.pop())
+        for stage in self.decoder:
+            features = stage(features, skips.pop())
         return self.head(self.expand(self.decoder_norm(features)))
 
 
 def _initialise(module: nn.Module) -> None:
-    """The start of vision transformers: narrow normal weights, no biases."""
+    """Initialise a module as vision transformers do, with a narrow normal distribution of weights and zero biases."""
     if isinstance(module, nn.Linear) or (isinstance(module, nn.Conv2d) and module.kernel_size == (1, 1)):
         nn.init.trunc_normal_(module.weight, std=0.02)
         if module.bias is not None:

@@ -17,8 +17,8 @@ from cellseg_monai.networks.padding import Padded
 
 __all__ = ["smp_model"]
 
-# The fewest positions per side of the deepest features that an architecture works on: PSPNet pools them into 6×6
-# bins, which should not share positions; PAN halves them three times.
+# Minimum number of positions per side of the deepest features: PSPNet pools them into 6×6 bins, which should not
+# share positions; PAN halves them three times.
 _MINIMUM_POSITIONS = {"pspnet": 6, "pan": 8}
 
 
@@ -35,16 +35,16 @@ def smp_model(
     """A network of segmentation-models-pytorch (https://smp.readthedocs.io), for images of any size.
 
     Args:
-        architecture: such as `"unet"`, `"unetplusplus"`, `"pspnet"`.
-        encoder_name: such as `"resnet34"`.
-        encoder_weights: None for a random start; a name that SMP knows, such as `"imagenet"`, which is downloaded
+        architecture: name of the architecture in SMP, such as `"unet"`, `"unetplusplus"` or `"pspnet"`.
+        encoder_name: name of the encoder in SMP, such as `"resnet34"`.
+        encoder_weights: None for random weights; a name that SMP knows, such as `"imagenet"`, which is downloaded
             once; or the path of a state dict of the encoder (`.safetensors` or a torch file) for 3-channel images.
-        in_channels: channels of the image; 3-channel weights are fitted to other numbers as SMP does it.
-        classes: channels of the output, logits B×classes×Y×X.
-        options: handed to the architecture.
+        in_channels: number of channels of the image; 3-channel weights are adapted to other numbers as in SMP.
+        classes: number of channels of the logits, B×classes×Y×X.
+        options: further arguments of the architecture.
 
     Raises:
-        BundleError: the architecture has no such option, or the weights cannot be had or do not fit the encoder.
+        BundleError: the architecture does not exist or lacks an option, or the weights cannot be loaded.
 
     >>> network = smp_model("unet", encoder_name="resnet18", classes=2).eval()
     >>> network(torch.zeros(1, 1, 33, 5)).shape
@@ -74,9 +74,9 @@ def smp_model(
 
 
 def _check_options(architecture: str, encoder_name: str, options: Mapping[str, Any]) -> None:
-    """Refuse options that SMP would pass over: it hands what an architecture does not know to the encoder."""
+    """Refuse unknown options, which SMP would silently pass to the encoder."""
     kind = smp.MODEL_ARCHITECTURES_MAPPING.get(architecture.lower())
-    # timm's encoders, by the prefix, do take options of their own. An unknown architecture SMP refuses itself.
+    # Encoders of timm, which have this prefix, take options of their own. SMP itself refuses unknown architectures.
     if kind is None or encoder_name.startswith("tu-"):
         return
     known = [name for name in inspect.signature(kind.__init__).parameters if name not in ("self", "kwargs")]

@@ -1,4 +1,4 @@
-"""Pixels made ready for a network: channels, normalisation, scale. No torch in here."""
+"""Prepare pixels for a network: channels, normalisation, scale. Nothing here needs torch."""
 
 from cellseg_monai.pixels.channels import select_channels
 from cellseg_monai.pixels.image_quality import contrast_over_noise, saturated_share, sharpness

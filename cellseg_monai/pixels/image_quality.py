@@ -1,4 +1,4 @@
-"""How well an image was taken: whether it is sharp, saturated, and more than noise."""
+"""Measure the quality of an image: sharpness, saturation, and contrast compared with noise."""
 
 from __future__ import annotations
 
@@ -8,26 +8,27 @@ from cellseg_monai.pixels.normalise import noise_level
 
 __all__ = ["contrast_over_noise", "saturated_share", "sharpness"]
 
-# What white noise of variance 1 becomes under the Laplacian of five points: 4² + 4 · 1².
+# The variance of white noise of variance 1 after the five-point Laplacian: 4² + 4 · 1².
 _NOISE_GAIN = 20
 
 
 def sharpness(channel: np.ndarray) -> float:
-    """How much of an image's variance lies in its finest detail: the lower, the more out of focus.
+    """Return the share of the variance of an image in its finest detail; it is low if the image is out of focus.
 
-    The variance of the Laplacian (Pech-Pacheco et al. 2000, doi:10.1109/ICPR.2000.903548; compared with others by
-    Pertuz et al. 2013, doi:10.1016/j.patcog.2012.11.011), over the variance of the image, so that exposure does not
-    matter. Noise is detail too, and what is out of focus has as much of it: its share, known from `noise_level`, is
-    taken off both. The slope of the power spectrum (Bray et al. 2012, doi:10.1177/1087057111420292) tells blurred
-    nuclei less well: with noise in it, it rises again.
+    This is the variance of the Laplacian (Pech-Pacheco et al. 2000, doi:10.1109/ICPR.2000.903548; compared with other
+    measures by Pertuz et al. 2013, doi:10.1016/j.patcog.2012.11.011) divided by the variance of the image, so that
+    exposure does not matter. Noise is fine detail as well, and an image out of focus has as much of it. Its
+    contribution, known from `noise_level`, is therefore subtracted from both variances. The slope of the power spectrum
+    (Bray et al. 2012, doi:10.1177/1087057111420292) recognises blurred nuclei less well, because noise makes it rise
+    again.
 
-    Numbers compare images of like objects at a like pixel size only.
+    Values are comparable only between images of similar objects at a similar pixel size.
 
     Args:
         channel: YX, any real dtype.
 
     Returns:
-        From 0; NaN where there is nothing but noise, or fewer than 3 rows or columns.
+        A number from 0; NaN if the image contains only noise, or has fewer than 3 rows or columns.
 
     >>> edge = np.repeat([[0.0] * 8 + [1.0] * 8], 16, axis=0)
     >>> ramp = np.repeat([np.linspace(0, 1, 16)], 16, axis=0)
@@ -49,17 +50,17 @@ def sharpness(channel: np.ndarray) -> float:
 
 
 def saturated_share(channel: np.ndarray) -> float:
-    """The share of pixels at the highest value, where they pile up there, as they do when light exceeds the detector.
+    """Return the share of pixels at the highest value, if they pile up there because light exceeded the detector.
 
-    The percentage of maximal pixels (Bray et al. 2012, doi:10.1177/1087057111420292). In an image that is not
-    saturated the few brightest pixels count there too, and of a dim one of few grey values many: so there is a pile
-    only where the highest value is more frequent than the next lower one that occurs.
+    This is the percentage of maximal pixels (Bray et al. 2012, doi:10.1177/1087057111420292). In an unsaturated image
+    it would also count the few brightest pixels, and in a dim image of few grey values many. So pixels pile up only if
+    the highest value is more frequent than the next lower one that occurs.
 
     Args:
-        channel: of any shape and real dtype.
+        channel: values of any shape and real dtype.
 
     Returns:
-        0 to 1; 0 where there is no such pile, or a single value.
+        0 to 1; 0 if pixels do not pile up or there is only one value.
 
     >>> saturated_share(np.array([1, 2, 3, 4])), saturated_share(np.array([1, 2, 9, 9]))
     (0.0, 0.5)
@@ -75,15 +76,15 @@ def saturated_share(channel: np.ndarray) -> float:
 
 
 def contrast_over_noise(channel: np.ndarray, lower: float = 0.1, upper: float = 99.9) -> float:
-    """The range between two percentiles as a multiple of the noise: what `noise_floor` of a preparation speaks of.
+    """Return the range between two percentiles as a multiple of the noise, to which `noise_floor` refers.
 
     Args:
         channel: YX, any real dtype.
-        lower: percentile.
-        upper: percentile.
+        lower: lower percentile.
+        upper: upper percentile.
 
     Returns:
-        From 0, of a constant image; infinite where there is no noise.
+        A number from 0, which a constant image has; infinite if there is no noise.
 
     >>> rows = np.random.default_rng(0).normal(0, 1, (200, 200))
     >>> round(contrast_over_noise(rows)), contrast_over_noise(np.zeros((4, 4)))

@@ -1,4 +1,4 @@
-"""Intensities brought to [0, 1] by percentiles of the whole image."""
+"""Scale intensities to [0, 1] by percentiles of the whole image."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ __all__ = [
     "second_differences",
 ]
 
-# About as many pixels tell the noise of an image to three parts in a thousand.
+# About this many pixels determine the noise of an image to three parts in a thousand.
 _NOISE_SAMPLE_PX = 2**17
 
-# Differences of two values within this limit still fit float32.
+# The difference of two values within this limit still fits into float32.
 _LARGEST = float(np.finfo(np.float32).max) / 2
 
 
@@ -29,26 +29,26 @@ def check_percentiles(lower: float, upper: float) -> None:
     """Refuse percentiles that are out of range or out of order.
 
     Raises:
-        ValueError: if so.
+        ValueError: the percentiles are not ordered numbers from 0 to 100.
 
     >>> check_percentiles(1, 99)
     """
     if not 0 <= lower < upper <= 100:
         raise ValueError(
-            f"lower percentile {lower} and upper percentile {upper} came, but 0 <= lower < upper <= 100 was "
-            "expected; give percent, such as 0.1 and 99.9"
+            f"got lower percentile {lower} and upper percentile {upper}, expected 0 <= lower < upper <= 100; "
+            "pass percent, such as 0.1 and 99.9"
         )
 
 
 def noise_level(channel: np.ndarray) -> float:
-    """The standard deviation of the noise of an image, in its own units.
+    """Return the standard deviation of the noise of an image, in the units of the image.
 
-    The mask that cancels whatever is flat, sloped or a straight edge (Immerkær 1996, doi:10.1006/cviu.1996.0060),
-    with the median in place of the mean (Donoho and Johnstone 1994, doi:10.1093/biomet/81.3.425), so that the
-    borders of cells do not count as noise. Of images beyond 131,072 pixels evenly spaced rows are used.
+    A mask that cancels flat areas, slopes and straight edges (Immerkær 1996, doi:10.1006/cviu.1996.0060) is combined
+    with the median instead of the mean (Donoho and Johnstone 1994, doi:10.1093/biomet/81.3.425), so that the borders of
+    cells do not count as noise. Of images beyond 131,072 pixels, evenly spaced rows are used.
 
     Args:
-        channel: YX; 0 comes back where it has fewer than 3 rows or columns.
+        channel: YX; if it has fewer than 3 rows or columns, 0 is returned.
 
     >>> ramp = np.add.outer(np.arange(64), np.arange(64)).astype(float)
     >>> noise_level(ramp)
@@ -63,7 +63,7 @@ def noise_level(channel: np.ndarray) -> float:
 
 
 def sampled_rows(shape: tuple[int, int]) -> np.ndarray:
-    """The rows in which noise is measured: none of an image too small for it.
+    """Return the rows in which noise is measured; none if the image is too small.
 
     Args:
         shape: (Y, X) of the image.
@@ -74,8 +74,17 @@ def sampled_rows(shape: tuple[int, int]) -> np.ndarray:
 
 
 def second_differences(above: np.ndarray, here: np.ndarray, below: np.ndarray) -> np.ndarray:
-    """What is left of rows where flat, sloped and straight parts cancel; YX each, of the result two columns less."""
-    # Of 16 bit integers, whole numbers come out that float32 holds.
+    """Return the remainder of rows after flat, sloped and straight parts cancel out.
+
+    Args:
+        above: YX, the rows above those of `here`.
+        here: YX, the rows in which noise is measured.
+        below: YX, the rows below those of `here`.
+
+    Returns:
+        YX with two columns fewer.
+    """
+    # For 16-bit integers the results are integers that float32 holds exactly.
     second: np.ndarray = above.astype(np.float32 if is_narrow(above.dtype) else np.float64)
     second += below
     second -= here
@@ -87,16 +96,20 @@ def second_differences(above: np.ndarray, here: np.ndarray, below: np.ndarray) -
 
 
 def noise_of(differences: np.ndarray) -> float:
-    """The standard deviation of the noise that leaves these second differences, which are overwritten."""
-    # 0.6745: the median of |x| of a standard normal; 6: the norm of the mask.
+    """Return the standard deviation of the noise that results in these second differences.
+
+    Args:
+        differences: second differences; they are overwritten.
+    """
+    # 0.6745 is the median of |x| for a standard normal distribution, 6 the norm of the mask.
     return _median(np.abs(differences, out=differences).ravel()) / (0.6745 * 6)
 
 
 def _median(values: np.ndarray) -> float:
-    """`numpy.median` of values, which are put into another order; several times as fast."""
+    """Return the same as `numpy.median`, several times as fast; the values are reordered."""
     middle = len(values) // 2
-    values.partition(middle)  # of one place alone, numpy does it in vectors
-    if np.isnan(values[middle:].max()):  # NaN comes last
+    values.partition(middle)  # numpy vectorises this for a single position
+    if np.isnan(values[middle:].max()):  # NaN sorts last
         return float("nan")
     if len(values) % 2:
         return float(values[middle])
@@ -106,41 +119,41 @@ def _median(values: np.ndarray) -> float:
 def normalise_percentiles(
     pixels: np.ndarray, lower: float = 0.1, upper: float = 99.9, *, clip: bool = True, noise_floor: float = 0.0
 ) -> np.ndarray:
-    """Every channel scaled so that its lower and upper percentiles become 0 and 1.
+    """Scale every channel so that its lower and upper percentiles become 0 and 1.
 
-    To be called once on a whole image, never on crops: a crop without cells would have its noise
-    stretched to full contrast, and tiles of one image would no longer agree.
+    Call this once on a whole image, never on crops. The noise of a crop without cells would be stretched to full
+    contrast, and tiles of an image would no longer match.
 
-    Values beyond the percentiles are clipped to [0, 1], so that a hot pixel or a piece of dirt stays
-    within what the network was trained on. StarDist and Cellpose do not clip, MONAI leaves it open:
-    pass `clip=False` for networks trained that way. Where the two percentiles coincide, as on an almost
-    empty image, the channel's minimum and maximum stand in, so that a few bright cells do not vanish; a
-    constant channel becomes zeros. Percentiles are interpolated as by `numpy.percentile`; for 8 and 16
-    bit integers they come exactly from a histogram.
+    Values beyond the percentiles are clipped to [0, 1], so that a hot pixel or a piece of dirt stays within the range
+    on which the network was trained. StarDist and Cellpose do not clip, and MONAI leaves it open: pass `clip=False` for
+    networks trained that way. If the two percentiles coincide, as in an almost empty image, the minimum and maximum of
+    the channel are used instead, so that a few bright cells do not vanish. A constant channel becomes zeros.
+    Percentiles are interpolated as by `numpy.percentile`; for 8-bit and 16-bit integers they come from an exact
+    histogram.
 
-    A field without cells has nothing but noise between its percentiles, and stretching that makes a network see
-    cells everywhere. `noise_floor` keeps the range at so many times the noise at least: nothing changes for
-    images with contrast, and an empty one stays dark.
+    A field without cells has only noise between its percentiles. If that is stretched, a network sees cells everywhere.
+    `noise_floor` therefore sets a lower limit for the range, as a multiple of the noise: images with contrast do not
+    change, and an empty one stays dark.
 
     Args:
         pixels: CYX, booleans, integers or floats of any width.
         lower: percentile in [0, 100) that becomes 0.
         upper: percentile in (0, 100] that becomes 1.
-        clip: limit the result to [0, 1].
-        noise_floor: least range between 0 and 1, as a multiple of `noise_level`; 0 for none.
+        clip: True to limit the result to [0, 1].
+        noise_floor: smallest range between 0 and 1, as a multiple of `noise_level`; 0 for no limit.
 
     Returns:
         CYX float32, a new array.
 
     Raises:
-        ValueError: percentiles out of order, a complex or object dtype, NaN or infinite values.
+        ValueError: the percentiles are out of order, the dtype is complex or object, or values are NaN or infinite.
 
     >>> normalise_percentiles(np.array([[[10, 20, 30]]], np.uint16), 0, 100)
     array([[[0. , 0.5, 1. ]]], dtype=float32)
     """
     check_percentiles(lower, upper)
     if pixels.dtype.kind not in "buif":
-        raise ValueError(f"pixels of dtype {pixels.dtype} came; convert them to integers or floats first")
+        raise ValueError(f"got pixels of dtype {pixels.dtype}, expected integers or floats; convert them first")
     out = np.empty(pixels.shape, np.float32)
     for channel, scaled in zip(pixels, out, strict=True):
         (_scale_levels if is_narrow(pixels.dtype) else _scale_values)(
@@ -150,12 +163,16 @@ def normalise_percentiles(
 
 
 def is_narrow(dtype: np.dtype) -> bool:
-    """Whether a histogram has a place for every value: 8 and 16 bit integers."""
+    """Return True if a histogram can have a bin for every value: for 8-bit and 16-bit integers."""
     return dtype.kind in "bui" and dtype.itemsize <= 2
 
 
 def level_counts(channel: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
-    """How often each value of 8 or 16 bit integers comes, the place of each pixel among them, and what comes first."""
+    """Count the values of 8-bit or 16-bit integers.
+
+    Returns:
+        The number of pixels in each bin, the bin of each pixel, and the value of the first bin.
+    """
     lowest = 0 if channel.dtype.kind in "bu" else int(np.iinfo(channel.dtype).min)
     codes = channel if lowest == 0 else (channel.astype(np.int32) - lowest).astype(np.uint16)
     return np.bincount(codes.ravel()), codes, lowest
@@ -164,7 +181,7 @@ def level_counts(channel: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
 def _scale_levels(
     channel: np.ndarray, out: np.ndarray, percent: tuple[float, float], clip: bool, noise_floor: float
 ) -> None:
-    """Scale 8 and 16 bit integers: a histogram gives the percentiles, a table the result."""
+    """Scale 8-bit and 16-bit integers: a histogram gives the percentiles, a table the result."""
     counts, codes, _ = level_counts(channel)
     low, high = percentiles_of_counts(counts, percent)
     if noise_floor:
@@ -174,7 +191,12 @@ def _scale_levels(
 
 
 def percentiles_of_counts(counts: np.ndarray, percent: tuple[float, float]) -> tuple[float, float]:
-    """The places of two percentiles in a histogram; where they coincide, those of the least and greatest value."""
+    """Return the positions of two percentiles in a histogram, or of the lowest and highest value if they coincide.
+
+    Args:
+        counts: number of pixels in each bin.
+        percent: lower and upper percentile.
+    """
     cumulative = np.cumsum(counts)
 
     def percentile(q: float) -> float:
@@ -195,7 +217,7 @@ def _scale_values(
 ) -> None:
     """Scale floats and wide integers."""
     if channel.dtype.kind in "iu":
-        # Differences from the minimum, in unsigned arithmetic, which is exact at any width.
+        # Take differences from the minimum in unsigned arithmetic, which is exact at any width.
         values = (channel.astype(np.uint64) - channel.min().astype(np.uint64)).astype(np.float64)
     else:
         values = channel.astype(np.float64 if channel.dtype.itemsize > 4 else np.float32)
@@ -209,26 +231,26 @@ def _scale_values(
 
 
 def check_finite(values: np.ndarray) -> None:
-    """Refuse NaN, infinity and what float32 cannot hold.
+    """Refuse NaN, infinity and values that float32 cannot hold.
 
     Raises:
-        ValueError: if so.
+        ValueError: there are such values.
     """
-    # Minimum and maximum are NaN if any value is.
+    # The minimum and maximum are NaN if any value is.
     if not (values.min() >= -_LARGEST and values.max() <= _LARGEST):
         bad = int(np.count_nonzero(~(np.abs(values) <= _LARGEST)))
         raise ValueError(
             f"{bad} of {values.size} values are NaN, infinite or beyond ±{_LARGEST:.1e}; "
-            "replace them, for example by numpy.nan_to_num, or repair the file"
+            "replace them, for example with numpy.nan_to_num, or repair the file"
         )
 
 
 def scale_between(values: np.ndarray, low: float, high: float, clip: bool) -> np.ndarray:
-    """(values - low) / (high - low), worked in place."""
+    """Return (values - low) / (high - low), computed in place."""
     if low == high:
         return np.zeros_like(values)
     if clip:
-        # Before the division, which could otherwise overflow for values far outside.
+        # Clip before the division, which could overflow for values far outside.
         np.clip(values, low, high, out=values)
     values -= low
     values /= high - low

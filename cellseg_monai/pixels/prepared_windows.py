@@ -1,4 +1,4 @@
-"""Windows of a prepared image that is too large to be held."""
+"""Prepare windows of an image that does not fit into memory."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ __all__ = ["ImageStatistics", "PreparedWindows"]
 
 @dataclass(frozen=True)
 class ImageStatistics:
-    """What preparing a window has to know of the whole image.
+    """Statistics of the whole image that are needed to prepare a window.
 
     Args:
-        grey_as_colour: whether its colours are equal all over, so that one of them is enough.
-        ranges: for each channel that the network sees, the values that become 0 and 1.
+        grey_as_colour: True if the colours are equal in the whole image, so that one of them is enough.
+        ranges: the values that become 0 and 1, for each channel that the network sees.
     """
 
     grey_as_colour: bool
@@ -31,23 +31,24 @@ class ImageStatistics:
 
 
 class PreparedWindows:
-    """What `prepare` makes of an image, window by window, with one normalisation for the whole.
+    """The result of `prepare` for an image, window by window, with one normalisation for the whole image.
 
     The pixels are those of `prepare`, to rounding.
 
     Args:
-        read: rows and columns to CYX pixels of the image, as measured.
+        read: returns CYX pixels of the image as measured, for rows and columns.
         shape: (Y, X) of the image.
         settings: how the bundle prepares images.
-        channel_names: one a channel, or none.
-        pixel_size_um: (y, x), µm per pixel of the image, if known.
-        statistics: those of another `PreparedWindows` of the same image; None: the image is read for them.
-        chunk_shape: (Y, X) of the blocks in which the image is stored, if it is, so that each is read once for them.
-        run: how parts of the image are read for them, as for `percentile_ranges`.
+        channel_names: one name for each channel, or empty.
+        pixel_size_um: (y, x) in µm per pixel of the image, if known.
+        statistics: statistics from another `PreparedWindows` of the same image; None to read the image for them.
+        chunk_shape: (Y, X) of the blocks in which the image is stored, if it is, so that each is read only once for the
+            statistics.
+        run: applies a function to parts of the image for the statistics; see `percentile_ranges`.
 
     Attributes:
         shape: (Y, X) at which the network sees the image.
-        statistics: of the whole image.
+        statistics: statistics of the whole image.
 
     Raises:
         ValueError: the image lacks a channel or the pixel size that the settings ask for, or holds NaN.
@@ -71,19 +72,20 @@ class PreparedWindows:
         chunk_shape: tuple[int, int] | None = None,
         run: Run = map,
     ) -> None:
-        self._read, self._whole, self._settings, self._names = read, shape, settings, channel_names
+        self._read, self._image_shape, self._settings, self._names = read, shape, settings, channel_names
         self.shape = prepared_shape(shape, settings, pixel_size_um=pixel_size_um)
-        self.statistics = self._taken(chunk_shape, run) if statistics is None else statistics
+        self.statistics = self._gather_statistics(chunk_shape, run) if statistics is None else statistics
 
     def __call__(self, rows: slice, columns: slice) -> np.ndarray:
-        """A window of the prepared image, CYX float32."""
-        return rescale_window(self._scaled, self._whole, self.shape, rows, columns)
+        """Return a window of the prepared image, CYX float32."""
+        return rescale_window(self._scaled, self._image_shape, self.shape, rows, columns)
 
-    def _taken(self, chunk_shape: tuple[int, int] | None, run: Run) -> ImageStatistics:
+    def _gather_statistics(self, chunk_shape: tuple[int, int] | None, run: Run) -> ImageStatistics:
+        """Gather the statistics of the whole image."""
         grey, settings = self._is_grey_as_colour(chunk_shape), self._settings
         ranges = percentile_ranges(
-            lambda rows, columns: self._chosen(rows, columns, grey),
-            self._whole,
+            lambda rows, columns: self._selected(rows, columns, grey),
+            self._image_shape,
             settings.lower_percentile,
             settings.upper_percentile,
             noise_floor=settings.noise_floor,
@@ -93,25 +95,27 @@ class PreparedWindows:
         return ImageStatistics(grey, tuple(ranges))
 
     def _scaled(self, rows: slice, columns: slice) -> np.ndarray:
-        chosen = self._chosen(rows, columns, self.statistics.grey_as_colour)
-        scaled: np.ndarray = np.empty(chosen.shape, np.float32)
-        for out, channel, (low, high) in zip(scaled, chosen, self.statistics.ranges, strict=True):
-            out[...] = scale_between(channel.astype(np.float64), low, high, self._settings.clip)
+        """Return a window at the resolution of the image, with its intensities scaled."""
+        selected = self._selected(rows, columns, self.statistics.grey_as_colour)
+        scaled: np.ndarray = np.empty(selected.shape, np.float32)
+        for target, channel, (low, high) in zip(scaled, selected, self.statistics.ranges, strict=True):
+            target[...] = scale_between(channel.astype(np.float64), low, high, self._settings.clip)
         return scaled
 
-    def _chosen(self, rows: slice, columns: slice, grey_as_colour: bool) -> np.ndarray:
+    def _selected(self, rows: slice, columns: slice, grey_as_colour: bool) -> np.ndarray:
+        """Return the channels that the network sees, for a window."""
         pixels = self._read(rows, columns)
-        chosen = select_channels(pixels, self._settings.channels, channel_names=self._names)
+        selected = select_channels(pixels, self._settings.channels, channel_names=self._names)
         if self._settings.channels == "grey" and len(pixels) > 2 and not grey_as_colour:
-            # Where a window of a colour image happens to be grey, it is no less a window of a colour image.
-            return chosen.astype(np.result_type(chosen.dtype, np.float32), copy=False)
-        return chosen
+            # A window that happens to be grey must have the dtype of the rest of the colour image.
+            return selected.astype(np.result_type(selected.dtype, np.float32), copy=False)
+        return selected
 
     def _is_grey_as_colour(self, chunk_shape: tuple[int, int] | None) -> bool:
-        """Whether colours are equal all over the image, which `select_channels` has to see at once."""
+        """Return True if the colours are equal in the whole image, which `select_channels` cannot see in a window."""
         if self._settings.channels != "grey":
             return False
-        for window in windows_of_chunks(self._whole, chunk_shape):
+        for window in windows_of_chunks(self._image_shape, chunk_shape):
             pixels = self._read(*window)
             if len(pixels) < 3 or not ((pixels[0] == pixels[1]) & (pixels[0] == pixels[2])).all():
                 return False

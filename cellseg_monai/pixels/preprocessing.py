@@ -1,4 +1,4 @@
-"""What is done to an image before the network: settings as plain data, and the one function."""
+"""Prepare images for a network: the settings as plain data, and the function that applies them."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ _SCALES = ("pixel_size_um", "shorter_side_px", "zoom")
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How a bundle prepares images, as kept in its `configs/preprocess.json`.
+    """Settings for preparing images, which a bundle stores in its `configs/preprocess.json`.
 
     Args:
         channels: "grey", "rgb", or channel names or indices; see `select_channels`.
-        lower_percentile: becomes 0; see `normalise_percentiles`.
-        upper_percentile: becomes 1.
-        clip: limit values to [0, 1].
-        noise_floor: least range between 0 and 1, as a multiple of the image's noise, so that empty fields stay
-            dark; 0 for none.
-        pixel_size_um: µm per pixel that the network was trained at, to which images are resampled;
-            None: images are taken as they are.
-        shorter_side_px: the shorter side of every image is brought to so many pixels, whatever its pixel size, as
-            some published preparations do; None: it is not.
-        zoom: every image is brought to so many times its size, so that objects become as large as those that the
-            network was trained on; None: it is not. At most one of this and the two before.
+        lower_percentile: percentile that becomes 0; see `normalise_percentiles`.
+        upper_percentile: percentile that becomes 1; see `normalise_percentiles`.
+        clip: True to limit values to [0, 1].
+        noise_floor: smallest range between 0 and 1, as a multiple of the noise of the image, so that empty fields stay
+            dark; 0 for no limit.
+        pixel_size_um: µm per pixel at which the network was trained, and to which images are resampled; None to keep
+            the pixel size of images.
+        shorter_side_px: length in pixels to which the shorter side of every image is scaled, whatever its pixel size,
+            as in some published preparations; None not to do so.
+        zoom: factor by which every image is enlarged, so that objects become as large as those on which the network was
+            trained; None not to do so. At most one of `pixel_size_um`, `shorter_side_px` and `zoom` can be set.
 
     >>> Preprocessing(channels=["DAPI", "actin"]).channel_count
     2
@@ -55,37 +55,40 @@ class Preprocessing:
         for name in ("lower_percentile", "upper_percentile", "noise_floor", "pixel_size_um", "zoom"):
             value = getattr(self, name)
             if type(value) not in (int, float) and not (name in ("pixel_size_um", "zoom") and value is None):
-                raise ValueError(f"{name}={value!r} came, but a number was expected; correct it")
+                raise ValueError(f"got {name}={value!r}, expected a number; correct it")
         check_percentiles(self.lower_percentile, self.upper_percentile)
         if not 0 <= self.noise_floor < np.inf:
-            raise ValueError(f"noise_floor={self.noise_floor} came, but a number from 0 was expected; 0 for none")
+            raise ValueError(f"got noise_floor={self.noise_floor}, expected a number from 0; pass 0 for no limit")
         if not isinstance(self.clip, bool):
-            raise ValueError(f"clip={self.clip!r} came, but true or false was expected; correct it")
+            raise ValueError(f"got clip={self.clip!r}, expected true or false; correct it")
         if self.pixel_size_um is not None and not 0 < self.pixel_size_um < np.inf:
             raise ValueError(
-                f"pixel_size_um={self.pixel_size_um} came, but a positive number of µm per pixel was "
-                "expected; leave it null to take images as they are"
+                f"got pixel_size_um={self.pixel_size_um}, expected a positive number of µm per pixel; "
+                "leave it null to take images as they are"
             )
         if self.shorter_side_px is not None and (type(self.shorter_side_px) is not int or self.shorter_side_px < 1):
             raise ValueError(
-                f"shorter_side_px={self.shorter_side_px!r} came, but a whole number of pixels from 1 was expected; "
+                f"got shorter_side_px={self.shorter_side_px!r}, expected a whole number of pixels from 1; "
                 "leave it null to take images as they are"
             )
         if self.zoom is not None:
             check_zoom(self.zoom)
-        given = [f"{name}={getattr(self, name)}" for name in _SCALES if getattr(self, name) is not None]
-        if len(given) > 1:
-            raise ValueError(f"{' and '.join(given)} came, but only one can settle the scale; leave the others null")
+        scales = [f"{name}={getattr(self, name)}" for name in _SCALES if getattr(self, name) is not None]
+        if len(scales) > 1:
+            raise ValueError(f"got {' and '.join(scales)}, expected at most one of them; leave the others null")
 
     @property
     def channel_count(self) -> int:
-        """How many channels a prepared image has: the network's input channels."""
+        """The number of channels of a prepared image, which are the input channels of the network."""
         if isinstance(self.channels, str):
             return {"grey": 1, "rgb": 3}[self.channels]
         return len(self.channels)
 
     def at_zoom(self, zoom: float | None) -> Preprocessing:
-        """The same with another scale: so many times the size of each image, or for None its own size.
+        """Return the same settings with another scale.
+
+        Args:
+            zoom: factor by which every image is enlarged; None to keep the size of each image.
 
         >>> Preprocessing(pixel_size_um=0.5).at_zoom(2).zoom
         2
@@ -94,7 +97,7 @@ class Preprocessing:
 
     @classmethod
     def from_json(cls, path: str | PathLike[str]) -> Preprocessing:
-        """The settings in a `preprocess.json`.
+        """Return the settings in a `preprocess.json`.
 
         Raises:
             BundleError: the file is missing, or holds an unknown name or a refused value.
@@ -102,7 +105,7 @@ class Preprocessing:
         return read_settings(cls, path)
 
     def to_json(self, path: str | PathLike[str]) -> None:
-        """Write these settings to a file that `from_json` reads back equal."""
+        """Write these settings to a file that `from_json` reads back as equal."""
         write_settings(self, path)
 
 
@@ -113,15 +116,15 @@ def prepare(
     channel_names: Sequence[str] = (),
     pixel_size_um: tuple[float, float] | None = None,
 ) -> np.ndarray:
-    """An image as the network wants it: channels chosen, intensities normalised, scale matched.
+    """Return an image as the network expects it: channels chosen, intensities normalised, scale matched.
 
     Percentiles are taken before resampling, from the pixels as they were measured.
 
     Args:
-        pixels: CYX, a whole image, never a crop of one.
+        pixels: CYX, a whole image, never a crop.
         settings: how the bundle prepares images.
-        channel_names: the names of the image's channels, if it states any.
-        pixel_size_um: (y, x), µm per pixel of the image, if known.
+        channel_names: names of the channels, if the image states any.
+        pixel_size_um: (y, x) in µm per pixel of the image, if known.
 
     Returns:
         CYX float32.
@@ -148,12 +151,12 @@ def prepare(
 def prepared_shape(
     shape: tuple[int, int], settings: Preprocessing, *, pixel_size_um: tuple[float, float] | None = None
 ) -> tuple[int, int]:
-    """The size at which the network sees an image.
+    """Return the size at which the network sees an image.
 
     Args:
         shape: (Y, X) of the image.
         settings: how the bundle prepares images.
-        pixel_size_um: (y, x), µm per pixel of the image, if known.
+        pixel_size_um: (y, x) in µm per pixel of the image, if known.
 
     Raises:
         ValueError: the image lacks the pixel size that the settings ask for.
@@ -178,14 +181,14 @@ def prepared_shape(
 def network_scale(
     shape: tuple[int, int], settings: Preprocessing, *, pixel_size_um: tuple[float, float] | None = None
 ) -> float:
-    """By how much objects are larger, in length, where the network sees an image than in its file.
+    """Return the factor by which objects are longer in the image that the network sees than in the file.
 
-    Where it is stretched along one axis more than along the other, that is of a disc of the same area.
+    If the image is stretched along one axis more than along the other, this is the factor for a disc of the same area.
 
     Args:
         shape: (Y, X) of the image.
         settings: how the bundle prepares images.
-        pixel_size_um: (y, x), µm per pixel of the image, if known.
+        pixel_size_um: (y, x) in µm per pixel of the image, if known.
 
     Raises:
         ValueError: the image lacks the pixel size that the settings ask for.

@@ -1,4 +1,4 @@
-"""Images and labels brought to another pixel size, and back."""
+"""Resample images and labels to another pixel size, and back."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ __all__ = [
     "zoomed_shape",
 ]
 
-# Pixel sizes this near count as equal: resampling would cost sharpness and gain nothing.
+# Pixel sizes this close count as equal, because resampling would only cost sharpness.
 _SAME_WITHIN = 0.02
 _LARGEST_FACTOR = 20.0
-# Standard deviations at which scipy cuts its Gaussian off.
+# Number of standard deviations at which scipy truncates its Gaussian.
 _TRUNCATED_AT = 4.0
 
 
 def rescaled_shape(shape: tuple[int, int], *, pixel_size_um: tuple[float, float], target_um: float) -> tuple[int, int]:
-    """The shape of an image once its pixels have the target size.
+    """Return the shape of an image after its pixels are resampled to the target size.
 
     Factors within 2 % of 1 count as 1.
 
     Args:
         shape: (Y, X) of the image.
-        pixel_size_um: (y, x), µm per pixel of the image.
+        pixel_size_um: (y, x) in µm per pixel of the image.
         target_um: µm per pixel wanted, on both axes.
 
     Raises:
-        ValueError: a size that is not positive, or a factor beyond 20 either way, which is a mistake
-            of unit more often than a wish.
+        ValueError: a size is not positive, or the factor is above 20 or below 1/20, which is more often a wrong unit
+            than intended.
 
     >>> rescaled_shape((100, 200), pixel_size_um=(0.25, 0.25), target_um=0.5)
     (50, 100)
@@ -46,53 +46,59 @@ def rescaled_shape(shape: tuple[int, int], *, pixel_size_um: tuple[float, float]
     for size_um in pixel_size_um:
         if not (0 < size_um < np.inf and 1 / _LARGEST_FACTOR <= size_um / target_um <= _LARGEST_FACTOR):
             raise ValueError(
-                f"pixel size {tuple(pixel_size_um)} µm against {target_um} µm wanted: expected both positive "
-                f"and within a factor of {_LARGEST_FACTOR:.0f}; is one of them not in µm? correct it"
+                f"got pixel size {tuple(pixel_size_um)} µm and {target_um} µm wanted, expected both positive and "
+                f"within a factor of {_LARGEST_FACTOR:.0f}; if one of them is not in µm, correct it"
             )
-    height, width = (_times(length, size_um / target_um) for length, size_um in zip(shape, pixel_size_um, strict=True))
+    height, width = (
+        _scaled_length(length, size_um / target_um) for length, size_um in zip(shape, pixel_size_um, strict=True)
+    )
     return height, width
 
 
 def zoomed_shape(shape: tuple[int, int], factor: float) -> tuple[int, int]:
-    """The shape of an image that is brought to so many times its size.
+    """Return the shape of an image after it is enlarged by a factor.
 
     Factors within 2 % of 1 count as 1.
 
     Args:
         shape: (Y, X) of the image.
-        factor: as `check_zoom` allows it.
+        factor: factor that `check_zoom` allows.
 
     >>> zoomed_shape((100, 200), 0.5)
     (50, 100)
     """
-    return _times(shape[0], factor), _times(shape[1], factor)
+    return _scaled_length(shape[0], factor), _scaled_length(shape[1], factor)
 
 
 def check_zoom(factor: float) -> None:
-    """Refuse to bring images to a size that no microscope's image needs.
+    """Refuse to enlarge or shrink images further than any microscope image needs.
+
+    Args:
+        factor: factor by which images are enlarged.
 
     Raises:
-        ValueError: a factor beyond 20 either way.
+        ValueError: the factor is above 20 or below 1/20.
 
     >>> check_zoom(0.5)
     """
     if not 1 / _LARGEST_FACTOR <= factor <= _LARGEST_FACTOR:
         raise ValueError(
-            f"zoom={factor:g} came, but a factor from {1 / _LARGEST_FACTOR:g} to {_LARGEST_FACTOR:g} was expected; "
-            "correct the diameter or size that it was made of"
+            f"got zoom={factor:g}, expected a factor from {1 / _LARGEST_FACTOR:g} to {_LARGEST_FACTOR:g}; "
+            "correct the diameter or size from which it was computed"
         )
 
 
-def _times(length: int, factor: float) -> int:
+def _scaled_length(length: int, factor: float) -> int:
+    """Return a length times a factor, in pixels; factors close to 1 count as 1."""
     return length if abs(factor - 1) <= _SAME_WITHIN else max(1, round(length * factor))
 
 
 def shape_of_shorter_side(shape: tuple[int, int], length: int) -> tuple[int, int]:
-    """The shape of an image once its shorter side has this length, its proportions kept.
+    """Return the shape of an image after its shorter side gets this length, with the same proportions.
 
     Args:
         shape: (Y, X) of the image.
-        length: of the shorter side, in pixels.
+        length: length of the shorter side, in pixels.
 
     >>> shape_of_shorter_side((200, 300), 50)
     (50, 75)
@@ -104,48 +110,48 @@ def shape_of_shorter_side(shape: tuple[int, int], length: int) -> tuple[int, int
 
 
 def rescale(pixels: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """An image resampled to exactly this shape: linear, smoothed first where it shrinks.
+    """Return an image resampled to exactly this shape: linearly, and smoothed first if it shrinks.
 
-    The outer edges of the image stay where they are (pixels are areas, not points), as in
-    `rescale_labels`, so that the two stay aligned.
+    The outer edges of the image stay where they are (pixels are areas, not points), as in `rescale_labels`, so that the
+    two stay aligned.
 
     Args:
         pixels: CYX.
         shape: (Y, X) wanted.
 
     Returns:
-        CYX float32; `pixels` itself where it is float32 and has that shape already. Values stay within
-        the range of `pixels`.
+        CYX float32; `pixels` itself if it is float32 and already has this shape. Values stay within the range of
+        `pixels`.
 
     >>> rescale(np.array([[[0, 0, 1, 1]]], np.float32), (1, 2)).shape
     (1, 1, 2)
     """
     if pixels.shape[1:] == tuple(shape):
         return pixels.astype(np.float32, copy=False)
-    from skimage.transform import resize  # most of this package's time to import, and most bundles never rescale
+    from skimage.transform import resize  # slow to import, and most bundles never rescale
 
-    out: np.ndarray = np.empty((len(pixels), *shape), np.float32)
-    for channel, resampled in zip(pixels, out, strict=True):
-        resampled[...] = resize(
+    resampled: np.ndarray = np.empty((len(pixels), *shape), np.float32)
+    for channel, target in zip(pixels, resampled, strict=True):
+        target[...] = resize(
             channel.astype(np.float32), shape, order=1, mode="edge", anti_aliasing=True, preserve_range=True
         )
-    return out
+    return resampled
 
 
 def rescale_window(
     read: Callable[[slice, slice], np.ndarray], shape: tuple[int, int], to: tuple[int, int], rows: slice, columns: slice
 ) -> np.ndarray:
-    """A window of what `rescale` makes of an image, out of the pixels that it takes alone.
+    """Return a window of the result of `rescale`, computed only from the pixels that it needs.
 
     Args:
-        read: rows and columns to CYX pixels of the image.
+        read: returns CYX pixels of the image for rows and columns.
         shape: (Y, X) of the image.
         to: (Y, X) of the whole resampled image.
-        rows: of the window in it.
-        columns: of the window in it.
+        rows: rows of the window in the resampled image.
+        columns: columns of the window in the resampled image.
 
     Returns:
-        CYX float32, equal to that window of `rescale` within rounding.
+        CYX float32, equal to that window of the result of `rescale` within rounding.
     """
     if to == shape:
         return read(rows, columns).astype(np.float32, copy=False)
@@ -163,13 +169,13 @@ def rescale_window(
 
 @dataclass(frozen=True)
 class _Resampled:
-    """The pixels of an axis that a window of the resampled one is made of."""
+    """The pixels along an axis that contribute to a window of the resampled axis."""
 
     needed: slice  # of the image
-    sigma: float  # of the filter before it shrinks
-    lower: np.ndarray  # places within `needed`
-    upper: np.ndarray
-    share: np.ndarray  # of the upper
+    sigma: float  # of the filter that is applied before shrinking
+    lower: np.ndarray  # indices within `needed` of the pixel before each resampled one
+    upper: np.ndarray  # indices within `needed` of the pixel after it
+    share: np.ndarray  # weight of the pixel after it
 
     @classmethod
     def of(cls, length: int, to: int, window: slice) -> _Resampled:
@@ -185,16 +191,16 @@ class _Resampled:
 
 
 def rescale_labels(labels: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """A label image resampled to exactly this shape by nearest neighbour.
+    """Return a label image resampled to exactly this shape by nearest neighbour.
 
-    No id comes that was not there; an object smaller than a new pixel may go.
+    No new id appears; an object smaller than a new pixel can vanish.
 
     Args:
         labels: YX, any dtype.
         shape: (Y, X) wanted.
 
     Returns:
-        YX of the dtype of `labels`; `labels` itself where it has that shape already.
+        YX of the dtype of `labels`; `labels` itself if it already has this shape.
 
     >>> rescale_labels(np.array([[1, 0], [0, 7]]), (4, 2))
     array([[1, 0],
@@ -209,9 +215,13 @@ def rescale_labels(labels: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
 
 
 def nearest_pixels(old: int, new: int) -> np.ndarray:
-    """For each pixel along a side of the new length, the one of the old length that lies under its centre.
+    """Return, for each pixel along a side of the new length, the pixel of the old length under its centre.
+
+    Args:
+        old: old length in pixels.
+        new: new length in pixels.
 
     >>> nearest_pixels(2, 5)
     array([0, 0, 1, 1, 1])
     """
-    return (2 * np.arange(new) + 1) * old // (2 * new)  # (i + 1/2) * old / new, in whole numbers
+    return (2 * np.arange(new) + 1) * old // (2 * new)  # (i + 1/2) * old / new, in integers

@@ -1,4 +1,4 @@
-"""How an image is covered by overlapping tiles, and what each tile adds to a pixel."""
+"""Cover an image with overlapping tiles, and weight the contribution of each tile to a pixel."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ __all__ = ["AxisTiles", "cover_axis"]
 class AxisTiles:
     """Tiles of one length that cover one axis of an image.
 
-    Where two tiles overlap, one fades into the other: the quarter of the overlap at a tile's end counts nothing, as the
-    network lacks context there, and over the middle half the weights are two ramps that add up to 1. So a pixel is
-    what one tile says of it, or two that differ little; it needs no division by a sum of weights.
+    Where two tiles overlap, one fades into the other. The outer quarter of the overlap at the end of a tile has weight
+    0, because the network lacks context there. Over the middle half, the weights are two ramps that add up to 1. A
+    pixel is thus the value of one tile, or a mean of two that differ little, and needs no division by a sum of weights.
 
     Args:
-        length: of the image.
-        size: of every tile; the last may reach beyond the image.
-        starts: where the tiles begin, ascending from 0.
+        length: length of the image.
+        size: length of every tile; the last one can extend beyond the image.
+        starts: starts of the tiles, ascending from 0.
 
     >>> tiles = cover_axis(24, size=16, overlap=8, multiple=8)
     >>> tiles.starts, tiles.weights(0).round(3).tolist()[8:]
@@ -32,62 +32,68 @@ class AxisTiles:
     starts: tuple[int, ...]
 
     def weights(self, index: int) -> np.ndarray:
-        """What each pixel of a tile counts, float32 of the tile's size; over all tiles every pixel counts 1."""
-        # Each ramp begins and ends after the one before it, so that none of the differences is negative.
-        weights = self._rise(index)
+        """Return the weight of each pixel of a tile, as float32; over all tiles the weights of a pixel add up to 1.
+
+        Args:
+            index: index of the tile.
+        """
+        # Each ramp begins and ends later than the one before it, so no difference is negative.
+        weights = self._ramp(index)
         if index < len(self.starts) - 1:
             shift = self.starts[index + 1] - self.starts[index]
-            weights[shift:] -= self._rise(index + 1)[: self.size - shift]
+            weights[shift:] -= self._ramp(index + 1)[: self.size - shift]
         return weights
 
     def part(self, start: int, stop: int) -> tuple[slice, AxisTiles]:
-        """The tiles that count something in some pixels, as those of a shorter axis, which begins where the first does.
+        """Return the tiles with any weight in a range of pixels, and a shorter axis that consists of these tiles.
 
-        There, these pixels are the same sums of the same weights.
+        The shorter axis starts with the first of these tiles. On it, the pixels are the same sums with the same
+        weights.
 
         Args:
-            start: the first of the pixels.
-            stop: one after the last.
+            start: first pixel of the range.
+            stop: pixel after the last of the range.
 
         Returns:
-            Which tiles they are, and the shorter axis.
+            The range of the tiles, and the shorter axis.
 
         >>> cover_axis(24, size=16, overlap=8, multiple=8).part(14, 24)
         (slice(1, 2, None), AxisTiles(length=16, size=16, starts=(0,)))
         """
-        having = [
+        contributing = [
             index
-            for index, first in enumerate(self.starts)
-            if self.weights(index)[max(start - first, 0) : max(stop - first, 0)].any()
+            for index, begin in enumerate(self.starts)
+            if self.weights(index)[max(start - begin, 0) : max(stop - begin, 0)].any()
         ]
-        chosen = slice(having[0], having[-1] + 1)
-        origin, end = self.starts[having[0]], min(self.starts[having[-1]] + self.size, self.length)
-        return chosen, AxisTiles(end - origin, self.size, tuple(each - origin for each in self.starts[chosen]))
+        first_tile, last_tile = contributing[0], contributing[-1]
+        tiles = slice(first_tile, last_tile + 1)
+        origin, end = self.starts[first_tile], min(self.starts[last_tile] + self.size, self.length)
+        return tiles, AxisTiles(end - origin, self.size, tuple(begin - origin for begin in self.starts[tiles]))
 
-    def _rise(self, index: int) -> np.ndarray:
-        """From 0 to 1 over the middle half of what a tile shares with the one before it."""
-        rise: np.ndarray = np.ones(self.size, np.float32)
+    def _ramp(self, index: int) -> np.ndarray:
+        """Return weights that rise from 0 to 1 over the middle half of the overlap with the tile before."""
+        weights: np.ndarray = np.ones(self.size, np.float32)
         if index > 0:
             overlap = self.starts[index - 1] + self.size - self.starts[index]
             quarter = overlap // 4
-            ramp = overlap - 2 * quarter
-            rise[:quarter] = 0
-            rise[quarter : quarter + ramp] = (np.arange(ramp) + 0.5) / max(ramp, 1)
-        return rise
+            middle = overlap - 2 * quarter
+            weights[:quarter] = 0
+            weights[quarter : quarter + middle] = (np.arange(middle) + 0.5) / max(middle, 1)
+        return weights
 
 
 def cover_axis(length: int, *, size: int, overlap: int, multiple: int) -> AxisTiles:
-    """Tiles whose ends and starts are multiples, so that a network of that stride sees each as it sees the whole.
+    """Return tiles whose starts and ends are multiples of the network's stride, so that tiles and whole image agree.
 
     Args:
-        length: of the image, in pixels.
-        size: of a tile, in pixels; rounded up to a multiple that leaves room for the overlap, and not longer than the
-            image needs.
-        overlap: of neighbouring tiles, in pixels, at least; at most half of a tile.
-        multiple: the stride of the network, in pixels.
+        length: length of the image, in pixels.
+        size: length of a tile, in pixels. It is rounded up to a multiple that leaves room for the overlap, but no
+            longer than the image needs.
+        overlap: minimum overlap of neighbouring tiles, in pixels; at most half of a tile.
+        multiple: stride of the network, in pixels.
 
     Raises:
-        ValueError: lengths that are not positive, or an overlap beyond half of a tile.
+        ValueError: a length is not positive, or the overlap exceeds half of a tile.
 
     >>> cover_axis(100, size=64, overlap=10, multiple=32)
     AxisTiles(length=100, size=64, starts=(0, 32, 64))
@@ -96,21 +102,21 @@ def cover_axis(length: int, *, size: int, overlap: int, multiple: int) -> AxisTi
     """
     if min(length, size, multiple) < 1 or overlap < 0:
         raise ValueError(
-            f"length {length}, size {size}, overlap {overlap} and multiple {multiple} came, but positive numbers of "
-            "pixels were expected; correct the tile or the overlap"
+            f"got length {length}, size {size}, overlap {overlap} and multiple {multiple}, expected positive "
+            "numbers of pixels; correct the tile or the overlap"
         )
     if 2 * overlap > size:
         raise ValueError(
-            f"an overlap of {overlap} px came for tiles of {size} px, but at most half was expected; take larger "
-            f"tiles, or an overlap up to {size // 2}"
+            f"got an overlap of {overlap} px for tiles of {size} px, expected at most half a tile; use larger tiles "
+            f"or an overlap of at most {size // 2}"
         )
-    whole = -(-length // multiple) * multiple
-    # A tile of one stride could not overlap the next, which begins a stride later.
+    padded = -(-length // multiple) * multiple
+    # A tile of one stride could not overlap the next one, which begins a stride later.
     size = -(-max(size, multiple + overlap) // multiple) * multiple
-    if size >= whole:
-        return AxisTiles(length, whole, (0,))
-    longest = (size - overlap) // multiple * multiple
-    gaps = -(-(whole - size) // longest)
-    # Spread evenly: what is more than asked for is shared among all.
-    starts = (i * (whole - size) // gaps // multiple * multiple for i in range(gaps + 1))
+    if size >= padded:
+        return AxisTiles(length, padded, (0,))
+    longest_step = (size - overlap) // multiple * multiple
+    n_steps = -(-(padded - size) // longest_step)
+    # Spread the tiles evenly, so that all overlaps share the surplus.
+    starts = (i * (padded - size) // n_steps // multiple * multiple for i in range(n_steps + 1))
     return AxisTiles(length, size, tuple(starts))

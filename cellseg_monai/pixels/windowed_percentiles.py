@@ -1,4 +1,4 @@
-"""The intensities that become 0 and 1, of an image too large to be held: gathered window by window."""
+"""Find the intensities that become 0 and 1, window by window, for images that do not fit into memory."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ _BINS = 2**16
 _WINDOW_PX = 2**22
 
 Read = Callable[[slice, slice], np.ndarray]
+_Visit = Callable[[Callable[[Box, np.ndarray], None]], None]
 
 
 def percentile_ranges(
@@ -42,23 +43,23 @@ def percentile_ranges(
     window_px: int = _WINDOW_PX,
     run: Run = map,
 ) -> list[tuple[float, float]]:
-    """For each channel, the values that `normalise_percentiles` scales to 0 and 1.
+    """Return, for each channel, the values that `normalise_percentiles` scales to 0 and 1.
 
-    The same numbers, to rounding. The image is read once for every 16 bits of its pixels.
+    The numbers are the same, to rounding. The image is read once for every 16 bits of its pixels.
 
     Args:
-        read: rows and columns to CYX pixels, of one dtype.
+        read: returns CYX pixels for rows and columns, always of the same dtype.
         shape: (Y, X) of the image.
         lower: percentile that becomes 0.
         upper: percentile that becomes 1.
-        noise_floor: see `normalise_percentiles`.
-        chunk_shape: see `windows_of_chunks`.
-        window_px: see `windows_of_chunks`.
-        run: how a function is called for each window: `map`, or that of an executor of threads, each of which then
-            holds one.
+        noise_floor: smallest range, as a multiple of the noise; see `normalise_percentiles`.
+        chunk_shape: (Y, X) of the blocks in which the image is stored; see `windows_of_chunks`.
+        window_px: maximum number of pixels of a window; see `windows_of_chunks`.
+        run: applies a function to every window: `map`, or that of an executor of threads, each of which then holds one
+            window.
 
     Raises:
-        ValueError: percentiles out of order, NaN or infinite values.
+        ValueError: the percentiles are out of order, or values are NaN or infinite.
 
     >>> image = np.arange(101, dtype=np.uint8).reshape(1, 101, 1)
     >>> percentile_ranges(lambda rows, columns: image[:, rows, columns], (101, 1), 10, 90)
@@ -71,11 +72,13 @@ def percentile_ranges(
     noise = _Noise(sampled_rows(shape) if noise_floor else np.zeros(0, np.intp))
     windows = list(windows_of_chunks(shape, chunk_shape, window_px))
 
-    def see(function: Callable[[Box, np.ndarray], None]) -> None:
+    def visit(function: Callable[[Box, np.ndarray], None]) -> None:
         for _ in run(lambda window: function(window, read(*window)), windows):
             pass
 
-    ranges = (_of_levels if is_narrow(first.dtype) else _of_values)(see, first, shape, (lower, upper), noise)
+    ranges = (_ranges_of_levels if is_narrow(first.dtype) else _ranges_of_values)(
+        visit, first, shape, (lower, upper), noise
+    )
     if not noise_floor:
         return ranges
     levels = noise.levels(len(ranges))
@@ -85,13 +88,13 @@ def percentile_ranges(
 def windows_of_chunks(
     shape: tuple[int, int], chunk_shape: tuple[int, int] | None = None, window_px: int = _WINDOW_PX
 ) -> Iterator[Box]:
-    """Windows that cover an image, and each chunk by one of them alone, or by some that follow each other.
+    """Yield windows that cover an image, such that each chunk lies in one window or in consecutive ones.
 
     Args:
         shape: (Y, X) of the image.
-        chunk_shape: (Y, X) of the blocks in which it is stored, from its upper left corner on; None: any window is
-            read alone, and best by whole rows.
-        window_px: how many pixels a window has at most, unless a row of a chunk has more.
+        chunk_shape: (Y, X) of the blocks in which the image is stored, starting at its upper left corner; None if any
+            window can be read by itself, ideally in whole rows.
+        window_px: maximum number of pixels of a window, unless a row of a chunk has more.
 
     >>> [(rows.stop, columns.stop) for rows, columns in windows_of_chunks((4, 8), (2, 4), 16)]
     [(4, 4), (4, 8)]
@@ -102,21 +105,19 @@ def windows_of_chunks(
         return
     chunk_height, chunk_width = (1, shape[1]) if chunk_shape is None else chunk_shape
     width = min(shape[1], max(1, isqrt(window_px) // chunk_width) * chunk_width)
-    most = max(1, window_px // width)
-    height = max(1, most // chunk_height) * chunk_height
+    max_rows = max(1, window_px // width)
+    height = max(1, max_rows // chunk_height) * chunk_height
     for top in range(0, shape[0], height):
         for left in range(0, shape[1], width):
             bottom = min(top + height, shape[0])
-            for row in range(top, bottom, most):
-                yield slice(row, min(row + most, bottom)), slice(left, min(left + width, shape[1]))
+            for row in range(top, bottom, max_rows):
+                yield slice(row, min(row + max_rows, bottom)), slice(left, min(left + width, shape[1]))
 
 
-_See = Callable[[Callable[[Box, np.ndarray], None]], None]
-
-
-def _of_levels(
-    see: _See, first: np.ndarray, shape: tuple[int, int], percent: tuple[float, float], noise: _Noise
+def _ranges_of_levels(
+    visit: _Visit, first: np.ndarray, shape: tuple[int, int], percent: tuple[float, float], noise: _Noise
 ) -> list[tuple[float, float]]:
+    """Return the ranges of 8-bit and 16-bit integers, from a histogram of each channel."""
     totals: np.ndarray = np.zeros((len(first), _BINS), np.int64)
     lock = threading.Lock()
 
@@ -127,53 +128,54 @@ def _of_levels(
             with lock:
                 total[: len(counts)] += counts
 
-    see(count)
+    visit(count)
     _, _, lowest = level_counts(first)
     places = (percentiles_of_counts(total, percent) for total in totals)
     return [(low + lowest, high + lowest) for low, high in places]
 
 
-def _of_values(
-    see: _See, first: np.ndarray, shape: tuple[int, int], percent: tuple[float, float], noise: _Noise
+def _ranges_of_values(
+    visit: _Visit, first: np.ndarray, shape: tuple[int, int], percent: tuple[float, float], noise: _Noise
 ) -> list[tuple[float, float]]:
-    """By radix selection: each pass counts 16 bits more of the values that are not yet told from those sought."""
+    """Return the ranges of wider values by radix selection: each pass narrows the values down by 16 more bits."""
     last = shape[0] * shape[1] - 1
-    (low, high) = places = [each / 100 * last for each in percent]
-    ranks = [0, *(int(rounded(place)) for place in places for rounded in (np.floor, np.ceil)), last]
+    (low, high) = places = [percentile / 100 * last for percentile in percent]
+    ranks = [0, *(int(round_to(place)) for place in places for round_to in (np.floor, np.ceil)), last]
     dtype = _sortable(first).dtype
     sought = [[_Sought(rank) for rank in ranks] for _ in first]
-    first_pass, *others = range(8 * dtype.itemsize - 16, -1, -16)
+    first_shift, *other_shifts = range(8 * dtype.itemsize - 16, -1, -16)
     lock = threading.Lock()
 
-    def look(window: Box, pixels: np.ndarray) -> None:
+    def count(window: Box, pixels: np.ndarray) -> None:
         noise.see(window, pixels)
-        _count(sought, first_pass, lock, window, pixels)
+        _count(sought, first_shift, lock, window, pixels)
 
-    see(look)
-    sought = [[each.narrowed() for each in some] for some in sought]
-    for shift in others:
-        see(partial(_count, sought, shift, lock))
-        sought = [[each.narrowed() for each in some] for some in sought]
+    visit(count)
+    sought = [[value.narrowed() for value in channel] for channel in sought]
+    for shift in other_shifts:
+        visit(partial(_count, sought, shift, lock))
+        sought = [[value.narrowed() for value in channel] for channel in sought]
     ranges = []
     for channel in sought:
-        least, *around, greatest = (_value(each.leading, dtype) for each in channel)
-        found = [
+        least, *neighbours, greatest = (_value(value.leading, dtype) for value in channel)
+        lower, upper = (
             below + (above - below) * (place - int(place))
-            for below, above, place in zip(around[::2], around[1::2], (low, high), strict=True)
-        ]
-        ranges.append((found[0], found[1]) if found[0] < found[1] else (least, greatest))
+            for below, above, place in zip(neighbours[::2], neighbours[1::2], (low, high), strict=True)
+        )
+        ranges.append((lower, upper) if lower < upper else (least, greatest))
     return ranges
 
 
 @dataclass
 class _Sought:
-    """A value by its rank among those whose leading bits are the same; `counts`: of the 16 bits that follow."""
+    """A value to be found, given by its rank among the values with the same leading bits."""
 
     rank: int
     leading: int = 0
-    counts: np.ndarray = field(default_factory=lambda: np.zeros(_BINS, np.int64))
+    counts: np.ndarray = field(default_factory=lambda: np.zeros(_BINS, np.int64))  # of the 16 bits that follow
 
     def narrowed(self) -> _Sought:
+        """Return the same value with 16 more leading bits, which follow from the counts."""
         cumulative = np.cumsum(self.counts)
         place = int(np.searchsorted(cumulative, self.rank, side="right"))
         before = int(cumulative[place - 1]) if place else 0
@@ -183,23 +185,23 @@ class _Sought:
 def _count(
     sought: Sequence[Sequence[_Sought]], shift: int, lock: threading.Lock, window: Box, pixels: np.ndarray
 ) -> None:
-    """Count in a window, CYX, the 16 bits above `shift` of those that may be sought."""
-    for some, channel in zip(sought, pixels, strict=True):
+    """Count, in a CYX window, the 16 bits above `shift` of the values that have the leading bits of a sought one."""
+    for values, channel in zip(sought, pixels, strict=True):
         leading = _bits(_sortable(channel)) >> shift
-        counted = {each.leading: _counts_below(leading, each.leading) for each in some}
+        counts = {value.leading: _counts_below(leading, value.leading) for value in values}
         with lock:
-            for each in some:
-                each.counts += counted[each.leading]
+            for value in values:
+                value.counts += counts[value.leading]
 
 
 def _counts_below(leading: np.ndarray, before: int) -> np.ndarray:
-    """How often each 16 bits follow some leading ones."""
-    beyond = leading - leading.dtype.type(before << 16)  # unsigned: those of smaller leading bits become large
+    """Return how often each combination of 16 bits follows the given leading bits."""
+    beyond = leading - leading.dtype.type(before << 16)  # smaller leading bits wrap to large values
     return np.bincount(beyond[beyond < _BINS].astype(np.intp), minlength=_BINS)
 
 
 def _sortable(pixels: np.ndarray) -> np.ndarray:
-    """In one of the types whose bits can be brought into order."""
+    """Return the pixels in a type whose bits can be brought into order."""
     if pixels.dtype.kind in "iu":
         return pixels
     values: np.ndarray = pixels.astype(np.float64 if pixels.dtype.itemsize > 4 else np.float32, copy=False)
@@ -209,7 +211,7 @@ def _sortable(pixels: np.ndarray) -> np.ndarray:
 
 
 def _bits(values: np.ndarray) -> np.ndarray:
-    """Unsigned integers in the order of the values."""
+    """Return unsigned integers in the order of the values."""
     native = np.ascontiguousarray(values.ravel(), values.dtype.newbyteorder("="))
     bits = native.view(f"u{native.itemsize}")
     if native.dtype.kind == "u":
@@ -217,22 +219,22 @@ def _bits(values: np.ndarray) -> np.ndarray:
     sign = bits.dtype.type(1 << 8 * native.itemsize - 1)
     if native.dtype.kind == "i":
         return bits ^ sign
-    # IEEE 754: the bits of positive numbers ascend with them, those of negative ones descend.
+    # IEEE 754: the bits of positive numbers ascend with the numbers, those of negative numbers descend.
     return np.where(bits & sign, ~bits, bits | sign)
 
 
 def _value(bits: int, dtype: np.dtype) -> float:
-    """The value whose bits these are, as `_bits` has brought them into order."""
-    sign, every = 1 << 8 * dtype.itemsize - 1, (1 << 8 * dtype.itemsize) - 1
+    """Return the value that belongs to an unsigned integer from `_bits`."""
+    sign, all_bits = 1 << 8 * dtype.itemsize - 1, (1 << 8 * dtype.itemsize) - 1
     if dtype.kind == "i":
         bits ^= sign
     elif dtype.kind == "f":
-        bits = bits ^ sign if bits & sign else bits ^ every
+        bits = bits ^ sign if bits & sign else bits ^ all_bits
     return float(np.array(bits, f"u{dtype.itemsize}").view(dtype.newbyteorder("=")))
 
 
 class _Noise:
-    """The rows in which noise is measured, and those above and below, kept as windows of the image come by."""
+    """The noise of an image, from the sampled rows and those above and below, collected window by window."""
 
     def __init__(self, rows: np.ndarray) -> None:
         self._rows = rows
@@ -241,7 +243,7 @@ class _Noise:
         self._lock = threading.Lock()
 
     def see(self, window: Box, pixels: np.ndarray) -> None:
-        """Keep what is needed of a window, CYX."""
+        """Keep the rows of a CYX window that are needed."""
         rows, columns = window
         for row in self._near[(self._near >= rows.start) & (self._near < rows.stop)].tolist():
             kept = pixels[:, row - rows.start].copy()
@@ -249,13 +251,13 @@ class _Noise:
                 self._kept[row][columns.start] = kept
 
     def levels(self, channels: int) -> list[float]:
-        """The noise of each channel."""
+        """Return the noise of each channel."""
         if not len(self._rows):
             return [0.0] * channels
         whole = {
             row: np.concatenate([part for _, part in sorted(parts.items())], 1) for row, parts in self._kept.items()
         }
         above, here, below = (
-            np.stack([whole[row] for row in (self._rows + away).tolist()], axis=1) for away in (-1, 0, 1)
+            np.stack([whole[row] for row in (self._rows + offset).tolist()], axis=1) for offset in (-1, 0, 1)
         )
         return [noise_of(second_differences(*rows)) for rows in zip(above, here, below, strict=True)]

@@ -1,4 +1,4 @@
-"""What can be said of a segmentation without truth: measures of each image, and what is unusual about them."""
+"""Quality of a segmentation without truth: measures of each image, and flags for what is unusual."""
 
 from cellseg_monai.quality.flags import FLAGS, LEAST_COMPARED, Flag, compared_measures, flags_of
 from cellseg_monai.quality.measures import PlaneMeasures, measure_plane

@@ -1,4 +1,4 @@
-"""What is measured of a segmented plane to tell whether it is as it should be."""
+"""Measures of a segmented plane that show whether something is unusual about it."""
 
 from __future__ import annotations
 
@@ -25,25 +25,25 @@ from cellseg_monai.pixels import (
 __all__ = ["PlaneMeasures", "Window", "measure_plane", "sample_windows"]
 
 Window = Callable[[slice, slice], np.ndarray]
-"""From rows and columns within a plane to its pixels there, CYX as measured."""
+"""A function from rows and columns of a plane to the pixels there, CYX in the units of the file."""
 
-_SIDE_PX, _MOST = 768, 16
+_SIDE_PX, _MOST_WINDOWS = 768, 16
 
 
 @dataclass(frozen=True)
 class PlaneMeasures:
-    """A segmented plane in numbers; NaN is what cannot be known of it.
+    """Measures of a segmented plane; unknown values are NaN.
 
     Args:
-        objects: how many.
-        megapixels: of the plane.
-        diameter_px: the median of the objects' equivalent diameters, at the scale of the network.
-        cut: the share of objects that touch the border.
-        sharpness: see `pixels.sharpness`, of the prepared plane.
-        saturated: see `pixels.saturated_share`, of the channel that has most.
-        contrast: see `pixels.contrast_over_noise`, of the channel of the network that has most.
-        brightness: the mean of the prepared plane, 0 to 1.
-        object_contrast: the mean of the prepared plane within objects less that outside; negative for dark objects.
+        objects: number of objects.
+        megapixels: size of the plane in millions of pixels.
+        diameter_px: median equivalent diameter of the objects, at the scale of the network.
+        cut: share of the objects that touch the border.
+        sharpness: sharpness of the prepared plane, see `pixels.sharpness`.
+        saturated: largest share of saturated pixels in a channel, see `pixels.saturated_share`.
+        contrast: largest contrast in a channel that the network sees, see `pixels.contrast_over_noise`.
+        brightness: mean of the prepared plane, 0 to 1.
+        object_contrast: mean of the prepared plane inside objects minus that outside; negative for dark objects.
     """
 
     objects: int
@@ -58,7 +58,7 @@ class PlaneMeasures:
 
     @property
     def per_megapixel(self) -> float:
-        """Objects in a million pixels."""
+        """Number of objects per million pixels."""
         return self.objects / self.megapixels
 
 
@@ -71,29 +71,29 @@ def measure_plane(
     channel_names: Sequence[str] = (),
     pixel_size_um: tuple[float, float] | None = None,
 ) -> PlaneMeasures:
-    """Measure a segmented plane; of a large one, 16 windows spread over it stand for the pixels of all.
+    """Measure a segmented plane; the pixels of a large plane are measured in 16 windows spread over it.
 
     Args:
-        window: gives its pixels.
-        labels: YX ids of its objects, 0 is background, sliced likewise.
-        table: of these objects.
-        settings: how the network wants images.
-        channel_names: one per channel, or none.
+        window: function from rows and columns to the pixels of the plane.
+        labels: YX ids of the objects, 0 is background; read in windows as well.
+        table: measurements of the objects.
+        settings: preparation of images for the network.
+        channel_names: one name per channel, or none.
         pixel_size_um: (y, x), if known.
 
     Raises:
-        ValueError: the plane lacks a channel or the pixel size that the settings ask for, or holds NaN.
+        ValueError: the plane lacks a channel or the pixel size that the settings need, or holds NaN.
     """
     height, width = labels.shape
     windows = sample_windows((height, width))
     parts = [window(rows, columns) for rows, columns in windows]
     inside = [np.asarray(labels[rows, columns]) > 0 for rows, columns in windows]
-    # Side by side they are normalised as one image; each is brought to the network's scale by itself.
+    # The windows are joined so that they are normalised as one image. Each is rescaled separately.
     sample = np.concatenate(parts, axis=1)
-    if sample.dtype == bool:  # of which numpy takes no differences
+    if sample.dtype == bool:  # numpy cannot subtract booleans
         sample = sample.astype(np.uint8)
     prepared = np.split(prepare(sample, settings.at_zoom(None), channel_names=channel_names).mean(axis=0), len(parts))
-    seen = prepared_shape((height, width), settings, pixel_size_um=pixel_size_um)
+    network_shape = prepared_shape((height, width), settings, pixel_size_um=pixel_size_um)
     measured = measured_channels(channel_names, len(sample))
     selected = select_channels(sample, settings.channels, channel_names=channel_names)
     percentiles = settings.lower_percentile, settings.upper_percentile
@@ -103,8 +103,8 @@ def measure_plane(
         diameter_px=_median(table["equivalent_diameter_px"])
         * network_scale((height, width), settings, pixel_size_um=pixel_size_um),
         cut=float(np.mean(table["touches_edge"])) if len(table) else float("nan"),
-        sharpness=_sharpness(prepared, inside, (seen[0] / height, seen[1] / width)),
-        saturated=max(saturated_share(sample[at]) for at in measured),
+        sharpness=_sharpness(prepared, inside, (network_shape[0] / height, network_shape[1] / width)),
+        saturated=max(saturated_share(sample[channel]) for channel in measured),
         contrast=max(contrast_over_noise(channel, *percentiles) for channel in selected),
         brightness=float(np.mean(prepared)),
         object_contrast=_object_contrast(np.stack(prepared), np.stack(inside)),
@@ -112,10 +112,12 @@ def measure_plane(
 
 
 def sample_windows(shape: tuple[int, int]) -> list[tuple[slice, slice]]:
-    """Windows of one size that cover a plane, and overlap by a pixel or none; of a large one, 16 spread over it.
+    """Return windows of equal size that cover a plane, or 16 windows spread over a large plane.
+
+    Neighbouring windows of a small plane overlap by at most one pixel.
 
     Args:
-        shape: (Y, X).
+        shape: (Y, X) of the plane.
 
     >>> sample_windows((1001, 500))
     [(slice(0, 501, None), slice(0, 500, None)), (slice(500, 1001, None), slice(0, 500, None))]
@@ -124,18 +126,21 @@ def sample_windows(shape: tuple[int, int]) -> list[tuple[slice, slice]]:
     """
     rows, columns = (_parts(length) for length in shape)
     windows = [(row, column) for row in rows for column in columns]
-    chosen = np.unique(np.linspace(0, len(windows) - 1, min(_MOST, len(windows))).astype(int))
-    return [windows[at] for at in chosen]
+    chosen = np.unique(np.linspace(0, len(windows) - 1, min(_MOST_WINDOWS, len(windows))).astype(int))
+    return [windows[index] for index in chosen]
 
 
 def _parts(length: int) -> list[slice]:
     count = -(-length // _SIDE_PX)
     size = -(-length // count)
-    return [slice(int(at), int(at) + size) for at in np.linspace(0, length - size, count)]
+    return [slice(int(start), int(start) + size) for start in np.linspace(0, length - size, count)]
 
 
 def _sharpness(prepared: Sequence[np.ndarray], inside: Sequence[np.ndarray], scale: tuple[float, float]) -> float:
-    """The median over the windows, those with objects where there are any: what is empty has nothing to be sharp."""
+    """Return the median sharpness of the windows with objects, or of all windows if none has any.
+
+    Windows without objects hold nothing that could be sharp.
+    """
     filled = [part for part, mask in zip(prepared, inside, strict=True) if mask.any()] or prepared
     values = []
     for part in filled:

@@ -1,10 +1,9 @@
-"""What the images were like that a network was trained on, in a few numbers that a bundle keeps."""
+"""A description of the training images of a network, in a few numbers that a bundle keeps."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from os import PathLike
 from typing import NamedTuple
 
 import numpy as np
@@ -13,13 +12,12 @@ from cellseg_monai.io import read, read_labels
 from cellseg_monai.labels import measure_objects
 from cellseg_monai.pixels import Preprocessing, network_scale
 from cellseg_monai.quality.measures import PlaneMeasures, measure_plane
-from cellseg_monai.settings import read_settings
 
 __all__ = ["Range", "TrainingData", "describe_training_data"]
 
 
 class Range(NamedTuple):
-    """Three ascending numbers; see `TrainingData` for what they are of."""
+    """Three ascending numbers; see `TrainingData` for their meaning."""
 
     low: float
     median: float
@@ -28,21 +26,21 @@ class Range(NamedTuple):
 
 @dataclass(frozen=True)
 class TrainingData:
-    """The images that a network was trained on, as a bundle's `models/weights.json` keeps them.
+    """A description of the images that a network was trained on, stored as `models/weights.json` of a bundle.
 
-    A range of the objects' diameters is the percentiles 5, 50 and 95 over the pixels of all objects, not over objects,
-    so that debris and fragments do not count for more than they are; of all else it is the least, the median and the
-    most over images. See `PlaneMeasures` for what they are.
+    The range of diameters holds the percentiles 5, 50 and 95 over the pixels of all objects. Percentiles over objects
+    would give too much weight to debris and fragments. The other ranges hold the minimum, the median and the maximum
+    over images. See `PlaneMeasures` for the measures.
 
     Args:
-        name: of the data set.
-        weights_sha256: of the weights that were trained on it; of others it says nothing.
-        images: how many.
-        objects: how many they hold.
-        diameter_px: of the objects.
-        sharpness: of the images.
-        brightness: of the images.
-        object_contrast: of the images.
+        name: name of the data set.
+        weights_sha256: SHA-256 of the weights that were trained on it; the description is valid only for these.
+        images: number of images.
+        objects: number of objects in all images.
+        diameter_px: range of the equivalent diameters, at the scale of the network.
+        sharpness: range of the sharpness of images.
+        brightness: range of the brightness of images.
+        object_contrast: range of the contrast of objects.
     """
 
     name: str
@@ -58,17 +56,8 @@ class TrainingData:
         for name in ("diameter_px", "sharpness", "brightness", "object_contrast"):
             value = getattr(self, name)
             if len(value) != 3 or not value[0] <= value[1] <= value[2]:
-                raise ValueError(f"{name}={value} came, but three ascending numbers were expected; make it anew")
-            object.__setattr__(self, name, Range(*map(float, value)))  # of a JSON file, it is a list
-
-    @classmethod
-    def from_json(cls, path: str | PathLike[str]) -> TrainingData:
-        """What a `training_data.json` says.
-
-        Raises:
-            BundleError: the file is missing, or holds an unknown name or a refused value.
-        """
-        return read_settings(cls, path)
+                raise ValueError(f"got {name}={value}, expected three ascending numbers; create the description again")
+            object.__setattr__(self, name, Range(*map(float, value)))  # a list if it comes from a JSON file
 
 
 def describe_training_data(
@@ -81,24 +70,25 @@ def describe_training_data(
     """Measure the images and label images of a training.
 
     Args:
-        pairs: the files of each image and of its label image.
-        settings: how the network wants images.
-        name: of the data set.
-        weights_sha256: of the weights that were trained on it.
+        pairs: paths of each image and its label image.
+        settings: preparation of images for the network.
+        name: name of the data set.
+        weights_sha256: SHA-256 of the weights that were trained on it.
 
     Raises:
-        ValueError: no images, none with objects, or an image that does not fit its labels.
+        ValueError: there are no images, no image has objects, or an image does not fit its labels.
     """
     diameters, measured = [], []
     for image_path, label_path in pairs:
         image, labels = read(image_path), read_labels(label_path)
         if image.axes != "CYX" or image.pixels.shape[1:] != labels.shape:
             raise ValueError(
-                f"{image_path}: {image.pixels.shape}, but labels of {labels.shape}; pass one plane of each"
+                f"{image_path}: got {image.pixels.shape} and labels of {labels.shape}, expected equal Y and X; "
+                "pass one plane of each"
             )
         table = measure_objects(labels)
-        window = _window_of(image.pixels)
-        found = measure_plane(
+        window = _window_reader(image.pixels)
+        measures = measure_plane(
             window,
             labels,
             table,
@@ -106,36 +96,36 @@ def describe_training_data(
             channel_names=image.channel_names,
             pixel_size_um=image.pixel_size_um,
         )
-        measured.append(found)
-        if found.objects:
+        measured.append(measures)
+        if measures.objects:
             scale = network_scale(labels.shape, settings, pixel_size_um=image.pixel_size_um)
             diameters.append(table["equivalent_diameter_px"] * scale)
     if not diameters:
-        raise ValueError(f"{len(pairs)} images without an object came; pass those of a training")
+        raise ValueError(f"got {len(pairs)} images without an object; pass the images of a training")
     return TrainingData(
         name=name,
         weights_sha256=weights_sha256,
         images=len(measured),
-        objects=sum(each.objects for each in measured),
+        objects=sum(measures.objects for measures in measured),
         diameter_px=_over_pixels(np.concatenate(diameters)),
-        sharpness=_spread(measured, lambda each: each.sharpness),
-        brightness=_spread(measured, lambda each: each.brightness),
-        object_contrast=_spread(measured, lambda each: each.object_contrast),
+        sharpness=_spread(measured, lambda measures: measures.sharpness),
+        brightness=_spread(measured, lambda measures: measures.brightness),
+        object_contrast=_spread(measured, lambda measures: measures.object_contrast),
     )
 
 
 def _over_pixels(diameters: np.ndarray) -> Range:
-    """The diameters up to which objects hold 5, 50 and 95 % of all pixels of objects."""
+    """Return the diameters up to which objects hold 5, 50 and 95 % of all object pixels."""
     ordered = np.sort(diameters)
     covered = np.cumsum(ordered**2)
-    places = np.searchsorted(covered, np.array([0.05, 0.5, 0.95]) * covered[-1])
-    return Range(*(round(float(each), 2) for each in ordered[places]))
+    positions = np.searchsorted(covered, np.array([0.05, 0.5, 0.95]) * covered[-1])
+    return Range(*(round(float(diameter), 2) for diameter in ordered[positions]))
 
 
-def _window_of(pixels: np.ndarray) -> Callable[[slice, slice], np.ndarray]:
+def _window_reader(pixels: np.ndarray) -> Callable[[slice, slice], np.ndarray]:
     return lambda rows, columns: pixels[:, rows, columns]
 
 
 def _spread(measured: Sequence[PlaneMeasures], value: Callable[[PlaneMeasures], float]) -> Range:
-    values = np.array([value(each) for each in measured])
-    return Range(*(round(float(each), 4) for each in np.percentile(values[np.isfinite(values)], (0, 50, 100))))
+    values = np.array([value(measures) for measures in measured])
+    return Range(*(round(float(number), 4) for number in np.percentile(values[np.isfinite(values)], (0, 50, 100))))

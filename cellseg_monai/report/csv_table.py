@@ -1,4 +1,4 @@
-"""Tables that a run leaves."""
+"""The CSV tables of a run."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ __all__ = ["read_table"]
 
 
 def read_table(path: Path) -> list[dict[str, str]]:
-    """The rows of a CSV file."""
+    """Return the rows of a CSV file, each as a mapping from column to text."""
     with open(path, newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))

@@ -14,7 +14,7 @@ from cellseg_monai.io import read, read_labels
 from cellseg_monai.io.display import picture_of, shrunk
 from cellseg_monai.labels import paint_outlines
 from cellseg_monai.pixels import rescale_labels
-from cellseg_monai.report.lines import COLOURS
+from cellseg_monai.report.line_styles import COLOURS
 
 __all__ = ["data_figure", "examples"]
 
@@ -24,11 +24,13 @@ _LONGEST_SIDE = 700
 
 
 def examples(statistics: DatasetStatistics, most: int = 8) -> list[ImageStatistics]:
-    """Images that show the range of a data set: by their number of objects, from the fewest to the most.
+    """Choose images that show the range of a data set, from the fewest objects to the most.
+
+    If no image has labels, images are ordered by their median intensity instead.
 
     Args:
-        statistics: of the data set; where no image has labels, by the median intensity instead.
-        most: how many are wanted.
+        statistics: statistics of the data set.
+        most: maximum number of images.
     """
     labelled = statistics.labelled
     ranked = sorted(
@@ -40,11 +42,11 @@ def examples(statistics: DatasetStatistics, most: int = 8) -> list[ImageStatisti
 
 
 def data_figure(statistics: DatasetStatistics, *, axes: str | None = None) -> Figure:
-    """One figure of a data set.
+    """Draw the distributions and examples of a data set.
 
     Args:
-        statistics: of the data set, of one image at least.
-        axes: of the image files, where they do not state them; see `io.read`.
+        statistics: statistics of the data set, with at least one image.
+        axes: axes of the image files, for files that do not state them; see `io.read`.
     """
     shown = examples(statistics)
     rows = -(-len(shown) // _COLUMNS)
@@ -54,16 +56,16 @@ def data_figure(statistics: DatasetStatistics, *, axes: str | None = None) -> Fi
     left, middle, right = above.subplots(1, 3)
     labelled = [image.objects for image in statistics.labelled if image.objects is not None]
     diameters = np.concatenate([np.zeros(0), *(objects.diameters_px for objects in labelled)])
-    _histogram(left, [objects.count for objects in labelled], "objects", "images", "Objects an image")
+    _histogram(left, [objects.count for objects in labelled], "objects", "images", "Objects per image")
     _histogram(middle, diameters, "diameter of a disc of the same area, px", "objects", "Sizes of objects")
     _intensities(right, statistics.images)
     grid = np.ravel(below.subplots(rows, _COLUMNS, squeeze=False))
-    for place in grid:
-        place.set_axis_off()
-    for place, image in zip(grid, shown, strict=False):
-        place.imshow(_picture(image, axes), interpolation="nearest")
-        count = "no labels" if image.objects is None else _counted(image.objects.count)
-        place.set_title(f"{_shortened(image.stem)}\n{count}", fontsize=8)
+    for panel in grid:
+        panel.set_axis_off()
+    for panel, image in zip(grid, shown, strict=False):
+        panel.imshow(_picture(image, axes), interpolation="nearest")
+        count = "no labels" if image.objects is None else _object_count(image.objects.count)
+        panel.set_title(f"{_shortened(image.stem)}\n{count}", fontsize=8)
     return figure
 
 
@@ -82,9 +84,9 @@ def _histogram(axes: Axes, values: Sequence[float] | np.ndarray, x_label: str, y
 
 
 def _intensities(axes: Axes, images: Sequence[ImageStatistics]) -> None:
-    """Of each image, in the order of their medians, the range from the 1st to the 99th percentile."""
+    """Draw the range from the 1st to the 99th percentile of each image, in the order of the medians."""
     low, median, high = (PERCENTILES.index(percentile) for percentile in (1.0, 50.0, 99.0))
-    values = np.array(sorted((image.percentiles for image in images), key=lambda image: image[median]))
+    values = np.array(sorted((image.percentiles for image in images), key=lambda percentiles: percentiles[median]))
     positions = np.arange(len(values))
     axes.vlines(positions, values[:, low], values[:, high], color=_BLUE, linewidth=1, label="percentiles 1 to 99")
     axes.plot(positions, values[:, median], ".", color=_ORANGE, label="median")
@@ -93,7 +95,7 @@ def _intensities(axes: Axes, images: Sequence[ImageStatistics]) -> None:
     axes.set_xlabel("images, by their median")
     axes.set_ylabel("intensity in the file")
     low_end, high_end = axes.get_ylim()
-    axes.set_ylim(low_end, high_end + 0.25 * (high_end - low_end))  # room for the legend, which hides no image then
+    axes.set_ylim(low_end, high_end + 0.25 * (high_end - low_end))  # room for the legend above the data
     axes.legend()
 
 
@@ -102,7 +104,7 @@ def _picture(image: ImageStatistics, axes: str | None) -> np.ndarray:
     if image.label_path is None:
         return picture
     labels = rescale_labels(read_labels(image.label_path), (picture.shape[0], picture.shape[1]))
-    picture = picture.copy()  # what Pillow gave may be read only
+    picture = picture.copy()  # an array from Pillow can be read-only
     paint_outlines(picture, labels)
     return picture
 
@@ -111,5 +113,5 @@ def _shortened(name: str, most: int = 34) -> str:
     return name if len(name) <= most else f"{name[: most - 13]}…{name[-12:]}"
 
 
-def _counted(objects: int) -> str:
+def _object_count(objects: int) -> str:
     return "1 object" if objects == 1 else f"{objects} objects"

@@ -1,4 +1,4 @@
-"""A data set as a page or a picture: its numbers, distributions, examples and faults."""
+"""A data set as a page or a picture, with its numbers, distributions, examples and faults."""
 
 from __future__ import annotations
 
@@ -18,22 +18,24 @@ _ALT = "Histograms of objects per image, of their sizes and of intensities; exam
 
 
 def write_dataset(path: str | Path, statistics: DatasetStatistics, *, axes: str | None = None) -> None:
-    """Write what a data set holds: all of it as one HTML page that needs nothing beside it, or the figure alone.
+    """Write a summary of a data set as a self-contained HTML page, or its figure alone.
 
     Args:
-        path: a file named .html, or .png for the figure.
-        statistics: of the data set.
-        axes: of the image files, where they do not state them; see `io.read`.
+        path: output file, named .html for the page or .png for the figure.
+        statistics: statistics of the data set.
+        axes: axes of the image files, for files that do not state them; see `io.read`.
 
     Raises:
-        ValueError: a file of another name, or a figure of no images.
+        ValueError: the file has another suffix, or there are no images to draw the figure from.
     """
     path = Path(path)
     if path.suffix not in (".html", ".png"):
-        raise ValueError(f"output {path} came, but a file named .html or .png was expected; rename it")
+        raise ValueError(f"got output {path}, expected a file named .html or .png; rename it")
     if path.suffix == ".png":
         if not statistics.images:
-            raise ValueError(f"{statistics.dataset}: no image can be read for a figure; see to what is wrong with them")
+            raise ValueError(
+                f"{statistics.dataset}: no image can be read, so there is nothing to draw; fix the reported faults"
+            )
         save_figure(data_figure(statistics, axes=axes), path)
         return
     rows = [[text_cell(name), text_cell(value)] for name, value in statistics.rows()]
@@ -41,12 +43,12 @@ def write_dataset(path: str | Path, statistics: DatasetStatistics, *, axes: str 
     if statistics.faults:
         sections.append(("Left out", f'<div class="note fault">{items(map(str, statistics.faults))}</div>'))
     if statistics.images:
-        told = "Examples by their number of objects, from the fewest to the most; outlines are those of the labels."
-        written = io.BytesIO()
-        # Pixels, not vectors: the examples are most of it.
-        data_figure(statistics, axes=axes).savefig(written, format="png", dpi=110)
-        picture = f'<img class="chart" alt="{escape(_ALT)}" src="{data_uri(written.getvalue(), "image/png")}">'
-        sections.append(("Distributions and examples", f"{paragraph(told)}\n{picture}"))
+        text = "Examples from the fewest objects to the most, with the outlines of their labels."
+        png = io.BytesIO()
+        # Pixels instead of vectors, because images fill most of the figure.
+        data_figure(statistics, axes=axes).savefig(png, format="png", dpi=110)
+        picture = f'<img class="chart" alt="{escape(_ALT)}" src="{data_uri(png.getvalue(), "image/png")}">'
+        sections.append(("Distributions and examples", f"{paragraph(text)}\n{picture}"))
     with replacing(path) as aside:
         page = render_page(f"Data set {statistics.dataset.resolve().name}", "", sections)
         aside.write_text(page, encoding="utf-8")

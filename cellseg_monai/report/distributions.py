@@ -1,4 +1,4 @@
-"""How sizes, shapes and intensities of objects are distributed."""
+"""Distributions of the sizes, shapes and intensities of objects."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
-from cellseg_monai.report.lines import COLOURS
+from cellseg_monai.report.line_styles import COLOURS
 
 __all__ = ["bin_edges", "distribution_figure", "medians", "objects_figure"]
 
 _BINS = 40
-_LOG_FROM = 5  # largest over smallest, from which on bins grow
-_PANELS = 3  # of a row
+_LOG_FROM = 5  # ratio of largest to smallest value from which bins are logarithmic
+_PANELS = 3  # per row
 
 
 def distribution_figure(measures: Sequence[tuple[str, np.ndarray, np.ndarray]]) -> Figure:
-    """The distribution of each measure over the objects of all images, with its medians.
+    """Draw the distribution of each measure over the true and the predicted objects of all images, with medians.
 
     Args:
-        measures: of each, its name with the unit, the values of the true and of the predicted objects.
+        measures: name with unit, values of the true objects and values of the predicted objects, for each measure.
     """
     figure = Figure(figsize=(5.6 * len(measures), 4.2), layout="constrained")
     panels = figure.subplots(1, len(measures), squeeze=False)[0]
@@ -36,10 +36,10 @@ def distribution_figure(measures: Sequence[tuple[str, np.ndarray, np.ndarray]]) 
 
 
 def objects_figure(measures: Sequence[tuple[str, np.ndarray, tuple[float, float] | None]]) -> Figure:
-    """The distribution of each measure over the objects of all images, with its median.
+    """Draw the distribution of each measure over the objects of all images, with its median.
 
     Args:
-        measures: of each, its name with the unit, its values, and the range of the training data, if it is known.
+        measures: name with unit, values, and the range of the training data or None if unknown, for each measure.
     """
     rows = math.ceil(len(measures) / _PANELS)
     figure = Figure(figsize=(11.2, 3.6 * rows), layout="constrained")
@@ -55,9 +55,16 @@ def objects_figure(measures: Sequence[tuple[str, np.ndarray, tuple[float, float]
 
 
 def _draw(axes: Axes, name: str, sides: Sequence[tuple[np.ndarray, str, str, str]], *, few_ticks_from: float) -> None:
-    """Of each side, its values, label, colour and dash; a range of so many times has powers of ten as ticks alone."""
+    """Draw one panel.
+
+    Args:
+        axes: panel to draw in.
+        name: name of the measure, with its unit.
+        sides: values, label, colour and dash of each distribution.
+        few_ticks_from: ratio of the largest to the smallest edge from which only powers of ten have ticks.
+    """
     edges = bin_edges(np.concatenate([values for values, *_ in sides]))
-    if edges[-1] - edges[-2] > 2 * (edges[1] - edges[0]):  # bins grow
+    if edges[-1] - edges[-2] > 2 * (edges[1] - edges[0]):  # logarithmic bins
         axes.set_xscale("log")
         few = edges[-1] > few_ticks_from * edges[0]
         axes.xaxis.set_major_locator(LogLocator(subs=(1,) if few else (1, 2, 5)))
@@ -73,10 +80,12 @@ def _draw(axes: Axes, name: str, sides: Sequence[tuple[np.ndarray, str, str, str
 
 
 def bin_edges(values: np.ndarray) -> np.ndarray:
-    """Edges of bins from the smallest to the largest value: of the same ratio where values above 1 span much.
+    """Return the edges of bins from the smallest to the largest value.
+
+    Bins are logarithmic if the values are positive, exceed 1 and span at least a factor of 5; otherwise equally wide.
 
     Args:
-        values: finite.
+        values: finite values.
 
     >>> bin_edges(np.array([1, 10_000]))[[0, 20, 40]]
     array([1.e+00, 1.e+02, 1.e+04])
@@ -91,10 +100,10 @@ def bin_edges(values: np.ndarray) -> np.ndarray:
 
 
 def medians(truth: np.ndarray, prediction: np.ndarray) -> str:
-    """The medians of both sides in words.
+    """Return the medians of the true and the predicted objects in words.
 
     >>> medians(np.array([1, 2, 3]), np.zeros(0))
     'median 2 of 3 true, none of 0 predicted objects'
     """
-    told = [f"{np.median(values):.4g}" if len(values) else "none" for values in (truth, prediction)]
-    return f"median {told[0]} of {len(truth):,} true, {told[1]} of {len(prediction):,} predicted objects"
+    texts = [f"{np.median(values):.4g}" if len(values) else "none" for values in (truth, prediction)]
+    return f"median {texts[0]} of {len(truth):,} true, {texts[1]} of {len(prediction):,} predicted objects"

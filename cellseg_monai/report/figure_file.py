@@ -1,4 +1,4 @@
-"""A figure as a file."""
+"""Figures saved as files."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ __all__ = ["save_figure"]
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG; there whole or not at all."""
+    """Write a figure as PNG; the file is complete or absent."""
     with replacing(path) as aside:
         figure.savefig(aside, format="png", dpi=110)

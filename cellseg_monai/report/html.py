@@ -1,4 +1,4 @@
-"""A page of HTML in one file: text escaped, pictures inlined, nothing fetched."""
+"""Parts of a self-contained HTML page: text is escaped, pictures are inlined, nothing is fetched."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from cellseg_monai._version import __version__
 __all__ = ["Cell", "chart", "data_uri", "items", "paragraph", "render_page", "section", "table", "text_cell"]
 
 Cell = tuple[str, str]
-"""What a cell of a table shows, as HTML, and by what it is sorted, as text."""
+"""Content of a table cell as HTML, and the text by which the cell is sorted."""
 
 
 def render_page(title: str, lead: str, sections: Sequence[tuple[str, str]]) -> str:
-    """The whole page.
+    """Return the whole page.
 
     Args:
-        title: as text.
-        lead: what follows the title, as HTML.
-        sections: the heading of each, as text, and its content, as HTML; the menu lists all.
+        title: title of the page, as text.
+        lead: content below the title, as HTML.
+        sections: heading of each section as text, and its content as HTML; the menu lists all of them.
 
     >>> page = render_page("A < B", "", [("Size & shape", "<p>1</p>")])
     >>> "<h1>A &lt; B</h1>" in page, '<li><a href="#size-shape">Size &amp; shape</a></li>' in page
@@ -47,7 +47,7 @@ def render_page(title: str, lead: str, sections: Sequence[tuple[str, str]]) -> s
 
 
 def section(heading: str, content: str) -> str:
-    """A part of the page under a heading that links can lead to.
+    """Return a section of the page with a heading that can be linked to.
 
     >>> print(section("F1 over IoU", "<p>1</p>"))
     <section id="f1-over-iou">
@@ -64,7 +64,7 @@ def _anchor(heading: str) -> str:
 
 
 def paragraph(text: str, kind: str = "") -> str:
-    """A paragraph of text; its kind is a class of the style sheet.
+    """Return a paragraph of text; its kind is a class of the style sheet.
 
     >>> paragraph("1 < 2"), paragraph("see", "note")
     ('<p>1 &lt; 2</p>', '<p class="note">see</p>')
@@ -73,7 +73,7 @@ def paragraph(text: str, kind: str = "") -> str:
 
 
 def items(texts: Iterable[str]) -> str:
-    """A list of texts.
+    """Return a bulleted list of texts.
 
     >>> print(items(["a & b"]))
     <ul>
@@ -84,12 +84,12 @@ def items(texts: Iterable[str]) -> str:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[Cell]], *, sortable: bool = False) -> str:
-    """A table, the first cell of each row its heading.
+    """Return a table; the first cell of each row is its heading.
 
     Args:
-        head: of each column, as text.
-        rows: the cells.
-        sortable: the heads are buttons that sort.
+        head: heading of each column, as text.
+        rows: cells of each row.
+        sortable: make the headings buttons that sort by their column.
 
     >>> print(table(["image"], [[("<b>a</b>", "a")]]))
     <table>
@@ -99,7 +99,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[Cell]], *, sortable: bool
     </tbody>
     </table>
     """
-    shown_heads = [escape(text).replace("_", "_<wbr>") for text in head]  # long names may break there
+    shown_heads = [escape(text).replace("_", "_<wbr>") for text in head]  # allows long names to wrap at underscores
     heads = [f'<button type="button">{text}</button>' if sortable else text for text in shown_heads]
     lines = ["<table>", "<thead><tr>" + "".join(f'<th scope="col">{text}</th>' for text in heads) + "</tr></thead>"]
     lines.append("<tbody>")
@@ -112,7 +112,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[Cell]], *, sortable: bool
 
 
 def text_cell(value: object) -> Cell:
-    """A cell that shows a value as it is and is sorted by it.
+    """Return a cell that shows a value as text and is sorted by it.
 
     >>> text_cell("<a>"), text_cell(3)
     (('&lt;a&gt;', '<a>'), ('3', '3'))
@@ -121,22 +121,22 @@ def text_cell(value: object) -> Cell:
 
 
 def chart(figure: Figure, alt: str) -> str:
-    """A figure as vectors within the page; letters are drawn, so that no font is needed.
+    """Return a figure as an inlined SVG; letters are paths, so no font is needed.
 
     Args:
-        figure: any.
-        alt: what it shows, for those who do not see it.
+        figure: figure to show.
+        alt: description of the figure for people who cannot see it.
     """
-    written = io.BytesIO()
-    # The salt and the missing date: the same figure gives the same bytes.
+    svg = io.BytesIO()
+    # A fixed salt and no date, so that the same figure gives the same bytes.
     with rc_context({"svg.fonttype": "path", "svg.hashsalt": "cellseg_monai"}):
-        figure.savefig(written, format="svg", metadata={"Date": None})
-    source = data_uri(written.getvalue(), "image/svg+xml")
+        figure.savefig(svg, format="svg", metadata={"Date": None})
+    source = data_uri(svg.getvalue(), "image/svg+xml")
     return f'<img class="chart" alt="{escape(alt)}" src="{source}">'
 
 
 def data_uri(content: bytes, media_type: str) -> str:
-    """Bytes as a URL that holds them.
+    """Return a data URL that holds these bytes.
 
     >>> data_uri(b"abc", "image/png")
     'data:image/png;base64,YWJj'

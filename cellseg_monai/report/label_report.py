@@ -15,30 +15,31 @@ from cellseg_monai.data import list_images
 from cellseg_monai.errors import DatasetError
 from cellseg_monai.evaluation import Evaluation, summary
 from cellseg_monai.evaluation.figure import f1_figure
+from cellseg_monai.evaluation.results import OVER_WORDS
 from cellseg_monai.faults import Fault
-from cellseg_monai.report.compared import INTENSITY, IOU, ComparedImage, compare_image, find_images
+from cellseg_monai.report.compared_image import INTENSITY, IOU, ComparedImage, compare_image, find_images
 from cellseg_monai.report.distributions import distribution_figure, medians
 from cellseg_monai.report.html import Cell, chart, items, paragraph, table, text_cell
 from cellseg_monai.report.overlay import MARKS
-from cellseg_monai.report.overlays import chosen_overlays, draw_overlays, legend
+from cellseg_monai.report.overlay_figures import chosen_overlays, draw_overlays, legend
 from cellseg_monai.report.page_file import check_output, write_page
 from cellseg_monai.report.page_pictures import Drawn, left_out_note
 from cellseg_monai.report.run_part import run_part
 
 __all__ = ["LabelReport", "check_report", "write_report"]
 
-_ROOM_BYTES = 28_000_000  # for overlays; the rest of a page takes less than 2 MB
+_ROOM_BYTES = 28_000_000  # for overlays; the rest of the page takes less than 2 MB
 
 
 @dataclass(frozen=True)
 class LabelReport:
-    """What was written.
+    """The result of writing a report.
 
     Args:
         page: the HTML file.
-        numbers: the JSON file beside it.
-        faults: every file, pair or image that is not in the report, and why.
-        notes: what else it lacks.
+        numbers: the JSON file next to it.
+        faults: every file, pair or image that is not in the report, with the reason.
+        notes: anything else that the report lacks, one sentence each.
     """
 
     page: Path
@@ -55,29 +56,29 @@ def write_report(
     run_dir: str | Path | None = None,
     overlays: int = 24,
 ) -> LabelReport:
-    """Write an evaluation as one HTML page that needs nothing beside it, and its numbers as JSON.
+    """Write an evaluation as one self-contained HTML page, and its numbers as JSON.
 
     Args:
-        evaluation: of `evaluate_folders`.
-        images_dir: the folder of the images, which have the names of their label images.
-        output: the HTML file; an earlier one is replaced. The JSON file lies beside it, with the suffix .json.
-        run_dir: the `output_dir` of a training, whose losses and calibration are shown as far as they are there.
-        overlays: how many of the worst images are shown; three typical and three best ones come on top.
+        evaluation: result of `evaluate_folders`.
+        images_dir: folder of the images, which have the names of their label images.
+        output: HTML file to write, replacing an existing one. The JSON file has the same name with the suffix .json.
+        run_dir: `output_dir` of a training; its losses and calibration are shown if they are there.
+        overlays: number of the worst images to show; three typical and the three best images are shown in addition.
 
     Raises:
-        DatasetError: there is no such folder.
-        ValueError: the output is no HTML file, or the number of overlays no number from 0.
+        DatasetError: a folder does not exist.
+        ValueError: the output is not an HTML file, or the number of overlays is not a whole number of 0 or more.
     """
     check_report(images_dir, output, run_dir=run_dir, overlays=overlays)
     page = Path(output)
-    found, faults = find_images([each.files for each in evaluation.images], images_dir)
+    image_paths, faults = find_images([evaluated.files for evaluated in evaluation.images], images_dir)
     compared = []
     for evaluated in evaluation.images:
-        image, image_faults = compare_image(evaluated, evaluation.protocol, found.get(evaluated.files.name))
+        image, image_faults = compare_image(evaluated, evaluation.protocol, image_paths.get(evaluated.files.name))
         compared.append(image)
         faults += image_faults
-    ordered = sorted(compared, key=lambda each: (each.score, -sum(each.mistakes.values()), each.name))
-    ranks = {each.name: rank for rank, each in enumerate(ordered, start=1)}
+    ordered = sorted(compared, key=lambda image: (image.score, -sum(image.mistakes.values()), image.name))
+    ranks = {image.name: rank for rank, image in enumerate(ordered, start=1)}
     drawn = draw_overlays(chosen_overlays(ordered, overlays), ranks, evaluation.protocol, _ROOM_BYTES)
     run, notes = ("", []) if run_dir is None else run_part(Path(run_dir))
     all_faults = [*evaluation.faults, *faults]
@@ -89,38 +90,39 @@ def write_report(
         ("F1 over IoU", _f1(evaluation, numbers)),
         ("Sizes and intensities", _distributions(ordered)),
         *([("Run", run)] if run_dir is not None else []),
-        ("Images", _table(ordered, ranks, set(drawn.shown), evaluation)),
+        ("Images", _image_table(ordered, ranks, set(drawn.shown), evaluation)),
         ("Overlays", _overlays(drawn, len(ordered))),
-        ("How this was made", _how(evaluation, images_dir)),
+        ("How this was made", _provenance(evaluation, images_dir)),
     ]
-    title = f"{_folder(evaluation.images[0].files.prediction)} against {_folder(evaluation.images[0].files.truth)}"
-    beside = write_page(page, title, _lead(numbers), sections, {**numbers, **_as_data(ordered)})
-    return LabelReport(page, beside, all_faults, notes)
+    files = evaluation.images[0].files
+    title = f"{_folder_name(files.prediction)} against {_folder_name(files.truth)}"
+    json_path = write_page(page, title, _lead(numbers), sections, {**numbers, **_as_data(ordered)})
+    return LabelReport(page, json_path, all_faults, notes)
 
 
 def check_report(
     images_dir: str | Path, output: str | Path, *, run_dir: str | Path | None = None, overlays: int = 24
 ) -> None:
-    """Refuse what `write_report` cannot do; whoever evaluates many images for it asks before that.
+    """Check the arguments of `write_report`, so that they can be refused before a long evaluation.
 
     Args:
-        images_dir: see `write_report`, as all others.
-        output: the page.
-        run_dir: the folder of a training.
-        overlays: how many.
+        images_dir: folder of the images.
+        output: HTML file to write.
+        run_dir: `output_dir` of a training, if its losses and calibration should be shown.
+        overlays: number of the worst images to show.
 
     Raises:
-        DatasetError: there is no such folder.
-        ValueError: the output is no HTML file, or the number of overlays no number from 0.
+        DatasetError: a folder does not exist.
+        ValueError: the output is not an HTML file, or the number of overlays is not a whole number of 0 or more.
     """
     check_output(Path(output), overlays, such_as="24 shows the 24 worst")
     if run_dir is not None and not Path(run_dir).is_dir():
-        raise DatasetError(f"{run_dir}: no such folder; pass the output_dir of a training, or leave --run away")
+        raise DatasetError(f"{run_dir}: no such folder; pass the output_dir of a training, or omit --run")
     list_images(images_dir)
 
 
-def _folder(path: Path) -> str:
-    """The last two parts of the folder of a file, which often tell more than one."""
+def _folder_name(path: Path) -> str:
+    """The last two parts of the folder of a file, because one alone is often ambiguous."""
     return "/".join(path.absolute().parent.parts[-2:])
 
 
@@ -136,11 +138,13 @@ def _scores(numbers: dict[str, Any], images: Sequence[ComparedImage]) -> str:
     rows = []
     for name, score in numbers["scores"].items():
         interval = score["interval_95"]
-        told = f"{interval[0]:.3f} to {interval[1]:.3f}" if interval else "unknown for one image"
+        interval_text = f"{interval[0]:.3f} to {interval[1]:.3f}" if interval else "unknown for one image"
         value = score["value"]
-        rows.append([text_cell(name), text_cell(f"{value:.3f}"), text_cell(told), text_cell(score["over"])])
-    reach = "exceeds" if numbers["iou"]["matches"].startswith("greater") else "reaches"
-    counts = [[text_cell("found"), text_cell(f"{sum(each.found for each in images):,}"), text_cell(_FOUND)]]
+        rows.append(
+            [text_cell(name), text_cell(f"{value:.3f}"), text_cell(interval_text), text_cell(OVER_WORDS[score["over"]])]
+        )
+    comparison = "exceeds" if numbers["iou"]["matches"].startswith("greater") else "reaches"
+    counts = [[text_cell("found"), text_cell(f"{sum(image.found for image in images):,}"), text_cell(_FOUND_MEANING)]]
     for kind, total in _totals(images).items():
         mark, meaning = MARKS[kind]
         counts.append([text_cell(f"{kind} {mark}"), text_cell(f"{total:,}"), text_cell(meaning.partition(": ")[2])])
@@ -148,79 +152,82 @@ def _scores(numbers: dict[str, Any], images: Sequence[ComparedImage]) -> str:
         [
             f'<div class="words">{table(["score", "value", "95 % interval over images", "made of"], rows)}</div>',
             paragraph(
-                f"What happened to the objects, where one counts as found if its IoU with its partner {reach} {IOU}:"
+                f"Outcome for the objects; an object counts as found if its IoU with its partner {comparison} {IOU}:"
             ),
             f'<div class="words">{table(["objects", "number", "meaning"], counts)}</div>',
         ]
     )
 
 
-_FOUND = "true objects with a predicted partner"
+_FOUND_MEANING = "true objects with a predicted partner"
 
 
 def _totals(images: Sequence[ComparedImage]) -> dict[str, int]:
-    return {kind: sum(each.mistakes[kind] for each in images) for kind in MARKS}
+    return {kind: sum(image.mistakes[kind] for image in images) for kind in MARKS}
 
 
 def _faults(faults: Sequence[Fault]) -> str:
     listed = items(map(str, faults))
     count = f"{len(faults)} file(s), pair(s) or image(s) are not counted in the scores"
-    without = sum(fault.kind == "no-image" for fault in faults)
-    if without:
-        count += f", except for {without} that were compared, but are shown without their image"
+    without_image = sum(fault.kind == "no-image" for fault in faults)
+    if without_image:
+        count += f", except for {without_image} that were compared but are shown without their image"
     if len(faults) <= 10:
         return f'<div class="note fault">{paragraph(f"{count}:")}{listed}</div>'
     return f'<details class="note fault"><summary>{escape(count)}. Show them.</summary>{listed}</details>'
 
 
 def _warnings(warnings: Sequence[Fault]) -> str:
-    text = "These were compared as they are, each id as one object, which lowers the scores:"
+    text = "These were compared unchanged, with each id as one object, which lowers the scores:"
     return f'<div class="note fault">{paragraph(text)}{items(map(str, warnings))}</div>'
 
 
 def _f1(evaluation: Evaluation, numbers: dict[str, Any]) -> str:
-    thresholds, pooled = numbers["iou"]["thresholds"], numbers["iou"]["f1_all_objects_together"]
+    thresholds, pooled = numbers["iou"]["thresholds"], numbers["iou"]["f1_pooled"]
     text = (
-        f"F1 of all objects together goes from {pooled[0]:.3f} at an IoU of {thresholds[0]:g} to {pooled[-1]:.3f} at "
-        f"{thresholds[-1]:g}. Low on the left: objects are missed, invented, split or merged. Falling on the right: "
-        "outlines are off."
+        f"F1 of all images pooled goes from {pooled[0]:.3f} at an IoU of {thresholds[0]:g} to {pooled[-1]:.3f} at "
+        f"{thresholds[-1]:g}. A low left end means that objects are missed, invented, split or merged. A steep fall to "
+        "the right means that outlines are inaccurate."
     )
     return chart(f1_figure(evaluation.protocol, evaluation.counts), f"F1 over IoU. {text}") + "\n" + paragraph(text)
 
 
 def _distributions(images: Sequence[ComparedImage]) -> str:
-    seen = [each for each in images if each.image is not None]
-    truth, prediction = ([getattr(each, side) for each in images] for side in ("truth", "prediction"))
+    with_pixels = [image for image in images if image.image is not None]
+    truth, prediction = ([getattr(image, side) for image in images] for side in ("truth", "prediction"))
     measures = [("area (px)", _joined(truth, "area_px"), _joined(prediction, "area_px"))]
-    if seen:
-        true, predicted = ([getattr(each, side) for each in seen] for side in ("truth", "prediction"))
+    if with_pixels:
+        true, predicted = ([getattr(image, side) for image in with_pixels] for side in ("truth", "prediction"))
         name = "mean intensity (units of the files)"
         measures.append((name, _joined(true, f"mean_{INTENSITY}"), _joined(predicted, f"mean_{INTENSITY}")))
-    told = "; ".join(f"{name.partition(' (')[0]}: {medians(*values)}" for name, *values in measures)
+    sentence = "; ".join(f"{name.partition(' (')[0]}: {medians(*values)}" for name, *values in measures)
     text = (
-        f"{told[0].upper()}{told[1:]}. Thin upright lines are medians. Objects are those that the protocol compares; "
-        "of images of several channels, the intensity is their mean."
+        f"{sentence[0].upper()}{sentence[1:]}. Thin vertical lines are medians. Objects are those that the protocol "
+        "compares; for images with several channels, the intensity is the mean over the channels."
     )
     return chart(distribution_figure(measures), f"Distributions. {text}") + "\n" + paragraph(text)
 
 
 def _joined(objects: Sequence[Any], name: str) -> np.ndarray:
-    return np.concatenate([each[name] for each in objects])
+    return np.concatenate([table[name] for table in objects])
 
 
-def _table(images: Sequence[ComparedImage], ranks: dict[str, int], shown: set[str], evaluation: Evaluation) -> str:
-    at = evaluation.protocol.thresholds.index(IOU)
-    head = ["image", evaluation.protocol.scores[0].name, f"F1 at {IOU}", "true", "predicted", "found"]
+def _image_table(
+    images: Sequence[ComparedImage], ranks: dict[str, int], shown: set[str], evaluation: Evaluation
+) -> str:
+    threshold = evaluation.protocol.thresholds.index(IOU)
+    head = ["image", evaluation.protocol.scores[0].image_name, f"F1 at {IOU}", "true", "predicted", "found"]
     head += [f"{kind} {mark}" for kind, (mark, _) in MARKS.items()]
     rows = []
-    for each in images:
-        name = escape(each.name)
-        link = f'<a href="#image-{ranks[each.name]}">{name}</a>' if each.name in shown else name
-        counts = each.evaluated.counts
-        numbers = [f"{each.score:.3f}", f"{counts.objects[at].f1:.3f}", counts.true_objects, counts.predicted_objects]
-        first: Cell = (link, each.name)
-        rows.append([first, *map(text_cell, [*numbers, each.found, *each.mistakes.values()])])
-    text = "The worst first; a click on a heading sorts by it. Names lead to the overlays that are in this report."
+    for image in images:
+        name = escape(image.name)
+        link = f'<a href="#image-{ranks[image.name]}">{name}</a>' if image.name in shown else name
+        counts = image.evaluated.counts
+        f1 = counts.objects[threshold].f1
+        numbers = [f"{image.score:.3f}", f"{f1:.3f}", counts.true_objects, counts.predicted_objects]
+        first: Cell = (link, image.name)
+        rows.append([first, *map(text_cell, [*numbers, image.found, *image.mistakes.values()])])
+    text = "Worst images first; click a heading to sort by it. Names link to the overlays that are in this report."
     return f'{paragraph(text)}\n<div class="scroll" tabindex="0">\n{table(head, rows, sortable=True)}\n</div>'
 
 
@@ -233,21 +240,21 @@ def _overlays(drawn: Drawn, images: int) -> str:
     return "\n".join([*parts, drawn.content])
 
 
-def _how(evaluation: Evaluation, images_dir: str | Path) -> str:
+def _provenance(evaluation: Evaluation, images_dir: str | Path) -> str:
     files = evaluation.images[0].files
     facts = [
-        f"Images of {images_dir}, truths of {files.truth.parent}, predictions of {files.prediction.parent}.",
+        f"Images from {images_dir}, truths from {files.truth.parent}, predictions from {files.prediction.parent}.",
         f"cellseg_monai {__version__}; protocol {evaluation.protocol.name}, after {evaluation.protocol.source}.",
-        "Numbers, outlines, sizes and marks are of the label images as the protocol prepares them; of images that it "
-        "cuts into tiles, all but the scores are of the label images as they are.",
-        "Images are shown by their first three channels at most, each stretched between its percentiles 0.1 and 99.9, "
-        "empty fields left dark. Images of more than 1,400 pixels on a side are shown smaller.",
-        "Where a true object counts as found although it was split, or one of several was found in a merged one, it is "
-        "both among the found and among the mistakes.",
+        "Numbers, outlines, sizes and marks describe the label images as the protocol prepares them. If it cuts images "
+        "into tiles, everything except the scores describes the label images as stored.",
+        "At most the first three channels of an image are shown, each stretched between its percentiles 0.1 and 99.9; "
+        "empty fields stay dark. Images of more than 1,400 pixels on a side are shown smaller.",
+        "A true object can be counted both as found and as a mistake: if it counts as found although it was split, or "
+        "if it is one of several in a merged prediction.",
     ]
     return items(facts)
 
 
 def _as_data(images: Sequence[ComparedImage]) -> dict[str, Any]:
-    rows = [{"image": each.name, "score": each.score, "found": each.found, **each.mistakes} for each in images]
+    rows = [{"image": image.name, "score": image.score, "found": image.found, **image.mistakes} for image in images]
     return {f"mistakes_at_iou_{IOU}": _totals(images), "worst_first": rows}

@@ -1,4 +1,4 @@
-"""An image with the outlines of true and predicted objects over it, and a mark at every mistake."""
+"""Layers over an image: the outlines of its true and predicted objects, and a mark at every mistake."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ from cellseg_monai.scores import Mistakes
 __all__ = ["MARKS", "View", "crop_corners", "outlined", "overlay"]
 
 MARKS = {
-    "missed": ("−", "missed: a true object where nothing was found"),
-    "invented": ("+", "invented: a predicted object where nothing is"),
-    "loose": ("≈", "loose: found, but with an outline too far off to count"),
+    "missed": ("−", "missed: a true object that was not found"),
+    "invented": ("+", "invented: a predicted object that matches no true one"),
+    "loose": ("≈", "loose: found, but with an outline too inaccurate to count"),
     "split": ("S", "split: a true object found in several pieces"),
-    "merged": ("M", "merged: a predicted object that is several true ones"),
+    "merged": ("M", "merged: a predicted object that covers several true ones"),
 }
-"""Of every kind of mistake, its mark and what that means."""
+"""The mark of every kind of mistake, and its meaning."""
 
-# Okabe & Ito's blue and orange, see `lines`: pale ones over dark images, deep ones over bright images.
+# The blue and orange of Okabe & Ito (see `line_styles`): pale over dark images, deep over bright images.
 _PALE = ((86, 180, 233), (230, 159, 0))
 _DEEP = ((0, 114, 178), (213, 94, 0))
-_TINT = 70  # the opacity of what has no partner, 0 to 255
+_TINT = 70  # opacity of objects without a partner, 0 to 255
 _DASH_PX = 8
 
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """An image or a part of it, as it is compared.
+    """An image, or a part of it, with the label images that are compared.
 
     Args:
         picture: YX3 uint8.
-        truth: YX ids.
-        prediction: YX ids.
-        mistakes: of the whole image.
+        truth: YX ids of the true objects.
+        prediction: YX ids of the predicted objects.
+        mistakes: mistakes in the whole image.
     """
 
     picture: np.ndarray
@@ -50,52 +50,54 @@ class View:
     mistakes: Mistakes
 
     def crop(self, top: int, left: int, side: int) -> View:
-        """The square part from this corner on."""
+        """Return the square part with this top left corner."""
         window = slice(top, top + side), slice(left, left + side)
         parts = {name: getattr(self, name)[window] for name in ("picture", "truth", "prediction")}
         return replace(self, **parts)
 
     @cached_property
     def true_objects(self) -> ObjectTable:
-        """Those in `truth`, measured."""
+        """Measurements of the objects in `truth`."""
         return measure_objects(self.truth)
 
     @cached_property
     def predicted_objects(self) -> ObjectTable:
-        """Those in `prediction`, measured."""
+        """Measurements of the objects in `prediction`."""
         return measure_objects(self.prediction)
 
 
 def overlay(view: View, alt: str, *, side_px: int, mark_share: float = 0.02) -> str:
-    """The layers of a view as HTML, each of which can be hidden: image, true outlines, predicted ones, marks.
+    """Return the layers of a view as HTML: image, true outlines, predicted outlines and marks.
 
-    True outlines are solid, predicted ones dashed; objects without a partner are tinted.
+    True outlines are solid, predicted outlines dashed; objects without a partner are tinted. Each layer above the
+    image can be hidden.
 
     Args:
-        view: what is shown.
-        alt: what it shows, for those who do not see it.
-        side_px: the longer side of the layers; the image itself has fewer where it is smaller.
-        mark_share: the height of a mark as part of the longer side.
+        view: image and label images to show.
+        alt: description of the picture for people who cannot see it.
+        side_px: longer side of the layers in pixels; a smaller image is not enlarged.
+        mark_share: height of a mark as a share of the longer side.
     """
     shape = _layer_shape(view.truth.shape, side_px)
     truth_colour, prediction_colour = _colours_over(view.picture)
-    tinted = view.mistakes.unmatched_truth, view.mistakes.unmatched_prediction
     layers = {
-        "truth": _layer(view.truth, shape, tinted[0], truth_colour),
-        "prediction": _layer(view.prediction, shape, tinted[1], prediction_colour, dashed=view.predicted_objects),
+        "truth": _layer(view.truth, shape, view.mistakes.unmatched_truth, truth_colour),
+        "prediction": _layer(
+            view.prediction, shape, view.mistakes.unmatched_prediction, prediction_colour, dashed=view.predicted_objects
+        ),
     }
     return _stacked(view.picture, alt, layers, view.truth.shape, side_px, _marks(view, mark_share))
 
 
 def outlined(picture: np.ndarray, labels: np.ndarray, alt: str, *, side_px: int, tinted: np.ndarray) -> str:
-    """The layers of an image without truth as HTML: itself, and the outlines of its objects.
+    """Return the layers of an image without truth as HTML: the image and the outlines of its objects.
 
     Args:
         picture: YX3 uint8.
-        labels: YX ids of the same place, of any size.
-        alt: what it shows, for those who do not see it.
-        side_px: the longer side of the outlines; the image itself has fewer where it is smaller.
-        tinted: ids of the objects that stand out.
+        labels: YX ids of the same area, at any resolution.
+        alt: description of the picture for people who cannot see it.
+        side_px: longer side of the outline layer in pixels; a smaller image is not enlarged.
+        tinted: ids of the objects to tint.
     """
     _, colour = _colours_over(picture)
     layer = _layer(labels, _layer_shape(labels.shape, side_px), tinted, colour)
@@ -119,7 +121,7 @@ def _stacked(
     images += [
         f'<img class="layer {name}" alt="" src="{data_uri(content, "image/png")}">' for name, content in layers.items()
     ]
-    # The box has its proportions before anything is decoded, so that links lead to the right place.
+    # The box states its proportions, so that links scroll to the right place before the images are decoded.
     box = f'<div class="stack" style="--wide: {shape[1]}; --high: {shape[0]}">'
     return "\n".join([box, *images, *([on_top] if on_top else []), "</div>"])
 
@@ -127,50 +129,67 @@ def _stacked(
 def _layer(
     labels: np.ndarray,
     shape: tuple[int, int],
-    unmatched: np.ndarray,
+    tinted: np.ndarray,
     colour: tuple[int, int, int],
     *,
     dashed: ObjectTable | None = None,
 ) -> bytes:
-    """Labels at this shape; their outlines are dashed where their objects are given, as measured in `labels`."""
+    """Return the outlines of labels as PNG.
+
+    Args:
+        labels: YX ids.
+        shape: (Y, X) of the layer.
+        tinted: ids of the objects to tint.
+        colour: red, green and blue of outlines and tint, 0 to 255.
+        dashed: measurements of the objects in `labels`, to dash their outlines; None for solid outlines.
+    """
     layer = rescale_labels(labels, shape)
-    codes: np.ndarray = np.isin(layer, unmatched).astype(np.uint8)
+    codes: np.ndarray = np.isin(layer, tinted).astype(np.uint8)
     outlines = inner_outlines(layer)
     outlines |= inner_outlines(np.where(outlines, 0, layer))  # two pixels wide
     if dashed is not None:
         rows, columns = np.nonzero(outlines)
         scale = shape[0] / labels.shape[0], shape[1] / labels.shape[1]
-        gap = _gaps(dashed, layer[rows, columns], (rows, columns), scale)
+        gap = _dash_gaps(dashed, layer[rows, columns], (rows, columns), scale)
         outlines[rows[gap], columns[gap]] = False
     codes[outlines] = 2
     return palette_png(codes, [(0, 0, 0, 0), (*colour, _TINT), (*colour, 255)])
 
 
-def _gaps(
+def _dash_gaps(
     objects: ObjectTable, ids: np.ndarray, pixels: tuple[np.ndarray, np.ndarray], scale: tuple[float, float]
 ) -> np.ndarray:
-    """Which pixels of outlines a dashed line leaves out, by the way around the centre of their object."""
-    at = objects.positions(ids)
-    rows, columns = ((each + 0.5) / factor - 0.5 for each, factor in zip(pixels, scale, strict=True))
-    angle = np.arctan2(rows - objects["centroid_y_px"][at], columns - objects["centroid_x_px"][at])
-    around = scale[0] * np.sqrt(objects["area_px"][at] / np.pi)  # of a disc of the same area
-    gap: np.ndarray = np.floor(angle * around / _DASH_PX).astype(int) % 2 == 1
+    """True for the outline pixels in the gaps of a dashed line.
+
+    A pixel's position along the outline is its angle around the centroid of its object.
+
+    Args:
+        objects: measurements of the objects.
+        ids: id of the object at each pixel.
+        pixels: row and column of each pixel in the layer.
+        scale: pixels of the layer per pixel of the label image, (y, x).
+    """
+    positions = objects.positions(ids)
+    rows, columns = ((index + 0.5) / factor - 0.5 for index, factor in zip(pixels, scale, strict=True))
+    angle = np.arctan2(rows - objects["centroid_y_px"][positions], columns - objects["centroid_x_px"][positions])
+    radius = scale[0] * np.sqrt(objects["area_px"][positions] / np.pi)  # of a disc of the same area
+    gap: np.ndarray = np.floor(angle * radius / _DASH_PX).astype(int) % 2 == 1
     return gap
 
 
 def _marks(view: View, share: float) -> str:
-    """A mark above each object that something happened to, as SVG."""
+    """Return a mark above each mistaken object, as SVG."""
     height, width = view.truth.shape
     size = share * max(height, width)
     texts = []
     for kind, (mark, _) in MARKS.items():
         objects = view.predicted_objects if kind in ("invented", "merged") else view.true_objects
-        here = objects.positions(np.intersect1d(getattr(view.mistakes, kind), objects["id"]))
-        radii = np.sqrt(objects["area_px"][here] / np.pi)
-        above = np.clip(objects["centroid_y_px"][here] - radii, size / 2, height - size / 2)
-        across = np.clip(objects["centroid_x_px"][here], size / 2, width - size / 2)
+        mistaken = objects.positions(np.intersect1d(getattr(view.mistakes, kind), objects["id"]))
+        radii = np.sqrt(objects["area_px"][mistaken] / np.pi)
+        above = np.clip(objects["centroid_y_px"][mistaken] - radii, size / 2, height - size / 2)
+        across = np.clip(objects["centroid_x_px"][mistaken], size / 2, width - size / 2)
         marks = (f'<text x="{x:.0f}" y="{y:.0f}">{mark}</text>' for x, y in zip(across, above, strict=True))
-        if len(here):
+        if len(mistaken):
             texts.append(f"<g><title>{escape(MARKS[kind][1])}</title>{''.join(marks)}</g>")
     return (
         f'<svg class="layer marks" viewBox="0 0 {width} {height}" aria-hidden="true" '
@@ -179,31 +198,34 @@ def _marks(view: View, share: float) -> str:
 
 
 def crop_corners(view: View, *, side: int, most: int) -> list[tuple[int, int]]:
-    """Where to look closer: the corners of squares with many mistakes, the fullest first, no mistake shown twice.
+    """Choose squares with many mistakes to show enlarged, those with most mistakes first.
+
+    No mistake is in two squares.
 
     Args:
-        view: of the whole image.
-        side: of the squares, in pixels.
-        most: how many there may be.
+        view: view of the whole image.
+        side: side of the squares in pixels.
+        most: maximum number of squares.
 
     Returns:
-        (top, left) of each, whole squares within the image where it is as large.
+        (top, left) of each square. Squares lie within the image unless the image is smaller than they are.
     """
     centres = []
     for objects, ids in (
         (view.true_objects, view.mistakes.unmatched_truth),
         (view.predicted_objects, view.mistakes.unmatched_prediction),
     ):
-        at = objects.positions(ids)
-        centres.append(np.stack([objects["centroid_y_px"][at], objects["centroid_x_px"][at]], axis=1))
-    left: np.ndarray = np.concatenate(centres)
+        unmatched = objects.positions(ids)
+        centres.append(np.stack([objects["centroid_y_px"][unmatched], objects["centroid_x_px"][unmatched]], axis=1))
+    remaining: np.ndarray = np.concatenate(centres)
     corners: list[tuple[int, int]] = []
     limits = np.maximum(np.array(view.truth.shape) - side, 0)
-    while len(left) and len(corners) < most:
-        cells: np.ndarray = (left // side).astype(int)
+    while len(remaining) and len(corners) < most:
+        cells: np.ndarray = (remaining // side).astype(int)
         fullest, counts = np.unique(cells, axis=0, return_counts=True)
         chosen = (cells == fullest[np.argmax(counts)]).all(axis=1)
-        corner = np.clip(left[chosen].mean(axis=0) - side / 2, 0, limits).astype(int)
+        corner = np.clip(remaining[chosen].mean(axis=0) - side / 2, 0, limits).astype(int)
         corners.append((int(corner[0]), int(corner[1])))
-        left = left[~(chosen | ((left >= corner) & (left < corner + side)).all(axis=1))]
+        shown = ((remaining >= corner) & (remaining < corner + side)).all(axis=1)
+        remaining = remaining[~(chosen | shown)]
     return corners

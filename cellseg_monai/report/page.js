@@ -1,11 +1,11 @@
 "use strict";
-// Check boxes show and hide what lies over the images, everywhere at once.
+// Check boxes show and hide layers over all images of the page.
 for (const box of document.querySelectorAll("input[data-class]")) {
   const show = () => document.body.classList.toggle(box.dataset.class, box.checked === (box.dataset.when === "on"));
   box.addEventListener("change", show);
-  show(); // a browser may have kept the box of an earlier visit
+  show(); // browsers can restore the state of a box from an earlier visit
 }
-// A click on the head of a column sorts; another one turns the order round.
+// A click on the heading of a column sorts by it; another click reverses the order.
 for (const button of document.querySelectorAll("th button")) {
   button.addEventListener("click", () => {
     const head = button.parentElement;
@@ -14,7 +14,7 @@ for (const button of document.querySelectorAll("th button")) {
     const key = (row) => row.cells[head.cellIndex].dataset.value ?? row.cells[head.cellIndex].textContent;
     const compare = (a, b) => (isNaN(a) || isNaN(b) ? a.localeCompare(b, undefined, { numeric: true }) : a - b);
     const rows = [...body.rows].sort((a, b) => sign * compare(key(a), key(b)));
-    for (const other of head.parentElement.cells) other.removeAttribute("aria-sort");
+    for (const cell of head.parentElement.cells) cell.removeAttribute("aria-sort");
     head.setAttribute("aria-sort", sign > 0 ? "ascending" : "descending");
     body.append(...rows);
   });

@@ -1,4 +1,4 @@
-"""Pictures of images on a page: each as large as there is room for, in a figure that the table leads to."""
+"""Pictures of images on a page: each as large as room allows, in a figure that the table links to."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from cellseg_monai.report.html import paragraph
 
 __all__ = ["Drawn", "Named", "check_boxes", "draw_groups", "figure", "image_figure", "left_out_note"]
 
-_SIDES_PX = (1400, 1000, 700, 500)  # of a picture, the first that fits
+_SIDES_PX = (1400, 1000, 700, 500)  # longer side of a picture; the first that fits is taken
 
 
 class Named(Protocol):
-    """What has the name of an image."""
+    """An object with the name of an image."""
 
     @property
     def name(self) -> str:
-        """Of the image."""
+        """The name of the image."""
 
 
 Shown = TypeVar("Shown", bound=Named)
@@ -30,9 +30,9 @@ class Drawn:
     """The pictures of a page.
 
     Args:
-        content: HTML.
-        shown: the names of the images.
-        left_out: those that were chosen, but found no room.
+        content: the pictures, as HTML.
+        shown: names of the images that are shown.
+        left_out: names of the images that were chosen but for which no room was left.
     """
 
     content: str
@@ -43,22 +43,22 @@ class Drawn:
 def draw_groups(
     groups: Mapping[str, Sequence[Shown]], figures: Callable[[Shown], Callable[[int], str]], room_bytes: int
 ) -> Drawn:
-    """The figures of images under their headings, smaller ones where room is scarce.
+    """Draw the figures of images under their headings, smaller if room is scarce.
 
     Args:
-        groups: images by the heading under which they stand.
-        figures: reads an image, and gives what draws its figure, as HTML, with so many pixels on the longer side.
-        room_bytes: what all may weigh together.
+        groups: images by the heading under which they are shown.
+        figures: reads an image, and returns a function from a longer side in pixels to the figure as HTML.
+        room_bytes: maximum size of all figures together.
     """
     parts: list[str] = []
     shown: list[str] = []
     left_out: list[str] = []
-    to_come = sum(map(len, groups.values()))
+    images_left = sum(map(len, groups.values()))
     for heading, images in groups.items():
         parts.append(f"<h3>{escape(heading)}</h3>")
         for image in images:
-            drawn = _first_within(figures(image), room_bytes // to_come)
-            to_come -= 1
+            drawn = _first_within(figures(image), room_bytes // images_left)
+            images_left -= 1
             if drawn is None:
                 left_out.append(image.name)
                 continue
@@ -73,15 +73,15 @@ def _first_within(draw: Callable[[int], str], room_bytes: int) -> str | None:
 
 
 def image_figure(name: str, rank: int, score: str, picture: str, caption: str, *, below: str = "") -> str:
-    """The figure of an image, to which links lead and from which one leads back to the table.
+    """Return the figure of an image, which the table links to and which links back to the table.
 
     Args:
-        name: of the image, as text.
-        rank: its place among all.
-        score: what stands small beside the name, as text.
-        picture: as HTML.
-        caption: as text.
-        below: what follows the caption, as HTML.
+        name: name of the image, as text.
+        rank: rank of the image among all, from 1.
+        score: score of the image, shown in small print after the name, as text.
+        picture: picture of the image, as HTML.
+        caption: caption below the picture, as text.
+        below: content below the caption, as HTML.
     """
     return "\n".join(
         [
@@ -96,7 +96,7 @@ def image_figure(name: str, rank: int, score: str, picture: str, caption: str, *
 
 
 def figure(picture: str, caption: str) -> str:
-    """The figure of a part of an image; its picture and caption are HTML.
+    """Return the figure of a part of an image; its picture and caption are HTML.
 
     >>> print(figure("<img>", "object 3"))
     <figure>
@@ -108,7 +108,7 @@ def figure(picture: str, caption: str) -> str:
 
 
 def left_out_note(drawn: Drawn) -> list[str]:
-    """A paragraph on the images that found no room, as HTML, if there are any."""
+    """Return a paragraph, as HTML, about the images for which no room was left; an empty list if all are shown."""
     if not drawn.left_out:
         return []
     text = f"No room was left on a page of 30 MB for {len(drawn.left_out)} more: {', '.join(drawn.left_out)}."
@@ -116,11 +116,11 @@ def left_out_note(drawn: Drawn) -> list[str]:
 
 
 def check_boxes(boxes: Sequence[tuple[str, str, bool, str]]) -> str:
-    """Boxes that show and hide what lies over the images, everywhere at once.
+    """Return check boxes that show and hide layers over all images of the page.
 
     Args:
-        boxes: of each, the class of the body that it sets, whether "on" or "off", whether it is checked at first, and
-            its text as HTML.
+        boxes: for each box, the class of `body` that it sets, "on" or "off" for the state in which it sets the class,
+            whether it is checked at first, and its label as HTML.
     """
     tools = [
         f'<label><input type="checkbox" data-class="{name}" data-when="{when}"{" checked" * checked}> {text}</label>'

@@ -1,4 +1,4 @@
-"""A segmented plane of any size as pictures: all of it made small, and parts of it as they are."""
+"""Pictures of a segmented plane of any size: a small overview, and crops at full resolution."""
 
 from __future__ import annotations
 
@@ -12,31 +12,33 @@ from cellseg_monai.io.shrinking import shrink
 from cellseg_monai.pixels import Preprocessing, percentile_ranges
 from cellseg_monai.pixels.normalise import scale_between
 from cellseg_monai.quality.measures import sample_windows
-from cellseg_monai.report.segmented import OpenPlane
+from cellseg_monai.report.segmented_plane import OpenPlane
 
 __all__ = ["PlaneView"]
 
 _OVERVIEW_PX = 2800
-_REFUSED_FROM = 1e38
+_REFUSED_FROM = 1e38  # `percentile_ranges` refuses values from here on
 
 
 @dataclass(frozen=True, eq=False)
 class PlaneView:
-    """Pictures of a plane, all stretched alike: each channel between its percentiles 0.1 and 99.9, empty fields dark.
+    """Pictures of a plane, all with the same contrast.
+
+    Each channel is stretched between its percentiles 0.1 and 99.9; empty fields stay dark.
 
     Args:
-        plane: which, open.
+        plane: the open plane.
     """
 
     plane: OpenPlane
 
     def overview(self) -> tuple[np.ndarray, np.ndarray]:
-        """All of it, YX3 uint8, with its ids; of a large one each pixel stands for a square of pixels."""
+        """Return the whole plane, YX3 uint8, with its ids; a large plane is shrunk."""
         small, labels = shrink(self.plane, self.plane.labels, self._channels, longest_px=_OVERVIEW_PX)
         return self._picture(small), labels
 
     def crop(self, rows: slice, columns: slice) -> tuple[np.ndarray, np.ndarray]:
-        """A part of it, YX3 uint8, with its ids."""
+        """Return a part of the plane, YX3 uint8, with its ids."""
         return self._picture(self._pixels(rows, columns)), np.asarray(self.plane.labels[rows, columns])
 
     @property
@@ -62,7 +64,7 @@ class PlaneView:
 
 
 def _finite(pixels: np.ndarray) -> np.ndarray:
-    """What `percentile_ranges` refuses, which a channel may hold that the network does not see, is shown as 0."""
+    """Replace values that `percentile_ranges` refuses by 0; a channel that the network does not see can hold them."""
     if pixels.dtype.kind != "f":
         return pixels
     return np.where(np.abs(pixels.astype(np.float64)) < _REFUSED_FROM, pixels, 0)

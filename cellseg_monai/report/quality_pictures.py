@@ -1,4 +1,4 @@
-"""The pictures of a report without truth: images with their outlines, and the objects of the lowest scores."""
+"""Pictures of a report without truth: images with their outlines, and the objects with the lowest scores."""
 
 from __future__ import annotations
 
@@ -13,31 +13,35 @@ from cellseg_monai.report.page_pictures import Drawn, check_boxes, draw_groups, 
 from cellseg_monai.report.plane_view import PlaneView
 from cellseg_monai.report.survey import LowObject, SurveyedPlane
 
-__all__ = ["chosen_planes", "draw_low_objects", "draw_planes", "quality_legend", "told_score"]
+__all__ = ["chosen_planes", "draw_low_objects", "draw_planes", "quality_legend", "score_text"]
 
 _FLAGGED, _TYPICAL = 12, 3
-_AROUND, _LEAST_PX, _MOST_PX, _CROP_LAYER_PX = 2.5, 96, 1024, 400
+_CROP_FACTOR = 2.5  # side of a crop, as a multiple of the longer side of its object
+_LEAST_PX, _MOST_PX, _CROP_LAYER_PX = 96, 1024, 400
 
 
 def chosen_planes(ordered: Sequence[SurveyedPlane], lowest: int) -> dict[str, Sequence[SurveyedPlane]]:
-    """The planes to show under their headings: those of the lowest scores, others with a flag, three typical ones.
+    """Choose the planes to show: those with the lowest scores, others with a flag, and three typical ones.
 
     Args:
-        ordered: all, the lowest scores first.
-        lowest: how many of these at most; 0 for no pictures at all.
+        ordered: all planes, the lowest scores first.
+        lowest: maximum number of planes with the lowest scores; 0 for no pictures at all.
+
+    Returns:
+        The planes by the heading under which they are shown.
     """
     if lowest == 0 or not ordered:
         return {}
     if len(ordered) <= lowest + _TYPICAL:
         return {"All images, the lowest scores first": ordered}
     first, rest = ordered[:lowest], ordered[lowest:]
-    flagged = [each for each in rest if each.flags][:_FLAGGED]
-    plain = [each for each in rest if not each.flags]
-    middle = max(0, len(plain) // 2 - 1)
+    flagged = [plane for plane in rest if plane.flags][:_FLAGGED]
+    unflagged = [plane for plane in rest if not plane.flags]
+    middle = max(0, len(unflagged) // 2 - 1)
     groups = {
         f"The {lowest} lowest scores, the very lowest first": first,
         "Others with a flag": flagged,
-        "Typical: around the middle, without a flag": plain[middle : middle + _TYPICAL],
+        "Typical: around the middle, without a flag": unflagged[middle : middle + _TYPICAL],
     }
     return {heading: planes for heading, planes in groups.items() if planes}
 
@@ -45,13 +49,13 @@ def chosen_planes(ordered: Sequence[SurveyedPlane], lowest: int) -> dict[str, Se
 def draw_planes(
     groups: Mapping[str, Sequence[SurveyedPlane]], ranks: Mapping[str, int], low_score: float, room_bytes: int
 ) -> Drawn:
-    """The images with their outlines, smaller where room is scarce.
+    """Draw planes with their outlines, smaller if room is scarce.
 
     Args:
-        groups: planes by the heading under which they stand.
-        ranks: of every plane, its place among all, the lowest score being 1.
-        low_score: objects below it are tinted.
-        room_bytes: what all may weigh together.
+        groups: planes by the heading under which they are shown.
+        ranks: rank of every plane among all, from 1 for the lowest score.
+        low_score: objects with lower scores are tinted.
+        room_bytes: maximum size of all pictures together.
     """
 
     def figures(surveyed: SurveyedPlane) -> Callable[[int], str]:
@@ -65,12 +69,12 @@ def _figures(surveyed: SurveyedPlane, rank: int, low_score: float) -> Callable[[
         picture, labels = PlaneView(opened).overview()
         low = opened.table["id"][opened.table["score"] < low_score]
     flags = [f"{flag.kind[0].upper()}{flag.kind[1:]}: {flag.reason}." for flag in surveyed.flags]
-    about = " ".join([f"{surveyed.measures.objects:,} objects.", *flags])
-    score = f"score {told_score(surveyed.score)}"
+    caption = " ".join([f"{surveyed.measures.objects:,} objects.", *flags])
+    score = f"score {score_text(surveyed.score)}"
 
     def draw(side_px: int) -> str:
-        content = outlined(picture, labels, f"{surveyed.name}: {about}", side_px=side_px, tinted=low)
-        return image_figure(surveyed.name, rank, score, content, about)
+        content = outlined(picture, labels, f"{surveyed.name}: {caption}", side_px=side_px, tinted=low)
+        return image_figure(surveyed.name, rank, score, content, caption)
 
     return draw
 
@@ -78,57 +82,64 @@ def _figures(surveyed: SurveyedPlane, rank: int, low_score: float) -> Callable[[
 def draw_low_objects(
     low: Sequence[LowObject], planes: Mapping[str, SurveyedPlane], ranks: Mapping[str, int], shown: Sequence[str]
 ) -> str:
-    """The objects of the lowest scores, each in the middle of a part of its image, the lowest first.
+    """Draw the objects with the lowest scores, each centred in a crop of its image, the lowest score first.
 
     Args:
         low: the objects.
-        planes: by their names.
-        ranks: of the planes.
+        planes: planes of the run by name.
+        ranks: rank of each plane among all, by name.
         shown: names of the planes that are shown as a whole.
     """
     figures: dict[LowObject, str] = {}
-    for name, its in groupby(sorted(low, key=lambda each: each.name), key=lambda each: each.name):
+    for name, objects in groupby(sorted(low, key=lambda item: item.name), key=lambda item: item.name):
         with planes[name].plane.opened() as opened:
             view = PlaneView(opened)
-            for each in its:
+            for item in objects:
                 rows, columns = (
-                    _around(each.box[axis], each.box[axis + 2], each, opened.shape[axis + 1]) for axis in (0, 1)
+                    _centred(item.box[axis], item.box[axis + 2], item, opened.shape[axis + 1]) for axis in (0, 1)
                 )
                 picture, labels = view.crop(rows, columns)
                 link = f'<a href="#image-{ranks[name]}">{escape(name)}</a>' if name in shown else escape(name)
                 content = outlined(
-                    picture, labels, f"{name}, object {each.id}", side_px=_CROP_LAYER_PX, tinted=np.array([each.id])
+                    picture, labels, f"{name}, object {item.id}", side_px=_CROP_LAYER_PX, tinted=np.array([item.id])
                 )
-                caption = f"{link}, object {each.id}: {escape(_told(each, columns.stop - columns.start))}"
-                figures[each] = figure(content, caption)
-    return '<div class="crops">\n' + "\n".join(figures[each] for each in sorted(low)) + "\n</div>"
+                caption = f"{link}, object {item.id}: {escape(_object_facts(item, columns.stop - columns.start))}"
+                figures[item] = figure(content, caption)
+    return '<div class="crops">\n' + "\n".join(figures[item] for item in sorted(low)) + "\n</div>"
 
 
-def _around(first: int, last: int, low: LowObject, length: int) -> slice:
-    """The object in the middle, with as much around it as its own size; within the image."""
+def _centred(first: int, last: int, low: LowObject, length: int) -> slice:
+    """Return the extent of a crop along one axis, with the object in the middle if the image allows.
+
+    Args:
+        first: first pixel of the object along the axis.
+        last: pixel after the last one of the object along the axis.
+        low: the object, whose longer side sets the size of the crop.
+        length: length of the image along the axis, in pixels.
+    """
     top, left, bottom, right = low.box
-    side = int(min(max(_AROUND * max(bottom - top, right - left), _LEAST_PX), _MOST_PX, length))
+    side = int(min(max(_CROP_FACTOR * max(bottom - top, right - left), _LEAST_PX), _MOST_PX, length))
     start = min(max((first + last - side) // 2, 0), length - side)
     return slice(start, start + side)
 
 
-def _told(low: LowObject, side_px: int) -> str:
+def _object_facts(low: LowObject, side_px: int) -> str:
     agreement = "" if np.isnan(low.agreement) else f", agreement {low.agreement:.3f}"
     edge = ", at the border" if low.touches_edge else ""
     return f"score {low.score:.3f}{agreement}, {low.area_px:,} px{edge}; {side_px} px across"
 
 
-def told_score(score: float) -> str:
-    """A score in words.
+def score_text(score: float) -> str:
+    """Return a score as text.
 
-    >>> told_score(0.93333), told_score(float("nan"))
+    >>> score_text(0.93333), score_text(float("nan"))
     ('0.933', 'none')
     """
     return "none" if np.isnan(score) else f"{score:.3f}"
 
 
 def quality_legend() -> str:
-    """How pictures are read, with the boxes that show and hide what lies over them."""
+    """Return the check boxes that show and hide the layers over the pictures."""
     boxes = [
         ("no-prediction", "off", True, "outlines and tints"),
         ("brighter", "on", False, "brighter"),

@@ -1,4 +1,4 @@
-"""The numbers of a report without truth: flags, distributions, and a row per image."""
+"""The numbers of a report without truth: flags, distributions, and one row per image."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from cellseg_monai.report.survey import Survey
 
 __all__ = ["distribution_part", "flag_part", "table_part"]
 
-_ROWS, _LISTED = 5000, 100  # of the table, and of a list
+_ROWS, _LISTED = 5000, 100  # maximum length of the table and of a list
 
 
-def flag_part(found: Survey, training: TrainingData | None) -> str:
-    """How many images have which flag, which these are and why, and what they were compared with.
+def flag_part(surveyed: Survey, training: TrainingData | None) -> str:
+    """Return the flags as HTML: how many images have each, which and why, and what they were compared with.
 
     Args:
-        found: the run.
-        training: what the network was trained on, if that is known.
+        surveyed: survey of the run.
+        training: description of the training data, if known.
     """
     by_kind: dict[str, list[str]] = {kind: [] for kind in FLAGS}
-    for each in found.planes:
-        for flag in each.flags:
-            by_kind[flag.kind].append(f"{each.name}: {flag.reason}")
+    for plane in surveyed.planes:
+        for flag in plane.flags:
+            by_kind[flag.kind].append(f"{plane.name}: {flag.reason}")
     rows = [
         [text_cell(kind), text_cell(len(by_kind[kind])), text_cell(meaning)]
         for kind, meaning in FLAGS.items()
@@ -39,35 +39,35 @@ def flag_part(found: Survey, training: TrainingData | None) -> str:
             more = [f"and {len(reasons) - _LISTED:,} more"] if len(reasons) > _LISTED else []
             listed = items([*reasons[:_LISTED], *more])
             parts.append(f"<details><summary>{escape(kind)}: {len(reasons):,} image(s)</summary>{listed}</details>")
-    clear = [kind for kind, reasons in by_kind.items() if not reasons]
-    parts.append(paragraph(f"No image has: {', '.join(clear)}.") if rows else paragraph("No image has a flag."))
-    parts.append(paragraph(_compared_with(training, found), "note"))
+    absent = [kind for kind, reasons in by_kind.items() if not reasons]
+    parts.append(paragraph(f"No image has: {', '.join(absent)}.") if rows else paragraph("No image has a flag."))
+    parts.append(paragraph(_compared_with(training, surveyed), "note"))
     return "\n".join(parts)
 
 
-def _compared_with(training: TrainingData | None, found: Survey) -> str:
+def _compared_with(training: TrainingData | None, surveyed: Survey) -> str:
     if training is None:
         first = (
             "The bundle does not say what these weights were trained on, so images are not compared with training "
-            "data: there are no flags for intensity and object size."
+            "data, and there are no flags for intensity and object size."
         )
     else:
         first = (
-            f"Compared with the {training.images:,} images that the weights were trained on ({training.name}), and "
-            f"their {training.objects:,} objects."
+            f"Images are compared with the {training.images:,} images that the weights were trained on "
+            f"({training.name}) and their {training.objects:,} objects."
         )
-    measures = compared_measures([each.measures for each in found.planes])
+    measures = compared_measures([plane.measures for plane in surveyed.planes])
     if measures:
-        return f"{first} Also compared with each other: by {' and '.join(measures)}."
-    return f"{first} Images are compared with each other only where there are {LEAST_COMPARED} or more."
+        return f"{first} Images are compared with each other by {' and '.join(measures)}."
+    return f"{first} Images are compared with each other only if there are {LEAST_COMPARED} or more."
 
 
-def distribution_part(found: Survey, training: TrainingData | None) -> str:
-    """Sizes, shapes, scores and intensities of all objects.
+def distribution_part(surveyed: Survey, training: TrainingData | None) -> str:
+    """Return the distributions of sizes, shapes, scores and intensities of all objects, as HTML.
 
     Args:
-        found: the run.
-        training: what the network was trained on, if that is known.
+        surveyed: survey of the run.
+        training: description of the training data, if known.
     """
     titles = {
         "diameter_px": "equivalent diameter (px)",
@@ -76,19 +76,19 @@ def distribution_part(found: Survey, training: TrainingData | None) -> str:
         "score": "score",
         "agreement": "agreement",
     }
-    intensities = [name for name in found.objects if name.startswith("mean_")]
+    intensities = [name for name in surveyed.objects if name.startswith("mean_")]
     titles |= {name: f"mean intensity, {name.removeprefix('mean_')}" for name in intensities}
     measures = []
-    for name, shown in titles.items():
-        values = found.objects.get(name, np.zeros(0))
+    for name, title in titles.items():
+        values = surveyed.objects.get(name, np.zeros(0))
         if len(values := values[np.isfinite(values)]):
-            known = None
+            training_range = None
             if name == "diameter_px" and training is not None:
-                known = training.diameter_px.low, training.diameter_px.high
-            measures.append((shown, values, known))
+                training_range = training.diameter_px.low, training.diameter_px.high
+            measures.append((title, values, training_range))
     medians = "; ".join(f"{name}: median {np.median(values):.3g}" for name, values, _ in measures)
     text = (
-        f"{medians[0].upper()}{medians[1:]}. Thin upright lines are medians; diameters are at the scale of the "
+        f"{medians[0].upper()}{medians[1:]}. Thin vertical lines are medians; diameters are at the scale of the "
         "network, intensities in units of the files."
     )
     if training is not None:
@@ -96,27 +96,27 @@ def distribution_part(found: Survey, training: TrainingData | None) -> str:
     return chart(objects_figure(measures), f"Distributions. {text}") + "\n" + paragraph(text)
 
 
-def table_part(found: Survey, ranks: Mapping[str, int], shown: set[str]) -> str:
-    """A row per image, the lowest scores first.
+def table_part(surveyed: Survey, ranks: Mapping[str, int], shown: set[str]) -> str:
+    """Return the table of images as HTML, the lowest scores first.
 
     Args:
-        found: the run.
-        ranks: of every plane, its place among all.
-        shown: the names of those whose pictures are on the page.
+        surveyed: survey of the run.
+        ranks: rank of each plane among all, by name.
+        shown: names of the planes whose pictures are on the page.
     """
-    agreement = any(not np.isnan(each.agreement) for each in found.planes)
+    agreement = any(not np.isnan(plane.agreement) for plane in surveyed.planes)
     head = ["image", "flags", "objects", "score", "lowest score", *(["agreement"] if agreement else [])]
     head += ["diameter (px)", "cut (%)", "sharpness", "saturated (%)"]
     rows = []
-    for each in found.planes[:_ROWS]:
-        name, measures = escape(each.name), each.measures
-        link = f'<a href="#image-{ranks[each.name]}">{name}</a>' if each.name in shown else name
-        first: Cell = (link, each.name)
-        scores = [each.score, each.lowest, *([each.agreement] if agreement else [])]
+    for plane in surveyed.planes[:_ROWS]:
+        name, measures = escape(plane.name), plane.measures
+        link = f'<a href="#image-{ranks[plane.name]}">{name}</a>' if plane.name in shown else name
+        first: Cell = (link, plane.name)
+        scores = [plane.score, plane.lowest, *([plane.agreement] if agreement else [])]
         rows.append(
             [
                 first,
-                ("".join(f'<span class="flag">{flag.kind}</span>' for flag in each.flags), str(len(each.flags))),
+                ("".join(f'<span class="flag">{flag.kind}</span>' for flag in plane.flags), str(len(plane.flags))),
                 text_cell(measures.objects),
                 *(_number(value, ".3f") for value in scores),
                 _number(measures.diameter_px, ".1f"),
@@ -126,14 +126,14 @@ def table_part(found: Survey, ranks: Mapping[str, int], shown: set[str]) -> str:
             ]
         )
     text = (
-        "The lowest scores first; a click on a heading sorts by it. Names lead to the images that are shown below. "
-        "Score and agreement are means over the objects, the diameter is their median, at the scale of the network; "
-        "“cut” is the share of objects that touch the border. The JSON file beside this page has more."
+        "Lowest scores first; click a heading to sort by it. Names link to the images that are shown below. "
+        "Score and agreement are means over the objects; the diameter is their median, at the scale of the network; "
+        "“cut” is the share of objects that touch the border. The JSON file next to this page has more."
     )
-    if len(found.planes) > _ROWS:
-        text += f" {_ROWS:,} of {len(found.planes):,} images are listed; all are in the JSON file beside this page."
+    if len(surveyed.planes) > _ROWS:
+        text += f" {_ROWS:,} of {len(surveyed.planes):,} images are listed; all are in the JSON file next to this page."
     return f'{paragraph(text)}\n<div class="scroll" tabindex="0">\n{table(head, rows, sortable=True)}\n</div>'
 
 
-def _number(value: float, how: str) -> Cell:
-    return ("–", "-1") if np.isnan(value) else (format(value, how), str(value))
+def _number(value: float, format_spec: str) -> Cell:
+    return ("–", "-1") if np.isnan(value) else (format(value, format_spec), str(value))

@@ -1,4 +1,4 @@
-"""What a training left, as figures: its losses, and the settings that calibration tried."""
+"""Figures of a training: its losses, and the settings that calibration tried."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from cellseg_monai.report.lines import line_style
+from cellseg_monai.report.line_styles import line_style
 
 __all__ = ["calibration_figure", "history_figure"]
 
 Rows = Sequence[Mapping[str, str]]
 
-_NO_SCORES = ("epoch", "loss", "learning_rate", "seconds", "images_per_second")
+_NOT_SCORES = ("epoch", "loss", "learning_rate", "seconds", "images_per_second")
 _COLUMNS = 2
 _RING: dict[str, Any] = {"color": "#000000", "mfc": "none", "markersize": 11, "mew": 2}
 
 
 def history_figure(epochs: Rows) -> Figure:
-    """Training loss and all scores of validation over epochs.
+    """Draw the training loss and all validation scores over epochs.
 
     Args:
         epochs: the rows of `metrics.csv`.
 
     Raises:
-        ValueError: no rows, or a cell that is no number.
-        KeyError: a row without epoch or loss.
+        ValueError: there are no rows, or a cell is not a number.
+        KeyError: a row has no epoch or loss.
     """
     if not epochs:
         raise ValueError("no epochs")
@@ -37,7 +37,7 @@ def history_figure(epochs: Rows) -> Figure:
     left.plot(*_points(epochs, "loss"), **line_style(0))
     left.set_title("Training loss")
     left.set_ylabel("loss, mean of the epoch")
-    for position, name in enumerate(name for name in epochs[0] if name not in _NO_SCORES):
+    for position, name in enumerate(name for name in epochs[0] if name not in _NOT_SCORES):
         right.plot(*_points(epochs, name), label=name, **line_style(position))
     right.set_title("Scores on validation")
     right.set_ylabel("score")
@@ -56,17 +56,17 @@ def _points(epochs: Rows, column: str) -> tuple[list[int], list[float]]:
 
 
 def calibration_figure(trials: Rows, chosen: Mapping[str, Any]) -> Figure:
-    """F1 and Dice over the values of each setting that was swept; rings mark the chosen ones.
+    """Draw F1 and Dice over the values of each setting that was swept, with rings around the chosen values.
 
-    Of a setting that was swept in several rounds, the last shows in full and earlier ones faintly.
+    If a setting was swept in several rounds, earlier rounds are drawn faintly.
 
     Args:
         trials: the rows of `calibration/curve.csv`.
         chosen: the settings in `calibration/calibration.json`.
 
     Raises:
-        ValueError: no rows, or a score that is no number.
-        KeyError: a row without setting, value or score.
+        ValueError: there are no rows, or a score is not a number.
+        KeyError: a row has no setting, value or score.
     """
     settings = list(dict.fromkeys(row["setting"] for row in trials))
     if not settings:
@@ -99,16 +99,16 @@ def _draw_setting(axes: Axes, trials: Rows, chosen: Any) -> None:
             ordered = dict(sorted(scores.items()))
             style = {**line_style(position), "alpha": 1.0 if last else 0.35}
             axes.plot(list(ordered), list(ordered.values()), label=label if last else None, **style)
-            at = next((place for value, place in places.items() if _same(value, chosen)), None)
-            if last and at in scores:
-                axes.plot(at, scores[at], "o", label="chosen" if position else None, **_RING)
+            chosen_place = next((place for value, place in places.items() if _same(value, chosen)), None)
+            if last and chosen_place in scores:
+                axes.plot(chosen_place, scores[chosen_place], "o", label="chosen" if position else None, **_RING)
 
 
 def _places(values: Sequence[str]) -> dict[str, float]:
-    """Where each value stands on the axis: at its number, or where one is no number, in their order."""
-    numbers = [_number(value) for value in values]
-    known = [number for number in numbers if number is not None]
-    return dict(zip(values, known if len(known) == len(values) else map(float, range(len(values))), strict=True))
+    """Return the position of each value on the axis: the value itself if all are numbers, else its index."""
+    parsed = [_number(value) for value in values]
+    numbers = [number for number in parsed if number is not None]
+    return dict(zip(values, numbers if len(numbers) == len(values) else map(float, range(len(values))), strict=True))
 
 
 def _number(text: str) -> float | None:

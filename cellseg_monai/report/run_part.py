@@ -1,4 +1,4 @@
-"""The part of a report that shows what a training left in its folder."""
+"""The part of a report that shows a training: its loss curves and its calibration."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ from cellseg_monai.report.run_figures import calibration_figure, history_figure
 
 __all__ = ["run_part"]
 
-_BROKEN = (ValueError, KeyError, TypeError, OSError)  # json's error is a ValueError
+_BROKEN = (ValueError, KeyError, TypeError, OSError)  # errors from an unreadable file; JSON's is a ValueError
 
 
 def run_part(run_dir: Path) -> tuple[str, list[str]]:
-    """Loss curves and calibration of a run, as far as it has them.
+    """Return the loss curves and the calibration of a run, as far as the run has them.
 
     Args:
-        run_dir: the `output_dir` of a training.
+        run_dir: `output_dir` of a training.
 
     Returns:
-        The part as HTML, and what is left out and why, a sentence each.
+        The part as HTML, and a sentence about each thing that is left out.
     """
     parts, notes = [], []
-    for make, name, what in (
+    for make, name, content in (
         (_history, "metrics.csv", "loss curves"),
         (_calibration, "calibration", "the curves of the threshold and the other settings"),
     ):
         path = run_dir / name
         if not path.exists():
-            notes.append(f"{path} is not there; {what} are left out")
+            notes.append(f"{path} does not exist; {content} are left out")
             continue
         try:
             parts.append(make(path))
         except _BROKEN as error:
-            notes.append(f"{path} cannot be read ({type(error).__name__}: {error}); {what} are left out")
+            notes.append(f"{path} cannot be read ({type(error).__name__}: {error}); {content} are left out")
     return "\n".join([*parts, *(paragraph(f"{note}.", "note") for note in notes)]), notes
 
 
@@ -44,25 +44,29 @@ def _history(path: Path) -> str:
     epochs = read_table(path)
     figure = history_figure(epochs)
     losses = [float(row["loss"]) for row in epochs]
-    alt = f"Training loss over {len(epochs)} epochs, from {losses[0]:.4g} to {losses[-1]:.4g}; scores on validation."
+    alt = (
+        f"Training loss over {len(epochs)} epochs, from {losses[0]:.4g} to {losses[-1]:.4g}; scores on the validation "
+        "images."
+    )
     return "\n".join(["<h3>Training</h3>", chart(figure, alt), paragraph(alt)])
 
 
 def _calibration(folder: Path) -> str:
     trials = read_table(folder / "curve.csv")
-    found: dict[str, Any] = json.loads((folder / "calibration.json").read_text(encoding="utf-8"))
-    figure = calibration_figure(trials, found["settings"])
+    calibration: dict[str, Any] = json.loads((folder / "calibration.json").read_text(encoding="utf-8"))
+    figure = calibration_figure(trials, calibration["settings"])
     swept = list(dict.fromkeys(row["setting"] for row in trials))
-    interval = found["f1_interval"]
+    interval = calibration["f1_interval"]
     low_high = f", 95 % interval {interval[0]:.3f} to {interval[1]:.3f}" if interval else ""
     text = (
-        f"The settings of post-processing were chosen on {found['images']} image(s) of the section "
-        f"“{found['section']}”, on which they reach a mean F1 over the ten IoU thresholds of {found['f1']:.3f}"
-        f"{low_high}. Each panel sweeps one setting, the others as they stood; faint lines are earlier rounds, rings "
-        "the chosen values. Where the images of this report are those of the choice, its scores are flattering."
+        f"The post-processing settings were chosen on {calibration['images']} image(s) of the section "
+        f"“{calibration['section']}”, on which they reach a mean F1 over the ten IoU thresholds of "
+        f"{calibration['f1']:.3f}{low_high}. Each panel sweeps one setting while the others keep their values; faint "
+        "lines are earlier rounds, and rings mark the chosen values. If this report is about the same images, its "
+        "scores are too optimistic."
     )
     alt = f"F1 and Dice over the values of {', '.join(swept)}."
-    rows = [[text_cell(name), text_cell(value)] for name, value in found["settings"].items()]
+    rows = [[text_cell(name), text_cell(value)] for name, value in calibration["settings"].items()]
     return "\n".join(
         [
             "<h3>Calibration</h3>",

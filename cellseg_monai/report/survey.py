@@ -1,4 +1,4 @@
-"""All planes of a run looked at once: measures, flags, distributions, and the objects of the lowest scores."""
+"""A survey of all planes of a run: measures, flags, distributions, and the objects with the lowest scores."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from cellseg_monai.faults import Fault
 from cellseg_monai.labels import ObjectTable
 from cellseg_monai.pixels import Preprocessing, network_scale
 from cellseg_monai.quality import Flag, PlaneMeasures, TrainingData, flags_of, measure_plane
-from cellseg_monai.report.segmented import SegmentedPlane
+from cellseg_monai.report.segmented_plane import SegmentedPlane
 
 __all__ = ["LowObject", "Survey", "SurveyedPlane", "survey"]
 
-_LOWEST, _OF_A_PLANE = 24, 4
+_LOWEST, _PER_PLANE = 24, 4  # objects with the lowest scores: in all, and of one plane at most
 _COLUMNS = ("eccentricity", "solidity", "score", "agreement")
 
 
 @dataclass(frozen=True, eq=False)
 class SurveyedPlane:
-    """What is said of a plane.
+    """The facts that a report gives about one plane.
 
     Args:
-        plane: which.
-        measures: see `PlaneMeasures`.
-        score: the mean of its objects' scores; NaN without objects.
-        lowest: the lowest of them.
-        agreement: the mean of their agreements; NaN where there are none.
-        flags: what is unusual about it.
+        plane: files of the plane.
+        measures: measures of the plane.
+        score: mean score of its objects; NaN without objects.
+        lowest: lowest score of its objects; NaN without objects.
+        agreement: mean agreement of its objects; NaN without objects or without test-time augmentation.
+        flags: unusual things about the plane.
     """
 
     plane: SegmentedPlane
@@ -42,22 +42,22 @@ class SurveyedPlane:
 
     @property
     def name(self) -> str:
-        """Of the plane."""
+        """The name of the plane."""
         return self.plane.name
 
 
 @dataclass(frozen=True, order=True)
 class LowObject:
-    """An object of a low score.
+    """An object with a low score.
 
     Args:
-        score: of it.
-        name: of its plane.
-        id: of it there.
-        box: top, left, bottom, right.
-        area_px: its pixels.
-        agreement: with test-time augmentation; NaN without.
-        touches_edge: whether the border of the image may have cut it.
+        score: score of the object.
+        name: name of its plane.
+        id: id in the label image of its plane.
+        box: top, left, bottom and right, in pixels.
+        area_px: area in pixels.
+        agreement: agreement under test-time augmentation; NaN without.
+        touches_edge: True if the object touches the border of the image.
     """
 
     score: float
@@ -71,14 +71,14 @@ class LowObject:
 
 @dataclass(frozen=True, eq=False)
 class Survey:
-    """What is said of a run.
+    """The facts that a report gives about a run.
 
     Args:
-        planes: those of the lowest mean scores first, those without objects last.
-        objects: columns over all objects, float32; `mean_NAME` of the channels among them, and `diameter_px`, which is
-            the equivalent diameter at the scale of the network.
-        low: the objects of the lowest scores, no more than four of a plane.
-        faults: planes that cannot be shown, and why.
+        planes: all planes, those with the lowest mean scores first, those without objects last.
+        objects: columns over all objects, float32. They include `mean_NAME` for each channel, and `diameter_px`, the
+            equivalent diameter at the scale of the network.
+        low: the objects with the lowest scores, at most four of each plane.
+        faults: planes that cannot be shown, with the reasons.
     """
 
     planes: Sequence[SurveyedPlane]
@@ -88,14 +88,14 @@ class Survey:
 
 
 def survey(planes: Iterable[SegmentedPlane], settings: Preprocessing, training: TrainingData | None) -> Survey:
-    """Look at every plane once, one after the other.
+    """Read and measure every plane of a run once, one after the other.
 
     Args:
-        planes: of a run.
-        settings: how its network wants images.
-        training: what the network was trained on, if that is known.
+        planes: planes of the run.
+        settings: preparation of images for the network.
+        training: description of the training data, if known.
     """
-    kept = _Kept()
+    collected = _Collected()
     for plane in planes:
         try:
             with plane.opened() as opened:
@@ -108,19 +108,19 @@ def survey(planes: Iterable[SegmentedPlane], settings: Preprocessing, training: 
                     pixel_size_um=opened.pixel_size_um,
                 )
                 scale = network_scale(opened.shape[1:], settings, pixel_size_um=opened.pixel_size_um)
-                kept.add(plane, measures, opened.table, scale)
+                collected.add(plane, measures, opened.table, scale)
         except (ValueError, OSError) as error:
-            kept.faults.append(Fault(plane.name, "not-shown", str(error)))
-    flags = flags_of([each.measures for each in kept.planes], training, noise_floor=settings.noise_floor)
-    flagged = [replace(each, flags=its) for each, its in zip(kept.planes, flags, strict=True)]
-    ordered = sorted(flagged, key=lambda each: (np.isnan(each.score), each.score, each.name))
-    objects = {name: np.concatenate(parts) for name, parts in kept.objects.items()}
-    return Survey(ordered, objects, sorted(kept.low), kept.faults)
+            collected.faults.append(Fault(plane.name, "not-shown", str(error)))
+    flags = flags_of([surveyed.measures for surveyed in collected.planes], training, noise_floor=settings.noise_floor)
+    flagged = [replace(surveyed, flags=own) for surveyed, own in zip(collected.planes, flags, strict=True)]
+    ordered = sorted(flagged, key=lambda surveyed: (np.isnan(surveyed.score), surveyed.score, surveyed.name))
+    objects = {name: np.concatenate(parts) for name, parts in collected.objects.items()}
+    return Survey(ordered, objects, sorted(collected.low), collected.faults)
 
 
 @dataclass(eq=False)
-class _Kept:
-    """What is kept of the planes: numbers alone."""
+class _Collected:
+    """Numbers collected from the planes, without their pixels."""
 
     planes: list[SurveyedPlane] = field(default_factory=list)
     objects: dict[str, list[np.ndarray]] = field(default_factory=dict)
@@ -130,28 +130,28 @@ class _Kept:
     def add(self, plane: SegmentedPlane, measures: PlaneMeasures, table: ObjectTable, scale: float) -> None:
         scores = table["score"]
         agreements = table.columns.get("agreement", np.full(len(table), np.nan))
-        means = [float(np.mean(each)) if len(table) else float("nan") for each in (scores, agreements)]
+        means = [float(np.mean(values)) if len(table) else float("nan") for values in (scores, agreements)]
         lowest = float(scores.min()) if len(table) else float("nan")
         self.planes.append(SurveyedPlane(plane, measures, means[0], lowest, means[1]))
         columns = {"diameter_px": scale * table["equivalent_diameter_px"], **table.columns}
         for name in ("diameter_px", *_COLUMNS, *(f"mean_{channel}" for channel in table.channels)):
             if name in columns:
                 self.objects.setdefault(name, []).append(columns[name].astype(np.float32))
-        some = [
+        lowest_of_plane = [
             LowObject(
-                score=float(scores[at]),
+                score=float(scores[row]),
                 name=plane.name,
-                id=int(table["id"][at]),
+                id=int(table["id"][row]),
                 box=(
-                    int(table["top_px"][at]),
-                    int(table["left_px"][at]),
-                    int(table["bottom_px"][at]),
-                    int(table["right_px"][at]),
+                    int(table["top_px"][row]),
+                    int(table["left_px"][row]),
+                    int(table["bottom_px"][row]),
+                    int(table["right_px"][row]),
                 ),
-                area_px=int(table["area_px"][at]),
-                agreement=float(agreements[at]),
-                touches_edge=bool(table["touches_edge"][at]),
+                area_px=int(table["area_px"][row]),
+                agreement=float(agreements[row]),
+                touches_edge=bool(table["touches_edge"][row]),
             )
-            for at in np.argsort(scores, kind="stable")[:_OF_A_PLANE]
+            for row in np.argsort(scores, kind="stable")[:_PER_PLANE]
         ]
-        self.low = heapq.nsmallest(_LOWEST, [*self.low, *some])
+        self.low = heapq.nsmallest(_LOWEST, [*self.low, *lowest_of_plane])

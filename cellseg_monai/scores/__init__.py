@@ -1,13 +1,11 @@
-"""Scores of a segmentation against the truth: pixels, objects, intervals, and what went wrong. Needs no torch."""
+"""Scores of a segmentation against the truth: pixels, objects, intervals and mistakes. Does not need torch."""
 
 from cellseg_monai.scores.bootstrap import bootstrap_interval
-from cellseg_monai.scores.counts import Counts, over_images, stacked
+from cellseg_monai.scores.counts import Counts, Over, over_images, stacked
 from cellseg_monai.scores.foreground import (
     ForegroundCounts,
     foreground_counts,
     foreground_counts_by_threshold,
-    mean_score,
-    pooled_score,
 )
 from cellseg_monai.scores.instance_scores import (
     AreaClass,
@@ -17,7 +15,6 @@ from cellseg_monai.scores.instance_scores import (
     aggregated_jaccard_plus,
     ctc_segmentation,
     missed_by_area,
-    object_scores,
     panoptic_counts,
     splits_and_merges,
 )
@@ -36,6 +33,7 @@ __all__ = [
     "Matching",
     "Mistakes",
     "ObjectCounts",
+    "Over",
     "PooledRatio",
     "SplitsAndMerges",
     "Sweep",
@@ -49,14 +47,11 @@ __all__ = [
     "foreground_counts_by_threshold",
     "label_overlaps",
     "match_objects",
-    "mean_score",
     "missed_by_area",
     "object_counts",
     "object_mistakes",
-    "object_scores",
     "over_images",
     "panoptic_counts",
-    "pooled_score",
     "search_postprocessing",
     "splits_and_merges",
     "stacked",

@@ -1,4 +1,4 @@
-"""How far a score may depend on which images happened to be in the test set."""
+"""How much a score depends on which images happened to be in the test set."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from cellseg_monai.scores.counts import REDUCE, Over, SomeCounts, stacked, weighted
+from cellseg_monai.scores.counts import REDUCE, Over, SomeCounts, check_over, stacked, weighted
 
 __all__ = ["bootstrap_interval"]
 
 logger = logging.getLogger(__name__)
 
-_DRAWN_TOGETHER = 2**22  # so many images are drawn at a time
+_DRAWN_TOGETHER = 2**22  # images drawn at a time, which bounds the memory
 
 
 def bootstrap_interval(
@@ -26,26 +26,27 @@ def bootstrap_interval(
     resamples: int = 2000,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """The percentile bootstrap interval, over images, of any mean, median or pooled score.
+    """Return the percentile bootstrap interval over images of a mean, median or pooled score.
 
-    Images are drawn with replacement, as many as there are, and scored anew; the interval holds the middle part of
-    those scores (Efron & Tibshirani, An Introduction to the Bootstrap, 1993, section 13.3). It tells what another draw
-    of such images could have given. It says nothing of another training, and is too narrow for a handful of images.
+    As many images as there are get drawn with replacement and scored anew, many times; the interval holds the middle
+    part of those scores (Efron & Tibshirani, An Introduction to the Bootstrap, 1993, section 13.3). It shows what
+    other images of the same kind could have given. It says nothing about another training, and it is too narrow for a
+    handful of images.
 
     Args:
-        images: the counts of each, or a sequence for each, such as one for each threshold.
-        score: its name; or a function from counts to one number an image, whose counts are arrays with the images
-            along the first axis.
-        over: how images are put together: the mean or median of their own scores, or pooled.
-        confidence: the share of the drawn scores that lies inside.
+        images: the counts of each image, or a sequence of counts for each image, such as one per threshold.
+        score: name of the score, or a function from counts to one number per image. The function gets counts whose
+            numbers are arrays with the images along the first axis.
+        over: "mean" or "median" of the images' own scores, or "pooled".
+        confidence: share of the drawn scores that lies inside the interval.
         resamples: how often images are drawn.
-        seed: the same gives the same interval.
+        seed: seed of the draws; the same seed gives the same interval.
 
     Returns:
-        Its low and high end; both NaN for a single image, which says nothing about others: logs that.
+        The low and the high end. Both are NaN for a single image, which says nothing about others; a warning is logged.
 
     Raises:
-        ValueError: no images, no such score, or one that is several numbers an image.
+        ValueError: there are no images, no such score or way, or the score is several numbers per image.
 
     >>> from cellseg_monai.scores import ForegroundCounts, ObjectCounts
     >>> counts = [ForegroundCounts(tp=1), ForegroundCounts(tp=1), ForegroundCounts(fp=1), ForegroundCounts(fp=1)]
@@ -55,16 +56,17 @@ def bootstrap_interval(
     >>> bootstrap_interval(curves, lambda counts: counts.f1.mean(axis=-1), over="pooled")
     (0.5, 0.5)
     """
+    check_over(over)
     counts = stacked(images)
     scored = type(counts).score_named(score) if isinstance(score, str) else score
     own = np.asarray(scored(counts))
     if own.shape != (len(images),):
         raise ValueError(
-            f"a score of shape {own.shape} for {len(images)} images came, but one number an image was expected; "
-            "take one threshold, or the mean over all"
+            f"got a score of shape {own.shape} for {len(images)} images, expected one number per image; take one "
+            "threshold, or the mean over all"
         )
     if len(images) == 1:
-        logger.warning("no interval of a score: one image says nothing about others; it needs two at least")
+        logger.warning("no interval: one image says nothing about others; an interval needs at least two images")
         return float("nan"), float("nan")
     rng = np.random.default_rng(seed)
     batch = max(1, _DRAWN_TOGETHER // len(images))

@@ -1,11 +1,12 @@
-"""What is counted of an image: numbers that add up over images, and scores that are ratios of them.
+"""What is counted in an image: numbers that add up over images, and scores that are ratios of them.
 
-One `Counts` stands for one image, or for many at once: its numbers are then arrays with the images along the first
-axis, and so are its scores. What an empty image scores is so written once, for one image, a data set and the thousands
-of draws of a bootstrap.
+A `Counts` object stands for one image, or for many images at the same time: its numbers are then arrays with the
+images along the first axis, and so are its scores. The score of an empty image is therefore defined once, for a single
+image, for a data set and for the thousands of draws of a bootstrap.
 
-Images are put together in ways that differ and are easily confused (`Over`): the mean or the median of their own
-scores, every image counting the same, or pooled, as if they were one large image.
+There are three ways to combine images, which are easily confused. `Over` names them: "mean" and "median" are the mean
+and the median of the images' own scores, in which every image counts the same; "pooled" adds up the counts of all
+images first, as if they were one large image, so that large and crowded images weigh more.
 """
 
 from __future__ import annotations
@@ -13,37 +14,65 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from operator import attrgetter
-from typing import Any, ClassVar, Literal, TypeVar, cast
+from typing import Any, ClassVar, Literal, TypeVar, cast, get_args
 
 import numpy as np
 
-__all__ = ["REDUCE", "Counts", "FoundCounts", "Over", "SomeCounts", "over_images", "ratio", "stacked", "weighted"]
+__all__ = [
+    "REDUCE",
+    "Counts",
+    "FoundCounts",
+    "Over",
+    "SomeCounts",
+    "check_over",
+    "over_images",
+    "ratio",
+    "stacked",
+    "weighted",
+]
 
 Over = Literal["mean", "median", "pooled"]
+"""How the scores of many images become one."""
 
 REDUCE: dict[str, Callable[..., Any]] = {"mean": np.mean, "median": np.median}
-"""How the images' own scores become one."""
+"""The functions that reduce the images' own scores to one score."""
+
+
+def check_over(over: str) -> None:
+    """Refuse anything but the three ways to combine images.
+
+    Args:
+        over: "mean", "median" or "pooled".
+
+    Raises:
+        ValueError: it is none of these.
+    """
+    if over not in get_args(Over):
+        raise ValueError(f"got over={over!r}, expected one of {', '.join(get_args(Over))}; choose one")
 
 
 @dataclass(frozen=True)
 class Counts:
-    """Base of what is counted of an image; add counts to pool images."""
+    """Base of what is counted in an image; add counts to pool images."""
 
     scores: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
     def score_named(cls, name: str) -> Callable[[Any], Any]:
-        """The function that gives a score of such counts.
+        """Return the function that computes a score from such counts.
+
+        Args:
+            name: name of the score, one of `scores`.
 
         Raises:
-            ValueError: they have no such score.
+            ValueError: these counts have no such score.
         """
         if name not in cls.scores:
-            raise ValueError(f"score {name!r} came, but one of {', '.join(cls.scores)} was expected; choose one")
+            raise ValueError(f"got score {name!r}, expected one of {', '.join(cls.scores)}; choose one")
         return attrgetter(name)
 
     def __add__(self: SomeCounts, other: SomeCounts) -> SomeCounts:
-        return type(self)(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(self)))
+        return type(self)(*(getattr(self, field.name) + getattr(other, field.name) for field in fields(self)))
 
 
 SomeCounts = TypeVar("SomeCounts", bound=Counts)
@@ -51,15 +80,15 @@ SomeCounts = TypeVar("SomeCounts", bound=Counts)
 
 @dataclass(frozen=True)
 class FoundCounts(Counts):
-    """Base of counts of what was found, pixels or objects.
+    """Base of counts of pixels or objects by whether they were found.
 
-    Where neither truth nor prediction has anything, every score is 1: nothing was there and nothing was claimed.
-    Where a denominator is 0 otherwise, it is 0; so an empty truth with any prediction scores 0 throughout.
+    If neither truth nor prediction contains anything, every score is 1: nothing was there and nothing was claimed. In
+    all other cases a score whose denominator is 0 is 0, so an empty truth with any prediction scores 0 throughout.
 
     Args:
-        tp: in both.
-        fp: in the prediction only.
-        fn: in the truth only.
+        tp: number in both truth and prediction.
+        fp: number in the prediction only.
+        fn: number in the truth only.
 
     >>> FoundCounts(tp=3, fp=1).precision, FoundCounts(fp=2).recall, FoundCounts().recall
     (0.75, 0.0, 1.0)
@@ -73,12 +102,12 @@ class FoundCounts(Counts):
 
     @property
     def precision(self) -> float:
-        """TP / (TP + FP): how much of the prediction is right."""
+        """TP / (TP + FP): the share of the prediction that is right."""
         return self._ratio(self.tp, self.tp + self.fp)
 
     @property
     def recall(self) -> float:
-        """TP / (TP + FN): how much of the truth was found."""
+        """TP / (TP + FN): the share of the truth that was found."""
         return self._ratio(self.tp, self.tp + self.fn)
 
     def _ratio(self, numerator: float, denominator: float) -> float:
@@ -86,12 +115,12 @@ class FoundCounts(Counts):
 
 
 def ratio(numerator: Any, denominator: Any, nothing: Any) -> Any:
-    """Numerator over denominator; of 0 / 0, 1 where nothing was there and nothing claimed, and 0 elsewhere.
+    """Return numerator / denominator; 0 / 0 is 1 if nothing was there and nothing was claimed, and 0 otherwise.
 
     Args:
         numerator: a number, or an array of any shape.
-        denominator: the same, from 0.
-        nothing: the same, bool.
+        denominator: a number, or an array of the same shape, at least 0.
+        nothing: True if nothing was there and nothing was claimed; a bool, or an array of bool of the same shape.
 
     Returns:
         A float, or float64 of that shape.
@@ -101,78 +130,89 @@ def ratio(numerator: Any, denominator: Any, nothing: Any) -> Any:
     >>> ratio(np.array([3, 0, 0]), np.array([4, 0, 0]), np.array([False, True, False]))
     array([0.75, 1.  , 0.  ])
     """
-    found: np.ndarray = np.array(nothing, np.float64)
-    np.divide(numerator, denominator, out=found, where=np.asarray(denominator) > 0)
-    return found if found.ndim else float(found)
+    quotient: np.ndarray = np.array(nothing, np.float64)
+    np.divide(numerator, denominator, out=quotient, where=np.asarray(denominator) > 0)
+    return quotient if quotient.ndim else float(quotient)
 
 
 def stacked(images: Iterable[SomeCounts] | Iterable[Sequence[SomeCounts]]) -> SomeCounts:
-    """The counts of many images as one, whose numbers are arrays.
+    """Return the counts of many images as a single `Counts` object of arrays.
 
     Args:
-        images: one for each, or a sequence for each, such as one for each threshold.
+        images: the counts of each image, or a sequence of counts for each image, such as one per threshold.
 
     Returns:
-        Counts of arrays with one value for each image, or images × thresholds.
+        Counts of arrays with one value per image, or images × thresholds.
 
     Raises:
-        ValueError: no images, or not as many thresholds for each.
+        ValueError: there are no images, or they do not have the same number of thresholds.
 
     >>> stacked([FoundCounts(tp=1), FoundCounts(tp=1, fn=3)]).recall
     array([1.  , 0.25])
     """
     rows = list(images)
     if not rows:
-        raise ValueError("no images came, but a score needs one at least; is the data list empty?")
+        raise ValueError("got no images, expected at least one to score; is the data list empty?")
     if isinstance(rows[0], Counts):
         kind: type[Counts] = type(rows[0])
-        columns = [[getattr(row, each.name) for row in rows] for each in fields(kind)]
+        columns = [[getattr(row, field.name) for row in rows] for field in fields(kind)]
     else:
         curves = cast("list[Sequence[Counts]]", rows)
         lengths = sorted({len(curve) for curve in curves})
         if len(lengths) != 1 or lengths == [0]:
             raise ValueError(
-                f"{len(curves)} images with {lengths} thresholds came, but the same thresholds for each, and one at "
-                "least, were expected; count all with the same thresholds"
+                f"got {len(curves)} images with {lengths} thresholds, expected the same thresholds for each, and at "
+                "least one; count all images with the same thresholds"
             )
         kind = type(curves[0][0])
-        columns = [[[getattr(count, each.name) for count in curve] for curve in curves] for each in fields(kind)]
+        columns = [[[getattr(counts, field.name) for counts in curve] for curve in curves] for field in fields(kind)]
     return cast("SomeCounts", kind(*map(np.array, columns)))
 
 
-def over_images(counts: SomeCounts, score: Callable[[SomeCounts], Any], over: Over) -> Any:
-    """A score of many images.
+def over_images(
+    images: SomeCounts | Iterable[SomeCounts] | Iterable[Sequence[SomeCounts]],
+    score: str | Callable[[SomeCounts], Any],
+    over: Over,
+) -> Any:
+    """Return the score of a data set; `bootstrap_interval` takes the same arguments and gives its interval.
 
     Args:
-        counts: `stacked`.
-        score: gives the numbers of counts, such as a score at each threshold.
-        over: how images are put together.
+        images: the counts of each image, or a sequence of counts for each image, such as one per threshold; or all of
+            them as `stacked` returns them.
+        score: name of the score, or a function from counts to numbers.
+        over: "mean" or "median" of the images' own scores, or "pooled".
 
     Returns:
-        What `score` gives of one image.
+        A float, or an array with a score per threshold.
 
-    >>> counts = stacked([FoundCounts(tp=9, fp=1), FoundCounts(fn=1), FoundCounts(fn=2)])
-    >>> over_images(counts, lambda each: each.recall, "pooled")
-    0.75
-    >>> float(over_images(counts, lambda each: each.recall, "median"))
-    0.0
+    Raises:
+        ValueError: there are no images, they differ in their number of thresholds, or there is no such score or way.
+
+    >>> images = [FoundCounts(tp=9, fp=1), FoundCounts(fn=1), FoundCounts(fn=2)]
+    >>> float(over_images(images, "recall", "pooled")), float(over_images(images, "recall", "median"))
+    (0.75, 0.0)
+    >>> over_images([[FoundCounts(tp=2), FoundCounts(tp=1, fn=1)], [FoundCounts(), FoundCounts()]], "recall", "mean")
+    array([1.  , 0.75])
     """
+    check_over(over)
+    counts = images if isinstance(images, Counts) else stacked(images)
+    scored = type(counts).score_named(score) if isinstance(score, str) else score
     if over == "pooled":
-        return score(type(counts)(*(getattr(counts, each.name).sum(axis=0) for each in fields(counts))))
-    return REDUCE[over](score(counts), axis=0)
+        return scored(type(counts)(*(getattr(counts, field.name).sum(axis=0) for field in fields(counts))))
+    return REDUCE[over](scored(counts), axis=0)
 
 
 def weighted(counts: SomeCounts, times: np.ndarray) -> SomeCounts:
-    """Pooled counts of many draws of images.
+    """Return the pooled counts of many draws of images.
 
     Args:
-        counts: `stacked`.
-        times: draws × images, how often each draw has each image.
+        counts: counts of many images, as `stacked` returns them.
+        times: how often each draw contains each image, draws × images.
 
     Returns:
-        Counts of arrays with one value for each draw, or draws × thresholds.
+        Counts of arrays with one value per draw, or draws × thresholds.
 
     >>> weighted(stacked([FoundCounts(tp=1), FoundCounts(fn=3)]), np.array([[2, 0], [1, 1]])).fn
     array([0, 3])
     """
-    return type(counts)(*(times @ getattr(counts, each.name) for each in fields(counts)))
+    return type(counts)(*(times @ getattr(counts, field.name) for field in fields(counts)))

@@ -1,23 +1,22 @@
 """Scores of instances, each as its paper defines it, from the overlaps of a predicted and a true label image.
 
-As for the foreground, images are put together in two ways: the mean of the images' own scores, or pooled, all objects
-counting the same. What a pooled score needs is added up: `ObjectCounts` and `PooledRatio`.
+Counts of images add up (`ObjectCounts`, `PooledRatio`), so each score can be the mean of the images' own scores or
+pooled over all objects; see `scores.counts`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
-from cellseg_monai.scores.counts import Counts, over_images, ratio, stacked
+from cellseg_monai.scores.counts import Counts, ratio
 from cellseg_monai.scores.matching import Matching, ObjectCounts, best_pairs, match_objects
 from cellseg_monai.scores.overlap import LabelOverlaps
 
 __all__ = [
-    "OBJECT_SCORES",
     "AreaClass",
     "PooledRatio",
     "SplitsAndMerges",
@@ -25,24 +24,21 @@ __all__ = [
     "aggregated_jaccard_plus",
     "ctc_segmentation",
     "missed_by_area",
-    "object_scores",
     "panoptic_counts",
     "splits_and_merges",
 ]
-
-OBJECT_SCORES = ObjectCounts.scores
 
 
 @dataclass(frozen=True)
 class PooledRatio(Counts):
     """A score that is a ratio of two sums over objects; add ratios to pool images.
 
-    Where neither truth nor prediction has an object, the score is 1; where only the prediction has, 0.
+    The score is 1 if neither truth nor prediction contains an object, and 0 if only the prediction does.
 
     Args:
-        numerator: such as a sum of intersections.
-        denominator: such as a sum of unions.
-        claimed: predicted objects; they decide where the denominator is 0.
+        numerator: a sum over objects, such as that of intersections.
+        denominator: a sum over objects, such as that of unions.
+        claimed: number of predicted objects, which decides the score if the denominator is 0.
 
     >>> (PooledRatio(3, 4, claimed=1) + PooledRatio(0, 2)).score
     0.5
@@ -58,40 +54,19 @@ class PooledRatio(Counts):
 
     @property
     def score(self) -> float:
-        """Numerator over denominator."""
+        """Numerator / denominator."""
         return ratio(self.numerator, self.denominator, self.claimed == 0)
 
 
-def object_scores(images: Iterable[Sequence[ObjectCounts]], name: str, *, pooled: bool) -> np.ndarray:
-    """A score at each threshold, of many images: the curve of a score over IoU, whose mean is the mean score.
-
-    Args:
-        images: of each, `object_counts` at the same thresholds.
-        name: one of `OBJECT_SCORES`.
-        pooled: True counts the objects of all images together; False takes the mean of the images' own scores.
-
-    Returns:
-        float64, one for each threshold.
-
-    Raises:
-        ValueError: no images, no such score, or images with different numbers of thresholds.
-
-    >>> images = [[ObjectCounts(tp=9, fp=1), ObjectCounts(tp=5, fp=5, fn=4)], [ObjectCounts(fp=2), ObjectCounts(fp=2)]]
-    >>> object_scores(images, "precision", pooled=True)
-    array([0.75      , 0.41666667])
-    >>> object_scores(images, "precision", pooled=False)
-    array([0.45, 0.25])
-    """
-    score = ObjectCounts.score_named(name)
-    return np.asarray(over_images(stacked(images), score, "pooled" if pooled else "mean"))
-
-
 def panoptic_counts(overlaps: LabelOverlaps) -> ObjectCounts:
-    """Counts at an IoU above 0.5, strictly, whose `panoptic_quality` is that of Kirillov et al. 2019.
+    """Return the counts at an IoU strictly above 0.5, whose `panoptic_quality` is that of Kirillov et al. 2019.
 
     A. Kirillov et al., Panoptic Segmentation, CVPR 2019, doi:10.1109/CVPR.2019.00963: PQ = SQ · RQ, where SQ is
-    `segmentation_quality` and RQ `f1`. They score each class on its own; here there is one, the objects. Counts add
-    up, and the paper pools so over images.
+    `segmentation_quality` and RQ is `f1`. The paper scores each class on its own; here objects are the only class. The
+    paper pools counts over images.
+
+    Args:
+        overlaps: the overlaps of one image.
 
     >>> from cellseg_monai.scores import label_overlaps
     >>> counts = panoptic_counts(label_overlaps(np.array([[1, 1, 1, 0, 2]]), np.array([[1, 1, 1, 1, 0]])))
@@ -102,12 +77,15 @@ def panoptic_counts(overlaps: LabelOverlaps) -> ObjectCounts:
 
 
 def aggregated_jaccard(overlaps: LabelOverlaps) -> PooledRatio:
-    """The aggregated Jaccard index, AJI.
+    """Return the aggregated Jaccard index, AJI, of one image.
 
     N. Kumar et al., IEEE Trans. Med. Imaging 36 (2017), doi:10.1109/TMI.2017.2677499, algorithm 1: each true object
-    takes the prediction of the highest IoU, the first of equal ones, even if another object has taken it as well.
-    Intersections over unions of all, where objects that overlap nothing and predictions that nobody took add their
-    areas to the unions.
+    takes the prediction with the highest IoU (the first among equals), even if another object has taken it as well.
+    The index is the sum of intersections over the sum of unions. Objects that overlap nothing and predictions that no
+    object took add their areas to the unions.
+
+    Args:
+        overlaps: the overlaps of one image.
 
     >>> from cellseg_monai.scores import label_overlaps
     >>> truth = np.array([[1, 1, 1, 2, 0]])
@@ -120,10 +98,14 @@ def aggregated_jaccard(overlaps: LabelOverlaps) -> PooledRatio:
 
 
 def aggregated_jaccard_plus(overlaps: LabelOverlaps) -> PooledRatio:
-    """AJI+, the aggregated Jaccard index with each prediction taken once.
+    """Return AJI+, the aggregated Jaccard index in which each prediction is taken only once, of one image.
 
-    S. Graham et al., Medical Image Analysis 58 (2019), doi:10.1016/j.media.2019.101563: as AJI, but with the
-    one-to-one assignment of the highest sum of IoU (of any IoU above 0), so that one fault does not count repeatedly.
+    S. Graham et al., Medical Image Analysis 58 (2019), doi:10.1016/j.media.2019.101563: AJI with the one-to-one
+    assignment that has the highest sum of IoU (of pairs with any IoU above 0), so that one fault is not counted
+    repeatedly.
+
+    Args:
+        overlaps: the overlaps of one image.
 
     >>> from cellseg_monai.scores import label_overlaps
     >>> truth = np.array([[1, 1, 1, 2, 0]])
@@ -146,21 +128,24 @@ def _aggregated(overlaps: LabelOverlaps, pairs: np.ndarray) -> PooledRatio:
 
 
 def ctc_segmentation(overlaps: LabelOverlaps) -> PooledRatio:
-    """SEG of the Cell Tracking Challenge.
+    """Return SEG of the Cell Tracking Challenge of one image.
 
     V. Ulman et al., Nature Methods 14 (2017), doi:10.1038/nmeth.4473: the mean over true objects of the IoU with the
-    prediction that covers more than half of the object, 0 where none does. Several objects may share a prediction.
-    The challenge pools the objects of all images. Predictions elsewhere cost nothing, except, as for the other
-    scores here, where no true object is at all.
+    prediction that covers more than half of the object, or 0 if none does. Several objects can share a prediction.
+    The challenge pools the objects of all images. Predictions elsewhere cost nothing, unless the image contains no
+    true object at all: then any prediction scores 0, as for the other scores here.
+
+    Args:
+        overlaps: the overlaps of one image.
 
     >>> from cellseg_monai.scores import label_overlaps
     >>> truth = np.array([[1, 1, 1, 2, 2]])
-    >>> ctc_segmentation(label_overlaps(np.array([[5, 5, 0, 7, 0]]), truth))  # 2 / 3 and, of just half, 0
+    >>> ctc_segmentation(label_overlaps(np.array([[5, 5, 0, 7, 0]]), truth))  # 2 / 3, and 0 for exactly half
     PooledRatio(numerator=0.6666666666666666, denominator=2, claimed=2)
     """
-    found = 2 * overlaps.pixels > overlaps.truth_areas[overlaps.truth_index]
+    covers_most = 2 * overlaps.pixels > overlaps.truth_areas[overlaps.truth_index]
     return PooledRatio(
-        numerator=float(overlaps.iou[found].sum()),
+        numerator=float(overlaps.iou[covers_most].sum()),
         denominator=len(overlaps.truth_ids),
         claimed=len(overlaps.prediction_ids),
     )
@@ -168,13 +153,13 @@ def ctc_segmentation(overlaps: LabelOverlaps) -> PooledRatio:
 
 @dataclass(frozen=True, eq=False)
 class SplitsAndMerges:
-    """Which objects were cut apart or put together.
+    """The objects of one image that were split into pieces or merged.
 
     Args:
-        split_truth_ids: true objects in several pieces, increasing.
-        merged_prediction_ids: predicted objects of several true ones, increasing.
-        piece_prediction_ids: the pieces of the split objects, increasing.
-        part_truth_ids: the true objects that were merged, increasing.
+        split_truth_ids: ids of true objects that were predicted as several pieces, increasing.
+        merged_prediction_ids: ids of predicted objects that are several true ones, increasing.
+        piece_prediction_ids: ids of the pieces of split objects, increasing.
+        part_truth_ids: ids of the true objects that were merged, increasing.
     """
 
     split_truth_ids: np.ndarray
@@ -184,37 +169,37 @@ class SplitsAndMerges:
 
     @property
     def splits(self) -> int:
-        """How many true objects are in several pieces."""
+        """Number of true objects in several pieces."""
         return len(self.split_truth_ids)
 
     @property
     def merges(self) -> int:
-        """How many predicted objects cover several true ones."""
+        """Number of predicted objects that are several true ones."""
         return len(self.merged_prediction_ids)
 
 
 def splits_and_merges(overlaps: LabelOverlaps, *, least_iou: float = 0.1, inside: float = 0.5) -> SplitsAndMerges:
-    """True objects predicted as several, and predictions that are several true objects.
+    """Find true objects that were predicted as several pieces, and predictions that are several true objects.
 
-    A split is a true object with at least two pieces: predictions whose IoU with it exceeds `least_iou`, and of whose
-    own area more than the part `inside` lies in it. A merge is the mirror: a prediction with at least two such true
-    objects. Both strictly, so a piece belongs to one object only, and a border drawn in the wrong place between two
-    cells is no split.
+    A split object is a true object with at least two pieces. A piece is a prediction whose IoU with the object exceeds
+    `least_iou`, and more than the share `inside` of whose own area lies in the object. A merge is the mirror image: a
+    prediction with at least two such true objects. Both comparisons are strict, so a piece belongs to only one object,
+    and a border drawn in the wrong place between two cells is not a split.
 
-    The IoU is that of J. C. Caicedo et al., Cytometry A 95 (2019), doi:10.1002/cyto.a.23863, whose code knows no
-    `inside`: set it to 0 for their numbers.
+    The IoU is that of J. C. Caicedo et al., Cytometry A 95 (2019), doi:10.1002/cyto.a.23863, whose code has no
+    `inside`; set it to 0 to get their numbers.
 
     Args:
-        overlaps: of one image.
-        least_iou: smaller overlaps are no piece.
-        inside: the part of a piece that must lie in the object.
+        overlaps: the overlaps of one image.
+        least_iou: a piece must overlap the object with a higher IoU than this.
+        inside: a larger share than this of a piece must lie in the object.
 
     >>> from cellseg_monai.scores import label_overlaps
     >>> overlaps = label_overlaps(np.array([[5, 5, 6, 7, 7, 7]]), np.array([[1, 1, 1, 2, 3, 3]]))
-    >>> found = splits_and_merges(overlaps)
-    >>> found.split_truth_ids, found.piece_prediction_ids
+    >>> mistakes = splits_and_merges(overlaps)
+    >>> mistakes.split_truth_ids, mistakes.piece_prediction_ids
     (array([1]), array([5, 6]))
-    >>> found.merged_prediction_ids, found.part_truth_ids
+    >>> mistakes.merged_prediction_ids, mistakes.part_truth_ids
     (array([7]), array([2, 3]))
     """
     touching = overlaps.iou > least_iou
@@ -233,13 +218,13 @@ def splits_and_merges(overlaps: LabelOverlaps, *, least_iou: float = 0.1, inside
 
 @dataclass(frozen=True)
 class AreaClass:
-    """True objects of similar area, and how many of them were missed; add the same class of other images.
+    """Number of true objects of similar area, and how many were missed; add up the same class of several images.
 
     Args:
-        from_px: the smallest area.
-        below_px: areas are smaller than this; None for no limit.
-        objects: true objects of such an area.
-        missed: of these, those without a match.
+        from_px: smallest area of the class, in pixels.
+        below_px: areas of the class are smaller than this, in pixels; None for no upper limit.
+        objects: number of true objects with such an area.
+        missed: number of these objects without a match.
     """
 
     from_px: int
@@ -250,40 +235,43 @@ class AreaClass:
     def __add__(self, other: AreaClass) -> AreaClass:
         if (self.from_px, self.below_px) != (other.from_px, other.below_px):
             raise ValueError(
-                f"areas {self.from_px} to {self.below_px} and {other.from_px} to {other.below_px} px came, but the "
-                "same class was expected; count all images with the same edges"
+                f"got areas of {self.from_px} to {self.below_px} px and of {other.from_px} to {other.below_px} px, "
+                "expected the same class; count all images with the same edges"
             )
         return AreaClass(self.from_px, self.below_px, self.objects + other.objects, self.missed + other.missed)
 
 
 def missed_by_area(overlaps: LabelOverlaps, matching: Matching, edges_px: Sequence[int]) -> list[AreaClass]:
-    """How many true objects were missed, by their area.
+    """Count missed true objects by their area.
 
     Caicedo et al. 2019 (doi:10.1002/cyto.a.23863) report this at an IoU of 0.7.
 
     Args:
-        overlaps: of one image.
-        matching: of these overlaps, at the threshold that counts as found.
-        edges_px: the areas, increasing, at which a new class begins; the first class begins at 0.
+        overlaps: the overlaps of one image.
+        matching: the matching of these overlaps at the IoU threshold from which an object counts as found.
+        edges_px: areas in pixels, increasing, at which a new class begins; the first class begins at 0.
+
+    Returns:
+        The classes, from small to large.
 
     Raises:
-        ValueError: edges are not positive and increasing.
+        ValueError: the edges are not positive and increasing.
 
     >>> from cellseg_monai.scores import label_overlaps
     >>> overlaps = label_overlaps(np.array([[1, 1, 1, 0, 0]]), np.array([[1, 1, 1, 0, 2]]))
-    >>> for each in missed_by_area(overlaps, match_objects(overlaps, [0.7])[0], [3]):
-    ...     print(each)
+    >>> for area_class in missed_by_area(overlaps, match_objects(overlaps, [0.7])[0], [3]):
+    ...     print(area_class)
     AreaClass(from_px=0, below_px=3, objects=1, missed=1)
     AreaClass(from_px=3, below_px=None, objects=1, missed=0)
     """
     if any(low >= high for low, high in zip([0, *edges_px], edges_px, strict=False)):
-        raise ValueError(f"edges {list(edges_px)} came, but increasing areas above 0 were expected; sort them")
+        raise ValueError(f"got edges {list(edges_px)}, expected increasing areas above 0; sort them")
     class_of = np.asarray(np.searchsorted(np.asarray(edges_px), overlaps.truth_areas, side="right"))
     objects = np.bincount(class_of, minlength=len(edges_px) + 1)
-    found = np.bincount(class_of[matching.truth_index], minlength=len(edges_px) + 1)
+    matched = np.bincount(class_of[matching.truth_index], minlength=len(edges_px) + 1)
     return [
-        AreaClass(from_px, below_px, objects=total, missed=total - matched)
-        for from_px, below_px, total, matched in zip(
-            [0, *edges_px], [*edges_px, None], objects.tolist(), found.tolist(), strict=True
+        AreaClass(from_px, below_px, objects=total, missed=total - hits)
+        for from_px, below_px, total, hits in zip(
+            [0, *edges_px], [*edges_px, None], objects.tolist(), matched.tolist(), strict=True
         )
     ]

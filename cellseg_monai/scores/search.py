@@ -1,4 +1,4 @@
-"""Settings of post-processing chosen on annotated images, through the very functions that make objects."""
+"""Search for the settings of post-processing on annotated images, with the functions that inference uses."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import numpy as np
 from cellseg_monai.decoding.postprocess import Postprocessing, foreground_mask, label_objects
 from cellseg_monai.pixels import rescale_labels
 from cellseg_monai.scores.bootstrap import bootstrap_interval
-from cellseg_monai.scores.foreground import ForegroundCounts, foreground_counts, mean_score
-from cellseg_monai.scores.instance_scores import object_scores
+from cellseg_monai.scores.counts import over_images
+from cellseg_monai.scores.foreground import ForegroundCounts, foreground_counts
 from cellseg_monai.scores.matching import ObjectCounts, object_counts
 
 __all__ = ["OBJECTIVES", "Found", "Sweep", "Trial", "search_postprocessing"]
@@ -23,17 +23,18 @@ OBJECTIVES = ("f1", "f1_50", "dice")
 
 @dataclass(frozen=True)
 class Sweep:
-    """One setting, the values to try, and the score that decides.
+    """A setting, the values to try, and the score that decides between them.
 
     Args:
-        setting: a field of `Postprocessing`.
-        values: in any order.
-        objective: "f1", the mean F1 of objects over the ten IoU thresholds, all images pooled, for what moves outlines;
-            "f1_50", that at IoU 0.5, for what decides whether there is an object at all; or "dice", the mean of
-            the images' Dice of the foreground, which sees no objects.
+        setting: name of a field of `Postprocessing`.
+        values: the values to try, in any order.
+        objective: the score that decides. "f1" is the F1 of objects, mean over the ten IoU thresholds, pooled over
+            images; it suits settings that move outlines. "f1_50" is the same at an IoU of 0.5, for settings that decide
+            if there is an object at all. "dice" is the mean over images of the Dice of the foreground, which ignores
+            objects.
 
     Raises:
-        ValueError: no such setting or objective, no values, or one that `Postprocessing` refuses.
+        ValueError: there is no such setting or objective, there are no values, or `Postprocessing` refuses one.
     """
 
     setting: str
@@ -43,28 +44,28 @@ class Sweep:
     def __post_init__(self) -> None:
         object.__setattr__(self, "values", tuple(self.values))
         if self.objective not in OBJECTIVES:
-            raise ValueError(f"objective {self.objective!r} came, but one of {', '.join(OBJECTIVES)} was expected")
+            raise ValueError(f"got objective {self.objective!r}, expected one of {', '.join(OBJECTIVES)}; choose one")
         names = [field.name for field in fields(Postprocessing)]
         if self.setting not in names:
-            raise ValueError(f"setting {self.setting!r} came, but one of {', '.join(names)} was expected; correct it")
+            raise ValueError(f"got setting {self.setting!r}, expected one of {', '.join(names)}; choose one")
         if not self.values:
-            raise ValueError(f"no values of {self.setting} came, but at least one was expected; leave the sweep away")
+            raise ValueError(f"got no values of {self.setting}, expected at least one; add some, or drop the sweep")
         for value in self.values:
             replace(Postprocessing(), **{self.setting: value})
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What one value of one setting came to, all other settings as they stood.
+    """The scores of one value of a setting, with all other settings at their current values.
 
     Args:
-        round: of the search, from 1.
-        setting: which was swept.
-        value: that was tried.
-        f1: see `Sweep`.
-        f1_50: see `Sweep`.
-        dice: see `Sweep`.
-        iou: the mean of the images' IoU of the foreground.
+        round: number of the round of the search, from 1.
+        setting: name of the setting that was swept.
+        value: the value that was tried.
+        f1: F1 of objects, mean over the ten IoU thresholds, pooled over images.
+        f1_50: F1 of objects at an IoU of 0.5, pooled over images.
+        dice: Dice of the foreground, mean over images.
+        iou: IoU of the foreground, mean over images.
     """
 
     round: int
@@ -81,13 +82,13 @@ class Found:
     """The outcome of a search.
 
     Args:
-        settings: the best.
-        trials: all that was tried, in order.
-        f1: with the best settings, and `f1_interval`, its 95 % bootstrap interval over the images.
-        f1_interval: NaN for a single image.
-        f1_50: see `Sweep`, with the best settings.
-        dice: with the best settings.
-        f1_before: with the settings that the search began with.
+        settings: the best settings.
+        trials: everything that was tried, in order.
+        f1: F1 of objects with the best settings, mean over the ten IoU thresholds, pooled over images.
+        f1_interval: 95 % bootstrap interval of `f1` over the images; NaN for a single image.
+        f1_50: F1 of objects at an IoU of 0.5 with the best settings, pooled over images.
+        dice: Dice of the foreground with the best settings, mean over images.
+        f1_before: `f1` with the settings that the search started from.
     """
 
     settings: Postprocessing
@@ -106,41 +107,44 @@ def search_postprocessing(
     *,
     rounds: int = 2,
 ) -> Found:
-    """The settings that suit annotated images best: each swept in turn, the others as they stand.
+    """Find the settings that suit annotated images best, by sweeping one setting at a time.
 
-    Of equal values, the one nearest to the setting as it stood wins. A round in which nothing changes is the last.
+    Among equally good values, the one nearest to the current setting wins. The search ends with a round in which
+    nothing changes.
 
     Args:
-        images: probability maps, CYX, and the true label image, YX, which may have another size.
-        start: the settings to begin with.
-        sweeps: in this order.
-        rounds: how often all are swept at most.
+        images: of each image, its probability maps, CYX, and its true label image, YX, which can have another size.
+        start: the settings to start from.
+        sweeps: the sweeps, in the order in which they are made.
+        rounds: maximum number of rounds; each makes all sweeps.
+
+    Returns:
+        The best settings, their scores, and all trials.
 
     Raises:
-        ValueError: no images, or maps and labels that the functions used refuse.
+        ValueError: there are no images, or their maps or labels are not valid.
 
     >>> maps = np.array([[[0.0, 0.45, 0.45, 0.2]]])
-    >>> found = search_postprocessing(
+    >>> best = search_postprocessing(
     ...     [(maps, np.array([[0, 3, 3, 0]]))], Postprocessing(min_area_px=0), [Sweep("threshold", (0.1, 0.3, 0.5))]
     ... )
-    >>> found.settings.threshold, found.f1
+    >>> best.settings.threshold, best.f1
     (0.3, 1.0)
     """
     if not images:
-        raise ValueError("no images came, but at least one annotated image was expected; is the section empty?")
-    scored = cache(
-        lambda settings: _scores(*_counted(images, settings))
-    )  # a later round repeats much of an earlier one
+        raise ValueError("got no images, expected at least one annotated image; is the section empty?")
+    # Cached, as a later round repeats much of an earlier one.
+    scored = cache(lambda settings: _scores(*_counted(images, settings)))
     settings, sweeps, trials = start, list(sweeps), []
     for number in range(1, rounds + 1):
         before = settings
         for sweep in sweeps:
-            tried = [
+            candidates = [
                 Trial(number, sweep.setting, value, *scored(replace(settings, **{sweep.setting: value})))
                 for value in sweep.values
             ]
-            trials += tried
-            settings = replace(settings, **{sweep.setting: _best(tried, sweep.objective, settings)})
+            trials += candidates
+            settings = replace(settings, **{sweep.setting: _best(candidates, sweep.objective, settings)})
         if settings == before:
             break
     objects, masks = _counted(images, settings)
@@ -151,13 +155,13 @@ def search_postprocessing(
 
 def _best(trials: list[Trial], objective: str, settings: Postprocessing) -> Any:
     best = max(getattr(trial, objective) for trial in trials)
-    as_it_stood = getattr(settings, trials[0].setting)
-    equal = [trial.value for trial in trials if getattr(trial, objective) == best]
-    if as_it_stood in equal:
-        return as_it_stood
-    if as_it_stood is None or isinstance(as_it_stood, str):
-        return equal[0]
-    return min(equal, key=lambda value: abs(value - as_it_stood))
+    current = getattr(settings, trials[0].setting)
+    winners = [trial.value for trial in trials if getattr(trial, objective) == best]
+    if current in winners:
+        return current
+    if current is None or isinstance(current, str):
+        return winners[0]
+    return min(winners, key=lambda value: abs(value - current))
 
 
 def _counted(
@@ -173,5 +177,6 @@ def _counted(
 
 
 def _scores(objects: list[list[ObjectCounts]], masks: list[ForegroundCounts]) -> tuple[float, float, float, float]:
-    f1 = object_scores(objects, "f1", pooled=True)
-    return float(f1.mean()), float(f1[0]), mean_score(masks, "dice"), mean_score(masks, "iou")
+    f1 = over_images(objects, "f1", "pooled")
+    dice, iou = (float(over_images(masks, name, "mean")) for name in ("dice", "iou"))
+    return float(f1.mean()), float(f1[0]), dice, iou

@@ -1,10 +1,8 @@
-"""The scores of an evaluation, image by image and over all."""
+"""The evaluation of a training, written as `cellseg evaluate` writes that of any label images."""
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import json
 import logging
 import time
 from collections.abc import Mapping
@@ -17,122 +15,98 @@ from ignite.engine import Engine, Events
 from monai.engines import IterationEvents
 from monai.utils import CommonKeys
 
-from cellseg_monai.atomic import replacing
 from cellseg_monai.decoding import Postprocessing
-from cellseg_monai.scores import IOU_THRESHOLDS, ObjectCounts, bootstrap_interval, object_counts
-from cellseg_monai.scores.foreground import SCORES, ForegroundCounts, foreground_counts, mean_score, pooled_score
-from cellseg_monai.scores.instance_scores import object_scores
+from cellseg_monai.evaluation import EvaluatedImage, Evaluation, FilePair, format_results, read_summary, write_results
+from cellseg_monai.evaluation.protocols import OWN
+from cellseg_monai.io import image_stem, write_labels
 
 __all__ = ["EvaluationReport"]
 
 logger = logging.getLogger(__name__)
 
+_FOREGROUND = "pixels above the threshold, before holes are filled and small objects are dropped"
+
 
 class EvaluationReport:
-    """Writes `evaluation/images.csv` and `evaluation/summary.json`, and logs the summary.
+    """Writes the evaluation of a training under the protocol `cellseg`, and logs its scores.
 
-    Each score is given twice: `mean` is the mean of the images' own scores, `pooled` the score of all pixels, or
-    objects, together, in which large and crowded images weigh more. The mean F1 of objects over the ten IoU thresholds
-    comes with its 95 % bootstrap interval over images.
+    The folder `evaluation` gets `cellseg_images.csv`, `cellseg_summary.json` and `cellseg_f1.png`, see
+    `evaluation.write_results`, and `labels/`, the predicted label image of each image. An earlier evaluation there is
+    replaced.
 
-    Compared are masks, after the threshold alone, and objects as inference writes them, with holes filled and small
-    ones dropped; both at the size of the image file. The engine must yield `pred` and `label` as masks, `objects` and
-    `truth` as label images.
+    Objects are compared as inference writes them, with holes filled and small objects dropped, and the foreground as it
+    is after the threshold alone; both at the size of the image file. The engine must yield `pred` as a mask, and
+    `objects` and `truth` as label images.
 
-    The speed in the summary is that of the network in its sliding window, without reading and post-processing.
+    Besides `about`, the facts in the summary are the `threshold`, all settings of `postprocess`, and
+    `megapixels_per_second`, the speed of the network in its sliding window without reading and post-processing.
 
     Args:
         output_dir: the run's folder.
-        settings: of these, the threshold is noted in the summary.
-        about: what else is noted there, such as the section and the checkpoint, as plain data.
+        settings: the settings of post-processing.
+        about: further facts for the summary, such as the section and the checkpoint, as plain data.
     """
 
     def __init__(self, output_dir: str, settings: Postprocessing, about: Mapping[str, Any] | None = None) -> None:
         self.folder = Path(output_dir) / "evaluation"
         self.settings = settings
         self.about = dict(about or {})
-        self._images: list[tuple[str, ForegroundCounts, list[ObjectCounts]]] = []
+        self._images: dict[str, EvaluatedImage] = {}
         self._began, self._seconds, self._pixels = 0.0, 0.0, 0
 
     def attach(self, evaluator: Engine) -> None:
         """Start listening to the evaluator."""
-        evaluator.add_event_handler(Events.STARTED, self._images.clear)
+        evaluator.add_event_handler(Events.STARTED, self._start)
         evaluator.add_event_handler(Events.ITERATION_STARTED, self._start_clock)
         evaluator.add_event_handler(IterationEvents.FORWARD_COMPLETED, self._stop_clock)
         evaluator.add_event_handler(Events.ITERATION_COMPLETED, self._count)
         evaluator.add_event_handler(Events.COMPLETED, self._write)
 
+    def _start(self) -> None:
+        self._images.clear()
+        for path in (self.folder / "labels").glob("*.tif"):
+            path.unlink()  # images of an earlier evaluation would lie next to those of this one
+
     def _start_clock(self) -> None:
         self._began = time.perf_counter()
 
     def _stop_clock(self, evaluator: Engine) -> None:
-        # MONAI's sliding window brings its result together on the device: wait for it.
+        # The result is put together on the device: wait for it.
         if evaluator.state.device.type == "cuda":
             torch.cuda.synchronize(evaluator.state.device)
         self._seconds += time.perf_counter() - self._began
         self._pixels += evaluator.state.output[CommonKeys.IMAGE][0, 0].numel()
 
     def _count(self, evaluator: Engine) -> None:
-        for given, result in zip(evaluator.state.batch, evaluator.state.output, strict=True):
-            masks = (np.asarray(result[key].cpu()) > 0 for key in ("pred", "label"))
-            objects = object_counts(*(np.asarray(result[key].cpu()) for key in ("objects", "truth")))
-            self._images.append((str(given["image_path"]), foreground_counts(*masks), objects))
+        for item, result in zip(evaluator.state.batch, evaluator.state.output, strict=True):
+            mask, objects, truth = (np.asarray(result[key].cpu())[0] for key in ("pred", "objects", "truth"))
+            image = Path(item["image_path"])
+            name = self._unused_name(image_stem(image))
+            files = FilePair(
+                name,
+                truth=Path(item["label_path"]).absolute(),
+                prediction=(self.folder / "labels" / f"{name}.tif").absolute(),
+                image=image.absolute(),
+            )
+            write_labels(files.prediction, objects, durable=False)
+            self._images[name] = EvaluatedImage(files, OWN.count(objects, truth, mask > 0))
+
+    def _unused_name(self, stem: str) -> str:
+        """Return a name that no other image has; images in different folders can share their stem."""
+        name, number = stem, 1
+        while name in self._images:
+            number += 1
+            name = f"{stem}_{number}"
+        return name
 
     def _write(self) -> None:
-        counts = [count for _, count, _ in self._images]
-        foreground = {name: {"mean": mean_score(counts, name), "pooled": pooled_score(counts, name)} for name in SCORES}
-        objects = self._objects()
-        with (
-            replacing(self.folder / "images.csv") as aside,
-            open(aside, "w", newline="", encoding="utf-8") as file,
-        ):
-            writer = csv.writer(file)
-            found = ["true_objects", "predicted_objects", "f1", *(f"f1_{_hundredths(t)}" for t in IOU_THRESHOLDS)]
-            writer.writerow(["image", *SCORES, "tp", "fp", "fn", "tn", *found])
-            for path, count, curve in self._images:
-                scores = [f"{getattr(count, name):.6f}" for name in SCORES]
-                f1 = [each.f1 for each in curve]
-                numbers = [curve[0].tp + curve[0].fn, curve[0].tp + curve[0].fp]
-                f1_cells = [f"{value:.6f}" for value in (sum(f1) / len(f1), *f1)]
-                writer.writerow([path, *scores, count.tp, count.fp, count.fn, count.tn, *numbers, *f1_cells])
-        with replacing(self.folder / "summary.json") as aside:
-            report = {
-                **self.about,
-                "images": len(counts),
-                "threshold": self.settings.threshold,
-                "postprocess": dataclasses.asdict(self.settings),
-                "megapixels_per_second": self._pixels / 1e6 / self._seconds,
-                "foreground": foreground,
-                "objects": objects,
-            }
-            aside.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-        logger.info(f"foreground of {len(counts)} images (mean of images | all pixels pooled)")
-        for name in SCORES:
-            logger.info(f"  {name:<9} {foreground[name]['mean']:.4f} | {foreground[name]['pooled']:.4f}")
-        logger.info(f"objects: {objects['true']} true, {objects['predicted']} predicted (mean of images | all pooled)")
-        for name in ("f1", "f1_50", "f1_75", "f1_90"):
-            logger.info(f"  {name:<9} {objects[name]['mean']:.4f} | {objects[name]['pooled']:.4f}")
+        about = {
+            **self.about,
+            "threshold": self.settings.threshold,
+            "postprocess": dataclasses.asdict(self.settings),
+            "megapixels_per_second": self._pixels / 1e6 / self._seconds,
+        }
+        write_results(Evaluation(OWN, list(self._images.values()), about=about, foreground=_FOREGROUND), self.folder)
+        for line in format_results(read_summary(self.folder, OWN)).splitlines():
+            logger.info(line)
         logger.info(f"written to {self.folder}")
-
-    def _objects(self) -> dict[str, Any]:
-        images = [objects for _, _, objects in self._images]
-        curves = {over: object_scores(images, "f1", pooled=over == "pooled") for over in ("mean", "pooled")}
-        low, high = bootstrap_interval(images, lambda counts: np.mean(counts.f1, axis=-1), over="pooled")
-        scores = {"f1": {over: float(curve.mean()) for over, curve in curves.items()}}
-        for position, threshold in enumerate(IOU_THRESHOLDS):
-            scores[f"f1_{_hundredths(threshold)}"] = {over: float(curve[position]) for over, curve in curves.items()}
-        quality = {
-            over: float(object_scores([each[:1] for each in images], "panoptic_quality", pooled=over == "pooled")[0])
-            for over in curves
-        }
-        return {
-            "true": sum(each[0].tp + each[0].fn for each in images),
-            "predicted": sum(each[0].tp + each[0].fp for each in images),
-            **scores,
-            "f1_pooled_interval": None if np.isnan(low) else [low, high],
-            "panoptic_quality": quality,
-        }
-
-
-def _hundredths(threshold: float) -> int:
-    return round(100 * threshold)

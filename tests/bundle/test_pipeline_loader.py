@@ -1,4 +1,4 @@
-"""What a bundle says of how objects are made, and what is sent to other processes in its place."""
+"""The pipeline of a bundle, and the function that loads it in other processes."""
 
 import pickle
 
@@ -9,25 +9,26 @@ from torch.overrides import TorchFunctionMode
 
 from cellseg_monai.bundle import PipelineLoader, find_bundle, load_pipeline
 from cellseg_monai.errors import BundleError
+from cellseg_monai.segment_options import SegmentOptions
 
 
-def test_a_loader_is_one_with_another_that_loads_the_same():
-    loader = PipelineLoader("nuclei", channels=["DAPI"], checkpoint="weights.pt")
-    other = pickle.loads(pickle.dumps(PipelineLoader("nuclei", channels=("DAPI",), checkpoint="weights.pt")))
-    assert {loader: "loaded"}[other] == "loaded"
-    assert PipelineLoader("nuclei", channels="DAPI,0") not in {loader}
+def test_a_loader_is_equal_to_another_with_the_same_options():
+    loader = PipelineLoader(SegmentOptions(channels=["DAPI"], checkpoint="weights.pt"))
+    copy = pickle.loads(pickle.dumps(PipelineLoader(SegmentOptions(channels=("DAPI",), checkpoint="weights.pt"))))
+    assert {loader: "loaded"}[copy] == "loaded"
+    assert PipelineLoader(SegmentOptions(channels="DAPI,0")) not in {loader}
 
 
-def test_a_diameter_says_nothing_where_nobody_knows_that_of_the_training(tmp_path):
+def test_a_diameter_is_refused_if_the_bundle_does_not_know_that_of_the_training(tmp_path):
     shipped = find_bundle("nuclei") / "models" / "model.pt"
     other = {name: value + 1 for name, value in torch.load(shipped, weights_only=True).items()}
     torch.save(other, tmp_path / "model.pt")
     with pytest.raises(BundleError, match="does not say how large the objects were that these weights were trained on"):
-        load_pipeline("nuclei", checkpoint=tmp_path / "model.pt", diameter_px=30)
+        load_pipeline("nuclei", checkpoint=tmp_path / "model.pt", diameter=30)
 
 
 class TestBeforeTheNetworkIsLoaded:
-    """Which cannot be: its weights lack a tensor."""
+    """The network cannot be loaded: its weights lack a tensor."""
 
     @pytest.fixture
     def broken(self, tmp_path):
@@ -39,27 +40,29 @@ class TestBeforeTheNetworkIsLoaded:
         return tmp_path / "model.pt"
 
     def test_a_wrong_number_of_channels_is_refused(self, broken):
-        with pytest.raises(ValueError, match=r"2 channel\(s\) came, 0, 1, but the bundle nuclei sees 1; name as many"):
+        with pytest.raises(
+            ValueError, match=r"got 2 channel\(s\), 0, 1, expected 1 for the bundle nuclei; name as many"
+        ):
             load_pipeline("nuclei", checkpoint=broken, channels="0,1")
 
-    def test_how_images_are_prepared_is_told(self, broken):
+    def test_the_preparation_of_images_can_be_checked(self, broken):
         def check(preprocess):
             raise LookupError(preprocess.channels)
 
         with pytest.raises(LookupError, match="DAPI"):
             load_pipeline("nuclei", checkpoint=broken, channels=["DAPI"], check=check)
         with pytest.raises(LookupError, match="grey"):
-            PipelineLoader("nuclei", checkpoint=broken)(check)
+            PipelineLoader(SegmentOptions(checkpoint=broken))(check)
 
 
 @pytest.mark.parametrize("diameter", [0, -1, float("nan"), float("inf"), 1, 10_000])
 def test_an_impossible_diameter_is_refused(diameter):
-    with pytest.raises(ValueError, match=r"came, but a (positive number|factor)"):
-        load_pipeline("nuclei", diameter_px=diameter)
+    with pytest.raises(ValueError, match=r"expected"):
+        load_pipeline("nuclei", diameter=diameter)
 
 
 class Called(TorchFunctionMode):
-    """Notes which functions of torch are called."""
+    """A mode that notes which functions of torch are called."""
 
     def __init__(self):
         super().__init__()
@@ -70,7 +73,7 @@ class Called(TorchFunctionMode):
         return function(*args, **(kwargs or {}))
 
 
-def test_normalisation_takes_no_pass_of_its_own():
+def test_normalisation_is_folded_into_the_convolutions():
     pipeline = load_pipeline("nuclei", device="cpu")
     with Called() as called:
         pipeline.network(np.zeros((1, 1, 32, 32), np.float32))

@@ -1,17 +1,16 @@
-"""What a person types reaches the command as typed, or is refused before anything is done."""
+"""Words reach the command as they were typed, or are refused before anything is done."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import fire
 import pytest
 
-from cellseg_monai.cli.flags import checked_words
+from cellseg_monai.cli.flags import bound_command
 
 
 def called(*words):
-    """What the command gets, as python-fire calls it."""
+    """The arguments that the command gets."""
     got = []
 
     def prepare(
@@ -29,7 +28,7 @@ def called(*words):
         got.append((directory, output))
 
     commands = {"data": {"prepare": prepare, "show": show}}
-    fire.Fire(commands, command=checked_words(["data", *words], commands), name="cellseg")
+    bound_command(["data", *words], commands)()
     return got[0]
 
 
@@ -42,7 +41,7 @@ def test_a_name_stays_as_it_was_typed(name):
     assert called("show", name, f"--output={name}") == (name, name)
 
 
-def test_a_letter_stands_for_the_one_flag_that_begins_with_it():
+def test_a_letter_stands_for_the_only_flag_that_begins_with_it():
     assert called("show", "x", "-o", "2024_01_15") == ("x", "2024_01_15")
     assert called("prepare", "x", "-w=2", "-a")[2:5:2] == (2, True)
 
@@ -55,7 +54,7 @@ def test_help_is_shown_and_nothing_done(words, capsys):
     assert "directory" in "".join(capsys.readouterr()).lower()
 
 
-def test_a_file_that_looks_like_a_flag_is_told_how_to_be_written(tmp_path, monkeypatch):
+def test_a_file_that_looks_like_a_flag_is_refused_with_the_right_spelling(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("-dash.tif").touch()
     with pytest.raises(ValueError, match=r"write \./-dash\.tif"):
@@ -74,21 +73,23 @@ def test_numbers_truth_values_and_further_settings():
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        pytest.param(("prepare", "x", "--workers", "2.5"), "2.5 came, expected a whole number", id="no whole number"),
-        pytest.param(("prepare", "x", "--share", "many"), "--share many came, expected a number", id="no number"),
-        pytest.param(("prepare", "x", "--share", "nan"), "--share nan came, expected a number", id="not a number"),
-        pytest.param(("prepare", "x", "--share", "inf"), "--share inf came, expected a number", id="infinite"),
-        pytest.param(("prepare", "x", "--again", "no"), "--again no came, expected true or false", id="no truth value"),
-        pytest.param(("prepare", "x", "--output"), "--output came without a value", id="no value at the end"),
-        pytest.param(("show", "--output", "--output=a"), "--output came without a value", id="no value before a flag"),
-        pytest.param(("show", "my", "set"), "'set' came, for which .* has no place", id="a space too many"),
+        pytest.param(("prepare", "x", "--workers", "2.5"), "--workers 2.5, expected a whole number", id="not whole"),
+        pytest.param(("prepare", "x", "--share", "many"), "got --share many, expected a number", id="no number"),
+        pytest.param(("prepare", "x", "--share", "nan"), "got --share nan, expected a number", id="not a number"),
+        pytest.param(("prepare", "x", "--share", "inf"), "got --share inf, expected a number", id="infinite"),
+        pytest.param(("prepare", "x", "--again", "no"), "got --again no, expected true or false", id="no truth value"),
+        pytest.param(("prepare", "x", "--output"), "got --output without a value", id="no value at the end"),
+        pytest.param(("show", "--output", "--output=a"), "got --output without a value", id="no value before a flag"),
+        pytest.param(("show", "my", "set"), "'set', but `cellseg data show` takes no further", id="a space too many"),
         pytest.param(("show", "x", "--ouput", "y"), "did you mean --output", id="a misspelt flag"),
-        pytest.param(("show", "x", "-z", "5"), "-z came, .* flags begin with two hyphens", id="an unknown letter"),
-        pytest.param(("show", "x", "-outptu", "5"), "-outptu came, .* two hyphens", id="one hyphen"),
-        pytest.param(("prepare", "x", "-s", "1"), "-s came, .* it may be --source, --share", id="a letter of two"),
-        pytest.param(("show", "x", "--", "y"), "-- came, which", id="two hyphens alone"),
+        pytest.param(("show", "x", "-z", "5"), "no flag -z; write two hyphens", id="an unknown letter"),
+        pytest.param(("show", "x", "-outptu", "5"), "no flag -outptu; write two hyphens", id="one hyphen"),
+        pytest.param(("prepare", "x", "-s", "1"), "no flag -s; write one of --source, --share", id="a letter of two"),
+        pytest.param(("prepare", "--noagain", "x"), "got 'x' after --noagain, which takes no value", id="value of no"),
+        pytest.param(("show", "x", "--nooutput"), "has no flag --nooutput", id="no of what is not true or false"),
+        pytest.param(("show", "x", "--", "y"), "does not take --", id="two hyphens alone"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_is_refused_before_anything_is_done(words, message):
+def test_wrong_words_are_refused_before_anything_is_done(words, message):
     with pytest.raises(ValueError, match=message):
         called(*words)

@@ -1,4 +1,4 @@
-"""What is noted of the machine that a run is made on."""
+"""The notes on the machine of a run."""
 
 import platform
 

@@ -1,4 +1,4 @@
-"""Runs that are stopped and gone on with, and runs that are repeated: the same results to the byte."""
+"""Runs that are stopped and resumed, and runs that are repeated: the same results to the byte."""
 
 import json
 import os
@@ -23,7 +23,7 @@ COMMAND = "from cellseg_monai.cli import main; main()"
 
 @pytest.fixture
 def many(tmp_path):
-    """Enough for a run to be killed in the middle, a stack among them."""
+    """Enough images for a run to be killed in the middle; one is a stack."""
     folder = tmp_path / "many"
     folder.mkdir()
     for seed in range(10):
@@ -64,7 +64,7 @@ def test_killed_and_resumed_it_leaves_what_an_uninterrupted_run_leaves(cellseg, 
     assert {path.name for path in output.iterdir() if path.name.startswith((".", "run."))} == {"run.json"}
 
 
-def test_what_failed_is_tried_again_and_what_is_done_is_not(cellseg, images, output):
+def test_failed_images_are_retried_and_finished_ones_are_not(cellseg, images, output):
     whole = (images / "b.npy").read_bytes()
     (images / "b.npy").write_bytes(whole[:-9])
     assert cellseg("segment", images, "--output", output).code == 1
@@ -79,7 +79,7 @@ def test_what_failed_is_tried_again_and_what_is_done_is_not(cellseg, images, out
     assert (output / "a.tif").stat().st_mtime_ns == done
 
 
-def test_what_was_deleted_or_has_changed_is_made_again(cellseg, images, output):
+def test_deleted_results_and_changed_images_are_made_again(cellseg, images, output):
     assert cellseg("segment", images, "--output", output).code == 0
     before = digests(output)
     (output / "a.csv").unlink()
@@ -111,13 +111,14 @@ def test_planes_that_a_stack_no_longer_has_leave_no_overlays(cellseg, tmp_path, 
     ],
     ids=["views", "precision", "tiles"],
 )
-def test_a_run_is_not_gone_on_with_otherwise(cellseg, images, output, words, told):
+def test_a_run_is_not_resumed_with_other_settings(cellseg, images, output, words, told):
     assert cellseg("segment", images, "--output", output, "--noamp").code == 0
     before = digests(output)
     ran = cellseg("segment", images, "--output", output, "--resume", *words)
     assert ran.code == 1
     assert ran.errors == [
-        f"the run in {output} was begun otherwise: {told}. Resume it as it was begun, or choose another --output"
+        f"the run in {output} was begun with other settings: {told}. Resume it with the same ones, or choose another "
+        "--output"
     ]
     assert digests(output) == before
 
@@ -149,22 +150,22 @@ def test_results_do_not_become_images(cellseg, images, tmp_path, monkeypatch, in
         assert digests(tmp_path) == before
 
 
-def test_going_on_with_more_images_replaces_no_file_that_is_not_of_the_run(cellseg, images, output):
+def test_resuming_with_more_images_replaces_no_file_that_is_not_of_the_run(cellseg, images, output):
     assert cellseg("segment", images / "a.npy", "--output", output).code == 0
     (output / "b.csv").write_text("mine")
     before = digests(output)
     ran = cellseg("segment", images, "--output", output, "--resume")
     assert (ran.code, len(ran.errors)) == (1, 1)
-    assert f"{output / 'b.csv'} is there already, and results would replace it" in ran.errors[0]
+    assert f"{output / 'b.csv'} already exists, and results would replace it" in ran.errors[0]
     assert digests(output) == before
 
 
 @pytest.mark.parametrize(
     ("error", "says"),
-    [(KeyError("a slip of ours"), "a fault of this program"), (KeyboardInterrupt(), "stopped")],
+    [(KeyError("a slip of ours"), "a bug in this program"), (KeyboardInterrupt(), "stopped")],
     ids=["by a fault of the program", "by the user"],
 )
-def test_a_run_that_is_ended_is_gone_on_with(cellseg, images, output, tmp_path, monkeypatch, capsys, error, says):
+def test_a_run_that_was_ended_can_be_resumed(cellseg, images, output, tmp_path, monkeypatch, capsys, error, says):
     right = inference_job.segment_plane
 
     def wrong(plane, *rest):
@@ -183,7 +184,7 @@ def test_a_run_that_is_ended_is_gone_on_with(cellseg, images, output, tmp_path, 
             assert ran.code == 130
             told = ran.err
     assert says in told
-    assert f"what is done lies in {output}; the same command goes on with --resume" in told
+    assert f"finished results are in {output}; the same command continues with --resume" in told
     left = {path.name for path in output.iterdir()}  # images after it may have been under way
     assert left <= {"a.tif", "a.csv", "c.tif", "c.csv", "run.journal.jsonl"}
     assert "run.journal.jsonl" in left
@@ -192,14 +193,14 @@ def test_a_run_that_is_ended_is_gone_on_with(cellseg, images, output, tmp_path, 
     assert digests(output) == digests(tmp_path / "whole")
 
 
-def test_resume_where_nothing_was_begun_begins(cellseg, images, output):
+def test_resume_without_an_earlier_run_begins_one(cellseg, images, output):
     assert cellseg("segment", images, "--output", output, "--resume").code == 0
 
 
 class TestReplay:
     @pytest.fixture
     def ran(self, cellseg, images, output, monkeypatch, tmp_path):
-        """By relative names, and replayed from elsewhere."""
+        """A run that was called with relative paths, and is replayed from another folder."""
         planes = np.stack([cells(seed) for seed in range(3)])
         tifffile.imwrite(images / "s.tif", planes, photometric="minisblack", metadata={"axes": "ZYX"})
         (images / "bad.npy").write_bytes(b"")
@@ -211,20 +212,20 @@ class TestReplay:
         monkeypatch.chdir(tmp_path / "elsewhere")
         return output / "run.json"
 
-    def test_it_gives_the_same_files(self, cellseg, ran, tmp_path):
-        np.save(tmp_path / "plates" / "p1" / "new.npy", cells(9))  # is none of the run
+    def test_it_writes_the_same_files(self, cellseg, ran, tmp_path):
+        np.save(tmp_path / "plates" / "p1" / "new.npy", cells(9))  # not part of the run
         done = cellseg("replay", ran, "--output", tmp_path / "again")
         assert (done.code, done.errors) == (0, [])
         assert digests(tmp_path / "again") == digests(ran.parent)
         assert {"a.tif", "p1/a.tif", "p1/s.tif", "p1/s.zarr/.zattrs"} <= digests(ran.parent).keys()
 
-    def test_the_record_tells_the_command(self, cellseg, ran, tmp_path):
+    def test_the_record_holds_the_command(self, cellseg, ran, tmp_path):
         words = shlex.split(json.loads(ran.read_text())["repeat"])
         assert cellseg(*words[1:], "--report").code == 0
         assert (tmp_path / "out_again" / "report.html").exists()
         assert digests(tmp_path / "out_again").items() >= digests(ran.parent).items()
 
-    def test_one_that_was_stopped_is_gone_on_with(self, cellseg, ran, tmp_path, monkeypatch):
+    def test_a_repetition_that_was_stopped_can_be_resumed(self, cellseg, ran, tmp_path, monkeypatch):
         right = inference_job.segment_plane
 
         def stopped(plane, *rest):
@@ -256,10 +257,10 @@ class TestReplay:
         ran.write_text(json.dumps(told))
         done = cellseg("replay", ran, "--output", tmp_path / "again")
         assert (done.code, len(done.errors)) == (1, 1)
-        assert f"was made otherwise: bundle.weights_sha256 was {'0' * 64} and is " in done.errors[0]
+        assert f"was made with other settings: bundle.weights_sha256 was {'0' * 64} and is " in done.errors[0]
         assert not (tmp_path / "again").exists()
 
-    def test_the_kind_of_device_is_that_of_the_run_and_refused_where_there_is_none(self, cellseg, ran, tmp_path):
+    def test_the_kind_of_device_is_that_of_the_run_and_is_refused_if_absent(self, cellseg, ran, tmp_path):
         told = json.loads(ran.read_text())
         assert told["arguments"]["device"] == "auto"
         assert told["device"].startswith(told["about"]["device"])
@@ -271,8 +272,8 @@ class TestReplay:
         assert f"device '{absent}' came, but " in done.errors[0]
 
     @pytest.mark.parametrize("content", ["{}", "[1]", "notes"])
-    def test_what_is_no_record_is_refused(self, cellseg, tmp_path, content):
+    def test_a_file_that_is_no_record_is_refused(self, cellseg, tmp_path, content):
         (tmp_path / "run.json").write_text(content)
         done = cellseg("replay", tmp_path / "run.json", "--output", tmp_path / "again")
         assert (done.code, len(done.errors)) == (1, 1)
-        assert "name the one that lies beside the results" in done.errors[0]
+        assert "name the one next to the results" in done.errors[0]

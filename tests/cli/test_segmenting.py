@@ -1,4 +1,4 @@
-"""`cellseg segment` where all is well: what it writes, of images and of stacks."""
+"""`cellseg segment` without faults: what it writes for images and for stacks."""
 
 import csv
 import io as text
@@ -19,7 +19,7 @@ from tests.io.files import write_ome_zarr
 
 @pytest.fixture
 def stack(tmp_path):
-    """Two times, three depths."""
+    """A stack of two times and three depths."""
     planes = np.stack([cells(seed) for seed in range(6)]).reshape(2, 3, 96, 96)
     path = tmp_path / "stack.ome.tif"
     metadata = {"axes": "TZYX", "PhysicalSizeX": 0.5, "PhysicalSizeY": 0.5}
@@ -63,7 +63,7 @@ def test_a_stack_is_one_label_file_and_one_table(cellseg, stack, output):
         assert ids[0] == 1
 
 
-def test_a_plane_of_a_stack_is_segmented_as_an_image_of_its_own_is(cellseg, stack, tmp_path, output):
+def test_a_plane_of_a_stack_is_segmented_like_a_single_image(cellseg, stack, tmp_path, output):
     np.save(tmp_path / "plane.npy", cells(5))
     assert cellseg("segment", stack, tmp_path / "plane.npy", "--output", output).code == 0
     stacked = io.read(output / "stack.tif").pixels[1, 2, 0]
@@ -87,7 +87,7 @@ def test_a_list_on_standard_input(cellseg, images, output, monkeypatch):
     assert set(digests(output)) == {"a.tif", "a.csv", "b.tif", "b.csv"}
 
 
-def test_a_dry_run_tells_how_each_image_is_understood_and_writes_nothing(cellseg, images, stack, output):
+def test_a_dry_run_describes_each_image_and_writes_nothing(cellseg, images, stack, output):
     np.save(images / "nan.npy", np.zeros((3, 8, 9)))
     ran = cellseg("segment", images, stack, "--output", output, "--dry_run")
     assert ran.code == 1
@@ -98,7 +98,7 @@ def test_a_dry_run_tells_how_each_image_is_understood_and_writes_nothing(cellseg
     assert not output.exists()
 
 
-def test_cells_are_brought_to_the_size_of_those_of_the_training(cellseg, images, tmp_path):
+def test_cells_are_scaled_to_the_size_of_those_of_the_training(cellseg, images, tmp_path):
     large = tmp_path / "large"
     large.mkdir()
     for path in images.iterdir():
@@ -114,7 +114,7 @@ def test_cells_are_brought_to_the_size_of_those_of_the_training(cellseg, images,
     about = json.loads((tmp_path / "scaled" / "run.json").read_text())["about"]
     assert about["preprocess"]["zoom"] == pytest.approx(29.9 / 48, rel=0.01)
     ran = cellseg("segment", images, "--diameter", "-3", *words, tmp_path / "refused")
-    assert ran.errors == ["diameter -3 came, but a positive number of pixels was expected; measure a cell"]
+    assert ran.errors == ["got diameter=-3.0, expected a finite number above 0; correct it, or leave it out"]
 
 
 def test_memory_and_workers_change_no_result(cellseg, images, tmp_path):
@@ -139,15 +139,24 @@ finally:
 
 
 @pytest.mark.parametrize("words", [["--help"], ["segment", "--help"], ["replay", "--help"]], ids=" ".join)
-def test_help_comes_without_what_is_slow_to_import(words):
+def test_help_is_shown_without_slow_imports(words):
     done = subprocess.run([sys.executable, "-c", IMPORTED, *words], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "SYNOPSIS" in done.stdout + done.stderr
 
 
-def test_the_package_is_imported_without_what_is_slow_to_import():
+def test_the_package_is_imported_without_slow_imports():
     code = (
         "import sys, cellseg_monai; assert not {'torch', 'numpy'} & set(sys.modules); assert cellseg_monai.__version__"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_package_runs_like_the_command():
+    module, command = (
+        subprocess.run([sys.executable, *words, "segment", "--tiles", "3"], capture_output=True, text=True, check=False)
+        for words in (["-m", "cellseg_monai"], ["-c", "from cellseg_monai.cli import main; main()"])
+    )
+    assert (module.returncode, module.stdout, module.stderr) == (command.returncode, command.stdout, command.stderr)
+    assert "did you mean --tile?" in module.stderr

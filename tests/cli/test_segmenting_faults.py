@@ -1,4 +1,4 @@
-"""`cellseg segment` where something is wrong: it is named, the rest is done, and nothing is half-written."""
+"""`cellseg segment` with faults: they are named, the rest is done, and no file is incomplete."""
 
 import os
 import shutil
@@ -31,7 +31,7 @@ def broken_stack(path: Path) -> None:
 
 
 FAULTS = {
-    "an unreadable file": ("b0.tif", lambda path: path.write_bytes(b"nothing of an image"), "is no TIFF"),
+    "an unreadable file": ("b0.tif", lambda path: path.write_bytes(b"nothing of an image"), "is not TIFF"),
     "an empty file": ("b0.png", lambda path: path.write_bytes(b""), "the file is empty"),
     "a truncated file": ("b0.tif", truncated, "it ends within strip 0 (rows 0 to 95) of page 0"),
     "an image of no pixels": ("b0.npy", lambda path: np.save(path, np.zeros((0, 7))), "the image is empty (0 × 7)"),
@@ -39,12 +39,12 @@ FAULTS = {
     "three unnamed channels": (
         "b0.tif",
         lambda path: tifffile.imwrite(path, np.ones((3, 9, 9), "u2"), imagej=True, metadata={"axes": "CYX"}),
-        "but 3 channels came (3 unnamed, 0 to 2); set channels to a list of those to use, such as [0], --channels 0 on",
+        "got 3 channels (3 unnamed, 0 to 2); set channels to a list of those to use, such as [0], or --channels 0 on",
     ),
     "a stack of which nothing is known": ("b0.npy", lambda path: np.save(path, np.ones((4, 9, 9))), "pass axes='ZYX'"),
     "a stack with a broken plane": ("b0.tif", broken_stack, "1 of 9216 values are NaN"),
     "a link that leads nowhere": ("b0.tif", lambda path: path.symlink_to("nowhere.tif"), "No such file or directory"),
-    "a folder called .zarr": ("b0.zarr", Path.mkdir, "there is none of .zgroup, .zarray, zarr.json"),
+    "a folder called .zarr": ("b0.zarr", Path.mkdir, "without any of .zgroup, .zarray, zarr.json"),
 }
 
 
@@ -61,7 +61,7 @@ def test_a_bad_image_is_named_once_and_the_others_are_done(cellseg, images, outp
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may read everything")
-def test_a_file_that_may_not_be_read_is_named(cellseg, images, output):
+def test_a_file_without_permission_to_read_is_named(cellseg, images, output):
     (images / "b.npy").chmod(0)
     ran = cellseg("segment", images, "--output", output)
     assert (ran.code, ran.errors) == (1, [f"{images / 'b.npy'}: Permission denied"])
@@ -69,14 +69,14 @@ def test_a_file_that_may_not_be_read_is_named(cellseg, images, output):
 
 
 @pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="mounting a small disk needs root")
-def test_a_full_disk_leaves_whole_results_alone_and_is_gone_on_from(cellseg, images, tmp_path):
+def test_a_full_disk_leaves_only_complete_results_and_the_run_can_be_resumed(cellseg, images, tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", str(disk)], check=False)
     if mounted.returncode:
         pytest.skip("this machine does not let us mount a small disk")
     try:
-        # Of labels as incompressible as the outlines over a large picture, one fits.
+        # Only some of the overlays, which hardly compress, fit on the disk.
         for name in "abc":
             np.save(images / f"{name}.npy", cells(0, (400, 400), 20))
         words = ("segment", images, "--output", disk / "out", "--export", "csv,overlay")
@@ -93,9 +93,7 @@ def test_a_full_disk_leaves_whole_results_alone_and_is_gone_on_from(cellseg, ima
         subprocess.run(["umount", str(disk)], check=True)
 
 
-def test_an_input_that_is_not_there_and_a_folder_without_images_are_named_and_the_rest_is_done(
-    cellseg, images, tmp_path, output
-):
+def test_a_missing_input_and_a_folder_without_images_are_named_and_the_rest_is_done(cellseg, images, tmp_path, output):
     (tmp_path / "empty").mkdir()
     ran = cellseg("segment", tmp_path / "empty", images, tmp_path / "nowhere.tif", images / "*.dcm", "--output", output)
     assert ran.code == 1
@@ -117,34 +115,37 @@ def test_two_images_with_one_stem_are_named_and_the_rest_is_done(cellseg, images
 
 
 WRONG_WORDS = {
-    "export": (["--export", "tiff"], "export 'tiff' came, but some of labels, ome, zarr,"),
-    "no export": (["--export", ""], "no exports came"),
+    "export": (["--export", "tiff"], "got export 'tiff', expected some of labels, ome, zarr,"),
+    "no export": (["--export", ""], "got no exports"),
     "device": (["--device", "gpu"], "device 'gpu' came, but one of auto, cpu, cuda, cuda:N, mps was expected"),
     "mps": (["--device", "mps"], f"device 'mps' came, but torch {torch.__version__} finds "),
     "second processor": (["--device", "cpu:7"], "device 'cpu:7' came, but cpu has 1 here"),
-    "tile": (["--tile", "0"], "tiles of (0, 0) px"),
+    "tile": (["--tile", "0"], "got tile=0, expected a finite number from 1"),
     "overlap": (["--tile", "256", "--overlap", "200"], "an overlap of 200 px came for tiles of (256, 256) px"),
-    "negative overlap": (["--overlap=-1"], "0 to half a tile was expected"),
-    "pixel size": (["--pixel_size", "0"], "a pixel size of 0.0 µm came, but a length above 0 was expected"),
-    "channels": (["--channels", "0,1"], "2 channel(s) came, 0, 1, but the bundle nuclei sees 1"),
-    "no channels": (["--channels", ","], "is no channel policy"),
+    "negative overlap": (["--overlap=-1"], "got overlap=-1, expected a finite number from 0"),
+    "pixel size": (["--pixel_size", "0"], "got pixel_size=0.0, expected a finite number above 0"),
+    "channels": (["--channels", "0,1"], "got 2 channel(s), 0, 1, expected 1 for the bundle nuclei"),
+    "no channels": (["--channels", ","], "got channels=(), expected 'grey', 'rgb'"),
     "bundle": (["--bundle", "nuclear"], "no bundle 'nuclear': none of "),
     "no weights": (["--bundle", "pspnet"], "pspnet/models/model.pt; train first"),
     "no checkpoint": (["--checkpoint", "nowhere.pt"], f"no checkpoint at {Path('nowhere.pt').absolute()}; "),
     "no settings": (
         ["--postprocess", "nowhere.json"],
-        "nowhere.json came for --postprocess, but there is no such file",
+        f"--postprocess: no file {Path('nowhere.json').absolute()}; pass one that `cellseg calibrate` wrote",
     ),
-    "memory": (["--max_memory", "much"], "memory 'much' came, but a number of MB or GB was expected, such as 4GB"),
-    "little memory": (["--max_memory", "1GB", "--device", "cpu"], "1.0 GB of memory came, but about 2.6 GB are needed"),
-    "no workers": (["--workers", "0"], "--workers 0 came, but a number of processes from 1"),
-    "workers elsewhere": (["--workers", "2", "--dask", "tcp://a:1"], "--workers 2 --dask tcp://a:1 came"),
+    "memory": (["--max_memory", "much"], "got 'much' of memory, expected a number of MB or GB; write it like 4GB"),
+    "little memory": (
+        ["--max_memory", "1GB", "--device", "cpu"],
+        "got 1.0 GB of memory, expected about 2.6 GB or more",
+    ),
+    "no workers": (["--workers", "0"], "got --workers 0, expected a number of processes"),
+    "workers elsewhere": (["--workers", "2", "--dask", "tcp://a:1"], "got --workers 2 --dask tcp://a:1, expected"),
     "misspelt": (["--tiles", "3"], "did you mean --tile?"),
 }
 
 
 @pytest.mark.parametrize(("words", "says"), WRONG_WORDS.values(), ids=WRONG_WORDS)
-def test_a_wrong_word_is_one_line_before_anything_is_done(cellseg, images, output, words, says):
+def test_a_wrong_word_is_refused_in_one_line_before_anything_is_done(cellseg, images, output, words, says):
     ran = cellseg("segment", images, "--output", output, *words)
     assert ran.code == 1
     assert len(ran.errors) == len(ran.err.splitlines()) == 1
@@ -152,7 +153,7 @@ def test_a_wrong_word_is_one_line_before_anything_is_done(cellseg, images, outpu
     assert not output.exists()
 
 
-def test_cuda_where_there_is_none_is_refused(cellseg, images, output):
+def test_cuda_without_a_gpu_is_refused(cellseg, images, output):
     if torch.cuda.is_available():
         pytest.skip("there is one")
     ran = cellseg("segment", images, "--output", output, "--device", "cuda")
@@ -164,7 +165,7 @@ def test_a_channel_that_images_lack_is_named_for_each(cellseg, images, output):
     ran = cellseg("segment", images, "--output", output, "--channels", "DAPI")
     assert ran.code == 1
     assert [line.split(": ")[0] for line in ran.errors] == [str(images / f"{name}.npy") for name in "abc"]
-    assert all("channel 'DAPI' was asked for" in line for line in ran.errors)
+    assert all("channel 'DAPI' cannot be found" in line for line in ran.errors)
     assert not output.exists()
 
 
@@ -178,7 +179,7 @@ def test_axes_that_fit_no_image_leave_no_run_behind(cellseg, images, output, axe
 
 
 @pytest.mark.parametrize("content", ["{}", '{"threshold": 0.4}'])
-def test_settings_that_leave_some_out_are_refused(cellseg, images, output, tmp_path, content):
+def test_incomplete_settings_are_refused(cellseg, images, output, tmp_path, content):
     (tmp_path / "mine.json").write_text(content)
     ran = cellseg("segment", images, "--output", output, "--postprocess", tmp_path / "mine.json")
     assert (ran.code, len(ran.errors)) == (1, 1)
@@ -187,7 +188,7 @@ def test_settings_that_leave_some_out_are_refused(cellseg, images, output, tmp_p
     assert not output.exists()
 
 
-def test_what_failed_is_named_where_the_page_fails_too(cellseg, images, output, monkeypatch, capsys):
+def test_failed_images_are_named_even_if_the_page_fails(cellseg, images, output, monkeypatch, capsys):
     (images / "b0.png").write_bytes(b"")
     monkeypatch.setattr("cellseg_monai.report.write_quality_report", lambda *args, **ways: 1 / 0)
     with pytest.raises(ZeroDivisionError):
@@ -201,14 +202,14 @@ def test_binary_images_have_a_page(cellseg, images, output):
     ran = cellseg("segment", images, "--output", output, "--report")
     assert (ran.code, ran.errors) == (0, [])
     ran = cellseg("segment", images, "--output", output, "--resume")
-    assert f"{output / 'report.html'} is of before" in ran.err
+    assert f"{output / 'report.html'} is older than the results" in ran.err
     assert cellseg("quality", output, "--output", output / "again.html").code == 0
     assert cellseg("replay", output, "--output", output / "again").code == 0
     ran = cellseg("quality", output / "nowhere")
-    assert ran.errors == [f"no run.json at {output / 'nowhere'}; name the one that lies beside the results"]
+    assert ran.errors == [f"no run.json at {output / 'nowhere'}; name the one next to the results"]
 
 
-def test_where_one_image_has_the_channel_it_is_segmented(cellseg, images, output):
+def test_the_only_image_with_the_channel_is_segmented(cellseg, images, output):
     tifffile.imwrite(images / "d.ome.tif", cells()[np.newaxis], metadata={"axes": "CYX", "Channel": {"Name": ["DAPI"]}})
     ran = cellseg("segment", images, "--output", output, "--channels", "DAPI")
     assert (ran.code, len(ran.errors)) == (1, 3)
@@ -253,7 +254,7 @@ class TestBundles:
         (tmp_path / "other" / "configs" / "metadata.json").write_text('{"version": "1"}')
         ran = cellseg("segment", images, "--output", output, "--bundle", tmp_path / "other")
         assert (ran.code, len(ran.errors)) == (1, 1)
-        assert "metadata.json lacks name, so that it is no bundle of this kind" in ran.errors[0]
+        assert "metadata.json lacks name, so it is no bundle of this kind" in ran.errors[0]
 
     @pytest.mark.parametrize("content", [b"nothing", b"junk", b"", b"PK\3\4", bytes(range(256))], ids=repr)
     def test_a_broken_checkpoint_is_named(self, cellseg, images, output, tmp_path, content):
@@ -270,7 +271,7 @@ class TestOutputs:
         ran = cellseg("segment", images, "--output", output)
         assert (ran.code, ran.errors) == (
             1,
-            [f"--output {output} came, which is a file, but a folder was expected; name another one"],
+            [f"--output {output} is a file, expected a folder; name another one"],
         )
         assert output.read_text() == "notes"
 
@@ -287,10 +288,10 @@ class TestOutputs:
         (output / "b.csv").write_text("mine")
         ran = cellseg("segment", images, "--output", output)
         assert (ran.code, len(ran.errors)) == (1, 1)
-        assert f"{output / 'b.csv'} is there already" in ran.errors[0]
+        assert f"{output / 'b.csv'} already exists" in ran.errors[0]
         assert digests(output).keys() == {"b.csv"}
 
-    def test_a_second_run_into_a_folder_that_is_being_written_is_refused(self, cellseg, images, output):
+    def test_a_second_run_into_the_same_folder_is_refused(self, cellseg, images, output):
         from cellseg_monai.lock import only_one
 
         with only_one(output / ".segment.lock", "cellseg segment"):
@@ -299,8 +300,8 @@ class TestOutputs:
         assert "another `cellseg segment` is at work in it" in ran.errors[0]
 
 
-def test_results_of_a_failed_plane_do_not_show(cellseg, images, output):
-    """Planes before it were written aside by then, an overlay each."""
+def test_a_stack_with_a_failed_plane_leaves_no_results(cellseg, images, output):
+    """The overlays of earlier planes had been written aside by then."""
     shutil.rmtree(images)
     images.mkdir()
     broken_stack(images / "s.tif")
@@ -309,7 +310,7 @@ def test_results_of_a_failed_plane_do_not_show(cellseg, images, output):
     assert {path.name for path in output.iterdir()} == {"run.json"}
 
 
-def test_what_a_format_cannot_hold_fails_its_image_alone(cellseg, images, output):
+def test_an_image_that_a_format_cannot_hold_fails_alone(cellseg, images, output):
     np.save(images / "b.npy", np.ones((4, 1), np.uint8))
     tifffile.imwrite(
         images / "z.tif", np.ones((3, 40, 1), "u2"), photometric="minisblack", ome=True, metadata={"axes": "ZYX"}
@@ -326,7 +327,7 @@ def test_a_page_of_another_run_is_not_replaced(cellseg, images, output):
     (output / "report.html").write_text("mine")
     ran = cellseg("segment", images, "--output", output, "--report")
     assert ran.errors == [
-        f"{output / 'report.html'} is there already, and --report would replace it; choose another --output"
+        f"{output / 'report.html'} already exists, and --report would replace it; choose another --output"
     ]
     assert [path.name for path in output.iterdir()] == ["report.html"]
 
@@ -346,7 +347,7 @@ def test_a_dry_run_names_the_image_whose_tiles_do_not_fit(cellseg, images, outpu
     assert "the network takes" not in ran.out
 
 
-def test_a_network_that_does_not_fit_is_one_line(cellseg, images, output, monkeypatch):
+def test_a_network_that_does_not_fit_is_reported_in_one_line(cellseg, images, output, monkeypatch):
     def full(*_, **__):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
@@ -357,11 +358,11 @@ def test_a_network_that_does_not_fit_is_one_line(cellseg, images, output, monkey
     assert not output.exists()
 
 
-def test_memory_that_python_itself_lacks_is_one_line(cellseg, images, output, monkeypatch):
+def test_a_memory_error_without_a_message_is_reported_in_one_line(cellseg, images, output, monkeypatch):
     def full(*_, **__):
         raise MemoryError
 
-    monkeypatch.setattr("cellseg_monai.bundle.load_pipeline.torch_network", full)
+    monkeypatch.setattr("cellseg_monai.bundle.pipeline_loader.torch_network", full)
     ran = cellseg("segment", images, "--output", output, "--device", "cpu")
     assert (ran.code, len(ran.errors)) == (1, 1)
     assert "too little memory; close other programs" in ran.errors[0]

@@ -1,7 +1,6 @@
-"""Results and folders of runs that never ran, small enough to be read."""
+"""Fabricated results and run folders, small enough to read."""
 
 import csv
-import json
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +8,10 @@ import numpy as np
 from cellseg_monai import io
 from cellseg_monai.comparison.request import Request
 from cellseg_monai.comparison.result import Result, Score
+from cellseg_monai.evaluation import EvaluatedImage, Evaluation, FilePair, write_results
+from cellseg_monai.evaluation.protocols import OWN
 from cellseg_monai.networks import build_network
-from cellseg_monai.scores import ForegroundCounts, mean_score, pooled_score
-from cellseg_monai.scores.foreground import SCORES, foreground_counts
+from cellseg_monai.scores import ForegroundCounts
 from cellseg_monai.training import save_checkpoint
 from cellseg_monai.training.checkpoint_metadata import make_record, stamped_state
 
@@ -40,7 +40,7 @@ def result(run: str = "unet", dice: float = 0.9, half_width: float = 0.02, **cha
         "epochs": 5,
         "best_epoch": 4,
         "threshold": 0.45,
-        "scores": dict.fromkeys(SCORES, score),
+        "scores": dict.fromkeys(ForegroundCounts.scores, score),
         "image_dice": {f"{index}.npy": dice for index in range(12)},
         "parameters": 24_430_000,
         "gflops": 15.6171,
@@ -62,7 +62,7 @@ def write_table(path: Path, rows: list[dict]) -> None:
 
 
 def write_run(folder: Path, masks: dict[str, tuple[np.ndarray, np.ndarray]], *, epochs: int = 3) -> Path:
-    """What the four steps of a run write, with these masks (prediction and truth) by the path of the image."""
+    """Write what the four steps of a run write, for these masks (prediction and truth) by the path of the image."""
     rows = [
         {"epoch": epoch, "loss": 1 / epoch, "learning_rate": 0.001, "seconds": 10 * epoch, "images_per_second": epoch}
         | {"dice": 1 - 0.4 / epoch}
@@ -79,16 +79,12 @@ def write_run(folder: Path, masks: dict[str, tuple[np.ndarray, np.ndarray]], *, 
         for step in range(1, 20)
     ]
     write_table(folder / "calibration" / "curve.csv", curve)
-    counts = {path: foreground_counts(*pair) for path, pair in masks.items()}
-    images = [
-        {"image": path, **{name: f"{getattr(count, name):.6f}" for name in SCORES}, **_pixels(count)}
-        for path, count in counts.items()
-    ]
-    write_table(folder / "evaluation" / "images.csv", images)
-    both = list(counts.values())
-    scores = {name: {"mean": mean_score(both, name), "pooled": pooled_score(both, name)} for name in SCORES}
-    summary = {"images": len(both), "threshold": 0.4, "megapixels_per_second": 1.5, "foreground": scores}
-    (folder / "evaluation" / "summary.json").write_text(json.dumps(summary))
+    images = []
+    for path, (mask, truth) in masks.items():
+        files = FilePair(Path(path).stem, Path("truth.tif"), Path("prediction.tif"), Path(path))
+        images.append(EvaluatedImage(files, OWN.count(mask.astype(int), truth.astype(int), mask)))
+    about = {"threshold": 0.4, "megapixels_per_second": 1.5}
+    write_results(Evaluation(OWN, images, about=about), folder / "evaluation")
     for path, (mask, _) in masks.items():
         io.write_labels(folder / "segmentation" / f"{Path(path).stem}.tif", mask.astype(np.int32))
     network = build_network({"network": "unet", "in_channels": 1, "classes": 1, "channels": [2, 4]})
@@ -97,7 +93,3 @@ def write_run(folder: Path, masks: dict[str, tuple[np.ndarray, np.ndarray]], *, 
     )
     save_checkpoint(stamped_state(network, record), folder / "model.pt")
     return folder
-
-
-def _pixels(count: ForegroundCounts) -> dict[str, int]:
-    return {"tp": count.tp, "fp": count.fp, "fn": count.fn, "tn": count.tn}

@@ -23,8 +23,8 @@ def test_output_of_both_kinds_is_appended_to_the_log(tmp_path: Path) -> None:
     assert sum(line.startswith("$ ") for line in lines) == 2
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not tell")
-def test_peak_memory_is_the_childs_own_however_large_this_process_is(tmp_path: Path) -> None:
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not report it")
+def test_peak_memory_does_not_include_that_of_this_process(tmp_path: Path) -> None:
     mine = bytearray(300_000_000)
     little = run_child(python("pass"), tmp_path / "log.txt").peak_memory_mb
     much = run_child(python(HUNDRED_MB), tmp_path / "log.txt").peak_memory_mb
@@ -33,7 +33,7 @@ def test_peak_memory_is_the_childs_own_however_large_this_process_is(tmp_path: P
     assert len(mine) == 300_000_000
 
 
-def test_wall_time_is_measured_and_waiting_is_told(tmp_path: Path) -> None:
+def test_wall_time_is_measured_and_the_callback_is_called_while_waiting(tmp_path: Path) -> None:
     ticks: list[int] = []
     began = time.monotonic()
     measured = run_child(
@@ -51,9 +51,9 @@ def test_wall_time_is_measured_and_waiting_is_told(tmp_path: Path) -> None:
         ("raise SystemExit(3)", "exit code 3: it printed nothing"),
         ("import sys; sys.stderr.write('10 %\\r20 %\\rerror: a\\nlate warning'); sys.exit(2)", "exit code 2: a"),
     ],
-    ids=["an error of ours", "any error", "silence", "behind a progress bar"],
+    ids=["our own error", "any error", "no output", "after a progress bar"],
 )
-def test_a_failure_is_told_by_its_last_line(script: str, message: str, tmp_path: Path) -> None:
+def test_the_message_of_a_failure_is_the_last_line(script: str, message: str, tmp_path: Path) -> None:
     log = tmp_path / "log.txt"
     log.write_text("error: of an earlier command\n")
     with pytest.raises(ChildError) as caught:
@@ -62,13 +62,13 @@ def test_a_failure_is_told_by_its_last_line(script: str, message: str, tmp_path:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no such signals")
-def test_a_killed_child_is_told_by_its_signal(tmp_path: Path) -> None:
+def test_the_message_of_a_killed_child_names_the_signal(tmp_path: Path) -> None:
     with pytest.raises(ChildError, match="killed by SIGKILL; memory may have run out"):
         run_child(python("import os; os.kill(os.getpid(), 9)"), tmp_path / "log.txt")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no process groups")
-def test_interrupted_it_leaves_no_child_behind(tmp_path: Path) -> None:
+def test_an_interruption_leaves_no_child_behind(tmp_path: Path) -> None:
     number = tmp_path / "pid"
     script = f"import os, time; open({str(number)!r}, 'w').write(str(os.getpid())); time.sleep(1000)"
 

@@ -12,8 +12,8 @@ from cellseg_monai.comparison import compare
 from cellseg_monai.comparison.child import Measured
 from cellseg_monai.comparison.request import Request, make_request
 from cellseg_monai.comparison.result import collect_result
-from cellseg_monai.comparison.run_folder import RunFolder
 from cellseg_monai.comparison.runs import Run
+from cellseg_monai.comparison.training_folder import TrainingFolder
 from cellseg_monai.data import section_items
 from cellseg_monai.errors import BundleError
 from tests.comparison import fabricated
@@ -31,7 +31,7 @@ def dataset(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def bundles(tmp_path: Path) -> Path:
-    """Bundles that cannot be trained: whatever is trained of them fails."""
+    """Bundles whose training fails."""
     for name in ("unet", "pspnet"):
         (tmp_path / "bundles" / name / "configs").mkdir(parents=True)
         (tmp_path / "bundles" / name / "bundle.json").write_text("{}")
@@ -41,20 +41,20 @@ def bundles(tmp_path: Path) -> Path:
 
 
 def finish(name: str, dataset: Path, output: Path, shift: int) -> None:
-    """A run that has finished, whose masks are the truth moved by some pixels."""
+    """Write a finished run, whose masks are the truth shifted by some pixels."""
     request: Request = make_request(dataset, epochs=3, minutes=None, seed=0, datalist=None, knobs=KNOBS)
     masks = {}
     for item in section_items(dataset, "test"):
         truth = io.read_labels(item["label"]) > 0
         masks[item["image"]] = (np.roll(truth, shift, axis=0), truth)
-    folder = RunFolder(output / name, request)
+    folder = TrainingFolder(output / name, request)
     fabricated.write_run(folder.path, masks)
     measured = {"training": Measured(9.0, 900.0), "evaluating": Measured(1.0, 500.0)}
     folder.keep_result(collect_result(Run(Path(name)), folder.path, measured).as_json())
 
 
 def cellseg(monkeypatch: pytest.MonkeyPatch, *words: str) -> object:
-    """Run the command in this process; what it exits with."""
+    """Run the command in this process, and return its exit code."""
     monkeypatch.setattr(sys, "argv", ["cellseg", *words])
     try:
         cli.main()
@@ -90,8 +90,8 @@ def test_a_run_that_fails_does_not_stop_the_others(
     code = cellseg(monkeypatch, *words, "--batch_size", "4")
     assert str(code).startswith("1 run(s) failed: pspnet")
     printed = capsys.readouterr().err
-    told = next(line for line in printed.splitlines() if "pspnet: training failed with exit code 1: " in line)
-    assert str(Path("out") / "pspnet" / "log.txt") in told
+    message = next(line for line in printed.splitlines() if "pspnet: training failed with exit code 1: " in line)
+    assert str(Path("out") / "pspnet" / "log.txt") in message
     assert "no such file" in (output / "pspnet" / "log.txt").read_text()
     with open(output / "comparison.csv", newline="") as file:
         assert [row["run"] for row in csv.DictReader(file)] == ["unet"]
@@ -102,7 +102,7 @@ def test_a_run_that_fails_does_not_stop_the_others(
 def test_another_request_is_refused_before_anything_runs(dataset: Path, bundles: Path, tmp_path: Path) -> None:
     output = tmp_path / "out"
     finish("unet", dataset, output, shift=2)
-    with pytest.raises(BundleError, match=r"out.unet is of another request: epochs was 3, now 4"):
+    with pytest.raises(BundleError, match=r"out.unet belongs to another request: epochs was 3, now 4"):
         compare(dataset, "pspnet,unet", output_dir=output, epochs=4, knobs=KNOBS, bundles_dir=bundles)
     assert not (output / "pspnet").exists()
 
@@ -112,7 +112,7 @@ def test_another_request_is_refused_before_anything_runs(dataset: Path, bundles:
     [
         (["--bundles", "unett", "--epochs", "1"], "error: no bundle 'unett'; did you mean 'unet'?"),
         (["--bundles", "unet+two", "--epochs", "1"], "error: unet has no variant 'two'"),
-        (["--bundles", "unet,pspnet"], "error: epochs=None and minutes=None came"),
+        (["--bundles", "unet,pspnet"], "error: got epochs=None and minutes=None"),
         (["--bundles", "unet", "--epoch", "1"], "error: unknown override --epoch"),
     ],
     ids=["no such bundle", "no such variant", "no budget", "a misspelt option"],

@@ -25,7 +25,7 @@ def test_twice_the_image_is_twice_the_work() -> None:
     assert large.parameters == small.parameters
 
 
-def test_nothing_is_learnt_from_the_image() -> None:
+def test_counting_does_not_change_the_network() -> None:
     network = nn.Sequential(nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2))
     before = {name: value.clone() for name, value in network.state_dict().items()}
     network_costs(network.train(), 1)

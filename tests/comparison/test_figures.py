@@ -10,7 +10,7 @@ from PIL import Image
 from cellseg_monai import io
 from cellseg_monai.comparison.figures import draw_losses, draw_scores, draw_thresholds
 from cellseg_monai.comparison.panel import chosen_images, draw_panel
-from cellseg_monai.report.lines import line_style
+from cellseg_monai.report.line_styles import line_style
 from tests.comparison import fabricated
 
 NAN = float("nan")
@@ -74,7 +74,7 @@ def test_drawing_leaves_no_global_state(tmp_path: Path) -> None:
         ([0.5, 0.5], {"lowest": "0", "highest": "1"}),
         ([0.9, 0.2, 0.4, 0.6, 0.5], {"lowest": "1", "median": "4", "highest": "0"}),
     ],
-    ids=["one image", "two alike", "five"],
+    ids=["one image", "two equal", "five"],
 )
 def test_images_are_chosen_by_their_rank(scores: list[float], expected: dict[str, str]) -> None:
     assert chosen_images({str(index): score for index, score in enumerate(scores)}) == expected
@@ -87,7 +87,7 @@ def test_the_panel_shows_what_is_right_wrongly_claimed_and_missed(tmp_path: Path
         truth[10:30, 190:210] = 1
         np.save(tmp_path / f"{index}.npy", truth.astype(np.uint8) * 100)
         io.write_labels(tmp_path / f"{index}_truth.tif", truth)
-        # The image with the highest Dice is met in full; the others are missed by some columns.
+        # The image with the highest Dice is predicted exactly; the others miss some columns.
         io.write_labels(tmp_path / "masks" / f"{index}.tif", np.roll(truth, 5 * (2 - index), axis=1))
         items.append({"image": str(tmp_path / f"{index}.npy"), "label": str(tmp_path / f"{index}_truth.tif")})
         dice[items[-1]["image"]] = 0.5 + index / 4

@@ -19,13 +19,13 @@ def ask(dataset: Path, **changes: object) -> Request:
     return make_request(dataset, **{**values, **changes})
 
 
-def test_a_request_is_the_same_after_a_journey_through_json(dataset: Path) -> None:
+def test_a_request_survives_a_round_trip_through_json(dataset: Path) -> None:
     request = ask(dataset, knobs={"roi_size": (64, 64), "amp": False})
     assert request.images == {"training": 8, "validation": 3, "test": 2}
     assert request.differences(json.loads(json.dumps(request.as_json()))) == []
 
 
-def test_differences_are_named(dataset: Path) -> None:
+def test_differences_are_described(dataset: Path) -> None:
     earlier = ask(dataset, epochs=3, knobs={"batch_size": 4}).as_json()
     assert ask(dataset, knobs={"batch_size": 8}).differences(earlier) == [
         "epochs was 3, now 2",
@@ -33,7 +33,7 @@ def test_differences_are_named(dataset: Path) -> None:
     ]
 
 
-def test_another_distribution_of_the_same_images_is_another_request(dataset: Path, tmp_path: Path) -> None:
+def test_another_split_of_the_same_images_is_another_request(dataset: Path, tmp_path: Path) -> None:
     sections = json.loads((dataset / "datalist.json").read_text())
     for items in sections.values():
         for item in items:
@@ -44,28 +44,28 @@ def test_another_distribution_of_the_same_images_is_another_request(dataset: Pat
     sections["test"][0], sections["training"][0] = sections["training"][0], sections["test"][0]
     datalist.write_text(json.dumps(sections))
     assert ask(dataset, datalist=datalist).differences(earlier) == [
-        "its images were distributed otherwise over training, validation and test"
+        "its images were split differently into training, validation and test"
     ]
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"epochs": None}, "exactly one was expected"),
-        ({"minutes": 3}, "exactly one was expected"),
-        ({"epochs": 0}, "a whole number from 1"),
-        ({"epochs": 1.5}, "a whole number from 1"),
-        ({"epochs": None, "minutes": 0}, "a number above 0"),
-        ({"epochs": None, "minutes": "ten"}, "a number above 0"),
+        ({"epochs": None}, "expected exactly one"),
+        ({"minutes": 3}, "expected exactly one"),
+        ({"epochs": 0}, "expected a whole number of at least 1"),
+        ({"epochs": 1.5}, "expected a whole number of at least 1"),
+        ({"epochs": None, "minutes": 0}, "expected a number above 0"),
+        ({"epochs": None, "minutes": "ten"}, "expected a number above 0"),
     ],
     ids=["neither", "both", "no epochs", "half an epoch", "no minutes", "words"],
 )
-def test_a_budget_that_is_none_is_refused(dataset: Path, changes: dict, message: str) -> None:
+def test_an_invalid_budget_is_refused(dataset: Path, changes: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         ask(dataset, **changes)
 
 
-def test_a_data_set_that_is_none_is_refused(tmp_path: Path) -> None:
+def test_a_folder_without_a_data_set_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="no data set found"):
         ask(tmp_path)
 

@@ -9,7 +9,7 @@ from cellseg_monai.errors import BundleError
 
 @pytest.fixture
 def bundles(tmp_path: Path) -> Path:
-    """Two bundles, of which one has a variant with a key that train.json lacks."""
+    """Two bundles; one has a variant with a key that train.json lacks."""
     for name in ("unet", "pspnet"):
         (tmp_path / name / "configs" / "variants").mkdir(parents=True)
         (tmp_path / name / "bundle.json").write_text("{}")
@@ -24,7 +24,7 @@ def bundles(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     "names",
     ["unet, unet+focal+plain,pspnet", ("unet", "unet+focal+plain", "pspnet"), ["unet,unet+focal+plain", "pspnet"]],
-    ids=["one text", "a tuple, as python-fire makes of words", "both"],
+    ids=["one text", "a tuple, as python-fire passes it", "both"],
 )
 def test_runs_are_found_by_their_names(names: str | tuple[str, ...] | list[str], bundles: Path) -> None:
     runs = find_runs(names, {}, bundles_dir=bundles)
@@ -33,7 +33,7 @@ def test_runs_are_found_by_their_names(names: str | tuple[str, ...] | list[str],
     assert all(path.is_file() and path.is_absolute() for run in runs for path in run.config_files)
 
 
-def test_everything_unknown_is_told_at_once(bundles: Path) -> None:
+def test_everything_unknown_is_reported_together(bundles: Path) -> None:
     with pytest.raises(BundleError) as caught:
         find_runs("unett,unet+focl,pspnet+focal,unet,unet", {"batchsize": 4, "output_dir": "x"}, bundles_dir=bundles)
     assert str(caught.value).splitlines() == [
@@ -41,7 +41,7 @@ def test_everything_unknown_is_told_at_once(bundles: Path) -> None:
         "no bundle 'unett'; did you mean 'unet'? known: pspnet, unet",
         "unet has no variant 'focl'; did you mean 'focal'? known: focal, plain",
         "pspnet has no variant 'focal'; known: none",
-        "--output_dir is set by the comparison itself; leave it away",
+        "--output_dir is set by the comparison itself; leave it out",
         "unknown override --batchsize: did you mean --batch_size? (unet)",
     ]
 
@@ -53,5 +53,5 @@ def test_a_knob_must_be_known_to_every_run(bundles: Path) -> None:
 
 
 def test_no_runs_are_refused(bundles: Path) -> None:
-    with pytest.raises(BundleError, match="no runs came"):
+    with pytest.raises(BundleError, match="got no runs"):
         find_runs(" , ", {}, bundles_dir=bundles)

@@ -37,7 +37,7 @@ def test_each_step_runs_its_config_and_resumes_or_takes_the_best_weights(tmp_pat
     assert options(steps["evaluating"])["section"] == options(steps["segmenting"])["section"] == "test"
 
 
-def test_variants_are_laid_over_the_training_alone(tmp_path: Path) -> None:
+def test_variants_override_the_training_only(tmp_path: Path) -> None:
     training, *others = run_steps(VARIED, fabricated.request(), tmp_path, epochs=7)
     assert [Path(path).stem for path in file_list(options(training)["config_file"])] == [
         "train",
@@ -47,12 +47,12 @@ def test_variants_are_laid_over_the_training_alone(tmp_path: Path) -> None:
     assert all(file_list(options(step)["config_file"])[0].startswith("/bundles/unet/configs/") for step in others)
 
 
-def test_later_steps_get_of_the_knobs_what_the_checkpoint_does_not_say(tmp_path: Path) -> None:
+def test_later_steps_get_only_the_knobs_that_the_checkpoint_does_not_record(tmp_path: Path) -> None:
     request = fabricated.request(knobs={"batch_size": 4, "device": "cpu", "split_seed": 3}, datalist="/lists/a.json")
     for step in run_steps(PLAIN, request, tmp_path, epochs=1)[1:]:
-        given = options(step)
-        assert (given["device"], given["split_seed"], given["datalist"]) == ("cpu", "3", "/lists/a.json")
-        assert "batch_size" not in given
+        passed = options(step)
+        assert (passed["device"], passed["split_seed"], passed["datalist"]) == ("cpu", "3", "/lists/a.json")
+        assert "batch_size" not in passed
 
 
 def test_the_trial_trains_two_epochs_with_the_same_knobs(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ def row(text: str, run: str, table: int = 0) -> list[str]:
     return [cell.strip() for cell in lines[table].strip("|").split("|")]
 
 
-def test_a_row_says_what_the_result_does(tmp_path: Path) -> None:
+def test_a_row_has_the_numbers_of_the_result(tmp_path: Path) -> None:
     text = markdown(tmp_path, fabricated.result("unet"))
     assert row(text, "unet")[:3] == ["unet", "0.900 [0.880, 0.920]", "0.910 [0.880, 0.920]"]
     assert row(text, "unet")[-2:] == ["0.900", "0.45"]
@@ -47,18 +47,18 @@ def test_only_a_clear_winner_is_bold(dice: tuple[float, ...], half_width: float,
     assert "**run1**" not in markdown(tmp_path, *results)
 
 
-def test_a_wide_interval_of_a_third_run_takes_the_win(tmp_path: Path) -> None:
+def test_a_wide_interval_of_another_run_leaves_no_clear_winner(tmp_path: Path) -> None:
     results = [fabricated.result("a", 0.9), fabricated.result("b", 0.8), fabricated.result("c", 0.7, 0.25)]
     assert "**" not in markdown(tmp_path, *results)
 
 
-def test_of_a_handful_of_images_nobody_wins(tmp_path: Path) -> None:
+def test_a_handful_of_images_has_no_winner(tmp_path: Path) -> None:
     few = {"a.npy": 0.5, "b.npy": 0.5}
     results = [fabricated.result(name, dice, image_dice=few) for name, dice in (("a", 0.9), ("b", 0.1))]
     assert "**" not in markdown(tmp_path, *results)
 
 
-def test_what_was_compared_is_told_without_absolute_paths(tmp_path: Path) -> None:
+def test_absolute_paths_do_not_appear(tmp_path: Path) -> None:
     request = fabricated.request("/home/somebody/zellen_ä", epochs=None, minutes=2)
     text = markdown(tmp_path, fabricated.result(), request=request, failures={"pspnet": "training failed"})
     assert r"Comparison on zellen_\xe4" in text
@@ -69,11 +69,11 @@ def test_what_was_compared_is_told_without_absolute_paths(tmp_path: Path) -> Non
     assert "/home" not in text
 
 
-def test_an_unknown_interval_is_not_made_up(tmp_path: Path) -> None:
+def test_an_unknown_interval_is_shown_as_such(tmp_path: Path) -> None:
     assert row(markdown(tmp_path, fabricated.result(half_width=NAN)), "unet")[1] == "0.900 [n/a]"
 
 
-def test_the_csv_has_a_row_for_each_run_and_empty_cells_for_the_unknown(tmp_path: Path) -> None:
+def test_the_csv_has_a_row_for_each_run_and_empty_cells_for_unknown_values(tmp_path: Path) -> None:
     path = tmp_path / "comparison.csv"
     unknown = dataclasses.replace(fabricated.result("unet+a+b", 0.8, NAN), training_memory_mb=None)
     write_csv(path, [unknown, fabricated.result("pspnet", 0.85)])
@@ -90,7 +90,7 @@ def test_the_csv_has_a_row_for_each_run_and_empty_cells_for_the_unknown(tmp_path
     assert "image_dice" not in first
 
 
-def test_the_command_is_one_that_a_shell_takes() -> None:
+def test_the_command_can_be_pasted_into_a_shell() -> None:
     request = fabricated.request("/data/cells", datalist="/lists/a b.json", knobs={"roi_size": [64, 64], "amp": False})
     command = shown_command(
         request, ["unet", "unet+two_classes"], dataset_dir="../data/cells", output_dir="/tmp/comparison"

@@ -202,14 +202,16 @@ class BundleContract:
         workflow = self.workflow(root, "evaluate", dataset, trained)
         workflow.initialize()
         workflow.run()
-        summary = json.loads((trained / "evaluation" / "summary.json").read_text())
+        summary = json.loads((trained / "evaluation" / "cellseg_summary.json").read_text())
+        scores = {name: score["value"] for name, score in summary["scores"].items()}
         metrics = workflow.parser.get_parsed_content("evaluator").state.metrics
         assert summary["images"] == 2
-        assert summary["foreground"]["dice"]["mean"] == pytest.approx(metrics["dice"], abs=1e-6)
-        assert summary["foreground"]["iou"]["mean"] == pytest.approx(metrics["iou"], abs=1e-6)
-        assert summary["objects"]["f1"]["pooled"] == pytest.approx(metrics["f1"], abs=1e-6)
-        assert summary["objects"]["true"] == 6
-        assert len((trained / "evaluation" / "images.csv").read_text().splitlines()) == 3
+        assert scores["dice_mean"] == pytest.approx(metrics["dice"], abs=1e-6)
+        assert scores["iou_mean"] == pytest.approx(metrics["iou"], abs=1e-6)
+        assert scores["f1_pooled"] == pytest.approx(metrics["f1"], abs=1e-6)
+        assert summary["true_objects"] == 6
+        assert len((trained / "evaluation" / "cellseg_images.csv").read_text().splitlines()) == 3
+        assert len(list((trained / "evaluation" / "labels").glob("*.tif"))) == 2
 
     def test_inference_writes_labels_in_the_frame_of_the_image(self, root: Path, dataset: Path, trained: Path) -> None:
         workflow = self.workflow(root, "inference", dataset, trained)
@@ -260,11 +262,13 @@ class BundleContract:
                 workflow.run()
             assert workflow.parser.get_parsed_content("trained").variants == (path.stem,)
             fitted = json.loads((output_dir / "postprocess.json").read_text())["threshold"]
-            summary = json.loads((output_dir / "evaluation" / "summary.json").read_text())
-            assert (summary["threshold"], summary["variants"]) == (fitted, [path.stem])
+            summary = json.loads((output_dir / "evaluation" / "cellseg_summary.json").read_text())
+            assert (summary["about"]["threshold"], summary["about"]["variants"]) == (fitted, [path.stem])
             # Scored in the frame of the image, at whatever scale the network saw it.
-            with open(output_dir / "evaluation" / "images.csv", newline="") as file:
-                pixels = [sum(int(row[name]) for name in ("tp", "fp", "fn", "tn")) for row in csv.DictReader(file)]
+            with open(output_dir / "evaluation" / "cellseg_images.csv", newline="") as file:
+                pixels = [
+                    sum(int(row[name]) for name in ("tp_px", "fp_px", "fn_px", "tn_px")) for row in csv.DictReader(file)
+                ]
             assert pixels == [72 * 80] * 2
             workflow = self.workflow(root, "evaluate", dataset, output_dir, variants=["another"])
             workflow.initialize()

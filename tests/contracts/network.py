@@ -52,8 +52,8 @@ class NetworkContract:
         ("shape", "told"),
         [
             ((1, 64, 64), "an image of 1×64×64, expected four axes, batch×channels×Y×X"),
-            ((1, 2, 64, 64), "an image of 1×2×64×64, thus 2 channels, and was built for 1; select the channels"),
-            ((1, 1, 64, 0), "an image of 1×1×64×0, without a pixel"),
+            ((1, 2, 64, 64), "an image of 1×2×64×64 with 2 channels, expected 1; select channels"),
+            ((1, 1, 64, 0), "an image of 1×1×64×0, expected at least one pixel"),
         ],
         ids=["no batch", "another number of channels", "no pixel"],
     )

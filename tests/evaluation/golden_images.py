@@ -1,4 +1,4 @@
-"""Small label images, made by arithmetic alone, of which `golden_tables.json` holds what the original programs say.
+"""Small label images made by arithmetic; `golden_tables.json` contains the scores of the original programs for them.
 
 Between them: gapped ids, cells cut by the border, a field without background, IoU of exactly a threshold, splits and
 merges, missed and false cells. Every image has true and predicted objects: empty ones, the originals treat otherwise.
@@ -8,7 +8,7 @@ import numpy as np
 
 __all__ = ["PAIRS", "dense"]
 
-# Of each cell: its centre and radius, how far the prediction is off, how much smaller it is, and the true id.
+# For each cell: centre, radius, offset of the prediction, how much smaller the prediction is, and the true id.
 _CELLS = (
     (6, 7, 5, 0, 0, 0, 3),
     (5, 22, 4, 1, 0, 0, 4),
@@ -53,7 +53,7 @@ def _a_tissue_without_background() -> tuple[np.ndarray, np.ndarray]:
 
 
 def _iou_of_exactly_a_threshold() -> tuple[np.ndarray, np.ndarray]:
-    """Bars of 20 pixels, of which the prediction has 10 to 20: an IoU of 0.50, 0.55, ... 1."""
+    """Bars of 20 pixels and predictions of 10 to 20 of these: an IoU of 0.50, 0.55, ... 1."""
     prediction: np.ndarray = np.zeros((22, 24), np.int32)
     truth: np.ndarray = np.zeros((22, 24), np.int32)
     for row, length in enumerate(range(10, 21)):
@@ -68,10 +68,10 @@ PAIRS = {
     "tissue": _a_tissue_without_background(),
     "exactly": _iou_of_exactly_a_threshold(),
 }
-"""A prediction and a truth each, YX int32."""
+"""Pairs of prediction and truth, YX int32, by their names."""
 
 
 def dense(labels: np.ndarray) -> np.ndarray:
-    """The same objects with ids 1 to n, which some of the originals need."""
+    """Renumber objects from 1 to n, which some of the original programs need."""
     ids, positions = np.unique(labels, return_inverse=True)
     return (positions.reshape(labels.shape) + (ids[0] != 0)).astype(np.int32)

@@ -1,8 +1,9 @@
-"""Folders of label images, as other programs leave them: compared, written, and what is wrong named."""
+"""Folders of label images, as other programs leave them: comparing, writing and reading, and the faults."""
 
 import csv
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,21 @@ import tifffile
 from PIL import Image
 
 from cellseg_monai.errors import DatasetError
-from cellseg_monai.evaluation import PROTOCOLS, evaluate_folders, find_protocol, format_results, summary, write_results
+from cellseg_monai.evaluation import (
+    PROTOCOLS,
+    evaluate_folders,
+    find_protocol,
+    format_results,
+    read_results,
+    read_summary,
+    summary,
+    write_results,
+)
 from cellseg_monai.io import write_labels
 
 TRUTH = np.zeros((12, 12), np.int32)
 TRUTH[2:6, 2:6], TRUTH[2:6, 7:10], TRUTH[8:10, 3:9] = 4, 5, 900
-PREDICTION = np.where(TRUTH == 5, 0, TRUTH)  # one of three missed
+PREDICTION = np.where(TRUTH == 5, 0, TRUTH)  # one of three is missed
 BLANK = np.zeros_like(TRUTH)
 
 
@@ -26,7 +36,7 @@ def picture(path: Path) -> np.ndarray:
 
 @pytest.fixture
 def folders(tmp_path: Path) -> tuple[Path, Path]:
-    """Four images in as many formats: one object missed, all found, empty, and one false."""
+    """Four images in four formats: one object missed, all found, empty, and one false object."""
     truth, predicted = tmp_path / "truth", tmp_path / "predicted"
     for name, labels in (("a", TRUTH), ("b", TRUTH), ("c", BLANK), ("d", BLANK)):
         write_labels(truth / f"{name}.tif", labels)
@@ -38,7 +48,7 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
     return truth, predicted
 
 
-def test_each_image_counts_whatever_its_format(folders):
+def test_images_of_any_format_are_compared(folders):
     done = evaluate_folders(*folders, find_protocol("dsb2018"))
     assert [image.files.name for image in done.images] == ["a", "b", "c", "d"]
     assert not done.faults
@@ -48,7 +58,7 @@ def test_each_image_counts_whatever_its_format(folders):
     assert pooled.protocol.results(pooled.counts)["accuracy"].value == pytest.approx(5 / 7)
 
 
-def test_what_is_written_can_be_read_without_this_program(folders, tmp_path):
+def test_the_files_are_plain_csv_json_and_png(folders, tmp_path):
     done = evaluate_folders(*folders, find_protocol("dsb2018"))
     table, report, figure = write_results(done, tmp_path / "out")
     rows = list(csv.DictReader(table.read_text(encoding="utf-8").splitlines()))
@@ -62,10 +72,35 @@ def test_what_is_written_can_be_read_without_this_program(folders, tmp_path):
     assert score["value"] == pytest.approx(2 / 3)
     assert 0 <= score["interval_95"][0] < score["value"] < score["interval_95"][1] <= 1
     assert (found["images"], found["true_objects"], found["predicted_objects"]) == (4, 6, 6)
-    assert found["iou"]["f1_all_objects_together"] == pytest.approx([10 / 12] * 10)
+    assert found["iou"]["f1_pooled"] == pytest.approx([10 / 12] * 10)
     assert found["iou"]["matches"] == "greater than the threshold"
     assert "doi:10.1038/s41592-019-0612-7" in found["source"]
     assert picture(figure).shape[1] > 600
+
+
+@pytest.mark.parametrize("name", [name for name in PROTOCOLS if name != "ctc_seg"])
+def test_what_was_written_can_be_read_back(name, folders, tmp_path):
+    (folders[0] / "d.tif").unlink()
+    Image.fromarray(((TRUTH > 0) * 255).astype(np.uint8)).save(folders[1] / "b_cp_masks.png")
+    done = replace(evaluate_folders(*folders, PROTOCOLS[name]), about={"section": "test"})
+    assert done.faults
+    write_results(done, tmp_path / "out")
+    again = read_results(tmp_path / "out", PROTOCOLS[name])
+    assert (again.images, again.faults, again.warnings) == (done.images, done.faults, done.warnings)
+    assert summary(again) == summary(done) == read_summary(tmp_path / "out", PROTOCOLS[name])
+
+
+def test_files_that_are_not_an_evaluation_are_refused(folders, tmp_path):
+    protocol = PROTOCOLS["cellseg"]
+    with pytest.raises(DatasetError, match=r"no cellseg_summary\.json; evaluate first"):
+        read_results(tmp_path, protocol)
+    table, report, _ = write_results(evaluate_folders(*folders, protocol), tmp_path)
+    table.write_text(table.read_text(encoding="utf-8").replace("tp_px", "pixels"), encoding="utf-8")
+    with pytest.raises(DatasetError, match=r"cellseg_images\.csv cannot be read .*KeyError: 'tp_px'"):
+        read_results(tmp_path, protocol)
+    report.write_text("{", encoding="utf-8")
+    with pytest.raises(DatasetError, match=r"cellseg_summary\.json cannot be read"):
+        read_results(tmp_path, protocol)
 
 
 @pytest.mark.parametrize("name", PROTOCOLS)
@@ -83,7 +118,7 @@ def test_protocols_share_a_folder_and_replace_their_own(folders, tmp_path):
     assert len(list((tmp_path / "out").iterdir())) == 6
 
 
-def test_the_figure_shows_both_ways_and_another_protocol_another_curve(folders, tmp_path):
+def test_the_figure_shows_both_curves_and_those_of_another_protocol_differ(folders, tmp_path):
     figures = [write_results(evaluate_folders(*folders, PROTOCOLS[name]), tmp_path)[2] for name in ("coco", "stardist")]
     pictures = [picture(path) for path in figures]
     for colour in ((0, 0x72, 0xB2), (0xD5, 0x5E, 0)):
@@ -122,14 +157,14 @@ def broken(path: Path, how: str) -> None:
     ("how", "says"),
     [
         ("fractions", "holds fractions; save the labels as integers"),
-        ("smaller", r"prediction (6, 12) and truth (12, 12) came, but equal shapes were expected"),
-        ("negative", "id -1 came in the prediction"),
+        ("smaller", r"got prediction (6, 12) and truth (12, 12), expected equal shapes"),
+        ("negative", "got id -1 in the prediction"),
         ("colours", "a label image with 3 channels"),
         ("damaged", "d.tif: it cannot be decoded"),
         ("empty", "the file is empty"),
     ],
 )
-def test_a_pair_that_cannot_be_compared_is_named_and_the_rest_evaluated(folders, how, says):
+def test_a_pair_that_cannot_be_compared_is_reported_and_the_rest_evaluated(folders, how, says):
     broken(folders[1] / "d.npy", how)
     done = evaluate_folders(*folders, find_protocol("dsb2018"))
     assert [image.files.name for image in done.images] == ["a", "b", "c"]
@@ -141,8 +176,8 @@ def test_a_pair_that_cannot_be_compared_is_named_and_the_rest_evaluated(folders,
 
 
 @pytest.mark.parametrize("values", [1, 255], ids=["0 and 1", "0 and 255"])
-def test_a_mask_in_place_of_objects_is_pointed_out(folders, values):
-    """Compared as one object it scores next to nothing, and nobody would know why."""
+def test_a_mask_in_place_of_objects_gets_a_warning(folders, values):
+    """Compared as a single object it scores next to nothing, and the user would not know why."""
     Image.fromarray(((TRUTH > 0) * values).astype(np.uint8)).save(folders[1] / "b_cp_masks.png")
     done = evaluate_folders(*folders, find_protocol("stardist"))
     assert [image.files.name for image in done.images] == ["a", "b", "c", "d"]
@@ -155,7 +190,7 @@ def test_a_mask_in_place_of_objects_is_pointed_out(folders, values):
     assert summary(done)["not_evaluated"] == []
 
 
-def test_a_true_mask_that_the_protocol_cuts_into_pieces_is_none(folders):
+def test_a_true_mask_gets_no_warning_if_the_protocol_cuts_it_into_pieces(folders):
     write_labels(folders[0] / "a.tif", (TRUTH > 0).astype(np.int32))
     assert not evaluate_folders(*folders, find_protocol("bbbc039_mean_f1")).warnings
     (warning,) = evaluate_folders(*folders, find_protocol("dsb2018")).warnings
@@ -172,7 +207,7 @@ def test_files_without_partner_are_in_the_summary(folders):
     assert named[1].startswith("b.tif: no-prediction: ")
 
 
-def test_images_beside_their_masks_need_a_suffix(tmp_path):
+def test_images_in_the_folder_of_their_masks_need_a_suffix(tmp_path):
     for name, labels in (("a.tif", np.full((12, 12), 17)), ("a_cp_masks.tif", PREDICTION), ("a_masks.tif", TRUTH)):
         write_labels(tmp_path / name, labels)
     with pytest.raises(DatasetError, match="the same files; pass two folders"):
@@ -185,6 +220,6 @@ def test_images_beside_their_masks_need_a_suffix(tmp_path):
 def test_no_pair_at_all_is_an_error_that_lists_why(folders):
     for path in folders[1].iterdir():
         path.rename(path.with_name("x" + path.name))
-    with pytest.raises(DatasetError, match=r"no truth in .* can be compared") as caught:
+    with pytest.raises(DatasetError, match="no truth can be compared to a prediction") as caught:
         evaluate_folders(*folders, find_protocol("stardist"))
     assert str(caught.value).count("no-truth") == str(caught.value).count("no-prediction") == 4

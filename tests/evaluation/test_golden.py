@@ -1,4 +1,4 @@
-"""Protocols against what their own programs say of the same label images; see scripts/golden_tables.py."""
+"""Protocols against the results of the original programs on the same label images; see scripts/golden_tables.py."""
 
 import json
 from pathlib import Path
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cellseg_monai.evaluation import find_protocol
-from cellseg_monai.scores import object_scores
+from cellseg_monai.scores import over_images
 from tests.evaluation.golden_images import PAIRS
 
 GOLDEN = json.loads((Path(__file__).parent / "golden_tables.json").read_text(encoding="utf-8"))
@@ -17,7 +17,7 @@ def counted(protocol, pairs=PAIRS):
     return [protocol.count(*pair) for pair in pairs.values()]
 
 
-def test_the_images_have_what_makes_scores_differ():
+def test_the_images_have_the_properties_that_make_scores_differ():
     _, truth = PAIRS["discs"]
     assert truth.max() == 65_535
     assert (np.unique(truth)[1:3] == [3, 4]).all()
@@ -36,10 +36,10 @@ def test_stardist():
     results = protocol.results(images)
     assert set(results) == set(expected["scores"])
     for name, values in expected["scores"].items():
-        # Its sums of IoU are of single precision.
+        # StarDist sums IoU in single precision.
         assert results[name].value == pytest.approx(values[at_half], rel=1e-6), name
     for name in ("f1", "precision", "recall", "accuracy"):
-        found = object_scores([image.objects for image in images], name, pooled=True)
+        found = over_images([image.objects for image in images], name, "pooled")
         assert found == pytest.approx(expected["scores"][name])
 
 
@@ -49,10 +49,10 @@ def test_cellpose():
     for position, threshold in enumerate(expected["thresholds"]):
         score = next(score for score in protocol.scores if score.iou == threshold)
         theirs = [row[position] for row in expected["ap_of_images"]]
-        # Theirs is of single precision.
+        # Cellpose computes in single precision.
         assert [protocol.value(score, [image]) for image in images] == pytest.approx(theirs, rel=1e-6)
         assert protocol.value(score, images) == pytest.approx(np.mean(theirs), rel=1e-6)
-    # As it counts a field without background, there is an object less on either side: 7 / 30 rather than 7 / 32.
+    # In a field without background, Cellpose counts one object less on both sides: 7 / 30 rather than 7 / 32.
     tissue = list(PAIRS).index("tissue")
     assert protocol.value(protocol.scores[0], [images[tissue]]) == 7 / 32
     assert expected["ap_of_images_as_given"][tissue][0] == pytest.approx(7 / 30, rel=1e-6)
@@ -64,7 +64,7 @@ def test_coco_takes_predictions_of_one_score_as_one_point_of_the_curve():
     assert set(results) == set(expected["worst_first"])
     for name, result in results.items():
         assert result.value == pytest.approx(expected["worst_first"][name]), name
-    # In the original the order of equal scores decides.
+    # In pycocotools the order of equal scores decides.
     assert expected["worst_first"]["ap"] < expected["by_id"]["ap"] < expected["best_first"]["ap"]
 
 

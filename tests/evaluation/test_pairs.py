@@ -34,7 +34,7 @@ def paths(folder: str, *names: str) -> list[Path]:
         ("a_2.tif", "a_2"),
     ],
 )
-def test_names_without_what_programs_add(name, expected):
+def test_names_without_what_programs_append(name, expected):
     assert image_name(Path(name)) == expected
 
 
@@ -47,7 +47,7 @@ def test_the_same_stem_in_another_format():
     assert faults == []
 
 
-def test_all_files_without_partner_are_named_at_once():
+def test_all_files_without_a_partner_are_reported_together():
     pairs, faults = pair_files(paths("t", "a.tif", "b.tif", "c.tif"), paths("p", "a.tif", "x.tif", "y.tif"))
     assert [pair.name for pair in pairs] == ["a"]
     assert [(fault.place, fault.kind) for fault in faults] == [
@@ -63,9 +63,9 @@ def test_all_files_without_partner_are_named_at_once():
 @pytest.mark.parametrize(
     "predictions",
     [("a.tif", "a_cp_masks.png"), ("a_cp_masks.png", "a_seg.npy"), ("a.tif", "a.png")],
-    ids=["the image beside its masks", "two exports", "two formats"],
+    ids=["the image next to its masks", "two exports", "two formats"],
 )
-def test_what_several_files_could_mean_is_refused(predictions):
+def test_several_candidates_are_refused(predictions):
     pairs, faults = pair_files(paths("t", "a.tif", "b.tif"), paths("p", *predictions, "b.tif"))
     assert [pair.name for pair in pairs] == ["b"]
     assert [(fault.place, fault.kind) for fault in faults] == [("t/a.tif", "ambiguous")]
@@ -73,7 +73,7 @@ def test_what_several_files_could_mean_is_refused(predictions):
     assert "--pred_suffix" in faults[0].message
 
 
-def test_stems_tell_images_apart_whose_names_only_look_like_a_suffix():
+def test_names_that_only_look_like_a_suffix_are_told_apart_by_their_stems():
     pairs, faults = pair_files(paths("t", "a.tif", "a_mask.tif"), paths("p", "a_mask.png", "a.png"))
     assert [(pair.name, pair.prediction.name) for pair in pairs] == [("a", "a.png"), ("a_mask", "a_mask.png")]
     assert faults == []
@@ -85,7 +85,7 @@ def test_two_truths_of_one_stem_are_refused():
     assert [fault.kind for fault in faults] == ["ambiguous"]
 
 
-def test_a_suffix_chooses_files(tmp_path):
+def test_a_suffix_selects_files(tmp_path):
     for name in ("a.tif", "a_cp_masks.png", "a_seg.npy", "a_cp_masks.txt", ".a_cp_masks.png"):
         (tmp_path / name).touch()
     assert [path.name for path in label_files(tmp_path, "_cp_masks")] == ["a_cp_masks.png"]
@@ -102,7 +102,7 @@ def test_folders_without_label_images_are_refused(tmp_path):
         label_files(tmp_path / "nowhere")
 
 
-def test_pictures_that_segmenting_writes_beside_label_images_are_none(tmp_path):
+def test_overlay_pictures_are_not_label_images(tmp_path):
     for name in ("a.tif", "a_overlay.png", "b_overlay.png"):
         (tmp_path / name).touch()
     assert [path.name for path in label_files(tmp_path)] == ["a.tif", "b_overlay.png"]

@@ -1,4 +1,4 @@
-"""Each protocol by hand, from its published definition, and against loops that follow the definition."""
+"""Each protocol worked out by hand from its published definition, and against loops that follow the definition."""
 
 from operator import attrgetter
 from pathlib import Path
@@ -16,36 +16,70 @@ ALL = list(PROTOCOLS)
 
 
 def score_of(protocol: str, *pairs: tuple[list, list], name: str | None = None) -> float:
-    """The first score of a protocol, or the named one, of pairs of prediction and truth."""
+    """Return the first or the named score of a protocol for pairs of prediction and truth."""
     chosen = PROTOCOLS[protocol]
     images = [chosen.count(np.array(prediction), np.array(truth)) for prediction, truth in pairs]
     return chosen.results(images)[name or chosen.scores[0].name].value
 
 
-# Written out: a bar of five pixels of which three are found, an IoU of exactly 0.6.
+# A bar of five pixels, three of which are found: an IoU of exactly 0.6.
 THREE_OF_FIVE = ([[0, 0, 7, 7, 7, 0, 0]], [[0, 50, 50, 50, 50, 50, 0]])
 HALF = ([[0, 4, 4, 0, 0, 0]], [[0, 9, 9, 9, 9, 0]])
 
 
+class TestCellseg:
+    # Three of the four true pixels of one object, and a false object of two pixels.
+    PAIR = ([[7, 7, 7, 0, 0, 0, 9, 9]], [[1, 1, 1, 1, 0, 0, 0, 0]])
+    NOTHING = ([[0, 0]], [[0, 0]])
+
+    def test_objects_and_foreground_are_scored_pooled_and_as_the_mean_of_images(self):
+        # The object matches at six of the ten thresholds.
+        f1, dice = 2 / 3 * 6 / 10, 2 * 3 / (4 + 5)
+        for name, pooled in (("f1", f1), ("f1_50", 2 / 3), ("f1_75", 2 / 3), ("f1_90", 0), ("dice", dice)):
+            assert score_of("cellseg", self.PAIR, self.NOTHING, name=f"{name}_pooled") == pytest.approx(pooled), name
+            assert score_of("cellseg", self.PAIR, self.NOTHING, name=f"{name}_mean") == pytest.approx((pooled + 1) / 2)
+        assert score_of("cellseg", self.PAIR, name="panoptic_quality_mean") == pytest.approx(0.75 / 1.5)
+        assert score_of("cellseg", self.PAIR, name="accuracy_pooled") == pytest.approx(5 / 8)
+
+    def test_a_predicted_foreground_of_its_own_changes_the_scores_of_pixels_only(self):
+        protocol = find_protocol("cellseg")
+        prediction, truth = map(np.array, self.PAIR)
+        labelled = protocol.count(prediction, truth)
+        masked = protocol.count(prediction, truth, truth > 0)
+        assert masked.objects == labelled.objects
+        assert (labelled.foreground.tp, labelled.foreground.fp, labelled.foreground.fn) == (3, 2, 1)
+        assert protocol.results([masked])["dice_mean"].value == 1
+
+    def test_a_foreground_is_refused_by_a_protocol_that_scores_objects_only(self):
+        prediction, truth = map(np.array, self.PAIR)
+        with pytest.raises(ValueError, match="dsb2018 scores objects only"):
+            find_protocol("dsb2018").count(prediction, truth, truth > 0)
+
+    def test_an_images_own_score_has_one_column_however_images_are_combined(self):
+        protocol = find_protocol("cellseg")
+        assert len({score.name for score in protocol.scores}) == len(protocol.scores) == 20
+        assert len({score.image_name for score in protocol.scores}) == 10
+
+
 class TestCaicedo:
-    def test_predictions_are_grown_by_a_pixel(self):
-        # Grown to the whole object: an IoU of 1. As it is, it would be 4 / 6.
+    def test_predictions_are_dilated_by_a_pixel(self):
+        # Dilated to the whole object: an IoU of 1 instead of 4 / 6.
         short = ([[0, 0, 7, 7, 7, 7, 0, 0]], [[0, 3, 3, 3, 3, 3, 3, 0]])
         assert score_of("caicedo2019", short) == 1
         assert score_of("bbbc039_mean_f1", short) == pytest.approx(4 / 10)  # above 0.50, 0.55, 0.60 and 0.65
 
-    def test_growing_takes_from_a_neighbour_of_a_lower_id(self):
-        # Grown, 8 covers pixels 2 to 5 and 5 pixels 0 and 1, of which it lost one: IoU 2 / 3 and 3 / 4.
+    def test_dilation_takes_pixels_from_a_neighbour_with_a_lower_id(self):
+        # Dilated, 8 covers pixels 2 to 5, and 5 covers pixels 0 and 1 because 8 took pixel 2: IoU 3 / 4 and 2 / 3.
         pair = ([[5, 5, 0, 8, 8, 0, 0]], [[1, 1, 1, 2, 2, 2, 0]])
-        # Above 0.50 to 0.65 both; above 0.70 one; the IoU of 3 / 4 does not exceed 0.75.
+        # Both match above 0.50 to 0.65, one above 0.70; the IoU of 3 / 4 does not exceed 0.75.
         assert score_of("caicedo2019", pair) == pytest.approx((4 * 1 + 1 * 0.5) / 9)
 
     def test_an_iou_of_exactly_the_threshold_is_no_match(self):
-        # Grown to three pixels of five, 0.6: above 0.50 and 0.55 of nine thresholds.
+        # Dilated to three pixels of five, 0.6: above 0.50 and 0.55 of the nine thresholds.
         assert score_of("caicedo2019", ([[0, 0, 0, 7, 0, 0, 0]], THREE_OF_FIVE[1])) == pytest.approx(2 / 9)
 
     def test_there_are_nine_thresholds_and_the_last_is_090(self):
-        # 19 of 20 pixels, 0.95, of a cell that was predicted two pixels smaller.
+        # 19 of 20 pixels, 0.95, of a cell predicted two pixels smaller.
         truth = np.full((1, 20), 3)
         prediction = np.zeros((1, 20), int)
         prediction[0, 1:18] = 1
@@ -61,25 +95,25 @@ class TestCaicedo:
         assert score_of("dsb2018", apart) == 0
         assert score_of("bbbc039_mean_f1", ([[1, 0], [0, 2]], [[6, 0], [0, 6]])) == 0  # a corner connects
 
-    def test_images_count_alike(self):
+    def test_every_image_counts_the_same(self):
         found, missed = ([[1, 1, 1, 0, 0, 0]], [[4, 4, 4, 4, 0, 0]]), ([[0, 0]], [[9, 0]])
         assert score_of("caicedo2019", found, missed) == pytest.approx((1 + 0) / 2)
 
 
 def test_bbbc039_mean_f1():
-    # 3 / 5 exceeds 0.50 and 0.55, of ten.
+    # 3 / 5 exceeds 0.50 and 0.55 of the ten thresholds.
     assert score_of("bbbc039_mean_f1", THREE_OF_FIVE) == pytest.approx(2 / 10)
-    # Two of three found wholly: F1 is 4 / 5 at each threshold; mean of images with the above.
+    # Two of three objects found exactly: F1 is 4 / 5 at each threshold, averaged with the image above.
     pair = ([[1, 1, 0, 2, 0, 0]], [[5, 5, 0, 700, 0, 3]])
     assert score_of("bbbc039_mean_f1", pair, THREE_OF_FIVE) == pytest.approx((0.8 + 0.2) / 2)
 
 
 def test_dsb2018():
-    # One of 3 / 5, one whole, one missed, one false: TP / all is 2 / 4 at 0.50 and 0.55, then 1 / 5.
+    # An IoU of 3 / 5, an exact one, a missed and a false object: TP / all is 2 / 4 at 0.50 and 0.55, then 1 / 5.
     pair = ([[7, 7, 7, 0, 0, 2, 0, 9]], [[1, 1, 1, 1, 1, 2, 4, 0]])
     assert score_of("dsb2018", pair) == pytest.approx((2 * 2 / 4 + 8 * 1 / 5) / 10)
     assert score_of("dsb2018", pair, name="average_f1") == pytest.approx((2 * 4 / 6 + 8 * 2 / 6) / 10)
-    assert score_of("dsb2018", HALF) == 0  # a hit needs more than 0.5
+    assert score_of("dsb2018", HALF) == 0  # a match needs more than 0.5
 
 
 class TestNeurips22:
@@ -88,16 +122,16 @@ class TestNeurips22:
     TRUTH[0:4, 6] = 90  # reaches the border
     TRUTH[5, 3:7] = 7
 
-    def test_cells_within_two_pixels_of_the_border_are_gone_from_both(self):
+    def test_cells_within_two_pixels_of_the_border_are_removed_from_both(self):
         prediction = np.zeros_like(self.TRUTH)
         prediction[2:4, 2] = 1  # an IoU of exactly 0.5, which matches
         prediction[1, 4:6] = 8  # one pixel from the border
-        prediction[3, 6] = 4  # what it is of was at the border: false
+        prediction[3, 6] = 4  # its true object was at the border, so it is false
         counts = PROTOCOLS["neurips22"].count(prediction, self.TRUTH)
         assert (counts.true_objects, counts.predicted_objects, counts.objects[0].tp) == (2, 2, 1)
         assert score_of("neurips22", (prediction, self.TRUTH)) == pytest.approx(2 / 4)
 
-    def test_the_median_is_what_it_is_known_for(self):
+    def test_the_first_score_is_the_median(self):
         nothing = np.zeros_like(self.TRUTH)
         images = [(self.TRUTH, self.TRUTH), (self.TRUTH, self.TRUTH), (nothing, self.TRUTH)]
         assert score_of("neurips22", *images) == 1
@@ -109,7 +143,7 @@ class TestNeurips22:
         labels = np.zeros((12, 12), np.int64)
         labels[3:5, 3:5] = 5  # within the first tile
         labels[3:5, 7:9] = 2**40  # across two tiles: at the border of both
-        labels[3:5, 10:12] = 9  # at the border of the image, but not of its tile, which is filled up
+        labels[3:5, 10:12] = 9  # at the border of the image, but not of its tile, which is padded
         labels[10:12, 10:12] = 11  # the same in the corner
         counts = PROTOCOLS["neurips22"].count(labels, labels)
         assert (counts.true_objects, counts.objects[0].tp) == (3, 3)
@@ -126,7 +160,7 @@ class TestNeurips22:
 
 
 def test_stardist_pools_objects():
-    # 3 of 4 in one image, none of 1 in the other, with one false: TP 3, FP 1, FN 2.
+    # Three of four objects in one image, none of one and a false one in the other: TP 3, FP 1, FN 2.
     first = ([[1, 0, 2, 0, 3, 0, 0]], [[1, 0, 2, 0, 3, 0, 4]])
     second = ([[5, 0, 0]], [[0, 0, 6]])
     assert score_of("stardist", first, second) == pytest.approx(2 * 3 / (2 * 3 + 1 + 2))
@@ -148,7 +182,7 @@ def test_ctc_seg():
 
 
 def test_coco():
-    # Precision 3 / 4, recall 3 / 6: it reaches the levels 0, 0.01, ... 0.50, which are 51 of 101.
+    # Precision 3 / 4, recall 3 / 6, which reaches the levels 0, 0.01, ... 0.50: 51 of 101.
     pair = ([[1, 0, 2, 0, 3, 0, 0, 0, 9, 0, 0]], [[1, 0, 2, 0, 3, 0, 4, 0, 0, 5, 6]])
     for name in ("ap", "ap_0.5", "ap_0.75"):
         assert score_of("coco", pair, name=name) == pytest.approx(3 / 4 * 51 / 101)
@@ -175,17 +209,17 @@ GAPPED[2, 2], GAPPED[2, 6], GAPPED[6, 2], GAPPED[6, 6] = 1, 2, 3, 2**31 - 1
         (CELL, CELL, 1),
         (CELL.astype(np.uint16), CELL, 1),
     ],
-    ids=["all background", "an empty truth", "an empty prediction", "one cell", "ids of other types"],
+    ids=["all background", "an empty truth", "an empty prediction", "one cell", "other dtypes"],
 )
 def test_extremes(name, prediction, truth, expected):
     if name == "caicedo2019" and expected and prediction.any():
-        expected = 0  # grown to 25 pixels over the 9 of the truth
+        expected = 0  # dilated to 25 pixels over the 9 of the truth
     assert score_of(name, (prediction, truth)) == expected
 
 
 @pytest.mark.parametrize("name", ALL)
 def test_one_giant_cell(name):
-    # At the border, so that the CellSeg challenge leaves it out on both sides.
+    # It touches the border, so the CellSeg challenge removes it from both.
     assert score_of(name, (GIANT, GIANT)) == 1
     assert PROTOCOLS[name].count(GIANT, GIANT).true_objects == (0 if name == "neurips22" else 1)
     expected = 0 if name != "neurips22" else 1
@@ -205,7 +239,7 @@ def test_more_than_65535_objects(name):
     cells = np.arange(1, 260**2 + 1, dtype=np.uint32).reshape(260, 260)
     truth = cells.repeat(3, axis=0).repeat(3, axis=1)
     prediction = truth
-    if name == "caicedo2019":  # grown, the middles are the cells
+    if name == "caicedo2019":  # dilated from their centres
         prediction = np.zeros_like(truth)
         prediction[1::3, 1::3] = cells
     counts = PROTOCOLS[name].count(prediction, truth)
@@ -219,20 +253,20 @@ def test_more_than_65535_objects(name):
 @pytest.mark.parametrize(
     ("prediction", "truth", "message"),
     [
-        (np.ones((2, 3), int), np.ones((3, 2), int), r"prediction \(2, 3\) and truth \(3, 2\) came"),
-        (np.ones((2, 3)), np.ones((2, 3), int), "prediction of dtype float64 came"),
-        (np.ones((2, 3), int), np.ones((2, 3), bool), "truth of dtype bool came"),
-        (np.ones((2, 3), int), np.full((2, 3), -4), "id -4 came in the truth"),
+        (np.ones((2, 3), int), np.ones((3, 2), int), r"got prediction \(2, 3\) and truth \(3, 2\)"),
+        (np.ones((2, 3)), np.ones((2, 3), int), "got a prediction of dtype float64"),
+        (np.ones((2, 3), int), np.ones((2, 3), bool), "got a truth of dtype bool"),
+        (np.ones((2, 3), int), np.full((2, 3), -4), "got id -4 in the truth"),
     ],
     ids=["other shapes", "floats", "a mask", "negative ids"],
 )
-def test_what_are_no_label_images_is_refused(name, prediction, truth, message):
+def test_arrays_that_are_not_label_images_are_refused(name, prediction, truth, message):
     with pytest.raises(ValueError, match=message):
         PROTOCOLS[name].count(prediction, truth)
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_images_are_left_as_they_were(name):
+def test_label_images_are_not_modified(name):
     prediction, truth = (labels.copy() for labels in PAIRS["discs"])
     PROTOCOLS[name].count(prediction, truth)
     assert (prediction == PAIRS["discs"][0]).all()
@@ -275,13 +309,13 @@ def test_another_protocol_is_one_entry():
     assert protocol.results(images)["aji"].value == pytest.approx((4 / 9 + 1) / 2)
 
 
-def test_a_protocol_scores_only_at_its_thresholds():
-    with pytest.raises(ValueError, match=r"mine: score f1 at an IoU of 0\.3 came"):
+def test_a_score_at_another_threshold_is_refused():
+    with pytest.raises(ValueError, match=r"mine: got score f1 at an IoU of 0\.3"):
         Protocol(name="mine", measures="", source="", scores=(Score("f1", attrgetter("f1"), "mean", iou=0.3),))
 
 
 def test_an_unknown_protocol_is_refused_with_the_list():
-    with pytest.raises(ValueError, match=r"protocol 'coca' came, but one of caicedo2019, .*, coco was expected"):
+    with pytest.raises(ValueError, match=r"got protocol 'coca', expected one of cellseg, .*, coco; choose one"):
         find_protocol("coca")
 
 
@@ -289,13 +323,13 @@ def test_an_unknown_protocol_is_refused_with_the_list():
 def test_every_protocol_is_explained(name):
     page = (Path(__file__).parents[2] / "docs" / "evaluation.md").read_text(encoding="utf-8")
     assert f"`{name}`" in page
-    assert all(f"`{score.name}`" in page for score in PROTOCOLS[name].scores)
+    assert all(f"`{score.image_name}`" in page for score in PROTOCOLS[name].scores)
     doi = PROTOCOLS[name].source.split("doi:")[1].split()[0].rstrip(",:)")
     assert doi in page
 
 
 def followed(name: str, prediction: np.ndarray, truth: np.ndarray) -> float:
-    """The mean over thresholds of F1 or TP / all of one image, object by object, as the papers have it."""
+    """Mean over thresholds of F1 or TP / all of one image, computed object by object as in the papers."""
     thresholds = PROTOCOLS[name].thresholds
     truths = [truth == label for label in np.unique(truth[truth > 0])]
     predictions = [prediction == label for label in np.unique(prediction[prediction > 0])]
@@ -311,9 +345,9 @@ def followed(name: str, prediction: np.ndarray, truth: np.ndarray) -> float:
 
 @settings(max_examples=150)
 @given(st.integers(0, 2**32), st.integers(1, 5), st.sampled_from(["dsb2018", "bbbc039_mean_f1"]))
-def test_they_are_the_definitions_followed_object_by_object(seed, largest, name):
+def test_protocols_follow_the_definitions_object_by_object(seed, largest, name):
     rng = np.random.default_rng(seed)
-    # Of one row, with a column of background between: no id is in two pieces that touch, none in two at all.
+    # A single row with background between columns, so that every id is one connected component.
     lengths = rng.integers(1, 12, largest)
     truth = np.concatenate([[0] + [3 * number + 1] * length for number, length in enumerate(lengths)])[None]
     prediction = np.where(rng.random(truth.shape) < 0.8, truth + 70, rng.integers(0, 3, truth.shape))

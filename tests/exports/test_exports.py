@@ -1,4 +1,4 @@
-"""Every export read back: the same pixels under the same ids, and the same numbers."""
+"""Exports read back: the same pixels with the same ids, and the same numbers."""
 
 import csv
 import json
@@ -24,9 +24,9 @@ from tests.label_images import SHAPES, Stored, label_images, many_discs
 SIZE_UM = (0.5, 0.5)
 
 
-def write_exports(folder: Path, found: Segmentation, names: str) -> dict[str, Path]:
-    """The one file of each."""
-    return {name: path for name, (path,) in exports.write_exports(folder, found, names).items()}
+def write_exports(folder: Path, objects: Segmentation, names: str) -> dict[str, Path]:
+    """Write exports and return the single file of each."""
+    return {name: path for name, (path,) in exports.write_exports(folder, objects, names).items()}
 
 
 def segmentation(labels: np.ndarray, **how: object) -> Segmentation:
@@ -42,24 +42,24 @@ def segmentation(labels: np.ndarray, **how: object) -> Segmentation:
 
 
 def rings_of_rois(path: Path) -> dict[int, list[np.ndarray]]:
-    found = {}
+    rings = {}
     for region in roifile.roiread(path):
-        assert region.name not in found
-        found[int(region.name)] = region.coordinates(multi=True)
-    return found
+        assert region.name not in rings
+        rings[int(region.name)] = region.coordinates(multi=True)
+    return rings
 
 
 def rings_of_geojson(path: Path) -> dict[int, list]:
-    found = {}
+    rings = {}
     for feature in json.loads(path.read_text("utf-8"))["features"]:
         geometry = feature["geometry"]
         polygons = geometry["coordinates"] if geometry["type"] == "MultiPolygon" else [geometry["coordinates"]]
-        found[int(feature["properties"]["name"])] = [ring for polygon in polygons for ring in polygon]
-    return found
+        rings[int(feature["properties"]["name"])] = [ring for polygon in polygons for ring in polygon]
+    return rings
 
 
 def labels_of_coco(path: Path, shape: tuple[int, int]) -> np.ndarray:
-    """By the reader with which COCO data sets are prepared."""
+    """Read labels with the reader of COCO data sets."""
     [image] = index_coco(path).images
     labels: np.ndarray = np.zeros(shape, np.int64)
     for annotation in read_annotations(path, image.places):
@@ -79,7 +79,7 @@ def rows_of_csv(path: Path) -> list[dict[str, str]]:
 
 @settings(max_examples=150)
 @given(label_images())
-def test_every_format_holds_the_same_pixels_under_the_same_ids(tmp_path_factory, labels):
+def test_every_format_holds_the_same_pixels_with_the_same_ids(tmp_path_factory, labels):
     folder = tmp_path_factory.mktemp("exports")
     files = write_exports(folder, segmentation(labels), "labels,ome,rois,geojson,coco,csv")
     expected = labels.astype(np.int64)
@@ -111,7 +111,7 @@ def test_seventy_thousand_objects_keep_their_ids_in_every_format(tmp_path):
     assert [int(row["id"]) for row in rows_of_csv(files["csv"])] == ids
 
 
-def test_an_image_without_objects_gives_whole_files(tmp_path):
+def test_an_image_without_objects_gives_complete_files(tmp_path):
     files = write_exports(
         tmp_path, segmentation(np.zeros((5, 6), np.int32)), "labels,ome,zarr,rois,geojson,coco,csv,overlay"
     )
@@ -129,7 +129,7 @@ class TestStacks:
 
     @pytest.fixture
     def stack(self):
-        """Two channels over time and depth; ids begin anew in each plane."""
+        """Two channels over time and depth; ids start again in each plane."""
         image = np.arange(self.LABELS.size * 2, dtype=np.uint16).reshape(2, 2, 2, 9, 10)
         tables = {
             place: measure_objects(self.LABELS[place], image[place], probabilities=self.LABELS[place] > 0)
@@ -144,11 +144,11 @@ class TestStacks:
         assert (image.axes, image.pixels.dtype, image.pixel_size_um) == ("TZCYX", np.uint32, SIZE_UM)
         assert np.array_equal(image.pixels[:, :, 0], self.LABELS)
 
-    def test_one_table_tells_the_place_before_the_id(self, tmp_path, stack):
+    def test_one_table_holds_the_place_before_the_id(self, tmp_path, stack):
         rows = rows_of_csv(write_exports(tmp_path, stack, "csv")["csv"])
         assert list(rows[0])[:4] == ["t", "z", "id", "area_px"]
-        found = {(int(row["t"]), int(row["z"]), int(row["id"])): int(row["area_px"]) for row in rows}
-        assert found == {
+        areas = {(int(row["t"]), int(row["z"]), int(row["id"])): int(row["area_px"]) for row in rows}
+        assert areas == {
             (*place, int(number)): int(np.count_nonzero(self.LABELS[place] == number))
             for place in np.ndindex(2, 2)
             for number in np.unique(self.LABELS[place])
@@ -167,8 +167,8 @@ class TestStacks:
 
     def test_a_stack_along_one_axis_counts_slices_as_imagej_does(self, tmp_path):
         table = join_tables("Z", {(z,): measure_objects(SHAPES) for z in range(2)})
-        found = Segmentation(np.stack([SHAPES, SHAPES]), table, "s.tif", axes="ZYX")
-        regions = roifile.roiread(write_exports(tmp_path, found, "rois")["rois"])
+        objects = Segmentation(np.stack([SHAPES, SHAPES]), table, "s.tif", axes="ZYX")
+        regions = roifile.roiread(write_exports(tmp_path, objects, "rois")["rois"])
         assert {(region.name[:5], region.position, region.z_position) for region in regions} == {
             ("Z000_", 1, 0),
             ("Z001_", 2, 0),
@@ -179,67 +179,77 @@ class TestStacks:
         planes = {tuple(feature["geometry"]["plane"].values()) for feature in features}
         assert planes == {(-1, z, t) for t, z in np.ndindex(2, 2) if self.LABELS[t, z].any()}
 
-    def test_what_holds_one_plane_is_written_for_each(self, tmp_path, stack):
+    def test_single_plane_formats_write_one_file_per_plane(self, tmp_path, stack):
         for name in ("coco", "overlay"):
             files = exports.write_exports(tmp_path, stack, name)[name]
             suffix = exports.EXPORTS[name].suffix
             assert [file.name for file in files] == [f"s_T00{t}_Z00{z}{suffix}" for t, z in np.ndindex(2, 2)]
         assert np.array_equal(labels_of_coco(tmp_path / "s_T001_Z001_coco.json", (9, 10)), self.LABELS[1, 1])
 
-    def test_positions_are_images_of_their_own_for_imagej(self, tmp_path, stack):
+    def test_rois_of_each_position_are_a_file_of_their_own(self, tmp_path, stack):
         table = {(p, z): stack.table.at({"t": p, "z": z}) for p, z in np.ndindex(2, 2)}
-        found = Segmentation(self.LABELS, join_tables("PZ", table), "s.tif", axes="PZYX")
-        files = exports.write_exports(tmp_path, found, "rois,labels")
+        objects = Segmentation(self.LABELS, join_tables("PZ", table), "s.tif", axes="PZYX")
+        files = exports.write_exports(tmp_path, objects, "rois,labels")
         assert [file.name for file in files["rois"]] == ["s_P000_rois.zip", "s_P001_rois.zip"]
         assert [file.name for file in files["labels"]] == ["s.tif"]
 
     def test_stacks_on_disk_give_the_same_files(self, tmp_path, stack):
         names = "labels,ome,zarr,rois,geojson,coco,csv,overlay"
-        lazily = Segmentation(
+        on_disk = Segmentation(
             Stored(stack.labels), stack.table, stack.image_name, Stored(stack.image), pixel_size_um=SIZE_UM, axes="TZYX"
         )
         exports.write_exports(tmp_path / "a", stack, names)
-        exports.write_exports(tmp_path / "b", lazily, names)
+        exports.write_exports(tmp_path / "b", on_disk, names)
         files = {file.relative_to(tmp_path / "a") for file in (tmp_path / "a").rglob("*") if file.is_file()}
         assert len(files) > 10
         for file in files:
             assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes(), file
 
-    def test_anndata_names_each_object_once(self, tmp_path, stack):
-        anndata = pytest.importorskip("anndata", reason="anndata, of the extra `tables`, is not installed")
+    def test_anndata_names_are_unique(self, tmp_path, stack):
+        anndata = pytest.importorskip("anndata", reason="anndata from the extra `tables` is not installed")
         names = anndata.read_h5ad(write_exports(tmp_path, stack, "h5ad")["h5ad"]).obs_names
         assert names.is_unique
         assert "T1_Z1_33000" in names
 
 
-def test_labels_that_are_stored_elsewhere_give_the_same_files(tmp_path):
+def test_labels_on_disk_give_the_same_files(tmp_path):
     names = "labels,ome,rois,geojson,coco,csv,overlay"
-    there = segmentation(SHAPES)
-    kept = write_exports(tmp_path / "a", there, names)
-    lazily = Segmentation(
-        Stored(SHAPES), there.table, there.image_name, Stored(there.image), there.channel_names, there.pixel_size_um
+    in_memory = segmentation(SHAPES)
+    expected_files = write_exports(tmp_path / "a", in_memory, names)
+    on_disk = Segmentation(
+        Stored(SHAPES),
+        in_memory.table,
+        in_memory.image_name,
+        Stored(in_memory.image),
+        in_memory.channel_names,
+        in_memory.pixel_size_um,
     )
-    for name, path in write_exports(tmp_path / "b", lazily, names).items():
-        assert path.read_bytes() == kept[name].read_bytes(), name
+    for name, path in write_exports(tmp_path / "b", on_disk, names).items():
+        assert path.read_bytes() == expected_files[name].read_bytes(), name
 
 
 def test_labels_and_images_in_zarr_give_the_same_files(tmp_path):
-    zarr = pytest.importorskip("zarr", reason="zarr, in which large images lie, is not installed")
+    zarr = pytest.importorskip("zarr", reason="zarr, which stores large images, is not installed")
     names = "labels,ome,rois,geojson,coco,csv,overlay"
-    there = segmentation(many_discs(400))
-    kept = write_exports(tmp_path / "a", there, names)
-    labels = zarr.array(there.labels, store=str(tmp_path / "l.zarr"), chunks=(64, 100))
-    image = zarr.array(there.image, store=str(tmp_path / "i.zarr"), chunks=(1, 64, 100))
+    in_memory = segmentation(many_discs(400))
+    expected_files = write_exports(tmp_path / "a", in_memory, names)
+    labels = zarr.array(in_memory.labels, store=str(tmp_path / "l.zarr"), chunks=(64, 100))
+    image = zarr.array(in_memory.image, store=str(tmp_path / "i.zarr"), chunks=(1, 64, 100))
     table = measure_objects(
-        labels, image, channel_names=there.channel_names, pixel_size_um=SIZE_UM, probabilities=labels, block_px=5_000
-    ).with_columns(score=there.table["score"])
-    lazily = Segmentation(labels, table, there.image_name, image, there.channel_names, SIZE_UM)
-    for name, path in write_exports(tmp_path / "b", lazily, names).items():
-        assert path.read_bytes() == kept[name].read_bytes(), name
+        labels,
+        image,
+        channel_names=in_memory.channel_names,
+        pixel_size_um=SIZE_UM,
+        probabilities=labels,
+        block_px=5_000,
+    ).with_columns(score=in_memory.table["score"])
+    on_disk = Segmentation(labels, table, in_memory.image_name, image, in_memory.channel_names, SIZE_UM)
+    for name, path in write_exports(tmp_path / "b", on_disk, names).items():
+        assert path.read_bytes() == expected_files[name].read_bytes(), name
 
 
 class TestRois:
-    def test_an_object_in_one_piece_is_a_traced_outline(self, tmp_path):
+    def test_a_connected_object_is_a_traced_outline(self, tmp_path):
         path = tmp_path / "rois.zip"
         write_rois(path, segmentation(SHAPES))
         regions = {region.name: region for region in roifile.roiread(path)}
@@ -249,14 +259,14 @@ class TestRois:
         assert regions["3"].composite
 
     @pytest.mark.parametrize("column", [60_000, 60_534, 60_535, 65_000])
-    def test_places_beyond_sixteen_bits_are_exact(self, tmp_path, column):
+    def test_coordinates_beyond_sixteen_bits_are_exact(self, tmp_path, column):
         labels = np.zeros((2, 65_010), np.uint8)
         labels[:, column : column + 3] = 7
         labels[0, 100:40_000] = 9
         write_rois(tmp_path / "rois.zip", segmentation(labels))
         assert np.array_equal(draw_polygons(rings_of_rois(tmp_path / "rois.zip"), labels.shape), labels)
 
-    def test_an_outline_of_very_many_corners_is_whole(self, tmp_path):
+    def test_an_outline_with_very_many_corners_is_complete(self, tmp_path):
         labels = np.zeros((4, 70_000), np.uint8)
         labels[1] = 1
         labels[0, ::2] = 1
@@ -265,9 +275,9 @@ class TestRois:
 
 
 class TestGeojson:
-    def test_features_are_what_qupath_imports(self, tmp_path):
-        found = segmentation(SHAPES)
-        path = write_exports(tmp_path, found, "geojson")["geojson"]
+    def test_features_have_the_form_that_qupath_imports(self, tmp_path):
+        objects = segmentation(SHAPES)
+        path = write_exports(tmp_path, objects, "geojson")["geojson"]
         assert path.name == "well A1.geojson"
         collection = json.loads(path.read_text("utf-8"))
         assert collection["type"] == "FeatureCollection"
@@ -279,12 +289,12 @@ class TestGeojson:
         assert by_name["8"]["geometry"]["type"] == "MultiPolygon"
         for ring in five["geometry"]["coordinates"]:
             assert ring[0] == ring[-1]
-        row = found.table["id"].tolist().index(5)
-        expected = {name: column[row] for name, column in found.table.columns.items()}
+        row = objects.table["id"].tolist().index(5)
+        expected = {name: column[row] for name, column in objects.table.columns.items()}
         assert five["properties"]["measurements"] == expected
         assert expected["score"] == pytest.approx(0.7)
 
-    def test_what_is_not_known_is_left_out(self, tmp_path):
+    def test_unknown_values_are_omitted(self, tmp_path):
         table = measure_objects(SHAPES, pixel_size_um=(1, 2))
         path = write_exports(tmp_path, Segmentation(SHAPES, table, "a.tif"), "geojson")["geojson"]
         measured = json.loads(path.read_text())["features"][0]["properties"]["measurements"]
@@ -295,9 +305,11 @@ class TestGeojson:
 class TestCoco:
     @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
     def test_pycocotools_reads_the_same_masks(self, tmp_path):
-        coco = pytest.importorskip("pycocotools.coco", reason="pycocotools, whose format it is, is not installed")
+        coco = pytest.importorskip(
+            "pycocotools.coco", reason="pycocotools, the reference for this format, is not installed"
+        )
         labels = many_discs(200)
-        labels[:, 20] = 300  # from top to bottom, so that its runs go on over the columns
+        labels[:, 20] = 300  # over the full height, so that its runs continue across columns
         labels[:, 21] = 300
         read = coco.COCO(write_exports(tmp_path, segmentation(labels), "coco")["coco"])
         for annotation in read.loadAnns(read.getAnnIds()):
@@ -313,63 +325,65 @@ class TestCoco:
 
 class TestTables:
     def test_csv_keeps_every_digit(self, tmp_path):
-        found = segmentation(SHAPES)
-        rows = rows_of_csv(write_exports(tmp_path, found, "csv")["csv"])
-        assert list(rows[0]) == list(found.table.columns)
-        for name, column in found.table.columns.items():
+        objects = segmentation(SHAPES)
+        rows = rows_of_csv(write_exports(tmp_path, objects, "csv")["csv"])
+        assert list(rows[0]) == list(objects.table.columns)
+        for name, column in objects.table.columns.items():
             assert [row[name] for row in rows] == [str(value) for value in column.tolist()]
 
-    def test_csv_leaves_a_cell_empty_where_nothing_is_known(self, tmp_path):
+    def test_csv_leaves_cells_of_unknown_values_empty(self, tmp_path):
         table = measure_objects(SHAPES, pixel_size_um=(1, 2))
         rows = rows_of_csv(write_exports(tmp_path, Segmentation(SHAPES, table, "a.tif"), "csv")["csv"])
         assert {row["perimeter_um"] for row in rows} == {""}
 
     def test_parquet_keeps_numbers_and_types(self, tmp_path):
-        parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow, of the extra `tables`, is not installed")
-        found = segmentation(SHAPES)
-        read = parquet.read_table(write_exports(tmp_path, found, "parquet")["parquet"])
-        assert read.column_names == list(found.table.columns)
-        for name, column in found.table.columns.items():
+        parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow from the extra `tables` is not installed")
+        objects = segmentation(SHAPES)
+        read = parquet.read_table(write_exports(tmp_path, objects, "parquet")["parquet"])
+        assert read.column_names == list(objects.table.columns)
+        for name, column in objects.table.columns.items():
             assert np.array_equal(read[name].to_numpy(), column)
 
-    def test_anndata_has_intensities_and_places_where_scanpy_looks(self, tmp_path):
-        anndata = pytest.importorskip("anndata", reason="anndata, of the extra `tables`, is not installed")
-        found = segmentation(SHAPES)
-        read = anndata.read_h5ad(write_exports(tmp_path, found, "h5ad")["h5ad"])
-        assert read.obs_names.tolist() == [str(number) for number in found.table["id"]]
+    def test_anndata_has_intensities_and_centroids_where_scanpy_expects_them(self, tmp_path):
+        anndata = pytest.importorskip("anndata", reason="anndata from the extra `tables` is not installed")
+        objects = segmentation(SHAPES)
+        read = anndata.read_h5ad(write_exports(tmp_path, objects, "h5ad")["h5ad"])
+        assert read.obs_names.tolist() == [str(number) for number in objects.table["id"]]
         assert read.var_names.tolist() == ["DAPI", "µ, 2"]
-        assert np.array_equal(read.X[:, 0], found.table["mean_DAPI"])
-        assert np.array_equal(read.layers["max"][:, 1], found.table["max_µ, 2"])
-        assert np.array_equal(read.obsm["spatial"][:, 0], found.table["centroid_x_px"])
-        assert np.array_equal(read.obs["score"], found.table["score"])
+        assert np.array_equal(read.X[:, 0], objects.table["mean_DAPI"])
+        assert np.array_equal(read.layers["max"][:, 1], objects.table["max_µ, 2"])
+        assert np.array_equal(read.obsm["spatial"][:, 0], objects.table["centroid_x_px"])
+        assert np.array_equal(read.obs["score"], objects.table["score"])
         assert "mean_DAPI" not in read.obs
         assert read.uns["pixel_size_um"].tolist() == [0.5, 0.5]
 
     def test_anndata_without_an_image_has_no_channels(self, tmp_path):
-        anndata = pytest.importorskip("anndata", reason="anndata, of the extra `tables`, is not installed")
-        found = Segmentation(SHAPES, measure_objects(SHAPES), "a.tif")
-        assert anndata.read_h5ad(write_exports(tmp_path, found, "h5ad")["h5ad"]).shape == (6, 0)
+        anndata = pytest.importorskip("anndata", reason="anndata from the extra `tables` is not installed")
+        objects = Segmentation(SHAPES, measure_objects(SHAPES), "a.tif")
+        assert anndata.read_h5ad(write_exports(tmp_path, objects, "h5ad")["h5ad"]).shape == (6, 0)
 
 
 class TestChoosing:
-    def test_names_come_as_text_or_list_and_once(self):
+    def test_names_can_be_text_or_a_list_and_are_used_once(self):
         assert chosen_exports(" rois,csv ,rois,") == ("rois", "csv")
         assert chosen_exports(["labels"]) == ("labels",)
         assert chosen_exports("") == ()
 
-    def test_a_wrong_name_is_refused_with_the_right_ones(self, tmp_path):
-        with pytest.raises(ValueError, match=r"export 'roi' came, but some of labels, ome, zarr, .* were expected"):
+    def test_a_wrong_name_is_refused_with_a_list_of_the_right_ones(self, tmp_path):
+        with pytest.raises(
+            ValueError, match=r"got export 'roi', expected some of labels, ome, zarr, .*, separated by commas"
+        ):
             write_exports(tmp_path, segmentation(SHAPES), "labels,roi")
         assert list(tmp_path.iterdir()) == []
 
     @pytest.mark.parametrize("name", ["parquet", "h5ad"])
-    def test_a_missing_package_is_named_with_its_extra(self, monkeypatch, name):
+    def test_a_missing_package_is_reported_with_its_extra(self, monkeypatch, name):
         monkeypatch.setattr("cellseg_monai.exports.registry.find_spec", lambda package: None)
-        with pytest.raises(ValueError, match=r"is not installed; pip install 'cellseg_monai\[tables\]'"):
+        with pytest.raises(ValueError, match=r"is not installed; run pip install 'cellseg_monai\[tables\]'"):
             chosen_exports(name)
 
     def test_an_overlay_needs_an_image(self, tmp_path):
-        with pytest.raises(ValueError, match=r"a_overlay\.png: an overlay was asked for, but no image came"):
+        with pytest.raises(ValueError, match=r"a_overlay\.png: an overlay needs an image"):
             write_exports(tmp_path, Segmentation(SHAPES, measure_objects(SHAPES), "a.tif"), "overlay")
 
     def test_every_export_has_a_writer(self):
@@ -378,16 +392,16 @@ class TestChoosing:
 
 
 def content(path: Path) -> dict[str, bytes]:
-    """Of a file, or of all files of a folder."""
+    """Return the content of a file, or of all files in a folder."""
     files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
     return {str(file.relative_to(path)): file.read_bytes() for file in files}
 
 
 @pytest.mark.parametrize("name", ["labels", "ome", "zarr", "rois", "geojson", "coco", "csv", "overlay"])
 class TestFailing:
-    def test_a_failure_names_the_file_and_leaves_the_old_one_alone(self, tmp_path, monkeypatch, name):
-        found = segmentation(SHAPES)
-        path = write_exports(tmp_path, found, name)[name]
+    def test_a_failure_names_the_file_and_keeps_the_old_one(self, tmp_path, monkeypatch, name):
+        objects = segmentation(SHAPES)
+        path = write_exports(tmp_path, objects, name)[name]
         before = content(path)
 
         def fill_the_disk(*paths: object) -> None:
@@ -395,19 +409,19 @@ class TestFailing:
 
         monkeypatch.setattr(os, "replace", fill_the_disk)
         with pytest.raises(OSError, match="No space left") as caught:
-            write_exports(tmp_path, found, name)
+            write_exports(tmp_path, objects, name)
         assert caught.value.filename == str(path)
         assert list(tmp_path.iterdir()) == [path]
         assert content(path) == before
 
     def test_the_same_objects_give_the_same_bytes(self, tmp_path, name):
-        found = segmentation(SHAPES)
-        first, second = (write_exports(tmp_path / each, found, name)[name] for each in "ab")
+        objects = segmentation(SHAPES)
+        first, second = (write_exports(tmp_path / folder, objects, name)[name] for folder in "ab")
         assert content(first) == content(second)
 
 
 class TestPage:
-    """docs/exports.md, which is what users read."""
+    """The user documentation, docs/exports.md, is complete."""
 
     PAGE = (Path(__file__).parents[2] / "docs" / "exports.md").read_text("utf-8")
 
@@ -421,7 +435,7 @@ class TestPage:
 
 
 @pytest.mark.parametrize("labels", [SHAPES, np.zeros((5, 6), np.int32)], ids=["objects", "none"])
-def test_a_table_reads_back_number_by_number(labels: np.ndarray, tmp_path: Path) -> None:
+def test_a_table_is_read_back_with_the_same_numbers(labels: np.ndarray, tmp_path: Path) -> None:
     written = segmentation(labels)
     table = read_table(write_exports(tmp_path, written, "csv")["csv"])
     assert list(table.columns) == list(written.table.columns)
@@ -435,7 +449,7 @@ def test_a_table_reads_back_number_by_number(labels: np.ndarray, tmp_path: Path)
 @pytest.mark.parametrize(
     "text", ["", "a,b\n1,2\n", "id,score\n1\n", "id,score\n1,high\n"], ids=["empty", "no id", "cut", "words"]
 )
-def test_what_is_no_table_is_named(text: str, tmp_path: Path) -> None:
+def test_anything_but_a_table_is_refused_with_its_name(text: str, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(text)
-    with pytest.raises(ValueError, match=r"a\.csv is no table of objects"):
+    with pytest.raises(ValueError, match=r"a\.csv is not a table of objects"):
         read_table(tmp_path / "a.csv")

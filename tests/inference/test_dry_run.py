@@ -1,4 +1,4 @@
-"""How images would be cut, and whether any can be segmented, is known from what the files say of themselves."""
+"""The tiles of images, and the images that cannot be segmented, are known from the headers of the files."""
 
 import numpy as np
 import pytest
@@ -12,31 +12,31 @@ STAINS = Reading(axes="CYX")
 
 @pytest.fixture
 def images(tmp_path):
-    """Two of two stains, and a grey one."""
+    """Two images of two stains, and a grey one."""
     for name, shape in (("a", (2, 3, 4)), ("b", (2, 3, 4)), ("c", (1, 3, 4))):
         np.save(tmp_path / f"{name}.npy", np.ones(shape))
     return [ImageFile(tmp_path / f"{name}.npy") for name in "abc"]
 
 
-def test_where_none_fits_each_is_named(images):
+def test_if_no_image_fits_each_is_named(images):
     found = misfits(images[:2], Preprocessing(), STAINS)
     assert [line.split(": ")[0] for line in found] == [str(image.path) for image in images[:2]]
-    assert all("channels='grey' expects a grey, RGB or RGBA image, but 2 channels came" in line for line in found)
+    assert all("channels='grey' expects a grey, RGB or RGBA image, got 2 channels" in line for line in found)
 
 
-def test_where_one_fits_the_others_are_left_to_fail_in_their_turn(images):
+def test_if_one_image_fits_the_others_are_left_to_fail_later(images):
     assert misfits(images, Preprocessing(), STAINS) == []
     assert misfits(images[:2], Preprocessing(channels=[1]), STAINS) == []
 
 
-def test_a_pixel_size_that_is_lacking_is_named(images):
+def test_a_missing_pixel_size_is_named(images):
     settings = Preprocessing(pixel_size_um=0.5)
     assert len(misfits(images[2:], settings, STAINS)) == 1
     assert misfits(images[2:], settings, Reading("CYX", (0.4, 0.4))) == []
 
 
 @pytest.mark.parametrize("content", [b"", b"notes"], ids=["empty", "no image"])
-def test_one_that_cannot_be_read_is_left_to_fail_in_its_turn(images, content):
+def test_an_unreadable_image_is_left_to_fail_later(images, content):
     images[1].path.write_bytes(content)
     assert misfits(images[:2], Preprocessing(), STAINS) == []
 
@@ -46,7 +46,7 @@ def test_one_that_cannot_be_read_is_left_to_fail_in_its_turn(images, content):
     [((20, 30), (1, 32, 32)), ((50, 30), (2, 32, 32)), ((500, 30), (4, 32, 32))],
     ids=["one tile", "fewer than a batch", "more than a batch"],
 )
-def test_the_network_is_timed_by_no_more_tiles_than_the_image_will_ask_for(tmp_path, shape, batch):
+def test_the_network_is_timed_with_no_more_tiles_than_the_image_has(tmp_path, shape, batch):
     seen = []
 
     def network(tiles):

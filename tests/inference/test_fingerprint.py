@@ -1,4 +1,4 @@
-"""What results depend on, and how it is told that two runs differ."""
+"""The settings that results depend on, and the differences between two runs."""
 
 from dataclasses import replace
 
@@ -7,7 +7,7 @@ import pytest
 from cellseg_monai.inference import RunRecord, Tiles, about_job, differences
 
 
-def test_how_many_tiles_are_seen_at_once_does_not_matter(idle_job):
+def test_the_number_of_tiles_at_once_does_not_matter(idle_job):
     fewer = replace(idle_job, pipeline=replace(idle_job.pipeline, tiles=Tiles((1024, 1024), batch=1), lanes=3))
     assert about_job(fewer, "cpu") == about_job(idle_job, "cpu")
 
@@ -17,14 +17,16 @@ def test_the_kind_of_device_matters_and_not_its_number(idle_job):
     assert differences(about_job(idle_job, "cpu"), about_job(idle_job, "cuda:1")) == {"device": "was cpu and is cuda"}
 
 
-def test_a_run_that_was_begun_on_another_device_says_how_it_goes_on(idle_job, tmp_path):
+def test_a_run_that_was_begun_on_another_device_names_the_flag(idle_job, tmp_path):
     RunRecord(tmp_path, about_job(idle_job, "cuda")).begin([])
-    with pytest.raises(ValueError, match=r"was begun otherwise: device was cuda and is cpu \(--device\)\. Resume it"):
+    with pytest.raises(
+        ValueError, match=r"was begun with other settings: device was cuda and is cpu \(--device\)\. Resume it"
+    ):
         RunRecord(tmp_path, about_job(idle_job, "cpu"), resume=True)
 
 
-def test_what_only_one_of_them_tells_differs():
+def test_an_entry_that_only_one_run_has_is_a_difference():
     assert differences({"a": {"b": None}}, {"c": 0.5}) == {
-        "a.b": "was null and is not told",
-        "c": "was not told and is 0.5",
+        "a.b": "was null and is not recorded",
+        "c": "was not recorded and is 0.5",
     }

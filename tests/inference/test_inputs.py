@@ -1,4 +1,4 @@
-"""What a command names becomes images, each once."""
+"""The inputs of a command become images, each once."""
 
 import io
 import os
@@ -27,17 +27,17 @@ def keys(*inputs):
 
 @pytest.mark.usefixtures("folder")
 class TestFinding:
-    def test_a_folder_gives_its_images_sorted_not_those_below(self):
+    def test_a_folder_gives_its_images_sorted_but_not_those_of_subfolders(self):
         assert keys("p") == ["a", "b", "well"]
 
     def test_a_pattern_keeps_the_folders_from_the_first_star_on(self):
         assert keys("p/**/*.npy") == ["a", "b", "q/c", "well.zarr/x"]
         assert keys("*/a.npy") == ["2024/a", "p/a"]
 
-    def test_an_image_that_is_named_twice_comes_once(self):
+    def test_an_image_that_is_named_twice_is_found_once(self):
         assert keys("p/b.npy", "p", os.path.abspath("p/a.npy")) == ["b", "a", "well"]
 
-    def test_what_is_missing_is_told_apart(self):
+    def test_missing_files_empty_folders_and_patterns_without_a_match_are_distinguished(self):
         (os.mkdir("empty"), os.mkdir("empty/z"))
         images, faults = find_images(["nowhere.tif", "empty", "p/*.tif", "p/a.npy"])
         assert [image.key for image in images] == ["a"]
@@ -52,7 +52,7 @@ class TestFinding:
         assert [image.key for image in images] == ["b"]
         assert faults[0].startswith("p/a.npy and 2024/a.npy would have the same results")
 
-    def test_what_lies_in_the_output_is_no_input_and_said(self, caplog):
+    def test_images_in_the_output_are_left_out_with_a_warning(self, caplog):
         images, faults = find_images(["p/**/*.npy"], output=Path("p/q"))
         assert ([image.key for image in images], faults) == (["a", "b", "well.zarr/x"], [])
         assert "1 image(s) in p/q, such as p/q/c.npy, are left out" in caplog.text
@@ -64,22 +64,22 @@ class TestFinding:
         [(["p/q/c.npy"], "p"), (["p/q"], "p"), (["p/q"], "p/q"), (["p/*/c.npy"], "p"), (["link/c.npy"], "p")],
         ids=["a file", "a folder in it", "the output itself", "a pattern in it", "by another name"],
     )
-    def test_unless_it_is_named(self, inputs, output):
+    def test_images_in_the_output_are_taken_if_they_are_named(self, inputs, output):
         os.symlink(os.path.abspath("p/q"), "link")
         images, _ = find_images(inputs, output=Path(output))
         assert [image.path.name for image in images] == ["c.npy"]
 
-    def test_results_are_none_in_any_case(self, caplog):
+    def test_results_are_never_images(self, caplog):
         results = {Path("p/a.npy").absolute(), Path("p/well.zarr").absolute()}
         images, faults = find_images(["p/a.npy", "p", "p/**/*.npy"], output=Path("p"), results=results)
         assert ([image.path.name for image in images], faults, caplog.text) == (["b.npy", "c.npy"], [], "")
 
-    def test_where_nothing_else_is_that_is_said(self):
+    def test_an_input_with_images_in_the_output_alone_is_a_fault(self):
         _, faults = find_images(["p/q*/*.npy"], output=Path("p/q"))
-        assert faults == ["p/q*/*.npy: the pattern matches no image, but what lies in p/q"]
+        assert faults == ["p/q*/*.npy: all its images are in the output, p/q"]
 
     @pytest.mark.parametrize("inputs", [[], [""], [" "], ["-"]], ids=["nothing", "no text", "space", "an empty list"])
     def test_nothing_named_is_refused(self, inputs, monkeypatch):
         monkeypatch.setattr("sys.stdin", io.StringIO("\n"))
-        with pytest.raises(ValueError, match="no images came"):
+        with pytest.raises(ValueError, match="got no images"):
             find_images(inputs)

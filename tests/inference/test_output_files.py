@@ -1,4 +1,4 @@
-"""Results replace nothing but results of an earlier attempt at the same image."""
+"""Results only replace results of an earlier attempt at the same image."""
 
 import numpy as np
 import pytest
@@ -27,14 +27,14 @@ def found(*paths):
     return images
 
 
-def test_a_link_to_an_image_is_that_image(tmp_path, output):
+def test_a_link_to_an_image_counts_as_that_image(tmp_path, output):
     plane(tmp_path / "c.npy")
     (output / "c.csv").symlink_to(tmp_path / "c.npy")
     with pytest.raises(FileExistsError, match=r"c\.csv is an image, and results would replace it"):
         check_output_files(output, found(tmp_path / "c.npy"), ["csv"], may_replace=lambda *_: True)
 
 
-def test_a_file_that_is_there_is_kept_unless_it_is_known_to_come_of_the_image(tmp_path, output):
+def test_an_existing_file_is_kept_unless_it_is_known_to_come_from_the_image(tmp_path, output):
     plane(tmp_path / "c.npy")
     images = found(tmp_path / "c.npy")
     (output / "c.csv").touch()
@@ -42,15 +42,15 @@ def test_a_file_that_is_there_is_kept_unless_it_is_known_to_come_of_the_image(tm
     check_output_files(output, images, ["csv"], may_replace=lambda *about: asked.append(about) or True)
     assert asked == [(images[0], output / "c.csv")]
     check_output_files(output, images, ["labels"])
-    with pytest.raises(FileExistsError, match=r"c\.csv is there already"):
+    with pytest.raises(FileExistsError, match=r"c\.csv already exists"):
         check_output_files(output, images, ["labels", "csv"])
 
 
 class TestFilesOfPlanes:
-    def test_a_file_of_the_name_of_one_is_kept(self, tmp_path, output):
+    def test_a_file_with_the_name_of_a_plane_is_kept(self, tmp_path, output):
         stack(tmp_path / "s.tif")
         (output / "s_Z002_overlay.png").touch()
-        with pytest.raises(FileExistsError, match=r"s_Z002_overlay\.png is there already"):
+        with pytest.raises(FileExistsError, match=r"s_Z002_overlay\.png already exists"):
             check_output_files(output, found(tmp_path / "s.tif"), ["labels", "overlay"])
 
     @pytest.mark.parametrize(
@@ -63,15 +63,15 @@ class TestFilesOfPlanes:
         (output / name).touch()
         check_output_files(output, found(tmp_path / "s.tif"), exports)
 
-    def test_those_of_two_images_must_differ(self, tmp_path, output):
+    def test_files_of_planes_of_two_images_must_differ(self, tmp_path, output):
         stack(tmp_path / "s.tif")
         plane(tmp_path / "s_Z001.npy")
         images = found(tmp_path / "s.tif", tmp_path / "s_Z001.npy")
-        with pytest.raises(FileExistsError, match=r"s\.tif and .*s_Z001\.npy would both have .*s_Z001_overlay\.png"):
+        with pytest.raises(FileExistsError, match=r"s\.tif and .*s_Z001\.npy would both write .*s_Z001_overlay\.png"):
             check_output_files(output, images, ["overlay"])
         check_output_files(output, images, ["labels", "csv"])
 
-    def test_axes_that_are_told_count(self, tmp_path, output):
+    def test_given_axes_decide_the_planes(self, tmp_path, output):
         np.save(tmp_path / "s.npy", np.ones((3, 4, 5)))
         (output / "s_T001_overlay.png").touch()
         images = found(tmp_path / "s.npy")
@@ -79,7 +79,7 @@ class TestFilesOfPlanes:
         with pytest.raises(FileExistsError, match="s_T001_overlay"):
             check_output_files(output, images, ["overlay"], axes="TYX")
 
-    def test_an_image_that_cannot_be_read_is_left_to_fail_in_its_turn(self, tmp_path, output):
+    def test_an_unreadable_image_is_left_to_fail_later(self, tmp_path, output):
         (tmp_path / "s.tif").write_bytes(b"nothing")
         (output / "s_T001_overlay.png").touch()
         check_output_files(output, found(tmp_path / "s.tif"), ["overlay"])

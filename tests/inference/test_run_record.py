@@ -1,4 +1,4 @@
-"""What a run leaves of itself, and which files are its own."""
+"""The record of a run, and the files that belong to it."""
 
 from pathlib import Path
 
@@ -32,7 +32,7 @@ def done(image, *files):
     return Done(image, image.sha256, "CYX", (1, 2, 3), 4, files, 0.5)
 
 
-def test_files_of_an_image_are_replaced_by_its_own_alone(output, images):
+def test_files_of_an_image_are_only_replaced_by_those_of_the_same_image(output, images):
     a, b = images
     record = begun(output, images)
     record.add(done(a, output / "a.csv"))
@@ -46,7 +46,7 @@ def test_files_of_an_image_are_replaced_by_its_own_alone(output, images):
     assert not again.may_replace(b, output / "b.csv")
 
 
-def test_files_of_an_image_that_failed_since_stay_its_own(output, images):
+def test_files_of_an_image_that_has_failed_since_still_belong_to_it(output, images):
     a, _ = images
     begun(output, images).add(done(a, output / "a.csv"))
     record = begun(output, images, resume=True)
@@ -62,13 +62,13 @@ def test_files_of_an_image_that_failed_since_stay_its_own(output, images):
 
 
 class TestFilesOfPlanesThatAreGone:
-    """Of a stack of three planes, of which two are left."""
+    """Files of a stack that had three planes and now has two."""
 
     @pytest.fixture
     def stack(self, output):
         return [output / f"a_Z00{z}_overlay.png" for z in range(3)]
 
-    def test_they_go_when_the_image_is_made_again(self, output, images, stack):
+    def test_they_are_removed_when_the_image_is_made_again(self, output, images, stack):
         a, b = images
         record = begun(output, images)
         record.add(done(a, output / "a.csv", *stack))
@@ -79,7 +79,7 @@ class TestFilesOfPlanesThatAreGone:
             "a.csv", "a_Z000_overlay.png", "a_Z001_overlay.png", "b.csv"
         ]  # fmt: skip
 
-    def test_also_when_it_had_failed_meanwhile(self, output, images, stack):
+    def test_they_are_removed_even_if_it_had_failed_in_between(self, output, images, stack):
         a, _ = images
         begun(output, images).add(done(a, *stack))
         record = begun(output, images, resume=True)
@@ -89,7 +89,7 @@ class TestFilesOfPlanesThatAreGone:
         begun(output, images, resume=True).add(done(a, stack[0]))
         assert list(output.glob("*.png")) == stack[:1]
 
-    def test_nothing_beyond_the_output_goes(self, output, images, tmp_path):
+    def test_nothing_outside_the_output_is_removed(self, output, images, tmp_path):
         a, _ = images
         record = begun(output, images)
         record.add(done(a, output / "a.csv"))
@@ -100,7 +100,7 @@ class TestFilesOfPlanesThatAreGone:
         assert (tmp_path / "mine.csv").exists()
 
 
-def test_an_image_that_was_made_again_in_a_run_that_was_killed_has_nothing_left(output, images):
+def test_an_image_made_again_before_a_kill_leaves_no_earlier_files(output, images):
     a, _ = images
     begun(output, images).add(done(a, output / "a.csv"))
     record = begun(output, images, resume=True)
@@ -111,7 +111,7 @@ def test_an_image_that_was_made_again_in_a_run_that_was_killed_has_nothing_left(
     assert "left" not in read_run(output / "run.json")
 
 
-def test_a_run_that_was_killed_may_have_left_files_of_the_images_that_it_had_begun(output, images):
+def test_a_killed_run_owns_files_of_the_images_that_it_had_begun(output, images):
     a, b = images
     begun(output, [a])
     record = RunRecord(output, {"tta": False}, resume=True)
@@ -122,7 +122,7 @@ def test_a_run_that_was_killed_may_have_left_files_of_the_images_that_it_had_beg
 @pytest.mark.parametrize("content", ["", "[]", '{"about": {}}', "notes"], ids=["empty", "a list", "half", "no JSON"])
 def test_a_damaged_journal_is_refused(output, content):
     (output / "run.journal.jsonl").write_text(content)
-    with pytest.raises(ValueError, match=r"run\.journal\.jsonl is damaged; begin anew in another --output"):
+    with pytest.raises(ValueError, match=r"run\.journal\.jsonl is damaged; start again with another --output"):
         RunRecord(output, {}, resume=True)
 
 

@@ -1,4 +1,4 @@
-"""Objects found and cropped whole, wherever they lie."""
+"""Boxes of objects, and crops that hold objects whole, wherever they lie."""
 
 import numpy as np
 import pytest
@@ -12,16 +12,16 @@ from tests.label_images import Stored, label_images
 
 
 @given(label_images(), st.integers(1, 300))
-def test_boxes_are_those_of_scikit_image_whatever_is_held_at_once(labels, block_px):
+def test_boxes_match_scikit_image_for_every_block_size(labels, block_px):
     boxes = object_boxes(labels, block_px=block_px)
     expected = regionprops(np.searchsorted([0, *boxes.ids.tolist()], labels.astype(np.int64)))
-    found = np.stack([boxes.top, boxes.left, boxes.bottom, boxes.right], axis=1)
-    assert found.tolist() == [list(each.bbox) for each in expected]
+    sides = np.stack([boxes.top, boxes.left, boxes.bottom, boxes.right], axis=1)
+    assert sides.tolist() == [list(region.bbox) for region in expected]
     assert boxes.ids.tolist() == np.unique(labels[labels > 0]).tolist()
 
 
 @given(label_images(), st.integers(1, 300))
-def test_blocks_hold_every_object_once_and_whole(labels, block_px):
+def test_crops_hold_every_object_once_and_whole(labels, block_px):
     drawn = np.zeros_like(labels)
     seen: list[int] = []
     for crop in crops_of_whole_objects(labels, block_px=block_px):
@@ -34,7 +34,7 @@ def test_blocks_hold_every_object_once_and_whole(labels, block_px):
     assert sorted(seen) == np.unique(labels[labels > 0]).tolist()
 
 
-def test_what_is_read_at_once_is_bounded_and_whole_chunks_are_read():
+def test_reads_are_bounded_and_cover_whole_chunks():
     labels = np.zeros((1000, 3000), np.uint64)
     labels[::20, ::20] = 2**40 + np.arange(50 * 150).reshape(50, 150)
     stored = Stored(labels, chunks=(64, 128))
@@ -47,7 +47,7 @@ def test_what_is_read_at_once_is_bounded_and_whole_chunks_are_read():
     assert stored.largest <= 100_000
 
 
-def test_an_object_of_many_blocks_has_one_of_its_own():
+def test_an_object_larger_than_a_block_has_a_crop_of_its_own():
     labels = np.zeros((90, 90), np.int32)
     labels[10, :] = 4
     labels[::30, ::30] = np.arange(5, 14).reshape(3, 3)
@@ -56,22 +56,22 @@ def test_an_object_of_many_blocks_has_one_of_its_own():
 
 
 @pytest.mark.parametrize("shape", [(0, 0), (0, 5), (5, 0), (3, 4)])
-def test_an_image_without_objects_has_no_blocks(shape):
+def test_an_image_without_objects_has_no_crops(shape):
     labels = np.zeros(shape, np.uint16)
     assert len(object_boxes(labels)) == 0
     assert list(crops_of_whole_objects(labels)) == []
 
 
 @pytest.mark.parametrize(
-    ("labels", "says"),
+    ("labels", "message"),
     [
         (np.zeros((2, 2)), "float64"),
         (np.zeros((2, 2), bool), "bool"),
         (np.zeros((1, 2, 2), int), r"\(1, 2, 2\)"),
-        (np.array([[0, -3]]), "id -3 came"),
+        (np.array([[0, -3]]), "got id -3"),
     ],
-    ids=["fractions", "a mask", "a stack", "negative ids"],
+    ids=["floats", "a mask", "a stack", "negative ids"],
 )
-def test_what_is_no_label_image_is_refused(labels, says):
-    with pytest.raises(ValueError, match=says):
+def test_other_arrays_are_refused(labels, message):
+    with pytest.raises(ValueError, match=message):
         object_boxes(labels)

@@ -157,7 +157,7 @@ def test_no_objects_give_the_same_columns_without_rows(dtype):
 def test_a_column_from_elsewhere_must_have_a_value_for_each_object():
     table = measure_objects(SHAPES)
     assert table.with_columns(agreement=np.linspace(0, 1, len(table)))["agreement"][-1] == 1
-    with pytest.raises(ValueError, match="as long as it were expected"):
+    with pytest.raises(ValueError, match="others of equal length"):
         table.with_columns(agreement=np.zeros(2))
 
 

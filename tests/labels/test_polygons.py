@@ -1,4 +1,4 @@
-"""Outlines along the edges of pixels: what they are, and that they are the object again."""
+"""Outlines along the edges of pixels: their shapes, and that drawing them restores the objects."""
 
 import numpy as np
 import pytest
@@ -25,36 +25,36 @@ def signed_area(ring: np.ndarray) -> float:
 
 
 class TestShapes:
-    def test_corners_alone_are_kept_clockwise_from_the_first_pixel(self):
+    def test_rings_hold_only_corners_clockwise_from_the_first_pixel(self):
         assert rings(traced([[0, 1, 1], [1, 1, 0]])) == [
             [[[1, 0], [3, 0], [3, 1], [2, 1], [2, 2], [0, 2], [0, 1], [1, 1]]]
         ]
 
-    def test_a_hole_runs_the_other_way(self):
+    def test_a_hole_runs_in_the_opposite_direction(self):
         [piece] = traced([[1, 1, 1], [1, 0, 1], [1, 1, 1]])
         assert piece.outer.tolist() == [[0, 0], [3, 0], [3, 3], [0, 3]]
         assert sorted(piece.holes[0].tolist()) == [[1, 1], [1, 2], [2, 1], [2, 2]]
         assert (signed_area(piece.outer), signed_area(piece.holes[0])) == (9, -1)
 
-    def test_pixels_that_meet_at_a_corner_are_two_pieces(self):
+    def test_pixels_that_share_only_a_corner_are_two_pieces(self):
         assert rings(traced([[1, 0], [0, 1]])) == [
             [[[0, 0], [1, 0], [1, 1], [0, 1]]],
             [[[1, 1], [2, 1], [2, 2], [1, 2]]],
         ]
 
-    def test_a_piece_that_closes_in_at_a_corner_has_a_hole_that_touches_there(self):
+    def test_a_piece_that_closes_at_a_corner_has_a_hole_that_touches_the_outer_ring(self):
         [piece] = traced([[1, 1, 1], [1, 0, 1], [1, 1, 0]])
         assert [2, 2] in piece.outer.tolist()
         assert [2, 2] in piece.holes[0].tolist()
         assert (signed_area(piece.outer), signed_area(piece.holes[0])) == (8, -1)
 
-    def test_holes_that_meet_at_a_corner_are_two(self):
+    def test_holes_that_share_only_a_corner_are_two_holes(self):
         [piece] = traced([[1, 1, 1, 1], [1, 0, 1, 1], [1, 1, 0, 1], [1, 1, 1, 1]])
         assert len(piece.holes) == 2
 
-    def test_all_at_once(self):
-        found = dict(object_polygons(SHAPES))
-        assert {number: [len(piece.holes) for piece in pieces] for number, pieces in found.items()} == {
+    def test_shapes_of_every_kind_in_one_image(self):
+        polygons = dict(object_polygons(SHAPES))
+        assert {number: [len(piece.holes) for piece in pieces] for number, pieces in polygons.items()} == {
             3: [1],
             5: [2],
             6: [0],
@@ -66,12 +66,12 @@ class TestShapes:
 
 @settings(max_examples=300)
 @given(label_images(), st.integers(1, 300))
-def test_outlines_drawn_are_the_objects_again_whatever_is_held_at_once(labels, block_px):
-    found = {
+def test_drawn_outlines_restore_the_objects_for_every_block_size(labels, block_px):
+    outlines = {
         number: [ring for piece in pieces for ring in piece.rings]
         for number, pieces in object_polygons(labels, block_px=block_px)
     }
-    assert np.array_equal(draw_polygons(found, labels.shape), labels.astype(np.int64))
+    assert np.array_equal(draw_polygons(outlines, labels.shape), labels.astype(np.int64))
 
 
 @settings(max_examples=300)
@@ -100,13 +100,13 @@ def test_polygons_are_valid_geometry(labels):
 
 
 class TestDrawing:
-    def test_direction_and_closing_do_not_matter(self):
+    def test_rings_can_have_any_direction_and_be_open_or_closed(self):
         ring = [(1, 0), (3, 0), (3, 2), (1, 2)]
         drawn = draw_polygons({2**40: [ring]}, (2, 3))
         assert drawn.tolist() == [[0, 2**40, 2**40]] * 2
         assert np.array_equal(draw_polygons({2**40: [[*ring[::-1], ring[-1]]]}, (2, 3)), drawn)
 
-    def test_nothing_gives_an_empty_image(self):
+    def test_no_outlines_give_an_empty_image(self):
         assert draw_polygons({}, (1, 2)).tolist() == [[0, 0]]
 
     @pytest.mark.parametrize("ring", [[(0, 0), (2, 2), (0, 2)], [(0.5, 0), (2, 0), (2, 2), (0.5, 2)]])

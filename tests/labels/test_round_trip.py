@@ -1,4 +1,4 @@
-"""Annotated images into targets and back: how much of the truth a perfect network could give."""
+"""Annotated images converted to targets and back, which shows how well a perfect network could do."""
 
 import csv
 from pathlib import Path
@@ -10,15 +10,15 @@ from skimage.measure import label
 from cellseg_monai import io
 from cellseg_monai.decoding import Postprocessing, label_objects
 from cellseg_monai.labels import boundary_classes
-from cellseg_monai.scores import object_counts, object_scores
+from cellseg_monai.scores import object_counts, over_images
 
 SETTINGS = Postprocessing("boundary_watershed", min_area_px=0, fill_holes=False)
-# The bound of a width of 2, the default, and that of the others.
+# Lower bounds of the mean F1 for a width of 2, the default, and for other widths.
 LEAST, LEAST_OF_OTHERS = 0.995, 0.97
 
 
 def training_labels(folder: Path, most: int | None) -> list[np.ndarray]:
-    """Label images of the training part, spread over all of it."""
+    """Read label images spread over the training part of a data set."""
     with open(folder / "index.csv", newline="") as file:
         stems = [row["image_id"] for row in csv.DictReader(file) if row.get("split", "train") == "train"]
     paths = {path.name.split(".")[0]: path for path in (folder / "labels").iterdir()}
@@ -27,7 +27,7 @@ def training_labels(folder: Path, most: int | None) -> list[np.ndarray]:
 
 
 def in_one_piece(labels: np.ndarray) -> np.ndarray:
-    """The objects that are in one piece; no method here gives others."""
+    """Keep only the objects that are in one piece, because no decoding method returns others."""
     pieces = label(labels, connectivity=1)
     _, first = np.unique(pieces, return_index=True)
     ids, counts = np.unique(labels.ravel()[first], return_counts=True)
@@ -36,7 +36,7 @@ def in_one_piece(labels: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("most", [30, pytest.param(None, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])])
 @pytest.mark.parametrize("name", ["bbbc039", "dsb2018_stage1_train"])
-def test_real_cells_come_back_from_their_targets(real_data, name, most):
+def test_real_cells_are_restored_from_their_targets(real_data, name, most):
     truths = training_labels(real_data(name), most)
     for width in range(1, 6):
         counts = []
@@ -44,6 +44,6 @@ def test_real_cells_come_back_from_their_targets(real_data, name, most):
             classes = boundary_classes(truth, width)
             maps = np.stack([classes > 0, classes == 2]).astype(np.float32)
             counts.append(object_counts(label_objects(maps, SETTINGS), truth))
-        f1 = object_scores(counts, "f1", pooled=True).mean()
+        f1 = over_images(counts, "f1", "pooled").mean()
         print(f"{name}, {len(truths)} images, width {width}: mean F1 {f1:.4f}")
         assert f1 >= (LEAST if width == 2 else LEAST_OF_OTHERS)

@@ -86,7 +86,7 @@ def test_a_memory_map_that_cannot_be_written_is_read(tmp_path):
 def test_what_is_no_label_image_is_refused():
     with pytest.raises(ValueError, match=r"\(Y, X\) was expected"):
         distance_target(TOUCHING[np.newaxis])
-    with pytest.raises(ValueError, match="id -1 came"):
+    with pytest.raises(ValueError, match="got id -1"):
         distance_target(np.array([[-1, 0]]))
 
 

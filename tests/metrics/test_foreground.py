@@ -6,7 +6,7 @@ from cellseg_monai.metrics import ForegroundScore
 
 EMPTY, HALF, FULL = torch.zeros(1, 1, 1, 4), torch.tensor([[[[1.0, 1, 0, 0]]]]), torch.ones(1, 1, 1, 4)
 
-# prediction, truth, and what follows from tp, fp, fn, tn counted by hand
+# Prediction, truth, and the scores that follow from tp, fp, fn and tn counted by hand.
 TABLE = [
     (HALF, FULL, {"dice": 2 / 3, "iou": 0.5, "precision": 1, "recall": 0.5, "accuracy": 0.5}),
     (FULL, HALF, {"dice": 2 / 3, "iou": 0.5, "precision": 0.5, "recall": 1, "accuracy": 0.5}),
@@ -25,8 +25,8 @@ def test_scores_of_one_image(prediction: torch.Tensor, truth: torch.Tensor, expe
 
 
 def test_mean_of_images_and_pooled_pixels_differ() -> None:
-    # 2 of 4 found, then an empty image got right: (2/3 + 1) / 2, but 2·2 / (2·2 + 2) over all pixels.
-    mean, pooled = ForegroundScore("dice"), ForegroundScore("dice", pooled=True)
+    # 2 of 4 pixels found, and a correct empty image: (2/3 + 1) / 2, but 2·2 / (2·2 + 2) over all pixels.
+    mean, pooled = ForegroundScore("dice"), ForegroundScore("dice", over="pooled")
     for metric in (mean, pooled):
         metric(torch.cat([HALF, EMPTY]), torch.cat([FULL, EMPTY]))
     assert mean.aggregate() == pytest.approx(5 / 6)
@@ -44,11 +44,16 @@ def test_agrees_with_monai(score: str, monai_metric: type) -> None:
     assert ours.aggregate() == pytest.approx(theirs.aggregate().item())
 
 
-def test_nothing_counted_is_an_error() -> None:
+def test_a_score_of_no_images_is_an_error() -> None:
     with pytest.raises(ValueError, match="no image has been counted"):
         ForegroundScore().aggregate()
 
 
 def test_other_shapes_are_an_error() -> None:
-    with pytest.raises(ValueError, match=r"prediction \(1, 1, 1, 4\) and truth \(1, 1, 1, 2\)"):
+    with pytest.raises(ValueError, match=r"prediction of shape \(1, 1, 1, 4\) and a truth of shape \(1, 1, 1, 2\)"):
         ForegroundScore()(HALF, HALF[..., :2])
+
+
+def test_any_other_way_to_combine_images_is_an_error() -> None:
+    with pytest.raises(ValueError, match="got over='all', expected one of mean, median, pooled"):
+        ForegroundScore(over="all")

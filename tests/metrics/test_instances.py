@@ -10,7 +10,7 @@ from monai.metrics import compute_panoptic_quality
 from cellseg_monai.metrics import InstanceScore, OverlapScore
 from cellseg_monai.scores import label_overlaps, match_objects, panoptic_counts
 
-# Two objects; the first predicted to 3 / 4, the second exactly.
+# Two objects; the first is predicted with 3 / 4 of its pixels, the second exactly.
 TRUTH = torch.tensor([[[[1, 1, 1, 1, 0, 70_000]]]])
 PREDICTION = torch.tensor([[[[3, 3, 3, 0, 0, 9]]]])
 EMPTY = torch.zeros(1, 1, 1, 6, dtype=torch.long)
@@ -36,10 +36,10 @@ def test_f1_of_one_image(prediction, truth, at_half, mean):
     assert ten.aggregate() == pytest.approx(mean)
 
 
-def test_pooled_objects_and_the_mean_of_images_differ_whatever_the_batches():
-    # 2 of 2 right, then 2 false ones where nothing is: 4 / (4 + 2), but (1 + 0) / 2.
+def test_pooled_objects_and_the_mean_of_images_differ_for_any_batches():
+    # Two of two objects found, then two false ones in an empty image: 4 / (4 + 2), but (1 + 0) / 2.
     for batches in ([[PREDICTION, PREDICTION]], [[PREDICTION], [PREDICTION]]):
-        pooled, mean = InstanceScore(thresholds=[0.5]), InstanceScore(thresholds=[0.5], pooled=False)
+        pooled, mean = InstanceScore(thresholds=[0.5]), InstanceScore(thresholds=[0.5], over="mean")
         truths = iter([TRUTH, EMPTY])
         for batch in batches:
             truth = torch.cat([next(truths) for _ in batch])
@@ -63,9 +63,9 @@ def test_whole_floats_are_ids_and_others_are_refused():
     metric(PREDICTION.float(), TRUTH.float())
     assert metric.aggregate() == 1
     for prediction in (PREDICTION * 0.5, PREDICTION.float() * 2**24, PREDICTION.float() * torch.nan):
-        with pytest.raises(ValueError, match=r"prediction of torch\.float32 came"):
+        with pytest.raises(ValueError, match=r"got a prediction of torch\.float32"):
             metric(prediction, TRUTH)
-    with pytest.raises(ValueError, match=r"truth of torch\.float16 came, .* below 2048"):
+    with pytest.raises(ValueError, match=r"got a truth of torch\.float16, .* below 2048"):
         metric(PREDICTION, torch.full_like(TRUTH, 3000).half())
 
 
@@ -87,7 +87,7 @@ def test_counts_stay_on_the_processor_where_the_device_has_no_float64(monkeypatc
     assert asked == ["cpu"]
 
 
-def test_nothing_counted_is_an_error():
+def test_a_score_of_no_images_is_an_error():
     with pytest.raises(ValueError, match="no image has been counted"):
         InstanceScore().aggregate()
 
@@ -97,7 +97,7 @@ def test_nothing_counted_is_an_error():
 )
 def test_other_shapes_are_an_error(truth):
     prediction = PREDICTION.expand(1, 2, 1, 6) if truth is not None and truth.shape[1] == 2 else PREDICTION
-    with pytest.raises(ValueError, match="must be B×1×Y×X label images"):
+    with pytest.raises(ValueError, match="expected B×1×Y×X label images"):
         InstanceScore()(prediction, truth)
 
 
@@ -121,7 +121,7 @@ def test_scores_without_a_threshold(score, value):
 
 
 @pytest.mark.parametrize(
-    # Beside the image above, one of two objects, 3/4 and 1/1: sums of 4 and 4, of 9 and 5.
+    # The image above, and one with two objects found to 3/4 and 1/1: numerators of 4 and 4, denominators of 9 and 5.
     ("score", "pooled", "mean"),
     [
         ("aji", 8 / 14, (4 / 9 + 4 / 5) / 2),
@@ -130,19 +130,19 @@ def test_scores_without_a_threshold(score, value):
     ],
 )
 def test_ratios_of_images_are_pooled_or_averaged(score, pooled, mean):
-    for metric, expected in ((OverlapScore(score), pooled), (OverlapScore(score, pooled=False), mean)):
+    for metric, expected in ((OverlapScore(score), pooled), (OverlapScore(score, over="mean"), mean)):
         metric(*MERGED)
         metric(PREDICTION, TRUTH)
         assert metric.aggregate() == pytest.approx(expected)
 
 
-def test_a_score_that_there_is_not_is_refused():
-    with pytest.raises(ValueError, match="score 'pq' came, but one of aji, aji_plus, seg was expected"):
+def test_an_unknown_score_is_refused():
+    with pytest.raises(ValueError, match="got score 'pq', expected one of aji, aji_plus, seg"):
         OverlapScore("pq")
 
 
-def test_an_engine_shows_the_scores_of_its_whole_epoch():
-    # As MONAI's evaluator has them: a list of items without a batch axis, each of its own size.
+def test_an_engine_reports_the_scores_of_its_whole_epoch():
+    # As in MONAI's evaluator: a list of items without a batch axis, each of its own size.
     first = {"objects": PREDICTION[0].int(), "truth": TRUTH[0].int()}
     second = {"objects": EMPTY[0, :, :, :3].int(), "truth": torch.ones(1, 1, 3, dtype=torch.int32)}
     engine = Engine(lambda engine, batch: batch)
@@ -150,7 +150,7 @@ def test_an_engine_shows_the_scores_of_its_whole_epoch():
     for name, metric in metrics.items():
         handler = IgniteMetricHandler(metric_fn=metric, output_transform=from_engine(["objects", "truth"]))
         handler.attach(engine, name)
-    for _ in range(2):  # each epoch begins anew
+    for _ in range(2):  # each epoch starts from zero
         engine.run([[first], [second]])
         # 2 of 3 true objects; 2 · 2 / (2 · 2 + 1), and at four of the ten thresholds 2 · 1 / (2 · 1 + 1 + 2).
         assert engine.state.metrics["f1_50"] == pytest.approx(4 / 5)

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(autouse=True, scope="module")
 def _one_thread() -> Iterator[None]:
-    # For networks this small, threads only wait for each other: on a busy machine, ten times as long.
+    # With networks this small, threads mostly wait for each other, which takes ten times as long on a busy machine.
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -22,7 +22,7 @@ def _one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def record() -> Iterator[Callable[..., str]]:
-    """Has a network traced or scripted in a process of its own; gives what went wrong. See contracts/tracing.py."""
+    """Trace or script a network in a separate process and return the error message; see contracts/tracing.py."""
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.contracts.tracing"],
         cwd=ROOT,

@@ -21,7 +21,7 @@ def test_all_arguments_are_written_out() -> None:
     }
 
 
-def test_options_stand_beside_the_arguments_and_weights_do_not() -> None:
+def test_the_definition_holds_options_like_arguments_and_no_weights() -> None:
     network = smp_model("unet", encoder_name="resnet18", encoder_depth=3, decoder_channels=(32, 16, 8))
     assert network.definition == {
         "network": "smp_model",
@@ -35,37 +35,42 @@ def test_options_stand_beside_the_arguments_and_weights_do_not() -> None:
 
 
 @pytest.mark.parametrize("definition", [{}, {"network": None}, {"network": "unett", "classes": 1}])
-def test_an_unknown_network_is_refused_with_those_known(definition: dict) -> None:
-    with pytest.raises(BundleError, match=r"known are .*smp_model, swin_unet, swin_unetr, unet, unet_plus_plus: corre"):
+def test_an_unknown_network_is_refused_with_a_list_of_known_ones(definition: dict) -> None:
+    with pytest.raises(
+        BundleError, match=r"expected one of .*smp_model, swin_unet, swin_unetr, unet, unet_plus_plus; correct"
+    ):
         build_network(definition)
 
 
 @pytest.mark.parametrize(
-    ("definition", "told"),
+    ("definition", "message"),
     [
         (
             {"network": "unet", "clases": 1},
-            r"unexpected keyword argument 'clases'(\. Did you mean 'classes'\?)?; it takes unet\(\*, in_channels",
+            r"unexpected keyword argument 'clases'(\. Did you mean 'classes'\?)?; the signature is unet\(\*, in_ch",
         ),
-        ({"network": "unet", "channels": 3}, "unet cannot be built of .*len"),
-        ({"network": "unet", "skips": "multiply"}, "skips is 'multiply'; give one of concat, add"),
+        ({"network": "unet", "channels": 3}, "unet cannot be built from .*len"),
+        ({"network": "unet", "skips": "multiply"}, "got skips='multiply', expected one of concat, add; choose one"),
         ({"network": "smp_model", "architecture": "unet"}, "missing .* 'encoder_name'"),
         ({"network": "smp_model", "architecture": "vnet", "encoder_name": "resnet18"}, "Wrong architecture"),
         ({"network": "smp_model", "architecture": "unet", "encoder_name": "resnet18", "depth": 9}, "depth"),
-        ({"network": "swin_unet", "depths": [2, 2]}, "have 2, 4 and 3 stages; give as many heads as depths"),
+        (
+            {"network": "swin_unet", "depths": [2, 2]},
+            "got 2 depths, 4 num_heads and 3 decoder_depths, expected as many heads",
+        ),
         ({"network": "swin_unet", "embed_dim": 32}, "the heads of each stage must divide its channels"),
         ({"network": "swin_unetr", "feature_size": 20}, "must divide its channels"),
         ({"network": "swin_unetr", "feature_size": 30}, "feature_size should be divisible by 12"),
-        ({"network": "swin_unetr", "depths": [2, 2]}, "have 2 and 4 stages; give four of each"),
-        ({"network": "unet_plus_plus", "decoder_channels": [8]}, "give 5 numbers"),
-        ({"network": "unet_plus_plus", "prune": 5}, "pruned to level 5; give 1 to 4"),
+        ({"network": "swin_unetr", "depths": [2, 2]}, "got 2 depths and 4 num_heads, expected four of each"),
+        ({"network": "unet_plus_plus", "decoder_channels": [8]}, "expected 5 numbers"),
+        ({"network": "unet_plus_plus", "prune": 5}, "got pruning level 5, expected 1 to 4"),
     ],
 )
-def test_wrong_arguments_are_refused(definition: dict, told: str) -> None:
-    with pytest.raises(BundleError, match=told):
+def test_wrong_arguments_are_refused(definition: dict, message: str) -> None:
+    with pytest.raises(BundleError, match=message):
         build_network(definition)
 
 
-def test_what_json_cannot_hold_is_refused() -> None:
-    with pytest.raises(BundleError, match=r"cannot record.*; give numbers, strings, lists and dictionaries only"):
+def test_arguments_that_json_cannot_hold_are_refused() -> None:
+    with pytest.raises(BundleError, match=r"cannot record.*; pass only numbers, strings, lists and dictionaries"):
         smp_model("unet", encoder_name="resnet18", activation=nn.Sigmoid)

@@ -1,4 +1,4 @@
-"""Small networks of each kind, held to the contract."""
+"""The network contract, tested with a small network of each kind."""
 
 from torch import nn
 
@@ -27,7 +27,7 @@ class TestUnet(NetworkContract):
         return unet(channels=(4, 8, 16), **channels)
 
 
-class TestUnetThatAdds(NetworkContract):
+class TestUnetWithAddedSkips(NetworkContract):
     scripts = True
 
     def build(self, **channels: int) -> nn.Module:

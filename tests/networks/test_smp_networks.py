@@ -9,26 +9,26 @@ from cellseg_monai.errors import BundleError
 from cellseg_monai.networks import smp_model
 
 
-def test_answers_at_the_size_of_the_image() -> None:
+def test_logits_have_the_size_of_the_image() -> None:
     network = smp_model("unet", encoder_name="resnet18", in_channels=1, classes=2)
     assert network(torch.zeros(2, 1, 64, 32)).shape == (2, 2, 64, 32)
 
 
-def test_a_misspelt_option_is_refused_with_the_right_one() -> None:
+def test_a_misspelt_option_is_refused_with_the_correct_spelling() -> None:
     with pytest.raises(BundleError, match=r"no option 'decoder_use_nrm'; did you mean 'decoder_use_norm'\?"):
         smp_model("unet", encoder_name="resnet18", decoder_use_nrm=False)
 
 
-def test_encoder_weights_out_of_a_file(tmp_path: Path) -> None:
+def test_encoder_weights_are_loaded_from_a_file(tmp_path: Path) -> None:
     encoder = get_encoder("resnet18", in_channels=3)
     torch.save(encoder.state_dict(), tmp_path / "encoder.pt")
     network = smp_model("unet", encoder_name="resnet18", encoder_weights=str(tmp_path / "encoder.pt"), in_channels=1)
-    # SMP sums the three input channels of the first layer into one; all other layers are taken as they are.
+    # SMP sums the three input channels of the first layer into one; all other layers are loaded unchanged.
     torch.testing.assert_close(network.network.encoder.conv1.weight, encoder.conv1.weight.sum(1, keepdim=True))
     torch.testing.assert_close(network.network.encoder.layer4[1].conv2.weight, encoder.layer4[1].conv2.weight)
 
 
-def test_encoder_weights_of_timm_out_of_a_file(tmp_path: Path) -> None:
+def test_encoder_weights_of_timm_are_loaded_from_a_file(tmp_path: Path) -> None:
     encoder = get_encoder("tu-resnet18", in_channels=3)
     torch.save(encoder.state_dict(), tmp_path / "encoder.pt")
     network = smp_model("unet", encoder_name="tu-resnet18", encoder_weights=str(tmp_path / "encoder.pt"))
@@ -36,7 +36,7 @@ def test_encoder_weights_of_timm_out_of_a_file(tmp_path: Path) -> None:
     torch.testing.assert_close(first, expected.sum(1, keepdim=True))
 
 
-def test_it_fits_the_size_the_network_asks_for() -> None:
+def test_an_image_that_fits_is_not_padded() -> None:
     network = smp_model("unet", encoder_name="resnet18").eval()
     image = torch.rand(1, 1, 64, 32)
     with torch.no_grad():
@@ -60,19 +60,19 @@ def test_pads_to_the_stride_of_the_encoder(architecture: str, options: dict, sma
         assert network(torch.rand(1, 1, 1, smallest + 1)).shape == (1, 1, 1, smallest + 1)
 
 
-def test_stages_that_are_not_run_are_not_kept(tmp_path: Path) -> None:
+def test_stages_that_are_not_run_are_dropped(tmp_path: Path) -> None:
     encoder = get_encoder("resnet18", in_channels=3)
     torch.save(encoder.state_dict(), tmp_path / "encoder.pt")
     network = smp_model("pspnet", encoder_name="resnet18", encoder_weights=str(tmp_path / "encoder.pt"))
-    kept = network.network.encoder
-    assert {key.split(".")[0] for key in kept.state_dict()} == {"conv1", "bn1", "layer1", "layer2"}
-    torch.testing.assert_close(kept.layer2[1].conv2.weight, encoder.layer2[1].conv2.weight)
-    assert kept.training
-    assert kept.bn1.num_batches_tracked == 0
+    kept_encoder = network.network.encoder
+    assert {key.split(".")[0] for key in kept_encoder.state_dict()} == {"conv1", "bn1", "layer1", "layer2"}
+    torch.testing.assert_close(kept_encoder.layer2[1].conv2.weight, encoder.layer2[1].conv2.weight)
+    assert kept_encoder.training
+    assert kept_encoder.bn1.num_batches_tracked == 0
     assert all(parameter.grad is None for parameter in network.parameters())
 
 
-def test_stages_that_are_run_for_nothing_are_not_kept(record: Callable[..., str]) -> None:
+def test_stages_whose_output_is_discarded_are_dropped(record: Callable[..., str]) -> None:
     network = smp_model("pspnet", encoder_name="efficientnet-b0").eval()
     assert sum(parameter.numel() for parameter in network.network.encoder._blocks[5:].parameters()) == 0
     with torch.no_grad():
@@ -80,12 +80,12 @@ def test_stages_that_are_run_for_nothing_are_not_kept(record: Callable[..., str]
     assert record(definition=network.definition, side=64, script=True) == ""
 
 
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
+def test_a_missing_weights_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match=r"no encoder weights at .*gone\.pt"):
         smp_model("unet", encoder_name="resnet18", encoder_weights=str(tmp_path / "gone.pt"))
 
 
-def test_a_file_of_another_encoder_is_refused(tmp_path: Path) -> None:
+def test_weights_of_another_encoder_are_refused(tmp_path: Path) -> None:
     torch.save({"weight": torch.zeros(1)}, tmp_path / "encoder.pt")
     with pytest.raises(BundleError, match="does not hold the state dict of a resnet18 encoder"):
         smp_model("unet", encoder_name="resnet18", encoder_weights=str(tmp_path / "encoder.pt"))
@@ -97,9 +97,9 @@ def test_unknown_names_are_refused(name: str, weights: str | None) -> None:
         smp_model("unet", encoder_name=name, encoder_weights=weights)
 
 
-def test_offline_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    # The hub's own switch: no download is tried, and an empty cache has nothing.
+def test_a_failed_download_is_reported_with_its_remedies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    # The hub's own offline switch, with an empty cache: nothing is downloaded or found.
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(BundleError, match="could not be downloaded; connect to the internet, give the path of a local"):
+    with pytest.raises(BundleError, match="could not be downloaded; connect to the internet, set encoder_weights to"):
         smp_model("unet", encoder_name="resnet18", encoder_weights="imagenet")

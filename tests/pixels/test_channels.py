@@ -11,7 +11,7 @@ COLOURS = ("red", "green", "blue")
 STAINS = ("DAPI", "GFP", "mCherry")
 
 
-def test_grey_keeps_one_channel_as_it_is():
+def test_grey_keeps_a_single_channel_unchanged():
     grey = np.arange(6, dtype=np.uint16).reshape(1, 2, 3)
     assert select_channels(grey, "grey") is grey
 
@@ -35,13 +35,13 @@ def test_grey_of_colour_is_its_luma_without_alpha(pixels, names):
 def test_grey_of_a_grey_image_stored_as_rgba_is_that_image():
     grey = np.arange(256, dtype=np.uint8).reshape(1, 16, 16)
     stored = np.concatenate([grey, grey, grey, np.full_like(grey, 7)])
-    found = select_channels(stored, "grey", channel_names=(*COLOURS, "alpha"))
-    np.testing.assert_array_equal(found, grey)
-    assert found.dtype == np.uint8
+    selected = select_channels(stored, "grey", channel_names=(*COLOURS, "alpha"))
+    np.testing.assert_array_equal(selected, grey)
+    assert selected.dtype == np.uint8
 
 
 @given(st.integers(0, 2**32 - 1))
-def test_luma_stays_between_the_least_and_the_greatest_channel(seed):
+def test_luma_lies_between_the_lowest_and_the_highest_channel(seed):
     rgb = np.random.default_rng(seed).integers(0, 2**16, (3, 4, 4)).astype(np.uint16)
     luma = select_channels(rgb, "grey", channel_names=COLOURS)[0]
     assert np.all(luma >= rgb.min(axis=0) * (1 - 1e-6))
@@ -61,17 +61,17 @@ def test_grey_with_alpha_is_grey():
     assert len(select_channels(stored, "rgb", channel_names=("gray", "alpha"))) == 3
 
 
-def test_a_list_gives_channels_in_its_own_order_by_name_or_index():
+def test_a_list_selects_channels_by_name_or_index_in_its_order():
     np.testing.assert_array_equal(select_channels(RGB, ["mCherry", 0], channel_names=STAINS), RGB[[2, 0]])
 
 
 @pytest.mark.parametrize("policy", ["grey", "rgb"])
-def test_two_channels_are_refused_and_named(policy):
-    with pytest.raises(ValueError, match=r"2 channels came \(0 'DAPI', 1 'GFP'\); set channels to a list"):
+def test_two_channels_are_refused_with_their_names(policy):
+    with pytest.raises(ValueError, match=r"got 2 channels \(0 'DAPI', 1 'GFP'\); set channels to a list"):
         select_channels(RGB[:2], policy, channel_names=STAINS[:2])
 
 
-def test_three_stains_are_not_taken_for_colour():
+def test_three_stains_are_not_mistaken_for_a_colour():
     with pytest.raises(ValueError, match="2 'mCherry'"):
         select_channels(RGB, "grey", channel_names=STAINS)
     with pytest.raises(ValueError, match="0 'DAPI', 1 unnamed, 2 unnamed"):
@@ -83,7 +83,7 @@ def test_three_stains_are_not_taken_for_colour():
 
 @pytest.mark.parametrize("policy", ["grey", "rgb"])
 @pytest.mark.parametrize("pixels", [RGB, np.concatenate([RGB, ALPHA])], ids=["three", "four"])
-def test_channels_without_names_are_not_taken_for_colour(pixels, policy):
+def test_unnamed_channels_are_not_mistaken_for_a_colour(pixels, policy):
     with pytest.raises(ValueError, match=r"unnamed.*set channels to a list.*such as \[0\].*axes='YXS'"):
         select_channels(pixels, policy)
 
@@ -97,20 +97,20 @@ def test_channels_without_names_are_not_taken_for_colour(pixels, policy):
         (["a"], ("a", "a", "b"), "2 channels are named 'a'"),
         ([""], ("a", "", ""), "no channel ''; it has 0 'a', 1 unnamed, 2 unnamed"),
     ],
-    ids=["misspelt name", "index too large", "name without names", "ambiguous name", "name of nothing"],
+    ids=["misspelt name", "index too large", "name without names", "ambiguous name", "empty name"],
 )
-def test_a_channel_that_is_not_there_is_refused_with_what_is(policy, names, message):
+def test_a_missing_channel_is_refused_with_a_list_of_the_existing_ones(policy, names, message):
     with pytest.raises(ValueError, match=message):
         select_channels(RGB, policy, channel_names=names)
 
 
 @pytest.mark.parametrize("policy", ["gray", [], [True], [-1], [1.5], None, {"grey"}])
-def test_what_is_no_policy_is_refused(policy):
-    with pytest.raises(ValueError, match="is no channel policy; expected 'grey', 'rgb' or a list"):
+def test_an_invalid_policy_is_refused(policy):
+    with pytest.raises(ValueError, match=r"got channels=.*, expected 'grey', 'rgb' or a list"):
         select_channels(RGB, policy)
 
 
 @pytest.mark.parametrize("shape", [(4, 4), (2, 1, 4, 4), (1, 0, 4)])
-def test_what_is_not_cyx_is_refused(shape):
+def test_pixels_that_are_not_cyx_are_refused(shape):
     with pytest.raises(ValueError, match=r"\(C, Y, X\)"):
         select_channels(np.zeros(shape), "grey")

@@ -10,7 +10,7 @@ DTYPES = ["?", "u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f2", "f4", "f8",
 
 
 def by_definition(pixels, lower, upper):
-    """The same in float64, straight from numpy.percentile."""
+    """Normalise in float64 with numpy.percentile."""
     out = []
     for channel in pixels.astype(np.float64):
         low, high = np.percentile(channel, [lower, upper])
@@ -19,7 +19,7 @@ def by_definition(pixels, lower, upper):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_every_dtype_agrees_with_the_definition(dtype):
+def test_results_agree_with_the_definition_for_every_dtype(dtype):
     values = np.random.default_rng(0).integers(0, 120, (2, 37, 41))
     pixels = (values > 60).astype(dtype) if dtype == "?" else values.astype(dtype)
     out = normalise_percentiles(pixels, 1, 98.7)
@@ -47,7 +47,7 @@ def test_64_bit_values_keep_differences_that_float64_would_lose():
     ),
     st.tuples(st.floats(0, 49), st.floats(51, 100)),
 )
-def test_finite_images_come_out_finite_ordered_and_within_0_and_1(pixels, percentiles):
+def test_results_are_ordered_and_between_0_and_1(pixels, percentiles):
     if pixels.dtype.kind == "f":
         pixels = np.nan_to_num(pixels, nan=0, posinf=1e30, neginf=-1e30).clip(-1e30, 1e30)
     before = pixels.copy()
@@ -71,19 +71,19 @@ def test_a_constant_channel_becomes_zeros(dtype):
 
 
 @pytest.mark.parametrize("dtype", ["u2", "f4"])
-def test_a_few_bright_pixels_on_nothing_do_not_vanish(dtype):
+def test_a_few_bright_pixels_on_a_constant_background_do_not_vanish(dtype):
     pixels = np.zeros((1, 100, 100), dtype)
     pixels[0, 3, 4] = 9
     assert normalise_percentiles(pixels)[0, 3, 4] == 1
 
 
-def test_channels_are_scaled_each_by_itself():
+def test_each_channel_is_scaled_by_itself():
     pixels = np.stack([np.arange(100), 1000 * np.arange(100)]).reshape(2, 10, 10)
     np.testing.assert_allclose(*normalise_percentiles(pixels), atol=1e-6)
 
 
 @pytest.mark.parametrize("dtype", ["u2", "f4"])
-def test_without_clipping_a_hot_pixel_stays_beyond_1(dtype):
+def test_without_clipping_a_hot_pixel_exceeds_1(dtype):
     pixels = np.arange(10_000).astype(dtype).reshape(1, 100, 100)
     pixels[0, 0, 0] = 60_000
     assert normalise_percentiles(pixels, clip=False).max() > 5
@@ -91,7 +91,7 @@ def test_without_clipping_a_hot_pixel_stays_beyond_1(dtype):
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e39])
-def test_values_that_are_no_intensities_are_refused(bad):
+def test_values_that_cannot_be_intensities_are_refused(bad):
     pixels = np.ones((1, 2, 2))
     pixels[0, 0, 1] = bad
     with pytest.raises(ValueError, match="1 of 4 values are NaN, infinite or beyond"):
@@ -100,12 +100,12 @@ def test_values_that_are_no_intensities_are_refused(bad):
 
 @pytest.mark.parametrize(("lower", "upper"), [(50, 50), (99, 1), (-1, 99), (1, 101), (np.nan, 99)])
 def test_percentiles_out_of_order_are_refused(lower, upper):
-    with pytest.raises(ValueError, match="0 <= lower < upper <= 100 was expected"):
+    with pytest.raises(ValueError, match="expected 0 <= lower < upper <= 100"):
         normalise_percentiles(np.zeros((1, 2, 2)), lower, upper)
 
 
 def test_complex_pixels_are_refused():
-    with pytest.raises(ValueError, match="dtype complex64 came"):
+    with pytest.raises(ValueError, match="got pixels of dtype complex64"):
         normalise_percentiles(np.zeros((1, 2, 2), np.complex64))
 
 
@@ -118,16 +118,16 @@ def noisy(sd: float, contrast: float = 0.0, dtype: type = np.float64, shape: tup
 
 @pytest.mark.parametrize("contrast", [0, 400], ids=["empty", "with a cell"])
 @pytest.mark.parametrize("dtype", [np.float32, np.uint16, np.int64])
-def test_noise_is_measured_whatever_lies_in_the_image(dtype, contrast):
+def test_noise_is_measured_with_and_without_cells(dtype, contrast):
     assert noise_level(noisy(12, contrast, dtype)) == pytest.approx(12, rel=0.1)
 
 
-def test_noise_of_a_large_image_is_measured_on_some_of_its_rows():
+def test_noise_of_a_large_image_is_measured_on_sampled_rows():
     assert noise_level(noisy(12, shape=(2200, 1100))) == pytest.approx(12, rel=0.02)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (2, 9), (9, 2)])
-def test_too_small_to_tell_noise(shape):
+def test_noise_of_a_very_small_image_is_0(shape):
     assert noise_level(np.arange(np.prod(shape)).reshape(shape)) == 0
 
 
@@ -141,6 +141,6 @@ def test_an_empty_field_stays_dark_with_a_noise_floor(dtype):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.uint16, np.int64])
-def test_an_image_with_contrast_is_not_changed_by_a_noise_floor(dtype):
+def test_a_noise_floor_does_not_change_an_image_with_contrast(dtype):
     image = noisy(5, contrast=900, dtype=dtype)[np.newaxis]
     assert np.array_equal(normalise_percentiles(image), normalise_percentiles(image, noise_floor=30))

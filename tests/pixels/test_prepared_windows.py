@@ -1,4 +1,4 @@
-"""Windows of an image are those of the whole image prepared at once."""
+"""Windows of an image equal those of the whole image after preparation."""
 
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
@@ -28,7 +28,7 @@ def read_of(image):
     return lambda rows, columns: image[:, rows, columns]
 
 
-def put_together(windows, step):
+def assembled(windows, step):
     height, width = windows.shape
     rows = [
         np.concatenate(
@@ -54,34 +54,36 @@ def test_ranges_of_integers_do_not_depend_on_the_windows(dtype, chunk_shape, win
 @pytest.mark.parametrize("dtype", ["f2", "f4", ">f4", "f8", "i4", "u4", "i8", "u8"])
 @pytest.mark.parametrize("window_px", [1, 999, 10**9])
 @pytest.mark.parametrize("chunk_shape", [None, (7, 9)], ids=str)
-def test_ranges_of_floats_and_wide_integers_are_those_of_numpy(dtype, chunk_shape, window_px):
+def test_ranges_of_floats_and_wide_integers_equal_those_of_numpy(dtype, chunk_shape, window_px):
     values = np.random.default_rng(0).normal(0, 2000, (2, 20, 70))
     values[0, 3, 3] = 60_000  # a hot pixel
     values = np.abs(values) if "u" in dtype else values
     image = values.astype(dtype)
-    found = percentile_ranges(read_of(image), (20, 70), 1, 99, chunk_shape=chunk_shape, window_px=window_px)
-    np.testing.assert_allclose(found, np.percentile(image.astype(float), (1, 99), axis=(1, 2)).T, rtol=1e-12)
+    ranges = percentile_ranges(read_of(image), (20, 70), 1, 99, chunk_shape=chunk_shape, window_px=window_px)
+    np.testing.assert_allclose(ranges, np.percentile(image.astype(float), (1, 99), axis=(1, 2)).T, rtol=1e-12)
 
 
-def test_a_hot_pixel_leaves_the_ranges_alone():
+def test_a_hot_pixel_does_not_affect_the_ranges():
     image = np.array([[[0.25, 0.5, 0.75, 1e30]]], np.float32)
     assert percentile_ranges(read_of(image), (1, 4), 0, 50) == [(0.25, 0.625)]
 
 
-def test_where_percentiles_coincide_the_least_and_greatest_value_stand_in():
+def test_the_lowest_and_highest_value_replace_percentiles_that_coincide():
     image = np.array([[[5, 5, 5, 5, 5, -70_000]]], np.int32)
     assert percentile_ranges(read_of(image), (1, 6), 40, 60) == [(-70_000, 5)]
     assert percentile_ranges(read_of(image[:, :0]), (0, 6)) == []
 
 
 @pytest.mark.parametrize("dtype", ["u2", "i4", "f4", "f8"])
-def test_threads_find_the_ranges_of_one(dtype):
+def test_threads_find_the_same_ranges(dtype):
     image = np.random.default_rng(0).normal(9000, 2000, (2, 120, 90)).clip(0).astype(dtype)
-    ways = {"chunk_shape": (16, 16), "window_px": 256, "noise_floor": 9}
-    expected = percentile_ranges(read_of(image), (120, 90), 1, 99, **ways)
+    options = {"chunk_shape": (16, 16), "window_px": 256, "noise_floor": 9}
+    expected = percentile_ranges(read_of(image), (120, 90), 1, 99, **options)
     with ThreadPoolExecutor(4) as threads:
-        assert percentile_ranges(read_of(image), (120, 90), 1, 99, run=threads.map, **ways) == expected
-    backwards = percentile_ranges(read_of(image), (120, 90), 1, 99, run=lambda see, all_: map(see, all_[::-1]), **ways)
+        assert percentile_ranges(read_of(image), (120, 90), 1, 99, run=threads.map, **options) == expected
+    backwards = percentile_ranges(
+        read_of(image), (120, 90), 1, 99, run=lambda function, windows: map(function, windows[::-1]), **options
+    )
     assert backwards == expected
 
 
@@ -90,15 +92,15 @@ def test_threads_find_the_ranges_of_one(dtype):
     chunk_shape=st.tuples(st.integers(1, 50), st.integers(1, 50)),
     window_px=st.integers(1, 500),
 )
-def test_windows_cover_an_image_once_and_no_chunk_is_left_and_come_back_to(shape, chunk_shape, window_px):
+def test_windows_cover_an_image_once_and_each_chunk_consecutively(shape, chunk_shape, window_px):
     seen, touching = np.zeros(shape, int), defaultdict(list)
     height, width = chunk_shape
-    for at, (rows, columns) in enumerate(windows_of_chunks(shape, chunk_shape, window_px)):
+    for number, (rows, columns) in enumerate(windows_of_chunks(shape, chunk_shape, window_px)):
         seen[rows, columns] += 1
         assert seen[rows, columns].size <= max(window_px, columns.stop - columns.start)
         for y in range(rows.start // height, (rows.stop - 1) // height + 1):
             for x in range(columns.start // width, (columns.stop - 1) // width + 1):
-                touching[y, x].append(at)
+                touching[y, x].append(number)
     assert (seen == 1).all()
     for windows in touching.values():
         assert windows == list(range(windows[0], windows[-1] + 1))
@@ -109,10 +111,12 @@ def test_windows_cover_an_image_once_and_no_chunk_is_left_and_come_back_to(shape
     to=st.tuples(st.integers(1, 60), st.integers(1, 60)),
     data=st.data(),
 )
-def test_a_window_of_a_resampled_image_is_that_of_the_whole(shape, to, data):
+def test_a_window_of_a_resampled_image_equals_that_of_the_whole(shape, to, data):
     image = np.random.default_rng(0).random((1, *shape), np.float32)
     rows, columns = (
-        slice(*sorted(data.draw(st.tuples(st.integers(0, n), st.integers(0, n)).filter(lambda e: e[0] != e[1]))))
+        slice(
+            *sorted(data.draw(st.tuples(st.integers(0, n), st.integers(0, n)).filter(lambda ends: ends[0] != ends[1])))
+        )
         for n in to
     )
     window = rescale_window(lambda y, x: image[:, y, x], shape, to, rows, columns)
@@ -124,9 +128,9 @@ def test_a_window_of_a_resampled_image_is_that_of_the_whole(shape, to, data):
 def test_windows_make_up_the_prepared_image(dtype, settings):
     image = (np.random.default_rng(0).gamma(2, 30, (2, 70, 90)).clip(0, 250)).astype(dtype)
     image = image[:1] if "channels" not in settings else image
-    chosen = Preprocessing(**settings)
-    found = put_together(windows_of(image, chosen), 32)
-    np.testing.assert_allclose(found, prepare(image, chosen), atol=1e-6)
+    preprocessing = Preprocessing(**settings)
+    prepared = assembled(windows_of(image, preprocessing), 32)
+    np.testing.assert_allclose(prepared, prepare(image, preprocessing), atol=1e-6)
 
 
 @pytest.mark.parametrize("equal", [True, False], ids=["grey stored as colour", "colour with a grey corner"])
@@ -136,12 +140,12 @@ def test_colour_is_decided_on_the_whole_image(equal):
         image[1, 290:, :] = 7
     names = ("red", "green", "blue")
     settings = Preprocessing()
-    found = put_together(windows_of(image, settings, channel_names=names), 64)
-    np.testing.assert_allclose(found, prepare(image, settings, channel_names=names), atol=1e-4)
+    prepared = assembled(windows_of(image, settings, channel_names=names), 64)
+    np.testing.assert_allclose(prepared, prepare(image, settings, channel_names=names), atol=1e-4)
 
 
 @pytest.mark.parametrize("names", [(), ("DAPI", "GFP", "mCherry")], ids=["unnamed", "stains"])
-def test_three_equal_stains_are_no_grey_image(names):
+def test_three_equal_stains_are_not_a_grey_image(names):
     image = np.full((3, 20, 20), 7, np.uint8)
     for read in (windows_of, prepare):
         with pytest.raises(ValueError, match="set channels to a list"):

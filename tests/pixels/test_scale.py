@@ -14,7 +14,7 @@ def disc(shape, radius):
 
 
 @given(SHAPES, SHAPES)
-def test_any_shape_is_met_exactly_and_no_label_is_invented(old, new):
+def test_results_have_exactly_the_wanted_shape_and_no_new_labels(old, new):
     labels = np.random.default_rng(0).integers(0, 5, old).astype(np.int32)
     out = rescale_labels(labels, new)
     assert out.shape == new
@@ -24,7 +24,7 @@ def test_any_shape_is_met_exactly_and_no_label_is_invented(old, new):
 
 
 @given(SHAPES, st.integers(1, 4))
-def test_labels_enlarged_by_a_whole_factor_come_back_unchanged(shape, factor):
+def test_labels_enlarged_by_an_integer_factor_shrink_back_unchanged(shape, factor):
     labels = np.random.default_rng(0).integers(0, 2**31 - 1, shape)
     enlarged = rescale_labels(labels, (shape[0] * factor, shape[1] * factor))
     np.testing.assert_array_equal(enlarged, labels.repeat(factor, 0).repeat(factor, 1))
@@ -43,7 +43,7 @@ def test_image_and_labels_stay_aligned(shape):
         assert abs(centres[0] - centres[1]) < 0.25
 
 
-def test_shrinking_averages_what_finer_pixels_saw():
+def test_shrinking_averages_the_finer_pixels():
     chequered = np.indices((64, 64)).sum(axis=0) % 2
     shrunk = rescale(chequered[np.newaxis], (16, 16))
     assert shrunk.dtype == np.float32
@@ -58,12 +58,12 @@ def test_values_stay_within_their_range():
         assert out.max() <= noise.max()
 
 
-def test_an_image_of_the_right_shape_is_not_touched():
+def test_an_image_of_the_right_shape_is_not_changed():
     image = np.ones((1, 4, 5), np.float32)
     assert rescale(image, (4, 5)) is image
 
 
-def test_both_axes_have_their_own_pixel_size():
+def test_each_axis_has_its_own_pixel_size():
     assert rescaled_shape((100, 200), pixel_size_um=(0.5, 0.25), target_um=0.5) == (100, 100)
 
 
@@ -73,6 +73,6 @@ def test_pixel_sizes_within_two_percent_count_as_equal():
 
 
 @pytest.mark.parametrize("size", [0, -1, np.nan, np.inf, 500, 1e-4])
-def test_pixel_sizes_that_cannot_be_meant_are_refused(size):
-    with pytest.raises(ValueError, match="is one of them not in µm"):
+def test_implausible_pixel_sizes_are_refused(size):
+    with pytest.raises(ValueError, match="if one of them is not in µm"):
         rescaled_shape((10, 10), pixel_size_um=(size, size), target_um=0.5)

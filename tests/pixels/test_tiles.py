@@ -1,4 +1,4 @@
-"""How an image is covered by tiles."""
+"""Covering an axis with overlapping tiles."""
 
 import numpy as np
 import pytest
@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from cellseg_monai.pixels import cover_axis
 
 
-def covered(tiles):
-    """What every pixel of the axis counts over all tiles."""
+def total_weights(tiles):
+    """Return the sum of the weights of every pixel of the axis over all tiles."""
     total = np.zeros(tiles.starts[-1] + tiles.size)
     for index, start in enumerate(tiles.starts):
         total[start : start + tiles.size] += tiles.weights(index)
@@ -24,7 +24,7 @@ def test_two_tiles_fade_into_each_other_in_the_middle_half_of_their_overlap():
 
 
 @pytest.mark.parametrize(("length", "size"), [(1, 64), (64, 64), (65, 96)])
-def test_an_image_within_one_tile_is_one_tile_of_whole_strides(length, size):
+def test_a_small_image_is_covered_by_one_tile_of_whole_strides(length, size):
     tiles = cover_axis(length, size=1024, overlap=64, multiple=32)
     assert (tiles.starts, tiles.size) == ((0,), 32 * -(-length // 32))
     assert (tiles.weights(0) == 1).all()
@@ -36,10 +36,10 @@ def test_an_image_within_one_tile_is_one_tile_of_whole_strides(length, size):
     share=st.floats(0, 0.5),
     multiple=st.integers(1, 40),
 )
-def test_every_pixel_counts_once_and_tiles_stand_on_multiples(length, size, share, multiple):
+def test_weights_add_up_to_1_and_tiles_start_at_multiples(length, size, share, multiple):
     overlap = int(share * size)
     tiles = cover_axis(length, size=size, overlap=overlap, multiple=multiple)
-    total = covered(tiles)
+    total = total_weights(tiles)
     assert len(total) >= length
     np.testing.assert_allclose(total, 1, atol=1e-5)
     assert tiles.size % multiple == 0
@@ -52,12 +52,12 @@ def test_every_pixel_counts_once_and_tiles_stand_on_multiples(length, size, shar
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"size": 64, "overlap": 40, "multiple": 32}, "at most half was expected"),
-        ({"size": 0, "overlap": 0, "multiple": 32}, "positive numbers of pixels"),
-        ({"size": 64, "overlap": -1, "multiple": 32}, "positive numbers of pixels"),
+        ({"size": 64, "overlap": 40, "multiple": 32}, "expected at most half a tile"),
+        ({"size": 0, "overlap": 0, "multiple": 32}, "expected positive numbers of pixels"),
+        ({"size": 64, "overlap": -1, "multiple": 32}, "expected positive numbers of pixels"),
     ],
-    ids=["more than half overlaps", "tiles of nothing", "tiles apart"],
+    ids=["overlap of more than half", "empty tiles", "negative overlap"],
 )
-def test_tiles_that_cannot_cover_are_refused(arguments, message):
+def test_impossible_tiles_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         cover_axis(1000, **arguments)

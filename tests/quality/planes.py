@@ -1,11 +1,11 @@
-"""Planes of discs, as a camera sees them."""
+"""Planes of discs as a camera would record them."""
 
 import numpy as np
 from scipy import ndimage
 
 
 def plane(*, blur: float = 1.0, seed: int = 0, radius: int = 12, most: float | None = None) -> tuple:
-    """Pixels, CYX uint16, and labels of 16 discs."""
+    """Return the pixels, CYX uint16, and the labels of 16 discs."""
     rows, columns = np.ogrid[:40, :40]
     disc = (rows - 20) ** 2 + (columns - 20) ** 2 <= radius**2
     mask = np.tile(disc, (4, 4))

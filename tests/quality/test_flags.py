@@ -1,4 +1,4 @@
-"""What is flagged on images that are as they should be, and on images that are not."""
+"""Flags of good images and of images with known faults."""
 
 import dataclasses
 
@@ -44,19 +44,19 @@ def test_a_good_image_has_no_flag() -> None:
     ],
     ids=["blurred", "saturated", "empty", "small objects", "cut by the border", "dark objects"],
 )
-def test_what_is_wrong_is_flagged_and_nothing_else(image: PlaneMeasures, expected: list[str]) -> None:
-    found = kinds(image)
-    assert found == expected
-    assert set(found) <= FLAGS.keys()
+def test_each_fault_is_flagged_and_nothing_else(image: PlaneMeasures, expected: list[str]) -> None:
+    flagged = kinds(image)
+    assert flagged == expected
+    assert set(flagged) <= FLAGS.keys()
 
 
-def test_without_training_data_nothing_is_compared_with_them() -> None:
+def test_images_are_not_compared_with_unknown_training_data() -> None:
     assert kinds(measured(*plane(blur=3.0)), None) == []
     assert kinds(measured(*plane(radius=6)), None) == []
     assert kinds(measured(*EMPTY), None) == ["no objects", "low contrast"]
 
 
-def test_where_the_preparation_keeps_nothing_dark_no_contrast_is_low() -> None:
+def test_no_contrast_is_low_if_the_noise_floor_is_0() -> None:
     empty = measured(*EMPTY)
     assert [[flag.kind for flag in flags_of([empty], noise_floor=floor)[0]] for floor in (0, 30)] == [
         ["no objects"],
@@ -72,12 +72,12 @@ def test_an_image_unlike_the_others_of_its_run_is_flagged() -> None:
         dataclasses.replace(GOOD, objects=160),
         dataclasses.replace(GOOD, objects=2),
     ]
-    found = [[flag.kind for flag in flags] for flags in flags_of(run)]
-    assert found == [[]] * 8 + [["out of focus"], ["many objects"], ["few objects"]]
+    flagged = [[flag.kind for flag in flags] for flags in flags_of(run)]
+    assert flagged == [[]] * 8 + [["out of focus"], ["many objects"], ["few objects"]]
     assert flags_of([*run[:4], *run[8:]]) == [[]] * 7  # too few to compare
 
 
-def test_images_that_are_all_alike_but_one_a_little_different_have_no_flag() -> None:
+def test_a_small_difference_from_otherwise_equal_images_is_not_flagged() -> None:
     run = [GOOD] * 9 + [dataclasses.replace(GOOD, objects=18, sharpness=GOOD.sharpness * 0.9)]
     assert flags_of(run) == [[]] * 10
 
@@ -96,12 +96,12 @@ def test_images_that_are_all_alike_but_one_a_little_different_have_no_flag() -> 
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
-def test_reasons_tell_the_numbers(change: dict[str, float], reason: str) -> None:
+def test_reasons_state_the_numbers(change: dict[str, float], reason: str) -> None:
     (flags,) = flags_of([dataclasses.replace(GOOD, **change)], TRAINING)
     assert [flag.reason for flag in flags] == [reason]
 
 
-def test_reasons_tell_how_far_an_image_is_from_the_others_of_its_run() -> None:
+def test_reasons_state_the_deviation_from_the_other_images_of_the_run() -> None:
     changes: list[dict[str, float]] = [{"objects": 160}, {"objects": 2}, {"sharpness": GOOD.sharpness / 4}]
     run = [GOOD] * 8 + [dataclasses.replace(GOOD, **change) for change in changes]
     assert [flag.reason for flags in flags_of(run) for flag in flags] == [

@@ -1,4 +1,4 @@
-"""Pages of HTML as a browser reads them."""
+"""HTML pages as a browser reads them."""
 
 import re
 from html.parser import HTMLParser
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 class Reader(HTMLParser):
-    """Tags with their attributes, and the text between them."""
+    """The tags of a page with their attributes, and the text between them."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -21,16 +21,20 @@ class Reader(HTMLParser):
         self.text += data
 
     def values(self, attribute: str, tag: str | None = None) -> list[str]:
-        """This attribute of all tags, or of those of a kind, that have it."""
-        return [str(each[attribute]) for kind, each in self.tags if attribute in each and tag in (kind, None)]
+        """Return the values of an attribute in all tags, or in the tags of one kind."""
+        return [
+            str(attributes[attribute])
+            for kind, attributes in self.tags
+            if attribute in attributes and tag in (kind, None)
+        ]
 
     def figures(self) -> list[str]:
-        """The ids of the images that are shown as a whole."""
+        """Return the ids of the images that are shown as a whole."""
         return self.values("id", "figure")
 
 
 def check_page(path: Path) -> Reader:
-    """The page, which fetches nothing, runs no script but its own, and whose links lead to places in it."""
+    """Check that a page fetches nothing, runs only its own script and links only to itself, and return it."""
     text = path.read_text(encoding="utf-8")
     page = Reader(text)
     for tag, attributes in page.tags:

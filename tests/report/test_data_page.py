@@ -31,19 +31,19 @@ def test_examples_span_the_range_of_objects(dataset: Path) -> None:
     assert [image.stem for image in examples(statistics, most=2)] == ["a", "c"]
 
 
-def test_without_labels_examples_go_by_intensity(dataset: Path) -> None:
+def test_examples_without_labels_are_ordered_by_intensity(dataset: Path) -> None:
     for path in (dataset / "labels").iterdir():
         path.unlink()
     assert [image.stem for image in examples(dataset_statistics(dataset))] == ["d", "a", "b", "c"]
 
 
-def test_the_figure_alone_is_a_picture(dataset: Path) -> None:
+def test_the_figure_can_be_written_alone_as_a_picture(dataset: Path) -> None:
     write_dataset(dataset / "show.png", dataset_statistics(dataset))
     with Image.open(dataset / "show.png") as picture:
         assert picture.size[0] == 14 * 110
 
 
-def test_the_page_stands_alone_and_escapes_names(dataset: Path) -> None:
+def test_the_page_is_self_contained_and_escapes_names(dataset: Path) -> None:
     (dataset / "images" / "<b>.npy").write_bytes(b"nothing")
     write_dataset(dataset / "show.html", dataset_statistics(dataset))
     page = check_page(dataset / "show.html")
@@ -53,7 +53,7 @@ def test_the_page_stands_alone_and_escapes_names(dataset: Path) -> None:
     assert "4, 3 with labels" in page.text
 
 
-def test_a_set_of_which_nothing_can_be_read_has_a_page_of_faults_and_no_figure(dataset: Path) -> None:
+def test_a_data_set_without_readable_images_gives_a_page_of_faults_and_no_figure(dataset: Path) -> None:
     for path in (dataset / "images").iterdir():
         path.write_bytes(b"nothing")
     statistics = dataset_statistics(dataset)
@@ -63,6 +63,6 @@ def test_a_set_of_which_nothing_can_be_read_has_a_page_of_faults_and_no_figure(d
         write_dataset(dataset / "show.png", statistics)
 
 
-def test_another_kind_of_file_is_refused(dataset: Path) -> None:
-    with pytest.raises(ValueError, match=r"show\.pdf came, but a file named \.html or \.png was expected"):
+def test_other_suffixes_are_refused(dataset: Path) -> None:
+    with pytest.raises(ValueError, match=r"got output .*show\.pdf, expected a file named \.html or \.png"):
         write_dataset(dataset / "show.pdf", dataset_statistics(dataset))

@@ -1,4 +1,4 @@
-"""Pages of HTML: whatever a text holds, it stays text."""
+"""HTML pages: text is always escaped."""
 
 import pytest
 from matplotlib.figure import Figure
@@ -18,20 +18,20 @@ NASTY = "<script>alert(\"1\")</script> & '$title'"
         table([NASTY], [], sortable=True),
         chart(Figure(), NASTY),
     ],
-    ids=["a paragraph", "a list", "a cell", "a heading of a column", "the text of a chart"],
+    ids=["a paragraph", "a list", "a cell", "a heading of a column", "the description of a chart"],
 )
-def test_a_text_with_tags_stays_a_text(content: str) -> None:
-    found = Reader(content)
-    assert "script" not in [tag for tag, _ in found.tags]
-    told = [found.text, *(value for _, attributes in found.tags for value in attributes.values() if value)]
-    assert any(NASTY in text for text in told)
+def test_tags_in_a_text_are_escaped(content: str) -> None:
+    page = Reader(content)
+    assert "script" not in [tag for tag, _ in page.tags]
+    texts = [page.text, *(value for _, attributes in page.tags for value in attributes.values() if value)]
+    assert any(NASTY in text for text in texts)
 
 
-def test_title_and_headings_are_escaped_and_the_menu_leads_to_them() -> None:
-    found = Reader(render_page(NASTY, "", [("A <b> & c", "<p>1</p>"), ("F1 over IoU", "")]))
-    assert [tag for tag, _ in found.tags].count("script") == 1  # the page's own
-    anchors = [attributes["href"] for tag, attributes in found.tags if tag == "a"]
-    places = [attributes["id"] for tag, attributes in found.tags if tag == "section"]
+def test_title_and_headings_are_escaped_and_the_menu_links_to_them() -> None:
+    page = Reader(render_page(NASTY, "", [("A <b> & c", "<p>1</p>"), ("F1 over IoU", "")]))
+    assert [tag for tag, _ in page.tags].count("script") == 1  # the page's own
+    anchors = [attributes["href"] for tag, attributes in page.tags if tag == "a"]
+    places = [attributes["id"] for tag, attributes in page.tags if tag == "section"]
     assert anchors == [f"#{place}" for place in places] == ["#a-b-c", "#f1-over-iou"]
 
 

@@ -1,4 +1,4 @@
-"""Overlays: what each layer shows, and where the marks stand."""
+"""Overlays: the content of each layer and the positions of the marks."""
 
 import base64
 import io
@@ -19,7 +19,7 @@ def view(truth: np.ndarray, prediction: np.ndarray, brightness: int = 0) -> View
 
 
 def field(*objects: tuple[int, int, int]) -> np.ndarray:
-    """Squares of 20 pixels with this id, from this row and column on."""
+    """Label squares of 20 by 20 pixels, each given as id, first row and first column."""
     labels = np.zeros((100, 200), np.int32)
     for number, row, column in objects:
         labels[row : row + 20, column : column + 20] = number
@@ -27,17 +27,17 @@ def field(*objects: tuple[int, int, int]) -> np.ndarray:
 
 
 def layers(content: str) -> list[np.ndarray]:
-    """Image, truth and prediction, as RGBA."""
+    """Return image, truth and prediction, as RGBA."""
     pictures = re.findall(r'src="data:image/\w+;base64,([^"]+)"', content)
-    return [np.asarray(Image.open(io.BytesIO(base64.b64decode(each))).convert("RGBA")) for each in pictures]
+    return [np.asarray(Image.open(io.BytesIO(base64.b64decode(picture))).convert("RGBA")) for picture in pictures]
 
 
 def marks(content: str) -> dict[str, tuple[int, int]]:
-    found = re.findall(r'<text x="(\d+)" y="(\d+)">(.)</text>', content)
-    return {mark: (int(x), int(y)) for x, y, mark in found}
+    texts = re.findall(r'<text x="(\d+)" y="(\d+)">(.)</text>', content)
+    return {mark: (int(x), int(y)) for x, y, mark in texts}
 
 
-def test_true_outlines_are_solid_predicted_ones_dashed_and_found_objects_not_tinted() -> None:
+def test_true_outlines_are_solid_predicted_ones_are_dashed_and_found_objects_are_not_tinted() -> None:
     labels = field((3, 20, 20))
     _, truth, prediction = layers(overlay(view(labels, labels), "", side_px=200))
     assert (truth[20, 20:40, 3] == 255).all()
@@ -48,7 +48,7 @@ def test_true_outlines_are_solid_predicted_ones_dashed_and_found_objects_not_tin
 
 
 @pytest.mark.parametrize("side_px", [100, 200, 800])
-def test_half_of_an_outline_is_dashes_at_every_size(side_px: int) -> None:
+def test_dashes_cover_half_of_an_outline_at_every_size(side_px: int) -> None:
     labels = field((3, 20, 20), (4, 60, 100))
     _, truth, prediction = layers(overlay(view(labels, labels), "", side_px=side_px))
     solid, dashed = ((layer[..., 3] == 255).sum() for layer in (truth, prediction))
@@ -60,11 +60,11 @@ def test_objects_without_a_partner_are_tinted_and_marked() -> None:
     _, truth, prediction = layers(content)
     assert 0 < truth[70, 70, 3] < 255
     assert 0 < prediction[70, 130, 3] < 255
-    found = marks(content)
-    assert set(found) == {MARKS["missed"][0], MARKS["invented"][0]}
+    positions = marks(content)
+    assert set(positions) == {MARKS["missed"][0], MARKS["invented"][0]}
     for mark, column in (("−", 70), ("+", 130)):  # above the object
-        assert abs(found[mark][0] - column) <= 1
-        assert 50 <= found[mark][1] < 62
+        assert abs(positions[mark][0] - column) <= 1
+        assert 50 <= positions[mark][1] < 62
 
 
 def test_splits_merges_and_loose_outlines_have_their_marks() -> None:
@@ -74,10 +74,10 @@ def test_splits_merges_and_loose_outlines_have_their_marks() -> None:
     assert set(marks(overlay(view(truth, prediction), "", side_px=200))) == {"S", "M", "≈"}
 
 
-def test_layers_have_the_size_asked_for_and_a_small_image_stays_as_it_is() -> None:
-    shapes = [each.shape[:2] for each in layers(overlay(view(field(), field()), "", side_px=400))]
+def test_layers_have_the_requested_size_and_a_small_image_is_not_enlarged() -> None:
+    shapes = [layer.shape[:2] for layer in layers(overlay(view(field(), field()), "", side_px=400))]
     assert shapes == [(100, 200), (200, 400), (200, 400)]
-    shapes = [each.shape[:2] for each in layers(overlay(view(field(), field()), "", side_px=100))]
+    shapes = [layer.shape[:2] for layer in layers(overlay(view(field(), field()), "", side_px=100))]
     assert shapes == [(50, 100)] * 3
 
 
@@ -92,20 +92,20 @@ def test_the_alternative_text_is_escaped() -> None:
     assert 'alt="&quot;&gt;&lt;script&gt;"' in overlay(view(field(), field()), '"><script>', side_px=50)
 
 
-def test_crops_show_the_most_mistakes_first_and_none_twice() -> None:
+def test_crops_show_most_mistakes_first_and_no_mistake_twice() -> None:
     shown = view(field((1, 10, 10), (2, 10, 40), (3, 70, 170)), field())
     corners = crop_corners(shown, side=64, most=5)
     assert len(corners) == 2
-    (top, left), (_, other) = corners
+    (top, left), (_, second_left) = corners
     assert top <= 10
     assert left <= 10
     assert left + 64 >= 60
-    assert other == 200 - 64
+    assert second_left == 200 - 64
     assert crop_corners(shown, side=64, most=1) == corners[:1]
     assert crop_corners(view(field(), field()), side=64, most=5) == []
 
 
-def test_a_crop_marks_only_what_is_in_it() -> None:
+def test_a_crop_has_marks_only_for_its_own_mistakes() -> None:
     shown = view(field((1, 10, 10), (3, 70, 170)), field())
     content = overlay(shown.crop(0, 0, 64), "", side_px=64)
     assert content.count("<text") == 1

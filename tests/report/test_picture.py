@@ -1,4 +1,4 @@
-"""What a page shows of an image, as bytes for a browser."""
+"""Images encoded for a browser."""
 
 import io
 
@@ -10,7 +10,7 @@ from cellseg_monai.io import Image
 from cellseg_monai.report.picture import grey_values, jpeg, palette_png
 
 
-def test_alpha_is_no_light() -> None:
+def test_the_alpha_channel_does_not_count_as_brightness() -> None:
     pixels = np.stack([*np.full((3, 1, 2), 30, np.uint8), np.full((1, 2), 255, np.uint8)])
     image = Image(pixels, "CYX", channel_names=("red", "green", "blue", "alpha"))
     assert grey_values(image).tolist() == [[30, 30]]
@@ -27,7 +27,7 @@ def test_a_grey_picture_is_stored_as_grey(colour: tuple[int, int, int], mode: st
     assert Pillow.open(io.BytesIO(jpeg(picture))).mode == mode
 
 
-def test_a_layer_has_its_colours_and_their_opacity() -> None:
+def test_a_layer_keeps_its_colours_and_their_opacity() -> None:
     layer = palette_png(np.array([[0, 1, 2]], np.uint8), [(0, 0, 0, 0), (1, 2, 3, 70), (4, 5, 6, 255)])
     opened = np.asarray(Pillow.open(io.BytesIO(layer)).convert("RGBA"))
     assert opened.tolist() == [[[0, 0, 0, 0], [1, 2, 3, 70], [4, 5, 6, 255]]]

@@ -1,4 +1,4 @@
-"""The page about a run without truth: whole without a network, the lowest scores first, what is wrong flagged."""
+"""The page of a run without truth: self-contained, lowest scores first, unusual images flagged."""
 
 import dataclasses
 import json
@@ -33,7 +33,7 @@ RECIPE = Pipeline(
 
 
 def segmented(folder: Path, exports: Sequence[str] = ("labels", "csv"), pipeline: Pipeline = RECIPE) -> Path:
-    """The run.json of a run over the images in a folder."""
+    """Segment the images in a folder and return the run.json."""
     job = Job(pipeline, folder / "out", exports)
     about = {
         "cellseg_monai": "0",
@@ -51,7 +51,7 @@ def segmented(folder: Path, exports: Sequence[str] = ("labels", "csv"), pipeline
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Images that are good, blurred, saturated, and of nothing."""
+    """Images that are good, blurred, saturated and empty."""
     (tmp_path / "images").mkdir()
     for name, pixels in {
         NASTY: plane()[0],
@@ -63,44 +63,44 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def read(done: QualityReport) -> tuple[Reader, dict]:
-    return check_page(done.page), json.loads(done.numbers.read_text(encoding="utf-8"))
+def read(report: QualityReport) -> tuple[Reader, dict]:
+    return check_page(report.page), json.loads(report.numbers.read_text(encoding="utf-8"))
 
 
-def test_a_page_is_small_and_names_are_texts(folder: Path) -> None:
-    done = write_quality_report(segmented(folder), training=TRAINING)
-    assert not done.faults
-    assert done.page == folder / "out" / "report.html"
-    assert done.page.stat().st_size < 2_000_000
-    assert NASTY in read(done)[0].text
+def test_a_page_is_small_and_names_are_escaped(folder: Path) -> None:
+    report = write_quality_report(segmented(folder), training=TRAINING)
+    assert not report.faults
+    assert report.page == folder / "out" / "report.html"
+    assert report.page.stat().st_size < 2_000_000
+    assert NASTY in read(report)[0].text
 
 
-def test_flags_are_those_of_the_images_and_the_lowest_scores_come_first(folder: Path) -> None:
-    page, numbers = read(done := write_quality_report(segmented(folder), training=TRAINING))
+def test_images_have_their_flags_and_the_lowest_scores_come_first(folder: Path) -> None:
+    page, numbers = read(report := write_quality_report(segmented(folder), training=TRAINING))
     flags = {row["image"]: sorted(row["flags"]) for row in numbers["images"]}
     assert flags[NASTY] == []
     assert "out of focus" in flags["blurred"]
     assert "saturated" in flags["saturated"]
     assert {"no objects", "low contrast"} <= set(flags["nothing"])
-    assert done.flagged == 3
+    assert report.flagged == 3
     scores = [row["score"] for row in numbers["images"]]
     assert scores[-1] is None
     assert scores[:-1] == sorted(scores[:-1])
     assert numbers["images"][0]["image"] == "blurred"
-    low = [each["score"] for each in numbers["lowest_objects"]]
+    low = [item["score"] for item in numbers["lowest_objects"]]
     assert low == sorted(low)
-    assert len(low) == 3 * 4  # four of an image
+    assert len(low) == 3 * 4  # four per image
     assert page.figures() == ["image-1", "image-2", "image-3", "image-4"]
-    assert "Images are compared with each other only where there are 8 or more." in page.text
+    assert "Images are compared with each other only if there are 8 or more." in page.text
 
 
-def test_the_page_says_by_which_measures_the_images_are_compared_with_each_other(tmp_path: Path) -> None:
+def test_the_page_names_the_measures_by_which_images_are_compared_with_each_other(tmp_path: Path) -> None:
     (tmp_path / "images").mkdir()
     for number in range(7):
         np.save(tmp_path / "images" / f"{number}.npy", plane(seed=number)[0][0])
     np.save(tmp_path / "images" / "nothing.npy", np.full((160, 160), 200, np.uint16))  # neither sharp nor blurred
     page, _ = read(write_quality_report(segmented(tmp_path)))
-    assert "Also compared with each other: by number of objects." in page.text
+    assert "Images are compared with each other by number of objects." in page.text
 
 
 def test_intensities_of_every_channel_are_shown(tmp_path: Path) -> None:
@@ -109,28 +109,28 @@ def test_intensities_of_every_channel_are_shown(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "images" / "two.tif", pixels, metadata={"axes": "CYX"}, ome=True)
     pipeline = dataclasses.replace(RECIPE, preprocess=Preprocessing(channels=(0,)))
     page, _ = read(write_quality_report(segmented(tmp_path, pipeline=pipeline)))
-    medians = [float(found) for found in re.findall(r"mean intensity, channel_\d: median ([\d.e+]+)[;.]", page.text)]
+    medians = [float(median) for median in re.findall(r"mean intensity, channel_\d: median ([\d.e+]+)[;.]", page.text)]
     assert len(medians) == 2
     assert medians[1] == pytest.approx(2 * medians[0], rel=0.01)
 
 
-def test_a_channel_that_the_network_does_not_see_may_hold_what_is_no_number(tmp_path: Path) -> None:
+def test_a_channel_that_the_network_does_not_see_can_hold_nan_and_infinity(tmp_path: Path) -> None:
     (tmp_path / "images").mkdir()
     unseen = np.full((1, 160, 160), 3.0, np.float32)
     unseen[0, 0, :3] = np.nan, np.inf, 3e38
     pixels = np.concatenate([plane()[0].astype(np.float32), unseen])
     tifffile.imwrite(tmp_path / "images" / "two.tif", pixels, metadata={"axes": "CYX"}, ome=True)
     pipeline = dataclasses.replace(RECIPE, preprocess=Preprocessing(channels=(0,)))
-    done = write_quality_report(segmented(tmp_path, pipeline=pipeline))
-    assert not done.faults
-    assert read(done)[0].figures() == ["image-1"]
+    report = write_quality_report(segmented(tmp_path, pipeline=pipeline))
+    assert not report.faults
+    assert read(report)[0].figures() == ["image-1"]
 
 
-def test_diameters_are_shown_at_the_scale_of_the_network_as_training_data_are(folder: Path) -> None:
+def test_diameters_are_shown_at_the_scale_of_the_network_like_those_of_the_training_data(folder: Path) -> None:
     run = segmented(folder)
-    told = json.loads(run.read_text())
-    told["about"] |= {"preprocess": {"channels": "grey", "pixel_size_um": 1.0}, "pixel_size_um": [0.5, 0.5]}
-    run.write_text(json.dumps(told))
+    record = json.loads(run.read_text())
+    record["about"] |= {"preprocess": {"channels": "grey", "pixel_size_um": 1.0}, "pixel_size_um": [0.5, 0.5]}
+    run.write_text(json.dumps(record))
     page, numbers = read(write_quality_report(run, training=TRAINING))
     shown = re.search(r"Equivalent diameter \(px\): median ([\d.]+);", page.text)
     assert shown
@@ -138,8 +138,8 @@ def test_diameters_are_shown_at_the_scale_of_the_network_as_training_data_are(fo
     assert [row["diameter_px"] for row in numbers["images"][:3]] == pytest.approx([12] * 3, abs=1)
 
 
-@pytest.mark.parametrize("training", [None, TRAINING], ids=["it is not known", "it is of other weights"])
-def test_without_training_data_the_page_says_so(folder: Path, training: TrainingData | None) -> None:
+@pytest.mark.parametrize("training", [None, TRAINING], ids=["unknown training data", "training data of other weights"])
+def test_the_page_says_that_training_data_are_missing(folder: Path, training: TrainingData | None) -> None:
     pipeline = RECIPE if training is None else dataclasses.replace(RECIPE, weights_sha256="others")
     page, numbers = read(write_quality_report(segmented(folder, pipeline=pipeline), training=training))
     assert "does not say what these weights were trained on" in page.text
@@ -147,76 +147,76 @@ def test_without_training_data_the_page_says_so(folder: Path, training: Training
     assert not {"intensity", "object size"} & {kind for row in numbers["images"] for kind in row["flags"]}
 
 
-def test_agreement_is_shown_where_it_was_measured(folder: Path) -> None:
+def test_agreement_is_shown_if_it_was_measured(folder: Path) -> None:
     page, numbers = read(write_quality_report(segmented(folder, pipeline=dataclasses.replace(RECIPE, tta=True))))
-    assert all(0 <= each["agreement"] <= 1 for each in numbers["lowest_objects"])
+    assert all(0 <= item["agreement"] <= 1 for item in numbers["lowest_objects"])
     heads = [attributes for tag, attributes in page.tags if tag == "th" and attributes.get("scope") == "col"]
-    assert len(heads) == 3 + 10  # of the flags, and of the images
+    assert len(heads) == 3 + 10  # the tables of flags and of images
     assert ", agreement " in page.text
 
 
-def test_images_that_are_gone_changed_or_failed_are_named_and_the_rest_is_shown(folder: Path) -> None:
+def test_missing_changed_and_failed_images_are_reported_and_the_others_shown(folder: Path) -> None:
     (folder / "images" / "broken.npy").write_bytes(b"nothing")
     run = segmented(folder)
     (folder / "images" / "blurred.npy").unlink()
     np.save(folder / "images" / "saturated.npy", np.zeros((8, 8), np.uint8))
-    done = write_quality_report(run)
-    page, numbers = read(done)
+    report = write_quality_report(run)
+    page, numbers = read(report)
     assert [row["image"] for row in numbers["images"]] == [NASTY, "nothing"]
-    assert {fault.place for fault in done.faults} == {"segmenting", "blurred", "saturated"}
-    assert numbers["faults"] == list(map(str, done.faults))
+    assert {fault.place for fault in report.faults} == {"segmenting", "blurred", "saturated"}
+    assert numbers["faults"] == list(map(str, report.faults))
     assert "broken.npy" in page.text
     assert "put back the image that was segmented" in page.text
 
 
-def test_a_run_of_nothing_but_failures_still_has_a_page(folder: Path) -> None:
+def test_a_run_in_which_every_image_failed_still_has_a_page(folder: Path) -> None:
     for path in (folder / "images").iterdir():
         path.write_bytes(b"nothing")
-    page, numbers = read(done := write_quality_report(segmented(folder)))
+    page, numbers = read(report := write_quality_report(segmented(folder)))
     assert numbers["images"] == []
-    assert [fault.place for fault in done.faults] == ["segmenting"] * 4
+    assert [fault.place for fault in report.faults] == ["segmenting"] * 4
     assert "0 objects in 0 image(s)" in page.text
 
 
-def test_results_without_tables_are_named(folder: Path) -> None:
-    done = write_quality_report(segmented(folder, exports=["labels"]))
-    assert [fault.kind for fault in done.faults] == ["no-results"] * 4
-    assert read(done)[1]["faults"] == list(map(str, done.faults))
+def test_results_without_tables_are_reported(folder: Path) -> None:
+    report = write_quality_report(segmented(folder, exports=["labels"]))
+    assert [fault.kind for fault in report.faults] == ["no-results"] * 4
+    assert read(report)[1]["faults"] == list(map(str, report.faults))
 
 
 @pytest.mark.parametrize("kind", ["labels", "ome", "zarr"])
-def test_stacks_are_shown_plane_by_plane_and_large_images_in_part(kind: str, tmp_path: Path) -> None:
+def test_stacks_are_shown_plane_by_plane_and_large_images_are_reduced(kind: str, tmp_path: Path) -> None:
     (tmp_path / "images").mkdir()
     stack = np.stack([plane(seed=0)[0][0], plane(blur=4.0)[0][0]])
     tifffile.imwrite(tmp_path / "images" / "stack.tif", stack, metadata={"axes": "ZYX"}, imagej=False)
     large = np.tile(plane()[0][0], (19, 19))
     tifffile.imwrite(tmp_path / "images" / "large.tif", large)
-    done = write_quality_report(segmented(tmp_path, exports=[kind, "csv"]), overlays=1)
-    page, numbers = read(done)
-    assert not done.faults
+    report = write_quality_report(segmented(tmp_path, exports=[kind, "csv"]), overlays=1)
+    page, numbers = read(report)
+    assert not report.faults
     assert sorted(row["image"] for row in numbers["images"]) == ["large", "stack_Z000", "stack_Z001"]
     rows = {row["image"]: row for row in numbers["images"]}
     assert rows["stack_Z000"]["objects"] == 16
     assert rows["stack_Z001"]["sharpness"] < rows["stack_Z000"]["sharpness"] / 2
     assert len(page.figures()) == 3
-    assert done.page.stat().st_size < 6_000_000
+    assert report.page.stat().st_size < 6_000_000
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"output": "report.pdf"}, "an HTML file was expected"),
-        ({"overlays": -1}, "a whole number from 0"),
-        ({"overlays": True}, "a whole number from 0"),
+        ({"output": "report.pdf"}, "expected an HTML file"),
+        ({"overlays": -1}, "a whole number of 0 or more"),
+        ({"overlays": True}, "a whole number of 0 or more"),
     ],
-    ids=["another kind of file", "fewer than none", "no number"],
+    ids=["another kind of file", "a negative number", "not a number"],
 )
-def test_what_cannot_be_is_refused(folder: Path, change: dict, message: str) -> None:
+def test_invalid_arguments_are_refused(folder: Path, change: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         write_quality_report(segmented(folder), **change)
 
 
-def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         write_quality_report(tmp_path / "run.json")
     (tmp_path / "run.json").write_text("{}")
@@ -224,7 +224,7 @@ def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
         write_quality_report(tmp_path / "run.json")
 
 
-def test_a_page_without_pictures_of_whole_images(folder: Path) -> None:
+def test_a_page_can_omit_the_pictures_of_whole_images(folder: Path) -> None:
     page, _ = read(write_quality_report(segmented(folder), folder / "here.html", overlays=0))
     assert page.figures() == []
     assert (folder / "here.json").is_file()

@@ -1,4 +1,4 @@
-"""What a training left: shown as far as it is there, the rest said."""
+"""The part of a report about a training: it shows what the training wrote and names what is missing."""
 
 import json
 from pathlib import Path
@@ -34,7 +34,7 @@ def write_run(folder: Path) -> Path:
     return folder
 
 
-def test_a_whole_run_has_both_and_nothing_to_excuse(tmp_path: Path) -> None:
+def test_a_complete_run_has_both_figures_and_no_notes(tmp_path: Path) -> None:
     content, notes = run_part(write_run(tmp_path))
     assert notes == []
     assert content.count("data:image/svg+xml;base64,") == 2
@@ -43,26 +43,26 @@ def test_a_whole_run_has_both_and_nothing_to_excuse(tmp_path: Path) -> None:
     assert "watershed" in content
 
 
-def test_every_swept_setting_has_a_panel_and_its_choice_a_ring() -> None:
+def test_every_swept_setting_has_a_panel_and_a_ring_around_its_chosen_value() -> None:
     figure = calibration_figure([{k: str(v) for k, v in row.items()} for row in TRIALS], {"threshold": 0.5})
     panels = [axes for axes in figure.axes if axes.axison]
     assert [axes.get_xlabel() for axes in panels] == ["threshold", "method"]
     rings = [line for line in panels[0].lines if line.get_markersize() > 8]
     assert [list(ring.get_xdata()) for ring in rings] == [[0.5], [0.5]]
-    assert rings[0].get_ydata()[0] == pytest.approx(0.7)  # of the last round
+    assert rings[0].get_ydata()[0] == pytest.approx(0.7)  # in the last round
     assert [tick.get_text() for tick in panels[1].get_xticklabels()] == ["components", "watershed"]
 
 
-def test_what_a_run_lacks_is_said(tmp_path: Path) -> None:
+def test_missing_files_are_reported(tmp_path: Path) -> None:
     content, notes = run_part(tmp_path)
     assert len(notes) == 2
-    assert "metrics.csv is not there; loss curves are left out" in notes[0]
+    assert "metrics.csv does not exist; loss curves are left out" in notes[0]
     assert all(note in content for note in notes)
 
 
 @pytest.mark.parametrize("name", ["metrics.csv", "calibration/curve.csv", "calibration/calibration.json"])
-@pytest.mark.parametrize("text", ["", "epoch,loss\n1,much\n", "{}"], ids=["empty", "no number", "other keys"])
-def test_what_cannot_be_read_is_said_and_the_rest_shown(name: str, text: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("text", ["", "epoch,loss\n1,much\n", "{}"], ids=["empty", "not a number", "other keys"])
+def test_unreadable_files_are_reported_and_the_rest_is_shown(name: str, text: str, tmp_path: Path) -> None:
     (write_run(tmp_path) / name).write_text(text)
     content, notes = run_part(tmp_path)
     assert len(notes) == 1

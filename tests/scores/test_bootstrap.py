@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cellseg_monai.scores import ForegroundCounts, ObjectCounts, PooledRatio, bootstrap_interval, over_images, stacked
+from cellseg_monai.scores import ForegroundCounts, ObjectCounts, PooledRatio, bootstrap_interval, over_images
 
 SCORES = ("dice", "iou", "precision", "recall", "accuracy")
 WAYS = ("mean", "median", "pooled")
@@ -33,15 +33,15 @@ RATIOS = [
 
 
 def drawn(images, score, over):
-    """The scores of many draws, each made of the images themselves."""
+    """The scores of many draws, each computed from the drawn images themselves."""
     rng = np.random.default_rng(1)
     picks = rng.integers(0, len(images), (4000, len(images)))
-    return [float(over_images(stacked([images[index] for index in row]), score, over)) for row in picks]
+    return [float(over_images([images[index] for index in row], score, over)) for row in picks]
 
 
 @pytest.mark.parametrize("over", WAYS)
 @pytest.mark.parametrize("name", SCORES)
-def test_it_is_what_a_plain_loop_finds(name, over):
+def test_the_interval_is_that_of_a_plain_loop(name, over):
     interval = bootstrap_interval(COUNTS, name, over=over, confidence=0.8, resamples=4000)
     expected = np.percentile(drawn(COUNTS, ForegroundCounts.score_named(name), over), [10, 90])
     assert interval == pytest.approx(tuple(expected), abs=0.02)
@@ -58,27 +58,27 @@ def test_it_is_what_a_plain_loop_finds(name, over):
     ids=["the mean over thresholds", "one threshold", "a pooled ratio"],
 )
 def test_any_score_of_any_counts(images, score, over):
-    # A median jumps where the draws are few.
+    # The median of a few images jumps.
     allowed = 0.35 if over == "median" else 0.03
     interval = bootstrap_interval(images, score, over=over, confidence=0.8, resamples=4000)
     assert interval == pytest.approx(tuple(np.percentile(drawn(images, score, over), [10, 90])), abs=allowed)
 
 
-def test_two_images_give_what_can_be_counted_by_hand():
-    # Drawn twice: the first alone 1/4, both 1/2, the second alone 1/4. A mean Dice of 1, 0.5 or 0.
+def test_the_interval_of_two_images_can_be_counted_by_hand():
+    # Of all draws, 1/4 have only the first image, 1/2 both, 1/4 only the second: a mean Dice of 1, 0.5 or 0.
     counts = [ForegroundCounts(tp=9), ForegroundCounts(fp=1)]
     assert bootstrap_interval(counts, "dice") == (0, 1)
     assert bootstrap_interval(counts, "dice", confidence=0.4) == (0.5, 0.5)
-    # Pooled, both together are 2 * 9 / (2 * 9 + 1).
+    # Both images pooled score 2 * 9 / (2 * 9 + 1).
     assert bootstrap_interval(counts, "dice", over="pooled", confidence=0.4) == pytest.approx((18 / 19, 18 / 19))
 
 
 @pytest.mark.parametrize("over", WAYS)
-def test_images_with_nothing_there_and_nothing_claimed_score_1(over):
+def test_images_in_which_nothing_is_and_nothing_is_claimed_score_1(over):
     assert bootstrap_interval([NOTHING, NOTHING], "iou", over=over) == (1, 1)
 
 
-def test_images_with_nothing_there_but_something_claimed_score_0():
+def test_images_in_which_nothing_is_but_something_is_claimed_score_0():
     assert bootstrap_interval([COUNTS[1], COUNTS[1]], "dice") == (0, 0)
 
 
@@ -88,13 +88,13 @@ def test_the_same_seed_gives_the_same_interval():
     assert first != other
 
 
-def test_many_images_are_drawn_in_batches_as_all_at_once(monkeypatch: pytest.MonkeyPatch):
+def test_drawing_in_batches_gives_the_same_interval(monkeypatch: pytest.MonkeyPatch):
     whole = [bootstrap_interval(COUNTS, "dice", over=over, resamples=30) for over in WAYS]
     monkeypatch.setattr("cellseg_monai.scores.bootstrap._DRAWN_TOGETHER", 4 * len(COUNTS))
     assert [bootstrap_interval(COUNTS, "dice", over=over, resamples=30) for over in WAYS] == whole
 
 
-def test_a_single_image_has_no_interval_and_that_is_said(caplog: pytest.LogCaptureFixture):
+def test_a_single_image_has_no_interval_and_a_warning_is_logged(caplog: pytest.LogCaptureFixture):
     with caplog.at_level(logging.WARNING):
         assert all(math.isnan(end) for end in bootstrap_interval([COUNTS[3]], "dice"))
     assert "one image" in caplog.text
@@ -106,23 +106,23 @@ def test_a_single_image_has_no_interval_and_that_is_said(caplog: pytest.LogCaptu
     st.sampled_from(SCORES),
     st.sampled_from(WAYS),
 )
-def test_it_lies_within_the_scores_of_the_single_images(rows, name, over):
+def test_the_interval_lies_within_the_scores_of_the_images(rows, name, over):
     counts = [ForegroundCounts(*row) for row in rows]
     low, high = bootstrap_interval(counts, name, over=over, resamples=40)
     assert 0 <= low <= high <= 1
     if over != "pooled":
-        each = [getattr(count, name) for count in counts]
-        assert min(each) - 1e-9 <= low <= high <= max(each) + 1e-9
+        own = [getattr(count, name) for count in counts]
+        assert min(own) - 1e-9 <= low <= high <= max(own) + 1e-9
 
 
 @pytest.mark.parametrize(
     ("counts", "name", "message"),
     [
-        ([], "dice", "no images came"),
-        (COUNTS, "f1", "'f1' came"),
-        (CURVES, "f1", r"a score of shape \(4, 2\) for 4 images came"),
+        ([], "dice", "got no images"),
+        (COUNTS, "f1", "got score 'f1'"),
+        (CURVES, "f1", r"got a score of shape \(4, 2\) for 4 images"),
     ],
-    ids=["no images", "no such score", "several numbers an image"],
+    ids=["no images", "no such score", "several numbers per image"],
 )
 def test_it_refuses(counts, name, message):
     with pytest.raises(ValueError, match=message):

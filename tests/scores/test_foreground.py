@@ -12,8 +12,7 @@ from cellseg_monai.scores import (
     ForegroundCounts,
     foreground_counts,
     foreground_counts_by_threshold,
-    mean_score,
-    pooled_score,
+    over_images,
 )
 
 SCORES = ("dice", "iou", "precision", "recall", "accuracy")
@@ -34,10 +33,10 @@ SCORES = ("dice", "iou", "precision", "recall", "accuracy")
         "some of each",
         "too much predicted",
         "all foreground and found",
-        "nothing there and nothing claimed",
-        "nothing there but something claimed",
-        "something there and nothing claimed",
-        "beside each other",
+        "nothing there, nothing claimed",
+        "nothing there, something claimed",
+        "something there, nothing claimed",
+        "side by side",
     ],
 )
 def test_scores_by_hand(counts, expected):
@@ -52,8 +51,8 @@ def test_pixels_are_counted_by_hand():
 
 def test_the_mean_of_images_and_the_pooled_score_differ():
     counts = [ForegroundCounts(tp=90, fp=10), ForegroundCounts(fn=1, tn=99)]
-    assert mean_score(counts, "dice") == pytest.approx((180 / 190 + 0) / 2)
-    assert pooled_score(counts, "dice") == pytest.approx(180 / 191)
+    assert over_images(counts, "dice", "mean") == pytest.approx((180 / 190 + 0) / 2)
+    assert over_images(counts, "dice", "pooled") == pytest.approx(180 / 191)
 
 
 @settings(max_examples=40)
@@ -65,35 +64,35 @@ def test_per_image_scores_are_those_of_monai(seed, share_predicted, share_true):
     counts = [foreground_counts(p, t) for p, t in zip(prediction, truth, strict=True)]
     for name, metric in (("dice", DiceMetric(ignore_empty=False)), ("iou", MeanIoU(ignore_empty=False))):
         metric(y_pred=torch.from_numpy(prediction).float(), y=torch.from_numpy(truth).float())
-        assert mean_score(counts, name) == pytest.approx(metric.aggregate().item(), abs=1e-6)
+        assert over_images(counts, name, "mean") == pytest.approx(metric.aggregate().item(), abs=1e-6)
 
 
 @given(st.lists(st.tuples(*[st.integers(0, 50)] * 4), min_size=1, max_size=5))
 def test_every_score_is_finite_within_0_and_1_and_dice_follows_iou(rows):
     counts = [ForegroundCounts(*row) for row in rows]
     for name in SCORES:
-        assert 0 <= mean_score(counts, name) <= 1
+        assert 0 <= over_images(counts, name, "mean") <= 1
     pooled = sum(counts, ForegroundCounts())
     assert math.isclose(pooled.dice, 2 * pooled.iou / (1 + pooled.iou))
-    assert pooled_score(counts, "iou") == pooled.iou
+    assert over_images(counts, "iou", "pooled") == pooled.iou
 
 
 def test_different_shapes_are_refused():
-    with pytest.raises(ValueError, match=r"prediction \(2, 2\) and truth \(2, 3\) came"):
+    with pytest.raises(ValueError, match=r"got a prediction of shape \(2, 2\) and a truth of shape \(2, 3\)"):
         foreground_counts(np.zeros((2, 2), bool), np.zeros((2, 3), bool))
 
 
 def test_label_images_are_refused_where_masks_are_expected():
-    with pytest.raises(ValueError, match="truth of dtype int64 came, but bool was expected"):
+    with pytest.raises(ValueError, match="got a truth of dtype int64, expected bool"):
         foreground_counts(np.zeros((2, 2), bool), np.zeros((2, 2), np.int64))
 
 
-@pytest.mark.parametrize("score", [mean_score, pooled_score])
-def test_no_images_and_no_such_score_are_refused(score):
-    with pytest.raises(ValueError, match="no images came"):
-        score([], "dice")
-    with pytest.raises(ValueError, match="score 'f1' came, but one of dice, iou"):
-        score([ForegroundCounts(tp=1)], "f1")
+@pytest.mark.parametrize("over", ["mean", "pooled"])
+def test_no_images_and_no_such_score_are_refused(over):
+    with pytest.raises(ValueError, match="got no images"):
+        over_images([], "dice", over)
+    with pytest.raises(ValueError, match="got score 'f1', expected one of dice, iou"):
+        over_images([ForegroundCounts(tp=1)], "f1", over)
 
 
 # Multiples of 0.05, so that values often equal a threshold, in either precision.
@@ -105,7 +104,7 @@ LEVELS = st.integers(0, 20).map(lambda step: step / 20)
     thresholds=st.lists(LEVELS.filter(lambda level: level < 1), unique=True, max_size=6).map(sorted),
     dtype=st.sampled_from([np.float32, np.float64]),
 )
-def test_many_thresholds_at_once_count_as_each_alone(pixels, thresholds, dtype):
+def test_many_thresholds_together_count_like_each_on_its_own(pixels, thresholds, dtype):
     probabilities = np.array([level for level, _ in pixels], dtype)
     truth = np.array([inside for _, inside in pixels], bool)
     each = [
@@ -120,9 +119,9 @@ def test_many_thresholds_at_once_count_as_each_alone(pixels, thresholds, dtype):
     [
         ([0.5, math.nan], [True, False], [0.5], "probabilities from 0 to 1 were expected"),
         ([0.5, 3.0], [True, False], [0.5], "if these are logits, apply a sigmoid"),
-        ([0.5, 0.5], [1, 0], [0.5], "a truth of bool were expected"),
-        ([0.5], [True, False], [0.5], "equal shapes"),
-        ([0.5, 0.5], [True, False], [0.5, 0.5], "increasing numbers were expected"),
+        ([0.5, 0.5], [1, 0], [0.5], "expected equal shapes and a truth of bool"),
+        ([0.5], [True, False], [0.5], "expected equal shapes"),
+        ([0.5, 0.5], [True, False], [0.5, 0.5], "expected increasing numbers"),
     ],
     ids=["NaN", "logits", "integer truth", "other shape", "equal thresholds"],
 )
@@ -131,8 +130,8 @@ def test_what_cannot_be_counted_by_threshold_is_refused(probabilities, truth, th
         foreground_counts_by_threshold(np.array(probabilities), np.array(truth), thresholds)
 
 
-def test_two_class_pooled_dice_is_accuracy():
-    """Why it is not reported: with both classes pooled, each wrong pixel is one FP and one FN."""
+def test_dice_pooled_over_two_classes_is_accuracy():
+    """This is why it is not reported: with both classes pooled, each wrong pixel is one FP and one FN."""
     prediction = np.array([1, 1, 0, 0, 0, 0, 0, 0], bool)
     truth = np.array([1, 0, 1, 0, 0, 0, 0, 0], bool)
     foreground, background = foreground_counts(prediction, truth), foreground_counts(~prediction, ~truth)

@@ -15,7 +15,7 @@ from cellseg_monai.scores import (
     label_overlaps,
     match_objects,
     missed_by_area,
-    object_scores,
+    over_images,
     panoptic_counts,
     splits_and_merges,
 )
@@ -38,9 +38,9 @@ TABLE = {
         0,
         0,
     ),
-    # IoU exactly 1 / 2: no match for PQ, which wants more; no SEG, which wants more than half of the object.
+    # IoU exactly 1 / 2: not a match for PQ, which needs more, nor for SEG, which needs more than half of the object.
     "a split in halves": ([[1, 1, 2, 2]], [[7, 7, 7, 7]], 2 / 6, 2 / 6, 0, 0, 1, 0),
-    # The larger piece is 3 / 4 of the object; the smaller is nobody's and counts in the union.
+    # The larger piece is 3 / 4 of the object; the smaller piece is unmatched and adds to the union.
     "a split in uneven pieces": ([[1, 1, 1, 2]], [[7, 7, 7, 7]], 3 / 5, 3 / 5, 3 / 4, 0.75 / 1.5, 1, 0),
     # AJI: both objects take the merged one, (3 + 1) / (4 + 4); AJI+: one of them, 3 / (4 + 1).
     "a merge": ([[7, 7, 7, 7]], [[1, 1, 1, 2]], 4 / 8, 3 / 5, (3 / 4 + 1 / 4) / 2, 0.75 / 1.5, 0, 1),
@@ -58,7 +58,7 @@ TABLE = {
         0,
         0,
     ),
-    # IoU 1 / 2 with the first, 1 / 4 with each other: AJI lets the first be taken, AJI+ too.
+    # IoU 1 / 2 with the first and 1 / 4 with the others: both AJI and AJI+ take the first.
     "a poor prediction across three": (
         [[6, 6, 6, 6]],
         [[1, 1, 2, 3]],
@@ -87,7 +87,7 @@ def test_scores_by_hand(prediction, truth, aji, aji_plus, seg, pq, splits, merge
 
 @st.composite
 def label_image_pairs(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
-    """Two label images of one shape: of pixels drawn one by one, so that objects compete."""
+    """Two label images of the same shape, with pixels drawn one by one so that objects compete."""
     height, width = draw(st.integers(1, 4)), draw(st.integers(1, 7))
     pixels = st.lists(st.sampled_from([0, 1, 2, 5, 2**33]), min_size=height * width, max_size=height * width)
     first, second = (np.array(draw(pixels), np.int64).reshape(height, width) for _ in range(2))
@@ -103,7 +103,7 @@ def iou(first: np.ndarray, second: np.ndarray) -> float:
 
 
 @given(label_image_pairs())
-def test_aji_is_what_its_algorithm_gives_object_by_object(pair):
+def test_aji_follows_its_algorithm_object_by_object(pair):
     predictions, truths = masks(pair[0]), masks(pair[1])
     intersection = union = 0
     taken = set()
@@ -187,7 +187,7 @@ def test_a_border_in_the_wrong_place_is_a_split_for_caicedo_but_not_here():
     assert (theirs.splits, theirs.merges) == (1, 1)
 
 
-def test_a_crumb_of_a_tenth_is_no_piece():
+def test_a_tenth_of_an_object_is_not_a_piece():
     truth = np.ones((1, 10), int)
     assert splits_and_merges(label_overlaps(np.array([[1] * 9 + [2]]), truth)).splits == 0
     assert splits_and_merges(label_overlaps(np.array([[1] * 8 + [2] * 2]), truth)).splits == 1
@@ -204,25 +204,25 @@ def test_scores_at_each_threshold_over_images():
     second = [ObjectCounts(tp=0, fp=4, fn=0)] * 2
     empty = [ObjectCounts()] * 2
     images = [first, second, empty]
-    assert object_scores(images, "f1", pooled=True) == pytest.approx([4 / 8, 2 / 8])
-    assert object_scores(images, "f1", pooled=False) == pytest.approx([(1 + 0 + 1) / 3, (0.5 + 0 + 1) / 3])
-    assert object_scores(images, "accuracy", pooled=True) == pytest.approx([2 / 6, 1 / 7])
-    assert object_scores([first], "panoptic_quality", pooled=True) == pytest.approx([0.9, 0.5])
+    assert over_images(images, "f1", "pooled") == pytest.approx([4 / 8, 2 / 8])
+    assert over_images(images, "f1", "mean") == pytest.approx([(1 + 0 + 1) / 3, (0.5 + 0 + 1) / 3])
+    assert over_images(images, "accuracy", "pooled") == pytest.approx([2 / 6, 1 / 7])
+    assert over_images([first], "panoptic_quality", "pooled") == pytest.approx([0.9, 0.5])
 
 
 @pytest.mark.parametrize(
     ("images", "name", "message"),
     [
-        ([[ObjectCounts()]], "dice", "'dice' came"),
-        ([], "f1", "no images came"),
+        ([[ObjectCounts()]], "dice", "got score 'dice'"),
+        ([], "f1", "got no images"),
         ([[ObjectCounts()], [ObjectCounts()] * 2], "f1", r"2 images with \[1, 2\] thresholds"),
     ],
     ids=["no such score", "no images", "other thresholds"],
 )
-@pytest.mark.parametrize("pooled", [True, False])
-def test_scores_refuse(images, name, message, pooled):
+@pytest.mark.parametrize("over", ["mean", "pooled"])
+def test_scores_refuse(images, name, message, over):
     with pytest.raises(ValueError, match=message):
-        object_scores(images, name, pooled=pooled)
+        over_images(images, name, over)
 
 
 def test_missed_by_area():
@@ -237,11 +237,11 @@ def test_missed_by_area():
     assert missed_by_area(overlaps, match_objects(overlaps, [0.7])[0], []) == [AreaClass(0, None, 4, 1)]
 
 
-def test_areas_refuse_what_does_not_increase_and_what_does_not_fit():
+def test_edges_that_do_not_increase_and_other_classes_are_refused():
     overlaps = label_overlaps(np.array([[1]]), np.array([[1]]))
     matching = match_objects(overlaps, [0.5])[0]
     for edges in ([0, 3], [5, 5], [9, 3]):
-        with pytest.raises(ValueError, match="increasing areas above 0"):
+        with pytest.raises(ValueError, match="expected increasing areas above 0"):
             missed_by_area(overlaps, matching, edges)
-    with pytest.raises(ValueError, match="the same class was expected"):
+    with pytest.raises(ValueError, match="expected the same class"):
         AreaClass(0, 5) + AreaClass(0, 6)

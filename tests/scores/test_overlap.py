@@ -1,4 +1,4 @@
-"""Overlaps of two label images: written out, and against a table of all ids made by loops."""
+"""Overlaps of two label images, compared with values by hand and a table of all ids made with loops."""
 
 import numpy as np
 import pytest
@@ -34,57 +34,58 @@ def label_image_pairs(draw: st.DrawFn, ids: list[int] = IDS) -> tuple[np.ndarray
     return first, second
 
 
-def as_dictionary(found: LabelOverlaps) -> dict[tuple[int, int], int]:
-    truths, predictions = found.truth_ids[found.truth_index], found.prediction_ids[found.prediction_index]
-    return dict(zip(zip(truths.tolist(), predictions.tolist(), strict=True), found.pixels.tolist(), strict=True))
+def as_dictionary(overlaps: LabelOverlaps) -> dict[tuple[int, int], int]:
+    truths = overlaps.truth_ids[overlaps.truth_index].tolist()
+    predictions = overlaps.prediction_ids[overlaps.prediction_index].tolist()
+    return dict(zip(zip(truths, predictions, strict=True), overlaps.pixels.tolist(), strict=True))
 
 
 def test_pairs_and_areas_of_a_small_image():
-    found = label_overlaps(PREDICTION, TRUTH)
-    assert found.truth_ids.tolist() == [4, 9]
-    assert found.truth_areas.tolist() == [5, 2]
-    assert found.prediction_ids.tolist() == [2, 5]
-    assert found.prediction_areas.tolist() == [5, 1]
-    assert found.truth_index.tolist() == [0, 1]
-    assert found.prediction_index.tolist() == [0, 0]
-    assert found.pixels.tolist() == [3, 1]
-    assert found.unions.tolist() == [7, 6]
-    assert found.iou.tolist() == [3 / 7, 1 / 6]
-    assert found.share_of_truth.tolist() == [3 / 5, 1 / 2]
-    assert found.share_of_prediction.tolist() == [3 / 5, 1 / 5]
+    overlaps = label_overlaps(PREDICTION, TRUTH)
+    assert overlaps.truth_ids.tolist() == [4, 9]
+    assert overlaps.truth_areas.tolist() == [5, 2]
+    assert overlaps.prediction_ids.tolist() == [2, 5]
+    assert overlaps.prediction_areas.tolist() == [5, 1]
+    assert overlaps.truth_index.tolist() == [0, 1]
+    assert overlaps.prediction_index.tolist() == [0, 0]
+    assert overlaps.pixels.tolist() == [3, 1]
+    assert overlaps.unions.tolist() == [7, 6]
+    assert overlaps.iou.tolist() == [3 / 7, 1 / 6]
+    assert overlaps.share_of_truth.tolist() == [3 / 5, 1 / 2]
+    assert overlaps.share_of_prediction.tolist() == [3 / 5, 1 / 5]
 
 
 @given(label_image_pairs())
-def test_it_is_what_loops_over_all_ids_find(pair):
+def test_overlaps_match_loops_over_all_ids(pair):
     prediction, truth = pair
-    found = label_overlaps(prediction, truth)
+    overlaps = label_overlaps(prediction, truth)
     expected = {}
     for ids, areas, labels in (
-        (found.truth_ids, found.truth_areas, truth),
-        (found.prediction_ids, found.prediction_areas, prediction),
+        (overlaps.truth_ids, overlaps.truth_areas, truth),
+        (overlaps.prediction_ids, overlaps.prediction_areas, prediction),
     ):
         assert ids.tolist() == sorted(set(labels.ravel().tolist()) - {0})
         assert areas.tolist() == [int((labels == label).sum()) for label in ids]
-    for true in found.truth_ids.tolist():
-        for predicted in found.prediction_ids.tolist():
+    for true in overlaps.truth_ids.tolist():
+        for predicted in overlaps.prediction_ids.tolist():
             shared = int(((truth == true) & (prediction == predicted)).sum())
             if shared:
                 expected[true, predicted] = shared
-    assert as_dictionary(found) == expected
-    assert list(as_dictionary(found)) == sorted(expected)
+    assert as_dictionary(overlaps) == expected
+    assert list(as_dictionary(overlaps)) == sorted(expected)
 
 
 @settings(max_examples=50)
 @given(label_image_pairs(), st.integers(1, 9), st.integers(1, 5))
-def test_neither_blocks_nor_sums_on_the_way_change_it(pair, block, held):
+def test_blocks_and_intermediate_sums_do_not_change_the_result(pair, block, held):
     whole = label_overlaps(*pair)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(overlap, "_BLOCK_PIXELS", block)
         patch.setattr(overlap, "_HELD_RUNS", held)
-        pieces = label_overlaps(*pair)
-    assert as_dictionary(pieces) == as_dictionary(whole)
-    assert pieces.truth_areas.tolist() == whole.truth_areas.tolist()
-    assert pieces.prediction_areas.tolist() == whole.prediction_areas.tolist()
+        blockwise = label_overlaps(*pair)
+    assert as_dictionary(blockwise) == as_dictionary(whole)
+    assert blockwise.truth_areas.tolist() == whole.truth_areas.tolist()
+    assert blockwise.prediction_areas.tolist() == whole.prediction_areas.tolist()
 
 
 @given(label_image_pairs())
@@ -96,23 +97,23 @@ def test_transposing_or_flattening_both_changes_nothing(pair):
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int16", ">u2", "uint32", "int64", "uint64"])
-def test_any_integer_dtype_compares_with_any_other(dtype):
-    found = label_overlaps(PREDICTION.astype(dtype), TRUTH)
-    assert as_dictionary(found) == {(4, 2): 3, (9, 2): 1}
-    assert found.prediction_ids.dtype == np.dtype(dtype).newbyteorder("=")
+def test_different_integer_dtypes_can_be_compared(dtype):
+    overlaps = label_overlaps(PREDICTION.astype(dtype), TRUTH)
+    assert as_dictionary(overlaps) == {(4, 2): 3, (9, 2): 1}
+    assert overlaps.prediction_ids.dtype == np.dtype(dtype).newbyteorder("=")
 
 
-def test_ids_up_to_the_largest_that_there_are():
+def test_the_largest_possible_ids():
     labels = np.array([[2**64 - 1, 2**64 - 2]], np.uint64)
     assert as_dictionary(label_overlaps(labels, labels)) == {(2**64 - 1,) * 2: 1, (2**64 - 2,) * 2: 1}
 
 
 def test_more_than_65535_objects():
     labels = np.arange(1, 70_001).reshape(200, 350)
-    found = label_overlaps(labels[::-1], labels)
-    assert len(found.pixels) == len(found.truth_ids) == 70_000
-    assert (found.pixels == 1).all()
-    assert found.prediction_ids[found.prediction_index[0]] == labels[-1, 0]
+    overlaps = label_overlaps(labels[::-1], labels)
+    assert len(overlaps.pixels) == len(overlaps.truth_ids) == 70_000
+    assert (overlaps.pixels == 1).all()
+    assert overlaps.prediction_ids[overlaps.prediction_index[0]] == labels[-1, 0]
 
 
 @pytest.mark.parametrize(
@@ -130,7 +131,7 @@ def test_extremes(prediction, truth, shared):
     assert as_dictionary(label_overlaps(prediction, truth)) == shared
 
 
-def test_the_images_are_left_as_they_were():
+def test_the_images_are_not_changed():
     prediction, truth = PREDICTION.copy(), TRUTH.copy()
     label_overlaps(prediction, truth)
     assert (prediction == PREDICTION).all()
@@ -140,14 +141,14 @@ def test_the_images_are_left_as_they_were():
 @pytest.mark.parametrize(
     ("prediction", "truth", "message"),
     [
-        (np.ones((2, 2)), np.ones((2, 2), int), "prediction of dtype float64 came"),
-        (np.ones((2, 2), int), np.ones((2, 2), bool), "truth of dtype bool came"),
-        (np.ones((2, 2), int), np.ones((2, 3), int), r"prediction \(2, 2\) and truth \(2, 3\) came"),
-        (np.ones((1, 2), int), np.array([[1, -1]]), "id -1 came in the truth"),
-        (np.array([[-(2**40), 1]]), np.ones((1, 2), int), "id -1099511627776 came in the prediction"),
+        (np.ones((2, 2)), np.ones((2, 2), int), "got a prediction of dtype float64"),
+        (np.ones((2, 2), int), np.ones((2, 2), bool), "got a truth of dtype bool"),
+        (np.ones((2, 2), int), np.ones((2, 3), int), r"got prediction \(2, 2\) and truth \(2, 3\)"),
+        (np.ones((1, 2), int), np.array([[1, -1]]), "got id -1 in the truth"),
+        (np.array([[-(2**40), 1]]), np.ones((1, 2), int), "got id -1099511627776 in the prediction"),
     ],
     ids=["floats", "a mask", "other shapes", "a negative id", "a large negative id"],
 )
-def test_it_refuses(prediction, truth, message):
+def test_other_arrays_are_refused(prediction, truth, message):
     with pytest.raises(ValueError, match=message):
         label_overlaps(prediction, truth)

@@ -1,4 +1,4 @@
-"""The search for settings: what it chooses is known by hand."""
+"""The search for settings, with choices worked out by hand."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ def image(*values, truth):
     return np.array([[values]]), np.array([truth])
 
 
-# Right from above 0.1 to below 0.3, and from 0.2 to below 0.4.
+# Exact at thresholds from 0.1 to below 0.3, and from 0.2 to below 0.4.
 ONE, OTHER = image(0.1, 0.3, truth=[0, 5]), image(0.2, 0.4, truth=[0, 9])
 
 
@@ -26,15 +26,15 @@ def test_the_value_that_suits_all_images_is_chosen():
     found = chosen([ONE, OTHER], Sweep("threshold", (0.05, 0.15, 0.25, 0.35)))
     assert found.settings == Postprocessing(threshold=0.25, min_area_px=0, fill_holes=False)
     assert (found.f1, found.f1_interval, found.dice) == (1, (1, 1), 1)
-    # At 0.05 both pixels are one object, IoU 1/2: right at the first of the ten thresholds alone. At 0.15 so only for
-    # the second image: F1 (2 · 2) / 4 at 0.50, else 1/2. At 0.35 the first has none: 2 / (2 + 1).
+    # At 0.05 both pixels are one object, IoU 1/2: a match at the first of the ten thresholds only. At 0.15, this holds
+    # for the second image only: F1 (2 · 2) / 4 at 0.50, else 1/2. At 0.35 the first has no object: 2 / (2 + 1).
     by_hand = [0.1, (1 + 9 / 2) / 10, 1, 2 / 3]
     assert [trial.f1 for trial in found.trials[:4]] == pytest.approx(by_hand)
     assert [trial.dice for trial in found.trials[:4]] == pytest.approx([2 / 3, 5 / 6, 1, 1 / 2])
     assert [trial.iou for trial in found.trials[:4]] == pytest.approx([1 / 2, 3 / 4, 1, 1 / 2])
 
 
-def test_of_equal_values_the_nearest_to_the_setting_as_it_stood_wins():
+def test_the_nearest_of_equally_good_values_wins():
     for stood, wins in ((0.1, 0.14), (0.5, 0.26), (0.22, 0.2), (0.26, 0.26)):
         start = Postprocessing(threshold=stood, min_area_px=0)
         found = chosen([ONE], Sweep("threshold", (0.26, 0.14, 0.2)), start=start, rounds=1)
@@ -49,8 +49,8 @@ def test_a_setting_without_an_order_stays_if_nothing_is_better():
     assert found.settings.method == "distance_watershed"
 
 
-def test_objects_and_foreground_may_want_different_values():
-    # 0.3 has all pixels of both cells, Dice 16/17, but in one object; 0.5 has 3/4 of each.
+def test_objects_and_foreground_can_need_different_values():
+    # At 0.3 all pixels of both cells are one object, Dice 16/17; at 0.5 each has 3/4 of its pixels.
     example = image(0.9, 0.9, 0.9, 0.4, 0.4, 0.4, 0.9, 0.9, 0.9, truth=[1, 1, 1, 1, 0, 2, 2, 2, 2])
     for objective, threshold, best in (("dice", 0.3, 16 / 17), ("f1", 0.5, 6 / 10)):
         found = chosen([example], Sweep("threshold", (0.3, 0.5), objective))
@@ -60,7 +60,7 @@ def test_objects_and_foreground_may_want_different_values():
 
 def test_a_later_setting_makes_an_earlier_one_worth_changing():
     # A cell of three pixels, a bright speck and six faint ones. At 0.5, 2/3 of the cell and one speck: 2 / 3 at four of
-    # the ten thresholds. At 0.3, all of the cell and all specks: 2 / 9 at all ten. Without specks, 0.3 is right.
+    # the ten thresholds. At 0.3, the whole cell and all specks: 2 / 9 at all ten. Without specks, 0.3 is exact.
     faint = [0, 0.4] * 6
     example = image(0.9, 0.9, 0.4, 0, 0.9, *faint, truth=[1, 1, 1, *[0] * 14])
     sweeps = Sweep("threshold", (0.3, 0.5)), Sweep("min_area_px", (0, 1, 2))
@@ -72,7 +72,7 @@ def test_a_later_setting_makes_an_earlier_one_worth_changing():
     assert (once.settings.threshold, once.settings.min_area_px, once.f1) == (0.5, 2, pytest.approx(4 / 10))
 
 
-def test_nothing_is_made_twice(monkeypatch):
+def test_no_setting_is_tried_twice(monkeypatch):
     made = []
 
     def counting(maps, settings, shape):
@@ -82,11 +82,11 @@ def test_nothing_is_made_twice(monkeypatch):
     monkeypatch.setattr(module, "label_objects", counting)
     found = chosen([ONE], Sweep("threshold", (0.2, 0.5)), Sweep("min_area_px", (0, 1)), rounds=5)
     assert len(found.trials) == 8
-    # Once for the interval; the second round repeats all.
+    # Once more for the interval; the second round repeats everything.
     assert len(made) == len(set(made)) + 1
 
 
-def test_the_truth_may_have_another_size_than_the_maps():
+def test_the_truth_can_have_another_size_than_the_maps():
     maps, truth = ONE
     found = chosen([(maps, np.kron(truth, np.ones((4, 2), int)))], Sweep("threshold", (0.05, 0.2)))
     assert (found.settings.threshold, found.f1, found.dice) == (0.2, 1, 1)
@@ -99,13 +99,13 @@ def test_a_single_image_has_no_interval_and_an_empty_one_counts():
 
 
 def test_no_images_and_wrong_sweeps_are_refused():
-    with pytest.raises(ValueError, match="no images came"):
+    with pytest.raises(ValueError, match="got no images"):
         chosen([], Sweep("threshold", (0.5,)))
-    with pytest.raises(ValueError, match="setting 'treshold' came, but one of method, threshold"):
+    with pytest.raises(ValueError, match="got setting 'treshold', expected one of method, threshold"):
         Sweep("treshold", ())
-    with pytest.raises(ValueError, match="no values of threshold came"):
+    with pytest.raises(ValueError, match="got no values of threshold"):
         Sweep("threshold", ())
-    with pytest.raises(ValueError, match="objective 'pq' came, but one of f1, f1_50, dice"):
+    with pytest.raises(ValueError, match="got objective 'pq', expected one of f1, f1_50, dice"):
         Sweep("threshold", (0.5,), "pq")
     with pytest.raises(ValueError, match=r"threshold=1\.5 came"):
         Sweep("threshold", (0.5, 1.5))

@@ -1,15 +1,18 @@
-"""The report of an evaluation, against a table written by hand."""
+"""The evaluation of a training: the numbers of a table written by hand, in the files of `cellseg evaluate`."""
 
 import csv
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from ignite.engine import Engine
 from monai.engines import IterationEvents
 
+from cellseg_monai import io
 from cellseg_monai.decoding import Postprocessing
+from cellseg_monai.evaluation import evaluate_folders, find_protocol, read_results, write_results
 from cellseg_monai.training import EvaluationReport
 
 SETTINGS = Postprocessing("boundary_watershed", threshold=0.45, min_area_px=2)
@@ -25,11 +28,13 @@ CROWDED = {
 EMPTY = {name: [0, 0, 0, 0] for name in CROWDED}
 
 
-def evaluate(report: EvaluationReport, *images: dict) -> None:
+def evaluate(report: EvaluationReport, *images: dict, image_path: str = "/data/images/{}.tif") -> None:
     items = [{name: torch.tensor([[values]]) for name, values in image.items()} for image in images]
 
     def step(engine: Engine, number: int) -> list:
-        engine.state.batch = [{"image_path": f"/data/{number}.tif"}]
+        engine.state.batch = [
+            {"image_path": image_path.format(number), "label_path": f"/data/labels/{number}.tif"},
+        ]
         engine.state.output = {"image": torch.zeros(1, 1, 100, 100)}
         engine.fire_event(IterationEvents.FORWARD_COMPLETED)
         return [items[number]]
@@ -42,42 +47,82 @@ def evaluate(report: EvaluationReport, *images: dict) -> None:
 
 
 def written(folder: Path) -> tuple[dict, list[dict]]:
-    with open(folder / "evaluation" / "images.csv", newline="") as file:
+    with open(folder / "evaluation" / "cellseg_images.csv", newline="") as file:
         rows = list(csv.DictReader(file))
-    return json.loads((folder / "evaluation" / "summary.json").read_text()), rows
+    return json.loads((folder / "evaluation" / "cellseg_summary.json").read_text()), rows
 
 
-def test_the_tables_are_those_counted_by_hand(tmp_path: Path) -> None:
+def test_the_numbers_are_those_counted_by_hand(tmp_path: Path) -> None:
     evaluate(EvaluationReport(str(tmp_path), SETTINGS, {"section": "test"}), CROWDED, EMPTY)
     summary, rows = written(tmp_path)
+    values = {name: score["value"] for name, score in summary["scores"].items()}
 
-    assert [row["image"] for row in rows] == ["/data/0.tif", "/data/1.tif"]
-    crowded = {name: float(value) for name, value in rows[0].items() if name != "image"}
-    assert [crowded[name] for name in ("tp", "fp", "fn", "tn")] == [5, 2, 1, 0]
+    assert [row["image_file"] for row in rows] == ["/data/images/0.tif", "/data/images/1.tif"]
+    assert [row["truth"] for row in rows] == ["/data/labels/0.tif", "/data/labels/1.tif"]
+    texts = ("image", "image_file", "truth", "prediction")
+    crowded = {name: float(value) for name, value in rows[0].items() if name not in texts}
+    assert [crowded[name] for name in ("tp_px", "fp_px", "fn_px", "tn_px")] == [5, 2, 1, 0]
     assert crowded["dice"] == pytest.approx(10 / 13, abs=1e-6)
     assert (crowded["true_objects"], crowded["predicted_objects"]) == (2, 3)
-    # Up to an IoU of 0.75 two match of two and three, beyond one: 4/5 and 2/5.
-    for hundredths in range(50, 100, 5):
-        expected = 4 / 5 if hundredths <= 75 else 2 / 5
-        assert crowded[f"f1_{hundredths}"] == pytest.approx(expected, abs=1e-6)
+    # Up to an IoU of 0.75 two match of two and three, beyond it one: 4/5 and 2/5.
+    assert [crowded[f"tp_0.{hundredths}"] for hundredths in range(50, 100, 5)] == [2] * 6 + [1] * 4
     assert crowded["f1"] == pytest.approx((6 * 4 / 5 + 4 * 2 / 5) / 10, abs=1e-6)
     assert (float(rows[1]["dice"]), float(rows[1]["f1"]), rows[1]["true_objects"]) == (1, 1, "0")
 
-    assert (summary["section"], summary["images"], summary["threshold"]) == ("test", 2, 0.45)
-    assert summary["postprocess"]["method"] == "boundary_watershed"
-    assert summary["foreground"]["dice"] == {"mean": pytest.approx((10 / 13 + 1) / 2), "pooled": pytest.approx(10 / 13)}
-    objects = summary["objects"]
-    assert (objects["true"], objects["predicted"]) == (2, 3)
-    assert objects["f1_50"] == {"mean": pytest.approx(0.9), "pooled": pytest.approx(0.8)}
-    assert objects["f1_90"] == {"mean": pytest.approx(0.7), "pooled": pytest.approx(0.4)}
-    assert objects["f1"] == {"mean": pytest.approx((0.64 + 1) / 2), "pooled": pytest.approx(0.64)}
+    assert (summary["about"]["section"], summary["images"], summary["about"]["threshold"]) == ("test", 2, 0.45)
+    assert summary["about"]["postprocess"]["method"] == "boundary_watershed"
+    assert summary["about"]["megapixels_per_second"] > 0
+    assert "before holes are filled" in summary["foreground"]
+    assert (summary["true_objects"], summary["predicted_objects"]) == (2, 3)
+    assert (values["dice_mean"], values["dice_pooled"]) == (pytest.approx((10 / 13 + 1) / 2), pytest.approx(10 / 13))
+    assert (values["f1_50_mean"], values["f1_50_pooled"]) == (pytest.approx(0.9), pytest.approx(0.8))
+    assert (values["f1_90_mean"], values["f1_90_pooled"]) == (pytest.approx(0.7), pytest.approx(0.4))
+    assert (values["f1_mean"], values["f1_pooled"]) == (pytest.approx((0.64 + 1) / 2), pytest.approx(0.64))
     # (3/4 + 1) / (2 + 1/2), and 1 for nothing where nothing is.
-    assert objects["panoptic_quality"] == {"mean": pytest.approx((0.7 + 1) / 2), "pooled": pytest.approx(0.7)}
-    low, high = objects["f1_pooled_interval"]
+    quality = values["panoptic_quality_mean"], values["panoptic_quality_pooled"]
+    assert quality == (pytest.approx((0.7 + 1) / 2), pytest.approx(0.7))
+    low, high = summary["scores"]["f1_pooled"]["interval_95"]
     assert (low, high) == (pytest.approx(0.64), 1)
-    assert summary["megapixels_per_second"] > 0
 
 
 def test_one_image_has_no_interval(tmp_path: Path) -> None:
     evaluate(EvaluationReport(str(tmp_path), SETTINGS), CROWDED)
-    assert written(tmp_path)[0]["objects"]["f1_pooled_interval"] is None
+    assert {score["interval_95"] for score in written(tmp_path)[0]["scores"].values()} == {None}
+
+
+def test_the_files_are_those_of_evaluating_the_label_images(tmp_path: Path) -> None:
+    """The same names, columns and keys, and the same scores of objects."""
+    evaluate(EvaluationReport(str(tmp_path), SETTINGS), CROWDED, EMPTY)
+    for number, image in enumerate((CROWDED, EMPTY)):
+        io.write_labels(tmp_path / "truth" / f"{number}.tif", np.array([image["truth"]]))
+    again = evaluate_folders(tmp_path / "truth", tmp_path / "evaluation" / "labels", find_protocol("cellseg"))
+    files = write_results(again, tmp_path / "again" / "evaluation")
+    assert sorted(path.name for path in files) == sorted(
+        path.name for path in (tmp_path / "evaluation").iterdir() if path.is_file()
+    )
+    (ours, our_rows), (theirs, their_rows) = written(tmp_path), written(tmp_path / "again")
+    assert list(our_rows[0]) == list(their_rows[0])
+    assert list(ours) == list(theirs)
+    objects = ("f1_pooled", "f1_mean", "f1_50_pooled", "f1_75_mean", "f1_90_mean", "panoptic_quality_pooled")
+    assert [ours["scores"][name] for name in objects] == [theirs["scores"][name] for name in objects]
+    assert theirs["foreground"] == "pixels whose predicted label is above 0"
+
+
+def test_what_was_counted_can_be_read_back(tmp_path: Path) -> None:
+    evaluate(EvaluationReport(str(tmp_path), SETTINGS), CROWDED, EMPTY)
+    evaluation = read_results(tmp_path / "evaluation", find_protocol("cellseg"))
+    assert evaluation.about["threshold"] == 0.45
+    mask, objects, truth = (np.array([CROWDED[name]]) for name in ("pred", "objects", "truth"))
+    assert evaluation.counts[0] == evaluation.protocol.count(objects, truth, mask > 0)
+    for image, expected in zip(evaluation.images, (CROWDED, EMPTY), strict=True):
+        assert io.read_labels(image.files.prediction).tolist() == [expected["objects"]]
+
+
+def test_images_of_one_name_keep_label_images_of_their_own_and_those_of_an_earlier_evaluation_go(
+    tmp_path: Path,
+) -> None:
+    report = EvaluationReport(str(tmp_path), SETTINGS)
+    io.write_labels(tmp_path / "evaluation" / "labels" / "earlier.tif", np.array([[1]]))
+    evaluate(report, CROWDED, EMPTY, image_path="/data/{}/cell.tif")
+    assert [row["image"] for row in written(tmp_path)[1]] == ["cell", "cell_2"]
+    assert sorted(path.name for path in (tmp_path / "evaluation" / "labels").iterdir()) == ["cell.tif", "cell_2.tif"]

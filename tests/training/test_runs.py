@@ -180,9 +180,9 @@ def test_two_processes_train_one_network_and_one_of_them_writes(dataset: Path, t
     words = ("--checkpoint", str(together / "last.pt"), "--section", "validation")
     code, output = finish(*command("evaluate", dataset, tmp_path / "scores", *words))
     assert code == 0, output
-    summary = json.loads((tmp_path / "scores" / "evaluation" / "summary.json").read_text())
+    summary = json.loads((tmp_path / "scores" / "evaluation" / "cellseg_summary.json").read_text())
     assert summary["images"] == 3
-    assert summary["foreground"]["dice"]["mean"] == pytest.approx(dice, abs=1e-6)
+    assert summary["scores"]["dice_mean"]["value"] == pytest.approx(dice, abs=1e-6)
 
     code, output = finish(*command("train", dataset, alone, "--epochs", "2"))
     assert code == 0, output
@@ -231,7 +231,7 @@ def test_the_scores_in_the_csv_are_those_of_the_json(dataset: Path, tmp_path: Pa
     assert code == 0, output
     code, output = finish(*command("evaluate", dataset, tmp_path))
     assert code == 0, output
-    with open(tmp_path / "evaluation" / "images.csv", newline="") as file:
+    with open(tmp_path / "evaluation" / "cellseg_images.csv", newline="") as file:
         dice = [float(row["dice"]) for row in csv.DictReader(file)]
-    summary = json.loads((tmp_path / "evaluation" / "summary.json").read_text())
-    assert summary["foreground"]["dice"]["mean"] == pytest.approx(np.mean(dice), abs=1e-5)
+    summary = json.loads((tmp_path / "evaluation" / "cellseg_summary.json").read_text())
+    assert summary["scores"]["dice_mean"]["value"] == pytest.approx(np.mean(dice), abs=1e-5)

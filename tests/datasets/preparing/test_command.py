@@ -67,7 +67,7 @@ def test_stopped_by_hand_it_says_how_to_go_on(cellseg, raw, tmp_path, monkeypatc
 
     monkeypatch.setattr("cellseg_monai.datasets.preparing.prepare", stop)
     code, _, err = cellseg("data", "prepare", raw, "--output", tmp_path / "out")
-    assert (code, err) == (130, "stopped; the same command goes on from here\n")
+    assert (code, err) == (130, "stopped; the same command continues from here\n")
 
 
 def test_a_layout_that_is_not_clear_is_asked_for(cellseg, tmp_path):
@@ -148,7 +148,7 @@ def test_a_selection_is_written_once_and_told(cellseg, raw, tmp_path):
     assert (tmp_path / "few.manifest.json").is_file()
     code, _, err = cellseg(*words)
     assert code == 1
-    assert "already there; keep it, or pass --overwrite" in err
+    assert "already exists; keep it, or pass --overwrite" in err
     assert cellseg(*words, "--overwrite")[0] == 0
 
 
@@ -171,13 +171,11 @@ def test_a_folder_named_by_a_date_is_that_folder(cellseg, raw, tmp_path, monkeyp
         assert cellseg("data", command, "2024_01_16", *(["--overwrite"] if command == "split" else []))[0] == 0
     code, _, err = cellseg("data", "split", "2024_01_16", "--overwrite", "false")
     assert code == 1
-    assert "already there" in err
+    assert "already exists" in err
 
 
 @pytest.mark.skipif(not Path("/sys").is_dir(), reason="a place where not even root may write")
 def test_a_place_that_may_not_be_written_is_named_with_a_remedy(cellseg, raw):
     code, _, err = cellseg("data", "prepare", raw, "--output", "/sys/out")
     assert code == 1
-    assert re.fullmatch(
-        "error: /sys/out: [^;]+; choose another place, or see to it that you may read and write it\n", err
-    )
+    assert re.fullmatch("error: /sys/out: [^;]+; choose another place, or make it readable and writable\n", err)

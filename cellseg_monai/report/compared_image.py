@@ -1,4 +1,4 @@
-"""Images whose label images were compared: what a report says and shows of each."""
+"""An image whose label images were compared, with what a report says about it and shows of it."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ from cellseg_monai.scores import Mistakes, label_overlaps, match_objects, object
 __all__ = ["INTENSITY", "IOU", "ComparedImage", "compare_image", "find_images", "read_image", "view_of"]
 
 IOU = 0.5
-"""At which an object counts as found where mistakes are named; every protocol has it among its thresholds."""
+"""IoU from which an object counts as found when mistakes are named; one of the thresholds of every protocol."""
 
 INTENSITY = "intensity"
-"""As what the brightness of objects is measured, the mean of all channels."""
+"""Name of the channel in which the brightness of objects is measured, the mean of all channels."""
 
 
 @dataclass(frozen=True, eq=False)
 class ComparedImage:
-    """What a report says of an image.
+    """The facts that a report gives about one image.
 
     Args:
-        evaluated: its files and what the protocol counted.
-        image: the file of the image itself; None where it is missing or cannot be shown.
-        score: the protocol's first, of this image.
-        found: objects that count as found.
-        mistakes: how many of each kind.
-        truth: the true objects.
-        prediction: the predicted ones.
+        evaluated: files of the image and the counts of the protocol.
+        image: file of the image itself; None if it is missing or cannot be shown.
+        score: value of the protocol's first score for this image.
+        found: number of true objects that count as found.
+        mistakes: number of mistakes of each kind.
+        truth: measurements of the true objects.
+        prediction: measurements of the predicted objects.
     """
 
     evaluated: EvaluatedImage
@@ -53,61 +53,61 @@ class ComparedImage:
 
     @property
     def name(self) -> str:
-        """Of the image."""
+        """The name of the image."""
         return self.evaluated.files.name
 
 
 def find_images(pairs: Sequence[FilePair], images_dir: str | Path) -> tuple[dict[str, Path], list[Fault]]:
-    """The image of each pair: the file whose stem is the name of the pair, or the stem of its truth.
+    """Find the image of each pair: the file whose stem is the name of the pair or the stem of its truth.
 
     Args:
-        pairs: truths and predictions; they may lie beside the images.
-        images_dir: the folder of the images.
+        pairs: files of truths and predictions; they can be in the same folder as the images.
+        images_dir: folder of the images.
 
     Returns:
-        The images by the names of the pairs, and a fault for each pair without one, or with several.
+        The file of each image by the name of its pair, and a fault for each pair with no image or with several.
 
     Raises:
-        DatasetError: there is no such folder.
+        DatasetError: the folder does not exist.
     """
     by_stem: dict[str, list[Path]] = defaultdict(list)
     for path in list_images(images_dir):
         for key in {image_stem(path), image_name(path)}:
             by_stem[key].append(path)
-    found, faults = {}, []
+    images, faults = {}, []
     for pair in pairs:
         masks = {pair.truth.resolve(), pair.prediction.resolve()}
         choices = [path for path in by_stem[pair.name] if path.resolve() not in masks]
         exact = [path for path in choices if image_stem(path) in (pair.name, image_stem(pair.truth))]
         chosen = exact or choices
         if len(chosen) == 1:
-            found[pair.name] = chosen[0]
+            images[pair.name] = chosen[0]
             continue
-        what = ", ".join(path.name for path in chosen)
+        names = ", ".join(path.name for path in chosen)
         message = (
-            f"{len(chosen)} images in {images_dir} may belong to it, {what}; keep one of them"
+            f"{len(chosen)} images in {images_dir} match this pair, {names}; keep one of them"
             if chosen
-            else f"no image with the stem {pair.name!r} in {images_dir}; its outlines are shown without it"
+            else f"no image with the stem {pair.name!r} in {images_dir}; the outlines are shown without an image"
         )
         faults.append(Fault(pair.name, "no-image", message))
-    return found, faults
+    return images, faults
 
 
 def read_image(path: Path, shape: tuple[int, ...]) -> Image:
-    """An image of one plane, of the shape of its label images.
+    """Read an image and check that it has the shape of its label images.
 
     Args:
-        path: the file.
-        shape: YX.
+        path: file of the image.
+        shape: (Y, X) of the label images.
 
     Raises:
-        ValueError: it has another shape, is a stack, or cannot be read.
+        ValueError: the image has another shape or cannot be read.
     """
     image = read(path)
     if image.pixels.shape[-2:] != shape:
         raise ValueError(
-            f"{path}: an image of {image.pixels.shape[-2:]} came, but {shape}, as its label images have it, was "
-            "expected; pass the image that was segmented"
+            f"{path}: got an image of shape {image.pixels.shape[-2:]}, expected {shape}, the shape of its label "
+            "images; pass the image that was segmented"
         )
     return image
 
@@ -115,19 +115,22 @@ def read_image(path: Path, shape: tuple[int, ...]) -> Image:
 def compare_image(
     evaluated: EvaluatedImage, protocol: Protocol, image: Path | None
 ) -> tuple[ComparedImage, list[Fault]]:
-    """What a report says of an image, and why the image itself cannot be shown, if so.
+    """Gather the facts that a report gives about an image.
 
     Args:
-        evaluated: its files and what the protocol counted.
-        protocol: that one.
-        image: the file of the image itself.
+        evaluated: files of the image and the counts of the protocol.
+        protocol: protocol of the evaluation.
+        image: file of the image itself; None if there is none.
+
+    Returns:
+        The facts, and a fault if the image itself cannot be shown.
     """
     prediction, truth = _as_compared(evaluated.files, protocol)
     values, faults = None, []
     if image is not None:
         try:
             opened = read_image(image, truth.shape)
-            picture_of(opened)  # what cannot be shown is told before anything is drawn
+            picture_of(opened)  # reports an image that cannot be shown before anything is drawn
             values = grey_values(opened)[None]
         except (ValueError, OSError) as error:
             faults.append(Fault(evaluated.files.name, "no-image", str(error)))
@@ -146,11 +149,14 @@ def compare_image(
 
 
 def view_of(compared: ComparedImage, protocol: Protocol) -> tuple[View, Image | None]:
-    """What is shown of an image; without the image itself, its outlines are on black.
+    """Read what the overlays of an image show; without the image itself, the background is black.
 
     Args:
-        compared: which.
-        protocol: under which it was compared.
+        compared: the compared image.
+        protocol: protocol of the evaluation.
+
+    Returns:
+        The view, and the image if there is one.
     """
     prediction, truth = _as_compared(compared.evaluated.files, protocol)
     image = None if compared.image is None else read_image(compared.image, truth.shape)
@@ -160,10 +166,10 @@ def view_of(compared: ComparedImage, protocol: Protocol) -> tuple[View, Image | 
 
 
 def _as_compared(files: FilePair, protocol: Protocol) -> tuple[np.ndarray, np.ndarray]:
-    """Prediction and truth as the protocol prepares them; as they are where it cuts them into parts."""
-    given = read_labels(files.prediction), read_labels(files.truth)
-    prepared = list(protocol.prepare(*given))
-    return prepared[0] if len(prepared) == 1 else given
+    """Prediction and truth as the protocol prepares them, or unchanged if the protocol cuts them into parts."""
+    stored = read_labels(files.prediction), read_labels(files.truth)
+    prepared = list(protocol.prepare(*stored))
+    return prepared[0] if len(prepared) == 1 else stored
 
 
 def _mistakes(prediction: np.ndarray, truth: np.ndarray, protocol: Protocol) -> tuple[Mistakes, int]:

@@ -6,30 +6,30 @@ import pytest
 
 from cellseg_monai.comparison.child import ChildError
 from cellseg_monai.comparison.request import Request
-from cellseg_monai.comparison.run_folder import RunFolder
 from cellseg_monai.comparison.steps import Step
+from cellseg_monai.comparison.training_folder import TrainingFolder
 from tests.comparison import fabricated
 
 
 def notes(path: Path, name: str, code: int = 0) -> Step:
-    """A step that writes its name into a file, and ends with a code."""
+    """A step that appends its name to a file, and exits with a code."""
     script = f"import sys; open({str(path)!r}, 'a').write({name + ' '!r}); sys.exit({code})"
     return Step(name, (sys.executable, "-c", script))
 
 
-def run(folder: RunFolder, *steps: Step) -> list[str]:
+def run(folder: TrainingFolder, *steps: Step) -> list[str]:
     announced: list[str] = []
     folder.run(steps, announce=lambda step: announced.append(step.name), tick=lambda: None)
     return announced
 
 
-def test_steps_that_are_done_are_not_done_again(tmp_path: Path) -> None:
+def test_completed_steps_are_not_repeated(tmp_path: Path) -> None:
     done = tmp_path / "done.txt"
-    folder = RunFolder(tmp_path / "unet", fabricated.request())
+    folder = TrainingFolder(tmp_path / "unet", fabricated.request())
     with pytest.raises(ChildError):
         run(folder, notes(done, "training"), notes(done, "calibrating", code=1), notes(done, "evaluating"))
     assert done.read_text().split() == ["training", "calibrating"]
-    again = RunFolder(tmp_path / "unet", fabricated.request())
+    again = TrainingFolder(tmp_path / "unet", fabricated.request())
     assert again.refusal() is None
     announced = run(again, notes(done, "training"), notes(done, "calibrating"), notes(done, "evaluating"))
     assert announced == ["training", "calibrating", "evaluating"]
@@ -37,24 +37,24 @@ def test_steps_that_are_done_are_not_done_again(tmp_path: Path) -> None:
     assert set(again.measured()) == {"training", "calibrating", "evaluating"}
 
 
-def test_an_unfinished_folder_knows_already_what_was_asked(tmp_path: Path) -> None:
-    folder = RunFolder(tmp_path / "unet", fabricated.request())
+def test_an_unfinished_folder_knows_its_request(tmp_path: Path) -> None:
+    folder = TrainingFolder(tmp_path / "unet", fabricated.request())
     with pytest.raises(ChildError):
         run(folder, notes(tmp_path / "done.txt", "training", code=1))
-    refusal = RunFolder(tmp_path / "unet", fabricated.request(seed=1)).refusal()
+    refusal = TrainingFolder(tmp_path / "unet", fabricated.request(seed=1)).refusal()
     assert refusal is not None
     assert "seed was 0, now 1" in refusal
     assert "another --output" in refusal
 
 
 def test_a_result_is_kept_with_its_request(tmp_path: Path) -> None:
-    folder = RunFolder(tmp_path / "unet", fabricated.request())
+    folder = TrainingFolder(tmp_path / "unet", fabricated.request())
     assert folder.result() is None
     folder.keep_result({"dice": 0.5})
-    assert RunFolder(tmp_path / "unet", fabricated.request()).result() == {"dice": 0.5}
+    assert TrainingFolder(tmp_path / "unet", fabricated.request()).result() == {"dice": 0.5}
     kept = json.loads((tmp_path / "unet" / "result.json").read_text())
     assert kept["request"] == json.loads(json.dumps(fabricated.request().as_json()))
-    assert "epochs was 5, now 6" in str(RunFolder(tmp_path / "unet", fabricated.request(epochs=6)).refusal())
+    assert "epochs was 5, now 6" in str(TrainingFolder(tmp_path / "unet", fabricated.request(epochs=6)).refusal())
 
 
 @pytest.mark.parametrize(
@@ -69,14 +69,14 @@ def test_a_folder_that_no_comparison_made_is_left_alone(
         (tmp_path / "unet").mkdir()
         for name in earlier:
             (tmp_path / "unet" / name).write_text("")
-    refusal = RunFolder(tmp_path / "unet", fabricated.request()).refusal()
+    refusal = TrainingFolder(tmp_path / "unet", fabricated.request()).refusal()
     assert (refusal is not None and "no comparison made it" in refusal) == refused
 
 
 def test_measured_epochs_are_remembered(tmp_path: Path) -> None:
     request: Request = fabricated.request(epochs=None, minutes=3)
-    folder = RunFolder(tmp_path / "unet", request)
+    folder = TrainingFolder(tmp_path / "unet", request)
     assert folder.epochs is None
     folder.epochs = 17
-    assert RunFolder(tmp_path / "unet", request).epochs == 17
-    assert RunFolder(tmp_path / "other", fabricated.request(epochs=4)).epochs == 4
+    assert TrainingFolder(tmp_path / "unet", request).epochs == 17
+    assert TrainingFolder(tmp_path / "other", fabricated.request(epochs=4)).epochs == 4

@@ -1,4 +1,4 @@
-"""The folder of one run of a comparison: what was asked, which steps are done, and the result at the end."""
+"""The folder of one run of a comparison: its request, its completed steps, and finally its result."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ from cellseg_monai.comparison.child import Measured, run_child
 from cellseg_monai.comparison.request import Request
 from cellseg_monai.comparison.steps import Step
 
-__all__ = ["RunFolder"]
+__all__ = ["TrainingFolder"]
 
 
-class RunFolder:
-    """Keeps `steps.json`, written after each step, `result.json`, written last, and `log.txt`, the steps' output.
+class TrainingFolder:
+    """The folder in which a bundle is trained, evaluated and compared.
 
-    A step that is done is not done again, and a run that has its result not at all. A training that was killed goes
-    on from its last epoch, which is its own affair (`--resume True`).
+    It contains `steps.json`, written after each step, `result.json`, written last, and `log.txt`, the output of the
+    steps. Completed steps are not repeated. A training that was killed resumes from its last epoch by itself
+    (`--resume True`).
 
     Args:
         path: the folder.
-        request: what is asked of the run; must be what was asked of it before, see `refusal`.
+        request: the request of the comparison, which must equal that of an earlier one in this folder; see `refusal`.
     """
 
     def __init__(self, path: Path, request: Request) -> None:
@@ -32,12 +33,12 @@ class RunFolder:
 
     @property
     def log(self) -> Path:
-        """What the steps printed."""
+        """File with the output of the steps."""
         return self.path / "log.txt"
 
     @property
     def epochs(self) -> int | None:
-        """How many are to be trained; None as long as that has not been measured."""
+        """Number of epochs to train; None until it has been measured."""
         return self._state().get("epochs", self.request.epochs)
 
     @epochs.setter
@@ -45,46 +46,46 @@ class RunFolder:
         self._write("steps.json", {**self._state(), "epochs": epochs})
 
     def refusal(self) -> str | None:
-        """Why this folder cannot be gone on with; None if it can."""
-        found = self._read("result.json") or self._read("steps.json")
-        if found is None:
+        """Return why this folder cannot be used for the request; None if it can."""
+        earlier = self._read("result.json") or self._read("steps.json")
+        if earlier is None:
             if not self.path.exists() or (self.path.is_dir() and not any(self.path.iterdir())):
                 return None
-            return f"{self.path} is there, but no comparison made it; use another --output, or delete it"
-        differences = self.request.differences(found["request"])
+            return f"{self.path} exists, but no comparison made it; use another --output, or delete it"
+        differences = self.request.differences(earlier["request"])
         if not differences:
             return None
-        return f"{self.path} is of another request: {'; '.join(differences)}; use another --output, or delete it"
+        return f"{self.path} belongs to another request: {'; '.join(differences)}; use another --output, or delete it"
 
     def result(self) -> dict[str, Any] | None:
-        """What was kept of the finished run; None where it has not finished."""
-        found = self._read("result.json")
-        return None if found is None else found["result"]
+        """Return the result of the run; None if the run has not finished."""
+        content = self._read("result.json")
+        return None if content is None else content["result"]
 
     def keep_result(self, result: dict[str, Any]) -> None:
-        """Keep the result: from now on the run is finished."""
+        """Write the result, which finishes the run."""
         self._write("result.json", {"request": self.request.as_json(), "epochs": self.epochs, "result": result})
 
     def measured(self) -> dict[str, Measured]:
-        """What each step took that is done."""
+        """Return time and memory of each completed step, by its name."""
         return {name: Measured(**values) for name, values in self._state()["steps"].items()}
 
     def run(self, steps: Iterable[Step], *, announce: Callable[[Step], None], tick: Callable[[], None]) -> None:
-        """Run those of the steps that are not done yet.
+        """Run the steps that are not complete.
 
         Args:
-            steps: in order.
-            announce: called with each step, done or not, before its turn.
-            tick: called now and then while a step runs.
+            steps: the steps in their order.
+            announce: function that is called with each step, complete or not, before its turn.
+            tick: function that is called twice a second while a step runs.
 
         Raises:
-            ChildError: a step failed; those before it stay done.
+            ChildError: a step failed; the steps before it stay complete.
         """
         for step in steps:
             announce(step)
             if step.name in self.measured():
                 continue
-            # Before it starts: a folder that holds half a training must say what was asked of it.
+            # Before it starts, so that the folder of an unfinished training says what was requested.
             self._write("steps.json", self._state())
             took = run_child(step.command, self.log, while_waiting=tick)
             state = self._state()

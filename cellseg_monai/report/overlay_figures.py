@@ -1,4 +1,4 @@
-"""Which images a report shows, and their figures: what was compared, over the image."""
+"""Choice of the images that a report shows, and their figures with overlays."""
 
 from __future__ import annotations
 
@@ -7,23 +7,26 @@ from html import escape
 
 from cellseg_monai.evaluation import Protocol
 from cellseg_monai.io.display import channels_shown
-from cellseg_monai.report.compared import ComparedImage, view_of
+from cellseg_monai.report.compared_image import ComparedImage, view_of
 from cellseg_monai.report.overlay import MARKS, View, crop_corners, overlay
 from cellseg_monai.report.page_pictures import Drawn, check_boxes, draw_groups, figure, image_figure
 
 __all__ = ["chosen_overlays", "count_words", "draw_overlays", "legend"]
 
-_OTHERS = 3  # typical ones, and best ones
+_OTHERS = 3  # typical images, and as many of the best
 _CROP_PX, _CROP_LAYER_PX, _CROPS = 384, 640, 6
-_SHRUNK_FROM = 1.1  # an image so many times larger than its overlay gets crops as well
+_SHRUNK_FROM = 1.1  # an image larger than its overlay by this factor gets crops as well
 
 
 def chosen_overlays(ordered: Sequence[ComparedImage], worst: int) -> dict[str, Sequence[ComparedImage]]:
-    """The images to show under their headings: the worst, and three typical and three best ones if there are more.
+    """Choose the images to show: the worst, and if there are more, three typical ones and the three best.
 
     Args:
-        ordered: all, the worst first.
-        worst: how many of these at most; 0 for no overlays at all.
+        ordered: all images, the worst first.
+        worst: maximum number of the worst images; 0 for no overlays at all.
+
+    Returns:
+        The images by the heading under which they are shown.
     """
     if worst == 0:
         return {}
@@ -41,13 +44,13 @@ def chosen_overlays(ordered: Sequence[ComparedImage], worst: int) -> dict[str, S
 def draw_overlays(
     groups: dict[str, Sequence[ComparedImage]], ranks: dict[str, int], protocol: Protocol, room_bytes: int
 ) -> Drawn:
-    """The overlays of these images, smaller ones where room is scarce.
+    """Draw the overlays of images, smaller if room is scarce.
 
     Args:
-        groups: images by the heading under which they stand.
-        ranks: of every image, its place among all, the worst being 1.
-        protocol: under which they were compared.
-        room_bytes: what all may weigh together.
+        groups: images by the heading under which they are shown.
+        ranks: rank of every image among all, from 1 for the worst.
+        protocol: protocol of the evaluation.
+        room_bytes: maximum size of all overlays together.
     """
 
     def figures(compared: ComparedImage) -> Callable[[int], str]:
@@ -57,30 +60,30 @@ def draw_overlays(
 
 
 def count_words(compared: ComparedImage) -> str:
-    """What was found and what went wrong, in words.
+    """Return the numbers of objects and mistakes of an image in words.
 
     Args:
-        compared: the image.
+        compared: the compared image.
     """
-    told = [f"{compared.found} found", *(f"{count} {kind}" for kind, count in compared.mistakes.items() if count)]
+    outcomes = [f"{compared.found} found", *(f"{count} {kind}" for kind, count in compared.mistakes.items() if count)]
     counts = compared.evaluated.counts
-    return f"{counts.true_objects} true and {counts.predicted_objects} predicted objects: {', '.join(told)}"
+    return f"{counts.true_objects} true and {counts.predicted_objects} predicted objects: {', '.join(outcomes)}"
 
 
 def _figures(compared: ComparedImage, rank: int, protocol: Protocol) -> Callable[[int], str]:
     view, image = view_of(compared, protocol)
-    counted = f"{count_words(compared)}."
-    about = [counted]
+    counts = f"{count_words(compared)}."
+    caption = [counts]
     if image is None:
-        about.append("The image itself is missing or cannot be shown.")
-    elif told := channels_shown(image):
-        about.append(f"Shown: {told}.")
-    score = f"{protocol.scores[0].name} {compared.score:.3f}"
+        caption.append("The image itself is missing or cannot be shown.")
+    elif channels := channels_shown(image):
+        caption.append(f"Shown: {channels}.")
+    score = f"{protocol.scores[0].image_name} {compared.score:.3f}"
 
     def draw(side_px: int) -> str:
-        picture = overlay(view, f"{compared.name}: {counted}", side_px=side_px)
+        picture = overlay(view, f"{compared.name}: {counts}", side_px=side_px)
         crops = _crops(view, compared.name) if max(view.truth.shape) > _SHRUNK_FROM * side_px else ""
-        return image_figure(compared.name, rank, score, picture, " ".join(about), below=crops)
+        return image_figure(compared.name, rank, score, picture, " ".join(caption), below=crops)
 
     return draw
 
@@ -96,7 +99,7 @@ def _crops(view: View, name: str) -> str:
 
 
 def legend() -> str:
-    """How overlays are read, with the boxes that show and hide what lies over the images."""
+    """Return the legend of the overlays, with check boxes that show and hide their layers."""
     boxes = [
         ("no-truth", "off", True, '<span class="sample truth"></span> true outlines'),
         ("no-prediction", "off", True, '<span class="sample prediction"></span> predicted outlines'),
@@ -107,8 +110,8 @@ def legend() -> str:
     return "\n".join(
         [
             "<p>Solid blue: true outlines. Dashed orange: predicted outlines. Tinted: objects without a partner, blue "
-            "where a true one was not found, orange where a predicted one is false. A mark stands above each "
-            "mistake:</p>",
+            "if a true object was not found, orange if a predicted object is false. Each mistake has a mark above "
+            "it:</p>",
             '<ul class="legend">',
             *marks,
             "</ul>",

@@ -1,4 +1,4 @@
-"""How lines of a figure are told apart: by colour, dash and marker at once."""
+"""Styles that tell the lines of a figure apart by colour, dash and marker together."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
 
 
 def line_style(position: int) -> dict[str, Any]:
-    """The style of a line, as arguments of matplotlib's `plot`.
+    """Return the style of a line, as arguments of matplotlib's `plot`.
 
     Args:
-        position: of the line among those of the figure, from 0.
+        position: position of the line among those of the figure, from 0.
 
     >>> line_style(1)["color"], line_style(1)["marker"]
     ('#D55E00', 's')

@@ -1,0 +1,6 @@
+"""`python -m cellseg_monai`, which works like `cellseg`."""
+
+from cellseg_monai.cli import main
+
+if __name__ == "__main__":  # also imported, by processes that are spawned
+    main()

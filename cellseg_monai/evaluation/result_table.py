@@ -1,0 +1,77 @@
+"""The table of an evaluation: a row per image, with its files, its own scores, and all that was counted in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+
+from cellseg_monai.evaluation.evaluated import EvaluatedImage, Evaluation
+from cellseg_monai.evaluation.pairs import FilePair
+from cellseg_monai.evaluation.protocol import ImageCounts, Protocol
+from cellseg_monai.scores import ForegroundCounts, ObjectCounts
+
+__all__ = ["read_row", "table_rows"]
+
+_PIXELS = {field.name: f"{field.name}_px" for field in fields(ForegroundCounts)}
+
+
+def table_rows(evaluation: Evaluation) -> list[dict[str, object]]:
+    """Return a row for each image, by the names of the columns.
+
+    False and missed objects at a threshold are the predicted and the true objects minus the matched pairs, `tp`.
+
+    Args:
+        evaluation: an evaluation of at least one image.
+    """
+    return [_row(image, evaluation.protocol) for image in evaluation.images]
+
+
+def _row(image: EvaluatedImage, protocol: Protocol) -> dict[str, object]:
+    files, counts = image.files, image.counts
+    row: dict[str, object] = {
+        "image": files.name,
+        "image_file": "" if files.image is None else files.image.as_posix(),
+        "truth": files.truth.as_posix(),
+        "prediction": files.prediction.as_posix(),
+        "true_objects": counts.true_objects,
+        "predicted_objects": counts.predicted_objects,
+    }
+    for score in protocol.scores:
+        if score.image_name not in row:
+            row[score.image_name] = f"{protocol.value(score, [counts]):.6f}"
+    row |= {f"tp_{at:.2f}": objects.tp for at, objects in zip(protocol.thresholds, counts.objects, strict=True)}
+    row |= {
+        f"iou_sum_{at:.2f}": objects.iou_sum for at, objects in zip(protocol.thresholds, counts.objects, strict=True)
+    }
+    if counts.foreground is not None:
+        row |= {column: getattr(counts.foreground, name) for name, column in _PIXELS.items()}
+    return row
+
+
+def read_row(row: Mapping[str, str], protocol: Protocol) -> EvaluatedImage:
+    """Return the image that a row of the table describes.
+
+    Args:
+        row: the cells of the row, by the names of the columns.
+        protocol: the protocol of the table; one whose scores are of objects and the foreground only.
+
+    Raises:
+        KeyError: the table lacks a column.
+        ValueError: a cell is not a number.
+    """
+    true, predicted = int(row["true_objects"]), int(row["predicted_objects"])
+    objects = []
+    for at in protocol.thresholds:
+        tp = int(row[f"tp_{at:.2f}"])
+        objects.append(ObjectCounts(tp, predicted - tp, true - tp, float(row[f"iou_sum_{at:.2f}"])))
+    pixels = {name: int(row[column]) for name, column in _PIXELS.items()} if protocol.counts_foreground else None
+    return EvaluatedImage(
+        FilePair(
+            name=row["image"],
+            truth=Path(row["truth"]),
+            prediction=Path(row["prediction"]),
+            image=Path(row["image_file"]) if row["image_file"] else None,
+        ),
+        ImageCounts(tuple(objects), foreground=None if pixels is None else ForegroundCounts(**pixels)),
+    )

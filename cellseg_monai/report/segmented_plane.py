@@ -1,0 +1,155 @@
+"""The planes of a run of `cellseg segment`, each with its image, its labels and its table."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cellseg_monai.boxes import SlicedArray
+from cellseg_monai.exports import EXPORTS, place_name
+from cellseg_monai.exports.table_csv import read as read_table
+from cellseg_monai.faults import Fault
+from cellseg_monai.io import LazyImage, image_stem, open_image
+from cellseg_monai.labels import ObjectTable
+
+__all__ = ["LABEL_EXPORTS", "OpenPlane", "SegmentedPlane", "segmented_planes"]
+
+LABEL_EXPORTS = ("labels", "ome", "zarr")
+"""Exports with the label image that a report shows; one of them is enough."""
+
+
+@dataclass(frozen=True)
+class SegmentedPlane:
+    """The files of a plane and its results.
+
+    Args:
+        name: name of the image relative to the output folder, with the position of the plane if there are several.
+        image: file of the image.
+        place: position of the plane in the stack, by axis.
+        labels: file of the label image of the whole stack.
+        table: CSV file with the objects of the whole stack.
+        axes: axes of the image file, if they were passed to the run.
+        pixel_size_um: (y, x), if it was passed to the run.
+    """
+
+    name: str
+    image: Path
+    place: Mapping[str, int]
+    labels: Path
+    table: Path
+    axes: str | None = None
+    pixel_size_um: tuple[float, float] | None = None
+
+    @contextmanager
+    def opened(self) -> Iterator[OpenPlane]:
+        """Open the plane for reading.
+
+        Raises:
+            OSError: a file is missing.
+            ValueError: a file cannot be read, or image and labels have different shapes.
+        """
+        stack_table = _read_cached(self.table, self.table.stat().st_mtime_ns)
+        table = stack_table.at({axis.lower(): number for axis, number in self.place.items()})
+        if "score" not in table.columns:
+            raise ValueError(f"{self.table}: no column 'score'; segment the image again")
+        with open_image(self.image, axes=self.axes) as image, open_image(self.labels) as labels:
+            if image.shape[-2:] != labels.shape[-2:]:
+                raise ValueError(
+                    f"{self.image}: got an image of shape {image.shape[-2:]}, expected {labels.shape[-2:]}, the shape "
+                    "of its labels; put back the image that was segmented"
+                )
+            place = tuple(self.place.values())
+            yield OpenPlane(self, image, labels.plane(place), table)
+
+
+@dataclass(frozen=True, eq=False)
+class OpenPlane:
+    """A plane with its files open, which can be sliced like a CYX array.
+
+    Args:
+        files: files of the plane.
+        image: the open image.
+        labels: YX ids.
+        table: objects of the plane.
+    """
+
+    files: SegmentedPlane
+    image: LazyImage
+    labels: SlicedArray
+    table: ObjectTable
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(C, Y, X)."""
+        channels, height, width = self.image.shape[-3:]
+        return channels, height, width
+
+    @property
+    def pixel_size_um(self) -> tuple[float, float] | None:
+        """(y, x) as passed to the run, or else as in the file."""
+        return self.files.pixel_size_um or self.image.pixel_size_um
+
+    def window(self, rows: slice, columns: slice, *, channels: Sequence[int] | None = None) -> np.ndarray:
+        """Return the pixels of these channels, or of all channels, CYX in the units of the file."""
+        return self.image.window(tuple(self.files.place.values()), rows, columns, channels=channels)
+
+    def __getitem__(self, index: tuple[int, slice, slice]) -> np.ndarray:
+        """Return one channel of a window."""
+        channel, rows, columns = index
+        return self.window(rows, columns, channels=(channel,))[0]
+
+
+def segmented_planes(run: Mapping[str, Any], folder: Path) -> tuple[list[SegmentedPlane], list[Fault]]:
+    """Find the planes that a run segmented.
+
+    Args:
+        run: content of its `run.json`.
+        folder: folder of the `run.json` and the results.
+
+    Returns:
+        The planes, and a fault for every image that cannot be shown.
+    """
+    planes, faults = [], [Fault("segmenting", "failed", reason) for reason in run.get("failures", [])]
+    size_um = run["about"].get("pixel_size_um")
+    for entry in run["images"]:
+        image, subfolder = Path(entry["path"]), Path(entry["key"]).parent
+        stem = (subfolder / image_stem(image.name)).as_posix()
+        labels, table = (_first_written(entry["files"], stem, exports) for exports in (LABEL_EXPORTS, ("csv",)))
+        if labels is None or table is None:
+            message = "its label image or its CSV table was not written; segment it with `--export labels,csv`"
+            faults.append(Fault(stem, "no-results", message))
+            continue
+        axes, lengths = entry["axes"][:-3], entry["shape"][:-3]
+        for position in itertools.product(*map(range, lengths)):
+            place = dict(zip(axes, position, strict=True))
+            planes.append(
+                SegmentedPlane(
+                    name=(subfolder / image_stem(place_name(image.name, place))).as_posix(),
+                    image=image,
+                    place=place,
+                    labels=folder / labels,
+                    table=folder / table,
+                    axes=run["about"].get("axes"),
+                    pixel_size_um=None if size_um is None else (size_um[0], size_um[1]),
+                )
+            )
+    return planes, faults
+
+
+def _first_written(files: Sequence[str], stem: str, exports: Sequence[str]) -> str | None:
+    """Return the file of the first of these exports that was written for an image, or None."""
+    candidates = (f"{stem}{EXPORTS[name].suffix}" for name in exports)
+    return next((name for name in candidates if name in files), None)
+
+
+@lru_cache(maxsize=1)
+def _read_cached(path: Path, modified_ns: int) -> ObjectTable:
+    """Read a table once for all planes of a stack; the time of its last change is part of the cache key."""
+    return read_table(path)

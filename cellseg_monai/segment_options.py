@@ -1,0 +1,285 @@
+"""The settings of segmenting, each written down once: its type, its default, its limits and what it means.
+
+The flags of `cellseg segment`, the keywords of `cellseg_monai.segment` and `bundle.load_pipeline`, and `arguments` in
+`run.json` are made from `SegmentOptions`. So a setting is added here, and nowhere else until it is used.
+
+Nothing heavy is imported here, because `cellseg segment --help` shows the settings.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import math
+import numbers
+import os
+import re
+import textwrap
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cache, wraps
+from pathlib import Path
+from types import UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from cellseg_monai.settings import settings_from_mapping
+
+__all__ = ["PIPELINE_OPTIONS", "READING_OPTIONS", "SegmentOptions", "bytes_of", "takes_options"]
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+_UNITS = {"MB": 10**6, "GB": 10**9, "MIB": 2**20, "GIB": 2**30}
+
+
+def _option(default: Any, text: str, *, least: int | None = None, above: int | None = None) -> Any:
+    """A field with its documentation, and the numbers that it takes."""
+    return field(default=default, metadata={"text": text, "least": least, "above": above})
+
+
+@dataclass(frozen=True)
+class SegmentOptions:
+    """What the results of segmenting, or its speed, depend on.
+
+    Paths may be given as `Path`, sequences as lists; they are kept as texts and tuples. The default is None where the
+    bundle, the files or the device decide.
+
+    Raises:
+        TypeError: a value is of another type than its field.
+        ValueError: a value is impossible.
+
+    >>> SegmentOptions(diameter=30, channels=["DAPI"]).diameter
+    30.0
+    >>> SegmentOptions(tile=0)
+    Traceback (most recent call last):
+        ...
+    ValueError: got tile=0, expected a finite number from 1; correct it, or leave it out
+    """
+
+    bundle: str = _option("nuclei", "name of the bundle, its folder, or a zip of it.")
+    export: str = _option(
+        "labels,csv",
+        "files to write, separated by commas: labels, ome, zarr, rois, geojson, coco, csv, parquet, h5ad, overlay.",
+    )
+    channels: str | tuple[str | int, ...] | None = _option(
+        None,
+        "channels that the network sees: names, or numbers from 0, separated by commas, such as DAPI or 0; in Python "
+        "also a list of them. By default those that the bundle names.",
+    )
+    axes: str | None = _option(None, "axes of the images, such as ZYX or YXS, where they do not state them.")
+    pixel_size: float | tuple[float, float] | None = _option(
+        None,
+        "size of a pixel of the images, in µm, whatever the files say; in Python also (height, width). A bundle that "
+        "was trained at one pixel size scales images by it; for other bundles, such as nuclei, see diameter.",
+        above=0,
+    )
+    diameter: float | None = _option(
+        None,
+        "diameter of the cells in the images, in pixels: images are scaled until their cells are as large as those of "
+        "the training, whatever the pixel size.",
+        above=0,
+    )
+    tta: bool = _option(
+        False, "test-time augmentation: the mean over eight symmetric views, which is eight times the work."
+    )
+    tile: int | None = _option(
+        None, "side of the tiles that the network sees, in pixels; by default that of the bundle.", least=1
+    )
+    overlap: int | None = _option(
+        None,
+        "overlap of neighbouring tiles, in pixels, up to half a tile; by default that of the bundle.",
+        least=0,
+    )
+    device: str = _option("auto", "where the network runs: auto, cpu, cuda, cuda:1, mps.")
+    amp: bool | None = _option(None, "bfloat16 in place of float32; by default where the device has it in hardware.")
+    checkpoint: str | None = _option(
+        None,
+        "file of the weights; by default those of a training in the bundle's output/, else those that the bundle "
+        "ships.",
+    )
+    postprocess: str | None = _option(
+        None,
+        "a postprocess.json that `cellseg calibrate` wrote; by default that of the weights, else of the bundle.",
+    )
+    max_memory: str | None = _option(
+        None,
+        "memory of a process, such as 4GB, about: decides how many tiles and how large planes are in memory at once.",
+    )
+
+    def __post_init__(self) -> None:
+        types = _types()
+        for option in dataclasses.fields(self):
+            value = getattr(self, option.name)
+            try:
+                value = _converted(value, types[option.name])
+            except TypeError:
+                raise TypeError(f"got {option.name}={value!r}, expected {option.type}; correct it") from None
+            _check_limits(option, value)
+            object.__setattr__(self, option.name, value)
+        if self.max_memory is not None:
+            bytes_of(self.max_memory)
+
+    @property
+    def pixel_size_um(self) -> tuple[float, float] | None:
+        """(height, width) of a pixel in µm."""
+        if isinstance(self.pixel_size, float):
+            return (self.pixel_size, self.pixel_size)
+        return self.pixel_size
+
+    @property
+    def most_bytes(self) -> int | None:
+        """`max_memory` as a number of bytes."""
+        return None if self.max_memory is None else bytes_of(self.max_memory)
+
+    def with_absolute_paths(self) -> SegmentOptions:
+        """Return the same options with full paths, which mean the same in any folder; names of bundles stay."""
+        is_path = Path(self.bundle).is_file() or (Path(self.bundle) / "configs" / "metadata.json").is_file()
+        checkpoint, postprocess = (
+            None if path is None else str(Path(path).absolute()) for path in (self.checkpoint, self.postprocess)
+        )
+        return dataclasses.replace(
+            self,
+            bundle=str(Path(self.bundle).absolute()) if is_path else self.bundle,
+            checkpoint=checkpoint,
+            postprocess=postprocess,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the options as `run.json` keeps them."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any], *, source: str) -> SegmentOptions:
+        """Return the options that `to_json` gave; those that an older version did not have get their defaults.
+
+        Args:
+            values: names and values.
+            source: where they come from, for the messages.
+
+        Raises:
+            ValueError: an option is unknown, of another type, or impossible.
+        """
+        return settings_from_mapping(cls, values, source=source)
+
+
+PIPELINE_OPTIONS = (
+    "channels", "diameter", "tta", "tile", "overlap", "device", "amp", "checkpoint", "postprocess",
+)  # fmt: skip
+"""Besides the bundle, the options that decide what is done with the pixels of an image."""
+
+READING_OPTIONS = ("axes", "pixel_size")
+"""The options that decide how an image is understood."""
+
+
+def bytes_of(text: str) -> int:
+    """Return an amount of memory, as people write it, in bytes.
+
+    Raises:
+        ValueError: it is no amount of memory.
+
+    >>> bytes_of("4GB"), bytes_of("512 MiB")
+    (4000000000, 536870912)
+    """
+    amount = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([MG]i?B)", text.strip(), re.IGNORECASE)
+    if amount is None:
+        raise ValueError(f"got {text!r} of memory, expected a number of MB or GB; write it like 4GB")
+    return int(float(amount[1]) * _UNITS[amount[2].upper()])
+
+
+def takes_options(*names: str) -> Callable[[Function], Function]:
+    """Give a function with `**options` a signature and a docstring that list these options.
+
+    In the signature they come after the required keywords. In the docstring they replace the line that begins with
+    "options: ". A call with any other keyword is a TypeError.
+
+    Args:
+        names: of fields of `SegmentOptions`; none means all.
+    """
+    options = [option for option in dataclasses.fields(SegmentOptions) if not names or option.name in names]
+
+    def decorate(function: Function) -> Function:
+        own = inspect.signature(function)
+        ends = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD)
+        first = [one for one in own.parameters.values() if one.kind not in ends]
+        keywords = [one for one in own.parameters.values() if one.kind is one.KEYWORD_ONLY]
+        derived = [
+            inspect.Parameter(option.name, ends[0], default=option.default, annotation=option.type)
+            for option in options
+        ]
+        required = [one for one in keywords if one.default is one.empty]
+        optional = [one for one in keywords if one.default is not one.empty]
+        signature = own.replace(parameters=[*first, *required, *derived, *optional])
+
+        @wraps(function)
+        def checked(*arguments: Any, **keywords: Any) -> Any:
+            try:
+                signature.bind(*arguments, **keywords)
+            except TypeError as error:
+                raise TypeError(f"{function.__name__}() {error}") from None
+            return function(*arguments, **keywords)
+
+        checked.__signature__ = signature  # type: ignore[attr-defined]
+        checked.__doc__ = _with_options(function.__doc__, options)
+        return checked  # type: ignore[return-value]
+
+    return decorate
+
+
+def _with_options(docstring: str | None, options: list[dataclasses.Field[Any]]) -> str | None:
+    if docstring is None:  # python -OO
+        return None
+    match = re.search("^( *)options: .*$", docstring, re.MULTILINE)
+    if match is None:
+        raise ValueError("the docstring has no line 'options: ...'; add it where the options belong")
+    indent = match[1]
+    texts = [
+        textwrap.fill(
+            f"{option.name}: {option.metadata['text']}",
+            width=120,
+            initial_indent=indent,
+            subsequent_indent=f"{indent}    ",
+            break_on_hyphens=False,
+        )
+        for option in options
+    ]
+    return docstring[: match.start()] + "\n".join(texts) + docstring[match.end() :]
+
+
+@cache
+def _types() -> dict[str, Any]:
+    return get_type_hints(SegmentOptions)
+
+
+def _converted(value: Any, kind: Any) -> Any:
+    """Return a value as a type has it, such as 30.0 for 30 where the type is float.
+
+    Raises:
+        TypeError: it is of another type.
+    """
+    if get_origin(kind) in (Union, UnionType):
+        for each in get_args(kind):
+            with suppress(TypeError):
+                return _converted(value, each)
+        raise TypeError
+    if get_origin(kind) is tuple:
+        kinds = get_args(kind)
+        if not isinstance(value, list | tuple) or (kinds[-1] is not Ellipsis and len(kinds) != len(value)):
+            raise TypeError
+        return tuple(_converted(one, kinds[0]) for one in value)
+    if kind is str and isinstance(value, os.PathLike):
+        return os.fspath(value)
+    wanted = {float: numbers.Real, int: numbers.Integral}.get(kind, kind)
+    if not isinstance(value, wanted) or (isinstance(value, bool) and kind is not bool):
+        raise TypeError
+    return kind(value) if kind in (float, int) else value
+
+
+def _check_limits(option: dataclasses.Field[Any], value: Any) -> None:
+    least, above = option.metadata["least"], option.metadata["above"]
+    if value is None or (least is None and above is None):
+        return
+    for number in value if isinstance(value, tuple) else (value,):
+        if math.isfinite(number) and (number >= least if above is None else number > above):
+            continue
+        expected = f"from {least}" if above is None else f"above {above}"
+        raise ValueError(f"got {option.name}={value}, expected a finite number {expected}; correct it, or leave it out")

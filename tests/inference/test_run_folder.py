@@ -1,0 +1,99 @@
+"""The folder of a run refuses what would be mixed or lost, in the same order for every kind of run."""
+
+import json
+
+import numpy as np
+import pytest
+
+from cellseg_monai.inference import ImageFile, RunFolder
+from cellseg_monai.lock import only_one
+
+
+@pytest.fixture
+def output(tmp_path):
+    return tmp_path / "out"
+
+
+@pytest.fixture
+def image(tmp_path):
+    np.save(tmp_path / "a.npy", np.ones((4, 4)))
+    return ImageFile(tmp_path / "a.npy")
+
+
+@pytest.fixture
+def begin(idle_job, image):
+    """Begin a run in a folder, and finish its record."""
+
+    def run(folder, device="cpu"):
+        with folder.opened(idle_job, device, [image], {"arguments": {}}) as record:
+            record.begin([image])
+            record.finish()
+
+    return run
+
+
+def test_a_file_is_refused(output):
+    output.touch()
+    for resume in (False, True):
+        with pytest.raises(ValueError, match=r"--output .*out is a file, expected a folder"):
+            RunFolder(output, resume=resume).check()
+
+
+def test_another_run_is_refused_unless_it_is_resumed(output, begin):
+    RunFolder(output).check()
+    begin(RunFolder(output))
+    with pytest.raises(FileExistsError, match="holds another run"):
+        RunFolder(output).check()
+    with pytest.raises(FileExistsError, match="holds another run"):
+        begin(RunFolder(output))
+    RunFolder(output, resume=True).check()
+    begin(RunFolder(output, resume=True))
+
+
+@pytest.mark.parametrize("name", ["report.html", "report.json"])
+def test_a_page_is_refused_if_a_new_run_would_replace_it(output, name):
+    output.mkdir()
+    (output / name).write_text("mine")
+    with pytest.raises(FileExistsError, match=f"{name} already exists, and --report would replace it"):
+        RunFolder(output, report=True).check()
+    RunFolder(output).check()
+    RunFolder(output, report=True, resume=True).check()
+
+
+def test_a_folder_that_another_process_writes_to_is_refused(output, begin):
+    with only_one(output / ".segment.lock", "cellseg segment"), pytest.raises(FileExistsError, match="at work in it"):
+        begin(RunFolder(output))
+    assert not output.exists()
+
+
+def test_a_run_is_resumed_with_its_settings_alone(output, begin):
+    begin(RunFolder(output))
+    with pytest.raises(ValueError, match="begun with other settings: device was cpu and is cuda"):
+        begin(RunFolder(output, resume=True), "cuda")
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_a_file_with_the_name_of_a_result_is_kept_and_no_run_begins(output, begin, resume):
+    output.mkdir()
+    (output / "a.csv").write_text("mine")
+    with pytest.raises(FileExistsError, match=r"a\.csv already exists"):
+        begin(RunFolder(output, resume=resume))
+    assert [path.name for path in output.iterdir()] == ["a.csv"]
+
+
+def test_results_of_the_run_are_known(output, begin):
+    assert RunFolder(output).results() == set()
+    begin(RunFolder(output))
+    run = json.loads((output / "run.json").read_text())
+    run["images"] = [{"files": ["a.tif"]}]
+    (output / "run.json").write_text(json.dumps(run))
+    assert RunFolder(output).results() == {output.resolve() / "a.tif"}
+
+
+def test_a_page_is_stale_after_a_run_was_resumed_without_a_report(output):
+    output.mkdir()
+    assert RunFolder(output, resume=True).stale_page() is None
+    (output / "report.html").touch()
+    assert RunFolder(output, resume=True).stale_page() == output / "report.html"
+    assert RunFolder(output, resume=True, report=True).stale_page() is None
+    assert RunFolder(output).stale_page() is None
