@@ -1,7 +1,7 @@
-"""Archives from strangers, unpacked without harm.
+"""Safe unpacking of archives from untrusted sources.
 
-Nothing is left to `extractall`: each member is looked at, and its bytes are counted as they come, because sizes that an
-archive states may be lies.
+`extractall` is never used: each member is checked, and its bytes are counted while they are written, because the sizes
+that an archive states can be wrong.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ __all__ = ["Limits", "Unpacked", "is_archive", "unpack"]
 _BLOCK = 2**20
 
 _RATIO_MATTERS_FROM = 100 * 10**6
-"""Bytes unpacked below which the ratio is not looked at: a few blank masks compress a thousandfold in all honesty."""
+"""Unpacked bytes below which the ratio is not checked: a few blank masks legitimately compress a thousandfold."""
 
 _BROKEN = (
     zipfile.BadZipFile,
@@ -48,13 +48,13 @@ _BROKEN = (
 
 @dataclass(frozen=True)
 class Limits:
-    """How much an archive may hold. The defaults are several times what the largest set of the registry needs.
+    """Limits for the content of an archive. The defaults are several times what the largest registered set needs.
 
     Args:
-        gigabytes: of all files together, unpacked.
-        files: files and folders.
-        ratio: bytes unpacked for each byte of the archive. Label images are mostly background, so tenfold is usual and
-            a hundredfold happens; bombs begin at a thousand.
+        gigabytes: total size of all unpacked files in GB.
+        files: number of files and folders.
+        ratio: unpacked bytes per byte of the archive. Label images are mostly background, so a ratio of 10 is common
+            and 100 occurs; malicious archives begin at about 1,000.
     """
 
     gigabytes: float = 100
@@ -63,56 +63,57 @@ class Limits:
 
     def __post_init__(self) -> None:
         if min(self.gigabytes, self.files, self.ratio) <= 0:
-            raise ValueError(f"{self}: expected numbers above 0")
+            raise ValueError(f"got {self}, expected numbers above 0")
 
 
 @dataclass(frozen=True)
 class Unpacked:
-    """What came out of an archive: files, and their bytes."""
+    """The numbers of files and bytes that were unpacked."""
 
     files: int
     bytes: int
 
 
 def is_archive(path: str | os.PathLike[str]) -> bool:
-    """Is it a zip or a tar, compressed or not, by its content?"""
+    """Return True if the content of a file is a zip or a tar, compressed or not."""
     try:
         return zipfile.is_zipfile(path) or tarfile.is_tarfile(path)
-    except _BROKEN:  # the first block of a compressed tar is broken already
+    except _BROKEN:  # even the first block of a compressed tar is broken
         return False
 
 
 def unpack(archive: str | os.PathLike[str], folder: str | os.PathLike[str], limits: Limits | None = None) -> Unpacked:
-    """Unpack a zip, tar, tar.gz, tar.bz2 or tar.xz into a new folder, which appears when all of it is there.
+    """Unpack a zip, tar, tar.gz, tar.bz2 or tar.xz into a new folder, which appears when it is complete.
 
-    Files and folders alone are written, with the permissions of new files. What macOS adds (`__MACOSX`) is left out.
+    Only files and folders are written, with the permissions of new files. The folder `__MACOSX`, which macOS adds, is
+    left out. After an error nothing remains.
 
     Args:
-        archive: the file; what it is, its content tells, not its name.
+        archive: the archive; its kind is judged by its content, not its name.
         folder: the folder to make.
-        limits: how much it may hold.
+        limits: limits for its content; `Limits()` by default.
 
     Returns:
-        How much it was.
+        The numbers of files and bytes that were unpacked.
 
     Raises:
-        ArchiveError: no such archive, a broken or encrypted one, or one with a member that is a link or a device, leads
-            out of the folder, or comes twice. Nothing of it is left.
-        ArchiveTooLargeError: it holds more than the limits allow. Nothing of it is left.
-        FileExistsError: the folder is there already.
-        OSError: it cannot be read or written, such as on a disk that is full. Nothing of it is left.
+        ArchiveError: the file is not an archive, is broken or encrypted, or has a member that is a link or a device,
+            leads out of the folder, or occurs twice.
+        ArchiveTooLargeError: the archive contains more than the limits allow.
+        FileExistsError: the folder exists already.
+        OSError: a file cannot be read or written, for example because the disk is full.
     """
     archive, folder, limits = Path(archive), Path(folder), limits or Limits()
     if folder.exists():
         raise FileExistsError(f"{folder}: already there; choose another folder, or delete this one")
     if not is_archive(archive):
-        raise ArchiveError(f"{archive}: {_beginning(archive)} came where a zip or tar archive was expected")
+        raise ArchiveError(f"{archive}: got {_kind_of_file(archive)}, expected a zip or tar archive; fetch it again")
     folder.parent.mkdir(parents=True, exist_ok=True)
     aside = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.part")
     aside.mkdir()
     try:
         writer = _Writer(archive, aside, limits)
-        with _broken_named(archive):
+        with _errors_translated(archive):
             members = _zip_members(archive) if zipfile.is_zipfile(archive) else _tar_members(archive)
             for member in members:
                 writer.write(member)
@@ -124,14 +125,14 @@ def unpack(archive: str | os.PathLike[str], folder: str | os.PathLike[str], limi
 
 @dataclass(frozen=True)
 class _Member:
-    """A member of an archive of either kind; `content` is None for a folder."""
+    """A member of a zip or tar; `content` is None for a folder."""
 
     name: str
     content: IO[bytes] | None
 
 
 class _Writer:
-    """Writes members below a folder and keeps count."""
+    """Writes members into a folder, and counts files and bytes."""
 
     def __init__(self, archive: Path, folder: Path, limits: Limits) -> None:
         self.archive, self.folder, self.limits = archive, folder, limits
@@ -139,7 +140,7 @@ class _Writer:
         self.n_files = self.n_bytes = self.n_members = 0
 
     def write(self, member: _Member) -> None:
-        """Write one member, if it may be written."""
+        """Write one member, unless it is unsafe or exceeds the limits."""
         self.n_members += 1
         if self.n_members > self.limits.files:
             raise self._too_large(f"more than {self.limits.files:,} files", "--max_files")
@@ -154,7 +155,7 @@ class _Writer:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.touch(exist_ok=False)
         except (FileExistsError, NotADirectoryError) as error:
-            raise _refused(self.archive, member.name, "comes twice, or is both a file and a folder") from error
+            raise _refused(self.archive, member.name, "occurs twice, or is both a file and a folder") from error
         with open(target, "wb") as file:
             while block := member.content.read(_BLOCK):
                 self._count(len(block))
@@ -166,25 +167,25 @@ class _Writer:
         if self.n_bytes > self.limits.gigabytes * 10**9:
             raise self._too_large(f"more than {self.limits.gigabytes:g} GB", "--max_gigabytes")
         if self.n_bytes > max(_RATIO_MATTERS_FROM, self.limits.ratio * self.packed_bytes):
-            raise self._too_large(f"more than {self.limits.ratio:g} bytes for each of its own", "--max_ratio")
+            raise self._too_large(f"more than {self.limits.ratio:g} bytes for each packed byte", "--max_ratio")
 
-    def _too_large(self, what: str, flag: str) -> ArchiveTooLargeError:
+    def _too_large(self, content: str, flag: str) -> ArchiveTooLargeError:
         return ArchiveTooLargeError(
-            f"{self.archive}: holds {what}, as archives made to fill a disk do; if you trust it, raise the limit "
-            f"({flag})"
+            f"{self.archive}: contains {content}, like an archive made to fill a disk; if you trust it, raise "
+            f"the limit ({flag})"
         )
 
 
 def _safe_parts(name: str, archive: Path) -> list[str]:
-    """The parts of a member's path; none for the folder itself."""
+    """The parts of a member's path; empty for the folder itself."""
     if "\0" in name or len(name) > 4096:
-        raise _refused(archive, name, "has a name that no file can have")
-    slashed = name.replace("\\", "/")  # as Windows takes it
+        raise _refused(archive, name, "has an invalid name")
+    slashed = name.replace("\\", "/")  # as on Windows
     if slashed.startswith("/") or re.match("[A-Za-z]:", slashed):
         raise _refused(archive, name, "has an absolute path")
     parts = [part for part in slashed.split("/") if part not in ("", ".")]
     if ".." in parts:
-        raise _refused(archive, name, "leads out of the folder that it is unpacked to")
+        raise _refused(archive, name, "leads out of the target folder")
     return parts
 
 
@@ -212,12 +213,13 @@ def _tar_members(archive: Path) -> Iterator[_Member]:
 
 
 @contextmanager
-def _broken_named(archive: Path) -> Iterator[None]:
-    """What the libraries raise of broken archives, as one error that names the archive."""
+def _errors_translated(archive: Path) -> Iterator[None]:
+    """Turn the various errors of the libraries for broken archives into one that names the archive."""
     try:
         yield
     except (*_BROKEN, OSError) as error:
-        # Of bzip2, and of seeking where a broken archive points; what the disk has against it has another number.
+        # bzip2, and seeking to where a broken archive points, raise OSError without a number or with EINVAL. Errors of
+        # the disk have other numbers.
         if isinstance(error, OSError) and not isinstance(error, _BROKEN) and error.errno not in (None, errno.EINVAL):
             raise
         raise ArchiveError(
@@ -225,15 +227,15 @@ def _broken_named(archive: Path) -> Iterator[None]:
         ) from error
 
 
-def _refused(archive: Path, member: str, why: str) -> ArchiveError:
+def _refused(archive: Path, member: str, reason: str) -> ArchiveError:
     return ArchiveError(
-        f"{archive}: {member[:200]!r} {why}; nothing was unpacked, files and folders within it alone are. "
-        "Do not trust this archive"
+        f"{archive}: {member[:200]!r} {reason}; nothing was unpacked, as only files and folders inside the target are "
+        "allowed. Do not trust this archive"
     )
 
 
-def _beginning(path: Path) -> str:
-    """What a file is that is no archive, for a message."""
+def _kind_of_file(path: Path) -> str:
+    """The kind of a file that is not an archive, for a message."""
     with open(path, "rb") as file:
         start = file.read(512)
     if not start:

@@ -9,7 +9,7 @@ __all__ = ["file_digest", "image_digest"]
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 of a file, 64 hexadecimal digits."""
+    """Return the SHA-256 of a file as 64 hexadecimal digits."""
     with open(path, "rb") as file:
         digest = hashlib.sha256()
         while block := file.read(2**20):
@@ -18,10 +18,10 @@ def file_digest(path: Path) -> str:
 
 
 def image_digest(path: Path) -> str:
-    """SHA-256 of an image: of its file, or of the names and contents of all files of a folder, such as an OME-Zarr."""
+    """Return the SHA-256 of an image file, or of the names and contents of all files in a folder (an OME-Zarr)."""
     if not path.is_dir():
         return file_digest(path)
     digest = hashlib.sha256()
-    for file in sorted(each for each in path.rglob("*") if each.is_file()):
+    for file in sorted(entry for entry in path.rglob("*") if entry.is_file()):
         digest.update(f"{file.relative_to(path).as_posix()}\n{file_digest(file)}\n".encode())
     return digest.hexdigest()

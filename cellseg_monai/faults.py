@@ -1,4 +1,4 @@
-"""A fault of a data set, and how a list of them reads."""
+"""Faults of a data set, and their text."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ class Fault:
     """One thing that is wrong with a data set.
 
     Args:
-        place: the file, relative to the data set where it lies within, with "/" on every system.
-        kind: a short name for the sort of fault, such as "missing-partner".
-        message: what was found, what was expected, what to do.
-        severity: an "error" spoils training or a score; a "warning" is worth a look.
+        place: the file, relative to the data set if it is inside, with "/" on every system.
+        kind: short name for the kind of fault, such as "missing-partner".
+        message: what was found, what was expected, and what to do.
+        severity: "error" if it spoils training or a score, "warning" if it is worth a look.
 
-    >>> print(Fault("labels/a.tif", "id-gap", "ids 1 to 3, of which 2 is missing", "warning"))
-    labels/a.tif: id-gap (warning): ids 1 to 3, of which 2 is missing
+    >>> print(Fault("labels/a.tif", "id-gap", "ids 1 to 3 without 2", "warning"))
+    labels/a.tif: id-gap (warning): ids 1 to 3 without 2
     """
 
     place: str
@@ -39,7 +39,7 @@ class Fault:
 
 
 def format_faults(faults: Sequence[Fault]) -> str:
-    """The faults as text, one per line, with a closing count.
+    """Return the faults as text, one per line, followed by their number.
 
     >>> print(format_faults([]))
     no faults found
@@ -56,12 +56,12 @@ def format_faults(faults: Sequence[Fault]) -> str:
 
 
 def dataset_error(dataset: Path, faults: Sequence[Fault]) -> DatasetError:
-    """The error that carries all these faults in its message."""
-    return DatasetError(f"{dataset}: the data set cannot be used as it stands\n{format_faults(faults)}")
+    """Return the error whose message contains all faults of a data set."""
+    return DatasetError(f"{dataset}: the data set cannot be used as it is\n{format_faults(faults)}")
 
 
 def place_of(path: Path, dataset: Path) -> str:
-    """The path as a fault names it: relative to the data set if it lies within.
+    """Return the path as a fault names it: relative to the data set if it is inside.
 
     >>> place_of(Path("/data/set/images/a.tif"), Path("/data/set"))
     'images/a.tif'

@@ -1,105 +1,87 @@
-"""One process at a time in a folder that is being written."""
+"""One process at a time in a folder that is being written.
+
+`filelock` takes the lock of the operating system, which ends with the process however that ends, so a killed run keeps
+nobody out. Its fallback to files that merely exist is off: those outlive a kill. What is left to do here is to remove
+the file afterwards, to say who holds the lock, and to go on where there is nothing to lock.
+"""
 
 from __future__ import annotations
 
 import errno
+import logging
 import os
+import platform
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-if sys.platform == "win32":
-    import msvcrt
-else:
-    import fcntl
+from filelock import FileLock, Timeout
 
 __all__ = ["only_one"]
 
-_HELD = (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
+logger = logging.getLogger(__name__)
+
 _CANNOT_WRITE = (errno.EACCES, errno.EPERM, errno.EROFS)
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
 
 
 @contextmanager
-def only_one(path: Path, doing: str) -> Iterator[None]:
-    """Hold a lock on a file while the block runs; afterwards the file is gone, and so is an empty folder made for it.
+def only_one(path: Path, command: str) -> Iterator[None]:
+    """Hold a lock on a file while the block runs, then remove the file, and an empty folder that was made for it.
 
-    The system holds the lock for the process, and ends it with the process, however that ends: nobody is kept out by a
-    run that was killed, nor by a process number that another program has got since. Where nothing can be written there
-    is nothing to be kept apart, and a file system that knows no locks is taken as it is.
+    Where nothing can be written, there is nothing to protect, and the block runs without a lock. On a file system
+    without locks it runs too, and a warning is logged.
 
     Args:
-        path: the file, in the folder that is to be written; missing folders are made.
-        doing: what the other one is, for the message, such as `cellseg data prepare`.
+        path: the lock file, in the folder that is going to be written; missing folders are made.
+        command: the command that takes this lock, such as `cellseg data prepare`, for the message to others.
 
     Raises:
-        FileExistsError: another process, or another call in this one, holds it.
-        PermissionError: the file is there and another user's, who may hold it, and the folder can be written.
+        FileExistsError: another process, or another call in this one, holds the lock.
+        PermissionError: the file belongs to another user, who may hold the lock, and the folder can be written.
     """
-    made = not path.parent.exists()
+    is_new = not path.parent.exists()
     path.parent.mkdir(parents=True, exist_ok=True)
-    can_write = True
+    lock = FileLock(path, blocking=False, fallback_to_soft=False, on_acquired=_write_holder)
     try:
-        descriptor = _locked(path)
-    except OSError as error:
-        if error.errno not in _CANNOT_WRITE or (path.exists() and os.access(path.parent, os.W_OK)):
-            raise
-        can_write = False
-    if not can_write:  # not in the handler, so that errors of the block are not chained to this one
-        yield
-        return
-    if descriptor is None:
+        lock.acquire()
+    except Timeout:
         raise FileExistsError(
-            f"{path.parent}: another `{doing}` is at work in it; wait until it is done, or stop it, then call again"
-        )
+            f"{path.parent}: another `{command}` is at work in it{_holder(path)}; wait until it is done, or stop it, "
+            "then call again"
+        ) from None
+    except OSError as error:
+        if error.errno in _NO_LOCKS:
+            logger.warning("%s: the file system has no locks; make sure that nothing else writes there", path.parent)
+            with suppress(OSError):
+                path.unlink()
+        elif error.errno not in _CANNOT_WRITE or (path.exists() and os.access(path.parent, os.W_OK)):
+            raise
     try:
         yield
     finally:
-        # Windows deletes no file that is open; elsewhere, who opens the file before it is closed must find it gone.
-        if sys.platform == "win32":
-            os.close(descriptor)
-        with suppress(OSError):
-            path.unlink()
-        if sys.platform != "win32":
-            os.close(descriptor)
-        if made:
-            with suppress(OSError):  # it holds something by now
+        if lock.is_locked:
+            # Others that have opened the file must find it gone as soon as they can lock it. Windows cannot delete an
+            # open file; there, filelock does it afterwards.
+            if sys.platform != "win32":
+                with suppress(OSError):
+                    path.unlink()
+            lock.release()
+        if is_new:
+            with suppress(OSError):  # not empty
                 path.parent.rmdir()
 
 
-def _locked(path: Path) -> int | None:
-    """The descriptor of the file, locked; None if another one holds it."""
-    while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-        try:
-            if not _try_lock(descriptor):
-                os.close(descriptor)
-                return None
-            if _is_at(descriptor, path):
-                return descriptor
-        except BaseException:
-            os.close(descriptor)
-            raise
-        os.close(descriptor)  # the one before deleted it in between
+def _write_holder(descriptor: int) -> None:
+    os.ftruncate(descriptor, 0)
+    os.write(descriptor, f"process {os.getpid()} on {platform.node()}".encode())
 
 
-def _try_lock(descriptor: int) -> bool:
+def _holder(path: Path) -> str:
+    """What the holder wrote, for a message; empty if it cannot be read, as on Windows, where the lock forbids it."""
     try:
-        if sys.platform == "win32":
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        else:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno in _HELD:
-            return False
-        if error.errno not in _NO_LOCKS:
-            raise
-    return True
-
-
-def _is_at(descriptor: int, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(descriptor), path.stat())
-    except FileNotFoundError:
-        return False
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""
+    return f": {text}" if text else ""

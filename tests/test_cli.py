@@ -1,13 +1,15 @@
 import json
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from cellseg_monai import cli, io
-from cellseg_monai.evaluation import PROTOCOLS
+from cellseg_monai.evaluation import PROTOCOLS, evaluate_folders, write_results
 from tests.quality.planes import plane
 
 
@@ -288,6 +290,28 @@ def test_report_without_faults_succeeds(
     assert printed.err == ""
 
 
+def test_report_of_an_evaluated_training_needs_nothing_but_its_folder(
+    masks: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    run, evaluated = tmp_path / "runs" / "mine", []
+    shutil.copytree(masks[1], run / "evaluation" / "labels")
+    evaluation = evaluate_folders(masks[0], masks[1], PROTOCOLS["cellseg"])
+    for image in evaluation.images:
+        path = tmp_path / f"{image.files.name}.npy"
+        np.save(path, np.eye(12, dtype=np.uint8))
+        evaluated.append(replace(image, files=replace(image.files, image=path)))
+    write_results(replace(evaluation, images=evaluated), run / "evaluation")
+    page = str(tmp_path / "report.html")
+    assert cellseg(monkeypatch, "report", str(run), "--output", page) == 0
+    printed = capsys.readouterr()
+    assert "cellseg: 2 image(s), 4 true and 3 predicted objects" in printed.out
+    assert page in printed.out
+    assert cellseg(monkeypatch, "report", "--run", str(run), "--protocol", "coco", "--output", page) == 0
+    assert "coco: 2 image(s)" in capsys.readouterr().out
+    assert cellseg(monkeypatch, "report", str(run.parent), "--output", page) == 1
+    assert "no folder evaluation in it; evaluate the training first" in capsys.readouterr().err
+
+
 def test_a_mask_in_place_of_objects_is_reported(
     masks: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
@@ -325,9 +349,10 @@ def test_an_interrupted_command_prints_stopped(
         ({"--output": "report"}, "got output 'report', expected an HTML file"),
         ({"--overlays": "some"}, "got --overlays some, expected a whole number"),
         ({"--images": "nowhere"}, "nowhere: no such folder"),
-        ({"--images": None}, "missing --images; `cellseg report` needs --images, --truth, --pred, --output"),
+        ({"--images": None}, "missing --images; `cellseg report` needs --images, --truth and --pred, or the"),
+        ({"--output": None}, "missing --output; `cellseg report` needs --output"),
     ],
-    ids=["output", "overlays", "no folder", "no images"],
+    ids=["output", "overlays", "no folder", "no images", "no output"],
 )
 def test_a_wrong_word_to_report_is_refused_in_one_line(
     change: dict[str, str | None],
@@ -384,7 +409,7 @@ def test_calibrate_fits_settings_to_a_few_annotated_images(
     assert cellseg(monkeypatch, *words, "nuclei") == 1
     assert "1 of 3 images to calibrate on have no label: images/b.npy" in capsys.readouterr().err
     assert cellseg(monkeypatch, *words, "nuclei", "--section", "test") == 1
-    assert "nothing may be chosen on them" in capsys.readouterr().err
+    assert "no settings can be chosen on them" in capsys.readouterr().err
 
 
 def test_show_prints_a_table_and_writes_a_page(

@@ -1,4 +1,4 @@
-"""The digest of items: the same content gives the same text, whatever it is called."""
+"""The digest of items depends on the content of files alone."""
 
 import hashlib
 import shutil
@@ -6,7 +6,7 @@ import shutil
 from cellseg_monai.data import items_digest, section_items
 
 
-def test_it_is_the_sha_256_of_the_files_hashes(tmp_path):
+def test_the_digest_of_items_is_the_sha_256_of_the_hashes_of_their_files(tmp_path):
     for name in ("image", "label", "other"):
         (tmp_path / name).write_bytes(name.encode())
     image, label, other = (hashlib.sha256(name).hexdigest() for name in (b"image", b"label", b"other"))
@@ -30,7 +30,7 @@ def test_names_and_folders_do_not_matter_but_every_byte_does(make_dataset, tmp_p
     assert items_digest(section_items(moved, "training")) != before
 
 
-def test_a_label_that_goes_to_another_image_is_another_set(tmp_path):
+def test_swapped_labels_change_the_digest(tmp_path):
     for name in "abcd":
         (tmp_path / name).write_text(name)
     path = {name: str(tmp_path / name) for name in "abcd"}

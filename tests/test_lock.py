@@ -1,3 +1,5 @@
+"""Locks of folders: against other processes, against kills, and where nothing can be locked."""
+
 from __future__ import annotations
 
 import errno
@@ -16,15 +18,28 @@ HOLD = (
     "with only_one(Path(sys.argv[1]), 'cellseg data prepare'):\n"
     "    print('held', flush=True); time.sleep(60)"
 )
+TAKE_TURNS = """
+import sys
+from pathlib import Path
+from cellseg_monai.lock import only_one
+
+folder, turns = Path(sys.argv[1]), 0
+while turns < 200:
+    try:
+        with only_one(folder / ".lock", "test"):
+            (folder / "busy").mkdir()
+            (folder / "busy").rmdir()
+            turns += 1
+    except FileExistsError as error:
+        assert "another `test` is at work in it" in str(error), error
+"""
 
 
-def test_a_second_one_is_refused_until_the_first_is_done(tmp_path: Path) -> None:
+def test_a_second_call_is_refused_until_the_first_is_done(tmp_path: Path) -> None:
     lock = tmp_path / "out" / ".lock"
     with only_one(lock, "cellseg data prepare"):
-        with (
-            pytest.raises(FileExistsError, match=r"out: another `cellseg data prepare` is at work in it; wait"),
-            only_one(lock, "cellseg data prepare"),
-        ):
+        message = rf"out: another `cellseg data prepare` is at work in it: process {os.getpid()} on .+; wait until"
+        with pytest.raises(FileExistsError, match=message), only_one(lock, "cellseg data prepare"):
             pass
         assert lock.is_file()
     assert not lock.parent.exists()
@@ -33,29 +48,37 @@ def test_a_second_one_is_refused_until_the_first_is_done(tmp_path: Path) -> None
     assert [path.name for path in lock.parent.iterdir()] == ["mine"]
 
 
-def test_a_process_that_was_killed_keeps_nobody_out(tmp_path: Path) -> None:
+def test_a_killed_process_keeps_nobody_out(tmp_path: Path) -> None:
     lock = tmp_path / ".lock"
     with subprocess.Popen([sys.executable, "-c", HOLD, str(lock)], stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
-        with pytest.raises(FileExistsError), only_one(lock, "cellseg data prepare"):
+        with pytest.raises(FileExistsError, match=f"process {holder.pid} on"), only_one(lock, "cellseg data prepare"):
             pass
         holder.send_signal(signal.SIGKILL)
         holder.wait()
     assert lock.is_file()
     with only_one(lock, "cellseg data prepare"):
-        pass
+        assert f"process {os.getpid()} on" in lock.read_text()
     assert not lock.exists()
 
 
-def test_a_fault_within_lets_go(tmp_path: Path) -> None:
+def test_processes_that_take_turns_never_hold_the_lock_together(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", TAKE_TURNS, str(tmp_path)]
+    processes = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(3)]
+    errors = [process.communicate()[1] for process in processes]
+    assert (errors, [process.returncode for process in processes]) == (["", "", ""], [0, 0, 0])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_error_in_the_block_releases_the_lock(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="mine"), only_one(tmp_path / ".lock", "cellseg data prepare"):
         raise ValueError("mine")
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.skipif(not Path("/sys").is_dir(), reason="a place where not even root may write")
-def test_where_nothing_can_be_written_nothing_needs_to_be_kept_apart() -> None:
+@pytest.mark.skipif(not Path("/sys").is_dir(), reason="needs a place where not even root can write")
+def test_where_nothing_can_be_written_no_lock_is_needed() -> None:
     with only_one(Path("/sys/.lock"), "cellseg data prepare"), only_one(Path("/sys/.lock"), "cellseg data prepare"):
         assert not Path("/sys/.lock").exists()
     with pytest.raises(ValueError, match="mine") as caught, only_one(Path("/sys/.lock"), "cellseg data prepare"):
@@ -63,8 +86,24 @@ def test_where_nothing_can_be_written_nothing_needs_to_be_kept_apart() -> None:
     assert caught.value.__context__ is None
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="flock is not used on Windows")
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP])
+def test_a_file_system_without_locks_is_reported_and_used(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    import fcntl
+
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with only_one(tmp_path / ".lock", "cellseg data prepare"):
+        assert list(tmp_path.iterdir()) == []
+    assert f"{tmp_path}: the file system has no locks; make sure that nothing else writes there" in caplog.text
+
+
 @pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM])
-def test_a_file_of_another_user_in_a_folder_that_can_be_written_keeps_out(
+def test_the_lock_file_of_another_user_keeps_out_where_the_folder_can_be_written(
     number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(path: Path, *_: object) -> int:
@@ -73,4 +112,4 @@ def test_a_file_of_another_user_in_a_folder_that_can_be_written_keeps_out(
     (tmp_path / ".lock").touch()
     monkeypatch.setattr(os, "open", refuse)
     with pytest.raises(PermissionError, match=r"\.lock"), only_one(tmp_path / ".lock", "cellseg data prepare"):
-        pytest.fail("it runs beside another one")
+        pytest.fail("ran without the lock")

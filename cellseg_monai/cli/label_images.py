@@ -1,4 +1,4 @@
-"""The commands about label images from any program."""
+"""The commands about label images of any program, and about the evaluation of a training."""
 
 from __future__ import annotations
 
@@ -22,85 +22,98 @@ def evaluate(
     truth_suffix: str = "",
     pred_suffix: str = "",
 ) -> None:
-    """Score the label images of any program under a published protocol; docs/evaluation.md describes each.
+    """Score the label images of any program under a published protocol; docs/evaluation.md explains the protocols.
 
-    Truths and predictions are paired by their names, without what programs add, such as _cp_masks or -labels. If files
-    have no partner or pairs cannot be compared, they are named, the rest is evaluated, and the exit code is 1.
+    Truths and predictions are paired by their names, apart from what programs append, such as _cp_masks or -labels.
+    Files without a partner and pairs that cannot be compared are reported, the rest is evaluated, and the exit code is
+    1.
 
     Args:
-        truth: the folder of the true label images: tif, png, npy, _seg.npy.
-        pred: the folder of the predicted label images.
+        truth: folder of the true label images: tif, png, npy, _seg.npy.
+        pred: folder of the predicted label images.
         protocol: cellseg, caicedo2019, bbbc039_mean_f1, dsb2018, neurips22, stardist, cellpose_ap, ctc_seg or coco.
-        output: a folder for a row per image (CSV), a summary with 95 % intervals (JSON) and F1 over IoU (PNG).
-        truth_suffix: take only truths whose name, without extension, ends with this.
-        pred_suffix: take only predictions whose name, without extension, ends with this, such as _cp_masks if the
-            images are in the same folder.
+        output: folder for a row per image (CSV), a summary with 95 % intervals (JSON) and F1 over IoU (PNG).
+        truth_suffix: use only truths whose name, without extension, ends with this.
+        pred_suffix: use only predictions whose name, without extension, ends with this, such as _cp_masks if images lie
+            in the same folder.
     """
     from cellseg_monai.evaluation import format_results, summary, write_results
 
     if output is not None:
         check_folder(output)
-    done = _compared(truth, pred, protocol, truth_suffix, pred_suffix)
-    print(format_results(summary(done)))
+    evaluation = _evaluated(truth, pred, protocol, truth_suffix, pred_suffix)
+    print(format_results(summary(evaluation)))
     if output is not None:
-        for path in write_results(done, output):
+        for path in write_results(evaluation, output):
             print(path)
-    _warn(done)
-    fail_if(done.faults)
+    _warn(evaluation)
+    fail_if(evaluation.faults)
 
 
 def report(
-    *,
-    images: str,
-    truth: str,
-    pred: str,
-    output: str,
     run: str | None = None,
-    protocol: str = "bbbc039_mean_f1",
+    *,
+    output: str,
+    images: str | None = None,
+    truth: str | None = None,
+    pred: str | None = None,
+    protocol: str | None = None,
     overlays: int = 24,
     truth_suffix: str = "",
     pred_suffix: str = "",
 ) -> None:
-    """Write one HTML page that shows how good label images are: scores, and every kind of mistake over the images.
+    """Write one HTML page that shows how good a segmentation is: scores, and every kind of mistake over the images.
 
-    The page is one file and needs no network connection. Images, truths and predictions are paired by their names, as
-    in `cellseg evaluate`. If something cannot be compared or shown it is named, the rest is reported, and the exit code
-    is 1.
+    For a training that has been evaluated, pass its folder: cellseg report runs/mine --output report.html. For label
+    images of any program, pass --images, --truth and --pred, whose files are paired by their names as in `cellseg
+    evaluate`. The page needs no network and no other files. What cannot be compared or shown is reported, the rest is
+    on the page, and the exit code is 1.
 
     Args:
-        images: the folder of the images.
-        truth: the folder of the true label images.
-        pred: the folder of the predicted label images.
-        output: the page, such as report.html; its numbers are written next to it as JSON.
-        run: the output_dir of a training, for its losses and the settings that calibration tried.
-        protocol: how objects are compared, see `cellseg evaluate`.
-        overlays: number of the worst images that are shown; three typical and three best ones are added.
-        truth_suffix: take only truths whose name, without extension, ends with this.
-        pred_suffix: take only predictions whose name, without extension, ends with this, such as _cp_masks if the
-            images are in the same folder.
+        run: output_dir of a training, whose evaluation is shown with its losses and the settings that calibration
+            tried; with --truth and --pred, only its losses and settings.
+        output: HTML file to write, such as report.html; its numbers are written next to it as JSON.
+        images: folder of the images; a training knows its images.
+        truth: folder of the true label images.
+        pred: folder of the predicted label images.
+        protocol: how objects are compared, see `cellseg evaluate`; cellseg for a training, otherwise bbbc039_mean_f1.
+        overlays: number of the worst images to show; three typical and the three best images are shown in addition.
+        truth_suffix: use only truths whose name, without extension, ends with this.
+        pred_suffix: use only predictions whose name, without extension, ends with this, such as _cp_masks if images lie
+            in the same folder.
     """
-    from cellseg_monai.evaluation import format_results, summary
+    from cellseg_monai.evaluation import find_protocol, format_results, read_training, summary
     from cellseg_monai.report import write_report
     from cellseg_monai.report.label_report import check_report
 
-    check_report(images, output, run_dir=run, overlays=overlays)
-    done = _compared(truth, pred, protocol, truth_suffix, pred_suffix)
-    written = write_report(done, images, output, run_dir=run, overlays=overlays)
-    print(format_results(summary(done)))
+    if run is not None and truth is None and pred is None:
+        check_report(images, output, run_dir=run, overlays=overlays)
+        evaluation = read_training(run, find_protocol(protocol or "cellseg"))
+    elif images is not None and truth is not None and pred is not None:
+        check_report(images, output, run_dir=run, overlays=overlays)
+        evaluation = _evaluated(truth, pred, protocol or "bbbc039_mean_f1", truth_suffix, pred_suffix)
+    else:
+        folders = {"--images": images, "--truth": truth, "--pred": pred}
+        missing = ", ".join(flag for flag, folder in folders.items() if folder is None)
+        raise ValueError(
+            f"missing {missing}; `cellseg report` needs --images, --truth and --pred, or the folder of a training"
+        )
+    written = write_report(evaluation, images, output, run_dir=run, overlays=overlays)
+    print(format_results(summary(evaluation)))
     for note in written.notes:
         print(f"note: {note}")
     for path in (written.page, written.numbers):
         print(path)
-    _warn(done)
+    _warn(evaluation)
     fail_if(written.faults)
 
 
-def _warn(done: Evaluation) -> None:
-    for warning in done.warnings:
+def _warn(evaluation: Evaluation) -> None:
+    for warning in evaluation.warnings:
         print(warning, file=sys.stderr)
 
 
-def _compared(truth: str, pred: str, protocol: str, truth_suffix: str, pred_suffix: str) -> Evaluation:
+def _evaluated(truth: str, pred: str, protocol: str, truth_suffix: str, pred_suffix: str) -> Evaluation:
     from cellseg_monai.evaluation import evaluate_folders, find_protocol
 
     return evaluate_folders(

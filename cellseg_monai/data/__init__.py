@@ -1,6 +1,6 @@
-"""Data sets: synthetic images with exact labels, the folder convention, splits, and a check of all faults.
+"""Data sets: the folder convention, datalists and splits, a check for faults, and synthetic images with exact labels.
 
-Layout of a data set: see `cellseg_monai.data.layout`. Datalists: see `cellseg_monai.data.datalist`.
+For the folders of a data set see `cellseg_monai.data.layout`, for datalists `cellseg_monai.data.datalist`.
 """
 
 from cellseg_monai.data.content_digest import items_digest

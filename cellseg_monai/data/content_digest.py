@@ -1,4 +1,4 @@
-"""SHA-256 of the images and labels that something was made of."""
+"""SHA-256 of the images and labels that something was made from."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ __all__ = ["items_digest"]
 
 
 def items_digest(items: Iterable[Mapping[str, Any]]) -> str:
-    """SHA-256 over the content of the image and label files of items, whatever their names, folders and order.
+    """Return a SHA-256 of the image and label files of items, which does not depend on names, folders or order.
 
     Args:
-        items: with the paths `image`, and `label` where there is one.
+        items: mappings with the path `image` and, for a labelled image, the path `label`.
 
     Returns:
         64 hexadecimal digits.

@@ -1,6 +1,6 @@
-"""Which images are for training, validation and test: `datalist.json`, `index.csv`, or a seeded split.
+"""The images for training, validation and test: from `datalist.json`, from `index.csv`, or by a seeded split.
 
-A datalist is the JSON file that MONAI calls by that name:
+A datalist is a JSON file in the layout that MONAI uses:
 
     {"training":   [{"image": "images/a.tif", "label": "labels/a.tif", "group": "plate1",
                      "tags": {"cell_type": "A172"}}, ...],
@@ -9,9 +9,9 @@ A datalist is the JSON file that MONAI calls by that name:
 
 `label`, `group` and `tags` are optional. For tags see `cellseg_monai.data.tags`.
 
-Paths are relative to the folder of the JSON file, with "/". They may lead out of it ("../"), and may be
-absolute, so that a list can lie beside a run and point into a read-only data set; `write_datalist` writes
-relative paths wherever the system has one.
+Paths are relative to the folder of the JSON file, with "/" as separator. They can lead out of that folder ("../") or
+be absolute, so a list can be kept with a run and point into a read-only data set. `write_datalist` writes relative
+paths wherever the system allows it.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ Source = Literal["datalist", "index", "split"]
 
 @dataclass(frozen=True)
 class Gathered:
-    """The sections of a data set, where they come from, and what is wrong with them."""
+    """The sections of a data set, their source, and their faults."""
 
     sections: Datalist
     source: Source
@@ -56,35 +56,35 @@ class Gathered:
 
 
 def load_datalist(dataset_dir: str | Path, datalist: str | Path | None = None, *, seed: int = 0) -> Datalist:
-    """The items of training, validation and test.
+    """Return the items for training, validation and test.
 
-    They come from the first of these that there is:
+    They come from the first of these sources that exists:
 
     1. the file `datalist`;
     2. `<dataset_dir>/datalist.json`;
-    3. `<dataset_dir>/index.csv` with the columns `image_id` (a stem of `images/`), `split` and perhaps
-       `group`, whatever their case and delimiter. Rows of the split `train` are for training. Where there are
-       both `val` and `test`, each is what it is called; where there is only one of the two, it is the
-       held-out test, and about 15 % of the training groups become validation;
-    4. a split of `images/` in 70, 15 and 15 %, see `split_dataset`.
+    3. `<dataset_dir>/index.csv` with the columns `image_id` (a stem of `images/`), `split` and optionally
+       `group`, in any case and with any delimiter. Rows of the split `train` are for training. If there are
+       both `val` and `test`, they are the validation and the test. If there is only one of the two, it is the
+       test, and about 15 % of the training groups become the validation;
+    4. a split of `images/` into 70, 15 and 15 %, see `split_dataset`.
 
-    The sections in 3 and 4 are chosen by `seed` and the names of the groups alone, so that they are the
-    same on every machine, whatever order the files are listed in. That seed is a setting of its own: were
-    it the seed of the training, a repeated training would be scored on images that the first one has seen.
+    The sections in 3 and 4 depend only on `seed` and the names of the groups, so they are the same on every
+    machine and for any order of the files. This seed is separate from the seed of the training: otherwise a
+    repeated training would be scored on images that the first one has seen.
 
     Args:
         dataset_dir: the data set.
-        datalist: a JSON file to use instead of what the data set has; its paths are relative to itself.
-        seed: of the split, where one is made; not that of the training.
+        datalist: a JSON file to use instead of the data set's own list; its paths are relative to its folder.
+        seed: seed of the split if one is made here; not the seed of the training.
 
     Returns:
-        For each of "training", "validation" and "test" (any may be empty) a list of items: `image` and
-        `label` are absolute paths, `label` is absent if there is none, `group` names what stays together, `tags`
-        holds what else is known of the image and is absent if there is nothing.
+        A list of items, possibly empty, for each of "training", "validation" and "test". `image` and `label` are
+        absolute paths, `label` is absent if there is none, `group` names what stays together, and `tags` holds what
+        else is known of the image and is absent if nothing is.
 
     Raises:
-        DatasetError: files named are not there, a group or an image is in two sections, or the list is
-            malformed; the message lists all faults.
+        DatasetError: listed files do not exist, a group or an image is in two sections, or the list is
+            malformed; the message contains all faults.
     """
     gathered = gather(dataset_dir, datalist, seed=seed)
     if gathered.faults:
@@ -93,7 +93,7 @@ def load_datalist(dataset_dir: str | Path, datalist: str | Path | None = None, *
 
 
 def gather(dataset_dir: str | Path, datalist: str | Path | None = None, *, seed: int = 0) -> Gathered:
-    """Like `load_datalist`, but the faults come back beside what could be read."""
+    """Return the sections as far as they can be read, together with their faults; otherwise like `load_datalist`."""
     dataset = Path(os.path.abspath(dataset_dir))
     if not dataset.is_dir():
         raise DatasetError(f"{dataset}: no such folder; pass the folder of a data set")
@@ -113,38 +113,38 @@ def propose_datalist(
     test: float | None = None,
     group_pattern: str | None = None,
 ) -> tuple[Datalist, Source, list[Fault]]:
-    """The sections to write into the datalist of a data set that has none, or is to have a new one.
+    """Return the sections for a new datalist of a data set.
 
     Args:
         dataset_dir: the data set. The sections and groups of a `datalist.json` in it are ignored, its tags are kept.
-        seed: of the split, where one is made.
-        validation: wanted part of the images, 0.15 by default; see `split_dataset`.
-        test: likewise.
-        group_pattern: see `split_dataset`.
+        seed: seed of the split if one is made here.
+        validation: share of the images for validation, 0.15 by default; see `split_dataset`.
+        test: share of the images for testing, 0.15 by default; see `split_dataset`.
+        group_pattern: regular expression that finds the group of an image in its stem; see `split_dataset`.
 
     Returns:
-        The sections, whether they come from an "index" or from a "split", and warnings.
+        The sections, their source ("index" or "split"), and warnings.
 
     Raises:
-        DatasetError: there is nothing to split, the index is malformed, or it says already what the
-            arguments would have otherwise.
-        ValueError: the fractions or the pattern make no sense.
+        DatasetError: there is nothing to split, the index is malformed, or the index leaves nothing for the
+            arguments to decide.
+        ValueError: the shares or the pattern are invalid.
     """
     dataset = Path(os.path.abspath(dataset_dir))
     options = {"validation": validation, "test": test, "group_pattern": group_pattern}
-    given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+    chosen: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     indexed = _gather_index(dataset, seed)
     if indexed is None:
-        sections = _with_tags(split_dataset(dataset, seed=seed, **given), dataset)
+        sections = _with_tags(split_dataset(dataset, seed=seed, **chosen), dataset)
         hint = ungrouped(scan(dataset).images) if group_pattern is None else None
         return sections, "split", [hint] if hint else []
     if indexed.faults:
         raise dataset_error(dataset, indexed.faults)
-    if given:
+    if chosen:
         raise DatasetError(
             f"{dataset}: {INDEX_NAME} says which images are for training and which are held out, which leaves "
-            f"nothing for {', '.join(given)} to decide; leave that away, give the index a column group, or rename it "
-            "to have a new split"
+            f"nothing for {', '.join(chosen)} to decide; leave that out, add a column group to the index, or rename "
+            "the index to get a new split"
         )
     return _with_tags(indexed.sections, dataset), indexed.source, []
 
@@ -163,14 +163,14 @@ def _with_tags(sections: Datalist, dataset: Path) -> Datalist:
 
 
 def write_datalist(path: str | Path, datalist: Datalist) -> None:
-    """Write a datalist as JSON, its paths relative to the folder of the file.
+    """Write a datalist as JSON with paths relative to the folder of the file.
 
-    The file is there whole or not at all.
+    The file is complete or absent.
 
     Args:
-        path: the file to write; one that is there is replaced.
-        datalist: sections of items, as `load_datalist` returns them; relative paths count from the folder
-            of `path`.
+        path: the file to write; an existing file is replaced.
+        datalist: items by section, as `load_datalist` returns them; relative paths are relative to the folder of
+            `path`.
     """
     path = Path(path)
     text = datalist_text(datalist, path.absolute().parent)
@@ -179,13 +179,13 @@ def write_datalist(path: str | Path, datalist: Datalist) -> None:
 
 
 def _gather_index(dataset: Path, seed: int) -> Gathered | None:
-    """What the index says; None if there is none that names splits."""
+    """The sections of `index.csv`; None if there is no such file, or it names no splits."""
     path = dataset / INDEX_NAME
-    nothing: Datalist = {section: [] for section in SECTIONS}
+    empty: Datalist = {section: [] for section in SECTIONS}
     try:
         rows = read_index(path)
     except DatasetError as error:
-        return Gathered(nothing, "index", [Fault(INDEX_NAME, "datalist", str(error).removeprefix(f"{path}: "))])
+        return Gathered(empty, "index", [Fault(INDEX_NAME, "datalist", str(error).removeprefix(f"{path}: "))])
     if rows is None:
         return None
     sections, faults = _from_index(rows, dataset, seed)
@@ -200,10 +200,10 @@ def _from_index(rows: list[IndexRow], dataset: Path, seed: int) -> tuple[Datalis
         section = SECTION_NAMES.get(row.split, row.split)
         stem = row.image_id if row.image_id in layout.images else image_stem(row.image_id)
         if section not in SECTIONS:
-            message = f"line {row.line}: the split of {row.image_id!r} is {row.split!r}; expected train, val or test"
+            message = f"line {row.line}: got split {row.split!r} for {row.image_id!r}, expected train, val or test"
             faults.append(Fault(INDEX_NAME, "datalist", message))
         elif stem not in layout.images:
-            message = f"line {row.line}: there is no image {row.image_id!r} in images/; put it there, or drop the line"
+            message = f"line {row.line}: no image {row.image_id!r} in images/; add the image, or remove the line"
             faults.append(Fault(INDEX_NAME, "missing-file", message))
         else:
             sections[section].append(item_of(layout, stem, row.group or stem))
@@ -222,10 +222,10 @@ def _straddling(sections: Datalist, source: Path, dataset: Path) -> list[Fault]:
         for section, items in sections.items():
             for item in items:
                 homes.setdefault(item[key], set()).add(section)
-        for name, found in sorted(homes.items()):
-            if len(found) > 1:
+        for name, its_sections in sorted(homes.items()):
+            if len(its_sections) > 1:
                 shown = place_of(Path(name), dataset) if key == "image" else repr(name)
-                where = " and ".join(section for section in SECTIONS if section in found)
-                message = f"{key} {shown} is in {where}; what belongs together must be in one of them"
+                where = " and ".join(section for section in SECTIONS if section in its_sections)
+                message = f"{key} {shown} is in {where}; keep it in one of them"
                 faults.append(Fault(place_of(source, dataset), kind, message))
     return faults

@@ -1,4 +1,4 @@
-"""Images that are in a data set twice."""
+"""Images that occur in a data set more than once."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _BLOCK = 2**20  # values
 
 @dataclass
 class Copies:
-    """The images met so far, by a hash of their pixels.
+    """The images seen so far, by a hash of their pixels.
 
     Args:
-        dataset: the folder that faults name files from.
-        listed: whether a list says which section an image belongs to.
+        dataset: folder of the data set, to which the places of faults are relative.
+        listed: True if a list assigns the images to sections.
     """
 
     dataset: Path
@@ -29,29 +29,37 @@ class Copies:
     _seen: dict[bytes, list[tuple[Path, str | None]]] = field(default_factory=dict)
 
     def add(self, path: Path, section: str | None, pixels: np.ndarray) -> list[Fault]:
-        """Take note of an image; a fault if its pixels have been met before."""
+        """Remember an image, and return a fault if an earlier one has the same pixels.
+
+        Args:
+            path: the image file.
+            section: the section of the image, None if it is in none.
+            pixels: the pixels of the image, of any shape and type.
+        """
         if not pixels.size or pixels.min() == pixels.max():
-            return []  # two blank fields are no copies of one another
-        met = self._seen.setdefault(digest(pixels), [])
-        met.append((path, section))
-        if len(met) == 1:
+            return []  # two blank fields of view are not copies of each other
+        copies = self._seen.setdefault(digest(pixels), [])
+        copies.append((path, section))
+        if len(copies) == 1:
             return []
-        place, first = place_of(path, self.dataset), place_of(met[0][0], self.dataset)
+        place, first = place_of(path, self.dataset), place_of(copies[0][0], self.dataset)
         if not self.listed:
-            message = f"same pixels as {first}, and no list keeps the two in one section; take one away"
+            message = f"same pixels as {first}, and no list keeps the two in one section; remove one of them"
             return [Fault(place, "duplicate", message)]
-        for other, home in met:
-            if section and home and home != section:
-                twin = place_of(other, self.dataset)
-                message = f"same pixels as {twin}, which is for {home}, this one for {section}; take one away"
+        for copy, its_section in copies:
+            if section and its_section and its_section != section:
+                message = (
+                    f"same pixels as {place_of(copy, self.dataset)}, which is for {its_section}, while this image is "
+                    f"for {section}; remove one of them"
+                )
                 return [Fault(place, "duplicate", message)]
-        return [Fault(place, "duplicate", f"same pixels as {first}; take one away", "warning")]
+        return [Fault(place, "duplicate", f"same pixels as {first}; remove one of them", "warning")]
 
 
 def digest(pixels: np.ndarray) -> bytes:
-    """A hash of shape and values, whatever the type: an 8-bit PNG equals a 16-bit or float TIFF of the same values.
+    """Return a hash of shape and values that ignores the type: an 8-bit PNG equals a float TIFF of the same values.
 
-    Goes block by block, so that a large image is never copied as a whole.
+    Pixels are hashed block by block, so a large image is never copied as a whole.
 
     >>> digest(np.array([[1, 2]], np.uint8)) == digest(np.array([[1, 2]], np.float32))
     True
@@ -62,7 +70,7 @@ def digest(pixels: np.ndarray) -> bytes:
     values = pixels.reshape(-1)
     for start in range(0, values.size, _BLOCK):
         block = values[start : start + _BLOCK]
-        # Of a whole number below 2**63 every type has the same int64; of any other, floats have the same float64.
+        # Whole numbers below 2**63 are the same int64 from every type; other numbers are the same float64.
         whole = block.dtype.kind in "biu" or bool(
             ((np.rint(block) == block) & (np.abs(block) < np.float64(2**63))).all()
         )

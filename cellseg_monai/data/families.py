@@ -1,4 +1,4 @@
-"""Images whose names say that they belong together: fields of one well, frames of one time lapse."""
+"""Images whose names suggest that they belong together: fields of one well, frames of one time lapse."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from cellseg_monai.faults import Fault
 
 __all__ = ["ungrouped"]
 
-# What acquisition programs write before a number: time, stage position or site, field, plane, tile. F and P
-# are rows of a plate where they are capitals.
+# Marks that acquisition programs write before a number: time, stage position or site, field, plane, tile. Capital F
+# and P are left out, as they are rows of a plate.
 _MARKS = "f|p|(?i:t|time|frame|pos|position|s|site|series|field|fov|z|slice|plane|tile)"
 
 
 def ungrouped(stems: Iterable[str]) -> Fault | None:
-    """A warning if names fall into families, which a split by single images would tear apart.
+    """Return a warning if the names form families, which a split by single images would tear apart.
 
-    All images under one name and a number say nothing: that is how most sets are numbered.
+    If all images have one name and a number there is no warning, as most data sets are numbered like that.
 
     Args:
-        stems: of the images.
+        stems: stems of the image files.
 
     >>> fault = ungrouped(["p1_A01_s1", "p1_A01_s2", "p1_A02_s1", "p1_A02_s2"])
     >>> fault.kind, fault.message.split(",")[0]
-    ('ungrouped', "the names of 4 images fall into 2 families such as 'p1_A01'")
+    ('ungrouped', "the names of 4 images form 2 families such as 'p1_A01'")
     >>> ungrouped(["00", "01", "02", "03"]) is None
     True
     """
@@ -32,26 +32,26 @@ def ungrouped(stems: Iterable[str]) -> Fault | None:
     for pattern, most in _patterns(stems):
         matches = [re.search(pattern, stem) for stem in stems]
         families = [match.group(1) for match in matches if match]
-        kinds = set(families)
-        if len(families) == len(stems) and 1 < len(kinds) <= min(most * len(stems), len(stems) - 2):
-            shown = next(name for name in families if families.count(name) > 1)
+        names = set(families)
+        if len(families) == len(stems) and 1 < len(names) <= min(most * len(stems), len(stems) - 2):
+            example = next(name for name in families if families.count(name) > 1)
             message = (
-                f"the names of {len(stems)} images fall into {len(kinds)} families such as {shown!r}, and a split "
-                "by single images puts frames of one sequence or fields of one well into several sections; keep "
-                f"them together with `cellseg data split DIR --group_pattern '{pattern}'`, if that is what they are"
+                f"the names of {len(stems)} images form {len(names)} families such as {example!r}, and a split "
+                "by single images puts frames of one sequence or fields of one well into several sections; if the "
+                f"images belong together, keep them so with `cellseg data split DIR --group_pattern '{pattern}'`"
             )
             return Fault("images", "ungrouped", message, "warning")
     return None
 
 
 def _patterns(stems: list[str]) -> Iterator[tuple[str, float]]:
-    """Patterns whose bracket may be the family, the coarser first, and to what part they must bring the names down."""
+    """Patterns whose bracket could be the family, coarse ones first, with the largest ratio of families to images."""
     text = "\n".join(stems)
-    found = set(re.findall(rf"[_\-. ]({_MARKS})[_\-]?\d+(?![^_\-. \n])", text))
-    if found:
-        mark = rf"[_\-. ](?:{'|'.join(sorted(found))})[_\-]?\d+"
+    marks = set(re.findall(rf"[_\-. ]({_MARKS})[_\-]?\d+(?![^_\-. \n])", text))
+    if marks:
+        mark = rf"[_\-. ](?:{'|'.join(sorted(marks))})[_\-]?\d+"
         yield rf"^(.+?)(?:{mark}(?:[_\-. ].*)?)?$", 0.9  # before the first mark; a name without it stays whole
         yield rf"^(.+){mark}(?![^_\-. ])", 0.9  # before the last mark
-    # Digits at the end; a name that is only a number stays whole. Images are often just numbered, so that this
-    # is a hint only where most of them share their name with another.
+    # Digits at the end; a name that is only a number stays whole. Images are often just numbered, so this counts only
+    # if most of them share their name with another image.
     yield r"^(.+?)(?:(?<!\d)[_\-. ]*\d+)?$", 0.5

@@ -1,4 +1,4 @@
-"""What keeps an image, or an image and its label, from being used: the same words whoever finds it."""
+"""Faults of an image, or of an image and its label, that several parts of the package report."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ __all__ = ["shape_fault", "stack_fault"]
 
 
 def stack_fault(image: Image, place: str) -> Fault | None:
-    """That an image is a stack, where one plane is needed.
+    """Return a fault if the image is a stack, as one plane is needed.
 
     Args:
-        image: as it was read.
-        place: of its file.
+        image: the image as it was read.
+        place: the file as the fault names it.
     """
     if image.axes == "CYX":
         return None
     sizes = ", ".join(f"{length} {axis}" for length, axis in zip(image.pixels.shape, image.axes, strict=True))
-    message = f"a stack ({sizes}); expected one plane (C, Y, X): save each plane, or a projection, by itself"
+    message = f"got a stack ({sizes}), expected one plane (C, Y, X); save each plane, or a projection, as a file"
     return Fault(place, "stack", message)
 
 
 def shape_fault(label: tuple[int, ...], image: tuple[int, ...], place: str) -> Fault | None:
-    """That a label has another size than its image.
+    """Return a fault if the label and its image have different sizes.
 
     Args:
-        label: (Y, X) of the label.
-        image: (Y, X) of the image.
-        place: of the label's file.
+        label: height and width of the label in pixels.
+        image: height and width of the image in pixels.
+        place: the label file as the fault names it.
 
     >>> print(shape_fault((12, 16), (24, 32), "labels/a.tif"))
     labels/a.tif: shape-mismatch: the label is 12 × 16 (height × width), its image 24 × 32; they must match pixel by

@@ -1,4 +1,4 @@
-"""The `index.csv` that published data sets come with: which image is in which split."""
+"""The `index.csv` of published data sets, which assigns images to splits."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _WANTED = ("imageid", "split")
 
 @dataclass(frozen=True)
 class IndexRow:
-    """One image of an index; `group` is empty where there is none."""
+    """One image of an index; `group` is empty if the index has none."""
 
     line: int
     image_id: str
@@ -28,13 +28,13 @@ class IndexRow:
 
 
 def read_index(path: Path) -> list[IndexRow] | None:
-    """The rows of an index that names splits; None if there is no such file, or it is about something else.
+    """Return the rows of an index that names splits; None if there is no such file, or it is about something else.
 
-    Columns are found whatever their case, spaces, underscores and delimiter (comma, semicolon, tab, |).
+    Column names can differ in case, spaces and underscores, and the delimiter can be a comma, semicolon, tab or |.
 
     Raises:
-        DatasetError: the file is no text in UTF-8, or its header speaks of image ids or splits without both
-            being there, once each: to pass over that would give another split than the one published.
+        DatasetError: the file is not text in UTF-8, or its header mentions image ids or splits without having exactly
+            one column of each. Ignoring such a file would give another split than the published one.
     """
     if not path.is_file():
         return None
@@ -53,21 +53,21 @@ def read_index(path: Path) -> list[IndexRow] | None:
         raise DatasetError(f"{path}: not a CSV file ({error}); save it again as CSV in UTF-8") from None
     if re.search(r"split|image[\W_]*id", header, re.IGNORECASE):
         raise DatasetError(
-            f"{path}: the header {header.strip()[:200]!r} speaks of image ids or splits, but not with one column "
-            "image_id and one column split; name these two (stems of images/, and train, val or test), or give "
-            "the file another name if it is not about splits"
+            f"{path}: the header {header.strip()[:200]!r} mentions image ids or splits, but does not have one column "
+            "image_id and one column split; name these two (stems of images/, and train, val or test), or rename "
+            "the file if it is not about splits"
         )
     return None
 
 
 def _rows(lines: list[str], delimiter: str, names: list[str]) -> list[IndexRow]:
-    rows, headed = [], False
+    rows, has_header = [], False
     reader = csv.reader(lines, delimiter=delimiter)
     for cells in reader:
         if not any(cell.strip() for cell in cells):
             continue
-        if not headed:
-            headed = True
+        if not has_header:
+            has_header = True
             continue
         row = dict(zip(names, (cell.strip() for cell in cells), strict=False))
         rows.append(
@@ -77,5 +77,5 @@ def _rows(lines: list[str], delimiter: str, names: list[str]) -> list[IndexRow]:
 
 
 def _squeezed(name: str) -> str:
-    """`Image_ID`, ` image id ` and `image-id` are one name."""
+    """The letters and digits of a name in lower case: `Image_ID`, ` image id ` and `image-id` are one name."""
     return re.sub(r"[\W_]+", "", name).lower()

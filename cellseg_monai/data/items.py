@@ -1,4 +1,4 @@
-"""The items that training, evaluation and inference work through."""
+"""The items for training, evaluation and inference."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ def section_items(
     seed: int = 0,
     labelled: bool = True,
 ) -> list[Item]:
-    """The items of one section of a data set; see `load_datalist` for where the sections come from.
+    """Return the items of one section of a data set; `load_datalist` describes the source of the sections.
 
     Args:
         dataset_dir: the data set.
         section: "training", "validation" or "test".
-        datalist: a JSON file to use instead of what the data set has.
-        seed: of the split, where one is made; not that of the training, see `load_datalist`.
-        labelled: whether every item must have a label.
+        datalist: a JSON file to use instead of the data set's own list.
+        seed: seed of the split if one is made here; not the seed of the training, see `load_datalist`.
+        labelled: True if every item must have a label.
 
     Returns:
-        Items with absolute paths; never an empty list.
+        Items with absolute paths, and with every tag of the data set (see `tags.complete_tags`); never an empty list.
 
     Raises:
         DatasetError: the folder holds no data set, the section is empty, or labels are missing.
@@ -46,7 +46,7 @@ def section_items(
     if datalist is None and not _is_dataset(dataset):
         raise DatasetError(
             f"{dataset}: no data set found; looked for {DATALIST_NAME}, for {INDEX_NAME} with the columns "
-            "image_id and split, and for images/ with labels/ beside it. Pass the folder that holds these, "
+            "image_id and split, and for images/ with labels/ next to it. Pass the folder that contains these, "
             "or write an example with `cellseg data sample DIR`"
         )
     sections = load_datalist(dataset, datalist, seed=seed)
@@ -55,8 +55,8 @@ def section_items(
         hint = "" if labelled else '; the section "all" takes every image'
         counts = ", ".join(f"{len(sections[name])} for {name}" for name in SECTIONS)
         raise DatasetError(
-            f"{dataset}: no items for {section} ({counts}); add images or groups of images, or say which "
-            f"are for {section} in a {DATALIST_NAME} (`cellseg data split DIR` writes one){hint}"
+            f"{dataset}: no items for {section} ({counts}); add images or groups of images, or list those "
+            f"for {section} in a {DATALIST_NAME} (`cellseg data split DIR` writes one){hint}"
         )
     if labelled:
         _check_labelled(items, dataset, f"for {section}")
@@ -69,17 +69,17 @@ def image_items(
     datalist: str | Path | None = None,
     seed: int = 0,
 ) -> list[Item]:
-    """The images to segment: a section of a data set, or all of a plain folder of images.
+    """Return the images to segment: a section of a data set, or all images of a plain folder.
 
     Args:
-        dataset_dir: a data set by the convention, or any folder of images (also one with only `images/`).
-        section: "training", "validation" or "test" of a data set, or "all"; a plain folder has no sections,
-            and all of its images are returned whatever this says.
-        datalist: a JSON file to use instead of what the data set has.
-        seed: of the split, where one is made; not that of the training, see `load_datalist`.
+        dataset_dir: a data set, or any folder of images (also one with only `images/`).
+        section: "training", "validation" or "test" of a data set, or "all"; ignored for a plain folder, which has no
+            sections.
+        datalist: a JSON file to use instead of the data set's own list.
+        seed: seed of the split if one is made here; not the seed of the training, see `load_datalist`.
 
     Returns:
-        Items with absolute paths, with `label` where there is one; never an empty list.
+        Items with absolute paths, with `label` for labelled images; never an empty list.
 
     Raises:
         DatasetError: there are no images.
@@ -101,7 +101,7 @@ def image_items(
             raise dataset_error(folder, layout.repeated_faults())
         items = [item_of(layout, stem, stem) for stem in layout.images]
     if not items:
-        raise DatasetError(f"{folder}: no images found; put images into images/, or list them in a datalist")
+        raise DatasetError(f"{folder}: no images found; add images to images/, or list them in a datalist")
     return items
 
 
@@ -111,25 +111,25 @@ def calibration_items(
     datalist: str | Path | None = None,
     seed: int = 0,
 ) -> list[Item]:
-    """The annotated images to choose settings on: never those that scores are reported on.
+    """Return the annotated images to choose settings on, which are never those that scores are reported on.
 
     Args:
         dataset_dir: the data set.
-        section: "validation" or "training" of it; or "all", for a few annotated images of one's own: every image but
-            those that the data set itself holds back for testing.
-        datalist: a JSON file to use instead of what the data set has.
-        seed: of the split, where one is made; not that of the training, see `load_datalist`.
+        section: "validation" or "training" of the data set; or "all", for a few annotated images of your own: every
+            image except those that the data set itself holds back for testing.
+        datalist: a JSON file to use instead of the data set's own list.
+        seed: seed of the split if one is made here; not the seed of the training, see `load_datalist`.
 
     Returns:
         Items with absolute paths, each with a label; never an empty list.
 
     Raises:
-        DatasetError: test images were asked for, there are no images, or labels are missing.
+        DatasetError: the section is "test", there are no images, or labels are missing.
         ValueError: there is no such section.
     """
     if section == "test":
         raise DatasetError(
-            "the section test came, but scores are reported on those images, so nothing may be chosen on them; "
+            "got the section test, but scores are reported on those images, so no settings can be chosen on them; "
             "use validation"
         )
     if section != "all":
@@ -140,11 +140,11 @@ def calibration_items(
         declared = gather(dataset, datalist, seed=seed)
         if declared.faults:
             raise dataset_error(dataset, declared.faults)
-        # A split that nobody declared was made here, and holds nothing back.
+        # A split that is made here, rather than declared by the data set, holds nothing back.
         held_back = {item["image"] for item in declared.sections["test"] if declared.source != "split"}
         items = [item for item in items if item["image"] not in held_back]
         if not items:
-            raise DatasetError(f"{dataset}: all images are held back for testing; add annotated images to choose on")
+            raise DatasetError(f"{dataset}: all images are held back for testing; add annotated images to calibrate on")
     _check_labelled(items, dataset, "to calibrate on")
     return items
 
@@ -159,17 +159,17 @@ def _with_all_tags(sections: Datalist) -> Datalist:
 
 
 def _check_labelled(items: list[Item], dataset: Path, purpose: str) -> None:
-    bare = [place_of(Path(item["image"]), dataset) for item in items if "label" not in item]
-    if bare:
-        shown = ", ".join(bare[:10]) + (f" and {len(bare) - 10} more" if len(bare) > 10 else "")
+    unlabelled = [place_of(Path(item["image"]), dataset) for item in items if "label" not in item]
+    if unlabelled:
+        shown = ", ".join(unlabelled[:10]) + (f" and {len(unlabelled) - 10} more" if len(unlabelled) > 10 else "")
         raise DatasetError(
-            f"{dataset}: {len(bare)} of {len(items)} images {purpose} have no label: {shown}; put label "
-            f"images of the same stem into labels/, or list only labelled images in a {DATALIST_NAME}"
+            f"{dataset}: {len(unlabelled)} of {len(items)} images {purpose} have no label: {shown}; add label "
+            f"images of the same stem to labels/, or list only labelled images in a {DATALIST_NAME}"
         )
 
 
 def _is_dataset(folder: Path) -> bool:
-    """Whether something tells the sections of this folder apart, or labels lie beside images."""
+    """True if the folder has a list of its sections, or labels next to its images."""
     return (folder / DATALIST_NAME).is_file() or (
         (folder / "images").is_dir() and ((folder / "labels").is_dir() or (folder / INDEX_NAME).is_file())
     )
@@ -181,7 +181,7 @@ def _plain(folder: Path) -> list[Item]:
         paths = list_images(folder / "images")
     if not paths:
         raise DatasetError(
-            f"{folder}: no images found, neither here nor in images/; pass a folder of TIFF, PNG or other "
+            f"{folder}: no images found, neither there nor in images/; pass a folder of TIFF, PNG or other "
             "images, or a data set with images/ and labels/"
         )
     return [{"image": str(path), "group": image_stem(path)} for path in paths]

@@ -1,9 +1,9 @@
-"""The folder convention: `images/` and `labels/`, a label having the stem of its image.
+"""The folder convention: `images/` and `labels/`, where a label has the stem of its image.
 
 my_set/
   images/  a.tif  b.png  ...
   labels/  a.tif  b.tif  ...
-  datalist.json   which image belongs to training, validation and test (optional)
+  datalist.json   the images for training, validation and test (optional)
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ __all__ = ["Layout", "list_images", "scan"]
 
 @dataclass(frozen=True)
 class Layout:
-    """What lies in `images/` and `labels/`, by stem.
+    """The files in `images/` and `labels/`, by stem.
 
     Args:
-        dataset: the folder.
-        images: stem to image file, sorted by stem.
-        labels: stem to label file, sorted by stem.
-        repeated: files left out, because an earlier one (by name) of that folder has their stem.
+        dataset: folder of the data set.
+        images: image file of each stem, sorted by stem.
+        labels: label file of each stem, sorted by stem.
+        repeated: files left out because an earlier file (by name) of the same folder has their stem.
     """
 
     dataset: Path
@@ -35,43 +35,43 @@ class Layout:
     repeated: tuple[Path, ...]
 
     def faults(self) -> list[Fault]:
-        """Images without label, labels without image, and files that share a stem."""
-        found = []
+        """Return the faults of the folders: images without label, labels without image, files that share a stem."""
+        faults = []
         for stem, image in self.images.items():
             if stem not in self.labels:
-                message = f"no label with the stem {stem!r} in labels/; add it, or take the image away"
-                found.append(Fault(place_of(image, self.dataset), "missing-partner", message))
+                message = f"no label with the stem {stem!r} in labels/; add it, or remove the image"
+                faults.append(Fault(place_of(image, self.dataset), "missing-partner", message))
         for stem, label in self.labels.items():
             if stem not in self.images:
-                message = f"no image with the stem {stem!r} in images/; add it, or take the label away"
-                found.append(Fault(place_of(label, self.dataset), "missing-partner", message))
-        found += self.repeated_faults()
-        return sorted(found)
+                message = f"no image with the stem {stem!r} in images/; add it, or remove the label"
+                faults.append(Fault(place_of(label, self.dataset), "missing-partner", message))
+        faults += self.repeated_faults()
+        return sorted(faults)
 
     def repeated_faults(self) -> list[Fault]:
-        """Files that share a stem with another one in their folder."""
+        """Return a fault for each file that shares its stem with an earlier one in its folder."""
         return [
             Fault(
                 place_of(path, self.dataset),
                 "repeated-stem",
-                f"another file in {path.parent.name}/ has the stem {image_stem(path)!r}, and it is not clear "
-                "which is meant; keep one of them",
+                f"another file in {path.parent.name}/ has the stem {image_stem(path)!r}, so the stem is "
+                "ambiguous; keep one of them",
             )
             for path in self.repeated
         ]
 
 
 def list_images(folder: str | Path) -> list[Path]:
-    """The files of a folder that `cellseg_monai.io` can read by their suffix, sorted by name.
+    """Return the files of a folder whose suffix `cellseg_monai.io` can read, sorted by name.
 
-    Upper and lower case suffixes count alike; hidden files and folders are left out.
+    The case of the suffix does not matter. Hidden files and folders are left out.
 
     Raises:
-        DatasetError: there is no such folder.
+        DatasetError: the folder does not exist.
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise DatasetError(f"{folder}: no such folder; pass a folder that holds images")
+        raise DatasetError(f"{folder}: no such folder; pass a folder of images")
     suffixes = readable_suffixes()
     return sorted(
         (
@@ -84,13 +84,13 @@ def list_images(folder: str | Path) -> list[Path]:
 
 
 def scan(dataset_dir: str | Path) -> Layout:
-    """What lies in the `images/` and `labels/` of a data set; a folder that is not there counts as empty."""
+    """Return the files in `images/` and `labels/` of a data set; a missing folder counts as empty."""
     dataset = Path(dataset_dir)
-    found: dict[str, dict[str, Path]] = {"images": {}, "labels": {}}
+    files: dict[str, dict[str, Path]] = {"images": {}, "labels": {}}
     repeated: list[Path] = []
-    for name, by_stem in found.items():
+    for name, by_stem in files.items():
         for path in list_images(dataset / name) if (dataset / name).is_dir() else []:
             if by_stem.setdefault(image_stem(path), path) != path:
                 repeated.append(path)
-    images, labels = (dict(sorted(found[name].items())) for name in ("images", "labels"))
+    images, labels = (dict(sorted(files[name].items())) for name in ("images", "labels"))
     return Layout(dataset, images, labels, tuple(repeated))

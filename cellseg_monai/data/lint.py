@@ -1,4 +1,4 @@
-"""Every fault of a data set at once: files, labels, splits."""
+"""All faults of a data set: its files, labels, splits and tags."""
 
 from __future__ import annotations
 
@@ -21,48 +21,48 @@ from cellseg_monai.io import Image, read, read_labels
 __all__ = ["check_dataset", "check_labels"]
 
 MOST_SHOWN = 5
-STRAY_PART = 0.05  # of the largest piece of an id: less is a stray
-MOST_CLASSES = 5  # ids of a mask of classes; more are rather objects that got broken
-LEAST_PIECES = 3  # of each class
+STRAY_PART = 0.05  # a piece smaller than this share of the largest piece of its id is a stray
+MOST_CLASSES = 5  # a mask of classes has at most so many ids; more ids are broken objects
+LEAST_PIECES = 3  # in a mask of classes each class has at least so many pieces
 
 
 def check_dataset(dataset_dir: str | Path, datalist: str | Path | None = None, axes: str | None = None) -> list[Fault]:
-    """All faults of a data set, sorted by place; an empty list for a clean one.
+    """Return all faults of a data set, sorted by place; an empty list if there are none.
 
     Errors, which spoil training or a score:
 
-    - `missing-partner`: an image without a label or a label without an image (a warning where a datalist
-      leaves that file out, or lists it for test, which can be segmented without a label);
-    - `shape-mismatch`: a label of another height or width than its image;
+    - `missing-partner`: an image without a label or a label without an image (a warning if a datalist
+      leaves that file out, or lists it for test, as it can be segmented without a label);
+    - `shape-mismatch`: a label whose height or width differs from its image;
     - `binary-mask`: several separate objects that share one id, where each should have its own;
-      `class-mask`: a few ids, each of them in many pieces, as where ids are the classes of pixels;
-    - `float-labels`: a label file of floating-point numbers; `negative-ids`: one with ids below 0;
+      `class-mask`: a few ids, each in many pieces, as if the ids were classes of pixels;
+    - `float-labels`: a label file of floating-point numbers; `negative-ids`: a label file with ids below 0;
     - `unreadable`: an image or label file that cannot be read, with the reason;
-    - `stack`: an image of several planes or times; `not-finite`: one with NaN or infinity in it;
-    - `duplicate`: the same pixels in two sections, in whatever format, or in a set that no list divides yet;
+    - `stack`: an image of several planes or times; `not-finite`: an image that contains NaN or infinity;
+    - `duplicate`: the same pixels in two sections, in any file format, or in a set that no list divides yet;
     - `group-straddles`: a group in two sections;
-    - `missing-file`: a file that the datalist names and that is not there; `datalist`: a malformed list, or a tag
+    - `missing-file`: a file that the datalist names but that does not exist; `datalist`: a malformed list, or a tag
       that is neither text nor a number, has no proper name, or is text on some images and a number on others;
     - `repeated-stem`: two files of one stem; `empty`: no images at all.
 
-    Warnings, which training survives:
+    Warnings, which do not prevent training:
 
     - `id-gap`: ids that are not 1..n, as is usual after cropping;
-    - `fragments`: an object in more than one piece (8-connected), as where another one lies across it;
+    - `fragments`: an object in more than one piece (8-connected), for example because another object lies across it;
     - `duplicate` within one section;
-    - `channel-count`: images of different numbers of channels;
+    - `channel-count`: images with different numbers of channels;
     - `tag-missing`: a tag that the datalist gives to some images but not to others;
-    - `ungrouped`: no list says what belongs together, and the names of the images look as if some did.
+    - `ungrouped`: no list says which images belong together, but their names suggest that some do.
 
-    A label without objects is no fault: an empty field of view is a good example.
+    A label without objects is not a fault: an empty field of view is a good example to train on.
 
     Args:
         dataset_dir: the data set.
-        datalist: a JSON file to check instead of what the data set has.
-        axes: the axes of the image files, such as "YXS", where they do not state them; see `io.read`.
+        datalist: a JSON file to check instead of the data set's own list.
+        axes: axes of the image files, such as "YXS", if the files do not state them; see `io.read`.
 
     Raises:
-        DatasetError: there is no such folder.
+        DatasetError: the folder does not exist.
     """
     dataset = Path(os.path.abspath(dataset_dir))
     layout = scan(dataset)
@@ -98,11 +98,11 @@ def check_dataset(dataset_dir: str | Path, datalist: str | Path | None = None, a
 
 
 def check_labels(labels: np.ndarray, place: str) -> list[Fault]:
-    """The faults of one label image.
+    """Return the faults of one label image.
 
     Args:
-        labels: (Y, X) integer ids, 0 is background.
-        place: the file that the faults name.
+        labels: YX integer ids, 0 is background.
+        place: the label file as the faults name it.
 
     >>> [fault.message for fault in check_labels(np.array([[1, 1, 0, 3, 3]]), "a.tif")]
     ['2 ids between 1 and 3, first gap at 2; training renumbers them, other tools may not']
@@ -136,7 +136,7 @@ def check_labels(labels: np.ndarray, place: str) -> list[Fault]:
         return [Fault(place, "class-mask", message)]
     faults = []
     if len(ids) and (ids[0] != 1 or ids[-1] != len(ids)):
-        gap = next(number for number, found in enumerate([*ids.tolist(), None], start=1) if number != found)
+        gap = next(number for number, label in enumerate([*ids.tolist(), None], start=1) if number != label)
         message = (
             f"{len(ids)} id{'s' if len(ids) > 1 else ''} between {ids[0]} and {ids[-1]}, first gap at {gap}; "
             "training renumbers them, other tools may not"
@@ -150,13 +150,13 @@ def check_labels(labels: np.ndarray, place: str) -> list[Fault]:
             more = f" + {len(parts) - MOST_SHOWN} more" if len(parts) > MOST_SHOWN else ""
             shown.append(f"id {number} ({' + '.join(map(str, parts[:MOST_SHOWN]))}{more} px)")
         rest = f" and {len(broken) - MOST_SHOWN} more ids" if len(broken) > MOST_SHOWN else ""
-        message = f"in more than one piece: {', '.join(shown)}{rest}; give each object its own id, wipe strays"
+        message = f"in more than one piece: {', '.join(shown)}{rest}; give each object its own id, remove strays"
         faults.append(Fault(place, "fragments", message, "warning"))
     return faults
 
 
 def _gather(dataset: Path, datalist: str | Path | None) -> tuple[Gathered, list[Fault]]:
-    """The sections as far as they can be told, and the faults of the list."""
+    """The sections as far as they can be read, and the faults of the list."""
     source = Path(datalist).absolute() if datalist is not None else dataset / DATALIST_NAME
     try:
         gathered = gather(dataset, datalist)
@@ -167,15 +167,15 @@ def _gather(dataset: Path, datalist: str | Path | None) -> tuple[Gathered, list[
     except DatasetError as error:
         if not dataset.is_dir():
             raise
-        nothing = Gathered({}, "split", [])
+        empty = Gathered({}, "split", [])
         if datalist is None and not source.is_file():
-            return nothing, []  # no split can be made: too few images, which shows elsewhere
+            return empty, []  # too few images for a split, which other faults report
         place = place_of(source, dataset)
-        return nothing, [Fault(place, "datalist", str(error).removeprefix(f"{source}: "))]
+        return empty, [Fault(place, "datalist", str(error).removeprefix(f"{source}: "))]
 
 
 def _work(layout: Layout, gathered: Gathered) -> dict[Path, tuple[Path | None, str | None]]:
-    """Image to (label, section): what is listed, and what lies in the folders."""
+    """The label and section of each image that is listed or lies in the folders."""
     work: dict[Path, tuple[Path | None, str | None]] = {
         image: (layout.labels.get(stem), None) for stem, image in layout.images.items()
     }
@@ -186,51 +186,53 @@ def _work(layout: Layout, gathered: Gathered) -> dict[Path, tuple[Path | None, s
 
 
 def _partners(layout: Layout, gathered: Gathered) -> list[Fault]:
-    """Images and labels that stand alone."""
+    """Images without labels, and labels without images."""
     complete: set[str] = set()
-    needy: set[str] = set()  # what is to be trained on, and has no label
+    incomplete: set[str] = set()  # listed for training or validation, but without a label
     for section, items in gathered.sections.items():
         for item in items:
             if all(key in item and Path(item[key]).is_file() for key in ("image", "label")):
                 complete |= {item["image"], item["label"]}
             elif section != "test":
-                needy.add(item["image"])
+                incomplete.add(item["image"])
     faults = []
     for fault in layout.faults():
         file = str(layout.dataset / fault.place)
         if fault.kind == "missing-partner" and (file not in complete or gathered.source == "split"):
-            lenient = gathered.source != "split" and file not in needy
+            lenient = gathered.source != "split" and file not in incomplete
             faults.append(replace(fault, severity="warning" if lenient else "error"))
-    for file in needy - {str(path) for path in layout.images.values()}:
+    for file in incomplete - {str(path) for path in layout.images.values()}:
         message = "listed for training or validation without a label; add one to the list"
         faults.append(Fault(place_of(Path(file), layout.dataset), "missing-partner", message))
     return faults
 
 
 def _image_faults(image: Image, place: str) -> list[Fault]:
-    """What keeps an image that can be read from being trained on."""
+    """The faults of a readable image that prevent training."""
     stack = stack_fault(image, place)
     faults = [] if stack is None else [stack]
     if image.pixels.dtype.kind == "f":
         planes = image.pixels.reshape(-1, *image.pixels.shape[-2:])
         odd = sum(int(plane.size) - int(np.isfinite(plane).sum()) for plane in planes)
         if odd:
-            message = f"{odd} of {image.pixels.size} values are NaN or infinite; replace them, or mend what wrote them"
+            message = f"{odd} of {image.pixels.size} values are NaN or infinite; replace them, or fix their source"
             faults.append(Fault(place, "not-finite", message))
     return faults
 
 
 def _channel_faults(places: dict[int, list[str]]) -> list[Fault]:
-    """A warning at the rarer kind of image, if there are several."""
+    """A warning at the first image with the least frequent number of channels, if the numbers differ."""
     if len(places) < 2:
         return []
     rarest = min(places, key=lambda number: (len(places[number]), number))
     counts = ", ".join(
-        f"{number} in {len(found)} ({found[0]}{', ...' if len(found) > 1 else ''})"
-        for number, found in sorted(places.items())
+        f"{number} in {len(images)} ({images[0]}{', ...' if len(images) > 1 else ''})"
+        for number, images in sorted(places.items())
     )
-    message = f"images have different numbers of channels: {counts}; a network sees the same channels of all of them"
-    message += ", so that the setting `channels` must suit each: convert some, or take them out"
+    message = (
+        f"images have different numbers of channels: {counts}; a network sees the same channels of all images, so the "
+        "setting `channels` must fit each of them: convert some, or remove them"
+    )
     return [Fault(places[rarest][0], "channel-count", message, "warning")]
 
 
@@ -241,14 +243,14 @@ def _label_faults(path: Path, image_shape: tuple[int, int] | None, place: str) -
         dtype = _float_dtype(path)
         if dtype is None:
             return [Fault(place, "unreadable", _reason(error))]
-        message = f"labels are {dtype}; expected whole numbers, such as uint16: save them again as integers"
+        message = f"got labels of type {dtype}, expected integers such as uint16; save them again as integers"
         return [Fault(place, "float-labels", message)]
     mismatch = None if image_shape is None else shape_fault(labels.shape, image_shape, place)
     return ([] if mismatch is None else [mismatch]) + check_labels(labels, place)
 
 
 def _float_dtype(path: Path) -> str | None:
-    """The type of a label file's numbers if it can be read and they are floating-point."""
+    """The pixel type of a label file, if the file can be read and the type is floating-point."""
     try:
         pixels = read(path).pixels
     except (UnreadableImageError, OSError):
@@ -257,7 +259,7 @@ def _float_dtype(path: Path) -> str | None:
 
 
 def _reason(error: Exception) -> str:
-    """The message without the path, which the place says already."""
+    """The message without the path, as the place of the fault names the file already."""
     if isinstance(error, UnreadableImageError):
         return f"{error.reason}; {error.remedy}"
     return f"{type(error).__name__}: {error}"

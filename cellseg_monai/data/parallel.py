@@ -1,4 +1,4 @@
-"""One function on many files, by several processes, with a progress bar."""
+"""One function applied to many files by several processes, with a progress bar."""
 
 from __future__ import annotations
 
@@ -14,74 +14,78 @@ from typing import Any, TypeVar
 
 from tqdm import tqdm
 
-__all__ = ["available_workers", "each"]
+__all__ = ["available_workers", "map_parallel"]
 
-Given = TypeVar("Given")
+Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-_ITEMS_A_WORKER = 16  # fewer are done sooner than another process has started
+_ITEMS_PER_WORKER = 16  # with fewer, starting another process takes longer than the work
 
 
 def available_workers(items: int, wanted: int | None = None) -> int:
-    """How many processes to use for so many items: as many as wanted, or as there are processors to use.
-
-    Raises:
-        ValueError: less than one was wanted.
-    """
-    if wanted is not None and wanted < 1:
-        raise ValueError(f"workers {wanted}: expected 1 or more; leave it away to use all processors")
-    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(wanted or processors, -(-items // _ITEMS_A_WORKER)))
-
-
-def each(
-    function: Callable[[Given], Result], items: Sequence[Given], *, workers: int | None = None, doing: str
-) -> Iterator[tuple[Given, Result]]:
-    """Items with the function's results, as they come.
+    """Return the number of processes to use.
 
     Args:
-        function: picklable, as are items and results: processes are spawned.
-        items: what it is called with, one by one.
-        workers: see `available_workers`; with one, all is done in this process.
-        doing: stands before the progress bar, which shows on a terminal alone.
+        items: number of items to work on; a process is used for each 16 of them at most.
+        wanted: number of processes that the caller wants; None for the number of available processors.
 
     Raises:
-        ChildProcessError: a process died; what had come by then has come.
+        ValueError: fewer than one process is wanted.
+    """
+    if wanted is not None and wanted < 1:
+        raise ValueError(f"got workers={wanted}, expected 1 or more; leave it out to use all processors")
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(wanted or processors, -(-items // _ITEMS_PER_WORKER)))
+
+
+def map_parallel(
+    function: Callable[[Item], Result], items: Sequence[Item], *, workers: int | None = None, title: str
+) -> Iterator[tuple[Item, Result]]:
+    """Yield each item with the function's result, in the order in which they are ready.
+
+    Args:
+        function: a function of one item. Function, items and results must be picklable, since processes are spawned.
+        items: the items to call it with.
+        workers: number of processes, see `available_workers`; with one, this process does all the work.
+        title: text before the progress bar, which only appears on a terminal.
+
+    Raises:
+        ChildProcessError: a process died; the results up to then have been yielded.
     """
     count = available_workers(len(items), workers)
-    with tqdm(total=len(items), desc=doing, unit="image", disable=None) as bar:
-        for item, result in _serially(function, items) if count == 1 else _spread(function, items, count):
+    with tqdm(total=len(items), desc=title, unit="image", disable=None) as bar:
+        for item, result in _serially(function, items) if count == 1 else _in_processes(function, items, count):
             bar.update()
             yield item, result
 
 
-def _serially(function: Callable[[Given], Result], items: Sequence[Given]) -> Iterator[tuple[Given, Result]]:
+def _serially(function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[tuple[Item, Result]]:
     return ((item, function(item)) for item in items)
 
 
-def _spread(
-    function: Callable[[Given], Result], items: Sequence[Given], workers: int
-) -> Iterator[tuple[Given, Result]]:
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _belong_to_the_parent)
+def _in_processes(
+    function: Callable[[Item], Result], items: Sequence[Item], workers: int
+) -> Iterator[tuple[Item, Result]]:
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _end_with_parent)
     try:
-        with _interrupts_wait():
+        with _interrupts_blocked():
             futures = {pool.submit(function, item): item for item in items}
         for future in as_completed(list(futures)):
             yield futures.pop(future), future.result()
     except BrokenProcessPool as error:
         raise ChildProcessError(
-            f"one of {workers} processes died, perhaps for want of memory; the same command goes on where it stopped: "
-            "try it with --workers 1. (A script that calls this needs `if __name__ == '__main__':`, or workers=1.)"
+            f"one of {workers} processes died, perhaps out of memory; run the same command with --workers 1, and it "
+            "continues where it stopped. (A script that calls this needs `if __name__ == '__main__':`, or workers=1.)"
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)
 
 
 @contextmanager
-def _interrupts_wait() -> Iterator[None]:
-    """Keep Ctrl-C until the block has run, and for good from the processes that it starts: they inherit the mask.
+def _interrupts_blocked() -> Iterator[None]:
+    """Delay Ctrl-C until the block has run, and keep it from the processes started in it, which inherit the mask.
 
-    An interrupt goes to all processes of a terminal; those that just start would each print a traceback.
+    A terminal sends an interrupt to all its processes, and each that is just starting would print a traceback.
     """
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
@@ -93,17 +97,17 @@ def _interrupts_wait() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _belong_to_the_parent() -> None:
-    """In a new process: leave interrupts to the parent, and end with it, also where it is killed.
+def _end_with_parent() -> None:
+    """In a new process, leave interrupts to the parent, and exit when the parent ends, even if it is killed.
 
-    A pool's processes wait for work for ever otherwise, and would write on while the next call does.
+    Otherwise the processes of a pool would wait for work forever, and could still write while the next call does.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     if parent is not None:
-        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+        threading.Thread(target=_exit_after, args=(parent,), daemon=True).start()
 
 
-def _end_with(parent: Any) -> None:
-    parent.join()
+def _exit_after(process: Any) -> None:
+    process.join()
     os._exit(1)

@@ -1,4 +1,4 @@
-"""The sample data set: synthetic images by the folder convention, made rather than downloaded."""
+"""The sample data set: synthetic images in the folder convention, generated rather than downloaded."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from cellseg_monai.io import write_labels
 __all__ = ["SAMPLE_VERSION", "Modality", "sample_dataset", "write_sample_dataset"]
 
 SAMPLE_VERSION = 2
-"""Raised whenever the same seed gives other images, so that a cached set is made anew."""
+"""Increased whenever the same seed gives other images, so that a cached data set is generated again."""
 
 Modality = Literal["nuclei", "phase", "both"]
 
@@ -31,7 +31,7 @@ _Kind = Literal["nuclei", "phase", "brightfield"]
 
 @dataclass(frozen=True)
 class _Plate:
-    """What the images of one plate have in common."""
+    """The properties that all images of a plate share."""
 
     name: str
     kind: _Kind
@@ -50,43 +50,43 @@ def write_sample_dataset(
 ) -> Path:
     """Write a data set of synthetic images with exact labels: `images/`, `labels/`, `datalist.json`.
 
-    Images of one plate have one magnification and one camera, and stay in one section. Nuclei are 16-bit,
-    on every fourth plate 8-bit. Unstained cells are by turns in phase contrast and in bright field, either
-    of them 8-bit on one plate and 16-bit on the next. The folder appears when it is complete, or if it is
-    there and empty, the datalist comes last: an interrupted run leaves nothing that looks like a data set.
+    Images of one plate have one magnification and one camera, and stay in one section. Nuclei are 16-bit, and 8-bit on
+    every fourth plate. Plates of unstained cells alternate between phase contrast and bright field, and each of the two
+    alternates between 8 and 16 bits. A new folder appears when it is complete; in an existing empty folder the datalist
+    is written last. So an interrupted run leaves nothing that looks like a data set.
 
     Args:
         directory: the folder to make, or an empty one to fill.
         seed: the same arguments give the same pixels.
-        modality: "nuclei", "phase" (unstained cells) or "both" (plate by plate in turn).
-        counts: the number of images for training, validation and test.
-        shape: (Y, X) of an image.
-        images_per_plate: at most this many images are a group.
+        modality: "nuclei", "phase" (unstained cells) or "both" (alternating by plate).
+        counts: numbers of images for training, validation and test.
+        shape: height and width of each image in pixels.
+        images_per_plate: largest number of images on a plate; a plate is a group.
 
     Returns:
         The folder.
 
     Raises:
-        FileExistsError: there is such a folder, and something in it.
-        ValueError: an argument outside its range.
+        FileExistsError: the folder exists and is not empty.
+        ValueError: an argument is outside its range.
     """
     if modality not in get_args(Modality):
-        raise ValueError(f"modality {modality!r}: expected one of {', '.join(get_args(Modality))}")
+        raise ValueError(f"got modality={modality!r}, expected one of {', '.join(get_args(Modality))}; choose one")
     if len(counts) != len(SECTIONS) or min(counts) < 0 or not sum(counts) or images_per_plate < 1:
         raise ValueError(
-            f"counts {counts} with {images_per_plate} images a plate: expected the numbers of images for "
-            "training, validation and test, and at least one image a plate"
+            f"got counts={counts} and images_per_plate={images_per_plate}, expected the numbers of images for "
+            "training, validation and test, and at least one image per plate"
         )
     directory = Path(directory).absolute()
-    there = directory.exists()
-    if there and (not directory.is_dir() or any(directory.iterdir())):
+    exists = directory.exists()
+    if exists and (not directory.is_dir() or any(directory.iterdir())):
         raise FileExistsError(f"{directory}: already there; choose another folder, or delete this one")
     directory.parent.mkdir(parents=True, exist_ok=True)
-    # Within a folder that is there, which may be the only place that can be written to, and another disk.
-    aside = (directory if there else directory.parent) / f".{directory.name}.{uuid.uuid4().hex[:8]}.part"
+    # An existing folder can be the only writable place, or on another disk, so its files are prepared inside it.
+    aside = (directory if exists else directory.parent) / f".{directory.name}.{uuid.uuid4().hex[:8]}.part"
     try:
         _write(aside, seed, modality, counts, shape, images_per_plate)
-        if there:
+        if exists:
             _move_in(aside, directory)
         else:
             os.rename(aside, directory)
@@ -96,7 +96,7 @@ def write_sample_dataset(
 
 
 def _move_in(aside: Path, directory: Path) -> None:
-    """Move what lies in `aside` into a folder that is there (and may be somebody's working directory)."""
+    """Move the data set from `aside` into an existing folder, which can be somebody's working directory."""
     moved: list[Path] = []
     try:
         for name in ("images", "labels", DATALIST_NAME):
@@ -109,26 +109,26 @@ def _move_in(aside: Path, directory: Path) -> None:
 
 
 def sample_dataset(directory: str | Path | None = None, *, modality: Modality = "nuclei") -> Path:
-    """The sample data set, written when it is first asked for.
+    """Return the folder of the sample data set, and write it on first use.
 
-    Two processes may ask at once: each makes its own, and the first to finish has made it for both.
+    Two processes can call this at the same time: each generates the data set, and both use that of the first to finish.
 
     Args:
-        directory: where it lies; the default is `cellseg_monai/sample-<version>-<modality>` in the user's
+        directory: folder of the data set; the default is `cellseg_monai/sample-<version>-<modality>` in the user's
             cache, `$XDG_CACHE_HOME` or `~/.cache`.
-        modality: "nuclei", "phase" or "both"; with a `directory` that is there already, what it holds counts.
+        modality: "nuclei", "phase" or "both"; ignored if `directory` contains a data set already.
 
     Returns:
         The folder of the data set.
 
     Raises:
-        FileExistsError: `directory` holds something that is no data set.
+        FileExistsError: `directory` is not empty and contains no data set.
     """
     if directory is None:
         cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         directory = cache / "cellseg_monai" / f"sample-{SAMPLE_VERSION}-{modality}"
     directory = Path(directory).absolute()
-    # It came whole by its renaming, so the list tells that all is there.
+    # The datalist appears last, so where it exists the data set is complete.
     if (directory / DATALIST_NAME).is_file():
         return directory
     try:
@@ -147,7 +147,7 @@ def _write(
     shape: tuple[int, int],
     images_per_plate: int,
 ) -> None:
-    import tifffile  # slow to import, and most callers find the set already made
+    import tifffile  # slow to import, and rarely needed: most callers find the data set already written
 
     for name in ("images", "labels"):
         (directory / name).mkdir(parents=True)
@@ -155,20 +155,20 @@ def _write(
     plate, n_plates, n_images = _plate(seed, 0, modality), 0, 0
     for section, count in zip(SECTIONS, counts, strict=True):
         for number in range(count):
-            if number % images_per_plate == 0:  # a section begins with a new plate
+            if number % images_per_plate == 0:  # each section begins with a new plate
                 plate, n_plates = _plate(seed, n_plates, modality), n_plates + 1
             name = f"{plate.name}_{plate.kind}_{number % images_per_plate + 1:02d}.tif"
-            made = _image(seed, n_images, plate, shape)
+            picture = _image(seed, n_images, plate, shape)
             n_images += 1
             tifffile.imwrite(
                 directory / "images" / name,
-                made.image,
+                picture.image,
                 compression="zlib",
                 predictor=True,
                 photometric="minisblack",
                 metadata=None,
             )
-            write_labels(directory / "labels" / name, made.labels)
+            write_labels(directory / "labels" / name, picture.labels)
             datalist[section].append({"image": f"images/{name}", "label": f"labels/{name}", "group": plate.name})
     write_datalist(directory / DATALIST_NAME, datalist)
 
@@ -178,14 +178,14 @@ def _plate(seed: int, number: int, modality: Modality) -> _Plate:
     stained = modality == "nuclei" or (modality == "both" and number % 2 == 0)
     order = number // 2 if modality == "both" else number
     kind: _Kind = "nuclei" if stained else ("phase", "brightfield")[order % 2]
-    # Every fourth plate of nuclei is 8-bit; of cells phase 8, bright field 16, phase 16, bright field 8, and so on.
+    # Every fourth plate of nuclei is 8-bit. Plates of cells repeat: phase 8, bright field 16, phase 16, bright field 8.
     bits: Bits = 8 if order % 4 in ((3,) if stained else (0, 3)) else 16
     low, high = (18, 30) if stained else (32, 48)
     return _Plate(f"plate{number + 1:02d}", kind, bits, float(rng.uniform(low, high)))
 
 
 def _image(seed: int, number: int, plate: _Plate, shape: tuple[int, int]) -> SyntheticImage:
-    own = np.random.SeedSequence([seed, 2, number])
+    image_seed = np.random.SeedSequence([seed, 2, number])
     if plate.kind == "nuclei":
-        return nuclei(shape, seed=own, diameter_px=plate.diameter_px, bits=plate.bits)
-    return phase_cells(shape, seed=own, diameter_px=plate.diameter_px, bits=plate.bits, contrast=plate.kind)
+        return nuclei(shape, seed=image_seed, diameter_px=plate.diameter_px, bits=plate.bits)
+    return phase_cells(shape, seed=image_seed, diameter_px=plate.diameter_px, bits=plate.bits, contrast=plate.kind)

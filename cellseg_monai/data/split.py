@@ -1,4 +1,4 @@
-"""Splits of a data set into training, validation and test, by whole groups."""
+"""Splits of a data set into training, validation and test, which keep groups together."""
 
 from __future__ import annotations
 
@@ -53,35 +53,34 @@ Datalist = dict[str, list[Item]]
 def split_groups(
     sizes: Mapping[str, int], *, seed: int = 0, validation: float = 0.15, test: float = 0.15
 ) -> dict[str, str]:
-    """The section of each group, so that the sections have about the wanted parts of the images.
+    """Return the section of each group, so that the sections get about the wanted shares of the images.
 
-    The groups are ranked by a hash of seed and name, so the result depends on nothing else: neither on the
-    order of the groups nor on the machine. A group is taken where it brings a section nearer to its part.
-    Training keeps at least one group; of what remains, validation gets at least one group before test does,
-    where their fractions are above 0.
+    The groups are ranked by a hash of seed and name, so the result does not depend on the order of the groups or on the
+    machine. A group joins a section if that brings the section closer to its share. Training keeps at least one group.
+    If there are groups left and the shares are above 0, validation gets at least one group, and then so does test.
 
     Args:
-        sizes: the number of images of each group.
+        sizes: number of images in each group.
         seed: another seed gives another split.
-        validation: wanted part of the images, 0 or more.
-        test: wanted part of the images, 0 or more.
+        validation: share of the images for validation, 0 or more.
+        test: share of the images for testing, 0 or more.
 
     Raises:
-        ValueError: fractions below 0, or that leave nothing for training.
+        ValueError: a share is below 0, or the shares leave nothing for training.
 
     >>> split_groups({"plate1": 4, "plate2": 4, "plate3": 4})
     {'plate1': 'validation', 'plate2': 'training', 'plate3': 'test'}
     """
     if validation < 0 or test < 0 or validation + test >= 1:
         raise ValueError(
-            f"validation {validation} and test {test}: expected fractions of 0 or more that sum to less than 1"
+            f"got validation={validation} and test={test}, expected shares of 0 or more that sum to less than 1"
         )
     waiting = sorted(sizes, key=lambda group: (hashlib.sha256(f"{seed}:{group}".encode()).digest(), group))
     total = sum(sizes.values())
     sections: dict[str, str] = {}
     for section, fraction in (("validation", validation), ("test", test)):
         wanted = max(1, round(fraction * total)) if fraction > 0 else 0
-        # One group stays for training; after its first, validation leaves one for test as well.
+        # One group is kept for training. Once validation has a group, it leaves one for test as well.
         chosen = _nearest(waiting, sizes, wanted, kept=2 if section == "validation" and test > 0 else 1)
         sections |= dict.fromkeys(chosen, section)
         waiting = [group for group in waiting if group not in sections]
@@ -89,18 +88,18 @@ def split_groups(
 
 
 def _nearest(waiting: Sequence[str], sizes: Mapping[str, int], wanted: int, kept: int) -> list[str]:
-    """Groups that together have about the wanted number of images, taken in turn while they bring it nearer."""
+    """Groups with about the wanted number of images in total; a group is taken if it brings the total closer."""
     chosen: list[str] = []
     taken = 0
     for group in waiting:
-        nearer = abs(taken + sizes[group] - wanted) < abs(taken - wanted)
-        if nearer and len(waiting) - len(chosen) > (kept if chosen else 1):
+        is_closer = abs(taken + sizes[group] - wanted) < abs(taken - wanted)
+        if is_closer and len(waiting) - len(chosen) > (kept if chosen else 1):
             chosen.append(group)
             taken += sizes[group]
     if 2 * taken >= wanted or len(waiting) < 2:
         return chosen
-    # Starved: the small groups do not suffice, and any other is too much. Too much is better, as long as
-    # training has no less.
+    # The small groups do not suffice, and any other group is too large. Too large is better, as long as training
+    # keeps at least as many images.
     enough = [group for group in waiting if 2 * sizes[group] >= wanted]
     least = min(enough, key=sizes.__getitem__, default=None)
     left = sum(sizes[group] for group in waiting if group != least)
@@ -115,24 +114,24 @@ def split_dataset(
     test: float = 0.15,
     group_pattern: str | None = None,
 ) -> Datalist:
-    r"""A datalist that parts the images of `images/` among training, validation and test.
+    r"""Return a datalist that divides the images of `images/` into training, validation and test.
 
     Args:
         dataset_dir: a folder with `images/` and `labels/`.
-        seed: another seed gives another split; the same files and seed always give the same.
-        validation: wanted part of the images; at least one image where there are two groups or more.
-        test: wanted part of the images.
+        seed: another seed gives another split; the same files and seed always give the same split.
+        validation: share of the images for validation; at least one image if there are two groups or more.
+        test: share of the images for testing.
         group_pattern: a regular expression that is searched in each stem and whose first bracket is the
             group, such as r"^(\w+_[A-P]\d\d)_" for a well. Images of one group stay in one section. Without
-            it each image is a group of its own, which is wrong for time lapses, stacks and neighbouring
-            fields of view.
+            a pattern each image is a group of its own, which is wrong for time lapses, stacks and
+            neighbouring fields of view.
 
     Returns:
-        Items with absolute paths, sorted by path, in every section.
+        Items with absolute paths, sorted by path, for every section.
 
     Raises:
         DatasetError: there are no images, two have the same stem, or stems do not match the pattern.
-        ValueError: the fractions or the pattern make no sense.
+        ValueError: the shares or the pattern are invalid.
     """
     layout = scan(Path(os.path.abspath(dataset_dir)))
     if layout.repeated:
@@ -153,10 +152,10 @@ def split_dataset(
 
 
 def complete_sections(sections: Datalist, seed: int) -> None:
-    """Make validation and test of what a publication holds out, in place.
+    """Complete the published sections by a validation section, in place.
 
-    Where only one of them is published, it is the test; validation is then about 15 % of the training items, by whole
-    groups.
+    If only one held-out section is published, it becomes the test, and about 15 % of the training items become the
+    validation, whole groups at a time.
     """
     if not sections["test"]:
         sections["test"], sections["validation"] = sections["validation"], []
@@ -169,7 +168,7 @@ def complete_sections(sections: Datalist, seed: int) -> None:
 
 
 def item_of(layout: Layout, stem: str, group: str) -> Item:
-    """The item of an image of the folder; without `label` if there is none."""
+    """Return the item of an image of the folder, without `label` if it has none."""
     item: Item = {"image": str(layout.images[stem]), "group": group}
     if stem in layout.labels:
         item["label"] = str(layout.labels[stem])
@@ -177,27 +176,27 @@ def item_of(layout: Layout, stem: str, group: str) -> Item:
 
 
 def groups_by_pattern(stems: Sequence[str], group_pattern: str, dataset: Path) -> dict[str, str]:
-    """Stem to group; see `split_dataset` for the pattern, and for what is raised."""
+    """Return the group of each stem; `split_dataset` describes the pattern and the errors."""
     try:
         pattern = re.compile(group_pattern)
     except re.error as error:
-        raise ValueError(f"group pattern {group_pattern!r} is no regular expression: {error}") from error
+        raise ValueError(f"group pattern {group_pattern!r} is not a regular expression: {error}; correct it") from error
     if pattern.groups < 1:
         raise ValueError(
             f"group pattern {group_pattern!r} has no bracket; put one around the part that names the group"
         )
     matches = {stem: pattern.search(stem) for stem in stems}
     groups = {stem: match.group(1) for stem, match in matches.items() if match and match.group(1)}
-    left_out = [stem for stem in matches if stem not in groups]
-    if left_out:
+    unmatched = [stem for stem in matches if stem not in groups]
+    if unmatched:
         raise DatasetError(
-            f"{dataset}: {len(left_out)} of {len(matches)} stems do not match the group pattern "
-            f"{group_pattern!r}: {_some(left_out)}; widen the pattern, or rename the files"
+            f"{dataset}: {len(unmatched)} of {len(matches)} stems do not match the group pattern "
+            f"{group_pattern!r}: {_shortened(unmatched)}; widen the pattern, or rename the files"
         )
     return groups
 
 
-def _some(names: Iterable[str], most: int = 10) -> str:
+def _shortened(names: Iterable[str], most: int = 10) -> str:
     names = list(names)
     rest = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + rest

@@ -1,4 +1,4 @@
-"""What a data set holds, in numbers: sizes, intensities, objects."""
+"""A data set in numbers: sizes, intensities, objects, tags."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cellseg_monai.data.datalist import DATALIST_NAME
 from cellseg_monai.data.datalist_file import read_datalist
 from cellseg_monai.data.image_faults import shape_fault, stack_fault
 from cellseg_monai.data.layout import Layout, scan
-from cellseg_monai.data.parallel import each
+from cellseg_monai.data.parallel import map_parallel
 from cellseg_monai.data.tags import count_tags
 from cellseg_monai.errors import DatasetError, UnreadableImageError
 from cellseg_monai.faults import Fault, place_of
@@ -40,10 +40,10 @@ class ObjectStatistics:
     """The objects of one label image.
 
     Args:
-        diameters_px: of each, in the order of the ids: that of a disc of the same area.
-        touching: how many have a pixel beside a pixel of another one, by an edge.
-        tiny: how many have fewer than 20 pixels.
-        covered: the share of the image that objects cover.
+        diameters_px: diameter of the disc of the same area for each object, in pixels, in the order of the ids.
+        touching: number of objects with a pixel that shares an edge with a pixel of another object.
+        tiny: number of objects of fewer than 20 pixels.
+        covered: share of the image that objects cover, 0 to 1.
     """
 
     diameters_px: np.ndarray
@@ -53,7 +53,7 @@ class ObjectStatistics:
 
     @property
     def count(self) -> int:
-        """How many there are."""
+        """Number of objects."""
         return len(self.diameters_px)
 
 
@@ -62,14 +62,14 @@ class ImageStatistics:
     """One image of a data set, and its label image.
 
     Args:
-        stem: of its file.
-        shape: (Y, X).
-        channels: how many.
-        dtype: of the file's pixels.
-        percentiles: of the mean of its channels, at `PERCENTILES`.
-        objects: None where there is no label image.
-        image_path: the file.
-        label_path: that of its label image, if there is one.
+        stem: stem of the image file.
+        shape: height and width in pixels.
+        channels: number of channels.
+        dtype: type of the pixels in the file.
+        percentiles: percentiles of the mean over channels, at `PERCENTILES`.
+        objects: statistics of the objects, None if there is no label image.
+        image_path: the image file.
+        label_path: the label file, None if there is none.
     """
 
     stem: str
@@ -84,12 +84,12 @@ class ImageStatistics:
 
 @dataclass(frozen=True, eq=False)
 class DatasetStatistics:
-    """All images of a data set that can be read, and what kept others from it.
+    """All images of a data set that can be read, and the faults of the others.
 
     Args:
-        dataset: its folder.
-        images: sorted by stem.
-        faults: files that cannot be read or do not fit.
+        dataset: folder of the data set.
+        images: statistics of the images, sorted by stem.
+        faults: files that cannot be read or do not fit their partner.
         tags: how many images of `datalist.json` have each value of each tag; None counts those without the tag.
     """
 
@@ -104,7 +104,7 @@ class DatasetStatistics:
         return [image for image in self.images if image.objects is not None]
 
     def rows(self) -> list[tuple[str, str]]:
-        """What a table of the data set says: names and values."""
+        """Return the rows of a table of the data set: pairs of name and value."""
         labelled = [image.objects for image in self.images if image.objects is not None]
         counts = [objects.count for objects in labelled]
         total = sum(counts)
@@ -131,7 +131,7 @@ class DatasetStatistics:
                 ("diameter of objects, px", _spread(diameters)),
                 ("touching another object", f"{100 * share:.1f} %"),
                 (f"smaller than {TINY_PX} pixels", str(sum(objects.tiny for objects in labelled))),
-                ("covered by objects", f"{100 * float(np.mean([each.covered for each in labelled])):.1f} %"),
+                ("covered by objects", f"{100 * float(np.mean([objects.covered for objects in labelled])):.1f} %"),
             ]
         return rows
 
@@ -146,21 +146,21 @@ class DatasetStatistics:
 
 
 def object_statistics(labels: np.ndarray) -> ObjectStatistics:
-    """Sizes and contacts of the objects of a label image.
+    """Return sizes and contacts of the objects of a label image.
 
     Args:
-        labels: YX integers, 0 is background; ids may have gaps.
+        labels: YX integers, 0 is background; the ids can have gaps.
 
-    >>> found = object_statistics(np.array([[7, 7, 2, 0], [7, 7, 0, 9]]))
-    >>> found.diameters_px.round(2).tolist(), found.touching, found.covered  # 2 and 7 touch
+    >>> objects = object_statistics(np.array([[7, 7, 2, 0], [7, 7, 0, 9]]))
+    >>> objects.diameters_px.round(2).tolist(), objects.touching, objects.covered  # 2 and 7 touch
     ([1.13, 2.26, 1.13], 2, 0.75)
     """
     labels = relabel_sequential(labels)
     areas = np.bincount(labels.ravel(), minlength=1)
     touching: np.ndarray = np.zeros(len(areas), bool)
-    for one, other in ((labels[1:], labels[:-1]), (labels[:, 1:], labels[:, :-1])):
-        meeting = (one != other) & (one > 0) & (other > 0)
-        touching[one[meeting]] = touching[other[meeting]] = True
+    for ids, neighbours in ((labels[1:], labels[:-1]), (labels[:, 1:], labels[:, :-1])):
+        in_contact = (ids != neighbours) & (ids > 0) & (neighbours > 0)
+        touching[ids[in_contact]] = touching[neighbours[in_contact]] = True
     areas, touching = areas[1:], touching[1:]
     return ObjectStatistics(
         diameters_px=np.sqrt(4 * areas / np.pi),
@@ -173,27 +173,27 @@ def object_statistics(labels: np.ndarray) -> ObjectStatistics:
 def dataset_statistics(
     dataset_dir: str | Path, axes: str | None = None, *, workers: int | None = None
 ) -> DatasetStatistics:
-    """The statistics of all images in `images/` and their label images in `labels/`.
+    """Return the statistics of all images in `images/` and their label images in `labels/`.
 
     Args:
-        dataset_dir: the data set.
-        axes: of the image files, such as "YXS", where they do not state them; see `io.read`.
-        workers: processes; None for as many as there are processors. They are spawned, so that a script must call this
-            under `if __name__ == "__main__":`; with 1, all is done in this process.
+        dataset_dir: folder of the data set.
+        axes: axes of the image files, such as "YXS", if the files do not state them; see `io.read`.
+        workers: number of processes; None for the number of processors. Processes are spawned, so a script must call
+            this under `if __name__ == "__main__":`; with 1, this process does all the work.
 
     Raises:
         DatasetError: there are no images.
     """
     layout = scan(dataset_dir)
     if not layout.images:
-        raise DatasetError(f"{dataset_dir}: no images in images/; pass a data set, with images/ and labels/")
+        raise DatasetError(f"{dataset_dir}: no images in images/; pass a data set with images/ and labels/")
     measure = functools.partial(_image_statistics, layout=layout, axes=axes)
     images, faults = [], layout.repeated_faults()
-    for _, found in each(measure, list(layout.images), workers=workers, doing="measuring"):
-        if isinstance(found, Fault):
-            faults.append(found)
+    for _, result in map_parallel(measure, list(layout.images), workers=workers, title="measuring"):
+        if isinstance(result, Fault):
+            faults.append(result)
         else:
-            images.append(found)
+            images.append(result)
     images.sort(key=lambda image: image.stem)
     return DatasetStatistics(Path(dataset_dir), tuple(images), tuple(sorted(faults)), _tags(Path(dataset_dir)))
 
@@ -236,13 +236,10 @@ def _image_statistics(stem: str, layout: Layout, axes: str | None) -> ImageStati
 
 
 def _counted(values: Iterable[str], most: int = 4) -> str:
-    """The values by how often they come, the commonest first."""
-    counts: dict[str, int] = {}
-    for value in values:
-        counts[value] = counts.get(value, 0) + 1
-    ranked = sorted(counts.items(), key=lambda item: -item[1])
-    said = [f"{value} ({count})" for value, count in ranked[:most]]
-    return ", ".join(said) + (f" and {len(ranked) - most} more" if len(ranked) > most else "")
+    """The values with their counts, the most frequent first."""
+    ranked = Counter(values).most_common()
+    shown = [f"{value} ({count})" for value, count in ranked[:most]]
+    return ", ".join(shown) + (f" and {len(ranked) - most} more" if len(ranked) > most else "")
 
 
 def _spread(values: Sequence[float] | np.ndarray) -> str:

@@ -21,11 +21,11 @@ MIN_AREA_PX = 30
 
 @dataclass(frozen=True)
 class _Cell:
-    """One cell: its outline, how much it delays the light, and whether it is rounded up."""
+    """A cell with its outline and its effect on the light."""
 
     outline: Outline
     delay: float  # radians at the thickest point
-    rounded: bool
+    rounded: bool  # for division
 
 
 def phase_cells(
@@ -37,41 +37,41 @@ def phase_cells(
     contrast: Contrast = "phase",
     bits: Bits = 8,
 ) -> SyntheticImage:
-    """An image of unstained cells by phase contrast or in bright field, with the labels it was rendered from.
+    """Return a phase-contrast or bright-field image of unstained cells, with the labels that it was rendered from.
 
-    Cells are spread out with protrusions, some in contact, a few rounded up for division. What is
-    modelled is the delay of the light: cell body, nucleus with nucleoli, granules. Phase contrast then
-    shows the delay less its own local mean, because the phase ring also takes part of the light that the
-    cell bends only little; that gives the bright halo round a cell and the shade-off within (Yin, Kanade
-    and Chen 2012, "Understanding the phase contrast optics to restore artifact-free microscopy images",
-    doi:10.1016/j.media.2011.12.006). Bright field, a little out of focus, shows the curvature of the
-    delay (transport of intensity; Teague 1983, doi:10.1364/JOSA.73.001434).
+    Cells are spread out with protrusions, some in contact, a few rounded up for division. The model is the delay
+    of the light in cell body, nucleus with nucleoli, and granules. Phase contrast shows the delay minus its own
+    local mean, because the phase ring also dims light that the cell bends only little. This causes the bright
+    halo around a cell and the shade-off inside (Yin, Kanade and Chen 2012, "Understanding the phase contrast
+    optics to restore artifact-free microscopy images", doi:10.1016/j.media.2011.12.006). Bright field, a little
+    out of focus, shows the curvature of the delay (transport of intensity; Teague 1983,
+    doi:10.1364/JOSA.73.001434).
 
     Args:
-        shape: (Y, X), at least 32 each.
+        shape: height and width in pixels, at least 32 each.
         seed: the same seed and arguments give the same bytes (with the same versions of numpy and scipy).
-        count: how many cells to place, as far as they find room; the default covers 15 to 50 % of the image.
-        diameter_px: the median diameter of the disc of a cell's area; the default is drawn from 32 to 48.
+        count: number of cells to place if there is room; the default covers 15 to 50 % of the image.
+        diameter_px: median diameter of the disc of a cell's area, in pixels; the default is drawn from 32 to 48.
         contrast: "phase" or "brightfield".
         bits: 8 for uint8, 16 for uint16.
 
     Raises:
-        ValueError: an argument outside its range.
+        ValueError: an argument is outside its range.
 
     >>> picture = phase_cells((64, 96), seed=1, count=2)
     >>> picture.image.shape, picture.image.dtype, picture.labels.dtype
     ((64, 96), dtype('uint8'), dtype('int32'))
     """
     if min(shape) < 32:
-        raise ValueError(f"shape {shape}: cells need at least 32 x 32 px; ask for a larger image")
+        raise ValueError(f"got shape={shape}, expected at least 32 x 32 px for cells; ask for a larger image")
     if contrast not in ("phase", "brightfield"):
-        raise ValueError(f"contrast {contrast!r}: expected 'phase' or 'brightfield'")
+        raise ValueError(f"got contrast={contrast!r}, expected 'phase' or 'brightfield'")
     if count is not None and count < 0:
-        raise ValueError(f"count {count}: expected 0 or more")
+        raise ValueError(f"got count={count}, expected 0 or more")
     if diameter_px is not None and diameter_px < 8:
-        raise ValueError(f"diameter_px {diameter_px}: expected at least 8")
+        raise ValueError(f"got diameter_px={diameter_px}, expected at least 8")
     if bits not in (8, 16):
-        raise ValueError(f"bits {bits}: expected 8 or 16")
+        raise ValueError(f"got bits={bits}, expected 8 or 16")
     rng = np.random.default_rng(seed)
     diameter = float(rng.uniform(32, 48)) if diameter_px is None else diameter_px
     covered = float(rng.uniform(0.15, 0.5))
@@ -92,22 +92,22 @@ def _place(rng: np.random.Generator, shape: tuple[int, int], count: int, diamete
     warp += np.stack([smooth_noise(rng, shape, diameter / 12) for _ in range(2)]) * diameter / 50
     canvas = Canvas(warp)
     placed: list[_Cell] = []
-    spindly = float(rng.uniform(0, 1))  # the cell line: from cobblestone to fibroblast
+    spindly = float(rng.uniform(0, 1))  # cell line, from cobblestone (0) to fibroblast (1)
     for _ in range(15 * count):
         if len(placed) == count:
             break
         cell = _draw(rng, diameter, spindly)
-        against = bool(placed) and rng.random() < 0.4
-        if against:
+        in_contact = bool(placed) and rng.random() < 0.4
+        if in_contact:
             neighbour = placed[int(rng.integers(len(placed)))].outline
             direction = np.array([rng.uniform(-np.pi, np.pi)])
-            apart = (neighbour.radius(direction) + cell.outline.radius(direction + np.pi)) * 0.95
-            y = neighbour.centre[0] + (np.sin(direction) * apart).item()
-            x = neighbour.centre[1] + (np.cos(direction) * apart).item()
+            distance = (neighbour.radius(direction) + cell.outline.radius(direction + np.pi)) * 0.95
+            y = neighbour.centre[0] + (np.sin(direction) * distance).item()
+            x = neighbour.centre[1] + (np.cos(direction) * distance).item()
         else:
             y, x = (rng.uniform(-0.1 * diameter, size + 0.1 * diameter) for size in shape)
         outline = replace(cell.outline, centre=(float(y), float(x)))
-        if canvas.add(outline, gap_px=0.0 if against else 3.0, bend=0.15 if cell.rounded else 1.0):
+        if canvas.add(outline, gap_px=0.0 if in_contact else 3.0, bend=0.15 if cell.rounded else 1.0):
             placed.append(replace(cell, outline=outline))
     return canvas, placed
 
@@ -139,7 +139,7 @@ def _delay(
     kept: list[_Cell],
     diameter: float,
 ) -> NDArray[np.float32]:
-    """By how many radians the light is delayed at each pixel."""
+    """The delay of the light at each pixel, in radians."""
     shape = (labels.shape[0], labels.shape[1])
     thickest = np.array([0.0] + [cell.delay for cell in kept], np.float32)[labels]
     rounded = np.array([False] + [cell.rounded for cell in kept])[labels]
@@ -162,16 +162,16 @@ def _organelles(rng: np.random.Generator, image: NDArray[np.float32], cell: _Cel
     nucleus = 0.16 * diameter
     stamp(image, y, x, 0.8 * nucleus, 0.25)
     for _ in range(int(rng.integers(1, 5))):  # nucleoli
-        at = rng.normal(0, 0.5 * nucleus, 2)
-        stamp(image, y + at[0], x + at[1], diameter * rng.uniform(0.018, 0.035), rng.uniform(0.5, 1.2))
-    for _ in range(rng.poisson(12)):  # granules and vacuoles round the nucleus
-        away, direction = nucleus * (1 + rng.exponential(0.6)), rng.uniform(0, 2 * np.pi)
+        offset = rng.normal(0, 0.5 * nucleus, 2)
+        stamp(image, y + offset[0], x + offset[1], diameter * rng.uniform(0.018, 0.035), rng.uniform(0.5, 1.2))
+    for _ in range(rng.poisson(12)):  # granules and vacuoles around the nucleus
+        distance, direction = nucleus * (1 + rng.exponential(0.6)), rng.uniform(0, 2 * np.pi)
         height = rng.uniform(0.3, 0.9) * (1 if rng.random() < 0.7 else -1)
-        stamp(image, y + away * np.sin(direction), x + away * np.cos(direction), rng.uniform(0.6, 1.1), height)
+        stamp(image, y + distance * np.sin(direction), x + distance * np.cos(direction), rng.uniform(0.6, 1.1), height)
 
 
 def _dirt(rng: np.random.Generator, shape: tuple[int, int]) -> NDArray[np.float32]:
-    """Clumps of protein and remains of cells on the glass; none of it is labelled."""
+    """Clumps of protein and remains of cells on the glass, which are not labelled."""
     delay: NDArray[np.float32] = np.zeros(shape, np.float32)
     for _ in range(rng.poisson(12 * shape[0] * shape[1] / 256**2)):
         y, x = (rng.uniform(0, size) for size in shape)
@@ -183,26 +183,26 @@ def _dirt(rng: np.random.Generator, shape: tuple[int, int]) -> NDArray[np.float3
 
 
 def _phase_contrast(rng: np.random.Generator, delay: NDArray[np.float32], diameter: float) -> NDArray[np.float32]:
-    """Positive phase contrast: what delays the light more than its surroundings do is darker than 1."""
+    """Positive phase contrast: a point that delays the light more than its surroundings is darker than 1."""
     ring = diameter * rng.uniform(0.1, 0.16)
     halo = 0.7 * ndimage.gaussian_filter(delay, ring) + 0.3 * ndimage.gaussian_filter(delay, 0.35 * ring)
-    # The sine makes what is thicker than a quarter wave bright again: rounded cells begin to glow.
+    # The sine makes cells thicker than a quarter wave bright again: rounded cells begin to glow.
     difference = delay - halo
     view = 1 - rng.uniform(0.45, 0.65) * np.sin(np.clip(1.2 * difference, -1.5, 4.6))
-    # And they are balls, which gather the light like a lens.
+    # Rounded cells are also balls, which focus the light like a lens.
     view += 0.28 * np.clip(ndimage.gaussian_filter(delay, 1.5) - 2.8, 0, 3.5)
     return ndimage.gaussian_filter(view, 0.6).astype(np.float32)
 
 
 def _bright_field(rng: np.random.Generator, delay: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Bright field somewhat out of focus: edges and grains bright and dark, and a trace of absorption."""
+    """Bright field slightly out of focus: bright and dark edges and grains, and a trace of absorption."""
     defocus = rng.uniform(0.8, 1.6) * (1 if rng.random() < 0.5 else -1)
     curvature = ndimage.gaussian_laplace(delay, 1.2)
     return (1 + np.clip(defocus * curvature, -0.6, 0.8) - 0.015 * delay).astype(np.float32)
 
 
 def _expose(rng: np.random.Generator, view: NDArray[np.floating], bits: Bits) -> NDArray[np.unsignedinteger]:
-    """Take the picture, the empty field at about half of the range."""
+    """The image of a camera whose exposure puts the empty field at about half of the range."""
     level = rng.uniform(0.36, 0.52) * (2**bits - 1)
     electrons = float(rng.uniform(2500, 9000))
     return camera(rng, view * electrons, gain=level / electrons, offset=0.0, read_noise=10.0, bits=bits)

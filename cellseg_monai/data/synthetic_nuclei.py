@@ -19,11 +19,11 @@ _DEFOCUS_LEVELS = 5
 
 @dataclass(frozen=True)
 class _Nucleus:
-    """How one nucleus looks: how bright, how far out of focus, how grainy."""
+    """A nucleus with its outline and its appearance."""
 
     outline: Outline
     brightness: float
-    defocus: float  # 0 in focus, 1 as far out as the image goes
+    defocus: float  # 0 in focus, 1 as far out of focus as any nucleus of the image
     mitotic: bool
 
 
@@ -36,27 +36,26 @@ def nuclei(
     clustering: float = 0.45,
     bits: Bits = 16,
 ) -> SyntheticImage:
-    """A wide-field fluorescence image of nuclei, with the labels it was rendered from.
+    """Return a wide-field fluorescence image of nuclei, with the labels that it was rendered from.
 
-    Nuclei are soft ellipses of several sizes and brightnesses, part of them pressed together in clusters,
-    each with its chromatin and nucleoli, a few in mitosis (small, dense and bright). Each lies at its own
-    depth and is blurred accordingly; light from elsewhere adds haze; specks and threads of debris shine
-    without being labelled. The field is lit unevenly, and a camera adds shot noise, read noise and offset.
-    Exposure and signal vary by an order of magnitude from seed to seed, and now and then the brightest
-    nuclei saturate.
+    Nuclei are soft ellipses of various sizes and brightnesses with chromatin and nucleoli. Some are pressed
+    together in clusters, and a few are in mitosis (small, dense and bright). Each lies at its own depth and is
+    blurred accordingly. Light from outside the focal plane adds haze; specks and threads of debris shine but are
+    not labelled. The field is lit unevenly, and a camera adds shot noise, read noise and offset. Exposure and
+    signal vary by an order of magnitude from seed to seed, and occasionally the brightest nuclei saturate.
 
-    A label covers the nucleus in focus: the outline that the blurred image hides is known.
+    A label covers the nucleus as it would look in focus, so the outline is exact even where the image is blurred.
 
     Args:
-        shape: (Y, X), at least 16 each.
+        shape: height and width in pixels, at least 16 each.
         seed: the same seed and arguments give the same bytes (with the same versions of numpy and scipy).
-        count: how many nuclei to place, as far as they find room; the default covers 6 to 25 % of the image.
-        diameter_px: the median diameter; the default is drawn from 18 to 30.
-        clustering: the part of the nuclei that is put against another one, 0 to 1.
-        bits: 16 for uint16 of which some hundred to some thousand grey levels are used, 8 for uint8.
+        count: number of nuclei to place if there is room; the default covers 6 to 25 % of the image.
+        diameter_px: median diameter of a nucleus in pixels; the default is drawn from 18 to 30.
+        clustering: share of the nuclei that touch another one, 0 to 1.
+        bits: 16 for uint16 (of which hundreds to thousands of grey levels are used), 8 for uint8.
 
     Raises:
-        ValueError: an argument outside its range.
+        ValueError: an argument is outside its range.
 
     >>> picture = nuclei((64, 96), seed=1, count=5)
     >>> picture.image.shape, picture.image.dtype, picture.labels.dtype
@@ -65,15 +64,15 @@ def nuclei(
     True
     """
     if min(shape) < 16:
-        raise ValueError(f"shape {shape}: nuclei need at least 16 x 16 px; ask for a larger image")
+        raise ValueError(f"got shape={shape}, expected at least 16 x 16 px for nuclei; ask for a larger image")
     if not 0 <= clustering <= 1:
-        raise ValueError(f"clustering {clustering}: expected a part between 0 and 1")
+        raise ValueError(f"got clustering={clustering}, expected a share between 0 and 1")
     if count is not None and count < 0:
-        raise ValueError(f"count {count}: expected 0 or more")
+        raise ValueError(f"got count={count}, expected 0 or more")
     if diameter_px is not None and diameter_px < 4:
-        raise ValueError(f"diameter_px {diameter_px}: expected at least 4")
+        raise ValueError(f"got diameter_px={diameter_px}, expected at least 4")
     if bits not in (8, 16):
-        raise ValueError(f"bits {bits}: expected 8 or 16")
+        raise ValueError(f"got bits={bits}, expected 8 or 16")
     rng = np.random.default_rng(seed)
     diameter = float(rng.uniform(18, 30)) if diameter_px is None else diameter_px
     covered = float(rng.uniform(0.06, 0.25))
@@ -99,18 +98,18 @@ def _place(
             break
         nucleus = _draw(rng, diameter)
         outline = nucleus.outline
-        against = bool(placed) and rng.random() < clustering
-        if against:
+        in_contact = bool(placed) and rng.random() < clustering
+        if in_contact:
             neighbour = placed[int(rng.integers(len(placed)))].outline
             direction = np.array([rng.uniform(-np.pi, np.pi)])
-            apart = neighbour.radius(direction) + outline.radius(direction + np.pi)
-            apart *= rng.uniform(0.9, 1.0)
-            y = neighbour.centre[0] + (np.sin(direction) * apart).item()
-            x = neighbour.centre[1] + (np.cos(direction) * apart).item()
+            distance = neighbour.radius(direction) + outline.radius(direction + np.pi)
+            distance *= rng.uniform(0.9, 1.0)
+            y = neighbour.centre[0] + (np.sin(direction) * distance).item()
+            x = neighbour.centre[1] + (np.cos(direction) * distance).item()
         else:
             y, x = (rng.uniform(-0.2 * diameter, size + 0.2 * diameter) for size in shape)
         outline = replace(outline, centre=(float(y), float(x)))
-        if canvas.add(outline, gap_px=0.0 if against else 2.0):
+        if canvas.add(outline, gap_px=0.0 if in_contact else 2.0):
             placed.append(replace(nucleus, outline=outline))
     return canvas, placed
 
@@ -130,7 +129,7 @@ def _draw(rng: np.random.Generator, diameter: float) -> _Nucleus:
 def _emission(
     rng: np.random.Generator, canvas: Canvas, labels: NDArray[np.int32], kept: list[_Nucleus]
 ) -> NDArray[np.float32]:
-    """The light of the nuclei through the lens; about 1 within a nucleus of ordinary brightness."""
+    """The light of the nuclei after the lens; about 1 within a nucleus of ordinary brightness."""
     shape = (labels.shape[0], labels.shape[1])
     chromatin = 0.13 * smooth_noise(rng, shape, 0.9) + 0.12 * smooth_noise(rng, shape, 2.5)
     holes = np.zeros(shape, np.float32)
@@ -157,12 +156,12 @@ def _emission(
 
 
 def _debris(rng: np.random.Generator, labels: NDArray[np.int32], diameter: float) -> NDArray[np.float32]:
-    """Specks, threads and the blurred remains of dead cells; none of it is labelled."""
+    """Specks, threads and the blurred remains of dead cells, which are not labelled."""
     light = np.zeros(labels.shape, np.float32)
     area = labels.size / 256**2
     for _ in range(rng.poisson(5 * area)):
         y, x = (rng.uniform(0, size) for size in labels.shape)
-        # Small against a nucleus at any magnification, so that nobody would outline it.
+        # Much smaller than a nucleus at any magnification, so nobody would outline it.
         stamp(light, y, x, diameter * rng.uniform(0.02, 0.06), float(np.exp(rng.normal(-0.9, 0.7))))
     for _ in range(rng.poisson(0.4 * area)):  # a thread: spots along a bent line
         y, x = (rng.uniform(0, size) for size in labels.shape)
@@ -178,14 +177,14 @@ def _debris(rng: np.random.Generator, labels: NDArray[np.int32], diameter: float
 
 
 def _haze(rng: np.random.Generator, light: NDArray[np.float32], diameter: float) -> NDArray[np.float32]:
-    """Light from outside the plane of focus: a wide skirt round everything bright, over an even glow."""
+    """Light from outside the focal plane: a wide skirt around everything bright, over an even glow."""
     skirt = ndimage.gaussian_filter(light, 0.6 * diameter, truncate=3.0)
     glow = rng.uniform(0.005, 0.08)
     return (rng.uniform(0.05, 0.3) * skirt + glow * (1 + 0.15 * smooth_noise(rng, light.shape, 40))).astype(np.float32)
 
 
 def _expose(rng: np.random.Generator, light: NDArray[np.float32], bits: Bits) -> NDArray[np.unsignedinteger]:
-    """Choose an exposure, and take the picture."""
+    """The image of a camera with a random exposure."""
     electrons = float(np.exp(rng.uniform(np.log(150), np.log(3000))))  # of an ordinary nucleus
     if bits == 16:
         level, offset = float(np.exp(rng.uniform(np.log(600), np.log(6000)))), float(rng.uniform(100, 400))

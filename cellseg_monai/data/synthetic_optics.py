@@ -1,4 +1,4 @@
-"""What lies between an object and its file: light, lens and camera."""
+"""The optics of synthetic images: light, lens and camera."""
 
 from __future__ import annotations
 
@@ -14,10 +14,17 @@ Bits = Literal[8, 16]
 
 
 def smooth_noise(rng: np.random.Generator, shape: tuple[int, int], sigma_px: float) -> NDArray[np.float32]:
-    """Random texture, (Y, X) float32, with mean 0, standard deviation 1 and grains of about `sigma_px`.
+    """Return a random texture with mean 0 and standard deviation 1.
 
-    Coarse textures are drawn on a coarse grid and interpolated, so that a wide
-    grain takes no longer than a fine one.
+    Coarse textures are drawn on a coarse grid and interpolated, so a coarse grain takes no longer than a fine one.
+
+    Args:
+        rng: source of the randomness.
+        shape: height and width in pixels.
+        sigma_px: approximate size of a grain in pixels.
+
+    Returns:
+        YX float32.
     """
     step = max(1, int(sigma_px / 2))
     coarse = rng.standard_normal((shape[0] // step + 4, shape[1] // step + 4), np.float32)
@@ -25,7 +32,7 @@ def smooth_noise(rng: np.random.Generator, shape: tuple[int, int], sigma_px: flo
     if step > 1:
         rows, columns = (np.arange(size, dtype=np.float32) / step + 1 for size in shape)
         noise = _bilinear(noise, rows, columns)
-        noise = ndimage.gaussian_filter(noise, step / 2)  # hides the knots of the interpolation
+        noise = ndimage.gaussian_filter(noise, step / 2)  # smooths the kinks of the interpolation
     noise = noise[: shape[0], : shape[1]]
     spread = float(noise.std())
     return ((noise - noise.mean()) / (spread if spread > 0 else 1.0)).astype(np.float32)
@@ -40,23 +47,34 @@ def _bilinear(grid: NDArray[np.float32], rows: NDArray, columns: NDArray) -> NDA
 
 
 def illumination(rng: np.random.Generator, shape: tuple[int, int], fall_off: float) -> NDArray[np.float32]:
-    """The brightness of a field lit from off its centre, (Y, X) float32, at most 1.
+    """Return the brightness of a field that is lit off-centre.
 
     Args:
         rng: source of the position of the brightest point.
-        shape: (Y, X).
-        fall_off: the part of the light that is lost at half the image's diagonal from the brightest point.
+        shape: height and width in pixels.
+        fall_off: share of the light that is lost at half the image's diagonal from the brightest point, 0 to 1.
+
+    Returns:
+        YX float32, at most 1.
     """
     centre = [size * rng.uniform(0.25, 0.75) for size in shape]
     rows, columns = np.ogrid[: shape[0], : shape[1]]
     squared = (rows - centre[0]) ** 2 + (columns - centre[1]) ** 2
     half_diagonal_squared = (shape[0] ** 2 + shape[1] ** 2) / 4
-    # 1/(1+x) rather than 1-x: it cannot go below nothing far out.
+    # 1/(1+x) rather than 1-x, which would become negative far out.
     return (1 / (1 + fall_off / (1 - fall_off) * squared / half_diagonal_squared)).astype(np.float32)
 
 
 def stamp(image: NDArray[np.float32], y: float, x: float, sigma_px: float, height: float) -> None:
-    """Add a Gaussian spot to `image` in place."""
+    """Add a Gaussian spot to an image, in place.
+
+    Args:
+        image: YX image to change.
+        y: row of the centre, in pixels.
+        x: column of the centre, in pixels.
+        sigma_px: standard deviation of the Gaussian, in pixels.
+        height: value added at the centre.
+    """
     reach = int(np.ceil(3 * sigma_px))
     window = tuple(
         slice(max(0, int(c) - reach), max(0, min(size, int(c) + reach + 1)))
@@ -75,17 +93,17 @@ def camera(
     read_noise: float,
     bits: Bits,
 ) -> NDArray[np.unsignedinteger]:
-    """A camera's picture of the expected signal: shot noise, read noise, gain, offset, saturation, rounding.
+    """Return the image that a camera takes: shot noise, read noise, gain, offset, saturation and rounding.
 
-    The model of EMVA Standard 1288 for a linear camera.
+    This is the model of a linear camera in EMVA Standard 1288.
 
     Args:
         rng: source of the noise.
-        electrons: (Y, X) expected number of electrons a pixel; below zero counts as zero.
+        electrons: YX expected number of electrons in each pixel; negative numbers count as 0.
         gain: grey levels per electron.
-        offset: grey level of darkness.
-        read_noise: standard deviation in electrons.
-        bits: 8 gives uint8, 16 gives uint16; what exceeds the range is saturated.
+        offset: grey level of a dark pixel.
+        read_noise: standard deviation of the read noise in electrons.
+        bits: 8 for uint8, 16 for uint16; values outside the range are saturated.
 
     >>> dark = np.zeros((1, 2))
     >>> camera(np.random.default_rng(0), dark, gain=2, offset=100, read_noise=0, bits=16)

@@ -1,10 +1,10 @@
-"""Outlines of synthetic objects, and a canvas that lays them side by side as exact instance labels.
+"""Outlines of synthetic objects, and a canvas on which they become exact instance labels.
 
 An outline is star-convex: from its centre, every direction meets the border once. It is an ellipse whose
 radius is modulated by a few low harmonics (the soft irregularity of nuclei) and, for cells, by narrow bumps
 (protrusions), as in Lehmussola et al. 2007, "Computational framework for simulating fluorescence microscope
-images with cell populations", doi:10.1109/TMI.2007.896925. A smooth warp of the plane, which all objects
-share, takes away the regularity that a formula leaves.
+images with cell populations", doi:10.1109/TMI.2007.896925. A smooth warp of the plane, shared by all objects,
+hides the regularity of the formula.
 """
 
 from __future__ import annotations
@@ -20,12 +20,11 @@ __all__ = ["Canvas", "Outline", "SyntheticImage", "random_outline"]
 
 @dataclass(frozen=True)
 class SyntheticImage:
-    """An image with the labels it was rendered from.
+    """An image with the labels that it was rendered from.
 
     Attributes:
-        image: (Y, X), uint8 or uint16, as a camera would give it.
-        labels: (Y, X) int32; 0 is background, the objects are 1..n without gaps, each in one
-            4-connected piece.
+        image: YX uint8 or uint16, as from a camera.
+        labels: YX int32, 0 is background; the ids are 1 to n without gaps, and each object is one 4-connected piece.
     """
 
     image: NDArray[np.unsignedinteger]
@@ -34,15 +33,15 @@ class SyntheticImage:
 
 @dataclass(frozen=True)
 class Outline:
-    """A closed star-convex curve; lengths in px, angles in radians.
+    """A closed star-convex curve.
 
     Attributes:
-        centre: (y, x).
-        radius_px: the radius of the disc of the same area as the ellipse.
-        aspect: long axis over short axis, at least 1.
-        angle: direction of the long axis.
-        harmonics: (amplitude, phase) of the 2nd, 3rd, ... harmonic, relative to the ellipse.
-        bumps: (direction, half width, height relative to the ellipse) of each protrusion.
+        centre: row and column of the centre, in pixels.
+        radius_px: radius of the disc of the same area as the ellipse, in pixels.
+        aspect: ratio of the long axis to the short axis, at least 1.
+        angle: direction of the long axis in radians.
+        harmonics: amplitude (relative to the ellipse) and phase (in radians) of the 2nd, 3rd, ... harmonic.
+        bumps: direction and half width (in radians) and height (relative to the ellipse) of each protrusion.
     """
 
     centre: tuple[float, float]
@@ -53,7 +52,10 @@ class Outline:
     bumps: tuple[tuple[float, float, float], ...] = ()
 
     def radius(self, direction: NDArray[np.floating]) -> NDArray[np.floating]:
-        """The distance from centre to border in each direction, in px.
+        """Return the distance from centre to border in pixels.
+
+        Args:
+            direction: directions in radians, an array of any shape.
 
         >>> Outline((0, 0), 10.0, aspect=4.0).radius(np.array([0.0, np.pi / 2]))
         array([20.,  5.])
@@ -66,12 +68,12 @@ class Outline:
         for order, (amplitude, phase) in enumerate(self.harmonics, start=2):
             factor += amplitude * np.cos(order * turned + phase)
         for bump_direction, half_width, height in self.bumps:
-            # A von Mises bump: a Gaussian on the circle.
+            # A von Mises bump is a Gaussian on the circle.
             factor += height * np.exp((np.cos(turned - bump_direction) - 1) / half_width**2)
         return radius * np.maximum(factor, 0.2)
 
     def reach_px(self) -> float:
-        """How far the border comes from the centre, to within a pixel or so."""
+        """Return the largest distance from centre to border in pixels, to within about a pixel."""
         return float(self.radius(np.linspace(-np.pi, np.pi, 180)).max()) + 1
 
 
@@ -83,7 +85,15 @@ def random_outline(
     roughness: float,
     bumps: tuple[tuple[float, float, float], ...] = (),
 ) -> Outline:
-    """An outline at the origin, its direction and its harmonics random; the higher, the weaker."""
+    """Return an outline at the origin with random direction and random harmonics, the higher ones weaker.
+
+    Args:
+        rng: source of the randomness.
+        radius_px: radius of the disc of the same area as the ellipse, in pixels.
+        aspect: ratio of the long axis to the short axis, at least 1.
+        roughness: standard deviation of the amplitude of the 2nd harmonic, relative to the ellipse.
+        bumps: direction and half width (in radians) and height (relative to the ellipse) of each protrusion.
+    """
     amplitudes = rng.normal(0, 1, 4) * roughness / np.arange(1, 5)
     phases = rng.uniform(0, 2 * np.pi, 4)
     harmonics = tuple((float(a), float(p)) for a, p in zip(amplitudes, phases, strict=True))
@@ -95,10 +105,10 @@ class Canvas:
     """A label image that grows object by object; two objects may touch, but never share a pixel.
 
     Attributes:
-        warp: (2, Y, X) displacement in px (y, x) by which the plane is bent, or zeros.
-        labels: (Y, X) int32, the index of the outline plus one.
-        depth: (Y, X) float32, 0 at the centre of the object that owns the pixel, 1 at its border and outside.
-        outlines: those added so far.
+        warp: (2, Y, X) displacement of each pixel in y and x, in pixels; zeros for none.
+        labels: YX int32, the index of the outline plus one, 0 for background.
+        depth: YX float32, 0 at the centre of the object that owns the pixel, 1 at its border and outside.
+        outlines: the outlines drawn so far.
     """
 
     warp: NDArray[np.floating]
@@ -112,20 +122,23 @@ class Canvas:
         self.depth = np.ones(self.warp.shape[1:], np.float32)
 
     def add(self, outline: Outline, *, gap_px: float = 0.0, bend: float = 1.0, max_overlap: float = 0.15) -> bool:
-        """Draw an outline if there is room, and say whether there was.
+        """Draw an outline if there is room for it.
 
-        Where it overlaps its neighbours a little, each pixel goes to the object that holds it deeper: the
-        border runs through the middle of the overlap, as between two nuclei that press on one another.
+        If it overlaps its neighbours a little, each pixel goes to the object that contains it more deeply, so the
+        border runs through the middle of the overlap, as between two nuclei that press against each other.
 
         Args:
-            outline: what to draw.
-            gap_px: keep at least about this distance from all other objects.
-            bend: how much of the warp this object takes; 0 keeps a disc a disc.
-            max_overlap: refuse if more than this part of the new or of an old object would be contested.
+            outline: the outline to draw.
+            gap_px: approximate smallest distance to all other objects, in pixels.
+            bend: share of the warp that applies to this object, 0 to 1; with 0 a disc stays a disc.
+            max_overlap: largest share of the new object, or of an earlier one, that the two can have in common.
+
+        Returns:
+            True if it was drawn.
         """
         y, x = (round(c) for c in outline.centre)
         if 0 <= y < self.labels.shape[0] and 0 <= x < self.labels.shape[1] and self.labels[y, x]:
-            return False  # most of a crowd's refusals, and cheap
+            return False  # a cheap test that catches most outlines on a crowded canvas
         reach = outline.reach_px() + gap_px + bend * float(np.abs(self.warp).max(initial=0)) + 1
         window = tuple(
             slice(max(0, int(np.floor(c - reach))), max(0, min(size, int(np.ceil(c + reach)) + 1)))
@@ -155,13 +168,13 @@ class Canvas:
         return True
 
     def finish(self, *, min_area_px: int) -> tuple[NDArray[np.int32], list[int]]:
-        """The labels with every object in one piece and the ids 1..n without gaps.
+        """Return the labels with each object in one piece and ids from 1 to n without gaps.
 
         Args:
-            min_area_px: objects of fewer pixels are taken out.
+            min_area_px: objects of fewer pixels are removed.
 
         Returns:
-            The labels, and for each id in order the index of its outline.
+            The labels, and the index of the outline for each id in order.
         """
         labels = np.zeros_like(self.labels)
         kept: list[int] = []

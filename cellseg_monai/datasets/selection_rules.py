@@ -1,4 +1,4 @@
-"""The steps that selections are made of: each drops images with a reason, or moves them to another section."""
+"""The steps of selections: each drops images with a reason, or moves them to another section."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cellseg_monai.data.parallel import each
+from cellseg_monai.data.parallel import map_parallel
 from cellseg_monai.data.split import SECTIONS, Item, groups_by_pattern, split_groups
 from cellseg_monai.datasets.preparing.label_pixels import without_alpha
 from cellseg_monai.errors import DatasetError, UnreadableImageError
@@ -19,14 +19,14 @@ __all__ = ["RULES", "Candidate"]
 
 @dataclass(frozen=True)
 class Candidate:
-    """An image that a selection decides about.
+    """An image that a selection keeps, moves or drops.
 
     Args:
-        item: as in a datalist, with absolute paths.
-        section: where it is now.
-        name: of the raw file that it came from, whose suffix counts.
-        lists: the subsets of the raw data that have it.
-        dropped: why it was dropped; empty if it was not.
+        item: item of a datalist, with absolute paths.
+        section: current section of the image.
+        name: name of its raw file, whose suffix counts.
+        lists: names of the published subsets that contain it.
+        dropped: reason why it was dropped; empty if it was not.
     """
 
     item: Item
@@ -42,79 +42,87 @@ class Candidate:
 
 
 def keep_suffix(candidates: Sequence[Candidate], *, suffixes: list[str]) -> list[Candidate]:
-    """Drop what was not of these suffixes, in any case."""
+    """Drop the images whose raw file has none of these suffixes, in any case."""
     wanted = {suffix.lower() for suffix in suffixes}
 
-    def reason(one: Candidate) -> str:
-        suffix = Path(one.name).suffix
-        return "" if suffix.lower() in wanted else f"it is {suffix}, and only {' and '.join(suffixes)} are taken"
+    def reason(candidate: Candidate) -> str:
+        suffix = Path(candidate.name).suffix
+        return "" if suffix.lower() in wanted else f"it is {suffix}, and only {' and '.join(suffixes)} are kept"
 
     return _drop(candidates, reason)
 
 
 def keep_grey(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """Drop colour images: grey has one channel, or channels that are equal, alpha aside."""
-    images = [one.item["image"] for one in candidates if not one.dropped]
-    said = dict(each(_colour, images, doing="looking for colour"))
-    return _drop(candidates, lambda one: said[one.item["image"]])
+    """Drop colour images: a grey image has one channel, or equal channels, apart from alpha."""
+    images = [candidate.item["image"] for candidate in candidates if not candidate.dropped]
+    reasons = dict(map_parallel(_colour, images, title="looking for colour"))
+    return _drop(candidates, lambda candidate: reasons[candidate.item["image"]])
 
 
 def keep_listed(candidates: Sequence[Candidate], *, listed_in: str, section: str) -> list[Candidate]:
-    """Drop from a section what a list of the raw data lacks."""
+    """Drop the images of a section that are not in a published list."""
     _check_sections(section)
-    known = sorted({name for one in candidates for name in one.lists})
+    known = sorted({name for candidate in candidates for name in candidate.lists})
     if listed_in not in known:
-        others = f"there were {', '.join(known)}" if known else "nor was any other"
         raise DatasetError(
-            f"no list {listed_in!r} was there when this data set was prepared ({others}); put the file of that name "
-            "beside the other annotations, and prepare again"
+            f"got listed_in={listed_in!r}, expected one of the lists from which this data set was prepared "
+            f"({', '.join(known) or 'there are none'}); put the file of that name next to the other annotations, and "
+            "prepare again"
         )
-    return _drop(candidates, lambda one: "" if listed_in in one.lists else f"not in {listed_in}", section)
+    return _drop(candidates, lambda candidate: "" if listed_in in candidate.lists else f"not in {listed_in}", section)
 
 
 def sample(candidates: Sequence[Candidate], *, images: int, seed: int, section: str) -> list[Candidate]:
-    """Keep so many images of a section, chosen by a seed; more images of one seed contain fewer."""
+    """Keep a number of images of a section, chosen by a seed; larger samples of a seed contain smaller ones."""
     _check_sections(section)
-    there = [one for one in candidates if one.section == section and not one.dropped]
-    if not 1 <= images <= len(there):
-        raise DatasetError(
-            f"{images} images of {section} asked for, of which there are {len(there)}; ask for 1 to that"
-        )
-    ranked = sorted(there, key=lambda one: (hashlib.sha256(f"{seed}:{one.stem}".encode()).digest(), one.stem))
-    chosen = {one.stem for one in ranked[:images]}
+    available = [candidate for candidate in candidates if candidate.section == section and not candidate.dropped]
+    if not 1 <= images <= len(available):
+        raise DatasetError(f"got images={images}, expected 1 to {len(available)}, the number of images for {section}")
+    ranked = sorted(
+        available, key=lambda candidate: (hashlib.sha256(f"{seed}:{candidate.stem}".encode()).digest(), candidate.stem)
+    )
+    chosen = {candidate.stem for candidate in ranked[:images]}
     reason = f"not among the {images} drawn with seed {seed}"
-    return _drop(candidates, lambda one: "" if one.stem in chosen else reason, section)
+    return _drop(candidates, lambda candidate: "" if candidate.stem in chosen else reason, section)
 
 
 def move(candidates: Sequence[Candidate], *, section: str, to: str) -> list[Candidate]:
-    """Move all images of a section to another."""
+    """Move all images of a section to another section."""
     _check_sections(section, to)
-    return [replace(one, section=to) if one.section == section else one for one in candidates]
+    return [replace(candidate, section=to) if candidate.section == section else candidate for candidate in candidates]
 
 
 def hold_out(candidates: Sequence[Candidate], *, images: int, take: str, section: str, to: str) -> list[Candidate]:
-    """Move the first or last so many images of a section, sorted by name, to another."""
+    """Move a number of images of a section, the first or last by name, to another section."""
     _check_sections(section, to)
     if take not in ("first", "last"):
-        raise ValueError(f"take {take!r}: expected first or last")
-    stems = sorted(one.stem for one in candidates if one.section == section and not one.dropped)
+        raise ValueError(f"got take={take!r}, expected first or last")
+    stems = sorted(candidate.stem for candidate in candidates if candidate.section == section and not candidate.dropped)
     if not 1 <= images < len(stems):
-        raise DatasetError(f"{images} images of {section} to hold out of {len(stems)}; ask for fewer, and at least one")
-    held = set(stems[:images] if take == "first" else stems[-images:])
-    return [replace(one, section=to) if one.section == section and one.stem in held else one for one in candidates]
+        raise DatasetError(
+            f"got images={images} to hold out, expected at least 1 and fewer than the {len(stems)} images for {section}"
+        )
+    held_out = set(stems[:images] if take == "first" else stems[-images:])
+    return [
+        replace(candidate, section=to) if candidate.section == section and candidate.stem in held_out else candidate
+        for candidate in candidates
+    ]
 
 
 def regroup(candidates: Sequence[Candidate], *, pattern: str) -> list[Candidate]:
-    """Group images by the first bracket of a regular expression, searched in their stems."""
-    groups = groups_by_pattern([one.stem for one in candidates], pattern, Path("the data set"))
-    return [replace(one, item={**one.item, "group": groups[one.stem]}) for one in candidates]
+    """Group images by the first bracket of a regular expression that is searched in their stems."""
+    groups = groups_by_pattern([candidate.stem for candidate in candidates], pattern, Path("the data set"))
+    return [replace(candidate, item={**candidate.item, "group": groups[candidate.stem]}) for candidate in candidates]
 
 
 def split(candidates: Sequence[Candidate], *, seed: int, validation: float, test: float) -> list[Candidate]:
-    """Divide what is left among the sections anew, by whole groups."""
-    sizes = Counter(one.item["group"] for one in candidates if not one.dropped)
+    """Divide the remaining images into new sections, keeping groups together."""
+    sizes = Counter(candidate.item["group"] for candidate in candidates if not candidate.dropped)
     section_of = split_groups(sizes, seed=seed, validation=validation, test=test)
-    return [one if one.dropped else replace(one, section=section_of[one.item["group"]]) for one in candidates]
+    return [
+        candidate if candidate.dropped else replace(candidate, section=section_of[candidate.item["group"]])
+        for candidate in candidates
+    ]
 
 
 RULES: dict[str, Callable[..., list[Candidate]]] = {
@@ -127,27 +135,29 @@ RULES: dict[str, Callable[..., list[Candidate]]] = {
     "regroup": regroup,
     "split": split,
 }
-"""What a step of a selection may be, by the names that its JSON file uses."""
+"""The possible steps of a selection, by their names in JSON files."""
 
 
 def _check_sections(*names: str) -> None:
     for name in names:
         if name not in SECTIONS:
-            raise ValueError(f"section {name!r}: expected one of {', '.join(SECTIONS)}")
+            raise ValueError(f"got the section {name!r}, expected one of {', '.join(SECTIONS)}")
 
 
 def _drop(
     candidates: Sequence[Candidate], reason: Callable[[Candidate], str], section: str | None = None
 ) -> list[Candidate]:
-    """Drop the candidates, of a section or all, for which there is a reason."""
+    """Drop the candidates, of one section or of all, for which the function returns a reason."""
     return [
-        one if one.dropped or section not in (None, one.section) else replace(one, dropped=reason(one))
-        for one in candidates
+        candidate
+        if candidate.dropped or section not in (None, candidate.section)
+        else replace(candidate, dropped=reason(candidate))
+        for candidate in candidates
     ]
 
 
 def _colour(path: str) -> str:
-    """Why an image is not grey; empty if it is."""
+    """The reason why an image is not grey; empty if it is grey."""
     try:
         image = read(path)
     except UnreadableImageError as error:

@@ -130,7 +130,7 @@ def _position(key: str | int, count: int, names: Sequence[str]) -> int:
         remedy = "choose by index, or name its channels"
     else:
         problem, remedy = f"the image has no channel {key!r}", "correct channels"
-    raise ValueError(f"{problem}; it has {_listing(count, names)}: {remedy}")
+    raise ValueError(f"{problem}; it has {_listing(count, names)}; {remedy}")
 
 
 def _listing(count: int, names: Sequence[str]) -> str:

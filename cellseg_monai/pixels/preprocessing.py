@@ -21,7 +21,7 @@ _SCALES = ("pixel_size_um", "shorter_side_px", "zoom")
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How a bundle prepares images, as stored in its `configs/preprocess.json`.
+    """Settings for preparing images, which a bundle stores in its `configs/preprocess.json`.
 
     Args:
         channels: "grey", "rgb", or channel names or indices; see `select_channels`.

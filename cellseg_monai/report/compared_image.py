@@ -57,12 +57,12 @@ class ComparedImage:
         return self.evaluated.files.name
 
 
-def find_images(pairs: Sequence[FilePair], images_dir: str | Path) -> tuple[dict[str, Path], list[Fault]]:
+def find_images(pairs: Sequence[FilePair], images_dir: str | Path | None) -> tuple[dict[str, Path], list[Fault]]:
     """Find the image of each pair: the file whose stem is the name of the pair or the stem of its truth.
 
     Args:
         pairs: files of truths and predictions; they can be in the same folder as the images.
-        images_dir: folder of the images.
+        images_dir: folder of the images; None for the images that the pairs name themselves.
 
     Returns:
         The file of each image by the name of its pair, and a fault for each pair with no image or with several.
@@ -70,6 +70,8 @@ def find_images(pairs: Sequence[FilePair], images_dir: str | Path) -> tuple[dict
     Raises:
         DatasetError: the folder does not exist.
     """
+    if images_dir is None:
+        return _known_images(pairs)
     by_stem: dict[str, list[Path]] = defaultdict(list)
     for path in list_images(images_dir):
         for key in {image_stem(path), image_name(path)}:
@@ -91,6 +93,14 @@ def find_images(pairs: Sequence[FilePair], images_dir: str | Path) -> tuple[dict
         )
         faults.append(Fault(pair.name, "no-image", message))
     return images, faults
+
+
+def _known_images(pairs: Sequence[FilePair]) -> tuple[dict[str, Path], list[Fault]]:
+    message = "no image is known; the outlines are shown without an image"
+    return (
+        {pair.name: pair.image for pair in pairs if pair.image is not None},
+        [Fault(pair.name, "no-image", message) for pair in pairs if pair.image is None],
+    )
 
 
 def read_image(path: Path, shape: tuple[int, ...]) -> Image:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -50,7 +50,7 @@ class LabelReport:
 
 def write_report(
     evaluation: Evaluation,
-    images_dir: str | Path,
+    images_dir: str | Path | None,
     output: str | Path,
     *,
     run_dir: str | Path | None = None,
@@ -59,8 +59,9 @@ def write_report(
     """Write an evaluation as one self-contained HTML page, and its numbers as JSON.
 
     Args:
-        evaluation: result of `evaluate_folders`.
-        images_dir: folder of the images, which have the names of their label images.
+        evaluation: result of `evaluate_folders` or `read_training`.
+        images_dir: folder of the images, which have the names of their label images; None for the images that the
+            evaluation of a training knows.
         output: HTML file to write, replacing an existing one. The JSON file has the same name with the suffix .json.
         run_dir: `output_dir` of a training; its losses and calibration are shown if they are there.
         overlays: number of the worst images to show; three typical and the three best images are shown in addition.
@@ -94,19 +95,18 @@ def write_report(
         ("Overlays", _overlays(drawn, len(ordered))),
         ("How this was made", _provenance(evaluation, images_dir)),
     ]
-    files = evaluation.images[0].files
-    title = f"{_folder_name(files.prediction)} against {_folder_name(files.truth)}"
+    title = _title(evaluation, run_dir)
     json_path = write_page(page, title, _lead(numbers), sections, {**numbers, **_as_data(ordered)})
     return LabelReport(page, json_path, all_faults, notes)
 
 
 def check_report(
-    images_dir: str | Path, output: str | Path, *, run_dir: str | Path | None = None, overlays: int = 24
+    images_dir: str | Path | None, output: str | Path, *, run_dir: str | Path | None = None, overlays: int = 24
 ) -> None:
     """Check the arguments of `write_report`, so that they can be refused before a long evaluation.
 
     Args:
-        images_dir: folder of the images.
+        images_dir: folder of the images; None for the images that the evaluation of a training knows.
         output: HTML file to write.
         run_dir: `output_dir` of a training, if its losses and calibration should be shown.
         overlays: number of the worst images to show.
@@ -118,12 +118,21 @@ def check_report(
     check_output(Path(output), overlays, such_as="24 shows the 24 worst")
     if run_dir is not None and not Path(run_dir).is_dir():
         raise DatasetError(f"{run_dir}: no such folder; pass the output_dir of a training, or omit --run")
-    list_images(images_dir)
+    if images_dir is not None:
+        list_images(images_dir)
 
 
-def _folder_name(path: Path) -> str:
-    """The last two parts of the folder of a file, because one alone is often ambiguous."""
-    return "/".join(path.absolute().parent.parts[-2:])
+def _title(evaluation: Evaluation, run_dir: str | Path | None) -> str:
+    files = evaluation.images[0].files
+    predictions = files.prediction.absolute().parent
+    if run_dir is not None and predictions.is_relative_to(Path(run_dir).absolute()):
+        predictions = Path(run_dir).absolute()
+    return f"{_last_parts(predictions)} against {_last_parts(files.truth.absolute().parent)}"
+
+
+def _last_parts(folder: Path) -> str:
+    """The last two parts of a folder, because one alone is often ambiguous."""
+    return "/".join(folder.parts[-2:])
 
 
 def _lead(numbers: dict[str, Any]) -> str:
@@ -150,7 +159,7 @@ def _scores(numbers: dict[str, Any], images: Sequence[ComparedImage]) -> str:
         counts.append([text_cell(f"{kind} {mark}"), text_cell(f"{total:,}"), text_cell(meaning.partition(": ")[2])])
     return "\n".join(
         [
-            f'<div class="words">{table(["score", "value", "95 % interval over images", "made of"], rows)}</div>',
+            f'<div class="words">{table(["score", "value", "95 % interval over images", "combined as"], rows)}</div>',
             paragraph(
                 f"Outcome for the objects; an object counts as found if its IoU with its partner {comparison} {IOU}:"
             ),
@@ -240,11 +249,14 @@ def _overlays(drawn: Drawn, images: int) -> str:
     return "\n".join([*parts, drawn.content])
 
 
-def _provenance(evaluation: Evaluation, images_dir: str | Path) -> str:
+def _provenance(evaluation: Evaluation, images_dir: str | Path | None) -> str:
     files = evaluation.images[0].files
+    images = images_dir if images_dir is not None or files.image is None else files.image.parent
     facts = [
-        f"Images from {images_dir}, truths from {files.truth.parent}, predictions from {files.prediction.parent}.",
+        f"Images from {images}, truths from {files.truth.parent}, predictions from {files.prediction.parent}.",
+        *(f"{name}: {_fact(value)}" for name, value in evaluation.about.items()),
         f"cellseg_monai {__version__}; protocol {evaluation.protocol.name}, after {evaluation.protocol.source}.",
+        *([f"Predicted foreground: {evaluation.foreground}."] if evaluation.protocol.counts_foreground else []),
         "Numbers, outlines, sizes and marks describe the label images as the protocol prepares them. If it cuts images "
         "into tiles, everything except the scores describes the label images as stored.",
         "At most the first three channels of an image are shown, each stretched between its percentiles 0.1 and 99.9; "
@@ -253,6 +265,12 @@ def _provenance(evaluation: Evaluation, images_dir: str | Path) -> str:
         "if it is one of several in a merged prediction.",
     ]
     return items(facts)
+
+
+def _fact(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_fact(part)}" for name, part in value.items())
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _as_data(images: Sequence[ComparedImage]) -> dict[str, Any]:

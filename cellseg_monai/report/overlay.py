@@ -178,18 +178,18 @@ def _dash_gaps(
 
 
 def _marks(view: View, share: float) -> str:
-    """Return a mark above each mistaken object, as SVG."""
+    """Return the marks above objects with mistakes, as SVG."""
     height, width = view.truth.shape
     size = share * max(height, width)
     texts = []
     for kind, (mark, _) in MARKS.items():
         objects = view.predicted_objects if kind in ("invented", "merged") else view.true_objects
-        mistaken = objects.positions(np.intersect1d(getattr(view.mistakes, kind), objects["id"]))
-        radii = np.sqrt(objects["area_px"][mistaken] / np.pi)
-        above = np.clip(objects["centroid_y_px"][mistaken] - radii, size / 2, height - size / 2)
-        across = np.clip(objects["centroid_x_px"][mistaken], size / 2, width - size / 2)
+        marked = objects.positions(np.intersect1d(getattr(view.mistakes, kind), objects["id"]))
+        radii = np.sqrt(objects["area_px"][marked] / np.pi)
+        above = np.clip(objects["centroid_y_px"][marked] - radii, size / 2, height - size / 2)
+        across = np.clip(objects["centroid_x_px"][marked], size / 2, width - size / 2)
         marks = (f'<text x="{x:.0f}" y="{y:.0f}">{mark}</text>' for x, y in zip(across, above, strict=True))
-        if len(mistaken):
+        if len(marked):
             texts.append(f"<g><title>{escape(MARKS[kind][1])}</title>{''.join(marks)}</g>")
     return (
         f'<svg class="layer marks" viewBox="0 0 {width} {height}" aria-hidden="true" '

@@ -120,7 +120,7 @@ def check_boxes(boxes: Sequence[tuple[str, str, bool, str]]) -> str:
 
     Args:
         boxes: for each box, the class of `body` that it sets, "on" or "off" for the state in which it sets the class,
-            whether it is checked at first, and its label as HTML.
+            True if it is checked at first, and its label as HTML.
     """
     tools = [
         f'<label><input type="checkbox" data-class="{name}" data-when="{when}"{" checked" * checked}> {text}</label>'

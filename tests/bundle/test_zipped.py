@@ -62,7 +62,7 @@ def test_without_the_variable_it_lies_in_the_home_folder(tmp_path, monkeypatch):
         ([], BundleError, "holds nothing"),
         (["a/b/configs/metadata.json"], BundleError, "at its top or in the one folder there"),
         (["a/configs/metadata.json", "b/configs/metadata.json"], BundleError, "the folder of one bundle"),
-        (["configs/metadata.json", "../outside"], ArchiveError, "leads out of the folder"),
+        (["configs/metadata.json", "../outside"], ArchiveError, "leads out of the target folder"),
     ],
     ids=["something else", "empty", "too deep", "two bundles", "a member that leads out"],
 )

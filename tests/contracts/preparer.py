@@ -1,4 +1,4 @@
-"""What every layout must do. One joins with a subclass that writes a small raw folder without faults:
+"""Tests for every layout. A layout joins with a subclass that writes a small raw folder without faults:
 
 class TestCtc(PreparerContract):
     layout = "ctc"
@@ -32,7 +32,7 @@ def noise(shape: tuple[int, ...], dtype: str = "uint16", seed: int = 0) -> np.nd
 
 
 def save(path: Path, pixels: np.ndarray) -> Path:
-    """Write (Y, X) or (Y, X, samples) as what the suffix says."""
+    """Write an image of shape (Y, X) or (Y, X, samples) in the format of the suffix."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix.lower() in (".tif", ".tiff"):
         tifffile.imwrite(path, pixels, photometric="rgb" if pixels.ndim == 3 else "minisblack", metadata=None)
@@ -42,7 +42,7 @@ def save(path: Path, pixels: np.ndarray) -> Path:
 
 
 def save_pairs(raw: Path, stems: Sequence[str], shape: tuple[int, int] = (6, 8)) -> Path:
-    """Write the images of these stems, each of other noise, and label images of objects along the diagonal."""
+    """Write images of these stems with different noise, and label images with objects along the diagonal."""
     for number, stem in enumerate(stems):
         save(raw / "images" / f"{stem}.tif", noise(shape, seed=number))
         save(raw / "labels" / f"{stem}_label.tiff", np.eye(*shape, dtype=np.uint16))
@@ -50,7 +50,7 @@ def save_pairs(raw: Path, stems: Sequence[str], shape: tuple[int, int] = (6, 8))
 
 
 def snapshot(folder: Path) -> dict[str, tuple[int, bytes]]:
-    """Time and content of each file below."""
+    """Return time and content of each file in a folder and below."""
     files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
     return {path.relative_to(folder).as_posix(): (path.stat().st_mtime_ns, path.read_bytes()) for path in files}
 
@@ -61,15 +61,15 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 class PreparerContract:
     layout: ClassVar[str]
-    # Warnings that `check_dataset` rightly has of this layout.
+    # Kinds of warnings that `check_dataset` correctly reports for this layout.
     warnings: ClassVar[tuple[str, ...]] = ()
-    # Whether the layout is told from its files alone.
+    # True if the layout is detected from its files.
     guessed: ClassVar[bool] = True
 
     def write(self, raw: Path) -> dict[str, int | None]:
-        """Write a raw folder that has no faults, and return how many objects each image has that is to be listed.
+        """Write a raw folder without faults, and return the number of objects of each image in the datalist, by stem.
 
-        Images by stem; None for one without labels.
+        The number is None for an image without labels.
         """
         raise NotImplementedError
 
@@ -82,14 +82,14 @@ class PreparerContract:
     def prepare(self, raw: Path) -> Prepared:
         return prepare(raw, raw.parent / "prepared", layout=None if self.guessed else self.layout, workers=1)
 
-    def test_it_is_told_by_its_files_or_asked_for(self, raw: Path) -> None:
+    def test_the_layout_is_detected_or_must_be_given(self, raw: Path) -> None:
         if self.guessed:
             assert find_preparer(raw).name == self.layout
         else:
-            with pytest.raises(DatasetError, match="say which layout it has with --layout"):
+            with pytest.raises(DatasetError, match="pass its layout with --layout"):
                 find_preparer(raw)
 
-    def test_an_archive_may_wrap_a_folder_around_it_and_a_mac_its_rubbish(self, raw: Path, tmp_path: Path) -> None:
+    def test_folders_of_archives_and_files_of_macos_do_not_matter(self, raw: Path, tmp_path: Path) -> None:
         wrapped = tmp_path / "wrapped" / "set_v1"
         shutil.copytree(raw, wrapped)
         for folder in [wrapped.parent / "__MACOSX", *[path for path in wrapped.rglob("*") if path.is_dir()]]:
@@ -104,15 +104,15 @@ class PreparerContract:
         expected = self.write(tmp_path / "raw")
         done = self.prepare(tmp_path / "raw")
         assert done.faults == []
-        found: dict[str, int | None] = {}
+        counts: dict[str, int | None] = {}
         for items in load_datalist(done.output).values():
             for item in items:
                 label = item.get("label")
-                found[Path(item["image"]).stem] = len(np.unique(read_labels(label))) - 1 if label else None
-        assert found == expected
+                counts[Path(item["image"]).stem] = len(np.unique(read_labels(label))) - 1 if label else None
+        assert counts == expected
         assert done.objects == sum(count or 0 for count in expected.values())
 
-    def test_the_check_of_data_sets_has_nothing_to_say(self, raw: Path) -> None:
+    def test_the_prepared_set_has_no_faults(self, raw: Path) -> None:
         faults = check_dataset(self.prepare(raw).output)
         assert [fault for fault in faults if fault.kind not in self.warnings or fault.severity == "error"] == []
 
@@ -123,7 +123,7 @@ class PreparerContract:
         for path in [*output.glob("images/*"), *output.glob("unlabelled/*")]:
             assert read(path).pixels.tobytes() in raw_pixels
 
-    def test_the_word_on_where_it_comes_from_goes_along(self, raw: Path) -> None:
+    def test_source_md_is_copied(self, raw: Path) -> None:
         (raw / "SOURCE.md").write_text("CC0")
         assert (self.prepare(raw).output / "SOURCE.md").read_text() == "CC0"
 
@@ -133,7 +133,7 @@ class PreparerContract:
         assert again.written == 0
         assert snapshot(again.output) == before
 
-    def test_what_was_interrupted_goes_on(self, raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_an_interrupted_run_is_resumed(self, raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         whole = contents(prepare(raw, tmp_path / "whole", layout=self.layout, workers=1).output)
         convert, calls = runner.convert, []
 
@@ -165,7 +165,7 @@ class PreparerContract:
         assert done.images == len(works) - 1
         assert not list(done.output.glob(f"*/{works[0].stem}.*"))
 
-    def test_a_file_that_changed_is_prepared_again(self, raw: Path) -> None:
+    def test_a_changed_file_is_prepared_again(self, raw: Path) -> None:
         self.prepare(raw)
         os.utime(PREPARERS[self.layout].find(raw).works[0].image, ns=(0, 0))
         assert self.prepare(raw).written == 1

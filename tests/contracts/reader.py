@@ -1,4 +1,4 @@
-"""What every reader must do. A format joins with a subclass that writes one of its files:
+"""Requirements for every reader. A format is tested by a subclass that writes one of its files:
 
 class TestPng(ReaderContract):
     suffix = ".png"
@@ -18,11 +18,11 @@ import pytest
 
 from cellseg_monai.errors import UnreadableImageError
 from cellseg_monai.io import Image, read, readable_suffixes
-from tests.io.windows import assert_windows_are_those_of_the_whole
+from tests.io.windows import assert_windows_equal_whole_image
 
 
 def gradient(shape: tuple[int, ...], dtype: str) -> np.ndarray:
-    """Smooth values that differ along every axis, so that an exchanged or mirrored axis shows."""
+    """Return smooth values that differ along every axis, so that swapped or mirrored axes are noticed."""
     kind = np.dtype(dtype)
     highest = 200 if kind.itemsize == 1 and kind.kind == "u" else 100
     values = sum(np.indices(shape)[axis] * step for axis, step in enumerate((3, 5, 11)[: len(shape)]))
@@ -34,39 +34,39 @@ def copy(source: Path, target: Path) -> None:
 
 
 def image_or_error(path: Path) -> Image | UnreadableImageError:
-    """The image, or the one error that may come instead, which names file, reason and remedy."""
+    """Return the image, or the only permitted error, which must name the file, reason and remedy."""
     try:
         return read(path)
     except UnreadableImageError as error:
-        said = error
-    assert str(path) in str(said)
-    assert said.reason
-    assert said.remedy
-    return said
+        refusal = error
+    assert str(path) in str(refusal)
+    assert refusal.reason
+    assert refusal.remedy
+    return refusal
 
 
 class ReaderContract:
     suffix: ClassVar[str]
-    # The types that files of this format store, and that have to come back.
+    # Types that files of this format can store, and that must be read back.
     dtypes: ClassVar[tuple[str, ...]]
-    # How many samples a pixel may have, beside one; and of which types.
+    # Numbers of samples that a pixel can have besides one, and their types.
     samples: ClassVar[tuple[int, ...]] = ()
     sample_dtypes: ClassVar[tuple[str, ...]] = ()
-    # By how much values may differ: more than 0 only where the format itself is lossy.
+    # Largest difference between values; more than 0 only if the format itself is lossy.
     tolerance: ClassVar[float] = 0
-    # Whether the first bytes tell the format, so that a wrong name does no harm.
+    # True if the first bytes identify the format, so that a wrong name does no harm.
     has_magic: ClassVar[bool] = True
 
     def write(self, path: Path, array: np.ndarray) -> None:
-        """Write an array of (Y, X), or of (Y, X, samples) if the format has such."""
+        """Write an array of (Y, X), or of (Y, X, samples) if the format supports it."""
         raise NotImplementedError
 
     def write_sized(self, path: Path, array: np.ndarray, *, height_um: float, width_um: float) -> None:
-        """Write an array of (Y, X) that states its pixel size, if the format has such."""
-        pytest.skip("such files state no pixel size")
+        """Write an array of (Y, X) with its pixel size, if the format supports it."""
+        pytest.skip("files of this format state no pixel size")
 
     def parts(self, path: Path) -> list[Path]:
-        """The files that make up an image, if it is a folder; each of them may be damaged."""
+        """Return the files that make up an image, each of which the tests damage."""
         return [path]
 
     @pytest.fixture
@@ -75,17 +75,17 @@ class ReaderContract:
         self.write(path, gradient((14, 17), self.dtypes[0]))
         return path
 
-    def assert_same(self, found: np.ndarray, wanted: np.ndarray) -> None:
-        assert (found.shape, found.dtype) == (wanted.shape, wanted.dtype)
+    def assert_same(self, actual: np.ndarray, expected: np.ndarray) -> None:
+        assert (actual.shape, actual.dtype) == (expected.shape, expected.dtype)
         if self.tolerance:
-            assert np.abs(found.astype(float) - wanted).max() <= self.tolerance
+            assert np.abs(actual.astype(float) - expected).max() <= self.tolerance
         else:
-            np.testing.assert_array_equal(found, wanted)
+            np.testing.assert_array_equal(actual, expected)
 
-    def test_its_suffix_is_registered(self):
+    def test_the_suffix_is_registered(self):
         assert self.suffix in readable_suffixes()
 
-    def test_a_plane_comes_back_as_it_was_with_one_channel(self, tmp_path):
+    def test_a_plane_is_read_back_with_one_channel(self, tmp_path):
         for dtype in self.dtypes:
             plane = gradient((14, 17), dtype)
             self.write(tmp_path / f"{dtype}{self.suffix}", plane)
@@ -109,10 +109,10 @@ class ReaderContract:
         assert pixels.flags.writeable
         assert pixels.dtype.isnative
 
-    def test_axes_that_the_user_gives_win(self, file):
+    def test_axes_from_the_user_take_precedence(self, file):
         np.testing.assert_array_equal(read(file, axes="XY").pixels[0], read(file).pixels[0].T)
 
-    def test_the_pixel_size_follows_the_axes_that_the_user_gives(self, tmp_path):
+    def test_the_pixel_size_follows_the_axes_from_the_user(self, tmp_path):
         path = tmp_path / f"cells{self.suffix}"
         self.write_sized(path, gradient((14, 17), self.dtypes[0]), height_um=0.5, width_um=0.25)
         assert read(path).pixel_size_um == pytest.approx((0.5, 0.25))
@@ -124,23 +124,23 @@ class ReaderContract:
         with pytest.raises(UnreadableImageError, match=f"axes='{axes}'"):
             read(file, axes=axes)
 
-    def test_the_path_may_be_text_and_the_suffix_upper_case(self, file):
+    def test_the_path_can_be_text_and_the_suffix_upper_case(self, file):
         path = file.with_suffix(self.suffix.upper())
         copy(file, path)
         np.testing.assert_array_equal(read(str(path)).pixels, read(file).pixels)
 
     def test_a_wrong_name_does_no_harm(self, file, tmp_path):
         if not self.has_magic:
-            pytest.skip("nothing in such a file tells its format")
+            pytest.skip("files of this format have no signature")
         path = tmp_path / "misnamed.jpg"
         copy(file, path)
         np.testing.assert_array_equal(read(path).pixels, read(file).pixels)
 
-    def test_windows_are_those_of_the_whole(self, file):
-        assert_windows_are_those_of_the_whole(file)
-        assert_windows_are_those_of_the_whole(file, axes="XY")
+    def test_windows_equal_those_of_the_whole_image(self, file):
+        assert_windows_equal_whole_image(file)
+        assert_windows_equal_whole_image(file, axes="XY")
 
-    def test_a_file_cut_off_anywhere_is_refused_or_complete(self, file):
+    def test_a_file_truncated_anywhere_is_refused_or_complete(self, file):
         whole = read(file).pixels
         for part in self.parts(file):
             content = part.read_bytes()
@@ -149,19 +149,19 @@ class ReaderContract:
                 if not 0 < length < n:
                     continue
                 part.write_bytes(content[:length])
-                found = image_or_error(file)
-                if isinstance(found, Image):
-                    np.testing.assert_array_equal(found.pixels, whole)
+                image = image_or_error(file)
+                if isinstance(image, Image):
+                    np.testing.assert_array_equal(image.pixels, whole)
             part.write_bytes(content)
 
-    def test_a_damaged_file_gives_an_image_or_the_one_error(self, file):
-        chance = random.Random(0)
+    def test_a_damaged_file_gives_an_image_or_the_permitted_error(self, file):
+        generator = random.Random(0)
         for part in self.parts(file):
             content = part.read_bytes()
             for _ in range(60 // len(self.parts(file))):
                 damaged = bytearray(content)
-                for _ in range(chance.choice((1, 4))):
-                    damaged[chance.randrange(min(len(content), 500))] = chance.randrange(256)
+                for _ in range(generator.choice((1, 4))):
+                    damaged[generator.randrange(min(len(content), 500))] = generator.randrange(256)
                 part.write_bytes(damaged)
                 image_or_error(file)
             part.write_bytes(content)

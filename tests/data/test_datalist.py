@@ -1,4 +1,4 @@
-"""Where the sections of a data set come from."""
+"""The sections of a data set, from a datalist, an index or a split."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def entry(stem: str, group: str | None = None) -> dict[str, str]:
     return item if group is None else {**item, "group": group}
 
 
-def test_the_list_of_the_data_set_gives_absolute_paths_that_are_there(make_dataset):
+def test_the_data_sets_own_list_gives_absolute_paths(make_dataset):
     folder = make_dataset(["a", "b", "c"])
     write_json(folder, training=[entry("a", "p1"), entry("b", "p1")], test=[entry("c", "p2")])
     datalist = load_datalist(folder)
@@ -44,7 +44,7 @@ def test_the_list_of_the_data_set_gives_absolute_paths_that_are_there(make_datas
     }
 
 
-def test_a_list_given_wins_and_counts_paths_from_its_own_folder(make_dataset, tmp_path):
+def test_a_list_passed_by_the_caller_is_used_with_paths_relative_to_its_folder(make_dataset, tmp_path):
     folder = make_dataset(["a", "b"])
     write_json(folder, training=[entry("a")])
     runs = tmp_path / "runs"
@@ -57,7 +57,7 @@ def test_a_list_given_wins_and_counts_paths_from_its_own_folder(make_dataset, tm
     assert datalist["test"][0]["label"] == str(folder / "labels" / "b.tif")
 
 
-def test_what_is_written_reads_back_and_survives_a_move(make_dataset, tmp_path):
+def test_a_written_list_reads_back_and_survives_a_move(make_dataset, tmp_path):
     folder = make_dataset("abcdefgh")
     datalist = split_dataset(folder)
     write_datalist(folder / "datalist.json", datalist)
@@ -68,7 +68,7 @@ def test_what_is_written_reads_back_and_survives_a_move(make_dataset, tmp_path):
     assert {s: stems(i) for s, i in load_datalist(moved).items()} == {s: stems(i) for s, i in datalist.items()}
 
 
-def test_a_list_beside_the_data_set_is_written_with_paths_that_lead_there(make_dataset, tmp_path):
+def test_a_list_outside_the_data_set_is_written_with_relative_paths(make_dataset, tmp_path):
     folder = make_dataset("abcd")
     datalist = split_dataset(folder)
     write_datalist(tmp_path / "runs" / "one.json", datalist)
@@ -77,7 +77,7 @@ def test_a_list_beside_the_data_set_is_written_with_paths_that_lead_there(make_d
     assert load_datalist(folder, tmp_path / "runs" / "one.json") == datalist
 
 
-def test_writing_that_fails_leaves_the_old_list(make_dataset, monkeypatch):
+def test_a_failed_write_leaves_the_old_list(make_dataset, monkeypatch):
     folder = make_dataset("abcd")
     path = write_json(folder, training=[entry("a")])
     before = path.read_bytes()
@@ -92,7 +92,7 @@ def test_writing_that_fails_leaves_the_old_list(make_dataset, monkeypatch):
     assert [file.name for file in folder.glob("*datalist*")] + [f.name for f in folder.glob(".*")] == ["datalist.json"]
 
 
-def test_all_faults_of_a_list_come_at_once(make_dataset):
+def test_all_faults_of_a_list_are_reported_together(make_dataset):
     folder = make_dataset(["a", "b", "c", "d"])
     write_json(
         folder,
@@ -118,17 +118,17 @@ def test_all_faults_of_a_list_come_at_once(make_dataset):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        pytest.param("{", "not a JSON file", id="no JSON"),
+        pytest.param("{", "not a JSON file", id="not JSON"),
         pytest.param("[]", "expected an object with the lists", id="a list"),
         pytest.param('{"train": []}', "expected an object with the lists", id="other names"),
-        pytest.param('{"training": {}}', "training: expected a list of items", id="a section that is no list"),
+        pytest.param('{"training": {}}', "training: expected a list of items", id="a section that is not a list"),
         pytest.param('{"training": ["a.tif"]}', r'training\[0\]: no "image"', id="items that are text"),
         pytest.param('{"training": [], "val": []}', "'val'.* did you mean 'validation'", id="val"),
         pytest.param('{"test": [], "Training": []}', "'Training'.* did you mean 'training'", id="a capital"),
         pytest.param(
             '{"training": [{"image": "images/a.tif", "label": ["labels/a.tif"]}]}',
             r"training\[0\]: got the label \['labels/a.tif'\], expected a path",
-            id="a label that is no path",
+            id="a label that is not a path",
         ),
     ],
 )
@@ -139,7 +139,7 @@ def test_a_malformed_list_is_refused(make_dataset, text, message):
         load_datalist(folder)
 
 
-def test_a_list_or_folder_that_is_not_there_is_refused(make_dataset, tmp_path):
+def test_a_missing_list_or_folder_is_refused(make_dataset, tmp_path):
     with pytest.raises(DatasetError, match="no such datalist"):
         load_datalist(make_dataset(["a"]), tmp_path / "none.json")
     with pytest.raises(DatasetError, match="no such folder"):
@@ -150,7 +150,7 @@ def index(folder: Path, *rows: str, header: str = "split,image_id") -> None:
     (folder / "index.csv").write_text("\n".join([header, *rows]) + "\n", encoding="utf-8-sig")
 
 
-def test_in_an_index_of_train_and_val_val_is_held_out_and_validation_is_parted_from_train(make_dataset):
+def test_in_an_index_of_train_and_val_val_is_the_test_and_validation_is_split_from_train(make_dataset):
     names = [f"i{number:02d}" for number in range(20)]
     folder = make_dataset([*names, "unlisted"])
     index(folder, *(f"{'val' if number < 4 else 'train'},{name}" for number, name in enumerate(names)))
@@ -170,7 +170,7 @@ def test_the_order_of_an_index_does_not_matter(make_dataset):
     assert load_datalist(folder) == forward
 
 
-def test_an_index_with_val_and_test_is_taken_at_its_word(make_dataset):
+def test_an_index_with_val_and_test_is_used_as_it_is(make_dataset):
     folder = make_dataset("abcd")
     index(folder, "train,a", "val,b", "test,c", "train,d.tif")
     assert {s: stems(i) for s, i in load_datalist(folder).items()} == {
@@ -189,16 +189,16 @@ def test_groups_of_an_index_stay_together(make_dataset):
     assert len({item["group"] for item in datalist["validation"]}) == 1
 
 
-def test_faults_of_an_index_come_at_once(make_dataset):
+def test_all_faults_of_an_index_are_reported_together(make_dataset):
     folder = make_dataset("abc")
     index(folder, "train,a,g", "val,b,g", "train,gone,h", "hold,c,i", header="split,image_id,group")
     with pytest.raises(DatasetError) as caught:
         load_datalist(folder)
-    for part in ("group 'g' is in training and test", "line 4: there is no image 'gone'", "line 5: the split"):
+    for part in ("group 'g' is in training and test", "line 4: no image 'gone'", "line 5: got split"):
         assert part in str(caught.value)
 
 
-def test_an_index_about_something_else_is_left_alone(make_dataset):
+def test_an_index_about_something_else_is_ignored(make_dataset):
     folder = make_dataset("abcdefgh")
     index(folder, "a,1", header="name,count")
     assert load_datalist(folder) == split_dataset(folder)
@@ -211,11 +211,11 @@ def test_without_any_list_the_folder_is_split_by_the_seed(make_dataset):
     assert datalist == split_dataset(folder, seed=3)
 
 
-def test_a_small_set_still_has_something_to_validate_on(make_dataset):
+def test_a_data_set_of_two_images_has_a_validation_image(make_dataset):
     assert len(load_datalist(make_dataset("ab"))["validation"]) == 1
 
 
-def test_null_is_as_good_as_absent_and_notes_are_no_sections(make_dataset):
+def test_null_counts_as_absent_and_other_keys_are_not_sections(make_dataset):
     folder = make_dataset("ab")
     bare = {"image": "images/b.tif", "label": None, "group": None}
     write_json(folder, training=[{**entry("a"), "group": None}, bare])
@@ -247,7 +247,7 @@ def test_a_written_split_gives_the_same_sections_wherever_they_came_from(
     assert str(tmp_path) not in run.read_text()
 
 
-def test_a_written_split_stays_when_images_come_to_the_set(make_dataset, tmp_path):
+def test_a_written_split_stays_the_same_when_images_are_added(make_dataset, tmp_path):
     folder = make_dataset([f"i{number}" for number in range(12)])
     before = load_datalist(folder)
     write_datalist(tmp_path / "split.json", before)
@@ -256,7 +256,7 @@ def test_a_written_split_stays_when_images_come_to_the_set(make_dataset, tmp_pat
     assert load_datalist(folder, tmp_path / "split.json") == before
 
 
-def test_where_a_proposal_comes_from(make_dataset):
+def test_a_proposal_comes_from_the_index_or_from_a_split(make_dataset):
     folder = make_dataset(["w1_s1", "w1_s2", "w2_s1", "w2_s2", "w3_s1", "w3_s2"])
     sections, source, warnings = propose_datalist(folder)
     assert (sections, source) == (split_dataset(folder), "split")

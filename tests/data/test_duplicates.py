@@ -1,4 +1,4 @@
-"""Equal values are equal, whatever type stores them."""
+"""Equal pixels have equal hashes, whatever their type."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from cellseg_monai.data.duplicates import digest
 
 
 @pytest.mark.parametrize("dtype", ["uint16", "int32", "uint64", "float16", "float32", "float64"])
-def test_whole_numbers_hash_alike_in_every_type(dtype):
+def test_whole_numbers_have_the_same_hash_in_every_type(dtype):
     pixels = np.arange(48, dtype=np.uint8).reshape(1, 6, 8)
     assert digest(pixels.astype(dtype)) == digest(pixels)
     assert digest(pixels.astype(dtype).astype(np.dtype(dtype).newbyteorder(">"))) == digest(pixels)
 
 
-def test_fractions_hash_alike_in_every_float_type_and_unlike_whole_numbers():
+def test_fractions_have_the_same_hash_in_every_float_type_and_another_than_whole_numbers():
     halves = np.arange(48).reshape(1, 6, 8) / 2
     assert digest(halves.astype(np.float32)) == digest(halves)
     assert digest(halves) != digest(np.floor(halves))

@@ -1,4 +1,4 @@
-"""Names that say what belongs together, and names that do not."""
+"""Names that suggest which images belong together, and names that do not."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WELLS = [
 
 
 def fitting(stems: list[str]) -> set[str]:
-    """The groups that the pattern in the warning gives."""
+    """The groups from the pattern in the warning."""
     fault = ungrouped(stems)
     assert fault is not None
     assert fault.severity == "warning"
@@ -40,7 +40,7 @@ def fitting(stems: list[str]) -> set[str]:
         ),
     ],
 )
-def test_families_are_told_with_a_pattern_that_fits(stems, groups):
+def test_families_are_reported_with_a_pattern_that_fits(stems, groups):
     assert fitting(stems) == groups
 
 
@@ -58,11 +58,11 @@ def test_families_are_told_with_a_pattern_that_fits(stems, groups):
         pytest.param([], id="nothing"),
     ],
 )
-def test_other_names_are_no_hint(stems):
+def test_other_names_give_no_warning(stems):
     assert ungrouped(stems) is None
 
 
-def test_the_check_warns_until_a_list_says_what_belongs_together(make_dataset):
+def test_the_check_warns_until_there_is_a_list(make_dataset):
     folder = make_dataset(WELLS)
     (fault,) = check_dataset(folder)
     assert (fault.place, fault.kind, fault.severity) == ("images", "ungrouped", "warning")

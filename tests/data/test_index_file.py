@@ -1,4 +1,4 @@
-"""An index of splits in whatever dialect of CSV; never passed over."""
+"""An index of splits in any dialect of CSV, which is never silently ignored."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def test_every_dialect_gives_the_same_sections(make_dataset, text):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        pytest.param(b"filename,split\na,train\n", "speaks of image ids or splits", id="no image ids"),
-        pytest.param(b"Image-ID,count\na,1\n", "speaks of image ids or splits", id="no splits"),
-        pytest.param(b"image_id:split\na:train\n", "speaks of image ids or splits", id="colons"),
-        pytest.param(b"image_id,split,Split\na,train,val\n", "speaks of image ids or splits", id="two columns split"),
+        pytest.param(b"filename,split\na,train\n", "mentions image ids or splits", id="no image ids"),
+        pytest.param(b"Image-ID,count\na,1\n", "mentions image ids or splits", id="no splits"),
+        pytest.param(b"image_id:split\na:train\n", "mentions image ids or splits", id="colons"),
+        pytest.param(b"image_id,split,Split\na,train,val\n", "mentions image ids or splits", id="two columns split"),
         pytest.param("image_id,split,préparation\n".encode("latin-1"), "not text in UTF-8", id="Latin-1"),
         pytest.param("image_id,split\n".encode("utf-16"), "not text in UTF-8", id="UTF-16"),
     ],
@@ -52,8 +52,8 @@ def test_an_index_that_cannot_be_used_is_an_error_everywhere(make_dataset, conte
     assert message in fault.message
 
 
-def test_faults_name_the_line_of_the_file(make_dataset):
+def test_faults_have_the_line_of_the_file(make_dataset):
     folder = make_dataset("abc")
     (folder / "index.csv").write_text("\nimage_id;split\na;train\n\ngone;train\n")
-    with pytest.raises(DatasetError, match="line 5: there is no image 'gone'"):
+    with pytest.raises(DatasetError, match="line 5: no image 'gone'"):
         load_datalist(folder)

@@ -1,4 +1,4 @@
-"""What training and inference work through."""
+"""The items for training, calibration and inference."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ def stems(items: list[dict[str, str]]) -> list[str]:
     return [Path(item["image"]).stem for item in items]
 
 
-def test_the_sections_share_out_the_images(make_dataset):
+def test_the_sections_divide_the_images(make_dataset):
     folder = make_dataset("abcdefghij")
-    found = [stems(section_items(folder, section)) for section in ("training", "validation", "test")]
-    assert sorted(stem for section in found for stem in section) == list("abcdefghij")
-    assert found[0] == sorted(found[0])
+    by_section = [stems(section_items(folder, section)) for section in ("training", "validation", "test")]
+    assert sorted(stem for section in by_section for stem in section) == list("abcdefghij")
+    assert by_section[0] == sorted(by_section[0])
 
 
 def test_a_relative_folder_gives_absolute_paths(make_dataset, monkeypatch):
@@ -27,12 +27,12 @@ def test_a_relative_folder_gives_absolute_paths(make_dataset, monkeypatch):
     assert section_items("set", "training") == section_items(folder, "training")
 
 
-def test_no_data_set_says_what_was_looked_for(tmp_path):
+def test_a_folder_without_a_data_set_is_refused_with_what_was_expected(tmp_path):
     with pytest.raises(DatasetError, match=r"looked for datalist\.json.*index\.csv.*images/ with labels/"):
         section_items(tmp_path, "training")
 
 
-def test_an_empty_section_says_how_to_fill_it(make_dataset):
+def test_an_empty_section_is_refused_with_a_remedy(make_dataset):
     folder = make_dataset("ab")
     with pytest.raises(DatasetError, match=r"no items for test \(1 for training, 1 for validation, 0 for test"):
         section_items(folder, "test")
@@ -85,7 +85,7 @@ def test_a_folder_of_images_gives_all_of_them_sorted(tmp_path, save_image, withi
 
 
 def test_a_folder_without_images_is_refused(tmp_path, make_dataset):
-    with pytest.raises(DatasetError, match="no images found, neither here nor in images/"):
+    with pytest.raises(DatasetError, match="no images found, neither there nor in images/"):
         image_items(tmp_path)
     with pytest.raises(DatasetError, match="no such folder"):
         image_items(tmp_path / "nowhere")
@@ -96,16 +96,16 @@ def test_a_folder_without_images_is_refused(tmp_path, make_dataset):
         image_items(folder, "all")
 
 
-def test_two_images_of_one_stem_are_refused_for_their_results_would_collide(make_dataset, save_image):
+def test_two_images_of_one_stem_are_refused_as_their_results_would_collide(make_dataset, save_image):
     folder = make_dataset("ab")
     save_image(folder / "images" / "a.tiff")
     with pytest.raises(DatasetError, match="repeated-stem"):
         image_items(folder, "all")
 
 
-def test_nothing_is_chosen_on_test_images(make_dataset):
+def test_test_images_are_refused_for_calibration(make_dataset):
     folder = make_dataset("abcdefgh")
-    with pytest.raises(DatasetError, match=r"the section test came, .* use validation"):
+    with pytest.raises(DatasetError, match=r"got the section test, .* use validation"):
         calibration_items(folder, "test")
     assert calibration_items(folder) == section_items(folder, "validation")
     assert calibration_items(folder, "training") == section_items(folder, "training")
@@ -113,10 +113,10 @@ def test_nothing_is_chosen_on_test_images(make_dataset):
         calibration_items(folder, "val")
 
 
-def test_all_images_are_there_to_choose_on_where_none_is_declared_a_test(make_dataset):
+def test_all_images_are_for_calibration_if_none_is_declared_a_test_image(make_dataset):
     folder = make_dataset("abcdefgh")
     assert stems(calibration_items(folder, "all")) == list("abcdefgh")
-    # A table about something else declares nothing, either.
+    # A table about something else declares no test images either.
     (folder / "index.csv").write_text("name,microscope\na,x\n")
     assert stems(calibration_items(folder, "all")) == list("abcdefgh")
 
@@ -138,7 +138,7 @@ def test_declared_test_images_are_left_out_of_all(make_dataset, tmp_path):
         calibration_items(folder, "all")
 
 
-def test_images_without_labels_are_named_before_calibration(make_dataset, save_image, tmp_path):
+def test_images_without_labels_are_reported_before_calibration(make_dataset, save_image, tmp_path):
     folder = make_dataset("abcd")
     (folder / "labels" / "b.tif").unlink()
     with pytest.raises(DatasetError, match=r"1 of 4 images to calibrate on have no label: .*b\.tif"):

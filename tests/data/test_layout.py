@@ -9,7 +9,7 @@ from cellseg_monai.data.layout import scan
 from cellseg_monai.errors import DatasetError
 
 
-def test_pairs_match_by_stem_whatever_the_suffix_and_its_case(tmp_path, save_image, save_label):
+def test_pairs_match_by_stem_with_any_suffix(tmp_path, save_image, save_label):
     save_image(tmp_path / "images" / "b.TIFF")
     save_image(tmp_path / "images" / "a.ome.tif")
     save_label(tmp_path / "labels" / "a.tif")
@@ -20,7 +20,7 @@ def test_pairs_match_by_stem_whatever_the_suffix_and_its_case(tmp_path, save_ima
     assert layout.faults() == []
 
 
-def test_hidden_files_folders_and_notes_are_no_images(tmp_path, save_image):
+def test_hidden_files_folders_and_notes_are_not_images(tmp_path, save_image):
     save_image(tmp_path / "b.tif")
     save_image(tmp_path / "a.tif")
     save_image(tmp_path / "._a.tif")
@@ -29,7 +29,7 @@ def test_hidden_files_folders_and_notes_are_no_images(tmp_path, save_image):
     assert [path.name for path in list_images(tmp_path)] == ["a.tif", "b.tif"]
 
 
-def test_all_stray_files_are_named_at_once(tmp_path, save_image, save_label):
+def test_all_files_without_partner_are_reported_together(tmp_path, save_image, save_label):
     save_image(tmp_path / "images" / "lone_image.tif")
     save_label(tmp_path / "labels" / "lone_label.tif")
     for suffix in ("tif", "tiff"):
@@ -42,7 +42,7 @@ def test_all_stray_files_are_named_at_once(tmp_path, save_image, save_label):
     ]
 
 
-def test_folders_that_are_not_there_are_empty_in_a_data_set_and_refused_by_themselves(tmp_path):
+def test_missing_folders_count_as_empty_in_a_data_set_and_are_refused_otherwise(tmp_path):
     assert not scan(tmp_path).images
     with pytest.raises(DatasetError, match="no such folder"):
         list_images(tmp_path / "nowhere")

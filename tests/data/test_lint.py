@@ -1,4 +1,4 @@
-"""Each fault where it was planted, and all of them at once."""
+"""Each fault of a data set alone, and all of them together."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def kinds(faults: list[Fault]) -> dict[str, tuple[str, str]]:
     return {fault.place: (fault.kind, fault.severity) for fault in faults}
 
 
-def images_as_test(folder: Path, **sections: str) -> None:
-    """A datalist of the sections, each a string of one-letter stems."""
+def write_sections(folder: Path, **sections: str) -> None:
+    """Write a datalist; each section is a string of one-letter stems."""
     content = {
         section: [{"image": f"images/{stem}.tif", "label": f"labels/{stem}.tif"} for stem in stems]
         for section, stems in sections.items()
@@ -62,9 +62,9 @@ def test_missing_partners(make_dataset):
     }
 
 
-def test_a_missing_label_weighs_less_where_the_list_does_not_need_it(make_dataset):
+def test_a_missing_label_is_a_warning_if_the_list_does_not_need_it(make_dataset):
     folder = make_dataset("abcd")
-    images_as_test(folder, training="a", test="b")
+    write_sections(folder, training="a", test="b")
     content = json.loads((folder / "datalist.json").read_text())
     del content["test"][0]["label"]
     content["validation"] = [{"image": "images/d.tif"}]
@@ -78,7 +78,7 @@ def test_a_missing_label_weighs_less_where_the_list_does_not_need_it(make_datase
     }
 
 
-def test_a_label_elsewhere_that_the_list_names_is_a_partner(make_dataset):
+def test_a_label_that_only_the_list_names_is_a_partner(make_dataset):
     folder = make_dataset("ab")
     (folder / "labels" / "a.tif").rename(folder / "labels" / "a_mask.tif")
     assert len(check_dataset(folder)) == 2
@@ -104,7 +104,7 @@ def test_listed_images_outside_the_folders_are_checked_too(make_dataset, tmp_pat
     }
 
 
-def test_another_shape_of_label(make_dataset, save_label):
+def test_a_label_of_another_shape_is_an_error(make_dataset, save_label):
     folder = make_dataset("ab")
     save_label(folder / "labels" / "a.tif", np.ones((8, 6), int))
     (fault,) = check_dataset(folder)
@@ -112,7 +112,7 @@ def test_another_shape_of_label(make_dataset, save_label):
     assert "the label is 8 × 6 (height × width), its image 6 × 8" in fault.message
 
 
-def test_float_labels_are_told_from_unreadable_ones(make_dataset):
+def test_float_labels_are_distinguished_from_unreadable_ones(make_dataset):
     folder = make_dataset("abc")
     tifffile.imwrite(folder / "labels" / "a.tif", np.ones((6, 8), np.float32))
     (folder / "labels" / "b.tif").write_bytes(b"II*\0 this is no longer a TIFF")
@@ -144,19 +144,19 @@ def test_faults_within_one_label(labels, kind, severity, part):
     assert part in fault.message
 
 
-def test_labels_that_are_right_have_no_faults():
+def test_valid_labels_have_no_faults():
     diagonal = np.array([[1, 0, 0], [0, 1, 0], [2, 2, 0]])
     for labels in (diagonal, np.zeros((3, 3), int), np.ones((2, 2), int)):
         assert check_labels(labels, "a") == []
 
 
-def test_one_object_with_a_stray_is_no_mask():
+def test_one_object_with_a_stray_pixel_is_not_a_mask():
     labels = np.zeros((12, 12), int)
     labels[:8, :8], labels[10, 10] = 1, 1
     assert [fault.kind for fault in check_labels(labels, "a")] == ["fragments"]
 
 
-def test_a_class_that_is_one_object_or_objects_that_got_broken_are_no_mask_of_classes():
+def test_a_class_of_one_object_or_broken_objects_are_not_a_mask_of_classes():
     one = np.vstack([BINARY, np.zeros((1, 8), int), 2 * np.ones((2, 8), int)])
     halves = np.vstack([FRAGMENTS, 3 * (FRAGMENTS > 0)])
     many = np.repeat(np.arange(1, 10), 2)[None] * np.array([[1], [0], [1], [0], [1]])
@@ -164,13 +164,13 @@ def test_a_class_that_is_one_object_or_objects_that_got_broken_are_no_mask_of_cl
         assert {fault.kind for fault in check_labels(labels, "a")} == {"fragments"}
 
 
-def test_many_broken_ids_are_counted_not_listed():
+def test_many_broken_ids_are_counted_rather_than_listed():
     labels = np.repeat(np.arange(1, 10), 2)[None] * np.array([[1], [0], [1]])
     (fault,) = check_labels(labels, "a")
     assert "id 5 (2 + 2 px) and 4 more ids" in fault.message
 
 
-def test_copies_across_sections_are_errors_in_whatever_format(make_dataset):
+def test_copies_across_sections_are_errors_in_any_format(make_dataset):
     folder = make_dataset("abc")
     pixels = np.arange(48, dtype=np.uint8).reshape(6, 8)
     tifffile.imwrite(folder / "images" / "a.tif", pixels.astype(np.uint16), photometric="minisblack")
@@ -183,26 +183,26 @@ def test_copies_across_sections_are_errors_in_whatever_format(make_dataset):
     (folder / "datalist.json").write_text(json.dumps(content))
     (fault,) = check_dataset(folder)
     assert (fault.place, fault.kind, fault.severity) == ("images/c.png", "duplicate", "error")
-    assert "images/a.tif, which is for training, this one for test" in fault.message
+    assert "images/a.tif, which is for training, while this image is for test" in fault.message
 
 
-def test_copies_in_one_section_are_warnings_and_in_none_errors(make_dataset, save_image):
+def test_copies_are_warnings_within_a_section_and_errors_without_sections(make_dataset, save_image):
     folder = make_dataset("abc")
-    save_image(folder / "images" / "b.tif", 0)  # as a
+    save_image(folder / "images" / "b.tif", 0)  # a copy of a
     (fault,) = check_dataset(folder)
     assert (fault.place, fault.kind, fault.severity) == ("images/b.tif", "duplicate", "error")
-    images_as_test(folder, training="ab", test="c")
+    write_sections(folder, training="ab", test="c")
     assert kinds(check_dataset(folder)) == {"images/b.tif": ("duplicate", "warning")}
 
 
-def test_two_blank_images_are_no_copies(make_dataset):
+def test_two_blank_images_are_not_copies(make_dataset):
     folder = make_dataset("abc")
     for stem in "ab":
         tifffile.imwrite(folder / "images" / f"{stem}.tif", np.zeros((6, 8), np.uint8))
     assert check_dataset(folder) == []
 
 
-def test_a_group_or_an_image_in_two_sections(make_dataset):
+def test_a_group_or_an_image_in_two_sections_is_an_error(make_dataset):
     folder = make_dataset("abc")
     content = {
         "training": [{"image": "images/a.tif", "label": "labels/a.tif", "group": "p"}],
@@ -217,16 +217,16 @@ def test_a_group_or_an_image_in_two_sections(make_dataset):
     ]
 
 
-@pytest.mark.parametrize("text", ["{", "[]"], ids=["no JSON", "a list"])
+@pytest.mark.parametrize("text", ["{", "[]"], ids=["not JSON", "a list"])
 def test_a_malformed_list_does_not_hide_the_other_faults(make_dataset, text):
     folder = make_dataset("ab")
     (folder / "labels" / "a.tif").unlink()
     (folder / "datalist.json").write_text(text)
-    found = {(fault.place, fault.kind) for fault in check_dataset(folder)}
-    assert found == {("datalist.json", "datalist"), ("images/a.tif", "missing-partner")}
+    kinds_by_place = {(fault.place, fault.kind) for fault in check_dataset(folder)}
+    assert kinds_by_place == {("datalist.json", "datalist"), ("images/a.tif", "missing-partner")}
 
 
-def test_all_faults_at_once_sorted_by_place(make_dataset, save_image, save_label):
+def test_all_faults_are_reported_together_sorted_by_place(make_dataset, save_image, save_label):
     folder = make_dataset("abcdefghijk")
     images, labels = folder / "images", folder / "labels"
     (labels / "a.tif").unlink()
@@ -237,9 +237,9 @@ def test_all_faults_at_once_sorted_by_place(make_dataset, save_image, save_label
     save_label(labels / "f.tif", FRAGMENTS)
     tifffile.imwrite(labels / "g.tif", np.ones((6, 8), np.float64))
     (images / "h.tif").write_bytes(b"nonsense")
-    save_image(images / "j.tif", 8)  # as i
+    save_image(images / "j.tif", 8)  # a copy of i
     save_image(images / "k.tiff", 99)
-    images_as_test(folder, training="acdefghi", validation="j", test="kz")
+    write_sections(folder, training="acdefghi", validation="j", test="kz")
     faults = check_dataset(folder)
     assert faults == sorted(faults)
     assert [(fault.place, fault.kind) for fault in faults] == [
@@ -262,14 +262,14 @@ def test_all_faults_at_once_sorted_by_place(make_dataset, save_image, save_label
     assert text.endswith("10 errors, 3 warnings in 11 places")
 
 
-def test_an_empty_folder_and_none_at_all(tmp_path):
+def test_an_empty_folder_is_reported_and_a_missing_one_refused(tmp_path):
     assert [fault.kind for fault in check_dataset(tmp_path)] == ["empty"]
     with pytest.raises(DatasetError, match="no such folder"):
         check_dataset(tmp_path / "nowhere")
 
 
 @pytest.mark.parametrize("name", ["bbbc039", "usiigaci_t98g_phase", "bitdepth_nucseg_dapi", "misc_small"])
-def test_real_sets_have_the_broken_objects_that_their_index_counts_and_no_other_fault(real_data, name):
+def test_real_data_sets_have_only_the_broken_objects_that_their_index_counts(real_data, name):
     folder = real_data(name)
     with (folder / "index.csv").open(newline="") as file:
         broken = {row["image_id"] for row in csv.DictReader(file) if int(row.get("multi_component_objects") or 0)}
@@ -296,7 +296,7 @@ def test_images_that_cannot_be_trained_on_are_errors(make_dataset):
     assert "2 of 48 values" in faults[1].message
 
 
-def test_images_of_several_numbers_of_channels_are_a_warning_at_the_rarer_ones(make_dataset):
+def test_different_numbers_of_channels_are_a_warning_at_the_rarer_images(make_dataset):
     folder = make_dataset("abcd")
     colour = np.random.default_rng(0).integers(0, 99, (6, 8, 3)).astype(np.uint8)
     PillowImage.fromarray(colour).save(folder / "images" / "b.png")
@@ -306,7 +306,7 @@ def test_images_of_several_numbers_of_channels_are_a_warning_at_the_rarer_ones(m
     assert "1 in 3 (images/a.tif, ...), 3 in 1 (images/b.png)" in fault.message
 
 
-def test_axes_that_no_file_states_can_be_given(make_dataset):
+def test_axes_that_the_files_do_not_state_can_be_passed(make_dataset):
     folder = make_dataset("ab")
     for seed, stem in enumerate("ab"):
         (folder / "images" / f"{stem}.tif").unlink()

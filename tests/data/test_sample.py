@@ -1,4 +1,4 @@
-"""The sample data set: complete, clean, the same every time, and there only when whole."""
+"""The sample data set: complete, free of faults, reproducible, and written completely or not at all."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SMALL = {"counts": (4, 2, 2), "shape": (48, 64), "images_per_plate": 2}
 
 
 @pytest.mark.parametrize("modality", ["nuclei", "phase", "both"])
-def test_the_sample_is_clean_and_has_its_sections(tmp_path, modality):
+def test_the_sample_has_no_faults_and_the_right_sections(tmp_path, modality):
     folder = write_sample_dataset(tmp_path / "sample", modality=modality, **SMALL)
     assert check_dataset(folder) == []
     datalist = load_datalist(folder)
@@ -44,15 +44,16 @@ def test_unstained_cells_are_in_phase_and_bright_field_with_8_and_16_bit_each(tm
         tmp_path / "sample", modality="phase", counts=(4, 2, 2), shape=(32, 32), images_per_plate=1
     )
     datalist = load_datalist(folder)
-    found = {
+    plates = {
         section: {(Path(i["image"]).stem.split("_")[1], str(read(i["image"]).pixels.dtype)) for i in items}
         for section, items in datalist.items()
     }
-    assert found["training"] == {(kind, bits) for kind in ("phase", "brightfield") for bits in ("uint8", "uint16")}
-    assert {kind for kind, _ in found["validation"]} == {kind for kind, _ in found["test"]} == {"phase", "brightfield"}
+    assert plates["training"] == {(kind, bits) for kind in ("phase", "brightfield") for bits in ("uint8", "uint16")}
+    for section in ("validation", "test"):
+        assert {kind for kind, _ in plates[section]} == {"phase", "brightfield"}
 
 
-def test_an_empty_working_directory_is_filled_and_stays(tmp_path, monkeypatch):
+def test_an_empty_working_directory_is_filled_in_place(tmp_path, monkeypatch):
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     inode = os.stat(".").st_ino
@@ -63,7 +64,7 @@ def test_an_empty_working_directory_is_filled_and_stays(tmp_path, monkeypatch):
     assert os.listdir(tmp_path) == ["here"]
 
 
-def test_filling_an_empty_folder_that_fails_leaves_it_empty(tmp_path, monkeypatch):
+def test_a_failure_leaves_an_empty_folder_empty(tmp_path, monkeypatch):
     rename = os.rename
 
     def fail_at_labels(source: Path, destination: Path) -> None:
@@ -89,7 +90,7 @@ def test_the_same_seed_writes_the_same_bytes(tmp_path):
     assert content(first) != content(other)
 
 
-def test_paths_in_its_list_are_relative(tmp_path):
+def test_paths_in_the_datalist_are_relative(tmp_path):
     folder = write_sample_dataset(tmp_path / "sample", **SMALL)
     item = json.loads((folder / "datalist.json").read_text())["training"][0]
     assert item["image"].startswith("images/plate01_")
@@ -106,7 +107,7 @@ def test_an_interrupted_run_leaves_nothing(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_there_is_never_overwritten(tmp_path):
+def test_existing_files_are_never_overwritten(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(FileExistsError, match="already there"):
         write_sample_dataset(tmp_path, **SMALL)
@@ -133,7 +134,7 @@ def _small_sample(directory: str) -> str:
     return str(sample.sample_dataset(directory))
 
 
-def test_it_lies_in_the_cache_and_is_made_once(tmp_path, monkeypatch):
+def test_the_default_sample_is_cached_and_generated_once(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     made: list[Path] = []
 
@@ -147,13 +148,13 @@ def test_it_lies_in_the_cache_and_is_made_once(tmp_path, monkeypatch):
     assert made == [first]
 
 
-def test_the_second_of_two_processes_takes_what_the_first_has_made(tmp_path, monkeypatch):
+def test_the_second_of_two_processes_uses_the_data_set_of_the_first(tmp_path, monkeypatch):
     target = tmp_path / "sample"
     rename = os.rename
 
     def late(source: Path, destination: Path) -> None:
         monkeypatch.setattr(os, "rename", rename)
-        write_sample_dataset(target, seed=5, **SMALL)  # somebody else is done first
+        write_sample_dataset(target, seed=5, **SMALL)  # another process finishes first
         rename(source, destination)
 
     monkeypatch.setattr(os, "rename", late)
@@ -163,7 +164,7 @@ def test_the_second_of_two_processes_takes_what_the_first_has_made(tmp_path, mon
     assert [path.name for path in tmp_path.iterdir()] == ["sample"]
 
 
-def test_processes_that_ask_at_once_all_get_it(tmp_path):
+def test_simultaneous_processes_all_get_the_sample(tmp_path):
     context = multiprocessing.get_context("fork" if hasattr(os, "fork") else "spawn")
     target = str(tmp_path / "sample")
     with context.Pool(3) as pool:

@@ -1,4 +1,4 @@
-"""Splits by whole groups."""
+"""Splits that keep groups together."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ def test_a_split_depends_on_names_and_seed_but_not_on_order(sizes: dict[str, int
 
 
 @given(sizes=sizes_of_groups, seed=st.integers(0, 100))
-def test_every_group_has_a_section_and_no_section_starves(sizes, seed):
+def test_every_group_has_a_section_and_no_section_is_empty(sizes, seed):
     sections = split_groups(sizes, seed=seed)
     assert set(sections) == set(sizes)
-    found = set(sections.values())
-    assert found <= set(SECTIONS)
-    assert "training" in found
-    assert len(sizes) < 2 or "validation" in found
-    assert len(sizes) < 3 or "test" in found
+    used = set(sections.values())
+    assert used <= set(SECTIONS)
+    assert "training" in used
+    assert len(sizes) < 2 or "validation" in used
+    assert len(sizes) < 3 or "test" in used
 
 
 @given(number=st.integers(20, 300), seed=st.integers(0, 100))
-def test_single_images_are_parted_by_the_wanted_fractions(number, seed):
+def test_single_images_are_divided_by_the_wanted_shares(number, seed):
     sections = split_groups({f"image{i}": 1 for i in range(number)}, seed=seed, validation=0.1, test=0.25)
     counts = [list(sections.values()).count(section) for section in ("validation", "test")]
     assert counts == [round(0.1 * number), round(0.25 * number)]
 
 
 @given(sizes=sizes_of_groups, seed=st.integers(0, 100))
-def test_no_group_left_for_training_would_bring_a_section_nearer_to_its_part(sizes, seed):
+def test_no_group_left_for_training_would_bring_a_section_closer_to_its_share(sizes, seed):
     sections = split_groups(sizes, seed=seed)
     training = [size for group, size in sizes.items() if sections[group] == "training"]
     wanted = max(1, round(0.15 * sum(sizes.values())))
@@ -60,7 +60,7 @@ def test_no_group_left_for_training_would_bring_a_section_nearer_to_its_part(siz
         pytest.param([1000, 1000, 1, 1], 1000, id="two plates and two single images"),
     ],
 )
-def test_small_groups_do_not_starve_the_validation(sizes, least):
+def test_small_groups_do_not_leave_the_validation_too_small(sizes, least):
     for seed in range(20):
         sections = split_groups({f"g{number}": size for number, size in enumerate(sizes)}, seed=seed)
         taken = {name: sum(size for g, size in enumerate(sizes) if sections[f"g{g}"] == name) for name in SECTIONS}
@@ -68,7 +68,7 @@ def test_small_groups_do_not_starve_the_validation(sizes, least):
         assert taken["training"] >= taken["validation"]
 
 
-def test_nothing_goes_where_nothing_is_wanted():
+def test_sections_with_a_share_of_0_are_empty():
     assert set(split_groups({"a": 1, "b": 1, "c": 1}, validation=0, test=0).values()) == {"training"}
 
 
@@ -78,7 +78,7 @@ def test_another_seed_gives_another_split():
 
 
 @pytest.mark.parametrize(("validation", "test"), [(-0.1, 0.2), (0.5, 0.5), (0.2, -0.1)])
-def test_fractions_out_of_range_are_refused(validation, test):
+def test_shares_out_of_range_are_refused(validation, test):
     with pytest.raises(ValueError, match="sum to less than 1"):
         split_groups({"a": 1}, validation=validation, test=test)
 
@@ -102,10 +102,10 @@ def test_wells_stay_together_by_pattern(make_dataset):
     [
         pytest.param(r"^(p\d)_", DatasetError, "1 of 3 stems do not match .*: other", id="a stem without match"),
         pytest.param(r"^p\d", ValueError, "no bracket", id="no bracket"),
-        pytest.param(r"(", ValueError, "no regular expression", id="no pattern"),
+        pytest.param(r"(", ValueError, "not a regular expression", id="not a pattern"),
     ],
 )
-def test_a_pattern_that_does_not_serve_is_refused(make_dataset, pattern, error, message):
+def test_an_unsuitable_pattern_is_refused(make_dataset, pattern, error, message):
     with pytest.raises(error, match=message):
         split_dataset(make_dataset(["p1_a", "p2_a", "other"]), group_pattern=pattern)
 

@@ -25,7 +25,7 @@ def dataset(tmp_path: Path) -> Path:
 
 
 def test_objects_are_measured_and_contacts_counted():
-    found = object_statistics(
+    objects = object_statistics(
         np.array(
             [
                 [5, 5, 900, 900, 0, 0],
@@ -35,9 +35,9 @@ def test_objects_are_measured_and_contacts_counted():
         )
     )
     # Ids in order: 3 with 2 pixels, 5 and 900 with 4 each, which touch.
-    assert found.diameters_px == pytest.approx(np.sqrt(4 / np.pi * np.array([2, 4, 4])))
-    assert (found.count, found.touching, found.tiny) == (3, 2, 3)
-    assert found.covered == pytest.approx(10 / 18)
+    assert objects.diameters_px == pytest.approx(np.sqrt(4 / np.pi * np.array([2, 4, 4])))
+    assert (objects.count, objects.touching, objects.tiny) == (3, 2, 3)
+    assert objects.covered == pytest.approx(10 / 18)
 
 
 def test_objects_that_meet_at_a_corner_do_not_touch():
@@ -45,11 +45,11 @@ def test_objects_that_meet_at_a_corner_do_not_touch():
 
 
 def test_an_image_without_objects_has_no_diameters():
-    found = object_statistics(np.zeros((3, 3), np.uint16))
-    assert (found.count, found.touching, found.covered) == (0, 0, 0.0)
+    objects = object_statistics(np.zeros((3, 3), np.uint16))
+    assert (objects.count, objects.touching, objects.covered) == (0, 0, 0.0)
 
 
-def test_a_data_set_is_summed_up(dataset: Path) -> None:
+def test_a_data_set_is_summarised(dataset: Path) -> None:
     statistics = dataset_statistics(dataset)
     assert [image.stem for image in statistics.images] == ["a", "b", "c", "d"]
     rows = dict(statistics.rows())
@@ -65,7 +65,7 @@ def test_a_data_set_is_summed_up(dataset: Path) -> None:
     assert statistics.faults == ()
 
 
-def test_labels_without_any_object_are_told(dataset: Path) -> None:
+def test_labels_without_any_object_are_counted(dataset: Path) -> None:
     for path in (dataset / "labels").iterdir():
         io.write_labels(path, np.zeros(io.read_labels(path).shape, np.int32))
     rows = dict(dataset_statistics(dataset).rows())
@@ -73,7 +73,7 @@ def test_labels_without_any_object_are_told(dataset: Path) -> None:
     assert "diameter of objects, px" not in rows
 
 
-def test_files_that_do_not_fit_are_named_and_the_rest_is_measured(dataset: Path) -> None:
+def test_files_that_do_not_fit_are_reported_and_the_rest_is_measured(dataset: Path) -> None:
     io.write_labels(dataset / "labels" / "a.tif", np.ones((4, 4), np.int32))
     (dataset / "images" / "b.npy").write_bytes(b"nothing")
     statistics = dataset_statistics(dataset)
@@ -86,8 +86,8 @@ def test_files_that_do_not_fit_are_named_and_the_rest_is_measured(dataset: Path)
     assert "the label is 4 × 4 (height × width), its image 10 × 12" in statistics.faults[1].message
 
 
-def test_two_processes_find_what_one_does(dataset: Path) -> None:
-    for index in range(32):  # fewer are left to one process
+def test_two_processes_give_the_same_as_one(dataset: Path) -> None:
+    for index in range(32):  # with fewer images there would be only one process
         np.save(dataset / "images" / f"e{index}.npy", np.full((4, 4), index, np.uint8))
     (dataset / "images" / "b.npy").write_bytes(b"nothing")
     one, two = (dataset_statistics(dataset, workers=workers) for workers in (1, 2))

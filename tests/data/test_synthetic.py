@@ -1,4 +1,4 @@
-"""The generator: exact labels, the same bytes for the same seed, images as cameras give them."""
+"""Synthetic images: exact labels, the same bytes for the same seed, and pixels like those of a camera."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_labels_are_exact_for_every_seed_and_shape(make, seed, height, width):
 
 
 @pytest.mark.parametrize("make", GENERATORS)
-def test_full_size_images_hold_many_exact_objects(make):
+def test_full_size_images_contain_many_exact_objects(make):
     for seed in range(3):
         labels = make(seed=seed).labels
         assert_exact(labels)
@@ -52,7 +52,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_does_not(make, bits
     assert first.image.dtype == {8: np.uint8, 16: np.uint16}[bits]
 
 
-def test_16_bit_nuclei_use_some_hundred_to_some_thousand_grey_levels_above_an_offset():
+def test_16_bit_nuclei_use_hundreds_to_thousands_of_grey_levels_above_an_offset():
     for seed in range(8):
         image = nuclei(seed=seed).image
         low, high = np.percentile(image, [1, 99])
@@ -61,13 +61,13 @@ def test_16_bit_nuclei_use_some_hundred_to_some_thousand_grey_levels_above_an_of
         assert image.max() < 65535 or (image == 65535).mean() < 0.05
 
 
-def test_nuclei_are_brighter_than_what_lies_between_them():
+def test_nuclei_are_brighter_than_the_background():
     for seed in range(8):
         made: SyntheticImage = nuclei(seed=seed)
         assert np.median(made.image[made.labels > 0]) > 1.2 * np.median(made.image[made.labels == 0])
 
 
-def test_clusters_touch_where_they_are_asked_for():
+def test_clustered_nuclei_touch():
     def touching(labels: np.ndarray) -> int:
         pairs = 0
         for a, b in ((labels[1:], labels[:-1]), (labels[:, 1:], labels[:, :-1])):
@@ -87,13 +87,13 @@ def test_phase_cells_have_a_bright_halo_around_a_darker_body():
     assert np.median(image[inside]) < far
 
 
-def test_bright_field_shows_the_same_cells_otherwise():
+def test_bright_field_shows_the_same_cells_differently():
     phase, bright = (phase_cells((96, 96), seed=2, contrast=c) for c in ("phase", "brightfield"))
     np.testing.assert_array_equal(phase.labels, bright.labels)
     assert (phase.image != bright.image).any()
 
 
-def test_an_empty_field_has_no_labels_but_a_background():
+def test_an_empty_field_has_a_background_but_no_labels():
     made = nuclei((64, 64), seed=0, count=0)
     assert made.labels.max() == 0
     assert made.image.min() > 0
@@ -118,7 +118,7 @@ def test_arguments_out_of_range_are_refused(call, message):
         call()
 
 
-def test_a_contested_pixel_goes_to_the_object_that_holds_it_deeper():
+def test_a_contested_pixel_goes_to_the_object_that_contains_it_more_deeply():
     canvas = Canvas(np.zeros((2, 9, 21)))
     assert canvas.add(Outline((4.0, 5.0), 5.5), max_overlap=0.5)
     assert canvas.add(Outline((4.0, 15.0), 5.5), max_overlap=0.5)
@@ -146,13 +146,13 @@ def test_the_camera_has_the_mean_and_variance_of_its_model():
 
 
 @pytest.mark.parametrize("sigma_px", [0.8, 3.0, 40.0])
-def test_smooth_noise_has_unit_spread_and_the_shape_asked_for(sigma_px):
+def test_smooth_noise_has_unit_spread_and_the_requested_shape(sigma_px):
     noise = smooth_noise(np.random.default_rng(1), (50, 33), sigma_px)
     assert noise.shape == (50, 33)
     assert noise.mean() == pytest.approx(0, abs=1e-4)
     assert noise.std() == pytest.approx(1, rel=1e-3)
 
 
-def test_illumination_falls_off_but_never_to_nothing():
+def test_illumination_falls_off_but_never_to_zero():
     light = illumination(np.random.default_rng(2), (60, 90), 0.45)
     assert 0.1 < light.min() < light.max() <= 1

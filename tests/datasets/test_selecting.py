@@ -1,4 +1,4 @@
-"""Selections as data: what they leave, for what section, and for what reason not."""
+"""Selections: the images that they keep, their sections, and the reasons for dropped images."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def stems(path, section):
 
 @pytest.fixture
 def cellseg(tmp_path):
-    """A CellSeg folder, prepared, in which grey and colour stand in all sorts of files."""
+    """A prepared CellSeg folder with grey and colour images in various file formats."""
     grey, equal = noise(SIZE), np.repeat(noise(SIZE, "uint8")[..., None], 3, axis=2)
     almost = equal.copy()
     almost[2, 3, 1] ^= 1
@@ -56,12 +56,12 @@ class TestGreyTiff:
         assert stems(done.datalist, "test") == ["Tuning_cell_01"]
         assert done.dropped == {
             "images/Training_cell_04.tif": "3 channels that differ in 1 of 48 pixels",
-            "images/Training_cell_06.png": "it is .png, and only .tif and .tiff are taken",
-            "images/Training_cell_08.bmp": "it is .bmp, and only .tif and .tiff are taken",
-            "images/Tuning_cell_06.png": "it is .png, and only .tif and .tiff are taken",
+            "images/Training_cell_06.png": "it is .png, and only .tif and .tiff are kept",
+            "images/Training_cell_08.bmp": "it is .bmp, and only .tif and .tiff are kept",
+            "images/Tuning_cell_06.png": "it is .png, and only .tif and .tiff are kept",
         }
 
-    def test_the_manifest_says_what_was_asked_and_what_came(self, cellseg, tmp_path):
+    def test_the_manifest_records_the_selection_and_its_outcome(self, cellseg, tmp_path):
         done = select(cellseg, "grey_tiff", tmp_path / "grey.json", settings={"images": 1})
         manifest = json.loads((tmp_path / "grey.manifest.json").read_text())
         assert manifest["counts"] == done.counts == {"training": 4, "validation": 1, "test": 1}
@@ -70,7 +70,7 @@ class TestGreyTiff:
         assert manifest["steps"][-1]["images"] == 1
         assert "491 training and 58 tuning" in manifest["source"]
 
-    def test_the_datalist_is_one_that_the_check_knows(self, cellseg, tmp_path):
+    def test_the_datalist_can_be_checked(self, cellseg, tmp_path):
         done = select(cellseg, "grey_tiff", tmp_path / "grey.json", settings={"images": 1})
         faults = check_dataset(cellseg, done.datalist)
         assert {fault.kind for fault in faults if fault.severity == "error"} == {
@@ -84,11 +84,13 @@ def test_twenty_images_are_held_out_from_the_end_or_the_beginning(cellseg, tmp_p
     assert stems(last.datalist, "validation") == ["Training_cell_07", "Training_cell_08"]
     assert stems(first.datalist, "validation") == ["Training_cell_01", "Training_cell_02"]
     assert len(stems(first.datalist, "test")) == 2
-    with pytest.raises(DatasetError, match="20 images of training to hold out of 8; ask for fewer"):
+    with pytest.raises(
+        DatasetError, match="got images=20 to hold out, expected at least 1 and fewer than the 8 images for training"
+    ):
         select(cellseg, "validation_20", tmp_path / "all.json")
 
 
-def test_few_shots_of_one_seed_contain_one_another(cellseg, tmp_path):
+def test_larger_samples_of_a_seed_contain_smaller_ones(cellseg, tmp_path):
     drawn = {}
     for images in (1, 2, 4):
         done = select(cellseg, "few_shot", tmp_path / f"{images}.json", settings={"images": images, "seed": 3})
@@ -111,14 +113,16 @@ class TestLivecell:
             (tmp_path / "raw" / f"{file}.json").write_text(json.dumps({"images": images, "annotations": []}))
         return prepare(tmp_path / "raw", tmp_path / "prepared", workers=1).output
 
-    def test_its_own_subsets_are_taken_from_its_lists(self, livecell, tmp_path):
+    def test_published_subsets_come_from_its_lists(self, livecell, tmp_path):
         done = select(livecell, "livecell_2_percent", tmp_path / "two.json")
         assert done.counts == {"training": 1, "validation": 1, "test": 1}
         assert stems(done.datalist, "training") == ["A172_Phase_B7_1_00d00h00m_1"]
         assert set(done.dropped.values()) == {"not in 0_train2percent"}
 
-    def test_a_list_that_was_not_there_is_asked_for(self, livecell, tmp_path):
-        with pytest.raises(DatasetError, match=r"no list '4_train50percent' .*put the file of that name beside"):
+    def test_a_missing_list_is_reported(self, livecell, tmp_path):
+        with pytest.raises(
+            DatasetError, match=r"got listed_in='4_train50percent', .*put the file of that name next to"
+        ):
             select(livecell, "livecell_50_percent", tmp_path / "fifty.json")
 
     @pytest.mark.parametrize("selection", ["by_well", "by_sequence"])
@@ -129,7 +133,7 @@ class TestLivecell:
         for section, items in load_datalist(livecell, done.datalist).items():
             for item in items:
                 homes.setdefault(Path(item["image"]).stem[:13], set()).add(section)
-        assert all(len(found) == 1 for found in homes.values())
+        assert all(len(sections) == 1 for sections in homes.values())
 
 
 @pytest.mark.parametrize(
@@ -145,20 +149,20 @@ class TestLivecell:
 def test_names_are_grouped(make_dataset, tmp_path, selection, names, groups):
     folder = make_dataset(names)
     done = select(folder, selection, tmp_path / "split.json")
-    found = {
+    group_of = {
         Path(item["image"]).stem: item["group"]
         for items in load_datalist(folder, done.datalist).values()
         for item in items
     }
-    assert found == dict(zip(names, groups, strict=True))
+    assert group_of == dict(zip(names, groups, strict=True))
 
 
-def test_names_without_a_group_are_told(make_dataset, tmp_path):
+def test_names_without_a_group_are_reported(make_dataset, tmp_path):
     with pytest.raises(DatasetError, match=r"2 of 2 stems do not match .*: a, b; widen the pattern"):
         select(make_dataset("ab"), "by_well", tmp_path / "split.json")
 
 
-def test_a_selection_of_ones_own_on_a_folder_that_was_not_prepared(make_dataset, tmp_path):
+def test_a_selection_of_your_own_works_on_a_folder_that_was_not_prepared(make_dataset, tmp_path):
     folder = make_dataset("abcdef")
     write_datalist(folder / "datalist.json", load_datalist(folder))
     own = {"steps": [{"rule": "move", "section": "test", "to": "training"}]}
@@ -174,22 +178,26 @@ def test_a_selection_of_ones_own_on_a_folder_that_was_not_prepared(make_dataset,
         pytest.param(
             [{"rule": "keep_gray"}], "expected an object with steps, each with a rule, one of keep_suffix", id="rule"
         ),
-        pytest.param([{"rule": "keep_grey", "of": 1}], "keep_grey has the settings of; it needs none", id="too much"),
         pytest.param(
-            [{"rule": "move", "to": "test"}], "move has the settings to; it needs section, to", id="too little"
+            [{"rule": "keep_grey", "of": 1}], "got the settings of for the step keep_grey, expected none", id="too much"
         ),
         pytest.param(
-            [{"rule": "move", "section": "val", "to": "test"}], "section 'val': expected one of", id="section"
+            [{"rule": "move", "to": "test"}],
+            "got the settings to for the step move, expected section, to",
+            id="too little",
+        ),
+        pytest.param(
+            [{"rule": "move", "section": "val", "to": "test"}], "got the section 'val', expected one of", id="section"
         ),
         pytest.param(
             [{"rule": "keep_suffix", "suffixes": [".gif"]}],
-            "leaves none of 3 images; images/a.tif, for one",
+            "leaves none of 3 images; the first is images/a.tif",
             id="none left",
         ),
         pytest.param("all", "expected an object with steps", id="no steps"),
     ],
 )
-def test_a_selection_that_makes_no_sense_is_refused(make_dataset, tmp_path, steps, message):
+def test_an_invalid_selection_is_refused(make_dataset, tmp_path, steps, message):
     (tmp_path / "own.json").write_text(json.dumps({"steps": steps}))
     with pytest.raises(ValueError, match=message):
         select(make_dataset("abc"), str(tmp_path / "own.json"), tmp_path / "list.json")
@@ -200,21 +208,21 @@ def test_a_selection_that_makes_no_sense_is_refused(make_dataset, tmp_path, step
     ("selection", "settings", "message"),
     [
         pytest.param("few_shots", {}, "did you mean 'few_shot'", id="misspelt selection"),
-        pytest.param("nothing.json", {}, "no such file; write a selection, or name one of", id="no such file"),
+        pytest.param("nothing.json", {}, "no such file; write a selection, or pass one of", id="no such file"),
         pytest.param("few_shot", {"image": 3}, "did you mean 'images'", id="misspelt setting"),
+        pytest.param("few_shot", {"images": "many"}, "got images='many', expected a value such as 5", id="text"),
+        pytest.param("few_shot", {"images": 9}, "got images=9, expected 1 to", id="too many"),
         pytest.param(
-            "few_shot", {"images": "many"}, "setting images 'many' came; expected something like 5", id="text"
+            "validation_20", {"take": "middle"}, "got take='middle', expected first or last", id="neither end"
         ),
-        pytest.param("few_shot", {"images": 9}, "9 images of training asked for, of which there are", id="too many"),
-        pytest.param("validation_20", {"take": "middle"}, "take 'middle': expected first or last", id="neither end"),
     ],
 )
-def test_what_was_asked_wrongly_is_said(make_dataset, tmp_path, selection, settings, message):
+def test_wrong_arguments_are_reported(make_dataset, tmp_path, selection, settings, message):
     with pytest.raises(ValueError, match=message):
         select(make_dataset("abc"), selection, tmp_path / "list.json", settings=settings)
 
 
-def test_every_selection_of_the_package_is_well_formed_and_says_where_it_comes_from(make_dataset, tmp_path):
+def test_every_selection_of_the_package_is_valid_and_has_a_source(make_dataset, tmp_path):
     from cellseg_monai.datasets.selecting import _read
 
     for name in selection_names():

@@ -78,8 +78,8 @@ class TestNumpy(ReaderContract):
     def write(self, path, array):
         np.save(path, np.asfortranarray(array))
 
-    def assert_same(self, found, wanted):
-        super().assert_same(found, wanted.astype(wanted.dtype.newbyteorder("=")))
+    def assert_same(self, actual, expected):
+        super().assert_same(actual, expected.astype(expected.dtype.newbyteorder("=")))
 
 
 class TestMetaImage(ReaderContract):
@@ -131,8 +131,8 @@ class TestOmeZarr(ReaderContract):
     def write_sized(self, path, array, *, height_um, width_um):
         write_ome_zarr(path, array, version=self.version, scale=(height_um, width_um), unit="micrometer")
 
-    def assert_same(self, found, wanted):
-        super().assert_same(found, wanted.astype(wanted.dtype.newbyteorder("=")))
+    def assert_same(self, actual, expected):
+        super().assert_same(actual, expected.astype(expected.dtype.newbyteorder("=")))
 
     def parts(self, path):
         names = (".zattrs", "0/.zarray", "0/0/1") if self.version == 2 else ("zarr.json", "0/zarr.json", "0/c/0/1")

@@ -15,7 +15,7 @@ from cellseg_monai.io import open_image, read, tiff_reader
 from cellseg_monai.io.block_cache import BlockCache
 from cellseg_monai.pixels import percentile_ranges
 from tests.io.files import write_micromanager, write_ome_zarr, write_packed_tiff
-from tests.io.windows import assert_windows_are_those_of_the_whole
+from tests.io.windows import assert_windows_equal_whole_image
 
 
 def numbers(*shape: int, dtype: str = "uint16") -> np.ndarray:
@@ -84,29 +84,29 @@ class TestTiff:
         tifffile.imwrite(
             path, stored.astype("uint8") if shape[-1] == 3 else stored, **{"photometric": "minisblack", **how}
         )
-        assert assert_windows_are_those_of_the_whole(path)
+        assert assert_windows_equal_whole_image(path)
 
     def test_windows_of_12_bits_equal_those_of_the_whole_image(self, path):
         write_packed_tiff(path, numbers(130, 150) % 4096, 12, metadata=None, rowsperstrip=16)
-        assert assert_windows_are_those_of_the_whole(path)
+        assert assert_windows_equal_whole_image(path)
 
     @pytest.mark.parametrize("axes", ["ZYX", "YXC", "XCY", "CXY"])
     def test_axes_from_the_user_apply_to_pages_and_tiles(self, path, axes):
         with tifffile.TiffWriter(path) as writer:
             for page in numbers(3, 40, 50):
                 writer.write(page, metadata=None, contiguous=False, compression="zlib", tile=(16, 16))
-        assert assert_windows_are_those_of_the_whole(path, axes)
+        assert assert_windows_equal_whole_image(path, axes)
 
     @pytest.mark.parametrize("compression", [None, "zlib"])
     def test_positions(self, path, compression):
         with tifffile.TiffWriter(path, ome=True) as writer:
             for position in numbers(3, 2, 40, 50):
                 writer.write(position, metadata={"axes": "CYX"}, photometric="minisblack", compression=compression)
-        assert assert_windows_are_those_of_the_whole(path)
+        assert assert_windows_equal_whole_image(path)
 
     def test_micromanager_positions(self, path):
         write_micromanager(path, numbers(2, 3, 40, 50))
-        assert assert_windows_are_those_of_the_whole(path)
+        assert assert_windows_equal_whole_image(path)
 
     @pytest.mark.parametrize("photometric", ["palette", "miniswhite"])
     def test_pictures_have_the_values_that_they_show(self, path, photometric):
@@ -114,12 +114,12 @@ class TestTiff:
         if photometric == "palette":
             how["colormap"] = np.stack([np.arange(256), 255 - np.arange(256), np.zeros(256)]).astype("u2") * 257
         tifffile.imwrite(path, numbers(40, 50, dtype="uint8"), photometric=photometric, **how)
-        assert assert_windows_are_those_of_the_whole(path)
+        assert assert_windows_equal_whole_image(path)
 
     def test_jpeg_within_tiff(self, path):
         how = {"compression": "jpeg", "photometric": "rgb", "tile": (32, 32), "metadata": None}
         tifffile.imwrite(path, numbers(70, 90, 3, dtype="uint8"), **how)
-        assert assert_windows_are_those_of_the_whole(path)
+        assert assert_windows_equal_whole_image(path)
 
     def test_a_set_of_several_files(self, path):
         planes, second = numbers(2, 40, 50), path.with_name("second.tif")
@@ -133,7 +133,7 @@ class TestTiff:
         tifffile.imwrite(path, planes[0], description=xml, **how)
         tifffile.imwrite(second, planes[1], description=xml.replace('UUID="urn:uuid:1"', 'UUID="urn:uuid:2"', 1), **how)
         np.testing.assert_array_equal(read(path).pixels[:, 0], planes)
-        assert assert_windows_are_those_of_the_whole(path)
+        assert assert_windows_equal_whole_image(path)
 
     def test_only_the_tiles_that_a_window_touches_are_decoded(self, path, decoded):
         tifffile.imwrite(path, numbers(2, 128, 160), tile=(32, 32), compression="zlib", metadata={"axes": "ZYX"})
@@ -250,7 +250,7 @@ class TestOtherFormats:
 
     def test_a_png_is_read_as_a_whole(self, tmp_path):
         PIL.Image.fromarray(numbers(40, 50, dtype="uint8")).save(tmp_path / "cells.png")
-        assert not assert_windows_are_those_of_the_whole(tmp_path / "cells.png")
+        assert not assert_windows_equal_whole_image(tmp_path / "cells.png")
 
     def test_a_window_of_a_png_is_a_copy(self, tmp_path):
         PIL.Image.fromarray(numbers(40, 50, dtype="uint8")).save(tmp_path / "cells.png")
@@ -272,7 +272,7 @@ class TestOtherFormats:
     @pytest.mark.parametrize("order", ["C", "F"])
     def test_npy_is_mapped(self, tmp_path, order):
         np.save(tmp_path / "cells.npy", np.asarray(numbers(3, 40, 50), order=order))
-        assert assert_windows_are_those_of_the_whole(tmp_path / "cells.npy", "ZYX")
+        assert assert_windows_equal_whole_image(tmp_path / "cells.npy", "ZYX")
 
 
 @pytest.mark.parametrize("kind", ["tiles", "strips", "uncompressed", "npy", "zarr"])
@@ -366,6 +366,6 @@ def test_windows_of_odd_and_old_files_equal_those_from_read(real_data):
                 read(path, axes)
             except UnreadableImageError:
                 continue
-            assert_windows_are_those_of_the_whole(path, axes, n_windows=1)
+            assert_windows_equal_whole_image(path, axes, n_windows=1)
             n_read += 1
     assert n_read > 500

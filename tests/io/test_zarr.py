@@ -9,7 +9,7 @@ import zarr
 from cellseg_monai.errors import UnreadableImageError
 from cellseg_monai.io import open_image, read, read_labels
 from tests.io.files import write_ome_zarr, write_zarr_array, write_zarr_group
-from tests.io.windows import assert_windows_are_those_of_the_whole
+from tests.io.windows import assert_windows_equal_whole_image
 
 VERSIONS = (2, 3) if zarr.__version__.startswith("3") else (2,)
 
@@ -36,7 +36,7 @@ class TestImages:
         np.testing.assert_array_equal(image.pixels, stored.transpose(0, 2, 1, 3, 4))
         assert image.channel_names == ("DAPI", "", "actin")
         assert image.pixel_size_um == pytest.approx((0.25, 0.5))
-        assert assert_windows_are_those_of_the_whole(path)
+        assert assert_windows_equal_whole_image(path)
 
     def test_lower_resolutions_are_levels(self, path, version):
         levels = [numbers(2, 40, 60), numbers(2, 20, 30), numbers(2, 10, 15), numbers(1, 5, 8)]

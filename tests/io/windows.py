@@ -8,7 +8,7 @@ import numpy as np
 from cellseg_monai.io import open_image, read
 
 
-def assert_windows_are_those_of_the_whole(path: Path, axes: str | None = None, *, n_windows: int = 4) -> bool:
+def assert_windows_equal_whole_image(path: Path, axes: str | None = None, *, n_windows: int = 4) -> bool:
     """Compare an open image with the result of `read`; return True if the file is read lazily."""
     whole, generator = read(path, axes), random.Random(str(path.name))
     with open_image(path, axes) as image:

@@ -1,4 +1,4 @@
-"""Measurements held against scikit-image's, whatever is held at once."""
+"""Measurements compared with those of scikit-image, for every block size."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,7 +13,7 @@ from cellseg_monai import io
 from cellseg_monai.labels import ObjectTable, measure_objects, relabel_sequential
 from tests.label_images import SHAPES, Stored, label_images, many_discs
 
-# Our columns, by theirs.
+# Our columns, with those of scikit-image.
 SAME = {
     "id": "label",
     "area_px": "area",
@@ -35,7 +35,7 @@ PROPERTIES = list(dict.fromkeys(name.split("-")[0] for name in (SAME | SAME_OF_A
 def assert_as_scikit_image(labels: np.ndarray, table: ObjectTable, image: np.ndarray) -> None:
     expected = regionprops_table(labels, image.transpose(1, 2, 0), properties=PROPERTIES)
     for ours, theirs in (SAME | SAME_OF_A).items():
-        # The root of a difference of nearly equal numbers: of 1e-16, 1e-8.
+        # The eccentricity is the root of a difference of nearly equal numbers: an error of 1e-16 becomes 1e-8.
         tolerance = 1e-7 if ours == "eccentricity" else 1e-12
         np.testing.assert_allclose(table[ours], expected[theirs], rtol=1e-12, atol=tolerance, err_msg=ours)
 
@@ -46,7 +46,7 @@ def noise(shape: tuple[int, ...], channels: int = 2) -> np.ndarray:
 
 @settings(max_examples=200)
 @given(label_images(), st.integers(1, 300))
-def test_numbers_are_those_of_scikit_image_whatever_is_held_at_once(labels, block_px):
+def test_measurements_match_scikit_image_for_every_block_size(labels, block_px):
     image = noise(labels.shape)
     maps = {"probabilities": image[1] / 2**16, "agreement": image[0]}
     table = measure_objects(labels, image, channel_names=["A", "B"], block_px=block_px, **maps)
@@ -70,7 +70,7 @@ def test_holes_pieces_and_touching_objects_are_measured(block_px):
 
 
 @pytest.mark.parametrize("name", ["bbbc039", "dsb2018_stage1_train"])
-def test_real_cells_measure_as_in_scikit_image(real_data, name):
+def test_measurements_of_real_cells_match_scikit_image(real_data, name):
     paths: list[Path] = sorted((real_data(name) / "labels").iterdir())[:4]
     for path in paths:
         labels = io.read_labels(path)
@@ -78,7 +78,7 @@ def test_real_cells_measure_as_in_scikit_image(real_data, name):
         assert_as_scikit_image(labels, measure_objects(labels, image, channel_names=["A", "B"]), image)
 
 
-def test_the_result_is_the_same_for_every_block_size_to_the_last_digit():
+def test_the_block_size_does_not_change_any_digit():
     labels, image = many_discs(400), noise((260, 260)).astype(np.float32) / 7
     whole = measure_objects(labels, image, probabilities=image[0])
     for block_px, threads in ((500, 1), (3_000, 4), (40_000, 1)):
@@ -100,7 +100,7 @@ class TestPixelSize:
         for name in ("centroid_y", "centroid_x", "equivalent_diameter", "perimeter"):
             np.testing.assert_allclose(table[f"{name}_um"], table[f"{name}_px"] / 2)
 
-    def test_pixels_that_are_not_square_are_taken_as_scikit_image_takes_them(self):
+    def test_measurements_of_non_square_pixels_match_scikit_image(self):
         table = measure_objects(SHAPES, pixel_size_um=(0.5, 0.25))
         properties = ("area", "centroid", "eccentricity", "equivalent_diameter_area")
         expected = regionprops_table(SHAPES, properties=properties, spacing=(0.5, 0.25))
@@ -109,7 +109,7 @@ class TestPixelSize:
         np.testing.assert_allclose(table["centroid_x_um"], expected["centroid-1"])
         np.testing.assert_allclose(table["equivalent_diameter_um"], expected["equivalent_diameter_area"])
         np.testing.assert_allclose(table["eccentricity"], expected["eccentricity"], atol=1e-7)
-        assert np.isnan(table["perimeter_um"]).all()  # scikit-image refuses it
+        assert np.isnan(table["perimeter_um"]).all()  # scikit-image refuses to measure it
 
     @pytest.mark.parametrize("size", [(0, 1), (1, -1), (float("nan"), 1)])
     def test_an_impossible_pixel_size_is_refused(self, size):
@@ -118,7 +118,7 @@ class TestPixelSize:
 
 
 class TestChannels:
-    def test_channels_without_names_and_of_one_name_are_told_apart(self):
+    def test_channels_without_names_or_with_equal_names_get_distinct_names(self):
         image = noise(SHAPES.shape, 4)
         assert measure_objects(SHAPES, image, channel_names=["", "DAPI", "ER", "DAPI"]).channels == (
             "channel_0",
@@ -154,7 +154,7 @@ def test_no_objects_give_the_same_columns_without_rows(dtype):
     }
 
 
-def test_a_column_from_elsewhere_must_have_a_value_for_each_object():
+def test_an_added_column_must_have_one_value_per_object():
     table = measure_objects(SHAPES)
     assert table.with_columns(agreement=np.linspace(0, 1, len(table)))["agreement"][-1] == 1
     with pytest.raises(ValueError, match="others of equal length"):

@@ -1,4 +1,4 @@
-"""Public data sets fetched: resumed downloads, checked, unpacked safely, with their provenance beside them."""
+"""Public data sets from their servers: resumable downloads, checksums, safe unpacking and provenance."""
 
 from cellseg_monai.datasets.fetching.fetch import Fetched, default_folder, fetch_data_set
 from cellseg_monai.datasets.fetching.provenance import FetchedFile, describe

@@ -1,4 +1,4 @@
-"""Where a data set came from, for people and for the next call: SOURCE.md and sha256.txt."""
+"""The origin of a data set, for people and for the next call: SOURCE.md and sha256.txt."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ class FetchedFile:
     """One file that was fetched.
 
     Args:
-        name: what the registry calls it.
-        address: where it came from: an URL, or a path.
-        sha256: its checksum.
-        known: was that known beforehand, so that the file was held against it?
+        name: name of the file in the registry.
+        address: source of the file: a URL, or a path.
+        sha256: checksum of the file.
+        known: True if the checksum was known beforehand, so the file was compared with it.
     """
 
     name: str
@@ -44,7 +44,7 @@ class FetchedFile:
 
 
 def describe(data_set: DataSet) -> str:
-    """What a user should know before using a data set: licence, whom to name, what to cite, what was never tried.
+    """Return what a user should know before using a data set: licence, attribution, citation, and what is unverified.
 
     >>> from cellseg_monai.datasets.registry import find_data_set
     >>> print(describe(find_data_set("livecell")).splitlines()[1])
@@ -55,7 +55,7 @@ def describe(data_set: DataSet) -> str:
         f"{data_set.name}: {data_set.title}",
         f"licence:      {data_set.licence}{note}",
         f"attribution:  {data_set.attribution}",
-        *[f"cite:         {each}" for each in data_set.citation],
+        *[f"cite:         {publication}" for publication in data_set.citation],
         f"size:         {data_set.size}",
         f"page:         {data_set.page}",
     ]
@@ -65,17 +65,25 @@ def describe(data_set: DataSet) -> str:
 
 
 def fetched_name(folder: Path) -> str | None:
-    """The name of the data set that was fetched into a folder; None if none was, or not all of it."""
+    """Return the name of the data set that was fetched into a folder; None if none was, or it is incomplete."""
     try:
         text = (folder / SOURCE_NAME).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         return None
-    named = re.search(r"^- data set: `([^`]+)`", text, re.MULTILINE)
-    return named[1] if named else None
+    match = re.search(r"^- data set: `([^`]+)`", text, re.MULTILINE)
+    return match[1] if match else None
 
 
 def write_source(folder: Path, data_set: DataSet, files: Sequence[FetchedFile]) -> None:
-    """Write SOURCE.md. It comes last: a folder that has one has all the rest."""
+    """Write SOURCE.md.
+
+    It has to be written last: a folder that contains it is complete.
+
+    Args:
+        folder: folder of the data set.
+        data_set: entry of the data set in the registry.
+        files: the files that were fetched.
+    """
     note = f" ({data_set.licence_note})" if data_set.licence_note else ""
     lines = [
         f"# {data_set.title}",
@@ -83,7 +91,7 @@ def write_source(folder: Path, data_set: DataSet, files: Sequence[FetchedFile]) 
         f"- data set: `{data_set.name}` of the registry of cellseg_monai",
         f"- licence: {data_set.licence}{note}",
         f"- attribution: {data_set.attribution}",
-        *[f"- cite: {each}" for each in data_set.citation],
+        *[f"- cite: {publication}" for publication in data_set.citation],
         f"- page: {data_set.page}",
         f"- layout: {data_set.layout}" + (f", in {data_set.folder}/" if data_set.folder else ""),
         f"- fetched: {datetime.now(timezone.utc).date().isoformat()}",
@@ -92,28 +100,33 @@ def write_source(folder: Path, data_set: DataSet, files: Sequence[FetchedFile]) 
     lines += [] if data_set.verified else [f"- not verified: {_unverified(data_set)}"]
     lines += ["", "| file | from | SHA-256 | checked |", "|---|---|---|---|"]
     for file in files:
-        checked = "against a known one" if file.known else "recorded when it first came"
+        checked = "against a known checksum" if file.known else "recorded at the first download"
         lines.append(f"| {file.name} | {file.address} | {file.sha256} | {checked} |")
     with replacing(folder / SOURCE_NAME) as aside:
         aside.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def read_checksums(folder: Path) -> dict[str, str]:
-    """The checksums recorded in a folder, by the addresses that the registry gives; lines of another form count not."""
+    """Return the checksums recorded in a folder by the addresses of the registry; malformed lines are ignored."""
     path = folder / CHECKSUMS_NAME
     text = path.read_text(encoding="utf-8") if path.exists() else ""
     return {line[66:]: line[:64] for line in text.splitlines() if re.match("[0-9a-f]{64}  .", line)}
 
 
 def write_checksums(folder: Path, checksums: Mapping[str, str]) -> None:
-    """Write sha256.txt: a checksum and an address on each line."""
+    """Write sha256.txt, with a checksum and an address on each line.
+
+    Args:
+        folder: folder of the data set.
+        checksums: SHA-256 of each file by its address.
+    """
     with replacing(folder / CHECKSUMS_NAME) as aside:
-        aside.write_text("".join(f"{each}  {url}\n" for url, each in checksums.items()), encoding="utf-8")
+        aside.write_text("".join(f"{sha256}  {url}\n" for url, sha256 in checksums.items()), encoding="utf-8")
 
 
 def _unverified(data_set: DataSet) -> str:
     several = len(data_set.files) > 1
     return (
         f"{'these URLs' if several else 'this URL'} and the layout {data_set.layout} could not be tried; "
-        "if something is wrong, the page has the truth"
+        "if something is wrong, consult the page"
     )

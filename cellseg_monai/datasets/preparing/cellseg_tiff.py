@@ -1,4 +1,4 @@
-"""Layout of the NeurIPS 2022 CellSeg challenge: an integer label image for each image, ids as pixel values."""
+"""Layout of the NeurIPS 2022 CellSeg challenge: an integer label image for each image."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from cellseg_monai.datasets.preparing.label_pixels import label_ids
 from cellseg_monai.datasets.preparing.pairs import pair_parts, parts_of
-from cellseg_monai.datasets.preparing.preparer import Found, Notes, Preparer, Work
+from cellseg_monai.datasets.preparing.preparer import Notes, Preparer, RawContent, Work
 from cellseg_monai.labels import relabel_sequential
 
 __all__ = ["CELLSEG_TIFF"]
@@ -20,7 +20,7 @@ def _recognises(raw: Path) -> bool:
     return any(part.labels is not None for part in parts_of(raw, *_FOLDERS))
 
 
-def _find(raw: Path) -> Found:
+def _find(raw: Path) -> RawContent:
     return pair_parts(raw, parts_of(raw, *_FOLDERS))
 
 

@@ -19,9 +19,9 @@ from cellseg_monai.datasets.preparing.coco_file import (
     read_annotations,
 )
 from cellseg_monai.datasets.preparing.coco_masks import annotation_mask
-from cellseg_monai.datasets.preparing.label_pixels import same_size
+from cellseg_monai.datasets.preparing.label_pixels import check_size
 from cellseg_monai.datasets.preparing.merging import OVERLAP_RULE, merge_masks
-from cellseg_monai.datasets.preparing.preparer import Found, Notes, Preparer, Work
+from cellseg_monai.datasets.preparing.preparer import Notes, Preparer, RawContent, Work
 from cellseg_monai.datasets.preparing.raw_folder import HELD_OUT_FIRST, files_below, section_named
 from cellseg_monai.errors import DatasetError, UnreadableImageError
 from cellseg_monai.faults import Fault, place_of
@@ -37,38 +37,40 @@ def _recognises(raw: Path) -> bool:
     return any(looks_like_coco(path) for path in files_below(raw, (".json",)))
 
 
-def _find(raw: Path) -> Found:
+def _find(raw: Path) -> RawContent:
     paths = files_below(raw, (".json",))
     indices = [index_coco(path) for path in paths if looks_like_coco(path)]
-    # An image that several files list belongs to the first of these; the others are subsets.
+    # An image in several files belongs to the first of them in this order; the others are subsets.
     indices.sort(
         key=lambda index: ((*HELD_OUT_FIRST, None).index(_section(index)), -len(index.images), str(index.path))
     )
-    found, files = Found([]), _ImageFiles(raw)
+    content, files = RawContent([]), _ImageFiles(raw)
     for path in sorted(set(paths) - {index.path for index in indices}):
-        message = "it does not begin with images, annotations or another key of COCO, and is passed over"
-        found.faults.append(Fault(place_of(path, raw), "no-coco", message, "warning"))
+        message = (
+            "ignored, as it does not begin with images, annotations or another key of COCO; check it if it matters"
+        )
+        content.faults.append(Fault(place_of(path, raw), "no-coco", message, "warning"))
     owned: dict[Path, str] = {}
     for index in indices:
         place = place_of(index.path, raw)
         listed = []
         if index.orphans:
-            message = f"{index.orphans} annotations of images that it does not list; fetch or export it again"
-            found.faults.append(Fault(place, "missing-file", message))
+            message = f"{index.orphans} annotations belong to images that it does not list; fetch or export it again"
+            content.faults.append(Fault(place, "missing-file", message))
         for name, entries in _by_name(index.images).items():
             image = files.find(name)
             if isinstance(image, str):
-                found.faults.append(Fault(place, "missing-file", image))
+                content.faults.append(Fault(place, "missing-file", image))
                 continue
             if image not in owned:
                 owned[image] = files.stem(image)
-                found.works.append(_work(owned[image], image, index, entries))
+                content.works.append(_work(owned[image], image, index, entries))
             listed.append(owned[image])
-        found.lists[index.path.stem if index.path.stem not in found.lists else place] = listed
+        content.lists[index.path.stem if index.path.stem not in content.lists else place] = listed
     for image in files.all - owned.keys():
-        message = "no COCO file lists it; add its annotations, or take it away"
-        found.faults.append(Fault(place_of(image, raw), "missing-partner", message))
-    return found
+        message = "no COCO file lists it; add its annotations, or remove it"
+        content.faults.append(Fault(place_of(image, raw), "missing-partner", message))
+    return content
 
 
 def _section(index: CocoFile) -> str | None:
@@ -76,15 +78,15 @@ def _section(index: CocoFile) -> str | None:
 
 
 def _by_name(images: Iterable[CocoImage]) -> dict[str, list[CocoImage]]:
-    """Entries by file name: in LIVECell some images were annotated twice, under two ids."""
-    found: dict[str, list[CocoImage]] = {}
+    """The entries of each file name: in LIVECell some images were annotated twice, under two ids."""
+    entries: dict[str, list[CocoImage]] = {}
     for image in images:
-        found.setdefault(image.file_name, []).append(image)
-    return found
+        entries.setdefault(image.file_name, []).append(image)
+    return entries
 
 
 def _work(stem: str, image: Path, index: CocoFile, entries: list[CocoImage]) -> Work:
-    best = max(entries, key=lambda entry: len(entry.places))  # of equal ones the first
+    best = max(entries, key=lambda entry: len(entry.places))  # the first of equal ones
     match = _LIVECELL_NAME.fullmatch(image_stem(image))
     return Work(
         stem,
@@ -99,7 +101,7 @@ def _work(stem: str, image: Path, index: CocoFile, entries: list[CocoImage]) -> 
 
 
 class _ImageFiles:
-    """The image files of a raw folder, found by the names that COCO files give them."""
+    """The image files of a raw folder, searched by the names that COCO files give them."""
 
     def __init__(self, raw: Path) -> None:
         self._raw = raw
@@ -110,18 +112,18 @@ class _ImageFiles:
         self._stems = Counter(image_stem(path).casefold() for path in self.all)
 
     def find(self, name: str) -> Path | str:
-        """The file, or what is wrong with the name."""
+        """Return the file of a name, or a message if there is not exactly one."""
         parts = tuple(part for part in re.split(r"[/\\]", name) if part not in ("", "."))
         paths = self._by_name.get(parts[-1], []) if parts else []
-        if len(paths) > 1:  # the folders in the name tell
+        if len(paths) > 1:  # the folders in the name decide
             paths = [path for path in paths if path.parts[-len(parts) :] == parts]
         if len(paths) == 1:
             return paths[0]
-        remedy = "keep one of them" if paths else "add it, or take it from the list"
-        return f"lists the image {name!r}, of which there are {len(paths) or 'no'} files; one was expected: {remedy}"
+        remedy = "keep one of them" if paths else "add it, or remove it from the list"
+        return f"got {len(paths) or 'no'} files for the listed image {name!r}, expected one; {remedy}"
 
     def stem(self, image: Path) -> str:
-        """The stem of an image, with folders and suffix where it is not alone of that stem."""
+        """Return the stem of an image, with its folders and suffix if other images have the same stem."""
         stem = image_stem(image)
         if self._stems[stem.casefold()] == 1:
             return stem
@@ -131,7 +133,7 @@ class _ImageFiles:
 def _labels(work: Work, shape: tuple[int, int]) -> tuple[np.ndarray, Notes]:
     path, listed = work.label
     if listed.size is not None:
-        same_size(path, f"that it states for {listed.file_name}", listed.size, shape)
+        check_size(path, f"the size that it states for {listed.file_name}", listed.size, shape)
     masks, crowds = [], 0
     for annotation in _annotations(path, listed.places):
         if annotation.get("iscrowd"):
@@ -153,14 +155,14 @@ def _annotations(path: Path, places: array) -> list[dict[str, Any]]:
     try:
         return read_annotations(path, places)
     except ValueError as error:
-        raise DatasetError(f"{path}: it changed while it was read ({error}); start again") from error
+        raise DatasetError(f"{path}: the file changed while it was read ({error}); start again") from error
 
 
 COCO = Preparer(
     name="coco",
     summary="images in any folders, and COCO JSON files with polygons or run lengths (LIVECell)",
-    rule=f"{OVERLAP_RULE} Crowd annotations, which are no single objects, are left out. An image that a file lists "
-    "twice has the annotations of that of its ids which has more; an image in lists of several sections is held out.",
+    rule=f"{OVERLAP_RULE} Crowd annotations, which are not single objects, are left out. If a file lists an image "
+    "under two ids, the id with more annotations counts; an image in lists of several sections is held out.",
     recognises=_recognises,
     find=_find,
     labels=_labels,

@@ -1,7 +1,7 @@
-"""COCO files of any size: where in the file each annotation lies, without holding them all in memory.
+"""COCO files of any size: an index of the places of all annotations, without keeping them in memory.
 
-LIVECell's files are hundreds of megabytes of polygons, which as Python lists would be gigabytes. Here one pass notes
-the place of every annotation; whoever needs those of one image reads just these places.
+LIVECell's files are hundreds of megabytes of polygons, which would be gigabytes as Python lists. One pass records the
+place of every annotation, so the annotations of one image can be read alone.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["CocoFile", "CocoImage", "index_coco", "looks_like_coco", "read_annot
 
 _CHUNK = 2**23
 _HEAD_BYTES = 4096
-_MARK = b"\xef\xbb\xbf"  # of UTF-8, which some editors write at the beginning
+_MARK = b"\xef\xbb\xbf"  # the mark of UTF-8 that some editors write at the beginning
 _HEAD = re.compile(rb"(?:%b)?\s*\{\s*\"(?:images|annotations|info|licenses|categories|type)\"\s*:\s*[\[{\"]" % _MARK)
 _KEYS = ("images", "annotations")
 
@@ -30,9 +30,9 @@ class CocoImage:
     """An image of a COCO file.
 
     Args:
-        file_name: as the file gives it, perhaps with folders.
-        places: where its annotations begin and end in the file, by turns, in bytes.
-        size: (height, width) that the file gives it; None where it gives none.
+        file_name: name of the image in the COCO file, perhaps with folders.
+        places: start and end of each of its annotations in the COCO file, alternating, in bytes.
+        size: height and width of the image in the COCO file; None if the file does not state them.
     """
 
     file_name: str
@@ -42,7 +42,13 @@ class CocoImage:
 
 @dataclass(frozen=True)
 class CocoFile:
-    """A COCO file: its images, in its order, and how many annotations are of images that it does not list."""
+    """A COCO file.
+
+    Args:
+        path: the file.
+        images: its images, in the order of the file.
+        orphans: number of annotations of images that it does not list.
+    """
 
     path: Path
     images: list[CocoImage]
@@ -50,18 +56,18 @@ class CocoFile:
 
 
 def looks_like_coco(path: Path) -> bool:
-    """Whether a JSON file begins with one of the keys of COCO."""
+    """Return True if a JSON file begins with one of the keys of COCO."""
     with path.open("rb") as stream:
         return bool(_HEAD.match(stream.read(_HEAD_BYTES)))
 
 
 def index_coco(path: Path) -> CocoFile:
-    """The images of a COCO file, and where their annotations lie.
+    """Return the images of a COCO file with the places of their annotations.
 
-    Lists may as well be objects whose values count, as some files of LIVECell have them.
+    Instead of lists there can be objects whose values are the elements, as in some files of LIVECell.
 
     Raises:
-        DatasetError: it is no JSON file of this kind, or two images have one id.
+        DatasetError: the file is not a COCO file, or two images have the same id.
     """
     images: dict[Any, CocoImage] = {}
     places: dict[Any, array] = {}
@@ -72,8 +78,8 @@ def index_coco(path: Path) -> CocoFile:
                 image = CocoImage(name, places.setdefault(value["id"], array("q")), _size(value))
                 if images.setdefault(value["id"], image).file_name != name:
                     raise DatasetError(
-                        f"{path}: {images[value['id']].file_name!r} and {name!r} have both the id {value['id']!r}, so "
-                        "that it is not clear whose annotations are whose; export it again"
+                        f"{path}: {images[value['id']].file_name!r} and {name!r} both have the id {value['id']!r}, so "
+                        "their annotations cannot be told apart; export it again"
                     )
             else:
                 places.setdefault(value["image_id"], array("q")).extend((start, end))
@@ -82,22 +88,26 @@ def index_coco(path: Path) -> CocoFile:
             f"{path}: not a COCO file ({type(error).__name__}: {error}); expected an object with images (id, "
             "file_name) and annotations (image_id, segmentation): fetch or export it again"
         ) from error
-    orphans = sum(len(each) // 2 for number, each in places.items() if number not in images)
+    orphans = sum(len(ends) // 2 for image_id, ends in places.items() if image_id not in images)
     return CocoFile(path, list(images.values()), orphans)
 
 
 def read_annotations(path: Path, places: array) -> list[dict[str, Any]]:
-    """The annotations at these places, see `CocoImage`.
+    """Return the annotations at the places of an image.
+
+    Args:
+        path: the COCO file.
+        places: start and end of each annotation, alternating, in bytes; see `CocoImage`.
 
     Raises:
-        ValueError: the file is not what it was when the places were noted.
+        ValueError: the file has changed since it was indexed.
     """
-    found = []
+    annotations = []
     with path.open("rb") as stream:
         for start, end in zip(places[::2], places[1::2], strict=True):
             stream.seek(start)
-            found.append(json.loads(stream.read(end - start)))
-    return found
+            annotations.append(json.loads(stream.read(end - start)))
+    return annotations
 
 
 def _size(image: dict[str, Any]) -> tuple[int, int] | None:
@@ -106,8 +116,8 @@ def _size(image: dict[str, Any]) -> tuple[int, int] | None:
 
 
 def _elements(path: Path) -> Iterator[tuple[str, int, int, Any]]:
-    """Key, place in bytes and content of each element under `images` and `annotations`."""
-    with path.open(encoding="latin-1", newline="") as stream:  # a character a byte, so that places are bytes
+    """Key, start and end in bytes, and content of each element under `images` and `annotations`."""
+    with path.open(encoding="latin-1", newline="") as stream:  # one character per byte, so positions are bytes
         text = _Window(stream)
         if text.peek() == chr(_MARK[0]):
             for byte in _MARK:
@@ -131,7 +141,7 @@ def _elements(path: Path) -> Iterator[tuple[str, int, int, Any]]:
 
 
 class _Window:
-    """A JSON text that is read as far as needed; commas count as space."""
+    """A JSON text that is read only as far as needed; commas count as space."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream, self._text, self._at, self._before = stream, "", 0, 0
@@ -139,7 +149,7 @@ class _Window:
         self._space = re.compile(r"[\s,]*")
 
     def peek(self) -> str:
-        """The next character that is not space."""
+        """Return the next character that is not space."""
         while True:
             match = self._space.match(self._text, self._at)
             self._at = match.end() if match else self._at
@@ -149,13 +159,13 @@ class _Window:
                 raise json.JSONDecodeError("it breaks off", self._text, self._at)
 
     def take(self, wanted: str) -> None:
-        """Go past a character that has to come."""
+        """Skip the next character, which must be `wanted`."""
         if self.peek() != wanted:
-            raise json.JSONDecodeError(f"expected {wanted!r}, came {self.peek()!r}", self._text, self._at)
+            raise json.JSONDecodeError(f"got {self.peek()!r}, expected {wanted!r}", self._text, self._at)
         self._at += 1
 
     def value(self) -> tuple[int, int, Any]:
-        """Go past the next value: where it begins and ends in the file, and what it is."""
+        """Return start, end (in bytes) and content of the next value, and skip it."""
         self.peek()
         while True:
             try:
@@ -165,12 +175,12 @@ class _Window:
                     raise
                 continue
             if end == len(self._text) and self._grow():
-                continue  # a number may go on
+                continue  # a number can continue
             start, self._at = self._before + self._at, end
             return start, self._before + end, value
 
     def _grow(self) -> bool:
-        """Read on, and forget what is behind; tell whether there was anything."""
+        """Read more of the file and drop the text before the current position; False at the end of the file."""
         more = self._stream.read(max(_CHUNK, len(self._text) - self._at))
         if more:
             self._before += self._at

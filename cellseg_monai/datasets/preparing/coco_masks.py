@@ -1,7 +1,7 @@
 """The segmentations of COCO annotations as masks: polygons, and run lengths, compressed or not.
 
-Written here rather than taken from pycocotools, which would be a compiled dependency for some 40 lines. The tests hold
-them against values worked out by hand, and against areas that pycocotools gave.
+These functions are written here because pycocotools would be a compiled dependency for about 40 lines. The tests
+compare them with values worked out by hand, and with areas from pycocotools.
 """
 
 from __future__ import annotations
@@ -15,51 +15,51 @@ from cellseg_monai.datasets.preparing.merging import Mask, cropped
 
 __all__ = ["annotation_mask", "decode_counts", "polygons_mask", "run_lengths_mask"]
 
-_FEWEST_COORDINATES = 6  # of a triangle
+_FEWEST_COORDINATES = 6  # a triangle
 
 
 def annotation_mask(segmentation: Any, shape: tuple[int, int]) -> Mask:
-    """The mask of an annotation's `segmentation`.
+    """Return the mask of an annotation's `segmentation`.
 
     Args:
-        segmentation: a list of polygons, or an object with `counts` (a text where compressed, else numbers) and `size`.
-        shape: (Y, X) of the image; what lies outside is cut off.
+        segmentation: a list of polygons, or an object with `counts` (text if compressed, otherwise numbers) and `size`.
+        shape: height and width of the image in pixels; parts outside are cut off.
 
     Raises:
-        ValueError: it is neither, or its run lengths are of another image size.
+        ValueError: the segmentation is neither, or its run lengths are for another image size.
     """
     if isinstance(segmentation, dict) and {"counts", "size"} <= segmentation.keys():
         counts, size = segmentation["counts"], segmentation["size"]
         if size != list(shape):
-            raise ValueError(f"run lengths of the size {size!r} (height, width) for an image of {list(shape)}")
+            raise ValueError(f"got run lengths for the size {size!r} (height, width), expected {list(shape)}")
         return run_lengths_mask(decode_counts(counts) if isinstance(counts, str) else counts, shape)
-    if isinstance(segmentation, list) and all(isinstance(each, list) for each in segmentation):
+    if isinstance(segmentation, list) and all(isinstance(polygon, list) for polygon in segmentation):
         return polygons_mask(segmentation, shape)
-    raise ValueError(f"a segmentation that is {type(segmentation).__name__}; expected polygons or run lengths")
+    raise ValueError(f"got a segmentation of type {type(segmentation).__name__}, expected polygons or run lengths")
 
 
 def polygons_mask(polygons: Sequence[Sequence[float]], shape: tuple[int, int]) -> Mask:
-    """The pixels whose centre lies in any of the polygons.
+    """Return the mask of the pixels whose centre is inside any of the polygons.
 
-    COCO counts from the corner of the first pixel, so that the centre of pixel 3 is at 3.5. Of two polygons along one
-    edge, a centre upon it belongs to one alone. (pycocotools draws cells about half a per cent larger.)
+    COCO measures from the corner of the first pixel, so the centre of pixel 3 is at 3.5. If two polygons share an edge,
+    a centre on it belongs to only one of them. (pycocotools draws cells about half a per cent larger.)
 
     Args:
-        polygons: each x, y, x, y, ...; those of less than three points have no area.
-        shape: (Y, X) of the image.
+        polygons: x, y, x, y, ... of each polygon; polygons of fewer than three points have no area.
+        shape: height and width of the image in pixels.
 
     Raises:
-        ValueError: they are no points.
+        ValueError: the coordinates are not points, or not finite.
 
     >>> polygons_mask([[1, 0, 3, 0, 3, 1, 1, 1]], (4, 4))
     Mask(row=0, column=1, pixels=array([[ True,  True]]))
     """
-    parts = [np.asarray(each, float).reshape(-1, 2) - 0.5 for each in polygons if len(each) >= _FEWEST_COORDINATES]
+    parts = [np.asarray(flat, float).reshape(-1, 2) - 0.5 for flat in polygons if len(flat) >= _FEWEST_COORDINATES]
     if not parts:
         return Mask(0, 0, np.zeros((0, 0), bool))
     points = np.concatenate(parts)
     if not np.isfinite(points).all():
-        raise ValueError("a polygon with points that are no numbers")
+        raise ValueError("got a polygon with NaN or infinity, expected finite coordinates")
     low = np.clip(np.floor(points.min(axis=0)), 0, shape[::-1]).astype(int)
     high = np.clip(np.ceil(points.max(axis=0)) + 1, low, shape[::-1]).astype(int)
     pixels: np.ndarray = np.zeros((high - low)[::-1], bool)
@@ -70,11 +70,11 @@ def polygons_mask(polygons: Sequence[Sequence[float]], shape: tuple[int, int]) -
 
 
 def _inside(points: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """The pixels whose centre has, on its row, an odd number of edges of a polygon to its left.
+    """The pixels whose centre has an odd number of edges of a polygon to its left, on its row.
 
     Args:
-        points: n × (x, y), counted from the centre of the first pixel.
-        shape: (Y, X).
+        points: n × (x, y), measured from the centre of the first pixel.
+        shape: height and width in pixels.
     """
     (x, y), (next_x, next_y) = points.T, np.roll(points, -1, axis=0).T
     height, width = shape
@@ -86,14 +86,14 @@ def _inside(points: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
 
 
 def run_lengths_mask(counts: Sequence[int], shape: tuple[int, int]) -> Mask:
-    """The mask of run lengths, which go down the columns and begin with background.
+    """Return the mask of run lengths, which run down the columns and begin with background.
 
     Args:
-        counts: lengths of runs, by turns background and object.
-        shape: (Y, X) of the image.
+        counts: lengths of runs, alternating between background and object.
+        shape: height and width of the image in pixels.
 
     Raises:
-        ValueError: they are no whole numbers, or do not cover the image exactly.
+        ValueError: the lengths are not whole numbers, or do not cover the image exactly.
 
     >>> run_lengths_mask([2, 3, 1], (2, 3))
     Mask(row=0, column=1, pixels=array([[ True,  True],
@@ -101,13 +101,13 @@ def run_lengths_mask(counts: Sequence[int], shape: tuple[int, int]) -> Mask:
     """
     lengths = np.asarray(counts)
     if lengths.dtype.kind != "i":
-        raise ValueError("run lengths that are no whole numbers, or too large ones")
+        raise ValueError("got run lengths that are not whole numbers or too large, expected counts of pixels")
     if lengths.size == 0 or lengths.min() < 0 or lengths.sum() != shape[0] * shape[1]:
-        raise ValueError(f"run lengths that sum to {lengths.sum()} for an image of {shape[0] * shape[1]} pixels")
+        raise ValueError(f"got run lengths that sum to {lengths.sum()}, expected {shape[0] * shape[1]} pixels")
     filled: np.ndarray = 2 * np.flatnonzero(lengths[1::2]) + 1
     if not len(filled):
         return Mask(0, 0, np.zeros((0, 0), bool))
-    # Only the columns that the object reaches: images of many objects are large, and each object is small.
+    # Only the columns of the object, since images of many objects are large and each object is small.
     first, last, height = filled[0], filled[-1], shape[0]
     begin, end = int(lengths[:first].sum()), int(lengths[: last + 1].sum())
     left, right = begin // height, -(-end // height)
@@ -118,14 +118,14 @@ def run_lengths_mask(counts: Sequence[int], shape: tuple[int, int]) -> Mask:
 
 
 def decode_counts(text: str) -> list[int]:
-    """Run lengths out of COCO's compressed text.
+    """Return the run lengths of COCO's compressed text.
 
-    Each number is written in groups of five bits, the lowest first, as characters from "0" on; 32 marks that another
-    group follows, 16 in the last one a negative number. From the fourth number on it is the difference to the number
-    before the previous one.
+    Each number is written in groups of five bits, the lowest first, as characters from "0" on. Bit 32 marks that
+    another group follows, and bit 16 of the last group marks a negative number. From the fourth number on, each is the
+    difference to the number two places before.
 
     Raises:
-        ValueError: the text breaks off, or holds other characters.
+        ValueError: the text is incomplete, or contains other characters.
 
     >>> decode_counts("232")
     [2, 3, 2]
@@ -137,7 +137,7 @@ def decode_counts(text: str) -> list[int]:
     for character in text:
         bits = ord(character) - 48
         if not 0 <= bits < 64:
-            raise ValueError(f"compressed run lengths with the character {character!r}")
+            raise ValueError(f"got compressed run lengths with the character {character!r}, which COCO does not use")
         value |= (bits & 31) << shift
         shift += 5
         if bits & 32:
@@ -147,5 +147,5 @@ def decode_counts(text: str) -> list[int]:
         counts.append(value + (counts[-2] if len(counts) > 2 else 0))
         value = shift = 0
     if shift:
-        raise ValueError("compressed run lengths that break off")
+        raise ValueError("got compressed run lengths that are incomplete")
     return counts

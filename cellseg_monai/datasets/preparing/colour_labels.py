@@ -1,4 +1,4 @@
-"""Layout of masks in which every colour, or grey, is an object."""
+"""Layout of masks in which every colour or grey level is an object."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from cellseg_monai.datasets.preparing.label_pixels import mask_channels
 from cellseg_monai.datasets.preparing.masks_folder import first_masks, is_two_valued, mask_parts
 from cellseg_monai.datasets.preparing.pairs import pair_parts
-from cellseg_monai.datasets.preparing.preparer import Found, Notes, Preparer, Work
+from cellseg_monai.datasets.preparing.preparer import Notes, Preparer, RawContent, Work
 from cellseg_monai.datasets.preparing.raw_folder import files_below, images_in, section_named, subfolder, top_folder
 from cellseg_monai.errors import UnreadableImageError
 from cellseg_monai.faults import Fault, place_of
@@ -20,22 +20,22 @@ __all__ = ["COLOUR_LABELS", "colour_ids"]
 
 _IMAGE, _IDS = "raw", "instances_ids"  # Usiigaci: a folder per image, with these two files
 _BITS = 8
-_PACKED_BYTES = 7  # of an int64, without its sign
+_PACKED_BYTES = 7  # as many as fit into an int64 next to its sign
 _TINY_PX, _MANY_PIECES = 5, 10
 
 
 def colour_ids(channels: np.ndarray) -> np.ndarray:
-    """One id for each colour, 0 for black.
+    """Return a label image with one id for each colour, and 0 for black.
 
     Args:
-        channels: (C, Y, X) bool or unsigned; all of their bits count, so that ids which were spread over several
-            8-bit channels stay apart.
+        channels: CYX bool or unsigned. All bits count, so ids that were spread over several 8-bit channels remain
+            distinct.
 
     Returns:
-        (Y, X) int32, ids 1 to n in the order of the colours.
+        YX int32, ids 1 to n in the order of the colours.
 
     Raises:
-        ValueError: colours of more than seven bytes a pixel.
+        ValueError: a colour has more than seven bytes per pixel.
 
     >>> colour_ids(np.array([[[0, 9, 9]], [[0, 0, 1]]], np.uint8))
     array([[0, 1, 2]], dtype=int32)
@@ -43,7 +43,7 @@ def colour_ids(channels: np.ndarray) -> np.ndarray:
     width = channels.dtype.itemsize
     if width * len(channels) > _PACKED_BYTES:
         raise ValueError(
-            f"{len(channels)} channels of {channels.dtype} as colours; expected up to {_PACKED_BYTES} bytes"
+            f"got {len(channels)} channels of {channels.dtype} as colours, expected up to {_PACKED_BYTES} bytes a pixel"
         )
     packed: np.ndarray = np.zeros(channels.shape[1:], np.int64)
     for channel in channels:
@@ -52,9 +52,8 @@ def colour_ids(channels: np.ndarray) -> np.ndarray:
 
 
 def _id_folders(raw: Path) -> list[Path]:
-    """The folders that hold an image and its ids, as Usiigaci has them."""
-    found = {path.parent for path in files_below(top_folder(raw), readable_suffixes()) if path.stem == _IDS}
-    return sorted(found)
+    """The folders that contain an image and its ids, as in Usiigaci."""
+    return sorted({path.parent for path in files_below(top_folder(raw), readable_suffixes()) if path.stem == _IDS})
 
 
 def _recognises(raw: Path) -> bool:
@@ -65,24 +64,22 @@ def _recognises(raw: Path) -> bool:
     return coloured and subfolder(top_folder(raw), "metadata") is None
 
 
-def _find(raw: Path) -> Found:
+def _find(raw: Path) -> RawContent:
     folders = _id_folders(raw)
     if not folders:
         return pair_parts(raw, mask_parts(raw))
-    found = Found([])
+    content = RawContent([])
     several = len({folder.parent for folder in folders}) > 1
     for folder in folders:
         stem = f"{folder.parent.name}_{folder.name}" if several else folder.name
         files = {name: [path for path in images_in(folder) if path.stem == name] for name in (_IMAGE, _IDS)}
         if all(len(paths) == 1 for paths in files.values()):
             image, ids = files[_IMAGE][0], files[_IDS][0]
-            found.works.append(Work(stem, image, ids, (ids,), section=section_named(folder.parent.name)))
+            content.works.append(Work(stem, image, ids, (ids,), section=section_named(folder.parent.name)))
         else:
-            message = (
-                f"expected one {_IMAGE} and one {_IDS}, each as an image file; add what is missing, keep one of two"
-            )
-            found.faults.append(Fault(place_of(folder, raw), "missing-partner", message))
-    return found
+            message = f"expected one image file {_IMAGE} and one {_IDS}; add the missing one, or keep one of two"
+            content.faults.append(Fault(place_of(folder, raw), "missing-partner", message))
+    return content
 
 
 def _labels(work: Work, shape: tuple[int, int]) -> tuple[np.ndarray, Notes]:
@@ -94,7 +91,7 @@ def _labels(work: Work, shape: tuple[int, int]) -> tuple[np.ndarray, Notes]:
     if tiny >= _MANY_PIECES and 2 * tiny > len(sizes):
         raise UnreadableImageError(
             work.label,
-            f"{tiny} of {len(sizes)} pieces of one colour have fewer than {_TINY_PX} pixels, as of smoothed edges",
+            f"{tiny} of {len(sizes)} pieces of one colour have fewer than {_TINY_PX} pixels, as if edges were smoothed",
             "expected one colour per object, with hard edges: export the mask without antialiasing",
         )
     return ids, {} if (ids == 0).any() else {"masks_without_black_background": 1}

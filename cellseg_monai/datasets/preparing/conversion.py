@@ -1,4 +1,4 @@
-"""One image and its labels, from a raw folder into the prepared set. Runs in any process."""
+"""The preparation of one image and its labels, which can run in any process."""
 
 from __future__ import annotations
 
@@ -22,16 +22,20 @@ from cellseg_monai.labels.relabel import id_runs
 __all__ = ["Row", "convert", "fingerprint"]
 
 Row = dict[str, Any]
-"""What became of an image, as JSON: see `convert`."""
+"""The record of a prepared image, as JSON: see `convert`."""
 
-_PIXELS_ELSEWHERE = (".mhd", ".nhdr")  # headers, which name another file
+_DETACHED_HEADERS = (".mhd", ".nhdr")  # the pixels are in another file
 
 
 def fingerprint(work: Work, raw: Path) -> str:
-    """A short text that changes with the raw files of an image, by their names, sizes and times.
+    """Return a short text that changes with the names, sizes and times of the raw files of an image.
+
+    Args:
+        work: the image.
+        raw: the raw folder.
 
     Raises:
-        OSError: one of them is gone.
+        OSError: one of the files no longer exists.
     """
     parts = []
     for path in (work.image, *work.sources):
@@ -41,17 +45,17 @@ def fingerprint(work: Work, raw: Path) -> str:
 
 
 def convert(work: Work, *, layout: str, raw: Path, output: Path) -> Row | Fault:
-    """Prepare one image; each of its files is there whole or not at all.
+    """Prepare one image; each of its files is complete or absent.
 
     Args:
         work: the image.
-        layout: the name of its preparer.
+        layout: name of its layout.
         raw: the raw folder.
-        output: the prepared set.
+        output: folder of the prepared set.
 
     Returns:
-        Its row: `stem`, `image`, `label`, `bytes` (of both files), `source`, `fingerprint`, `shape`, `dtype`,
-        `objects`, `notes`; or the fault that it has, in which case nothing was written.
+        The row of the image: `stem`, `image`, `label`, `bytes` (of both files), `source`, `fingerprint`, `shape`,
+        `dtype`, `objects`, `notes`. If the image has a fault, the fault, and nothing is written.
 
     Raises:
         OSError: the output cannot be written.
@@ -67,18 +71,18 @@ def convert(work: Work, *, layout: str, raw: Path, output: Path) -> Row | Fault:
         refused = Path(error.filename or output)
         if not refused.is_relative_to(raw):
             raise
-        return Fault(place_of(refused, raw), "unreadable", f"{error.strerror}; see to it that it can be read")
+        return Fault(place_of(refused, raw), "unreadable", f"{error.strerror}; make the file readable")
 
 
 def _convert(work: Work, layout: str, raw: Path, output: Path) -> Row | Fault:
-    marked = fingerprint(work, raw)
+    mark = fingerprint(work, raw)  # before reading, so that a later change is noticed
     image = read(work.image)
     if (stack := stack_fault(image, place_of(work.image, raw))) is not None:
         return stack
     row: Row = {
         "stem": work.stem,
         "source": place_of(work.image, raw),
-        "fingerprint": marked,
+        "fingerprint": mark,
         "shape": list(image.pixels.shape),
         "dtype": str(image.pixels.dtype),
         "notes": dict(work.notes),
@@ -88,11 +92,11 @@ def _convert(work: Work, layout: str, raw: Path, output: Path) -> Row | Fault:
         labels, notes = PREPARERS[layout].labels(work, image.pixels.shape[-2:])
         row["notes"] |= notes
         row["objects"] = _count(labels)
-    placed = _place_image(work, image, output)
-    row["image"], row["bytes"] = f"{work.folder}/{placed.name}", placed.stat().st_size
+    image_path = _write_image(work, image, output)
+    row["image"], row["bytes"] = f"{work.folder}/{image_path.name}", image_path.stat().st_size
     if labels is not None:
         path = output / "labels" / f"{work.stem}.tif"
-        # The disk is not waited for, which would take longer than all the rest; see `Record.has`.
+        # Waiting for the disk would take longer than everything else; `Record.has` notices files that were lost.
         write_labels(path, labels, pixel_size_um=image.pixel_size_um, durable=False)
         row["label"] = f"labels/{path.name}"
         row["bytes"] += path.stat().st_size
@@ -100,21 +104,21 @@ def _convert(work: Work, layout: str, raw: Path, output: Path) -> Row | Fault:
 
 
 def _count(labels: np.ndarray) -> int:
-    """How many objects there are.
+    """The number of objects.
 
     Raises:
-        ValueError: ids below 0.
+        ValueError: there are ids below 0.
     """
     ids = np.unique(id_runs(labels)[0])
     if ids[0] < 0:
-        raise ValueError(f"ids down to {ids[0]}; expected 0 for background and ids above it")
+        raise ValueError(f"got ids down to {ids[0]}, expected 0 for background and ids above it")
     return int(np.count_nonzero(ids))
 
 
-def _place_image(work: Work, image: Image, output: Path) -> Path:
-    """Copy the file, or write it as TIFF where the file alone is not the image."""
+def _write_image(work: Work, image: Image, output: Path) -> Path:
+    """Copy the image file, or write a TIFF if the file is only a header."""
     suffix = suffix_of(work.image)
-    if suffix.lower() not in _PIXELS_ELSEWHERE:
+    if suffix.lower() not in _DETACHED_HEADERS:
         path = output / work.folder / f"{work.stem}{suffix}"
         with replacing(path, durable=False) as aside:
             shutil.copyfile(work.image, aside)

@@ -1,4 +1,4 @@
-"""Layout of the Cell Tracking Challenge: sequences, of which some frames are segmented, and all are tracked."""
+"""Layout of the Cell Tracking Challenge: sequences of tracked frames, some of which are segmented."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from cellseg_monai.datasets.preparing.label_pixels import label_ids
-from cellseg_monai.datasets.preparing.preparer import Found, Notes, Preparer, Work
+from cellseg_monai.datasets.preparing.preparer import Notes, Preparer, RawContent, Work
 from cellseg_monai.datasets.preparing.raw_folder import images_in, subfolder, subfolders, top_folder
 from cellseg_monai.faults import Fault, place_of
 
@@ -16,7 +16,7 @@ __all__ = ["CTC"]
 
 
 def _sequences(raw: Path) -> list[tuple[str, Path, Path]]:
-    """Number, folder of frames and folder of truth of each sequence."""
+    """Number, folder of frames and folder of the ground truth of each sequence."""
     by_name = {folder.name: folder for folder in subfolders(top_folder(raw))}
     return [
         (name, folder, by_name[f"{name}_GT"])
@@ -29,22 +29,22 @@ def _recognises(raw: Path) -> bool:
     return any(subfolder(truth, "seg", "tra") is not None for _, _, truth in _sequences(raw))
 
 
-def _find(raw: Path) -> Found:
-    found = Found([])
+def _find(raw: Path) -> RawContent:
+    content = RawContent([])
     for name, folder, truth in _sequences(raw):
-        masks = _masks(truth, raw, found.faults)
+        masks = _masks(truth, raw, content.faults)
         for path in images_in(folder):
             mask = masks.pop(_number(path), None)
             stem = f"{name}_{path.stem}"
             if mask is None:
-                found.works.append(Work(stem, path, group=name, folder="unlabelled"))
+                content.works.append(Work(stem, path, group=name, folder="unlabelled"))
             else:
-                found.works.append(Work(stem, path, mask, (mask,), group=name))
+                content.works.append(Work(stem, path, mask, (mask,), group=name))
         for mask in masks.values():
-            message = f"no frame of that number in {folder.name}/; add it, or take the mask away"
-            found.faults.append(Fault(place_of(mask, raw), "missing-partner", message))
-        found.copies.update({f"tracking/{name}/{path.name}": path for path in _tracks(truth)})
-    return found
+            message = f"no frame of that number in {folder.name}/; add it, or remove the mask"
+            content.faults.append(Fault(place_of(mask, raw), "missing-partner", message))
+        content.copies.update({f"tracking/{name}/{path.name}": path for path in _tracks(truth)})
+    return content
 
 
 def _masks(truth: Path, raw: Path, faults: list[Fault]) -> dict[int, Path]:
@@ -53,7 +53,7 @@ def _masks(truth: Path, raw: Path, faults: list[Fault]) -> dict[int, Path]:
     masks: dict[int, Path] = {}
     for path in images_in(segmentation) if segmentation else []:
         if re.fullmatch(r"man_seg_\d+_\d+", path.stem):
-            message = "one plane of a stack, but sequences of planes were expected; export planes with their frames"
+            message = "got one plane of a stack, expected sequences of planes; export planes with their frames"
             faults.append(Fault(place_of(path, raw), "stack", message))
         else:
             masks[_number(path)] = path
@@ -61,7 +61,7 @@ def _masks(truth: Path, raw: Path, faults: list[Fault]) -> dict[int, Path]:
 
 
 def _tracks(truth: Path) -> list[Path]:
-    """Markers and lineage."""
+    """The files of markers and lineage."""
     tracking = subfolder(truth, "tra")
     paths = tracking.iterdir() if tracking else []
     return sorted(path for path in paths if re.fullmatch(r"man_track\d*\.(?:txt|tiff?)", path.name, re.IGNORECASE))
@@ -80,8 +80,8 @@ CTC = Preparer(
     name="ctc",
     summary="01/t000.tif, 01_GT/SEG/man_seg000.tif, 01_GT/TRA/man_track000.tif and man_track.txt (Cell Tracking "
     "Challenge, sequences of planes)",
-    rule="Ids are kept as they are, since they may be those of tracks. Frames that nobody segmented go to unlabelled/, "
-    "markers and lineage of the tracks to tracking/<sequence>/ as they are. A sequence is a group.",
+    rule="Ids are kept unchanged, since they can be the ids of tracks. Frames without segmentation go to unlabelled/, "
+    "markers and lineage of the tracks to tracking/<sequence>/ unchanged. A sequence is a group.",
     recognises=_recognises,
     find=_find,
     labels=_labels,

@@ -1,4 +1,4 @@
-"""Layout of images without labels: to segment, or to pretrain on."""
+"""Layout of images without labels, for segmentation or pretraining."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cellseg_monai.datasets.preparing.preparer import Found, Notes, Preparer, Work
+from cellseg_monai.datasets.preparing.preparer import Notes, Preparer, RawContent, Work
 from cellseg_monai.datasets.preparing.raw_folder import files_below, top_folder
 from cellseg_monai.faults import Fault, place_of
 from cellseg_monai.io import image_stem, readable_suffixes
@@ -14,21 +14,21 @@ from cellseg_monai.io import image_stem, readable_suffixes
 __all__ = ["IMAGES_ONLY"]
 
 
-def _find(raw: Path) -> Found:
+def _find(raw: Path) -> RawContent:
     top = top_folder(raw)
-    found = Found([])
+    content = RawContent([])
     by_stem: dict[str, list[Path]] = {}
     for path in files_below(top, readable_suffixes()):
         name = path.relative_to(top).with_name(image_stem(path)).as_posix().replace("/", "_")
         by_stem.setdefault(name.removeprefix("images_"), []).append(path)
     for stem, paths in by_stem.items():
         if len(paths) == 1:
-            found.works.append(Work(stem, paths[0]))
+            content.works.append(Work(stem, paths[0]))
             continue
         for path in paths:
             message = f"{len(paths)} files would become the image {stem!r}; rename or keep one of them"
-            found.faults.append(Fault(place_of(path, raw), "repeated-stem", message))
-    return found
+            content.faults.append(Fault(place_of(path, raw), "repeated-stem", message))
+    return content
 
 
 def _labels(work: Work, shape: tuple[int, int]) -> tuple[np.ndarray, Notes]:
@@ -38,7 +38,7 @@ def _labels(work: Work, shape: tuple[int, int]) -> tuple[np.ndarray, Notes]:
 IMAGES_ONLY = Preparer(
     name="images_only",
     summary="images in any folders below, without labels; never guessed, since labels could be overlooked",
-    rule="All images are in the section test, which may be without labels.",
+    rule="All images are in the section test, which does not need labels.",
     recognises=lambda raw: False,
     find=_find,
     labels=_labels,

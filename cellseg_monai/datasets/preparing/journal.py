@@ -1,4 +1,4 @@
-"""What has been prepared: `prepared.json` when all is done, and a journal until then."""
+"""The record of prepared images: a journal during the preparation, and `prepared.json` at the end."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ FOLDERS = ("images", "labels", "unlabelled")
 LOCK_NAME = ".prepared.lock"
 
 _JOURNAL_NAME = ".prepared.journal"
-_OWN = (LOCK_NAME, _JOURNAL_NAME, f".{_JOURNAL_NAME}.")  # the last: what is half-written of the journal
+_OWN = (LOCK_NAME, _JOURNAL_NAME, f".{_JOURNAL_NAME}.")  # the last begins the name of a half-written journal
 
 
 def read_record(dataset: Path) -> dict[str, Any]:
-    """What `prepared.json` of a data set says; nothing if there is none.
+    """Return the content of `prepared.json` of a data set; empty if there is none.
 
     Raises:
-        DatasetError: it is malformed.
+        DatasetError: the file is malformed.
     """
     path = dataset / RECORD_NAME
     try:
@@ -43,50 +43,54 @@ def read_record(dataset: Path) -> dict[str, Any]:
 
 
 class Record:
-    """The rows of the images that lie in a prepared set, kept through interruptions.
+    """The rows of the images in a prepared set, which survive interruptions.
 
-    Each row is appended to a journal as soon as its files are there. A journal that was cut off in a row loses that row
-    alone.
+    Each row is appended to a journal as soon as its files exist. A journal that ends in the middle of a row loses only
+    that row.
 
     Args:
-        output: the folder of the prepared set, which nobody else may be writing: see `lock.only_one`.
-        layout: of the raw data.
+        output: folder of the prepared set, on which the caller must hold a lock; see `lock.only_one`.
+        layout: name of the layout of the raw data.
 
     Raises:
-        DatasetError: the folder holds something else: a data set that was not prepared here, or from another layout.
+        DatasetError: the folder contains something else, or a data set that was prepared from another layout.
     """
 
     def __init__(self, output: Path, layout: str) -> None:
         self._output, self._layout, self._journal = output, layout, output / _JOURNAL_NAME
         self.written = read_record(output)
-        # Cut off, a row may end within a letter; and names may hold what `splitlines` takes for the end of a line.
+        # An interrupted row can end inside a letter, and names can contain characters at which `splitlines` splits.
         text = self._journal.read_text(encoding="utf-8", errors="replace") if self._journal.is_file() else ""
-        started = text.split("\n") if text else []
-        before = self.written.get("layout") or (started[0] if started else None)
-        if before is not None and before != layout:
+        lines = text.split("\n") if text else []
+        previous = self.written.get("layout") or (lines[0] if lines else None)
+        if previous is not None and previous != layout:
             raise DatasetError(
-                f"{output}: was prepared from the layout {before}, and {layout} came; choose another --output, or "
-                "delete this one"
+                f"{output}: got the layout {layout}, expected {previous}, from which this folder was prepared; choose "
+                "another --output, or delete this one"
             )
-        if before is None and any(not path.name.startswith(_OWN) for path in output.iterdir()):
+        if previous is None and any(not path.name.startswith(_OWN) for path in output.iterdir()):
             raise DatasetError(
                 f"{output}: already there, and not prepared by `cellseg data prepare`; choose another --output"
             )
         self.rows: dict[str, Row] = {row["stem"]: row for row in self.written.get("images", [])}
-        for line in started[1:]:
+        for line in lines[1:]:
             try:
                 row = json.loads(line)
             except json.JSONDecodeError:
                 continue
             self.rows[row["stem"]] = row
         for folder in (*FOLDERS, "."):
-            for left in (output / folder).glob(".*.part"):  # by processes that were killed
-                left.unlink()
+            for path in (output / folder).glob(".*.part"):  # left by processes that were killed
+                path.unlink()
 
     def has(self, stem: str, fingerprint: str) -> bool:
-        """Whether an image was prepared from these very files, and still lies there.
+        """Return True if an image was prepared from these files, and its own files still exist.
 
-        The disk is not waited for with each file: what a power cut took has another size afterwards.
+        Files are not flushed to disk one by one, so a power cut can damage them. The comparison of sizes notices that.
+
+        Args:
+            stem: stem of the image.
+            fingerprint: fingerprint of its raw files, see `conversion.fingerprint`.
         """
         row = self.rows.get(stem)
         if row is None or row["fingerprint"] != fingerprint:
@@ -98,19 +102,19 @@ class Record:
         return sum(sizes) == row["bytes"]
 
     def begin(self) -> None:
-        """Start a journal where there is none."""
+        """Start a journal if there is none."""
         if not self._journal.is_file():
             with replacing(self._journal) as aside:
                 aside.write_text(f"{self._layout}\n", encoding="utf-8")
 
     def add(self, row: Row) -> None:
-        """Note an image whose files are there."""
+        """Record an image whose files have been written."""
         self.rows[row["stem"]] = row
         with self._journal.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(row, ensure_ascii=False) + "\n")
 
     def finish(self, content: dict[str, Any]) -> None:
-        """Write `prepared.json`, and end the journal."""
+        """Write `prepared.json`, and delete the journal."""
         if content != self.written:
             with replacing(self._output / RECORD_NAME) as aside:
                 aside.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

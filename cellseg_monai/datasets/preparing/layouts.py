@@ -1,4 +1,4 @@
-"""The layouts that are known, and which of them a raw folder has."""
+"""The known layouts, and the detection of the layout of a raw folder."""
 
 from __future__ import annotations
 
@@ -35,26 +35,26 @@ PREPARERS: dict[str, Preparer] = {
 
 
 def find_preparer(raw: Path, layout: str | None = None) -> Preparer:
-    """The preparer of a layout, or of the one that a raw folder unmistakably has.
+    """Return the preparer of a layout, or of the layout that a raw folder unmistakably has.
 
     Args:
-        raw: the folder.
-        layout: its name; None to look.
+        raw: the raw folder.
+        layout: name of the layout; None to detect it.
 
     Raises:
-        DatasetError: no layout, or several, could be meant; the message lists them all.
-        ValueError: there is no such layout.
+        DatasetError: no layout fits, or several do; the message lists all layouts.
+        ValueError: no layout has this name.
     """
     if layout is not None:
         if layout in PREPARERS:
             return PREPARERS[layout]
         nearest = difflib.get_close_matches(layout, PREPARERS, n=1)
-        remedy = f"did you mean {nearest[0]!r}?" if nearest else f"there are {', '.join(PREPARERS)}"
-        raise ValueError(f"layout {layout!r} came, which is not known; {remedy}")
+        remedy = f"did you mean {nearest[0]!r}?" if nearest else f"expected one of {', '.join(PREPARERS)}"
+        raise ValueError(f"got the unknown layout {layout!r}; {remedy}")
     matching = [preparer for preparer in PREPARERS.values() if preparer.recognises(raw)]
     if len(matching) == 1:
         return matching[0]
-    names = " or ".join(each.name for each in matching)
-    could = f"it could be {names}" if matching else "it looks like none of the layouts that are known"
-    known = "\n".join(f"  {each.name}: {each.summary}" for each in PREPARERS.values())
-    raise DatasetError(f"{raw}: {could}; say which layout it has with --layout\n{known}")
+    names = " or ".join(preparer.name for preparer in matching)
+    guess = f"the layout could be {names}" if matching else "the layout is none of the known ones"
+    known = "\n".join(f"  {preparer.name}: {preparer.summary}" for preparer in PREPARERS.values())
+    raise DatasetError(f"{raw}: {guess}; pass its layout with --layout\n{known}")

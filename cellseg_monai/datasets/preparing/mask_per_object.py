@@ -1,4 +1,4 @@
-"""Layout of BBBC038, the Data Science Bowl 2018: a folder per image, and in it one mask file per object."""
+"""Layout of BBBC038, the Data Science Bowl 2018: a folder per image, with one mask file per object."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from cellseg_monai.datasets.preparing.label_pixels import mask_channels
 from cellseg_monai.datasets.preparing.merging import OVERLAP_RULE, Mask, cropped, merge_masks
-from cellseg_monai.datasets.preparing.preparer import Found, Notes, Preparer, Work
+from cellseg_monai.datasets.preparing.preparer import Notes, Preparer, RawContent, Work
 from cellseg_monai.datasets.preparing.raw_folder import images_in, section_named, subfolder, subfolders, top_folder
 from cellseg_monai.faults import Fault, place_of
 
@@ -16,15 +16,19 @@ __all__ = ["MASK_PER_OBJECT"]
 
 
 def _parts(raw: Path) -> list[tuple[str, list[Path]]]:
-    """Names of parts, such as stage1_train, and the folders of their images; one without name if there are none."""
+    """Parts such as stage1_train with the folders of their images; a single part with an empty name if undivided."""
     top = top_folder(raw)
-    if subfolder(top, "images") is not None:  # a single image: its folder is all there is
+    if subfolder(top, "images") is not None:  # a data set of a single image
         return [("", [top])]
-    own = [folder for folder in subfolders(top) if subfolder(folder, "images")]
-    if own:
-        return [("", own)]
-    inner = [(part.name, [each for each in subfolders(part) if subfolder(each, "images")]) for part in subfolders(top)]
-    return [(name, folders) for name, folders in inner if folders]
+    folders = _image_folders(top)
+    if folders:
+        return [("", folders)]
+    parts = [(part.name, _image_folders(part)) for part in subfolders(top)]
+    return [(name, folders) for name, folders in parts if folders]
+
+
+def _image_folders(part: Path) -> list[Path]:
+    return [folder for folder in subfolders(part) if subfolder(folder, "images")]
 
 
 def _recognises(raw: Path) -> bool:
@@ -36,30 +40,30 @@ def _recognises(raw: Path) -> bool:
     return False
 
 
-def _find(raw: Path) -> Found:
-    found = Found([])
+def _find(raw: Path) -> RawContent:
+    content = RawContent([])
     for part, folders in _parts(raw):
         labelled = any(subfolder(folder, "masks") for folder in folders)
         for folder in folders:
             outcome = _work(folder, section_named(part), labelled, raw)
             if isinstance(outcome, Work):
-                found.works.append(outcome)
+                content.works.append(outcome)
             else:
-                found.faults.append(outcome)
-    return found
+                content.faults.append(outcome)
+    return content
 
 
 def _work(folder: Path, section: str | None, labelled: bool, raw: Path) -> Work | Fault:
     images = images_in(subfolder(folder, "images") or folder)
     masks = subfolder(folder, "masks")
     if len(images) != 1:
-        message = f"{len(images)} images in its images/, expected one; keep that which the masks belong to"
+        message = f"got {len(images)} images in its images/, expected one; keep the one that the masks belong to"
         return Fault(place_of(folder, raw), "repeated-stem" if images else "missing-partner", message)
     if masks is not None:
         files = tuple(images_in(masks))
         return Work(folder.name, images[0], files, files, section=section)
     if labelled:
-        message = "no masks/ beside its images/; add it (empty, if there are no objects), or take the image away"
+        message = "no masks/ next to its images/; add it (empty, if there are no objects), or remove the image"
         return Fault(place_of(images[0], raw), "missing-partner", message)
     return Work(folder.name, images[0], section=section, folder="unlabelled")
 

@@ -1,4 +1,4 @@
-"""What the layouts with a folder of drawn masks have in common: `images/` and `masks/`."""
+"""Functions shared by the layouts with a folder of drawn masks: `images/` and `masks/`."""
 
 from __future__ import annotations
 
@@ -17,43 +17,43 @@ __all__ = ["FOLDERS", "first_masks", "is_two_valued", "mask_parts"]
 
 FOLDERS = ("images", "image", "raw"), ("masks", "mask", "gt")
 
-_MOST_LOOKED_AT = 3
+_MOST_INSPECTED = 3
 
 
 def mask_parts(raw: Path) -> list[Part]:
-    """The parts of a raw folder; also pairs of folders whose names differ in nothing but image and mask.
+    """Return the parts of a raw folder, including pairs of folders whose names differ only in image and mask.
 
-    The latter is how the HeLa set names them: `spilit_x_image_train` and `spilit_y_mask_train`. A folder that is called
-    like the only image in it is no part: it holds the masks of that image, one per object.
+    The HeLa set names its folders like that: `spilit_x_image_train` and `spilit_y_mask_train`. A folder with the name
+    of the only image in it is not a part: it contains the masks of that image, one per object.
     """
     parts = parts_of(raw, *FOLDERS)
     if parts:
         return [part for part in parts if [path.stem for path in images_in(part.images)] != [part.images.parent.name]]
-    found: dict[str, dict[str, Path]] = {}
+    pairs: dict[str, dict[str, Path]] = {}
     for folder in subfolders(top_folder(raw)):
         match = re.fullmatch(r"(.*?)(?:[xy]_)?(image|mask)s?(.*)", folder.name, re.IGNORECASE)
         if match:
-            found.setdefault((match[1] + match[3]).strip("_-. "), {})[match[2].lower()] = folder
+            pairs.setdefault((match[1] + match[3]).strip("_-. "), {})[match[2].lower()] = folder
     return [
         Part(section_named(name) or name, top_folder(pair["image"]), top_folder(pair["mask"]), section_named(name))
-        for name, pair in sorted(found.items())
+        for name, pair in sorted(pairs.items())
         if len(pair) == 2
     ]
 
 
 def first_masks(parts: list[Part]) -> list[np.ndarray]:
-    """The channels (..., C, Y, X) of a few masks, without alpha; those that cannot be read are passed over."""
-    found: list[np.ndarray] = []
-    for path in [path for part in parts if part.labels for path in images_in(part.labels)[:_MOST_LOOKED_AT]]:
+    """Return the channels (..., C, Y, X) of a few masks, without alpha; unreadable masks are ignored."""
+    masks: list[np.ndarray] = []
+    for path in [path for part in parts if part.labels for path in images_in(part.labels)[:_MOST_INSPECTED]]:
         try:
-            found.append(without_alpha(read(path)))
+            masks.append(without_alpha(read(path)))
         except (UnreadableImageError, OSError):
             continue
-    return found[:_MOST_LOOKED_AT]
+    return masks[:_MOST_INSPECTED]
 
 
 def is_two_valued(channels: np.ndarray) -> bool:
-    """Whether a mask is black and white: two values at most, the same in all channels.
+    """Return True if a mask is black and white: at most two values, the same in all channels.
 
     >>> is_two_valued(np.array([[[0, 255]], [[0, 255]]])), is_two_valued(np.array([[[0, 255]], [[0, 9]]]))
     (True, False)

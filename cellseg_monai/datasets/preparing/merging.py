@@ -1,4 +1,4 @@
-"""Masks of single objects, which may overlap, as one label image."""
+"""One label image from masks of single objects, which can overlap."""
 
 from __future__ import annotations
 
@@ -13,13 +13,19 @@ from cellseg_monai.labels import relabel_sequential
 __all__ = ["OVERLAP_RULE", "Mask", "cropped", "merge_masks"]
 
 OVERLAP_RULE = (
-    "Where objects overlap, the smaller one lies on top, of equal ones the later; it would vanish otherwise, while "
-    "the larger one keeps the rest of its pixels."
+    "Where objects overlap, the smaller one lies on top, and the later one of equal ones: it could vanish otherwise, "
+    "while the larger one keeps the rest of its pixels."
 )
 
 
 class Mask(NamedTuple):
-    """One object: the place of its box in the image, and which pixels of the box are its own (Y, X bool)."""
+    """The mask of one object.
+
+    Attributes:
+        row: first row of its box in the image.
+        column: first column of its box in the image.
+        pixels: YX bool, the pixels of the box that belong to the object.
+    """
 
     row: int
     column: int
@@ -27,10 +33,10 @@ class Mask(NamedTuple):
 
 
 def cropped(mask: np.ndarray) -> Mask:
-    """An object by its mask of the whole image.
+    """Return the mask of an object, cropped to its box.
 
     Args:
-        mask: (Y, X) bool.
+        mask: YX bool, of the whole image.
 
     >>> cropped(np.array([[False, False], [False, True]]))
     Mask(row=1, column=1, pixels=array([[ True]]))
@@ -43,15 +49,15 @@ def cropped(mask: np.ndarray) -> Mask:
 
 
 def merge_masks(shape: tuple[int, int], masks: Sequence[Mask]) -> tuple[np.ndarray, Notes]:
-    """One label image of all objects, ids in the order of the masks; see `OVERLAP_RULE`.
+    """Return one label image of all objects, with ids in the order of the masks; see `OVERLAP_RULE`.
 
     Args:
-        shape: (Y, X) of the image; every mask lies within.
-        masks: the objects.
+        shape: height and width of the image in pixels; every mask lies inside.
+        masks: the masks of the objects.
 
     Returns:
-        (Y, X) int32, ids 1 to n; and counts of `overlapping_pixels` (that more than one object claimed),
-        `objects_lost` (covered by others altogether) and `empty_masks`, where there are any.
+        YX int32 with ids 1 to n; and those of these counts that are above 0: `overlapping_pixels` (in more than one
+        mask), `objects_lost` (entirely covered by others) and `empty_masks`.
 
     >>> large, small = Mask(0, 0, np.ones((2, 3), bool)), Mask(1, 2, np.ones((1, 2), bool))
     >>> labels, notes = merge_masks((2, 4), [large, small])

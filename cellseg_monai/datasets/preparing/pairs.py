@@ -1,4 +1,4 @@
-"""Images and label files that belong together by their names."""
+"""Pairs of images and label files by their names."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cellseg_monai.datasets.preparing.preparer import Found, Work
+from cellseg_monai.datasets.preparing.preparer import RawContent, Work
 from cellseg_monai.datasets.preparing.raw_folder import images_in, section_named, subfolder, subfolders, top_folder
 from cellseg_monai.faults import Fault, place_of
 from cellseg_monai.io import image_stem
 
 __all__ = ["Part", "pair_parts", "parts_of"]
 
-_UNLABELLED = "unlabel"  # unlabeled, unlabelled: images lie in such a folder without one of their own
+_UNLABELLED = "unlabel"  # the images lie directly in a folder called unlabeled or unlabelled
 _LABEL_ENDING = re.compile(r"[_\-](?:label|mask)s?$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Part:
-    """A folder of images with its folder of labels, of which a data set may have several.
+    """A folder of images with its folder of labels; a data set can have several parts.
 
     Args:
-        name: what tells it from the others; empty if it is the only one.
+        name: name of the part; empty if it is the only one.
         images: the folder of images.
-        labels: the folder of label files; None if these images are published without.
-        section: the section that its name speaks of.
+        labels: the folder of label files; None if these images are published without labels.
+        section: the section that its name indicates; None if it indicates none.
     """
 
     name: str
@@ -36,12 +36,12 @@ class Part:
 
 
 def parts_of(raw: Path, image_names: Sequence[str], label_names: Sequence[str]) -> list[Part]:
-    """The parts of a raw folder: `images/` and `labels/` in it, or in each of its folders, such as `Training/`.
+    """Return the parts of a raw folder: `images/` and `labels/` in it, or in each of its folders, such as `Training/`.
 
     Args:
-        raw: the folder.
-        image_names: how the folder of images may be called, in lower case.
-        label_names: how the folder of labels may be called.
+        raw: the raw folder.
+        image_names: possible names of the folder of images, in lower case.
+        label_names: possible names of the folder of labels, in lower case.
     """
     raw = top_folder(raw)
     images = subfolder(raw, *image_names)
@@ -57,39 +57,39 @@ def parts_of(raw: Path, image_names: Sequence[str], label_names: Sequence[str]) 
     return parts
 
 
-def pair_parts(raw: Path, parts: Sequence[Part], group_of: Callable[[str], str] = lambda _: "") -> Found:
-    """The works of parts, images paired with the labels of their stem.
+def pair_parts(raw: Path, parts: Sequence[Part], group_of: Callable[[str], str] = lambda _: "") -> RawContent:
+    """Return the content of a raw folder, with images paired with the labels of the same stem.
 
-    A label may end in _label or _mask beyond that, and stems become unique by the name of their part, where
-    there are several. Images of a part without a folder of labels are unlabelled; any other image or label
-    without its partner is a fault, and so are two files of one stem, none of which is taken.
+    The stem of a label can have the ending _label or _mask in addition. If there are several parts, their names are put
+    before the stems to make these unique. Images of a part without a folder of labels are unlabelled. Any other image
+    or label without a partner is a fault, and so are two files with the same stem, both of which are left out.
 
     Args:
-        raw: the raw folder, for places.
-        parts: its parts.
-        group_of: the group of an image by its stem.
+        raw: the raw folder, to which the places of faults are relative.
+        parts: the parts of the folder.
+        group_of: function that returns the group of an image from its stem.
     """
-    found = Found([])
+    content = RawContent([])
     for part in parts:
         images, repeated = _by_stem(images_in(part.images), image_stem)
         labels, repeated_labels = _by_stem(images_in(part.labels) if part.labels else [], _label_stem)
-        found.faults.extend(_repeated_fault(path, raw) for path in (*repeated, *repeated_labels))
+        content.faults.extend(_repeated_fault(path, raw) for path in (*repeated, *repeated_labels))
         unclear = {image_stem(path) for path in repeated} | {_label_stem(path) for path in repeated_labels}
         for stem, image in images.items():
             name = f"{part.name}_{stem}" if part.name and len(parts) > 1 else stem
             if part.labels is None:
-                found.works.append(Work(name, image, section=part.section, folder="unlabelled"))
+                content.works.append(Work(name, image, section=part.section, folder="unlabelled"))
             elif stem in labels:
                 label = labels.pop(stem)
-                found.works.append(Work(name, image, label, (label,), group=group_of(stem), section=part.section))
+                content.works.append(Work(name, image, label, (label,), group=group_of(stem), section=part.section))
             elif stem not in unclear:
-                message = f"no label for it in {part.labels.name}/; add it, or take the image away"
-                found.faults.append(Fault(place_of(image, raw), "missing-partner", message))
+                message = f"no label for it in {part.labels.name}/; add it, or remove the image"
+                content.faults.append(Fault(place_of(image, raw), "missing-partner", message))
         for stem, label in labels.items():
             if stem not in unclear:
-                message = f"no image for it in {part.images.name}/; add it, or take the label away"
-                found.faults.append(Fault(place_of(label, raw), "missing-partner", message))
-    return found
+                message = f"no image for it in {part.images.name}/; add it, or remove the label"
+                content.faults.append(Fault(place_of(label, raw), "missing-partner", message))
+    return content
 
 
 def _label_stem(path: Path) -> str:
@@ -97,7 +97,7 @@ def _label_stem(path: Path) -> str:
 
 
 def _by_stem(paths: Sequence[Path], stem_of: Callable[[Path], str]) -> tuple[dict[str, Path], list[Path]]:
-    """Stem to file, and the files whose stem is not theirs alone."""
+    """The file of each unique stem, and the files that share their stem."""
     groups: dict[str, list[Path]] = {}
     for path in paths:
         groups.setdefault(stem_of(path), []).append(path)
@@ -106,5 +106,5 @@ def _by_stem(paths: Sequence[Path], stem_of: Callable[[Path], str]) -> tuple[dic
 
 
 def _repeated_fault(path: Path, raw: Path) -> Fault:
-    message = "another file here has this name but for the suffix, and it is not clear which is meant; keep one of them"
+    message = "another file here differs only in its suffix, so the stem is ambiguous; keep one of them"
     return Fault(place_of(path, raw), "repeated-stem", message)

@@ -1,4 +1,4 @@
-"""What a layout is to the runner: how its files are found, and how labels are made of them."""
+"""The interface of a layout: how its files are found, and how labels are made from them."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ import numpy as np
 
 from cellseg_monai.faults import Fault
 
-__all__ = ["Found", "Notes", "Preparer", "Work"]
+__all__ = ["Notes", "Preparer", "RawContent", "Work"]
 
 Notes = dict[str, int]
-"""Counts of what was done to an image, such as overlapping pixels; they add up over a data set."""
+"""Counts about the preparation of an image, such as overlapping pixels; they are summed over a data set."""
 
 
 @dataclass(frozen=True)
 class Work:
-    """One image to prepare; it is sent to another process.
+    """One image to prepare; it can be sent to another process.
 
     Args:
-        stem: of the image and its label in the prepared set; no two works share one.
-        image: the raw file.
-        label: what the layout makes the labels of: a file, several, annotations. None for an image without.
-        sources: the raw files that `label` stands for; when one changes, the image is prepared again.
-        group: what must stay in one section: a sequence, a well. Empty if nobody knows.
-        section: "training", "validation" or "test" if the data set is published with such.
-        folder: where the image goes: "images", or "unlabelled" for one that comes without a label in a set of
-            labelled ones.
-        tags: what else is known of the image, such as its cell type; it goes into the datalist.
-        notes: what was found out while listing the files.
+        stem: stem of the image and its label in the prepared set, unique within a data set.
+        image: the raw image file.
+        label: source of the labels in the form that the layout needs: a file, several files, or annotations. None for
+            an image without labels.
+        sources: the raw files behind `label`; when one changes, the image is prepared again.
+        group: name of the sequence or well whose images must stay in one section. Empty if unknown.
+        section: "training", "validation" or "test" if the data set is published with sections.
+        folder: target folder: "images", or "unlabelled" for an image without a label in a set of labelled ones.
+        tags: anything else known about the image, such as its cell type; it is written to the datalist.
+        notes: counts from listing the files.
     """
 
     stem: str
@@ -46,14 +46,14 @@ class Work:
 
 
 @dataclass(frozen=True)
-class Found:
-    """What lies in a raw folder.
+class RawContent:
+    """The content of a raw folder.
 
     Args:
         works: the images to prepare.
-        faults: files that cannot be: partnerless, ambiguous.
-        copies: files that are copied as they are, by their place in the prepared set.
-        lists: subsets that the raw data define by name, as stems.
+        faults: files that cannot be prepared, because their partner is missing or they are ambiguous.
+        copies: files that are copied unchanged, by their path in the prepared set.
+        lists: subsets that the raw data define, as lists of stems by name.
     """
 
     works: list[Work]
@@ -67,19 +67,19 @@ class Preparer:
     """A layout in which data sets are published.
 
     Args:
-        name: for `--layout`.
+        name: name of the layout for `--layout`.
         summary: its files, in one line.
-        rule: what is decided about objects on the way; recorded in the prepared set.
-        recognises: whether a raw folder is unmistakably of this layout. Cheap: it looks at names, and at a mask
-            or two.
-        find: the works of a raw folder.
-        labels: the label image of a work, (Y, X) integers of 0 or more, and notes; gets the work and the (Y, X) of its
-            image. Raises `UnreadableImageError` or another ValueError where a file is not what it should be.
+        rule: decisions about objects during the preparation; recorded in the prepared set.
+        recognises: function of a raw folder that returns True if it is unmistakably of this layout. It is fast, since
+            it looks only at names and at a mask or two.
+        find: function that returns the content of a raw folder.
+        labels: function of a work and the shape of its image (height, width) that returns the label image (YX integers
+            of 0 or more) and notes. It raises `UnreadableImageError` or another ValueError if a file is invalid.
     """
 
     name: str
     summary: str
     rule: str
     recognises: Callable[[Path], bool]
-    find: Callable[[Path], Found]
+    find: Callable[[Path], RawContent]
     labels: Callable[[Work, tuple[int, int]], tuple[np.ndarray, Notes]]

@@ -1,4 +1,4 @@
-"""Finding one's way in a raw folder: what archives wrap around it, what systems leave in it."""
+"""Functions to navigate a raw folder, whatever archives wrap around it and systems leave in it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 HELD_OUT_FIRST = ("test", "validation", "training")
-"""The sections in the order in which they have an image that several claim: nothing is trained on that is scored."""
+"""Sections by precedence: an image in several belongs to the first, so that no image to score is trained on."""
 
 _RUBBISH = "__MACOSX"
 _LAYOUT_FOLDERS = ("images", "masks", "labels")
@@ -34,7 +34,7 @@ _SECTION_WORDS = {"train": "training", "val": "validation", "tun": "test", "test
 
 
 def top_folder(raw: Path) -> Path:
-    """The folder where the data begin: an archive often holds one folder that holds everything."""
+    """Return the folder in which the data begin, as an archive often contains a single folder with everything in it."""
     while True:
         inner = subfolders(raw)
         if len(inner) != 1 or inner[0].name.lower() in _LAYOUT_FOLDERS or images_in(raw):
@@ -43,40 +43,40 @@ def top_folder(raw: Path) -> Path:
 
 
 def subfolders(folder: Path) -> list[Path]:
-    """The folders within, sorted by name; without hidden ones and those that macOS adds to archives."""
+    """Return the folders in a folder, sorted by name, without hidden ones and those that macOS adds to archives."""
     return sorted(path for path in folder.iterdir() if path.is_dir() and not _is_rubbish(path))
 
 
 def subfolder(folder: Path, *names: str) -> Path | None:
-    """The first of these folders that there is, whatever the case of its name."""
+    """Return the first of these folders that exists, ignoring the case of its name; None if there is none."""
     by_name = {path.name.lower(): path for path in subfolders(folder)}
     return next((by_name[name] for name in names if name in by_name), None)
 
 
 def images_in(folder: Path) -> list[Path]:
-    """The files of a folder that `cellseg_monai.io` knows by their suffix in any case, sorted by name."""
+    """Return the files of a folder whose suffix `cellseg_monai.io` can read, in any case, sorted by name."""
     suffixes = readable_suffixes()
     return sorted(path for path in _files(folder) if path.suffix.lower() in suffixes)
 
 
 def files_below(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
-    """The files with these suffixes, in any case, in a folder and all below it, sorted."""
-    found = [path for path in _files(folder) if path.suffix.lower() in suffixes]
+    """Return the files with these suffixes, in any case, in a folder and all folders below it, sorted."""
+    paths = [path for path in _files(folder) if path.suffix.lower() in suffixes]
     for inner in subfolders(folder):
-        found += files_below(inner, suffixes)
-    return sorted(found)
+        paths += files_below(inner, suffixes)
+    return sorted(paths)
 
 
 def unknown_images(raw: Path) -> list[Fault]:
-    """Warnings of images in a raw folder that are of formats which nobody here reads, and so are passed over."""
+    """Return a warning for each image in a raw folder that is ignored because its format cannot be read."""
     known = readable_suffixes()
-    message = "images of this format cannot be read here, and it is passed over; export it as TIFF"
+    message = "ignored, as this image format cannot be read; export it as TIFF"
     paths = files_below(raw, tuple(suffix for suffix in _OTHER_IMAGES if suffix not in known))
     return [Fault(place_of(path, raw), "unknown-format", message, "warning") for path in paths]
 
 
 def suffix_of(path: Path) -> str:
-    """The suffix that `image_stem` leaves away, as it is spelt.
+    """Return the suffix that `image_stem` removes, in its original spelling.
 
     >>> suffix_of(Path("a.b.OME.TIFF")), suffix_of(Path("a.b.TIFF"))
     ('.OME.TIFF', '.TIFF')
@@ -85,9 +85,9 @@ def suffix_of(path: Path) -> str:
 
 
 def section_named(name: str) -> str | None:
-    """The section that the name of a folder or list speaks of.
+    """Return the section that the name of a folder or list indicates; None if it indicates none, or several.
 
-    "Tuning", CellSeg's public images to be scored on, is a test set.
+    "Tuning", the name of CellSeg's public images for scores, indicates a test set.
 
     >>> section_named("Training-labeled"), section_named("spilit_x_image_validate"), section_named("stage1_test")
     ('training', 'validation', 'test')
@@ -95,8 +95,8 @@ def section_named(name: str) -> str | None:
     True
     """
     words = re.findall(r"[a-z]+", name.lower())
-    found = {section for word in words for start, section in _SECTION_WORDS.items() if word.startswith(start)}
-    return found.pop() if len(found) == 1 else None
+    sections = {section for word in words for start, section in _SECTION_WORDS.items() if word.startswith(start)}
+    return sections.pop() if len(sections) == 1 else None
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -1,4 +1,4 @@
-"""Layout of BBBC039: RGBA masks whose first channel tells touching nuclei apart, with published lists of the split."""
+"""Layout of BBBC039: RGBA masks whose first channel separates touching nuclei, and published lists of the split."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from cellseg_monai.datasets.preparing.label_pixels import mask_channels
 from cellseg_monai.datasets.preparing.masks_folder import FOLDERS
 from cellseg_monai.datasets.preparing.pairs import pair_parts, parts_of
-from cellseg_monai.datasets.preparing.preparer import Found, Notes, Preparer, Work
+from cellseg_monai.datasets.preparing.preparer import Notes, Preparer, RawContent, Work
 from cellseg_monai.datasets.preparing.raw_folder import HELD_OUT_FIRST, section_named, subfolder, top_folder
 from cellseg_monai.faults import Fault, place_of
 from cellseg_monai.io import image_stem
@@ -20,29 +20,29 @@ __all__ = ["RGBA_LABELS"]
 
 
 def _lists(raw: Path) -> list[tuple[str, Path]]:
-    """Sections and lists of their files, what is held out first."""
+    """Sections and the lists of their files, held-out sections first."""
     metadata = subfolder(top_folder(raw), "metadata")
     paths = sorted(metadata.glob("[!.]*.txt")) if metadata else []
     return [(section, path) for section in HELD_OUT_FIRST for path in paths if section_named(path.stem) == section]
 
 
-def _find(raw: Path) -> Found:
-    found = pair_parts(raw, parts_of(raw, *FOLDERS), group_of=_well)
+def _find(raw: Path) -> RawContent:
+    content = pair_parts(raw, parts_of(raw, *FOLDERS), group_of=_well)
     section_of: dict[str, str] = {}
-    stems = {work.stem for work in found.works}
+    stems = {work.stem for work in content.works}
     for section, path in _lists(raw):
         for name in path.read_text(encoding="utf-8-sig", errors="replace").splitlines():
             stem = image_stem(name.strip())
             if not stem:
                 continue
             if section_of.setdefault(stem, section) != section:
-                message = f"lists {name!r}, which another list has for {section_of[stem]}, where it stays; drop a line"
-                found.faults.append(Fault(place_of(path, raw), "duplicate", message))
+                message = f"lists {name!r}, which stays in {section_of[stem]}, as another list has it; remove one line"
+                content.faults.append(Fault(place_of(path, raw), "duplicate", message))
             if stem not in stems:
-                message = f"lists {name!r}, of which image and mask were not both found; add them, or drop the line"
-                found.faults.append(Fault(place_of(path, raw), "missing-file", message))
-    works = [replace(work, section=section_of.get(work.stem)) for work in found.works]
-    return replace(found, works=works)
+                message = f"lists {name!r}, which lacks an image or a mask; add them, or remove the line"
+                content.faults.append(Fault(place_of(path, raw), "missing-file", message))
+    works = [replace(work, section=section_of.get(work.stem)) for work in content.works]
+    return replace(content, works=works)
 
 
 def _well(stem: str) -> str:
@@ -59,7 +59,7 @@ def _labels(work: Work, shape: tuple[int, int]) -> tuple[np.ndarray, Notes]:
 RGBA_LABELS = Preparer(
     name="rgba_labels",
     summary="images/*.tif, masks/*.png in RGBA, and metadata/{training,validation,test}.txt (BBBC039)",
-    rule="Objects are the 8-connected pieces of one value in the first channel, where touching nuclei differ.",
+    rule="Objects are the 8-connected pieces of one value in the first channel, in which touching nuclei differ.",
     recognises=lambda raw: bool(_lists(raw)),
     find=_find,
     labels=_labels,

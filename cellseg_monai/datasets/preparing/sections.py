@@ -1,4 +1,4 @@
-"""Which section each prepared image belongs to."""
+"""The division of prepared images into sections."""
 
 from __future__ import annotations
 
@@ -15,59 +15,57 @@ _SEED = 0
 
 
 def divide(works: Sequence[Work], rows: Mapping[str, Row]) -> tuple[Datalist, str]:
-    """The datalist of a prepared set, and in a sentence where its sections come from.
+    """Return the datalist of a prepared set, and the origin of its sections in a sentence.
 
-    Published sections are kept; an image that they leave out is for training. Where none are published, groups are
-    split by a seed. Images without labels are for test, if the set has no others; else they are not listed.
+    Published sections are kept; an image that they leave out is for training. If there are none, groups are split by a
+    seed. Images without labels are for test if the data set has no others; otherwise they are not listed.
 
     Args:
         works: all images that were prepared.
-        rows: what became of them, by stem.
+        rows: their rows by stem, see `conversion.convert`.
 
     Returns:
-        Items with paths relative to the prepared set, sorted by them.
+        Items with paths relative to the prepared set, sorted by path; and the sentence.
     """
     listed = sorted((work for work in works if work.folder == "images"), key=lambda work: rows[work.stem]["image"])
     if not any(work.label is not None for work in listed):
-        section_of, said = (
-            dict.fromkeys((work.stem for work in listed), "test"),
-            "no image has labels: all are for test",
-        )
+        section_of = dict.fromkeys((work.stem for work in listed), "test")
+        origin = "no image has labels: all are for test"
     elif not any(work.section for work in listed):
         by_group = split_groups(Counter(_group(work) for work in listed), seed=_SEED)
         section_of = {work.stem: by_group[_group(work)] for work in listed}
-        said = f"none published: 70, 15 and 15 % by groups, seed {_SEED}"
+        origin = f"none published: 70, 15 and 15 % by groups, seed {_SEED}"
     else:
         return _published(listed, rows)
     sections: Datalist = {section: [] for section in SECTIONS}
     for work in listed:
         sections[section_of[work.stem]].append(_item(work, rows[work.stem], _group(work)))
-    return sections, said
+    return sections, origin
 
 
 def _published(works: Sequence[Work], rows: Mapping[str, Row]) -> tuple[Datalist, str]:
-    """The sections that a data set is published with; groups that lie across them are none."""
+    """The sections that a data set is published with; the images of groups in several of them get their own groups."""
     homes: dict[str, set[str]] = defaultdict(set)
     for work in works:
         homes[_group(work)].add(work.section or "training")
-    across = sorted(group for group, found in homes.items() if len(found) > 1)
+    across = sorted(group for group, its_sections in homes.items() if len(its_sections) > 1)
     sections: Datalist = {section: [] for section in SECTIONS}
     for work in works:
         group = work.stem if _group(work) in across else _group(work)
         sections[work.section or "training"].append(_item(work, rows[work.stem], group))
-    said = f"as published: {', '.join(sorted({work.section for work in works if work.section}))}"
+    origin = f"as published: {', '.join(sorted({work.section for work in works if work.section}))}"
     unlisted = sum(work.section is None for work in works)
     if unlisted:
-        said += f"; for training also: {unlisted} image(s) of which nothing is published"
+        origin += f"; {unlisted} image(s) without a published section are for training"
     if not (sections["validation"] and sections["test"]):
-        said += f"; of training about 15 % by groups are for validation, seed {_SEED}"
+        origin += f"; about 15 % of training by groups are for validation, seed {_SEED}"
     if across:
-        said += (
-            f"; {len(across)} groups (wells, sequences), such as {across[0]}, are in several of them, so that scores "
-            "on them may flatter: `cellseg data select` has splits that keep groups together"
+        origin += (
+            f"; {len(across)} groups (wells, sequences), such as {across[0]}, are in several of them, so scores can be "
+            "too good: `cellseg data select` has splits that keep groups together"
         )
     complete_sections(sections, _SEED)
-    return sections, said
+    return sections, origin
 
 
 def _group(work: Work) -> str:

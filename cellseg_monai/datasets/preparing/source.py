@@ -1,4 +1,4 @@
-"""What a user calls a data set to prepare: a name of the registry, a folder that was fetched, or any folder."""
+"""The source of a data set to prepare: a name of the registry, a folder that was fetched, or any folder."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from cellseg_monai.errors import DatasetError
 
 __all__ = ["RawData", "find_raw_data"]
 
-_NAMED = 10  # of what is there instead
+_MOST_NAMED = 10
 
 
 @dataclass(frozen=True)
 class RawData:
-    """A raw folder.
+    """A raw folder and what the registry says about it.
 
     Args:
-        folder: where its layout begins.
-        layout: which that is, if the registry says so.
-        source_file: what says where it comes from; None where that lies in the folder, or nowhere.
-        terms: what the user should know of a data set of the registry; empty for others.
+        folder: the folder in which its layout begins.
+        layout: name of the layout; None if the data set is not in the registry.
+        source_file: the file that states its origin; None if that is in the folder itself, or does not exist.
+        terms: licence and other information for the user; empty if the data set is not in the registry.
     """
 
     folder: Path
@@ -34,15 +34,16 @@ class RawData:
 
 
 def find_raw_data(source: str, *, progress: bool = False) -> RawData:
-    """The raw folder of a data set; one of the registry is fetched if it is not there.
+    """Return the raw folder of a data set, and fetch a data set of the registry if necessary.
 
     Args:
         source: a folder, or a name of the registry.
-        progress: show a bar while fetching.
+        progress: True to show a progress bar while fetching.
 
     Raises:
-        DatasetError: it is neither, or the folder is not there in which the layout of a fetched one begins.
-        FetchError: it could not be fetched; likewise `ArchiveError`, `FileExistsError`, see `fetch_data_set`.
+        DatasetError: the source is neither, or a fetched data set lacks the folder in which its layout begins.
+        FetchError: the data set could not be fetched. `ArchiveError` and `FileExistsError` are also possible; see
+            `fetch_data_set`.
     """
     folder = Path(source)
     registry = load_registry()
@@ -61,16 +62,16 @@ def find_raw_data(source: str, *, progress: bool = False) -> RawData:
 
 
 def _layout_folder(folder: Path, data_set: DataSet) -> Path:
-    """Where the layout begins; in an archive of another version folders may be called otherwise, if they are alone."""
+    """The folder in which the layout begins. A single folder is accepted whatever its name."""
     inner = folder
     for name in PurePosixPath(data_set.folder).parts:
-        there = subfolders(inner)
-        if inner / name not in there and len(there) != 1:
-            names = ", ".join(sorted(path.name for path in inner.iterdir())[:_NAMED])
+        existing = subfolders(inner)
+        if inner / name not in existing and len(existing) != 1:
+            names = ", ".join(sorted(path.name for path in inner.iterdir())[:_MOST_NAMED])
             raise DatasetError(
-                f"{folder}: {data_set.name} was expected in {data_set.folder}/ in it, but there is no {name}/ in "
-                f"{inner}, only: {names}; fetch it again, or pass the folder in which it begins, with "
+                f"{folder}: expected {data_set.name} in its folder {data_set.folder}/, but {inner} has no {name}/, "
+                f"only {names}; fetch the data set again, or pass the folder in which it begins, with "
                 f"--layout {data_set.layout}"
             )
-        inner = inner / name if inner / name in there else there[0]
+        inner = inner / name if inner / name in existing else existing[0]
     return inner

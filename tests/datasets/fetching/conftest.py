@@ -1,4 +1,4 @@
-"""A server on this machine that gives files, and fails as servers do."""
+"""A server on this machine that serves files, and fails like real servers."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ import pytest
 
 
 class FileServer(ThreadingHTTPServer):
-    """Serves `files` by path, and notes the ranges that were asked for.
+    """A server of `files` that records the requested ranges.
 
     Attributes:
-        files: path to content.
-        breaks: path to how many bytes come before the connection is closed; each time one is used up.
-        answers: path to another status than 200.
-        ranges: does it know ranges?
-        asked: (path, Range) of every request.
-        validators: does it give an ETag?
-        page: does it send web pages instead?
-        before_answer: called with the path of every request.
+        files: content by path.
+        breaks: by path, numbers of bytes after which the connection is closed; each request uses up one.
+        answers: status other than 200 by path.
+        ranges: True if ranges are supported.
+        asked: path and Range of every request.
+        validators: True if responses have an ETag.
+        lengths: True if responses have a Content-Length.
+        page: True if web pages are sent instead of the files.
+        before_answer: function that is called with the path of every request.
     """
 
     def __init__(self) -> None:

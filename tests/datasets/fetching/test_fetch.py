@@ -37,7 +37,7 @@ MASKS = zipped({"masks/a.png": b"mask", "metadata/test.txt": b"b"})
 
 @pytest.fixture
 def data_set(server) -> DataSet:
-    """Two archives, one of a known checksum, and a file that is none."""
+    """Two archives, one of them with a known checksum, and a file that is not an archive."""
     server.files |= {"images.zip": IMAGES, "masks.zip": MASKS, "notes.json": b"{}"}
     return DataSet(
         name="lab/cells",
@@ -59,7 +59,7 @@ def data_set(server) -> DataSet:
 
 
 def one(data_set: DataSet, **changes: object) -> DataSet:
-    """The data set with its first file alone, changed."""
+    """The data set with only its first file, changed."""
     return replace(data_set, files=(replace(data_set.files[0], **changes),))
 
 
@@ -78,7 +78,7 @@ WHOLE = [
 ]
 
 
-def test_a_data_set_comes_with_its_provenance_and_nothing_else(data_set: DataSet, tmp_path: Path) -> None:
+def test_a_data_set_is_fetched_with_its_provenance_and_nothing_else(data_set: DataSet, tmp_path: Path) -> None:
     done = fetch_data_set(data_set, tmp_path / "out")
     assert tree(tmp_path / "out") == WHOLE
     assert not (tmp_path / "out" / ".fetch-lab_cells").exists()
@@ -105,7 +105,7 @@ def test_a_second_fetch_does_nothing(server, data_set: DataSet, tmp_path: Path) 
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
 
 
-def test_a_fetch_that_failed_goes_on_with_the_rest(server, data_set: DataSet, tmp_path: Path) -> None:
+def test_after_a_failure_the_rest_is_fetched(server, data_set: DataSet, tmp_path: Path) -> None:
     server.answers["masks.zip"] = 404
     with pytest.raises(FetchError, match="404"):
         fetch_data_set(data_set, tmp_path)
@@ -118,7 +118,9 @@ def test_a_fetch_that_failed_goes_on_with_the_rest(server, data_set: DataSet, tm
     assert [file.sha256 for file in done.files] == [sha256(IMAGES), sha256(MASKS), sha256(b"{}")]
 
 
-def test_killed_while_it_moves_files_the_next_call_ends_it(server, data_set: DataSet, tmp_path: Path) -> None:
+def test_after_a_kill_during_the_move_of_files_the_next_call_completes_it(
+    server, data_set: DataSet, tmp_path: Path
+) -> None:
     script = (
         "import os, sys; from pathlib import Path\n"
         "from cellseg_monai.datasets.fetching import fetch_data_set\n"
@@ -145,7 +147,9 @@ def test_killed_while_it_moves_files_the_next_call_ends_it(server, data_set: Dat
     assert len(server.asked) == 3
 
 
-def test_two_at_once_do_not_mix(server, data_set: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_calls_at_the_same_time_do_not_interfere(
+    server, data_set: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     held, go_on = threading.Event(), threading.Event()
 
     def wait(_: str) -> None:
@@ -156,7 +160,7 @@ def test_two_at_once_do_not_mix(server, data_set: DataSet, tmp_path: Path, monke
     with ThreadPoolExecutor() as pool:
         first = pool.submit(fetch_data_set, data_set, tmp_path / "out")
         assert held.wait(60)
-        with pytest.raises(FileExistsError, match=r"out: another `cellseg data fetch` is at work in it; wait"):
+        with pytest.raises(FileExistsError, match=r"out: another `cellseg data fetch` is at work in it: process"):
             fetch_data_set(data_set, tmp_path / "out")
         go_on.set()
         assert len(first.result(60).files) == 3
@@ -165,14 +169,14 @@ def test_two_at_once_do_not_mix(server, data_set: DataSet, tmp_path: Path, monke
 
 
 @pytest.mark.parametrize("status", [404, 503])
-def test_where_nothing_came_nothing_is_left(server, data_set: DataSet, tmp_path: Path, status: int) -> None:
+def test_a_failure_without_any_download_leaves_nothing(server, data_set: DataSet, tmp_path: Path, status: int) -> None:
     server.answers["images.zip"] = status
     with pytest.raises(FetchError, match=str(status)):
         fetch_data_set(data_set, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
-def test_a_checksum_that_was_recorded_holds_the_next_time(server, data_set: DataSet, tmp_path: Path) -> None:
+def test_a_recorded_checksum_is_checked_the_next_time(server, data_set: DataSet, tmp_path: Path) -> None:
     unknown = one(data_set, sha256="", bytes=0)
     fetch_data_set(unknown, tmp_path)
     for path in ("SOURCE.md", "images/a.tif", "metadata/training.txt"):
@@ -180,20 +184,20 @@ def test_a_checksum_that_was_recorded_holds_the_next_time(server, data_set: Data
     for path in ("images", "metadata"):
         (tmp_path / path).rmdir()
     server.files["images.zip"] = MASKS
-    with pytest.raises(FetchError, match=f"{sha256(MASKS)} came, expected {sha256(IMAGES)}; .*--accept_changed"):
+    with pytest.raises(FetchError, match=f"{sha256(MASKS)}, expected {sha256(IMAGES)}; .*--accept_changed"):
         fetch_data_set(unknown, tmp_path)
     done = fetch_data_set(unknown, tmp_path, accept_changed=True)
     assert (done.files[0].sha256, done.files[0].known) == (sha256(MASKS), False)
     assert "masks/a.png" in tree(tmp_path)
 
 
-def test_what_is_no_archive_is_deleted_so_that_another_source_can_be_tried(
+def test_a_file_that_is_not_an_archive_is_deleted_so_that_another_source_can_be_tried(
     server, data_set: DataSet, tmp_path: Path
 ) -> None:
     server.files["images.zip"] = b"<html>log in"
     unknown = one(data_set, sha256="", bytes=0)
     with pytest.raises(
-        ArchiveError, match=r"a web page came .*was deleted; look at https://example\.org, or pass --url"
+        ArchiveError, match=r"got a web page, .*and deleted; look at https://example\.org, or pass --url"
     ):
         fetch_data_set(unknown, tmp_path / "out")
     assert not (tmp_path / "out").exists()
@@ -209,7 +213,9 @@ def test_a_limit_can_be_raised_without_downloading_again(server, data_set: DataS
     assert [path for path, _ in server.asked] == ["images.zip", "masks.zip", "notes.json"]
 
 
-def test_no_room_to_unpack_is_said_and_the_archive_is_kept(server, data_set: DataSet, tmp_path: Path) -> None:
+def test_a_full_disk_during_unpacking_is_reported_and_the_archive_is_kept(
+    server, data_set: DataSet, tmp_path: Path
+) -> None:
     (tmp_path / "images.zip").write_bytes(zipped({"images/a.tif": b"0" * 500_000}))
     script = (
         "import resource, sys; from cellseg_monai.datasets.fetching import fetch_data_set\n"
@@ -222,11 +228,13 @@ def test_no_room_to_unpack_is_said_and_the_archive_is_kept(server, data_set: Dat
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     last = done.stderr.strip().splitlines()[-1]
     assert "FetchError" in last, done.stderr
-    assert "while images.zip was unpacked; make room" in last
+    assert "while images.zip was unpacked; free some space" in last
     assert tree(tmp_path) == ["images.zip"]
 
 
-def test_archives_within_an_archive_come_out_in_folders_of_their_own(server, data_set: DataSet, tmp_path: Path) -> None:
+def test_archives_inside_an_archive_are_unpacked_into_their_own_folders(
+    server, data_set: DataSet, tmp_path: Path
+) -> None:
     inner = {"x/flat.zip": zipped({"1.png": b"1"}), "x/named.zip": zipped({"named/1.png": b"2"}), "x/a.png": b"3"}
     inner["x/v1.2.zip"] = zipped({"1.png": b"4"})
     server.files["images.zip"] = zipped(inner)
@@ -238,12 +246,12 @@ def test_archives_within_an_archive_come_out_in_folders_of_their_own(server, dat
     assert not (tmp_path / "other").exists()
 
 
-def test_files_may_lie_on_this_disk_or_on_a_mirror(server, data_set: DataSet, tmp_path: Path) -> None:
+def test_files_can_come_from_this_disk_or_from_a_mirror(server, data_set: DataSet, tmp_path: Path) -> None:
     local = tmp_path / "local"
     local.mkdir()
     for name in ("images.zip", "masks.zip"):
         (local / name).write_bytes(server.files[name])
-    with pytest.raises(FileNotFoundError, match=r"lacks notes\.json"):
+    with pytest.raises(FileNotFoundError, match=r"no notes\.json; add"):
         fetch_data_set(data_set, tmp_path / "a", url=str(local))
     (local / "notes.json").write_bytes(b"{}")
     fetch_data_set(data_set, tmp_path / "a", url=str(local))
@@ -254,23 +262,25 @@ def test_files_may_lie_on_this_disk_or_on_a_mirror(server, data_set: DataSet, tm
     server.files |= {f"mirror/{name}": content for name, content in list(server.files.items())}
     fetch_data_set(data_set, tmp_path / "c", url=server.url("mirror/"))
     assert tree(tmp_path / "c") == WHOLE
-    with pytest.raises(ValueError, match=r"one file came for 3; pass the folder that holds images\.zip, masks\.zip, "):
+    with pytest.raises(
+        ValueError, match=r"got one file, expected 3; pass the folder that contains images\.zip, masks\.zip, "
+    ):
         fetch_data_set(data_set, tmp_path / "d", url=server.url("mirror/images.zip"))
     with pytest.raises(FileNotFoundError, match="nowhere: no such file or folder"):
         fetch_data_set(data_set, tmp_path / "d", url=str(tmp_path / "nowhere"))
     (local / "images.zip").write_bytes(MASKS)
-    with pytest.raises(FetchError, match=f"has the SHA-256 {sha256(MASKS)}, expected {sha256(IMAGES)}"):
+    with pytest.raises(FetchError, match=f"got the SHA-256 {sha256(MASKS)}, expected {sha256(IMAGES)}"):
         fetch_data_set(data_set, tmp_path / "d", url=str(local))
     assert not (tmp_path / "d").exists()
 
 
 def test_a_folder_with_something_else_in_it_is_left_alone(data_set: DataSet, tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("mine")
-    with pytest.raises(FileExistsError, match="is there, and not empty; pass --output"):
+    with pytest.raises(FileExistsError, match="already there, and not empty; pass --output"):
         fetch_data_set(data_set, tmp_path)
     assert tree(tmp_path) == ["mine.txt"]
     fetch_data_set(data_set, tmp_path / "out")
-    with pytest.raises(FileExistsError, match="holds lab/cells; pass --output"):
+    with pytest.raises(FileExistsError, match="contains lab/cells; pass --output"):
         fetch_data_set(replace(data_set, name="others"), tmp_path / "out")
 
 
@@ -310,7 +320,7 @@ def test_the_command_shows_the_terms_and_fetches(
     ],
     ids=["name", "source", "server", "limit", "flag"],
 )
-def test_what_goes_wrong_is_one_line(
+def test_an_error_is_reported_in_one_line(
     words: tuple[str, ...],
     message: str,
     tmp_path: Path,

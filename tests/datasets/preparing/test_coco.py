@@ -29,7 +29,7 @@ def write_coco(path: Path, images: dict, annotations: list, as_objects: bool = F
     entries = [{"id": number, "file_name": name, "height": 12, "width": 16} for number, name in images.items()]
     content = {"images": entries, "annotations": annotations, "categories": [{"id": 1, "name": "cell"}]}
     if as_objects:
-        content["annotations"] = {str(number): each for number, each in enumerate(annotations)}
+        content["annotations"] = {str(number): entry for number, entry in enumerate(annotations)}
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(content))
 
@@ -115,20 +115,20 @@ class TestCoco(PreparerContract):
         [
             pytest.param({"size": [4, 4], "counts": [16]}, id="run lengths of another size"),
             pytest.param({"size": [], "counts": [16]}, id="run lengths without a size"),
-            pytest.param({"size": list(SIZE), "counts": [191.5, 0.5]}, id="run lengths that are no whole numbers"),
-            pytest.param({"size": list(SIZE), "counts": [10**30]}, id="run lengths that no image has"),
-            pytest.param([[1, 2, 3, 4, 5, 10**400]], id="a polygon that reaches beyond all numbers"),
+            pytest.param({"size": list(SIZE), "counts": [191.5, 0.5]}, id="run lengths that are not whole numbers"),
+            pytest.param({"size": list(SIZE), "counts": [10**30]}, id="run lengths larger than any image"),
+            pytest.param([[1, 2, 3, 4, 5, 10**400]], id="a polygon with an infinite coordinate"),
             pytest.param({"size": list(SIZE), "counts": "V3"}, id="run lengths that end too early"),
-            pytest.param({"size": list(SIZE), "counts": "V"}, id="run lengths that break off"),
+            pytest.param({"size": list(SIZE), "counts": "V"}, id="run lengths that are incomplete"),
             pytest.param({"size": list(SIZE), "counts": "é"}, id="run lengths of other letters"),
             pytest.param([[1, 2, 3, "x", 5, 6]], id="a polygon with a letter"),
             pytest.param([[1, 2, 3, 4, 5, 6, 7]], id="a polygon with half a point"),
-            pytest.param([[1, 2, 3, 4, 5, float("nan")]], id="a polygon with a point that is no number"),
+            pytest.param([[1, 2, 3, 4, 5, float("nan")]], id="a polygon with NaN"),
             pytest.param("2 1 5 1", id="a text"),
             pytest.param(None, id="none"),
         ],
     )
-    def test_an_annotation_that_is_wrong_costs_its_image_alone(self, raw, segmentation):
+    def test_an_invalid_annotation_affects_only_its_image(self, raw, segmentation):
         write_coco(raw / "annotations" / "livecell_coco_test.json", TEST, [annotation(1, segmentation)])
         done = self.prepare(raw)
         place = "annotations/livecell_coco_test.json"
@@ -136,13 +136,13 @@ class TestCoco(PreparerContract):
         assert "annotation 1 of SkBr3_Phase_C1" in done.faults[0].message
         assert done.images == 3
 
-    def test_an_image_of_another_size_than_is_listed_is_refused(self, raw):
+    def test_an_image_whose_size_differs_from_the_list_is_refused(self, raw):
         save(raw / "images" / "livecell_test_images" / "SkBr3" / TEST[1], noise((24, 32), "uint8"))
         done = self.prepare(raw)
         assert [(fault.place, fault.kind) for fault in done.faults] == [
             ("annotations/livecell_coco_test.json", "unreadable")
         ]
-        assert f"that it states for {TEST[1]} is 12 × 16 (height × width), that of the image 24 × 32" in str(
+        assert f"the size that it states for {TEST[1]} is 12 × 16 (height × width), but the image is 24 × 32" in str(
             done.faults[0]
         )
         assert done.images == 3
@@ -150,19 +150,19 @@ class TestCoco(PreparerContract):
     def test_two_images_of_one_id_are_refused(self, raw):
         path = raw / "annotations" / "livecell_coco_train.json"
         path.write_text(path.read_text().replace('{"id": 9, "file', '{"id": 7, "file'))
-        with pytest.raises(DatasetError, match=r"SHSY5Y.* have both the id 7"):
+        with pytest.raises(DatasetError, match=r"SHSY5Y.* both have the id 7"):
             self.prepare(raw)
 
     @pytest.mark.parametrize(
         "spoil",
         [
-            pytest.param(lambda text: text[:400], id="it breaks off"),
+            pytest.param(lambda text: text[:400], id="incomplete"),
             pytest.param(lambda text: text.replace('"image_id"', '"image"'), id="a key is misspelt"),
             pytest.param(lambda text: text.replace('"file_name"', '"name"'), id="images have no names"),
-            pytest.param(lambda text: text.replace(":", "="), id="no JSON"),
+            pytest.param(lambda text: text.replace(":", "="), id="not JSON"),
         ],
     )
-    def test_a_file_that_is_no_coco_file_is_refused(self, raw, spoil):
+    def test_a_file_that_is_not_coco_is_refused(self, raw, spoil):
         path = raw / "annotations" / "livecell_coco_train.json"
         text = spoil(path.read_text())
         path.write_text(text if ":" in text else '{"images": ' + text[10:])
@@ -170,7 +170,7 @@ class TestCoco(PreparerContract):
             self.prepare(raw)
 
 
-def test_names_with_folders_tell_equal_files_apart(tmp_path):
+def test_folders_in_names_distinguish_equal_files(tmp_path):
     raw = tmp_path / "raw"
     for number, folder in enumerate(("p1", "p2")):
         save(raw / folder / "a.png", noise(SIZE, "uint8", seed=number))
@@ -180,7 +180,7 @@ def test_names_with_folders_tell_equal_files_apart(tmp_path):
     assert sorted(path.name for path in (done.output / "images").iterdir()) == ["p1_a_png.png", "p2_a_png.png"]
 
 
-def test_a_mark_of_utf_8_is_no_obstacle_and_other_json_is_named(tmp_path):
+def test_a_mark_of_utf_8_is_accepted_and_other_json_is_reported(tmp_path):
     raw = tmp_path / "raw"
     save(raw / "a.png", noise(SIZE, "uint8"))
     write_coco(raw / "all.json", {1: "a.png"}, [annotation(1, SQUARE), annotation(1, COMPRESSED)])
@@ -193,7 +193,7 @@ def test_a_mark_of_utf_8_is_no_obstacle_and_other_json_is_named(tmp_path):
     ]
 
 
-def test_places_are_found_through_a_small_window_and_letters_of_several_bytes(tmp_path, monkeypatch):
+def test_places_are_right_with_a_small_window_and_letters_of_several_bytes(tmp_path, monkeypatch):
     monkeypatch.setattr(coco_file, "_CHUNK", 7)
     path = tmp_path / "all.json"
     content = {
@@ -227,20 +227,20 @@ class TestMasks:
         mask = self.drawn([*SQUARE, [8, 6, 10, 6, 10, 9, 8, 9], [0, 0, 1, 1]])
         assert mask.sum() == 9 + 6
 
-    def test_what_lies_outside_is_cut_off(self):
+    def test_parts_outside_the_image_are_cut_off(self):
         mask = self.drawn([[-5, -5, 2, -5, 2, 2, -5, 2]])
         assert mask.sum() == 4
         assert mask[:2, :2].all()
         assert self.drawn([[20, 20, 30, 20, 30, 30, 20, 30]]).sum() == 0
 
-    def test_of_two_polygons_along_an_edge_a_pixel_belongs_to_one_alone(self):
+    def test_a_pixel_on_a_shared_edge_belongs_to_only_one_polygon(self):
         left, right = [[0, 0, 4.5, 0, 4.5, 6, 0, 6]], [[4.5, 0, 9, 0, 9, 6, 4.5, 6]]
         assert not (self.drawn(left) & self.drawn(right)).any()
         assert (self.drawn(left) | self.drawn(right)).sum() == 9 * 6
 
-    def test_masks_are_those_of_pycocotools_but_for_the_outline(self):
+    def test_masks_are_those_of_pycocotools_except_for_the_outline(self):
         polygon = [[20.3, 6.2, 27.9, 9.1, 30.4, 16.8, 26.2, 23.9, 18.1, 25.6, 11.7, 20.2, 12.5, 11.4]]
-        # What pycocotools 2.0.11 makes of it.
+        # The result of pycocotools 2.0.11.
         theirs = {"size": [32, 40], "counts": "\\<9f02N1O2O1N2N2OO011O00001N101N1O3L5Kd9"}
         ours, theirs = self.drawn(polygon, (32, 40)), self.drawn(theirs, (32, 40))
         assert theirs.sum() == 260

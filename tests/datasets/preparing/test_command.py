@@ -1,4 +1,4 @@
-"""`cellseg data prepare` and `cellseg data select`, and what a data set may be called."""
+"""The commands `cellseg data prepare` and `cellseg data select`, and the possible names of a data set."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.contracts.preparer import noise, save, save_pairs
 
 @pytest.fixture
 def cellseg(monkeypatch, capsys):
-    """Run the command in this process; its exit code and what it printed."""
+    """A function that runs the command in this process and returns its exit code, output and errors."""
 
     def run(*words):
         monkeypatch.setattr(sys, "argv", ["cellseg", *map(str, words)])
@@ -39,7 +39,7 @@ def raw(tmp_path):
     return save_pairs(tmp_path / "raw", "0123")
 
 
-def test_a_folder_is_prepared_and_told_in_a_few_lines(cellseg, raw, tmp_path):
+def test_a_folder_is_prepared_with_a_short_report(cellseg, raw, tmp_path):
     code, out, err = cellseg("data", "prepare", raw, "--output", tmp_path / "out")
     assert (code, err) == (0, "")
     assert f"{tmp_path / 'out'}: 4 images (4 written now), 4 objects; cellseg_tiff" in out
@@ -49,7 +49,7 @@ def test_a_folder_is_prepared_and_told_in_a_few_lines(cellseg, raw, tmp_path):
     assert cellseg("data", "check", tmp_path / "out")[0] == 0
 
 
-def test_what_cannot_be_prepared_is_named_and_fails_after_the_rest_is_done(cellseg, raw, tmp_path):
+def test_files_that_cannot_be_prepared_are_reported_after_the_rest_is_done(cellseg, raw, tmp_path):
     save(raw / "images" / "alone.tif", noise((6, 8)))
     (raw / "images" / "3.tif").write_bytes(b"II*\0")
     code, out, err = cellseg("data", "prepare", raw, "--output", tmp_path / "out")
@@ -61,7 +61,7 @@ def test_what_cannot_be_prepared_is_named_and_fails_after_the_rest_is_done(cells
     ]
 
 
-def test_stopped_by_hand_it_says_how_to_go_on(cellseg, raw, tmp_path, monkeypatch):
+def test_an_interrupt_is_reported_with_a_way_to_resume(cellseg, raw, tmp_path, monkeypatch):
     def stop(*_, **__):
         raise KeyboardInterrupt
 
@@ -70,22 +70,22 @@ def test_stopped_by_hand_it_says_how_to_go_on(cellseg, raw, tmp_path, monkeypatc
     assert (code, err) == (130, "stopped; the same command continues from here\n")
 
 
-def test_a_layout_that_is_not_clear_is_asked_for(cellseg, tmp_path):
+def test_an_unclear_layout_must_be_given(cellseg, tmp_path):
     save(tmp_path / "raw" / "a.tif", noise((6, 8)))
     code, _, err = cellseg("data", "prepare", tmp_path / "raw", "--output", tmp_path / "out")
     assert code == 1
-    assert "say which layout it has with --layout" in err
+    assert "pass its layout with --layout" in err
     assert cellseg("data", "prepare", tmp_path / "raw", "--output", tmp_path / "out", "--layout", "images_only")[0] == 0
 
 
-def test_what_is_neither_folder_nor_name_is_refused():
+def test_a_source_that_is_neither_folder_nor_name_is_refused():
     with pytest.raises(DatasetError, match="bbbc093: no such folder, and no data set 'bbbc093'; did you mean bbbc039"):
         find_raw_data("bbbc093")
 
 
 @pytest.fixture
 def fetched(raw, tmp_path, monkeypatch):
-    """A stand-in for the fetching of Usiigaci, whose layout begins in a folder within; the names that were fetched."""
+    """The names that were fetched, by a replacement that makes Usiigaci, whose layout begins in an inner folder."""
     from cellseg_monai.datasets.fetching import Fetched
     from cellseg_monai.datasets.fetching.provenance import write_source
 
@@ -112,7 +112,7 @@ def test_a_name_is_fetched_and_prepared_by_the_registry(cellseg, fetched, tmp_pa
     assert "- licence: MIT" in (tmp_path / "out" / "SOURCE.md").read_text()
 
 
-def test_a_folder_that_was_fetched_is_known_again(fetched):
+def test_a_fetched_folder_is_recognised(fetched):
     first = find_raw_data("usiigaci")
     again = find_raw_data(str(first.source_file.parent))
     assert again == first
@@ -121,7 +121,7 @@ def test_a_folder_that_was_fetched_is_known_again(fetched):
 
 
 @pytest.mark.parametrize("renamed", ["Usiigaci-main", "Usiigaci-main/Masks"], ids=["the outer", "both"])
-def test_a_fetched_folder_in_which_one_alone_has_another_name_is_prepared(fetched, tmp_path, cellseg, renamed):
+def test_a_fetched_folder_with_renamed_single_folders_is_prepared(fetched, tmp_path, cellseg, renamed):
     folder = find_raw_data("usiigaci").source_file.parent
     outer = folder / Path(find_data_set("usiigaci").folder).parts[0]
     for place, name in zip((outer, folder / "Usiigaci-main" / "Mask R-CNN"), Path(renamed).parts, strict=False):
@@ -130,16 +130,16 @@ def test_a_fetched_folder_in_which_one_alone_has_another_name_is_prepared(fetche
     assert "1 objects" in cellseg("data", "prepare", folder, "--output", tmp_path / "out")[1]
 
 
-def test_a_fetched_folder_without_the_one_in_which_its_layout_begins_is_refused(fetched):
+def test_a_fetched_folder_without_the_folder_of_its_layout_is_refused(fetched):
     folder = find_raw_data("usiigaci").source_file.parent
     outer = folder / Path(find_data_set("usiigaci").folder).parts[0]
     (outer / "Mask R-CNN").rename(outer / "Masks")
     (outer / "U-Net").mkdir()
-    with pytest.raises(DatasetError, match=r"there is no Mask R-CNN/ in .*, only: Masks, U-Net; fetch it again"):
+    with pytest.raises(DatasetError, match=r"has no Mask R-CNN/, only Masks, U-Net; fetch the data set again"):
         find_raw_data(str(folder))
 
 
-def test_a_selection_is_written_once_and_told(cellseg, raw, tmp_path):
+def test_a_selection_is_reported_and_not_overwritten(cellseg, raw, tmp_path):
     output = prepare(raw, tmp_path / "out", workers=1).output
     words = ("data", "select", output, "--selection", "few_shot", "--output", tmp_path / "few.json", "--images", "2")
     code, out, _ = cellseg(*words)
@@ -158,12 +158,12 @@ def test_a_misspelt_setting_is_refused(cellseg, raw, tmp_path):
         "data", "select", output, "--selection", "few_shot", "--output", tmp_path / "few.json", "--image", "2"
     )
     assert code == 1
-    assert "setting 'image' came" in err
+    assert "got the setting 'image'" in err
     assert "did you mean 'images'?" in err
     assert not Path(tmp_path / "few.json").exists()
 
 
-def test_a_folder_named_by_a_date_is_that_folder(cellseg, raw, tmp_path, monkeypatch):
+def test_a_date_can_be_the_name_of_a_folder(cellseg, raw, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     raw.rename(tmp_path / "2024_01_15")
     assert cellseg("data", "prepare", "2024_01_15", "--output", "2024_01_16")[0] == 0
@@ -174,8 +174,8 @@ def test_a_folder_named_by_a_date_is_that_folder(cellseg, raw, tmp_path, monkeyp
     assert "already exists" in err
 
 
-@pytest.mark.skipif(not Path("/sys").is_dir(), reason="a place where not even root may write")
-def test_a_place_that_may_not_be_written_is_named_with_a_remedy(cellseg, raw):
+@pytest.mark.skipif(not Path("/sys").is_dir(), reason="needs a place where not even root can write")
+def test_a_place_that_cannot_be_written_is_reported_with_a_remedy(cellseg, raw):
     code, _, err = cellseg("data", "prepare", raw, "--output", "/sys/out")
     assert code == 1
     assert re.fullmatch("error: /sys/out: [^;]+; choose another place, or make it readable and writable\n", err)

@@ -1,4 +1,4 @@
-"""Each layout on a small raw folder as it is published, and on the traps that are known of it."""
+"""Each layout on a small raw folder as published, and on its known traps."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class TestCellsegTiff(PreparerContract):
             save(raw / "labels" / f"cell_{number}_label.tiff", labels)
         return {"cell_1": 2, "cell_2": 2, "cell_3": 0, "cell_4": 2}
 
-    def test_names_and_depths_stay(self, raw):
+    def test_names_and_bit_depths_are_kept(self, raw):
         output = self.prepare(raw).output
         names = sorted(path.name for path in (output / "images").iterdir())
         assert names == ["cell_1.TIFF", "cell_2.tif", "cell_3.png", "cell_4.bmp"]
@@ -75,7 +75,7 @@ class TestCellsegTiff(PreparerContract):
         save(raw / "labels" / "cell_1_label.tiff", TWO.T)
         done = self.prepare(raw)
         assert kinds(done) == [("labels/cell_1_label.tiff", "unreadable")]
-        assert "16 × 12 (height × width), that of the image 12 × 16" in done.faults[0].message
+        assert "the mask is 16 × 12 (height × width), but the image is 12 × 16" in done.faults[0].message
 
     def test_labels_as_jpeg_are_refused(self, raw):
         (raw / "labels" / "cell_3_label.tiff").unlink()
@@ -84,12 +84,12 @@ class TestCellsegTiff(PreparerContract):
         assert kinds(done) == [("labels/cell_3_label.jpg", "unreadable")]
         assert "export them from the original as PNG or TIFF" in done.faults[0].message
 
-    def test_images_of_formats_that_cannot_be_read_are_not_passed_over_in_silence(self, raw):
+    def test_images_of_unreadable_formats_are_reported(self, raw):
         (raw / "images" / "cell_9.CZI").write_bytes(b"ZISRAWFILE")
         done = self.prepare(raw)
         assert [(fault.place, fault.severity) for fault in done.faults] == [("images/cell_9.CZI", "warning")]
 
-    def test_names_that_differ_in_case_alone_are_no_two_images_everywhere(self, raw):
+    def test_names_that_differ_only_in_case_are_refused(self, raw):
         save(raw / "images" / "CELL_3.png", noise(SIZE, "uint8"))
         save(raw / "labels" / "CELL_3_label.tiff", TWO)
         assert kinds(self.prepare(raw)) == [
@@ -97,7 +97,7 @@ class TestCellsegTiff(PreparerContract):
             ("images/cell_3.png", "repeated-stem"),
         ]
 
-    def test_ids_above_16_bits_stay_apart(self, raw):
+    def test_ids_above_16_bits_remain_distinct(self, raw):
         save(raw / "labels" / "cell_1_label.tiff", TWO.astype(np.uint32) * 70_000)
         many = np.arange(1, 300 * 240 + 1, dtype=np.uint32).reshape(300, 240)
         save(raw / "images" / "cell_2.tif", noise(many.shape))
@@ -116,7 +116,7 @@ class TestCellsegTiff(PreparerContract):
         )
         assert kinds(self.prepare(raw)) == [("images/cell_1.TIFF", "stack")]
 
-    def test_parts_are_sections_and_tell_equal_names_apart(self, tmp_path):
+    def test_parts_are_sections_and_distinguish_equal_names(self, tmp_path):
         raw = tmp_path / "neurips"
         self.write(raw / "Training-labeled")
         save(raw / "Tuning" / "images" / "cell_1.png", noise(SIZE, "uint8"))
@@ -124,12 +124,12 @@ class TestCellsegTiff(PreparerContract):
         save(raw / "train-unlabeled" / "wild.tif", noise(SIZE))
         done = self.prepare(raw)
         assert done.faults == []
-        found = sections_of(done)
-        assert found["test"] == ["Tuning_cell_1.png"]
-        assert (len(found["training"]), len(found["validation"])) == (3, 1)
+        sections = sections_of(done)
+        assert sections["test"] == ["Tuning_cell_1.png"]
+        assert (len(sections["training"]), len(sections["validation"])) == (3, 1)
         assert [path.name for path in (done.output / "unlabelled").iterdir()] == ["train-unlabeled_wild.tif"]
 
-    def test_a_picture_in_two_files_is_written_as_one(self, raw):
+    def test_an_image_in_two_files_is_written_as_one(self, raw):
         (raw / "images" / "cell_1.TIFF").unlink()
         pixels = noise(SIZE)
         header = "ObjectType = Image\nNDims = 2\nDimSize = 16 12\nElementSpacing = 0.5 0.5\nElementType = MET_USHORT\n"
@@ -161,7 +161,7 @@ class TestMaskPerObject(PreparerContract):
         labels = read_labels(done.output / "labels" / "0a.tif")
         assert labels[1, 1] == labels[0, 2] == labels[2, 0] != labels[2, 2]
 
-    def test_images_without_masks_are_faults_among_others_and_unlabelled_in_a_part_of_such(self, tmp_path):
+    def test_images_without_masks_are_faults_in_a_labelled_part_and_unlabelled_in_others(self, tmp_path):
         raw = tmp_path / "bowl"
         self.write(raw / "stage1_train")
         save(raw / "stage1_train" / "0d" / "images" / "0d.png", noise(SIZE, "uint8"))
@@ -190,11 +190,11 @@ class TestRgbaLabels(PreparerContract):
         return dict.fromkeys(stems, 3)
 
     def test_the_published_split_is_kept(self, raw):
-        found = sections_of(self.prepare(raw))
-        assert [len(found[name]) for name in ("training", "validation", "test")] == [2, 1, 1]
-        assert found["test"] == ["IXMtest_A04_s1_w1.tif"]
+        sections = sections_of(self.prepare(raw))
+        assert [len(sections[name]) for name in ("training", "validation", "test")] == [2, 1, 1]
+        assert sections["test"] == ["IXMtest_A04_s1_w1.tif"]
 
-    def test_a_well_in_two_published_sections_is_told_and_no_group(self, raw):
+    def test_a_well_in_two_published_sections_is_reported_and_not_kept_as_a_group(self, raw):
         for folder, suffix in (("images", "tif"), ("masks", "png")):
             path = raw / folder / f"IXMtest_A04_s1_w1.{suffix}"
             path.rename(path.with_name(f"IXMtest_A01_s2_w1.{suffix}"))
@@ -203,16 +203,16 @@ class TestRgbaLabels(PreparerContract):
         assert "1 groups (wells, sequences), such as IXMtest_A01, are in several" in done.sections
         assert sections_of(done)["test"] == ["IXMtest_A01_s2_w1.tif"]
 
-    def test_a_listed_image_that_is_not_there_is_reported(self, raw):
+    def test_a_missing_listed_image_is_reported(self, raw):
         (raw / "metadata" / "test.txt").write_text("gone.png\n")
         assert kinds(self.prepare(raw)) == [("metadata/test.txt", "missing-file")]
 
-    def test_an_image_in_two_lists_is_held_out_and_one_in_none_is_told(self, raw):
+    def test_an_image_in_two_lists_is_held_out_and_one_in_none_is_reported(self, raw):
         (raw / "metadata" / "training.txt").write_text("IXMtest_A01_s1_w1.png\nIXMtest_A04_s1_w1.png\n")
         done = self.prepare(raw)
         assert kinds(done) == [("metadata/training.txt", "duplicate")]
         assert sections_of(done)["test"] == ["IXMtest_A04_s1_w1.tif"]
-        assert "; for training also: 1 image(s) of which nothing is published" in done.sections
+        assert "; 1 image(s) without a published section are for training" in done.sections
 
 
 class TestBinaryMasks(PreparerContract):
@@ -225,15 +225,18 @@ class TestBinaryMasks(PreparerContract):
             save(raw / f"spilit_y_mask_{part}" / f"hela_{number}.tif", mask)
         return {"training_hela_1": 2, "training_hela_2": 2, "validation_hela_3": 0, "test_hela_4": 2}
 
-    def test_touching_objects_are_one_and_the_record_says_so(self, raw):
+    def test_touching_objects_become_one_and_the_record_says_so(self, raw):
         touching = np.zeros(SIZE, np.uint8)
         touching[1:4, 1:4], touching[4:7, 4:7] = 255, 255  # corner to corner
         save(raw / "spilit_y_mask_test" / "hela_4.tif", touching)
         output = self.prepare(raw).output
         assert read_labels(output / "labels" / "test_hela_4.tif").max() == 1
-        assert "cells which touch are one object" in json.loads((output / "prepared.json").read_text())["rule"]
+        assert (
+            "touching cells, which are therefore one object"
+            in json.loads((output / "prepared.json").read_text())["rule"]
+        )
 
-    def test_greys_between_are_halved_and_counted(self, raw):
+    def test_greys_along_edges_are_thresholded_and_counted(self, raw):
         grey = white(TWO > 0)
         grey[0, :3] = 20
         save(raw / "spilit_y_mask_train" / "hela_1.tif", white(TWO > 0))
@@ -247,20 +250,20 @@ class TestBinaryMasks(PreparerContract):
         [
             pytest.param(np.indices(SIZE).sum(axis=0) // 8, id="an empty mask with the noise of a JPEG"),
             pytest.param(TWO, id="two ids"),
-            pytest.param(np.arange(SIZE[0] * SIZE[1]).reshape(SIZE), id="an id a pixel"),
+            pytest.param(np.arange(SIZE[0] * SIZE[1]).reshape(SIZE), id="one id per pixel"),
         ],
     )
-    def test_greys_that_are_no_edges_are_refused(self, raw, mask):
+    def test_other_greys_are_refused(self, raw, mask):
         save(raw / "spilit_y_mask_test" / "hela_4.tif", mask.astype(np.uint8))
         done = prepare(raw, raw.parent / "prepared", layout="binary_masks", workers=1)
         assert kinds(done) == [("spilit_y_mask_test/hela_4.tif", "unreadable")]
-        assert "expected black and white; where greys are ids, pass colour_labels" in done.faults[0].message
+        assert "expected black and white; if greys are ids, pass --layout colour_labels" in done.faults[0].message
 
     def test_colours_are_refused(self, raw):
         save(raw / "spilit_y_mask_test" / "hela_4.tif", noise((*SIZE, 3), "uint8"))
         done = prepare(raw, raw.parent / "prepared", layout="binary_masks", workers=1)
         assert kinds(done) == [("spilit_y_mask_test/hela_4.tif", "unreadable")]
-        assert "pass colour_labels" in done.faults[0].message
+        assert "pass --layout colour_labels" in done.faults[0].message
 
 
 class TestColourLabels(PreparerContract):
@@ -284,9 +287,9 @@ class TestColourLabels(PreparerContract):
         save(raw / "masks" / "a.png", np.stack([smooth, smooth / 2, smooth / 3], axis=-1).astype(np.uint8))
         done = self.prepare(raw)
         assert kinds(done) == [("masks/a.png", "unreadable")]
-        assert "pieces of one colour have fewer than 5 pixels, as of smoothed edges" in done.faults[0].message
+        assert "pieces of one colour have fewer than 5 pixels, as if edges were smoothed" in done.faults[0].message
 
-    def test_a_mask_on_another_ground_than_black_is_told(self, raw):
+    def test_a_mask_without_black_background_is_counted(self, raw):
         full = np.full((*SIZE, 3), 255, np.uint8)
         full[1:4, 1:4] = (255, 0, 0)
         save(raw / "masks" / "c.png", full)
@@ -355,15 +358,15 @@ class TestImagesOnly(PreparerContract):
         save(raw / "sub" / "b.png", noise(SIZE, seed=2))
         return {"a": None, "sub_b": None}
 
-    def test_one_stem_in_two_formats_is_reported(self, raw):
+    def test_files_with_the_same_stem_are_reported(self, raw):
         save(raw / "a.png", noise(SIZE, "uint8"))
         assert kinds(self.prepare(raw)) == [("a.png", "repeated-stem"), ("a.tif", "repeated-stem")]
 
 
-def test_masks_of_greys_are_not_guessed_at(tmp_path):
+def test_the_layout_of_grey_masks_is_not_guessed(tmp_path):
     save(tmp_path / "images" / "a.tif", noise(SIZE))
     save(tmp_path / "masks" / "a.tif", TWO)
-    with pytest.raises(DatasetError, match=r"(?s)none of the layouts.*--layout.*colour_labels: .*images_only: "):
+    with pytest.raises(DatasetError, match=r"(?s)none of the known ones.*--layout.*colour_labels: .*images_only: "):
         find_preparer(tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""Runs that are killed, and runs in one folder at the same time."""
+"""Killed runs, and simultaneous runs in one folder."""
 
 from __future__ import annotations
 
@@ -29,11 +29,13 @@ def raw(tmp_path):
 
 
 def children(process):
-    found = subprocess.run(["ps", "-o", "pid=", "--ppid", str(process.pid)], capture_output=True, text=True, check=True)
-    return [int(number) for number in found.stdout.split()]
+    listing = subprocess.run(
+        ["ps", "-o", "pid=", "--ppid", str(process.pid)], capture_output=True, text=True, check=True
+    )
+    return [int(number) for number in listing.stdout.split()]
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="it looks at processes as Linux shows them")
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the test lists processes as on Linux")
 def test_a_second_run_is_refused_and_a_killed_one_leaves_neither_processes_nor_a_lock(raw, tmp_path):
     (tmp_path / "script.py").write_text(SCRIPT)
     whole, output = contents(prepare(raw, tmp_path / "whole", workers=1).output), tmp_path / "out"
@@ -58,7 +60,7 @@ def test_a_second_run_is_refused_and_a_killed_one_leaves_neither_processes_nor_a
     assert contents(output) == whole
 
 
-def test_killed_before_it_began_it_begins(raw, tmp_path):
+def test_a_run_that_was_killed_at_the_start_can_be_repeated(raw, tmp_path):
     output = tmp_path / "out"
     output.mkdir()
     for name in (".prepared.lock", "..prepared.journal.0123456789ab.part"):
@@ -67,14 +69,14 @@ def test_killed_before_it_began_it_begins(raw, tmp_path):
     assert not list(output.glob(".*"))
 
 
-def test_a_file_in_the_place_of_the_output_is_refused(raw, tmp_path):
+def test_a_file_in_place_of_the_output_is_refused(raw, tmp_path):
     (tmp_path / "out").write_text("mine")
-    with pytest.raises(DatasetError, match="out: a file, where a folder for the prepared set was expected"):
+    with pytest.raises(DatasetError, match="out: got a file, expected a folder for the prepared set"):
         prepare(raw, tmp_path / "out")
 
 
-def test_a_run_that_comes_to_nothing_leaves_no_folder(raw, tmp_path):
+def test_a_failed_run_leaves_no_folder(raw, tmp_path):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DatasetError, match="nothing of the layout"):
+    with pytest.raises(DatasetError, match="no files of the layout"):
         prepare(tmp_path / "empty", tmp_path / "out", layout="ctc")
     assert not (tmp_path / "out").exists()
