@@ -1,17 +1,19 @@
-"""Boxes within images, and the arrays that are read and written by them, in memory or on disk."""
+"""Boxes within images, grids of them, and arrays that are read and written by them, in memory or on disk."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
 
-__all__ = ["Box", "Run", "SlicedArray", "WritableArray", "squares"]
+__all__ = ["ArrayPart", "Box", "Grid", "Overlap", "Run", "SlicedArray", "WritableArray", "overlaps", "squares"]
 
 Box = tuple[slice, slice]
-"""Rows and columns."""
+"""Rows and columns, each with start and stop."""
 
 Run = Callable[..., Iterable[Any]]
-"""How a function is called for each of some boxes: as `map` does."""
+"""Calls a function for each of several boxes, as `map` does."""
 
 
 class SlicedArray(Protocol):
@@ -19,34 +21,140 @@ class SlicedArray(Protocol):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The length of each axis."""
+        """Length of each axis."""
 
     @property
     def dtype(self) -> Any:
-        """The type of a value."""
+        """Type of the values."""
 
     def __getitem__(self, place: Any, /) -> Any:
-        """The values at a place: one slice without a step, or an index, for each axis."""
+        """Return the values at a place: a slice without a step, or an index, for each axis."""
 
 
 class WritableArray(SlicedArray, Protocol):
-    """One that is written by slices too: a numpy array, also one mapped to a file, or one of zarr."""
+    """An array that can also be written by slices: a numpy array, a memory map, or a zarr array."""
 
     def __setitem__(self, place: Any, values: Any, /) -> None:
         """Write the values at a place."""
 
 
-def squares(shape: Sequence[int], side: int) -> Iterator[Box]:
-    """Squares that cover an image from its upper left corner on, row after row.
+class ArrayPart:
+    """What an array holds at fixed places along its first axes, sliced like an array of the other axes.
 
     Args:
-        shape: of the image, Y and X last.
-        side: of the squares; those at the lower and right border may be smaller.
+        array: a numpy array, or anything that gives one when it is sliced.
+        place: an index for each of its first axes, or None for an axis that is kept.
+
+    >>> import numpy as np
+    >>> part = ArrayPart(np.arange(24).reshape(2, 3, 4), (1, None))
+    >>> part.shape, part[0:2, 3]
+    ((3, 4), array([15, 19]))
+    """
+
+    def __init__(self, array: SlicedArray, place: Sequence[int | None]) -> None:
+        self._array, self._place = array, tuple(place)
+        kept = (length for length, index in zip(array.shape, self._place, strict=False) if index is None)
+        self.shape, self.dtype = (*kept, *array.shape[len(self._place) :]), array.dtype
+
+    def __getitem__(self, window: tuple[int | slice, ...]) -> Any:
+        """Return the values in a window: an index or a slice without a step for each axis."""
+        rest = iter(window)
+        first = tuple(next(rest) if index is None else index for index in self._place)
+        return self._array[first + tuple(rest)]
+
+
+class Overlap(NamedTuple):
+    """What a window and a cell share along one axis that is cut into cells of equal length.
+
+    Args:
+        cell: number of the cell, from 0.
+        in_axis: the shared stretch as a slice of the axis.
+        in_window: as a slice of the window.
+        in_cell: as a slice of the cell.
+    """
+
+    cell: int
+    in_axis: slice
+    in_window: slice
+    in_cell: slice
+
+
+def overlaps(window: slice, side: int) -> list[Overlap]:
+    """Return what a window shares with each cell that it touches, along one axis.
+
+    Args:
+        window: with start and stop.
+        side: length of a cell.
+
+    >>> for overlap in overlaps(slice(5, 12), 4):
+    ...     print(overlap.cell, overlap.in_window, overlap.in_cell)
+    1 slice(0, 3, None) slice(1, 4, None)
+    2 slice(3, 7, None) slice(0, 4, None)
+    """
+    shared = []
+    for cell in range(window.start // side, -(-window.stop // side) if window.stop > window.start else 0):
+        start, stop = max(window.start, cell * side), min(window.stop, (cell + 1) * side)
+        in_window = slice(start - window.start, stop - window.start)
+        shared.append(Overlap(cell, slice(start, stop), in_window, slice(start - cell * side, stop - cell * side)))
+    return shared
+
+
+@dataclass(frozen=True)
+class Grid:
+    """An image cut into cells, numbered from 0 row after row; iterating yields their boxes.
+
+    Args:
+        shape: (Y, X) of the image.
+        sides: (Y, X) of a cell; those at the lower and right border may be smaller.
+
+    >>> list(Grid((5, 4), (3, 4)))
+    [(slice(0, 3, None), slice(0, 4, None)), (slice(3, 5, None), slice(0, 4, None))]
+    """
+
+    shape: tuple[int, int]
+    sides: tuple[int, int]
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """Number of rows of cells, and of columns."""
+        return -(-self.shape[0] // self.sides[0]), -(-self.shape[1] // self.sides[1])
+
+    def __iter__(self) -> Iterator[Box]:
+        return itertools.product(
+            *(
+                [slice(start, min(start + side, length)) for start in range(0, length, side)]
+                for length, side in zip(self.shape, self.sides, strict=True)
+            )
+        )
+
+    def over(self, box: Box) -> Iterator[tuple[int, Box, Box]]:
+        """Find the cells that a box touches.
+
+        Args:
+            box: part of the image.
+
+        Yields:
+            The number of a cell; what it shares with the box, as a place in the image; the same as a place in the box.
+
+        >>> for number, place, within in Grid((4, 4), (2, 4)).over((slice(1, 3), slice(2, 4))):
+        ...     print(number, place[0], within[0])
+        0 slice(1, 2, None) slice(0, 1, None)
+        1 slice(2, 3, None) slice(1, 2, None)
+        """
+        columns = self.counts[1]
+        for y, x in itertools.product(*map(overlaps, box, self.sides)):
+            yield y.cell * columns + x.cell, (y.in_axis, x.in_axis), (y.in_window, x.in_window)
+
+
+def squares(shape: Sequence[int], side: int) -> Grid:
+    """Return a grid of squares.
+
+    Args:
+        shape: of an image, Y and X last.
+        side: of the squares.
 
     >>> [(rows.stop, columns.stop) for rows, columns in squares((3, 4), 2)]
     [(2, 2), (2, 4), (3, 2), (3, 4)]
     """
     height, width = map(int, shape[-2:])
-    for top in range(0, height, side):
-        for left in range(0, width, side):
-            yield slice(top, min(top + side, height)), slice(left, min(left + side, width))
+    return Grid((height, width), (side, side))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from os import PathLike, fspath
 from pathlib import Path
@@ -13,10 +14,11 @@ import numpy as np
 
 from cellseg_monai.bundle import load_pipeline
 from cellseg_monai.exports import Segmentation
-from cellseg_monai.inference import Pipeline, prepared_plane, segment_plane
+from cellseg_monai.inference import Pipeline, Plane, Stages, prepared_plane, segment_plane
 from cellseg_monai.inference.lanes import Lanes
 from cellseg_monai.io import Image, image_of_array, read
 from cellseg_monai.labels import join_tables
+from cellseg_monai.prefetch import prefetch
 from cellseg_monai.segment_options import PIPELINE_OPTIONS, READING_OPTIONS, SegmentOptions, takes_options
 
 __all__ = ["segment"]
@@ -68,9 +70,7 @@ def segment(
     else:
         pipeline = load_pipeline(bundle, **settings)
     places = list(np.ndindex(opened.pixels.shape[:-3]))
-    with Lanes(pipeline.lanes) as lanes, ThreadPoolExecutor(pipeline.lanes) as threads:
-        planes = threads.map(lambda place: _plane(opened, place, pipeline, name, lanes), places)
-        found = dict(zip(places, planes, strict=True))
+    found = dict(zip(places, _segmented_planes(opened, places, pipeline, name), strict=True))
     if opened.axes == "CYX":
         return found[()]
     return Segmentation(
@@ -96,12 +96,29 @@ def _image(image: Any, axes: str | None) -> Image:
     return image
 
 
-def _plane(image: Image, place: tuple[int, ...], pipeline: Pipeline, name: str, lanes: Lanes) -> Segmentation:
-    plane = prepared_plane(
-        image.pixels[place],
-        pipeline,
-        name=name,
-        channel_names=image.channel_names,
-        pixel_size_um=image.pixel_size_um,
+def _segmented_planes(
+    image: Image, places: Sequence[tuple[int, ...]], pipeline: Pipeline, name: str
+) -> Iterator[Segmentation]:
+    """Yield the objects of each plane, in order."""
+    prepared = (
+        prepared_plane(
+            image.pixels[place],
+            pipeline,
+            name=name,
+            channel_names=image.channel_names,
+            pixel_size_um=image.pixel_size_um,
+        )
+        for place in places
     )
-    return segment_plane(plane, pipeline, lanes)
+    plane_px = math.prod(image.pixels.shape[-2:])
+
+    def label(plane: Plane, lanes: Lanes) -> Segmentation:
+        return segment_plane(plane, pipeline, lanes)
+
+    with (
+        Stages(label, lambda labelled: labelled, lanes=pipeline.lanes, largest_px=plane_px) as stages,
+        closing(prefetch(prepared)) as planes,
+    ):
+        for plane in planes:
+            yield from stages.put(plane, size_px=plane_px)
+        yield from stages.drain()

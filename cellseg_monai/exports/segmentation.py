@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cellseg_monai.boxes import ArrayPart
 from cellseg_monai.io.registry import image_stem
 
 if TYPE_CHECKING:  # slower to import than this whole package
@@ -107,23 +108,4 @@ def _part(array: Any, where: tuple[int | None, ...]) -> Any:
     """Return the part of an array at a place along its first axes; None keeps an axis."""
     if isinstance(array, np.ndarray):
         return array[tuple(slice(None) if index is None else index for index in where)]
-    return _ArrayPart(array, where)
-
-
-class _ArrayPart:
-    """The part of an array on disk at a place along its first axes, which can be sliced like an array of the others.
-
-    Args:
-        array: array that can be sliced and indexed like one of numpy.
-        where: index along each of the first axes; None for those that are kept.
-    """
-
-    def __init__(self, array: Any, where: tuple[int | None, ...]) -> None:
-        self._array, self._where = array, where
-        kept = tuple(n for n, index in zip(array.shape, where, strict=False) if index is None)
-        self.shape, self.dtype = kept + tuple(array.shape[len(where) :]), array.dtype
-
-    def __getitem__(self, window: tuple[int | slice, ...]) -> np.ndarray:
-        rest = iter(window)
-        leading = tuple(next(rest) if index is None else index for index in self._where)
-        return np.asarray(self._array[leading + tuple(rest)])
+    return ArrayPart(array, where)

@@ -3,14 +3,16 @@
 from cellseg_monai.inference.dry_run import misfits, seconds_a_px, understood
 from cellseg_monai.inference.fingerprint import about_job, differences
 from cellseg_monai.inference.inputs import ImageFile, find_images
-from cellseg_monai.inference.job import Done, Failed, Job, Reading
+from cellseg_monai.inference.job import Job, Reading
 from cellseg_monai.inference.memory import within_memory
+from cellseg_monai.inference.outcomes import Done, Failed
 from cellseg_monai.inference.output_files import check_output_files
 from cellseg_monai.inference.pipeline import Pipeline
 from cellseg_monai.inference.plane import Plane, objects_of, prepared_plane, segment_plane
 from cellseg_monai.inference.results import ImageResults
 from cellseg_monai.inference.run_folder import RunFolder
 from cellseg_monai.inference.run_record import RunRecord, has_run, images_of, read_run
+from cellseg_monai.inference.stages import Stages
 from cellseg_monai.inference.symmetries import over_symmetries
 from cellseg_monai.inference.tiled import Network, Read, Tiles, predict, predict_windows
 
@@ -27,6 +29,7 @@ __all__ = [
     "Reading",
     "RunFolder",
     "RunRecord",
+    "Stages",
     "TiledInferer",
     "Tiles",
     "about_job",

@@ -1,13 +1,10 @@
-"""Many images segmented into a folder: read ahead, the network without a pause, written behind."""
+"""Many images segmented into a folder: read ahead, labelled in parallel, written behind."""
 
 from __future__ import annotations
 
 import math
 import shutil
-import time
-from collections import deque
 from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,30 +15,32 @@ from cellseg_monai.errors import OF_AN_IMAGE
 from cellseg_monai.exports import Segmentation, chosen_exports
 from cellseg_monai.inference.inputs import ImageFile
 from cellseg_monai.inference.lanes import Lanes
-from cellseg_monai.inference.large_plane import LazyPixels, Progress, segment_large
+from cellseg_monai.inference.large_plane import Progress, segment_large
+from cellseg_monai.inference.outcomes import Done, Failed
 from cellseg_monai.inference.pipeline import Pipeline
-from cellseg_monai.inference.plane import Plane, prepared_plane, segment_plane
+from cellseg_monai.inference.plane import prepared_plane, segment_plane
+from cellseg_monai.inference.plane_states import Broken, Dropped, Ready, Segmented, TooLarge
 from cellseg_monai.inference.results import ImageResults
-from cellseg_monai.io import LazyImage, open_image
+from cellseg_monai.inference.stages import Stages
+from cellseg_monai.io import LazyImage, LazyPlane, open_image
 from cellseg_monai.pixels import prepared_shape
 from cellseg_monai.prefetch import prefetch
 
-__all__ = ["UNFINISHED", "Done", "Failed", "Job", "Reading"]
+__all__ = ["UNFINISHED", "Job", "Reading", "SegmentLarge"]
 
 UNFINISHED = ".unfinished"
-
-# So many planes become objects, or are about to, while the network has each lane busy with others; more would mostly
-# wait for each other, as one thread at a time has Python's lock.
-_BESIDE = 2
 
 
 @dataclass(frozen=True)
 class Reading:
-    """How image files are understood, where they do not say themselves.
+    """What image files do not say themselves.
 
     Args:
         axes: see `io.read`.
-        pixel_size_um: (y, x); wins over what a file says.
+        pixel_size_um: height and width of a pixel; it takes precedence over that of a file.
+
+    Raises:
+        ValueError: a pixel size is not a positive number.
     """
 
     axes: str | None = None
@@ -50,45 +49,15 @@ class Reading:
     def __post_init__(self) -> None:
         if self.pixel_size_um is not None and not all(math.isfinite(size) and size > 0 for size in self.pixel_size_um):
             size = self.pixel_size_um[0] if len(set(self.pixel_size_um)) == 1 else self.pixel_size_um
-            raise ValueError(f"a pixel size of {size} µm came, but a length above 0 was expected; correct it")
-
-
-@dataclass(frozen=True)
-class Done:
-    """An image that was segmented.
-
-    Args:
-        image: which.
-        sha256: of its file or folder; see `data.digest.image_digest`.
-        axes: as it was read, and `shape`.
-        objects: how many were found.
-        files: what was written.
-        seconds: from its opening to the end of the writing, others being under way at the same time.
-    """
-
-    image: ImageFile
-    sha256: str
-    axes: str
-    shape: tuple[int, ...]
-    objects: int
-    files: tuple[Path, ...]
-    seconds: float
-
-
-@dataclass(frozen=True)
-class Failed:
-    """An image that was not segmented, and why."""
-
-    image: ImageFile
-    reason: str
+            raise ValueError(f"got a pixel size of {size} µm, expected a length above 0; correct it")
 
 
 class SegmentLarge(Protocol):
-    """How a plane that is not held in memory is segmented, as `segment_large` is called."""
+    """A function that segments a plane too large to be held in memory, such as `segment_large`."""
 
     def __call__(
         self,
-        pixels: LazyPixels,
+        pixels: LazyPlane,
         pipeline: Pipeline,
         scratch: Path,
         *,
@@ -96,24 +65,24 @@ class SegmentLarge(Protocol):
         pixel_size_um: tuple[float, float] | None = ...,
         progress: Progress | None = ...,
     ) -> Segmentation:
-        """The objects of the plane; what they lie in is in the folder `scratch`."""
+        """Return the objects of the plane; their labels may lie in the folder `scratch`."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """What is done with each image.
+    """A bundle applied to images, with results in a folder.
 
     Args:
-        pipeline: of the bundle.
+        pipeline: from pixels to objects, as the bundle does it.
         output: the folder for the results.
         exports: names of `exports.EXPORTS`.
-        reading: how files are understood.
-        large_px: planes of more pixels are not held in memory, but segmented tile by tile and block by block, with
-            what they take on the way on the disk of the output.
-        progress: called with the number of pixels of a large image that the network has seen since, and of all that it
-            will see of it.
+        reading: what the files do not say themselves.
+        large_px: planes of more pixels are not held in memory. They are segmented tile by tile and block by block, with
+            intermediate results on the disk of the output.
+        progress: called while a large image is segmented, with the number of pixels that the network has seen since
+            the last call and the number that it will see in all planes of the image.
         large: how large planes are segmented.
-        aside: the folder within the output for what is unfinished, of this job alone.
+        unfinished: name of a folder within the output for unfinished files, which no other job uses.
     """
 
     pipeline: Pipeline
@@ -123,198 +92,135 @@ class Job:
     large_px: int = 2**23
     progress: Progress | None = None
     large: SegmentLarge = segment_large
-    aside: str = UNFINISHED
+    unfinished: str = UNFINISHED
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "exports", chosen_exports(self.exports))
 
     def run(self, images: Sequence[ImageFile]) -> Generator[Done | Failed, None, None]:
-        """Segment images one after the other; one that fails does not stop the others.
+        """Segment images; one that fails does not stop the others.
 
-        While the network sees some planes, the next is read, objects are made of others and the one before is written,
-        in threads of their own. Who stops early closes this generator: what is being written then is whole, or is not
-        there.
+        Reading, the network, labelling and writing overlap, each in threads of its own. A plane too large to be held
+        has them all to itself. Close the generator to stop early; files are complete or absent.
 
         Yields:
-            What became of each image, in their order.
+            The outcome of each image, in order.
 
         Raises:
-            Exception: a fault of this program, rather than of an image; see `errors.OF_AN_IMAGE`.
+            Exception: a fault of this program rather than of an image; see `errors.OF_AN_IMAGE`.
         """
-        waiting: deque[tuple[Future[Done | Failed | None], int]] = deque()
-        count = self.pipeline.lanes
-        # As many as have each lane busy while others become objects; of the largest, one more than there are lanes.
-        most, most_px = count + _BESIDE + 1, (count + 1) * self.large_px
-        with (
-            self._aside(),
-            _threads("cellseg-beside", count + _BESIDE) as beside,
-            _threads("cellseg-behind", 1) as behind,
-            closing(prefetch(self._work(images))) as works,
-            Lanes(count) as lanes,  # closed first, so that a run that is ended does not wait for what nobody takes
-        ):
-            for work in works:
-                is_large = isinstance(work, _Work) and work.plane is None
-                size_px = work.size_px if isinstance(work, _Work) else 0
-                # A large plane takes the lanes, and long: what comes before it is done by then, and known to be.
-                while waiting and (
-                    is_large
-                    or waiting[0][0].done()
-                    or len(waiting) > most
-                    or size_px + sum(other_px for _, other_px in waiting) > most_px
-                ):
-                    if (outcome := waiting.popleft()[0].result()) is not None:
-                        yield outcome
-                if not is_large:
-                    done = behind.submit(self._finish, work, beside.submit(self._found, work, lanes))
-                    waiting.append((done, size_px))
-                elif isinstance(work, _Work) and (outcome := self._segment_large(work)) is not None:
+        stages: Stages[Ready | Broken, Segmented | Broken | Dropped, Done | Failed]
+        stages = Stages(self._label, self._write, lanes=self.pipeline.lanes, largest_px=self.large_px)
+        with self._unfinished_folder(), stages, closing(prefetch(self._planes(images))) as planes:
+            for plane in planes:
+                if not isinstance(plane, TooLarge):
+                    yield from stages.put(plane, size_px=plane.size_px)
+                    continue
+                yield from stages.drain()
+                if (outcome := self._segment_large(plane)) is not None:
                     yield outcome
-            for last, _ in waiting:
-                if (outcome := last.result()) is not None:
-                    yield outcome
+            yield from stages.drain()
 
     def is_large(self, image: LazyImage) -> bool:
-        """Whether its planes are not held in memory: as they are, or as the network sees them."""
-        shape = (image.shape[-2], image.shape[-1])
-        seen = shape
-        with suppress(ValueError):  # the image lacks a pixel size, or more, which is told where it is prepared
-            seen = prepared_shape(
-                shape, self.pipeline.preprocess, pixel_size_um=self.reading.pixel_size_um or image.pixel_size_um
+        """Return True if its planes have too many pixels to be held, in the file or at the scale of the network."""
+        file_shape = network_shape = (image.shape[-2], image.shape[-1])
+        with suppress(ValueError):  # a missing pixel size or the like, reported when the image is prepared
+            network_shape = prepared_shape(
+                file_shape, self.pipeline.preprocess, pixel_size_um=self.reading.pixel_size_um or image.pixel_size_um
             )
-        return max(math.prod(shape), math.prod(seen)) > self.large_px
+        return max(math.prod(file_shape), math.prod(network_shape)) > self.large_px
 
     @contextmanager
-    def _aside(self) -> Iterator[None]:
-        """The folder for what is unfinished, which a run that was killed may have left."""
-        aside = self.output / self.aside
-        shutil.rmtree(aside, ignore_errors=True)
+    def _unfinished_folder(self) -> Iterator[None]:
+        """Remove the folder for unfinished files at the end, and one that a killed run left at the beginning."""
+        folder = self.output / self.unfinished
+        shutil.rmtree(folder, ignore_errors=True)
         try:
             yield
         finally:
-            shutil.rmtree(aside, ignore_errors=True)
+            shutil.rmtree(folder, ignore_errors=True)
 
-    def _work(self, images: Sequence[ImageFile]) -> Iterator[_Work | Failed]:
-        for image in images:
+    def _new_folder(self) -> Path:
+        """Return the path of a folder for unfinished files, which nobody else uses and which is not made yet."""
+        return self.output / self.unfinished / uuid4().hex
+
+    def _planes(self, images: Sequence[ImageFile]) -> Iterator[Ready | TooLarge | Broken]:
+        """Read and prepare the planes of all images; the first one that fails is the last of its image."""
+        for file in images:
+            results = None
             try:
-                sha256 = image.sha256
-                with open_image(image.path, axes=self.reading.axes) as opened:
-                    folder, aside = self.output / image.below, self.output / self.aside / uuid4().hex
-                    results = ImageResults(folder, aside, image.path.name, opened, self.exports)
-                    for place in opened.planes():
-                        if results.failed:
+                _ = file.sha256  # of the file as it is before it is read
+                with open_image(file.path, axes=self.reading.axes) as image:
+                    results = ImageResults(
+                        file,
+                        image,
+                        folder=self.output / file.below,
+                        unfinished=self._new_folder(),
+                        exports=self.exports,
+                    )
+                    for place in results.planes:
+                        if results.is_abandoned:
                             break
-                        plane = None if self.is_large(opened) else self._prepared(results, opened, place)
-                        yield _Work(image, sha256, results, place, plane)
+                        yield TooLarge(results, place) if self.is_large(image) else self._read(results, image, place)
             except OF_AN_IMAGE as error:
-                yield Failed(image, _reason(error, image.path))
+                yield Broken(file, error, results)
 
-    def _prepared(self, results: ImageResults, opened: LazyImage, place: tuple[int, ...]) -> Plane | Exception:
-        """A plane ready for the network, or why it is not: one that fails ends its image, in its turn."""
+    def _read(self, results: ImageResults, image: LazyImage, place: tuple[int, ...]) -> Ready:
+        plane = prepared_plane(
+            image.window(place),
+            self.pipeline,
+            name=results.name_of(place),
+            channel_names=image.channel_names,
+            pixel_size_um=self.reading.pixel_size_um or image.pixel_size_um,
+        )
+        return Ready(results, place, plane)
+
+    def _label(self, state: Ready | Broken, lanes: Lanes) -> Segmented | Broken | Dropped:
+        if isinstance(state, Broken):
+            return state
+        if state.results.is_abandoned:
+            return Dropped()
         try:
-            return prepared_plane(
-                opened.window(place),
-                self.pipeline,
-                name=results.name_of(place),
-                channel_names=opened.channel_names,
-                pixel_size_um=self.reading.pixel_size_um or opened.pixel_size_um,
-            )
+            return Segmented(state.results, state.place, segment_plane(state.plane, self.pipeline, lanes))
         except OF_AN_IMAGE as error:
-            results.failed = True
-            return error
+            return Broken(state.results.file, error, state.results)
 
-    def _found(self, work: _Work | Failed, lanes: Lanes) -> Segmentation | Exception | None:
-        """The objects of a plane, or why there are none; None where that is known without a look."""
-        if isinstance(work, Failed):
+    def _write(self, state: Segmented | Broken | Dropped) -> Done | Failed | None:
+        """Return the outcome of an image if this plane decides it."""
+        if isinstance(state, Broken):
+            return state.outcome()
+        if isinstance(state, Dropped) or state.results.is_abandoned:
             return None
-        if not isinstance(work.plane, Plane) or work.results.failed:
-            return work.plane if isinstance(work.plane, Exception) else None
         try:
-            return segment_plane(work.plane, self.pipeline, lanes)
+            return state.results.add(state.place, state.segmentation)
         except OF_AN_IMAGE as error:
-            return error
+            return state.results.fail(error)
 
-    def _finish(self, work: _Work | Failed, found: Future[Segmentation | Exception | None]) -> Done | Failed | None:
-        if isinstance(work, Failed):
-            return work
-        results, made = work.results, found.result()
-        if made is None or results.dropped or (results.failed and not isinstance(made, Exception)):
-            return None  # the plane that failed tells why
-        try:
-            if isinstance(made, Exception):
-                raise made
-            return work.done(results.add(work.place, made))
-        except OF_AN_IMAGE as error:
-            results.drop()
-            return Failed(work.image, _reason(error, work.image.path))
-
-    def _segment_large(self, work: _Work) -> Done | Failed | None:
-        results = work.results
-        if results.dropped:
+    def _segment_large(self, state: TooLarge) -> Done | Failed | None:
+        """Segment and write a plane window by window; return the outcome of its image if this plane decides it."""
+        results = state.results
+        if results.is_abandoned:
             return None
-        # Beside the results, where there is room for them, rather than in a system's small temporary folder.
-        scratch = self.output / self.aside / uuid4().hex
-        planes = math.prod(results.shape[:-3])
+        # On the disk of the results, where there is room, rather than in the system's small temporary folder.
+        scratch = self._new_folder()
 
         def progress(seen_px: int, plane_px: int) -> None:
             if self.progress is not None:
-                self.progress(seen_px, plane_px * planes)
+                self.progress(seen_px, plane_px * len(results.planes))
 
         try:
             scratch.mkdir(parents=True)
-            with open_image(work.image.path, axes=self.reading.axes) as opened:
+            with open_image(results.file.path, axes=self.reading.axes) as image:
                 segmentation = self.large(
-                    LazyPixels(opened, work.place),
+                    image.plane(state.place),
                     self.pipeline,
                     scratch,
-                    name=results.name_of(work.place),
-                    pixel_size_um=self.reading.pixel_size_um or opened.pixel_size_um,
+                    name=results.name_of(state.place),
+                    pixel_size_um=self.reading.pixel_size_um or image.pixel_size_um,
                     progress=progress,
                 )
-                return work.done(results.add(work.place, segmentation))
+                return results.add(state.place, segmentation)
         except OF_AN_IMAGE as error:
-            results.drop()
-            return Failed(work.image, _reason(error, work.image.path))
+            return results.fail(error)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
-
-
-@contextmanager
-def _threads(name: str, count: int) -> Iterator[ThreadPoolExecutor]:
-    """Threads that end with what they have begun, when they are no longer wanted."""
-    threads = ThreadPoolExecutor(count, thread_name_prefix=name)
-    try:
-        yield threads
-    finally:
-        threads.shutdown(cancel_futures=True)
-
-
-@dataclass(frozen=True, eq=False)
-class _Work:
-    image: ImageFile
-    sha256: str
-    results: ImageResults
-    place: tuple[int, ...]
-    plane: Plane | Exception | None  # None: too large to be held
-
-    @property
-    def size_px(self) -> int:
-        """Pixels of the plane that is held, as the network sees it or as it was measured, whichever are more."""
-        if not isinstance(self.plane, Plane):
-            return 0
-        return max(math.prod(each.shape[1:]) for each in (self.plane.pixels, self.plane.prepared))
-
-    def done(self, written: tuple[Path, ...] | None) -> Done | None:
-        """What became of the image, once all of its planes are written."""
-        if written is None:
-            return None
-        results, seconds = self.results, time.perf_counter() - self.results.begun
-        return Done(self.image, self.sha256, results.axes, results.shape, results.objects, written, seconds)
-
-
-def _reason(error: Exception, path: Path) -> str:
-    """Why an image was not segmented, in one line that begins with its name."""
-    if isinstance(error, OSError) and error.strerror:
-        where = "" if error.filename in (None, str(path)) else f"{error.filename}: "
-        return f"{path}: {where}{error.strerror}"
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if text.startswith(str(path)) else f"{path}: {text}"

@@ -1,4 +1,4 @@
-"""A network that sees several batches at once, each in a thread of its own."""
+"""A network that sees several batches at the same time, each in a thread of its own."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ __all__ = ["Lanes"]
 
 
 class Lanes:
-    """Threads in which a network works, each with one batch alone; to be used in a `with` block.
+    """Threads in which a network works, each on a batch of its own; to be used in a `with` block.
 
-    Where several threads share a batch, what they say of it differs in the last bits with their number. A thread alone
-    says the same on machines of few and of many cores.
+    If several threads shared a batch, the last bits of the answer would depend on their number. A single thread gives
+    the same answer on machines with few and with many cores.
 
     Args:
-        count: how many.
+        count: number of threads.
 
     >>> with Lanes(2) as lanes:
     ...     print(*lanes.answers(lambda batch: 2 * batch, [np.ones(1), np.zeros(1)]))
@@ -29,12 +29,12 @@ class Lanes:
 
     def __init__(self, count: int) -> None:
         self.count = count
-        self._torch = sys.modules.get("torch")  # where it is not loaded, the network is of another kind
+        self._torch = sys.modules.get("torch")  # if torch is not loaded, the network is of another kind
         if self._torch is None:
             self._pool = ThreadPoolExecutor(count, "cellseg-lane")
             return
         self._torch_threads = self._torch.get_num_threads()
-        # A setting of torch that holds for the thread that makes it.
+        # torch keeps this setting for each thread.
         self._pool = ThreadPoolExecutor(count, "cellseg-lane", self._torch.set_num_threads, (1,))
 
     def __enter__(self) -> Lanes:
@@ -43,14 +43,25 @@ class Lanes:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Wait for the batches that the network has begun, and drop the others."""
         self._pool.shutdown(cancel_futures=True)
-        if self._torch is not None:  # for threads that begin later, which take what was set last
+        if self._torch is not None:  # new threads take the number that was set last, which was that of a lane
             self._torch.set_num_threads(self._torch_threads)
 
     def answers(
         self, network: Callable[[np.ndarray], np.ndarray], batches: Iterable[np.ndarray]
     ) -> Generator[np.ndarray, None, None]:
-        """What the network says of each batch, in their order; no more are under way than there are lanes, and one."""
+        """Yield the answer of the network to each batch, in order.
+
+        One more batch than there are lanes is made ahead.
+
+        Args:
+            network: from a batch to its answer.
+            batches: taken as lanes become free.
+        """
         waiting: deque[Future[np.ndarray]] = deque()
         try:
             for batch in batches:

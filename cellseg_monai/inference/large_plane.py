@@ -18,12 +18,12 @@ from cellseg_monai.inference.disk_array import DiskArray
 from cellseg_monai.inference.lanes import Lanes
 from cellseg_monai.inference.pipeline import Pipeline
 from cellseg_monai.inference.tiled import predict_windows
-from cellseg_monai.io import LazyImage
+from cellseg_monai.io import LazyPlane
 from cellseg_monai.labels import measure_objects
 from cellseg_monai.pixels import ImageStatistics, PreparedWindows, Preprocessing
 from cellseg_monai.pixels.scale import nearest_pixels
 
-__all__ = ["LazyPixels", "Progress", "measured", "prepared_windows", "segment_large"]
+__all__ = ["Progress", "measured", "prepared_windows", "segment_large"]
 
 _BLOCK_PX = 2048
 _BLOCKS_BESIDE_A_GPU = 4
@@ -34,38 +34,8 @@ Progress = Callable[[int, int], None]
 """Called with the number of pixels that the network has seen since the last call, and of all that it will see."""
 
 
-@dataclass(frozen=True, eq=False)
-class LazyPixels:
-    """One plane of an open image, CYX, of which windows are read.
-
-    Args:
-        image: open.
-        place: of the plane along the axes before C, Y, X.
-    """
-
-    image: LazyImage
-    place: tuple[int, ...] = ()
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """C, Y and X."""
-        channels, height, width = self.image.shape[-3:]
-        return channels, height, width
-
-    @property
-    def dtype(self) -> np.dtype:
-        """That of the file."""
-        return self.image.dtype
-
-    def __getitem__(self, window: tuple[int | slice, slice, slice]) -> np.ndarray:
-        channel, rows, columns = window
-        if isinstance(channel, slice):
-            return self.image.window(self.place, rows, columns)[channel]
-        return self.image.window(self.place, rows, columns, channels=[int(channel)])[0]
-
-
 def segment_large(
-    pixels: LazyPixels,
+    pixels: LazyPlane,
     pipeline: Pipeline,
     scratch: Path,
     *,
@@ -105,7 +75,7 @@ def _threads(pipeline: Pipeline) -> int:
 
 
 def prepared_windows(
-    pixels: LazyPixels,
+    pixels: LazyPlane,
     settings: Preprocessing,
     pixel_size_um: tuple[float, float] | None,
     statistics: ImageStatistics | None = None,
@@ -127,7 +97,7 @@ def prepared_windows(
 def measured(
     labels: SlicedArray,
     maps: SlicedArray,
-    pixels: LazyPixels,
+    pixels: LazyPlane,
     *,
     tta: bool,
     name: str,

@@ -11,7 +11,7 @@ from typing import Any
 from cellseg_monai.atomic import replacing
 from cellseg_monai.inference.fingerprint import differences
 from cellseg_monai.inference.inputs import ImageFile
-from cellseg_monai.inference.job import Done, Failed
+from cellseg_monai.inference.outcomes import Done, Failed
 
 __all__ = ["NAME", "RunRecord", "check_no_run", "has_run", "images_of", "read_run", "results_in"]
 

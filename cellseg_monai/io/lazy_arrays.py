@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cellseg_monai.boxes import SlicedArray
+from cellseg_monai.boxes import SlicedArray, overlaps
 from cellseg_monai.io.block_cache import BlockCache
 
 __all__ = ["BlockArray", "MappedArray", "StackedArray", "chunks_of"]
@@ -55,15 +55,12 @@ class BlockArray:
         values = np.empty([stop - start for start, stop in spans], self.dtype)
         if values.size == 0:
             return values
-        grid = (range(a // n, -(-b // n)) for (a, b), n in zip(spans, self.chunks, strict=True))
-        for place in itertools.product(*grid):
+        for parts in itertools.product(
+            *(overlaps(slice(*span), n) for span, n in zip(spans, self.chunks, strict=True))
+        ):
+            place = tuple(part.cell for part in parts)
             block = self._cache.get((self._key, place), partial(self._decode, place))
-            target, source = [], []
-            for index, (start, stop), n in zip(place, spans, self.chunks, strict=True):
-                first, last = max(start, index * n), min(stop, (index + 1) * n)
-                target.append(slice(first - start, last - start))
-                source.append(slice(first - index * n, last - index * n))
-            values[tuple(target)] = block[tuple(source)]
+            values[tuple(part.in_window for part in parts)] = block[tuple(part.in_cell for part in parts)]
         return values
 
 

@@ -10,7 +10,7 @@ from types import TracebackType
 
 import numpy as np
 
-from cellseg_monai.boxes import SlicedArray
+from cellseg_monai.boxes import ArrayPart, SlicedArray
 from cellseg_monai.io.arrangement import Arrangement
 from cellseg_monai.io.axes import shape_text
 from cellseg_monai.io.image import Image
@@ -152,25 +152,39 @@ class LazyImage(Level):
         """Return the whole image, as `io.read` does."""
         return Image(self._pixels({}), self.axes, self.pixel_size_um, self.channel_names)
 
-    def plane(self, plane: Sequence[int] = (), channel: int = 0) -> LazyPlane:
-        """Return one channel of one plane as an object that can be sliced like an array of Y, X.
+    def plane(self, place: Sequence[int] = ()) -> LazyPlane:
+        """Return a plane as an object that can be sliced like an array of C, Y, X.
 
         Args:
-            plane: indices along the axes before C, Y, X: one of `LazyImage.planes()`.
-            channel: index of the channel.
+            place: indices along the axes before C, Y, X: one of `LazyImage.planes()`.
         """
-        return LazyPlane(self, tuple(plane), channel)
+        return LazyPlane(self, tuple(place))
 
 
 class LazyPlane:
-    """One channel of one plane of an image, which can be sliced like an array of Y, X."""
+    """A plane of an open image, which can be sliced like an array of C, Y, X.
 
-    def __init__(self, image: LazyImage, plane: tuple[int, ...], channel: int) -> None:
-        self._image, self._plane, self._channel = image, plane, channel
-        self.shape: tuple[int, int] = (image.shape[-2], image.shape[-1])
-        self.dtype = image.dtype
+    Args:
+        image: the open image.
+        place: indices of the plane along the axes before C, Y, X.
+    """
 
-    def __getitem__(self, window: tuple[slice, slice]) -> np.ndarray:
-        """Return the values in a window, given as slices of rows and columns."""
-        y, x = window
-        return self._image.window(self._plane, y, x, channels=(self._channel,))[0]
+    def __init__(self, image: LazyImage, place: tuple[int, ...] = ()) -> None:
+        self.image, self.place, self.dtype = image, place, image.dtype
+        channels, height, width = image.shape[-3:]
+        self.shape: tuple[int, int, int] = (channels, height, width)
+
+    def __getitem__(self, window: tuple[int | slice, slice, slice]) -> np.ndarray:
+        """Return the values in a window: a channel or a slice of channels, then slices of rows and columns."""
+        channel, rows, columns = window
+        if isinstance(channel, slice):
+            return self.window(rows, columns)[channel]
+        return self.window(rows, columns, channels=(channel,))[0]
+
+    def window(self, rows: slice, columns: slice, *, channels: Sequence[int] | None = None) -> np.ndarray:
+        """Return a window of these channels, or of all of them, as a new array of C, Y, X; see `LazyImage.window`."""
+        return self.image.window(self.place, rows, columns, channels=channels)
+
+    def channel(self, number: int) -> ArrayPart:
+        """Return one channel as an object that can be sliced like an array of Y, X."""
+        return ArrayPart(self, (number,))

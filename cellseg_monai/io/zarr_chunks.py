@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from cellseg_monai.atomic import replacing
-from cellseg_monai.boxes import squares
+from cellseg_monai.boxes import overlaps, squares
 
 __all__ = ["ZarrChunks"]
 
@@ -81,13 +81,10 @@ class ZarrChunks:
             x: columns, with start and stop.
         """
         side, values = self.chunk_px, np.empty((y.stop - y.start, x.stop - x.start), self.dtype)
-        for row, column in itertools.product(
-            range(y.start // side, -(-y.stop // side)), range(x.start // side, -(-x.stop // side))
-        ):
-            encoded = self._file((*plane, row, column)).read_bytes()
+        for rows, columns in itertools.product(overlaps(y, side), overlaps(x, side)):
+            encoded = self._file((*plane, rows.cell, columns.cell)).read_bytes()
             chunk = np.frombuffer(self._codec.decode(encoded), self.dtype.newbyteorder("<")).reshape(side, side)
-            (to_y, from_y), (to_x, from_x) = _overlap(y, row * side, side), _overlap(x, column * side, side)
-            values[to_y, to_x] = chunk[from_y, from_x]
+            values[rows.in_window, columns.in_window] = chunk[rows.in_cell, columns.in_cell]
         return values
 
     def places(self) -> Iterator[tuple[tuple[int, ...], slice, slice]]:
@@ -115,9 +112,3 @@ class ZarrChunks:
 
     def _file(self, place: tuple[int, ...]) -> Path:
         return self.folder.joinpath(*map(str, place))
-
-
-def _overlap(window: slice, start: int, n: int) -> tuple[slice, slice]:
-    """Return the overlap of a window and a chunk: as a slice of the window, and as a slice of the chunk."""
-    first, last = max(window.start, start), min(window.stop, start + n)
-    return slice(first - window.start, last - window.start), slice(first - start, last - start)

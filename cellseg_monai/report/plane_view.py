@@ -34,7 +34,7 @@ class PlaneView:
 
     def overview(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the whole plane, YX3 uint8, with its ids; a large plane is shrunk."""
-        small, labels = shrink(self.plane, self.plane.labels, self._channels, longest_px=_OVERVIEW_PX)
+        small, labels = shrink(self.plane.pixels, self.plane.labels, self._channels, longest_px=_OVERVIEW_PX)
         return self._picture(small), labels
 
     def crop(self, rows: slice, columns: slice) -> tuple[np.ndarray, np.ndarray]:
@@ -43,10 +43,11 @@ class PlaneView:
 
     @property
     def _channels(self) -> list[int]:
-        return measured_channels(self.plane.image.channel_names, self.plane.shape[0])[:3]
+        pixels = self.plane.pixels
+        return measured_channels(pixels.image.channel_names, pixels.shape[0])[:3]
 
     def _pixels(self, rows: slice, columns: slice) -> np.ndarray:
-        return self.plane.window(rows, columns, channels=self._channels)
+        return self.plane.pixels.window(rows, columns, channels=self._channels)
 
     def _picture(self, pixels: np.ndarray) -> np.ndarray:
         values = _finite(pixels.astype(np.float64))
@@ -55,7 +56,7 @@ class PlaneView:
 
     @cached_property
     def _ranges(self) -> list[tuple[float, float]]:
-        windows = sample_windows(self.plane.shape[1:])
+        windows = sample_windows(self.plane.pixels.shape[1:])
         sample = _finite(np.concatenate([self._pixels(*window) for window in windows], axis=1))
         shape = (sample.shape[1], sample.shape[2])
         return percentile_ranges(

@@ -96,7 +96,7 @@ def draw_low_objects(
             view = PlaneView(opened)
             for item in objects:
                 rows, columns = (
-                    _centred(item.box[axis], item.box[axis + 2], item, opened.shape[axis + 1]) for axis in (0, 1)
+                    _centred(item.box[axis], item.box[axis + 2], item, opened.pixels.shape[axis + 1]) for axis in (0, 1)
                 )
                 picture, labels = view.crop(rows, columns)
                 link = f'<a href="#image-{ranks[name]}">{escape(name)}</a>' if name in shown else escape(name)

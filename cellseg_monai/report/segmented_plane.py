@@ -10,13 +10,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from cellseg_monai.boxes import SlicedArray
 from cellseg_monai.exports import EXPORTS, place_name
 from cellseg_monai.exports.table_csv import read as read_table
 from cellseg_monai.faults import Fault
-from cellseg_monai.io import LazyImage, image_stem, open_image
+from cellseg_monai.io import LazyPlane, image_stem, open_image
 from cellseg_monai.labels import ObjectTable
 
 __all__ = ["LABEL_EXPORTS", "OpenPlane", "SegmentedPlane", "segmented_planes"]
@@ -66,44 +64,25 @@ class SegmentedPlane:
                     "of its labels; put back the image that was segmented"
                 )
             place = tuple(self.place.values())
-            yield OpenPlane(self, image, labels.plane(place), table)
+            pixel_size_um = self.pixel_size_um or image.pixel_size_um
+            yield OpenPlane(image.plane(place), labels.plane(place).channel(0), table, pixel_size_um)
 
 
 @dataclass(frozen=True, eq=False)
 class OpenPlane:
-    """A plane with its files open, which can be sliced like a CYX array.
+    """A plane with its files open.
 
     Args:
-        files: files of the plane.
-        image: the open image.
+        pixels: CYX in the units of the file.
         labels: YX ids.
         table: objects of the plane.
+        pixel_size_um: (y, x) as passed to the run, or else as in the file.
     """
 
-    files: SegmentedPlane
-    image: LazyImage
+    pixels: LazyPlane
     labels: SlicedArray
     table: ObjectTable
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """(C, Y, X)."""
-        channels, height, width = self.image.shape[-3:]
-        return channels, height, width
-
-    @property
-    def pixel_size_um(self) -> tuple[float, float] | None:
-        """(y, x) as passed to the run, or else as in the file."""
-        return self.files.pixel_size_um or self.image.pixel_size_um
-
-    def window(self, rows: slice, columns: slice, *, channels: Sequence[int] | None = None) -> np.ndarray:
-        """Return the pixels of these channels, or of all channels, CYX in the units of the file."""
-        return self.image.window(tuple(self.files.place.values()), rows, columns, channels=channels)
-
-    def __getitem__(self, index: tuple[int, slice, slice]) -> np.ndarray:
-        """Return one channel of a window."""
-        channel, rows, columns = index
-        return self.window(rows, columns, channels=(channel,))[0]
+    pixel_size_um: tuple[float, float] | None
 
 
 def segmented_planes(run: Mapping[str, Any], folder: Path) -> tuple[list[SegmentedPlane], list[Fault]]:

@@ -100,14 +100,14 @@ def survey(planes: Iterable[SegmentedPlane], settings: Preprocessing, training: 
         try:
             with plane.opened() as opened:
                 measures = measure_plane(
-                    opened.window,
+                    opened.pixels.window,
                     opened.labels,
                     opened.table,
                     settings,
-                    channel_names=opened.image.channel_names,
+                    channel_names=opened.pixels.image.channel_names,
                     pixel_size_um=opened.pixel_size_um,
                 )
-                scale = network_scale(opened.shape[1:], settings, pixel_size_um=opened.pixel_size_um)
+                scale = network_scale(opened.pixels.shape[1:], settings, pixel_size_um=opened.pixel_size_um)
                 collected.add(plane, measures, opened.table, scale)
         except (ValueError, OSError) as error:
             collected.faults.append(Fault(plane.name, "not-shown", str(error)))

@@ -9,7 +9,7 @@ import pytest
 
 from cellseg_monai.decoding import Postprocessing
 from cellseg_monai.inference import Pipeline, Tiles, prepared_plane, segment_plane
-from cellseg_monai.inference.large_plane import LazyPixels, segment_large
+from cellseg_monai.inference.large_plane import segment_large
 from cellseg_monai.io import open_image
 from cellseg_monai.pixels import Preprocessing
 from tests.cells import cells
@@ -50,7 +50,7 @@ def test_nothing_is_written_outside_of_its_folder(pipeline, tmp_path, monkeypatc
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "system"))
     monkeypatch.setattr("cellseg_monai.decoding.blockwise.label.TemporaryFile", Watched)
     with open_image(tmp_path / "a.npy") as image:
-        found = segment_large(LazyPixels(image), pipeline, tmp_path / "scratch", pixel_size_um=(0.5, 0.5))
+        found = segment_large(image.plane(), pipeline, tmp_path / "scratch", pixel_size_um=(0.5, 0.5))
         expected = segment_plane(prepared_plane(cells()[np.newaxis], pipeline, pixel_size_um=(0.5, 0.5)), pipeline)
         np.testing.assert_array_equal(found.labels[:, :], expected.labels)
     assert expected.labels.any()

@@ -147,8 +147,9 @@ class TestTiff:
         how = {"compression": "zlib", "photometric": "minisblack", "metadata": {"axes": "CYX"}}
         tifffile.imwrite(path, numbers(5, 40, 50), **how)
         with open_image(path) as image:
-            np.testing.assert_array_equal(image.plane((), 3)[5:8, 1:4], numbers(5, 40, 50)[3, 5:8, 1:4])
-        assert {number for number, _ in decoded} == {3}
+            np.testing.assert_array_equal(image.plane().channel(3)[5:8, 1:4], numbers(5, 40, 50)[3, 5:8, 1:4])
+            assert {number for number, _ in decoded} == {3}
+            np.testing.assert_array_equal(image.plane()[1:4, 5:8, 1:4], numbers(5, 40, 50)[1:4, 5:8, 1:4])
 
     @pytest.mark.parametrize(
         ("how", "channels", "indices"),

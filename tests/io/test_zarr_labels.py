@@ -86,7 +86,7 @@ class TestRoundTrip:
     def test_it_can_be_written_as_tiff_by_planes(self, path, tmp_path):
         write(path)
         with open_image(path) as image:
-            write_labels(tmp_path / "cells.tif", image.plane())
+            write_labels(tmp_path / "cells.tif", image.plane().channel(0))
         np.testing.assert_array_equal(read_labels(tmp_path / "cells.tif"), LABELS)
 
 

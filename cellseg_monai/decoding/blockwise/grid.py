@@ -9,70 +9,22 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from cellseg_monai.boxes import Box
+from cellseg_monai.boxes import Box, Grid
 
 __all__ = ["Blocks", "Edges", "groups_across"]
 
 
-@dataclass(frozen=True)
-class Blocks:
-    """An image cut into blocks, numbered from 0, row after row.
-
-    Args:
-        shape: (Y, X) of the image.
-        sides: (Y, X) of a block; those at the lower and right border may be smaller.
+class Blocks(Grid):
+    """The blocks of an image, and which of them are neighbours.
 
     >>> Blocks((5, 4), (3, 4)).places
     [(slice(0, 3, None), slice(0, 4, None)), (slice(3, 5, None), slice(0, 4, None))]
     """
 
-    shape: tuple[int, int]
-    sides: tuple[int, int]
-
-    @property
-    def counts(self) -> tuple[int, int]:
-        """How many blocks lie below each other, and beside each other."""
-        return -(-self.shape[0] // self.sides[0]), -(-self.shape[1] // self.sides[1])
-
     @property
     def places(self) -> list[Box]:
-        """Where each block lies."""
-        rows, columns = self.counts
-        return [self._place(row, column) for row in range(rows) for column in range(columns)]
-
-    def _place(self, row: int, column: int) -> Box:
-        (height, width), (bottom, right) = self.sides, self.shape
-        return (
-            slice(row * height, min((row + 1) * height, bottom)),
-            slice(column * width, min((column + 1) * width, right)),
-        )
-
-    def over(self, box: Box) -> Iterator[tuple[int, Box, Box]]:
-        """The blocks that a box lies on.
-
-        Args:
-            box: part of the image, not empty.
-
-        Yields:
-            The number of a block; what it shares with the box, as a place in the image; the same as a place in the box.
-
-        >>> for number, place, within in Blocks((4, 4), (2, 4)).over((slice(1, 3), slice(2, 4))):
-        ...     print(number, place[0], within[0])
-        0 slice(1, 2, None) slice(0, 1, None)
-        1 slice(2, 3, None) slice(1, 2, None)
-        """
-        (height, width), (rows, columns) = self.sides, box
-        for row in range(rows.start // height, (rows.stop - 1) // height + 1):
-            for column in range(columns.start // width, (columns.stop - 1) // width + 1):
-                shared = [
-                    slice(max(part.start, side.start), min(part.stop, side.stop))
-                    for part, side in zip(self._place(row, column), box, strict=True)
-                ]
-                within = [
-                    slice(part.start - side.start, part.stop - side.start)
-                    for part, side in zip(shared, box, strict=True)
-                ]
-                yield row * self.counts[1] + column, (shared[0], shared[1]), (within[0], within[1])
+        """The box of each block."""
+        return list(self)
 
     def seams(self) -> Iterator[tuple[int, int, bool]]:
         """Pairs of blocks that lie side by side, and whether they lie below each other."""

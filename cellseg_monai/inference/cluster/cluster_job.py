@@ -1,10 +1,10 @@
-"""Many images segmented by the workers of a cluster: small ones each by one worker, large ones by all."""
+"""Many images segmented by the workers of a cluster: each small one by one worker, each large one by all of them."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from uuid import uuid4
@@ -13,7 +13,8 @@ from cellseg_monai.inference.cluster.large_plane_on_cluster import LargeOnCluste
 from cellseg_monai.inference.cluster.remote_plane import RemotePipeline
 from cellseg_monai.inference.cluster.workers import Cluster, is_of_an_image, reason_of
 from cellseg_monai.inference.inputs import ImageFile
-from cellseg_monai.inference.job import UNFINISHED, Done, Failed, Job, Reading
+from cellseg_monai.inference.job import UNFINISHED, Job, Reading
+from cellseg_monai.inference.outcomes import Done, Failed
 from cellseg_monai.inference.pipeline import Pipeline
 from cellseg_monai.io import open_image
 
@@ -25,8 +26,8 @@ class ClusterJob(Job):
     """A job whose images are segmented on a cluster; `on_cluster` makes it.
 
     Args:
-        cluster: does the work.
-        load: as for `LargeOnCluster`.
+        cluster: the workers.
+        load: loads the pipeline in another process; see `RemotePipeline`.
     """
 
     cluster: Cluster
@@ -36,47 +37,48 @@ class ClusterJob(Job):
         """Segment images; one that fails does not stop the others.
 
         Yields:
-            What became of each image: first of the small ones, as they are done, then of the large ones in their order.
+            The outcome of each image: first the small ones, as they end, then the large ones in order.
 
         Raises:
-            RuntimeError: a fault of this program, rather than of an image; see `errors.OF_AN_IMAGE`.
+            RuntimeError: a fault of this program rather than of an image; see `errors.OF_AN_IMAGE`.
         """
-        job = _RemoteJob(
-            RemotePipeline.of(self.pipeline, self.load), self.output, tuple(self.exports), self.reading, self.large_px
-        )
         self.output.mkdir(parents=True, exist_ok=True)
         try:
-            yield from self._run(job, images)
+            large = yield from self._run_small(images)
+            yield from super().run(large)
         finally:
-            for left in self.output.glob(f"{UNFINISHED}-*"):  # of workers that were killed
-                shutil.rmtree(left, ignore_errors=True)
+            for folder in self.output.glob(f"{UNFINISHED}-*"):  # left by workers that were killed
+                shutil.rmtree(folder, ignore_errors=True)
 
-    def _run(self, job: _RemoteJob, images: Sequence[ImageFile]) -> Iterator[Done | Failed]:
-        large = []
+    def _run_small(self, images: Sequence[ImageFile]) -> Generator[Done | Failed, None, list[ImageFile]]:
+        """Have each image segmented by one worker; return the images that are too large for that."""
+        pipeline = RemotePipeline.of(self.pipeline, self.load)
+        job = _RemoteJob(pipeline, self.output, tuple(self.exports), self.reading, self.large_px)
         calls = [(job, replace(image, path=image.path.absolute())) for image in images]
+        large = []
         with closing(self.cluster.finished(_segment_small, calls)) as ended:
-            for number, outcomes in ended:
+            for number, result in ended:
                 image = images[number]
-                if outcomes is None:
+                if isinstance(result, _TooLarge):
                     large.append(number)
-                elif not isinstance(outcomes, BaseException):
-                    yield from (replace(outcome, image=image) for outcome in outcomes)
-                elif is_of_an_image(outcomes):
-                    yield Failed(image, f"{image.path}: {reason_of(outcomes)}")
+                elif not isinstance(result, BaseException):
+                    yield from (replace(outcome, image=image) for outcome in result)
+                elif is_of_an_image(result):
+                    yield Failed(image, f"{image.path}: {reason_of(result)}")
                 else:
-                    raise RuntimeError(f"{image.path}: {reason_of(outcomes)}") from outcomes
-        yield from super().run([images[number] for number in sorted(large)])
+                    raise RuntimeError(f"{image.path}: {reason_of(result)}") from result
+        return [images[number] for number in sorted(large)]
 
 
 def on_cluster(job: Job, cluster: Cluster, load: Callable[[], Pipeline]) -> ClusterJob:
-    """The same job, done by a cluster.
+    """Return the same job, done by a cluster.
 
     Args:
-        job: whose output lies on a file system that the workers share.
-        cluster: does the work.
-        load: as for `LargeOnCluster`.
+        job: its output is on a file system that the workers share.
+        cluster: the workers.
+        load: loads the pipeline in another process; see `RemotePipeline`.
     """
-    settings = {each.name: getattr(job, each.name) for each in fields(job)}
+    settings = {field.name: getattr(job, field.name) for field in fields(job)}
     changed = {"output": job.output.absolute(), "large": LargeOnCluster(cluster, load)}
     return ClusterJob(**settings | changed, cluster=cluster, load=load)
 
@@ -92,19 +94,27 @@ class _RemoteJob:
     large_px: int
 
 
-def _segment_small(sent: _RemoteJob, image: ImageFile) -> list[Done | Failed] | None:
-    """What became of an image, done here; None for one with planes so large that all workers should do it."""
-    if not sent.output.is_dir():
+@dataclass(frozen=True)
+class _TooLarge:
+    """The answer of a worker about an image whose planes are so large that all workers should share them."""
+
+
+def _segment_small(remote: _RemoteJob, image: ImageFile) -> list[Done | Failed] | _TooLarge:
+    """Segment an image in this process and return its outcome, unless its planes are too large."""
+    if not remote.output.is_dir():
         raise FileNotFoundError(
-            f"a worker does not see {sent.output}; choose an --output on a file system that all workers share"
+            f"a worker does not see {remote.output}; choose an --output on a file system that all workers share"
         )
-    # Of this call alone: others write into the same output.
-    aside = f"{UNFINISHED}-{uuid4().hex}"
-    job = Job(sent.pipeline.loaded(), sent.output, sent.exports, sent.reading, sent.large_px, aside=aside)
-    try:
-        with open_image(image.path, axes=sent.reading.axes) as opened:
-            if job.is_large(opened):
-                return None
-    except (ValueError, OSError):
-        pass  # told below, as any other image that cannot be read
+    job = Job(
+        remote.pipeline.loaded(),
+        remote.output,
+        remote.exports,
+        remote.reading,
+        remote.large_px,
+        unfinished=f"{UNFINISHED}-{uuid4().hex}",  # of this call alone: other workers write into the same output
+    )
+    # The job reports an image that cannot be opened.
+    with suppress(ValueError, OSError), open_image(image.path, axes=remote.reading.axes) as opened:
+        if job.is_large(opened):
+            return _TooLarge()
     return list(job.run([image]))

@@ -17,8 +17,9 @@ from cellseg_monai.exports import Segmentation
 from cellseg_monai.inference.cluster.chunked_array import ChunkedArray
 from cellseg_monai.inference.cluster.remote_plane import RemotePipeline, RemotePlane, blend_block, predict_tiles
 from cellseg_monai.inference.cluster.workers import Cluster
-from cellseg_monai.inference.large_plane import LazyPixels, Progress, measured, prepared_windows
+from cellseg_monai.inference.large_plane import Progress, measured, prepared_windows
 from cellseg_monai.inference.pipeline import Pipeline
+from cellseg_monai.io import LazyPlane
 from cellseg_monai.pixels import AxisTiles
 
 __all__ = ["LargeOnCluster"]
@@ -47,7 +48,7 @@ class LargeOnCluster:
 
     def __call__(
         self,
-        pixels: LazyPixels,
+        pixels: LazyPlane,
         pipeline: Pipeline,
         scratch: Path,
         *,

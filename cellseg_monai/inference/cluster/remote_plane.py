@@ -16,7 +16,7 @@ from cellseg_monai.boxes import Box
 from cellseg_monai.decoding import Postprocessing
 from cellseg_monai.inference.cluster.chunked_array import ChunkedArray
 from cellseg_monai.inference.lanes import Lanes
-from cellseg_monai.inference.large_plane import LazyPixels, prepared_windows
+from cellseg_monai.inference.large_plane import prepared_windows
 from cellseg_monai.inference.pipeline import Pipeline
 from cellseg_monai.inference.tiled import Tiles, blend, read_tile
 from cellseg_monai.io import open_image
@@ -143,8 +143,9 @@ class RemotePlane:
                 "look whether this run was stopped"
             )
         with open_image(self.path, axes=self.axes) as image:
-            pixels = LazyPixels(image, self.place)
-            yield prepared_windows(pixels, self.pipeline.preprocess, self.pixel_size_um, self.statistics)
+            yield prepared_windows(
+                image.plane(self.place), self.pipeline.preprocess, self.pixel_size_um, self.statistics
+            )
 
 
 def predict_tiles(plane: RemotePlane, numbers: Sequence[int]) -> int:
