@@ -56,8 +56,8 @@ class Tiles:
             )
         if not 0 <= 2 * self.overlap <= min(self.size):
             raise ValueError(
-                f"got an overlap of {self.overlap} px for tiles of {self.size} px, expected 0 to half a tile; use larger "
-                f"tiles, or an overlap of up to {min(self.size) // 2} px"
+                f"got an overlap of {self.overlap} px for tiles of {self.size} px, expected 0 to half a tile; use "
+                f"larger tiles, or an overlap of up to {min(self.size) // 2} px"
             )
 
     def cover(self, shape: tuple[int, int]) -> tuple[AxisTiles, AxisTiles]:
