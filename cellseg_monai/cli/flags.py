@@ -87,12 +87,13 @@ def _arguments(name: str, words: Sequence[_Word], parameters: Mapping[str, inspe
     flags = [word.flag for word in words if word.flag]
     _check_flags(name, parameters, flags)
     several, others = (_of_kind(parameters, kind) for kind in ("VAR_POSITIONAL", "VAR_KEYWORD"))
-    places = iter([one for one in _named(parameters) if one.kind is not one.KEYWORD_ONLY and one.name not in flags])
+    named = {one.name: one for one in _named(parameters)}
+    places = iter([one for one in named.values() if one.kind is not one.KEYWORD_ONLY and one.name not in flags])
     arguments: dict[str, Any] = {}
     for word in words:
         if word.flag:
-            flag, value = _flag_value(word, parameters)
-            target = arguments if flag in parameters or others is None else arguments.setdefault(others.name, {})
+            flag, value = _flag_value(word, named)
+            target = arguments if flag in named or others is None else arguments.setdefault(others.name, {})
             target[flag] = value
         elif (place := next(places, None)) is not None:
             arguments[place.name] = _typed(word.value or "", place)

@@ -68,6 +68,7 @@ def test_numbers_truth_values_and_further_settings():
     assert called("prepare", "x", "--noagain")[4] is False
     assert called("prepare", "x", "--images", "5", "--take=last")[5] == {"images": 5, "take": "last"}
     assert called("prepare", "--again", "true", "x")[0] == "x"
+    assert called("prepare", "x", "--more", "3", "--nofoo")[5] == {"more": 3, "foo": False}
 
 
 @pytest.mark.parametrize(
