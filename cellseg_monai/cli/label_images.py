@@ -22,11 +22,10 @@ def evaluate(
     truth_suffix: str = "",
     pred_suffix: str = "",
 ) -> None:
-    """Score the label images of any program under a published protocol; docs/evaluation.md explains the protocols.
+    """Score the label images of any program under a named protocol; docs/evaluation.md explains each.
 
-    Truths and predictions are paired by their names, apart from what programs append, such as _cp_masks or -labels.
-    Files without a partner and pairs that cannot be compared are reported, the rest is evaluated, and the exit code is
-    1.
+    Truths and predictions are paired by their names, apart from what programs append, such as _cp_masks or -labels. The
+    exit code is 1 if files have no partner or pairs cannot be compared; these are reported, and the rest is evaluated.
 
     Args:
         truth: folder of the true label images: tif, png, npy, _seg.npy.
