@@ -1,5 +1,7 @@
 import json
+import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,15 +27,61 @@ def edit(path: Path, **changes: object) -> None:
 
 @pytest.mark.parametrize("bundle", find_bundles(ROOT / "bundles"), ids=lambda path: path.name)
 def test_hand_written_part_is_short(bundle: Path) -> None:
-    assert len((bundle / "bundle.json").read_text().splitlines()) <= 40
+    lines = (bundle / "bundle.json").read_text().splitlines()
+    assert len(lines) <= 40
+    assert max(map(len, lines)) <= 120
+
+
+def test_nothing_measured_is_written_by_hand() -> None:
+    text = (ROOT / "bundles" / "nuclei" / "bundle.json").read_text()
+    assert len(text.splitlines()) <= 20
+    assert not {"postprocess", "training_data"} & json.loads(text).keys()
+    assert not {"weights_sha256", "eval_metrics"} & json.loads(text)["metadata"].keys()
+
+
+def keys(value: object) -> Iterator[str]:
+    for key, item in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        if isinstance(key, str):
+            yield key
+        yield from keys(item)
+
+
+def test_nothing_is_overridden_by_its_position_in_a_list() -> None:
+    files = [*ROOT.glob("bundles/*/bundle.json"), *ROOT.glob("bundles/recipes/**/*.json")]
+    found = {f"{path}: {key}" for path in files for key in keys(json.loads(path.read_text()))}
+    assert len(found) > 300
+    assert [key for key in found if re.search(r"(#|::)\d+(#|::|$)", key)] == []
 
 
 def test_a_part_of_bundle_json_reaches_inside_its_config_alone(bundles: Path) -> None:
     edit(bundles / "unet" / "bundle.json", train={"optimizer#lr": 0.5})
     files = {name: json.loads(text) for name, text in build_bundle(bundles / "unet").items() if name.endswith("json")}
     assert files["configs/train.json"]["optimizer"]["lr"] == 0.5
-    assert files["configs/multi_gpu_train.json"]["optimizer"]["lr"] == 0.5
     assert "optimizer" not in files["configs/evaluate.json"]
+
+
+def test_training_on_several_gpus_is_an_overlay_of_a_few_lines(bundles: Path) -> None:
+    edit(bundles / "unet" / "bundle.json", multi_gpu_train={"batch_size": 2})
+    text = build_bundle(bundles / "unet")["configs/multi_gpu_train.json"]
+    overlay = json.loads(text)
+    assert len(text.splitlines()) < 20
+    assert overlay["batch_size"] == 2
+    assert "training.distribute" in overlay["network"]
+    assert "run" not in overlay
+
+
+def test_an_overlay_is_checked_on_what_it_is_laid_over(bundles: Path) -> None:
+    configs = bundles / "unet" / "configs"
+    overlay = json.loads((configs / "multi_gpu_train.json").read_text())
+    (configs / "multi_gpu_train.json").write_text(json.dumps(overlay | {"nobody_reads_me": "@sede"}))
+    (configs / "multi_gpu_predict.json").write_text(json.dumps({"epochs": 1}))
+    (bundles / "unet" / "bundle.json").unlink()
+    faults = "\n".join(bundle_faults(bundles / "unet"))
+    assert "multi_gpu_train.json: nothing refers to 'nobody_reads_me'" in faults
+    assert "multi_gpu_train.json: @sede names nothing" in faults
+    assert "multi_gpu_predict.json: has no `run`, and lies over no workflow" in faults
+    (configs / "multi_gpu_train.json").write_text(json.dumps({"nowhere#sampler": 1}))
+    assert "multi_gpu_train.json: 'nowhere#sampler' cannot be merged" in "\n".join(bundle_faults(bundles / "unet"))
 
 
 def test_drift_names_what_was_edited_deleted_and_added(bundles: Path) -> None:
@@ -86,9 +134,23 @@ def test_recipes_may_extend_each_other_in_a_row(bundles: Path) -> None:
     [
         ('{"extends": "none"}', r"recipe\.json asks for the recipe 'none'"),
         ('{"extends": "mine"}', r"mine extends itself: mine, mine"),
-        ('{"base": "semantic"}', r"recipe\.json .* \{'base': 'semantic'\}"),
+        ('{"base": "semantic"}', r"recipe\.json: got base, expected some of extends, workflows, overlays"),
+        ("{}", r"mine has no workflow; declare some in its recipe\.json"),
+        ('{"extends": "semantic", "workflows": {"pretrain": "train"}}', r"workflow pretrain is 'train', expected the"),
+        ('{"extends": "semantic", "workflows": {"pretrain": ["gone"]}}', r"have no gone\.json; add one"),
+        ('{"extends": "semantic", "workflows": {"pretrain": ["common"]}}', "from common, has no `run`; say there"),
+        ('{"extends": "semantic", "overlays": ["quick"]}', "overlay quick lies over no workflow; name it after one"),
     ],
-    ids=["no such recipe", "a ring", "a misspelt key"],
+    ids=[
+        "no such recipe",
+        "a ring",
+        "a misspelt key",
+        "no workflow",
+        "a workflow that is no list",
+        "a workflow of a missing file",
+        "a workflow that runs nothing",
+        "an overlay of nothing",
+    ],
 )
 def test_a_recipe_without_a_base_is_named(bundles: Path, text: str, message: str) -> None:
     (bundles / "recipes" / "mine").mkdir()
@@ -104,20 +166,53 @@ def test_the_boundary_recipe_trains_another_target_with_the_same_engine(bundles:
     boundary = configs(bundles / "unet")
     train = boundary["train"]
     assert (train["classes"], boundary["postprocess"]["method"]) == (3, "boundary_watershed")
-    targets = [
-        transform if isinstance(transform, str) else transform["_target_"] for transform in train["train"]["augment"]
-    ]
-    assert "cellseg_monai.transforms.RandContactCropd" in targets
-    assert "@target" in targets
+    assert train["train"]["augment"] == semantic["train"]["train"]["augment"]
+    assert train["train"]["crop"]["_target_"] == "cellseg_monai.transforms.RandContactCropd"
+    assert train["target"]["_target_"] == "cellseg_monai.transforms.BoundaryClassesd"
     assert train["optimizer"] == semantic["train"]["optimizer"]
+
+
+def test_a_recipe_can_bring_a_workflow_of_its_own(bundles: Path) -> None:
+    recipe = bundles / "recipes" / "masked"
+    recipe.mkdir()
+    declaration = {"extends": "semantic", "workflows": {"pretrain": ["common", "pretrain"], "inference": None}}
+    (recipe / "recipe.json").write_text(json.dumps(declaration | {"overlays": ["quick_pretrain"]}))
+    pretraining = {
+        "mask_ratio": 0.75,
+        "initialize": ["$monai.utils.set_determinism(seed=@seed)"],
+        "pretraining": ["$print(@network_def, @mask_ratio, @output_dir, @dataset_dir, @datalist, @split_seed)"],
+        "finalize": ["$print(@device, @amp, @sw_batch_size, @num_workers, @activation, @variants)"],
+        "run": "@pretraining",
+    }
+    (recipe / "pretrain.json").write_text(json.dumps(pretraining))
+    (recipe / "quick_pretrain.json").write_text(json.dumps({"mask_ratio": 0.5}))
+    unet = bundles / "unet"
+    edit(unet / "bundle.json", recipe="masked", pretrain={"mask_ratio": 0.6})
+    before, after = configs_of(unet), configs(unet)
+    assert after["pretrain"]["mask_ratio"] == 0.6
+    assert after["pretrain"]["network_def"] == before["evaluate"]["network_def"]
+    assert after["quick_pretrain"] == {"mask_ratio": 0.5}
+    assert after["train"] == before["train"]
+    assert "inference" not in after
+    for name, text in build_bundle(unet).items():
+        (unet / name).write_text(text)
+    assert [path.name for path in drifted_files(unet)] == ["inference.json"]
+    (unet / "configs" / "inference.json").unlink()
+    assert bundle_faults(unet, {"mask_ratio": 0.7}) == []
+
+
+def configs_of(bundle: Path) -> dict:
+    """The configs as they lie in the folder."""
+    return {path.stem: json.loads(path.read_text()) for path in (bundle / "configs").glob("*.json")}
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"name": "other"}, "bears the name 'other'; it must be 'unet'"),
+        ({"name": "other"}, "got the name 'other', expected 'unet'; correct it"),
         ({"recipe": "none"}, "asks for the recipe 'none'"),
-        ({"trian": {}}, r"has \['trian'\]; known are"),
+        ({"trian": {}}, "got trian, expected some of name, recipe, calibrate"),
+        ({"train": {"optimiser#lr": 1}}, "'optimiser#lr' cannot be merged: nothing of that name to reach into"),
     ],
 )
 def test_faults_of_bundle_json_are_named(bundles: Path, change: dict, message: str) -> None:

@@ -21,8 +21,12 @@ def normalisations(network: nn.Module) -> int:
 
 
 class NetworkContract:
-    # Whether TorchScript compiles the network, too; tracing must always work.
+    # True if TorchScript compiles the network, too; tracing must always work.
     scripts: ClassVar[bool] = False
+    # False for a network with blocks of which `fold_normalisation` does not know the order: it is only slower.
+    folds: ClassVar[bool] = True
+    # A part of the names of parameters that the network has but does not use.
+    unused: ClassVar[str | None] = None
 
     def build(self, **channels: int) -> nn.Module:
         """A small network; `channels` are in_channels and classes."""
@@ -62,10 +66,14 @@ class NetworkContract:
         answer = network(torch.rand(2, 1, 64, 64))
         # Squared: the sum of what batch normalisation gives is constant.
         sum((logits**2).sum() for logits in (answer if isinstance(answer, list) else [answer])).backward()
-        without = [name for name, parameter in network.named_parameters() if parameter.grad is None]
-        assert without == []
+        parameters = {
+            name: parameter
+            for name, parameter in network.named_parameters()
+            if self.unused is None or self.unused not in name
+        }
+        assert [name for name, parameter in parameters.items() if parameter.grad is None] == []
         # Biases may stay without effect, where normalisation follows.
-        still = [name for name, each in network.named_parameters() if each.ndim > 1 and not each.grad.any()]
+        still = [name for name, parameter in parameters.items() if parameter.ndim > 1 and not parameter.grad.any()]
         assert still == []
 
     def test_is_built_again_from_its_definition(self) -> None:
@@ -86,7 +94,8 @@ class NetworkContract:
             network(image)  # so that its normalisation has seen something
             expected, before = network.eval()(image), normalisations(network)
             torch.testing.assert_close(fold_normalisation(network)(image), expected, rtol=1e-3, atol=1e-4)
-        assert normalisations(network) <= before // 10
+        if self.folds:
+            assert normalisations(network) <= before // 10
 
     def test_traced_it_gives_the_same_output(self, record: Callable[..., str]) -> None:
         assert record(definition=self.seeded().definition, side=64, script=False) == ""
