@@ -1,4 +1,4 @@
-"""Bundles that come as a zip."""
+"""Bundles in a zip."""
 
 import zipfile
 from pathlib import Path
@@ -58,9 +58,9 @@ def test_without_the_variable_it_lies_in_the_home_folder(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("files", "error", "says"),
     [
-        (["notes.txt"], BundleError, "holds notes.txt, but configs/metadata.json was expected"),
-        ([], BundleError, "holds nothing"),
-        (["a/b/configs/metadata.json"], BundleError, "at its top or in the one folder there"),
+        (["notes.txt"], BundleError, "got notes.txt, expected configs/metadata.json at its top"),
+        ([], BundleError, "got nothing"),
+        (["a/b/configs/metadata.json"], BundleError, "at its top or in the only folder there"),
         (["a/configs/metadata.json", "b/configs/metadata.json"], BundleError, "the folder of one bundle"),
         (["configs/metadata.json", "../outside"], ArchiveError, "leads out of the target folder"),
     ],
