@@ -112,7 +112,7 @@ def test_words_in_an_arguments_file_are_checked_too(
         check_command_line()
 
 
-def test_variants_that_undo_each_other_are_refused(
+def test_variants_that_set_the_same_key_are_refused(
     monkeypatch: pytest.MonkeyPatch, config: str, tmp_path: Path
 ) -> None:
     for name in ("short", "long"):

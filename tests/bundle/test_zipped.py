@@ -33,9 +33,11 @@ def zipped(path: Path, within: str = "") -> Path:
 def test_it_segments_as_its_folder_does(tmp_path, cache, within):
     pipeline, other = load_pipeline(zipped(tmp_path / "some.zip", within)), load_pipeline(NUCLEI)
     assert pipeline.weights_sha256 == other.weights_sha256
-    found = [segment_plane(prepared_plane(cells()[np.newaxis], each), each).labels for each in (pipeline, other)]
-    assert found[0].any()
-    np.testing.assert_array_equal(*found)
+    labels, expected = (
+        segment_plane(prepared_plane(cells()[np.newaxis], loaded), loaded).labels for loaded in (pipeline, other)
+    )
+    assert labels.any()
+    np.testing.assert_array_equal(labels, expected)
     assert [len(folder.name) for folder in cache.iterdir()] == [64]
 
 
