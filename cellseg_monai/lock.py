@@ -79,7 +79,7 @@ def _write_holder(descriptor: int) -> None:
 
 
 def _holder(path: Path) -> str:
-    """What the holder wrote, for a message; empty if it cannot be read, as on Windows, where the lock forbids it."""
+    """The text of the holder for a message; empty if it cannot be read, as on Windows, where the lock forbids it."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):

@@ -1,4 +1,4 @@
-"""What a network says of a whole image, tile by tile: the one way, for images of any size."""
+"""A network applied to an image of any size, tile by tile."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 from cellseg_monai.pixels import AxisTiles, cover_axis
 from cellseg_monai.prefetch import prefetch
 
-if TYPE_CHECKING:  # torch, which nothing else here needs
+if TYPE_CHECKING:
     from cellseg_monai.inference.lanes import Lanes
 
 __all__ = ["Network", "Read", "Tiles", "blend", "predict", "predict_windows", "read_tile"]
@@ -27,17 +27,17 @@ Read = Callable[[slice, slice], np.ndarray]
 
 @dataclass(frozen=True)
 class Tiles:
-    """How images are cut for a network.
+    """How images are cut into tiles for a network.
 
     Args:
-        size: (Y, X) of a tile, in pixels; an image that is not larger is one tile.
-        overlap: of neighbouring tiles, in pixels, at least.
-        multiple: tiles begin and end at multiples of it, in pixels, images being continued by replication: the stride
-            of the network.
-        batch: tiles that the network sees at once.
+        size: (Y, X) of a tile in pixels; a smaller image is one tile.
+        overlap: of neighbouring tiles in pixels, at least.
+        multiple: stride of the network in pixels. Tiles begin and end at multiples of it; images are extended by
+            replication.
+        batch: number of tiles that the network sees at the same time.
 
     Raises:
-        ValueError: no tiles, or an overlap beyond half of one.
+        ValueError: a number is not positive, or the overlap is more than half a tile.
 
     >>> Tiles((64, 64)).cover((100, 64))[0].starts
     (0, 32, 64)
@@ -51,17 +51,17 @@ class Tiles:
     def __post_init__(self) -> None:
         if min(*self.size, self.multiple, self.batch) < 1:
             raise ValueError(
-                f"tiles of {self.size} px, multiples of {self.multiple} and {self.batch} at once came, but numbers "
-                "from 1 were expected; correct the tile"
+                f"got tiles of {self.size} px, multiples of {self.multiple} px and batches of {self.batch}, expected "
+                "numbers from 1; correct the tile"
             )
         if not 0 <= 2 * self.overlap <= min(self.size):
             raise ValueError(
-                f"an overlap of {self.overlap} px came for tiles of {self.size} px, but 0 to half a tile was expected; "
-                f"take larger tiles, or an overlap up to {min(self.size) // 2}"
+                f"got an overlap of {self.overlap} px for tiles of {self.size} px, expected 0 to half a tile; use "
+                f"larger tiles, or an overlap of up to {min(self.size) // 2} px"
             )
 
     def cover(self, shape: tuple[int, int]) -> tuple[AxisTiles, AxisTiles]:
-        """The tiles of an image of this shape, along Y and along X."""
+        """Return the tiles of an image of this shape, along Y and along X."""
         rows, columns = (
             cover_axis(length, size=size, overlap=self.overlap, multiple=self.multiple)
             for length, size in zip(shape, self.size, strict=True)
@@ -70,13 +70,13 @@ class Tiles:
 
 
 def predict(pixels: np.ndarray, network: Network, tiles: Tiles, lanes: Lanes | None = None) -> np.ndarray:
-    """Logits of a whole image.
+    """Return the logits of a whole image.
 
     Args:
         pixels: CYX float32, prepared.
         network: see `Network`.
         tiles: how the image is cut.
-        lanes: where the network sees tiles; None: in this thread.
+        lanes: threads for the network; None for this thread.
 
     Returns:
         KYX float32.
@@ -99,7 +99,7 @@ def predict(pixels: np.ndarray, network: Network, tiles: Tiles, lanes: Lanes | N
 def predict_windows(
     read: Read, shape: tuple[int, int], network: Network, tiles: Tiles, lanes: Lanes | None = None
 ) -> Iterator[tuple[slice, slice, np.ndarray]]:
-    """Logits of an image, window by window; of what came before no more is held than where tiles overlap.
+    """Yield the logits of an image window by window, keeping no more than the overlaps of earlier tiles in memory.
 
     Tiles are read ahead of the network, in a thread.
 
@@ -108,10 +108,10 @@ def predict_windows(
         shape: (Y, X) of the image.
         network: see `Network`.
         tiles: how the image is cut.
-        lanes: where the network sees tiles; None: in this thread.
+        lanes: threads for the network; None for this thread.
 
     Yields:
-        Rows and columns of a window, and its logits, KYX float32; together the windows make up the image.
+        Rows and columns of a window, and its logits, KYX float32. Together the windows make up the image.
     """
     down, across = tiles.cover(shape)
     with closing(prefetch(_batches(read, down, across, tiles.batch))) as batches:
@@ -122,15 +122,15 @@ def predict_windows(
 def blend(
     answers: Iterable[np.ndarray], down: AxisTiles, across: AxisTiles
 ) -> Iterator[tuple[slice, slice, np.ndarray]]:
-    """What tiles say of an image put together, window by window, as soon as no other tile counts there.
+    """Blend the logits of overlapping tiles, and yield each window as soon as no other tile reaches into it.
 
     Args:
-        answers: of each tile, row after row, KYX float32.
+        answers: logits of each tile, KYX float32, row after row.
         down: the tiles along Y.
         across: the tiles along X.
 
     Yields:
-        As `predict_windows`.
+        Rows and columns of a window, and its logits, KYX float32. Together the windows make up the image.
 
     >>> down, across = Tiles((32, 32), multiple=16).cover((3, 48))
     >>> for _, columns, logits in blend([np.zeros((1, 16, 32)), np.ones((1, 16, 32))], down, across):
@@ -143,11 +143,13 @@ def blend(
         yield slice(0, down.length), slice(0, across.length), logits[:, : down.length, : across.length]
         return
     down_to, across_to = _ends(down), _ends(across)
-    down_weights, across_weights = ([axis.weights(each) for each in range(len(axis.starts))] for axis in (down, across))
+    down_weights, across_weights = (
+        [axis.weights(number) for number in range(len(axis.starts))] for axis in (down, across)
+    )
     places = product(range(len(down.starts)), range(len(across.starts)))
-    beside: np.ndarray | None = None  # of the tile to the left, what lies under this one
-    above: np.ndarray  # of the row of tiles before, what lies under this one
-    below: np.ndarray | None = None
+    left_overlap: np.ndarray | None = None  # weighted logits of the tile to the left, where this one overlaps it
+    above: np.ndarray  # weighted logits of the row of tiles before, where this row overlaps it
+    below: np.ndarray | None = None  # the same for the next row
     for (row, column), logits in zip(places, answers, strict=True):
         top, left = down.starts[row], across.starts[column]
         if column == 0:
@@ -159,11 +161,11 @@ def blend(
         assert below is not None
         summed: np.ndarray = logits.astype(np.float32)
         _weigh(summed, across_weights[column])
-        if beside is not None:
-            summed[:, :, : beside.shape[2]] += beside
+        if left_overlap is not None:
+            summed[:, :, : left_overlap.shape[2]] += left_overlap
         width, height = across_to[column] - left, down_to[row] - top
-        beside = summed[:, :, width:] if column + 1 < len(across.starts) else None
-        # Beyond the last tile nothing comes to take up what is left, which lies outside of the image.
+        # What the last tile of a row has beyond its width lies outside the image.
+        left_overlap = summed[:, :, width:] if column + 1 < len(across.starts) else None
         done = summed[:, :, :width]
         _weigh(done, down_weights[row], axis=1)
         done[:, : above.shape[1]] += above[:, :, left : left + width]
@@ -172,16 +174,16 @@ def blend(
 
 
 def _weigh(values: np.ndarray, weights: np.ndarray, axis: int = 2) -> None:
-    """Multiply KYX values along an axis, but not by the ones, which are most of the weights of a tile."""
+    """Multiply KYX values by weights along an axis, skipping the ones, which are most of the weights of a tile."""
     along = np.moveaxis(values, axis, 2)
-    ones = np.flatnonzero(weights == 1)  # which lie together: weights rise, and fall
+    ones = np.flatnonzero(weights == 1)  # contiguous: weights rise to 1, then fall
     head, tail = (int(ones[0]), int(ones[-1]) + 1) if len(ones) else (len(weights), len(weights))
     along[:, :, :head] *= weights[:head]
     along[:, :, tail:] *= weights[tail:]
 
 
 def _ends(axis: AxisTiles) -> list[int]:
-    """Where the next tile begins, and at last the image ends."""
+    """Return where the windows end: at the start of the next tile, or at the end of the image."""
     return [*axis.starts[1:], axis.length]
 
 
@@ -192,12 +194,12 @@ def _batches(read: Read, down: AxisTiles, across: AxisTiles, count: int) -> Iter
 
 
 def read_tile(read: Read, axes: tuple[AxisTiles, AxisTiles], place: tuple[int, int]) -> np.ndarray:
-    """The pixels of a tile, continued by replication where it reaches beyond the image.
+    """Read the pixels of a tile, extended by replication beyond the image.
 
     Args:
         read: see `Read`.
         axes: the tiles along Y and along X.
-        place: its number along Y and along X.
+        place: number of the tile along Y and along X.
     """
     windows = [
         slice(axis.starts[index], min(axis.starts[index] + axis.size, axis.length))

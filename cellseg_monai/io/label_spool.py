@@ -12,14 +12,12 @@ from cellseg_monai.io.zarr_chunks import ZarrChunks
 
 __all__ = ["LabelSpool"]
 
-_CHUNK_PX = 1024
 
-
-class LabelSpool:
+class LabelSpool(ZarrChunks):
     """A stack of label images in a folder, which can be sliced like an array.
 
     Args:
-        folder: folder for the chunks; the caller creates and removes it.
+        folder: folder for the chunks; the caller removes it.
         shape: lengths of the axes before Y and X, then of Y and X.
 
     >>> import tempfile
@@ -30,8 +28,7 @@ class LabelSpool:
     """
 
     def __init__(self, folder: Path, shape: tuple[int, ...]) -> None:
-        self.shape, self.dtype = shape, np.dtype(np.uint32)
-        self._chunks = ZarrChunks(folder, shape, self.dtype, _CHUNK_PX)
+        super().__init__(folder, shape, np.dtype(np.uint32))
 
     def add(self, place: tuple[int, ...], labels: SlicedArray) -> None:
         """Store a plane; a plane on disk is read one chunk at a time.
@@ -43,12 +40,7 @@ class LabelSpool:
         Raises:
             ValueError: an id is negative or exceeds 32 bits.
         """
-        for rows, columns in squares(self.shape, _CHUNK_PX):
+        for rows, columns in squares(self.shape, self.chunk_px):
             part = np.asarray(labels[rows, columns])
             check_ids(part, self.dtype, f"in plane {place}, row {rows.start}, column {columns.start}")
-            self._chunks.write(part, place, rows.start, columns.start)
-
-    def __getitem__(self, window: tuple[int | slice, ...]) -> np.ndarray:
-        *place, rows, columns = window
-        y, x = (slice(*part.indices(n)[:2]) for part, n in zip((rows, columns), self.shape[-2:], strict=True))  # type: ignore[union-attr]
-        return self._chunks.read(tuple(place), y, x)  # type: ignore[arg-type]
+            self.write(part, place, rows.start, columns.start)

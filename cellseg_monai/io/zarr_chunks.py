@@ -10,7 +10,7 @@ import itertools
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -24,19 +24,35 @@ __all__ = ["ZarrChunks"]
 
 @dataclass(frozen=True)
 class ZarrChunks:
-    """An array of planes, written in windows that begin and end at the edges of chunks.
+    """An array in a folder of chunks, which can be sliced, and sent to other processes.
+
+    A chunk that has not been written cannot be read. Threads or processes can write at the same time if they do not
+    write into the same chunk.
 
     Args:
         folder: folder of the array.
         shape: lengths of the axes before Y and X, along which a chunk is one plane thick, then of Y and X.
-        dtype: unsigned integer type of the values.
+        dtype: type of the values.
         chunk_px: side of a chunk.
+
+    >>> import tempfile
+    >>> array = ZarrChunks(Path(tempfile.mkdtemp()) / "ids", (1, 3, 4), np.dtype(np.uint32), chunk_px=2)
+    >>> array[0, :, :] = np.zeros((3, 4))
+    >>> array[0, 1:, 1:3] = 7
+    >>> array[:, 1:3, 2:]
+    array([[[7, 0],
+            [7, 0]]], dtype=uint32)
     """
 
     folder: Path
     shape: tuple[int, ...]
     dtype: np.dtype
-    chunk_px: int
+    chunk_px: int = 1024
+
+    @property
+    def chunks(self) -> tuple[int, ...]:
+        """Shape of a chunk, under the name that zarr uses."""
+        return (*(1 for _ in self.shape[:-2]), self.chunk_px, self.chunk_px)
 
     def create(self) -> None:
         """Create the folder and the description of the array."""
@@ -44,7 +60,7 @@ class ZarrChunks:
         description = {
             "zarr_format": 2,
             "shape": self.shape,
-            "chunks": (*(1 for _ in self.shape[:-2]), self.chunk_px, self.chunk_px),
+            "chunks": self.chunks,
             "dtype": self.dtype.newbyteorder("<").str,
             "compressor": self._codec.get_config(),
             "fill_value": 0,
@@ -102,13 +118,76 @@ class ZarrChunks:
             if not self._file((*plane, rows.start // side, columns.start // side)).exists()
         ]
 
-    @cached_property
-    def _codec(self) -> Any:
-        from numcodecs import Blosc  # slow to import, needed only for OME-Zarr
+    def check_complete(self) -> None:
+        """Check that every chunk has been written.
 
-        # Use a single block. The threads of Blosc lay out several blocks in the order in which they finish, so that the
-        # same labels would give different bytes each time.
-        return Blosc("zstd", clevel=3, shuffle=Blosc.SHUFFLE, blocksize=self.chunk_px**2 * self.dtype.itemsize)
+        Raises:
+            OSError: chunks are missing.
+        """
+        if missing := self.missing():
+            plane, rows, columns = missing[0]
+            raise OSError(
+                f"{self.folder}: {len(missing)} chunks were not written or are not seen here, the first of {plane} at "
+                f"rows {rows.start} to {rows.stop - 1}, columns {columns.start} to {columns.stop - 1}; is it on a "
+                "file system that all workers share?"
+            )
+
+    def __getitem__(self, window: tuple[int | slice, ...]) -> np.ndarray:
+        """Return the values in a window: an index or a slice without a step for each axis, slices for Y and X."""
+        planes, lengths, rows, columns = self._resolved(window)
+        values = np.empty((len(planes), rows.stop - rows.start, columns.stop - columns.start), self.dtype)
+        for plane_values, plane in zip(values, planes, strict=True):
+            plane_values[...] = self.read(plane, rows, columns)
+        return values.reshape(*lengths, *values.shape[1:])
+
+    def __setitem__(self, window: tuple[int | slice, ...], values: Any) -> None:
+        """Write a window; chunks that it covers in part are read first."""
+        planes, lengths, rows, columns = self._resolved(window)
+        size = (rows.stop - rows.start, columns.stop - columns.start)
+        if 0 in size:
+            return
+        top, bottom = self._whole_chunks(rows, self.shape[-2])
+        left, right = self._whole_chunks(columns, self.shape[-1])
+        parts = np.broadcast_to(values, (*lengths, *size)).reshape(len(planes), *size)
+        for plane, part in zip(planes, parts, strict=True):
+            if (bottom - top, right - left) != size:
+                around = self.read(plane, slice(top, bottom), slice(left, right))
+                around[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left] = part
+                part = around
+            self.write(part, plane, top, left)
+
+    def _resolved(self, window: tuple[int | slice, ...]) -> tuple[list[tuple[int, ...]], tuple[int, ...], slice, slice]:
+        """Return the planes of a window, the lengths of their axes that are kept, its rows and its columns."""
+        leading = [
+            range(length)[part] if isinstance(part, slice) else (range(length)[part],)
+            for part, length in zip(window[:-2], self.shape[:-2], strict=True)
+        ]
+        kept = (len(at) for part, at in zip(window[:-2], leading, strict=True) if isinstance(part, slice))
+        rows, columns = (
+            slice(*part.indices(length)[:2])
+            for part, length in zip(window[-2:], self.shape[-2:], strict=True)
+            if isinstance(part, slice)
+        )
+        return list(itertools.product(*leading)), tuple(kept), rows, columns
+
+    def _whole_chunks(self, side: slice, length: int) -> tuple[int, int]:
+        """Return the start and stop of the chunks that a window touches along an axis."""
+        first = side.start // self.chunk_px * self.chunk_px
+        return first, min(-(-side.stop // self.chunk_px) * self.chunk_px, length)
+
+    @property
+    def _codec(self) -> Any:
+        return _codec(self.chunk_px**2 * self.dtype.itemsize)
 
     def _file(self, place: tuple[int, ...]) -> Path:
         return self.folder.joinpath(*map(str, place))
+
+
+@lru_cache
+def _codec(chunk_bytes: int) -> Any:
+    """Return the compressor of chunks of this size."""
+    from numcodecs import Blosc  # slow to import, needed only for chunks
+
+    # Use a single block. The threads of Blosc lay out several blocks in the order in which they finish, so that the
+    # same labels would give different bytes each time.
+    return Blosc("zstd", clevel=3, shuffle=Blosc.SHUFFLE, blocksize=chunk_bytes)

@@ -121,7 +121,7 @@ WRONG_WORDS = {
     "mps": (["--device", "mps"], f"device 'mps' came, but torch {torch.__version__} finds "),
     "second processor": (["--device", "cpu:7"], "device 'cpu:7' came, but cpu has 1 here"),
     "tile": (["--tile", "0"], "got tile=0, expected a finite number from 1"),
-    "overlap": (["--tile", "256", "--overlap", "200"], "an overlap of 200 px came for tiles of (256, 256) px"),
+    "overlap": (["--tile", "256", "--overlap", "200"], "got an overlap of 200 px for tiles of (256, 256) px"),
     "negative overlap": (["--overlap=-1"], "got overlap=-1, expected a finite number from 0"),
     "pixel size": (["--pixel_size", "0"], "got pixel_size=0.0, expected a finite number above 0"),
     "channels": (["--channels", "0,1"], "got 2 channel(s), 0, 1, expected 1 for the bundle nuclei"),

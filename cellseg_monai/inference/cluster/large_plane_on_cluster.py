@@ -14,12 +14,12 @@ from cellseg_monai.boxes import Box
 from cellseg_monai.decoding import label_in_blocks
 from cellseg_monai.decoding.blockwise.grid import Blocks
 from cellseg_monai.exports import Segmentation
-from cellseg_monai.inference.cluster.chunked_array import ChunkedArray
 from cellseg_monai.inference.cluster.remote_plane import RemotePipeline, RemotePlane, blend_block, predict_tiles
 from cellseg_monai.inference.cluster.workers import Cluster
 from cellseg_monai.inference.large_plane import Progress, measured, prepared_windows
 from cellseg_monai.inference.pipeline import Pipeline
 from cellseg_monai.io import LazyPlane
+from cellseg_monai.io.zarr_chunks import ZarrChunks
 from cellseg_monai.pixels import AxisTiles
 
 __all__ = ["LargeOnCluster"]
@@ -85,7 +85,7 @@ class LargeOnCluster:
         frame = _Frame(plane.path, pixels.shape[1:], prepared.shape)
         maps = self._maps(plane, frame, progress)
         labels, parts = (
-            ChunkedArray(plane.folder / named, shape, np.dtype(np.uint32), self.chunk_px)
+            ZarrChunks(plane.folder / named, shape, np.dtype(np.uint32), self.chunk_px)
             for named, shape in (("labels", frame.whole), ("parts", frame.seen))
         )
         label_in_blocks(
@@ -98,10 +98,10 @@ class LargeOnCluster:
                 function, places, *more, named=frame.naming_objects(places)
             ),
         )
-        labels.check_whole()
+        labels.check_complete()
         return measured(labels, maps, pixels, tta=pipeline.tta, name=name, pixel_size_um=pixel_size_um)
 
-    def _maps(self, plane: RemotePlane, frame: _Frame, progress: Progress | None) -> ChunkedArray:
+    def _maps(self, plane: RemotePlane, frame: _Frame, progress: Progress | None) -> ZarrChunks:
         axes = plane.pipeline.tiles.cover(frame.seen)
         count, batch = len(axes[0].starts) * len(axes[1].starts), plane.pipeline.tiles.batch * plane.pipeline.lanes
         batches = [range(first, min(first + batch, count)) for first in range(0, count, batch)]
@@ -122,7 +122,7 @@ class LargeOnCluster:
             )
         )
         answers = plane.answers(frame.seen, channels)
-        answers.check_whole()
+        answers.check_complete()
         blocks = Blocks(frame.seen, (self.block_px, self.block_px)).places
         count = _same(
             self.cluster.run(
@@ -130,7 +130,7 @@ class LargeOnCluster:
             )
         )
         maps = plane.maps(frame.seen, count, self.chunk_px)
-        maps.check_whole()
+        maps.check_complete()
         rmtree(answers.folder)
         return maps
 

@@ -14,12 +14,12 @@ import numpy as np
 from cellseg_monai._version import __version__
 from cellseg_monai.boxes import Box
 from cellseg_monai.decoding import Postprocessing
-from cellseg_monai.inference.cluster.chunked_array import ChunkedArray
 from cellseg_monai.inference.lanes import Lanes
 from cellseg_monai.inference.large_plane import prepared_windows
 from cellseg_monai.inference.pipeline import Pipeline
 from cellseg_monai.inference.tiled import Tiles, blend, read_tile
 from cellseg_monai.io import open_image
+from cellseg_monai.io.zarr_chunks import ZarrChunks
 from cellseg_monai.pixels import ImageStatistics, PreparedWindows, Preprocessing
 
 __all__ = ["RemotePipeline", "RemotePlane", "blend_block", "predict_tiles"]
@@ -119,16 +119,16 @@ class RemotePlane:
     pipeline: RemotePipeline
     folder: Path
 
-    def answers(self, shape: tuple[int, int], channels: int) -> ChunkedArray:
+    def answers(self, shape: tuple[int, int], channels: int) -> ZarrChunks:
         """What the network says of each tile, and below each other all of them; a chunk is a channel of a tile."""
         down, across = self.pipeline.tiles.cover(shape)
         count = len(down.starts) * len(across.starts)
         shape_of_all = (count, channels, down.size, across.size)
-        return ChunkedArray(self.folder / "tiles", shape_of_all, np.dtype(np.float32), max(down.size, across.size))
+        return ZarrChunks(self.folder / "tiles", shape_of_all, np.dtype(np.float32), max(down.size, across.size))
 
-    def maps(self, shape: tuple[int, int], channels: int, chunk_px: int) -> ChunkedArray:
+    def maps(self, shape: tuple[int, int], channels: int, chunk_px: int) -> ZarrChunks:
         """The probability maps."""
-        return ChunkedArray(self.folder / "maps", (channels, *shape), np.dtype(np.float32), chunk_px)
+        return ZarrChunks(self.folder / "maps", (channels, *shape), np.dtype(np.float32), chunk_px)
 
     @contextmanager
     def prepared(self) -> Iterator[PreparedWindows]:

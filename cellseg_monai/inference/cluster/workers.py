@@ -1,4 +1,4 @@
-"""A Dask cluster on which a function is called for each of many places."""
+"""A Dask cluster that calls a function for each of many arguments."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 __all__ = ["LOCAL", "Cluster", "check_dask", "open_cluster"]
 
 LOCAL = "local"
-_TIMEOUTS = (TimeoutError, asyncio.TimeoutError)  # two until Python 3.11
-_WORKER_BYTES = 3 * 2**30  # a network at work on a tile of 1024 px, and what becomes of it
+_TIMEOUTS = (TimeoutError, asyncio.TimeoutError)  # different classes before Python 3.11
+_WORKER_BYTES = 3 * 2**30  # memory for a network with a tile of 1024 px, and for labelling
 
 
 class Cluster:
-    """Workers that are given one task after another; `open_cluster` makes it.
+    """Workers that are given one call after another; `open_cluster` makes it.
 
-    Few tasks are submitted ahead of the workers, so that after a failure little is left that goes on.
+    Only a few calls are submitted ahead of the workers, so that little still runs after a failure.
 
     Args:
-        client: of `distributed`.
+        client: the connection to the scheduler, of `distributed`.
     """
 
     def __init__(self, client: Client) -> None:
@@ -41,24 +41,24 @@ class Cluster:
         named: Callable[[Any], str],
         done: Callable[[int], None] = lambda _: None,
     ) -> list[Any]:
-        """Call a function as `map` does, on the workers.
+        """Call a function on the workers, as `map` does.
 
-        A worker that is lost costs what it was doing: another one does it again. So whatever a call writes has to be
-        the same when it is repeated.
+        If a worker is lost, another one repeats its call. A repeated call has to write the same again.
 
         Args:
-            function: pickled by name; its calls may come in any order.
-            arguments: as for `map`.
-            named: from the first argument of a call to what it worked on, for the message.
-            done: told how many calls have ended, each time that one has.
+            function: pickled by name; its calls can run in any order.
+            arguments: one iterable for each parameter of the function.
+            named: from the first argument of a call to a description of what it works on, for messages.
+            done: called after each call that succeeds, with the number of those so far.
 
         Returns:
-            What they returned, in their order.
+            The results, in the order of the arguments.
 
         Raises:
-            BlockError: a call failed, or the workers that it was given to were lost again and again. Those that had
+            BlockError: a call failed because of an image, or it repeatedly lost its worker. Calls that had begun have
+                ended.
+            RuntimeError: a call failed because of a fault of this program; see `errors.OF_AN_IMAGE`. Calls that had
                 begun have ended.
-            RuntimeError: likewise, by a fault of this program; see `errors.OF_AN_IMAGE`.
         """
         calls = list(zip(*arguments, strict=True))
         results: list[Any] = [None] * len(calls)
@@ -73,7 +73,7 @@ class Cluster:
                     done(succeeded)
                 results[index] = result
         if failed:
-            index, error = self._to_blame(function, calls, sorted(failed, key=lambda each: each[0]))
+            index, error = self._to_blame(function, calls, sorted(failed, key=lambda failure: failure[0]))
             kind = BlockError if is_of_an_image(error) else RuntimeError
             raise kind(f"{named(calls[index][0])}: {reason_of(error)}") from error
         return results
@@ -81,12 +81,12 @@ class Cluster:
     def _to_blame(
         self, function: Callable[..., Any], calls: Sequence[tuple], failed: Sequence[tuple[int, BaseException]]
     ) -> tuple[int, BaseException]:
-        """Of the calls that failed, the one that is told, and how.
+        """Return the failed call to report, as its number and its error.
 
-        Whatever waits at a worker counts as lost with it, so that Dask also accuses calls that wait behind a deadly one
-        again and again. Each of them is therefore begun once more, with nothing beside it.
+        When a worker dies, Dask counts all calls that wait at it as lost. It therefore also blames calls that waited
+        behind a deadly one several times. So each of them is called once more, alone.
         """
-        raised = [each for each in failed if not _is_killed(each[1])]
+        raised = [failure for failure in failed if not _is_killed(failure[1])]
         if raised:
             return raised[0]
         for index, _ in failed:
@@ -98,14 +98,15 @@ class Cluster:
     def finished(
         self, function: Callable[..., Any], calls: Sequence[tuple], go_on: Callable[[], bool] = lambda: True
     ) -> Generator[tuple[int, Any], None, None]:
-        """Call a function on the workers, and give what came of the calls, as they end.
+        """Call a function on the workers, and yield results as calls end.
 
-        When this is closed early, calls that wait at the workers are not begun; those that have begun end there.
+        If the generator is closed early, calls that wait at the workers are not begun. Those that have begun are
+        completed.
 
         Args:
-            function: as for `run`.
-            calls: the arguments of each.
-            go_on: whether more calls are to be begun.
+            function: pickled by name; its calls can run in any order.
+            calls: the arguments of each call.
+            go_on: returns False if no more calls should be begun.
 
         Yields:
             The number of a call, and its result or the exception that it raised.
@@ -130,15 +131,15 @@ class Cluster:
                 begin()
         finally:
             if running:
-                with suppress(OSError, *_TIMEOUTS):  # of a scheduler that is lost, with which they are
+                with suppress(OSError, *_TIMEOUTS):  # if the scheduler is lost, so are the calls
                     self._client.cancel(list(running))
 
     def _room(self) -> int:
-        """How many calls may be under way now: workers come and go."""
+        """Return how many calls can be under way now, as workers come and go."""
         try:
             return 2 * max(1, sum(self._client.nthreads().values()))
         except (OSError, *_TIMEOUTS) as error:
-            raise ConnectionError(f"the Dask scheduler answers no more ({_short(error)}); is it running?") from error
+            raise ConnectionError(f"the Dask scheduler no longer answers ({_short(error)}); is it running?") from error
 
     def _outcome(self, future: Future) -> Any:
         from distributed import KilledWorker
@@ -149,12 +150,12 @@ class Cluster:
             return ConnectionError(f"the scheduler {self._client.scheduler.address} no longer knows of it")
         try:
             return future.result()
-        except KilledWorker as error:  # what it returned was lost with a worker, and making it again failed
+        except KilledWorker as error:  # its result was lost with a worker, and repeating the call failed
             return error
 
 
 def reason_of(error: BaseException) -> str:
-    """Why a call failed, in a line.
+    """Return why a call failed, in one line.
 
     >>> reason_of(ValueError("no such channel")), reason_of(ZeroDivisionError("division by zero"))
     ('no such channel', 'ZeroDivisionError: division by zero')
@@ -170,42 +171,42 @@ def reason_of(error: BaseException) -> str:
 
 
 def is_of_an_image(error: BaseException) -> bool:
-    """Whether a call failed by what it worked on, as far as that is known; a deadly image takes its worker with it."""
+    """Return True if the image seems to be the reason why a call failed; a worker that died counts as such."""
     return isinstance(error, OF_AN_IMAGE) or _is_killed(error)
 
 
 def _is_killed(error: BaseException) -> bool:
-    """Whether workers died over a call, rather than that it raised something."""
+    """Return True if the workers of a call died, False if it raised an error."""
     return type(error).__name__ == "KilledWorker"
 
 
 def check_dask(address: str) -> None:
-    """Refuse a cluster where Dask is not installed.
+    """Check that Dask is installed.
 
     Args:
-        address: that was asked for, for the message.
+        address: value of --dask, for the message.
 
     Raises:
-        ValueError: it is not.
+        ValueError: Dask is not installed.
     """
     try:
         import distributed  # noqa: F401
     except ImportError as error:
         raise ValueError(
-            f"--dask {address} came, but Dask is not installed ({error}); pip install 'cellseg_monai[cluster]', here "
+            f"got --dask {address}, but Dask is not installed ({error}); pip install 'cellseg_monai[cluster]', here "
             "and where the workers run"
         ) from error
 
 
 @contextmanager
 def open_cluster(address: str, *, workers: int | None = None, within_s: float = 10) -> Iterator[Cluster]:
-    """A cluster to work with, as long as the block of code runs.
+    """Connect to a cluster for a `with` block.
 
     Args:
-        address: of a running scheduler, such as "tcp://host:8786", which stays as it is; or "local": processes of this
+        address: a running scheduler, such as "tcp://host:8786", which keeps running; or "local" for processes of this
             machine, which end with the block.
-        workers: how many processes; None: one for each core as far as memory lasts. A scheduler has those that it has.
-        within_s: how long the scheduler, and then a worker, is waited for.
+        workers: number of processes for "local"; None for one per core, as far as memory allows.
+        within_s: seconds to wait for the scheduler, and then for a worker.
 
     Raises:
         ValueError: Dask is not installed.
@@ -233,7 +234,7 @@ def open_cluster(address: str, *, workers: int | None = None, within_s: float = 
 
 @contextmanager
 def _silent(*names: str) -> Iterator[None]:
-    """Loggers that say nothing meanwhile: what fails is told by who asked for it."""
+    """Silence these loggers during a `with` block; the caller reports failures."""
     levels = [(logger, logger.level) for logger in map(logging.getLogger, names)]
     for logger, _ in levels:
         logger.setLevel(logging.CRITICAL)
@@ -253,7 +254,7 @@ def _processes(workers: int | None) -> Iterator[Any]:
 
     count = workers or max(1, min(CPU_COUNT, MEMORY_LIMIT // _WORKER_BYTES))
     threads = str(max(1, CPU_COUNT // count))
-    # A process that was killed is started again; on a busy machine that takes longer than Dask waits for it.
+    # A process that was killed is restarted. On a busy machine that takes longer than Dask waits by default.
     patient = dask.config.set({"distributed.deploy.lost-worker-timeout": "1 hour"})
     with (
         patient,
@@ -263,7 +264,7 @@ def _processes(workers: int | None) -> Iterator[Any]:
             processes=True,
             dashboard_address=":0",
             silence_logs=logging.CRITICAL,
-            memory_limit=0,  # a network's memory is none that Dask could write to disk; it would only pause
+            memory_limit=0,  # Dask cannot spill the memory of a network to disk; it would only pause the worker
             env={"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads},
         ) as cluster,
     ):
