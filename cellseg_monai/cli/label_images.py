@@ -65,8 +65,8 @@ def report(
 
     For a training that has been evaluated, pass its folder: cellseg report runs/mine --output report.html. For label
     images of any program, pass --images, --truth and --pred, whose files are paired by their names as in `cellseg
-    evaluate`. The page needs no network and no other files. What cannot be compared or shown is reported, the rest is
-    on the page, and the exit code is 1.
+    evaluate`. The page needs no network and no other files. If something cannot be compared or shown, it is reported,
+    the rest is on the page, and the exit code is 1.
 
     Args:
         run: output_dir of a training, whose evaluation is shown with its losses and the settings that calibration
