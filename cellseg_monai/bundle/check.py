@@ -26,7 +26,7 @@ from cellseg_monai.training.checkpoint_file import BEST
 
 __all__ = ["bundle_faults", "metadata_faults"]
 
-# What MONAI and this package read from outside a config; everything else must be named by another key.
+# Keys that MONAI and this package read from outside a config; another key must refer to each of the others.
 ENTRY_KEYS = frozenset({"imports", "initialize", "run", "finalize"})
 # Files in configs/ that are no configs.
 _NO_CONFIGS = ("metadata", "preprocess", "postprocess")
@@ -189,7 +189,7 @@ def _references(config: Any) -> set[str]:
 
 def _unreferenced(config: Mapping[str, Any]) -> list[str]:
     named = {reference.split("#")[0] for reference in _references(config)}
-    # The workflow's own entry, such as `training`, is named by `run`; a knob that nothing names has no effect.
+    # `run` names the entry of the workflow, such as `training`; a setting that nothing names has no effect.
     return [f"nothing refers to {key!r}" for key in config if key not in named | ENTRY_KEYS]
 
 

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def bundles(tmp_path: Path) -> Path:
-    """The recipes and the unet bundle, to be changed at will."""
+    """A copy of all recipes and bundles that a test can change."""
     shutil.copytree(ROOT / "bundles", tmp_path / "bundles", ignore=shutil.ignore_patterns("output", "models"))
     for name in ("constraints.txt", "LICENSE"):
         shutil.copy(ROOT / name, tmp_path)
@@ -26,7 +26,7 @@ def edit(path: Path, **changes: object) -> None:
 
 
 @pytest.mark.parametrize("bundle", find_bundles(ROOT / "bundles"), ids=lambda path: path.name)
-def test_hand_written_part_is_short(bundle: Path) -> None:
+def test_bundle_json_is_short(bundle: Path) -> None:
     lines = (bundle / "bundle.json").read_text().splitlines()
     assert len(lines) <= 40
     assert max(map(len, lines)) <= 120
@@ -48,12 +48,12 @@ def keys(value: object) -> Iterator[str]:
 
 def test_nothing_is_overridden_by_its_position_in_a_list() -> None:
     files = [*ROOT.glob("bundles/*/bundle.json"), *ROOT.glob("bundles/recipes/**/*.json")]
-    found = {f"{path}: {key}" for path in files for key in keys(json.loads(path.read_text()))}
-    assert len(found) > 300
-    assert [key for key in found if re.search(r"(#|::)\d+(#|::|$)", key)] == []
+    overrides = {f"{path}: {key}" for path in files for key in keys(json.loads(path.read_text()))}
+    assert len(overrides) > 300
+    assert [key for key in overrides if re.search(r"(#|::)\d+(#|::|$)", key)] == []
 
 
-def test_a_part_of_bundle_json_reaches_inside_its_config_alone(bundles: Path) -> None:
+def test_a_part_of_bundle_json_changes_only_the_configs_that_it_belongs_to(bundles: Path) -> None:
     edit(bundles / "unet" / "bundle.json", train={"optimizer#lr": 0.5})
     files = {name: json.loads(text) for name, text in build_bundle(bundles / "unet").items() if name.endswith("json")}
     assert files["configs/train.json"]["optimizer"]["lr"] == 0.5
@@ -70,7 +70,7 @@ def test_training_on_several_gpus_is_an_overlay_of_a_few_lines(bundles: Path) ->
     assert "run" not in overlay
 
 
-def test_an_overlay_is_checked_on_what_it_is_laid_over(bundles: Path) -> None:
+def test_an_overlay_is_checked_together_with_its_workflow(bundles: Path) -> None:
     configs = bundles / "unet" / "configs"
     overlay = json.loads((configs / "multi_gpu_train.json").read_text())
     (configs / "multi_gpu_train.json").write_text(json.dumps(overlay | {"nobody_reads_me": "@sede"}))
@@ -84,7 +84,7 @@ def test_an_overlay_is_checked_on_what_it_is_laid_over(bundles: Path) -> None:
     assert "multi_gpu_train.json: 'nowhere#sampler' cannot be merged" in "\n".join(bundle_faults(bundles / "unet"))
 
 
-def test_drift_names_what_was_edited_deleted_and_added(bundles: Path) -> None:
+def test_drift_names_edited_deleted_and_added_files(bundles: Path) -> None:
     configs = bundles / "unet" / "configs"
     edit(configs / "train.json", epochs=999)
     (configs / "logging.conf").unlink()
@@ -96,7 +96,7 @@ def configs(bundle: Path) -> dict:
     return {Path(name).stem: json.loads(text) for name, text in build_bundle(bundle).items() if name.endswith(".json")}
 
 
-def test_a_recipe_that_extends_another_says_only_what_differs(bundles: Path) -> None:
+def test_a_recipe_that_extends_another_holds_only_the_differences(bundles: Path) -> None:
     recipe = bundles / "recipes" / "mine"
     (recipe / "variants").mkdir(parents=True)
     (recipe / "recipe.json").write_text('{"extends": "semantic"}')
@@ -113,13 +113,13 @@ def test_a_recipe_that_extends_another_says_only_what_differs(bundles: Path) -> 
     assert after["evaluate"] == before["evaluate"]
     assert after["quick"] == {"+variants": ["quick"], "epochs": 1}
     assert after.keys() == before.keys() | {"quick"}
-    # The bundle has the last word, and may take a variant away.
+    # A bundle overrides its recipe, and can take a variant away.
     edit(bundles / "unet" / "bundle.json", train={"epochs": 8}, variants={"quick": None})
     assert configs(bundles / "unet")["train"]["epochs"] == 8
     assert "quick" not in configs(bundles / "unet")
 
 
-def test_recipes_may_extend_each_other_in_a_row(bundles: Path) -> None:
+def test_a_recipe_can_extend_one_that_extends_another(bundles: Path) -> None:
     for name, base, epochs in (("mine", "semantic", 7), ("yours", "mine", 9)):
         (bundles / "recipes" / name).mkdir()
         (bundles / "recipes" / name / "recipe.json").write_text(json.dumps({"extends": base}))
@@ -152,7 +152,7 @@ def test_recipes_may_extend_each_other_in_a_row(bundles: Path) -> None:
         "an overlay of nothing",
     ],
 )
-def test_a_recipe_without_a_base_is_named(bundles: Path, text: str, message: str) -> None:
+def test_faults_of_recipe_json_are_named(bundles: Path, text: str, message: str) -> None:
     (bundles / "recipes" / "mine").mkdir()
     (bundles / "recipes" / "mine" / "recipe.json").write_text(text)
     edit(bundles / "unet" / "bundle.json", recipe="mine")
@@ -224,7 +224,7 @@ def test_faults_of_bundle_json_are_named(bundles: Path, change: dict, message: s
 
 
 def test_check_reports_all_faults_at_once(bundles: Path) -> None:
-    (bundles / "unet" / "bundle.json").unlink()  # a packed bundle: nothing to drift from
+    (bundles / "unet" / "bundle.json").unlink()  # as in a packed bundle, which cannot drift
     configs = bundles / "unet" / "configs"
     edit(configs / "train.json", nobody_reads_me=1, loss={"_target_": "NoSuchLoss"}, seed="@sede")
     edit(configs / "evaluate.json", dataset={"_target_": "cellseg_monai.data.datalist.nothing", "data": []})

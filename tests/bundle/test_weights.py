@@ -18,7 +18,7 @@ NUCLEI = ROOT / "bundles" / "nuclei"
 
 @pytest.fixture
 def packed(tmp_path: Path) -> Path:
-    """The bundle without its bundle.json, as it is when shared."""
+    """The bundle without its bundle.json, as a zip holds it."""
     return Path(shutil.copytree(NUCLEI, tmp_path / "nuclei", ignore=shutil.ignore_patterns("bundle.json", "output")))
 
 
@@ -28,7 +28,7 @@ def edit(path: Path, change: Callable[[dict], object]) -> None:
     path.write_text(json.dumps(values))
 
 
-def test_shipped_weights_are_those_of_the_metadata_and_of_this_bundle(packed: Path) -> None:
+def test_shipped_weights_belong_to_the_metadata_and_to_this_bundle(packed: Path) -> None:
     assert bundle_faults(packed) == []
     state = read_checkpoint(packed / "models" / "model.pt")
     assert read_record(state)["bundle"] == "nuclei"
@@ -36,7 +36,7 @@ def test_shipped_weights_are_those_of_the_metadata_and_of_this_bundle(packed: Pa
     assert {values.dtype for values in trained_network(packed / "models" / "model.pt").parameters()} == {torch.float32}
 
 
-def test_shipped_training_data_are_those_of_the_shipped_weights() -> None:
+def test_shipped_training_data_belong_to_the_shipped_weights() -> None:
     training = find_training_data(NUCLEI)
     assert training is not None
     metadata = json.loads((NUCLEI / "configs" / "metadata.json").read_text())
@@ -44,7 +44,7 @@ def test_shipped_training_data_are_those_of_the_shipped_weights() -> None:
     assert find_training_data(NUCLEI.parent / "unet") is None
 
 
-def test_configs_say_what_was_measured_of_the_weights() -> None:
+def test_configs_hold_what_was_measured_of_the_weights() -> None:
     shipped = ShippedWeights.from_json(NUCLEI / "models" / "weights.json")
     files = {name: json.loads(text) for name, text in build_bundle(NUCLEI).items() if name.endswith(".json")}
     assert files["configs/postprocess.json"] == dataclasses.asdict(shipped.postprocess)
@@ -128,7 +128,7 @@ def test_weights_that_nothing_describes_are_a_fault(packed: Path) -> None:
     assert "weights.json: missing, but metadata.json names weights" in faults[1]
 
 
-def test_fitted_settings_are_not_written_by_hand_too(tmp_path: Path) -> None:
+def test_settings_in_both_bundle_json_and_weights_json_are_refused(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "bundles" / "recipes", tmp_path / "bundles" / "recipes")
     nuclei = tmp_path / "bundles" / "nuclei"
     shutil.copytree(NUCLEI, nuclei, ignore=shutil.ignore_patterns("output", "configs", "model.pt"))

@@ -15,7 +15,8 @@ import pytest
 import torch
 
 from cellseg_monai import io
-from tests.contracts.bundle import ROOT, rows, write_tiny_dataset
+from tests.contracts.bundle import ROOT, rows
+from tests.contracts.tiny_dataset import write_tiny_dataset
 
 pytestmark = pytest.mark.slow
 
