@@ -31,7 +31,7 @@ from scipy import ndimage
 from skimage.feature import peak_local_max
 from skimage.segmentation import watershed
 
-from cellseg_monai.decoding import Postprocessing, label_objects
+from cellseg_monai.decoding import BoundaryWatershed, DistanceWatershed, Postprocessing, label_objects
 from cellseg_monai.labels import touching_boundaries
 
 LEAST_RATIO = 1.0
@@ -40,13 +40,13 @@ SIZES = {1024: 700, 3000: 5_000, 8192: 40_000}
 # The least and the greatest radius of a cell, as shares of the grid's pitch.
 CASES = {"sparse": (0.3, 0.5), "crowded": (0.42, 0.62)}
 METHODS = {
-    method: Postprocessing(method, boundary_threshold=0.3, min_area_px=16, fill_holes=False)
-    for method in ("distance_watershed", "boundary_watershed")
+    method.name: Postprocessing(method, min_area_px=16, fill_holes=False)
+    for method in (DistanceWatershed(), BoundaryWatershed(boundary_threshold=0.3))
 }
 
 
-def maps_of(case: str, size: int, count: int, seed: int = 0) -> tuple[np.ndarray, float]:
-    """Return the foreground and the touching boundary of `count` cells, 2YX float32, with noise on both.
+def maps_of(case: str, size: int, count: int, seed: int = 0) -> tuple[dict[str, np.ndarray], float]:
+    """Return the maps of `count` cells, foreground and touching boundary, with noise on both.
 
     Beside them, the share of the foreground that lies in clumps.
     """
@@ -65,7 +65,8 @@ def maps_of(case: str, size: int, count: int, seed: int = 0) -> tuple[np.ndarray
     maps = np.stack([labels > 0, touching_boundaries(labels)]).astype(np.float32)
     maps = ndimage.uniform_filter(maps, (0, 3, 3))
     maps = np.clip(maps + rng.normal(0, 0.03, maps.shape), 0, 1).astype(np.float32)
-    return np.tile(maps, (1, size // side, size // side)), share_in_clumps(labels)
+    foreground, boundary = np.tile(maps, (1, size // side, size // side))
+    return {"foreground": foreground, "boundary": boundary}, share_in_clumps(labels)
 
 
 def share_in_clumps(labels: np.ndarray) -> float:
@@ -75,12 +76,13 @@ def share_in_clumps(labels: np.ndarray) -> float:
     return 1 - float(lone[pieces].mean())
 
 
-def theirs(method: str, maps: np.ndarray) -> np.ndarray:
+def theirs(method: str, maps: dict[str, np.ndarray]) -> np.ndarray:
     """Return the objects of a watershed over the whole image."""
     settings = METHODS[method]
-    mask = maps[0] > settings.threshold
-    if method == "boundary_watershed":
-        return watershed(maps[1], peaks(mask & ~(maps[1] > settings.boundary_threshold))[0], mask=mask)
+    mask = maps["foreground"] > settings.threshold
+    if isinstance(settings.method, BoundaryWatershed):
+        boundary = maps["boundary"]
+        return watershed(boundary, peaks(mask & ~(boundary > settings.method.boundary_threshold))[0], mask=mask)
     seeds, distance = peaks(mask)
     return watershed(-distance, seeds, mask=mask)
 
@@ -128,7 +130,7 @@ def compare(case: str, size: int, count: int) -> bool:
 def measure(method: str, case: str, size: int, count: int) -> tuple[int, float, int]:
     """Return the most memory held above the maps, megapixels a second, and the number of objects."""
     maps, _ = maps_of(case, size, count)
-    label_objects(maps[:, :64, :64], METHODS[method])
+    label_objects({name: values[:64, :64] for name, values in maps.items()}, METHODS[method])
     before = held_bytes("VmRSS")
     start = time.process_time()
     objects = int(label_objects(maps, METHODS[method]).max())

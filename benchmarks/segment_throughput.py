@@ -119,9 +119,13 @@ def monai_alone(pipeline: Pipeline, prepared: list[np.ndarray]) -> float:
     """Seconds that MONAI's sliding window takes for images in memory."""
     size, overlap = pipeline.tiles.size, pipeline.tiles.overlap / min(pipeline.tiles.size)
     inferer = SlidingWindowInferer(size, pipeline.tiles.batch, overlap, mode="gaussian")
+
+    def network(tensor: torch.Tensor) -> torch.Tensor:
+        return torch.from_numpy(pipeline.augmented_network(tensor.numpy()))
+
     begun = time.perf_counter()
     for image in prepared:
-        inferer(torch.from_numpy(image[np.newaxis]), lambda tensor: torch.from_numpy(pipeline.asked(tensor.numpy())))
+        inferer(torch.from_numpy(image[np.newaxis]), network)
     return time.perf_counter() - begun
 
 
@@ -129,7 +133,7 @@ def ours_alone(pipeline: Pipeline, prepared: list[np.ndarray]) -> float:
     """Seconds that the tiles of this package take for images in memory."""
     begun = time.perf_counter()
     with Lanes(pipeline.lanes) as lanes, ThreadPoolExecutor(pipeline.lanes) as images:
-        list(images.map(lambda image: predict(image, pipeline.asked, pipeline.tiles, lanes), prepared))
+        list(images.map(lambda image: predict(image, pipeline.augmented_network, pipeline.tiles, lanes), prepared))
     return time.perf_counter() - begun
 
 
@@ -159,8 +163,8 @@ def compare(case: str, bundle: str, images: list[Path], rounds: int) -> bool:
         lambda: end_to_end(pipeline, images),
         lambda: network_alone(declared, batches),
         lambda: network_in_lanes(declared, batches, pipeline.lanes),
-        lambda: network_alone(pipeline.asked, batches),
-        lambda: network_in_lanes(pipeline.asked, batches, pipeline.lanes),
+        lambda: network_alone(pipeline.augmented_network, batches),
+        lambda: network_in_lanes(pipeline.augmented_network, batches, pipeline.lanes),
         lambda: ours_alone(pipeline, prepared),
         lambda: monai_alone(pipeline, prepared),
     )

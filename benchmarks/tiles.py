@@ -75,13 +75,13 @@ class Bounded(torch.nn.Module):
 
 def labels_of(pipeline: Pipeline, pixels: np.ndarray, tiles: Tiles) -> np.ndarray:
     """Return the objects of prepared pixels."""
-    maps, _ = pipeline.maps(predict(pixels, pipeline.asked, tiles))
+    maps = pipeline.maps(predict(pixels, pipeline.augmented_network, tiles))
     return label_objects(maps, pipeline.postprocess)
 
 
 def compare_blocks(pipeline: Pipeline, pixels: np.ndarray) -> bool:
     """Print how labels depend on blocks; return whether they do not."""
-    maps, _ = pipeline.maps(predict(pixels, pipeline.asked, pipeline.tiles))
+    maps = pipeline.maps(predict(pixels, pipeline.augmented_network, pipeline.tiles))
     whole, worst = label_objects(maps, pipeline.postprocess), 0
     for side in BLOCKS:
         out: np.ndarray = np.zeros(whole.shape, np.uint32)

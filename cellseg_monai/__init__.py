@@ -21,6 +21,7 @@ _SUBPACKAGES = (
     "errors",
     "evaluation",
     "exports",
+    "heads",
     "inference",
     "io",
     "labels",

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from cellseg_monai.atomic import replacing
 from cellseg_monai.errors import BundleError
 
-__all__ = ["read_settings", "settings_from_mapping", "write_settings"]
+__all__ = ["read_mapping", "read_settings", "settings_from_mapping", "write_settings"]
 
 Settings = TypeVar("Settings")
 
@@ -46,16 +46,14 @@ def settings_from_mapping(kind: type[Settings], values: Mapping[str, Any], *, so
         raise BundleError(f"{source}: {error}") from error
 
 
-def read_settings(kind: type[Settings], path: str | os.PathLike[str], *, whole: bool = False) -> Settings:
-    """The settings of a kind, out of a JSON file.
+def read_mapping(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return the JSON object in a file of settings.
 
     Args:
-        kind: a dataclass whose `__post_init__` checks its values.
-        path: a file that holds one JSON object.
-        whole: refuse a file that leaves some out, rather than to take their defaults.
+        path: the file.
 
     Raises:
-        BundleError: no such file, no JSON object in it, an unknown name, a refused value, or one that is left out.
+        BundleError: there is no such file, or it does not hold one JSON object.
     """
     path = Path(path)
     try:
@@ -63,17 +61,25 @@ def read_settings(kind: type[Settings], path: str | os.PathLike[str], *, whole: 
     except FileNotFoundError as error:
         raise BundleError(f"no {path.name} at {path}: is bundle_root right? pass --bundle_root PATH") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise BundleError(f"{path}: not a JSON file ({error}); put it right or restore it") from error
+        raise BundleError(f"{path}: not a JSON file ({error}); correct or restore it") from error
     if not isinstance(values, dict):
         raise BundleError(
-            f"{path}: holds a JSON {type(values).__name__}, but one object of settings was expected; "
-            'write {"name": value, ...}'
+            f'{path}: got a JSON {type(values).__name__}, expected one object of settings; write {{"name": value, ...}}'
         )
-    settings = settings_from_mapping(kind, values, source=str(path))
-    missing = [field.name for field in dataclasses.fields(kind) if field.name not in values]  # type: ignore[arg-type]
-    if whole and missing:
-        raise BundleError(f"{path}: {', '.join(missing)} came not, but all settings were expected; add them")
-    return settings
+    return values
+
+
+def read_settings(kind: type[Settings], path: str | os.PathLike[str]) -> Settings:
+    """Return the settings of a kind that a JSON file holds.
+
+    Args:
+        kind: a dataclass whose `__post_init__` checks its values.
+        path: a file that holds one JSON object.
+
+    Raises:
+        BundleError: there is no such file, it holds no JSON object, an unknown name, or a value that the kind refuses.
+    """
+    return settings_from_mapping(kind, read_mapping(path), source=str(path))
 
 
 def write_settings(settings: object, path: str | os.PathLike[str]) -> None:

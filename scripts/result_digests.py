@@ -28,7 +28,12 @@ _FILES = "labels,ome,zarr,rois,geojson,coco,csv,overlay"
 _POSTPROCESSING: dict[str, dict[str, object]] = {
     "components": {"method": "components"},
     "distance_watershed": {"method": "distance_watershed", "seed_depth": 1.5},
-    "boundary_watershed": {"method": "boundary_watershed", "boundary_threshold": 0.4, "min_seed_area_px": 8},
+    "boundary_watershed": {
+        "method": "boundary_watershed",
+        "boundary_threshold": 0.4,
+        "min_seed_area_px": 8,
+        "seed_depth": 1.0,
+    },
     "distance_map_watershed": {"method": "distance_map_watershed", "seed_depth": 0.05},
 }
 _COMMON: dict[str, object] = {"threshold": 0.5, "min_area_px": 20, "fill_holes": True}
@@ -56,8 +61,7 @@ def runs(images: Path, settings: Path, more: Path | None) -> dict[str, list[str]
     methods = {}
     for name, values in _POSTPROCESSING.items():
         path = settings / f"{name}.json"
-        defaults: dict[str, object] = {"boundary_threshold": 0.5, "min_seed_area_px": 0, "seed_depth": 1.0}
-        path.write_text(json.dumps(_COMMON | defaults | values), encoding="utf-8")
+        path.write_text(json.dumps(_COMMON | values), encoding="utf-8")
         methods[f"small, {name}"] = [small, "--postprocess", str(path), "--export", "labels,csv"]
         methods[f"large, {name}"] = [large, "--postprocess", str(path), "--export", "labels,csv", *_SMALL_MEMORY]
     named = {

@@ -35,7 +35,7 @@ def weights(run: str, bundle: str) -> None:
     target.parent.mkdir(exist_ok=True)
     save_checkpoint(state, target)
     own = _read(bundle)
-    own["postprocess"] = dataclasses.asdict(Postprocessing.from_json(Path(run) / "postprocess.json"))
+    own["postprocess"] = Postprocessing.from_json(Path(run) / "postprocess.json").to_mapping()
     own["metadata"].pop("eval_metrics", None)
     own.pop("training_data", None)
     own["metadata"]["weights_sha256"] = file_digest(target)

@@ -93,7 +93,11 @@ def build_bundle(bundle: str | Path) -> dict[str, str]:
     if "training_data" in own:
         files["training_data"] = own["training_data"]
     files["metadata"] = merge_configs(
-        {"name": bundle.name}, *shared["metadata"], _versions(bundle.parent.parent), own.get("metadata", {})
+        {"name": bundle.name},
+        *shared["metadata"],
+        _output(files["train"]),
+        _versions(bundle.parent.parent),
+        own.get("metadata", {}),
     )
     content = {f"configs/{name}.json": _written(config) for name, config in files.items()}
     content["configs/logging.conf"] = (bundle.parent / "recipes" / "logging.conf").read_text(encoding="utf-8")
@@ -188,6 +192,12 @@ def _written(config: Config) -> str:
     for pattern in (plain, nested):
         text = pattern.sub(lambda match: "[" + re.sub(r"\s*\n\s*", " ", match.group(1)).strip() + "]", text)
     return text + "\n"
+
+
+def _output(train: Config) -> Config:
+    """Return what the head that is trained says of the network's output."""
+    head = ConfigParser(deepcopy(train)).get_parsed_content("head")
+    return {f"network_data_format#outputs#pred#{key}": value for key, value in head.metadata().items()}
 
 
 def _versions(root: Path) -> Config:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from monai.bundle import ConfigParser
 
@@ -99,7 +98,7 @@ def _load(options: SegmentOptions, batch: int | None, check: Callable[[Preproces
         preprocess = preprocess.at_zoom(_zoom(root, digest, options.diameter))
     if check is not None:
         check(preprocess)
-    trained, activation = (_parsed(parser, name) for name in ("trained", "activation"))
+    trained = _parsed(parser, "trained")
     height, width = trained.roi_size if options.tile is None else (options.tile, options.tile)
     overlap = round(trained.overlap * min(trained.roi_size)) if options.overlap is None else options.overlap
     network = fold_normalisation(trained.network)
@@ -108,7 +107,7 @@ def _load(options: SegmentOptions, batch: int | None, check: Callable[[Preproces
         version=metadata["version"],
         weights_sha256=digest,
         network=torch_network(network, device, amp=amp),
-        activation=_Activation(activation),
+        head=trained.head,
         preprocess=preprocess,
         postprocess=postprocess,
         tiles=Tiles((height, width), overlap, batch=batch or _batch(parser, device)),
@@ -187,13 +186,3 @@ def _parsed(parser: ConfigParser, name: str) -> Any:
         if message is None:
             raise
         raise BundleError(message) from error
-
-
-class _Activation:
-    """A transform of items as a function of arrays."""
-
-    def __init__(self, transform: Any) -> None:
-        self.transform = transform
-
-    def __call__(self, logits: np.ndarray) -> np.ndarray:
-        return self.transform({"pred": torch.from_numpy(np.ascontiguousarray(logits))})["pred"].numpy(force=True)

@@ -1,130 +1,165 @@
-"""Probabilities turned into labelled objects: the one way, with settings out of the bundle."""
+"""Maps turned into labelled objects: the one way, with settings from the bundle."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import difflib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
 from os import PathLike
+from typing import Any
 
 import numpy as np
-from scipy import ndimage
 
+from cellseg_monai.atomic import replacing
 from cellseg_monai.decoding.holes import fill_holes
+from cellseg_monai.decoding.maps import Maps, check_maps, check_probabilities
+from cellseg_monai.decoding.methods import METHODS, Components, Method
+from cellseg_monai.decoding.methods.method import check_number, check_whole_number
 from cellseg_monai.decoding.numbering import areas_and_firsts, numbers_in_order
 from cellseg_monai.decoding.pieces import Pieces
-from cellseg_monai.decoding.probabilities import check_probabilities
-from cellseg_monai.decoding.watershed import divide_by_distance, grow_seeds
+from cellseg_monai.errors import BundleError
 from cellseg_monai.labels.relabel import id_runs, relabel_sequential
 from cellseg_monai.pixels import rescale_labels
-from cellseg_monai.settings import read_settings, write_settings
+from cellseg_monai.settings import read_mapping
 
-__all__ = ["METHODS", "Postprocessing", "check_maps", "divided", "foreground_mask", "label_objects"]
-
-METHODS = {"components": 1, "distance_watershed": 1, "boundary_watershed": 2, "distance_map_watershed": 2}
-"""Each way to tell objects apart, and how many probability maps it needs."""
-
-# Interiors between boundaries are cells with dents of their own; a network's normalised distance is smooth.
-_SEED_DEPTH = {"components": 1.0, "distance_watershed": 1.0, "boundary_watershed": 8.0, "distance_map_watershed": 0.1}
+__all__ = ["Postprocessing", "foreground_mask", "label_objects"]
 
 
 @dataclass(frozen=True)
 class Postprocessing:
-    """How a bundle makes objects of probabilities, as kept in its `configs/postprocess.json`.
+    """How a bundle makes objects of maps, as kept in its `configs/postprocess.json`.
 
-    Areas and depths are counted in the frame of the network, so that the size meant stays the same whatever the pixel
-    size of the image.
+    Areas and depths are counted in the frame of the network, so that they mean the same size whatever the pixel size
+    of the image. In JSON, the settings of the method stand beside the others:
+    `{"method": "distance_watershed", "seed_depth": 1.0, "threshold": 0.5, "min_area_px": 16, "fill_holes": true}`.
 
     Args:
-        method: how touching objects are told apart. `"components"`: not at all, connected foreground is one object.
-            `"distance_watershed"`: at necks of the foreground, by the distance to the background.
-            `"boundary_watershed"`: where the network sees a touching boundary, and at necks of what it leaves of the
-            foreground, which are gaps in such boundaries. `"distance_map_watershed"`: at valleys
-            of a normalised distance that the network predicts.
+        method: how touching objects are divided, with the settings of that method.
         threshold: a pixel is foreground if its probability is greater, not equal.
-        boundary_threshold: for `"boundary_watershed"`: a pixel is a boundary if its probability is greater.
-        min_seed_area_px: for `"boundary_watershed"`: interiors of fewer pixels are no objects of their own, but go to
-            their neighbours.
-        seed_depth: by how much the distance must fall between two objects, else they are one; in pixels, but for
-            `"distance_map_watershed"` as a share of the depth of an object. None: what suits the method: 1, 8
-            and 0.1 for the three watersheds as above.
         min_area_px: objects of fewer pixels are dropped.
-        fill_holes: background enclosed by foreground becomes foreground, whatever its size; set it to
-            false where cells form closed rings around free space.
+        fill_holes: background enclosed by foreground becomes foreground, whatever its size; set it to false where
+            cells form closed rings around free space.
 
     >>> Postprocessing(threshold=0.4).min_area_px
     16
     """
 
-    method: str = "components"
+    method: Method = field(default_factory=Components)
     threshold: float = 0.5
-    boundary_threshold: float = 0.5
-    min_seed_area_px: int = 0
-    seed_depth: float | None = None
     min_area_px: int = 16
     fill_holes: bool = True
 
     def __post_init__(self) -> None:
-        if self.method not in METHODS:
-            raise ValueError(f"method={self.method!r} came, but one of {', '.join(METHODS)} was expected; choose one")
-        for name in ("threshold", "boundary_threshold"):
-            value = getattr(self, name)
-            if type(value) not in (int, float) or not 0 <= value < 1:
-                raise ValueError(
-                    f"{name}={value!r} came, but a number from 0 to below 1 was expected; give a probability, such as "
-                    "0.5"
-                )
-        for name in ("min_seed_area_px", "min_area_px"):
-            value = getattr(self, name)
-            if type(value) is not int or value < 0:
-                raise ValueError(
-                    f"{name}={value!r} came, but a whole number of pixels from 0 was expected; 0 keeps every object"
-                )
-        if self.seed_depth is not None and (type(self.seed_depth) not in (int, float) or not self.seed_depth >= 0):
-            raise ValueError(
-                f"seed_depth={self.seed_depth!r} came, but a number from 0 was expected; 0 divides at every neck"
-            )
+        if not isinstance(self.method, Method):
+            raise ValueError(f"got method={self.method!r}, expected a method such as DistanceWatershed(seed_depth=1.0)")
+        check_number("threshold", self.threshold, below=1, remedy="give a probability, such as 0.5")
+        check_whole_number("min_area_px", self.min_area_px)
         if not isinstance(self.fill_holes, bool):
-            raise ValueError(f"fill_holes={self.fill_holes!r} came, but true or false was expected; correct it")
+            raise ValueError(f"got fill_holes={self.fill_holes!r}, expected true or false; correct it")
 
-    @property
-    def least_depth(self) -> float:
-        """The `seed_depth`, or what suits the method.
+    def to_mapping(self) -> dict[str, Any]:
+        """Return the settings as plain data, those of the method beside the others.
 
-        >>> Postprocessing("boundary_watershed").least_depth
-        8.0
+        >>> Postprocessing().to_mapping()
+        {'method': 'components', 'threshold': 0.5, 'min_area_px': 16, 'fill_holes': True}
         """
-        return _SEED_DEPTH[self.method] if self.seed_depth is None else self.seed_depth
+        common = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "method"}
+        return {"method": self.method.name, **asdict(self.method), **common}
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any], *, source: str, whole: bool = False) -> Postprocessing:
+        """Return the settings that `to_mapping` described.
+
+        Args:
+            values: settings by name; those left out keep their defaults.
+            source: where the values come from, for messages.
+            whole: refuse values that leave a setting out, rather than taking its default.
+
+        Raises:
+            BundleError: a name is unknown or means nothing for the method, a value is refused, or one is left out.
+
+        >>> Postprocessing.from_mapping({"method": "components", "seed_depth": 2.0}, source="a.json")
+        Traceback (most recent call last):
+        cellseg_monai.errors.BundleError: a.json: seed_depth means nothing for the method components; remove it
+        """
+        name = values.get("method", Components.name)
+        if not isinstance(name, str) or name not in METHODS:
+            raise BundleError(f"{source}: got method={name!r}, expected one of {', '.join(METHODS)}; choose one")
+        kind = METHODS[name]
+        common, own = _names(cls) - {"method"}, _names(kind)
+        for setting in values:
+            if setting not in {"method", *common, *own}:
+                raise BundleError(f"{source}: {_why_refused(setting, kind, common | own)}")
+        missing = sorted({"method", *common, *own} - values.keys())
+        if whole and missing:
+            raise BundleError(f"{source}: missing settings: {', '.join(missing)}; add them")
+        try:
+            method = kind(**{key: value for key, value in values.items() if key in own})
+            return cls(method, **{key: value for key, value in values.items() if key in common})
+        except ValueError as error:
+            raise BundleError(f"{source}: {error}") from error
+
+    def with_setting(self, name: str, value: Any) -> Postprocessing:
+        """Return these settings with one replaced, be it one of the method or not.
+
+        Raises:
+            ValueError: there is no such setting, or it refuses the value.
+
+        >>> Postprocessing().with_setting("threshold", 0.25).threshold
+        0.25
+        """
+        if name in _names(type(self)) - {"method"}:
+            return replace(self, **{name: value})
+        if name in _names(type(self.method)):
+            return replace(self, method=replace(self.method, **{name: value}))
+        known = (_names(type(self)) | _names(type(self.method))) - {"method"}
+        raise ValueError(_why_refused(name, type(self.method), known))
 
     @classmethod
     def from_json(cls, path: str | PathLike[str], *, whole: bool = False) -> Postprocessing:
-        """The settings in a `postprocess.json`.
+        """Return the settings in a `postprocess.json`.
 
         Args:
-            path: of the file.
-            whole: refuse a file that leaves some out, rather than to take their defaults.
+            path: the file.
+            whole: refuse a file that leaves a setting out, rather than taking its default.
 
         Raises:
-            BundleError: the file is missing, or holds an unknown name or a refused value, or leaves one out.
+            BundleError: the file is missing, holds no JSON object, or settings that `from_mapping` refuses.
         """
-        return read_settings(cls, path, whole=whole)
+        return cls.from_mapping(read_mapping(path), source=str(path), whole=whole)
 
     def to_json(self, path: str | PathLike[str]) -> None:
         """Write these settings to a file that `from_json` reads back equal."""
-        write_settings(self, path)
+        with replacing(path) as aside:
+            aside.write_text(json.dumps(self.to_mapping(), indent=4) + "\n", encoding="utf-8")
+
+
+def _names(kind: type) -> set[str]:
+    return {each.name for each in fields(kind)}
+
+
+def _why_refused(setting: str, method: type[Method], known: set[str]) -> str:
+    """Say why a setting is refused: it belongs to another method, or to none."""
+    if any(setting in _names(other) for other in METHODS.values()):
+        return f"{setting} means nothing for the method {method.name}; remove it"
+    nearest = difflib.get_close_matches(setting, known, n=1)
+    remedy = f"did you mean {nearest[0]!r}?" if nearest else f"known: {', '.join(sorted(known))}"
+    return f"Postprocessing has no setting {setting!r}; {remedy}"
 
 
 def foreground_mask(probabilities: np.ndarray, settings: Postprocessing) -> np.ndarray:
-    """Where the probability exceeds the threshold, strictly.
+    """Return True where the probability is greater than the threshold.
 
     Args:
-        probabilities: floats in [0, 1], any shape, such as YX.
-        settings: of these, the threshold.
+        probabilities: floats in [0, 1], any shape, such as Y×X.
+        settings: only their threshold is used.
 
     Returns:
         bool of the shape of `probabilities`.
 
     Raises:
-        ValueError: NaN or values outside [0, 1], as logits are.
+        ValueError: there are NaN or values outside [0, 1], as logits are.
 
     >>> foreground_mask(np.array([[0.2, 0.5, 0.9]]), Postprocessing(threshold=0.5))
     array([[False, False,  True]])
@@ -133,102 +168,50 @@ def foreground_mask(probabilities: np.ndarray, settings: Postprocessing) -> np.n
     return np.asarray(probabilities > settings.threshold)
 
 
-def label_objects(
-    probabilities: np.ndarray, settings: Postprocessing, shape: tuple[int, int] | None = None
-) -> np.ndarray:
-    """Objects: foreground, holes filled, divided by the method of the settings, small ones dropped.
+def label_objects(maps: Maps, settings: Postprocessing, shape: tuple[int, int] | None = None) -> np.ndarray:
+    """Label objects: take the foreground, fill holes, divide by the method of the settings, drop small objects.
 
-    Pixels that touch by a corner only belong to different objects (4-connectivity): of two cells that
-    touch, fewer are merged so.
+    Pixels that touch by a corner only belong to different objects (4-connectivity): fewer touching cells are merged
+    that way.
 
     Args:
-        probabilities: YX or CYX floats in [0, 1]: the foreground first; then, for methods that need it, the touching
-            boundary (see `boundary_probabilities`) or the normalised distance (see `distance_target`).
+        maps: Y×X floats in [0, 1] by name: `foreground`, and those that the method needs; see `Maps`.
         settings: method, thresholds, holes, smallest area.
-        shape: (Y, X) of the image file, where the network saw it at another scale: the objects are brought to it by
+        shape: (Y, X) of the image file, if the network saw it at another scale: the objects are brought to it by
             nearest neighbour.
 
     Returns:
-        YX int32, ids 1 to n without gaps in the order of each object's first pixel, 0 is background.
+        Y×X int32, ids 1 to n without gaps in the order of each object's first pixel, 0 is background.
 
     Raises:
-        ValueError: too few maps for the method, NaN, or values outside [0, 1].
+        ValueError: a map that the method needs is missing, or there are NaN or values outside [0, 1].
 
-    >>> label_objects(np.array([[0.9, 0.9, 0.0, 0.6, 0.0, 0.7, 0.8]]), Postprocessing(min_area_px=2))
+    >>> foreground = np.array([[0.9, 0.9, 0.0, 0.6, 0.0, 0.7, 0.8]])
+    >>> label_objects({"foreground": foreground}, Postprocessing(min_area_px=2))
     array([[1, 1, 0, 0, 0, 2, 2]], dtype=int32)
-    >>> foreground, boundary = [[0.9, 0.9, 0.9, 0.9, 0.9]], [[0.0, 0.1, 0.8, 0.1, 0.0]]
-    >>> label_objects(np.array([foreground, boundary]), Postprocessing("boundary_watershed", min_area_px=2))
+    >>> from cellseg_monai.decoding import BoundaryWatershed
+    >>> maps = {"foreground": np.full((1, 5), 0.9), "boundary": np.array([[0.0, 0.1, 0.8, 0.1, 0.0]])}
+    >>> label_objects(maps, Postprocessing(BoundaryWatershed(), min_area_px=2))
     array([[1, 1, 1, 2, 2]], dtype=int32)
     """
-    maps = probabilities[np.newaxis] if probabilities.ndim == 2 else probabilities
-    check_maps(maps.shape, settings)
-    mask = foreground_mask(maps[0], settings)
-    others = maps[1 : METHODS[settings.method]]
-    check_probabilities(others)
-    if not mask.any():  # as where there are no pixels
+    method = settings.method
+    check_maps(maps, method.maps)
+    mask = foreground_mask(np.asarray(maps["foreground"]), settings)
+    method_maps = {name: np.asarray(maps[name]) for name in method.maps}
+    for values in method_maps.values():
+        check_probabilities(values)
+    if not mask.any():  # also if there are no pixels
         return np.zeros(mask.shape if shape is None else shape, np.int32)
     if settings.fill_holes:
         background = Pieces.of(~mask)
         mask = fill_holes(mask, background, np.flatnonzero(background.at_border) + 1)
         del background
-    objects = divided(mask, others, settings)
-    ids, starts, lengths = id_runs(objects)
+    ids, starts, lengths = id_runs(method.divide(mask, method_maps))
     areas, firsts = areas_and_firsts(ids, starts, lengths)
     areas[0] = 0  # the background gets no number
     numbers: np.ndarray = numbers_in_order(areas, firsts, settings.min_area_px).astype(np.int32)
     labels = np.repeat(numbers[ids], lengths).reshape(mask.shape)
     if shape is None or labels.shape == tuple(shape):
         return labels
-    # Shrinking may lose a small object, and so leave a gap in the ids.
+    # Shrinking can lose a small object, which leaves a gap in the ids.
     return relabel_sequential(rescale_labels(labels, shape))
-
-
-def check_maps(shape: Sequence[int], settings: Postprocessing) -> None:
-    """Refuse what are not the probability maps that a method needs.
-
-    Args:
-        shape: of the maps, CYX.
-        settings: of these, the method.
-
-    Raises:
-        ValueError: another number of axes, or too few maps.
-    """
-    needed = METHODS[settings.method]
-    if len(shape) != 3 or shape[0] < needed:
-        raise ValueError(
-            f"probabilities of shape {tuple(shape)} came, but (Y, X) or (C, Y, X) with at least {needed} "
-            f"channel(s) was expected for the method {settings.method!r}; take the maps of one image"
-        )
-
-
-def divided(mask: np.ndarray, others: np.ndarray, settings: Postprocessing) -> np.ndarray:
-    """The foreground divided into objects by the method of the settings.
-
-    What becomes of a piece of the foreground depends on that piece alone, and on where the image ends beside it.
-
-    Args:
-        mask: YX bool, the foreground, holes filled.
-        others: CYX, the probability maps beside the foreground's, as many as the method needs.
-        settings: method, and what it asks for.
-
-    Returns:
-        YX int32: ids from 1, not without gaps; 0 is background.
-
-    >>> divided(np.array([[1, 1, 0, 1]], bool), np.zeros((0, 1, 4)), Postprocessing("components"))
-    array([[1, 1, 0, 2]], dtype=int32)
-    """
-    if settings.method == "boundary_watershed":
-        (boundary,) = others
-        # Where a network sees a boundary with a gap, the interiors meet at a neck.
-        seeds = divide_by_distance(mask & ~(boundary > settings.boundary_threshold), None, settings.least_depth)
-        if settings.min_seed_area_px > 1:
-            ids, _, lengths = id_runs(seeds)
-            large = np.bincount(ids, lengths) >= settings.min_seed_area_px
-            seeds = np.repeat(ids * large[ids], lengths).reshape(seeds.shape)
-        return grow_seeds(mask, seeds, boundary)
-    if settings.method == "distance_watershed":
-        return divide_by_distance(mask, None, settings.least_depth)
-    if settings.method == "distance_map_watershed":
-        (distance,) = others
-        return divide_by_distance(mask, distance, settings.least_depth)
-    return np.asarray(ndimage.label(mask)[0])

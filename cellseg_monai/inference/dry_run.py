@@ -132,6 +132,6 @@ def seconds_a_px(pipeline: Pipeline, batch: tuple[int, int, int]) -> float:
     with Lanes(pipeline.lanes) as lanes:
         for _ in range(2):
             begun = time.perf_counter()
-            for _ in lanes.answers(pipeline.asked, batches):
+            for _ in lanes.answers(pipeline.augmented_network, batches):
                 pass
     return (time.perf_counter() - begun) / (pipeline.lanes * math.prod(batch))

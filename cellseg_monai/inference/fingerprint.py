@@ -30,7 +30,7 @@ def about_job(job: Job, device: str) -> dict[str, Any]:
         "device": device.split(":")[0],
         "precision": pipeline.precision,
         "preprocess": asdict(pipeline.preprocess),
-        "postprocess": asdict(pipeline.postprocess),
+        "postprocess": pipeline.postprocess.to_mapping(),
         "tiles": {"size": pipeline.tiles.size, "overlap": pipeline.tiles.overlap},
         "tta": pipeline.tta,
         "exports": job.exports,

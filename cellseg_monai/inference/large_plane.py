@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from cellseg_monai.boxes import Run, SlicedArray
-from cellseg_monai.decoding import label_in_blocks
+from cellseg_monai.decoding import Maps, label_in_blocks
+from cellseg_monai.decoding.maps import shape_of_maps
 from cellseg_monai.exports import Segmentation
 from cellseg_monai.inference.disk_array import DiskArray
 from cellseg_monai.inference.lanes import Lanes
@@ -60,13 +61,14 @@ def segment_large(
         OSError: the image could not be read, or the disk is full.
     """
     maps = _maps(prepared_windows(pixels, pipeline.preprocess, pixel_size_um), pipeline, scratch, progress)
-    whole, seen, ids = pixels.shape[1:], maps.shape[1:], np.dtype(np.uint32)
+    whole, seen, ids = pixels.shape[1:], shape_of_maps(maps), np.dtype(np.uint32)
     labels = DiskArray.create(scratch / "labels", whole, ids)
     # Where the scale differs, ids need a place before they are brought to that of the image; else `labels` is it.
     parts = None if seen == whole else DiskArray.create(scratch / "parts", seen, ids)
     with ThreadPoolExecutor(_threads(pipeline), thread_name_prefix="cellseg-block") as blocks:
         label_in_blocks(maps, pipeline.postprocess, labels, block_px=_BLOCK_PX, scratch=parts, run=blocks.map)
-        return measured(labels, maps, pixels, tta=pipeline.tta, name=name, pixel_size_um=pixel_size_um, run=blocks.map)
+        measured_maps = {map_name: maps[map_name] for map_name in pipeline.measured_maps}
+        return measured(labels, measured_maps, pixels, name=name, pixel_size_um=pixel_size_um, run=blocks.map)
 
 
 def _threads(pipeline: Pipeline) -> int:
@@ -96,10 +98,9 @@ def prepared_windows(
 
 def measured(
     labels: SlicedArray,
-    maps: SlicedArray,
+    maps: Maps,
     pixels: LazyPlane,
     *,
-    tta: bool,
     name: str,
     pixel_size_um: tuple[float, float] | None,
     run: Run = map,
@@ -108,9 +109,8 @@ def measured(
 
     Args:
         labels: YX, of the size of the plane.
-        maps: CYX at the scale of the network, the foreground first.
+        maps: the maps to measure, Y×X by name, at the scale of the network.
         pixels: of the plane.
-        tta: whether the last map is the share of the views that see foreground.
         name: of the image file.
         pixel_size_um: (y, x), if known.
         run: as for `measure_objects`.
@@ -122,57 +122,54 @@ def measured(
         pixels,
         channel_names=names,
         pixel_size_um=pixel_size_um,
-        probabilities=_Framed(maps, 0, shape),
-        agreement=_Framed(maps, -1, shape) if tta else None,
+        maps={map_name: _Framed(values, shape) for map_name, values in maps.items()},
         block_px=_MEASURED_PX,
         run=run,
     )
     return Segmentation(labels, table, name, pixels, names, pixel_size_um)
 
 
-def _maps(prepared: PreparedWindows, pipeline: Pipeline, scratch: Path, progress: Progress | None) -> DiskArray:
-    """The probability maps, and with test-time augmentation after them the share of the views that see foreground."""
-    maps: DiskArray | None = None
+def _maps(
+    prepared: PreparedWindows, pipeline: Pipeline, scratch: Path, progress: Progress | None
+) -> dict[str, DiskArray]:
+    """Run the network over the plane, and write each of its maps to a file of its own."""
+    across = pipeline.tiles.cover(prepared.shape)[1]  # windows are as wide as the distance between tiles
+    edges = [*across.starts, across.length]
+    maps = {
+        name: DiskArray.create(scratch / f"map_{number}", prepared.shape, np.dtype(np.float32), edges=edges)
+        for number, name in enumerate(pipeline.map_names)
+    }
 
     def write(rows: slice, columns: slice, logits: np.ndarray) -> None:
-        nonlocal maps
-        window = pipeline.stacked_maps(logits)
-        if maps is None:
-            across = pipeline.tiles.cover(prepared.shape)[1]  # windows are as wide as from tile to tile
-            edges = [*across.starts, across.length]
-            shape = (len(window), *prepared.shape)
-            maps = DiskArray.create(scratch / "maps", shape, np.dtype(np.float32), edges=edges)
-        maps[:, rows, columns] = window
+        for name, values in pipeline.maps(logits).items():
+            maps[name][rows, columns] = values
         if progress is not None:
-            progress(window.shape[1] * window.shape[2], math.prod(prepared.shape))
+            progress(logits.shape[1] * logits.shape[2], math.prod(prepared.shape))
 
     with Lanes(pipeline.lanes) as lanes, ThreadPoolExecutor(1, thread_name_prefix="cellseg-behind") as behind:
         writing = None
-        for window in predict_windows(prepared, prepared.shape, pipeline.asked, pipeline.tiles, lanes):
+        for window in predict_windows(prepared, prepared.shape, pipeline.augmented_network, pipeline.tiles, lanes):
             if writing is not None:
-                writing.result()  # one at a time, so that they do not pile up
+                writing.result()  # one window at a time, so that they do not pile up in memory
             writing = behind.submit(write, *window)
         if writing is not None:
             writing.result()
-    assert maps is not None
     return maps
 
 
 @dataclass(frozen=True)
 class _Framed:
-    """One map in the frame of the image, by nearest neighbour, as labels are brought there."""
+    """A map in the frame of the image, by nearest neighbour as the labels are brought there."""
 
-    array: SlicedArray
-    channel: int
+    values: SlicedArray
     shape: tuple[int, int]
 
     def __getitem__(self, window: tuple[slice, slice]) -> np.ndarray:
-        if self.array.shape[1:] == tuple(self.shape):
-            return self.array[self.channel, window[0], window[1]]
-        places = [
+        if tuple(self.values.shape) == tuple(self.shape):
+            return np.asarray(self.values[window])
+        lines = [
             nearest_pixels(seen, length)[axis]
-            for seen, length, axis in zip(self.array.shape[1:], self.shape, window, strict=True)
+            for seen, length, axis in zip(self.values.shape, self.shape, window, strict=True)
         ]
-        rows, columns = (slice(int(each.min()), int(each.max()) + 1) for each in places)
-        values = self.array[self.channel, rows, columns]
-        return values[np.ix_(places[0] - rows.start, places[1] - columns.start)]
+        rows, columns = (slice(int(places.min()), int(places.max()) + 1) for places in lines)
+        return np.asarray(self.values[rows, columns])[np.ix_(lines[0] - rows.start, lines[1] - columns.start)]

@@ -1,14 +1,14 @@
-"""All that makes objects of an image: what a bundle says, ready to be used."""
+"""All that turns an image into objects: what a bundle declares, ready to be used."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from cellseg_monai.decoding import Postprocessing
+from cellseg_monai.heads import Head
 from cellseg_monai.inference.symmetries import over_symmetries
 from cellseg_monai.inference.tiled import Network, Tiles
 from cellseg_monai.pixels import Preprocessing
@@ -18,26 +18,27 @@ __all__ = ["Pipeline"]
 
 @dataclass(frozen=True)
 class Pipeline:
-    """From an image as it is read to objects, as one bundle does it.
+    """The way from an image as it is read to objects, as one bundle takes it.
 
     Args:
-        bundle: its name, and `version`.
-        weights_sha256: of the file with the weights.
-        network: prepared pixels to logits; see `inference.Network`.
-        activation: logits, K×Y×X, to probability maps, C×Y×X float32, the foreground first.
+        bundle: name of the bundle.
+        version: version of the bundle.
+        weights_sha256: SHA-256 of the file with the weights.
+        network: turns prepared pixels into logits; see `inference.Network`.
+        head: turns the network's logits into named maps.
         preprocess: how images are prepared.
         postprocess: how objects are made of the maps.
-        tiles: how images are cut.
-        tta: test-time augmentation: the network is asked about eight symmetric views.
-        precision: in which the network multiplies, "float32" or "bfloat16"; results differ by it.
-        lanes: how many batches the network sees at once; see `Lanes`.
+        tiles: how images are cut into tiles.
+        tta: test-time augmentation: the network sees eight symmetric views of each tile.
+        precision: the precision of the network's products, "float32" or "bfloat16"; results differ between the two.
+        lanes: number of batches that the network sees at the same time; see `Lanes`.
     """
 
     bundle: str
     version: str
     weights_sha256: str
     network: Network
-    activation: Callable[[np.ndarray], np.ndarray]
+    head: Head
     preprocess: Preprocessing
     postprocess: Postprocessing
     tiles: Tiles
@@ -46,20 +47,32 @@ class Pipeline:
     lanes: int = 1
 
     @cached_property
-    def asked(self) -> Network:
-        """The network, over symmetric views where that is wanted; the share of views that see foreground comes last."""
+    def augmented_network(self) -> Network:
+        """The network; with `tta`, over symmetric views: the share of views that see foreground is its last channel."""
         return over_symmetries(self.network, self._sees_foreground) if self.tta else self.network
 
-    def maps(self, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        """The probability maps, and with `tta` the share of views that see foreground, Y×X, of what `asked` gave."""
-        if not self.tta:
-            return self.activation(logits), None
-        return self.activation(logits[:-1]), logits[-1]
+    @property
+    def map_names(self) -> tuple[str, ...]:
+        """The names of the maps that `maps` returns, in order."""
+        return (*self.head.maps, "views") if self.tta else self.head.maps
 
-    def stacked_maps(self, logits: np.ndarray) -> np.ndarray:
-        """What `maps` gives as one array, C×Y×X: with `tta`, the last is the share of views that see foreground."""
-        found, views = self.maps(logits)
-        return found if views is None else np.concatenate([found, views[np.newaxis]])
+    @property
+    def measured_maps(self) -> tuple[str, ...]:
+        """The maps whose mean over each object goes into the table."""
+        return (*self.head.measured_maps, "views") if self.tta else self.head.measured_maps
+
+    def maps(self, logits: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the maps of what `augmented_network` answered.
+
+        Args:
+            logits: K×Y×X float32.
+
+        Returns:
+            Y×X float32 by name: those of the head, and with `tta` `views`, the share of views that see foreground.
+        """
+        if not self.tta:
+            return self.head.activate(logits)
+        return {**self.head.activate(logits[:-1]), "views": logits[-1]}
 
     def _sees_foreground(self, logits: np.ndarray) -> np.ndarray:
-        return np.asarray(self.activation(logits)[0] > self.postprocess.threshold)
+        return np.asarray(self.head.activate(logits)["foreground"] > self.postprocess.threshold)

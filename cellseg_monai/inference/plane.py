@@ -1,4 +1,4 @@
-"""One plane of an image: prepared, seen by the network, turned into measured objects."""
+"""One plane of an image: prepared, passed through the network, turned into measured objects."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ __all__ = ["Plane", "objects_of", "prepared_plane", "segment_plane"]
 
 @dataclass(frozen=True, eq=False)
 class Plane:
-    """A plane on its way.
+    """A plane on its way through the pipeline.
 
     Args:
-        name: of the image file, with the plane's place in it where it has several.
-        pixels: CYX as measured.
-        prepared: CYX float32 as the network wants it, at its scale.
-        channel_names: one a channel, or none.
-        pixel_size_um: (y, x), if known.
+        name: name of the image file, with the position of the plane if the file has several.
+        pixels: C×Y×X as measured.
+        prepared: C×Y×X float32 as the network expects it, at its scale.
+        channel_names: one name per channel, or none.
+        pixel_size_um: (y, x) in µm, if known.
     """
 
     name: str
@@ -45,14 +45,14 @@ def prepared_plane(
     channel_names: Sequence[str] = (),
     pixel_size_um: tuple[float, float] | None = None,
 ) -> Plane:
-    """A plane made ready for the network; see `pixels.prepare`.
+    """Prepare a plane for the network; see `pixels.prepare`.
 
     Args:
-        pixels: CYX as measured, a whole image.
-        pipeline: says how.
-        name: of the image file.
-        channel_names: one a channel, or none.
-        pixel_size_um: (y, x), if known.
+        pixels: C×Y×X as measured, a whole plane.
+        pipeline: the pipeline of the bundle.
+        name: name of the image file.
+        channel_names: one name per channel, or none.
+        pixel_size_um: (y, x) in µm, if known.
 
     Raises:
         ValueError: the image has no pixels, or lacks a channel or the pixel size that the pipeline asks for.
@@ -62,29 +62,32 @@ def prepared_plane(
 
 
 def segment_plane(plane: Plane, pipeline: Pipeline, lanes: Lanes | None = None) -> Segmentation:
-    """The objects of a plane.
+    """Segment a plane: network, objects, measurements.
 
     Args:
-        plane: see `Plane`.
-        pipeline: says how.
-        lanes: where the network sees tiles; None: in this thread.
+        plane: the prepared plane.
+        pipeline: the pipeline of the bundle.
+        lanes: threads in which the network runs; None: it runs in this thread.
+
+    Returns:
+        The objects in the frame of the image, with their table.
     """
-    return objects_of(plane, predict(plane.prepared, pipeline.asked, pipeline.tiles, lanes), pipeline)
+    return objects_of(plane, predict(plane.prepared, pipeline.augmented_network, pipeline.tiles, lanes), pipeline)
 
 
 def objects_of(plane: Plane, logits: np.ndarray, pipeline: Pipeline) -> Segmentation:
-    """Measured objects, out of what the network said of a plane.
+    """Make measured objects of the network's answer for a plane.
 
     Args:
-        plane: see `Plane`.
-        logits: KYX float32 at the scale of the network, of `pipeline.asked`.
-        pipeline: says how.
+        plane: the prepared plane.
+        logits: K×Y×X float32 at the scale of the network, from `pipeline.augmented_network`.
+        pipeline: the pipeline of the bundle.
 
     Returns:
         The objects in the frame of the image. Their `score` is the mean probability of the foreground over an object;
-        `agreement`, with test-time augmentation, the mean share of the views that saw foreground there.
+        with test-time augmentation, `agreement` is the mean share of the views that saw foreground there.
     """
-    maps, views = pipeline.maps(logits)
+    maps = pipeline.maps(logits)
     shape = (int(plane.pixels.shape[1]), int(plane.pixels.shape[2]))
     labels = label_objects(maps, pipeline.postprocess, shape)
     table = measure_objects(
@@ -92,12 +95,11 @@ def objects_of(plane: Plane, logits: np.ndarray, pipeline: Pipeline) -> Segmenta
         plane.pixels,
         channel_names=plane.channel_names,
         pixel_size_um=plane.pixel_size_um,
-        probabilities=_framed(maps[0], shape),
-        agreement=None if views is None else _framed(views, shape),
+        maps={name: _framed(maps[name], shape) for name in pipeline.measured_maps},
     )
     return Segmentation(labels, table, plane.name, plane.pixels, plane.channel_names, plane.pixel_size_um)
 
 
 def _framed(values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """A map at the scale of the network in the frame of the image, pixel by pixel as the labels were brought there."""
+    """Bring a map from the scale of the network to the frame of the image, by nearest neighbour as the labels."""
     return rescale_labels(values, shape)

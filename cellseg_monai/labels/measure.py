@@ -1,8 +1,8 @@
-"""Every object of a label image measured: place, size, shape and brightness, and how sure the network was of it."""
+"""Measurements of every object of a label image: position, size, shape, brightness, and the network's certainty."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,9 @@ from cellseg_monai.labels.perimeter import perimeters
 
 __all__ = ["measure_objects"]
 
-_SQUARE_WITHIN = 1e-6  # pixels whose height and width differ by less, as a part of either, are square
+# The columns by which users filter and sort.
+_NAMED_COLUMNS = {"foreground": "score", "views": "agreement"}
+_SQUARE_WITHIN = 1e-6  # a pixel is square if its height and width differ by a smaller share of either
 
 
 def measure_objects(
@@ -25,81 +27,87 @@ def measure_objects(
     *,
     channel_names: Sequence[str] = (),
     pixel_size_um: tuple[float, float] | None = None,
-    probabilities: Any = None,
-    agreement: Any = None,
+    maps: Mapping[str, Any] | None = None,
     block_px: int = BLOCK_PX,
     run: Run = map,
 ) -> ObjectTable:
     """Measure every object of a label image.
 
-    Definitions are those of `skimage.measure.regionprops`, of the same numbers, for all objects at once. An object is
-    all pixels of an id, be they one piece or several. Places count from the centre of the first pixel; the bottom and
-    right of a box are those after the last pixel.
+    The definitions are those of `skimage.measure.regionprops`, with the same numbers, for all objects in one go. An
+    object is all pixels with its id, in one piece or in several. Positions count from the centre of the first pixel;
+    the bottom and right of a box are those after the last pixel.
 
     Columns: `id`, `area_px`, `centroid_y_px`, `centroid_x_px`, `top_px`, `left_px`, `bottom_px`, `right_px`,
-    `equivalent_diameter_px` (of the disc of that area), `perimeter_px` (see `perimeters`), `eccentricity` (of the
-    ellipse with the same second moments, 0 for a disc; Hu 1962, 10.1109/TIT.1962.1057692), `solidity` (the area over
-    that of the convex hull), `touches_edge` (of the image, which may have cut the object). With a pixel size:
-    `area_um2`, `centroid_y_um`, `centroid_x_um`, `equivalent_diameter_um`, `perimeter_um` (NaN where pixels are not
-    square; the eccentricity is then that of the true shape). With an image: `mean_NAME`, `min_NAME`, `max_NAME` of each
-    channel. With probabilities: `score`, their mean over the pixels of the object; with an agreement: `agreement`, its
-    mean likewise.
+    `equivalent_diameter_px` (of the disc with that area), `perimeter_px` (see `perimeters`), `eccentricity` (of the
+    ellipse with the same second moments, 0 for a disc; Hu 1962, 10.1109/TIT.1962.1057692), `solidity` (the area as a
+    share of that of the convex hull), `touches_edge` (of the image, which may have cut the object). With a pixel size:
+    `area_um2`, `centroid_y_um`, `centroid_x_um`, `equivalent_diameter_um`, `perimeter_um` (NaN if pixels are not
+    square; the eccentricity is then that of the true shape). With an image: `mean_NAME`, `min_NAME`, `max_NAME` for
+    each channel. With maps: the mean of each over the pixels of the object, called `score` for the map `foreground`,
+    `agreement` for `views`, and `mean_NAME` for others.
 
     Args:
-        labels: YX ids of any integer dtype, 0 is background. Ids may have gaps and be large. It is sliced, so that it
-            may lie on disk.
-        image: CYX, sliced likewise.
-        channel_names: one a channel; where they are missing or empty, `channel_0` and so on.
-        pixel_size_um: height and width of a pixel.
-        probabilities: YX, that of the foreground at each pixel, sliced likewise.
-        agreement: YX, the share of several predictions that see foreground at each pixel, sliced likewise.
-        block_px: pixels that are held at once, if no single object is larger.
-        run: how a function is called for each of such blocks: `map`, or that of an executor of threads, each of which
-            then holds one.
+        labels: Y×X ids of any integer dtype, 0 is background. Ids may have gaps and be large. The array is only
+            sliced, so it can lie on disk.
+        image: C×Y×X pixels; only sliced, so it can lie on disk.
+        channel_names: one name per channel; missing or empty ones become `channel_0` and so on.
+        pixel_size_um: height and width of a pixel in µm.
+        maps: Y×X floats by name, in the frame of the image; only sliced, so they can lie on disk.
+        block_px: number of pixels held in memory at a time, unless a single object is larger.
+        run: calls a function for each of such blocks: `map`, or that of an executor of threads, each of which then
+            holds one.
 
     Returns:
-        A row an object, in the order of the ids.
+        One row per object, in the order of the ids.
 
     Raises:
-        ValueError: no label image of integers from 0, image, maps or names that do not fit it, or an impossible pixel
-            size.
+        ValueError: `labels` are not integers from 0; the image, the maps or the names do not fit them; or the pixel
+            size is impossible.
 
     >>> table = measure_objects(np.array([[7, 7, 0], [7, 7, 0], [0, 0, 9]]), pixel_size_um=(0.5, 0.5))
     >>> table["id"], table["area_px"], table["area_um2"], table["centroid_x_px"], table["touches_edge"]
     (array([7, 9]), array([4, 1]), array([1.  , 0.25]), array([0.5, 2. ]), array([ True,  True]))
     """
     names = _channel_names(labels, image, channel_names)
-    maps = {"score": probabilities, "agreement": agreement}
-    maps = {name: values for name, values in maps.items() if values is not None}
-    for name, values in maps.items():
-        if tuple(values.shape) != tuple(labels.shape):
-            raise ValueError(
-                f"{tuple(values.shape)} for the {name} and labels {tuple(labels.shape)} came, but equal Y and X were "
-                "expected; pass the map of the foreground alone, in the frame of the image"
-            )
+    means = _columns_of_maps(labels, maps or {}, names)
     if pixel_size_um is not None and not all(np.isfinite(size) and size > 0 for size in pixel_size_um):
-        raise ValueError(f"pixel_size_um is {pixel_size_um}; it must be two positive lengths")
+        raise ValueError(f"got pixel_size_um={pixel_size_um}, expected two positive lengths; correct it")
     boxes = object_boxes(labels, block_px=block_px, run=run)
     groups = list(groups_of_objects(boxes, int(labels.shape[1]), block_px=block_px))
 
-    def of_group(some: ObjectBoxes | None) -> dict[str, np.ndarray]:
-        # An image without objects has the same columns, of the same types.
-        nothing: np.ndarray = np.zeros(0, np.intp)
-        numbers: np.ndarray = np.zeros(0, np.int32)
-        crop = (
-            Crop((slice(0, 0),) * 2, boxes.ids, (numbers, nothing, nothing)) if some is None else crop_of(labels, some)
-        )
+    def measure_group(group: ObjectBoxes | None) -> dict[str, np.ndarray]:
+        crop = _empty_crop(boxes) if group is None else crop_of(labels, group)
         runs, (rows, columns) = ObjectRuns.of(crop), crop.window
         part = {"id": crop.ids, **_shapes(crop, runs)}
         for channel, name in enumerate(names):
             part.update(runs.brightness(np.asarray(image[channel, rows, columns]), name))
-        return part | {name: runs.mean(np.asarray(values[crop.window])) for name, values in maps.items()}
+        return part | {column: runs.mean(np.asarray(values[crop.window])) for column, values in means.items()}
 
-    parts = list(run(of_group, groups or [None]))
+    parts = list(run(measure_group, groups or [None]))
     joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     order = np.argsort(joined["id"], kind="stable")
     measured = {name: column[order] for name, column in joined.items()}
     return ObjectTable(_columns(measured, boxes, tuple(labels.shape), pixel_size_um), names)
+
+
+def _empty_crop(boxes: ObjectBoxes) -> Crop:
+    """Return a crop without objects, so that an image without objects has the same columns, of the same types."""
+    places: np.ndarray = np.zeros(0, np.intp)
+    ids: np.ndarray = np.zeros(0, np.int32)
+    return Crop((slice(0, 0), slice(0, 0)), boxes.ids, (ids, places, places))
+
+
+def _columns_of_maps(labels: SlicedArray, maps: Mapping[str, Any], channels: Sequence[str]) -> dict[str, Any]:
+    """Return each map by the name of its column."""
+    for name, values in maps.items():
+        if tuple(values.shape) != tuple(labels.shape):
+            raise ValueError(
+                f"got the map {name} of shape {tuple(values.shape)} and labels of shape {tuple(labels.shape)}, "
+                "expected equal Y and X; bring the map to the frame of the image"
+            )
+        if name not in _NAMED_COLUMNS and name in channels:
+            raise ValueError(f"got a map and a channel that are both called {name}; name the channel otherwise")
+    return {_NAMED_COLUMNS.get(name, f"mean_{name}"): values for name, values in maps.items()}
 
 
 def _shapes(crop: Crop, runs: ObjectRuns) -> dict[str, np.ndarray]:

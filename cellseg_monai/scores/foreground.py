@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from cellseg_monai.decoding.probabilities import check_probabilities
+from cellseg_monai.decoding.maps import check_probabilities
 from cellseg_monai.scores.counts import FoundCounts
 
 __all__ = ["ForegroundCounts", "foreground_counts", "foreground_counts_by_threshold"]

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import numpy as np
 
-from cellseg_monai.decoding.postprocess import Postprocessing, foreground_mask, label_objects
+from cellseg_monai.decoding import Maps, Postprocessing, foreground_mask, label_objects
 from cellseg_monai.pixels import rescale_labels
 from cellseg_monai.scores.bootstrap import bootstrap_interval
 from cellseg_monai.scores.counts import over_images
 from cellseg_monai.scores.foreground import ForegroundCounts, foreground_counts
 from cellseg_monai.scores.matching import ObjectCounts, object_counts
 
-__all__ = ["OBJECTIVES", "Found", "Sweep", "Trial", "search_postprocessing"]
+__all__ = ["OBJECTIVES", "Found", "Sweep", "Trial", "check_sweeps", "search_postprocessing"]
 
 OBJECTIVES = ("f1", "f1_50", "dice")
 
@@ -26,7 +26,7 @@ class Sweep:
     """A setting, the values to try, and the score that decides between them.
 
     Args:
-        setting: name of a field of `Postprocessing`.
+        setting: name of a setting of `Postprocessing` or of its method.
         values: the values to try, in any order.
         objective: the score that decides. "f1" is the F1 of objects, mean over the ten IoU thresholds, pooled over
             images; it suits settings that move outlines. "f1_50" is the same at an IoU of 0.5, for settings that decide
@@ -34,7 +34,7 @@ class Sweep:
             objects.
 
     Raises:
-        ValueError: there is no such setting or objective, there are no values, or `Postprocessing` refuses one.
+        ValueError: there is no such objective, or there are no values.
     """
 
     setting: str
@@ -45,13 +45,8 @@ class Sweep:
         object.__setattr__(self, "values", tuple(self.values))
         if self.objective not in OBJECTIVES:
             raise ValueError(f"got objective {self.objective!r}, expected one of {', '.join(OBJECTIVES)}; choose one")
-        names = [field.name for field in fields(Postprocessing)]
-        if self.setting not in names:
-            raise ValueError(f"got setting {self.setting!r}, expected one of {', '.join(names)}; choose one")
         if not self.values:
             raise ValueError(f"got no values of {self.setting}, expected at least one; add some, or drop the sweep")
-        for value in self.values:
-            replace(Postprocessing(), **{self.setting: value})
 
 
 @dataclass(frozen=True)
@@ -101,7 +96,7 @@ class Found:
 
 
 def search_postprocessing(
-    images: Sequence[tuple[np.ndarray, np.ndarray]],
+    images: Sequence[tuple[Maps, np.ndarray]],
     start: Postprocessing,
     sweeps: Iterable[Sweep],
     *,
@@ -113,7 +108,7 @@ def search_postprocessing(
     nothing changes.
 
     Args:
-        images: of each image, its probability maps, CYX, and its true label image, YX, which can have another size.
+        images: the maps of each image, Y×X by name, and its true label image, Y×X, which can have another size.
         start: the settings to start from.
         sweeps: the sweeps, in the order in which they are made.
         rounds: maximum number of rounds; each makes all sweeps.
@@ -122,9 +117,9 @@ def search_postprocessing(
         The best settings, their scores, and all trials.
 
     Raises:
-        ValueError: there are no images, or their maps or labels are not valid.
+        ValueError: there are no images, their maps or labels are not valid, or a sweep does not fit the method.
 
-    >>> maps = np.array([[[0.0, 0.45, 0.45, 0.2]]])
+    >>> maps = {"foreground": np.array([[0.0, 0.45, 0.45, 0.2]])}
     >>> best = search_postprocessing(
     ...     [(maps, np.array([[0, 3, 3, 0]]))], Postprocessing(min_area_px=0), [Sweep("threshold", (0.1, 0.3, 0.5))]
     ... )
@@ -136,15 +131,16 @@ def search_postprocessing(
     # Cached, as a later round repeats much of an earlier one.
     scored = cache(lambda settings: _scores(*_counted(images, settings)))
     settings, sweeps, trials = start, list(sweeps), []
+    check_sweeps(start, sweeps)
     for number in range(1, rounds + 1):
         before = settings
         for sweep in sweeps:
             candidates = [
-                Trial(number, sweep.setting, value, *scored(replace(settings, **{sweep.setting: value})))
+                Trial(number, sweep.setting, value, *scored(settings.with_setting(sweep.setting, value)))
                 for value in sweep.values
             ]
             trials += candidates
-            settings = replace(settings, **{sweep.setting: _best(candidates, sweep.objective, settings)})
+            settings = settings.with_setting(sweep.setting, _best(candidates, sweep.objective, settings))
         if settings == before:
             break
     objects, masks = _counted(images, settings)
@@ -153,25 +149,38 @@ def search_postprocessing(
     return Found(settings, tuple(trials), f1, interval, f1_50, dice, scored(start)[0])
 
 
+def check_sweeps(start: Postprocessing, sweeps: Iterable[Sweep]) -> None:
+    """Refuse sweeps that do not fit the method, before any work is done.
+
+    Args:
+        start: the settings that the search starts from.
+        sweeps: the sweeps that it would make.
+
+    Raises:
+        ValueError: a setting means nothing for the method, or refuses a value.
+    """
+    for sweep in sweeps:
+        for value in sweep.values:
+            start.with_setting(sweep.setting, value)
+
+
 def _best(trials: list[Trial], objective: str, settings: Postprocessing) -> Any:
     best = max(getattr(trial, objective) for trial in trials)
-    current = getattr(settings, trials[0].setting)
+    current = settings.to_mapping()[trials[0].setting]
     winners = [trial.value for trial in trials if getattr(trial, objective) == best]
     if current in winners:
         return current
-    if current is None or isinstance(current, str):
-        return winners[0]
     return min(winners, key=lambda value: abs(value - current))
 
 
 def _counted(
-    images: Sequence[tuple[np.ndarray, np.ndarray]], settings: Postprocessing
+    images: Sequence[tuple[Maps, np.ndarray]], settings: Postprocessing
 ) -> tuple[list[list[ObjectCounts]], list[ForegroundCounts]]:
     objects, masks = [], []
     for maps, truth in images:
         shape = (int(truth.shape[0]), int(truth.shape[1]))
         objects.append(object_counts(label_objects(maps, settings, shape), truth))
-        mask = rescale_labels(foreground_mask(maps[0], settings), shape)
+        mask = rescale_labels(foreground_mask(np.asarray(maps["foreground"]), settings), shape)
         masks.append(foreground_counts(mask, truth > 0))
     return objects, masks
 

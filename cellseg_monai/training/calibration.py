@@ -8,7 +8,7 @@ import json
 import logging
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -18,38 +18,46 @@ from ignite.engine import Engine, Events
 
 from cellseg_monai.atomic import replacing
 from cellseg_monai.data.content_digest import items_digest
-from cellseg_monai.decoding.postprocess import Postprocessing
+from cellseg_monai.decoding import Maps, Postprocessing
 from cellseg_monai.errors import CheckpointError
-from cellseg_monai.scores.search import Found, Sweep, Trial, search_postprocessing
+from cellseg_monai.scores.search import Found, Sweep, Trial, check_sweeps, search_postprocessing
 
 __all__ = ["Calibration"]
 
 logger = logging.getLogger(__name__)
 
 
-class _KeptImages(Sequence[tuple[np.ndarray, np.ndarray]]):
-    """Probability maps and true label images on disk; each is open only while it is looked at."""
+class _ImagesOnDisk(Sequence[tuple[Maps, np.ndarray]]):
+    """Maps and true label images of many images on disk; the files of an image are open only while it is used."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._count = 0
+        self._map_names: list[tuple[str, ...]] = []
 
-    def append(self, maps: np.ndarray, truth: np.ndarray) -> None:
-        for name, array in zip(self._names(self._count), (maps, truth), strict=True):
-            np.save(name, array)
-        self._count += 1
+    def append(self, maps: Mapping[str, np.ndarray], truth: np.ndarray) -> None:
+        index = len(self)
+        for number, values in enumerate(maps.values()):
+            np.save(self._map_file(index, number), values)
+        np.save(self._truth_file(index), truth)
+        self._map_names.append(tuple(maps))
 
     def __len__(self) -> int:
-        return self._count
+        return len(self._map_names)
 
     def __getitem__(self, index: Any) -> Any:
-        if not 0 <= index < self._count:
+        if not 0 <= index < len(self):
             raise IndexError(index)
-        maps, truth = (np.load(name, mmap_mode="r") for name in self._names(index))
-        return maps, truth
+        maps = {
+            name: np.load(self._map_file(index, number), mmap_mode="r")
+            for number, name in enumerate(self._map_names[index])
+        }
+        return maps, np.load(self._truth_file(index), mmap_mode="r")
 
-    def _names(self, index: int) -> tuple[Path, Path]:
-        return self.folder / f"{index}_maps.npy", self.folder / f"{index}_truth.npy"
+    def _map_file(self, index: int, number: int) -> Path:
+        return self.folder / f"{index}_map_{number}.npy"
+
+    def _truth_file(self, index: int) -> Path:
+        return self.folder / f"{index}_truth.npy"
 
 
 class Calibration:
@@ -60,7 +68,7 @@ class Calibration:
     `calibration/calibration.json` the settings, their score with its interval, that of the settings before, the section
     and the SHA-256 of the images and labels.
 
-    The engine must yield `pred` as probability maps at the scale of the network, and `label` as the true label image.
+    The engine must yield `maps` at the scale of the network, and `label` as the true label image.
 
     Args:
         target: the file for the settings, such as `fitted_settings(checkpoint)`.
@@ -85,6 +93,7 @@ class Calibration:
         self.folder = Path(output_dir) / "calibration"
         self.settings = settings
         self.sweeps = [Sweep(**sweep) for sweep in search]
+        check_sweeps(settings, self.sweeps)
         self.section = section
         self.rounds = rounds
 
@@ -107,12 +116,12 @@ class Calibration:
             )
         # Removed with the object, also when the run fails.
         self._cache = tempfile.TemporaryDirectory(prefix="cellseg_calibration_")
-        self._images = _KeptImages(Path(self._cache.name))
+        self._images = _ImagesOnDisk(Path(self._cache.name))
         self._items: list[dict[str, str]] = []
 
     def _keep(self, evaluator: Engine) -> None:
         for given, result in zip(evaluator.state.batch, evaluator.state.output, strict=True):
-            self._images.append(result["pred"].float().numpy(force=True), result["label"].numpy(force=True)[0])
+            self._images.append(result["maps"], result["label"].numpy(force=True)[0])
             self._items.append({"image": str(given["image_path"]), "label": str(given["label_path"])})
 
     def _search(self) -> None:
@@ -126,7 +135,8 @@ class Calibration:
             aside.write_text(json.dumps(self._report(found), indent=2) + "\n", encoding="utf-8")
         found.settings.to_json(self.target)
         self._cache.cleanup()
-        changed = {sweep.setting: getattr(found.settings, sweep.setting) for sweep in self.sweeps}
+        settings = found.settings.to_mapping()
+        changed = {sweep.setting: settings[sweep.setting] for sweep in self.sweeps}
         logger.info("chosen: " + ", ".join(f"{name} {value}" for name, value in changed.items()))
         logger.info(f"mean F1 {found.f1:.4f}{_interval(found)}, before {found.f1_before:.4f}")
         logger.info(f"F1 at IoU 0.5 {found.f1_50:.4f}, mean Dice {found.dice:.4f}")
@@ -135,7 +145,7 @@ class Calibration:
 
     def _report(self, found: Found) -> dict[str, object]:
         return {
-            "settings": dataclasses.asdict(found.settings),
+            "settings": found.settings.to_mapping(),
             "f1": found.f1,
             "f1_interval": None if np.isnan(found.f1_interval[0]) else list(found.f1_interval),
             "f1_50": found.f1_50,

@@ -1,4 +1,4 @@
-"""What a checkpoint says of itself: its bundle and variants, its network, and how images are brought to it.
+"""What a checkpoint says of itself: its bundle and variants, its network and head, and how images are prepared.
 
 `model.pt` stays a plain state dict, which MONAI's tools load. What it says of itself lies in the state dict's own
 metadata, beside the versions that PyTorch keeps there, so that it travels with the file and no tool stumbles on it.
@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from cellseg_monai.errors import CheckpointError
+from cellseg_monai.heads import Head, head_from_mapping
 from cellseg_monai.networks import build_network
 from cellseg_monai.pixels import Preprocessing
 from cellseg_monai.settings import settings_from_mapping
@@ -43,12 +44,15 @@ def make_record(network: torch.nn.Module, said: Mapping[str, Any]) -> Record:
         said: by the config, such as `bundle`, `variants`, `preprocess`, `roi_size`, `overlap`; dataclasses become
             mappings.
     """
-    plain = {
-        name: dataclasses.asdict(value) if dataclasses.is_dataclass(value) else value  # type: ignore[arg-type]
-        for name, value in said.items()
-    }
+    plain = {name: _plain(value) for name, value in said.items()}
     # Through JSON, so that a tuple off the command line equals a list out of the config.
     return json.loads(json.dumps({**plain, "network": getattr(network, "definition", None)}))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Head):
+        return value.to_mapping()
+    return dataclasses.asdict(value) if dataclasses.is_dataclass(value) else value  # type: ignore[arg-type]
 
 
 def stamped_state(network: torch.nn.Module, record: Record) -> OrderedDict[str, torch.Tensor]:
@@ -111,12 +115,14 @@ class TrainedNetwork:
         bundle: the bundle that the checkpoint must be of; None: any.
         variants: the variant, or variants in any order, that it must have been trained with; empty: whatever.
         network: the network where the checkpoint does not say.
+        head: the head where it does not say.
         preprocess: how images are prepared where it does not say.
         roi_size: (Y, X) of the sliding window in pixels; None: as trained.
         overlap: of neighbouring windows, 0 to below 1; None: as trained.
 
     Attributes:
         network: with its weights.
+        head: reads the network's answer; None if neither the checkpoint nor the caller says which.
         preprocess: how images are prepared for it.
         roi_size: (Y, X) of the sliding window, in pixels.
         overlap: of neighbouring windows.
@@ -133,6 +139,7 @@ class TrainedNetwork:
         bundle: str | None = None,
         variants: str | Sequence[str] = (),
         network: torch.nn.Module | None = None,
+        head: Head | None = None,
         preprocess: Preprocessing | None = None,
         roi_size: Sequence[int] | None = None,
         overlap: float | None = None,
@@ -143,6 +150,7 @@ class TrainedNetwork:
         self.variants = tuple(record.get("variants", ()))
         self.network = _network(record, network, checkpoint)
         load_into(self.network, state, checkpoint)
+        self.head = head_from_mapping(record["head"], source=str(checkpoint)) if "head" in record else head
         self.preprocess = _preprocess(record, preprocess, checkpoint)
         self.roi_size = list(roi_size or record.get("roi_size") or _unknown_size(checkpoint))
         self.overlap = float(record.get("overlap", 0.25) if overlap is None else overlap)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import time
 from collections.abc import Mapping
@@ -103,7 +102,7 @@ class EvaluationReport:
         about = {
             **self.about,
             "threshold": self.settings.threshold,
-            "postprocess": dataclasses.asdict(self.settings),
+            "postprocess": self.settings.to_mapping(),
             "megapixels_per_second": self._pixels / 1e6 / self._seconds,
         }
         write_results(Evaluation(OWN, list(self._images.values()), about=about, foreground=_FOREGROUND), self.folder)

@@ -1,4 +1,4 @@
-"""MONAI transforms over the numpy functions of io, pixels and labels, for the configs of bundles.
+"""MONAI transforms over heads and the numpy functions of io, pixels, labels and decoding, for configs of bundles.
 
 Items stay plain: tensors, strings and arrays, no `MetaTensor`. Augmentation is MONAI's own; the list
 that the bundles share is `bundles/recipes/augmentation.json`.
@@ -6,23 +6,15 @@ that the bundles share is `bundles/recipes/augmentation.json`.
 
 from cellseg_monai.transforms.crop import RandContactCropd
 from cellseg_monai.transforms.load import LoadMicroscopyd
-from cellseg_monai.transforms.postprocess import (
-    BoundaryProbabilitiesd,
-    ForegroundMaskd,
-    ForegroundProbabilityd,
-    ImageFramed,
-    LabelObjectsd,
-)
+from cellseg_monai.transforms.postprocess import ActivateLogitsd, ForegroundMaskd, ImageFramed, LabelObjectsd
 from cellseg_monai.transforms.prepare import PreparePixelsd
 from cellseg_monai.transforms.save import SaveLabelsd
-from cellseg_monai.transforms.targets import BoundaryClassesd, ForegroundAndBoundaryd, ForegroundTargetd
+from cellseg_monai.transforms.targets import EncodeTargetd, ForegroundTargetd
 
 __all__ = [
-    "BoundaryClassesd",
-    "BoundaryProbabilitiesd",
-    "ForegroundAndBoundaryd",
+    "ActivateLogitsd",
+    "EncodeTargetd",
     "ForegroundMaskd",
-    "ForegroundProbabilityd",
     "ForegroundTargetd",
     "ImageFramed",
     "LabelObjectsd",

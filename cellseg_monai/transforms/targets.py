@@ -1,82 +1,58 @@
-"""Label images into targets, after augmentation."""
+"""Label images into training targets, after augmentation."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any
 
-import numpy as np
 import torch
 from monai.transforms import MapTransform
 
-from cellseg_monai.labels import boundary_classes, foreground_and_boundary, foreground_target
+from cellseg_monai.heads import Head
+from cellseg_monai.labels import foreground_target
 
-__all__ = ["BoundaryClassesd", "ForegroundAndBoundaryd", "ForegroundTargetd"]
+__all__ = ["EncodeTargetd", "ForegroundTargetd"]
+
+
+class EncodeTargetd(MapTransform):
+    """Replace label images by the training target of a head; see `heads.Head.encode`.
+
+    Put it after the random transforms: ids, not targets, are moved and resampled.
+
+    Args:
+        head: the head that the network learns.
+        keys: label images, 1×Y×X ids; they become float32 K×Y×X tensors on the same device.
+    """
+
+    def __init__(self, head: Head, keys: str | list[str] = "label") -> None:
+        super().__init__(keys)
+        self.head = head
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Return the item with targets in place of its label images."""
+        item = dict(data)
+        for key in self.key_iterator(item):
+            labels = torch.as_tensor(item[key])
+            target = self.head.encode(labels.numpy(force=True)[0])
+            item[key] = torch.from_numpy(target).to(labels.device)  # validation has the prediction there
+        return item
 
 
 class ForegroundTargetd(MapTransform):
-    """Replace label images by their foreground; see `labels.foreground_target`.
-
-    To be put after the random transforms: ids, not targets, are what is moved and resampled.
+    """Replace label images by their foreground, as scores of masks need it; see `labels.foreground_target`.
 
     Args:
-        keys: label images, 1×Y×X ids; they become float32 1×Y×X tensors of 0 and 1.
+        keys: label images, 1×Y×X ids; they become float32 1×Y×X tensors of 0 and 1 on the same device.
     """
 
     def __init__(self, keys: str | list[str] = "label") -> None:
         super().__init__(keys)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """The item with labels as foreground."""
+        """Return the item with masks in place of its label images."""
         item = dict(data)
         for key in self.key_iterator(item):
             labels = torch.as_tensor(item[key])
             target = foreground_target(labels.numpy(force=True))
-            item[key] = torch.from_numpy(target).to(labels.device)  # where validation has the prediction
+            item[key] = torch.from_numpy(target).to(labels.device)
         return item
-
-
-class _BoundaryTargetd(MapTransform):
-    """Replaces label images by what a function makes of them and the width of boundaries."""
-
-    function: Callable[[np.ndarray, int], np.ndarray]
-
-    def __init__(self, keys: str | list[str] = "label", *, width: int = 2) -> None:
-        super().__init__(keys)
-        self.width = width
-
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """The item with labels as targets."""
-        item = dict(data)
-        for key in self.key_iterator(item):
-            labels = torch.as_tensor(item[key])
-            target: np.ndarray = self.function(labels.numpy(force=True)[0], self.width).astype(np.float32, copy=False)
-            target = target if target.ndim == 3 else target[np.newaxis]
-            item[key] = torch.from_numpy(target).to(labels.device)  # where validation has the prediction
-        return item
-
-
-class BoundaryClassesd(_BoundaryTargetd):
-    """Replace label images by background, interior and touching boundary; see `labels.boundary_classes`.
-
-    To be put after the random transforms.
-
-    Args:
-        keys: label images, 1×Y×X ids; they become float32 1×Y×X tensors of 0, 1 and 2.
-        width: of the boundary, in pixels.
-    """
-
-    function = staticmethod(boundary_classes)
-
-
-class ForegroundAndBoundaryd(_BoundaryTargetd):
-    """Replace label images by two masks, whole objects and touching boundaries; see `labels.foreground_and_boundary`.
-
-    To be put after the random transforms.
-
-    Args:
-        keys: label images, 1×Y×X ids; they become float32 2×Y×X tensors of 0 and 1.
-        width: of the boundary, in pixels.
-    """
-
-    function = staticmethod(foreground_and_boundary)

@@ -103,12 +103,15 @@ def test_the_boundary_recipe_trains_another_target_with_the_same_engine(bundles:
     edit(bundles / "unet" / "bundle.json", recipe="boundary")
     boundary = configs(bundles / "unet")
     train = boundary["train"]
-    assert (train["classes"], boundary["postprocess"]["method"]) == (3, "boundary_watershed")
+    assert train["head"]["_target_"] == "cellseg_monai.heads.BoundaryClassesHead"
+    assert boundary["postprocess"]["method"] == "boundary_watershed"
+    output = boundary["metadata"]["network_data_format"]["outputs"]["pred"]
+    assert output["channel_def"] == {"0": "background", "1": "interior", "2": "boundary"}
     targets = [
         transform if isinstance(transform, str) else transform["_target_"] for transform in train["train"]["augment"]
     ]
     assert "cellseg_monai.transforms.RandContactCropd" in targets
-    assert "@target" in targets
+    assert "cellseg_monai.transforms.EncodeTargetd" in targets
     assert train["optimizer"] == semantic["train"]["optimizer"]
 
 

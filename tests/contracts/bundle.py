@@ -155,7 +155,7 @@ class BundleContract:
         network = config.get_parsed_content("network_def").eval()
         with torch.no_grad():
             answer = network(torch.rand(1, channels, *size))
-        assert answer.shape == (1, config["classes"], *size)
+        assert answer.shape == (1, config.get_parsed_content("classes"), *size)
         assert torch.isfinite(answer).all()
 
     def test_training_lowers_the_loss(self, trained: Path) -> None:

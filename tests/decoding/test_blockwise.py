@@ -17,14 +17,15 @@ from cellseg_monai.decoding import METHODS, Postprocessing, canvas, label_in_blo
 from cellseg_monai.decoding.blockwise import seams
 from cellseg_monai.decoding.blockwise.grid import Blocks, Edges, groups_across
 from cellseg_monai.labels import foreground_and_boundary
+from tests.decoding.named_maps import method_of, named, postprocessing
 
 EVERYTHING = Postprocessing(min_area_px=0, fill_holes=False)
 FILLED = Postprocessing(min_area_px=0)
 
 
 def labelled(maps, settings, block_px, shape=None, dtype=np.uint32):
-    maps = np.asarray(maps)
-    out = np.full(maps.shape[1:] if shape is None else shape, 99, dtype)  # what lay there before does not matter
+    maps = named(maps)
+    out = np.full(maps["foreground"].shape if shape is None else shape, 99, dtype)  # what lay there does not matter
     count = label_in_blocks(maps, settings, out, block_px=block_px)
     assert count == out.max(initial=0)
     return out
@@ -104,7 +105,7 @@ def test_pieces_that_touch_by_a_corner_enclose_a_hole_and_are_one_with_it(block_
 def test_a_seam_does_not_part_what_a_boundary_does_not(block_px):
     maps = [[[0, 1, 1, 1, 1, 1, 1, 0]], [[0, 0.1, 0.1, 0.6, 0.9, 0.2, 0.1, 0]]]
     for least, expected in ((0, [0, 1, 1, 1, 2, 2, 2, 0]), (3, [0, 1, 1, 1, 1, 1, 1, 0])):
-        chosen = Postprocessing("boundary_watershed", min_seed_area_px=least, min_area_px=0)
+        chosen = postprocessing("boundary_watershed", min_seed_area_px=least, min_area_px=0)
         assert labelled(maps, chosen, block_px).tolist() == [expected]
 
 
@@ -119,9 +120,9 @@ def test_peaks_beside_a_seam_give_way_to_higher_ones_of_other_pieces_beyond_it()
     ]
     boundary = np.zeros((6, 8))
     boundary[[0, 2, 4, 4, 5], [7, 7, 5, 7, 5]] = 1
-    chosen = replace(EVERYTHING, method="boundary_watershed", seed_depth=0.0)
+    chosen = replace(EVERYTHING, method=method_of("boundary_watershed", seed_depth=0.0))
     maps = np.array([foreground, boundary])
-    assert np.array_equal(labelled(maps, chosen, 7), label_objects(maps, chosen))
+    assert np.array_equal(labelled(maps, chosen, 7), label_objects(named(maps), chosen))
 
 
 @st.composite
@@ -142,7 +143,7 @@ def maps(draw: st.DrawFn) -> np.ndarray:
 
 
 CHOICES = st.builds(
-    Postprocessing,
+    postprocessing,
     method=st.sampled_from(sorted(METHODS)),
     threshold=st.sampled_from([0.2, 0.5, 0.7]),
     boundary_threshold=st.sampled_from([0.2, 0.5, 0.8]),
@@ -161,26 +162,26 @@ def test_the_blocks_make_no_difference(maps, chosen, block_px, box_pixels):
         patch.setattr(canvas, "_CANVAS_PIXELS", box_pixels)
         patch.setattr(canvas, "_ALONE_PIXELS", box_pixels)
         found = labelled(maps, chosen, block_px)
-    assert np.array_equal(found, label_objects(maps, chosen))
+    assert np.array_equal(found, label_objects(named(maps), chosen))
 
 
 @settings(max_examples=25)
 @given(maps(), CHOICES, st.integers(1, 3))
 def test_nor_do_the_smallest_blocks(maps, chosen, block_px):
     maps = maps[:, :12, :14]
-    assert np.array_equal(labelled(maps, chosen, block_px), label_objects(maps, chosen))
+    assert np.array_equal(labelled(maps, chosen, block_px), label_objects(named(maps), chosen))
 
 
 @settings(max_examples=40)
 @given(maps(), CHOICES, st.tuples(st.integers(1, 90), st.integers(1, 90)), st.sampled_from([7, 30]))
 def test_objects_come_in_the_frame_of_the_image(maps, chosen, shape, block_px):
-    assert np.array_equal(labelled(maps, chosen, block_px, shape), label_objects(maps, chosen, shape))
+    assert np.array_equal(labelled(maps, chosen, block_px, shape), label_objects(named(maps), chosen, shape))
 
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("shape", [(0, 0), (0, 3), (3, 0), (1, 1), (5, 7)], ids=str)
 def test_images_of_one_kind(method, shape):
-    chosen = Postprocessing(method, min_area_px=0)
+    chosen = postprocessing(method, min_area_px=0)
     for value, block_px in product((0, 1), (2, 64)):
         found = labelled(np.full((2, *shape), value), chosen, block_px)
         assert found.tolist() == np.full(shape, value).tolist()
@@ -196,12 +197,12 @@ def test_real_cells_are_the_same_in_blocks(real_data, name, pattern, method):
         truth = np.tile(io.read_labels(path), (2, 2))[:600, :700]
         probabilities = ndimage.uniform_filter(foreground_and_boundary(truth, 2), (0, 3, 3))
         noisy = (probabilities + rng.normal(0, 0.05, probabilities.shape)).clip(0, 1).astype(np.float32)
-        chosen = Postprocessing(method, boundary_threshold=0.3)
-        whole = label_objects(noisy, chosen)
+        chosen = postprocessing(method, boundary_threshold=0.3)
+        whole = label_objects(named(noisy), chosen)
         assert whole.max() > 3
         for block_px in (100, 257):
             out = np.zeros(whole.shape, np.uint32)
-            assert label_in_blocks(noisy, chosen, out, block_px=block_px) == whole.max()
+            assert label_in_blocks(named(noisy), chosen, out, block_px=block_px) == whole.max()
             assert np.array_equal(out, whole)
 
 
@@ -209,42 +210,42 @@ def test_more_objects_than_16_bits_hold():
     maps = np.zeros((1, 520, 520), np.float32)
     maps[0, ::2, ::2] = 1
     out = np.zeros(maps.shape[1:], np.uint32)
-    assert label_in_blocks(maps, EVERYTHING, out, block_px=200) == 67_600
-    assert np.array_equal(out, label_objects(maps, EVERYTHING))
+    assert label_in_blocks(named(maps), EVERYTHING, out, block_px=200) == 67_600
+    assert np.array_equal(out, label_objects(named(maps), EVERYTHING))
     with pytest.raises(ValueError, match=r"67600 objects came .*uint16 holds 65535 at most"):
-        label_in_blocks(maps, EVERYTHING, np.zeros(maps.shape[1:], np.uint16), block_px=200)
+        label_in_blocks(named(maps), EVERYTHING, np.zeros(maps.shape[1:], np.uint16), block_px=200)
     with pytest.raises(ValueError, match=r"67600 objects came .*int16 holds 32767"):
-        label_in_blocks(maps, EVERYTHING, np.zeros((1040, 1040), np.int16), block_px=200)
+        label_in_blocks(named(maps), EVERYTHING, np.zeros((1040, 1040), np.int16), block_px=200)
 
 
 @pytest.mark.parametrize("dtype", ["u1", "i4", "i8", "u8", ">u4"])
 @pytest.mark.parametrize("method", METHODS)
 def test_any_integers_that_are_wide_enough(dtype, method):
     maps = ndimage.uniform_filter(np.random.default_rng(1).random((2, 40, 30)), (0, 5, 5))
-    chosen = Postprocessing(method, min_area_px=3, boundary_threshold=0.45)
+    chosen = postprocessing(method, min_area_px=3, boundary_threshold=0.45)
     found = labelled(maps, chosen, 16, dtype=dtype)
     assert found.max() > 3
-    assert np.array_equal(found, label_objects(maps, chosen))
+    assert np.array_equal(found, label_objects(named(maps), chosen))
 
 
 def test_what_cannot_be_labelled_is_refused():
     out = np.zeros((4, 4), np.uint32)
     for maps, message in (
-        (np.zeros((4, 4)), r"of shape \(4, 4\) came"),
-        (np.zeros((1, 4, 4)), r"at least 2 channel\(s\)"),
-        (np.full((2, 4, 4), 3.0), "apply a sigmoid first"),
-        (np.stack([np.zeros((4, 4)), np.full((4, 4), np.nan)]), "values from nan to nan"),
+        ({"foreground": np.zeros((1, 4, 4)), "boundary": out}, r"map foreground of shape \(1, 4, 4\)"),
+        (named(np.zeros((1, 4, 4))), "got the maps foreground, expected boundary among them"),
+        (named(np.full((2, 4, 4), 3.0)), "apply a sigmoid first"),
+        (named(np.stack([np.zeros((4, 4)), np.full((4, 4), np.nan)])), "values from nan to nan"),
     ):
         with pytest.raises(ValueError, match=message):
-            label_in_blocks(maps, Postprocessing("boundary_watershed"), out, block_px=2)
+            label_in_blocks(maps, postprocessing("boundary_watershed"), out, block_px=2)
     for labels in (np.zeros((4, 4)), np.zeros((1, 4, 4), np.uint32)):
         for wrong in ({"out": labels}, {"out": out, "scratch": labels}):
             with pytest.raises(ValueError, match=r"integers were expected"):
-                label_in_blocks(np.zeros((1, 4, 4)), EVERYTHING, **wrong)
+                label_in_blocks(named(np.zeros((1, 4, 4))), EVERYTHING, **wrong)
     with pytest.raises(ValueError, match=r"scratch of shape \(4, 4\) came, .*\(2, 2\)"):
-        label_in_blocks(np.zeros((1, 2, 2)), EVERYTHING, out, scratch=out)
+        label_in_blocks(named(np.zeros((1, 2, 2))), EVERYTHING, out, scratch=out)
     with pytest.raises(ValueError, match="block_px=0 came"):
-        label_in_blocks(np.zeros((1, 4, 4)), EVERYTHING, out, block_px=0)
+        label_in_blocks(named(np.zeros((1, 4, 4))), EVERYTHING, out, block_px=0)
 
 
 @dataclass
@@ -290,19 +291,23 @@ def again(function, *arguments):
 def test_arrays_in_files_are_worked_on_part_by_part_by_threads_and_processes(tmp_path, monkeypatch, method, shape):
     monkeypatch.setattr(seams, "_BOX_PIXELS", 900)
     maps = ndimage.uniform_filter(np.random.default_rng(3).random((2, 90, 110)), (0, 5, 5)).astype(np.float32)
-    chosen = Postprocessing(method, threshold=0.55, min_area_px=3, boundary_threshold=0.45)
-    whole = label_objects(maps, chosen, shape)
-    np.save(tmp_path / "maps.npy", maps)
+    chosen = postprocessing(method, threshold=0.55, min_area_px=3, boundary_threshold=0.45)
+    whole = label_objects(named(maps), chosen, shape)
+    for name, values in zip(("foreground", "other"), maps, strict=True):
+        np.save(tmp_path / f"{name}.npy", values)
     np.save(tmp_path / "out.npy", np.zeros(shape, np.uint32))
     np.save(tmp_path / "scratch.npy", np.zeros((90, 110), np.uint32))
-    on_disk = [Mapped(tmp_path / f"{name}.npy") for name in ("maps", "out", "scratch")]
+    foreground, other, out, scratch = (
+        Mapped(tmp_path / f"{name}.npy") for name in ("foreground", "other", "out", "scratch")
+    )
+    on_disk = {"foreground": foreground, "boundary": other, "distance": other}
     Mapped.largest = 0
     with ThreadPoolExecutor(2) as pool:
         for run in (elsewhere, again, pool.map):
-            on_disk[1][:] = 0
-            label_in_blocks(on_disk[0], chosen, on_disk[1], block_px=30, scratch=on_disk[2], run=run)
+            out[:] = 0
+            label_in_blocks(on_disk, chosen, out, block_px=30, scratch=scratch, run=run)
             assert Mapped.largest <= 2 * 30 * 30
-            assert np.array_equal(on_disk[1][:], whole)
+            assert np.array_equal(out[:], whole)
             Mapped.largest = 0
 
 

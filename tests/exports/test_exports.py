@@ -34,7 +34,7 @@ def segmentation(labels: np.ndarray, **how: object) -> Segmentation:
     image = np.concatenate([ramp, ramp[::-1] // 2])
     names = ("DAPI", "µ, 2")
     table = measure_objects(
-        labels, image, channel_names=names, pixel_size_um=SIZE_UM, probabilities=(labels > 0) * np.float32(0.7)
+        labels, image, channel_names=names, pixel_size_um=SIZE_UM, maps={"foreground": (labels > 0) * np.float32(0.7)}
     )
     return Segmentation(
         labels, table, "well A1.ome.tif", image=image, channel_names=names, pixel_size_um=SIZE_UM, **how
@@ -132,7 +132,7 @@ class TestStacks:
         """Two channels over time and depth; ids start again in each plane."""
         image = np.arange(self.LABELS.size * 2, dtype=np.uint16).reshape(2, 2, 2, 9, 10)
         tables = {
-            place: measure_objects(self.LABELS[place], image[place], probabilities=self.LABELS[place] > 0)
+            place: measure_objects(self.LABELS[place], image[place], maps={"foreground": self.LABELS[place] > 0})
             for place in np.ndindex(2, 2)
         }
         return Segmentation(self.LABELS, join_tables("TZ", tables), "s.tif", image, pixel_size_um=SIZE_UM, axes="TZYX")
@@ -240,7 +240,7 @@ def test_labels_and_images_in_zarr_give_the_same_files(tmp_path):
         image,
         channel_names=in_memory.channel_names,
         pixel_size_um=SIZE_UM,
-        probabilities=labels,
+        maps={"foreground": labels},
         block_px=5_000,
     ).with_columns(score=in_memory.table["score"])
     on_disk = Segmentation(labels, table, in_memory.image_name, image, in_memory.channel_names, SIZE_UM)

@@ -7,6 +7,7 @@ import pytest
 from cellseg_monai.decoding import Postprocessing
 from cellseg_monai.inference import Job, Pipeline, Tiles
 from cellseg_monai.pixels import Preprocessing
+from tests.raw_head import RawHead
 
 
 @pytest.fixture
@@ -17,7 +18,7 @@ def idle_job():
         version="1",
         weights_sha256="",
         network=lambda batch: batch,
-        activation=lambda logits: logits,
+        head=RawHead(),
         preprocess=Preprocessing(),
         postprocess=Postprocessing(),
         tiles=Tiles((1024, 1024), batch=4),

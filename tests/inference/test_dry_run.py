@@ -6,6 +6,7 @@ import pytest
 from cellseg_monai.decoding import Postprocessing
 from cellseg_monai.inference import ImageFile, Job, Pipeline, Reading, Tiles, misfits, seconds_a_px, understood
 from cellseg_monai.pixels import Preprocessing
+from tests.raw_head import RawHead
 
 STAINS = Reading(axes="CYX")
 
@@ -54,7 +55,7 @@ def test_the_network_is_timed_with_no_more_tiles_than_the_image_has(tmp_path, sh
         return tiles
 
     tiles = Tiles((32, 32), overlap=0, batch=4)
-    pipeline = Pipeline("bright", "1", "", network, lambda logits: logits, Preprocessing(), Postprocessing(), tiles)
+    pipeline = Pipeline("bright", "1", "", network, RawHead(), Preprocessing(), Postprocessing(), tiles)
     np.save(tmp_path / "image.npy", np.zeros(shape))
     found = understood(tmp_path / "image.npy", Job(pipeline, tmp_path / "out"))
     assert found.batch == batch

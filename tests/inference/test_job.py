@@ -14,6 +14,7 @@ from cellseg_monai.inference import Done, Failed, Job, Pipeline, Tiles, find_ima
 from cellseg_monai.inference import job as inference_job
 from cellseg_monai.inference.large_plane import segment_large
 from cellseg_monai.pixels import Preprocessing
+from tests.raw_head import RawHead
 
 SQUARES = np.zeros((40, 50), np.uint16)
 SQUARES[5:15, 5:15] = SQUARES[20:30, 30:45] = 1_000
@@ -33,7 +34,7 @@ def job(tmp_path):
         version="1",
         weights_sha256="",
         network=network,
-        activation=lambda logits: logits,
+        head=RawHead(),
         preprocess=Preprocessing(lower_percentile=0, upper_percentile=100, noise_floor=0),
         postprocess=Postprocessing(),
         tiles=Tiles((64, 64), overlap=0),

@@ -13,6 +13,7 @@ from cellseg_monai.inference.large_plane import segment_large
 from cellseg_monai.io import open_image
 from cellseg_monai.pixels import Preprocessing
 from tests.cells import cells
+from tests.raw_head import RawHead
 
 
 @pytest.fixture
@@ -22,7 +23,7 @@ def pipeline():
         version="1",
         weights_sha256="",
         network=lambda batch: batch,
-        activation=lambda logits: logits.clip(0, 1),
+        head=RawHead(),
         preprocess=Preprocessing(noise_floor=0),
         postprocess=Postprocessing(),
         tiles=Tiles((64, 64)),

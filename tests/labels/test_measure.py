@@ -48,8 +48,8 @@ def noise(shape: tuple[int, ...], channels: int = 2) -> np.ndarray:
 @given(label_images(), st.integers(1, 300))
 def test_measurements_match_scikit_image_for_every_block_size(labels, block_px):
     image = noise(labels.shape)
-    maps = {"probabilities": image[1] / 2**16, "agreement": image[0]}
-    table = measure_objects(labels, image, channel_names=["A", "B"], block_px=block_px, **maps)
+    maps = {"foreground": image[1] / 2**16, "views": image[0], "class/round": image[1]}
+    table = measure_objects(labels, image, channel_names=["A", "B"], block_px=block_px, maps=maps)
     if not len(table):
         assert not labels.any()
         return
@@ -59,6 +59,7 @@ def test_measurements_match_scikit_image_for_every_block_size(labels, block_px):
     assert_as_scikit_image(relabel_sequential(labels), numbered, image)
     np.testing.assert_allclose(table["score"], table["mean_B"] / 2**16)
     np.testing.assert_allclose(table["agreement"], table["mean_A"])
+    np.testing.assert_allclose(table["mean_class/round"], table["mean_B"])
 
 
 @pytest.mark.parametrize("block_px", [30, 2**24])
@@ -80,13 +81,13 @@ def test_measurements_of_real_cells_match_scikit_image(real_data, name):
 
 def test_the_block_size_does_not_change_any_digit():
     labels, image = many_discs(400), noise((260, 260)).astype(np.float32) / 7
-    whole = measure_objects(labels, image, probabilities=image[0])
+    whole = measure_objects(labels, image, maps={"foreground": image[0]})
     for block_px, threads in ((500, 1), (3_000, 4), (40_000, 1)):
         stored = Stored(labels, chunks=(32, 32))
         with ThreadPoolExecutor(threads) as pool:
             run = pool.map if threads > 1 else map
-            maps = {"probabilities": Stored(image[0])}
-            table = measure_objects(stored, Stored(image), **maps, block_px=block_px, run=run)
+            maps = {"foreground": Stored(image[0])}
+            table = measure_objects(stored, Stored(image), maps=maps, block_px=block_px, run=run)
         assert stored.largest <= max(block_px, 32 * 32)
         for name, column in whole.columns.items():
             assert table[name].dtype == column.dtype
@@ -137,17 +138,23 @@ class TestChannels:
         with pytest.raises(ValueError, match="channels of the size of the labels"):
             measure_objects(SHAPES, image, channel_names=names)
 
-    @pytest.mark.parametrize(("what", "called"), [("probabilities", "score"), ("agreement", "agreement")])
-    def test_maps_of_another_size_are_refused(self, what, called):
-        with pytest.raises(ValueError, match=f"for the {called} and labels .* in the frame of the image"):
-            measure_objects(SHAPES, **{what: np.zeros((2, *SHAPES.shape))})
+    @pytest.mark.parametrize("name", ["foreground", "views", "boundary"])
+    def test_maps_of_another_size_are_refused(self, name):
+        with pytest.raises(ValueError, match=f"got the map {name} of shape .* to the frame of the image"):
+            measure_objects(SHAPES, maps={name: np.zeros((2, *SHAPES.shape))})
+
+    def test_a_map_and_a_channel_of_one_name_are_refused(self):
+        with pytest.raises(ValueError, match="a map and a channel that are both called boundary"):
+            measure_objects(
+                SHAPES, noise(SHAPES.shape, 1), channel_names=["boundary"], maps={"boundary": np.zeros(SHAPES.shape)}
+            )
 
 
 @pytest.mark.parametrize("dtype", ["u1", "u4", "i8"])
 def test_no_objects_give_the_same_columns_without_rows(dtype):
     image, shapes = noise(SHAPES.shape), SHAPES.astype(dtype)
-    full = measure_objects(shapes, image, pixel_size_um=(1, 1), probabilities=image[0])
-    empty = measure_objects(np.zeros_like(shapes), image, pixel_size_um=(1, 1), probabilities=image[0])
+    full = measure_objects(shapes, image, pixel_size_um=(1, 1), maps={"foreground": image[0]})
+    empty = measure_objects(np.zeros_like(shapes), image, pixel_size_um=(1, 1), maps={"foreground": image[0]})
     assert len(empty) == 0
     assert {name: column.dtype for name, column in empty.columns.items()} == {
         name: column.dtype for name, column in full.columns.items()

@@ -8,11 +8,11 @@ import pytest
 from skimage.measure import label
 
 from cellseg_monai import io
-from cellseg_monai.decoding import Postprocessing, label_objects
+from cellseg_monai.decoding import BoundaryWatershed, Postprocessing, label_objects
 from cellseg_monai.labels import boundary_classes
 from cellseg_monai.scores import object_counts, over_images
 
-SETTINGS = Postprocessing("boundary_watershed", min_area_px=0, fill_holes=False)
+SETTINGS = Postprocessing(BoundaryWatershed(), min_area_px=0, fill_holes=False)
 # Lower bounds of the mean F1 for a width of 2, the default, and for other widths.
 LEAST, LEAST_OF_OTHERS = 0.995, 0.97
 
@@ -42,7 +42,7 @@ def test_real_cells_are_restored_from_their_targets(real_data, name, most):
         counts = []
         for truth in truths:
             classes = boundary_classes(truth, width)
-            maps = np.stack([classes > 0, classes == 2]).astype(np.float32)
+            maps = {"foreground": np.float32(classes > 0), "boundary": np.float32(classes == 2)}
             counts.append(object_counts(label_objects(maps, SETTINGS), truth))
         f1 = over_images(counts, "f1", "pooled").mean()
         print(f"{name}, {len(truths)} images, width {width}: mean F1 {f1:.4f}")

@@ -105,7 +105,7 @@ def test_preparing_and_labelling_need_neither_torch_nor_monai():
         "import sys, numpy as np\n"
         "from cellseg_monai import decoding, pixels\n"
         "image = pixels.prepare(np.eye(8)[None], pixels.Preprocessing())\n"
-        "decoding.label_objects(image[0], decoding.Postprocessing())\n"
+        "decoding.label_objects({'foreground': image[0]}, decoding.Postprocessing())\n"
         "print(sorted({'torch', 'monai'} & set(sys.modules)))"
     )
     process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -11,6 +11,7 @@ import pytest
 import tifffile
 
 from cellseg_monai.decoding import Postprocessing
+from cellseg_monai.heads import ForegroundHead
 from cellseg_monai.inference import Job, Pipeline, RunRecord, Tiles, find_images
 from cellseg_monai.pixels import Preprocessing
 from cellseg_monai.quality import TrainingData
@@ -25,7 +26,7 @@ RECIPE = Pipeline(
     version="1",
     weights_sha256="w",
     network=lambda batch: 12 * (batch - 0.4),
-    activation=lambda logits: 1 / (1 + np.exp(-logits)),
+    head=ForegroundHead(),
     preprocess=Preprocessing(),
     postprocess=Postprocessing(),
     tiles=Tiles((256, 256)),

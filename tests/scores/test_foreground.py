@@ -117,7 +117,7 @@ def test_many_thresholds_together_count_like_each_on_its_own(pixels, thresholds,
 @pytest.mark.parametrize(
     ("probabilities", "truth", "thresholds", "message"),
     [
-        ([0.5, math.nan], [True, False], [0.5], "probabilities from 0 to 1 were expected"),
+        ([0.5, math.nan], [True, False], [0.5], "expected probabilities from 0 to 1"),
         ([0.5, 3.0], [True, False], [0.5], "if these are logits, apply a sigmoid"),
         ([0.5, 0.5], [1, 0], [0.5], "expected equal shapes and a truth of bool"),
         ([0.5], [True, False], [0.5], "expected equal shapes"),

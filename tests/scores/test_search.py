@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cellseg_monai.decoding import Postprocessing, label_objects
+from cellseg_monai.decoding import BoundaryWatershed, Postprocessing, label_objects
 from cellseg_monai.scores import Sweep, search_postprocessing
 from cellseg_monai.scores import search as module
 
@@ -11,7 +11,7 @@ START = Postprocessing(min_area_px=0, fill_holes=False)
 
 
 def image(*values, truth):
-    return np.array([[values]]), np.array([truth])
+    return {"foreground": np.array([values])}, np.array([truth])
 
 
 # Exact at thresholds from 0.1 to below 0.3, and from 0.2 to below 0.4.
@@ -43,10 +43,16 @@ def test_the_nearest_of_equally_good_values_wins():
 
 def test_a_setting_without_an_order_stays_if_nothing_is_better():
     ring = image(1.0, 1.0, truth=[4, 4])
-    found = chosen([ring], Sweep("method", ("distance_watershed", "components")), Sweep("fill_holes", (True, False)))
-    assert (found.settings.method, found.settings.fill_holes) == ("components", False)
-    found = chosen([ring], Sweep("method", ("distance_watershed",)))
-    assert found.settings.method == "distance_watershed"
+    for stands in (False, True):
+        start = Postprocessing(min_area_px=0, fill_holes=stands)
+        assert chosen([ring], Sweep("fill_holes", (True, False)), start=start).settings.fill_holes is stands
+
+
+def test_settings_of_the_method_are_swept_too():
+    maps = {"foreground": np.full((1, 3), 0.9), "boundary": np.array([[0.0, 0.4, 0.0]])}
+    start = Postprocessing(BoundaryWatershed(), min_area_px=0)
+    found = chosen([(maps, np.array([[1, 1, 2]]))], Sweep("boundary_threshold", (0.3, 0.5)), start=start)
+    assert (found.settings.method, found.f1) == (BoundaryWatershed(boundary_threshold=0.3), 1)
 
 
 def test_objects_and_foreground_can_need_different_values():
@@ -101,11 +107,13 @@ def test_a_single_image_has_no_interval_and_an_empty_one_counts():
 def test_no_images_and_wrong_sweeps_are_refused():
     with pytest.raises(ValueError, match="got no images"):
         chosen([], Sweep("threshold", (0.5,)))
-    with pytest.raises(ValueError, match="got setting 'treshold', expected one of method, threshold"):
-        Sweep("treshold", ())
+    with pytest.raises(ValueError, match="no setting 'treshold'; did you mean 'threshold'"):
+        chosen([ONE], Sweep("treshold", (0.5,)))
+    with pytest.raises(ValueError, match="seed_depth means nothing for the method components"):
+        chosen([ONE], Sweep("seed_depth", (0.5,)))
     with pytest.raises(ValueError, match="got no values of threshold"):
         Sweep("threshold", ())
     with pytest.raises(ValueError, match="got objective 'pq', expected one of f1, f1_50, dice"):
         Sweep("threshold", (0.5,), "pq")
-    with pytest.raises(ValueError, match=r"threshold=1\.5 came"):
-        Sweep("threshold", (0.5, 1.5))
+    with pytest.raises(ValueError, match=r"got threshold=1\.5"):
+        chosen([ONE], Sweep("threshold", (0.5, 1.5)))

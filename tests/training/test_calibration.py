@@ -10,7 +10,7 @@ import torch
 from ignite.engine import Engine
 
 from cellseg_monai.data import items_digest
-from cellseg_monai.decoding import Postprocessing
+from cellseg_monai.decoding import BoundaryWatershed, Postprocessing
 from cellseg_monai.errors import CheckpointError
 from cellseg_monai.training import Calibration
 
@@ -39,7 +39,7 @@ def step(tmp_path: Path, *scales: int) -> tuple[list, list]:
         truth = np.kron([TRUTH], np.ones((scale, scale), np.int32))
         output.append(
             {
-                "pred": torch.tensor([[FOREGROUND], [BOUNDARY]]),
+                "maps": {"foreground": np.array([FOREGROUND]), "boundary": np.array([BOUNDARY])},
                 "label": torch.from_numpy(truth[np.newaxis].astype("i4")),
             }
         )
@@ -55,7 +55,7 @@ def run(calibration: Calibration, batch: list, output: list) -> None:
 def test_it_writes_the_best_settings_beside_the_weights_and_what_was_tried(tmp_path: Path) -> None:
     weights, output_dir = tmp_path / "weights", tmp_path / "output"
     weights.mkdir()
-    start = Postprocessing("boundary_watershed", min_area_px=0, fill_holes=False)
+    start = Postprocessing(BoundaryWatershed(), min_area_px=0, fill_holes=False)
     calibration = Calibration(weights / "postprocess.json", str(output_dir), start, SEARCH, section="training")
     batch, output = step(tmp_path, 1, 2)
     run(calibration, batch, output)
@@ -64,7 +64,7 @@ def test_it_writes_the_best_settings_beside_the_weights_and_what_was_tried(tmp_p
     # 0.3 is foreground throughout and 0.7 misses two of eight pixels. At 0.5 the boundary is not seen, and at 0.3 it
     # is; then only the speck is false, which the smallest area removes.
     assert written == Postprocessing(
-        "boundary_watershed", threshold=0.5, boundary_threshold=0.3, min_area_px=2, fill_holes=False
+        BoundaryWatershed(boundary_threshold=0.3), threshold=0.5, min_area_px=2, fill_holes=False
     )
 
     with open(output_dir / "calibration" / "curve.csv", newline="") as file:
@@ -94,7 +94,7 @@ def test_it_writes_the_best_settings_beside_the_weights_and_what_was_tried(tmp_p
 
 
 def test_it_says_what_was_won_and_on_which_images(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    start = Postprocessing("boundary_watershed", boundary_threshold=0.5, min_area_px=0)
+    start = Postprocessing(BoundaryWatershed(boundary_threshold=0.5), min_area_px=0)
     with caplog.at_level("INFO"):
         run(Calibration(tmp_path / "a.json", str(tmp_path), start, SEARCH), *step(tmp_path, 1, 2))
     # One object of both cells and the speck, before the boundary was seen.
@@ -105,7 +105,7 @@ def test_it_says_what_was_won_and_on_which_images(tmp_path: Path, caplog: pytest
 
 
 def test_a_single_image_has_no_interval(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    start = Postprocessing("boundary_watershed", min_area_px=0)
+    start = Postprocessing(BoundaryWatershed(), min_area_px=0)
     caplog.set_level("INFO")
     run(Calibration(tmp_path / "fitted.json", str(tmp_path), start, SEARCH, rounds=1), *step(tmp_path, 1))
     assert json.loads((tmp_path / "calibration" / "calibration.json").read_text())["f1_interval"] is None
@@ -130,11 +130,15 @@ def test_it_leaves_no_files_behind_and_holds_none_open(tmp_path: Path, monkeypat
 def test_a_folder_that_cannot_be_written_is_refused_before_any_image(tmp_path: Path) -> None:
     engine = Engine(lambda engine, batch: pytest.fail("an image was looked at"))
     (tmp_path / "file").touch()  # root may write to any folder, but to none that is a file
-    Calibration(tmp_path / "file" / "postprocess.json", str(tmp_path), Postprocessing(), SEARCH).attach(engine)
+    Calibration(
+        tmp_path / "file" / "postprocess.json", str(tmp_path), Postprocessing(BoundaryWatershed()), SEARCH
+    ).attach(engine)
     with pytest.raises(CheckpointError, match=r"file/postprocess\.json cannot be written.*--checkpoint PATH"):
         engine.run([0])
     engine = Engine(lambda engine, batch: pytest.fail("an image was looked at"))
-    Calibration(tmp_path / "a.json", str(tmp_path / "file" / "out"), Postprocessing(), SEARCH).attach(engine)
+    Calibration(
+        tmp_path / "a.json", str(tmp_path / "file" / "out"), Postprocessing(BoundaryWatershed()), SEARCH
+    ).attach(engine)
     with pytest.raises(CheckpointError, match=r"file/out/calibration, for what is tried, cannot be written"):
         engine.run([0])
     assert not (tmp_path / "calibration").exists()
@@ -142,11 +146,19 @@ def test_a_folder_that_cannot_be_written_is_refused_before_any_image(tmp_path: P
 
 def test_folders_that_are_not_there_yet_are_made(tmp_path: Path) -> None:
     target, output_dir = tmp_path / "new" / "deep" / "fitted.json", tmp_path / "other" / "output"
-    run(Calibration(target, str(output_dir), Postprocessing(), SEARCH, rounds=1), *step(tmp_path, 1))
+    start = Postprocessing(BoundaryWatershed())
+    run(Calibration(target, str(output_dir), start, SEARCH, rounds=1), *step(tmp_path, 1))
     assert target.exists()
     assert (output_dir / "calibration" / "curve.csv").exists()
 
 
-def test_a_misspelt_sweep_is_refused_when_the_config_is_built(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="setting 'treshold' came"):
-        Calibration(tmp_path / "a.json", str(tmp_path), Postprocessing(), [{"setting": "treshold", "values": [0.5]}])
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("treshold", "did you mean 'threshold'"),
+        ("seed_depth", "seed_depth means nothing for the method components; remove it"),
+    ],
+)
+def test_a_sweep_of_no_setting_is_refused_when_the_config_is_built(tmp_path: Path, setting: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Calibration(tmp_path / "a.json", str(tmp_path), Postprocessing(), [{"setting": setting, "values": [0.5]}])

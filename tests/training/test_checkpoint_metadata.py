@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from cellseg_monai.errors import CheckpointError
+from cellseg_monai.heads import BoundaryMasksHead, ForegroundHead
 from cellseg_monai.networks import unet
 from cellseg_monai.pixels import Preprocessing
 from cellseg_monai.training import TrainedNetwork, read_checkpoint, read_record, save_checkpoint, trained_network
@@ -34,6 +35,18 @@ def test_a_checkpoint_is_a_plain_state_dict_that_says_what_it_is(tmp_path: Path)
     assert json.loads(json.dumps(record)) == record
     assert (record["bundle"], record["variants"], record["roi_size"]) == ("toy", ["two_classes"], [64, 32])
     assert record["network"]["classes"] == 2
+
+
+def test_the_head_is_the_one_that_it_was_trained_with(tmp_path: Path) -> None:
+    network = tiny(classes=2)
+    said = {"bundle": "toy", "variants": (), "head": BoundaryMasksHead(width=3), "roi_size": (64, 32)}
+    save_checkpoint(stamped_state(network, make_record(network, said)), tmp_path / "model.pt")
+    trained = TrainedNetwork(tmp_path / "model.pt", head=ForegroundHead())
+    assert trained.head == BoundaryMasksHead(width=3)
+    # One that does not say has that of the bundle.
+    assert TrainedNetwork(save(tmp_path, network), head=ForegroundHead(softmax=True)).head == ForegroundHead(
+        softmax=True
+    )
 
 
 def test_the_network_is_built_as_it_was_trained(tmp_path: Path) -> None:

@@ -11,11 +11,11 @@ from ignite.engine import Engine
 from monai.engines import IterationEvents
 
 from cellseg_monai import io
-from cellseg_monai.decoding import Postprocessing
+from cellseg_monai.decoding import BoundaryWatershed, Postprocessing
 from cellseg_monai.evaluation import evaluate_folders, find_protocol, read_results, write_results
 from cellseg_monai.training import EvaluationReport
 
-SETTINGS = Postprocessing("boundary_watershed", threshold=0.45, min_area_px=2)
+SETTINGS = Postprocessing(BoundaryWatershed(), threshold=0.45, min_area_px=2)
 
 # The masks are those of the threshold alone, the objects those of the whole post-processing.
 CROWDED = {

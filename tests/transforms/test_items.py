@@ -17,8 +17,10 @@ from torch.utils.data import DataLoader
 from cellseg_monai import io
 from cellseg_monai.decoding import Postprocessing
 from cellseg_monai.errors import DatasetError, UnreadableImageError
+from cellseg_monai.heads import ForegroundHead
 from cellseg_monai.pixels import Preprocessing, prepare
 from cellseg_monai.transforms import (
+    ActivateLogitsd,
     ForegroundMaskd,
     ForegroundTargetd,
     ImageFramed,
@@ -136,8 +138,9 @@ def test_the_target_is_the_foreground_whatever_dtype_augmentation_left(dtype):
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16, torch.float64])
 def test_the_mask_is_strictly_above_the_threshold(dtype):
-    pred = torch.tensor([[[0.25, 0.5, 0.75]]], dtype=dtype, requires_grad=True)
-    out = ForegroundMaskd(settings=Postprocessing(threshold=0.5))({"pred": pred})["pred"]
+    logits = torch.tensor([[[-1.0, 0.0, 1.0]]], dtype=dtype, requires_grad=True)
+    item = ActivateLogitsd(ForegroundHead())({"pred": logits})
+    out = ForegroundMaskd(settings=Postprocessing(threshold=0.5))(item)["pred"]
     assert out.dtype == torch.float32
     assert out.tolist() == [[[0, 0, 1]]]
 
@@ -145,11 +148,11 @@ def test_the_mask_is_strictly_above_the_threshold(dtype):
 @pytest.mark.parametrize("pixel_size_um", [None, 0.5, 0.2], ids=["same scale", "coarser", "finer"])
 def test_labels_are_written_in_the_frame_of_the_image(item, tmp_path, pixel_size_um):
     out = load(item, Preprocessing(pixel_size_um=pixel_size_um))
-    out["pred"] = ForegroundTargetd()(out)["label"] * 0.9
+    out["maps"] = {"foreground": (ForegroundTargetd()(out)["label"] * 0.9)[0].numpy()}
     folder = tmp_path / "results" / "today"
     found = LabelObjectsd(settings=Postprocessing(min_area_px=4))(out)
     assert (found["objects"].dtype, found["objects"].shape) == (torch.int32, (1, 40, 60))
-    assert found["pred"] is out["pred"]
+    assert found["maps"] is out["maps"]
     SaveLabelsd(output_dir=folder, overlay=True)(found)
     written, truth = io.read_labels(folder / "cells.tif"), io.read_labels(item["label"])
     assert written.shape == truth.shape

@@ -8,7 +8,7 @@ from tempfile import TemporaryFile
 
 import numpy as np
 
-from cellseg_monai.boxes import Run, SlicedArray, WritableArray
+from cellseg_monai.boxes import Run, WritableArray
 from cellseg_monai.decoding.blockwise.frames import highest_number, write_in_frame
 from cellseg_monai.decoding.blockwise.grid import Blocks, Edges, groups_across
 from cellseg_monai.decoding.blockwise.one_block import (
@@ -20,14 +20,15 @@ from cellseg_monai.decoding.blockwise.one_block import (
     paint_block,
 )
 from cellseg_monai.decoding.blockwise.seams import Parts, divide_across, join_across
+from cellseg_monai.decoding.maps import Maps, check_maps, shape_of_maps
 from cellseg_monai.decoding.numbering import numbers_in_order
-from cellseg_monai.decoding.postprocess import Postprocessing, check_maps
+from cellseg_monai.decoding.postprocess import Postprocessing
 
 __all__ = ["label_in_blocks"]
 
 
 def label_in_blocks(
-    maps: SlicedArray,
+    maps: Maps,
     settings: Postprocessing,
     out: WritableArray,
     *,
@@ -48,7 +49,7 @@ def label_in_blocks(
     the image, that is the whole image, at the cost of `label_objects`.
 
     Args:
-        maps: CYX floats in [0, 1], as for `label_objects`.
+        maps: Y×X floats in [0, 1] by name, as for `label_objects`.
         settings: as for `label_objects`.
         out: YX integers; uint32 holds the ids of any image. Of another size than the maps, it is the frame of the
             image, and the objects are brought to it by nearest neighbour.
@@ -65,17 +66,17 @@ def label_in_blocks(
         How many objects there are, which is the highest id.
 
     Raises:
-        ValueError: too few maps for the method, NaN, values outside [0, 1], or more ids than the dtype of `out` holds;
-            what is in `out` then is of no use.
+        ValueError: a map that the method needs is missing, there are NaN or values outside [0, 1], or more ids than the
+            dtype of `out` holds. The content of `out` is then of no use.
 
     >>> out = np.zeros((1, 7), np.uint32)
-    >>> maps = np.array([[[0.9, 0.9, 0.0, 0.6, 0.0, 0.7, 0.8]]])
+    >>> maps = {"foreground": np.array([[0.9, 0.9, 0.0, 0.6, 0.0, 0.7, 0.8]])}
     >>> label_in_blocks(maps, Postprocessing(min_area_px=2), out, block_px=1)
     2
     >>> out
     array([[1, 1, 0, 0, 0, 2, 2]], dtype=uint32)
     """
-    check_maps(maps.shape, settings)
+    check_maps(maps, settings.method.maps)
     if block_px < 1:
         raise ValueError(f"block_px={block_px} came, but a side of 1 pixel at least was expected; try 2048")
     for labels in (out,) if scratch is None else (out, scratch):
@@ -84,7 +85,7 @@ def label_in_blocks(
                 f"an array of shape {tuple(labels.shape)} and {labels.dtype} came, but (Y, X) integers were expected; "
                 "give one of uint32"
             )
-    blocks = Blocks((maps.shape[1], maps.shape[2]), (block_px, block_px))
+    blocks = Blocks(shape_of_maps(maps), (block_px, block_px))
     if scratch is not None and tuple(scratch.shape) != blocks.shape:
         raise ValueError(
             f"scratch of shape {tuple(scratch.shape)} came, but that of the maps, {blocks.shape}, was expected; give "
@@ -106,7 +107,7 @@ def label_in_blocks(
 
 
 def _label(
-    maps: SlicedArray, settings: Postprocessing, labels: WritableArray, blocks: Blocks, run: Run
+    maps: Maps, settings: Postprocessing, labels: WritableArray, blocks: Blocks, run: Run
 ) -> tuple[list[np.ndarray], list[Paint]]:
     """Write ids, and return for each block the number of each of its ids, from 0 on, and what is to be painted over."""
     places, sides = blocks.places, [blocks.sides_inside(place) for place in blocks.places]
@@ -115,7 +116,7 @@ def _label(
         outside = _open_background(list(run(partial(background_edges, maps, settings), places)), blocks)
     found = list(run(partial(label_block, maps, settings, labels), places, sides, outside))
     groups = groups_across(blocks, [block.waiting for block in found])
-    if settings.method == "components":
+    if settings.method.keeps_components:
         parts = join_across(found, groups)
     else:
         parts = divide_across(maps, settings, labels, blocks, found, groups)

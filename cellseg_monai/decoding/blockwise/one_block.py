@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,10 +10,10 @@ import numpy as np
 from cellseg_monai.boxes import Box, SlicedArray, WritableArray
 from cellseg_monai.decoding.blockwise.grid import Edges
 from cellseg_monai.decoding.holes import fill_holes
+from cellseg_monai.decoding.maps import Maps, check_probabilities
 from cellseg_monai.decoding.numbering import areas_and_firsts
 from cellseg_monai.decoding.pieces import Pieces
-from cellseg_monai.decoding.postprocess import METHODS, Postprocessing, divided, foreground_mask
-from cellseg_monai.decoding.probabilities import check_probabilities
+from cellseg_monai.decoding.postprocess import Postprocessing, foreground_mask
 from cellseg_monai.labels.relabel import id_runs, look_up, run_pixels
 
 __all__ = [
@@ -50,20 +51,20 @@ class BlockObjects:
     boxes: np.ndarray
 
 
-def background_edges(maps: SlicedArray, settings: Postprocessing, place: Box) -> Edges:
+def background_edges(maps: Maps, settings: Postprocessing, place: Box) -> Edges:
     """The background of a block, as far as it may go on beyond.
 
     Args:
-        maps: CYX, those of the whole image.
-        settings: of these, the threshold.
+        maps: Y×X by name, those of the whole image.
+        settings: only their threshold is used.
         place: of the block.
     """
-    pieces = Pieces.of(~foreground_mask(np.asarray(maps[0, place[0], place[1]]), settings))
+    pieces = Pieces.of(~foreground_mask(np.asarray(maps["foreground"][place]), settings))
     return Edges.of(pieces.dense, np.flatnonzero(pieces.at_border) + 1)
 
 
 def label_block(
-    maps: SlicedArray,
+    maps: Maps,
     settings: Postprocessing,
     labels: WritableArray,
     place: Box,
@@ -73,9 +74,9 @@ def label_block(
     """Write the objects of a block, and the pieces that wait, with ids from 1 on.
 
     Args:
-        maps: CYX, those of the whole image.
+        maps: Y×X by name, those of the whole image.
         settings: as for `label_objects`.
-        labels: YX, where to write.
+        labels: Y×X, where to write.
         place: of the block.
         sides_inside: whether the image goes on above, below, to the left and to the right.
         outside: as for `divide_block`.
@@ -83,10 +84,8 @@ def label_block(
     Returns:
         What the other blocks need to know.
     """
-    needed = METHODS[settings.method]
-    objects, waiting, boxes = divide_block(
-        np.asarray(maps[:needed, place[0], place[1]]), settings, sides_inside, outside
-    )
+    parts = {name: np.asarray(maps[name][place]) for name in ("foreground", *settings.method.maps)}
+    objects, waiting, boxes = divide_block(parts, settings, sides_inside, outside)
     areas, firsts = areas_and_firsts(*id_runs(objects))
     check_fits(len(areas) - 1, labels)
     labels[place] = objects
@@ -97,12 +96,12 @@ def label_block(
 
 
 def divide_block(
-    maps: np.ndarray, settings: Postprocessing, sides_inside: Sides, outside: np.ndarray | None
+    maps: Mapping[str, np.ndarray], settings: Postprocessing, sides_inside: Sides, outside: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The objects of a block, and, not divided, the pieces that may go on beyond.
 
     Args:
-        maps: CYX, of the block.
+        maps: Y×X by name, of the block.
         settings: as for `label_objects`.
         sides_inside: whether the image goes on above, below, to the left and to the right.
         outside: which pieces of the background of this block are no holes; None: holes stay.
@@ -111,27 +110,29 @@ def divide_block(
         YX int32: ids from 1, not without gaps, also for the pieces that wait; the ids of these, sorted; and of each the
         top, left, bottom and right in the block.
 
-    >>> maps = np.array([[[0.9, 0.0, 0.9, 0.9]]])
+    >>> maps = {"foreground": np.array([[0.9, 0.0, 0.9, 0.9]])}
     >>> divide_block(maps, Postprocessing(fill_holes=False), (False, False, False, True), None)
     (array([[1, 0, 2, 2]], dtype=int32), array([2]), array([[0, 2, 1, 4]]))
     """
-    mask = foreground_mask(maps[0], settings)
-    others = maps[1 : METHODS[settings.method]]
-    check_probabilities(others)
+    method = settings.method
+    mask = foreground_mask(maps["foreground"], settings)
+    method_maps = {name: maps[name] for name in method.maps}
+    for values in method_maps.values():
+        check_probabilities(values)
     if outside is not None:
         mask = fill_holes(mask, Pieces.of(~mask), outside)
     nobody: tuple[np.ndarray, np.ndarray] = (np.zeros(0, np.intp), np.zeros((0, 4), np.intp))
     if not any(sides_inside) or not mask.any():
-        return divided(mask, others, settings), *nobody
+        return method.divide(mask, method_maps), *nobody
     pieces = Pieces.of(mask)
     (top, left), (bottom, right) = pieces.boxes[:, :2].T, pieces.boxes[:, 2:].T
     touches = np.array([top == 0, bottom == mask.shape[0], left == 0, right == mask.shape[1]])
     waits = touches[np.array(sides_inside)].any(axis=0)
-    if settings.method == "components":
+    if method.keeps_components:
         return pieces.dense, np.flatnonzero(waits) + 1, pieces.boxes[waits]
     if not waits.any():
-        return divided(mask, others, settings), *nobody
-    objects = divided(pieces.painted(np.append(False, ~waits)), others, settings)
+        return method.divide(mask, method_maps), *nobody
+    objects = method.divide(pieces.painted(np.append(False, ~waits)), method_maps)
     ids: np.ndarray = np.append(0, np.where(waits, np.cumsum(waits) + objects.max(), 0)).astype(np.int32)
     objects += pieces.painted(ids)
     return objects, ids[1:][waits], pieces.boxes[waits]

@@ -9,8 +9,9 @@ import numpy as np
 from cellseg_monai.boxes import Box, SlicedArray
 from cellseg_monai.decoding.blockwise.grid import Blocks
 from cellseg_monai.decoding.blockwise.one_block import BlockObjects, Paint, check_fits
+from cellseg_monai.decoding.maps import Maps
 from cellseg_monai.decoding.numbering import areas_and_firsts
-from cellseg_monai.decoding.postprocess import METHODS, Postprocessing, divided
+from cellseg_monai.decoding.postprocess import Postprocessing
 from cellseg_monai.labels.relabel import id_runs, look_up
 
 __all__ = ["Parts", "divide_across", "join_across"]
@@ -75,7 +76,7 @@ def join_across(found: Sequence[BlockObjects], groups: Sequence[np.ndarray]) -> 
 
 
 def divide_across(
-    maps: SlicedArray,
+    maps: Maps,
     settings: Postprocessing,
     labels: SlicedArray,
     blocks: Blocks,
@@ -85,7 +86,7 @@ def divide_across(
     """The objects of all blocks, where each piece that waits is divided whole, and its objects are to be painted on it.
 
     Args:
-        maps: CYX, those of the whole image.
+        maps: Y×X by name, those of the whole image.
         settings: as for `label_objects`.
         labels: YX, as `label_block` has written it.
         blocks: how the image is cut.
@@ -110,8 +111,8 @@ def divide_across(
             chosen: np.ndarray = np.zeros(parts[number].count + 1, bool)
             chosen[found[number].waiting.numbers] = bundle_of[groups[number]] == bundle
             mine[within] = look_up(chosen, np.asarray(labels[place]))
-        others = np.asarray(maps[1 : METHODS[settings.method], box[0], box[1]])
-        objects = divided(mine, others, settings)
+        method_maps = {name: np.asarray(maps[name][box]) for name in settings.method.maps}
+        objects = settings.method.divide(mine, method_maps)
         for number, place, within in blocks.over(box):
             _note(objects[within], labels, place, places[number], parts[number], free)
         free += int(objects.max())

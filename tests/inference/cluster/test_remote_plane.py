@@ -9,6 +9,7 @@ from cellseg_monai.decoding import Postprocessing
 from cellseg_monai.inference import Pipeline, Tiles
 from cellseg_monai.inference.cluster.remote_plane import RemotePipeline
 from cellseg_monai.pixels import Preprocessing
+from tests.raw_head import RawHead
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Load:
             version="1",
             weights_sha256=self.weights.read_text(),
             network=lambda batch: batch,
-            activation=lambda logits: logits,
+            head=RawHead(),
             preprocess=Preprocessing(),
             postprocess=Postprocessing(),
             tiles=Tiles((64, 64)),
@@ -47,5 +48,5 @@ def test_weights_that_were_replaced_under_the_same_name_are_loaded(load):
     before.loaded()
     load.weights.write_text("2" * 64)
     assert RemotePipeline.of(load(), load).loaded().weights_sha256 == "2" * 64
-    with pytest.raises(ValueError, match="finds weights 222222222222 of the bundle none, but 111111111111"):
+    with pytest.raises(ValueError, match="finds weights 222222222222 of the bundle none, expected 111111111111"):
         before.loaded()

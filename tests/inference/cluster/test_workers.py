@@ -18,7 +18,7 @@ import pytest
 import tifffile
 
 from cellseg_monai import cli
-from cellseg_monai.decoding import Postprocessing
+from cellseg_monai.decoding import BoundaryWatershed, Postprocessing
 from cellseg_monai.inference import Failed, ImageFile, Job, Pipeline, RunRecord, Tiles
 from cellseg_monai.pixels import Preprocessing
 
@@ -27,8 +27,9 @@ distributed = pytest.importorskip("distributed", reason="Dask is in the extra `c
 
 from cellseg_monai.inference.cluster.cluster_job import ClusterJob, on_cluster  # noqa: E402
 from cellseg_monai.inference.cluster.workers import open_cluster  # noqa: E402
+from tests.raw_head import RawHead  # noqa: E402
 
-SETTINGS = Postprocessing("boundary_watershed", threshold=0.5, boundary_threshold=0.5, min_area_px=4)
+SETTINGS = Postprocessing(BoundaryWatershed(boundary_threshold=0.5), threshold=0.5, min_area_px=4)
 
 
 def blurred(batch):
@@ -78,7 +79,7 @@ class Load:
             version="1",
             weights_sha256=self.sha256,
             network=self.network,
-            activation=lambda logits: logits.clip(0, 1),
+            head=RawHead(("foreground", "boundary")),
             preprocess=Preprocessing(noise_floor=0),
             postprocess=SETTINGS,
             tiles=Tiles((64, 64), overlap=16, multiple=8, batch=3),
@@ -245,7 +246,7 @@ def test_who_stops_early_leaves_no_call_waiting(cluster):
 def test_other_weights_than_those_here_are_refused(cluster, image, tmp_path):
     (outcome,) = mapped(cluster, Load()(), tmp_path, Load(sha256="1" * 64)).run([ImageFile(image)])
     assert "111111111111" in outcome.reason
-    assert "000000000000 were expected" in outcome.reason
+    assert "expected 000000000000" in outcome.reason
 
 
 def test_small_images_are_segmented_each_by_a_worker_and_a_run_goes_on(cluster, image, tmp_path):

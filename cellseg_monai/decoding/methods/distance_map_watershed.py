@@ -1,0 +1,34 @@
+"""Touching objects divided by a distance that the network predicts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from cellseg_monai.decoding.methods.method import Method, check_number
+from cellseg_monai.decoding.watershed import divide_by_distance
+
+__all__ = ["DistanceMapWatershed"]
+
+
+@dataclass(frozen=True)
+class DistanceMapWatershed(Method, name="distance_map_watershed"):
+    """Divide at valleys of a predicted distance; see `labels.distance_target`.
+
+    Args:
+        seed_depth: by how much the distance must fall between two objects, as a share of the depth of an object; with
+            less, they stay one. A network's distance is smooth, so that a small share is enough.
+    """
+
+    maps = ("distance",)
+
+    seed_depth: float = 0.1
+
+    def __post_init__(self) -> None:
+        check_number("seed_depth", self.seed_depth, below=float("inf"), remedy="0 divides at every valley")
+
+    def divide(self, mask: np.ndarray, maps: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Divide the foreground at the valleys of the distance."""
+        return divide_by_distance(mask, maps["distance"], self.seed_depth)

@@ -1,0 +1,31 @@
+"""Touching objects divided at necks of the foreground."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from cellseg_monai.decoding.methods.method import Method, check_number
+from cellseg_monai.decoding.watershed import divide_by_distance
+
+__all__ = ["DistanceWatershed"]
+
+
+@dataclass(frozen=True)
+class DistanceWatershed(Method, name="distance_watershed"):
+    """Divide at necks of the foreground, by the distance to the background.
+
+    Args:
+        seed_depth: by how many pixels the distance must fall between two objects; with less, they stay one.
+    """
+
+    seed_depth: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_number("seed_depth", self.seed_depth, below=float("inf"), remedy="0 divides at every neck")
+
+    def divide(self, mask: np.ndarray, maps: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Divide the foreground at its necks."""
+        return divide_by_distance(mask, None, self.seed_depth)

@@ -1,0 +1,105 @@
+"""Foreground, and the boundary between objects that touch.
+
+Caicedo et al., "Nucleus segmentation across imaging experiments: the 2018 Data Science Bowl", 2019
+(doi:10.1038/s41592-019-0612-7) describes networks that learn such boundaries.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import expit
+
+from cellseg_monai.heads.head import Head
+from cellseg_monai.labels import boundary_classes, foreground_and_boundary
+
+__all__ = ["BoundaryClassesHead", "BoundaryMasksHead"]
+
+_BLOCK_PX = 2**15  # chosen to fit in the processor's cache
+
+
+@dataclass(frozen=True)
+class _BoundaryHead(Head):
+    """What both boundary heads share.
+
+    Args:
+        width: width of the boundary in pixels; see `labels.touching_boundaries`.
+    """
+
+    width: int = 2
+
+    def __post_init__(self) -> None:
+        if type(self.width) is not int or self.width < 1:
+            raise ValueError(f"got width={self.width!r}, expected a whole number of pixels from 1; try 2")
+
+    @property
+    def maps(self) -> tuple[str, ...]:
+        """The probability of the foreground, boundaries included, and that of the touching boundary."""
+        return ("foreground", "boundary")
+
+
+@dataclass(frozen=True)
+class BoundaryClassesHead(_BoundaryHead, name="boundary_classes"):
+    """Three classes that exclude each other (softmax): background, interior, touching boundary.
+
+    Args:
+        width: width of the boundary in pixels; see `labels.touching_boundaries`.
+
+    >>> maps = BoundaryClassesHead().activate(np.zeros((3, 1, 1)))
+    >>> maps["foreground"].round(3), maps["boundary"].round(3)
+    (array([[0.667]], dtype=float32), array([[0.333]], dtype=float32))
+    """
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """The classes."""
+        return ("background", "interior", "boundary")
+
+    def encode(self, labels: np.ndarray) -> np.ndarray:
+        """Return 1×Y×X: 0 for background, 1 for the interior of objects, 2 for touching boundaries."""
+        return boundary_classes(labels, self.width).astype(np.float32)[np.newaxis]
+
+    def activate(self, logits: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the probabilities of the foreground, boundaries included, and of the touching boundary."""
+        logits = self._check(logits)
+        # A softmax, without arrays for what is not asked for.
+        probabilities: np.ndarray = np.empty((2, *logits.shape[1:]), np.float32)
+        rows = max(1, _BLOCK_PX // max(1, logits.shape[2]))
+        for top in range(0, logits.shape[1], rows):
+            part, (foreground, boundary) = logits[:, top : top + rows], probabilities[:, top : top + rows]
+            total = np.maximum(np.maximum(part[0], part[1]), part[2])
+            shares = part - total
+            np.exp(shares, out=shares)
+            np.add(shares[1], shares[2], out=foreground)
+            np.add(shares[0], foreground, out=total)
+            np.divide(foreground, total, out=foreground)
+            np.divide(shares[2], total, out=boundary)
+        return {"foreground": probabilities[0], "boundary": probabilities[1]}
+
+
+@dataclass(frozen=True)
+class BoundaryMasksHead(_BoundaryHead, name="boundary_masks"):
+    """Two masks that overlap (a sigmoid each): whole objects, and touching boundaries.
+
+    Args:
+        width: width of the boundary in pixels; see `labels.touching_boundaries`.
+
+    >>> maps = BoundaryMasksHead().activate(np.zeros((2, 1, 1)))
+    >>> {name: values.tolist() for name, values in maps.items()}
+    {'foreground': [[0.5]], 'boundary': [[0.5]]}
+    """
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """The masks."""
+        return ("foreground", "boundary")
+
+    def encode(self, labels: np.ndarray) -> np.ndarray:
+        """Return 2×Y×X: the mask of whole objects, and that of touching boundaries."""
+        return foreground_and_boundary(labels, self.width)
+
+    def activate(self, logits: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the probabilities of the foreground, boundaries included, and of the touching boundary."""
+        foreground, boundary = expit(self._check(logits))
+        return {"foreground": foreground, "boundary": boundary}

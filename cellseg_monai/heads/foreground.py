@@ -1,0 +1,49 @@
+"""Foreground alone: cells or nuclei against background."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import expit
+
+from cellseg_monai.heads.head import Head
+from cellseg_monai.labels import foreground_target
+
+__all__ = ["ForegroundHead"]
+
+
+@dataclass(frozen=True)
+class ForegroundHead(Head, name="foreground"):
+    """The foreground: one channel and a sigmoid, or a channel for each of background and foreground and a softmax.
+
+    Args:
+        softmax: use two channels.
+
+    >>> ForegroundHead().activate(np.array([[[0.0]]]))["foreground"].tolist()
+    [[0.5]]
+    >>> ForegroundHead(softmax=True).activate(np.array([[[7.0]], [[7.0]]]))["foreground"].tolist()
+    [[0.5]]
+    """
+
+    softmax: bool = False
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """The foreground, after the background if there are two."""
+        return ("background", "foreground") if self.softmax else ("foreground",)
+
+    @property
+    def maps(self) -> tuple[str, ...]:
+        """The probability of the foreground."""
+        return ("foreground",)
+
+    def encode(self, labels: np.ndarray) -> np.ndarray:
+        """Return 1×Y×X: 1 in objects, 0 elsewhere."""
+        return foreground_target(labels)[np.newaxis]
+
+    def activate(self, logits: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the probability that each pixel is foreground."""
+        logits = self._check(logits)
+        # A softmax over two channels is the sigmoid of their difference.
+        return {"foreground": expit(logits[1] - logits[0] if self.softmax else logits[0])}

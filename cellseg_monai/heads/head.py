@@ -1,0 +1,137 @@
+"""The interface of a head, and heads as plain data that a checkpoint can hold."""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+
+from cellseg_monai.errors import BundleError
+
+__all__ = ["Head", "head_from_mapping"]
+
+_HEADS: dict[str, type[Head]] = {}
+
+
+@dataclasses.dataclass(frozen=True)
+class Head(ABC):
+    """What a network predicts of each pixel.
+
+    A head names the channels of the network's output, makes the training target of a label image, and turns logits
+    into named maps. Its fields are plain data. A subclass states the name by which checkpoints know it, and is found
+    by it from then on:
+
+        class MyHead(Head, name="my_head"): ...
+
+    Names of maps have a fixed meaning everywhere: `foreground` is the probability that a pixel belongs to an object,
+    `boundary` that it separates touching objects, `distance` the depth within an object as a share of its greatest
+    depth, `class/<name>` the probability of a class. Every head that objects are made of gives `foreground`.
+    """
+
+    name: ClassVar[str]
+
+    def __init_subclass__(cls, *, name: str = "", **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if name:
+            cls.name = name
+            _HEADS[name] = cls
+
+    @property
+    @abstractmethod
+    def channels(self) -> tuple[str, ...]:
+        """The name of each channel of the network's output, in order."""
+
+    @property
+    @abstractmethod
+    def maps(self) -> tuple[str, ...]:
+        """The names of the maps that `activate` returns, in order."""
+
+    @property
+    def measured_maps(self) -> tuple[str, ...]:
+        """The maps whose mean over each object goes into the table."""
+        return tuple(name for name in self.maps if name == "foreground" or name.startswith("class/"))
+
+    @abstractmethod
+    def encode(self, labels: np.ndarray) -> np.ndarray:
+        """Return the training target of a label image.
+
+        Args:
+            labels: Y×X integers, one id per object, 0 for background.
+
+        Returns:
+            K×Y×X float32, as the loss of the recipe expects it.
+        """
+
+    @abstractmethod
+    def activate(self, logits: np.ndarray) -> dict[str, np.ndarray]:
+        """Turn logits into maps.
+
+        Args:
+            logits: K×Y×X floats, one channel for each of `channels`.
+
+        Returns:
+            Y×X float32 in [0, 1] for each of `maps`.
+
+        Raises:
+            ValueError: `logits` does not have these axes or channels.
+        """
+
+    def metadata(self) -> dict[str, Any]:
+        """Return what a bundle's `metadata.json` says of the network's output.
+
+        Returns:
+            `num_channels`, and `channel_def` with the name of each channel by its number.
+        """
+        return {
+            "num_channels": len(self.channels),
+            "channel_def": {str(number): name for number, name in enumerate(self.channels)},
+        }
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Return the head as plain data, from which `head_from_mapping` makes it again."""
+        return {"name": self.name, **dataclasses.asdict(self)}
+
+    @classmethod
+    def from_fields(cls, fields: Mapping[str, Any], *, source: str) -> Head:
+        """Return the head with these fields; see `head_from_mapping`."""
+        try:
+            return cls(**fields)
+        except (TypeError, ValueError) as error:
+            raise BundleError(f"{source}: cannot build the head {cls.name!r} from {dict(fields)}: {error}") from error
+
+    def _check(self, logits: np.ndarray) -> np.ndarray:
+        """Return logits as float32, or refuse them."""
+        if logits.ndim != 3 or len(logits) != len(self.channels):
+            raise ValueError(
+                f"got logits of shape {logits.shape}, expected ({len(self.channels)}, Y, X) with the channels "
+                f"{', '.join(self.channels)}; use the head that the network was trained with"
+            )
+        return logits.astype(np.float32, copy=False)  # float16 might not hold differences and exponentials
+
+
+def head_from_mapping(values: Mapping[str, Any], *, source: str) -> Head:
+    """Return the head that `Head.to_mapping` described.
+
+    Args:
+        values: `name`, and the fields of the head.
+        source: where the values come from, for messages.
+
+    Raises:
+        BundleError: no head of this name is known, or it refuses the fields.
+
+    >>> from cellseg_monai.heads import ForegroundHead
+    >>> head_from_mapping(ForegroundHead(softmax=True).to_mapping(), source="a checkpoint")
+    ForegroundHead(softmax=True)
+    """
+    fields = dict(values)
+    name = fields.pop("name", None)
+    kind = _HEADS.get(name) if isinstance(name, str) else None
+    if kind is None:
+        raise BundleError(
+            f"{source}: got the head {name!r}, expected one of {', '.join(sorted(_HEADS))}; import the package that "
+            "defines it, or install the version of cellseg_monai that wrote this"
+        )
+    return kind.from_fields(fields, source=source)

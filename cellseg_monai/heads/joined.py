@@ -1,0 +1,80 @@
+"""Several heads of one network, as one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from cellseg_monai.errors import BundleError
+from cellseg_monai.heads.head import Head, head_from_mapping
+
+__all__ = ["JoinedHeads"]
+
+
+@dataclass(frozen=True)
+class JoinedHeads(Head, name="joined"):
+    """Several heads whose channels follow each other in the one tensor that the network returns.
+
+    Args:
+        heads: the heads, in the order of their channels. No two have a channel or a map of the same name.
+
+    Raises:
+        ValueError: there are no heads, or two of them share a name.
+    """
+
+    heads: tuple[Head, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "heads", tuple(self.heads))
+        if not self.heads:
+            raise ValueError("got no heads, expected at least one; name the heads of the network")
+        for kind, names in (("channels", self.channels), ("maps", self.maps)):
+            if repeated := [name for name, count in Counter(names).items() if count > 1]:
+                raise ValueError(f"got heads that share the {kind} {', '.join(repeated)}, expected unique names")
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """The channels of all heads."""
+        return tuple(name for head in self.heads for name in head.channels)
+
+    @property
+    def maps(self) -> tuple[str, ...]:
+        """The maps of all heads."""
+        return tuple(name for head in self.heads for name in head.maps)
+
+    @property
+    def measured_maps(self) -> tuple[str, ...]:
+        """Those of all heads."""
+        return tuple(name for head in self.heads for name in head.measured_maps)
+
+    def encode(self, labels: np.ndarray) -> np.ndarray:
+        """Return the targets of all heads below each other, K×Y×X float32."""
+        return np.concatenate([head.encode(labels) for head in self.heads])
+
+    def activate(self, logits: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the maps of all heads."""
+        logits = self._check(logits)
+        ends = np.cumsum([len(head.channels) for head in self.heads])
+        parts = np.split(logits, ends[:-1])
+        return {
+            name: values
+            for head, part in zip(self.heads, parts, strict=True)
+            for name, values in head.activate(part).items()
+        }
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Return the heads as plain data."""
+        return {"name": self.name, "heads": [head.to_mapping() for head in self.heads]}
+
+    @classmethod
+    def from_fields(cls, fields: Mapping[str, Any], *, source: str) -> Head:
+        """Return the joined heads of plain data."""
+        parts = fields.get("heads")
+        if fields.keys() != {"heads"} or not isinstance(parts, Iterable) or isinstance(parts, str):
+            raise BundleError(f"{source}: got {dict(fields)} for joined heads, expected a list under 'heads'")
+        heads = [head_from_mapping(part, source=source) for part in parts]
+        return super().from_fields({"heads": heads}, source=source)

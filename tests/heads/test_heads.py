@@ -1,0 +1,173 @@
+"""Heads: targets, logits into maps by hand, and heads as plain data."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+
+from cellseg_monai.errors import BundleError
+from cellseg_monai.heads import (
+    BoundaryClassesHead,
+    BoundaryMasksHead,
+    ForegroundHead,
+    Head,
+    JoinedHeads,
+    head_from_mapping,
+)
+
+HEADS = [
+    ForegroundHead(),
+    ForegroundHead(softmax=True),
+    BoundaryClassesHead(width=4),
+    BoundaryMasksHead(),
+    JoinedHeads((ForegroundHead(),)),
+]
+LABELS = np.array([[0, 4, 4, 4, 7, 7, 7, 0]])
+
+
+@pytest.mark.parametrize("head", HEADS, ids=str)
+class TestEveryHead:
+    def test_maps_are_probabilities_by_their_names_whatever_the_logits(self, head: Head) -> None:
+        logits = np.random.default_rng(0).normal(0, 20, (len(head.channels), 90, 80))
+        for dtype in (np.float16, np.float32, np.float64):
+            maps = head.activate(logits.astype(dtype))
+            assert tuple(maps) == head.maps
+            for values in maps.values():
+                assert (values.shape, values.dtype) == ((90, 80), np.float32)
+                assert 0 <= values.min() <= values.max() <= 1
+
+    def test_an_image_without_pixels_has_maps_without_pixels(self, head: Head) -> None:
+        maps = head.activate(np.zeros((len(head.channels), 0, 4)))
+        assert {values.shape for values in maps.values()} == {(0, 4)}
+
+    def test_logits_of_other_channels_are_refused_with_the_names_expected(self, head: Head) -> None:
+        count = len(head.channels)
+        for shape in ((count + 1, 2, 2), (2, 2), (1, count, 2, 2)):
+            with pytest.raises(ValueError, match=rf"expected \({count}, Y, X\) with the channels {head.channels[0]}"):
+                head.activate(np.zeros(shape))
+
+    def test_the_target_is_float32_in_the_frame_of_the_labels(self, head: Head) -> None:
+        target = head.encode(LABELS)
+        assert (target.dtype, target.shape[1:]) == (np.float32, (1, 8))
+
+    def test_it_comes_back_from_plain_data_and_from_another_process(self, head: Head) -> None:
+        there = json.loads(json.dumps(head.to_mapping()))
+        assert head_from_mapping(there, source="a checkpoint") == head
+        assert pickle.loads(pickle.dumps(head)) == head
+
+    def test_the_metadata_names_each_channel(self, head: Head) -> None:
+        metadata = head.metadata()
+        assert list(metadata["channel_def"].values()) == list(head.channels)
+        assert metadata["num_channels"] == len(head.channels)
+
+
+def test_one_channel_is_a_sigmoid() -> None:
+    logits = np.array([[[-200.0, 0.0, np.log(3), 200.0]]], np.float32)
+    assert ForegroundHead().activate(logits)["foreground"][0].tolist() == pytest.approx([0, 0.5, 0.75, 1])
+
+
+def test_two_channels_are_a_softmax_of_which_the_second_counts() -> None:
+    logits = torch.tensor([[[1.0, -3.0, 100.0]], [[2.0, -3.0, -100.0]]])
+    expected = torch.softmax(logits, dim=0)[1]
+    maps = ForegroundHead(softmax=True).activate(logits.numpy())
+    np.testing.assert_allclose(maps["foreground"], expected.numpy(), atol=1e-7)
+
+
+def test_half_precision_is_widened_before_a_difference_that_it_cannot_hold() -> None:
+    logits, head = np.array([[[60_000.0]], [[-60_000.0]]], np.float16), ForegroundHead(softmax=True)
+    assert head.activate(logits)["foreground"].tolist() == [[0]]
+    assert head.activate(logits[::-1])["foreground"].tolist() == [[1]]
+
+
+def test_three_classes_are_a_softmax_of_foreground_with_boundary_and_of_boundary() -> None:
+    # exp: 1, 2, 5
+    maps = BoundaryClassesHead().activate(np.log([[[1.0]], [[2.0]], [[5.0]]]).astype(np.float32))
+    assert [values.item() for values in maps.values()] == pytest.approx([7 / 8, 5 / 8])
+
+
+def test_two_masks_are_a_sigmoid_each() -> None:
+    maps = BoundaryMasksHead().activate(np.array([[[np.log(3)]], [[-200.0]]], np.float64))
+    assert [values.item() for values in maps.values()] == pytest.approx([0.75, 0])
+
+
+def test_targets_by_hand() -> None:
+    assert ForegroundHead(softmax=True).encode(LABELS).tolist() == [[[0, 1, 1, 1, 1, 1, 1, 0]]]
+    assert BoundaryClassesHead(width=2).encode(LABELS).tolist() == [[[0, 1, 1, 2, 2, 1, 1, 0]]]
+    assert BoundaryClassesHead(width=4).encode(LABELS).tolist() == [[[0, 1, 2, 2, 2, 2, 1, 0]]]
+    assert BoundaryMasksHead(width=1).encode(LABELS)[:, 0].tolist() == [
+        [0, 1, 1, 1, 1, 1, 1, 0],
+        [0, 0, 0, 0, 1, 0, 0, 0],
+    ]
+
+
+@pytest.mark.parametrize("width", [0, 2.0, "2"])
+def test_an_impossible_width_is_refused(width: object) -> None:
+    with pytest.raises(ValueError, match="expected a whole number of pixels from 1"):
+        BoundaryClassesHead(width=width)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class RoundCellsHead(Head):
+    """A head of another project: how probable it is that a cell is round."""
+
+    channels = ("class/round",)
+    maps = ("class/round",)
+
+    def encode(self, labels: np.ndarray) -> np.ndarray:
+        return np.float32(labels == 7)[np.newaxis]
+
+    def activate(self, logits: np.ndarray) -> dict[str, np.ndarray]:
+        return {"class/round": self._check(logits)[0]}
+
+
+class TestJoinedHeads:
+    HEAD = JoinedHeads((BoundaryClassesHead(), RoundCellsHead()))
+
+    def test_channels_targets_and_maps_follow_each_other(self) -> None:
+        assert self.HEAD.channels == ("background", "interior", "boundary", "class/round")
+        assert self.HEAD.maps == ("foreground", "boundary", "class/round")
+        assert self.HEAD.measured_maps == ("foreground", "class/round")
+        assert self.HEAD.encode(LABELS)[:, 0].tolist() == [[0, 1, 1, 2, 2, 1, 1, 0], [0, 0, 0, 0, 1, 1, 1, 0]]
+        logits = np.concatenate([np.zeros((3, 1, 2)), np.full((1, 1, 2), 0.25)])
+        maps = self.HEAD.activate(logits)
+        assert maps["foreground"].tolist() == pytest.approx(np.full((1, 2), 2 / 3))
+        assert maps["class/round"].tolist() == [[0.25, 0.25]]
+
+    def test_names_that_occur_twice_are_refused(self) -> None:
+        with pytest.raises(ValueError, match="share the maps foreground"):
+            JoinedHeads((ForegroundHead(), BoundaryClassesHead()))
+        with pytest.raises(ValueError, match="share the channels foreground"):
+            JoinedHeads((ForegroundHead(), ForegroundHead()))
+        with pytest.raises(ValueError, match="got no heads"):
+            JoinedHeads(())
+
+
+class TestPlainData:
+    @pytest.mark.parametrize(
+        ("values", "message"),
+        [
+            ({}, "got the head None, expected one of boundary_classes, boundary_masks, foreground, joined"),
+            ({"name": "forground"}, "got the head 'forground'"),
+            ({"name": ["foreground"]}, "got the head"),
+            ({"name": "foreground", "sigmoid": True}, "cannot build the head 'foreground'"),
+            ({"name": "boundary_masks", "width": 0}, "expected a whole number of pixels"),
+            ({"name": "joined", "heads": "foreground"}, "expected a list under 'heads'"),
+            ({"name": "joined"}, "expected a list under 'heads'"),
+            ({"name": "joined", "heads": []}, "got no heads"),
+        ],
+    )
+    def test_what_is_no_head_is_refused_with_its_source(self, values: dict, message: str) -> None:
+        with pytest.raises(BundleError, match=f"^model.pt: .*{message}"):
+            head_from_mapping(values, source="model.pt")
+
+    def test_a_head_from_elsewhere_is_known_by_its_name(self) -> None:
+        @dataclass(frozen=True)
+        class Elsewhere(RoundCellsHead, name="test_heads.elsewhere"):
+            """A head that a recipe of another project names."""
+
+        assert head_from_mapping({"name": "test_heads.elsewhere"}, source="a") == Elsewhere()
