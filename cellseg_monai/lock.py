@@ -1,8 +1,8 @@
 """One process at a time in a folder that is being written.
 
-`filelock` takes the lock of the operating system, which ends with the process however that ends, so a killed run keeps
-nobody out. Its fallback to files that merely exist is off: those outlive a kill. What is left to do here is to remove
-the file afterwards, to say who holds the lock, and to go on where there is nothing to lock.
+`filelock` takes a lock of the operating system, which ends with the process even if that is killed. Its fallback to
+files whose existence is the lock is off, as such files survive a kill. This module adds three things: the file is
+removed afterwards, an error says which process holds the lock, and work continues where nothing can be locked.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def _write_holder(descriptor: int) -> None:
 
 
 def _holder(path: Path) -> str:
-    """What the holder wrote, for a message; empty if it cannot be read, as on Windows, where the lock forbids it."""
+    """The text of the holder for a message; empty if it cannot be read, as on Windows, where the lock forbids it."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):

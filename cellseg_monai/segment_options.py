@@ -200,14 +200,14 @@ def takes_options(*names: str) -> Callable[[Function], Function]:
     def decorate(function: Function) -> Function:
         own = inspect.signature(function)
         ends = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD)
-        first = [one for one in own.parameters.values() if one.kind not in ends]
-        keywords = [one for one in own.parameters.values() if one.kind is one.KEYWORD_ONLY]
+        first = [parameter for parameter in own.parameters.values() if parameter.kind not in ends]
+        keywords = [parameter for parameter in own.parameters.values() if parameter.kind is ends[0]]
         derived = [
             inspect.Parameter(option.name, ends[0], default=option.default, annotation=option.type)
             for option in options
         ]
-        required = [one for one in keywords if one.default is one.empty]
-        optional = [one for one in keywords if one.default is not one.empty]
+        required = [parameter for parameter in keywords if parameter.default is parameter.empty]
+        optional = [parameter for parameter in keywords if parameter.default is not parameter.empty]
         signature = own.replace(parameters=[*first, *required, *derived, *optional])
 
         @wraps(function)
@@ -257,15 +257,15 @@ def _converted(value: Any, kind: Any) -> Any:
         TypeError: it is of another type.
     """
     if get_origin(kind) in (Union, UnionType):
-        for each in get_args(kind):
+        for member in get_args(kind):
             with suppress(TypeError):
-                return _converted(value, each)
+                return _converted(value, member)
         raise TypeError
     if get_origin(kind) is tuple:
         kinds = get_args(kind)
         if not isinstance(value, list | tuple) or (kinds[-1] is not Ellipsis and len(kinds) != len(value)):
             raise TypeError
-        return tuple(_converted(one, kinds[0]) for one in value)
+        return tuple(_converted(element, kinds[0]) for element in value)
     if kind is str and isinstance(value, os.PathLike):
         return os.fspath(value)
     wanted = {float: numbers.Real, int: numbers.Integral}.get(kind, kind)

@@ -52,15 +52,14 @@ def segment(
             bundle asks for; there is no such bundle, or an option is impossible.
         CheckpointError: the bundle has no weights.
     """
-    reading = SegmentOptions(**{key: value for key, value in options.items() if key in READING_OPTIONS})
+    chosen = SegmentOptions(**options)  # which refuses impossible values before anything is read
     settings = {key: value for key, value in options.items() if key not in READING_OPTIONS}
-    axes = reading.axes
     name = Path(fspath(image)).name if isinstance(image, str | PathLike) else "image"
-    opened = _image(image, axes)
+    opened = _image(image, chosen.axes)
     opened = replace(
         opened,
         channel_names=tuple(channel_names) or opened.channel_names,
-        pixel_size_um=reading.pixel_size_um or opened.pixel_size_um,
+        pixel_size_um=chosen.pixel_size_um or opened.pixel_size_um,
     )
     if isinstance(bundle, Pipeline):
         if settings:

@@ -13,14 +13,10 @@ python -m monai.bundle run training --config_file $bundle/train.json "${common[@
 python -m monai.bundle run evaluating --config_file $bundle/evaluate.json "${common[@]}"
 python -m monai.bundle run segmenting --config_file $bundle/inference.json "${common[@]}"
 
+cellseg report "$output" --output "$output/report.html"
+
 echo
-echo "scores        $output/evaluation/summary.json"
-python - "$output" <<'PY'
-import json, sys
-scores = json.load(open(f"{sys.argv[1]}/evaluation/summary.json"))["foreground"]
-for name, score in scores.items():
-    print(f"  {name:<10}  {score['mean']:.3f} mean of images, {score['pooled']:.3f} all pixels pooled")
-PY
+echo "scores        $output/evaluation/cellseg_summary.json; a page of them: $output/report.html"
 echo "labels        $output/segmentation/*.tif"
-echo "overlays      $(ls "$output"/segmentation/*_overlay.png | head -n 1) and others beside it"
+echo "overlays      $(ls "$output"/segmentation/*_overlay.png | head -n 1) and others next to it"
 echo "TensorBoard   tensorboard --logdir $output/tensorboard"

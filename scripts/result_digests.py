@@ -23,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 import tifffile
+from scipy import ndimage
 
 _FILES = "labels,ome,zarr,rois,geojson,coco,csv,overlay"
 _POSTPROCESSING: dict[str, dict[str, object]] = {
@@ -34,7 +35,6 @@ _POSTPROCESSING: dict[str, dict[str, object]] = {
         "min_seed_area_px": 8,
         "seed_depth": 1.0,
     },
-    "distance_map_watershed": {"method": "distance_map_watershed", "seed_depth": 0.05},
 }
 _COMMON: dict[str, object] = {"threshold": 0.5, "min_area_px": 20, "fill_holes": True}
 
@@ -90,6 +90,33 @@ def runs(images: Path, settings: Path, more: Path | None) -> dict[str, list[str]
 _SMALL_MEMORY = ["--max_memory", "1.75GB", "--tile", "256", "--overlap", "32"]
 
 
+def decoded() -> dict[str, str]:
+    """The SHA-256 of objects made of fixed maps by each method, whole and in blocks: no network is asked."""
+    from cellseg_monai.decoding import (
+        BoundaryWatershed,
+        Components,
+        DistanceMapWatershed,
+        DistanceWatershed,
+        Postprocessing,
+        label_in_blocks,
+        label_objects,
+    )
+
+    rng = np.random.default_rng(0)
+    foreground, other = (ndimage.uniform_filter(rng.random((700, 900)), 9).astype(np.float32) for _ in range(2))
+    foreground, other = ((values - values.min()) / np.ptp(values) for values in (foreground, other))
+    maps = {"foreground": foreground, "boundary": other, "distance": other}
+    methods = (Components(), DistanceWatershed(), BoundaryWatershed(0.4, 4, 1.0), DistanceMapWatershed(0.05))
+    lines = {}
+    for method in methods:
+        settings = Postprocessing(method, threshold=0.45)
+        out: np.ndarray = np.zeros((500, 1000), np.uint32)
+        label_in_blocks(maps, settings, out, block_px=200)
+        for name, labels in (("whole", label_objects(maps, settings)), ("blocks", out)):
+            lines[f"{method.name}, {name}"] = hashlib.sha256(labels.astype("<u4").tobytes()).hexdigest()
+    return lines
+
+
 def digests(folder: Path) -> dict[str, str]:
     """The SHA-256 of each file of a run but its record, by its path."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
@@ -106,7 +133,8 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="the text file to write")
     parser.add_argument("--images", type=Path, help="a folder of further images")
     chosen = parser.parse_args()
-    lines = []
+    lines = [f"decoded: {name} {digest}" for name, digest in decoded().items()]
+    print("\n".join(lines), flush=True)
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
         (work / "settings").mkdir()

@@ -1,4 +1,4 @@
-"""Bundles: building their configs, checking them, and what a config asks before it runs."""
+"""Bundles: building their configs, checking them, finding and running them."""
 
 from cellseg_monai.bundle.build import build_bundle, drifted_files, find_bundles
 from cellseg_monai.bundle.check import bundle_faults, metadata_faults
@@ -6,11 +6,13 @@ from cellseg_monai.bundle.command_line import check_command_line, check_override
 from cellseg_monai.bundle.find import find_bundle_root, find_checkpoint, find_postprocess
 from cellseg_monai.bundle.pipeline_loader import PipelineLoader, load_pipeline
 from cellseg_monai.bundle.run import find_bundle, run_bundle
+from cellseg_monai.bundle.shipped_weights import ShippedWeights
 from cellseg_monai.bundle.training_data import find_training_data
 from cellseg_monai.bundle.variants import check_variants
 
 __all__ = [
     "PipelineLoader",
+    "ShippedWeights",
     "build_bundle",
     "bundle_faults",
     "check_command_line",

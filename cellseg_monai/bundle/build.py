@@ -1,22 +1,24 @@
-"""Flat, complete configs of a bundle, out of its recipe and its `bundle.json`.
+"""The complete configs of a bundle, built from its recipe and its `bundle.json`.
 
-MONAI's consumers take one file, and a reader should find the whole workflow in it; ten hand-kept copies would
-drift. So what bundles share is written once in `bundles/recipes`, what differs in `bundle.json`, and this writes
-the rest. A config is made of some files of the recipe, each followed by the part of `bundle.json` that bears its name,
-merged as MONAI merges a list of config files: a plain key replaces, `+key` extends, `a#b` reaches inside. A value
-`"%file.json"` stands for what that file in `bundles/recipes` holds.
+MONAI's consumers take one file, and a reader should find the whole workflow in it; ten copies kept by hand would
+drift. So what bundles share is written once in `bundles/recipes`, what differs in `bundle.json`, and this module
+writes the rest. A config is merged from several files of the recipe, each followed by the part of `bundle.json` with
+the same name. Merging follows MONAI's rules for a list of config files: a plain key replaces, `+key` extends, `a#b`
+reaches inside. A value `"%file.json"` stands for what that file in `bundles/recipes` holds.
 
-A recipe may extend another (`recipe.json`: `{"extends": "semantic"}`): each of its files is then laid over the file of
-the same name there, in the same way, and so are its variants.
+A recipe declares its workflows in `recipe.json`: the name of each config, and the files from which it is merged. It may
+extend another recipe (`{"extends": "semantic"}`), whose workflows it then has too; each of its files is laid over the
+file with the same name there, by the same rules, and so are its variants.
 
 A variant is an overlay of differences on `train.json`, written to `configs/variants/`: those of the recipe, and those
-of `bundle.json`, which there may also replace one of the recipe, or take it away with `null` where it means nothing.
+of `bundle.json`. A bundle can replace a variant of the recipe, or take it away with `null` where it means nothing. An
+overlay that the recipe declares, such as `multi_gpu_train`, is written beside the workflow over which it is laid.
+
+What a program measured of the weights that a bundle ships comes from `models/weights.json`.
 """
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Mapping
 from copy import deepcopy
 from pathlib import Path
@@ -26,87 +28,120 @@ from monai.bundle import ConfigParser
 from monai.bundle.utils import merge_kv
 
 from cellseg_monai._version import __version__
+from cellseg_monai.bundle.layout import json_text
+from cellseg_monai.bundle.recipe import Config, Recipe, read_json, read_recipe
+from cellseg_monai.bundle.shipped_weights import ShippedWeights, find_shipped_weights
 from cellseg_monai.errors import BundleError
 
 __all__ = ["build_bundle", "drifted_files", "find_bundles", "merge_configs"]
 
-Config = dict[str, Any]
-
-# Each config, and the files of the recipe that it is merged from, in order.
-_WORKFLOWS = {
-    "train": ("common", "train"),
-    "multi_gpu_train": ("common", "train", "multi_gpu_train"),
-    "calibrate": ("common", "trained", "calibrate"),
-    "evaluate": ("common", "trained", "evaluate"),
-    "inference": ("common", "trained", "inference"),
-}
 _SETTINGS = ("preprocess", "postprocess")
 _VERSIONED = ("monai", "torch", "numpy")
 _REQUIRED_PACKAGES = ("pytorch-ignite", "segmentation-models-pytorch", "tifffile", "scikit-image", "scipy")
 
 
 def find_bundles(bundles_dir: str | Path = "bundles") -> list[Path]:
-    """The folders with a `bundle.json`, sorted.
+    """Return the folders that hold a `bundle.json`, sorted.
 
     Raises:
         BundleError: there is none.
     """
-    found = sorted(path.parent for path in Path(bundles_dir).glob("*/bundle.json"))
-    if not found:
-        raise BundleError(f"no */bundle.json in {Path(bundles_dir).absolute()}; start it where bundles/ lies")
-    return found
+    folders = sorted(path.parent for path in Path(bundles_dir).glob("*/bundle.json"))
+    if not folders:
+        raise BundleError(f"no */bundle.json in {Path(bundles_dir).absolute()}; start it in the folder above bundles/")
+    return folders
 
 
 def build_bundle(bundle: str | Path) -> dict[str, str]:
-    """The generated files of a bundle.
+    """Return the generated files of a bundle.
 
     Args:
-        bundle: its folder, beside `recipes/`.
+        bundle: folder of the bundle, which lies beside `recipes/`.
 
     Returns:
         The content of each file by its path relative to the folder, such as `configs/train.json`.
 
     Raises:
-        BundleError: `bundle.json` or the recipe lacks something, or names what no config has.
+        BundleError: `bundle.json`, the recipe or `models/weights.json` lacks something, or has a name that nothing
+            knows.
     """
     bundle = Path(bundle)
-    own = _read(bundle / "bundle.json")
-    if own.get("name") != bundle.name:
-        raise BundleError(f"{bundle}/bundle.json bears the name {own.get('name')!r}; it must be {bundle.name!r}")
-    recipes = _recipe_and_bases(bundle.parent / "recipes", own.get("recipe"), f"{bundle}/bundle.json")
-    sources = dict.fromkeys(source for names in _WORKFLOWS.values() for source in names)
-    parts = {*sources, *_SETTINGS, "metadata", "training_data", "variants"}
-    unknown = own.keys() - parts - {"name", "recipe"}
-    if unknown:
-        raise BundleError(
-            f"{bundle}/bundle.json has {sorted(unknown)}; known are name, recipe, {', '.join(sorted(parts))}"
-        )
-    shared = {source: _layers(recipes, source) for source in [*sources, *_SETTINGS, "metadata"]}
-    files = {}
-    for name, names in _WORKFLOWS.items():
-        layers = [layer for source in names for layer in (*shared[source], own.get(source, {}))]
-        files[name] = merge_configs(*layers, {"name": bundle.name})
-    for name, overlay in _variants(recipes, own).items():
+    own, recipe = _read_bundle(bundle)
+    shipped = find_shipped_weights(bundle)
+    files = _workflows(bundle, own, recipe)
+    for name in recipe.overlays:
+        files[name] = recipe.overlay(name) | own.get(name, {})
+    for name, overlay in recipe.variants(own.get("variants", {})).items():
         files[f"variants/{name}"] = {"+variants": [name], **overlay}
-    for name in _SETTINGS:
-        files[name] = merge_configs(*shared[name], own.get(name, {}))
-    if "training_data" in own:
-        files["training_data"] = own["training_data"]
+    files |= _settings(bundle, own, recipe, shipped)
     files["metadata"] = merge_configs(
         {"name": bundle.name},
-        *shared["metadata"],
+        *recipe.layers("metadata"),
         _output(files["train"]),
         _versions(bundle.parent.parent),
         own.get("metadata", {}),
+        _measured(shipped),
     )
-    content = {f"configs/{name}.json": _written(config) for name, config in files.items()}
+    content = {f"configs/{name}.json": json_text(config) for name, config in files.items()}
     content["configs/logging.conf"] = (bundle.parent / "recipes" / "logging.conf").read_text(encoding="utf-8")
     content["LICENSE"] = (bundle.parent.parent / "LICENSE").read_text(encoding="utf-8")
     return content
 
 
+def _read_bundle(bundle: Path) -> tuple[Config, Recipe]:
+    """The `bundle.json` of a bundle and its recipe, checked against each other."""
+    path = bundle / "bundle.json"
+    own = read_json(path)
+    if own.get("name") != bundle.name:
+        raise BundleError(f"{path}: got the name {own.get('name')!r}, expected {bundle.name!r}; correct it")
+    recipe = read_recipe(bundle.parent / "recipes", own.get("recipe"), asked_by=str(path))
+    known = ["name", "recipe", *sorted({*recipe.parts, *recipe.overlays, *_SETTINGS, "metadata", "variants"})]
+    unknown = sorted(own.keys() - {*known})
+    if unknown:
+        raise BundleError(f"{path}: got {', '.join(unknown)}, expected some of {', '.join(known)}; correct the name")
+    return recipe.filled_in(own), recipe
+
+
+def _workflows(bundle: Path, own: Config, recipe: Recipe) -> dict[str, Config]:
+    shared = {part: recipe.layers(part) for part in recipe.parts}
+    configs = {}
+    for name, parts in recipe.workflows.items():
+        layers = [layer for part in parts for layer in (*shared[part], own.get(part, {}))]
+        configs[name] = merge_configs(*layers, {"name": bundle.name})
+        if "run" not in configs[name]:
+            raise BundleError(
+                f"{bundle}: the workflow {name}, merged from {', '.join(parts)}, has no `run`; say there what it runs, "
+                'such as "run": "@training"'
+            )
+    return configs
+
+
+def _settings(bundle: Path, own: Config, recipe: Recipe, shipped: ShippedWeights | None) -> dict[str, Config]:
+    if shipped is not None and "postprocess" in own:
+        raise BundleError(
+            f"{bundle}/bundle.json has settings of postprocess, but those in models/weights.json were fitted to the "
+            "weights; delete them from bundle.json"
+        )
+    settings = {name: merge_configs(*recipe.layers(name), own.get(name, {})) for name in _SETTINGS}
+    if shipped is not None:
+        settings["postprocess"] = shipped.postprocess.to_mapping()
+    return settings
+
+
+def _measured(shipped: ShippedWeights | None) -> Config:
+    """What the metadata says of the weights."""
+    if shipped is None:
+        return {}
+    metrics = {"eval_metrics": dict(shipped.eval_metrics)} if shipped.eval_metrics else {}
+    return {"weights_sha256": shipped.sha256, **metrics}
+
+
 def drifted_files(bundle: str | Path) -> list[Path]:
-    """The generated files that differ from what the recipe and `bundle.json` give, or are missing."""
+    """Return the generated files that are missing, or differ from what `build_bundle` gives, and files of nobody.
+
+    Args:
+        bundle: folder of the bundle, which lies beside `recipes/`.
+    """
     bundle = Path(bundle)
     expected = {bundle / name: content for name, content in build_bundle(bundle).items()}
     strays = {*(bundle / "configs").glob("*"), *(bundle / "configs" / "variants").glob("*")} - expected.keys()
@@ -116,92 +151,38 @@ def drifted_files(bundle: str | Path) -> list[Path]:
     )
 
 
-def _recipe_and_bases(folder: Path, name: object, asked_by: str) -> list[Path]:
-    """The folder of a recipe, after those of the recipes that it extends."""
-    recipes: list[Path] = []
-    while True:
-        recipe = folder / str(name)
-        if not recipe.is_dir():
-            raise BundleError(f"{asked_by} asks for the recipe {name!r}, but there is no {recipe}")
-        if recipe in recipes:
-            raise BundleError(f"{name} extends itself: {', '.join(each.name for each in [recipe, *recipes])}")
-        recipes.insert(0, recipe)
-        own = recipe / "recipe.json"
-        if not own.is_file():
-            return recipes
-        says = _read(own)
-        if says.keys() != {"extends"}:
-            raise BundleError(f'{own} says {says}, but the key "extends" alone was expected; correct it')
-        name, asked_by = says["extends"], str(own)
-
-
-def _layers(recipes: list[Path], name: str) -> list[Config]:
-    """What the recipes say under a name, the base first; the base must have it, the others need not."""
-    paths = [recipe / f"{name}.json" for recipe in recipes]
-    return [_with_shared_parts(_read(path), path.parents[1]) for path in paths if path == paths[0] or path.is_file()]
-
-
-def _variants(recipes: list[Path], own: Config) -> dict[str, Config]:
-    """The overlay of each variant, by name: the recipes', then the bundle's."""
-    overlays = {path.stem: _read(path) for recipe in recipes for path in (recipe / "variants").glob("*.json")}
-    overlays |= own.get("variants", {})
-    return {
-        name: _with_shared_parts(overlay, recipes[0].parent)
-        for name, overlay in sorted(overlays.items())
-        if overlay is not None
-    }
-
-
-def _read(path: Path) -> Config:
-    try:
-        config = json.loads(path.read_text(encoding="ascii"))
-    except FileNotFoundError as error:
-        raise BundleError(f"{path} is missing") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        # MONAI opens configs in the platform's encoding: beyond ASCII they break on Windows.
-        raise BundleError(f"{path} is not JSON in ASCII: {error}") from error
-    return config
-
-
-def _with_shared_parts(value: Any, recipes: Path) -> Any:
-    """A config with each `"%file.json"` replaced by the content of that file."""
-    if isinstance(value, dict):
-        return {key: _with_shared_parts(item, recipes) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_with_shared_parts(item, recipes) for item in value]
-    if isinstance(value, str) and value.startswith("%") and value.endswith(".json"):
-        return _read(recipes / value[1:])
-    return value
-
-
 def merge_configs(*configs: Mapping[str, Any]) -> Config:
-    """Configs merged as MONAI merges a list of config files, the later over the earlier."""
+    """Return configs merged as MONAI merges a list of config files, the later over the earlier.
+
+    >>> merge_configs({"epochs": 3, "loss": {"gamma": 1}}, {"loss#gamma": 2})
+    {'epochs': 3, 'loss': {'gamma': 2}}
+
+    Raises:
+        BundleError: a key reaches into something that the configs before do not have, or extends what is no list or
+            dictionary.
+    """
     parser = ConfigParser(config={})
     for config in configs:
         for key, value in config.items():
-            # A copy: `a#b` of a later part would reach into what other configs are merged from too.
-            merge_kv(parser, key, deepcopy(value))
+            try:
+                # A copy: `a#b` of a later part would reach into what other configs are merged from.
+                merge_kv(parser, key, deepcopy(value))
+            except (KeyError, ValueError) as error:
+                raise BundleError(
+                    f"{key!r} cannot be merged: nothing of that name to reach into or to extend; correct the name, or "
+                    "define the whole of it"
+                ) from error
     return parser.get()
 
 
-def _written(config: Config) -> str:
-    """JSON as a person would lay it out: lists of plain values, and of such lists, on one line."""
-    text = json.dumps(config, indent=4)
-    plain = re.compile(r"\[\n\s*([^\[\]{}]*?)\s+\]")
-    nested = re.compile(r"\[\n\s*((?:\[[^\[\]]*\],?\s*)+)\]")
-    for pattern in (plain, nested):
-        text = pattern.sub(lambda match: "[" + re.sub(r"\s*\n\s*", " ", match.group(1)).strip() + "]", text)
-    return text + "\n"
-
-
 def _output(train: Config) -> Config:
-    """Return what the head that is trained says of the network's output."""
+    """What the head that is trained says of the network's output."""
     head = ConfigParser(deepcopy(train)).get_parsed_content("head")
     return {f"network_data_format#outputs#pred#{key}": value for key, value in head.metadata().items()}
 
 
 def _versions(root: Path) -> Config:
-    """The versions that the bundle was tested with, out of `constraints.txt`."""
+    """The versions with which the bundle was tested, from `constraints.txt`."""
     lines = (root / "constraints.txt").read_text(encoding="utf-8").splitlines()
     pinned = dict(line.split("==") for line in lines if "==" in line)
     try:

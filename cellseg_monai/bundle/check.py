@@ -1,4 +1,4 @@
-"""What a bundle must be before anybody runs it, checked without running it."""
+"""Checks of a bundle that do not run it."""
 
 from __future__ import annotations
 
@@ -14,33 +14,39 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from monai.bundle import ComponentLocator, ConfigParser
 
-from cellseg_monai.bundle.build import build_bundle, drifted_files, merge_configs
+from cellseg_monai.bundle.build import drifted_files, merge_configs
 from cellseg_monai.bundle.command_line import check_overrides
+from cellseg_monai.bundle.recipe import overlay_base
+from cellseg_monai.bundle.shipped_weights import find_shipped_weights
 from cellseg_monai.decoding import Postprocessing
 from cellseg_monai.digest import file_digest
 from cellseg_monai.errors import BundleError
 from cellseg_monai.pixels import Preprocessing
-from cellseg_monai.quality import TrainingData
 from cellseg_monai.training.checkpoint_file import BEST
 
 __all__ = ["bundle_faults", "metadata_faults"]
 
-# What MONAI and this package read from outside a config; everything else must be named by another key.
+# Keys that MONAI and this package read from outside a config; another key must refer to each of the others.
 ENTRY_KEYS = frozenset({"imports", "initialize", "run", "finalize"})
+# Files in configs/ that are no configs.
+_NO_CONFIGS = ("metadata", "preprocess", "postprocess")
+
+_Configs = dict[Path, dict[str, Any]]
 
 
 def bundle_faults(bundle: str | Path, overrides: Mapping[str, Any] | None = None) -> list[str]:
-    """Everything that is wrong with a bundle's files; empty when nothing is.
+    """Return everything that is wrong with a bundle's files; an empty list if nothing is.
 
     Args:
-        bundle: its folder; drift is checked where it has a `bundle.json`, which a packed bundle has not.
+        bundle: folder of the bundle; drift is checked if it has a `bundle.json`, which a packed bundle has not.
         overrides: names of overrides, checked like those on the command line; one of the workflows must know them.
 
     Raises:
-        BundleError: the folder has no configs.
+        BundleError: the folder has no configs, or they cannot be built.
     """
     bundle = Path(bundle)
-    faults, configs = [], {}
+    faults: list[str] = []
+    configs: _Configs = {}
     for path in sorted((bundle / "configs").glob("*.json")):
         try:
             configs[path] = json.loads(path.read_text(encoding="utf-8"))
@@ -50,11 +56,10 @@ def bundle_faults(bundle: str | Path, overrides: Mapping[str, Any] | None = None
     if not workflows and not faults:
         raise BundleError(f"no configs/*.json with a `run` in {bundle.absolute()}; name the folder of a bundle")
     if (bundle / "bundle.json").is_file():
-        build_bundle(bundle)
         faults += [f"{path}: drifted; write it with `cellseg bundle build`" for path in drifted_files(bundle)]
     for path, config in workflows.items():
-        faults += [f"{path}: {fault}" for fault in [*_unreferenced(config), *_unknown_references(config)]]
-        faults += [f"{path}: {fault}" for fault in _bad_targets(config)]
+        faults += [f"{path}: {fault}" for fault in _config_faults(config)]
+    faults += _overlay_faults(configs, workflows)
     training = configs.get(bundle / "configs" / "train.json")
     if training is not None:
         for path in sorted((bundle / "configs" / "variants").glob("*.json")):
@@ -62,13 +67,10 @@ def bundle_faults(bundle: str | Path, overrides: Mapping[str, Any] | None = None
     metadata = bundle / "configs" / "metadata.json"
     faults += [f"{metadata}: {fault}" for fault in metadata_faults(metadata)]
     if not faults:
-        faults += _weights_faults(bundle / "models" / BEST, json.loads(metadata.read_text(encoding="utf-8")))
-    for kind, name in ((Preprocessing, "preprocess"), (Postprocessing, "postprocess"), (TrainingData, "training_data")):
-        path = bundle / "configs" / f"{name}.json"
-        if kind is TrainingData and path not in configs:
-            continue  # only those with weights have it
+        faults += _weights_faults(bundle, json.loads(metadata.read_text(encoding="utf-8")))
+    for kind, name in ((Preprocessing, "preprocess"), (Postprocessing, "postprocess")):
         try:
-            kind.from_json(path)
+            kind.from_json(bundle / "configs" / f"{name}.json")
         except BundleError as error:
             faults.append(str(error))
     if overrides:
@@ -79,34 +81,85 @@ def bundle_faults(bundle: str | Path, overrides: Mapping[str, Any] | None = None
     return faults
 
 
+def _config_faults(config: Mapping[str, Any]) -> Iterator[str]:
+    yield from _unreferenced(config)
+    yield from _unknown_references(config)
+    yield from _bad_targets(config)
+
+
+def _overlay_faults(configs: _Configs, workflows: _Configs) -> Iterator[str]:
+    """What is wrong with the overlays of workflows, such as `multi_gpu_train.json`, once they are laid over them."""
+    by_name = {path.stem: config for path, config in workflows.items()}
+    for path, overlay in configs.items():
+        if path in workflows or path.stem in _NO_CONFIGS:
+            continue
+        base = overlay_base(path.stem, by_name)
+        if base is None:
+            yield f"{path}: has no `run`, and lies over no workflow: its name ends with none of {', '.join(by_name)}"
+            continue
+        try:
+            merged = merge_configs(by_name[base], overlay)
+        except BundleError as error:
+            yield f"{path}: {error}"
+            continue
+        yield from (f"{path}: {fault}" for fault in _config_faults(merged))
+
+
 def _variant_faults(path: Path, training: Mapping[str, Any]) -> Iterator[str]:
-    """What is wrong with a variant once it lies over `train.json`."""
+    """What is wrong with a variant once it is laid over `train.json`."""
     try:
         overlay = json.loads(path.read_text(encoding="utf-8"))
         check_overrides((key.removeprefix("+") for key in overlay), training)
+        merged = merge_configs(training, overlay)
     except ValueError as error:
         yield str(error)
         return
     if overlay.get("+variants") != [path.stem]:
-        yield f'"+variants" is {overlay.get("+variants")}; it must be ["{path.stem}"], for checkpoints to record it'
-    merged = merge_configs(training, overlay)
+        yield (
+            f'got "+variants": {overlay.get("+variants")}, expected ["{path.stem}"], which checkpoints record; '
+            "correct it"
+        )
     yield from _unreferenced(merged)
     yield from _unknown_references(merged)
     yield from _bad_targets(overlay)
 
 
-def _weights_faults(weights: Path, metadata: Mapping[str, Any]) -> Iterator[str]:
-    """Where the weights in a bundle are not those that its metadata speaks of."""
-    noted = metadata.get("weights_sha256")
-    found = file_digest(weights) if weights.is_file() else None
-    if found != noted:
-        yield f"{weights}: has the SHA-256 {found}, but metadata.json says {noted}; restore one or correct the other"
+def _weights_faults(bundle: Path, metadata: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong if the weights in a bundle, `weights.json` and the metadata do not belong together."""
+    weights, description = bundle / "models" / BEST, bundle / "models" / "weights.json"
+    try:
+        shipped = find_shipped_weights(bundle)
+    except BundleError as error:
+        yield str(error)
+        return
+    if shipped is None:
+        if weights.is_file():
+            yield f"{weights}: there is no weights.json that describes it; write one with scripts/ship_weights.py"
+        if "weights_sha256" in metadata:
+            yield f"{description}: missing, but metadata.json names weights; restore the file"
+        return
+    digest = file_digest(weights) if weights.is_file() else None
+    if digest is None:
+        yield f"{weights}: missing, but weights.json describes it; restore the weights"
+    elif digest != shipped.sha256:
+        yield (
+            f"{weights}: got the SHA-256 {digest}, but weights.json is of weights with {shipped.sha256}; restore one "
+            "of the two"
+        )
+    if metadata.get("weights_sha256") != shipped.sha256:
+        yield (
+            f"{description}: is of weights with the SHA-256 {shipped.sha256}, but metadata.json names "
+            f"{metadata.get('weights_sha256')}; write it with `cellseg bundle build`, or restore one of the two"
+        )
 
 
 def metadata_faults(path: str | Path) -> list[str]:
-    """Where a `metadata.json` departs from this package's schema of it, or contradicts itself.
+    """Return where a `metadata.json` departs from this package's schema of it, or contradicts itself.
 
     The schema is `metadata.schema.json` in this folder, written after the MONAI bundle specification.
+
+    Args:
+        path: the `metadata.json`.
     """
     try:
         metadata = json.loads(Path(path).read_text(encoding="utf-8"))
@@ -115,7 +168,7 @@ def metadata_faults(path: str | Path) -> list[str]:
     schema = json.loads(files(__package__).joinpath("metadata.schema.json").read_text(encoding="utf-8"))
     faults = [f"{error.json_path}: {error.message}" for error in Draft202012Validator(schema).iter_errors(metadata)]
     if not faults and metadata["version"] not in metadata["changelog"]:
-        faults.append(f"$.changelog: says nothing of version {metadata['version']}")
+        faults.append(f"$.changelog: says nothing about version {metadata['version']}")
     return sorted(faults)
 
 
@@ -136,7 +189,7 @@ def _references(config: Any) -> set[str]:
 
 def _unreferenced(config: Mapping[str, Any]) -> list[str]:
     named = {reference.split("#")[0] for reference in _references(config)}
-    # The workflow's own entry, such as `training`, is named by `run`; a knob that nothing names has no effect.
+    # `run` names the entry of the workflow, such as `training`; a setting that nothing names has no effect.
     return [f"nothing refers to {key!r}" for key in config if key not in named | ENTRY_KEYS]
 
 
@@ -160,7 +213,7 @@ def _bad_targets(config: Any) -> Iterator[str]:
 def _bad_target(target: str) -> Iterator[str]:
     if "." not in target:
         if not isinstance(ComponentLocator().get_component_module_name(target), str):
-            yield f"_target_ {target!r} is no class of MONAI that one name finds"
+            yield f"_target_ {target!r} is no class of MONAI, or several classes have that name"
     elif pydoc.locate(target) is None:
         yield f"_target_ {target!r} cannot be imported"
     elif target.startswith("cellseg_monai."):

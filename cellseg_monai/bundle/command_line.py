@@ -1,7 +1,7 @@
-"""The words of a `python -m monai.bundle run` command, checked before anything is built.
+"""Checks of the options of a `python -m monai.bundle run` command, before anything is built.
 
-MONAI takes any `--key value` as one more item of the config, so a misspelt override is silently without effect;
-and what went wrong deep inside an engine ends as `Failed to evaluate ConfigExpression`.
+MONAI adds any `--key value` to the config, so a misspelt override has no effect and no message. An error deep inside an
+engine ends as `Failed to evaluate ConfigExpression`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ __all__ = ["check_command_line", "check_overrides", "command_line_options", "fil
 
 RUN_OPTIONS = frozenset(inspect.signature(run).parameters) - {"override"}
 OWN_ERRORS = tuple(getattr(errors, name) for name in errors.__all__)
-# What MONAI itself reads inside any component of a config.
+# Keys that MONAI itself reads in any component of a config.
 COMPONENT_KEYS = frozenset({"_target_", "_disabled_", "_requires_", "_desc_", "_mode_"})
 
 
@@ -36,11 +36,11 @@ def check_overrides(names: Iterable[str], config: Mapping[str, Any]) -> None:
     """Check that every override names something that the config has, or that one of its components takes.
 
     Args:
-        names: such as `epochs`, `train#trainer#max_epochs` or `loss#lambda_dice`.
-        config: the content of the config file.
+        names: names of overrides, such as `epochs`, `train#trainer#max_epochs` or `loss#lambda_dice`.
+        config: content of the config file.
 
     Raises:
-        BundleError: lists every unknown name with the nearest right one.
+        BundleError: some names are unknown; the message lists each with the nearest known one.
 
     >>> check_overrides(["epoch"], {"epochs": 20})
     Traceback (most recent call last):
@@ -60,11 +60,14 @@ def _is_component_argument(name: str, parser: ConfigParser) -> bool:
     if not isinstance(component, Mapping) or "_target_" not in component:
         return False
     target = component["_target_"]
-    found = pydoc.locate(target if "." in target else str(ComponentLocator().get_component_module_name(target)))
-    located = found if "." in target else getattr(found, target, None)
-    if not callable(located):
+    if "." in target:
+        callee = pydoc.locate(target)
+    else:
+        module = pydoc.locate(str(ComponentLocator().get_component_module_name(target)))
+        callee = getattr(module, target, None)
+    if not callable(callee):
         return False
-    parameters = inspect.signature(located).parameters
+    parameters = inspect.signature(callee).parameters
     takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
     return takes_any or argument in COMPONENT_KEYS | parameters.keys()
 
@@ -86,42 +89,42 @@ def _ids(config: Mapping[str, Any], prefix: str = "") -> list[str]:
 
 
 def check_command_line() -> None:
-    """Check the overrides of the running `monai.bundle` command; nothing to check when Python was started otherwise.
+    """Check the overrides of the running `monai.bundle` command; do nothing if Python was started in another way.
 
-    From here on, an error of ours that ends the command is also its last line, after MONAI's own account of it.
+    It also makes an error of this package that ends the command the last line of the output, after MONAI's traceback.
 
     Raises:
-        SystemExit: an override names nothing, or is text where a number or a yes or no belongs, or variants undo one
-            another; says so in one line.
+        SystemExit: an override has an unknown name, or is text while a number, True or False is expected, or variants
+            cannot be combined. The message has one line for each fault.
     """
     options = command_line_options()
     if not options:
         return
     sys.excepthook = _explain_own_errors
-    given: dict[str, Any] = {name: value for name, value in options.items() if name not in RUN_OPTIONS}
+    overrides: dict[str, Any] = {name: value for name, value in options.items() if name not in RUN_OPTIONS}
     config_files = file_list(options.get("config_file"))
     for file in file_list(options.get("args_file")):
         arguments = ConfigParser.load_config_file(file)
         config_files = config_files or file_list(arguments.get("config_file"))
-        given = {name: value for name, value in arguments.items() if name not in RUN_OPTIONS} | given
+        overrides = {name: value for name, value in arguments.items() if name not in RUN_OPTIONS} | overrides
     known = {key for settings in DEFAULT_EXP_MGMT_SETTINGS.values() for key in settings["configs"]}
     tracking = known if "tracking" in options else set()
     config = ConfigParser.load_config_files(config_files)
     try:
         check_variants(config_files)
-        if "variants" in given and "train" in config:
+        if "variants" in overrides and "train" in config:
             raise BundleError(
-                "--variants says what a checkpoint must have been trained with; to train one, lay its file over the "
+                "--variants names the variants that a checkpoint must have; to train one, lay its file over the "
                 """config: --config_file "['train.json','variants/NAME.json']\""""
             )
-        check_overrides((name for name in given if name not in tracking), config)
-        for name, value in given.items():
+        check_overrides((name for name in overrides if name not in tracking), config)
+        for name, value in overrides.items():
             _check_value(name, value, config.get(name))
     except BundleError as error:
         raise SystemExit(f"error: {error}") from error
 
 
-# python-fire reads Python's literals and takes everything else as text, and any text counts as true.
+# python-fire reads Python literals and takes everything else as text, and any text counts as true.
 _SPELT = {"true": "True", "yes": "True", "on": "True", "false": "False", "no": "False", "off": "False"}
 _SPELT |= {"null": "None", "none": "None"}
 
@@ -131,7 +134,7 @@ def _check_value(name: str, value: Any, default: Any) -> None:
         return
     spelt = _SPELT.get(value.lower())
     if spelt is not None and value != spelt:
-        raise BundleError(f"--{name} {value} would be taken as text: write {spelt}")
+        raise BundleError(f"--{name} {value} would be taken as text; write {spelt}")
     if value.startswith(("$", "@")) or not isinstance(default, bool | int | float):
         return
     try:
@@ -140,13 +143,13 @@ def _check_value(name: str, value: Any, default: Any) -> None:
         parsed = value
     if isinstance(parsed, bool) != isinstance(default, bool) or not isinstance(parsed, bool | int | float):
         expected = "True or False" if isinstance(default, bool) else f"a number such as {default}"
-        raise BundleError(f"--{name} {value}: {expected} was expected")
+        raise BundleError(f"--{name}: got {value}, expected {expected}; correct it")
 
 
 def command_line_options() -> dict[str, str]:
-    """Name and value of each option of the running `monai.bundle` command, as python-fire reads them.
+    """Return name and value of each option of the running `monai.bundle` command, as python-fire reads them.
 
-    Options are `--name value`, `--name=value` and the same with one dash; a switch without value has "".
+    Options are `--name value` and `--name=value`, with one dash or two; an option without a value has "".
     """
     if not sys.argv[0].replace("\\", "/").endswith("monai/bundle/__main__.py"):
         return {}
@@ -162,7 +165,10 @@ def command_line_options() -> dict[str, str]:
 
 
 def file_list(value: str | list[str] | None) -> list[str]:
-    """The files of an option: one path, or a list as python-fire reads it.
+    """Return the files that an option names: one path, or a list as python-fire reads it.
+
+    Args:
+        value: value of the option.
 
     >>> file_list("['a.json','b.json']")
     ['a.json', 'b.json']
@@ -184,9 +190,13 @@ def _explain_own_errors(kind: type[BaseException], error: BaseException, trace: 
 
 
 def own_message(error: BaseException | None) -> str | None:
-    """What the error of ours, or of the system, inside `error` says, if there is one."""
+    """Return the message of the error of this package, or of the system, that caused `error`; None if there is none.
+
+    Args:
+        error: an error that MONAI may have wrapped.
+    """
     while error is not None:
-        # A data-loading worker hands over the text of its traceback alone.
+        # A data-loading worker hands over only the text of its traceback.
         from_worker = re.findall(rf"^{errors.__name__}\.\w+: (.*)", str(error), re.MULTILINE)
         if from_worker:
             return from_worker[-1]

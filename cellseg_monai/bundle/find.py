@@ -1,4 +1,4 @@
-"""Where a bundle and its weights lie."""
+"""Finding the folder of a bundle, its weights, and the settings that belong to them."""
 
 from __future__ import annotations
 
@@ -16,18 +16,20 @@ logger = logging.getLogger(__name__)
 
 
 def find_bundle_root(name: str) -> str:
-    """The folder of a bundle: that of the running command's config file, `bundles/<name>`, or the working folder.
+    """Return the folder of a bundle.
+
+    It is the folder of the running command's config file, `bundles/<name>`, or the working folder.
 
     Args:
-        name: the bundle's name, which its `configs/metadata.json` must bear.
+        name: name of the bundle, as its `configs/metadata.json` states it.
 
     Raises:
-        BundleError: none of them holds that bundle.
+        BundleError: none of these folders holds that bundle.
     """
     candidates = [Path("bundles") / name, Path(".")]
     config_files = file_list(command_line_options().get("config_file"))
     if config_files:
-        # Absolute, for a file named from its own folder has no parents to name.
+        # Absolute, because the path of a file in the working folder has no parents.
         candidates.insert(0, Path(config_files[0]).absolute().parent.parent)
     for folder in candidates:
         metadata = folder / "configs" / "metadata.json"
@@ -38,16 +40,16 @@ def find_bundle_root(name: str) -> str:
 
 
 def find_checkpoint(output_dir: str, bundle_root: str) -> str:
-    """The weights to use when none are named: those of a training in `output_dir`, else those the bundle ships.
+    """Return the weights to use if none are named: those of a training in `output_dir`, else those the bundle ships.
 
-    MONAI's `ckpt_export` names the weights itself, with `--ckpt_file`: those are the ones.
+    MONAI's `ckpt_export` names the weights with `--ckpt_file`; if the running command has that option, it decides.
 
     Args:
-        output_dir: where `train.json` writes.
-        bundle_root: the bundle's folder, whose `models/model.pt` may hold shipped weights.
+        output_dir: folder to which `train.json` writes.
+        bundle_root: folder of the bundle, which ships weights if it has a `models/model.pt`.
 
     Raises:
-        CheckpointError: there are neither.
+        CheckpointError: there are no weights in either place.
     """
     named = command_line_options().get("ckpt_file")
     if named:
@@ -71,13 +73,13 @@ def find_checkpoint(output_dir: str, bundle_root: str) -> str:
 
 
 def find_postprocess(checkpoint: str, bundle_root: str) -> str:
-    """The settings of post-processing that belong to a checkpoint: those calibrated for it, else the bundle's own.
+    """Return the file with the settings of post-processing for a checkpoint: those fitted to it, else the bundle's own.
 
     Args:
-        checkpoint: the weights, beside which `calibrate.json` writes.
-        bundle_root: the bundle's folder.
+        checkpoint: the weights; `calibrate.json` writes the fitted settings next to them.
+        bundle_root: folder of the bundle.
     """
     fitted = fitted_settings(checkpoint)
-    found = fitted if fitted.is_file() else Path(bundle_root) / "configs" / "postprocess.json"
-    logger.info(f"post-processing of {found}")
-    return str(found)
+    settings = fitted if fitted.is_file() else Path(bundle_root) / "configs" / "postprocess.json"
+    logger.info(f"post-processing of {settings}")
+    return str(settings)

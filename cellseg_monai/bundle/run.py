@@ -1,4 +1,4 @@
-"""A workflow of a bundle run from Python, with the same configs that `python -m monai.bundle run` takes."""
+"""Running a workflow of a bundle from Python, with the configs that `python -m monai.bundle run` takes."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _CHECKOUT = Path(__file__).parents[2]
 
 
 def find_bundle(bundle: str | Path) -> Path:
-    """The folder of a bundle.
+    """Return the folder of a bundle.
 
     Args:
-        bundle: its folder; a zip of it, which is unpacked into a cache; or its name, for one in `bundles/` here or in
-            the checkout that this package is used from.
+        bundle: folder of the bundle; a zip of it, which is unpacked into a cache; or the name of a bundle in `bundles/`
+            of the working folder, or of the checkout from which this package is used.
 
     Raises:
-        BundleError: there is none.
+        BundleError: there is no such bundle.
     """
     if Path(bundle).is_file():
         return unpacked_bundle(Path(bundle))
@@ -40,16 +40,16 @@ def run_bundle(bundle: str | Path, config: str, **overrides: Any) -> ConfigWorkf
     """Run a config of a bundle to its end.
 
     Args:
-        bundle: its folder.
-        config: "evaluate", "calibrate" or "inference".
-        overrides: of its top-level keys, such as `dataset_dir` and `output_dir`.
+        bundle: folder of the bundle.
+        config: name of a config of trained weights, such as "evaluate", "calibrate" or "inference".
+        overrides: values for top-level keys of the config, such as `dataset_dir` and `output_dir`.
 
     Returns:
-        The workflow, done.
+        The workflow, which has ended.
 
     Raises:
-        BundleError: an override that the config does not have, or whatever of ours went wrong inside; what was raised
-            there is its cause.
+        BundleError: the config does not have one of the overrides, or an error of this package was raised in the
+            workflow; that error is the cause.
     """
     file = Path(bundle) / "configs" / f"{config}.json"
     check_overrides(overrides, ConfigParser.load_config_file(str(file)))
@@ -65,7 +65,7 @@ def run_bundle(bundle: str | Path, config: str, **overrides: Any) -> ConfigWorkf
         workflow.run()
         workflow.finalize()
     except RuntimeError as error:
-        # MONAI wraps what is raised in an expression, once for each level.
+        # MONAI wraps an error in an expression once for each level.
         message = own_message(error)
         if message is None:
             raise

@@ -1,23 +1,24 @@
-"""What a bundle says of the images that its weights were trained on."""
+"""What a bundle says of the images on which its weights were trained."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from cellseg_monai.bundle.run import find_bundle
+from cellseg_monai.bundle.shipped_weights import find_shipped_weights
 from cellseg_monai.quality import TrainingData
 
 __all__ = ["find_training_data"]
 
 
 def find_training_data(bundle: str | Path) -> TrainingData | None:
-    """The bundle's `configs/training_data.json`; None where it has none, as bundles without weights have not.
+    """Return the training data in a bundle's `models/weights.json`; None if the bundle has none of either.
 
     Args:
-        bundle: its name or folder.
+        bundle: name or folder of the bundle, or a zip of it.
 
     Raises:
-        BundleError: no such bundle, or a file that says something else.
+        BundleError: there is no such bundle, or the file holds something else.
     """
-    path = find_bundle(bundle) / "configs" / "training_data.json"
-    return TrainingData.from_json(path) if path.is_file() else None
+    shipped = find_shipped_weights(find_bundle(bundle))
+    return None if shipped is None else shipped.training_data

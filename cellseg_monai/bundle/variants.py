@@ -1,4 +1,4 @@
-"""Variants laid over one another: only those that do not undo each other."""
+"""Variants that are combined: only those that do not set the same keys."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ _MARK = "+variants"
 
 
 def check_variants(config_files: Sequence[str | Path]) -> None:
-    """Check that the variants among the files of a config go together.
+    """Check that the variants among the files of a config can be combined.
 
-    MONAI lets the later file win, key by key. Of two variants that set the same key, one would be recorded in the
-    checkpoint without having been in effect.
+    In MONAI the later file wins, key by key. If two variants set the same key, the checkpoint would record both,
+    although one had no effect.
 
     Args:
-        config_files: a config and overlays of it; those that are no variants may set what they like.
+        config_files: a config and overlays of it; overlays that are no variants can set any key.
 
     Raises:
-        BundleError: names the variants that undo one another, and the keys.
+        BundleError: some variants set the same keys to different values; the message names both.
     """
     overlays = {}
     for file in config_files:
@@ -34,7 +34,7 @@ def check_variants(config_files: Sequence[str | Path]) -> None:
         if _MARK in config:
             overlays["+".join(config[_MARK])] = config
     faults = [
-        f"the variants {one} and {other} do not go together: both set {', '.join(keys)}; lay one of them"
+        f"the variants {one} and {other} do not go together: both set {', '.join(keys)}; use only one of them"
         for (one, first), (other, second) in itertools.combinations(overlays.items(), 2)
         if (keys := sorted(set(conflicts(first, second))))
     ]
@@ -43,7 +43,11 @@ def check_variants(config_files: Sequence[str | Path]) -> None:
 
 
 def conflicts(first: Mapping[str, Any], second: Mapping[str, Any]) -> Iterator[str]:
-    """The keys that two overlays set to different values, or of which one sets a part.
+    """Yield the keys that two overlays set to different values, or of which one overlay sets a part.
+
+    Args:
+        first: an overlay.
+        second: another overlay.
 
     >>> list(conflicts({"network_def#norm": False, "epochs": 9}, {"network_def": {}, "epochs": 9}))
     ['network_def#norm']

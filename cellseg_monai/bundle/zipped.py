@@ -1,4 +1,4 @@
-"""Bundles that come as a zip: unpacked once, into a cache."""
+"""Bundles in a zip, which are unpacked once, into a cache."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ _LIMITS = Limits(gigabytes=20, files=10_000)
 
 
 def unpacked_bundle(path: Path) -> Path:
-    """The folder of a bundle that lies in a zip, at its top or in the one folder there.
+    """Return the folder of a bundle in a zip, which holds the bundle at its top or in the only folder there.
 
-    It is kept below `$XDG_CACHE_HOME/cellseg_monai/bundles` (or `~/.cache`), under the SHA-256 of the zip, so that it
+    It is kept in `$XDG_CACHE_HOME/cellseg_monai/bundles` (or in `~/.cache`), under the SHA-256 of the zip. So each zip
     is unpacked once, and another zip of the same name is another bundle.
 
     Args:
         path: the zip.
 
     Raises:
-        BundleError: no zip, none of a bundle, or one that holds too much.
-        ArchiveError: it is broken, or would write where it must not.
-        OSError: it cannot be read, or not be unpacked.
+        BundleError: the file is not a zip, holds no bundle, or holds too much.
+        ArchiveError: the zip is broken, or would write to a place outside the cache.
+        OSError: the zip cannot be read or unpacked.
     """
     inner = _folder_within(path)
     folder = _cache() / file_digest(path)
@@ -37,32 +37,32 @@ def unpacked_bundle(path: Path) -> Path:
             unpack(path, folder, _LIMITS)
         except ArchiveTooLargeError as error:
             raise BundleError(
-                f"{path} holds more than {_LIMITS.gigabytes:g} GB, {_LIMITS.files} files, or {_LIMITS.ratio:g} bytes "
-                "for each of its own; if you trust it, unpack it and name the folder"
+                f"{path}: holds more than {_LIMITS.gigabytes:g} GB, {_LIMITS.files} files, or {_LIMITS.ratio:g} bytes "
+                "for each byte of the zip; if you trust it, unpack it and name the folder"
             ) from error
         except OSError:
-            if not folder.is_dir():  # otherwise another process was quicker
+            if not folder.is_dir():  # if it is there, another process was faster
                 raise
     return folder / inner
 
 
 def _folder_within(path: Path) -> str:
     if not zipfile.is_zipfile(path):
-        raise BundleError(f"{path} is no zip, but a bundle was expected; name its folder, or a zip of it")
+        raise BundleError(f"{path}: got a file that is not a zip, expected a bundle; name its folder, or a zip of it")
     with zipfile.ZipFile(path) as opened:
         names = [name.replace("\\", "/").removeprefix("./") for name in opened.namelist()]
     roots = [name.removesuffix(_METADATA).rstrip("/") for name in names if f"/{name}".endswith(f"/{_METADATA}")]
     roots = [root for root in roots if "/" not in root]
     if len(roots) != 1:
-        held = ", ".join(sorted({name.split("/")[0] for name in names})[:5]) or "nothing"
+        content = ", ".join(sorted({name.split("/")[0] for name in names})[:5]) or "nothing"
         raise BundleError(
-            f"{path} holds {held}, but {_METADATA} was expected at its top or in the one folder there; make a zip of "
-            "the folder of one bundle"
+            f"{path}: got {content}, expected {_METADATA} at its top or in the only folder there; make a zip of the "
+            "folder of one bundle"
         )
     return roots[0]
 
 
 def _cache() -> Path:
-    # The specification says that a relative path is to be ignored.
-    given = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    return (given if given.is_absolute() else Path.home() / ".cache") / "cellseg_monai" / "bundles"
+    # The specification says that a relative path must be ignored.
+    cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return (cache if cache.is_absolute() else Path.home() / ".cache") / "cellseg_monai" / "bundles"

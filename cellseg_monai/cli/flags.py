@@ -57,8 +57,7 @@ def bound_command(words: Sequence[str], commands: Mapping[str, Any]) -> partial[
     if "--" in rest:
         raise ValueError(f"{name} does not take --; write a name that begins with a hyphen as ./-name")
     arguments = _arguments(name, _split(rest), signature.parameters)
-    if any(one.default is one.empty and one.kind is one.POSITIONAL_OR_KEYWORD and one.name not in arguments
-           for one in signature.parameters.values()):  # fmt: skip
+    if set(_required(signature.parameters, "POSITIONAL_OR_KEYWORD")) - arguments.keys():
         # This shows the usage, and ends with the exit code 2.
         return partial(fire.Fire, _for_help(path, command), command=path, name="cellseg")
     bound = inspect.BoundArguments(signature, arguments)
@@ -68,7 +67,10 @@ def bound_command(words: Sequence[str], commands: Mapping[str, Any]) -> partial[
 def _for_help(path: Sequence[str], command: Callable[..., None]) -> dict[str, Any]:
     """Return a table of this command alone, with types that python-fire prints in full, such as int for int | None."""
     signature = inspect.signature(command)
-    parameters = [one.replace(annotation=_kind(one) or one.annotation) for one in signature.parameters.values()]
+    parameters = [
+        parameter.replace(annotation=_kind(parameter) or parameter.annotation)
+        for parameter in signature.parameters.values()
+    ]
 
     @wraps(command)
     def described(*words: Any, **flags: Any) -> None:
@@ -87,12 +89,14 @@ def _arguments(name: str, words: Sequence[_Word], parameters: Mapping[str, inspe
     flags = [word.flag for word in words if word.flag]
     _check_flags(name, parameters, flags)
     several, others = (_of_kind(parameters, kind) for kind in ("VAR_POSITIONAL", "VAR_KEYWORD"))
-    places = iter([one for one in _named(parameters) if one.kind is not one.KEYWORD_ONLY and one.name not in flags])
+    named = _named(parameters)
+    positional = [parameter for parameter in named.values() if parameter.kind is not parameter.KEYWORD_ONLY]
+    places = iter([parameter for parameter in positional if parameter.name not in flags])
     arguments: dict[str, Any] = {}
     for word in words:
         if word.flag:
-            flag, value = _flag_value(word, parameters)
-            target = arguments if flag in parameters or others is None else arguments.setdefault(others.name, {})
+            flag, value = _flag_value(word, named)
+            target = arguments if flag in named or others is None else arguments.setdefault(others.name, {})
             target[flag] = value
         elif (place := next(places, None)) is not None:
             arguments[place.name] = _typed(word.value or "", place)
@@ -128,9 +132,7 @@ def _with_full_flag(name: str, word: _Word, parameters: Mapping[str, inspect.Par
     if not word.flag.startswith("-"):
         return word
     short = word.flag[1:].replace("-", "_")
-    matches = [
-        one.name for one in _named(parameters) if one.name == short or (len(short) == 1 and one.name.startswith(short))
-    ]
+    matches = [known for known in _named(parameters) if known == short or (len(short) == 1 and known.startswith(short))]
     if len(matches) == 1:
         return word._replace(flag=matches[0])
     remedy = "write two hyphens before the name of a flag"
@@ -147,27 +149,37 @@ def _is_flag(word: str) -> bool:
 
 def _check_flags(name: str, parameters: Mapping[str, inspect.Parameter], flags: Sequence[str]) -> None:
     """Refuse flags that the command does not know, and missing ones that it needs."""
-    known = [one.name for one in _named(parameters)]
+    known = list(_named(parameters))
     if _of_kind(parameters, "VAR_KEYWORD") is None:
         for flag in flags:
             if flag in known or _is_negation(flag, parameters):
                 continue
             nearest = difflib.get_close_matches(flag, known, n=1)
-            choice = f"choose from {', '.join(f'--{one}' for one in known)}" if known else "leave it out"
+            choice = f"choose from {', '.join(f'--{flag}' for flag in known)}" if known else "leave it out"
             raise ValueError(f"{name} has no flag --{flag}; {f'did you mean --{nearest[0]}?' if nearest else choice}")
-    needed = [one.name for one in parameters.values() if one.default is one.empty and one.kind is one.KEYWORD_ONLY]
-    missing = [f"--{one}" for one in needed if one not in flags]
+    needed = _required(parameters, "KEYWORD_ONLY")
+    missing = [f"--{flag}" for flag in needed if flag not in flags]
     if missing:
-        raise ValueError(f"missing {', '.join(missing)}; {name} needs {', '.join(f'--{one}' for one in needed)}")
+        raise ValueError(f"missing {', '.join(missing)}; {name} needs {', '.join(f'--{flag}' for flag in needed)}")
 
 
-def _named(parameters: Mapping[str, inspect.Parameter]) -> list[inspect.Parameter]:
-    """Return the parameters that are flags too."""
-    return [one for one in parameters.values() if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)]
+def _named(parameters: Mapping[str, inspect.Parameter]) -> dict[str, inspect.Parameter]:
+    """Return the parameters that have a flag."""
+    collecting = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return {name: parameter for name, parameter in parameters.items() if parameter.kind not in collecting}
+
+
+def _required(parameters: Mapping[str, inspect.Parameter], kind: str) -> list[str]:
+    """Return the names of the parameters of a kind that have no default."""
+    return [
+        name
+        for name, parameter in parameters.items()
+        if parameter.kind.name == kind and parameter.default is parameter.empty
+    ]
 
 
 def _of_kind(parameters: Mapping[str, inspect.Parameter], kind: str) -> inspect.Parameter | None:
-    return next((one for one in parameters.values() if one.kind.name == kind), None)
+    return next((parameter for parameter in parameters.values() if parameter.kind.name == kind), None)
 
 
 def _is_negation(flag: str, parameters: Mapping[str, inspect.Parameter]) -> bool:

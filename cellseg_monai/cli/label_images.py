@@ -22,11 +22,10 @@ def evaluate(
     truth_suffix: str = "",
     pred_suffix: str = "",
 ) -> None:
-    """Score the label images of any program under a published protocol; docs/evaluation.md explains the protocols.
+    """Score the label images of any program under a named protocol; docs/evaluation.md explains each.
 
-    Truths and predictions are paired by their names, apart from what programs append, such as _cp_masks or -labels.
-    Files without a partner and pairs that cannot be compared are reported, the rest is evaluated, and the exit code is
-    1.
+    Truths and predictions are paired by their names, apart from what programs append, such as _cp_masks or -labels. The
+    exit code is 1 if files have no partner or pairs cannot be compared; these are reported, and the rest is evaluated.
 
     Args:
         truth: folder of the true label images: tif, png, npy, _seg.npy.
@@ -66,8 +65,8 @@ def report(
 
     For a training that has been evaluated, pass its folder: cellseg report runs/mine --output report.html. For label
     images of any program, pass --images, --truth and --pred, whose files are paired by their names as in `cellseg
-    evaluate`. The page needs no network and no other files. What cannot be compared or shown is reported, the rest is
-    on the page, and the exit code is 1.
+    evaluate`. The page needs no network and no other files. If something cannot be compared or shown, it is reported,
+    the rest is on the page, and the exit code is 1.
 
     Args:
         run: output_dir of a training, whose evaluation is shown with its losses and the settings that calibration

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import shlex
 import sys
-import time
 from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -25,9 +24,6 @@ if TYPE_CHECKING:
     from cellseg_monai.pixels import Preprocessing
 
 __all__ = ["replay", "segment"]
-
-# Images, of which large ones are counted in parts, so that the time left is known before the first of them is done.
-_BAR = "{percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
 
 
 @takes_options()
@@ -168,63 +164,42 @@ def _run(
 
 
 def _segment_all(job: Job, images: list[ImageFile], record: RunRecord) -> None:
-    from tqdm import tqdm
-
-    from cellseg_monai.inference import Done
+    """Segment the images that are not done, show the progress, and finish the record."""
+    from cellseg_monai.cli.progress import Progress
 
     left = [image for image in images if not record.has(image)]
-    begun, megapixels, count, objects = time.perf_counter(), 0.0, 0, 0
-    ended, seen = len(images) - len(left), 0.0  # seen: of the image that the network is at, where that is a large one
-
-    def show(share: float = 0.0) -> None:
-        bar.n = ended + share
-        speed = (megapixels + seen) / (time.perf_counter() - begun)
-        bar.set_postfix_str(f"{ended}/{len(images)} images, {speed:.2f} MP/s, {objects} objects")
-
-    def progress(pixels: int, of: int) -> None:
-        nonlocal seen
-        seen += pixels / 1e6
-        show(seen / of * 1e6)
-
-    job = replace(job, progress=progress)
-    with (
-        tqdm(total=len(images), initial=ended, bar_format=_BAR, file=sys.stderr) as bar,
-        closing(job.run(left)) as outcomes,
-    ):
-        for outcome in outcomes:
-            record.add(outcome)
-            ended, seen = ended + 1, 0.0
-            if isinstance(outcome, Done):
-                count += 1
-                megapixels += math.prod(outcome.shape) / outcome.shape[-3] / 1e6
-                objects += outcome.objects
-            show()
-    seconds = time.perf_counter() - begun
+    with Progress(len(images), len(images) - len(left)) as progress:
+        with closing(replace(job, progress=progress.see).run(left)) as outcomes:
+            for outcome in outcomes:
+                record.add(outcome)
+                progress.add(outcome)
+        seconds = progress.seconds()
     try:
-        record.finish(seconds=round(seconds, 3), megapixels_per_second=round(megapixels / seconds, 3))
-    except OSError as error:  # a full disk, for which images failed before: they are still to be named
-        record.fail(f"{error.filename}: {error.strerror}; make room, then go on by --resume")
-    print(f"{count} image(s), {objects} objects: {job.output}")
+        record.finish(seconds=round(seconds, 3), megapixels_per_second=round(progress.megapixels / seconds, 3))
+    except OSError as error:  # a full disk, on which images have failed too, and these are still to be named
+        record.fail(f"{error.filename}: {error.strerror}; make room, then continue with --resume")
+    print(f"{progress.segmented} image(s), {progress.objects} objects: {job.output}")
 
 
 def _print_understood(job: Job, images: list[ImageFile]) -> list[str]:
-    """Print how each image is read; returns what is wrong with those that cannot be."""
+    """Print how each image is read; return the faults of those that cannot be segmented."""
     from cellseg_monai.inference import seconds_a_px, understood
 
-    faults, seen = [], []
+    faults, descriptions = [], []
     for image in images:
         try:
-            found = understood(image.path, job)
+            description = understood(image.path, job)
         except (ValueError, OSError) as error:
             faults.append(str(error))
             continue
-        print(f"{image.path}: {found.text}")
-        seen.append((image.path, found))
-    if seen:
-        path, largest = max(seen, key=lambda each: math.prod(each[1].batch))
+        print(f"{image.path}: {description.text}")
+        descriptions.append((image.path, description))
+    if descriptions:
+        path, largest = max(descriptions, key=lambda pair: math.prod(pair[1].batch))
+        network_px = sum(description.network_px for _, description in descriptions)
         try:
-            seconds = sum(found.network_px for _, found in seen) * seconds_a_px(job.pipeline, largest.batch)
-        except OF_AN_IMAGE as error:  # as that image will fail in the run
+            seconds = network_px * seconds_a_px(job.pipeline, largest.batch)
+        except OF_AN_IMAGE as error:  # the same image will fail in the run
             return [*faults, f"{path}: {error}"]
         print(f"the network takes about {timedelta(seconds=math.ceil(seconds))} here, by the time that one tile took")
     return faults

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["ChildError", "Measured", "run_child"]
+__all__ = ["ChildError", "Usage", "run_child"]
 
 _TICK_SECONDS = 0.5
 
@@ -32,7 +32,7 @@ class ChildError(RuntimeError):
 
 
 @dataclass(frozen=True)
-class Measured:
+class Usage:
     """Time and memory that a child process took.
 
     Args:
@@ -45,7 +45,7 @@ class Measured:
     peak_memory_mb: float | None
 
 
-def run_child(command: Sequence[str], log: Path, *, while_waiting: Callable[[], None] = lambda: None) -> Measured:
+def run_child(command: Sequence[str], log: Path, *, while_waiting: Callable[[], None] = lambda: None) -> Usage:
     """Run a command to its end, and append its output to a log.
 
     If this process is interrupted, the child is killed too.
@@ -76,7 +76,7 @@ def run_child(command: Sequence[str], log: Path, *, while_waiting: Callable[[], 
         raise ChildError(_reason(code, log, began_at))
     # Linux reports KiB, macOS bytes.
     unit = 1 if sys.platform == "darwin" else 1024
-    return Measured(time.monotonic() - began, peak * unit / 1e6 if peak else None)
+    return Usage(time.monotonic() - began, peak * unit / 1e6 if peak else None)
 
 
 def _start(command: Sequence[str], log: Path, log_descriptor: int) -> subprocess.Popen[bytes]:

@@ -123,7 +123,7 @@ def _finish(run: Run, folder: TrainingFolder, progress: Progress) -> Result:
     epochs = folder.epochs or _measure_epochs(run, folder, progress)
     steps = run_steps(run, folder.request, folder.path, epochs=epochs)
     folder.run(steps, announce=progress.start_step, tick=lambda: progress.show_epochs(folder.path, epochs))
-    result = collect_result(run, folder.path, folder.measured())
+    result = collect_result(run, folder.path, folder.usage())
     folder.keep_result(result.as_json())
     return result
 

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from cellseg_monai.comparison.child import Measured
+from cellseg_monai.comparison.child import Usage
 from cellseg_monai.comparison.costs import network_costs
 from cellseg_monai.comparison.runs import Run
 from cellseg_monai.evaluation import Evaluation, read_results, read_summary
@@ -95,13 +95,13 @@ class Result:
         return cls(**{**values, "variants": tuple(values["variants"]), "scores": scores})
 
 
-def collect_result(run: Run, folder: Path, measured: Mapping[str, Measured]) -> Result:
+def collect_result(run: Run, folder: Path, usage: Mapping[str, Usage]) -> Result:
     """Collect the result of a run from what its steps wrote.
 
     Args:
         run: the run.
         folder: the folder in which its steps wrote.
-        measured: time and memory of each step, by its name.
+        usage: time and memory of each step, by its name.
     """
     epochs = read_table(folder / "metrics.csv")
     evaluation, summary = read_results(folder / "evaluation", OWN), read_summary(folder / "evaluation", OWN)
@@ -123,8 +123,8 @@ def collect_result(run: Run, folder: Path, measured: Mapping[str, Measured]) -> 
         # The first epoch reads the files and warms up, so it counts only if there is no other.
         training_images_per_second=statistics.median(speeds[1:] or speeds),
         inference_megapixels_per_second=summary["about"]["megapixels_per_second"],
-        training_memory_mb=measured["training"].peak_memory_mb,
-        inference_memory_mb=measured["evaluating"].peak_memory_mb,
+        training_memory_mb=usage["training"].peak_memory_mb,
+        inference_memory_mb=usage["evaluating"].peak_memory_mb,
         training_minutes=sum(float(row["seconds"]) for row in epochs) / 60,
     )
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cellseg_monai.atomic import replacing
-from cellseg_monai.comparison.child import Measured, run_child
+from cellseg_monai.comparison.child import Usage, run_child
 from cellseg_monai.comparison.request import Request
 from cellseg_monai.comparison.steps import Step
 
@@ -66,9 +66,9 @@ class TrainingFolder:
         """Write the result, which finishes the run."""
         self._write("result.json", {"request": self.request.as_json(), "epochs": self.epochs, "result": result})
 
-    def measured(self) -> dict[str, Measured]:
+    def usage(self) -> dict[str, Usage]:
         """Return time and memory of each completed step, by its name."""
-        return {name: Measured(**values) for name, values in self._state()["steps"].items()}
+        return {name: Usage(**values) for name, values in self._state()["steps"].items()}
 
     def run(self, steps: Iterable[Step], *, announce: Callable[[Step], None], tick: Callable[[], None]) -> None:
         """Run the steps that are not complete.
@@ -83,13 +83,13 @@ class TrainingFolder:
         """
         for step in steps:
             announce(step)
-            if step.name in self.measured():
+            if step.name in self.usage():
                 continue
             # Before it starts, so that the folder of an unfinished training says what was requested.
             self._write("steps.json", self._state())
-            took = run_child(step.command, self.log, while_waiting=tick)
+            usage = run_child(step.command, self.log, while_waiting=tick)
             state = self._state()
-            self._write("steps.json", {**state, "steps": {**state["steps"], step.name: asdict(took)}})
+            self._write("steps.json", {**state, "steps": {**state["steps"], step.name: asdict(usage)}})
 
     def _state(self) -> dict[str, Any]:
         empty = {"request": self.request.as_json(), "epochs": self.request.epochs, "steps": {}}

@@ -79,8 +79,8 @@ def load_datalist(dataset_dir: str | Path, datalist: str | Path | None = None, *
 
     Returns:
         A list of items, possibly empty, for each of "training", "validation" and "test". `image` and `label` are
-        absolute paths, `label` is absent if there is none, `group` names what stays together, and `tags` holds what
-        else is known of the image and is absent if nothing is.
+        absolute paths, `label` is absent if there is none, `group` names what stays together, and `tags`
+        contains anything else that is known of the image, and is absent otherwise.
 
     Raises:
         DatasetError: listed files do not exist, a group or an image is in two sections, or the list is

@@ -37,7 +37,7 @@ def section_items(
         Items with absolute paths, and with every tag of the data set (see `tags.complete_tags`); never an empty list.
 
     Raises:
-        DatasetError: the folder holds no data set, the section is empty, or labels are missing.
+        DatasetError: the folder contains no data set, the section is empty, or labels are missing.
         ValueError: there is no such section.
     """
     if section not in SECTIONS:
@@ -111,7 +111,7 @@ def calibration_items(
     datalist: str | Path | None = None,
     seed: int = 0,
 ) -> list[Item]:
-    """Return the annotated images to choose settings on, which are never those that scores are reported on.
+    """Return the annotated images for choosing settings, which are never those on which scores are reported.
 
     Args:
         dataset_dir: the data set.

@@ -110,9 +110,9 @@ def check_labels(labels: np.ndarray, place: str) -> list[Fault]:
     from skimage.measure import label as pieces_of  # slow to import, and only this function needs it
 
     if labels.size and labels.min() < 0:
-        message = f"ids down to {labels.min()}; expected 0 for background and 1..n for the objects"
+        message = f"got ids down to {labels.min()}, expected 0 for background and 1..n for the objects"
         return [Fault(place, "negative-ids", message)]
-    # Pixels of one piece have one id, so that any of them tells it.
+    # All pixels of a piece have the same id.
     pieces, count = pieces_of(labels, background=0, connectivity=2, return_num=True)
     sizes = np.bincount(pieces.ravel(), minlength=count + 1)
     id_of_piece = np.zeros(count + 1, labels.dtype)

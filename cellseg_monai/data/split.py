@@ -38,7 +38,7 @@ class Item(_Grouped, total=False):
     """An image of a data set.
 
     `image` is a path. `label` is the path of its label image, absent if there is none. `group` names what must stay
-    in one section. `tags` holds what else is known of the image, absent if that is nothing; see
+    in one section. `tags` contains anything else that is known of the image, and is absent otherwise; see
     `cellseg_monai.data.tags`.
     """
 

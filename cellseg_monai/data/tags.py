@@ -1,11 +1,11 @@
-"""Tags: what else is known of an image, such as its cell type or a dose.
+"""Tags: anything else that is known of an image, such as its cell type or a dose.
 
-In `datalist.json` the tags of an item stand by name under "tags". Each value is text or a finite number:
+In `datalist.json` the tags of an item are listed by name under "tags". Each value is text or a finite number:
 
     {"image": "images/a.tif", "label": "labels/a.tif", "group": "plate1", "tags": {"cell_type": "A172", "dose_um": 0.5}}
 
-A value that is null or an empty text is unknown, as if the tag were absent. Any other key of an item is read as a
-tag too: earlier versions wrote tags there. What is written stands under "tags".
+A value that is null or an empty text is unknown, as if the tag were absent. Other keys of an item are read as tags
+too, because earlier versions wrote tags there; new lists have all tags under "tags".
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def read_tags(entry: Mapping[str, Any]) -> tuple[Tags, list[str]]:
     """Return the tags of an item of a datalist, and a message for each fault in them.
 
     Args:
-        entry: the item as it stands in the JSON file.
+        entry: the item in the JSON file.
 
     >>> read_tags({"image": "a.tif", "tags": {"cell_type": "A172", "dose_um": 2, "well": None}})
     ({'cell_type': 'A172', 'dose_um': 2}, [])
@@ -41,11 +41,11 @@ def read_tags(entry: Mapping[str, Any]) -> tuple[Tags, list[str]]:
     listed = {} if entry.get("tags") is None else entry["tags"]
     if not isinstance(listed, dict):
         return {}, [f'got tags={listed!r}, expected values by name; write them as "tags": {{"cell_type": "A172"}}']
-    beside = {key: value for key, value in entry.items() if key not in ITEM_KEYS}
+    other_keys = {key: value for key, value in entry.items() if key not in ITEM_KEYS}
     messages = [_name_fault(name) for name in listed]
-    messages += [_key_fault(key, listed) for key in beside]
+    messages += [_key_fault(key, listed) for key in other_keys]
     tags: Tags = {}
-    for name, value in {**beside, **listed}.items():
+    for name, value in {**other_keys, **listed}.items():
         if value is None or (isinstance(value, str) and not value.strip()):
             continue
         if _is_value(value):
@@ -64,9 +64,9 @@ def _name_fault(name: str) -> str:
 
 
 def _key_fault(key: str, listed: Mapping[str, Any]) -> str:
-    """What is wrong with a key beside the known ones; empty if it can be read as a tag."""
+    """The fault of a key of an item other than the known ones; empty if it can be read as a tag."""
     if key in listed:
-        return f'got the tag {key!r} twice, under "tags" and beside it; keep the one under "tags"'
+        return f'got the tag {key!r} twice, under "tags" and outside of it; keep the one under "tags"'
     nearest = difflib.get_close_matches(key.lower(), ITEM_KEYS, n=1, cutoff=0.8)
     if nearest:
         return f'got the key {key!r}; did you mean {nearest[0]!r}? A tag of that name belongs under "tags"'
@@ -76,7 +76,10 @@ def _key_fault(key: str, listed: Mapping[str, Any]) -> str:
 def _is_value(value: Any) -> bool:
     if isinstance(value, str):
         return True
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    try:
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:  # an integer that is too large for a float
+        return False
 
 
 def mixed_tags(tags_of: Mapping[str, Tags]) -> list[str]:

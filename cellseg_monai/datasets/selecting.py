@@ -71,7 +71,7 @@ def select(
             published lists.
         selection: one of `selection_names()`, or a JSON file of your own.
         output: the datalist to write, NAME.json; the manifest is NAME.manifest.json.
-        datalist: a JSON file whose sections to start from instead of the data set's own sections.
+        datalist: a JSON file with the sections to start from; by default the data set's own sections.
         settings: values that replace the settings of these names in all steps, such as {"images": 5, "seed": 1}.
 
     Raises:

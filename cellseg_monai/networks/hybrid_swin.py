@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from monai.networks.nets.swin_unetr import SwinUNETR
 from torch import nn
 
 from cellseg_monai.errors import BundleError
 from cellseg_monai.networks.definition import recorded
-from cellseg_monai.networks.padding import Padded
+from cellseg_monai.networks.monai_networks import padded_monai_network
 
 __all__ = ["swin_unetr"]
 
@@ -59,20 +58,20 @@ def swin_unetr(
             f"got num_heads={list(num_heads)} and feature_size={feature_size}, but the heads of each stage must divide "
             "its channels, which double from stage to stage; change one of them"
         )
-    try:
-        network = SwinUNETR(
-            in_channels=in_channels,
-            out_channels=classes,
-            feature_size=feature_size,
-            depths=tuple(depths),
-            num_heads=tuple(num_heads),
-            window_size=window_size,
-            dropout_path_rate=drop_path_rate,
-            norm_name=norm if isinstance(norm, str) else tuple(norm),
-            spatial_dims=2,
-        )
-    except ValueError as error:
-        raise BundleError(f"SwinUNETR refuses {feature_size=}, {drop_path_rate=}, {norm=}: {error}") from error
     # A multiple of 32 for the five halvings; at least 64 because instance normalisation needs more than the single
     # position that 32 pixels would leave.
-    return Padded(network, multiple=32, minimum=64, in_channels=in_channels)
+    return padded_monai_network(
+        "SwinUNETR",
+        in_channels=in_channels,
+        classes=classes,
+        multiple=32,
+        minimum=64,
+        options={
+            "feature_size": feature_size,
+            "depths": tuple(depths),
+            "num_heads": tuple(num_heads),
+            "window_size": window_size,
+            "dropout_path_rate": drop_path_rate,
+            "norm_name": norm if isinstance(norm, str) else tuple(norm),
+        },
+    )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from os import PathLike
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +12,6 @@ from cellseg_monai.io import read, read_labels
 from cellseg_monai.labels import measure_objects
 from cellseg_monai.pixels import Preprocessing, network_scale
 from cellseg_monai.quality.measures import PlaneMeasures, measure_plane
-from cellseg_monai.settings import read_settings
 
 __all__ = ["Range", "TrainingData", "describe_training_data"]
 
@@ -28,7 +26,7 @@ class Range(NamedTuple):
 
 @dataclass(frozen=True)
 class TrainingData:
-    """A description of the images that a network was trained on, stored as `configs/training_data.json` of a bundle.
+    """A description of the images that a network was trained on, stored as `models/weights.json` of a bundle.
 
     The range of diameters holds the percentiles 5, 50 and 95 over the pixels of all objects. Percentiles over objects
     would give too much weight to debris and fragments. The other ranges hold the minimum, the median and the maximum
@@ -60,15 +58,6 @@ class TrainingData:
             if len(value) != 3 or not value[0] <= value[1] <= value[2]:
                 raise ValueError(f"got {name}={value}, expected three ascending numbers; create the description again")
             object.__setattr__(self, name, Range(*map(float, value)))  # a list if it comes from a JSON file
-
-    @classmethod
-    def from_json(cls, path: str | PathLike[str]) -> TrainingData:
-        """Read a `training_data.json`.
-
-        Raises:
-            BundleError: the file is missing, or holds an unknown name or an invalid value.
-        """
-        return read_settings(cls, path)
 
 
 def describe_training_data(

@@ -268,6 +268,8 @@ def _provenance(evaluation: Evaluation, images_dir: str | Path | None) -> str:
 
 
 def _fact(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_fact, value)) or "none"
     if isinstance(value, Mapping):
         return ", ".join(f"{name} {_fact(part)}" for name, part in value.items())
     return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,5 +1,7 @@
 import json
+import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def bundles(tmp_path: Path) -> Path:
-    """The recipes and the unet bundle, to be changed at will."""
+    """A copy of all recipes and bundles that a test can change."""
     shutil.copytree(ROOT / "bundles", tmp_path / "bundles", ignore=shutil.ignore_patterns("output", "models"))
     for name in ("constraints.txt", "LICENSE"):
         shutil.copy(ROOT / name, tmp_path)
@@ -24,19 +26,65 @@ def edit(path: Path, **changes: object) -> None:
 
 
 @pytest.mark.parametrize("bundle", find_bundles(ROOT / "bundles"), ids=lambda path: path.name)
-def test_hand_written_part_is_short(bundle: Path) -> None:
-    assert len((bundle / "bundle.json").read_text().splitlines()) <= 40
+def test_bundle_json_is_short(bundle: Path) -> None:
+    lines = (bundle / "bundle.json").read_text().splitlines()
+    assert len(lines) <= 40
+    assert max(map(len, lines)) <= 120
 
 
-def test_a_part_of_bundle_json_reaches_inside_its_config_alone(bundles: Path) -> None:
+def test_nothing_measured_is_written_by_hand() -> None:
+    text = (ROOT / "bundles" / "nuclei" / "bundle.json").read_text()
+    assert len(text.splitlines()) <= 20
+    assert not {"postprocess", "training_data"} & json.loads(text).keys()
+    assert not {"weights_sha256", "eval_metrics"} & json.loads(text)["metadata"].keys()
+
+
+def keys(value: object) -> Iterator[str]:
+    for key, item in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        if isinstance(key, str):
+            yield key
+        yield from keys(item)
+
+
+def test_nothing_is_overridden_by_its_position_in_a_list() -> None:
+    files = [*ROOT.glob("bundles/*/bundle.json"), *ROOT.glob("bundles/recipes/**/*.json")]
+    overrides = {f"{path}: {key}" for path in files for key in keys(json.loads(path.read_text()))}
+    assert len(overrides) > 300
+    assert [key for key in overrides if re.search(r"(#|::)\d+(#|::|$)", key)] == []
+
+
+def test_a_part_of_bundle_json_changes_only_the_configs_that_it_belongs_to(bundles: Path) -> None:
     edit(bundles / "unet" / "bundle.json", train={"optimizer#lr": 0.5})
     files = {name: json.loads(text) for name, text in build_bundle(bundles / "unet").items() if name.endswith("json")}
     assert files["configs/train.json"]["optimizer"]["lr"] == 0.5
-    assert files["configs/multi_gpu_train.json"]["optimizer"]["lr"] == 0.5
     assert "optimizer" not in files["configs/evaluate.json"]
 
 
-def test_drift_names_what_was_edited_deleted_and_added(bundles: Path) -> None:
+def test_training_on_several_gpus_is_an_overlay_of_a_few_lines(bundles: Path) -> None:
+    edit(bundles / "unet" / "bundle.json", multi_gpu_train={"batch_size": 2})
+    text = build_bundle(bundles / "unet")["configs/multi_gpu_train.json"]
+    overlay = json.loads(text)
+    assert len(text.splitlines()) < 20
+    assert overlay["batch_size"] == 2
+    assert "training.distribute" in overlay["network"]
+    assert "run" not in overlay
+
+
+def test_an_overlay_is_checked_together_with_its_workflow(bundles: Path) -> None:
+    configs = bundles / "unet" / "configs"
+    overlay = json.loads((configs / "multi_gpu_train.json").read_text())
+    (configs / "multi_gpu_train.json").write_text(json.dumps(overlay | {"nobody_reads_me": "@sede"}))
+    (configs / "multi_gpu_predict.json").write_text(json.dumps({"epochs": 1}))
+    (bundles / "unet" / "bundle.json").unlink()
+    faults = "\n".join(bundle_faults(bundles / "unet"))
+    assert "multi_gpu_train.json: nothing refers to 'nobody_reads_me'" in faults
+    assert "multi_gpu_train.json: @sede names nothing" in faults
+    assert "multi_gpu_predict.json: has no `run`, and lies over no workflow" in faults
+    (configs / "multi_gpu_train.json").write_text(json.dumps({"nowhere#sampler": 1}))
+    assert "multi_gpu_train.json: 'nowhere#sampler' cannot be merged" in "\n".join(bundle_faults(bundles / "unet"))
+
+
+def test_drift_names_edited_deleted_and_added_files(bundles: Path) -> None:
     configs = bundles / "unet" / "configs"
     edit(configs / "train.json", epochs=999)
     (configs / "logging.conf").unlink()
@@ -48,7 +96,7 @@ def configs(bundle: Path) -> dict:
     return {Path(name).stem: json.loads(text) for name, text in build_bundle(bundle).items() if name.endswith(".json")}
 
 
-def test_a_recipe_that_extends_another_says_only_what_differs(bundles: Path) -> None:
+def test_a_recipe_that_extends_another_holds_only_the_differences(bundles: Path) -> None:
     recipe = bundles / "recipes" / "mine"
     (recipe / "variants").mkdir(parents=True)
     (recipe / "recipe.json").write_text('{"extends": "semantic"}')
@@ -65,13 +113,13 @@ def test_a_recipe_that_extends_another_says_only_what_differs(bundles: Path) -> 
     assert after["evaluate"] == before["evaluate"]
     assert after["quick"] == {"+variants": ["quick"], "epochs": 1}
     assert after.keys() == before.keys() | {"quick"}
-    # The bundle has the last word, and may take a variant away.
+    # A bundle overrides its recipe, and can take a variant away.
     edit(bundles / "unet" / "bundle.json", train={"epochs": 8}, variants={"quick": None})
     assert configs(bundles / "unet")["train"]["epochs"] == 8
     assert "quick" not in configs(bundles / "unet")
 
 
-def test_recipes_may_extend_each_other_in_a_row(bundles: Path) -> None:
+def test_a_recipe_can_extend_one_that_extends_another(bundles: Path) -> None:
     for name, base, epochs in (("mine", "semantic", 7), ("yours", "mine", 9)):
         (bundles / "recipes" / name).mkdir()
         (bundles / "recipes" / name / "recipe.json").write_text(json.dumps({"extends": base}))
@@ -86,11 +134,25 @@ def test_recipes_may_extend_each_other_in_a_row(bundles: Path) -> None:
     [
         ('{"extends": "none"}', r"recipe\.json asks for the recipe 'none'"),
         ('{"extends": "mine"}', r"mine extends itself: mine, mine"),
-        ('{"base": "semantic"}', r"recipe\.json .* \{'base': 'semantic'\}"),
+        ('{"base": "semantic"}', r"recipe\.json: got base, expected some of extends, workflows, overlays"),
+        ("{}", r"mine has no workflow; declare some in its recipe\.json"),
+        ('{"extends": "semantic", "workflows": {"pretrain": "train"}}', r"workflow pretrain is 'train', expected the"),
+        ('{"extends": "semantic", "workflows": {"pretrain": ["gone"]}}', r"have no gone\.json; add one"),
+        ('{"extends": "semantic", "workflows": {"pretrain": ["common"]}}', "from common, has no `run`; say there"),
+        ('{"extends": "semantic", "overlays": ["quick"]}', "overlay quick lies over no workflow; name it after one"),
     ],
-    ids=["no such recipe", "a ring", "a misspelt key"],
+    ids=[
+        "no such recipe",
+        "a ring",
+        "a misspelt key",
+        "no workflow",
+        "a workflow that is no list",
+        "a workflow of a missing file",
+        "a workflow that runs nothing",
+        "an overlay of nothing",
+    ],
 )
-def test_a_recipe_without_a_base_is_named(bundles: Path, text: str, message: str) -> None:
+def test_faults_of_recipe_json_are_named(bundles: Path, text: str, message: str) -> None:
     (bundles / "recipes" / "mine").mkdir()
     (bundles / "recipes" / "mine" / "recipe.json").write_text(text)
     edit(bundles / "unet" / "bundle.json", recipe="mine")
@@ -107,20 +169,52 @@ def test_the_boundary_recipe_trains_another_target_with_the_same_engine(bundles:
     assert boundary["postprocess"]["method"] == "boundary_watershed"
     output = boundary["metadata"]["network_data_format"]["outputs"]["pred"]
     assert output["channel_def"] == {"0": "background", "1": "interior", "2": "boundary"}
-    targets = [
-        transform if isinstance(transform, str) else transform["_target_"] for transform in train["train"]["augment"]
-    ]
-    assert "cellseg_monai.transforms.RandContactCropd" in targets
-    assert "cellseg_monai.transforms.EncodeTargetd" in targets
+    assert train["train"]["augment"] == semantic["train"]["train"]["augment"]
+    assert train["train"]["crop"]["_target_"] == "cellseg_monai.transforms.RandContactCropd"
     assert train["optimizer"] == semantic["train"]["optimizer"]
+
+
+def test_a_recipe_can_bring_a_workflow_of_its_own(bundles: Path) -> None:
+    recipe = bundles / "recipes" / "masked"
+    recipe.mkdir()
+    declaration = {"extends": "semantic", "workflows": {"pretrain": ["common", "pretrain"], "inference": None}}
+    (recipe / "recipe.json").write_text(json.dumps(declaration | {"overlays": ["quick_pretrain"]}))
+    pretraining = {
+        "mask_ratio": 0.75,
+        "initialize": ["$monai.utils.set_determinism(seed=@seed)"],
+        "pretraining": ["$print(@network_def, @mask_ratio, @output_dir, @dataset_dir, @datalist, @split_seed)"],
+        "finalize": ["$print(@device, @amp, @sw_batch_size, @num_workers, @activation, @variants)"],
+        "run": "@pretraining",
+    }
+    (recipe / "pretrain.json").write_text(json.dumps(pretraining))
+    (recipe / "quick_pretrain.json").write_text(json.dumps({"mask_ratio": 0.5}))
+    unet = bundles / "unet"
+    edit(unet / "bundle.json", recipe="masked", pretrain={"mask_ratio": 0.6})
+    before, after = configs_of(unet), configs(unet)
+    assert after["pretrain"]["mask_ratio"] == 0.6
+    assert after["pretrain"]["network_def"] == before["evaluate"]["network_def"]
+    assert after["quick_pretrain"] == {"mask_ratio": 0.5}
+    assert after["train"] == before["train"]
+    assert "inference" not in after
+    for name, text in build_bundle(unet).items():
+        (unet / name).write_text(text)
+    assert [path.name for path in drifted_files(unet)] == ["inference.json"]
+    (unet / "configs" / "inference.json").unlink()
+    assert bundle_faults(unet, {"mask_ratio": 0.7}) == []
+
+
+def configs_of(bundle: Path) -> dict:
+    """The configs as they lie in the folder."""
+    return {path.stem: json.loads(path.read_text()) for path in (bundle / "configs").glob("*.json")}
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"name": "other"}, "bears the name 'other'; it must be 'unet'"),
+        ({"name": "other"}, "got the name 'other', expected 'unet'; correct it"),
         ({"recipe": "none"}, "asks for the recipe 'none'"),
-        ({"trian": {}}, r"has \['trian'\]; known are"),
+        ({"trian": {}}, "got trian, expected some of name, recipe, calibrate"),
+        ({"train": {"optimiser#lr": 1}}, "'optimiser#lr' cannot be merged: nothing of that name to reach into"),
     ],
 )
 def test_faults_of_bundle_json_are_named(bundles: Path, change: dict, message: str) -> None:
@@ -130,7 +224,7 @@ def test_faults_of_bundle_json_are_named(bundles: Path, change: dict, message: s
 
 
 def test_check_reports_all_faults_at_once(bundles: Path) -> None:
-    (bundles / "unet" / "bundle.json").unlink()  # a packed bundle: nothing to drift from
+    (bundles / "unet" / "bundle.json").unlink()  # as in a packed bundle, which cannot drift
     configs = bundles / "unet" / "configs"
     edit(configs / "train.json", nobody_reads_me=1, loss={"_target_": "NoSuchLoss"}, seed="@sede")
     edit(configs / "evaluate.json", dataset={"_target_": "cellseg_monai.data.datalist.nothing", "data": []})

@@ -68,12 +68,12 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--amp", "false"), "--amp false would be taken as text: write False"),
-        (("--amp=NO",), "--amp NO would be taken as text: write False"),
-        (("--amp", "null"), "--amp null would be taken as text: write None"),
-        (("--resume", "maybe"), "--resume maybe: True or False was expected"),
-        (("--resume", "1"), "--resume 1: True or False was expected"),
-        (("--epochs", "many"), "--epochs many: a number such as 20 was expected"),
+        (("--amp", "false"), "--amp false would be taken as text; write False"),
+        (("--amp=NO",), "--amp NO would be taken as text; write False"),
+        (("--amp", "null"), "--amp null would be taken as text; write None"),
+        (("--resume", "maybe"), "--resume: got maybe, expected True or False"),
+        (("--resume", "1"), "--resume: got 1, expected True or False"),
+        (("--epochs", "many"), "--epochs: got many, expected a number such as 20"),
         (("--loss#lamda_dice", "2"), "unknown override --loss#lamda_dice"),
         (("--variants", "['two_classes']"), "to train one, lay its file over the config"),
     ],
@@ -112,7 +112,7 @@ def test_words_in_an_arguments_file_are_checked_too(
         check_command_line()
 
 
-def test_variants_that_undo_each_other_are_refused(
+def test_variants_that_set_the_same_key_are_refused(
     monkeypatch: pytest.MonkeyPatch, config: str, tmp_path: Path
 ) -> None:
     for name in ("short", "long"):
@@ -124,7 +124,7 @@ def test_variants_that_undo_each_other_are_refused(
 
 
 @pytest.mark.parametrize("wrap", ["cause", "text"])
-def test_an_error_of_ours_is_also_the_last_line(capsys: pytest.CaptureFixture, wrap: str) -> None:
+def test_an_error_of_this_package_is_also_the_last_line(capsys: pytest.CaptureFixture, wrap: str) -> None:
     ours = DatasetError("a.tif and b.tif differ")
     error = RuntimeError("Failed to evaluate")
     if wrap == "cause":

@@ -23,7 +23,7 @@ def files(bundle: str, *variants: str) -> list[Path]:
         ("attention_unet", ("simple", "paper", "two_classes", "no_norm")),
     ],
 )
-def test_these_go_together_in_any_order(bundle: str, variants: tuple[str, ...]) -> None:
+def test_these_variants_can_be_combined_in_any_order(bundle: str, variants: tuple[str, ...]) -> None:
     check_variants(files(bundle, *variants))
     check_variants(files(bundle, *reversed(variants)))
 
@@ -39,20 +39,20 @@ def test_these_go_together_in_any_order(bundle: str, variants: tuple[str, ...]) 
     ],
     ids=["augmentation", "window"],
 )
-def test_those_that_undo_each_other_are_refused(variants: tuple[str, ...], message: str) -> None:
+def test_variants_that_set_the_same_key_are_refused(variants: tuple[str, ...], message: str) -> None:
     with pytest.raises(BundleError, match=message):
         check_variants(files("attention_unet", *variants))
     with pytest.raises(BundleError, match="do not go together"):
         check_variants(files("attention_unet", *variants[::-1]))
 
 
-def test_a_part_and_its_whole_undo_each_other(tmp_path: Path) -> None:
+def test_a_key_and_a_part_of_it_are_refused_together(tmp_path: Path) -> None:
     for name, overlay in {"part": {"network_def#norm": False}, "whole": {"network_def": {}}}.items():
         (tmp_path / f"{name}.json").write_text(json.dumps({"+variants": [name], **overlay}))
     with pytest.raises(BundleError, match="part and whole do not go together: both set network_def#norm"):
         check_variants([tmp_path / "part.json", tmp_path / "whole.json"])
 
 
-def test_an_overlay_of_ones_own_may_set_what_it_likes(tmp_path: Path) -> None:
+def test_an_overlay_of_your_own_can_set_any_key(tmp_path: Path) -> None:
     (tmp_path / "own.json").write_text(json.dumps({"augmentation": []}))
     check_variants([*files("attention_unet", "paper"), tmp_path / "own.json"])

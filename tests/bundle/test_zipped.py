@@ -1,4 +1,4 @@
-"""Bundles that come as a zip."""
+"""Bundles in a zip."""
 
 import zipfile
 from pathlib import Path
@@ -33,9 +33,11 @@ def zipped(path: Path, within: str = "") -> Path:
 def test_it_segments_as_its_folder_does(tmp_path, cache, within):
     pipeline, other = load_pipeline(zipped(tmp_path / "some.zip", within)), load_pipeline(NUCLEI)
     assert pipeline.weights_sha256 == other.weights_sha256
-    found = [segment_plane(prepared_plane(cells()[np.newaxis], each), each).labels for each in (pipeline, other)]
-    assert found[0].any()
-    np.testing.assert_array_equal(*found)
+    labels, expected = (
+        segment_plane(prepared_plane(cells()[np.newaxis], loaded), loaded).labels for loaded in (pipeline, other)
+    )
+    assert labels.any()
+    np.testing.assert_array_equal(labels, expected)
     assert [len(folder.name) for folder in cache.iterdir()] == [64]
 
 
@@ -58,9 +60,9 @@ def test_without_the_variable_it_lies_in_the_home_folder(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("files", "error", "says"),
     [
-        (["notes.txt"], BundleError, "holds notes.txt, but configs/metadata.json was expected"),
-        ([], BundleError, "holds nothing"),
-        (["a/b/configs/metadata.json"], BundleError, "at its top or in the one folder there"),
+        (["notes.txt"], BundleError, "got notes.txt, expected configs/metadata.json at its top"),
+        ([], BundleError, "got nothing"),
+        (["a/b/configs/metadata.json"], BundleError, "at its top or in the only folder there"),
         (["a/configs/metadata.json", "b/configs/metadata.json"], BundleError, "the folder of one bundle"),
         (["configs/metadata.json", "../outside"], ArchiveError, "leads out of the target folder"),
     ],

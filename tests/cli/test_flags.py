@@ -51,7 +51,9 @@ def test_help_is_shown_and_nothing_done(words, capsys):
     with pytest.raises(SystemExit) as ended:
         called("show", *words)
     assert ended.value.code == 0
-    assert "directory" in "".join(capsys.readouterr()).lower()
+    printed = "".join(capsys.readouterr())
+    assert "directory" in printed.lower()
+    assert "Type: Optional[str]" in printed
 
 
 def test_a_file_that_looks_like_a_flag_is_refused_with_the_right_spelling(tmp_path, monkeypatch):
@@ -68,6 +70,7 @@ def test_numbers_truth_values_and_further_settings():
     assert called("prepare", "x", "--noagain")[4] is False
     assert called("prepare", "x", "--images", "5", "--take=last")[5] == {"images": 5, "take": "last"}
     assert called("prepare", "--again", "true", "x")[0] == "x"
+    assert called("prepare", "x", "--more", "3", "--nofoo")[5] == {"more": 3, "foo": False}
 
 
 @pytest.mark.parametrize(

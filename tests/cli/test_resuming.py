@@ -277,3 +277,15 @@ class TestReplay:
         done = cellseg("replay", tmp_path / "run.json", "--output", tmp_path / "again")
         assert (done.code, len(done.errors)) == (1, 1)
         assert "name the one next to the results" in done.errors[0]
+
+    def test_unknown_and_mistyped_arguments_are_refused_by_name(self, cellseg, tmp_path):
+        for arguments, says in (
+            ({"tlie": 3}, "'tlie'; did you mean 'tile'"),
+            ({"tile": "3"}, "got tile='3', expected"),
+        ):
+            run = {"about": {}, "images": [], "arguments": {"inputs": [], **arguments}}
+            (tmp_path / "run.json").write_text(json.dumps(run))
+            done = cellseg("replay", tmp_path / "run.json", "--output", tmp_path / "again")
+            assert (done.code, len(done.errors)) == (1, 1)
+            assert done.errors[0].startswith(f"{tmp_path / 'run.json'}, arguments: ")
+            assert says in done.errors[0]

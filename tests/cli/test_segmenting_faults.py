@@ -239,15 +239,15 @@ class TestBundles:
         ran = cellseg("segment", images, "--output", output, "--bundle", path)
         assert ran.code == 1
         assert ran.errors == [
-            f"{path} holds more, notes, but configs/metadata.json was expected at its top or in the one folder there; "
-            "make a zip of the folder of one bundle"
+            f"{path}: got more, notes, expected configs/metadata.json at its top or in the only folder there; make a "
+            "zip of the folder of one bundle"
         ]
 
     def test_a_file_that_is_no_zip_is_refused(self, cellseg, images, output, tmp_path):
         (tmp_path / "bundle.zip").write_text("<html>")
         ran = cellseg("segment", images, "--output", output, "--bundle", tmp_path / "bundle.zip")
         assert (ran.code, len(ran.errors)) == (1, 1)
-        assert "is no zip, but a bundle was expected" in ran.errors[0]
+        assert "got a file that is not a zip, expected a bundle" in ran.errors[0]
 
     def test_a_bundle_of_another_kind_is_refused(self, cellseg, images, output, tmp_path):
         (tmp_path / "other" / "configs").mkdir(parents=True)

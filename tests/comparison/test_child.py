@@ -36,10 +36,10 @@ def test_peak_memory_does_not_include_that_of_this_process(tmp_path: Path) -> No
 def test_wall_time_is_measured_and_the_callback_is_called_while_waiting(tmp_path: Path) -> None:
     ticks: list[int] = []
     began = time.monotonic()
-    measured = run_child(
+    usage = run_child(
         python("import time; time.sleep(1.2)"), tmp_path / "log.txt", while_waiting=lambda: ticks.append(1)
     )
-    assert 1.2 <= measured.seconds <= time.monotonic() - began
+    assert 1.2 <= usage.seconds <= time.monotonic() - began
     assert len(ticks) >= 2
 
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from cellseg_monai import cli, io
 from cellseg_monai.comparison import compare
-from cellseg_monai.comparison.child import Measured
+from cellseg_monai.comparison.child import Usage
 from cellseg_monai.comparison.request import Request, make_request
 from cellseg_monai.comparison.result import collect_result
 from cellseg_monai.comparison.runs import Run
@@ -49,8 +49,8 @@ def finish(name: str, dataset: Path, output: Path, shift: int) -> None:
         masks[item["image"]] = (np.roll(truth, shift, axis=0), truth)
     folder = TrainingFolder(output / name, request)
     fabricated.write_run(folder.path, masks)
-    measured = {"training": Measured(9.0, 900.0), "evaluating": Measured(1.0, 500.0)}
-    folder.keep_result(collect_result(Run(Path(name)), folder.path, measured).as_json())
+    usage = {"training": Usage(9.0, 900.0), "evaluating": Usage(1.0, 500.0)}
+    folder.keep_result(collect_result(Run(Path(name)), folder.path, usage).as_json())
 
 
 def cellseg(monkeypatch: pytest.MonkeyPatch, *words: str) -> object:

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import numpy as np
 
-from cellseg_monai.comparison.child import Measured
+from cellseg_monai.comparison.child import Usage
 from cellseg_monai.comparison.result import Result, collect_result
 from cellseg_monai.comparison.runs import Run
 from tests.comparison import fabricated
 
-MEASURED = {"training": Measured(60, 2000.0), "calibrating": Measured(1, 3000.0), "evaluating": Measured(1, None)}
+USAGE = {"training": Usage(60, 2000.0), "calibrating": Usage(1, 3000.0), "evaluating": Usage(1, None)}
 
 
 def masks(*pairs: tuple[list[int], list[int]]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -22,7 +22,7 @@ def masks(*pairs: tuple[list[int], list[int]]) -> dict[str, tuple[np.ndarray, np
 def test_a_result_is_collected_from_what_the_steps_wrote(tmp_path: Path) -> None:
     # Dice 1 and 2 * 1 / (2 * 1 + 2) = 0.5; pooled 2 * 3 / (2 * 3 + 2).
     folder = fabricated.write_run(tmp_path, masks(([1, 1, 0, 0], [1, 1, 0, 0]), ([1, 0, 1, 0], [0, 0, 1, 1])))
-    result = collect_result(Run(Path("/bundles/unet"), ("plain",)), folder, MEASURED)
+    result = collect_result(Run(Path("/bundles/unet"), ("plain",)), folder, USAGE)
     assert (result.run, result.bundle, result.variants) == ("unet+plain", "unet", ("plain",))
     dice = result.scores["dice"]
     assert (dice.mean, dice.mean_low, dice.mean_high) == (0.75, 0.5, 1.0)
@@ -42,7 +42,7 @@ def test_a_result_is_collected_from_what_the_steps_wrote(tmp_path: Path) -> None
 
 def test_the_speed_is_that_of_the_first_epoch_if_there_is_no_other(tmp_path: Path) -> None:
     folder = fabricated.write_run(tmp_path, masks(([1], [1]), ([1], [1])), epochs=1)
-    assert collect_result(Run(Path("unet")), folder, MEASURED).training_images_per_second == 1.0
+    assert collect_result(Run(Path("unet")), folder, USAGE).training_images_per_second == 1.0
 
 
 def test_a_result_survives_a_round_trip_through_json(tmp_path: Path) -> None:
@@ -52,7 +52,7 @@ def test_a_result_survives_a_round_trip_through_json(tmp_path: Path) -> None:
 
 def test_an_unknown_interval_is_null_in_json(tmp_path: Path) -> None:
     folder = fabricated.write_run(tmp_path, masks(([1, 0], [1, 0])))
-    result = collect_result(Run(Path("unet")), folder, MEASURED)
+    result = collect_result(Run(Path("unet")), folder, USAGE)
     written = json.dumps(result.as_json(), allow_nan=False)
     assert json.loads(written)["scores"]["dice"]["mean_low"] is None
     assert math.isnan(Result.from_json(json.loads(written)).scores["dice"].pooled_high)

@@ -34,7 +34,7 @@ def test_completed_steps_are_not_repeated(tmp_path: Path) -> None:
     announced = run(again, notes(done, "training"), notes(done, "calibrating"), notes(done, "evaluating"))
     assert announced == ["training", "calibrating", "evaluating"]
     assert done.read_text().split() == ["training", "calibrating", "calibrating", "evaluating"]
-    assert set(again.measured()) == {"training", "calibrating", "evaluating"}
+    assert set(again.usage()) == {"training", "calibrating", "evaluating"}
 
 
 def test_an_unfinished_folder_knows_its_request(tmp_path: Path) -> None:

@@ -59,6 +59,16 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {name: content for name, (_, content) in snapshot(folder).items()}
 
 
+def kinds(done: Prepared) -> list[tuple[str, str]]:
+    """Return place and kind of each fault."""
+    return [(fault.place, fault.kind) for fault in done.faults]
+
+
+def sections_of(done: Prepared) -> dict[str, list[str]]:
+    """Return the names of the image files in each section."""
+    return {name: [Path(item["image"]).name for item in items] for name, items in load_datalist(done.output).items()}
+
+
 class PreparerContract:
     layout: ClassVar[str]
     # Kinds of warnings that `check_dataset` correctly reports for this layout.

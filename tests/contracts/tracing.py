@@ -39,8 +39,8 @@ if __name__ == "__main__":
     for line in sys.stdin:
         request = json.loads(line)
         with warnings.catch_warnings():
-            if request["definition"]["network"].startswith("swin"):
-                # MONAI's transformers lay out their windows in Python: the sizes become constants.
+            if request["definition"]["network"].startswith(("monai", "swin")):
+                # MONAI's networks compare sizes in Python, and lay out the windows of transformers there.
                 warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)
                 warnings.filterwarnings("ignore", "__array_wrap__", DeprecationWarning)
             try:

@@ -44,7 +44,7 @@ def test_tags_are_kept_when_a_datalist_is_read(make_dataset):
     assert "tags" not in datalist["test"][0]
 
 
-def test_keys_beside_the_known_ones_are_read_as_tags_as_they_used_to_be_written(make_dataset):
+def test_other_keys_of_an_item_are_read_as_tags_as_earlier_versions_wrote_them(make_dataset):
     folder = make_dataset("a")
     path = write_json(folder, training=[entry("a", group="A172_Phase_A7", cell_type="A172")])
     datalist = load_datalist(folder)
@@ -63,7 +63,7 @@ def test_a_written_datalist_has_the_same_tags(make_dataset, tmp_path):
     assert load_datalist(folder, tmp_path / "runs" / "one.json") == before
 
 
-def test_null_and_empty_text_are_as_good_as_absent(make_dataset):
+def test_null_and_empty_text_count_as_absent(make_dataset):
     folder = make_dataset("ab")
     write_json(folder, training=[entry("a", tags=None), entry("b", tags={"cell_type": None, "well": " "}, plate=None)])
     assert tags(load_datalist(folder)["training"]) == [None, None]
@@ -78,6 +78,7 @@ def test_null_and_empty_text_are_as_good_as_absent(make_dataset):
             {"tags": {"treated": True}}, "got True for the tag 'treated', expected text or", id="a truth value"
         ),
         pytest.param({"tags": {"dose_um": math.nan}}, "got nan for the tag 'dose_um', .* a finite number", id="NaN"),
+        pytest.param({"tags": {"dose_um": 10**400}}, "got 1000.* for the tag 'dose_um'", id="a huge number"),
         pytest.param({"tags": {" ": "A172"}}, "got a tag with an empty name", id="an empty name"),
         pytest.param(
             {"tags": {"group": "A172"}}, "got a tag named 'group', which is a key of the item", id="a known key"
@@ -126,7 +127,7 @@ def test_a_tag_that_some_images_lack_is_a_warning(make_dataset):
     assert tags(load_datalist(folder)["training"]) == 3 * [{"cell_type": "A172"}]
 
 
-def test_tags_on_every_image_are_no_fault(make_dataset):
+def test_tags_on_every_image_are_not_a_fault(make_dataset):
     folder = make_dataset("ab")
     write_json(folder, training=[entry("a", tags={"dose_um": 1})], test=[entry("b", tags={"dose_um": 0.5})])
     assert check_dataset(folder) == []

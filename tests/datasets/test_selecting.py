@@ -129,6 +129,8 @@ class TestLivecell:
     def test_wells_and_sequences_stay_together(self, livecell, tmp_path, selection):
         done = select(livecell, selection, tmp_path / "split.json")
         assert done.counts == {"training": 4, "validation": 2, "test": 2}
+        items = [item for listed in load_datalist(livecell, done.datalist).values() for item in listed]
+        assert [item["tags"] for item in items] == 8 * [{"cell_type": "A172"}]
         homes = {}
         for section, items in load_datalist(livecell, done.datalist).items():
             for item in items:

@@ -10,7 +10,7 @@ from cellseg_monai.labels import measure_objects
 from cellseg_monai.pixels import Preprocessing
 from cellseg_monai.quality import PlaneMeasures, TrainingData, describe_training_data, measure_plane
 from cellseg_monai.quality.measures import sample_windows
-from cellseg_monai.settings import write_settings
+from cellseg_monai.settings import read_settings, write_settings
 from tests.quality.planes import plane
 
 
@@ -96,7 +96,7 @@ def test_training_data_are_described_and_stored(tmp_path) -> None:
     halved = describe_training_data(pairs, Preprocessing(shorter_side_px=80), name="discs", weights_sha256="0")
     assert halved.diameter_px == pytest.approx([diameter / 2 for diameter in description.diameter_px], abs=0.01)
     write_settings(description, tmp_path / "training_data.json")
-    assert TrainingData.from_json(tmp_path / "training_data.json") == description
+    assert read_settings(TrainingData, tmp_path / "training_data.json") == description
     write_labels(tmp_path / "a.tif", np.zeros((160, 160), np.int32))
     with pytest.raises(ValueError, match="got 1 images without an object"):
         describe_training_data(pairs[:1], Preprocessing(), name="discs", weights_sha256="0")

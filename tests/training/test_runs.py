@@ -15,7 +15,8 @@ import pytest
 import torch
 
 from cellseg_monai import io
-from tests.contracts.bundle import ROOT, rows, write_tiny_dataset
+from tests.contracts.bundle import ROOT, rows
+from tests.contracts.tiny_dataset import write_tiny_dataset
 
 pytestmark = pytest.mark.slow
 
@@ -23,10 +24,16 @@ CONFIGS = ROOT / "bundles" / "unet" / "configs"
 SMALL = ["--roi_size", "[64,64]", "--batch_size", "4", "--crops_per_image", "2"]
 
 
+def config_files(config: str) -> str | list[str]:
+    """The files of a config: training on several GPUs is an overlay of `train.json`."""
+    path = CONFIGS / f"{config}.json"
+    return [str(CONFIGS / "train.json"), str(path)] if config == "multi_gpu_train" else str(path)
+
+
 def command(config: str, dataset: Path, output_dir: Path, *words: str) -> list[str]:
     run_id, small = ("training", SMALL) if config.endswith("train") else ("evaluating", SMALL[:2])
     places = ["--dataset_dir", str(dataset), "--output_dir", str(output_dir)]
-    config_file = ["--config_file", str(CONFIGS / f"{config}.json")]
+    config_file = ["--config_file", str(config_files(config))]
     return ["-m", "monai.bundle", "run", run_id, *config_file, *places, *small, *words]
 
 
@@ -136,9 +143,9 @@ WORKER = """
 import sys, torch
 from monai.bundle import ConfigWorkflow
 if __name__ == "__main__":
-    config, dataset, output_dir = sys.argv[1:]
+    *config_files, dataset, output_dir = sys.argv[1:]
     workflow = ConfigWorkflow(
-        config, logging_file=False, dataset_dir=dataset, output_dir=output_dir, roi_size=[64, 64], batch_size=2,
+        config_files, logging_file=False, dataset_dir=dataset, output_dir=output_dir, roi_size=[64, 64], batch_size=2,
         crops_per_image=2, epochs=2,
     )
     workflow.initialize()
@@ -159,7 +166,7 @@ def test_two_processes_train_one_network_and_one_of_them_writes(dataset: Path, t
     script.write_text(WORKER)
     code, output = finish(
         *("-m", "torch.distributed.run", "--nproc_per_node=2", "--standalone", str(script)),
-        *(str(CONFIGS / "multi_gpu_train.json"), str(dataset), str(together)),
+        *(*config_files("multi_gpu_train"), str(dataset), str(together)),
     )
     assert code == 0, output
     ranks = [torch.load(together / f"rank{rank}.pt") for rank in (0, 1)]

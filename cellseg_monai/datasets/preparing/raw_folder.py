@@ -1,4 +1,4 @@
-"""Functions to navigate a raw folder, whatever archives wrap around it and systems leave in it."""
+"""Functions to navigate a raw folder, which can be wrapped in other folders and contain files of the system."""
 
 from __future__ import annotations
 

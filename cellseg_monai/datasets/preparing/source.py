@@ -62,7 +62,7 @@ def find_raw_data(source: str, *, progress: bool = False) -> RawData:
 
 
 def _layout_folder(folder: Path, data_set: DataSet) -> Path:
-    """The folder in which the layout begins. A single folder is accepted whatever its name."""
+    """The folder in which the layout begins. A single folder is accepted under any name."""
     inner = folder
     for name in PurePosixPath(data_set.folder).parts:
         existing = subfolders(inner)

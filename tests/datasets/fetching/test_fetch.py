@@ -1,30 +1,20 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import subprocess
 import sys
 import threading
-import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from cellseg_monai import cli
 from cellseg_monai.archives import Limits
 from cellseg_monai.datasets.fetching import fetch_data_set
 from cellseg_monai.datasets.registry import DataSet, RemoteFile
 from cellseg_monai.errors import ArchiveError, ArchiveTooLargeError, FetchError
-
-
-def zipped(members: dict[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for name, content in members.items():
-            archive.writestr(name, content)
-    return buffer.getvalue()
+from tests.archived import tree, zipped
 
 
 def sha256(content: bytes) -> str:
@@ -61,10 +51,6 @@ def data_set(server) -> DataSet:
 def one(data_set: DataSet, **changes: object) -> DataSet:
     """The data set with only its first file, changed."""
     return replace(data_set, files=(replace(data_set.files[0], **changes),))
-
-
-def tree(folder: Path) -> list[str]:
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
 WHOLE = [
@@ -282,63 +268,3 @@ def test_a_folder_with_something_else_in_it_is_left_alone(data_set: DataSet, tmp
     fetch_data_set(data_set, tmp_path / "out")
     with pytest.raises(FileExistsError, match="contains lab/cells; pass --output"):
         fetch_data_set(replace(data_set, name="others"), tmp_path / "out")
-
-
-def cellseg(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
-    monkeypatch.setattr(sys, "argv", ["cellseg", *words])
-    try:
-        cli.main()
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    return 0
-
-
-def test_the_command_shows_the_terms_and_fetches(
-    server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
-) -> None:
-    server.files["stage1_train.zip"] = zipped({"1/images/1.png": b"image", "1/masks/2.png": b"mask"})
-    monkeypatch.chdir(tmp_path)
-    words = ("data", "fetch", "bbbc038", "--url", server.url("stage1_train.zip"))
-    assert cellseg(monkeypatch, *words) == 0
-    printed = " ".join(capsys.readouterr().out.split())
-    for text in ("licence: CC0-1.0", "attribution: Image set BBBC038v1", "cite: Caicedo", "this URL and the layout"):
-        assert text in printed
-    assert "stage1_train.zip: no checksum was known; recorded in data/raw/bbbc038/sha256.txt" in printed
-    assert "1/masks/2.png" in tree(tmp_path / "data" / "raw" / "bbbc038")
-    assert cellseg(monkeypatch, *words) == 0
-    assert "already fetched" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        (("bbbc38",), "did you mean bbbc038"),
-        (("bbbc038", "--url", "nowhere.zip"), "nowhere.zip: no such file"),
-        (("bbbc038", "--url", "http://127.0.0.1:9/a.zip"), "no connection to 127.0.0.1:9"),
-        (("bbbc038", "--max_files", "0"), "expected numbers above 0"),
-        (("bbbc038", "--ouput", "x"), "did you mean --output?"),
-    ],
-    ids=["name", "source", "server", "limit", "flag"],
-)
-def test_an_error_is_reported_in_one_line(
-    words: tuple[str, ...],
-    message: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture,
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    assert cellseg(monkeypatch, "data", "fetch", *words) == 1
-    printed = capsys.readouterr().err
-    assert printed.startswith("error: ")
-    assert message in printed
-    assert printed.count("\n") == 1
-    assert tree(tmp_path) == []
-
-
-def test_the_list_has_every_data_set(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
-    assert cellseg(monkeypatch, "data", "list") == 0
-    printed = capsys.readouterr().out
-    assert all(name in printed for name in ("livecell", "CC-BY-NC-4.0", "ctc/DIC-C2DH-HeLa"))
-    assert max(map(len, printed.splitlines())) <= 120

@@ -1,4 +1,4 @@
-"""COCO files as LIVECell has them, and its traps."""
+"""COCO files like those of LIVECell, and its known traps."""
 
 from __future__ import annotations
 

@@ -1,0 +1,180 @@
+"""What the bundles of one kind share: a folder in `bundles/recipes/`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cellseg_monai.errors import BundleError
+
+__all__ = ["Config", "Recipe", "overlay_base", "read_json", "read_recipe"]
+
+Config = dict[str, Any]
+
+_KEYS = ("extends", "workflows", "overlays")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The files of a recipe, laid over those of the recipes that it extends.
+
+    Args:
+        folders: the folders of the recipes, the base first.
+        workflows: for each config that can be run, the files that it is merged from, without `.json`.
+        overlays: names of configs that are laid over one of the workflows, such as `multi_gpu_train` over `train`.
+    """
+
+    folders: tuple[Path, ...]
+    workflows: Mapping[str, tuple[str, ...]]
+    overlays: tuple[str, ...]
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The files that the workflows are merged from, each once."""
+        return tuple(dict.fromkeys(part for parts in self.workflows.values() for part in parts))
+
+    def layers(self, name: str) -> list[Config]:
+        """What each recipe says in a file, the base first.
+
+        Args:
+            name: name of the file, without `.json`.
+
+        Raises:
+            BundleError: no recipe has the file, or one is not JSON.
+        """
+        paths = [path for folder in self.folders if (path := folder / f"{name}.json").is_file()]
+        if not paths:
+            raise BundleError(f"{self.folders[-1]} and the recipes that it extends have no {name}.json; add one")
+        return [self.filled_in(read_json(path)) for path in paths]
+
+    def overlay(self, name: str) -> Config:
+        """The differences that a config makes, of all recipes: the later ones replace a key of the same name."""
+        return {key: value for layer in self.layers(name) for key, value in layer.items()}
+
+    def variants(self, own: Mapping[str, Config | None]) -> dict[str, Config]:
+        """The overlay of each variant by its name, sorted.
+
+        Args:
+            own: those of a bundle, which replace the recipe's; None takes one away.
+        """
+        shared = {path.stem: read_json(path) for folder in self.folders for path in folder.glob("variants/*.json")}
+        overlays: dict[str, Config | None] = {**shared, **own}
+        return {name: self.filled_in(overlay) for name, overlay in sorted(overlays.items()) if overlay is not None}
+
+    def filled_in(self, value: Any) -> Any:
+        """A config with the content of a file in place of each `"%file.json"`; the path starts at `bundles/recipes`."""
+        if isinstance(value, dict):
+            return {key: self.filled_in(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self.filled_in(item) for item in value]
+        if isinstance(value, str) and value.startswith("%") and value.endswith(".json"):
+            return read_json(self.folders[0].parent / value[1:])
+        return value
+
+
+def read_recipe(recipes: Path, name: object, *, asked_by: str) -> Recipe:
+    """A recipe with all that it inherits.
+
+    Its `recipe.json` may name the recipe that it extends, and declare workflows and overlays:
+
+        {
+            "extends": "semantic",
+            "workflows": {"pretrain": ["common", "pretrain"]},
+            "overlays": ["multi_gpu_pretrain"]
+        }
+
+    They are added to those of the recipe that it extends; `null` in place of a list takes a workflow away.
+
+    Args:
+        recipes: the folder that holds all recipes.
+        name: name of the recipe.
+        asked_by: the file that names it, for messages.
+
+    Raises:
+        BundleError: there is no such recipe, it extends itself, or its `recipe.json` holds something else.
+    """
+    chain = _chain(recipes, name, asked_by)
+    workflows: dict[str, tuple[str, ...]] = {}
+    overlays: dict[str, None] = {}
+    for folder, declaration in chain:
+        for workflow, parts in declaration.get("workflows", {}).items():
+            if parts is None:
+                workflows.pop(workflow, None)
+            else:
+                workflows[workflow] = tuple(parts)
+        for overlay in declaration.get("overlays", []):
+            _check_overlay(overlay, workflows, folder / "recipe.json")
+            overlays[overlay] = None
+    if not workflows:
+        raise BundleError(f"{recipes / str(name)} has no workflow; declare some in its recipe.json, or extend a recipe")
+    kept = tuple(overlay for overlay in overlays if overlay_base(overlay, workflows) is not None)
+    return Recipe(tuple(folder for folder, _ in chain), workflows, kept)
+
+
+def _chain(recipes: Path, name: object, asked_by: str) -> list[tuple[Path, Config]]:
+    """Folder and `recipe.json` of a recipe, after those of the recipes that it extends."""
+    chain: list[tuple[Path, Config]] = []
+    while True:
+        folder = recipes / str(name)
+        if not folder.is_dir():
+            raise BundleError(f"{asked_by} asks for the recipe {name!r}, but there is no {folder}; correct the name")
+        folders = [folder, *(extending for extending, _ in chain)]
+        if folder in folders[1:]:
+            raise BundleError(f"{name} extends itself: {', '.join(path.name for path in folders)}")
+        path = folder / "recipe.json"
+        declaration = _declaration(path)
+        chain.insert(0, (folder, declaration))
+        if "extends" not in declaration:
+            return chain
+        name, asked_by = declaration["extends"], str(path)
+
+
+def overlay_base(overlay: str, workflows: Mapping[str, object]) -> str | None:
+    """The workflow over which an overlay is laid: the longest one whose name it ends with; None if there is none.
+
+    >>> overlay_base("multi_gpu_train", {"train": ..., "evaluate": ...})
+    'train'
+    """
+    bases = [name for name in workflows if overlay.endswith(f"_{name}")]
+    return max(bases, key=len, default=None)
+
+
+def read_json(path: Path) -> Config:
+    """What a JSON file in ASCII holds.
+
+    Raises:
+        BundleError: the file is missing, or is something else.
+    """
+    try:
+        return json.loads(path.read_text(encoding="ascii"))
+    except FileNotFoundError as error:
+        raise BundleError(f"{path} is missing") from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        # MONAI opens configs in the platform's encoding: beyond ASCII they break on Windows.
+        raise BundleError(f"{path} is not JSON in ASCII: {error}") from error
+
+
+def _declaration(path: Path) -> Config:
+    declaration = read_json(path) if path.is_file() else {}
+    unknown = sorted(declaration.keys() - {*_KEYS})
+    if unknown:
+        raise BundleError(f"{path}: got {', '.join(unknown)}, expected some of {', '.join(_KEYS)}; correct the name")
+    for workflow, parts in declaration.get("workflows", {}).items():
+        is_list = isinstance(parts, list) and parts and all(isinstance(part, str) for part in parts)
+        if parts is not None and not is_list:
+            raise BundleError(
+                f"{path}: the workflow {workflow} is {parts!r}, expected the names of the files that it is merged "
+                'from, such as ["common", "train"]; list them'
+            )
+    return declaration
+
+
+def _check_overlay(overlay: str, workflows: Mapping[str, object], path: Path) -> None:
+    if overlay_base(overlay, workflows) is None:
+        raise BundleError(
+            f"{path}: the overlay {overlay} lies over no workflow; name it after one, such as "
+            f"{overlay}_{next(iter(workflows), 'train')}"
+        )

@@ -1,0 +1,100 @@
+"""What a program measured of the weights that a bundle ships."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from cellseg_monai.atomic import replacing
+from cellseg_monai.bundle.layout import json_text
+from cellseg_monai.bundle.recipe import read_json
+from cellseg_monai.decoding import Postprocessing
+from cellseg_monai.errors import BundleError
+from cellseg_monai.quality import TrainingData
+from cellseg_monai.settings import settings_from_mapping
+
+__all__ = ["ShippedWeights", "find_shipped_weights"]
+
+_REMEDY = "write the file with scripts/ship_weights.py"
+
+
+@dataclass(frozen=True)
+class ShippedWeights:
+    """What was measured of the weights in a bundle, as its `models/weights.json` keeps it.
+
+    `scripts/ship_weights.py` writes that file beside the weights. The SHA-256 stands in it once, for all that it says.
+
+    Args:
+        sha256: SHA-256 of `model.pt`, 64 hexadecimal digits.
+        postprocess: the settings of post-processing that were fitted to the weights.
+        eval_metrics: scores of the weights by name, such as `dice_mean`.
+        training_data: what the images were like on which the weights were trained; None if nobody measured it.
+    """
+
+    sha256: str
+    postprocess: Postprocessing
+    eval_metrics: Mapping[str, float] = field(default_factory=dict)
+    training_data: TrainingData | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.sha256, str) or not re.fullmatch("[0-9a-f]{64}", self.sha256):
+            raise ValueError(f"got sha256={self.sha256!r}, expected 64 hexadecimal digits in lower case; {_REMEDY}")
+        if not isinstance(self.postprocess, Postprocessing):
+            raise ValueError(f"got postprocess={self.postprocess!r}, expected an object of settings; {_REMEDY}")
+        if not isinstance(self.eval_metrics, Mapping):
+            raise ValueError(f"got eval_metrics={self.eval_metrics!r}, expected an object of numbers; {_REMEDY}")
+        for name, score in self.eval_metrics.items():
+            if isinstance(score, bool) or not isinstance(score, int | float) or not math.isfinite(score):
+                raise ValueError(f"got the metric {name}={score!r}, expected a finite number; {_REMEDY}")
+
+    @classmethod
+    def from_json(cls, path: str | PathLike[str]) -> ShippedWeights:
+        """Return what a `weights.json` says.
+
+        Raises:
+            BundleError: the file is missing, is not JSON, holds an unknown name, lacks one, or a value is refused.
+        """
+        values = read_json(Path(path))
+        if not isinstance(values, dict) or not {"sha256", "postprocess"} <= values.keys():
+            names = ", ".join(values) if isinstance(values, dict) else f"a {type(values).__name__}"
+            raise BundleError(f"{path}: got {names or 'nothing'}, expected at least sha256 and postprocess; {_REMEDY}")
+        for name in ("postprocess", "training_data"):
+            if name in values and not isinstance(values[name], dict):
+                raise BundleError(
+                    f"{path}: got {name}={values[name]!r}, expected an object of names and values; {_REMEDY}"
+                )
+        values["postprocess"] = Postprocessing.from_mapping(values["postprocess"], source=f"{path}: postprocess")
+        if "training_data" in values:
+            described = values["training_data"] | {"weights_sha256": values["sha256"]}
+            values["training_data"] = settings_from_mapping(TrainingData, described, source=f"{path}: training_data")
+        return settings_from_mapping(cls, values, source=str(path))
+
+    def to_json(self, path: str | PathLike[str]) -> None:
+        """Write a `weights.json`, which `from_json` reads back equal; an existing file is replaced."""
+        values: dict[str, Any] = {"sha256": self.sha256, "postprocess": self.postprocess.to_mapping()}
+        if self.eval_metrics:
+            values["eval_metrics"] = dict(self.eval_metrics)
+        if self.training_data is not None:
+            values["training_data"] = dataclasses.asdict(self.training_data)
+            del values["training_data"]["weights_sha256"]  # stands at the top
+        with replacing(path) as aside:
+            aside.write_text(json_text(values), encoding="ascii")
+
+
+def find_shipped_weights(bundle: Path) -> ShippedWeights | None:
+    """Return what `models/weights.json` of a bundle says; None if the bundle has no such file.
+
+    Args:
+        bundle: folder of the bundle.
+
+    Raises:
+        BundleError: the file holds something else.
+    """
+    path = bundle / "models" / "weights.json"
+    return ShippedWeights.from_json(path) if path.is_file() else None

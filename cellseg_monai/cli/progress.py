@@ -1,0 +1,77 @@
+"""The progress bar of a run."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from tqdm import tqdm
+
+from cellseg_monai.inference import Done
+
+if TYPE_CHECKING:
+    from cellseg_monai.inference import Failed
+
+__all__ = ["Progress"]
+
+_BAR = "{percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
+
+
+class Progress:
+    """A bar over images, with their speed and the number of objects; it is a context manager.
+
+    A large image counts in parts, so that the time left is known before it is done.
+
+    Args:
+        images: number of all images.
+        done: number of images that earlier runs finished.
+
+    Attributes:
+        segmented: number of images that were segmented.
+        objects: number of objects in them.
+        megapixels: number of pixels of their planes, in millions.
+    """
+
+    def __init__(self, images: int, done: int) -> None:
+        self.segmented, self.objects, self.megapixels = 0, 0, 0.0
+        self._images, self._ended = images, done
+        self._part = 0.0  # megapixels of the large image that the network has seen so far
+        self._begun = time.perf_counter()
+        self._bar = tqdm(total=images, initial=done, bar_format=_BAR, file=sys.stderr)
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._bar.close()
+
+    def see(self, pixels: int, of: int) -> None:
+        """Count pixels of a large image that the network has just seen.
+
+        Args:
+            pixels: number of these pixels.
+            of: number of all pixels of the image that it will see.
+        """
+        self._part += pixels / 1e6
+        self._show(self._part / of * 1e6)
+
+    def add(self, outcome: Done | Failed) -> None:
+        """Count an image that is done."""
+        self._ended, self._part = self._ended + 1, 0.0
+        if isinstance(outcome, Done):
+            self.segmented += 1
+            self.megapixels += math.prod(outcome.shape) / outcome.shape[-3] / 1e6
+            self.objects += outcome.objects
+        self._show()
+
+    def seconds(self) -> float:
+        """Return the time since the beginning."""
+        return time.perf_counter() - self._begun
+
+    def _show(self, share: float = 0.0) -> None:
+        """Update the bar; `share` is that of the large image at work."""
+        self._bar.n = self._ended + share
+        speed = (self.megapixels + self._part) / self.seconds()
+        self._bar.set_postfix_str(f"{self._ended}/{self._images} images, {speed:.2f} MP/s, {self.objects} objects")
