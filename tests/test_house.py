@@ -47,6 +47,12 @@ def test_every_room_is_an_attribute_of_the_package() -> None:
     assert rooms - {"cli"} <= set(cellseg_monai.__all__)
 
 
+def test_the_page_of_the_architecture_names_every_room() -> None:
+    page = ROOT.parent.joinpath("docs", "architecture.md").read_text(encoding="utf-8")
+    rooms = {name.split(".")[1] for name in sources() if "." in name}
+    assert [room for room in sorted(rooms) if not room.startswith("_") and f"`{room}`" not in page] == []
+
+
 @pytest.mark.parametrize("name", sorted(public_names()))
 def test_public_names_can_be_imported_and_are_documented(name: str) -> None:
     value = thing(name)
