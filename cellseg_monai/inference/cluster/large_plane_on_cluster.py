@@ -30,8 +30,14 @@ class LargeOnCluster:
     """Segments planes as `segment_large` does, with the same results.
 
     The network sees each batch of tiles once, the same batches as in one process, and its logits are written to disk.
-    Then maps and objects are made block by block. Each call writes its own chunks, computed from the output of earlier
-    steps, so that it can be repeated. A step begins when the one before it is complete.
+    Then maps and objects are made block by block. If each block ran the network on all tiles that reach into it, blocks
+    of 2048 px would run it about twice as often, and in other batches, whose rounding can differ.
+
+    Arrays stay on disk. Only values along seams, and the runs of objects that cross them, go through the scheduler,
+    whose memory therefore stays small.
+
+    Each call writes its own chunks, computed from the output of earlier steps, so that it can be repeated. A step
+    begins when the one before it is complete.
 
     Args:
         cluster: the workers.
