@@ -87,6 +87,7 @@ def segment(
 
 
 def _image(image: Any, axes: str | None) -> Image:
+    """Return an image that was passed as a file, an array or an image."""
     if isinstance(image, str | PathLike):
         return read(image, axes)
     if not isinstance(image, Image):

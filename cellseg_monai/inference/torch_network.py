@@ -41,15 +41,13 @@ def choose_device(name: str = "auto") -> torch.device:
         name = next(kind for kind, is_available in available.items() if is_available)
     kind = name.split(":")[0]
     if kind not in available:
-        raise ValueError(f"got device={name!r}, expected one of auto, cpu, cuda, cuda:N, mps; choose one")
+        raise ValueError(f"got device {name!r}, expected one of auto, cpu, cuda, cuda:N, mps; choose one")
     if not available[kind]:
         kinds = ", ".join(kind for kind, is_available in available.items() if is_available)
-        raise ValueError(f"got device={name!r}, but torch {torch.__version__} only finds {kinds} here; use one of them")
+        raise ValueError(f"got device {name!r}, but torch {torch.__version__} finds {kinds} here; use one of those")
     count = torch.cuda.device_count() if kind == "cuda" else 1
     if name != kind and name not in [f"{kind}:{number}" for number in range(count)]:
-        raise ValueError(
-            f"got device={name!r}, expected a number below {count}, that of {kind} devices here; use {kind}:0"
-        )
+        raise ValueError(f"got device {name!r}, but {kind} has {count} here; count from 0, such as {kind}:0")
     return torch.device(name)
 
 
@@ -98,12 +96,12 @@ def torch_network(module: torch.nn.Module, device: torch.device, *, amp: bool = 
     Raises:
         MemoryError: the network does not fit on the device.
     """
-    with _needing_memory(device, "the network; free some memory, or use another --device"):
+    with _needing_memory(device, "the network; free some, or use another --device"):
         network = on_arrays(module.to(device, memory_format=torch.channels_last).eval(), device)
 
     def answer(batch: np.ndarray) -> np.ndarray:
         count, _, height, width = batch.shape
-        need = f"{count} tile(s) of {height} × {width} px; use smaller tiles with --tile, or another --device"
+        need = f"{count} tile(s) of {height} × {width} px; use smaller ones with --tile, or another --device"
         with (
             _needing_memory(device, need),
             torch.inference_mode(),
