@@ -22,8 +22,9 @@ _LARGEST_ID = 2**24
 class LoadMicroscopyd(Transform):
     """Read the image and the label image that an item names.
 
-    MONAI's `LoadImaged` gives pixels by (W, H), and falls back silently to another reader where the one
-    asked for fails; hence this one, on `io.read`. `PreparePixelsd` comes next.
+    It replaces MONAI's `LoadImaged`, which returns pixels as (W, H), misreads some TIFFs, and silently falls back to
+    another reader if the requested one fails. Files are read by `io.read`, as everywhere else. `PreparePixelsd` comes
+    next.
 
     An item comes as `{"image": path, "label": path, ...}` and goes with these changed or added:
 
