@@ -190,7 +190,7 @@ def test_incomplete_settings_are_refused(cellseg, images, output, tmp_path, cont
 
 def test_failed_images_are_named_even_if_the_page_fails(cellseg, images, output, monkeypatch, capsys):
     (images / "b0.png").write_bytes(b"")
-    monkeypatch.setattr("cellseg_monai.report.write_quality_report", lambda *args, **ways: 1 / 0)
+    monkeypatch.setattr("cellseg_monai.report.write_quality_report", lambda *args, **keywords: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         cellseg("segment", images, "--output", output, "--report")
     assert f"error: {images / 'b0.png'}: the file is empty" in capsys.readouterr().err
