@@ -28,7 +28,7 @@ class EdgeLoss(nn.Module):
     >>> target[..., 2:] = 1
     >>> certain = 40 * (target - 0.5)
     >>> loss = EdgeLoss(nn.BCEWithLogitsLoss(), softmax=False)
-    >>> round(float(loss(certain, target)), 4), round(float(loss(0 * sure, target)), 4)  # log 2 + 1 / 8
+    >>> round(float(loss(certain, target)), 4), round(float(loss(0 * certain, target)), 4)  # log 2 + 1 / 8
     (0.0, 0.8181)
     """
 

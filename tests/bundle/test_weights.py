@@ -1,4 +1,3 @@
-import dataclasses
 import json
 import shutil
 from collections.abc import Callable
@@ -47,7 +46,7 @@ def test_shipped_training_data_belong_to_the_shipped_weights() -> None:
 def test_configs_hold_what_was_measured_of_the_weights() -> None:
     shipped = ShippedWeights.from_json(NUCLEI / "models" / "weights.json")
     files = {name: json.loads(text) for name, text in build_bundle(NUCLEI).items() if name.endswith(".json")}
-    assert files["configs/postprocess.json"] == dataclasses.asdict(shipped.postprocess)
+    assert files["configs/postprocess.json"] == shipped.postprocess.to_mapping()
     assert files["configs/metadata.json"]["eval_metrics"] == shipped.eval_metrics
     assert files["configs/metadata.json"]["weights_sha256"] == shipped.sha256
     text = (NUCLEI / "models" / "weights.json").read_text()

@@ -27,7 +27,7 @@ SEARCH = [
 
 
 def step(tmp_path: Path, *scales: int) -> tuple[list, list]:
-    """Return a batch and the output of an engine: one image per scale, its truth larger than its maps by that factor."""
+    """Return a batch and the output of an engine: an image per scale, by which its truth is larger than its maps."""
     batch, output = [], []
     for number, scale in enumerate(scales):
         paths = {}
