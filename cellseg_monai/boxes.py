@@ -10,7 +10,13 @@ from typing import Any, NamedTuple, Protocol
 __all__ = ["ArrayPart", "Box", "Grid", "Overlap", "Run", "SlicedArray", "WritableArray", "overlaps", "squares"]
 
 Box = tuple[slice, slice]
-"""Rows and columns, each with start and stop."""
+"""Rows and columns, each with start and stop.
+
+A box is two slices, because this package works on planes, and has no 3-D networks on purpose. A stack is segmented
+plane by plane, and ids start again in each plane. Tiles, blending, padding, crops, decoding (runs along rows, proofs in
+2-D), measuring and outlines are all written for planes. Support for volumes would therefore be another decoding
+package, not a flag.
+"""
 
 Run = Callable[..., Iterable[Any]]
 """Calls a function for each of several boxes, as `map` does."""

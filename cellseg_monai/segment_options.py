@@ -189,6 +189,9 @@ def bytes_of(text: str) -> int:
 def takes_options(*names: str) -> Callable[[Function], Function]:
     """Give a function with `**options` a signature and a docstring that list these options.
 
+    So an option is defined once, as a field of `SegmentOptions`. The price is that type checkers see `**options: Any`
+    instead of keywords; a wrong keyword, type or value is refused at run time, with a message that names it.
+
     In the signature they come after the required keywords. In the docstring they replace the line that begins with
     "options: ". A call with any other keyword is a TypeError.
 

@@ -70,14 +70,14 @@ def segment(
     else:
         pipeline = load_pipeline(bundle, **settings)
     places = list(np.ndindex(opened.pixels.shape[:-3]))
-    found = dict(zip(places, _segmented_planes(opened, places, pipeline, name), strict=True))
+    planes = dict(zip(places, _segmented_planes(opened, places, pipeline, name), strict=True))
     if opened.axes == "CYX":
-        return found[()]
+        return planes[()]
     return Segmentation(
-        labels=np.stack([plane.labels for plane in found.values()]).reshape(
+        labels=np.stack([plane.labels for plane in planes.values()]).reshape(
             *opened.pixels.shape[:-3], *opened.pixels.shape[-2:]
         ),
-        table=join_tables(opened.axes[:-3], {place: plane.table for place, plane in found.items()}),
+        table=join_tables(opened.axes[:-3], {place: plane.table for place, plane in planes.items()}),
         image_name=name,
         image=opened.pixels,
         channel_names=opened.channel_names,
@@ -87,6 +87,7 @@ def segment(
 
 
 def _image(image: Any, axes: str | None) -> Image:
+    """Return an image that was passed as a file, an array or an image."""
     if isinstance(image, str | PathLike):
         return read(image, axes)
     if not isinstance(image, Image):

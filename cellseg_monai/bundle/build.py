@@ -1,18 +1,24 @@
 """The complete configs of a bundle, built from its recipe and its `bundle.json`.
 
-MONAI's consumers take one file, and a reader should find the whole workflow in it; ten copies kept by hand would
-drift. So what bundles share is written once in `bundles/recipes`, what differs in `bundle.json`, and this module
-writes the rest. A config is merged from several files of the recipe, each followed by the part of `bundle.json` with
-the same name. Merging follows MONAI's rules for a list of config files: a plain key replaces, `+key` extends, `a#b`
-reaches inside. A value `"%file.json"` stands for what that file in `bundles/recipes` holds.
+Configs are complete files, because MONAI's consumers take one file, a folder in a clone must be a working bundle, and a
+reader should find the whole workflow in one place. They are generated, because copies kept by hand would drift apart:
+what bundles share is written once in `bundles/recipes`, what differs in `bundle.json`, and this module writes the rest.
+`cellseg bundle build --check` fails if a generated file differs from its sources.
+
+A config is merged from several files of the recipe, each followed by the part of `bundle.json` with the same name.
+Merging follows MONAI's rules for a list of config files: a plain key replaces, `+key` extends, `a#b` reaches inside.
+The steps of a workflow have names, such as `train#crop`, because overriding a step by its position in a list would hit
+another one as soon as a step is added. A value `"%file.json"` stands for what that file in `bundles/recipes` holds.
 
 A recipe declares its workflows in `recipe.json`: the name of each config, and the files from which it is merged. It may
 extend another recipe (`{"extends": "semantic"}`), whose workflows it then has too; each of its files is laid over the
 file with the same name there, by the same rules, and so are its variants.
 
-A variant is an overlay of differences on `train.json`, written to `configs/variants/`: those of the recipe, and those
-of `bundle.json`. A bundle can replace a variant of the recipe, or take it away with `null` where it means nothing. An
-overlay that the recipe declares, such as `multi_gpu_train`, is written beside the workflow over which it is laid.
+A variant is an overlay of differences on `train.json`, written to `configs/variants/`. Variants come from the recipe
+and from `bundle.json`. A bundle can replace a variant of the recipe, or remove it with `null` where it has no meaning.
+Other workflows need no variants, because a checkpoint records how its network was trained; see
+`training.checkpoint_metadata`. An overlay that the recipe declares, such as `multi_gpu_train`, is written next to the
+workflow that it changes, as in MONAI's model zoo.
 
 What a program measured of the weights that a bundle ships comes from `models/weights.json`.
 """

@@ -1,7 +1,8 @@
 """Checks of the options of a `python -m monai.bundle run` command, before anything is built.
 
-MONAI adds any `--key value` to the config, so a misspelt override has no effect and no message. An error deep inside an
-engine ends as `Failed to evaluate ConfigExpression`.
+MONAI adds any `--key value` to the config, so a misspelt override has no effect and no message. python-fire reads
+`false` as text, which counts as true. Both are refused here, with the right spelling. An error deep inside an engine
+ends as `Failed to evaluate ConfigExpression`, so the message of its cause is printed as the last line.
 """
 
 from __future__ import annotations

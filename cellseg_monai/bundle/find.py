@@ -75,8 +75,11 @@ def find_checkpoint(output_dir: str, bundle_root: str) -> str:
 def find_postprocess(checkpoint: str, bundle_root: str) -> str:
     """Return the file with the settings of post-processing for a checkpoint: those fitted to it, else the bundle's own.
 
+    Fitted settings belong to one set of weights: `calibrate.json` writes them next to the checkpoint, and a training
+    that replaces the checkpoint by a better epoch removes them.
+
     Args:
-        checkpoint: the weights; `calibrate.json` writes the fitted settings next to them.
+        checkpoint: path of the weights.
         bundle_root: folder of the bundle.
     """
     fitted = fitted_settings(checkpoint)

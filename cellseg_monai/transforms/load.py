@@ -22,8 +22,9 @@ _LARGEST_ID = 2**24
 class LoadMicroscopyd(Transform):
     """Read the image and the label image that an item names.
 
-    MONAI's `LoadImaged` returns pixels as (W, H) and falls back silently to another reader if the one requested fails,
-    so this transform uses `io.read` instead. `PreparePixelsd` follows it.
+    It replaces MONAI's `LoadImaged`, which returns pixels as (W, H), misreads some TIFFs, and silently falls back to
+    another reader if the requested one fails. Files are read by `io.read`, as everywhere else. `PreparePixelsd` comes
+    next.
 
     In an item `{"image": path, "label": path, ...}`, it sets these values:
 

@@ -69,7 +69,7 @@ def test_weights_json_is_read_back_as_it_was_written(tmp_path: Path) -> None:
         (lambda values: values.pop("sha256"), "got postprocess, eval_metrics, training_data, expected at least sha256"),
         (lambda values: values.update(sha256="98762"), "got sha256='98762', expected 64 hexadecimal digits"),
         (lambda values: values.update(postprocess=[]), r"got postprocess=\[\], expected an object"),
-        (lambda values: values.update(postprocess=None), "got postprocess=None, expected an object of settings"),
+        (lambda values: values.update(postprocess=None), "got postprocess=None, expected an object"),
         (lambda values: values["postprocess"].update(treshold=1), "postprocess: .* did you mean 'threshold'"),
         (lambda values: values.update(eval_metrics=3), "got eval_metrics=3, expected an object of numbers"),
         (lambda values: values["eval_metrics"].update(f1="high"), "got the metric f1='high', expected a finite number"),

@@ -269,7 +269,7 @@ class TestReplay:
         ran.write_text(json.dumps(told))
         done = cellseg("replay", ran, "--output", tmp_path / "again")
         assert (done.code, len(done.errors)) == (1, 1)
-        assert f"device '{absent}' came, but " in done.errors[0]
+        assert f"got device '{absent}', but " in done.errors[0]
 
     @pytest.mark.parametrize("content", ["{}", "[1]", "notes"])
     def test_a_file_that_is_no_record_is_refused(self, cellseg, tmp_path, content):

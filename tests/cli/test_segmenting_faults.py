@@ -117,9 +117,9 @@ def test_two_images_with_one_stem_are_named_and_the_rest_is_done(cellseg, images
 WRONG_WORDS = {
     "export": (["--export", "tiff"], "got export 'tiff', expected some of labels, ome, zarr,"),
     "no export": (["--export", ""], "got no exports"),
-    "device": (["--device", "gpu"], "device 'gpu' came, but one of auto, cpu, cuda, cuda:N, mps was expected"),
-    "mps": (["--device", "mps"], f"device 'mps' came, but torch {torch.__version__} finds "),
-    "second processor": (["--device", "cpu:7"], "device 'cpu:7' came, but cpu has 1 here"),
+    "device": (["--device", "gpu"], "got device 'gpu', expected one of auto, cpu, cuda, cuda:N, mps"),
+    "mps": (["--device", "mps"], f"got device 'mps', but torch {torch.__version__} finds "),
+    "second processor": (["--device", "cpu:7"], "got device 'cpu:7', but cpu has 1 here"),
     "tile": (["--tile", "0"], "got tile=0, expected a finite number from 1"),
     "overlap": (["--tile", "256", "--overlap", "200"], "got an overlap of 200 px for tiles of (256, 256) px"),
     "negative overlap": (["--overlap=-1"], "got overlap=-1, expected a finite number from 0"),
@@ -158,7 +158,7 @@ def test_cuda_without_a_gpu_is_refused(cellseg, images, output):
         pytest.skip("there is one")
     ran = cellseg("segment", images, "--output", output, "--device", "cuda")
     assert ran.code == 1
-    assert f"device 'cuda' came, but torch {torch.__version__} finds cpu" in ran.errors[0]
+    assert f"got device 'cuda', but torch {torch.__version__} finds cpu" in ran.errors[0]
 
 
 def test_a_channel_that_images_lack_is_named_for_each(cellseg, images, output):
@@ -183,8 +183,8 @@ def test_incomplete_settings_are_refused(cellseg, images, output, tmp_path, cont
     (tmp_path / "mine.json").write_text(content)
     ran = cellseg("segment", images, "--output", output, "--postprocess", tmp_path / "mine.json")
     assert (ran.code, len(ran.errors)) == (1, 1)
-    assert "min_area_px" in ran.errors[0]
-    assert ran.errors[0].endswith("came not, but all settings were expected; add them")
+    assert "mine.json: missing settings: fill_holes, " in ran.errors[0]
+    assert ran.errors[0].endswith("; add them")
     assert not output.exists()
 
 
@@ -342,7 +342,7 @@ def test_a_dry_run_names_the_image_whose_tiles_do_not_fit(cellseg, images, outpu
     ran = cellseg("segment", images, "--output", output, "--dry_run", "--device", "cpu")
     assert ran.code == 1
     (error,) = ran.errors
-    assert error.startswith(f"{images / 'large.npy'}: cpu has too little memory for 1 tile(s) of 192 × 192 px; take")
+    assert error.startswith(f"{images / 'large.npy'}: cpu has too little memory for 1 tile(s) of 192 × 192 px; use")
     assert ran.out.count("the network sees grey") == 4
     assert "the network takes" not in ran.out
 
@@ -354,7 +354,7 @@ def test_a_network_that_does_not_fit_is_reported_in_one_line(cellseg, images, ou
     monkeypatch.setattr(torch.nn.Module, "to", full)
     ran = cellseg("segment", images, "--output", output, "--device", "cpu")
     assert ran.code == 1
-    assert ran.err == "error: cpu has too little memory for the network; free some, or take another --device\n"
+    assert ran.err == "error: cpu has too little memory for the network; free some, or use another --device\n"
     assert not output.exists()
 
 

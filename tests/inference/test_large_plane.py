@@ -1,4 +1,4 @@
-"""A plane that is not held: where the work on it lies meanwhile."""
+"""A plane that is not held in memory: its intermediate results."""
 
 import os
 import tempfile
@@ -31,8 +31,8 @@ def pipeline():
 
 
 @pytest.mark.parametrize("target_um", [None, 0.8], ids=["as it is", "at another scale"])
-def test_nothing_is_written_outside_of_its_folder(pipeline, tmp_path, monkeypatch, target_um):
-    """A system's folder for temporary files may be small, or in memory."""
+def test_nothing_is_written_outside_the_scratch_folder(pipeline, tmp_path, monkeypatch, target_um):
+    """The temporary folder of a system may be small, or in memory."""
     written = []
 
     class Watched:

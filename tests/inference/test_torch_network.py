@@ -27,7 +27,7 @@ def test_arrays_come_and_go():
 
 
 def test_what_does_not_fit_is_told_with_a_remedy():
-    with pytest.raises(MemoryError, match=r"cpu has too little memory for 2 tile\(s\) of 4 × 6 px; take smaller ones"):
+    with pytest.raises(MemoryError, match=r"cpu has too little memory for 2 tile\(s\) of 4 × 6 px; use smaller ones"):
         torch_network(Greedy(), choose_device("cpu"))(BATCH)
 
 
@@ -82,7 +82,7 @@ def test_a_failure_of_nvidias_libraries_is_too_little_memory_only_where_the_gpu_
         (
             torch.OutOfMemoryError("CUDA out of memory"),
             MemoryError,
-            "cpu has too little memory for the network; free some, or take another --device",
+            "cpu has too little memory for the network; free some, or use another --device",
         ),
         (RuntimeError("CUDA error: no kernel image"), RuntimeError, "no kernel image"),
     ],

@@ -1,4 +1,4 @@
-"""An image cut into blocks, and what goes on from one block into the next."""
+"""An image cut into blocks, and the pieces that continue from one block into the next."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Blocks(Grid):
         return list(self)
 
     def seams(self) -> Iterator[tuple[int, int, bool]]:
-        """Pairs of blocks that lie side by side, and whether they lie below each other."""
+        """Yield pairs of neighbouring blocks, and True if the second lies below the first, False if to its right."""
         rows, columns = self.counts
         for number in range(rows * columns):
             if (number + 1) % columns:
@@ -36,18 +36,18 @@ class Blocks(Grid):
                 yield number, number + columns, True
 
     def sides_inside(self, place: Box) -> tuple[bool, bool, bool, bool]:
-        """Whether the image goes on above, below, to the left and to the right of a block."""
+        """Return for above, below, left and right of a block: True if the image continues there."""
         rows, columns = place
         return rows.start > 0, rows.stop < self.shape[0], columns.start > 0, columns.stop < self.shape[1]
 
 
 @dataclass(frozen=True, eq=False)
 class Edges:
-    """What is known of pieces that may go on beyond a block.
+    """Pieces that may continue beyond a block.
 
     Args:
-        numbers: theirs in this block, sorted.
-        lines: what the block has along its upper, lower, left and right edge; 0 is no piece.
+        numbers: their numbers in this block, sorted.
+        lines: numbers along the upper, lower, left and right edge of the block; 0 is no piece.
     """
 
     numbers: np.ndarray
@@ -55,19 +55,19 @@ class Edges:
 
     @classmethod
     def of(cls, pieces: np.ndarray, numbers: np.ndarray) -> Edges:
-        """Those of a YX block of numbered pieces, copied, so that the block need not be kept."""
+        """Return the edges of a YX block of numbered pieces, as copies, so that the block need not be kept."""
         return cls(numbers, (pieces[0].copy(), pieces[-1].copy(), pieces[:, 0].copy(), pieces[:, -1].copy()))
 
 
 def groups_across(blocks: Blocks, edges: Sequence[Edges]) -> list[np.ndarray]:
-    """Pieces that hang together across the seams of blocks, by an edge of a pixel.
+    """Group pieces that are connected across the seams of blocks, by an edge of a pixel.
 
     Args:
-        blocks: how the image is cut.
-        edges: of each block; all that touches a seam is among their `numbers`.
+        blocks: the blocks of the image.
+        edges: edges of each block, whose `numbers` include all pieces that touch a seam.
 
     Returns:
-        For each block, for each of `numbers`: the group that it belongs to, from 0 on.
+        For each block, the group of each of its `numbers`, counted from 0.
 
     >>> left = Edges.of(np.array([[1, 1], [0, 0], [2, 2]]), np.array([1, 2]))
     >>> right = Edges.of(np.array([[1], [1], [1]]), np.array([1]))
@@ -81,7 +81,7 @@ def groups_across(blocks: Blocks, edges: Sequence[Edges]) -> list[np.ndarray]:
     for one, other, below in blocks.seams():
         lines = np.stack([edges[one].lines[1 if below else 3], edges[other].lines[0 if below else 2]])
         meeting = lines[:, (lines > 0).all(axis=0)]
-        # Most follow one just like it.
+        # Drop consecutive duplicates, which are most.
         meeting = meeting[:, np.append(True, (np.diff(meeting) != 0).any(axis=0))[: meeting.shape[1]]]
         pairs.append(
             np.stack(
