@@ -62,7 +62,7 @@ class ShippedWeights:
         """Return the content of a `weights.json`.
 
         Raises:
-            BundleError: the file is missing, is not JSON, holds an unknown name, lacks one, or a value is refused.
+            BundleError: the file is missing or is not JSON, a name is unknown or missing, or a value is refused.
         """
         values = read_json(Path(path))
         if not isinstance(values, dict) or not {"sha256", "postprocess"} <= values.keys():
@@ -86,7 +86,7 @@ class ShippedWeights:
             values["eval_metrics"] = dict(self.eval_metrics)
         if self.training_data is not None:
             values["training_data"] = dataclasses.asdict(self.training_data)
-            del values["training_data"]["weights_sha256"]  # stands at the top
+            del values["training_data"]["weights_sha256"]  # already at the top of the file
         with replacing(path) as aside:
             aside.write_text(json_text(values), encoding="ascii")
 
@@ -98,7 +98,7 @@ def find_shipped_weights(bundle: Path) -> ShippedWeights | None:
         bundle: folder of the bundle.
 
     Raises:
-        BundleError: the file holds something else.
+        BundleError: the file is not a valid `weights.json`.
     """
     path = bundle / "models" / "weights.json"
     return ShippedWeights.from_json(path) if path.is_file() else None

@@ -180,5 +180,5 @@ def _pixel_size(info: Any, unit: str) -> tuple[float, float] | None:
 def _end_quietly() -> None:
     """Ignore these warnings at exit too, when Python unloads itk and a warning raised as an error would crash it."""
     warnings.filterwarnings("ignore", "builtin type .* has no __module__", DeprecationWarning)
-    # The warnings module may be gone by then. Python keeps the filters of the latest warning, so issue one.
+    # By then, the warnings module may be unloaded. Python keeps the filters of the latest warning, so issue one.
     warnings.warn("builtin type itk has no __module__ attribute", DeprecationWarning, stacklevel=1)

@@ -1,4 +1,4 @@
-"""Fixtures for the tests of segmenting."""
+"""A job that several tests of segmenting begin with."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from tests.raw_head import RawHead
 
 @pytest.fixture
 def idle_job():
-    """A job that is never run, for tests of what follows from its settings."""
+    """A job that is never run; tests look at what follows from its settings."""
     pipeline = Pipeline(
         bundle="none",
         version="1",
