@@ -35,7 +35,7 @@ class TestBeforeTheNetworkIsLoaded:
         state = torch.load(find_bundle("nuclei") / "models" / "model.pt", weights_only=True)
         state.popitem()
         torch.save(state, tmp_path / "model.pt")
-        with pytest.raises(BundleError, match="is of another network: 1 of its"):
+        with pytest.raises(BundleError, match="belongs to another network: 1 of the"):
             load_pipeline("nuclei", checkpoint=tmp_path / "model.pt")
         return tmp_path / "model.pt"
 

@@ -9,7 +9,7 @@ import torch
 from cellseg_monai.bundle import ShippedWeights, build_bundle, bundle_faults, find_training_data
 from cellseg_monai.decoding import Postprocessing
 from cellseg_monai.errors import BundleError
-from cellseg_monai.training import read_checkpoint, read_record, trained_network
+from cellseg_monai.training import read_checkpoint, read_metadata, trained_network
 
 ROOT = Path(__file__).parents[2]
 NUCLEI = ROOT / "bundles" / "nuclei"
@@ -30,7 +30,7 @@ def edit(path: Path, change: Callable[[dict], object]) -> None:
 def test_shipped_weights_belong_to_the_metadata_and_to_this_bundle(packed: Path) -> None:
     assert bundle_faults(packed) == []
     state = read_checkpoint(packed / "models" / "model.pt")
-    assert read_record(state)["bundle"] == "nuclei"
+    assert read_metadata(state)["bundle"] == "nuclei"
     assert {values.dtype for values in state.values() if values.is_floating_point()} == {torch.float16}
     assert {values.dtype for values in trained_network(packed / "models" / "model.pt").parameters()} == {torch.float32}
 
