@@ -10,7 +10,7 @@ from cellseg_monai.heads import Head
 
 
 @dataclass(frozen=True)
-class RawHead(Head):
+class RawHead(Head, name="tests.raw"):
     """Takes each channel of the network's answer, clipped to [0, 1], as a map."""
 
     names: tuple[str, ...] = ("foreground",)
