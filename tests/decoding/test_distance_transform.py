@@ -6,20 +6,20 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from cellseg_monai.decoding import canvas as canvas_module
-from cellseg_monai.decoding import depth as module
-from cellseg_monai.decoding.canvas import canvases
-from cellseg_monai.decoding.depth import depth
-from cellseg_monai.decoding.pieces import Pieces
+from cellseg_monai.decoding import distance_transform as module
+from cellseg_monai.decoding import packing
+from cellseg_monai.decoding.component_runs import ComponentRuns
+from cellseg_monai.decoding.distance_transform import distance_to_background
+from cellseg_monai.decoding.packing import pack_components
 
 
 def depth_of(mask):
     found = np.zeros(mask.shape, np.float32)
-    for canvas in canvases(Pieces.of(mask), deepest=module.DEEPEST):
-        values = depth(canvas)
+    for canvas in pack_components(ComponentRuns.from_mask(mask), deepest=module.MAX_DISTANCE_PX):
+        values = distance_to_background(canvas)
         assert values.dtype == np.float32
         assert not values[canvas.numbers == 0].any()
-        canvas.write(values, found)
+        canvas.scatter(values, found)
     return found
 
 
@@ -40,10 +40,10 @@ def test_depth_is_the_distance_to_the_background_of_the_whole_image(
     mask = ndimage.zoom(np.random.default_rng(seed).random((7, 11)) < share, scale, order=0)
     mask[0, 0] = False
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "DEEPEST", deepest)
+        patch.setattr(module, "MAX_DISTANCE_PX", deepest)
         patch.setattr(module, "_BLOCK_PIXELS", block_pixels)
-        patch.setattr(canvas_module, "_CANVAS_PIXELS", canvas_pixels)
-        patch.setattr(canvas_module, "_ALONE_PIXELS", alone_pixels)
+        patch.setattr(packing, "_BATCH_PIXELS", canvas_pixels)
+        patch.setattr(packing, "_ALONE_PIXELS", alone_pixels)
         found = depth_of(mask)
     assert np.array_equal(found, ndimage.distance_transform_edt(mask).astype(np.float32))
 

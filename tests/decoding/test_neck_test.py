@@ -1,4 +1,4 @@
-"""Pieces that are known to have no neck: by hand, and against the depths of the whole image."""
+"""ComponentRuns that are known to have no neck: by hand, and against the depths of the whole image."""
 
 import numpy as np
 import pytest
@@ -8,9 +8,9 @@ from scipy import ndimage
 from skimage.draw import polygon2mask
 
 from cellseg_monai.decoding import divide_by_distance
-from cellseg_monai.decoding import watershed as module
-from cellseg_monai.decoding.necks import without_neck
-from cellseg_monai.decoding.pieces import Pieces
+from cellseg_monai.decoding import division as module
+from cellseg_monai.decoding.component_runs import ComponentRuns
+from cellseg_monai.decoding.neck_test import surely_neckless
 
 
 def disc(radius):
@@ -18,7 +18,7 @@ def disc(radius):
 
 
 def answers(mask, least_depth):
-    return without_neck(Pieces.of(mask), least_depth)[1:].tolist()
+    return surely_neckless(ComponentRuns.from_mask(mask), least_depth)[1:].tolist()
 
 
 def test_discs_have_no_neck_and_two_that_overlap_have_one():
@@ -68,13 +68,13 @@ def test_none_of_them_would_have_been_divided(least_depth, seed, rough):
         mask |= polygon2mask(mask.shape, around)
     rim = mask & ~ndimage.binary_erosion(mask)
     mask &= ~(rim & (rng.random(mask.shape) < rough))
-    pieces = Pieces.of(mask)
-    found = without_neck(pieces, least_depth)
+    pieces = ComponentRuns.from_mask(mask)
+    found = surely_neckless(pieces, least_depth)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "without_neck", lambda pieces, _: np.zeros(pieces.count + 1, bool))
+        patch.setattr(module, "surely_neckless", lambda pieces, _: np.zeros(pieces.count + 1, bool))
         objects = divide_by_distance(mask, None, least_depth)
     for number in np.flatnonzero(found):
-        assert len(np.unique(objects[pieces.dense == number])) == 1
+        assert len(np.unique(objects[pieces.label_image == number])) == 1
 
 
 def test_a_depth_that_the_grid_alone_makes_up_for_is_not_enough():
