@@ -1,4 +1,4 @@
-"""A function called in a process of its own, whose memory is that of the call alone."""
+"""Calling a function in its own process, so that its memory can be measured separately."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ _T = TypeVar("_T")
 
 
 def in_child(function: Callable[..., _T], *arguments: object) -> _T:
-    """What a function of a module returns, or the error that it raises, in a new process that ends with it."""
+    """Call a function of a module in a new process, and return its result or raise its error."""
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as child:
         return child.submit(function, *arguments).result()
 
 
 def held_bytes(field: str) -> int:
-    """The memory that this process holds, as Linux tells.
+    """Return the memory of this process in bytes, as Linux reports it.
 
-    The `ru_maxrss` of a child would begin with what its parent held.
+    `ru_maxrss` cannot be used: in a child process it starts with the memory of the parent.
 
     Args:
-        field: VmRSS; VmHWM, the most that it ever held; or RssAnon, what is no file's, as the system takes pages of
-            files back at will.
+        field: VmRSS, the current memory; VmHWM, its peak; or RssAnon, the memory that does not belong to files (the
+            system can take back pages of files at any time).
     """
     with open("/proc/self/status") as stream:
         return next(int(line.split()[1]) * 1024 for line in stream if line.startswith(field))

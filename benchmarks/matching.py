@@ -2,17 +2,17 @@
 
     OMP_NUM_THREADS=1 python benchmarks/matching.py [--large] [--no-monai]
 
-Discs on a jittered grid, many of them touching; the prediction has each disc a little shifted and of another radius.
-Everything is called once before it is timed; times are the shortest of several calls, all in this process and one
-thread. Packages that are not installed are skipped, with a line that says so.
+The objects are discs on a jittered grid, many of them touching; in the prediction each disc is slightly shifted and has
+another radius. Everything is called once before it is timed. Times are the shortest of several calls, all in this
+process and one thread. Packages that are not installed are skipped, with a line that says so.
 
 700 objects in 1024²    against StarDist and Cellpose, ten thresholds in one call, and against MONAI's panoptic
-                        quality, which takes one threshold a call: one call, at 0.5 (about 6 GB of memory).
+                        quality, which takes one threshold per call: one call, at 0.5 (about 6 GB of memory).
 5,000 in 3000²          against StarDist and Cellpose.
-40,000 in 8192²         with --large, in a child process: against one `np.unique` over the paired ids, and the most
-                        memory held above the two images. The others' objects² tables do not fit here.
+40,000 in 8192²         with --large, in a child process: against one `np.unique` over the paired ids, and the peak
+                        memory besides the two images. The objects² tables of the others do not fit here.
 
-The counts of StarDist and Cellpose are compared as well. Exits with 1 if a count differs or a ratio misses its aim.
+The counts of StarDist and Cellpose are also compared. Exits with 1 if a count differs or a ratio misses its aim.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from monai.metrics import compute_panoptic_quality
 
 from cellseg_monai.scores import IOU_THRESHOLDS, object_counts
 
-# At least so many times faster than each; for np.unique, at most so many times its time.
+# Smallest factors by which ours should be faster than others; for np.unique, the largest ratio to its time.
 AIMS = {
     (1024, "StarDist"): 5,
     (1024, "Cellpose"): 5,
@@ -76,7 +76,7 @@ def seconds(function: Callable[[], object], least: int = 3, most: float = 1.0) -
 
 
 def installed(name: str) -> ModuleType | None:
-    """Return a module, or None, with a line, where it cannot be imported."""
+    """Return a module; if it cannot be imported, print a line and return None."""
     try:
         return import_module(name)
     except ImportError as error:
@@ -85,45 +85,45 @@ def installed(name: str) -> ModuleType | None:
 
 
 def compare(size: int, count: int, with_monai: bool) -> bool:
-    """Print times and ratios for one pair of images; return whether all is as it should be."""
+    """Print times and ratios for one pair of images; return True if all aims are met."""
     prediction, truth = discs(size, count)
     print(f"{count} objects in {size}², ten thresholds:")
     ours = seconds(lambda: object_counts(prediction, truth))
-    counts = [(each.tp, each.fp, each.fn) for each in object_counts(prediction, truth)]
+    counts = [(count.tp, count.fp, count.fn) for count in object_counts(prediction, truth)]
     print(f"  cellseg_monai {1e3 * ours:9.1f} ms   F1 {np.mean([2 * t / (2 * t + p + n) for t, p, n in counts]):.3f}")
-    good = True
+    aims_met = True
 
     def report(name: str, theirs: float) -> None:
-        nonlocal good
+        nonlocal aims_met
         aim = AIMS[size, name]
-        good &= theirs / ours >= aim
+        aims_met &= theirs / ours >= aim
         print(f"  {name:13} {1e3 * theirs:9.1f} ms   {theirs / ours:7.1f} times ours (aim {aim})")
 
-    def agree(name: str, found: list[tuple[int, int, int]]) -> None:
-        nonlocal good
-        good &= found == counts
-        print(f"  {'':13} counts {'agree' if found == counts else f'DIFFER: {found}, ours {counts}'}")
+    def agree(their_counts: list[tuple[int, int, int]]) -> None:
+        nonlocal aims_met
+        aims_met &= their_counts == counts
+        print(f"  {'':13} counts {'agree' if their_counts == counts else f'DIFFER: {their_counts}, ours {counts}'}")
 
     if stardist := installed("stardist.matching"):
         report("StarDist", seconds(lambda: stardist.matching(truth, prediction, thresh=IOU_THRESHOLDS), 2))
-        found = stardist.matching(truth, prediction, thresh=IOU_THRESHOLDS)
-        agree("StarDist", [(int(each.tp), int(each.fp), int(each.fn)) for each in found])
+        rows = stardist.matching(truth, prediction, thresh=IOU_THRESHOLDS)
+        agree([(int(row.tp), int(row.fp), int(row.fn)) for row in rows])
     if cellpose := installed("cellpose.metrics"):
         call = lambda: cellpose.average_precision([truth], [prediction], threshold=list(IOU_THRESHOLDS))  # noqa: E731
         report("Cellpose", seconds(call, 2))
         _, tp, fp, fn = call()
-        agree("Cellpose", [(int(t), int(p), int(n)) for t, p, n in zip(tp[0], fp[0], fn[0], strict=True)])
+        agree([(int(t), int(p), int(n)) for t, p, n in zip(tp[0], fp[0], fn[0], strict=True)])
     if with_monai:
         tensors = torch.from_numpy(prediction), torch.from_numpy(truth)
         compute_panoptic_quality(*(tensor[:64, :64] for tensor in tensors))
         start = time.perf_counter()
         compute_panoptic_quality(*tensors)
         report("MONAI", time.perf_counter() - start)
-    return good
+    return aims_met
 
 
 def large() -> tuple[float, float, int, float]:
-    """Return the seconds of ours and of `np.unique` for the largest pair, the most memory above it, and its F1."""
+    """Return our seconds and those of `np.unique` for the largest pair, our peak memory besides it, and its F1."""
     prediction, truth = discs(8192, 40_000)
     object_counts(prediction[:64], truth[:64])
     before = held_bytes("VmRSS")
@@ -138,25 +138,26 @@ def large() -> tuple[float, float, int, float]:
 
 
 def compare_large() -> bool:
-    """Print time and memory of the largest pair; return whether both are as they should be."""
+    """Print time and memory for the largest pair; return True if both aims are met."""
     ours, unique, above, f1 = in_child(large)
     print(f"40000 objects in 8192², ten thresholds:\n  cellseg_monai {1e3 * ours:9.1f} ms   F1 at 0.5 {f1:.3f}")
-    print(f"  np.unique     {1e3 * unique:9.1f} ms   ours takes {ours / unique:.2f} of it (aim {LARGEST_TIMES_UNIQUE})")
-    print(f"  {above / 1e9:.2f} GB above the two images of 0.27 GB each (aim {MOST_BYTES / 1e9:.0f} GB)")
+    ratio = f"ours takes {ours / unique:.2f} times as long (aim {LARGEST_TIMES_UNIQUE})"
+    print(f"  np.unique     {1e3 * unique:9.1f} ms   {ratio}")
+    print(f"  {above / 1e9:.2f} GB besides the two images of 0.27 GB each (aim {MOST_BYTES / 1e9:.0f} GB)")
     return bool(ours <= LARGEST_TIMES_UNIQUE * unique and above <= MOST_BYTES)
 
 
 def main() -> int:
-    """Run all comparisons, return the exit code."""
+    """Run all comparisons and return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--large", action="store_true", help="also 40,000 objects in 8192²")
-    parser.add_argument("--no-monai", action="store_true", help="leave out MONAI's, which takes 6 GB")
+    parser.add_argument("--no-monai", action="store_true", help="leave out MONAI, which takes 6 GB")
     arguments = parser.parse_args()
-    good = compare(1024, 700, with_monai=not arguments.no_monai)
-    good &= compare(3000, 5000, with_monai=False)
+    aims_met = compare(1024, 700, with_monai=not arguments.no_monai)
+    aims_met &= compare(3000, 5000, with_monai=False)
     if arguments.large:
-        good &= compare_large()
-    return int(not good)
+        aims_met &= compare_large()
+    return int(not aims_met)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""What flags say of real images: how far a blur lowers sharpness, and which good images are flagged all the same.
+"""Flags of real images: how much a blur lowers sharpness, and which good images are flagged anyway.
 
     OMP_NUM_THREADS=1 python benchmarks/quality_flags.py [--data DIR] [--every N] [--bundle bundles/nuclei]
 
-Of every Nth training image of BBBC039 it prints the range of the sharpness as it is, and after a blur of one pixel
-(the standard deviation of a Gaussian) with as much noise added as the image had, as a camera does after a lens that is
-out of focus. Then the bundle segments the validation images, and the flags of each are printed with their reasons,
-beside the training data that the bundle describes. The test section is not touched.
+For every Nth training image of BBBC039, this prints the range of the sharpness as it is, and after a Gaussian blur with
+a standard deviation of one pixel. Noise of the original level is added after the blur, as by a camera behind a lens
+that is out of focus. Then the bundle segments the validation images. They are compared with each other and with the
+training data that the bundle describes, and their flags are printed with the reasons. The test section is not touched.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ BLUR_PX = 1.0
 
 
 def measured(image: Image, labels: SlicedArray, table: ObjectTable, settings: Preprocessing) -> PlaneMeasures:
-    """The measures of an image that is held in memory."""
+    """Return the measures of an image in memory."""
 
     def window(rows: slice, columns: slice) -> np.ndarray:
         return image.pixels[:, rows, columns]
@@ -43,7 +43,7 @@ def measured(image: Image, labels: SlicedArray, table: ObjectTable, settings: Pr
 
 
 def out_of_focus(image: Image, generator: np.random.Generator) -> Image:
-    """The image blurred, with as much noise as it had."""
+    """Return the image blurred, with its original level of noise."""
     blurred = [
         gaussian_filter(channel.astype(np.float32), BLUR_PX)
         + generator.normal(0, noise_level(channel), channel.shape).astype(np.float32)
@@ -53,7 +53,7 @@ def out_of_focus(image: Image, generator: np.random.Generator) -> Image:
 
 
 def print_sharpness(pairs: Sequence[tuple[str, str]], settings: Preprocessing) -> None:
-    """The range of the sharpness of images, as they are and blurred."""
+    """Print the range of the sharpness of images, as they are and blurred."""
     generator = np.random.default_rng(0)
     changes: dict[str, Callable[[Image], Image]] = {
         "as they are": lambda image: image,
@@ -63,40 +63,42 @@ def print_sharpness(pairs: Sequence[tuple[str, str]], settings: Preprocessing) -
     tables = [measure_objects(labels) for _, labels in opened]
     print(f"sharpness of {len(pairs)} training images: percentiles 0, 10, 50, 90, 100")
     for name, change in changes.items():
-        found = [
+        sharpness = [
             measured(change(image), labels, table, settings).sharpness
             for (image, labels), table in zip(opened, tables, strict=True)
         ]
-        told = ", ".join(f"{np.nanpercentile(found, percent):.4f}" for percent in (0, 10, 50, 90, 100))
-        print(f"  {name}: {told}")
+        percentiles = ", ".join(f"{np.nanpercentile(sharpness, percent):.4f}" for percent in (0, 10, 50, 90, 100))
+        print(f"  {name}: {percentiles}")
 
 
 def print_flags(paths: Sequence[str], pipeline: Pipeline, bundle: str) -> None:
-    """The flags of images, beside each other and the training data."""
+    """Print the flags of images, compared with each other and with the training data."""
     measures = []
     for path in paths:
         image = read(path)
         plane = prepared_plane(
             image.pixels, pipeline, channel_names=image.channel_names, pixel_size_um=image.pixel_size_um
         )
-        found = segment_plane(plane, pipeline)
-        measures.append(measured(image, found.labels, found.table, pipeline.preprocess))
+        cells = segment_plane(plane, pipeline)
+        measures.append(measured(image, cells.labels, cells.table, pipeline.preprocess))
     flags = flags_of(measures, find_training_data(bundle), noise_floor=pipeline.preprocess.noise_floor)
     print(f"{sum(map(bool, flags))} of {len(paths)} validation images have a flag")
-    for path, its in zip(paths, flags, strict=True):
-        for flag in its:
+    for path, image_flags in zip(paths, flags, strict=True):
+        for flag in image_flags:
             print(f"  {Path(path).name}: {flag.kind}: {flag.reason}")
 
 
 def main() -> int:
-    """Print both."""
+    """Print the sharpness of training images and the flags of validation images."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", default=os.environ.get("CELLSEG_DATA"), help="holds bbbc039; by itself $CELLSEG_DATA")
-    parser.add_argument("--every", type=int, default=4, help="Nth training image")
+    parser.add_argument(
+        "--data", default=os.environ.get("CELLSEG_DATA"), help="folder that holds bbbc039; by default $CELLSEG_DATA"
+    )
+    parser.add_argument("--every", type=int, default=4, help="use every Nth training image")
     parser.add_argument("--bundle", default="bundles/nuclei")
     arguments = parser.parse_args()
     if not arguments.data:
-        parser.error("--data is missing: name the folder that holds bbbc039")
+        parser.error("missing --data; pass the folder that holds bbbc039")
     pipeline = load_pipeline(arguments.bundle, device="cpu", amp=False)
     training, validation = (
         section_items(Path(arguments.data) / "bbbc039", name) for name in ("training", "validation")

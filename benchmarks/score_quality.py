@@ -1,18 +1,19 @@
-"""What the score of an object is worth: whether a low one tells that the object is wrong.
+"""How well the score of an object predicts that the object is right.
 
     OMP_NUM_THREADS=1 python benchmarks/score_quality.py [--data DIR] [--every N] [--bundle bundles/nuclei]
 
-The bundle segments the validation section of BBBC039, images like those of its training on which its settings were
-chosen, and every Nth image of the training set of the 2018 Data Science Bowl, of other laboratories, microscopes and
-stains. Each object found has an IoU: the largest with any true object, 0 where there is none. Of each score it prints
+The bundle segments two sets of images: the validation section of BBBC039, images like those of its training on which
+its settings were chosen; and every Nth image of the training set of the 2018 Data Science Bowl, from other
+laboratories, microscopes and stains. The IoU of a predicted object is the largest with any true object, or 0 if it
+overlaps none. For each score, this prints:
 
-AUROC      the chance that an object with an IoU of 0.5 or more has a higher score than one below; 0.5 is a coin. With
-           the 95 % interval over images (percentile bootstrap of 500 draws).
+AUROC      the probability that an object with an IoU of 0.5 or more has a higher score than one below; 0.5 is chance.
+           With the 95 % interval over images (percentile bootstrap of 500 draws).
 rho        Spearman's rank correlation of score and IoU.
-table      objects in tenths by their score: mean score, mean IoU, and the share with an IoU of 0.5 or more.
+table      objects in tenths by their score: range of scores, mean IoU, and the share with an IoU of 0.5 or more.
 
-`score` is the mean probability of the foreground over an object; `agreement` the mean share of the eight symmetric
-views that see foreground there, of the objects that --tta finds. The test section is not touched.
+`score` is the mean probability of the foreground over an object. `agreement` is computed for the objects that --tta
+finds: the mean share of the eight symmetric views that see foreground there. The test section is not touched.
 """
 
 from __future__ import annotations
@@ -39,55 +40,55 @@ from cellseg_monai.scores import label_overlaps
 GOOD_IOU, PARTS, DRAWS = 0.5, 10, 500
 
 Scored = dict[str, tuple[np.ndarray, np.ndarray]]
-"""Of an image, by the name of a score: the scores of its objects, and their IoUs."""
+"""The scores of the objects of an image and their IoUs, by the name of the score."""
 
 
 def best_ious(segmentation: Segmentation, truth: np.ndarray) -> np.ndarray:
-    """The largest IoU of every object with a true one, 0 where there is none, in the order of the table."""
-    # In BBBC039 objects apart share an id: its protocol makes them separate objects.
+    """Return the largest IoU of each object with a true one, or 0 if there is none, in the order of the table."""
+    # In BBBC039 separate objects can share an id; its protocol gives them ids of their own.
     ((prediction, pieces),) = find_protocol("bbbc039_mean_f1").prepare(np.asarray(segmentation.labels), truth)
     overlaps = label_overlaps(prediction, pieces)
-    found: np.ndarray = np.zeros(len(overlaps.prediction_ids))
-    np.maximum.at(found, overlaps.prediction_index, overlaps.iou)
-    return found[np.searchsorted(overlaps.prediction_ids, segmentation.table["id"])]
+    ious: np.ndarray = np.zeros(len(overlaps.prediction_ids))
+    np.maximum.at(ious, overlaps.prediction_index, overlaps.iou)
+    return ious[np.searchsorted(overlaps.prediction_ids, segmentation.table["id"])]
 
 
 def scored(image: str, label: str, pipeline: Pipeline) -> Scored:
-    """The scores and IoUs of the objects that are found in an image, without and with test-time augmentation."""
+    """Return the scores and IoUs of the objects in an image, without and with test-time augmentation."""
     opened, truth = read(image), read_labels(label)
     plane = prepared_plane(
         opened.pixels, pipeline, channel_names=opened.channel_names, pixel_size_um=opened.pixel_size_um
     )
-    once, often = segment_plane(plane, pipeline), segment_plane(plane, replace(pipeline, tta=True))
-    ious, ious_often = best_ious(once, truth), best_ious(often, truth)
+    plain, augmented = segment_plane(plane, pipeline), segment_plane(plane, replace(pipeline, tta=True))
+    plain_ious, augmented_ious = best_ious(plain, truth), best_ious(augmented, truth)
     return {
-        "score": (once.table["score"], ious),
-        "score with --tta": (often.table["score"], ious_often),
-        "agreement with --tta": (often.table["agreement"], ious_often),
+        "score": (plain.table["score"], plain_ious),
+        "score with --tta": (augmented.table["score"], augmented_ious),
+        "agreement with --tta": (augmented.table["agreement"], augmented_ious),
     }
 
 
 def auroc(scores: np.ndarray, good: np.ndarray) -> float:
-    """The chance that a good object has a higher score than another, ties counting half."""
-    of_good, of_bad = int(good.sum()), int((~good).sum())
-    if not of_good or not of_bad:
+    """Return the probability that a good object has a higher score than a bad one; ties count half."""
+    good_count, bad_count = int(good.sum()), int((~good).sum())
+    if not good_count or not bad_count:
         return float("nan")
-    return float((rankdata(scores)[good].sum() - of_good * (of_good + 1) / 2) / (of_good * of_bad))
+    return float((rankdata(scores)[good].sum() - good_count * (good_count + 1) / 2) / (good_count * bad_count))
 
 
 def interval(images: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[float, float]:
-    """The 95 % interval of the AUROC over images."""
+    """Return the 95 % interval of the AUROC over images."""
     generator = np.random.default_rng(0)
-    drawn = []
+    draws = []
     for _ in range(DRAWS):
-        chosen = [images[at] for at in generator.integers(0, len(images), len(images))]
-        scores, ious = (np.concatenate(part) for part in zip(*chosen, strict=True))
-        drawn.append(auroc(scores, ious >= GOOD_IOU))
-    return float(np.nanpercentile(drawn, 2.5)), float(np.nanpercentile(drawn, 97.5))
+        resample = [images[index] for index in generator.integers(0, len(images), len(images))]
+        scores, ious = (np.concatenate(part) for part in zip(*resample, strict=True))
+        draws.append(auroc(scores, ious >= GOOD_IOU))
+    return float(np.nanpercentile(draws, 2.5)), float(np.nanpercentile(draws, 97.5))
 
 
 def lines(name: str, images: Sequence[tuple[np.ndarray, np.ndarray]]) -> Iterator[str]:
-    """What is printed of a score."""
+    """Yield the lines to print for a score."""
     scores, ious = (np.concatenate(part) for part in zip(*images, strict=True))
     good = ious >= GOOD_IOU
     low, high = interval(images)
@@ -103,14 +104,16 @@ def lines(name: str, images: Sequence[tuple[np.ndarray, np.ndarray]]) -> Iterato
 
 
 def main() -> int:
-    """Print the figures of both sets."""
+    """Print the results for both sets."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", default=os.environ.get("CELLSEG_DATA"), help="holds both; by itself $CELLSEG_DATA")
-    parser.add_argument("--every", type=int, default=5, help="Nth image of the second set")
+    parser.add_argument(
+        "--data", default=os.environ.get("CELLSEG_DATA"), help="folder that holds both sets; by default $CELLSEG_DATA"
+    )
+    parser.add_argument("--every", type=int, default=5, help="use every Nth image of the second set")
     parser.add_argument("--bundle", default="bundles/nuclei")
     arguments = parser.parse_args()
     if not arguments.data:
-        parser.error("--data is missing: name the folder that holds bbbc039 and dsb2018_stage1_train")
+        parser.error("missing --data; pass the folder that holds bbbc039 and dsb2018_stage1_train")
     pipeline = load_pipeline(arguments.bundle, device="cpu", amp=False)
     data = Path(arguments.data)
     sets = {

@@ -1,11 +1,11 @@
-"""The most memory that `cellseg segment` holds, for images of growing size.
+"""The peak memory of `cellseg segment`, for images of growing size.
 
     python benchmarks/segment_memory.py [--sides 4096 8192 16384] [--network]
 
-Each image is generated nuclei, written as tiled TIFF, and segmented into labels and a table in a process of its own. By
-default a threshold stands in for the network, so that a run takes minutes: what the network holds for its tiles does
-not depend on the size of the image. With --network it is `bundles/nuclei`. Exits with 1 if the peak grows by 300 MB or
-more from the first to the last.
+Each image shows generated nuclei. It is written as a tiled TIFF, and segmented into labels and a table in its own
+process. By default a threshold replaces the network, so that a run takes minutes; the memory of the network for its
+tiles does not depend on the size of the image. --network uses that of `bundles/nuclei`. Exits with 1 if the peak grows
+by 300 MB or more from the first image to the last.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ MOST_GROWTH = 300 * 10**6
 
 def write_image(path: Path, side: int) -> None:
     """Write an image of nuclei, tile by tile."""
-    pieces = [field((1024, 1024), seed) for seed in range(8)]
+    tile_images = [field((1024, 1024), seed) for seed in range(8)]
     count = -(-side // 1024)
-    tiles = (pieces[(3 * row + column) % 8] for row in range(count) for column in range(count))
+    tiles = (tile_images[(3 * row + column) % 8] for row in range(count) for column in range(count))
     tifffile.imwrite(path, tiles, shape=(side, side), dtype=np.uint16, tile=(1024, 1024), compression="zlib")
 
 
 def thresholded(batch: np.ndarray) -> np.ndarray:
-    """Logits of background, interior and boundary as a threshold would see them."""
+    """Return logits of background, interior and boundary that stand for a threshold."""
     bright = 20 * (batch[:, :1] - 0.25)
     return np.concatenate([-bright, bright, np.full_like(bright, -20)], axis=1)
 
 
 def measure(path: Path, network: bool) -> tuple[int, float, int]:
-    """Return the most memory that segmenting an image holds, the seconds it takes and the objects."""
+    """Segment an image; return the peak memory in bytes, the seconds, and the number of objects."""
     keep_freed_memory()  # as the command does
     pipeline = load_pipeline("nuclei")
     if not network:
@@ -58,7 +58,7 @@ def measure(path: Path, network: bool) -> tuple[int, float, int]:
 
 
 def main() -> int:
-    """Measure each size, return the exit code."""
+    """Measure each size and return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sides", type=int, nargs="+", default=[4096, 8192, 16384])
     parser.add_argument("--network", action="store_true")
@@ -71,9 +71,9 @@ def main() -> int:
             peak, seconds, objects = in_child(measure, path, arguments.network)
         peaks.append(peak)
         speed = side**2 / 1e6 / seconds
-        print(f"{side}²: {peak / 1e6:.0f} MB at most, {objects} objects, {speed:.2f} MP/s", flush=True)
+        print(f"{side}²: {peak / 1e6:.0f} MB peak memory, {objects} objects, {speed:.2f} MP/s", flush=True)
     growth = peaks[-1] - peaks[0]
-    print(f"grows by {growth / 1e6:.0f} MB (aim below {MOST_GROWTH / 1e6:.0f} MB)")
+    print(f"the peak grows by {growth / 1e6:.0f} MB (aim: below {MOST_GROWTH / 1e6:.0f} MB)")
     return int(growth >= MOST_GROWTH)
 
 

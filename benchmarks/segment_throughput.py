@@ -1,19 +1,24 @@
-"""Speed of segmenting files against the network alone, and of the network on tiles against MONAI's, from one run.
+"""Speed of segmenting files compared with the network alone, and of our tiles compared with MONAI's, from one run.
 
     python benchmarks/segment_throughput.py [--images 64] [--side 8192] [--rounds 3]
 
-64 generated images of 520 × 696 and one of 8192², 16 bit, as TIFF. Ours is all that `cellseg segment` does with
-`bundles/nuclei`: files read, prepared, seen by the network, objects made, measured, labels and tables written. The
-network alone sees the same tiles, which lie in memory, one after the other, torch with all its threads at each; what it
-says is thrown away. In lanes, as ours has them, it sees several at once. This is the network that the bundle declares,
-as torch runs it; ours has its normalisation folded into its convolutions, and that comes last, alone and in lanes.
-MONAI's `SlidingWindowInferer` sees the images whole in memory, with tiles of the same size and overlap, and the same
-folded network as ours. All in one process, which keeps its memory, as the command does; the network alone also in
-another, as it is in any program that leaves that to the system. The aim is held against the fastest of all, the folded
-one in lanes, and so against whatever is done to make the network faster. Each in turn, in several rounds, every other
-one backwards, as who comes first may pay for memory that the others find ready: speeds are those of the shortest,
-ratios the median of those of each round, as a machine may be faster in one than in another. Exits with 1 if a ratio is
-below its aim.
+The images are 64 generated ones of 520 × 696 and one of 8192², 16 bit, as TIFF. These are timed:
+
+ours               Everything that `cellseg segment` does with `bundles/nuclei`: reading and preparing files, the
+                   network, making and measuring objects, writing labels and tables.
+network alone      The network that the bundle declares, as torch runs it, on the same tiles in memory, one batch after
+                   another with all threads of torch; its output is discarded. Then in lanes as in ours, where it sees
+                   several batches at the same time. Then with its normalisation folded into its convolutions, as ours
+                   uses it, alone and in lanes.
+another program    The network alone in another process, which does not keep its memory as the command does.
+MONAI              `SlidingWindowInferer` on whole images in memory, with tiles of the same size and overlap, and the
+                   same folded network as ours.
+
+The aim is a ratio to the fastest, the folded network in lanes, and so includes everything that makes the network
+faster. All are timed in turn in several rounds. Every other round runs backwards, because the first one may have to
+allocate memory that the others reuse. Speeds are those of the shortest time, and ratios are medians of the ratios
+within each round, because the machine can be faster in one round than in another. Exits with 1 if a ratio is below its
+aim.
 """
 
 from __future__ import annotations
@@ -42,7 +47,7 @@ from cellseg_monai.inference.torch_network import torch_network
 from cellseg_monai.pixels import prepare
 
 SMALL, DENSITY = (520, 696), 120 / (520 * 696)
-NETWORKS = ("the network alone", "the network alone, in lanes", "that, folded, alone", "that, folded, in lanes")
+NETWORKS = ("the network alone", "the network alone, in lanes", "folded network, alone", "folded network, in lanes")
 LEAST = {"the network alone": {"small": 0.80, "large": 0.85}, "MONAI": {"small": 1.0, "large": 1.0}}
 
 
@@ -60,23 +65,23 @@ def write_images(folder: Path, count: int, side: int) -> dict[str, list[Path]]:
 
 
 def field(shape: tuple[int, int], seed: int) -> np.ndarray:
-    """Return an image of nuclei, as dense as those of BBBC039."""
+    """Return an image of nuclei, as dense as in BBBC039."""
     return nuclei(shape, seed=seed, count=round(DENSITY * shape[0] * shape[1])).image
 
 
 def end_to_end(pipeline: Pipeline, images: list[Path]) -> float:
-    """Seconds from files to labels and tables."""
+    """Return the seconds from files to labels and tables."""
     with tempfile.TemporaryDirectory() as output:
-        found, _ = find_images([str(path) for path in images])
+        image_files, _ = find_images([str(path) for path in images])
         begun = time.perf_counter()
-        for outcome in Job(pipeline, Path(output)).run(found):
+        for outcome in Job(pipeline, Path(output)).run(image_files):
             if isinstance(outcome, Failed):
                 raise SystemExit(outcome.reason)
         return time.perf_counter() - begun
 
 
 def declared_network(bundle: str, pipeline: Pipeline) -> Network:
-    """The network as the bundle declares it, with its weights, as torch runs it."""
+    """Return the network that the bundle declares, with its weights, as torch runs it."""
     root = find_bundle(bundle)
     parser = ConfigParser()
     parser.read_config(str(root / "configs" / "inference.json"))
@@ -86,7 +91,7 @@ def declared_network(bundle: str, pipeline: Pipeline) -> Network:
 
 
 def network_alone(network: Network, batches: list[np.ndarray]) -> float:
-    """Seconds that a network takes for tiles in memory."""
+    """Return the seconds that a network takes for tiles in memory."""
     begun = time.perf_counter()
     for batch in batches:
         network(batch)
@@ -94,7 +99,7 @@ def network_alone(network: Network, batches: list[np.ndarray]) -> float:
 
 
 def network_in_lanes(network: Network, batches: list[np.ndarray], count: int) -> float:
-    """Seconds that it takes where it sees several of them at once."""
+    """Return the seconds that a network takes if it sees several batches at the same time."""
     begun = time.perf_counter()
     with Lanes(count) as lanes:
         for _ in lanes.answers(network, batches):
@@ -103,20 +108,20 @@ def network_in_lanes(network: Network, batches: list[np.ndarray], count: int) ->
 
 
 def tiles_of(pipeline: Pipeline, prepared: list[np.ndarray]) -> list[np.ndarray]:
-    """Return the very batches that the network sees of these images."""
+    """Return the exact batches that the network sees for these images."""
     batches: list[np.ndarray] = []
 
-    def kept(batch: np.ndarray) -> np.ndarray:
+    def keep(batch: np.ndarray) -> np.ndarray:
         batches.append(batch.copy())
         return batch
 
     for image in prepared:
-        predict(image, kept, pipeline.tiles)
+        predict(image, keep, pipeline.tiles)
     return batches
 
 
 def monai_alone(pipeline: Pipeline, prepared: list[np.ndarray]) -> float:
-    """Seconds that MONAI's sliding window takes for images in memory."""
+    """Return the seconds that MONAI's sliding window takes for images in memory."""
     size, overlap = pipeline.tiles.size, pipeline.tiles.overlap / min(pipeline.tiles.size)
     inferer = SlidingWindowInferer(size, pipeline.tiles.batch, overlap, mode="gaussian")
 
@@ -130,7 +135,7 @@ def monai_alone(pipeline: Pipeline, prepared: list[np.ndarray]) -> float:
 
 
 def ours_alone(pipeline: Pipeline, prepared: list[np.ndarray]) -> float:
-    """Seconds that the tiles of this package take for images in memory."""
+    """Return the seconds that the tiling of this package takes for images in memory."""
     begun = time.perf_counter()
     with Lanes(pipeline.lanes) as lanes, ThreadPoolExecutor(pipeline.lanes) as images:
         list(images.map(lambda image: predict(image, pipeline.augmented_network, pipeline.tiles, lanes), prepared))
@@ -143,8 +148,8 @@ def prepared_images(pipeline: Pipeline, images: list[Path]) -> list[np.ndarray]:
 
 
 def network_elsewhere(bundle: str, images: list[Path], rounds: int) -> float:
-    """Seconds that the network takes for tiles in memory, in a process that does not keep its memory."""
-    os.environ.pop("THP_MEM_ALLOC_ENABLE", None)  # of the process that began this one
+    """Return the seconds that the network takes for tiles in memory, in a process that does not keep its memory."""
+    os.environ.pop("THP_MEM_ALLOC_ENABLE", None)  # inherited from the parent process
     pipeline = load_pipeline(bundle)
     batches = tiles_of(pipeline, prepared_images(pipeline, images))
     network = declared_network(bundle, pipeline)
@@ -152,14 +157,14 @@ def network_elsewhere(bundle: str, images: list[Path], rounds: int) -> float:
 
 
 def compare(case: str, bundle: str, images: list[Path], rounds: int) -> bool:
-    """Print the ratios of one case; return whether they are as they should be."""
+    """Print the ratios of one case; return True if the aims are met."""
     elsewhere = in_child(network_elsewhere, bundle, images, rounds)
     pipeline = load_pipeline(bundle)
     prepared = prepared_images(pipeline, images)
     megapixels = sum(image[0].size for image in prepared) / 1e6
     batches = tiles_of(pipeline, prepared)
     declared = declared_network(bundle, pipeline)
-    contestants = (
+    candidates = (
         lambda: end_to_end(pipeline, images),
         lambda: network_alone(declared, batches),
         lambda: network_in_lanes(declared, batches, pipeline.lanes),
@@ -168,10 +173,10 @@ def compare(case: str, bundle: str, images: list[Path], rounds: int) -> bool:
         lambda: ours_alone(pipeline, prepared),
         lambda: monai_alone(pipeline, prepared),
     )
-    seconds: np.ndarray = np.empty((rounds, len(contestants)))
+    seconds: np.ndarray = np.empty((rounds, len(candidates)))
     for number in range(rounds):
-        for which in range(len(contestants))[:: -1 if number % 2 else 1]:
-            seconds[number, which] = contestants[which]()
+        for index in range(len(candidates))[:: -1 if number % 2 else 1]:
+            seconds[number, index] = candidates[index]()
     whole, *networks, tiled, monai = megapixels / seconds.min(axis=0)
     share_elsewhere = elsewhere / seconds[:, 0].min()
     shares = np.median(seconds[:, 1:-2] / seconds[:, :1], axis=0)
@@ -187,7 +192,7 @@ def compare(case: str, bundle: str, images: list[Path], rounds: int) -> bool:
 
 
 def main() -> int:
-    """Run both cases, return the exit code."""
+    """Run both cases and return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bundle", default="nuclei")
     parser.add_argument("--images", type=int, default=64)
@@ -197,8 +202,8 @@ def main() -> int:
     keep_freed_memory()
     with tempfile.TemporaryDirectory() as folder:
         images = write_images(Path(folder), arguments.images, arguments.side)
-        good = [compare(case, arguments.bundle, paths, arguments.rounds) for case, paths in images.items()]
-    return int(not all(good))
+        aims_met = [compare(case, arguments.bundle, paths, arguments.rounds) for case, paths in images.items()]
+    return int(not all(aims_met))
 
 
 if __name__ == "__main__":

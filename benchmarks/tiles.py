@@ -1,15 +1,16 @@
-"""Whether results depend on how an image is cut: the three parts of the contract, on a mosaic of real images.
+"""How much results depend on blocks and tiles, in three tests on a mosaic of real images.
 
     CELLSEG_DATA=DIR python benchmarks/tiles.py [--side 4096] [--bundles nuclei] [--part-side 2304]
 
-DIR holds `bbbc039/images` (BBBC039, CC0). The images are laid side by side, some mirrored, up to the side.
+DIR holds `bbbc039/images` (BBBC039, CC0). Images are placed next to each other, some mirrored, up to the side of
+the mosaic.
 
-blocks      From the same probability maps, labels for blocks of several sizes: how many pixels differ from those of
-            the whole image (aim 0).
-bounded     A network of bounded context, all else as in a bundle: how many pixels of the labels differ between tiles
-            and the untiled image (aim 0).
-bundles     For each bundle with weights, the F1 at IoU 0.9 between the labels of any two tile sizes from 256 to 2048,
-            the least of all pairs (aim 0.995); on a part of the mosaic.
+blocks      Labels from the same probability maps for blocks of several sizes: number of pixels that differ from the
+            labels of the whole image (aim 0).
+bounded     A network with bounded context, everything else as in a bundle: number of pixels whose labels differ
+            between tiles and the untiled image (aim 0).
+bundles     For each bundle with weights, the F1 at IoU 0.9 between the labels of any two tile sizes from 256 to 2048:
+            the lowest of all pairs (aim 0.995), on a part of the mosaic.
 
 Exits with 1 if an aim is missed.
 """
@@ -40,7 +41,7 @@ SIZES = (256, 384, 512, 1024, 2048)
 
 
 def mosaic(folder: Path, side: int) -> np.ndarray:
-    """Return images side by side, YX uint16, mirrored so that seams are as many kinds as possible."""
+    """Return a mosaic of images, YX uint16, randomly mirrored to give many kinds of seams."""
     paths = sorted(folder.iterdir())
     rng = np.random.default_rng(0)
     rows = []
@@ -54,7 +55,7 @@ def mosaic(folder: Path, side: int) -> np.ndarray:
 
 
 class Bounded(torch.nn.Module):
-    """Interiors and contacts by convolution alone, blurred at a quarter of the resolution: stride 4, context 11 px."""
+    """Interiors and contacts from convolutions, with a blur at a quarter of the resolution: stride 4, context 11 px."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -65,7 +66,7 @@ class Bounded(torch.nn.Module):
             torch.nn.init.constant_(layer.weight, 1 / layer.weight.numel())
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        """Logits of background, interior and boundary."""
+        """Return logits of background, interior and boundary."""
         fine = self.fine(image)
         coarse = self.coarse(torch.nn.functional.avg_pool2d(image, 4)).repeat_interleave(4, 2).repeat_interleave(4, 3)
         bright = 40 * (fine - 0.15)
@@ -80,7 +81,7 @@ def labels_of(pipeline: Pipeline, pixels: np.ndarray, tiles: Tiles) -> np.ndarra
 
 
 def compare_blocks(pipeline: Pipeline, pixels: np.ndarray) -> bool:
-    """Print how labels depend on blocks; return whether they do not."""
+    """Print how labels depend on blocks; return True if they do not."""
     maps = pipeline.maps(predict(pixels, pipeline.augmented_network, pipeline.tiles))
     whole, worst = label_objects(maps, pipeline.postprocess), 0
     for side in BLOCKS:
@@ -92,24 +93,24 @@ def compare_blocks(pipeline: Pipeline, pixels: np.ndarray) -> bool:
 
 
 def compare_bounded(pipeline: Pipeline, pixels: np.ndarray) -> bool:
-    """Print how labels depend on the tiles of a network of bounded context; return whether they do not."""
+    """Print how labels depend on tiles if the network has bounded context; return True if they do not."""
     bounded = replace(pipeline, network=torch_network(Bounded(), torch.device("cpu"), amp=False))
     side = max(pixels.shape)
     whole = labels_of(bounded, pixels, Tiles((side, side), 256, multiple=4, batch=1))
     worst = 0
     for size in (256, 512, 1024):
-        # A quarter of the overlap lies between a tile's end and what it says.
-        found = labels_of(bounded, pixels, Tiles((size, size), overlap=size // 2, multiple=4))
-        worst = max(worst, int((found != whole).sum()))
+        # The quarter of the overlap next to the edge of a tile is not used.
+        labels = labels_of(bounded, pixels, Tiles((size, size), overlap=size // 2, multiple=4))
+        worst = max(worst, int((labels != whole).sum()))
     print(f"bounded context: {worst} pixels differ from the untiled {side}² ({whole.max()} objects, aim 0)", flush=True)
     return worst == 0
 
 
 def compare_bundle(name: str, pipeline: Pipeline, pixels: np.ndarray) -> bool:
-    """Print how the objects of a bundle depend on the size of tiles; return whether they do little."""
-    found = {size: labels_of(pipeline, pixels, replace(pipeline.tiles, size=(size, size))) for size in SIZES}
+    """Print how the objects of a bundle depend on the size of tiles; return True if the aim is met."""
+    labels = {size: labels_of(pipeline, pixels, replace(pipeline.tiles, size=(size, size))) for size in SIZES}
     scores = {
-        pair: float(object_counts(found[pair[0]], found[pair[1]], [0.9])[0].f1)
+        pair: float(object_counts(labels[pair[0]], labels[pair[1]], [0.9])[0].f1)
         for pair in itertools.combinations(SIZES, 2)
     }
     (one, other), least = min(scores.items(), key=lambda item: item[1])
@@ -118,22 +119,22 @@ def compare_bundle(name: str, pipeline: Pipeline, pixels: np.ndarray) -> bool:
 
 
 def main() -> int:
-    """Compare all, return the exit code."""
+    """Run all comparisons and return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--side", type=int, default=4096)
     parser.add_argument("--part-side", type=int, default=2304)
     parser.add_argument("--bundles", nargs="+", default=["nuclei"])
     arguments = parser.parse_args()
     if "CELLSEG_DATA" not in os.environ:
-        parser.error("CELLSEG_DATA is not set: it names the folder with bbbc039/images")
+        parser.error("CELLSEG_DATA is not set; set it to the folder with bbbc039/images")
     whole = mosaic(Path(os.environ["CELLSEG_DATA"]) / "bbbc039" / "images", arguments.side)
     pipeline = load_pipeline("nuclei")
     pixels = prepare(whole[np.newaxis], pipeline.preprocess)
-    good = [compare_blocks(pipeline, pixels), compare_bounded(pipeline, pixels)]
+    aims_met = [compare_blocks(pipeline, pixels), compare_bounded(pipeline, pixels)]
     for name in arguments.bundles:
         part = prepare(whole[np.newaxis, : arguments.part_side, : arguments.part_side], pipeline.preprocess)
-        good.append(compare_bundle(name, load_pipeline(name), part))
-    return int(not all(good))
+        aims_met.append(compare_bundle(name, load_pipeline(name), part))
+    return int(not all(aims_met))
 
 
 if __name__ == "__main__":

@@ -2,26 +2,26 @@
 
     python benchmarks/torture.py FOLDER
 
-FOLDER holds the unpacked set: `manifest.csv` (what tifffile and Pillow say of each file's first page)
-and the files. What counts:
+FOLDER holds the unpacked set: the files and `manifest.csv`, which says what tifffile and Pillow read from the
+first page of each. The outcome of a file is one of these:
 
-exact      every value, the type and the axes are those of an independent reading: tifffile's own array
-           (Pillow's for the files that tifffile cannot decode), whose first page is in turn compared with
-           the manifest's shape, type, minimum and maximum. It is moved to C, Y, X here, by code that
-           shares nothing with the package. Of a palette that is the picture, the reference is the
-           palette's colour for each index; of min-is-white, it is the inverted value; of a file by
-           ImageJ or another microscopy program, both times the stored value.
-           What this cannot see: channel names, pixel sizes and the remedies of messages, which are not
-           compared; a fault of tifffile or Pillow itself, from which the manifest comes too (pages after
-           the first, and files that only Pillow reads, have no other witness than their own decoder); and
-           whether tifffile's first series is the image that was meant. Those are what tests/io is for.
-refused    UnreadableImageError, which names file, reason and remedy.
-wrong      anything else that comes back: other values, another error, an image of a file that neither
-           tifffile nor Pillow reads.
-died       no answer: killed, or over 10 s, or over 2 GB of private memory.
+exact      All values, the type and the axes equal those of an independent reading: tifffile's own array, or
+           Pillow's for files that tifffile cannot decode. The first page of that array is in turn compared with
+           the manifest's shape, type, minimum and maximum. It is moved to C, Y, X here, by code that shares
+           nothing with the package. If a palette holds the colours of the picture, the reference is the colour
+           for each index; for min-is-white, it is the inverted value. In files by ImageJ or another microscopy
+           program, it is the stored value in both cases.
+           Not covered: channel names, pixel sizes and the remedies of messages; faults of tifffile or Pillow
+           itself, which also made the manifest (pages after the first, and files that only Pillow reads, are
+           only checked against their own decoder); and whether tifffile's first series is the intended image.
+           The tests in tests/io cover those.
+refused    UnreadableImageError, with file, reason and remedy.
+wrong      Any other result: other values, another error, an image from a file that neither tifffile nor Pillow
+           reads.
+died       No answer: killed, or more than 10 s, or more than 2 GB of private memory.
 
-Stacks whose axes nobody states must be refused. They are not counted as exact, although they are read a
-second time, with the axes given, and have to be exact then: if not, they are wrong.
+Stacks with unstated axes must be refused. They do not count as exact, but are read again with the axes given, and
+count as wrong if they are not exact then.
 
 Exits with 1 if anything is wrong or died, or if less than 97 % of the readable files are exact.
 """
@@ -51,12 +51,12 @@ from cellseg_monai.io.registry import FORMATS
 SECONDS = 10.0
 BYTES = 2 * 10**9
 LEAST_SHARE = 0.97
-UNSTATED = {"IYX": "ZYX", "QYX": "ZYX", "IYXS": "TYXC"}  # tifffile's word for it: what we then state
+UNSTATED = {"IYX": "ZYX", "QYX": "ZYX", "IYXS": "TYXC"}  # axes as tifffile reports them: the axes that we then give
 EXACT, REFUSED, UNSTATED_AXES, WRONG, DIED = "exact", "refused", "refused: axes not stated", "wrong", "died"
 
 
 class Outcome(NamedTuple):
-    """What became of one file."""
+    """The outcome of reading one file."""
 
     verdict: str
     detail: str = ""
@@ -82,25 +82,25 @@ def judge(path: Path, row: dict[str, str]) -> Outcome:
         fault = difference(read(path, UNSTATED[axes]), *in_order(UNSTATED[axes], array))
         detail = fault or f"exact once axes={UNSTATED[axes]!r} is given: {error.reason}"
         return Outcome(WRONG if fault else UNSTATED_AXES, detail, seconds, peak_bytes())
-    except Exception as error:  # noqa: BLE001 - that nothing else is raised is what is measured
+    except Exception as error:  # noqa: BLE001 - any other error counts as a wrong result
         return Outcome(WRONG, f"raised {type(error).__name__}: {error}")
     seconds = time.perf_counter() - start
     peak = peak_bytes()
     if reference is None:
-        return Outcome(WRONG, f"came back as {image.pixels.shape}; neither library reads it", seconds, peak)
+        return Outcome(WRONG, f"was read as {image.pixels.shape}, although neither library reads it", seconds, peak)
     if reference[0] in UNSTATED:
-        return Outcome(WRONG, f"axes are not stated, and it came back as {image.axes}", seconds, peak)
+        return Outcome(WRONG, f"axes are not stated, and it was read as {image.axes}", seconds, peak)
     fault = difference(image, *in_order(*reference))
     return Outcome(WRONG if fault else EXACT, fault, seconds, peak)
 
 
 def peak_bytes() -> int:
-    """Return the most memory that this process ever held."""
+    """Return the peak memory of this process in bytes."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # Linux counts in KiB
 
 
 def expected(path: Path, row: dict[str, str]) -> tuple[str, np.ndarray] | None:
-    """Return axes and array by tifffile or Pillow, or None where the manifest says that neither reads."""
+    """Return axes and array from tifffile or Pillow; None if the manifest says that neither reads the file."""
     if row["tifffile_tf"] == "ok":
         with tifffile.TiffFile(path) as tif:
             page = tif.pages.first
@@ -130,11 +130,11 @@ def expected(path: Path, row: dict[str, str]) -> tuple[str, np.ndarray] | None:
 
 
 def agrees_with_manifest(page: np.ndarray, row: dict[str, str]) -> None:
-    """Stop if tifffile's reading of the first page is not the one that the manifest recorded."""
-    found = (str(page.shape), str(page.dtype), float(page.min()), float(page.max()))
+    """Stop if tifffile reads the first page differently from what the manifest recorded."""
+    installed = (str(page.shape), str(page.dtype), float(page.min()), float(page.max()))
     recorded = (row["shape"], row["dtype"], float(row["mn"]), float(row["mx"]))
-    if found != recorded:
-        raise AssertionError(f"the manifest says {recorded}, the installed tifffile {found}")
+    if installed != recorded:
+        raise AssertionError(f"the manifest says {recorded}, the installed tifffile {installed}")
 
 
 def in_order(axes: str, array: np.ndarray) -> tuple[str, np.ndarray]:
@@ -149,14 +149,14 @@ def in_order(axes: str, array: np.ndarray) -> tuple[str, np.ndarray]:
 
 
 def difference(image: Image, axes: str, array: np.ndarray) -> str:
-    """Say how an image differs from the reference; empty if it does not."""
-    found, wanted = image.pixels, array.astype(array.dtype.newbyteorder("="))
+    """Return how an image differs from the reference; an empty text if it does not."""
+    pixels, reference = image.pixels, array.astype(array.dtype.newbyteorder("="))
     if image.axes != axes:
         return f"axes {image.axes}, expected {axes}"
-    if (found.shape, found.dtype) != (wanted.shape, wanted.dtype):
-        return f"{found.dtype} {found.shape}, expected {wanted.dtype} {wanted.shape}"
-    if not np.array_equal(found, wanted, equal_nan=wanted.dtype.kind == "f"):
-        return f"{int((found != wanted).sum())} of {found.size} values differ"
+    if (pixels.shape, pixels.dtype) != (reference.shape, reference.dtype):
+        return f"{pixels.dtype} {pixels.shape}, expected {reference.dtype} {reference.shape}"
+    if not np.array_equal(pixels, reference, equal_nan=reference.dtype.kind == "f"):
+        return f"{int((pixels != reference).sum())} of {pixels.size} values differ"
     return ""
 
 
@@ -166,13 +166,13 @@ def child(path: Path, row: dict[str, str], answer: Connection) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
         answer.send(judge(path, row))
-    except Exception as error:  # noqa: BLE001 - a fault of this program must not pass for one of a file
+    except Exception as error:  # noqa: BLE001 - a bug in this program must not count as a fault of the file
         answer.send(Outcome(WRONG, f"not comparable: {type(error).__name__}: {error}"))
 
 
 def in_child(path: Path, row: dict[str, str]) -> Outcome:
     """Return the outcome of one file, whatever happens to the process that reads it."""
-    # fork, not spawn: a new process a file for milliseconds, with the libraries already imported.
+    # fork, not spawn: a new process takes only milliseconds, because the libraries are already imported.
     context = multiprocessing.get_context("fork")
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=child, args=(path, row, sender))
@@ -195,13 +195,13 @@ def in_child(path: Path, row: dict[str, str]) -> Outcome:
 
 
 def main() -> int:
-    """Run all files, print the counts, return the exit code."""
+    """Judge all files, print the counts, and return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("folder", type=Path, help="the unpacked set, with manifest.csv")
     folder = parser.parse_args().folder
     with (folder / "manifest.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
-    importlib.import_module(f"cellseg_monai.io.{FORMATS[0].backend}")  # once here, not once a child
+    importlib.import_module(f"cellseg_monai.io.{FORMATS[0].backend}")  # once here, instead of once in each child
     start = time.perf_counter()
     outcomes = {row["path"]: in_child(folder / row["path"], row) for row in rows}
     readable = {row["path"] for row in rows if "ok" in (row["tifffile_tf"], row["pil"])}

@@ -1,11 +1,11 @@
-"""Images per second of a bundle's training over those of a bare loop: what data and handlers cost.
+"""Images per second in the training of a bundle, relative to a bare loop: the cost of data and handlers.
 
     python benchmarks/training_throughput.py [--bundle NAME] [--rounds N] [--KNOB VALUE ...]
 
 The bundle trains as `train.json` says (reading, augmentation, progress bar, TensorBoard, metrics.csv, checkpoints),
-without validation. After each of its epochs a bare PyTorch loop does as many steps with the same network, loss,
-optimiser, batch size and dtype on batches that lie in memory, so that a machine that slows down slows both. The
-figure is the median of the rounds' ratios; 1.00 would mean that the network never waits.
+without validation. After each epoch, a bare PyTorch loop does the same number of steps with the same network, loss,
+optimiser, batch size and dtype, on batches in memory, so that a machine that slows down slows both. The result is the
+median of the ratios of all rounds; 1.00 would mean that the network never waits.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def bare_epoch(
     steps: int,
     amp: bool,
 ) -> float:
-    """Seconds for so many training steps on batches in memory."""
+    """Return the seconds for a number of training steps on batches in memory."""
     network.train()
     began = time.perf_counter()
     for batch in itertools.islice(itertools.cycle(batches), steps):
@@ -47,7 +47,7 @@ def bare_epoch(
 
 
 def measure(bundle: str, rounds: int, overrides: dict) -> tuple[list[float], list[float], int]:
-    """Seconds of each of the bundle's epochs and of the bare loop after it, and the images of an epoch."""
+    """Return the seconds of each epoch, those of the bare loop after it, and the number of images in an epoch."""
     with tempfile.TemporaryDirectory() as output_dir:
         workflow = ConfigWorkflow(
             f"bundles/{bundle}/configs/train.json",
@@ -63,8 +63,8 @@ def measure(bundle: str, rounds: int, overrides: dict) -> tuple[list[float], lis
         batches = [
             {key: value.to(device) for key, value in batch.items()} for batch in itertools.islice(iter(loader), 4)
         ]
-        copied = copy.deepcopy(parsed("network"))
-        optimizer = torch.optim.AdamW(copied.parameters(), 1e-4)
+        bare_network = copy.deepcopy(parsed("network"))
+        optimizer = torch.optim.AdamW(bare_network.parameters(), 1e-4)
         ours, bare, began = [], [], [0.0]
 
         def start() -> None:
@@ -73,17 +73,17 @@ def measure(bundle: str, rounds: int, overrides: dict) -> tuple[list[float], lis
         def compare(engine: Engine) -> None:
             ours.append(time.perf_counter() - began[0])
             steps, amp = engine.state.epoch_length, parsed("amp")
-            bare.append(bare_epoch(copied, optimizer, parsed("loss"), batches, steps, amp))
+            bare.append(bare_epoch(bare_network, optimizer, parsed("loss"), batches, steps, amp))
 
         trainer.add_event_handler(Events.EPOCH_STARTED, start)
         trainer.add_event_handler(Events.EPOCH_COMPLETED, compare)
         workflow.run()
-        # The first round warms up: it reads the images into the cache and makes the optimisers' state.
+        # The first round is a warm-up: it reads the images into the cache and creates the state of the optimisers.
         return ours[1:], bare[1:], len(loader.sampler)
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure, and print the ratios."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bundle", default="unet")
     parser.add_argument("--rounds", type=int, default=3)
@@ -95,11 +95,11 @@ def main() -> None:
         except (ValueError, SyntaxError):
             overrides[name.removeprefix("--")] = value
     ours, bare, images = measure(options.bundle, options.rounds, overrides)
-    for a, b in zip(ours, bare, strict=True):
-        print(f"bundle {images / a:7.2f} images/s   bare loop {images / b:7.2f} images/s   ratio {b / a:.3f}")
-    print(
-        f"ratio (median of {len(ours)} rounds): {statistics.median(b / a for a, b in zip(ours, bare, strict=True)):.3f}"
-    )
+    ratios = [bare_seconds / seconds for seconds, bare_seconds in zip(ours, bare, strict=True)]
+    for seconds, bare_seconds, ratio in zip(ours, bare, ratios, strict=True):
+        speeds = f"bundle {images / seconds:7.2f} images/s   bare loop {images / bare_seconds:7.2f} images/s"
+        print(f"{speeds}   ratio {ratio:.3f}")
+    print(f"ratio (median of {len(ours)} rounds): {statistics.median(ratios):.3f}")
 
 
 if __name__ == "__main__":

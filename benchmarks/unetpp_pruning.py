@@ -1,12 +1,12 @@
-"""What pruning a U-Net++ costs and saves: Dice, FLOPs and time of each level.
+"""Costs and savings of pruning a U-Net++: Dice, FLOPs and time of each level.
 
     python -m monai.bundle run training --output_dir RUN --dataset_dir DATA \
         --config_file "['bundles/unetpp/configs/train.json','bundles/unetpp/configs/variants/deep_supervision.json']"
     python benchmarks/unetpp_pruning.py RUN [--dataset_dir DATA] [--datalist FILE]
 
-A level is the whole network up to that depth, L4 all of it. Its threshold is chosen on the validation images, its Dice
-is that of the test images. FLOPs are those of one 256 × 256 image, a multiplication with its addition counted as two.
-Seconds are the median of several passes over such an image, the levels by turns, as a ratio to L4.
+A level is the network up to that depth; L4 is all of it. The threshold is chosen on the validation images, and Dice is
+measured on the test images. FLOPs are those of one 256 × 256 image; a multiplication with its addition counts as two.
+The time is the median of several passes over such an image, with the levels in turn, relative to L4.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ ROUNDS = 7
 
 
 def costs(network: torch.nn.Module) -> tuple[dict[int, float], dict[int, float]]:
-    """GFLOPs and median seconds of each level, of one 256 × 256 image."""
+    """Return the GFLOPs and the median seconds of each level for one 256 × 256 image."""
     image = torch.zeros(1, 1, 256, 256)
     gigaflops: dict[int, float] = {}
     seconds: dict[int, list[float]] = {level: [] for level in LEVELS}
@@ -46,13 +46,13 @@ def costs(network: torch.nn.Module) -> tuple[dict[int, float], dict[int, float]]
                 began = time.perf_counter()
                 network(image)
                 seconds[level].append(time.perf_counter() - began)
-    return gigaflops, {level: statistics.median(each) for level, each in seconds.items()}
+    return gigaflops, {level: statistics.median(passes) for level, passes in seconds.items()}
 
 
 def dice(run: Path, level: int, overrides: dict[str, str]) -> tuple[float, float]:
-    """Mean Dice of the test images at a level, and the threshold chosen for it."""
+    """Return the mean Dice of the test images at a level, and the threshold chosen for it."""
     with tempfile.TemporaryDirectory() as folder:
-        # The threshold of each level is kept beside a copy of the weights.
+        # Calibration writes the threshold next to the weights, so each level needs a copy of them.
         shutil.copy(run / "model.pt", folder)
         for config in ("calibrate", "evaluate"):
             workflow = ConfigWorkflow(
@@ -70,14 +70,14 @@ def dice(run: Path, level: int, overrides: dict[str, str]) -> tuple[float, float
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure all levels, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
     parser.add_argument("--dataset_dir")
     parser.add_argument("--datalist")
     options = parser.parse_args()
-    given = {"dataset_dir": options.dataset_dir, "datalist": options.datalist}
-    overrides = {name: value for name, value in given.items() if value is not None}
+    paths = {"dataset_dir": options.dataset_dir, "datalist": options.datalist}
+    overrides = {name: path for name, path in paths.items() if path is not None}
     gigaflops, seconds = costs(trained_network(options.run / "model.pt"))
     print("level  Dice (mean of images)  threshold  GFLOPs  time / L4")
     for level in LEVELS:

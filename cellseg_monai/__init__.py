@@ -1,6 +1,6 @@
 """A zoo of MONAI bundles for cell microscopy, and what the bundles share.
 
-Subpackages, and `segment`, load on first use, so that `import cellseg_monai` costs nothing and files,
+Subpackages and `segment` load on first use, so that `import cellseg_monai` costs nothing, and files,
 pixels and labels can be handled where torch is not installed.
 """
 

@@ -2,5 +2,5 @@
 
 from cellseg_monai.cli import main
 
-if __name__ == "__main__":  # also imported, by processes that are spawned
+if __name__ == "__main__":  # spawned processes import this file, too
     main()

@@ -1,7 +1,8 @@
 """Safe unpacking of archives from untrusted sources.
 
-`extractall` is never used: each member is checked, and its bytes are counted while they are written, because the sizes
-that an archive states can be wrong.
+`extractall` is never used: the path and kind of each member are checked, and its bytes are counted while they are
+written, because the sizes that an archive states can be wrong. Python's own extraction filter checks paths and kinds
+for tar only, and not in every Python version that this package supports.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Files and folders that are there whole, or not at all."""
+"""Files and folders that are complete or absent."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ __all__ = ["leftovers", "replacing", "replacing_folder"]
 
 @contextmanager
 def replacing(path: str | os.PathLike[str], *, durable: bool = True) -> Iterator[Path]:
-    """A path beside `path` to write to; renamed to `path` when the block ends well, removed when it fails.
+    """Yield a temporary path next to `path`, which is renamed to `path` at the end, or removed if the block fails.
 
-    Readers see the old file or the new one, never half of either; a disk that fills up costs only the new one.
-    A missing parent folder is made.
+    Readers see the old file or the new one, never half of either. If the disk fills up, only the new one is lost. A
+    missing parent folder is made.
 
     Args:
         path: the file.
-        durable: wait until the disk has it, so that it outlasts a power cut as well as a kill. Tens of milliseconds
-            on a busy disk, so that whoever writes thousands of files may rather look at their sizes later.
+        durable: wait until the file is on the disk, so that it survives a power cut as well as a killed process. This
+            takes tens of milliseconds on a busy disk; with thousands of files, check their sizes later instead.
 
     Raises:
-        OSError: it could not be written; names `path` also where the system's own error names the one aside, or none.
+        OSError: the file could not be written. The error names `path`, even if that of the system names the temporary
+            file, or none.
 
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
@@ -41,7 +42,7 @@ def replacing(path: str | os.PathLike[str], *, durable: bool = True) -> Iterator
         try:
             yield aside
             if durable:
-                # Opened for writing too: Windows flushes no file that is open for reading alone.
+                # Opened for writing as well, because Windows does not flush a file that is only open for reading.
                 with open(aside, "r+b") as file:
                     os.fsync(file.fileno())
             os.replace(aside, path)
@@ -51,16 +52,19 @@ def replacing(path: str | os.PathLike[str], *, durable: bool = True) -> Iterator
 
 @contextmanager
 def replacing_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """A folder beside `path` to fill; renamed to `path` when the block ends well, removed when it fails.
+    """Yield a temporary folder next to `path`, which is renamed to `path` at the end, or removed if the block fails.
 
-    A folder that was there stays until then, and is removed. Its files are not flushed one by one: there may be
-    thousands, and a kill leaves none half anyway. No system swaps two folders in one step: a kill between the renaming
-    of the old one and that of the new one leaves neither under `path`, but both whole beside it, as `leftovers` finds
-    them; that with the later time of change is the new one.
+    An existing folder stays until then, and is replaced. Files are not flushed one by one: there may be thousands, and
+    a killed process leaves none of them incomplete anyway. No system swaps two folders in one step. If the process is
+    killed between renaming the old and the new folder, `path` does not exist, but both are complete next to it, where
+    `leftovers` finds them; the one that was changed later is the new one.
+
+    Args:
+        path: the folder.
 
     Raises:
-        OSError: it could not be written; names `path` also where the system's own error names what lies aside, or
-            nothing.
+        OSError: the folder could not be written. The error names `path`, even if that of the system names a temporary
+            path, or none.
 
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
@@ -81,13 +85,13 @@ def replacing_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
         finally:
             if old.exists() and not path.exists():
                 os.replace(old, path)
-            for each in (aside, old):
-                shutil.rmtree(each, ignore_errors=True)
+            for folder in (aside, old):
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
 def _naming(path: Path, *asides: Path) -> Iterator[None]:
-    """Let the system's errors name `path` where they name nothing, or what lies aside, which is gone when they come."""
+    """Make errors of the system name `path` if they name nothing, or a temporary path, which no longer exists."""
     try:
         yield
     except OSError as error:
@@ -102,6 +106,6 @@ def _beside(path: Path) -> Path:
 
 
 def leftovers(path: str | os.PathLike[str]) -> list[Path]:
-    """What killed processes left of their attempts to write `path`."""
+    """Return the temporary files and folders that killed processes left when they wrote `path`."""
     path = Path(path)
     return sorted(path.parent.glob(f".{path.name}.*.part"))

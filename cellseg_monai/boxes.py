@@ -1,4 +1,4 @@
-"""Boxes within images, grids of them, and arrays that are read and written by them, in memory or on disk."""
+"""Boxes within images, grids of boxes, and arrays in memory or on disk that are read and written box by box."""
 
 from __future__ import annotations
 
@@ -10,7 +10,13 @@ from typing import Any, NamedTuple, Protocol
 __all__ = ["ArrayPart", "Box", "Grid", "Overlap", "Run", "SlicedArray", "WritableArray", "overlaps", "squares"]
 
 Box = tuple[slice, slice]
-"""Rows and columns, each with start and stop."""
+"""Rows and columns, each with start and stop.
+
+A box is two slices, because this package works on planes, and has no 3-D networks on purpose. A stack is segmented
+plane by plane, and ids start again in each plane. Tiles, blending, padding, crops, decoding (runs along rows, proofs in
+2-D), measuring and outlines are all written for planes. Support for volumes would therefore be another decoding
+package, not a flag.
+"""
 
 Run = Callable[..., Iterable[Any]]
 """Calls a function for each of several boxes, as `map` does."""
@@ -39,11 +45,11 @@ class WritableArray(SlicedArray, Protocol):
 
 
 class ArrayPart:
-    """What an array holds at fixed places along its first axes, sliced like an array of the other axes.
+    """A view of an array at fixed places along its first axes, sliced like an array of the other axes.
 
     Args:
         array: a numpy array, or anything that gives one when it is sliced.
-        place: an index for each of its first axes, or None for an axis that is kept.
+        place: an index for each of the first axes, or None for an axis that is kept.
 
     >>> import numpy as np
     >>> part = ArrayPart(np.arange(24).reshape(2, 3, 4), (1, None))
@@ -64,13 +70,13 @@ class ArrayPart:
 
 
 class Overlap(NamedTuple):
-    """What a window and a cell share along one axis that is cut into cells of equal length.
+    """The stretch that a window and a cell share along an axis that is cut into cells of equal length.
 
     Args:
         cell: number of the cell, from 0.
         in_axis: the shared stretch as a slice of the axis.
-        in_window: as a slice of the window.
-        in_cell: as a slice of the cell.
+        in_window: the shared stretch as a slice of the window.
+        in_cell: the shared stretch as a slice of the cell.
     """
 
     cell: int
@@ -80,10 +86,10 @@ class Overlap(NamedTuple):
 
 
 def overlaps(window: slice, side: int) -> list[Overlap]:
-    """Return what a window shares with each cell that it touches, along one axis.
+    """Return the stretches that a window shares with the cells that it touches, along one axis.
 
     Args:
-        window: with start and stop.
+        window: slice with start and stop.
         side: length of a cell.
 
     >>> for overlap in overlaps(slice(5, 12), 4):
@@ -105,7 +111,7 @@ class Grid:
 
     Args:
         shape: (Y, X) of the image.
-        sides: (Y, X) of a cell; those at the lower and right border may be smaller.
+        sides: (Y, X) of a cell; cells at the lower and right border can be smaller.
 
     >>> list(Grid((5, 4), (3, 4)))
     [(slice(0, 3, None), slice(0, 4, None)), (slice(3, 5, None), slice(0, 4, None))]
@@ -134,7 +140,8 @@ class Grid:
             box: part of the image.
 
         Yields:
-            The number of a cell; what it shares with the box, as a place in the image; the same as a place in the box.
+            The number of a cell, the part that it shares with the box as a place in the image, and the same part as a
+            place in the box.
 
         >>> for number, place, within in Grid((4, 4), (2, 4)).over((slice(1, 3), slice(2, 4))):
         ...     print(number, place[0], within[0])
@@ -150,8 +157,8 @@ def squares(shape: Sequence[int], side: int) -> Grid:
     """Return a grid of squares.
 
     Args:
-        shape: of an image, Y and X last.
-        side: of the squares.
+        shape: shape of an image, Y and X last.
+        side: side of the squares, in pixels.
 
     >>> [(rows.stop, columns.stop) for rows, columns in squares((3, 4), 2)]
     [(2, 2), (2, 4), (3, 2), (3, 4)]

@@ -1,6 +1,6 @@
 """The errors that callers catch by type, or that carry data.
 
-Every message says what came, what was expected, and what to do next.
+Every message says what the program got, what it expected, and what to do next.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = [
 
 
 class UnreadableImageError(ValueError):
-    """An image file that cannot be read for what it is.
+    """An image file that cannot be read.
 
     Args:
         path: the file.
@@ -38,41 +38,41 @@ class UnreadableImageError(ValueError):
         self.path, self.reason, self.remedy = fspath(path), reason, remedy
 
     def __reduce__(self) -> tuple:
-        # Pickled on the way out of a data-loading worker: the three parts, not the joined message.
+        # Data-loading workers pickle errors: by default only the joined message would be passed to __init__.
         return type(self), (self.path, self.reason, self.remedy)
 
 
 class DatasetError(ValueError):
-    """A data set that cannot be used as it stands; the message lists every fault found."""
+    """A data set that cannot be used as it is; the message lists every fault found."""
 
 
 class FetchError(OSError):
-    """A file that could not be fetched whole: what came of it, and what the user can do."""
+    """A file that could not be fetched completely; the message says how far it got and what the user can do."""
 
 
 class ArchiveError(ValueError):
-    """An archive that is none, is broken, or would write where it must not."""
+    """A file that is not an archive, is broken, or would be unpacked to a place outside the target."""
 
 
 class ArchiveTooLargeError(ArchiveError):
-    """An archive beyond the limits, which the user may raise."""
+    """An archive that exceeds the limits, which the user can raise."""
 
 
 class BundleError(ValueError):
-    """A bundle that is incomplete, or is asked for something that it does not have."""
+    """A bundle that is incomplete, or lacks what was asked of it."""
 
 
 class BlockError(OSError):
-    """A part of an image whose work failed on a cluster: which part, and why."""
+    """A part of an image that failed on a cluster; the message says which part, and why."""
 
 
 OF_AN_IMAGE = (ValueError, OSError, MemoryError)
-"""Errors that may be of one image among many, which are done without it; any other is a fault of this program."""
+"""Errors that can be the fault of one image, which is then skipped; any other error is a bug in this program."""
 
 
 class CheckpointError(RuntimeError):
-    """A checkpoint that cannot be written, read or continued from."""
+    """A checkpoint that cannot be written or read, or from which training cannot continue."""
 
 
 class TrainingError(RuntimeError):
-    """A training that cannot go on."""
+    """A training that cannot continue."""

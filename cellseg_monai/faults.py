@@ -21,7 +21,7 @@ class Fault:
     Args:
         place: the file, relative to the data set if it is inside, with "/" on every system.
         kind: short name for the kind of fault, such as "missing-partner".
-        message: what was found, what was expected, and what to do.
+        message: the finding, what it should be, and what to do.
         severity: "error" if it spoils training or a score, "warning" if it is worth a look.
 
     >>> print(Fault("labels/a.tif", "id-gap", "ids 1 to 3 without 2", "warning"))

@@ -1,8 +1,11 @@
 """One process at a time in a folder that is being written.
 
-`filelock` takes a lock of the operating system, which ends with the process even if that is killed. Its fallback to
-files whose existence is the lock is off, as such files survive a kill. This module adds three things: the file is
-removed afterwards, an error says which process holds the lock, and work continues where nothing can be locked.
+The lock is that of the operating system, taken by `filelock`, because it ends with the process even if that is killed.
+A file whose existence is the lock would survive a kill and keep everyone out, so filelock's fallback to such files is
+off. The number of the process in the file is for the message only.
+
+This module adds three things to filelock: the file is removed afterwards, an error says which process holds the lock,
+and work continues where nothing can be locked.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Work done ahead: what comes next is made while what came is used."""
+"""Making the next items of an iterator in a thread while the current one is used."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ _END = object()
 
 
 def prefetch(items: Iterator[_T], count: int = 1) -> Generator[_T, None, None]:
-    """The same items in the same order, made in a thread up to `count` ahead of their use.
+    """Yield the same items in the same order, made in a thread up to `count` items ahead of their use.
 
-    An error in the making is raised where its item would have come. When this is closed early, no more are begun.
+    If making an item fails, the error is raised in place of that item. After the generator is closed, no more items are
+    begun.
 
     Args:
-        items: made lazily, by code that releases Python's lock (reading, decoding, numpy).
-        count: of items that may wait.
+        items: made lazily, by code that releases the interpreter lock (reading, decoding, numpy).
+        count: largest number of items that wait to be used.
 
     >>> list(prefetch(iter(range(3))))
     [0, 1, 2]

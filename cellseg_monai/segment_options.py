@@ -1,9 +1,9 @@
-"""The settings of segmenting, each written down once: its type, its default, its limits and what it means.
+"""The settings of segmenting, each defined once: its type, its default, its limits and what it means.
 
 The flags of `cellseg segment`, the keywords of `cellseg_monai.segment` and `bundle.load_pipeline`, and `arguments` in
-`run.json` are made from `SegmentOptions`. So a setting is added here, and nowhere else until it is used.
+`run.json` are made from `SegmentOptions`. So a new setting is added here; the only other place is where it is used.
 
-Nothing heavy is imported here, because `cellseg segment --help` shows the settings.
+Nothing heavy is imported here, so that `cellseg segment --help`, which shows the settings, is instant.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ _UNITS = {"MB": 10**6, "GB": 10**9, "MIB": 2**20, "GIB": 2**30}
 
 
 def _option(default: Any, text: str, *, least: int | None = None, above: int | None = None) -> Any:
-    """A field with its documentation, and the numbers that it takes."""
+    """Return a field with its documentation and its limits."""
     return field(default=default, metadata={"text": text, "least": least, "above": above})
 
 
 @dataclass(frozen=True)
 class SegmentOptions:
-    """What the results of segmenting, or its speed, depend on.
+    """The settings on which the results or the speed of segmenting depend.
 
-    Paths may be given as `Path`, sequences as lists; they are kept as texts and tuples. The default is None where the
-    bundle, the files or the device decide.
+    Paths can be given as `Path`, and sequences as lists; they are kept as strings and tuples. The default is None if
+    the bundle, the files or the device decide.
 
     Raises:
-        TypeError: a value is of another type than its field.
+        TypeError: a value has the wrong type for its field.
         ValueError: a value is impossible.
 
     >>> SegmentOptions(diameter=30, channels=["DAPI"]).diameter
@@ -66,17 +66,18 @@ class SegmentOptions:
         "channels that the network sees: names, or numbers from 0, separated by commas, such as DAPI or 0; in Python "
         "also a list of them. By default those that the bundle names.",
     )
-    axes: str | None = _option(None, "axes of the images, such as ZYX or YXS, where they do not state them.")
+    axes: str | None = _option(None, "axes of the images, such as ZYX or YXS, if the files do not state them.")
     pixel_size: float | tuple[float, float] | None = _option(
         None,
-        "size of a pixel of the images, in µm, whatever the files say; in Python also (height, width). A bundle that "
-        "was trained at one pixel size scales images by it; for other bundles, such as nuclei, see diameter.",
+        "size of a pixel of the images, in µm, instead of what the files state; in Python also (height, width). A "
+        "bundle that was trained at one pixel size scales images by it; with other bundles, such as nuclei, use "
+        "diameter.",
         above=0,
     )
     diameter: float | None = _option(
         None,
         "diameter of the cells in the images, in pixels: images are scaled until their cells are as large as those of "
-        "the training, whatever the pixel size.",
+        "the training, regardless of the pixel size.",
         above=0,
     )
     tta: bool = _option(
@@ -91,19 +92,21 @@ class SegmentOptions:
         least=0,
     )
     device: str = _option("auto", "where the network runs: auto, cpu, cuda, cuda:1, mps.")
-    amp: bool | None = _option(None, "bfloat16 in place of float32; by default where the device has it in hardware.")
+    amp: bool | None = _option(None, "bfloat16 instead of float32; by default if the device has it in hardware.")
     checkpoint: str | None = _option(
         None,
-        "file of the weights; by default those of a training in the bundle's output/, else those that the bundle "
+        "file of the weights; by default those of a training in the bundle's output/, otherwise those that the bundle "
         "ships.",
     )
     postprocess: str | None = _option(
         None,
-        "a postprocess.json that `cellseg calibrate` wrote; by default that of the weights, else of the bundle.",
+        "a postprocess.json that `cellseg calibrate` wrote; by default the one next to the weights, otherwise that "
+        "of the bundle.",
     )
     max_memory: str | None = _option(
         None,
-        "memory of a process, such as 4GB, about: decides how many tiles and how large planes are in memory at once.",
+        "approximate memory of a process, such as 4GB: limits how many tiles are in memory at the same time, and how "
+        "large the planes there are.",
     )
 
     def __post_init__(self) -> None:
@@ -121,7 +124,7 @@ class SegmentOptions:
 
     @property
     def pixel_size_um(self) -> tuple[float, float] | None:
-        """(height, width) of a pixel in µm."""
+        """Height and width of a pixel in µm; None if the files state them."""
         if isinstance(self.pixel_size, float):
             return (self.pixel_size, self.pixel_size)
         return self.pixel_size
@@ -132,7 +135,7 @@ class SegmentOptions:
         return None if self.max_memory is None else bytes_of(self.max_memory)
 
     def with_absolute_paths(self) -> SegmentOptions:
-        """Return the same options with full paths, which mean the same in any folder; names of bundles stay."""
+        """Return the same options with absolute paths, which are valid in any folder; names of bundles stay."""
         is_path = Path(self.bundle).is_file() or (Path(self.bundle) / "configs" / "metadata.json").is_file()
         checkpoint, postprocess = (
             None if path is None else str(Path(path).absolute()) for path in (self.checkpoint, self.postprocess)
@@ -150,14 +153,14 @@ class SegmentOptions:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any], *, source: str) -> SegmentOptions:
-        """Return the options that `to_json` gave; those that an older version did not have get their defaults.
+        """Return the options that `to_json` wrote; those that an older version did not have get their defaults.
 
         Args:
             values: names and values.
             source: where they come from, for the messages.
 
         Raises:
-            ValueError: an option is unknown, of another type, or impossible.
+            ValueError: an option is unknown, or has the wrong type or an impossible value.
         """
         return settings_from_mapping(cls, values, source=source)
 
@@ -165,17 +168,20 @@ class SegmentOptions:
 PIPELINE_OPTIONS = (
     "channels", "diameter", "tta", "tile", "overlap", "device", "amp", "checkpoint", "postprocess",
 )  # fmt: skip
-"""Besides the bundle, the options that decide what is done with the pixels of an image."""
+"""The options, besides the bundle, that decide what is done with the pixels of an image."""
 
 READING_OPTIONS = ("axes", "pixel_size")
-"""The options that decide how an image is understood."""
+"""The options that decide how an image file is understood."""
 
 
 def bytes_of(text: str) -> int:
-    """Return an amount of memory, as people write it, in bytes.
+    """Return the number of bytes of an amount of memory such as "4GB".
+
+    Args:
+        text: a number of MB, GB, MiB or GiB.
 
     Raises:
-        ValueError: it is no amount of memory.
+        ValueError: the text is not an amount of memory.
 
     >>> bytes_of("4GB"), bytes_of("512 MiB")
     (4000000000, 536870912)
@@ -189,11 +195,14 @@ def bytes_of(text: str) -> int:
 def takes_options(*names: str) -> Callable[[Function], Function]:
     """Give a function with `**options` a signature and a docstring that list these options.
 
+    So an option is defined once, as a field of `SegmentOptions`. The price is that type checkers see `**options: Any`
+    instead of keywords; a wrong keyword, type or value is refused at run time, with a message that names it.
+
     In the signature they come after the required keywords. In the docstring they replace the line that begins with
     "options: ". A call with any other keyword is a TypeError.
 
     Args:
-        names: of fields of `SegmentOptions`; none means all.
+        names: names of fields of `SegmentOptions`; none means all.
     """
     options = [option for option in dataclasses.fields(SegmentOptions) if not names or option.name in names]
 
@@ -251,10 +260,10 @@ def _types() -> dict[str, Any]:
 
 
 def _converted(value: Any, kind: Any) -> Any:
-    """Return a value as a type has it, such as 30.0 for 30 where the type is float.
+    """Return a value converted to a type, such as 30.0 for 30 if the type is float.
 
     Raises:
-        TypeError: it is of another type.
+        TypeError: the value does not fit the type.
     """
     if get_origin(kind) in (Union, UnionType):
         for member in get_args(kind):

@@ -1,4 +1,4 @@
-"""From one image to its objects in Python, with the same functions as `cellseg segment`."""
+"""Segmenting one image from Python, with the same functions as `cellseg segment`."""
 
 from __future__ import annotations
 
@@ -32,27 +32,27 @@ def segment(
     channel_names: Sequence[str] = (),
     **options: Any,
 ) -> Segmentation:
-    """Find the cells of an image: label image and measurements, as `cellseg segment` finds them.
+    """Find the cells of an image, as `cellseg segment` does: label image and measurements.
 
     Args:
-        image: a file or OME-Zarr; an `io.Image`; or an array with the axes Y and X, or with `axes`.
-        bundle: name of the bundle, its folder, or a zip of it; or a pipeline that `bundle.load_pipeline` returned,
-            which is then not loaded again for each of many images.
+        image: a file or OME-Zarr; an `io.Image`; or an array with the axes Y and X, or with those that `axes` states.
+        bundle: name of the bundle, its folder, or a zip of it; or a pipeline from `bundle.load_pipeline`, which
+            saves loading it again for each of many images.
         options: fields of `SegmentOptions`.
-        channel_names: names of the image's channels, whatever the file says.
+        channel_names: names of the image's channels, instead of those that the file states.
 
     Returns:
-        The objects. `labels` is a numpy array; that of a stack has the axes T, P and Z before Y and X, and ids begin
-        anew in each plane. `exports.write_exports` writes them.
+        The objects. `labels` is a numpy array. For a stack it has the axes T, P and Z before Y and X, and ids start
+        again in each plane. `exports.write_exports` writes the objects to files.
 
     Raises:
         FileNotFoundError: there is no such file.
-        TypeError: an option is unknown, or of another type.
+        TypeError: an option is unknown, or has the wrong type.
         ValueError: the image cannot be read, its axes are not known, or it lacks a channel or pixel size that the
-            bundle asks for; there is no such bundle, or an option is impossible.
+            bundle needs; there is no such bundle, or the value of an option is impossible.
         CheckpointError: the bundle has no weights.
     """
-    chosen = SegmentOptions(**options)  # which refuses impossible values before anything is read
+    chosen = SegmentOptions(**options)  # refuses impossible values before anything is read
     settings = {key: value for key, value in options.items() if key not in READING_OPTIONS}
     name = Path(fspath(image)).name if isinstance(image, str | PathLike) else "image"
     opened = _image(image, chosen.axes)
@@ -70,14 +70,14 @@ def segment(
     else:
         pipeline = load_pipeline(bundle, **settings)
     places = list(np.ndindex(opened.pixels.shape[:-3]))
-    found = dict(zip(places, _segmented_planes(opened, places, pipeline, name), strict=True))
+    planes = dict(zip(places, _segmented_planes(opened, places, pipeline, name), strict=True))
     if opened.axes == "CYX":
-        return found[()]
+        return planes[()]
     return Segmentation(
-        labels=np.stack([plane.labels for plane in found.values()]).reshape(
+        labels=np.stack([plane.labels for plane in planes.values()]).reshape(
             *opened.pixels.shape[:-3], *opened.pixels.shape[-2:]
         ),
-        table=join_tables(opened.axes[:-3], {place: plane.table for place, plane in found.items()}),
+        table=join_tables(opened.axes[:-3], {place: plane.table for place, plane in planes.items()}),
         image_name=name,
         image=opened.pixels,
         channel_names=opened.channel_names,
@@ -87,12 +87,13 @@ def segment(
 
 
 def _image(image: Any, axes: str | None) -> Image:
+    """Return an image that was passed as a file, an array or an image."""
     if isinstance(image, str | PathLike):
         return read(image, axes)
     if not isinstance(image, Image):
         return image_of_array(image, axes)
     if axes is not None:
-        raise ValueError(f"got axes={axes!r} for an Image, which states its own, {image.axes}; leave them out")
+        raise ValueError(f"got axes={axes!r} for an Image, which states its own axes, {image.axes}; leave them out")
     return image
 
 

@@ -1,8 +1,8 @@
-"""Settings as plain data: a frozen dataclass to and from a JSON file.
+"""Settings as plain data: frozen dataclasses that are read from and written to JSON files.
 
 A bundle keeps what it was trained with (`preprocess.json`) and what was fitted to it
 (`postprocess.json`) as data, so that the configs, the command line and a runtime without torch
-read the same values. A misspelt name in such a file is an error here, never a silent default.
+read the same values. A misspelt name in such a file is an error, never silently replaced by a default.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ Settings = TypeVar("Settings")
 
 
 def settings_from_mapping(kind: type[Settings], values: Mapping[str, Any], *, source: str) -> Settings:
-    """The settings of a kind, out of a mapping of names to values.
+    """Return the settings of a kind from a mapping of names to values.
 
     Args:
         kind: a dataclass whose `__post_init__` checks its values.
-        values: names and values; what is left out keeps its default.
+        values: names and values; settings that are left out keep their defaults.
         source: where the values come from, for the messages.
 
     Raises:
-        BundleError: an unknown name, or a value that the kind refuses.
+        BundleError: a name is unknown, or the kind refuses a value.
     """
     names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
     for name in values:
@@ -77,7 +77,7 @@ def read_settings(kind: type[Settings], path: str | os.PathLike[str]) -> Setting
         path: a file that holds one JSON object.
 
     Raises:
-        BundleError: there is no such file, it holds no JSON object, an unknown name, or a value that the kind refuses.
+        BundleError: there is no such file, it holds no JSON object, a name is unknown, or the kind refuses a value.
     """
     return settings_from_mapping(kind, read_mapping(path), source=str(path))
 
@@ -85,7 +85,7 @@ def read_settings(kind: type[Settings], path: str | os.PathLike[str]) -> Setting
 def write_settings(settings: object, path: str | os.PathLike[str]) -> None:
     """Write settings as a JSON file, which `read_settings` reads back equal.
 
-    The file is written aside and renamed, so that a reader never meets half of one.
+    The file is written under another name and renamed, so that a reader never sees half of it.
 
     Args:
         settings: a dataclass instance.

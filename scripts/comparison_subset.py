@@ -1,9 +1,9 @@
-"""Writes a datalist of a seeded part of a data set, small enough to train every bundle on two CPU cores.
+"""Write a datalist of a seeded part of a data set, small enough to train every bundle on two CPU cores.
 
     python scripts/comparison_subset.py DATASET OUTPUT.json [--largest 256] [--seed 0]
 
-Training and validation images come out of the data set's training part, test images out of its held-out part; only
-images with no side above `--largest` pixels are drawn.
+Each section is drawn from the same section of the data set. Only images with no side above `--largest` pixels are
+drawn.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ COUNTS = {"training": 24, "validation": 6, "test": 20}
 
 
 def main() -> None:
-    """Choose and write."""
+    """Draw the images and write the datalist."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dataset", type=Path)
     parser.add_argument("output", type=Path)
     parser.add_argument("--largest", type=int, default=256)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    chosen = random.Random(options.seed)
+    generator = random.Random(options.seed)
     subset = {}
     for name, items in load_datalist(options.dataset).items():
-        drawn = chosen.sample(items, len(items))
-        small = (item for item in drawn if max(io.read(item["image"]).pixels.shape[1:]) <= options.largest)
+        shuffled = generator.sample(items, len(items))
+        small = (item for item in shuffled if max(io.read(item["image"]).pixels.shape[1:]) <= options.largest)
         subset[name] = [item for item, _ in zip(small, range(COUNTS[name]), strict=False)]
     write_datalist(options.output, subset)
     print(f"{options.output}: " + ", ".join(f"{len(items)} {name}" for name, items in subset.items()))

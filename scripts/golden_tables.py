@@ -1,10 +1,10 @@
-"""Writes what the original programs say of the label images in tests/evaluation/golden_images.py.
+"""Write the scores that the original programs give the label images in tests/evaluation/golden_images.py.
 
-    pip install stardist cellpose pycocotools py-ctcmetrics   # in an environment of its own
+    pip install stardist cellpose pycocotools py-ctcmetrics   # in a separate environment
     python scripts/golden_tables.py tests/evaluation/golden_tables.json
 
-To be run again only where an image is added: the tests hold our protocols against the committed table. A program that
-is not installed is an error, so that no table is ever written half.
+The tests compare our protocols with the committed table. Run this again only when an image is added. A program that is
+not installed is an error, so that the table is always complete.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ IOU = tuple(hundredths / 100 for hundredths in range(50, 100, 5))
 
 
 def stardist_table() -> dict[str, Any]:
-    """`matching_dataset` over all images; its own relabelling copes with gapped ids."""
+    """Return the results of `matching_dataset` over all images; its own relabelling handles gaps in the ids."""
     from stardist.matching import matching_dataset
 
     predictions, truths = zip(*PAIRS.values(), strict=True)
@@ -40,25 +40,27 @@ def stardist_table() -> dict[str, Any]:
 
 
 def cellpose_table() -> dict[str, Any]:
-    """`average_precision` of each image, twice: with a frame of background and as given.
+    """Return the `average_precision` of each image, with a frame of background and without.
 
-    It takes one id for background whether there is any or not, so that only the former counts a tissue right.
+    Cellpose takes one id for background even if there is none, so confluent tissue is only scored correctly with the
+    frame.
     """
     from cellpose.metrics import average_precision
 
     def table(frame_px: int) -> list[list[float]]:
         sides = ([np.pad(dense(pair[side]), frame_px) for pair in PAIRS.values()] for side in (0, 1))
         predictions, truths = sides
-        found, *_ = average_precision(truths, predictions, threshold=[0.5, 0.75, 0.9])
-        return np.asarray(found, float).tolist()
+        precisions, *_ = average_precision(truths, predictions, threshold=[0.5, 0.75, 0.9])
+        return np.asarray(precisions, float).tolist()
 
     return {"thresholds": [0.5, 0.75, 0.9], "ap_of_images": table(1), "ap_of_images_as_given": table(0)}
 
 
 def coco_table() -> dict[str, Any]:
-    """`COCOeval` with one score for all, three times: it takes predictions of the same score in the order of the file.
+    """Return the results of `COCOeval` with equal scores for all predictions, in three orders.
 
-    Worst first, so that their order helps nobody, which is what our protocol states; best first; and by id.
+    It takes predictions with the same score in the order of the file. The orders are: worst first, in which no
+    prediction benefits, as our protocol states; best first; and by id.
     """
     orders = {"worst_first": 1, "best_first": -1, "by_id": 0}
     return {name: _coco(order) for name, order in orders.items()}
@@ -70,23 +72,23 @@ def _coco(order: int) -> dict[str, float]:
     from pycocotools.cocoeval import COCOeval
 
     def annotations(side: int) -> list[dict[str, Any]]:
-        found = []
+        entries = []
         for image, pair in enumerate(PAIRS.values()):
             labels = pair[side]
             for label in np.unique(labels[labels > 0]):
                 encoded = mask.encode(np.asfortranarray(labels == label, np.uint8))
                 best = _best_iou(labels == label, pair[1 - side])
-                found.append({"image_id": image, "category_id": 1, "segmentation": encoded, "best": best})
-        return found
+                entries.append({"image_id": image, "category_id": 1, "segmentation": encoded, "best": best})
+        return entries
 
     truths, predictions = annotations(1), annotations(0)
-    for number, each in enumerate(truths):
-        each.update(id=number + 1, area=float(mask.area(each["segmentation"])), iscrowd=0)
+    for number, annotation in enumerate(truths, start=1):
+        annotation.update(id=number, area=float(mask.area(annotation["segmentation"])), iscrowd=0)
     if order:
-        # Across images only scores decide: hardly different ones stand for an order of equal ones.
-        predictions.sort(key=lambda each: order * each["best"])
-    for rank, each in enumerate(predictions):
-        each["score"] = 1 - 1e-6 * rank if order else 1.0
+        # Across images only scores count, so slightly different scores stand for an order of equal ones.
+        predictions.sort(key=lambda annotation: order * annotation["best"])
+    for rank, annotation in enumerate(predictions):
+        annotation["score"] = 1 - 1e-6 * rank if order else 1.0
     data = COCO()
     images = [
         {"id": image, "height": truth.shape[0], "width": truth.shape[1]}
@@ -111,12 +113,12 @@ def _coco(order: int) -> dict[str, float]:
 
 
 def _best_iou(inside: np.ndarray, others: np.ndarray) -> float:
-    met = [others == label for label in np.unique(others[inside & (others > 0)])]
-    return max(((inside & other).sum() / (inside | other).sum() for other in met), default=0.0)
+    overlapping = [others == label for label in np.unique(others[inside & (others > 0)])]
+    return max(((inside & other).sum() / (inside | other).sum() for other in overlapping), default=0.0)
 
 
 def ctc_table() -> dict[str, Any]:
-    """SEG over all images, by the challenge's own Python package."""
+    """Return SEG over all images from the challenge's own Python package."""
     import tifffile
     from ctc_metrics.metrics.technical.seg import seg
     from ctc_metrics.utils.representations import match
@@ -125,18 +127,18 @@ def ctc_table() -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         for name, (prediction, truth) in PAIRS.items():
             if not (prediction == 0).any() or not (truth == 0).any():
-                continue  # it takes the lowest id for background
+                continue  # the package takes the lowest id for background
             for side, image in (("prediction", prediction), ("truth", truth)):
                 tifffile.imwrite(f"{folder}/{side}.tif", image)
-            found = match(f"{folder}/truth.tif", f"{folder}/prediction.tif")
-            labels.append(found[0])
-            ious.append(found[4])
-            print(f"{name}: {len(found[0])} reference objects, {len(found[4])} matched", file=sys.stderr)
+            matched = match(f"{folder}/truth.tif", f"{folder}/prediction.tif")
+            labels.append(matched[0])
+            ious.append(matched[4])
+            print(f"{name}: {len(matched[0])} reference objects, {len(matched[4])} matched", file=sys.stderr)
     return {"images": "all but those without background", "seg": seg(labels, ious)}
 
 
 def main() -> None:
-    """Write the table to the file that the command names."""
+    """Write the table to the file that is named on the command line."""
     packages = ("stardist", "cellpose", "pycocotools", "py-ctcmetrics", "numpy")
     table = {
         "made_with": {name: version(name) for name in packages},

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs, writes sample data, trains the unet bundle on it, evaluates it and segments the test images.
+# Installs the package, writes sample data, trains the unet bundle on it, evaluates it and segments the test images.
 # usage: bash scripts/quickstart.sh [OUTPUT]     (default: runs/quickstart)
 set -euo pipefail
 case "${1:-}" in -*) sed -n '2,3p' "$0"; exit 2 ;; esac
@@ -16,7 +16,7 @@ python -m monai.bundle run segmenting --config_file $bundle/inference.json "${co
 cellseg report "$output" --output "$output/report.html"
 
 echo
-echo "scores        $output/evaluation/cellseg_summary.json; a page of them: $output/report.html"
+echo "scores        $output/evaluation/cellseg_summary.json; as a page: $output/report.html"
 echo "labels        $output/segmentation/*.tif"
 echo "overlays      $(ls "$output"/segmentation/*_overlay.png | head -n 1) and others next to it"
 echo "TensorBoard   tensorboard --logdir $output/tensorboard"

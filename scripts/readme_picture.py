@@ -1,4 +1,4 @@
-"""Puts overlays of the quick start side by side, as the README shows them.
+"""Join overlays of the quick start side by side, for the README.
 
 bash scripts/quickstart.sh && python scripts/readme_picture.py runs/quickstart/segmentation docs/quickstart.png
 """
@@ -11,7 +11,7 @@ from PIL import Image
 
 
 def main(segmentation: str, picture: str) -> None:
-    """Write the first overlays of a folder, with white lines between, as one picture."""
+    """Write the first four overlays of a folder as one picture, separated by white lines."""
     paths = sorted(Path(segmentation).glob("*_overlay.png"))[:4]
     if not paths:
         raise SystemExit(f"error: no *_overlay.png in {segmentation}; run scripts/quickstart.sh first")

@@ -1,14 +1,14 @@
-"""Print the SHA-256 of what `cellseg segment` writes, for fixed images and many settings.
+"""Print the SHA-256 of the files that `cellseg segment` writes, for fixed images and many settings.
 
-Two versions of the code that give the same results print the same lines on the same machine. The network's answers
-differ in the last bits between kinds of processors, so compare runs of one machine only. To see that a change of the
-code changes no result, run this before and after it:
+On the same machine, two versions of the code with the same results print the same lines. The output of the network
+differs in the last bits between kinds of processors, so only compare runs on one machine. To check that a change of the
+code does not change results, run this before and after it:
 
     python scripts/result_digests.py --output before.txt
     python scripts/result_digests.py --output after.txt
     diff before.txt after.txt
 
-Images are generated. With `--images`, those of a folder are segmented as well.
+The images are generated. With `--images`, those of a folder are also segmented.
 """
 
 from __future__ import annotations
@@ -51,12 +51,14 @@ def write_images(folder: Path) -> None:
     (folder / "stack").mkdir()
     tifffile.imwrite(folder / "stack" / "stack.tif", stack, imagej=True, metadata={"axes": "ZYX"})
     (folder / "large").mkdir()
-    rows = [np.concatenate([nuclei(seed=20 + 6 * row + at).image for at in range(6)], axis=1) for row in range(6)]
+    rows = [
+        np.concatenate([nuclei(seed=20 + 6 * row + column).image for column in range(6)], axis=1) for row in range(6)
+    ]
     tifffile.imwrite(folder / "large" / "large.tif", np.concatenate(rows), tile=(256, 256), compression="zlib")
 
 
-def runs(images: Path, settings: Path, more: Path | None) -> dict[str, list[str]]:
-    """The words of `cellseg segment` for each run, by its name."""
+def runs(images: Path, settings: Path, folder: Path | None) -> dict[str, list[str]]:
+    """Return the arguments of `cellseg segment` for each run, by its name."""
     small, stack, large = (str(images / name) for name in ("small", "stack", "large"))
     methods = {}
     for name, values in _POSTPROCESSING.items():
@@ -80,18 +82,18 @@ def runs(images: Path, settings: Path, more: Path | None) -> dict[str, list[str]
         "large, Dask": [large, "--workers", "1", *_SMALL_MEMORY],
         **methods,
     }
-    if more is not None:
-        named["given"] = [str(more)]
-        named["given, diameter 50"] = [str(more), "--diameter", "50"]
+    if folder is not None:
+        named["given"] = [str(folder)]
+        named["given, diameter 50"] = [str(folder), "--diameter", "50"]
     return named
 
 
-# So little that the large image is not held, but segmented tile by tile and block by block.
+# So little memory that the large image is not held, but segmented tile by tile and block by block.
 _SMALL_MEMORY = ["--max_memory", "1.75GB", "--tile", "256", "--overlap", "32"]
 
 
 def decoded() -> dict[str, str]:
-    """The SHA-256 of objects made of fixed maps by each method, whole and in blocks: no network is asked."""
+    """Return the SHA-256 of the objects of each method from fixed maps, whole and in blocks, without a network."""
     from cellseg_monai.decoding import (
         BoundaryWatershed,
         Components,
@@ -118,7 +120,7 @@ def decoded() -> dict[str, str]:
 
 
 def digests(folder: Path) -> dict[str, str]:
-    """The SHA-256 of each file of a run but its record, by its path."""
+    """Return the SHA-256 of each file of a run by its path, except for the record of the run."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
@@ -128,29 +130,29 @@ def digests(folder: Path) -> dict[str, str]:
 
 
 def main() -> None:
-    """Segment, print, and write the lines to a file."""
+    """Segment all images, print the lines, and write them to a file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--output", type=Path, required=True, help="the text file to write")
-    parser.add_argument("--images", type=Path, help="a folder of further images")
-    chosen = parser.parse_args()
+    parser.add_argument("--output", type=Path, required=True, help="text file to write")
+    parser.add_argument("--images", type=Path, help="folder of additional images")
+    options = parser.parse_args()
     lines = [f"decoded: {name} {digest}" for name, digest in decoded().items()]
     print("\n".join(lines), flush=True)
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
         (work / "settings").mkdir()
         write_images(work / "images")
-        for at, (run, words) in enumerate(runs(work / "images", work / "settings", chosen.images).items()):
-            output = work / f"results_{at}"
+        for number, (run, words) in enumerate(runs(work / "images", work / "settings", options.images).items()):
+            output = work / f"results_{number}"
             command = [sys.executable, "-m", "cellseg_monai", "segment", *words]
-            done = subprocess.run(
+            completed = subprocess.run(
                 [*command, "--output", str(output)], capture_output=True, text=True, encoding="utf-8", check=False
             )
-            if done.returncode:
-                raise SystemExit(f"{run}: {done.stderr}")
+            if completed.returncode:
+                raise SystemExit(f"{run}: {completed.stderr}")
             for path, digest in digests(output).items():
                 lines.append(f"{run}: {path} {digest}")
                 print(lines[-1], flush=True)
-    chosen.output.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    options.output.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

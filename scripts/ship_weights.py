@@ -1,4 +1,4 @@
-r"""Put the weights of a run into a bundle, with what belongs to them: settings, scores and training data.
+r"""Put the weights of a run into a bundle, with their settings, scores and training data.
 
 python scripts/ship_weights.py weights RUN bundles/NAME
 python -m monai.bundle run evaluating --config_file bundles/NAME/configs/evaluate.json \
@@ -6,7 +6,7 @@ python -m monai.bundle run evaluating --config_file bundles/NAME/configs/evaluat
 python scripts/ship_weights.py scores NEW/evaluation/cellseg_summary.json bundles/NAME
 python scripts/ship_weights.py training_data DATA "NAME OF THE DATA" bundles/NAME
 
-All of it is written to models/weights.json, from which the configs of the bundle are then built.
+Settings, scores and training data are written to models/weights.json, from which the configs of the bundle are built.
 """
 
 import dataclasses
@@ -27,7 +27,7 @@ from cellseg_monai.training import read_checkpoint, save_checkpoint
 
 
 def weights(run: str, bundle: str) -> None:
-    """Write models/model.pt in half precision, and a weights.json without the scores and training data of others.
+    """Write models/model.pt in half precision, and a weights.json, in which scores and training data are not set yet.
 
     Args:
         run: folder of a training, with model.pt and the postprocess.json that its calibration wrote.
@@ -46,16 +46,16 @@ def weights(run: str, bundle: str) -> None:
 
 
 def scores(summary: str, bundle: str) -> None:
-    """Note in weights.json what an evaluation of the shipped weights gave.
+    """Record the scores of the shipped weights in weights.json.
 
     Args:
-        summary: evaluation/cellseg_summary.json of the evaluation.
+        summary: the evaluation/cellseg_summary.json of an evaluation of the shipped weights.
         bundle: folder of the bundle.
     """
     evaluation = json.loads(Path(summary).read_text(encoding="utf-8"))
     checkpoint = evaluation["about"]["checkpoint"]
     if Path(checkpoint).resolve() != (Path(bundle) / "models" / "model.pt").resolve():
-        raise SystemExit(f"error: {summary} is of {checkpoint}, not of the weights in {bundle}")
+        raise SystemExit(f"error: {summary} is of {checkpoint}, not of the weights in {bundle}; evaluate those")
     metrics = {
         name: round(evaluation["scores"][name]["value"], 4)
         for name in ("f1_pooled", "f1_50_pooled", "f1_90_pooled", "dice_mean")
@@ -65,11 +65,11 @@ def scores(summary: str, bundle: str) -> None:
 
 
 def training_data(dataset: str, name: str, bundle: str) -> None:
-    """Note in weights.json what the images of the training section are like on which the weights were trained.
+    """Record a description of the images on which the weights were trained in weights.json.
 
     Args:
-        dataset: folder of the data set.
-        name: what the data are called in reports.
+        dataset: folder of the data set, whose training section is described.
+        name: name of the data in reports.
         bundle: folder of the bundle.
     """
     shipped = _read(bundle)
@@ -85,7 +85,7 @@ def _read(bundle: str) -> ShippedWeights:
 
 
 def _write(bundle: str, shipped: ShippedWeights) -> None:
-    """Write weights.json, and the configs that are built from it."""
+    """Write weights.json and the configs that are built from it."""
     shipped.to_json(Path(bundle) / "models" / "weights.json")
     for name, content in build_bundle(bundle).items():
         with replacing(Path(bundle) / name) as aside:

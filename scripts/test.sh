@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs and runs the quick tests; --all adds the slow ones. Other words go to pytest.
+# Installs the package and runs the quick tests; --all adds the slow ones. Other words are passed to pytest.
 # usage: bash scripts/test.sh [--all] [PYTEST OPTION ...]
 set -euo pipefail
 selection=(-m "not slow")

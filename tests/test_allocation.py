@@ -27,7 +27,7 @@ def page_faults(first):
     return int(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only glibc is told to keep memory")
+@pytest.mark.skipif(sys.platform != "linux", reason="only glibc can keep freed memory")
 def test_what_a_thread_frees_it_gets_again_without_the_system():
     taken_anew = page_faults("")
     kept = page_faults("from cellseg_monai.allocation import keep_freed_memory; keep_freed_memory()")

@@ -70,7 +70,11 @@ def test_colours_and_channels_are_told_by_axes_and_names(pipeline):
         (np.array([["a"]]), {}, "pixels of type <U1"),
         (cells(), {"pixel_size": 0}, "got pixel_size=0.0, expected a finite number above 0"),
         (cells(), {"channel_names": ("a", "b")}, "2 channel names for 1 channels"),
-        (io.Image(cells()[np.newaxis], "CYX"), {"axes": "YX"}, "got axes='YX' for an Image, which states its own, CYX"),
+        (
+            io.Image(cells()[np.newaxis], "CYX"),
+            {"axes": "YX"},
+            "got axes='YX' for an Image, which states its own axes, CYX",
+        ),
         (cells(), {"tta": True}, "got tta as well as a pipeline"),
     ],
     ids=["stack", "colour", "a row", "other axes", "empty", "NaN", "text", "size", "names", "Image", "settings"],

@@ -1,20 +1,26 @@
 """The complete configs of a bundle, built from its recipe and its `bundle.json`.
 
-MONAI's consumers take one file, and a reader should find the whole workflow in it; ten copies kept by hand would
-drift. So what bundles share is written once in `bundles/recipes`, what differs in `bundle.json`, and this module
-writes the rest. A config is merged from several files of the recipe, each followed by the part of `bundle.json` with
-the same name. Merging follows MONAI's rules for a list of config files: a plain key replaces, `+key` extends, `a#b`
-reaches inside. A value `"%file.json"` stands for what that file in `bundles/recipes` holds.
+Configs are complete files, because MONAI's consumers take one file, a folder in a clone must be a working bundle, and a
+reader should find the whole workflow in one place. They are generated, because copies kept by hand would drift apart:
+what bundles share is written once in `bundles/recipes`, what differs in `bundle.json`, and this module writes the rest.
+`cellseg bundle build --check` fails if a generated file differs from its sources.
 
-A recipe declares its workflows in `recipe.json`: the name of each config, and the files from which it is merged. It may
-extend another recipe (`{"extends": "semantic"}`), whose workflows it then has too; each of its files is laid over the
-file with the same name there, by the same rules, and so are its variants.
+A config is merged from several files of the recipe, each followed by the part of `bundle.json` with the same name.
+Merging follows MONAI's rules for a list of config files: a plain key replaces, `+key` extends, `a#b` reaches inside.
+The steps of a workflow have names, such as `train#crop`, because overriding a step by its position in a list would hit
+another one as soon as a step is added. A value `"%file.json"` stands for what that file in `bundles/recipes` holds.
 
-A variant is an overlay of differences on `train.json`, written to `configs/variants/`: those of the recipe, and those
-of `bundle.json`. A bundle can replace a variant of the recipe, or take it away with `null` where it means nothing. An
-overlay that the recipe declares, such as `multi_gpu_train`, is written beside the workflow over which it is laid.
+A recipe declares its workflows in `recipe.json`: the name of each config, and the files from which it is merged. It can
+extend another recipe (`{"extends": "semantic"}`) and inherit its workflows. Each of its files is laid over the file
+with the same name there, by the same rules, and so are its variants.
 
-What a program measured of the weights that a bundle ships comes from `models/weights.json`.
+A variant is an overlay of differences on `train.json`, written to `configs/variants/`. Variants come from the recipe
+and from `bundle.json`. A bundle can replace a variant of the recipe, or remove it with `null` where it has no meaning.
+Other workflows need no variants, because a checkpoint records how its network was trained; see
+`training.checkpoint_metadata`. An overlay that the recipe declares, such as `multi_gpu_train`, is written next to the
+workflow that it changes, as in MONAI's model zoo.
+
+Everything that was measured with the shipped weights of a bundle comes from `models/weights.json`.
 """
 
 from __future__ import annotations
@@ -44,11 +50,13 @@ def find_bundles(bundles_dir: str | Path = "bundles") -> list[Path]:
     """Return the folders that hold a `bundle.json`, sorted.
 
     Raises:
-        BundleError: there is none.
+        BundleError: there is no such folder.
     """
     folders = sorted(path.parent for path in Path(bundles_dir).glob("*/bundle.json"))
     if not folders:
-        raise BundleError(f"no */bundle.json in {Path(bundles_dir).absolute()}; start it in the folder above bundles/")
+        raise BundleError(
+            f"no */bundle.json in {Path(bundles_dir).absolute()}; run the command in the folder above bundles/"
+        )
     return folders
 
 
@@ -56,14 +64,13 @@ def build_bundle(bundle: str | Path) -> dict[str, str]:
     """Return the generated files of a bundle.
 
     Args:
-        bundle: folder of the bundle, which lies beside `recipes/`.
+        bundle: folder of the bundle, next to `recipes/`.
 
     Returns:
         The content of each file by its path relative to the folder, such as `configs/train.json`.
 
     Raises:
-        BundleError: `bundle.json`, the recipe or `models/weights.json` lacks something, or has a name that nothing
-            knows.
+        BundleError: `bundle.json`, the recipe or `models/weights.json` lacks something, or has an unknown name.
     """
     bundle = Path(bundle)
     own, recipe = _read_bundle(bundle)
@@ -89,7 +96,7 @@ def build_bundle(bundle: str | Path) -> dict[str, str]:
 
 
 def _read_bundle(bundle: Path) -> tuple[Config, Recipe]:
-    """The `bundle.json` of a bundle and its recipe, checked against each other."""
+    """Return the `bundle.json` of a bundle and its recipe, checked against each other."""
     path = bundle / "bundle.json"
     own = read_json(path)
     if own.get("name") != bundle.name:
@@ -129,7 +136,7 @@ def _settings(bundle: Path, own: Config, recipe: Recipe, shipped: ShippedWeights
 
 
 def _measured(shipped: ShippedWeights | None) -> Config:
-    """What the metadata says of the weights."""
+    """Return the part of the metadata that describes the weights."""
     if shipped is None:
         return {}
     metrics = {"eval_metrics": dict(shipped.eval_metrics)} if shipped.eval_metrics else {}
@@ -137,10 +144,10 @@ def _measured(shipped: ShippedWeights | None) -> Config:
 
 
 def drifted_files(bundle: str | Path) -> list[Path]:
-    """Return the generated files that are missing, or differ from what `build_bundle` gives, and files of nobody.
+    """Return the generated files that are missing or differ from `build_bundle`, and files that it does not write.
 
     Args:
-        bundle: folder of the bundle, which lies beside `recipes/`.
+        bundle: folder of the bundle, next to `recipes/`.
     """
     bundle = Path(bundle)
     expected = {bundle / name: content for name, content in build_bundle(bundle).items()}
@@ -158,31 +165,31 @@ def merge_configs(*configs: Mapping[str, Any]) -> Config:
     {'epochs': 3, 'loss': {'gamma': 2}}
 
     Raises:
-        BundleError: a key reaches into something that the configs before do not have, or extends what is no list or
-            dictionary.
+        BundleError: a key reaches into something that the earlier configs do not have, or extends something that is
+            not a list or dictionary.
     """
     parser = ConfigParser(config={})
     for config in configs:
         for key, value in config.items():
             try:
-                # A copy: `a#b` of a later part would reach into what other configs are merged from.
+                # A copy, because `a#b` of a later part would change objects from which other configs are merged.
                 merge_kv(parser, key, deepcopy(value))
             except (KeyError, ValueError) as error:
                 raise BundleError(
                     f"{key!r} cannot be merged: nothing of that name to reach into or to extend; correct the name, or "
-                    "define the whole of it"
+                    "define all of it"
                 ) from error
     return parser.get()
 
 
 def _output(train: Config) -> Config:
-    """What the head that is trained says of the network's output."""
+    """Return the part of the metadata that describes the network's output, as the trained head states it."""
     head = ConfigParser(deepcopy(train)).get_parsed_content("head")
     return {f"network_data_format#outputs#pred#{key}": value for key, value in head.metadata().items()}
 
 
 def _versions(root: Path) -> Config:
-    """The versions with which the bundle was tested, from `constraints.txt`."""
+    """Return the versions with which the bundle was tested, from `constraints.txt`."""
     lines = (root / "constraints.txt").read_text(encoding="utf-8").splitlines()
     pinned = dict(line.split("==") for line in lines if "==" in line)
     try:

@@ -1,4 +1,4 @@
-"""Checks of a bundle that do not run it."""
+"""Checks of a bundle that work without running it."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from cellseg_monai.training.checkpoint_file import BEST
 
 __all__ = ["bundle_faults", "metadata_faults"]
 
-# Keys that MONAI and this package read from outside a config; another key must refer to each of the others.
+# Keys that MONAI and this package read from outside a config. Every other key must be referred to within the config.
 ENTRY_KEYS = frozenset({"imports", "initialize", "run", "finalize"})
-# Files in configs/ that are no configs.
+# Files in configs/ that are not workflow configs.
 _NO_CONFIGS = ("metadata", "preprocess", "postprocess")
 
 _Configs = dict[Path, dict[str, Any]]
@@ -38,8 +38,8 @@ def bundle_faults(bundle: str | Path, overrides: Mapping[str, Any] | None = None
     """Return everything that is wrong with a bundle's files; an empty list if nothing is.
 
     Args:
-        bundle: folder of the bundle; drift is checked if it has a `bundle.json`, which a packed bundle has not.
-        overrides: names of overrides, checked like those on the command line; one of the workflows must know them.
+        bundle: folder of the bundle; drift is checked if it has a `bundle.json`, which a packed bundle does not.
+        overrides: overrides by name, checked like those on the command line; at least one workflow must know each.
 
     Raises:
         BundleError: the folder has no configs, or they cannot be built.
@@ -88,7 +88,7 @@ def _config_faults(config: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _overlay_faults(configs: _Configs, workflows: _Configs) -> Iterator[str]:
-    """What is wrong with the overlays of workflows, such as `multi_gpu_train.json`, once they are laid over them."""
+    """Yield the faults of overlays of workflows, such as `multi_gpu_train.json`, merged with their workflows."""
     by_name = {path.stem: config for path, config in workflows.items()}
     for path, overlay in configs.items():
         if path in workflows or path.stem in _NO_CONFIGS:
@@ -106,7 +106,7 @@ def _overlay_faults(configs: _Configs, workflows: _Configs) -> Iterator[str]:
 
 
 def _variant_faults(path: Path, training: Mapping[str, Any]) -> Iterator[str]:
-    """What is wrong with a variant once it is laid over `train.json`."""
+    """Yield the faults of a variant, merged with `train.json`."""
     try:
         overlay = json.loads(path.read_text(encoding="utf-8"))
         check_overrides((key.removeprefix("+") for key in overlay), training)
@@ -125,7 +125,7 @@ def _variant_faults(path: Path, training: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _weights_faults(bundle: Path, metadata: Mapping[str, Any]) -> Iterator[str]:
-    """What is wrong if the weights in a bundle, `weights.json` and the metadata do not belong together."""
+    """Yield the faults of a bundle whose weights, `weights.json` and metadata do not belong together."""
     weights, description = bundle / "models" / BEST, bundle / "models" / "weights.json"
     try:
         shipped = find_shipped_weights(bundle)
@@ -143,20 +143,20 @@ def _weights_faults(bundle: Path, metadata: Mapping[str, Any]) -> Iterator[str]:
         yield f"{weights}: missing, but weights.json describes it; restore the weights"
     elif digest != shipped.sha256:
         yield (
-            f"{weights}: got the SHA-256 {digest}, but weights.json is of weights with {shipped.sha256}; restore one "
-            "of the two"
+            f"{weights}: got the SHA-256 {digest}, but weights.json describes weights with {shipped.sha256}; "
+            "restore one of the two"
         )
     if metadata.get("weights_sha256") != shipped.sha256:
         yield (
-            f"{description}: is of weights with the SHA-256 {shipped.sha256}, but metadata.json names "
+            f"{description}: describes weights with the SHA-256 {shipped.sha256}, but metadata.json names "
             f"{metadata.get('weights_sha256')}; write it with `cellseg bundle build`, or restore one of the two"
         )
 
 
 def metadata_faults(path: str | Path) -> list[str]:
-    """Return where a `metadata.json` departs from this package's schema of it, or contradicts itself.
+    """Return the places where a `metadata.json` violates this package's schema, or contradicts itself.
 
-    The schema is `metadata.schema.json` in this folder, written after the MONAI bundle specification.
+    The schema is `metadata.schema.json` in this folder, which follows the MONAI bundle specification.
 
     Args:
         path: the `metadata.json`.
@@ -213,7 +213,7 @@ def _bad_targets(config: Any) -> Iterator[str]:
 def _bad_target(target: str) -> Iterator[str]:
     if "." not in target:
         if not isinstance(ComponentLocator().get_component_module_name(target), str):
-            yield f"_target_ {target!r} is no class of MONAI, or several classes have that name"
+            yield f"_target_ {target!r} is not a class of MONAI, or several classes have that name"
     elif pydoc.locate(target) is None:
         yield f"_target_ {target!r} cannot be imported"
     elif target.startswith("cellseg_monai."):

@@ -1,7 +1,8 @@
 """Checks of the options of a `python -m monai.bundle run` command, before anything is built.
 
-MONAI adds any `--key value` to the config, so a misspelt override has no effect and no message. An error deep inside an
-engine ends as `Failed to evaluate ConfigExpression`.
+MONAI adds any `--key value` to the config, so a misspelt override has no effect and no message. python-fire reads
+`false` as text, which counts as true. Both are refused here, with the right spelling. An error deep inside an engine
+ends as `Failed to evaluate ConfigExpression`, so the message of its cause is printed as the last line.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ COMPONENT_KEYS = frozenset({"_target_", "_disabled_", "_requires_", "_desc_", "_
 
 
 def check_overrides(names: Iterable[str], config: Mapping[str, Any]) -> None:
-    """Check that every override names something that the config has, or that one of its components takes.
+    """Check that every override names a key of the config, or an argument of one of its components.
 
     Args:
         names: names of overrides, such as `epochs`, `train#trainer#max_epochs` or `loss#lambda_dice`.
@@ -89,13 +90,14 @@ def _ids(config: Mapping[str, Any], prefix: str = "") -> list[str]:
 
 
 def check_command_line() -> None:
-    """Check the overrides of the running `monai.bundle` command; do nothing if Python was started in another way.
+    """Check the overrides of the running `monai.bundle` command; do nothing in another program.
 
-    It also makes an error of this package that ends the command the last line of the output, after MONAI's traceback.
+    It also repeats an error of this package that ends the command as the last line of the output, after MONAI's
+    traceback.
 
     Raises:
-        SystemExit: an override has an unknown name, or is text while a number, True or False is expected, or variants
-            cannot be combined. The message has one line for each fault.
+        SystemExit: an override has an unknown name, or is text instead of a number, True or False; or variants cannot
+            be combined. The message has one line for each fault.
     """
     options = command_line_options()
     if not options:
@@ -125,16 +127,16 @@ def check_command_line() -> None:
 
 
 # python-fire reads Python literals and takes everything else as text, and any text counts as true.
-_SPELT = {"true": "True", "yes": "True", "on": "True", "false": "False", "no": "False", "off": "False"}
-_SPELT |= {"null": "None", "none": "None"}
+_SPELLINGS = {"true": "True", "yes": "True", "on": "True", "false": "False", "no": "False", "off": "False"}
+_SPELLINGS |= {"null": "None", "none": "None"}
 
 
 def _check_value(name: str, value: Any, default: Any) -> None:
     if not isinstance(value, str):
         return
-    spelt = _SPELT.get(value.lower())
-    if spelt is not None and value != spelt:
-        raise BundleError(f"--{name} {value} would be taken as text; write {spelt}")
+    spelling = _SPELLINGS.get(value.lower())
+    if spelling is not None and value != spelling:
+        raise BundleError(f"--{name} {value} would be taken as text; write {spelling}")
     if value.startswith(("$", "@")) or not isinstance(default, bool | int | float):
         return
     try:
@@ -196,7 +198,7 @@ def own_message(error: BaseException | None) -> str | None:
         error: an error that MONAI may have wrapped.
     """
     while error is not None:
-        # A data-loading worker hands over only the text of its traceback.
+        # A data-loading worker only passes on the text of its traceback.
         from_worker = re.findall(rf"^{errors.__name__}\.\w+: (.*)", str(error), re.MULTILINE)
         if from_worker:
             return from_worker[-1]

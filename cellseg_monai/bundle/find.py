@@ -18,7 +18,8 @@ logger = logging.getLogger(__name__)
 def find_bundle_root(name: str) -> str:
     """Return the folder of a bundle.
 
-    It is the folder of the running command's config file, `bundles/<name>`, or the working folder.
+    The first of these that holds the bundle: the folder of the running command's config file, `bundles/<name>`, and the
+    working folder.
 
     Args:
         name: name of the bundle, as its `configs/metadata.json` states it.
@@ -36,13 +37,13 @@ def find_bundle_root(name: str) -> str:
         if metadata.is_file() and json.loads(metadata.read_text(encoding="utf-8")).get("name") == name:
             return str(folder)
     looked = ", ".join(str(folder.absolute()) for folder in candidates)
-    raise BundleError(f"no bundle {name!r} in {looked}; pass --bundle_root PATH, the folder that holds its configs/")
+    raise BundleError(f"no bundle {name!r} in {looked}; pass --bundle_root PATH, the folder with its configs/")
 
 
 def find_checkpoint(output_dir: str, bundle_root: str) -> str:
-    """Return the weights to use if none are named: those of a training in `output_dir`, else those the bundle ships.
+    """Return the weights to use if none are named: those trained in `output_dir`, otherwise those the bundle ships.
 
-    MONAI's `ckpt_export` names the weights with `--ckpt_file`; if the running command has that option, it decides.
+    MONAI's `ckpt_export` names the weights with `--ckpt_file`; if the running command has that option, it is used.
 
     Args:
         output_dir: folder to which `train.json` writes.
@@ -56,7 +57,7 @@ def find_checkpoint(output_dir: str, bundle_root: str) -> str:
         return named
     trained, shipped = Path(output_dir) / BEST, Path(bundle_root) / "models" / BEST
     if trained.is_file() and shipped.is_file():
-        logger.warning(f"{trained}, trained here, is used instead of {shipped}; --checkpoint PATH chooses")
+        logger.warning(f"{trained}, trained here, is used instead of {shipped}; choose with --checkpoint PATH")
     for path in (trained, shipped):
         if path.is_file():
             return str(path)
@@ -73,13 +74,16 @@ def find_checkpoint(output_dir: str, bundle_root: str) -> str:
 
 
 def find_postprocess(checkpoint: str, bundle_root: str) -> str:
-    """Return the file with the settings of post-processing for a checkpoint: those fitted to it, else the bundle's own.
+    """Return the file with the settings of post-processing for a checkpoint: fitted to it, or else the bundle's own.
+
+    Fitted settings belong to one set of weights: `calibrate.json` writes them next to the checkpoint, and a training
+    that replaces the checkpoint by a better epoch removes them.
 
     Args:
-        checkpoint: the weights; `calibrate.json` writes the fitted settings next to them.
+        checkpoint: path of the weights.
         bundle_root: folder of the bundle.
     """
     fitted = fitted_settings(checkpoint)
     settings = fitted if fitted.is_file() else Path(bundle_root) / "configs" / "postprocess.json"
-    logger.info(f"post-processing of {settings}")
+    logger.info(f"post-processing settings: {settings}")
     return str(settings)

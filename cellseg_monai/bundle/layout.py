@@ -14,7 +14,7 @@ _LIST_OF_PLAIN_LISTS = re.compile(r"\[\n\s*((?:\[[^\[\]]*\],?\s*)+)\]")
 
 
 def json_text(value: Mapping[str, Any]) -> str:
-    """JSON with lists of plain values, and lists of such lists, on one line.
+    """Return JSON text that has lists of plain values, and lists of such lists, on one line.
 
     Args:
         value: anything that JSON can hold.

@@ -1,4 +1,4 @@
-"""The pipeline of a bundle, from the configs that `python -m monai.bundle run segmenting` takes."""
+"""Loading the pipeline of a bundle from the configs that `python -m monai.bundle run segmenting` takes."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def load_pipeline(
     check: Callable[[Preprocessing], None] | None = None,
     **options: Any,
 ) -> Pipeline:
-    """Return everything that a bundle says about how objects are made, with its network loaded.
+    """Load the network of a bundle, and return it with all settings that decide how objects are made.
 
     Args:
         bundle: name of the bundle, its folder, or a zip of it.
         options: fields of `SegmentOptions`.
-        batch: number of tiles that the network sees at once; by default one on a processor, which gains nothing by
-            more, else that of the bundle.
-        check: called with how images are prepared, before the network is loaded; what it raises is raised.
+        batch: number of tiles that the network sees at the same time; by default one on a processor, which does not
+            benefit from more, otherwise that of the bundle.
+        check: called with the preparation of images before the network is loaded; it can raise an error.
 
     Raises:
         FileNotFoundError: `postprocess` does not exist.
@@ -59,10 +59,10 @@ def load_pipeline(
 
 @dataclass(frozen=True)
 class PipelineLoader:
-    """A function that loads a pipeline, for other processes: it is pickled, and equal to one of the same options.
+    """A function that loads a pipeline in any process: it can be pickled, and is equal to one with the same options.
 
     Args:
-        options: with paths that are valid in those processes.
+        options: options with paths that are valid in those processes.
     """
 
     options: SegmentOptions
@@ -71,7 +71,7 @@ class PipelineLoader:
         """Return the pipeline, loaded in this process.
 
         Args:
-            check: called with how images are prepared, before the network is loaded.
+            check: called with the preparation of images before the network is loaded.
         """
         return _load(self.options, None, check)
 
@@ -122,7 +122,7 @@ def _postprocess(named: str | None, weights: str, root: Path) -> Postprocessing:
         return Postprocessing.from_json(find_postprocess(weights, str(root)))
     if not Path(named).is_file():
         raise FileNotFoundError(f"--postprocess: no file {named}; pass one that `cellseg calibrate` wrote")
-    # A file with a single setting would otherwise change those of the bundle that it does not name.
+    # Otherwise defaults would silently replace the bundle's values for settings that the file does not name.
     return Postprocessing.from_json(named, whole=True)
 
 
@@ -172,8 +172,8 @@ def _metadata(root: Path) -> dict[str, Any]:
         raise BundleError(f"{path} is not JSON: {error}; copy the bundle again") from error
     missing = [key for key in ("name", "version") if key not in metadata]
     if missing or not path.with_name("inference.json").is_file():
-        lack = f"{path} lacks {', '.join(missing)}" if missing else f"{root} has no configs/inference.json"
-        raise BundleError(f"{lack}, so it is no bundle of this kind; use one that `cellseg bundle check` passes")
+        problem = f"{path} lacks {', '.join(missing)}" if missing else f"{root} has no configs/inference.json"
+        raise BundleError(f"{problem}, so it is not a bundle of this kind; use one that `cellseg bundle check` accepts")
     return dict(metadata)
 
 

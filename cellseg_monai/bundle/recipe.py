@@ -1,4 +1,4 @@
-"""What the bundles of one kind share: a folder in `bundles/recipes/`."""
+"""Recipes, folders in `bundles/recipes/` with everything that bundles of one kind share."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Recipe:
 
     Args:
         folders: the folders of the recipes, the base first.
-        workflows: for each config that can be run, the files that it is merged from, without `.json`.
+        workflows: for each config that can be run, the files from which it is merged, without `.json`.
         overlays: names of configs that are laid over one of the workflows, such as `multi_gpu_train` over `train`.
     """
 
@@ -33,11 +33,11 @@ class Recipe:
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """The files that the workflows are merged from, each once."""
+        """The files from which the workflows are merged, each once."""
         return tuple(dict.fromkeys(part for parts in self.workflows.values() for part in parts))
 
     def layers(self, name: str) -> list[Config]:
-        """What each recipe says in a file, the base first.
+        """Return the contents of a file in each recipe, the base first.
 
         Args:
             name: name of the file, without `.json`.
@@ -51,21 +51,21 @@ class Recipe:
         return [self.filled_in(read_json(path)) for path in paths]
 
     def overlay(self, name: str) -> Config:
-        """The differences that a config makes, of all recipes: the later ones replace a key of the same name."""
+        """Return the keys of an overlay in all recipes; later recipes replace keys of the same name."""
         return {key: value for layer in self.layers(name) for key, value in layer.items()}
 
     def variants(self, own: Mapping[str, Config | None]) -> dict[str, Config]:
-        """The overlay of each variant by its name, sorted.
+        """Return the overlay of each variant by its name, sorted.
 
         Args:
-            own: those of a bundle, which replace the recipe's; None takes one away.
+            own: variants of a bundle, which replace those of the recipe; None removes a variant.
         """
         shared = {path.stem: read_json(path) for folder in self.folders for path in folder.glob("variants/*.json")}
         overlays: dict[str, Config | None] = {**shared, **own}
         return {name: self.filled_in(overlay) for name, overlay in sorted(overlays.items()) if overlay is not None}
 
     def filled_in(self, value: Any) -> Any:
-        """A config with the content of a file in place of each `"%file.json"`; the path starts at `bundles/recipes`."""
+        """Return a config with `"%file.json"` replaced by the content of that file in `bundles/recipes`."""
         if isinstance(value, dict):
             return {key: self.filled_in(item) for key, item in value.items()}
         if isinstance(value, list):
@@ -76,9 +76,9 @@ class Recipe:
 
 
 def read_recipe(recipes: Path, name: object, *, asked_by: str) -> Recipe:
-    """A recipe with all that it inherits.
+    """Return a recipe with everything that it inherits.
 
-    Its `recipe.json` may name the recipe that it extends, and declare workflows and overlays:
+    Its `recipe.json` can name the recipe that it extends, and declare workflows and overlays:
 
         {
             "extends": "semantic",
@@ -86,7 +86,7 @@ def read_recipe(recipes: Path, name: object, *, asked_by: str) -> Recipe:
             "overlays": ["multi_gpu_pretrain"]
         }
 
-    They are added to those of the recipe that it extends; `null` in place of a list takes a workflow away.
+    They are added to those of the recipe that it extends; `null` instead of a list removes a workflow.
 
     Args:
         recipes: the folder that holds all recipes.
@@ -115,7 +115,7 @@ def read_recipe(recipes: Path, name: object, *, asked_by: str) -> Recipe:
 
 
 def _chain(recipes: Path, name: object, asked_by: str) -> list[tuple[Path, Config]]:
-    """Folder and `recipe.json` of a recipe, after those of the recipes that it extends."""
+    """Return the folder and `recipe.json` of a recipe, after those of the recipes that it extends."""
     chain: list[tuple[Path, Config]] = []
     while True:
         folder = recipes / str(name)
@@ -123,7 +123,7 @@ def _chain(recipes: Path, name: object, asked_by: str) -> list[tuple[Path, Confi
             raise BundleError(f"{asked_by} asks for the recipe {name!r}, but there is no {folder}; correct the name")
         folders = [folder, *(extending for extending, _ in chain)]
         if folder in folders[1:]:
-            raise BundleError(f"{name} extends itself: {', '.join(path.name for path in folders)}")
+            raise BundleError(f"{name} extends itself: {', '.join(path.name for path in folders)}; correct `extends`")
         path = folder / "recipe.json"
         declaration = _declaration(path)
         chain.insert(0, (folder, declaration))
@@ -133,7 +133,7 @@ def _chain(recipes: Path, name: object, asked_by: str) -> list[tuple[Path, Confi
 
 
 def overlay_base(overlay: str, workflows: Mapping[str, object]) -> str | None:
-    """The workflow over which an overlay is laid: the longest one whose name it ends with; None if there is none.
+    """Return the workflow of an overlay: the longest name with which that of the overlay ends; None if there is none.
 
     >>> overlay_base("multi_gpu_train", {"train": ..., "evaluate": ...})
     'train'
@@ -143,17 +143,17 @@ def overlay_base(overlay: str, workflows: Mapping[str, object]) -> str | None:
 
 
 def read_json(path: Path) -> Config:
-    """What a JSON file in ASCII holds.
+    """Return the content of a JSON file in ASCII.
 
     Raises:
-        BundleError: the file is missing, or is something else.
+        BundleError: the file is missing, or is not JSON in ASCII.
     """
     try:
         return json.loads(path.read_text(encoding="ascii"))
     except FileNotFoundError as error:
-        raise BundleError(f"{path} is missing") from error
+        raise BundleError(f"{path} is missing; restore it") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        # MONAI opens configs in the platform's encoding: beyond ASCII they break on Windows.
+        # MONAI opens configs in the platform's encoding, so other characters fail on Windows.
         raise BundleError(f"{path} is not JSON in ASCII: {error}") from error
 
 

@@ -21,7 +21,7 @@ def find_bundle(bundle: str | Path) -> Path:
 
     Args:
         bundle: folder of the bundle; a zip of it, which is unpacked into a cache; or the name of a bundle in `bundles/`
-            of the working folder, or of the checkout from which this package is used.
+            of the working folder, or of the checkout that contains this package.
 
     Raises:
         BundleError: there is no such bundle.
@@ -37,19 +37,19 @@ def find_bundle(bundle: str | Path) -> Path:
 
 
 def run_bundle(bundle: str | Path, config: str, **overrides: Any) -> ConfigWorkflow:
-    """Run a config of a bundle to its end.
+    """Run a config of a bundle, and wait until it has ended.
 
     Args:
         bundle: folder of the bundle.
-        config: name of a config of trained weights, such as "evaluate", "calibrate" or "inference".
+        config: name of a config that uses trained weights, such as "evaluate", "calibrate" or "inference".
         overrides: values for top-level keys of the config, such as `dataset_dir` and `output_dir`.
 
     Returns:
         The workflow, which has ended.
 
     Raises:
-        BundleError: the config does not have one of the overrides, or an error of this package was raised in the
-            workflow; that error is the cause.
+        BundleError: the config does not have one of the overrides, or the workflow raised an error of this package,
+            which is then the cause.
     """
     file = Path(bundle) / "configs" / f"{config}.json"
     check_overrides(overrides, ConfigParser.load_config_file(str(file)))

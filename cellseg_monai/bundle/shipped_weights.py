@@ -1,4 +1,8 @@
-"""What a program measured of the weights that a bundle ships."""
+"""Measurements of the weights that a bundle ships: their checksum, fitted settings, scores and training data.
+
+They are in `models/weights.json`, apart from `bundle.json`: a script writes the former, a person the latter, and
+neither overwrites the other. The configs of the bundle are built from both.
+"""
 
 from __future__ import annotations
 
@@ -26,15 +30,15 @@ _REMEDY = "write the file with scripts/ship_weights.py"
 
 @dataclass(frozen=True)
 class ShippedWeights:
-    """What was measured of the weights in a bundle, as its `models/weights.json` keeps it.
+    """Measurements of the weights in a bundle, as stored in its `models/weights.json`.
 
-    `scripts/ship_weights.py` writes that file beside the weights. The SHA-256 stands in it once, for all that it says.
+    `scripts/ship_weights.py` writes that file next to the weights. Its SHA-256 applies to everything in the file.
 
     Args:
         sha256: SHA-256 of `model.pt`, 64 hexadecimal digits.
         postprocess: the settings of post-processing that were fitted to the weights.
         eval_metrics: scores of the weights by name, such as `dice_mean`.
-        training_data: what the images were like on which the weights were trained; None if nobody measured it.
+        training_data: description of the images that the weights were trained on; None if nobody measured them.
     """
 
     sha256: str
@@ -55,10 +59,10 @@ class ShippedWeights:
 
     @classmethod
     def from_json(cls, path: str | PathLike[str]) -> ShippedWeights:
-        """Return what a `weights.json` says.
+        """Return the content of a `weights.json`.
 
         Raises:
-            BundleError: the file is missing, is not JSON, holds an unknown name, lacks one, or a value is refused.
+            BundleError: the file is missing or is not JSON, a name is unknown or missing, or a value is refused.
         """
         values = read_json(Path(path))
         if not isinstance(values, dict) or not {"sha256", "postprocess"} <= values.keys():
@@ -82,19 +86,19 @@ class ShippedWeights:
             values["eval_metrics"] = dict(self.eval_metrics)
         if self.training_data is not None:
             values["training_data"] = dataclasses.asdict(self.training_data)
-            del values["training_data"]["weights_sha256"]  # stands at the top
+            del values["training_data"]["weights_sha256"]  # already at the top of the file
         with replacing(path) as aside:
             aside.write_text(json_text(values), encoding="ascii")
 
 
 def find_shipped_weights(bundle: Path) -> ShippedWeights | None:
-    """Return what `models/weights.json` of a bundle says; None if the bundle has no such file.
+    """Return the content of `models/weights.json` of a bundle; None if the bundle has no such file.
 
     Args:
         bundle: folder of the bundle.
 
     Raises:
-        BundleError: the file holds something else.
+        BundleError: the file is not a valid `weights.json`.
     """
     path = bundle / "models" / "weights.json"
     return ShippedWeights.from_json(path) if path.is_file() else None

@@ -1,4 +1,4 @@
-"""What a bundle says of the images on which its weights were trained."""
+"""The description of the images on which the weights of a bundle were trained."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ __all__ = ["find_training_data"]
 
 
 def find_training_data(bundle: str | Path) -> TrainingData | None:
-    """Return the training data in a bundle's `models/weights.json`; None if the bundle has none of either.
+    """Return the training data in a bundle's `models/weights.json`; None if it has no such file or entry.
 
     Args:
         bundle: name or folder of the bundle, or a zip of it.
 
     Raises:
-        BundleError: there is no such bundle, or the file holds something else.
+        BundleError: there is no such bundle, or the file is not a valid `weights.json`.
     """
     shipped = find_shipped_weights(find_bundle(bundle))
     return None if shipped is None else shipped.training_data

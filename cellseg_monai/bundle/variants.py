@@ -1,4 +1,4 @@
-"""Variants that are combined: only those that do not set the same keys."""
+"""Checks of variants that are combined, which must not set the same keys."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def check_variants(config_files: Sequence[str | Path]) -> None:
     although one had no effect.
 
     Args:
-        config_files: a config and overlays of it; overlays that are no variants can set any key.
+        config_files: a config and its overlays; overlays that are not variants can set any key.
 
     Raises:
         BundleError: some variants set the same keys to different values; the message names both.
@@ -34,7 +34,7 @@ def check_variants(config_files: Sequence[str | Path]) -> None:
         if _MARK in config:
             overlays["+".join(config[_MARK])] = config
     faults = [
-        f"the variants {one} and {other} do not go together: both set {', '.join(keys)}; use only one of them"
+        f"the variants {one} and {other} cannot be combined: both set {', '.join(keys)}; use only one of them"
         for (one, first), (other, second) in itertools.combinations(overlays.items(), 2)
         if (keys := sorted(set(conflicts(first, second))))
     ]
@@ -43,7 +43,7 @@ def check_variants(config_files: Sequence[str | Path]) -> None:
 
 
 def conflicts(first: Mapping[str, Any], second: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the keys that two overlays set to different values, or of which one overlay sets a part.
+    """Yield the keys that two overlays set to different values, and keys of which one overlay sets only a part.
 
     Args:
         first: an overlay.

@@ -1,4 +1,4 @@
-"""Bundles in a zip, which are unpacked once, into a cache."""
+"""Bundles in a zip, each of which is unpacked once into a cache."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _LIMITS = Limits(gigabytes=20, files=10_000)
 def unpacked_bundle(path: Path) -> Path:
     """Return the folder of a bundle in a zip, which holds the bundle at its top or in the only folder there.
 
-    It is kept in `$XDG_CACHE_HOME/cellseg_monai/bundles` (or in `~/.cache`), under the SHA-256 of the zip. So each zip
-    is unpacked once, and another zip of the same name is another bundle.
+    The folder is kept in `$XDG_CACHE_HOME/cellseg_monai/bundles` (or `~/.cache/...`), under the SHA-256 of the zip. So
+    each zip is unpacked once, and another zip with the same name is another bundle.
 
     Args:
         path: the zip.
@@ -41,7 +41,7 @@ def unpacked_bundle(path: Path) -> Path:
                 "for each byte of the zip; if you trust it, unpack it and name the folder"
             ) from error
         except OSError:
-            if not folder.is_dir():  # if it is there, another process was faster
+            if not folder.is_dir():  # otherwise another process has unpacked it
                 raise
     return folder / inner
 
@@ -63,6 +63,6 @@ def _folder_within(path: Path) -> str:
 
 
 def _cache() -> Path:
-    # The specification says that a relative path must be ignored.
+    # The XDG specification says that a relative path must be ignored.
     cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
     return (cache if cache.is_absolute() else Path.home() / ".cache") / "cellseg_monai" / "bundles"

@@ -1,6 +1,6 @@
 """The `cellseg` command: a table of functions, and python-fire for their help.
 
-Heavy imports stand inside the commands, so that `cellseg --help` is instant.
+Heavy modules are imported inside the commands, so that `cellseg --help` is instant.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def main() -> None:
             keep_freed_memory()  # before torch is loaded
         command()
     except (ValueError, CheckpointError, OSError, MemoryError) as error:
-        # ValueError: our own errors, and arguments that a function refused; CELLSEG_DEBUG shows the traceback.
+        # Most of our own errors are ValueErrors. CELLSEG_DEBUG shows the traceback.
         if os.environ.get("CELLSEG_DEBUG"):
             raise
         print(f"error: {_one_line(error)}", file=sys.stderr)
@@ -73,6 +73,6 @@ def main() -> None:
 def _one_line(error: Exception) -> str:
     if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS) and error.filename:
         return f"{error.filename}: {error.strerror}; choose another place, or make it readable and writable"
-    if isinstance(error, MemoryError) and not str(error):  # Python's own has no message
+    if isinstance(error, MemoryError) and not str(error):  # Python's own MemoryError has no message
         return "this machine has too little memory; close other programs, or use smaller images"
     return str(error)

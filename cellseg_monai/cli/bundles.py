@@ -1,4 +1,4 @@
-"""The commands about bundles."""
+"""The commands for bundles."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def bundle_build(*bundles: str, check: bool = False) -> None:
 
     Args:
         bundles: folders of bundles; by default all in bundles/.
-        check: write nothing; list the files that differ from what would be written, and fail if there are any.
+        check: only list the files that differ from what would be written, and fail if there are any.
     """
     from cellseg_monai.atomic import replacing
     from cellseg_monai.bundle import build_bundle, drifted_files, find_bundles
@@ -47,7 +47,7 @@ def bundle_check(bundle: str, **overrides: object) -> None:
     """Check a bundle without running it: drift, references, targets, metadata, settings and overrides.
 
     Args:
-        bundle: its folder.
+        bundle: folder of the bundle.
         overrides: overrides of the configs, such as --epochs 3; refused unless one of the configs has the key.
     """
     from cellseg_monai.bundle import bundle_faults
@@ -71,17 +71,17 @@ def calibrate(
 ) -> None:
     """Fit a bundle's post-processing to a few annotated images of your own; three to five are enough.
 
-    The network sees each image once; then thresholds, smallest areas and similar settings are searched for the highest
-    mean F1 of objects. Writes output/postprocess.json, and everything that was tried to output/calibration.
+    The network sees each image once. Then thresholds, smallest areas and similar settings are searched for the highest
+    mean F1 of objects. The best are written to output/postprocess.json, all that were tried to output/calibration.
 
     Args:
         directory: the folder with images/ and labels/ (label images, one id per object).
         output: a folder for the results.
         bundle: name or folder of the bundle.
         checkpoint: file of the weights, if not those that the bundle ships.
-        section: all, which is every annotated image but those that datalist.json or index.csv holds back for testing;
+        section: all, which is every annotated image except those that datalist.json or index.csv reserves for testing;
             or validation.
-        datalist: file with the sections of the data set, if not datalist.json in it.
+        datalist: file with the sections of the data set, if not its datalist.json.
     """
     from cellseg_monai.bundle import find_bundle, run_bundle
 
@@ -97,7 +97,7 @@ def calibrate(
         section=section,
         **{name: value for name, value in overrides.items() if value is not None},
     )
-    print(f"evaluation and inference of the bundle use it with: --postprocess_file {folder / 'postprocess.json'}")
+    print(f"to use it in evaluation and inference of the bundle: --postprocess_file {folder / 'postprocess.json'}")
 
 
 def compare(
@@ -111,24 +111,24 @@ def compare(
     datalist: str | None = None,
     **knobs: object,
 ) -> None:
-    """Train bundles in the same way on one data set, evaluate them on its test images, write tables and figures.
+    """Train bundles in the same way on one data set, evaluate them on its test images, and write tables and figures.
 
-    Epoch and threshold of each are chosen on validation images. Called again, a comparison continues where it was
-    stopped.
+    The epoch and threshold of each run are chosen on validation images. If the command is called again, the comparison
+    continues where it was stopped.
 
     Args:
         dataset: the folder of the data set.
         bundles: bundles to compare, with their variants if any, such as "unet,unet+two_classes,pspnet".
         output: a folder for comparison.csv, comparison.md, the figures and a folder for each run.
         epochs: number of epochs of each training.
-        minutes: duration of each training, in place of epochs; a trial measures how many epochs that is.
+        minutes: duration of each training, instead of epochs; a trial measures how many epochs that is.
         seed: seed of every training.
-        datalist: file with the sections of the data set, if not datalist.json in it.
-        knobs: overrides of train.json for every training, such as --batch_size 4 --roi_size "[128,128]".
+        datalist: file with the sections of the data set, if not its datalist.json.
+        knobs: overrides of train.json for all trainings, such as --batch_size 4 --roi_size "[128,128]".
     """
     from cellseg_monai.comparison import compare as compare_runs
 
-    done = compare_runs(
+    comparison = compare_runs(
         dataset,
         bundles,
         output_dir=output,
@@ -138,8 +138,10 @@ def compare(
         datalist=datalist,
         knobs=knobs,
     )
-    if done.results:
-        print(f"{len(done.results)} run(s) compared: {done.output_dir / 'comparison.md'}")
-    if done.failures:
-        names = ", ".join(done.failures)
-        raise SystemExit(f"{len(done.failures)} run(s) failed: {names}; call again to continue them where they failed")
+    if comparison.results:
+        print(f"{len(comparison.results)} run(s) compared: {comparison.output_dir / 'comparison.md'}")
+    if comparison.failures:
+        names = ", ".join(comparison.failures)
+        raise SystemExit(
+            f"{len(comparison.failures)} run(s) failed: {names}; call again to continue them where they failed"
+        )

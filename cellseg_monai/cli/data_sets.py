@@ -1,4 +1,4 @@
-"""The commands about data sets."""
+"""The commands for data sets."""
 
 from __future__ import annotations
 
@@ -57,12 +57,12 @@ def data_fetch(
 ) -> None:
     """Fetch a public data set in its native layout, with its licence, attribution and citation in SOURCE.md.
 
-    A download that was interrupted is resumed; a data set that was fetched before is left alone.
+    An interrupted download is resumed; a data set that was fetched before is not changed.
 
     Args:
         name: name of the data set in `cellseg data list`, such as bbbc039 or ctc/DIC-C2DH-HeLa.
         output: the folder to fetch to; by default data/raw/NAME.
-        url: another source: the address or path of the one file, or of a folder that holds the files by their names.
+        url: another source: the address or path of the file, or of a folder that holds the files under their names.
         accept_changed: accept files whose size or checksum differs from the known one.
         max_gigabytes: largest size of an archive, unpacked, in gigabytes.
         max_files: largest number of files in an archive.
@@ -75,24 +75,24 @@ def data_fetch(
     data_set, limits = find_data_set(name), Limits(max_gigabytes, max_files, max_ratio)
     print(describe(data_set))
     with _resumable():
-        done = fetch_data_set(data_set, output, url=url, limits=limits, accept_changed=accept_changed, progress=True)
-    for file in done.files:
+        fetched = fetch_data_set(data_set, output, url=url, limits=limits, accept_changed=accept_changed, progress=True)
+    for file in fetched.files:
         if not file.known:
-            print(f"{file.name}: no checksum was known; recorded in {done.folder / 'sha256.txt'}: {file.sha256}")
-    print(f"{done.folder}: {'fetched' if done.files else 'already fetched'}; its terms are in SOURCE.md")
+            print(f"{file.name}: no checksum was known; recorded in {fetched.folder / 'sha256.txt'}: {file.sha256}")
+    print(f"{fetched.folder}: {'fetched' if fetched.files else 'already fetched'}; its terms are in SOURCE.md")
 
 
 def data_prepare(source: str, *, output: str, layout: str | None = None, workers: int | None = None) -> None:
     """Convert a data set from the layout in which it was published to images/, labels/ and datalist.json.
 
-    Called again, it continues where it was stopped, and does nothing if all is done. If files cannot be prepared they
-    are named, the rest is prepared, and the exit code is 1. docs/preparing.md describes what is made of each layout.
+    If the command is called again, it continues where it was stopped, or does nothing if everything is done. Files that
+    cannot be prepared are named, the rest is prepared, and the exit code is 1. docs/preparing.md describes the layouts.
 
     Args:
         source: the folder with the unpacked files; or a name from `cellseg data list`, which is fetched if necessary.
         output: a new folder for the prepared data set.
         layout: cellseg_tiff, coco, mask_per_object, rgba_labels, binary_masks, ctc, colour_labels or images_only; by
-            default it is recognised from the files, if they are unmistakable.
+            default it is recognised from the files, if they are unambiguous.
         workers: number of processes; by default one for each processor.
     """
     from cellseg_monai.datasets.preparing import prepare
@@ -102,25 +102,28 @@ def data_prepare(source: str, *, output: str, layout: str | None = None, workers
         raw = find_raw_data(source, progress=True)
         if raw.terms:
             print(raw.terms)
-        done = prepare(raw.folder, output, layout=layout or raw.layout, workers=workers, source_file=raw.source_file)
-    print(f"{done.output}: {done.images} images ({done.written} written now), {done.objects} objects; {done.layout}")
-    if done.sections:
-        print(f"sections: {done.sections}")
-    for name, count in done.notes.items():
+        prepared = prepare(
+            raw.folder, output, layout=layout or raw.layout, workers=workers, source_file=raw.source_file
+        )
+    images = f"{prepared.images} images ({prepared.written} written now)"
+    print(f"{prepared.output}: {images}, {prepared.objects} objects; {prepared.layout}")
+    if prepared.sections:
+        print(f"sections: {prepared.sections}")
+    for name, count in prepared.notes.items():
         print(f"{name.replace('_', ' ')}: {count}")
-    for fault in done.faults:
+    for fault in prepared.faults:
         if fault.severity == "warning":
             print(fault)
-    fail_if([fault for fault in done.faults if fault.severity == "error"])
+    fail_if([fault for fault in prepared.faults if fault.severity == "error"])
 
 
 def data_check(directory: str, *, datalist: str | None = None, axes: str | None = None) -> None:
-    """Report all faults of a data set, each with its place; fails if there is an error among them.
+    """Report all faults of a data set, each with its place; the exit code is 1 if any of them is an error.
 
     Args:
         directory: the folder with images/ and labels/.
-        datalist: file with the sections of the data set, if not datalist.json in that folder.
-        axes: axes of the image files, such as YXS (S: red, green, blue), where the files do not state them.
+        datalist: file with the sections of the data set, if not its datalist.json.
+        axes: axes of the image files, such as YXS (S: red, green, blue), if the files do not state them.
     """
     from cellseg_monai.data import check_dataset
     from cellseg_monai.faults import format_faults
@@ -134,20 +137,18 @@ def data_check(directory: str, *, datalist: str | None = None, axes: str | None 
 def data_show(directory: str, *, output: str | None = None, axes: str | None = None) -> None:
     """Print a summary of a data set: tags of images, sizes, intensities, objects, and how many of them touch.
 
-    Fails if a file cannot be read or does not fit its partner; the others are still shown.
+    If a file cannot be read or does not fit its partner, it is named, the others are shown, and the exit code is 1.
 
     Args:
         directory: the folder with images/ and labels/.
         output: a file for the summary with distributions and examples: .html for a page, .png for the figure alone.
-        axes: axes of the image files, such as YXS (S: red, green, blue), where the files do not state them.
+        axes: axes of the image files, such as YXS (S: red, green, blue), if the files do not state them.
     """
     from cellseg_monai.data.statistics import dataset_statistics
     from cellseg_monai.report import write_dataset
 
-    if output is not None and Path(output).suffix not in (
-        ".html",
-        ".png",
-    ):  # before the images are read, not afterwards
+    # Checked before the images are read, which takes time.
+    if output is not None and Path(output).suffix not in (".html", ".png"):
         raise ValueError(f"got --output {output}, expected a file named .html or .png; rename it")
     statistics = dataset_statistics(directory, axes)
     rows = statistics.rows()
@@ -170,9 +171,9 @@ def data_split(
     group_pattern: str | None = None,
     overwrite: bool = False,
 ) -> None:
-    """Write datalist.json: training, validation and test images, with no group in two of them.
+    """Write datalist.json: training, validation and test images; each group is in only one of these sections.
 
-    If index.csv says which images are for training and which are held out, that is kept.
+    If index.csv says which images are for training and which are held out, the split follows it.
 
     Args:
         directory: the folder with images/ and labels/.
@@ -217,8 +218,8 @@ def data_select(
     Args:
         directory: the folder of the data set.
         selection: grey_tiff, validation_20, few_shot, livecell_2_percent (4, 5, 25, 50), by_sequence, by_plate,
-            by_well, or a JSON file of your own, see docs/preparing.md.
-        output: the datalist, NAME.json, for --datalist of a training; the manifest is NAME.manifest.json.
+            by_well, or a JSON file of your own; see docs/preparing.md.
+        output: the datalist to write, NAME.json, for --datalist of a training; the manifest is NAME.manifest.json.
         datalist: file with the sections to start from, if not datalist.json in the data set.
         overwrite: replace an existing file.
         settings: settings of the selection, such as --images 10 --seed 1.
@@ -227,14 +228,14 @@ def data_select(
 
     if Path(output).exists() and not overwrite:
         raise FileExistsError(f"{output} already exists; keep it, or pass --overwrite to replace it")
-    done = select(directory, selection, output, datalist=datalist, settings=settings)
-    counts = ", ".join(f"{count} {section}" for section, count in done.counts.items())
-    print(f"{done.datalist}: {counts}; {len(done.dropped)} dropped, {done.manifest} says why")
+    selected = select(directory, selection, output, datalist=datalist, settings=settings)
+    counts = ", ".join(f"{count} {section}" for section, count in selected.counts.items())
+    print(f"{selected.datalist}: {counts}; {len(selected.dropped)} dropped, {selected.manifest} says why")
 
 
 @contextmanager
 def _resumable() -> Iterator[None]:
-    """Say, if the user stops what is done inside, that calling the command again continues it."""
+    """Tell a user who stops the block that the same command continues it."""
     try:
         yield
     except KeyboardInterrupt:

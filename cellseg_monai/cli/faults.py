@@ -1,4 +1,4 @@
-"""Refusals before a command begins, and errors that are reported at its end."""
+"""Checks before a command begins, and errors that are reported at its end."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["check_folder", "fail_if"]
 
 
 def check_folder(output: str) -> None:
-    """Refuse a path for results that is a file, before the work rather than after it."""
+    """Refuse a file as the folder for results, before any work is done."""
     if Path(output).exists() and not Path(output).is_dir():
         raise ValueError(f"--output {output} is a file, expected a folder; name another one")
 

@@ -1,4 +1,4 @@
-"""The words of a command, checked before it runs, each taken for what the command's annotations say it is."""
+"""The words of a command, checked before it runs and converted as its annotations say."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ __all__ = ["bound_command"]
 
 
 class _Word(NamedTuple):
-    """A flag with its value, or a word that belongs to none."""
+    """A flag with its value, or a word that belongs to no flag."""
 
-    flag: str  # empty for a word that belongs to none; one hyphen is kept, two are not
+    flag: str  # empty for a word that belongs to no flag; a single hyphen is kept, two are removed
     value: str | None  # None for a flag that stands alone
 
 
 def bound_command(words: Sequence[str], commands: Mapping[str, Any]) -> partial[Any]:
     """Return the command that the words name, with its arguments; wrong and missing words are refused.
 
-    python-fire shows help and usage. It does not parse the words: it would run a command first and refuse its words
-    afterwards, and it takes words for Python, so that a folder named 2024_01_15 becomes the number 20240115, `exp#2`
-    becomes exp, and `--overwrite false` a text, which counts as true.
+    python-fire only shows help and usage. It is not used to parse the words, because it would run a command first and
+    refuse wrong words afterwards. It also reads words as Python: a folder named 2024_01_15 would become the number
+    20240115, `exp#2` would become exp, and `--overwrite false` a text, which counts as true.
 
     Args:
-        words: what follows `cellseg`.
-        commands: functions, or mappings of further ones, by name.
+        words: the words after `cellseg`.
+        commands: functions, or mappings of further commands, by name.
 
     Returns:
-        A partial call of the command, or of python-fire where it has help or usage to show.
+        A partial call of the command, or of python-fire if there is help or usage to show.
 
     Raises:
-        ValueError: a flag is unknown, lacks its value, has a value of another type, or is missing; or there are more
+        ValueError: a flag is unknown, lacks its value, has a value of the wrong type, or is missing; or there are more
             words than the command takes.
     """
     command: Any = commands
@@ -58,14 +58,14 @@ def bound_command(words: Sequence[str], commands: Mapping[str, Any]) -> partial[
         raise ValueError(f"{name} does not take --; write a name that begins with a hyphen as ./-name")
     arguments = _arguments(name, _split(rest), signature.parameters)
     if set(_required(signature.parameters, "POSITIONAL_OR_KEYWORD")) - arguments.keys():
-        # This shows the usage, and ends with the exit code 2.
+        # python-fire shows the usage and exits with code 2.
         return partial(fire.Fire, _for_help(path, command), command=path, name="cellseg")
     bound = inspect.BoundArguments(signature, arguments)
     return partial(command, *bound.args, **bound.kwargs)
 
 
 def _for_help(path: Sequence[str], command: Callable[..., None]) -> dict[str, Any]:
-    """Return a table of this command alone, with types that python-fire prints in full, such as int for int | None."""
+    """Return a table with only this command, and types that python-fire can print, such as int for int | None."""
     signature = inspect.signature(command)
     parameters = [
         parameter.replace(annotation=_kind(parameter) or parameter.annotation)
@@ -104,14 +104,14 @@ def _arguments(name: str, words: Sequence[_Word], parameters: Mapping[str, inspe
             arguments[several.name] = (*arguments.get(several.name, ()), _typed(word.value or "", several))
         else:
             raise ValueError(
-                f"got {word.value!r}, but {name} takes no further words; give settings by their names, such as "
+                f"got {word.value!r}, but {name} takes no further words; pass settings by name, such as "
                 "--output, and put names with spaces in quotes"
             )
     return {parameter: arguments[parameter] for parameter in parameters if parameter in arguments}
 
 
 def _split(words: Sequence[str]) -> list[_Word]:
-    """Tell flags and other words apart, as python-fire does it."""
+    """Separate flags from other words, as python-fire does."""
     split, rest = [], list(words)
     while rest:
         word = rest.pop(0)
@@ -128,7 +128,7 @@ def _split(words: Sequence[str]) -> list[_Word]:
 
 
 def _with_full_flag(name: str, word: _Word, parameters: Mapping[str, inspect.Parameter]) -> _Word:
-    """Return a flag of one hyphen with its full name, for which a letter stands if only one flag begins with it."""
+    """Return a flag with one hyphen under its full name; a letter stands for the only flag that begins with it."""
     if not word.flag.startswith("-"):
         return word
     short = word.flag[1:].replace("-", "_")
@@ -148,7 +148,7 @@ def _is_flag(word: str) -> bool:
 
 
 def _check_flags(name: str, parameters: Mapping[str, inspect.Parameter], flags: Sequence[str]) -> None:
-    """Refuse flags that the command does not know, and missing ones that it needs."""
+    """Refuse unknown flags and missing required flags."""
     known = list(_named(parameters))
     if _of_kind(parameters, "VAR_KEYWORD") is None:
         for flag in flags:
@@ -189,7 +189,7 @@ def _is_negation(flag: str, parameters: Mapping[str, inspect.Parameter]) -> bool
 
 
 def _flag_value(word: _Word, parameters: Mapping[str, inspect.Parameter]) -> tuple[str, Any]:
-    """Return the name of a parameter, or of a further setting, and its value."""
+    """Return the name of a parameter, or of an additional setting, and its value."""
     flag, parameter = word.flag, parameters.get(word.flag)
     if parameter is None and flag.startswith("no") and (word.value is None or _is_negation(flag, parameters)):
         if word.value is not None:
@@ -205,7 +205,7 @@ def _flag_value(word: _Word, parameters: Mapping[str, inspect.Parameter]) -> tup
 
 
 def _typed(value: str, parameter: inspect.Parameter) -> Any:
-    """Return a word as the parameter's annotation says; where that is no simple type, as python-fire takes it."""
+    """Return a word as the type of the parameter's annotation; if that is not simple, as python-fire reads it."""
     kind, shown = _kind(parameter), f"--{parameter.name} {value}"
     if kind is None:
         return DefaultParseValue(value)
@@ -225,6 +225,6 @@ def _typed(value: str, parameter: inspect.Parameter) -> Any:
 
 
 def _kind(parameter: inspect.Parameter) -> Any:
-    """Return the first type of a parameter's annotation, which is a text here; None if it is no simple type."""
+    """Return the first type of a parameter's annotation, which is a string; None if it is not a simple type."""
     kinds = {"str": str, "int": int, "float": float, "bool": bool}
     return kinds.get(str(parameter.annotation).split(" | ")[0])

@@ -1,4 +1,4 @@
-"""The commands about label images of any program, and about the evaluation of a training."""
+"""The commands for label images of any program, and for the evaluation of a training."""
 
 from __future__ import annotations
 
@@ -24,8 +24,9 @@ def evaluate(
 ) -> None:
     """Score the label images of any program under a named protocol; docs/evaluation.md explains each.
 
-    Truths and predictions are paired by their names, apart from what programs append, such as _cp_masks or -labels. The
-    exit code is 1 if files have no partner or pairs cannot be compared; these are reported, and the rest is evaluated.
+    Truths and predictions are paired by their names, apart from what programs append, such as _cp_masks or -labels.
+    Files without a partner and pairs that cannot be compared are reported, the rest is evaluated, and the exit code is
+    1.
 
     Args:
         truth: folder of the true label images: tif, png, npy, _seg.npy.
@@ -33,8 +34,8 @@ def evaluate(
         protocol: cellseg, caicedo2019, bbbc039_mean_f1, dsb2018, neurips22, stardist, cellpose_ap, ctc_seg or coco.
         output: folder for a row per image (CSV), a summary with 95 % intervals (JSON) and F1 over IoU (PNG).
         truth_suffix: use only truths whose name, without extension, ends with this.
-        pred_suffix: use only predictions whose name, without extension, ends with this, such as _cp_masks if images lie
-            in the same folder.
+        pred_suffix: use only predictions whose name, without extension, ends with this, such as _cp_masks if the images
+            are in the same folder.
     """
     from cellseg_monai.evaluation import format_results, summary, write_results
 
@@ -65,21 +66,22 @@ def report(
 
     For a training that has been evaluated, pass its folder: cellseg report runs/mine --output report.html. For label
     images of any program, pass --images, --truth and --pred, whose files are paired by their names as in `cellseg
-    evaluate`. The page needs no network and no other files. If something cannot be compared or shown, it is reported,
-    the rest is on the page, and the exit code is 1.
+    evaluate`. The page needs no network connection and no other files. If something cannot be compared or shown, it is
+    reported, the rest is on the page, and the exit code is 1.
 
     Args:
         run: output_dir of a training, whose evaluation is shown with its losses and the settings that calibration
             tried; with --truth and --pred, only its losses and settings.
         output: HTML file to write, such as report.html; its numbers are written next to it as JSON.
-        images: folder of the images; a training knows its images.
+        images: folder of the images; not needed for a training, which records its images.
         truth: folder of the true label images.
         pred: folder of the predicted label images.
-        protocol: how objects are compared, see `cellseg evaluate`; cellseg for a training, otherwise bbbc039_mean_f1.
-        overlays: number of the worst images to show; three typical and the three best images are shown in addition.
+        protocol: protocol by which objects are compared, see `cellseg evaluate`; by default cellseg for a training,
+            otherwise bbbc039_mean_f1.
+        overlays: number of the worst images to show; three typical and the three best images are added.
         truth_suffix: use only truths whose name, without extension, ends with this.
-        pred_suffix: use only predictions whose name, without extension, ends with this, such as _cp_masks if images lie
-            in the same folder.
+        pred_suffix: use only predictions whose name, without extension, ends with this, such as _cp_masks if the images
+            are in the same folder.
     """
     from cellseg_monai.evaluation import find_protocol, format_results, read_training, summary
     from cellseg_monai.report import write_report

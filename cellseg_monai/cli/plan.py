@@ -1,4 +1,4 @@
-"""What the options of a segmenting command amount to."""
+"""The plan of a segmenting command, made from its options."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["Plan", "machine_of"]
 
 
 class Plan(NamedTuple):
-    """Options of `cellseg segment`, checked as far as that needs no network.
+    """The options of `cellseg segment`, checked as far as possible without loading the network.
 
     Args:
         options: the options.
@@ -28,7 +28,7 @@ class Plan(NamedTuple):
         reading: how image files are understood.
         load: loads the pipeline, in this process or in another one.
         device: where the network runs, such as "cpu" or "cuda:0".
-        dask: the Dask cluster that does the work; None: this process does.
+        dask: address of the Dask cluster that does the work, or "local"; None: this process does it.
         workers: number of processes, for a cluster of this machine.
     """
 
@@ -61,19 +61,19 @@ class Plan(NamedTuple):
 
         exports = chosen_exports(options.export)
         if not exports:
-            raise ValueError("got no exports; name what to write, such as --export labels,csv")
+            raise ValueError("got no exports; name the files to write, such as --export labels,csv")
         reading = Reading(options.axes, options.pixel_size_um)
         device = str(choose_device(options.device))
-        # By its folder, so that processes elsewhere find a bundle that a name or a zip stands for.
+        # The folder, so that processes elsewhere find a bundle that was given by its name or as a zip.
         load = PipelineLoader(replace(options, bundle=str(find_bundle(options.bundle).absolute())))
         return cls(options, exports, reading, load, device, dask, workers)
 
     def job(self, output: Path, check: Callable[[Preprocessing], None] | None = None) -> Job:
-        """Return the job, for which the network is loaded.
+        """Load the network and return the job.
 
         Args:
             output: the folder for the results.
-            check: called with how images are prepared, before the network is loaded.
+            check: called with the preparation of images before the network is loaded.
         """
         from cellseg_monai.inference import Job, within_memory
 
@@ -83,7 +83,7 @@ class Plan(NamedTuple):
 
     @contextmanager
     def worked_by(self, job: Job) -> Iterator[Job]:
-        """Give the job as it is, or done by the cluster if there is one."""
+        """Yield the job, which is done by the cluster if there is one."""
         if self.dask is None:
             yield job
             return
@@ -98,7 +98,7 @@ class Plan(NamedTuple):
 
 
 def machine_of(device: str) -> dict[str, Any]:
-    """Return what `run.json` notes of the machine: versions, the device, and the model of a GPU."""
+    """Return the notes on the machine for `run.json`: versions, the device, and the model of a GPU."""
     import torch
 
     gpu = {"gpu": torch.cuda.get_device_name(device)} if device.startswith("cuda") else {}
@@ -106,10 +106,10 @@ def machine_of(device: str) -> dict[str, Any]:
 
 
 def _cluster(dask: str | None, workers: int | None) -> str | None:
-    """Return which cluster does the work: `dask`, or "local" for a number of workers; None for this process alone.
+    """Return the cluster that does the work: `dask`, or "local" for a number of workers; None for this process alone.
 
     Raises:
-        ValueError: they contradict each other, or Dask is not installed.
+        ValueError: `dask` and `workers` contradict each other, or Dask is not installed.
     """
     if workers is not None and (workers < 1 or dask not in (None, "local")):
         flags = f"--workers {workers}" if workers < 1 else f"--workers {workers} --dask {dask}"

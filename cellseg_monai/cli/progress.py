@@ -20,9 +20,9 @@ _BAR = "{percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
 
 
 class Progress:
-    """A bar over images, with their speed and the number of objects; it is a context manager.
+    """A progress bar over images, with the speed and the number of objects; it is a context manager.
 
-    A large image counts in parts, so that the time left is known before it is done.
+    Large images count in parts, so that the remaining time can be estimated before they are done.
 
     Args:
         images: number of all images.
@@ -37,7 +37,7 @@ class Progress:
     def __init__(self, images: int, done: int) -> None:
         self.segmented, self.objects, self.megapixels = 0, 0, 0.0
         self._images, self._ended = images, done
-        self._part = 0.0  # megapixels of the large image that the network has seen so far
+        self._part = 0.0  # megapixels of the current large image that the network has seen
         self._begun = time.perf_counter()
         self._bar = tqdm(total=images, initial=done, bar_format=_BAR, file=sys.stderr)
 
@@ -52,7 +52,7 @@ class Progress:
 
         Args:
             pixels: number of these pixels.
-            of: number of all pixels of the image that it will see.
+            of: number of all pixels of the image that the network will see.
         """
         self._part += pixels / 1e6
         self._show(self._part / of * 1e6)
@@ -71,7 +71,7 @@ class Progress:
         return time.perf_counter() - self._begun
 
     def _show(self, share: float = 0.0) -> None:
-        """Update the bar; `share` is that of the large image at work."""
+        """Update the bar; `share` is the finished share of the current large image."""
         self._bar.n = self._ended + share
         speed = (self.megapixels + self._part) / self.seconds()
         self._bar.set_postfix_str(f"{self._ended}/{self._images} images, {speed:.2f} MP/s, {self.objects} objects")

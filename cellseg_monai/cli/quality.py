@@ -1,4 +1,4 @@
-"""The command that shows what is unusual about a run, without truth."""
+"""The command that shows what is unusual about a run, without ground truth."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ __all__ = ["check_exports", "quality", "run_file", "write_quality"]
 
 
 def quality(run: str, *, output: str | None = None, bundle: str | None = None, overlays: int = 16) -> None:
-    """Write one HTML page about a run of `cellseg segment`, without truth: flags, and the lowest scores first.
+    """Write one HTML page about a run of `cellseg segment`, without ground truth: flags, and the lowest scores first.
 
     The page is one file and needs no network connection. Images that are out of focus, saturated, empty, or unlike the
-    others or the training data have a flag; docs/quality.md says how each is made, and what a score is worth. Images
-    that cannot be shown are named, and the exit code is 1.
+    others or the training data have a flag; docs/quality.md explains the flags, and what a score is worth. Images that
+    cannot be shown are named, and the exit code is 1.
 
     Args:
-        run: the run.json next to the results, which must hold label images and CSV tables.
-        output: the page; by default report.html next to the run. Its numbers are written next to it as JSON.
-        bundle: where the bundle is now, which says what it was trained on; by default where it was.
-        overlays: number of images with the lowest scores that are shown.
+        run: the run.json next to the results, which must include label images and CSV tables.
+        output: the page to write; by default report.html next to run.json. Its numbers are written next to it as JSON.
+        bundle: where the bundle is now, if it has moved; it describes its training data.
+        overlays: number of images to show, those with the lowest scores.
     """
     fail_if(write_quality(run_file(run), output, bundle, overlays))
 
 
 def run_file(named: str) -> Path:
-    """Return the run.json that is meant by its path, or by that of the folder with the results."""
+    """Return the path of run.json, given that path or the folder with the results."""
     from cellseg_monai.inference.run_record import NAME
 
     return Path(named) / NAME if Path(named).is_dir() else Path(named)
@@ -42,7 +42,7 @@ def run_file(named: str) -> Path:
 def write_quality(
     run: Path, output: str | None = None, bundle: str | None = None, overlays: int = 16
 ) -> Sequence[Fault]:
-    """Write the page and print where it is; return what could not be shown."""
+    """Write the page and print its path; return the faults of images that could not be shown."""
     from cellseg_monai.bundle import find_training_data
     from cellseg_monai.errors import BundleError
     from cellseg_monai.inference.run_record import read_run
@@ -54,7 +54,7 @@ def write_quality(
     except BundleError as error:
         if bundle is not None:
             raise
-        print(f"note: nothing is compared with training data: {error}", file=sys.stderr)
+        print(f"note: nothing can be compared with training data: {error}", file=sys.stderr)
         training = None
     written = write_quality_report(run, output, training=training, overlays=overlays)
     print(f"{written.flagged} image(s) with a flag: {written.page}")
@@ -62,7 +62,7 @@ def write_quality(
 
 
 def check_exports(exports: Sequence[str]) -> None:
-    """Refuse exports that a page cannot be made of, before anything is segmented.
+    """Refuse exports from which no page can be made, before anything is segmented.
 
     Raises:
         ValueError: labels or the table of objects are not among them.

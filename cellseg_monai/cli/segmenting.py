@@ -1,4 +1,4 @@
-"""The commands that make objects of images."""
+"""The commands that segment images."""
 
 from __future__ import annotations
 
@@ -37,20 +37,22 @@ def segment(
     workers: int | None = None,
     **options: Any,
 ) -> None:
-    """Find the cells of images: label images, tables and outlines, and run.json, which says how they were made.
+    """Find the cells of images; write label images, tables, outlines, and run.json, which says how they were made.
 
-    Images that cannot be segmented are named at the end, the others are done, and the exit code is 1.
+    Images that cannot be segmented are named at the end, the others are segmented, and the exit code is 1.
 
     Args:
-        inputs: images, folders of images, patterns in quotes such as "plates/**/*.tif", OME-Zarr, or - for a list.
+        inputs: images, folders of images, patterns in quotes such as "plates/**/*.tif", OME-Zarr, or - for a list on
+            standard input.
         output: a folder for the results.
         options: fields of `SegmentOptions`.
         report: also write report.html, which shows what is unusual and the lowest scores; see `cellseg quality`.
-        resume: continue a run that was stopped, or retry what failed.
-        dry_run: only print how each image is understood.
-        dask: address of a Dask cluster that does the work, such as tcp://host:8786; local: processes of this machine.
-        workers: number of Dask processes of this machine; by default, with --dask local, one for each core, as memory
-            allows.
+        resume: continue a run that was stopped, and retry what failed.
+        dry_run: only print how each image would be read and segmented.
+        dask: address of a Dask cluster that does the work, such as tcp://host:8786; or local, for processes of this
+            machine.
+        workers: number of Dask processes on this machine; with --dask local, by default one for each core, if there is
+            enough memory.
     """
     from cellseg_monai.inference import RunFolder, find_images, misfits
 
@@ -69,8 +71,8 @@ def segment(
         return
 
     def check_images(preprocess: Preprocessing) -> None:
-        if lacking := misfits(images, preprocess, plan.reading):
-            fail_if(lacking + faults)
+        if unsuitable := misfits(images, preprocess, plan.reading):
+            fail_if(unsuitable + faults)
 
     job = plan.job(folder.path, check_images)
     _run(plan, job, folder, images, inputs, faults)
@@ -91,8 +93,9 @@ def replay(
         run: the run.json next to the results.
         output: a folder for the results.
         report: also write report.html; see `cellseg quality`.
-        dask: address of a Dask cluster that does the work, such as tcp://host:8786; local: processes of this machine.
-        workers: number of Dask processes of this machine.
+        dask: address of a Dask cluster that does the work, such as tcp://host:8786; or local, for processes of this
+            machine.
+        workers: number of Dask processes on this machine.
         resume: continue a repetition that was stopped.
     """
     from cellseg_monai.inference import RunFolder, about_job, differences, images_of, read_run
@@ -101,7 +104,7 @@ def replay(
     arguments = dict(before["arguments"])
     inputs = arguments.pop("inputs", [])
     options = SegmentOptions.from_json(arguments, source=f"{run_file(run)}, arguments")
-    if options.device == "auto":  # which may be another kind of device here
+    if options.device == "auto":  # which can be another kind of device here
         options = replace(options, device=before["about"].get("device", "auto"))
     folder = RunFolder(Path(output), resume=resume, report=report)
     folder.check()
@@ -126,7 +129,7 @@ def _run(
     inputs: Sequence[str],
     faults: Sequence[str] = (),
 ) -> None:
-    """Segment images into a folder, and write the report; the exit code is 1 if anything failed."""
+    """Segment images into a folder, and write the report; exit with code 1 if anything failed."""
     here = folder.path.absolute()
     notes = {
         "command": shlex.join(["cellseg", *sys.argv[1:]]),
@@ -157,32 +160,30 @@ def _run(
             fail_if(failures)
         raise
     if page := folder.stale_page():
-        print(
-            f"note: {page} is older than the results; `cellseg quality {folder.record}` writes it anew", file=sys.stderr
-        )
+        print(f"note: {page} is older than the results; `cellseg quality {folder.record}` updates it", file=sys.stderr)
     fail_if(failures)
 
 
 def _segment_all(job: Job, images: list[ImageFile], record: RunRecord) -> None:
-    """Segment the images that are not done, show the progress, and finish the record."""
+    """Segment the images that are not done yet, show the progress, and finish the record."""
     from cellseg_monai.cli.progress import Progress
 
-    left = [image for image in images if not record.has(image)]
-    with Progress(len(images), len(images) - len(left)) as progress:
-        with closing(replace(job, progress=progress.see).run(left)) as outcomes:
+    remaining = [image for image in images if not record.has(image)]
+    with Progress(len(images), len(images) - len(remaining)) as progress:
+        with closing(replace(job, progress=progress.see).run(remaining)) as outcomes:
             for outcome in outcomes:
                 record.add(outcome)
                 progress.add(outcome)
         seconds = progress.seconds()
     try:
         record.finish(seconds=round(seconds, 3), megapixels_per_second=round(progress.megapixels / seconds, 3))
-    except OSError as error:  # a full disk, on which images have failed too, and these are still to be named
+    except OSError as error:  # a full disk; images that failed because of it still have to be named
         record.fail(f"{error.filename}: {error.strerror}; make room, then continue with --resume")
     print(f"{progress.segmented} image(s), {progress.objects} objects: {job.output}")
 
 
 def _print_understood(job: Job, images: list[ImageFile]) -> list[str]:
-    """Print how each image is read; return the faults of those that cannot be segmented."""
+    """Print how each image is read; return the faults of images that cannot be segmented."""
     from cellseg_monai.inference import seconds_a_px, understood
 
     faults, descriptions = [], []
@@ -201,5 +202,6 @@ def _print_understood(job: Job, images: list[ImageFile]) -> list[str]:
             seconds = network_px * seconds_a_px(job.pipeline, largest.batch)
         except OF_AN_IMAGE as error:  # the same image will fail in the run
             return [*faults, f"{path}: {error}"]
-        print(f"the network takes about {timedelta(seconds=math.ceil(seconds))} here, by the time that one tile took")
+        duration = timedelta(seconds=math.ceil(seconds))
+        print(f"the network takes about {duration} here, estimated from the time for one tile")
     return faults

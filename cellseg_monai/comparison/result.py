@@ -17,7 +17,7 @@ from cellseg_monai.evaluation import Evaluation, read_results, read_summary
 from cellseg_monai.evaluation.protocols import OWN
 from cellseg_monai.report.csv_table import read_table
 from cellseg_monai.scores import ForegroundCounts
-from cellseg_monai.training import read_checkpoint, read_record, trained_network
+from cellseg_monai.training import read_checkpoint, read_metadata, trained_network
 
 __all__ = ["Result", "Score", "collect_result"]
 
@@ -106,7 +106,7 @@ def collect_result(run: Run, folder: Path, usage: Mapping[str, Usage]) -> Result
     epochs = read_table(folder / "metrics.csv")
     evaluation, summary = read_results(folder / "evaluation", OWN), read_summary(folder / "evaluation", OWN)
     network = trained_network(folder / "model.pt")
-    key = read_record(read_checkpoint(folder / "model.pt"))["key_metric"]
+    key = read_metadata(read_checkpoint(folder / "model.pt"))["key_metric"]
     costs = network_costs(network, network.definition["in_channels"])
     speeds = [float(row["images_per_second"]) for row in epochs]
     return Result(

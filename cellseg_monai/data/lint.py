@@ -22,8 +22,8 @@ __all__ = ["check_dataset", "check_labels"]
 
 MOST_SHOWN = 5
 STRAY_PART = 0.05  # a piece smaller than this share of the largest piece of its id is a stray
-MOST_CLASSES = 5  # a mask of classes has at most so many ids; more ids are broken objects
-LEAST_PIECES = 3  # in a mask of classes each class has at least so many pieces
+MOST_CLASSES = 5  # a mask of classes has no more ids than this; with more ids, they are broken objects
+LEAST_PIECES = 3  # each class in a mask of classes has at least this number of pieces
 
 
 def check_dataset(dataset_dir: str | Path, datalist: str | Path | None = None, axes: str | None = None) -> list[Fault]:

@@ -1,4 +1,8 @@
-"""Splits of a data set into training, validation and test, which keep groups together."""
+"""Splits of a data set into training, validation and test, which keep groups together.
+
+The split has a seed of its own, `split_seed` in the configs of a bundle. So a training with another `seed` uses the
+same images, and evaluation never meets an image that another run was trained on.
+"""
 
 from __future__ import annotations
 

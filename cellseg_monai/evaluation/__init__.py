@@ -1,5 +1,9 @@
 """Label images of any program, scored under named protocols. Does not need torch.
 
+Protocols reproduce the definitions of the originals, not their defects. Where an original miscounts (gapped ids, no
+background, empty images), the count here is right, and docs/evaluation.md lists the difference. Everything else is
+tested against tables that the originals produced, where they exist as packages.
+
 >>> import numpy as np
 >>> protocol = find_protocol("stardist")
 >>> images = [protocol.count(np.array([[4, 4, 0, 8]]), np.array([[2, 2, 2, 0]]))]  # prediction, truth

@@ -51,5 +51,5 @@ class Evaluation:
 
     @property
     def counts(self) -> list[ImageCounts]:
-        """What the protocol counted in each image."""
+        """The counts of the protocol in each image."""
         return [image.counts for image in self.images]

@@ -1,4 +1,4 @@
-"""What protocols do to label images before comparing them. Each function takes one pair and yields pairs."""
+"""Preparation of label images before a protocol compares them. Each function takes one pair and yields pairs."""
 
 from __future__ import annotations
 

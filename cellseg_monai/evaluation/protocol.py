@@ -69,11 +69,11 @@ class ScoreResult:
 
 @dataclass(frozen=True)
 class ImageCounts:
-    """What a protocol counts in an image; add up the counts of its parts.
+    """The counts of a protocol in an image; add up the counts of its parts.
 
     Args:
         objects: counts of objects at each threshold of the protocol.
-        others: what single scores count for themselves, by the name of the score.
+        others: additional counts of single scores, by the name of the score.
         foreground: counts of pixels; None if the protocol does not score the foreground.
     """
 

@@ -61,7 +61,7 @@ OWN = Protocol(
     source="the evaluation of this package's bundles; a pair matches as in StarDist, doi:10.1007/978-3-030-00934-2_30",
     scores=_own_scores(),
 )
-"""How the bundles of this package are evaluated."""
+"""The protocol by which the bundles of this package are evaluated."""
 
 _ALL = (
     OWN,

@@ -21,7 +21,7 @@ from cellseg_monai.scores import over_images
 __all__ = ["OVER_WORDS", "format_results", "read_results", "read_summary", "summary", "write_results"]
 
 OVER_WORDS = {"mean": "mean of images", "median": "median of images", "pooled": "all images pooled"}
-"""How images were combined, in words for people."""
+"""Descriptions of the ways to combine images, for people."""
 
 
 def write_results(evaluation: Evaluation, output_dir: str | Path) -> list[Path]:

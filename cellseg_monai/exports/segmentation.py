@@ -1,4 +1,8 @@
-"""The input of all exports: the objects of an image or stack, with their measurements."""
+"""The input of all exports: the objects of an image or stack, with their measurements.
+
+Ids start again in each plane of a stack. Objects are not linked over time or depth, and ids that ran on would look as
+if they were.
+"""
 
 from __future__ import annotations
 

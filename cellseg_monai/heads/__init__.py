@@ -1,6 +1,6 @@
-"""Heads: what a network predicts of each pixel, how that is learnt, and how its answer is read. Needs no torch.
+"""Heads: what a network predicts for each pixel, how it learns that, and how its output is read. Needs no torch.
 
-A new head is a file here with a subclass of `Head`, and a line below.
+To add a head, write a subclass of `Head` in a file here and import it below.
 """
 
 from cellseg_monai.heads.boundary import BoundaryClassesHead, BoundaryMasksHead

@@ -1,4 +1,4 @@
-"""Foreground, and the boundary between objects that touch.
+"""Heads for the foreground and the boundary between objects that touch.
 
 Caicedo et al., "Nucleus segmentation across imaging experiments: the 2018 Data Science Bowl", 2019
 (doi:10.1038/s41592-019-0612-7) describes networks that learn such boundaries.
@@ -21,7 +21,7 @@ _BLOCK_PX = 2**15  # chosen to fit in the processor's cache
 
 @dataclass(frozen=True)
 class _BoundaryHead(Head):
-    """What both boundary heads share.
+    """Base of the boundary heads.
 
     Args:
         width: width of the boundary in pixels; see `labels.touching_boundaries`.
@@ -35,13 +35,13 @@ class _BoundaryHead(Head):
 
     @property
     def maps(self) -> tuple[str, ...]:
-        """The probability of the foreground, boundaries included, and that of the touching boundary."""
+        """The probabilities of the foreground, boundaries included, and of the touching boundary."""
         return ("foreground", "boundary")
 
 
 @dataclass(frozen=True)
 class BoundaryClassesHead(_BoundaryHead, name="boundary_classes"):
-    """Three classes that exclude each other (softmax): background, interior, touching boundary.
+    """A head of three mutually exclusive classes (softmax): background, interior, touching boundary.
 
     Args:
         width: width of the boundary in pixels; see `labels.touching_boundaries`.
@@ -63,24 +63,24 @@ class BoundaryClassesHead(_BoundaryHead, name="boundary_classes"):
     def activate(self, logits: np.ndarray) -> dict[str, np.ndarray]:
         """Return the probabilities of the foreground, boundaries included, and of the touching boundary."""
         logits = self._check(logits)
-        # A softmax, without arrays for what is not asked for.
+        # A softmax, block by block, that computes only these two of its sums.
         probabilities: np.ndarray = np.empty((2, *logits.shape[1:]), np.float32)
         rows = max(1, _BLOCK_PX // max(1, logits.shape[2]))
         for top in range(0, logits.shape[1], rows):
-            part, (foreground, boundary) = logits[:, top : top + rows], probabilities[:, top : top + rows]
-            total = np.maximum(np.maximum(part[0], part[1]), part[2])
-            shares = part - total
-            np.exp(shares, out=shares)
-            np.add(shares[1], shares[2], out=foreground)
-            np.add(shares[0], foreground, out=total)
+            block, (foreground, boundary) = logits[:, top : top + rows], probabilities[:, top : top + rows]
+            total = np.maximum(np.maximum(block[0], block[1]), block[2])
+            exponentials = block - total
+            np.exp(exponentials, out=exponentials)
+            np.add(exponentials[1], exponentials[2], out=foreground)
+            np.add(exponentials[0], foreground, out=total)
             np.divide(foreground, total, out=foreground)
-            np.divide(shares[2], total, out=boundary)
+            np.divide(exponentials[2], total, out=boundary)
         return {"foreground": probabilities[0], "boundary": probabilities[1]}
 
 
 @dataclass(frozen=True)
 class BoundaryMasksHead(_BoundaryHead, name="boundary_masks"):
-    """Two masks that overlap (a sigmoid each): whole objects, and touching boundaries.
+    """A head of two overlapping masks (a sigmoid each): whole objects, and touching boundaries.
 
     Args:
         width: width of the boundary in pixels; see `labels.touching_boundaries`.
@@ -96,7 +96,7 @@ class BoundaryMasksHead(_BoundaryHead, name="boundary_masks"):
         return ("foreground", "boundary")
 
     def encode(self, labels: np.ndarray) -> np.ndarray:
-        """Return 2×Y×X: the mask of whole objects, and that of touching boundaries."""
+        """Return 2×Y×X: the masks of whole objects and of touching boundaries."""
         return foreground_and_boundary(labels, self.width)
 
     def activate(self, logits: np.ndarray) -> dict[str, np.ndarray]:

@@ -1,4 +1,4 @@
-"""Foreground alone: cells or nuclei against background."""
+"""A head for the foreground alone: cells or nuclei against background."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ __all__ = ["ForegroundHead"]
 
 @dataclass(frozen=True)
 class ForegroundHead(Head, name="foreground"):
-    """The foreground: one channel and a sigmoid, or a channel for each of background and foreground and a softmax.
+    """A head for the foreground: one channel with a sigmoid, or channels for background and foreground with a softmax.
 
     Args:
-        softmax: use two channels.
+        softmax: if True, use two channels with a softmax.
 
     >>> ForegroundHead().activate(np.array([[[0.0]]]))["foreground"].tolist()
     [[0.5]]

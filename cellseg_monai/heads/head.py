@@ -1,4 +1,4 @@
-"""The interface of a head, and heads as plain data that a checkpoint can hold."""
+"""Base class of heads, and their conversion to and from plain data for checkpoints."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ _HEADS: dict[str, type[Head]] = {}
 
 @dataclasses.dataclass(frozen=True)
 class Head(ABC):
-    """What a network predicts of each pixel.
+    """Base of heads, which define what a network predicts for each pixel.
 
-    A head names the channels of the network's output, makes the training target of a label image, and turns logits
-    into named maps. Its fields are plain data. A subclass states the name by which checkpoints know it, and is found
-    by it from then on:
+    A head names the channels of the network's output, makes the training target for a label image, and turns logits
+    into named maps. Its fields are plain data. A subclass registers itself under the name that checkpoints store:
 
         class MyHead(Head, name="my_head"): ...
 
-    Names of maps have a fixed meaning everywhere: `foreground` is the probability that a pixel belongs to an object,
-    `boundary` that it separates touching objects, `distance` the depth within an object as a share of its greatest
-    depth, `class/<name>` the probability of a class. Every head that objects are made of gives `foreground`.
+    The names of maps have a fixed meaning: `foreground` is the probability that a pixel belongs to an object,
+    `boundary` the probability that it separates touching objects, `distance` the depth within an object as a share of
+    its greatest depth, and `class/<name>` the probability of a class. A head must give `foreground` if objects are to
+    be made from its maps.
     """
 
     name: ClassVar[str]
@@ -51,7 +51,7 @@ class Head(ABC):
 
     @property
     def measured_maps(self) -> tuple[str, ...]:
-        """The maps whose mean over each object goes into the table."""
+        """The names of the maps whose mean over each object goes into the table."""
         return tuple(name for name in self.maps if name == "foreground" or name.startswith("class/"))
 
     @abstractmethod
@@ -80,7 +80,7 @@ class Head(ABC):
         """
 
     def metadata(self) -> dict[str, Any]:
-        """Return what a bundle's `metadata.json` says of the network's output.
+        """Return the description of the network's output for a bundle's `metadata.json`.
 
         Returns:
             `num_channels`, and `channel_def` with the name of each channel by its number.
@@ -91,7 +91,7 @@ class Head(ABC):
         }
 
     def to_mapping(self) -> dict[str, Any]:
-        """Return the head as plain data, from which `head_from_mapping` makes it again."""
+        """Return the head as plain data, which `head_from_mapping` reads."""
         return {"name": self.name, **dataclasses.asdict(self)}
 
     @classmethod
@@ -103,24 +103,24 @@ class Head(ABC):
             raise BundleError(f"{source}: cannot build the head {cls.name!r} from {dict(fields)}: {error}") from error
 
     def _check(self, logits: np.ndarray) -> np.ndarray:
-        """Return logits as float32, or refuse them."""
+        """Return logits as float32; raise ValueError if they do not have the axes and channels of the head."""
         if logits.ndim != 3 or len(logits) != len(self.channels):
             raise ValueError(
                 f"got logits of shape {logits.shape}, expected ({len(self.channels)}, Y, X) with the channels "
                 f"{', '.join(self.channels)}; use the head that the network was trained with"
             )
-        return logits.astype(np.float32, copy=False)  # float16 might not hold differences and exponentials
+        return logits.astype(np.float32, copy=False)  # differences and exponentials can overflow float16
 
 
 def head_from_mapping(values: Mapping[str, Any], *, source: str) -> Head:
-    """Return the head that `Head.to_mapping` described.
+    """Return the head that a mapping from `Head.to_mapping` describes.
 
     Args:
-        values: `name`, and the fields of the head.
-        source: where the values come from, for messages.
+        values: the name of the head under `name`, and its fields.
+        source: file that the values come from, for messages.
 
     Raises:
-        BundleError: no head of this name is known, or it refuses the fields.
+        BundleError: no head has this name, or it does not accept the fields.
 
     >>> from cellseg_monai.heads import ForegroundHead
     >>> head_from_mapping(ForegroundHead(softmax=True).to_mapping(), source="a checkpoint")
@@ -132,6 +132,6 @@ def head_from_mapping(values: Mapping[str, Any], *, source: str) -> Head:
     if kind is None:
         raise BundleError(
             f"{source}: got the head {name!r}, expected one of {', '.join(sorted(_HEADS))}; import the package that "
-            "defines it, or install the version of cellseg_monai that wrote this"
+            "defines it, or install the version of cellseg_monai that wrote this file"
         )
     return kind.from_fields(fields, source=source)

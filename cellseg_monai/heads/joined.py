@@ -1,4 +1,4 @@
-"""Several heads of one network, as one."""
+"""Several heads of one network, joined to one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["JoinedHeads"]
 
 @dataclass(frozen=True)
 class JoinedHeads(Head, name="joined"):
-    """Several heads whose channels follow each other in the one tensor that the network returns.
+    """A head of several heads, whose channels follow each other in the one tensor that the network returns.
 
     Args:
         heads: the heads, in the order of their channels. No two have a channel or a map of the same name.
@@ -48,11 +48,11 @@ class JoinedHeads(Head, name="joined"):
 
     @property
     def measured_maps(self) -> tuple[str, ...]:
-        """Those of all heads."""
+        """The measured maps of all heads."""
         return tuple(name for head in self.heads for name in head.measured_maps)
 
     def encode(self, labels: np.ndarray) -> np.ndarray:
-        """Return the targets of all heads below each other, K×Y×X float32."""
+        """Return the targets of all heads, concatenated along the channels: K×Y×X float32."""
         return np.concatenate([head.encode(labels) for head in self.heads])
 
     def activate(self, logits: np.ndarray) -> dict[str, np.ndarray]:
@@ -72,7 +72,7 @@ class JoinedHeads(Head, name="joined"):
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, Any], *, source: str) -> Head:
-        """Return the joined heads of plain data."""
+        """Return the joined heads that plain data describe; see `head_from_mapping`."""
         parts = fields.get("heads")
         if fields.keys() != {"heads"} or not isinstance(parts, Iterable) or isinstance(parts, str):
             raise BundleError(f"{source}: got {dict(fields)} for joined heads, expected a list under 'heads'")

@@ -1,4 +1,4 @@
-"""How many planes can be under way at the same time."""
+"""The number of planes that can be in progress at the same time."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ __all__ = ["Budget"]
 
 @dataclass
 class Budget:
-    """Counts the planes that are under way and their pixels, and says whether one more can join them.
+    """A count of the planes in progress and their pixels, which says if one more can begin.
 
-    A plane of more than `most_px` is admitted when it is alone, or it would never be.
+    A plane of more than `most_px` is admitted when it is the only one; otherwise it would never be.
 
     Args:
-        most_planes: number of planes, at least 1.
-        most_px: pixels of these planes together.
+        most_planes: largest number of planes, at least 1.
+        most_px: largest number of pixels of these planes together.
 
     >>> budget = Budget(most_planes=3, most_px=100)
     >>> budget.enter(60)
@@ -32,7 +32,7 @@ class Budget:
     _px: int = 0
 
     def admits(self, size_px: int) -> bool:
-        """Return True if a plane of this many pixels can join those under way."""
+        """Return True if a plane of this many pixels can begin."""
         return not self._planes or (self._planes < self.most_planes and self._px + size_px <= self.most_px)
 
     def enter(self, size_px: int) -> None:

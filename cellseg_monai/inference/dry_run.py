@@ -28,7 +28,7 @@ class Understood(NamedTuple):
     Args:
         text: axes, channels, pixel size and tiles of the image.
         network_px: number of pixels of all its tiles, to which the network's time is proportional.
-        batch: number of tiles that the network sees at once, and height and width of a tile in pixels.
+        batch: number of tiles that the network sees at the same time, and height and width of a tile in pixels.
     """
 
     text: str

@@ -16,8 +16,8 @@ __all__ = ["about_job", "differences"]
 def about_job(job: Job, device: str) -> dict[str, Any]:
     """Return everything that results depend on, to the byte.
 
-    The number of tiles that the network sees at once is left out: it follows the available memory, and changes results
-    by rounding alone. So is the model of a GPU, because a run may be resumed on whatever GPU a queue assigns.
+    The number of tiles that the network sees at the same time is left out: it follows the available memory, and changes
+    results only by rounding. So is the model of a GPU, because a run can be resumed on any GPU that a queue assigns.
 
     Args:
         job: what is done with each image.

@@ -1,4 +1,4 @@
-"""The tiles of this package where MONAI expects an inferer: in training, calibration, evaluation and inference."""
+"""The tiling of this package as a MONAI inferer, for training, calibration, evaluation and inference."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ __all__ = ["TiledInferer"]
 
 
 class TiledInferer(Inferer):
-    """Runs a network over whole images, tile by tile; see `inference.predict_windows`.
+    """An inferer that runs a network over whole images, tile by tile; see `inference.predict_windows`.
 
-    In place of MONAI's `SlidingWindowInferer`, which continues small images by zeros, weighs by a Gaussian that must be
-    divided out, and takes an image as a whole.
+    It replaces MONAI's `SlidingWindowInferer`, which pads small images with zeros, weighs by a Gaussian that must be
+    divided out, and holds the whole image.
 
     Args:
         roi_size: (Y, X) of a tile, in pixels.
-        overlap: of neighbouring tiles, as a share of a tile, 0 to 0.5.
-        batch_size: tiles that the network sees at once.
+        overlap: overlap of neighbouring tiles, as a share of a tile, 0 to 0.5.
+        batch_size: number of tiles in a batch.
         tta: test-time augmentation, the mean over the eight symmetric views; see `inference.over_symmetries`.
     """
 
@@ -38,7 +38,10 @@ class TiledInferer(Inferer):
         self.tta = tta
 
     def __call__(self, inputs: torch.Tensor, network: Any) -> torch.Tensor:
-        """Logits of B×C×Y×X images, on their device; what else MONAI's inferers hand on to a network is refused."""
+        """Return the logits of B×C×Y×X images, on their device.
+
+        Unlike in MONAI's inferers, no further arguments are passed on to the network.
+        """
         answer = on_arrays(network, inputs.device)
         if self.tta:
             answer = over_symmetries(answer)

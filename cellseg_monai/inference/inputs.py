@@ -1,4 +1,9 @@
-"""The images that a command names: files, folders, patterns, OME-Zarr, or a list on standard input."""
+"""The images that a command names: files, folders, patterns, OME-Zarr, or a list on standard input.
+
+An input that does not exist is handled like an image that fails: the others are segmented, and it is reported at the
+end, because it can be one of a thousand. A wrong flag, or an output that is in use, ends the command immediately,
+because it would spoil all of them.
+"""
 
 from __future__ import annotations
 

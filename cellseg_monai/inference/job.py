@@ -33,11 +33,11 @@ UNFINISHED = ".unfinished"
 
 @dataclass(frozen=True)
 class Reading:
-    """What image files do not say themselves.
+    """Axes and pixel size that image files do not state.
 
     Args:
-        axes: see `io.read`.
-        pixel_size_um: height and width of a pixel; it takes precedence over that of a file.
+        axes: axes of the files, see `io.read`; None if the files state them.
+        pixel_size_um: height and width of a pixel in µm; it takes precedence over that of a file.
 
     Raises:
         ValueError: a pixel size is not a positive number.

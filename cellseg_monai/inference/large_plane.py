@@ -1,4 +1,4 @@
-"""One plane of an image that is too large to be held, in the memory of some tiles and blocks."""
+"""Segmenting a plane that is too large for memory, which holds only some tiles and blocks of it at a time."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from cellseg_monai.pixels.scale import nearest_pixels
 __all__ = ["Progress", "measured", "prepared_windows", "segment_large"]
 
 _BLOCK_PX = 2048
-_BLOCKS_BESIDE_A_GPU = 4
+_BLOCKS_WITH_A_GPU = 4
 _READERS = 4
 _MEASURED_PX = 2**22
 
 Progress = Callable[[int, int], None]
-"""Called with the number of pixels that the network has seen since the last call, and of all that it will see."""
+"""Called with the number of pixels that the network has seen since the last call, and the number in the plane."""
 
 
 def segment_large(
@@ -44,27 +44,27 @@ def segment_large(
     pixel_size_um: tuple[float, float] | None = None,
     progress: Progress | None = None,
 ) -> Segmentation:
-    """The objects of a plane; those of `segment_plane`, though neither image nor labels are held.
+    """Return the objects that `segment_plane` finds, without holding the image or the labels in memory.
 
     Args:
-        pixels: of the plane.
-        pipeline: of the bundle.
+        pixels: C×Y×X as measured, read in windows.
+        pipeline: the pipeline of the bundle.
         scratch: a folder for what does not fit into memory: 4 bytes for each pixel and probability map at the scale of
-            the network, 4 for the labels, and 4 more at that scale where it is another. The labels of the result lie
-            there.
-        name: of the image file.
-        pixel_size_um: (y, x), if known.
-        progress: called as the work goes on.
+            the network, 4 for the labels, and 4 more at the scale of the network if that differs from the image's. The
+            labels of the result are kept there.
+        name: name of the image file.
+        pixel_size_um: (y, x) in µm, if known.
+        progress: called after each window that the network has seen.
 
     Raises:
-        ValueError: the image lacks a channel or the pixel size that the pipeline asks for, or holds NaN.
+        ValueError: the image lacks a channel or the pixel size that the pipeline needs, or holds NaN.
         OSError: the image could not be read, or the disk is full.
     """
     maps = _maps(prepared_windows(pixels, pipeline.preprocess, pixel_size_um), pipeline, scratch, progress)
-    whole, seen, ids = pixels.shape[1:], shape_of_maps(maps), np.dtype(np.uint32)
-    labels = DiskArray.create(scratch / "labels", whole, ids)
-    # Where the scale differs, ids need a place before they are brought to that of the image; else `labels` is it.
-    parts = None if seen == whole else DiskArray.create(scratch / "parts", seen, ids)
+    image_shape, network_shape, ids = pixels.shape[1:], shape_of_maps(maps), np.dtype(np.uint32)
+    labels = DiskArray.create(scratch / "labels", image_shape, ids)
+    # If the scales differ, ids are stored at that of the network before they are brought to that of the image.
+    parts = None if network_shape == image_shape else DiskArray.create(scratch / "parts", network_shape, ids)
     with ThreadPoolExecutor(_threads(pipeline), thread_name_prefix="cellseg-block") as blocks:
         label_in_blocks(maps, pipeline.postprocess, labels, block_px=_BLOCK_PX, scratch=parts, run=blocks.map)
         measured_maps = {map_name: maps[map_name] for map_name in pipeline.measured_maps}
@@ -72,8 +72,8 @@ def segment_large(
 
 
 def _threads(pipeline: Pipeline) -> int:
-    """How many blocks are worked on at once: as many as there are lanes, and beside a GPU, some."""
-    return max(pipeline.lanes, min(os.cpu_count() or 1, _BLOCKS_BESIDE_A_GPU))
+    """Return the number of blocks to process at the same time: the lanes, but up to four if a GPU has only one."""
+    return max(pipeline.lanes, min(os.cpu_count() or 1, _BLOCKS_WITH_A_GPU))
 
 
 def prepared_windows(
@@ -82,7 +82,14 @@ def prepared_windows(
     pixel_size_um: tuple[float, float] | None,
     statistics: ImageStatistics | None = None,
 ) -> PreparedWindows:
-    """A plane as the network sees it; see `PreparedWindows`."""
+    """Return a plane as the network sees it, prepared window by window.
+
+    Args:
+        pixels: C×Y×X as measured, read in windows.
+        settings: how the bundle prepares images.
+        pixel_size_um: (y, x) in µm, if known.
+        statistics: statistics of the whole plane; None: they are measured here.
+    """
     with ThreadPoolExecutor(min(os.cpu_count() or 1, _READERS), thread_name_prefix="cellseg-range") as readers:
         return PreparedWindows(
             lambda rows, columns: pixels[:, rows, columns],
@@ -105,15 +112,15 @@ def measured(
     pixel_size_um: tuple[float, float] | None,
     run: Run = map,
 ) -> Segmentation:
-    """Objects with their table.
+    """Return labelled objects with their measurements.
 
     Args:
-        labels: YX, of the size of the plane.
+        labels: Y×X, with the size of the plane.
         maps: the maps to measure, Y×X by name, at the scale of the network.
-        pixels: of the plane.
-        name: of the image file.
-        pixel_size_um: (y, x), if known.
-        run: as for `measure_objects`.
+        pixels: C×Y×X as measured, read in windows.
+        name: name of the image file.
+        pixel_size_um: (y, x) in µm, if known.
+        run: calls a function for each block, as `map` does.
     """
     names = pixels.image.channel_names
     shape = pixels.shape[1:]
@@ -132,7 +139,7 @@ def measured(
 def _maps(
     prepared: PreparedWindows, pipeline: Pipeline, scratch: Path, progress: Progress | None
 ) -> dict[str, DiskArray]:
-    """Run the network over the plane, and write each of its maps to a file of its own."""
+    """Run the network over the plane, and write each map to its own file."""
     across = pipeline.tiles.cover(prepared.shape)[1]  # windows are as wide as the distance between tiles
     edges = [*across.starts, across.length]
     maps = {
@@ -146,12 +153,12 @@ def _maps(
         if progress is not None:
             progress(logits.shape[1] * logits.shape[2], math.prod(prepared.shape))
 
-    with Lanes(pipeline.lanes) as lanes, ThreadPoolExecutor(1, thread_name_prefix="cellseg-behind") as behind:
+    with Lanes(pipeline.lanes) as lanes, ThreadPoolExecutor(1, thread_name_prefix="cellseg-maps") as writer:
         writing = None
         for window in predict_windows(prepared, prepared.shape, pipeline.augmented_network, pipeline.tiles, lanes):
             if writing is not None:
-                writing.result()  # one window at a time, so that they do not pile up in memory
-            writing = behind.submit(write, *window)
+                writing.result()  # one window at a time, so that windows do not accumulate in memory
+            writing = writer.submit(write, *window)
         if writing is not None:
             writing.result()
     return maps
@@ -159,7 +166,7 @@ def _maps(
 
 @dataclass(frozen=True)
 class _Framed:
-    """A map in the frame of the image, by nearest neighbour as the labels are brought there."""
+    """A map in the frame of the image, by nearest neighbour like the labels."""
 
     values: SlicedArray
     shape: tuple[int, int]
@@ -168,8 +175,8 @@ class _Framed:
         if tuple(self.values.shape) == tuple(self.shape):
             return np.asarray(self.values[window])
         lines = [
-            nearest_pixels(seen, length)[axis]
-            for seen, length, axis in zip(self.values.shape, self.shape, window, strict=True)
+            nearest_pixels(network_length, image_length)[axis]
+            for network_length, image_length, axis in zip(self.values.shape, self.shape, window, strict=True)
         ]
         rows, columns = (slice(int(places.min()), int(places.max()) + 1) for places in lines)
         return np.asarray(self.values[rows, columns])[np.ix_(lines[0] - rows.start, lines[1] - columns.start)]

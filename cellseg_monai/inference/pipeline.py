@@ -1,4 +1,4 @@
-"""All that turns an image into objects: what a bundle declares, ready to be used."""
+"""Everything that turns an image into objects: what a bundle declares, ready to be used."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["Pipeline"]
 
 @dataclass(frozen=True)
 class Pipeline:
-    """The way from an image as it is read to objects, as one bundle takes it.
+    """The steps of one bundle from an image, as it is read, to objects.
 
     Args:
         bundle: name of the bundle.
@@ -48,7 +48,7 @@ class Pipeline:
 
     @cached_property
     def augmented_network(self) -> Network:
-        """The network; with `tta`, over symmetric views: the share of views that see foreground is its last channel."""
+        """The network; with `tta`, its mean over symmetric views, then the share of views that see foreground."""
         return over_symmetries(self.network, self._sees_foreground) if self.tta else self.network
 
     @property
@@ -62,13 +62,13 @@ class Pipeline:
         return (*self.head.measured_maps, "views") if self.tta else self.head.measured_maps
 
     def maps(self, logits: np.ndarray) -> dict[str, np.ndarray]:
-        """Return the maps of what `augmented_network` answered.
+        """Return the maps of an answer of `augmented_network`.
 
         Args:
             logits: K×Y×X float32.
 
         Returns:
-            Y×X float32 by name: those of the head, and with `tta` `views`, the share of views that see foreground.
+            Y×X float32 by name: the maps of the head and, with `tta`, `views`, the share of views that see foreground.
         """
         if not self.tta:
             return self.head.activate(logits)

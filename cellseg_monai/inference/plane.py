@@ -101,5 +101,5 @@ def objects_of(plane: Plane, logits: np.ndarray, pipeline: Pipeline) -> Segmenta
 
 
 def _framed(values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Bring a map from the scale of the network to the frame of the image, by nearest neighbour as the labels."""
+    """Bring a map from the scale of the network to the frame of the image, by nearest neighbour like the labels."""
     return rescale_labels(values, shape)

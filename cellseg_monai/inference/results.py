@@ -1,4 +1,7 @@
-"""The files of one image: collected in a hidden folder, plane by plane, and moved into place when all are complete."""
+"""The files of one image: collected in a hidden folder, plane by plane, and moved into place when all are complete.
+
+So no image is left with labels and without a table, whether a plane is bad, the disk is full or the process is killed.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,9 @@ class ImageResults:
     """Writes the objects of an image; its files appear under their names only after the last plane.
 
     Exports that hold one plane are written as it comes. The labels and the table of a stack are one file each: until
-    the last plane its labels wait on disk and its tables in memory.
+    the last plane its labels wait on disk, in compressed chunks, and its tables in memory. Labels
+    cannot go directly into the TIFF, because its integer type depends on the highest id of all planes, and because
+    tifffile pulls tiles from an iterator rather than accepting them as they come.
 
     Args:
         file: the image file.

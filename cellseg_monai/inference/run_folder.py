@@ -53,7 +53,7 @@ class RunFolder:
 
     @property
     def page(self) -> Path:
-        """The report page; its numbers lie beside it as JSON."""
+        """The report page; its numbers are next to it as JSON."""
         return self.path / "report.html"
 
     def check(self) -> None:

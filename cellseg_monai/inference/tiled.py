@@ -27,11 +27,11 @@ Read = Callable[[slice, slice], np.ndarray]
 
 @dataclass(frozen=True)
 class Tiles:
-    """How images are cut into tiles for a network.
+    """The tiles into which images are cut for a network.
 
     Args:
         size: (Y, X) of a tile in pixels; a smaller image is one tile.
-        overlap: of neighbouring tiles in pixels, at least.
+        overlap: smallest overlap of neighbouring tiles, in pixels.
         multiple: stride of the network in pixels. Tiles begin and end at multiples of it; images are extended by
             replication.
         batch: number of tiles that the network sees at the same time.

@@ -1,4 +1,4 @@
-"""Read MetaImage, NRRD, DICOM and 16-bit colour PNG with itk, and correct the axes."""
+"""Read MetaImage, NRRD and DICOM with itk, and correct the axes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from cellseg_monai.io.registry import HEAD_BYTES
 from cellseg_monai.io.stored import Stored
 from cellseg_monai.io.units import UM_PER_UNIT
 
-__all__ = ["load", "load_samples"]
+__all__ = ["load"]
 
 with warnings.catch_warnings():
     # itk loads its modules on first use, and Python then warns about how they were compiled. If warnings are
@@ -32,7 +32,6 @@ with warnings.catch_warnings():
     _READERS = (
         (0, b"NRRD", itk.NrrdImageIO),
         (128, b"DICM", itk.GDCMImageIO),
-        (0, b"\x89PNG", itk.PNGImageIO),
         (0, b"", itk.MetaImageIO),
     )
 
@@ -96,20 +95,6 @@ def load(path: Path, axes: str | None, *, indices: bool = False) -> Stored:
         settled = settle_axes(path, array.shape, stated, axes)
         unit = "mm" if is_dicom else _entry(keys, "ITK_VoxelUnits") or _entry(keys, "NRRD_units[0]")
         return Stored(array, settled, _names(info), _pixel_size(info, unit), stated)
-
-
-def load_samples(path: Path, axes: str | None, names: tuple[str, ...]) -> Stored:
-    """Return the array of a 2-D image as Y, X, samples.
-
-    Args:
-        path: path of the file.
-        axes: axes according to the user, or None.
-        names: names of the samples.
-    """
-    with decoding(path):
-        array = _read_array(path, _read_information(path))
-        stated = "YXS"[: array.ndim]
-        return Stored(array, settle_axes(path, array.shape, stated, axes), names, stated=stated)
 
 
 def _read_information(path: Path) -> Any:
@@ -195,5 +180,5 @@ def _pixel_size(info: Any, unit: str) -> tuple[float, float] | None:
 def _end_quietly() -> None:
     """Ignore these warnings at exit too, when Python unloads itk and a warning raised as an error would crash it."""
     warnings.filterwarnings("ignore", "builtin type .* has no __module__", DeprecationWarning)
-    # The warnings module may be gone by then. Python keeps the filters of the latest warning, so issue one.
+    # By then, the warnings module may be unloaded. Python keeps the filters of the latest warning, so issue one.
     warnings.warn("builtin type itk has no __module__ attribute", DeprecationWarning, stacklevel=1)

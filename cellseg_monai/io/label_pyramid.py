@@ -15,8 +15,9 @@ __all__ = ["build_pyramid", "halve_labels", "pyramid_shapes"]
 def halve_labels(labels: np.ndarray) -> np.ndarray:
     """Return a label image of half the rows and columns: the most frequent label of each 2 × 2 pixels.
 
-    Unlike averaging, this never invents an id; unlike taking every second pixel, it moves no object. If several labels
-    are equally frequent, the first one along the rows wins. A last odd row or column counts twice.
+    Averaging would invent ids. Taking every second pixel would move objects by half a pixel at each level, and lose
+    thin ones by chance. If several labels are equally frequent, the first one along the rows wins. A last odd row or
+    column counts twice.
 
     >>> halve_labels(np.array([[1, 1, 0, 4, 7],
     ...                        [1, 2, 4, 4, 8]]))

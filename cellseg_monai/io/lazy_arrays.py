@@ -104,7 +104,8 @@ class StackedArray:
 class MappedArray:
     """An uncompressed array in a file.
 
-    The file is mapped anew for every window, so that no more than that window stays in memory.
+    The file is mapped anew for every window, so that no more than that window stays in memory. If a mapping stayed
+    open, everything read through it would count towards the memory of the process, in the end the whole file.
 
     Args:
         path: path of the file.

@@ -43,10 +43,10 @@ def load(path: Path, axes: str | None, *, indices: bool = False) -> Stored:
         stream.seek(0)
         depth, kind = _png_depth_and_kind(path) if plugin is PngImagePlugin.PngImageFile else (8, -1)
         if depth == 16 and kind not in (_PNG_GREY, _PNG_PALETTE):
-            # Pillow silently reduces 16-bit colours to 8 bits; itk does not.
-            from cellseg_monai.io import itk_reader  # slow to import, rarely needed
+            # Pillow silently reduces 16-bit colours to 8 bits.
+            from cellseg_monai.io import png16_reader  # slow to import, rarely needed
 
-            return itk_reader.load_samples(path, axes, _png_names(kind))
+            return png16_reader.load(path, axes)
         # Pillow stretches 2-bit and 4-bit greys to 0 to 255. Undo that to get the stored values.
         stretch = 255 // (2**depth - 1) if kind == _PNG_GREY and depth in (2, 4) else 1
         with plugin(stream) as image:
@@ -121,7 +121,3 @@ def _png_depth_and_kind(path: Path) -> tuple[int, int]:
     if len(head) < 26 or head[12:16] != b"IHDR":
         raise UnreadableImageError(path, "its PNG header is broken", "copy or export it again")
     return head[24], head[25]
-
-
-def _png_names(kind: int) -> tuple[str, ...]:
-    return {2: RGB, 4: GREY_ALPHA, 6: RGBA}.get(kind, ())

@@ -1,4 +1,9 @@
-"""Read the pixels of a TIFF whole or by window; a window decodes only the tiles or strips that it touches."""
+"""Read the pixels of a TIFF whole or by window; a window decodes only the tiles or strips that it touches.
+
+tifffile's own way to read windows, `aszarr`, is not used: it needs zarr 3, and therefore Python 3.11. Here the pages
+give their tiles and strips, and an error names the place. A page that tifffile decodes differently as a whole (a volume
+in one page, Hamamatsu's JPEG) is one block, so that windows have the same pixels as the whole.
+"""
 
 from __future__ import annotations
 

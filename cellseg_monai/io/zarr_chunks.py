@@ -2,6 +2,7 @@
 
 The format consists of a JSON file and one compressed file for each chunk. The zarr package is not used for writing,
 because it omits chunks of zeros, in ways that differ between versions. An empty part would then look like a lost one.
+Here every chunk is written, so a missing file is a lost chunk, and is reported.
 """
 
 from __future__ import annotations

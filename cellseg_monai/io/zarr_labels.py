@@ -1,4 +1,9 @@
-"""Write label images as OME-Zarr (NGFF 0.4), block by block, from several threads or processes."""
+"""Write label images as OME-Zarr (NGFF 0.4), block by block, from several threads or processes.
+
+Version 0.4 (Zarr 2) is written because, according to the maintainers of the specification, most programs read it, and
+because ome-zarr-py, and with it napari, recognises these labels. Version 0.5 (Zarr 3) is read, where zarr 3 is
+installed, but not written. Support for OME-Zarr is not an optional extra, because the main command reads and writes it.
+"""
 
 from __future__ import annotations
 
@@ -109,7 +114,7 @@ def writing_zarr_labels(
 
     At the end, all chunks are checked for presence, the lower resolutions are made with a few chunks in memory, and the
     folder takes its final name. If the `with` block fails, nothing remains. The result is NGFF 0.4, a multiscale image
-    that is marked as labels. Most programs read this version and, unlike 0.5, it does not need version 3 of zarr.
+    that is marked as labels.
 
     Args:
         path: path of the folder, such as "cells.ome.zarr"; a label image of this name is replaced. Within an OME-Zarr

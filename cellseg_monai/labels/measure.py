@@ -1,4 +1,11 @@
-"""Measurements of every object of a label image: position, size, shape, brightness, and the network's certainty."""
+"""Measurements of every object of a label image: position, size, shape, brightness, and the mean of each map.
+
+All objects are measured together, because measuring 70,000 one by one, as `regionprops` does, takes half a minute. Sums
+over runs of pixels, codes of border pixels, and hulls pruned together give the same numbers; tests compare each column.
+
+The mean foreground probability is called `score`, not confidence. It ranks wrong objects below right ones, but its
+values mean something else in every set of images; see docs/quality.md and `benchmarks/score_quality.py`.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +25,7 @@ __all__ = ["measure_objects"]
 
 # The columns by which users filter and sort.
 _NAMED_COLUMNS = {"foreground": "score", "views": "agreement"}
-_SQUARE_WITHIN = 1e-6  # a pixel is square if its height and width differ by a smaller share of either
+_SQUARE_TOLERANCE = 1e-6  # pixels count as square if height and width differ by at most this share
 
 
 def measure_objects(
@@ -33,9 +40,9 @@ def measure_objects(
 ) -> ObjectTable:
     """Measure every object of a label image.
 
-    The definitions are those of `skimage.measure.regionprops`, with the same numbers, for all objects in one go. An
-    object is all pixels with its id, in one piece or in several. Positions count from the centre of the first pixel;
-    the bottom and right of a box are those after the last pixel.
+    Definitions and values are those of `skimage.measure.regionprops`, but all objects are measured together. An object
+    is all pixels with its id, in one component or several. Positions count from the centre of the first pixel. The
+    bottom and right of a box are one past the last pixel.
 
     Columns: `id`, `area_px`, `centroid_y_px`, `centroid_x_px`, `top_px`, `left_px`, `bottom_px`, `right_px`,
     `equivalent_diameter_px` (of the disc with that area), `perimeter_px` (see `perimeters`), `eccentricity` (of the
@@ -54,8 +61,8 @@ def measure_objects(
         pixel_size_um: height and width of a pixel in µm.
         maps: Y×X floats by name, in the frame of the image; only sliced, so they can lie on disk.
         block_px: number of pixels held in memory at a time, unless a single object is larger.
-        run: calls a function for each of such blocks: `map`, or that of an executor of threads, each of which then
-            holds one.
+        run: function that calls another for each block: `map`, or the `map` of a thread pool, in which each thread then
+            holds one block.
 
     Returns:
         One row per object, in the order of the ids.
@@ -111,20 +118,20 @@ def _columns_of_maps(labels: SlicedArray, maps: Mapping[str, Any], channels: Seq
 
 
 def _shapes(crop: Crop, runs: ObjectRuns) -> dict[str, np.ndarray]:
-    """What the pixels' places tell: mean and second moments in the image, perimeter, convex area."""
-    # Counted from the box of each object, so that sums stay small, and exact.
+    """Return measurements that depend only on pixel positions: area, mean, second moments, perimeter, convex area."""
+    # Positions are relative to the box of each object, so that sums stay small and exact.
     counts = np.diff(runs.first, append=len(runs.rows))
-    top, left = (np.minimum.reduceat(each, runs.first) for each in (runs.rows, runs.columns))
+    top, left = (np.minimum.reduceat(positions, runs.first) for positions in (runs.rows, runs.columns))
     y, x, n = runs.rows - np.repeat(top, counts), runs.columns - np.repeat(left, counts), runs.lengths
     steps = n * (n - 1) // 2  # 0 + 1 + ... along a run
     along = n * x + steps
     squares = x * x * n + 2 * x * steps + steps * (2 * n - 1) // 3
     mean_y, mean_x, yy, xx, yx = (
-        runs.sums(each) / runs.areas for each in (y * n, along, y * y * n, squares, y * along)
+        runs.sums(terms) / runs.areas for terms in (y * n, along, y * y * n, squares, y * along)
     )
-    begins = np.diff(runs.rows, prepend=-1) != 0  # of the rows of each object
-    begins[runs.first] = True
-    row_starts = np.flatnonzero(begins)
+    starts_row = np.diff(runs.rows, prepend=-1) != 0  # True for the first run in each row of an object
+    starts_row[runs.first] = True
+    row_starts = np.flatnonzero(starts_row)
     rights: np.ndarray = np.maximum.reduceat(runs.columns + n - 1, row_starts)
     convex = convex_areas(
         np.asarray(np.searchsorted(row_starts, runs.first)), runs.rows[row_starts], runs.columns[row_starts], rights
@@ -147,7 +154,7 @@ def _columns(
     shape: tuple[int, ...],
     pixel_size_um: tuple[float, float] | None,
 ) -> dict[str, np.ndarray]:
-    """The columns of the table, by the names that they have there."""
+    """Return the columns of the table by name."""
     area, y, x, yy, xx, yx, perimeter, convex = (
         measured.pop(name) for name in ("area", "y", "x", "yy", "xx", "yx", "perimeter", "convex")
     )
@@ -168,35 +175,35 @@ def _columns(
         "touches_edge": (boxes.top == 0) | (boxes.left == 0) | (boxes.bottom == shape[0]) | (boxes.right == shape[1]),
     }
     if pixel_size_um is not None:
-        square = abs(height_um - width_um) <= _SQUARE_WITHIN * width_um
+        is_square = abs(height_um - width_um) <= _SQUARE_TOLERANCE * width_um
         columns |= {
             "area_um2": area * (height_um * width_um),
             "centroid_y_um": y * height_um,
             "centroid_x_um": x * width_um,
             "equivalent_diameter_um": np.sqrt(4 * area * (height_um * width_um) / np.pi),
-            "perimeter_um": perimeter * (width_um if square else np.nan),
+            "perimeter_um": perimeter * (width_um if is_square else np.nan),
         }
     return columns | measured
 
 
 def _eccentricity(yy: np.ndarray, xx: np.ndarray, yx: np.ndarray) -> np.ndarray:
-    """Of the ellipses with these second moments."""
+    """Return the eccentricities of the ellipses with these second moments."""
     mean, spread = (yy + xx) / 2, np.hypot((yy - xx) / 2, yx)
     longest, shortest = mean + spread, np.maximum(mean - spread, 0)
     share = np.divide(shortest, longest, out=np.ones_like(longest), where=longest > 0)
     return np.sqrt(1 - share)
 
 
-def _channel_names(labels: SlicedArray, image: Any, given: Sequence[str]) -> tuple[str, ...]:
-    """A name for each channel, no two alike."""
+def _channel_names(labels: SlicedArray, image: Any, channel_names: Sequence[str]) -> tuple[str, ...]:
+    """Return a unique name for each channel."""
     if image is None:
         return ()
     shape = tuple(image.shape)
-    if len(shape) != 3 or shape[1:] != tuple(labels.shape) or (given and len(given) != shape[0]):
+    if len(shape) != 3 or shape[1:] != tuple(labels.shape) or (channel_names and len(channel_names) != shape[0]):
         raise ValueError(
-            f"an image of {shape} with {len(given)} channel names and labels of {tuple(labels.shape)} came, "
-            "but channels of the size of the labels, C, Y and X, and a name for each or none were expected; "
+            f"got an image of {shape} with {len(channel_names)} channel names and labels of {tuple(labels.shape)}, "
+            "expected (C, Y, X) with channels of the size of the labels and a name for each, or no names; "
             "rescale one to the other, or pass one plane of a stack"
         )
-    names = [name or f"channel_{at}" for at, name in enumerate(given or [""] * shape[0])]
-    return tuple(name if names.count(name) == 1 else f"{name}_{at}" for at, name in enumerate(names))
+    names = [name or f"channel_{channel}" for channel, name in enumerate(channel_names or [""] * shape[0])]
+    return tuple(name if names.count(name) == 1 else f"{name}_{channel}" for channel, name in enumerate(names))

@@ -1,4 +1,9 @@
-"""Exact outlines of objects along the edges of their pixels, and the reverse: objects drawn from outlines."""
+"""Exact outlines of objects along the edges of their pixels, and the reverse: objects drawn from outlines.
+
+Outlines follow the edges of pixels, so every program that fills them gets the same pixels. Contours through the centres
+of pixels, as OpenCV gives them, lose half a pixel all around. No ring touches itself, so geometry libraries find
+them valid.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Label images turned into what a network learns to predict: one function a target."""
+"""Training targets from label images, one function for each kind of target."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ __all__ = ["boundary_classes", "distance_target", "foreground_and_boundary", "fo
 
 
 def foreground_target(labels: np.ndarray) -> np.ndarray:
-    """Where any object is.
+    """Return the mask of all objects.
 
     Args:
-        labels: ids of any real dtype, 0 is background; any shape, such as YX.
+        labels: ids of any real dtype and any shape, such as Y×X; 0 is background.
 
     Returns:
         float32 of the shape of `labels`: 1 within objects, 0 elsewhere.
@@ -28,14 +28,14 @@ def foreground_target(labels: np.ndarray) -> np.ndarray:
 
 
 def boundary_classes(labels: np.ndarray, width: int = 2) -> np.ndarray:
-    """Three classes: background, interior of an object, boundary between objects that touch.
+    """Return the class of each pixel: background, interior of an object, or boundary between objects that touch.
 
     Args:
-        labels: YX integers, 0 is background.
-        width: of the boundary; see `touching_boundaries`.
+        labels: Y×X integers, 0 is background.
+        width: width of the boundary in pixels; see `touching_boundaries`.
 
     Returns:
-        YX uint8: 0 background, 1 interior, 2 touching boundary.
+        Y×X uint8: 0 background, 1 interior, 2 touching boundary.
 
     >>> boundary_classes(np.array([[0, 4, 4, 7, 7, 0]]))
     array([[0, 1, 2, 2, 1, 0]], dtype=uint8)
@@ -44,14 +44,14 @@ def boundary_classes(labels: np.ndarray, width: int = 2) -> np.ndarray:
 
 
 def foreground_and_boundary(labels: np.ndarray, width: int = 2) -> np.ndarray:
-    """Two masks that overlap: whole objects, and the boundary between objects that touch.
+    """Return two overlapping masks: whole objects, and the boundary between objects that touch.
 
     Args:
-        labels: YX integers, 0 is background.
-        width: of the boundary; see `touching_boundaries`.
+        labels: Y×X integers, 0 is background.
+        width: width of the boundary in pixels; see `touching_boundaries`.
 
     Returns:
-        2YX float32: the foreground, boundaries included; the touching boundary.
+        2×Y×X float32 of 0 and 1: the foreground, boundaries included, and the touching boundary.
 
     >>> foreground_and_boundary(np.array([[0, 4, 4, 7, 7, 0]]))
     array([[[0., 1., 1., 1., 1., 0.]],
@@ -61,35 +61,35 @@ def foreground_and_boundary(labels: np.ndarray, width: int = 2) -> np.ndarray:
 
 
 def distance_target(labels: np.ndarray) -> np.ndarray:
-    """How deep in its object a pixel lies, as a share of the object's greatest depth.
+    """Return the depth of each pixel in its object, as a share of the object's greatest depth.
 
-    The Euclidean distance to the nearest pixel outside the object, over its maximum in the object: small objects reach
-    1 as large ones do. What lies beyond the border of the image counts as inside.
+    The depth is the Euclidean distance to the nearest pixel outside the object, divided by its maximum in the object,
+    so that small objects reach 1 as well as large ones. The border of the image does not limit depth.
 
     Args:
-        labels: YX integers, 0 is background; ids may have gaps and be large.
+        labels: Y×X integers, 0 is background; ids can have gaps and be large.
 
     Returns:
-        YX float32 in [0, 1]: above 0 within objects, 0 elsewhere.
+        Y×X float32 in [0, 1]: above 0 within objects, 0 elsewhere.
 
     Raises:
-        ValueError: labels are not YX, or have negative ids.
+        ValueError: `labels` are not Y×X, or have negative ids.
 
     >>> distance_target(np.array([[0, 5, 5, 5, 0, 7, 0]]))
     array([[0. , 0.5, 1. , 0.5, 0. , 1. , 0. ]], dtype=float32)
     """
     if labels.ndim != 2:
-        raise ValueError(f"labels of shape {labels.shape} came, but (Y, X) was expected; take one plane")
+        raise ValueError(f"got labels of shape {labels.shape}, expected (Y, X); pass one plane")
     target: np.ndarray = np.zeros(labels.shape, np.float32)
-    # Ids without gaps: one place is found for each number up to the largest.
+    # find_objects returns an entry for each number up to the largest id, so ids must not have gaps.
     labels = relabel_sequential(labels)
     for index, (rows, columns) in enumerate(ndimage.find_objects(labels) if labels.size else [], start=1):
-        # One pixel more on each side, where there is one, to see what is outside.
-        around = slice(max(rows.start - 1, 0), rows.stop + 1), slice(max(columns.start - 1, 0), columns.stop + 1)
-        inside = labels[around] == index
+        # One more pixel on each side, within the image, so that the window includes the nearest outside pixels.
+        window = slice(max(rows.start - 1, 0), rows.stop + 1), slice(max(columns.start - 1, 0), columns.stop + 1)
+        inside = labels[window] == index
         if inside.all():
-            target[around] = 1
+            target[window] = 1
             continue
         distance = ndimage.distance_transform_edt(inside)
-        target[around][inside] = (distance / distance.max())[inside]
+        target[window][inside] = (distance / distance.max())[inside]
     return target

@@ -20,10 +20,10 @@ class CountedScore(CumulativeIterationMetric):
     Args:
         score: name of a score of `kind`. A score with several numbers per image, such as one per threshold, is averaged
             over these.
-        over: "mean" or "median" of the images' own scores, or "pooled" for all images counted together.
+        over: "mean" or "median" of the scores of the images, or "pooled" for all images counted together.
 
     Raises:
-        ValueError: `over` is none of these.
+        ValueError: `over` is not one of these.
     """
 
     kind: ClassVar[type[Counts]]

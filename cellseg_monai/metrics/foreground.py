@@ -17,7 +17,7 @@ class ForegroundScore(CountedScore):
 
     Args:
         score: `"dice"`, `"iou"`, `"precision"`, `"recall"` or `"accuracy"`.
-        over: "mean" or "median" of the images' own scores, or "pooled" for the pixels of all images together.
+        over: "mean" or "median" of the scores of the images, or "pooled" for the pixels of all images together.
 
     An image without foreground in truth and prediction scores 1; an image with an empty truth and any prediction scores
     0.

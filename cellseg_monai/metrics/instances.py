@@ -53,7 +53,7 @@ class InstanceScore(_LabelImageScore):
     Args:
         score: name of one of `scores.ObjectCounts.scores`, such as `"f1"`, `"accuracy"` or `"panoptic_quality"`.
         thresholds: thresholds of the IoU, such as `[0.5]`; by default the ten from 0.50 to 0.95.
-        over: "mean" or "median" of the images' own scores, or "pooled" for the objects of all images together.
+        over: "mean" or "median" of the scores of the images, or "pooled" for the objects of all images together.
 
     Predictions and truths are label images, B×1×Y×X, of integers. Floats, as MONAI loads them, are accepted if they are
     whole numbers small enough for the dtype to represent each of them (below 2**24 for float32). An image without
@@ -87,7 +87,7 @@ class OverlapScore(_LabelImageScore):
     Args:
         score: `"aji"`, see `scores.aggregated_jaccard`; `"aji_plus"`, see `scores.aggregated_jaccard_plus`; or
             `"seg"` of the Cell Tracking Challenge, see `scores.ctc_segmentation`.
-        over: "mean" or "median" of the images' own scores, or "pooled" for the objects of all images together.
+        over: "mean" or "median" of the scores of the images, or "pooled" for the objects of all images together.
 
     Predictions and truths are label images, B×1×Y×X, of integers or of floats that are whole numbers. An image without
     objects in truth and prediction scores 1; an image with an empty truth and any prediction scores 0.

@@ -1,4 +1,8 @@
-"""Definitions of networks: records that a checkpoint keeps, and from which a network is built again."""
+"""Definitions of networks: records that a checkpoint keeps, and from which a network is built again.
+
+Networks are made by functions that record their own arguments, so a checkpoint can describe its network as plain data,
+and the network can be built again without the config of its training.
+"""
 
 from __future__ import annotations
 

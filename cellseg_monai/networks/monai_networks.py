@@ -44,7 +44,7 @@ def monai_network(
         in_channels: channels of the image, whatever the network calls them.
         classes: channels of the output, logits B×classes×Y×X, whatever the network calls them.
         multiple: Y and X must be multiples of it, in pixels: the product of the strides, such as 16 for four halvings.
-        minimum: Y and X must not be smaller, in pixels. A network that normalises each image by itself needs at least
+        minimum: Y and X must not be smaller, in pixels. A network that normalises each image separately needs at least
             two positions where it is deepest, and so twice its `multiple`.
         options: handed to the class; `spatial_dims` is always 2.
 
@@ -167,7 +167,7 @@ def _try_out(padded: Padded, name: str, classes: int) -> None:
 
 
 def _answer(padded: Padded, name: str, size: tuple[int, int], *, training: bool = False) -> Any:
-    """What the network answers, with neither its state nor that of the random numbers changed."""
+    """Return the output of a network, without changing its state or that of the random number generator."""
     network, buffers = padded.network, [buffer.clone() for buffer in padded.buffers()]
     was_training = network.training
     image = torch.zeros(2 if training else 1, padded.in_channels or 1, *size)

@@ -1,4 +1,8 @@
-"""Padding for networks that need certain side lengths, so that they accept images of any size."""
+"""Padding for networks that need certain side lengths, so that they accept images of any size.
+
+The network pads and crops by itself, also when it is exported, so no caller needs to know which multiples an
+architecture requires.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Networks of segmentation-models-pytorch, with encoder weights from the hub or from a file."""
+"""Networks of segmentation-models-pytorch, with encoder weights from the hub or from a file.
+
+On CUDA, torch sums the gradients of adaptive pooling and bilinear interpolation in no fixed order. So two trainings of
+PSPNet with the same seed, or a resumed and an uninterrupted one, are close to each other, but not the same bit for bit.
+"""
 
 from __future__ import annotations
 

@@ -26,7 +26,10 @@ class Range(NamedTuple):
 
 @dataclass(frozen=True)
 class TrainingData:
-    """A description of the images that a network was trained on, stored as `models/weights.json` of a bundle.
+    """A description of the images that a network was trained on, stored in `models/weights.json` of a bundle.
+
+    It is in the bundle, bound to the weights by their SHA-256, so that the images of a user are never compared with the
+    training data of other weights.
 
     The range of diameters holds the percentiles 5, 50 and 95 over the pixels of all objects. Percentiles over objects
     would give too much weight to debris and fragments. The other ranges hold the minimum, the median and the maximum

@@ -1,4 +1,8 @@
-"""Layers over an image: the outlines of its true and predicted objects, and a mark at every mistake."""
+"""Layers over an image: the outlines of its true and predicted objects, and a mark at every mistake.
+
+Outlines are pictures rather than vectors. A picture of a few colours has about the same size however many objects it
+shows, so a page can keep to a limit; vectors of 40,000 cells cannot.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much a score depends on which images happened to be in the test set."""
+"""Bootstrap intervals: the variation of a score with the images that happen to be in the test set."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def bootstrap_interval(
 ) -> tuple[float, float]:
     """Return the percentile bootstrap interval over images of a mean, median or pooled score.
 
-    As many images as there are get drawn with replacement and scored anew, many times; the interval holds the middle
-    part of those scores (Efron & Tibshirani, An Introduction to the Bootstrap, 1993, section 13.3). It shows what
+    The images are resampled with replacement and scored again, many times; the interval holds the middle part of those
+    scores (Efron & Tibshirani, An Introduction to the Bootstrap, 1993, section 13.3). It shows what
     other images of the same kind could have given. It says nothing about another training, and it is too narrow for a
     handful of images.
 

@@ -1,4 +1,4 @@
-"""What is counted in an image: numbers that add up over images, and scores that are ratios of them.
+"""Counts of an image: numbers that add up over images, and scores that are ratios of them.
 
 A `Counts` object stands for one image, or for many images at the same time: its numbers are then arrays with the
 images along the first axis, and so are its scores. The score of an empty image is therefore defined once, for a single
@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 Over = Literal["mean", "median", "pooled"]
-"""How the scores of many images become one."""
+"""The ways to combine the scores of many images into one."""
 
 REDUCE: dict[str, Callable[..., Any]] = {"mean": np.mean, "median": np.median}
 """The functions that reduce the images' own scores to one score."""
@@ -82,8 +82,8 @@ SomeCounts = TypeVar("SomeCounts", bound=Counts)
 class FoundCounts(Counts):
     """Base of counts of pixels or objects by whether they were found.
 
-    If neither truth nor prediction contains anything, every score is 1: nothing was there and nothing was claimed. In
-    all other cases a score whose denominator is 0 is 0, so an empty truth with any prediction scores 0 throughout.
+    If both truth and prediction are empty, every score is 1. In all other cases a score whose denominator is 0 is 0, so
+    an empty truth with any prediction scores 0 throughout.
 
     Args:
         tp: number in both truth and prediction.
@@ -115,12 +115,12 @@ class FoundCounts(Counts):
 
 
 def ratio(numerator: Any, denominator: Any, nothing: Any) -> Any:
-    """Return numerator / denominator; 0 / 0 is 1 if nothing was there and nothing was claimed, and 0 otherwise.
+    """Return numerator / denominator; 0 / 0 is 1 if nothing was there and nothing was predicted, and 0 otherwise.
 
     Args:
         numerator: a number, or an array of any shape.
         denominator: a number, or an array of the same shape, at least 0.
-        nothing: True if nothing was there and nothing was claimed; a bool, or an array of bool of the same shape.
+        nothing: True if nothing was there and nothing was predicted; a bool, or an array of bool of the same shape.
 
     Returns:
         A float, or float64 of that shape.

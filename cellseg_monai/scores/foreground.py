@@ -18,9 +18,8 @@ __all__ = ["ForegroundCounts", "foreground_counts", "foreground_counts_by_thresh
 class ForegroundCounts(FoundCounts):
     """Pixels of a prediction by whether they are right; add counts to pool images.
 
-    If neither truth nor prediction contains foreground, all scores are 1: nothing was there and nothing was claimed.
-    In all other cases a score whose denominator is 0 is 0, so an empty truth with any prediction scores 0 in all but
-    accuracy.
+    If neither truth nor prediction contains foreground, all scores are 1. In all other cases a score whose denominator
+    is 0 is 0, so an empty truth with any prediction scores 0 in all but accuracy.
 
     Args:
         tp: number of pixels that are foreground in both truth and prediction.

@@ -104,6 +104,9 @@ def search_postprocessing(
 ) -> Found:
     """Find the settings that suit annotated images best, by sweeping one setting at a time.
 
+    Five settings of about ten values each are 50 trials a round; a grid of them would be 100,000. Besides, each sweep
+    is a curve that a person can read.
+
     Among equally good values, the one nearest to the current setting wins. The search ends with a round in which
     nothing changes.
 

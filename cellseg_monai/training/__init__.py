@@ -1,10 +1,10 @@
-"""What Ignite training with MONAI lacks: exact resume, one progress bar, tidy logs, mixed precision on a CPU."""
+"""Handlers and tools that MONAI lacks for training: exact resume, one progress bar, logs, mixed precision on a CPU."""
 
 from cellseg_monai.training.autocast import AutocastInferer, bfloat16_is_native
 from cellseg_monai.training.calibration import Calibration
 from cellseg_monai.training.checkpoint import Checkpoint
 from cellseg_monai.training.checkpoint_file import fitted_settings, load_into, read_checkpoint, save_checkpoint
-from cellseg_monai.training.checkpoint_metadata import TrainedNetwork, read_record, trained_network
+from cellseg_monai.training.checkpoint_metadata import TrainedNetwork, read_metadata, trained_network
 from cellseg_monai.training.dataset import CropSampler, PreparedDataset, share_of_process
 from cellseg_monai.training.distributed import (
     distribute,
@@ -45,7 +45,7 @@ __all__ = [
     "local_device",
     "panel",
     "read_checkpoint",
-    "read_record",
+    "read_metadata",
     "save_checkpoint",
     "share_of_process",
     "start_process_group",

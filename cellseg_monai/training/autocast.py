@@ -1,8 +1,8 @@
 """Mixed precision on any device.
 
-MONAI's engines know `amp` on CUDA alone, in fp16 with a loss scaler whose state its checkpoints leave out.
-bfloat16 has the range of float32, so it needs no scaler, and newer CPUs multiply it twice as fast. Wrapped around
-the inferer it serves trainer, evaluator and sliding window in one place, and the engines stay MONAI's own.
+MONAI's engines support `amp` only on CUDA, in fp16, with a loss scaler whose state is missing from their checkpoints.
+bfloat16 has the range of float32, so it needs no scaler, and newer CPUs multiply it twice as fast. A wrapper around
+the inferer covers training, validation and tiled inference in one place and leaves the engines unchanged.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ __all__ = ["AutocastInferer", "bfloat16_is_native"]
 
 
 class AutocastInferer(Inferer):
-    """Runs another inferer with the network in bfloat16, and hands its output on as float32.
+    """An inferer that calls another one with the network in bfloat16 and returns its output as float32.
 
-    Weights, loss and optimiser stay in float32. Networks with deep supervision answer a list while they train.
+    Weights, loss and optimiser stay in float32.
 
     Args:
-        inferer: what calls the network, such as `monai.inferers.SimpleInferer`.
-        enabled: False leaves everything in float32.
+        inferer: the inferer that calls the network, such as `monai.inferers.SimpleInferer`.
+        enabled: if False, the network runs in float32.
     """
 
     def __init__(self, inferer: Inferer, enabled: bool = True) -> None:
@@ -33,14 +33,14 @@ class AutocastInferer(Inferer):
     def __call__(
         self, inputs: torch.Tensor, network: Any, *args: Any, **kwargs: Any
     ) -> torch.Tensor | list[torch.Tensor]:
-        """The inferer's output as float32: a tensor, or a list of them where the network gives one."""
+        """Return the inferer's output as float32: a tensor, or a list of tensors with deep supervision."""
         with torch.autocast(inputs.device.type, dtype=torch.bfloat16, enabled=self.enabled):
             output = self.inferer(inputs, network, *args, **kwargs)
         return output.float() if isinstance(output, torch.Tensor) else [part.float() for part in output]
 
 
 def bfloat16_is_native(device: torch.device | str) -> bool:
-    """True where the device multiplies bfloat16 in hardware, so that mixed precision pays.
+    """Return True if the device multiplies bfloat16 in hardware, so that mixed precision pays off.
 
     >>> isinstance(bfloat16_is_native("cpu"), bool)
     True

@@ -1,4 +1,4 @@
-"""Settings of post-processing fitted to weights on annotated images, and the curves that they were chosen on."""
+"""Calibration: post-processing settings fitted to a network's weights on annotated images."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 
 class _ImagesOnDisk(Sequence[tuple[Maps, np.ndarray]]):
-    """Maps and true label images of many images on disk; the files of an image are open only while it is used."""
+    """Maps and true label images of many images, on disk. The files of an image are open only while it is used."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -61,22 +61,27 @@ class _ImagesOnDisk(Sequence[tuple[Maps, np.ndarray]]):
 
 
 class Calibration:
-    """Chooses settings of post-processing by a search, and writes them where evaluation and inference find them.
+    """A handler that searches for post-processing settings and writes them where evaluation and inference find them.
 
-    The network sees each image once: its probabilities wait on disk for the search, whose every trial makes objects as
-    inference does. Besides the settings, `calibration/curve.csv` holds all that was tried, and
-    `calibration/calibration.json` the settings, their score with its interval, that of the settings before, the section
-    and the SHA-256 of the images and labels.
+    The network sees each image once. Its maps are kept on disk for the search, in which every trial makes objects as
+    inference does. Besides the settings, the handler writes two files:
+
+    - `calibration/curve.csv`: the scores of every trial.
+    - `calibration/calibration.json`: the settings, their score with its interval, the score of the settings before,
+      the section of the datalist, and the SHA-256 of the images and labels.
 
     The engine must yield `maps` at the scale of the network, and `label` as the true label image.
 
     Args:
         target: the file for the settings, such as `fitted_settings(checkpoint)`.
         output_dir: the run's folder.
-        settings: the settings to start from; what is not swept is kept.
-        search: the sweeps, in order, as mappings of the arguments of `labels.search.Sweep`.
-        section: where the images are from, which is noted.
-        rounds: how often all are swept at most.
+        settings: the settings to start from. Settings that are not swept keep these values.
+        search: the sweeps, in order, each as a mapping of the arguments of `scores.search.Sweep`.
+        section: section of the datalist that the images come from, for the report.
+        rounds: maximum number of times that all sweeps are repeated.
+
+    Raises:
+        ValueError: a sweep names an unknown setting or objective, or has no values or invalid ones.
     """
 
     def __init__(
@@ -98,59 +103,60 @@ class Calibration:
         self.rounds = rounds
 
     def attach(self, evaluator: Engine) -> None:
-        """Start listening to the evaluator."""
+        """Listen to the evaluator."""
         evaluator.add_event_handler(Events.STARTED, self._start)
         evaluator.add_event_handler(Events.ITERATION_COMPLETED, self._keep)
         evaluator.add_event_handler(Events.COMPLETED, self._search)
 
     def _start(self) -> None:
-        # Before minutes of work, not after them.
-        if not _can_be_written(self.target.parent):
+        # Fail now rather than after minutes of work.
+        if not _is_writable(self.target.parent):
             raise CheckpointError(
-                f"{self.target} cannot be written, where it would be found beside the weights; copy the weights to a "
-                "folder of yours, and name them with `--checkpoint PATH`, or name a file with `--calibrated PATH`"
+                f"cannot write {self.target}, the file for settings fitted to these weights; copy the weights to a "
+                "folder of your own and pass `--checkpoint PATH`, or pass another file with `--calibrated PATH`"
             )
-        if not _can_be_written(self.folder):
+        if not _is_writable(self.folder):
             raise CheckpointError(
-                f"{self.folder}, for what is tried, cannot be written; name a folder of yours with `--output_dir PATH`"
+                f"cannot write to {self.folder}, the folder for the trials; pass a folder of your own with "
+                "`--output_dir PATH`"
             )
-        # Removed with the object, also when the run fails.
+        # Python removes it with this object, even if the run fails.
         self._cache = tempfile.TemporaryDirectory(prefix="cellseg_calibration_")
         self._images = _ImagesOnDisk(Path(self._cache.name))
         self._items: list[dict[str, str]] = []
 
     def _keep(self, evaluator: Engine) -> None:
-        for given, result in zip(evaluator.state.batch, evaluator.state.output, strict=True):
+        for item, result in zip(evaluator.state.batch, evaluator.state.output, strict=True):
             self._images.append(result["maps"], result["label"].numpy(force=True)[0])
-            self._items.append({"image": str(given["image_path"]), "label": str(given["label_path"])})
+            self._items.append({"image": str(item["image_path"]), "label": str(item["label_path"])})
 
     def _search(self) -> None:
-        logger.info(f"searching settings on {len(self._images)} images")
-        found = search_postprocessing(self._images, self.settings, self.sweeps, rounds=self.rounds)
+        logger.info(f"searching for settings on {len(self._images)} images")
+        outcome = search_postprocessing(self._images, self.settings, self.sweeps, rounds=self.rounds)
         with replacing(self.folder / "curve.csv") as aside, open(aside, "w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, [field.name for field in dataclasses.fields(Trial)])
             writer.writeheader()
-            writer.writerows(dataclasses.asdict(trial) for trial in found.trials)
+            writer.writerows(dataclasses.asdict(trial) for trial in outcome.trials)
         with replacing(self.folder / "calibration.json") as aside:
-            aside.write_text(json.dumps(self._report(found), indent=2) + "\n", encoding="utf-8")
-        found.settings.to_json(self.target)
+            aside.write_text(json.dumps(self._report(outcome), indent=2) + "\n", encoding="utf-8")
+        outcome.settings.to_json(self.target)
         self._cache.cleanup()
-        settings = found.settings.to_mapping()
-        changed = {sweep.setting: settings[sweep.setting] for sweep in self.sweeps}
-        logger.info("chosen: " + ", ".join(f"{name} {value}" for name, value in changed.items()))
-        logger.info(f"mean F1 {found.f1:.4f}{_interval(found)}, before {found.f1_before:.4f}")
-        logger.info(f"F1 at IoU 0.5 {found.f1_50:.4f}, mean Dice {found.dice:.4f}")
-        logger.info("all of the very images that the settings were chosen on; others may score lower")
-        logger.info(f"written to {self.target}, what was tried to {self.folder}")
+        settings = outcome.settings.to_mapping()
+        chosen = {sweep.setting: settings[sweep.setting] for sweep in self.sweeps}
+        logger.info("chosen: " + ", ".join(f"{name} {value}" for name, value in chosen.items()))
+        logger.info(f"mean F1 {outcome.f1:.4f}{_interval(outcome)}, before {outcome.f1_before:.4f}")
+        logger.info(f"F1 at IoU 0.5 {outcome.f1_50:.4f}, mean Dice {outcome.dice:.4f}")
+        logger.info("these scores are on the images that the settings were chosen on; other images may score lower")
+        logger.info(f"settings written to {self.target}, trials to {self.folder}")
 
-    def _report(self, found: Found) -> dict[str, object]:
+    def _report(self, outcome: Found) -> dict[str, object]:
         return {
-            "settings": found.settings.to_mapping(),
-            "f1": found.f1,
-            "f1_interval": None if np.isnan(found.f1_interval[0]) else list(found.f1_interval),
-            "f1_50": found.f1_50,
-            "dice": found.dice,
-            "f1_before": found.f1_before,
+            "settings": outcome.settings.to_mapping(),
+            "f1": outcome.f1,
+            "f1_interval": None if np.isnan(outcome.f1_interval[0]) else list(outcome.f1_interval),
+            "f1_50": outcome.f1_50,
+            "dice": outcome.dice,
+            "f1_before": outcome.f1_before,
             "section": self.section,
             "images": len(self._items),
             "sha256": items_digest(self._items),
@@ -158,13 +164,13 @@ class Calibration:
         }
 
 
-def _can_be_written(folder: Path) -> bool:
-    """Whether files can be made in a folder, or in the nearest one above it that is there."""
+def _is_writable(folder: Path) -> bool:
+    """Return True if files can be created in a folder, or in its nearest existing parent if it does not exist."""
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     return folder.is_dir() and os.access(folder, os.W_OK)
 
 
-def _interval(found: Found) -> str:
-    low, high = found.f1_interval
+def _interval(outcome: Found) -> str:
+    low, high = outcome.f1_interval
     return "" if np.isnan(low) else f" [{low:.4f}, {high:.4f}]"

@@ -1,4 +1,4 @@
-"""Checkpoints: `model.pt`, the best network, and `last.pt`, all that a run needs to go on."""
+"""Saving and resuming a run: `model.pt` holds the best network, `last.pt` everything that a run needs to continue."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from cellseg_monai.training.checkpoint_file import (
     read_checkpoint,
     save_checkpoint,
 )
-from cellseg_monai.training.checkpoint_metadata import make_record, stamped_state
+from cellseg_monai.training.checkpoint_metadata import make_metadata, state_with_metadata
 from cellseg_monai.training.distributed import is_writer, wait_for_all
 
 __all__ = ["Checkpoint"]
@@ -35,13 +35,13 @@ __all__ = ["Checkpoint"]
 logger = logging.getLogger(__name__)
 
 _WEIGHTS = (BEST, LAST)
-_OF_A_RUN = (*_WEIGHTS, *(fitted_settings(name).name for name in _WEIGHTS), "metrics.csv", "calibration", "evaluation")
+_RUN_FILES = (*_WEIGHTS, *(fitted_settings(name).name for name in _WEIGHTS), "metrics.csv", "calibration", "evaluation")
 
 
 def move_earlier_run_aside(output_dir: str | PathLike[str]) -> None:
-    """Move what an earlier run left in `output_dir` into a folder `earlier_<time>` there; nothing is overwritten."""
+    """Move the files of an earlier run in `output_dir` to a new subfolder `earlier_<time>`, so none is overwritten."""
     folder = Path(output_dir)
-    earlier = [folder / name for name in _OF_A_RUN if (folder / name).exists()]
+    earlier = [folder / name for name in _RUN_FILES if (folder / name).exists()]
     if not earlier:
         return
     names = (f"{time.strftime('earlier_%Y%m%d_%H%M%S')}_{number}" for number in itertools.count(1))
@@ -49,24 +49,25 @@ def move_earlier_run_aside(output_dir: str | PathLike[str]) -> None:
     aside.mkdir()
     for path in earlier:
         path.rename(aside / path.name)
-    logger.info(f"an earlier run is moved to {aside}; `--resume True` would have continued it")
+    logger.info(f"moved an earlier run to {aside}; pass `--resume True` to continue a run instead")
 
 
 class Checkpoint:
-    """Saves the best network and the whole state after each epoch; goes on from there when asked to.
+    """A handler that saves the best network and, after each epoch, the whole state of the run, from which it resumes.
 
     When the training starts, an earlier run in `output_dir` is continued (`resume`) or moved aside, never overwritten.
 
     Args:
-        output_dir: where `model.pt` and `last.pt` go; made when missing.
-        network: the network; wrapped in `DistributedDataParallel` or not.
-        optimizer: its optimiser.
-        lr_scheduler: the schedule of the learning rate.
-        evaluator: the validating engine, whose best score decides.
-        record: what both checkpoints say of themselves, so that evaluation and inference need no more than the file:
-            bundle, variants, how images are prepared; see `make_record`.
-        settings: what else a resumed run must share with the one it continues, such as the learning rate.
-        resume: continue from `last.pt` in `output_dir`, where there is one.
+        output_dir: folder for `model.pt` and `last.pt`, created if missing.
+        network: the network, wrapped in `DistributedDataParallel` or not.
+        optimizer: optimiser of the network.
+        lr_scheduler: scheduler of the learning rate.
+        evaluator: the validation engine. Its key metric decides which network is the best.
+        metadata: description of the network that both checkpoints carry, such as bundle, variants and preparation of
+            images, so that evaluation and inference need only the file; see `make_metadata`.
+        settings: further settings that a resumed run must share with the run that it continues, such as the learning
+            rate.
+        resume: if True, continue from `last.pt` in `output_dir` if that file exists.
     """
 
     def __init__(
@@ -76,7 +77,7 @@ class Checkpoint:
         optimizer: torch.optim.Optimizer,
         lr_scheduler: Any,
         evaluator: Engine,
-        record: Mapping[str, Any],
+        metadata: Mapping[str, Any],
         settings: Mapping[str, Any],
         resume: bool = False,
     ) -> None:
@@ -84,30 +85,30 @@ class Checkpoint:
         self.network = network.module if isinstance(network, DistributedDataParallel) else network
         self.evaluator = evaluator
         self.resume = resume
-        self.record = make_record(self.network, record)
+        self.metadata = make_metadata(self.network, metadata)
         self.settings = dict(settings)
         self._stateful = {"optimizer": optimizer, "lr_scheduler": lr_scheduler}
 
     def attach(self, trainer: Engine) -> None:
-        """Start listening to the trainer; must come after the handlers whose state it saves."""
+        """Listen to the trainer. Attach this handler after those whose state it saves."""
         trainer.add_event_handler(Events.STARTED, self._start)
         trainer.add_event_handler(Events.EPOCH_COMPLETED, self._save)
 
     def _save(self, trainer: Engine) -> None:
         if is_writer():
-            # The best first: killed in between, the epoch is repeated and ends the same; the other way round
-            # the best network would be lost.
+            # The best network comes first. If the run is killed between the two files, it repeats the epoch with the
+            # same result. In the other order, the best network would be lost.
             if self.evaluator.state.best_metric_epoch == trainer.state.epoch:
-                # What was fitted to the weights that are replaced does not belong to the new ones.
+                # Settings fitted to the replaced weights do not fit the new ones.
                 fitted_settings(self.folder / BEST).unlink(missing_ok=True)
-                save_checkpoint(stamped_state(self.network, self.record), self.folder / BEST)
+                save_checkpoint(state_with_metadata(self.network, self.metadata), self.folder / BEST)
             fitted_settings(self.folder / LAST).unlink(missing_ok=True)
             save_checkpoint(self._state(trainer), self.folder / LAST)
         wait_for_all()
 
     def _state(self, trainer: Engine) -> dict[str, Any]:
         return {
-            "network": stamped_state(self.network, self.record),
+            "network": state_with_metadata(self.network, self.metadata),
             "epoch": trainer.state.epoch,
             "settings": self._settings(trainer),
             "history": trainer.state.history,
@@ -119,9 +120,9 @@ class Checkpoint:
         }
 
     def _settings(self, trainer: Engine) -> dict[str, Any]:
-        # The number of iterations stands for the data set, which has no short name of its own.
-        settings = {**self.record, **self.settings, "iterations an epoch": trainer.state.epoch_length}
-        # Through JSON, so that a tuple off the command line equals a list out of the config.
+        # The number of iterations stands in for the data set, which has no short name of its own.
+        settings = {**self.metadata, **self.settings, "iterations an epoch": trainer.state.epoch_length}
+        # The detour through JSON makes a tuple from the command line equal to a list from the config.
         return json.loads(json.dumps(settings))
 
     def _start(self, trainer: Engine) -> None:
@@ -131,7 +132,7 @@ class Checkpoint:
             for leftover in [*leftovers(self.folder / BEST), *leftovers(path)]:
                 leftover.unlink()
             if self.resume and not path.exists():
-                logger.warning(f"nothing to resume in {self.folder}: starting at the first epoch")
+                logger.warning(f"found no {LAST} to resume in {self.folder}; starting from the first epoch")
             if not (self.resume and path.exists()):
                 move_earlier_run_aside(self.folder)
         wait_for_all()
@@ -141,7 +142,9 @@ class Checkpoint:
     def _resume(self, trainer: Engine, path: Path) -> None:
         state = read_checkpoint(path)
         if "settings" not in state:
-            raise CheckpointError(f"{path} holds weights alone, not a run; a run's {LAST} is needed to resume")
+            raise CheckpointError(
+                f"{path} holds only weights, expected the state of a run; pass an --output_dir with the {LAST} of a run"
+            )
         _check_settings(self._settings(trainer), state["settings"], path)
         load_into(self.network, state, path)
         for name, part in self._stateful.items():
@@ -158,22 +161,22 @@ class Checkpoint:
             logger.info(f"resumed from {path} after epoch {state['epoch']}{best}")
 
 
-def _check_settings(now: dict[str, Any], earlier: dict[str, Any], path: Path) -> None:
-    differing = [
-        f"{name} was {earlier.get(name)!r}, now {now.get(name)!r}"
-        for name in {**earlier, **now}
-        if earlier.get(name) != now.get(name)
+def _check_settings(current: dict[str, Any], earlier: dict[str, Any], path: Path) -> None:
+    differences = [
+        f"{name} was {earlier.get(name)!r}, now {current.get(name)!r}"
+        for name in {**earlier, **current}
+        if earlier.get(name) != current.get(name)
     ]
-    if differing:
+    if differences:
         raise CheckpointError(
-            f"{path} is of a run with other settings: {'; '.join(differing)}; resume with the same, or start anew "
-            "with another --output_dir"
+            f"{path} is from a run with other settings: {'; '.join(differences)}; resume with the same settings, or "
+            "start a new run with another --output_dir"
         )
 
 
 def _random_state() -> dict[str, Any]:
     version, numbers, gauss = random.getstate()
-    name, keys, *rest = np.random.get_state(legacy=True)  # noqa: NPY002 - the global state is what is to be saved
+    name, keys, *rest = np.random.get_state(legacy=True)  # noqa: NPY002 - the global state is the one to save
     return {
         "python": [version, list(numbers), gauss],
         "numpy": [name, np.asarray(keys).tolist(), *rest],

@@ -1,4 +1,4 @@
-"""Checkpoint files: written whole or not at all, read with every fault named."""
+"""Checkpoint files: written completely or not at all, and read with an explicit error for every fault."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ BEST, LAST = "model.pt", "last.pt"
 
 
 def fitted_settings(checkpoint: str | PathLike[str]) -> Path:
-    """Where the settings of post-processing that were fitted to a checkpoint lie.
+    """Return the path of the post-processing settings that were fitted to a checkpoint.
 
-    Each checkpoint has a file of its own, that the settings of one are never used for another.
+    Each checkpoint has its own file, so that the settings of one are never used for another.
 
     >>> [fitted_settings(f"run/{name}").name for name in ("model.pt", "last.pt")]
     ['postprocess.json', 'last_postprocess.json']
@@ -30,64 +30,66 @@ def fitted_settings(checkpoint: str | PathLike[str]) -> Path:
 
 
 def save_checkpoint(state: Any, path: str | PathLike[str]) -> None:
-    """Write a checkpoint aside, then rename it: what stood there stays whole until the new one is.
+    """Write a checkpoint to a temporary file and rename it, so that an earlier one stays intact until then.
 
     Raises:
-        CheckpointError: nothing could be written (disk full, no permission); what stood there is untouched.
+        CheckpointError: the file could not be written (disk full, no permission). An earlier checkpoint is untouched.
     """
     try:
         with replacing(path) as aside, open(aside, "wb") as file:
             torch.save(state, file)
     except (OSError, RuntimeError) as error:
-        # torch.save reports a full disk as a RuntimeError of its archive writer, with the OSError as its cause.
+        # torch.save reports a full disk as a RuntimeError from its archive writer, with the OSError as its cause.
         cause = error.__cause__ or error.__context__ or error
         raise CheckpointError(
             f"cannot write {path}: {cause}; free some space or check the permissions, then continue with "
-            "`--resume True` (an earlier checkpoint there, if any, is untouched)"
+            "`--resume True` (an earlier checkpoint at this path is untouched)"
         ) from error
 
 
 def read_checkpoint(path: str | PathLike[str]) -> dict[str, Any]:
-    """What a checkpoint holds, on the CPU.
+    """Return the contents of a checkpoint, with all tensors on the CPU.
 
     Raises:
-        CheckpointError: the file is missing or is no checkpoint.
+        CheckpointError: the file is missing or is not a checkpoint.
     """
     if not Path(path).is_file():
-        raise CheckpointError(f"no checkpoint at {path}; train first, or name one with `--checkpoint PATH`")
+        raise CheckpointError(f"no checkpoint at {path}; train first, or pass one with `--checkpoint PATH`")
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except MemoryError:
         raise
-    except Exception as error:  # unpickling what is no pickle raises nearly anything
+    except Exception as error:  # unpickling a file that is not a pickle can raise nearly anything
         reason = f"{type(error).__name__} {error}".splitlines()[0].strip()
-        remedy = "fetch or train it again, or name another by `--checkpoint PATH`"
-        raise CheckpointError(f"{path} is not a checkpoint that can be read: {reason}; {remedy}") from error
+        remedy = "download or train it again, or pass another with `--checkpoint PATH`"
+        raise CheckpointError(f"{path} is not a readable checkpoint: {reason}; {remedy}") from error
     if not isinstance(state, dict):
-        raise CheckpointError(f"{path} holds a {type(state).__name__}, not the state of a network")
+        raise CheckpointError(
+            f"{path} holds a {type(state).__name__}, expected the state of a network; pass a `model.pt` or `last.pt`"
+        )
     return state
 
 
 def load_into(network: torch.nn.Module, state: Mapping[str, Any], path: str | PathLike[str]) -> None:
-    """Load the weights of `model.pt` (a plain state dict) or `last.pt` into a network, all of them or none.
+    """Load the weights of `model.pt` (a plain state dict) or `last.pt` into a network: all of them, or none.
 
     Args:
-        network: is changed.
-        state: as `read_checkpoint` gives it.
-        path: where it comes from, for the message.
+        network: the network, changed in place.
+        state: contents of the checkpoint, from `read_checkpoint`.
+        path: path of the checkpoint, for the message.
 
     Raises:
-        CheckpointError: they belong to another network, which is left as it was.
+        CheckpointError: the weights belong to another network. `network` is then unchanged.
     """
     weights = state["network"] if set(state) >= {"network", "optimizer", "epoch"} else state
     expected = network.state_dict()
     missing, unknown = expected.keys() - weights.keys(), weights.keys() - expected.keys()
-    other = [name for name in expected.keys() & weights.keys() if expected[name].shape != weights[name].shape]
-    if missing or unknown or other:
-        example = min([*missing, *unknown, *other])
+    reshaped = [name for name in expected.keys() & weights.keys() if expected[name].shape != weights[name].shape]
+    if missing or unknown or reshaped:
+        example = min([*missing, *unknown, *reshaped])
         raise CheckpointError(
-            f"{path} is of another network: {len(missing)} of its {len(expected)} tensors are missing, "
-            f"{len(unknown)} are unknown, {len(other)} have another shape (such as {example}); "
-            "give the checkpoint of this bundle, or the settings that it was trained with"
+            f"{path} belongs to another network: {len(missing)} of the {len(expected)} tensors expected are missing, "
+            f"{len(unknown)} are unknown, {len(reshaped)} have another shape (such as {example}); "
+            "pass a checkpoint of this bundle, or the settings that it was trained with"
         )
     network.load_state_dict(weights)

@@ -1,7 +1,7 @@
-"""What a checkpoint says of itself: its bundle and variants, its network and head, and how images are prepared.
+"""Metadata of a checkpoint: its bundle and variants, its network and head, and the preparation of images.
 
-`model.pt` stays a plain state dict, which MONAI's tools load. What it says of itself lies in the state dict's own
-metadata, beside the versions that PyTorch keeps there, so that it travels with the file and no tool stumbles on it.
+`model.pt` stays a plain state dict, which MONAI's tools load. The metadata is kept in the state dict's own `_metadata`,
+next to the versions that PyTorch stores there, so it travels with the file and no tool trips over it.
 """
 
 from __future__ import annotations
@@ -24,28 +24,28 @@ from cellseg_monai.training.checkpoint_file import load_into, read_checkpoint
 
 __all__ = [
     "TrainedNetwork",
-    "make_record",
-    "read_record",
-    "stamped_state",
+    "make_metadata",
+    "read_metadata",
+    "state_with_metadata",
     "trained_network",
     "trained_preprocess",
 ]
 
-Record = dict[str, Any]
+Metadata = dict[str, Any]
 
 _KEY = "cellseg_monai"
 
 
-def make_record(network: torch.nn.Module, said: Mapping[str, Any]) -> Record:
-    """What a checkpoint of this network is to say of itself, as plain data.
+def make_metadata(network: torch.nn.Module, values: Mapping[str, Any]) -> Metadata:
+    """Return the metadata for checkpoints of a network, as plain data.
 
     Args:
-        network: its `definition` is noted, where the function that built it left one.
-        said: by the config, such as `bundle`, `variants`, `preprocess`, `roi_size`, `overlap`; dataclasses become
-            mappings.
+        network: the network. Its `definition` is included if the function that built it left one.
+        values: metadata from the config, such as `bundle`, `variants`, `preprocess`, `head`, `roi_size`, `overlap`.
+            Dataclasses become mappings.
     """
-    plain = {name: _plain(value) for name, value in said.items()}
-    # Through JSON, so that a tuple off the command line equals a list out of the config.
+    plain = {name: _plain(value) for name, value in values.items()}
+    # The detour through JSON makes a tuple from the command line equal to a list from the config.
     return json.loads(json.dumps({**plain, "network": getattr(network, "definition", None)}))
 
 
@@ -55,28 +55,31 @@ def _plain(value: Any) -> Any:
     return dataclasses.asdict(value) if dataclasses.is_dataclass(value) else value  # type: ignore[arg-type]
 
 
-def stamped_state(network: torch.nn.Module, record: Record) -> OrderedDict[str, torch.Tensor]:
-    """The network's state dict, with the record in its metadata."""
+def state_with_metadata(network: torch.nn.Module, metadata: Metadata) -> OrderedDict[str, torch.Tensor]:
+    """Return the network's state dict with this metadata attached."""
     state = network.state_dict()
-    state._metadata[_KEY] = record
+    state._metadata[_KEY] = metadata
     return state
 
 
-def read_record(state: Mapping[str, Any]) -> Record:
-    """What a checkpoint says of itself; empty where it says nothing, as one of another origin.
+def read_metadata(state: Mapping[str, Any]) -> Metadata:
+    """Return the metadata of a checkpoint; empty for a checkpoint that this package did not write.
 
     Args:
-        state: what `model.pt` or `last.pt` holds.
+        state: contents of `model.pt` or `last.pt`, from `read_checkpoint`.
     """
     weights = state.get("network", state)
     return dict(getattr(weights, "_metadata", {}).get(_KEY, {}))
 
 
 def trained_network(checkpoint: str | PathLike[str]) -> torch.nn.Module:
-    """The network of a checkpoint with its weights, on the CPU, in evaluation mode.
+    """Return the network of a checkpoint with its weights, on the CPU, in evaluation mode.
+
+    Args:
+        checkpoint: path of a `model.pt` or `last.pt` that this package wrote.
 
     Raises:
-        CheckpointError: the file is missing or unreadable, or does not say what network it is of.
+        CheckpointError: the file is missing or unreadable, or does not describe its network.
     """
     return TrainedNetwork(checkpoint).network.eval()
 
@@ -88,48 +91,49 @@ def trained_preprocess(
     variants: str | Sequence[str] = (),
     preprocess: Preprocessing | None = None,
 ) -> Preprocessing:
-    """How images are prepared for the network of a checkpoint, which is not built for that.
+    """Return the preparation of images for the network of a checkpoint, without building the network.
 
     Args:
-        checkpoint: as for `TrainedNetwork`.
-        bundle: likewise.
-        variants: likewise.
-        preprocess: likewise.
+        checkpoint: path of `model.pt`, `last.pt`, or a plain state dict of another origin.
+        bundle: name of the bundle that the checkpoint must belong to; None accepts any.
+        variants: the variant, or variants in any order, that it must have been trained with; empty accepts any.
+        preprocess: preparation to return if the checkpoint does not say; None: the default `Preprocessing()`.
 
     Raises:
-        CheckpointError: the file is missing or unreadable, or of another bundle or variant.
+        CheckpointError: the file is missing or unreadable, or belongs to another bundle or variant.
     """
-    record = read_record(read_checkpoint(checkpoint))
-    _check_origin(record, checkpoint, bundle, [variants] if isinstance(variants, str) else variants)
-    return _preprocess(record, preprocess, checkpoint)
+    metadata = read_metadata(read_checkpoint(checkpoint))
+    _check_origin(metadata, checkpoint, bundle, [variants] if isinstance(variants, str) else variants)
+    return _preprocess(metadata, preprocess, checkpoint)
 
 
 class TrainedNetwork:
-    """A network with its weights, and how images are brought to it, as its checkpoint says.
+    """A network with its weights, its head, and the preparation of its images, as its checkpoint describes them.
 
-    Where the checkpoint is of a run of this package, the network is built as it was trained: with its variants and
-    with whatever was overridden. What is given here then serves only to refuse what does not fit.
+    If this package wrote the checkpoint, the network is built as it was trained, with its variants and overrides.
+    `network`, `head` and `preprocess` replace only what the checkpoint does not describe.
 
     Args:
-        checkpoint: `model.pt`, `last.pt`, or a plain state dict of another origin.
-        bundle: the bundle that the checkpoint must be of; None: any.
-        variants: the variant, or variants in any order, that it must have been trained with; empty: whatever.
-        network: the network where the checkpoint does not say.
-        head: the head where it does not say.
-        preprocess: how images are prepared where it does not say.
-        roi_size: (Y, X) of the sliding window in pixels; None: as trained.
-        overlap: of neighbouring windows, 0 to below 1; None: as trained.
+        checkpoint: path of `model.pt`, `last.pt`, or a plain state dict of another origin.
+        bundle: name of the bundle that the checkpoint must belong to; None accepts any.
+        variants: the variant, or variants in any order, that it must have been trained with; empty accepts any.
+        network: network to use if the checkpoint does not describe one.
+        head: head to use if the checkpoint does not describe one.
+        preprocess: preparation to use if the checkpoint does not describe one; None: the default `Preprocessing()`.
+        roi_size: (Y, X) of the tiles in pixels; None: as in training.
+        overlap: share of a tile that overlaps its neighbour, from 0 to below 1; None: as in training.
 
     Attributes:
-        network: with its weights.
-        head: reads the network's answer; None if neither the checkpoint nor the caller says which.
-        preprocess: how images are prepared for it.
-        roi_size: (Y, X) of the sliding window, in pixels.
-        overlap: of neighbouring windows.
-        variants: names of the variants that it was trained with.
+        network: the network with its weights.
+        head: the head that reads the network's output; None if neither the checkpoint nor the caller names one.
+        preprocess: preparation of images for the network.
+        roi_size: (Y, X) of the tiles in pixels.
+        overlap: share of a tile that overlaps its neighbour.
+        variants: names of the variants that the network was trained with.
 
     Raises:
-        CheckpointError: the file is missing or unreadable, or of another bundle, variant or network.
+        CheckpointError: the file is missing or unreadable; it belongs to another bundle, variant or network; or
+            neither it nor the caller says which network or `roi_size` to use.
     """
 
     def __init__(
@@ -145,59 +149,59 @@ class TrainedNetwork:
         overlap: float | None = None,
     ) -> None:
         state = read_checkpoint(checkpoint)
-        record = read_record(state)
-        _check_origin(record, checkpoint, bundle, [variants] if isinstance(variants, str) else variants)
-        self.variants = tuple(record.get("variants", ()))
-        self.network = _network(record, network, checkpoint)
+        metadata = read_metadata(state)
+        _check_origin(metadata, checkpoint, bundle, [variants] if isinstance(variants, str) else variants)
+        self.variants = tuple(metadata.get("variants", ()))
+        self.network = _network(metadata, network, checkpoint)
         load_into(self.network, state, checkpoint)
-        self.head = head_from_mapping(record["head"], source=str(checkpoint)) if "head" in record else head
-        self.preprocess = _preprocess(record, preprocess, checkpoint)
-        self.roi_size = list(roi_size or record.get("roi_size") or _unknown_size(checkpoint))
-        self.overlap = float(record.get("overlap", 0.25) if overlap is None else overlap)
+        self.head = head_from_mapping(metadata["head"], source=str(checkpoint)) if "head" in metadata else head
+        self.preprocess = _preprocess(metadata, preprocess, checkpoint)
+        self.roi_size = list(roi_size or metadata.get("roi_size") or _refuse_unknown_size(checkpoint))
+        self.overlap = float(metadata.get("overlap", 0.25) if overlap is None else overlap)
 
 
-def _preprocess(record: Record, otherwise: Preprocessing | None, checkpoint: object) -> Preprocessing:
-    if "preprocess" in record:
-        return settings_from_mapping(Preprocessing, record["preprocess"], source=str(checkpoint))
-    return otherwise or Preprocessing()
+def _preprocess(metadata: Metadata, default: Preprocessing | None, checkpoint: object) -> Preprocessing:
+    if "preprocess" in metadata:
+        return settings_from_mapping(Preprocessing, metadata["preprocess"], source=str(checkpoint))
+    return default or Preprocessing()
 
 
-def _network(record: Record, otherwise: torch.nn.Module | None, checkpoint: object) -> torch.nn.Module:
-    definition = record.get("network")
+def _network(metadata: Metadata, default: torch.nn.Module | None, checkpoint: object) -> torch.nn.Module:
+    definition = metadata.get("network")
     if definition is None:
-        if otherwise is None:
-            raise CheckpointError(f"{checkpoint} does not say what network it is of; train it anew with this package")
-        return otherwise
-    if otherwise is not None and definition == getattr(otherwise, "definition", None):
-        return otherwise
+        if default is None:
+            raise CheckpointError(f"{checkpoint} does not describe its network; train it again with this package")
+        return default
+    if default is not None and definition == getattr(default, "definition", None):
+        return default
     return build_network(definition)
 
 
-def _unknown_size(checkpoint: object) -> Sequence[int]:
+def _refuse_unknown_size(checkpoint: object) -> Sequence[int]:
     raise CheckpointError(
-        f'{checkpoint} does not say at what size its network works best; pass --roi_size, such as "[256,256]"'
+        f'{checkpoint} does not say which tile size its network was trained for; pass --roi_size, such as "[256,256]"'
     )
 
 
-def _check_origin(record: Record, checkpoint: object, bundle: str | None, variants: Sequence[str]) -> None:
-    if not record:
+def _check_origin(metadata: Metadata, checkpoint: object, bundle: str | None, variants: Sequence[str]) -> None:
+    if not metadata:
         if variants:
             raise CheckpointError(
-                f"{checkpoint} does not say what variant it was trained with, but {_spelt(variants)} was asked for; "
-                "leave --variants away"
+                f"{checkpoint} does not say which variant it was trained with, expected {_variant_text(variants)}; "
+                "leave out --variants"
             )
         return
-    if bundle is not None and record["bundle"] != bundle:
+    if bundle is not None and metadata["bundle"] != bundle:
         raise CheckpointError(
-            f"{checkpoint} is of the bundle {record['bundle']!r}, not {bundle!r}; use the configs of "
-            f"{record['bundle']!r}, or a checkpoint of {bundle!r}"
+            f"{checkpoint} belongs to the bundle {metadata['bundle']!r}, not {bundle!r}; use the configs of "
+            f"{metadata['bundle']!r}, or a checkpoint of {bundle!r}"
         )
-    if variants and sorted(variants) != sorted(record["variants"]):
+    if variants and sorted(variants) != sorted(metadata["variants"]):
         raise CheckpointError(
-            f"{checkpoint} was trained with {_spelt(record['variants'])}, but {_spelt(variants)} was asked for; "
-            "leave --variants away to take it as it was trained, or name the checkpoint of that variant"
+            f"{checkpoint} was trained with {_variant_text(metadata['variants'])}, expected {_variant_text(variants)}; "
+            "leave out --variants to use it as it was trained, or pass a checkpoint of that variant"
         )
 
 
-def _spelt(variants: Sequence[str]) -> str:
+def _variant_text(variants: Sequence[str]) -> str:
     return "variant " + " + ".join(variants) if variants else "no variant"

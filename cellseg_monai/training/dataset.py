@@ -1,7 +1,7 @@
-"""Training items whose augmentation and order follow from seed, epoch and item alone.
+"""Training items whose augmentation and order depend only on seed, epoch and item.
 
-A run that was killed and resumed must see what it would have seen. Random state that lives in workers can't be
-saved; random state that is derived anew for each item needs no saving.
+A resumed run must see the crops that the uninterrupted run would have seen. Random state that lives in workers cannot
+be saved. Random state that is derived from scratch for each item does not need to be.
 """
 
 from __future__ import annotations
@@ -26,16 +26,15 @@ CropKey = tuple[int, int, int]
 
 
 class PreparedDataset(Dataset):
-    """Images prepared once and kept in memory, with random crops and changes anew each time.
+    """Images that are prepared once and kept in memory, with a new random crop and augmentation each time.
 
     Args:
         data: the items, such as `{"image": path, "label": path}`.
-        prepare: what is the same each time: reading, normalising. Its result is kept.
-        augment: random transforms, the crop first; they must not write into what they are given; none
-            for validation.
-        seed: with the epoch, the item and the number of the crop it settles every random choice.
-        cache_mb: memory for prepared items in MiB, in each process that loads (every worker has its own);
-            items beyond it are prepared each time.
+        prepare: transform whose result is always the same, such as reading and normalising, and is kept in memory.
+        augment: random transforms, the crop first, which must not modify their input in place; empty for validation.
+        seed: seed that, with the epoch, the item and the number of the crop, determines every random choice.
+        cache_mb: memory for prepared items in MiB, in each loading process (every worker has its own cache). Items
+            beyond it are prepared each time.
     """
 
     def __init__(
@@ -58,11 +57,11 @@ class PreparedDataset(Dataset):
         return len(self.data)
 
     def __getitem__(self, key: CropKey | int) -> Item:
-        """The crop of `(epoch, index, crop)`; a plain index means crop 0 of epoch 0."""
+        """Return the crop for `(epoch, index, crop)`; a plain index means crop 0 of epoch 0."""
         epoch, index, crop = (0, key, 0) if isinstance(key, int) else key
         entropy = np.random.SeedSequence([self.seed, epoch, index, crop])
         _share_random_state(self.augment, np.random.RandomState(entropy.generate_state(4)))
-        # MetaTensor costs time in every transform and every collate, and nothing reads its metadata here.
+        # MetaTensor costs time in every transform and every collation, and nothing here reads its metadata.
         tracking = get_track_meta()
         set_track_meta(False)
         try:
@@ -82,22 +81,25 @@ class PreparedDataset(Dataset):
 
 
 def share_of_process(dataset: Sequence[Any]) -> DistributedSampler:
-    """The items that this process validates: every item in one process, none twice, none padded.
+    """Return a sampler of the items that this process validates: each item in exactly one process, without padding.
 
     Raises:
-        DatasetError: there are fewer items than processes; one would have none and the others wait for it forever.
+        DatasetError: there are fewer items than processes. A process without items would block the others forever.
     """
     processes = dist.get_world_size()
     if len(dataset) < processes:
         raise DatasetError(
-            f"{len(dataset)} validation images cannot be shared by {processes} processes; "
+            f"got {len(dataset)} validation images for {processes} processes, expected at least one for each; "
             "start fewer processes, or add validation images"
         )
     return EvenOrNotSampler(dataset, even_divisible=False, shuffle=False)
 
 
 def _share_random_state(transform: Callable, state: np.random.RandomState) -> None:
-    """Let all random transforms draw from one state; `Compose` would seed one for each, half the cost of a crop."""
+    """Make all random transforms draw from one state.
+
+    `Compose` would create and seed a state for each transform, which accounts for half the time of a crop.
+    """
     if isinstance(transform, Compose):
         transform.R = state
         for part in transform.transforms:
@@ -107,17 +109,17 @@ def _share_random_state(transform: Callable, state: np.random.RandomState) -> No
 
 
 class CropSampler(DistributedSampler):
-    """Keys `(epoch, index, crop)` of one epoch in an order settled by seed and epoch.
+    """A sampler of keys `(epoch, index, crop)` for one epoch, in an order that depends only on seed and epoch.
 
-    It is a `DistributedSampler` because MONAI's trainer tells those, and only those, which epoch begins; each
-    process takes its own share, one process all.
+    It is a `DistributedSampler` because MONAI's trainer announces a new epoch to that class only. Each process gets
+    its own share of the keys.
 
     Args:
-        dataset: what is sampled.
-        crops_per_image: how often an image is visited in an epoch, each time with another crop.
-        seed: with the epoch it settles the order.
-        length: how many crops an epoch has in each process, whatever the number of images; the images are then
-            visited equally often, but for one visit. None: `crops_per_image` of each image.
+        dataset: the data set to sample.
+        crops_per_image: number of visits to each image in an epoch, each with another crop.
+        seed: seed that, with the epoch, determines the order.
+        length: number of crops per epoch in each process, regardless of the number of images. The numbers of visits
+            to two images then differ by at most one. None: `crops_per_image` crops of each image.
 
     >>> sampler = CropSampler([10, 20], crops_per_image=2, seed=0)
     >>> sampler.set_epoch(3)
@@ -129,7 +131,7 @@ class CropSampler(DistributedSampler):
         processes = process_count()
         self.images = len(dataset)
         total = crops_per_image * self.images if length is None else length * processes
-        # DistributedSampler pads what does not divide, and shares out positions in 0 ... total - 1.
+        # DistributedSampler shares out the positions 0 ... total - 1, padded to a multiple of the number of processes.
         super().__init__(
             range(total),
             num_replicas=processes,
@@ -138,7 +140,7 @@ class CropSampler(DistributedSampler):
         )
 
     def __iter__(self) -> Iterator[CropKey]:
-        # Which images have the visit more changes with the epoch.
+        # Shifted, so that the images with one visit more are different ones in each epoch.
         shift = self.epoch * len(self.dataset)
         for position in super().__iter__():
             yield self.epoch, (position + shift) % self.images, position // self.images

@@ -1,7 +1,7 @@
-"""One process or several: who writes, which device is mine, when all are ready.
+"""Training with several processes: which one writes, on which device each runs, and waiting for each other.
 
-Everything here answers for a single process too, so that one recipe serves `python -m monai.bundle run`
-and `torchrun` alike.
+All functions also work in a single process, so that the same recipe serves `python -m monai.bundle run` and
+`torchrun`.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ __all__ = [
 
 
 def is_distributed() -> bool:
-    """True among several processes that have joined a group."""
+    """Return True if this process has joined a process group."""
     return dist.is_available() and dist.is_initialized()
 
 
 def process_count() -> int:
-    """How many processes train together.
+    """Return the number of processes that train together.
 
     >>> process_count()
     1
@@ -36,20 +36,20 @@ def process_count() -> int:
 
 
 def start_process_group() -> None:
-    """Join the processes that `torchrun` started: NCCL where there are GPUs, gloo elsewhere.
+    """Join the process group that `torchrun` started, with NCCL on GPUs and gloo otherwise.
 
     Raises:
-        RuntimeError: outside `torchrun`, where nobody says how many processes there are.
+        RuntimeError: the process was not started by `torchrun`, so the number of processes is unknown.
     """
     if "WORLD_SIZE" not in os.environ:
         raise RuntimeError(
-            "multi_gpu_train.json was started as one plain process; start it with "
+            "got multi_gpu_train.json in a single process, expected torchrun; start it with "
             "`torchrun --nproc_per_node=N -m monai.bundle run ...`, or use train.json"
         )
     if not is_distributed():
         device = local_device()
         if device.type == "cuda":
-            torch.cuda.set_device(device)  # where NCCL's collectives look for their GPU
+            torch.cuda.set_device(device)  # NCCL's collectives run on this GPU
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
 
 
@@ -60,7 +60,7 @@ def leave_process_group() -> None:
 
 
 def local_device() -> torch.device:
-    """The GPU of this process by its local rank, or the CPU where there is none.
+    """Return the GPU of this process by its local rank, or the CPU if there is no GPU.
 
     >>> local_device().type in {"cpu", "cuda"}
     True
@@ -71,16 +71,16 @@ def local_device() -> torch.device:
 
 
 def distribute(network: torch.nn.Module) -> torch.nn.parallel.DistributedDataParallel:
-    """The network with its gradients averaged over the processes after each backward pass.
+    """Wrap the network so that gradients are averaged over all processes after each backward pass.
 
-    Validate it, not its `module`: the first forward pass of a validation hands the batch statistics of the first
-    process, whose network is saved, to the others.
+    Validate the wrapped network, not its `module`: the first forward pass of a validation copies the batch statistics
+    of the first process, whose network is saved, to the others.
 
     Raises:
-        RuntimeError: this process has joined no group, see `start_process_group`.
+        RuntimeError: this process has not joined a group; see `start_process_group`.
     """
     if not is_distributed():
-        raise RuntimeError("the network cannot be distributed: no process group has been started")
+        raise RuntimeError("cannot distribute the network without a process group; call start_process_group first")
     device = next(network.parameters()).device
     return torch.nn.parallel.DistributedDataParallel(
         network, device_ids=[device.index] if device.type == "cuda" else None
@@ -88,7 +88,7 @@ def distribute(network: torch.nn.Module) -> torch.nn.parallel.DistributedDataPar
 
 
 def is_writer() -> bool:
-    """True in the one process that writes files, logs and the progress bar.
+    """Return True in the one process that writes files, logs and the progress bar.
 
     >>> is_writer()
     True
@@ -97,17 +97,17 @@ def is_writer() -> bool:
 
 
 def wait_for_all() -> None:
-    """Return once every process has come here."""
+    """Wait until every process has called this function."""
     if is_distributed():
         dist.barrier()
 
 
 def mean_over_processes(total: torch.Tensor, count: int) -> float:
-    """The mean of a sum kept in each process, over the items of all of them.
+    """Return the mean over the items of all processes, from the sum and the number of items in each.
 
     Args:
-        total: scalar tensor, the sum in this process.
-        count: how many items went into it.
+        total: sum over the items of this process, a scalar tensor.
+        count: number of items in this process.
 
     >>> mean_over_processes(torch.tensor(6.0), 4)
     1.5

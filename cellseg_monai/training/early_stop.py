@@ -1,4 +1,4 @@
-"""Stopping when validation has not got better for a while."""
+"""Early stopping when the validation score no longer improves."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ logger = logging.getLogger(__name__)
 
 
 class EarlyStop:
-    """Ends the training once the best score is `patience` epochs old.
+    """A handler that ends the training once the best score is `patience` epochs old.
 
-    The count is the distance to the best epoch, which the checkpoint keeps: a resumed run stops when the
-    uninterrupted one would have. Ignite's `EarlyStopping` counts calls and needs the trainer before it exists.
+    It counts from the best epoch, which the checkpoint holds, so a resumed run stops when the uninterrupted run would
+    have. Ignite's `EarlyStopping` counts its calls, and must be given the trainer, which does not exist yet.
 
     Args:
-        evaluator: the validating engine, whose best epoch counts.
-        patience: epochs to wait for a better score; 0 never stops. The run ends after a validation only, so with
-            `val_interval` above 1 it may wait longer.
+        evaluator: the validation engine, which knows the best epoch.
+        patience: number of epochs to wait for a better score; 0 never stops. The run ends only after a validation,
+            so with `val_interval` above 1 it can wait longer.
     """
 
     def __init__(self, evaluator: Engine, patience: int) -> None:
@@ -28,7 +28,7 @@ class EarlyStop:
         self.patience = patience
 
     def attach(self, trainer: Engine) -> None:
-        """Start listening to the trainer; must come after `Checkpoint`, so that a resumed run knows its best epoch."""
+        """Listen to the trainer. Attach this handler after `Checkpoint`, so that a resumed run knows its best epoch."""
         trainer.add_event_handler(Events.STARTED, self._check)
         trainer.add_event_handler(Events.EPOCH_COMPLETED, self._check)
 

@@ -1,4 +1,4 @@
-"""The evaluation of a training, written as `cellseg evaluate` writes that of any label images."""
+"""Evaluation of a trained network, in the same format as `cellseg evaluate` writes for any label images."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ _FOREGROUND = "pixels above the threshold, before holes are filled and small obj
 
 
 class EvaluationReport:
-    """Writes the evaluation of a training under the protocol `cellseg`, and logs its scores.
+    """A handler that evaluates a trained network under the protocol `cellseg`, writes the results and logs the scores.
 
     The folder `evaluation` gets `cellseg_images.csv`, `cellseg_summary.json` and `cellseg_f1.png`, see
-    `evaluation.write_results`, and `labels/`, the predicted label image of each image. An earlier evaluation there is
-    replaced.
+    `evaluation.write_results`, and `labels/` with the predicted label image of each image. An earlier evaluation in
+    this folder is replaced.
 
-    Objects are compared as inference writes them, with holes filled and small objects dropped, and the foreground as it
-    is after the threshold alone; both at the size of the image file. The engine must yield `pred` as a mask, and
-    `objects` and `truth` as label images.
+    Objects are compared as inference writes them, with holes filled and small objects dropped. The foreground is
+    compared as it is directly after the threshold. Both have the size of the image file. The engine must yield `pred`
+    as a mask, and `objects` and `truth` as label images.
 
-    Besides `about`, the facts in the summary are the `threshold`, all settings of `postprocess`, and
-    `megapixels_per_second`, the speed of the network in its sliding window without reading and post-processing.
+    Besides `about`, the summary holds the `threshold`, all settings of `postprocess`, and `megapixels_per_second`, the
+    speed of the network over all tiles without reading and post-processing.
 
     Args:
         output_dir: the run's folder.
@@ -54,7 +54,7 @@ class EvaluationReport:
         self._began, self._seconds, self._pixels = 0.0, 0.0, 0
 
     def attach(self, evaluator: Engine) -> None:
-        """Start listening to the evaluator."""
+        """Listen to the evaluator."""
         evaluator.add_event_handler(Events.STARTED, self._start)
         evaluator.add_event_handler(Events.ITERATION_STARTED, self._start_clock)
         evaluator.add_event_handler(IterationEvents.FORWARD_COMPLETED, self._stop_clock)
@@ -64,13 +64,13 @@ class EvaluationReport:
     def _start(self) -> None:
         self._images.clear()
         for path in (self.folder / "labels").glob("*.tif"):
-            path.unlink()  # images of an earlier evaluation would lie next to those of this one
+            path.unlink()  # an earlier evaluation may have had other images
 
     def _start_clock(self) -> None:
         self._began = time.perf_counter()
 
     def _stop_clock(self, evaluator: Engine) -> None:
-        # The result is put together on the device: wait for it.
+        # A GPU works asynchronously: wait for the result before reading the clock.
         if evaluator.state.device.type == "cuda":
             torch.cuda.synchronize(evaluator.state.device)
         self._seconds += time.perf_counter() - self._began
@@ -91,7 +91,7 @@ class EvaluationReport:
             self._images[name] = EvaluatedImage(files, OWN.count(objects, truth, mask > 0))
 
     def _unused_name(self, stem: str) -> str:
-        """Return a name that no other image has; images in different folders can share their stem."""
+        """Return a name that no other image has, since images in different folders can share their stem."""
         name, number = stem, 1
         while name in self._images:
             number += 1

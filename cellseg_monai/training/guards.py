@@ -1,4 +1,4 @@
-"""What must not pass unseen in a training: a loss that is no number, a last epoch that nobody scored."""
+"""Guards against a training that diverges, and against a last epoch without a score."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ __all__ = ["DivergenceGuard", "FinalValidation"]
 
 
 class DivergenceGuard:
-    """Ends a training whose loss is no longer a finite number, before its weights replace good ones.
+    """A handler that ends a training whose loss is no longer finite, before its weights replace good ones.
 
-    Once a weight is NaN every later loss is, so the last loss of an epoch tells.
+    Once a weight is NaN, every later loss is NaN too, so it is enough to check the last loss of each epoch.
     """
 
     def attach(self, trainer: Engine) -> None:
-        """Start listening to the trainer; must come first among its handlers."""
+        """Listen to the trainer. Attach this handler before all others."""
         trainer.add_event_handler(Events.EPOCH_COMPLETED, self._check)
 
     def _check(self, trainer: Engine) -> None:
@@ -27,23 +27,23 @@ class DivergenceGuard:
         if not math.isfinite(loss):
             epoch = trainer.state.epoch
             raise TrainingError(
-                f"the loss is {loss} in epoch {epoch}: the training has diverged; start anew with a lower "
-                f"--learning_rate (what was saved up to epoch {epoch - 1} is untouched)"
+                f"the training has diverged: got a loss of {loss} in epoch {epoch}, expected a finite number; start "
+                f"again with a lower --learning_rate (checkpoints up to epoch {epoch - 1} are untouched)"
             )
 
 
 class FinalValidation:
-    """Validates the last epoch, whatever the interval: the network that a run ends with is always scored.
+    """A handler that always validates the last epoch, so that the final network of a run has a score.
 
     Args:
-        validator: the validating engine.
+        validator: the validation engine.
     """
 
     def __init__(self, validator: Evaluator) -> None:
         self.validator = validator
 
     def attach(self, trainer: Engine) -> None:
-        """Start listening to the trainer; must come after its `ValidationHandler`."""
+        """Listen to the trainer. Attach this handler after its `ValidationHandler`."""
         trainer.add_event_handler(Events.EPOCH_COMPLETED, self._validate)
 
     def _validate(self, trainer: Engine) -> None:

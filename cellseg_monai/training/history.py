@@ -1,4 +1,4 @@
-"""What a run has measured so far, epoch by epoch, as `metrics.csv`."""
+"""History of a run, epoch by epoch, as `metrics.csv`."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ Row = dict[str, Any]
 
 
 class History:
-    """Keeps one row an epoch (loss, learning rate, speed, validation metrics) and writes `metrics.csv`.
+    """A handler that keeps one row per epoch (loss, learning rate, speed, validation metrics) and writes `metrics.csv`.
 
-    `seconds` are those of the whole epoch with its validation; `images_per_second` are crops trained on, of all
-    processes together, while the training itself ran.
+    `seconds` is the time of the whole epoch with its validation. `images_per_second` counts the training crops of all
+    processes over the time of the training iterations alone.
 
-    The rows are `trainer.state.history`, which the checkpoint carries, and the whole file is written each time:
-    after a crash and a resume it holds each epoch once. Epochs without validation have empty cells.
+    The rows are kept in `trainer.state.history`, which the checkpoint holds, and the whole file is rewritten each time.
+    After a crash and a resume it therefore contains each epoch once. Epochs without validation have empty cells.
 
     Args:
-        output_dir: where `metrics.csv` goes.
-        evaluator: the engine whose metrics belong to the epoch.
+        output_dir: folder for `metrics.csv`.
+        evaluator: the validation engine, whose metrics go into the row of the epoch.
     """
 
     def __init__(self, output_dir: str, evaluator: Engine) -> None:
@@ -40,7 +40,7 @@ class History:
         self.evaluator = evaluator
 
     def attach(self, trainer: Engine) -> None:
-        """Start listening to the trainer; must come after its `ValidationHandler`."""
+        """Listen to the trainer. Attach this handler after its `ValidationHandler`."""
         trainer.state.history = []
         trainer.add_event_handler(Events.EPOCH_STARTED, self._start)
         trainer.add_event_handler(Events.ITERATION_COMPLETED, self._add_loss)
@@ -52,7 +52,7 @@ class History:
         self._iterations = self._images = 0
 
     def _add_loss(self, trainer: Engine) -> None:
-        # Summed on the device: reading the value here would make a GPU wait in every iteration.
+        # Summed on the device: reading the value here would stall the GPU in every iteration.
         self._loss += trainer.state.output["loss"].detach()
         self._iterations += 1
         self._images += len(trainer.state.output["image"])
@@ -74,8 +74,8 @@ class History:
             try:
                 self._write(trainer.state.history)
             except OSError as error:
-                # Open in a spreadsheet, perhaps. The rows are in the checkpoint and are written again next epoch.
-                logger.warning(f"metrics.csv is not up to date: {error}")
+                # It may be open in a spreadsheet. The checkpoint holds the rows, which are written again next epoch.
+                logger.warning(f"metrics.csv is not up to date: {error}; close programs that have it open")
 
     def _write(self, rows: list[Row]) -> None:
         columns = list(dict.fromkeys(name for row in rows for name in row))

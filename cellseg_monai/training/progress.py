@@ -1,4 +1,4 @@
-"""A progress bar over a whole run."""
+"""Progress bars for a whole training run, and for evaluation and inference."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ __all__ = ["EvaluationProgress", "TrainingProgress"]
 
 
 class TrainingProgress:
-    """Shows the iterations of all epochs, the loss, the best validation score and the time left.
+    """A progress bar with the iterations of all epochs, the loss, the best validation score and the time left.
 
     Args:
-        evaluator: the validating engine, whose key metric is shown.
+        evaluator: the validation engine, whose key metric is shown.
     """
 
     def __init__(self, evaluator: Engine) -> None:
         self.evaluator = evaluator
 
     def attach(self, trainer: Engine) -> None:
-        """Start listening to the trainer."""
+        """Listen to the trainer."""
         if not is_writer():
             return
-        # EPOCH_STARTED, not STARTED: a resumed run knows only then at which iteration it goes on.
+        # EPOCH_STARTED, not STARTED: only then does a resumed run know at which iteration it continues.
         trainer.add_event_handler(Events.EPOCH_STARTED, self._open)
         trainer.add_event_handler(Events.ITERATION_COMPLETED, self._advance)
         trainer.add_event_handler(Events.COMPLETED, self._close)
@@ -43,29 +43,29 @@ class TrainingProgress:
     def _advance(self, trainer: Engine) -> None:
         assert self._bar is not None
         self._bar.update()
-        # Reading the loss makes a GPU wait: only as often as the bar is drawn.
+        # Reading the loss stalls the GPU, so it is read only as often as the bar is drawn.
         if self._bar.n >= self._bar.last_print_n + self._bar.miniters or self._bar.n == self._bar.total:
-            shown = {"loss": f"{trainer.state.output['loss'].item():.4f}"}
+            values = {"loss": f"{trainer.state.output['loss'].item():.4f}"}
             if self.evaluator.state.best_metric_epoch > 0:
-                shown[f"best {self.evaluator.state.key_metric_name}"] = f"{self.evaluator.state.best_metric:.4f}"
-            self._bar.set_postfix(shown, refresh=False)
+                values[f"best {self.evaluator.state.key_metric_name}"] = f"{self.evaluator.state.best_metric:.4f}"
+            self._bar.set_postfix(values, refresh=False)
 
     def _close(self) -> None:
         if self._bar is not None:
             self._bar.close()
 
     def _fail(self, trainer: Engine, error: BaseException) -> None:
-        # Left open, the bar would be drawn once more after the error message. Ignite takes an exception as handled
-        # once somebody listens to it, hence the raise.
+        # An open bar would be drawn once more after the error message. Ignite considers an exception handled if
+        # anything listens to it, so it is raised again.
         self._close()
         raise error
 
 
 class EvaluationProgress:
-    """Shows the images done and the time left of an evaluation or inference."""
+    """A progress bar with the images done and the time left of an evaluation or inference."""
 
     def attach(self, evaluator: Engine) -> None:
-        """Start listening to the evaluator."""
+        """Listen to the evaluator."""
         if not is_writer():
             return
         evaluator.add_event_handler(Events.STARTED, self._open)

@@ -1,4 +1,4 @@
-"""What a run shows in TensorBoard: curves, and panels of image, truth and prediction."""
+"""TensorBoard logs of a run: curves, and panels of image, truth and prediction."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ ATTENDED_SIDE = 512
 
 
 def panel(image: np.ndarray, truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
-    """Image, truth and prediction side by side, as they lie in the file: row 0 on top.
+    """Return image, truth and prediction side by side, with row 0 at the top as in the file.
 
     Args:
-        image: C×Y×X, any range, stretched to black and white; other than 1 or 3 channels are averaged.
-        truth: 1×Y×X or Y×X mask, 0 to 1; one of another size is brought to that of the image.
-        prediction: the same.
+        image: C×Y×X pixels of any range, stretched from black to white. Channels are averaged unless there are 1 or 3.
+        truth: 1×Y×X or Y×X mask, 0 to 1, resampled to the size of the image if its own is another.
+        prediction: 1×Y×X or Y×X mask, 0 to 1, resampled to the size of the image if its own is another.
 
     Returns:
-        Y×(3X + 8)×3 uint8, with white lines of 4 px between the parts; of images with a side above 1024 px only
-        every second, third, … row and column.
+        Y×(3X + 8)×3 uint8, with white lines of 4 px between the parts. An image with a side above 1024 px is reduced
+        to every second, third, … row and column.
 
     >>> dark, bright = np.zeros((1, 2, 2)), np.ones((1, 2, 2))
     >>> panel(dark, bright, dark)[0, :, 0].tolist()
@@ -49,34 +49,35 @@ def panel(image: np.ndarray, truth: np.ndarray, prediction: np.ndarray) -> np.nd
 
 
 def outline_panel(image: np.ndarray, truth: np.ndarray, objects: np.ndarray) -> np.ndarray:
-    """Image, image with the outlines of the true objects, and with those of the predicted ones, side by side.
+    """Return three pictures side by side: the image, with the outlines of true objects, with those of predicted ones.
 
     Args:
-        image: C×Y×X, any range, stretched to black and white; other than 1 or 3 channels are averaged.
-        truth: 1×Y×X or Y×X ids; of another size, the image is brought to theirs.
-        objects: the same.
+        image: C×Y×X pixels of any range, stretched from black to white. Channels are averaged unless there are 1 or 3.
+            It is resampled to the size of `truth` if its own is another.
+        truth: 1×Y×X or Y×X ids of the true objects.
+        objects: 1×Y×X or Y×X ids of the predicted objects, of the size of `truth`.
 
     Returns:
-        Y×(3X + 8)×3 uint8, with white lines of 4 px between the parts; of images with a side above 1024 px only
-        every second, third, … row and column.
+        Y×(3X + 8)×3 uint8, with white lines of 4 px between the parts. An image with a side above 1024 px is reduced
+        to every second, third, … row and column.
 
     >>> outline_panel(np.zeros((1, 1, 2)), np.array([[0, 1]]), np.array([[0, 0]]))[0, :, 2].tolist()
     [0, 0, 255, 255, 255, 255, 0, 25, 255, 255, 255, 255, 0, 0]
     """
     truth, objects = (labels.reshape(labels.shape[-2:]) for labels in (truth, objects))
-    shown = rescale(_stretched(image), (truth.shape[0], truth.shape[1]))
+    image = rescale(_stretched(image), (truth.shape[0], truth.shape[1]))
     step = -(-max(truth.shape) // LONGEST_SIDE)
-    shown, truth, objects = (array[..., ::step, ::step] for array in (shown, truth, objects))
-    pictures = [draw_outlines(shown, labels).transpose(2, 0, 1) / 255 for labels in (truth, objects)]
-    return _side_by_side([shown, *pictures])
+    image, truth, objects = (array[..., ::step, ::step] for array in (image, truth, objects))
+    outlines = [draw_outlines(image, labels).transpose(2, 0, 1) / 255 for labels in (truth, objects)]
+    return _side_by_side([image, *outlines])
 
 
 def attention_panel(image: np.ndarray, *maps: np.ndarray) -> np.ndarray:
-    """Image and attention maps side by side; black is 0, white is 1.
+    """Return an image and attention maps side by side; in the maps, black is 0 and white is 1.
 
     Args:
-        image: C×Y×X, any range, stretched to black and white; other than 1 or 3 channels are averaged.
-        maps: 1×Y×X in [0, 1], each.
+        image: C×Y×X pixels of any range, stretched from black to white. Channels are averaged unless there are 1 or 3.
+        maps: attention maps, each 1×Y×X in [0, 1].
 
     Returns:
         Y×X'×3 uint8, with white lines of 4 px between the parts.
@@ -95,24 +96,24 @@ def _side_by_side(pictures: Sequence[np.ndarray]) -> np.ndarray:
     height, width = pictures[0].shape[-2:]
     parts = []
     for picture in pictures:
-        shown = picture if picture.ndim == 3 else picture[np.newaxis]
-        parts += [np.ones((3, height, 4)), np.broadcast_to(shown, (3, height, width))]
+        channels = picture if picture.ndim == 3 else picture[np.newaxis]
+        parts += [np.ones((3, height, 4)), np.broadcast_to(channels, (3, height, width))]
     return np.round(np.concatenate(parts[1:], axis=2).transpose(1, 2, 0) * 255).astype(np.uint8)
 
 
 class TensorBoardLog:
-    """Writes loss, learning rate, validation metrics and panels under `<output_dir>/tensorboard/<time>`.
+    """A handler that logs loss, learning rate, validation metrics and panels in `<output_dir>/tensorboard/<time>`.
 
-    MONAI's handlers flush in every iteration, open an event file each and show images transposed.
+    MONAI's handlers flush in every iteration, open an event file each, and show images transposed.
 
-    Panels show outlines where the evaluator yields `objects` and `truth`, label images, and masks otherwise.
+    Panels show outlines if the evaluator yields the label images `objects` and `truth`, and masks otherwise.
 
     Args:
         output_dir: the run's folder.
-        evaluator: the validating engine.
-        network: where it has attention gates, their maps of the first validation image are shown too.
-        amp: whether the network is run in bfloat16 for those maps, as it is in training.
-        n_panels: how many validation images are shown, the first ones.
+        evaluator: the validation engine.
+        network: the network. If it has attention gates, their maps for the first validation image are shown too.
+        amp: if True, the network computes these maps in bfloat16, as it does in training.
+        n_panels: number of validation images that are shown, from the first.
     """
 
     def __init__(
@@ -127,7 +128,7 @@ class TensorBoardLog:
         self._attended: torch.Tensor | None = None
 
     def attach(self, trainer: Engine) -> None:
-        """Start listening to trainer and evaluator; must come after the trainer's `ValidationHandler`."""
+        """Listen to trainer and evaluator. Attach this handler after the trainer's `ValidationHandler`."""
         if not is_writer():
             return
         trainer.add_event_handler(Events.STARTED, self._open)
@@ -139,7 +140,7 @@ class TensorBoardLog:
         self.evaluator.add_event_handler(Events.ITERATION_COMPLETED, self._collect_panels)
 
     def _open(self) -> None:
-        # The queue is long and the timer too: the file is flushed at the end of each epoch, not in between.
+        # A long queue and interval, so that the file is flushed only at the end of each epoch.
         self._writer = SummaryWriter(str(self.folder), max_queue=10_000, flush_secs=3600)
 
     def _log_iteration(self, trainer: Engine) -> None:
@@ -170,7 +171,7 @@ class TensorBoardLog:
 
     def _collect_panels(self, evaluator: Engine) -> None:
         if not self._panels:
-            # Its upper left corner, as large as a GPU takes in one piece.
+            # Only the top left corner, which a GPU can process in one piece.
             self._attended = evaluator.state.output[0]["image"][None, :, :ATTENDED_SIDE, :ATTENDED_SIDE]
         for item in evaluator.state.output:
             if len(self._panels) < self.n_panels:

@@ -1,7 +1,7 @@
-"""MONAI transforms over heads and the numpy functions of io, pixels, labels and decoding, for configs of bundles.
+"""MONAI transforms for the configs of bundles: wrappers of heads and of the functions of io, pixels, labels, decoding.
 
-Items stay plain: tensors, strings and arrays, no `MetaTensor`. Augmentation is MONAI's own; the list
-that the bundles share is `bundles/recipes/augmentation.json`.
+Items stay plain, with tensors, strings and arrays but no `MetaTensor`. Augmentation uses MONAI's own transforms; the
+list that the bundles share is `bundles/recipes/augmentation.json`.
 """
 
 from cellseg_monai.transforms.crop import RandContactCropd

@@ -1,4 +1,4 @@
-"""Random crops that show a network what is rare."""
+"""Random crops that favour contacts between objects."""
 
 from __future__ import annotations
 
@@ -15,16 +15,19 @@ __all__ = ["RandContactCropd"]
 
 
 class RandContactCropd(Randomizable, MapTransform):
-    """A random crop, which in a share of cases has a contact of two objects in it.
+    """Crop at random, with a given share of crops that contain a contact between two objects.
 
-    Contacts are a small share of the pixels, and many crops of sparse images have none. Where the image has none, the
-    crop lies anywhere.
+    Contacts cover few pixels, and many crops of sparse images have none. If the image has no contact, the crop is
+    placed anywhere.
 
     Args:
-        keys: C×Y×X tensors of one size, no smaller than the crop.
-        roi_size: (Y, X) of the crop.
-        prob: the share of crops that are laid around a contact.
-        label_key: the key of the label image, 1×Y×X ids, in which contacts are found.
+        keys: keys of C×Y×X tensors of the same size, at least as large as the crop.
+        roi_size: (Y, X) of the crop in pixels.
+        prob: share of crops that are placed around a contact, 0 to 1.
+        label_key: key of the label image, 1×Y×X ids, in which contacts are found.
+
+    Raises:
+        ValueError: from the call: the label image is smaller than the crop.
     """
 
     def __init__(
@@ -41,28 +44,28 @@ class RandContactCropd(Randomizable, MapTransform):
         self.label_key = label_key
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """The item, cropped."""
+        """Return the item with cropped tensors."""
         item = dict(data)
         labels = torch.as_tensor(item[self.label_key])[0].numpy(force=True)
         starts = self._starts(labels)
-        rows, columns = (slice(start, start + cut) for start, cut in zip(starts, self.roi_size, strict=True))
+        rows, columns = (slice(start, start + side) for start, side in zip(starts, self.roi_size, strict=True))
         for key in self.key_iterator(item):
             item[key] = torch.as_tensor(item[key])[:, rows, columns]
         return item
 
     def _starts(self, labels: np.ndarray) -> list[int]:
-        room = [length - cut for length, cut in zip(labels.shape, self.roi_size, strict=True)]
-        if min(room) < 0:
+        largest_starts = [length - side for length, side in zip(labels.shape, self.roi_size, strict=True)]
+        if min(largest_starts) < 0:
             raise ValueError(
-                f"label of shape {labels.shape} came, but at least {self.roi_size} was expected; pad it before the crop"
+                f"got a label of shape {labels.shape}, expected at least {self.roi_size}; pad it before the crop"
             )
         if self.R.random_sample() < self.prob:
             contacts = np.flatnonzero(touching_boundaries(labels))
             if len(contacts):
                 contact = np.unravel_index(contacts[self.R.randint(len(contacts))], labels.shape)
-                # Anywhere in the crop, not in its middle alone; only its rim might leave the other object out.
+                # The contact can be anywhere in the crop but on its rim, where the other object might be cut off.
                 return [
-                    int(np.clip(at - self.R.randint(cut > 2, cut - (cut > 2)), 0, most))
-                    for at, cut, most in zip(contact, self.roi_size, room, strict=True)
+                    int(np.clip(position - self.R.randint(side > 2, side - (side > 2)), 0, largest))
+                    for position, side, largest in zip(contact, self.roi_size, largest_starts, strict=True)
                 ]
-        return [self.R.randint(most + 1) for most in room]
+        return [self.R.randint(largest + 1) for largest in largest_starts]

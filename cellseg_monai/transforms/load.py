@@ -1,4 +1,4 @@
-"""From the paths of a data list to pixels."""
+"""Loading of the images and labels that a datalist names."""
 
 from __future__ import annotations
 
@@ -15,37 +15,37 @@ from cellseg_monai.labels import relabel_sequential
 
 __all__ = ["LoadMicroscopyd"]
 
-# MONAI resamples labels as float32, which tells whole numbers apart up to here.
+# MONAI resamples labels as float32, which represents every integer up to this one.
 _LARGEST_ID = 2**24
 
 
 class LoadMicroscopyd(Transform):
     """Read the image and the label image that an item names.
 
-    MONAI's `LoadImaged` gives pixels by (W, H), and falls back silently to another reader where the one
-    asked for fails; hence this one, on `io.read`. `PreparePixelsd` comes next.
+    It replaces MONAI's `LoadImaged`, which returns pixels as (W, H), misreads some TIFFs, and silently falls back to
+    another reader if the requested one fails. Files are read by `io.read`, as everywhere else. `PreparePixelsd` comes
+    next.
 
-    An item comes as `{"image": path, "label": path, ...}` and goes with these changed or added:
+    In an item `{"image": path, "label": path, ...}`, it sets these values:
 
-    - `image`: CYX array of the file's own dtype.
-    - `label`: int32 1×Y×X array of ids, 0 is background; renumbered where ids exceed 2**24, which
-      resampling in float32 would confuse.
+    - `image`: C×Y×X array of the file's own dtype.
+    - `label`: int32 1×Y×X array of ids, 0 for background. Ids are renumbered if any exceeds 2**24, beyond which
+      resampling in float32 would merge some.
     - `image_path`, `label_path`: the paths.
-    - `image_shape`: int64 (Y, X) of the file, so that results go back into the image's own frame.
-    - `image_pixel_size_um`: float64 (y, x), µm per pixel of the file; NaN where unknown, as batches
-      cannot be made of None.
-    - `image_channel_names`: a tuple, empty where unknown; `PreparePixelsd` uses it up.
+    - `image_shape`: int64 (Y, X) of the file, so that results can be brought back to the size of the image file.
+    - `image_pixel_size_um`: float64 (y, x), µm per pixel of the file; NaN if unknown, because None cannot be collated.
+    - `image_channel_names`: a tuple, empty if unknown, which `PreparePixelsd` removes.
 
     Args:
-        image_key: the key of the image's path.
-        label_key: the key of the label's path; None: labels are not read.
-        allow_missing_label: whether items may come without a label.
-        axes: the axes of the image files, such as "YXS", where they do not state them; see `io.read`.
+        image_key: key of the image's path.
+        label_key: key of the label's path; None: labels are not read.
+        allow_missing_label: if True, items can come without a label.
+        axes: axes of image files that do not state them, such as "YXS"; see `io.read`.
 
     Raises:
-        UnreadableImageError: from the call: a file that cannot be read, or a stack.
-        DatasetError: from the call: no image, no label, or a label of another size than its image; the
-            message names the files.
+        UnreadableImageError: from the call: a file cannot be read, or an image is a stack.
+        DatasetError: from the call: an item has no image or no label, or the label has another size than its image.
+            The message names the files.
     """
 
     def __init__(
@@ -61,11 +61,11 @@ class LoadMicroscopyd(Transform):
         self.axes = axes
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """The item with its files read."""
+        """Return the item with its files read."""
         item = dict(data)
         image_path = _path(item, self.image_key)
         if image_path is None:
-            raise DatasetError(f"item {item} has no {self.image_key!r}; name the image file in the data list")
+            raise DatasetError(f"item {item} has no {self.image_key!r}; name the image file in the datalist")
         self._load_image(item, image_path)
         if self.label_key is None:
             return item
@@ -74,17 +74,17 @@ class LoadMicroscopyd(Transform):
             self._load_label(item, self.label_key, label_path)
         elif not self.allow_missing_label:
             raise DatasetError(
-                f"{image_path}: the item has no {self.label_key!r}; name the label file in the data list, "
-                "or set allow_missing_label where none is needed"
+                f"{image_path}: the item has no {self.label_key!r}; name the label file in the datalist, "
+                "or set allow_missing_label if none is needed"
             )
         return item
 
     def _load_image(self, item: dict[Hashable, Any], path: str) -> None:
         image = read(path, axes=self.axes)
         if image.axes != "CYX":
-            sizes = ", ".join(f"{a} {n}" for a, n in zip(image.axes, image.pixels.shape, strict=True))
-            remedy = "write its planes to files of their own"
-            raise UnreadableImageError(path, f"is a stack ({sizes}), but one plane was expected", remedy)
+            sizes = ", ".join(f"{axis} {length}" for axis, length in zip(image.axes, image.pixels.shape, strict=True))
+            remedy = "write each plane to its own file"
+            raise UnreadableImageError(path, f"got a stack ({sizes}), expected one plane", remedy)
         key = self.image_key
         item[key] = image.pixels
         item[f"{key}_path"] = path
@@ -111,7 +111,5 @@ def _path(item: Mapping[Hashable, Any], key: str) -> str | None:
     if value is None:
         return None
     if not isinstance(value, (str, os.PathLike)):
-        raise DatasetError(
-            f"item[{key!r}] is a {type(value).__name__}, but a path was expected; LoadMicroscopyd goes first"
-        )
+        raise DatasetError(f"got a {type(value).__name__} in item[{key!r}], expected a path; put LoadMicroscopyd first")
     return os.fspath(value)

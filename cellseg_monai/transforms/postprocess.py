@@ -1,4 +1,4 @@
-"""Logits into named maps, maps into masks and objects, in the frame of the image file."""
+"""Conversion of logits to named maps, and of maps to masks and objects at the size of the image file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["ActivateLogitsd", "ForegroundMaskd", "ImageFramed", "LabelObjectsd"]
 
 
 class _Renaming(MapTransform):
-    """A transform that puts what it makes of each key under another name."""
+    """Base of transforms that store the result for each key under another name."""
 
     def __init__(self, keys: str | list[str], names: str | list[str]) -> None:
         super().__init__(keys)
@@ -31,8 +31,8 @@ class ActivateLogitsd(_Renaming):
 
     Args:
         head: the head that the network was trained with.
-        keys: K×Y×X logits, tensors of any floating dtype; they stay.
-        names: where the maps go: a dictionary of Y×X float32 arrays by the names of the maps.
+        keys: keys of K×Y×X logits, tensors of any floating dtype, which stay in the item.
+        names: keys for the maps: each a dictionary of Y×X float32 arrays by the names of the maps.
     """
 
     def __init__(self, head: Head, keys: str | list[str] = "pred", names: str | list[str] = "maps") -> None:
@@ -44,7 +44,7 @@ class ActivateLogitsd(_Renaming):
         item = dict(data)
         for key, name in zip(self.keys, self.names, strict=True):
             logits = torch.as_tensor(item[key])
-            # bfloat16, which numpy lacks, and float16 fit into float32 without loss.
+            # numpy lacks bfloat16; float32 represents bfloat16 and float16 exactly.
             item[name] = self.head.activate(logits.float().numpy(force=True))
         return item
 
@@ -53,9 +53,10 @@ class ForegroundMaskd(_Renaming):
     """Make the mask of the foreground from maps; see `decoding.foreground_mask`.
 
     Args:
-        keys: maps, dictionaries of Y×X arrays, as `ActivateLogitsd` gives them.
-        names: where the masks go, float32 1×Y×X tensors of 0 and 1, on the device of the logits that they replace.
-        settings: only their threshold is used; None: the default `Postprocessing()`.
+        keys: keys of maps, dictionaries of Y×X arrays, from `ActivateLogitsd`.
+        names: keys for the masks, float32 1×Y×X tensors of 0 and 1, on the device of the logits that they replace.
+        settings: settings of post-processing, of which only the threshold is used; None: the default
+            `Postprocessing()`.
     """
 
     def __init__(
@@ -79,14 +80,15 @@ class ForegroundMaskd(_Renaming):
 
 
 class ImageFramed(MapTransform):
-    """Bring predictions from the scale of the network to the size of the image file, by nearest neighbour.
+    """Resample predictions from the scale of the network to the size of the image file, by nearest neighbour.
 
-    Predictions are compared with the truth as it was annotated. If the truth were brought to the scale of the network
-    instead, objects that this scale loses would not count as missed. Labels that inference writes take the same way.
+    Predictions are compared with the truth as it was annotated. If the truth were resampled to the scale of the network
+    instead, objects that are lost at this scale would not count as missed. Inference resamples its labels in the same
+    way.
 
     Args:
-        keys: C×Y×X tensors.
-        image_key: the key of the image, whose `<key>_shape` `LoadMicroscopyd` has noted.
+        keys: keys of C×Y×X tensors.
+        image_key: key of the image, whose `<key>_shape` `LoadMicroscopyd` has set.
     """
 
     def __init__(self, keys: str | list[str] = "pred", *, image_key: str = "image") -> None:
@@ -94,7 +96,7 @@ class ImageFramed(MapTransform):
         self.image_key = image_key
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """Return the item with predictions of the size of the image file."""
+        """Return the item with predictions at the size of the image file."""
         item = dict(data)
         height, width = (int(length) for length in item[f"{self.image_key}_shape"])
         for key in self.key_iterator(item):
@@ -105,13 +107,13 @@ class ImageFramed(MapTransform):
 
 
 class LabelObjectsd(_Renaming):
-    """Make objects of maps, in the frame of the image file; see `decoding.label_objects`.
+    """Make objects from maps, at the size of the image file; see `decoding.label_objects`.
 
     Args:
-        keys: maps, dictionaries of Y×X arrays at the scale of the network, as `ActivateLogitsd` gives them.
-        names: where the objects go, int32 1×Y×X tensors of the size of the image file.
-        settings: how the bundle makes objects; None: the default `Postprocessing()`.
-        image_key: the key of the image, whose `<key>_shape` `LoadMicroscopyd` has noted.
+        keys: keys of maps, dictionaries of Y×X arrays at the scale of the network, from `ActivateLogitsd`.
+        names: keys for the objects, int32 1×Y×X tensors of ids of the size of the image file.
+        settings: settings of post-processing; None: the default `Postprocessing()`.
+        image_key: key of the image, whose `<key>_shape` `LoadMicroscopyd` has set.
     """
 
     def __init__(

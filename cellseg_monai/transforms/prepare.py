@@ -1,4 +1,4 @@
-"""Pixels as read into tensors as the network wants them."""
+"""Preparation of pixels for the network: channels, normalisation and scale."""
 
 from __future__ import annotations
 
@@ -16,20 +16,21 @@ __all__ = ["PreparePixelsd"]
 
 
 class PreparePixelsd(Transform):
-    """Choose channels, normalise and rescale a whole image; see `pixels.prepare`.
+    """Select channels, normalise and rescale a whole image; see `pixels.prepare`.
 
-    Put it right after `LoadMicroscopyd`, before the cache and before any crop. The image becomes a
-    float32 C×Y×X tensor; the label, if there is one, an int32 1×Y×X tensor, brought to the image's new
-    scale by nearest neighbour. `image_channel_names` goes.
+    Put it directly after `LoadMicroscopyd`, before the cache and before any crop. The image becomes a float32 C×Y×X
+    tensor. A label becomes an int32 1×Y×X tensor, resampled to the new scale of the image by nearest neighbour.
+    `image_channel_names` is removed.
 
     Args:
-        settings: how the bundle prepares images; None: the default `Preprocessing()`.
+        settings: settings of the preparation; None: the default `Preprocessing()`.
         pixel_size_um: µm per pixel of images that do not state it.
-        image_key: the key of the image.
-        label_key: the key of the label; None: labels are left alone.
+        image_key: key of the image.
+        label_key: key of the label; None: labels are not changed.
 
     Raises:
-        DatasetError: from the call: the image lacks what the settings ask for; the message names the file.
+        DatasetError: from the call: the image lacks a channel or pixel size that the settings require. The message
+            names the file.
     """
 
     def __init__(
@@ -45,10 +46,10 @@ class PreparePixelsd(Transform):
         self.image_key, self.label_key = image_key, label_key
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """The item with image and label prepared."""
+        """Return the item with image and label prepared."""
         item, key = dict(data), self.image_key
         names = item.pop(f"{key}_channel_names", ())
-        size_um = _known_size(item.get(f"{key}_pixel_size_um"), self.pixel_size_um)
+        size_um = _pixel_size(item.get(f"{key}_pixel_size_um"), self.pixel_size_um)
         try:
             image = prepare(np.asarray(item[key]), self.settings, channel_names=names, pixel_size_um=size_um)
         except ValueError as error:
@@ -61,7 +62,7 @@ class PreparePixelsd(Transform):
         return item
 
 
-def _known_size(stated_um: np.ndarray | None, otherwise_um: float | None) -> tuple[float, float] | None:
+def _pixel_size(stated_um: np.ndarray | None, default_um: float | None) -> tuple[float, float] | None:
     if stated_um is not None and np.isfinite(stated_um).all():
         return float(stated_um[0]), float(stated_um[1])
-    return None if otherwise_um is None else (otherwise_um, otherwise_um)
+    return None if default_um is None else (default_um, default_um)

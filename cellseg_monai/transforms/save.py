@@ -1,4 +1,4 @@
-"""Objects into label files, and the picture in which they are checked."""
+"""Writing of label files, and of overlays to check them by eye."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ __all__ = ["SaveLabelsd"]
 
 
 class SaveLabelsd(MapTransform):
-    """Write objects as `output_dir/<stem>.tif`; items pass unchanged.
+    """Write objects to `output_dir/<stem>.tif`, and return items unchanged.
 
-    Items are those of `LoadMicroscopyd`, `PreparePixelsd` and `LabelObjectsd`, one at a time (after MONAI's
-    decollation).
+    Items come from `LoadMicroscopyd`, `PreparePixelsd` and `LabelObjectsd`, one at a time (after MONAI's decollation).
 
     Args:
-        keys: label images, int 1×Y×X of the image file's size.
-        output_dir: the folder for the results, made where it is missing.
-        overlay: whether to write the outlines over the image as well, as `<stem>_overlay.png`.
-        data_root_dir: the folder of the images, whose subfolders are then kept below `output_dir`.
-        image_key: the key of the image.
+        keys: keys of label images, integer 1×Y×X tensors of the size of the image file.
+        output_dir: folder for the results, created if missing.
+        overlay: if True, also write the outlines over the image, as `<stem>_overlay.png`.
+        data_root_dir: folder of the images. If given, its subfolders are kept below `output_dir`.
+        image_key: key of the image.
 
     Raises:
-        DatasetError: from the call: a second image would overwrite the labels of the first.
-        ValueError: from the call: another shape or dtype.
+        DatasetError: from the call: the labels would overwrite the image or the labels of another one, or the image is
+            not below `data_root_dir`.
+        ValueError: from the call: the objects do not have this shape or are not integers.
     """
 
     def __init__(
@@ -54,15 +54,15 @@ class SaveLabelsd(MapTransform):
         self._written: dict[Path, str] = {}
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """The same item, its labels written."""
+        """Write the labels of the item, and return it unchanged."""
         item = dict(data)
         for key in self.key_iterator(item):
             target = self._target(Path(item[f"{self.image_key}_path"]), str(key))
             height, width = (int(length) for length in item[f"{self.image_key}_shape"])
             labels = _labels(item[key], (height, width))
             size_um = tuple(float(size) for size in item[f"{self.image_key}_pixel_size_um"])
-            known = all(np.isfinite(size_um))
-            write_labels(target, labels, pixel_size_um=(size_um[0], size_um[1]) if known else None)
+            is_known = all(np.isfinite(size_um))
+            write_labels(target, labels, pixel_size_um=(size_um[0], size_um[1]) if is_known else None)
             if self.overlay:
                 image = rescale(torch.as_tensor(item[self.image_key]).float().numpy(force=True), (height, width))
                 write_overlay(target.with_name(f"{target.stem}_overlay.png"), image, labels)
@@ -73,15 +73,13 @@ class SaveLabelsd(MapTransform):
         if self.data_root_dir is not None:
             parent, root = image_path.resolve().parent, self.data_root_dir.resolve()
             if not parent.is_relative_to(root):
-                raise DatasetError(f"{image_path} is not below data_root_dir {root}; correct data_root_dir")
+                raise DatasetError(f"{image_path} is not below data_root_dir={root}; correct data_root_dir")
             folder = folder / parent.relative_to(root)
         target = folder / f"{image_stem(image_path)}.tif"
         source = f"{image_path} ({key})"
         first = self._written.setdefault(target, source)
         if target.resolve() == image_path.resolve():
-            raise DatasetError(
-                f"the labels of {image_path} would overwrite the image itself; choose another output_dir"
-            )
+            raise DatasetError(f"the labels of {image_path} would overwrite the image itself; pass another output_dir")
         if first != source:
             raise DatasetError(
                 f"{source} and {first} would both be written to {target}; rename one, "
@@ -95,7 +93,7 @@ def _labels(values: Any, shape: tuple[int, int]) -> np.ndarray:
     labels = torch.as_tensor(values).numpy(force=True)
     if labels.shape != (1, *shape) or not np.issubdtype(labels.dtype, np.integer):
         raise ValueError(
-            f"{labels.dtype} of shape {labels.shape} came, but integers of shape {(1, *shape)} were expected; "
-            "make objects of probabilities first, with LabelObjectsd"
+            f"got {labels.dtype} of shape {labels.shape}, expected integers of shape {(1, *shape)}; "
+            "make objects from maps first, with LabelObjectsd"
         )
     return np.asarray(labels[0])

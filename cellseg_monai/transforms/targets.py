@@ -1,4 +1,4 @@
-"""Label images into training targets, after augmentation."""
+"""Training targets from label images, after augmentation."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ __all__ = ["EncodeTargetd", "ForegroundTargetd"]
 class EncodeTargetd(MapTransform):
     """Replace label images by the training target of a head; see `heads.Head.encode`.
 
-    Put it after the random transforms: ids, not targets, are moved and resampled.
+    Put it after the random transforms, which must move and resample ids rather than targets.
 
     Args:
-        head: the head that the network learns.
-        keys: label images, 1×Y×X ids; they become float32 K×Y×X tensors on the same device.
+        head: the head that the network is trained with.
+        keys: keys of label images, 1×Y×X ids, which become float32 K×Y×X tensors on the same device.
     """
 
     def __init__(self, head: Head, keys: str | list[str] = "label") -> None:
@@ -34,15 +34,15 @@ class EncodeTargetd(MapTransform):
         for key in self.key_iterator(item):
             labels = torch.as_tensor(item[key])
             target = self.head.encode(labels.numpy(force=True)[0])
-            item[key] = torch.from_numpy(target).to(labels.device)  # validation has the prediction there
+            item[key] = torch.from_numpy(target).to(labels.device)  # in validation, the prediction is on that device
         return item
 
 
 class ForegroundTargetd(MapTransform):
-    """Replace label images by their foreground, as scores of masks need it; see `labels.foreground_target`.
+    """Replace label images by their foreground, for the scores of masks; see `labels.foreground_target`.
 
     Args:
-        keys: label images, 1×Y×X ids; they become float32 1×Y×X tensors of 0 and 1 on the same device.
+        keys: keys of label images, 1×Y×X ids, which become float32 1×Y×X tensors of 0 and 1 on the same device.
     """
 
     def __init__(self, keys: str | list[str] = "label") -> None:

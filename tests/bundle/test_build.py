@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def bundles(tmp_path: Path) -> Path:
-    """A copy of all recipes and bundles that a test can change."""
+    """Copy all recipes and bundles to a folder in which a test can change them."""
     shutil.copytree(ROOT / "bundles", tmp_path / "bundles", ignore=shutil.ignore_patterns("output", "models"))
     for name in ("constraints.txt", "LICENSE"):
         shutil.copy(ROOT / name, tmp_path)
@@ -32,7 +32,7 @@ def test_bundle_json_is_short(bundle: Path) -> None:
     assert max(map(len, lines)) <= 120
 
 
-def test_nothing_measured_is_written_by_hand() -> None:
+def test_measured_values_are_not_written_by_hand() -> None:
     text = (ROOT / "bundles" / "nuclei" / "bundle.json").read_text()
     assert len(text.splitlines()) <= 20
     assert not {"postprocess", "training_data"} & json.loads(text).keys()
@@ -93,6 +93,7 @@ def test_drift_names_edited_deleted_and_added_files(bundles: Path) -> None:
 
 
 def configs(bundle: Path) -> dict:
+    """Build the configs of a bundle."""
     return {Path(name).stem: json.loads(text) for name, text in build_bundle(bundle).items() if name.endswith(".json")}
 
 
@@ -143,10 +144,10 @@ def test_a_recipe_can_extend_one_that_extends_another(bundles: Path) -> None:
     ],
     ids=[
         "no such recipe",
-        "a ring",
+        "a cycle",
         "a misspelt key",
         "no workflow",
-        "a workflow that is no list",
+        "a workflow that is not a list",
         "a workflow of a missing file",
         "a workflow that runs nothing",
         "an overlay of nothing",
@@ -174,7 +175,7 @@ def test_the_boundary_recipe_trains_another_target_with_the_same_engine(bundles:
     assert train["optimizer"] == semantic["train"]["optimizer"]
 
 
-def test_a_recipe_can_bring_a_workflow_of_its_own(bundles: Path) -> None:
+def test_a_recipe_can_have_a_workflow_of_its_own(bundles: Path) -> None:
     recipe = bundles / "recipes" / "masked"
     recipe.mkdir()
     declaration = {"extends": "semantic", "workflows": {"pretrain": ["common", "pretrain"], "inference": None}}
@@ -190,7 +191,7 @@ def test_a_recipe_can_bring_a_workflow_of_its_own(bundles: Path) -> None:
     (recipe / "quick_pretrain.json").write_text(json.dumps({"mask_ratio": 0.5}))
     unet = bundles / "unet"
     edit(unet / "bundle.json", recipe="masked", pretrain={"mask_ratio": 0.6})
-    before, after = configs_of(unet), configs(unet)
+    before, after = configs_on_disk(unet), configs(unet)
     assert after["pretrain"]["mask_ratio"] == 0.6
     assert after["pretrain"]["network_def"] == before["evaluate"]["network_def"]
     assert after["quick_pretrain"] == {"mask_ratio": 0.5}
@@ -203,8 +204,8 @@ def test_a_recipe_can_bring_a_workflow_of_its_own(bundles: Path) -> None:
     assert bundle_faults(unet, {"mask_ratio": 0.7}) == []
 
 
-def configs_of(bundle: Path) -> dict:
-    """The configs as they lie in the folder."""
+def configs_on_disk(bundle: Path) -> dict:
+    """Return the configs in the folder of a bundle."""
     return {path.stem: json.loads(path.read_text()) for path in (bundle / "configs").glob("*.json")}
 
 
@@ -223,7 +224,7 @@ def test_faults_of_bundle_json_are_named(bundles: Path, change: dict, message: s
         build_bundle(bundles / "unet")
 
 
-def test_check_reports_all_faults_at_once(bundles: Path) -> None:
+def test_check_reports_all_faults_in_one_call(bundles: Path) -> None:
     (bundles / "unet" / "bundle.json").unlink()  # as in a packed bundle, which cannot drift
     configs = bundles / "unet" / "configs"
     edit(configs / "train.json", nobody_reads_me=1, loss={"_target_": "NoSuchLoss"}, seed="@sede")
@@ -233,7 +234,7 @@ def test_check_reports_all_faults_at_once(bundles: Path) -> None:
     faults = "\n".join(bundle_faults(bundles / "unet", {"epoch": 3}))
     for part in (
         "train.json: nothing refers to 'nobody_reads_me'",
-        "train.json: _target_ 'NoSuchLoss' is no class of MONAI",
+        "train.json: _target_ 'NoSuchLoss' is not a class of MONAI",
         "train.json: @sede names nothing",
         "evaluate.json: _target_ 'cellseg_monai.data.datalist.nothing' cannot be imported",
         "Preprocessing has no setting 'chanels'; did you mean 'channels'?",

@@ -27,13 +27,13 @@ def test_names_of_the_config_pass(name: str) -> None:
         ("zzz", "known: epochs, learning_rate, train"),
     ],
 )
-def test_unknown_names_get_the_nearest_right_one(name: str, remedy: str) -> None:
+def test_the_nearest_known_name_is_suggested(name: str, remedy: str) -> None:
     with pytest.raises(BundleError) as error:
         check_overrides([name], CONFIG)
     assert f"unknown override --{name}: {remedy}" in str(error.value)
 
 
-def test_all_unknown_names_are_listed_at_once() -> None:
+def test_all_unknown_names_are_listed_together() -> None:
     with pytest.raises(BundleError, match=r"--epoch:[^\n]*\n[^\n]*--rate:"):
         check_overrides(["epoch", "epochs", "rate"], CONFIG)
 
@@ -49,7 +49,7 @@ def test_words_are_read_as_fire_reads_them(monkeypatch: pytest.MonkeyPatch) -> N
     assert command_line_options() == {"config_file": "a.json", "epoch": "3", "shift": "-0.5"}
 
 
-def test_another_program_has_nothing_to_check(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_checked_in_another_program(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.argv", ["pytest", "--epoch", "3"])
     assert command_line_options() == {}
     check_command_line()
@@ -57,7 +57,7 @@ def test_another_program_has_nothing_to_check(monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.fixture
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setattr("sys.excepthook", None)  # put back after the test
+    monkeypatch.setattr("sys.excepthook", None)  # monkeypatch restores it after the test
     path = tmp_path / "train.json"
     path.write_text(
         json.dumps({**CONFIG, "variants": [], "amp": "$True", "resume": False, "loss": {"_target_": "DiceCELoss"}})
@@ -119,7 +119,7 @@ def test_variants_that_set_the_same_key_are_refused(
         (tmp_path / f"{name}.json").write_text(json.dumps({"+variants": [name], "epochs": len(name)}))
     files = [config, *(str(tmp_path / f"{name}.json") for name in ("short", "long"))]
     command(monkeypatch, "--config_file", str(files))
-    with pytest.raises(SystemExit, match="the variants short and long do not go together: both set epochs"):
+    with pytest.raises(SystemExit, match="the variants short and long cannot be combined: both set epochs"):
         check_command_line()
 
 

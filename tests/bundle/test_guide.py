@@ -1,4 +1,4 @@
-"""The guide to adding a network, followed as it is written."""
+"""The examples in the guide to adding a network work as written."""
 
 import json
 import re
@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def blocks(language: str) -> list[str]:
-    """The code of a language in the guide."""
+    """Return the code blocks of a language in the guide."""
     guide = (ROOT / "docs" / "add-a-network.md").read_text(encoding="utf-8")
     return re.findall(rf"^```{language}\n(.*?)^```", guide, re.MULTILINE | re.DOTALL)
 
@@ -42,7 +42,7 @@ def test_a_bundle_of_thirty_lines_has_no_faults(bundles: Path) -> None:
     assert bundle_faults(bundles / "fpn") == []
 
 
-def test_a_network_of_monai_answers() -> None:
+def test_a_network_of_monai_can_be_used() -> None:
     config = json.loads(f"{{{blocks('json')[1]}}}")
     config["network_def"] |= {"classes": 1, "channels": [4, 8, 8, 8, 8]}
     network = ConfigParser(config).get_parsed_content("network_def").eval()
@@ -50,7 +50,7 @@ def test_a_network_of_monai_answers() -> None:
         assert network(torch.zeros(1, 1, 33, 5)).shape == (1, 1, 33, 5)
 
 
-def test_a_network_of_ones_own_is_built_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_network_of_your_own_can_be_rebuilt(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cellseg_monai.networks.definition._BUILDERS", dict(_BUILDERS))
     names: dict = {}
     exec(blocks("python")[0], names)

@@ -24,12 +24,12 @@ def test_the_shipped_metadata_is_valid() -> None:
 
 
 @pytest.mark.parametrize("name", SCHEMA["required"])
-def test_each_mandatory_field_is_missed(name: str, tmp_path: Path) -> None:
+def test_a_missing_mandatory_field_is_reported(name: str, tmp_path: Path) -> None:
     assert any(f"'{name}' is a required property" in fault for fault in changed(tmp_path, lambda data: data.pop(name)))
 
 
 @pytest.mark.parametrize("name", TENSOR)
-def test_each_mandatory_field_of_a_tensor_is_missed(name: str, tmp_path: Path) -> None:
+def test_a_missing_mandatory_field_of_a_tensor_is_reported(name: str, tmp_path: Path) -> None:
     faults = changed(tmp_path, lambda data: data["network_data_format"]["inputs"]["image"].pop(name))
     assert faults == [f"$.network_data_format.inputs.image: '{name}' is a required property"]
 

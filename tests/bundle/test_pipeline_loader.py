@@ -19,7 +19,7 @@ def test_a_loader_is_equal_to_another_with_the_same_options():
     assert PipelineLoader(SegmentOptions(channels="DAPI,0")) not in {loader}
 
 
-def test_a_diameter_is_refused_if_the_bundle_does_not_know_that_of_the_training(tmp_path):
+def test_a_diameter_is_refused_if_the_bundle_lacks_that_of_its_training_data(tmp_path):
     shipped = find_bundle("nuclei") / "models" / "model.pt"
     other = {name: value + 1 for name, value in torch.load(shipped, weights_only=True).items()}
     torch.save(other, tmp_path / "model.pt")
@@ -28,14 +28,14 @@ def test_a_diameter_is_refused_if_the_bundle_does_not_know_that_of_the_training(
 
 
 class TestBeforeTheNetworkIsLoaded:
-    """The network cannot be loaded: its weights lack a tensor."""
+    """Checks that come first even if the network cannot be loaded, because its weights lack a tensor."""
 
     @pytest.fixture
     def broken(self, tmp_path):
         state = torch.load(find_bundle("nuclei") / "models" / "model.pt", weights_only=True)
         state.popitem()
         torch.save(state, tmp_path / "model.pt")
-        with pytest.raises(BundleError, match="is of another network: 1 of its"):
+        with pytest.raises(BundleError, match="belongs to another network: 1 of the"):
             load_pipeline("nuclei", checkpoint=tmp_path / "model.pt")
         return tmp_path / "model.pt"
 
@@ -62,7 +62,7 @@ def test_an_impossible_diameter_is_refused(diameter):
 
 
 class Called(TorchFunctionMode):
-    """A mode that notes which functions of torch are called."""
+    """A mode that records which torch functions are called."""
 
     def __init__(self):
         super().__init__()

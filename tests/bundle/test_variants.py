@@ -33,23 +33,23 @@ def test_these_variants_can_be_combined_in_any_order(bundle: str, variants: tupl
     [
         (
             ("no_augmentation", "paper"),
-            "no_augmentation and paper do not go together: both set augmentation",
+            "no_augmentation and paper cannot be combined: both set augmentation",
         ),
-        (("paper", "s1_preparation"), "paper and s1_preparation do not go together: both set roi_size"),
+        (("paper", "s1_preparation"), "paper and s1_preparation cannot be combined: both set roi_size"),
     ],
     ids=["augmentation", "window"],
 )
 def test_variants_that_set_the_same_key_are_refused(variants: tuple[str, ...], message: str) -> None:
     with pytest.raises(BundleError, match=message):
         check_variants(files("attention_unet", *variants))
-    with pytest.raises(BundleError, match="do not go together"):
+    with pytest.raises(BundleError, match="cannot be combined"):
         check_variants(files("attention_unet", *variants[::-1]))
 
 
 def test_a_key_and_a_part_of_it_are_refused_together(tmp_path: Path) -> None:
     for name, overlay in {"part": {"network_def#norm": False}, "whole": {"network_def": {}}}.items():
         (tmp_path / f"{name}.json").write_text(json.dumps({"+variants": [name], **overlay}))
-    with pytest.raises(BundleError, match="part and whole do not go together: both set network_def#norm"):
+    with pytest.raises(BundleError, match="part and whole cannot be combined: both set network_def#norm"):
         check_variants([tmp_path / "part.json", tmp_path / "whole.json"])
 
 

@@ -1,4 +1,3 @@
-import dataclasses
 import json
 import shutil
 from collections.abc import Callable
@@ -10,7 +9,7 @@ import torch
 from cellseg_monai.bundle import ShippedWeights, build_bundle, bundle_faults, find_training_data
 from cellseg_monai.decoding import Postprocessing
 from cellseg_monai.errors import BundleError
-from cellseg_monai.training import read_checkpoint, read_record, trained_network
+from cellseg_monai.training import read_checkpoint, read_metadata, trained_network
 
 ROOT = Path(__file__).parents[2]
 NUCLEI = ROOT / "bundles" / "nuclei"
@@ -18,7 +17,7 @@ NUCLEI = ROOT / "bundles" / "nuclei"
 
 @pytest.fixture
 def packed(tmp_path: Path) -> Path:
-    """The bundle without its bundle.json, as a zip holds it."""
+    """The bundle without its bundle.json, as in a zip."""
     return Path(shutil.copytree(NUCLEI, tmp_path / "nuclei", ignore=shutil.ignore_patterns("bundle.json", "output")))
 
 
@@ -31,7 +30,7 @@ def edit(path: Path, change: Callable[[dict], object]) -> None:
 def test_shipped_weights_belong_to_the_metadata_and_to_this_bundle(packed: Path) -> None:
     assert bundle_faults(packed) == []
     state = read_checkpoint(packed / "models" / "model.pt")
-    assert read_record(state)["bundle"] == "nuclei"
+    assert read_metadata(state)["bundle"] == "nuclei"
     assert {values.dtype for values in state.values() if values.is_floating_point()} == {torch.float16}
     assert {values.dtype for values in trained_network(packed / "models" / "model.pt").parameters()} == {torch.float32}
 
@@ -44,10 +43,10 @@ def test_shipped_training_data_belong_to_the_shipped_weights() -> None:
     assert find_training_data(NUCLEI.parent / "unet") is None
 
 
-def test_configs_hold_what_was_measured_of_the_weights() -> None:
+def test_configs_hold_what_was_measured_with_the_weights() -> None:
     shipped = ShippedWeights.from_json(NUCLEI / "models" / "weights.json")
     files = {name: json.loads(text) for name, text in build_bundle(NUCLEI).items() if name.endswith(".json")}
-    assert files["configs/postprocess.json"] == dataclasses.asdict(shipped.postprocess)
+    assert files["configs/postprocess.json"] == shipped.postprocess.to_mapping()
     assert files["configs/metadata.json"]["eval_metrics"] == shipped.eval_metrics
     assert files["configs/metadata.json"]["weights_sha256"] == shipped.sha256
     text = (NUCLEI / "models" / "weights.json").read_text()
@@ -70,7 +69,7 @@ def test_weights_json_is_read_back_as_it_was_written(tmp_path: Path) -> None:
         (lambda values: values.pop("sha256"), "got postprocess, eval_metrics, training_data, expected at least sha256"),
         (lambda values: values.update(sha256="98762"), "got sha256='98762', expected 64 hexadecimal digits"),
         (lambda values: values.update(postprocess=[]), r"got postprocess=\[\], expected an object"),
-        (lambda values: values.update(postprocess=None), "got postprocess=None, expected an object of settings"),
+        (lambda values: values.update(postprocess=None), "got postprocess=None, expected an object of names"),
         (lambda values: values["postprocess"].update(treshold=1), "postprocess: .* did you mean 'threshold'"),
         (lambda values: values.update(eval_metrics=3), "got eval_metrics=3, expected an object of numbers"),
         (lambda values: values["eval_metrics"].update(f1="high"), "got the metric f1='high', expected a finite number"),
@@ -79,7 +78,7 @@ def test_weights_json_is_read_back_as_it_was_written(tmp_path: Path) -> None:
         (lambda values: values.update(scores={}), "has no setting 'scores'"),
     ],
 )
-def test_weights_json_that_makes_no_sense_is_a_fault(packed: Path, change: Callable, message: str) -> None:
+def test_an_invalid_weights_json_is_a_fault(packed: Path, change: Callable, message: str) -> None:
     path = packed / "models" / "weights.json"
     edit(path, change)
     with pytest.raises(BundleError, match=message):
@@ -103,24 +102,24 @@ def test_other_weights_are_a_fault(packed: Path) -> None:
         file.write(b"x")
     (fault,) = bundle_faults(packed)
     assert "models/model.pt: got the SHA-256" in fault
-    assert "but weights.json is of weights with 98762e78" in fault
+    assert "but weights.json describes weights with 98762e78" in fault
 
 
 def test_weights_json_of_other_weights_is_a_fault(packed: Path) -> None:
     edit(packed / "models" / "weights.json", lambda values: values.update(sha256="0" * 64))
     faults = bundle_faults(packed)
     assert len(faults) == 2
-    assert "but weights.json is of weights with 0000" in faults[0]
+    assert "but weights.json describes weights with 0000" in faults[0]
     assert "metadata.json names 98762e78" in faults[1]
 
 
-def test_weights_that_are_gone_are_a_fault(packed: Path) -> None:
+def test_missing_weights_are_a_fault(packed: Path) -> None:
     (packed / "models" / "model.pt").unlink()
     (fault,) = bundle_faults(packed)
     assert "model.pt: missing, but weights.json describes it" in fault
 
 
-def test_weights_that_nothing_describes_are_a_fault(packed: Path) -> None:
+def test_weights_without_a_description_are_a_fault(packed: Path) -> None:
     (packed / "models" / "weights.json").unlink()
     faults = bundle_faults(packed)
     assert len(faults) == 2

@@ -30,7 +30,7 @@ def zipped(path: Path, within: str = "") -> Path:
 
 
 @pytest.mark.parametrize("within", ["", "nuclei/"], ids=["at the top", "in one folder"])
-def test_it_segments_as_its_folder_does(tmp_path, cache, within):
+def test_a_zip_segments_like_its_folder(tmp_path, cache, within):
     pipeline, other = load_pipeline(zipped(tmp_path / "some.zip", within)), load_pipeline(NUCLEI)
     assert pipeline.weights_sha256 == other.weights_sha256
     labels, expected = (
@@ -41,17 +41,17 @@ def test_it_segments_as_its_folder_does(tmp_path, cache, within):
     assert [len(folder.name) for folder in cache.iterdir()] == [64]
 
 
-def test_it_is_unpacked_once_for_each_content(tmp_path, cache):
+def test_each_zip_is_unpacked_once(tmp_path, cache):
     path = zipped(tmp_path / "some.zip")
     first = find_bundle(path)
-    made = (first / "configs" / "metadata.json").stat().st_mtime_ns
+    written_at = (first / "configs" / "metadata.json").stat().st_mtime_ns
     assert find_bundle(path) == first
-    assert (first / "configs" / "metadata.json").stat().st_mtime_ns == made
+    assert (first / "configs" / "metadata.json").stat().st_mtime_ns == written_at
     assert find_bundle(zipped(path, "nuclei/")) != first
     assert len(list(cache.iterdir())) == 2
 
 
-def test_without_the_variable_it_lies_in_the_home_folder(tmp_path, monkeypatch):
+def test_without_a_valid_xdg_cache_home_it_is_unpacked_in_the_home_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     assert unpacked_bundle(zipped(tmp_path / "some.zip")).is_relative_to(tmp_path / "home" / ".cache")
@@ -66,7 +66,7 @@ def test_without_the_variable_it_lies_in_the_home_folder(tmp_path, monkeypatch):
         (["a/configs/metadata.json", "b/configs/metadata.json"], BundleError, "the folder of one bundle"),
         (["configs/metadata.json", "../outside"], ArchiveError, "leads out of the target folder"),
     ],
-    ids=["something else", "empty", "too deep", "two bundles", "a member that leads out"],
+    ids=["something else", "empty", "too deep", "two bundles", "a member outside the target"],
 )
 def test_a_zip_of_something_else_is_refused_and_leaves_nothing(tmp_path, cache, files, error, says):
     with zipfile.ZipFile(tmp_path / "some.zip", "w") as archive:
@@ -77,7 +77,7 @@ def test_a_zip_of_something_else_is_refused_and_leaves_nothing(tmp_path, cache, 
     assert not cache.exists() or not list(cache.iterdir())
 
 
-def test_one_that_holds_too_much_is_refused_with_a_remedy(tmp_path, cache):
+def test_a_zip_that_holds_too_much_is_refused_with_a_remedy(tmp_path, cache):
     with zipfile.ZipFile(tmp_path / "some.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("configs/metadata.json", "{}")
         archive.writestr("zeros", bytes(150_000_000))

@@ -23,7 +23,7 @@ class Ran:
 
     @property
     def errors(self) -> list[str]:
-        """The errors that it printed, one a line."""
+        """The errors that it printed, one per line."""
         return [line.removeprefix("error: ") for line in self.err.splitlines() if line.startswith("error: ")]
 
 
@@ -58,6 +58,6 @@ def output(tmp_path: Path) -> Path:
 
 
 def digests(folder: Path) -> dict[str, str]:
-    """SHA-256 of each file of a folder except run.json, which holds times."""
+    """Return the SHA-256 of each file of a folder except run.json, which holds times."""
     files = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != "run.json"]
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}

@@ -10,8 +10,8 @@ from cellseg_monai.cli.flags import bound_command
 
 
 def called(*words):
-    """The arguments that the command gets."""
-    got = []
+    """Call a command and return the arguments that it got."""
+    calls = []
 
     def prepare(
         source: str,
@@ -22,14 +22,14 @@ def called(*words):
         again: bool = False,
         **more: object,
     ) -> None:
-        got.append((source, output, workers, share, again, more))
+        calls.append((source, output, workers, share, again, more))
 
     def show(directory: str, *, output: str | None = None) -> None:
-        got.append((directory, output))
+        calls.append((directory, output))
 
     commands = {"data": {"prepare": prepare, "show": show}}
     bound_command(["data", *words], commands)()
-    return got[0]
+    return calls[0]
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_a_letter_stands_for_the_only_flag_that_begins_with_it():
 
 
 @pytest.mark.parametrize("words", [("x", "--output", "y", "--help"), ("-h", "x"), ("x", "--", "--help")], ids=str)
-def test_help_is_shown_and_nothing_done(words, capsys):
+def test_help_is_shown_and_nothing_else_is_done(words, capsys):
     with pytest.raises(SystemExit) as ended:
         called("show", *words)
     assert ended.value.code == 0
@@ -63,7 +63,7 @@ def test_a_file_that_looks_like_a_flag_is_refused_with_the_right_spelling(tmp_pa
         called("show", "-dash.tif")
 
 
-def test_numbers_truth_values_and_further_settings():
+def test_numbers_truth_values_and_additional_settings_are_converted():
     assert called("prepare", "x", "--workers", "2", "--share", "1e-1") == ("x", None, 2, 0.1, False, {})
     assert called("prepare", "x", "--again")[4] is True
     assert called("prepare", "x", "--again", "FALSE")[4] is False
@@ -77,19 +77,19 @@ def test_numbers_truth_values_and_further_settings():
     ("words", "message"),
     [
         pytest.param(("prepare", "x", "--workers", "2.5"), "--workers 2.5, expected a whole number", id="not whole"),
-        pytest.param(("prepare", "x", "--share", "many"), "got --share many, expected a number", id="no number"),
+        pytest.param(("prepare", "x", "--share", "many"), "got --share many, expected a number", id="not numeric"),
         pytest.param(("prepare", "x", "--share", "nan"), "got --share nan, expected a number", id="not a number"),
         pytest.param(("prepare", "x", "--share", "inf"), "got --share inf, expected a number", id="infinite"),
-        pytest.param(("prepare", "x", "--again", "no"), "got --again no, expected true or false", id="no truth value"),
+        pytest.param(("prepare", "x", "--again", "no"), "got --again no, expected true or false", id="not a bool"),
         pytest.param(("prepare", "x", "--output"), "got --output without a value", id="no value at the end"),
         pytest.param(("show", "--output", "--output=a"), "got --output without a value", id="no value before a flag"),
         pytest.param(("show", "my", "set"), "'set', but `cellseg data show` takes no further", id="a space too many"),
         pytest.param(("show", "x", "--ouput", "y"), "did you mean --output", id="a misspelt flag"),
         pytest.param(("show", "x", "-z", "5"), "no flag -z; write two hyphens", id="an unknown letter"),
         pytest.param(("show", "x", "-outptu", "5"), "no flag -outptu; write two hyphens", id="one hyphen"),
-        pytest.param(("prepare", "x", "-s", "1"), "no flag -s; write one of --source, --share", id="a letter of two"),
-        pytest.param(("prepare", "--noagain", "x"), "got 'x' after --noagain, which takes no value", id="value of no"),
-        pytest.param(("show", "x", "--nooutput"), "has no flag --nooutput", id="no of what is not true or false"),
+        pytest.param(("prepare", "x", "-s", "1"), "no flag -s; write one of --source, --share", id="two candidates"),
+        pytest.param(("prepare", "--noagain", "x"), "got 'x' after --noagain, which takes no value", id="negation"),
+        pytest.param(("show", "x", "--nooutput"), "has no flag --nooutput", id="a negated text"),
         pytest.param(("show", "x", "--", "y"), "does not take --", id="two hyphens alone"),
     ],
 )  # fmt: skip

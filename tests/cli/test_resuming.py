@@ -33,9 +33,11 @@ def many(tmp_path):
     return folder
 
 
-@pytest.mark.skipif(os.name != "posix", reason="it takes SIGKILL")
+@pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL")
 @pytest.mark.parametrize("at", [1, 6], ids=["early", "in the stack"])
-def test_killed_and_resumed_it_leaves_what_an_uninterrupted_run_leaves(cellseg, many, tmp_path, output, at):
+def test_a_run_that_is_killed_and_resumed_leaves_the_results_of_an_uninterrupted_one(
+    cellseg, many, tmp_path, output, at
+):
     words = ["segment", str(many), "--export", "labels,zarr,csv,rois,overlay", "--output"]
     running = subprocess.Popen([sys.executable, "-c", COMMAND, *words, str(output)], stderr=subprocess.DEVNULL)
     journal, deadline = output / "run.journal.jsonl", time.monotonic() + 200
@@ -46,7 +48,7 @@ def test_killed_and_resumed_it_leaves_what_an_uninterrupted_run_leaves(cellseg, 
     running.send_signal(signal.SIGKILL)
     running.wait()
     with open(journal, "a") as file:
-        file.write('{"key": "9", "pa')  # a line that was being written
+        file.write('{"key": "9", "pa')  # a line that was being written when the process was killed
     done = json.loads(journal.read_text().splitlines()[1])
     first = output / f"{done['key']}.tif"
     before = first.stat().st_mtime_ns
@@ -59,8 +61,8 @@ def test_killed_and_resumed_it_leaves_what_an_uninterrupted_run_leaves(cellseg, 
     assert cellseg(*words, tmp_path / "whole").code == 0
     assert digests(output) == digests(tmp_path / "whole")
     runs = [json.loads((folder / "run.json").read_text()) for folder in (output, tmp_path / "whole")]
-    told = [[{**entry, "seconds": 0} for entry in run["images"]] for run in runs]
-    assert told[0] == told[1]
+    entries = [[{**entry, "seconds": 0} for entry in run["images"]] for run in runs]
+    assert entries[0] == entries[1]
     assert {path.name for path in output.iterdir() if path.name.startswith((".", "run."))} == {"run.json"}
 
 
@@ -100,7 +102,7 @@ def test_planes_that_a_stack_no_longer_has_leave_no_overlays(cellseg, tmp_path, 
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "difference"),
     [
         (["--noamp", "--tta"], "tta was false and is true"),
         (["--amp"], "precision was float32 and is bfloat16 (--amp, or --device)"),
@@ -111,19 +113,19 @@ def test_planes_that_a_stack_no_longer_has_leave_no_overlays(cellseg, tmp_path, 
     ],
     ids=["views", "precision", "tiles"],
 )
-def test_a_run_is_not_resumed_with_other_settings(cellseg, images, output, words, told):
+def test_a_run_is_not_resumed_with_other_settings(cellseg, images, output, words, difference):
     assert cellseg("segment", images, "--output", output, "--noamp").code == 0
     before = digests(output)
     ran = cellseg("segment", images, "--output", output, "--resume", *words)
     assert ran.code == 1
     assert ran.errors == [
-        f"the run in {output} was begun with other settings: {told}. Resume it with the same ones, or choose another "
-        "--output"
+        f"the run in {output} was begun with other settings: {difference}. Resume it with the same ones, or choose "
+        "another --output"
     ]
     assert digests(output) == before
 
 
-def test_memory_does_not_matter(cellseg, images, output):
+def test_a_run_can_be_resumed_with_another_max_memory(cellseg, images, output):
     assert cellseg("segment", images / "a.npy", "--output", output).code == 0
     assert cellseg("segment", images, "--output", output, "--resume", "--max_memory", "16GB").code == 0
     assert set(digests(output)) == {f"{name}.{suffix}" for name in "abc" for suffix in ("csv", "tif")}
@@ -150,7 +152,7 @@ def test_results_do_not_become_images(cellseg, images, tmp_path, monkeypatch, in
         assert digests(tmp_path) == before
 
 
-def test_resuming_with_more_images_replaces_no_file_that_is_not_of_the_run(cellseg, images, output):
+def test_resuming_with_more_images_does_not_replace_files_of_others(cellseg, images, output):
     assert cellseg("segment", images / "a.npy", "--output", output).code == 0
     (output / "b.csv").write_text("mine")
     before = digests(output)
@@ -163,7 +165,7 @@ def test_resuming_with_more_images_replaces_no_file_that_is_not_of_the_run(cells
 @pytest.mark.parametrize(
     ("error", "says"),
     [(KeyError("a slip of ours"), "a bug in this program"), (KeyboardInterrupt(), "stopped")],
-    ids=["by a fault of the program", "by the user"],
+    ids=["by a bug", "by the user"],
 )
 def test_a_run_that_was_ended_can_be_resumed(cellseg, images, output, tmp_path, monkeypatch, capsys, error, says):
     right = inference_job.segment_plane
@@ -178,14 +180,14 @@ def test_a_run_that_was_ended_can_be_resumed(cellseg, images, output, tmp_path, 
         if isinstance(error, KeyError):
             with pytest.raises(KeyError):
                 cellseg("segment", images, "--output", output)
-            told = capsys.readouterr().err
+            printed = capsys.readouterr().err
         else:
             ran = cellseg("segment", images, "--output", output)
             assert ran.code == 130
-            told = ran.err
-    assert says in told
-    assert f"finished results are in {output}; the same command continues with --resume" in told
-    left = {path.name for path in output.iterdir()}  # images after it may have been under way
+            printed = ran.err
+    assert says in printed
+    assert f"finished results are in {output}; the same command continues with --resume" in printed
+    left = {path.name for path in output.iterdir()}  # later images can have been in progress
     assert left <= {"a.tif", "a.csv", "c.tif", "c.csv", "run.journal.jsonl"}
     assert "run.journal.jsonl" in left
     assert cellseg("segment", images, "--output", output, "--resume").code == 0
@@ -252,27 +254,27 @@ class TestReplay:
         assert not (tmp_path / "again").exists()
 
     def test_other_weights_are_refused(self, cellseg, ran, tmp_path):
-        told = json.loads(ran.read_text())
-        told["about"]["bundle"]["weights_sha256"] = "0" * 64
-        ran.write_text(json.dumps(told))
+        run = json.loads(ran.read_text())
+        run["about"]["bundle"]["weights_sha256"] = "0" * 64
+        ran.write_text(json.dumps(run))
         done = cellseg("replay", ran, "--output", tmp_path / "again")
         assert (done.code, len(done.errors)) == (1, 1)
         assert f"was made with other settings: bundle.weights_sha256 was {'0' * 64} and is " in done.errors[0]
         assert not (tmp_path / "again").exists()
 
-    def test_the_kind_of_device_is_that_of_the_run_and_is_refused_if_absent(self, cellseg, ran, tmp_path):
-        told = json.loads(ran.read_text())
-        assert told["arguments"]["device"] == "auto"
-        assert told["device"].startswith(told["about"]["device"])
-        absent = "cuda" if told["about"]["device"] == "mps" else "mps"
-        told["about"]["device"] = absent
-        ran.write_text(json.dumps(told))
+    def test_the_kind_of_device_of_the_run_is_used_and_refused_if_absent(self, cellseg, ran, tmp_path):
+        run = json.loads(ran.read_text())
+        assert run["arguments"]["device"] == "auto"
+        assert run["device"].startswith(run["about"]["device"])
+        absent = "cuda" if run["about"]["device"] == "mps" else "mps"
+        run["about"]["device"] = absent
+        ran.write_text(json.dumps(run))
         done = cellseg("replay", ran, "--output", tmp_path / "again")
         assert (done.code, len(done.errors)) == (1, 1)
-        assert f"device '{absent}' came, but " in done.errors[0]
+        assert f"got device '{absent}', but " in done.errors[0]
 
     @pytest.mark.parametrize("content", ["{}", "[1]", "notes"])
-    def test_a_file_that_is_no_record_is_refused(self, cellseg, tmp_path, content):
+    def test_a_file_that_is_not_a_record_is_refused(self, cellseg, tmp_path, content):
         (tmp_path / "run.json").write_text(content)
         done = cellseg("replay", tmp_path / "run.json", "--output", tmp_path / "again")
         assert (done.code, len(done.errors)) == (1, 1)

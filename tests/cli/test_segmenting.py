@@ -19,7 +19,7 @@ from tests.io.files import write_ome_zarr
 
 @pytest.fixture
 def stack(tmp_path):
-    """A stack of two times and three depths."""
+    """A stack of two time points and three depths."""
     planes = np.stack([cells(seed) for seed in range(6)]).reshape(2, 3, 96, 96)
     path = tmp_path / "stack.ome.tif"
     metadata = {"axes": "TZYX", "PhysicalSizeX": 0.5, "PhysicalSizeY": 0.5}
@@ -42,7 +42,7 @@ def test_labels_tables_and_a_record_are_written(cellseg, images, output):
     assert f"3 image(s), {sum(entry['objects'] for entry in run['images'])} objects" in ran.out
 
 
-def test_a_stack_is_one_label_file_and_one_table(cellseg, stack, output):
+def test_a_stack_gives_one_label_file_and_one_table(cellseg, stack, output):
     ran = cellseg("segment", stack, "--output", output, "--export", "labels,ome,zarr,csv,rois,overlay,coco")
     assert (ran.code, ran.errors) == (0, [])
     of_planes = [f"stack_T00{t}_Z00{z}_{kind}" for t, z in np.ndindex(2, 3) for kind in ("coco.json", "overlay.png")]
@@ -70,14 +70,14 @@ def test_a_plane_of_a_stack_is_segmented_like_a_single_image(cellseg, stack, tmp
     np.testing.assert_array_equal(stacked, io.read_labels(output / "plane.tif"))
 
 
-def test_an_ome_zarr_and_a_pattern_with_folders(cellseg, tmp_path, output):
+def test_an_ome_zarr_and_a_pattern_with_folders_are_segmented(cellseg, tmp_path, output):
     write_ome_zarr(tmp_path / "plates" / "p1" / "a.ome.zarr", cells(0))
     np.save(tmp_path / "plates" / "a.npy", cells(1))
     assert cellseg("segment", tmp_path / "plates" / "**" / "*", "--output", output).code == 0
     assert {"a.tif", "p1/a.tif"} <= set(digests(output))
 
 
-def test_a_list_on_standard_input(cellseg, images, output, monkeypatch):
+def test_the_images_of_a_list_on_standard_input_are_segmented(cellseg, images, output, monkeypatch):
     monkeypatch.setattr(
         sys, "stdin", text.StringIO(f"\ufeff{images / 'a.npy'}\n\n{images / 'nowhere.npy'}\n{images / 'b.npy'}\n")
     )
@@ -98,7 +98,7 @@ def test_a_dry_run_describes_each_image_and_writes_nothing(cellseg, images, stac
     assert not output.exists()
 
 
-def test_cells_are_scaled_to_the_size_of_those_of_the_training(cellseg, images, tmp_path):
+def test_cells_are_scaled_to_the_size_of_the_training_cells(cellseg, images, tmp_path):
     large = tmp_path / "large"
     large.mkdir()
     for path in images.iterdir():
@@ -107,17 +107,17 @@ def test_cells_are_scaled_to_the_size_of_those_of_the_training(cellseg, images, 
     assert cellseg("segment", images, "--diameter", "16", *words, tmp_path / "plain").code == 0
     assert cellseg("segment", large, "--diameter", "48", *words, tmp_path / "scaled").code == 0
     for path in (tmp_path / "plain").glob("*.tif"):
-        found, scaled = io.read_labels(path), io.read_labels(tmp_path / "scaled" / path.name)
-        assert scaled.shape == (3 * found.shape[0], 3 * found.shape[1])
-        assert found.any()
-        assert np.mean((scaled > 0) == np.kron(found > 0, np.ones((3, 3), bool))) > 0.98
+        plain, scaled = io.read_labels(path), io.read_labels(tmp_path / "scaled" / path.name)
+        assert scaled.shape == (3 * plain.shape[0], 3 * plain.shape[1])
+        assert plain.any()
+        assert np.mean((scaled > 0) == np.kron(plain > 0, np.ones((3, 3), bool))) > 0.98
     about = json.loads((tmp_path / "scaled" / "run.json").read_text())["about"]
     assert about["preprocess"]["zoom"] == pytest.approx(29.9 / 48, rel=0.01)
     ran = cellseg("segment", images, "--diameter", "-3", *words, tmp_path / "refused")
     assert ran.errors == ["got diameter=-3.0, expected a finite number above 0; correct it, or leave it out"]
 
 
-def test_memory_and_workers_change_no_result(cellseg, images, tmp_path):
+def test_memory_and_workers_do_not_change_results(cellseg, images, tmp_path):
     pytest.importorskip("distributed", reason="Dask is in the extra `cluster`")
     words = ("segment", images, "--export", "labels,csv", "--device", "cpu", "--tile", "128", "--output")
     assert cellseg(*words, tmp_path / "plain").code == 0

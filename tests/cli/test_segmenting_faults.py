@@ -34,14 +34,14 @@ FAULTS = {
     "an unreadable file": ("b0.tif", lambda path: path.write_bytes(b"nothing of an image"), "is not TIFF"),
     "an empty file": ("b0.png", lambda path: path.write_bytes(b""), "the file is empty"),
     "a truncated file": ("b0.tif", truncated, "it ends within strip 0 (rows 0 to 95) of page 0"),
-    "an image of no pixels": ("b0.npy", lambda path: np.save(path, np.zeros((0, 7))), "the image is empty (0 × 7)"),
+    "an image without pixels": ("b0.npy", lambda path: np.save(path, np.zeros((0, 7))), "the image is empty (0 × 7)"),
     "NaN": ("b0.npy", lambda path: np.save(path, np.full((9, 9), np.nan)), "81 of 81 values are NaN, infinite"),
     "three unnamed channels": (
         "b0.tif",
         lambda path: tifffile.imwrite(path, np.ones((3, 9, 9), "u2"), imagej=True, metadata={"axes": "CYX"}),
         "got 3 channels (3 unnamed, 0 to 2); set channels to a list of those to use, such as [0], or --channels 0 on",
     ),
-    "a stack of which nothing is known": ("b0.npy", lambda path: np.save(path, np.ones((4, 9, 9))), "pass axes='ZYX'"),
+    "a stack with unknown axes": ("b0.npy", lambda path: np.save(path, np.ones((4, 9, 9))), "pass axes='ZYX'"),
     "a stack with a broken plane": ("b0.tif", broken_stack, "1 of 9216 values are NaN"),
     "a link that leads nowhere": ("b0.tif", lambda path: path.symlink_to("nowhere.tif"), "No such file or directory"),
     "a folder called .zarr": ("b0.zarr", Path.mkdir, "without any of .zgroup, .zarray, zarr.json"),
@@ -60,7 +60,7 @@ def test_a_bad_image_is_named_once_and_the_others_are_done(cellseg, images, outp
     assert {path.name for path in output.iterdir()} == RESULTS | {"run.json"}
 
 
-@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may read everything")
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root can read everything")
 def test_a_file_without_permission_to_read_is_named(cellseg, images, output):
     (images / "b.npy").chmod(0)
     ran = cellseg("segment", images, "--output", output)
@@ -103,7 +103,7 @@ def test_a_missing_input_and_a_folder_without_images_are_named_and_the_rest_is_d
     assert set(digests(output)) == RESULTS
 
 
-def test_two_images_with_one_stem_are_named_and_the_rest_is_done(cellseg, images, output):
+def test_two_images_with_the_same_stem_are_named_and_the_rest_is_done(cellseg, images, output):
     tifffile.imwrite(images / "b.tif", cells(7))
     ran = cellseg("segment", images, "--output", output)
     assert ran.code == 1
@@ -117,9 +117,9 @@ def test_two_images_with_one_stem_are_named_and_the_rest_is_done(cellseg, images
 WRONG_WORDS = {
     "export": (["--export", "tiff"], "got export 'tiff', expected some of labels, ome, zarr,"),
     "no export": (["--export", ""], "got no exports"),
-    "device": (["--device", "gpu"], "device 'gpu' came, but one of auto, cpu, cuda, cuda:N, mps was expected"),
-    "mps": (["--device", "mps"], f"device 'mps' came, but torch {torch.__version__} finds "),
-    "second processor": (["--device", "cpu:7"], "device 'cpu:7' came, but cpu has 1 here"),
+    "device": (["--device", "gpu"], "got device 'gpu', expected one of auto, cpu, cuda, cuda:N, mps"),
+    "mps": (["--device", "mps"], f"got device 'mps', but torch {torch.__version__} finds "),
+    "second processor": (["--device", "cpu:7"], "got device 'cpu:7', but cpu has 1 here"),
     "tile": (["--tile", "0"], "got tile=0, expected a finite number from 1"),
     "overlap": (["--tile", "256", "--overlap", "200"], "got an overlap of 200 px for tiles of (256, 256) px"),
     "negative overlap": (["--overlap=-1"], "got overlap=-1, expected a finite number from 0"),
@@ -155,13 +155,13 @@ def test_a_wrong_word_is_refused_in_one_line_before_anything_is_done(cellseg, im
 
 def test_cuda_without_a_gpu_is_refused(cellseg, images, output):
     if torch.cuda.is_available():
-        pytest.skip("there is one")
+        pytest.skip("this machine has a GPU")
     ran = cellseg("segment", images, "--output", output, "--device", "cuda")
     assert ran.code == 1
-    assert f"device 'cuda' came, but torch {torch.__version__} finds cpu" in ran.errors[0]
+    assert f"got device 'cuda', but torch {torch.__version__} finds cpu" in ran.errors[0]
 
 
-def test_a_channel_that_images_lack_is_named_for_each(cellseg, images, output):
+def test_a_missing_channel_is_reported_for_each_image(cellseg, images, output):
     ran = cellseg("segment", images, "--output", output, "--channels", "DAPI")
     assert ran.code == 1
     assert [line.split(": ")[0] for line in ran.errors] == [str(images / f"{name}.npy") for name in "abc"]
@@ -183,21 +183,21 @@ def test_incomplete_settings_are_refused(cellseg, images, output, tmp_path, cont
     (tmp_path / "mine.json").write_text(content)
     ran = cellseg("segment", images, "--output", output, "--postprocess", tmp_path / "mine.json")
     assert (ran.code, len(ran.errors)) == (1, 1)
-    assert "min_area_px" in ran.errors[0]
-    assert ran.errors[0].endswith("came not, but all settings were expected; add them")
+    assert "mine.json: missing settings: fill_holes, " in ran.errors[0]
+    assert ran.errors[0].endswith("; add them")
     assert not output.exists()
 
 
 def test_failed_images_are_named_even_if_the_page_fails(cellseg, images, output, monkeypatch, capsys):
     (images / "b0.png").write_bytes(b"")
-    monkeypatch.setattr("cellseg_monai.report.write_quality_report", lambda *args, **ways: 1 / 0)
+    monkeypatch.setattr("cellseg_monai.report.write_quality_report", lambda *args, **keywords: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         cellseg("segment", images, "--output", output, "--report")
     assert f"error: {images / 'b0.png'}: the file is empty" in capsys.readouterr().err
     assert set(digests(output)) == RESULTS
 
 
-def test_binary_images_have_a_page(cellseg, images, output):
+def test_a_page_is_written_for_binary_images(cellseg, images, output):
     np.save(images / "d.npy", cells() > 900)
     ran = cellseg("segment", images, "--output", output, "--report")
     assert (ran.code, ran.errors) == (0, [])
@@ -243,7 +243,7 @@ class TestBundles:
             "zip of the folder of one bundle"
         ]
 
-    def test_a_file_that_is_no_zip_is_refused(self, cellseg, images, output, tmp_path):
+    def test_a_file_that_is_not_a_zip_is_refused(self, cellseg, images, output, tmp_path):
         (tmp_path / "bundle.zip").write_text("<html>")
         ran = cellseg("segment", images, "--output", output, "--bundle", tmp_path / "bundle.zip")
         assert (ran.code, len(ran.errors)) == (1, 1)
@@ -254,7 +254,7 @@ class TestBundles:
         (tmp_path / "other" / "configs" / "metadata.json").write_text('{"version": "1"}')
         ran = cellseg("segment", images, "--output", output, "--bundle", tmp_path / "other")
         assert (ran.code, len(ran.errors)) == (1, 1)
-        assert "metadata.json lacks name, so it is no bundle of this kind" in ran.errors[0]
+        assert "metadata.json lacks name, so it is not a bundle of this kind" in ran.errors[0]
 
     @pytest.mark.parametrize("content", [b"nothing", b"junk", b"", b"PK\3\4", bytes(range(256))], ids=repr)
     def test_a_broken_checkpoint_is_named(self, cellseg, images, output, tmp_path, content):
@@ -266,7 +266,7 @@ class TestBundles:
 
 
 class TestOutputs:
-    def test_a_file_is_no_folder(self, cellseg, images, output):
+    def test_a_file_as_output_is_refused(self, cellseg, images, output):
         output.write_text("notes")
         ran = cellseg("segment", images, "--output", output)
         assert (ran.code, ran.errors) == (
@@ -283,7 +283,7 @@ class TestOutputs:
         assert f"{images / 'd.tif'} is an image, and results would replace it" in ran.errors[0]
         assert digests(images) == before
 
-    def test_other_files_of_the_results_names_are_kept(self, cellseg, images, output):
+    def test_other_files_with_the_names_of_results_are_kept(self, cellseg, images, output):
         output.mkdir()
         (output / "b.csv").write_text("mine")
         ran = cellseg("segment", images, "--output", output)
@@ -301,7 +301,7 @@ class TestOutputs:
 
 
 def test_a_stack_with_a_failed_plane_leaves_no_results(cellseg, images, output):
-    """The overlays of earlier planes had been written aside by then."""
+    """The overlays of earlier planes have already been written to the temporary folder by then."""
     shutil.rmtree(images)
     images.mkdir()
     broken_stack(images / "s.tif")
@@ -342,7 +342,7 @@ def test_a_dry_run_names_the_image_whose_tiles_do_not_fit(cellseg, images, outpu
     ran = cellseg("segment", images, "--output", output, "--dry_run", "--device", "cpu")
     assert ran.code == 1
     (error,) = ran.errors
-    assert error.startswith(f"{images / 'large.npy'}: cpu has too little memory for 1 tile(s) of 192 × 192 px; take")
+    assert error.startswith(f"{images / 'large.npy'}: cpu has too little memory for 1 tile(s) of 192 × 192 px; use")
     assert ran.out.count("the network sees grey") == 4
     assert "the network takes" not in ran.out
 
@@ -354,7 +354,7 @@ def test_a_network_that_does_not_fit_is_reported_in_one_line(cellseg, images, ou
     monkeypatch.setattr(torch.nn.Module, "to", full)
     ran = cellseg("segment", images, "--output", output, "--device", "cpu")
     assert ran.code == 1
-    assert ran.err == "error: cpu has too little memory for the network; free some, or take another --device\n"
+    assert ran.err == "error: cpu has too little memory for the network; free some, or use another --device\n"
     assert not output.exists()
 
 

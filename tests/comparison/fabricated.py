@@ -13,7 +13,7 @@ from cellseg_monai.evaluation.protocols import OWN
 from cellseg_monai.networks import build_network
 from cellseg_monai.scores import ForegroundCounts
 from cellseg_monai.training import save_checkpoint
-from cellseg_monai.training.checkpoint_metadata import make_record, stamped_state
+from cellseg_monai.training.checkpoint_metadata import make_metadata, state_with_metadata
 
 
 def request(dataset: Path | str = "/data/cells", **changes: object) -> Request:
@@ -88,8 +88,8 @@ def write_run(folder: Path, masks: dict[str, tuple[np.ndarray, np.ndarray]], *, 
     for path, (mask, _) in masks.items():
         io.write_labels(folder / "segmentation" / f"{Path(path).stem}.tif", mask.astype(np.int32))
     network = build_network({"network": "unet", "in_channels": 1, "classes": 1, "channels": [2, 4]})
-    record = make_record(
+    metadata = make_metadata(
         network, {"bundle": folder.name, "variants": [], "roi_size": [64, 64], "overlap": 0.25, "key_metric": "dice"}
     )
-    save_checkpoint(stamped_state(network, record), folder / "model.pt")
+    save_checkpoint(state_with_metadata(network, metadata), folder / "model.pt")
     return folder

@@ -260,7 +260,7 @@ class BundleContract:
             with pytest.raises(RuntimeError) as caught:
                 workflow.run()
             cause = caught.value.__cause__ or caught.value
-            assert f"was trained with variant {path.stem}, but variant another was asked for" in str(cause)
+            assert f"was trained with variant {path.stem}, expected variant another" in str(cause)
 
     def run_python(self, *words: str) -> None:
         done = subprocess.run([sys.executable, *words], cwd=ROOT, capture_output=True, text=True, check=False)

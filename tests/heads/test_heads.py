@@ -1,4 +1,4 @@
-"""Heads: targets, logits into maps by hand, and heads as plain data."""
+"""Heads: targets and maps calculated by hand, and heads as plain data."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ LABELS = np.array([[0, 4, 4, 4, 7, 7, 7, 0]])
 
 @pytest.mark.parametrize("head", HEADS, ids=str)
 class TestEveryHead:
-    def test_maps_are_probabilities_by_their_names_whatever_the_logits(self, head: Head) -> None:
+    def test_maps_are_named_probabilities_for_any_logits(self, head: Head) -> None:
         logits = np.random.default_rng(0).normal(0, 20, (len(head.channels), 90, 80))
         for dtype in (np.float16, np.float32, np.float64):
             maps = head.activate(logits.astype(dtype))
@@ -45,19 +45,19 @@ class TestEveryHead:
         maps = head.activate(np.zeros((len(head.channels), 0, 4)))
         assert {values.shape for values in maps.values()} == {(0, 4)}
 
-    def test_logits_of_other_channels_are_refused_with_the_names_expected(self, head: Head) -> None:
+    def test_logits_with_other_channels_are_refused_with_the_expected_names(self, head: Head) -> None:
         count = len(head.channels)
         for shape in ((count + 1, 2, 2), (2, 2), (1, count, 2, 2)):
             with pytest.raises(ValueError, match=rf"expected \({count}, Y, X\) with the channels {head.channels[0]}"):
                 head.activate(np.zeros(shape))
 
-    def test_the_target_is_float32_in_the_frame_of_the_labels(self, head: Head) -> None:
+    def test_the_target_is_float32_of_the_size_of_the_labels(self, head: Head) -> None:
         target = head.encode(LABELS)
         assert (target.dtype, target.shape[1:]) == (np.float32, (1, 8))
 
-    def test_it_comes_back_from_plain_data_and_from_another_process(self, head: Head) -> None:
-        there = json.loads(json.dumps(head.to_mapping()))
-        assert head_from_mapping(there, source="a checkpoint") == head
+    def test_it_survives_conversion_to_json_and_pickling(self, head: Head) -> None:
+        mapping = json.loads(json.dumps(head.to_mapping()))
+        assert head_from_mapping(mapping, source="a checkpoint") == head
         assert pickle.loads(pickle.dumps(head)) == head
 
     def test_the_metadata_names_each_channel(self, head: Head) -> None:
@@ -71,21 +71,21 @@ def test_one_channel_is_a_sigmoid() -> None:
     assert ForegroundHead().activate(logits)["foreground"][0].tolist() == pytest.approx([0, 0.5, 0.75, 1])
 
 
-def test_two_channels_are_a_softmax_of_which_the_second_counts() -> None:
+def test_two_channels_are_a_softmax_whose_second_channel_is_the_foreground() -> None:
     logits = torch.tensor([[[1.0, -3.0, 100.0]], [[2.0, -3.0, -100.0]]])
     expected = torch.softmax(logits, dim=0)[1]
     maps = ForegroundHead(softmax=True).activate(logits.numpy())
     np.testing.assert_allclose(maps["foreground"], expected.numpy(), atol=1e-7)
 
 
-def test_half_precision_is_widened_before_a_difference_that_it_cannot_hold() -> None:
+def test_half_precision_is_widened_before_a_difference_that_would_overflow() -> None:
     logits, head = np.array([[[60_000.0]], [[-60_000.0]]], np.float16), ForegroundHead(softmax=True)
     assert head.activate(logits)["foreground"].tolist() == [[0]]
     assert head.activate(logits[::-1])["foreground"].tolist() == [[1]]
 
 
-def test_three_classes_are_a_softmax_of_foreground_with_boundary_and_of_boundary() -> None:
-    # exp: 1, 2, 5
+def test_the_foreground_of_three_classes_includes_the_boundary() -> None:
+    # The exponentials are 1, 2 and 5.
     maps = BoundaryClassesHead().activate(np.log([[[1.0]], [[2.0]], [[5.0]]]).astype(np.float32))
     assert [values.item() for values in maps.values()] == pytest.approx([7 / 8, 5 / 8])
 
@@ -113,7 +113,7 @@ def test_an_impossible_width_is_refused(width: object) -> None:
 
 @dataclass(frozen=True)
 class RoundCellsHead(Head):
-    """A head of another project: how probable it is that a cell is round."""
+    """A head of another project: the probability that a cell is round."""
 
     channels = ("class/round",)
     maps = ("class/round",)
@@ -128,7 +128,7 @@ class RoundCellsHead(Head):
 class TestJoinedHeads:
     HEAD = JoinedHeads((BoundaryClassesHead(), RoundCellsHead()))
 
-    def test_channels_targets_and_maps_follow_each_other(self) -> None:
+    def test_channels_targets_and_maps_are_concatenated(self) -> None:
         assert self.HEAD.channels == ("background", "interior", "boundary", "class/round")
         assert self.HEAD.maps == ("foreground", "boundary", "class/round")
         assert self.HEAD.measured_maps == ("foreground", "class/round")
@@ -138,7 +138,7 @@ class TestJoinedHeads:
         assert maps["foreground"].tolist() == pytest.approx(np.full((1, 2), 2 / 3))
         assert maps["class/round"].tolist() == [[0.25, 0.25]]
 
-    def test_names_that_occur_twice_are_refused(self) -> None:
+    def test_duplicate_names_are_refused(self) -> None:
         with pytest.raises(ValueError, match="share the maps foreground"):
             JoinedHeads((ForegroundHead(), BoundaryClassesHead()))
         with pytest.raises(ValueError, match="share the channels foreground"):
@@ -161,13 +161,13 @@ class TestPlainData:
             ({"name": "joined", "heads": []}, "got no heads"),
         ],
     )
-    def test_what_is_no_head_is_refused_with_its_source(self, values: dict, message: str) -> None:
+    def test_invalid_heads_are_refused_with_their_source(self, values: dict, message: str) -> None:
         with pytest.raises(BundleError, match=f"^model.pt: .*{message}"):
             head_from_mapping(values, source="model.pt")
 
-    def test_a_head_from_elsewhere_is_known_by_its_name(self) -> None:
+    def test_a_head_of_another_project_is_found_by_its_name(self) -> None:
         @dataclass(frozen=True)
-        class Elsewhere(RoundCellsHead, name="test_heads.elsewhere"):
+        class ForeignHead(RoundCellsHead, name="test_heads.foreign"):
             """A head that a recipe of another project names."""
 
-        assert head_from_mapping({"name": "test_heads.elsewhere"}, source="a") == Elsewhere()
+        assert head_from_mapping({"name": "test_heads.foreign"}, source="a") == ForeignHead()

@@ -1,4 +1,4 @@
-"""What several tests of segmenting begin with."""
+"""A job that several tests of segmenting begin with."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from tests.raw_head import RawHead
 
 @pytest.fixture
 def idle_job():
-    """A job that is never run: what follows from its settings is looked at."""
+    """A job that is never run; tests look at what follows from its settings."""
     pipeline = Pipeline(
         bundle="none",
         version="1",

@@ -13,16 +13,16 @@ STAINS = Reading(axes="CYX")
 
 @pytest.fixture
 def images(tmp_path):
-    """Two images of two stains, and a grey one."""
+    """Two images with two stains each, and a grey one."""
     for name, shape in (("a", (2, 3, 4)), ("b", (2, 3, 4)), ("c", (1, 3, 4))):
         np.save(tmp_path / f"{name}.npy", np.ones(shape))
     return [ImageFile(tmp_path / f"{name}.npy") for name in "abc"]
 
 
 def test_if_no_image_fits_each_is_named(images):
-    found = misfits(images[:2], Preprocessing(), STAINS)
-    assert [line.split(": ")[0] for line in found] == [str(image.path) for image in images[:2]]
-    assert all("channels='grey' expects a grey, RGB or RGBA image, got 2 channels" in line for line in found)
+    faults = misfits(images[:2], Preprocessing(), STAINS)
+    assert [line.split(": ")[0] for line in faults] == [str(image.path) for image in images[:2]]
+    assert all("channels='grey' expects a grey, RGB or RGBA image, got 2 channels" in line for line in faults)
 
 
 def test_if_one_image_fits_the_others_are_left_to_fail_later(images):
@@ -36,7 +36,7 @@ def test_a_missing_pixel_size_is_named(images):
     assert misfits(images[2:], settings, Reading("CYX", (0.4, 0.4))) == []
 
 
-@pytest.mark.parametrize("content", [b"", b"notes"], ids=["empty", "no image"])
+@pytest.mark.parametrize("content", [b"", b"notes"], ids=["empty", "not an image"])
 def test_an_unreadable_image_is_left_to_fail_later(images, content):
     images[1].path.write_bytes(content)
     assert misfits(images[:2], Preprocessing(), STAINS) == []
@@ -57,7 +57,7 @@ def test_the_network_is_timed_with_no_more_tiles_than_the_image_has(tmp_path, sh
     tiles = Tiles((32, 32), overlap=0, batch=4)
     pipeline = Pipeline("bright", "1", "", network, RawHead(), Preprocessing(), Postprocessing(), tiles)
     np.save(tmp_path / "image.npy", np.zeros(shape))
-    found = understood(tmp_path / "image.npy", Job(pipeline, tmp_path / "out"))
-    assert found.batch == batch
-    assert seconds_a_px(pipeline, found.batch) > 0
+    description = understood(tmp_path / "image.npy", Job(pipeline, tmp_path / "out"))
+    assert description.batch == batch
+    assert seconds_a_px(pipeline, description.batch) > 0
     assert set(seen) == {(batch[0], 1, *batch[1:])}

@@ -7,12 +7,12 @@ import pytest
 from cellseg_monai.inference import RunRecord, Tiles, about_job, differences
 
 
-def test_the_number_of_tiles_at_once_does_not_matter(idle_job):
+def test_the_number_of_simultaneous_tiles_does_not_matter(idle_job):
     fewer = replace(idle_job, pipeline=replace(idle_job.pipeline, tiles=Tiles((1024, 1024), batch=1), lanes=3))
     assert about_job(fewer, "cpu") == about_job(idle_job, "cpu")
 
 
-def test_the_kind_of_device_matters_and_not_its_number(idle_job):
+def test_the_kind_of_device_matters_but_not_its_number(idle_job):
     assert about_job(idle_job, "cuda:1") == about_job(idle_job, "cuda")
     assert differences(about_job(idle_job, "cpu"), about_job(idle_job, "cuda:1")) == {"device": "was cpu and is cuda"}
 

@@ -47,7 +47,7 @@ class TestFinding:
             "the pattern matches no image",
         ]
 
-    def test_images_of_one_name_are_all_left_out(self):
+    def test_images_with_the_same_stem_are_all_left_out(self):
         images, faults = find_images(["p/a.npy", "2024/a.npy", "p/b.npy"])
         assert [image.key for image in images] == ["b"]
         assert faults[0].startswith("p/a.npy and 2024/a.npy would have the same results")
@@ -74,12 +74,12 @@ class TestFinding:
         images, faults = find_images(["p/a.npy", "p", "p/**/*.npy"], output=Path("p"), results=results)
         assert ([image.path.name for image in images], faults, caplog.text) == (["b.npy", "c.npy"], [], "")
 
-    def test_an_input_with_images_in_the_output_alone_is_a_fault(self):
+    def test_an_input_whose_images_are_all_in_the_output_is_a_fault(self):
         _, faults = find_images(["p/q*/*.npy"], output=Path("p/q"))
         assert faults == ["p/q*/*.npy: all its images are in the output, p/q"]
 
     @pytest.mark.parametrize("inputs", [[], [""], [" "], ["-"]], ids=["nothing", "no text", "space", "an empty list"])
-    def test_nothing_named_is_refused(self, inputs, monkeypatch):
+    def test_an_input_without_any_image_is_refused(self, inputs, monkeypatch):
         monkeypatch.setattr("sys.stdin", io.StringIO("\n"))
         with pytest.raises(ValueError, match="got no images"):
             find_images(inputs)

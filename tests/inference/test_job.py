@@ -1,4 +1,4 @@
-"""Many images through a network of arrays: what becomes of each, and in which order."""
+"""A job on many images with a network that needs no torch: outcomes, their order, and the files."""
 
 import threading
 import time
@@ -21,7 +21,7 @@ SQUARES[5:15, 5:15] = SQUARES[20:30, 30:45] = 1_000
 
 
 def network(batch):
-    """Bright is foreground; a dark image is too much for it."""
+    """Pass bright pixels through as foreground; fail on a dark image."""
     if not batch.any():
         raise MemoryError("no room for a dark image")
     return batch
@@ -54,7 +54,9 @@ def outcomes(job, *paths):
 
 
 @pytest.mark.parametrize("are_large", [True, False])
-def test_of_the_largest_planes_no_more_are_worked_on_than_memory_is_counted_for(job, tmp_path, monkeypatch, are_large):
+def test_no_more_of_the_largest_planes_are_segmented_together_than_fit_into_memory(
+    job, tmp_path, monkeypatch, are_large
+):
     for number in range(8):
         np.save(tmp_path / f"{number}.npy", SQUARES)
     working: list[None] = []
@@ -72,18 +74,18 @@ def test_of_the_largest_planes_no_more_are_worked_on_than_memory_is_counted_for(
     monkeypatch.setattr(inference_job, "segment_plane", counted)
     large_px = SQUARES.size * (1 if are_large else 10)
     found = outcomes(replace(job, large_px=large_px), *sorted(tmp_path.glob("*.npy")))
-    assert [type(each) for each in found] == [Done] * 8
+    assert [type(outcome) for outcome in found] == [Done] * 8
     assert (max(most) <= 2) == are_large
 
 
-def test_outcomes_come_in_the_order_of_the_images(job, tmp_path):
+def test_outcomes_have_the_order_of_the_images(job, tmp_path):
     for number in range(6):
         np.save(tmp_path / f"{number}.npy", SQUARES if number % 3 else np.zeros_like(SQUARES))
     found = outcomes(job, *(tmp_path / f"{number}.npy" for number in range(6)))
-    assert [type(each) for each in found] == [Failed, Done, Done] * 2
-    assert [each.image.key for each in found] == list("012345")
+    assert [type(outcome) for outcome in found] == [Failed, Done, Done] * 2
+    assert [outcome.image.key for outcome in found] == list("012345")
     assert found[0].reason == f"{tmp_path / '0.npy'}: no room for a dark image"
-    assert [each.objects for each in found if isinstance(each, Done)] == [2] * 4
+    assert [outcome.objects for outcome in found if isinstance(outcome, Done)] == [2] * 4
     assert {path.name for path in job.output.iterdir()} == {
         f"{number}{suffix}" for number in "1245" for suffix in (".tif", ".csv", "_overlay.png")
     }
@@ -110,21 +112,21 @@ def test_a_stack_with_failing_planes_fails_once_and_leaves_nothing(job, tmp_path
     np.save(tmp_path / "a.npy", SQUARES)
     np.save(tmp_path / "b.npy", SQUARES)
     found = outcomes(job, tmp_path / "a.npy", stack(tmp_path / "s.tif", planes), tmp_path / "b.npy")
-    assert [(type(each), each.image.key) for each in found] == [(Done, "a"), (Failed, "s"), (Done, "b")]
+    assert [(type(outcome), outcome.image.key) for outcome in found] == [(Done, "a"), (Failed, "s"), (Done, "b")]
     assert not [path for path in job.output.iterdir() if path.name.startswith(("s", "."))]
 
 
 def test_a_plane_that_cannot_be_written_fails_its_image_once(job, tmp_path):
-    """A folder lies where an overlay of the stack belongs."""
+    """There is a folder where an overlay of the stack should be written."""
     path = stack(tmp_path / "s.tif", [BRIGHT] * 4)
     (job.output / "s_Z002_overlay.png" / "notes").mkdir(parents=True)
     (failed,) = outcomes(job, path)
     where = job.output / "s_Z002_overlay.png"
     assert failed.reason == f"{path}: {where}: there is a folder of that name; move it away"
-    assert {each.name for each in job.output.iterdir()} == {"s_Z002_overlay.png"}
+    assert {path.name for path in job.output.iterdir()} == {"s_Z002_overlay.png"}
 
 
-def test_one_plane_of_labels_is_in_memory_and_the_file_is_whole(job, tmp_path):
+def test_planes_of_a_stack_become_one_file(job, tmp_path):
     path = stack(tmp_path / "s.tif", [BRIGHT, np.roll(BRIGHT, 5), DARK + 1e-3 + BRIGHT])
     (done,) = outcomes(job, path)
     assert (done.axes, done.objects, len(done.files)) == ("ZCYX", 6, 5)
@@ -133,11 +135,11 @@ def test_one_plane_of_labels_is_in_memory_and_the_file_is_whole(job, tmp_path):
     np.testing.assert_array_equal(labels.pixels[1, 0] > 0, np.roll(SQUARES, 5) > 0)
 
 
-def test_labels_of_a_stack_are_kept_only_for_who_writes_them(job, tmp_path, monkeypatch):
+def test_labels_of_a_stack_are_kept_only_for_exports_that_need_them(job, tmp_path, monkeypatch):
     monkeypatch.setattr("cellseg_monai.io.LabelSpool.add", lambda *_: pytest.fail("nobody asked for it"))
     path = stack(tmp_path / "s.tif", [BRIGHT] * 2)
     (done,) = outcomes(replace(job, exports=("overlay", "coco")), path)
-    assert [each.name for each in done.files] == [
+    assert [path.name for path in done.files] == [
         f"s_Z00{z}_{kind}" for z in range(2) for kind in ("coco.json", "overlay.png")
     ]
 
@@ -152,7 +154,7 @@ def threads():
     return [thread.name for thread in threading.enumerate() if thread.name.startswith("cellseg")]
 
 
-def test_who_stops_early_leaves_nothing_half_written_and_nobody_at_work(job, tmp_path):
+def test_stopping_early_leaves_no_partial_files_and_no_threads(job, tmp_path):
     running = job.run(seven(tmp_path))
     assert next(running).image.key == "0"
     running.close()
@@ -164,7 +166,7 @@ def test_who_stops_early_leaves_nothing_half_written_and_nobody_at_work(job, tmp
 
 
 @pytest.mark.parametrize("at", ["prepared_plane", "segment_plane"])
-def test_a_fault_of_the_program_ends_the_run_and_what_is_done_stays(job, tmp_path, monkeypatch, at):
+def test_a_fault_of_the_program_ends_the_run_and_keeps_finished_images(job, tmp_path, monkeypatch, at):
     right, calls = getattr(inference_job, at), []
 
     def wrong(*arguments, **settings):
@@ -185,14 +187,14 @@ def test_a_fault_of_the_program_ends_the_run_and_what_is_done_stays(job, tmp_pat
 @pytest.mark.parametrize(
     ("zoom", "large_px", "is_large"), [(None, 50, True), (2, 150, True), (0.5, 50, True), (2, 500, False)]
 )
-def test_planes_are_large_in_the_file_or_for_the_network(job, tmp_path, zoom, large_px, is_large):
+def test_planes_are_large_in_the_file_or_at_the_scale_of_the_network(job, tmp_path, zoom, large_px, is_large):
     np.save(tmp_path / "a.npy", np.ones((10, 10), np.uint8))
     pipeline = replace(job.pipeline, preprocess=job.pipeline.preprocess.at_zoom(zoom))
     with io.open_image(tmp_path / "a.npy") as image:
         assert replace(job, pipeline=pipeline, large_px=large_px).is_large(image) == is_large
 
 
-def test_what_comes_before_a_large_plane_is_known_before_that_is_begun(job, tmp_path):
+def test_earlier_outcomes_are_reported_before_a_large_plane_is_begun(job, tmp_path):
     np.save(tmp_path / "a.npy", SQUARES)
     np.save(tmp_path / "b.npy", np.tile(SQUARES, (2, 2)))
     begun = []
@@ -205,11 +207,11 @@ def test_what_comes_before_a_large_plane_is_known_before_that_is_begun(job, tmp_
     run = replace(job, large=large, large_px=SQUARES.size).run(images)
     assert next(run).image.key == "a"
     assert begun == []
-    assert [each.objects for each in run] == [8]
+    assert [outcome.objects for outcome in run] == [8]
     assert begun == ["large"]
 
 
-def test_results_replace_labels_that_a_stopped_run_had_put_into_place(job, tmp_path):
+def test_results_replace_labels_that_a_stopped_run_left(job, tmp_path):
     np.save(tmp_path / "a.npy", SQUARES)
     zarr = Job(job.pipeline, job.output, ("zarr",))
     for _ in range(2):

@@ -1,4 +1,4 @@
-"""Lanes: batches seen at once, answers in order, threads of torch as they were."""
+"""Lanes: batches at the same time, answers in order, the threads of torch unchanged."""
 
 import threading
 
@@ -19,7 +19,7 @@ def torch_threads():
     torch.set_num_threads(before)
 
 
-def test_answers_come_in_order_from_batches_that_are_seen_at_once():
+def test_batches_are_seen_together_and_answers_keep_the_order():
     meet = threading.Barrier(2, timeout=30)  # broken unless two calls are under way together
 
     def network(batch):
@@ -30,7 +30,7 @@ def test_answers_come_in_order_from_batches_that_are_seen_at_once():
         assert list(lanes.answers(network, iter(np.arange(6)))) == [0, -1, -2, -3, -4, -5]
 
 
-def test_no_more_batches_are_made_than_there_are_lanes_and_one():
+def test_one_batch_more_than_there_are_lanes_is_made_ahead():
     made = []
 
     def batches():
@@ -46,7 +46,7 @@ def test_no_more_batches_are_made_than_there_are_lanes_and_one():
     assert made == [0, 1, 2]
 
 
-def test_each_lane_is_one_thread_of_torch_and_the_others_keep_theirs(torch_threads):
+def test_each_lane_uses_one_thread_of_torch_and_other_threads_keep_theirs(torch_threads):
     with Lanes(2) as lanes:
         assert list(lanes.answers(lambda batch: torch.get_num_threads(), range(3))) == [1, 1, 1]
         assert torch.get_num_threads() == torch_threads
@@ -57,7 +57,7 @@ def test_each_lane_is_one_thread_of_torch_and_the_others_keep_theirs(torch_threa
     assert found == [torch_threads]
 
 
-def test_an_error_of_the_network_comes_where_its_answer_would():
+def test_an_error_of_the_network_takes_the_place_of_its_answer():
     def network(batch):
         if batch == 1:
             raise MemoryError("too large")
@@ -70,7 +70,7 @@ def test_an_error_of_the_network_comes_where_its_answer_would():
             next(answers)
 
 
-def test_as_many_lanes_as_cores_up_to_eight(torch_threads):
+def test_there_are_as_many_lanes_as_cores_up_to_eight(torch_threads):
     assert lanes_of(torch.device("cpu")) == 4
     torch.set_num_threads(3)
     assert lanes_of(torch.device("cpu")) == 3
@@ -78,7 +78,7 @@ def test_as_many_lanes_as_cores_up_to_eight(torch_threads):
     assert lanes_of(torch.device("cpu")) == 8
 
 
-def test_a_network_says_the_same_in_lanes():
+def test_a_network_gives_the_same_answer_in_lanes():
     network = torch.nn.Conv2d(1, 3, 5, padding=2).eval()
     image = np.random.default_rng(0).random((1, 90, 70), np.float32)
     tiles = Tiles((32, 32), overlap=8, multiple=8)

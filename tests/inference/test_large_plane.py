@@ -1,4 +1,4 @@
-"""A plane that is not held: where the work on it lies meanwhile."""
+"""The place of intermediate results of a plane that is not held in memory."""
 
 import os
 import tempfile
@@ -31,8 +31,8 @@ def pipeline():
 
 
 @pytest.mark.parametrize("target_um", [None, 0.8], ids=["as it is", "at another scale"])
-def test_nothing_is_written_outside_of_its_folder(pipeline, tmp_path, monkeypatch, target_um):
-    """A system's folder for temporary files may be small, or in memory."""
+def test_nothing_is_written_outside_the_scratch_folder(pipeline, tmp_path, monkeypatch, target_um):
+    """The system's folder for temporary files can be small, or in memory."""
     written = []
 
     class Watched:
@@ -51,8 +51,8 @@ def test_nothing_is_written_outside_of_its_folder(pipeline, tmp_path, monkeypatc
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "system"))
     monkeypatch.setattr("cellseg_monai.decoding.blockwise.label.TemporaryFile", Watched)
     with open_image(tmp_path / "a.npy") as image:
-        found = segment_large(image.plane(), pipeline, tmp_path / "scratch", pixel_size_um=(0.5, 0.5))
+        large = segment_large(image.plane(), pipeline, tmp_path / "scratch", pixel_size_um=(0.5, 0.5))
         expected = segment_plane(prepared_plane(cells()[np.newaxis], pipeline, pixel_size_um=(0.5, 0.5)), pipeline)
-        np.testing.assert_array_equal(found.labels[:, :], expected.labels)
+        np.testing.assert_array_equal(large.labels[:, :], expected.labels)
     assert expected.labels.any()
     assert (written, list((tmp_path / "system").iterdir())) == ([0], [])

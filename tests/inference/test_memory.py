@@ -10,7 +10,7 @@ from cellseg_monai.segment_options import bytes_of
 
 def test_more_memory_allows_more_tiles_and_larger_planes(idle_job):
     less, more, most = (within_memory(idle_job, bytes_of(text), "cpu") for text in ("3GB", "4GB", "16GB"))
-    assert [each.pipeline.tiles.batch for each in (less, more, most)] == [1, 2, 4]
+    assert [job.pipeline.tiles.batch for job in (less, more, most)] == [1, 2, 4]
     assert less.large_px < most.large_px
     assert less.large_px < idle_job.large_px < most.large_px
     assert less.pipeline.tiles.size == idle_job.pipeline.tiles.size
@@ -19,17 +19,17 @@ def test_more_memory_allows_more_tiles_and_larger_planes(idle_job):
 @pytest.mark.parametrize(("memory", "lanes", "batch"), [("3GB", 1, 1), ("4GB", 2, 1), ("16GB", 4, 3)])
 def test_lanes_are_filled_before_batches_grow(idle_job, memory, lanes, batch):
     four = replace(idle_job, pipeline=replace(idle_job.pipeline, lanes=4))
-    found = within_memory(four, bytes_of(memory), "cpu")
-    assert (found.pipeline.lanes, found.pipeline.tiles.batch) == (lanes, batch)
+    limited = within_memory(four, bytes_of(memory), "cpu")
+    assert (limited.pipeline.lanes, limited.pipeline.tiles.batch) == (lanes, batch)
     alone = within_memory(replace(idle_job, pipeline=replace(idle_job.pipeline, lanes=1)), bytes_of(memory), "cpu")
-    assert found.large_px <= alone.large_px
+    assert limited.large_px <= alone.large_px
 
 
 def test_tiles_on_a_gpu_take_no_memory_of_the_process(idle_job):
     assert within_memory(idle_job, bytes_of("3GB"), "cuda:1").pipeline.tiles.batch == 4
 
 
-def test_too_little_for_one_tile_is_refused(idle_job):
+def test_too_little_memory_for_one_tile_is_refused(idle_job):
     with pytest.raises(
         ValueError, match=r"got 2.0 GB of memory, expected about 2.6 GB or more for tiles of 1024 × 1024 px"
     ):
@@ -37,6 +37,6 @@ def test_too_little_for_one_tile_is_refused(idle_job):
 
 
 @pytest.mark.parametrize("text", ["4", "GB", "-4GB", "4 TB", ""])
-def test_a_text_that_is_no_amount_is_refused(text):
+def test_a_text_that_is_not_an_amount_is_refused(text):
     with pytest.raises(ValueError, match="expected a number of MB or GB; write it like 4GB"):
         bytes_of(text)

@@ -32,7 +32,7 @@ def begin(idle_job, image):
     return run
 
 
-def test_a_file_is_refused(output):
+def test_a_file_as_output_is_refused(output):
     output.touch()
     for resume in (False, True):
         with pytest.raises(ValueError, match=r"--output .*out is a file, expected a folder"):
@@ -66,7 +66,7 @@ def test_a_folder_that_another_process_writes_to_is_refused(output, begin):
     assert not output.exists()
 
 
-def test_a_run_is_resumed_with_its_settings_alone(output, begin):
+def test_a_run_is_only_resumed_with_the_same_settings(output, begin):
     begin(RunFolder(output))
     with pytest.raises(ValueError, match="begun with other settings: device was cpu and is cuda"):
         begin(RunFolder(output, resume=True), "cuda")
@@ -81,7 +81,7 @@ def test_a_file_with_the_name_of_a_result_is_kept_and_no_run_begins(output, begi
     assert [path.name for path in output.iterdir()] == ["a.csv"]
 
 
-def test_results_of_the_run_are_known(output, begin):
+def test_the_results_of_a_run_are_known(output, begin):
     assert RunFolder(output).results() == set()
     begin(RunFolder(output))
     run = json.loads((output / "run.json").read_text())
@@ -90,7 +90,7 @@ def test_results_of_the_run_are_known(output, begin):
     assert RunFolder(output).results() == {output.resolve() / "a.tif"}
 
 
-def test_a_page_is_stale_after_a_run_was_resumed_without_a_report(output):
+def test_a_page_is_stale_after_its_run_is_resumed_without_a_report(output):
     output.mkdir()
     assert RunFolder(output, resume=True).stale_page() is None
     (output / "report.html").touch()

@@ -93,9 +93,9 @@ class TestFilesOfPlanesThatAreGone:
         a, _ = images
         record = begun(output, images)
         record.add(done(a, output / "a.csv"))
-        told = record.finish()
+        path = record.finish()
         (tmp_path / "mine.csv").touch()
-        told.write_text(told.read_text().replace('"a.csv"', '"../mine.csv"'))
+        path.write_text(path.read_text().replace('"a.csv"', '"../mine.csv"'))
         begun(output, images, resume=True).add(done(a, output / "a.csv"))
         assert (tmp_path / "mine.csv").exists()
 
@@ -119,7 +119,9 @@ def test_a_killed_run_owns_files_of_the_images_that_it_had_begun(output, images)
     assert not record.may_replace(b, output / "b.csv")
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"about": {}}', "notes"], ids=["empty", "a list", "half", "no JSON"])
+@pytest.mark.parametrize(
+    "content", ["", "[]", '{"about": {}}', "notes"], ids=["empty", "a list", "incomplete", "not JSON"]
+)
 def test_a_damaged_journal_is_refused(output, content):
     (output / "run.journal.jsonl").write_text(content)
     with pytest.raises(ValueError, match=r"run\.journal\.jsonl is damaged; start again with another --output"):

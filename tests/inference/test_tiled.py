@@ -1,4 +1,4 @@
-"""What a network says of an image does not depend on how the image is cut."""
+"""The answer of a network to an image does not depend on how the image is cut."""
 
 import numpy as np
 import pytest
@@ -20,13 +20,13 @@ def blurred(batch):
 
 @pytest.mark.parametrize("size", [(32, 32), (32, 96), (96, 32), (64, 64), (512, 512)])
 @pytest.mark.parametrize("batch", [1, 3])
-def test_a_network_of_bounded_context_sees_the_same_whatever_the_tiles(size, batch):
+def test_a_network_of_bounded_context_gives_the_same_answer_for_any_tiles(size, batch):
     image = np.random.default_rng(0).random((2, 130, 97), np.float32)
     logits = predict(image, blurred, Tiles(size, overlap=16, multiple=32, batch=batch))
     np.testing.assert_allclose(logits, blurred(image[np.newaxis])[0], atol=1e-6)
 
 
-def test_windows_make_up_the_image_each_pixel_once():
+def test_windows_cover_each_pixel_of_the_image_once():
     image = np.random.default_rng(0).random((1, 100, 70), np.float32)
     found, times = np.zeros_like(image), np.zeros(image.shape[1:], int)
     tiles = Tiles((32, 48), overlap=16, multiple=8)
@@ -39,7 +39,7 @@ def test_windows_make_up_the_image_each_pixel_once():
 
 @settings(max_examples=60)
 @given(st.tuples(st.integers(1, 90), st.integers(1, 90)), st.sampled_from([8, 16, 40]), st.integers(0, 8), st.data())
-def test_tiles_are_blended_by_their_weights_wherever_they_overlap(shape, size, overlap, data):
+def test_overlapping_tiles_are_blended_by_their_weights(shape, size, overlap, data):
     tiles = Tiles((size, size), min(overlap, size // 2), data.draw(st.sampled_from([1, 4, 8])))
     down, across = tiles.cover(shape)
     said = np.random.default_rng(0).normal(size=(len(down.starts), len(across.starts), 2, down.size, across.size))
@@ -57,7 +57,7 @@ def test_tiles_are_blended_by_their_weights_wherever_they_overlap(shape, size, o
     np.testing.assert_allclose(found, whole[:, : shape[0], : shape[1]], atol=1e-5)
 
 
-def test_only_windows_within_the_image_are_read_each_no_larger_than_a_tile():
+def test_windows_that_are_read_lie_within_the_image_and_are_no_larger_than_a_tile():
     seen = []
 
     def read(rows, columns):
@@ -80,18 +80,18 @@ def test_the_mean_over_symmetries_is_symmetric():
         np.testing.assert_allclose(answer(turned(image)), turned(answer(image)), rtol=1e-5)
 
 
-def test_votes_are_the_share_of_views_that_say_so():
-    """Of the eight views of a row, the pixel at its end comes first in two and last in two."""
+def test_votes_are_the_share_of_views_that_see_foreground():
+    """The pixel at the end of a row is first in two of the eight views, and last in two."""
     answer = over_symmetries(
         lambda batch: np.broadcast_to(np.arange(batch.shape[3], dtype=np.float32), batch.shape),
         votes=lambda logits: logits[0] > 0,
     )
     votes = answer(np.zeros((1, 1, 1, 2), np.float32))[0, 1]
-    # On their side, views are one pixel wide, and no pixel is beyond the first.
+    # Views turned by 90° are one pixel wide, so that no pixel lies beyond the first.
     assert votes.tolist() == [[0.25, 0.25]]
 
 
-def test_the_inferer_agrees_with_monais_where_the_network_sees_one_pixel():
+def test_the_inferer_agrees_with_that_of_monai_for_a_network_that_sees_one_pixel():
     images = torch.rand(2, 1, 70, 90, generator=torch.Generator().manual_seed(0))
     network = torch.nn.Conv2d(1, 3, 1)
     with torch.inference_mode():

@@ -1,4 +1,4 @@
-"""A torch network among arrays: devices that are not there, and memory that does not suffice."""
+"""A torch network as a function of arrays, missing devices, and lack of memory."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ BATCH = np.ones((2, 1, 4, 6), np.float32)
 
 
 class Greedy(torch.nn.Module):
-    """Asks for more memory than any machine has."""
+    """A network that asks for more memory than any machine has."""
 
     def forward(self, images):
         return torch.empty(2**50).reshape(images.shape)
@@ -21,18 +21,18 @@ class Broken(torch.nn.Module):
         return images.reshape(7)
 
 
-def test_arrays_come_and_go():
+def test_a_network_takes_and_returns_arrays():
     answer = torch_network(torch.nn.Conv2d(1, 3, 1), choose_device("cpu"))(BATCH)
     assert (answer.shape, answer.dtype) == ((2, 3, 4, 6), np.float32)
 
 
-def test_what_does_not_fit_is_told_with_a_remedy():
-    with pytest.raises(MemoryError, match=r"cpu has too little memory for 2 tile\(s\) of 4 × 6 px; take smaller ones"):
+def test_a_batch_that_does_not_fit_is_reported_with_a_remedy():
+    with pytest.raises(MemoryError, match=r"cpu has too little memory for 2 tile\(s\) of 4 × 6 px; use smaller ones"):
         torch_network(Greedy(), choose_device("cpu"))(BATCH)
 
 
 class Failing(torch.nn.Module):
-    """Fails with an error that is given."""
+    """A network that raises the given error."""
 
     def __init__(self, error):
         super().__init__()
@@ -52,7 +52,7 @@ class Failing(torch.nn.Module):
     ],
     ids=["CUDA", "MPS", "Linux", "Windows"],
 )
-def test_memory_that_does_not_suffice_is_told_as_such_everywhere(error):
+def test_lack_of_memory_is_recognised_on_every_platform(error):
     with pytest.raises(MemoryError, match="too little memory"):
         torch_network(Failing(error), choose_device("cpu"))(BATCH)
 
@@ -66,7 +66,7 @@ def test_memory_that_does_not_suffice_is_told_as_such_everywhere(error):
         "CUBLAS_STATUS_NOT_INITIALIZED",
     ],
 )
-def test_a_failure_of_nvidias_libraries_is_too_little_memory_only_where_the_gpu_is_full(status, monkeypatch):
+def test_an_error_of_nvidias_libraries_means_lack_of_memory_only_if_the_gpu_is_full(status, monkeypatch):
     network = torch_network(Failing(RuntimeError(f"error: {status}")), choose_device("cpu"))
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (20_000_000, 80_000_000_000))
     with pytest.raises(MemoryError, match="too little memory for 2 tile"):
@@ -82,13 +82,13 @@ def test_a_failure_of_nvidias_libraries_is_too_little_memory_only_where_the_gpu_
         (
             torch.OutOfMemoryError("CUDA out of memory"),
             MemoryError,
-            "cpu has too little memory for the network; free some, or take another --device",
+            "cpu has too little memory for the network; free some, or use another --device",
         ),
         (RuntimeError("CUDA error: no kernel image"), RuntimeError, "no kernel image"),
     ],
     ids=["full", "broken"],
 )
-def test_of_a_device_that_does_not_take_the_network_the_reason_is_told(error, kind, says, monkeypatch):
+def test_a_network_that_cannot_be_moved_to_the_device_is_reported_with_the_reason(error, kind, says, monkeypatch):
     def refuse(*_, **__):
         raise error
 
@@ -98,17 +98,17 @@ def test_of_a_device_that_does_not_take_the_network_the_reason_is_told(error, ki
         torch_network(module, choose_device("cpu"))
 
 
-def test_a_fault_of_the_program_in_memory_is_none_of_the_image():
+def test_an_illegal_memory_access_is_not_lack_of_memory():
     with pytest.raises(RuntimeError, match="illegal memory access"):
         torch_network(Failing(RuntimeError("CUDA error: an illegal memory access")), choose_device("cpu"))(BATCH)
 
 
-def test_other_errors_stay_what_they_are():
+def test_other_errors_are_not_changed():
     with pytest.raises(RuntimeError, match="shape"):
         torch_network(Broken(), choose_device("cpu"))(BATCH)
 
 
 @pytest.mark.parametrize("name", ["gpu", "cpu:1", "cuda:99", "cuda:x", ""])
-def test_a_device_that_is_not_there_is_refused(name):
+def test_a_missing_device_is_refused(name):
     with pytest.raises(ValueError, match="device"):
         choose_device(name)

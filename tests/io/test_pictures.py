@@ -63,19 +63,6 @@ def test_grey_with_alpha_has_two_channels(png):
 
 
 @pytest.mark.parametrize(
-    ("kind", "n_samples", "names"),
-    [(2, 3, ("red", "green", "blue")), (6, 4, ("red", "green", "blue", "alpha")), (4, 2, ("gray", "alpha"))],
-    ids=["colours", "colours and alpha", "grey and alpha"],
-)
-def test_16_bits_per_sample_are_not_reduced_to_8(png, kind, n_samples, names):
-    stored = (np.arange(4 * 5 * n_samples).reshape(4, 5, n_samples) * 777).astype(np.uint16)
-    write_png(png, stored.astype(">u2").tobytes(), 5, 4, depth=16, kind=kind)
-    image = read(png)
-    np.testing.assert_array_equal(image.pixels, stored.transpose(2, 0, 1))
-    assert image.channel_names == names
-
-
-@pytest.mark.parametrize(
     ("depth", "rows", "stored"),
     [
         (1, bytes([0b10100000, 0b01100000]), [[True, False, True], [False, True, True]]),

@@ -3,14 +3,17 @@ import pickle
 import subprocess
 import sys
 
+import imagecodecs
 import numpy as np
 import PIL.Image
 import pytest
+import tifffile
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cellseg_monai.errors import UnreadableImageError
 from cellseg_monai.io import FORMATS, Image, image_stem, read, readable_suffixes
+from tests.io.files import write_nrrd, write_ome_zarr
 
 
 class TestAnyFile:
@@ -112,6 +115,28 @@ class TestRegistry:
         code = f"import sys, cellseg_monai.io; print({slow} & set(sys.modules))"
         process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
         assert process.stdout.strip() == "set()"
+
+
+def test_itk_is_imported_only_for_formats_that_it_alone_reads(tmp_path):
+    plane = np.arange(64, dtype=np.uint8).reshape(8, 8)
+    colours = np.stack([plane, plane, plane], -1)
+    for suffix in ("png", "jpg", "bmp", "tif"):
+        PIL.Image.fromarray(colours).save(tmp_path / f"colours.{suffix}")
+    PIL.Image.fromarray(plane.astype(np.uint16)).save(tmp_path / "grey16.png")
+    (tmp_path / "colours16.png").write_bytes(imagecodecs.png_encode(colours.astype(np.uint16)))
+    tifffile.imwrite(tmp_path / "compressed.tif", plane, compression="zlib")
+    np.save(tmp_path / "plane.npy", plane)
+    write_ome_zarr(tmp_path / "plane.zarr", plane)
+    write_nrrd(tmp_path / "plane.nrrd", plane)
+    code = (
+        "import sys, cellseg_monai.io as io\n"
+        "for path in sys.argv[1:]:\n"
+        "    io.read(path)\n"
+        "    print('itk' in sys.modules)"
+    )
+    paths = sorted(tmp_path.iterdir(), key=lambda path: path.suffix == ".nrrd")
+    process = subprocess.run([sys.executable, "-c", code, *paths], capture_output=True, text=True, check=True)
+    assert process.stdout.split() == ["False"] * (len(paths) - 1) + ["True"]
 
 
 def test_itk_exits_cleanly_even_if_warnings_are_errors():

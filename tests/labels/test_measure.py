@@ -135,7 +135,7 @@ class TestChannels:
         ids=["another size", "no channels", "too few names"],
     )
     def test_an_image_that_does_not_fit_is_refused(self, image, names):
-        with pytest.raises(ValueError, match="channels of the size of the labels"):
+        with pytest.raises(ValueError, match=r"expected \(C, Y, X\) with channels of the size of the labels"):
             measure_objects(SHAPES, image, channel_names=names)
 
     @pytest.mark.parametrize("name", ["foreground", "views", "boundary"])

@@ -84,7 +84,7 @@ def test_a_read_only_memory_map_is_accepted(tmp_path):
 
 
 def test_other_arrays_are_refused():
-    with pytest.raises(ValueError, match=r"\(Y, X\) was expected"):
+    with pytest.raises(ValueError, match=r"expected \(Y, X\)"):
         distance_target(TOUCHING[np.newaxis])
     with pytest.raises(ValueError, match="got id -1"):
         distance_target(np.array([[-1, 0]]))

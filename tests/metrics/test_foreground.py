@@ -1,3 +1,5 @@
+"""Scores of the foreground, compared with values calculated by hand and with MONAI."""
+
 import pytest
 import torch
 from monai.metrics import DiceMetric, MeanIoU
@@ -6,7 +8,7 @@ from cellseg_monai.metrics import ForegroundScore
 
 EMPTY, HALF, FULL = torch.zeros(1, 1, 1, 4), torch.tensor([[[[1.0, 1, 0, 0]]]]), torch.ones(1, 1, 1, 4)
 
-# Prediction, truth, and the scores that follow from tp, fp, fn and tn counted by hand.
+# Prediction, truth, and the scores calculated from tp, fp, fn and tn counted by hand.
 TABLE = [
     (HALF, FULL, {"dice": 2 / 3, "iou": 0.5, "precision": 1, "recall": 0.5, "accuracy": 0.5}),
     (FULL, HALF, {"dice": 2 / 3, "iou": 0.5, "precision": 0.5, "recall": 1, "accuracy": 0.5}),
@@ -34,7 +36,7 @@ def test_mean_of_images_and_pooled_pixels_differ() -> None:
 
 
 @pytest.mark.parametrize(("score", "monai_metric"), [("dice", DiceMetric), ("iou", MeanIoU)])
-def test_agrees_with_monai(score: str, monai_metric: type) -> None:
+def test_scores_agree_with_monai(score: str, monai_metric: type) -> None:
     generator = torch.Generator().manual_seed(0)
     predictions, truths = (torch.rand(6, 1, 8, 8, generator=generator).round() for _ in range(2))
     truths[0], truths[1], predictions[1] = 0, 0, 0
@@ -54,6 +56,6 @@ def test_other_shapes_are_an_error() -> None:
         ForegroundScore()(HALF, HALF[..., :2])
 
 
-def test_any_other_way_to_combine_images_is_an_error() -> None:
+def test_an_unknown_way_to_combine_images_is_an_error() -> None:
     with pytest.raises(ValueError, match="got over='all', expected one of mean, median, pooled"):
         ForegroundScore(over="all")

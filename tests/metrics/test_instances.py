@@ -1,3 +1,5 @@
+"""Scores of instances, compared with values calculated by hand and with MONAI."""
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,7 @@ from monai.metrics import compute_panoptic_quality
 from cellseg_monai.metrics import InstanceScore, OverlapScore
 from cellseg_monai.scores import label_overlaps, match_objects, panoptic_counts
 
-# Two objects; the first is predicted with 3 / 4 of its pixels, the second exactly.
+# Two objects: 3 / 4 of the pixels of the first are predicted, and the second exactly.
 TRUTH = torch.tensor([[[[1, 1, 1, 1, 0, 70_000]]]])
 PREDICTION = torch.tensor([[[[3, 3, 3, 0, 0, 9]]]])
 EMPTY = torch.zeros(1, 1, 1, 6, dtype=torch.long)
@@ -19,14 +21,14 @@ EMPTY = torch.zeros(1, 1, 1, 6, dtype=torch.long)
 @pytest.mark.parametrize(
     ("prediction", "truth", "at_half", "mean"),
     [
-        # At six of the ten thresholds both match, at four one of two.
+        # Both objects match at six of the ten thresholds, and one of the two at the other four.
         (PREDICTION, TRUTH, 1, 0.8),
         (TRUTH, TRUTH, 1, 1),
         (EMPTY, EMPTY, 1, 1),
         (PREDICTION, EMPTY, 0, 0),
         (EMPTY, TRUTH, 0, 0),
     ],
-    ids=["one is a quarter short", "the truth itself", "both empty", "an empty truth", "an empty prediction"],
+    ids=["one object without a quarter", "the truth itself", "both empty", "an empty truth", "an empty prediction"],
 )
 def test_f1_of_one_image(prediction, truth, at_half, mean):
     half, ten = InstanceScore(thresholds=[0.5]), InstanceScore()
@@ -36,8 +38,8 @@ def test_f1_of_one_image(prediction, truth, at_half, mean):
     assert ten.aggregate() == pytest.approx(mean)
 
 
-def test_pooled_objects_and_the_mean_of_images_differ_for_any_batches():
-    # Two of two objects found, then two false ones in an empty image: 4 / (4 + 2), but (1 + 0) / 2.
+def test_pooled_objects_and_the_mean_of_images_differ_whatever_the_batches():
+    # Two of two objects are found, then two false ones in an empty image: 4 / (4 + 2) pooled, (1 + 0) / 2 as a mean.
     for batches in ([[PREDICTION, PREDICTION]], [[PREDICTION], [PREDICTION]]):
         pooled, mean = InstanceScore(thresholds=[0.5]), InstanceScore(thresholds=[0.5], over="mean")
         truths = iter([TRUTH, EMPTY])
@@ -52,7 +54,7 @@ def test_pooled_objects_and_the_mean_of_images_differ_for_any_batches():
         assert pooled.aggregate() == 1
 
 
-def test_a_list_of_images_without_a_batch_axis_of_different_sizes():
+def test_images_of_different_sizes_can_be_a_list_without_a_batch_axis():
     metric = InstanceScore(thresholds=[0.5])
     metric([PREDICTION[0], EMPTY[0, :, :, :2]], [TRUTH[0], EMPTY[0, :, :, :2]])
     assert metric.aggregate() == 1
@@ -69,22 +71,22 @@ def test_whole_floats_are_ids_and_others_are_refused():
         metric(PREDICTION, torch.full_like(TRUTH, 3000).half())
 
 
-def test_counts_stay_on_the_processor_where_the_device_has_no_float64(monkeypatch):
-    real, asked = torch.tensor, []
+def test_counts_stay_on_the_cpu_if_the_device_has_no_float64(monkeypatch):
+    real_tensor, devices = torch.tensor, []
 
-    class OnApple(torch.Tensor):
+    class MpsTensor(torch.Tensor):
         device = torch.device("mps")
 
     def tensor(data, *, dtype, device):
-        asked.append(str(device))
-        return real(data, dtype=dtype)
+        devices.append(str(device))
+        return real_tensor(data, dtype=dtype)
 
-    labels = torch.tensor([[[[1, 1, 0]]]]).as_subclass(OnApple)
+    labels = torch.tensor([[[[1, 1, 0]]]]).as_subclass(MpsTensor)
     monkeypatch.setattr("cellseg_monai.metrics.instances.torch.tensor", tensor)
     metric = InstanceScore()
     metric(labels, labels)
     assert metric.aggregate() == 1
-    assert asked == ["cpu"]
+    assert devices == ["cpu"]
 
 
 def test_a_score_of_no_images_is_an_error():
@@ -101,8 +103,8 @@ def test_other_shapes_are_an_error(truth):
         InstanceScore()(prediction, truth)
 
 
-# A prediction across both objects, and one elsewhere: AJI lets both take it, (3 + 1) / (4 + 4 + 1), AJI+ only the
-# first, 3 / (4 + 1 + 1); SEG is the mean of 3/4 and 1/4.
+# One predicted object covers both true objects, and another is elsewhere. AJI pairs the former with both,
+# (3 + 1) / (4 + 4 + 1), and AJI+ only with the first, 3 / (4 + 1 + 1). SEG is the mean of 3/4 and 1/4.
 MERGED = torch.tensor([[[[5, 5, 5, 5, 0, 8]]]]), torch.tensor([[[[1, 1, 1, 2, 0, 0]]]])
 
 
@@ -121,7 +123,7 @@ def test_scores_without_a_threshold(score, value):
 
 
 @pytest.mark.parametrize(
-    # The image above, and one with two objects found to 3/4 and 1/1: numerators of 4 and 4, denominators of 9 and 5.
+    # The image above, and one with two objects with IoUs of 3/4 and 1: numerators of 4 and 4, denominators of 9 and 5.
     ("score", "pooled", "mean"),
     [
         ("aji", 8 / 14, (4 / 9 + 4 / 5) / 2),
@@ -142,7 +144,7 @@ def test_an_unknown_score_is_refused():
 
 
 def test_an_engine_reports_the_scores_of_its_whole_epoch():
-    # As in MONAI's evaluator: a list of items without a batch axis, each of its own size.
+    # As in MONAI's evaluator, the output is a list of items of different sizes, without a batch axis.
     first = {"objects": PREDICTION[0].int(), "truth": TRUTH[0].int()}
     second = {"objects": EMPTY[0, :, :, :3].int(), "truth": torch.ones(1, 1, 3, dtype=torch.int32)}
     engine = Engine(lambda engine, batch: batch)
@@ -160,7 +162,7 @@ def test_an_engine_reports_the_scores_of_its_whole_epoch():
 
 @settings(max_examples=25)
 @given(st.integers(0, 2**32), st.integers(1, 6))
-def test_agrees_with_monai(seed, largest):
+def test_scores_agree_with_monai(seed, largest):
     rng = np.random.default_rng(seed)
     truth = rng.integers(0, largest + 1, (6, 7)).repeat(2, axis=1)
     prediction = np.where(rng.random(truth.shape) < 0.25, rng.integers(0, largest + 1, truth.shape), truth)

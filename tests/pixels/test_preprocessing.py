@@ -40,7 +40,7 @@ def test_a_missing_file_asks_for_the_bundle_root(tmp_path):
         ('{"zoom": 0.01}', "got zoom=0.01, expected a factor from 0.05 to 20"),
         ('{"zoom": true}', "got zoom=True, expected a number"),
         ('{"zoom": 2, "shorter_side_px": 9}', "got shorter_side_px=9 and zoom=2"),
-        ("[]", "one object of settings was expected"),
+        ("[]", "expected one object of settings"),
         ("{", "not a JSON file"),
     ],
 )

@@ -1,3 +1,5 @@
+"""Mixed precision: bfloat16 inside the network, float32 outside."""
+
 import pytest
 import torch
 from monai.engines import SupervisedEvaluator, SupervisedTrainer
@@ -7,7 +9,7 @@ from cellseg_monai.training import AutocastInferer
 
 
 class Spy(torch.nn.Module):
-    """A convolution that notes the dtype that came out of it."""
+    """A convolution that records the dtypes of its outputs."""
 
     def __init__(self) -> None:
         super().__init__()

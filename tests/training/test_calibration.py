@@ -1,4 +1,4 @@
-"""Settings chosen on images whose best settings are known by hand."""
+"""Calibration on images whose best settings are known."""
 
 import csv
 import json
@@ -27,15 +27,15 @@ SEARCH = [
 
 
 def step(tmp_path: Path, *scales: int) -> tuple[list, list]:
-    """Batches and results of an engine: an image for each scale, its truth so much larger than its maps."""
+    """Return a batch and the output of an engine: an image per scale, by which its truth is larger than its maps."""
     batch, output = [], []
     for number, scale in enumerate(scales):
-        given = {}
+        paths = {}
         for key in ("image", "label"):
             path = tmp_path / f"{key}{number}.bin"
             path.write_bytes(f"{key} {number}".encode())
-            given[key] = path
-        batch.append({"image_path": str(given["image"]), "label_path": given["label"]})
+            paths[key] = path
+        batch.append({"image_path": str(paths["image"]), "label_path": paths["label"]})
         truth = np.kron([TRUTH], np.ones((scale, scale), np.int32))
         output.append(
             {
@@ -52,7 +52,7 @@ def run(calibration: Calibration, batch: list, output: list) -> None:
     engine.run([batch])
 
 
-def test_it_writes_the_best_settings_beside_the_weights_and_what_was_tried(tmp_path: Path) -> None:
+def test_the_best_settings_and_all_trials_are_written(tmp_path: Path) -> None:
     weights, output_dir = tmp_path / "weights", tmp_path / "output"
     weights.mkdir()
     start = Postprocessing(BoundaryWatershed(), min_area_px=0, fill_holes=False)
@@ -60,10 +60,10 @@ def test_it_writes_the_best_settings_beside_the_weights_and_what_was_tried(tmp_p
     batch, output = step(tmp_path, 1, 2)
     run(calibration, batch, output)
 
-    written = Postprocessing.from_json(weights / "postprocess.json")
-    # 0.3 is foreground throughout and 0.7 misses two of eight pixels. At 0.5 the boundary is not seen, and at 0.3 it
-    # is; then only the speck is false, which the smallest area removes.
-    assert written == Postprocessing(
+    chosen = Postprocessing.from_json(weights / "postprocess.json")
+    # At a threshold of 0.3 every pixel is foreground, and 0.7 misses two of the eight true pixels. A boundary threshold
+    # of 0.5 misses the boundary, and 0.3 finds it. Then only the speck is false, which the smallest area removes.
+    assert chosen == Postprocessing(
         BoundaryWatershed(boundary_threshold=0.3), threshold=0.5, min_area_px=2, fill_holes=False
     )
 
@@ -74,14 +74,15 @@ def test_it_writes_the_best_settings_beside_the_weights_and_what_was_tried(tmp_p
     assert [(row["setting"], float(row["value"])) for row in first] == [
         (sweep["setting"], value) for sweep in SEARCH for value in sweep["values"]
     ]
-    # 12, 9 and 7 pixels, of which 8, 8 and 6 are right; for two images alike, the mean is that of one.
+    # 12, 9 and 7 predicted pixels, of which 8, 8 and 6 are true. Both images score the same, so the mean is the same.
     assert [float(row["dice"]) for row in first[:3]] == pytest.approx([16 / 20, 16 / 17, 12 / 15])
     assert [float(row["iou"]) for row in first[:3]] == pytest.approx([8 / 12, 8 / 9, 6 / 9])
-    # Without the boundary, one object of both, IoU 1/2, and the speck: a match at 0.50 of the ten thresholds only,
-    # 2 · 1 / (2 · 1 + 1 + 1). With it, both and the speck: 4 / (4 + 1).
+    # Without the boundary, there are one object of both cells, with an IoU of 1/2, and the speck. The object matches
+    # at the first of the ten thresholds only: 2 · 1 / (2 · 1 + 1 + 1). With the boundary, there are both cells and the
+    # speck: 4 / (4 + 1).
     assert [float(row["f1"]) for row in first[3:5]] == pytest.approx([4 / 5, (2 / 4) / 10])
     assert [float(row["f1"]) for row in first[5:]] == pytest.approx([4 / 5, 1])
-    # The second round finds nothing better, and is the last of the three that were allowed.
+    # The second round finds nothing better, so the search ends.
     assert {row["round"] for row in rows} == {"1", "2"}
 
     report = json.loads((output_dir / "calibration" / "calibration.json").read_text())
@@ -89,18 +90,18 @@ def test_it_writes_the_best_settings_beside_the_weights_and_what_was_tried(tmp_p
     assert (report["f1"], report["f1_interval"], report["dice"]) == (1, [1, 1], pytest.approx(16 / 17))
     assert (report["section"], report["images"]) == ("training", 2)
     assert report["objectives"] == {"threshold": "dice", "boundary_threshold": "f1", "min_area_px": "f1"}
-    items = [{"image": str(each["image_path"]), "label": str(each["label_path"])} for each in batch]
+    items = [{"image": str(item["image_path"]), "label": str(item["label_path"])} for item in batch]
     assert report["sha256"] == items_digest(items)
 
 
-def test_it_says_what_was_won_and_on_which_images(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_log_shows_the_scores_before_and_after(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     start = Postprocessing(BoundaryWatershed(boundary_threshold=0.5), min_area_px=0)
     with caplog.at_level("INFO"):
         run(Calibration(tmp_path / "a.json", str(tmp_path), start, SEARCH), *step(tmp_path, 1, 2))
-    # One object of both cells and the speck, before the boundary was seen.
+    # Before, the boundary was missed, so there was one object of both cells.
     assert "mean F1 1.0000 [1.0000, 1.0000]" in caplog.text
     assert "before 0.0500" in caplog.text
-    assert "the very images that the settings were chosen on" in caplog.text
+    assert "on the images that the settings were chosen on" in caplog.text
     assert json.loads((tmp_path / "calibration" / "calibration.json").read_text())["f1_before"] == pytest.approx(0.05)
 
 
@@ -112,39 +113,39 @@ def test_a_single_image_has_no_interval(tmp_path: Path, caplog: pytest.LogCaptur
     assert "nan" not in caplog.text
 
 
-def test_it_leaves_no_files_behind_and_holds_none_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_files_are_left_behind_or_kept_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     resource = pytest.importorskip("resource")
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
     (tmp_path / "temporary").mkdir()
-    most, ceiling = resource.getrlimit(resource.RLIMIT_NOFILE)
-    in_use = len(list(Path("/proc/self/fd").iterdir())) if Path("/proc/self/fd").is_dir() else 200
-    resource.setrlimit(resource.RLIMIT_NOFILE, (in_use + 30, ceiling))
+    limit, hard_limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    n_open = len(list(Path("/proc/self/fd").iterdir())) if Path("/proc/self/fd").is_dir() else 200
+    resource.setrlimit(resource.RLIMIT_NOFILE, (n_open + 30, hard_limit))
     try:
         search = [{"setting": "threshold", "values": [0.5]}]
         run(Calibration(tmp_path / "fitted.json", str(tmp_path), Postprocessing(), search), *step(tmp_path, *[1] * 60))
     finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, ceiling))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard_limit))
     assert not list((tmp_path / "temporary").iterdir())
 
 
-def test_a_folder_that_cannot_be_written_is_refused_before_any_image(tmp_path: Path) -> None:
-    engine = Engine(lambda engine, batch: pytest.fail("an image was looked at"))
-    (tmp_path / "file").touch()  # root may write to any folder, but to none that is a file
+def test_an_unwritable_folder_is_refused_before_any_image_is_processed(tmp_path: Path) -> None:
+    engine = Engine(lambda engine, batch: pytest.fail("an image was processed"))
+    (tmp_path / "file").touch()  # a file in place of the folder, because root can write to any folder
     Calibration(
         tmp_path / "file" / "postprocess.json", str(tmp_path), Postprocessing(BoundaryWatershed()), SEARCH
     ).attach(engine)
-    with pytest.raises(CheckpointError, match=r"file/postprocess\.json cannot be written.*--checkpoint PATH"):
+    with pytest.raises(CheckpointError, match=r"cannot write .*file/postprocess\.json,.*--checkpoint PATH"):
         engine.run([0])
-    engine = Engine(lambda engine, batch: pytest.fail("an image was looked at"))
+    engine = Engine(lambda engine, batch: pytest.fail("an image was processed"))
     Calibration(
         tmp_path / "a.json", str(tmp_path / "file" / "out"), Postprocessing(BoundaryWatershed()), SEARCH
     ).attach(engine)
-    with pytest.raises(CheckpointError, match=r"file/out/calibration, for what is tried, cannot be written"):
+    with pytest.raises(CheckpointError, match=r"cannot write to .*file/out/calibration, the folder for the trials"):
         engine.run([0])
     assert not (tmp_path / "calibration").exists()
 
 
-def test_folders_that_are_not_there_yet_are_made(tmp_path: Path) -> None:
+def test_missing_folders_are_created(tmp_path: Path) -> None:
     target, output_dir = tmp_path / "new" / "deep" / "fitted.json", tmp_path / "other" / "output"
     start = Postprocessing(BoundaryWatershed())
     run(Calibration(target, str(output_dir), start, SEARCH, rounds=1), *step(tmp_path, 1))
@@ -159,6 +160,8 @@ def test_folders_that_are_not_there_yet_are_made(tmp_path: Path) -> None:
         ("seed_depth", "seed_depth means nothing for the method components; remove it"),
     ],
 )
-def test_a_sweep_of_no_setting_is_refused_when_the_config_is_built(tmp_path: Path, setting: str, message: str) -> None:
+def test_a_sweep_of_an_unknown_setting_is_refused_when_the_config_is_built(
+    tmp_path: Path, setting: str, message: str
+) -> None:
     with pytest.raises(ValueError, match=message):
         Calibration(tmp_path / "a.json", str(tmp_path), Postprocessing(), [{"setting": setting, "values": [0.5]}])

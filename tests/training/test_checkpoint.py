@@ -1,3 +1,5 @@
+"""Checkpoints: saving, loading, resuming, and the errors of each."""
+
 import subprocess
 import sys
 from pathlib import Path
@@ -20,21 +22,21 @@ def load_weights(network: torch.nn.Module, path: Path) -> torch.nn.Module:
     return network
 
 
-def test_weights_come_back(tmp_path: Path) -> None:
+def test_saved_weights_can_be_loaded(tmp_path: Path) -> None:
     saved = linear()
     save_checkpoint(saved.state_dict(), tmp_path / "model.pt")
     assert torch.equal(load_weights(linear(), tmp_path / "model.pt").weight, saved.weight)
     assert [path.name for path in tmp_path.iterdir()] == ["model.pt"]
 
 
-def test_weights_come_out_of_a_whole_run_too(tmp_path: Path) -> None:
+def test_weights_can_be_loaded_from_the_state_of_a_run(tmp_path: Path) -> None:
     saved = linear()
     save_checkpoint({"network": saved.state_dict(), "optimizer": {}, "epoch": 3}, tmp_path / "last.pt")
     assert torch.equal(load_weights(linear(), tmp_path / "last.pt").weight, saved.weight)
 
 
-def test_a_file_too_large_for_the_disk_leaves_the_earlier_one(tmp_path: Path) -> None:
-    # A limit on the size of files stops the writing where a full disk would, in a process of its own.
+def test_a_full_disk_leaves_the_earlier_checkpoint_intact(tmp_path: Path) -> None:
+    # A limit on the file size interrupts the writing as a full disk would. It is set in a separate process.
     script = f"""
 import resource, signal, torch
 from cellseg_monai.errors import CheckpointError
@@ -48,10 +50,10 @@ try:
 except CheckpointError as error:
     print(error)
 """
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert f"cannot write {tmp_path / 'model.pt'}" in done.stdout
-    assert "File too large" in done.stdout
-    assert "--resume True" in done.stdout
+    process = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert f"cannot write {tmp_path / 'model.pt'}" in process.stdout
+    assert "File too large" in process.stdout
+    assert "--resume True" in process.stdout
     assert torch.load(tmp_path / "model.pt")["weight"].shape == (4,)
     assert [path.name for path in tmp_path.iterdir()] == ["model.pt"]
 
@@ -60,13 +62,13 @@ except CheckpointError as error:
     ("content", "message"),
     [
         (None, "no checkpoint at"),
-        (b"", "not a checkpoint that can be read"),
-        (b"PK\x03\x04 half of a checkpoint", "not a checkpoint that can be read"),
-        (b"version https://git-lfs.github.com/spec/v1", "not a checkpoint that can be read"),
+        (b"", "is not a readable checkpoint"),
+        (b"PK\x03\x04 half of a checkpoint", "is not a readable checkpoint"),
+        (b"version https://git-lfs.github.com/spec/v1", "is not a readable checkpoint"),
     ],
     ids=["missing", "empty", "broken", "text"],
 )
-def test_what_cannot_be_read_is_named(tmp_path: Path, content: bytes | None, message: str) -> None:
+def test_an_unreadable_checkpoint_is_refused(tmp_path: Path, content: bytes | None, message: str) -> None:
     path = tmp_path / "model.pt"
     if content is not None:
         path.write_bytes(content)
@@ -74,7 +76,7 @@ def test_what_cannot_be_read_is_named(tmp_path: Path, content: bytes | None, mes
         load_weights(linear(), path)
 
 
-def test_weights_of_another_network_are_refused_whole(tmp_path: Path) -> None:
+def test_weights_of_another_network_are_refused_and_none_is_loaded(tmp_path: Path) -> None:
     save_checkpoint(linear(3).state_dict(), tmp_path / "model.pt")
     network = linear(2)
     before = network.weight.detach().clone()
@@ -83,7 +85,7 @@ def test_weights_of_another_network_are_refused_whole(tmp_path: Path) -> None:
     assert torch.equal(network.weight, before)
 
 
-def test_an_earlier_run_is_moved_aside_not_overwritten(tmp_path: Path) -> None:
+def test_an_earlier_run_is_moved_aside_and_not_overwritten(tmp_path: Path) -> None:
     for content in ("first", "second"):
         (tmp_path / "model.pt").write_text(content)
         move_earlier_run_aside(tmp_path)
@@ -92,7 +94,7 @@ def test_an_earlier_run_is_moved_aside_not_overwritten(tmp_path: Path) -> None:
 
 
 class Trainer(Engine):
-    """An engine with what `Checkpoint` and its fellows read, training a network that has dropout on noise."""
+    """An engine with the state that the handlers read; it trains a network with dropout on random numbers."""
 
     def __init__(self, output_dir: Path, resume: bool, learning_rate: float = 0.1) -> None:
         torch.manual_seed(0)
@@ -105,9 +107,9 @@ class Trainer(Engine):
         self.evaluator.state.best_metric, self.evaluator.state.best_metric_epoch = -1, -1
         self.add_event_handler(Events.EPOCH_COMPLETED, self.validate)
         History(str(output_dir), self.evaluator).attach(self)
-        record = {"bundle": "toy", "variants": [], "roi_size": (4, 4)}
+        metadata = {"bundle": "toy", "variants": [], "roi_size": (4, 4)}
         parts = (self.network, self.optimizer, self.schedule, self.evaluator)
-        Checkpoint(str(output_dir), *parts, record, {"learning_rate": learning_rate}, resume).attach(self)
+        Checkpoint(str(output_dir), *parts, metadata, {"learning_rate": learning_rate}, resume).attach(self)
 
     def step(self, engine: Engine, batch: torch.Tensor) -> dict[str, torch.Tensor]:
         self.optimizer.zero_grad()
@@ -130,7 +132,7 @@ class Trainer(Engine):
         return self
 
 
-def test_a_resumed_run_is_the_same_to_the_last_bit(tmp_path: Path) -> None:
+def test_a_resumed_run_gives_the_same_result_bit_for_bit(tmp_path: Path) -> None:
     whole = Trainer(tmp_path / "whole", resume=False).train()
     Trainer(tmp_path / "parts", resume=False).train(stop_after=3)
     resumed = Trainer(tmp_path / "parts", resume=True).train()
@@ -143,14 +145,14 @@ def test_a_resumed_run_is_the_same_to_the_last_bit(tmp_path: Path) -> None:
     assert torch.equal(*best)
 
 
-def test_resume_without_a_run_starts_one_and_keeps_what_was_there(tmp_path: Path) -> None:
+def test_resuming_without_a_run_starts_one_and_keeps_existing_files(tmp_path: Path) -> None:
     (tmp_path / "model.pt").write_text("weights without a run")
     Trainer(tmp_path, resume=True).train(stop_after=1)
     assert [path.read_text() for path in tmp_path.glob("earlier_*/model.pt")] == ["weights without a run"]
     assert torch.load(tmp_path / "last.pt")["epoch"] == 1
 
 
-def test_a_better_network_takes_the_place_of_what_was_fitted_to_the_earlier_one(tmp_path: Path) -> None:
+def test_a_better_network_removes_the_settings_fitted_to_the_earlier_one(tmp_path: Path) -> None:
     Trainer(tmp_path, resume=False).train(stop_after=1)
     (tmp_path / "postprocess.json").write_text('{"threshold": 0.3}')
     Trainer(tmp_path, resume=True).train(stop_after=1)
@@ -158,14 +160,14 @@ def test_a_better_network_takes_the_place_of_what_was_fitted_to_the_earlier_one(
     assert not (tmp_path / "postprocess.json").exists()
 
 
-def test_resume_with_other_settings_names_them(tmp_path: Path) -> None:
+def test_resuming_with_other_settings_is_refused_with_their_names(tmp_path: Path) -> None:
     Trainer(tmp_path, resume=False).train(stop_after=1)
     with pytest.raises(CheckpointError, match=r"learning_rate was 0\.1, now 0\.2"):
         Trainer(tmp_path, resume=True, learning_rate=0.2).train()
 
 
-def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
+def test_temporary_files_of_a_killed_process_are_removed(tmp_path: Path) -> None:
     (tmp_path / ".last.pt.0123.part").write_text("half")
-    (tmp_path / ".data.0123.part").mkdir()  # of another program, still at work perhaps
+    (tmp_path / ".data.0123.part").mkdir()  # another program may still be using it
     Trainer(tmp_path, resume=False).train(stop_after=1)
     assert [path.name for path in tmp_path.glob(".*")] == [".data.0123.part"]

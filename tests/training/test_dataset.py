@@ -1,3 +1,5 @@
+"""Training items and their order depend only on seed, epoch and item."""
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,7 @@ from cellseg_monai.training import CropSampler, PreparedDataset
 
 
 class Prepare:
-    """Counts what it prepares; a class of its own so that spawned workers can unpickle it."""
+    """A transform that counts its calls; at module level, so that spawned workers can unpickle it."""
 
     def __init__(self) -> None:
         self.calls = 0
@@ -25,7 +27,7 @@ def dataset(seed: int = 0, **options: float) -> PreparedDataset:
     return PreparedDataset([{"value": 1}, {"value": 2}], Prepare(), augment, seed=seed, **options)
 
 
-def test_the_same_key_gives_the_same_item_in_any_order() -> None:
+def test_a_key_gives_the_same_item_in_any_order() -> None:
     first, second = dataset(), dataset()
     forward = [first[3, 0, 0]["image"], first[3, 1, 0]["image"]]
     backward = [second[3, 1, 0]["image"], second[3, 0, 0]["image"]]
@@ -34,7 +36,7 @@ def test_the_same_key_gives_the_same_item_in_any_order() -> None:
 
 
 @pytest.mark.parametrize("key", [(4, 0, 0), (3, 0, 1), (3, 1, 0)], ids=["epoch", "crop", "item"])
-def test_another_part_of_the_key_gives_another_item(key: tuple[int, int, int]) -> None:
+def test_a_key_that_differs_in_one_part_gives_another_item(key: tuple[int, int, int]) -> None:
     data = dataset()
     assert not torch.equal(data[3, 0, 0]["image"], data[key]["image"])
 
@@ -52,7 +54,7 @@ def test_items_are_prepared_once_and_not_changed() -> None:
     assert torch.equal(data[0, 0, 0]["image"], first)
 
 
-def test_beyond_the_cache_items_are_prepared_each_time() -> None:
+def test_items_beyond_the_cache_are_prepared_each_time() -> None:
     data = dataset(cache_mb=0)
     for epoch in range(3):
         data[epoch, 0, 0]
@@ -60,7 +62,7 @@ def test_beyond_the_cache_items_are_prepared_each_time() -> None:
 
 
 @pytest.mark.parametrize("start", ["fork", "spawn"])
-def test_workers_give_what_the_main_process_gives(start: str) -> None:
+def test_workers_give_the_same_items_as_the_main_process(start: str) -> None:
     def epoch(workers: int) -> torch.Tensor:
         data = dataset()
         sampler = CropSampler(data, crops_per_image=3, seed=1)
@@ -73,7 +75,7 @@ def test_workers_give_what_the_main_process_gives(start: str) -> None:
 
 
 @given(images=st.integers(1, 20), crops=st.integers(1, 4), epoch=st.integers(0, 1000))
-def test_an_epoch_visits_every_crop_once_in_an_order_of_its_own(images: int, crops: int, epoch: int) -> None:
+def test_an_epoch_visits_every_crop_once_in_a_reproducible_order(images: int, crops: int, epoch: int) -> None:
     sampler = CropSampler(range(images), crops_per_image=crops, seed=0)
     sampler.set_epoch(epoch)
     keys = list(sampler)
@@ -92,7 +94,7 @@ def test_an_epoch_of_a_given_length_visits_images_equally_often(images: int, len
     assert visits.max() - visits.min() <= 1
 
 
-def test_each_image_has_the_visit_more_in_some_epoch() -> None:
+def test_the_extra_visit_goes_to_a_different_image_in_each_epoch() -> None:
     sampler = CropSampler(range(3), seed=0, length=4)
     twice = set()
     for epoch in range(3):

@@ -1,4 +1,4 @@
-"""The evaluation of a training: the numbers of a table written by hand, in the files of `cellseg evaluate`."""
+"""Evaluation of a trained network, compared with numbers counted by hand and with `cellseg evaluate`."""
 
 import csv
 import json
@@ -17,11 +17,11 @@ from cellseg_monai.training import EvaluationReport
 
 SETTINGS = Postprocessing(BoundaryWatershed(), threshold=0.45, min_area_px=2)
 
-# The masks are those of the threshold alone, the objects those of the whole post-processing.
+# "pred" is the mask after the threshold alone, "objects" the result of the whole post-processing.
 CROWDED = {
     "pred": [1, 1, 1, 1, 1, 0, 1, 1],
     "label": [1, 1, 1, 1, 1, 1, 0, 0],
-    # The first object is found to 3/4, the second exactly, the third is false.
+    # 3/4 of the first object is found, the second exactly; the third is false.
     "objects": [1, 1, 1, 0, 2, 2, 3, 3],
     "truth": [5, 5, 5, 5, 70_000, 70_000, 0, 0],
 }
@@ -46,15 +46,15 @@ def evaluate(report: EvaluationReport, *images: dict, image_path: str = "/data/i
     engine.run(range(len(images)))
 
 
-def written(folder: Path) -> tuple[dict, list[dict]]:
+def read_evaluation(folder: Path) -> tuple[dict, list[dict]]:
     with open(folder / "evaluation" / "cellseg_images.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     return json.loads((folder / "evaluation" / "cellseg_summary.json").read_text()), rows
 
 
-def test_the_numbers_are_those_counted_by_hand(tmp_path: Path) -> None:
+def test_scores_match_numbers_counted_by_hand(tmp_path: Path) -> None:
     evaluate(EvaluationReport(str(tmp_path), SETTINGS, {"section": "test"}), CROWDED, EMPTY)
-    summary, rows = written(tmp_path)
+    summary, rows = read_evaluation(tmp_path)
     values = {name: score["value"] for name, score in summary["scores"].items()}
 
     assert [row["image_file"] for row in rows] == ["/data/images/0.tif", "/data/images/1.tif"]
@@ -64,7 +64,7 @@ def test_the_numbers_are_those_counted_by_hand(tmp_path: Path) -> None:
     assert [crowded[name] for name in ("tp_px", "fp_px", "fn_px", "tn_px")] == [5, 2, 1, 0]
     assert crowded["dice"] == pytest.approx(10 / 13, abs=1e-6)
     assert (crowded["true_objects"], crowded["predicted_objects"]) == (2, 3)
-    # Up to an IoU of 0.75 two match of two and three, beyond it one: 4/5 and 2/5.
+    # There are 2 true and 3 predicted objects. Up to an IoU of 0.75 two of them match, F1 4/5; above it one, F1 2/5.
     assert [crowded[f"tp_0.{hundredths}"] for hundredths in range(50, 100, 5)] == [2] * 6 + [1] * 4
     assert crowded["f1"] == pytest.approx((6 * 4 / 5 + 4 * 2 / 5) / 10, abs=1e-6)
     assert (float(rows[1]["dice"]), float(rows[1]["f1"]), rows[1]["true_objects"]) == (1, 1, "0")
@@ -78,20 +78,20 @@ def test_the_numbers_are_those_counted_by_hand(tmp_path: Path) -> None:
     assert (values["f1_50_mean"], values["f1_50_pooled"]) == (pytest.approx(0.9), pytest.approx(0.8))
     assert (values["f1_90_mean"], values["f1_90_pooled"]) == (pytest.approx(0.7), pytest.approx(0.4))
     assert (values["f1_mean"], values["f1_pooled"]) == (pytest.approx((0.64 + 1) / 2), pytest.approx(0.64))
-    # (3/4 + 1) / (2 + 1/2), and 1 for nothing where nothing is.
+    # (3/4 + 1) / (2 + 1/2) for the first image, and 1 for an empty prediction of an empty image.
     quality = values["panoptic_quality_mean"], values["panoptic_quality_pooled"]
     assert quality == (pytest.approx((0.7 + 1) / 2), pytest.approx(0.7))
     low, high = summary["scores"]["f1_pooled"]["interval_95"]
     assert (low, high) == (pytest.approx(0.64), 1)
 
 
-def test_one_image_has_no_interval(tmp_path: Path) -> None:
+def test_a_single_image_has_no_interval(tmp_path: Path) -> None:
     evaluate(EvaluationReport(str(tmp_path), SETTINGS), CROWDED)
-    assert {score["interval_95"] for score in written(tmp_path)[0]["scores"].values()} == {None}
+    assert {score["interval_95"] for score in read_evaluation(tmp_path)[0]["scores"].values()} == {None}
 
 
-def test_the_files_are_those_of_evaluating_the_label_images(tmp_path: Path) -> None:
-    """The same names, columns and keys, and the same scores of objects."""
+def test_the_files_match_those_of_an_evaluation_of_the_label_images(tmp_path: Path) -> None:
+    """File names, columns, keys and object scores are the same."""
     evaluate(EvaluationReport(str(tmp_path), SETTINGS), CROWDED, EMPTY)
     for number, image in enumerate((CROWDED, EMPTY)):
         io.write_labels(tmp_path / "truth" / f"{number}.tif", np.array([image["truth"]]))
@@ -100,7 +100,7 @@ def test_the_files_are_those_of_evaluating_the_label_images(tmp_path: Path) -> N
     assert sorted(path.name for path in files) == sorted(
         path.name for path in (tmp_path / "evaluation").iterdir() if path.is_file()
     )
-    (ours, our_rows), (theirs, their_rows) = written(tmp_path), written(tmp_path / "again")
+    (ours, our_rows), (theirs, their_rows) = read_evaluation(tmp_path), read_evaluation(tmp_path / "again")
     assert list(our_rows[0]) == list(their_rows[0])
     assert list(ours) == list(theirs)
     objects = ("f1_pooled", "f1_mean", "f1_50_pooled", "f1_75_mean", "f1_90_mean", "panoptic_quality_pooled")
@@ -108,7 +108,7 @@ def test_the_files_are_those_of_evaluating_the_label_images(tmp_path: Path) -> N
     assert theirs["foreground"] == "pixels whose predicted label is above 0"
 
 
-def test_what_was_counted_can_be_read_back(tmp_path: Path) -> None:
+def test_counts_can_be_read_back(tmp_path: Path) -> None:
     evaluate(EvaluationReport(str(tmp_path), SETTINGS), CROWDED, EMPTY)
     evaluation = read_results(tmp_path / "evaluation", find_protocol("cellseg"))
     assert evaluation.about["threshold"] == 0.45
@@ -118,11 +118,9 @@ def test_what_was_counted_can_be_read_back(tmp_path: Path) -> None:
         assert io.read_labels(image.files.prediction).tolist() == [expected["objects"]]
 
 
-def test_images_of_one_name_keep_label_images_of_their_own_and_those_of_an_earlier_evaluation_go(
-    tmp_path: Path,
-) -> None:
+def test_images_with_the_same_name_get_separate_label_images_and_earlier_ones_are_removed(tmp_path: Path) -> None:
     report = EvaluationReport(str(tmp_path), SETTINGS)
     io.write_labels(tmp_path / "evaluation" / "labels" / "earlier.tif", np.array([[1]]))
     evaluate(report, CROWDED, EMPTY, image_path="/data/{}/cell.tif")
-    assert [row["image"] for row in written(tmp_path)[1]] == ["cell", "cell_2"]
+    assert [row["image"] for row in read_evaluation(tmp_path)[1]] == ["cell", "cell_2"]
     assert sorted(path.name for path in (tmp_path / "evaluation" / "labels").iterdir()) == ["cell.tif", "cell_2.tif"]

@@ -1,3 +1,5 @@
+"""Divergence, final validation and early stopping."""
+
 import pytest
 import torch
 from ignite.engine import Engine, Events
@@ -7,22 +9,22 @@ from cellseg_monai.training import DivergenceGuard, EarlyStop, FinalValidation
 
 
 def trainer(losses: list[float]) -> Engine:
-    """An engine that makes one step an epoch, with these losses."""
+    """Return an engine with one step per epoch and these losses."""
     return Engine(lambda engine, batch: {"loss": torch.tensor(losses[engine.state.epoch - 1])})
 
 
 @pytest.mark.parametrize("loss", [float("nan"), float("inf")])
-def test_a_loss_that_is_no_number_ends_the_epoch_before_anything_is_saved(loss: float) -> None:
+def test_a_loss_that_is_not_finite_ends_the_training_before_anything_is_saved(loss: float) -> None:
     engine, saved = trainer([1.0, loss]), []
     DivergenceGuard().attach(engine)
     engine.add_event_handler(Events.EPOCH_COMPLETED, lambda: saved.append(engine.state.epoch))
-    with pytest.raises(TrainingError, match="in epoch 2: the training has diverged"):
+    with pytest.raises(TrainingError, match=f"the training has diverged: got a loss of {loss} in epoch 2"):
         engine.run([0], max_epochs=3)
     assert saved == [1]
 
 
 class Validator(Engine):
-    """Notes the epochs that it is asked to validate; the first stays the best."""
+    """An engine that records the epochs to validate; the first stays the best."""
 
     def __init__(self) -> None:
         super().__init__(lambda engine, batch: None)
@@ -37,7 +39,7 @@ class Validator(Engine):
 
 
 @pytest.mark.parametrize(("interval", "expected"), [(1, [1, 2, 3, 4, 5]), (2, [2, 4, 5]), (5, [5]), (9, [5])])
-def test_the_last_epoch_is_validated_once_whatever_the_interval(interval: int, expected: list[int]) -> None:
+def test_the_last_epoch_is_validated_once_at_any_interval(interval: int, expected: list[int]) -> None:
     engine, validator = trainer([1.0] * 5), Validator()
     engine.add_event_handler(Events.EPOCH_COMPLETED(every=interval), lambda: validator.run(engine.state.epoch))
     FinalValidation(validator).attach(engine)
@@ -46,7 +48,7 @@ def test_the_last_epoch_is_validated_once_whatever_the_interval(interval: int, e
 
 
 @pytest.mark.parametrize(("interval", "patience", "last"), [(1, 3, 4), (1, 0, 20), (5, 3, 10), (5, 7, 15)], ids=str)
-def test_early_stop_waits_for_a_validation(interval: int, patience: int, last: int) -> None:
+def test_early_stopping_waits_for_a_validation(interval: int, patience: int, last: int) -> None:
     engine, validator = trainer([1.0] * 20), Validator()
     engine.add_event_handler(Events.EPOCH_COMPLETED(every=interval), lambda: validator.run(engine.state.epoch))
     EarlyStop(validator, patience).attach(engine)

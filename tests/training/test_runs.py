@@ -1,4 +1,4 @@
-"""Whole runs of the unet bundle, as users start them, and what happens to them."""
+"""Complete runs of the unet bundle, started as users start them, and their interruptions."""
 
 import csv
 import json
@@ -25,26 +25,26 @@ SMALL = ["--roi_size", "[64,64]", "--batch_size", "4", "--crops_per_image", "2"]
 
 
 def config_files(config: str) -> str | list[str]:
-    """The files of a config: training on several GPUs is an overlay of `train.json`."""
+    """Return the files of a config: training on several GPUs is an overlay of `train.json`."""
     path = CONFIGS / f"{config}.json"
     return [str(CONFIGS / "train.json"), str(path)] if config == "multi_gpu_train" else str(path)
 
 
-def command(config: str, dataset: Path, output_dir: Path, *words: str) -> list[str]:
+def command(config: str, dataset: Path, output_dir: Path, *arguments: str) -> list[str]:
     run_id, small = ("training", SMALL) if config.endswith("train") else ("evaluating", SMALL[:2])
-    places = ["--dataset_dir", str(dataset), "--output_dir", str(output_dir)]
+    folders = ["--dataset_dir", str(dataset), "--output_dir", str(output_dir)]
     config_file = ["--config_file", str(config_files(config))]
-    return ["-m", "monai.bundle", "run", run_id, *config_file, *places, *small, *words]
+    return ["-m", "monai.bundle", "run", run_id, *config_file, *folders, *small, *arguments]
 
 
-def start(*words: str, **options: object) -> subprocess.Popen:
+def start(*arguments: str, **options: object) -> subprocess.Popen:
     return subprocess.Popen(
-        [sys.executable, *words], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options
+        [sys.executable, *arguments], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options
     )
 
 
 def output_of(process: subprocess.Popen) -> str:
-    """What a run prints to its end; one that the suite's time limit cuts off is not left behind."""
+    """Wait for a run and return what it prints; kill it if the time limit of the test suite interrupts the wait."""
     try:
         return process.communicate()[0]
     except BaseException:
@@ -52,8 +52,8 @@ def output_of(process: subprocess.Popen) -> str:
         raise
 
 
-def finish(*words: str) -> tuple[int, str]:
-    process = start(*words)
+def finish(*arguments: str) -> tuple[int, str]:
+    process = start(*arguments)
     output = output_of(process)
     return process.returncode, output
 
@@ -70,32 +70,32 @@ def wait_for(condition: object, process: subprocess.Popen) -> None:
         time.sleep(0.02)
 
 
-def test_killed_in_the_middle_of_an_epoch_it_resumes_from_the_last(dataset: Path, tmp_path: Path) -> None:
+def test_a_run_killed_in_the_middle_of_an_epoch_resumes_from_the_last_one(dataset: Path, tmp_path: Path) -> None:
     killed, whole = tmp_path / "killed", tmp_path / "whole"
-    # Many short steps, so that the kill falls into an epoch and not between two.
-    words = ("--epochs", "3", "--crops_per_image", "12")
-    process = start(*command("train", dataset, killed, *words))
+    # Many short steps, so that the kill falls within an epoch and not between two.
+    arguments = ("--epochs", "3", "--crops_per_image", "12")
+    process = start(*command("train", dataset, killed, *arguments))
     wait_for(lambda: (killed / "last.pt").exists() and len(rows(killed)) == 1, process)
     wait_for(lambda: not list(killed.glob(".*.part")), process)
     time.sleep(0.5)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert torch.load(killed / "last.pt")["epoch"] == 1
-    code, output = finish(*command("train", dataset, killed, *words, "--resume", "True"))
+    code, output = finish(*command("train", dataset, killed, *arguments, "--resume", "True"))
     assert code == 0, output
     assert "after epoch 1" in output
-    code, output = finish(*command("train", dataset, whole, *words))
+    code, output = finish(*command("train", dataset, whole, *arguments))
     assert code == 0, output
     assert [row["epoch"] for row in rows(killed)] == [1, 2, 3]
     for resumed, uninterrupted in zip(rows(killed), rows(whole), strict=True):
         assert resumed == pytest.approx(uninterrupted, rel=1e-5, abs=1e-6)
 
 
-def test_an_image_that_becomes_unreadable_is_named_and_nothing_is_lost(dataset: Path, tmp_path: Path) -> None:
+def test_an_image_that_becomes_unreadable_is_named_and_the_run_can_be_resumed(dataset: Path, tmp_path: Path) -> None:
     broken, output_dir = dataset / "images" / "03.npy", tmp_path / "out"
-    # cache_mb 0 reads each image in every epoch, as a data set larger than memory would.
-    words = ("--epochs", "3", "--crops_per_image", "12", "--cache_mb", "0")
-    process = start(*command("train", dataset, output_dir, *words))
+    # With cache_mb 0, each image is read in every epoch, as with a data set larger than memory.
+    arguments = ("--epochs", "3", "--crops_per_image", "12", "--cache_mb", "0")
+    process = start(*command("train", dataset, output_dir, *arguments))
     wait_for(lambda: (output_dir / "last.pt").exists(), process)
     shutil.copy(broken, tmp_path / "good.npy")
     broken.write_bytes(b"")
@@ -104,14 +104,14 @@ def test_an_image_that_becomes_unreadable_is_named_and_nothing_is_lost(dataset: 
     assert str(broken) in output.splitlines()[-1]
     epochs_done = torch.load(output_dir / "last.pt")["epoch"]
     shutil.copy(tmp_path / "good.npy", broken)
-    code, output = finish(*command("train", dataset, output_dir, *words, "--resume", "True"))
+    code, output = finish(*command("train", dataset, output_dir, *arguments, "--resume", "True"))
     assert code == 0, output
     assert f"after epoch {epochs_done}" in output
     assert [row["epoch"] for row in rows(output_dir)] == [1, 2, 3]
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_a_label_of_another_shape_is_named(dataset: Path, tmp_path: Path, workers: int) -> None:
+def test_a_label_of_another_shape_is_refused_by_name(dataset: Path, tmp_path: Path, workers: int) -> None:
     wrong = dataset / "labels" / "03.tif"
     io.write_labels(wrong, np.ones((72, 79), np.int32))
     code, output = finish(*command("train", dataset, tmp_path / "out", "--epochs", "1", "--num_workers", str(workers)))
@@ -121,13 +121,13 @@ def test_a_label_of_another_shape_is_named(dataset: Path, tmp_path: Path, worker
 
 
 @pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="mounting a small disk needs root")
-def test_a_full_disk_leaves_the_last_checkpoint(dataset: Path, tmp_path: Path) -> None:
+def test_a_full_disk_leaves_the_best_network(dataset: Path, tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
-    # Room for the weights (98 MB), not for the optimiser's state beside them.
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=150m", "tmpfs", str(disk)], check=False)
-    if mounted.returncode:
-        pytest.skip("this machine does not let us mount a small disk")
+    # There is room for the weights (98 MB), but not for the optimiser's state in addition.
+    mount = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=150m", "tmpfs", str(disk)], check=False)
+    if mount.returncode:
+        pytest.skip("this machine does not allow mounting a small disk")
     try:
         code, output = finish(*command("train", dataset, disk, "--epochs", "1"))
         assert code != 0
@@ -161,7 +161,7 @@ if __name__ == "__main__":
 """
 
 
-def test_two_processes_train_one_network_and_one_of_them_writes(dataset: Path, tmp_path: Path) -> None:
+def test_two_processes_train_the_same_network_and_only_one_of_them_writes(dataset: Path, tmp_path: Path) -> None:
     script, together, alone = tmp_path / "worker.py", tmp_path / "together", tmp_path / "alone"
     script.write_text(WORKER)
     code, output = finish(
@@ -175,11 +175,11 @@ def test_two_processes_train_one_network_and_one_of_them_writes(dataset: Path, t
     assert not set(ranks[0]["seen"]) & set(ranks[1]["seen"])
     assert len(list((together / "tensorboard").glob("*/events.*"))) == 1
 
-    # What was validated together is what one process gets from the network that was saved.
+    # A single process gets the same score from the saved network as both processes got together.
     (dice,) = {ranks[0]["metrics"]["dice"], ranks[1]["metrics"]["dice"]}
     assert rows(together)[-1]["dice"] == pytest.approx(dice)
-    words = ("--checkpoint", str(together / "last.pt"), "--section", "validation")
-    code, output = finish(*command("evaluate", dataset, tmp_path / "scores", *words))
+    arguments = ("--checkpoint", str(together / "last.pt"), "--section", "validation")
+    code, output = finish(*command("evaluate", dataset, tmp_path / "scores", *arguments))
     assert code == 0, output
     summary = json.loads((tmp_path / "scores" / "evaluation" / "cellseg_summary.json").read_text())
     assert summary["images"] == 3
@@ -194,20 +194,20 @@ def test_two_processes_train_one_network_and_one_of_them_writes(dataset: Path, t
     }
 
 
-def test_several_processes_need_torchrun(dataset: Path, tmp_path: Path) -> None:
+def test_multi_gpu_training_without_torchrun_is_refused(dataset: Path, tmp_path: Path) -> None:
     code, output = finish(*command("multi_gpu_train", dataset, tmp_path / "out"))
     assert code != 0
     assert "start it with `torchrun" in output
 
 
-def test_early_stop_also_after_a_resume(dataset: Path, tmp_path: Path) -> None:
-    # Learning rate 0: no epoch after the first is better.
-    words = ("--epochs", "9", "--learning_rate", "0.0", "--early_stop", "2")
-    code, output = finish(*command("train", dataset, tmp_path / "out", *words))
+def test_early_stopping_also_applies_after_a_resume(dataset: Path, tmp_path: Path) -> None:
+    # With a learning rate of 0 the score soon stops improving.
+    arguments = ("--epochs", "9", "--learning_rate", "0.0", "--early_stop", "2")
+    code, output = finish(*command("train", dataset, tmp_path / "out", *arguments))
     assert code == 0, output
     stopped = len(rows(tmp_path / "out"))
     assert stopped == torch.load(tmp_path / "out" / "last.pt")["best_metric_epoch"] + 2
-    code, output = finish(*command("train", dataset, tmp_path / "out", *words, "--resume", "True"))
+    code, output = finish(*command("train", dataset, tmp_path / "out", *arguments, "--resume", "True"))
     assert code == 0, output
     assert len(rows(tmp_path / "out")) == stopped
 
@@ -223,11 +223,11 @@ def test_tensorboard_holds_curves_and_upright_panels(dataset: Path, tmp_path: Pa
     assert {"train/loss", "train/learning_rate", "validation/dice", "validation/iou"} <= set(tags["scalars"])
     assert [event.step for event in events.Scalars("validation/dice")] == [1, 2]
     (image, *_) = events.Images(tags["images"][0])
-    # 72 rows of 80 pixels, three times, with two lines of 4 pixels between.
+    # Three pictures of 72 rows of 80 pixels, with two lines of 4 pixels between them.
     assert (image.height, image.width) == (72, 3 * 80 + 8)
 
 
-def test_the_scores_in_the_csv_are_those_of_the_json(dataset: Path, tmp_path: Path) -> None:
+def test_scores_in_the_csv_and_the_json_file_agree(dataset: Path, tmp_path: Path) -> None:
     code, output = finish(*command("train", dataset, tmp_path, "--epochs", "1"))
     assert code == 0, output
     code, output = finish(*command("evaluate", dataset, tmp_path))

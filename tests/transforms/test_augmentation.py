@@ -1,4 +1,4 @@
-"""The shared augmentation: image and label stay aligned, and the list works as the configs use it."""
+"""The shared augmentation, as the configs use it: image and label must stay aligned."""
 
 import copy
 import json
@@ -14,18 +14,18 @@ from monai.transforms import Compose
 from scipy import ndimage
 
 TRAIN = json.loads((Path(__file__).parents[2] / "bundles" / "unet" / "configs" / "train.json").read_text())
-# As training has them: the crop, then the augmentation.
-AUGMENTATION = [*TRAIN["train"]["augment"][:2], *TRAIN["augmentation"]]
+# As in training: padding and the crop, then the augmentation.
+AUGMENTATION = [TRAIN["train"]["pad"], TRAIN["train"]["crop"], *TRAIN["augmentation"]]
 
 
 def single_transforms():
-    """Every transform by itself, those inside a choice included, made certain to happen."""
+    """Yield the config of every transform with a probability of 1, including those in a `OneOf`."""
     for config in AUGMENTATION:
-        for single in config.get("transforms", [config]):
-            single = dict(single)
-            if "prob" in single:
-                single["prob"] = 1.0
-            yield single
+        for transform in config.get("transforms", [config]):
+            transform = dict(transform)
+            if "prob" in transform:
+                transform["prob"] = 1.0
+            yield transform
 
 
 def is_spatial(config):
@@ -45,14 +45,14 @@ def build(configs):
 
 
 def cells(height=300, width=340):
-    """Label and image of four cells, none of which a flip or a turn maps on another."""
+    """Return image and label of four cells; no flip or rotation maps one cell onto another."""
     y, x = np.indices((height, width))
     labels = np.zeros((height, width), np.int32)
     for i, (cy, cx, ry, rx) in enumerate(
         [(0.25, 0.3, 0.2, 0.1), (0.3, 0.7, 0.1, 0.2), (0.7, 0.25, 0.15, 0.2), (0.75, 0.75, 0.2, 0.12)]
     ):
         labels[((y / height - cy) / ry) ** 2 + ((x / width - cx) / rx) ** 2 < 1] = (3, 7, 20, 11)[i]
-    # A bite out of every cell leaves none symmetrical.
+    # Cutting a piece out of every cell makes all of them asymmetrical.
     labels[int(0.3 * height) : int(0.36 * height), : int(0.3 * width)] = 0
     labels[int(0.62 * height) : int(0.7 * height), int(0.75 * width) :] = 0
     image = (labels / 20).astype(np.float32)
@@ -60,7 +60,7 @@ def cells(height=300, width=340):
 
 
 def disagreement(item):
-    """The share of pixels where image and label differ, but for a band of 1 pixel along edges."""
+    """Return the share of pixels where image and label differ, ignoring a band of 1 pixel along edges."""
     labels = np.asarray(item["label"])[0]
     image = np.asarray(item["image"])[0] * 20
     around = np.ones((3, 3))
@@ -78,7 +78,7 @@ def track_meta(request):
 
 @pytest.mark.usefixtures("track_meta")
 @pytest.mark.parametrize("config", SPATIAL, ids=name_of)
-def test_every_random_transform_moves_image_and_label_alike(config):
+def test_every_random_transform_moves_image_and_label_together(config):
     item = cells()
     pad = config["_target_"] == "SpatialPadd"
     transform = build([{**config, "spatial_size": [400, 380]}] if pad else [config])
@@ -90,20 +90,20 @@ def test_every_random_transform_moves_image_and_label_alike(config):
 
 
 @pytest.mark.parametrize("config", [c for c in SPATIAL if "Rand" in c["_target_"]], ids=name_of)
-def test_the_check_of_alignment_sees_a_label_that_was_left_behind(config):
+def test_the_alignment_check_detects_a_label_that_was_not_moved(config):
     item = cells(256, 256)
-    moved = build([{**config, "roi_size": [200, 200]} if "Crop" in config["_target_"] else config])
+    transform = build([{**config, "roi_size": [200, 200]} if "Crop" in config["_target_"] else config])
     worst = 0.0
     for seed in range(4):
-        out = moved.set_random_state(seed)(dict(item))
-        height, width = out["image"].shape[1:]
-        worst = max(worst, disagreement({"image": out["image"], "label": item["label"][:, :height, :width]}))
+        moved = transform.set_random_state(seed)(dict(item))
+        height, width = moved["image"].shape[1:]
+        worst = max(worst, disagreement({"image": moved["image"], "label": item["label"][:, :height, :width]}))
     assert worst > 5e-4
 
 
 @pytest.mark.usefixtures("track_meta")
 @pytest.mark.parametrize("config", INTENSITY, ids=name_of)
-def test_intensity_transforms_change_the_image_and_leave_the_label_as_it_was(config):
+def test_intensity_transforms_change_only_the_image(config):
     item = cells()
     transform = build([config])
     for seed in range(3):
@@ -116,7 +116,7 @@ def test_intensity_transforms_change_the_image_and_leave_the_label_as_it_was(con
 
 @pytest.mark.usefixtures("track_meta")
 @pytest.mark.parametrize(("height", "width"), [(300, 340), (100, 120), (40, 600), (256, 256)])
-def test_the_whole_list_gives_crops_of_256_from_any_image(height, width):
+def test_the_whole_list_gives_crops_of_256_pixels_from_any_image(height, width):
     transform = build(AUGMENTATION)
     for seed in range(5):
         item = transform.set_random_state(seed)(cells(height, width))
@@ -126,7 +126,7 @@ def test_the_whole_list_gives_crops_of_256_from_any_image(height, width):
         assert set(np.unique(np.asarray(item["label"]))) <= {0, 3, 7, 11, 20}
 
 
-def test_the_seed_settles_everything_and_the_source_is_not_written_to():
+def test_the_seed_determines_the_result_and_the_source_is_not_modified():
     source = cells()
     untouched = copy.deepcopy(source)
     transform = build(AUGMENTATION)
@@ -144,6 +144,6 @@ def test_labels_are_resampled_by_nearest_neighbour_only():
             assert config["mode"] == ["bilinear", "nearest"]
 
 
-def test_the_list_pickles_as_spawned_workers_need_it():
+def test_the_list_can_be_pickled_for_spawned_workers():
     transform = pickle.loads(pickle.dumps(build(AUGMENTATION)))
     assert transform(cells())["image"].shape == (1, 256, 256)

@@ -1,4 +1,4 @@
-"""Tags of images on their way through transforms into batches, and out of them."""
+"""Tags of images in transforms, in batches, and after decollation."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TAGS = [{"cell_type": "A172", "dose_um": 2}, {"cell_type": "BV2"}, {"dose_um": 0
 
 @pytest.fixture
 def dataset(tmp_path: Path) -> PreparedDataset:
-    """Crops of four images, each of which has other tags."""
+    """Crops of four images with different tags."""
     listed = []
     for number, tags in enumerate(TAGS):
         pixels = np.random.default_rng(number).integers(0, 200, (24, 24)).astype(np.uint8)
@@ -42,7 +42,7 @@ def dataset(tmp_path: Path) -> PreparedDataset:
 
 @pytest.mark.parametrize("loader", [torch.utils.data.DataLoader, monai.data.DataLoader], ids=["torch", "MONAI"])
 @pytest.mark.parametrize("batch_size", [1, 4], ids=["one image", "images with different tags"])
-def test_tags_reach_batches_and_come_out_of_them(dataset, loader, batch_size):
+def test_tags_are_collated_into_batches_and_decollated(dataset, loader, batch_size):
     before = [item["tags"] for item in dataset.data]
     batches = list(loader(dataset, sampler=CropSampler(dataset), batch_size=batch_size))
     assert batches[0]["image"].shape == (batch_size, 1, 16, 16)
@@ -56,6 +56,6 @@ def test_tags_reach_batches_and_come_out_of_them(dataset, loader, batch_size):
     assert [item["tags"] for item in dataset.data] == before
 
 
-def test_a_transform_sees_the_tags_of_its_item(dataset):
-    seen = [dataset[number]["tags"]["cell_type"] for number in range(len(dataset))]
-    assert seen == ["A172", "BV2", "", ""]
+def test_transforms_keep_the_tags_of_an_item(dataset):
+    cell_types = [dataset[number]["tags"]["cell_type"] for number in range(len(dataset))]
+    assert cell_types == ["A172", "BV2", "", ""]

@@ -1,4 +1,4 @@
-"""Label images into targets, logits into maps and objects: what the wrappers add to the functions."""
+"""Transforms of label images to targets, and of logits to maps and objects."""
 
 import pickle
 
@@ -23,7 +23,7 @@ TARGETS = [EncodeTargetd(ForegroundHead()), EncodeTargetd(BoundaryClassesHead())
 
 
 @pytest.mark.parametrize("dtype", [torch.int32, torch.float32, torch.uint8])
-def test_targets_whatever_dtype_augmentation_left(dtype):
+def test_targets_are_encoded_for_any_dtype_after_augmentation(dtype):
     for labels in (LABEL.to(dtype), MetaTensor(LABEL.to(dtype)), LABEL.to(dtype).numpy()):
         item = {"label": labels, "image": 1}
         target = EncodeTargetd(BoundaryClassesHead())(item)["label"]
@@ -32,17 +32,17 @@ def test_targets_whatever_dtype_augmentation_left(dtype):
         assert item["label"] is labels
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="a processor has no second place for a target to lie in")
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 @pytest.mark.parametrize("transform", [ForegroundTargetd(), *TARGETS])
-def test_targets_lie_where_the_labels_lay(transform):
-    # In validation the loss and scores take them together with a prediction that is on the GPU.
-    there = transform({"label": LABEL.cuda()})["label"]
-    assert there.device.type == "cuda"
-    assert torch.equal(there.cpu(), transform({"label": LABEL})["label"])
+def test_targets_stay_on_the_device_of_the_labels(transform):
+    # In validation, scores combine them with a prediction that is on the GPU.
+    target = transform({"label": LABEL.cuda()})["label"]
+    assert target.device.type == "cuda"
+    assert torch.equal(target.cpu(), transform({"label": LABEL})["label"])
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16, torch.float64])
-def test_logits_of_any_precision_become_named_maps_and_stay(dtype):
+def test_logits_of_any_precision_become_named_maps_and_are_kept(dtype):
     logits = torch.zeros(3, 1, 2, dtype=dtype, requires_grad=True)
     item = ActivateLogitsd(BoundaryClassesHead())({"pred": logits})
     assert item["pred"] is logits
@@ -53,8 +53,8 @@ def test_logits_of_any_precision_become_named_maps_and_stay(dtype):
     assert [values[0, 0] for values in item["maps"].values()] == pytest.approx([2 / 3, 1 / 3])
 
 
-def test_objects_have_the_size_of_the_image_and_maps_stay():
-    # The boundary class wins in the middle: two cells, at half the resolution of the image.
+def test_objects_have_the_size_of_the_image_and_maps_are_kept():
+    # The boundary class wins in the middle, so there are two cells, at half the resolution of the image.
     logits = torch.full((3, 4, 10), -9.0)
     logits[0], logits[1, 1:3, 1:9], logits[2, 1:3, 4:6] = 0, 9, 18
     item = ActivateLogitsd(BoundaryClassesHead())({"pred": logits, "image_shape": torch.tensor([8, 20])})
@@ -67,7 +67,7 @@ def test_objects_have_the_size_of_the_image_and_maps_stay():
     assert not out["objects"][0, :2].any()
 
 
-def test_objects_of_two_keys_go_where_they_are_told():
+def test_objects_of_two_keys_are_stored_under_two_names():
     item = {"a": {"foreground": np.ones((5, 5))}, "b": {"foreground": np.zeros((5, 5))}, "image_shape": (5, 5)}
     out = LabelObjectsd(["a", "b"], ["objects_a", "objects_b"])(item)
     assert out["objects_a"].tolist() == np.ones((1, 5, 5)).tolist()
@@ -76,7 +76,7 @@ def test_objects_of_two_keys_go_where_they_are_told():
         LabelObjectsd(["a", "b"], "objects")
 
 
-def test_all_of_them_pickle():
+def test_all_of_them_can_be_pickled():
     for transform in (
         *TARGETS,
         ActivateLogitsd(BoundaryClassesHead()),

@@ -1,4 +1,8 @@
-"""The preparation of one image and its labels, which can run in any process."""
+"""The preparation of one image and its labels, which can run in any process.
+
+Images are copied rather than rewritten: no pixel, bit depth or tag changes, and a copy costs little. Each image is read
+nevertheless, so that a broken file is found now rather than during training.
+"""
 
 from __future__ import annotations
 
@@ -96,7 +100,7 @@ def _convert(work: Work, layout: str, raw: Path, output: Path) -> Row | Fault:
     row["image"], row["bytes"] = f"{work.folder}/{image_path.name}", image_path.stat().st_size
     if labels is not None:
         path = output / "labels" / f"{work.stem}.tif"
-        # Waiting for the disk would take longer than everything else; `Record.has` notices files that were lost.
+        # Not flushed to the disk; the docstring of `runner` says why.
         write_labels(path, labels, pixel_size_um=image.pixel_size_um, durable=False)
         row["label"] = f"labels/{path.name}"
         row["bytes"] += path.stat().st_size

@@ -1,4 +1,9 @@
-"""The preparation of a raw folder from beginning to end."""
+"""The preparation of a raw folder from beginning to end.
+
+Files are not flushed to the disk one by one, because on a busy disk thousands of flushes take longer than everything
+else. Each file is written under a temporary name and renamed, so a killed process leaves none incomplete. Files that a
+power cut destroys are recognised by their size and made again.
+"""
 
 from __future__ import annotations
 

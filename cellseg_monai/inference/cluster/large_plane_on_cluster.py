@@ -29,16 +29,21 @@ __all__ = ["LargeOnCluster"]
 class LargeOnCluster:
     """Segments planes as `segment_large` does, with the same results.
 
-    The network is asked about each batch of tiles once, the same batches as in one process, and what it says of a tile
-    is written down. Then maps, and then objects, are made block by block. Each call writes chunks of its own, which it
-    makes out of what an earlier step has written, so that it may be done again; a step begins when the one before it
-    is whole.
+    The network sees each batch of tiles once, the same batches as in one process, and its logits are written to disk.
+    Then maps and objects are made block by block. If each block ran the network on all tiles that reach into it, blocks
+    of 2048 px would run it about twice as often, and in other batches, whose rounding can differ.
+
+    Arrays stay on disk. Only values along seams, and the runs of objects that cross them, go through the scheduler,
+    whose memory therefore stays small.
+
+    Each call writes its own chunks, computed from the output of earlier steps, so that it can be repeated. A step
+    begins when the one before it is complete.
 
     Args:
-        cluster: does the work.
+        cluster: the workers.
         load: loads the pipeline in another process; see `RemotePipeline`.
-        chunk_px: side of the chunks of maps and labels.
-        block_px: side of a block, a multiple of it. The result does not depend on them.
+        chunk_px: side of the chunks of maps and labels. The result does not depend on it.
+        block_px: side of a block, a multiple of `chunk_px`. The result does not depend on it.
     """
 
     cluster: Cluster
@@ -56,21 +61,22 @@ class LargeOnCluster:
         pixel_size_um: tuple[float, float] | None = None,
         progress: Progress | None = None,
     ) -> Segmentation:
-        """The objects of a plane.
+        """Find the objects of a plane.
 
         Args:
-            pixels: of the plane; the workers open its file under the same path.
-            pipeline: of the bundle; its network is not asked here.
-            scratch: a folder that the workers see under the same path, for 8 bytes for each pixel and channel of the
-                network at its scale, and the labels.
-            name: of the image file.
-            pixel_size_um: (y, x), if known.
-            progress: as for `segment_large`.
+            pixels: the plane; the workers open its file under the same path.
+            pipeline: from pixels to objects; its network is not used in this process.
+            scratch: a folder that the workers see under the same path. It takes 8 bytes for each pixel and channel of
+                the network at its scale, and the labels.
+            name: name of the image file.
+            pixel_size_um: height and width of a pixel, if known.
+            progress: called with the number of pixels that the network has seen since the last call and the number
+                that it will see.
 
         Raises:
-            BlockError: the work on a part of the plane failed; names the file and the part.
-            ValueError: as `segment_large`.
-            OSError: as `segment_large`; or the workers do not share the folder.
+            BlockError: the work on a part of the plane failed; the message names the file and the part.
+            ValueError: the image lacks a channel or the pixel size that the pipeline asks for, or holds NaN.
+            OSError: the image could not be read, the disk is full, or the workers do not share the folder.
         """
         prepared = prepared_windows(pixels, pipeline.preprocess, pixel_size_um)
         plane = RemotePlane(
@@ -85,8 +91,8 @@ class LargeOnCluster:
         frame = _Frame(plane.path, pixels.shape[1:], prepared.shape)
         maps = self._maps(plane, frame, pipeline.map_names, progress)
         labels, parts = (
-            ZarrChunks(plane.folder / named, shape, np.dtype(np.uint32), self.chunk_px)
-            for named, shape in (("labels", frame.whole), ("parts", frame.seen))
+            ZarrChunks(plane.folder / subfolder, shape, np.dtype(np.uint32), self.chunk_px)
+            for subfolder, shape in (("labels", frame.whole), ("parts", frame.seen))
         )
         label_in_blocks(
             maps,
@@ -136,14 +142,14 @@ class LargeOnCluster:
 
 
 def _same(counts: Sequence[int]) -> int:
-    """What all workers said."""
+    """Return the number of channels that all workers gave."""
     if len(set(counts)) != 1:
         raise ValueError(f"the network gave {sorted(set(counts))} channels for different parts of one image")
     return counts[0]
 
 
 def _around(axes: tuple[AxisTiles, AxisTiles], numbers: Sequence[int]) -> Box:
-    """The box around some tiles."""
+    """Return the box around some tiles."""
     places: np.ndarray = np.array([divmod(number, len(axes[1].starts)) for number in numbers])
     rows, columns = (
         slice(axis.starts[least], min(axis.starts[most] + axis.size, axis.length))
@@ -154,12 +160,12 @@ def _around(axes: tuple[AxisTiles, AxisTiles], numbers: Sequence[int]) -> Box:
 
 @dataclass(frozen=True)
 class _Frame:
-    """Where in its file a part of a plane lies.
+    """Describes parts of a plane by their rows and columns in the file.
 
     Args:
-        path: of the file.
-        whole: (Y, X) of the plane.
-        seen: (Y, X) at which the network sees it.
+        path: path of the file.
+        whole: (Y, X) of the plane in the file.
+        seen: (Y, X) of the plane in which parts are given, such as at the scale of the network.
     """
 
     path: Path
@@ -167,7 +173,7 @@ class _Frame:
     seen: tuple[int, int]
 
     def named(self, box: Box) -> str:
-        """A part of the plane as the network sees it, in words.
+        """Describe a part of the plane.
 
         >>> _Frame(Path("a.tif"), (200, 100), (100, 50)).named((slice(0, 50), slice(25, 50)))
         'a.tif, rows 0 to 99, columns 50 to 99'
@@ -175,7 +181,7 @@ class _Frame:
         return f"{self.path}, {self.within(box)}"
 
     def within(self, box: Box) -> str:
-        """The rows and columns of the file that a part of the plane lies on."""
+        """Describe the rows and columns of a part of the plane in the file."""
         (top, bottom), (left, right) = (
             (side.start * length // seen, -(-side.stop * length // seen))
             for side, length, seen in zip(box, self.whole, self.seen, strict=True)
@@ -183,7 +189,13 @@ class _Frame:
         return f"rows {top} to {bottom - 1}, columns {left} to {right - 1}"
 
     def naming_objects(self, places: Sequence[Box]) -> Callable[[Box], str]:
-        """How blocks of objects are named, of which all are given: they are of either frame, and end with it.
+        """Return a function that describes blocks in which objects are made.
+
+        Some steps work on blocks at the scale of the network, others on blocks of the file. The last block ends where
+        the plane ends, so it tells the scale.
+
+        Args:
+            places: all blocks of a step.
 
         >>> of_both = [[(slice(0, 50), slice(0, 50))], [(slice(0, 200), slice(0, 64)), (slice(0, 200), slice(64, 100))]]
         >>> for places in of_both:

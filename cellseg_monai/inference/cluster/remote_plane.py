@@ -1,4 +1,4 @@
-"""What a process of a cluster does with a plane: it opens image and bundle itself, and writes to a folder."""
+"""The work of one process of a cluster on a plane: it opens image and bundle itself and writes to a shared folder."""
 
 from __future__ import annotations
 
@@ -32,14 +32,15 @@ class RemotePipeline:
     """A pipeline as it is sent to another process, which loads the network itself, once.
 
     Args:
-        load: how; pickled by name, hashable, and equal to another that loads the same, such as a frozen dataclass.
-        preprocess: as in the pipeline, whatever `load` gives.
-        postprocess: likewise.
-        tiles: likewise.
-        tta: likewise.
-        weights_sha256: of the weights that it has to be.
-        lanes: how many of them at most; a process of fewer threads has fewer.
-        version: of this package.
+        load: loads the pipeline. It is pickled by name, hashable, and equal to another that loads the same, such as a
+            frozen dataclass.
+        preprocess: replaces that of the loaded pipeline.
+        postprocess: replaces that of the loaded pipeline.
+        tiles: replaces that of the loaded pipeline.
+        tta: replaces that of the loaded pipeline.
+        weights_sha256: SHA-256 of the weights that have to be loaded.
+        lanes: largest number of lanes; a process with fewer threads has fewer.
+        version: of this package, which has to be the same in the other process.
     """
 
     load: Callable[[], Pipeline]
@@ -53,7 +54,7 @@ class RemotePipeline:
 
     @classmethod
     def of(cls, pipeline: Pipeline, load: Callable[[], Pipeline]) -> RemotePipeline:
-        """A pipeline, and how its network is loaded elsewhere."""
+        """Return a pipeline with the function that loads it in another process."""
         return cls(
             load,
             pipeline.preprocess,
@@ -65,21 +66,21 @@ class RemotePipeline:
         )
 
     def loaded(self) -> Pipeline:
-        """The pipeline, in this process.
+        """Return the pipeline, loaded in this process.
 
         Raises:
             ValueError: this process has another version of the package, or other weights.
         """
         if self.version != __version__:
             raise ValueError(
-                f"a worker has cellseg_monai {__version__}, but {self.version} was expected; install the same"
+                f"a worker has cellseg_monai {__version__}, expected {self.version}; install the same version"
             )
         with _LOADING:
-            pipeline = _once(self.load, self.weights_sha256)
+            pipeline = _load_once(self.load, self.weights_sha256)
         if pipeline.weights_sha256 != self.weights_sha256:
             raise ValueError(
-                f"a worker finds weights {pipeline.weights_sha256[:12]} of the bundle {pipeline.bundle}, but "
-                f"{self.weights_sha256[:12]} were expected; name a bundle on the file system that all share"
+                f"a worker finds weights {pipeline.weights_sha256[:12]} of the bundle {pipeline.bundle}, expected "
+                f"{self.weights_sha256[:12]}; use a bundle on a file system that all workers share"
             )
         return replace(
             pipeline,
@@ -92,23 +93,23 @@ class RemotePipeline:
 
 
 @lru_cache(maxsize=1)
-def _once(load: Callable[[], Pipeline], weights_sha256: str) -> Pipeline:
-    """Loaded again when other weights are expected, which may lie under the same path by now."""
+def _load_once(load: Callable[[], Pipeline], weights_sha256: str) -> Pipeline:
+    """Load a pipeline, and again if other weights are expected, which may have replaced those under the same path."""
     return load()
 
 
 @dataclass(frozen=True)
 class RemotePlane:
-    """A plane of an image as it is sent to another process, with what has to be the same in all.
+    """A plane of an image as it is sent to other processes, with all that has to be the same in them.
 
     Args:
-        path: of the image file.
-        axes: as for `open_image`.
-        place: of the plane along the axes before C, Y, X.
-        pixel_size_um: (y, x), if known.
-        statistics: of the whole plane.
-        pipeline: what is done.
-        folder: where what it gives is written.
+        path: path of the image file.
+        axes: axes of the file, if it does not state them; see `open_image`.
+        place: indices of the plane along the axes before C, Y, X.
+        pixel_size_um: height and width of a pixel, if known.
+        statistics: intensities of the whole plane.
+        pipeline: from pixels to objects.
+        folder: a shared folder for intermediate results.
     """
 
     path: Path
@@ -120,11 +121,11 @@ class RemotePlane:
     folder: Path
 
     def answers(self, shape: tuple[int, int], channels: int) -> ZarrChunks:
-        """What the network says of each tile, and below each other all of them; a chunk is a channel of a tile."""
+        """Return the array of the logits of all tiles, N×K×Y×X; a chunk is one channel of one tile."""
         down, across = self.pipeline.tiles.cover(shape)
         count = len(down.starts) * len(across.starts)
-        shape_of_all = (count, channels, down.size, across.size)
-        return ZarrChunks(self.folder / "tiles", shape_of_all, np.dtype(np.float32), max(down.size, across.size))
+        all_tiles = (count, channels, down.size, across.size)
+        return ZarrChunks(self.folder / "tiles", all_tiles, np.dtype(np.float32), max(down.size, across.size))
 
     def maps(self, shape: tuple[int, int], names: Sequence[str], chunk_px: int) -> dict[str, ZarrChunks]:
         """Return the maps by name, each in a folder of its own."""
@@ -135,7 +136,7 @@ class RemotePlane:
 
     @contextmanager
     def prepared(self) -> Iterator[PreparedWindows]:
-        """The plane as the network sees it.
+        """Open the plane as the network sees it.
 
         Raises:
             OSError: this process does not see the folder.
@@ -143,7 +144,7 @@ class RemotePlane:
         if not self.folder.is_dir():
             raise FileNotFoundError(
                 f"a worker does not see {self.folder}; choose an --output on a file system that all workers share, or "
-                "look whether this run was stopped"
+                "check whether this run was stopped"
             )
         with open_image(self.path, axes=self.axes) as image:
             yield prepared_windows(
@@ -152,14 +153,14 @@ class RemotePlane:
 
 
 def predict_tiles(plane: RemotePlane, numbers: Sequence[int]) -> int:
-    """Ask the network about some tiles at once, and write what it says.
+    """Run the network on some tiles, and write their logits.
 
     Args:
-        plane: of which they are tiles.
-        numbers: of the tiles, row after row.
+        plane: the plane.
+        numbers: numbers of the tiles, counted row after row.
 
     Returns:
-        How many channels it says.
+        Number of output channels.
     """
     pipeline = plane.pipeline.loaded()
     with plane.prepared() as prepared:
@@ -168,7 +169,9 @@ def predict_tiles(plane: RemotePlane, numbers: Sequence[int]) -> int:
         tiles, batch = [read_tile(prepared, axes, place) for place in places], pipeline.tiles.batch
     batches = (np.stack(tiles[first : first + batch]) for first in range(0, len(tiles), batch))
     with Lanes(pipeline.lanes) as lanes:
-        answers = [answer for said in lanes.answers(pipeline.augmented_network, batches) for answer in said]
+        answers = [
+            answer for batch_answers in lanes.answers(pipeline.augmented_network, batches) for answer in batch_answers
+        ]
     array = plane.answers(prepared.shape, len(answers[0]))
     for number, answer in zip(numbers, answers, strict=True):
         array[number, :, :, :] = answer
@@ -178,14 +181,14 @@ def predict_tiles(plane: RemotePlane, numbers: Sequence[int]) -> int:
 def blend_block(plane: RemotePlane, shape: tuple[int, int], channels: int, chunk_px: int, place: Box) -> None:
     """Write the maps of a block, from the network's answers for its tiles.
 
-    They are the sums of the same numbers in the same order as those of the whole plane.
+    The same numbers are added in the same order as when the whole plane is blended.
 
     Args:
-        plane: whose tiles are written.
-        shape: (Y, X) at which the network sees it.
-        channels: how many the network says.
-        chunk_px: of the maps.
-        place: of the block: whole chunks.
+        plane: the plane, with the logits of all tiles written.
+        shape: (Y, X) of the plane at the scale of the network.
+        channels: number of output channels of the network.
+        chunk_px: side of the chunks of the maps.
+        place: the block, which consists of whole chunks.
     """
     pipeline = plane.pipeline.loaded()
     answers = plane.answers(shape, channels)
@@ -194,13 +197,13 @@ def blend_block(plane: RemotePlane, shape: tuple[int, int], channels: int, chunk
         axis.part(side.start, side.stop) for axis, side in zip(whole, place, strict=True)
     )
     width = len(whole[1].starts)
-    said = (
+    tiles = (
         answers[row * width + column, :, :, :]
         for row in range(rows.start, rows.stop)
         for column in range(columns.start, columns.stop)
     )
     logits: np.ndarray = np.empty((channels, down.length, across.length), np.float32)
-    for y, x, window in blend(said, down, across):
+    for y, x, window in blend(tiles, down, across):
         logits[:, y, x] = window
     top, left = whole[0].starts[rows.start], whole[1].starts[columns.start]
     maps = pipeline.maps(

@@ -1,4 +1,4 @@
-"""A pipeline in another process: loaded once, and what was expected."""
+"""A pipeline in another process is loaded once, and has the expected weights."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,16 +37,16 @@ def load(tmp_path):
     return Load(tmp_path / "weights")
 
 
-def test_it_is_loaded_once(load):
+def test_a_pipeline_is_loaded_once(load):
     sent = RemotePipeline.of(load(), load)
     network = sent.loaded().network
     assert RemotePipeline.of(load(), Load(load.weights)).loaded().network is network
 
 
-def test_weights_that_were_replaced_under_the_same_name_are_loaded(load):
+def test_weights_that_were_replaced_under_the_same_path_are_loaded_again(load):
     before = RemotePipeline.of(load(), load)
     before.loaded()
     load.weights.write_text("2" * 64)
     assert RemotePipeline.of(load(), load).loaded().weights_sha256 == "2" * 64
-    with pytest.raises(ValueError, match="finds weights 222222222222 of the bundle none, but 111111111111"):
+    with pytest.raises(ValueError, match="finds weights 222222222222 of the bundle none, expected 111111111111"):
         before.loaded()

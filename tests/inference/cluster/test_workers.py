@@ -1,4 +1,4 @@
-"""A cluster gives what one process gives, whatever becomes of its workers, or says where it failed."""
+"""A cluster writes the files of a single process, even if workers die, or names the place of a failure."""
 
 from __future__ import annotations
 
@@ -33,34 +33,34 @@ SETTINGS = Postprocessing(BoundaryWatershed(boundary_threshold=0.5), threshold=0
 
 
 def blurred(batch):
-    """Foreground where it is bright around, a boundary where it is bright but not brightest."""
+    """Predict foreground where the surroundings are bright, and a boundary where they are of medium brightness."""
     padded = np.pad(batch[:, 0], [(0, 0), (2, 2), (2, 2)], mode="edge")
     mean = np.lib.stride_tricks.sliding_window_view(padded, (5, 5), axis=(1, 2)).mean((-2, -1))
     return np.stack([mean, 1 - np.abs(2 * mean - 1)], axis=1).astype(np.float32)
 
 
 def slow(batch):
-    """So that there is time to kill a worker."""
+    """Leave time to kill a worker."""
     time.sleep(0.05)
     return blurred(batch)
 
 
 def failing(batch):
-    """Has a fault that the brightest tile brings out."""
+    """Fail on the brightest tile by a fault of the program."""
     if (batch == 1).any():
         raise ZeroDivisionError("a slip of ours")
     return blurred(batch)
 
 
 def refusing(batch):
-    """Cannot bear the brightest tile."""
+    """Refuse the brightest tile."""
     if (batch == 1).any():
         raise ValueError("too bright")
     return blurred(batch)
 
 
 def deadly(batch):
-    """Takes its process with it, whichever that is."""
+    """Kill the process that sees the brightest tile."""
     if (batch == 1).any():
         os.kill(os.getpid(), signal.SIGKILL)
     return blurred(batch)
@@ -68,7 +68,7 @@ def deadly(batch):
 
 @dataclass(frozen=True)
 class Load:
-    """Loads a pipeline that needs no torch, in whatever process."""
+    """Loads a pipeline that needs no torch, in any process."""
 
     sha256: str = "0" * 64
     network: Callable[[np.ndarray], np.ndarray] = blurred
@@ -108,7 +108,7 @@ def cluster(processes):
 
 @pytest.fixture(scope="module")
 def image(tmp_path_factory):
-    """A plane of blobs that touch, in tiles of 64 px, with a pixel size of 0.5 µm."""
+    """A plane of touching blobs in tiles of 64 px, with a pixel size of 0.5 µm."""
     from scipy.ndimage import gaussian_filter
 
     pixels = gaussian_filter(np.random.default_rng(0).random((300, 420)), 5)
@@ -129,13 +129,13 @@ def job_of(pipeline, output, **settings):
 
 
 def mapped(cluster, pipeline, output, load=None, **settings) -> ClusterJob:
-    """A job on a cluster, of blocks so small that seams cross many objects."""
+    """Return a job on a cluster with blocks so small that many objects cross seams."""
     job = on_cluster(job_of(pipeline, output, **settings), cluster, load or Load())
     return replace(job, large=replace(job.large, chunk_px=64, block_px=128))
 
 
 def results(folder: Path) -> dict[str, str]:
-    """The digest of everything that lies there."""
+    """Return the digest of each file in a folder."""
     return {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(folder.rglob("*"))
@@ -157,7 +157,7 @@ def run(job, path):
         pytest.param({"preprocess": Preprocessing(noise_floor=0, pixel_size_um=0.7)}, id="at another scale"),
     ],
 )
-def test_files_are_those_of_one_process(cluster, image, tmp_path, changes):
+def test_files_equal_those_of_a_single_process(cluster, image, tmp_path, changes):
     pipeline = replace(Load()(), **changes)
     seen, seen_alone = [], []
     job = replace(job_of(pipeline, tmp_path / "alone"), progress=lambda px, of: seen_alone.append(px / of))
@@ -175,7 +175,7 @@ SLOW = pytest.mark.slow
 @pytest.mark.parametrize(
     "step", ["tiles", pytest.param("maps", marks=SLOW), "parts", pytest.param("labels", marks=SLOW)]
 )
-def test_a_worker_that_is_killed_costs_no_more_than_time(processes, cluster, image, tmp_path, step):
+def test_a_killed_worker_costs_only_time(processes, cluster, image, tmp_path, step):
     pipeline, load = Load()(), Load(network=slow)
     run(job_of(pipeline, tmp_path / "alone"), image)
     victim = processes.workers[0].pid
@@ -208,7 +208,7 @@ def test_a_worker_that_is_killed_costs_no_more_than_time(processes, cluster, ima
         ),
     ],
 )
-def test_a_block_that_fails_is_named_and_leaves_nothing(processes, cluster, image, tmp_path, load, reason):
+def test_a_block_that_fails_is_named_and_leaves_no_files(processes, cluster, image, tmp_path, load, reason):
     pipeline = Load()()
     (outcome,) = mapped(cluster, pipeline, tmp_path, load).run([ImageFile(image)])
     assert isinstance(outcome, Failed)
@@ -236,20 +236,20 @@ def test_a_fault_of_the_program_ends_the_run_and_is_shown(cluster, image, tmp_pa
     assert list(tmp_path.iterdir()) == []
 
 
-def test_who_stops_early_leaves_no_call_waiting(cluster):
+def test_stopping_early_leaves_no_call_waiting(cluster):
     ended = cluster.finished(pid_after, [(number,) for number in range(20)])
     next(ended)
     ended.close()
     assert "pending" not in {future.status for future in cluster._client.futures.values()}
 
 
-def test_other_weights_than_those_here_are_refused(cluster, image, tmp_path):
+def test_weights_that_differ_from_those_of_this_process_are_refused(cluster, image, tmp_path):
     (outcome,) = mapped(cluster, Load()(), tmp_path, Load(sha256="1" * 64)).run([ImageFile(image)])
     assert "111111111111" in outcome.reason
-    assert "000000000000 were expected" in outcome.reason
+    assert "expected 000000000000" in outcome.reason
 
 
-def test_small_images_are_segmented_each_by_a_worker_and_a_run_goes_on(cluster, image, tmp_path):
+def test_each_small_image_is_segmented_by_one_worker_and_a_run_can_be_resumed(cluster, image, tmp_path):
     images = []
     for number in range(5):
         images.append(ImageFile(tmp_path / f"{number}.tif"))
@@ -310,7 +310,7 @@ def test_without_the_extra_the_error_names_it(monkeypatch):
 
 
 def cellseg(monkeypatch, *words):
-    """Run the command in this process; its exit code."""
+    """Run the command in this process and return its exit code."""
     monkeypatch.setattr(sys, "argv", ["cellseg", *map(str, words)])
     try:
         cli.main()
@@ -321,7 +321,7 @@ def cellseg(monkeypatch, *words):
 
 @pytest.mark.slow
 def test_the_command_with_the_bundle_nuclei(processes, image, tmp_path, monkeypatch, capsys):
-    """Two mosaics beyond what a process holds, of which one has a tile whose end is lost."""
+    """Segment two mosaics that are too large to be held, one of them with a truncated tile."""
     mosaic = np.tile(tifffile.imread(image), (10, 7))
     for name in ("mosaic.tif", "lost.tif"):
         tifffile.imwrite(tmp_path / name, mosaic, tile=(256, 256), compression="zlib")

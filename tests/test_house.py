@@ -1,0 +1,115 @@
+"""The structure of the package: what is public, what imports what, and how large things are."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import pkgutil
+from collections import Counter
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import cellseg_monai
+
+ROOT = Path(cellseg_monai.__file__).parent
+PACKAGES = ["cellseg_monai"] + [
+    module.name for module in pkgutil.walk_packages(cellseg_monai.__path__, "cellseg_monai.") if module.ispkg
+]
+SURFACE = Path(__file__).with_name("api_surface.txt")
+LARGEST_ROOM = 0.13
+LONGEST_BODY = 50
+
+
+def public_names() -> Iterator[str]:
+    """Every name that a package offers, with the package."""
+    for package in PACKAGES:
+        for name in getattr(import_module(package), "__all__", ()):
+            yield f"{package}.{name}"
+
+
+def thing(name: str) -> object:
+    package, _, attribute = name.rpartition(".")
+    return getattr(import_module(package), attribute)
+
+
+def test_public_names_appear_and_disappear_only_on_purpose() -> None:
+    """After a change that is meant: `python tests/test_house.py` writes the list again."""
+    assert sorted(public_names()) == SURFACE.read_text(encoding="utf-8").split()
+
+
+def test_every_room_is_an_attribute_of_the_package() -> None:
+    rooms = {package.split(".")[1] for package in PACKAGES if package.count(".") == 1}
+    assert rooms - {"cli"} <= set(cellseg_monai.__all__)
+
+
+def test_the_page_of_the_architecture_names_every_room() -> None:
+    page = ROOT.parent.joinpath("docs", "architecture.md").read_text(encoding="utf-8")
+    rooms = {name.split(".")[1] for name in sources() if "." in name}
+    assert [room for room in sorted(rooms) if not room.startswith("_") and f"`{room}`" not in page] == []
+
+
+@pytest.mark.parametrize("name", sorted(public_names()))
+def test_public_names_can_be_imported_and_are_documented(name: str) -> None:
+    value = thing(name)
+    if isinstance(value, ModuleType) or inspect.isclass(value) or inspect.isroutine(value):
+        assert inspect.getdoc(value), f"{name} has no docstring"
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_no_module_has_the_name_of_something_that_its_package_offers(package: str) -> None:
+    # From Python 3.12 on, `pydoc.locate`, by which MONAI finds a `_target_`, takes the module if both exist.
+    offered = import_module(package)
+    modules = {module.name for module in pkgutil.iter_modules(offered.__path__)}
+    things = {name for name in getattr(offered, "__all__", ()) if not isinstance(getattr(offered, name), ModuleType)}
+    assert things & modules == set()
+
+
+def sources() -> dict[str, Path]:
+    """Every module's file, by the module's name."""
+    names = {}
+    for path in sorted(ROOT.rglob("*.py")):
+        parts = ("cellseg_monai", *path.relative_to(ROOT).with_suffix("").parts)
+        names[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return names
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    modules, graph = sources(), {}
+    for name, path in modules.items():
+        imports = set()
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:  # top level: others run later
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("cellseg_monai"):
+                imports |= {
+                    f"{node.module}.{alias.name}" if f"{node.module}.{alias.name}" in modules else str(node.module)
+                    for alias in node.names
+                }
+        graph[name] = imports - {name}
+    TopologicalSorter(graph).prepare()  # raises CycleError
+
+
+def test_no_room_holds_more_than_its_share() -> None:
+    lines: Counter[str] = Counter()
+    for name, path in sources().items():
+        lines[name.split(".")[1] if "." in name else ""] += len(path.read_text(encoding="utf-8").splitlines())
+    room, count = lines.most_common(1)[0]
+    assert count <= LARGEST_ROOM * lines.total(), f"{room} holds {count / lines.total():.0%} of the lines"
+
+
+def test_no_function_body_is_long() -> None:
+    long = []
+    for name, path in sources().items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                body = node.body[1:] if ast.get_docstring(node) is not None else node.body
+                if body and (count := (body[-1].end_lineno or 0) - body[0].lineno + 1) > LONGEST_BODY:
+                    long.append(f"{name}.{node.name}: {count} lines")
+    assert long == []
+
+
+if __name__ == "__main__":
+    SURFACE.write_text("\n".join(sorted(public_names())) + "\n", encoding="utf-8")
