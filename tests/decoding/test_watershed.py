@@ -132,7 +132,7 @@ def test_boundaries_whose_boxes_overlap_are_laid_out_once(rings, monkeypatch):
 
     def noted(*arguments, **options):
         for found in packing.pack_components(*arguments, **options):
-            laid_out.append(found.components.shape[0] * found.pieces.shape[1])
+            laid_out.append(found.components.shape[0] * found.components.shape[1])
             yield found
 
     monkeypatch.setattr(module, "pack_components", noted)
