@@ -1,4 +1,4 @@
-"""Memory that is freed stays with the process that asks for it."""
+"""Freed memory stays with the process if it asks for that."""
 
 import subprocess
 import sys
@@ -9,11 +9,11 @@ FAULTS = """
 import resource
 from threading import Thread
 import numpy as np
-{first}
+{setup}
 def work():
     for _ in range(6):
         np.ones(2**24)
-for turn in range(2):  # the first takes the memory
+for turn in range(2):  # the first turn gets the memory from the system
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     thread = Thread(target=work)
     thread.start()
@@ -22,13 +22,13 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
 
-def page_faults(first):
-    code = FAULTS.format(first=first)
+def page_faults(setup):
+    code = FAULTS.format(setup=setup)
     return int(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only glibc can keep freed memory")
-def test_what_a_thread_frees_it_gets_again_without_the_system():
-    taken_anew = page_faults("")
+def test_memory_that_a_thread_frees_is_reused_without_the_system():
+    default = page_faults("")
     kept = page_faults("from cellseg_monai.allocation import keep_freed_memory; keep_freed_memory()")
-    assert kept < taken_anew / 4
+    assert kept < default / 4
