@@ -1,5 +1,3 @@
-"""Files and folders that are complete or absent."""
-
 from __future__ import annotations
 
 import os
@@ -12,12 +10,12 @@ from cellseg_monai.atomic import leftovers, replacing, replacing_folder
 
 @pytest.mark.skipif(not Path("/sys").is_dir(), reason="needs a place where not even root can write")
 @pytest.mark.parametrize("replacing", [replacing, replacing_folder])
-def test_errors_name_the_requested_path_rather_than_the_temporary_one(replacing) -> None:
+def test_an_error_names_the_target_instead_of_the_temporary_path(replacing) -> None:
     with pytest.raises(OSError, match=r": '/sys/a\.txt'$"), replacing("/sys/a.txt") as aside:
         aside.write_text("a")
 
 
-def test_errors_do_not_name_files_within_a_temporary_folder(tmp_path: Path) -> None:
+def test_an_error_does_not_name_a_file_in_the_removed_temporary_folder(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError) as caught, replacing_folder(tmp_path / "a") as aside:
         (aside / "no" / "b.txt").write_text("b")
     assert caught.value.filename == str(tmp_path / "a")
@@ -27,15 +25,15 @@ def test_errors_do_not_name_files_within_a_temporary_folder(tmp_path: Path) -> N
 def test_a_folder_that_cannot_be_renamed_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "b.txt").write_text("old")
-    real_replace, targets = os.replace, []
+    replace, targets = os.replace, []
 
     def fail_the_second_time(source: Path, target: Path) -> None:
         targets.append(target)
         if len(targets) == 2:
-            # If the process were killed here, `leftovers` would find both folders.
+            # If the process were killed here, both folders could be found.
             assert {(folder / "b.txt").read_text() for folder in leftovers(tmp_path / "a")} == {"old", "new"}
             raise OSError(28, "No space left on device", source, None, target)
-        real_replace(source, target)
+        replace(source, target)
 
     monkeypatch.setattr(os, "replace", fail_the_second_time)
     with pytest.raises(OSError, match="No space left") as caught, replacing_folder(tmp_path / "a") as aside:
@@ -45,7 +43,7 @@ def test_a_folder_that_cannot_be_renamed_leaves_the_old_one(tmp_path: Path, monk
     assert len(targets) == 3
 
 
-def test_errors_of_the_block_name_their_own_file_and_the_old_file_is_kept(tmp_path: Path) -> None:
+def test_an_error_in_the_block_keeps_its_file_name_and_the_old_file(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("old")
     with pytest.raises(FileNotFoundError, match=r"'[^']+other'"), replacing(tmp_path / "a.txt") as aside:
         (tmp_path / "other").rename(aside)

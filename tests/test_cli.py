@@ -1,5 +1,3 @@
-"""Commands of `cellseg`, and the errors for wrong arguments."""
-
 import json
 import shutil
 import subprocess
@@ -15,9 +13,9 @@ from cellseg_monai.evaluation import PROTOCOLS, evaluate_folders, write_results
 from tests.quality.planes import plane
 
 
-def cellseg(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
-    """Run the command in this process and return its exit code."""
-    monkeypatch.setattr(sys, "argv", ["cellseg", *arguments])
+def cellseg(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
+    """Run the command in this process, and return its exit code."""
+    monkeypatch.setattr(sys, "argv", ["cellseg", *words])
     try:
         cli.main()
     except SystemExit as stop:
@@ -83,7 +81,7 @@ def test_split_does_not_replace_a_datalist_without_overwrite(
     assert "training" in json.loads((dataset / "datalist.json").read_text())
 
 
-def test_split_keeps_the_test_images_of_an_index_and_reports_it(
+def test_split_keeps_what_an_index_holds_out_and_says_so(
     dataset: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     rows = [f"p{index % 2}_{index};{'test' if index < 2 else 'train'}" for index in range(6)]
@@ -141,8 +139,8 @@ def test_an_impossible_share_is_refused_in_one_line(
 
 def test_help_and_package_need_no_torch() -> None:
     script = "import cellseg_monai, cellseg_monai.cli, sys; print([m for m in ('torch', 'monai') if m in sys.modules])"
-    process = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert process.stdout.strip() == "[]"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 def test_files_pixels_and_labels_need_no_torch() -> None:
@@ -152,13 +150,13 @@ def test_files_pixels_and_labels_need_no_torch() -> None:
         "print(io.read, decoding.label_objects, pixels.prepare, evaluation.evaluate_folders, quality.flags_of)\n"
         "print(report.write_report, report.write_quality_report)"
     )
-    process = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
-    assert process.returncode == 0, process.stderr
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.fixture
 def masks(tmp_path: Path) -> tuple[str, str]:
-    """The folders of two true label images and of their predictions, one of which misses an object."""
+    """Two true label images and their predictions, one of which misses an object."""
     labels = np.zeros((12, 12), np.int32)
     labels[2:6, 2:6], labels[7:10, 2:9] = 7, 70_000
     for name, predicted in (("a", labels), ("b", np.where(labels == 7, 0, labels))):
@@ -183,7 +181,7 @@ def test_evaluate_prints_scores_and_writes_them(
     }
 
 
-def test_evaluate_names_missing_files_evaluates_the_rest_and_fails(
+def test_evaluate_names_what_is_missing_evaluates_the_rest_and_fails(
     masks: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     (Path(masks[1]) / "b_cp_masks.tif").unlink()
@@ -233,7 +231,7 @@ def test_evaluate_names_missing_files_evaluates_the_rest_and_fails(
         "no value",
     ],
 )
-def test_a_wrong_argument_of_evaluate_is_refused_in_one_line(
+def test_a_wrong_word_to_evaluate_is_refused_in_one_line(
     change: dict[str, str | list[str] | None],
     message: str,
     masks: tuple[str, str],
@@ -270,7 +268,7 @@ def test_report_writes_a_page_and_its_numbers(
 ) -> None:
     words = ("report", "--images", masks[0], "--truth", masks[0], "--pred", masks[1], "--overlays", "1")
     words = (*words, "--run", str(tmp_path), "--output", str(tmp_path / "out" / "report.html"))
-    # The true label images serve as images, whose names match no pair, so only outlines are shown.
+    # The true label images stand in for the images, and match no pair: only outlines are shown.
     assert cellseg(monkeypatch, *words) == 1
     printed = capsys.readouterr()
     assert "bbbc039_mean_f1: 2 image(s), 4 true and 3 predicted objects" in printed.out
@@ -292,17 +290,17 @@ def test_report_without_faults_succeeds(
     assert printed.err == ""
 
 
-def test_report_of_an_evaluated_training_needs_only_its_folder(
+def test_report_of_an_evaluated_training_only_needs_its_folder(
     masks: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    run, images = tmp_path / "runs" / "mine", []
+    run, evaluated = tmp_path / "runs" / "mine", []
     shutil.copytree(masks[1], run / "evaluation" / "labels")
     evaluation = evaluate_folders(masks[0], masks[1], PROTOCOLS["cellseg"])
     for image in evaluation.images:
         path = tmp_path / f"{image.files.name}.npy"
         np.save(path, np.eye(12, dtype=np.uint8))
-        images.append(replace(image, files=replace(image.files, image=path)))
-    write_results(replace(evaluation, images=images), run / "evaluation")
+        evaluated.append(replace(image, files=replace(image.files, image=path)))
+    write_results(replace(evaluation, images=evaluated), run / "evaluation")
     page = str(tmp_path / "report.html")
     assert cellseg(monkeypatch, "report", str(run), "--output", page) == 0
     printed = capsys.readouterr()
@@ -356,7 +354,7 @@ def test_an_interrupted_command_prints_stopped(
     ],
     ids=["output", "overlays", "no folder", "no images", "no output"],
 )
-def test_a_wrong_argument_of_report_is_refused_in_one_line(
+def test_a_wrong_word_to_report_is_refused_in_one_line(
     change: dict[str, str | None],
     message: str,
     masks: tuple[str, str],
@@ -366,8 +364,7 @@ def test_a_wrong_argument_of_report_is_refused_in_one_line(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(
-        "cellseg_monai.evaluation.evaluate_folders",
-        lambda *_, **__: pytest.fail("evaluated before the arguments were checked"),
+        "cellseg_monai.evaluation.evaluate_folders", lambda *_, **__: pytest.fail("work before a check")
     )
     flags = {"--images": masks[0], "--truth": masks[0], "--pred": masks[1], "--output": "report.html", **change}
     words = [word for flag, value in flags.items() if value is not None for word in (flag, value)]
@@ -379,7 +376,7 @@ def test_a_wrong_argument_of_report_is_refused_in_one_line(
     assert not Path("report.html").exists()
 
 
-def test_a_misspelt_flag_is_refused_before_anything_is_written(
+def test_a_misspelt_flag_is_refused_before_anything_is_done(
     dataset: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     assert cellseg(monkeypatch, "data", "split", str(dataset), "--sed", "3") == 1
@@ -430,14 +427,14 @@ def test_show_prints_a_table_and_writes_a_page(
 
 @pytest.fixture
 def nuclei(tmp_path: Path) -> Path:
-    """A folder with an image of bright discs, and the same image out of focus."""
+    """Write an image of bright discs, and the same image out of focus, to a folder."""
     (tmp_path / "nuclei").mkdir()
     for name, blur in (("sharp", 1.0), ("blurred", 5.0)):
         np.save(tmp_path / "nuclei" / f"{name}.npy", plane(blur=blur)[0][0])
     return tmp_path / "nuclei"
 
 
-def test_segment_and_quality_write_the_same_report(
+def test_segment_writes_a_report_and_quality_updates_it(
     nuclei: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     out = tmp_path / "out"
@@ -470,9 +467,9 @@ def test_segment_and_quality_write_the_same_report(
         (("quality", "--overlays", "some"), "--overlays"),
         (("quality",), "no run.json"),
     ],
-    ids=["no labels", "no table", "misspelt in segment", "misspelt in quality", "no number", "no run"],
+    ids=["no labels", "no table", "misspelt", "misspelt too", "not a number", "no run"],
 )
-def test_a_wrong_argument_of_a_quality_report_is_refused_in_one_line_before_anything_is_written(
+def test_a_wrong_word_for_the_page_of_a_run_is_refused_before_anything_is_done(
     words: tuple[str, ...],
     message: str,
     nuclei: Path,

@@ -1,4 +1,4 @@
-"""Locks of folders: against other processes, after kills, and on file systems without locks."""
+"""Locks of folders: against other processes, against kills, and where nothing can be locked."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_a_second_call_is_refused_until_the_first_is_done(tmp_path: Path) -> Non
     assert [path.name for path in lock.parent.iterdir()] == ["mine"]
 
 
-def test_the_lock_of_a_killed_process_can_be_taken(tmp_path: Path) -> None:
+def test_a_killed_process_leaves_no_lock(tmp_path: Path) -> None:
     lock = tmp_path / ".lock"
     with subprocess.Popen([sys.executable, "-c", HOLD, str(lock)], stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout is not None
@@ -78,7 +78,7 @@ def test_an_error_in_the_block_releases_the_lock(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/sys").is_dir(), reason="needs a place where not even root can write")
-def test_no_lock_is_needed_in_a_folder_that_cannot_be_written() -> None:
+def test_no_lock_is_needed_if_nothing_can_be_written() -> None:
     with only_one(Path("/sys/.lock"), "cellseg data prepare"), only_one(Path("/sys/.lock"), "cellseg data prepare"):
         assert not Path("/sys/.lock").exists()
     with pytest.raises(ValueError, match="mine") as caught, only_one(Path("/sys/.lock"), "cellseg data prepare"):

@@ -1,4 +1,4 @@
-"""Items that are produced ahead of their use."""
+"""Items that are made ahead of their use."""
 
 import threading
 
@@ -7,7 +7,7 @@ import pytest
 from cellseg_monai.prefetch import prefetch
 
 
-def test_an_error_is_raised_in_place_of_the_item():
+def test_an_error_is_raised_in_place_of_its_item():
     def items():
         yield 1
         raise OSError("the disk is gone")
@@ -18,7 +18,7 @@ def test_an_error_is_raised_in_place_of_the_item():
         next(prefetched)
 
 
-def test_closing_early_leaves_no_thread_behind():
+def test_closing_the_generator_early_leaves_no_thread_behind():
     endless = prefetch(iter(int, 1), count=2)
     next(endless)
     endless.close()

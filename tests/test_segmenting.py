@@ -1,4 +1,4 @@
-"""`cellseg_monai.segment` gives the same results as the command."""
+"""`cellseg_monai.segment` gives the results of the command."""
 
 import numpy as np
 import pytest
@@ -28,23 +28,23 @@ def test_file_image_and_array_give_the_labels_of_the_command(tmp_path, pipeline,
     assert cellseg_monai.segment(tmp_path / "a.npy", "nuclei", device="cpu").image_name == "a.npy"
 
 
-def test_the_result_of_a_stack_has_its_axes_and_one_table(tmp_path, pipeline):
+def test_a_stack_has_its_axes_and_one_table(tmp_path, pipeline):
     planes = np.stack([cells(seed) for seed in range(4)]).reshape(2, 2, 96, 96)
-    result = cellseg_monai.segment(planes, pipeline, axes="TZYX", pixel_size=0.5)
-    assert (result.axes, result.labels.shape, result.pixel_size_um) == ("TZYX", (2, 2, 96, 96), (0.5, 0.5))
+    stack = cellseg_monai.segment(planes, pipeline, axes="TZYX", pixel_size=0.5)
+    assert (stack.axes, stack.labels.shape, stack.pixel_size_um) == ("TZYX", (2, 2, 96, 96), (0.5, 0.5))
     for t, z in np.ndindex(2, 2):
-        single = cellseg_monai.segment(planes[t, z], pipeline, pixel_size=(0.5, 0.5))
-        np.testing.assert_array_equal(result.labels[t, z], single.labels)
-        table = result.table.at({"t": t, "z": z})
-        assert list(table.columns) == list(single.table.columns)
-        for name, column in single.table.columns.items():
-            np.testing.assert_array_equal(table[name], column)
-    (path,) = exports.write_exports(tmp_path, result, "labels")["labels"]
+        alone = cellseg_monai.segment(planes[t, z], pipeline, pixel_size=(0.5, 0.5))
+        np.testing.assert_array_equal(stack.labels[t, z], alone.labels)
+        part = stack.table.at({"t": t, "z": z})
+        assert list(part.columns) == list(alone.table.columns)
+        for name, column in alone.table.columns.items():
+            np.testing.assert_array_equal(part[name], column)
+    (path,) = exports.write_exports(tmp_path, stack, "labels")["labels"]
     assert io.read(path).axes == "TZCYX"
-    assert len(exports.write_exports(tmp_path, result, "overlay")["overlay"]) == 4
+    assert len(exports.write_exports(tmp_path, stack, "overlay")["overlay"]) == 4
 
 
-def test_axes_and_channel_names_distinguish_colours_from_channels(pipeline):
+def test_axes_and_names_distinguish_colours_and_channels(pipeline):
     colour = np.stack([cells()] * 3, axis=-1)
     np.testing.assert_array_equal(
         cellseg_monai.segment(colour, pipeline, axes="YXS").labels, cellseg_monai.segment(cells(), pipeline).labels
@@ -59,7 +59,7 @@ def test_axes_and_channel_names_distinguish_colours_from_channels(pipeline):
 
 
 @pytest.mark.parametrize(
-    ("image", "options", "message"),
+    ("image", "keywords", "says"),
     [
         (np.zeros((7, 20, 30)), {}, "got an array of 7 × 20 × 30 without axes; pass axes='ZYX'"),
         (np.zeros((20, 30, 3)), {}, "'YXS' for colours"),
@@ -79,9 +79,9 @@ def test_axes_and_channel_names_distinguish_colours_from_channels(pipeline):
     ],
     ids=["stack", "colour", "a row", "other axes", "empty", "NaN", "text", "size", "names", "Image", "settings"],
 )
-def test_impossible_arguments_are_refused_with_the_remedy(pipeline, image, options, message):
-    with pytest.raises(ValueError, match=message):
-        cellseg_monai.segment(image, pipeline, **options)
+def test_impossible_images_and_options_are_refused_with_a_remedy(pipeline, image, keywords, says):
+    with pytest.raises(ValueError, match=says):
+        cellseg_monai.segment(image, pipeline, **keywords)
 
 
 def test_a_missing_file_and_a_misspelt_setting_are_refused(tmp_path):
@@ -91,7 +91,7 @@ def test_a_missing_file_and_a_misspelt_setting_are_refused(tmp_path):
         cellseg_monai.segment(cells(), tiles=3)
 
 
-def test_axes_can_be_passed_for_files_that_do_not_state_them(tmp_path, pipeline):
+def test_files_that_do_not_state_their_axes_take_them(tmp_path, pipeline):
     tifffile.imwrite(tmp_path / "s.tif", np.stack([cells(), cells(1)]), photometric="minisblack", metadata=None)
     with pytest.raises(ValueError, match="pass axes='ZYX'"):
         cellseg_monai.segment(tmp_path / "s.tif", pipeline)
