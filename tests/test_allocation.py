@@ -1,4 +1,4 @@
-"""Memory that is freed stays with the process that asks for it."""
+"""Freed memory stays with a process that asks for it."""
 
 import subprocess
 import sys
@@ -13,7 +13,7 @@ import numpy as np
 def work():
     for _ in range(6):
         np.ones(2**24)
-for turn in range(2):  # the first takes the memory
+for turn in range(2):  # the first round allocates the memory
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     thread = Thread(target=work)
     thread.start()
@@ -28,7 +28,7 @@ def page_faults(first):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only glibc can keep freed memory")
-def test_what_a_thread_frees_it_gets_again_without_the_system():
-    taken_anew = page_faults("")
+def test_memory_freed_by_a_thread_is_reused_without_the_system():
+    by_default = page_faults("")
     kept = page_faults("from cellseg_monai.allocation import keep_freed_memory; keep_freed_memory()")
-    assert kept < taken_anew / 4
+    assert kept < by_default / 4

@@ -14,7 +14,7 @@ from tests.quality.planes import plane
 
 
 def cellseg(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
-    """Run the command in this process; its exit code."""
+    """Run the command in this process, and return its exit code."""
     monkeypatch.setattr(sys, "argv", ["cellseg", *words])
     try:
         cli.main()
@@ -70,7 +70,7 @@ def test_split_keeps_groups_together(
     assert "training" in capsys.readouterr().out
 
 
-def test_split_replaces_no_list_without_overwrite(
+def test_split_does_not_replace_a_datalist_without_overwrite(
     dataset: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     (dataset / "datalist.json").write_text("mine")
@@ -290,7 +290,7 @@ def test_report_without_faults_succeeds(
     assert printed.err == ""
 
 
-def test_report_of_an_evaluated_training_needs_nothing_but_its_folder(
+def test_report_of_an_evaluated_training_only_needs_its_folder(
     masks: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     run, evaluated = tmp_path / "runs" / "mine", []
@@ -427,14 +427,14 @@ def test_show_prints_a_table_and_writes_a_page(
 
 @pytest.fixture
 def nuclei(tmp_path: Path) -> Path:
-    """A folder with an image of bright discs, and one of the same out of focus."""
+    """Write an image of bright discs, and the same image out of focus, to a folder."""
     (tmp_path / "nuclei").mkdir()
     for name, blur in (("sharp", 1.0), ("blurred", 5.0)):
         np.save(tmp_path / "nuclei" / f"{name}.npy", plane(blur=blur)[0][0])
     return tmp_path / "nuclei"
 
 
-def test_segment_writes_a_report_and_quality_writes_it_again(
+def test_segment_writes_a_report_and_quality_updates_it(
     nuclei: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     out = tmp_path / "out"
@@ -467,9 +467,9 @@ def test_segment_writes_a_report_and_quality_writes_it_again(
         (("quality", "--overlays", "some"), "--overlays"),
         (("quality",), "no run.json"),
     ],
-    ids=["no labels", "no table", "misspelt", "misspelt too", "no number", "no run"],
+    ids=["no labels", "no table", "misspelt", "misspelt too", "not a number", "no run"],
 )
-def test_a_wrong_word_to_a_report_without_truth_is_refused_in_one_line_before_anything_is_done(
+def test_a_wrong_word_for_the_page_of_a_run_is_refused_before_anything_is_done(
     words: tuple[str, ...],
     message: str,
     nuclei: Path,

@@ -1,4 +1,4 @@
-"""The digest of items depends on the content of files alone."""
+"""The digest of items only depends on the content of files."""
 
 import hashlib
 import shutil

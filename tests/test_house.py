@@ -1,4 +1,4 @@
-"""The structure of the package: what is public, what imports what, and how large things are."""
+"""The structure of the package: public names, imports, and sizes of packages and functions."""
 
 from __future__ import annotations
 
@@ -26,19 +26,20 @@ LONGEST_BODY = 50
 
 
 def public_names() -> Iterator[str]:
-    """Every name that a package offers, with the package."""
+    """Yield every public name of each package, with the name of the package."""
     for package in PACKAGES:
         for name in getattr(import_module(package), "__all__", ()):
             yield f"{package}.{name}"
 
 
-def thing(name: str) -> object:
+def public_object(name: str) -> object:
+    """Return the object of a public name."""
     package, _, attribute = name.rpartition(".")
     return getattr(import_module(package), attribute)
 
 
 def test_public_names_appear_and_disappear_only_on_purpose() -> None:
-    """After a change that is meant: `python tests/test_house.py` writes the list again."""
+    """After an intended change, `python tests/test_house.py` updates the list."""
     assert sorted(public_names()) == SURFACE.read_text(encoding="utf-8").split()
 
 
@@ -55,22 +56,22 @@ def test_the_page_of_the_architecture_names_every_room() -> None:
 
 @pytest.mark.parametrize("name", sorted(public_names()))
 def test_public_names_can_be_imported_and_are_documented(name: str) -> None:
-    value = thing(name)
+    value = public_object(name)
     if isinstance(value, ModuleType) or inspect.isclass(value) or inspect.isroutine(value):
         assert inspect.getdoc(value), f"{name} has no docstring"
 
 
 @pytest.mark.parametrize("package", PACKAGES)
-def test_no_module_has_the_name_of_something_that_its_package_offers(package: str) -> None:
+def test_no_module_has_the_name_of_a_public_object_of_its_package(package: str) -> None:
     # From Python 3.12 on, `pydoc.locate`, by which MONAI finds a `_target_`, takes the module if both exist.
-    offered = import_module(package)
-    modules = {module.name for module in pkgutil.iter_modules(offered.__path__)}
-    things = {name for name in getattr(offered, "__all__", ()) if not isinstance(getattr(offered, name), ModuleType)}
-    assert things & modules == set()
+    imported = import_module(package)
+    modules = {module.name for module in pkgutil.iter_modules(imported.__path__)}
+    public = {name for name in getattr(imported, "__all__", ()) if not isinstance(getattr(imported, name), ModuleType)}
+    assert public & modules == set()
 
 
 def sources() -> dict[str, Path]:
-    """Every module's file, by the module's name."""
+    """Return the file of each module by the name of the module."""
     names = {}
     for path in sorted(ROOT.rglob("*.py")):
         parts = ("cellseg_monai", *path.relative_to(ROOT).with_suffix("").parts)
@@ -78,11 +79,13 @@ def sources() -> dict[str, Path]:
     return names
 
 
-def test_no_modules_import_each_other_in_a_circle() -> None:
+def test_imports_have_no_cycle() -> None:
     modules, graph = sources(), {}
     for name, path in modules.items():
         imports = set()
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:  # top level: others run later
+        for node in ast.parse(
+            path.read_text(encoding="utf-8")
+        ).body:  # only the top level, because other imports run later
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("cellseg_monai"):
                 imports |= {
                     f"{node.module}.{alias.name}" if f"{node.module}.{alias.name}" in modules else str(node.module)
@@ -101,14 +104,14 @@ def test_no_room_holds_more_than_its_share() -> None:
 
 
 def test_no_function_body_is_long() -> None:
-    long = []
+    too_long = []
     for name, path in sources().items():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 body = node.body[1:] if ast.get_docstring(node) is not None else node.body
                 if body and (count := (body[-1].end_lineno or 0) - body[0].lineno + 1) > LONGEST_BODY:
-                    long.append(f"{name}.{node.name}: {count} lines")
-    assert long == []
+                    too_long.append(f"{name}.{node.name}: {count} lines")
+    assert too_long == []
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ def test_a_second_call_is_refused_until_the_first_is_done(tmp_path: Path) -> Non
     assert [path.name for path in lock.parent.iterdir()] == ["mine"]
 
 
-def test_a_killed_process_keeps_nobody_out(tmp_path: Path) -> None:
+def test_a_killed_process_leaves_no_lock(tmp_path: Path) -> None:
     lock = tmp_path / ".lock"
     with subprocess.Popen([sys.executable, "-c", HOLD, str(lock)], stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout is not None
@@ -78,7 +78,7 @@ def test_an_error_in_the_block_releases_the_lock(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/sys").is_dir(), reason="needs a place where not even root can write")
-def test_where_nothing_can_be_written_no_lock_is_needed() -> None:
+def test_no_lock_is_needed_if_nothing_can_be_written() -> None:
     with only_one(Path("/sys/.lock"), "cellseg data prepare"), only_one(Path("/sys/.lock"), "cellseg data prepare"):
         assert not Path("/sys/.lock").exists()
     with pytest.raises(ValueError, match="mine") as caught, only_one(Path("/sys/.lock"), "cellseg data prepare"):
@@ -103,7 +103,7 @@ def test_a_file_system_without_locks_is_reported_and_used(
 
 
 @pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM])
-def test_the_lock_file_of_another_user_keeps_out_where_the_folder_can_be_written(
+def test_the_lock_file_of_another_user_is_respected_if_the_folder_can_be_written(
     number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(path: Path, *_: object) -> int:

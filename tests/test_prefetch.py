@@ -1,4 +1,4 @@
-"""What is made ahead of its use."""
+"""Items that are made ahead of their use."""
 
 import threading
 
@@ -7,18 +7,18 @@ import pytest
 from cellseg_monai.prefetch import prefetch
 
 
-def test_what_is_made_ahead_fails_where_it_would_have_come():
+def test_an_error_is_raised_in_place_of_its_item():
     def items():
         yield 1
         raise OSError("the disk is gone")
 
-    made = prefetch(items())
-    assert next(made) == 1
+    prefetched = prefetch(items())
+    assert next(prefetched) == 1
     with pytest.raises(OSError, match="the disk is gone"):
-        next(made)
+        next(prefetched)
 
 
-def test_who_stops_early_leaves_no_thread_behind():
+def test_closing_the_generator_early_leaves_no_thread_behind():
     endless = prefetch(iter(int, 1), count=2)
     next(endless)
     endless.close()

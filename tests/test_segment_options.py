@@ -47,13 +47,13 @@ def test_an_impossible_diameter_is_refused(diameter):
         SegmentOptions(diameter=diameter)
 
 
-def test_numbers_of_numpy_are_numbers():
+def test_numpy_numbers_are_accepted():
     options = SegmentOptions(tile=np.int64(128), diameter=np.float32(30))
     assert (options.tile, options.diameter) == (128, 30.0)
     assert {type(options.tile), type(options.diameter)} == {int, float}
 
 
-def test_a_pixel_size_is_one_length_or_height_and_width():
+def test_a_pixel_size_can_be_one_length_or_height_and_width():
     """The lengths are in micrometres."""
     assert SegmentOptions().pixel_size_um is None
     assert SegmentOptions(pixel_size=0.5).pixel_size_um == (0.5, 0.5)
@@ -104,4 +104,4 @@ def test_a_function_refuses_other_keywords_and_needs_a_place_for_the_documentati
     with pytest.raises(TypeError, match=r"cut\(\) got an unexpected keyword argument 'tta'"):
         cut(tta=True)
     with pytest.raises(ValueError, match="no line"):
-        takes_options("tile")(test_a_pixel_size_is_one_length_or_height_and_width)
+        takes_options("tile")(test_a_pixel_size_can_be_one_length_or_height_and_width)

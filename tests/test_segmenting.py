@@ -1,4 +1,4 @@
-"""`cellseg_monai.segment`, which finds what the command finds."""
+"""`cellseg_monai.segment` gives the results of the command."""
 
 import numpy as np
 import pytest
@@ -22,44 +22,44 @@ def test_file_image_and_array_give_the_labels_of_the_command(tmp_path, pipeline,
     expected = io.read_labels(tmp_path / "out" / "a.tif")
     assert expected.any()
     for image in (tmp_path / "a.npy", str(tmp_path / "a.npy"), cells(), io.Image(cells()[np.newaxis], "CYX")):
-        found = cellseg_monai.segment(image, pipeline)
-        np.testing.assert_array_equal(found.labels, expected)
-        assert found.table["id"].tolist() == np.unique(expected[expected > 0]).tolist()
+        result = cellseg_monai.segment(image, pipeline)
+        np.testing.assert_array_equal(result.labels, expected)
+        assert result.table["id"].tolist() == np.unique(expected[expected > 0]).tolist()
     assert cellseg_monai.segment(tmp_path / "a.npy", "nuclei", device="cpu").image_name == "a.npy"
 
 
-def test_a_stack_comes_with_its_axes_and_one_table(tmp_path, pipeline):
+def test_a_stack_has_its_axes_and_one_table(tmp_path, pipeline):
     planes = np.stack([cells(seed) for seed in range(4)]).reshape(2, 2, 96, 96)
-    found = cellseg_monai.segment(planes, pipeline, axes="TZYX", pixel_size=0.5)
-    assert (found.axes, found.labels.shape, found.pixel_size_um) == ("TZYX", (2, 2, 96, 96), (0.5, 0.5))
+    stack = cellseg_monai.segment(planes, pipeline, axes="TZYX", pixel_size=0.5)
+    assert (stack.axes, stack.labels.shape, stack.pixel_size_um) == ("TZYX", (2, 2, 96, 96), (0.5, 0.5))
     for t, z in np.ndindex(2, 2):
         alone = cellseg_monai.segment(planes[t, z], pipeline, pixel_size=(0.5, 0.5))
-        np.testing.assert_array_equal(found.labels[t, z], alone.labels)
-        part = found.table.at({"t": t, "z": z})
+        np.testing.assert_array_equal(stack.labels[t, z], alone.labels)
+        part = stack.table.at({"t": t, "z": z})
         assert list(part.columns) == list(alone.table.columns)
         for name, column in alone.table.columns.items():
             np.testing.assert_array_equal(part[name], column)
-    (path,) = exports.write_exports(tmp_path, found, "labels")["labels"]
+    (path,) = exports.write_exports(tmp_path, stack, "labels")["labels"]
     assert io.read(path).axes == "TZCYX"
-    assert len(exports.write_exports(tmp_path, found, "overlay")["overlay"]) == 4
+    assert len(exports.write_exports(tmp_path, stack, "overlay")["overlay"]) == 4
 
 
-def test_colours_and_channels_are_told_by_axes_and_names(pipeline):
+def test_axes_and_names_distinguish_colours_and_channels(pipeline):
     colour = np.stack([cells()] * 3, axis=-1)
     np.testing.assert_array_equal(
         cellseg_monai.segment(colour, pipeline, axes="YXS").labels, cellseg_monai.segment(cells(), pipeline).labels
     )
     stains = np.stack([np.zeros_like(cells()), cells()])
     names = {"axes": "CYX", "channel_names": ("actin", "DAPI")}
-    found = cellseg_monai.segment(stains, "nuclei", channels="DAPI", **names)
-    np.testing.assert_array_equal(found.labels, cellseg_monai.segment(cells(), pipeline).labels)
-    assert "mean_actin" in found.table.columns
+    result = cellseg_monai.segment(stains, "nuclei", channels="DAPI", **names)
+    np.testing.assert_array_equal(result.labels, cellseg_monai.segment(cells(), pipeline).labels)
+    assert "mean_actin" in result.table.columns
     with pytest.raises(ValueError, match=r"got 2 channels .*'actin', 1 'DAPI'"):
         cellseg_monai.segment(stains, pipeline, **names)
 
 
 @pytest.mark.parametrize(
-    ("image", "how", "says"),
+    ("image", "keywords", "says"),
     [
         (np.zeros((7, 20, 30)), {}, "got an array of 7 × 20 × 30 without axes; pass axes='ZYX'"),
         (np.zeros((20, 30, 3)), {}, "'YXS' for colours"),
@@ -79,9 +79,9 @@ def test_colours_and_channels_are_told_by_axes_and_names(pipeline):
     ],
     ids=["stack", "colour", "a row", "other axes", "empty", "NaN", "text", "size", "names", "Image", "settings"],
 )
-def test_what_cannot_be_is_refused_with_the_remedy(pipeline, image, how, says):
+def test_impossible_images_and_options_are_refused_with_a_remedy(pipeline, image, keywords, says):
     with pytest.raises(ValueError, match=says):
-        cellseg_monai.segment(image, pipeline, **how)
+        cellseg_monai.segment(image, pipeline, **keywords)
 
 
 def test_a_missing_file_and_a_misspelt_setting_are_refused(tmp_path):
