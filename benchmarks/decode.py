@@ -1,6 +1,6 @@
 """Time and memory of making objects of probability maps, as ratios to scikit-image over the whole image, from one run.
 
-    OMP_NUM_THREADS=1 python benchmarks/decode.py [--large | --memory-alone]
+    OMP_NUM_THREADS=1 python benchmarks/decode.py [--large | --memory-alone | --libraries FOLDER]
 
 Discs on a jittered grid, in two cases: sparse cells, of whose foreground about a third lies in clumps of several, and
 crowded ones, of whose foreground nearly all does; what share it is, is printed. There are 700 cells in 1024² and, with
@@ -14,12 +14,18 @@ Times are processor time of this process, so that other programs do not count: t
 smaller images, of one call for the largest, ours and theirs in turn. For the largest, the memory of ours is measured
 too, in a child process, above the maps and what has been imported; --memory-alone does this alone. Exits with 1 if a
 ratio is below 1 or the memory above 4 GB.
+
+--libraries compares `label_objects` with itself on top of compiled libraries, which the package does not require, on
+1024² and 3000²; `decode_libraries.py` says what is replaced by what. FOLDER is where the libraries are:
+`pip install --target FOLDER edt connected-components-3d`. Printed are processor times, the share of our gain over
+scikit-image that is kept, and the pixels whose label differs from ours.
 """
 
 from __future__ import annotations
 
 import argparse
 import functools
+import importlib.util
 import itertools
 import sys
 import time
@@ -27,6 +33,7 @@ from collections.abc import Callable
 
 import numpy as np
 from child_process import held_bytes, in_child
+from decode_libraries import CONTESTANTS
 from scipy import ndimage
 from skimage.feature import peak_local_max
 from skimage.segmentation import watershed
@@ -127,6 +134,32 @@ def compare(case: str, size: int, count: int) -> bool:
     return good
 
 
+def labels_of(contestant: str, maps: dict[str, np.ndarray], settings: Postprocessing) -> np.ndarray:
+    """Return the objects that a contestant makes."""
+    with CONTESTANTS[contestant]():
+        return label_objects(maps, settings)
+
+
+def compare_libraries(case: str, size: int, count: int) -> None:
+    """Print how fast each contestant of `decode_libraries` is on one image, and where its labels differ from ours."""
+    maps, _ = maps_of(case, size, count)
+    print(f"{count} {case} cells in {size}²:", flush=True)
+    for method, settings in METHODS.items():
+        calls = [functools.partial(labels_of, contestant, maps, settings) for contestant in CONTESTANTS]
+        whole, *times = seconds(
+            functools.partial(theirs, method, maps), *calls, calls=min(10, max(4, 2**24 // size**2))
+        )
+        print(f"  {method:18} {'scikit-image':24} {whole * 1e3:6.0f} ms", flush=True)
+        labels = label_objects(maps, settings)
+        for contestant, call, taken in zip(CONTESTANTS, calls, times, strict=True):
+            differing = np.count_nonzero(call() != labels)
+            print(
+                f"  {method:18} {contestant:24} {taken * 1e3:6.0f} ms, {taken / times[0]:4.2f} of our time, "
+                f"{(whole - taken) / (whole - times[0]):5.0%} of our gain, {differing} pixels differ",
+                flush=True,
+            )
+
+
 def measure(method: str, case: str, size: int, count: int) -> tuple[int, float, int]:
     """Return the most memory held above the maps, megapixels a second, and the number of objects."""
     maps, _ = maps_of(case, size, count)
@@ -159,9 +192,19 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--large", action="store_true", help="also 3000² and 8192², and the memory")
     parser.add_argument("--memory-alone", action="store_true", help="only the memory and speed of ours on 8192²")
+    parser.add_argument("--libraries", metavar="FOLDER", help="only compare with edt and cc3d, installed there")
     arguments = parser.parse_args()
     if arguments.memory_alone:
         return int(not compare_memory())
+    if arguments.libraries:
+        sys.path.append(arguments.libraries)
+        missing = [name for name in ("edt", "cc3d") if importlib.util.find_spec(name) is None]
+        if missing:
+            print(f"no {' and no '.join(missing)} in {arguments.libraries}: not compared; install them there with pip")
+            return 1
+        for size, case in itertools.product((1024, 3000), CASES):
+            compare_libraries(case, size, SIZES[size])
+        return 0
     good = True
     for size, count in list(SIZES.items())[: None if arguments.large else 1]:
         for case in CASES:

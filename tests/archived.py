@@ -1,4 +1,4 @@
-"""Small archives, and the files that come out of them."""
+"""Small archives, and lists of the files unpacked from them."""
 
 from __future__ import annotations
 

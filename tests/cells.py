@@ -1,10 +1,10 @@
-"""Images of a few bright cells, which the shipped bundle `nuclei` finds."""
+"""Images of a few bright cells, which the bundle `nuclei` finds."""
 
 import numpy as np
 
 
 def cells(seed: int = 0, shape: tuple[int, int] = (96, 96), count: int = 5) -> np.ndarray:
-    """Discs of 16 pixels on noise, uint16."""
+    """Return a uint16 image of discs with a diameter of 16 pixels on noise."""
     rng = np.random.default_rng(seed)
     rows, columns = np.ogrid[: shape[0], : shape[1]]
     image = rng.normal(300, 20, shape)

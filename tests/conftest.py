@@ -1,4 +1,4 @@
-"""What tests of all packages share."""
+"""Fixtures for the tests of all packages."""
 
 import os
 from collections.abc import Callable, Iterable
@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, settings
 
 from cellseg_monai.io import write_labels
 
-# A loaded machine is slow, not wrong; and what failed once fails again. Whoever looks for more asks for a seed of
-# their own: pytest --hypothesis-profile=default --hypothesis-seed=random.
+# Examples are the same in each run, so that failures are reproducible, and have no deadline, so that they pass on a
+# busy machine. For other examples, run pytest --hypothesis-profile=default --hypothesis-seed=random.
 settings.register_profile("seeded", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("seeded")
 
@@ -21,14 +21,14 @@ pytest.register_assert_rewrite("tests.contracts.preparer", "tests.report.pages")
 
 @pytest.fixture(scope="session")
 def real_data() -> Callable[[str], Path]:
-    """The folder of a public set by its name; skips where it is not unpacked."""
+    """A function that returns the folder of a public data set, or skips the test if it is not unpacked."""
     root = os.environ.get("CELLSEG_DATA")
 
     def folder(name: str) -> Path:
         if not root:
-            pytest.skip("CELLSEG_DATA is not set: it names the folder with the unpacked public data sets")
+            pytest.skip("CELLSEG_DATA is not set; set it to the folder with the unpacked public data sets")
         if not (Path(root) / name).is_dir():
-            pytest.skip(f"CELLSEG_DATA={root} holds no {name}")
+            pytest.skip(f"no {name} in CELLSEG_DATA={root}")
         return Path(root) / name
 
     return folder
@@ -52,19 +52,19 @@ def _save_label(path: Path, labels: np.ndarray | None = None) -> Path:
 
 @pytest.fixture
 def save_image() -> Callable[..., Path]:
-    """`save_image(path, seed=0)` writes a 6 x 8 image of noise."""
+    """`save_image(path, seed=0)`, which writes a 6 × 8 image of noise."""
     return _save_image
 
 
 @pytest.fixture
 def save_label() -> Callable[..., Path]:
-    """`save_label(path, labels=None)` writes a label image, of two objects on 6 x 8 if none is given."""
+    """`save_label(path, labels=None)`, which writes a label image, by default 6 × 8 pixels with two objects."""
     return _save_label
 
 
 @pytest.fixture
 def make_dataset(tmp_path: Path) -> Callable[..., Path]:
-    """`make_dataset(stems, name="set", labelled=True)` writes a data set and returns its folder."""
+    """`make_dataset(stems, name="set", labelled=True)`, which writes a data set and returns its folder."""
 
     def make(stems: Iterable[str], name: str = "set", labelled: bool = True) -> Path:
         folder = tmp_path / name

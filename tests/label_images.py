@@ -1,4 +1,4 @@
-"""Label images for tests of any package: what hypothesis draws, and one of very many objects."""
+"""Label images for the tests of all packages: drawn by hypothesis, by hand, and with very many objects."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-# Holes, a hole in a hole, two that meet at a corner, a C whose ends meet at a corner, pieces apart, a touching pair.
+# Objects with holes, within a hole, in several components, that touch each other, or that touch only at a corner.
 SHAPES = np.array(
     [
         [3, 3, 3, 3, 3, 0, 0, 7, 7, 7],
@@ -26,7 +26,7 @@ IDS = st.sampled_from([1, 2, 3, 65_535, 65_536, 70_001, 2**31 + 5, 2**32 - 1])
 
 @st.composite
 def label_images(draw: Callable, most_side: int = 9) -> np.ndarray:
-    """Any label image: noise, coarse or fine, of ids with gaps, so that all that objects can be like occurs."""
+    """Draw a label image of coarse or fine noise, with gaps between ids, so that objects of all kinds occur."""
     shape = draw(arrays.array_shapes(min_dims=2, max_dims=2, max_side=most_side))
     ids = draw(st.lists(IDS, min_size=1, max_size=4, unique=True))
     numbers = draw(arrays.arrays(np.intp, shape, elements=st.integers(0, len(ids))))
@@ -37,7 +37,7 @@ def label_images(draw: Callable, most_side: int = 9) -> np.ndarray:
 
 
 def many_discs(count: int = 70_000, pitch: int = 13) -> np.ndarray:
-    """Discs of about 100 pixels in rows, those in the image's corner first, numbered from 1."""
+    """Return a label image of discs of about 100 pixels, numbered row by row from 1."""
     rows, columns = np.ogrid[:pitch, :pitch]
     disc = (rows - pitch // 2) ** 2 + (columns - pitch // 2) ** 2 <= (pitch // 2 - 0.25) ** 2
     side = int(np.ceil(np.sqrt(count)))
@@ -47,7 +47,7 @@ def many_discs(count: int = 70_000, pitch: int = 13) -> np.ndarray:
 
 
 class Stored:
-    """An array of which one can only ask for parts, as of one on disk; remembers the largest."""
+    """An array that can only be sliced, like one on disk; it records the number of pixels of the largest slice."""
 
     def __init__(self, array: np.ndarray, chunks: tuple[int, ...] | None = None) -> None:
         self.array, self.shape, self.dtype, self.chunks, self.largest = array, array.shape, array.dtype, chunks, 0

@@ -1,4 +1,4 @@
-"""Processes that a test looks for from outside."""
+"""Waiting for processes that a test did not start itself."""
 
 from __future__ import annotations
 
@@ -7,15 +7,18 @@ import time
 from collections.abc import Iterable
 
 
-def _alive(number: int) -> bool:
-    told = subprocess.run(["ps", "-o", "stat=", "-p", str(number)], capture_output=True, text=True, check=False)
-    # A zombie was killed, and is not yet fetched by whoever inherited it.
-    return bool(told.stdout.strip()) and not told.stdout.startswith("Z")
+def _is_alive(number: int) -> bool:
+    status = subprocess.run(["ps", "-o", "stat=", "-p", str(number)], capture_output=True, text=True, check=False)
+    # A zombie has ended, but its parent has not collected it yet.
+    return bool(status.stdout.strip()) and not status.stdout.startswith("Z")
 
 
 def wait_until_gone(numbers: Iterable[int], within_s: float = 60) -> None:
-    """Wait for the end of processes; they must live longer than that where nothing ends them."""
-    until, left = time.monotonic() + within_s, list(numbers)
-    while left := [number for number in left if _alive(number)]:
-        assert time.monotonic() < until, f"still there after {within_s} s: {left}"
+    """Wait until processes have ended; fail if any is still alive after `within_s` seconds.
+
+    On their own, the processes must live longer than that, or the test proves nothing.
+    """
+    deadline, alive = time.monotonic() + within_s, list(numbers)
+    while alive := [number for number in alive if _is_alive(number)]:
+        assert time.monotonic() < deadline, f"still alive after {within_s} s: {alive}"
         time.sleep(0.02)

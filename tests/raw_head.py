@@ -1,4 +1,4 @@
-"""A head for tests whose networks answer maps."""
+"""A head for tests whose networks return maps."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cellseg_monai.heads import Head
 
 @dataclass(frozen=True)
 class RawHead(Head, name="tests.raw"):
-    """Takes each channel of the network's answer, clipped to [0, 1], as a map."""
+    """A head that uses each channel of the network's output, clipped to [0, 1], as a map."""
 
     names: tuple[str, ...] = ("foreground",)
 

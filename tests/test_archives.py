@@ -1,3 +1,5 @@
+"""Unpacking of archives, and the refusal of unsafe ones."""
+
 from __future__ import annotations
 
 import io
@@ -41,10 +43,10 @@ def tree(folder: Path) -> list[str]:
 @pytest.mark.parametrize("kind", ["zip", "w", "w:gz", "w:xz", "w:bz2"])
 def test_files_and_folders_are_unpacked(tmp_path: Path, kind: str) -> None:
     members = {"images/a.tif": b"image", "labels/deep/a.tif": b"label", "__MACOSX/images/._a.tif": b"junk"}
-    path = tmp_path / "cells"  # the kind cannot be judged by this name
+    path = tmp_path / "cells"  # a name that does not reveal the kind of archive
     archive = make_zip(path, members) if kind == "zip" else make_tar(path, members, mode=kind)
-    done = unpack(archive, tmp_path / "out")
-    assert (done.files, done.bytes) == (2, 10)
+    unpacked = unpack(archive, tmp_path / "out")
+    assert (unpacked.files, unpacked.bytes) == (2, 10)
     assert tree(tmp_path / "out") == ["images/a.tif", "labels/deep/a.tif"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cells", "out"]
     with pytest.raises(FileExistsError, match="already there"):

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import numpy as np
 
-from cellseg_monai.decoding.pieces import Pieces
+from cellseg_monai.decoding.component_runs import ComponentRuns
 
 __all__ = ["fill_holes"]
 
 
-def fill_holes(mask: np.ndarray, background: Pieces, outside: np.ndarray) -> np.ndarray:
-    """The foreground and its holes, as `scipy.ndimage.binary_fill_holes` gives them, without its many dilations.
+def fill_holes(mask: np.ndarray, background: ComponentRuns, outside: np.ndarray) -> np.ndarray:
+    """Fill holes like `scipy.ndimage.binary_fill_holes`, but without its many dilations.
 
     Args:
-        mask: YX bool, the foreground.
-        background: its pieces.
-        outside: the numbers of those that are no holes.
+        mask: Y×X bool, the foreground.
+        background: components of the background.
+        outside: numbers of the background components that are not holes.
 
     Returns:
-        YX bool; `mask` itself where there are no holes.
+        Y×X bool, the foreground with its holes; `mask` itself if there are none.
 
     >>> mask = np.array([[0, 1, 0, 1, 0]], bool)
-    >>> fill_holes(mask, Pieces.of(~mask), np.array([1, 3]))
+    >>> fill_holes(mask, ComponentRuns.from_mask(~mask), np.array([1, 3]))
     array([[False,  True,  True,  True, False]])
     """
-    filled: np.ndarray = np.ones(background.count + 1, bool)
-    filled[outside] = False
-    return mask | background.painted(filled) if filled[1:].any() else mask
+    is_hole: np.ndarray = np.ones(background.count + 1, bool)
+    is_hole[outside] = False
+    return mask | background.paint(is_hole) if is_hole[1:].any() else mask

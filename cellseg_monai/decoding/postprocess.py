@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 
 from cellseg_monai.atomic import replacing
+from cellseg_monai.decoding.component_runs import ComponentRuns
 from cellseg_monai.decoding.holes import fill_holes
 from cellseg_monai.decoding.maps import Maps, check_maps, check_probabilities
 from cellseg_monai.decoding.methods import METHODS, Components, Method
 from cellseg_monai.decoding.methods.method import check_number, check_whole_number
-from cellseg_monai.decoding.numbering import areas_and_firsts, numbers_in_order
-from cellseg_monai.decoding.pieces import Pieces
+from cellseg_monai.decoding.numbering import areas_and_first_pixels, numbers_in_order
 from cellseg_monai.errors import BundleError
 from cellseg_monai.labels.relabel import id_runs, relabel_sequential
 from cellseg_monai.pixels import rescale_labels
@@ -203,11 +203,11 @@ def label_objects(maps: Maps, settings: Postprocessing, shape: tuple[int, int] |
     if not mask.any():  # also if there are no pixels
         return np.zeros(mask.shape if shape is None else shape, np.int32)
     if settings.fill_holes:
-        background = Pieces.of(~mask)
-        mask = fill_holes(mask, background, np.flatnonzero(background.at_border) + 1)
+        background = ComponentRuns.from_mask(~mask)
+        mask = fill_holes(mask, background, np.flatnonzero(background.touches_border) + 1)
         del background
     ids, starts, lengths = id_runs(method.divide(mask, method_maps))
-    areas, firsts = areas_and_firsts(ids, starts, lengths)
+    areas, firsts = areas_and_first_pixels(ids, starts, lengths)
     areas[0] = 0  # the background gets no number
     numbers: np.ndarray = numbers_in_order(areas, firsts, settings.min_area_px).astype(np.int32)
     labels = np.repeat(numbers[ids], lengths).reshape(mask.shape)

@@ -1,4 +1,4 @@
-"""The tests that every bundle must pass. A bundle joins them with a subclass that gives its name:
+"""Tests for every bundle. A bundle joins with a subclass that gives its name:
 
 class TestUnet(BundleContract):
     name = "unet"
@@ -30,7 +30,7 @@ SCHEMA = Path(cellseg_monai.__file__).parent / "bundle" / "metadata.schema.json"
 
 
 def rows(output_dir: Path) -> list[dict[str, float]]:
-    """The rows of a run's metrics.csv, without the columns that differ between equal runs."""
+    """Return the rows of a run's metrics.csv, without the columns that differ between identical runs."""
     with open(output_dir / "metrics.csv", newline="") as file:
         return [{key: float(row[key]) for key in row if "second" not in key} for row in csv.DictReader(file)]
 
@@ -45,9 +45,9 @@ with torch.no_grad():
 
 class BundleContract:
     name: ClassVar[str]
-    # Settings that make a run small enough for a test; they are no property of the bundle.
+    # Overrides that make a run small enough for a test.
     small: ClassVar[dict] = {"roi_size": [64, 64], "batch_size": 4, "crops_per_image": 2, "epochs": 3}
-    # `channels` of a small network, for a bundle whose `network_def` has them.
+    # `channels` of a small network, for a bundle whose `network_def` has this argument.
     small_channels: ClassVar[tuple[int, ...]] = ()
 
     @pytest.fixture(scope="class")
@@ -100,14 +100,14 @@ class BundleContract:
     def test_its_files_have_no_faults(self, root: Path) -> None:
         assert bundle.bundle_faults(root) == []
 
-    def test_training_has_the_properties_that_monai_asks_for(self, root: Path, dataset: Path, tmp_path: Path) -> None:
+    def test_training_has_the_properties_that_monai_requires(self, root: Path, dataset: Path, tmp_path: Path) -> None:
         assert self.train(root, dataset, tmp_path).check_properties() == []
 
-    def test_each_workflow_on_trained_weights_has_the_properties_that_monai_asks_for(
+    def test_each_workflow_on_trained_weights_has_the_properties_that_monai_requires(
         self, root: Path, dataset: Path, trained: Path
     ) -> None:
         configs = {path.stem: json.loads(path.read_text()) for path in (root / "configs").glob("*.json")}
-        # Those with an entry; the others are settings, metadata and overlays. A training has no checkpoint to be given.
+        # Workflows have an entry `run`; other files are settings, metadata and overlays. Training has no `checkpoint`.
         names = {name for name, config in configs.items() if "run" in config and "checkpoint" in config}
         assert names >= {"calibrate", "evaluate", "inference"}
         for name in sorted(names):
@@ -116,11 +116,11 @@ class BundleContract:
             assert workflow.check_properties() == [], name
 
     def test_metadata_passes_monais_own_check(self, root: Path) -> None:
-        # MONAI downloads the schema unless the file is there: ours stands in for it.
+        # MONAI downloads the schema unless the file exists, so our copy is used.
         digest = hashlib.md5(SCHEMA.read_bytes()).hexdigest()
         verify_metadata(meta_file=str(root / "configs" / "metadata.json"), filepath=str(SCHEMA), hash_val=digest)
 
-    def test_network_takes_and_gives_what_the_metadata_says(self, root: Path) -> None:
+    def test_input_and_output_of_the_network_match_the_metadata(self, root: Path) -> None:
         verify_net_in_out(
             "network_def",
             meta_file=str(root / "configs" / "metadata.json"),
@@ -134,21 +134,21 @@ class BundleContract:
         [(3, (1, 1)), (1, (31, 977)), (1, (513, 511))],
         ids=["one pixel in colour", "a strip", "odd sides"],
     )
-    def test_network_answers_at_the_size_of(self, root: Path, channels: int, size: tuple[int, int]) -> None:
+    def test_network_keeps_the_size_of(self, root: Path, channels: int, size: tuple[int, int]) -> None:
         config = ConfigParser(json.loads((root / "configs" / "inference.json").read_text()))
         config["network_def#in_channels"] = channels
         network = config.get_parsed_content("network_def").eval()
         with torch.no_grad():
-            answer = network(torch.rand(1, channels, *size))
-        assert answer.shape == (1, config.get_parsed_content("classes"), *size)
-        assert torch.isfinite(answer).all()
+            logits = network(torch.rand(1, channels, *size))
+        assert logits.shape == (1, config.get_parsed_content("classes"), *size)
+        assert torch.isfinite(logits).all()
 
     def test_training_lowers_the_loss(self, trained: Path) -> None:
         losses = [row["loss"] for row in rows(trained)]
         assert len(losses) == 3
         assert losses[-1] < losses[0]
 
-    def test_training_leaves_weights_and_curves(self, trained: Path) -> None:
+    def test_training_writes_weights_and_curves(self, trained: Path) -> None:
         assert (trained / "model.pt").is_file()
         assert (trained / "last.pt").is_file()
         assert len(list((trained / "tensorboard").glob("*/events.*"))) == 1
@@ -176,14 +176,14 @@ class BundleContract:
     ) -> None:
         workflow = self.train(root, dataset, tmp_path, amp=amp, epochs=1)
         network = workflow.parser.get_parsed_content("network")
-        seen: dict[bool, set[torch.dtype]] = {True: set(), False: set()}
+        dtypes: dict[bool, set[torch.dtype]] = {True: set(), False: set()}
         layers = [layer for layer in network.modules() if isinstance(layer, torch.nn.Conv2d | torch.nn.Linear)]
         for layer in layers:
-            layer.register_forward_hook(lambda layer, given, result: seen[layer.training].add(result.dtype))
+            layer.register_forward_hook(lambda layer, inputs, output: dtypes[layer.training].add(output.dtype))
         workflow.run()
-        assert seen == {True: {dtype}, False: {dtype}}
+        assert dtypes == {True: {dtype}, False: {dtype}}
 
-    def test_evaluation_gives_scores_of_each_image_and_all(self, root: Path, dataset: Path, trained: Path) -> None:
+    def test_evaluation_gives_scores_of_each_image_and_of_all(self, root: Path, dataset: Path, trained: Path) -> None:
         workflow = self.workflow(root, "evaluate", dataset, trained)
         workflow.initialize()
         workflow.run()
@@ -198,13 +198,13 @@ class BundleContract:
         assert len((trained / "evaluation" / "cellseg_images.csv").read_text().splitlines()) == 3
         assert len(list((trained / "evaluation" / "labels").glob("*.tif"))) == 2
 
-    def test_inference_writes_labels_in_the_frame_of_the_image(self, root: Path, dataset: Path, trained: Path) -> None:
+    def test_inference_writes_labels_of_the_size_of_the_image(self, root: Path, dataset: Path, trained: Path) -> None:
         workflow = self.workflow(root, "inference", dataset, trained)
         workflow.initialize()
         workflow.run()
-        written = sorted((trained / "segmentation").glob("*.tif"))
-        assert [path.stem for path in written] == ["11", "12"]
-        assert all(io.read_labels(path).shape == (72, 80) for path in written)
+        paths = sorted((trained / "segmentation").glob("*.tif"))
+        assert [path.stem for path in paths] == ["11", "12"]
+        assert all(io.read_labels(path).shape == (72, 80) for path in paths)
         assert len(list((trained / "segmentation").glob("*_overlay.png"))) == 2
 
     @pytest.mark.slow
@@ -215,8 +215,8 @@ class BundleContract:
         with torch.no_grad():
             expected = network(image)
         torch.save({"image": image, "expected": expected}, tmp_path / "answer.pt")
-        # The command in a process of its own, as users run it: TorchScript and itk, which other tests load, crash
-        # Python together when it ends.
+        # In a separate process, as users run the command: Python crashes at exit if both TorchScript and itk, which
+        # other tests import, are loaded.
         self.run_python(
             *("-m", "monai.bundle", "ckpt_export", "network", "--use_trace", "True", "--input_shape", str(shape)),
             *("--filepath", str(tmp_path / "model.ts"), "--ckpt_file", str(trained / "model.pt")),
@@ -226,14 +226,12 @@ class BundleContract:
         self.run_python("-c", COMPARE_EXPORT, str(tmp_path))
 
     @pytest.mark.slow
-    def test_each_variant_trains_and_is_known_by_its_checkpoint(
-        self, root: Path, dataset: Path, tmp_path: Path
-    ) -> None:
+    def test_each_variant_trains_and_its_checkpoint_names_it(self, root: Path, dataset: Path, tmp_path: Path) -> None:
         for path in sorted((root / "configs" / "variants").glob("*.json")):
             output_dir = tmp_path / path.stem
             small = {"bundle_root": str(root), "dataset_dir": str(dataset), "output_dir": str(output_dir)}
             small |= {**self.small, "epochs": 1, "crops_per_image": 1, "steps_per_epoch": 2}
-            # Where the variant brings another network, the small one's settings are none of its own.
+            # A variant with another network may not have the arguments of the small one.
             small |= {} if "network_def" in json.loads(path.read_text()) else self.small_network()
             workflow = ConfigWorkflow(
                 [str(root / "configs" / "train.json"), str(path)], logging_file=False, workflow_type="train", **small
@@ -249,7 +247,7 @@ class BundleContract:
             fitted = json.loads((output_dir / "postprocess.json").read_text())["threshold"]
             summary = json.loads((output_dir / "evaluation" / "cellseg_summary.json").read_text())
             assert (summary["about"]["threshold"], summary["about"]["variants"]) == (fitted, [path.stem])
-            # Scored in the frame of the image, at whatever scale the network saw it.
+            # Pixels are counted at the size of the image file, whatever the scale of the network.
             with open(output_dir / "evaluation" / "cellseg_images.csv", newline="") as file:
                 pixels = [
                     sum(int(row[name]) for name in ("tp_px", "fp_px", "fn_px", "tn_px")) for row in csv.DictReader(file)
@@ -262,15 +260,15 @@ class BundleContract:
             cause = caught.value.__cause__ or caught.value
             assert f"was trained with variant {path.stem}, expected variant another" in str(cause)
 
-    def run_python(self, *words: str) -> None:
-        done = subprocess.run([sys.executable, *words], cwd=ROOT, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr[-3000:]
+    def run_python(self, *arguments: str) -> None:
+        process = subprocess.run([sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+        assert process.returncode == 0, process.stderr[-3000:]
 
-    def command(self, cwd: Path, config: Path, *words: str) -> subprocess.CompletedProcess:
-        # The command as users type it; an installed package is not needed where the checkout is on the path.
+    def command(self, cwd: Path, config: Path, *arguments: str) -> subprocess.CompletedProcess:
+        # The command as users type it. PYTHONPATH makes an installed package unnecessary.
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         return subprocess.run(
-            [sys.executable, "-m", "monai.bundle", "run", "--config_file", str(config), *words],
+            [sys.executable, "-m", "monai.bundle", "run", "--config_file", str(config), *arguments],
             cwd=cwd,
             env=environment,
             capture_output=True,
@@ -286,27 +284,27 @@ class BundleContract:
     )
     def test_runs_from(self, start: str, name: str, root: Path, dataset: Path, trained: Path, tmp_path: Path) -> None:
         cwd = {"the repository": ROOT, "the bundle": root, "elsewhere": tmp_path}[start]
-        words = ["--dataset_dir", str(dataset), "--output_dir", str(tmp_path / "out"), "--roi_size", "[64,64]"]
+        arguments = ["--dataset_dir", str(dataset), "--output_dir", str(tmp_path / "out"), "--roi_size", "[64,64]"]
         if start == "elsewhere":
-            words += ["--bundle_root", str(root)]
+            arguments += ["--bundle_root", str(root)]
         if name == "train":
-            words += ["--epochs", "1", "--steps_per_epoch", "1", "--batch_size", "2", "--device", "cpu"]
+            arguments += ["--epochs", "1", "--steps_per_epoch", "1", "--batch_size", "2", "--device", "cpu"]
         else:
-            words += ["--checkpoint", str(trained / "model.pt")]
+            arguments += ["--checkpoint", str(trained / "model.pt")]
         config = root / "configs" / f"{name}.json"
-        done = self.command(cwd, config if start == "elsewhere" else config.relative_to(cwd), *words)
-        assert done.returncode == 0, done.stderr[-3000:]
-        written = {path.name for path in (tmp_path / "out").iterdir()}
+        process = self.command(cwd, config if start == "elsewhere" else config.relative_to(cwd), *arguments)
+        assert process.returncode == 0, process.stderr[-3000:]
+        results = {path.name for path in (tmp_path / "out").iterdir()}
         expected = {
             "train": {"model.pt", "last.pt", "metrics.csv", "tensorboard"},
             "evaluate": {"evaluation"},
             "inference": {"segmentation"},
         }
-        assert written == expected[name]
+        assert results == expected[name]
 
     @pytest.mark.slow
-    def test_misspelt_override_fails_with_the_right_name(self, root: Path, tmp_path: Path) -> None:
-        done = self.command(tmp_path, root / "configs" / "train.json", "--epoch", "1", "--bundle_root", str(root))
-        assert done.returncode != 0
-        assert done.stderr.splitlines()[-1] == "error: unknown override --epoch: did you mean --epochs?"
+    def test_a_misspelt_override_is_refused_with_the_right_name(self, root: Path, tmp_path: Path) -> None:
+        process = self.command(tmp_path, root / "configs" / "train.json", "--epoch", "1", "--bundle_root", str(root))
+        assert process.returncode != 0
+        assert process.stderr.splitlines()[-1] == "error: unknown override --epoch: did you mean --epochs?"
         assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""The tests that every network must pass. A network joins them with a subclass that builds a small one:
+"""Tests for every network. A network joins with a subclass that builds a small one:
 
 class TestUnet(NetworkContract):
     def build(self, **channels: int) -> nn.Module:
@@ -21,15 +21,15 @@ def normalisations(network: nn.Module) -> int:
 
 
 class NetworkContract:
-    # True if TorchScript compiles the network, too; tracing must always work.
+    # True if TorchScript also compiles the network; tracing must always work.
     scripts: ClassVar[bool] = False
-    # False for a network with blocks of which `fold_normalisation` does not know the order: it is only slower.
+    # False if `fold_normalisation` does not know the order of the network's blocks, which only makes it slower.
     folds: ClassVar[bool] = True
     # Part of the names of the parameters that the network has but does not use.
     unused: ClassVar[str | None] = None
 
     def build(self, **channels: int) -> nn.Module:
-        """A small network; `channels` are in_channels and classes."""
+        """Build a small network; `channels` are `in_channels` and `classes`."""
         raise NotImplementedError
 
     def seeded(self, in_channels: int = 1, classes: int = 1) -> nn.Module:
@@ -41,7 +41,7 @@ class NetworkContract:
         [(1, 3, 2, (1, 1)), (1, 1, 1, (31, 977)), (2, 1, 2, (65, 63))],
         ids=["one pixel", "a strip", "odd sides"],
     )
-    def test_answers_at_the_size_of(self, batch: int, in_channels: int, classes: int, size: tuple[int, int]) -> None:
+    def test_keeps_the_size_of(self, batch: int, in_channels: int, classes: int, size: tuple[int, int]) -> None:
         network = self.seeded(in_channels, classes).eval()
         with torch.no_grad():
             logits = network(torch.rand(batch, in_channels, *size))
@@ -73,10 +73,12 @@ class NetworkContract:
         }
         assert [name for name, parameter in parameters.items() if parameter.grad is None] == []
         # A bias has no effect if normalisation follows.
-        still = [name for name, parameter in parameters.items() if parameter.ndim > 1 and not parameter.grad.any()]
-        assert still == []
+        without_effect = [
+            name for name, parameter in parameters.items() if parameter.ndim > 1 and not parameter.grad.any()
+        ]
+        assert without_effect == []
 
-    def test_is_built_again_from_its_definition(self) -> None:
+    def test_can_be_rebuilt_from_its_definition(self) -> None:
         network = self.seeded(in_channels=3, classes=2)
         again = build_network(json.loads(json.dumps(network.definition)))
         assert again.definition == network.definition
@@ -87,20 +89,20 @@ class NetworkContract:
         with torch.no_grad():
             torch.testing.assert_close(again.eval()(image), network.eval()(image))
 
-    def test_answers_the_same_with_its_normalisation_folded(self) -> None:
+    def test_gives_the_same_output_with_its_normalisation_folded(self) -> None:
         network = self.seeded().train()
         image = torch.rand(2, 1, 64, 64)
         with torch.no_grad():
-            network(image)  # so that its normalisation has seen something
+            network(image)  # so that the running statistics of its normalisation are not the initial ones
             expected, before = network.eval()(image), normalisations(network)
             torch.testing.assert_close(fold_normalisation(network)(image), expected, rtol=1e-3, atol=1e-4)
         if self.folds:
             assert normalisations(network) <= before // 10
 
-    def test_traced_it_gives_the_same_output(self, record: Callable[..., str]) -> None:
+    def test_gives_the_same_output_when_traced(self, record: Callable[..., str]) -> None:
         assert record(definition=self.seeded().definition, side=64, script=False) == ""
 
-    def test_scripted_it_gives_the_same_output(self, record: Callable[..., str]) -> None:
+    def test_gives_the_same_output_when_scripted(self, record: Callable[..., str]) -> None:
         if not self.scripts:
             pytest.skip("TorchScript does not compile this network")
         assert record(definition=self.seeded().definition, side=64, script=True) == ""

@@ -59,14 +59,15 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {name: content for name, (_, content) in snapshot(folder).items()}
 
 
-def kinds(done: Prepared) -> list[tuple[str, str]]:
+def kinds(prepared: Prepared) -> list[tuple[str, str]]:
     """Return place and kind of each fault."""
-    return [(fault.place, fault.kind) for fault in done.faults]
+    return [(fault.place, fault.kind) for fault in prepared.faults]
 
 
-def sections_of(done: Prepared) -> dict[str, list[str]]:
+def sections_of(prepared: Prepared) -> dict[str, list[str]]:
     """Return the names of the image files in each section."""
-    return {name: [Path(item["image"]).name for item in items] for name, items in load_datalist(done.output).items()}
+    sections = load_datalist(prepared.output)
+    return {name: [Path(item["image"]).name for item in items] for name, items in sections.items()}
 
 
 class PreparerContract:
@@ -112,15 +113,15 @@ class PreparerContract:
 
     def test_every_image_is_listed_once_with_its_objects(self, tmp_path: Path) -> None:
         expected = self.write(tmp_path / "raw")
-        done = self.prepare(tmp_path / "raw")
-        assert done.faults == []
+        prepared = self.prepare(tmp_path / "raw")
+        assert prepared.faults == []
         counts: dict[str, int | None] = {}
-        for items in load_datalist(done.output).values():
+        for items in load_datalist(prepared.output).values():
             for item in items:
                 label = item.get("label")
                 counts[Path(item["image"]).stem] = len(np.unique(read_labels(label))) - 1 if label else None
         assert counts == expected
-        assert done.objects == sum(count or 0 for count in expected.values())
+        assert prepared.objects == sum(count or 0 for count in expected.values())
 
     def test_the_prepared_set_has_no_faults(self, raw: Path) -> None:
         faults = check_dataset(self.prepare(raw).output)
@@ -162,18 +163,18 @@ class PreparerContract:
         journal = tmp_path / "prepared" / ".prepared.journal"
         journal.write_text(journal.read_text() + '{"stem": "cut o')
         works = len(PREPARERS[self.layout].find(raw).works)
-        done = self.prepare(raw)
-        assert (done.images, done.written) == (works, works - 1)
-        assert contents(done.output) == whole
+        prepared = self.prepare(raw)
+        assert (prepared.images, prepared.written) == (works, works - 1)
+        assert contents(prepared.output) == whole
 
     def test_an_unreadable_image_is_reported_and_the_rest_prepared(self, raw: Path) -> None:
         works = PREPARERS[self.layout].find(raw).works
         works[0].image.write_bytes(works[0].image.read_bytes()[:30])
-        done = self.prepare(raw)
+        prepared = self.prepare(raw)
         place = works[0].image.relative_to(raw).as_posix()
-        assert [(fault.place, fault.kind) for fault in done.faults] == [(place, "unreadable")]
-        assert done.images == len(works) - 1
-        assert not list(done.output.glob(f"*/{works[0].stem}.*"))
+        assert [(fault.place, fault.kind) for fault in prepared.faults] == [(place, "unreadable")]
+        assert prepared.images == len(works) - 1
+        assert not list(prepared.output.glob(f"*/{works[0].stem}.*"))
 
     def test_a_changed_file_is_prepared_again(self, raw: Path) -> None:
         self.prepare(raw)

@@ -1,4 +1,4 @@
-"""A data set on which a training takes seconds."""
+"""A data set on which training takes seconds."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ __all__ = ["write_tiny_dataset"]
 
 
 def write_tiny_dataset(folder: Path) -> Path:
-    """Bright squares on a dark, noisy ground: 8 training, 3 validation and 2 test images of 72×80 pixels."""
+    """Write 8 training, 3 validation and 2 test images of 72×80 pixels, with bright squares on dark noise."""
     rng = np.random.default_rng(0)
     (folder / "images").mkdir()
     (folder / "labels").mkdir()

@@ -1,7 +1,7 @@
-"""Traces networks in a process of its own: TorchScript and itk, which other tests load, crash Python together.
+"""Program that traces networks, in a separate process because TorchScript and itk together crash Python.
 
-A line of JSON comes in for each network, `{"definition": ..., "side": ..., "script": ...}`, and a line goes out with
-what went wrong, or an empty one. One process serves all tests, since importing takes longer than tracing.
+It reads a line of JSON for each network, `{"definition": ..., "side": ..., "script": ...}`, and writes a line of JSON
+with the error, or an empty string. One process serves all tests, since importing takes longer than tracing.
 """
 
 import json
@@ -17,14 +17,14 @@ def compare(definition: dict, side: int, script: bool) -> None:
     torch.manual_seed(0)
     network = build_network(definition).eval()
     image = torch.rand(1, definition["in_channels"], side, side)
-    # Neither optimised, which takes longer than all the rest, nor checked by trace: what follows checks more.
+    # Optimisation would take longer than everything else, and the checks below cover more than that of `trace`.
     with torch.no_grad(), torch.jit.optimized_execution(False):
         recorded = torch.jit.script(network) if script else torch.jit.trace(network, image, check_trace=False)
-        # Another batch and other values: what is recorded is the network, not its answer.
+        # Another batch size and other values, to show that the network is recorded rather than one output.
         images = torch.rand(2, *image.shape[1:])
         torch.testing.assert_close(recorded(images), network(images))
         if script or not definition["network"].startswith("swin"):
-            # Padding is recorded, too: other sizes work where the network itself does not fix its size.
+            # Padding is recorded too, so other sizes work unless the network itself has a fixed size.
             odd = torch.rand(1, definition["in_channels"], 33, side + 7)
             torch.testing.assert_close(recorded(odd), network(odd))
 
@@ -32,7 +32,7 @@ def compare(definition: dict, side: int, script: bool) -> None:
 if __name__ == "__main__":
     torch.set_num_threads(1)
     warnings.simplefilter("error")
-    # The recommended torch.export is not what MONAI's bundles are exported with.
+    # MONAI exports bundles with torch.jit, although PyTorch recommends torch.export.
     warnings.filterwarnings("ignore", "`torch.jit", FutureWarning)
     warnings.filterwarnings("ignore", "`torch.jit", DeprecationWarning)
     print("ready", flush=True)
@@ -40,12 +40,12 @@ if __name__ == "__main__":
         request = json.loads(line)
         with warnings.catch_warnings():
             if request["definition"]["network"].startswith(("monai", "swin")):
-                # MONAI's networks compare sizes in Python, and lay out the windows of transformers there.
+                # MONAI's networks compare sizes and arrange the windows of transformers in Python.
                 warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)
                 warnings.filterwarnings("ignore", "__array_wrap__", DeprecationWarning)
             try:
                 compare(**request)
                 fault = ""
-            except Exception as error:  # noqa: BLE001 - the test that asked reports it
+            except Exception as error:  # noqa: BLE001 - the calling test reports it
                 fault = f"{type(error).__name__}: {error}"
         print(json.dumps(fault), flush=True)

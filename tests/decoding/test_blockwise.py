@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from cellseg_monai import io
-from cellseg_monai.decoding import METHODS, Postprocessing, canvas, label_in_blocks, label_objects
+from cellseg_monai.decoding import METHODS, Postprocessing, label_in_blocks, label_objects, packing
 from cellseg_monai.decoding.blockwise import seams
-from cellseg_monai.decoding.blockwise.grid import Blocks, Edges, groups_across
+from cellseg_monai.decoding.blockwise.grid import BlockEdges, Blocks, groups_across
 from cellseg_monai.labels import foreground_and_boundary
 from tests.decoding.named_maps import method_of, named, postprocessing
 
@@ -159,8 +159,8 @@ CHOICES = st.builds(
 def test_the_blocks_make_no_difference(maps, chosen, block_px, box_pixels):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(seams, "_BOX_PIXELS", box_pixels)
-        patch.setattr(canvas, "_CANVAS_PIXELS", box_pixels)
-        patch.setattr(canvas, "_ALONE_PIXELS", box_pixels)
+        patch.setattr(packing, "_BATCH_PIXELS", box_pixels)
+        patch.setattr(packing, "_ALONE_PIXELS", box_pixels)
         found = labelled(maps, chosen, block_px)
     assert np.array_equal(found, label_objects(named(maps), chosen))
 
@@ -212,9 +212,9 @@ def test_more_objects_than_16_bits_hold():
     out = np.zeros(maps.shape[1:], np.uint32)
     assert label_in_blocks(named(maps), EVERYTHING, out, block_px=200) == 67_600
     assert np.array_equal(out, label_objects(named(maps), EVERYTHING))
-    with pytest.raises(ValueError, match=r"67600 objects came .*uint16 holds 65535 at most"):
+    with pytest.raises(ValueError, match=r"67600 objects in .*uint16 holds at most 65535"):
         label_in_blocks(named(maps), EVERYTHING, np.zeros(maps.shape[1:], np.uint16), block_px=200)
-    with pytest.raises(ValueError, match=r"67600 objects came .*int16 holds 32767"):
+    with pytest.raises(ValueError, match=r"67600 objects in .*int16 holds at most 32767"):
         label_in_blocks(named(maps), EVERYTHING, np.zeros((1040, 1040), np.int16), block_px=200)
 
 
@@ -240,11 +240,11 @@ def test_what_cannot_be_labelled_is_refused():
             label_in_blocks(maps, postprocessing("boundary_watershed"), out, block_px=2)
     for labels in (np.zeros((4, 4)), np.zeros((1, 4, 4), np.uint32)):
         for wrong in ({"out": labels}, {"out": out, "scratch": labels}):
-            with pytest.raises(ValueError, match=r"integers were expected"):
+            with pytest.raises(ValueError, match=r"expected \(Y, X\) integers"):
                 label_in_blocks(named(np.zeros((1, 4, 4))), EVERYTHING, **wrong)
-    with pytest.raises(ValueError, match=r"scratch of shape \(4, 4\) came, .*\(2, 2\)"):
+    with pytest.raises(ValueError, match=r"scratch of shape \(4, 4\), expected that of the maps, \(2, 2\)"):
         label_in_blocks(named(np.zeros((1, 2, 2))), EVERYTHING, out, scratch=out)
-    with pytest.raises(ValueError, match="block_px=0 came"):
+    with pytest.raises(ValueError, match="got block_px=0"):
         label_in_blocks(named(np.zeros((1, 4, 4))), EVERYTHING, out, block_px=0)
 
 
@@ -312,12 +312,12 @@ def test_arrays_in_files_are_worked_on_part_by_part_by_threads_and_processes(tmp
 
 
 def test_pieces_are_joined_where_their_pixels_share_an_edge():
-    corner = Edges.of(np.array([[0, 0], [0, 1]]), np.array([1]))
-    across = Edges.of(np.array([[1, 0], [0, 0]]), np.array([1]))
-    nothing = Edges.of(np.zeros((2, 2), int), np.array([], int))
+    corner = BlockEdges.of_block(np.array([[0, 0], [0, 1]]), np.array([1]))
+    across = BlockEdges.of_block(np.array([[1, 0], [0, 0]]), np.array([1]))
+    nothing = BlockEdges.of_block(np.zeros((2, 2), int), np.array([], int))
     groups = groups_across(Blocks((4, 4), (2, 2)), [corner, nothing, nothing, across])
     assert [group.tolist() for group in groups] == [[0], [], [], [1]]
-    beside = Edges.of(np.array([[0, 0], [5, 0]]), np.array([5]))
-    below = Edges.of(np.array([[0, 2], [0, 0]]), np.array([2]))
+    beside = BlockEdges.of_block(np.array([[0, 0], [5, 0]]), np.array([5]))
+    below = BlockEdges.of_block(np.array([[0, 2], [0, 0]]), np.array([2]))
     groups = groups_across(Blocks((4, 4), (2, 2)), [corner, beside, below, across])
     assert [group.tolist() for group in groups] == [[0], [0], [0], [0]]

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 from skimage.segmentation import watershed
 
-from cellseg_monai.decoding import canvas, divide_by_distance, grow_seeds
+from cellseg_monai.decoding import basins, divide_by_distance, grow_seeds, packing
 from cellseg_monai.decoding import watershed as module
 from cellseg_monai.labels import relabel
 
@@ -110,8 +110,8 @@ def test_seeds_grow_as_in_a_watershed_of_the_whole_image(seed, share, seeded, bo
     seeds, _ = ndimage.label(mask & (rng.random(mask.shape) < seeded))
     seeds[seeds == rng.integers(1, 10)] = 0  # a gap
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(canvas, "_CANVAS_PIXELS", box_pixels)
-        patch.setattr(canvas, "_ALONE_PIXELS", box_pixels)
+        patch.setattr(packing, "_BATCH_PIXELS", box_pixels)
+        patch.setattr(packing, "_ALONE_PIXELS", box_pixels)
         objects = grow_seeds(mask, seeds.astype(np.int32), landscape)
     whole = watershed(landscape, seeds, mask=mask)
     assert np.array_equal(objects[whole > 0], whole[whole > 0])
@@ -131,16 +131,16 @@ def test_boundaries_whose_boxes_overlap_are_laid_out_once(rings, monkeypatch):
     laid_out = []
 
     def noted(*arguments, **options):
-        for found in canvas.canvases(*arguments, **options):
-            laid_out.append(found.pieces.shape[0] * found.pieces.shape[1])
+        for found in packing.pack_components(*arguments, **options):
+            laid_out.append(found.components.shape[0] * found.components.shape[1])
             yield found
 
-    monkeypatch.setattr(module, "canvases", noted)
+    monkeypatch.setattr(module, "pack_components", noted)
     objects = grow_seeds(mask, seeds, landscape)
     assert sum(laid_out) <= 2 * mask.size
     assert np.array_equal(objects > 0, mask)
     assert np.array_equal(objects[~ridge], seeds[~ridge])
-    monkeypatch.setattr(module, "canvases", lambda pieces, wanted, **_: canvas.canvases(pieces, wanted))
+    monkeypatch.setattr(module, "pack_components", lambda pieces, wanted, **_: packing.pack_components(pieces, wanted))
     assert np.array_equal(objects, grow_seeds(np.asfortranarray(mask), np.asfortranarray(seeds), landscape))
 
 
@@ -170,8 +170,8 @@ def test_objects_are_in_one_piece_each_whatever_the_boxes(seed, share, least_dep
     found = []
     for box_pixels in (1, 200, 10**6):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(canvas, "_CANVAS_PIXELS", box_pixels)
-            patch.setattr(canvas, "_ALONE_PIXELS", box_pixels)
+            patch.setattr(packing, "_BATCH_PIXELS", box_pixels)
+            patch.setattr(packing, "_ALONE_PIXELS", box_pixels)
             found.append(divide_by_distance(mask, distance, least_depth))
     assert np.array_equal(found[0] > 0, mask)
     for objects in found:
@@ -189,7 +189,7 @@ def test_objects_are_the_same_whatever_the_blocks(seed, share, block_pixels):
     _, mask, heights = drawn(seed, share)
     expected = [divide_by_distance(mask, distance, 1) for distance in (None, heights)]
     with pytest.MonkeyPatch.context() as patch:
-        for part in (module, relabel):
+        for part in (basins, relabel):
             patch.setattr(part, "_BLOCK_PIXELS", block_pixels)
         found = [divide_by_distance(mask, distance, 1) for distance in (None, heights)]
     assert np.array_equal(found, expected)

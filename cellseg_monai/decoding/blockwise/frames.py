@@ -1,4 +1,4 @@
-"""Objects brought from the frame of the network to that of the image, block by block."""
+"""Objects brought from the size of the maps to that of the image, block by block."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ Tables = Mapping[int, np.ndarray]
 
 
 def highest_number(tables: Sequence[np.ndarray]) -> int:
-    """The highest number in the tables of all blocks."""
+    """Return the highest number in the tables of all blocks."""
     return max((int(table.max()) for table in tables), default=0)
 
 
 def write_in_frame(
     labels: WritableArray, blocks: Blocks, tables: Sequence[np.ndarray], out: WritableArray, run: Run
 ) -> int:
-    """Write objects into an array of another size, as `rescale_labels` and `relabel_sequential` do it in memory.
+    """Write objects into an array of another size, like `rescale_labels` and `relabel_sequential` in memory.
 
     Args:
-        labels: YX, ids of blocks.
-        blocks: how `labels` is cut.
-        tables: for each block, the number of each id, from 0 on.
-        out: YX, where to write.
-        run: how a function is called for each block of `out`: as `map` does.
+        labels: Y×X, ids that are valid within each block.
+        blocks: the blocks of `labels`.
+        tables: for each block, the number of each of its ids, from 0 on.
+        out: Y×X, where to write.
+        run: calls a function for each block of `out`, as `map` does.
 
     Returns:
         The number of objects.
@@ -46,7 +46,7 @@ def write_in_frame(
         return 0
     highest = highest_number(tables)
     if any(new < old for new, old in zip(frame, blocks.shape, strict=True)):
-        # A small object may be lost, and so leave a gap in the numbers.
+        # Shrinking can lose a small object, which leaves a gap in the numbers.
         present: np.ndarray = np.zeros(highest + 1, bool)
         needed = [_needed(blocks, frame, place, tables) for place in places]
         for numbers in run(partial(_numbers_of_block, labels, blocks, frame), places, needed):
@@ -64,37 +64,37 @@ def write_in_frame(
 def rescaled_block(
     labels: WritableArray, blocks: Blocks, frame: tuple[int, int], place: Box, tables: Tables
 ) -> np.ndarray:
-    """A part of labels that are brought to another size by nearest neighbour.
+    """Return a part of the labels brought to another size by nearest neighbour.
 
-    Only what one block of them holds is read at a time, however much larger they are.
+    At most one block of the labels is read at a time, however much larger they are.
 
     Args:
-        labels: YX, ids of blocks.
-        blocks: how `labels` is cut.
+        labels: Y×X, ids that are valid within each block.
+        blocks: the blocks of `labels`.
         frame: (Y, X) of the other size.
-        place: of the part, in that size.
-        tables: by the numbers of the blocks below this part: the number of each id.
+        place: box of the part, at that size.
+        tables: for the blocks that the part touches, by their number: the number of each of their ids, from 0 on.
 
     Returns:
-        YX, numbers.
+        Y×X, the number at each pixel of the part.
     """
-    rows, columns = _below(blocks, frame, place)
-    found: np.ndarray = np.zeros((len(rows), len(columns)), next(iter(tables.values())).dtype)
+    rows, columns = _source_lines(blocks, frame, place)
+    rescaled: np.ndarray = np.zeros((len(rows), len(columns)), next(iter(tables.values())).dtype)
     for number, source, _ in blocks.over(_box(rows, columns)):
         (top, bottom), (left, right) = _lines_in(rows, source[0]), _lines_in(columns, source[1])
         picked = np.ix_(rows[top:bottom] - source[0].start, columns[left:right] - source[1].start)
-        found[top:bottom, left:right] = look_up(tables[number], np.asarray(labels[source])[picked])
-    return found
+        rescaled[top:bottom, left:right] = look_up(tables[number], np.asarray(labels[source])[picked])
+    return rescaled
 
 
-def _below(blocks: Blocks, frame: tuple[int, int], place: Box) -> tuple[np.ndarray, np.ndarray]:
-    """The rows and columns of the labels that lie below those of a part of the frame."""
+def _source_lines(blocks: Blocks, frame: tuple[int, int], place: Box) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows and columns of the labels that the rows and columns of a part are taken from."""
     (height, width), (rows, columns) = blocks.shape, place
     return nearest_pixels(height, frame[0])[rows], nearest_pixels(width, frame[1])[columns]
 
 
 def _lines_in(lines: np.ndarray, side: slice) -> tuple[int, int]:
-    """Which of sorted lines lie within a side of a block: from here to there."""
+    """Return the range of the sorted rows or columns that lie within a side of a block."""
     return int(np.searchsorted(lines, side.start)), int(np.searchsorted(lines, side.stop))
 
 
@@ -103,7 +103,7 @@ def _box(rows: np.ndarray, columns: np.ndarray) -> Box:
 
 
 def _needed(blocks: Blocks, frame: tuple[int, int], place: Box, tables: Sequence[np.ndarray]) -> Tables:
-    return {number: tables[number] for number, _, _ in blocks.over(_box(*_below(blocks, frame, place)))}
+    return {number: tables[number] for number, _, _ in blocks.over(_box(*_source_lines(blocks, frame, place)))}
 
 
 def _numbers_of_block(

@@ -1,4 +1,4 @@
-"""An image cut into blocks, and the pieces that continue from one block into the next."""
+"""The blocks of an image, and components that continue from one block into the next."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scipy.sparse.csgraph import connected_components
 
 from cellseg_monai.boxes import Box, Grid
 
-__all__ = ["Blocks", "Edges", "groups_across"]
+__all__ = ["BlockEdges", "Blocks", "groups_across"]
 
 
 class Blocks(Grid):
@@ -27,7 +27,7 @@ class Blocks(Grid):
         return list(self)
 
     def seams(self) -> Iterator[tuple[int, int, bool]]:
-        """Yield pairs of neighbouring blocks, and True if the second lies below the first, False if to its right."""
+        """Yield the numbers of two adjacent blocks, and True if the second lies below the first, not to its right."""
         rows, columns = self.counts
         for number in range(rows * columns):
             if (number + 1) % columns:
@@ -35,42 +35,42 @@ class Blocks(Grid):
             if number + columns < rows * columns:
                 yield number, number + columns, True
 
-    def sides_inside(self, place: Box) -> tuple[bool, bool, bool, bool]:
-        """Return for above, below, left and right of a block: True if the image continues there."""
+    def open_sides(self, place: Box) -> tuple[bool, bool, bool, bool]:
+        """Return True for each side on which the image continues: above, below, left and right of a block."""
         rows, columns = place
         return rows.start > 0, rows.stop < self.shape[0], columns.start > 0, columns.stop < self.shape[1]
 
 
 @dataclass(frozen=True, eq=False)
-class Edges:
-    """Pieces that may continue beyond a block.
+class BlockEdges:
+    """The components of a block that can continue in the next one.
 
     Args:
         numbers: their numbers in this block, sorted.
-        lines: numbers along the upper, lower, left and right edge of the block; 0 is no piece.
+        lines: the numbers along the upper, lower, left and right edge of the block; 0 is no component.
     """
 
     numbers: np.ndarray
     lines: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
     @classmethod
-    def of(cls, pieces: np.ndarray, numbers: np.ndarray) -> Edges:
-        """Return the edges of a YX block of numbered pieces, as copies, so that the block need not be kept."""
-        return cls(numbers, (pieces[0].copy(), pieces[-1].copy(), pieces[:, 0].copy(), pieces[:, -1].copy()))
+    def of_block(cls, labels: np.ndarray, numbers: np.ndarray) -> BlockEdges:
+        """Copy the edges of a Y×X block of numbered components, so that the block need not be kept."""
+        return cls(numbers, (labels[0].copy(), labels[-1].copy(), labels[:, 0].copy(), labels[:, -1].copy()))
 
 
-def groups_across(blocks: Blocks, edges: Sequence[Edges]) -> list[np.ndarray]:
-    """Group pieces that are connected across the seams of blocks, by an edge of a pixel.
+def groups_across(blocks: Blocks, edges: Sequence[BlockEdges]) -> list[np.ndarray]:
+    """Group components that are connected across the seams between blocks by edges of pixels.
 
     Args:
         blocks: the blocks of the image.
-        edges: edges of each block, whose `numbers` include all pieces that touch a seam.
+        edges: for each block, its edges; their `numbers` include every component that touches a seam.
 
     Returns:
-        For each block, the group of each of its `numbers`, counted from 0.
+        For each block, an array with the group of each of its `numbers`, from 0 on.
 
-    >>> left = Edges.of(np.array([[1, 1], [0, 0], [2, 2]]), np.array([1, 2]))
-    >>> right = Edges.of(np.array([[1], [1], [1]]), np.array([1]))
+    >>> left = BlockEdges.of_block(np.array([[1, 1], [0, 0], [2, 2]]), np.array([1, 2]))
+    >>> right = BlockEdges.of_block(np.array([[1], [1], [1]]), np.array([1]))
     >>> [groups.tolist() for groups in groups_across(Blocks((3, 3), (3, 2)), [left, right])]
     [[0, 0], [0]]
     """
@@ -78,16 +78,16 @@ def groups_across(blocks: Blocks, edges: Sequence[Edges]) -> list[np.ndarray]:
     if not starts[-1]:
         return [edge.numbers for edge in edges]
     pairs: list[np.ndarray] = [np.empty((2, 0), np.intp)]
-    for one, other, below in blocks.seams():
-        lines = np.stack([edges[one].lines[1 if below else 3], edges[other].lines[0 if below else 2]])
+    for first, second, below in blocks.seams():
+        lines = np.stack([edges[first].lines[1 if below else 3], edges[second].lines[0 if below else 2]])
         meeting = lines[:, (lines > 0).all(axis=0)]
-        # Drop consecutive duplicates, which are most.
+        # Drop consecutive duplicates.
         meeting = meeting[:, np.append(True, (np.diff(meeting) != 0).any(axis=0))[: meeting.shape[1]]]
         pairs.append(
             np.stack(
                 [
                     starts[block] + np.searchsorted(edges[block].numbers, numbers)
-                    for block, numbers in zip((one, other), meeting, strict=True)
+                    for block, numbers in zip((first, second), meeting, strict=True)
                 ]
             )
         )

@@ -1,4 +1,4 @@
-"""Objects of images larger than memory, made block by block, the same as those of the whole image."""
+"""`label_in_blocks`: the passes over the blocks, and what is joined between them."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import numpy as np
 
 from cellseg_monai.boxes import Run, WritableArray
 from cellseg_monai.decoding.blockwise.frames import highest_number, write_in_frame
-from cellseg_monai.decoding.blockwise.grid import Blocks, Edges, groups_across
+from cellseg_monai.decoding.blockwise.grid import BlockEdges, Blocks, groups_across
 from cellseg_monai.decoding.blockwise.one_block import (
-    Paint,
+    IdRuns,
     background_edges,
     check_fits,
     label_block,
-    number_block,
-    paint_block,
+    write_final_ids,
+    write_id_runs,
 )
-from cellseg_monai.decoding.blockwise.seams import Parts, divide_across, join_across
+from cellseg_monai.decoding.blockwise.seams import ObjectParts, divide_across, join_across
 from cellseg_monai.decoding.maps import Maps, check_maps, shape_of_maps
 from cellseg_monai.decoding.numbering import numbers_in_order
 from cellseg_monai.decoding.postprocess import Postprocessing
@@ -36,34 +36,35 @@ def label_in_blocks(
     scratch: WritableArray | None = None,
     run: Run = map,
 ) -> int:
-    """Write the objects of `label_objects`, ids included, of an image that need not fit into memory.
+    """Write the objects that `label_objects` makes, with the same ids, for an image that need not fit into memory.
 
-    The background is joined across the blocks first, to know what is a hole. Then the foreground of each block is
-    divided, but for pieces that touch a seam: these are read some at a time in the box around them, and divided whole.
-    Ids are those of a block until each object is known from all of its blocks; a last pass gives it its number, and
-    paints those that cross seams.
+    The background is joined across the blocks first, to find the holes. Then the foreground of each block is divided,
+    except for components that touch a seam: these are read in groups in the box around them, and divided whole. Until
+    each object is known from all of its blocks, ids are valid within a block only. A last pass gives every object its
+    final id, and writes those that cross seams.
 
-    Held in memory are some blocks, what lies along the seams, and about 100 bytes an object; besides, unless the method
-    is `"components"`, the box around a piece that crosses a seam, and until the last pass 12 bytes for each stretch of
-    pixels along a row that an object has of such pieces. Of confluent tissue, which hangs together all over
-    the image, that is the whole image, at the cost of `label_objects`.
+    Memory holds a few blocks, what lies along the seams, and about 100 bytes for each object. With any method but
+    `"components"` it also holds the box around a group of components that cross seams and, until the last pass, 12
+    bytes for each run of pixels of their objects. In confluent tissue, which is connected throughout the image, this
+    box is the whole image, and it costs what `label_objects` costs.
 
     Args:
-        maps: Y×X floats in [0, 1] by name, as for `label_objects`.
-        settings: as for `label_objects`.
-        out: YX integers; uint32 holds the ids of any image. Of another size than the maps, it is the frame of the
-            image, and the objects are brought to it by nearest neighbour.
-        block_px: the side of a block. The result does not depend on it. Where blocks are written at once into a zarr
-            array, a multiple of the sides of its chunks.
-        scratch: YX integers of the size of the maps, for ids until the last pass; None: `out` itself, or a temporary
-            file where that has another size. With an array of its own, whatever is done with one block may be done
-            again: a process that is lost costs no more than that.
-        run: how a function is called for each block, and its results brought back in order: `map`, or the `map` of a
-            `concurrent.futures.Executor`. Threads take any arrays; other processes need some that are pickled as a
-            reference to a file, as those of zarr, also for `scratch`. Pieces that cross seams are divided here.
+        maps: Y×X floats in [0, 1] by name: `foreground`, and those that the method needs; see `Maps`.
+        settings: method, thresholds, holes, smallest area.
+        out: Y×X integers; uint32 holds the ids of any image. If its size differs from that of the maps, it is the size
+            of the image, and the objects are brought to it by nearest neighbour.
+        block_px: side of a block. The result does not depend on it. If several blocks at the same time are written into
+            a zarr array, use a multiple of the sides of its chunks.
+        scratch: Y×X integers of the size of the maps, for ids until the last pass. None: `out` itself, or a temporary
+            file if that has another size. With an array of its own, the work on any block can be repeated, so a lost
+            process costs no more than that.
+        run: calls a function for each block and returns the results in order, like `map`, or the `map` of a
+            `concurrent.futures.Executor`. Threads take any arrays. Other processes need arrays, `scratch` included,
+            that are pickled as a reference to a file, as those of zarr are. Components that cross seams are divided in
+            this process.
 
     Returns:
-        How many objects there are, which is the highest id.
+        The number of objects, which is the highest id.
 
     Raises:
         ValueError: a map that the method needs is missing, there are NaN or values outside [0, 1], or more ids than the
@@ -78,68 +79,73 @@ def label_in_blocks(
     """
     check_maps(maps, settings.method.maps)
     if block_px < 1:
-        raise ValueError(f"block_px={block_px} came, but a side of 1 pixel at least was expected; try 2048")
+        raise ValueError(f"got block_px={block_px}, expected a side of at least 1 pixel; try 2048")
     for labels in (out,) if scratch is None else (out, scratch):
         if len(labels.shape) != 2 or np.dtype(labels.dtype).kind not in "iu":
             raise ValueError(
-                f"an array of shape {tuple(labels.shape)} and {labels.dtype} came, but (Y, X) integers were expected; "
-                "give one of uint32"
+                f"got an array of shape {tuple(labels.shape)} and {labels.dtype}, expected (Y, X) integers; pass "
+                "one of uint32"
             )
     blocks = Blocks(shape_of_maps(maps), (block_px, block_px))
     if scratch is not None and tuple(scratch.shape) != blocks.shape:
         raise ValueError(
-            f"scratch of shape {tuple(scratch.shape)} came, but that of the maps, {blocks.shape}, was expected; give "
-            "one for this image, or none"
+            f"got scratch of shape {tuple(scratch.shape)}, expected that of the maps, {blocks.shape}; pass one for "
+            "this image, or none"
         )
     with TemporaryFile() as file:
         labels = out if scratch is None else scratch
         if tuple(labels.shape) != blocks.shape:
             labels = np.memmap(file, np.uint32, shape=blocks.shape) if blocks.places else np.zeros(blocks.shape, int)
-        tables, paints = _label(maps, settings, labels, blocks, run)
+        tables, crossing = _label(maps, settings, labels, blocks, run)
         if tuple(out.shape) != blocks.shape:
-            list(run(partial(paint_block, labels), blocks.places, paints))
+            list(run(partial(write_id_runs, labels), blocks.places, crossing))
             return write_in_frame(labels, blocks, tables, out, run)
         count = highest_number(tables)
         check_fits(count, out)
         tables = [table.astype(out.dtype) for table in tables]
-        list(run(partial(number_block, labels, out), blocks.places, paints, tables))
+        list(run(partial(write_final_ids, labels, out), blocks.places, crossing, tables))
         return count
 
 
 def _label(
     maps: Maps, settings: Postprocessing, labels: WritableArray, blocks: Blocks, run: Run
-) -> tuple[list[np.ndarray], list[Paint]]:
-    """Write ids, and return for each block the number of each of its ids, from 0 on, and what is to be painted over."""
-    places, sides = blocks.places, [blocks.sides_inside(place) for place in blocks.places]
+) -> tuple[list[np.ndarray], list[IdRuns]]:
+    """Write ids that are valid within each block.
+
+    Returns:
+        For each block, the final number of each of its ids, from 0 on; and the runs of objects that cross its seams,
+        which have not been written yet.
+    """
+    places, open_sides = blocks.places, [blocks.open_sides(place) for place in blocks.places]
     outside: Sequence[np.ndarray | None] = [None] * len(places)
     if settings.fill_holes:
-        outside = _open_background(list(run(partial(background_edges, maps, settings), places)), blocks)
-    found = list(run(partial(label_block, maps, settings, labels), places, sides, outside))
-    groups = groups_across(blocks, [block.waiting for block in found])
+        outside = _outer_background(list(run(partial(background_edges, maps, settings), places)), blocks)
+    block_objects = list(run(partial(label_block, maps, settings, labels), places, open_sides, outside))
+    groups = groups_across(blocks, [block.waiting for block in block_objects])
     if settings.method.keeps_components:
-        parts = join_across(found, groups)
+        parts = join_across(block_objects, groups)
     else:
-        parts = divide_across(maps, settings, labels, blocks, found, groups)
-    numbers = _numbers(parts, settings.min_area_px)
-    return [np.append(0, numbers[part.table[0]]) for part in parts], [part.take_paint() for part in parts]
+        parts = divide_across(maps, settings, labels, blocks, block_objects, groups)
+    numbers = _final_numbers(parts, settings.min_area_px)
+    return [np.append(0, numbers[part.table[0]]) for part in parts], [part.take_runs() for part in parts]
 
 
-def _open_background(found: Sequence[Edges], blocks: Blocks) -> list[np.ndarray]:
-    """For each block, which pieces of its background reach the border of the image, however far away."""
-    groups = groups_across(blocks, found)
-    is_open: np.ndarray = np.zeros(sum(len(edge.numbers) for edge in found), bool)
-    for edge, group, place in zip(found, groups, blocks.places, strict=True):
-        for line, goes_on in zip(edge.lines, blocks.sides_inside(place), strict=True):
-            if not goes_on:
-                is_open[group[np.searchsorted(edge.numbers, line[line > 0])]] = True
-    return [edge.numbers[is_open[group]] for edge, group in zip(found, groups, strict=True)]
+def _outer_background(edges: Sequence[BlockEdges], blocks: Blocks) -> list[np.ndarray]:
+    """Return for each block the background components that reach the border of the image, through any blocks."""
+    groups = groups_across(blocks, edges)
+    is_outer: np.ndarray = np.zeros(sum(len(edge.numbers) for edge in edges), bool)
+    for edge, group, place in zip(edges, groups, blocks.places, strict=True):
+        for line, continues in zip(edge.lines, blocks.open_sides(place), strict=True):
+            if not continues:
+                is_outer[group[np.searchsorted(edge.numbers, line[line > 0])]] = True
+    return [edge.numbers[is_outer[group]] for edge, group in zip(edges, groups, strict=True)]
 
 
-def _numbers(parts: Sequence[Parts], min_area_px: int) -> np.ndarray:
-    """The number of each object; 0 for small ones."""
-    objects, areas, firsts = np.concatenate([np.zeros((3, 0), np.int64), *(part.table for part in parts)], axis=1)
-    area_of: np.ndarray = np.zeros(objects.max(initial=-1) + 1, np.int64)
-    np.add.at(area_of, objects, areas)
-    first_of = np.full_like(area_of, np.iinfo(np.int64).max)
-    np.minimum.at(first_of, objects, firsts)
-    return numbers_in_order(area_of, first_of, min_area_px)
+def _final_numbers(parts: Sequence[ObjectParts], min_area_px: int) -> np.ndarray:
+    """Return the final number of each object, 0 for small ones, from its parts in all blocks."""
+    objects, areas, first_pixels = np.concatenate([np.zeros((3, 0), np.int64), *(part.table for part in parts)], axis=1)
+    total_areas: np.ndarray = np.zeros(objects.max(initial=-1) + 1, np.int64)
+    np.add.at(total_areas, objects, areas)
+    earliest = np.full_like(total_areas, np.iinfo(np.int64).max)
+    np.minimum.at(earliest, objects, first_pixels)
+    return numbers_in_order(total_areas, earliest, min_area_px)

@@ -1,4 +1,4 @@
-"""Pieces of the foreground that cross the seams of blocks: joined, and divided whole."""
+"""Components of the foreground that cross the seams between blocks: joined, and divided whole."""
 
 from __future__ import annotations
 
@@ -8,69 +8,69 @@ import numpy as np
 
 from cellseg_monai.boxes import Box, SlicedArray
 from cellseg_monai.decoding.blockwise.grid import Blocks
-from cellseg_monai.decoding.blockwise.one_block import BlockObjects, Paint, check_fits
+from cellseg_monai.decoding.blockwise.one_block import BlockObjects, IdRuns, check_fits
 from cellseg_monai.decoding.maps import Maps
-from cellseg_monai.decoding.numbering import areas_and_firsts
+from cellseg_monai.decoding.numbering import areas_and_first_pixels
 from cellseg_monai.decoding.postprocess import Postprocessing
 from cellseg_monai.labels.relabel import id_runs, look_up
 
-__all__ = ["Parts", "divide_across", "join_across"]
+__all__ = ["ObjectParts", "divide_across", "join_across"]
 
-# Pieces along a seam are read together, up to so many pixels.
+# Components along a seam are read together, up to this many pixels.
 _BOX_PIXELS = 2**20
 
 
-class Parts:
-    """What one block holds of objects, by its ids from 1 on.
+class ObjectParts:
+    """The parts of objects that lie in one block, by its ids from 1 on.
 
     Args:
-        objects: of each id the object, as a number that all blocks share.
-        areas: of each its pixels in this block; 0 where there are none.
-        firsts: of each its first pixel in this block, as an index in the flat image.
+        objects: for each id, the number of its object, which all blocks share.
+        areas: for each id, its number of pixels in this block; 0 if it has none.
+        first_pixels: for each id, the index of its first pixel in this block in the flattened image.
     """
 
-    def __init__(self, objects: np.ndarray, areas: np.ndarray, firsts: np.ndarray) -> None:
-        self._rows = [np.stack([objects, areas, firsts])]
-        self._paints: list[Paint] = []
+    def __init__(self, objects: np.ndarray, areas: np.ndarray, first_pixels: np.ndarray) -> None:
+        self._tables = [np.stack([objects, areas, first_pixels])]
+        self._runs: list[IdRuns] = []
         self.count = len(objects)
 
-    def add(self, objects: np.ndarray, areas: np.ndarray, firsts: np.ndarray, paint: Paint) -> None:
-        """Note some more, with the next ids, and where they are to be painted."""
-        self._rows.append(np.stack([objects, areas, firsts]))
-        self._paints.append(paint)
+    def add(self, objects: np.ndarray, areas: np.ndarray, first_pixels: np.ndarray, runs: IdRuns) -> None:
+        """Add parts, which get the next ids, and the runs of their pixels."""
+        self._tables.append(np.stack([objects, areas, first_pixels]))
+        self._runs.append(runs)
         self.count += len(objects)
 
     def drop(self, ids: np.ndarray) -> None:
-        """Note that of the first ids, these come no more."""
-        self._rows[0][1, ids - 1] = 0
+        """Remove the pixels of some ids that were there from the start."""
+        self._tables[0][1, ids - 1] = 0
 
     @property
     def table(self) -> np.ndarray:
-        """Objects, areas and firsts of all ids, one below another."""
-        return np.concatenate(self._rows, axis=1)
+        """3×N: objects, areas and first pixels of all ids."""
+        return np.concatenate(self._tables, axis=1)
 
-    def take_paint(self) -> Paint:
-        """What is to be painted over the pieces that waited, of all that was added; it is held here no longer."""
-        paints, self._paints = self._paints, []
-        return np.concatenate([np.zeros((3, 0), np.int32), *paints], axis=1)
+    def take_runs(self) -> IdRuns:
+        """Return the runs of all parts that were added, and forget them."""
+        runs, self._runs = self._runs, []
+        return np.concatenate([np.zeros((3, 0), np.int32), *runs], axis=1)
 
 
-def join_across(found: Sequence[BlockObjects], groups: Sequence[np.ndarray]) -> list[Parts]:
-    """The objects of all blocks, where each piece that waits is an object, whatever blocks it lies in.
+def join_across(block_objects: Sequence[BlockObjects], groups: Sequence[np.ndarray]) -> list[ObjectParts]:
+    """Make each group of components that wait one object.
 
     Args:
-        found: what `label_block` has found in each block.
-        groups: which of the waiting pieces are one, as `groups_across` gives it.
+        block_objects: for each block, what `label_block` returned.
+        groups: for each block, the group of each component that waits, from `groups_across`.
 
     Returns:
-        Of each block.
+        The parts of objects in each block.
     """
-    parts, free = [], sum(len(block.areas) for block in found)
+    parts, next_object = [], sum(len(block.areas) for block in block_objects)
     start = 0
-    for block, group in zip(found, groups, strict=True):
+    for block, group in zip(block_objects, groups, strict=True):
         objects = np.arange(start, start + len(block.areas))
-        objects[block.waiting.numbers - 1] = free + group
-        parts.append(Parts(objects, block.areas, block.firsts))
+        objects[block.waiting.numbers - 1] = next_object + group
+        parts.append(ObjectParts(objects, block.areas, block.first_pixels))
         start += len(objects)
     return parts
 
@@ -80,75 +80,76 @@ def divide_across(
     settings: Postprocessing,
     labels: SlicedArray,
     blocks: Blocks,
-    found: Sequence[BlockObjects],
+    block_objects: Sequence[BlockObjects],
     groups: Sequence[np.ndarray],
-) -> list[Parts]:
-    """The objects of all blocks, where each piece that waits is divided whole, and its objects are to be painted on it.
+) -> list[ObjectParts]:
+    """Divide each component that waits as a whole.
 
     Args:
-        maps: Y×X by name, those of the whole image.
-        settings: as for `label_objects`.
-        labels: YX, as `label_block` has written it.
-        blocks: how the image is cut.
-        found: what `label_block` has found in each block.
-        groups: which of the waiting pieces are one, as `groups_across` gives it.
+        maps: Y×X by name, of the whole image.
+        settings: method, thresholds and holes, as for `label_objects`.
+        labels: Y×X, as written by `label_block`; it is only read, and the new objects are returned as runs.
+        blocks: the blocks of the image.
+        block_objects: for each block, what `label_block` returned.
+        groups: for each block, the group of each component that waits, from `groups_across`.
 
     Returns:
-        Of each block.
+        The parts of objects in each block.
     """
-    parts = join_across(found, groups)
+    parts = join_across(block_objects, groups)
     if not any(len(group) for group in groups):
         return parts
-    for part, block in zip(parts, found, strict=True):
+    for part, block in zip(parts, block_objects, strict=True):
         part.drop(block.waiting.numbers)
-    boxes = _around_each(np.concatenate(groups), np.concatenate([block.boxes for block in found]))
-    free = sum(part.count for part in parts) + len(boxes)
-    bundle_of, places = _bundles(boxes, blocks.sides), blocks.places
-    for bundle, tight in enumerate(_around_each(bundle_of, boxes)):
-        box = _with_margin(tight, 1, blocks.shape)  # so that it ends where a piece ends only where the image does
-        mine: np.ndarray = np.zeros([side.stop - side.start for side in box], bool)
+    boxes = _enclosing_boxes(np.concatenate(groups), np.concatenate([block.boxes for block in block_objects]))
+    next_object = sum(part.count for part in parts) + len(boxes)
+    batch_of, places = _reading_batches(boxes, blocks.sides), blocks.places
+    for batch, tight in enumerate(_enclosing_boxes(batch_of, boxes)):
+        # With a margin, a component reaches the end of the box only where the image ends.
+        box = _with_margin(tight, 1, blocks.shape)
+        mask: np.ndarray = np.zeros([side.stop - side.start for side in box], bool)
         for number, place, within in blocks.over(box):
-            chosen: np.ndarray = np.zeros(parts[number].count + 1, bool)
-            chosen[found[number].waiting.numbers] = bundle_of[groups[number]] == bundle
-            mine[within] = look_up(chosen, np.asarray(labels[place]))
+            in_batch: np.ndarray = np.zeros(parts[number].count + 1, bool)
+            in_batch[block_objects[number].waiting.numbers] = batch_of[groups[number]] == batch
+            mask[within] = look_up(in_batch, np.asarray(labels[place]))
         method_maps = {name: np.asarray(maps[name][box]) for name in settings.method.maps}
-        objects = settings.method.divide(mine, method_maps)
+        objects = settings.method.divide(mask, method_maps)
         for number, place, within in blocks.over(box):
-            _note(objects[within], labels, place, places[number], parts[number], free)
-        free += int(objects.max())
+            _add_objects(objects[within], labels, place, places[number], parts[number], next_object)
+        next_object += int(objects.max())
     return parts
 
 
-def _around_each(group: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """The box around those of each group, from 0 on."""
-    around: np.ndarray = np.zeros((group.max(initial=-1) + 1, 4), np.int64)
-    around[:, :2] = np.iinfo(np.int64).max
-    np.minimum.at(around[:, :2], group, boxes[:, :2])
-    np.maximum.at(around[:, 2:], group, boxes[:, 2:])
-    return around
+def _enclosing_boxes(groups: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """Return the box around all boxes of each group, from group 0 on."""
+    enclosing: np.ndarray = np.zeros((groups.max(initial=-1) + 1, 4), np.int64)
+    enclosing[:, :2] = np.iinfo(np.int64).max
+    np.minimum.at(enclosing[:, :2], groups, boxes[:, :2])
+    np.maximum.at(enclosing[:, 2:], groups, boxes[:, 2:])
+    return enclosing
 
 
-def _bundles(boxes: np.ndarray, sides: tuple[int, int]) -> np.ndarray:
-    """For each box, with which others it is read: those that follow it along a seam, as many as one box may hold."""
+def _reading_batches(boxes: np.ndarray, sides: tuple[int, int]) -> np.ndarray:
+    """Assign boxes that follow each other along a seam to batches that are read together, as large as allowed."""
     centres = (boxes[:, :2] + boxes[:, 2:]) / 2
     seams = np.rint(centres / sides)
-    away = np.abs(centres - seams * sides)
-    upright = away[:, 1] < away[:, 0]
+    distances = np.abs(centres - seams * sides)
+    upright = distances[:, 1] < distances[:, 0]
     seam, along = np.where(upright, seams[:, 1], seams[:, 0]), np.where(upright, centres[:, 0], centres[:, 1])
-    bundle_of: np.ndarray = np.zeros(len(boxes), np.intp)
-    bundle = -1
-    least: np.ndarray = np.zeros(4, np.int64)
-    edges = boxes * [1, 1, -1, -1]  # so that the least of each is the box around several
+    batch_of: np.ndarray = np.zeros(len(boxes), np.intp)
+    batch = -1
+    enclosing: np.ndarray = np.zeros(4, np.int64)
+    signed = boxes * [1, 1, -1, -1]  # so that the minimum of several boxes is the box around them
     for index in np.lexsort((along, seam, upright)).tolist():
-        wider = np.minimum(least, edges[index])
-        if bundle < 0 or (wider[0] + wider[2]) * (wider[1] + wider[3]) > _BOX_PIXELS:
-            bundle, wider = bundle + 1, edges[index]
-        bundle_of[index], least = bundle, wider
-    return bundle_of
+        wider = np.minimum(enclosing, signed[index])
+        if batch < 0 or (wider[0] + wider[2]) * (wider[1] + wider[3]) > _BOX_PIXELS:
+            batch, wider = batch + 1, signed[index]
+        batch_of[index], enclosing = batch, wider
+    return batch_of
 
 
 def _with_margin(box: np.ndarray, margin: int, shape: tuple[int, int]) -> Box:
-    """A box, given as top, left, bottom and right, and so much around it, as far as the image goes."""
+    """Enlarge a box, given as top, left, bottom and right, by a margin within the image."""
     top, left, bottom, right = box.tolist()
     return (
         slice(max(top - margin, 0), min(bottom + margin, shape[0])),
@@ -156,14 +157,25 @@ def _with_margin(box: np.ndarray, margin: int, shape: tuple[int, int]) -> Box:
     )
 
 
-def _note(objects: np.ndarray, labels: SlicedArray, place: Box, block: Box, part: Parts, free: int) -> None:
-    """Note what one block holds of some objects, from 1 on; `free` is what object 1 is called."""
+def _add_objects(
+    objects: np.ndarray, labels: SlicedArray, place: Box, block: Box, part: ObjectParts, next_object: int
+) -> None:
+    """Add what lies in one block of some new objects to the parts of that block.
+
+    Args:
+        objects: Y×X, ids from 1; 0 is background.
+        labels: Y×X of the whole image; its shape and dtype are used.
+        place: box of `objects` in the image, within the block.
+        block: box of the block.
+        part: the parts to add to.
+        next_object: number of the object with id 1.
+    """
     ids, starts, lengths = id_runs(objects, by_row=True)
     is_object = ids > 0
     if not is_object.any():
         return
     ids, starts, lengths = ids[is_object], starts[is_object], lengths[is_object]
-    areas, firsts = areas_and_firsts(ids, starts, lengths)
+    areas, first_pixels = areas_and_first_pixels(ids, starts, lengths)
     present = np.flatnonzero(areas)
     check_fits(part.count + len(present), labels)
     next_ids: np.ndarray = np.zeros(len(areas), np.int64)
@@ -173,14 +185,14 @@ def _note(objects: np.ndarray, labels: SlicedArray, place: Box, block: Box, part
     in_block = _moved(starts, width, place, right - left, (top, left))
     narrow = np.int32 if (bottom - top) * (right - left) < 2**31 else np.int64
     part.add(
-        present + (free - 1),
+        present + (next_object - 1),
         areas[present],
-        _moved(firsts[present], width, place, labels.shape[1], (0, 0)),
+        _moved(first_pixels[present], width, place, labels.shape[1], (0, 0)),
         np.stack([next_ids[ids], in_block, lengths]).astype(narrow),
     )
 
 
-def _moved(pixels: np.ndarray, width: int, place: Box, wider: int, origin: tuple[int, int]) -> np.ndarray:
-    """Indices in a flat part of an image as those in a wider part, which begins at `origin`."""
+def _moved(pixels: np.ndarray, width: int, place: Box, new_width: int, origin: tuple[int, int]) -> np.ndarray:
+    """Convert indices in a flattened part of an image to those in a wider part, which begins at `origin`."""
     rows, columns = np.divmod(pixels, width)
-    return (rows + place[0].start - origin[0]) * wider + columns + place[1].start - origin[1]
+    return (rows + place[0].start - origin[0]) * new_width + columns + place[1].start - origin[1]

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cellseg_monai.decoding.division import divide_by_distance
 from cellseg_monai.decoding.methods.method import Method, check_number, check_whole_number
-from cellseg_monai.decoding.watershed import divide_by_distance, grow_seeds
+from cellseg_monai.decoding.watershed import grow_seeds
 from cellseg_monai.labels.relabel import id_runs
 
 __all__ = ["BoundaryWatershed"]

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cellseg_monai.decoding.division import divide_by_distance
 from cellseg_monai.decoding.methods.method import Method, check_number
-from cellseg_monai.decoding.watershed import divide_by_distance
 
 __all__ = ["DistanceMapWatershed"]
 

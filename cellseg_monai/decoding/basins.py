@@ -1,0 +1,136 @@
+"""Peaks of a distance map as seeds, and the basins that they flood merged where the saddle between them is shallow."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+
+from cellseg_monai.decoding.component_runs import ComponentRuns
+from cellseg_monai.labels.relabel import id_runs, look_up
+
+__all__ = ["merge_basins", "peak_seeds"]
+
+# A peak is the highest of its component's pixels up to this far away along both axes. Packed components are separated
+# by as much background.
+_PEAK_RADIUS = 2
+# Block size chosen to fit in the cache.
+_BLOCK_PIXELS = 2**15
+
+
+def peak_seeds(components: ComponentRuns, heights: np.ndarray, least_depth: float) -> np.ndarray:
+    """Find the peaks from which basins are flooded.
+
+    A peak is a pixel that none nearby exceeds, or the highest of its component.
+
+    Args:
+        components: of the foreground, at least two pixels from each other.
+        heights: Y×X float32 or float64, high in the middle of objects.
+        least_depth: peaks that `merge_basins` would merge at this depth for certain can share a seed already.
+
+    Returns:
+        Y×X int32: ids from 1, possibly with gaps; 0 is no seed.
+    """
+    mask = components.label_image > 0
+    run_heights = _highest(components.numbers, components.starts, components.lengths, heights)
+    highest = components.paint(run_heights)
+    peaks = ((heights == _highest_near(heights)) | (heights == highest)) & mask
+    # Pixels so close to the highest of their component would be merged in the end: most components need no flooding.
+    seeds = peaks | (heights > highest - heights.dtype.type(least_depth))
+    # Peaks of one height can touch by a corner: join them across the pixels next to it, if those are foreground.
+    falling, rising = peaks[:-1, :-1] & peaks[1:, 1:], peaks[:-1, 1:] & peaks[1:, :-1]
+    for corner, pair in (
+        (seeds[:-1, 1:], falling),
+        (seeds[1:, :-1], falling),
+        (seeds[:-1, :-1], rising),
+        (seeds[1:, 1:], rising),
+    ):
+        corner |= pair
+    numbers, count = ndimage.label(seeds & mask)
+    kept: np.ndarray = np.zeros(count + 1, np.int32)
+    with_peak = numbers[peaks]
+    kept[with_peak] = with_peak
+    return numbers if kept[1:].all() else look_up(kept, numbers)
+
+
+def _highest_near(heights: np.ndarray) -> np.ndarray:
+    """`scipy.ndimage.maximum_filter` over the square around each pixel, but faster."""
+    height, width = heights.shape
+    padded = np.pad(heights, _PEAK_RADIUS, constant_values=-np.inf)
+    highest = np.empty_like(heights)
+    rows = max(1, _BLOCK_PIXELS // padded.shape[1])
+    for top in range(0, height, rows):
+        block = highest[top : top + rows]
+        column_maxima = padded[top : top + len(block)].copy()
+        for offset in range(1, 2 * _PEAK_RADIUS + 1):
+            np.maximum(column_maxima, padded[top + offset :][: len(block)], out=column_maxima)
+        block[:] = column_maxima[:, :width]
+        for offset in range(1, 2 * _PEAK_RADIUS + 1):
+            np.maximum(block, column_maxima[:, offset : offset + width], out=block)
+    return highest
+
+
+def _highest(ids: np.ndarray, starts: np.ndarray, lengths: np.ndarray, heights: np.ndarray) -> np.ndarray:
+    """Return the greatest height of each id, from 0 on, given the runs of pixels that have the id."""
+    edges = np.stack([starts, starts + lengths], axis=1).ravel()
+    within = edges[:-1] if edges[-1] == heights.size else edges
+    highest: np.ndarray = np.full(ids.max() + 1, -np.inf, heights.dtype)
+    np.maximum.at(highest, ids, np.maximum.reduceat(heights.ravel(), within)[::2])
+    return highest
+
+
+def merge_basins(basins: np.ndarray, heights: np.ndarray, least_depth: float) -> np.ndarray:
+    """Merge basins whose peak rises too little above the saddle to a higher one, across the highest saddle first.
+
+    Args:
+        basins: Y×X int32, ids from 1; 0 is background.
+        heights: Y×X floats, high in the middle of objects.
+        least_depth: by how much a peak has to rise to keep its basin apart.
+
+    Returns:
+        int32: for each id, from 0 on, the id of the basin that it belongs to.
+    """
+    owners: np.ndarray = np.arange(basins.max(initial=0) + 1, dtype=np.int32)
+    firsts, seconds, saddles = _saddles(basins, heights)
+    if not len(firsts):
+        return owners
+    peaks = _highest(*id_runs(basins), heights).tolist()
+    for low, high, saddle in zip(firsts.tolist(), seconds.tolist(), saddles.tolist(), strict=True):
+        low, high = _root(owners, low), _root(owners, high)
+        if low == high:
+            continue
+        if peaks[low] >= peaks[high]:
+            low, high = high, low
+        if peaks[low] - saddle < least_depth:
+            owners[low] = high
+    while (owners != owners[owners]).any():
+        owners = owners[owners]
+    return owners
+
+
+def _root(owners: np.ndarray, basin: int) -> int:
+    while owners[basin] != basin:
+        owners[basin] = owners[owners[basin]]
+        basin = int(owners[basin])
+    return basin
+
+
+def _saddles(basins: np.ndarray, heights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return pairs of adjacent basins, and the height of the saddle between them; the highest first."""
+    count = int(basins.max(initial=0)) + 1
+    pairs, passes = [], []
+    for here, there in (
+        ((slice(None, -1),), (slice(1, None),)),
+        ((slice(None), slice(None, -1)), (slice(None), slice(1, None))),
+    ):
+        first, second = basins[here], basins[there]
+        meeting = (first != second) & (first > 0) & (second > 0)
+        first, second = first[meeting], second[meeting]
+        pairs.append(np.minimum(first, second).astype(np.int64) * count + np.maximum(first, second))
+        passes.append(np.minimum(heights[here][meeting], heights[there][meeting]))
+    pair, height = np.concatenate(pairs), np.concatenate(passes)
+    order = np.argsort(pair)
+    pair, height = pair[order], height[order]
+    begins = np.flatnonzero(np.diff(pair, prepend=-1))
+    pair, height = pair[begins], np.maximum.reduceat(height, begins) if begins.size else height
+    falling = np.argsort(-height, kind="stable")
+    return *np.divmod(pair[falling], count), height[falling]
