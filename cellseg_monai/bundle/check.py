@@ -54,7 +54,10 @@ def bundle_faults(bundle: str | Path, overrides: Mapping[str, Any] | None = None
             faults.append(f"{path}: not JSON: {error}")
     workflows = {path: config for path, config in configs.items() if "run" in config}
     if not workflows and not faults:
-        raise BundleError(f"no configs/*.json with a `run` in {bundle.absolute()}; name the folder of a bundle")
+        remedy = "name the folder of a bundle"
+        if (bundle / "bundle.json").is_file():
+            remedy = f"write them with `cellseg bundle build {bundle}`"
+        raise BundleError(f"no configs/*.json with a `run` in {bundle.absolute()}; {remedy}")
     if (bundle / "bundle.json").is_file():
         faults += [f"{path}: drifted; write it with `cellseg bundle build`" for path in drifted_files(bundle)]
     for path, config in workflows.items():

@@ -1,4 +1,15 @@
-"""Saving and resuming a run: `model.pt` holds the best network, `last.pt` everything that a run needs to continue."""
+"""Saving and resuming a run: `model.pt` holds the best network, `last.pt` everything that a run needs to continue.
+
+`model.pt` is written before `last.pt`, which holds the best score so far. A run that is killed at any moment repeats at
+most one epoch and never loses the best network.
+
+A resumed run must have the settings of the run that it continues: those that the recipe hands to `Checkpoint` (epochs,
+batch size, learning rate and so on), and the number of iterations per epoch. Differences are refused by name. Deeper
+overrides, such as `--loss#lambda_dice`, are not compared.
+
+Nothing in the output folder changes before the training really starts. An earlier run is moved aside only when data,
+network and optimiser have been built, so a command that fails immediately changes nothing.
+"""
 
 from __future__ import annotations
 

@@ -20,7 +20,8 @@ BEST, LAST = "model.pt", "last.pt"
 def fitted_settings(checkpoint: str | PathLike[str]) -> Path:
     """Return the path of the post-processing settings that were fitted to a checkpoint.
 
-    Each checkpoint has its own file, so that the settings of one are never used for another.
+    Each checkpoint has its own file, so that the settings of one are never used for another. Calibration writes it next
+    to the weights, and a training that replaces the weights by those of a better epoch removes it.
 
     >>> [fitted_settings(f"run/{name}").name for name in ("model.pt", "last.pt")]
     ['postprocess.json', 'last_postprocess.json']

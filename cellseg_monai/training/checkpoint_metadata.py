@@ -2,6 +2,10 @@
 
 `model.pt` stays a plain state dict, which MONAI's tools load. The metadata is kept in the state dict's own `_metadata`,
 next to the versions that PyTorch stores there, so it travels with the file and no tool trips over it.
+
+A checkpoint describes itself: bundle, variants, definition of the network, head, preparation and tiles. Evaluation,
+inference and export build the network from that description, so nobody has to repeat the overlays and overrides of the
+training, and a checkpoint never runs as something else. Overlays for every config would have left that to the user.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
 """Training items whose augmentation and order depend only on seed, epoch and item.
 
 A resumed run must see the crops that the uninterrupted run would have seen. Random state that lives in workers cannot
-be saved. Random state that is derived from scratch for each item does not need to be.
+be saved. Random state that is derived from scratch for each item does not need to be. Augmentation is seeded by (seed,
+epoch, item, crop), and the order by (seed, epoch), so the number of workers does not matter. The global random state,
+which dropout uses, is saved in `last.pt`.
 """
 
 from __future__ import annotations
