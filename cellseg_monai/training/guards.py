@@ -1,7 +1,7 @@
 """Guards against a training that diverges, and against a last epoch without a score.
 
-The last epoch is always validated, whatever `val_interval` is. A loss that is not finite ends the run before its weights
-replace good ones.
+The last epoch is always validated, whatever `val_interval` is. A loss that is not finite ends the run before its
+weights replace good ones.
 """
 
 from __future__ import annotations
