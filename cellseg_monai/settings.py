@@ -18,9 +18,29 @@ from typing import Any, TypeVar
 from cellseg_monai.atomic import replacing
 from cellseg_monai.errors import BundleError
 
-__all__ = ["read_mapping", "read_settings", "settings_from_mapping", "write_settings"]
+__all__ = ["read_mapping", "read_settings", "register", "settings_from_mapping", "write_settings"]
 
 Settings = TypeVar("Settings")
+
+
+def register(kinds: dict[str, type], kind: type, name: str) -> None:
+    """Enter a class under the name by which plain data refers to it.
+
+    Args:
+        kinds: the classes by name; it is changed.
+        kind: the class.
+        name: its name.
+
+    Raises:
+        ValueError: another class has this name already.
+    """
+    other = kinds.get(name, kind)
+    if (other.__module__, other.__qualname__) != (kind.__module__, kind.__qualname__):
+        raise ValueError(
+            f"got the name {name!r} for {kind.__module__}.{kind.__qualname__}, but {other.__module__}."
+            f"{other.__qualname__} has it already; choose another name"
+        )
+    kinds[name] = kind
 
 
 def settings_from_mapping(kind: type[Settings], values: Mapping[str, Any], *, source: str) -> Settings:

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from cellseg_monai.errors import BundleError
+from cellseg_monai.settings import register
 
 __all__ = ["Head", "head_from_mapping"]
 
@@ -35,9 +36,9 @@ class Head(ABC):
 
     def __init_subclass__(cls, *, name: str = "", **options: Any) -> None:
         super().__init_subclass__(**options)
+        cls.name = name  # not that of the parent: plain data would bring back the parent
         if name:
-            cls.name = name
-            _HEADS[name] = cls
+            register(_HEADS, cls, name)
 
     @property
     @abstractmethod
@@ -91,7 +92,16 @@ class Head(ABC):
         }
 
     def to_mapping(self) -> dict[str, Any]:
-        """Return the head as plain data, which `head_from_mapping` reads."""
+        """Return the head as plain data, which `head_from_mapping` reads.
+
+        Raises:
+            BundleError: the class has no name.
+        """
+        if not self.name:
+            raise BundleError(
+                f"{type(self).__name__} has no name, so no checkpoint can refer to it; write "
+                f'`class {type(self).__name__}(..., name="...")`'
+            )
         return {"name": self.name, **dataclasses.asdict(self)}
 
     @classmethod

@@ -30,6 +30,7 @@ def about_job(job: Job, device: str) -> dict[str, Any]:
         "device": device.split(":")[0],
         "precision": pipeline.precision,
         "preprocess": asdict(pipeline.preprocess),
+        "head": pipeline.head.to_mapping(),
         "postprocess": pipeline.postprocess.to_mapping(),
         "tiles": {"size": pipeline.tiles.size, "overlap": pipeline.tiles.overlap},
         "tta": pipeline.tta,
@@ -50,6 +51,8 @@ def differences(was: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, str
     >>> differences({"tiles": {"size": [64, 64], "overlap": 8}}, {"tiles": {"size": [32, 32], "overlap": 8}})
     {'tiles.size': 'was [64, 64] and is [32, 32]'}
     """
+    if "head" not in was:  # absent from older run.json files, which had one head for each bundle
+        now = {name: value for name, value in now.items() if name != "head"}
     before, after = dict(_flat(was)), dict(_flat(now))
     return {
         name: f"was {before.get(name, 'not recorded')} and is {after.get(name, 'not recorded')}"

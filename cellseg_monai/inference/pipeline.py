@@ -46,6 +46,16 @@ class Pipeline:
     precision: str = "float32"
     lanes: int = 1
 
+    def __post_init__(self) -> None:
+        if "views" in self.head.maps:
+            raise ValueError("got a head with a map called views, which is what test-time augmentation adds; rename it")
+        method = self.postprocess.method
+        if missing := [name for name in ("foreground", *method.maps) if name not in self.head.maps]:
+            raise ValueError(
+                f"got a head with the maps {', '.join(self.head.maps)}, expected {', '.join(missing)} among them for "
+                f"the method {method.name}; use post-processing that fits the network"
+            )
+
     @cached_property
     def augmented_network(self) -> Network:
         """The network; with `tta`, its mean over symmetric views, then the share of views that see foreground."""
@@ -70,9 +80,13 @@ class Pipeline:
         Returns:
             Y×X float32 by name: the maps of the head and, with `tta`, `views`, the share of views that see foreground.
         """
-        if not self.tta:
-            return self.head.activate(logits)
-        return {**self.head.activate(logits[:-1]), "views": logits[-1]}
+        maps = self.head.activate(logits[:-1] if self.tta else logits)
+        if tuple(maps) != self.head.maps or any(values.shape != logits.shape[1:] for values in maps.values()):
+            shapes = {name: values.shape for name, values in maps.items()}
+            raise TypeError(
+                f"{type(self.head).__name__} gave {shapes}, expected {self.head.maps} of {logits.shape[1:]}"
+            )
+        return {**maps, "views": logits[-1]} if self.tta else maps
 
     def _sees_foreground(self, logits: np.ndarray) -> np.ndarray:
         return np.asarray(self.head.activate(logits)["foreground"] > self.postprocess.threshold)

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from cellseg_monai.errors import CheckpointError
-from cellseg_monai.heads import Head, head_from_mapping
+from cellseg_monai.heads import BoundaryClassesHead, BoundaryMasksHead, ForegroundHead, Head, head_from_mapping
 from cellseg_monai.networks import build_network
 from cellseg_monai.pixels import Preprocessing
 from cellseg_monai.settings import settings_from_mapping
@@ -154,7 +154,7 @@ class TrainedNetwork:
         self.variants = tuple(metadata.get("variants", ()))
         self.network = _network(metadata, network, checkpoint)
         load_into(self.network, state, checkpoint)
-        self.head = head_from_mapping(metadata["head"], source=str(checkpoint)) if "head" in metadata else head
+        self.head = _head(metadata, head, checkpoint)
         self.preprocess = _preprocess(metadata, preprocess, checkpoint)
         self.roi_size = list(roi_size or metadata.get("roi_size") or _refuse_unknown_size(checkpoint))
         self.overlap = float(metadata.get("overlap", 0.25) if overlap is None else overlap)
@@ -175,6 +175,22 @@ def _network(metadata: Metadata, default: torch.nn.Module | None, checkpoint: ob
     if default is not None and definition == getattr(default, "definition", None):
         return default
     return build_network(definition)
+
+
+def _head(metadata: Metadata, default: Head | None, checkpoint: object) -> Head | None:
+    head = head_from_mapping(metadata["head"], source=str(checkpoint)) if "head" in metadata else default
+    channels = (metadata.get("network") or {}).get("classes")
+    if head is None or channels is None or channels == len(head.channels):
+        return head
+    if "head" not in metadata and channels == 2:  # variants of before checkpoints recorded their head
+        if isinstance(head, BoundaryClassesHead):
+            return BoundaryMasksHead(head.width)
+        if isinstance(head, ForegroundHead):
+            return ForegroundHead(softmax=True)
+    raise CheckpointError(
+        f"{checkpoint} has a network with {channels} output channels, but its head reads {len(head.channels)}: "
+        f"{', '.join(head.channels)}; use the configs of the bundle that it was trained with"
+    )
 
 
 def _refuse_unknown_size(checkpoint: object) -> Sequence[int]:

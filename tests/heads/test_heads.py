@@ -147,6 +147,24 @@ class TestJoinedHeads:
             JoinedHeads(())
 
 
+class TestNames:
+    def test_a_subclass_does_not_inherit_the_name_of_its_parent(self) -> None:
+        @dataclass(frozen=True)
+        class Wider(BoundaryClassesHead):
+            """A head that nobody has named."""
+
+        with pytest.raises(BundleError, match=r"Wider has no name, .* write `class Wider"):
+            Wider().to_mapping()
+
+    def test_a_name_that_is_taken_is_refused(self) -> None:
+        with pytest.raises(ValueError, match=r"'foreground' for .*ForegroundHead has it already"):
+
+            class Another(ForegroundHead, name="foreground"):
+                """Would be read where the first was written."""
+
+        assert head_from_mapping({"name": "foreground"}, source="a") == ForegroundHead()
+
+
 class TestPlainData:
     @pytest.mark.parametrize(
         ("values", "message"),

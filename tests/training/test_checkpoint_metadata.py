@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from cellseg_monai.errors import CheckpointError
-from cellseg_monai.heads import BoundaryMasksHead, ForegroundHead
+from cellseg_monai.heads import BoundaryClassesHead, BoundaryMasksHead, ForegroundHead, Head
 from cellseg_monai.networks import unet
 from cellseg_monai.pixels import Preprocessing
 from cellseg_monai.training import TrainedNetwork, read_checkpoint, read_metadata, save_checkpoint, trained_network
@@ -47,6 +47,31 @@ def test_the_head_is_the_one_that_the_network_was_trained_with(tmp_path: Path) -
     assert TrainedNetwork(save(tmp_path, network), head=ForegroundHead(softmax=True)).head == ForegroundHead(
         softmax=True
     )
+
+
+@pytest.mark.parametrize(
+    ("head", "expected"),
+    [
+        (BoundaryClassesHead(width=4), BoundaryMasksHead(width=4)),
+        (ForegroundHead(), ForegroundHead(softmax=True)),
+        (ForegroundHead(softmax=True), ForegroundHead(softmax=True)),
+    ],
+    ids=str,
+)
+def test_variants_of_checkpoints_without_a_head_are_known_by_their_channels(
+    tmp_path: Path, head: Head, expected: Head
+) -> None:
+    assert TrainedNetwork(save(tmp_path, tiny(classes=2)), head=head).head == expected
+
+
+def test_a_head_that_does_not_fit_the_network_is_refused_when_it_is_loaded(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="4 output channels, but its head reads 3: background, interior, bound"):
+        TrainedNetwork(save(tmp_path, tiny(classes=4)), head=BoundaryClassesHead())
+    network = tiny(classes=2)
+    values = {"bundle": "toy", "variants": (), "head": ForegroundHead(), "roi_size": (64, 32)}
+    save_checkpoint(state_with_metadata(network, make_metadata(network, values)), tmp_path / "model.pt")
+    with pytest.raises(CheckpointError, match="2 output channels, but its head reads 1: foreground"):
+        TrainedNetwork(tmp_path / "model.pt")
 
 
 def test_the_network_is_built_as_it_was_trained(tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from cellseg_monai.settings import register
+
 __all__ = ["METHODS", "Method", "check_number", "check_whole_number"]
 
 METHODS: dict[str, type[Method]] = {}
@@ -35,9 +37,10 @@ class Method(ABC):
 
     def __init_subclass__(cls, *, name: str = "", **options: Any) -> None:
         super().__init_subclass__(**options)
-        if name:
-            cls.name = name
-            METHODS[name] = cls
+        if not name:
+            raise TypeError(f'{cls.__name__} has no name; write `class {cls.__name__}(Method, name="...")`')
+        cls.name = name
+        register(METHODS, cls, name)
 
     @abstractmethod
     def divide(self, mask: np.ndarray, maps: Mapping[str, np.ndarray]) -> np.ndarray:

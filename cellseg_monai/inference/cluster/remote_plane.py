@@ -14,6 +14,7 @@ import numpy as np
 from cellseg_monai._version import __version__
 from cellseg_monai.boxes import Box
 from cellseg_monai.decoding import Postprocessing
+from cellseg_monai.heads import Head
 from cellseg_monai.inference.lanes import Lanes
 from cellseg_monai.inference.large_plane import prepared_windows
 from cellseg_monai.inference.pipeline import Pipeline
@@ -34,6 +35,7 @@ class RemotePipeline:
     Args:
         load: loads the pipeline. It is pickled by name, hashable, and equal to another that loads the same, such as a
             frozen dataclass.
+        head: replaces that of the loaded pipeline.
         preprocess: replaces that of the loaded pipeline.
         postprocess: replaces that of the loaded pipeline.
         tiles: replaces that of the loaded pipeline.
@@ -44,6 +46,7 @@ class RemotePipeline:
     """
 
     load: Callable[[], Pipeline]
+    head: Head
     preprocess: Preprocessing
     postprocess: Postprocessing
     tiles: Tiles
@@ -57,6 +60,7 @@ class RemotePipeline:
         """Return a pipeline with the function that loads it in another process."""
         return cls(
             load,
+            pipeline.head,
             pipeline.preprocess,
             pipeline.postprocess,
             pipeline.tiles,
@@ -84,6 +88,7 @@ class RemotePipeline:
             )
         return replace(
             pipeline,
+            head=self.head,
             preprocess=self.preprocess,
             postprocess=self.postprocess,
             tiles=self.tiles,
