@@ -1,12 +1,12 @@
-"""Time and memory of making objects block by block, from one run.
+"""Time and memory of making objects block by block, compared with the whole image in the same run.
 
     OMP_NUM_THREADS=1 python benchmarks/blockwise.py [--memory-alone]
 
 Discs on a jittered grid, about half of them touching others. Time is processor time of this process:
-`label_in_blocks` over `label_objects`, on 3000² in blocks of 1024². Memory is that of a child process above what it has
-imported, on 4096² and 8192² in blocks of 2048², maps and labels in files: what it has allocated, not pages of files,
-which the system takes back at will. Exits with 1 if blocks take more than twice as long, or if the memory grows by more
-than 150 MB from the smaller to the larger image.
+`label_in_blocks` over `label_objects`, on 3000² in blocks of 1024². Memory is what a child process allocates beyond its
+imports, on 4096² and 8192² in blocks of 2048², with maps and labels in files. Pages of files do not count, as the
+system can take them back at any time. Exits with 1 if blocks take more than twice as long, or if the memory grows by
+more than 150 MB from the smaller to the larger image.
 """
 
 from __future__ import annotations
@@ -61,12 +61,12 @@ def maps_of(size: int, pitch_px: int = 42, seed: int = 0) -> dict[str, np.ndarra
 
 
 def compare_times() -> bool:
-    """Print ratios, return whether they are as they should be."""
+    """Print ratios; return True if all are within the aim."""
     maps, good = maps_of(3000), True
     out: np.ndarray = np.zeros(maps["foreground"].shape, np.uint32)
     for method, settings in SETTINGS.items():
         times: dict[str, list[float]] = {"whole": [], "blocks": []}
-        for name in ("whole", "blocks") * 3:  # in turn, as other programs may slow either
+        for name in ("whole", "blocks") * 3:  # in turn, as other programs can slow down either
             start = time.process_time()
             if name == "whole":
                 label_objects(maps, settings)
@@ -85,7 +85,7 @@ def compare_times() -> bool:
 
 
 def write_maps(path: Path, size: int) -> None:
-    """Write the foreground and the boundary of `size`² to a file, one part again and again."""
+    """Write the foreground and the boundary of `size`² to a file, repeating one part."""
     part = maps_of(2048)
     maps = np.lib.format.open_memmap(path, "w+", np.float32, (2, size, size))
     for values, name in zip(maps, ("foreground", "boundary"), strict=True):
@@ -95,7 +95,7 @@ def write_maps(path: Path, size: int) -> None:
 
 
 def measure(method: str, path: Path) -> tuple[int, int, float]:
-    """Return the most memory allocated while objects are made of the maps in a file, their number, and the time."""
+    """Return the peak memory while objects are made from maps in a file, their number, and megapixels per second."""
     foreground, boundary = np.load(path, mmap_mode="r")
     maps = {"foreground": foreground, "boundary": boundary, "distance": boundary}
     out = np.lib.format.open_memmap(path.with_name("out.npy"), "w+", np.uint32, foreground.shape)
@@ -118,15 +118,15 @@ def measure(method: str, path: Path) -> tuple[int, int, float]:
 
 
 def compare_memory() -> bool:
-    """Print the memory for both sizes, return whether it grows as little as it should."""
+    """Print the memory for both sizes; return True if its growth is within the aim."""
     good = True
     peaks: dict[str, list[int]] = {method: [] for method in SETTINGS}
     for size in (4096, 8192):
         with tempfile.TemporaryDirectory() as folder:
             write_maps(Path(folder) / "maps.npy", size)
-            for method, found in peaks.items():
+            for method, measured in peaks.items():
                 above, objects, speed = in_child(measure, method, Path(folder) / "maps.npy")
-                found.append(above)
+                measured.append(above)
                 print(
                     f"  {method:24} {size}²: {above / 1e6:4.0f} MB, {objects} objects, {speed:.1f} Mpx/s",
                     flush=True,

@@ -1,24 +1,24 @@
-"""Time and memory of making objects of probability maps, as ratios to scikit-image over the whole image, from one run.
+"""Time and memory of making objects from maps, compared with scikit-image over the whole image in the same run.
 
     OMP_NUM_THREADS=1 python benchmarks/decode.py [--large | --memory-alone | --libraries FOLDER]
 
-Discs on a jittered grid, in two cases: sparse cells, of whose foreground about a third lies in clumps of several, and
-crowded ones, of whose foreground nearly all does; what share it is, is printed. There are 700 cells in 1024² and, with
---large, 5,000 in 3000² and 40,000 in 8192². Ours is the whole of `label_objects`: threshold, holes, division, areas,
-numbers. Theirs is the division alone, over the whole image, with the same markers:
+The images are discs on a jittered grid. In the sparse case about a third of the foreground lies in clumps of several
+cells, in the crowded case nearly all of it; the share is printed. There are 700 cells in 1024² and, with --large, 5,000
+in 3000² and 40,000 in 8192². Ours is the whole of `label_objects`: threshold, holes, division, areas, numbers. Theirs
+is the division alone, over the whole image, with the highest points of the distance as markers:
 
 distance watershed      `distance_transform_edt`, `peak_local_max` and `watershed`, of the foreground.
 boundary watershed      the first two of the foreground without the boundary, and `watershed` of the boundary.
 
-Times are processor time of this process, so that other programs do not count: the shortest of several calls for
-smaller images, of one call for the largest, ours and theirs in turn. For the largest, the memory of ours is measured
-too, in a child process, above the maps and what has been imported; --memory-alone does this alone. Exits with 1 if a
-ratio is below 1 or the memory above 4 GB.
+Times are processor time of this process, so that other programs do not count: the shortest of several calls, or one
+call for the largest images, ours and theirs in turn. For the largest images the memory of ours is measured too, in a
+child process, beyond the maps and imported modules; --memory-alone does only this. Exits with 1 if a ratio is below 1
+or the memory above 4 GB.
 
 --libraries compares `label_objects` with itself on top of compiled libraries, which the package does not require, on
 1024² and 3000²; `decode_libraries.py` says what is replaced by what. FOLDER is where the libraries are:
 `pip install --target FOLDER edt connected-components-3d`. Printed are processor times, the share of our gain over
-scikit-image that is kept, and the pixels whose label differs from ours.
+scikit-image that is kept (it says little where ours is hardly faster), and the pixels whose label differs from ours.
 """
 
 from __future__ import annotations
@@ -53,10 +53,7 @@ METHODS = {
 
 
 def maps_of(case: str, size: int, count: int, seed: int = 0) -> tuple[dict[str, np.ndarray], float]:
-    """Return the maps of `count` cells, foreground and touching boundary, with noise on both.
-
-    Beside them, the share of the foreground that lies in clumps.
-    """
+    """Return noisy maps of `count` cells, foreground and touching boundary, and the share of foreground in clumps."""
     side = size if size <= 4096 else size // 4  # larger images repeat a part
     rng = np.random.default_rng(seed)
     cells = int(np.ceil(np.sqrt(count) * side / size))
@@ -77,7 +74,7 @@ def maps_of(case: str, size: int, count: int, seed: int = 0) -> tuple[dict[str, 
 
 
 def share_in_clumps(labels: np.ndarray) -> float:
-    """Return how much of the foreground lies in connected pieces of several cells."""
+    """Return the share of the foreground that lies in connected components of several cells."""
     pieces = ndimage.label(labels)[0][labels > 0]
     lone = np.bincount(np.unique(np.stack([pieces, labels[labels > 0]]), axis=1)[0]) == 1
     return 1 - float(lone[pieces].mean())
@@ -97,9 +94,9 @@ def theirs(method: str, maps: dict[str, np.ndarray]) -> np.ndarray:
 def peaks(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the highest points of the distance to the background as seeds, and that distance."""
     distance = ndimage.distance_transform_edt(mask)
-    found = peak_local_max(distance, footprint=np.ones((5, 5)), exclude_border=False)
+    places = peak_local_max(distance, footprint=np.ones((5, 5)), exclude_border=False)
     highest: np.ndarray = np.zeros(mask.shape, bool)
-    highest[tuple(found.T)] = True
+    highest[tuple(places.T)] = True
     return ndimage.label(highest, np.ones((3, 3)))[0], distance
 
 
@@ -115,7 +112,7 @@ def seconds(*functions: Callable[[], object], calls: int) -> list[float]:
 
 
 def compare(case: str, size: int, count: int) -> bool:
-    """Print times and ratios for one image; return whether all are as they should be."""
+    """Print times and ratios for one image; return True if all ratios reach the aim."""
     maps, share = maps_of(case, size, count)
     print(f"{count} {case} cells in {size}², {share:.0%} of the foreground in clumps:", flush=True)
     good = True
@@ -161,7 +158,7 @@ def compare_libraries(case: str, size: int, count: int) -> None:
 
 
 def measure(method: str, case: str, size: int, count: int) -> tuple[int, float, int]:
-    """Return the most memory held above the maps, megapixels a second, and the number of objects."""
+    """Return the peak memory beyond the maps, megapixels per second, and the number of objects."""
     maps, _ = maps_of(case, size, count)
     label_objects({name: values[:64, :64] for name, values in maps.items()}, METHODS[method])
     before = held_bytes("VmRSS")
@@ -172,7 +169,7 @@ def measure(method: str, case: str, size: int, count: int) -> tuple[int, float, 
 
 
 def compare_memory() -> bool:
-    """Print the memory of ours for the largest image; return whether it is as it should be."""
+    """Print the memory of ours for the largest image; return True if it is within the aim."""
     size, count = max(SIZES.items())
     good = True
     for case, method in itertools.product(CASES, METHODS):

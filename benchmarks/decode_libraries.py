@@ -1,4 +1,4 @@
-"""Contestants of `decode.py`: the division of the foreground on top of compiled libraries that are not required.
+"""Contestants of `decode.py`: division of the foreground with compiled libraries that the package does not require.
 
 The libraries are `edt` (Euclidean distance transform) and `connected-components-3d` (`cc3d`). Contestants differ in how
 much of `cellseg_monai.decoding` they replace:
@@ -52,7 +52,7 @@ def without_neck_test(mask: np.ndarray, distance: np.ndarray | None, least_depth
 
 
 def not_packed(mask: np.ndarray, distance: np.ndarray | None, least_depth: float) -> np.ndarray:
-    """Return objects like those of `divide_by_distance`, of one watershed over the whole image."""
+    """Return objects like those of `divide_by_distance`, from one watershed over the whole image."""
     heights = distance_on_whole_mask(mask) if distance is None else distance
     seeds = peak_seeds(components_of(mask), heights, least_depth)
     basins = watershed(-heights, seeds, mask=mask)
@@ -60,7 +60,7 @@ def not_packed(mask: np.ndarray, distance: np.ndarray | None, least_depth: float
 
 
 def components_of(mask: np.ndarray) -> ComponentRuns:
-    """Return the components as runs, for what else is shared with ours."""
+    """Return the components as runs, in the form that `peak_seeds` takes."""
     import cc3d
 
     ids, starts, lengths = id_runs(cc3d.connected_components(mask, connectivity=4), by_row=True)
@@ -69,7 +69,7 @@ def components_of(mask: np.ndarray) -> ComponentRuns:
 
 
 def grown_on_whole_image(mask: np.ndarray, seeds: np.ndarray, landscape: np.ndarray) -> np.ndarray:
-    """Return objects like those of `grow_seeds`, of one watershed over the whole image."""
+    """Return objects like those of `grow_seeds`, from one watershed over the whole image."""
     import cc3d
 
     grown = watershed(landscape, seeds, mask=mask)
@@ -98,4 +98,4 @@ CONTESTANTS = {
     "edt, no neck test": lambda: _replaced(without_neck_test),
     "edt and cc3d, not packed": lambda: _replaced(not_packed, grow_seeds=grown_on_whole_image),
 }
-"""A context for each contestant, within which `label_objects` works its way."""
+"""For each contestant, a context within which `label_objects` uses its functions."""

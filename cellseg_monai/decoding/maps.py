@@ -1,4 +1,4 @@
-"""Named maps: what a head says of each pixel."""
+"""Named maps: what a head predicts for each pixel."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cellseg_monai.boxes import SlicedArray
 __all__ = ["Maps", "check_maps", "check_probabilities", "shape_of_maps"]
 
 Maps = Mapping[str, SlicedArray]
-"""Y×X floats in [0, 1] by name, all of the same shape: numpy arrays, or what gives one when it is sliced.
+"""Y×X floats in [0, 1] by name, all of the same shape: numpy arrays, or anything that gives one when sliced.
 
 `foreground` is the probability that a pixel belongs to an object, `boundary` that it separates touching objects,
 `distance` the depth within an object as a share of its greatest depth, `class/<name>` the probability of a class, and

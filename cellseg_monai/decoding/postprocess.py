@@ -1,4 +1,4 @@
-"""Maps turned into labelled objects: the one way, with settings from the bundle."""
+"""`label_objects`: labelled objects from maps, with the settings of a bundle."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ __all__ = ["Postprocessing", "foreground_mask", "label_objects"]
 
 @dataclass(frozen=True)
 class Postprocessing:
-    """How a bundle makes objects of maps, as kept in its `configs/postprocess.json`.
+    """Settings for making objects from maps, as a bundle keeps them in `configs/postprocess.json`.
 
-    Areas and depths are counted in the frame of the network, so that they mean the same size whatever the pixel size
-    of the image. In JSON, the settings of the method stand beside the others:
+    Areas and depths are counted at the size of the maps, so that they mean the same size whatever the pixel size of
+    the image. In JSON, the settings of the method stand next to the others:
     `{"method": "distance_watershed", "seed_depth": 1.0, "threshold": 0.5, "min_area_px": 16, "fill_holes": true}`.
 
     Args:
@@ -59,12 +59,12 @@ class Postprocessing:
             raise ValueError(f"got fill_holes={self.fill_holes!r}, expected true or false; correct it")
 
     def to_mapping(self) -> dict[str, Any]:
-        """Return the settings as plain data, those of the method beside the others.
+        """Return the settings as plain data, those of the method next to the others.
 
         >>> Postprocessing().to_mapping()
         {'method': 'components', 'threshold': 0.5, 'min_area_px': 16, 'fill_holes': True}
         """
-        common = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "method"}
+        common = {setting.name: getattr(self, setting.name) for setting in fields(self) if setting.name != "method"}
         return {"method": self.method.name, **asdict(self.method), **common}
 
     @classmethod
@@ -101,7 +101,7 @@ class Postprocessing:
             raise BundleError(f"{source}: {error}") from error
 
     def with_setting(self, name: str, value: Any) -> Postprocessing:
-        """Return these settings with one replaced, be it one of the method or not.
+        """Return these settings with one replaced, whether it belongs to the method or not.
 
         Raises:
             ValueError: there is no such setting, or it refuses the value.
@@ -136,7 +136,7 @@ class Postprocessing:
 
 
 def _names(kind: type) -> set[str]:
-    return {each.name for each in fields(kind)}
+    return {setting.name for setting in fields(kind)}
 
 
 def _why_refused(setting: str, method: type[Method], known: set[str]) -> str:

@@ -11,7 +11,7 @@ from cellseg_monai.decoding import METHODS, Method, Postprocessing
 
 
 def named(values: Any) -> dict[str, np.ndarray]:
-    """Y×X is the foreground; the second of C×Y×X serves as what each method needs besides it."""
+    """Return Y×X as the foreground; the second map of C×Y×X serves as whatever else a method needs."""
     values = np.asarray(values)
     if values.ndim == 2:
         return {"foreground": values}
@@ -20,13 +20,13 @@ def named(values: Any) -> dict[str, np.ndarray]:
 
 
 def method_of(name: str, **settings: Any) -> Method:
-    """The method with those of the settings that it has."""
+    """Return the method with those of the settings that it has."""
     kind = METHODS[name]
     known = {field.name for field in fields(kind)}
     return kind(**{key: value for key, value in settings.items() if key in known})
 
 
 def postprocessing(method: str, **settings: Any) -> Postprocessing:
-    """Settings for the method and for all the rest, in one."""
+    """Return post-processing with settings of the method and common ones, given together."""
     common = {key: settings.pop(key) for key in ("threshold", "min_area_px", "fill_holes") if key in settings}
     return Postprocessing(method_of(method, **settings), **common)

@@ -1,4 +1,4 @@
-"""Objects made block by block: those of the whole image, ids included, however it is cut."""
+"""Objects made block by block are those of the whole image, ids included, whatever the blocks."""
 
 import pickle
 from concurrent.futures import ThreadPoolExecutor
@@ -25,7 +25,7 @@ FILLED = Postprocessing(min_area_px=0)
 
 def labelled(maps, settings, block_px, shape=None, dtype=np.uint32):
     maps = named(maps)
-    out = np.full(maps["foreground"].shape if shape is None else shape, 99, dtype)  # what lay there does not matter
+    out = np.full(maps["foreground"].shape if shape is None else shape, 99, dtype)  # earlier content must not matter
     count = label_in_blocks(maps, settings, out, block_px=block_px)
     assert count == out.max(initial=0)
     return out
@@ -50,7 +50,7 @@ def test_ids_follow_the_first_pixels_of_the_image_not_those_of_the_blocks(block_
         [0, 0, 3, 0, 4, 4],
         [5, 5, 0, 0, 0, 4],
     ]
-    # Of the areas 4, 2, 1, 3 and 2, those from 3 on.
+    # The areas are 4, 2, 1, 3 and 2; those from 3 on stay.
     assert labelled([foreground], replace(EVERYTHING, min_area_px=3), block_px).tolist() == [
         [0, 0, 0, 0, 1, 0],
         [0, 0, 1, 1, 1, 0],
@@ -61,7 +61,7 @@ def test_ids_follow_the_first_pixels_of_the_image_not_those_of_the_blocks(block_
 
 
 @SIZES
-def test_holes_larger_than_a_block_are_filled_but_not_bays(block_px):
+def test_holes_larger_than_a_block_are_filled_but_bays_are_not(block_px):
     foreground = [
         [1, 1, 1, 1, 1, 0, 1, 1, 1],
         [1, 0, 0, 0, 1, 0, 1, 0, 0],
@@ -80,7 +80,7 @@ def test_holes_larger_than_a_block_are_filled_but_not_bays(block_px):
 
 
 @SIZES
-def test_pieces_that_touch_by_a_corner_enclose_a_hole_and_are_one_with_it(block_px):
+def test_components_that_touch_by_corners_enclose_a_hole_which_joins_them(block_px):
     foreground = [
         [0, 1, 1, 1, 0],
         [1, 0, 0, 0, 1],
@@ -102,14 +102,14 @@ def test_pieces_that_touch_by_a_corner_enclose_a_hole_and_are_one_with_it(block_
 
 
 @SIZES
-def test_a_seam_does_not_part_what_a_boundary_does_not(block_px):
+def test_a_seam_divides_only_where_a_boundary_does(block_px):
     maps = [[[0, 1, 1, 1, 1, 1, 1, 0]], [[0, 0.1, 0.1, 0.6, 0.9, 0.2, 0.1, 0]]]
     for least, expected in ((0, [0, 1, 1, 1, 2, 2, 2, 0]), (3, [0, 1, 1, 1, 1, 1, 1, 0])):
         chosen = postprocessing("boundary_watershed", min_seed_area_px=least, min_area_px=0)
         assert labelled(maps, chosen, block_px).tolist() == [expected]
 
 
-def test_peaks_beside_a_seam_give_way_to_higher_ones_of_other_pieces_beyond_it():
+def test_peaks_next_to_a_seam_do_not_depend_on_other_components_beyond_it():
     foreground = [
         [1, 1, 0, 1, 1, 1, 1, 1],
         [1, 0, 1, 1, 0, 1, 0, 1],
@@ -127,7 +127,7 @@ def test_peaks_beside_a_seam_give_way_to_higher_ones_of_other_pieces_beyond_it()
 
 @st.composite
 def maps(draw: st.DrawFn) -> np.ndarray:
-    """Noise, smooth blobs with holes, few levels (so many ties), almost all foreground."""
+    """Draw noise, smooth blobs with holes, a few levels (many ties), or almost nothing but foreground."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     shape = draw(st.tuples(st.integers(1, 50), st.integers(1, 50)))
     noise = rng.random((2, *shape))
@@ -156,7 +156,7 @@ CHOICES = st.builds(
 
 @settings(max_examples=150)
 @given(maps(), CHOICES, st.sampled_from([4, 5, 9, 16, 33, 64]), st.sampled_from([1, 200, 2**20]))
-def test_the_blocks_make_no_difference(maps, chosen, block_px, box_pixels):
+def test_blocks_make_no_difference(maps, chosen, block_px, box_pixels):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(seams, "_BOX_PIXELS", box_pixels)
         patch.setattr(packing, "_BATCH_PIXELS", box_pixels)
@@ -167,20 +167,20 @@ def test_the_blocks_make_no_difference(maps, chosen, block_px, box_pixels):
 
 @settings(max_examples=25)
 @given(maps(), CHOICES, st.integers(1, 3))
-def test_nor_do_the_smallest_blocks(maps, chosen, block_px):
+def test_the_smallest_blocks_make_no_difference(maps, chosen, block_px):
     maps = maps[:, :12, :14]
     assert np.array_equal(labelled(maps, chosen, block_px), label_objects(named(maps), chosen))
 
 
 @settings(max_examples=40)
 @given(maps(), CHOICES, st.tuples(st.integers(1, 90), st.integers(1, 90)), st.sampled_from([7, 30]))
-def test_objects_come_in_the_frame_of_the_image(maps, chosen, shape, block_px):
+def test_objects_have_the_size_of_the_image(maps, chosen, shape, block_px):
     assert np.array_equal(labelled(maps, chosen, block_px, shape), label_objects(named(maps), chosen, shape))
 
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("shape", [(0, 0), (0, 3), (3, 0), (1, 1), (5, 7)], ids=str)
-def test_images_of_one_kind(method, shape):
+def test_images_of_nothing_but_background_or_foreground(method, shape):
     chosen = postprocessing(method, min_area_px=0)
     for value, block_px in product((0, 1), (2, 64)):
         found = labelled(np.full((2, *shape), value), chosen, block_px)
@@ -220,7 +220,7 @@ def test_more_objects_than_16_bits_hold():
 
 @pytest.mark.parametrize("dtype", ["u1", "i4", "i8", "u8", ">u4"])
 @pytest.mark.parametrize("method", METHODS)
-def test_any_integers_that_are_wide_enough(dtype, method):
+def test_any_integer_dtype_that_is_wide_enough(dtype, method):
     maps = ndimage.uniform_filter(np.random.default_rng(1).random((2, 40, 30)), (0, 5, 5))
     chosen = postprocessing(method, min_area_px=3, boundary_threshold=0.45)
     found = labelled(maps, chosen, 16, dtype=dtype)
@@ -228,7 +228,7 @@ def test_any_integers_that_are_wide_enough(dtype, method):
     assert np.array_equal(found, label_objects(named(maps), chosen))
 
 
-def test_what_cannot_be_labelled_is_refused():
+def test_unsuitable_maps_and_arrays_are_refused():
     out = np.zeros((4, 4), np.uint32)
     for maps, message in (
         ({"foreground": np.zeros((1, 4, 4)), "boundary": out}, r"map foreground of shape \(1, 4, 4\)"),
@@ -250,7 +250,7 @@ def test_what_cannot_be_labelled_is_refused():
 
 @dataclass
 class Mapped:
-    """An array in a file, pickled as its path, that remembers the largest part read."""
+    """An array in a file that is pickled as its path and remembers the largest part read."""
 
     path: Path
     largest = 0
@@ -271,24 +271,24 @@ class Mapped:
         self._array[place] = values
 
 
-def elsewhere(function, *arguments):
-    """As another process would do it."""
+def in_another_process(function, *arguments):
+    """Call like `map`, with everything pickled on the way, as for another process."""
     for given_ in zip(*arguments, strict=True):
         there, what = pickle.loads(pickle.dumps((function, given_)))
         yield pickle.loads(pickle.dumps(there(*what)))
 
 
-def again(function, *arguments):
-    """As a cluster does it that has lost what it did once."""
+def repeated(function, *arguments):
+    """Call everything twice, like a cluster that lost its first results."""
     calls = list(zip(*arguments, strict=True))
     for call in reversed(calls):
         function(*call)
     return [function(*call) for call in calls]
 
 
-@pytest.mark.parametrize("shape", [(90, 110), (60, 77)], ids=["frame of the maps", "frame of the image"])
+@pytest.mark.parametrize("shape", [(90, 110), (60, 77)], ids=["size of the maps", "another size"])
 @pytest.mark.parametrize("method", METHODS)
-def test_arrays_in_files_are_worked_on_part_by_part_by_threads_and_processes(tmp_path, monkeypatch, method, shape):
+def test_arrays_in_files_are_processed_in_parts_by_threads_and_processes(tmp_path, monkeypatch, method, shape):
     monkeypatch.setattr(seams, "_BOX_PIXELS", 900)
     maps = ndimage.uniform_filter(np.random.default_rng(3).random((2, 90, 110)), (0, 5, 5)).astype(np.float32)
     chosen = postprocessing(method, threshold=0.55, min_area_px=3, boundary_threshold=0.45)
@@ -303,7 +303,7 @@ def test_arrays_in_files_are_worked_on_part_by_part_by_threads_and_processes(tmp
     on_disk = {"foreground": foreground, "boundary": other, "distance": other}
     Mapped.largest = 0
     with ThreadPoolExecutor(2) as pool:
-        for run in (elsewhere, again, pool.map):
+        for run in (in_another_process, repeated, pool.map):
             out[:] = 0
             label_in_blocks(on_disk, chosen, out, block_px=30, scratch=scratch, run=run)
             assert Mapped.largest <= 2 * 30 * 30
@@ -311,7 +311,7 @@ def test_arrays_in_files_are_worked_on_part_by_part_by_threads_and_processes(tmp
             Mapped.largest = 0
 
 
-def test_pieces_are_joined_where_their_pixels_share_an_edge():
+def test_components_are_joined_where_their_pixels_share_an_edge():
     corner = BlockEdges.of_block(np.array([[0, 0], [0, 1]]), np.array([1]))
     across = BlockEdges.of_block(np.array([[1, 0], [0, 0]]), np.array([1]))
     nothing = BlockEdges.of_block(np.zeros((2, 2), int), np.array([], int))

@@ -41,7 +41,7 @@ def test_pixels_that_touch_by_a_corner_are_two_objects():
     assert label_objects(named(np.eye(2)), EVERYTHING).tolist() == [[1, 0], [0, 2]]
 
 
-def test_holes_are_filled_but_not_bays():
+def test_holes_are_filled_but_bays_are_not():
     ring = np.ones((3, 7))
     ring[1, 1] = ring[1, 5] = ring[1, 6] = 0
     filled = label_objects(named(ring), Postprocessing(min_area_px=0))
@@ -65,19 +65,19 @@ def test_objects_are_whole_large_enough_and_numbered_1_to_n(seed, share, min_are
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0], ids=["nothing", "everything"])
-def test_an_image_of_one_kind(value):
+def test_an_image_of_nothing_but_background_or_foreground(value):
     labels = label_objects(named(np.full((6, 6), value)), Postprocessing())
     assert np.all(labels == int(value))
 
 
 @pytest.mark.parametrize("bad", [[[-3.0, 4.0]], [[np.nan, 0.5]]], ids=["logits", "NaN"])
-def test_what_is_no_probability_is_refused(bad):
+def test_values_that_are_not_probabilities_are_refused(bad):
     with pytest.raises(ValueError, match="apply a sigmoid first"):
         label_objects(named(bad), Postprocessing())
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_map_that_the_method_needs_must_be_there_in_the_right_shape(method):
+def test_a_missing_map_or_one_of_another_shape_is_refused(method):
     settings, maps = postprocessing(method), named(np.zeros((3, 4, 4)))
     for name in ("foreground", *METHODS[method].maps):
         without = {other: values for other, values in maps.items() if other != name}
@@ -93,7 +93,7 @@ def test_a_map_that_the_method_needs_must_be_there_in_the_right_shape(method):
 
 
 @pytest.mark.parametrize("method", ["boundary_watershed", "distance_map_watershed"])
-def test_the_second_map_is_checked_where_it_is_used_and_nowhere_else(method):
+def test_the_second_map_is_checked_only_if_the_method_uses_it(method):
     maps = np.stack([np.zeros((2, 2)), np.full((2, 2), np.nan)])
     with pytest.raises(ValueError, match="values from nan to nan"):
         label_objects(named(maps), postprocessing(method))
@@ -102,7 +102,7 @@ def test_the_second_map_is_checked_where_it_is_used_and_nowhere_else(method):
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("shape", [(0, 0), (0, 3), (3, 0), (1, 1)], ids=str)
-def test_images_of_no_pixel_or_one(method, shape):
+def test_images_without_pixels_or_with_one(method, shape):
     found = label_objects(named(np.ones((2, *shape))), postprocessing(method, min_area_px=0))
     assert (found.shape, found.dtype) == (shape, np.int32)
     assert found.tolist() == np.ones(shape).tolist()
@@ -116,7 +116,7 @@ def test_an_image_full_of_foreground_is_one_object(method):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_memory_map_that_cannot_be_written_is_read(tmp_path, method):
+def test_a_read_only_memory_map_is_read(tmp_path, method):
     maps = np.random.default_rng(0).random((2, 24, 30)).astype(np.float32)
     maps[0] = ndimage.uniform_filter(maps[0], 5) > 0.5
     maps[0, 14:16] = 0
@@ -127,14 +127,14 @@ def test_a_memory_map_that_cannot_be_written_is_read(tmp_path, method):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_objects_come_in_the_frame_of_the_image(method):
+def test_objects_have_the_size_of_the_image(method):
     maps = np.zeros((2, 4, 6))
     maps[0, 1:3, 1:5] = 1
     found = label_objects(named(maps), postprocessing(method, min_area_px=8), (8, 12))
     assert found.shape == (8, 12)
     assert np.argwhere(found).min(axis=0).tolist() == [2, 2]
     assert np.argwhere(found).max(axis=0).tolist() == [5, 9]
-    # Areas are counted in the frame of the network, where it has 8 pixels.
+    # Areas are counted at the size of the maps, where the object has 8 pixels.
     assert not label_objects(named(maps), postprocessing(method, min_area_px=9), (8, 12)).any()
     assert label_objects(named(np.zeros((2, 4, 6))), postprocessing(method), (8, 12)).shape == (8, 12)
 
@@ -142,14 +142,14 @@ def test_objects_come_in_the_frame_of_the_image(method):
 FOREGROUND = [[0.0, 1, 1, 1, 1, 1, 1, 0]]
 
 
-def test_the_boundary_goes_to_the_interior_that_it_is_lower_towards():
+def test_boundary_pixels_go_to_the_interior_with_the_lower_way():
     maps = np.array([FOREGROUND, [[0, 0.1, 0.1, 0.6, 0.9, 0.2, 0.1, 0]]])
     settings = postprocessing("boundary_watershed", min_area_px=0)
-    # The 0.9 is seen from the side of 0.2 first: water there stands lower than at 0.6.
+    # Water reaches the 0.9 from the side of 0.2 first, before it has risen to 0.6 on the other side.
     assert label_objects(named(maps), settings).tolist() == [[0, 1, 1, 1, 2, 2, 2, 0]]
 
 
-def test_small_interiors_go_to_their_neighbours_and_alone_remain_an_object():
+def test_small_interiors_go_to_their_neighbours_or_stay_an_object_without_one():
     maps = np.array([FOREGROUND, [[0, 0.1, 0.9, 0.1, 0.1, 0.1, 0.1, 0]]])
     for least, expected in (
         (0, [0, 1, 2, 2, 2, 2, 2, 0]),
@@ -168,8 +168,8 @@ def test_the_boundary_threshold_itself_is_interior():
         assert label_objects(named(maps), settings).max() == objects
 
 
-def test_a_gap_in_a_boundary_does_not_join_what_lies_beside_it():
-    # Two squares of 21 × 21 that touch; the network saw their boundary but for two rows in the middle.
+def test_a_gap_in_a_boundary_does_not_merge_its_two_sides():
+    # Two squares of 21 × 21 that touch; the network saw their boundary except for two rows in the middle.
     foreground = np.pad(np.ones((21, 42)), 1)
     boundary = np.zeros_like(foreground)
     boundary[1:11, 21:23] = boundary[13:22, 21:23] = 0.9
@@ -194,7 +194,7 @@ def test_a_neck_divides_by_distance_if_it_is_deep_enough():
 
 @st.composite
 def cells(draw: st.DrawFn) -> np.ndarray:
-    """Discs and rectangles at random places, grown until they touch or are three pixels wider; in one piece each."""
+    """Draw discs and rectangles that have grown by three pixels or until they touch."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     labels = np.zeros((70, 80), np.int32)
     rows, columns = np.indices(labels.shape)
@@ -218,7 +218,7 @@ def cells(draw: st.DrawFn) -> np.ndarray:
 def test_touching_cells_come_back_from_their_targets(truth, width, as_classes):
     classes = boundary_classes(truth, width)
     interiors = [ndimage.label((truth == number) & (classes == 1))[1] for number in np.unique(truth[truth > 0])]
-    assume(all(pieces == 1 for pieces in interiors))  # else the target itself says something else
+    assume(all(pieces == 1 for pieces in interiors))  # otherwise the target itself is divided differently
     if as_classes:
         maps = np.stack([classes > 0, classes == 2]).astype(np.float32)
     else:
@@ -246,7 +246,7 @@ def test_targets_of_even_width_turn_with_the_image_and_do_not_depend_on_ids(trut
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_settings_come_back_from_json_as_they_went(tmp_path, method):
+def test_settings_survive_a_round_trip_through_json(tmp_path, method):
     settings = postprocessing(method, seed_depth=3.5, threshold=0.35, min_area_px=40, fill_holes=False)
     settings.to_json(tmp_path / "postprocess.json")
     assert Postprocessing.from_json(tmp_path / "postprocess.json", whole=True) == settings
@@ -265,7 +265,7 @@ def test_a_setting_of_the_method_is_replaced_like_any_other():
             settings.with_setting(name, 0.5)
 
 
-def test_a_method_from_elsewhere_is_known_by_its_name(tmp_path):
+def test_a_method_defined_elsewhere_is_found_by_its_name(tmp_path):
     @dataclass(frozen=True)
     class Everything(Method, name="everything"):
         """The whole foreground is one object."""
@@ -283,7 +283,7 @@ def test_a_method_from_elsewhere_is_known_by_its_name(tmp_path):
 
 
 @pytest.mark.parametrize(("missing", "method"), [("seed_depth", "distance_watershed"), ("threshold", "components")])
-def test_a_file_that_must_be_whole_names_what_it_lacks(tmp_path, missing, method):
+def test_a_file_that_must_be_complete_is_refused_with_what_it_lacks(tmp_path, missing, method):
     values = postprocessing(method).to_mapping()
     del values[missing]
     (tmp_path / "postprocess.json").write_text(json.dumps(values))
@@ -310,7 +310,7 @@ def test_a_file_that_must_be_whole_names_what_it_lacks(tmp_path, missing, method
         ('{"seed_depth": 1.0}', "seed_depth means nothing for the method components; remove it"),
     ],
 )
-def test_a_file_that_says_something_else_is_refused(tmp_path, text, message):
+def test_a_file_with_unknown_or_invalid_settings_is_refused(tmp_path, text, message):
     path = tmp_path / "postprocess.json"
     path.write_text(text)
     with pytest.raises(BundleError) as caught:

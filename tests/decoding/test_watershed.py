@@ -1,4 +1,4 @@
-"""Foreground divided by seeds and by peaks: by hand, and against a watershed of the whole image."""
+"""Foreground divided by seeds and by peaks: by hand, and compared with a watershed of the whole image."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ def grown(mask, seeds, landscape):
     return grow_seeds(np.array(mask, bool), np.array(seeds, np.int32), np.array(landscape)).tolist()
 
 
-def test_the_ridge_parts_two_seeds_and_other_pieces_are_whole():
+def test_a_ridge_separates_two_seeds_and_other_components_stay_whole():
     assert grown(
         [[1, 1, 1, 1, 1, 0, 1, 1, 0, 1]],
         [[5, 0, 0, 0, 9, 0, 0, 7, 0, 0]],
@@ -25,7 +25,7 @@ def test_the_ridge_parts_two_seeds_and_other_pieces_are_whole():
 
 
 def test_water_stays_within_the_foreground():
-    # The middle of the bottom row is nearer to seed 2, but the way to it from seed 1, though longer, is lower.
+    # The middle of the bottom row is nearer to seed 2, but the longer way from seed 1 is lower.
     assert grown(
         [[1, 0, 1], [1, 0, 1], [1, 0, 1], [1, 1, 1]],
         [[1, 0, 0], [0, 0, 0], [0, 0, 2], [0, 0, 0]],
@@ -33,16 +33,16 @@ def test_water_stays_within_the_foreground():
     ) == [[1, 0, 2], [1, 0, 2], [1, 0, 2], [1, 1, 2]]
 
 
-def test_pieces_that_touch_by_a_corner_are_two():
+def test_components_that_touch_by_a_corner_are_two():
     assert grown([[1, 1, 0], [0, 0, 1]], [[1, 0, 0], [0, 0, 0]], np.zeros((2, 3))) == [[1, 1, 0], [0, 0, 2]]
 
 
-def test_without_seeds_each_piece_is_an_object():
+def test_each_component_without_seeds_is_an_object():
     assert grown([[1, 0, 1]], [[0, 0, 0]], [[0, 0, 0]]) == [[1, 0, 2]]
 
 
 @pytest.mark.parametrize("shape", [(0, 0), (0, 3), (1, 1), (3, 4)], ids=str)
-def test_without_foreground_there_is_nothing(shape):
+def test_without_foreground_there_are_no_objects(shape):
     nothing = np.zeros(shape, bool)
     assert grow_seeds(nothing, nothing.astype(np.int32), np.zeros(shape)).tolist() == nothing.astype(int).tolist()
     found = divide_by_distance(nothing, np.zeros(shape), 1)
@@ -50,15 +50,15 @@ def test_without_foreground_there_is_nothing(shape):
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (5, 9)], ids=str)
-def test_one_object_may_fill_the_image(shape):
+def test_one_object_can_fill_the_image(shape):
     mask = np.ones(shape, bool)
     assert grow_seeds(mask, np.zeros(shape, np.int32), np.zeros(shape)).tolist() == np.ones(shape).tolist()
     for distance in (np.ones(shape), None):
         assert divide_by_distance(mask, distance, 1).tolist() == np.ones(shape).tolist()
 
 
-def test_peaks_are_joined_across_the_highest_pass_first():
-    # Passes at 4 and 2 between peaks of 5, 6 and 3: 5 rises by 1 above its pass, 3 by 1, too.
+def test_basins_are_merged_across_the_highest_saddle_first():
+    # Saddles at 4 and 2 between peaks of 5, 6 and 3: the peaks of 5 and 3 rise by 1 above their saddles.
     mask, distance = np.ones((1, 13), bool), np.array([[3.0, 4, 5, 4.5, 4, 5, 6, 4, 2, 2.5, 2.7, 2.9, 3]])
     assert divide_by_distance(mask, distance, 0).max() == 3
     assert len(np.unique(divide_by_distance(mask, distance, 1))) == 3
@@ -66,8 +66,8 @@ def test_peaks_are_joined_across_the_highest_pass_first():
     assert len(np.unique(one)) == 1
 
 
-def test_a_low_peak_is_kept_if_it_rises_as_much_as_asked():
-    # Of one depth on either side of its pass, a small object counts as much as a large one beside it.
+def test_a_low_peak_is_kept_if_it_rises_enough():
+    # What counts is the rise above the saddle, so a small object next to a large one is kept.
     mask, distance = np.ones((1, 9), bool), np.array([[1, 5, 9, 5, 1, 2, 3, 2, 1.0]])
     assert divide_by_distance(mask, distance, 2).tolist() == [[1, 1, 1, 1, 1, 2, 2, 2, 2]]
     assert len(np.unique(divide_by_distance(mask, distance, 2.5))) == 1
@@ -79,14 +79,14 @@ def test_a_summit_within_two_pixels_of_a_higher_one_is_no_peak():
         assert objects.max() == len(np.unique(objects)) == (1 if distance[0][-1] == 7 else 2)
 
 
-def test_equal_peaks_that_touch_by_a_corner_are_one_where_foreground_joins_them():
+def test_equal_peaks_that_touch_by_a_corner_are_one_if_foreground_connects_them():
     distance = np.array([[2.0, 1, 0], [1, 2, 0], [0, 0, 0]])
     assert divide_by_distance(distance > 0, distance, 0).tolist() == [[1, 1, 0], [1, 1, 0], [0, 0, 0]]
     assert divide_by_distance(np.eye(3, dtype=bool), np.eye(3), 5).tolist() == [[1, 0, 0], [0, 2, 0], [0, 0, 3]]
 
 
 @pytest.mark.parametrize("dtype", ["u1", "i4", "f2", "f4", "f8", ">f4"])
-def test_any_dtype_of_the_distance_and_arrays_that_cannot_be_written(dtype):
+def test_any_dtype_of_the_distance_and_read_only_arrays(dtype):
     distance = np.array([[1, 2, 3, 2, 1, 2, 3, 2, 1]], dtype)
     mask = np.ones((1, 9), bool)
     for array in (distance, mask):
@@ -96,7 +96,7 @@ def test_any_dtype_of_the_distance_and_arrays_that_cannot_be_written(dtype):
 
 
 def drawn(seed, share):
-    """A mask with pieces large and small, and for each pixel a value of its own."""
+    """Draw a mask with large and small components, and a different value for each pixel."""
     rng = np.random.default_rng(seed)
     coarse = rng.random((7, 9))
     mask = ndimage.zoom(coarse, 4, order=1) < share
@@ -122,22 +122,22 @@ def test_seeds_grow_as_in_a_watershed_of_the_whole_image(seed, share, seeded, bo
 
 
 @pytest.mark.parametrize("rings", [False, True])
-def test_boundaries_whose_boxes_overlap_are_laid_out_once(rings, monkeypatch):
+def test_boundaries_whose_boxes_overlap_are_packed_once(rings, monkeypatch):
     y, x = np.indices((300, 300))
     ridge = (np.hypot(y, x) if rings else y + x) % 20 < 4
     seeds = ndimage.label(~ridge)[0].astype(np.int32)
     landscape = ridge.astype(np.float32)
     mask = np.ones(ridge.shape, bool)
-    laid_out = []
+    areas = []
 
     def noted(*arguments, **options):
         for found in packing.pack_components(*arguments, **options):
-            laid_out.append(found.components.shape[0] * found.components.shape[1])
+            areas.append(found.components.shape[0] * found.components.shape[1])
             yield found
 
     monkeypatch.setattr(module, "pack_components", noted)
     objects = grow_seeds(mask, seeds, landscape)
-    assert sum(laid_out) <= 2 * mask.size
+    assert sum(areas) <= 2 * mask.size
     assert np.array_equal(objects > 0, mask)
     assert np.array_equal(objects[~ridge], seeds[~ridge])
     monkeypatch.setattr(module, "pack_components", lambda pieces, wanted, **_: packing.pack_components(pieces, wanted))
@@ -148,8 +148,8 @@ def test_boundaries_whose_boxes_overlap_are_laid_out_once(rings, monkeypatch):
 @given(
     st.integers(0, 2**32), st.floats(0.3, 0.8), st.sampled_from([0, 1, 3]), st.sampled_from(["u1", "f2", "f4", "f8"])
 )
-def test_a_piece_is_flooded_alike_whatever_is_beside_it(seed, share, steps, dtype):
-    # Of few heights, or of one: most of it is left to the order of the queue.
+def test_a_component_is_flooded_independently_of_others(seed, share, steps, dtype):
+    # With few heights, or a single one, most pixels depend on the order of the queue.
     rng, mask, heights = drawn(seed, share)
     landscape = (heights * steps // heights.size).astype(dtype)
     seeds = ndimage.label(mask & (rng.random(mask.shape) < 0.1))[0].astype(np.int32)
@@ -164,7 +164,7 @@ def test_a_piece_is_flooded_alike_whatever_is_beside_it(seed, share, steps, dtyp
 
 @settings(max_examples=40)
 @given(st.integers(0, 2**32), st.floats(0.3, 0.8), st.sampled_from([0.0, 0.5, 1.0, 2.0]), st.booleans())
-def test_objects_are_in_one_piece_each_whatever_the_boxes(seed, share, least_depth, euclidean):
+def test_each_object_is_connected_whatever_the_batches(seed, share, least_depth, euclidean):
     _, mask, heights = drawn(seed, share)
     distance = ndimage.distance_transform_edt(mask) if euclidean else ndimage.uniform_filter(heights, 5) / 50
     found = []
@@ -178,7 +178,7 @@ def test_objects_are_in_one_piece_each_whatever_the_boxes(seed, share, least_dep
         for number in np.unique(objects[objects > 0]):
             assert ndimage.label(objects == number)[1] == 1
         assert len(np.unique(objects)) == len(np.unique(found[0]))
-    if not euclidean:  # no two pixels are equally high: nothing is left to the order of the queue
+    if not euclidean:  # all heights differ, so nothing depends on the order of the queue
         first = [np.unique(objects, return_inverse=True)[1] for objects in found]
         assert all(len(np.unique(first[0] * 10**6 + other)) == len(np.unique(first[0])) for other in first)
 
@@ -196,7 +196,7 @@ def test_objects_are_the_same_whatever_the_blocks(seed, share, block_pixels):
 
 
 def divided_plainly(mask, heights, least_depth):
-    """Every peak a seed, one watershed of the whole image, then basins joined one after another."""
+    """Divide with every peak as a seed, one watershed of the whole image, and basins merged one by one."""
     peaks = (heights == ndimage.maximum_filter(heights, 5)) & mask
     basins = watershed(-heights, ndimage.label(peaks)[0], mask=mask)
     passes = {}
@@ -217,7 +217,7 @@ def divided_plainly(mask, heights, least_depth):
 @settings(max_examples=40)
 @given(st.integers(0, 2**32), st.floats(-3, 3), st.sampled_from([0.0, 0.51, 1.01, 2.01, 4.01]))
 def test_peaks_divide_as_in_a_watershed_of_the_whole_image(seed, least, least_depth):
-    # Cones, which have no summits but their peaks, and a little noise, so that no two pixels are of one height.
+    # Cones, whose only summits are their peaks, and a little noise, so that all heights differ.
     rng = np.random.default_rng(seed)
     centres = np.argwhere(np.ones((4, 5))) * 7 + rng.integers(2, 5, (20, 2))
     away = np.hypot(*(np.indices((28, 36))[:, np.newaxis] - centres.T[..., np.newaxis, np.newaxis]))
@@ -225,7 +225,7 @@ def test_peaks_divide_as_in_a_watershed_of_the_whole_image(seed, least, least_de
     mask = heights > least
     cross = ndimage.generate_binary_structure(2, 1)
     summits = (heights == ndimage.maximum_filter(heights, footprint=cross)) & mask
-    # A summit beside a higher slope is no peak; from where it is flooded first depends on what is joined before.
+    # Skip images with a summit next to a higher slope: it is no peak, and the order of merging decides what floods it.
     assume(np.array_equal(summits, (heights == ndimage.maximum_filter(heights, 5)) & mask))
     found, plain = divide_by_distance(mask, heights, least_depth), divided_plainly(mask, heights, least_depth)
     assert np.array_equal(found > 0, mask)
@@ -235,7 +235,7 @@ def test_peaks_divide_as_in_a_watershed_of_the_whole_image(seed, least, least_de
 
 @settings(max_examples=40)
 @given(st.integers(0, 2**32), st.floats(0.3, 0.8))
-def test_the_deeper_the_necks_asked_for_the_fewer_objects(seed, share):
+def test_deeper_necks_give_fewer_objects(seed, share):
     _, mask, _ = drawn(seed, share)
     objects = [len(np.unique(divide_by_distance(mask, None, least)[mask])) for least in (0.0, 0.5, 1.0, 2.0, np.inf)]
     assert objects == sorted(objects, reverse=True)

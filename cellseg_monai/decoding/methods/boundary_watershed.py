@@ -21,9 +21,9 @@ class BoundaryWatershed(Method, name="boundary_watershed"):
 
     Args:
         boundary_threshold: a pixel is a boundary if its probability is greater.
-        min_seed_area_px: interiors of fewer pixels are no objects of their own, but go to their neighbours.
+        min_seed_area_px: interiors of fewer pixels are not objects of their own, but go to their neighbours.
         seed_depth: by how many pixels the distance to the boundary must fall between two interiors; with less, they
-            stay one. Interiors have dents of their own, so that this is deeper than for `DistanceWatershed`.
+            stay one. Interiors have dents of their own, so the default is greater than for `DistanceWatershed`.
     """
 
     maps = ("boundary",)
