@@ -1,7 +1,7 @@
 """An array in a file, of which a process only holds the window that it reads or writes.
 
-It is stored in strips for speed: `benchmarks/scratch_arrays.py` measures how much processor time a large plane takes with
-strips, with uncompressed chunks and with plain rows, and fails if strips do not gain a tenth.
+It is stored in strips for speed: `benchmarks/scratch_arrays.py` measures the processor time that a large plane takes
+with strips, with uncompressed chunks and with plain rows, and fails if strips do not gain a tenth.
 """
 
 from __future__ import annotations
