@@ -262,7 +262,7 @@ class TestBundles:
         ran = cellseg("segment", images, "--output", output, "--checkpoint", tmp_path / "model.pt")
         assert (ran.code, len(ran.errors)) == (1, 1)
         assert ran.errors[0].startswith(f"{tmp_path / 'model.pt'} ")
-        assert ran.errors[0].endswith("name another by `--checkpoint PATH`")
+        assert ran.errors[0].endswith("pass another with `--checkpoint PATH`")
 
 
 class TestOutputs:
