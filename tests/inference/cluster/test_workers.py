@@ -173,7 +173,7 @@ SLOW = pytest.mark.slow
 
 
 @pytest.mark.parametrize(
-    "step", ["tiles", pytest.param("maps", marks=SLOW), "parts", pytest.param("labels", marks=SLOW)]
+    "step", ["tiles", pytest.param("map_0", marks=SLOW), "parts", pytest.param("labels", marks=SLOW)]
 )
 def test_a_killed_worker_costs_only_time(processes, cluster, image, tmp_path, step):
     pipeline, load = Load()(), Load(network=slow)
