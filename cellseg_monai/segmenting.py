@@ -93,7 +93,7 @@ def _image(image: Any, axes: str | None) -> Image:
     if not isinstance(image, Image):
         return image_of_array(image, axes)
     if axes is not None:
-        raise ValueError(f"got axes={axes!r} for an Image, which states its own axes, {image.axes}; leave them out")
+        raise ValueError(f"got axes={axes!r} for an Image, which already states its axes ({image.axes}); omit axes")
     return image
 
 

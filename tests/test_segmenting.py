@@ -73,7 +73,7 @@ def test_axes_and_names_distinguish_colours_and_channels(pipeline):
         (
             io.Image(cells()[np.newaxis], "CYX"),
             {"axes": "YX"},
-            "got axes='YX' for an Image, which states its own axes, CYX",
+            "got axes='YX' for an Image, which already states its axes",
         ),
         (cells(), {"tta": True}, "got tta as well as a pipeline"),
     ],

@@ -142,9 +142,8 @@ def propose_datalist(
         raise dataset_error(dataset, indexed.faults)
     if chosen:
         raise DatasetError(
-            f"{dataset}: {INDEX_NAME} says which images are for training and which are held out, which leaves "
-            f"nothing for {', '.join(chosen)} to decide; leave that out, add a column group to the index, or rename "
-            "the index to get a new split"
+            f"{dataset}: {INDEX_NAME} assigns each image to training or to a held-out section, so {', '.join(chosen)} "
+            "would have no effect; omit the option, add a `group` column to the index, or rename the index"
         )
     return _with_tags(indexed.sections, dataset), indexed.source, []
 

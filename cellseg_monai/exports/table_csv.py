@@ -42,12 +42,12 @@ def read(path: Path) -> ObjectTable:
     with open(path, newline="", encoding="utf-8") as file:
         head, *rows = list(csv.reader(file)) or [[]]
     if "id" not in head or any(len(row) != len(head) for row in rows):
-        raise ValueError(f"{path} is not a table of objects with a column id; write it again with `--export csv`")
+        raise ValueError(f"{path} is not an object table with an id column; write it again with `--export csv`")
     columns = zip(*rows, strict=True) if rows else [()] * len(head)
     try:
         values = {name: _values(cells) for name, cells in zip(head, columns, strict=True)}
     except ValueError as error:
-        raise ValueError(f"{path} is not a table of objects ({error}); write it again with `--export csv`") from error
+        raise ValueError(f"{path} is not an object table ({error}); write it again with `--export csv`") from error
     return ObjectTable(values, tuple(name.removeprefix("mean_") for name in head if name.startswith("mean_")))
 
 

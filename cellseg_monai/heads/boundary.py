@@ -31,7 +31,7 @@ class _BoundaryHead(Head):
 
     def __post_init__(self) -> None:
         if type(self.width) is not int or self.width < 1:
-            raise ValueError(f"got width={self.width!r}, expected a whole number of pixels from 1; try 2")
+            raise ValueError(f"got width={self.width!r}, expected a whole number of pixels, at least 1; try 2")
 
     @property
     def maps(self) -> tuple[str, ...]:

@@ -47,7 +47,9 @@ def choose_device(name: str = "auto") -> torch.device:
         raise ValueError(f"got device {name!r}, but torch {torch.__version__} finds {kinds} here; use one of those")
     count = torch.cuda.device_count() if kind == "cuda" else 1
     if name != kind and name not in [f"{kind}:{number}" for number in range(count)]:
-        raise ValueError(f"got device {name!r}, but {kind} has {count} here; count from 0, such as {kind}:0")
+        raise ValueError(
+            f"got device {name!r}, but this machine has {count} {kind} device(s), numbered from 0: {kind}:0"
+        )
     return torch.device(name)
 
 

@@ -58,8 +58,8 @@ class Level:
         leading, shape = self._arrangement.axes[:-3], self.shape
         if len(plane) != len(leading) or not all(0 <= at < n for at, n in zip(plane, shape, strict=False)):
             raise IndexError(
-                f"{self.path}: plane {tuple(plane)} is not in an image of "
-                f"{self._arrangement.axes} {shape_text(shape)}; pass one of planes()"
+                f"{self.path}: plane {tuple(plane)} does not exist in this image (axes {self._arrangement.axes}, shape "
+                f"{shape_text(shape)}); pass a plane from planes()"
             )
         window = {axis: slice(at, at + 1) for axis, at in zip(leading, plane, strict=True)}
         window |= {"Y": self._within(y, shape[-2], "rows"), "X": self._within(x, shape[-1], "columns")}

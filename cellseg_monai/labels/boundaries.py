@@ -41,7 +41,9 @@ def touching_boundaries(labels: np.ndarray, width: int = 2) -> np.ndarray:
     if labels.ndim != 2:
         raise ValueError(f"got labels of shape {labels.shape}, expected (Y, X); pass one plane")
     if width < 1 or width != int(width):
-        raise ValueError(f"got width={width}, expected a whole number of pixels from 1; 2 marks one pixel on each side")
+        raise ValueError(
+            f"got width={width}, expected a whole number of pixels, at least 1; 2 marks one pixel on each side"
+        )
     # Distances from which pixels are not marked, in the object with the lesser and with the greater id.
     lesser_limit, greater_limit = width // 2 + 0.5, (width + 1) // 2 + 0.5
     boundaries: np.ndarray = np.zeros(labels.shape, bool)

@@ -142,7 +142,7 @@ def _boxes_in(part: np.ndarray, window: Box) -> tuple[np.ndarray, ...]:
     """Return the ids in a part of an image, and the four sides of the box around each object there."""
     ids, starts, lengths = id_runs(part, by_row=True)
     if ids.size and ids.dtype.kind == "i" and ids.min() < 0:
-        raise ValueError(f"got id {ids.min()}, expected ids from 0, the background; renumber them")
+        raise ValueError(f"got id {ids.min()}, expected no negative ids (0 is the background); renumber them")
     object_runs = ids > 0
     ids, starts, lengths = ids[object_runs], starts[object_runs], lengths[object_runs]
     rows, columns = np.divmod(starts, max(1, part.shape[1]))

@@ -113,7 +113,7 @@ def _columns_of_maps(labels: SlicedArray, maps: Mapping[str, Any], channels: Seq
                 "expected equal Y and X; bring the map to the frame of the image"
             )
         if name not in _NAMED_COLUMNS and name in channels:
-            raise ValueError(f"got a map and a channel that are both called {name}; name the channel otherwise")
+            raise ValueError(f"got a map and a channel that are both called {name}; rename the channel")
     return {_NAMED_COLUMNS.get(name, f"mean_{name}"): values for name, values in maps.items()}
 
 

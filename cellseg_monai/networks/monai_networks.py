@@ -57,7 +57,9 @@ def monai_network(
     torch.Size([1, 2, 33, 5])
     """
     if min(multiple, minimum) < 1:
-        raise BundleError(f"{name}: got multiple={multiple} and minimum={minimum}, expected whole numbers from 1 on")
+        raise BundleError(
+            f"{name}: got multiple={multiple} and minimum={minimum}, expected whole numbers of at least 1"
+        )
     padded = padded_monai_network(
         name, in_channels=in_channels, classes=classes, multiple=multiple, minimum=minimum, options=options
     )

@@ -60,7 +60,7 @@ def swin_unet(
     if not len(depths) == len(num_heads) == len(decoder_depths) + 1:
         raise BundleError(
             f"got {len(depths)} depths, {len(num_heads)} num_heads and {len(decoder_depths)} decoder_depths, expected "
-            "as many heads as depths and one decoder depth fewer; change one of them"
+            "as many heads as depths, and one fewer decoder depth; change one of them"
         )
     if any(embed_dim * 2**stage % heads for stage, heads in enumerate(num_heads)):
         raise BundleError(

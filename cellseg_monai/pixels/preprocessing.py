@@ -58,7 +58,9 @@ class Preprocessing:
                 raise ValueError(f"got {name}={value!r}, expected a number; correct it")
         check_percentiles(self.lower_percentile, self.upper_percentile)
         if not 0 <= self.noise_floor < np.inf:
-            raise ValueError(f"got noise_floor={self.noise_floor}, expected a number from 0; pass 0 for no limit")
+            raise ValueError(
+                f"got noise_floor={self.noise_floor}, expected a number of at least 0; pass 0 for no limit"
+            )
         if not isinstance(self.clip, bool):
             raise ValueError(f"got clip={self.clip!r}, expected true or false; correct it")
         if self.pixel_size_um is not None and not 0 < self.pixel_size_um < np.inf:
@@ -68,7 +70,7 @@ class Preprocessing:
             )
         if self.shorter_side_px is not None and (type(self.shorter_side_px) is not int or self.shorter_side_px < 1):
             raise ValueError(
-                f"got shorter_side_px={self.shorter_side_px!r}, expected a whole number of pixels from 1; "
+                f"got shorter_side_px={self.shorter_side_px!r}, expected a whole number of pixels, at least 1; "
                 "leave it null to take images as they are"
             )
         if self.zoom is not None:

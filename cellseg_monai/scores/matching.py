@@ -140,10 +140,8 @@ def match_objects(overlaps: LabelOverlaps, thresholds: Sequence[float], *, stric
     """
     for threshold in thresholds:
         if not (0 <= threshold < 1 if strict else 0 < threshold <= 1):
-            raise ValueError(
-                f"got threshold {threshold}, expected an IoU {'from 0 to below 1' if strict else 'above 0, up to 1'}; "
-                "pass a fraction, such as 0.5"
-            )
+            limits = "of at least 0 and below 1" if strict else "above 0 and at most 1"
+            raise ValueError(f"got threshold {threshold}, expected an IoU {limits}; pass a fraction, such as 0.5")
     matchings = []
     for threshold in thresholds:
         candidates = np.flatnonzero(overlaps.iou > threshold if strict else overlaps.iou >= threshold)

@@ -267,7 +267,7 @@ def test_a_proposal_comes_from_the_index_or_from_a_split(make_dataset):
     write_json(folder, training=[entry("w1_s1")])
     sections, source, _ = propose_datalist(folder)
     assert (source, stems(sections["test"])) == ("index", ["w3_s1"])
-    with pytest.raises(DatasetError, match=r"index.csv says .* nothing for group_pattern to decide"):
+    with pytest.raises(DatasetError, match=r"index.csv assigns each image .* group_pattern would have no effect"):
         propose_datalist(folder, group_pattern=r"^(w\d)_")
     index(folder, "train,gone")
     with pytest.raises(DatasetError, match="no image 'gone'"):

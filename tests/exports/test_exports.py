@@ -451,5 +451,5 @@ def test_a_table_is_read_back_with_the_same_numbers(labels: np.ndarray, tmp_path
 )
 def test_anything_but_a_table_is_refused_with_its_name(text: str, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(text)
-    with pytest.raises(ValueError, match=r"a\.csv is not a table of objects"):
+    with pytest.raises(ValueError, match=r"a\.csv is not an object table"):
         read_table(tmp_path / "a.csv")

@@ -107,7 +107,7 @@ def test_targets_by_hand() -> None:
 
 @pytest.mark.parametrize("width", [0, 2.0, "2"])
 def test_an_impossible_width_is_refused(width: object) -> None:
-    with pytest.raises(ValueError, match="expected a whole number of pixels from 1"):
+    with pytest.raises(ValueError, match="expected a whole number of pixels, at least 1"):
         BoundaryClassesHead(width=width)  # type: ignore[arg-type]
 
 

@@ -325,7 +325,14 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("plane", "y", "x", "how", "error", "says"),
         [
-            ((), slice(0, 1), slice(0, 1), {}, IndexError, r"plane \(\) is not in an image of ZCYX 3 × 1 × 20 × 30"),
+            (
+                (),
+                slice(0, 1),
+                slice(0, 1),
+                {},
+                IndexError,
+                r"plane \(\) does not exist .*axes ZCYX, shape 3 × 1 × 20 × 30",
+            ),
             ((3,), slice(0, 1), slice(0, 1), {}, IndexError, r"plane \(3,\)"),
             ((-1,), slice(0, 1), slice(0, 1), {}, IndexError, r"plane \(-1,\)"),
             ((0,), slice(10, 21), slice(0, 1), {}, IndexError, "rows 10 to 21 of 20; crop the window"),

@@ -67,7 +67,7 @@ def test_the_definition_holds_all_that_builds_it_again() -> None:
         ("UNet", {**UNET, "out_channels": 3}, "UNet: got the option out_channels; give classes instead"),
         ("UNet", {**UNET, "spatial_dims": 3}, "UNet: got spatial_dims=3, expected 2; leave it out"),
         ("UNet", {"channels": [4, 8]}, "missing 1 required positional argument: 'strides'; correct the options"),
-        ("UNet", {**UNET, "multiple": 0}, "got multiple=0 and minimum=1, expected whole numbers from 1 on"),
+        ("UNet", {**UNET, "multiple": 0}, "got multiple=0 and minimum=1, expected whole numbers of at least 1"),
         ("Critic", {}, "Critic takes none of in_channels, n_input_channels, num_channels, so it is no network that"),
         ("FlexibleUNet", {"backbone": "resnet10", "pretrained": True}, "got pretrained=True, but a checkpoint brings"),
         ("AttentionUnet", {**UNET, "multiple": 2}, "cannot answer an image of 2×2 pixels, which multiple=2 and"),

@@ -35,7 +35,7 @@ def test_a_missing_file_asks_for_the_bundle_root(tmp_path):
         ('{"upper_percentile": 0}', "expected 0 <= lower < upper <= 100"),
         ('{"clip": 1}', "expected true or false"),
         ('{"pixel_size_um": -1}', "positive number of µm"),
-        ('{"shorter_side_px": 0}', "expected a whole number of pixels from 1"),
+        ('{"shorter_side_px": 0}', "expected a whole number of pixels, at least 1"),
         ('{"shorter_side_px": 9, "pixel_size_um": 1}', "expected at most one of them"),
         ('{"zoom": 0.01}', "got zoom=0.01, expected a factor from 0.05 to 20"),
         ('{"zoom": true}', "got zoom=True, expected a number"),

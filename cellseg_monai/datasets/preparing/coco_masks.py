@@ -101,7 +101,7 @@ def run_lengths_mask(counts: Sequence[int], shape: tuple[int, int]) -> Mask:
     """
     lengths = np.asarray(counts)
     if lengths.dtype.kind != "i":
-        raise ValueError("got run lengths that are not whole numbers or too large, expected counts of pixels")
+        raise ValueError("got run lengths that are too large or not whole numbers, expected pixel counts")
     if lengths.size == 0 or lengths.min() < 0 or lengths.sum() != shape[0] * shape[1]:
         raise ValueError(f"got run lengths that sum to {lengths.sum()}, expected {shape[0] * shape[1]} pixels")
     filled: np.ndarray = 2 * np.flatnonzero(lengths[1::2]) + 1

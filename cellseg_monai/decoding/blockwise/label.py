@@ -83,8 +83,8 @@ def label_in_blocks(
     for labels in (out,) if scratch is None else (out, scratch):
         if len(labels.shape) != 2 or np.dtype(labels.dtype).kind not in "iu":
             raise ValueError(
-                f"got an array of shape {tuple(labels.shape)} and {labels.dtype}, expected (Y, X) integers; pass "
-                "one of uint32"
+                f"got a {labels.dtype} array of shape {tuple(labels.shape)}, expected (Y, X) integers; pass a uint32 "
+                "array"
             )
     blocks = Blocks(shape_of_maps(maps), (block_px, block_px))
     if scratch is not None and tuple(scratch.shape) != blocks.shape:

@@ -56,14 +56,14 @@ class Method(ABC):
 
 
 def check_number(name: str, value: object, *, below: float, remedy: str) -> None:
-    """Refuse a setting that is not a number from 0 to below a limit.
+    """Refuse a setting that is not a number of at least 0 and below a limit.
 
     Raises:
         ValueError: the value is no int or float, or out of range.
     """
     if type(value) not in (int, float) or not 0 <= value < below:  # type: ignore[operator]
-        limit = "" if below == float("inf") else f" to below {below:g}"
-        raise ValueError(f"got {name}={value!r}, expected a number from 0{limit}; {remedy}")
+        limit = "" if below == float("inf") else f" and below {below:g}"
+        raise ValueError(f"got {name}={value!r}, expected a number of at least 0{limit}; {remedy}")
 
 
 def check_whole_number(name: str, value: object) -> None:
@@ -73,4 +73,4 @@ def check_whole_number(name: str, value: object) -> None:
         ValueError: the value is no int, or negative.
     """
     if type(value) is not int or value < 0:
-        raise ValueError(f"got {name}={value!r}, expected a whole number of pixels from 0; 0 keeps every object")
+        raise ValueError(f"got {name}={value!r}, expected a whole number of pixels, at least 0; 0 keeps every object")

@@ -148,8 +148,8 @@ class RemotePlane:
         """
         if not self.folder.is_dir():
             raise FileNotFoundError(
-                f"a worker does not see {self.folder}; choose an --output on a file system that all workers share, or "
-                "check whether this run was stopped"
+                f"a worker has no access to {self.folder}; choose an --output on a file system that all workers share, "
+                "or check whether this run has been stopped"
             )
         with open_image(self.path, axes=self.axes) as image:
             yield prepared_windows(
