@@ -119,7 +119,7 @@ WRONG_WORDS = {
     "no export": (["--export", ""], "got no exports"),
     "device": (["--device", "gpu"], "got device 'gpu', expected one of auto, cpu, cuda, cuda:N, mps"),
     "mps": (["--device", "mps"], f"got device 'mps', but torch {torch.__version__} finds "),
-    "second processor": (["--device", "cpu:7"], "got device 'cpu:7', but cpu has 1 here"),
+    "second processor": (["--device", "cpu:7"], "got device 'cpu:7', but this machine has 1 cpu device(s)"),
     "tile": (["--tile", "0"], "got tile=0, expected a finite number from 1"),
     "overlap": (["--tile", "256", "--overlap", "200"], "got an overlap of 200 px for tiles of (256, 256) px"),
     "negative overlap": (["--overlap=-1"], "got overlap=-1, expected a finite number from 0"),
