@@ -115,12 +115,12 @@ class FoundCounts(Counts):
 
 
 def ratio(numerator: Any, denominator: Any, nothing: Any) -> Any:
-    """Return numerator / denominator; 0 / 0 is 1 if nothing was there and nothing was predicted, and 0 otherwise.
+    """Return numerator / denominator; 0 / 0 is 1 if truth and prediction are both empty, and 0 otherwise.
 
     Args:
         numerator: a number, or an array of any shape.
         denominator: a number, or an array of the same shape, at least 0.
-        nothing: True if nothing was there and nothing was predicted; a bool, or an array of bool of the same shape.
+        nothing: True if truth and prediction are both empty; a bool, or an array of bool of the same shape.
 
     Returns:
         A float, or float64 of that shape.
