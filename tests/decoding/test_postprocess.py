@@ -257,7 +257,7 @@ def test_a_setting_of_the_method_is_replaced_like_any_other():
     assert settings.with_setting("seed_depth", 3.0) == postprocessing("distance_watershed", seed_depth=3.0)
     assert settings.with_setting("min_area_px", 5) == postprocessing("distance_watershed", min_area_px=5)
     for name, message in (
-        ("boundary_threshold", "boundary_threshold means nothing for the method distance_watershed"),
+        ("boundary_threshold", "boundary_threshold does not apply to the method distance_watershed"),
         ("method", "no setting 'method'"),
         ("seed_deptt", "did you mean 'seed_depth'"),
     ):
@@ -306,8 +306,8 @@ def test_a_file_that_must_be_complete_is_refused_with_what_it_lacks(tmp_path, mi
         ('{"method": "boundary_watershed", "min_seed_area_px": -1}', "got min_seed_area_px=-1"),
         ('{"method": "distance_watershed", "seed_depth": -0.5}', "0 divides at every neck"),
         ('{"method": "distance_map_watershed", "seed_depth": NaN}', "a number of at least 0"),
-        ('{"method": "distance_watershed", "boundary_threshold": 0.5}', "means nothing for the method distance_wat"),
-        ('{"seed_depth": 1.0}', "seed_depth means nothing for the method components; remove it"),
+        ('{"method": "distance_watershed", "boundary_threshold": 0.5}', "does not apply to the method distance_wat"),
+        ('{"seed_depth": 1.0}', "seed_depth does not apply to the method components; remove it"),
     ],
 )
 def test_a_file_with_unknown_or_invalid_settings_is_refused(tmp_path, text, message):

@@ -109,7 +109,7 @@ def test_no_images_and_wrong_sweeps_are_refused():
         chosen([], Sweep("threshold", (0.5,)))
     with pytest.raises(ValueError, match="no setting 'treshold'; did you mean 'threshold'"):
         chosen([ONE], Sweep("treshold", (0.5,)))
-    with pytest.raises(ValueError, match="seed_depth means nothing for the method components"):
+    with pytest.raises(ValueError, match="seed_depth does not apply to the method components"):
         chosen([ONE], Sweep("seed_depth", (0.5,)))
     with pytest.raises(ValueError, match="got no values of threshold"):
         Sweep("threshold", ())

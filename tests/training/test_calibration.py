@@ -157,7 +157,7 @@ def test_missing_folders_are_created(tmp_path: Path) -> None:
     ("setting", "message"),
     [
         ("treshold", "did you mean 'threshold'"),
-        ("seed_depth", "seed_depth means nothing for the method components; remove it"),
+        ("seed_depth", "seed_depth does not apply to the method components; remove it"),
     ],
 )
 def test_a_sweep_of_an_unknown_setting_is_refused_when_the_config_is_built(
