@@ -39,7 +39,7 @@ FAULTS = {
     "three unnamed channels": (
         "b0.tif",
         lambda path: tifffile.imwrite(path, np.ones((3, 9, 9), "u2"), imagej=True, metadata={"axes": "CYX"}),
-        "got 3 channels (3 unnamed, 0 to 2); set channels to a list of those to use, such as [0], or --channels 0 on",
+        "3 channels (3 unnamed, 0 to 2), expected a grey, RGB or RGBA image; set channels to a list, such as [0], or",
     ),
     "a stack with unknown axes": ("b0.npy", lambda path: np.save(path, np.ones((4, 9, 9))), "pass axes='ZYX'"),
     "a stack with a broken plane": ("b0.tif", broken_stack, "1 of 9216 values are NaN"),
@@ -165,7 +165,7 @@ def test_a_missing_channel_is_reported_for_each_image(cellseg, images, output):
     ran = cellseg("segment", images, "--output", output, "--channels", "DAPI")
     assert ran.code == 1
     assert [line.split(": ")[0] for line in ran.errors] == [str(images / f"{name}.npy") for name in "abc"]
-    assert all("channel 'DAPI' cannot be found" in line for line in ran.errors)
+    assert all("cannot find channel 'DAPI'" in line for line in ran.errors)
     assert not output.exists()
 
 

@@ -93,7 +93,7 @@ def test_unnamed_channels_are_not_mistaken_for_a_colour(pixels, policy):
     [
         (["dapi"], STAINS, "no channel 'dapi'; it has 0 'DAPI', 1 'GFP', 2 'mCherry'"),
         ([3], (), "no channel 3; it has 3 unnamed, 0 to 2"),
-        (["DAPI"], (), "states no channel names"),
+        (["DAPI"], (), "the image has no channel names"),
         (["a"], ("a", "a", "b"), "2 channels are named 'a'"),
         ([""], ("a", "", ""), "no channel ''; it has 0 'a', 1 unnamed, 2 unnamed"),
     ],
