@@ -72,7 +72,7 @@ def _highest_near(heights: np.ndarray) -> np.ndarray:
 
 
 def _highest(ids: np.ndarray, starts: np.ndarray, lengths: np.ndarray, heights: np.ndarray) -> np.ndarray:
-    """Return the greatest height of each id, indexed by id.
+    """Return the greatest height of each id, in an array indexed by id.
 
     Args:
         ids: id of each run.

@@ -44,7 +44,7 @@ def distance_to_background(packed: PackedComponents) -> np.ndarray:
     rows = max(1, _BLOCK_PIXELS // (steps.shape[1] + 2 * MAX_DISTANCE_PX))
     for top in range(0, len(steps), rows):
         squares = _squared_distances(steps[top : top + rows])
-        if squares.max(initial=0) > MAX_DISTANCE_PX**2:  # only a deep component, which is packed alone
+        if squares.max(initial=0) > MAX_DISTANCE_PX**2:  # only in a deep component, which is packed alone
             exact = np.ones_like(distances) if inside.all() else ndimage.distance_transform_edt(inside)
             return exact.astype(np.float32)
         np.sqrt(squares, out=distances[top : top + rows], dtype=np.float32)

@@ -28,7 +28,7 @@ def check_probabilities(values: np.ndarray) -> None:
         values: floats, any shape.
 
     Raises:
-        ValueError: a value is NaN or outside [0, 1]; logits usually are.
+        ValueError: a value is NaN or outside [0, 1].
     """
     # The minimum and the maximum are NaN if any value is.
     if values.size and not (values.min() >= 0 and values.max() <= 1):

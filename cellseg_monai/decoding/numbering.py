@@ -10,7 +10,7 @@ __all__ = ["areas_and_first_pixels", "numbers_in_order"]
 def areas_and_first_pixels(ids: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the area and the first pixel of each id.
 
-    The arguments are the three arrays that `id_runs` returns.
+    Runs are described by the same three arrays as in `id_runs`.
 
     Args:
         ids: non-negative integers, the id of each run.

@@ -82,8 +82,8 @@ def pack_components(
 
     Args:
         components: components of the large image.
-        wanted: bool array indexed by component number, True for components to pack; entry 0 is ignored. None packs
-            all components.
+        wanted: bool array indexed by component number, True for components to pack; entry 0 is ignored. If None, all
+            components are packed.
         deepest: greatest distance to the background, in pixels, at which components can still share a packed image;
             deeper ones are packed alone, in an image that ends where the large one ends. A component that touches the
             border of the large image is surrounded on that side by `outside_image`. That margin is wider than the

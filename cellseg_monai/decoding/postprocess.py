@@ -155,13 +155,13 @@ def foreground_mask(probabilities: np.ndarray, settings: Postprocessing) -> np.n
 
     Args:
         probabilities: floats in [0, 1] of any shape, such as Y×X.
-        settings: settings of which only the threshold is used.
+        settings: post-processing settings; only the threshold is used.
 
     Returns:
         bool array with the shape of `probabilities`.
 
     Raises:
-        ValueError: a probability is NaN or outside [0, 1]; logits usually are.
+        ValueError: a probability is NaN or outside [0, 1].
 
     >>> foreground_mask(np.array([[0.2, 0.5, 0.9]]), Postprocessing(threshold=0.5))
     array([[False, False,  True]])

@@ -52,10 +52,9 @@ def sharpness(channel: np.ndarray) -> float:
 def saturated_share(channel: np.ndarray) -> float:
     """Return the fraction of pixels at the highest value if the detector was saturated, and 0 otherwise.
 
-    The fraction is the percentage of maximal pixels by Bray et al. 2012 (doi:10.1177/1087057111420292). On its own, it
-    would also count the brightest pixels in an unsaturated image, which are numerous in a dim image with few grey
-    values. The detector therefore counts as saturated only if the highest value occurs more often than the next lower
-    one.
+    The fraction of maximal pixels is a measure by Bray et al. 2012 (doi:10.1177/1087057111420292). On its own, it would
+    also count the brightest pixels in an unsaturated image, which are numerous in a dim image with few grey values. The
+    detector therefore counts as saturated only if the highest value occurs more often than the next lower one.
 
     Args:
         channel: values of any shape and real dtype.
@@ -77,7 +76,9 @@ def saturated_share(channel: np.ndarray) -> float:
 
 
 def contrast_over_noise(channel: np.ndarray, lower: float = 0.1, upper: float = 99.9) -> float:
-    """Return the range between two percentiles as a multiple of the noise; `noise_floor` is a limit on this number.
+    """Return the range between two percentiles as a multiple of the noise.
+
+    If this number is below `Preprocessing.noise_floor`, the image is not stretched to full contrast.
 
     Args:
         channel: YX, any real dtype.

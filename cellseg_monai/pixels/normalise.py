@@ -64,7 +64,9 @@ def noise_level(channel: np.ndarray) -> float:
 
 
 def sampled_rows(shape: tuple[int, int]) -> np.ndarray:
-    """Return the indices of the rows in which noise is measured, which is empty if the image is too small.
+    """Return the indices of the rows in which noise is measured.
+
+    There are none if the image has fewer than 3 rows or columns.
 
     Args:
         shape: (Y, X) of the image.

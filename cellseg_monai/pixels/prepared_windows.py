@@ -41,7 +41,7 @@ class PreparedWindows:
         settings: preprocessing settings of the bundle.
         channel_names: one name per channel, or empty.
         pixel_size_um: (y, x) pixel size of the image in µm, if known.
-        statistics: statistics from another `PreparedWindows` of the same image; None computes them from the image.
+        statistics: statistics from another `PreparedWindows` of the same image. If None, they are computed.
         chunk_shape: (Y, X) of the chunks in which the image is stored, if any. When statistics are computed, each chunk
             is read only once per pass.
         run: function that applies another function to parts of the image, to compute statistics; see

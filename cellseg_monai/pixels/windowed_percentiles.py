@@ -191,7 +191,8 @@ def _count(
 ) -> None:
     """Add a CYX window to the histograms of the sought values.
 
-    Only pixels with the same leading bits as a sought value are counted, by their 16 bits above `shift`.
+    Only pixels with the same leading bits as a sought value are counted. Their bin is the 16-bit number that starts at
+    bit `shift`.
     """
     for values, channel in zip(sought, pixels, strict=True):
         leading = _bits(_sortable(channel)) >> shift
@@ -250,7 +251,7 @@ class _Noise:
         self._lock = threading.Lock()
 
     def see(self, window: Box, pixels: np.ndarray) -> None:
-        """Keep copies of the rows in a CYX window that are needed."""
+        """Copy the rows of a CYX window that are needed to measure the noise."""
         rows, columns = window
         for row in self._near[(self._near >= rows.start) & (self._near < rows.stop)].tolist():
             kept = pixels[:, row - rows.start].copy()

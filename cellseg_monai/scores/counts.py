@@ -53,7 +53,7 @@ def check_over(over: str) -> None:
 
 @dataclass(frozen=True)
 class Counts:
-    """Base class of the counts in an image. Add counts to pool images."""
+    """Base class for the counts in one or more images. Add counts to pool images."""
 
     scores: ClassVar[tuple[str, ...]] = ()
 

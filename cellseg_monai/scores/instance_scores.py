@@ -130,10 +130,11 @@ def _aggregated(overlaps: LabelOverlaps, pairs: np.ndarray) -> PooledRatio:
 def ctc_segmentation(overlaps: LabelOverlaps) -> PooledRatio:
     """Compute SEG, the segmentation score of the Cell Tracking Challenge, of one image.
 
-    SEG is defined in V. Ulman et al., Nature Methods 14 (2017), doi:10.1038/nmeth.4473. It is the mean over true
-    objects of their IoU with the predicted object that covers more than half of them, or 0 if there is none. Several
-    true objects can share a prediction. The challenge pools the objects of all images. False predictions do not lower
-    SEG unless the image contains no true object; any prediction then scores 0, as in the other scores here.
+    SEG is defined in V. Ulman et al., Nature Methods 14 (2017), doi:10.1038/nmeth.4473. The score of a true object is
+    its IoU with the predicted object that covers more than half of it, or 0 if there is none. SEG is the mean over all
+    true objects. Several true objects can share a prediction. The challenge pools the objects of all images. False
+    predictions do not lower SEG unless the image contains no true object; any prediction then scores 0, as in the other
+    scores here.
 
     Args:
         overlaps: overlaps between the objects of one image.
@@ -219,7 +220,7 @@ def splits_and_merges(overlaps: LabelOverlaps, *, least_iou: float = 0.1, inside
 
 @dataclass(frozen=True)
 class AreaClass:
-    """The number of true objects in a range of areas, and of those missed. Add equal ranges to pool images.
+    """The number of true objects in a range of areas, and the number missed. Add equal ranges to pool images.
 
     Args:
         from_px: lower limit of the area in pixels, inclusive.

@@ -5,14 +5,14 @@
 1. Find the background components of each block and join them across the seams between blocks. This separates holes
    from the background around the objects.
 2. Divide the foreground components that lie within each block. Components that touch a seam are left for the next pass.
-3. Join those components across seams, read the box around them, and divide them as a whole.
+3. Join those components across seams, read the maps in the box around them, and divide them as a whole.
 4. Write the final ids of each block, including the objects that cross its seams.
 
-The result is exactly that for the whole image; overlapping blocks and a vote would only approximate it. It is exact
-because the division of a foreground component depends only on that component. The functions that divide a whole image
-can therefore also divide a block, or a component read in its box. scikit-image's watershed is not enough for this,
-because the order in which it floods pixels of equal height depends on the rest of its queue. `watershed.grow_seeds`
-fixes that order.
+The result is identical to that for the whole image; overlapping blocks and a vote would only approximate it. It is
+identical because the division of a foreground component depends only on that component. The functions that divide a
+whole image can therefore also divide a block, or a component read in its box. scikit-image's watershed is not enough
+for this, because the order in which it floods pixels of equal height depends on the rest of its queue.
+`watershed.grow_seeds` makes the order independent of the queue.
 
 The drawback is that confluent tissue is a single component whose box is the whole image, so it needs as much memory as
 the whole image. Objects that cross seams are kept as runs of pixels until the last pass, so that no block is written

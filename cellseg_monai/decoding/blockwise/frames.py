@@ -89,7 +89,7 @@ def rescaled_block(
 
 
 def _source_lines(blocks: Blocks, frame: tuple[int, int], place: Box) -> tuple[np.ndarray, np.ndarray]:
-    """Return the source row of each row, and the source column of each column, in a part of the resized labels."""
+    """Return the rows and columns of the labels from which a part of the resized labels is sampled."""
     (height, width), (rows, columns) = blocks.shape, place
     return nearest_pixels(height, frame[0])[rows], nearest_pixels(width, frame[1])[columns]
 

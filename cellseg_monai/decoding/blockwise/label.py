@@ -39,9 +39,9 @@ def label_in_blocks(
     """Label an image that need not fit into memory, with the same result as `label_objects`.
 
     First, background components are joined across blocks to find the holes. Next, the foreground of each block is
-    divided, except for components that touch a seam. These are read in groups, with the box around each group, and
-    divided as a whole. Up to this point, ids are valid only within a block. A last pass writes the final ids and the
-    objects that cross seams.
+    divided, except for components that touch a seam. Those are then read in groups, each group with the box around it,
+    and divided as a whole. Up to this point, ids are valid only within a block. A last pass writes the final ids and
+    the objects that cross seams.
 
     Memory holds a few blocks, the pixels along the seams, and about 100 bytes per object. With any method except
     `"components"`, it also holds the box around a group of components that cross seams. Until the last pass, it keeps
@@ -55,9 +55,9 @@ def label_in_blocks(
             labels are resized to it by nearest neighbour.
         block_px: side of a block, in pixels. It does not affect the result. When several blocks are written to a Zarr
             array concurrently, use a multiple of its chunk sides.
-        scratch: Y×X integers, the size of the maps, to hold ids until the last pass. None uses `out`, or a temporary
-            file if `out` has another size. With a separate array, the work on any block can be repeated, for example
-            after a worker process is lost.
+        scratch: Y×X integer array, the size of the maps, which holds ids until the last pass. If None, this is `out`,
+            or a temporary file if `out` has another size. With a separate array, the work on any block can be repeated,
+            for example after a worker process is lost.
         run: function that calls another function for each block and returns the results in order, like `map` or the
             `map` of a `concurrent.futures.Executor`. Threads work with any arrays. Processes need arrays that are
             pickled as a reference to a file, as Zarr arrays are; this includes `scratch`. Components that cross seams
@@ -110,7 +110,7 @@ def label_in_blocks(
 def _label(
     maps: Maps, settings: Postprocessing, labels: WritableArray, blocks: Blocks, run: Run
 ) -> tuple[list[np.ndarray], list[IdRuns]]:
-    """Write ids that are valid only within each block.
+    """Label each block with ids that are valid only within that block.
 
     Returns:
         Two lists with one entry per block. The first holds arrays that map the block's ids to final object numbers. The

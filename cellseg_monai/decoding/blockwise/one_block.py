@@ -61,7 +61,7 @@ def background_edges(maps: Maps, settings: Postprocessing, place: Box) -> BlockE
 
     Args:
         maps: Y×X maps of the whole image, by name.
-        settings: settings of which only the threshold is used.
+        settings: post-processing settings; only the threshold is used.
         place: box of the block.
     """
     background = ComponentRuns.from_mask(~foreground_mask(np.asarray(maps["foreground"][place]), settings))

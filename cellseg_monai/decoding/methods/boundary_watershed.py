@@ -17,7 +17,7 @@ __all__ = ["BoundaryWatershed"]
 
 @dataclass(frozen=True)
 class BoundaryWatershed(Method, name="boundary_watershed"):
-    """Divide the foreground at predicted boundaries, and the interiors that remain at their necks.
+    """A method that divides the foreground at predicted boundaries, and the remaining interiors at their necks.
 
     A neck in an interior is usually a gap in the predicted boundary.
 

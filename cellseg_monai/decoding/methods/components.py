@@ -15,7 +15,7 @@ __all__ = ["Components"]
 
 @dataclass(frozen=True)
 class Components(Method, name="components"):
-    """Keep each connected component as one object, so that touching objects are not divided.
+    """A method that keeps each connected component as one object, so touching objects are not divided.
 
     >>> Components().divide(np.array([[1, 1, 0, 1]], bool), {})
     array([[1, 1, 0, 2]], dtype=int32)

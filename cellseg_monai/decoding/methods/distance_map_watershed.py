@@ -15,7 +15,9 @@ __all__ = ["DistanceMapWatershed"]
 
 @dataclass(frozen=True)
 class DistanceMapWatershed(Method, name="distance_map_watershed"):
-    """Divide the foreground at the valleys of a predicted distance map, as defined by `labels.distance_target`.
+    """A method that divides the foreground at the valleys of a predicted distance map.
+
+    `labels.distance_target` defines the distance.
 
     Args:
         seed_depth: how far the distance must fall between two objects, as a fraction of an object's depth; if it falls

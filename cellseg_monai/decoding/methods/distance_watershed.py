@@ -15,7 +15,7 @@ __all__ = ["DistanceWatershed"]
 
 @dataclass(frozen=True)
 class DistanceWatershed(Method, name="distance_watershed"):
-    """Divide the foreground at its necks, found from the distance to the background.
+    """A method that divides the foreground at its necks, which it finds from the distance to the background.
 
     Args:
         seed_depth: how far the distance must fall between two objects, in pixels; if it falls less, they stay one
