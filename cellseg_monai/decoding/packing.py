@@ -84,11 +84,11 @@ def pack_components(
         components: components of the large image.
         wanted: bool array indexed by component number, True for components to pack; entry 0 is ignored. If None, all
             components are packed.
-        deepest: greatest distance to the background, in pixels, at which components can still share a packed image;
-            deeper ones are packed alone, in an image that ends where the large one ends. A component that touches the
-            border of the large image is surrounded on that side by `outside_image`. That margin is wider than the
-            distance from any pixel of the component to its nearest background. Pass None if no distances will be
-            measured.
+        deepest: greatest distance to the background, in pixels, at which components can still share a packed image.
+            Deeper components are packed alone, in an image that ends where the large one ends. In a shared image, a
+            component that touched the border of the large image has a margin of `outside_image` on that side. The
+            margin is wider than the distance from any pixel of the component to its nearest background. Pass None if
+            no distances will be measured.
         apart: keep two pixels of background between components. If false, components stay where they are when their
             boxes overlap so much that packing would need more than twice the area of the large image, as with oblique
             fibres. The packed image is then the large one without the other components.

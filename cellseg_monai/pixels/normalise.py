@@ -131,8 +131,8 @@ def normalise_percentiles(
     network was trained. StarDist and Cellpose do not clip, and MONAI makes it optional. Pass `clip=False` for networks
     trained without clipping.
 
-    If the two percentiles are equal, as in an almost empty image, the minimum and maximum of the channel are used
-    instead, so that a few bright cells do not vanish. A constant channel becomes zeros. Percentiles are interpolated
+    If the two percentiles are equal, as in an almost empty image, the minimum and maximum of the channel take their
+    place. Otherwise, a few bright cells would vanish. A constant channel becomes zeros. Percentiles are interpolated
     like those of `numpy.percentile`. For 8-bit and 16-bit integers, they are computed from an exact histogram.
 
     Without cells, the range between the percentiles contains only noise. If it were stretched, a network would see

@@ -82,8 +82,8 @@ SomeCounts = TypeVar("SomeCounts", bound=Counts)
 class FoundCounts(Counts):
     """Base class for counts of true positives, false positives and false negatives.
 
-    If both truth and prediction are empty, every score is 1. Otherwise, a score with a denominator of 0 is 0. A non-empty
-    prediction therefore scores 0 if the truth is empty.
+    If both truth and prediction are empty, every score is 1. Otherwise, a score with a denominator of 0 is 0. A
+    non-empty prediction therefore scores 0 if the truth is empty.
 
     Args:
         tp: number of pixels or objects in both truth and prediction.

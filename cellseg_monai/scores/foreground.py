@@ -112,7 +112,7 @@ def foreground_counts_by_threshold(
     # Match `probabilities > threshold`, in which NumPy converts a Python number to the dtype of the array.
     edges = np.asarray(thresholds, probabilities.dtype)
     if edges.ndim != 1 or np.any(np.diff(edges) <= 0):
-        raise ValueError(f"got thresholds {list(thresholds)}, expected increasing numbers; sort them and drop duplicates")
+        raise ValueError(f"got thresholds {list(thresholds)}, expected increasing numbers; sort them, without repeats")
     # Number of thresholds that each pixel strictly exceeds, as in `foreground_mask`.
     exceeded = np.asarray(np.searchsorted(edges, probabilities, side="left"))
     histograms = [np.bincount(exceeded[where], minlength=len(edges) + 1) for where in (truth, ~truth)]
