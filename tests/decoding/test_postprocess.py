@@ -87,7 +87,7 @@ def test_a_missing_map_or_one_of_another_shape_is_refused(method):
             with pytest.raises(ValueError, match=f"got the map {name} of shape "):
                 label_objects({**maps, name: np.zeros(shape)}, settings)
     for name in METHODS[method].maps:
-        with pytest.raises(ValueError, match="like all maps of an image"):
+        with pytest.raises(ValueError, match="the same for every map"):
             label_objects({**maps, name: np.zeros((4, 5))}, settings)
     assert label_objects(maps, settings).shape == (4, 4)
 
