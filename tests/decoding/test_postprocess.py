@@ -298,7 +298,7 @@ def test_a_file_that_must_be_complete_is_refused_with_what_it_lacks(tmp_path, mi
         ('{"treshold": 0.5}', "did you mean 'threshold'?"),
         ('{"threshold": 1}', "expected a number of at least 0 and below 1"),
         ('{"threshold": "0.5"}', "a number of at least 0"),
-        ('{"min_area_px": 2.5}', "a whole number of pixels"),
+        ('{"min_area_px": 2.5}', "non-negative whole number of pixels"),
         ('{"fill_holes": "yes"}', "true or false"),
         ('{"method": "watershed"}', "expected one of boundary_watershed, components, distance_map_watershed"),
         ('{"method": ["components"]}', "got method=['components']"),
