@@ -407,9 +407,9 @@ def test_calibrate_fits_settings_to_a_few_annotated_images(
     assert "no bundle 'nuclear'" in capsys.readouterr().err
     (tmp_path / "mine" / "labels" / "b.tif").unlink()
     assert cellseg(monkeypatch, *words, "nuclei") == 1
-    assert "1 of 3 images to calibrate on have no label: images/b.npy" in capsys.readouterr().err
+    assert "1 of 3 images for calibration have no label: images/b.npy" in capsys.readouterr().err
     assert cellseg(monkeypatch, *words, "nuclei", "--section", "test") == 1
-    assert "no settings can be chosen on them" in capsys.readouterr().err
+    assert "cannot be used to choose settings" in capsys.readouterr().err
 
 
 def test_show_prints_a_table_and_writes_a_page(

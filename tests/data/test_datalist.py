@@ -119,8 +119,8 @@ def test_all_faults_of_a_list_are_reported_together(make_dataset):
     ("text", "message"),
     [
         pytest.param("{", "not a JSON file", id="not JSON"),
-        pytest.param("[]", "expected an object with the lists", id="a list"),
-        pytest.param('{"train": []}', "expected an object with the lists", id="other names"),
+        pytest.param("[]", "expected a JSON object with the lists", id="a list"),
+        pytest.param('{"train": []}', "expected a JSON object with the lists", id="other names"),
         pytest.param('{"training": {}}', "training: expected a list of items", id="a section that is not a list"),
         pytest.param('{"training": ["a.tif"]}', r'training\[0\]: no "image"', id="items that are text"),
         pytest.param('{"training": [], "val": []}', "'val'.* did you mean 'validation'", id="val"),

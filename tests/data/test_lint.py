@@ -109,7 +109,7 @@ def test_a_label_of_another_shape_is_an_error(make_dataset, save_label):
     save_label(folder / "labels" / "a.tif", np.ones((8, 6), int))
     (fault,) = check_dataset(folder)
     assert (fault.place, fault.kind, fault.severity) == ("labels/a.tif", "shape-mismatch", "error")
-    assert "the label is 8 × 6 (height × width), its image 6 × 8" in fault.message
+    assert "the label is 8 × 6 (height × width), but its image is 6 × 8" in fault.message
 
 
 def test_float_labels_are_distinguished_from_unreadable_ones(make_dataset):
