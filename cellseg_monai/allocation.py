@@ -1,4 +1,4 @@
-"""Keep freed memory in the process, ready for its next allocations."""
+"""A setting that keeps freed memory in the process for its next allocations."""
 
 from __future__ import annotations
 

@@ -230,8 +230,8 @@ def _errors_translated(archive: Path) -> Iterator[None]:
 
 def _refused(archive: Path, member: str, reason: str) -> ArchiveError:
     return ArchiveError(
-        f"{archive}: {member[:200]!r} {reason}; nothing was unpacked, because only files and folders inside the target "
-        "folder are allowed; do not trust this archive"
+        f"{archive}: {member[:200]!r} {reason}, so nothing was unpacked; do not trust this archive, and get another "
+        "copy from its publisher"
     )
 
 

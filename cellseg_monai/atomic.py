@@ -1,4 +1,4 @@
-"""Write files and folders so that they are either complete or absent."""
+"""Files and folders that are either complete or absent."""
 
 from __future__ import annotations
 
@@ -55,8 +55,8 @@ def replacing(path: str | os.PathLike[str], *, durable: bool = True) -> Iterator
 def replacing_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary folder next to `path`, which is renamed to `path` at the end, or removed if the block fails.
 
-    An existing folder stays in place until then, and is then replaced. Files are not flushed to disk one by one,
-    because there may be thousands. A killed process leaves no incomplete files in `path` in any case.
+    An existing folder stays in place until the end, when the new one replaces it. Files are not flushed to disk one by
+    one, because there may be thousands. Even so, a killed process never leaves incomplete files in `path`.
 
     No operating system swaps two folders in one step. If the process is killed between renaming the old folder and the
     new one, `path` does not exist, but both folders are complete next to it. `leftovers` finds them; the one modified

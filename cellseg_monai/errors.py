@@ -55,7 +55,7 @@ class ArchiveError(ValueError):
 
 
 class ArchiveTooLargeError(ArchiveError):
-    """Raised when an archive exceeds the limits, which the user can raise."""
+    """Raised when an archive exceeds limits that the user can increase."""
 
 
 class BundleError(ValueError):
@@ -63,7 +63,7 @@ class BundleError(ValueError):
 
 
 class BlockError(OSError):
-    """Raised when a part of an image fails on a cluster; the message says which part, and why."""
+    """Raised when processing part of an image on a cluster fails; the message says which part, and why."""
 
 
 OF_AN_IMAGE = (ValueError, OSError, MemoryError)

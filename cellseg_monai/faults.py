@@ -1,4 +1,4 @@
-"""Faults in a data set, and how they are printed."""
+"""Faults in a data set, and their text form."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Fault:
     """One fault in a data set.
 
     Args:
-        place: the file, relative to the data set if it is inside it, with "/" on every system.
+        place: path of the file, relative to the data set if the file is inside it, with "/" on every system.
         kind: short name for the kind of fault, such as "missing-partner".
         message: what was found, what was expected, and what to do.
         severity: "error" if the fault spoils training or a score, "warning" if it is worth a look.
@@ -61,7 +61,7 @@ def dataset_error(dataset: Path, faults: Sequence[Fault]) -> DatasetError:
 
 
 def place_of(path: Path, dataset: Path) -> str:
-    """Return a path as faults name it, which is relative to the data set if the path is inside it.
+    """Return a path as faults show it: relative to the data set if it is inside, otherwise unchanged.
 
     >>> place_of(Path("/data/set/images/a.tif"), Path("/data/set"))
     'images/a.tif'

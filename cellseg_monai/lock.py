@@ -1,8 +1,8 @@
 """A lock that lets only one process at a time write to a folder.
 
-The lock belongs to the operating system, and `filelock` acquires it. It ends with the process, even if the process is
-killed. If the mere existence of a file were the lock, the file would survive the kill and keep everyone out, so
-filelock's fallback to such files is disabled. The process number in the file serves only for the message.
+`filelock` takes a lock from the operating system, which ends with the process, even if the process is killed. If the
+existence of a file were the lock, the file would survive the kill and keep everyone out, so filelock's fallback to such
+files is disabled. The process number in the file is used only in the error message.
 
 This module adds three things to filelock. It removes the file afterwards, its error says which process holds the lock,
 and it continues without a lock where locking is impossible.
@@ -39,7 +39,7 @@ def only_one(path: Path, command: str) -> Iterator[None]:
 
     Args:
         path: the lock file, in the folder that the block writes to; missing folders are created.
-        command: the command that holds this lock, such as `cellseg data prepare`, for the message that others see.
+        command: the command that holds this lock, such as `cellseg data prepare`, named in the error that others get.
 
     Raises:
         FileExistsError: another process, or another call in this process, holds the lock.
@@ -57,7 +57,9 @@ def only_one(path: Path, command: str) -> Iterator[None]:
         ) from None
     except OSError as error:
         if error.errno in _NO_LOCKS:
-            logger.warning("%s: the file system has no locks; make sure that no other process writes here", path.parent)
+            logger.warning(
+                "%s: the file system does not support locks; make sure that no other process writes here", path.parent
+            )
             with suppress(OSError):
                 path.unlink()
         elif error.errno not in _CANNOT_WRITE or (path.exists() and os.access(path.parent, os.W_OK)):
@@ -83,7 +85,7 @@ def _write_holder(descriptor: int) -> None:
 
 
 def _holder(path: Path) -> str:
-    """Return who holds the lock, for a message; empty if unreadable, as on Windows, where the lock prevents reading."""
+    """Describe the holder of the lock, for a message; empty if the file is unreadable, as it is on Windows."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):

@@ -153,7 +153,7 @@ class SegmentOptions:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any], *, source: str) -> SegmentOptions:
-        """Return the options that `to_json` wrote; options missing from an older version get their defaults.
+        """Return the options that `to_json` wrote; options that an older version did not write get their defaults.
 
         Args:
             values: values of the options by name.
@@ -203,7 +203,7 @@ def takes_options(*names: str) -> Callable[[Function], Function]:
     with "options: ". A call with any other keyword raises a TypeError.
 
     Args:
-        names: names of fields of `SegmentOptions`; without names, all fields.
+        names: names of the `SegmentOptions` fields to include; by default, all fields.
     """
     options = [option for option in dataclasses.fields(SegmentOptions) if not names or option.name in names]
 

@@ -1,4 +1,4 @@
-"""Segment one image from Python, with the same functions as `cellseg segment`."""
+"""Segmentation of one image from Python, with the same functions as `cellseg segment`."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def segment(
         channel_names: names of the image's channels, overriding those in the file.
 
     Returns:
-        The objects found. `labels` is a NumPy array. For a stack, its axes T, P and Z come before Y and X, and ids
+        The objects found. `labels` is a NumPy array. For a stack, the axes T, P and Z come before Y and X, and ids
         start again in each plane. `exports.write_exports` writes the objects to files.
 
     Raises:

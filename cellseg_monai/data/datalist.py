@@ -80,7 +80,7 @@ def load_datalist(dataset_dir: str | Path, datalist: str | Path | None = None, *
     Returns:
         A list of items, possibly empty, for each of "training", "validation" and "test". `image` and `label` are
         absolute paths; `label` is absent for an unlabelled image. `group` names the images that stay together. `tags`
-        contains anything else that is known about the image, and is absent if there is nothing.
+        contains anything else that is known about the image, and is absent if nothing else is known.
 
     Raises:
         DatasetError: listed files do not exist, a group or an image is in two sections, or the list is malformed; the
@@ -119,17 +119,17 @@ def propose_datalist(
         dataset_dir: folder of the data set. If it contains a `datalist.json`, its sections and groups are ignored, but
             its tags are kept.
         seed: seed for a split made here.
-        validation: share of the images for validation, 0.15 by default; see `split_dataset`.
-        test: share of the images for testing, 0.15 by default; see `split_dataset`.
+        validation: fraction of the images for validation, 0.15 by default; see `split_dataset`.
+        test: fraction of the images for testing, 0.15 by default; see `split_dataset`.
         group_pattern: regular expression that finds the group of an image in its stem; see `split_dataset`.
 
     Returns:
         The sections, their source ("index" or "split"), and warnings.
 
     Raises:
-        DatasetError: there are no images to split, the index is malformed, or the index already decides what the
-            arguments should.
-        ValueError: the shares or the pattern are invalid.
+        DatasetError: there are no images to split, the index is malformed, or the index already settles what the
+            arguments would decide.
+        ValueError: the fractions or the pattern are invalid.
     """
     dataset = Path(os.path.abspath(dataset_dir))
     options = {"validation": validation, "test": test, "group_pattern": group_pattern}
@@ -179,7 +179,7 @@ def write_datalist(path: str | Path, datalist: Datalist) -> None:
 
 
 def _gather_index(dataset: Path, seed: int) -> Gathered | None:
-    """Return the sections in `index.csv`, or None if the file does not exist or does not name splits."""
+    """Return the sections in `index.csv`, or None if the file does not exist or names no splits."""
     path = dataset / INDEX_NAME
     empty: Datalist = {section: [] for section in SECTIONS}
     try:
@@ -200,7 +200,7 @@ def _from_index(rows: list[IndexRow], dataset: Path, seed: int) -> tuple[Datalis
         section = SECTION_NAMES.get(row.split, row.split)
         stem = row.image_id if row.image_id in layout.images else image_stem(row.image_id)
         if section not in SECTIONS:
-            message = f"line {row.line}: got split {row.split!r} for {row.image_id!r}, expected train, val or test"
+            message = f"line {row.line}: got split {row.split!r} for {row.image_id!r}, expected train, val or test; correct it"
             faults.append(Fault(INDEX_NAME, "datalist", message))
         elif stem not in layout.images:
             message = f"line {row.line}: no image {row.image_id!r} in images/; add the image, or remove the line"

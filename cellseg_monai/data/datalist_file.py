@@ -1,4 +1,4 @@
-"""Reading and writing the JSON file of a datalist; reading also reports every fault in it."""
+"""Reading and writing of datalist JSON files; reading also reports every fault."""
 
 from __future__ import annotations
 

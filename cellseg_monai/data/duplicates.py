@@ -12,7 +12,7 @@ from cellseg_monai.faults import Fault, place_of
 
 __all__ = ["Copies", "digest"]
 
-_BLOCK = 2**20  # values
+_BLOCK = 2**20  # pixel values hashed at a time
 
 
 @dataclass
@@ -57,7 +57,7 @@ class Copies:
 
 
 def digest(pixels: np.ndarray) -> bytes:
-    """Return a hash of the shape and values of an image, regardless of type.
+    """Return a hash of an image's shape and values, regardless of their type.
 
     An 8-bit PNG and a float TIFF with the same values therefore have the same hash. Pixels are hashed block by block,
     so that a large image is never copied as a whole.

@@ -1,4 +1,4 @@
-"""Detection of images that belong together by name: fields of one well, frames of one time lapse."""
+"""Detection of images whose names suggest that they belong together: fields of one well, frames of one time lapse."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ def ungrouped(stems: Iterable[str]) -> Fault | None:
         if len(families) == len(stems) and 1 < len(names) <= min(most * len(stems), len(stems) - 2):
             example = next(name for name in families if families.count(name) > 1)
             message = (
-                f"the names of {len(stems)} images form {len(names)} families such as {example!r}, and a split "
-                "by single images puts frames of one sequence or fields of one well into several sections; if the "
-                f"images belong together, keep families whole with `cellseg data split DIR --group_pattern '{pattern}'`"
+                f"the names of {len(stems)} images form {len(names)} families such as {example!r}, which a split by "
+                "single images would spread over several sections; if the images in a family belong together, keep "
+                f"them in one section with `cellseg data split DIR --group_pattern '{pattern}'`"
             )
             return Fault("images", "ungrouped", message, "warning")
     return None
 
 
 def _patterns(stems: list[str]) -> Iterator[tuple[str, float]]:
-    """Yield patterns whose bracket could be the family, coarse ones first.
+    """Yield patterns whose capture group could be the family, coarse patterns first.
 
     Yields:
         A regular expression, and the highest ratio of families to images at which it counts.

@@ -13,7 +13,7 @@ def stack_fault(image: Image, place: str) -> Fault | None:
 
     Args:
         image: the image as it was read.
-        place: name of the file in the fault.
+        place: name of the image file, as the fault shows it.
     """
     if image.axes == "CYX":
         return None
@@ -28,7 +28,7 @@ def shape_fault(label: tuple[int, ...], image: tuple[int, ...], place: str) -> F
     Args:
         label: height and width of the label in pixels.
         image: height and width of the image in pixels.
-        place: name of the label file in the fault.
+        place: name of the label file, as the fault shows it.
 
     >>> print(shape_fault((12, 16), (24, 32), "labels/a.tif"))
     labels/a.tif: shape-mismatch: the label is 12 × 16 (height × width), but its image is 24 × 32; pair each image with

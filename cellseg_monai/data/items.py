@@ -1,4 +1,4 @@
-"""The items for training, evaluation and inference."""
+"""Selection of the items for training, evaluation and inference."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def section_items(
         ValueError: there is no section with this name.
     """
     if section not in SECTIONS:
-        raise ValueError(f"got section={section!r}, expected one of {', '.join(SECTIONS)}")
+        raise ValueError(f"got section={section!r}, expected one of {', '.join(SECTIONS)}; choose one")
     dataset = Path(os.path.abspath(dataset_dir))
     if datalist is None and not _is_dataset(dataset):
         raise DatasetError(
@@ -53,7 +53,7 @@ def section_items(
     sections = load_datalist(dataset, datalist, seed=seed)
     items = _with_all_tags(sections)[section]
     if not items:
-        hint = "" if labelled else '; the section "all" takes every image'
+        hint = "" if labelled else '; or use the section "all" for every image'
         counts = ", ".join(f"{len(sections[name])} for {name}" for name in SECTIONS)
         raise DatasetError(
             f"{dataset}: no items for {section} ({counts}); add images or groups of images, or list the items "
@@ -73,7 +73,7 @@ def image_items(
     """Return the images to segment: a section of a data set, or every image in a plain folder.
 
     Args:
-        dataset_dir: folder of a data set, or any folder with images (also one with only `images/`).
+        dataset_dir: folder of a data set, or any folder with images (or with only a folder `images/`).
         section: "training", "validation" or "test" for a section of a data set, or "all"; ignored for a plain folder,
             which has no sections.
         datalist: a JSON file to use instead of the data set's own list.
@@ -87,7 +87,7 @@ def image_items(
         ValueError: there is no section with this name.
     """
     if section not in (*SECTIONS, "all"):
-        raise ValueError(f"got section={section!r}, expected one of {', '.join(SECTIONS)}, all")
+        raise ValueError(f"got section={section!r}, expected one of {', '.join(SECTIONS)}, all; choose one")
     folder = Path(os.path.abspath(dataset_dir))
     if datalist is None and not _is_dataset(folder):
         return _plain(folder)

@@ -26,7 +26,7 @@ class Layout:
         dataset: folder of the data set.
         images: image file for each stem, sorted by stem.
         labels: label file for each stem, sorted by stem.
-        repeated: files left out because a file that sorts before them in the same folder has the same stem.
+        repeated: files left out because an earlier file in the same folder, by name, has the same stem.
     """
 
     dataset: Path

@@ -21,7 +21,7 @@ from cellseg_monai.io import Image, read, read_labels
 __all__ = ["check_dataset", "check_labels"]
 
 MOST_SHOWN = 5
-STRAY_PART = 0.05  # a piece is a stray if it is smaller than this share of the largest piece with its id
+STRAY_PART = 0.05  # a piece is a stray if it is smaller than this fraction of the largest piece with its id
 MOST_CLASSES = 5  # labels with more ids than this are not a mask of classes, but contain broken objects
 LEAST_PIECES = 3  # minimum number of pieces of every class in a mask of classes
 
@@ -106,7 +106,7 @@ def check_labels(labels: np.ndarray, place: str) -> list[Fault]:
 
     Args:
         labels: YX integer ids, 0 is background.
-        place: name of the label file in the faults.
+        place: name of the label file, as the faults show it.
 
     >>> [fault.message for fault in check_labels(np.array([[1, 1, 0, 3, 3]]), "a.tif")]
     ['2 ids from 1 to 3, the first gap at 2; training renumbers ids, but other tools may not']
@@ -234,8 +234,8 @@ def _channel_faults(places: dict[int, list[str]]) -> list[Fault]:
         for number, images in sorted(places.items())
     )
     message = (
-        f"images have different numbers of channels: {counts}; the setting `channels` must fit every image, because "
-        "the network uses the same channels of all; convert some images, or remove them"
+        f"images have different numbers of channels: {counts}; convert or remove some images, because the setting "
+        "`channels` must fit every image"
     )
     return [Fault(places[rarest][0], "channel-count", message, "warning")]
 
@@ -254,7 +254,7 @@ def _label_faults(path: Path, image_shape: tuple[int, int] | None, place: str) -
 
 
 def _float_dtype(path: Path) -> str | None:
-    """Return the pixel type of a label file if it is floating-point, and None if not, or if the file is unreadable."""
+    """Return the pixel type of a label file if it is floating-point; otherwise, or if the file is unreadable, None."""
     try:
         pixels = read(path).pixels
     except (UnreadableImageError, OSError):

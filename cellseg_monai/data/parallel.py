@@ -1,4 +1,4 @@
-"""Apply one function to many files in several processes, with a progress bar."""
+"""Parallel application of one function to many files, with a progress bar."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def _in_processes(
 
 @contextmanager
 def _interrupts_blocked() -> Iterator[None]:
-    """Delay Ctrl-C until the block has run, and block it in processes started in the block, which inherit the mask.
+    """Hold back Ctrl-C while the block runs, and from the processes started in it, which inherit the signal mask.
 
     A terminal sends an interrupt to all processes of a command, and each process that is still starting would print a
     traceback.

@@ -43,7 +43,7 @@ class Item(_Grouped, total=False):
 
     `image` is a path. `label` is the path of its label image, and is absent for an unlabelled image. `group` names the
     images that must stay in one section. `tags` contains anything else that is known about the image, and is absent if
-    there is nothing; see `cellseg_monai.data.tags`.
+    nothing else is known; see `cellseg_monai.data.tags`.
     """
 
     label: str
@@ -57,31 +57,31 @@ Datalist = dict[str, list[Item]]
 def split_groups(
     sizes: Mapping[str, int], *, seed: int = 0, validation: float = 0.15, test: float = 0.15
 ) -> dict[str, str]:
-    """Assign each group to a section, so that the sections get about the wanted shares of the images.
+    """Assign each group to a section, so that each section gets roughly its fraction of the images.
 
     The groups are ranked by a hash of seed and name, so the result depends neither on their order nor on the machine. A
-    group joins a section if that brings the section closer to its share. Training keeps at least one group. As long as
-    groups are left, validation gets at least one if its share is above 0, and then test does too.
+    group joins a section if that brings the section closer to its fraction. Training keeps at least one group. As long
+    as groups are left, validation gets at least one if its fraction is above 0, and then test does too.
 
     Args:
         sizes: number of images in each group.
         seed: seed for the ranking; another seed gives another split.
-        validation: share of the images for validation, at least 0.
-        test: share of the images for testing, at least 0.
+        validation: fraction of the images for validation, at least 0.
+        test: fraction of the images for testing, at least 0.
 
     Returns:
         The section of each group.
 
     Raises:
-        ValueError: a share is below 0, or the shares leave nothing for training.
+        ValueError: a fraction is below 0, or the fractions leave nothing for training.
 
     >>> split_groups({"plate1": 4, "plate2": 4, "plate3": 4})
     {'plate1': 'validation', 'plate2': 'training', 'plate3': 'test'}
     """
     if validation < 0 or test < 0 or validation + test >= 1:
         raise ValueError(
-            f"got validation={validation} and test={test}, expected shares of at least 0 that sum to less than 1; "
-            "reduce them"
+            f"got validation={validation} and test={test}, expected fractions of at least 0 that sum to less than 1; "
+            "correct them"
         )
     waiting = sorted(sizes, key=lambda group: (hashlib.sha256(f"{seed}:{group}".encode()).digest(), group))
     total = sum(sizes.values())
@@ -127,10 +127,10 @@ def split_dataset(
     Args:
         dataset_dir: a folder with `images/` and `labels/`.
         seed: seed for the split; the same files and seed always give the same split.
-        validation: share of the images for validation; at least one image if there are two groups or more.
-        test: share of the images for testing.
-        group_pattern: a regular expression that is searched in each stem, and whose first bracket is the group, such as
-            r"^(\w+_[A-P]\d\d)_" for a well. Images with the same group stay in one section. Without a pattern, each
+        validation: fraction of the images for validation; at least one image if there are two groups or more.
+        test: fraction of the images for testing.
+        group_pattern: a regular expression that is searched in each stem, and whose first capture group is the image's
+            group, such as r"^(\w+_[A-P]\d\d)_" for a well. Images with the same group stay in one section. Without a pattern, each
             image is a group of its own, which is wrong for time lapses, stacks and neighbouring fields of view.
 
     Returns:
@@ -138,7 +138,7 @@ def split_dataset(
 
     Raises:
         DatasetError: there are no images, two images have the same stem, or stems do not match the pattern.
-        ValueError: the shares or the pattern are invalid.
+        ValueError: the fractions or the pattern are invalid.
     """
     layout = scan(Path(os.path.abspath(dataset_dir)))
     if layout.repeated:
@@ -192,7 +192,7 @@ def groups_by_pattern(stems: Sequence[str], group_pattern: str, dataset: Path) -
         ) from error
     if pattern.groups < 1:
         raise ValueError(
-            f"got the group pattern {group_pattern!r} without brackets; put the part that names the group in brackets"
+            f"got the group pattern {group_pattern!r} without a capture group; put the part that names the group in parentheses"
         )
     matches = {stem: pattern.search(stem) for stem in stems}
     groups = {stem: match.group(1) for stem, match in matches.items() if match and match.group(1)}

@@ -43,7 +43,7 @@ class ObjectStatistics:
         diameters_px: diameter of each object in pixels, as that of a disc with the same area, in the order of the ids.
         touching: number of objects with a pixel that shares an edge with a pixel in another object.
         tiny: number of objects smaller than 20 pixels.
-        covered: share of the image covered by objects, 0 to 1.
+        covered: fraction of the image covered by objects, 0 to 1.
     """
 
     diameters_px: np.ndarray
@@ -66,7 +66,7 @@ class ImageStatistics:
         shape: height and width in pixels.
         channels: number of channels.
         dtype: type of the pixels in the file.
-        percentiles: intensities at `PERCENTILES`, averaged over channels first.
+        percentiles: intensity percentiles at `PERCENTILES`, after averaging over channels.
         objects: statistics of the objects, or None without a label image.
         image_path: the image file.
         label_path: the label file, or None if there is none.

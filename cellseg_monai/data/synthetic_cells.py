@@ -205,7 +205,7 @@ def _bright_field(rng: np.random.Generator, delay: NDArray[np.float32]) -> NDArr
 
 
 def _expose(rng: np.random.Generator, view: NDArray[np.floating], bits: Bits) -> NDArray[np.unsignedinteger]:
-    """Return the image from a camera whose exposure puts the empty field at about half of the range."""
+    """Return the image from a camera whose exposure puts the empty field at about half the range."""
     level = rng.uniform(0.36, 0.52) * (2**bits - 1)
     electrons = float(rng.uniform(2500, 9000))
     return camera(rng, view * electrons, gain=level / electrons, offset=0.0, read_noise=10.0, bits=bits)

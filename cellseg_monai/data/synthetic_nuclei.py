@@ -54,7 +54,7 @@ def nuclei(
             SciPy).
         count: number of nuclei to place if there is room; by default, enough to cover 6 to 25 % of the image.
         diameter_px: median diameter of the nuclei in pixels; by default, drawn from 18 to 30.
-        clustering: share of the nuclei that touch another nucleus, 0 to 1.
+        clustering: fraction of the nuclei that touch another nucleus, 0 to 1.
         bits: 16 for uint16 (the image uses hundreds to thousands of grey levels), 8 for uint8.
 
     Raises:
@@ -69,7 +69,7 @@ def nuclei(
     if min(shape) < 16:
         raise ValueError(f"got shape={shape}, expected at least 16 × 16 px for nuclei; choose a larger shape")
     if not 0 <= clustering <= 1:
-        raise ValueError(f"got clustering={clustering}, expected a share from 0 to 1; correct it")
+        raise ValueError(f"got clustering={clustering}, expected a fraction from 0 to 1; correct it")
     if count is not None and count < 0:
         raise ValueError(f"got count={count}, expected at least 0; correct it")
     if diameter_px is not None and diameter_px < 4:
@@ -193,7 +193,7 @@ def _expose(rng: np.random.Generator, light: NDArray[np.float32], bits: Bits) ->
         level, offset = float(np.exp(rng.uniform(np.log(600), np.log(6000)))), float(rng.uniform(100, 400))
     else:
         level, offset = float(rng.uniform(45, 130)), float(rng.uniform(3, 14))
-    if rng.random() < 0.05:  # somebody set the exposure by eye
+    if rng.random() < 0.05:  # as if somebody had set the exposure by eye
         level = 0.6 * (2**bits - 1)
     return camera(
         rng,

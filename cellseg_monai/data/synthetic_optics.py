@@ -52,7 +52,7 @@ def illumination(rng: np.random.Generator, shape: tuple[int, int], fall_off: flo
     Args:
         rng: random number generator, which places the brightest point.
         shape: height and width in pixels.
-        fall_off: share of the light lost at a distance of half the image diagonal from the brightest point, 0 to 1.
+        fall_off: fraction of the light lost at a distance of half the image diagonal from the brightest point, 0 to 1.
 
     Returns:
         YX float32, at most 1.

@@ -130,8 +130,8 @@ class Canvas:
         Args:
             outline: the outline to draw.
             gap_px: approximate minimum distance to all other objects, in pixels.
-            bend: share of the warp applied to this object, 0 to 1; at 0, a disc remains a disc.
-            max_overlap: maximum overlap with an earlier object, as a share of the smaller of the two.
+            bend: fraction of the warp applied to this object, 0 to 1; at 0, a disc remains a disc.
+            max_overlap: maximum overlap with an earlier object, as a fraction of the smaller object.
 
         Returns:
             True if the outline was drawn.

@@ -4,8 +4,8 @@ In `datalist.json`, the tags of an item are stored by name under "tags". Each va
 
     {"image": "images/a.tif", "label": "labels/a.tif", "group": "plate1", "tags": {"cell_type": "A172", "dose_um": 0.5}}
 
-A value of null or an empty string means that the tag is unknown, as if it were absent. Unknown keys of an item are also
-read as tags, because earlier versions wrote tags there. New lists have all tags under "tags".
+A value of null or an empty string means that the tag is unknown, as if it were absent. Other keys of an item are also read
+as tags, because earlier versions wrote tags there. New lists have all tags under "tags".
 """
 
 from __future__ import annotations
@@ -59,12 +59,12 @@ def _name_fault(name: str) -> str:
     if not name.strip():
         return "got a tag with an empty name; name it, or remove it"
     if name in ITEM_KEYS:
-        return f"got a tag named {name!r}, which is the name of an item key; rename the tag"
+        return f"got a tag named {name!r}, which is reserved for the item itself; rename the tag"
     return ""
 
 
 def _key_fault(key: str, listed: Mapping[str, Any]) -> str:
-    """Return the fault of an unknown key of an item; empty if the key can be read as a tag."""
+    """Return the fault in an item key that is not in `ITEM_KEYS`; empty if the key can be read as a tag."""
     if key in listed:
         return f'got the tag {key!r} twice, under "tags" and outside it; keep the one under "tags"'
     nearest = difflib.get_close_matches(key.lower(), ITEM_KEYS, n=1, cutoff=0.8)

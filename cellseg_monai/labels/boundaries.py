@@ -22,8 +22,8 @@ def touching_boundaries(labels: np.ndarray, width: int = 2) -> np.ndarray:
 
     Args:
         labels: YX integers, 0 is background.
-        width: width of a boundary in pixels, both sides together. A pixel is marked if its centre is closer to the
-            centre of a pixel in another object than the width on its own side plus half a pixel. Widths of 3 or more
+        width: width of a boundary in pixels, both sides together. A pixel is marked if its distance to another object,
+            from pixel centre to pixel centre, is less than the width on its side plus half a pixel. Widths of 3 or more
             therefore also bridge gaps of one pixel.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Measure every object in a label image: position, size, shape, brightness, and the mean of each map.
+"""Measurements of every object in a label image: position, size, shape, brightness, and the mean of each map.
 
 All objects are measured together, because measuring 70,000 objects one by one, as `regionprops` does, takes half a
 minute. Sums over runs of pixels, codes for border pixels, and jointly pruned hulls give the same numbers; tests compare
@@ -51,8 +51,8 @@ def measure_objects(
     - `equivalent_diameter_px`: diameter of the disc with the same area;
     - `perimeter_px`: see `perimeters`;
     - `eccentricity`: eccentricity of the ellipse with the same second moments, 0 for a disc (Hu 1962,
-      10.1109/TIT.1962.1057692); with a pixel size, that of the true shape;
-    - `solidity`: area as a share of the area of the convex hull;
+      doi:10.1109/TIT.1962.1057692); with a pixel size, that of the true shape;
+    - `solidity`: area as a fraction of the area of the convex hull;
     - `touches_edge`: True if the object touches the edge of the image, which may have cut it.
 
     A pixel size adds `area_um2`, `centroid_y_um`, `centroid_x_um`, `equivalent_diameter_um` and `perimeter_um` (NaN if
@@ -75,7 +75,7 @@ def measure_objects(
         One row per object, in the order of the ids.
 
     Raises:
-        ValueError: `labels` are not non-negative integers; the image, the maps or the names do not fit them; or the
+        ValueError: `labels` are negative or not integers; the image, the maps or the names do not fit them; or the
             pixel size is not positive and finite.
 
     >>> table = measure_objects(np.array([[7, 7, 0], [7, 7, 0], [0, 0, 9]]), pixel_size_um=(0.5, 0.5))
@@ -120,7 +120,7 @@ def _columns_of_maps(labels: SlicedArray, maps: Mapping[str, Any], channels: Seq
                 "expected equal Y and X; resample the map to the pixels of the image"
             )
         if name not in _NAMED_COLUMNS and name in channels:
-            raise ValueError(f"got a map and a channel with the same name {name}; rename the channel")
+            raise ValueError(f"got a map and a channel that share the name {name}; rename the channel")
     return {_NAMED_COLUMNS.get(name, f"mean_{name}"): values for name, values in maps.items()}
 
 

@@ -17,7 +17,7 @@ class ObjectRuns:
     """The runs of pixels in a crop's objects, object after object, and row after row within each object.
 
     Args:
-        pixels: indices in the flattened crop of the pixels in all runs.
+        pixels: indices of the pixels in all runs, in the flattened crop.
         first: index of the first run of each object.
         rows: row of each run.
         columns: first column of each run.

@@ -52,7 +52,7 @@ class ObjectTable:
         >>> ObjectTable({"id": np.array([3, 8])}).positions(np.array([8, 3, 8]))
         array([1, 0, 1])
         """
-        # Without this conversion, numpy would convert both arrays on each call.
+        # Without this conversion, NumPy would convert both arrays on each call.
         return np.asarray(np.searchsorted(self["id"], np.asarray(ids).astype(self["id"].dtype, copy=False)))
 
     @property

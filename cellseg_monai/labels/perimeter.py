@@ -10,8 +10,8 @@ from cellseg_monai.labels.relabel import run_pixels
 
 __all__ = ["perimeters"]
 
-# Contribution of a border pixel to the perimeter, in multiples of (1, √2, (1 + √2) / 2). The index is the pixel's code:
-# 1 + 2 × border neighbours across an edge + 10 × border neighbours across a corner.
+# Contribution of a border pixel to the perimeter, in multiples of (1, √2, (1 + √2) / 2). The index is the pixel's
+# code: 1 + 2 × border neighbours across an edge + 10 × border neighbours across a corner.
 _STEPS: np.ndarray = np.zeros((50, 3), np.int64)
 _STEPS[[5, 7, 15, 17, 25, 27], 0] = 1
 _STEPS[[21, 33], 1] = 1

@@ -68,9 +68,9 @@ def object_polygons(
 def trace_polygons(numbers: np.ndarray, count: int, *, origin: tuple[int, int] = (0, 0)) -> list[list[Polygon]]:
     """Trace the pieces of every object.
 
-    Pixels are connected if they share an edge, not if they share only a corner. No ring touches itself: an area that a
-    piece encloses except for a shared corner is a hole, which touches the outer ring at that corner. Polygons are
-    therefore valid according to the OGC simple features standard (OGC 06-103r4).
+    Pixels are connected if they share an edge, not if they share only a corner. No ring touches itself. Where a piece
+    encloses an area by meeting itself at a corner, the area is a hole that touches the outer ring at that corner.
+    Polygons are therefore valid according to the OGC simple features standard (OGC 06-103r4).
 
     Args:
         numbers: the object that each pixel belongs to, as YX numbers counted from 1, with 0 in the background.

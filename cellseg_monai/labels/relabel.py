@@ -1,4 +1,4 @@
-"""Finding object ids as runs along the rows, mapping ids through a table, and renumbering them."""
+"""Object ids: finding them as runs along the rows, mapping them through a table, and renumbering them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 __all__ = ["id_runs", "look_up", "numbered", "relabel_sequential", "run_pixels"]
 
-# Largest id for which a table of all ids is used; in a 2048² image, it is about ten times faster than sorting pixels.
+# Largest id for which a table of all ids is built. In a 2048² image, it is about ten times faster than sorting pixels.
 _LARGEST_TABLE = 2**24
 # Number of pixels in a block, chosen to fit in the cache.
 _BLOCK_PIXELS = 2**16
@@ -107,8 +107,8 @@ def numbered(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def relabel_sequential(labels: np.ndarray) -> np.ndarray:
     """Renumber objects from 1 to n without gaps, in the order of their old ids.
 
-    Unlike the function with the same name in scikit-image, whose table is as long as the largest id, it can handle ids
-    as large as hashes.
+    Unlike the scikit-image function of the same name, whose table is as long as the largest id, this function can
+    handle ids as large as hashes.
 
     Args:
         labels: YX integers, 0 is background.

@@ -61,7 +61,7 @@ def foreground_and_boundary(labels: np.ndarray, width: int = 2) -> np.ndarray:
 
 
 def distance_target(labels: np.ndarray) -> np.ndarray:
-    """Return the depth of each pixel in its object, as a share of the object's greatest depth.
+    """Return the depth of each pixel in its object, as a fraction of the object's greatest depth.
 
     The depth is the Euclidean distance to the nearest pixel outside the object. It is divided by its maximum in the
     object, so that small objects reach 1 just as large ones do. The image border does not limit the depth.

@@ -36,7 +36,7 @@ def test_an_empty_section_is_refused_with_a_remedy(make_dataset):
     folder = make_dataset("ab")
     with pytest.raises(DatasetError, match=r"no items for test \(1 for training, 1 for validation, 0 for test"):
         section_items(folder, "test")
-    with pytest.raises(DatasetError, match='section "all" takes every image'):
+    with pytest.raises(DatasetError, match='section "all" for every image'):
         image_items(folder)
     assert stems(image_items(folder, "all")) == ["a", "b"]
 

@@ -101,7 +101,7 @@ def test_wells_stay_together_by_pattern(make_dataset):
     ("pattern", "error", "message"),
     [
         pytest.param(r"^(p\d)_", DatasetError, "1 of 3 stems do not match .*: other", id="a stem without match"),
-        pytest.param(r"^p\d", ValueError, "without brackets", id="no bracket"),
+        pytest.param(r"^p\d", ValueError, "without a capture group", id="no bracket"),
         pytest.param(r"(", ValueError, "expected a regular expression", id="not a pattern"),
     ],
 )

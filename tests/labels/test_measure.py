@@ -144,7 +144,7 @@ class TestChannels:
             measure_objects(SHAPES, maps={name: np.zeros((2, *SHAPES.shape))})
 
     def test_a_map_and_a_channel_of_one_name_are_refused(self):
-        with pytest.raises(ValueError, match="a map and a channel with the same name boundary"):
+        with pytest.raises(ValueError, match="a map and a channel that share the name boundary"):
             measure_objects(
                 SHAPES, noise(SHAPES.shape, 1), channel_names=["boundary"], maps={"boundary": np.zeros(SHAPES.shape)}
             )
