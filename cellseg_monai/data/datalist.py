@@ -200,7 +200,10 @@ def _from_index(rows: list[IndexRow], dataset: Path, seed: int) -> tuple[Datalis
         section = SECTION_NAMES.get(row.split, row.split)
         stem = row.image_id if row.image_id in layout.images else image_stem(row.image_id)
         if section not in SECTIONS:
-            message = f"line {row.line}: got split {row.split!r} for {row.image_id!r}, expected train, val or test; correct it"
+            message = (
+                f"line {row.line}: got split {row.split!r} for {row.image_id!r}, expected train, val or test; "
+                "correct the line"
+            )
             faults.append(Fault(INDEX_NAME, "datalist", message))
         elif stem not in layout.images:
             message = f"line {row.line}: no image {row.image_id!r} in images/; add the image, or remove the line"

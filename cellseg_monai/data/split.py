@@ -130,8 +130,9 @@ def split_dataset(
         validation: fraction of the images for validation; at least one image if there are two groups or more.
         test: fraction of the images for testing.
         group_pattern: a regular expression that is searched in each stem, and whose first capture group is the image's
-            group, such as r"^(\w+_[A-P]\d\d)_" for a well. Images with the same group stay in one section. Without a pattern, each
-            image is a group of its own, which is wrong for time lapses, stacks and neighbouring fields of view.
+            group, such as r"^(\w+_[A-P]\d\d)_" for a well. Images with the same group stay in one section. Without
+            a pattern, each image is a group of its own, which is wrong for time lapses, stacks and neighbouring fields
+            of view.
 
     Returns:
         Items with absolute paths, sorted by path, for every section.
@@ -192,7 +193,8 @@ def groups_by_pattern(stems: Sequence[str], group_pattern: str, dataset: Path) -
         ) from error
     if pattern.groups < 1:
         raise ValueError(
-            f"got the group pattern {group_pattern!r} without a capture group; put the part that names the group in parentheses"
+            f"got the group pattern {group_pattern!r} without a capture group; put the part that names the group in "
+            "parentheses"
         )
     matches = {stem: pattern.search(stem) for stem in stems}
     groups = {stem: match.group(1) for stem, match in matches.items() if match and match.group(1)}

@@ -4,8 +4,8 @@ In `datalist.json`, the tags of an item are stored by name under "tags". Each va
 
     {"image": "images/a.tif", "label": "labels/a.tif", "group": "plate1", "tags": {"cell_type": "A172", "dose_um": 0.5}}
 
-A value of null or an empty string means that the tag is unknown, as if it were absent. Other keys of an item are also read
-as tags, because earlier versions wrote tags there. New lists have all tags under "tags".
+A value of null or an empty string means that the tag is unknown, as if it were absent. Other keys of an item are also
+read as tags, because earlier versions wrote tags there. New lists have all tags under "tags".
 """
 
 from __future__ import annotations
