@@ -99,7 +99,10 @@ def test_a_file_system_without_locks_is_reported_and_used(
     monkeypatch.setattr(fcntl, "flock", refuse)
     with only_one(tmp_path / ".lock", "cellseg data prepare"):
         assert list(tmp_path.iterdir()) == []
-    assert f"{tmp_path}: the file system does not support locks; make sure that no other process writes here" in caplog.text
+    assert (
+        f"{tmp_path}: the file system does not support locks; make sure that no other process writes here"
+        in caplog.text
+    )
 
 
 @pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM])

@@ -111,7 +111,7 @@ def test_an_unsuitable_pattern_is_refused(make_dataset, pattern, error, message)
 
 
 def test_no_images_or_two_of_one_stem_are_refused(tmp_path, make_dataset, save_image):
-    with pytest.raises(DatasetError, match="no images found"):
+    with pytest.raises(DatasetError, match="no images in images"):
         split_dataset(tmp_path)
     folder = make_dataset(["a", "b"])
     save_image(folder / "images" / "a.tiff")
