@@ -187,7 +187,7 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _failed(failures: Mapping[str, str]) -> str:
-    return "These runs failed and are not in the tables:\n\n" + "\n".join(f"- {run}: {why}" for run, why in failures.items())
+    return "Failed runs (not in the tables):\n\n" + "\n".join(f"- {run}: {why}" for run, why in failures.items())
 
 
 def _how(request: Request) -> str:
@@ -208,8 +208,7 @@ def _how(request: Request) -> str:
             "- GFLOPs: convolutions and matrix products for one image of 256 x 256 pixels, with a multiply-add "
             "counted as two operations.",
             "- Training images/s: crops per second in training, the median over epochs after the first (or the first "
-            "if there is no other). Inference MP/s: "
-            "sliding-window inference without reading and post-processing.",
+            "if there is no other). Inference MP/s: sliding-window inference without reading and post-processing.",
             "- Peak memory: main memory of the whole process, including Python and its libraries but not GPU memory, "
             "in MB of 10^6 bytes.",
         ]
