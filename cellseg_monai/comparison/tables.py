@@ -22,7 +22,7 @@ FIGURES = {
     "functions cannot be compared.",
     "thresholds.png": "Dice and IoU on the validation images by threshold. A ring marks the chosen threshold.",
     "panel.png": "The test images with the lowest, median and highest Dice (mean over runs). Each picture shows the "
-    "middle of the image, at most 320 × 320 pixels. White is correct, orange is false foreground, and blue was missed. "
+    "middle of the image, at most 320 x 320 pixels. White is correct, orange is false foreground, and blue was missed. "
     "The masks are the label images that inference writes, with holes filled and small objects removed. The Dice above "
     "a mask is that of the whole image after thresholding alone, as in the table.",
 }
