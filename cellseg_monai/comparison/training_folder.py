@@ -56,7 +56,7 @@ class TrainingFolder:
         differences = self.request.differences(earlier["request"])
         if not differences:
             return None
-        return f"{self.path} has other settings: {'; '.join(differences)}; pass another --output, or delete it"
+        return f"{self.path} was made with other settings: {'; '.join(differences)}; pass another --output, or delete it"
 
     def result(self) -> dict[str, Any] | None:
         """Return the stored result, or None if the run has not finished."""

@@ -76,7 +76,7 @@ def label_files(folder: str | Path, suffix: str = "") -> list[Path]:
     files = [path for path in files if path not in pictures]
     chosen = [path for path in files if image_stem(path).endswith(suffix)]
     if not chosen:
-        fault = f"none of the {len(files)} file(s) ends with {suffix!r}" if files else "it contains no label images"
+        fault = f"{len(files)} file(s), but no name ends with {suffix!r}" if files else "it contains no label images"
         raise DatasetError(f"{folder}: {fault}; pass a folder with label images (.tif, .png, .npy, ...)")
     return chosen
 
