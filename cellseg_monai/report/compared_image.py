@@ -26,7 +26,7 @@ IOU = 0.5
 """IoU threshold at which a report counts objects as found and classifies mistakes. Every protocol includes it."""
 
 INTENSITY = "intensity"
-"""Channel name under which object intensities are measured, in the mean of the image's channels."""
+"""Name of the channel in which object intensities are measured: the mean over an image's channels."""
 
 
 @dataclass(frozen=True, eq=False)

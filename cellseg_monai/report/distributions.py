@@ -16,11 +16,11 @@ __all__ = ["bin_edges", "distribution_figure", "medians", "objects_figure"]
 
 _BINS = 40
 _LOG_FROM = 5  # minimum ratio of the largest to the smallest value for logarithmic bins
-_PANELS = 3  # per row
+_PANELS = 3  # panels per row
 
 
 def distribution_figure(measures: Sequence[tuple[str, np.ndarray, np.ndarray]]) -> Figure:
-    """Draw one histogram per measure that compares true with predicted objects, and mark the medians.
+    """Draw one panel per measure, with histograms and medians of the true and the predicted objects.
 
     Args:
         measures: for each measure, its name with unit, the values of true objects and the values of predicted objects.
@@ -36,7 +36,7 @@ def distribution_figure(measures: Sequence[tuple[str, np.ndarray, np.ndarray]]) 
 
 
 def objects_figure(measures: Sequence[tuple[str, np.ndarray, tuple[float, float] | None]]) -> Figure:
-    """Draw one histogram per measure, and mark the median.
+    """Draw one panel per measure, with the histogram and the median of all objects.
 
     Args:
         measures: for each measure, its name with unit, the objects' values, and the (low, high) range in the training

@@ -167,7 +167,7 @@ def _dash_gaps(
 ) -> np.ndarray:
     """Return True for each outline pixel that lies in a gap of a dashed line.
 
-    Dashes follow the angle of a pixel around the centroid of its object.
+    The position of a pixel along its outline is measured as its angle around the object's centroid.
 
     Args:
         objects: measurements of the objects.
@@ -184,7 +184,7 @@ def _dash_gaps(
 
 
 def _marks(view: View, share: float) -> str:
-    """Return an SVG layer with a mark at the top of each object that is a mistake."""
+    """Return an SVG layer with a mark at the top of each wrongly segmented object."""
     height, width = view.truth.shape
     size = share * max(height, width)
     texts = []

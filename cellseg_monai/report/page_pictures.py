@@ -47,8 +47,8 @@ def draw_groups(
 
     Args:
         groups: images to show under each heading.
-        figures: function that loads an image and returns a function that draws it. The latter takes the longer side of
-            the picture in pixels and returns the figure as HTML.
+        figures: function that loads an image and returns a drawing function. The drawing function takes the longer side
+            of the picture in pixels and returns the figure as HTML.
         room_bytes: maximum total size of the figures in bytes.
     """
     parts: list[str] = []

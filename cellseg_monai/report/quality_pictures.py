@@ -25,7 +25,7 @@ def chosen_planes(ordered: Sequence[SurveyedPlane], lowest: int) -> dict[str, Se
 
     Args:
         ordered: all planes, lowest scores first.
-        lowest: maximum number of planes with the lowest scores; 0 for no pictures at all.
+        lowest: maximum number of planes with the lowest scores; 0 for no pictures of planes.
 
     Returns:
         The planes to show under each heading.

@@ -1,4 +1,4 @@
-"""The planes that a `cellseg segment` run segmented, with their images, labels and object tables."""
+"""Planes segmented by a `cellseg segment` run, with their images, label images and object tables."""
 
 from __future__ import annotations
 
