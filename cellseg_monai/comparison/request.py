@@ -93,11 +93,11 @@ def make_request(
             f"got epochs={epochs} and minutes={minutes}, expected exactly one of them; pass one, such as --epochs 5"
         )
     if epochs is not None and (isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < 1):
-        raise ValueError(f"got epochs={epochs!r}, expected a whole number of at least 1; correct --epochs")
+        raise ValueError(f"got epochs={epochs!r}, expected a whole number of at least 1; pass one, such as --epochs 5")
     if minutes is not None and not (
         isinstance(minutes, int | float) and not isinstance(minutes, bool) and 0 < minutes < math.inf
     ):
-        raise ValueError(f"got minutes={minutes!r}, expected a number above 0; correct --minutes")
+        raise ValueError(f"got minutes={minutes!r}, expected a number above 0; pass one, such as --minutes 30")
     dataset, datalist_path = os.path.abspath(dataset_dir), None if datalist is None else os.path.abspath(datalist)
     split_seed = int(knobs.get("split_seed", 0))
     sections = {section: section_items(dataset, section, datalist_path, split_seed) for section in SECTIONS}

@@ -29,8 +29,8 @@ def draw_f1(path: Path, protocol: Protocol, images: Sequence[ImageCounts]) -> No
 
     Args:
         path: PNG file to write.
-        protocol: the protocol of the counts.
-        images: counts for at least one image.
+        protocol: protocol under which the objects were counted.
+        images: counts for each image; there must be at least one.
     """
     with replacing(path) as aside:
         f1_figure(protocol, images).savefig(aside, format="png", dpi=110)
@@ -42,8 +42,8 @@ def f1_figure(protocol: Protocol, images: Sequence[ImageCounts]) -> Figure:
     Bands are 95 % bootstrap intervals over images. They are left out for a single image.
 
     Args:
-        protocol: the protocol of the counts.
-        images: counts for at least one image.
+        protocol: protocol under which the objects were counted.
+        images: counts for each image; there must be at least one.
     """
     from matplotlib.figure import Figure  # imported here because it is slow and only needed in this function
 

@@ -85,12 +85,12 @@ class ImageCounts:
 
     @property
     def true_objects(self) -> int:
-        """Number of true objects after the protocol prepared the label images."""
+        """Number of true objects in the label images as prepared by the protocol."""
         return self.objects[0].tp + self.objects[0].fn
 
     @property
     def predicted_objects(self) -> int:
-        """Number of predicted objects after the protocol prepared the label images."""
+        """Number of predicted objects in the label images as prepared by the protocol."""
         return self.objects[0].tp + self.objects[0].fp
 
     def __add__(self, other: ImageCounts) -> ImageCounts:
@@ -111,7 +111,7 @@ class Protocol:
         source: paper with DOI, or another reference for the definition.
         scores: scores to report; the first is the one that the protocol is known for.
         thresholds: IoU thresholds at which objects are counted.
-        strict: True if the IoU of a match must exceed the threshold; False if it must only reach it.
+        strict: True if the IoU of a match must exceed the threshold; False if it only has to reach it.
         prepare: function that turns a prediction and a truth into the pairs of label images to count: one pair, or one
             for each tile of a large image.
     """
@@ -173,7 +173,7 @@ class Protocol:
         )
 
     def value(self, score: Score, images: Sequence[ImageCounts]) -> float:
-        """Compute one score over images.
+        """Compute one score over images; for a single image, this is the score of that image.
 
         Args:
             score: one of this protocol's scores.

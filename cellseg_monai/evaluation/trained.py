@@ -1,4 +1,4 @@
-"""Read the evaluation in the folder of a training run."""
+"""Evaluations stored in the folders of training runs."""
 
 from __future__ import annotations
 
