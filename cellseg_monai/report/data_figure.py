@@ -93,7 +93,7 @@ def _intensities(axes: Axes, images: Sequence[ImageStatistics]) -> None:
     axes.set_title("Intensities per image")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.set_xlabel("images, sorted by median")
-    axes.set_ylabel("intensity in the file")
+    axes.set_ylabel("intensity (units of the file)")
     low_end, high_end = axes.get_ylim()
     axes.set_ylim(low_end, high_end + 0.25 * (high_end - low_end))  # room for the legend above the data
     axes.legend()

@@ -256,12 +256,12 @@ def _provenance(evaluation: Evaluation, images_dir: str | Path | None) -> str:
     facts = [
         f"Images from {images}, truths from {files.truth.parent}, predictions from {files.prediction.parent}.",
         *(f"{name}: {_fact(value)}" for name, value in evaluation.about.items()),
-        f"cellseg_monai {__version__}; protocol {evaluation.protocol.name}, after {evaluation.protocol.source}.",
+        f"cellseg_monai {__version__}; protocol {evaluation.protocol.name}. Source: {evaluation.protocol.source}.",
         *([f"Predicted foreground: {evaluation.foreground}."] if evaluation.protocol.counts_foreground else []),
         "Numbers, outlines, sizes and marks describe the label images as prepared by the protocol. If the protocol "
         "cuts images into tiles, everything except the scores describes the label images as stored.",
         "At most the first three channels of an image are shown, each stretched from percentile 0.1 to "
-        "99.9. Empty fields stay dark. Images larger than 1,400 pixels on a side are shown reduced.",
+        "99.9. Empty fields stay dark. Images larger than 1,400 pixels on a side are reduced in size.",
         "A true object can count both as found and as a mistake: it was found but split, or it is one of several "
         "objects in a merged prediction.",
     ]

@@ -149,7 +149,7 @@ def _provenance(about: Mapping[str, Any], run: Path) -> str:
             f"Segmented by cellseg_monai {about['cellseg_monai']}, {tta}.",
             f"This page: cellseg_monai {__version__}. Measures and flags: docs/quality.md.",
             "At most the first three channels of an image are shown, each stretched from percentile 0.1 to 99.9. Empty "
-            "fields stay dark, and large images are shown reduced. Images larger than 16 windows of 768 × 768 pixels "
+            "fields stay dark, and large images are reduced in size. Images larger than 16 windows of 768 × 768 pixels "
             "are measured in 16 windows spread over the image.",
         ]
     )

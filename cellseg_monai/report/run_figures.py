@@ -92,7 +92,7 @@ def _draw_setting(axes: Axes, trials: Rows, chosen: Any) -> None:
     if not all(places[value] == _number(value) for value in values):
         axes.set_xticks(range(len(values)), values)
     rounds = list(dict.fromkeys(row["round"] for row in trials))
-    for name, label, position in (("f1", "F1 of objects, all images pooled", 0), ("dice", "Dice, mean over images", 1)):
+    for name, label, position in (("f1", "object F1, all images pooled", 0), ("dice", "Dice, mean over images", 1)):
         for number in rounds:
             last = number == rounds[-1]
             scores = {places[row["value"]]: float(row[name]) for row in trials if row["round"] == number}

@@ -45,8 +45,8 @@ def _history(path: Path) -> str:
     figure = history_figure(epochs)
     losses = [float(row["loss"]) for row in epochs]
     alt = (
-        f"Training loss over {len(epochs)} epochs, from {losses[0]:.4g} to {losses[-1]:.4g}; scores on the validation "
-        "images."
+        f"Training loss over {len(epochs)} epochs, from {losses[0]:.4g} to {losses[-1]:.4g}, and scores on the "
+        "validation images."
     )
     return "\n".join(["<h3>Training</h3>", chart(figure, alt), paragraph(alt)])
 
