@@ -135,9 +135,7 @@ def _pictures(surveyed: Survey, ranks: Mapping[str, int], drawn: Drawn) -> str:
     if len(drawn.shown) < len(surveyed.planes):
         parts.append(paragraph(f"{len(drawn.shown)} of {len(surveyed.planes):,} images are shown.", "note"))
     parts += left_out_note(drawn)
-    parts.append(
-        paragraph(f"In the images below, objects in the lowest {_LOW_PERCENT} % of all scores are tinted.")
-    )
+    parts.append(paragraph(f"In the images below, objects in the lowest {_LOW_PERCENT} % of all scores are tinted."))
     return "\n".join([*parts, drawn.content])
 
 
