@@ -1,4 +1,4 @@
-"""Read PNGs that have several 16-bit samples per pixel with imagecodecs, because Pillow silently reduces them to 8 bits.
+"""Read PNGs with several 16-bit samples per pixel, which Pillow would silently reduce to 8 bits, with imagecodecs.
 
 imagecodecs stops after the last row, so on its own it accepts truncated files and damaged metadata chunks. This module
 therefore first verifies all checksums up to the end marker, which reveals truncated files and flipped bits before
