@@ -28,7 +28,7 @@ class Export:
         backend: name of the module in this package whose `write(path, segmentation)` writes the file; imported when
             needed.
         package: additional package that the format requires, installed by the extra `tables`; empty if none.
-        axes: letters among T, P and Z: the stack axes that one file can hold. A stack is split along all others.
+        axes: stack axes that one file can hold, as letters among T, P and Z. A stack is split along its other axes.
     """
 
     suffix: str

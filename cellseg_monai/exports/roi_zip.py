@@ -22,7 +22,7 @@ _MOVE, _LINE, _CLOSE = 0.0, 1.0, 4.0
 
 
 def write(path: Path, segmentation: Segmentation) -> None:
-    """Write one region per object that follows its pixel edges, so that ImageJ fills exactly the pixels of the object.
+    """Write each object as a region along its pixel edges, so that ImageJ fills exactly the pixels of the object.
 
     A connected object without holes becomes a traced outline, like those from ImageJ's wand tool, unless it is too
     large for one. Any other object becomes a composite of all its rings. In a stack, regions are assigned to their

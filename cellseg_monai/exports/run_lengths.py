@@ -10,9 +10,10 @@ __all__ = ["compressed_counts"]
 def compressed_counts(owners: np.ndarray, begins: np.ndarray, ends: np.ndarray, pixels: int) -> list[str]:
     """Return each mask as a string of run lengths, alternately outside and inside the mask, in COCO's compression.
 
-    `datasets.preparing` and pycocotools read this format. Each number is split into groups of five bits, lowest first, and each group becomes a
-    character, "0" for 0. Bit 32 means that another group follows. Bit 16 of the last group means that the number is
-    negative. The fourth and later numbers are stored as differences from the number two places earlier.
+    `datasets.preparing` and pycocotools read this format. Each number is split into groups of five bits, lowest first,
+    and each group becomes a character, "0" for 0. Bit 32 means that another group follows. Bit 16 of the last group
+    means that the number is negative. The fourth and later numbers are stored as differences from the number two places
+    earlier.
 
     Args:
         owners: number of the mask that each run belongs to, in ascending order.

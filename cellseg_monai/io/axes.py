@@ -73,7 +73,7 @@ def settle_axes(
         raise UnstatedAxesError(
             path,
             f"its axes are {stated} ({shape_text(shape)}), and {', '.join(named)} {verb} not supported",
-            f"pass axes in which every letter is one of {_LETTERS}",
+            f"pass axes that use only the letters {_LETTERS}",
         )
     if unknown:
         array = description or f"an array of shape {shape_text(shape)}"
@@ -84,7 +84,7 @@ def settle_axes(
     missing = [a for a in "YX" if a not in stated]
     if missing:
         raise UnreadableImageError(
-            path, f"its axes are {stated}, expected Y and X among them", "export it as planes with Y and X axes"
+            path, f"its axes are {stated}, without both Y and X", "export it as planes with Y and X axes"
         )
     return stated
 
@@ -99,7 +99,7 @@ def _check_user_axes(path: Path, shape: tuple[int, ...], user_axes: str) -> str:
             path, f"got axes={user_axes!r} with {'unknown' if unknown else 'repeated'} letters", remedy
         )
     if "Y" not in user_axes or "X" not in user_axes:
-        raise MisfitAxesError(path, f"got axes={user_axes!r} without Y or X", remedy)
+        raise MisfitAxesError(path, f"got axes={user_axes!r}, expected Y and X among them", remedy)
     return user_axes
 
 

@@ -95,7 +95,7 @@ def _write(
     pixel_size_um: tuple[float, float] | None,
     ome_name: str | None,
 ) -> None:
-    import tifffile  # slower to import than this whole package
+    import tifffile  # slower to import than the rest of this package
 
     shape = tuple(map(int, labels.shape))
     tags = size_tags(pixel_size_um)

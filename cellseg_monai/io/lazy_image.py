@@ -25,7 +25,7 @@ class Level:
     Attributes:
         path: path of the file.
         shape: length of each axis in `LazyImage.axes`.
-        downsampling: rows of the full image per row at this resolution, and the same for columns.
+        downsampling: number of full-resolution rows per row at this resolution, and the same for columns.
     """
 
     def __init__(self, path: Path, arrangement: Arrangement, array: SlicedArray) -> None:
@@ -150,7 +150,7 @@ class LazyImage(Level):
         return self._arrangement.chunk_of(self._array)
 
     def planes(self) -> Iterator[tuple[int, ...]]:
-        """Return the indices of each plane along the axes before C, Y and X; a single () if there are no such axes."""
+        """Iterate over the planes, given as indices along the axes before C, Y and X; just () without such axes."""
         return itertools.product(*map(range, self.shape[:-3]))
 
     def read(self) -> Image:
@@ -158,7 +158,7 @@ class LazyImage(Level):
         return Image(self._pixels({}), self.axes, self.pixel_size_um, self.channel_names)
 
     def plane(self, place: Sequence[int] = ()) -> LazyPlane:
-        """Return a plane that can be sliced like a (C, Y, X) array.
+        """Return a plane as an object that can be sliced like a (C, Y, X) array.
 
         Args:
             place: indices along the axes before C, Y and X, as returned by `planes`.
@@ -191,5 +191,5 @@ class LazyPlane:
         return self.image.window(self.place, rows, columns, channels=channels)
 
     def channel(self, number: int) -> ArrayPart:
-        """Return one channel that can be sliced like a (Y, X) array."""
+        """Return a channel by number, as an object that can be sliced like a (Y, X) array."""
         return ArrayPart(self, (number,))

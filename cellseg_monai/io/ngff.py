@@ -74,8 +74,8 @@ def find_image(path: Path) -> Multiscale | ZarrNode:
     """Return the image in a folder, or the array if the folder is a bare array.
 
     Raises:
-        UnreadableImageError: the folder is not a Zarr, or is a plate, a well or another collection. In the latter case,
-            the message names an image that can be read.
+        UnreadableImageError: the folder is not a Zarr group or array, or is a plate, a well or another collection of
+            images. For a collection, the message names one of the images.
     """
     node = ZarrNode.at(path)
     if node is None:

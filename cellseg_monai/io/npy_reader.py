@@ -22,7 +22,7 @@ __all__ = ["opened"]
 
 @contextmanager
 def opened(path: Path, axes: str | None, *, indices: bool = False) -> Iterator[Stored]:
-    """Open the array in a file. The axes of a 2-D array are Y and X; the user has to state those of any other.
+    """Open the array in a file. The axes of a 2-D array are Y and X; the user has to state those of any other array.
 
     No code that the file refers to is run. The file is memory-mapped, so that a header that declares more than the file
     holds is refused before memory is allocated.
@@ -30,7 +30,7 @@ def opened(path: Path, axes: str | None, *, indices: bool = False) -> Iterator[S
     Args:
         path: file to open.
         axes: axes according to the user, or None.
-        indices: True to read labels; a file of Python objects is then read as Cellpose's masks.
+        indices: True to read labels; a file that holds Python objects is then read as Cellpose masks.
     """
     with decoding(path, TokenError, UnpicklingError):  # NumPy reads the header with Python's tokenizer
         array: SlicedArray

@@ -1,4 +1,4 @@
-"""Convert the indices in a palette picture to colours or greys."""
+"""Convert the indices in a palette image to colours or greys."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["apply_palette", "look_up", "palette_table"]
 
 
 def apply_palette(indices: np.ndarray, palette: np.ndarray) -> tuple[np.ndarray, bool]:
-    """Return the colours or greys that the indices in a palette picture stand for.
+    """Return the colours or greys that the indices in a palette image stand for.
 
     Args:
         indices: bool or unsigned array of any shape.

@@ -36,7 +36,7 @@ def load(path: Path, axes: str | None, *, indices: bool = False) -> Stored:
     Args:
         path: file to read.
         axes: axes according to the user, or None.
-        indices: True to return the indices in a palette picture instead of its colours.
+        indices: True to return the indices in a palette image instead of its colours.
     """
     with decoding(path, Image.DecompressionBombError), path.open("rb") as stream:
         plugin = _PLUGINS[stream.read(2)]

@@ -1,4 +1,4 @@
-"""Read PNGs with several 16-bit samples per pixel, which Pillow would silently reduce to 8 bits, with imagecodecs.
+"""Use imagecodecs to read PNGs with several 16-bit samples per pixel, which Pillow silently reduces to 8 bits.
 
 imagecodecs stops after the last row, so on its own it accepts truncated files and damaged metadata chunks. This module
 therefore first verifies all checksums up to the end marker, which reveals truncated files and flipped bits before

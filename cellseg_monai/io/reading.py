@@ -15,7 +15,7 @@ __all__ = ["open_image", "read"]
 
 
 def read(path: str | PathLike[str], axes: str | None = None) -> Image:
-    """Read an image, with its axes in the order (T, P, Z,) C, Y, X.
+    """Read an image and put its axes in the order (T, P, Z,) C, Y, X.
 
     Values and their type are those in the file, except as follows:
 

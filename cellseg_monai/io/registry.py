@@ -25,7 +25,7 @@ class Format:
         starts: (offset, bytes) pairs, any one of which identifies the format; empty if only the suffix does.
         backend: name of the module in this package that reads the format, imported when first needed. Its function
             `load(path, axes, *, indices) -> Stored` determines the axes with `settle_axes` and returns the values as
-            stored. With `indices`, it returns the indices in a palette picture instead of its colours.
+            stored. With `indices`, it returns the indices in a palette image instead of its colours.
         is_lazy: True if the backend can read parts of a file. Instead of `load`, it then has a context manager `opened`
             with the same arguments, whose `Stored` array is read on demand.
         marks: file names, at least one of which is in every folder of this format; empty if the format is a file.
@@ -48,7 +48,7 @@ class Format:
         Args:
             path: file or folder to read.
             axes: axes according to the user, or None.
-            indices: True to return the indices in a palette picture instead of its colours.
+            indices: True to return the indices in a palette image instead of its colours.
         """
         backend = importlib.import_module(f"cellseg_monai.io.{self.backend}")
         if self.is_lazy:

@@ -83,7 +83,7 @@ class TiffArray:
         return self._windows
 
     def _read_all(self) -> np.ndarray:
-        """Return the whole array, with no more than one position in memory twice."""
+        """Return the whole array, reading one position at a time to save memory."""
         with self._lock:
             array: np.ndarray = self._chosen[0].asarray()
             if len(self._chosen) > 1:
@@ -126,7 +126,7 @@ def _axes_in_page(page: tifffile.TiffPage) -> tuple[int, ...]:
 
 @contextmanager
 def _open_file(page: tifffile.TiffPage | tifffile.TiffFrame) -> Iterator[tifffile.FileHandle]:
-    """Open the file that holds a page; if it was closed before, close it again, because there can be thousands."""
+    """Open the file that holds a page, and close it again if it was closed: an image can span thousands of files."""
     file = page.parent.filehandle
     was_closed = file.closed
     if was_closed:
@@ -139,7 +139,7 @@ def _open_file(page: tifffile.TiffPage | tifffile.TiffFrame) -> Iterator[tifffil
 
 
 class _Pages:
-    """The pages of a series, each of which is memory-mapped, read by tile or strip, or read as a single block."""
+    """The pages of a series, which are memory-mapped if uncompressed, and otherwise read by tile, strip or page."""
 
     def __init__(
         self,
@@ -212,5 +212,5 @@ class _Pages:
             file.seek(offset)
             encoded = file.read(count)
         if len(encoded) < count and key.compression != _UNCOMPRESSED:
-            raise EOFError(f"the file ends after {len(encoded)} of its {count} bytes")
+            raise EOFError(f"the file ends after {len(encoded)} of the expected {count} bytes")
         return encoded, tables

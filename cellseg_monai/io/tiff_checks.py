@@ -115,8 +115,8 @@ def check_size(path: Path, tif: tifffile.TiffFile, series: tifffile.TiffPageSeri
     """Refuse an image that the file cannot hold, before any memory is allocated.
 
     Raises:
-        UnreadableImageError: uncompressed pixels need more bytes than the file has, or compressed pixels need more than
-            its bytes can decompress to.
+        UnreadableImageError: uncompressed pixels need more bytes than the file has, or compressed pixels would need an
+            impossible compression ratio.
     """
     page = series.keyframe
     files = {id(p.parent): p.parent.filehandle.size for p in series.pages if p is not None}

@@ -48,7 +48,7 @@ def shown_picture(path: Path, page: tifffile.TiffPage, *, indices: bool) -> Show
     Args:
         path: image file, named in error messages.
         page: any page of the image, because all pages are displayed in the same way.
-        indices: True to keep stored values that could be labels, which are all except those in 1-bit masks.
+        indices: True to keep stored values, because they could be labels; only 1-bit masks are still inverted.
 
     Raises:
         UnreadableImageError: the palette is missing or broken, or values other than unsigned integers are marked as

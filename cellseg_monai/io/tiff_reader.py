@@ -41,7 +41,7 @@ def opened(path: Path, axes: str | None, *, indices: bool = False) -> Iterator[S
     Args:
         path: file to open.
         axes: axes according to the user, or None.
-        indices: True to return the indices in a palette picture instead of its colours.
+        indices: True to return the indices in a palette image instead of its colours.
 
     Raises:
         UnreadableImageError: the file is damaged or not supported, or lacks parts that tifffile would fill with zeros.
@@ -54,7 +54,7 @@ def opened(path: Path, axes: str | None, *, indices: bool = False) -> Iterator[S
 
 
 def _describe(path: Path, tif: tifffile.TiffFile, axes: str | None, *, indices: bool) -> Stored:
-    """Check a file and return its image, whose pixels are read on demand."""
+    """Check a file and return its image; pixels are read on demand if tifffile can decode them."""
     check_page_chain(path, tif)
     chosen = _choose_series(path, tif)
     first, page = chosen[0], chosen[0].keyframe
@@ -103,7 +103,7 @@ def _choose_series(path: Path, tif: tifffile.TiffFile) -> list[tifffile.TiffPage
         raise UnreadableImageError(
             path,
             "this is a Ventana slide, whose overlapping tiles cannot be stitched",
-            "export it as OME-TIFF from the program that made it",
+            "export it as OME-TIFF in the program that made it",
         )
     whole = [s for s in series if not (s.keyframe.is_reduced or s.keyframe.is_mask)] or series[:1]
     if not whole:

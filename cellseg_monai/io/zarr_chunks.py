@@ -1,4 +1,4 @@
-"""Write and read the chunk files of Zarr arrays (version 2), without leaving out empty chunks.
+"""Write and read Zarr arrays (version 2) chunk by chunk, storing even empty chunks.
 
 The format consists of a JSON file and one compressed file per chunk. The zarr package is not used for writing, because
 it omits chunks of zeros, in ways that differ between versions. An empty chunk would then look like a lost one. This
@@ -134,7 +134,7 @@ class ZarrChunks:
             )
 
     def __getitem__(self, window: tuple[int | slice, ...]) -> np.ndarray:
-        """Return the values in a window, given as one index or slice per axis, without steps; slices for Y and X."""
+        """Return the values in a window: an index or slice per leading axis, then slices for Y and X, without steps."""
         planes, lengths, rows, columns = self._resolved(window)
         values = np.empty((len(planes), rows.stop - rows.start, columns.stop - columns.start), self.dtype)
         for plane_values, plane in zip(values, planes, strict=True):

@@ -46,7 +46,7 @@ class TestReading:
     def test_a_stack_without_stated_axes_is_refused_without_suggesting_axes(self, path):
         array = path.with_suffix(".npy")
         np.save(array, np.stack([LABELS, LABELS]))
-        with pytest.raises(UnreadableImageError, match="a label image is one plane; save each plane") as caught:
+        with pytest.raises(UnreadableImageError, match="must be a single plane; save each plane") as caught:
             read_labels(array)
         assert "axes=" not in str(caught.value)
 
