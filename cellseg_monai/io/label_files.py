@@ -36,7 +36,9 @@ def read_labels(path: str | PathLike[str]) -> np.ndarray:
         with find_format(file).opened(file, None, indices=True) as stored:
             image = arrange(file, stored)
     except UnstatedAxesError as error:
-        raise UnreadableImageError(file, f"{error.reason}, and a label image must be a single plane", _ONE_PLANE) from error
+        raise UnreadableImageError(
+            file, f"{error.reason}, and a label image must be a single plane", _ONE_PLANE
+        ) from error
     if any(n > 1 for n in image.pixels.shape[:-3]):
         sizes = ", ".join(f"{n} {a}" for n, a in zip(image.pixels.shape, image.axes, strict=True))
         raise UnreadableImageError(file, f"got a stack ({sizes}), expected a label image of one plane", _ONE_PLANE)

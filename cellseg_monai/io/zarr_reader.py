@@ -52,7 +52,9 @@ def opened(path: Path, axes: str | None, *, indices: bool = False) -> Iterator[S
         cache = BlockCache()
         full, *others = (_open(path, node, cache) for node in image.arrays)
         if len(image.axes) != len(full.shape):
-            raise UnreadableImageError(path, f"the axes {image.axes} do not fit the array shape {full.shape}", _COPY_AGAIN)
+            raise UnreadableImageError(
+                path, f"the axes {image.axes} do not fit the array shape {full.shape}", _COPY_AGAIN
+            )
         settled = settle_axes(path, full.shape, image.axes, axes)
         smaller = tuple(array for array in others if is_smaller(array, full, settled))
         stored = Stored(full, settled, image.channel_names, image.pixel_size_um, image.axes, smaller)
