@@ -64,6 +64,4 @@ def check_label_axes(axes: str, shape: tuple[int, ...]) -> None:
             f"got axes {axes!r}, expected 'YX', optionally preceded by T, P and Z in this order; reorder them"
         )
     if len(shape) != len(axes) or min(shape) < 1:
-        raise ValueError(
-            f"got labels of shape {shape} for axes {axes!r}; pass one length of at least 1 for each axis"
-        )
+        raise ValueError(f"got labels of shape {shape} for axes {axes!r}; pass one length of at least 1 for each axis")
