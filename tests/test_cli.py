@@ -207,8 +207,8 @@ def test_evaluate_names_what_is_missing_evaluates_the_rest_and_fails(
         ),
         ({"--protocol": None}, "missing --protocol; `cellseg evaluate` needs --truth, --pred, --protocol"),
         ({"--truth": "nowhere"}, "nowhere: no such folder"),
-        ({"--pred": "empty"}, "empty: no label images in it"),
-        ({"--pred-suffix": "_seg"}, "none of 2 files ends in '_seg'"),
+        ({"--pred": "empty"}, "empty: it contains no label images"),
+        ({"--pred-suffix": "_seg"}, "2 file(s), but no name ends with '_seg'"),
         ({"--outptu": "there"}, "`cellseg evaluate` has no flag --outptu; did you mean --output?"),
         (
             {"--threshold": "0.5"},
@@ -309,7 +309,7 @@ def test_report_of_an_evaluated_training_only_needs_its_folder(
     assert cellseg(monkeypatch, "report", "--run", str(run), "--protocol", "coco", "--output", page) == 0
     assert "coco: 2 image(s)" in capsys.readouterr().out
     assert cellseg(monkeypatch, "report", str(run.parent), "--output", page) == 1
-    assert "no folder evaluation in it; evaluate the training first" in capsys.readouterr().err
+    assert "no subfolder named evaluation; first evaluate the run" in capsys.readouterr().err
 
 
 def test_a_mask_in_place_of_objects_is_reported(
