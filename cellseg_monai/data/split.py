@@ -96,7 +96,7 @@ def split_groups(
 
 
 def _nearest(waiting: Sequence[str], sizes: Mapping[str, int], wanted: int, kept: int) -> list[str]:
-    """Return groups with about the wanted number of images in total, adding a group if it brings the total closer."""
+    """Return groups that together have about the wanted number of images; each group added brings the total closer."""
     chosen: list[str] = []
     taken = 0
     for group in waiting:

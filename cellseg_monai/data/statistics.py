@@ -40,7 +40,7 @@ class ObjectStatistics:
     """Statistics of the objects in one label image.
 
     Args:
-        diameters_px: diameter of each object in pixels, as that of a disc with the same area, in the order of the ids.
+        diameters_px: diameter in pixels of the disc with the same area as each object, in the order of the ids.
         touching: number of objects with a pixel that shares an edge with a pixel in another object.
         tiny: number of objects smaller than 20 pixels.
         covered: fraction of the image covered by objects, 0 to 1.

@@ -53,8 +53,8 @@ def phase_cells(
         seed: seed for the image; the same seed and arguments give the same bytes (with the same versions of NumPy and
             SciPy).
         count: number of cells to place if there is room; by default, enough to cover 15 to 50 % of the image.
-        diameter_px: median diameter of the cells in pixels, as that of a disc with the same area; by default, drawn
-            from 32 to 48.
+        diameter_px: median diameter in pixels of discs with the same area as the cells; by default, drawn from 32
+            to 48.
         contrast: "phase" or "brightfield".
         bits: 8 for uint8, 16 for uint16.
 

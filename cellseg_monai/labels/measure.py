@@ -5,7 +5,7 @@ minute. Sums over runs of pixels, codes for border pixels, and jointly pruned hu
 every column.
 
 The mean foreground probability is called `score`, not confidence. It ranks wrong objects below right ones, but its
-values mean something different in every set of images; see docs/quality.md and `benchmarks/score_quality.py`.
+values are not comparable between sets of images; see docs/quality.md and `benchmarks/score_quality.py`.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def measure_objects(
     - `equivalent_diameter_px`: diameter of the disc with the same area;
     - `perimeter_px`: see `perimeters`;
     - `eccentricity`: eccentricity of the ellipse with the same second moments, 0 for a disc (Hu 1962,
-      doi:10.1109/TIT.1962.1057692); with a pixel size, that of the true shape;
+      doi:10.1109/TIT.1962.1057692); with a pixel size, it is computed in µm;
     - `solidity`: area as a fraction of the area of the convex hull;
     - `touches_edge`: True if the object touches the edge of the image, which may have cut it.
 
