@@ -33,7 +33,7 @@ _REGISTRY = Path(__file__).with_name("registry.toml")
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file that belongs to a data set, on a server.
+    """A downloadable file that belongs to a data set.
 
     Args:
         url: URL of the file, http or https.
@@ -41,7 +41,7 @@ class RemoteFile:
         sha256: SHA-256 of the file. If empty, the checksum of the first download is recorded.
         bytes: size of the file in bytes; 0 if unknown.
         extract: True if the file is an archive to unpack; by default, decided by its suffix.
-        nested: True to also unpack the archives inside the archive, next to where they lie.
+        nested: True to also unpack any archives inside the archive, each in place.
 
     >>> RemoteFile("https://example.org/a/images%20new.zip")
     RemoteFile(url='https://example.org/a/images%20new.zip', name='images new.zip', sha256='', bytes=0, extract=True,

@@ -131,7 +131,7 @@ def _read(selection: str) -> dict[str, Any]:
         raise DatasetError(f"{path}: not valid JSON ({error}); correct the file") from error
     steps = content.get("steps") if isinstance(content, dict) else None
     if not isinstance(steps, list) or not all(isinstance(step, dict) and step.get("rule") in RULES for step in steps):
-        raise DatasetError(f"{path}: expected a list of steps, each with a rule; use the rules {', '.join(RULES)}")
+        raise DatasetError(f"{path}: expected a list of steps, each with one of the rules {', '.join(RULES)}; add them")
     for step in steps:
         listed = ", ".join(sorted(step.keys() - {"rule"}))
         needed = ", ".join(sorted(inspect.signature(RULES[step["rule"]]).parameters.keys() - {"candidates"}))

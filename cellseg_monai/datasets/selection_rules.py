@@ -19,7 +19,7 @@ __all__ = ["RULES", "Candidate"]
 
 @dataclass(frozen=True)
 class Candidate:
-    """An image for a selection to keep, move or drop.
+    """An image that a selection can keep, move or drop.
 
     Args:
         item: the image's item in a datalist, with absolute paths.
@@ -110,7 +110,7 @@ def hold_out(candidates: Sequence[Candidate], *, images: int, take: str, section
 
 
 def regroup(candidates: Sequence[Candidate], *, pattern: str) -> list[Candidate]:
-    """Group images by what the first group in a regular expression matches in their stems."""
+    """Group images by the part of their stems that the first group in a regular expression matches."""
     groups = groups_by_pattern([candidate.stem for candidate in candidates], pattern, Path("the data set"))
     return [replace(candidate, item={**candidate.item, "group": groups[candidate.stem]}) for candidate in candidates]
 

@@ -93,7 +93,7 @@ class OverlapScore(_LabelImageScore):
     if neither truth nor prediction contains objects, and 0 if only the prediction does.
 
     Raises:
-        ValueError: there is no such score.
+        ValueError: `score` is none of these.
 
     >>> truth = torch.tensor([[[[1, 1, 1, 2, 0]]]])
     >>> metric = OverlapScore("aji")

@@ -16,18 +16,18 @@ __all__ = ["FLAGS", "LEAST_COMPARED", "Flag", "compared_measures", "flags_of"]
 FLAGS = {
     "no objects": "no objects were found",
     "low contrast": "the image is hardly more than noise, so its contrast is not stretched and it stays dark",
-    "out of focus": "less than half as sharp as any training image, or far less sharp than most of the run",
+    "out of focus": "less than half as sharp as the least sharp training image, or far less sharp than most of the run",
     "saturated": "many pixels have the highest value, so their true intensities are lost",
     "intensity": "the brightness or the contrast of objects is outside the range of the training images",
     "object size": "the median diameter is outside the range that covers 90 % of object pixels in the training images",
     "cut objects": "more than a third of the objects touch the border, so their sizes and shapes are incomplete",
-    "many objects": "far more objects per area than most images in the run",
-    "few objects": "far fewer objects per area than most images in the run",
+    "many objects": "far more objects per area than in most images of the run",
+    "few objects": "far fewer objects per area than in most images of the run",
 }
 """Every flag, with its meaning."""
 
 LEAST_COMPARED = 8
-"""Minimum number of images in a run with a known value of a measure, for comparing them by this measure."""
+"""Minimum number of images with a known value of a measure, for comparing the images in a run by this measure."""
 
 _SATURATED = 0.001  # share of pixels above which an image is saturated
 _LEAST_SHARP = 0.5  # minimum sharpness, relative to the least sharp training image
@@ -58,9 +58,9 @@ def flags_of(
 ) -> list[list[Flag]]:
     """Flag everything that is unusual about each image in a run.
 
-    In a run of at least eight images, outliers are those with a modified z-score beyond 3.5 in the logarithm or square
-    root of a measure (Iglewicz and Hoaglin 1993, How to Detect and Handle Outliers, as given in the NIST handbook),
-    unless they are within a factor of 2 of the median.
+    In a run of at least eight images, outliers are found by the modified z-score of the logarithm or square root of a
+    measure (Iglewicz and Hoaglin 1993, How to Detect and Handle Outliers, as given in the NIST handbook). An outlier
+    has a score beyond 3.5, and differs from the median by more than a factor of 2.
 
     Args:
         images: measures of the images in one run.
@@ -85,7 +85,7 @@ def flags_of(
 def compared_measures(images: Sequence[PlaneMeasures]) -> list[str]:
     """Return the names of the measures by which the images in a run can be compared with each other.
 
-    A measure must be known for at least eight images.
+    A measure qualifies if it is known for at least eight images.
 
     Args:
         images: measures of the images in one run.

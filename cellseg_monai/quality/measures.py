@@ -75,7 +75,7 @@ def measure_plane(
 
     Args:
         window: function that takes slices of rows and columns, and returns the pixels of the plane there.
-        labels: YX ids of the objects, with 0 for background. They too are read in windows.
+        labels: YX ids of the objects, with 0 for background; read in the same windows as the pixels.
         table: measurements of the objects.
         settings: preprocessing settings of the network.
         channel_names: one name per channel; empty if unknown.

@@ -60,7 +60,7 @@ class TrainingData:
             value = getattr(self, name)
             if len(value) != 3 or not value[0] <= value[1] <= value[2]:
                 raise ValueError(f"got {name}={value}, expected three ascending numbers; describe the data again")
-            object.__setattr__(self, name, Range(*map(float, value)))  # JSON files contain lists
+            object.__setattr__(self, name, Range(*map(float, value)))  # a list if it was read from JSON
 
 
 def describe_training_data(

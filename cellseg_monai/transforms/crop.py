@@ -17,8 +17,8 @@ __all__ = ["RandContactCropd"]
 class RandContactCropd(Randomizable, MapTransform):
     """Crop at random, placing a given share of crops around a contact between two objects.
 
-    Contacts cover few pixels, so most crops of a sparse image would contain none. If an image has no contact, the crop
-    is placed anywhere.
+    Contacts cover few pixels, so many purely random crops of a sparse image contain none. If an image has no contact,
+    the crop is placed anywhere.
 
     Args:
         keys: keys of C×Y×X tensors, all of the same size and at least as large as the crop.
@@ -27,7 +27,7 @@ class RandContactCropd(Randomizable, MapTransform):
         label_key: key of the label image, 1×Y×X ids, in which to look for contacts.
 
     Raises:
-        ValueError: when called: the label image is smaller than the crop.
+        ValueError: raised on a call if the label image is smaller than the crop.
     """
 
     def __init__(

@@ -20,7 +20,7 @@ _LARGEST_ID = 2**24
 
 
 class LoadMicroscopyd(Transform):
-    """Read the image file and the label file of an item.
+    """Load the image and the label whose paths are in an item.
 
     This transform replaces MONAI's `LoadImaged`, which returns pixels as (W, H), misreads some TIFF files, and silently
     falls back to another reader if the requested one fails. Files are read with `io.read`, as everywhere else in the
@@ -43,8 +43,8 @@ class LoadMicroscopyd(Transform):
         axes: axes of image files that do not state their own, such as "YXS"; see `io.read`.
 
     Raises:
-        UnreadableImageError: when called: a file cannot be read, or an image is a stack.
-        DatasetError: when called: an item has no image or no label, or a label and its image differ in size. The
+        UnreadableImageError: raised on a call if a file cannot be read, or an image is a stack.
+        DatasetError: raised on a call if an item has no image or no label, or a label and its image differ in size. The
             message names the files.
     """
 

@@ -29,8 +29,8 @@ class PreparePixelsd(Transform):
         label_key: key of the label; None to leave labels unchanged.
 
     Raises:
-        DatasetError: when called: the image lacks a channel or a pixel size that the settings require. The message
-            names the file.
+        DatasetError: raised on a call if the image lacks a channel or a pixel size that the settings require. The
+            message names the file.
     """
 
     def __init__(

@@ -33,9 +33,9 @@ class SaveLabelsd(MapTransform):
         image_key: key of the image.
 
     Raises:
-        DatasetError: when called: the labels would overwrite the image or the labels of another image, or the image is
-            not below `data_root_dir`.
-        ValueError: when called: the labels are not integers, or have the wrong shape.
+        DatasetError: raised on a call if the labels would overwrite the image or the labels of another image, or if the
+            image is not below `data_root_dir`.
+        ValueError: raised on a call if the labels are not integers, or have the wrong shape.
     """
 
     def __init__(

@@ -178,7 +178,7 @@ def test_a_selection_of_your_own_works_on_a_folder_that_was_not_prepared(make_da
     ("steps", "message"),
     [
         pytest.param(
-            [{"rule": "keep_gray"}], "expected a list of steps, each with a rule; use the rules keep_suffix", id="rule"
+            [{"rule": "keep_gray"}], "expected a list of steps, each with one of the rules keep_suffix", id="rule"
         ),
         pytest.param(
             [{"rule": "keep_grey", "of": 1}], "got the settings of for the rule keep_grey, expected none", id="too much"

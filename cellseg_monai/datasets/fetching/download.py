@@ -1,4 +1,4 @@
-"""Download of a single file over HTTP, which resumes after a broken connection and leaves no incomplete file.
+"""Download of a single file over HTTP. It resumes after a broken connection, and the target is never incomplete.
 
 pooch checks, names and moves the file. However, pooch's own downloader starts from scratch whenever a connection
 breaks, so a download of several gigabytes may never finish. `ResumingDownloader` replaces it through pooch's own
@@ -29,7 +29,7 @@ __all__ = ["ResumingDownloader", "download"]
 _BLOCK = 2**16
 
 _TIMEOUT_S = (30, 60)
-"""Timeouts for connecting, and for waiting between two blocks of data."""
+"""Timeouts for connecting to the server, and for waiting for the next block of data."""
 
 
 class _BrokenOffError(Exception):
@@ -242,7 +242,7 @@ class ResumingDownloader:
         )
 
     def _wrong_answer(self, url: str, response: requests.Response) -> FetchError:
-        """Return the error for a response with a status other than success."""
+        """Return the error for a response with an unexpected status."""
         status = response.status_code
         page = self.page or "its page"
         if status in (401, 403):

@@ -1,7 +1,8 @@
 """Fetching of registered data sets: downloading, checking and unpacking into a folder with the native layout.
 
 Partial downloads, archives and unpacked files stay in a hidden folder inside the target. Once every file is complete,
-the unpacked files are moved to the target, and SOURCE.md is written last. If a call is killed, repeating it resumes.
+the unpacked files are moved to the target, and SOURCE.md is written last. If a call is killed, the next call resumes
+where it stopped.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ def describe(data_set: DataSet) -> str:
 
     >>> from cellseg_monai.datasets.registry import find_data_set
     >>> print(describe(find_data_set("livecell")).splitlines()[1])
-    licence:      CC-BY-NC-4.0 (non-commercial; weights trained on it inherit the question)
+    licence:      CC-BY-NC-4.0 (non-commercial; this may extend to weights trained on the images)
     """
     note = f" ({data_set.licence_note})" if data_set.licence_note else ""
     lines = [

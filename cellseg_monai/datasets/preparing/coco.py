@@ -47,8 +47,8 @@ def _find(raw: Path) -> RawContent:
     content, files = RawContent([]), _ImageFiles(raw)
     for path in sorted(set(paths) - {index.path for index in indices}):
         message = (
-            "ignored, because it does not begin with `images`, `annotations` or another COCO key; check that this is "
-            "right"
+            "ignored, because it does not begin with `images`, `annotations` or another COCO key; correct the file if "
+            "it contains annotations"
         )
         content.faults.append(Fault(place_of(path, raw), "no-coco", message, "warning"))
     owned: dict[Path, str] = {}
@@ -79,7 +79,7 @@ def _section(index: CocoFile) -> str | None:
 
 
 def _by_name(images: Iterable[CocoImage]) -> dict[str, list[CocoImage]]:
-    """Return the entries for each file name. LIVECell has some images twice, annotated under two ids."""
+    """Return the entries for each file name. LIVECell lists some images twice, with annotations under two ids."""
     entries: dict[str, list[CocoImage]] = {}
     for image in images:
         entries.setdefault(image.file_name, []).append(image)
@@ -116,7 +116,7 @@ class _ImageFiles:
         """Return the file with a given name, or a message if there is not exactly one."""
         parts = tuple(part for part in re.split(r"[/\\]", name) if part not in ("", "."))
         paths = self._by_name.get(parts[-1], []) if parts else []
-        if len(paths) > 1:  # the name may include folders that tell them apart
+        if len(paths) > 1:  # the name may include folders that tell the files apart
             paths = [path for path in paths if path.parts[-len(parts) :] == parts]
         if len(paths) == 1:
             return paths[0]
@@ -156,7 +156,7 @@ def _annotations(path: Path, places: array) -> list[dict[str, Any]]:
     try:
         return read_annotations(path, places)
     except ValueError as error:
-        raise DatasetError(f"{path}: the file changed while it was read ({error}); prepare again") from error
+        raise DatasetError(f"{path}: the file changed while it was read ({error}); run the command again") from error
 
 
 COCO = Preparer(

@@ -75,7 +75,7 @@ def index_coco(path: Path) -> CocoFile:
     try:
         for key, start, end, value in _elements(path):
             if key == "images":
-                name = value["file_name"].encode("latin-1").decode("utf-8")  # `_elements` reads bytes as characters
+                name = value["file_name"].encode("latin-1").decode("utf-8")  # `_elements` turns bytes into characters
                 image = CocoImage(name, places.setdefault(value["id"], array("q")), _size(value))
                 if images.setdefault(value["id"], image).file_name != name:
                     raise DatasetError(
@@ -117,7 +117,7 @@ def _size(image: dict[str, Any]) -> tuple[int, int] | None:
 
 
 def _elements(path: Path) -> Iterator[tuple[str, int, int, Any]]:
-    """Yield the key, byte offsets of start and end, and value of each element in `images` and `annotations`."""
+    """Yield key, start, end (byte offsets) and value for each element in `images` and `annotations`."""
     with path.open(encoding="latin-1", newline="") as stream:  # one character per byte, so positions are byte offsets
         text = _Window(stream)
         if text.peek() == chr(_MARK[0]):
@@ -166,7 +166,7 @@ class _Window:
         self._at += 1
 
     def value(self) -> tuple[int, int, Any]:
-        """Return the start and end (byte offsets) and content of the next value, and move past it."""
+        """Return start, end (byte offsets) and content of the next value, and move past the value."""
         self.peek()
         while True:
             try:

@@ -74,7 +74,7 @@ def without_alpha(image: Image) -> np.ndarray:
 
 
 def check_size(path: Path, name: str, size: tuple[int, ...], shape: tuple[int, int]) -> None:
-    """Check that labels have the size of their image.
+    """Check that labels and image have the same size.
 
     Args:
         path: the label file.

@@ -57,7 +57,7 @@ def _work(folder: Path, section: str | None, labelled: bool, raw: Path) -> Work 
     images = images_in(subfolder(folder, "images") or folder)
     masks = subfolder(folder, "masks")
     if len(images) != 1:
-        message = f"got {len(images)} images in images/, expected only the one that the masks belong to; correct this"
+        message = f"got {len(images)} images in images/, expected one; keep only the image that the masks belong to"
         return Fault(place_of(folder, raw), "repeated-stem" if images else "missing-partner", message)
     if masks is not None:
         files = tuple(images_in(masks))

@@ -24,7 +24,7 @@ def mask_parts(raw: Path) -> list[Part]:
     """Return the parts of a raw folder, including pairs of folders whose names differ only in "image" and "mask".
 
     The HeLa set names its folders like this: `spilit_x_image_train` and `spilit_y_mask_train`. A folder with the name
-    of the only image in it is not a part, because its masks are those of single objects in that image.
+    of the only image in it is not a part, because each of its masks shows a single object in that image.
     """
     parts = parts_of(raw, *FOLDERS)
     if parts:

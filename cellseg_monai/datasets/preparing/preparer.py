@@ -1,4 +1,4 @@
-"""The interface of a layout, which finds raw files and makes labels from them."""
+"""The interface that every layout implements: finding the raw files, and making labels from them."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class Work:
         label: source of the labels, in whatever form the layout needs: a file, several files, or annotations. None for
             an image without labels.
         sources: the raw files that `label` refers to. If one of them changes, the image is prepared again.
-        group: name of the well or sequence that the image belongs to, whose images must stay in one section. Empty if
-            unknown.
+        group: well or sequence that the image belongs to; empty if unknown. All images in a group must be in the same
+            section.
         section: published section of the image: "training", "validation" or "test". None if not published.
         folder: target folder: "images", or "unlabelled" for an image without labels in a labelled data set.
         tags: other facts about the image, such as its cell type, to be written to the datalist.
-        notes: counts that were known when the raw files were listed.
+        notes: counts from the listing of raw files.
     """
 
     stem: str
@@ -52,7 +52,7 @@ class RawContent:
 
     Args:
         works: images to prepare.
-        faults: faults of files that cannot be prepared, because a partner is missing or names are ambiguous.
+        faults: faults found while listing the files, such as missing partners and ambiguous names.
         copies: files to copy unchanged, keyed by their path in the prepared set.
         lists: published subsets, as lists of stems, keyed by name.
     """

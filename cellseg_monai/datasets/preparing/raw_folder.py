@@ -1,4 +1,4 @@
-"""Functions for finding files in a raw folder, which may have wrapper folders and files added by the OS."""
+"""Functions for finding files in raw folders, in spite of wrapper folders and files added by the OS."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _SECTION_WORDS = {"train": "training", "val": "validation", "tun": "test", "test
 
 
 def top_folder(raw: Path) -> Path:
-    """Return the folder in which the data begin, below any folders in which an archive has wrapped everything."""
+    """Return the folder where the data begin, skipping outer folders that contain only a single folder."""
     while True:
         inner = subfolders(raw)
         if len(inner) != 1 or inner[0].name.lower() in _LAYOUT_FOLDERS or images_in(raw):
@@ -43,12 +43,12 @@ def top_folder(raw: Path) -> Path:
 
 
 def subfolders(folder: Path) -> list[Path]:
-    """Return the subfolders of a folder, sorted by name, without hidden ones and those that macOS adds to archives."""
+    """Return the subfolders of a folder, sorted by name, except hidden ones and those that macOS adds to archives."""
     return sorted(path for path in folder.iterdir() if path.is_dir() and not _is_rubbish(path))
 
 
 def subfolder(folder: Path, *names: str) -> Path | None:
-    """Return the subfolder with the first of these names that exists, ignoring case; None if no name exists."""
+    """Return the first of these subfolders that exists, or None if none does; case is ignored."""
     by_name = {path.name.lower(): path for path in subfolders(folder)}
     return next((by_name[name] for name in names if name in by_name), None)
 

@@ -59,7 +59,7 @@ def _labels(work: Work, shape: tuple[int, int]) -> tuple[np.ndarray, Notes]:
 RGBA_LABELS = Preparer(
     name="rgba_labels",
     summary="images/*.tif, RGBA masks/*.png, and metadata/{training,validation,test}.txt (BBBC039)",
-    rule="Objects are 8-connected regions of equal value in the first channel, where touching nuclei differ.",
+    rule="Objects are 8-connected regions of equal value in the first channel. Touching nuclei have different values.",
     recognises=lambda raw: bool(_lists(raw)),
     find=_find,
     labels=_labels,

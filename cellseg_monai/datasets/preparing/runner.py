@@ -48,7 +48,7 @@ class Prepared:
         objects: number of labelled objects.
         notes: counts from the preparation of labels, summed over images.
         sections: a sentence that says where the sections come from.
-        faults: faults of files that could not be prepared, and warnings.
+        faults: faults in files that could not be prepared, and warnings.
     """
 
     output: Path
@@ -73,7 +73,7 @@ def prepare(
 
     Image files are copied unchanged, and labels become TIFF files with one id per object. `prepared.json` records what
     was done to each image. If a file cannot be prepared, it is reported as a fault, and the others are prepared anyway.
-    Calling `prepare` again prepares only what is missing or has changed; if nothing has, it writes nothing.
+    A second call prepares only images that are missing or have changed. If there are none, it writes nothing.
 
     Args:
         raw_dir: the raw folder.
@@ -132,7 +132,7 @@ def _check_places(raw: Path, output: Path) -> None:
 
 
 def _without_repeated(content: RawContent, raw: Path) -> RawContent:
-    """Return the content without images that would become the same file, even on a case-insensitive file system."""
+    """Return the content without images whose output files would collide, even if file systems ignore case."""
     count = Counter(work.stem.casefold() for work in content.works)
     works, faults = [], list(content.faults)
     for work in content.works:
@@ -140,7 +140,7 @@ def _without_repeated(content: RawContent, raw: Path) -> RawContent:
         if files == 1:
             works.append(work)
             continue
-        message = f"{files} files would become the image {work.stem!r}, expected one; rename them, or keep one"
+        message = f"{files} files would become the image {work.stem!r}; rename them, or keep only one"
         faults.append(Fault(place_of(work.image, raw), "repeated-stem", message))
     return replace(content, works=works, faults=faults)
 

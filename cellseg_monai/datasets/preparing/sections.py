@@ -18,8 +18,8 @@ def divide(works: Sequence[Work], rows: Mapping[str, Row]) -> tuple[Datalist, st
     """Return the datalist of a prepared set, and a sentence that says where the sections come from.
 
     Published sections are kept, and images without a published section go to training. If no sections were published,
-    groups are split at random with a fixed seed. Images without labels go to test if no image has labels; otherwise
-    they are not listed.
+    groups are split at random with a fixed seed. If no image has labels, all images go to test; otherwise images
+    without labels are not listed.
 
     Args:
         works: all prepared images.
@@ -59,7 +59,7 @@ def _published(works: Sequence[Work], rows: Mapping[str, Row]) -> tuple[Datalist
     if unlisted:
         origin += f"; {unlisted} image(s) without a published section are for training"
     if not (sections["validation"] and sections["test"]):
-        origin += f"; about 15 % of training, in whole groups, are for validation, seed {_SEED}"
+        origin += f"; about 15 % of the training images, in whole groups, are for validation, seed {_SEED}"
     if across:
         origin += (
             f"; {len(across)} groups (wells, sequences), such as {across[0]}, are in several sections, so scores can "
