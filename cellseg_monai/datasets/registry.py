@@ -226,9 +226,7 @@ def _file_faults(place: str, values: object) -> list[Fault]:
         return faults
     file = RemoteFile(**values)
     if urlsplit(file.url).scheme not in ("http", "https") or not urlsplit(file.url).netloc:
-        faults.append(
-            Fault(place, "url", f"got {file.url!r}, expected a URL that begins with https:// or http://")
-        )
+        faults.append(Fault(place, "url", f"got {file.url!r}, expected a URL that begins with https:// or http://"))
     elif not re.fullmatch(r"[^/\\:\0]+", file.name) or file.name.startswith("."):
         faults.append(Fault(place, "name", f"{file.name!r} is not a valid file name; add a `name` that is"))
     if file.sha256 and not re.fullmatch("[0-9a-f]{64}", file.sha256):

@@ -237,7 +237,7 @@ def test_files_can_come_from_this_disk_or_from_a_mirror(server, data_set: DataSe
     local.mkdir()
     for name in ("images.zip", "masks.zip"):
         (local / name).write_bytes(server.files[name])
-    with pytest.raises(FileNotFoundError, match=r"no notes\.json; add"):
+    with pytest.raises(FileNotFoundError, match=r"missing notes\.json; add"):
         fetch_data_set(data_set, tmp_path / "a", url=str(local))
     (local / "notes.json").write_bytes(b"{}")
     fetch_data_set(data_set, tmp_path / "a", url=str(local))
