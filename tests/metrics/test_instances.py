@@ -90,7 +90,7 @@ def test_counts_stay_on_the_cpu_if_the_device_has_no_float64(monkeypatch):
 
 
 def test_a_score_of_no_images_is_an_error():
-    with pytest.raises(ValueError, match="no image has been counted"):
+    with pytest.raises(ValueError, match="no images have been counted"):
         InstanceScore().aggregate()
 
 

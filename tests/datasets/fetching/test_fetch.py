@@ -249,7 +249,7 @@ def test_files_can_come_from_this_disk_or_from_a_mirror(server, data_set: DataSe
     fetch_data_set(data_set, tmp_path / "c", url=server.url("mirror/"))
     assert tree(tmp_path / "c") == WHOLE
     with pytest.raises(
-        ValueError, match=r"got one file, expected 3; pass the folder that contains images\.zip, masks\.zip, "
+        ValueError, match=r"got one file, expected 3; pass a folder that contains images\.zip, masks\.zip, "
     ):
         fetch_data_set(data_set, tmp_path / "d", url=server.url("mirror/images.zip"))
     with pytest.raises(FileNotFoundError, match="nowhere: no such file or folder"):
