@@ -27,7 +27,7 @@ def test_several_processes_write_the_same_as_one(raw, tmp_path):
 
 def test_a_dead_process_is_reported_and_prepared_images_are_kept(raw, tmp_path, monkeypatch):
     monkeypatch.setattr(runner, "convert", _die_at_some)
-    with pytest.raises(ChildProcessError, match=r"one of 2 processes died.*continues where it stopped"):
+    with pytest.raises(ChildProcessError, match=r"one of 2 processes died.*continue where it stopped"):
         prepare(raw, tmp_path / "out", workers=2)
     monkeypatch.undo()
     done = prepare(raw, tmp_path / "out", workers=1)
@@ -111,7 +111,7 @@ def test_a_deleted_label_is_written_again(raw, tmp_path):
 def test_the_number_of_workers_depends_on_the_number_of_items():
     assert available_workers(5, 8) == 1
     assert available_workers(33, 2) == 2
-    with pytest.raises(ValueError, match="got workers=0, expected 1 or more"):
+    with pytest.raises(ValueError, match="got workers=0, expected at least 1"):
         available_workers(5, 0)
 
 

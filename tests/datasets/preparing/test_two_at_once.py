@@ -45,7 +45,7 @@ def test_a_second_run_is_refused_and_a_killed_one_leaves_neither_processes_nor_a
         time.sleep(0.001)
     process.send_signal(signal.SIGSTOP)
     assert process.poll() is None
-    with pytest.raises(FileExistsError, match="out: another `cellseg data prepare` is at work in it"):
+    with pytest.raises(FileExistsError, match="out: another `cellseg data prepare` is writing to this folder"):
         prepare(raw, output, workers=1)
     workers = children(process)
     assert len(workers) >= 2
