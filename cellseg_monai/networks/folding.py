@@ -104,5 +104,5 @@ def _can_be_folded(convolution: nn.Module, normalisation: nn.Module) -> bool:
 
 
 def _has_hooks(module: nn.Module) -> bool:
-    """Return True if the module has hooks, such as that of `weight_norm`, which recomputes the weights in every call."""
+    """Return True if the module has hooks, such as that of `weight_norm`, which recomputes the weights each time."""
     return bool(module._forward_pre_hooks or module._forward_hooks)

@@ -168,8 +168,8 @@ def _try_out(padded: Padded, name: str, classes: int) -> None:
         if answer.ndim != 4 or answer.shape[1:] != expected:
             raise BundleError(
                 f"MONAI's {name} {when} turns an image of {smallest}×{width} pixels into {_described(answer)}, "
-                f"expected B×{'×'.join(map(str, expected))}; correct multiple or minimum, switch off deep supervision, "
-                "or choose a segmentation network"
+                f"expected B×{'×'.join(map(str, expected))}; correct multiple or minimum, switch off deep "
+                "supervision, or choose a segmentation network"
             )
 
 

@@ -239,8 +239,8 @@ class TestBundles:
         ran = cellseg("segment", images, "--output", output, "--bundle", path)
         assert ran.code == 1
         assert ran.errors == [
-            f"{path}: got more, notes, expected configs/metadata.json at its top or in the only folder there; make a "
-            "zip of the folder of one bundle"
+            f"{path}: got more, notes, expected configs/metadata.json at the top level or in one top-level folder; "
+            "zip a single bundle folder"
         ]
 
     def test_a_file_that_is_not_a_zip_is_refused(self, cellseg, images, output, tmp_path):

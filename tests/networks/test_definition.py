@@ -47,7 +47,7 @@ def test_an_unknown_network_is_refused_with_a_list_of_known_ones(definition: dic
     [
         (
             {"network": "unet", "clases": 1},
-            r"unexpected keyword argument 'clases'(\. Did you mean 'classes'\?)?; pass arguments that fit unet\(\*, in_ch",
+            r"unexpected keyword argument 'clases'(\. Did you mean 'classes'\?)?; pass arguments that fit unet\(\*,",
         ),
         ({"network": "unet", "channels": 3}, "cannot build unet from .*len"),
         ({"network": "unet", "skips": "multiply"}, "got skips='multiply', expected one of concat, add; choose one"),
