@@ -103,12 +103,12 @@ def _read_bundle(bundle: Path) -> tuple[Config, Recipe]:
     path = bundle / "bundle.json"
     own = read_json(path)
     if own.get("name") != bundle.name:
-        raise BundleError(f"{path}: got the name {own.get('name')!r}, expected {bundle.name!r}; correct it")
+        raise BundleError(f"{path}: got the name {own.get('name')!r}, expected {bundle.name!r}; correct the name")
     recipe = read_recipe(bundle.parent / "recipes", own.get("recipe"), asked_by=str(path))
     known = ["name", "recipe", *sorted({*recipe.parts, *recipe.overlays, *_SETTINGS, "metadata", "variants"})]
     unknown = sorted(own.keys() - {*known})
     if unknown:
-        raise BundleError(f"{path}: got {', '.join(unknown)}, expected some of {', '.join(known)}; correct the name")
+        raise BundleError(f"{path}: unknown keys: {', '.join(unknown)}; use only {', '.join(known)}")
     return recipe.filled_in(own), recipe
 
 

@@ -1,4 +1,4 @@
-"""Checks of a bundle's files that do not run the bundle."""
+"""Checks of a bundle's files, made without running the bundle."""
 
 from __future__ import annotations
 
@@ -55,12 +55,12 @@ def bundle_faults(bundle: str | Path, overrides: Mapping[str, Any] | None = None
             faults.append(f"{path}: not JSON: {error}")
     workflows = {path: config for path, config in configs.items() if "run" in config}
     if not workflows and not faults:
-        remedy = "name the folder of a bundle"
+        remedy = "pass the folder of a bundle"
         if (bundle / "bundle.json").is_file():
             remedy = f"write them with `cellseg bundle build {bundle}`"
         raise BundleError(f"no configs/*.json with a `run` in {bundle.absolute()}; {remedy}")
     if (bundle / "bundle.json").is_file():
-        faults += [f"{path}: drifted; write it with `cellseg bundle build`" for path in drifted_files(bundle)]
+        faults += [f"{path}: out of date; rebuild it with `cellseg bundle build`" for path in drifted_files(bundle)]
     for path, config in workflows.items():
         faults += [f"{path}: {fault}" for fault in _config_faults(config)]
     faults += _overlay_faults(configs, workflows)
@@ -200,7 +200,7 @@ def _unreferenced(config: Mapping[str, Any]) -> list[str]:
 
 def _unknown_references(config: Mapping[str, Any]) -> list[str]:
     parser = ConfigParser(dict(config))
-    return [f"@{reference} names nothing" for reference in sorted(_references(config)) if reference not in parser]
+    return [f"@{reference} refers to nothing" for reference in sorted(_references(config)) if reference not in parser]
 
 
 def _bad_targets(config: Any) -> Iterator[str]:
@@ -218,7 +218,7 @@ def _bad_targets(config: Any) -> Iterator[str]:
 def _bad_target(target: str) -> Iterator[str]:
     if "." not in target:
         if not isinstance(ComponentLocator().get_component_module_name(target), str):
-            yield f"_target_ {target!r} is not a class of MONAI, or several classes have that name"
+            yield f"_target_ {target!r} is not a class in MONAI, or several classes have this name"
     elif pydoc.locate(target) is None:
         yield f"_target_ {target!r} cannot be imported"
     elif target.startswith("cellseg_monai."):

@@ -60,7 +60,7 @@ def load_pipeline(
 
 @dataclass(frozen=True)
 class PipelineLoader:
-    """A picklable function that loads a pipeline in another process. Loaders with equal options are equal.
+    """A picklable callable that loads a pipeline in any process. Loaders with equal options are equal.
 
     Args:
         options: the options. Their paths must be valid in every process that loads the pipeline.

@@ -163,13 +163,13 @@ def _declaration(path: Path) -> Config:
     declaration = read_json(path) if path.is_file() else {}
     unknown = sorted(declaration.keys() - {*_KEYS})
     if unknown:
-        raise BundleError(f"{path}: got {', '.join(unknown)}, expected some of {', '.join(_KEYS)}; correct the name")
+        raise BundleError(f"{path}: unknown keys: {', '.join(unknown)}; use only {', '.join(_KEYS)}")
     for workflow, parts in declaration.get("workflows", {}).items():
         is_list = isinstance(parts, list) and parts and all(isinstance(part, str) for part in parts)
         if parts is not None and not is_list:
             raise BundleError(
-                f"{path}: got {workflow}: {parts!r}, expected the names of the files to merge this workflow from, such "
-                'as ["common", "train"]; list them'
+                f"{path}: the workflow {workflow} is {parts!r}, expected a list of the files to merge it from; list "
+                'their names, such as ["common", "train"]'
             )
     return declaration
 
@@ -177,6 +177,6 @@ def _declaration(path: Path) -> Config:
 def _check_overlay(overlay: str, workflows: Mapping[str, object], path: Path) -> None:
     if overlay_base(overlay, workflows) is None:
         raise BundleError(
-            f"{path}: the name of the overlay {overlay} does not end with that of a workflow; rename it, such as to "
+            f"{path}: the name of the overlay {overlay} does not end with that of a workflow; rename it, for example to "
             f"{overlay}_{next(iter(workflows), 'train')}"
         )

@@ -1,7 +1,7 @@
 """Facts about the weights shipped with a bundle: their checksum, fitted settings, scores and training data.
 
-A script writes these facts to `models/weights.json`, and a person writes `bundle.json`. Separate files keep either from
-overwriting the other. The configs of the bundle are built from both.
+A script writes these facts to `models/weights.json`, while people edit `bundle.json`. With separate files, neither can
+overwrite the other's changes. The configs of the bundle are built from both.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ __all__ = ["AutocastInferer", "bfloat16_is_native"]
 
 
 class AutocastInferer(Inferer):
-    """A wrapper around an inferer that runs the network in bfloat16 and returns float32 output.
+    """A wrapper that makes an inferer run its network in bfloat16 and return float32 output.
 
     The weights, the loss and the optimiser state stay in float32.
 

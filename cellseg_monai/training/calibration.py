@@ -145,7 +145,7 @@ class Calibration:
         chosen = {sweep.setting: settings[sweep.setting] for sweep in self.sweeps}
         logger.info("best settings: " + ", ".join(f"{name} {value}" for name, value in chosen.items()))
         logger.info(f"mean F1 {outcome.f1:.4f}{_interval(outcome)}; with the starting settings {outcome.f1_before:.4f}")
-        logger.info(f"F1 at IoU 0.5 {outcome.f1_50:.4f}, mean Dice {outcome.dice:.4f}")
+        logger.info(f"F1 at IoU 0.5: {outcome.f1_50:.4f}, mean Dice {outcome.dice:.4f}")
         logger.info("the settings were fitted to these images, so other images may score lower")
         logger.info(f"wrote the settings to {self.target} and the trials to {self.folder}")
 

@@ -38,7 +38,7 @@ def save_checkpoint(state: Any, path: str | PathLike[str]) -> None:
         path: path of the checkpoint. An existing file is replaced.
 
     Raises:
-        CheckpointError: the file could not be written, because the disk is full or permission is missing, for example.
+        CheckpointError: the file cannot be written, for example because the disk is full.
     """
     try:
         with replacing(path) as aside, open(aside, "wb") as file:

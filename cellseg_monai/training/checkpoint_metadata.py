@@ -3,9 +3,9 @@
 `model.pt` remains a plain state dict that MONAI's tools can load. The metadata is stored in the state dict's own
 `_metadata`, next to PyTorch's version numbers, where other tools ignore it.
 
-The metadata names the bundle, its variants, the network definition, the head, the preparation of images and the tiles.
-Evaluation, inference and export build the network from this description. Nobody has to repeat the variants and
-overrides used in training, and a checkpoint cannot run as a different network by mistake.
+The metadata records the bundle, its variants, the network definition, the head, the preparation of images, and the size
+and overlap of tiles. Evaluation, inference and export build the network from this description. Nobody has to repeat the
+variants and overrides used in training, and a checkpoint cannot run as a different network by mistake.
 """
 
 from __future__ import annotations
