@@ -177,6 +177,6 @@ def _declaration(path: Path) -> Config:
 def _check_overlay(overlay: str, workflows: Mapping[str, object], path: Path) -> None:
     if overlay_base(overlay, workflows) is None:
         raise BundleError(
-            f"{path}: the name of the overlay {overlay} does not end with that of a workflow; rename it, for example to "
+            f"{path}: the overlay {overlay} is not named after a workflow; rename it, for example to "
             f"{overlay}_{next(iter(workflows), 'train')}"
         )
