@@ -30,7 +30,7 @@ def load_encoder_weights(
         weights: the name of pretrained weights in SMP, such as `"imagenet"`, which are downloaded once; or the path of
             a state dict (`.safetensors` or a torch file) for 3-channel images. None leaves the encoder unchanged.
         encoder_name: name of the encoder in SMP, such as `"resnet34"`.
-        in_channels: number of image channels. SMP's rule adapts 3-channel weights to other numbers.
+        in_channels: number of image channels. For numbers other than 3, weights are adapted as in SMP.
         depth: number of encoder stages.
 
     Raises:

@@ -60,7 +60,7 @@ def monai_network(
     """
     if min(multiple, minimum) < 1:
         raise BundleError(
-            f"{name}: got multiple={multiple} and minimum={minimum}, expected whole numbers of at least 1"
+            f"{name}: got multiple={multiple} and minimum={minimum}, expected whole numbers of at least 1; raise them"
         )
     padded = padded_monai_network(
         name, in_channels=in_channels, classes=classes, multiple=multiple, minimum=minimum, options=options

@@ -43,7 +43,7 @@ def unet_plus_plus(
         encoder_weights: the name of pretrained weights in SMP, such as `"imagenet"`, which are downloaded once; or the
             path of the encoder's state dict (`.safetensors` or a torch file) for 3-channel images. None for random
             weights.
-        in_channels: number of image channels. SMP's rule adapts 3-channel weights to other numbers.
+        in_channels: number of image channels. For numbers other than 3, weights are adapted as in SMP.
         classes: number of output channels. The logits are B×classes×Y×X.
         decoder_channels: numbers of channels in the nodes at 1/16, 1/8, 1/4 and 1/2 of the image resolution, and in
             the heads at full resolution, as in SMP.

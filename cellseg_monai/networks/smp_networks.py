@@ -45,7 +45,7 @@ def smp_model(
         encoder_weights: the name of pretrained weights in SMP, such as `"imagenet"`, which are downloaded once; or the
             path of the encoder's state dict (`.safetensors` or a torch file) for 3-channel images. None for random
             weights.
-        in_channels: number of image channels. SMP's rule adapts 3-channel weights to other numbers.
+        in_channels: number of image channels. For numbers other than 3, weights are adapted as in SMP.
         classes: number of output channels. The network returns logits, B×classes×Y×X.
         options: further arguments of the architecture.
 
