@@ -137,7 +137,7 @@ def test_a_recipe_can_extend_one_that_extends_another(bundles: Path) -> None:
         ('{"extends": "mine"}', r"mine extends itself: mine, mine"),
         ('{"base": "semantic"}', r"recipe\.json: unknown keys: base; use only extends, workflows, overlays"),
         ("{}", r"mine has no workflow; declare one in its recipe\.json"),
-        ('{"extends": "semantic", "workflows": {"pretrain": "train"}}', r"workflow pretrain is 'train', expected a list"),
+        ('{"extends": "semantic", "workflows": {"pretrain": "train"}}', r"workflow pretrain is 'train', expected"),
         ('{"extends": "semantic", "workflows": {"pretrain": ["gone"]}}', r"have no gone\.json; add this file"),
         ('{"extends": "semantic", "workflows": {"pretrain": ["common"]}}', "from common, has no `run`; add one"),
         ('{"extends": "semantic", "overlays": ["quick"]}', "overlay quick is not named after a workflow; rename it"),
