@@ -33,7 +33,7 @@ def broken_stack(path: Path) -> None:
 FAULTS = {
     "an unreadable file": ("b0.tif", lambda path: path.write_bytes(b"nothing of an image"), "is not TIFF"),
     "an empty file": ("b0.png", lambda path: path.write_bytes(b""), "the file is empty"),
-    "a truncated file": ("b0.tif", truncated, "it ends within strip 0 (rows 0 to 95) of page 0"),
+    "a truncated file": ("b0.tif", truncated, "the data ends within strip 0 (rows 0 to 95) of page 0"),
     "an image without pixels": ("b0.npy", lambda path: np.save(path, np.zeros((0, 7))), "the image is empty (0 × 7)"),
     "NaN": ("b0.npy", lambda path: np.save(path, np.full((9, 9), np.nan)), "81 of 81 values are NaN, infinite"),
     "three unnamed channels": (
@@ -44,7 +44,7 @@ FAULTS = {
     "a stack with unknown axes": ("b0.npy", lambda path: np.save(path, np.ones((4, 9, 9))), "pass axes='ZYX'"),
     "a stack with a broken plane": ("b0.tif", broken_stack, "1 of 9216 values are NaN"),
     "a link that leads nowhere": ("b0.tif", lambda path: path.symlink_to("nowhere.tif"), "No such file or directory"),
-    "a folder called .zarr": ("b0.zarr", Path.mkdir, "without any of .zgroup, .zarray, zarr.json"),
+    "a folder called .zarr": ("b0.zarr", Path.mkdir, "has none of .zgroup, .zarray, zarr.json"),
 }
 
 
@@ -115,7 +115,7 @@ def test_two_images_with_the_same_stem_are_named_and_the_rest_is_done(cellseg, i
 
 
 WRONG_WORDS = {
-    "export": (["--export", "tiff"], "got export 'tiff', expected some of labels, ome, zarr,"),
+    "export": (["--export", "tiff"], "got export 'tiff', expected one or more of labels, ome, zarr,"),
     "no export": (["--export", ""], "got no exports"),
     "device": (["--device", "gpu"], "got device 'gpu', expected one of auto, cpu, cuda, cuda:N, mps"),
     "mps": (["--device", "mps"], f"got device 'mps', but torch {torch.__version__} finds "),

@@ -156,11 +156,11 @@ def broken(path: Path, how: str) -> None:
 @pytest.mark.parametrize(
     ("how", "says"),
     [
-        ("fractions", "holds fractions; save the labels as integers"),
+        ("fractions", "expected integers; save the labels as integers"),
         ("smaller", r"got prediction (6, 12) and truth (12, 12), expected equal shapes"),
         ("negative", "got id -1 in the prediction"),
         ("colours", "a label image with 3 channels"),
-        ("damaged", "d.tif: it cannot be decoded"),
+        ("damaged", "d.tif: the file cannot be decoded"),
         ("empty", "the file is empty"),
     ],
 )
