@@ -127,7 +127,7 @@ WRONG_WORDS = {
     "channels": (["--channels", "0,1"], "got 2 channel(s), 0, 1, expected 1 for the bundle nuclei"),
     "no channels": (["--channels", ","], "got channels=(), expected 'grey', 'rgb'"),
     "bundle": (["--bundle", "nuclear"], "no bundle 'nuclear': none of "),
-    "no weights": (["--bundle", "pspnet"], "pspnet/models/model.pt; train first"),
+    "no weights": (["--bundle", "pspnet"], "pspnet/models/model.pt; train the bundle first"),
     "no checkpoint": (["--checkpoint", "nowhere.pt"], f"no checkpoint at {Path('nowhere.pt').absolute()}; "),
     "no settings": (
         ["--postprocess", "nowhere.json"],
