@@ -75,7 +75,7 @@ def test_axes_and_names_distinguish_colours_and_channels(pipeline):
             {"axes": "YX"},
             "got axes='YX' for an Image, which already states its axes",
         ),
-        (cells(), {"tta": True}, "got tta as well as a pipeline"),
+        (cells(), {"tta": True}, "got tta together with a pipeline"),
     ],
     ids=["stack", "colour", "a row", "other axes", "empty", "NaN", "text", "size", "names", "Image", "settings"],
 )

@@ -120,9 +120,9 @@ WRONG_WORDS = {
     "device": (["--device", "gpu"], "got device 'gpu', expected one of auto, cpu, cuda, cuda:N, mps"),
     "mps": (["--device", "mps"], f"got device 'mps', but torch {torch.__version__} finds "),
     "second processor": (["--device", "cpu:7"], "got device 'cpu:7', but this machine has 1 cpu device(s)"),
-    "tile": (["--tile", "0"], "got tile=0, expected a finite number from 1"),
+    "tile": (["--tile", "0"], "got tile=0, expected a finite number of at least 1"),
     "overlap": (["--tile", "256", "--overlap", "200"], "got an overlap of 200 px for tiles of (256, 256) px"),
-    "negative overlap": (["--overlap=-1"], "got overlap=-1, expected a finite number from 0"),
+    "negative overlap": (["--overlap=-1"], "got overlap=-1, expected a finite number of at least 0"),
     "pixel size": (["--pixel_size", "0"], "got pixel_size=0.0, expected a finite number above 0"),
     "channels": (["--channels", "0,1"], "got 2 channel(s), 0, 1, expected 1 for the bundle nuclei"),
     "no channels": (["--channels", ","], "got channels=(), expected 'grey', 'rgb'"),
@@ -133,7 +133,7 @@ WRONG_WORDS = {
         ["--postprocess", "nowhere.json"],
         f"--postprocess: no file {Path('nowhere.json').absolute()}; pass one that `cellseg calibrate` wrote",
     ),
-    "memory": (["--max_memory", "much"], "got 'much' of memory, expected a number of MB or GB; write it like 4GB"),
+    "memory": (["--max_memory", "much"], "got 'much' as an amount of memory, expected a number of MB or GB"),
     "little memory": (
         ["--max_memory", "1GB", "--device", "cpu"],
         "got 1.0 GB of memory, expected about 2.6 GB or more",
@@ -297,7 +297,7 @@ class TestOutputs:
         with only_one(output / ".segment.lock", "cellseg segment"):
             ran = cellseg("segment", images, "--output", output)
         assert (ran.code, len(ran.errors)) == (1, 1)
-        assert "another `cellseg segment` is at work in it" in ran.errors[0]
+        assert "another `cellseg segment` is writing to this folder" in ran.errors[0]
 
 
 def test_a_stack_with_a_failed_plane_leaves_no_results(cellseg, images, output):
