@@ -127,7 +127,7 @@ WRONG_WORDS = {
     "channels": (["--channels", "0,1"], "got 2 channel(s), 0, 1, expected 1 for the bundle nuclei"),
     "no channels": (["--channels", ","], "got channels=(), expected 'grey', 'rgb'"),
     "bundle": (["--bundle", "nuclear"], "no bundle 'nuclear': none of "),
-    "no weights": (["--bundle", "pspnet"], "pspnet/models/model.pt; train first"),
+    "no weights": (["--bundle", "pspnet"], "pspnet/models/model.pt; train the bundle first"),
     "no checkpoint": (["--checkpoint", "nowhere.pt"], f"no checkpoint at {Path('nowhere.pt').absolute()}; "),
     "no settings": (
         ["--postprocess", "nowhere.json"],
@@ -239,8 +239,8 @@ class TestBundles:
         ran = cellseg("segment", images, "--output", output, "--bundle", path)
         assert ran.code == 1
         assert ran.errors == [
-            f"{path}: got more, notes, expected configs/metadata.json at its top or in the only folder there; make a "
-            "zip of the folder of one bundle"
+            f"{path}: got more, notes, expected configs/metadata.json at the top level or in one top-level folder; "
+            "zip a single bundle folder"
         ]
 
     def test_a_file_that_is_not_a_zip_is_refused(self, cellseg, images, output, tmp_path):
