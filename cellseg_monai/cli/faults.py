@@ -1,4 +1,4 @@
-"""Checks before a command begins, and errors that are reported at its end."""
+"""Checks before a command begins, and notes and errors that are reported at its end."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cellseg_monai.faults import Fault
+    from cellseg_monai.io import Note
 
-__all__ = ["check_folder", "fail_if"]
+__all__ = ["check_folder", "fail_if", "print_notes"]
 
 
 def check_folder(output: str) -> None:
@@ -26,3 +27,15 @@ def fail_if(faults: Sequence[Fault | str]) -> None:
         print(f"error: {fault}", file=sys.stderr)
     if faults:
         raise SystemExit(1)
+
+
+def print_notes(notes: Sequence[tuple[Path, Note]]) -> None:
+    """Print one note of each kind, with the number of images that have one; run.json has them all."""
+    of_kind: dict[str, list[tuple[Path, Note]]] = {}
+    for path, note in notes:
+        of_kind.setdefault(note.kind, []).append((path, note))
+    for same in of_kind.values():
+        path, note = same[0]
+        others = len({path for path, _ in same}) - 1
+        more = f" (and {others} more image(s), see the notes in run.json)" if others else ""
+        print(f"note: {path}: {note.text}{more}", file=sys.stderr)

@@ -11,7 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cellseg_monai.cli.faults import fail_if
+from cellseg_monai.cli.faults import fail_if, print_notes
 from cellseg_monai.cli.plan import Plan, machine_of
 from cellseg_monai.cli.quality import check_exports, run_file, write_quality
 from cellseg_monai.errors import OF_AN_IMAGE
@@ -169,17 +169,20 @@ def _segment_all(job: Job, images: list[ImageFile], record: RunRecord) -> None:
     from cellseg_monai.cli.progress import Progress
 
     remaining = [image for image in images if not record.has(image)]
+    notes = []
     with Progress(len(images), len(images) - len(remaining)) as progress:
         with closing(replace(job, progress=progress.see).run(remaining)) as outcomes:
             for outcome in outcomes:
                 record.add(outcome)
                 progress.add(outcome)
+                notes += [(outcome.image.path, note) for note in outcome.notes]
         seconds = progress.seconds()
     try:
         record.finish(seconds=round(seconds, 3), megapixels_per_second=round(progress.megapixels / seconds, 3))
     except OSError as error:  # a full disk; images that failed because of it still have to be named
         record.fail(f"{error.filename}: {error.strerror}; make room, then continue with --resume")
     print(f"{progress.segmented} image(s), {progress.objects} objects: {job.output}")
+    print_notes(notes)
 
 
 def _print_understood(job: Job, images: list[ImageFile]) -> list[str]:
@@ -194,6 +197,8 @@ def _print_understood(job: Job, images: list[ImageFile]) -> list[str]:
             faults.append(str(error))
             continue
         print(f"{image.path}: {description.text}")
+        for note in description.notes:
+            print(f"{image.path}: note: {note.text}")
         descriptions.append((image.path, description))
     if descriptions:
         path, largest = max(descriptions, key=lambda pair: math.prod(pair[1].batch))

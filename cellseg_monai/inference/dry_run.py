@@ -15,7 +15,7 @@ from cellseg_monai.inference.inputs import ImageFile
 from cellseg_monai.inference.job import Job, Reading
 from cellseg_monai.inference.lanes import Lanes
 from cellseg_monai.inference.pipeline import Pipeline
-from cellseg_monai.io import LazyImage, open_image
+from cellseg_monai.io import LazyImage, Note, open_image
 from cellseg_monai.io.axes import MisfitAxesError, UnstatedAxesError
 from cellseg_monai.pixels import Preprocessing, prepared_shape, select_channels
 
@@ -29,11 +29,13 @@ class Understood(NamedTuple):
         text: axes, channels, pixel size and tiles of the image.
         network_px: number of pixels of all its tiles, to which the network's time is proportional.
         batch: number of tiles that the network sees at the same time, and height and width of a tile in pixels.
+        notes: on what the file states but is not used.
     """
 
     text: str
     network_px: int
     batch: tuple[int, int, int]
+    notes: tuple[Note, ...] = ()
 
 
 def understood(path: Path, job: Job) -> Understood:
@@ -56,7 +58,7 @@ def understood(path: Path, job: Job) -> Understood:
         try:
             seen = _network_shape(image, settings, size_um)
         except ValueError as error:
-            raise ValueError(f"{path}: {error}") from error
+            raise ValueError(_refusal(path, error, job.reading.notes_on(image))) from error
         sizes = ", ".join(f"{axis} {length}" for axis, length in zip(image.axes, image.shape, strict=True))
         names = f" ({', '.join(image.channel_names)})" if any(image.channel_names) else ""
         known = f"{size_um[0]:g} × {size_um[1]:g} µm a pixel" if size_um else "pixel size unknown"
@@ -68,7 +70,8 @@ def understood(path: Path, job: Job) -> Understood:
         work = f"{planes} planes, each {count} tile(s)" if planes > 1 else f"{count} tile(s)"
         text = f"{sizes}{names}; {known}; the network sees {channels}{scale}, {work}"
         tile = (axes[0].size, axes[1].size)
-        return Understood(text, planes * count * math.prod(tile), (min(tiles.batch, count), *tile))
+        batch = (min(tiles.batch, count), *tile)
+        return Understood(text, planes * count * math.prod(tile), batch, job.reading.notes_on(image))
 
 
 def misfits(images: Sequence[ImageFile], settings: Preprocessing, reading: Reading) -> list[str]:
@@ -91,7 +94,7 @@ def misfits(images: Sequence[ImageFile], settings: Preprocessing, reading: Readi
                 try:
                     _network_shape(image, settings, reading.pixel_size_um or image.pixel_size_um)
                 except ValueError as error:
-                    reasons.append(f"{file.path}: {error}")
+                    reasons.append(_refusal(file.path, error, reading.notes_on(image)))
                     continue
         except (MisfitAxesError, UnstatedAxesError) as error:
             reasons.append(str(error))
@@ -100,6 +103,11 @@ def misfits(images: Sequence[ImageFile], settings: Preprocessing, reading: Readi
             pass
         return []
     return reasons
+
+
+def _refusal(path: Path, error: ValueError, notes: Sequence[Note]) -> str:
+    """Return why an image is refused, with the notes on it, which can explain what it lacks."""
+    return f"{path}: {error}{''.join(f' (note: {note.text})' for note in notes)}"
 
 
 def _network_shape(image: LazyImage, settings: Preprocessing, size_um: tuple[float, float] | None) -> tuple[int, int]:

@@ -22,7 +22,8 @@ from cellseg_monai.inference.plane import prepared_plane, segment_plane
 from cellseg_monai.inference.plane_states import Broken, Dropped, Ready, Segmented, TooLarge
 from cellseg_monai.inference.results import ImageResults
 from cellseg_monai.inference.stages import Stages
-from cellseg_monai.io import LazyImage, LazyPlane, open_image
+from cellseg_monai.io import LazyImage, LazyPlane, Note, open_image
+from cellseg_monai.io.notes import PIXEL_SIZE
 from cellseg_monai.pixels import prepared_shape
 from cellseg_monai.prefetch import prefetch
 
@@ -50,6 +51,10 @@ class Reading:
         if self.pixel_size_um is not None and not all(math.isfinite(size) and size > 0 for size in self.pixel_size_um):
             size = self.pixel_size_um[0] if len(set(self.pixel_size_um)) == 1 else self.pixel_size_um
             raise ValueError(f"got a pixel size of {size} µm, expected a length above 0; correct it")
+
+    def notes_on(self, image: LazyImage) -> tuple[Note, ...]:
+        """Return the notes on an open image, without those that this pixel size settles."""
+        return tuple(note for note in image.notes if self.pixel_size_um is None or note.kind != PIXEL_SIZE)
 
 
 class SegmentLarge(Protocol):
@@ -157,6 +162,7 @@ class Job:
                         folder=self.output / file.below,
                         unfinished=self._new_folder(),
                         exports=self.exports,
+                        notes=self.reading.notes_on(image),
                     )
                     for place in results.planes:
                         if results.is_abandoned:

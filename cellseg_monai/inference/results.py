@@ -16,7 +16,7 @@ from pathlib import Path
 from cellseg_monai.exports import EXPORTS, Segmentation, place_name, write_exports
 from cellseg_monai.inference.inputs import ImageFile
 from cellseg_monai.inference.outcomes import Done, Failed, failed_by
-from cellseg_monai.io import LabelSpool, LazyImage, holds_labels
+from cellseg_monai.io import LabelSpool, LazyImage, Note, holds_labels
 from cellseg_monai.labels import ObjectTable, join_tables
 
 __all__ = ["ImageResults"]
@@ -38,17 +38,25 @@ class ImageResults:
         folder: where the results go.
         unfinished: a folder of its own on the same disk, which is made here.
         exports: names of `exports.EXPORTS`.
+        notes: on what the file states but was not used.
 
     Attributes:
         is_abandoned: True after `fail`, when no more planes are wanted.
     """
 
     def __init__(
-        self, file: ImageFile, image: LazyImage, *, folder: Path, unfinished: Path, exports: Sequence[str]
+        self,
+        file: ImageFile,
+        image: LazyImage,
+        *,
+        folder: Path,
+        unfinished: Path,
+        exports: Sequence[str],
+        notes: tuple[Note, ...] = (),
     ) -> None:
         self.file, self.planes = file, tuple(image.planes())
         self.is_abandoned = False
-        self._begun, self._objects = time.perf_counter(), 0
+        self._begun, self._objects, self._notes = time.perf_counter(), 0, notes
         self._axes, self._shape, self._stack_axes = image.axes, image.shape, image.axes[:-3]
         self._folder, self._unfinished, self._exports = folder, unfinished, exports
         self._missing = set(self.planes)
@@ -95,7 +103,7 @@ class ImageResults:
         """
         self.is_abandoned = True
         shutil.rmtree(self._unfinished, ignore_errors=True)
-        return failed_by(self.file, error)
+        return failed_by(self.file, error, self._notes)
 
     def _write(self, place: tuple[int, ...], segmentation: Segmentation) -> None:
         if not self._stack_axes:
@@ -135,4 +143,4 @@ class ImageResults:
 
     def _done(self, files: tuple[Path, ...]) -> Done:
         seconds = time.perf_counter() - self._begun
-        return Done(self.file, self.file.sha256, self._axes, self._shape, self._objects, files, seconds)
+        return Done(self.file, self.file.sha256, self._axes, self._shape, self._objects, files, seconds, self._notes)

@@ -108,6 +108,7 @@ class RunRecord:
             "objects": outcome.objects,
             "seconds": round(outcome.seconds, 3),
             "files": list(map(self._name, outcome.files)),
+            **({"notes": [note._asdict() for note in outcome.notes]} if outcome.notes else {}),
         }
         files = entry["files"]
         earlier = self._images.get(key, {}).get("files", []) + self._left.pop(key, [])
