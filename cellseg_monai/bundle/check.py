@@ -1,11 +1,10 @@
-"""Checks of a bundle that work without running it."""
+"""Checks of a bundle that run none of its workflows."""
 
 from __future__ import annotations
 
 import importlib
 import json
 import pydoc
-import re
 from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from pathlib import Path
@@ -16,7 +15,9 @@ from monai.bundle import ComponentLocator, ConfigParser
 
 from cellseg_monai.bundle.build import drifted_files, merge_configs
 from cellseg_monai.bundle.command_line import check_overrides
+from cellseg_monai.bundle.network_check import network_faults
 from cellseg_monai.bundle.recipe import overlay_base
+from cellseg_monai.bundle.references import references, unreferenced_keys
 from cellseg_monai.bundle.shipped_weights import find_shipped_weights
 from cellseg_monai.decoding import Postprocessing
 from cellseg_monai.digest import file_digest
@@ -26,8 +27,6 @@ from cellseg_monai.training.checkpoint_file import BEST
 
 __all__ = ["bundle_faults", "metadata_faults"]
 
-# Keys that MONAI and this package read from outside a config. Every other key must be referred to within the config.
-ENTRY_KEYS = frozenset({"imports", "initialize", "run", "finalize"})
 # Files in configs/ that are not workflow configs.
 _NO_CONFIGS = ("metadata", "preprocess", "postprocess")
 
@@ -65,6 +64,8 @@ def bundle_faults(bundle: str | Path, overrides: Mapping[str, Any] | None = None
     faults += _overlay_faults(configs, workflows)
     training = configs.get(bundle / "configs" / "train.json")
     if training is not None:
+        if not faults:
+            faults += [f"{bundle / 'configs' / 'train.json'}: {fault}" for fault in network_faults(training)]
         for path in sorted((bundle / "configs" / "variants").glob("*.json")):
             faults += [f"{path}: {fault}" for fault in _variant_faults(path, training)]
     metadata = bundle / "configs" / "metadata.json"
@@ -85,7 +86,7 @@ def bundle_faults(bundle: str | Path, overrides: Mapping[str, Any] | None = None
 
 
 def _config_faults(config: Mapping[str, Any]) -> Iterator[str]:
-    yield from _unreferenced(config)
+    yield from (f"nothing refers to {key!r}" for key in unreferenced_keys(config))
     yield from _unknown_references(config)
     yield from _bad_targets(config)
 
@@ -122,7 +123,7 @@ def _variant_faults(path: Path, training: Mapping[str, Any]) -> Iterator[str]:
             f'got "+variants": {overlay.get("+variants")}, expected ["{path.stem}"], which checkpoints record; '
             "correct it"
         )
-    yield from _unreferenced(merged)
+    yield from (f"nothing refers to {key!r}" for key in unreferenced_keys(merged))
     yield from _unknown_references(merged)
     yield from _bad_targets(overlay)
 
@@ -175,30 +176,9 @@ def metadata_faults(path: str | Path) -> list[str]:
     return sorted(faults)
 
 
-def _strings(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for item in value.values():
-            yield from _strings(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _strings(item)
-
-
-def _references(config: Any) -> set[str]:
-    return {name for text in _strings(config) for name in re.findall(r"@([\w#]+)", text)}
-
-
-def _unreferenced(config: Mapping[str, Any]) -> list[str]:
-    named = {reference.split("#")[0] for reference in _references(config)}
-    # `run` names the entry of the workflow, such as `training`; a setting that nothing names has no effect.
-    return [f"nothing refers to {key!r}" for key in config if key not in named | ENTRY_KEYS]
-
-
 def _unknown_references(config: Mapping[str, Any]) -> list[str]:
     parser = ConfigParser(dict(config))
-    return [f"@{reference} names nothing" for reference in sorted(_references(config)) if reference not in parser]
+    return [f"@{reference} names nothing" for reference in sorted(references(config)) if reference not in parser]
 
 
 def _bad_targets(config: Any) -> Iterator[str]:

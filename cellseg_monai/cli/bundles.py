@@ -44,7 +44,7 @@ def bundle_build(*bundles: str, check: bool = False) -> None:
 
 
 def bundle_check(bundle: str, **overrides: object) -> None:
-    """Check a bundle without running it: drift, references, targets, metadata, settings and overrides.
+    """Check a bundle without training it: drift, references, targets, network, metadata, settings and overrides.
 
     Args:
         bundle: folder of the bundle.

@@ -6,12 +6,14 @@ Caicedo et al., "Nucleus segmentation across imaging experiments: the 2018 Data 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.special import expit
 
-from cellseg_monai.heads.head import Head
+from cellseg_monai.heads.head import NO_TAGS, Head
 from cellseg_monai.labels import boundary_classes, foreground_and_boundary
 
 __all__ = ["BoundaryClassesHead", "BoundaryMasksHead"]
@@ -56,7 +58,12 @@ class BoundaryClassesHead(_BoundaryHead, name="boundary_classes"):
         """The classes."""
         return ("background", "interior", "boundary")
 
-    def encode(self, labels: np.ndarray) -> np.ndarray:
+    @property
+    def exclusive(self) -> bool:
+        """True: a pixel is background, interior or boundary."""
+        return True
+
+    def encode(self, labels: np.ndarray, tags: Mapping[str, Any] = NO_TAGS) -> np.ndarray:
         """Return 1×Y×X: 0 for background, 1 for the interior of objects, 2 for touching boundaries."""
         return boundary_classes(labels, self.width).astype(np.float32)[np.newaxis]
 
@@ -95,7 +102,7 @@ class BoundaryMasksHead(_BoundaryHead, name="boundary_masks"):
         """The masks."""
         return ("foreground", "boundary")
 
-    def encode(self, labels: np.ndarray) -> np.ndarray:
+    def encode(self, labels: np.ndarray, tags: Mapping[str, Any] = NO_TAGS) -> np.ndarray:
         """Return 2×Y×X: the masks of whole objects and of touching boundaries."""
         return foreground_and_boundary(labels, self.width)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.special import expit
 
-from cellseg_monai.heads.head import Head
+from cellseg_monai.heads.head import NO_TAGS, Head
 from cellseg_monai.labels import foreground_target
 
 __all__ = ["ForegroundHead"]
@@ -38,7 +40,12 @@ class ForegroundHead(Head, name="foreground"):
         """The probability of the foreground."""
         return ("foreground",)
 
-    def encode(self, labels: np.ndarray) -> np.ndarray:
+    @property
+    def exclusive(self) -> bool:
+        """True for two channels with a softmax."""
+        return self.softmax
+
+    def encode(self, labels: np.ndarray, tags: Mapping[str, Any] = NO_TAGS) -> np.ndarray:
         """Return 1×Y×X: 1 in objects, 0 elsewhere."""
         return foreground_target(labels)[np.newaxis]
 

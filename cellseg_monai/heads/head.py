@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,7 +13,10 @@ import numpy as np
 from cellseg_monai.errors import BundleError
 from cellseg_monai.settings import register
 
-__all__ = ["Head", "head_from_mapping"]
+__all__ = ["NO_TAGS", "Head", "head_from_mapping"]
+
+NO_TAGS: Mapping[str, Any] = MappingProxyType({})
+"""The tags of an image without tags."""
 
 _HEADS: dict[str, type[Head]] = {}
 
@@ -30,6 +34,9 @@ class Head(ABC):
     `boundary` the probability that it separates touching objects, `distance` the depth within an object as a share of
     its greatest depth, and `class/<name>` the probability of a class. A head must give `foreground` if objects are to
     be made from its maps.
+
+    Test-time augmentation averages the logits of flipped and rotated views, so a channel must mean the same in every
+    view: a head cannot predict directions.
     """
 
     name: ClassVar[str]
@@ -55,15 +62,27 @@ class Head(ABC):
         """The names of the maps whose mean over each object goes into the table."""
         return tuple(name for name in self.maps if name == "foreground" or name.startswith("class/"))
 
+    @property
+    def exclusive(self) -> bool:
+        """True if each pixel belongs to exactly one channel, so that the loss needs a softmax over them."""
+        return False
+
+    @property
+    def target_channels(self) -> int:
+        """The number of channels of the target: one of class numbers for exclusive classes, otherwise one per channel."""
+        return 1 if self.exclusive else len(self.channels)
+
     @abstractmethod
-    def encode(self, labels: np.ndarray) -> np.ndarray:
+    def encode(self, labels: np.ndarray, tags: Mapping[str, Any] = NO_TAGS) -> np.ndarray:
         """Return the training target of a label image.
 
         Args:
             labels: Y×X integers, one id per object, 0 for background.
+            tags: the tags of the image in the data list, by name, such as its cell type. An unknown text is empty, and
+                an unknown number is NaN. Only heads that predict such a property use them.
 
         Returns:
-            K×Y×X float32, as the loss of the recipe expects it.
+            float32 array of `target_channels`×Y×X.
         """
 
     @abstractmethod

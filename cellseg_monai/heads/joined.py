@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from cellseg_monai.errors import BundleError
-from cellseg_monai.heads.head import Head, head_from_mapping
+from cellseg_monai.heads.head import NO_TAGS, Head, head_from_mapping
 
 __all__ = ["JoinedHeads"]
 
@@ -20,10 +20,10 @@ class JoinedHeads(Head, name="joined"):
     """A head of several heads, whose channels follow each other in the one tensor that the network returns.
 
     Args:
-        heads: the heads, in the order of their channels. No two have a channel or a map of the same name.
+        heads: the heads, in the order of their channels. No two have a map of the same name.
 
     Raises:
-        ValueError: there are no heads, or two of them share a name.
+        ValueError: there are no heads, or two of them share a map, or channels of equal names and a head's name.
     """
 
     heads: tuple[Head, ...]
@@ -38,8 +38,11 @@ class JoinedHeads(Head, name="joined"):
 
     @property
     def channels(self) -> tuple[str, ...]:
-        """The channels of all heads."""
-        return tuple(name for head in self.heads for name in head.channels)
+        """The channels of all heads. Those that share a name are called `<head>/<channel>`."""
+        counts = Counter(name for head in self.heads for name in head.channels)
+        return tuple(
+            name if counts[name] == 1 else f"{head.name}/{name}" for head in self.heads for name in head.channels
+        )
 
     @property
     def maps(self) -> tuple[str, ...]:
@@ -51,9 +54,14 @@ class JoinedHeads(Head, name="joined"):
         """The measured maps of all heads."""
         return tuple(name for head in self.heads for name in head.measured_maps)
 
-    def encode(self, labels: np.ndarray) -> np.ndarray:
-        """Return the targets of all heads, concatenated along the channels: K×Y×X float32."""
-        return np.concatenate([head.encode(labels) for head in self.heads])
+    @property
+    def target_channels(self) -> int:
+        """The number of channels of all targets."""
+        return sum(head.target_channels for head in self.heads)
+
+    def encode(self, labels: np.ndarray, tags: Mapping[str, Any] = NO_TAGS) -> np.ndarray:
+        """Return the targets of all heads, concatenated along the channels."""
+        return np.concatenate([head.encode(labels, tags) for head in self.heads])
 
     def activate(self, logits: np.ndarray) -> dict[str, np.ndarray]:
         """Return the maps of all heads."""

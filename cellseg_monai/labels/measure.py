@@ -51,7 +51,7 @@ def measure_objects(
     `area_um2`, `centroid_y_um`, `centroid_x_um`, `equivalent_diameter_um`, `perimeter_um` (NaN if pixels are not
     square; the eccentricity is then that of the true shape). With an image: `mean_NAME`, `min_NAME`, `max_NAME` for
     each channel. With maps: the mean of each over the pixels of the object, called `score` for the map `foreground`,
-    `agreement` for `views`, and `mean_NAME` for others.
+    `agreement` for `views`, and `mean_NAME` for others, in which `_` replaces a slash.
 
     Args:
         labels: Y×X ids of any integer dtype, 0 is background. Ids may have gaps and be large. The array is only
@@ -112,9 +112,18 @@ def _columns_of_maps(labels: SlicedArray, maps: Mapping[str, Any], channels: Seq
                 f"got the map {name} of shape {tuple(values.shape)} and labels of shape {tuple(labels.shape)}, "
                 "expected equal Y and X; bring the map to the frame of the image"
             )
-        if name not in _NAMED_COLUMNS and name in channels:
-            raise ValueError(f"got a map and a channel that are both called {name}; rename the channel")
-    return {_NAMED_COLUMNS.get(name, f"mean_{name}"): values for name, values in maps.items()}
+    columns = {_column(name): values for name, values in maps.items()}
+    if len(columns) < len(maps):
+        raise ValueError(f"got the maps {', '.join(maps)}, two of which would have one column; rename one")
+    for channel in channels:
+        if f"mean_{channel}" in columns:
+            raise ValueError(f"got a map and a channel that are both called {channel}; rename the channel")
+    return columns
+
+
+def _column(name: str) -> str:
+    # AnnData and HDF5 would read a slash as a path.
+    return _NAMED_COLUMNS.get(name, f"mean_{name.replace('/', '_')}")
 
 
 def _shapes(crop: Crop, runs: ObjectRuns) -> dict[str, np.ndarray]:
