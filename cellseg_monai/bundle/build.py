@@ -35,8 +35,8 @@ from monai.bundle.utils import merge_kv
 
 from cellseg_monai._version import __version__
 from cellseg_monai.bundle.layout import json_text
-from cellseg_monai.bundle.references import unreferenced_keys
 from cellseg_monai.bundle.recipe import Config, Recipe, read_json, read_recipe
+from cellseg_monai.bundle.references import unreferenced_keys
 from cellseg_monai.bundle.shipped_weights import ShippedWeights, find_shipped_weights
 from cellseg_monai.errors import BundleError
 

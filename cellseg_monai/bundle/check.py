@@ -64,7 +64,7 @@ def bundle_faults(bundle: str | Path, overrides: Mapping[str, Any] | None = None
     faults += _overlay_faults(configs, workflows)
     training = configs.get(bundle / "configs" / "train.json")
     if training is not None:
-        if not faults:
+        if not [*_unknown_references(training), *_bad_targets(training)]:
             faults += [f"{bundle / 'configs' / 'train.json'}: {fault}" for fault in network_faults(training)]
         for path in sorted((bundle / "configs" / "variants").glob("*.json")):
             faults += [f"{path}: {fault}" for fault in _variant_faults(path, training)]

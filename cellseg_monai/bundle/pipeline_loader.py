@@ -103,8 +103,8 @@ def _load(options: SegmentOptions, batch: int | None, check: Callable[[Preproces
     overlap = round(trained.overlap * min(trained.roi_size)) if options.overlap is None else options.overlap
     if trained.head is None:
         raise BundleError(
-            f"{root / 'configs' / 'inference.json'} names no head, and neither does the checkpoint, so nothing says what "
-            "the channels of the network mean; name a head in the bundle, and build its configs again"
+            f"{root / 'configs' / 'inference.json'} and the checkpoint name no head, so nothing says what the "
+            "network's channels mean; name a head in the bundle, and build its configs again"
         )
     network = fold_normalisation(trained.network)
     return Pipeline(

@@ -69,7 +69,7 @@ class Head(ABC):
 
     @property
     def target_channels(self) -> int:
-        """The number of channels of the target: one of class numbers for exclusive classes, otherwise one per channel."""
+        """The number of channels of the target: one for exclusive classes, which holds class numbers, otherwise all."""
         return 1 if self.exclusive else len(self.channels)
 
     @abstractmethod

@@ -255,7 +255,7 @@ def test_check_reports_all_faults_in_one_call(bundles: Path) -> None:
         (
             {"_target_": "cellseg_monai.networks.monai_network", "name": "AttentionUnet", "multiple": 1}
             | {"channels": [4, 8], "strides": [2, 2], "classes": "@classes"},
-            "multiple=1 .* raise multiple",
+            "correct multiple or minimum",
         ),
     ],
 )
@@ -271,5 +271,5 @@ def test_a_network_that_cannot_be_used_is_a_fault(bundles: Path, network_def: di
 
 def test_building_away_from_a_checkout_is_explained(bundles: Path) -> None:
     (bundles.parent / "constraints.txt").unlink()
-    with pytest.raises(BundleError, match=r"no .*constraints.txt, which pins the versions .* build bundles in a checkout"):
+    with pytest.raises(BundleError, match=r"no .*constraints.txt, .* build bundles in a checkout"):
         build_bundle(bundles / "unet")

@@ -151,7 +151,7 @@ class TestChannels:
 
     def test_two_maps_of_one_column_are_refused(self):
         maps = dict.fromkeys(("class/round", "class_round"), np.zeros(SHAPES.shape))
-        with pytest.raises(ValueError, match="got the maps class/round, class_round, two of which would have one column"):
+        with pytest.raises(ValueError, match="class/round, class_round, two of which would have one column"):
             measure_objects(SHAPES, maps=maps)
 
 
