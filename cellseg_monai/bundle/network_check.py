@@ -1,4 +1,4 @@
-"""A check that the network of a training config can be built, and that its output fits the head."""
+"""A check that the network in a training config can be built and that its output fits the head."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from cellseg_monai.bundle.command_line import own_message
 __all__ = ["network_faults"]
 
 _SIDE_PX = 64
-# The ways in which networks, and the libraries that build them, refuse their arguments.
+# Errors that networks, and the libraries that build them, raise for wrong arguments.
 _REFUSALS = (AssertionError, AttributeError, ImportError, IndexError, KeyError, RuntimeError, TypeError, ValueError)
 
 
 def network_faults(training: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the reason why a network cannot be built, does not run, or does not answer with the channels of its head.
+    """Yield a fault if the network cannot be built, fails on an image, or returns other channels than its head expects.
 
-    The network is built once, without pretrained weights, and sees one small image. Bundles without `network_def` or
+    The network is built once, without pretrained weights, and run on one small image. Configs without `network_def` or
     `head` are not checked.
 
     Args:
@@ -42,7 +42,7 @@ def network_faults(training: Mapping[str, Any]) -> Iterator[str]:
     definition = getattr(network, "definition", None)
     if definition is None:
         yield (
-            f"network_def: got a {type(network).__name__} that does not record its arguments, so no checkpoint could "
+            f"network_def: got a {type(network).__name__} that does not record its arguments, so checkpoints cannot "
             "describe it; name a function of cellseg_monai.networks, or one of your own that is marked @recorded"
         )
         return
@@ -57,13 +57,13 @@ def network_faults(training: Mapping[str, Any]) -> Iterator[str]:
     shape = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
     if shape != expected:
         yield (
-            f"network_def: the network answers an image with {shape}, expected {expected} with the channels of the "
-            f'head, {", ".join(head.channels)}; write "classes": "@classes", or choose another head'
+            f"network_def: the network returned {shape}, expected {expected} with the head's channels "
+            f'{", ".join(head.channels)}; write "classes": "@classes", or choose another head'
         )
 
 
 def _cause(error: BaseException) -> str:
-    """Return type and first line of the error that began a chain of errors."""
+    """Return the type and first line of the original error in a chain of errors."""
     while (earlier := error.__cause__ or error.__context__) is not None:
         error = earlier
     return f"{type(error).__name__}: {(str(error).strip().splitlines() or [''])[0]}"

@@ -1,4 +1,4 @@
-"""Losses that MONAI lacks: for edges, and for several heads."""
+"""Losses that MONAI lacks: one for edges, and one for several heads."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class EdgeLoss(nn.Module):
 
     Args:
         loss: the region loss, which takes logits and target.
-        weight: weight of the edge term relative to the region loss.
+        weight: weight of the edge term; the region loss has weight 1.
         softmax: if True, the channels are mutually exclusive classes and the target is B×1×Y×X class numbers. If
             False, each channel is a mask with a sigmoid, and the target is B×C×Y×X masks, one for each channel.
 
@@ -65,10 +65,10 @@ class JoinedLoss(nn.Module):
     Args:
         head: the joined heads that the network is trained with.
         losses: one loss for each head, in the same order. Each takes logits and a target, and returns a scalar.
-        weights: weight of each loss; by default 1.
+        weights: weight of each loss; None for 1 each.
 
     Raises:
-        ValueError: the number of losses or weights is not the number of heads.
+        ValueError: the number of losses or weights differs from the number of heads.
 
     >>> from cellseg_monai.heads import ForegroundHead
     >>> loss = JoinedLoss(JoinedHeads([ForegroundHead()]), [nn.BCEWithLogitsLoss()], weights=[2.0])

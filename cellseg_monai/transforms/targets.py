@@ -1,4 +1,4 @@
-"""Training targets from label images, after augmentation."""
+"""Conversion of label images to training targets, after augmentation."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ __all__ = ["EncodeTargetd", "ForegroundTargetd"]
 class EncodeTargetd(MapTransform):
     """Replace label images with the training target of a head; see `heads.Head.encode`.
 
-    Put it after the random transforms, which must move and resample ids rather than targets.
+    Use it after the random transforms, because they must move and resample ids, not targets.
 
     Args:
-        head: the head that the network is trained with.
-        keys: keys of label images, 1×Y×X ids, which become float32 T×Y×X tensors on the same device, where T is the
-            head's `target_channels`.
-        tags_key: key of the image's tags, which the head may need; an item without this key has no tags.
+        head: the head of the network to be trained.
+        keys: keys of the label images, 1×Y×X ids. They become float32 tensors on the same device, with the head's
+            `target_channels` as the first axis.
+        tags_key: key of the image's tags, for heads that need them. The item can lack this key.
 
     Raises:
         ValueError: the head returned a target of another shape.
@@ -51,10 +51,10 @@ class EncodeTargetd(MapTransform):
 
 
 class ForegroundTargetd(MapTransform):
-    """Replace label images with their foreground, for the scores of masks; see `labels.foreground_target`.
+    """Replace label images with their foreground, for mask scores; see `labels.foreground_target`.
 
     Args:
-        keys: keys of label images, 1×Y×X ids, which become float32 1×Y×X tensors of 0 and 1 on the same device.
+        keys: keys of the label images, 1×Y×X ids. They become float32 1×Y×X tensors of 0 and 1 on the same device.
     """
 
     def __init__(self, keys: str | list[str] = "label") -> None:

@@ -33,18 +33,18 @@ def broken_stack(path: Path) -> None:
 FAULTS = {
     "an unreadable file": ("b0.tif", lambda path: path.write_bytes(b"nothing of an image"), "is not TIFF"),
     "an empty file": ("b0.png", lambda path: path.write_bytes(b""), "the file is empty"),
-    "a truncated file": ("b0.tif", truncated, "it ends within strip 0 (rows 0 to 95) of page 0"),
+    "a truncated file": ("b0.tif", truncated, "the data ends within strip 0 (rows 0 to 95) of page 0"),
     "an image without pixels": ("b0.npy", lambda path: np.save(path, np.zeros((0, 7))), "the image is empty (0 × 7)"),
     "NaN": ("b0.npy", lambda path: np.save(path, np.full((9, 9), np.nan)), "81 of 81 values are NaN, infinite"),
     "three unnamed channels": (
         "b0.tif",
         lambda path: tifffile.imwrite(path, np.ones((3, 9, 9), "u2"), imagej=True, metadata={"axes": "CYX"}),
-        "got 3 channels (3 unnamed, 0 to 2); set channels to a list of those to use, such as [0], or --channels 0 on",
+        "3 channels (3 unnamed, 0 to 2), expected a grey, RGB or RGBA image; set channels to a list, such as [0], or",
     ),
     "a stack with unknown axes": ("b0.npy", lambda path: np.save(path, np.ones((4, 9, 9))), "pass axes='ZYX'"),
     "a stack with a broken plane": ("b0.tif", broken_stack, "1 of 9216 values are NaN"),
     "a link that leads nowhere": ("b0.tif", lambda path: path.symlink_to("nowhere.tif"), "No such file or directory"),
-    "a folder called .zarr": ("b0.zarr", Path.mkdir, "without any of .zgroup, .zarray, zarr.json"),
+    "a folder called .zarr": ("b0.zarr", Path.mkdir, "has none of .zgroup, .zarray, zarr.json"),
 }
 
 
@@ -115,25 +115,25 @@ def test_two_images_with_the_same_stem_are_named_and_the_rest_is_done(cellseg, i
 
 
 WRONG_WORDS = {
-    "export": (["--export", "tiff"], "got export 'tiff', expected some of labels, ome, zarr,"),
+    "export": (["--export", "tiff"], "got export 'tiff', expected one or more of labels, ome, zarr,"),
     "no export": (["--export", ""], "got no exports"),
     "device": (["--device", "gpu"], "got device 'gpu', expected one of auto, cpu, cuda, cuda:N, mps"),
     "mps": (["--device", "mps"], f"got device 'mps', but torch {torch.__version__} finds "),
     "second processor": (["--device", "cpu:7"], "got device 'cpu:7', but this machine has 1 cpu device(s)"),
-    "tile": (["--tile", "0"], "got tile=0, expected a finite number from 1"),
+    "tile": (["--tile", "0"], "got tile=0, expected a finite number of at least 1"),
     "overlap": (["--tile", "256", "--overlap", "200"], "got an overlap of 200 px for tiles of (256, 256) px"),
-    "negative overlap": (["--overlap=-1"], "got overlap=-1, expected a finite number from 0"),
+    "negative overlap": (["--overlap=-1"], "got overlap=-1, expected a finite number of at least 0"),
     "pixel size": (["--pixel_size", "0"], "got pixel_size=0.0, expected a finite number above 0"),
     "channels": (["--channels", "0,1"], "got 2 channel(s), 0, 1, expected 1 for the bundle nuclei"),
     "no channels": (["--channels", ","], "got channels=(), expected 'grey', 'rgb'"),
     "bundle": (["--bundle", "nuclear"], "no bundle 'nuclear': none of "),
-    "no weights": (["--bundle", "pspnet"], "pspnet/models/model.pt; train first"),
+    "no weights": (["--bundle", "pspnet"], "pspnet/models/model.pt; train the bundle first"),
     "no checkpoint": (["--checkpoint", "nowhere.pt"], f"no checkpoint at {Path('nowhere.pt').absolute()}; "),
     "no settings": (
         ["--postprocess", "nowhere.json"],
         f"--postprocess: no file {Path('nowhere.json').absolute()}; pass one that `cellseg calibrate` wrote",
     ),
-    "memory": (["--max_memory", "much"], "got 'much' of memory, expected a number of MB or GB; write it like 4GB"),
+    "memory": (["--max_memory", "much"], "got 'much' as an amount of memory, expected a number of MB or GB"),
     "little memory": (
         ["--max_memory", "1GB", "--device", "cpu"],
         "got 1.0 GB of memory, expected about 2.6 GB or more",
@@ -165,7 +165,7 @@ def test_a_missing_channel_is_reported_for_each_image(cellseg, images, output):
     ran = cellseg("segment", images, "--output", output, "--channels", "DAPI")
     assert ran.code == 1
     assert [line.split(": ")[0] for line in ran.errors] == [str(images / f"{name}.npy") for name in "abc"]
-    assert all("channel 'DAPI' cannot be found" in line for line in ran.errors)
+    assert all("cannot find channel 'DAPI'" in line for line in ran.errors)
     assert not output.exists()
 
 
@@ -239,8 +239,8 @@ class TestBundles:
         ran = cellseg("segment", images, "--output", output, "--bundle", path)
         assert ran.code == 1
         assert ran.errors == [
-            f"{path}: got more, notes, expected configs/metadata.json at its top or in the only folder there; make a "
-            "zip of the folder of one bundle"
+            f"{path}: got more, notes, expected configs/metadata.json at the top level or in one top-level folder; "
+            "zip a single bundle folder"
         ]
 
     def test_a_file_that_is_not_a_zip_is_refused(self, cellseg, images, output, tmp_path):
@@ -297,7 +297,7 @@ class TestOutputs:
         with only_one(output / ".segment.lock", "cellseg segment"):
             ran = cellseg("segment", images, "--output", output)
         assert (ran.code, len(ran.errors)) == (1, 1)
-        assert "another `cellseg segment` is at work in it" in ran.errors[0]
+        assert "another `cellseg segment` is writing to this folder" in ran.errors[0]
 
 
 def test_a_stack_with_a_failed_plane_leaves_no_results(cellseg, images, output):

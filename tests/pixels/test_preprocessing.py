@@ -22,25 +22,25 @@ def test_a_missing_file_asks_for_the_bundle_root(tmp_path):
     path = tmp_path / "preprocess.json"
     with pytest.raises(BundleError) as caught:
         Preprocessing.from_json(path)
-    assert str(caught.value) == f"no preprocess.json at {path}: is bundle_root right? pass --bundle_root PATH"
+    assert str(caught.value) == f"no preprocess.json at {path}; pass the bundle folder with --bundle_root"
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ('{"chanels": "grey"}', "no setting 'chanels'; did you mean 'channels'?"),
-        ('{"zzz": 1}', "no setting 'zzz'; known: channels, lower_percentile"),
+        ('{"zzz": 1}', "no setting 'zzz'; known settings: channels, lower_percentile"),
         ('{"channels": "blue"}', "got channels='blue', expected 'grey', 'rgb'"),
         ('{"upper_percentile": "99"}', "got upper_percentile='99', expected a number"),
         ('{"upper_percentile": 0}', "expected 0 <= lower < upper <= 100"),
         ('{"clip": 1}', "expected true or false"),
         ('{"pixel_size_um": -1}', "positive number of µm"),
-        ('{"shorter_side_px": 0}', "expected a whole number of pixels, at least 1"),
-        ('{"shorter_side_px": 9, "pixel_size_um": 1}', "expected at most one of them"),
-        ('{"zoom": 0.01}', "got zoom=0.01, expected a factor from 0.05 to 20"),
+        ('{"shorter_side_px": 0}', "expected a positive whole number of pixels"),
+        ('{"shorter_side_px": 9, "pixel_size_um": 1}', "expected at most one"),
+        ('{"zoom": 0.01}', "got zoom=0.01, expected a factor between 0.05 and 20"),
         ('{"zoom": true}', "got zoom=True, expected a number"),
         ('{"zoom": 2, "shorter_side_px": 9}', "got shorter_side_px=9 and zoom=2"),
-        ("[]", "expected one object of settings"),
+        ("[]", "expected a JSON object"),
         ("{", "not a JSON file"),
     ],
 )
@@ -69,7 +69,7 @@ def test_an_image_is_resampled_to_the_pixel_size_of_training():
 
 
 def test_an_unknown_pixel_size_is_refused_if_one_is_needed():
-    with pytest.raises(ValueError, match=r"states no pixel size.*pass pixel_size_um, or set it to null"):
+    with pytest.raises(ValueError, match=r"pixel size of the image is unknown.*pass pixel_size_um, or set it to null"):
         prepare(np.zeros((1, 4, 4)), Preprocessing(pixel_size_um=0.5))
     assert prepare(np.zeros((1, 4, 4)), Preprocessing(), pixel_size_um=None).shape == (1, 4, 4)
 
