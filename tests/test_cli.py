@@ -465,7 +465,7 @@ def test_segment_writes_a_report_and_quality_updates_it(
         (("segment", "--reprot"), "did you mean --report?"),
         (("quality", "--overlay", "3"), "did you mean --overlays?"),
         (("quality", "--overlays", "some"), "--overlays"),
-        (("quality",), "no run.json"),
+        (("quality",), "was not written by `cellseg segment`"),
     ],
     ids=["no labels", "no table", "misspelt", "misspelt too", "not a number", "no run"],
 )
