@@ -186,7 +186,7 @@ def test_a_run_that_was_ended_can_be_resumed(cellseg, images, output, tmp_path, 
             assert ran.code == 130
             printed = ran.err
     assert says in printed
-    assert f"finished results are in {output}; the same command continues with --resume" in printed
+    assert f"finished results are in {output}; run the same command with --resume to continue" in printed
     left = {path.name for path in output.iterdir()}  # later images can have been in progress
     assert left <= {"a.tif", "a.csv", "c.tif", "c.csv", "run.journal.jsonl"}
     assert "run.journal.jsonl" in left
@@ -259,7 +259,7 @@ class TestReplay:
         ran.write_text(json.dumps(run))
         done = cellseg("replay", ran, "--output", tmp_path / "again")
         assert (done.code, len(done.errors)) == (1, 1)
-        assert f"used other settings: bundle.weights_sha256 was {'0' * 64} and is now " in done.errors[0]
+        assert f"records different settings: bundle.weights_sha256 was {'0' * 64} and is now " in done.errors[0]
         assert not (tmp_path / "again").exists()
 
     def test_the_kind_of_device_of_the_run_is_used_and_refused_if_absent(self, cellseg, ran, tmp_path):

@@ -138,8 +138,8 @@ WRONG_WORDS = {
         ["--max_memory", "1GB", "--device", "cpu"],
         "got 1.0 GB of memory, expected at least about 2.6 GB",
     ),
-    "no workers": (["--workers", "0"], "got --workers 0, expected a number of processes"),
-    "workers elsewhere": (["--workers", "2", "--dask", "tcp://a:1"], "got --workers 2 --dask tcp://a:1, expected"),
+    "no workers": (["--workers", "0"], "got --workers 0, but --workers sets how many processes"),
+    "workers elsewhere": (["--workers", "2", "--dask", "tcp://a:1"], "got --workers 2 --dask tcp://a:1, but"),
     "misspelt": (["--tiles", "3"], "did you mean --tile?"),
 }
 
@@ -271,7 +271,7 @@ class TestOutputs:
         ran = cellseg("segment", images, "--output", output)
         assert (ran.code, ran.errors) == (
             1,
-            [f"--output {output} is a file, expected a folder; name another one"],
+            [f"--output {output} is a file, expected a folder; choose another --output"],
         )
         assert output.read_text() == "notes"
 
@@ -344,7 +344,7 @@ def test_a_dry_run_names_the_image_whose_tiles_do_not_fit(cellseg, images, outpu
     (error,) = ran.errors
     assert error.startswith(f"{images / 'large.npy'}: cpu has too little memory for 1 tile(s) of 192 × 192 px; use")
     assert ran.out.count("the network sees grey") == 4
-    assert "the network takes" not in ran.out
+    assert "the network would take" not in ran.out
 
 
 def test_a_network_that_does_not_fit_is_reported_in_one_line(cellseg, images, output, monkeypatch):
@@ -365,4 +365,4 @@ def test_a_memory_error_without_a_message_is_reported_in_one_line(cellseg, image
     monkeypatch.setattr("cellseg_monai.bundle.pipeline_loader.torch_network", full)
     ran = cellseg("segment", images, "--output", output, "--device", "cpu")
     assert (ran.code, len(ran.errors)) == (1, 1)
-    assert "too little memory; close other programs" in ran.errors[0]
+    assert "run out of memory; close other programs" in ran.errors[0]

@@ -14,7 +14,9 @@ def test_the_number_of_simultaneous_tiles_does_not_matter(idle_job):
 
 def test_the_kind_of_device_matters_but_not_its_number(idle_job):
     assert about_job(idle_job, "cuda:1") == about_job(idle_job, "cuda")
-    assert differences(about_job(idle_job, "cpu"), about_job(idle_job, "cuda:1")) == {"device": "was cpu and is now cuda"}
+    assert differences(about_job(idle_job, "cpu"), about_job(idle_job, "cuda:1")) == {
+        "device": "was cpu and is now cuda"
+    }
 
 
 def test_a_run_that_was_begun_on_another_device_names_the_flag(idle_job, tmp_path):
