@@ -98,7 +98,7 @@ def calibrate(
         section=section,
         **{name: value for name, value in overrides.items() if value is not None},
     )
-    print(f"to evaluate or run the bundle with these settings: --postprocess_file {folder / 'postprocess.json'}")
+    print(f"to evaluate or run the bundle with these settings, pass --postprocess_file {folder / 'postprocess.json'}")
 
 
 def compare(

@@ -78,8 +78,8 @@ def data_fetch(
         fetched = fetch_data_set(data_set, output, url=url, limits=limits, accept_changed=accept_changed, progress=True)
     for file in fetched.files:
         if not file.known:
-            print(f"{file.name}: no checksum was known; recorded in {fetched.folder / 'sha256.txt'}: {file.sha256}")
-    print(f"{fetched.folder}: {'fetched' if fetched.files else 'already fetched'}; its terms are in SOURCE.md")
+            print(f"{file.name}: no known checksum; recorded in {fetched.folder / 'sha256.txt'}: {file.sha256}")
+    print(f"{fetched.folder}: {'fetched' if fetched.files else 'already fetched'}; the terms of use are in SOURCE.md")
 
 
 def data_prepare(source: str, *, output: str, layout: str | None = None, workers: int | None = None) -> None:
@@ -149,7 +149,7 @@ def data_show(directory: str, *, output: str | None = None, axes: str | None = N
     from cellseg_monai.data.statistics import dataset_statistics
     from cellseg_monai.report import write_dataset
 
-    # Checked here because reading the images takes time.
+    # Check the name first, because reading the images takes time.
     if output is not None and Path(output).suffix not in (".html", ".png"):
         raise ValueError(f"got --output {output}, expected a name ending in .html or .png; rename it")
     statistics = dataset_statistics(directory, axes)
@@ -202,7 +202,7 @@ def data_split(
     for warning in warnings:
         print(warning)
     if source == "index":
-        print(f"{directory}: the split follows the training and held-out images in index.csv")
+        print(f"{directory}: the split into training and held-out images follows index.csv")
     print(f"{path}: " + ", ".join(f"{len(items)} {section}" for section, items in sections.items()))
 
 

@@ -201,7 +201,7 @@ def _print_understood(job: Job, images: list[ImageFile]) -> list[str]:
         network_px = sum(description.network_px for _, description in descriptions)
         try:
             seconds = network_px * seconds_a_px(job.pipeline, largest.batch)
-        except OF_AN_IMAGE as error:  # the same image will fail in the run
+        except OF_AN_IMAGE as error:  # the image would fail in the run for the same reason
             return [*faults, f"{path}: {error}"]
         duration = timedelta(seconds=math.ceil(seconds))
         print(f"the network would take about {duration} on this machine, estimated from a trial batch")

@@ -32,15 +32,15 @@ class Budget:
     _px: int = 0
 
     def admits(self, size_px: int) -> bool:
-        """Return True if a plane with `size_px` pixels can start now."""
+        """Return True if work on a plane with `size_px` pixels can start now."""
         return not self._planes or (self._planes < self.most_planes and self._px + size_px <= self.most_px)
 
     def enter(self, size_px: int) -> None:
-        """Record that a plane with `size_px` pixels has started."""
+        """Record that work on a plane with `size_px` pixels has started."""
         self._planes += 1
         self._px += size_px
 
     def leave(self, size_px: int) -> None:
-        """Record that a plane has ended; pass the same `size_px` as to `enter`."""
+        """Record that work on a plane has ended; pass the same `size_px` as to `enter`."""
         self._planes -= 1
         self._px -= size_px

@@ -72,16 +72,19 @@ def understood(path: Path, job: Job) -> Understood:
 
 
 def misfits(images: Sequence[ImageFile], settings: Preprocessing, reading: Reading) -> list[str]:
-    """Check whether any of the images has the axes, channels and pixel size that are needed.
+    """Return the reason why each image is unsuitable, provided that all images are.
+
+    An image is unsuitable if its axes are unknown or wrong, or if it lacks a channel or the pixel size that the bundle
+    needs.
 
     Args:
-        images: images to open, one after the other, until one is suitable.
-        settings: how the bundle prepares images, and thus what it needs.
-        reading: how image files are read.
+        images: the images, which are opened one after the other until one is suitable.
+        settings: how the bundle prepares images, which determines what it needs.
+        reading: axes and pixel size for files that lack them.
 
     Returns:
-        One reason for each image if none is suitable. An empty list if one is suitable, or cannot be used for some
-        other reason, which the run will report.
+        One message per image. The list is empty if an image is suitable, or fails for any other reason, which the run
+        will report.
     """
     reasons = []
     for file in images:

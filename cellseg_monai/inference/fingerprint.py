@@ -20,7 +20,7 @@ def about_job(job: Job, device: str) -> dict[str, Any]:
     is left out too, because a run can be resumed on whichever GPU a queue assigns.
 
     Args:
-        job: the job.
+        job: the job to describe.
         device: where the network runs, such as "cpu" or "cuda:1"; only the kind of device is recorded.
     """
     pipeline = job.pipeline

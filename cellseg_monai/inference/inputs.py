@@ -31,8 +31,8 @@ class ImageFile:
 
     Args:
         path: path of the image file or of the OME-Zarr folder.
-        below: subfolder of the output folder for the results: the folder of the image, relative to the fixed part of
-            the pattern that matched the image. It is empty for images found in any other way.
+        below: subfolder of the output folder for the results. If a pattern matched the image, it is the image's folder
+            relative to the part of the pattern before the first wildcard; otherwise it is empty.
     """
 
     path: Path
@@ -52,20 +52,20 @@ class ImageFile:
 def find_images(
     inputs: Sequence[str], *, output: Path | None = None, results: Collection[Path] = ()
 ) -> tuple[list[ImageFile], list[str]]:
-    """Find the images that the inputs name, without duplicates, and the inputs that cannot be used.
+    """Find the images that the inputs stand for, without duplicates, and report inputs that cannot be used.
 
     Args:
         inputs: image files, folders, patterns such as `plates/**/*.tif`, or "-" to read more inputs from standard
             input, one per line. A folder stands for the readable images directly in it. For a pattern, the output keeps
             the folder structure from the first wildcard onwards.
-        output: folder for the results. Images in it are left out unless an input is the image file itself, or searches
-            a folder within the output folder.
+        output: folder for the results. Images in it are left out, unless an input is the image file itself, or a folder
+            or pattern that lies within the output folder.
         results: absolute paths that are never treated as images, from `results_in`.
 
     Returns:
         The images, sorted within each input, and a list of messages. There is a message for each input that does not
-        exist or contains no image. There is also one for each group of images that would share result files, and all
-        images of the group are left out.
+        exist or contains no image. There is also one for each group of images that would have the same result files;
+        all images in the group are left out.
 
     Raises:
         ValueError: there are no inputs, or the list on standard input is empty.

@@ -33,7 +33,7 @@ UNFINISHED = ".unfinished"
 
 @dataclass(frozen=True)
 class Reading:
-    """How to read image files that lack axes or a pixel size.
+    """The axes and pixel size with which to read image files.
 
     Args:
         axes: axes of the images, see `io.read`; None if the files state them.
@@ -77,12 +77,12 @@ class Job:
         output: folder for the results.
         exports: names of the exports to write, from `exports.EXPORTS`.
         reading: axes and pixel size for files that lack them.
-        large_px: maximum number of pixels of a plane that is held in memory. Larger planes are segmented tile by tile
-            and block by block, with intermediate results in the output folder.
+        large_px: number of pixels up to which a plane is held in memory. Larger planes are segmented tile by tile and
+            block by block, with intermediate results in the output folder.
         progress: called while a large image is being segmented, with the number of pixels that the network has seen
             since the last call and the total number in all planes of the image.
         large: function that segments large planes.
-        unfinished: name of a subfolder of the output folder for unfinished files; no other job may use it.
+        unfinished: name of a subfolder of the output folder for unfinished files, which no other job uses.
     """
 
     pipeline: Pipeline
@@ -100,9 +100,9 @@ class Job:
     def run(self, images: Sequence[ImageFile]) -> Generator[Done | Failed, None, None]:
         """Segment images; if one fails, the others are still segmented.
 
-        Reading, network, labelling and writing each run in their own threads, so different planes are read, labelled
-        and written at the same time. A plane that is too large for memory is segmented on its own. To stop early, close
-        the generator; an image then has either all of its result files or none.
+        Reading, the network, labelling and writing run in separate threads, so they can work on different planes at the
+        same time. A plane that is too large for memory is segmented on its own. To stop early, close the generator; an
+        image then has either all of its result files or none.
 
         Yields:
             The outcome of each image, in order.
@@ -133,7 +133,7 @@ class Job:
 
     @contextmanager
     def _unfinished_folder(self) -> Iterator[None]:
-        """Remove the folder for unfinished files after the `with` block, and before it if a killed run left one."""
+        """Remove the folder for unfinished files after the `with` block, and beforehand if a killed run left one."""
         folder = self.output / self.unfinished
         shutil.rmtree(folder, ignore_errors=True)
         try:

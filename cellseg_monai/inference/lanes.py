@@ -14,7 +14,7 @@ __all__ = ["Lanes"]
 
 
 class Lanes:
-    """Threads that each run the network on their own batch; use it as a context manager.
+    """Threads that each run the network on a separate batch; use it as a context manager.
 
     If several threads shared a batch, the last bits of the output would depend on the number of threads. With one
     thread per batch, the output is the same however many cores the machine has.
@@ -46,7 +46,7 @@ class Lanes:
         self.close()
 
     def close(self) -> None:
-        """Wait for the batches that are being processed, and drop those that have not been started."""
+        """Wait for the batches in progress, and drop those that have not started."""
         self._pool.shutdown(cancel_futures=True)
         if self._torch is not None:  # new threads would otherwise inherit the 1 that the lanes set
             self._torch.set_num_threads(self._torch_threads)
@@ -56,7 +56,7 @@ class Lanes:
     ) -> Generator[np.ndarray, None, None]:
         """Yield the network's output for each batch, in order.
 
-        Batches are taken from the iterable as lanes become free, at most one more than there are lanes.
+        Batches are taken from the iterable as lanes become free, plus one that waits for the next free lane.
 
         Args:
             network: function that returns the output for a batch.

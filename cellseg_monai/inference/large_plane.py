@@ -72,7 +72,7 @@ def segment_large(
 
 
 def _threads(pipeline: Pipeline) -> int:
-    """Return the number of blocks to process at the same time: one per lane, but up to four if a GPU has one lane."""
+    """Return the number of blocks to process in parallel: one per lane, or up to four for a GPU, which has one lane."""
     return max(pipeline.lanes, min(os.cpu_count() or 1, _BLOCKS_WITH_A_GPU))
 
 
@@ -82,7 +82,7 @@ def prepared_windows(
     pixel_size_um: tuple[float, float] | None,
     statistics: ImageStatistics | None = None,
 ) -> PreparedWindows:
-    """Return a plane that is prepared for the network window by window, as windows are read.
+    """Return a view of a plane that prepares each window for the network when it is read.
 
     Args:
         pixels: C×Y×X raw pixel values, read window by window.
@@ -120,7 +120,7 @@ def measured(
         pixels: C×Y×X raw pixel values, read window by window.
         name: name of the image file.
         pixel_size_um: (y, x) in µm, if known.
-        run: calls a function for each block, as `map` does.
+        run: calls a function for each block, like `map`.
     """
     names = pixels.image.channel_names
     shape = pixels.shape[1:]

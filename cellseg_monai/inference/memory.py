@@ -1,4 +1,4 @@
-"""Limiting the memory of a run, by the number of tiles processed at the same time and the size of planes in memory."""
+"""Limiting the memory of a run, through the batch size, the number of lanes and the size of planes held in memory."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _TILE_BYTES_A_PX_CUDA = 60  # a GPU keeps the intermediate results in its own me
 def within_memory(job: Job, most_bytes: int, device: str) -> Job:
     """Return a copy of a job that should need no more than a given amount of memory.
 
-    The copy processes fewer tiles at the same time and holds smaller planes in memory, if necessary. The need is
-    estimated, for grey and colour images and for networks like that of the bundle `nuclei`.
+    If necessary, the copy processes fewer tiles at the same time, and holds only smaller planes in memory. Memory use
+    is an estimate, which applies to grey and colour images and to networks like that of the bundle `nuclei`.
 
     Args:
         job: the job; the size of its tiles does not change.

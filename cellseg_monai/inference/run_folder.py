@@ -30,7 +30,7 @@ class RunFolder:
        contain another run. If a report is requested, the folder must not contain a report page either.
     2. `results`, so that results of an earlier run are not treated as images.
     3. `opened`, once the job is known: takes the lock and reads the record. A run can be resumed only with its original
-       settings. No result may replace an image, or a file that this run did not write.
+       settings. Results must not replace an image, or a file that this run did not write.
     4. `RunRecord.begin`, after which the images are segmented.
     5. `stale_page`, after the last image.
 

@@ -82,7 +82,7 @@ class RunRecord:
             aside.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
     def has(self, image: ImageFile) -> bool:
-        """Return True if an image is done: it has not changed since, and all its result files still exist."""
+        """Return True if an image is done, has not changed since, and still has all its result files."""
         entry = self._images.get(image.key)
         if entry is None or not all((self.output / name).exists() for name in entry["files"]):
             return False
@@ -92,7 +92,7 @@ class RunRecord:
             return False
 
     def add(self, outcome: Done | Failed) -> None:
-        """Record the outcome of an image, and delete those of its earlier result files that it no longer has."""
+        """Record the outcome of an image, and delete its outdated result files."""
         key = outcome.image.key
         if isinstance(outcome, Failed):
             if entry := self._images.pop(key, None):  # these files are results of an earlier version of the image

@@ -27,7 +27,7 @@ Read = Callable[[slice, slice], np.ndarray]
 
 @dataclass(frozen=True)
 class Tiles:
-    """The size, overlap and number of tiles with which a network processes an image.
+    """How to cut images into tiles for a network.
 
     Args:
         size: (Y, X) of a tile in pixels; a smaller image fits in a single tile.

@@ -195,8 +195,8 @@ class _Frame:
     def naming_objects(self, places: Sequence[Box]) -> Callable[[Box], str]:
         """Return a function that describes a block in which objects are labelled.
 
-        Some steps work on blocks at the scale of the network, others on blocks at the scale of the file. The scale
-        follows from the last block, which ends where the plane ends.
+        Some steps work on blocks at the scale of the network, others on blocks at the scale of the file. The last block
+        ends where the plane ends, which reveals the scale.
 
         Args:
             places: all blocks that a step works on.

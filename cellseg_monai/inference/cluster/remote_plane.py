@@ -30,7 +30,7 @@ _LOADING = threading.Lock()
 
 @dataclass(frozen=True)
 class RemotePipeline:
-    """A pipeline without its network, to be sent to another process, which loads the network itself, once.
+    """A pipeline without its network, for sending to other processes; each process loads the network once.
 
     Args:
         load: callable that loads the pipeline. It must be hashable and picklable, and compare equal to any other that
@@ -57,11 +57,11 @@ class RemotePipeline:
 
     @classmethod
     def of(cls, pipeline: Pipeline, load: Callable[[], Pipeline]) -> RemotePipeline:
-        """Return the form of a pipeline in which it can be sent to another process.
+        """Return a copy of a pipeline that can be sent to other processes.
 
         Args:
             pipeline: the pipeline.
-            load: function that loads the pipeline in the other process.
+            load: function that loads the pipeline in another process.
         """
         return cls(
             load,

@@ -1,4 +1,4 @@
-"""A Dask cluster, used like `map`: a function is called on the workers once for each argument."""
+"""Calling a function on the workers of a Dask cluster, once for each argument."""
 
 from __future__ import annotations
 
@@ -84,9 +84,9 @@ class Cluster:
     ) -> tuple[int, BaseException]:
         """Choose the failed call to report, and return its index and its error.
 
-        When a worker dies, Dask also counts the calls queued on that worker as failed attempts. A harmless call that is
-        queued behind a fatal one several times is therefore blamed too. To find the culprit, each call that lost its
-        workers is repeated alone.
+        When a worker dies, Dask also counts the calls queued on that worker as failed attempts. A harmless call that
+        was queued behind a fatal one several times is therefore reported too. To find the fatal one, each call that
+        lost its workers is repeated alone.
         """
         raised = [failure for failure in failed if not _is_killed(failure[1])]
         if raised:
