@@ -161,7 +161,9 @@ def _run(
             fail_if(failures)
         raise
     if page := folder.stale_page():
-        print(f"note: {page} is older than the results; update it: cellseg quality {folder.record}", file=sys.stderr)
+        print(
+            f"note: {page} is older than the results; update it with `cellseg quality {folder.record}`", file=sys.stderr
+        )
     fail_if(failures)
 
 

@@ -49,7 +49,7 @@ class Reading:
     def __post_init__(self) -> None:
         if self.pixel_size_um is not None and not all(math.isfinite(size) and size > 0 for size in self.pixel_size_um):
             size = self.pixel_size_um[0] if len(set(self.pixel_size_um)) == 1 else self.pixel_size_um
-            raise ValueError(f"got a pixel size of {size} µm, expected a positive number; correct --pixel_size")
+            raise ValueError(f"got a pixel size of {size} µm, expected a positive number; correct the pixel size")
 
 
 class SegmentLarge(Protocol):

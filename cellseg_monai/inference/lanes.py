@@ -48,7 +48,7 @@ class Lanes:
     def close(self) -> None:
         """Wait for the batches in progress, and drop those that have not started."""
         self._pool.shutdown(cancel_futures=True)
-        if self._torch is not None:  # new threads would otherwise inherit the 1 that the lanes set
+        if self._torch is not None:  # new threads would otherwise inherit the thread count of 1 that the lanes set
             self._torch.set_num_threads(self._torch_threads)
 
     def answers(

@@ -37,7 +37,7 @@ class Tiles:
         batch: number of tiles in a batch.
 
     Raises:
-        ValueError: a size is not positive, the overlap is negative, or it exceeds half a tile.
+        ValueError: a size, the stride or the batch is not positive, the overlap is negative, or it exceeds half a tile.
 
     >>> Tiles((64, 64)).cover((100, 64))[0].starts
     (0, 32, 64)
@@ -101,7 +101,7 @@ def predict_windows(
 ) -> Iterator[tuple[slice, slice, np.ndarray]]:
     """Run a network on an image, and yield the logits window by window.
 
-    Of earlier tiles, only the overlaps are kept in memory. A thread reads tiles ahead of the network.
+    Only the overlaps of earlier tiles are kept in memory. A thread reads tiles ahead of the network.
 
     Args:
         read: function that reads pixels of the image; see `Read`.
