@@ -30,8 +30,8 @@ _READ_VALUES = 2**20  # values to read in one call, unless a single row of a str
 class DiskArray:
     """A Y×X array in a file, read and written by slicing; it can be sent to other processes on the same machine.
 
-    The file is not memory-mapped. To read a window of a mapped file, the operating system also loads much of the data
-    around the window, up to whole rows, and all of it counts towards the memory of the process.
+    The file is not memory-mapped. When a window of a mapped file is read, the operating system also loads much of the
+    data around it, up to whole rows. All of this data counts towards the memory of the process.
 
     The file consists of vertical strips, one after the other. A window as wide as a strip is therefore contiguous, and
     takes one system call to read or write instead of one for each row.

@@ -94,8 +94,8 @@ class RunFolder:
             notes: further entries for the record, such as the command.
 
         Raises:
-            FileExistsError: another process is writing to the folder, or the folder contains another run; or a result
-                would have the same path as an image, as a file that this run did not write, or as another result.
+            FileExistsError: another process is writing to the folder; the folder contains another run; or a result
+                would replace an image, another result, or a file that this run did not write.
             ValueError: the run to resume was started with different settings, or its record is damaged.
         """
         with only_one(self.path / _LOCK, "cellseg segment"):
