@@ -145,9 +145,7 @@ def _run(
             _segment_all(worked, images, record)
         except BaseException as error:
             if not isinstance(error, (KeyboardInterrupt, *OF_AN_IMAGE)):
-                print(
-                    "error: a bug in this program, not a faulty image; please report the traceback", file=sys.stderr
-                )
+                print("error: a bug in this program, not a faulty image; please report the traceback", file=sys.stderr)
             print(
                 f"finished results are in {job.output}; run the same command with --resume to continue", file=sys.stderr
             )
