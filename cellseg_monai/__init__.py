@@ -1,7 +1,7 @@
-"""A zoo of MONAI bundles for cell microscopy, and what the bundles share.
+"""MONAI bundles for cell microscopy, and the code that they share.
 
-Subpackages and `segment` load on first use, so that `import cellseg_monai` costs nothing, and files,
-pixels and labels can be handled where torch is not installed.
+Subpackages and `segment` are imported on first use. This keeps `import cellseg_monai` fast, and makes files, pixels and
+labels usable without torch.
 """
 
 import importlib

@@ -1,3 +1,3 @@
-"""The version of the package, in one place that set-up and metadata read."""
+"""The version of the package, defined only here for both the build and the metadata."""
 
 __version__ = "0.1.0"

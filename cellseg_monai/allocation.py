@@ -1,4 +1,4 @@
-"""Keeping freed memory in the process, for its next allocations."""
+"""A setting that keeps freed memory in the process for its next allocations."""
 
 from __future__ import annotations
 
@@ -13,19 +13,20 @@ _TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -3, -4, -8
 
 
 def keep_freed_memory() -> None:
-    """Make this process keep freed memory instead of returning it to the system.
+    """Make this process keep freed memory instead of returning it to the operating system.
 
-    The intermediate results of a network take hundreds of megabytes for each tile. By default, glibc returns them to
-    the system immediately and asks for them again with the next tile, and the system has to clear every page. Call
-    this early in a program, before torch allocates memory; a library should leave such settings to the program. It
-    does nothing except on Linux with glibc.
+    A network's intermediate results take hundreds of megabytes per tile. By default, glibc returns this memory to the
+    system after each tile and requests it again for the next one, and the system has to clear every page.
+
+    Call this early in a program, before torch allocates memory. Libraries should not call it, because such settings
+    belong to the program. It does nothing except on Linux with glibc.
     """
     if sys.platform != "linux":
         return
-    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # torch then asks for pages of 2 MB
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # makes torch request 2 MB pages
     if (mallopt := getattr(ctypes.CDLL(None), "mallopt", None)) is not None:
-        # Use a single arena, because those of other threads hold no piece larger than 64 MB.
+        # Use a single arena, because the arenas of other threads cannot hold a block larger than 64 MB.
         mallopt(_ARENA_MAX, 1)
         mallopt(_TRIM_THRESHOLD, 2**31 - 1)
-        if not mallopt(_MMAP_THRESHOLD, 2**30):  # older versions refuse this value as too high
+        if not mallopt(_MMAP_THRESHOLD, 2**30):  # older versions of glibc reject this value as too high
             mallopt(_MMAP_MAX, 0)

@@ -1,8 +1,8 @@
 """Safe unpacking of archives from untrusted sources.
 
-`extractall` is never used: the path and kind of each member are checked, and its bytes are counted while they are
-written, because the sizes that an archive states can be wrong. Python's own extraction filter checks paths and kinds
-for tar only, and not in every Python version that this package supports.
+`extractall` is never used. The path and type of each member are checked, and its bytes are counted as they are written,
+because an archive can misstate its sizes. Python's own extraction filter checks paths and types only for tar files, and
+some Python versions that this package supports do not have it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ __all__ = ["Limits", "Unpacked", "is_archive", "unpack"]
 _BLOCK = 2**20
 
 _RATIO_MATTERS_FROM = 100 * 10**6
-"""Unpacked bytes below which the ratio is not checked: a few blank masks legitimately compress a thousandfold."""
+"""Unpacked size in bytes below which the ratio is not checked, as a few blank masks can compress a thousandfold."""
 
 _BROKEN = (
     zipfile.BadZipFile,
@@ -42,14 +42,14 @@ _BROKEN = (
     gzip.BadGzipFile,
     struct.error,
     EOFError,
-    NotImplementedError,  # a compression that zipfile does not know
-    UnicodeError,  # names in no encoding
+    NotImplementedError,  # a compression method that zipfile does not support
+    UnicodeError,  # a member name that cannot be decoded
 )
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Limits for the content of an archive. The defaults are several times what the largest registered set needs.
+    """Limits on the contents of an archive; the defaults are several times what the largest registered data set needs.
 
     Args:
         gigabytes: total size of all unpacked files in GB.
@@ -64,49 +64,49 @@ class Limits:
 
     def __post_init__(self) -> None:
         if min(self.gigabytes, self.files, self.ratio) <= 0:
-            raise ValueError(f"got {self}, expected numbers above 0")
+            raise ValueError(f"got {self}, expected positive numbers; correct the limits")
 
 
 @dataclass(frozen=True)
 class Unpacked:
-    """The numbers of files and bytes that were unpacked."""
+    """The number of files and bytes that `unpack` wrote."""
 
     files: int
     bytes: int
 
 
 def is_archive(path: str | os.PathLike[str]) -> bool:
-    """Return True if the content of a file is a zip or a tar, compressed or not."""
+    """Return True if a file contains a zip or tar archive, compressed or not, whatever its name."""
     try:
         return zipfile.is_zipfile(path) or tarfile.is_tarfile(path)
-    except _BROKEN:  # even the first block of a compressed tar is broken
+    except _BROKEN:  # a compressed tar that is broken from its first block
         return False
 
 
 def unpack(archive: str | os.PathLike[str], folder: str | os.PathLike[str], limits: Limits | None = None) -> Unpacked:
-    """Unpack a zip, tar, tar.gz, tar.bz2 or tar.xz into a new folder, which appears when it is complete.
+    """Unpack a zip, tar, tar.gz, tar.bz2 or tar.xz into a new folder, which appears only once it is complete.
 
-    Only files and folders are written, with the permissions of new files. The folder `__MACOSX`, which macOS adds, is
-    left out. After an error nothing remains.
+    Only files and folders are written, with the default permissions for new files. The folder `__MACOSX`, which macOS
+    adds, is skipped. If anything fails, nothing is left behind.
 
     Args:
-        archive: the archive; its kind is judged by its content, not its name.
-        folder: the folder to make.
-        limits: limits for its content; `Limits()` by default.
+        archive: the archive; its type is detected from its content, not its name.
+        folder: the folder to create.
+        limits: limits on the contents; `Limits()` by default.
 
     Returns:
-        The numbers of files and bytes that were unpacked.
+        The number of files and bytes written.
 
     Raises:
-        ArchiveError: the file is not an archive, is broken or encrypted, or has a member that is a link or a device,
-            leads out of the folder, or occurs twice.
-        ArchiveTooLargeError: the archive contains more than the limits allow.
-        FileExistsError: the folder exists already.
+        ArchiveError: the file is not an archive, or is broken or encrypted; or a member is a link or a device, has a
+            path outside the folder, or occurs twice.
+        ArchiveTooLargeError: the contents exceed the limits.
+        FileExistsError: the folder already exists.
         OSError: a file cannot be read or written, for example because the disk is full.
     """
     archive, folder, limits = Path(archive), Path(folder), limits or Limits()
     if folder.exists():
-        raise FileExistsError(f"{folder}: already there; choose another folder, or delete this one")
+        raise FileExistsError(f"{folder}: already exists; choose another folder, or delete this one")
     if not is_archive(archive):
         raise ArchiveError(f"{archive}: got {_kind_of_file(archive)}, expected a zip or tar archive; fetch it again")
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -126,14 +126,14 @@ def unpack(archive: str | os.PathLike[str], folder: str | os.PathLike[str], limi
 
 @dataclass(frozen=True)
 class _Member:
-    """A member of a zip or tar; `content` is None for a folder."""
+    """A member of a zip or tar archive; `content` is None for a folder."""
 
     name: str
     content: IO[bytes] | None
 
 
 class _Writer:
-    """Writes members into a folder, and counts files and bytes."""
+    """A writer of archive members into a folder, which counts the files and bytes it writes."""
 
     def __init__(self, archive: Path, folder: Path, limits: Limits) -> None:
         self.archive, self.folder, self.limits = archive, folder, limits
@@ -141,7 +141,7 @@ class _Writer:
         self.n_files = self.n_bytes = self.n_members = 0
 
     def write(self, member: _Member) -> None:
-        """Write one member, unless it is unsafe or exceeds the limits."""
+        """Write one member, or raise an ArchiveError if it is unsafe or exceeds the limits."""
         self.n_members += 1
         if self.n_members > self.limits.files:
             raise self._too_large(f"more than {self.limits.files:,} files", "--max_files")
@@ -168,25 +168,25 @@ class _Writer:
         if self.n_bytes > self.limits.gigabytes * 10**9:
             raise self._too_large(f"more than {self.limits.gigabytes:g} GB", "--max_gigabytes")
         if self.n_bytes > max(_RATIO_MATTERS_FROM, self.limits.ratio * self.packed_bytes):
-            raise self._too_large(f"more than {self.limits.ratio:g} bytes for each packed byte", "--max_ratio")
+            raise self._too_large(f"more than {self.limits.ratio:g} unpacked bytes per packed byte", "--max_ratio")
 
     def _too_large(self, content: str, flag: str) -> ArchiveTooLargeError:
         return ArchiveTooLargeError(
-            f"{self.archive}: contains {content}, like an archive made to fill a disk; if you trust it, raise "
-            f"the limit ({flag})"
+            f"{self.archive}: contains {content}, like an archive made to fill up the disk; if you trust it, "
+            f"raise the limit ({flag})"
         )
 
 
 def _safe_parts(name: str, archive: Path) -> list[str]:
-    """The parts of a member's path; empty for the folder itself."""
+    """Return the parts of a member's path; the list is empty for the target folder itself."""
     if "\0" in name or len(name) > 4096:
         raise _refused(archive, name, "has an invalid name")
-    slashed = name.replace("\\", "/")  # as on Windows
+    slashed = name.replace("\\", "/")  # both are separators on Windows
     if slashed.startswith("/") or re.match("[A-Za-z]:", slashed):
         raise _refused(archive, name, "has an absolute path")
     parts = [part for part in slashed.split("/") if part not in ("", ".")]
     if ".." in parts:
-        raise _refused(archive, name, "leads out of the target folder")
+        raise _refused(archive, name, "has a path outside the target folder")
     return parts
 
 
@@ -215,28 +215,28 @@ def _tar_members(archive: Path) -> Iterator[_Member]:
 
 @contextmanager
 def _errors_translated(archive: Path) -> Iterator[None]:
-    """Turn the various errors of the libraries for broken archives into one that names the archive."""
+    """Turn the various exceptions that libraries raise for broken archives into one that names the archive."""
     try:
         yield
     except (*_BROKEN, OSError) as error:
-        # bzip2, and seeking to where a broken archive points, raise OSError without a number or with EINVAL. Errors of
-        # the disk have other numbers.
+        # bzip2 raises OSError without an errno, or with EINVAL, and so does seeking to an offset from a broken archive.
+        # Disk errors have other error numbers.
         if isinstance(error, OSError) and not isinstance(error, _BROKEN) and error.errno not in (None, errno.EINVAL):
             raise
         raise ArchiveError(
-            f"{archive}: a broken archive ({str(error) or type(error).__name__}); fetch it again"
+            f"{archive}: the archive is broken ({str(error) or type(error).__name__}); fetch it again"
         ) from error
 
 
 def _refused(archive: Path, member: str, reason: str) -> ArchiveError:
     return ArchiveError(
-        f"{archive}: {member[:200]!r} {reason}; nothing was unpacked, as only files and folders inside the target are "
-        "allowed. Do not trust this archive"
+        f"{archive}: {member[:200]!r} {reason}, so nothing was unpacked; do not trust this archive, and get another "
+        "copy from its publisher"
     )
 
 
 def _kind_of_file(path: Path) -> str:
-    """The kind of a file that is not an archive, for a message."""
+    """Describe, for a message, a file that is not an archive."""
     with open(path, "rb") as file:
         start = file.read(512)
     if not start:

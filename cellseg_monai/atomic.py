@@ -1,4 +1,4 @@
-"""Files and folders that are complete or absent."""
+"""Files and folders that are either complete or absent."""
 
 from __future__ import annotations
 
@@ -16,17 +16,18 @@ __all__ = ["leftovers", "replacing", "replacing_folder"]
 def replacing(path: str | os.PathLike[str], *, durable: bool = True) -> Iterator[Path]:
     """Yield a temporary path next to `path`, which is renamed to `path` at the end, or removed if the block fails.
 
-    Readers see the old file or the new one, never half of either. If the disk fills up, only the new one is lost. A
-    missing parent folder is made.
+    Readers see either the old file or the new one, never a partial file. If the disk fills up, only the new file is
+    lost. Missing parent folders are created.
 
     Args:
-        path: the file.
-        durable: wait until the file is on the disk, so that it survives a power cut as well as a killed process. This
-            takes tens of milliseconds on a busy disk; with thousands of files, check their sizes later instead.
+        path: the file to write.
+        durable: True to wait until the file is on disk, so that it survives a power cut and not just a killed process.
+            This takes tens of milliseconds on a busy disk. When writing thousands of files, pass False and check their
+            sizes later instead.
 
     Raises:
-        OSError: the file could not be written. The error names `path`, even if that of the system names the temporary
-            file, or none.
+        OSError: the file cannot be written. The error names `path`, even if the original error names the temporary
+            file, or no file.
 
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
@@ -42,7 +43,7 @@ def replacing(path: str | os.PathLike[str], *, durable: bool = True) -> Iterator
         try:
             yield aside
             if durable:
-                # Opened for writing as well, because Windows does not flush a file that is only open for reading.
+                # Open for reading and writing, because Windows cannot flush a file that is open only for reading.
                 with open(aside, "r+b") as file:
                     os.fsync(file.fileno())
             os.replace(aside, path)
@@ -54,17 +55,19 @@ def replacing(path: str | os.PathLike[str], *, durable: bool = True) -> Iterator
 def replacing_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary folder next to `path`, which is renamed to `path` at the end, or removed if the block fails.
 
-    An existing folder stays until then, and is replaced. Files are not flushed one by one: there may be thousands, and
-    a killed process leaves none of them incomplete anyway. No system swaps two folders in one step. If the process is
-    killed between renaming the old and the new folder, `path` does not exist, but both are complete next to it, where
-    `leftovers` finds them; the one that was changed later is the new one.
+    An existing folder stays in place until the end, when the new one replaces it. Files are not flushed to disk one by
+    one, because there may be thousands. Even so, a killed process never leaves incomplete files in `path`.
+
+    No operating system swaps two folders in one step. If the process is killed between renaming the old folder and the
+    new one, `path` does not exist, but both folders are complete next to it. `leftovers` finds them; the one modified
+    later is the new one.
 
     Args:
-        path: the folder.
+        path: the folder to write.
 
     Raises:
-        OSError: the folder could not be written. The error names `path`, even if that of the system names a temporary
-            path, or none.
+        OSError: the folder cannot be written. The error names `path`, even if the original error names a temporary
+            path, or no path.
 
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
@@ -91,7 +94,7 @@ def replacing_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 @contextmanager
 def _naming(path: Path, *asides: Path) -> Iterator[None]:
-    """Make errors of the system name `path` if they name nothing, or a temporary path, which no longer exists."""
+    """Make OS errors name `path` if they name no file, or a temporary path that no longer exists."""
     try:
         yield
     except OSError as error:
@@ -106,6 +109,6 @@ def _beside(path: Path) -> Path:
 
 
 def leftovers(path: str | os.PathLike[str]) -> list[Path]:
-    """Return the temporary files and folders that killed processes left when they wrote `path`."""
+    """Return the temporary files and folders left by processes that were killed while writing `path`."""
     path = Path(path)
     return sorted(path.parent.glob(f".{path.name}.*.part"))

@@ -10,20 +10,20 @@ from typing import Any, NamedTuple, Protocol
 __all__ = ["ArrayPart", "Box", "Grid", "Overlap", "Run", "SlicedArray", "WritableArray", "overlaps", "squares"]
 
 Box = tuple[slice, slice]
-"""Rows and columns, each with start and stop.
+"""A slice of rows and a slice of columns, each with start and stop.
 
-A box is two slices, because this package works on planes, and has no 3-D networks on purpose. A stack is segmented
+A box has two slices because this package works on planes, and deliberately has no 3-D networks. Stacks are segmented
 plane by plane, and ids start again in each plane. Tiles, blending, padding, crops, decoding (runs along rows, proofs in
-2-D), measuring and outlines are all written for planes. Support for volumes would therefore be another decoding
+2-D), measurements and outlines are all written for planes. Supporting volumes would therefore take another decoding
 package, not a flag.
 """
 
 Run = Callable[..., Iterable[Any]]
-"""Calls a function for each of several boxes, as `map` does."""
+"""A function that calls another function for each of several boxes, as `map` does."""
 
 
 class SlicedArray(Protocol):
-    """A numpy array, or anything on disk that gives one when it is sliced, such as a zarr array."""
+    """A NumPy array, or an array on disk that returns one when sliced, such as a Zarr array."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -31,25 +31,25 @@ class SlicedArray(Protocol):
 
     @property
     def dtype(self) -> Any:
-        """Type of the values."""
+        """Data type of the values."""
 
     def __getitem__(self, place: Any, /) -> Any:
-        """Return the values at a place: a slice without a step, or an index, for each axis."""
+        """Return the values at `place`: a slice without a step, or an index, for each axis."""
 
 
 class WritableArray(SlicedArray, Protocol):
-    """An array that can also be written by slices: a numpy array, a memory map, or a zarr array."""
+    """An array that can also be written to by slices: a NumPy array, a memory map or a Zarr array."""
 
     def __setitem__(self, place: Any, values: Any, /) -> None:
-        """Write the values at a place."""
+        """Write the values at `place`: a slice without a step, or an index, for each axis."""
 
 
 class ArrayPart:
-    """A view of an array at fixed places along its first axes, sliced like an array of the other axes.
+    """A view of an array at fixed indices along its first axes, sliced like an array of the remaining axes.
 
     Args:
-        array: a numpy array, or anything that gives one when it is sliced.
-        place: an index for each of the first axes, or None for an axis that is kept.
+        array: a NumPy array, or anything that returns one when sliced.
+        place: an index for each of the first axes, or None for an axis to keep.
 
     >>> import numpy as np
     >>> part = ArrayPart(np.arange(24).reshape(2, 3, 4), (1, None))
@@ -63,17 +63,17 @@ class ArrayPart:
         self.shape, self.dtype = (*kept, *array.shape[len(self._place) :]), array.dtype
 
     def __getitem__(self, window: tuple[int | slice, ...]) -> Any:
-        """Return the values in a window: an index or a slice without a step for each axis."""
+        """Return the values in a window: an index, or a slice without a step, for each axis."""
         rest = iter(window)
         first = tuple(next(rest) if index is None else index for index in self._place)
         return self._array[first + tuple(rest)]
 
 
 class Overlap(NamedTuple):
-    """The stretch that a window and a cell share along an axis that is cut into cells of equal length.
+    """The stretch shared by a window and a cell, along an axis that is cut into cells of equal length.
 
     Args:
-        cell: number of the cell, from 0.
+        cell: number of the cell, counted from 0.
         in_axis: the shared stretch as a slice of the axis.
         in_window: the shared stretch as a slice of the window.
         in_cell: the shared stretch as a slice of the cell.
@@ -86,7 +86,7 @@ class Overlap(NamedTuple):
 
 
 def overlaps(window: slice, side: int) -> list[Overlap]:
-    """Return the stretches that a window shares with the cells that it touches, along one axis.
+    """Return the stretches that a window shares with the cells it touches, along one axis.
 
     Args:
         window: slice with start and stop.
@@ -107,11 +107,11 @@ def overlaps(window: slice, side: int) -> list[Overlap]:
 
 @dataclass(frozen=True)
 class Grid:
-    """An image cut into cells, numbered from 0 row after row; iterating yields their boxes.
+    """An image cut into cells, numbered from 0 row by row; iterating yields the boxes of the cells.
 
     Args:
-        shape: (Y, X) of the image.
-        sides: (Y, X) of a cell; cells at the lower and right border can be smaller.
+        shape: size of the image, (Y, X).
+        sides: size of a cell, (Y, X); cells at the lower and right borders can be smaller.
 
     >>> list(Grid((5, 4), (3, 4)))
     [(slice(0, 3, None), slice(0, 4, None)), (slice(3, 5, None), slice(0, 4, None))]
@@ -122,7 +122,7 @@ class Grid:
 
     @property
     def counts(self) -> tuple[int, int]:
-        """Number of rows of cells, and of columns."""
+        """Number of rows and columns of cells."""
         return -(-self.shape[0] // self.sides[0]), -(-self.shape[1] // self.sides[1])
 
     def __iter__(self) -> Iterator[Box]:
@@ -137,11 +137,11 @@ class Grid:
         """Find the cells that a box touches.
 
         Args:
-            box: part of the image.
+            box: a box within the image.
 
         Yields:
-            The number of a cell, the part that it shares with the box as a place in the image, and the same part as a
-            place in the box.
+            The number of each cell, and the part of the cell inside the box, first as a box in the image and then as a
+            box relative to `box`.
 
         >>> for number, place, within in Grid((4, 4), (2, 4)).over((slice(1, 3), slice(2, 4))):
         ...     print(number, place[0], within[0])
@@ -154,11 +154,11 @@ class Grid:
 
 
 def squares(shape: Sequence[int], side: int) -> Grid:
-    """Return a grid of squares.
+    """Return a grid of square cells.
 
     Args:
-        shape: shape of an image, Y and X last.
-        side: side of the squares, in pixels.
+        shape: shape of an image, with Y and X last.
+        side: side of the squares in pixels.
 
     >>> [(rows.stop, columns.stop) for rows, columns in squares((3, 4), 2)]
     [(2, 2), (2, 4), (3, 2), (3, 4)]

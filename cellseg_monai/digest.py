@@ -1,4 +1,4 @@
-"""SHA-256 of files and of folders."""
+"""SHA-256 digests of files and folders."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def file_digest(path: Path) -> str:
 
 
 def image_digest(path: Path) -> str:
-    """Return the SHA-256 of an image file, or of the names and contents of all files in a folder (an OME-Zarr)."""
+    """Return the SHA-256 of an image file, or of the names and contents of all files in an OME-Zarr folder."""
     if not path.is_dir():
         return file_digest(path)
     digest = hashlib.sha256()

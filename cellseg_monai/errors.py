@@ -1,4 +1,4 @@
-"""The errors that callers catch by type, or that carry data.
+"""Exceptions that callers catch by type, or that carry data.
 
 Every message says what the program got, what it expected, and what to do next.
 """
@@ -22,11 +22,11 @@ __all__ = [
 
 
 class UnreadableImageError(ValueError):
-    """An image file that cannot be read.
+    """Raised when an image file cannot be read.
 
     Args:
-        path: the file.
-        reason: what is wrong with it, in a few words.
+        path: the image file.
+        reason: what is wrong with the file, in a few words.
         remedy: what the user can do about it.
 
     >>> print(UnreadableImageError("a.tif", "the file is empty", "copy it again"))
@@ -38,41 +38,41 @@ class UnreadableImageError(ValueError):
         self.path, self.reason, self.remedy = fspath(path), reason, remedy
 
     def __reduce__(self) -> tuple:
-        # Data-loading workers pickle errors: by default only the joined message would be passed to __init__.
+        # Data-loading workers pickle errors. By default, unpickling passes only the joined message to __init__.
         return type(self), (self.path, self.reason, self.remedy)
 
 
 class DatasetError(ValueError):
-    """A data set that cannot be used as it is; the message lists every fault found."""
+    """Raised when a data set cannot be used as it is; the message lists every fault found."""
 
 
 class FetchError(OSError):
-    """A file that could not be fetched completely; the message says how far it got and what the user can do."""
+    """Raised when a file cannot be fetched completely; the message says how far the download got and what to do."""
 
 
 class ArchiveError(ValueError):
-    """A file that is not an archive, is broken, or would be unpacked to a place outside the target."""
+    """Raised for a file that is not an archive, is broken, or has a member outside the target folder."""
 
 
 class ArchiveTooLargeError(ArchiveError):
-    """An archive that exceeds the limits, which the user can raise."""
+    """Raised when an archive exceeds limits that the user can increase."""
 
 
 class BundleError(ValueError):
-    """A bundle that is incomplete, or lacks what was asked of it."""
+    """Raised when a bundle is incomplete, or lacks something that the user asked for."""
 
 
 class BlockError(OSError):
-    """A part of an image that failed on a cluster; the message says which part, and why."""
+    """Raised when processing part of an image on a cluster fails; the message says which part, and why."""
 
 
 OF_AN_IMAGE = (ValueError, OSError, MemoryError)
-"""Errors that can be the fault of one image, which is then skipped; any other error is a bug in this program."""
+"""Errors that a single image can cause, which is then skipped; any other error is a bug in this program."""
 
 
 class CheckpointError(RuntimeError):
-    """A checkpoint that cannot be written or read, or from which training cannot continue."""
+    """Raised when a checkpoint cannot be written or read, or when training cannot continue from it."""
 
 
 class TrainingError(RuntimeError):
-    """A training that cannot continue."""
+    """Raised when a training run cannot continue."""

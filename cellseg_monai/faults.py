@@ -1,4 +1,4 @@
-"""Faults of a data set, and their text."""
+"""Faults in a data set, and their text form."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ Severity = Literal["error", "warning"]
 
 @dataclass(frozen=True, order=True)
 class Fault:
-    """One thing that is wrong with a data set.
+    """One fault in a data set.
 
     Args:
-        place: the file, relative to the data set if it is inside, with "/" on every system.
+        place: path of the file, relative to the data set if the file is inside it, with "/" on every system.
         kind: short name for the kind of fault, such as "missing-partner".
-        message: the finding, what it should be, and what to do.
-        severity: "error" if it spoils training or a score, "warning" if it is worth a look.
+        message: what was found, what was expected, and what to do.
+        severity: "error" if the fault spoils training or a score, "warning" if it is worth a look.
 
-    >>> print(Fault("labels/a.tif", "id-gap", "ids 1 to 3 without 2", "warning"))
-    labels/a.tif: id-gap (warning): ids 1 to 3 without 2
+    >>> print(Fault("labels/a.tif", "id-gap", "id 2 is missing", "warning"))
+    labels/a.tif: id-gap (warning): id 2 is missing
     """
 
     place: str
@@ -39,12 +39,12 @@ class Fault:
 
 
 def format_faults(faults: Sequence[Fault]) -> str:
-    """Return the faults as text, one per line, followed by their number.
+    """Return the faults as text, one per line, followed by the totals.
 
     >>> print(format_faults([]))
     no faults found
-    >>> print(format_faults([Fault("images/a.tif", "missing-partner", "no label of that name")]))
-    images/a.tif: missing-partner: no label of that name
+    >>> print(format_faults([Fault("images/a.tif", "missing-partner", "no label with this name")]))
+    images/a.tif: missing-partner: no label with this name
     1 error, 0 warnings in 1 place
     """
     if not faults:
@@ -56,12 +56,12 @@ def format_faults(faults: Sequence[Fault]) -> str:
 
 
 def dataset_error(dataset: Path, faults: Sequence[Fault]) -> DatasetError:
-    """Return the error whose message contains all faults of a data set."""
+    """Return an error whose message lists every fault in a data set."""
     return DatasetError(f"{dataset}: the data set cannot be used as it is\n{format_faults(faults)}")
 
 
 def place_of(path: Path, dataset: Path) -> str:
-    """Return the path as a fault names it: relative to the data set if it is inside.
+    """Return a path as faults show it: relative to the data set if it is inside, otherwise unchanged.
 
     >>> place_of(Path("/data/set/images/a.tif"), Path("/data/set"))
     'images/a.tif'

@@ -1,11 +1,11 @@
-"""One process at a time in a folder that is being written.
+"""A lock that lets only one process at a time write to a folder.
 
-The lock is that of the operating system, taken by `filelock`, because it ends with the process even if that is killed.
-A file whose existence is the lock would survive a kill and keep everyone out, so filelock's fallback to such files is
-off. The number of the process in the file is for the message only.
+`filelock` takes a lock from the operating system, which ends with the process, even if the process is killed. If the
+existence of a file were the lock, the file would survive the kill and keep everyone out, so filelock's fallback to such
+files is disabled. The process number in the file is used only in the error message.
 
-This module adds three things to filelock: the file is removed afterwards, an error says which process holds the lock,
-and work continues where nothing can be locked.
+This module adds three things to filelock. It removes the file afterwards, its error says which process holds the lock,
+and it continues without a lock where locking is impossible.
 """
 
 from __future__ import annotations
@@ -31,18 +31,19 @@ _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
 
 @contextmanager
 def only_one(path: Path, command: str) -> Iterator[None]:
-    """Hold a lock on a file while the block runs, then remove the file, and an empty folder that was made for it.
+    """Hold a lock on a file while the block runs, then remove the file.
 
-    Where nothing can be written, there is nothing to protect, and the block runs without a lock. On a file system
-    without locks it runs too, and a warning is logged.
+    If the folder was created for the lock file and is still empty at the end, it is removed too. In a folder that is
+    not writable, there is nothing to protect, so the block runs without a lock. On a file system that does not support
+    locks, the block also runs, and a warning is logged.
 
     Args:
-        path: the lock file, in the folder that is going to be written; missing folders are made.
-        command: the command that takes this lock, such as `cellseg data prepare`, for the message to others.
+        path: the lock file, in the folder that the block writes to; missing folders are created.
+        command: the command that holds this lock, such as `cellseg data prepare`, named in the error that others get.
 
     Raises:
-        FileExistsError: another process, or another call in this one, holds the lock.
-        PermissionError: the file belongs to another user, who may hold the lock, and the folder can be written.
+        FileExistsError: another process, or another call in this process, holds the lock.
+        PermissionError: the folder is writable, but the lock file belongs to another user, who may hold the lock.
     """
     is_new = not path.parent.exists()
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -51,12 +52,14 @@ def only_one(path: Path, command: str) -> Iterator[None]:
         lock.acquire()
     except Timeout:
         raise FileExistsError(
-            f"{path.parent}: another `{command}` is at work in it{_holder(path)}; wait until it is done, or stop it, "
-            "then call again"
+            f"{path.parent}: another `{command}` is writing to this folder{_holder(path)}; wait until it has finished, "
+            "or stop it, and try again"
         ) from None
     except OSError as error:
         if error.errno in _NO_LOCKS:
-            logger.warning("%s: the file system has no locks; make sure that nothing else writes there", path.parent)
+            logger.warning(
+                "%s: the file system does not support locks; make sure that no other process writes here", path.parent
+            )
             with suppress(OSError):
                 path.unlink()
         elif error.errno not in _CANNOT_WRITE or (path.exists() and os.access(path.parent, os.W_OK)):
@@ -65,14 +68,14 @@ def only_one(path: Path, command: str) -> Iterator[None]:
         yield
     finally:
         if lock.is_locked:
-            # Others that have opened the file must find it gone as soon as they can lock it. Windows cannot delete an
-            # open file; there, filelock does it afterwards.
+            # Delete the file before releasing the lock, so that a process that has already opened the file finds it
+            # gone once it gets the lock. Windows cannot delete an open file; there, filelock deletes it afterwards.
             if sys.platform != "win32":
                 with suppress(OSError):
                     path.unlink()
             lock.release()
         if is_new:
-            with suppress(OSError):  # not empty
+            with suppress(OSError):  # the folder is not empty
                 path.parent.rmdir()
 
 
@@ -82,7 +85,7 @@ def _write_holder(descriptor: int) -> None:
 
 
 def _holder(path: Path) -> str:
-    """The text of the holder for a message; empty if it cannot be read, as on Windows, where the lock forbids it."""
+    """Describe the holder of the lock, for a message; empty if the file is unreadable, as it is on Windows."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):

@@ -1,4 +1,4 @@
-"""Making the next items of an iterator in a thread while the current one is used."""
+"""Prefetching, which prepares the next items of an iterator in a thread while the current item is in use."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _END = object()
 
 
 def prefetch(items: Iterator[_T], count: int = 1) -> Generator[_T, None, None]:
-    """Yield the same items in the same order, made in a thread up to `count` items ahead of their use.
+    """Yield the items of an iterator in order, preparing up to `count` items ahead in a thread.
 
-    If making an item fails, the error is raised in place of that item. After the generator is closed, no more items are
-    begun.
+    If preparing an item fails, the error is raised where that item would have been yielded. Once the generator is
+    closed, no further items are started.
 
     Args:
-        items: made lazily, by code that releases the interpreter lock (reading, decoding, numpy).
-        count: largest number of items that wait to be used.
+        items: lazy iterator whose work releases the interpreter lock (reading, decoding, NumPy).
+        count: maximum number of items waiting to be used.
 
     >>> list(prefetch(iter(range(3))))
     [0, 1, 2]

@@ -1,9 +1,9 @@
-"""The settings of segmenting, each defined once: its type, its default, its limits and what it means.
+"""The settings for segmentation, each defined once with its type, default, limits and description.
 
 The flags of `cellseg segment`, the keywords of `cellseg_monai.segment` and `bundle.load_pipeline`, and `arguments` in
-`run.json` are made from `SegmentOptions`. So a new setting is added here; the only other place is where it is used.
+`run.json` are all derived from `SegmentOptions`. To add a setting, add a field here and use it where it takes effect.
 
-Nothing heavy is imported here, so that `cellseg segment --help`, which shows the settings, is instant.
+Nothing heavy is imported here, so that `cellseg segment --help`, which lists the settings, responds instantly.
 """
 
 from __future__ import annotations
@@ -33,80 +33,80 @@ _UNITS = {"MB": 10**6, "GB": 10**9, "MIB": 2**20, "GIB": 2**30}
 
 
 def _option(default: Any, text: str, *, least: int | None = None, above: int | None = None) -> Any:
-    """Return a field with its documentation and its limits."""
+    """Return a dataclass field with a default, a description and limits."""
     return field(default=default, metadata={"text": text, "least": least, "above": above})
 
 
 @dataclass(frozen=True)
 class SegmentOptions:
-    """The settings on which the results or the speed of segmenting depend.
+    """Settings that affect the results or the speed of segmentation.
 
-    Paths can be given as `Path`, and sequences as lists; they are kept as strings and tuples. The default is None if
-    the bundle, the files or the device decide.
+    Paths can be given as `Path` and sequences as lists; they are stored as strings and tuples. Where the default is
+    None, the bundle, the files or the device decide.
 
     Raises:
-        TypeError: a value has the wrong type for its field.
-        ValueError: a value is impossible.
+        TypeError: a value does not have the type of its field.
+        ValueError: a value is out of range or malformed.
 
     >>> SegmentOptions(diameter=30, channels=["DAPI"]).diameter
     30.0
     >>> SegmentOptions(tile=0)
     Traceback (most recent call last):
         ...
-    ValueError: got tile=0, expected a finite number from 1; correct it, or leave it out
+    ValueError: got tile=0, expected a finite number of at least 1; correct it, or leave it out
     """
 
-    bundle: str = _option("nuclei", "name of the bundle, its folder, or a zip of it.")
+    bundle: str = _option("nuclei", "bundle name, bundle folder, or zip file of a bundle.")
     export: str = _option(
         "labels,csv",
         "files to write, separated by commas: labels, ome, zarr, rois, geojson, coco, csv, parquet, h5ad, overlay.",
     )
     channels: str | tuple[str | int, ...] | None = _option(
         None,
-        "channels that the network sees: names, or numbers from 0, separated by commas, such as DAPI or 0; in Python "
-        "also a list of them. By default those that the bundle names.",
+        "channels for the network: names, or numbers counted from 0, separated by commas, such as DAPI or 0; in "
+        "Python, also a list. By default, the channels that the bundle names.",
     )
     axes: str | None = _option(None, "axes of the images, such as ZYX or YXS, if the files do not state them.")
     pixel_size: float | tuple[float, float] | None = _option(
         None,
-        "size of a pixel of the images, in µm, instead of what the files state; in Python also (height, width). A "
-        "bundle that was trained at one pixel size scales images by it; with other bundles, such as nuclei, use "
+        "pixel size of the images in µm, overriding the one in the files; in Python, also (height, width). A bundle "
+        "that was trained at one pixel size uses it to rescale images; with other bundles, such as nuclei, use "
         "diameter.",
         above=0,
     )
     diameter: float | None = _option(
         None,
-        "diameter of the cells in the images, in pixels: images are scaled until their cells are as large as those of "
-        "the training, regardless of the pixel size.",
+        "diameter of the cells in the images, in pixels. Images are rescaled until their cells are as large as those "
+        "in the training images, regardless of the pixel size.",
         above=0,
     )
     tta: bool = _option(
-        False, "test-time augmentation: the mean over eight symmetric views, which is eight times the work."
+        False, "test-time augmentation: average over eight symmetric views, which takes eight times the work."
     )
     tile: int | None = _option(
-        None, "side of the tiles that the network sees, in pixels; by default that of the bundle.", least=1
+        None, "side of the tiles that the network processes, in pixels; by default, set by the bundle.", least=1
     )
     overlap: int | None = _option(
         None,
-        "overlap of neighbouring tiles, in pixels, up to half a tile; by default that of the bundle.",
+        "overlap between neighbouring tiles, in pixels, up to half a tile; by default, set by the bundle.",
         least=0,
     )
-    device: str = _option("auto", "where the network runs: auto, cpu, cuda, cuda:1, mps.")
-    amp: bool | None = _option(None, "bfloat16 instead of float32; by default if the device has it in hardware.")
+    device: str = _option("auto", "device that runs the network: auto, cpu, cuda, cuda:1, mps.")
+    amp: bool | None = _option(None, "use bfloat16 instead of float32; by default, if the hardware supports it.")
     checkpoint: str | None = _option(
         None,
-        "file of the weights; by default those of a training in the bundle's output/, otherwise those that the bundle "
-        "ships.",
+        "file with the weights; by default, those from training in the bundle's output/, or else those shipped with "
+        "the bundle.",
     )
     postprocess: str | None = _option(
         None,
-        "a postprocess.json that `cellseg calibrate` wrote; by default the one next to the weights, otherwise that "
-        "of the bundle.",
+        "a postprocess.json written by `cellseg calibrate`; by default, the one next to the weights, or else the one "
+        "in the bundle.",
     )
     max_memory: str | None = _option(
         None,
-        "approximate memory of a process, such as 4GB: limits how many tiles are in memory at the same time, and how "
-        "large the planes there are.",
+        "approximate memory limit of each process, such as 4GB; it limits how many tiles the network processes at the "
+        "same time, and the size of planes that are held in memory.",
     )
 
     def __post_init__(self) -> None:
@@ -124,18 +124,18 @@ class SegmentOptions:
 
     @property
     def pixel_size_um(self) -> tuple[float, float] | None:
-        """Height and width of a pixel in µm; None if the files state them."""
+        """Height and width of a pixel in µm, or None to use what the files state."""
         if isinstance(self.pixel_size, float):
             return (self.pixel_size, self.pixel_size)
         return self.pixel_size
 
     @property
     def most_bytes(self) -> int | None:
-        """`max_memory` as a number of bytes."""
+        """`max_memory` as a number of bytes, or None if there is no limit."""
         return None if self.max_memory is None else bytes_of(self.max_memory)
 
     def with_absolute_paths(self) -> SegmentOptions:
-        """Return the same options with absolute paths, which are valid in any folder; names of bundles stay."""
+        """Return the same options with absolute paths, which are valid in any folder; bundle names are kept."""
         is_path = Path(self.bundle).is_file() or (Path(self.bundle) / "configs" / "metadata.json").is_file()
         checkpoint, postprocess = (
             None if path is None else str(Path(path).absolute()) for path in (self.checkpoint, self.postprocess)
@@ -148,19 +148,19 @@ class SegmentOptions:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Return the options as `run.json` keeps them."""
+        """Return the options as they are stored in `run.json`."""
         return dataclasses.asdict(self)
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any], *, source: str) -> SegmentOptions:
-        """Return the options that `to_json` wrote; those that an older version did not have get their defaults.
+        """Return the options that `to_json` wrote; options that an older version did not write get their defaults.
 
         Args:
-            values: names and values.
-            source: where they come from, for the messages.
+            values: values of the options by name.
+            source: where the values come from, for error messages.
 
         Raises:
-            ValueError: an option is unknown, or has the wrong type or an impossible value.
+            ValueError: an option is unknown, has the wrong type, or has an invalid value.
         """
         return settings_from_mapping(cls, values, source=source)
 
@@ -168,17 +168,17 @@ class SegmentOptions:
 PIPELINE_OPTIONS = (
     "channels", "diameter", "tta", "tile", "overlap", "device", "amp", "checkpoint", "postprocess",
 )  # fmt: skip
-"""The options, besides the bundle, that decide what is done with the pixels of an image."""
+"""The options, besides the bundle, that decide how the pixels of an image are processed."""
 
 READING_OPTIONS = ("axes", "pixel_size")
-"""The options that decide how an image file is understood."""
+"""The options that decide how an image file is interpreted."""
 
 
 def bytes_of(text: str) -> int:
-    """Return the number of bytes of an amount of memory such as "4GB".
+    """Return the number of bytes in an amount of memory such as "4GB".
 
     Args:
-        text: a number of MB, GB, MiB or GiB.
+        text: a number followed by MB, GB, MiB or GiB.
 
     Raises:
         ValueError: the text is not an amount of memory.
@@ -188,21 +188,22 @@ def bytes_of(text: str) -> int:
     """
     amount = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([MG]i?B)", text.strip(), re.IGNORECASE)
     if amount is None:
-        raise ValueError(f"got {text!r} of memory, expected a number of MB or GB; write it like 4GB")
+        raise ValueError(f"got {text!r} as an amount of memory, expected a number of MB or GB; write it like 4GB")
     return int(float(amount[1]) * _UNITS[amount[2].upper()])
 
 
 def takes_options(*names: str) -> Callable[[Function], Function]:
-    """Give a function with `**options` a signature and a docstring that list these options.
+    """Give a function with `**options` a signature and a docstring that list the options.
 
-    So an option is defined once, as a field of `SegmentOptions`. The price is that type checkers see `**options: Any`
-    instead of keywords; a wrong keyword, type or value is refused at run time, with a message that names it.
+    Each option is therefore defined only once, as a field of `SegmentOptions`. The price is that type checkers see
+    `**options: Any` instead of keywords. A wrong keyword, type or value is only rejected at run time, with a message
+    that names it.
 
-    In the signature they come after the required keywords. In the docstring they replace the line that begins with
-    "options: ". A call with any other keyword is a TypeError.
+    In the signature, the options come after the required keywords. In the docstring, they replace the line that begins
+    with "options: ". A call with any other keyword raises a TypeError.
 
     Args:
-        names: names of fields of `SegmentOptions`; none means all.
+        names: names of the `SegmentOptions` fields to include; by default, all fields.
     """
     options = [option for option in dataclasses.fields(SegmentOptions) if not names or option.name in names]
 
@@ -239,7 +240,7 @@ def _with_options(docstring: str | None, options: list[dataclasses.Field[Any]]) 
         return None
     match = re.search("^( *)options: .*$", docstring, re.MULTILINE)
     if match is None:
-        raise ValueError("the docstring has no line 'options: ...'; add it where the options belong")
+        raise ValueError("the docstring has no line 'options: ...'; add one where the options belong")
     indent = match[1]
     texts = [
         textwrap.fill(
@@ -260,7 +261,7 @@ def _types() -> dict[str, Any]:
 
 
 def _converted(value: Any, kind: Any) -> Any:
-    """Return a value converted to a type, such as 30.0 for 30 if the type is float.
+    """Convert a value to a type, such as 30 to 30.0 for float.
 
     Raises:
         TypeError: the value does not fit the type.
@@ -290,5 +291,5 @@ def _check_limits(option: dataclasses.Field[Any], value: Any) -> None:
     for number in value if isinstance(value, tuple) else (value,):
         if math.isfinite(number) and (number >= least if above is None else number > above):
             continue
-        expected = f"from {least}" if above is None else f"above {above}"
+        expected = f"of at least {least}" if above is None else f"above {above}"
         raise ValueError(f"got {option.name}={value}, expected a finite number {expected}; correct it, or leave it out")

@@ -1,4 +1,4 @@
-"""Segmenting one image from Python, with the same functions as `cellseg segment`."""
+"""Segmentation of one image from Python, with the same functions as `cellseg segment`."""
 
 from __future__ import annotations
 
@@ -32,27 +32,27 @@ def segment(
     channel_names: Sequence[str] = (),
     **options: Any,
 ) -> Segmentation:
-    """Find the cells of an image, as `cellseg segment` does: label image and measurements.
+    """Find the cells in an image, as `cellseg segment` does, and return a label image and measurements.
 
     Args:
-        image: a file or OME-Zarr; an `io.Image`; or an array with the axes Y and X, or with those that `axes` states.
-        bundle: name of the bundle, its folder, or a zip of it; or a pipeline from `bundle.load_pipeline`, which
-            saves loading it again for each of many images.
+        image: a file or OME-Zarr; an `io.Image`; or an array with the axes Y and X, or with the axes given by `axes`.
+        bundle: bundle name, bundle folder, or zip file of a bundle; or a pipeline from `bundle.load_pipeline`, which
+            avoids loading the bundle again for every image.
         options: fields of `SegmentOptions`.
-        channel_names: names of the image's channels, instead of those that the file states.
+        channel_names: names of the image's channels, overriding those in the file.
 
     Returns:
-        The objects. `labels` is a numpy array. For a stack it has the axes T, P and Z before Y and X, and ids start
-        again in each plane. `exports.write_exports` writes the objects to files.
+        The objects found. `labels` is a NumPy array. For a stack, the axes T, P and Z come before Y and X, and ids
+        start again in each plane. `exports.write_exports` writes the objects to files.
 
     Raises:
-        FileNotFoundError: there is no such file.
+        FileNotFoundError: the file does not exist.
         TypeError: an option is unknown, or has the wrong type.
-        ValueError: the image cannot be read, its axes are not known, or it lacks a channel or pixel size that the
-            bundle needs; there is no such bundle, or the value of an option is impossible.
+        ValueError: the image cannot be read, its axes are unknown, or it lacks a channel or pixel size that the bundle
+            needs; or the bundle does not exist, or an option has an invalid value.
         CheckpointError: the bundle has no weights.
     """
-    chosen = SegmentOptions(**options)  # refuses impossible values before anything is read
+    chosen = SegmentOptions(**options)  # rejects invalid values before anything is read
     settings = {key: value for key, value in options.items() if key not in READING_OPTIONS}
     name = Path(fspath(image)).name if isinstance(image, str | PathLike) else "image"
     opened = _image(image, chosen.axes)
@@ -64,7 +64,7 @@ def segment(
     if isinstance(bundle, Pipeline):
         if settings:
             raise ValueError(
-                f"got {', '.join(settings)} as well as a pipeline; pass them to load_pipeline, which makes it"
+                f"got {', '.join(settings)} together with a pipeline; pass these options to load_pipeline instead"
             )
         pipeline = bundle
     else:
@@ -87,7 +87,7 @@ def segment(
 
 
 def _image(image: Any, axes: str | None) -> Image:
-    """Return an image that was passed as a file, an array or an image."""
+    """Return the image that the caller passed as a file, an array or an `Image`."""
     if isinstance(image, str | PathLike):
         return read(image, axes)
     if not isinstance(image, Image):
@@ -100,7 +100,7 @@ def _image(image: Any, axes: str | None) -> Image:
 def _segmented_planes(
     image: Image, places: Sequence[tuple[int, ...]], pipeline: Pipeline, name: str
 ) -> Iterator[Segmentation]:
-    """Yield the objects of each plane, in order."""
+    """Segment the planes one by one, and yield the objects of each."""
     prepared = (
         prepared_plane(
             image.pixels[place],

@@ -49,7 +49,7 @@ def test_files_and_folders_are_unpacked(tmp_path: Path, kind: str) -> None:
     assert (unpacked.files, unpacked.bytes) == (2, 10)
     assert tree(tmp_path / "out") == ["images/a.tif", "labels/deep/a.tif"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cells", "out"]
-    with pytest.raises(FileExistsError, match="already there"):
+    with pytest.raises(FileExistsError, match="already exists"):
         unpack(archive, tmp_path / "out")
 
 
@@ -89,9 +89,9 @@ def cut(mode: str) -> Callable[[Path], Path]:
 
 
 ATTACKS: dict[str, tuple[Callable[[Path], Path], str]] = {
-    "zip that climbs out": (lambda p: make_zip(p, {"ok.txt": b"", "../../x": b"x"}), "leads out of the target folder"),
-    "zip that climbs out in the middle": (lambda p: make_zip(p, {"a/../../x": b"x"}), "leads out of the target folder"),
-    "zip that climbs out as on Windows": (lambda p: make_zip(p, {"..\\x": b"x"}), "leads out of the target folder"),
+    "zip that climbs out": (lambda p: make_zip(p, {"ok.txt": b"", "../../x": b"x"}), "has a path outside"),
+    "zip that climbs out in the middle": (lambda p: make_zip(p, {"a/../../x": b"x"}), "has a path outside"),
+    "zip that climbs out as on Windows": (lambda p: make_zip(p, {"..\\x": b"x"}), "has a path outside"),
     "zip with an absolute path": (lambda p: make_zip(p, {"/tmp/x": b"x"}), "has an absolute path"),
     "zip with a drive": (lambda p: make_zip(p, {"C:x": b"x"}), "has an absolute path"),
     "zip with a link": (link, "is a link or a device"),
@@ -99,17 +99,17 @@ ATTACKS: dict[str, tuple[Callable[[Path], Path], str]] = {
     "zip with a file twice": (lambda p: make_zip(p, {"a": b"1", "./a": b"2"}), "occurs twice"),
     "zip with a file in a file": (lambda p: make_zip(p, {"a": b"1", "a/b": b"2"}), "both a file and a folder"),
     "zip with a password": (encrypted, "is encrypted"),
-    "zip with a broken member": (broken, "a broken archive"),
-    "tar that climbs out": (lambda p: make_tar(p, {"../x": b"x"}), "leads out of the target folder"),
+    "zip with a broken member": (broken, "the archive is broken"),
+    "tar that climbs out": (lambda p: make_tar(p, {"../x": b"x"}), "has a path outside"),
     "tar with an absolute path": (lambda p: make_tar(p, {"/tmp/x": b"x"}), "has an absolute path"),
     "tar with a link": (lambda p: make_tar(p, {"x": b""}, tarfile.SYMTYPE), "is a link or a device"),
     "tar with a hard link": (lambda p: make_tar(p, {"x": b""}, tarfile.LNKTYPE), "is a link or a device"),
     "tar with a device": (lambda p: make_tar(p, {"x": b""}, tarfile.CHRTYPE), "is a link or a device"),
     "tar with a pipe": (lambda p: make_tar(p, {"x": b""}, tarfile.FIFOTYPE), "is a link or a device"),
-    "tar that is cut": (cut("w"), "a broken archive"),
-    "tar.gz that is cut": (cut("w:gz"), "a broken archive"),
-    "tar.xz that is cut": (cut("w:xz"), "a broken archive"),
-    "tar.bz2 with a broken block": (broken_bzip2, "a broken archive"),
+    "tar that is cut": (cut("w"), "the archive is broken"),
+    "tar.gz that is cut": (cut("w:gz"), "the archive is broken"),
+    "tar.xz that is cut": (cut("w:xz"), "the archive is broken"),
+    "tar.bz2 with a broken block": (broken_bzip2, "the archive is broken"),
     "an empty file": (lambda p: (p.write_bytes(b""), p)[1], "got an empty file, expected a zip or tar"),
     "a web page": (lambda p: (p.write_bytes(b"\n<!DOCTYPE html><html>"), p)[1], "got a web page"),
     "an image": (lambda p: (p.write_bytes(b"II*\0" * 200), p)[1], r"begins with b'II\*"),
@@ -136,7 +136,7 @@ def test_the_limits_are_enforced(tmp_path: Path) -> None:
         unpack(many, tmp_path / "out", Limits(gigabytes=1e-5))
     assert tree(tmp_path) == ["many"]
     assert unpack(many, tmp_path / "out", Limits(gigabytes=2e-5, files=20)).files == 20
-    with pytest.raises(ValueError, match="expected numbers above 0"):
+    with pytest.raises(ValueError, match="expected positive numbers"):
         Limits(files=0)
 
 
@@ -144,7 +144,7 @@ def test_a_bomb_is_stopped_by_its_real_size_rather_than_its_stated_size(tmp_path
     bomb = make_zip(tmp_path / "bomb", {"zeros": bytes(120_000_000)})
     content = bomb.read_bytes()
     assert len(content) < 200_000
-    with pytest.raises(ArchiveTooLargeError, match=r"300 bytes for each packed byte.*\(--max_ratio\)"):
+    with pytest.raises(ArchiveTooLargeError, match=r"300 unpacked bytes per packed byte.*\(--max_ratio\)"):
         unpack(bomb, tmp_path / "out")
     assert tree(tmp_path) == ["bomb"]
 
@@ -153,6 +153,6 @@ def test_a_false_size_is_refused(tmp_path: Path) -> None:
     bomb = make_zip(tmp_path / "bomb", {"zeros": bytes(500_000)})
     size = (500_000).to_bytes(4, "little")
     bomb.write_bytes(bomb.read_bytes().replace(size, (5).to_bytes(4, "little")))
-    with pytest.raises(ArchiveError, match="a broken archive"):
+    with pytest.raises(ArchiveError, match="the archive is broken"):
         unpack(bomb, tmp_path / "out")
     assert tree(tmp_path) == ["bomb"]

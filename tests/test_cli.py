@@ -207,8 +207,8 @@ def test_evaluate_names_what_is_missing_evaluates_the_rest_and_fails(
         ),
         ({"--protocol": None}, "missing --protocol; `cellseg evaluate` needs --truth, --pred, --protocol"),
         ({"--truth": "nowhere"}, "nowhere: no such folder"),
-        ({"--pred": "empty"}, "empty: no label images in it"),
-        ({"--pred-suffix": "_seg"}, "none of 2 files ends in '_seg'"),
+        ({"--pred": "empty"}, "empty: it contains no label images"),
+        ({"--pred-suffix": "_seg"}, "2 file(s), but no name ends with '_seg'"),
         ({"--outptu": "there"}, "`cellseg evaluate` has no flag --outptu; did you mean --output?"),
         (
             {"--threshold": "0.5"},
@@ -309,7 +309,7 @@ def test_report_of_an_evaluated_training_only_needs_its_folder(
     assert cellseg(monkeypatch, "report", "--run", str(run), "--protocol", "coco", "--output", page) == 0
     assert "coco: 2 image(s)" in capsys.readouterr().out
     assert cellseg(monkeypatch, "report", str(run.parent), "--output", page) == 1
-    assert "no folder evaluation in it; evaluate the training first" in capsys.readouterr().err
+    assert "no subfolder named evaluation; first evaluate the run" in capsys.readouterr().err
 
 
 def test_a_mask_in_place_of_objects_is_reported(
@@ -407,9 +407,9 @@ def test_calibrate_fits_settings_to_a_few_annotated_images(
     assert "no bundle 'nuclear'" in capsys.readouterr().err
     (tmp_path / "mine" / "labels" / "b.tif").unlink()
     assert cellseg(monkeypatch, *words, "nuclei") == 1
-    assert "1 of 3 images to calibrate on have no label: images/b.npy" in capsys.readouterr().err
+    assert "1 of 3 images for calibration have no label: images/b.npy" in capsys.readouterr().err
     assert cellseg(monkeypatch, *words, "nuclei", "--section", "test") == 1
-    assert "no settings can be chosen on them" in capsys.readouterr().err
+    assert "cannot be used to choose settings" in capsys.readouterr().err
 
 
 def test_show_prints_a_table_and_writes_a_page(

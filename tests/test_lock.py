@@ -31,14 +31,14 @@ while turns < 200:
             (folder / "busy").rmdir()
             turns += 1
     except FileExistsError as error:
-        assert "another `test` is at work in it" in str(error), error
+        assert "another `test` is writing to this folder" in str(error), error
 """
 
 
 def test_a_second_call_is_refused_until_the_first_is_done(tmp_path: Path) -> None:
     lock = tmp_path / "out" / ".lock"
     with only_one(lock, "cellseg data prepare"):
-        message = rf"out: another `cellseg data prepare` is at work in it: process {os.getpid()} on .+; wait until"
+        message = rf"out: another `cellseg data prepare` is writing to this folder: process {os.getpid()} on .+; wait"
         with pytest.raises(FileExistsError, match=message), only_one(lock, "cellseg data prepare"):
             pass
         assert lock.is_file()
@@ -99,7 +99,10 @@ def test_a_file_system_without_locks_is_reported_and_used(
     monkeypatch.setattr(fcntl, "flock", refuse)
     with only_one(tmp_path / ".lock", "cellseg data prepare"):
         assert list(tmp_path.iterdir()) == []
-    assert f"{tmp_path}: the file system has no locks; make sure that nothing else writes there" in caplog.text
+    assert (
+        f"{tmp_path}: the file system does not support locks; make sure that no other process writes here"
+        in caplog.text
+    )
 
 
 @pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM])

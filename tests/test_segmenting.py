@@ -61,21 +61,21 @@ def test_axes_and_names_distinguish_colours_and_channels(pipeline):
 @pytest.mark.parametrize(
     ("image", "keywords", "says"),
     [
-        (np.zeros((7, 20, 30)), {}, "got an array of 7 × 20 × 30 without axes; pass axes='ZYX'"),
+        (np.zeros((7, 20, 30)), {}, "got an array of shape 7 × 20 × 30 without axes; pass axes='ZYX'"),
         (np.zeros((20, 30, 3)), {}, "'YXS' for colours"),
         (np.zeros(7), {}, "pass axes="),
-        (np.zeros((7, 20)), {"axes": "ZYX"}, "axes='ZYX' for an array of 7 × 20"),
+        (np.zeros((7, 20)), {"axes": "ZYX"}, "axes='ZYX' for an array of shape 7 × 20"),
         (np.zeros((0, 20)), {}, "empty"),
         (np.full((9, 9), np.nan), {}, "NaN"),
         (np.array([["a"]]), {}, "pixels of type <U1"),
         (cells(), {"pixel_size": 0}, "got pixel_size=0.0, expected a finite number above 0"),
-        (cells(), {"channel_names": ("a", "b")}, "2 channel names for 1 channels"),
+        (cells(), {"channel_names": ("a", "b")}, r"channel names \(2\) differs from the number of channels \(1\)"),
         (
             io.Image(cells()[np.newaxis], "CYX"),
             {"axes": "YX"},
             "got axes='YX' for an Image, which already states its axes",
         ),
-        (cells(), {"tta": True}, "got tta as well as a pipeline"),
+        (cells(), {"tta": True}, "got tta together with a pipeline"),
     ],
     ids=["stack", "colour", "a row", "other axes", "empty", "NaN", "text", "size", "names", "Image", "settings"],
 )

@@ -1,4 +1,4 @@
-"""Bundles trained, evaluated and compared under equal conditions: the work of `cellseg compare`."""
+"""Train, evaluate and compare bundles under equal conditions, as `cellseg compare` does."""
 
 from cellseg_monai.comparison.comparison import Comparison, compare
 from cellseg_monai.comparison.costs import Costs, network_costs

@@ -1,4 +1,4 @@
-"""A command run as a child process: its output in a log, its peak memory, and the reason for a failure."""
+"""Run commands as child processes, with output in a log, and measure their time and peak memory."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ __all__ = ["ChildError", "Usage", "run_child"]
 
 _TICK_SECONDS = 0.5
 
-# Linux counts the memory of a process at the time of a fork into the peak of its child. This process can be large, so a
-# small Python process starts the child in its place, and prints the child's exit code and its peak.
+# On Linux, the peak memory of a child includes the memory of its parent at the time of the fork. Since this process can
+# be large, a small Python process starts the child instead, and prints its exit code and peak memory.
 _BETWEEN = """
 import os, sys
 with open(sys.argv[1], "ab") as log, open(os.devnull) as nothing:
@@ -28,17 +28,17 @@ print(os.waitstatus_to_exitcode(status), usage.ru_maxrss)
 
 
 class ChildError(RuntimeError):
-    """A child process failed; the message is the reason, in one line."""
+    """A child process failed; the message gives the reason in one line."""
 
 
 @dataclass(frozen=True)
 class Usage:
-    """Time and memory that a child process took.
+    """Time and memory that a child process used.
 
     Args:
         seconds: wall time.
-        peak_memory_mb: peak of its main memory in MB of 10**6 bytes, without the memory of a GPU. If the child starts
-            workers, this is the peak of the largest process. None if the system does not report it (Windows).
+        peak_memory_mb: peak main memory in MB of 10**6 bytes, without GPU memory. If the child starts workers, this is
+            the peak of the largest process. None on Windows, which does not report it.
     """
 
     seconds: float
@@ -46,20 +46,20 @@ class Usage:
 
 
 def run_child(command: Sequence[str], log: Path, *, while_waiting: Callable[[], None] = lambda: None) -> Usage:
-    """Run a command to its end, and append its output to a log.
+    """Run a command until it exits, and append its output to a log.
 
-    If this process is interrupted, the child is killed too.
+    If this process is interrupted, it kills the child.
 
     Args:
-        command: words of the command; the first is an absolute path.
-        log: file to which the output is appended.
-        while_waiting: function that is called twice a second.
+        command: the command and its arguments; the first is an absolute path.
+        log: log file; its folder is created if needed.
+        while_waiting: function to call twice a second until the command exits.
 
     Returns:
-        Time and memory that the command took.
+        Time and memory that the command used.
 
     Raises:
-        ChildError: the command failed. The message is its last line of output, or the signal that killed it.
+        ChildError: the command failed. The message contains its exit code and error, or the signal that killed it.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with open(log, "ab") as file:
@@ -74,7 +74,7 @@ def run_child(command: Sequence[str], log: Path, *, while_waiting: Callable[[], 
     code, peak = (int(word) for word in printed.split()) if printed.strip() else (process.returncode, 0)
     if code != 0:
         raise ChildError(_reason(code, log, began_at))
-    # Linux reports KiB, macOS bytes.
+    # Linux reports KiB, and macOS reports bytes.
     unit = 1 if sys.platform == "darwin" else 1024
     return Usage(time.monotonic() - began, peak * unit / 1e6 if peak else None)
 
@@ -113,5 +113,5 @@ def _reason(code: int, log: Path, began_at: int) -> str:
         file.seek(began_at)
         lines = [line.strip() for line in file.read().decode("utf-8", "replace").splitlines() if line.strip()]
     errors = [line for line in lines if line.startswith("error: ")]
-    last = errors[-1] if errors else lines[-1] if lines else "it printed nothing"
+    last = errors[-1] if errors else lines[-1] if lines else "no output"
     return f"exit code {code}: {last.removeprefix('error: ')}"

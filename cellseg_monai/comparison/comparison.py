@@ -1,4 +1,4 @@
-"""Bundles trained under equal conditions on one data set, and their results."""
+"""Train several bundles under equal conditions on one data set, and compare the results."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class Comparison:
     """The outcome of a comparison.
 
     Args:
-        output_dir: folder of the tables and figures.
-        results: results of the runs that finished, the highest Dice first.
-        failures: reasons why the other runs failed, by the names of the runs.
+        output_dir: folder with the tables and figures.
+        results: results of the runs that finished, highest Dice first.
+        failures: reason for each failure, by the name of the run.
     """
 
     output_dir: Path
@@ -53,35 +53,35 @@ def compare(
     knobs: Mapping[str, Any] | None = None,
     bundles_dir: str | Path = "bundles",
 ) -> Comparison:
-    """Train runs with the same budget, evaluate them on the same test images, and write tables and figures.
+    """Train bundles with the same budget, evaluate them on the same test images, and write tables and figures.
 
-    Each run is trained, its post-processing is calibrated on validation, it is evaluated on the test images, and it
-    segments them. Each step runs in a process of its own and writes to `output_dir/<run>`. A run that fails does not
-    stop the others. Calling this again does not repeat steps that are complete.
+    A run trains a bundle, calibrates its post-processing on the validation images, evaluates it on the test images, and
+    segments the test images. Each step is a separate process that writes to `output_dir/<run>`. If a run fails, the
+    others continue. Call this function again to resume: completed steps are not repeated.
 
-    With `minutes`, each run first trains two trial epochs. The duration of the second, including its validation,
-    determines how many epochs fit. The run then trains for that number of epochs, with a learning-rate schedule of that
-    length. Training times are therefore equal to within an epoch, and no training is cut off.
+    With `minutes`, each run starts with a trial of two epochs. The duration of the second epoch, including validation,
+    determines how many epochs fit into the budget. The run then trains for that many epochs, with a learning-rate
+    schedule of that length. Training times are therefore equal to within an epoch, and no schedule is cut short.
 
     Args:
         dataset_dir: folder of the data set.
         runs: names of the runs, such as "unet,unet+two_classes", or a list of names.
-        output_dir: folder to write to; it gets a folder for each run.
-        epochs: number of epochs of each training.
-        minutes: duration of each training; pass exactly one of `epochs` and `minutes`.
-        seed: seed of each training.
-        datalist: data list with the sections of the data set, if not the data set's own.
-        knobs: further overrides of each training, such as `{"batch_size": 4}`.
-        bundles_dir: folder of the bundles.
+        output_dir: folder to write to, with a subfolder for each run.
+        epochs: number of training epochs per run.
+        minutes: training time per run in minutes; pass exactly one of `epochs` and `minutes`.
+        seed: random seed for every run.
+        datalist: data list that replaces the sections of the data set; None to use the data set's own.
+        knobs: further training settings to override in every run, such as `{"batch_size": 4}`.
+        bundles_dir: folder that contains the bundles.
 
     Returns:
         The results and the failures.
 
     Raises:
-        BundleError: a bundle, variant or knob is unknown, or `output_dir` contains runs of another request. The message
-            lists all of these, and nothing has run.
+        BundleError: a bundle, variant or knob is unknown, or `output_dir` contains runs with other settings. The
+            message lists every problem, and no run has started.
         DatasetError: the data set cannot be used.
-        ValueError: the budget is not valid.
+        ValueError: the budget is invalid.
     """
     knobs = knobs or {}
     chosen = find_runs(runs, knobs, bundles_dir=bundles_dir)
@@ -112,7 +112,7 @@ def compare(
 
 
 def _finish(run: Run, folder: TrainingFolder, progress: Progress) -> Result:
-    """Return the result of a run, after running the steps that are not complete.
+    """Run the remaining steps of a run, and return its result.
 
     Raises:
         ChildError: a step failed.
@@ -129,7 +129,7 @@ def _finish(run: Run, folder: TrainingFolder, progress: Progress) -> Result:
 
 
 def _measure_epochs(run: Run, folder: TrainingFolder, progress: Progress) -> int:
-    """Return how many epochs fit into the minutes, according to a trial training."""
+    """Train two trial epochs, and return how many epochs fit into the budget of minutes."""
     assert folder.request.minutes is not None
     probe = folder.path / "probe"
     step = probe_step(run, folder.request, probe)

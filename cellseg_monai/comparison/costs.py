@@ -1,4 +1,4 @@
-"""The costs of a network: its size, and its work on an image."""
+"""Measure the size of networks and their operations per image."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ __all__ = ["Costs", "network_costs"]
 
 @dataclass(frozen=True)
 class Costs:
-    """The size of a network, and its work on one image.
+    """The size of a network and its operations per image.
 
     Args:
-        parameters: number of learnt parameters.
-        flops: floating-point operations of convolutions and matrix products for one image; a multiply-add counts as 2.
-            Normalisation, activation and resizing are left out, as they add little.
+        parameters: number of parameters.
+        flops: floating-point operations in convolutions and matrix products for one image. A multiply-add counts as
+            two operations. Normalisation, activation and resizing add little and are not counted.
     """
 
     parameters: int
@@ -25,11 +25,11 @@ class Costs:
 
 
 def network_costs(network: torch.nn.Module, in_channels: int, shape: tuple[int, int] = (256, 256)) -> Costs:
-    """Return the costs of a network for one image, in evaluation mode.
+    """Measure the costs of a network in evaluation mode.
 
     Args:
-        network: the network; it is left in evaluation mode.
-        in_channels: number of channels of the image.
+        network: the network; this function switches it to evaluation mode.
+        in_channels: number of image channels that the network expects.
         shape: size of the image in pixels, (Y, X).
 
     >>> network_costs(torch.nn.Conv2d(1, 2, kernel_size=3, padding=1), in_channels=1, shape=(10, 10))

@@ -1,4 +1,4 @@
-"""Curves and scores of many runs, distinguished by colour, dash and marker."""
+"""Figures that compare the curves and scores of several runs."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ Rows = Sequence[Mapping[str, str]]
 
 
 def draw_losses(path: Path, epochs: Mapping[str, Rows]) -> None:
-    """Draw training loss and validation Dice over epochs, one line per run.
+    """Draw training loss and validation Dice against the epoch, one line per run.
 
     Args:
         path: PNG file to write.
-        epochs: rows of `metrics.csv` of each run, by the name of the run.
+        epochs: rows of each run's `metrics.csv`, by run name.
     """
     figure, (left, right) = _two_panels(len(epochs))
     for position, (run, rows) in enumerate(epochs.items()):
         for axes, column in ((left, "loss"), (right, "dice")):
             points = [(int(row["epoch"]), float(row[column])) for row in rows if row.get(column)]
             axes.plot(*zip(*points, strict=True), label=run, **line_style(position))
-    for axes, label in ((left, "loss, mean of the epoch"), (right, "Dice, mean of images")):
+    for axes, label in ((left, "loss, mean over the epoch"), (right, "Dice, mean over images")):
         axes.set_xlabel("epoch")
         axes.set_ylabel(label)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
@@ -43,12 +43,12 @@ def draw_losses(path: Path, epochs: Mapping[str, Rows]) -> None:
 
 
 def draw_thresholds(path: Path, curves: Mapping[str, Rows], chosen: Mapping[str, float]) -> None:
-    """Draw Dice and IoU of the validation images over thresholds, with a ring around the chosen threshold.
+    """Draw validation Dice and IoU against the threshold, with a ring around the chosen threshold.
 
     Args:
         path: PNG file to write.
-        curves: rows about the threshold in `calibration/curve.csv` of each run, by the name of the run.
-        chosen: chosen threshold of each run, by the name of the run.
+        curves: rows for the setting `threshold` in each run's `calibration/curve.csv`, by run name.
+        chosen: chosen threshold by run name.
     """
     figure, panels = _two_panels(len(curves))
     for axes, name, title in zip(panels, ("dice", "iou"), ("Dice", "IoU"), strict=True):
@@ -58,20 +58,20 @@ def draw_thresholds(path: Path, curves: Mapping[str, Rows], chosen: Mapping[str,
             axes.plot(list(scores), list(scores.values()), label=run, **style)
             nearest = min(scores, key=lambda threshold: abs(threshold - chosen[run]))
             axes.plot(nearest, scores[nearest], "o", color=style["color"], mfc="none", markersize=9, mew=2)
-        axes.set_title(f"{title} on validation")
+        axes.set_title(f"Validation {title}")
         axes.set_xlabel("threshold on the foreground probability")
-        axes.set_ylabel(f"{title}, mean of images")
+        axes.set_ylabel(f"{title}, mean over images")
         axes.set_xlim(0, 1)
     _legend(figure, panels[0])
     save_figure(figure, path)
 
 
 def draw_scores(path: Path, scores: Mapping[str, Score]) -> None:
-    """Draw the mean Dice of each run as a dot with its interval, the first run at the top.
+    """Draw the Dice of each run, the mean with its interval and the pooled value, with the first run at the top.
 
     Args:
         path: PNG file to write.
-        scores: Dice of each run, by the name of the run.
+        scores: Dice by run name.
     """
     figure = Figure(figsize=(8, 1.4 + 0.4 * len(scores)), layout="constrained")
     axes = figure.subplots()
@@ -80,12 +80,12 @@ def draw_scores(path: Path, scores: Mapping[str, Score]) -> None:
         if not math.isnan(score.mean_low):
             label = None if axes.lines else "95 % interval of the mean"
             axes.plot([score.mean_low, score.mean_high], [row, row], color=COLOURS[0], linewidth=2, label=label)
-    axes.plot([score.mean for score in scores.values()], rows, "o", color=COLOURS[0], label="mean of images")
+    axes.plot([score.mean for score in scores.values()], rows, "o", color=COLOURS[0], label="mean over images")
     axes.plot([score.pooled for score in scores.values()], rows, "D", color=COLOURS[1], mfc="none", label="pooled")
     axes.set_yticks(rows, list(scores))
     axes.set_ylim(len(scores) - 0.5, -0.5)
     axes.grid(axis="x", alpha=0.4)
-    axes.set_xlabel("Dice of the test images")
+    axes.set_xlabel("Dice on the test images")
     axes.set_title("Test Dice by run")
     figure.legend(loc="outside lower center", ncols=3, frameon=False)
     save_figure(figure, path)

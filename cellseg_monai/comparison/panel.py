@@ -1,4 +1,4 @@
-"""A figure of some test images with the masks that each run predicted."""
+"""Figure of selected test images with the mask that each run predicted."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ _RIGHT, _CLAIMED, _MISSED = (255, 255, 255), (230, 159, 0), (86, 180, 233)
 def draw_panel(
     path: Path, items: Sequence[Item], image_dice: Mapping[str, Mapping[str, float]], masks: Mapping[str, Path]
 ) -> None:
-    """Draw the test images with the lowest, the median and the highest Dice: image, truth and the mask of each run.
+    """Draw the test images with the lowest, median and highest Dice, each with its truth and every run's mask.
 
-    The figure shows the middle of each image, a square of at most 320 pixels.
+    The figure shows a square in the middle of each image, with sides of at most 320 pixels.
 
     Args:
         path: PNG file to write.
-        items: the test images, with their labels.
-        image_dice: Dice of each image by its path, for each run by its name.
-        masks: folder with the label images of each run, by the name of the run.
+        items: the test images with their labels.
+        image_dice: for each run name, the Dice of each image by its path.
+        masks: folder with each run's label images, by run name.
     """
     label_of = {Path(item["image"]).as_posix(): item["label"] for item in items}
     mean_dice = {image: float(np.mean([dice[image] for dice in image_dice.values()])) for image in label_of}
@@ -42,7 +42,7 @@ def draw_panel(
     figure = Figure(figsize=(max(6.5, 2.05 * columns), len(chosen) * (2.55 * rows + 0.4) + 0.4), layout="constrained")
     blocks = figure.subfigures(len(chosen), 1, squeeze=False)[:, 0]
     for block, (rank, image) in zip(blocks, chosen.items(), strict=True):
-        title = f"{image_stem(image)}: {rank} Dice, {mean_dice[image]:.3f} (mean of the runs)"
+        title = f"{image_stem(image)}: {rank} Dice, {mean_dice[image]:.3f} (mean over runs)"
         block.suptitle(title, x=0.01, horizontalalignment="left", fontsize=11, fontweight="bold")
         truth = read_labels(label_of[image]) > 0
         pictures = {"image": _picture(image), "truth": colour_errors(truth, truth)}
@@ -55,15 +55,17 @@ def draw_panel(
         for axes, (title, picture) in zip(grid.flat, pictures.items(), strict=False):
             axes.imshow(picture[_middle(truth.shape)], cmap="gray", vmin=0, vmax=1)
             axes.set_title(title, fontsize=9)
-    figure.supxlabel("white: right, orange: wrongly claimed, blue: missed", fontsize=10)
+    figure.supxlabel("white: correct, orange: false foreground, blue: missed", fontsize=10)
     save_figure(figure, path)
 
 
 def chosen_images(scores: Mapping[str, float]) -> dict[str, str]:
-    """Return the images with the lowest, the median and the highest score, by that word; each image once.
+    """Return the images with the lowest, median and highest score, under the keys "lowest", "median" and "highest".
+
+    No image occurs twice, so some keys are missing if there are fewer than three images.
 
     Args:
-        scores: score of each image, by its name.
+        scores: score of each image by name.
 
     >>> chosen_images({"a": 0.9, "b": 0.1, "c": 0.5, "d": 0.6})
     {'lowest': 'b', 'median': 'c', 'highest': 'a'}
@@ -80,11 +82,14 @@ def chosen_images(scores: Mapping[str, float]) -> dict[str, str]:
 
 
 def colour_errors(mask: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Return a mask as RGB: white where it is right, orange where it is wrong, blue where it misses something.
+    """Return a mask in colour: white for correct foreground, orange for false foreground, blue for missed foreground.
 
     Args:
-        mask: predicted foreground, bool, YX.
-        truth: true foreground, bool, YX.
+        mask: predicted foreground, YX bool.
+        truth: true foreground, YX bool.
+
+    Returns:
+        YX3 uint8.
 
     >>> colour_errors(np.array([[True, False]]), np.array([[True, True]])).tolist()
     [[[255, 255, 255], [86, 180, 233]]]
@@ -103,7 +108,7 @@ def _middle(shape: tuple[int, ...]) -> tuple[slice, ...]:
 
 
 def _picture(path: str) -> np.ndarray:
-    """Return the image in grey, as networks see it, or its first channel if it cannot be turned grey."""
+    """Return the image in grey, prepared as for networks, or its first channel if it cannot be converted to grey."""
     image = read(path)
     try:
         return prepare(image.pixels, Preprocessing(), channel_names=image.channel_names)[0]
@@ -112,7 +117,7 @@ def _picture(path: str) -> np.ndarray:
 
 
 def _wrapped(name: str) -> str:
-    """Wrap a name to the width of a panel, with breaks after `_` and before `+`."""
+    """Wrap a run name to the width of a panel, breaking only after `_` and before `+`."""
     lines = [""]
     for part in re.split(r"(?<=_)|(?=\+)", name):
         if lines[-1] and len(lines[-1] + part) > _LETTERS_A_LINE:

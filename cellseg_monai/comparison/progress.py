@@ -1,4 +1,4 @@
-"""A progress bar over all steps of all runs."""
+"""Progress bar for a comparison."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ __all__ = ["Progress"]
 
 
 class Progress:
-    """Shows on standard error how many steps are complete, and which step is running.
+    """Progress bar on standard error that counts completed steps and names the running step.
 
     Args:
-        runs: names of the runs.
-        steps: number of steps of each run.
+        runs: names of the runs, in order.
+        steps: number of steps per run.
     """
 
     def __init__(self, runs: Sequence[str], *, steps: int) -> None:
@@ -38,12 +38,12 @@ class Progress:
         self._bar.close()
 
     def start_run(self, name: str) -> None:
-        """Note that a run starts; steps that the run before did not reach count as complete."""
+        """Show that a run starts. Steps that the previous run did not reach count as complete."""
         self._run = name
         self._advance_to(self.runs.index(name) * self.steps)
 
     def start_step(self, step: Step) -> None:
-        """Note that a step of the run starts, which completes the step before."""
+        """Show that a step starts, and count the previous step of the run as complete."""
         if self.step:
             self._bar.update()
         self.step = step.name
@@ -51,22 +51,22 @@ class Progress:
         self._bar.set_description(f"{self._run}: {step.name}")
 
     def show_epochs(self, output_dir: Path, epochs: int) -> None:
-        """Show the epoch of the training that writes to a folder; on a terminal, also refresh the elapsed time.
+        """Show the current epoch if a training step is running; on a terminal, also refresh the elapsed time.
 
         Args:
-            output_dir: folder of the training.
-            epochs: number of epochs of the training.
+            output_dir: folder to which the training step writes.
+            epochs: total number of epochs.
         """
         metrics, shown = output_dir / "metrics.csv", self._bar.postfix
         if self.step in ("probing", "training") and metrics.is_file():
             done = len(metrics.read_text(encoding="utf-8").splitlines()) - 1
             self._bar.set_postfix_str(f"epoch {min(done + 1, epochs)}/{epochs}", refresh=False)
-        # In a file, every refresh would add a line.
+        # If standard error is a file, every refresh would add a line to it.
         if self._bar.postfix != shown or sys.stderr.isatty():
             self._bar.refresh()
 
     def write(self, message: str) -> None:
-        """Write a line above the bar, where it stays."""
+        """Print a line above the bar."""
         self._bar.write(message, file=sys.stderr)
 
     def _advance_to(self, done: int) -> None:

@@ -1,4 +1,4 @@
-"""The request of a comparison, which is the same for all of its runs."""
+"""The settings of a comparison that all of its runs share."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ class Request:
 
     Args:
         dataset: absolute path of the data set.
-        datalist: absolute path of the data list with its sections; None for the data set's own.
+        datalist: absolute path of the data list that replaces the data set's own sections, or None.
         images: number of images in each section.
-        split: digest of which image is in which section.
-        epochs: number of epochs of each training; None if `minutes` is given.
-        minutes: duration of each training; None if `epochs` is given.
-        seed: seed of each training.
-        knobs: further overrides of each training.
+        split: digest of the assignment of images to sections.
+        epochs: number of training epochs per run; None if the budget is `minutes`.
+        minutes: training time per run in minutes; None if the budget is `epochs`.
+        seed: random seed for every run.
+        knobs: further training settings to override in every run.
     """
 
     dataset: str
@@ -43,25 +43,25 @@ class Request:
 
     @property
     def budget(self) -> str:
-        """The budget of each training, in words."""
+        """The training budget of a run, in words."""
         if self.minutes is not None:
             return f"the epochs that fit into {self.minutes:g} minutes of training"
         return f"{self.epochs} epoch{'' if self.epochs == 1 else 's'} of training"
 
     def as_json(self) -> dict[str, Any]:
-        """Return the request as plain data, which is equal for equal requests."""
+        """Return the request as a JSON-compatible dict."""
         return asdict(self)
 
     def differences(self, other: Mapping[str, Any]) -> list[str]:
-        """Describe each difference to an earlier request as `name was ..., now ...`.
+        """Describe each difference from an earlier request, as in "seed was 0, now 1".
 
         Args:
-            other: the earlier request, as plain data.
+            other: the earlier request, as returned by `as_json`.
         """
         own = self.as_json()
         differing = [name for name in own if other.get(name) != own[name]]
         if differing == ["split"]:
-            return ["its images were split differently into training, validation and test"]
+            return ["its images were assigned differently to training, validation and test"]
         return [f"{name} was {other.get(name)!r}, now {own[name]!r}" for name in differing if name != "split"]
 
 
@@ -74,30 +74,30 @@ def make_request(
     datalist: str | Path | None,
     knobs: Mapping[str, Any],
 ) -> Request:
-    """Make a request, and check that its data set exists and has labelled images in every section.
+    """Make a request after checking its budget and its data set, which must have labelled images in every section.
 
     Args:
         dataset_dir: folder of the data set.
-        epochs: number of epochs of each training, or None.
-        minutes: duration of each training, or None.
-        seed: seed of each training.
-        datalist: data list with the sections of the data set; None for the data set's own.
-        knobs: further overrides of each training.
+        epochs: number of training epochs per run, or None.
+        minutes: training time per run in minutes, or None.
+        seed: random seed for every run.
+        datalist: data list that replaces the sections of the data set; None to use the data set's own.
+        knobs: further training settings to override in every run.
 
     Raises:
         DatasetError: the data set cannot be used.
-        ValueError: both or neither of `epochs` and `minutes` are given, or the one given is not a valid budget.
+        ValueError: `epochs` and `minutes` are both None or both set, or the one that is set is invalid.
     """
     if (epochs is None) == (minutes is None):
         raise ValueError(
-            f"got epochs={epochs} and minutes={minutes}, expected exactly one; pass one, such as --epochs 5"
+            f"got epochs={epochs} and minutes={minutes}, expected exactly one of them; pass one, such as --epochs 5"
         )
     if epochs is not None and (isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < 1):
-        raise ValueError(f"got epochs={epochs!r}, expected a whole number of at least 1; correct --epochs")
+        raise ValueError(f"got epochs={epochs!r}, expected a whole number of at least 1; pass one, such as --epochs 5")
     if minutes is not None and not (
         isinstance(minutes, int | float) and not isinstance(minutes, bool) and 0 < minutes < math.inf
     ):
-        raise ValueError(f"got minutes={minutes!r}, expected a number above 0; correct --minutes")
+        raise ValueError(f"got minutes={minutes!r}, expected a number above 0; pass one, such as --minutes 30")
     dataset, datalist_path = os.path.abspath(dataset_dir), None if datalist is None else os.path.abspath(datalist)
     split_seed = int(knobs.get("split_seed", 0))
     sections = {section: section_items(dataset, section, datalist_path, split_seed) for section in SECTIONS}
@@ -110,6 +110,6 @@ def make_request(
         epochs=epochs,
         minutes=minutes,
         seed=seed,
-        # Through JSON, so that a tuple from the command line equals the list in a file.
+        # The detour through JSON turns tuples from the command line into lists, as in the files of earlier runs.
         knobs=json.loads(json.dumps(dict(knobs))),
     )

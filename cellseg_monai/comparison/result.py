@@ -1,4 +1,4 @@
-"""The result of a run of a comparison: its scores with their intervals, and its costs."""
+"""Results of the runs in a comparison: scores with their intervals, and costs."""
 
 from __future__ import annotations
 
@@ -24,15 +24,17 @@ __all__ = ["Result", "Score", "collect_result"]
 
 @dataclass(frozen=True)
 class Score:
-    """A score of the test images, with its 95 % bootstrap interval over images.
+    """A score on the test images, with 95 % bootstrap intervals over images.
+
+    The ends of the intervals are NaN if there is only one image.
 
     Args:
-        mean: mean of the images' own scores.
-        mean_low: low end of the interval of the mean; NaN for a single image, as are the other ends.
-        mean_high: high end of the interval of the mean.
-        pooled: score of the pixels of all images together.
-        pooled_low: low end of the interval of the pooled score.
-        pooled_high: high end of the interval of the pooled score.
+        mean: mean of the scores of individual images.
+        mean_low: lower end of the interval for the mean.
+        mean_high: upper end of the interval for the mean.
+        pooled: score over the pixels of all images together.
+        pooled_low: lower end of the interval for the pooled score.
+        pooled_high: upper end of the interval for the pooled score.
     """
 
     mean: float
@@ -45,24 +47,24 @@ class Score:
 
 @dataclass(frozen=True)
 class Result:
-    """Everything that the tables say about a run.
+    """Scores and costs of one run, as listed in the tables.
 
     Args:
         run: name of the run, such as "unet+two_classes".
         bundle: name of the bundle.
         variants: names of the variants.
         epochs: number of epochs trained; fewer than requested if training stopped early.
-        best_epoch: epoch with the highest validation score (the bundle's key metric), whose weights were evaluated.
-        threshold: threshold that was chosen on validation.
-        scores: scores of the foreground of the test images, by their names.
-        image_dice: Dice of each test image, by the path of the image.
-        parameters: number of parameters of the network.
-        gflops: billions of floating-point operations of the network for an image of 256 × 256 pixels; see `Costs`.
-        training_images_per_second: crops trained on per second, median of the epochs after the first.
-        inference_megapixels_per_second: speed of the network in its sliding window on the test images.
+        best_epoch: epoch with the best validation score (the bundle's key metric); its weights were evaluated.
+        threshold: threshold chosen on the validation images.
+        scores: foreground scores on the test images, by name.
+        image_dice: Dice of each test image, by image path.
+        parameters: number of network parameters.
+        gflops: billions of floating-point operations for an image of 256 × 256 pixels; see `Costs`.
+        training_images_per_second: number of crops per second in training, the median over epochs after the first.
+        inference_megapixels_per_second: speed of sliding-window inference on the test images.
         training_memory_mb: peak memory of the training process in MB; None if the system does not report it.
         inference_memory_mb: peak memory of the evaluation process in MB; None if the system does not report it.
-        training_minutes: duration of all epochs, including their validation.
+        training_minutes: total duration of all epochs in minutes, including validation.
     """
 
     run: str
@@ -82,12 +84,12 @@ class Result:
     training_minutes: float
 
     def as_json(self) -> dict[str, Any]:
-        """Return the result as plain data; NaN, which JSON lacks, becomes null."""
+        """Return the result as a JSON-compatible dict; NaN, which JSON lacks, becomes None."""
         return json.loads(json.dumps(asdict(self)), parse_constant=lambda _: None)
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Result:
-        """Return the result from what `as_json` returned."""
+        """Restore a result from the dict that `as_json` returned."""
         scores = {
             name: Score(**{end: math.nan if value is None else value for end, value in score.items()})
             for name, score in values["scores"].items()
@@ -96,12 +98,12 @@ class Result:
 
 
 def collect_result(run: Run, folder: Path, usage: Mapping[str, Usage]) -> Result:
-    """Collect the result of a run from what its steps wrote.
+    """Collect the result of a run from the files that its steps wrote.
 
     Args:
         run: the run.
-        folder: the folder in which its steps wrote.
-        usage: time and memory of each step, by its name.
+        folder: output folder of the run.
+        usage: time and memory by step name.
     """
     epochs = read_table(folder / "metrics.csv")
     evaluation, summary = read_results(folder / "evaluation", OWN), read_summary(folder / "evaluation", OWN)
@@ -120,7 +122,7 @@ def collect_result(run: Run, folder: Path, usage: Mapping[str, Usage]) -> Result
         image_dice=_image_dice(evaluation),
         parameters=costs.parameters,
         gflops=costs.flops / 1e9,
-        # The first epoch reads the files and warms up, so it counts only if there is no other.
+        # The first epoch is slower because it reads the files and warms up, so it counts only if there is no other.
         training_images_per_second=statistics.median(speeds[1:] or speeds),
         inference_megapixels_per_second=summary["about"]["megapixels_per_second"],
         training_memory_mb=usage["training"].peak_memory_mb,

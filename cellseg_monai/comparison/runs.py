@@ -1,4 +1,4 @@
-"""The runs of a comparison: bundles with their variants, by names such as `unet+two_classes`."""
+"""Runs of a comparison: bundles with variants, known by names such as `unet+two_classes`."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from cellseg_monai.errors import BundleError
 
 __all__ = ["Run", "find_runs"]
 
-# Settings that `compare` itself passes to each training.
+# Training settings that `compare` passes itself.
 _SET_HERE = ("bundle_root", "dataset_dir", "name", "output_dir", "resume", "variants")
 
 
 @dataclass(frozen=True)
 class Run:
-    """A bundle, perhaps with variants that override its `train.json`.
+    """A bundle to train, optionally with variants that override its `train.json`.
 
     Args:
-        folder: folder of the bundle.
-        variants: names of the variants; later ones override earlier ones.
+        folder: bundle folder.
+        variants: names of the variants, each overriding the ones before it.
 
     >>> Run(Path("bundles/unet"), ("two_classes", "no_augmentation")).name
     'unet+two_classes+no_augmentation'
@@ -41,12 +41,12 @@ class Run:
 
     @property
     def name(self) -> str:
-        """Name of the run on the command line, and of its folder."""
+        """Name of the run, on the command line and as its folder."""
         return "+".join((self.bundle, *self.variants))
 
     @property
     def config_files(self) -> list[Path]:
-        """Config files of its training: `train.json`, then the variants."""
+        """Config files for training: `train.json`, then those of the variants."""
         configs = self.folder / "configs"
         return [configs / "train.json", *(configs / "variants" / f"{name}.json" for name in self.variants)]
 
@@ -54,23 +54,23 @@ class Run:
 def find_runs(
     names: str | Iterable[str], knobs: Mapping[str, Any], *, bundles_dir: str | Path = "bundles"
 ) -> list[Run]:
-    """Find runs by their names, and check that all of them exist and accept all knobs.
+    """Find runs by name, and check that their bundles and variants exist and accept every knob.
 
     Args:
         names: names of the runs, such as "unet,unet+two_classes", or a list of names.
-        knobs: overrides of every training, by name.
-        bundles_dir: folder of the bundles.
+        knobs: training settings to override in every run, by name.
+        bundles_dir: folder that contains the bundles.
 
     Raises:
-        BundleError: a bundle, variant or knob is unknown, a name occurs twice, or variants undo one another. The
-            message lists all of these.
+        BundleError: a bundle, variant or knob is unknown, a name occurs twice, or variants undo each other. The
+            message lists every problem.
     """
     texts = [names] if isinstance(names, str) else list(names)
     wanted = [name.strip() for text in texts for name in str(text).split(",") if name.strip()]
     if not wanted:
-        raise BundleError('got no runs, expected at least one; name some, such as --bundles "unet,unet+two_classes"')
+        raise BundleError('got no runs, expected at least one; pass some, such as --bundles "unet,unet+two_classes"')
     bundles = {folder.name: folder.absolute() for folder in find_bundles(bundles_dir)}
-    runs, faults = [], [f"{name!r} is named twice; once is enough" for name in wanted if wanted.count(name) > 1]
+    runs, faults = [], [f"{name!r} occurs more than once; name it once" for name in wanted if wanted.count(name) > 1]
     for name in dict.fromkeys(wanted):
         bundle, *variants = name.split("+")
         if bundle not in bundles:
@@ -108,8 +108,8 @@ def _variant_faults(run: Run) -> list[str]:
 
 
 def _knob_faults(runs: Sequence[Run], knobs: Mapping[str, Any]) -> list[str]:
-    """Return each fault once, with the runs that have it."""
-    faults = [f"--{name} is set by the comparison itself; leave it out" for name in knobs if name in _SET_HERE]
+    """Return one message per faulty knob, with the names of the runs concerned."""
+    faults = [f"--{name} is set by `cellseg compare` itself; leave it out" for name in knobs if name in _SET_HERE]
     unknown: dict[str, list[str]] = {}
     for run in runs:
         config = ConfigParser.load_config_files([str(path) for path in run.config_files])

@@ -1,4 +1,4 @@
-"""The steps of a run, each a `python -m monai.bundle` command that a user could type."""
+"""The steps of a run, each an ordinary `python -m monai.bundle` command."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ __all__ = ["STEP_NAMES", "Step", "probe_step", "run_steps"]
 
 STEP_NAMES = ("training", "calibrating", "evaluating", "segmenting")
 
-# How and where a network runs, and which image is in which section: the later steps need the same values as the
-# training. They take everything else from the checkpoint.
+# Knobs that later steps need too: how and where the network runs, and which images are in which section. They read
+# everything else from the checkpoint.
 _KNOBS_OF_ALL = ("amp", "device", "num_workers", "split_seed", "sw_batch_size")
 
 
 @dataclass(frozen=True)
 class Step:
-    """A command that runs as a process of its own.
+    """A command that runs as a separate process.
 
     Args:
         name: name of the step, such as "training".
-        command: words of the command.
+        command: the command and its arguments.
     """
 
     name: str
@@ -34,7 +34,7 @@ class Step:
 
 
 def probe_step(run: Run, request: Request, folder: Path) -> Step:
-    """Return the step that trains two epochs; the second shows how long one takes after warming up.
+    """Return the step that trains two trial epochs; the second shows how long an epoch takes after warming up.
 
     Args:
         run: the run to train.
@@ -45,7 +45,7 @@ def probe_step(run: Run, request: Request, folder: Path) -> Step:
 
 
 def run_steps(run: Run, request: Request, folder: Path, *, epochs: int) -> list[Step]:
-    """Return the steps that train, calibrate and evaluate a run, and segment the test images.
+    """Return the steps of a run: training, calibration, evaluation and segmentation of the test images.
 
     Args:
         run: the run.

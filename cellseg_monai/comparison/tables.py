@@ -1,4 +1,4 @@
-"""The results of a comparison as `comparison.csv` and `comparison.md`."""
+"""Write the results of a comparison as `comparison.csv` and `comparison.md`."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ from cellseg_monai.comparison.result import Result, Score
 __all__ = ["by_dice", "shown_command", "write_csv", "write_markdown"]
 
 FIGURES = {
-    "scores.png": "Dice of the test images: mean of images with its 95 % interval, and pooled.",
-    "losses.png": "Training loss and validation Dice (at a threshold of 0.5) by epoch. Losses of runs with different "
-    "loss functions cannot be compared.",
-    "thresholds.png": "Dice and IoU by threshold on the validation images; a ring marks the chosen threshold.",
-    "panel.png": "The test images with the lowest, the median and the highest Dice (mean of the runs); the middle of "
-    "each, at most 320 pixels. White is right, orange was wrongly claimed, blue was missed. The masks are the label "
-    "images that inference writes, with holes filled and small objects dropped; the Dice above each is that of the "
-    "whole image at the threshold alone, as in the table.",
+    "scores.png": "Dice on the test images: the mean over images with its 95 % interval, and the pooled value.",
+    "losses.png": "Training loss, and validation Dice at a threshold of 0.5, by epoch. Losses from different loss "
+    "functions cannot be compared.",
+    "thresholds.png": "Dice and IoU on the validation images by threshold. A ring marks the chosen threshold.",
+    "panel.png": "The test images with the lowest, median and highest Dice (mean over runs). Each picture shows the "
+    "middle of the image, at most 320 x 320 pixels. White is correct, orange is false foreground, and blue was missed. "
+    "The masks are the label images that inference writes, with holes filled and small objects removed. The Dice above "
+    "a mask is that of the whole image after thresholding alone, as in the table.",
 }
 
 
-# With fewer images, a bootstrap interval is too narrow to declare a winner.
+# With fewer images, bootstrap intervals are too narrow to declare a winner.
 _FEWEST_IMAGES = 10
 
 
 def by_dice(results: Sequence[Result]) -> list[Result]:
-    """Return the results, the highest mean Dice first."""
+    """Sort results by mean Dice, highest first."""
     return sorted(results, key=lambda result: -result.scores["dice"].mean)
 
 
 def shown_command(request: Request, runs: Sequence[str], *, dataset_dir: str | Path, output_dir: str | Path) -> str:
-    """Return the command that repeats a comparison; absolute paths are shortened to their last part.
+    """Return the command that repeats a comparison, with absolute paths shortened to their last part.
 
     Args:
         request: the request of the comparison.
         runs: names of the runs.
-        dataset_dir: folder of the data set, as the user gave it.
-        output_dir: folder of the output, as the user gave it.
+        dataset_dir: folder of the data set, as passed by the user.
+        output_dir: output folder, as passed by the user.
     """
     options: dict[str, Any] = {"bundles": ",".join(runs), "output": _relative(output_dir)}
     options |= {"epochs": request.epochs} if request.minutes is None else {"minutes": request.minutes}
@@ -52,13 +52,13 @@ def shown_command(request: Request, runs: Sequence[str], *, dataset_dir: str | P
     if request.datalist is not None:
         options["datalist"] = _relative(request.datalist)
     options |= request.knobs
-    # Without spaces, values such as lists need no further quotes.
+    # Lists without spaces need no quotes in the shell command.
     words = [word for name, value in options.items() for word in (f"--{name}", str(value).replace(", ", ","))]
     return shlex.join(["cellseg", "compare", _relative(dataset_dir), *words])
 
 
 def write_csv(path: Path, results: Sequence[Result]) -> None:
-    """Write one row per run; unknown values are empty cells.
+    """Write a CSV table with one row per run; cells of unknown values are empty.
 
     Args:
         path: CSV file to write.
@@ -82,14 +82,14 @@ def write_csv(path: Path, results: Sequence[Result]) -> None:
 def write_markdown(
     path: Path, results: Sequence[Result], request: Request, *, command: str, failures: Mapping[str, str]
 ) -> None:
-    """Write the tables, how they were made, and the figures with their captions.
+    """Write a Markdown page with the tables, the method, and the figures with their captions.
 
     Args:
         path: Markdown file to write.
         results: results of the runs that finished.
         request: the request of the comparison.
         command: command that repeats the comparison.
-        failures: reasons why the other runs failed, by the names of the runs.
+        failures: reason for each failure, by the name of the run.
     """
     ordered = by_dice(results)
     sections = [
@@ -130,11 +130,11 @@ _COSTS_HEAD = (
 
 
 def _clear_best(ordered: Sequence[Result]) -> Result | None:
-    """Return the run whose interval of Dice lies above those of all others; None if there are too few images."""
+    """Return the run whose Dice interval lies above all others; None if there is none, or too few images to tell."""
     if len(ordered[0].image_dice) < _FEWEST_IMAGES:
         return None
     first, *others = (result.scores["dice"] for result in ordered)
-    # An unknown interval is NaN, and comparisons with NaN are false: such a run never wins.
+    # Unknown intervals are NaN, and comparisons with NaN are false, so no run can win against one.
     clear = others and all(first.mean_low > other.mean_high for other in others)
     return ordered[0] if clear else None
 
@@ -172,7 +172,7 @@ def _costs_row(result: Result) -> list[str]:
 
 
 def _three_digits(value: float) -> str:
-    """Format a number with three significant digits, without an exponent.
+    """Format a number with at least three significant digits and no exponent.
 
     >>> [_three_digits(value) for value in (0.01234, 9.876, 1234.5)]
     ['0.0123', '9.88', '1234']
@@ -187,31 +187,30 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _failed(failures: Mapping[str, str]) -> str:
-    return "These runs failed and have no row:\n\n" + "\n".join(f"- {run}: {why}" for run, why in failures.items())
+    return "Failed runs (not in the tables):\n\n" + "\n".join(f"- {run}: {why}" for run, why in failures.items())
 
 
 def _how(request: Request) -> str:
     counts = ", ".join(f"{number} {section}" for section, number in request.images.items())
     budget = request.budget
     if request.minutes is not None:
-        budget += " (estimated from the second epoch of a trial training of two; at least one)"
+        budget += " (estimated from the second of two trial epochs; at least one epoch)"
     return "\n".join(
         [
             f"- Data: {Path(request.dataset).name}; {counts} images.",
-            f"- Budget of each run: {budget}; seed {request.seed}.",
-            "- Epoch and threshold were chosen on the validation images, without the test images.",
-            "- Runs are sorted by Dice. Intervals are percentile bootstrap intervals over the test images: they show "
-            "what other images could have given, not what another seed could have given, and are too narrow for a "
-            "handful of images. A run is in bold only if its interval lies above all others, with at least "
+            f"- Budget per run: {budget}; seed {request.seed}.",
+            "- Epoch and threshold were chosen on the validation images, never on the test images.",
+            "- Runs are sorted by Dice. Intervals are percentile bootstrap intervals over the test images. They show "
+            "how scores would vary with other images, not with other seeds, and they are too narrow for a handful of "
+            "images. A run is in bold only if its interval lies above all others and there are at least "
             f"{_FEWEST_IMAGES} images.",
-            "- Precision, recall and accuracy are means of images.",
-            "- GFLOPs: convolutions and matrix products for one image of 256 x 256 pixels, a multiply-add counted as "
-            "2.",
-            "- Training images/s: crops per second while training, the median of the epochs after the first (or the "
-            "first, if there is no other). Inference MP/s: "
-            "the network in its sliding window, without reading and post-processing.",
-            "- Peak memory: main memory of the whole process, including Python and its libraries but not the memory of "
-            "a GPU. MB of 10^6 bytes.",
+            "- Precision, recall and accuracy are means over images.",
+            "- GFLOPs: convolutions and matrix products for one image of 256 x 256 pixels, with a multiply-add "
+            "counted as two operations.",
+            "- Training images/s: crops per second in training, the median over epochs after the first (or the first "
+            "if there is no other). Inference MP/s: sliding-window inference without reading and post-processing.",
+            "- Peak memory: main memory of the whole process, including Python and its libraries but not GPU memory, "
+            "in MB of 10^6 bytes.",
         ]
     )
 

@@ -1,4 +1,4 @@
-"""The folder of one run of a comparison: its request, its completed steps, and finally its result."""
+"""The folder of a run in a comparison, which records its request, its completed steps and its result."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ __all__ = ["TrainingFolder"]
 
 
 class TrainingFolder:
-    """The folder in which a bundle is trained, evaluated and compared.
+    """The folder in which a run trains and evaluates its bundle.
 
-    It contains `steps.json`, written after each step, `result.json`, written last, and `log.txt`, the output of the
-    steps. Completed steps are not repeated. A training that was killed resumes from its last epoch by itself
-    (`--resume True`).
+    The folder contains `steps.json`, updated after each step, `result.json`, written at the end, and `log.txt` with the
+    output of the steps. Completed steps are not repeated. If training was killed, it resumes after the last complete
+    epoch (`--resume True`).
 
     Args:
-        path: the folder.
-        request: the request of the comparison, which must equal that of an earlier one in this folder; see `refusal`.
+        path: path of the folder.
+        request: the request of the comparison. It must equal that of any earlier comparison in this folder; see
+            `refusal`.
     """
 
     def __init__(self, path: Path, request: Request) -> None:
@@ -33,12 +34,12 @@ class TrainingFolder:
 
     @property
     def log(self) -> Path:
-        """File with the output of the steps."""
+        """Log file with the output of the steps."""
         return self.path / "log.txt"
 
     @property
     def epochs(self) -> int | None:
-        """Number of epochs to train; None until it has been measured."""
+        """Number of epochs to train; None until a trial has determined it."""
         return self._state().get("epochs", self.request.epochs)
 
     @epochs.setter
@@ -46,46 +47,46 @@ class TrainingFolder:
         self._write("steps.json", {**self._state(), "epochs": epochs})
 
     def refusal(self) -> str | None:
-        """Return why this folder cannot be used for the request; None if it can."""
+        """Return the reason why this folder cannot be used for the request, or None if it can."""
         earlier = self._read("result.json") or self._read("steps.json")
         if earlier is None:
             if not self.path.exists() or (self.path.is_dir() and not any(self.path.iterdir())):
                 return None
-            return f"{self.path} exists, but no comparison made it; use another --output, or delete it"
+            return f"{self.path} already exists and is not from a comparison; pass another --output or delete it"
         differences = self.request.differences(earlier["request"])
         if not differences:
             return None
-        return f"{self.path} belongs to another request: {'; '.join(differences)}; use another --output, or delete it"
+        return f"{self.path} was made with other settings: {'; '.join(differences)}; pass another --output or delete it"
 
     def result(self) -> dict[str, Any] | None:
-        """Return the result of the run; None if the run has not finished."""
+        """Return the stored result, or None if the run has not finished."""
         content = self._read("result.json")
         return None if content is None else content["result"]
 
     def keep_result(self, result: dict[str, Any]) -> None:
-        """Write the result, which finishes the run."""
+        """Store the result, which marks the run as finished."""
         self._write("result.json", {"request": self.request.as_json(), "epochs": self.epochs, "result": result})
 
     def usage(self) -> dict[str, Usage]:
-        """Return time and memory of each completed step, by its name."""
+        """Return time and memory of the completed steps, by step name."""
         return {name: Usage(**values) for name, values in self._state()["steps"].items()}
 
     def run(self, steps: Iterable[Step], *, announce: Callable[[Step], None], tick: Callable[[], None]) -> None:
-        """Run the steps that are not complete.
+        """Run the steps that are not complete yet.
 
         Args:
-            steps: the steps in their order.
-            announce: function that is called with each step, complete or not, before its turn.
-            tick: function that is called twice a second while a step runs.
+            steps: the steps, in order.
+            announce: function to call with each step before it runs or, if it is complete, before it is skipped.
+            tick: function to call twice a second while a step runs.
 
         Raises:
-            ChildError: a step failed; the steps before it stay complete.
+            ChildError: a step failed; earlier steps remain complete.
         """
         for step in steps:
             announce(step)
             if step.name in self.usage():
                 continue
-            # Before it starts, so that the folder of an unfinished training says what was requested.
+            # Written before the step starts, so that even the folder of an unfinished run records the request.
             self._write("steps.json", self._state())
             usage = run_child(step.command, self.log, while_waiting=tick)
             state = self._state()

@@ -1,6 +1,6 @@
-"""Data sets: the folder convention, datalists and splits, a check for faults, and synthetic images with exact labels.
+"""Data sets: folder layout, datalists, splits, checks for faults, and synthetic images with exact labels.
 
-For the folders of a data set see `cellseg_monai.data.layout`, for datalists `cellseg_monai.data.datalist`.
+`cellseg_monai.data.layout` describes the folders of a data set, and `cellseg_monai.data.datalist` describes datalists.
 """
 
 from cellseg_monai.data.content_digest import items_digest

@@ -1,4 +1,4 @@
-"""SHA-256 of the images and labels that something was made from."""
+"""A SHA-256 that identifies a set of images and labels by content."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ __all__ = ["items_digest"]
 
 
 def items_digest(items: Iterable[Mapping[str, Any]]) -> str:
-    """Return a SHA-256 of the image and label files of items, which does not depend on names, folders or order.
+    """Return a SHA-256 of the image and label files of items, regardless of their names, folders and order.
 
     Args:
-        items: mappings with the path `image` and, for a labelled image, the path `label`.
+        items: mappings with the path `image` and, if the image is labelled, the path `label`.
 
     Returns:
         64 hexadecimal digits.

@@ -1,4 +1,4 @@
-"""The images for training, validation and test: from `datalist.json`, from `index.csv`, or by a seeded split.
+"""The images for training, validation and test, from `datalist.json`, from `index.csv`, or from a seeded split.
 
 A datalist is a JSON file in the layout that MONAI uses:
 
@@ -7,11 +7,11 @@ A datalist is a JSON file in the layout that MONAI uses:
      "validation": [...],
      "test":       [...]}
 
-`label`, `group` and `tags` are optional. For tags see `cellseg_monai.data.tags`.
+`label`, `group` and `tags` are optional. `cellseg_monai.data.tags` describes tags.
 
-Paths are relative to the folder of the JSON file, with "/" as separator. They can lead out of that folder ("../") or
-be absolute, so a list can be kept with a run and point into a read-only data set. `write_datalist` writes relative
-paths wherever the system allows it.
+Paths are relative to the folder of the JSON file, with "/" as separator. They can lead out of that folder ("../") or be
+absolute, so a list can be stored with a run and still refer to a read-only data set. `write_datalist` writes relative
+paths wherever the system allows.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ Source = Literal["datalist", "index", "split"]
 
 @dataclass(frozen=True)
 class Gathered:
-    """The sections of a data set, their source, and their faults."""
+    """The sections of a data set, the source they come from, and the faults found in them."""
 
     sections: Datalist
     source: Source
@@ -58,33 +58,33 @@ class Gathered:
 def load_datalist(dataset_dir: str | Path, datalist: str | Path | None = None, *, seed: int = 0) -> Datalist:
     """Return the items for training, validation and test.
 
-    They come from the first of these sources that exists:
+    The first of these sources that exists is used:
 
     1. the file `datalist`;
     2. `<dataset_dir>/datalist.json`;
-    3. `<dataset_dir>/index.csv` with the columns `image_id` (a stem of `images/`), `split` and optionally
-       `group`, in any case and with any delimiter. Rows of the split `train` are for training. If there are
-       both `val` and `test`, they are the validation and the test. If there is only one of the two, it is the
-       test, and about 15 % of the training groups become the validation;
-    4. a split of `images/` into 70, 15 and 15 %, see `split_dataset`.
+    3. `<dataset_dir>/index.csv` with the columns `image_id` (a stem in `images/`), `split` and optionally `group`. The
+       case of the names and the delimiter do not matter. Rows with the split `train` are for training. If the file has
+       both `val` and `test`, they become validation and test. If it has only one of the two, that one becomes the test
+       section, and about 15 % of the training groups become the validation section;
+    4. a split of `images/` into 70, 15 and 15 %; see `split_dataset`.
 
-    The sections in 3 and 4 depend only on `seed` and the names of the groups, so they are the same on every
-    machine and for any order of the files. This seed is separate from the seed of the training: otherwise a
-    repeated training would be scored on images that the first one has seen.
+    The splits in 3 and 4 depend only on `seed` and the names of the groups, so they are the same on every machine and
+    for any order of the files. This seed is separate from the training seed. Otherwise, a training run repeated with
+    another seed would be scored on images that the first run was trained on.
 
     Args:
-        dataset_dir: the data set.
+        dataset_dir: folder of the data set.
         datalist: a JSON file to use instead of the data set's own list; its paths are relative to its folder.
-        seed: seed of the split if one is made here; not the seed of the training.
+        seed: seed for a split made here; not the training seed.
 
     Returns:
         A list of items, possibly empty, for each of "training", "validation" and "test". `image` and `label` are
-        absolute paths, `label` is absent if there is none, `group` names what stays together, and `tags`
-        contains anything else that is known of the image, and is absent otherwise.
+        absolute paths; `label` is absent for an unlabelled image. `group` names the images that stay together. `tags`
+        contains anything else that is known about the image, and is absent if nothing else is known.
 
     Raises:
-        DatasetError: listed files do not exist, a group or an image is in two sections, or the list is
-            malformed; the message contains all faults.
+        DatasetError: listed files do not exist, a group or an image is in two sections, or the list is malformed; the
+            message lists every fault.
     """
     gathered = gather(dataset_dir, datalist, seed=seed)
     if gathered.faults:
@@ -93,10 +93,10 @@ def load_datalist(dataset_dir: str | Path, datalist: str | Path | None = None, *
 
 
 def gather(dataset_dir: str | Path, datalist: str | Path | None = None, *, seed: int = 0) -> Gathered:
-    """Return the sections as far as they can be read, together with their faults; otherwise like `load_datalist`."""
+    """Read the sections like `load_datalist`, but return the faults together with whatever could be read."""
     dataset = Path(os.path.abspath(dataset_dir))
     if not dataset.is_dir():
-        raise DatasetError(f"{dataset}: no such folder; pass the folder of a data set")
+        raise DatasetError(f"{dataset}: no such folder; pass a data set folder")
     listed = Path(os.path.abspath(datalist)) if datalist is not None else dataset / DATALIST_NAME
     if datalist is not None or listed.is_file():
         sections, faults = read_datalist(listed, dataset)
@@ -116,19 +116,20 @@ def propose_datalist(
     """Return the sections for a new datalist of a data set.
 
     Args:
-        dataset_dir: the data set. The sections and groups of a `datalist.json` in it are ignored, its tags are kept.
-        seed: seed of the split if one is made here.
-        validation: share of the images for validation, 0.15 by default; see `split_dataset`.
-        test: share of the images for testing, 0.15 by default; see `split_dataset`.
+        dataset_dir: folder of the data set. If it contains a `datalist.json`, its sections and groups are ignored, but
+            its tags are kept.
+        seed: seed for a split made here.
+        validation: fraction of the images for validation, 0.15 by default; see `split_dataset`.
+        test: fraction of the images for testing, 0.15 by default; see `split_dataset`.
         group_pattern: regular expression that finds the group of an image in its stem; see `split_dataset`.
 
     Returns:
         The sections, their source ("index" or "split"), and warnings.
 
     Raises:
-        DatasetError: there is nothing to split, the index is malformed, or the index leaves nothing for the
-            arguments to decide.
-        ValueError: the shares or the pattern are invalid.
+        DatasetError: there are no images to split, the index is malformed, or the index already settles what the
+            arguments would decide.
+        ValueError: the fractions or the pattern are invalid.
     """
     dataset = Path(os.path.abspath(dataset_dir))
     options = {"validation": validation, "test": test, "group_pattern": group_pattern}
@@ -149,10 +150,10 @@ def propose_datalist(
 
 
 def _with_tags(sections: Datalist, dataset: Path) -> Datalist:
-    """The items with the tags that `datalist.json` of the data set has for their images."""
+    """Return the items with the tags that the data set's `datalist.json` has for their images."""
     try:
         listed, _ = read_datalist(dataset / DATALIST_NAME, dataset)
-    except DatasetError:  # there is none, or it is being replaced because it is broken
+    except DatasetError:  # the file does not exist, or is broken and about to be replaced
         return sections
     tags = {item["image"]: item["tags"] for items in listed.values() for item in items if "tags" in item}
     return {
@@ -162,9 +163,9 @@ def _with_tags(sections: Datalist, dataset: Path) -> Datalist:
 
 
 def write_datalist(path: str | Path, datalist: Datalist) -> None:
-    """Write a datalist as JSON with paths relative to the folder of the file.
+    """Write a datalist as JSON, with paths relative to the folder of the file.
 
-    The file is complete or absent.
+    The file is either complete or absent.
 
     Args:
         path: the file to write; an existing file is replaced.
@@ -178,7 +179,7 @@ def write_datalist(path: str | Path, datalist: Datalist) -> None:
 
 
 def _gather_index(dataset: Path, seed: int) -> Gathered | None:
-    """The sections of `index.csv`; None if there is no such file, or it names no splits."""
+    """Return the sections in `index.csv`, or None if the file does not exist or names no splits."""
     path = dataset / INDEX_NAME
     empty: Datalist = {section: [] for section in SECTIONS}
     try:
@@ -199,7 +200,10 @@ def _from_index(rows: list[IndexRow], dataset: Path, seed: int) -> tuple[Datalis
         section = SECTION_NAMES.get(row.split, row.split)
         stem = row.image_id if row.image_id in layout.images else image_stem(row.image_id)
         if section not in SECTIONS:
-            message = f"line {row.line}: got split {row.split!r} for {row.image_id!r}, expected train, val or test"
+            message = (
+                f"line {row.line}: got split {row.split!r} for {row.image_id!r}, expected train, val or test; "
+                "correct the line"
+            )
             faults.append(Fault(INDEX_NAME, "datalist", message))
         elif stem not in layout.images:
             message = f"line {row.line}: no image {row.image_id!r} in images/; add the image, or remove the line"
@@ -213,7 +217,7 @@ def _from_index(rows: list[IndexRow], dataset: Path, seed: int) -> tuple[Datalis
 
 
 def _straddling(sections: Datalist, source: Path, dataset: Path) -> list[Fault]:
-    """Groups and files that are in more than one section."""
+    """Return a fault for each group or image file that is in more than one section."""
     faults = []
     key: Literal["group", "image"]
     for key, kind in (("group", "group-straddles"), ("image", "duplicate")):
@@ -225,6 +229,6 @@ def _straddling(sections: Datalist, source: Path, dataset: Path) -> list[Fault]:
             if len(its_sections) > 1:
                 shown = place_of(Path(name), dataset) if key == "image" else repr(name)
                 where = " and ".join(section for section in SECTIONS if section in its_sections)
-                message = f"{key} {shown} is in {where}; keep it in one of them"
+                message = f"{key} {shown} is in {where}; keep it in one section"
                 faults.append(Fault(place_of(source, dataset), kind, message))
     return faults

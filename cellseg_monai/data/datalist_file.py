@@ -1,4 +1,4 @@
-"""The JSON file of a datalist: reading it with all its faults, and writing it."""
+"""Reading and writing of datalist JSON files; reading also reports every fault."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cellseg_monai.faults import Fault, place_of
 __all__ = ["SECTION_NAMES", "datalist_text", "read_datalist"]
 
 SECTION_NAMES = {"train": "training", "val": "validation", "valid": "validation"}
-"""Common names of sections, and the names that they have here."""
+"""Common names for sections, and the names used in this package."""
 
 _FileKey = Literal["image", "label"]
 _FILE_KEYS: tuple[_FileKey, ...] = ("image", "label")
@@ -27,7 +27,7 @@ def datalist_text(datalist: Datalist, folder: Path) -> str:
 
     Args:
         datalist: items by section; relative paths are relative to `folder`.
-        folder: the folder of the JSON file, to which the paths in the text are relative.
+        folder: folder of the JSON file; the paths in the text are relative to it.
     """
     content = {section: [_entry(item, folder) for item in datalist.get(section, [])] for section in SECTIONS}
     return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
@@ -43,16 +43,16 @@ def _entry(item: Item, folder: Path) -> dict[str, Any]:
 def _relative(path: str, folder: Path) -> str:
     try:
         return Path(os.path.relpath(folder / path, folder)).as_posix()
-    except ValueError:  # on another drive of Windows, to which no relative path leads
+    except ValueError:  # on another Windows drive, which no relative path can reach
         return Path(path).as_posix()
 
 
 def read_datalist(path: Path, dataset: Path) -> tuple[Datalist, list[Fault]]:
-    """Return the items of a datalist that can be read, with absolute paths, and every fault of the file.
+    """Return the readable items in a datalist, with absolute paths, and every fault in the file.
 
     Args:
         path: the JSON file.
-        dataset: the data set, to which the places of the faults are relative.
+        dataset: the data set folder; faults name files relative to it.
 
     Raises:
         DatasetError: the file does not exist, or is not JSON.
@@ -63,10 +63,10 @@ def read_datalist(path: Path, dataset: Path) -> tuple[Datalist, list[Fault]]:
     except FileNotFoundError:
         raise DatasetError(f"{path}: no such datalist; write one with `cellseg data split`") from None
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise DatasetError(f"{path}: not a JSON file ({error}); write it again") from error
+        raise DatasetError(f"{path}: not a JSON file ({error}); write the file again") from error
     place = place_of(path, dataset)
     if not isinstance(content, dict) or not any(section in content for section in SECTIONS):
-        message = f"expected an object with the lists {', '.join(SECTIONS)}; write it again"
+        message = f"expected a JSON object with the lists {', '.join(SECTIONS)}; write the file again"
         return sections, [Fault(place, "datalist", message)]
     faults = []
     for name in content.keys() - set(SECTIONS):
@@ -76,7 +76,7 @@ def read_datalist(path: Path, dataset: Path) -> tuple[Datalist, list[Fault]]:
     for section in SECTIONS:
         entries = content.get(section, [])
         if not isinstance(entries, list):
-            faults.append(Fault(place, "datalist", f"{section}: expected a list of items; write it again"))
+            faults.append(Fault(place, "datalist", f"{section}: expected a list of items; write the file again"))
             continue
         for number, entry in enumerate(entries):
             item, item_faults = _read_item(entry, path.parent)
@@ -90,15 +90,15 @@ def read_datalist(path: Path, dataset: Path) -> tuple[Datalist, list[Fault]]:
 
 
 def _nearest(name: str) -> str:
-    """The section that a wrong name probably stands for."""
+    """Return the section that a wrong name probably refers to."""
     meant = SECTION_NAMES.get(name.lower())
     return meant or max(SECTIONS, key=lambda section: difflib.SequenceMatcher(None, name.lower(), section).ratio())
 
 
 def _read_item(entry: Any, folder: Path) -> tuple[Item | None, list[tuple[str, str]]]:
-    """An item with absolute paths, None if it names no image; and its faults, as pairs of kind and message."""
+    """Return an item with absolute paths, or None if it names no image; and its faults as pairs of kind and message."""
     if not isinstance(entry, dict) or not isinstance(entry.get("image"), str):
-        return None, [("datalist", 'no "image" with a path; name the image file')]
+        return None, [("datalist", 'no path under "image"; add the path of the image file')]
     faults = []
     group = entry["image"] if entry.get("group") is None else str(entry["group"])
     item: Item = {"image": os.path.normpath(folder / entry["image"]), "group": group}

@@ -1,4 +1,4 @@
-"""Images that occur in a data set more than once."""
+"""Detection of images that occur more than once in a data set."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from cellseg_monai.faults import Fault, place_of
 
 __all__ = ["Copies", "digest"]
 
-_BLOCK = 2**20  # values
+_BLOCK = 2**20  # pixel values hashed at a time
 
 
 @dataclass
 class Copies:
-    """The images seen so far, by a hash of their pixels.
+    """The images seen so far, keyed by a hash of their pixels.
 
     Args:
-        dataset: folder of the data set, to which the places of faults are relative.
+        dataset: the data set folder; faults name files relative to it.
         listed: True if a list assigns the images to sections.
     """
 
@@ -29,12 +29,12 @@ class Copies:
     _seen: dict[bytes, list[tuple[Path, str | None]]] = field(default_factory=dict)
 
     def add(self, path: Path, section: str | None, pixels: np.ndarray) -> list[Fault]:
-        """Remember an image, and return a fault if an earlier one has the same pixels.
+        """Remember an image, and return a fault if an earlier image has the same pixels.
 
         Args:
             path: the image file.
-            section: the section of the image, None if it is in none.
-            pixels: the pixels of the image, of any shape and type.
+            section: the section that contains the image, or None.
+            pixels: pixels of the image, of any shape and type.
         """
         if not pixels.size or pixels.min() == pixels.max():
             return []  # two blank fields of view are not copies of each other
@@ -44,7 +44,7 @@ class Copies:
             return []
         place, first = place_of(path, self.dataset), place_of(copies[0][0], self.dataset)
         if not self.listed:
-            message = f"same pixels as {first}, and no list keeps the two in one section; remove one of them"
+            message = f"same pixels as {first}, and no list keeps both images in one section; remove one of them"
             return [Fault(place, "duplicate", message)]
         for copy, its_section in copies:
             if section and its_section and its_section != section:
@@ -57,9 +57,10 @@ class Copies:
 
 
 def digest(pixels: np.ndarray) -> bytes:
-    """Return a hash of shape and values that ignores the type: an 8-bit PNG equals a float TIFF of the same values.
+    """Return a hash of an image's shape and values, regardless of their type.
 
-    Pixels are hashed block by block, so a large image is never copied as a whole.
+    An 8-bit PNG and a float TIFF with the same values therefore have the same hash. Pixels are hashed block by block,
+    so that a large image is never copied as a whole.
 
     >>> digest(np.array([[1, 2]], np.uint8)) == digest(np.array([[1, 2]], np.float32))
     True
@@ -70,7 +71,7 @@ def digest(pixels: np.ndarray) -> bytes:
     values = pixels.reshape(-1)
     for start in range(0, values.size, _BLOCK):
         block = values[start : start + _BLOCK]
-        # Whole numbers below 2**63 are the same int64 from every type; other numbers are the same float64.
+        # Whole numbers below 2**63 become the same int64 from any type, and other numbers the same float64.
         whole = block.dtype.kind in "biu" or bool(
             ((np.rint(block) == block) & (np.abs(block) < np.float64(2**63))).all()
         )

@@ -1,4 +1,4 @@
-"""Images whose names suggest that they belong together: fields of one well, frames of one time lapse."""
+"""Detection of images whose names suggest that they belong together: fields of one well, frames of one time lapse."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from cellseg_monai.faults import Fault
 __all__ = ["ungrouped"]
 
 # Marks that acquisition programs write before a number: time, stage position or site, field, plane, tile. Capital F
-# and P are left out, as they are rows of a plate.
+# and P are left out because they also name rows of a plate.
 _MARKS = "f|p|(?i:t|time|frame|pos|position|s|site|series|field|fov|z|slice|plane|tile)"
 
 
 def ungrouped(stems: Iterable[str]) -> Fault | None:
-    """Return a warning if the names form families, which a split by single images would tear apart.
+    """Return a warning if the image names form families, which a split by single images would tear apart.
 
-    If all images have one name and a number there is no warning, as most data sets are numbered like that.
+    If all images share one name followed by a number, there is no warning, because most data sets are numbered like
+    this.
 
     Args:
         stems: stems of the image files.
@@ -36,22 +37,26 @@ def ungrouped(stems: Iterable[str]) -> Fault | None:
         if len(families) == len(stems) and 1 < len(names) <= min(most * len(stems), len(stems) - 2):
             example = next(name for name in families if families.count(name) > 1)
             message = (
-                f"the names of {len(stems)} images form {len(names)} families such as {example!r}, and a split "
-                "by single images puts frames of one sequence or fields of one well into several sections; if the "
-                f"images belong together, keep them so with `cellseg data split DIR --group_pattern '{pattern}'`"
+                f"the names of {len(stems)} images form {len(names)} families such as {example!r}, which a split by "
+                "single images would spread over several sections; if the images in a family belong together, keep "
+                f"them in one section with `cellseg data split DIR --group_pattern '{pattern}'`"
             )
             return Fault("images", "ungrouped", message, "warning")
     return None
 
 
 def _patterns(stems: list[str]) -> Iterator[tuple[str, float]]:
-    """Patterns whose bracket could be the family, coarse ones first, with the largest ratio of families to images."""
+    """Yield patterns whose capture group could be the family, coarse patterns first.
+
+    Yields:
+        A regular expression, and the highest ratio of families to images at which it counts.
+    """
     text = "\n".join(stems)
     marks = set(re.findall(rf"[_\-. ]({_MARKS})[_\-]?\d+(?![^_\-. \n])", text))
     if marks:
         mark = rf"[_\-. ](?:{'|'.join(sorted(marks))})[_\-]?\d+"
-        yield rf"^(.+?)(?:{mark}(?:[_\-. ].*)?)?$", 0.9  # before the first mark; a name without it stays whole
+        yield rf"^(.+?)(?:{mark}(?:[_\-. ].*)?)?$", 0.9  # before the first mark; a name without a mark stays whole
         yield rf"^(.+){mark}(?![^_\-. ])", 0.9  # before the last mark
-    # Digits at the end; a name that is only a number stays whole. Images are often just numbered, so this counts only
-    # if most of them share their name with another image.
+    # Digits at the end; a name that is only a number stays whole. Images are often just numbered, so this pattern
+    # counts only if most images share their name with another image.
     yield r"^(.+?)(?:(?<!\d)[_\-. ]*\d+)?$", 0.5

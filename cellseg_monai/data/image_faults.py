@@ -1,4 +1,4 @@
-"""Faults of an image, or of an image and its label, that several parts of the package report."""
+"""Faults in an image, or in an image and its label, that several parts of the package report."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ __all__ = ["shape_fault", "stack_fault"]
 
 
 def stack_fault(image: Image, place: str) -> Fault | None:
-    """Return a fault if the image is a stack, as one plane is needed.
+    """Return a fault if an image is a stack instead of a single plane.
 
     Args:
         image: the image as it was read.
-        place: the file as the fault names it.
+        place: name of the image file, as the fault shows it.
     """
     if image.axes == "CYX":
         return None
@@ -23,21 +23,21 @@ def stack_fault(image: Image, place: str) -> Fault | None:
 
 
 def shape_fault(label: tuple[int, ...], image: tuple[int, ...], place: str) -> Fault | None:
-    """Return a fault if the label and its image have different sizes.
+    """Return a fault if a label and its image have different sizes.
 
     Args:
         label: height and width of the label in pixels.
         image: height and width of the image in pixels.
-        place: the label file as the fault names it.
+        place: name of the label file, as the fault shows it.
 
     >>> print(shape_fault((12, 16), (24, 32), "labels/a.tif"))
-    labels/a.tif: shape-mismatch: the label is 12 × 16 (height × width), its image 24 × 32; they must match pixel by
-    pixel: pair each image with its own label
+    labels/a.tif: shape-mismatch: the label is 12 × 16 (height × width), but its image is 24 × 32; pair each image with
+    its own label
     """
     if label == image:
         return None
     message = (
-        f"the label is {label[0]} × {label[1]} (height × width), its image {image[0]} × {image[1]}; they must match "
-        "pixel by pixel: pair each image with its own label"
+        f"the label is {label[0]} × {label[1]} (height × width), but its image is {image[0]} × {image[1]}; "
+        "pair each image with its own label"
     )
     return Fault(place, "shape-mismatch", message)

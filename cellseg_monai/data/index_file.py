@@ -1,4 +1,4 @@
-"""The `index.csv` of published data sets, which assigns images to splits."""
+"""The `index.csv` in published data sets, which assigns images to splits."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _WANTED = ("imageid", "split")
 
 @dataclass(frozen=True)
 class IndexRow:
-    """One image of an index; `group` is empty if the index has none."""
+    """A row of the index, which describes one image; `group` is empty if the index has no groups."""
 
     line: int
     image_id: str
@@ -28,20 +28,20 @@ class IndexRow:
 
 
 def read_index(path: Path) -> list[IndexRow] | None:
-    """Return the rows of an index that names splits; None if there is no such file, or it is about something else.
+    """Return the rows of an index that names splits, or None if the file does not exist or is about something else.
 
     Column names can differ in case, spaces and underscores, and the delimiter can be a comma, semicolon, tab or |.
 
     Raises:
-        DatasetError: the file is not text in UTF-8, or its header mentions image ids or splits without having exactly
-            one column of each. Ignoring such a file would give another split than the published one.
+        DatasetError: the file is not UTF-8 text, or its header mentions image ids or splits without having exactly one
+            column of each. Ignoring such a file would silently replace the published split.
     """
     if not path.is_file():
         return None
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise DatasetError(f"{path}: not text in UTF-8 ({error}); save it again as CSV in UTF-8") from None
+        raise DatasetError(f"{path}: not UTF-8 text ({error}); save it again as a CSV file in UTF-8") from None
     lines = text.splitlines()
     header = next((line for line in lines if line.strip()), "")
     try:
@@ -50,12 +50,11 @@ def read_index(path: Path) -> list[IndexRow] | None:
             if all(names.count(name) == 1 for name in _WANTED):
                 return _rows(lines, delimiter, names)
     except csv.Error as error:
-        raise DatasetError(f"{path}: not a CSV file ({error}); save it again as CSV in UTF-8") from None
+        raise DatasetError(f"{path}: not a CSV file ({error}); save it again as a CSV file in UTF-8") from None
     if re.search(r"split|image[\W_]*id", header, re.IGNORECASE):
         raise DatasetError(
-            f"{path}: the header {header.strip()[:200]!r} mentions image ids or splits, but does not have one column "
-            "image_id and one column split; name these two (stems of images/, and train, val or test), or rename "
-            "the file if it is not about splits"
+            f"{path}: got the header {header.strip()[:200]!r}, expected one column image_id (stems in images/) and one "
+            "column split (train, val or test); rename these columns, or rename the file if it is not about splits"
         )
     return None
 
@@ -77,5 +76,5 @@ def _rows(lines: list[str], delimiter: str, names: list[str]) -> list[IndexRow]:
 
 
 def _squeezed(name: str) -> str:
-    """The letters and digits of a name in lower case: `Image_ID`, ` image id ` and `image-id` are one name."""
+    """Reduce a name to its lower-case letters and digits: `Image_ID`, ` image id ` and `image-id` become the same."""
     return re.sub(r"[\W_]+", "", name).lower()

@@ -1,4 +1,4 @@
-"""The items for training, evaluation and inference."""
+"""Selection of the items for training, evaluation and inference."""
 
 from __future__ import annotations
 
@@ -24,38 +24,39 @@ def section_items(
     seed: int = 0,
     labelled: bool = True,
 ) -> list[Item]:
-    """Return the items of one section of a data set; `load_datalist` describes the source of the sections.
+    """Return the items in one section of a data set; `load_datalist` describes where the sections come from.
 
     Args:
-        dataset_dir: the data set.
+        dataset_dir: folder of the data set.
         section: "training", "validation" or "test".
         datalist: a JSON file to use instead of the data set's own list.
-        seed: seed of the split if one is made here; not the seed of the training, see `load_datalist`.
+        seed: seed for a split made here; not the training seed, see `load_datalist`.
         labelled: True if every item must have a label.
 
     Returns:
-        Items with absolute paths, and with every tag of the data set (see `tags.complete_tags`); never an empty list.
+        Items with absolute paths, and with every tag that occurs in the data set (see `tags.complete_tags`); never an
+        empty list.
 
     Raises:
         DatasetError: the folder contains no data set, the section is empty, or labels are missing.
-        ValueError: there is no such section.
+        ValueError: there is no section with this name.
     """
     if section not in SECTIONS:
-        raise ValueError(f"section {section!r}: expected one of {', '.join(SECTIONS)}")
+        raise ValueError(f"got section={section!r}, expected one of {', '.join(SECTIONS)}; choose one")
     dataset = Path(os.path.abspath(dataset_dir))
     if datalist is None and not _is_dataset(dataset):
         raise DatasetError(
-            f"{dataset}: no data set found; looked for {DATALIST_NAME}, for {INDEX_NAME} with the columns "
-            "image_id and split, and for images/ with labels/ next to it. Pass the folder that contains these, "
+            f"{dataset}: no data set found, expected {DATALIST_NAME}, {INDEX_NAME} with the columns image_id and "
+            "split, or images/ with labels/ next to it; pass a folder that contains one of these, "
             "or write an example with `cellseg data sample DIR`"
         )
     sections = load_datalist(dataset, datalist, seed=seed)
     items = _with_all_tags(sections)[section]
     if not items:
-        hint = "" if labelled else '; the section "all" takes every image'
+        hint = "" if labelled else '; or use the section "all" for every image'
         counts = ", ".join(f"{len(sections[name])} for {name}" for name in SECTIONS)
         raise DatasetError(
-            f"{dataset}: no items for {section} ({counts}); add images or groups of images, or list those "
+            f"{dataset}: no items for {section} ({counts}); add images or groups of images, or list the items "
             f"for {section} in a {DATALIST_NAME} (`cellseg data split DIR` writes one){hint}"
         )
     if labelled:
@@ -69,24 +70,24 @@ def image_items(
     datalist: str | Path | None = None,
     seed: int = 0,
 ) -> list[Item]:
-    """Return the images to segment: a section of a data set, or all images of a plain folder.
+    """Return the images to segment: a section of a data set, or every image in a plain folder.
 
     Args:
-        dataset_dir: a data set, or any folder of images (also one with only `images/`).
-        section: "training", "validation" or "test" of a data set, or "all"; ignored for a plain folder, which has no
-            sections.
+        dataset_dir: folder of a data set, or any folder with images (or with only a folder `images/`).
+        section: "training", "validation" or "test" for a section of a data set, or "all"; ignored for a plain folder,
+            which has no sections.
         datalist: a JSON file to use instead of the data set's own list.
-        seed: seed of the split if one is made here; not the seed of the training, see `load_datalist`.
+        seed: seed for a split made here; not the training seed, see `load_datalist`.
 
     Returns:
         Items with absolute paths, with `label` for labelled images; never an empty list.
 
     Raises:
         DatasetError: there are no images.
-        ValueError: there is no such section.
+        ValueError: there is no section with this name.
     """
     if section not in (*SECTIONS, "all"):
-        raise ValueError(f"section {section!r}: expected one of {', '.join(SECTIONS)}, all")
+        raise ValueError(f"got section={section!r}, expected one of {', '.join(SECTIONS)}, all; choose one")
     folder = Path(os.path.abspath(dataset_dir))
     if datalist is None and not _is_dataset(folder):
         return _plain(folder)
@@ -111,25 +112,25 @@ def calibration_items(
     datalist: str | Path | None = None,
     seed: int = 0,
 ) -> list[Item]:
-    """Return the annotated images for choosing settings, which are never those on which scores are reported.
+    """Return the annotated images for choosing settings, which are never the images that scores are reported on.
 
     Args:
-        dataset_dir: the data set.
-        section: "validation" or "training" of the data set; or "all", for a few annotated images of your own: every
-            image except those that the data set itself holds back for testing.
+        dataset_dir: folder of the data set.
+        section: "validation" or "training" for a section of the data set; or "all" for a few annotated images of your
+            own. "all" means every image except those that the data set itself holds back for testing.
         datalist: a JSON file to use instead of the data set's own list.
-        seed: seed of the split if one is made here; not the seed of the training, see `load_datalist`.
+        seed: seed for a split made here; not the training seed, see `load_datalist`.
 
     Returns:
         Items with absolute paths, each with a label; never an empty list.
 
     Raises:
         DatasetError: the section is "test", there are no images, or labels are missing.
-        ValueError: there is no such section.
+        ValueError: there is no section with this name.
     """
     if section == "test":
         raise DatasetError(
-            "got the section test, but scores are reported on those images, so no settings can be chosen on them; "
+            "got the section test, whose images are reserved for scores and cannot be used to choose settings; "
             "use validation"
         )
     if section != "all":
@@ -140,17 +141,17 @@ def calibration_items(
         declared = gather(dataset, datalist, seed=seed)
         if declared.faults:
             raise dataset_error(dataset, declared.faults)
-        # A split that is made here, rather than declared by the data set, holds nothing back.
+        # A split made here, rather than declared by the data set, holds nothing back.
         held_back = {item["image"] for item in declared.sections["test"] if declared.source != "split"}
         items = [item for item in items if item["image"] not in held_back]
         if not items:
-            raise DatasetError(f"{dataset}: all images are held back for testing; add annotated images to calibrate on")
-    _check_labelled(items, dataset, "to calibrate on")
+            raise DatasetError(f"{dataset}: every image is held back for testing; add annotated images for calibration")
+    _check_labelled(items, dataset, "for calibration")
     return items
 
 
 def _with_all_tags(sections: Datalist) -> Datalist:
-    """The items with every tag of the data set, so that batches can be made of them; see `complete_tags`."""
+    """Give every item all the tags in the data set, so that items can be batched; see `complete_tags`."""
     completed = iter(complete_tags(item.get("tags", {}) for items in sections.values() for item in items))
     return {
         section: [{**item, "tags": tags} if (tags := next(completed)) else item for item in items]
@@ -164,12 +165,12 @@ def _check_labelled(items: list[Item], dataset: Path, purpose: str) -> None:
         shown = ", ".join(unlabelled[:10]) + (f" and {len(unlabelled) - 10} more" if len(unlabelled) > 10 else "")
         raise DatasetError(
             f"{dataset}: {len(unlabelled)} of {len(items)} images {purpose} have no label: {shown}; add label "
-            f"images of the same stem to labels/, or list only labelled images in a {DATALIST_NAME}"
+            f"images with the same stems to labels/, or list only labelled images in a {DATALIST_NAME}"
         )
 
 
 def _is_dataset(folder: Path) -> bool:
-    """True if the folder has a list of its sections, or labels next to its images."""
+    """Return True if the folder has a list of its sections, or labels next to its images."""
     return (folder / DATALIST_NAME).is_file() or (
         (folder / "images").is_dir() and ((folder / "labels").is_dir() or (folder / INDEX_NAME).is_file())
     )
@@ -181,7 +182,7 @@ def _plain(folder: Path) -> list[Item]:
         paths = list_images(folder / "images")
     if not paths:
         raise DatasetError(
-            f"{folder}: no images found, neither there nor in images/; pass a folder of TIFF, PNG or other "
+            f"{folder}: no images in this folder or in its images/; pass a folder with TIFF, PNG or other "
             "images, or a data set with images/ and labels/"
         )
     return [{"image": str(path), "group": image_stem(path)} for path in paths]

@@ -1,4 +1,4 @@
-"""The folder convention: `images/` and `labels/`, where a label has the stem of its image.
+"""The folder layout of a data set: `images/` and `labels/`, where each label has the stem of its image.
 
 my_set/
   images/  a.tif  b.png  ...
@@ -24,9 +24,9 @@ class Layout:
 
     Args:
         dataset: folder of the data set.
-        images: image file of each stem, sorted by stem.
-        labels: label file of each stem, sorted by stem.
-        repeated: files left out because an earlier file (by name) of the same folder has their stem.
+        images: image file for each stem, sorted by stem.
+        labels: label file for each stem, sorted by stem.
+        repeated: files left out because an earlier file in the same folder, by name, has the same stem.
     """
 
     dataset: Path
@@ -35,7 +35,7 @@ class Layout:
     repeated: tuple[Path, ...]
 
     def faults(self) -> list[Fault]:
-        """Return the faults of the folders: images without label, labels without image, files that share a stem."""
+        """Return the faults: images without a label, labels without an image, and files that share a stem."""
         faults = []
         for stem, image in self.images.items():
             if stem not in self.labels:
@@ -49,7 +49,7 @@ class Layout:
         return sorted(faults)
 
     def repeated_faults(self) -> list[Fault]:
-        """Return a fault for each file that shares its stem with an earlier one in its folder."""
+        """Return a fault for each file that has the same stem as an earlier file in its folder."""
         return [
             Fault(
                 place_of(path, self.dataset),
@@ -62,7 +62,7 @@ class Layout:
 
 
 def list_images(folder: str | Path) -> list[Path]:
-    """Return the files of a folder whose suffix `cellseg_monai.io` can read, sorted by name.
+    """Return the files in a folder whose suffix `cellseg_monai.io` can read, sorted by name.
 
     The case of the suffix does not matter. Hidden files and folders are left out.
 
@@ -71,7 +71,7 @@ def list_images(folder: str | Path) -> list[Path]:
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise DatasetError(f"{folder}: no such folder; pass a folder of images")
+        raise DatasetError(f"{folder}: no such folder; pass a folder with images")
     suffixes = readable_suffixes()
     return sorted(
         (
@@ -84,7 +84,7 @@ def list_images(folder: str | Path) -> list[Path]:
 
 
 def scan(dataset_dir: str | Path) -> Layout:
-    """Return the files in `images/` and `labels/` of a data set; a missing folder counts as empty."""
+    """Return the files in `images/` and `labels/` in a data set; a missing folder counts as empty."""
     dataset = Path(dataset_dir)
     files: dict[str, dict[str, Path]] = {"images": {}, "labels": {}}
     repeated: list[Path] = []

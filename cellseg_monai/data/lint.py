@@ -1,4 +1,4 @@
-"""All faults of a data set: its files, labels, splits and tags."""
+"""Checks that find every fault in a data set: in its files, labels, splits and tags."""
 
 from __future__ import annotations
 
@@ -21,29 +21,33 @@ from cellseg_monai.io import Image, read, read_labels
 __all__ = ["check_dataset", "check_labels"]
 
 MOST_SHOWN = 5
-STRAY_PART = 0.05  # a piece smaller than this share of the largest piece of its id is a stray
-MOST_CLASSES = 5  # a mask of classes has no more ids than this; with more ids, they are broken objects
-LEAST_PIECES = 3  # each class in a mask of classes has at least this number of pieces
+STRAY_PART = 0.05  # a piece is a stray if it is smaller than this fraction of the largest piece with its id
+MOST_CLASSES = 5  # labels with more ids than this are not a mask of classes, but contain broken objects
+LEAST_PIECES = 3  # minimum number of pieces of every class in a mask of classes
 
 
 def check_dataset(dataset_dir: str | Path, datalist: str | Path | None = None, axes: str | None = None) -> list[Fault]:
-    """Return all faults of a data set, sorted by place; an empty list if there are none.
+    """Return every fault in a data set, sorted by place; the list is empty if there are none.
 
     Errors, which spoil training or a score:
 
-    - `missing-partner`: an image without a label or a label without an image (a warning if a datalist
-      leaves that file out, or lists it for test, as it can be segmented without a label);
+    - `missing-partner`: an image without a label or a label without an image. It is a warning if a datalist leaves the
+      file out or lists it for test, because an image can be segmented without a label;
     - `shape-mismatch`: a label whose height or width differs from its image;
     - `binary-mask`: several separate objects that share one id, where each should have its own;
-      `class-mask`: a few ids, each in many pieces, as if the ids were classes of pixels;
-    - `float-labels`: a label file of floating-point numbers; `negative-ids`: a label file with ids below 0;
+    - `class-mask`: a few ids, each in many pieces, as if the ids were classes of pixels;
+    - `float-labels`: a label file with floating-point numbers;
+    - `negative-ids`: a label file with ids below 0;
     - `unreadable`: an image or label file that cannot be read, with the reason;
-    - `stack`: an image of several planes or times; `not-finite`: an image that contains NaN or infinity;
-    - `duplicate`: the same pixels in two sections, in any file format, or in a set that no list divides yet;
+    - `stack`: an image with several planes or times;
+    - `not-finite`: an image that contains NaN or infinity;
+    - `duplicate`: the same pixels in two sections, or twice in a set that no list divides yet, in any file format;
     - `group-straddles`: a group in two sections;
-    - `missing-file`: a file that the datalist names but that does not exist; `datalist`: a malformed list, or a tag
-      that is neither text nor a number, has no proper name, or is text on some images and a number on others;
-    - `repeated-stem`: two files of one stem; `empty`: no images at all.
+    - `missing-file`: a file in the datalist that does not exist;
+    - `datalist`: a malformed list, or a tag that is neither text nor a number, has no proper name, or is text on some
+      images and a number on others;
+    - `repeated-stem`: two files with the same stem;
+    - `empty`: no images at all.
 
     Warnings, which do not prevent training:
 
@@ -54,10 +58,10 @@ def check_dataset(dataset_dir: str | Path, datalist: str | Path | None = None, a
     - `tag-missing`: a tag that the datalist gives to some images but not to others;
     - `ungrouped`: no list says which images belong together, but their names suggest that some do.
 
-    A label without objects is not a fault: an empty field of view is a good example to train on.
+    A label without objects is not a fault, because an empty field of view is a good training example.
 
     Args:
-        dataset_dir: the data set.
+        dataset_dir: folder of the data set.
         datalist: a JSON file to check instead of the data set's own list.
         axes: axes of the image files, such as "YXS", if the files do not state them; see `io.read`.
 
@@ -70,7 +74,7 @@ def check_dataset(dataset_dir: str | Path, datalist: str | Path | None = None, a
     work = _work(layout, gathered)
     faults += layout.repeated_faults() + _partners(layout, gathered)
     if not work and not layout.labels and not faults:
-        message = "no images found; expected images/ and labels/ with files of the same stem"
+        message = "no images found, expected images/ and labels/ with files of the same stems; add them"
         faults.append(Fault(".", "empty", message))
     if gathered.source == "split":
         hint = ungrouped(layout.images)
@@ -98,19 +102,19 @@ def check_dataset(dataset_dir: str | Path, datalist: str | Path | None = None, a
 
 
 def check_labels(labels: np.ndarray, place: str) -> list[Fault]:
-    """Return the faults of one label image.
+    """Return the faults in one label image.
 
     Args:
         labels: YX integer ids, 0 is background.
-        place: the label file as the faults name it.
+        place: name of the label file, as the faults show it.
 
     >>> [fault.message for fault in check_labels(np.array([[1, 1, 0, 3, 3]]), "a.tif")]
-    ['2 ids between 1 and 3, first gap at 2; training renumbers them, other tools may not']
+    ['2 ids from 1 to 3, the first gap at 2; training renumbers ids, but other tools may not']
     """
     from skimage.measure import label as pieces_of  # slow to import, and only this function needs it
 
     if labels.size and labels.min() < 0:
-        message = f"got ids down to {labels.min()}, expected 0 for background and 1..n for the objects"
+        message = f"got the id {labels.min()}, expected 0 for background and 1 to n for objects; renumber the ids"
         return [Fault(place, "negative-ids", message)]
     # All pixels of a piece have the same id.
     pieces, count = pieces_of(labels, background=0, connectivity=2, return_num=True)
@@ -118,28 +122,28 @@ def check_labels(labels: np.ndarray, place: str) -> list[Fault]:
     id_of_piece = np.zeros(count + 1, labels.dtype)
     id_of_piece[pieces.ravel()] = labels.ravel()
     ids, index, n_pieces = np.unique(id_of_piece[1:], return_inverse=True, return_counts=True)
-    # One object with a stray pixel or two is a case for `fragments`, not a mask.
+    # A single object with a stray pixel or two is a case of `fragments`, not a mask.
     largest = np.zeros(len(ids), sizes.dtype)
     np.maximum.at(largest, index, sizes[1:])
     substantial = np.bincount(index, sizes[1:] >= STRAY_PART * largest[index], minlength=len(ids))
     if len(ids) == 1 and substantial[0] > 1:
         message = (
-            f"{count} separate objects all have the id {ids[0]}; expected an id for each object. If touching "
-            "objects have merged, draw them apart; if none touch, label the connected components"
+            f"{count} separate objects all have the id {ids[0]}, expected a different id for each object; separate "
+            "touching objects that have merged, or, if no objects touch, label the connected components"
         )
         return [Fault(place, "binary-mask", message)]
     if 1 < len(ids) <= MOST_CLASSES and (substantial >= LEAST_PIECES).all():
         message = (
-            f"{count} separate pieces share the ids {', '.join(map(str, ids))}, as if these were classes of pixels; "
-            "expected an id for each object. Keep the class that is to be segmented, and label its objects one by one"
+            f"{count} separate pieces share the ids {', '.join(map(str, ids))}, as if ids were classes of pixels, "
+            "expected a different id for each object; keep the class to segment, and give each of its objects an id"
         )
         return [Fault(place, "class-mask", message)]
     faults = []
     if len(ids) and (ids[0] != 1 or ids[-1] != len(ids)):
         gap = next(number for number, label in enumerate([*ids.tolist(), None], start=1) if number != label)
         message = (
-            f"{len(ids)} id{'s' if len(ids) > 1 else ''} between {ids[0]} and {ids[-1]}, first gap at {gap}; "
-            "training renumbers them, other tools may not"
+            f"{len(ids)} id{'s' if len(ids) > 1 else ''} from {ids[0]} to {ids[-1]}, the first gap at {gap}; "
+            "training renumbers ids, but other tools may not"
         )
         faults.append(Fault(place, "id-gap", message, "warning"))
     broken = ids[n_pieces > 1]
@@ -150,13 +154,13 @@ def check_labels(labels: np.ndarray, place: str) -> list[Fault]:
             more = f" + {len(parts) - MOST_SHOWN} more" if len(parts) > MOST_SHOWN else ""
             shown.append(f"id {number} ({' + '.join(map(str, parts[:MOST_SHOWN]))}{more} px)")
         rest = f" and {len(broken) - MOST_SHOWN} more ids" if len(broken) > MOST_SHOWN else ""
-        message = f"in more than one piece: {', '.join(shown)}{rest}; give each object its own id, remove strays"
+        message = f"in several pieces: {', '.join(shown)}{rest}; give each object its own id, or remove stray pixels"
         faults.append(Fault(place, "fragments", message, "warning"))
     return faults
 
 
 def _gather(dataset: Path, datalist: str | Path | None) -> tuple[Gathered, list[Fault]]:
-    """The sections as far as they can be read, and the faults of the list."""
+    """Return the sections as far as they can be read, and the faults in the list."""
     source = Path(datalist).absolute() if datalist is not None else dataset / DATALIST_NAME
     try:
         gathered = gather(dataset, datalist)
@@ -169,13 +173,13 @@ def _gather(dataset: Path, datalist: str | Path | None) -> tuple[Gathered, list[
             raise
         empty = Gathered({}, "split", [])
         if datalist is None and not source.is_file():
-            return empty, []  # too few images for a split, which other faults report
+            return empty, []  # too few images for a split, which other checks report
         place = place_of(source, dataset)
         return empty, [Fault(place, "datalist", str(error).removeprefix(f"{source}: "))]
 
 
 def _work(layout: Layout, gathered: Gathered) -> dict[Path, tuple[Path | None, str | None]]:
-    """The label and section of each image that is listed or lies in the folders."""
+    """Return the label and section of each image that is listed or found in the folders."""
     work: dict[Path, tuple[Path | None, str | None]] = {
         image: (layout.labels.get(stem), None) for stem, image in layout.images.items()
     }
@@ -186,7 +190,7 @@ def _work(layout: Layout, gathered: Gathered) -> dict[Path, tuple[Path | None, s
 
 
 def _partners(layout: Layout, gathered: Gathered) -> list[Fault]:
-    """Images without labels, and labels without images."""
+    """Return the faults for images without labels and labels without images."""
     complete: set[str] = set()
     incomplete: set[str] = set()  # listed for training or validation, but without a label
     for section, items in gathered.sections.items():
@@ -202,26 +206,26 @@ def _partners(layout: Layout, gathered: Gathered) -> list[Fault]:
             lenient = gathered.source != "split" and file not in incomplete
             faults.append(replace(fault, severity="warning" if lenient else "error"))
     for file in incomplete - {str(path) for path in layout.images.values()}:
-        message = "listed for training or validation without a label; add one to the list"
+        message = "listed for training or validation without a label; add a label to the list"
         faults.append(Fault(place_of(Path(file), layout.dataset), "missing-partner", message))
     return faults
 
 
 def _image_faults(image: Image, place: str) -> list[Fault]:
-    """The faults of a readable image that prevent training."""
+    """Return the faults in a readable image that prevent training."""
     stack = stack_fault(image, place)
     faults = [] if stack is None else [stack]
     if image.pixels.dtype.kind == "f":
         planes = image.pixels.reshape(-1, *image.pixels.shape[-2:])
         odd = sum(int(plane.size) - int(np.isfinite(plane).sum()) for plane in planes)
         if odd:
-            message = f"{odd} of {image.pixels.size} values are NaN or infinite; replace them, or fix their source"
+            message = f"{odd} of {image.pixels.size} values are NaN or infinite; replace them, or save the image again"
             faults.append(Fault(place, "not-finite", message))
     return faults
 
 
 def _channel_faults(places: dict[int, list[str]]) -> list[Fault]:
-    """A warning at the first image with the least frequent number of channels, if the numbers differ."""
+    """Return a warning for the first image with the rarest number of channels, if the numbers differ."""
     if len(places) < 2:
         return []
     rarest = min(places, key=lambda number: (len(places[number]), number))
@@ -230,8 +234,8 @@ def _channel_faults(places: dict[int, list[str]]) -> list[Fault]:
         for number, images in sorted(places.items())
     )
     message = (
-        f"images have different numbers of channels: {counts}; a network sees the same channels of all images, so the "
-        "setting `channels` must fit each of them: convert some, or remove them"
+        f"images have different numbers of channels: {counts}; convert or remove some images, because the setting "
+        "`channels` must fit every image"
     )
     return [Fault(places[rarest][0], "channel-count", message, "warning")]
 
@@ -243,14 +247,14 @@ def _label_faults(path: Path, image_shape: tuple[int, int] | None, place: str) -
         dtype = _float_dtype(path)
         if dtype is None:
             return [Fault(place, "unreadable", _reason(error))]
-        message = f"got labels of type {dtype}, expected integers such as uint16; save them again as integers"
+        message = f"got labels of type {dtype}, expected integers such as uint16; save the labels again as integers"
         return [Fault(place, "float-labels", message)]
     mismatch = None if image_shape is None else shape_fault(labels.shape, image_shape, place)
     return ([] if mismatch is None else [mismatch]) + check_labels(labels, place)
 
 
 def _float_dtype(path: Path) -> str | None:
-    """The pixel type of a label file, if the file can be read and the type is floating-point."""
+    """Return the pixel type of a label file if it is floating-point; otherwise, or if the file is unreadable, None."""
     try:
         pixels = read(path).pixels
     except (UnreadableImageError, OSError):
@@ -259,7 +263,7 @@ def _float_dtype(path: Path) -> str | None:
 
 
 def _reason(error: Exception) -> str:
-    """The message without the path, as the place of the fault names the file already."""
+    """Return an error message without the path, because the fault already names the file."""
     if isinstance(error, UnreadableImageError):
         return f"{error.reason}; {error.remedy}"
     return f"{type(error).__name__}: {error}"

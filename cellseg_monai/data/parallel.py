@@ -1,4 +1,4 @@
-"""One function applied to many files by several processes, with a progress bar."""
+"""Parallel application of one function to many files, with a progress bar."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ __all__ = ["available_workers", "map_parallel"]
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-_ITEMS_PER_WORKER = 16  # with fewer, starting another process takes longer than the work
+_ITEMS_PER_WORKER = 16  # with fewer items, starting another process takes longer than the work itself
 
 
 def available_workers(items: int, wanted: int | None = None) -> int:
     """Return the number of processes to use.
 
     Args:
-        items: number of items to work on; a process is used for each 16 of them at most.
+        items: number of items to process; at most one process is used per 16 items.
         wanted: number of processes that the caller wants; None for the number of available processors.
 
     Raises:
-        ValueError: fewer than one process is wanted.
+        ValueError: `wanted` is less than 1.
     """
     if wanted is not None and wanted < 1:
-        raise ValueError(f"got workers={wanted}, expected 1 or more; leave it out to use all processors")
+        raise ValueError(f"got workers={wanted}, expected at least 1; leave it out to use all processors")
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, min(wanted or processors, -(-items // _ITEMS_PER_WORKER)))
 
@@ -41,16 +41,17 @@ def available_workers(items: int, wanted: int | None = None) -> int:
 def map_parallel(
     function: Callable[[Item], Result], items: Sequence[Item], *, workers: int | None = None, title: str
 ) -> Iterator[tuple[Item, Result]]:
-    """Yield each item with the function's result, in the order in which they are ready.
+    """Yield each item with the function's result, in the order of completion.
 
     Args:
-        function: a function of one item. Function, items and results must be picklable, since processes are spawned.
-        items: the items to call it with.
-        workers: number of processes, see `available_workers`; with one, this process does all the work.
-        title: text before the progress bar, which only appears on a terminal.
+        function: a function of one item. The function, its items and its results must be picklable, because processes
+            are spawned.
+        items: the items to process.
+        workers: number of processes, see `available_workers`; with 1, the current process does all the work.
+        title: text in front of the progress bar, which appears only on a terminal.
 
     Raises:
-        ChildProcessError: a process died; the results up to then have been yielded.
+        ChildProcessError: a process died; the results finished before that have been yielded.
     """
     count = available_workers(len(items), workers)
     with tqdm(total=len(items), desc=title, unit="image", disable=None) as bar:
@@ -74,8 +75,8 @@ def _in_processes(
             yield futures.pop(future), future.result()
     except BrokenProcessPool as error:
         raise ChildProcessError(
-            f"one of {workers} processes died, perhaps out of memory; run the same command with --workers 1, and it "
-            "continues where it stopped. (A script that calls this needs `if __name__ == '__main__':`, or workers=1.)"
+            f"one of {workers} processes died, perhaps for lack of memory; run the same command with --workers 1 to "
+            "continue where it stopped (in a script, add `if __name__ == '__main__':`, or pass workers=1)"
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)
@@ -83,9 +84,10 @@ def _in_processes(
 
 @contextmanager
 def _interrupts_blocked() -> Iterator[None]:
-    """Delay Ctrl-C until the block has run, and keep it from the processes started in it, which inherit the mask.
+    """Hold back Ctrl-C while the block runs, and from the processes started in it, which inherit the signal mask.
 
-    A terminal sends an interrupt to all its processes, and each that is just starting would print a traceback.
+    A terminal sends an interrupt to all processes of a command, and each process that is still starting would print a
+    traceback.
     """
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
@@ -98,9 +100,10 @@ def _interrupts_blocked() -> Iterator[None]:
 
 
 def _end_with_parent() -> None:
-    """In a new process, leave interrupts to the parent, and exit when the parent ends, even if it is killed.
+    """Make a new process ignore interrupts, and exit when its parent ends, even if the parent is killed.
 
-    Otherwise the processes of a pool would wait for work forever, and could still write while the next call does.
+    Otherwise, the processes in a pool would wait for work forever, and could still write files while the next call
+    does.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()

@@ -1,4 +1,4 @@
-"""The sample data set: synthetic images in the folder convention, generated rather than downloaded."""
+"""The sample data set: synthetic images in the usual folder layout, generated instead of downloaded."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from cellseg_monai.io import write_labels
 __all__ = ["SAMPLE_VERSION", "Modality", "sample_dataset", "write_sample_dataset"]
 
 SAMPLE_VERSION = 2
-"""Increased whenever the same seed gives other images, so that a cached data set is generated again."""
+"""Version of the sample, increased whenever a seed gives different images, so that cached sets are regenerated."""
 
 Modality = Literal["nuclei", "phase", "both"]
 
@@ -31,7 +31,7 @@ _Kind = Literal["nuclei", "phase", "brightfield"]
 
 @dataclass(frozen=True)
 class _Plate:
-    """The properties that all images of a plate share."""
+    """The properties shared by all images on a plate."""
 
     name: str
     kind: _Kind
@@ -48,41 +48,43 @@ def write_sample_dataset(
     shape: tuple[int, int] = (256, 256),
     images_per_plate: int = 4,
 ) -> Path:
-    """Write a data set of synthetic images with exact labels: `images/`, `labels/`, `datalist.json`.
+    """Write a data set of synthetic images with exact labels: `images/`, `labels/` and `datalist.json`.
 
-    Images of one plate have one magnification and one camera, and stay in one section. Nuclei are 16-bit, and 8-bit on
-    every fourth plate. Plates of unstained cells alternate between phase contrast and bright field, and each of the two
-    alternates between 8 and 16 bits. A new folder appears when it is complete; in an existing empty folder the datalist
-    is written last. So an interrupted run leaves nothing that looks like a data set.
+    Images from one plate share a magnification and a camera, and stay in one section. Nuclei are 16-bit, except on
+    every fourth plate, where they are 8-bit. Plates of unstained cells alternate between phase contrast and bright
+    field, and within each contrast between 8 and 16 bits.
+
+    An interrupted run leaves nothing that looks like a data set. A new folder appears only once it is complete; in an
+    existing empty folder, the datalist is written last.
 
     Args:
-        directory: the folder to make, or an empty one to fill.
-        seed: the same arguments give the same pixels.
+        directory: a folder to create, or an empty folder to fill.
+        seed: seed for the images; the same arguments give the same pixels.
         modality: "nuclei", "phase" (unstained cells) or "both" (alternating by plate).
         counts: numbers of images for training, validation and test.
         shape: height and width of each image in pixels.
-        images_per_plate: largest number of images on a plate; a plate is a group.
+        images_per_plate: maximum number of images on a plate; each plate is a group.
 
     Returns:
         The folder.
 
     Raises:
         FileExistsError: the folder exists and is not empty.
-        ValueError: an argument is outside its range.
+        ValueError: an argument is out of range.
     """
     if modality not in get_args(Modality):
         raise ValueError(f"got modality={modality!r}, expected one of {', '.join(get_args(Modality))}; choose one")
     if len(counts) != len(SECTIONS) or min(counts) < 0 or not sum(counts) or images_per_plate < 1:
         raise ValueError(
             f"got counts={counts} and images_per_plate={images_per_plate}, expected the numbers of images for "
-            "training, validation and test, and at least one image per plate"
+            "training, validation and test, and at least one image per plate; correct them"
         )
     directory = Path(directory).absolute()
     exists = directory.exists()
     if exists and (not directory.is_dir() or any(directory.iterdir())):
-        raise FileExistsError(f"{directory}: already there; choose another folder, or delete this one")
+        raise FileExistsError(f"{directory}: already exists; choose another folder, or delete this one")
     directory.parent.mkdir(parents=True, exist_ok=True)
-    # An existing folder can be the only writable place, or on another disk, so its files are prepared inside it.
+    # Prepare files inside an existing folder, as it may be on another disk or the only writable place.
     aside = (directory if exists else directory.parent) / f".{directory.name}.{uuid.uuid4().hex[:8]}.part"
     try:
         _write(aside, seed, modality, counts, shape, images_per_plate)
@@ -96,7 +98,7 @@ def write_sample_dataset(
 
 
 def _move_in(aside: Path, directory: Path) -> None:
-    """Move the data set from `aside` into an existing folder, which can be somebody's working directory."""
+    """Move the data set from `aside` into an existing folder, which can be a user's working directory."""
     moved: list[Path] = []
     try:
         for name in ("images", "labels", DATALIST_NAME):
@@ -109,14 +111,15 @@ def _move_in(aside: Path, directory: Path) -> None:
 
 
 def sample_dataset(directory: str | Path | None = None, *, modality: Modality = "nuclei") -> Path:
-    """Return the folder of the sample data set, and write it on first use.
+    """Return the folder of the sample data set, which is written on first use.
 
-    Two processes can call this at the same time: each generates the data set, and both use that of the first to finish.
+    Two processes can call this at the same time. Both generate the data set, and both use the one that was finished
+    first.
 
     Args:
         directory: folder of the data set; the default is `cellseg_monai/sample-<version>-<modality>` in the user's
             cache, `$XDG_CACHE_HOME` or `~/.cache`.
-        modality: "nuclei", "phase" or "both"; ignored if `directory` contains a data set already.
+        modality: "nuclei", "phase" or "both"; ignored if `directory` already contains a data set.
 
     Returns:
         The folder of the data set.
@@ -128,13 +131,13 @@ def sample_dataset(directory: str | Path | None = None, *, modality: Modality = 
         cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         directory = cache / "cellseg_monai" / f"sample-{SAMPLE_VERSION}-{modality}"
     directory = Path(directory).absolute()
-    # The datalist appears last, so where it exists the data set is complete.
+    # The datalist is written last, so if it exists, the data set is complete.
     if (directory / DATALIST_NAME).is_file():
         return directory
     try:
         return write_sample_dataset(directory, modality=modality)
     except OSError:
-        if (directory / DATALIST_NAME).is_file():  # another process was faster
+        if (directory / DATALIST_NAME).is_file():  # another process finished first
             return directory
         raise
 
@@ -147,7 +150,7 @@ def _write(
     shape: tuple[int, int],
     images_per_plate: int,
 ) -> None:
-    import tifffile  # slow to import, and rarely needed: most callers find the data set already written
+    import tifffile  # slow to import, and rarely needed, because most callers find the data set already written
 
     for name in ("images", "labels"):
         (directory / name).mkdir(parents=True)
@@ -178,7 +181,8 @@ def _plate(seed: int, number: int, modality: Modality) -> _Plate:
     stained = modality == "nuclei" or (modality == "both" and number % 2 == 0)
     order = number // 2 if modality == "both" else number
     kind: _Kind = "nuclei" if stained else ("phase", "brightfield")[order % 2]
-    # Every fourth plate of nuclei is 8-bit. Plates of cells repeat: phase 8, bright field 16, phase 16, bright field 8.
+    # Every fourth plate of nuclei is 8-bit. Plates of cells cycle through phase 8, bright field 16, phase 16, bright
+    # field 8.
     bits: Bits = 8 if order % 4 in ((3,) if stained else (0, 3)) else 16
     low, high = (18, 30) if stained else (32, 48)
     return _Plate(f"plate{number + 1:02d}", kind, bits, float(rng.uniform(low, high)))

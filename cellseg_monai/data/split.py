@@ -1,7 +1,7 @@
-"""Splits of a data set into training, validation and test, which keep groups together.
+"""Splits of a data set into training, validation and test that keep groups together.
 
-The split has a seed of its own, `split_seed` in the configs of a bundle. So a training with another `seed` uses the
-same images, and evaluation never meets an image that another run was trained on.
+The split has its own seed, `split_seed` in the configs of a bundle. Training runs with a different `seed` therefore use
+the same images, and no run is evaluated on images that another run was trained on.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ class _Grouped(TypedDict):
 
 
 class Item(_Grouped, total=False):
-    """An image of a data set.
+    """An image in a data set.
 
-    `image` is a path. `label` is the path of its label image, absent if there is none. `group` names what must stay
-    in one section. `tags` contains anything else that is known of the image, and is absent otherwise; see
-    `cellseg_monai.data.tags`.
+    `image` is a path. `label` is the path of its label image, and is absent for an unlabelled image. `group` names the
+    images that must stay in one section. `tags` contains anything else that is known about the image, and is absent if
+    nothing else is known; see `cellseg_monai.data.tags`.
     """
 
     label: str
@@ -57,34 +57,38 @@ Datalist = dict[str, list[Item]]
 def split_groups(
     sizes: Mapping[str, int], *, seed: int = 0, validation: float = 0.15, test: float = 0.15
 ) -> dict[str, str]:
-    """Return the section of each group, so that the sections get about the wanted shares of the images.
+    """Assign each group to a section, so that each section gets roughly its fraction of the images.
 
-    The groups are ranked by a hash of seed and name, so the result does not depend on the order of the groups or on the
-    machine. A group joins a section if that brings the section closer to its share. Training keeps at least one group.
-    If there are groups left and the shares are above 0, validation gets at least one group, and then so does test.
+    The groups are ranked by a hash of seed and name, so the result depends neither on their order nor on the machine. A
+    group joins a section if that brings the section closer to its fraction. Training keeps at least one group. As long
+    as groups are left, validation gets at least one if its fraction is above 0, and then test does too.
 
     Args:
         sizes: number of images in each group.
-        seed: another seed gives another split.
-        validation: share of the images for validation, 0 or more.
-        test: share of the images for testing, 0 or more.
+        seed: seed for the ranking; another seed gives another split.
+        validation: fraction of the images for validation, at least 0.
+        test: fraction of the images for testing, at least 0.
+
+    Returns:
+        The section of each group.
 
     Raises:
-        ValueError: a share is below 0, or the shares leave nothing for training.
+        ValueError: a fraction is below 0, or the fractions leave nothing for training.
 
     >>> split_groups({"plate1": 4, "plate2": 4, "plate3": 4})
     {'plate1': 'validation', 'plate2': 'training', 'plate3': 'test'}
     """
     if validation < 0 or test < 0 or validation + test >= 1:
         raise ValueError(
-            f"got validation={validation} and test={test}, expected shares of 0 or more that sum to less than 1"
+            f"got validation={validation} and test={test}, expected fractions of at least 0 that sum to less than 1; "
+            "correct them"
         )
     waiting = sorted(sizes, key=lambda group: (hashlib.sha256(f"{seed}:{group}".encode()).digest(), group))
     total = sum(sizes.values())
     sections: dict[str, str] = {}
     for section, fraction in (("validation", validation), ("test", test)):
         wanted = max(1, round(fraction * total)) if fraction > 0 else 0
-        # One group is kept for training. Once validation has a group, it leaves one for test as well.
+        # One group is kept for training. Once validation has a group, it leaves another for test.
         chosen = _nearest(waiting, sizes, wanted, kept=2 if section == "validation" and test > 0 else 1)
         sections |= dict.fromkeys(chosen, section)
         waiting = [group for group in waiting if group not in sections]
@@ -92,7 +96,7 @@ def split_groups(
 
 
 def _nearest(waiting: Sequence[str], sizes: Mapping[str, int], wanted: int, kept: int) -> list[str]:
-    """Groups with about the wanted number of images in total; a group is taken if it brings the total closer."""
+    """Return groups that together have about the wanted number of images; each group added brings the total closer."""
     chosen: list[str] = []
     taken = 0
     for group in waiting:
@@ -102,8 +106,8 @@ def _nearest(waiting: Sequence[str], sizes: Mapping[str, int], wanted: int, kept
             taken += sizes[group]
     if 2 * taken >= wanted or len(waiting) < 2:
         return chosen
-    # The small groups do not suffice, and any other group is too large. Too large is better, as long as training
-    # keeps at least as many images.
+    # The small groups do not suffice, and every other group is too large. A section that is too large is better, as
+    # long as training keeps at least as many images.
     enough = [group for group in waiting if 2 * sizes[group] >= wanted]
     least = min(enough, key=sizes.__getitem__, default=None)
     left = sum(sizes[group] for group in waiting if group != least)
@@ -118,31 +122,31 @@ def split_dataset(
     test: float = 0.15,
     group_pattern: str | None = None,
 ) -> Datalist:
-    r"""Return a datalist that divides the images of `images/` into training, validation and test.
+    r"""Return a datalist that divides the images in `images/` into training, validation and test.
 
     Args:
         dataset_dir: a folder with `images/` and `labels/`.
-        seed: another seed gives another split; the same files and seed always give the same split.
-        validation: share of the images for validation; at least one image if there are two groups or more.
-        test: share of the images for testing.
-        group_pattern: a regular expression that is searched in each stem and whose first bracket is the
-            group, such as r"^(\w+_[A-P]\d\d)_" for a well. Images of one group stay in one section. Without
-            a pattern each image is a group of its own, which is wrong for time lapses, stacks and
-            neighbouring fields of view.
+        seed: seed for the split; the same files and seed always give the same split.
+        validation: fraction of the images for validation; at least one image if there are two groups or more.
+        test: fraction of the images for testing.
+        group_pattern: a regular expression that is searched in each stem, and whose first capture group is the image's
+            group, such as r"^(\w+_[A-P]\d\d)_" for a well. Images with the same group stay in one section. Without
+            a pattern, each image is a group of its own, which is wrong for time lapses, stacks and neighbouring fields
+            of view.
 
     Returns:
         Items with absolute paths, sorted by path, for every section.
 
     Raises:
-        DatasetError: there are no images, two have the same stem, or stems do not match the pattern.
-        ValueError: the shares or the pattern are invalid.
+        DatasetError: there are no images, two images have the same stem, or stems do not match the pattern.
+        ValueError: the fractions or the pattern are invalid.
     """
     layout = scan(Path(os.path.abspath(dataset_dir)))
     if layout.repeated:
         raise dataset_error(layout.dataset, layout.repeated_faults())
     if not layout.images:
         raise DatasetError(
-            f"{layout.dataset}: no images found in images/; expected images/ and labels/ with files of the same stem"
+            f"{layout.dataset}: no images in images/; add images to images/, and labels with the same stems to labels/"
         )
     stems = list(layout.images)
     groups = dict(zip(stems, stems, strict=True))
@@ -156,10 +160,10 @@ def split_dataset(
 
 
 def complete_sections(sections: Datalist, seed: int) -> None:
-    """Complete the published sections by a validation section, in place.
+    """Add a validation section to published sections that lack one, in place.
 
-    If only one held-out section is published, it becomes the test, and about 15 % of the training items become the
-    validation, whole groups at a time.
+    If the published split has only one held-out section, that section becomes the test section. About 15 % of the
+    training items then become the validation section, in whole groups.
     """
     if not sections["test"]:
         sections["test"], sections["validation"] = sections["validation"], []
@@ -172,7 +176,7 @@ def complete_sections(sections: Datalist, seed: int) -> None:
 
 
 def item_of(layout: Layout, stem: str, group: str) -> Item:
-    """Return the item of an image of the folder, without `label` if it has none."""
+    """Return the item for an image in the folder, without `label` if the image has none."""
     item: Item = {"image": str(layout.images[stem]), "group": group}
     if stem in layout.labels:
         item["label"] = str(layout.labels[stem])
@@ -184,10 +188,13 @@ def groups_by_pattern(stems: Sequence[str], group_pattern: str, dataset: Path) -
     try:
         pattern = re.compile(group_pattern)
     except re.error as error:
-        raise ValueError(f"group pattern {group_pattern!r} is not a regular expression: {error}; correct it") from error
+        raise ValueError(
+            f"got the group pattern {group_pattern!r}, expected a regular expression ({error}); correct it"
+        ) from error
     if pattern.groups < 1:
         raise ValueError(
-            f"group pattern {group_pattern!r} has no bracket; put one around the part that names the group"
+            f"got the group pattern {group_pattern!r} without a capture group; put the part that names the group in "
+            "parentheses"
         )
     matches = {stem: pattern.search(stem) for stem in stems}
     groups = {stem: match.group(1) for stem, match in matches.items() if match and match.group(1)}

@@ -1,4 +1,4 @@
-"""A data set in numbers: sizes, intensities, objects, tags."""
+"""Statistics of a data set: image sizes, intensities, objects and tags."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ __all__ = [
 
 PERCENTILES = (0.1, 1.0, 50.0, 99.0, 99.9)
 TINY_PX = 20
-MOST_VALUES = 20  # of a tag; LIVECell has eight cell types
+MOST_VALUES = 20  # values shown for a tag; LIVECell has eight cell types
 
 
 @dataclass(frozen=True, eq=False)
 class ObjectStatistics:
-    """The objects of one label image.
+    """Statistics of the objects in one label image.
 
     Args:
-        diameters_px: diameter of the disc of the same area for each object, in pixels, in the order of the ids.
-        touching: number of objects with a pixel that shares an edge with a pixel of another object.
-        tiny: number of objects of fewer than 20 pixels.
-        covered: share of the image that objects cover, 0 to 1.
+        diameters_px: diameter in pixels of the disc with the same area as each object, in the order of the ids.
+        touching: number of objects with a pixel that shares an edge with a pixel in another object.
+        tiny: number of objects smaller than 20 pixels.
+        covered: fraction of the image covered by objects, 0 to 1.
     """
 
     diameters_px: np.ndarray
@@ -59,17 +59,17 @@ class ObjectStatistics:
 
 @dataclass(frozen=True, eq=False)
 class ImageStatistics:
-    """One image of a data set, and its label image.
+    """Statistics of one image in a data set, and of its label image.
 
     Args:
         stem: stem of the image file.
         shape: height and width in pixels.
         channels: number of channels.
         dtype: type of the pixels in the file.
-        percentiles: percentiles of the mean over channels, at `PERCENTILES`.
-        objects: statistics of the objects, None if there is no label image.
+        percentiles: intensity percentiles at `PERCENTILES`, after averaging over channels.
+        objects: statistics of the objects, or None without a label image.
         image_path: the image file.
-        label_path: the label file, None if there is none.
+        label_path: the label file, or None if there is none.
     """
 
     stem: str
@@ -84,13 +84,13 @@ class ImageStatistics:
 
 @dataclass(frozen=True, eq=False)
 class DatasetStatistics:
-    """All images of a data set that can be read, and the faults of the others.
+    """Statistics of all readable images in a data set, and the faults in the other images.
 
     Args:
         dataset: folder of the data set.
-        images: statistics of the images, sorted by stem.
+        images: statistics of each image, sorted by stem.
         faults: files that cannot be read or do not fit their partner.
-        tags: how many images of `datalist.json` have each value of each tag; None counts those without the tag.
+        tags: number of images in `datalist.json` with each value of each tag; None counts the images without the tag.
     """
 
     dataset: Path
@@ -100,11 +100,11 @@ class DatasetStatistics:
 
     @property
     def labelled(self) -> list[ImageStatistics]:
-        """The images with a label image."""
+        """The images that have a label image."""
         return [image for image in self.images if image.objects is not None]
 
     def rows(self) -> list[tuple[str, str]]:
-        """Return the rows of a table of the data set: pairs of name and value."""
+        """Return the statistics as the rows of a table, which are pairs of name and value."""
         labelled = [image.objects for image in self.images if image.objects is not None]
         counts = [objects.count for objects in labelled]
         total = sum(counts)
@@ -146,7 +146,7 @@ class DatasetStatistics:
 
 
 def object_statistics(labels: np.ndarray) -> ObjectStatistics:
-    """Return sizes and contacts of the objects of a label image.
+    """Return the sizes of the objects in a label image, and how many touch.
 
     Args:
         labels: YX integers, 0 is background; the ids can have gaps.
@@ -179,7 +179,7 @@ def dataset_statistics(
         dataset_dir: folder of the data set.
         axes: axes of the image files, such as "YXS", if the files do not state them; see `io.read`.
         workers: number of processes; None for the number of processors. Processes are spawned, so a script must call
-            this under `if __name__ == "__main__":`; with 1, this process does all the work.
+            this function under `if __name__ == "__main__":`. With 1, the current process does all the work.
 
     Raises:
         DatasetError: there are no images.
@@ -199,7 +199,7 @@ def dataset_statistics(
 
 
 def _tags(dataset: Path) -> dict[str, Counter[str | float | None]]:
-    """The tags of `datalist.json`; none where it is absent or broken, which `cellseg data check` reports."""
+    """Count the tags in `datalist.json`; empty if it is missing or broken, which `cellseg data check` reports."""
     try:
         sections, _ = read_datalist(dataset / DATALIST_NAME, dataset)
     except DatasetError:
@@ -236,7 +236,7 @@ def _image_statistics(stem: str, layout: Layout, axes: str | None) -> ImageStati
 
 
 def _counted(values: Iterable[str], most: int = 4) -> str:
-    """The values with their counts, the most frequent first."""
+    """Return the distinct values with their counts as text, the most frequent first."""
     ranked = Counter(values).most_common()
     shown = [f"{value} ({count})" for value, count in ranked[:most]]
     return ", ".join(shown) + (f" and {len(ranked) - most} more" if len(ranked) > most else "")

@@ -1,4 +1,4 @@
-"""Synthetic phase-contrast and bright-field images of cells in culture, with exact labels."""
+"""Synthetic phase-contrast and bright-field images of cultured cells, with exact labels."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ MIN_AREA_PX = 30
 
 @dataclass(frozen=True)
 class _Cell:
-    """A cell with its outline and its effect on the light."""
+    """A cell, with its outline and its effect on light."""
 
     outline: Outline
-    delay: float  # radians at the thickest point
-    rounded: bool  # for division
+    delay: float  # of the light at the thickest point, in radians
+    rounded: bool  # True while the cell divides
 
 
 def phase_cells(
@@ -37,41 +37,44 @@ def phase_cells(
     contrast: Contrast = "phase",
     bits: Bits = 8,
 ) -> SyntheticImage:
-    """Return a phase-contrast or bright-field image of unstained cells, with the labels that it was rendered from.
+    """Return a phase-contrast or bright-field image of unstained cells, with the labels it was rendered from.
 
-    Cells are spread out with protrusions, some in contact, a few rounded up for division. The model is the delay
-    of the light in cell body, nucleus with nucleoli, and granules. Phase contrast shows the delay minus its own
-    local mean, because the phase ring also dims light that the cell bends only little. This causes the bright
-    halo around a cell and the shade-off inside (Yin, Kanade and Chen 2012, "Understanding the phase contrast
-    optics to restore artifact-free microscopy images", doi:10.1016/j.media.2011.12.006). Bright field, a little
-    out of focus, shows the curvature of the delay (transport of intensity; Teague 1983,
-    doi:10.1364/JOSA.73.001434).
+    The cells are spread out and have protrusions, some touch, and a few are rounded up for division. The model computes
+    how much each part delays the light: the cell body, the nucleus with its nucleoli, and the granules.
+
+    In phase contrast, the image shows the delay minus its own local mean, because the phase ring also dims light that
+    the cell bends only slightly. This causes the bright halo around a cell and the shade-off inside it (Yin, Kanade and
+    Chen 2012, "Understanding the phase contrast optics to restore artifact-free microscopy images",
+    doi:10.1016/j.media.2011.12.006). In bright field, slightly out of focus, the image shows the curvature of the delay
+    (transport of intensity; Teague 1983, doi:10.1364/JOSA.73.001434).
 
     Args:
         shape: height and width in pixels, at least 32 each.
-        seed: the same seed and arguments give the same bytes (with the same versions of numpy and scipy).
-        count: number of cells to place if there is room; the default covers 15 to 50 % of the image.
-        diameter_px: median diameter of the disc of a cell's area, in pixels; the default is drawn from 32 to 48.
+        seed: seed for the image; the same seed and arguments give the same bytes (with the same versions of NumPy and
+            SciPy).
+        count: number of cells to place if there is room; by default, enough to cover 15 to 50 % of the image.
+        diameter_px: median diameter in pixels of discs with the same area as the cells; by default, drawn from 32
+            to 48.
         contrast: "phase" or "brightfield".
         bits: 8 for uint8, 16 for uint16.
 
     Raises:
-        ValueError: an argument is outside its range.
+        ValueError: an argument is out of range.
 
     >>> picture = phase_cells((64, 96), seed=1, count=2)
     >>> picture.image.shape, picture.image.dtype, picture.labels.dtype
     ((64, 96), dtype('uint8'), dtype('int32'))
     """
     if min(shape) < 32:
-        raise ValueError(f"got shape={shape}, expected at least 32 x 32 px for cells; ask for a larger image")
+        raise ValueError(f"got shape={shape}, expected at least 32 × 32 px for cells; choose a larger shape")
     if contrast not in ("phase", "brightfield"):
-        raise ValueError(f"got contrast={contrast!r}, expected 'phase' or 'brightfield'")
+        raise ValueError(f"got contrast={contrast!r}, expected 'phase' or 'brightfield'; choose one")
     if count is not None and count < 0:
-        raise ValueError(f"got count={count}, expected 0 or more")
+        raise ValueError(f"got count={count}, expected at least 0; correct it")
     if diameter_px is not None and diameter_px < 8:
-        raise ValueError(f"got diameter_px={diameter_px}, expected at least 8")
+        raise ValueError(f"got diameter_px={diameter_px}, expected at least 8; choose a larger diameter")
     if bits not in (8, 16):
-        raise ValueError(f"got bits={bits}, expected 8 or 16")
+        raise ValueError(f"got bits={bits}, expected 8 or 16; choose one")
     rng = np.random.default_rng(seed)
     diameter = float(rng.uniform(32, 48)) if diameter_px is None else diameter_px
     covered = float(rng.uniform(0.15, 0.5))
@@ -92,7 +95,7 @@ def _place(rng: np.random.Generator, shape: tuple[int, int], count: int, diamete
     warp += np.stack([smooth_noise(rng, shape, diameter / 12) for _ in range(2)]) * diameter / 50
     canvas = Canvas(warp)
     placed: list[_Cell] = []
-    spindly = float(rng.uniform(0, 1))  # cell line, from cobblestone (0) to fibroblast (1)
+    spindly = float(rng.uniform(0, 1))  # shape of the cell line, from cobblestone (0) to fibroblast (1)
     for _ in range(15 * count):
         if len(placed) == count:
             break
@@ -139,12 +142,12 @@ def _delay(
     kept: list[_Cell],
     diameter: float,
 ) -> NDArray[np.float32]:
-    """The delay of the light at each pixel, in radians."""
+    """Return the delay of the light at each pixel, in radians."""
     shape = (labels.shape[0], labels.shape[1])
     thickest = np.array([0.0] + [cell.delay for cell in kept], np.float32)[labels]
     rounded = np.array([False] + [cell.rounded for cell in kept])[labels]
     dome = np.sqrt(np.clip(1 - canvas.depth**2, 0, 1))
-    # A spread cell is a thin sheet that swells towards its nucleus; a rounded one is a ball.
+    # A spread cell is a thin sheet that swells towards its nucleus; a rounded cell is a ball.
     sheet = 0.45 * np.clip((1 - canvas.depth) / 0.15, 0, 1) + 0.55 * np.clip(1 - canvas.depth, 0, 1) ** 1.2
     body = thickest * np.where(rounded, dome, sheet)
     inside = (labels > 0) & ~rounded
@@ -171,7 +174,7 @@ def _organelles(rng: np.random.Generator, image: NDArray[np.float32], cell: _Cel
 
 
 def _dirt(rng: np.random.Generator, shape: tuple[int, int]) -> NDArray[np.float32]:
-    """Clumps of protein and remains of cells on the glass, which are not labelled."""
+    """Return the delay caused by clumps of protein and cell debris on the glass, which are not labelled."""
     delay: NDArray[np.float32] = np.zeros(shape, np.float32)
     for _ in range(rng.poisson(12 * shape[0] * shape[1] / 256**2)):
         y, x = (rng.uniform(0, size) for size in shape)
@@ -183,26 +186,26 @@ def _dirt(rng: np.random.Generator, shape: tuple[int, int]) -> NDArray[np.float3
 
 
 def _phase_contrast(rng: np.random.Generator, delay: NDArray[np.float32], diameter: float) -> NDArray[np.float32]:
-    """Positive phase contrast: a point that delays the light more than its surroundings is darker than 1."""
+    """Return the positive phase-contrast view: points that delay light more than their surroundings are below 1."""
     ring = diameter * rng.uniform(0.1, 0.16)
     halo = 0.7 * ndimage.gaussian_filter(delay, ring) + 0.3 * ndimage.gaussian_filter(delay, 0.35 * ring)
-    # The sine makes cells thicker than a quarter wave bright again: rounded cells begin to glow.
+    # The sine makes cells thicker than a quarter wave bright again, so rounded cells begin to glow.
     difference = delay - halo
     view = 1 - rng.uniform(0.45, 0.65) * np.sin(np.clip(1.2 * difference, -1.5, 4.6))
-    # Rounded cells are also balls, which focus the light like a lens.
+    # Rounded cells are balls, so they also focus the light like a lens.
     view += 0.28 * np.clip(ndimage.gaussian_filter(delay, 1.5) - 2.8, 0, 3.5)
     return ndimage.gaussian_filter(view, 0.6).astype(np.float32)
 
 
 def _bright_field(rng: np.random.Generator, delay: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Bright field slightly out of focus: bright and dark edges and grains, and a trace of absorption."""
+    """Return a slightly defocused bright-field view: bright and dark edges and grains, and a trace of absorption."""
     defocus = rng.uniform(0.8, 1.6) * (1 if rng.random() < 0.5 else -1)
     curvature = ndimage.gaussian_laplace(delay, 1.2)
     return (1 + np.clip(defocus * curvature, -0.6, 0.8) - 0.015 * delay).astype(np.float32)
 
 
 def _expose(rng: np.random.Generator, view: NDArray[np.floating], bits: Bits) -> NDArray[np.unsignedinteger]:
-    """The image of a camera whose exposure puts the empty field at about half of the range."""
+    """Return the image from a camera whose exposure puts the empty field at about half the range."""
     level = rng.uniform(0.36, 0.52) * (2**bits - 1)
     electrons = float(rng.uniform(2500, 9000))
     return camera(rng, view * electrons, gain=level / electrons, offset=0.0, read_noise=10.0, bits=bits)

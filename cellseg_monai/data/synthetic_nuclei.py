@@ -19,11 +19,11 @@ _DEFOCUS_LEVELS = 5
 
 @dataclass(frozen=True)
 class _Nucleus:
-    """A nucleus with its outline and its appearance."""
+    """A nucleus, with its outline and its appearance."""
 
     outline: Outline
     brightness: float
-    defocus: float  # 0 in focus, 1 as far out of focus as any nucleus of the image
+    defocus: float  # from 0 (in focus) to 1 (the worst defocus in the image)
     mitotic: bool
 
 
@@ -36,26 +36,29 @@ def nuclei(
     clustering: float = 0.45,
     bits: Bits = 16,
 ) -> SyntheticImage:
-    """Return a wide-field fluorescence image of nuclei, with the labels that it was rendered from.
+    """Return a wide-field fluorescence image of nuclei, with the labels it was rendered from.
 
-    Nuclei are soft ellipses of various sizes and brightnesses with chromatin and nucleoli. Some are pressed
-    together in clusters, and a few are in mitosis (small, dense and bright). Each lies at its own depth and is
-    blurred accordingly. Light from outside the focal plane adds haze; specks and threads of debris shine but are
-    not labelled. The field is lit unevenly, and a camera adds shot noise, read noise and offset. Exposure and
-    signal vary by an order of magnitude from seed to seed, and occasionally the brightest nuclei saturate.
+    Nuclei are soft ellipses of various sizes and brightnesses, with chromatin and nucleoli. Some are pressed together
+    in clusters, and a few are in mitosis (small, dense and bright). Each nucleus lies at its own depth and is blurred
+    accordingly.
 
-    A label covers the nucleus as it would look in focus, so the outline is exact even where the image is blurred.
+    Light from outside the focal plane adds haze, and specks and threads of debris shine but are not labelled. The field
+    is lit unevenly, and the camera adds shot noise, read noise and an offset. Exposure and signal vary by an order of
+    magnitude between seeds, and occasionally the brightest nuclei saturate.
+
+    A label covers the nucleus as it would look in focus, so outlines are exact even where the image is blurred.
 
     Args:
         shape: height and width in pixels, at least 16 each.
-        seed: the same seed and arguments give the same bytes (with the same versions of numpy and scipy).
-        count: number of nuclei to place if there is room; the default covers 6 to 25 % of the image.
-        diameter_px: median diameter of a nucleus in pixels; the default is drawn from 18 to 30.
-        clustering: share of the nuclei that touch another one, 0 to 1.
-        bits: 16 for uint16 (of which hundreds to thousands of grey levels are used), 8 for uint8.
+        seed: seed for the image; the same seed and arguments give the same bytes (with the same versions of NumPy and
+            SciPy).
+        count: number of nuclei to place if there is room; by default, enough to cover 6 to 25 % of the image.
+        diameter_px: median diameter of the nuclei in pixels; by default, drawn from 18 to 30.
+        clustering: fraction of the nuclei that touch another nucleus, 0 to 1.
+        bits: 16 for uint16 (the image uses hundreds to thousands of grey levels), 8 for uint8.
 
     Raises:
-        ValueError: an argument is outside its range.
+        ValueError: an argument is out of range.
 
     >>> picture = nuclei((64, 96), seed=1, count=5)
     >>> picture.image.shape, picture.image.dtype, picture.labels.dtype
@@ -64,15 +67,15 @@ def nuclei(
     True
     """
     if min(shape) < 16:
-        raise ValueError(f"got shape={shape}, expected at least 16 x 16 px for nuclei; ask for a larger image")
+        raise ValueError(f"got shape={shape}, expected at least 16 × 16 px for nuclei; choose a larger shape")
     if not 0 <= clustering <= 1:
-        raise ValueError(f"got clustering={clustering}, expected a share between 0 and 1")
+        raise ValueError(f"got clustering={clustering}, expected a fraction from 0 to 1; correct it")
     if count is not None and count < 0:
-        raise ValueError(f"got count={count}, expected 0 or more")
+        raise ValueError(f"got count={count}, expected at least 0; correct it")
     if diameter_px is not None and diameter_px < 4:
-        raise ValueError(f"got diameter_px={diameter_px}, expected at least 4")
+        raise ValueError(f"got diameter_px={diameter_px}, expected at least 4; choose a larger diameter")
     if bits not in (8, 16):
-        raise ValueError(f"got bits={bits}, expected 8 or 16")
+        raise ValueError(f"got bits={bits}, expected 8 or 16; choose one")
     rng = np.random.default_rng(seed)
     diameter = float(rng.uniform(18, 30)) if diameter_px is None else diameter_px
     covered = float(rng.uniform(0.06, 0.25))
@@ -118,7 +121,7 @@ def _draw(rng: np.random.Generator, diameter: float) -> _Nucleus:
     mitotic = bool(rng.random() < 0.06)
     size = float(np.exp(rng.normal(0, 0.2)))
     brightness = float(np.exp(rng.normal(0, 0.4)))
-    if mitotic:  # a metaphase plate: condensed, so small, long and bright
+    if mitotic:  # a metaphase plate: condensed, and therefore small, long and bright
         outline = random_outline(rng, radius_px=0.3 * diameter, aspect=float(rng.uniform(1.6, 3.0)), roughness=0.1)
         return _Nucleus(outline, brightness * 2.5, float(rng.beta(1, 4)), mitotic)
     aspect = float(1 + rng.gamma(2.5, 0.18))
@@ -129,7 +132,7 @@ def _draw(rng: np.random.Generator, diameter: float) -> _Nucleus:
 def _emission(
     rng: np.random.Generator, canvas: Canvas, labels: NDArray[np.int32], kept: list[_Nucleus]
 ) -> NDArray[np.float32]:
-    """The light of the nuclei after the lens; about 1 within a nucleus of ordinary brightness."""
+    """Return the light from the nuclei after the lens, which is about 1 within a nucleus of ordinary brightness."""
     shape = (labels.shape[0], labels.shape[1])
     chromatin = 0.13 * smooth_noise(rng, shape, 0.9) + 0.12 * smooth_noise(rng, shape, 2.5)
     holes = np.zeros(shape, np.float32)
@@ -156,12 +159,12 @@ def _emission(
 
 
 def _debris(rng: np.random.Generator, labels: NDArray[np.int32], diameter: float) -> NDArray[np.float32]:
-    """Specks, threads and the blurred remains of dead cells, which are not labelled."""
+    """Return the light from specks, threads and the blurred remains of dead cells, which are not labelled."""
     light = np.zeros(labels.shape, np.float32)
     area = labels.size / 256**2
     for _ in range(rng.poisson(5 * area)):
         y, x = (rng.uniform(0, size) for size in labels.shape)
-        # Much smaller than a nucleus at any magnification, so nobody would outline it.
+        # A speck is much smaller than a nucleus at any magnification, so nobody would outline it.
         stamp(light, y, x, diameter * rng.uniform(0.02, 0.06), float(np.exp(rng.normal(-0.9, 0.7))))
     for _ in range(rng.poisson(0.4 * area)):  # a thread: spots along a bent line
         y, x = (rng.uniform(0, size) for size in labels.shape)
@@ -177,20 +180,20 @@ def _debris(rng: np.random.Generator, labels: NDArray[np.int32], diameter: float
 
 
 def _haze(rng: np.random.Generator, light: NDArray[np.float32], diameter: float) -> NDArray[np.float32]:
-    """Light from outside the focal plane: a wide skirt around everything bright, over an even glow."""
+    """Return the light from outside the focal plane: a wide skirt around everything bright, and an even glow."""
     skirt = ndimage.gaussian_filter(light, 0.6 * diameter, truncate=3.0)
     glow = rng.uniform(0.005, 0.08)
     return (rng.uniform(0.05, 0.3) * skirt + glow * (1 + 0.15 * smooth_noise(rng, light.shape, 40))).astype(np.float32)
 
 
 def _expose(rng: np.random.Generator, light: NDArray[np.float32], bits: Bits) -> NDArray[np.unsignedinteger]:
-    """The image of a camera with a random exposure."""
-    electrons = float(np.exp(rng.uniform(np.log(150), np.log(3000))))  # of an ordinary nucleus
+    """Return the image from a camera with a random exposure."""
+    electrons = float(np.exp(rng.uniform(np.log(150), np.log(3000))))  # from an ordinary nucleus
     if bits == 16:
         level, offset = float(np.exp(rng.uniform(np.log(600), np.log(6000)))), float(rng.uniform(100, 400))
     else:
         level, offset = float(rng.uniform(45, 130)), float(rng.uniform(3, 14))
-    if rng.random() < 0.05:  # somebody set the exposure by eye
+    if rng.random() < 0.05:  # as if somebody had set the exposure by eye
         level = 0.6 * (2**bits - 1)
     return camera(
         rng,

@@ -1,4 +1,4 @@
-"""The optics of synthetic images: light, lens and camera."""
+"""The optics in synthetic images: light, lens and camera."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ Bits = Literal[8, 16]
 def smooth_noise(rng: np.random.Generator, shape: tuple[int, int], sigma_px: float) -> NDArray[np.float32]:
     """Return a random texture with mean 0 and standard deviation 1.
 
-    Coarse textures are drawn on a coarse grid and interpolated, so a coarse grain takes no longer than a fine one.
+    Coarse textures are drawn on a coarse grid and interpolated, so they take no longer than fine ones.
 
     Args:
-        rng: source of the randomness.
+        rng: random number generator.
         shape: height and width in pixels.
-        sigma_px: approximate size of a grain in pixels.
+        sigma_px: approximate grain size in pixels.
 
     Returns:
         YX float32.
@@ -32,7 +32,7 @@ def smooth_noise(rng: np.random.Generator, shape: tuple[int, int], sigma_px: flo
     if step > 1:
         rows, columns = (np.arange(size, dtype=np.float32) / step + 1 for size in shape)
         noise = _bilinear(noise, rows, columns)
-        noise = ndimage.gaussian_filter(noise, step / 2)  # smooths the kinks of the interpolation
+        noise = ndimage.gaussian_filter(noise, step / 2)  # smooths kinks left by the interpolation
     noise = noise[: shape[0], : shape[1]]
     spread = float(noise.std())
     return ((noise - noise.mean()) / (spread if spread > 0 else 1.0)).astype(np.float32)
@@ -50,9 +50,9 @@ def illumination(rng: np.random.Generator, shape: tuple[int, int], fall_off: flo
     """Return the brightness of a field that is lit off-centre.
 
     Args:
-        rng: source of the position of the brightest point.
+        rng: random number generator, which places the brightest point.
         shape: height and width in pixels.
-        fall_off: share of the light that is lost at half the image's diagonal from the brightest point, 0 to 1.
+        fall_off: fraction of the light lost at a distance of half the image diagonal from the brightest point, 0 to 1.
 
     Returns:
         YX float32, at most 1.
@@ -61,7 +61,7 @@ def illumination(rng: np.random.Generator, shape: tuple[int, int], fall_off: flo
     rows, columns = np.ogrid[: shape[0], : shape[1]]
     squared = (rows - centre[0]) ** 2 + (columns - centre[1]) ** 2
     half_diagonal_squared = (shape[0] ** 2 + shape[1] ** 2) / 4
-    # 1/(1+x) rather than 1-x, which would become negative far out.
+    # Use 1/(1+x), because 1-x would become negative far from the centre.
     return (1 / (1 + fall_off / (1 - fall_off) * squared / half_diagonal_squared)).astype(np.float32)
 
 
@@ -69,7 +69,7 @@ def stamp(image: NDArray[np.float32], y: float, x: float, sigma_px: float, heigh
     """Add a Gaussian spot to an image, in place.
 
     Args:
-        image: YX image to change.
+        image: YX image, changed in place.
         y: row of the centre, in pixels.
         x: column of the centre, in pixels.
         sigma_px: standard deviation of the Gaussian, in pixels.
@@ -93,17 +93,17 @@ def camera(
     read_noise: float,
     bits: Bits,
 ) -> NDArray[np.unsignedinteger]:
-    """Return the image that a camera takes: shot noise, read noise, gain, offset, saturation and rounding.
+    """Return the image that a camera records, with shot noise, read noise, gain, offset, saturation and rounding.
 
     This is the model of a linear camera in EMVA Standard 1288.
 
     Args:
-        rng: source of the noise.
-        electrons: YX expected number of electrons in each pixel; negative numbers count as 0.
+        rng: random number generator for the noise.
+        electrons: expected number of electrons in each pixel, as YX; negative numbers count as 0.
         gain: grey levels per electron.
         offset: grey level of a dark pixel.
-        read_noise: standard deviation of the read noise in electrons.
-        bits: 8 for uint8, 16 for uint16; values outside the range are saturated.
+        read_noise: standard deviation of the read noise, in electrons.
+        bits: 8 for uint8, 16 for uint16; values outside the range saturate.
 
     >>> dark = np.zeros((1, 2))
     >>> camera(np.random.default_rng(0), dark, gain=2, offset=100, read_noise=0, bits=16)

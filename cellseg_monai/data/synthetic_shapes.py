@@ -1,10 +1,10 @@
-"""Outlines of synthetic objects, and a canvas on which they become exact instance labels.
+"""Outlines of synthetic objects, and a canvas that turns them into exact instance labels.
 
-An outline is star-convex: from its centre, every direction meets the border once. It is an ellipse whose
-radius is modulated by a few low harmonics (the soft irregularity of nuclei) and, for cells, by narrow bumps
-(protrusions), as in Lehmussola et al. 2007, "Computational framework for simulating fluorescence microscope
-images with cell populations", doi:10.1109/TMI.2007.896925. A smooth warp of the plane, shared by all objects,
-hides the regularity of the formula.
+An outline is star-convex: a ray from its centre in any direction crosses the border once. It is an ellipse whose radius
+is modulated by a few low harmonics (the soft irregularity of nuclei) and, for cells, by narrow bumps (protrusions).
+This follows Lehmussola et al. 2007, "Computational framework for simulating fluorescence microscope images with cell
+populations", doi:10.1109/TMI.2007.896925. A smooth warp of the plane, shared by all objects, hides the regularity of
+the formula.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ __all__ = ["Canvas", "Outline", "SyntheticImage", "random_outline"]
 
 @dataclass(frozen=True)
 class SyntheticImage:
-    """An image with the labels that it was rendered from.
+    """An image with the labels it was rendered from.
 
     Attributes:
-        image: YX uint8 or uint16, as from a camera.
+        image: YX uint8 or uint16, like an image from a camera.
         labels: YX int32, 0 is background; the ids are 1 to n without gaps, and each object is one 4-connected piece.
     """
 
@@ -37,9 +37,9 @@ class Outline:
 
     Attributes:
         centre: row and column of the centre, in pixels.
-        radius_px: radius of the disc of the same area as the ellipse, in pixels.
+        radius_px: radius in pixels of the disc with the same area as the ellipse.
         aspect: ratio of the long axis to the short axis, at least 1.
-        angle: direction of the long axis in radians.
+        angle: direction of the long axis, in radians.
         harmonics: amplitude (relative to the ellipse) and phase (in radians) of the 2nd, 3rd, ... harmonic.
         bumps: direction and half width (in radians) and height (relative to the ellipse) of each protrusion.
     """
@@ -52,10 +52,10 @@ class Outline:
     bumps: tuple[tuple[float, float, float], ...] = ()
 
     def radius(self, direction: NDArray[np.floating]) -> NDArray[np.floating]:
-        """Return the distance from centre to border in pixels.
+        """Return the distance from the centre to the border, in pixels.
 
         Args:
-            direction: directions in radians, an array of any shape.
+            direction: directions in radians, as an array of any shape.
 
         >>> Outline((0, 0), 10.0, aspect=4.0).radius(np.array([0.0, np.pi / 2]))
         array([20.,  5.])
@@ -73,7 +73,7 @@ class Outline:
         return radius * np.maximum(factor, 0.2)
 
     def reach_px(self) -> float:
-        """Return the largest distance from centre to border in pixels, to within about a pixel."""
+        """Return the largest distance from the centre to the border in pixels, accurate to about a pixel."""
         return float(self.radius(np.linspace(-np.pi, np.pi, 180)).max()) + 1
 
 
@@ -85,11 +85,11 @@ def random_outline(
     roughness: float,
     bumps: tuple[tuple[float, float, float], ...] = (),
 ) -> Outline:
-    """Return an outline at the origin with random direction and random harmonics, the higher ones weaker.
+    """Return an outline at the origin with a random direction and random harmonics, weaker at higher orders.
 
     Args:
-        rng: source of the randomness.
-        radius_px: radius of the disc of the same area as the ellipse, in pixels.
+        rng: random number generator.
+        radius_px: radius in pixels of the disc with the same area as the ellipse.
         aspect: ratio of the long axis to the short axis, at least 1.
         roughness: standard deviation of the amplitude of the 2nd harmonic, relative to the ellipse.
         bumps: direction and half width (in radians) and height (relative to the ellipse) of each protrusion.
@@ -102,12 +102,12 @@ def random_outline(
 
 @dataclass
 class Canvas:
-    """A label image that grows object by object; two objects may touch, but never share a pixel.
+    """A label image that grows object by object; objects can touch, but never share a pixel.
 
     Attributes:
-        warp: (2, Y, X) displacement of each pixel in y and x, in pixels; zeros for none.
-        labels: YX int32, the index of the outline plus one, 0 for background.
-        depth: YX float32, 0 at the centre of the object that owns the pixel, 1 at its border and outside.
+        warp: (2, Y, X) displacement of each pixel in y and x, in pixels; all zeros for no warp.
+        labels: YX int32, 0 for background, otherwise the index of the outline plus one.
+        depth: YX float32, from 0 at the centre of the object that owns the pixel to 1 at its border and outside.
         outlines: the outlines drawn so far.
     """
 
@@ -124,21 +124,21 @@ class Canvas:
     def add(self, outline: Outline, *, gap_px: float = 0.0, bend: float = 1.0, max_overlap: float = 0.15) -> bool:
         """Draw an outline if there is room for it.
 
-        If it overlaps its neighbours a little, each pixel goes to the object that contains it more deeply, so the
-        border runs through the middle of the overlap, as between two nuclei that press against each other.
+        If the outline overlaps its neighbours a little, each pixel goes to the object that contains it more deeply. The
+        border therefore runs through the middle of the overlap, as between two nuclei pressed together.
 
         Args:
             outline: the outline to draw.
-            gap_px: approximate smallest distance to all other objects, in pixels.
-            bend: share of the warp that applies to this object, 0 to 1; with 0 a disc stays a disc.
-            max_overlap: largest share of the new object, or of an earlier one, that the two can have in common.
+            gap_px: approximate minimum distance to all other objects, in pixels.
+            bend: fraction of the warp applied to this object, 0 to 1; at 0, a disc remains a disc.
+            max_overlap: maximum overlap with an earlier object, as a fraction of the smaller object.
 
         Returns:
-            True if it was drawn.
+            True if the outline was drawn.
         """
         y, x = (round(c) for c in outline.centre)
         if 0 <= y < self.labels.shape[0] and 0 <= x < self.labels.shape[1] and self.labels[y, x]:
-            return False  # a cheap test that catches most outlines on a crowded canvas
+            return False  # a cheap test that rejects most outlines on a crowded canvas
         reach = outline.reach_px() + gap_px + bend * float(np.abs(self.warp).max(initial=0)) + 1
         window = tuple(
             slice(max(0, int(np.floor(c - reach))), max(0, min(size, int(np.ceil(c + reach)) + 1)))
@@ -168,13 +168,13 @@ class Canvas:
         return True
 
     def finish(self, *, min_area_px: int) -> tuple[NDArray[np.int32], list[int]]:
-        """Return the labels with each object in one piece and ids from 1 to n without gaps.
+        """Return the labels, with each object in one piece and ids from 1 to n without gaps.
 
         Args:
-            min_area_px: objects of fewer pixels are removed.
+            min_area_px: smallest area of an object in pixels; smaller objects are removed.
 
         Returns:
-            The labels, and the index of the outline for each id in order.
+            The labels, and the index of the outline for each id, in the order of the ids.
         """
         labels = np.zeros_like(self.labels)
         kept: list[int] = []

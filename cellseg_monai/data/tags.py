@@ -1,11 +1,11 @@
-"""Tags: anything else that is known of an image, such as its cell type or a dose.
+"""Tags: any other information about an image, such as its cell type or a dose.
 
-In `datalist.json` the tags of an item are listed by name under "tags". Each value is text or a finite number:
+In `datalist.json`, the tags of an item are stored by name under "tags". Each value is text or a finite number:
 
     {"image": "images/a.tif", "label": "labels/a.tif", "group": "plate1", "tags": {"cell_type": "A172", "dose_um": 0.5}}
 
-A value that is null or an empty text is unknown, as if the tag were absent. Other keys of an item are read as tags
-too, because earlier versions wrote tags there; new lists have all tags under "tags".
+A value of null or an empty string means that the tag is unknown, as if it were absent. Other keys of an item are also
+read as tags, because earlier versions wrote tags there. New lists have all tags under "tags".
 """
 
 from __future__ import annotations
@@ -19,28 +19,28 @@ from typing import Any
 __all__ = ["ITEM_KEYS", "Tags", "complete_tags", "count_tags", "known_tags", "mixed_tags", "read_tags", "tag_gaps"]
 
 Tags = dict[str, str | float]
-"""Values by name."""
+"""The tags of an image: values by name."""
 
 ITEM_KEYS = ("image", "label", "group", "tags")
-"""The keys of an item of a datalist; no tag can have one of these names."""
+"""The keys of a datalist item; tags cannot have these names."""
 
 _MOST_SHOWN = 3
 
 
 def read_tags(entry: Mapping[str, Any]) -> tuple[Tags, list[str]]:
-    """Return the tags of an item of a datalist, and a message for each fault in them.
+    """Return the tags of a datalist item, and a message for each fault in them.
 
     Args:
         entry: the item in the JSON file.
 
     >>> read_tags({"image": "a.tif", "tags": {"cell_type": "A172", "dose_um": 2, "well": None}})
     ({'cell_type': 'A172', 'dose_um': 2}, [])
-    >>> read_tags({"image": "a.tif", "cell_type": "A172"})  # as earlier versions wrote it
+    >>> read_tags({"image": "a.tif", "cell_type": "A172"})  # written by an earlier version
     ({'cell_type': 'A172'}, [])
     """
     listed = {} if entry.get("tags") is None else entry["tags"]
     if not isinstance(listed, dict):
-        return {}, [f'got tags={listed!r}, expected values by name; write them as "tags": {{"cell_type": "A172"}}']
+        return {}, [f'got tags={listed!r}, expected a JSON object; write them as "tags": {{"cell_type": "A172"}}']
     other_keys = {key: value for key, value in entry.items() if key not in ITEM_KEYS}
     messages = [_name_fault(name) for name in listed]
     messages += [_key_fault(key, listed) for key in other_keys]
@@ -59,17 +59,17 @@ def _name_fault(name: str) -> str:
     if not name.strip():
         return "got a tag with an empty name; name it, or remove it"
     if name in ITEM_KEYS:
-        return f"got a tag named {name!r}, which is a key of the item itself; rename the tag"
+        return f"got a tag named {name!r}, which is reserved for the item itself; rename the tag"
     return ""
 
 
 def _key_fault(key: str, listed: Mapping[str, Any]) -> str:
-    """The fault of a key of an item other than the known ones; empty if it can be read as a tag."""
+    """Return the fault in an item key that is not in `ITEM_KEYS`; empty if the key can be read as a tag."""
     if key in listed:
-        return f'got the tag {key!r} twice, under "tags" and outside of it; keep the one under "tags"'
+        return f'got the tag {key!r} twice, under "tags" and outside it; keep the one under "tags"'
     nearest = difflib.get_close_matches(key.lower(), ITEM_KEYS, n=1, cutoff=0.8)
     if nearest:
-        return f'got the key {key!r}; did you mean {nearest[0]!r}? A tag of that name belongs under "tags"'
+        return f'got the key {key!r}; did you mean {nearest[0]!r}? if it is a tag, move it under "tags"'
     return _name_fault(key)
 
 
@@ -83,10 +83,10 @@ def _is_value(value: Any) -> bool:
 
 
 def mixed_tags(tags_of: Mapping[str, Tags]) -> list[str]:
-    """Return a message for each tag that is text on some images and a number on others.
+    """Return a message for each tag that is text for some images and a number for others.
 
     Args:
-        tags_of: the tags of each image, by the name that the message should call it.
+        tags_of: the tags of each image, keyed by the image's name in the messages.
 
     >>> mixed_tags({"a.tif": {"dose_um": 2}, "b.tif": {"dose_um": "none"}})
     ["the tag 'dose_um' is a number for a.tif (2), but text for b.tif ('none'); use one type for all images"]
@@ -107,13 +107,13 @@ def mixed_tags(tags_of: Mapping[str, Tags]) -> list[str]:
 
 
 def tag_gaps(tags_of: Mapping[str, Tags]) -> list[str]:
-    """Return a message for each tag that only some of the images have.
+    """Return a message for each tag that only some images have.
 
     Args:
-        tags_of: the tags of each image, by the name that the message should call it.
+        tags_of: the tags of each image, keyed by the image's name in the messages.
 
     >>> tag_gaps({"a.tif": {"cell_type": "A172"}, "b.tif": {}})
-    ["the tag 'cell_type' is missing for 1 of 2 images: b.tif; add it there, or expect it to be unknown"]
+    ["the tag 'cell_type' is missing for 1 of 2 images: b.tif; add it, or accept that it is unknown there"]
     """
     messages = []
     for name in sorted({name for tags in tags_of.values() for name in tags}):
@@ -122,13 +122,13 @@ def tag_gaps(tags_of: Mapping[str, Tags]) -> list[str]:
             rest = f" and {len(without) - _MOST_SHOWN} more" if len(without) > _MOST_SHOWN else ""
             messages.append(
                 f"the tag {name!r} is missing for {len(without)} of {len(tags_of)} images: "
-                f"{', '.join(without[:_MOST_SHOWN])}{rest}; add it there, or expect it to be unknown"
+                f"{', '.join(without[:_MOST_SHOWN])}{rest}; add it, or accept that it is unknown there"
             )
     return messages
 
 
 def count_tags(all_tags: Sequence[Tags]) -> dict[str, Counter[str | float | None]]:
-    """Return how many images have each value of each tag; None counts the images without the tag.
+    """Count the images that have each value of each tag; None counts the images without the tag.
 
     >>> count_tags([{"cell_type": "A172"}, {"cell_type": "BV2"}, {"cell_type": "BV2"}, {}])
     {'cell_type': Counter({'BV2': 2, 'A172': 1, None: 1})}
@@ -138,9 +138,10 @@ def count_tags(all_tags: Sequence[Tags]) -> dict[str, Counter[str | float | None
 
 
 def complete_tags(all_tags: Iterable[Tags]) -> list[Tags]:
-    """Return the tags of each image with all the names that any of them has, so that they can be batched.
+    """Give every image all tags that any image has, so that items can be batched.
 
-    An unknown text is empty, and an unknown number is NaN. All numbers become float, as a batch has one type.
+    Unknown text becomes an empty string, and an unknown number becomes NaN. All numbers become float, because a batch
+    has a single type.
 
     >>> complete_tags([{"dose_um": 2}, {"cell_type": "A172"}])
     [{'cell_type': '', 'dose_um': 2.0}, {'cell_type': 'A172', 'dose_um': nan}]
@@ -155,7 +156,7 @@ def complete_tags(all_tags: Iterable[Tags]) -> list[Tags]:
 
 
 def known_tags(tags: Tags) -> Tags:
-    """Return the tags whose value is known: those that `complete_tags` did not add.
+    """Return the tags whose value is known, without the placeholders that `complete_tags` adds.
 
     >>> known_tags({"cell_type": "", "dose_um": 2.0})
     {'dose_um': 2.0}

@@ -1,7 +1,7 @@
-"""The registry of public data sets: their names, owners, addresses and layouts.
+"""The registry of public data sets: their names, owners, URLs and layouts.
 
-The registry is data, `registry.toml` in this package. It is TOML rather than YAML because Python reads TOML without
-help from 3.11 on, and because TOML never takes a name for a number, a date or a truth value.
+The entries are in `registry.toml` in this package. The format is TOML rather than YAML because Python 3.11 and later
+read TOML without a dependency, and because TOML never mistakes a name for a number, a date or a Boolean.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ _REGISTRY = Path(__file__).with_name("registry.toml")
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """One file of a data set on a server.
+    """A downloadable file that belongs to a data set.
 
     Args:
-        url: address of the file, http or https.
-        name: name of the file on disk; by default the last part of the address.
-        sha256: checksum of the file; if it is empty, the checksum of the first download is recorded.
-        bytes: size of the file; 0 if unknown.
-        extract: True if the file is an archive to unpack; by default judged by the ending of its name.
-        nested: True if archives inside the archive are unpacked too, each in its place.
+        url: URL of the file, http or https.
+        name: file name on disk; by default, the last part of the URL.
+        sha256: SHA-256 of the file. If empty, the checksum of the first download is recorded.
+        bytes: size of the file in bytes; 0 if unknown.
+        extract: True if the file is an archive to unpack; by default, decided by its suffix.
+        nested: True to also unpack any archives inside the archive, each in place.
 
     >>> RemoteFile("https://example.org/a/images%20new.zip")
     RemoteFile(url='https://example.org/a/images%20new.zip', name='images new.zip', sha256='', bytes=0, extract=True,
@@ -64,23 +64,23 @@ class RemoteFile:
 
 @dataclass(frozen=True)
 class DataSet:
-    """One entry of the registry.
+    """A registry entry.
 
     Args:
         name: name of the data set for `cellseg data fetch`.
-        title: description in one line.
+        title: one-line description.
         modality: imaging modality.
         size: number and size of the images, in words.
-        licence: SPDX identifier of the licence, or the terms that govern its use.
-        attribution: people or institutions to name.
+        licence: SPDX identifier of the licence, or the terms of use.
+        attribution: people or institutions to credit.
         citation: publications to cite, each with its DOI.
-        page: web page about the data set, from which it can be downloaded by hand.
+        page: web page about the data set, with links for downloading it by hand.
         layout: layout of the files, one of `preparing.PREPARERS`.
-        files: the files to fetch.
-        licence_note: consequence of the licence for the user, such as non-commercial.
-        folder: folder within the fetched files in which the layout begins.
+        files: files to fetch.
+        licence_note: what the licence means for users, such as "non-commercial".
+        folder: root folder of the layout, relative to the fetched files.
         verified: True if somebody has fetched and prepared the data set with exactly this entry.
-        notes: anything else that a user should know.
+        notes: anything else that users should know.
     """
 
     name: str
@@ -100,13 +100,13 @@ class DataSet:
 
 
 def load_registry(path: str | Path | None = None) -> dict[str, DataSet]:
-    """Return the data sets of the registry by name, in the order of the file.
+    """Return the data sets in the registry, keyed by name, in file order.
 
     Args:
-        path: a TOML file to read instead of the registry of the package.
+        path: TOML file to read instead of the built-in registry.
 
     Raises:
-        DatasetError: the file is not TOML, or contains faults; the message lists all of them with their places.
+        DatasetError: the file is not TOML, or contains faults; the message lists every fault and its place.
 
     >>> load_registry()["bbbc039"].licence
     'CC0-1.0'
@@ -115,7 +115,7 @@ def load_registry(path: str | Path | None = None) -> dict[str, DataSet]:
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{path}: not a TOML file ({error}); correct or restore it") from error
+        raise DatasetError(f"{path}: not valid TOML ({error}); correct or restore the file") from error
     defaults = tables.pop("defaults", {})
     faults: list[Fault] = []
     if not isinstance(defaults, dict) or not all(isinstance(table, dict) for table in defaults.values()):
@@ -123,14 +123,14 @@ def load_registry(path: str | Path | None = None) -> dict[str, DataSet]:
         defaults = {}
     families = {name.partition("/")[0] for name in tables}
     faults += [
-        Fault(f"defaults.{family}", "no-data-set", f"no data set is called {family} or {family}/...; remove it")
+        Fault(f"defaults.{family}", "no-data-set", f"no data set is called {family} or {family}/...; remove this table")
         for family in defaults
         if family not in families
     ]
     registry = {}
     for name, table in tables.items():
         if not isinstance(table, dict):
-            faults.append(Fault(name, "wrong-type", f"got {table!r}, expected a table of the data set"))
+            faults.append(Fault(name, "wrong-type", f"got {table!r}, expected a table for a data set"))
             continue
         values = {**defaults.get(name.partition("/")[0], {}), **table}
         entry_faults = _data_set_faults(name, values)
@@ -140,23 +140,23 @@ def load_registry(path: str | Path | None = None) -> dict[str, DataSet]:
             citation = tuple(values.pop("citation"))
             registry[name] = DataSet(name=name, files=files, citation=citation, **values)
     if faults:
-        raise DatasetError(f"{path}: the registry cannot be used as it is\n{format_faults(faults)}")
+        raise DatasetError(f"{path}: the registry has faults; correct them\n{format_faults(faults)}")
     return registry
 
 
 def find_data_set(name: str, registry: Mapping[str, DataSet] | None = None) -> DataSet:
-    """Return the data set of a name.
+    """Return the data set with a given name.
 
     Args:
-        name: name of the data set, as `cellseg data list` shows it.
-        registry: data sets by name; by default the registry of the package.
+        name: name of the data set, as shown by `cellseg data list`.
+        registry: data sets, keyed by name; by default, the built-in registry.
 
     Raises:
         DatasetError: no data set has this name; the message suggests similar names.
 
     >>> find_data_set("livecel")
     Traceback (most recent call last):
-    cellseg_monai.errors.DatasetError: no data set 'livecel'; did you mean livecell? `cellseg data list` shows all
+    cellseg_monai.errors.DatasetError: no data set named 'livecel'; did you mean livecell? `cellseg data list` shows all
     """
     registry = load_registry() if registry is None else registry
     if name in registry:
@@ -166,15 +166,15 @@ def find_data_set(name: str, registry: Mapping[str, DataSet] | None = None) -> D
     nearest = [by_lower[match] for match in difflib.get_close_matches(name.lower(), by_lower, n=3)]
     nearest = nearest or [known for known in registry if name.lower() in known.lower()]
     remedy = f"did you mean {' or '.join(dict.fromkeys(nearest))}? " if nearest else ""
-    raise DatasetError(f"no data set {name!r}; {remedy}`cellseg data list` shows all")
+    raise DatasetError(f"no data set named {name!r}; {remedy}`cellseg data list` shows all")
 
 
 def format_registry(registry: Mapping[str, DataSet], columns: Sequence[str] = ("name", "title", "licence")) -> str:
-    """Return a table in Markdown with one row per data set.
+    """Return a Markdown table with one row per data set.
 
     Args:
-        registry: data sets by name.
-        columns: the fields of `DataSet` to show.
+        registry: data sets, keyed by name.
+        columns: names of the `DataSet` fields to show.
 
     >>> print(format_registry({"bbbc039": load_registry()["bbbc039"]}, ("name", "licence", "verified")))
     | name    | licence | verified |
@@ -191,21 +191,21 @@ def format_registry(registry: Mapping[str, DataSet], columns: Sequence[str] = ("
 
 
 def _data_set_faults(name: str, values: Mapping[str, Any]) -> list[Fault]:
-    """All faults of one entry."""
+    """Return all faults in a registry entry."""
     faults = []
     if not re.fullmatch(r"[A-Za-z0-9_.+-]+(/[A-Za-z0-9_.+-]+)?", name) or ".." in name:
-        faults.append(Fault(name, "name", "expected letters, digits and _.+-, with at most one / between them"))
+        faults.append(Fault(name, "name", "expected letters, digits and _.+-, with at most one / in the middle"))
     faults += _key_faults(name, DataSet, values, reserved=("name",))
     files = values.get("files")
     if isinstance(files, list):
         if not files:
-            faults.append(Fault(name, "no-files", "no file to fetch; give at least one"))
+            faults.append(Fault(name, "no-files", "no files to fetch; add at least one"))
         for number, file in enumerate(files, 1):
             faults += _file_faults(f"{name}, file {number}", file)
         valid_files = [RemoteFile(**file) for file in files if not _file_faults("", file)]
         names = [file.name.lower() for file in valid_files]
         faults += [
-            Fault(name, "repeated-file", f"two files are called {repeated!r}; give one of them another `name`")
+            Fault(name, "repeated-file", f"two files are called {repeated!r}; give one of them a different `name`")
             for repeated in sorted({file_name for file_name in names if names.count(file_name) > 1})
         ]
     layout = values.get("layout")
@@ -213,12 +213,12 @@ def _data_set_faults(name: str, values: Mapping[str, Any]) -> list[Fault]:
         faults.append(Fault(name, "layout", f"got {layout!r}, expected one of {', '.join(PREPARERS)}"))
     folder = values.get("folder")
     if isinstance(folder, str) and (PurePosixPath(folder).is_absolute() or ".." in PurePosixPath(folder).parts):
-        faults.append(Fault(name, "folder", f"{folder!r} leads out of the data set; give a path inside it"))
+        faults.append(Fault(name, "folder", f"got {folder!r}, expected a relative path inside the data set"))
     return faults
 
 
 def _file_faults(place: str, values: object) -> list[Fault]:
-    """All faults of one file of an entry."""
+    """Return all faults in the table for a file."""
     if not isinstance(values, dict):
         return [Fault(place, "wrong-type", f"got {values!r}, expected {{ url = ... }}")]
     faults = _key_faults(place, RemoteFile, values)
@@ -226,20 +226,18 @@ def _file_faults(place: str, values: object) -> list[Fault]:
         return faults
     file = RemoteFile(**values)
     if urlsplit(file.url).scheme not in ("http", "https") or not urlsplit(file.url).netloc:
-        faults.append(
-            Fault(place, "url", f"got {file.url!r}, expected an address that begins with https:// or http://")
-        )
+        faults.append(Fault(place, "url", f"got {file.url!r}, expected a URL that begins with https:// or http://"))
     elif not re.fullmatch(r"[^/\\:\0]+", file.name) or file.name.startswith("."):
-        faults.append(Fault(place, "name", f"{file.name!r} cannot be the name of a file; give one as `name`"))
+        faults.append(Fault(place, "name", f"{file.name!r} is not a valid file name; add a `name` that is"))
     if file.sha256 and not re.fullmatch("[0-9a-f]{64}", file.sha256):
-        faults.append(Fault(place, "sha256", f"got {file.sha256!r}, expected 64 hexadecimal digits in lower case"))
+        faults.append(Fault(place, "sha256", f"got {file.sha256!r}, expected 64 lower-case hexadecimal digits"))
     if file.bytes < 0:
-        faults.append(Fault(place, "bytes", f"got {file.bytes}, expected the size of the file in bytes"))
+        faults.append(Fault(place, "bytes", f"got {file.bytes}, expected the file size in bytes"))
     return faults
 
 
 _TYPES: dict[str, tuple[type, str]] = {
-    "citation": (list, "a list of texts"),
+    "citation": (list, "a list of strings"),
     "files": (list, "a list of files"),
     "verified": (bool, "true or false"),
     "extract": (bool, "true or false"),
@@ -249,7 +247,7 @@ _TYPES: dict[str, tuple[type, str]] = {
 
 
 def _key_faults(place: str, entry_type: type, values: Mapping[str, Any], reserved: Sequence[str] = ()) -> list[Fault]:
-    """Unknown and missing keys, and values of the wrong type."""
+    """Return faults for unknown keys, missing keys, empty values and values of the wrong type."""
     faults = []
     known = {field.name: field for field in fields(entry_type) if field.name not in reserved}
     for key, value in values.items():
@@ -258,7 +256,7 @@ def _key_faults(place: str, entry_type: type, values: Mapping[str, Any], reserve
             remedy = f"did you mean {nearest[0]!r}?" if nearest else f"expected one of {', '.join(known)}"
             faults.append(Fault(place, "unknown-key", f"got the key {key!r}; {remedy}"))
             continue
-        wanted, description = _TYPES.get(key, (str, "a text"))
+        wanted, description = _TYPES.get(key, (str, "a string"))
         is_valid = isinstance(value, wanted) and not (wanted is int and isinstance(value, bool))
         if key == "citation" and is_valid:
             is_valid = all(isinstance(publication, str) for publication in value)

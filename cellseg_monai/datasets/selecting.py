@@ -1,6 +1,6 @@
-"""Selections: small JSON files that choose images of a data set and assign them to sections.
+"""Selections: small JSON files that choose images from a data set and assign them to sections.
 
-A selection has a summary, a source, and steps, each of which is a rule of `selection_rules` with its settings:
+A selection has a summary, a source and a list of steps. Each step names a rule from `selection_rules` and its settings:
 
     {"summary": "...", "source": "...",
      "steps": [{"rule": "keep_suffix", "suffixes": [".tif", ".tiff"]}, {"rule": "keep_grey"}]}
@@ -32,13 +32,13 @@ _FOLDER = Path(__file__).parent / "selections"
 
 @dataclass(frozen=True)
 class Selected:
-    """The outcome of a selection.
+    """The result of applying a selection to a data set.
 
     Args:
-        datalist: the datalist that was written.
-        manifest: the file next to it that describes the selection.
+        datalist: path of the datalist.
+        manifest: path of the manifest, which describes the selection.
         counts: number of images in each section.
-        dropped: reason for each dropped image.
+        dropped: reason for dropping each image, keyed by the path of the image.
     """
 
     datalist: Path
@@ -48,7 +48,7 @@ class Selected:
 
 
 def selection_names() -> list[str]:
-    """Return the names of the selections in the package.
+    """Return the names of the built-in selections.
 
     >>> "few_shot" in selection_names()
     True
@@ -64,23 +64,24 @@ def select(
     datalist: str | Path | None = None,
     settings: Mapping[str, Any] | None = None,
 ) -> Selected:
-    """Write a datalist with the selected images, and next to it a manifest with the reason for each dropped image.
+    """Write a datalist of the selected images, and a manifest with the reason why each other image was dropped.
 
     Args:
-        dataset_dir: a data set, preferably written by `prepare`, whose record has the names of the raw files and the
-            published lists.
-        selection: one of `selection_names()`, or a JSON file of your own.
-        output: the datalist to write, NAME.json; the manifest is NAME.manifest.json.
-        datalist: a JSON file with the sections to start from; by default the data set's own sections.
-        settings: values that replace the settings of these names in all steps, such as {"images": 5, "seed": 1}.
+        dataset_dir: folder of a data set. Some rules need the record that `prepare` writes, because it contains the
+            names of the raw files and the published lists.
+        selection: one of `selection_names()`, or the path of your own JSON file.
+        output: path of the datalist, NAME.json. The manifest is written to NAME.manifest.json.
+        datalist: JSON file with the sections to start from; by default, the data set's own sections.
+        settings: new values for settings in the steps, such as {"images": 5, "seed": 1}. A value applies to every step
+            that has the setting.
 
     Raises:
-        DatasetError: the data set cannot be used, the selection is malformed, or it leaves no image.
-        ValueError: no step has such a setting, or its value is invalid.
+        DatasetError: the data set cannot be used, the selection is malformed, or it drops every image.
+        ValueError: `output` does not end in .json, no step has a setting of this name, or a value is invalid.
     """
     dataset, output = Path(dataset_dir).absolute(), Path(output)
     if output.suffix != ".json":
-        raise ValueError(f"{output}: expected the name of a JSON file to write, such as {output.stem}.json")
+        raise ValueError(f"got output={output}, expected a name that ends in .json, such as {output.stem}.json")
     content = _read(selection)
     steps = _with_settings(selection, content["steps"], dict(settings or {}))
     candidates = before = _candidates(dataset, datalist)
@@ -95,7 +96,7 @@ def select(
     if not any(counts.values()):
         place, reason = next(iter(dropped.items()))
         raise DatasetError(
-            f"{selection}: leaves none of {len(before)} images; the first is {place}: {reason}; choose another one"
+            f"{selection}: drops all {len(before)} images (the first is {place}: {reason}); choose another selection"
         )
     content_of_manifest: dict[str, Any] = {
         "selection": selection,
@@ -114,7 +115,7 @@ def select(
 
 
 def _read(selection: str) -> dict[str, Any]:
-    """The content of a selection, its steps checked."""
+    """Read a selection, and check its steps."""
     is_file = selection.endswith(".json")
     path = Path(selection) if is_file else _FOLDER / f"{selection}.json"
     try:
@@ -122,41 +123,41 @@ def _read(selection: str) -> dict[str, Any]:
     except FileNotFoundError:
         names = ", ".join(selection_names())
         if is_file:
-            raise DatasetError(f"{path}: no such file; write a selection, or pass one of {names}") from None
+            raise DatasetError(f"{path}: no such file; pass an existing file, or one of {names}") from None
         nearest = difflib.get_close_matches(selection, selection_names(), n=1)
-        remedy = f"did you mean {nearest[0]!r}?" if nearest else f"expected one of {names}"
-        raise DatasetError(f"got the unknown selection {selection!r}; {remedy}") from None
+        remedy = f"did you mean {nearest[0]!r}?" if nearest else f"choose one of {names}"
+        raise DatasetError(f"unknown selection {selection!r}; {remedy}") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{path}: not a JSON file ({error}); correct it") from error
+        raise DatasetError(f"{path}: not valid JSON ({error}); correct the file") from error
     steps = content.get("steps") if isinstance(content, dict) else None
     if not isinstance(steps, list) or not all(isinstance(step, dict) and step.get("rule") in RULES for step in steps):
-        raise DatasetError(f"{path}: expected an object with steps, each with a rule, one of {', '.join(RULES)}")
+        raise DatasetError(f"{path}: expected a list of steps, each with one of the rules {', '.join(RULES)}; add them")
     for step in steps:
         listed = ", ".join(sorted(step.keys() - {"rule"}))
         needed = ", ".join(sorted(inspect.signature(RULES[step["rule"]]).parameters.keys() - {"candidates"}))
         if listed != needed:
             raise DatasetError(
-                f"{path}: got the settings {listed or 'none'} for the step {step['rule']}, expected {needed or 'none'}"
+                f"{path}: got the settings {listed or 'none'} for the rule {step['rule']}, expected {needed or 'none'}"
             )
     return content
 
 
 def _with_settings(selection: str, steps: list[dict[str, Any]], settings: dict[str, Any]) -> list[dict[str, Any]]:
-    """The steps with the user's settings, which must have the types of the values that they replace."""
+    """Return the steps with the user's settings, which must have the same types as the values that they replace."""
     known = {key: value for step in steps for key, value in step.items() if key != "rule"}
     for name, value in settings.items():
         if name not in known:
             nearest = difflib.get_close_matches(name, known, n=1)
-            remedy = f"did you mean {nearest[0]!r}?" if nearest else f"it has {', '.join(sorted(known)) or 'none'}"
-            raise ValueError(f"got the setting {name!r}, which no step of the selection {selection} has; {remedy}")
+            remedy = f"did you mean {nearest[0]!r}?" if nearest else f"choose from {', '.join(sorted(known)) or 'none'}"
+            raise ValueError(f"unknown setting {name!r} for the selection {selection}; {remedy}")
         wanted = (int, float) if isinstance(known[name], float) else type(known[name])
         if not isinstance(value, wanted) or isinstance(value, bool):
-            raise ValueError(f"got {name}={value!r}, expected a value such as {known[name]!r}")
+            raise ValueError(f"got {name}={value!r}, expected a value of the same type as {known[name]!r}")
     return [{key: settings.get(key, value) for key, value in step.items()} for step in steps]
 
 
 def _candidates(dataset: Path, datalist: str | Path | None) -> list[Candidate]:
-    """All images of the sections of a data set, with the information from the record of its preparation."""
+    """Return the images in all sections of a data set, with what `prepare` recorded about them."""
     record = read_record(dataset)
     rows = {row["image"]: row for row in record.get("images", [])}
     lists: dict[str, set[str]] = {}
@@ -170,5 +171,5 @@ def _candidates(dataset: Path, datalist: str | Path | None) -> list[Candidate]:
             name = row.get("source", item["image"])
             candidates.append(Candidate(item, section, name, frozenset(lists.get(row.get("stem", ""), ()))))
     if not candidates:
-        raise DatasetError(f"{dataset}: its sections are empty; prepare it, or write a list with `cellseg data split`")
+        raise DatasetError(f"{dataset}: no images in any section; prepare the data set, or use `cellseg data split`")
     return sorted(candidates, key=lambda image: image.item["image"])

@@ -1,8 +1,8 @@
-"""Label images of any program, scored under named protocols. Does not need torch.
+"""Score label images from any program under named protocols. Does not require torch.
 
-Protocols reproduce the definitions of the originals, not their defects. Where an original miscounts (gapped ids, no
-background, empty images), the count here is right, and docs/evaluation.md lists the difference. Everything else is
-tested against tables that the originals produced, where they exist as packages.
+Protocols reproduce the original definitions but not the bugs of the original programs. Where an original miscounts
+(ids with gaps, no background, empty images), the counts here are correct, and docs/evaluation.md lists the difference.
+Otherwise, scores are tested against tables produced by the original programs, if these exist as packages.
 
 >>> import numpy as np
 >>> protocol = find_protocol("stardist")

@@ -1,4 +1,4 @@
-"""An evaluation: the images that were compared under a protocol, and everything that its files say."""
+"""Data classes for an evaluation and its images."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from cellseg_monai.faults import Fault
 __all__ = ["LABELLED", "EvaluatedImage", "Evaluation"]
 
 LABELLED = "pixels whose predicted label is above 0"
-"""The predicted foreground, unless a mask was compared in its place."""
+"""Default description of the predicted foreground."""
 
 
 @dataclass(frozen=True)
 class EvaluatedImage:
-    """An image that was compared.
+    """An image whose label images were compared.
 
     Args:
-        files: its true and predicted label images.
-        counts: what the protocol counted in it.
+        files: the true and predicted label images.
+        counts: the protocol's counts for the image.
     """
 
     files: FilePair
@@ -31,15 +31,15 @@ class EvaluatedImage:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Images compared under a protocol.
+    """The result of comparing images under a protocol.
 
     Args:
         protocol: the protocol.
-        images: the images that were compared, at least one.
-        faults: every file or pair that was not compared, and why.
-        warnings: compared label images that look like masks of the foreground rather than objects.
-        about: further facts for the summary, as plain data, such as the checkpoint that made the predictions.
-        foreground: what the predicted foreground was, in words; of interest if the protocol counts the foreground.
+        images: the compared images; at least one.
+        faults: one fault for every file or pair that could not be compared.
+        warnings: one warning for every compared label image that looks like a foreground mask.
+        about: further facts for the summary as JSON-compatible values, such as the checkpoint behind the predictions.
+        foreground: description of the predicted foreground; only protocols that score the foreground use it.
     """
 
     protocol: Protocol
@@ -51,5 +51,5 @@ class Evaluation:
 
     @property
     def counts(self) -> list[ImageCounts]:
-        """The counts of the protocol in each image."""
+        """The protocol's counts for each image."""
         return [image.counts for image in self.images]

@@ -1,4 +1,4 @@
-"""The figure of an evaluation: F1 over the threshold of the IoU."""
+"""Figure of an evaluation: F1 against the IoU threshold."""
 
 from __future__ import annotations
 
@@ -19,33 +19,33 @@ __all__ = ["draw_f1", "f1_figure"]
 
 # Okabe & Ito, Color Universal Design (2008), https://jfly.uni-koeln.de/color.
 _LINES: tuple[tuple[Over, str, str, str], ...] = (
-    ("mean", "mean of images", "#0072B2", "o-"),
+    ("mean", "mean over images", "#0072B2", "o-"),
     ("pooled", "all images pooled", "#D55E00", "s--"),
 )
 
 
 def draw_f1(path: Path, protocol: Protocol, images: Sequence[ImageCounts]) -> None:
-    """Write `f1_figure` as a PNG file.
+    """Save `f1_figure` as a PNG file.
 
     Args:
-        path: the PNG file.
-        protocol: the protocol under which objects were counted.
-        images: what was counted in each image, at least one.
+        path: PNG file to write.
+        protocol: protocol under which the objects were counted.
+        images: counts for each image; there must be at least one.
     """
     with replacing(path) as aside:
         f1_figure(protocol, images).savefig(aside, format="png", dpi=110)
 
 
 def f1_figure(protocol: Protocol, images: Sequence[ImageCounts]) -> Figure:
-    """Return a figure of F1 at each threshold of the protocol, as the mean of images and pooled.
+    """Draw F1 at each IoU threshold of the protocol, both as the mean over images and pooled.
 
-    Bands are 95 % bootstrap intervals over images; a single image has none.
+    Bands are 95 % bootstrap intervals over images. They are left out for a single image.
 
     Args:
-        protocol: the protocol under which objects were counted.
-        images: what was counted in each image, at least one.
+        protocol: protocol under which the objects were counted.
+        images: counts for each image; there must be at least one.
     """
-    from matplotlib.figure import Figure  # slow to import, and only this function needs it
+    from matplotlib.figure import Figure  # imported here because it is slow and only needed in this function
 
     curves = [image.objects for image in images]
     figure = Figure(figsize=(7, 5), layout="constrained")
@@ -57,8 +57,8 @@ def f1_figure(protocol: Protocol, images: Sequence[ImageCounts]) -> Figure:
             low, high = np.transpose([_interval(curves, position, over) for position in range(len(scores))])
             axes.fill_between(protocol.thresholds, low, high, color=colour, alpha=0.15, linewidth=0)
     axes.set_ylim(0, 1.02)
-    axes.set_xlabel("IoU that a pair must reach" if not protocol.strict else "IoU that a pair must exceed")
-    axes.set_ylabel("F1 of objects")
+    axes.set_xlabel("IoU that a match must reach" if not protocol.strict else "IoU that a match must exceed")
+    axes.set_ylabel("object F1")
     axes.set_title(f"{protocol.name}: {len(images)} image(s)")
     axes.grid(alpha=0.4)
     axes.legend(loc="lower left", title="bands: 95 % interval over images" if len(curves) > 1 else None)

@@ -1,4 +1,4 @@
-"""Folders of label images compared under a protocol: what can be compared is, and everything else is reported."""
+"""Compare folders or pairs of label images under a protocol, and report every file that cannot be compared."""
 
 from __future__ import annotations
 
@@ -27,25 +27,25 @@ def evaluate_folders(
     truth_suffix: str = "",
     prediction_suffix: str = "",
 ) -> Evaluation:
-    """Compare the label images of two folders.
+    """Compare the label images in two folders.
 
     Args:
         truth_dir: folder of the true label images.
-        prediction_dir: folder of the predicted label images, which have the names of their truths; see `pair_files`.
-        protocol: how to compare them.
-        truth_suffix: use only files of the first folder whose name, without extension, ends with this.
-        prediction_suffix: use only files of the second folder whose name, without extension, ends with this.
+        prediction_dir: folder of the predicted label images, named like their truths; see `pair_files`.
+        protocol: protocol for the comparison.
+        truth_suffix: use only true label images whose file name ends with this, ignoring the extension.
+        prediction_suffix: use only predicted label images whose file name ends with this, ignoring the extension.
 
     Returns:
         The evaluation, with images sorted by name.
 
     Raises:
-        DatasetError: a folder does not exist or contains no label images, or not a single pair can be compared; the
-            message then lists the reasons.
+        DatasetError: a folder does not exist or contains no label images, or no pair can be compared. In the latter
+            case, the message lists the reasons.
     """
     if Path(truth_dir).resolve() == Path(prediction_dir).resolve() and truth_suffix == prediction_suffix:
         raise DatasetError(
-            f"{truth_dir}: truths and predictions are the same files; pass two folders, or tell them apart with "
+            f"{truth_dir}: truths and predictions are the same files; pass two folders, or select the files with "
             "--truth_suffix and --pred_suffix"
         )
     pairs, faults = pair_files(label_files(truth_dir, truth_suffix), label_files(prediction_dir, prediction_suffix))
@@ -56,15 +56,15 @@ def evaluate_pairs(pairs: Iterable[FilePair], protocol: Protocol, faults: Sequen
     """Compare pairs of label images.
 
     Args:
-        pairs: the files of each image.
-        protocol: how to compare them.
-        faults: faults that are known already; those of pairs that cannot be compared follow them.
+        pairs: the true and predicted label image of each image.
+        protocol: protocol for the comparison.
+        faults: faults from an earlier stage, placed before the faults found here.
 
     Returns:
         The evaluation, with images in the order of the pairs.
 
     Raises:
-        DatasetError: not a single pair can be compared; the message lists the reasons.
+        DatasetError: no pair can be compared; the message lists the reasons.
     """
     images, warnings, all_faults = [], [], list(faults)
     for pair in pairs:
@@ -80,13 +80,13 @@ def evaluate_pairs(pairs: Iterable[FilePair], protocol: Protocol, faults: Sequen
             warnings += _mask_warnings(pair.prediction, prediction, counts.predicted_objects)
     if not images:
         listed = "\n".join(map(str, all_faults))
-        raise DatasetError(f"no truth can be compared to a prediction; correct these:\n{listed}")
+        raise DatasetError(f"no truth can be compared with a prediction; fix these faults:\n{listed}")
     return Evaluation(protocol, images, all_faults, warnings)
 
 
 def _mask_warnings(path: Path, labels: np.ndarray, compared: int) -> list[Fault]:
-    """Warn if a label image looks like a mask, unless the protocol told its objects apart."""
-    # A mask has few ids, and only then is it worth the time to look at all pixels.
+    """Return a warning if a label image looks like a mask, unless the protocol separated its objects."""
+    # Masks have few ids. If there are many, the slow check of all pixels is unnecessary.
     if compared > MOST_CLASSES or compared > np.count_nonzero(np.unique(labels)):
         return []
     faults = check_labels(labels, path.as_posix())

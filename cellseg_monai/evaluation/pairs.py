@@ -1,4 +1,4 @@
-"""Pairs of truth and prediction, found by the names that programs give to label images."""
+"""Pair true with predicted label images by their file names."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from cellseg_monai.io import image_stem
 
 __all__ = ["FilePair", "image_name", "label_files", "pair_files"]
 
-# What Cellpose, StarDist, QuPath, CellProfiler and challenges append to the name of an image.
+# Suffixes that Cellpose, StarDist, QuPath, CellProfiler and challenges append to image names.
 _SUFFIX = re.compile(
     r"[-_. ](cp_masks|masks?|labels?|labell?ed|objects|instances?|seg|segmentation|preds?|predictions?|stardist"
     r"|gt|truth)$",
     re.IGNORECASE,
 )
-_PICTURE = "_overlay.png"  # a picture for people to look at, written by `transforms.SaveLabelsd`
-_PREFIX = re.compile(r"^(man_seg|mask)_?(?=\d+$)")  # used by the Cell Tracking Challenge
+_PICTURE = "_overlay.png"  # a preview written by `transforms.SaveLabelsd`, not a label image
+_PREFIX = re.compile(r"^(man_seg|mask)_?(?=\d+$)")  # from the Cell Tracking Challenge
 
 
 @dataclass(frozen=True)
 class FilePair:
-    """The true and the predicted label image of an image.
+    """The true and predicted label images for one image.
 
     Args:
-        name: name of the image, without what programs append to it.
-        truth: file of the true label image.
-        prediction: file of the predicted label image.
-        image: file of the image itself; None if it is not known.
+        name: name of the image, without suffixes such as `_cp_masks`.
+        truth: path of the true label image.
+        prediction: path of the predicted label image.
+        image: path of the microscopy image; None if unknown.
     """
 
     name: str
@@ -46,7 +46,7 @@ def image_name(path: Path) -> str:
     """Return the name of the image to which a label image belongs.
 
     Args:
-        path: file of the label image.
+        path: path of the label image.
 
     >>> [image_name(Path(name)) for name in ("a_cp_masks.png", "a_seg.npy", "a-labels.ome.tif", "mask.tif")]
     ['a', 'a', 'a', 'mask']
@@ -60,40 +60,40 @@ def image_name(path: Path) -> str:
 
 
 def label_files(folder: str | Path, suffix: str = "") -> list[Path]:
-    """List the label images of a folder, sorted by name.
+    """List the label images in a folder, sorted by name.
 
-    Overlay pictures that segmenting writes next to label images, such as `a_overlay.png` next to `a.tif`, are left out.
+    Overlays that segmentation writes for label images, such as `a_overlay.png` for `a.tif`, are left out.
 
     Args:
-        folder: the folder; its subfolders are ignored.
-        suffix: list only files whose name, without extension, ends with this.
+        folder: folder to search, without its subfolders.
+        suffix: list only files whose name ends with this, ignoring the extension.
 
     Raises:
-        DatasetError: the folder does not exist, or contains no such file.
+        DatasetError: the folder does not exist, or no file in it matches.
     """
     files = list_images(folder)
     pictures = {path.with_name(f"{path.stem}{_PICTURE}") for path in files}
     files = [path for path in files if path not in pictures]
     chosen = [path for path in files if image_stem(path).endswith(suffix)]
     if not chosen:
-        fault = f"none of {len(files)} files ends in {suffix!r}" if files else "no label images in it"
+        fault = f"{len(files)} file(s), but no name ends with {suffix!r}" if files else "it contains no label images"
         raise DatasetError(f"{folder}: {fault}; pass a folder with label images (.tif, .png, .npy, ...)")
     return chosen
 
 
 def pair_files(truths: Sequence[Path], predictions: Sequence[Path]) -> tuple[list[FilePair], list[Fault]]:
-    """Pair the files that belong to the same image.
+    """Pair true and predicted label images that belong to the same image.
 
-    Files belong together if they have the same stem, or differ only in what programs append, such as `_cp_masks`. If
-    there are several candidates and stems do not decide, none is used: it might be the image itself, or an earlier
-    attempt.
+    Two files belong together if their stems are equal apart from suffixes that programs append, such as `_cp_masks`. If
+    several files could form a pair and their exact stems do not decide, none of them is used, because one might be the
+    image itself or an earlier prediction.
 
     Args:
-        truths: files of true label images.
-        predictions: files of predicted label images.
+        truths: paths of the true label images.
+        predictions: paths of the predicted label images.
 
     Returns:
-        The pairs, sorted by name, and a fault for every file with no partner or with several.
+        The pairs sorted by name, and a fault for every file without a partner and every ambiguous group of files.
 
     >>> pairs, faults = pair_files([Path("t/a.tif"), Path("t/b.tif")], [Path("p/a_cp_masks.png"), Path("p/c.png")])
     >>> pairs[0].name, pairs[0].prediction.as_posix(), [(fault.place, fault.kind) for fault in faults]
@@ -114,12 +114,12 @@ def pair_files(truths: Sequence[Path], predictions: Sequence[Path]) -> tuple[lis
         elif true and predicted:
             listed = " and ".join(", ".join(path.as_posix() for path in files) for files in (true, predicted))
             message = (
-                f"{len(true)} truth(s) and {len(predicted)} prediction(s) may belong together, {listed}; move away "
-                "all but one of each, or select files with --truth_suffix and --pred_suffix, such as _cp_masks"
+                f"{len(true)} truth(s) and {len(predicted)} prediction(s) match this image ({listed}); keep one of "
+                "each, or select files with --truth_suffix and --pred_suffix, such as _cp_masks"
             )
             faults.append(Fault(true[0].as_posix(), "ambiguous", message))
         else:
             kind = "no-prediction" if true else "no-truth"
-            message = f"no {kind.removeprefix('no-')} for {name!r}; add it, or move this file away"
+            message = f"no {kind.removeprefix('no-')} for {name!r}; add one, or remove this file"
             faults += [Fault(path.as_posix(), kind, message) for path in [*true, *predicted]]
     return sorted(pairs, key=lambda pair: pair.name), sorted(faults)

@@ -1,4 +1,4 @@
-"""Preparation of label images before a protocol compares them. Each function takes one pair and yields pairs."""
+"""Ways to prepare label images before a protocol compares them. Each function takes one pair and yields pairs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cellseg_monai.labels import relabel_sequential
 __all__ = ["Pair", "as_given", "dilated_against_pieces", "pieces_of_truth", "without_border_cells"]
 
 Pair = tuple[np.ndarray, np.ndarray]
-"""A prediction and a truth, both YX ids."""
+"""A prediction and a truth, both as YX ids."""
 
 # From the code of the CellSeg challenge (NeurIPS 2022).
 _BORDER_PX = 2
@@ -22,7 +22,7 @@ _TILE_PX = 2000
 
 
 def as_given(prediction: np.ndarray, truth: np.ndarray) -> Iterator[Pair]:
-    """Yield the label images unchanged.
+    """Yield the pair unchanged.
 
     Args:
         prediction: predicted ids, YX.
@@ -32,9 +32,9 @@ def as_given(prediction: np.ndarray, truth: np.ndarray) -> Iterator[Pair]:
 
 
 def pieces_of_truth(prediction: np.ndarray, truth: np.ndarray) -> Iterator[Pair]:
-    """Yield the pair with every connected component of a true id as an object of its own (8-connectivity).
+    """Yield the pair with every connected component of a true id as a separate object (8-connectivity).
 
-    This suits truths such as the masks of BBBC039, in which objects far apart share a value.
+    Use this for truths like the BBBC039 masks, in which objects that do not touch can share a value.
 
     Args:
         prediction: predicted ids, YX.
@@ -43,15 +43,15 @@ def pieces_of_truth(prediction: np.ndarray, truth: np.ndarray) -> Iterator[Pair]
     >>> next(pieces_of_truth(np.array([[9, 9, 9]]), np.array([[1, 0, 1]])))[1].tolist()
     [[1, 0, 2]]
     """
-    from skimage.measure import label  # slow to import, and only this function needs it
+    from skimage.measure import label  # imported here because it is slow and only needed in this function
 
     yield prediction, np.asarray(label(truth, background=0))
 
 
 def dilated_against_pieces(prediction: np.ndarray, truth: np.ndarray) -> Iterator[Pair]:
-    """Yield `pieces_of_truth` with predictions dilated by 3 × 3 pixels; where two objects meet, the higher id wins.
+    """Yield the pair of `pieces_of_truth` with predicted objects dilated by a 3 × 3 square.
 
-    This suits networks that were trained to leave out the border of nuclei.
+    Where two dilated objects meet, the higher id wins. Use this for networks trained to leave out the border of nuclei.
 
     Args:
         prediction: predicted ids, YX.
@@ -60,17 +60,17 @@ def dilated_against_pieces(prediction: np.ndarray, truth: np.ndarray) -> Iterato
     >>> next(dilated_against_pieces(np.array([[5, 0, 0, 0, 9, 0]]), np.zeros((1, 6), int)))[0].tolist()
     [[1, 1, 0, 2, 2, 2]]
     """
-    # The filter works in float64, which cannot represent all large ids; relabelling keeps their order.
+    # The filter works in float64, which cannot represent every large id. Relabelling keeps the order of ids.
     grown = ndimage.maximum_filter(relabel_sequential(prediction), size=3, mode="constant", cval=0)
     yield from pieces_of_truth(np.asarray(grown), truth)
 
 
 def without_border_cells(prediction: np.ndarray, truth: np.ndarray) -> Iterator[Pair]:
-    """Yield the pair without objects within 2 pixels of the border; from 25 megapixels on, in tiles of 2000².
+    """Yield the pair without objects within 2 pixels of the border, in tiles if it has at least 25 megapixels.
 
-    Tiles are cut from the top left corner, and incomplete ones at the right and the bottom are filled with background.
-    Objects at those borders of a large image are therefore kept, while an object on the border between two tiles is
-    removed from both.
+    Tiles of 2000 × 2000 pixels start at the top left corner. Incomplete tiles at the right and the bottom are padded
+    with background, so objects at these two borders of a large image are kept. An object that crosses the border
+    between tiles is removed from all of them.
 
     Args:
         prediction: predicted ids, YX.

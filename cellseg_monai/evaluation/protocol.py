@@ -1,4 +1,4 @@
-"""Protocols: how label images are prepared, what is counted in them, and which scores the counts give."""
+"""Protocols, which define how label images are prepared, counted and scored."""
 
 from __future__ import annotations
 
@@ -29,16 +29,18 @@ __all__ = ["ImageCounts", "Protocol", "Score", "ScoreResult"]
 
 @dataclass(frozen=True)
 class Score:
-    """A number that a protocol reports.
+    """The definition of a score that a protocol reports.
 
     Args:
         name: name of the score in the summary.
-        of: function from the counts of many images to their scores. The counts of objects have an axis of thresholds.
-        over: how images are combined: "mean" or "median" of the images' own scores, or "pooled".
+        of: function that computes scores from counts. It takes arrays of counts over images; object counts also have an
+            axis for the IoU thresholds.
+        over: way to combine images: "mean" or "median" of the scores of individual images, or "pooled".
         iou: IoU threshold at which objects are scored; None for the mean over all thresholds of the protocol.
-        counted: what is scored: "objects" at thresholds of the IoU, the pixels of the "foreground", or what a function
-            counts in the overlaps of an image.
-        image_name: name of an image's own score, which scores share that differ only in `over`; by default `name`.
+        counted: "objects" to score objects at IoU thresholds, "foreground" to score foreground pixels, or a function
+            that computes other counts from the overlaps of an image.
+        image_name: name of the score of an individual image, `name` by default. Scores that differ only in `over` can
+            share it.
     """
 
     name: str
@@ -54,12 +56,12 @@ class Score:
 
 @dataclass(frozen=True)
 class ScoreResult:
-    """A score of a whole data set.
+    """The value of a score for a set of images.
 
     Args:
         value: the score.
-        low: low end of its 95 % interval over images; NaN for a single image.
-        high: high end of its 95 % interval over images; NaN for a single image.
+        low: lower end of its 95 % interval over images; NaN for a single image.
+        high: upper end of its 95 % interval over images; NaN for a single image.
     """
 
     value: float
@@ -69,12 +71,12 @@ class ScoreResult:
 
 @dataclass(frozen=True)
 class ImageCounts:
-    """The counts of a protocol in an image; add up the counts of its parts.
+    """A protocol's counts for an image, or for a part of it; counts of parts can be added.
 
     Args:
-        objects: counts of objects at each threshold of the protocol.
-        others: additional counts of single scores, by the name of the score.
-        foreground: counts of pixels; None if the protocol does not score the foreground.
+        objects: object counts at each IoU threshold of the protocol.
+        others: counts for scores that have their own counting function, by score name.
+        foreground: pixel counts; None if the protocol does not score the foreground.
     """
 
     objects: tuple[ObjectCounts, ...]
@@ -83,12 +85,12 @@ class ImageCounts:
 
     @property
     def true_objects(self) -> int:
-        """Number of true objects, after the protocol's preparation."""
+        """Number of true objects in the label images as prepared by the protocol."""
         return self.objects[0].tp + self.objects[0].fn
 
     @property
     def predicted_objects(self) -> int:
-        """Number of predicted objects, after the protocol's preparation."""
+        """Number of predicted objects in the label images as prepared by the protocol."""
         return self.objects[0].tp + self.objects[0].fp
 
     def __add__(self, other: ImageCounts) -> ImageCounts:
@@ -101,17 +103,17 @@ class ImageCounts:
 
 @dataclass(frozen=True)
 class Protocol:
-    """A way of scoring label images that can be repeated exactly.
+    """A reproducible way of scoring label images.
 
     Args:
         name: name of the protocol.
-        measures: what it measures, in one line.
-        source: the paper and its DOI, or where the definition can be read.
-        scores: the scores that are reported; the first is what the protocol is known for.
-        thresholds: thresholds of the IoU at which objects are counted.
-        strict: True if a pair matches above a threshold; False if it matches at the threshold too.
-        prepare: turns a prediction and a truth into the pairs of label images that are counted: a single one, or one
-            for each part of a large image.
+        measures: description of what the protocol measures, in one line.
+        source: paper with DOI, or another reference for the definition.
+        scores: scores to report; the first is the one that the protocol is known for.
+        thresholds: IoU thresholds at which objects are counted.
+        strict: True if the IoU of a match must exceed the threshold; False if it only has to reach it.
+        prepare: function that turns a prediction and a truth into the pairs of label images to count: one pair, or one
+            for each tile of a large image.
     """
 
     name: str
@@ -127,26 +129,26 @@ class Protocol:
             if score.iou is not None and score.iou not in self.thresholds:
                 raise ValueError(
                     f"{self.name}: got score {score.name} at an IoU of {score.iou}, expected one of the thresholds "
-                    f"{self.thresholds}; add it to them"
+                    f"{self.thresholds}; add it to the thresholds"
                 )
 
     @property
     def counts_foreground(self) -> bool:
-        """True if a score is that of the foreground, so that pixels are counted as well as objects."""
+        """True if any score is a foreground score, which requires counting pixels."""
         return any(score.counted == "foreground" for score in self.scores)
 
     def count(self, prediction: np.ndarray, truth: np.ndarray, foreground: np.ndarray | None = None) -> ImageCounts:
-        """Count what this protocol scores in one image.
+        """Count the objects, and if needed the pixels, that this protocol scores in one image.
 
         Args:
-            prediction: predicted ids of any integer dtype, YX, 0 is background; ids can have gaps.
+            prediction: predicted ids, YX, of any integer dtype; 0 is background, and ids can have gaps.
             truth: true ids, YX, of the same shape.
-            foreground: predicted foreground, bool, YX, for networks whose foreground is more than their objects; by
-                default the pixels whose predicted id is above 0.
+            foreground: predicted foreground, YX bool, for networks that predict it separately from objects. The default
+                is every pixel with a predicted id above 0.
 
         Raises:
-            ValueError: these are not label images, their shapes differ, or a foreground was passed to a protocol that
-                does not score it.
+            ValueError: the arrays are not label images, their shapes differ, or `foreground` was passed to a protocol
+                that does not score it.
 
         >>> from cellseg_monai.evaluation import find_protocol
         >>> counts = find_protocol("dsb2018").count(np.array([[4, 4, 0, 8]]), np.array([[2, 2, 2, 0]]))
@@ -154,8 +156,8 @@ class Protocol:
         (1, 2, [1, 1, 1, 1, 0, 0, 0, 0, 0, 0])
         """
         if foreground is not None and not self.counts_foreground:
-            raise ValueError(f"got a foreground, but {self.name} scores objects only; leave it out")
-        check_label_images(prediction, truth)  # before a preparation can hide what is wrong
+            raise ValueError(f"got a foreground, but {self.name} scores objects only; leave out the foreground")
+        check_label_images(prediction, truth)  # checked first, because preparation can hide invalid label images
         parts = [self._count(label_overlaps(*pair)) for pair in self.prepare(prediction, truth)]
         counts = sum(parts[1:], parts[0])
         if not self.counts_foreground:
@@ -171,11 +173,11 @@ class Protocol:
         )
 
     def value(self, score: Score, images: Sequence[ImageCounts]) -> float:
-        """Return a score of images; for a single image, that is its own score.
+        """Compute one score over images; for a single image, this is the score of that image.
 
         Args:
             score: one of this protocol's scores.
-            images: what was counted in each image.
+            images: counts for each image.
 
         Raises:
             ValueError: there are no images.
@@ -183,14 +185,13 @@ class Protocol:
         return float(over_images(_counts_of(score, images), self._number(score), score.over))
 
     def results(self, images: Sequence[ImageCounts]) -> dict[str, ScoreResult]:
-        """Return all scores of a data set with their 95 % intervals, see `scores.bootstrap_interval`.
+        """Compute every score over images, with 95 % intervals from `scores.bootstrap_interval`.
 
         Args:
-            images: what was counted in each image.
+            images: counts for each image.
 
         Returns:
-            The results by the names of the scores. The intervals of a single image, which says nothing about others,
-            are NaN.
+            The results by score name. For a single image, the ends of the intervals are NaN.
 
         Raises:
             ValueError: there are no images.
@@ -204,7 +205,7 @@ class Protocol:
         return results
 
     def _number(self, score: Score) -> Callable[[Any], Any]:
-        """Return the function from counts of many images to one number per image."""
+        """Return a function that turns the counts of many images into one score per image."""
         if score.counted != "objects":
             return score.of
         if score.iou is None:

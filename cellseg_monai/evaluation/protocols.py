@@ -1,4 +1,4 @@
-"""The protocols, one entry each. docs/evaluation.md says what they mean and how they differ."""
+"""The available protocols. docs/evaluation.md explains their scores and differences."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from cellseg_monai.scores import IOU_THRESHOLDS, ForegroundCounts, Over, ctc_seg
 
 __all__ = ["OWN", "PROTOCOLS", "find_protocol", "precision_over_recall"]
 
-_RECALL_LEVELS = np.linspace(0, 1, 101)  # those of pycocotools
+_RECALL_LEVELS = np.linspace(0, 1, 101)  # as in pycocotools
 
 _f1, _precision, _recall, _accuracy = map(attrgetter, ("f1", "precision", "recall", "accuracy"))
 
 
 def precision_over_recall(counts: Any) -> Any:
-    """Return the area under COCO's curve of precision over recall, for predictions that all have the same score.
+    """Return the area under COCO's precision-recall curve for predictions that share one confidence score.
 
-    Without scores, predictions have no order in which to be added, so the curve is a single point. COCO reads the
-    highest precision at or beyond each of the recalls 0, 0.01, ... 1 and averages them: this gives the precision of the
-    point, times the share of these levels that its recall reaches.
+    Predictions without individual scores cannot be ranked, so the curve is a single point. COCO averages the highest
+    precision at or beyond each recall level 0, 0.01, ..., 1. For a single point, the average is its precision times
+    the share of recall levels that its recall reaches.
 
     Args:
-        counts: `ObjectCounts` of numbers or arrays.
+        counts: `ObjectCounts` whose fields are numbers or arrays.
 
     >>> from cellseg_monai.scores import ObjectCounts
     >>> round(float(precision_over_recall(ObjectCounts(tp=3, fp=1, fn=3))), 4)  # 0.75 * 51 / 101
@@ -37,7 +37,7 @@ def precision_over_recall(counts: Any) -> Any:
 
 
 def _own_scores() -> tuple[Score, ...]:
-    """Return the scores of `cellseg`: each pooled and as the mean of images."""
+    """Return the scores of the protocol `cellseg`, each pooled and as the mean over images."""
     measures: list[tuple[str, float | None]] = [("f1", None), ("f1_50", 0.5), ("f1_75", 0.75), ("f1_90", 0.9)]
     ways: tuple[Over, ...] = ("pooled", "mean")
     objects = [
@@ -56,18 +56,18 @@ def _own_scores() -> tuple[Score, ...]:
 
 OWN = Protocol(
     name="cellseg",
-    measures="F1 of objects over the IoU 0.50 to 0.95, panoptic quality, and Dice, IoU, precision, recall and accuracy "
-    "of the foreground; pooled and as the mean of images",
-    source="the evaluation of this package's bundles; a pair matches as in StarDist, doi:10.1007/978-3-030-00934-2_30",
+    measures="object F1 at IoU 0.50 to 0.95, panoptic quality, and foreground Dice, IoU, precision, recall and "
+    "accuracy, each pooled and as the mean over images",
+    source="the evaluation of this package's bundles, with matches as in StarDist, doi:10.1007/978-3-030-00934-2_30",
     scores=_own_scores(),
 )
-"""The protocol by which the bundles of this package are evaluated."""
+"""The protocol for evaluating the bundles in this package."""
 
 _ALL = (
     OWN,
     Protocol(
         name="caicedo2019",
-        measures="F1 of nuclei, mean over the IoU 0.50 to 0.90 and over images, of predictions grown by a pixel",
+        measures="F1 of nuclei, mean over IoU 0.50 to 0.90 and over images, with predictions dilated by one pixel",
         source="J. C. Caicedo et al., Cytometry A 95 (2019), doi:10.1002/cyto.a.23863, and its code",
         scores=(
             Score("average_f1", _f1, "mean"),
@@ -81,8 +81,8 @@ _ALL = (
     ),
     Protocol(
         name="bbbc039_mean_f1",
-        measures="F1 of nuclei, mean over the IoU 0.50 to 0.95 and over images",
-        source="the measure of caicedo2019 with 0.95 and without growing, as it is also reported for BBBC039, "
+        measures="F1 of nuclei, mean over IoU 0.50 to 0.95 and over images",
+        source="the measure of caicedo2019 with IoU 0.95 added and without dilation, as also reported for BBBC039, "
         "doi:10.1038/nmeth.2083",
         scores=(
             Score("mean_average_f1", _f1, "mean"),
@@ -95,7 +95,7 @@ _ALL = (
     ),
     Protocol(
         name="dsb2018",
-        measures="TP / (TP + FP + FN), mean over the IoU 0.50 to 0.95 and over images",
+        measures="TP / (TP + FP + FN), mean over IoU 0.50 to 0.95 and over images",
         source="J. C. Caicedo et al., Nature Methods 16 (2019), doi:10.1038/s41592-019-0612-7, and the rules of the "
         "2018 Data Science Bowl",
         scores=(
@@ -106,14 +106,14 @@ _ALL = (
     ),
     Protocol(
         name="neurips22",
-        measures="F1 at an IoU of 0.5, median and mean over images, without cells within 2 pixels of the border",
+        measures="F1 at an IoU of 0.5 without cells within 2 pixels of the border, median and mean over images",
         source="J. Ma et al., Nature Methods 21 (2024), doi:10.1038/s41592-024-02233-6, and the challenge's code",
         scores=(Score("median_f1", _f1, "median", iou=0.5), Score("mean_f1", _f1, "mean", iou=0.5)),
         prepare=without_border_cells,
     ),
     Protocol(
         name="stardist",
-        measures="F1, accuracy and more at an IoU of 0.5, pooled over all images",
+        measures="F1, accuracy and related scores at an IoU of 0.5, pooled over all images",
         source="U. Schmidt et al., MICCAI 2018, doi:10.1007/978-3-030-00934-2_30: stardist.matching.matching_dataset",
         scores=tuple(
             Score(name, attrgetter(property_name), "pooled", iou=0.5)
@@ -138,13 +138,13 @@ _ALL = (
     ),
     Protocol(
         name="ctc_seg",
-        measures="IoU with the prediction that covers more than half of a true object, mean over all true objects",
+        measures="IoU of each true object with the prediction that covers more than half of it, mean over true objects",
         source="V. Ulman et al., Nature Methods 14 (2017), doi:10.1038/nmeth.4473: SEG of the Cell Tracking Challenge",
         scores=(Score("seg", attrgetter("score"), "pooled", counted=ctc_segmentation),),
     ),
     Protocol(
         name="coco",
-        measures="average precision of objects that share one score, mean over the IoU 0.50 to 0.95, all images pooled",
+        measures="average precision of objects that share one score, mean over IoU 0.50 to 0.95, all images pooled",
         source="T.-Y. Lin et al., ECCV 2014, doi:10.1007/978-3-319-10602-1_48: pycocotools.cocoeval, without its "
         "limit of detections",
         scores=(
@@ -157,21 +157,21 @@ _ALL = (
 )
 
 PROTOCOLS = {protocol.name: protocol for protocol in _ALL}
-"""Every protocol by its name. To add one, write an entry above, a row in docs/evaluation.md and a golden table."""
+"""All protocols by name. A new one needs an entry above, a row in docs/evaluation.md and a golden table."""
 
 
 def find_protocol(name: str) -> Protocol:
-    """Return a protocol by its name.
+    """Return the protocol with a given name.
 
     Args:
         name: name of the protocol.
 
     Raises:
-        ValueError: there is no such protocol; the message lists all.
+        ValueError: no protocol has this name; the message lists all names.
 
     >>> find_protocol("coco").scores[0].name
     'ap'
     """
     if name not in PROTOCOLS:
-        raise ValueError(f"got protocol {name!r}, expected one of {', '.join(PROTOCOLS)}; choose one")
+        raise ValueError(f"got protocol {name!r}, expected one of {', '.join(PROTOCOLS)}; choose one of these")
     return PROTOCOLS[name]

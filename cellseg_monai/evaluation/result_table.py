@@ -1,4 +1,4 @@
-"""The table of an evaluation: a row per image, with its files, its own scores, and all that was counted in it."""
+"""Table of an evaluation: one row per image with its files, scores and counts."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ _PIXELS = {field.name: f"{field.name}_px" for field in fields(ForegroundCounts)}
 
 
 def table_rows(evaluation: Evaluation) -> list[dict[str, object]]:
-    """Return a row for each image, by the names of the columns.
+    """Return one row per image as a dict from column name to value.
 
-    False and missed objects at a threshold are the predicted and the true objects minus the matched pairs, `tp`.
+    The table has no columns for false and missed objects. At each threshold, they are the predicted and the true
+    objects minus the matched pairs, `tp`.
 
     Args:
-        evaluation: an evaluation of at least one image.
+        evaluation: evaluation with at least one image.
     """
     return [_row(image, evaluation.protocol) for image in evaluation.images]
 
@@ -50,11 +51,12 @@ def _row(image: EvaluatedImage, protocol: Protocol) -> dict[str, object]:
 
 
 def read_row(row: Mapping[str, str], protocol: Protocol) -> EvaluatedImage:
-    """Return the image that a row of the table describes.
+    """Restore an image and its counts from a row of the table.
 
     Args:
-        row: the cells of the row, by the names of the columns.
-        protocol: the protocol of the table; one whose scores are of objects and the foreground only.
+        row: cells of the row by column name.
+        protocol: the protocol of the table. Scores with their own counting function are not supported, because the
+            table does not contain their counts.
 
     Raises:
         KeyError: the table lacks a column.

@@ -1,4 +1,4 @@
-"""An evaluation as files: a row per image, a summary with intervals, and a figure."""
+"""Write and read the files of an evaluation: a table of images, a summary with intervals, and a figure."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from cellseg_monai.scores import over_images
 
 __all__ = ["OVER_WORDS", "format_results", "read_results", "read_summary", "summary", "write_results"]
 
-OVER_WORDS = {"mean": "mean of images", "median": "median of images", "pooled": "all images pooled"}
-"""Descriptions of the ways to combine images, for people."""
+OVER_WORDS = {"mean": "mean over images", "median": "median over images", "pooled": "all images pooled"}
+"""Descriptions of the ways to combine images, for use in text."""
 
 
 def write_results(evaluation: Evaluation, output_dir: str | Path) -> list[Path]:
-    """Write an evaluation to a folder, which can hold evaluations under several protocols.
+    """Write an evaluation to a folder, which can contain evaluations under several protocols.
 
     Args:
-        evaluation: an evaluation of at least one image.
-        output_dir: the folder, created if needed. An earlier evaluation under the same protocol is replaced.
+        evaluation: evaluation with at least one image.
+        output_dir: output folder, created if needed. An earlier evaluation under the same protocol is overwritten.
 
     Returns:
-        The files: `<protocol>_images.csv`, `<protocol>_summary.json` and `<protocol>_f1.png`.
+        Paths of `<protocol>_images.csv`, `<protocol>_summary.json` and `<protocol>_f1.png`.
     """
     table, report, figure = (_file(output_dir, evaluation.protocol, name) for name in _NAMES)
     rows = table_rows(evaluation)
@@ -54,14 +54,15 @@ def _file(output_dir: str | Path, protocol: Protocol, name: str) -> Path:
 
 
 def read_results(output_dir: str | Path, protocol: Protocol) -> Evaluation:
-    """Read back what `write_results` wrote.
+    """Read an evaluation that `write_results` wrote.
 
     Args:
-        output_dir: the folder.
-        protocol: the protocol of the evaluation; one whose scores are of objects and the foreground only.
+        output_dir: folder of the evaluation.
+        protocol: the protocol of the evaluation. Scores with their own counting function are not supported, because the
+            files do not contain their counts.
 
     Raises:
-        DatasetError: the folder has no evaluation under this protocol, or one that cannot be read.
+        DatasetError: the folder contains no evaluation under this protocol, or its files cannot be read.
     """
     table, numbers = _file(output_dir, protocol, _NAMES[0]), read_summary(output_dir, protocol)
     try:
@@ -71,27 +72,27 @@ def read_results(output_dir: str | Path, protocol: Protocol) -> Evaluation:
         return Evaluation(protocol, images, faults, warnings, numbers["about"], numbers.get("foreground", LABELLED))
     except (KeyError, ValueError, TypeError, OSError) as error:
         raise DatasetError(
-            f"{table} cannot be read as the table of an evaluation ({type(error).__name__}: {error}); evaluate again"
+            f"cannot read {table} as an evaluation table ({type(error).__name__}: {error}); repeat the evaluation"
         ) from error
 
 
 def read_summary(output_dir: str | Path, protocol: Protocol) -> dict[str, Any]:
-    """Read the summary that `write_results` wrote.
+    """Read a summary that `write_results` wrote.
 
     Args:
-        output_dir: the folder.
+        output_dir: folder of the evaluation.
         protocol: the protocol of the evaluation.
 
     Raises:
-        DatasetError: the folder has no evaluation under this protocol, or its summary cannot be read.
+        DatasetError: the folder contains no evaluation under this protocol, or its summary cannot be read.
     """
     path = _file(output_dir, protocol, _NAMES[1])
     if not path.is_file():
-        raise DatasetError(f"{Path(output_dir)}: no {path.name}; evaluate first, or pass another folder")
+        raise DatasetError(f"{Path(output_dir)}: no file {path.name}; run the evaluation first, or pass another folder")
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise DatasetError(f"{path} cannot be read ({error}); evaluate again") from error
+        raise DatasetError(f"cannot read {path} ({error}); repeat the evaluation") from error
 
 
 def _fault(line: str) -> Fault:
@@ -102,10 +103,10 @@ def _fault(line: str) -> Fault:
 
 
 def summary(evaluation: Evaluation) -> dict[str, Any]:
-    """Return an evaluation as plain data, with everything that is needed to know what its scores mean.
+    """Summarise an evaluation as a JSON-compatible dict, with everything needed to interpret its scores.
 
     Args:
-        evaluation: an evaluation of at least one image.
+        evaluation: evaluation with at least one image.
     """
     protocol, curves = evaluation.protocol, [image.objects for image in evaluation.counts]
     results = protocol.results(evaluation.counts)
@@ -143,16 +144,16 @@ def _interval(result: ScoreResult) -> list[float] | None:
 
 
 def format_results(numbers: dict[str, Any]) -> str:
-    """Return a summary as text, one score per line.
+    """Format a summary as text, one score per line.
 
     Args:
-        numbers: a summary, as `summary` and `read_summary` return it.
+        numbers: summary as returned by `summary` or `read_summary`.
 
     >>> score = {"value": 0.81, "interval_95": [0.7, 0.9], "over": "mean"}
     >>> print(format_results({"protocol": "dsb2018", "images": 9, "true_objects": 80, "predicted_objects": 78,
     ...                       "scores": {"mean_average_precision": score}}))
     dsb2018: 9 image(s), 80 true and 78 predicted objects
-      mean_average_precision  0.8100  (95 % interval 0.7000 to 0.9000; mean of images)
+      mean_average_precision  0.8100  (95 % interval 0.7000 to 0.9000; mean over images)
     """
     head = f"{numbers['protocol']}: {numbers['images']} image(s), "
     lines = [f"{head}{numbers['true_objects']} true and {numbers['predicted_objects']} predicted objects"]

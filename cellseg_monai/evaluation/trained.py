@@ -1,4 +1,4 @@
-"""The evaluation that a training left in its folder."""
+"""Evaluations stored in the folders of training runs."""
 
 from __future__ import annotations
 
@@ -16,20 +16,22 @@ __all__ = ["read_training"]
 
 
 def read_training(run_dir: str | Path, protocol: Protocol = OWN) -> Evaluation:
-    """Read the evaluation in the folder of a training.
+    """Read the evaluation in the folder of a training run.
+
+    The folder can have been moved since the evaluation.
 
     Args:
-        run_dir: `output_dir` of the training, which contains `evaluation`; it can have been moved.
-        protocol: the protocol; another one than `cellseg` compares the label images anew.
+        run_dir: `output_dir` of the training run, with the subfolder `evaluation`.
+        protocol: the protocol. For any protocol other than `cellseg`, the label images are compared again.
 
     Raises:
-        DatasetError: there is no evaluation, it cannot be read, or its label images are gone.
+        DatasetError: there is no evaluation, it cannot be read, or its label images no longer exist.
     """
     folder = Path(run_dir) / "evaluation"
     if not folder.is_dir():
         raise DatasetError(
-            f"{run_dir}: no folder evaluation in it; evaluate the training first, with its bundle's evaluate.json and "
-            f"--output_dir {run_dir}"
+            f"{run_dir}: no subfolder named evaluation; first evaluate the run, with its bundle's evaluate.json "
+            f"and --output_dir {run_dir}"
         )
     evaluation = read_results(folder, OWN)
     images = []
@@ -39,8 +41,8 @@ def read_training(run_dir: str | Path, protocol: Protocol = OWN) -> Evaluation:
     gone = [path for image in images for path in (image.files.truth, image.files.prediction) if not path.is_file()]
     if gone:
         raise DatasetError(
-            f"{run_dir}: {len(gone)} label image(s) that were compared are gone, such as {gone[0]}; evaluate the "
-            "training again"
+            f"{run_dir}: {len(gone)} label image(s) of the evaluation no longer exist, such as {gone[0]}; repeat the "
+            "evaluation"
         )
     if protocol is OWN:
         return replace(evaluation, images=images)

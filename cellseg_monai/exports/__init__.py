@@ -1,4 +1,4 @@
-"""Write segmented objects for other programs: label images, outlines and tables, all with the same ids."""
+"""Export segmented objects to label images, outlines and tables for other programs, with the same ids in all files."""
 
 from cellseg_monai.exports.registry import EXPORTS, Export, chosen_exports, write_exports
 from cellseg_monai.exports.segmentation import Segmentation, place_name

@@ -1,4 +1,4 @@
-"""Write objects as COCO annotations, with masks as run lengths, which are exact where polygons are not."""
+"""Write COCO annotations with run-length masks, which are exact, unlike polygons."""
 
 from __future__ import annotations
 
@@ -21,11 +21,13 @@ _IMAGE, _CATEGORY = 1, 1
 
 
 def write(path: Path, segmentation: Segmentation) -> None:
-    """Write an image and its annotations; `id` is the id of the object, and `score` is added if the table has one.
+    """Write the image entry and one annotation per object.
+
+    The `id` of an annotation is the id of its object. Its `score` is written if the table has a finite one.
 
     Args:
-        path: path of the file.
-        segmentation: objects with their table.
+        path: file to write.
+        segmentation: objects to export, with their table.
     """
     height, width = segmentation.shape
     image = {"id": _IMAGE, "file_name": segmentation.image_name, "height": height, "width": width}
@@ -38,7 +40,7 @@ def write(path: Path, segmentation: Segmentation) -> None:
 
 
 def _annotations(segmentation: Segmentation) -> Iterator[dict[str, Any]]:
-    """Yield the annotation of each object."""
+    """Yield one annotation per object."""
     table, shape = segmentation.table, segmentation.shape
     scores = table["score"] if "score" in table.columns else None
     for crop in crops_of_whole_objects(segmentation.labels, table.boxes):
@@ -61,14 +63,14 @@ def _annotations(segmentation: Segmentation) -> Iterator[dict[str, Any]]:
 
 
 def _masks(crop: Crop, shape: tuple[int, int]) -> list[str]:
-    """Return the compressed COCO run lengths of each object of a crop, column by column over the whole image."""
+    """Return the compressed COCO run lengths of each object in a crop, counted down the columns of the whole image."""
     transposed = np.ascontiguousarray(crop.numbers.T)
     numbers, starts, lengths = id_runs(transposed, by_row=True)
     order = np.argsort(numbers, kind="stable")[np.count_nonzero(numbers == 0) :]
     numbers, lengths = numbers[order], lengths[order]
     columns, rows = np.divmod(starts[order], transposed.shape[1])
     begins = (columns + crop.window[1].start) * shape[0] + rows + crop.window[0].start
-    # A run that reaches the bottom of a column can continue at the top of the next one.
+    # A run that reaches the bottom of a column can continue at the top of the next column.
     first = np.r_[True, (numbers[1:] != numbers[:-1]) | (begins[1:] != begins[:-1] + lengths[:-1])]
     ends = np.r_[(begins + lengths)[:-1][first[1:]], begins[-1] + lengths[-1]]
     return compressed_counts(numbers[first], begins[first], ends, shape[0] * shape[1])

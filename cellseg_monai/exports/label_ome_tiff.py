@@ -1,4 +1,4 @@
-"""Write the label image as OME-TIFF, at any size."""
+"""Write label images of any size as OME-TIFF."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ __all__ = ["write"]
 
 
 def write(path: Path, segmentation: Segmentation) -> None:
-    """Write the labels with their axes and pixel size in OME metadata.
+    """Write the labels, with their axes and pixel size as OME metadata.
 
     Args:
-        path: path ending in .ome.tif or .ome.tiff.
-        segmentation: objects whose labels are written.
+        path: file to write, ending in .ome.tif or .ome.tiff.
+        segmentation: objects whose labels to write.
     """
     label_tiff.write(path, segmentation, ome_name=segmentation.image_name)

@@ -1,4 +1,4 @@
-"""Write the label image as TIFF."""
+"""Write label images as TIFF."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ def write(path: Path, segmentation: Segmentation, *, ome_name: str | None = None
     """Write the labels of an image or stack.
 
     Args:
-        path: path ending in .tif or .tiff.
-        segmentation: objects whose labels are written.
-        ome_name: name of the image in the metadata of an OME-TIFF; None for a plain TIFF.
+        path: file to write, ending in .tif or .tiff.
+        segmentation: objects whose labels to write.
+        ome_name: image name in the OME metadata, or None for a plain TIFF.
     """
     write_labels(
         path,

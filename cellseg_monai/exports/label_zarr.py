@@ -1,4 +1,4 @@
-"""Write the label image as OME-Zarr, block by block."""
+"""Write label images as OME-Zarr, block by block."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ __all__ = ["write"]
 
 
 def write(path: Path, segmentation: Segmentation) -> None:
-    """Write the labels of an image or stack with lower resolutions; see `writing_zarr_labels`.
+    """Write the labels of an image or stack at full and lower resolutions; see `writing_zarr_labels`.
 
     Args:
-        path: path of the folder, ending in .zarr.
-        segmentation: objects whose labels are written.
+        path: folder to write, ending in .zarr.
+        segmentation: objects whose labels to write.
     """
     labels = segmentation.labels
     shape = tuple(map(int, labels.shape))

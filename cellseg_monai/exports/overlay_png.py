@@ -1,4 +1,4 @@
-"""Write a picture to check outlines against the image."""
+"""Draw object outlines over the image, for checking a segmentation by eye."""
 
 from __future__ import annotations
 
@@ -21,11 +21,14 @@ LONGEST_PX = 4096
 
 
 def write(path: Path, segmentation: Segmentation) -> None:
-    """Write the outlines over the image, whose channels are stretched and coloured as in reports.
+    """Write a picture of the image with the object outlines drawn over it.
+
+    Channels are stretched and coloured as in reports. Large images are shrunk to at most 4096 pixels on the longer
+    side.
 
     Args:
-        path: path ending in .png.
-        segmentation: objects with their image.
+        path: file to write, ending in .png.
+        segmentation: objects to draw, with their image.
 
     Raises:
         ValueError: the segmentation has no image.
@@ -41,15 +44,15 @@ def write(path: Path, segmentation: Segmentation) -> None:
 
 
 def write_overlay(path: str | PathLike[str], image: np.ndarray, labels: np.ndarray) -> None:
-    """Write the outlines of objects over an image as PNG, with at most 4096 pixels on the longer side.
+    """Write a PNG of an image with object outlines drawn over it, at most 4096 pixels on the longer side.
 
     Args:
-        path: path of the file; an existing file is replaced once the new one is complete.
-        image: CYX in [0, 1], as returned by `pixels.prepare`.
-        labels: YX ids of the same size; 0 is background.
+        path: file to write; an existing file is replaced once the new one is complete.
+        image: CYX array in [0, 1], as returned by `pixels.prepare`.
+        labels: YX array of ids, with the same height and width as the image; 0 is background.
 
     Raises:
-        ValueError: the image and the labels differ in size.
+        ValueError: the image and the labels differ in height or width.
     """
     if max(labels.shape) > LONGEST_PX and image.shape[1:] == labels.shape:
         image, labels = shrink(image, labels, range(len(image)), longest_px=LONGEST_PX)

@@ -1,4 +1,4 @@
-"""Write outlines and measurements for QuPath as GeoJSON, with a detection for each object."""
+"""Write outlines and measurements as GeoJSON for QuPath, with one detection per object."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ __all__ = ["write"]
 def write(path: Path, segmentation: Segmentation) -> None:
     """Write a FeatureCollection that QuPath 0.4 and later can import.
 
-    Objects are detections, which QuPath draws and measures by the hundred thousand. Annotations, which people can edit,
-    are slow. The id is the name and a measurement; all columns of the table are measurements, including `score`.
-    Coordinates are pixels from the corner of the full image, as in QuPath. In a stack, objects lie in the plane of
-    their time and depth.
+    Objects become detections, because QuPath can handle hundreds of thousands of these. Annotations can be edited, but
+    are slow. Each detection is named after the id of its object. All finite values in the table, including the id and
+    `score`, become measurements. Coordinates are in pixels from the top left corner of the full image, as in QuPath.
+    In a stack, each object is assigned to its time point and depth.
 
     Args:
-        path: path of the file.
-        segmentation: objects with their table, with or without T and Z before Y and X.
+        path: file to write.
+        segmentation: objects to export, with their table; the axes are Y and X, optionally preceded by T and Z.
     """
     encode = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode
     with replacing(path) as aside, open(aside, "w", encoding="utf-8", newline="\n") as file:
@@ -39,11 +39,11 @@ def write(path: Path, segmentation: Segmentation) -> None:
 
 
 def _features(segmentation: Segmentation, place: dict[str, int]) -> Iterator[dict[str, Any]]:
-    """Yield the feature of each object of a plane."""
+    """Yield one GeoJSON feature per object in a plane."""
     table = segmentation.table
-    # -1 stands for all channels.
+    # In QuPath, channel -1 stands for all channels.
     plane = {"plane": {"c": -1, "z": place.get("Z", 0), "t": place.get("T", 0)}} if place else {}
-    # QuPath takes only numbers as measurements.
+    # QuPath accepts only numbers as measurements, so booleans become 0 and 1.
     columns = {
         name: column.view(np.uint8) if column.dtype == bool else column for name, column in table.columns.items()
     }

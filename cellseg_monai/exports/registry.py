@@ -1,4 +1,4 @@
-"""The files to which objects can be exported, one line each, all with the same ids."""
+"""The available export formats, and the function that writes them."""
 
 from __future__ import annotations
 
@@ -20,14 +20,15 @@ __all__ = ["EXPORTS", "Export", "chosen_exports", "write_exports"]
 
 @dataclass(frozen=True)
 class Export:
-    """A kind of file.
+    """An export format.
 
     Args:
-        suffix: suffix of the file, appended to the stem of the image.
+        suffix: file suffix, appended to the stem of the image name.
         summary: content of the file, in a few words.
-        backend: module of this package with `write(path, segmentation)`; imported when needed.
-        package: package that this export needs beyond the regular requirements; the extra `tables` installs it.
-        axes: letters of T, P, Z along which one file holds a stack; the stack is split along the others.
+        backend: name of the module in this package whose `write(path, segmentation)` writes the file; imported when
+            needed.
+        package: additional package that the format requires, installed by the extra `tables`; empty if none.
+        axes: stack axes that one file can hold, as letters among T, P and Z. A stack is split along its other axes.
     """
 
     suffix: str
@@ -37,7 +38,7 @@ class Export:
     axes: str = ""
 
     def writer(self) -> Callable[[Path, Segmentation], None]:
-        """Return the function `write` of the backend."""
+        """Return the backend's `write` function."""
         write = importlib.import_module(f"cellseg_monai.exports.{self.backend}").write
         return cast("Callable[[Path, Segmentation], None]", write)
 
@@ -48,20 +49,22 @@ EXPORTS: dict[str, Export] = {
     "zarr": Export(".zarr", "label image, OME-Zarr with lower resolutions", "label_zarr", axes="TPZ"),
     "rois": Export("_rois.zip", "outlines for ImageJ's ROI Manager", "roi_zip", axes="TZ"),
     "geojson": Export(".geojson", "outlines and measurements for QuPath", "qupath_geojson", axes="TZ"),
-    "coco": Export("_coco.json", "masks in COCO's run lengths", "coco_json"),
+    "coco": Export("_coco.json", "run-length masks in COCO's format", "coco_json"),
     "csv": Export(".csv", "measurements, one row per object", "table_csv", axes="TPZ"),
     "parquet": Export(".parquet", "measurements, one row per object", "table_parquet", "pyarrow", axes="TPZ"),
     "h5ad": Export(".h5ad", "measurements for scanpy and squidpy", "table_anndata", "anndata", axes="TPZ"),
     "overlay": Export("_overlay.png", "outlines over the image", "overlay_png"),
 }
-"""All exports by name. A new one needs a line here, a backend, its tests and a row in docs/exports.md."""
+"""All export formats by name. A new format needs a line here, a backend, tests and a row in docs/exports.md."""
 
 
 def chosen_exports(names: str | Sequence[str]) -> tuple[str, ...]:
-    """Return the requested exports, checked before any segmentation starts.
+    """Check the names of the requested exports, and return them without duplicates.
+
+    Call this before segmenting, so that a wrong name or a missing package is reported early.
 
     Args:
-        names: names of exports, as a list or as one text with commas.
+        names: names of exports, as a list or as one comma-separated string.
 
     Raises:
         ValueError: a name is unknown, or the package that an export needs is missing.
@@ -70,15 +73,16 @@ def chosen_exports(names: str | Sequence[str]) -> tuple[str, ...]:
     ('labels', 'csv')
     >>> chosen_exports("tiff")
     Traceback (most recent call last):
-    ValueError: got export 'tiff', expected some of labels, ome, zarr, rois, geojson, coco, csv, parquet, h5ad, overlay,
-    separated by commas; correct it
+    ValueError: got export 'tiff', expected one or more of labels, ome, zarr, rois, geojson, coco, csv, parquet, h5ad,
+    overlay, separated by commas; correct the name
     """
     requested = names.split(",") if isinstance(names, str) else names
     chosen = tuple(dict.fromkeys(name.strip() for name in requested if name.strip()))
     for name in chosen:
         if name not in EXPORTS:
             raise ValueError(
-                f"got export {name!r}, expected some of {', '.join(EXPORTS)}, separated by commas; correct it"
+                f"got export {name!r}, expected one or more of {', '.join(EXPORTS)}, separated by commas; "
+                "correct the name"
             )
         package = EXPORTS[name].package
         if package and find_spec(package) is None:
@@ -91,16 +95,18 @@ def chosen_exports(names: str | Sequence[str]) -> tuple[str, ...]:
 def write_exports(
     folder: str | PathLike[str], segmentation: Segmentation, names: str | Sequence[str]
 ) -> dict[str, tuple[Path, ...]]:
-    """Write exports of an image or stack under the stem of its file, each file complete or not at all.
+    """Write the requested exports of an image or stack.
+
+    Files are named after the image. Each is written completely or not at all.
 
     Args:
-        folder: folder for the files, created if missing; files of the same names are replaced.
+        folder: folder for the files, created if missing; existing files with the same names are replaced.
         segmentation: objects to export.
         names: names of the exports; see `chosen_exports`.
 
     Returns:
-        The files of each export. A stack has several, with the place in the name, if one file cannot hold all of its
-        axes.
+        The files written, by export name. If a format cannot hold every axis of a stack, there are several files, with
+        their place in the stack as part of the name.
 
     Raises:
         ValueError: a name is unknown, a package is missing, or a format cannot hold the objects.

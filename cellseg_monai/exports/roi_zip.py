@@ -1,4 +1,4 @@
-"""Write outlines for the ROI Manager of ImageJ and Fiji: a zip with a region for each object, named by its id."""
+"""Write a zip of outlines for the ROI Manager of ImageJ and Fiji, with one region per object, named after its id."""
 
 from __future__ import annotations
 
@@ -15,22 +15,24 @@ from cellseg_monai.labels import Polygon, object_polygons
 
 __all__ = ["write"]
 
-# Limits of a traced outline, which has 16-bit fields: coordinates (as ImageJ reads them), sides, number of corners.
+# Limits of a traced outline, which has 16-bit fields: coordinates (ImageJ reads larger ones as negative), lengths of
+# the sides, and number of corners.
 _MAX_COORDINATE, _MAX_SIDE, _MAX_CORNERS = 60_535, 2**15 - 1, 2**16 - 1
 _MOVE, _LINE, _CLOSE = 0.0, 1.0, 4.0
 
 
 def write(path: Path, segmentation: Segmentation) -> None:
-    """Write a region for each object along the edges of its pixels, so that ImageJ fills exactly these pixels.
+    """Write each object as a region along its pixel edges, so that ImageJ fills exactly the pixels of the object.
 
-    A connected object without holes is a traced outline, as made by the wand of ImageJ. Any other is a composite of all
-    its rings. In a stack, regions lie on their slice and frame, which are also part of their names.
+    A connected object without holes becomes a traced outline, like those from ImageJ's wand tool, unless it is too
+    large for one. Any other object becomes a composite of all its rings. In a stack, regions are assigned to their
+    slice and frame, which are also part of their names.
 
     Args:
-        path: path of the file.
-        segmentation: objects, with or without T and Z before Y and X.
+        path: file to write.
+        segmentation: objects to export; the axes are Y and X, optionally preceded by T and Z.
     """
-    # ImageJ counts the planes of a plain stack as slices. With channels or a second axis, it is a hyperstack.
+    # ImageJ counts the planes of a plain stack as slices. A stack with channels or a second axis is a hyperstack.
     is_plain = len(segmentation.axes) == 3 and len(segmentation.table.channels) < 2
     with replacing(path) as aside, ZipFile(aside, "w", ZIP_DEFLATED) as regions:
         for place, plane in segmentation.split():
@@ -41,14 +43,14 @@ def write(path: Path, segmentation: Segmentation) -> None:
                     (region.position,) = (index + 1 for index in place.values())
                 else:
                     region.t_position, region.z_position = place.get("T", -1) + 1, place.get("Z", -1) + 1
-                # ZipInfo has a fixed time, so that the same labels give the same bytes.
+                # ZipInfo defaults to a fixed time, so that the same labels always give the same bytes.
                 entry = ZipInfo(f"{region.name}.roi")
                 entry.compress_type, entry.external_attr = ZIP_DEFLATED, 0o644 << 16
                 regions.writestr(entry, region.tobytes())
 
 
 def _region(name: str, polygons: Sequence[Polygon]) -> ImagejRoi:
-    """Return the region of an object."""
+    """Return the polygons of an object as an ImageJ region."""
     rings = [ring for polygon in polygons for ring in polygon.rings]
     corners: np.ndarray = np.concatenate(rings)
     left, top = corners.min(axis=0).tolist()
@@ -68,7 +70,7 @@ def _region(name: str, polygons: Sequence[Polygon]) -> ImagejRoi:
 
 
 def _path(ring: np.ndarray) -> np.ndarray:
-    """Return a ring as a path of Java: move to the first corner, draw lines to the others, close."""
+    """Return a ring as a Java path that moves to the first corner, draws lines to the others, and closes."""
     steps = np.full((len(ring), 3), _LINE)
     steps[0, 0] = _MOVE
     steps[:, 1:] = ring

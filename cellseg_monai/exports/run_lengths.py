@@ -1,4 +1,4 @@
-"""Compress the run lengths of many masks at the same time, as COCO does."""
+"""Compress the run lengths of many masks to COCO's strings, in one vectorised pass."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ __all__ = ["compressed_counts"]
 
 
 def compressed_counts(owners: np.ndarray, begins: np.ndarray, ends: np.ndarray, pixels: int) -> list[str]:
-    """Return each mask as text: the lengths of its runs, alternately outside and inside, in COCO's compression.
+    """Return each mask as a string of run lengths, alternately outside and inside the mask, in COCO's compression.
 
-    `data.preparing` and pycocotools read this format. Each number is written in groups of five bits, the lowest first,
-    as characters from "0" on. Bit 32 marks that another group follows; bit 16 of the last group marks a negative
-    number. From the fourth number on, the difference to the number two places before is written.
+    `datasets.preparing` and pycocotools read this format. Each number is split into groups of five bits, lowest first,
+    and each group becomes a character, "0" for 0. Bit 32 means that another group follows. Bit 16 of the last group
+    means that the number is negative. The fourth and later numbers are stored as differences from the number two places
+    earlier.
 
     Args:
-        owners: mask of each run of pixels inside a mask; runs are sorted by mask.
-        begins: first pixel of each run, increasing within a mask, with pixels outside between the runs.
-        ends: pixel after the last of each run.
-        pixels: number of pixels of the image.
+        owners: number of the mask that each run belongs to, in ascending order.
+        begins: index of the first pixel of each run, ascending within a mask; the runs of a mask never touch.
+        ends: index of the pixel after each run.
+        pixels: number of pixels in the image.
 
     Returns:
-        One text for each mask.
+        One string per mask.
 
     >>> compressed_counts(np.array([1, 2]), np.array([2, 0]), np.array([5, 7]), 7)
     ['232', '07']
@@ -29,7 +30,7 @@ def compressed_counts(owners: np.ndarray, begins: np.ndarray, ends: np.ndarray, 
     first = np.r_[True, owners[1:] != owners[:-1]]
     last = np.r_[first[1:], True]
     gaps = begins - np.where(first, 0, np.r_[0, ends[:-1]])
-    # For each run the gap before it and its length; for the last run of a mask also the gap after it, if any.
+    # Each run contributes the gap before it and its length. The last run of a mask adds the gap after it, if any.
     counts = np.stack([gaps, ends - begins, pixels - ends], axis=1)
     kept = np.stack([np.ones_like(last), np.ones_like(last), last & (ends < pixels)], axis=1)
     values = counts[kept]
@@ -44,7 +45,7 @@ def compressed_counts(owners: np.ndarray, begins: np.ndarray, ends: np.ndarray, 
 
 
 def _characters(values: np.ndarray) -> tuple[str, np.ndarray]:
-    """Return all numbers as characters, and the number of characters of each."""
+    """Return all numbers as one string, and how many characters each of them takes."""
     written: list[np.ndarray] = []
     lengths: np.ndarray = np.zeros(len(values), np.int64)
     rest, unfinished = values, np.ones_like(values, bool)

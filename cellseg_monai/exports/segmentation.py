@@ -1,7 +1,7 @@
-"""The input of all exports: the objects of an image or stack, with their measurements.
+"""The input to every export: the objects in an image or stack, with their measurements.
 
-Ids start again in each plane of a stack. Objects are not linked over time or depth, and ids that ran on would look as
-if they were.
+Ids restart in each plane of a stack. Objects are not linked across time or depth, and continuous numbering would
+suggest that they are.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 from cellseg_monai.boxes import ArrayPart
 from cellseg_monai.io.registry import image_stem
 
-if TYPE_CHECKING:  # slower to import than this whole package
+if TYPE_CHECKING:  # slower to import than the rest of this package
     from cellseg_monai.labels import ObjectTable
 
 __all__ = ["Segmentation", "place_name"]
@@ -25,19 +25,19 @@ __all__ = ["Segmentation", "place_name"]
 
 @dataclass(frozen=True, eq=False)
 class Segmentation:
-    """The objects of an image, or of a stack whose planes were segmented one by one.
+    """The objects in an image, or in a stack whose planes were segmented one by one.
 
     Args:
-        labels: ids of any integer dtype, with one axis for every letter of `axes`; 0 is background. Either a numpy
-            array, or anything that returns one when it is sliced, such as a zarr array.
-        table: measurements of these labels from `labels.measure_objects`; for a stack from `labels.join_tables`, with
-            the columns `t`, `p` and `z`, because ids start again in each plane.
+        labels: ids of any integer dtype, 0 for background, with one axis per letter of `axes`: a NumPy array, or
+            anything that returns one when sliced, such as a Zarr array.
+        table: measurements of the objects, from `labels.measure_objects`. For a stack, from `labels.join_tables`,
+            whose columns `t`, `p` and `z` tell objects with the same id apart.
         image_name: name of the image file.
-        image: image as measured, with the axes of the labels and C before Y and X; an array or anything that returns
-            one when it is sliced. Only exports that show the image need it.
-        channel_names: one name for each channel, or empty.
-        pixel_size_um: height and width of a pixel.
-        axes: "YX", preceded by T, P and Z if there are several planes.
+        image: image that was measured, with the axes of the labels plus C before Y and X: an array, or anything that
+            returns one when sliced. Needed only by exports that show the image.
+        channel_names: one name per channel, or empty.
+        pixel_size_um: height and width of a pixel in micrometres, or None if unknown.
+        axes: "YX", preceded by those of T, P and Z that the stack has.
     """
 
     labels: Any
@@ -50,23 +50,24 @@ class Segmentation:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """The lengths of Y and X."""
+        """Height and width of a plane, in pixels."""
         height, width = self.labels.shape[-2:]
         return int(height), int(width)
 
     @property
     def highest_id(self) -> int:
-        """The highest id in all planes."""
+        """Highest id in any plane."""
         return int(self.table["id"].max(initial=0))
 
     def split(self, held: str = "") -> Iterator[tuple[dict[str, int], Segmentation]]:
-        """Yield the parts of the stack that one file each can hold, named after their place.
+        """Split the stack into parts that each fit into one file, and name each part after its place.
 
         Args:
-            held: letters of T, P and Z, the axes that a part keeps besides Y and X.
+            held: letters among T, P and Z: the axes that each part keeps, in addition to Y and X.
 
         Yields:
-            The place along the other axes, and the part; the whole stack if there are no other axes.
+            The index along each split axis, by letter, and the part. If there is nothing to split, an empty dictionary
+            and the whole stack.
 
         >>> from cellseg_monai.labels import join_tables, measure_objects
         >>> labels = np.array([[[1, 1]], [[0, 2]]])
@@ -97,7 +98,7 @@ class Segmentation:
 
 
 def place_name(name: str, place: dict[str, int]) -> str:
-    """Return the file name of a part of a stack: the name of the file with the place added.
+    """Return the file name for part of a stack: the name of the stack's file with the place added.
 
     >>> place_name("cells.ome.tif", {"T": 3, "Z": 0}), place_name("cells.tif", {})
     ('cells_T003_Z000.tif', 'cells.tif')
@@ -109,7 +110,7 @@ def place_name(name: str, place: dict[str, int]) -> str:
 
 
 def _part(array: Any, where: tuple[int | None, ...]) -> Any:
-    """Return the part of an array at a place along its first axes; None keeps an axis."""
+    """Return the part of an array at the given indices along its first axes; None keeps an axis whole."""
     if isinstance(array, np.ndarray):
         return array[tuple(slice(None) if index is None else index for index in where)]
     return ArrayPart(array, where)

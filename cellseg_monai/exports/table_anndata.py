@@ -1,4 +1,4 @@
-"""Write measurements as AnnData, the table of scanpy and squidpy."""
+"""Write measurements as AnnData, the table format of scanpy and squidpy."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ __all__ = ["write"]
 
 
 def write(path: Path, segmentation: Segmentation) -> None:
-    """Write the table: `X` holds the mean intensities, one column for each channel, and `obs` all other columns.
+    """Write one row per object, with the mean intensities in `X`, one column per channel.
 
-    `obs_names` are the ids, preceded by their place in a stack, as in "T0_Z3_17". `layers["min"]` and `layers["max"]`
-    hold the lowest and highest intensities. `obsm["spatial"]` holds the centroids in the order of squidpy, x before y,
-    in pixels. `uns["pixel_size_um"]` is present if the pixel size is known.
+    `layers["min"]` and `layers["max"]` hold the lowest and highest intensities, and `obs` holds all other columns of
+    the table. `obs_names` are the ids, preceded in a stack by the plane, as in "T0_Z3_17". `obsm["spatial"]` holds the
+    centroids in pixels, x before y as squidpy expects. `uns["pixel_size_um"]` is present if the pixel size is known.
 
     Args:
-        path: path of the file.
-        segmentation: objects whose table is written.
+        path: file to write.
+        segmentation: objects whose table to write.
     """
     import anndata
     import pandas

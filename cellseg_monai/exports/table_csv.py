@@ -16,11 +16,11 @@ __all__ = ["read", "write"]
 
 
 def write(path: Path, segmentation: Segmentation) -> None:
-    """Write the table with all digits; an unknown value is an empty cell.
+    """Write the table at full precision, leaving the cells of unknown values empty.
 
     Args:
-        path: path of the file.
-        segmentation: objects whose table is written.
+        path: file to write.
+        segmentation: objects whose table to write.
     """
     columns = segmentation.table.columns
     with replacing(path) as aside, open(aside, "w", newline="", encoding="utf-8") as file:
@@ -30,19 +30,22 @@ def write(path: Path, segmentation: Segmentation) -> None:
 
 
 def read(path: Path) -> ObjectTable:
-    """Return a table that `write` wrote, with exactly the same numbers.
+    """Read a table written by `write`, with exactly the same numbers.
 
     Args:
-        path: path of the file.
+        path: file to read.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: the file is not a table of objects.
+        FileNotFoundError: the file does not exist.
+        ValueError: the file is not an object table.
     """
     with open(path, newline="", encoding="utf-8") as file:
         head, *rows = list(csv.reader(file)) or [[]]
     if "id" not in head or any(len(row) != len(head) for row in rows):
-        raise ValueError(f"{path} is not an object table with an id column; write it again with `--export csv`")
+        raise ValueError(
+            f"{path} is not an object table (no id column, or rows of unequal length); write it again with "
+            "`--export csv`"
+        )
     columns = zip(*rows, strict=True) if rows else [()] * len(head)
     try:
         values = {name: _values(cells) for name, cells in zip(head, columns, strict=True)}

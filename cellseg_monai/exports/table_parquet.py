@@ -1,4 +1,4 @@
-"""Write measurements as Parquet, one row per object, keeping their types."""
+"""Write measurements as Parquet, one row per object, preserving their types."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ __all__ = ["write"]
 
 
 def write(path: Path, segmentation: Segmentation) -> None:
-    """Write the table.
+    """Write the table of measurements.
 
     Args:
-        path: path of the file.
-        segmentation: objects whose table is written.
+        path: file to write.
+        segmentation: objects whose table to write.
     """
     import pyarrow
     from pyarrow import parquet

@@ -1,4 +1,4 @@
-"""Read image files and write label files, as numpy arrays in C, Y, X order; nothing here needs torch.
+"""Read images and labels into NumPy arrays, and write label images, without needing torch.
 
 >>> import tempfile, pathlib, numpy as np
 >>> path = pathlib.Path(tempfile.mkdtemp()) / "cells.tif"

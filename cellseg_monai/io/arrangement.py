@@ -1,4 +1,4 @@
-"""Reorder the axes of a file to T, P, Z, C, Y, X, in the same way for a whole image and for a window of it."""
+"""Reorder the axes of a stored image to T, P, Z, C, Y, X, for the whole image or a window of it."""
 
 from __future__ import annotations
 
@@ -20,16 +20,18 @@ __all__ = ["Arrangement", "arrange"]
 
 
 class Arrangement:
-    """The mapping from the axes of a stored array to those of T, P, Z, C, Y, X that it has.
+    """The mapping from the axes of a stored array to the order T, P, Z, C, Y, X.
+
+    C, Y and X are always present after the mapping. T, P and Z are present if the file has them.
 
     Args:
-        path: path of the file, for messages.
-        stored: the array of the file and what the file says about it.
-        by_user: True if the user gave the axes; 3 or 4 samples (S) then count as a colour even if the file does not say
-            which colour they are.
+        path: image file, named in error messages.
+        stored: the array in the file, with its metadata.
+        by_user: True if the user stated the axes. Then 3 or 4 samples (S) count as RGB or RGBA, even if the file does
+            not name the colours.
 
     Raises:
-        UnreadableImageError: the values are complex or the array is empty.
+        UnreadableImageError: the array is empty, or its values are not real numbers of at most 64 bits.
 
     >>> rgb = Stored(np.arange(72).reshape(4, 6, 3), "YXS", ("red", "green", "blue"))
     >>> arrangement = Arrangement(Path("rgb.png"), rgb)
@@ -44,7 +46,9 @@ class Arrangement:
         if 0 in shape:
             raise UnreadableImageError(path, f"the image is empty ({shape_text(shape)})", "export it again")
         if dtype.kind not in "buif" or dtype.itemsize > 8:
-            raise UnreadableImageError(path, f"pixels of type {dtype}", "save real numbers of at most 64 bits")
+            raise UnreadableImageError(
+                path, f"pixels of type {dtype} are not supported", "save real numbers of at most 64 bits"
+            )
         sizes = dict(zip(stored.axes, shape, strict=True))
         self._path, self._stored_axes = path, stored.axes
         self._order = [a for a in LEADING_AXES + "C" + SAMPLE_AXIS + "YX" if a in sizes]
@@ -57,11 +61,11 @@ class Arrangement:
         self.channel_names = _channel_names(stored, self.shape[-3], by_user=by_user)
 
     def shape_of(self, stored_shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Return the shape of a stored array once it is rearranged; C and S become one axis."""
+        """Return the shape of a stored array after reordering, which merges C and S into one axis."""
         return self._merged(dict(zip(self._stored_axes, stored_shape, strict=True)))
 
     def chunk_of(self, array: SlicedArray) -> tuple[int, int] | None:
-        """Return the rows and columns that are decoded together, or None if the array is not stored in blocks."""
+        """Return the height and width of the blocks in an array, or None if it is not stored in blocks."""
         chunks = chunks_of(array)
         if chunks is None:
             return None
@@ -73,11 +77,11 @@ class Arrangement:
         return (*(sizes[a] for a in self._leading), n_channels, sizes["Y"], sizes["X"])
 
     def pick(self, array: SlicedArray, window: Mapping[str, slice] | None = None) -> np.ndarray:
-        """Return the values in a window: contiguous, writable and in native byte order.
+        """Return the values in a window as a contiguous, writable array in native byte order.
 
         Args:
             array: the stored array, or the same image at another resolution.
-            window: slices by axis letter; axes without a slice are taken whole.
+            window: slices by axis letter; an axis without a slice is read whole.
 
         Raises:
             UnreadableImageError: the window cannot be decoded.
@@ -85,18 +89,18 @@ class Arrangement:
         window = window or {}
         with decoding(self._path):
             picked = array[tuple(window.get(axis, slice(None)) for axis in self._stored_axes)]
-        # All other axes have length 1; settle_axes has checked that.
+        # Any other axis has length 1, as settle_axes has checked.
         picked = np.squeeze(picked, tuple(i for i, a in enumerate(self._stored_axes) if a not in KNOWN_AXES))
         kept = [a for a in self._stored_axes if a in KNOWN_AXES]
         picked = picked.transpose([kept.index(a) for a in self._order])
         picked = picked.reshape(self._merged(dict(zip(self._order, picked.shape, strict=True))))
-        # Copy only if the axis order, the byte order or a read-only buffer of the decoder requires it.
+        # Copy only to change the order of axes or bytes, or if the decoder returned a read-only buffer.
         copy = None if picked.flags.writeable else True
         return np.array(picked, dtype=self.dtype, order="C", copy=copy)
 
 
 def arrange(path: Path, stored: Stored, *, by_user: bool = False) -> Image:
-    """Return the whole image of a file; see `Arrangement`.
+    """Return the whole image with its axes in order; see `Arrangement` for the arguments.
 
     >>> rgb = Stored(np.zeros((4, 6, 3), np.uint8), "YXS", ("red", "green", "blue"))
     >>> image = arrange(Path("rgb.png"), rgb)
@@ -109,7 +113,7 @@ def arrange(path: Path, stored: Stored, *, by_user: bool = False) -> Image:
 
 
 def _pixel_size(stored: Stored) -> tuple[float, float] | None:
-    """Return the height and width of a pixel along the axes that are now Y and X."""
+    """Return the height and width of a pixel along the final Y and X axes, or None if the file does not state them."""
     if stored.pixel_size_um is None or stored.stated is None:
         return stored.pixel_size_um
     size_by_axis = dict(zip(map(stored.stated.find, "YX"), stored.pixel_size_um, strict=True))
@@ -118,7 +122,7 @@ def _pixel_size(stored: Stored) -> tuple[float, float] | None:
 
 
 def _channel_names(stored: Stored, count: int, *, by_user: bool) -> tuple[str, ...]:
-    """Return the names in the file if its channels are still the channels; for declared samples, the colours."""
+    """Return the channel names in the file if they still apply, or the colours of samples that the user declared."""
     unchanged = stored.stated is None or _channel_axes(stored.stated) == _channel_axes(stored.axes)
     if unchanged and len(stored.channel_names) == count:
         return stored.channel_names

@@ -1,4 +1,4 @@
-"""Make an image of an array in memory."""
+"""Turn an array in memory into an image."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def image_of_array(
     """Return an array as an image with its axes in the order (T, P, Z,) C, Y, X, as `read` does for a file.
 
     Args:
-        array: real numbers, in any form that numpy converts to an array.
-        axes: axes of the array, such as "ZYX" or "YXS": one of the letters T, P, Z, C, Y, X, S for each dimension,
-            where S are the samples of a colour. Only a 2-D array, which is Y and X, needs none.
-        channel_names: one name for each channel, or empty.
-        pixel_size_um: height and width of a pixel.
+        array: real numbers, as a NumPy array or anything that NumPy converts to one.
+        axes: axes of the array, such as "ZYX" or "YXS": one of the letters T, P, Z, C, Y, X and S (the samples of a
+            colour) for each dimension. They can be omitted for a 2-D array, which has the axes "YX".
+        channel_names: one name per channel, or empty.
+        pixel_size_um: height and width of a pixel in micrometres, or None if unknown.
 
     Raises:
-        ValueError: the axes are missing, or the axes or names do not fit the array.
+        ValueError: the axes are missing, or the axes or channel names do not fit the array.
 
     >>> image_of_array(np.zeros((5, 4, 3), np.uint8), "YXS").channel_names
     ('red', 'green', 'blue')
@@ -41,7 +41,7 @@ def image_of_array(
     pixels, name = np.asarray(array), Path("array")
     if axes is None and pixels.ndim != 2:
         raise ValueError(
-            f"got an array of {shape_text(pixels.shape)} without axes; pass axes={suggested_axes(pixels.shape)}"
+            f"got an array of shape {shape_text(pixels.shape)} without axes; pass axes={suggested_axes(pixels.shape)}"
         )
     settled = settle_axes(name, pixels.shape, None, axes or "YX")
     return arrange(name, Stored(pixels, settled, tuple(channel_names), pixel_size_um), by_user=True)

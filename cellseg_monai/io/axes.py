@@ -1,4 +1,4 @@
-"""Settle the axes of an array, which either the file or the user states."""
+"""Determine the axes of an array from what the file and the user state."""
 
 from __future__ import annotations
 
@@ -19,47 +19,48 @@ __all__ = [
 ]
 
 SAMPLE_AXIS = "S"
-"""The samples of a pixel (red, green, blue): a channel like C."""
+"""The samples of a colour, such as red, green and blue; readers merge this axis with C."""
 
 KNOWN_AXES = LEADING_AXES + "CYX" + SAMPLE_AXIS
 _LETTERS = "T, P, Z, C, Y, X or S (the samples of a colour)"
 
 UNSTATED = "IQ"
-"""The letters of tifffile for "pages" and "unknown", which readers use for axes that the file does not state."""
+"""Letters for axes that the file does not state: tifffile uses I for pages and Q for other unknown axes."""
 
 
 class MisfitAxesError(UnreadableImageError):
-    """Axes user_axes by the user that do not fit the array of the file."""
+    """Axes from the user that do not fit the array in the file."""
 
 
 class UnstatedAxesError(UnreadableImageError):
-    """A file that does not say what its axes are; `read_labels` suggests another remedy than `read`."""
+    """A file that does not state its axes; `read_labels` catches this error to suggest a remedy for label images."""
 
 
 def settle_axes(
     path: Path, shape: tuple[int, ...], stated: str | None, user_axes: str | None, *, description: str = ""
 ) -> str:
-    """Return one axis letter for each dimension: those that the user gave, or else those that the file states.
+    """Return one axis letter per dimension, as stated by the user or else by the file.
 
     Args:
-        path: path of the file, for messages.
-        shape: shape of the array that the file stores.
-        stated: axes according to the file; None if it says nothing. An axis of length 1 can have any letter; all others
-            must be one of T, P, Z, C, Y, X or S (the samples of a colour).
-        user_axes: axes according to the user; they take precedence.
-        description: description of the array for messages, such as "7 pages of 200 × 300"; if empty, its shape is used.
+        path: image file, named in error messages.
+        shape: shape of the stored array.
+        stated: axes according to the file, or None if it does not state them. An axis of length 1 can have any letter.
+            All others must be one of T, P, Z, C, Y, X and S (the samples of a colour).
+        user_axes: axes according to the user, which take precedence; None if the user stated none.
+        description: the array in words for error messages, such as "7 pages of 200 × 300"; if empty, the messages give
+            its shape.
 
     Raises:
-        UnstatedAxesError: neither the file nor the user states the axes.
+        UnstatedAxesError: neither the file nor the user states the axes, or the file has an unsupported axis.
         MisfitAxesError: the axes from the user do not fit the array.
-        UnreadableImageError: the axes from the file do not include Y and X.
+        UnreadableImageError: the axes in the file do not include Y and X.
 
     >>> settle_axes(Path("a.npy"), (7, 200, 300), None, "zyx")
     'ZYX'
     >>> settle_axes(Path("a.tif"), (7, 200, 300), None, None)
     Traceback (most recent call last):
-    cellseg_monai.io.axes.UnstatedAxesError: a.tif: an array of 7 × 200 × 300, and nothing in the file
-    says what its axes are; pass axes='ZYX' (or TYX, CYX)
+    cellseg_monai.io.axes.UnstatedAxesError: a.tif: the file holds an array of shape 7 × 200 × 300 but does not
+    say what its axes are; pass axes='ZYX' (or TYX, CYX)
     """
     if user_axes is not None:
         return _check_user_axes(path, shape, user_axes.upper())
@@ -72,31 +73,33 @@ def settle_axes(
         raise UnstatedAxesError(
             path,
             f"its axes are {stated} ({shape_text(shape)}), and {', '.join(named)} {verb} not supported",
-            f"pass axes, with one of {_LETTERS} instead",
+            f"pass axes that use only the letters {_LETTERS}",
         )
     if unknown:
-        array = description or f"an array of {shape_text(shape)}"
+        array = description or f"an array of shape {shape_text(shape)}"
         subject = "they are" if description else "its axes are"
         raise UnstatedAxesError(
-            path, f"{array}, and nothing in the file says what {subject}", f"pass axes={suggested_axes(shape)}"
+            path, f"the file holds {array} but does not say what {subject}", f"pass axes={suggested_axes(shape)}"
         )
     missing = [a for a in "YX" if a not in stated]
     if missing:
-        raise UnreadableImageError(path, f"its axes are {stated}, without Y and X", "export planes of Y and X")
+        raise UnreadableImageError(
+            path, f"its axes are {stated}, without both Y and X", "export it as planes with Y and X axes"
+        )
     return stated
 
 
 def _check_user_axes(path: Path, shape: tuple[int, ...], user_axes: str) -> str:
-    remedy = f"pass one letter of {_LETTERS} for each of its {len(shape)} axes"
+    remedy = f"pass one of {_LETTERS} for each of the {len(shape)} axes"
     if len(user_axes) != len(shape):
-        raise MisfitAxesError(path, f"got axes={user_axes!r} for an array of {shape_text(shape)}", remedy)
+        raise MisfitAxesError(path, f"got axes={user_axes!r} for an array of shape {shape_text(shape)}", remedy)
     unknown = set(user_axes) - set(KNOWN_AXES)
     if unknown or len(set(user_axes)) != len(user_axes):
         raise MisfitAxesError(
             path, f"got axes={user_axes!r} with {'unknown' if unknown else 'repeated'} letters", remedy
         )
     if "Y" not in user_axes or "X" not in user_axes:
-        raise MisfitAxesError(path, f"got axes={user_axes!r} without Y or X", remedy)
+        raise MisfitAxesError(path, f"got axes={user_axes!r}, expected Y and X among them", remedy)
     return user_axes
 
 
@@ -106,11 +109,11 @@ def shape_text(shape: tuple[int, ...]) -> str:
 
 
 def suggested_axes(shape: tuple[int, ...]) -> str:
-    """Return the likely axes of an array of this shape, for a message."""
+    """Return the likely axes of an array of this shape, for an error message."""
     if len(shape) == 3:
         if shape[-1] in (3, 4):
             return "'YXS' for colours, 'YXC' for other channels (or CYX, ZYX, TYX)"
         return "'ZYX' (or TYX, CYX)"
     if len(shape) == 4:
         return "'ZCYX' (or TCYX, TZYX, ZYXC)"
-    return f"one letter of {_LETTERS} for each axis"
+    return f"'...', with one of {_LETTERS} for each axis"

@@ -14,12 +14,13 @@ _CACHE_BYTES = 64 * 2**20
 
 
 class BlockCache:
-    """A cache of the most recently decoded blocks, which neighbouring and overlapping windows share.
+    """A cache of the most recently used blocks, so that overlapping windows need not decode a block again.
 
-    The latest block is always kept, so that an image that is one large block is decoded once, not once per window.
+    The cache always keeps the latest block. An image stored as one large block is thus decoded once, rather than once
+    per window.
 
     Args:
-        max_bytes: limit for the total size of the blocks; a single block can exceed it.
+        max_bytes: limit for the total size of the cached blocks; a single block can exceed it.
 
     >>> cache = BlockCache(max_bytes=8)
     >>> for name in "abba":
@@ -36,17 +37,19 @@ class BlockCache:
         self._decoding: dict[Hashable, threading.Lock] = {}
 
     def get(self, key: Hashable, decode: Callable[[], np.ndarray]) -> np.ndarray:
-        """Return a block, decoding it unless it is cached; threads that want other blocks do not wait.
+        """Return a block, decoding it unless it is cached.
+
+        Threads that request a block while it is being decoded wait for it. Other threads do not.
 
         Args:
-            key: identifies the block.
-            decode: decodes the block.
+            key: identifier of the block.
+            decode: function that decodes the block.
         """
         with self._lock:
             if (block := self._cached(key)) is not None:
                 return block
             decoding = self._decoding.setdefault(key, threading.Lock())
-        with decoding:  # a second thread waits instead of decoding the same block
+        with decoding:  # a second thread waits here instead of decoding the same block again
             with self._lock:
                 if (block := self._cached(key)) is not None:
                     return block

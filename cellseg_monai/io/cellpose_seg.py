@@ -1,4 +1,4 @@
-"""Read the `_seg.npy` files of Cellpose: a pickled dictionary, from which only arrays are taken."""
+"""Read Cellpose's `_seg.npy` files, which are pickled dictionaries, without unpickling anything but arrays."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 __all__ = ["holds_objects", "read_masks"]
 
-# What a pickle of arrays, dtypes and scalars refers to. The modules differ between versions of numpy.
+# The names that pickled arrays, dtypes and scalars refer to. Their modules differ between NumPy versions.
 _HARMLESS = {
     "ndarray": np.ndarray,
     "dtype": np.dtype,
@@ -26,12 +26,12 @@ def holds_objects(path: Path) -> bool:
 
 
 def read_masks(path: Path) -> np.ndarray:
-    """Return the masks of a `_seg.npy` file without running any code that the file names.
+    """Return the masks in a `_seg.npy` file without running any code that the file refers to.
 
-    A pickle can name any function to be called. Here everything except the arrays of numpy becomes a placeholder.
+    Loading a pickle can call any function. Here, everything except NumPy arrays becomes a placeholder.
 
     Raises:
-        ValueError: the file is not a dictionary with an array under "masks".
+        ValueError: the file does not hold a dictionary with an array under "masks".
     """
     with path.open("rb") as stream:
         _dtype(stream)
@@ -39,21 +39,21 @@ def read_masks(path: Path) -> np.ndarray:
     saved = content.item() if isinstance(content, np.ndarray) and content.shape == () else None
     masks = saved.get("masks") if isinstance(saved, dict) else None
     if not isinstance(masks, np.ndarray) or masks.dtype.hasobject:
-        raise ValueError("the file holds Python objects, but no masks as in a _seg.npy of Cellpose")
+        raise ValueError("the file holds Python objects, but no masks like a _seg.npy file from Cellpose")
     return masks
 
 
 def _dtype(stream: Any) -> np.dtype:
-    """Return the dtype in the header, and leave the stream at the end of the header."""
+    """Return the dtype in the header, leaving the stream at the end of the header."""
     readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
     version = np.lib.format.read_magic(stream)
     if version not in readers:
-        raise ValueError(f"version {version} of the .npy format is not supported")
+        raise ValueError(f"got version {version} of the .npy format, expected (1, 0) or (2, 0)")
     return readers[version](stream)[2]
 
 
 class _Placeholder:
-    """A stand-in for an object of any class that is not needed."""
+    """A stand-in for any pickled object that is not an array."""
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         pass
@@ -63,7 +63,7 @@ class _Placeholder:
 
 
 class _ArraysOnly(pickle.Unpickler):
-    """An unpickler that creates the arrays of numpy and nothing else."""
+    """An unpickler that restores NumPy arrays and nothing else."""
 
     def find_class(self, module: str, name: str) -> Any:
         is_harmless = module.split(".")[0] == "numpy" and name in _HARMLESS

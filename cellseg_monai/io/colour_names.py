@@ -1,4 +1,4 @@
-"""The names of the samples of a colour, the same for every format."""
+"""Channel names for colour images, shared by all readers."""
 
 from __future__ import annotations
 

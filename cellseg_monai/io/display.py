@@ -1,4 +1,4 @@
-"""Show images of any number of channels as 8-bit pictures."""
+"""Show images with any number of channels as 8-bit pictures."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from cellseg_monai.pixels import Preprocessing, prepare
 
 __all__ = ["channels_shown", "coloured", "measured_channels", "one_plane", "picture_of", "shrunk"]
 
-_NOT_MEASURED = ("alpha", "extra")  # channels of picture files that hold no light
+_NOT_MEASURED = ("alpha", "extra")  # channels in picture files that hold no measurements
 _COLOURS = ("red", "green", "blue")
 
 
 def picture_of(image: Image) -> np.ndarray:
-    """Return an image as a picture: at most its first three channels, each stretched between percentiles.
+    """Return a picture of up to three channels of an image, each stretched between percentiles.
 
-    One channel is shown in grey, two in green and magenta, which colour-blind people can tell apart, three in red,
-    green and blue.
+    A single channel is shown in grey. Two are shown in green and magenta, which colour-blind people can tell apart.
+    Three are shown in red, green and blue.
 
     Args:
         image: image with the axes CYX.
 
     Returns:
-        YX3 uint8.
+        YX3 array of uint8.
 
     Raises:
-        ValueError: the image is a stack, or its pixels are not finite numbers.
+        ValueError: the image is a stack, or has pixels that are not finite.
 
     >>> picture_of(Image(np.array([[[0, 100]], [[100, 0]]], np.uint8), "CYX")).tolist()
     [[[255, 0, 255], [0, 255, 0]]]
@@ -42,13 +42,13 @@ def picture_of(image: Image) -> np.ndarray:
 
 
 def coloured(channels: np.ndarray) -> np.ndarray:
-    """Return up to three channels as a picture; see `picture_of` for their colours.
+    """Return up to three channels as a picture, in the colours that `picture_of` describes.
 
     Args:
-        channels: CYX in [0, 1].
+        channels: CYX array in [0, 1].
 
     Returns:
-        YX3 uint8.
+        YX3 array of uint8.
 
     >>> coloured(np.ones((1, 1, 1))).tolist()
     [[[255, 255, 255]]]
@@ -59,7 +59,7 @@ def coloured(channels: np.ndarray) -> np.ndarray:
 
 
 def channels_shown(image: Image) -> str:
-    """Say which channel is shown in which colour; return an empty text for grey and for colour images.
+    """Return a caption that says which colour shows which channel, or an empty string for grey and RGB images.
 
     >>> channels_shown(Image(np.zeros((4, 1, 1)), "CYX", channel_names=("DAPI", "actin", "", "ER")))
     'DAPI in red, actin in green, channel 2 in blue; 1 more not shown'
@@ -76,11 +76,11 @@ def channels_shown(image: Image) -> str:
 
 
 def shrunk(picture: np.ndarray, side_px: int) -> np.ndarray:
-    """Return a picture made small enough, each new pixel the mean of those that it replaces.
+    """Return a picture scaled down to a maximum size; each new pixel is the mean of the pixels that it replaces.
 
     Args:
-        picture: YX3 uint8.
-        side_px: maximum length of the longer side.
+        picture: YX3 array of uint8.
+        side_px: maximum length of the longer side, in pixels.
 
     >>> shrunk(np.full((2, 4, 3), 7, np.uint8), 2).shape
     (1, 2, 3)
@@ -93,10 +93,10 @@ def shrunk(picture: np.ndarray, side_px: int) -> np.ndarray:
 
 
 def measured_channels(names: Sequence[str], count: int) -> list[int]:
-    """Return the indices of the channels that hold measurements, unlike opacity.
+    """Return the indices of the channels that hold measurements, which alpha and extra samples do not.
 
     Args:
-        names: one name for each channel, or empty.
+        names: one name per channel, or empty.
         count: number of channels.
 
     >>> measured_channels(("red", "green", "blue", "alpha"), 4)
@@ -106,12 +106,12 @@ def measured_channels(names: Sequence[str], count: int) -> list[int]:
 
 
 def one_plane(image: Image) -> np.ndarray:
-    """Return the pixels of an image of one plane, CYX.
+    """Return the CYX pixels of an image, making sure that it is a single plane.
 
     Raises:
         ValueError: the image is a stack.
     """
     if image.axes != "CYX":
         sizes = ", ".join(f"{length} {axis}" for length, axis in zip(image.pixels.shape, image.axes, strict=True))
-        raise ValueError(f"got a stack ({sizes}), expected one plane; save the plane as an image of its own")
+        raise ValueError(f"got a stack ({sizes}), expected one plane; save the plane as a separate image")
     return image.pixels

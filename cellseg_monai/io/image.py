@@ -1,4 +1,4 @@
-"""The result of every reader: pixels with what the file says about them."""
+"""The image that every reader returns: pixels with their axes, pixel size and channel names."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ import numpy as np
 __all__ = ["LEADING_AXES", "Image"]
 
 LEADING_AXES = "TPZ"
-"""Time, position, depth: the axes that can precede C, Y, X, in this order."""
+"""Time, position and depth: the axes that can precede C, Y and X, in this order."""
 
 
 @dataclass(frozen=True, eq=False)
 class Image:
-    """An image as stored in its file, with the axes in the same order for every format.
+    """An image as stored in its file, but with the axes in the same order for every format.
 
     Args:
-        pixels: values with one axis for every letter of `axes`; contiguous, writable, in native byte order, and of the
-            type that the file stores: bool for 1 bit, the next larger integer type for odd depths (uint16 for 12 bits,
-            uint32 for 24 bits), float16 as float16. Values are never scaled.
-        axes: "CYX", preceded by T (time), P (position) and Z (depth) if the file has them, as in "TZCYX". An image
-            without channels has C = 1.
-        pixel_size_um: height and width of a pixel in micrometres; None if the file does not say.
-        channel_names: one name for each channel, "" for an unnamed one; empty if the file names none. Colours are
+        pixels: values with one axis per letter of `axes`: contiguous, writable and in native byte order. The type is
+            that in the file, with bool for 1 bit and the next larger integer type for unusual depths (uint16 for 12
+            bits, uint32 for 24 bits). Values are never scaled.
+        axes: "CYX", preceded by those of T (time), P (position) and Z (depth) that the file has, as in "TZCYX". An
+            image without a channel axis gets one of length 1.
+        pixel_size_um: height and width of a pixel in micrometres, or None if the file does not state them.
+        channel_names: one name per channel, "" for an unnamed channel; empty if the file names none. Colours are
             called "red", "green", "blue" and "alpha".
 
     Raises:
@@ -46,10 +46,11 @@ class Image:
             )
         if self.pixels.ndim != len(self.axes):
             raise ValueError(
-                f"pixels of shape {self.pixels.shape} do not fit the axes {self.axes!r}; pass one letter for each axis"
+                f"got pixels of shape {self.pixels.shape} for axes {self.axes!r}; pass one letter for each dimension"
             )
         n_channels = self.pixels.shape[-3]
         if self.channel_names and len(self.channel_names) != n_channels:
             raise ValueError(
-                f"got {len(self.channel_names)} channel names for {n_channels} channels; pass one for each or none"
+                f"the number of channel names ({len(self.channel_names)}) differs from the number of channels "
+                f"({n_channels}); pass one name for each channel, or none"
             )

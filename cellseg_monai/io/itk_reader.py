@@ -1,4 +1,4 @@
-"""Read MetaImage, NRRD and DICOM with itk, and correct the axes."""
+"""Read MetaImage, NRRD and DICOM files with itk, and correct their axes."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from cellseg_monai.io.units import UM_PER_UNIT
 __all__ = ["load"]
 
 with warnings.catch_warnings():
-    # itk loads its modules on first use, and Python then warns about how they were compiled. If warnings are
-    # errors, that crashes the interpreter. So load the modules here, where warnings are ignored.
+    # itk loads its modules on first use, and Python then warns about how they were compiled. If warnings are errors,
+    # this crashes the interpreter, so load the modules here, where warnings are ignored.
     warnings.simplefilter("ignore")
     for _part in ("ImageFileReader", "VectorImage", "PyBuffer"):
         getattr(itk, _part)
     itk.array_from_image(itk.Image[itk.UC, 2].New(Regions=[1, 1]))
-    # itk chooses by the suffix. Choose by the first bytes instead; MetaImage, which has no signature, comes last.
+    # itk chooses a reader by file suffix. Choose by the first bytes instead. MetaImage has no signature and comes last.
     _READERS = (
         (0, b"NRRD", itk.NrrdImageIO),
         (128, b"DICM", itk.GDCMImageIO),
         (0, b"", itk.MetaImageIO),
     )
 
-_LARGEST_RATIO = 1100.0  # of deflate
+_LARGEST_RATIO = 1100.0  # the limit of deflate, rounded up
 _SCALARS = {
     "unsigned_char": "UC",
     "unsigned_short": "US",
@@ -54,40 +54,40 @@ _DICOM_PHOTOMETRIC = "0028|0004"
 
 
 def load(path: Path, axes: str | None, *, indices: bool = False) -> Stored:
-    """Return the array of a file as (Z,) Y, X (, samples).
+    """Return the array in a file, with the axes (Z,) Y, X (, samples).
 
-    The third axis of a MetaImage or NRRD is depth by definition, unless NRRD gives it another name. The third axis of a
-    DICOM with frames can be anything, and must be stated.
+    The third axis of a MetaImage or NRRD file is depth, unless NRRD declares another kind of axis. The third axis of a
+    multi-frame DICOM file can be anything, so the user has to state it.
 
-    itk returns spacings without a unit. For DICOM the unit is mm by the standard; for MetaImage and NRRD a spacing
+    itk returns spacings without a unit. The DICOM standard defines the unit as mm. A spacing in MetaImage or NRRD
     counts only if the file names the unit, because 0.3 could be mm or µm.
 
     Args:
-        path: path of the file.
+        path: file to read.
         axes: axes according to the user, or None.
-        indices: has no effect, because these formats have no palettes.
+        indices: ignored, because these formats have no palettes.
 
     Raises:
-        UnreadableImageError: the file is damaged, its axes are not stated, or a DICOM asks for its values to be
-            rescaled or inverted.
+        UnreadableImageError: the file is damaged, its axes are not stated, or it is a DICOM file whose values would
+            have to be rescaled or inverted.
     """
     with decoding(path):
         info = _read_information(path)
         keys = info.GetMetaDataDictionary()
         is_dicom = info.GetNameOfClass() == "GDCMImageIO"
         if is_dicom and _entry(keys, _DICOM_PHOTOMETRIC) == "MONOCHROME1":
-            raise UnreadableImageError(path, "a DICOM in which low values are bright", "save it as MONOCHROME2")
+            raise UnreadableImageError(path, "its DICOM values are inverted (MONOCHROME1)", "save it as MONOCHROME2")
         if is_dicom and (info.GetRescaleSlope(), info.GetRescaleIntercept()) != (1, 0):
             raise UnreadableImageError(
                 path,
-                f"a DICOM with rescale slope {info.GetRescaleSlope():g} and intercept "
-                f"{info.GetRescaleIntercept():g}, but only stored values are read",
+                f"its DICOM values have rescale slope {info.GetRescaleSlope():g} and intercept "
+                f"{info.GetRescaleIntercept():g}, which are not supported",
                 "save the rescaled values, with slope 1 and intercept 0",
             )
         array = _read_array(path, info)
         n_spatial = info.GetNumberOfDimensions()
         if is_dicom and n_spatial == 3 and array.shape[0] == 1:
-            array, n_spatial = array[0], 2  # itk presents every DICOM as a volume
+            array, n_spatial = array[0], 2  # itk treats every DICOM image as a volume
         is_volume = n_spatial == 3 and not is_dicom and _is_depth(_entry(keys, "NRRD_kinds[2]"))
         stated = "ZYX" if is_volume else UNSTATED[0] * (n_spatial - 2) + "YX"
         if info.GetNumberOfComponents() > 1:
@@ -114,7 +114,7 @@ def _read_array(path: Path, info: Any) -> np.ndarray:
         kind = info.GetComponentTypeAsString(info.GetComponentType())
         raise UnreadableImageError(
             path,
-            f"{n_dimensions}-dimensional pixels of type {kind}, which itk for Python cannot read",
+            f"{n_dimensions}-dimensional images of type {kind} are not supported by itk for Python",
             "save it as TIFF",
         )
     n_values = info.GetNumberOfComponents()
@@ -136,11 +136,11 @@ def _read_array(path: Path, info: Any) -> np.ndarray:
 
 
 def _bytes_with_data(path: Path) -> int:
-    """Return the size of a file, plus that of the data file if it is a header (.mhd, .nhdr).
+    """Return the size of a file in bytes, including the data file if it is a detached header (.mhd, .nhdr).
 
     Raises:
-        UnreadableImageError: the pixels lie in several files. If one of them is missing or short, itk returns whatever
-            was in memory before.
+        UnreadableImageError: the pixels are spread over several files. If one of these is missing or too short, itk
+            does not notice and returns arbitrary values from memory.
     """
     with path.open("rb") as stream:
         head = stream.read(_HEADER_BYTES)
@@ -150,7 +150,7 @@ def _bytes_with_data(path: Path) -> int:
     if name.upper() != "LOCAL" and data.is_file():
         return path.stat().st_size + data.stat().st_size
     if "%" in name or name.split()[0].upper() == "LIST":
-        raise UnreadableImageError(path, f"its pixels lie in several files ({name})", "save it as one file")
+        raise UnreadableImageError(path, f"its pixels are spread over several files ({name})", "save it as one file")
     return path.stat().st_size
 
 
@@ -159,7 +159,7 @@ def _entry(keys: Any, key: str) -> str:
 
 
 def _is_depth(kind: str) -> bool:
-    """Return True if an axis of this NRRD kind is depth."""
+    """Return True if an NRRD axis of this kind counts as depth."""
     return kind in ("", "domain", "space", "???", "none")
 
 
@@ -171,14 +171,14 @@ def _names(info: Any) -> tuple[str, ...]:
 def _pixel_size(info: Any, unit: str) -> tuple[float, float] | None:
     um = UM_PER_UNIT.get(unit.lower())
     height, width = info.GetSpacing(1), info.GetSpacing(0)
-    if um is None or (um == _UM_PER_MM and height == width == 1.0):  # the default of itk for a missing spacing
+    if um is None or (um == _UM_PER_MM and height == width == 1.0):  # itk's default for a missing spacing
         return None
     return height * um, width * um
 
 
 @atexit.register
 def _end_quietly() -> None:
-    """Ignore these warnings at exit too, when Python unloads itk and a warning raised as an error would crash it."""
+    """Ignore itk's warnings at exit too, when Python unloads itk and would crash on a warning raised as an error."""
     warnings.filterwarnings("ignore", "builtin type .* has no __module__", DeprecationWarning)
-    # By then, the warnings module may be unloaded. Python keeps the filters of the latest warning, so issue one.
+    # By then the warnings module may be unloaded. Python remembers the filters of the last warning, so issue one here.
     warnings.warn("builtin type itk has no __module__ attribute", DeprecationWarning, stacklevel=1)

@@ -1,4 +1,4 @@
-"""Read label images, in which every object has an integer of its own."""
+"""Read label images, in which every object has its own integer id."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from cellseg_monai.io.registry import find_format
 
 __all__ = ["read_labels"]
 
-_ONE_PLANE = "save each plane as its own file"
+_ONE_PLANE = "save each plane as a separate file"
 
 
 def read_labels(path: str | PathLike[str]) -> np.ndarray:
-    """Return a label image as (Y, X) int32, or int64 if an id exceeds int32.
+    """Read a label image as a (Y, X) array of int32, or of int64 if an id exceeds int32.
 
-    The values are those in the file: the indices of an image with a palette, and 0 and 255 or 0 and 1 of a mask. The
-    one exception is a 1-bit mask that is marked as min-is-white and was not written by a microscopy program. As in
-    `read`, the pixels shown in white are then 1. Axes of length 1 before Y and X are dropped.
+    Values are those in the file: the indices if the image has a palette, and 0 and 255 or 0 and 1 if it is a mask. The
+    only exception is a 1-bit mask that is marked as min-is-white and was not written by a microscopy program. As in
+    `read`, pixels shown in white are then 1. Axes of length 1 before Y and X are dropped.
 
     Args:
-        path: path of the file or folder.
+        path: file or OME-Zarr folder to read.
 
     Raises:
-        FileNotFoundError: there is no such file.
+        FileNotFoundError: the path does not exist.
         UnreadableImageError: the file cannot be read, is not a single 2-D plane, or holds floating-point numbers.
     """
     file = Path(fspath(path))
@@ -36,24 +36,28 @@ def read_labels(path: str | PathLike[str]) -> np.ndarray:
         with find_format(file).opened(file, None, indices=True) as stored:
             image = arrange(file, stored)
     except UnstatedAxesError as error:
-        raise UnreadableImageError(file, f"{error.reason}, but a label image is one plane", _ONE_PLANE) from error
+        raise UnreadableImageError(
+            file, f"{error.reason}, and a label image must be a single plane", _ONE_PLANE
+        ) from error
     if any(n > 1 for n in image.pixels.shape[:-3]):
         sizes = ", ".join(f"{n} {a}" for n, a in zip(image.pixels.shape, image.axes, strict=True))
-        raise UnreadableImageError(file, f"a stack ({sizes}) as a label image", _ONE_PLANE)
+        raise UnreadableImageError(file, f"got a stack ({sizes}), expected a label image of one plane", _ONE_PLANE)
     planes = image.pixels.reshape(image.pixels.shape[-3:])
     if len(planes) != 1:
         raise UnreadableImageError(
             file,
-            f"a label image with {len(planes)} channels",
-            "give every object an integer of its own in one channel; convert a colour mask first",
+            f"got a label image with {len(planes)} channels, expected one",
+            "convert it to one channel in which every object has its own integer",
         )
     labels = planes[0]
     if labels.dtype.kind == "f":
         raise UnreadableImageError(
-            file, f"labels of type {labels.dtype}, which holds fractions", "save the labels as integers"
+            file, f"got labels of type {labels.dtype}, expected integers", "save the labels as integers"
         )
     if labels.dtype == np.uint64 and int(labels.max()) > np.iinfo(np.int64).max:
-        raise UnreadableImageError(file, f"label {labels.max()} exceeds 64 bits", "renumber the labels from 1 on")
+        raise UnreadableImageError(
+            file, f"label {labels.max()} does not fit into a signed 64-bit integer", "renumber the labels from 1"
+        )
     fits = labels.dtype == bool or (
         int(labels.max()) <= np.iinfo(np.int32).max and int(labels.min()) >= np.iinfo(np.int32).min
     )

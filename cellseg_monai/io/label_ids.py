@@ -1,4 +1,4 @@
-"""Check the ids and axes that a label file can hold."""
+"""Check that a label file can hold the given ids and axes."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _UINT16_MAX, _UINT32_MAX = 2**16 - 1, 2**32 - 1
 
 
 def id_type(highest: int) -> type[np.unsignedinteger]:
-    """Return the type in which a label image is stored as TIFF.
+    """Return the integer type for storing a label image as TIFF.
 
     Args:
-        highest: highest id of the label image.
+        highest: highest id in the label image.
 
     Raises:
         ValueError: the highest id exceeds 32 bits.
@@ -24,37 +24,39 @@ def id_type(highest: int) -> type[np.unsignedinteger]:
     'uint32'
     """
     if highest > _UINT32_MAX:
-        raise ValueError(f"the highest label is {highest}, above {_UINT32_MAX}; renumber the labels from 1 on")
+        raise ValueError(f"got label {highest}, expected at most {_UINT32_MAX}; renumber the labels from 1")
     return np.uint16 if highest <= _UINT16_MAX else np.uint32
 
 
 def check_ids(labels: np.ndarray, dtype: np.dtype, where: str) -> None:
-    """Refuse labels that the type of a file cannot hold, which numpy would silently wrap.
+    """Refuse ids that do not fit into the file's integer type, because NumPy would silently wrap them around.
 
     Args:
-        labels: ids, of any shape.
+        labels: ids in an array of any shape.
         dtype: integer type of the file.
-        where: place of the labels in the image, for messages.
+        where: position of the labels in the image for error messages, such as "in plane (2,)".
 
     Raises:
         ValueError: an id is negative or too large.
     """
     lowest, highest = int(labels.min(initial=0)), int(labels.max(initial=0))
     if lowest < 0:
-        raise ValueError(f"the lowest label is {lowest}, {where}; use 0 for background and positive ids")
+        raise ValueError(f"got label {lowest} {where}, expected no negative labels; use 0 for background")
     if highest > np.iinfo(dtype).max:
-        raise ValueError(f"the highest label is {highest}, {where}, above {np.iinfo(dtype).max}; renumber from 1 on")
+        raise ValueError(
+            f"got label {highest} {where}, expected at most {np.iinfo(dtype).max}; renumber the labels from 1"
+        )
 
 
 def check_label_axes(axes: str, shape: tuple[int, ...]) -> None:
-    """Refuse axes that no label image has, and a shape that does not fit them.
+    """Refuse axes that a label image cannot have, or a shape that does not match the axes.
 
     Args:
-        axes: "YX", preceded by T, P and Z if there are several planes.
-        shape: one length for every letter of `axes`.
+        axes: "YX", preceded by those of T, P and Z that the image has.
+        shape: one length per letter of `axes`.
 
     Raises:
-        ValueError: the axes or the shape are impossible.
+        ValueError: the axes are impossible, or the shape does not match them.
     """
     leading = axes[:-2]
     if not axes.endswith("YX") or leading != "".join(a for a in LEADING_AXES if a in leading):
@@ -62,6 +64,4 @@ def check_label_axes(axes: str, shape: tuple[int, ...]) -> None:
             f"got axes {axes!r}, expected 'YX', optionally preceded by T, P and Z in this order; reorder them"
         )
     if len(shape) != len(axes) or min(shape) < 1:
-        raise ValueError(
-            f"labels of shape {shape} do not fit the axes {axes!r}; pass one length, at least 1, for each axis"
-        )
+        raise ValueError(f"got labels of shape {shape} for axes {axes!r}; pass one length of at least 1 for each axis")

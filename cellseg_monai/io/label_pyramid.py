@@ -1,4 +1,4 @@
-"""Make the lower resolutions of a label image: each pixel takes the most frequent label of four."""
+"""Build the lower resolutions of a label image, in which each pixel is the most frequent of four labels."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ __all__ = ["build_pyramid", "halve_labels", "pyramid_shapes"]
 
 
 def halve_labels(labels: np.ndarray) -> np.ndarray:
-    """Return a label image of half the rows and columns: the most frequent label of each 2 × 2 pixels.
+    """Return a label image at half the resolution, with the most frequent label of each 2 × 2 pixels.
 
-    Averaging would invent ids. Taking every second pixel would move objects by half a pixel at each level, and lose
-    thin ones by chance. If several labels are equally frequent, the first one along the rows wins. A last odd row or
-    column counts twice.
+    Averaging would invent ids. Taking every second pixel would shift objects by half a pixel at each level and lose
+    thin ones by chance. Among equally frequent labels, the first in reading order wins. If the number of rows or
+    columns is odd, the last one counts twice.
 
     >>> halve_labels(np.array([[1, 1, 0, 4, 7],
     ...                        [1, 2, 4, 4, 8]]))
@@ -32,7 +32,7 @@ def halve_labels(labels: np.ndarray) -> np.ndarray:
 
 
 def pyramid_shapes(shape: tuple[int, ...], chunk_px: int) -> list[tuple[int, ...]]:
-    """Return the shape of every resolution, the full one first, until a plane fits into one chunk.
+    """Return the shape at each resolution, from the full one down to the first whose planes fit into one chunk.
 
     >>> pyramid_shapes((3, 2049, 100), 1024)
     [(3, 2049, 100), (3, 1025, 50), (3, 513, 25)]
@@ -45,10 +45,10 @@ def pyramid_shapes(shape: tuple[int, ...], chunk_px: int) -> list[tuple[int, ...
 
 
 def build_pyramid(levels: list[ZarrChunks], workers: int = 1) -> None:
-    """Fill all resolutions but the first, making each chunk from four chunks of the resolution before.
+    """Fill all resolutions except the first, computing each chunk from four chunks of the next higher resolution.
 
     Args:
-        levels: the full resolution, which must be complete, then the resolutions to fill.
+        levels: the full resolution, which must be complete, followed by the resolutions to fill, in descending order.
         workers: number of threads.
     """
     with ThreadPoolExecutor(workers) as pool:

@@ -1,4 +1,4 @@
-"""Keep the labels of a stack on disk until all planes are there."""
+"""Collect the labels of a stack on disk, plane by plane."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class LabelSpool(ZarrChunks):
     """A stack of label images in a folder, which can be sliced like an array.
 
     Args:
-        folder: folder for the chunks; the caller removes it.
-        shape: lengths of the axes before Y and X, then of Y and X.
+        folder: folder for the chunks, which the caller has to remove.
+        shape: length of each axis, Y and X last.
 
     >>> import tempfile
     >>> spool = LabelSpool(Path(tempfile.mkdtemp()), (2, 3, 4))
@@ -31,16 +31,16 @@ class LabelSpool(ZarrChunks):
         super().__init__(folder, shape, np.dtype(np.uint32))
 
     def add(self, place: tuple[int, ...], labels: SlicedArray) -> None:
-        """Store a plane; a plane on disk is read one chunk at a time.
+        """Store a plane, chunk by chunk.
 
         Args:
             place: indices of the plane along the axes before Y and X.
-            labels: YX ids from 0 on.
+            labels: YX array of non-negative ids, or anything that can be sliced like one.
 
         Raises:
             ValueError: an id is negative or exceeds 32 bits.
         """
         for rows, columns in squares(self.shape, self.chunk_px):
             part = np.asarray(labels[rows, columns])
-            check_ids(part, self.dtype, f"in plane {place}, row {rows.start}, column {columns.start}")
+            check_ids(part, self.dtype, f"in plane {place}, in the block at row {rows.start}, column {columns.start}")
             self.write(part, place, rows.start, columns.start)

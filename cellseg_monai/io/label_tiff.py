@@ -1,4 +1,4 @@
-"""Write label images as TIFF: of any size, with one or several planes, from an array in memory or on disk."""
+"""Write label images of any size as TIFF, with one or more planes, from arrays in memory or on disk."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from cellseg_monai.io.pixel_size_tags import size_tags
 
 __all__ = ["write_labels"]
 
-CLASSIC_TIFF_BYTES = 2**32 - 2**25  # the reach of 32-bit offsets, minus room for the tags
+CLASSIC_TIFF_BYTES = 2**32 - 2**25  # the limit of 32-bit offsets, minus room for the tags
 STRIPS_UP_TO_PX = 2**24  # planes up to this size are stored in strips, which every program can open
 TILE_PX = 1024
-_BUFFER_BYTES = 32 * 2**20  # of tiles waiting to be compressed
+_BUFFER_BYTES = 32 * 2**20  # tiles waiting to be compressed
 
 
 def write_labels(
@@ -34,28 +34,29 @@ def write_labels(
     durable: bool = True,
     highest_id: int | None = None,
 ) -> None:
-    """Write a label image as TIFF: uint16, or uint32 if an id exceeds 65,535; BigTIFF only from 4 GB on.
+    """Write a label image as TIFF: uint16, or uint32 if an id exceeds 65,535.
 
-    The file is written under a temporary name next to its final one and renamed when it is complete. The same labels
-    give the same bytes. Planes of up to 16 million pixels are written whole, in strips. Larger ones are written in
-    tiles of 1024², and only a few tiles are held in memory.
+    The file is a BigTIFF only if it exceeds 4 GB. It is written under a temporary name next to its final path, and
+    renamed once it is complete. The same labels always give the same bytes. Planes of up to 16 million pixels are
+    written whole, in strips. Larger planes are written in tiles of 1024 × 1024 pixels, a few tiles at a time.
 
     Args:
-        path: path ending in .tif or .tiff; an existing file is replaced, and missing folders are created.
-        labels: integers from 0 to 4,294,967,295 with one axis for every letter of `axes`; 0 is background. Either a
-            numpy array, anything that numpy converts to one, such as a list, or anything that can be sliced like one,
-            such as a Zarr array.
-        axes: "YX", preceded by T, P and Z if there are several planes; `read` returns them.
-        pixel_size_um: height and width of a pixel; `read` returns it, and other programs see it as resolution.
-        ome_name: name of the image in the metadata of an OME-TIFF, in which each position is a separate image; None for
-            a plain TIFF.
-        durable: see `atomic.replacing`.
-        highest_id: largest id of the labels, if known; if None, the labels are read once more to find it.
+        path: file to write, ending in .tif or .tiff; an existing file is replaced, and missing folders are created.
+        labels: integers between 0 (background) and 4,294,967,295, with one axis per letter of `axes`. A NumPy array,
+            anything that NumPy converts to one, such as a list, or anything that can be sliced like one, such as a Zarr
+            array.
+        axes: "YX", preceded by those of T, P and Z that the image has; `read` restores them.
+        pixel_size_um: height and width of a pixel in micrometres, or None if unknown; `read` restores it, and other
+            programs see it as the resolution.
+        ome_name: image name in the OME metadata, or None for a plain TIFF. In an OME-TIFF, each position is a separate
+            image.
+        durable: True to wait until the file is on the disk; see `atomic.replacing`.
+        highest_id: highest id in the labels; if None, the labels are read once more to find it.
 
     Raises:
         TypeError: the labels are not integers.
-        ValueError: the labels do not fit the axes, are empty, negative or too large, or the suffix is not that of a
-            TIFF.
+        ValueError: the labels do not fit the axes, are empty, negative or too large, or the path does not end in .tif
+            or .tiff.
 
     >>> import tempfile
     >>> from cellseg_monai.io import read
@@ -75,14 +76,14 @@ def write_labels(
 
 def _check(file: Path, labels: Any, axes: str) -> None:
     if file.suffix.lower() not in (".tif", ".tiff"):
-        raise ValueError(f"got {file.name!r}, expected a name ending in .tif or .tiff; rename it")
+        raise ValueError(f"got {file.name!r}, expected a name ending in .tif or .tiff; rename the file")
     if np.dtype(labels.dtype).kind not in "iu":
         raise TypeError(f"got labels of type {labels.dtype}, expected integers; give every object an integer id")
     shape = tuple(map(int, labels.shape))
     check_label_axes(axes, shape)
     if len(shape) > 2 and shape[-1] == 1:
-        # tifffile would take the columns for the samples of a pixel.
-        raise ValueError(f"a stack of planes one pixel wide ({shape}) cannot be written as TIFF; write it as OME-Zarr")
+        # tifffile would mistake the columns for the samples of a pixel.
+        raise ValueError(f"cannot write planes one pixel wide (shape {shape}) as TIFF; write them as OME-Zarr")
 
 
 def _write(
@@ -94,7 +95,7 @@ def _write(
     pixel_size_um: tuple[float, float] | None,
     ome_name: str | None,
 ) -> None:
-    import tifffile  # slower to import than this whole package
+    import tifffile  # slower to import than the rest of this package
 
     shape = tuple(map(int, labels.shape))
     tags = size_tags(pixel_size_um)
@@ -126,8 +127,8 @@ def _write(
 def _ome_metadata(
     name: str, shape: tuple[int, ...], dtype: np.dtype, pixel_size_um: tuple[float, float] | None
 ) -> dict[str, Any]:
+    """Return the OME metadata in the form that tifffile expects."""
     # By default, tifffile would choose a different UUID each time.
-    """Return the metadata of an OME-TIFF for tifffile."""
     metadata: dict[str, Any] = {"Name": name, "UUID": str(uuid5(NAMESPACE_OID, f"{name} {shape} {dtype}"))}
     if pixel_size_um is not None:
         height_um, width_um = map(float, pixel_size_um)
@@ -143,14 +144,14 @@ def _highest(labels: Any) -> int:
 
 
 def _parts(labels: Any, places: Sequence[tuple[int, ...]], dtype: np.dtype, *, tiled: bool) -> Iterator[np.ndarray]:
-    """Yield the planes at these places, or the tiles of each, in the order of the file."""
+    """Yield the planes at the given places, or their tiles, in file order."""
     side = TILE_PX if tiled else max(labels.shape[-2:])
     for place in places:
         for rows, columns in squares(labels.shape, side):
             window = (*place, rows, columns)
             part = np.asarray(labels[window])
-            where = f"in plane {place}, " if place else "in "
-            check_ids(part, dtype, f"{where}the part at row {rows.start}, column {columns.start}")
+            where = f"in plane {place}, " if place else ""
+            check_ids(part, dtype, f"{where}in the block at row {rows.start}, column {columns.start}")
             if not tiled or part.shape == (TILE_PX, TILE_PX):
                 yield np.ascontiguousarray(part, dtype)
                 continue
@@ -160,5 +161,5 @@ def _parts(labels: Any, places: Sequence[tuple[int, ...]], dtype: np.dtype, *, t
 
 
 def _planes(shape: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
-    """Return the indices of every plane along the axes before Y and X."""
+    """Return the indices of each plane along the axes before Y and X."""
     return itertools.product(*map(range, shape[:-2]))

@@ -1,4 +1,4 @@
-"""Arrays on disk that decode or read only what a window touches."""
+"""Arrays on disk that read or decode only what a window touches."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ __all__ = ["BlockArray", "MappedArray", "StackedArray", "chunks_of"]
 
 
 class BlockArray:
-    """An array stored in blocks of one shape; those at the far edges are cropped or padded.
+    """An array stored in blocks of equal shape, cropped or padded at the far edges.
 
     Args:
         shape: shape of the array.
-        dtype: type of its values.
+        dtype: type of the values.
         block_shape: shape of a block.
-        decode: returns the block at a place in the grid of blocks; at the far edges it can extend beyond the array.
-        cache: cache of decoded blocks, shared by all arrays of a file.
-        key: distinguishes the blocks of this array from those of other arrays in the cache.
+        decode: function that returns the block at the given indices in the grid of blocks. A block at a far edge can
+            extend beyond the array.
+        cache: cache of decoded blocks, shared by all arrays in a file.
+        key: identifier that distinguishes the blocks of this array from those of other arrays in the cache.
 
     Attributes:
         chunks: shape of a block, under the name that zarr uses.
@@ -65,14 +66,15 @@ class BlockArray:
 
 
 class StackedArray:
-    """Arrays of one shape, such as the pages of a file, stacked along one or more new leading axes.
+    """Arrays of equal shape, such as the pages of a file, stacked along new leading axes.
 
     Args:
-        stack_shape: shape of the stack.
-        item: returns the array with a given number; the last axis of the stack varies fastest.
+        stack_shape: lengths of the new axes.
+        item: function that returns the array with a given number. Arrays are numbered with the last axis of the stack
+            varying fastest.
 
     Attributes:
-        chunks: shape of the blocks that are decoded as a whole; None if the arrays are not stored in blocks.
+        chunks: shape of the blocks that are decoded as a whole, or None if the arrays are not stored in blocks.
 
     >>> pages = StackedArray((2, 3), lambda number: np.full((1, 4), number))
     >>> pages.shape, pages[1:2, 0:2, 0:1, 0:1].ravel()
@@ -102,17 +104,17 @@ class StackedArray:
 
 
 class MappedArray:
-    """An uncompressed array in a file.
+    """An uncompressed array in a file, read through a memory map.
 
-    The file is mapped anew for every window, so that no more than that window stays in memory. If a mapping stayed
-    open, everything read through it would count towards the memory of the process, in the end the whole file.
+    Each window maps the file anew, so that only the window itself stays in memory. With a permanent mapping, everything
+    read so far would count towards the memory of the process, and eventually the whole file.
 
     Args:
-        path: path of the file.
+        path: file that contains the array.
         dtype: type of the values, including their byte order.
         shape: shape of the array.
-        offset: position of its first byte in the file.
-        order: "C", or "F" if the first axis varies fastest.
+        offset: position of the array in the file, in bytes.
+        order: "C" if the last axis varies fastest, "F" if the first does.
     """
 
     def __init__(self, path: Path, dtype: np.dtype, shape: tuple[int, ...], offset: int, order: str = "C") -> None:
@@ -126,7 +128,7 @@ class MappedArray:
 
 
 def chunks_of(array: SlicedArray) -> tuple[int, ...] | None:
-    """Return the shape of the blocks in which an array is stored and decoded, or None if it has none."""
+    """Return the shape of the blocks in which an array is stored, or None if it is not stored in blocks."""
     chunks: tuple[int, ...] | None = getattr(array, "chunks", None)
     return chunks
 

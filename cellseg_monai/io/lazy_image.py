@@ -1,4 +1,4 @@
-"""Images whose pixels stay in the file until windows of them are read."""
+"""Images whose pixels stay on disk until a window is read."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ __all__ = ["LazyImage", "LazyPlane", "Level"]
 
 
 class Level:
-    """An image at one of the resolutions in its file.
+    """An open image at one of the resolutions in its file.
 
     Attributes:
         path: path of the file.
-        shape: lengths of the axes of `LazyImage.axes`.
-        downsampling: number of rows, and of columns, of the full image for each row and column at this resolution.
+        shape: length of each axis in `LazyImage.axes`.
+        downsampling: number of full-resolution rows per row at this resolution, and the same for columns.
     """
 
     def __init__(self, path: Path, arrangement: Arrangement, array: SlicedArray) -> None:
@@ -42,24 +42,24 @@ class Level:
         *,
         channels: Sequence[int] | None = None,
     ) -> np.ndarray:
-        """Return a window at this resolution as a new array of C, Y, X.
+        """Return a window at this resolution as a new (C, Y, X) array.
 
         Args:
-            plane: indices along the axes before C, Y, X: one of `LazyImage.planes()`.
-            y: rows within the image, without a step.
-            x: columns within the image, without a step.
-            channels: indices of the channels, in the order wanted; None for all.
+            plane: indices along the axes before C, Y and X, as returned by `LazyImage.planes`.
+            y: rows within the image, as a slice without a step.
+            x: columns within the image, as a slice without a step.
+            channels: indices of the channels in the order to return them, or None for all channels.
 
         Raises:
             IndexError: the window lies outside the image.
             ValueError: a slice has a step, `channels` is empty, or the image is closed.
-            UnreadableImageError: a part of the file that the window touches is damaged; the message names the place.
+            UnreadableImageError: the file is damaged where the window touches it; the message says where.
         """
         leading, shape = self._arrangement.axes[:-3], self.shape
         if len(plane) != len(leading) or not all(0 <= at < n for at, n in zip(plane, shape, strict=False)):
             raise IndexError(
                 f"{self.path}: plane {tuple(plane)} does not exist in this image (axes {self._arrangement.axes}, shape "
-                f"{shape_text(shape)}); pass a plane from planes()"
+                f"{shape_text(shape)}); pass one of the planes from planes()"
             )
         window = {axis: slice(at, at + 1) for axis, at in zip(leading, plane, strict=True)}
         window |= {"Y": self._within(y, shape[-2], "rows"), "X": self._within(x, shape[-1], "columns")}
@@ -67,17 +67,20 @@ class Level:
             pixels = self._pixels(window)
             return pixels.reshape(pixels.shape[-3:])
         if len(channels) == 0:
-            raise ValueError(f"{self.path}: got no channels; pass some of 0 to {shape[-3] - 1}, or None for all")
-        samples: dict[int, list[int]] = {}  # a sample counts as a channel of its own
+            raise ValueError(
+                f"{self.path}: got no channels; pass at least one between 0 and {shape[-3] - 1}, or None for all"
+            )
+        samples: dict[int, list[int]] = {}  # by stored channel; to callers, each sample is a separate channel
         for channel in channels:
             if not 0 <= channel < shape[-3]:
                 raise IndexError(
-                    f"{self.path}: got channel {channel} of {shape[-3]}; pass one from 0 to {shape[-3] - 1}"
+                    f"{self.path}: got channel {channel}, but the number of channels is {shape[-3]}; pass a channel "
+                    f"between 0 and {shape[-3] - 1}"
                 )
             samples.setdefault(channel // self._arrangement.n_samples, []).append(channel % self._arrangement.n_samples)
         by_channel: dict[int, np.ndarray] = {}
         for c, wanted in samples.items():
-            # Read them together, because a tile usually holds all samples of a channel.
+            # Read the samples of a channel together, because a tile usually holds all of them.
             first, last = min(wanted), max(wanted)
             pixels = self._pixels({**window, "C": slice(c, c + 1), "S": slice(first, last + 1)})
             by_channel.update(enumerate(pixels.reshape(pixels.shape[-3:]), c * self._arrangement.n_samples + first))
@@ -87,29 +90,31 @@ class Level:
         if self._is_closed:
             raise ValueError(f"{self.path}: the image is closed; read it within its `with` block")
         pixels = self._arrangement.pick(self._array, window)
-        # An image read as a whole can return a view of the array that it keeps.
+        # If the whole image is in memory, the window can be a view of it.
         is_view = isinstance(self._array, np.ndarray) and np.may_share_memory(pixels, self._array)
         return pixels.copy() if is_view else pixels
 
     def _within(self, part: slice, size: int, what: str) -> slice:
         start, stop = part.start or 0, size if part.stop is None else part.stop
         if part.step not in (None, 1):
-            raise ValueError(f"{self.path}: got {what} with a step of {part.step}; read them all, then drop some")
+            raise ValueError(f"{self.path}: got {what} with a step of {part.step}; read the full window and slice it")
         if not 0 <= start <= stop <= size:
-            raise IndexError(f"{self.path}: got {what} {start} to {stop} of {size}; crop the window to the image")
+            raise IndexError(
+                f"{self.path}: got {what} {start} to {stop}, but the image has {size}; crop the window to the image"
+            )
         return slice(start, stop)
 
 
 class LazyImage(Level):
-    """An open image at its full resolution; `open_image` creates it.
+    """An open image at full resolution, as returned by `open_image`.
 
-    Several threads can read windows of one image at the same time. Another process has to open the file itself.
+    Several threads can read windows of the image at the same time. Another process has to open the file itself.
 
     Attributes:
-        path, stated_axes: the arguments with which another process can call `open_image`.
+        path, stated_axes: arguments with which another process can call `open_image`.
         axes, shape, dtype, pixel_size_um, channel_names: the same as for `Image` and its pixels.
-        is_lazy: False if the format has to be read as a whole, which then happened on opening.
-        levels: the resolutions in the file: this image first, then the smaller ones.
+        is_lazy: False if the format cannot be read in parts, so that `open_image` read the whole image.
+        levels: the resolutions in the file, starting with this image and followed by smaller ones.
     """
 
     def __init__(self, path: Path, stored: Stored, stack: ExitStack, *, stated_axes: str | None) -> None:
@@ -123,7 +128,7 @@ class LazyImage(Level):
             self,
             *(Level(path, arrangement, array) for array in stored.smaller),
         )
-        self._stack = stack.pop_all()  # last: if anything above fails, the stack of the caller closes the file
+        self._stack = stack.pop_all()  # last, so that the caller's stack closes the file if anything above fails
 
     def __enter__(self) -> LazyImage:
         return self
@@ -134,18 +139,18 @@ class LazyImage(Level):
         self.close()
 
     def close(self) -> None:
-        """Close the file; nothing more can be read, at any resolution."""
+        """Close the file, after which no resolution can be read."""
         for level in self.levels:
             level._is_closed = True
         self._stack.close()
 
     @property
     def chunk_shape(self) -> tuple[int, int] | None:
-        """The (Y, X) shape of the blocks that are decoded as a whole, or None if there are none."""
+        """The (Y, X) shape of the blocks that are decoded as a whole, or None if the image is not stored in blocks."""
         return self._arrangement.chunk_of(self._array)
 
     def planes(self) -> Iterator[tuple[int, ...]]:
-        """Return the indices of all planes along the axes before C, Y, X; just () if there are no such axes."""
+        """Iterate over the planes, given as indices along the axes before C, Y and X; just () without such axes."""
         return itertools.product(*map(range, self.shape[:-3]))
 
     def read(self) -> Image:
@@ -153,20 +158,20 @@ class LazyImage(Level):
         return Image(self._pixels({}), self.axes, self.pixel_size_um, self.channel_names)
 
     def plane(self, place: Sequence[int] = ()) -> LazyPlane:
-        """Return a plane as an object that can be sliced like an array of C, Y, X.
+        """Return a plane as an object that can be sliced like a (C, Y, X) array.
 
         Args:
-            place: indices along the axes before C, Y, X: one of `LazyImage.planes()`.
+            place: indices along the axes before C, Y and X, as returned by `planes`.
         """
         return LazyPlane(self, tuple(place))
 
 
 class LazyPlane:
-    """A plane of an open image, which can be sliced like an array of C, Y, X.
+    """A plane of an open image, which can be sliced like a (C, Y, X) array.
 
     Args:
         image: the open image.
-        place: indices of the plane along the axes before C, Y, X.
+        place: indices of the plane along the axes before C, Y and X.
     """
 
     def __init__(self, image: LazyImage, place: tuple[int, ...] = ()) -> None:
@@ -175,16 +180,16 @@ class LazyPlane:
         self.shape: tuple[int, int, int] = (channels, height, width)
 
     def __getitem__(self, window: tuple[int | slice, slice, slice]) -> np.ndarray:
-        """Return the values in a window: a channel or a slice of channels, then slices of rows and columns."""
+        """Return the values in a window, given as a channel or slice of channels, and slices of rows and columns."""
         channel, rows, columns = window
         if isinstance(channel, slice):
             return self.window(rows, columns)[channel]
         return self.window(rows, columns, channels=(channel,))[0]
 
     def window(self, rows: slice, columns: slice, *, channels: Sequence[int] | None = None) -> np.ndarray:
-        """Return a window of these channels, or of all of them, as a new array of C, Y, X; see `LazyImage.window`."""
+        """Return a window as a new (C, Y, X) array; see `LazyImage.window` for the arguments."""
         return self.image.window(self.place, rows, columns, channels=channels)
 
     def channel(self, number: int) -> ArrayPart:
-        """Return one channel as an object that can be sliced like an array of Y, X."""
+        """Return a channel by number, as an object that can be sliced like a (Y, X) array."""
         return ArrayPart(self, (number,))

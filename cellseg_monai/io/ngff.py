@@ -1,4 +1,4 @@
-"""Read the metadata of an OME-Zarr (NGFF 0.1 to 0.5): axes, resolutions, pixel size and channels."""
+"""Read OME-Zarr metadata (NGFF 0.1 to 0.5): axes, resolutions, pixel size and channel names."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from cellseg_monai.io.units import UM_PER_UNIT, checked_size, in_um
 
 __all__ = ["Multiscale", "ZarrNode", "find_image"]
 
-_DEFAULT_AXES = ["t", "c", "z", "y", "x"]  # of versions up to 0.2, which do not state the axes
+_DEFAULT_AXES = ["t", "c", "z", "y", "x"]  # in versions up to 0.2, which do not state the axes
 _WORDS = {"time": "T", "channel": "C", "position": "P"}
 
 
 @dataclass(frozen=True)
 class ZarrNode:
-    """A group or an array of a Zarr hierarchy.
+    """A group or array in a Zarr hierarchy.
 
     Args:
         folder: folder of the group or array.
         version: version of the Zarr format, 2 or 3.
-        metadata: description of the array; empty for a group.
-        attributes: attributes set by the writer; for NGFF 0.5 including those under "ome".
+        metadata: metadata of an array; empty for a group.
+        attributes: attributes set by the writer, including those that NGFF 0.5 nests under "ome".
     """
 
     folder: Path
@@ -35,7 +35,7 @@ class ZarrNode:
 
     @classmethod
     def at(cls, folder: Path) -> ZarrNode | None:
-        """Return the group or array in a folder, or None if there is none."""
+        """Return the group or array in a folder, or None if the folder is neither."""
         if (folder / "zarr.json").is_file():
             content = _load(folder / "zarr.json")
             attributes = content.get("attributes", {})
@@ -48,20 +48,20 @@ class ZarrNode:
         return cls(folder, 2, array, attributes)
 
     def children(self) -> list[Path]:
-        """Return the folders of the groups and arrays directly in this group, "2" before "10"."""
+        """Return the folders of the groups and arrays directly inside this group, with "2" before "10"."""
         inner = [path for path in self.folder.iterdir() if path.is_dir() and ZarrNode.at(path) is not None]
         return sorted(inner, key=lambda path: (not path.name.isdigit(), path.name.zfill(9)))
 
 
 @dataclass(frozen=True)
 class Multiscale:
-    """An image in an OME-Zarr.
+    """An OME-Zarr image, at one or more resolutions.
 
     Args:
-        arrays: one array for each resolution, the full one first.
-        axes: one letter for each axis; a letter of `UNSTATED` for an axis of unknown meaning.
-        pixel_size_um: height and width of a pixel, or None if no unit is stated.
-        channel_names: one name for each channel, or empty.
+        arrays: one array per resolution, the full one first.
+        axes: one letter per axis; a letter from `UNSTATED` for an axis of unknown meaning.
+        pixel_size_um: height and width of a pixel in micrometres, or None if the file does not state them with a unit.
+        channel_names: one name per channel, or empty.
     """
 
     arrays: tuple[ZarrNode, ...]
@@ -71,15 +71,17 @@ class Multiscale:
 
 
 def find_image(path: Path) -> Multiscale | ZarrNode:
-    """Return the image in a folder, or the array if the folder is an array without image metadata.
+    """Return the image in a folder, or the array if the folder is a bare array.
 
     Raises:
-        UnreadableImageError: the folder is a plate, a well or another collection of images; the message names one of
-            them.
+        UnreadableImageError: the folder is not a Zarr group or array, or is a plate, a well or another collection of
+            images. For a collection, the message names one of the images.
     """
     node = ZarrNode.at(path)
     if node is None:
-        raise UnreadableImageError(path, "it is neither a Zarr group nor an array", "pass the folder of an image")
+        raise UnreadableImageError(
+            path, "the folder is neither a Zarr group nor a Zarr array", "pass the folder of an OME-Zarr image"
+        )
     if node.metadata:
         return node
     if node.attributes.get("multiscales"):
@@ -92,7 +94,7 @@ def find_image(path: Path) -> Multiscale | ZarrNode:
 
 
 def _multiscale(path: Path, node: ZarrNode) -> Multiscale:
-    first = node.attributes["multiscales"][0]  # the default image by the specification
+    first = node.attributes["multiscales"][0]  # the default image, according to the specification
     stated = first.get("axes", _DEFAULT_AXES)
     axes = [axis if isinstance(axis, dict) else {"name": axis} for axis in stated]
     letters = "".join(_letter(axis) for axis in axes)
@@ -110,7 +112,7 @@ def _multiscale(path: Path, node: ZarrNode) -> Multiscale:
 
 
 def _letter(axis: dict[str, Any]) -> str:
-    """Return the letter of an axis; a letter of `UNSTATED` if its meaning is unknown."""
+    """Return the letter of an axis, or a letter from `UNSTATED` if the meaning of the axis is unknown."""
     name = str(axis["name"])
     if axis.get("type") == "channel":
         return "C"
@@ -143,26 +145,26 @@ def _pixel_size(axes: list[dict[str, Any]], letters: str, transforms: list[Any])
 def _array(path: Path, name: str) -> ZarrNode:
     node = ZarrNode.at(path / name)
     if node is None or not node.metadata:
-        raise UnreadableImageError(path, f"its array {name!r} is missing", "copy the whole folder again")
+        raise UnreadableImageError(path, f"the array {name!r} is missing", "copy the whole folder again")
     return node
 
 
 def _kind(node: ZarrNode) -> str:
-    """Say what a group is that is not an image."""
+    """Describe a group that is not an image."""
     attributes = node.attributes
     if "plate" in attributes:
-        return f"a plate of {len(attributes['plate'].get('wells', ()))} wells"
+        return f"this is a plate of {len(attributes['plate'].get('wells', ()))} wells"
     if "well" in attributes:
-        return f"a well of {len(attributes['well'].get('images', ()))} fields"
+        return f"this is a well of {len(attributes['well'].get('images', ()))} fields"
     if "labels" in attributes:
-        return "a list of label images"
+        return "this is a list of label images"
     if "bioformats2raw.layout" in attributes:
-        return "a collection of several images"
-    return "a Zarr group that is not marked as an image (no multiscales)"
+        return "this is a collection of several images"
+    return "this is a Zarr group that is not marked as an image (no multiscales)"
 
 
 def _first_image(node: ZarrNode) -> Path:
-    """Return the first image below a group, or a folder of the group if there is no image."""
+    """Return the folder of the first image in a group, or its subfolder "0" if the group has no images."""
     for child in node.children():
         inner = ZarrNode.at(child)
         if inner is not None and child.name != "OME":
@@ -174,5 +176,5 @@ def _first_image(node: ZarrNode) -> Path:
 def _load(file: Path) -> dict[str, Any]:
     content = json.loads(file.read_text(encoding="utf-8"))
     if not isinstance(content, dict):
-        raise ValueError(f"{file.name} does not hold a JSON object")
+        raise ValueError(f"{file.name} does not contain a JSON object")
     return content

@@ -22,18 +22,17 @@ __all__ = ["opened"]
 
 @contextmanager
 def opened(path: Path, axes: str | None, *, indices: bool = False) -> Iterator[Stored]:
-    """Open the array of a file; two dimensions are Y and X, the axes of more dimensions must be stated.
+    """Open the array in a file. The axes of a 2-D array are Y and X; the user has to state those of any other array.
 
-    No code that the file names is run. The file is mapped, so that a header that declares more than the file holds is
-    refused before memory is allocated.
+    No code that the file refers to is run. The file is memory-mapped, so that a header that declares more than the file
+    holds is refused before memory is allocated.
 
     Args:
-        path: path of the file.
+        path: file to open.
         axes: axes according to the user, or None.
-        indices: True if labels are wanted; of a file of Python objects, the masks are then read as Cellpose stores
-            them.
+        indices: True to read labels; a file that holds Python objects is then read as Cellpose masks.
     """
-    with decoding(path, TokenError, UnpicklingError):  # numpy reads the header with Python's tokenizer
+    with decoding(path, TokenError, UnpicklingError):  # NumPy reads the header with Python's tokenizer
         array: SlicedArray
         if indices and holds_objects(path):
             array = read_masks(path)
@@ -42,7 +41,7 @@ def opened(path: Path, axes: str | None, *, indices: bool = False) -> Iterator[S
             order = "C" if mapped.flags.c_contiguous else "F"
             array = MappedArray(path, mapped.dtype, mapped.shape, mapped.offset, order)
         shape = tuple(array.shape)
-        # Labels are one plane, so axes of length 1 before it can have any meaning.
+        # Labels are a single plane, so the meaning of leading axes of length 1 does not matter.
         is_plane = len(shape) == 2 or (indices and len(shape) > 2 and set(shape[:-2]) == {1})
         stated = UNSTATED[0] * (len(shape) - 2) + "YX" if is_plane else None
         stored = Stored(array, settle_axes(path, shape, stated, axes))

@@ -1,4 +1,4 @@
-"""Turn the indices of a picture with a palette into colours or greys."""
+"""Convert the indices in a palette image to colours or greys."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ __all__ = ["apply_palette", "look_up", "palette_table"]
 
 
 def apply_palette(indices: np.ndarray, palette: np.ndarray) -> tuple[np.ndarray, bool]:
-    """Return the colours or greys that a picture with a palette shows.
+    """Return the colours or greys that the indices in a palette image stand for.
 
     Args:
-        indices: indices of any shape, bool or unsigned.
-        palette: n × 3 or n × 4 colours, unsigned; the result has the same type.
+        indices: bool or unsigned array of any shape.
+        palette: n × 3 or n × 4 array of unsigned colours; the result has the same type.
 
     Returns:
-        The values, and True if they are colours. Colours have an additional last axis of 3 or 4 samples. If every entry
-        of the palette is an opaque grey, the values are greys in the shape of the indices.
+        The values, and True if they are colours. Colours have an additional last axis of 3 or 4 samples. If every
+        palette entry is an opaque grey, the values are greys in the shape of the indices.
 
     Raises:
         IndexError: the palette has no entry for an index.
@@ -29,7 +29,7 @@ def apply_palette(indices: np.ndarray, palette: np.ndarray) -> tuple[np.ndarray,
 
 
 def palette_table(palette: np.ndarray) -> np.ndarray:
-    """Return the colours of a palette, one in each row, or one grey for each entry if all are opaque greys.
+    """Return a palette as a look-up table: one colour per row, or one grey per entry if all are opaque greys.
 
     >>> palette_table(np.array([[9, 9, 9], [5, 5, 5]], np.uint8))
     array([9, 5], dtype=uint8)
@@ -40,16 +40,16 @@ def palette_table(palette: np.ndarray) -> np.ndarray:
 
 
 def look_up(indices: np.ndarray, table: np.ndarray) -> np.ndarray:
-    """Return the entry of each index.
+    """Return the table entry for each index.
 
     Args:
-        indices: indices of any shape.
-        table: entries, as returned by `palette_table`.
+        indices: array of any shape.
+        table: look-up table, as returned by `palette_table`.
 
     Raises:
         IndexError: the table has no entry for an index.
     """
     highest = int(indices.max(initial=0))
     if highest >= len(table):
-        raise IndexError(f"index {highest} exceeds a palette of {len(table)} entries")
+        raise IndexError(f"got index {highest}, but the palette has only {len(table)} entries")
     return table[indices.astype(np.intp, copy=False)]

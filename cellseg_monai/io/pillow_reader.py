@@ -1,4 +1,4 @@
-"""Read PNG, JPEG and BMP with Pillow, and the few TIFFs that only its libtiff can decode."""
+"""Read PNG, JPEG and BMP files with Pillow, and the few TIFF files that only Pillow's libtiff can decode."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from cellseg_monai.io.stored import Stored
 
 __all__ = ["load", "load_tiff"]
 
-# Call the plugins directly: Image.open has a limit of its own, counted in pixels. It warns at about 9,500 × 9,500
-# pixels and refuses twice as many, which is an everyday slide scan. Here, sizes are checked against the file instead.
+# Call the plugins directly, because Image.open has its own size limit: it warns above about 9,500 × 9,500 pixels and
+# refuses twice as many, which is an everyday slide scan. Here, sizes are checked against the file instead.
 _PLUGINS: dict[bytes, type[ImageFile]] = {
     b"\x89P": PngImagePlugin.PngImageFile,
     b"\xff\xd8": JpegImagePlugin.JpegImageFile,
     b"BM": BmpImagePlugin.BmpImageFile,
 }
-_LARGEST_RATIO = 1100.0  # of deflate, the largest of the three formats
+_LARGEST_RATIO = 1100.0  # the limit of deflate, which compresses most among the three formats
 _CHANNELS = {"RGB": RGB, "RGBA": RGBA, "RGBX": (*RGB, "extra"), "LA": GREY_ALPHA, "CMYK": CMYK}
 _GREY_MODES = {"1", "L", "I", "F", "I;16", "I;16B", "I;16L", "I;16N"}
 _PNG_GREY, _PNG_PALETTE = 0, 3
 
 
 def load(path: Path, axes: str | None, *, indices: bool = False) -> Stored:
-    """Return the pixels of a file as Y, X or Y, X, samples.
+    """Return the pixels in a file, with the axes Y, X or Y, X, samples.
 
     Args:
-        path: path of the file.
+        path: file to read.
         axes: axes according to the user, or None.
-        indices: True to return the indices of a picture with a palette instead of its colours.
+        indices: True to return the indices in a palette image instead of its colours.
     """
     with decoding(path, Image.DecompressionBombError), path.open("rb") as stream:
         plugin = _PLUGINS[stream.read(2)]
@@ -47,17 +47,17 @@ def load(path: Path, axes: str | None, *, indices: bool = False) -> Stored:
             from cellseg_monai.io import png16_reader  # slow to import, rarely needed
 
             return png16_reader.load(path, axes)
-        # Pillow stretches 2-bit and 4-bit greys to 0 to 255. Undo that to get the stored values.
+        # Pillow stretches 2-bit and 4-bit greys to the range 0 to 255. Undo this to get the stored values.
         stretch = 255 // (2**depth - 1) if kind == _PNG_GREY and depth in (2, 4) else 1
         with plugin(stream) as image:
             return _to_stored(path, image, axes, indices=indices, stretch=stretch)
 
 
 def load_tiff(path: Path, axes: str | None) -> Stored:
-    """Return the pixels of a TIFF that tifffile cannot decode: old-style JPEG, or YCbCr without JPEG.
+    """Return the pixels in a TIFF that tifffile cannot decode: old-style JPEG, or YCbCr without JPEG.
 
     Args:
-        path: path of the file.
+        path: file to read.
         axes: axes according to the user, or None.
     """
     with decoding(path), path.open("rb") as stream, TiffImagePlugin.TiffImageFile(stream) as image:
@@ -68,7 +68,7 @@ def _to_stored(path: Path, image: ImageFile, axes: str | None, *, indices: bool,
     n_frames = getattr(image, "n_frames", 1)
     if n_frames > 1 and image.format in ("PNG", "TIFF"):  # the second frame of a JPEG is a preview
         raise UnreadableImageError(
-            path, f"it is a series of {n_frames} images", "save each as a separate file, or all as OME-TIFF"
+            path, f"the file holds a series of {n_frames} images", "save each as a separate file, or all as OME-TIFF"
         )
     width, height = image.size
     n_samples = len(image.getbands())
@@ -96,7 +96,7 @@ def _to_stored(path: Path, image: ImageFile, axes: str | None, *, indices: bool,
 
 
 def _palette(image: ImageFile) -> np.ndarray:
-    """Return the colours of a palette, n × 3, or n × 4 if some are transparent."""
+    """Return the palette of an image as n × 3 colours, or n × 4 if it has transparency."""
     assert image.palette is not None
     mode = image.palette.mode
     colours = np.frombuffer(image.palette.getdata()[1], np.uint8).reshape(-1, len(mode))

@@ -1,4 +1,4 @@
-"""State the pixel size in label TIFFs: in metadata for `read`, and as resolution for other programs."""
+"""Record the pixel size in label TIFFs, as metadata for `read` and as resolution for other programs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def check_pixel_size(pixel_size_um: tuple[float, float] | None) -> None:
     """Refuse an impossible pixel size.
 
     Args:
-        pixel_size_um: height and width of a pixel, or None if unknown.
+        pixel_size_um: height and width of a pixel in micrometres, or None if unknown.
 
     Raises:
         ValueError: the height or width is not a positive length.
@@ -25,10 +25,10 @@ def check_pixel_size(pixel_size_um: tuple[float, float] | None) -> None:
 
 
 def size_tags(pixel_size_um: tuple[float, float] | None) -> dict[str, Any]:
-    """Return the arguments of tifffile that state the pixel size.
+    """Return the tifffile arguments that record the pixel size.
 
     Args:
-        pixel_size_um: height and width of a pixel, or None if unknown.
+        pixel_size_um: height and width of a pixel in micrometres, or None if unknown.
 
     Raises:
         ValueError: the height or width is not a positive length.

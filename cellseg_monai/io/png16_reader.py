@@ -1,9 +1,9 @@
-"""Read PNGs with several samples of 16 bits per pixel with imagecodecs; Pillow silently reduces them to 8 bits.
+"""Use imagecodecs to read PNGs with several 16-bit samples per pixel, which Pillow silently reduces to 8 bits.
 
-imagecodecs stops after the last row, so on its own it accepts a file without an end, and damaged chunks of metadata.
-Therefore all checksums up to the end mark are checked here first, which finds truncated files and flipped bits before
-anything is decoded. Files that pass, but hold too few or invalid pixels, are refused by libpng. imagecodecs (2026.3.6)
-leaks the memory of the image each time that happens, and the text of its error can be random.
+imagecodecs stops after the last row, so on its own it accepts truncated files and damaged metadata chunks. This module
+therefore first verifies all checksums up to the end marker, which reveals truncated files and flipped bits before
+anything is decoded. libpng refuses files that pass this check but hold too few or invalid pixels. Each time it does,
+imagecodecs (2026.3.6) leaks the memory of the image, and its error message can be random.
 """
 
 from __future__ import annotations
@@ -26,29 +26,31 @@ __all__ = ["load"]
 
 _NAMES = {2: RGB, 4: GREY_ALPHA, 6: RGBA}  # by PNG colour type
 _SIGNATURE_BYTES = 8
-_LARGEST_RATIO = 1100.0  # of deflate
+_LARGEST_RATIO = 1100.0  # the limit of deflate, rounded up
 _ITEM_BYTES = 2
 
-# imagecodecs makes libpng log this for every interlaced file, although all its pixels are read.
+# imagecodecs logs this warning from libpng for every interlaced file, although it reads all the pixels.
 logging.getLogger("imagecodecs").addFilter(lambda record: "Interlace handling" not in record.getMessage())
 
 
 def load(path: Path, axes: str | None) -> Stored:
-    """Return the array of a file as Y, X, samples.
+    """Return the array in a file, with the axes Y, X, samples.
 
     Args:
-        path: path of the file.
+        path: file to read.
         axes: axes according to the user, or None.
 
     Raises:
-        UnreadableImageError: the file is truncated or damaged, or its axes differ from those of the user.
+        UnreadableImageError: the file is truncated or damaged, or the axes from the user do not fit the array.
     """
     with decoding(path):
         content = path.read_bytes()
         chunks = _checked_chunks(path, content)
         width, height, _, kind = struct.unpack(">IIBB", chunks[0][1][:10])
         if kind not in _NAMES:
-            raise UnreadableImageError(path, f"there is no PNG colour type {kind}", "copy or export it again")
+            raise UnreadableImageError(
+                path, f"its PNG header is broken (there is no PNG colour type {kind})", "copy or export it again"
+            )
         names = _NAMES[kind]
         declared = width * height * len(names) * _ITEM_BYTES
         check_plausible_size(path, declared, largest_ratio=_LARGEST_RATIO, file_bytes=len(content))
@@ -56,7 +58,7 @@ def load(path: Path, axes: str | None) -> Stored:
             array = imagecodecs.png_decode(content)
         except (RuntimeError, ValueError) as error:
             raise UnreadableImageError(
-                path, "its pixels cannot be decompressed", "it was written wrongly: save it again as plain TIFF"
+                path, "its pixels cannot be decompressed", "the PNG is faulty, so save it again as plain TIFF"
             ) from error
         significant = _significant_bits(chunks, len(names))
         if significant is not None:
@@ -65,10 +67,10 @@ def load(path: Path, axes: str | None) -> Stored:
 
 
 def _checked_chunks(path: Path, content: bytes) -> list[tuple[bytes, memoryview]]:
-    """Return the name and the data of each chunk.
+    """Return the name and data of each chunk, after verifying its checksum.
 
     Raises:
-        UnreadableImageError: the file ends before the end mark, or a checksum is wrong.
+        UnreadableImageError: the file ends before the end marker, or a checksum is wrong.
     """
     view = memoryview(content)
     chunks: list[tuple[bytes, memoryview]] = []
@@ -78,12 +80,12 @@ def _checked_chunks(path: Path, content: bytes) -> list[tuple[bytes, memoryview]
         end = data + int.from_bytes(view[start : start + 4], "big")
         checksum = view[end : end + 4]
         if len(checksum) < 4:
-            raise UnreadableImageError(path, "it ends before the end mark of PNG", "copy or export it again")
+            raise UnreadableImageError(path, "the file ends before its PNG end marker", "copy or export it again")
         if zlib.crc32(view[start + 4 : end]) != int.from_bytes(checksum, "big"):
             raise UnreadableImageError(
                 path,
                 f"the checksum of its PNG chunk at byte {start} is wrong",
-                "it is damaged: copy or export it again",
+                "it is damaged, so copy or export it again",
             )
         chunks.append((bytes(view[start + 4 : data]), view[data:end]))
         start = end + 4
@@ -93,11 +95,11 @@ def _checked_chunks(path: Path, content: bytes) -> list[tuple[bytes, memoryview]
 def _significant_bits(chunks: list[tuple[bytes, memoryview]], n_samples: int) -> np.ndarray | None:
     """Return the number of significant bits of each sample, or None if the file does not state it.
 
-    A camera of 12 bits gives 16-bit samples whose last four bits are padding. They are removed.
+    A 12-bit camera, for example, gives 16-bit samples whose last four bits are padding, which the caller removes.
     """
     for name, data in chunks:
         if name in (b"PLTE", b"IDAT"):
-            return None  # the statement counts only before these
+            return None  # an sBIT chunk counts only if it comes before these
         if name == b"sBIT":
             bits = np.frombuffer(data, np.uint8)
             is_valid = len(bits) == n_samples and all(1 <= n <= 8 * _ITEM_BYTES for n in bits)

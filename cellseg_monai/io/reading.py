@@ -1,4 +1,4 @@
-"""Read any supported file as pixels in C, Y, X order, whole or window by window."""
+"""Read images in any supported format, whole or window by window, with their axes in the order C, Y, X."""
 
 from __future__ import annotations
 
@@ -15,36 +15,37 @@ __all__ = ["open_image", "read"]
 
 
 def read(path: str | PathLike[str], axes: str | None = None) -> Image:
-    """Return the image of a file, with its axes in the order (T, P, Z,) C, Y, X.
+    """Read an image and put its axes in the order (T, P, Z,) C, Y, X.
 
-    Values and their type are those in the file, with three exceptions that depend on the purpose of the file:
+    Values and their type are those in the file, except as follows:
 
-    - **Palette.** If a microscopy program wrote the file (ImageJ, OME, LSM, tifffile, ...), the palette is a look-up
-      table for display. The stored values, which are measurements or labels, are then returned. In any other file the
-      palette is part of the picture: colours are returned as red, green and blue, and a palette of greys as one
-      channel. (`read_labels` always returns the stored values.)
-    - **Min-is-white.** In files of microscopy programs this is a display setting, and values are returned as stored. In
-      any other file they are inverted within their bit depth, so that bright is high.
-    - **PNG below 8 bits.** Greys are the stored values (0 to 15 for 4 bits), as in TIFF.
+    - **Palette.** In files from microscopy programs (ImageJ, OME, LSM, tifffile, ...), a palette is a look-up table for
+      display, so the stored measurements or labels are returned. In any other file, the palette is part of the picture:
+      a colour palette gives red, green and blue channels, and a grey palette a single channel. (`read_labels` always
+      returns the stored values.)
+    - **Min-is-white.** In files from microscopy programs, this is a display setting, and values are returned as stored.
+      In any other file, values are inverted within their bit depth, so that high values are bright.
 
-    Of a slide scan (SVS, NDPI, SCN, QPI, Philips) the largest image is read, not its thumbnail, label, overview or
-    further regions. Alpha is a channel of its own, named "alpha". Orientation tags (EXIF) are not applied, so that an
-    image stays aligned with its label image, which rarely has the tag. Pixel sizes come from OME, ImageJ, LSM and
-    DICOM, from MetaImage and NRRD if they name the unit, and from files of `write_labels`. The resolution of other
-    TIFF, PNG and JPEG files is meant for printing and is ignored; so are sizes in inches from ImageJ, which come from
-    such a resolution.
+    Grey PNGs below 8 bits keep their stored values (0 to 15 for 4 bits), as in TIFF. For slide scans (SVS, NDPI, SCN,
+    QPI, Philips), the largest image is read, not the thumbnail, label, overview or further regions. Alpha is a separate
+    channel named "alpha". Orientation tags (EXIF) are not applied, so that an image stays aligned with its label image,
+    which rarely has the tag.
+
+    Pixel sizes come from OME, ImageJ, LSM and DICOM metadata, from MetaImage and NRRD files that name the unit, and
+    from files written by `write_labels`. The resolution of other TIFF, PNG and JPEG files is meant for printing and is
+    ignored. So are ImageJ sizes in inches, which come from a print resolution.
 
     Args:
-        path: path of a file with one of `readable_suffixes()`; the first bytes take precedence over the name.
-        axes: axes of the array as stored, such as "ZYX" or "YXC": one of the letters T, P, Z, C, Y, X, S for each
-            dimension. They take precedence over the axes in the file. S are the samples of a colour, which are named
-            red, green, blue (and alpha); C are channels of any kind. Required for stacks whose file does not say what
-            they are, and for .npy with three or more dimensions.
+        path: image file, or OME-Zarr folder, in one of the `FORMATS`. Its first bytes take precedence over its suffix.
+        axes: axes of the stored array, such as "ZYX" or "YXC": one of the letters T, P, Z, C, Y, X and S for each
+            dimension. They take precedence over the axes in the file. S stands for the samples of a colour, which are
+            named red, green, blue (and alpha); C stands for channels of any kind. Required for stacks whose file does
+            not state its axes, and for .npy files with three or more dimensions.
 
     Raises:
-        FileNotFoundError: there is no such file.
+        FileNotFoundError: the path does not exist.
         UnreadableImageError: the file is damaged or of an unknown kind, its axes are not stated, or `axes` does not fit
-            it. The message says what to do.
+            the array. The message says what to do.
     """
     file = Path(fspath(path))
     with find_format(file).opened(file, axes) as stored:
@@ -52,23 +53,22 @@ def read(path: str | PathLike[str], axes: str | None = None) -> Image:
 
 
 def open_image(path: str | PathLike[str], axes: str | None = None) -> LazyImage:
-    """Open the image of a file, so that windows can be read without reading the rest.
+    """Open an image, so that windows can be read without reading the rest.
 
-    Its pixels, axes, pixel size and channel names are the same as those from `read`. In TIFF and OME-Zarr, only the
-    tiles, strips or chunks that a window touches are decoded; in uncompressed files and .npy, only the window itself is
-    read. All other formats, old-style JPEG in TIFF, and the `_seg.npy` of Cellpose are read as a whole on opening;
-    `LazyImage.is_lazy` is then False.
+    Pixels, axes, pixel size and channel names are the same as from `read`. In TIFF and OME-Zarr, only the tiles, strips
+    or chunks that a window touches are decoded. In uncompressed TIFF and .npy files, only the window itself is read.
+    All other formats, and TIFFs with old-style JPEG, are read whole on opening, and `LazyImage.is_lazy` is then False.
 
     Args:
-        path: path of a file with one of `readable_suffixes()`; see `read`.
-        axes: axes of the array as stored; see `read`.
+        path: image file or OME-Zarr folder; see `read`.
+        axes: axes of the stored array; see `read`.
 
     Returns:
-        The image. Use it in a `with` block, which closes its file.
+        The open image. Use it in a `with` block, which closes the file.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        UnreadableImageError: under the same conditions as for `read`.
+        FileNotFoundError: the path does not exist.
+        UnreadableImageError: the image cannot be read, for the same reasons as in `read`.
 
     >>> import tempfile, numpy as np
     >>> path = Path(tempfile.mkdtemp()) / "cells.npy"

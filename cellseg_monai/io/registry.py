@@ -1,4 +1,4 @@
-"""The readable formats, one line each, and how to recognise them."""
+"""The readable file formats, and how to recognise them."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ __all__ = ["FORMATS", "Format", "find_format", "image_stem", "readable_suffixes"
 
 @dataclass(frozen=True)
 class Format:
-    """A format that `read` knows.
+    """A file format that `read` supports.
 
     Args:
-        name: name of the format, for messages.
-        suffixes: lower-case suffixes with the dot.
-        starts: (offset, bytes) pairs, each of which identifies the format; empty if only the suffix does.
-        backend: module of this package with a function `load(path, axes, *, indices) -> Stored`, which settles the axes
-            with `settle_axes` and returns the values as stored. With `indices`, an image with a palette is returned as
-            its indices. The module is imported when the first such file is read.
-        is_lazy: True if the backend can read parts of a file. It then has, instead of `load`, a context manager
-            `opened` with the same arguments, and the array of its `Stored` is read on demand.
-        marks: names of files, one of which is in every folder of this format; empty if an image is a file.
+        name: name of the format, used in error messages.
+        suffixes: lower-case suffixes, including the dot.
+        starts: (offset, bytes) pairs, any one of which identifies the format; empty if only the suffix does.
+        backend: name of the module in this package that reads the format, imported when first needed. Its function
+            `load(path, axes, *, indices) -> Stored` determines the axes with `settle_axes` and returns the values as
+            stored. With `indices`, it returns the indices in a palette image instead of its colours.
+        is_lazy: True if the backend can read parts of a file. Instead of `load`, it then has a context manager `opened`
+            with the same arguments, whose `Stored` array is read on demand.
+        marks: file names, at least one of which is in every folder of this format; empty if the format is a file.
     """
 
     name: str
@@ -39,16 +39,16 @@ class Format:
     marks: tuple[str, ...] = ()
 
     def matches(self, head: bytes) -> bool:
-        """Return True if a file that begins with `head` is of this format."""
+        """Return True if a file that begins with `head` has this format."""
         return any(head[offset : offset + len(magic)] == magic for offset, magic in self.starts)
 
     def opened(self, path: Path, axes: str | None, *, indices: bool = False) -> AbstractContextManager[Stored]:
-        """Return the image of a file, which stays open within the context; the first call imports the backend.
+        """Return a context manager that keeps an image open for reading; the first call imports the backend.
 
         Args:
-            path: path of the file or folder.
+            path: file or folder to read.
             axes: axes according to the user, or None.
-            indices: True to return the indices of a picture with a palette instead of its colours.
+            indices: True to return the indices in a palette image instead of its colours.
         """
         backend = importlib.import_module(f"cellseg_monai.io.{self.backend}")
         if self.is_lazy:
@@ -69,13 +69,13 @@ FORMATS: tuple[Format, ...] = (
     Format("MetaImage", (".mha", ".mhd"), (), "itk_reader"),
     Format("OME-Zarr", (".zarr",), (), "zarr_reader", is_lazy=True, marks=(".zgroup", ".zarray", "zarr.json")),
 )
-"""All formats, the most reliable signature first. A new one needs a line here, a backend and a contract test."""
+"""All formats, most reliable signature first. A new format needs a line here, a backend and a contract test."""
 
 HEAD_BYTES = 132
 
 
 def readable_suffixes() -> tuple[str, ...]:
-    """Return the suffixes that `read` knows, lower case, sorted.
+    """Return the suffixes that `read` supports, in lower case and sorted.
 
     >>> ".tif" in readable_suffixes()
     True
@@ -84,7 +84,7 @@ def readable_suffixes() -> tuple[str, ...]:
 
 
 def image_stem(path: str | PathLike[str]) -> str:
-    """Return the name of an image file without its suffix; `.ome.tif` counts as one suffix, in upper or lower case.
+    """Return the name of an image file without its suffix; `.ome.tif`, in upper or lower case, counts as one suffix.
 
     >>> image_stem("images/plate1.A01.OME.tif"), image_stem("labels/plate1.A01.TIF")
     ('plate1.A01', 'plate1.A01')
@@ -94,13 +94,13 @@ def image_stem(path: str | PathLike[str]) -> str:
 
 
 def find_format(path: Path) -> Format:
-    """Return the format of a file by its first bytes, or else by its suffix, and of a folder by its contents.
+    """Identify the format of a file by its first bytes or else its suffix, and of a folder by its contents.
 
-    The bytes take precedence, because names are often wrong: a PNG named .tif is read as a PNG.
+    The first bytes take precedence, because names are often wrong: a PNG named .tif is read as a PNG.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        UnreadableImageError: the file is empty or of an unknown format, or the folder is not an image.
+        FileNotFoundError: the path does not exist.
+        UnreadableImageError: the file is empty or has an unknown format, or the folder is not an image.
     """
     if path.is_dir():
         return _format_of_folder(path)
@@ -118,13 +118,13 @@ def find_format(path: Path) -> Format:
                 return candidate
             raise UnreadableImageError(
                 path,
-                f"it is named {suffix}, but is not {candidate.name} (it begins with {head[:8]!r})",
-                "it is damaged or misnamed: open it in the program that made it",
+                f"the file is named {suffix} but is not {candidate.name} (it begins with {head[:8]!r})",
+                "it is damaged or misnamed, so open it in the program that wrote it",
             )
     raise UnreadableImageError(
         path,
-        f"files of type {suffix!r} are not supported (it begins with {head[:8]!r})",
-        f"export it as TIFF; supported are {' '.join(readable_suffixes())}",
+        f"files with the suffix {suffix!r} are not supported (this one begins with {head[:8]!r})",
+        f"export the image in a supported format ({' '.join(readable_suffixes())}), such as TIFF",
     )
 
 
@@ -136,6 +136,6 @@ def _format_of_folder(path: Path) -> Format:
         if candidate.marks and path.suffix.lower() in candidate.suffixes:
             marks = ", ".join(candidate.marks)
             raise UnreadableImageError(
-                path, f"a folder named {path.suffix} without any of {marks}", "copy the whole folder again"
+                path, f"the folder is named {path.suffix} but has none of {marks}", "copy the whole folder again"
             )
-    raise UnreadableImageError(path, "it is a folder", "pass one of the image files in it")
+    raise UnreadableImageError(path, "got a folder, expected an image", "pass one of the image files in the folder")

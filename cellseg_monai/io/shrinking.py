@@ -1,4 +1,4 @@
-"""Make images and labels of any size small enough to look at, reading a few rows at a time."""
+"""Shrink images and labels of any size for viewing, reading a few rows at a time."""
 
 from __future__ import annotations
 
@@ -17,16 +17,17 @@ _STRIP_ROWS = 512
 def shrink(
     image: Any, labels: SlicedArray, channels: Sequence[int], *, longest_px: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return channels of an image, and its labels, with no side longer than a limit.
+    """Return an image and its labels, shrunk until no side exceeds a limit.
 
     Args:
-        image: CYX, or anything that can be sliced like such an array.
-        labels: YX ids of the same size, or anything that can be sliced like such an array.
-        channels: indices of the channels.
-        longest_px: maximum length of a side.
+        image: CYX array, or anything that can be sliced like one.
+        labels: YX array of ids with the same height and width, or anything that can be sliced like one.
+        channels: indices of the channels to return.
+        longest_px: maximum length of a side, in pixels.
 
     Returns:
-        CYX float32, each pixel the mean of a square of the image, and the YX ids in the middle of the squares.
+        The image as a CYX array of float32, in which each pixel is the mean of a square, and the labels as a YX array
+        of ids from the middle of each square.
 
     >>> shrink(np.array([[[1, 3, 9], [1, 3, 9]]]), np.array([[1, 1, 9], [1, 2, 9]]), [0], longest_px=2)
     (array([[[2., 9.]]], dtype=float32), array([[2, 9]]))
@@ -36,11 +37,11 @@ def shrink(
 
 
 def shrinking_step(shape: tuple[int, ...], longest_px: int) -> int:
-    """Return the side of the squares that become one pixel, so that no side is longer than a limit.
+    """Return the side of the squares that each become one pixel, so that no side of the image exceeds a limit.
 
     Args:
-        shape: (Y, X) of the image.
-        longest_px: maximum length of a side.
+        shape: (Y, X) shape of the image.
+        longest_px: maximum length of a side, in pixels.
 
     >>> shrinking_step((100, 250), 100)
     3
@@ -49,16 +50,16 @@ def shrinking_step(shape: tuple[int, ...], longest_px: int) -> int:
 
 
 def square_means(image: Any, channels: Sequence[int], step: int) -> np.ndarray:
-    """Return channels in which each pixel is the mean of a square of the image, read a few rows at a time.
+    """Return a shrunken image in which each pixel is the mean of a square, reading a few rows at a time.
 
     Args:
-        image: CYX, or anything that can be sliced like such an array.
-        channels: indices of the channels. The same rows of all channels are read one after the other, so that a strip
-            or tile that holds all channels is still cached.
-        step: side of the squares; those at the far edges can be smaller.
+        image: CYX array, or anything that can be sliced like one.
+        channels: indices of the channels to return. The same rows are read from each channel before moving on, so that
+            a strip or tile that holds all channels is still cached.
+        step: side of the squares in pixels; squares at the far edges can be smaller.
 
     Returns:
-        CYX float32.
+        CYX array of float32.
 
     >>> square_means(np.array([[[1, 3, 9], [1, 3, 9]]]), [0], 2)
     array([[[2., 9.]]], dtype=float32)
@@ -80,11 +81,11 @@ def _means(strip: np.ndarray, step: int) -> np.ndarray:
 
 
 def middle_samples(labels: SlicedArray, step: int) -> np.ndarray:
-    """Return the ids in the middle of each square.
+    """Return the id in the middle of each square, reading a few rows at a time.
 
     Args:
-        labels: YX ids, or anything that can be sliced like such an array.
-        step: side of the squares.
+        labels: YX array of ids, or anything that can be sliced like one.
+        step: side of the squares in pixels.
 
     >>> middle_samples(np.array([[1, 1, 9], [1, 2, 9]]), 2)
     array([[2, 9]])
@@ -98,12 +99,12 @@ def middle_samples(labels: SlicedArray, step: int) -> np.ndarray:
 
 
 def _strips(height: int, step: int) -> list[tuple[int, int]]:
-    """Return the first row, and the row after the last, of strips that consist of whole squares."""
+    """Return the start and stop rows of strips that consist of whole squares."""
     rows = step * max(1, _STRIP_ROWS // step)
     return [(top, min(top + rows, height)) for top in range(0, height, rows)]
 
 
 def _middles(length: int, step: int) -> np.ndarray:
-    """Return the index in the middle of each step along a side."""
+    """Return the middle index of each square along one side of the image."""
     starts: np.ndarray = np.arange(0, length, step)
     return np.minimum(starts + step // 2, length - 1)

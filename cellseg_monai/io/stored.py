@@ -1,4 +1,4 @@
-"""The contents of a file as a reader returns them: values as stored, with what the file says about them."""
+"""The contents of a file as readers return them: the values as stored, and their metadata."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ __all__ = ["Stored", "is_smaller"]
 
 @dataclass(frozen=True)
 class Stored:
-    """An array as a file stores it, before its axes are put in order.
+    """An array as a file stores it, before its axes are reordered.
 
     Args:
         array: values, in memory or on disk.
-        axes: one letter of TPZCYXS for every axis of `array`.
-        channel_names: one name for each channel, or empty.
-        pixel_size_um: height and width of a pixel, or None.
-        stated: axes according to the file itself, with a letter of `axes.UNSTATED` for unknown ones. Names and sizes
-            refer to these axes, even if the user gave others. None if they are the same as `axes`.
-        smaller: the same image at lower resolutions, if the file has them, in order of decreasing size.
+        axes: one letter per axis of `array`: one of TPZCYXS, or any letter for an axis of length 1.
+        channel_names: one name per channel, or empty.
+        pixel_size_um: height and width of a pixel in micrometres, or None if unknown.
+        stated: axes according to the file itself, with letters from `axes.UNSTATED` for unknown ones. Channel names and
+            pixel sizes refer to these axes, even if the user stated others. None if they are the same as `axes`.
+        smaller: lower resolutions of the image that the file holds, largest first.
     """
 
     array: SlicedArray
@@ -32,12 +32,12 @@ class Stored:
 
 
 def is_smaller(array: SlicedArray, full: SlicedArray, axes: str) -> bool:
-    """Return True if an array is a smaller version of an image; writers put other arrays into pyramids, too.
+    """Return True if an array is a lower resolution of an image; some writers also put other arrays into pyramids.
 
     Args:
-        array: candidate for a lower resolution.
+        array: array that could be a lower resolution.
         full: image at full resolution.
-        axes: one letter for each axis of both arrays.
+        axes: axes of both arrays, one letter each.
 
     >>> import numpy as np
     >>> is_smaller(np.zeros((3, 2, 2)), np.zeros((3, 4, 5)), "CYX")

@@ -1,8 +1,9 @@
-"""Read the pixels of a TIFF whole or by window; a window decodes only the tiles or strips that it touches.
+"""Read the pixels in a TIFF, whole or by window, decoding only the tiles or strips that a window touches.
 
-tifffile's own way to read windows, `aszarr`, is not used: it needs zarr 3, and therefore Python 3.11. Here the pages
-give their tiles and strips, and an error names the place. A page that tifffile decodes differently as a whole (a volume
-in one page, Hamamatsu's JPEG) is one block, so that windows have the same pixels as the whole.
+tifffile's own window reader, `aszarr`, is not used, because it needs zarr 3 and therefore Python 3.11. This module
+reads tiles and strips page by page instead, and its errors say where a file is damaged. A page that tifffile decodes
+differently as a whole (a volume in one page, Hamamatsu's JPEG) counts as one block, so that a window has the same
+pixels as the whole image.
 """
 
 from __future__ import annotations
@@ -32,14 +33,14 @@ _JPEG_KINDS = {7, 33007, 34892}
 
 
 class TiffArray:
-    """The image of one series, or of several series of the same kind, stacked along a new first axis.
+    """The image in one series, or in several series of the same kind that are stacked along a new first axis.
 
     Args:
-        path: path of the file, for messages.
-        chosen: the series.
+        path: image file, named in error messages.
+        chosen: the series to read.
         cache: cache of decoded tiles and strips.
-        lock: held while the position in the file is moved.
-        shown: conversion from the stored values to the picture; None to return the stored values.
+        lock: lock that guards the read position in the file.
+        shown: conversion from stored values to the displayed picture, or None to return the stored values.
     """
 
     def __init__(
@@ -70,7 +71,7 @@ class TiffArray:
 
     @property
     def chunks(self) -> tuple[int, ...] | None:
-        """The shape of the tiles or strips that are decoded as a whole; None if the pixels are uncompressed."""
+        """The shape of the tiles or strips that are decoded as a whole, or None if the pixels are uncompressed."""
         with decoding(self._path, tifffile.TiffFileError):
             chunks = self._by_window().chunks
         return None if chunks is None else chunks + self.shape[self._n_stored_axes :]
@@ -82,7 +83,7 @@ class TiffArray:
         return self._windows
 
     def _read_all(self) -> np.ndarray:
-        """Return the whole array; at most one position is held twice."""
+        """Return the whole array, reading one position at a time to save memory."""
         with self._lock:
             array: np.ndarray = self._chosen[0].asarray()
             if len(self._chosen) > 1:
@@ -96,14 +97,14 @@ class TiffArray:
 def _windowed_array(
     path: Path, chosen: list[tifffile.TiffPageSeries], cache: BlockCache, lock: threading.Lock
 ) -> StackedArray:
-    """Return an array from which windows of the series can be read."""
+    """Return an array for reading windows of the series."""
     first = chosen[0]
     positions = (len(chosen),) * (len(chosen) > 1)
     offsets = [series.dataoffset for series in chosen if series.dataoffset is not None]
     if len(offsets) == len(chosen):
         shape = tuple(first.shape)
         return StackedArray(positions, lambda number: _mapped(chosen[number].keyframe, offsets[number], shape))
-    # check_segments has made sure that no page is missing.
+    # check_segments has ensured that no page is missing.
     pages = [page for series in chosen for page in series.pages if page is not None]
     # Find the first axis within a page; the axes before it count pages. Axes of length 1 fit on either side.
     splits = [n for n in range(len(first.shape)) if math.prod(first.shape[:n]) * len(chosen) == len(pages)]
@@ -125,7 +126,7 @@ def _axes_in_page(page: tifffile.TiffPage) -> tuple[int, ...]:
 
 @contextmanager
 def _open_file(page: tifffile.TiffPage | tifffile.TiffFrame) -> Iterator[tifffile.FileHandle]:
-    """Open the file of a page. A further file of a set is closed after each use, because there can be thousands."""
+    """Open the file that holds a page, and close it again if it was closed: an image can span thousands of files."""
     file = page.parent.filehandle
     was_closed = file.closed
     if was_closed:
@@ -138,7 +139,7 @@ def _open_file(page: tifffile.TiffPage | tifffile.TiffFrame) -> Iterator[tifffil
 
 
 class _Pages:
-    """The pages of a series, each read uncompressed in place, by tiles or strips, or as a single block."""
+    """The pages of a series, which are memory-mapped if uncompressed, and otherwise read by tile, strip or page."""
 
     def __init__(
         self,
@@ -154,7 +155,8 @@ class _Pages:
         self._dtype = np.dtype(key.dtype)
         planes, depth, length, width, samples = key.shaped
         self._n_planes = planes
-        # Volumes in one page and Hamamatsu slides are not read by tile: tifffile decodes them differently as a whole.
+        # Single-page volumes and Hamamatsu slides are not read by tile, because tifffile decodes them differently as a
+        # whole.
         self._has_segments = (
             not key.is_contiguous and depth == 1 and key.jpegheader is None and shape == _axes_in_page(key)
         )
@@ -163,7 +165,7 @@ class _Pages:
         self._grid = math.ceil(length / rows), math.ceil(width / columns)
 
     def page(self, number: int) -> SlicedArray:
-        """Return the page with this number, without reading it."""
+        """Return the page with the given number as an array that is read on demand."""
         page, key = self._pages[number], self._keyframe
         if key.is_final:
             return _mapped(page, page.dataoffsets[0], self._shape)
@@ -181,7 +183,7 @@ class _Pages:
         return array.reshape(self._shape)
 
     def _segment(self, number: int, place: tuple[int, ...]) -> np.ndarray:
-        """Decode a tile or strip of a page, cropped to the image."""
+        """Return a decoded tile or strip of a page, cropped to the image."""
         key = self._keyframe
         plane, row, column = ((0, *place) if self._n_planes == 1 else place)[:3]
         index = (plane * self._grid[0] + row) * self._grid[1] + column
@@ -198,7 +200,7 @@ class _Pages:
         return block[np.newaxis] if self._n_planes > 1 else block
 
     def _encoded(self, number: int, index: int) -> tuple[bytes | None, dict[str, bytes | None]]:
-        """Return the bytes of a segment (None if a sparse file omits it) and the tables that its decoder needs."""
+        """Return the bytes of a tile or strip, or None if a sparse file omits it, and the tables for decoding it."""
         page, key = self._pages[number], self._keyframe
         offset, count = page.dataoffsets[index], page.databytecounts[index]
         with self._lock, _open_file(page) as file:
@@ -206,9 +208,9 @@ class _Pages:
             if not (offset and count):
                 if key.is_gdal:
                     return None, tables
-                raise EOFError("it is missing")
+                raise EOFError("its data is missing")
             file.seek(offset)
             encoded = file.read(count)
         if len(encoded) < count and key.compression != _UNCOMPRESSED:
-            raise EOFError(f"the file ends after {len(encoded)} of its {count} bytes")
+            raise EOFError(f"the file ends after {len(encoded)} of the expected {count} bytes")
         return encoded, tables

@@ -1,4 +1,4 @@
-"""Find faults that tifffile ignores: impossible sizes, and missing pages and strips, which it fills with zeros."""
+"""Detect faults that tifffile ignores: impossible sizes, and missing pages, strips and tiles, which it zero-fills."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _UNCOMPRESSED, _LZW, _PACKBITS = 1, 5, 32773
 _DEFLATE = (8, 32946)
 _LARGEST_RATIO = {_LZW: 4096.0, _PACKBITS: 128.0, **dict.fromkeys(_DEFLATE, 1032.0)}
 _LARGEST_OTHER_RATIO = 20_000.0  # zstd and CCITT compress an empty image to almost nothing
-COPY_AGAIN = "the file is cut off or damaged: copy or export it again"
-"""The remedy for a file that is incomplete."""
+COPY_AGAIN = "the file is truncated or damaged, so copy or export it again"
+"""The remedy in error messages about incomplete files."""
 
 _DECISIVE_TAGS = {
     256: "ImageWidth",
@@ -47,44 +47,45 @@ _DECISIVE_TAGS = {
     530: "YCbCrSubSampling",
     532: "ReferenceBlackWhite",
 }
-"""Tags that determine the pixels. If tifffile cannot read one, it uses the default of the standard: wrong pixels."""
+"""Tags that determine the pixels. If tifffile cannot read one, it uses the standard's default, giving wrong pixels."""
 
 _TAG_TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 _TAG_TYPE_BYTES |= {16: 8, 17: 8, 18: 8}
 
 
 def check_page_chain(path: Path, tif: tifffile.TiffFile) -> None:
-    """Follow the chain of pages to its end; tifffile silently stops where the chain breaks.
+    """Follow the chain of pages to its end, because tifffile silently stops where the chain breaks.
 
     Raises:
-        UnreadableImageError: the chain is a loop, or a page, or a tag that determines its pixels, lies beyond the end
-            of the file.
+        UnreadableImageError: the chain is a loop, or the file ends before a page or a tag that determines its pixels.
     """
-    if tif.is_ndpi:  # has its own kind of offsets
+    if tif.is_ndpi:  # NDPI has its own kind of offsets
         return
     layout, stream, size = tif.tiff, tif.filehandle, tif.filehandle.size
     offset, seen = tif.pages.first.offset, set[int]()
     while offset:
         if offset in seen:
-            raise UnreadableImageError(path, f"page {len(seen)} points back to an earlier one", COPY_AGAIN)
+            raise UnreadableImageError(
+                path, f"the offset of page {len(seen)} points back to an earlier page", COPY_AGAIN
+            )
         broken = _broken_tag(layout, stream, offset, size)
         if broken:
-            raise UnreadableImageError(path, f"{broken} of page {len(seen)} cannot be read", COPY_AGAIN)
+            raise UnreadableImageError(path, f"the tag {broken} of page {len(seen)} cannot be read", COPY_AGAIN)
         seen.add(offset)
         offset = _next_page(layout, stream, offset, size)
         if offset < 0:
-            raise UnreadableImageError(path, f"it ends before page {len(seen)}", COPY_AGAIN)
+            raise UnreadableImageError(path, f"the data ends before page {len(seen)}", COPY_AGAIN)
 
 
 def _next_page(layout: tifffile.TiffFormat, stream: tifffile.FileHandle, offset: int, size: int) -> int:
-    """Return the offset of the next page: 0 after the last page, -1 if the file ends before it."""
+    """Return the offset of the next page, 0 if there is none, or -1 if the file ends before the next page."""
     if offset + layout.tagnosize > size:
         return -1
     stream.seek(offset)
     (tags,) = struct.unpack(layout.tagnoformat, stream.read(layout.tagnosize))
     end = offset + layout.tagnosize + tags * layout.tagsize
     if end + layout.offsetsize > size:
-        # Some writers omit the final 0. The last page is then the one whose tags end the file.
+        # Some writers omit the final 0. The file then ends right after the tags of the last page.
         return 0 if end == size else -1
     stream.seek(end)
     (next_offset,) = struct.unpack(layout.offsetformat, stream.read(layout.offsetsize))
@@ -92,13 +93,13 @@ def _next_page(layout: tifffile.TiffFormat, stream: tifffile.FileHandle, offset:
 
 
 def _broken_tag(layout: tifffile.TiffFormat, stream: tifffile.FileHandle, offset: int, size: int) -> str:
-    """Return the name of a tag that determines the pixels but cannot be read, or an empty text."""
+    """Return the name of the first unreadable tag that determines the pixels, or an empty string if there is none."""
     stream.seek(offset)
     count = stream.read(layout.tagnosize)
     tags = struct.unpack(layout.tagnoformat, count)[0] if len(count) == layout.tagnosize else 0
     table = stream.read(min(tags * layout.tagsize, size))
     for start in range(0, len(table) - layout.tagsize + 1, layout.tagsize):
-        # A tag consists of code and type (2 bytes each), the number of values, and the values or their offset.
+        # A tag consists of a code and a type (2 bytes each), the number of values, and the values or their offset.
         code, kind = struct.unpack_from(layout.tagformat1, table, start)
         if code not in _DECISIVE_TAGS:
             continue
@@ -111,46 +112,46 @@ def _broken_tag(layout: tifffile.TiffFormat, stream: tifffile.FileHandle, offset
 
 
 def check_size(path: Path, tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> None:
-    """Refuse an image that the file cannot hold, before memory is allocated for it.
+    """Refuse an image that the file cannot hold, before any memory is allocated.
 
     Raises:
-        UnreadableImageError: uncompressed pixels need more bytes than there are, or compressed ones more than their
-            compression can stand for.
+        UnreadableImageError: uncompressed pixels need more bytes than the file has, or compressed pixels would need an
+            impossible compression ratio.
     """
     page = series.keyframe
     files = {id(p.parent): p.parent.filehandle.size for p in series.pages if p is not None}
     held = sum(files.values()) or tif.filehandle.size
     if page.compression == _UNCOMPRESSED:
-        planes = series.size // max(1, page.imagewidth * page.imagelength)  # of all pages and samples
+        planes = series.size // max(1, page.imagewidth * page.imagelength)  # across all pages and samples
         in_row = 1 if page.planarconfig == _SEPARATE else page.samplesperpixel
-        row = (page.imagewidth * in_row * page.bitspersample + 7) // 8  # padded to a byte
+        row = (page.imagewidth * in_row * page.bitspersample + 7) // 8  # padded to a whole byte
         needed = row * page.imagelength * planes // in_row
         if needed > held:
-            raise UnreadableImageError(path, f"its pixels need {needed} bytes, but the file has {held}", COPY_AGAIN)
-        ratio = 8.0  # a byte of 1-bit pixels becomes eight
+            raise UnreadableImageError(path, f"the pixels need {needed} bytes, but the file has {held}", COPY_AGAIN)
+        ratio = 8.0  # a byte of 1-bit pixels decodes to eight bytes
     else:
         ratio = _LARGEST_RATIO.get(int(page.compression), _LARGEST_OTHER_RATIO)
     check_plausible_size(path, series.nbytes, largest_ratio=ratio, file_bytes=held)
 
 
 def check_segments(path: Path, series: tifffile.TiffPageSeries) -> None:
-    """Refuse an image with missing pages, strips or tiles, which tifffile reads as zeros.
+    """Refuse an image with missing pages, strips or tiles, which tifffile would read as zeros.
 
-    Sparse files of the GDAL library are an exception: in them, missing segments are empty.
+    Sparse files from the GDAL library are an exception, because there a missing strip or tile stands for an empty one.
 
     Raises:
-        UnreadableImageError: pages or segments are missing; the message gives their number and the place of the first.
+        UnreadableImageError: pages, strips or tiles are missing; the message says how many.
     """
     if series.dataoffset is not None:  # contiguous in the file
         end = series.dataoffset + series.nbytes
         if end > series.keyframe.parent.filehandle.size:
-            raise UnreadableImageError(path, f"it ends before byte {end}, its last pixel", COPY_AGAIN)
+            raise UnreadableImageError(path, f"the pixels end at byte {end}, beyond the end of the file", COPY_AGAIN)
         return
     pages = [page for page in series.pages if page is not None]
     missing = len(series.pages) - len(pages)
     if missing:
         raise UnreadableImageError(
-            path, f"{missing} of its {len(series.pages)} pages are missing", "copy all files of the set again"
+            path, f"missing {missing} of {len(series.pages)} pages", "copy all files that belong to the image again"
         )
     for number, page in enumerate(pages):
         keyframe, size = series.keyframe, page.parent.filehandle.size
@@ -164,19 +165,19 @@ def check_segments(path: Path, series: tifffile.TiffPageSeries) -> None:
             first = segment_place(keyframe, missing_segments[0] if missing_segments else min(len(counts), len(offsets)))
             raise UnreadableImageError(
                 path,
-                f"{n_missing} of {len(offsets)} {kind} of page {number} are missing, the first is {first}",
+                f"missing {n_missing} of {len(offsets)} {kind} in page {number}, the first being {first}",
                 COPY_AGAIN,
             )
-        # The last uncompressed strip may claim more bytes than it needs. tifffile refuses strips that are too short.
+        # The last uncompressed strip can claim more bytes than it needs. tifffile refuses strips that are too short.
         compressed = keyframe.compression != _UNCOMPRESSED
         for n, (offset, count) in enumerate(zip(offsets, counts, strict=False)):
             if offset * compressed + count > size:
                 place = segment_place(keyframe, n)
-                raise UnreadableImageError(path, f"it ends within {place} of page {number}", COPY_AGAIN)
+                raise UnreadableImageError(path, f"the data ends within {place} of page {number}", COPY_AGAIN)
 
 
 def segment_place(page: tifffile.TiffPage, index: int) -> str:
-    """Describe a tile or strip of a page: its number and where it lies in the image."""
+    """Describe a tile or strip of a page by its number and its rows and columns in the image."""
     rows = page.tilelength if page.is_tiled else page.rowsperstrip
     columns = page.tilewidth if page.is_tiled else page.imagewidth
     across, down = -(-page.imagewidth // columns), -(-page.imagelength // rows)
@@ -188,18 +189,18 @@ def segment_place(page: tifffile.TiffPage, index: int) -> str:
 
 
 def check_old_jpeg(path: Path, page: tifffile.TiffPage) -> None:
-    """Refuse old-style JPEG whose tables lie beyond the end of the file, about which libtiff only warns.
+    """Refuse old-style JPEG with tables beyond the end of the file, about which libtiff only warns.
 
     Raises:
         UnreadableImageError: the file ends within the tables.
     """
     stream = page.parent.filehandle
     ends = [0]
-    for code in (519, 520, 521):  # quantisation, DC and AC tables, one offset for each component
+    for code in (519, 520, 521):  # quantisation, DC and AC tables, with one offset per component
         offsets = page.tags.valueof(code) or ()
         for offset in offsets if isinstance(offsets, tuple) else (offsets,):
             stream.seek(offset)
-            # A quantisation table has 64 values, a Huffman table 16 counts and then as many values as they add up to.
+            # A quantisation table has 64 values. A Huffman table has 16 counts, then as many values as they add up to.
             ends.append(offset + (64 if code == 519 else 16 + sum(stream.read(16))))
     if max(ends) > stream.size:
-        raise UnreadableImageError(path, "it ends within its JPEG tables", COPY_AGAIN)
+        raise UnreadableImageError(path, "the data ends within the JPEG tables", COPY_AGAIN)

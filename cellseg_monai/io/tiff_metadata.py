@@ -1,4 +1,4 @@
-"""Read pixel sizes and channel names from OME, ImageJ, LSM and our own TIFF metadata."""
+"""Read pixel sizes and channel names from TIFF metadata: OME, ImageJ, LSM and this package's own."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from cellseg_monai.io.units import UM_PER_UNIT, checked_size, in_um
 
 __all__ = ["channel_names", "pixel_size_um"]
 
-# In inches, ImageJ reports the print resolution of a picture (72 dots per inch), for want of a measured size.
+# If no size was measured, ImageJ states the print resolution of the picture (72 dots per inch), in these units.
 _PRINT_UNITS = {"in", "inch", "inches"}
 
 _RGB, _SEPARATED, _YCBCR, _MINISBLACK = 2, 5, 6, 1
-_ALPHAS = {1, 2}  # premultiplied or not
+_ALPHAS = {1, 2}  # premultiplied and straight alpha
 _COLOURS = {
     _RGB: RGB,
     _YCBCR: RGB,
@@ -26,7 +26,7 @@ _COLOURS = {
 
 
 def pixel_size_um(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> tuple[float, float] | None:
-    """Return the height and width of a pixel in µm, or None if the file does not say."""
+    """Return the height and width of a pixel in µm, or None if the file does not state them."""
     if tif.is_ome:
         return _ome_pixel_size(tif, series)
     if tif.is_imagej:
@@ -41,7 +41,7 @@ def pixel_size_um(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> tu
 
 
 def channel_names(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> tuple[str, ...]:
-    """Return the names of the channels ("" for an unnamed one) or colours; empty if the file has none."""
+    """Return the names of the channels or colours, with "" for an unnamed channel; empty if the file has none."""
     sizes = dict(zip(series.axes, series.shape, strict=True))
     count = sizes.get("C", 1)
     if "S" in sizes:
@@ -62,7 +62,7 @@ def channel_names(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> tu
 
 
 def _sample_names(page: tifffile.TiffPage) -> tuple[str, ...]:
-    """Return the names of the samples of a pixel, or nothing if they are unknown."""
+    """Return the names of the samples in each pixel, or an empty tuple if they are unknown."""
     colours = _COLOURS.get(int(page.photometric), ())
     extra = tuple("alpha" if int(kind) in _ALPHAS else "extra" for kind in page.extrasamples)
     if colours == GREY_ALPHA[:1] and "alpha" not in extra:
@@ -72,14 +72,14 @@ def _sample_names(page: tifffile.TiffPage) -> tuple[str, ...]:
 
 
 def _ome_image(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> ElementTree.Element | None:
-    """Return the OME metadata of a series, or None if it cannot be identified."""
+    """Return the OME `Image` element of a series, or None if it cannot be identified."""
     images = _ome_images(tif.ome_metadata or "")
     index = next((i for i, candidate in enumerate(tif.series) if candidate is series), len(images))
-    # tifffile omits images without pixels. If there are any, series and images cannot be matched.
+    # tifffile omits images without pixels. If the file has any, its series cannot be matched to its images.
     return images[index] if index < len(images) == len(tif.series) else None
 
 
-@lru_cache(maxsize=1)  # called once for each position
+@lru_cache(maxsize=1)  # because it is called once per position
 def _ome_images(xml: str) -> list[ElementTree.Element]:
     try:
         return ElementTree.fromstring(xml).findall("{*}Image")

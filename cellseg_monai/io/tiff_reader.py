@@ -36,16 +36,15 @@ _SLIDE_KINDS = {"svs", "ndpi", "scn", "philips", "qpi"}
 
 @contextmanager
 def opened(path: Path, axes: str | None, *, indices: bool = False) -> Iterator[Stored]:
-    """Open the image of a file, or its positions if they are of the same kind, to read the whole or windows.
+    """Open the image in a file, stacking positions of the same kind along a new axis.
 
     Args:
-        path: path of the file.
+        path: file to open.
         axes: axes according to the user, or None.
-        indices: True to return the indices of a picture with a palette instead of its colours.
+        indices: True to return the indices in a palette image instead of its colours.
 
     Raises:
-        UnreadableImageError: the file is damaged or not supported, or parts are missing that tifffile would fill with
-            zeros.
+        UnreadableImageError: the file is damaged or not supported, or lacks parts that tifffile would fill with zeros.
     """
     with ExitStack() as stack:
         with decoding(path, tifffile.TiffFileError):
@@ -55,7 +54,7 @@ def opened(path: Path, axes: str | None, *, indices: bool = False) -> Iterator[S
 
 
 def _describe(path: Path, tif: tifffile.TiffFile, axes: str | None, *, indices: bool) -> Stored:
-    """Check the file and return its image, unread."""
+    """Check a file and return its image; pixels are read on demand if tifffile can decode them."""
     check_page_chain(path, tif)
     chosen = _choose_series(path, tif)
     first, page = chosen[0], chosen[0].keyframe
@@ -66,7 +65,7 @@ def _describe(path: Path, tif: tifffile.TiffFile, axes: str | None, *, indices: 
     _check_type(path, page)
     for series in chosen:
         check_size(path, tif, series)
-    # Only OME states that its images are positions.
+    # Only OME metadata states that several images are positions.
     positions = len(chosen) > 1
     stated = ("P" if tif.is_ome and "P" not in first.axes else UNSTATED[0]) * positions + _axes(first)
     shape = (len(chosen),) * positions + tuple(first.shape)
@@ -84,42 +83,42 @@ def _describe(path: Path, tif: tifffile.TiffFile, axes: str | None, *, indices: 
 
 
 def _levels(chosen: list[tifffile.TiffPageSeries]) -> list[list[tifffile.TiffPageSeries]]:
-    """Return the series at full resolution, then at each lower resolution that all of them have."""
+    """Return the series at full resolution, followed by each lower resolution that all of the series have."""
     return [list(level) for level in zip(*(series.levels for series in chosen), strict=False)]
 
 
 def _axes(series: tifffile.TiffPageSeries) -> str:
-    # tifffile reports the positions of Micro-Manager as regions.
     """Return the axes of a series."""
+    # tifffile reports Micro-Manager's positions as regions (R).
     return series.axes.replace("R", "P") if series.kind == "mmstack" else str(series.axes)
 
 
 def _choose_series(path: Path, tif: tifffile.TiffFile) -> list[tifffile.TiffPageSeries]:
-    """Return the series that make up the image: one, or one for each position."""
+    """Return the series that make up the image: a single series, or one per position."""
     series = [s for s in tif.series if s.size]
     if series and series[0].kind in _SLIDE_KINDS:
-        # The others, which can come first, are a thumbnail, the label of the slide and an overview.
+        # The other series, which can come first, are a thumbnail, the slide label and an overview.
         return [max(series, key=lambda s: s.keyframe.imagewidth * s.keyframe.imagelength)]
     if series and series[0].kind == "bif":
         raise UnreadableImageError(
             path,
-            "it is a Ventana slide, whose overlapping tiles cannot be stitched",
-            "export it as OME-TIFF from the program that made it",
+            "this is a Ventana slide, whose overlapping tiles cannot be stitched",
+            "export it as OME-TIFF in the program that made it",
         )
     whole = [s for s in series if not (s.keyframe.is_reduced or s.keyframe.is_mask)] or series[:1]
     if not whole:
-        raise UnreadableImageError(path, "it holds no image", "copy or export it again")
+        raise UnreadableImageError(path, "the file holds no image", "copy or export it again")
     kinds = dict.fromkeys(_describe_kind(tif, s) for s in whole) if len(whole) > 1 else {}
     if len(kinds) > 1:
         examples = "; ".join(list(kinds)[:4])
         raise UnreadableImageError(
-            path, f"it holds {len(whole)} images of different kinds ({examples})", "save each as a separate file"
+            path, f"the file holds {len(whole)} images of different kinds ({examples})", "save each as a separate file"
         )
     return whole
 
 
 def _describe_kind(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> str:
-    """Describe everything that images must have in common to become positions of one array."""
+    """Describe the properties that images must share to be stacked as positions."""
     page, names, size_um = series.keyframe, channel_names(tif, series), pixel_size_um(tif, series)
     parts = [
         f"{series.axes} {' × '.join(map(str, series.shape))} {series.dtype}",
@@ -134,7 +133,7 @@ def _check_type(path: Path, page: tifffile.TiffPage) -> None:
     if page.dtype is None or page.dtype.kind not in "buif":
         raise UnreadableImageError(
             path,
-            f"pixels of {page.bitspersample} bits in sample format {page.sampleformat} are not supported",
+            f"{page.bitspersample}-bit pixels in sample format {page.sampleformat} are not supported",
             "save real numbers of at most 64 bits",
         )
     if page.bitspersample == 24 and page.dtype.kind in "ui":
@@ -148,13 +147,13 @@ def _check_24_bits(path: Path) -> None:
     if imagecodecs.packints_decode(b"\0\0\1", np.dtype(np.uint32), 24, runlen=1).tolist() != [1]:
         raise UnreadableImageError(
             path,
-            f"pixels of 24 bits, whose bytes the installed imagecodecs {imagecodecs.__version__} swaps",
+            f"the installed imagecodecs {imagecodecs.__version__} swaps the bytes of 24-bit pixels",
             "install a newer imagecodecs, which needs Python 3.11 or newer, or save the image with 32 bits",
         )
 
 
 def _describe_pages(series: tifffile.TiffPageSeries) -> str:
-    """Describe the pages of a series with one unstated axis; empty for any other series."""
+    """Return a description of a series of pages along a single unstated axis, or "" for any other series."""
     unstated = [n for axis, n in zip(series.axes, series.shape, strict=True) if axis in UNSTATED]
     plane = [n for axis, n in zip(series.axes, series.shape, strict=True) if axis in "YX"]
     if len(unstated) != 1 or len(plane) != 2:
@@ -163,9 +162,9 @@ def _describe_pages(series: tifffile.TiffPageSeries) -> str:
 
 
 def _is_for_display(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> bool:
-    """Return True if palette and min-is-white are a display setting and the stored values are the measurements.
+    """Return True if palette and min-is-white are display settings, so that the stored values are the measurements.
 
-    tifffile itself is such a program: it marks every bool array as min-is-white, but inverts none.
+    This is also true of files from tifffile itself, which marks every bool array as min-is-white, but inverts none.
     """
     by_tifffile = str(series.keyframe.software).startswith("tifffile")
     return tif.is_imagej or tif.is_ome or by_tifffile or series.kind not in {"uniform", "generic"}

@@ -1,4 +1,4 @@
-"""Convert lengths to micrometres from the many unit names that files use."""
+"""Convert lengths to micrometres, from the many unit names found in image files."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ UM_PER_UNIT = {
     "in": 25_400.0,
     "inch": 25_400.0,
 }
-"""Micrometres in a unit of length, by its lower-case name. "pixel" is not a length."""
+"""Micrometres per unit of length, by the lower-case name of the unit. "pixel" is not a length."""
 
 
 def in_um(value: Any, factor: float | None) -> float | None:
     """Return a length in micrometres, or None if the value is not a number or the unit is unknown.
 
     Args:
-        value: number in the file, or whatever the file has in its place.
-        factor: micrometres in the unit, or None.
+        value: number from the file, or whatever the file has in its place.
+        factor: micrometres per unit, or None if the unit is unknown.
 
     >>> in_um("250", UM_PER_UNIT["nm"]), in_um("wide", 1.0), in_um(1, UM_PER_UNIT.get("pixel"))
     (0.25, None, None)
@@ -54,7 +54,7 @@ def in_um(value: Any, factor: float | None) -> float | None:
 
 
 def checked_size(height: Any, width: Any) -> tuple[float, float] | None:
-    """Return the height and width of a pixel if both are positive lengths, otherwise None.
+    """Return the height and width of a pixel if both are positive and finite, otherwise None.
 
     >>> checked_size(1, 0.5), checked_size(1, 0), checked_size(None, 1)
     ((1.0, 0.5), None, None)

@@ -1,8 +1,8 @@
-"""Write and read the chunks of a Zarr array (version 2) as files, each complete or absent; none is omitted.
+"""Write and read Zarr arrays (version 2) chunk by chunk, storing even empty chunks.
 
-The format consists of a JSON file and one compressed file for each chunk. The zarr package is not used for writing,
-because it omits chunks of zeros, in ways that differ between versions. An empty part would then look like a lost one.
-Here every chunk is written, so a missing file is a lost chunk, and is reported.
+The format consists of a JSON file and one compressed file per chunk. The zarr package is not used for writing, because
+it omits chunks of zeros, in ways that differ between versions. An empty chunk would then look like a lost one. This
+module writes every chunk, either completely or not at all, so a missing file always means a lost chunk.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ __all__ = ["ZarrChunks"]
 
 @dataclass(frozen=True)
 class ZarrChunks:
-    """An array in a folder of chunks, which can be sliced, and sent to other processes.
+    """An array in a folder of chunks, which can be sliced and sent to other processes.
 
-    A chunk that has not been written cannot be read. Threads or processes can write at the same time if they do not
-    write into the same chunk.
+    A chunk can be read only after it has been written. Several threads or processes can write at the same time, as long
+    as they write to different chunks.
 
     Args:
         folder: folder of the array.
-        shape: lengths of the axes before Y and X, along which a chunk is one plane thick, then of Y and X.
+        shape: length of each axis, Y and X last. Along the other axes, a chunk is one plane thick.
         dtype: type of the values.
-        chunk_px: side of a chunk.
+        chunk_px: side of a chunk, in pixels.
 
     >>> import tempfile
     >>> array = ZarrChunks(Path(tempfile.mkdtemp()) / "ids", (1, 3, 4), np.dtype(np.uint32), chunk_px=2)
@@ -56,7 +56,7 @@ class ZarrChunks:
         return (*(1 for _ in self.shape[:-2]), self.chunk_px, self.chunk_px)
 
     def create(self) -> None:
-        """Create the folder and the description of the array."""
+        """Create the folder and the metadata file of the array."""
         self.folder.mkdir(parents=True, exist_ok=True)
         description = {
             "zarr_format": 2,
@@ -75,10 +75,10 @@ class ZarrChunks:
         """Write whole chunks.
 
         Args:
-            values: YX; only at the end of a row or column can it be smaller than whole chunks.
+            values: YX array of whole chunks; only at the far edges of the image can it end within a chunk.
             plane: indices along the axes before Y and X.
-            y: row of the upper left corner, a multiple of `chunk_px`.
-            x: column of the upper left corner, a multiple of `chunk_px`.
+            y: row of the top left corner, a multiple of `chunk_px`.
+            x: column of the top left corner, a multiple of `chunk_px`.
         """
         side = self.chunk_px
         for rows, columns in squares(values.shape, side):
@@ -90,12 +90,12 @@ class ZarrChunks:
                 aside.write_bytes(self._codec.encode(chunk))
 
     def read(self, plane: tuple[int, ...], y: slice, x: slice) -> np.ndarray:
-        """Return a window of what has been written.
+        """Return the values in a window, all chunks of which must have been written.
 
         Args:
             plane: indices along the axes before Y and X.
-            y: rows, with start and stop.
-            x: columns, with start and stop.
+            y: rows, as a slice with start and stop.
+            x: columns, as a slice with start and stop.
         """
         side, values = self.chunk_px, np.empty((y.stop - y.start, x.stop - x.start), self.dtype)
         for rows, columns in itertools.product(overlaps(y, side), overlaps(x, side)):
@@ -111,7 +111,7 @@ class ZarrChunks:
                 yield plane, rows, columns
 
     def missing(self) -> list[tuple[tuple[int, ...], slice, slice]]:
-        """Return the places of the chunks that have not been written."""
+        """Return the plane, rows and columns of each chunk that has not been written."""
         side = self.chunk_px
         return [
             (plane, rows, columns)
@@ -128,13 +128,13 @@ class ZarrChunks:
         if missing := self.missing():
             plane, rows, columns = missing[0]
             raise OSError(
-                f"{self.folder}: {len(missing)} chunks were not written or are not seen here, the first of {plane} at "
-                f"rows {rows.start} to {rows.stop - 1}, columns {columns.start} to {columns.stop - 1}; is it on a "
-                "file system that all workers share?"
+                f"{self.folder}: {len(missing)} chunks are missing, the first in plane {plane} at rows {rows.start} to "
+                f"{rows.stop - 1}, columns {columns.start} to {columns.stop - 1}; choose a folder that all workers "
+                "share, and run again"
             )
 
     def __getitem__(self, window: tuple[int | slice, ...]) -> np.ndarray:
-        """Return the values in a window: an index or a slice without a step for each axis, slices for Y and X."""
+        """Return the values in a window: an index or slice per leading axis, then slices for Y and X, without steps."""
         planes, lengths, rows, columns = self._resolved(window)
         values = np.empty((len(planes), rows.stop - rows.start, columns.stop - columns.start), self.dtype)
         for plane_values, plane in zip(values, planes, strict=True):
@@ -142,7 +142,7 @@ class ZarrChunks:
         return values.reshape(*lengths, *values.shape[1:])
 
     def __setitem__(self, window: tuple[int | slice, ...], values: Any) -> None:
-        """Write a window; chunks that it covers in part are read first."""
+        """Write the values in a window; chunks that the window covers only in part are read first."""
         planes, lengths, rows, columns = self._resolved(window)
         size = (rows.stop - rows.start, columns.stop - columns.start)
         if 0 in size:
@@ -158,7 +158,7 @@ class ZarrChunks:
             self.write(part, plane, top, left)
 
     def _resolved(self, window: tuple[int | slice, ...]) -> tuple[list[tuple[int, ...]], tuple[int, ...], slice, slice]:
-        """Return the planes of a window, the lengths of their axes that are kept, its rows and its columns."""
+        """Return the planes in a window, the lengths of the sliced axes before Y and X, the rows and the columns."""
         leading = [
             range(length)[part] if isinstance(part, slice) else (range(length)[part],)
             for part, length in zip(window[:-2], self.shape[:-2], strict=True)
@@ -186,9 +186,9 @@ class ZarrChunks:
 
 @lru_cache
 def _codec(chunk_bytes: int) -> Any:
-    """Return the compressor of chunks of this size."""
+    """Return the compressor for chunks of this size."""
     from numcodecs import Blosc  # slow to import, needed only for chunks
 
-    # Use a single block. The threads of Blosc lay out several blocks in the order in which they finish, so that the
-    # same labels would give different bytes each time.
+    # Use a single block per chunk. Blosc's threads write several blocks in the order in which they finish, so the same
+    # labels would give different bytes each time.
     return Blosc("zstd", clevel=3, shuffle=Blosc.SHUFFLE, blocksize=chunk_bytes)

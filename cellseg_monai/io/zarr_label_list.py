@@ -1,4 +1,4 @@
-"""Maintain the list of label images that an OME-Zarr image keeps in its group `labels`."""
+"""Maintain the list of label images in the `labels` group of an OME-Zarr image."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _LABELS = "labels"
 
 
 def image_above(target: Path) -> Path | None:
-    """Return the OME-Zarr image to which a folder `image.zarr/labels/cells` belongs; None for any other folder.
+    """Return the OME-Zarr image that contains a folder like `image.zarr/labels/cells`, or None for other folders.
 
-    A folder named labels that is not in a Zarr has no special meaning.
+    A folder named "labels" that is not inside a Zarr has no special meaning.
     """
     image = target.parent.parent
     is_zarr = any((image / name).is_file() for name in (".zgroup", "zarr.json"))
@@ -23,21 +23,21 @@ def image_above(target: Path) -> Path | None:
 
 
 def check_image_above(target: Path) -> None:
-    """Refuse labels within an image of another version of Zarr, where no program would find them.
+    """Refuse labels inside an image of another Zarr version, where no program would find them.
 
     Raises:
-        ValueError: the image around the labels is an OME-Zarr 0.5.
+        ValueError: the labels are inside an OME-Zarr 0.5 image.
     """
     image = image_above(target)
     if image is not None and (image / "zarr.json").is_file():
         raise ValueError(
-            f"{target}: {image.name} is an OME-Zarr 0.5, but labels are written as 0.4; write them to a separate "
-            "folder next to it"
+            f"{target}: {image.name} is an OME-Zarr 0.5 image, but labels are written as 0.4; write them to a separate "
+            "folder next to the image"
         )
 
 
 def list_labels(target: Path) -> None:
-    """Add a label image that lies within an image to the list by which programs find it."""
+    """Add a label image inside an OME-Zarr image to the list by which programs find labels."""
     if image_above(target) is None:
         return
     group, listed = target.parent / ".zgroup", target.parent / ".zattrs"

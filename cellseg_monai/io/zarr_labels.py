@@ -1,8 +1,8 @@
 """Write label images as OME-Zarr (NGFF 0.4), block by block, from several threads or processes.
 
-Version 0.4 (Zarr 2) is written because, according to the maintainers of the specification, most programs read it, and
-because ome-zarr-py, and with it napari, recognises these labels. Version 0.5 (Zarr 3) is read, where zarr 3 is
-installed, but not written. Support for OME-Zarr is not an optional extra, because the main command reads and writes it.
+Labels are written as version 0.4 (Zarr 2) because, according to the maintainers of the specification, most programs
+can read it, and because ome-zarr-py, and therefore napari, recognises its labels. Version 0.5 (Zarr 3) can be read if
+zarr 3 is installed, but not written. OME-Zarr support is not an optional extra, because the main command relies on it.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ _AXIS_TYPES = {"T": "time", "P": "position", "Z": "space", "Y": "space", "X": "s
 
 @dataclass(frozen=True)
 class ZarrLabels:
-    """A label image that is being written. It holds no open file and can be sent to other processes.
+    """A label image that is being written; it holds no open file, so it can be sent to other processes.
 
     Args:
         folder: temporary folder in which the image is written.
-        shape: one length for every letter of `axes`.
-        axes: "YX", preceded by T, P and Z if the image has them.
+        shape: one length per letter of `axes`.
+        axes: "YX", preceded by those of T, P and Z that the image has.
         dtype: uint32 or uint64.
-        chunk_px: side of a chunk; the corners of blocks must be multiples of it.
+        chunk_px: side of a chunk, in pixels.
     """
 
     folder: Path
@@ -50,13 +50,13 @@ class ZarrLabels:
     chunk_px: int
 
     def write(self, labels: np.ndarray, *, plane: tuple[int, ...] = (), y: int = 0, x: int = 0) -> None:
-        """Write a block of a plane. Threads or processes can write blocks of different chunks at the same time.
+        """Write a block of a plane; several threads or processes can do so at the same time.
 
         Args:
-            labels: (Y, X) integers from 0 on; whole chunks, except at the end of a row or column.
+            labels: (Y, X) array of non-negative integers; whole chunks, except at the far edges of the image.
             plane: indices along the axes before Y and X.
-            y: row of the upper left corner, a multiple of `chunk_px`.
-            x: column of the upper left corner, a multiple of `chunk_px`.
+            y: row of the top left corner, a multiple of `chunk_px`.
+            x: column of the top left corner, a multiple of `chunk_px`.
 
         Raises:
             TypeError: the labels are not integers.
@@ -69,24 +69,25 @@ class ZarrLabels:
             )
         if labels.ndim != 2 or len(plane) != len(self.shape) - 2:
             raise ValueError(
-                f"got a block of shape {labels.shape} {where} of {self.axes} {self.shape}, expected (Y, X); correct it"
+                f"got labels of shape {labels.shape} {where} of a {self.axes} image of shape {self.shape}; pass labels "
+                "with the axes Y and X, and one plane index for each other axis"
             )
         for start, n, size in zip((y, x), labels.shape, self.shape[-2:], strict=True):
             stop = start + n
             if start % self.chunk_px or not (start < stop == size or (stop < size and n and n % self.chunk_px == 0)):
                 raise ValueError(
-                    f"got {n} rows or columns of {size} {where}; begin and end blocks at multiples of {self.chunk_px} "
-                    "or at the end of the image, so that no two write the same chunk"
+                    f"got {n} of {size} rows or columns {where}; begin and end blocks at multiples of {self.chunk_px} "
+                    "or at the edge of the image, so that no two blocks share a chunk"
                 )
         check_ids(labels, self.dtype, where)
         self._level(0).write(labels, plane, y, x)
 
     def read(self, y: slice, x: slice, *, plane: tuple[int, ...] = ()) -> np.ndarray:
-        """Return a window of what has been written.
+        """Return the labels in a window, all chunks of which must have been written.
 
         Args:
-            y: rows, with start and stop.
-            x: columns, with start and stop.
+            y: rows, as a slice with start and stop.
+            x: columns, as a slice with start and stop.
             plane: indices along the axes before Y and X.
         """
         return self._level(0).read(plane, y, x)
@@ -112,24 +113,24 @@ def writing_zarr_labels(
 ) -> Iterator[ZarrLabels]:
     """Open a label image for writing block by block; it becomes an OME-Zarr when the `with` block ends.
 
-    At the end, all chunks are checked for presence, the lower resolutions are made with a few chunks in memory, and the
-    folder takes its final name. If the `with` block fails, nothing remains. The result is NGFF 0.4, a multiscale image
-    that is marked as labels.
+    At that point, the function checks that no chunk is missing, computes the lower resolutions with a few chunks in
+    memory, and gives the folder its final name. If the `with` block fails, nothing remains. The result is a multiscale
+    NGFF 0.4 image that is marked as labels.
 
     Args:
-        path: path of the folder, such as "cells.ome.zarr"; a label image of this name is replaced. Within an OME-Zarr
-            0.4, as in "image.ome.zarr/labels/cells", the labels are added to the list of that image's labels.
-        shape: one length for every letter of `axes`.
-        axes: "YX", preceded by T (time), P (position) and Z (depth) if the image has them.
-        dtype: numpy.uint32, or numpy.uint64 for ids above 4,294,967,295, which fewer programs read.
-        pixel_size_um: height and width of a pixel.
-        chunk_px: side of a chunk.
-        workers: number of threads that make the lower resolutions.
+        path: folder to write, such as "cells.ome.zarr"; an existing label image is replaced. Inside an OME-Zarr 0.4
+            image, as in "image.ome.zarr/labels/cells", the labels are added to the image's list of labels.
+        shape: one length per letter of `axes`.
+        axes: "YX", preceded by those of T (time), P (position) and Z (depth) that the image has.
+        dtype: numpy.uint32, or numpy.uint64 for ids above 4,294,967,295, which fewer programs can read.
+        pixel_size_um: height and width of a pixel in micrometres, or None if unknown.
+        chunk_px: side of a chunk, in pixels.
+        workers: number of threads that compute the lower resolutions.
 
     Raises:
-        FileExistsError: the path exists and is not a label image.
-        ValueError: the shape, axes, type or size is impossible, chunks are missing at the end, or the image around the
-            labels is an OME-Zarr 0.5.
+        FileExistsError: the path exists but is not a label image.
+        ValueError: an argument is impossible, chunks are missing at the end, or the path is inside an OME-Zarr 0.5
+            image.
 
     >>> import tempfile
     >>> from cellseg_monai.io import read
@@ -155,8 +156,8 @@ def writing_zarr_labels(
         if missing:
             plane, y, x = missing[0]
             raise ValueError(
-                f"{target}: {len(missing)} of its chunks were not written, the first at plane {plane}, rows {y.start} "
-                f"to {y.stop - 1}, columns {x.start} to {x.stop - 1}; write every block, even those without objects"
+                f"{target}: {len(missing)} chunks were not written, the first in plane {plane} at rows {y.start} to "
+                f"{y.stop - 1}, columns {x.start} to {x.stop - 1}; write every block, even blocks without objects"
             )
         build_pyramid(levels, workers)
         _save(aside / ".zgroup", {"zarr_format": 2})
@@ -170,28 +171,28 @@ def writing_zarr_labels(
 def _check(target: Path, shape: tuple[int, ...], axes: str, dtype: np.dtype, chunk_px: int) -> None:
     check_label_axes(axes, tuple(shape))
     if dtype not in (np.uint32, np.uint64):
-        raise ValueError(f"got dtype {dtype}; pass numpy.uint32, or numpy.uint64 for larger ids")
+        raise ValueError(f"got dtype {dtype}, expected uint32 or uint64; pass numpy.uint32 unless ids exceed it")
     if chunk_px < 1:
         raise ValueError(f"got chunk_px={chunk_px}, expected at least 1; correct it")
     if target.exists() and not holds_labels(target):
-        raise FileExistsError(f"{target}: it exists and is not a label image; remove it or choose another name")
+        raise FileExistsError(f"{target} exists but is not a label image; remove it or choose another name")
 
 
 def holds_labels(folder: Path) -> bool:
-    """Return True if a folder is an OME-Zarr of labels, as written here."""
+    """Return True if a folder is an OME-Zarr (version 0.4) that is marked as a label image."""
     attributes = folder / ".zattrs"
     return attributes.is_file() and "image-label" in json.loads(attributes.read_text(encoding="utf-8"))
 
 
 def _attributes(name: str, axes: str, pixel_size_um: tuple[float, float] | None, n_levels: int) -> dict[str, Any]:
-    """Return the content of .zattrs: axes, resolutions and the mark of a label image."""
+    """Return the content of .zattrs: axes, resolutions, and the entry that marks the image as labels."""
     axis_entries: list[dict[str, str]] = [{"name": letter.lower(), "type": _AXIS_TYPES[letter]} for letter in axes]
     if pixel_size_um is not None:
         for axis in axis_entries[-2:]:
             axis["unit"] = "micrometer"
     datasets = []
     for level in range(n_levels):
-        # The centre of a pixel is the centre of the pixels that it replaces.
+        # A pixel at a lower resolution is centred on the pixels that it replaces.
         factors = [1.0] * (len(axes) - 2) + [2.0**level] * 2
         size = [1.0] * (len(axes) - 2) + list(map(float, pixel_size_um or (1.0, 1.0)))
         transforms = [{"type": "scale", "scale": [n * f for n, f in zip(size, factors, strict=True)]}]

@@ -1,4 +1,4 @@
-"""Read OME-Zarr (NGFF 0.1 to 0.5) and bare Zarr arrays with zarr, chunk by chunk."""
+"""Read OME-Zarr images (NGFF 0.1 to 0.5) and bare Zarr arrays with zarr, chunk by chunk."""
 
 from __future__ import annotations
 
@@ -22,25 +22,27 @@ from cellseg_monai.io.stored import Stored, is_smaller
 
 __all__ = ["opened"]
 
-_COPY_AGAIN = "it is damaged or incomplete: copy the whole folder again"
+_COPY_AGAIN = "it is damaged or incomplete, so copy the whole folder again"
 _BLOSC_HEAD = 16
-# Only in zarr 2; zarr 3 raises ValueErrors.
+# Only zarr 2 has this error; zarr 3 raises ValueError instead.
 _ERRORS = (zarr.errors.MetadataError,) if hasattr(zarr.errors, "MetadataError") else ()
 
 
 @contextmanager
 def opened(path: Path, axes: str | None, *, indices: bool = False) -> Iterator[Stored]:
-    """Open the image in a folder. Two dimensions of a bare array are Y and X; the axes of more must be stated.
+    """Open the image in a folder.
 
-    A missing chunk is an empty part of the image, as the format defines it.
+    The axes of a bare 2-D array are Y and X; the user has to state those of any other bare array. A missing chunk is an
+    empty part of the image, as the format defines.
 
     Args:
-        path: path of the folder.
+        path: folder to open.
         axes: axes according to the user, or None.
-        indices: has no effect, because Zarr has no palettes.
+        indices: ignored, because Zarr has no palettes.
 
     Raises:
-        UnreadableImageError: the folder is a plate or another collection, or needs a newer zarr than is installed.
+        UnreadableImageError: the folder is damaged, is a plate or another collection, or needs a newer zarr than the
+            one installed.
     """
     with decoding(path, *_ERRORS):
         image = find_image(path)
@@ -50,7 +52,9 @@ def opened(path: Path, axes: str | None, *, indices: bool = False) -> Iterator[S
         cache = BlockCache()
         full, *others = (_open(path, node, cache) for node in image.arrays)
         if len(image.axes) != len(full.shape):
-            raise UnreadableImageError(path, f"its axes {image.axes} do not fit its array {full.shape}", _COPY_AGAIN)
+            raise UnreadableImageError(
+                path, f"the axes {image.axes} do not fit the array shape {full.shape}", _COPY_AGAIN
+            )
         settled = settle_axes(path, full.shape, image.axes, axes)
         smaller = tuple(array for array in others if is_smaller(array, full, settled))
         stored = Stored(full, settled, image.channel_names, image.pixel_size_um, image.axes, smaller)
@@ -61,7 +65,7 @@ def _open(path: Path, node: ZarrNode, cache: BlockCache) -> BlockArray:
     if node.version > 2 and int(zarr.__version__.split(".")[0]) < 3:
         raise UnreadableImageError(
             path,
-            f"a Zarr of version 3 (OME-Zarr 0.5), but the installed zarr {zarr.__version__} reads only version 2",
+            f"this is Zarr version 3 (OME-Zarr 0.5), but the installed zarr {zarr.__version__} reads only version 2",
             "install zarr 3, which needs Python 3.11 or newer",
         )
     array: Any = zarr.open_array(str(node.folder), mode="r")
@@ -73,14 +77,14 @@ def _open(path: Path, node: ZarrNode, cache: BlockCache) -> BlockArray:
             _check_blosc(node, place)
             return np.asarray(array[region])
         except DECODER_ERRORS as error:
-            reason = f"chunk {'/'.join(map(str, place))} of its array {node.folder.name!r} cannot be decoded ({error})"
+            reason = f"chunk {'/'.join(map(str, place))} of the array {node.folder.name!r} cannot be decoded ({error})"
             raise UnreadableImageError(path, reason, _COPY_AGAIN) from error
 
     return BlockArray(shape, np.dtype(array.dtype), chunks, decode, cache, node.folder)
 
 
 def _check_blosc(node: ZarrNode, place: tuple[int, ...]) -> None:
-    """Refuse a truncated chunk, which the Blosc library would decode with whatever follows in memory."""
+    """Refuse a truncated chunk, because Blosc would decode it together with whatever follows in memory."""
     codecs = node.metadata.get("codecs") or [node.metadata.get("compressor") or {}]
     if "blosc" not in (codecs[-1].get("name"), codecs[-1].get("id")):
         return
@@ -91,7 +95,7 @@ def _check_blosc(node: ZarrNode, place: tuple[int, ...]) -> None:
         head = stream.read(_BLOSC_HEAD)
     size = file.stat().st_size
     if len(head) < _BLOSC_HEAD or size < struct.unpack("<I", head[-4:])[0]:
-        raise EOFError(f"{file.name} ends after {size} bytes")
+        raise EOFError(f"the chunk file {file.name} ends after {size} bytes")
 
 
 def _chunk_name(metadata: dict[str, Any], place: tuple[int, ...]) -> str:

@@ -1,4 +1,4 @@
-"""Label images: training targets, outlines, and measurements of objects. Needs no torch."""
+"""Label images: training targets, outlines and measurements of objects, without torch."""
 
 from cellseg_monai.labels.boundaries import touching_boundaries
 from cellseg_monai.labels.crops import Crop, ObjectBoxes, crops_of_whole_objects, object_boxes

@@ -8,16 +8,16 @@ __all__ = ["convex_areas", "hull_rows"]
 
 
 def convex_areas(first: np.ndarray, rows: np.ndarray, lefts: np.ndarray, rights: np.ndarray) -> np.ndarray:
-    """Return the area of the convex hull of each object, counted like `area_convex` of `skimage.measure.regionprops`.
+    """Return the area of each object's convex hull, counted like `area_convex` in `skimage.measure.regionprops`.
 
     Args:
-        first: for each object, the index of its first row in `rows`.
-        rows: rows with pixels of an object, object after object, increasing within each object.
+        first: index in `rows` of the first row of each object.
+        rows: rows that contain pixels of an object, object after object, increasing within each object.
         lefts: first column of the object in each of these rows.
         rights: last column of the object in each of these rows.
 
     Returns:
-        The number of pixels within or on the hull, int64, one per object.
+        The number of pixels within or on the hull, as one int64 per object.
 
     >>> convex_areas(np.array([0]), np.array([0, 1, 2]), np.array([0, 0, 0]), np.array([2, 0, 2]))  # the shape of a C
     array([9])
@@ -33,19 +33,19 @@ def hull_rows(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Compute the convex hull of each object, row by row.
 
-    A pixel is represented by the midpoints of its four edges, so that a single pixel has an extent. scikit-image builds
-    each hull with Qhull. Here, the left and right sides of all objects are pruned together until all are convex, which
-    is faster. The numbers are the same (tests compare them).
+    Each pixel is represented by the midpoints of its four edges, so that even a single pixel has an extent.
+    scikit-image builds each hull with Qhull. Here, the left and right sides of all objects are pruned together until
+    all are convex, which is faster. The results are the same (tests compare them).
 
     Args:
-        first: for each object, the index of its first row in `rows`; at least one object.
-        rows: rows with pixels of an object, object after object, increasing within each object.
+        first: index in `rows` of the first row of each object; there must be at least one object.
+        rows: rows that contain pixels of an object, object after object, increasing within each object.
         lefts: first column of the object in each of these rows.
         rights: last column of the object in each of these rows.
 
     Returns:
-        Three arrays. The first holds, for each object, the index of its first row in the other two. These hold the
-        first and the last column within or on the hull, for every row of the object from its first to its last,
+        Three arrays. The first gives, for each object, the index of its first row in the other two. The other two give
+        the first and the last column within or on the hull, for every row of the object from its first to its last,
         including rows without pixels.
 
     >>> hull_rows(np.array([0]), np.array([4, 6]), np.array([1, 1]), np.array([3, 1]))
@@ -54,7 +54,7 @@ def hull_rows(
     last = np.r_[first[1:], len(rows)] - 1
     heights = rows[last] - rows[first] + 1
     begins = np.r_[0, np.cumsum(heights)[:-1]]
-    base = np.r_[0, np.cumsum(2 * heights + 1)]  # first half row of each object, in a count over all objects
+    base = np.r_[0, np.cumsum(2 * heights + 1)]  # first half row of each object, numbered across all objects
     offset = base[:-1] - 2 * rows[first] + 1
     middles = 2 * rows + np.repeat(offset, last - first + 1)
     wanted = np.repeat(base[:-1] + 1 - 2 * begins, heights) + 2 * np.arange(heights.sum())
@@ -65,10 +65,10 @@ def _side(middles: np.ndarray, reach: np.ndarray, base: np.ndarray, wanted: np.n
     """Return the rightmost column within the hull, for each of the wanted rows.
 
     Args:
-        middles: half row of the centre of each row with pixels.
+        middles: half row at the centre of each row with pixels.
         reach: last pixel in each of these rows, in half columns.
-        base: first half row of each object, and the end of the last one.
-        wanted: half rows for which the column is returned.
+        base: first half row of each object, and the end of the last object.
+        wanted: half rows for which to return the column.
 
     Returns:
         Whole columns, one for each wanted row.
@@ -76,7 +76,7 @@ def _side(middles: np.ndarray, reach: np.ndarray, base: np.ndarray, wanted: np.n
     nothing = np.iinfo(np.int64).min
     outermost: np.ndarray = np.full(base[-1], nothing)
     outermost[middles] = reach + 1
-    for step in (-1, 1):  # neighbouring rows share an edge, but no index occurs twice in one step
+    for step in (-1, 1):  # neighbouring rows share an edge, but within one step no index repeats
         outermost[middles + step] = np.maximum(outermost[middles + step], reach)
     corners = np.flatnonzero(outermost != nothing)
     values, owner = outermost[corners], np.asarray(np.searchsorted(base, corners, side="right"))
@@ -86,7 +86,7 @@ def _side(middles: np.ndarray, reach: np.ndarray, base: np.ndarray, wanted: np.n
         inside[1:-1] = ((v - u) * (c - a) <= (w - u) * (b - a)) & (owner[:-2] == owner[2:])
         if not inside.any():
             break
-        # A point below the line between its neighbours is not a corner, even if the neighbours are not corners either.
+        # A point below the line between its neighbours is not a corner, whether or not the neighbours are corners.
         corners, values, owner = corners[~inside], values[~inside], owner[~inside]
     after = np.asarray(np.searchsorted(corners, wanted))
     span = corners[after] - corners[after - 1]

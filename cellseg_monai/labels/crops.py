@@ -1,7 +1,7 @@
-"""Crops of a label image of any size that hold its objects whole.
+"""Crops that contain whole objects, cut from a label image of any size.
 
-Objects are measured, traced and written through these crops, so that a label image on disk (a Zarr array, a memory map)
-is processed like one in memory.
+Objects are measured, traced and written through these crops, so a label image on disk (a Zarr array, a memory map) is
+processed like one in memory.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ BLOCK_PX = 2**24
 
 @dataclass(frozen=True, eq=False)
 class ObjectBoxes:
-    """The boxes around objects, in the order of their ids.
+    """Bounding boxes of objects, in the order of their ids.
 
     Args:
         ids: ids of the objects, increasing.
@@ -51,19 +51,19 @@ class ObjectBoxes:
         return len(self.ids)
 
     def among(self, positions: np.ndarray) -> ObjectBoxes:
-        """Return the boxes at these positions."""
+        """Return the boxes at the given positions."""
         return ObjectBoxes(*(getattr(self, field.name)[positions] for field in fields(self)))
 
 
 @dataclass(frozen=True, eq=False)
 class Crop:
-    """A crop that holds some objects whole.
+    """A crop that contains some objects whole.
 
     Args:
         window: rows and columns of the crop in the image.
         ids: ids of the objects, increasing.
-        runs: runs of pixels along the rows, like those of `id_runs` for `numbers`, except that neighbouring runs can
-            both be background.
+        runs: the runs of pixels in `numbers` along the rows, as `id_runs` returns them, except that two neighbouring
+            runs can both be background.
     """
 
     window: Box
@@ -72,30 +72,30 @@ class Crop:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """(Y, X)."""
+        """Size of the crop in pixels, (Y, X)."""
         rows, columns = self.window
         return rows.stop - rows.start, columns.stop - columns.start
 
     @cached_property
     def numbers(self) -> np.ndarray:
-        """The position of each pixel's object in `ids`, counted from 1, as YX int32.
+        """For each pixel, the position of its object in `ids`, counted from 1, as YX int32.
 
-        It is 0 in the background and in objects of other crops.
+        The background, and objects that belong to other crops, are 0.
         """
         numbers, _, lengths = self.runs
         return np.repeat(numbers, lengths).reshape(self.shape)
 
 
 def object_boxes(labels: SlicedArray, *, block_px: int = BLOCK_PX, run: Run = map) -> ObjectBoxes:
-    """Find the box around every object, in one pass over the pixels.
+    """Find the bounding box of every object, in one pass over the pixels.
 
     Args:
         labels: YX ids of any integer dtype, 0 is background. Ids can have gaps and be large.
         block_px: maximum number of pixels that each thread holds at a time.
-        run: function that calls another for each block: `map`, or the `map` of a thread pool.
+        run: a function that calls another function for each block: `map`, or the `map` of a thread pool.
 
     Raises:
-        ValueError: labels are not YX, are not integers, or hold a negative id.
+        ValueError: the labels are not YX, are not integers, or contain a negative id.
 
     >>> boxes = object_boxes(np.array([[0, 900, 900], [7, 0, 900]]))
     >>> boxes.ids, boxes.top, boxes.left, boxes.bottom, boxes.right
@@ -104,7 +104,7 @@ def object_boxes(labels: SlicedArray, *, block_px: int = BLOCK_PX, run: Run = ma
     if len(labels.shape) != 2 or np.dtype(labels.dtype).kind not in "iu":
         raise ValueError(
             f"got {labels.dtype} of shape {tuple(labels.shape)}, expected integer ids of shape (Y, X); "
-            "turn a mask into objects first, and pass one plane of a stack"
+            "label the objects in a mask first, and pass a single plane from a stack"
         )
     windows = list(tiles(labels, block_px=block_px))
     parts = list(run(lambda window: _boxes_in(np.asarray(labels[window]), window), windows))
@@ -128,7 +128,7 @@ def tiles(labels: SlicedArray, *, block_px: int = BLOCK_PX) -> Iterator[Box]:
     [(0, 2), (2, 4), (4, 5)]
     """
     height, width = labels.shape
-    # zarr states the sides of one chunk, dask those of every chunk.
+    # Zarr gives the sides of a single chunk, Dask those of every chunk.
     stored_chunks = getattr(labels, "chunks", None) or (1, max(1, width))
     chunks = [side[0] if isinstance(side, tuple) else side for side in stored_chunks]
     across = max(1, min(width, max(1, block_px // (chunks[0] * chunks[1])) * chunks[1]))
@@ -139,10 +139,10 @@ def tiles(labels: SlicedArray, *, block_px: int = BLOCK_PX) -> Iterator[Box]:
 
 
 def _boxes_in(part: np.ndarray, window: Box) -> tuple[np.ndarray, ...]:
-    """Return the ids in a part of an image, and the four sides of the box around each object there."""
+    """Return the ids in a part of an image, and the four sides of each object's bounding box within that part."""
     ids, starts, lengths = id_runs(part, by_row=True)
     if ids.size and ids.dtype.kind == "i" and ids.min() < 0:
-        raise ValueError(f"got id {ids.min()}, expected no negative ids (0 is the background); renumber them")
+        raise ValueError(f"got id {ids.min()}, expected 0 for background and positive ids for objects; renumber them")
     object_runs = ids > 0
     ids, starts, lengths = ids[object_runs], starts[object_runs], lengths[object_runs]
     rows, columns = np.divmod(starts, max(1, part.shape[1]))
@@ -160,7 +160,7 @@ def _boxes_in(part: np.ndarray, window: Box) -> tuple[np.ndarray, ...]:
 
 
 def _grouped(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the order that sorts values, and the index in that order at which each distinct value begins."""
+    """Return the order that sorts values, and the index in this order at which each distinct value begins."""
     order = np.argsort(values, kind="stable")
     return order, np.flatnonzero(np.r_[True, np.diff(values[order]) != 0][: len(values)])
 
@@ -168,15 +168,15 @@ def _grouped(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def crops_of_whole_objects(
     labels: SlicedArray, boxes: ObjectBoxes | None = None, *, block_px: int = BLOCK_PX
 ) -> Iterator[Crop]:
-    """Divide the objects of an image among crops, each of which holds its objects whole.
+    """Divide the objects in an image among crops that contain them whole.
 
-    Every object is in exactly one crop. The image is divided into squares, and an object belongs to the square with the
-    top left corner of its box. A crop is the box around the objects of a square. An object longer than a square gets a
-    crop of its own, so only a crop of a single object can have more than `block_px` pixels.
+    Every object is in exactly one crop. The image is divided into squares, and each object belongs to the square that
+    contains the top left corner of its bounding box. A crop is the box around all objects in a square. An object longer
+    than a square gets a crop of its own, so only a crop with a single object can have more than `block_px` pixels.
 
     Args:
         labels: YX ids of any integer dtype, 0 is background. Ids can have gaps and be large.
-        boxes: boxes of all objects or of some, as returned by `object_boxes`; by default those of all objects.
+        boxes: bounding boxes of all or some objects, as returned by `object_boxes`; by default, of all objects.
         block_px: maximum number of pixels in a crop, unless a single object is larger.
 
     Yields:
@@ -196,14 +196,14 @@ def crops_of_whole_objects(
 
 
 def groups_of_objects(boxes: ObjectBoxes, width: int, *, block_px: int = BLOCK_PX) -> Iterator[ObjectBoxes]:
-    """Divide objects into groups, one for each crop of `crops_of_whole_objects`.
+    """Divide objects into groups, one for each crop in `crops_of_whole_objects`.
 
     Args:
-        boxes: boxes of the objects.
+        boxes: bounding boxes of the objects.
         width: width of the image in pixels.
         block_px: maximum number of pixels in a crop, unless a single object is larger.
     """
-    side = max(1, isqrt(block_px) // 2)  # a crop extends beyond its square by at most one side
+    side = max(1, isqrt(block_px) // 2)  # a crop extends beyond its square by at most one side length
     squares = (boxes.top // side) * (width // side + 1) + boxes.left // side
     long = (boxes.bottom - boxes.top > side) | (boxes.right - boxes.left > side)
     order, first = _grouped(squares)
@@ -218,7 +218,7 @@ def crop_of(labels: SlicedArray, boxes: ObjectBoxes) -> Crop:
 
     Args:
         labels: YX ids.
-        boxes: boxes of the objects, at least one.
+        boxes: bounding boxes of the objects, at least one.
     """
     rows = slice(int(boxes.top.min()), int(boxes.bottom.max()))
     columns = slice(int(boxes.left.min()), int(boxes.right.max()))

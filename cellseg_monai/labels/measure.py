@@ -1,10 +1,11 @@
-"""Measurements of every object of a label image: position, size, shape, brightness, and the mean of each map.
+"""Measurements of every object in a label image: position, size, shape, brightness, and the mean of each map.
 
-All objects are measured together, because measuring 70,000 one by one, as `regionprops` does, takes half a minute. Sums
-over runs of pixels, codes of border pixels, and hulls pruned together give the same numbers; tests compare each column.
+All objects are measured together, because measuring 70,000 objects one by one, as `regionprops` does, takes half a
+minute. Sums over runs of pixels, codes for border pixels, and jointly pruned hulls give the same numbers; tests compare
+every column.
 
 The mean foreground probability is called `score`, not confidence. It ranks wrong objects below right ones, but its
-values mean something else in every set of images; see docs/quality.md and `benchmarks/score_quality.py`.
+values are not comparable between sets of images; see docs/quality.md and `benchmarks/score_quality.py`.
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ from cellseg_monai.labels.perimeter import perimeters
 
 __all__ = ["measure_objects"]
 
-# The columns by which users filter and sort.
+# Maps whose columns have names of their own, because users filter and sort by them.
 _NAMED_COLUMNS = {"foreground": "score", "views": "agreement"}
-_SQUARE_TOLERANCE = 1e-6  # pixels count as square if height and width differ by at most this share
+_SQUARE_TOLERANCE = 1e-6  # pixels are square if height and width differ by at most this share
 
 
 def measure_objects(
@@ -38,38 +39,44 @@ def measure_objects(
     block_px: int = BLOCK_PX,
     run: Run = map,
 ) -> ObjectTable:
-    """Measure every object of a label image.
+    """Measure every object in a label image.
 
     Definitions and values are those of `skimage.measure.regionprops`, but all objects are measured together. An object
-    is all pixels with its id, in one component or several. Positions count from the centre of the first pixel. The
-    bottom and right of a box are one past the last pixel.
+    consists of all pixels with its id, in one component or several. Positions are relative to the centre of the first
+    pixel. The bottom and right of a box are one past the last pixel.
 
-    Columns: `id`, `area_px`, `centroid_y_px`, `centroid_x_px`, `top_px`, `left_px`, `bottom_px`, `right_px`,
-    `equivalent_diameter_px` (of the disc with that area), `perimeter_px` (see `perimeters`), `eccentricity` (of the
-    ellipse with the same second moments, 0 for a disc; Hu 1962, 10.1109/TIT.1962.1057692), `solidity` (the area as a
-    share of that of the convex hull), `touches_edge` (of the image, which may have cut the object). With a pixel size:
-    `area_um2`, `centroid_y_um`, `centroid_x_um`, `equivalent_diameter_um`, `perimeter_um` (NaN if pixels are not
-    square; the eccentricity is then that of the true shape). With an image: `mean_NAME`, `min_NAME`, `max_NAME` for
-    each channel. With maps: the mean of each over the pixels of the object, called `score` for the map `foreground`,
-    `agreement` for `views`, and `mean_NAME` for others.
+    These columns are always present:
+
+    - `id`, `area_px`, `centroid_y_px`, `centroid_x_px`, `top_px`, `left_px`, `bottom_px`, `right_px`;
+    - `equivalent_diameter_px`: diameter of the disc with the same area;
+    - `perimeter_px`: see `perimeters`;
+    - `eccentricity`: eccentricity of the ellipse with the same second moments, 0 for a disc (Hu 1962,
+      doi:10.1109/TIT.1962.1057692); with a pixel size, it is computed in µm;
+    - `solidity`: area as a fraction of the area of the convex hull;
+    - `touches_edge`: True if the object touches the edge of the image, which may have cut it.
+
+    A pixel size adds `area_um2`, `centroid_y_um`, `centroid_x_um`, `equivalent_diameter_um` and `perimeter_um` (NaN if
+    pixels are not square). An image adds `mean_NAME`, `min_NAME` and `max_NAME` for each channel. Each map adds its
+    mean over the object's pixels, called `score` for the map `foreground`, `agreement` for `views`, and `mean_NAME` for
+    others.
 
     Args:
-        labels: Y×X ids of any integer dtype, 0 is background. Ids may have gaps and be large. The array is only
-            sliced, so it can lie on disk.
-        image: C×Y×X pixels; only sliced, so it can lie on disk.
-        channel_names: one name per channel; missing or empty ones become `channel_0` and so on.
+        labels: Y×X ids of any integer dtype, 0 is background. Ids can have gaps and be large. The array is only sliced,
+            so it can be on disk.
+        image: C×Y×X pixels; only sliced, so it can be on disk.
+        channel_names: one name per channel; missing or empty names become `channel_0` and so on.
         pixel_size_um: height and width of a pixel in µm.
-        maps: Y×X floats by name, in the frame of the image; only sliced, so they can lie on disk.
+        maps: Y×X floats by name, with the same pixels as the image; only sliced, so they can be on disk.
         block_px: number of pixels held in memory at a time, unless a single object is larger.
-        run: function that calls another for each block: `map`, or the `map` of a thread pool, in which each thread then
-            holds one block.
+        run: a function that calls another function for each block: `map`, or the `map` of a thread pool, in which each
+            thread holds one block.
 
     Returns:
         One row per object, in the order of the ids.
 
     Raises:
-        ValueError: `labels` are not integers from 0; the image, the maps or the names do not fit them; or the pixel
-            size is impossible.
+        ValueError: `labels` are negative or not integers; the image, the maps or the names do not fit them; or the
+            pixel size is not positive and finite.
 
     >>> table = measure_objects(np.array([[7, 7, 0], [7, 7, 0], [0, 0, 9]]), pixel_size_um=(0.5, 0.5))
     >>> table["id"], table["area_px"], table["area_um2"], table["centroid_x_px"], table["touches_edge"]
@@ -78,7 +85,7 @@ def measure_objects(
     names = _channel_names(labels, image, channel_names)
     means = _columns_of_maps(labels, maps or {}, names)
     if pixel_size_um is not None and not all(np.isfinite(size) and size > 0 for size in pixel_size_um):
-        raise ValueError(f"got pixel_size_um={pixel_size_um}, expected two positive lengths; correct it")
+        raise ValueError(f"got pixel_size_um={pixel_size_um}, expected two positive lengths; correct them")
     boxes = object_boxes(labels, block_px=block_px, run=run)
     groups = list(groups_of_objects(boxes, int(labels.shape[1]), block_px=block_px))
 
@@ -98,28 +105,28 @@ def measure_objects(
 
 
 def _empty_crop(boxes: ObjectBoxes) -> Crop:
-    """Return a crop without objects, so that an image without objects has the same columns, of the same types."""
+    """Return a crop without objects, which gives an image without objects the same columns with the same types."""
     places: np.ndarray = np.zeros(0, np.intp)
     ids: np.ndarray = np.zeros(0, np.int32)
     return Crop((slice(0, 0), slice(0, 0)), boxes.ids, (ids, places, places))
 
 
 def _columns_of_maps(labels: SlicedArray, maps: Mapping[str, Any], channels: Sequence[str]) -> dict[str, Any]:
-    """Return each map by the name of its column."""
+    """Return each map under the name of its column."""
     for name, values in maps.items():
         if tuple(values.shape) != tuple(labels.shape):
             raise ValueError(
                 f"got the map {name} of shape {tuple(values.shape)} and labels of shape {tuple(labels.shape)}, "
-                "expected equal Y and X; bring the map to the frame of the image"
+                "expected equal Y and X; resample the map to the pixels of the image"
             )
         if name not in _NAMED_COLUMNS and name in channels:
-            raise ValueError(f"got a map and a channel that are both called {name}; rename the channel")
+            raise ValueError(f"got a map and a channel that share the name {name}; rename the channel")
     return {_NAMED_COLUMNS.get(name, f"mean_{name}"): values for name, values in maps.items()}
 
 
 def _shapes(crop: Crop, runs: ObjectRuns) -> dict[str, np.ndarray]:
-    """Return measurements that depend only on pixel positions: area, mean, second moments, perimeter, convex area."""
-    # Positions are relative to the box of each object, so that sums stay small and exact.
+    """Return the measurements that depend only on pixel positions: area, means, second moments, perimeter, hull."""
+    # Positions are relative to each object's bounding box, so that sums stay small and exact.
     counts = np.diff(runs.first, append=len(runs.rows))
     top, left = (np.minimum.reduceat(positions, runs.first) for positions in (runs.rows, runs.columns))
     y, x, n = runs.rows - np.repeat(top, counts), runs.columns - np.repeat(left, counts), runs.lengths
@@ -201,9 +208,9 @@ def _channel_names(labels: SlicedArray, image: Any, channel_names: Sequence[str]
     shape = tuple(image.shape)
     if len(shape) != 3 or shape[1:] != tuple(labels.shape) or (channel_names and len(channel_names) != shape[0]):
         raise ValueError(
-            f"got an image of {shape} with {len(channel_names)} channel names and labels of {tuple(labels.shape)}, "
-            "expected (C, Y, X) with channels of the size of the labels and a name for each, or no names; "
-            "rescale one to the other, or pass one plane of a stack"
+            f"got an image {shape}, {len(channel_names)} channel names and labels {tuple(labels.shape)}, expected "
+            "an image (C, Y, X) with the Y and X of the labels, and either one name per channel or no names; "
+            "rescale the image or the labels, or pass a single plane from a stack"
         )
     names = [name or f"channel_{channel}" for channel, name in enumerate(channel_names or [""] * shape[0])]
     return tuple(name if names.count(name) == 1 else f"{name}_{channel}" for channel, name in enumerate(names))

@@ -1,4 +1,4 @@
-"""The pixels of a crop's objects as runs along the rows, which are far fewer than pixels, and sums over them."""
+"""The objects in a crop as runs of pixels along the rows, which are far fewer than pixels, and sums over runs."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ __all__ = ["ObjectRuns"]
 
 @dataclass(frozen=True, eq=False)
 class ObjectRuns:
-    """The runs of pixels of a crop's objects, object after object, and row after row within each object.
+    """The runs of pixels in a crop's objects, object after object, and row after row within each object.
 
     Args:
-        pixels: indices of the pixels of all runs in the flattened crop.
+        pixels: indices of the pixels in all runs, in the flattened crop.
         first: index of the first run of each object.
         rows: row of each run.
         columns: first column of each run.
-        lengths: number of pixels of each run.
-        areas: number of pixels of each object.
+        lengths: number of pixels in each run.
+        areas: number of pixels in each object.
     """
 
     pixels: np.ndarray
@@ -34,7 +34,7 @@ class ObjectRuns:
 
     @classmethod
     def of(cls, crop: Crop) -> ObjectRuns:
-        """Return the runs of all objects of a crop."""
+        """Return the runs of all objects in a crop."""
         numbers, starts, lengths = crop.runs
         background = np.count_nonzero(numbers == 0)
         order = np.argsort(numbers, kind="stable")[background:]
@@ -46,19 +46,19 @@ class ObjectRuns:
         return cls(run_pixels(starts.astype(index_dtype), lengths), first, rows, columns, lengths, areas)
 
     def sums(self, values: np.ndarray) -> np.ndarray:
-        """Sum values over the runs of each object; there is one value per run."""
+        """Sum values over the runs of each object, given one value per run."""
         return np.add.reduceat(values, self.first)
 
     def mean(self, image: np.ndarray) -> np.ndarray:
-        """Return the mean over the pixels of each object of an image, YX with the shape of the crop."""
+        """Return the mean of an image over the pixels of each object; the image is YX with the shape of the crop."""
         return self._reduced(np.add, image.ravel()[self.pixels].astype(np.float64)) / self.areas
 
     def brightness(self, image: np.ndarray, name: str) -> dict[str, np.ndarray]:
-        """Return the columns of a channel, which is YX with the shape of the crop."""
+        """Return the brightness columns of one channel, which is YX with the shape of the crop."""
         values = image.ravel()[self.pixels]
         lowest, highest = (self._reduced(extreme, values) for extreme in (np.minimum, np.maximum))
         return {f"mean_{name}": self.mean(image), f"min_{name}": lowest, f"max_{name}": highest}
 
     def _reduced(self, operation: np.ufunc, values: np.ndarray) -> np.ndarray:
-        """Reduce values over the pixels of each object; there is one value per pixel."""
+        """Reduce values over the pixels of each object, given one value per pixel."""
         return np.asarray(operation.reduceat(values, np.cumsum(self.areas) - self.areas))

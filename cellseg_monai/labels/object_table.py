@@ -1,4 +1,4 @@
-"""Measurements of the objects of an image: columns of numbers with one row per object."""
+"""Tables of measurements, with one row per object and one column per measurement."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _BOX = ("top_px", "left_px", "bottom_px", "right_px")
 
 @dataclass(frozen=True, eq=False)
 class ObjectTable:
-    """A table with one row per object, in the order of the ids.
+    """A table of measurements with one row per object, in the order of the ids.
 
     Args:
-        columns: columns of equal length by name, including `id`; see `measure_objects` for the others.
+        columns: columns of equal length by name, including `id`; `measure_objects` describes the others.
         channels: names of the channels that have `mean_`, `min_` and `max_` columns.
 
     Raises:
-        ValueError: columns have different lengths, or none is called `id`.
+        ValueError: columns differ in length, or there is no column `id`.
 
     >>> table = ObjectTable({"id": np.array([3, 8]), "area_px": np.array([20, 45])})
     >>> len(table), table["area_px"]
@@ -47,24 +47,24 @@ class ObjectTable:
         return self.columns[name]
 
     def positions(self, ids: np.ndarray) -> np.ndarray:
-        """Return the rows of these ids in the table of one plane; all of them must be in the table.
+        """Return the rows of the given ids in the table of one plane; every id must be in the table.
 
         >>> ObjectTable({"id": np.array([3, 8])}).positions(np.array([8, 3, 8]))
         array([1, 0, 1])
         """
-        # With another dtype, both arrays would be converted on each call.
+        # Without this conversion, NumPy would convert both arrays on each call.
         return np.asarray(np.searchsorted(self["id"], np.asarray(ids).astype(self["id"].dtype, copy=False)))
 
     @property
     def boxes(self) -> ObjectBoxes:
-        """The boxes around the objects of one plane, which save a search for their pixels."""
+        """Bounding boxes of the objects in one plane, which save searching for their pixels."""
         return ObjectBoxes(self.columns["id"], *(self.columns[name] for name in _BOX))
 
     def at(self, place: Mapping[str, int]) -> ObjectTable:
-        """Return the rows of one plane of a stack, without the columns of its position.
+        """Return the rows for one plane of a stack, without the columns for the plane's position.
 
         Args:
-            place: position of the plane, as a number by the name of its column, such as `t`; if empty, the table itself
+            place: position of the plane, as a number for each position column, such as `t`; if empty, the whole table
                 is returned.
 
         >>> planes = {(z,): ObjectTable({"id": np.arange(1, 2 + z)}) for z in range(2)}
@@ -78,13 +78,13 @@ class ObjectTable:
         return replace(self, columns=kept)
 
     def with_columns(self, **columns: np.ndarray) -> ObjectTable:
-        """Return the table with further columns, such as results of another program.
+        """Return the table with additional columns, such as results from another program.
 
         Args:
             columns: one value per object, in the order of `id`.
 
         Raises:
-            ValueError: a column has another length.
+            ValueError: a column has a different length.
 
         >>> ObjectTable({"id": np.array([3])}).with_columns(agreement=np.array([0.9]))["agreement"]
         array([0.9])
@@ -93,10 +93,10 @@ class ObjectTable:
 
 
 def join_tables(axes: str, tables: Mapping[tuple[int, ...], ObjectTable]) -> ObjectTable:
-    """Join the tables of the planes of a stack.
+    """Join the tables of the planes in a stack.
 
-    Columns with the position of the plane, counted from 0, are put before `id`. Ids start again in each plane, so only
-    position and id together identify a row.
+    Columns with the position of the plane, counted from 0, are inserted before `id`. Ids start again in each plane, so
+    only position and id together identify a row.
 
     Args:
         axes: axes of the stack before Y and X, such as "TZ", in the order of the positions.

@@ -1,4 +1,4 @@
-"""Outlines of objects, and pictures that show them over the image."""
+"""Outlines of objects, and pictures that show the outlines over the image."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ _YELLOW = (255, 225, 25)
 
 
 def inner_outlines(labels: np.ndarray) -> np.ndarray:
-    """Mark the pixels of objects that share an edge with another object or the background.
+    """Mark the object pixels that share an edge with another object or the background.
 
-    The outline of an object is open where the border of the image cuts it.
+    Where the image border cuts an object, its outline is open.
 
     Args:
         labels: YX integers, 0 is background.
@@ -39,8 +39,8 @@ def draw_outlines(image: np.ndarray, labels: np.ndarray, *, colour: tuple[int, i
     """Draw the outlines of objects over an image, as an 8-bit colour picture.
 
     Args:
-        image: CYX in [0, 1], as returned by `pixels.prepare`. Three channels are shown in colour; for any other number,
-            the mean of the channels is shown in grey. Values outside [0, 1] are clipped.
+        image: CYX in [0, 1], as returned by `pixels.prepare`; values outside this range are clipped. Three channels are
+            shown in colour. For any other number, the mean of the channels is shown in grey.
         labels: YX integers of the same size, 0 is background.
         colour: red, green and blue of the outlines, 0 to 255.
 
@@ -55,8 +55,8 @@ def draw_outlines(image: np.ndarray, labels: np.ndarray, *, colour: tuple[int, i
     """
     if image.shape[1:] != labels.shape:
         raise ValueError(
-            f"got image {image.shape} and labels {labels.shape}, expected equal Y and X; "
-            "rescale one to the size of the other"
+            f"got an image of shape {image.shape} and labels of shape {labels.shape}, expected equal Y and X; "
+            "rescale the image or the labels"
         )
     shown = image if len(image) == 3 else np.repeat(image.mean(axis=0, keepdims=True), 3, axis=0)
     picture: np.ndarray = np.rint(np.clip(shown, 0, 1) * 255).astype(np.uint8).transpose(1, 2, 0).copy()
@@ -65,7 +65,7 @@ def draw_outlines(image: np.ndarray, labels: np.ndarray, *, colour: tuple[int, i
 
 
 def paint_outlines(picture: np.ndarray, labels: np.ndarray, *, colour: tuple[int, int, int] = _YELLOW) -> None:
-    """Paint the outlines of objects into a picture.
+    """Paint the outlines of objects onto a picture.
 
     Args:
         picture: YX3 uint8, changed in place.

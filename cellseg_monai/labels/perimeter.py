@@ -1,4 +1,4 @@
-"""The perimeters of the objects of a crop, estimated from the neighbourhoods of their border pixels."""
+"""The perimeters of the objects in a crop, estimated from the neighbourhoods of their border pixels."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from cellseg_monai.labels.relabel import run_pixels
 
 __all__ = ["perimeters"]
 
-# Contribution of a border pixel to the perimeter, as multiples of (1, √2, (1 + √2) / 2). It is looked up by the code
-# 1 + 2 × border neighbours across an edge + 10 × border neighbours across a corner.
+# Contribution of a border pixel to the perimeter, in multiples of (1, √2, (1 + √2) / 2). The index is the pixel's
+# code: 1 + 2 × border neighbours across an edge + 10 × border neighbours across a corner.
 _STEPS: np.ndarray = np.zeros((50, 3), np.int64)
 _STEPS[[5, 7, 15, 17, 25, 27], 0] = 1
 _STEPS[[21, 33], 1] = 1
@@ -23,16 +23,16 @@ _CORNERS = ((-1, -1), (-1, 1), (1, -1), (1, 1))
 
 
 def perimeters(crop: Crop, runs: ObjectRuns) -> np.ndarray:
-    """Return the perimeter of each object in pixels, as `skimage.measure.regionprops` measures it.
+    """Return the perimeter of each object in pixels, as measured by `skimage.measure.regionprops`.
 
     This is the estimator of Benkrid and Crookes (Design and FPGA implementation of a perimeter estimator, Queen's
-    University of Belfast, 2000). The border of an object consists of its pixels that share an edge with something else,
+    University of Belfast, 2000). The border of an object consists of the pixels that share an edge with anything else,
     including holes. Each border pixel counts 1, √2 or (1 + √2) / 2, depending on how the border continues around it. An
     object too small for a closed border, such as a single pixel, has a perimeter of 0.
 
     Args:
-        crop: crop that holds the objects whole.
-        runs: runs of the objects of the crop.
+        crop: a crop that contains whole objects.
+        runs: the runs of the objects in the crop.
 
     Returns:
         One float64 per object.
@@ -48,7 +48,7 @@ def perimeters(crop: Crop, runs: ObjectRuns) -> np.ndarray:
     pixels = run_pixels(starts.astype(np.int32 if flat.size < 2**31 else np.int64), runs.lengths)
     number: np.ndarray = np.repeat(np.arange(1, count + 1, dtype=np.int32), runs.areas)
     inside = (flat[pixels - width] == number) & (flat[pixels + width] == number)
-    ends = np.cumsum(runs.lengths)  # the first and last pixels of runs are border pixels
+    ends = np.cumsum(runs.lengths)  # the first and last pixels of a run are border pixels
     inside[ends - runs.lengths] = inside[ends - 1] = False
     pixels, number = pixels[~inside], number[~inside]
     border = np.zeros_like(flat)
@@ -57,6 +57,6 @@ def perimeters(crop: Crop, runs: ObjectRuns) -> np.ndarray:
     for weight, neighbours in ((2, _EDGES), (10, _CORNERS)):
         for down, right in neighbours:
             code += np.int8(weight) * (border[pixels + (down * width + right)] == number)
-    # Counted in whole numbers, so that the sum does not depend on the order of pixels.
+    # Count whole numbers, so that the sum does not depend on the order of the pixels.
     steps = np.stack([np.bincount(number, step, minlength=count + 1)[1:] for step in _STEPS[code].T])
     return _LENGTHS @ steps

@@ -1,8 +1,8 @@
-"""Exact outlines of objects along the edges of their pixels, and the reverse: objects drawn from outlines.
+"""Exact outlines of objects along pixel edges, and the reverse: objects drawn from outlines.
 
-Outlines follow the edges of pixels, so every program that fills them gets the same pixels. Contours through the centres
-of pixels, as OpenCV gives them, lose half a pixel all around. No ring touches itself, so geometry libraries find
-them valid.
+Because outlines follow pixel edges, every program that fills them gets the same pixels. Contours through pixel centres,
+as OpenCV returns them, lose half a pixel all around. No ring touches itself, so geometry libraries accept the polygons
+as valid.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from cellseg_monai.labels.crops import BLOCK_PX, ObjectBoxes, crops_of_whole_obj
 __all__ = ["Polygon", "draw_polygons", "object_polygons", "trace_polygons"]
 
 _AHEAD = np.array([(0, 1), (1, 0), (0, -1), (-1, 0)])  # east, south, west, north, as (y, x)
-_CORNER = np.array([(0, 0), (0, 1), (1, 1), (1, 0)])  # corner of the pixel at which the edge of each direction starts
+_CORNER = np.array([(0, 0), (0, 1), (1, 1), (1, 0)])  # corner of the pixel at which the edge in each direction starts
 
 
 @dataclass(frozen=True, eq=False)
 class Polygon:
     """The outline of one connected piece of an object.
 
-    Rings are n × (x, y). Coordinates are those of pixel corners, with the origin at the outer corner of the first pixel
-    of the image, whose centre is thus at 0.5. No corner is repeated, not even the first one at the end, and no corner
-    lies on a straight line between its neighbours.
+    A ring is an n × 2 array of (x, y). Coordinates are those of pixel corners. The origin is the outer corner of the
+    first pixel in the image, so the centre of that pixel is at 0.5. No corner is repeated, not even the first one at
+    the end, and no corner lies on a straight line between its neighbours.
 
     Args:
         outer: ring around the piece, with the piece to its right (clockwise, with y pointing down).
-        holes: rings around the holes of the piece, in the opposite direction.
+        holes: rings around the holes in the piece, in the opposite direction.
     """
 
     outer: np.ndarray
@@ -40,22 +40,22 @@ class Polygon:
 
     @property
     def rings(self) -> tuple[np.ndarray, ...]:
-        """All rings, the outer one first."""
+        """All rings, the outer ring first."""
         return (self.outer, *self.holes)
 
 
 def object_polygons(
     labels: SlicedArray, boxes: ObjectBoxes | None = None, *, block_px: int = BLOCK_PX
 ) -> Iterator[tuple[int, list[Polygon]]]:
-    """Trace the objects of a label image of any size.
+    """Trace the objects in a label image of any size.
 
     Args:
         labels: YX ids of any integer dtype, 0 is background.
-        boxes: boxes of the objects, as returned by `object_boxes`; by default those of all objects.
-        block_px: maximum number of pixels held at a time, unless a single object is larger.
+        boxes: bounding boxes of the objects, as returned by `object_boxes`; by default, of all objects.
+        block_px: maximum number of pixels held in memory at a time, unless a single object is larger.
 
     Yields:
-        Each id with the pieces of its object; see `trace_polygons`. Within a crop, ids are in increasing order.
+        Each id with the pieces of its object; see `trace_polygons`. Ids increase within a crop, but not across crops.
 
     >>> [(number, len(pieces)) for number, pieces in object_polygons(np.array([[4, 0, 9], [0, 4, 9]]))]
     [(4, 2), (9, 1)]
@@ -68,14 +68,14 @@ def object_polygons(
 def trace_polygons(numbers: np.ndarray, count: int, *, origin: tuple[int, int] = (0, 0)) -> list[list[Polygon]]:
     """Trace the pieces of every object.
 
-    Pixels are connected by edges; pixels that share only a corner are not connected by it. No ring touches itself: if a
-    piece closes around an area at a corner, the area is a hole that touches the outer ring at that corner. Polygons are
-    therefore valid according to the OGC simple features standard (OGC 06-103r4).
+    Pixels are connected if they share an edge, not if they share only a corner. No ring touches itself. Where a piece
+    encloses an area by meeting itself at a corner, the area is a hole that touches the outer ring at that corner.
+    Polygons are therefore valid according to the OGC simple features standard (OGC 06-103r4).
 
     Args:
-        numbers: YX, the number of the object of each pixel from 1, and 0 in the background.
+        numbers: the object that each pixel belongs to, as YX numbers counted from 1, with 0 in the background.
         count: number of objects.
-        origin: row and column in the image of the first pixel of `numbers`.
+        origin: row and column in the image of the first pixel in `numbers`.
 
     Returns:
         The pieces of each object, in the order of their first pixels.
@@ -95,7 +95,7 @@ def trace_polygons(numbers: np.ndarray, count: int, *, origin: tuple[int, int] =
     bounds = np.r_[starts, len(corners)].tolist()
     for index, piece in enumerate(owners.tolist()):
         ring = corners[bounds[index] : bounds[index + 1]]
-        if piece not in outer:  # rings are sorted by their first pixels, so the outer ring comes before the holes
+        if piece not in outer:  # rings are sorted by first pixel, so the outer ring comes before the holes
             outer[piece] = ring
         else:
             holes.setdefault(piece, []).append(ring)
@@ -111,7 +111,7 @@ def _rings(pieces: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     steps = _AHEAD @ (width, 1)
     inside = np.flatnonzero(padded)
     owner = padded[inside]
-    # An edge is identified by its pixel and the direction along it that has the pixel to the right.
+    # An edge is identified by its pixel, and by the direction that keeps this pixel to the right.
     keys, successors, straight = [], [], []
     for direction, (ahead, left) in enumerate(zip(steps.tolist(), np.roll(steps, 1).tolist(), strict=True)):
         border = padded[inside + left] != owner
@@ -158,15 +158,15 @@ def _walk(successor: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def draw_polygons(
     rings: Mapping[int, Iterable[Sequence[Sequence[int]] | np.ndarray]], shape: tuple[int, int]
 ) -> np.ndarray:
-    """Fill outlines along pixel edges, the reverse of `trace_polygons`.
+    """Fill outlines that follow pixel edges, the reverse of `trace_polygons`.
 
     Args:
-        rings: rings of each id, both outer rings and holes, in any direction, closed or not. A pixel within an odd
+        rings: rings for each id, both outer rings and holes, in any direction, closed or not. A pixel inside an odd
             number of rings belongs to the object.
-        shape: (Y, X) of the image.
+        shape: size of the image, (Y, X).
 
     Returns:
-        YX ids, int64 or a larger dtype if the ids need it.
+        YX ids, as int64 or a larger dtype if the ids need it.
 
     Raises:
         ValueError: a point is not a pixel corner, or a line is neither horizontal nor vertical.
@@ -183,8 +183,8 @@ def draw_polygons(
             ends = np.roll(corners, -1, axis=0)
             if np.any(corners != np.floor(corners)) or np.any(np.all(corners != ends, axis=1)):
                 raise ValueError(
-                    f"got an outline of {ids[number]} that leaves the edges of pixels, expected corners that each "
-                    "share a row or column with the next; pass outlines like those of trace_polygons"
+                    f"got an outline for the id {ids[number]} that leaves the pixel edges, expected whole coordinates "
+                    "and only horizontal and vertical lines; pass outlines from trace_polygons"
                 )
             vertical = corners[:, 0] == ends[:, 0]
             columns.append(corners[vertical, 0])
@@ -201,6 +201,6 @@ def draw_polygons(
         row = np.repeat(bottom - np.cumsum(heights), heights) + np.arange(heights.sum())
         order = np.lexsort((column, row, owner))
         owner, column, row = owner[order], column[order], row[order]
-        owner[1::2] *= -1  # in each row, the object lies between its first and second crossing, and so on
+        owner[1::2] *= -1  # in each row, an object lies between its 1st and 2nd crossing, 3rd and 4th, ...
         np.add.at(steps, (row, column), owner)
     return ids[np.cumsum(steps, axis=1)[:, :-1]]

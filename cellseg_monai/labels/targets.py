@@ -1,4 +1,4 @@
-"""Training targets from label images, one function for each kind of target."""
+"""Training targets made from label images, with one function per kind of target."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ __all__ = ["boundary_classes", "distance_target", "foreground_and_boundary", "fo
 
 
 def foreground_target(labels: np.ndarray) -> np.ndarray:
-    """Return the mask of all objects.
+    """Return a mask of all objects.
 
     Args:
         labels: ids of any real dtype and any shape, such as Y×X; 0 is background.
 
     Returns:
-        float32 of the shape of `labels`: 1 within objects, 0 elsewhere.
+        float32 with the shape of `labels`: 1 within objects, 0 elsewhere.
 
     >>> foreground_target(np.array([[0, 3, 3], [0, 0, 9]]))
     array([[0., 1., 1.],
@@ -28,7 +28,7 @@ def foreground_target(labels: np.ndarray) -> np.ndarray:
 
 
 def boundary_classes(labels: np.ndarray, width: int = 2) -> np.ndarray:
-    """Return the class of each pixel: background, interior of an object, or boundary between objects that touch.
+    """Return the class of each pixel: background, interior of an object, or boundary between touching objects.
 
     Args:
         labels: Y×X integers, 0 is background.
@@ -44,14 +44,14 @@ def boundary_classes(labels: np.ndarray, width: int = 2) -> np.ndarray:
 
 
 def foreground_and_boundary(labels: np.ndarray, width: int = 2) -> np.ndarray:
-    """Return two overlapping masks: whole objects, and the boundary between objects that touch.
+    """Return two overlapping masks: whole objects, and the boundary between touching objects.
 
     Args:
         labels: Y×X integers, 0 is background.
         width: width of the boundary in pixels; see `touching_boundaries`.
 
     Returns:
-        2×Y×X float32 of 0 and 1: the foreground, boundaries included, and the touching boundary.
+        2×Y×X float32 of 0 and 1: the foreground including boundaries, and the touching boundary.
 
     >>> foreground_and_boundary(np.array([[0, 4, 4, 7, 7, 0]]))
     array([[[0., 1., 1., 1., 1., 0.]],
@@ -61,10 +61,10 @@ def foreground_and_boundary(labels: np.ndarray, width: int = 2) -> np.ndarray:
 
 
 def distance_target(labels: np.ndarray) -> np.ndarray:
-    """Return the depth of each pixel in its object, as a share of the object's greatest depth.
+    """Return the depth of each pixel in its object, as a fraction of the object's greatest depth.
 
-    The depth is the Euclidean distance to the nearest pixel outside the object, divided by its maximum in the object,
-    so that small objects reach 1 as well as large ones. The border of the image does not limit depth.
+    The depth is the Euclidean distance to the nearest pixel outside the object. It is divided by its maximum in the
+    object, so that small objects reach 1 just as large ones do. The image border does not limit the depth.
 
     Args:
         labels: Y×X integers, 0 is background; ids can have gaps and be large.
@@ -81,10 +81,10 @@ def distance_target(labels: np.ndarray) -> np.ndarray:
     if labels.ndim != 2:
         raise ValueError(f"got labels of shape {labels.shape}, expected (Y, X); pass one plane")
     target: np.ndarray = np.zeros(labels.shape, np.float32)
-    # find_objects returns an entry for each number up to the largest id, so ids must not have gaps.
+    # find_objects returns an entry for every number up to the largest id, so remove gaps in the ids first.
     labels = relabel_sequential(labels)
     for index, (rows, columns) in enumerate(ndimage.find_objects(labels) if labels.size else [], start=1):
-        # One more pixel on each side, within the image, so that the window includes the nearest outside pixels.
+        # Extend the window by a pixel on each side, within the image, to include the nearest pixels outside the object.
         window = slice(max(rows.start - 1, 0), rows.stop + 1), slice(max(columns.start - 1, 0), columns.stop + 1)
         inside = labels[window] == index
         if inside.all():

@@ -1,4 +1,4 @@
-"""The scores of `cellseg_monai.scores` as MONAI metrics, for Ignite engines and several processes."""
+"""The scores from `cellseg_monai.scores` as MONAI metrics, for Ignite engines and multi-process training."""
 
 from cellseg_monai.metrics.foreground import ForegroundScore
 from cellseg_monai.metrics.instances import InstanceScore, OverlapScore

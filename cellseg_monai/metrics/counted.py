@@ -1,4 +1,4 @@
-"""Counts of images as a MONAI metric: gathered over batches and processes, and scored at the end."""
+"""A base class for MONAI metrics that gather counts over batches and processes, and compute a score at the end."""
 
 from __future__ import annotations
 
@@ -15,15 +15,18 @@ __all__ = ["CountedScore"]
 
 
 class CountedScore(CumulativeIterationMetric):
-    """Base of metrics that count: `_compute_tensor` returns, for each image, the numbers of `kind` along the last axis.
+    """Base class of metrics that compute a score from counts.
+
+    A subclass sets `kind`, and implements `_compute_tensor` to return the fields of `kind` for each image, along the
+    last axis.
 
     Args:
-        score: name of a score of `kind`. A score with several numbers per image, such as one per threshold, is averaged
-            over these.
-        over: "mean" or "median" of the scores of the images, or "pooled" for all images counted together.
+        score: name of a score in `kind`. If a score has several values per image, such as one per threshold, they are
+            averaged.
+        over: "mean" or "median" over the scores of the images, or "pooled" to score the counts of all images together.
 
     Raises:
-        ValueError: `over` is not one of these.
+        ValueError: `over` is none of these.
     """
 
     kind: ClassVar[type[Counts]]
@@ -35,13 +38,13 @@ class CountedScore(CumulativeIterationMetric):
         self.over = over
 
     def aggregate(self) -> float:
-        """Return the score of all images so far.
+        """Return the score over all images counted since the last reset.
 
         Raises:
-            ValueError: no image has been counted, or there is no such score.
+            ValueError: no images have been counted, or `kind` has no score of this name.
         """
         buffer = self.get_buffer()
         if not isinstance(buffer, torch.Tensor):
-            raise ValueError("no image has been counted; call the metric with predictions and truth first")
+            raise ValueError("no images have been counted; call the metric with predictions and truth first")
         counts = self.kind(*np.moveaxis(buffer.cpu().numpy(), -1, 0))
         return float(np.mean(over_images(counts, self.score, self.over)))

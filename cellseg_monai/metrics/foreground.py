@@ -1,4 +1,4 @@
-"""Scores of the foreground as a MONAI metric, counted over batches and processes."""
+"""Foreground scores as a MONAI metric."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ __all__ = ["ForegroundScore"]
 
 
 class ForegroundScore(CountedScore):
-    """A score of the foreground over a data set: Dice, IoU, precision, recall or accuracy.
+    """A foreground score over a data set: Dice, IoU, precision, recall or accuracy.
 
     Args:
         score: `"dice"`, `"iou"`, `"precision"`, `"recall"` or `"accuracy"`.
-        over: "mean" or "median" of the scores of the images, or "pooled" for the pixels of all images together.
+        over: "mean" or "median" over the scores of the images, or "pooled" to score the pixels of all images together.
 
-    An image without foreground in truth and prediction scores 1; an image with an empty truth and any prediction scores
-    0.
+    An image scores 1 if neither truth nor prediction contains foreground. If only the prediction does, the image scores
+    0, except in accuracy.
 
     >>> truth = torch.tensor([[[[1.0, 1.0, 0.0, 0.0]]]])
     >>> metric = ForegroundScore("iou")
@@ -37,7 +37,7 @@ class ForegroundScore(CountedScore):
     def _compute_tensor(self, y_pred: torch.Tensor, y: torch.Tensor | None = None, **kwargs: Any) -> torch.Tensor:
         if y is None or y_pred.shape != y.shape:
             raise ValueError(
-                f"got a prediction of shape {tuple(y_pred.shape)} and a truth of shape "
+                f"got a prediction of shape {tuple(y_pred.shape)} and truth of shape "
                 f"{None if y is None else tuple(y.shape)}, expected B×1×Y×X masks of the same shape; resample the "
                 "prediction to the size of the truth"
             )

@@ -1,4 +1,4 @@
-"""Scores of instances as MONAI metrics, counted over batches and processes."""
+"""Object scores as MONAI metrics."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ _RATIOS = {"aji": aggregated_jaccard, "aji_plus": aggregated_jaccard_plus, "seg"
 
 
 class _LabelImageScore(CountedScore):
-    """Base of metrics of label images, B×1×Y×X."""
+    """Base class of metrics that compare B×1×Y×X label images."""
 
     @abstractmethod
     def _numbers(self, prediction: np.ndarray, truth: np.ndarray) -> Any:
-        """Return the numbers of `kind` of one image, along the last axis."""
+        """Return the fields of `kind` for one image, along the last axis."""
 
     def _compute_tensor(self, y_pred: torch.Tensor, y: torch.Tensor | None = None, **kwargs: Any) -> torch.Tensor:
         if y is None or y_pred.shape != y.shape or y.shape[1:2] != (1,):
             raise ValueError(
-                f"got a prediction of shape {tuple(y_pred.shape)} and a truth of shape "
+                f"got a prediction of shape {tuple(y_pred.shape)} and truth of shape "
                 f"{None if y is None else tuple(y.shape)}, expected B×1×Y×X label images of the same shape; resample "
                 "the prediction to the size of the truth"
             )
@@ -48,16 +48,16 @@ class _LabelImageScore(CountedScore):
 
 
 class InstanceScore(_LabelImageScore):
-    """A score of the objects over a data set, at one threshold of the IoU or as the mean over several.
+    """An object score over a data set, at one IoU threshold or averaged over several.
 
     Args:
-        score: name of one of `scores.ObjectCounts.scores`, such as `"f1"`, `"accuracy"` or `"panoptic_quality"`.
-        thresholds: thresholds of the IoU, such as `[0.5]`; by default the ten from 0.50 to 0.95.
-        over: "mean" or "median" of the scores of the images, or "pooled" for the objects of all images together.
+        score: one of the names in `scores.ObjectCounts.scores`, such as `"f1"`, `"accuracy"` or `"panoptic_quality"`.
+        thresholds: IoU thresholds, such as `[0.5]`; by default, the ten from 0.50 to 0.95 in steps of 0.05.
+        over: "mean" or "median" over the scores of the images, or "pooled" to score the objects of all images together.
 
-    Predictions and truths are label images, B×1×Y×X, of integers. Floats, as MONAI loads them, are accepted if they are
-    whole numbers small enough for the dtype to represent each of them (below 2**24 for float32). An image without
-    objects in truth and prediction scores 1; an image with an empty truth and any prediction scores 0.
+    Predictions and truth are B×1×Y×X label images of integers. Floats, as loaded by MONAI, are accepted if they are
+    whole numbers that their dtype represents exactly (below 2**24 for float32). An image scores 1 if neither truth nor
+    prediction contains objects, and 0 if only the prediction does.
 
     >>> truth = torch.tensor([[[[1, 1, 1, 1, 0, 2]]]])
     >>> prediction = torch.tensor([[[[3, 3, 3, 0, 0, 9]]]])
@@ -82,18 +82,18 @@ class InstanceScore(_LabelImageScore):
 
 
 class OverlapScore(_LabelImageScore):
-    """A score of the objects over a data set that does not depend on a threshold of the IoU: AJI, AJI+ or SEG.
+    """An object score over a data set that needs no IoU threshold: AJI, AJI+ or SEG.
 
     Args:
-        score: `"aji"`, see `scores.aggregated_jaccard`; `"aji_plus"`, see `scores.aggregated_jaccard_plus`; or
-            `"seg"` of the Cell Tracking Challenge, see `scores.ctc_segmentation`.
-        over: "mean" or "median" of the scores of the images, or "pooled" for the objects of all images together.
+        score: `"aji"` (see `scores.aggregated_jaccard`), `"aji_plus"` (see `scores.aggregated_jaccard_plus`) or `"seg"`
+            (from the Cell Tracking Challenge, see `scores.ctc_segmentation`).
+        over: "mean" or "median" over the scores of the images, or "pooled" to score the objects of all images together.
 
-    Predictions and truths are label images, B×1×Y×X, of integers or of floats that are whole numbers. An image without
-    objects in truth and prediction scores 1; an image with an empty truth and any prediction scores 0.
+    Predictions and truth are B×1×Y×X label images of integers, or of floats that are whole numbers. An image scores 1
+    if neither truth nor prediction contains objects, and 0 if only the prediction does.
 
     Raises:
-        ValueError: there is no such score.
+        ValueError: `score` is none of these.
 
     >>> truth = torch.tensor([[[[1, 1, 1, 2, 0]]]])
     >>> metric = OverlapScore("aji")
@@ -116,12 +116,12 @@ class OverlapScore(_LabelImageScore):
 
 
 def _ids(name: str, labels: torch.Tensor) -> np.ndarray:
-    """Return label images as integers; refuse floats that are not whole or may have merged two ids."""
+    """Return label images as integers; refuse floats that are not whole numbers, or too large to be exact."""
     if labels.is_floating_point():
         limit = 2 / torch.finfo(labels.dtype).eps
         if not ((labels == labels.round()) & (labels.abs() < limit)).all():
             raise ValueError(
-                f"got a {name} of {labels.dtype}, expected integers, or whole numbers below {limit:.0f}; turn "
+                f"got {name} of dtype {labels.dtype}, expected integers, or whole numbers below {limit:.0f}; turn "
                 "probabilities into objects first, and load label images as integers"
             )
         labels = labels.long()

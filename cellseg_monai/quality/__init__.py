@@ -1,4 +1,4 @@
-"""Quality of a segmentation without truth: measures of each image, and flags for what is unusual."""
+"""Quality checks that need no ground truth: measures of each segmented image, and flags for unusual images."""
 
 from cellseg_monai.quality.flags import FLAGS, LEAST_COMPARED, Flag, compared_measures, flags_of
 from cellseg_monai.quality.measures import PlaneMeasures, measure_plane

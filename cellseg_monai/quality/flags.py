@@ -1,4 +1,4 @@
-"""Flags for unusual segmented images: by themselves, within their run, and compared with the training data."""
+"""Flags for images that look unusual on their own, within their run, or compared with the training data."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from cellseg_monai.quality.training_data import Range, TrainingData
 __all__ = ["FLAGS", "LEAST_COMPARED", "Flag", "compared_measures", "flags_of"]
 
 FLAGS = {
-    "no objects": "nothing was found",
+    "no objects": "no objects were found",
     "low contrast": "the image is hardly more than noise, so its contrast is not stretched and it stays dark",
     "out of focus": "less than half as sharp as the least sharp training image, or far less sharp than most of the run",
     "saturated": "many pixels have the highest value, so their true intensities are lost",
-    "intensity": "brightness, or contrast of objects, lies outside the range of the training images",
-    "object size": "the median diameter lies outside the range that holds 90 % of the foreground of training images",
+    "intensity": "the brightness or the contrast of objects is outside the range of the training images",
+    "object size": "the median diameter is outside the range that covers 90 % of object pixels in the training images",
     "cut objects": "more than a third of the objects touch the border, so their sizes and shapes are incomplete",
-    "many objects": "far more objects per area than in most of the run",
-    "few objects": "far fewer objects per area than in most of the run",
+    "many objects": "far more objects per area than in most images of the run",
+    "few objects": "far fewer objects per area than in most images of the run",
 }
-"""Every flag and what it means."""
+"""Every flag, with its meaning."""
 
 LEAST_COMPARED = 8
-"""Minimum number of images with a known measure for a comparison within the run."""
+"""Minimum number of images with a known value of a measure, for comparing the images in a run by this measure."""
 
-_SATURATED = 0.001  # share of the pixels
-_LEAST_SHARP = 0.5  # as a share of the sharpness of the least sharp training image
-_TOLERANCE = 0.25  # distance from a range at which an image is outside, as a share of the width of the range
-_CUT, _LEAST_OBJECTS = 1 / 3, 5  # share of cut objects, and minimum number of objects for flags about them
+_SATURATED = 0.001  # share of pixels above which an image is saturated
+_LEAST_SHARP = 0.5  # minimum sharpness, relative to the least sharp training image
+_TOLERANCE = 0.25  # how far outside a range values are tolerated, as a share of the width of the range
+_CUT, _LEAST_OBJECTS = 1 / 3, 5  # tolerated share of cut objects; minimum number of objects for flags about objects
 _OUTLIER = 3.5  # modified z-score
-_OUTLIER_FACTOR = 2.0  # smaller factors to the median are no outliers, no matter how similar the other images are
+_OUTLIER_FACTOR = 2.0  # values within this factor of the median are never outliers, however alike the others are
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Flag:
 
     Args:
         kind: one of `FLAGS`.
-        reason: the numbers that raised the flag.
+        reason: the numbers that led to the flag.
     """
 
     kind: str
@@ -56,19 +56,20 @@ def flags_of(
     *,
     noise_floor: float = Preprocessing.noise_floor,
 ) -> list[list[Flag]]:
-    """Find what is unusual about each image of a run.
+    """Flag everything that is unusual about each image in a run.
 
-    Within a run of at least eight images, outliers have a modified z-score beyond 3.5 in the logarithm or square root
-    of a measure (Iglewicz and Hoaglin 1993, How to Detect and Handle Outliers, as given in NIST's handbook).
+    In a run of at least eight images, outliers are found by the modified z-score of the logarithm or square root of a
+    measure (Iglewicz and Hoaglin 1993, How to Detect and Handle Outliers, as given in the NIST handbook). An outlier
+    has a score beyond 3.5, and differs from the median by more than a factor of 2.
 
     Args:
-        images: measures of the images of one run.
-        training: description of the training data; None for no comparison with training data.
-        noise_floor: noise floor of the preparation, see `pixels.Preprocessing`; with 0, no image stays dark and none
-            has low contrast.
+        images: measures of the images in one run.
+        training: description of the training data; None to skip the comparison with training data.
+        noise_floor: noise floor of the preprocessing; see `pixels.Preprocessing`. With 0, no image stays dark, so none
+            is flagged for low contrast.
 
     Returns:
-        The flags of each image, in the order of `FLAGS`.
+        One list of flags per image, in the order of `FLAGS`.
 
     >>> sharp = PlaneMeasures(20, 1, 30, 0.1, 0.04, 0, 200, 0.1, 0.4)
     >>> [flag.kind for flag in flags_of([sharp])[0]]
@@ -82,12 +83,12 @@ def flags_of(
 
 
 def compared_measures(images: Sequence[PlaneMeasures]) -> list[str]:
-    """Return the names of the measures by which the images of a run can be compared with each other.
+    """Return the names of the measures by which the images in a run can be compared with each other.
 
-    These are the measures that are known for at least eight images.
+    A measure qualifies if it is known for at least eight images.
 
     Args:
-        images: measures of the images of one run.
+        images: measures of the images in one run.
 
     >>> compared_measures(8 * [PlaneMeasures(0, 1, 30, 0.1, float("nan"), 0, 200, 0.1, 0.4)])
     ['number of objects']
@@ -101,7 +102,7 @@ def compared_measures(images: Sequence[PlaneMeasures]) -> list[str]:
 
 @dataclass(frozen=True, eq=False)
 class _Deviations:
-    """Deviations of each image from the others of its run, as modified z-scores and as factors to the median."""
+    """Deviations of images from the rest of their run, as modified z-scores and as multiples of the median."""
 
     sharpness: tuple[np.ndarray, np.ndarray]
     density: tuple[np.ndarray, np.ndarray]
@@ -110,14 +111,17 @@ class _Deviations:
     def of(cls, images: Sequence[PlaneMeasures]) -> _Deviations:
         return cls(
             _deviation([image.sharpness for image in images], np.log),
-            # The square root of a count has nearly the same spread for small and large counts (Anscombe 1948,
+            # The square root of a count has nearly the same variance for small and large counts (Anscombe 1948,
             # doi:10.1093/biomet/35.3-4.246).
             _deviation([image.per_megapixel for image in images], np.sqrt),
         )
 
 
 def _deviation(values: Sequence[float], scale: Callable[[np.ndarray], np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Return modified z-scores and factors to the median; 0 and 1 if a value or the comparison is unknown."""
+    """Return each value's modified z-score and multiple of the median.
+
+    They are 0 and 1 for unknown values, and for all values if too few are known for a comparison.
+    """
     all_values: np.ndarray = np.array(values, np.float64)
     known = _known(all_values)
     z, factor = np.zeros(len(all_values)), np.ones(len(all_values))
@@ -142,16 +146,16 @@ def _possible_flags(
     z, factor = (float(values[index]) for values in deviations.density)
     return [
         Flag("no objects", "0 objects") if image.objects == 0 else None,
-        Flag("low contrast", f"range of {image.contrast:.3g} times the noise; below {floor:g} it is left dark")
+        Flag("low contrast", f"range of {image.contrast:.3g} times the noise; images below {floor:g} stay dark")
         if image.contrast < floor
         else None,
         _focus(image, index, deviations, training),
-        Flag("saturated", f"{100 * image.saturated:.2g} % of the pixels at the highest value")
+        Flag("saturated", f"{100 * image.saturated:.2g} % of pixels have the highest value")
         if image.saturated > _SATURATED
         else None,
         _intensity(image, training),
         _size(image, training),
-        Flag("cut objects", f"{100 * image.cut:.0f} % of {image.objects} objects")
+        Flag("cut objects", f"{100 * image.cut:.0f} % of {image.objects} objects touch the border")
         if image.objects >= _LEAST_OBJECTS and image.cut > _CUT
         else None,
         Flag("many objects", _density(image, factor)) if z > _OUTLIER and factor > _OUTLIER_FACTOR else None,
@@ -163,13 +167,13 @@ def _possible_flags(
 
 def _density(image: PlaneMeasures, factor: float) -> str:
     median = image.per_megapixel / factor
-    return f"{image.per_megapixel:.0f} per megapixel, {factor:.2g} times the median of the run, {median:.0f}"
+    return f"{image.per_megapixel:.0f} objects per megapixel, {factor:.2g} times the median of the run ({median:.0f})"
 
 
 def _focus(image: PlaneMeasures, index: int, deviations: _Deviations, training: TrainingData | None) -> Flag | None:
     if training is not None and image.sharpness < _LEAST_SHARP * training.sharpness.low:
         return Flag(
-            "out of focus", f"sharpness {image.sharpness:.2g}; training images {_range_text(training.sharpness)}"
+            "out of focus", f"sharpness {image.sharpness:.2g}; training images have {_range_text(training.sharpness)}"
         )
     z, factor = (values[index] for values in deviations.sharpness)
     if z < -_OUTLIER and factor < 1 / _OUTLIER_FACTOR:
@@ -181,7 +185,7 @@ def _intensity(image: PlaneMeasures, training: TrainingData | None) -> Flag | No
     if training is None:
         return None
     deviating = [
-        f"{name} {value:.2g}; training images {_range_text(training_range)}"
+        f"{name} {value:.2g}; training images have {_range_text(training_range)}"
         for name, value, training_range in (
             ("brightness", image.brightness, training.brightness),
             ("contrast of objects", image.object_contrast, training.object_contrast),
@@ -198,7 +202,7 @@ def _size(image: PlaneMeasures, training: TrainingData | None) -> Flag | None:
     if training_range.low <= image.diameter_px <= training_range.high:
         return None
     return Flag(
-        "object size", f"median diameter {image.diameter_px:.3g} px; training images {_range_text(training_range)}"
+        "object size", f"median diameter {image.diameter_px:.3g} px; training images have {_range_text(training_range)}"
     )
 
 

@@ -1,4 +1,4 @@
-"""Measures of a segmented plane that show whether something is unusual about it."""
+"""Measures of a segmented plane, used to tell whether the plane is unusual."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from cellseg_monai.pixels import (
 __all__ = ["PlaneMeasures", "Window", "measure_plane", "sample_windows"]
 
 Window = Callable[[slice, slice], np.ndarray]
-"""A function from rows and columns of a plane to the pixels there, CYX in the units of the file."""
+"""A function that takes slices of rows and columns, and returns the pixels of a plane there, CYX in file units."""
 
 _SIDE_PX, _MOST_WINDOWS = 768, 16
 
@@ -37,13 +37,13 @@ class PlaneMeasures:
     Args:
         objects: number of objects.
         megapixels: size of the plane in millions of pixels.
-        diameter_px: median equivalent diameter of the objects, at the scale of the network.
-        cut: share of the objects that touch the border.
-        sharpness: sharpness of the prepared plane, see `pixels.sharpness`.
-        saturated: largest share of saturated pixels in a channel, see `pixels.saturated_share`.
-        contrast: largest contrast in a channel that the network sees, see `pixels.contrast_over_noise`.
+        diameter_px: median equivalent diameter of the objects, in pixels at the network's scale.
+        cut: share of objects that touch the border of the plane.
+        sharpness: sharpness of the prepared plane; see `pixels.sharpness`.
+        saturated: share of saturated pixels in the most saturated channel; see `pixels.saturated_share`.
+        contrast: highest contrast among the channels that the network sees; see `pixels.contrast_over_noise`.
         brightness: mean of the prepared plane, 0 to 1.
-        object_contrast: mean of the prepared plane inside objects minus that outside; negative for dark objects.
+        object_contrast: mean of the prepared plane inside objects minus its mean outside; negative for dark objects.
     """
 
     objects: int
@@ -71,26 +71,26 @@ def measure_plane(
     channel_names: Sequence[str] = (),
     pixel_size_um: tuple[float, float] | None = None,
 ) -> PlaneMeasures:
-    """Measure a segmented plane; the pixels of a large plane are measured in 16 windows spread over it.
+    """Measure a segmented plane. If the plane is large, its pixels are measured in 16 windows spread over it.
 
     Args:
-        window: function from rows and columns to the pixels of the plane.
-        labels: YX ids of the objects, 0 is background; read in windows as well.
+        window: function that takes slices of rows and columns, and returns the pixels of the plane there.
+        labels: YX ids of the objects, with 0 for background; read in the same windows as the pixels.
         table: measurements of the objects.
-        settings: preparation of images for the network.
-        channel_names: one name per channel, or none.
-        pixel_size_um: (y, x), if known.
+        settings: preprocessing settings of the network.
+        channel_names: one name per channel; empty if unknown.
+        pixel_size_um: (y, x) pixel size; None if unknown.
 
     Raises:
-        ValueError: the plane lacks a channel or the pixel size that the settings need, or holds NaN.
+        ValueError: the plane contains NaN, or lacks a channel or a pixel size that the settings require.
     """
     height, width = labels.shape
     windows = sample_windows((height, width))
     parts = [window(rows, columns) for rows, columns in windows]
     inside = [np.asarray(labels[rows, columns]) > 0 for rows, columns in windows]
-    # The windows are joined so that they are normalised as one image. Each is rescaled separately.
+    # Join the windows, so that they are normalised as one image; `_sharpness` rescales each window separately.
     sample = np.concatenate(parts, axis=1)
-    if sample.dtype == bool:  # numpy cannot subtract booleans
+    if sample.dtype == bool:  # NumPy cannot subtract Booleans
         sample = sample.astype(np.uint8)
     prepared = np.split(prepare(sample, settings.at_zoom(None), channel_names=channel_names).mean(axis=0), len(parts))
     network_shape = prepared_shape((height, width), settings, pixel_size_um=pixel_size_um)
@@ -117,7 +117,7 @@ def sample_windows(shape: tuple[int, int]) -> list[tuple[slice, slice]]:
     Neighbouring windows of a small plane overlap by at most one pixel.
 
     Args:
-        shape: (Y, X) of the plane.
+        shape: (height, width) of the plane in pixels.
 
     >>> sample_windows((1001, 500))
     [(slice(0, 501, None), slice(0, 500, None)), (slice(500, 1001, None), slice(0, 500, None))]
@@ -137,9 +137,9 @@ def _parts(length: int) -> list[slice]:
 
 
 def _sharpness(prepared: Sequence[np.ndarray], inside: Sequence[np.ndarray], scale: tuple[float, float]) -> float:
-    """Return the median sharpness of the windows with objects, or of all windows if none has any.
+    """Return the median sharpness of the windows that contain objects, or of all windows if none does.
 
-    Windows without objects hold nothing that could be sharp.
+    Windows without objects contain nothing that could be sharp.
     """
     filled = [part for part, mask in zip(prepared, inside, strict=True) if mask.any()] or prepared
     values = []

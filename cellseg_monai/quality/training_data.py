@@ -1,4 +1,4 @@
-"""A description of the training images of a network, in a few numbers that a bundle keeps."""
+"""A short numerical description of the images that a network was trained on, stored in its bundle."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["Range", "TrainingData", "describe_training_data"]
 
 
 class Range(NamedTuple):
-    """Three ascending numbers; see `TrainingData` for their meaning."""
+    """Three numbers that describe a distribution, in ascending order; see `TrainingData` for their meaning."""
 
     low: float
     median: float
@@ -26,24 +26,24 @@ class Range(NamedTuple):
 
 @dataclass(frozen=True)
 class TrainingData:
-    """A description of the images that a network was trained on, stored in `models/weights.json` of a bundle.
+    """A description of the images that a network was trained on, stored in `models/weights.json` in its bundle.
 
-    It is in the bundle, bound to the weights by their SHA-256, so that the images of a user are never compared with the
-    training data of other weights.
+    The description contains the SHA-256 of the weights, so that a user's images are never compared with the training
+    data of other weights.
 
-    The range of diameters holds the percentiles 5, 50 and 95 over the pixels of all objects. Percentiles over objects
-    would give too much weight to debris and fragments. The other ranges hold the minimum, the median and the maximum
-    over images. See `PlaneMeasures` for the measures.
+    The range of diameters consists of the 5th, 50th and 95th percentiles over the pixels of all objects. Percentiles
+    over objects would give too much weight to debris and fragments. The other ranges consist of the minimum, median and
+    maximum over images. `PlaneMeasures` explains the measures.
 
     Args:
         name: name of the data set.
-        weights_sha256: SHA-256 of the weights that were trained on it; the description is valid only for these.
+        weights_sha256: SHA-256 of the weights that were trained on the data set. The description applies to no others.
         images: number of images.
         objects: number of objects in all images.
-        diameter_px: range of the equivalent diameters, at the scale of the network.
-        sharpness: range of the sharpness of images.
-        brightness: range of the brightness of images.
-        object_contrast: range of the contrast of objects.
+        diameter_px: range of the equivalent diameters, in pixels at the network's scale.
+        sharpness: range of the sharpness.
+        brightness: range of the brightness.
+        object_contrast: range of the object contrast.
     """
 
     name: str
@@ -59,8 +59,8 @@ class TrainingData:
         for name in ("diameter_px", "sharpness", "brightness", "object_contrast"):
             value = getattr(self, name)
             if len(value) != 3 or not value[0] <= value[1] <= value[2]:
-                raise ValueError(f"got {name}={value}, expected three ascending numbers; create the description again")
-            object.__setattr__(self, name, Range(*map(float, value)))  # a list if it comes from a JSON file
+                raise ValueError(f"got {name}={value}, expected three ascending numbers; describe the data again")
+            object.__setattr__(self, name, Range(*map(float, value)))  # a list if it was read from JSON
 
 
 def describe_training_data(
@@ -70,24 +70,25 @@ def describe_training_data(
     name: str,
     weights_sha256: str,
 ) -> TrainingData:
-    """Measure the images and label images of a training.
+    """Measure the images and label images that a network was trained on.
 
     Args:
-        pairs: paths of each image and its label image.
-        settings: preparation of images for the network.
+        pairs: path of each image and path of its label image.
+        settings: preprocessing settings of the network.
         name: name of the data set.
-        weights_sha256: SHA-256 of the weights that were trained on it.
+        weights_sha256: SHA-256 of the weights that were trained on the data set.
 
     Raises:
-        ValueError: there are no images, no image has objects, or an image does not fit its labels.
+        ValueError: there are no images, no image contains objects, an image is not a single plane, or an image and its
+            labels differ in size.
     """
     diameters, measured = [], []
     for image_path, label_path in pairs:
         image, labels = read(image_path), read_labels(label_path)
         if image.axes != "CYX" or image.pixels.shape[1:] != labels.shape:
             raise ValueError(
-                f"{image_path}: got {image.pixels.shape} and labels of {labels.shape}, expected equal Y and X; "
-                "pass one plane of each"
+                f"{image_path}: got an image of shape {image.pixels.shape} and labels of shape {labels.shape}, "
+                "expected a single plane with the same height and width; pass matching files"
             )
         table = measure_objects(labels)
         window = _window_reader(image.pixels)
@@ -104,7 +105,7 @@ def describe_training_data(
             scale = network_scale(labels.shape, settings, pixel_size_um=image.pixel_size_um)
             diameters.append(table["equivalent_diameter_px"] * scale)
     if not diameters:
-        raise ValueError(f"got {len(pairs)} images without an object; pass the images of a training")
+        raise ValueError(f"got {len(pairs)} images without any objects; pass images that the network was trained on")
     return TrainingData(
         name=name,
         weights_sha256=weights_sha256,
@@ -118,7 +119,7 @@ def describe_training_data(
 
 
 def _over_pixels(diameters: np.ndarray) -> Range:
-    """Return the diameters up to which objects hold 5, 50 and 95 % of all object pixels."""
+    """Return the diameters up to which objects contain 5, 50 and 95 % of all object pixels."""
     ordered = np.sort(diameters)
     covered = np.cumsum(ordered**2)
     positions = np.searchsorted(covered, np.array([0.05, 0.5, 0.95]) * covered[-1])

@@ -1,4 +1,4 @@
-"""HTML pages of an evaluation, a run of `cellseg segment` or a data set. Needs neither torch nor MONAI."""
+"""HTML reports on evaluations, segmentation runs and data sets. Requires neither torch nor MONAI."""
 
 from cellseg_monai.report.data_page import write_dataset
 from cellseg_monai.report.label_report import LabelReport, write_report

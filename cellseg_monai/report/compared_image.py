@@ -1,4 +1,4 @@
-"""An image whose label images were compared, with what a report says about it and shows of it."""
+"""The facts and pictures that an evaluation report shows for each image."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ from cellseg_monai.scores import Mistakes, label_overlaps, match_objects, object
 __all__ = ["INTENSITY", "IOU", "ComparedImage", "compare_image", "find_images", "read_image", "view_of"]
 
 IOU = 0.5
-"""IoU from which an object counts as found when mistakes are named; one of the thresholds of every protocol."""
+"""IoU threshold at which a report counts objects as found and classifies mistakes. Every protocol includes it."""
 
 INTENSITY = "intensity"
-"""Name of the channel in which the brightness of objects is measured, the mean of all channels."""
+"""Name of the channel in which object intensities are measured: the mean over an image's channels."""
 
 
 @dataclass(frozen=True, eq=False)
 class ComparedImage:
-    """The facts that a report gives about one image.
+    """One compared image and the facts that a report gives about it.
 
     Args:
-        evaluated: files of the image and the counts of the protocol.
-        image: file of the image itself; None if it is missing or cannot be shown.
-        score: value of the protocol's first score for this image.
-        found: number of true objects that count as found.
+        evaluated: the image's files and the protocol's counts.
+        image: path of the microscopy image; None if it is missing or cannot be shown.
+        score: this image's value of the protocol's main score, the first one.
+        found: number of true objects with a match at `IOU`.
         mistakes: number of mistakes of each kind.
         truth: measurements of the true objects.
         prediction: measurements of the predicted objects.
@@ -58,14 +58,17 @@ class ComparedImage:
 
 
 def find_images(pairs: Sequence[FilePair], images_dir: str | Path | None) -> tuple[dict[str, Path], list[Fault]]:
-    """Find the image of each pair: the file whose stem is the name of the pair or the stem of its truth.
+    """Find the microscopy image for each pair of label images.
+
+    An image belongs to a pair if it has the same name, ignoring suffixes such as `_seg`. If several do, those whose
+    stem is exactly the pair's name or the stem of its truth are preferred.
 
     Args:
-        pairs: files of truths and predictions; they can be in the same folder as the images.
-        images_dir: folder of the images; None for the images that the pairs name themselves.
+        pairs: pairs of true and predicted label images, which may lie in the same folder as the images.
+        images_dir: folder of the images; None to use the image paths stored in the pairs.
 
     Returns:
-        The file of each image by the name of its pair, and a fault for each pair with no image or with several.
+        The image paths by pair name, and a fault for each pair with no image or more than one.
 
     Raises:
         DatasetError: the folder does not exist.
@@ -87,16 +90,16 @@ def find_images(pairs: Sequence[FilePair], images_dir: str | Path | None) -> tup
             continue
         names = ", ".join(path.name for path in chosen)
         message = (
-            f"{len(chosen)} images in {images_dir} match this pair, {names}; keep one of them"
+            f"{len(chosen)} images in {images_dir} match this pair ({names}); keep only one of them"
             if chosen
-            else f"no image with the stem {pair.name!r} in {images_dir}; the outlines are shown without an image"
+            else f"no image named {pair.name!r} in {images_dir}, so only outlines are shown; add the image"
         )
         faults.append(Fault(pair.name, "no-image", message))
     return images, faults
 
 
 def _known_images(pairs: Sequence[FilePair]) -> tuple[dict[str, Path], list[Fault]]:
-    message = "no image is known; the outlines are shown without an image"
+    message = "the evaluation records no image file, so only outlines are shown; pass the image folder as --images"
     return (
         {pair.name: pair.image for pair in pairs if pair.image is not None},
         [Fault(pair.name, "no-image", message) for pair in pairs if pair.image is None],
@@ -104,20 +107,20 @@ def _known_images(pairs: Sequence[FilePair]) -> tuple[dict[str, Path], list[Faul
 
 
 def read_image(path: Path, shape: tuple[int, ...]) -> Image:
-    """Read an image and check that it has the shape of its label images.
+    """Read an image and check that its shape matches its label images.
 
     Args:
-        path: file of the image.
+        path: path of the image.
         shape: (Y, X) of the label images.
 
     Raises:
-        ValueError: the image has another shape or cannot be read.
+        ValueError: the image cannot be read, or its shape differs from that of the label images.
     """
     image = read(path)
     if image.pixels.shape[-2:] != shape:
         raise ValueError(
-            f"{path}: got an image of shape {image.pixels.shape[-2:]}, expected {shape}, the shape of its label "
-            "images; pass the image that was segmented"
+            f"{path}: got an image of shape {image.pixels.shape[-2:]}, expected {shape} as in its label images; "
+            "pass the image that was segmented"
         )
     return image
 
@@ -125,22 +128,22 @@ def read_image(path: Path, shape: tuple[int, ...]) -> Image:
 def compare_image(
     evaluated: EvaluatedImage, protocol: Protocol, image: Path | None
 ) -> tuple[ComparedImage, list[Fault]]:
-    """Gather the facts that a report gives about an image.
+    """Collect the facts that a report gives about an image.
 
     Args:
-        evaluated: files of the image and the counts of the protocol.
+        evaluated: the image's files and the protocol's counts.
         protocol: protocol of the evaluation.
-        image: file of the image itself; None if there is none.
+        image: path of the microscopy image, or None.
 
     Returns:
-        The facts, and a fault if the image itself cannot be shown.
+        The facts, and a fault if the microscopy image cannot be shown.
     """
     prediction, truth = _as_compared(evaluated.files, protocol)
     values, faults = None, []
     if image is not None:
         try:
             opened = read_image(image, truth.shape)
-            picture_of(opened)  # reports an image that cannot be shown before anything is drawn
+            picture_of(opened)  # raises now, before anything is drawn, if the image cannot be shown
             values = grey_values(opened)[None]
         except (ValueError, OSError) as error:
             faults.append(Fault(evaluated.files.name, "no-image", str(error)))
@@ -159,14 +162,16 @@ def compare_image(
 
 
 def view_of(compared: ComparedImage, protocol: Protocol) -> tuple[View, Image | None]:
-    """Read what the overlays of an image show; without the image itself, the background is black.
+    """Load the picture and label images for an image's overlays.
+
+    Without a microscopy image, the picture is black.
 
     Args:
         compared: the compared image.
         protocol: protocol of the evaluation.
 
     Returns:
-        The view, and the image if there is one.
+        The view, and the microscopy image, or None if there is none.
     """
     prediction, truth = _as_compared(compared.evaluated.files, protocol)
     image = None if compared.image is None else read_image(compared.image, truth.shape)
@@ -176,7 +181,7 @@ def view_of(compared: ComparedImage, protocol: Protocol) -> tuple[View, Image | 
 
 
 def _as_compared(files: FilePair, protocol: Protocol) -> tuple[np.ndarray, np.ndarray]:
-    """Prediction and truth as the protocol prepares them, or unchanged if the protocol cuts them into parts."""
+    """Return prediction and truth as the protocol prepares them, or unchanged if it splits them into tiles."""
     stored = read_labels(files.prediction), read_labels(files.truth)
     prepared = list(protocol.prepare(*stored))
     return prepared[0] if len(prepared) == 1 else stored

@@ -1,4 +1,4 @@
-"""The CSV tables of a run."""
+"""Read the CSV tables in a run folder."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ __all__ = ["read_table"]
 
 
 def read_table(path: Path) -> list[dict[str, str]]:
-    """Return the rows of a CSV file, each as a mapping from column to text."""
+    """Return the rows of a CSV file, each a dict from column name to cell text."""
     with open(path, newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))

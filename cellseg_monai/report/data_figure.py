@@ -1,4 +1,4 @@
-"""A data set at a glance: distributions, and images with the outlines of their labels."""
+"""Overview figure of a data set: distributions, and example images with outlined labels."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _LONGEST_SIDE = 700
 
 
 def examples(statistics: DatasetStatistics, most: int = 8) -> list[ImageStatistics]:
-    """Choose images that show the range of a data set, from the fewest objects to the most.
+    """Choose example images that span the data set, from the fewest objects to the most.
 
-    If no image has labels, images are ordered by their median intensity instead.
+    If no image has labels, the examples span the range of median intensities instead.
 
     Args:
         statistics: statistics of the data set.
@@ -42,11 +42,11 @@ def examples(statistics: DatasetStatistics, most: int = 8) -> list[ImageStatisti
 
 
 def data_figure(statistics: DatasetStatistics, *, axes: str | None = None) -> Figure:
-    """Draw the distributions and examples of a data set.
+    """Draw distributions and example images of a data set.
 
     Args:
-        statistics: statistics of the data set, with at least one image.
-        axes: axes of the image files, for files that do not state them; see `io.read`.
+        statistics: statistics of the data set; it must contain at least one image.
+        axes: axes of image files that do not state their own; see `io.read`.
     """
     shown = examples(statistics)
     rows = -(-len(shown) // _COLUMNS)
@@ -57,7 +57,7 @@ def data_figure(statistics: DatasetStatistics, *, axes: str | None = None) -> Fi
     labelled = [image.objects for image in statistics.labelled if image.objects is not None]
     diameters = np.concatenate([np.zeros(0), *(objects.diameters_px for objects in labelled)])
     _histogram(left, [objects.count for objects in labelled], "objects", "images", "Objects per image")
-    _histogram(middle, diameters, "diameter of a disc of the same area, px", "objects", "Sizes of objects")
+    _histogram(middle, diameters, "equivalent diameter, px", "objects", "Object sizes")
     _intensities(right, statistics.images)
     grid = np.ravel(below.subplots(rows, _COLUMNS, squeeze=False))
     for panel in grid:
@@ -84,16 +84,16 @@ def _histogram(axes: Axes, values: Sequence[float] | np.ndarray, x_label: str, y
 
 
 def _intensities(axes: Axes, images: Sequence[ImageStatistics]) -> None:
-    """Draw the range from the 1st to the 99th percentile of each image, in the order of the medians."""
+    """Draw each image's intensity range, from its 1st to its 99th percentile, with images sorted by median."""
     low, median, high = (PERCENTILES.index(percentile) for percentile in (1.0, 50.0, 99.0))
     values = np.array(sorted((image.percentiles for image in images), key=lambda percentiles: percentiles[median]))
     positions = np.arange(len(values))
     axes.vlines(positions, values[:, low], values[:, high], color=_BLUE, linewidth=1, label="percentiles 1 to 99")
     axes.plot(positions, values[:, median], ".", color=_ORANGE, label="median")
-    axes.set_title("Intensities of each image")
+    axes.set_title("Intensities per image")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    axes.set_xlabel("images, by their median")
-    axes.set_ylabel("intensity in the file")
+    axes.set_xlabel("images, sorted by median")
+    axes.set_ylabel("intensity (units of the file)")
     low_end, high_end = axes.get_ylim()
     axes.set_ylim(low_end, high_end + 0.25 * (high_end - low_end))  # room for the legend above the data
     axes.legend()
@@ -104,7 +104,7 @@ def _picture(image: ImageStatistics, axes: str | None) -> np.ndarray:
     if image.label_path is None:
         return picture
     labels = rescale_labels(read_labels(image.label_path), (picture.shape[0], picture.shape[1]))
-    picture = picture.copy()  # an array from Pillow can be read-only
+    picture = picture.copy()  # Pillow can return read-only arrays
     paint_outlines(picture, labels)
     return picture
 

@@ -1,4 +1,4 @@
-"""A data set as a page or a picture, with its numbers, distributions, examples and faults."""
+"""Summary of a data set as an HTML page or a single figure."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from cellseg_monai.report.html import data_uri, items, paragraph, render_page, t
 
 __all__ = ["write_dataset"]
 
-_ALT = "Histograms of objects per image, of their sizes and of intensities; examples with outlines"
+_ALT = "Histograms of objects per image and of object sizes; intensity ranges; example images with outlined labels"
 
 
 def write_dataset(path: str | Path, statistics: DatasetStatistics, *, axes: str | None = None) -> None:
-    """Write a summary of a data set as a self-contained HTML page, or its figure alone.
+    """Write a summary of a data set, either as a self-contained HTML page or as a figure only.
 
     Args:
-        path: output file, named .html for the page or .png for the figure.
+        path: output file: .html for the page, .png for the figure.
         statistics: statistics of the data set.
-        axes: axes of the image files, for files that do not state them; see `io.read`.
+        axes: axes of image files that do not state their own; see `io.read`.
 
     Raises:
-        ValueError: the file has another suffix, or there are no images to draw the figure from.
+        ValueError: the file has a different suffix, or no image can be read for a .png figure.
     """
     path = Path(path)
     if path.suffix not in (".html", ".png"):
@@ -34,7 +34,7 @@ def write_dataset(path: str | Path, statistics: DatasetStatistics, *, axes: str 
     if path.suffix == ".png":
         if not statistics.images:
             raise ValueError(
-                f"{statistics.dataset}: no image can be read, so there is nothing to draw; fix the reported faults"
+                f"{statistics.dataset}: no readable images, so there is nothing to draw; fix the reported faults"
             )
         save_figure(data_figure(statistics, axes=axes), path)
         return
@@ -43,9 +43,9 @@ def write_dataset(path: str | Path, statistics: DatasetStatistics, *, axes: str 
     if statistics.faults:
         sections.append(("Left out", f'<div class="note fault">{items(map(str, statistics.faults))}</div>'))
     if statistics.images:
-        text = "Examples from the fewest objects to the most, with the outlines of their labels."
+        text = "Example images, from the fewest objects to the most, with outlined labels."
         png = io.BytesIO()
-        # Pixels instead of vectors, because images fill most of the figure.
+        # A bitmap rather than SVG, because images fill most of the figure.
         data_figure(statistics, axes=axes).savefig(png, format="png", dpi=110)
         picture = f'<img class="chart" alt="{escape(_ALT)}" src="{data_uri(png.getvalue(), "image/png")}">'
         sections.append(("Distributions and examples", f"{paragraph(text)}\n{picture}"))

@@ -1,4 +1,4 @@
-"""Distributions of the sizes, shapes and intensities of objects."""
+"""Histograms of object sizes, shapes and intensities."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from cellseg_monai.report.line_styles import COLOURS
 __all__ = ["bin_edges", "distribution_figure", "medians", "objects_figure"]
 
 _BINS = 40
-_LOG_FROM = 5  # ratio of largest to smallest value from which bins are logarithmic
-_PANELS = 3  # per row
+_LOG_FROM = 5  # minimum ratio of the largest to the smallest value for logarithmic bins
+_PANELS = 3  # panels per row
 
 
 def distribution_figure(measures: Sequence[tuple[str, np.ndarray, np.ndarray]]) -> Figure:
-    """Draw the distribution of each measure over the true and the predicted objects of all images, with medians.
+    """Draw one panel per measure, with histograms and medians of the true and the predicted objects.
 
     Args:
-        measures: name with unit, values of the true objects and values of the predicted objects, for each measure.
+        measures: for each measure, its name with unit, the values of true objects and the values of predicted objects.
     """
     figure = Figure(figsize=(5.6 * len(measures), 4.2), layout="constrained")
     panels = figure.subplots(1, len(measures), squeeze=False)[0]
@@ -36,10 +36,11 @@ def distribution_figure(measures: Sequence[tuple[str, np.ndarray, np.ndarray]]) 
 
 
 def objects_figure(measures: Sequence[tuple[str, np.ndarray, tuple[float, float] | None]]) -> Figure:
-    """Draw the distribution of each measure over the objects of all images, with its median.
+    """Draw one panel per measure, with the histogram and the median of all objects.
 
     Args:
-        measures: name with unit, values, and the range of the training data or None if unknown, for each measure.
+        measures: for each measure, its name with unit, the objects' values, and the (low, high) range in the training
+            data, or None if that range is unknown.
     """
     rows = math.ceil(len(measures) / _PANELS)
     figure = Figure(figsize=(11.2, 3.6 * rows), layout="constrained")
@@ -55,13 +56,13 @@ def objects_figure(measures: Sequence[tuple[str, np.ndarray, tuple[float, float]
 
 
 def _draw(axes: Axes, name: str, sides: Sequence[tuple[np.ndarray, str, str, str]], *, few_ticks_from: float) -> None:
-    """Draw one panel.
+    """Draw the histograms of one measure in a panel.
 
     Args:
         axes: panel to draw in.
         name: name of the measure, with its unit.
-        sides: values, label, colour and dash of each distribution.
-        few_ticks_from: ratio of the largest to the smallest edge from which only powers of ten have ticks.
+        sides: for each histogram, its values, label, colour and line style.
+        few_ticks_from: label only powers of ten if the largest bin edge exceeds the smallest by more than this factor.
     """
     edges = bin_edges(np.concatenate([values for values, *_ in sides]))
     if edges[-1] - edges[-2] > 2 * (edges[1] - edges[0]):  # logarithmic bins
@@ -80,9 +81,10 @@ def _draw(axes: Axes, name: str, sides: Sequence[tuple[np.ndarray, str, str, str
 
 
 def bin_edges(values: np.ndarray) -> np.ndarray:
-    """Return the edges of bins from the smallest to the largest value.
+    """Return the edges of histogram bins that span the values.
 
-    Bins are logarithmic if the values are positive, exceed 1 and span at least a factor of 5; otherwise equally wide.
+    Bins are logarithmic if all values are positive, the largest exceeds 1, and it is at least 5 times the smallest.
+    Otherwise they are equally wide.
 
     Args:
         values: finite values.
@@ -100,7 +102,7 @@ def bin_edges(values: np.ndarray) -> np.ndarray:
 
 
 def medians(truth: np.ndarray, prediction: np.ndarray) -> str:
-    """Return the medians of the true and the predicted objects in words.
+    """Describe the medians of true and predicted objects in words.
 
     >>> medians(np.array([1, 2, 3]), np.zeros(0))
     'median 2 of 3 true, none of 0 predicted objects'

@@ -1,4 +1,4 @@
-"""Figures saved as files."""
+"""Save figures as PNG files."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ __all__ = ["save_figure"]
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG; the file is complete or absent."""
+    """Save a figure as PNG, replacing the file atomically."""
     with replacing(path) as aside:
         figure.savefig(aside, format="png", dpi=110)

@@ -1,4 +1,4 @@
-"""Parts of a self-contained HTML page: text is escaped, pictures are inlined, nothing is fetched."""
+"""Building blocks for self-contained HTML pages: text is escaped, and pictures are inlined."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from cellseg_monai._version import __version__
 __all__ = ["Cell", "chart", "data_uri", "items", "paragraph", "render_page", "section", "table", "text_cell"]
 
 Cell = tuple[str, str]
-"""Content of a table cell as HTML, and the text by which the cell is sorted."""
+"""A table cell: its content as HTML, and the text to sort it by."""
 
 
 def render_page(title: str, lead: str, sections: Sequence[tuple[str, str]]) -> str:
-    """Return the whole page.
+    """Return a complete HTML page.
 
     Args:
-        title: title of the page, as text.
+        title: page title, as plain text.
         lead: content below the title, as HTML.
-        sections: heading of each section as text, and its content as HTML; the menu lists all of them.
+        sections: for each section, its heading as plain text and its content as HTML. The menu links to every section.
 
     >>> page = render_page("A < B", "", [("Size & shape", "<p>1</p>")])
     >>> "<h1>A &lt; B</h1>" in page, '<li><a href="#size-shape">Size &amp; shape</a></li>' in page
@@ -47,7 +47,7 @@ def render_page(title: str, lead: str, sections: Sequence[tuple[str, str]]) -> s
 
 
 def section(heading: str, content: str) -> str:
-    """Return a section of the page with a heading that can be linked to.
+    """Return a page section whose id is derived from its heading, so that links can point to it.
 
     >>> print(section("F1 over IoU", "<p>1</p>"))
     <section id="f1-over-iou">
@@ -64,7 +64,7 @@ def _anchor(heading: str) -> str:
 
 
 def paragraph(text: str, kind: str = "") -> str:
-    """Return a paragraph of text; its kind is a class of the style sheet.
+    """Return text as an HTML paragraph; `kind` is an optional CSS class.
 
     >>> paragraph("1 < 2"), paragraph("see", "note")
     ('<p>1 &lt; 2</p>', '<p class="note">see</p>')
@@ -73,7 +73,7 @@ def paragraph(text: str, kind: str = "") -> str:
 
 
 def items(texts: Iterable[str]) -> str:
-    """Return a bulleted list of texts.
+    """Return strings as a bulleted HTML list.
 
     >>> print(items(["a & b"]))
     <ul>
@@ -84,12 +84,12 @@ def items(texts: Iterable[str]) -> str:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[Cell]], *, sortable: bool = False) -> str:
-    """Return a table; the first cell of each row is its heading.
+    """Return an HTML table in which the first cell of each row is the row heading.
 
     Args:
-        head: heading of each column, as text.
-        rows: cells of each row.
-        sortable: make the headings buttons that sort by their column.
+        head: column headings, as plain text.
+        rows: the cells of each row.
+        sortable: turn the column headings into buttons that sort the table.
 
     >>> print(table(["image"], [[("<b>a</b>", "a")]]))
     <table>
@@ -99,7 +99,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[Cell]], *, sortable: bool
     </tbody>
     </table>
     """
-    shown_heads = [escape(text).replace("_", "_<wbr>") for text in head]  # allows long names to wrap at underscores
+    shown_heads = [escape(text).replace("_", "_<wbr>") for text in head]  # lets long names wrap at underscores
     heads = [f'<button type="button">{text}</button>' if sortable else text for text in shown_heads]
     lines = ["<table>", "<thead><tr>" + "".join(f'<th scope="col">{text}</th>' for text in heads) + "</tr></thead>"]
     lines.append("<tbody>")
@@ -112,7 +112,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[Cell]], *, sortable: bool
 
 
 def text_cell(value: object) -> Cell:
-    """Return a cell that shows a value as text and is sorted by it.
+    """Return a cell that shows a value as text and sorts by the same text.
 
     >>> text_cell("<a>"), text_cell(3)
     (('&lt;a&gt;', '<a>'), ('3', '3'))
@@ -121,14 +121,14 @@ def text_cell(value: object) -> Cell:
 
 
 def chart(figure: Figure, alt: str) -> str:
-    """Return a figure as an inlined SVG; letters are paths, so no font is needed.
+    """Return a figure as an inlined SVG image, with letters drawn as paths so that no fonts are needed.
 
     Args:
         figure: figure to show.
-        alt: description of the figure for people who cannot see it.
+        alt: description of the figure for screen readers.
     """
     svg = io.BytesIO()
-    # A fixed salt and no date, so that the same figure gives the same bytes.
+    # With a fixed salt and no date, the same figure always gives the same bytes.
     with rc_context({"svg.fonttype": "path", "svg.hashsalt": "cellseg_monai"}):
         figure.savefig(svg, format="svg", metadata={"Date": None})
     source = data_uri(svg.getvalue(), "image/svg+xml")
@@ -136,7 +136,7 @@ def chart(figure: Figure, alt: str) -> str:
 
 
 def data_uri(content: bytes, media_type: str) -> str:
-    """Return a data URL that holds these bytes.
+    """Return bytes as a base64-encoded data URI.
 
     >>> data_uri(b"abc", "image/png")
     'data:image/png;base64,YWJj'

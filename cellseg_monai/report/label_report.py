@@ -1,4 +1,4 @@
-"""An evaluation as one HTML page: scores, distributions, and the images with their mistakes, the worst first."""
+"""HTML report on an evaluation: scores, distributions, and images with their mistakes, worst first."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ from cellseg_monai.report.run_part import run_part
 
 __all__ = ["LabelReport", "check_report", "write_report"]
 
-_ROOM_BYTES = 28_000_000  # for overlays; the rest of the page takes less than 2 MB
+_ROOM_BYTES = 28_000_000  # size limit for the overlays; the rest of the page takes less than 2 MB
 
 
 @dataclass(frozen=True)
 class LabelReport:
-    """The result of writing a report.
+    """The files of a report, and what the report leaves out.
 
     Args:
-        page: the HTML file.
-        numbers: the JSON file next to it.
-        faults: every file, pair or image that is not in the report, with the reason.
-        notes: anything else that the report lacks, one sentence each.
+        page: path of the HTML file.
+        numbers: path of the JSON file, in the same folder.
+        faults: one fault for every file, pair or image that could not be compared or shown.
+        notes: one sentence about each part of the training run that is missing from the report.
     """
 
     page: Path
@@ -56,19 +56,20 @@ def write_report(
     run_dir: str | Path | None = None,
     overlays: int = 24,
 ) -> LabelReport:
-    """Write an evaluation as one self-contained HTML page, and its numbers as JSON.
+    """Write an HTML report on an evaluation as a self-contained page, and its numbers as JSON.
 
     Args:
         evaluation: result of `evaluate_folders` or `read_training`.
-        images_dir: folder of the images, which have the names of their label images; None for the images that the
-            evaluation of a training knows.
-        output: HTML file to write, replacing an existing one. The JSON file has the same name with the suffix .json.
-        run_dir: `output_dir` of a training; its losses and calibration are shown if they are there.
-        overlays: number of the worst images to show; three typical and the three best images are shown in addition.
+        images_dir: folder of the images, named like their label images; None to use the image paths stored in the
+            evaluation of a training run.
+        output: HTML file to write; an existing file is overwritten. The JSON file gets the same name with the suffix
+            .json.
+        run_dir: `output_dir` of a training run, to include its loss curves and calibration if they exist.
+        overlays: number of worst images to show, in addition to three typical images and the three best.
 
     Raises:
         DatasetError: a folder does not exist.
-        ValueError: the output is not an HTML file, or the number of overlays is not a whole number of 0 or more.
+        ValueError: the output is not an HTML file, or `overlays` is not a non-negative integer.
     """
     check_report(images_dir, output, run_dir=run_dir, overlays=overlays)
     page = Path(output)
@@ -103,21 +104,21 @@ def write_report(
 def check_report(
     images_dir: str | Path | None, output: str | Path, *, run_dir: str | Path | None = None, overlays: int = 24
 ) -> None:
-    """Check the arguments of `write_report`, so that they can be refused before a long evaluation.
+    """Check the arguments of `write_report`, so that bad ones fail before a long evaluation.
 
     Args:
-        images_dir: folder of the images; None for the images that the evaluation of a training knows.
+        images_dir: folder of the images; None to use the image paths stored in the evaluation of a training run.
         output: HTML file to write.
-        run_dir: `output_dir` of a training, if its losses and calibration should be shown.
-        overlays: number of the worst images to show.
+        run_dir: `output_dir` of a training run, to include its loss curves and calibration.
+        overlays: number of worst images to show.
 
     Raises:
         DatasetError: a folder does not exist.
-        ValueError: the output is not an HTML file, or the number of overlays is not a whole number of 0 or more.
+        ValueError: the output is not an HTML file, or `overlays` is not a non-negative integer.
     """
-    check_output(Path(output), overlays, such_as="24 shows the 24 worst")
+    check_output(Path(output), overlays, such_as="with 24, the report shows the 24 worst images")
     if run_dir is not None and not Path(run_dir).is_dir():
-        raise DatasetError(f"{run_dir}: no such folder; pass the output_dir of a training, or omit --run")
+        raise DatasetError(f"{run_dir}: no such folder; pass the output_dir of a training run, or leave out --run")
     if images_dir is not None:
         list_images(images_dir)
 
@@ -131,7 +132,7 @@ def _title(evaluation: Evaluation, run_dir: str | Path | None) -> str:
 
 
 def _last_parts(folder: Path) -> str:
-    """The last two parts of a folder, because one alone is often ambiguous."""
+    """Return the last two parts of a path, because the last one alone is often ambiguous."""
     return "/".join(folder.parts[-2:])
 
 
@@ -161,7 +162,7 @@ def _scores(numbers: dict[str, Any], images: Sequence[ComparedImage]) -> str:
         [
             f'<div class="words">{table(["score", "value", "95 % interval over images", "combined as"], rows)}</div>',
             paragraph(
-                f"Outcome for the objects; an object counts as found if its IoU with its partner {comparison} {IOU}:"
+                f"Outcome per object. A true object counts as found if its IoU with its partner {comparison} {IOU}:"
             ),
             f'<div class="words">{table(["objects", "number", "meaning"], counts)}</div>',
         ]
@@ -177,24 +178,24 @@ def _totals(images: Sequence[ComparedImage]) -> dict[str, int]:
 
 def _faults(faults: Sequence[Fault]) -> str:
     listed = items(map(str, faults))
-    count = f"{len(faults)} file(s), pair(s) or image(s) are not counted in the scores"
+    count = f"{len(faults)} file(s), pair(s) or image(s) do not count towards the scores"
     without_image = sum(fault.kind == "no-image" for fault in faults)
     if without_image:
-        count += f", except for {without_image} that were compared but are shown without their image"
+        count += f", except for {without_image} that were compared but could not be shown with the image"
     if len(faults) <= 10:
         return f'<div class="note fault">{paragraph(f"{count}:")}{listed}</div>'
-    return f'<details class="note fault"><summary>{escape(count)}. Show them.</summary>{listed}</details>'
+    return f'<details class="note fault"><summary>{escape(count)}. Show details.</summary>{listed}</details>'
 
 
 def _warnings(warnings: Sequence[Fault]) -> str:
-    text = "These were compared unchanged, with each id as one object, which lowers the scores:"
+    text = "These label images look like masks. They were compared with each id as one object, which lowers scores:"
     return f'<div class="note fault">{paragraph(text)}{items(map(str, warnings))}</div>'
 
 
 def _f1(evaluation: Evaluation, numbers: dict[str, Any]) -> str:
     thresholds, pooled = numbers["iou"]["thresholds"], numbers["iou"]["f1_pooled"]
     text = (
-        f"F1 of all images pooled goes from {pooled[0]:.3f} at an IoU of {thresholds[0]:g} to {pooled[-1]:.3f} at "
+        f"The F1 of all images pooled is {pooled[0]:.3f} at an IoU of {thresholds[0]:g} and {pooled[-1]:.3f} at "
         f"{thresholds[-1]:g}. A low left end means that objects are missed, invented, split or merged. A steep fall to "
         "the right means that outlines are inaccurate."
     )
@@ -207,12 +208,12 @@ def _distributions(images: Sequence[ComparedImage]) -> str:
     measures = [("area (px)", _joined(truth, "area_px"), _joined(prediction, "area_px"))]
     if with_pixels:
         true, predicted = ([getattr(image, side) for image in with_pixels] for side in ("truth", "prediction"))
-        name = "mean intensity (units of the files)"
+        name = "mean intensity (units of the image files)"
         measures.append((name, _joined(true, f"mean_{INTENSITY}"), _joined(predicted, f"mean_{INTENSITY}")))
     sentence = "; ".join(f"{name.partition(' (')[0]}: {medians(*values)}" for name, *values in measures)
     text = (
-        f"{sentence[0].upper()}{sentence[1:]}. Thin vertical lines are medians. Objects are those that the protocol "
-        "compares; for images with several channels, the intensity is the mean over the channels."
+        f"{sentence[0].upper()}{sentence[1:]}. Thin vertical lines are medians. The objects are the ones that the "
+        "protocol compares. For images with several channels, the intensity is the mean over the channels."
     )
     return chart(distribution_figure(measures), f"Distributions. {text}") + "\n" + paragraph(text)
 
@@ -236,14 +237,14 @@ def _image_table(
         numbers = [f"{image.score:.3f}", f"{f1:.3f}", counts.true_objects, counts.predicted_objects]
         first: Cell = (link, image.name)
         rows.append([first, *map(text_cell, [*numbers, image.found, *image.mistakes.values()])])
-    text = "Worst images first; click a heading to sort by it. Names link to the overlays that are in this report."
+    text = "Worst images first. Click a heading to sort by that column. Names link to overlays in this report."
     return f'{paragraph(text)}\n<div class="scroll" tabindex="0">\n{table(head, rows, sortable=True)}\n</div>'
 
 
 def _overlays(drawn: Drawn, images: int) -> str:
     parts = [legend()]
     if len(drawn.shown) < images:
-        text = f"{len(drawn.shown)} of {images:,} images are shown; --overlays N shows the N worst."
+        text = f"{len(drawn.shown)} of {images:,} images are shown. Pass --overlays N to show the N worst."
         parts.append(paragraph(text, "note"))
     parts += left_out_note(drawn)
     return "\n".join([*parts, drawn.content])
@@ -255,14 +256,14 @@ def _provenance(evaluation: Evaluation, images_dir: str | Path | None) -> str:
     facts = [
         f"Images from {images}, truths from {files.truth.parent}, predictions from {files.prediction.parent}.",
         *(f"{name}: {_fact(value)}" for name, value in evaluation.about.items()),
-        f"cellseg_monai {__version__}; protocol {evaluation.protocol.name}, after {evaluation.protocol.source}.",
+        f"cellseg_monai {__version__}; protocol {evaluation.protocol.name}. Source: {evaluation.protocol.source}.",
         *([f"Predicted foreground: {evaluation.foreground}."] if evaluation.protocol.counts_foreground else []),
-        "Numbers, outlines, sizes and marks describe the label images as the protocol prepares them. If it cuts images "
-        "into tiles, everything except the scores describes the label images as stored.",
-        "At most the first three channels of an image are shown, each stretched between its percentiles 0.1 and 99.9; "
-        "empty fields stay dark. Images of more than 1,400 pixels on a side are shown smaller.",
-        "A true object can be counted both as found and as a mistake: if it counts as found although it was split, or "
-        "if it is one of several in a merged prediction.",
+        "Numbers, outlines, sizes and marks describe the label images as prepared by the protocol. If the protocol "
+        "cuts images into tiles, everything except the scores describes the label images as stored.",
+        "At most the first three channels of an image are shown, each stretched from percentile 0.1 to "
+        "99.9. Empty fields stay dark. Images larger than 1,400 pixels on a side are reduced in size.",
+        "A true object can count both as found and as a mistake: it was found but split, or it is one of several "
+        "objects in a merged prediction.",
     ]
     return items(facts)
 

@@ -1,7 +1,7 @@
-"""Layers over an image: the outlines of its true and predicted objects, and a mark at every mistake.
+"""Overlays on images: outlines of true and predicted objects, and a mark on every mistake.
 
-Outlines are pictures rather than vectors. A picture of a few colours has about the same size however many objects it
-shows, so a page can keep to a limit; vectors of 40,000 cells cannot.
+Outlines are bitmaps rather than vectors. The size of a bitmap with few colours hardly depends on the number of objects,
+which keeps pages below a size limit. Vector outlines of 40,000 cells would exceed it.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ MARKS = {
     "split": ("S", "split: a true object found in several pieces"),
     "merged": ("M", "merged: a predicted object that covers several true ones"),
 }
-"""The mark of every kind of mistake, and its meaning."""
+"""The symbol and the meaning of each kind of mistake."""
 
-# The blue and orange of Okabe & Ito (see `line_styles`): pale over dark images, deep over bright images.
+# Blue and orange by Okabe & Ito (see `line_styles`): pale shades for dark images, deep shades for bright images.
 _PALE = ((86, 180, 233), (230, 159, 0))
 _DEEP = ((0, 114, 178), (213, 94, 0))
 _TINT = 70  # opacity of objects without a partner, 0 to 255
@@ -39,13 +39,13 @@ _DASH_PX = 8
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """An image, or a part of it, with the label images that are compared.
+    """An image, or part of an image, with its true and predicted label images.
 
     Args:
-        picture: YX3 uint8.
+        picture: the image as YX3 uint8.
         truth: YX ids of the true objects.
         prediction: YX ids of the predicted objects.
-        mistakes: mistakes in the whole image.
+        mistakes: mistakes in the whole image, even if the view is only a part.
     """
 
     picture: np.ndarray
@@ -54,7 +54,7 @@ class View:
     mistakes: Mistakes
 
     def crop(self, top: int, left: int, side: int) -> View:
-        """Return the square part with this top left corner."""
+        """Return the square part of the view whose top left corner is at (top, left), in pixels."""
         window = slice(top, top + side), slice(left, left + side)
         parts = {name: getattr(self, name)[window] for name in ("picture", "truth", "prediction")}
         return replace(self, **parts)
@@ -71,16 +71,17 @@ class View:
 
 
 def overlay(view: View, alt: str, *, side_px: int, mark_share: float = 0.02) -> str:
-    """Return the layers of a view as HTML: image, true outlines, predicted outlines and marks.
+    """Return a view as HTML layers: the image, true outlines, predicted outlines and marks.
 
-    True outlines are solid, predicted outlines dashed; objects without a partner are tinted. Each layer above the
-    image can be hidden.
+    True outlines are solid and predicted outlines are dashed. Objects without a partner are tinted. The reader can hide
+    every layer above the image.
 
     Args:
         view: image and label images to show.
-        alt: description of the picture for people who cannot see it.
-        side_px: longer side of the layers in pixels; a smaller image is not enlarged.
-        mark_share: height of a mark as a share of the longer side.
+        alt: description of the picture for screen readers.
+        side_px: longer side of the outline layers in pixels. Larger images are reduced to this size; smaller images are
+            not enlarged.
+        mark_share: height of a mark as a fraction of the view's longer side.
     """
     shape = _layer_shape(view.truth.shape, side_px)
     truth_colour, prediction_colour = _colours_over(view.picture)
@@ -94,13 +95,14 @@ def overlay(view: View, alt: str, *, side_px: int, mark_share: float = 0.02) -> 
 
 
 def outlined(picture: np.ndarray, labels: np.ndarray, alt: str, *, side_px: int, tinted: np.ndarray) -> str:
-    """Return the layers of an image without truth as HTML: the image and the outlines of its objects.
+    """Return an image as HTML layers: the image and the outlines of its objects, without any truth.
 
     Args:
-        picture: YX3 uint8.
-        labels: YX ids of the same area, at any resolution.
-        alt: description of the picture for people who cannot see it.
-        side_px: longer side of the outline layer in pixels; a smaller image is not enlarged.
+        picture: the image as YX3 uint8.
+        labels: YX ids covering the same area, at any resolution.
+        alt: description of the picture for screen readers.
+        side_px: longer side of the outline layer in pixels. Larger images are reduced to this size; smaller images are
+            not enlarged.
         tinted: ids of the objects to tint.
     """
     _, colour = _colours_over(picture)
@@ -125,7 +127,7 @@ def _stacked(
     images += [
         f'<img class="layer {name}" alt="" src="{data_uri(content, "image/png")}">' for name, content in layers.items()
     ]
-    # The box states its proportions, so that links scroll to the right place before the images are decoded.
+    # The box declares its aspect ratio, so that links scroll to the right place even before the images are decoded.
     box = f'<div class="stack" style="--wide: {shape[1]}; --high: {shape[0]}">'
     return "\n".join([box, *images, *([on_top] if on_top else []), "</div>"])
 
@@ -138,14 +140,14 @@ def _layer(
     *,
     dashed: ObjectTable | None = None,
 ) -> bytes:
-    """Return the outlines of labels as PNG.
+    """Draw outlines and tints of objects as a transparent PNG.
 
     Args:
         labels: YX ids.
-        shape: (Y, X) of the layer.
+        shape: (Y, X) of the PNG in pixels.
         tinted: ids of the objects to tint.
-        colour: red, green and blue of outlines and tint, 0 to 255.
-        dashed: measurements of the objects in `labels`, to dash their outlines; None for solid outlines.
+        colour: red, green and blue for outlines and tints, 0 to 255.
+        dashed: measurements of the objects in `labels`, needed for dashed outlines; None for solid outlines.
     """
     layer = rescale_labels(labels, shape)
     codes: np.ndarray = np.isin(layer, tinted).astype(np.uint8)
@@ -163,26 +165,26 @@ def _layer(
 def _dash_gaps(
     objects: ObjectTable, ids: np.ndarray, pixels: tuple[np.ndarray, np.ndarray], scale: tuple[float, float]
 ) -> np.ndarray:
-    """True for the outline pixels in the gaps of a dashed line.
+    """Return True for each outline pixel that lies in a gap of a dashed line.
 
-    A pixel's position along the outline is its angle around the centroid of its object.
+    The position of a pixel along its outline is measured as its angle around the object's centroid.
 
     Args:
         objects: measurements of the objects.
-        ids: id of the object at each pixel.
-        pixels: row and column of each pixel in the layer.
-        scale: pixels of the layer per pixel of the label image, (y, x).
+        ids: object id at each outline pixel.
+        pixels: row and column of each outline pixel in the layer.
+        scale: layer pixels per label-image pixel, (y, x).
     """
     positions = objects.positions(ids)
     rows, columns = ((index + 0.5) / factor - 0.5 for index, factor in zip(pixels, scale, strict=True))
     angle = np.arctan2(rows - objects["centroid_y_px"][positions], columns - objects["centroid_x_px"][positions])
-    radius = scale[0] * np.sqrt(objects["area_px"][positions] / np.pi)  # of a disc of the same area
+    radius = scale[0] * np.sqrt(objects["area_px"][positions] / np.pi)  # of a disc with the object's area
     gap: np.ndarray = np.floor(angle * radius / _DASH_PX).astype(int) % 2 == 1
     return gap
 
 
 def _marks(view: View, share: float) -> str:
-    """Return the marks above objects with mistakes, as SVG."""
+    """Return an SVG layer with a mark at the top of each wrongly segmented object."""
     height, width = view.truth.shape
     size = share * max(height, width)
     texts = []
@@ -202,17 +204,17 @@ def _marks(view: View, share: float) -> str:
 
 
 def crop_corners(view: View, *, side: int, most: int) -> list[tuple[int, int]]:
-    """Choose squares with many mistakes to show enlarged, those with most mistakes first.
+    """Choose square regions with many mistakes to show enlarged, starting where they are densest.
 
-    No mistake is in two squares.
+    Mistakes inside one square do not count for later ones.
 
     Args:
         view: view of the whole image.
-        side: side of the squares in pixels.
+        side: side length of the squares in pixels.
         most: maximum number of squares.
 
     Returns:
-        (top, left) of each square. Squares lie within the image unless the image is smaller than they are.
+        (top, left) of each square. Squares stay inside the image unless the image is smaller than a square.
     """
     centres = []
     for objects, ids in (

@@ -1,4 +1,4 @@
-"""Choice of the images that a report shows, and their figures with overlays."""
+"""Choose which images an evaluation report shows, and draw them with overlays."""
 
 from __future__ import annotations
 
@@ -13,29 +13,31 @@ from cellseg_monai.report.page_pictures import Drawn, check_boxes, draw_groups, 
 
 __all__ = ["chosen_overlays", "count_words", "draw_overlays", "legend"]
 
-_OTHERS = 3  # typical images, and as many of the best
+_OTHERS = 3  # number of typical images, and of best images
 _CROP_PX, _CROP_LAYER_PX, _CROPS = 384, 640, 6
-_SHRUNK_FROM = 1.1  # an image larger than its overlay by this factor gets crops as well
+_SHRUNK_FROM = 1.1  # images reduced by more than this factor also get enlarged crops
 
 
 def chosen_overlays(ordered: Sequence[ComparedImage], worst: int) -> dict[str, Sequence[ComparedImage]]:
-    """Choose the images to show: the worst, and if there are more, three typical ones and the three best.
+    """Choose the images to show: the worst ones, three typical ones and the three best.
+
+    All images are shown if there are at most six more than `worst`.
 
     Args:
-        ordered: all images, the worst first.
-        worst: maximum number of the worst images; 0 for no overlays at all.
+        ordered: all images, worst first.
+        worst: maximum number of worst images; 0 for no overlays at all.
 
     Returns:
-        The images by the heading under which they are shown.
+        The images to show under each heading.
     """
     if worst == 0:
         return {}
     if len(ordered) <= worst + 2 * _OTHERS:
-        return {"All images, the worst first": ordered}
+        return {"All images, worst first": ordered}
     middle = max(worst, len(ordered) // 2 - 1)
     middle = min(middle, len(ordered) - 2 * _OTHERS)
     return {
-        f"The {worst} worst, the very worst first": ordered[:worst],
+        f"The {worst} worst, in order": ordered[:worst],
         "Typical: around the median": ordered[middle : middle + _OTHERS],
         "The best": ordered[-_OTHERS:],
     }
@@ -44,13 +46,13 @@ def chosen_overlays(ordered: Sequence[ComparedImage], worst: int) -> dict[str, S
 def draw_overlays(
     groups: dict[str, Sequence[ComparedImage]], ranks: dict[str, int], protocol: Protocol, room_bytes: int
 ) -> Drawn:
-    """Draw the overlays of images, smaller if room is scarce.
+    """Draw images with their overlays, reduced in size where necessary to stay within the limit.
 
     Args:
-        groups: images by the heading under which they are shown.
-        ranks: rank of every image among all, from 1 for the worst.
+        groups: images to show under each heading.
+        ranks: rank of each image by name; 1 is the worst.
         protocol: protocol of the evaluation.
-        room_bytes: maximum size of all overlays together.
+        room_bytes: maximum total size of the overlays in bytes.
     """
 
     def figures(compared: ComparedImage) -> Callable[[int], str]:
@@ -60,7 +62,7 @@ def draw_overlays(
 
 
 def count_words(compared: ComparedImage) -> str:
-    """Return the numbers of objects and mistakes of an image in words.
+    """Describe in words how many objects and mistakes an image has.
 
     Args:
         compared: the compared image.
@@ -75,7 +77,7 @@ def _figures(compared: ComparedImage, rank: int, protocol: Protocol) -> Callable
     counts = f"{count_words(compared)}."
     caption = [counts]
     if image is None:
-        caption.append("The image itself is missing or cannot be shown.")
+        caption.append("The microscopy image is missing or cannot be shown.")
     elif channels := channels_shown(image):
         caption.append(f"Shown: {channels}.")
     score = f"{protocol.scores[0].image_name} {compared.score:.3f}"
@@ -92,14 +94,14 @@ def _crops(view: View, name: str) -> str:
     corners = crop_corners(view, side=_CROP_PX, most=_CROPS)
     figures = []
     for top, left in corners:
-        place = f"{_CROP_PX} pixels from row {top}, column {left}"
+        place = f"{_CROP_PX} px square at row {top}, column {left}"
         part = overlay(view.crop(top, left, _CROP_PX), f"{name}: {place}", side_px=_CROP_LAYER_PX, mark_share=0.05)
         figures.append(figure(part, place))
     return '<div class="crops">\n' + "\n".join(figures) + "\n</div>" if figures else ""
 
 
 def legend() -> str:
-    """Return the legend of the overlays, with check boxes that show and hide their layers."""
+    """Return the legend for the overlays as HTML, with check boxes that show and hide the layers."""
     boxes = [
         ("no-truth", "off", True, '<span class="sample truth"></span> true outlines'),
         ("no-prediction", "off", True, '<span class="sample prediction"></span> predicted outlines'),
@@ -109,9 +111,9 @@ def legend() -> str:
     marks = [f'<li><kbd class="mark">{mark}</kbd> {escape(meaning)}</li>' for mark, meaning in MARKS.values()]
     return "\n".join(
         [
-            "<p>Solid blue: true outlines. Dashed orange: predicted outlines. Tinted: objects without a partner, blue "
-            "if a true object was not found, orange if a predicted object is false. Each mistake has a mark above "
-            "it:</p>",
+            "<p>Solid blue: true outlines. Dashed orange: predicted outlines. Objects without a partner are tinted: "
+            "blue for true objects that were not found, orange for false predictions. Marks show the kind of "
+            "mistake:</p>",
             '<ul class="legend">',
             *marks,
             "</ul>",

@@ -1,11 +1,11 @@
 "use strict";
-// Check boxes show and hide layers over all images of the page.
+// Check boxes show and hide layers on all images of the page.
 for (const box of document.querySelectorAll("input[data-class]")) {
   const show = () => document.body.classList.toggle(box.dataset.class, box.checked === (box.dataset.when === "on"));
   box.addEventListener("change", show);
-  show(); // browsers can restore the state of a box from an earlier visit
+  show(); // browsers can restore the state of a check box from an earlier visit
 }
-// A click on the heading of a column sorts by it; another click reverses the order.
+// Clicking a column heading sorts the table by that column; clicking again reverses the order.
 for (const button of document.querySelectorAll("th button")) {
   button.addEventListener("click", () => {
     const head = button.parentElement;

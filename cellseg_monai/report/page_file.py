@@ -1,4 +1,4 @@
-"""Files of a report: one HTML page, and its numbers as JSON next to it."""
+"""Write the files of a report: an HTML page, and its numbers as JSON in the same folder."""
 
 from __future__ import annotations
 
@@ -14,38 +14,38 @@ __all__ = ["check_output", "write_page"]
 
 
 def check_output(page: Path, overlays: object, *, such_as: str) -> None:
-    """Refuse an output or a number of overlays that a report cannot have.
+    """Check the output file and the number of overlays of a report.
 
     Args:
         page: HTML file to write.
         overlays: number of images to show.
-        such_as: example of a valid number of overlays, for the message.
+        such_as: example that ends the error message about `overlays`.
 
     Raises:
-        ValueError: the output is not an HTML file, or the number of overlays is not a whole number of 0 or more.
+        ValueError: the output is not an HTML file, or `overlays` is not a non-negative integer.
 
-    >>> check_output(Path("report.html"), 3, such_as="16 shows the 16 lowest")
+    >>> check_output(Path("report.html"), 3, such_as="with 16, the report shows 16 images")
     """
     if page.suffix.lower() not in (".html", ".htm") or page.is_dir():
-        raise ValueError(f"got output {str(page)!r}, expected an HTML file; name one, such as report.html")
+        raise ValueError(f"got output {str(page)!r}, expected an HTML file; pass a name such as report.html")
     if type(overlays) is not int or overlays < 0:
-        raise ValueError(f"got overlays={overlays!r}, expected a whole number of 0 or more; {such_as}")
+        raise ValueError(f"got overlays={overlays!r}, expected a non-negative whole number; {such_as}")
 
 
 def write_page(
     page: Path, title: str, lead: str, sections: Sequence[tuple[str, str]], numbers: Mapping[str, Any]
 ) -> Path:
-    """Write the page and its numbers, replacing existing files.
+    """Write a page and its numbers, overwriting existing files.
 
     Args:
         page: HTML file to write.
-        title: title of the page, as text.
+        title: page title, as plain text.
         lead: content below the title, as HTML.
-        sections: heading of each section as text, and its content as HTML.
+        sections: for each section, its heading as plain text and its content as HTML.
         numbers: content of the JSON file.
 
     Returns:
-        The JSON file next to the page.
+        Path of the JSON file, which has the name of the page with the suffix .json.
     """
     with replacing(page) as aside:
         aside.write_text(render_page(title, lead, sections), encoding="utf-8")

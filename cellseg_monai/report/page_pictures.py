@@ -1,4 +1,4 @@
-"""Pictures of images on a page: each as large as room allows, in a figure that the table links to."""
+"""Figures of images for a report page, drawn as large as the size limit of the page allows."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from cellseg_monai.report.html import paragraph
 
 __all__ = ["Drawn", "Named", "check_boxes", "draw_groups", "figure", "image_figure", "left_out_note"]
 
-_SIDES_PX = (1400, 1000, 700, 500)  # longer side of a picture; the first that fits is taken
+_SIDES_PX = (1400, 1000, 700, 500)  # longer side of a picture; the first size that fits is used
 
 
 class Named(Protocol):
-    """An object with the name of an image."""
+    """Any object that has an image name."""
 
     @property
     def name(self) -> str:
@@ -27,12 +27,12 @@ Shown = TypeVar("Shown", bound=Named)
 
 @dataclass(frozen=True)
 class Drawn:
-    """The pictures of a page.
+    """The figures of a page.
 
     Args:
-        content: the pictures, as HTML.
+        content: the figures, as HTML.
         shown: names of the images that are shown.
-        left_out: names of the images that were chosen but for which no room was left.
+        left_out: names of the images that did not fit within the size limit.
     """
 
     content: str
@@ -43,12 +43,13 @@ class Drawn:
 def draw_groups(
     groups: Mapping[str, Sequence[Shown]], figures: Callable[[Shown], Callable[[int], str]], room_bytes: int
 ) -> Drawn:
-    """Draw the figures of images under their headings, smaller if room is scarce.
+    """Draw figures of images under their headings, reduced in size where necessary to stay within the limit.
 
     Args:
-        groups: images by the heading under which they are shown.
-        figures: reads an image, and returns a function from a longer side in pixels to the figure as HTML.
-        room_bytes: maximum size of all figures together.
+        groups: images to show under each heading.
+        figures: function that loads an image and returns a drawing function. The drawing function takes the longer side
+            of the picture in pixels and returns the figure as HTML.
+        room_bytes: maximum total size of the figures in bytes.
     """
     parts: list[str] = []
     shown: list[str] = []
@@ -73,14 +74,14 @@ def _first_within(draw: Callable[[int], str], room_bytes: int) -> str | None:
 
 
 def image_figure(name: str, rank: int, score: str, picture: str, caption: str, *, below: str = "") -> str:
-    """Return the figure of an image, which the table links to and which links back to the table.
+    """Return the figure of an image as HTML, with an id for links from the table and a link back to the table.
 
     Args:
-        name: name of the image, as text.
-        rank: rank of the image among all, from 1.
-        score: score of the image, shown in small print after the name, as text.
+        name: name of the image, as plain text.
+        rank: rank of the image, starting at 1; part of the figure's id.
+        score: score of the image as plain text, shown in small print after the name.
         picture: picture of the image, as HTML.
-        caption: caption below the picture, as text.
+        caption: caption below the picture, as plain text.
         below: content below the caption, as HTML.
     """
     return "\n".join(
@@ -96,7 +97,7 @@ def image_figure(name: str, rank: int, score: str, picture: str, caption: str, *
 
 
 def figure(picture: str, caption: str) -> str:
-    """Return the figure of a part of an image; its picture and caption are HTML.
+    """Return a figure as HTML, given its picture and its caption as HTML.
 
     >>> print(figure("<img>", "object 3"))
     <figure>
@@ -108,19 +109,19 @@ def figure(picture: str, caption: str) -> str:
 
 
 def left_out_note(drawn: Drawn) -> list[str]:
-    """Return a paragraph, as HTML, about the images for which no room was left; an empty list if all are shown."""
+    """Return a list with an HTML note on the images that did not fit, or an empty list if every image is shown."""
     if not drawn.left_out:
         return []
-    text = f"No room was left on a page of 30 MB for {len(drawn.left_out)} more: {', '.join(drawn.left_out)}."
+    text = f"{len(drawn.left_out)} more did not fit on a page of at most 30 MB: {', '.join(drawn.left_out)}."
     return [paragraph(text, "note")]
 
 
 def check_boxes(boxes: Sequence[tuple[str, str, bool, str]]) -> str:
-    """Return check boxes that show and hide layers over all images of the page.
+    """Return check boxes, as HTML, that show and hide layers on all images of the page.
 
     Args:
-        boxes: for each box, the class of `body` that it sets, "on" or "off" for the state in which it sets the class,
-            True if it is checked at first, and its label as HTML.
+        boxes: for each box, the CSS class that it sets on `body`, the state ("on" or "off") in which it sets the class,
+            True if it is initially checked, and its label as HTML.
     """
     tools = [
         f'<label><input type="checkbox" data-class="{name}" data-when="{when}"{" checked" * checked}> {text}</label>'

@@ -1,4 +1,4 @@
-"""Images in the formats that browsers show."""
+"""Encode images in formats that browsers display."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ __all__ = ["grey_values", "jpeg", "palette_png"]
 
 
 def grey_values(image: Image) -> np.ndarray:
-    """Return the mean of the measured channels at each pixel, in the units of the file.
+    """Return the mean over the measured channels at each pixel, in the units of the image file.
 
     Args:
-        image: image with the axes CYX.
+        image: image with axes CYX.
 
     Returns:
         YX float32.
@@ -33,7 +33,7 @@ def grey_values(image: Image) -> np.ndarray:
 
 
 def jpeg(picture: np.ndarray) -> bytes:
-    """Return a picture as JPEG, with one channel if it is grey.
+    """Encode a picture as JPEG, as a single-channel JPEG if it is grey.
 
     Args:
         picture: YX3 uint8.
@@ -45,10 +45,10 @@ def jpeg(picture: np.ndarray) -> bytes:
 
 
 def palette_png(codes: np.ndarray, colours: list[tuple[int, int, int, int]]) -> bytes:
-    """Return a layer of few colours as PNG.
+    """Encode a layer that has few colours as a palette PNG.
 
     Args:
-        codes: YX uint8, the index of the colour of each pixel.
+        codes: YX uint8, index into `colours` for each pixel.
         colours: red, green, blue and opacity of each colour, 0 to 255.
     """
     layer = Pillow.fromarray(codes)

@@ -1,4 +1,4 @@
-"""Pictures of a segmented plane of any size: a small overview, and crops at full resolution."""
+"""Display pictures of segmented planes: reduced overviews, and crops at full resolution."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from cellseg_monai.report.segmented_plane import OpenPlane
 __all__ = ["PlaneView"]
 
 _OVERVIEW_PX = 2800
-_REFUSED_FROM = 1e38  # `percentile_ranges` refuses values from here on
+_REFUSED_FROM = 1e38  # `percentile_ranges` raises an error for magnitudes this large
 
 
 @dataclass(frozen=True, eq=False)
 class PlaneView:
-    """Pictures of a plane, all with the same contrast.
+    """Pictures of a plane that all share the same contrast.
 
-    Each channel is stretched between its percentiles 0.1 and 99.9; empty fields stay dark.
+    Each channel is stretched from its percentile 0.1 to 99.9. Empty fields stay dark.
 
     Args:
         plane: the open plane.
@@ -33,12 +33,12 @@ class PlaneView:
     plane: OpenPlane
 
     def overview(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return the whole plane, YX3 uint8, with its ids; a large plane is shrunk."""
+        """Return a picture of the whole plane (YX3 uint8) and its ids (YX), both reduced if the plane is large."""
         small, labels = shrink(self.plane.pixels, self.plane.labels, self._channels, longest_px=_OVERVIEW_PX)
         return self._picture(small), labels
 
     def crop(self, rows: slice, columns: slice) -> tuple[np.ndarray, np.ndarray]:
-        """Return a part of the plane, YX3 uint8, with its ids."""
+        """Return a picture of part of the plane (YX3 uint8) and its ids (YX), at full resolution."""
         return self._picture(self._pixels(rows, columns)), np.asarray(self.plane.labels[rows, columns])
 
     @property
@@ -65,7 +65,10 @@ class PlaneView:
 
 
 def _finite(pixels: np.ndarray) -> np.ndarray:
-    """Replace values that `percentile_ranges` refuses by 0; a channel that the network does not see can hold them."""
+    """Set NaN, infinite and huge values to 0.
+
+    Channels that the network does not use can contain them, and `percentile_ranges` rejects them.
+    """
     if pixels.dtype.kind != "f":
         return pixels
     return np.where(np.abs(pixels.astype(np.float64)) < _REFUSED_FROM, pixels, 0)

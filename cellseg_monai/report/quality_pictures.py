@@ -1,4 +1,4 @@
-"""Pictures of a report without truth: images with their outlines, and the objects with the lowest scores."""
+"""Pictures for a quality report: images with outlined objects, and crops of the objects with the lowest scores."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ from cellseg_monai.report.survey import LowObject, SurveyedPlane
 __all__ = ["chosen_planes", "draw_low_objects", "draw_planes", "quality_legend", "score_text"]
 
 _FLAGGED, _TYPICAL = 12, 3
-_CROP_FACTOR = 2.5  # side of a crop, as a multiple of the longer side of its object
+_CROP_FACTOR = 2.5  # side of a crop as a multiple of the object's longer side
 _LEAST_PX, _MOST_PX, _CROP_LAYER_PX = 96, 1024, 400
 
 
 def chosen_planes(ordered: Sequence[SurveyedPlane], lowest: int) -> dict[str, Sequence[SurveyedPlane]]:
-    """Choose the planes to show: those with the lowest scores, others with a flag, and three typical ones.
+    """Choose the planes to show: the lowest scores, up to twelve other flagged planes, and three typical ones.
 
     Args:
-        ordered: all planes, the lowest scores first.
-        lowest: maximum number of planes with the lowest scores; 0 for no pictures at all.
+        ordered: all planes, lowest scores first.
+        lowest: maximum number of planes with the lowest scores; 0 for no pictures of planes.
 
     Returns:
-        The planes by the heading under which they are shown.
+        The planes to show under each heading.
     """
     if lowest == 0 or not ordered:
         return {}
     if len(ordered) <= lowest + _TYPICAL:
-        return {"All images, the lowest scores first": ordered}
+        return {"All images, lowest scores first": ordered}
     first, rest = ordered[:lowest], ordered[lowest:]
     flagged = [plane for plane in rest if plane.flags][:_FLAGGED]
     unflagged = [plane for plane in rest if not plane.flags]
     middle = max(0, len(unflagged) // 2 - 1)
     groups = {
-        f"The {lowest} lowest scores, the very lowest first": first,
-        "Others with a flag": flagged,
-        "Typical: around the middle, without a flag": unflagged[middle : middle + _TYPICAL],
+        f"The {lowest} lowest scores, in order": first,
+        "Other flagged images": flagged,
+        "Typical: around the median, without flags": unflagged[middle : middle + _TYPICAL],
     }
     return {heading: planes for heading, planes in groups.items() if planes}
 
@@ -49,13 +49,13 @@ def chosen_planes(ordered: Sequence[SurveyedPlane], lowest: int) -> dict[str, Se
 def draw_planes(
     groups: Mapping[str, Sequence[SurveyedPlane]], ranks: Mapping[str, int], low_score: float, room_bytes: int
 ) -> Drawn:
-    """Draw planes with their outlines, smaller if room is scarce.
+    """Draw planes with outlined objects, reduced in size where necessary to stay within the limit.
 
     Args:
-        groups: planes by the heading under which they are shown.
-        ranks: rank of every plane among all, from 1 for the lowest score.
-        low_score: objects with lower scores are tinted.
-        room_bytes: maximum size of all pictures together.
+        groups: planes to show under each heading.
+        ranks: rank of each plane by name; 1 is the lowest score.
+        low_score: score below which objects are tinted.
+        room_bytes: maximum total size of the pictures in bytes.
     """
 
     def figures(surveyed: SurveyedPlane) -> Callable[[int], str]:
@@ -82,13 +82,13 @@ def _figures(surveyed: SurveyedPlane, rank: int, low_score: float) -> Callable[[
 def draw_low_objects(
     low: Sequence[LowObject], planes: Mapping[str, SurveyedPlane], ranks: Mapping[str, int], shown: Sequence[str]
 ) -> str:
-    """Draw the objects with the lowest scores, each centred in a crop of its image, the lowest score first.
+    """Return crops around the objects with the lowest scores as HTML, lowest score first.
 
     Args:
-        low: the objects.
+        low: objects to show.
         planes: planes of the run by name.
-        ranks: rank of each plane among all, by name.
-        shown: names of the planes that are shown as a whole.
+        ranks: rank of each plane by name.
+        shown: names of the planes that the page also shows in full, to which captions link.
     """
     figures: dict[LowObject, str] = {}
     for name, objects in groupby(sorted(low, key=lambda item: item.name), key=lambda item: item.name):
@@ -109,12 +109,12 @@ def draw_low_objects(
 
 
 def _centred(first: int, last: int, low: LowObject, length: int) -> slice:
-    """Return the extent of a crop along one axis, with the object in the middle if the image allows.
+    """Return the extent of a crop along one axis, centred on the object unless it is too close to the image border.
 
     Args:
-        first: first pixel of the object along the axis.
-        last: pixel after the last one of the object along the axis.
-        low: the object, whose longer side sets the size of the crop.
+        first: index of the object's first pixel along the axis.
+        last: index after the object's last pixel along the axis.
+        low: the object; its longer side determines the size of the crop.
         length: length of the image along the axis, in pixels.
     """
     top, left, bottom, right = low.box
@@ -125,12 +125,12 @@ def _centred(first: int, last: int, low: LowObject, length: int) -> slice:
 
 def _object_facts(low: LowObject, side_px: int) -> str:
     agreement = "" if np.isnan(low.agreement) else f", agreement {low.agreement:.3f}"
-    edge = ", at the border" if low.touches_edge else ""
+    edge = ", touches the border" if low.touches_edge else ""
     return f"score {low.score:.3f}{agreement}, {low.area_px:,} px{edge}; {side_px} px across"
 
 
 def score_text(score: float) -> str:
-    """Return a score as text.
+    """Format a score with three decimals, or as "none" if it is NaN.
 
     >>> score_text(0.93333), score_text(float("nan"))
     ('0.933', 'none')
@@ -139,7 +139,7 @@ def score_text(score: float) -> str:
 
 
 def quality_legend() -> str:
-    """Return the check boxes that show and hide the layers over the pictures."""
+    """Return check boxes, as HTML, that show and hide outlines and brighten the pictures."""
     boxes = [
         ("no-prediction", "off", True, "outlines and tints"),
         ("brighter", "on", False, "brighter"),

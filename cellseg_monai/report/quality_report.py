@@ -1,4 +1,4 @@
-"""A run of `cellseg segment` as one HTML page, without truth: unusual images, and the lowest scores first."""
+"""HTML report on a `cellseg segment` run, for which there is no truth: flagged images and low-scoring objects."""
 
 from __future__ import annotations
 
@@ -29,29 +29,29 @@ from cellseg_monai.report.survey import Survey, SurveyedPlane, survey
 
 __all__ = ["QualityReport", "write_quality_report"]
 
-_ROOM_BYTES = 24_000_000  # for images; the crops of objects and the rest take less than 6 MB
+_ROOM_BYTES = 24_000_000  # size limit for images; crops and everything else take less than 6 MB
 _LISTED = 100
 _LOW_PERCENT = 5
 
 _SCORE_MEANING = (
-    "The score of an object is the mean foreground probability over its pixels. It ranks objects, which shows where "
-    "to look first; it is not the probability that an object is right. With the bundle nuclei, a right object scored "
-    "higher than a wrong one in 90 % of pairs on images like its training images (BBBC039), and in 89 % on "
-    "other images (DSB 2018). But the same score means different things in different sets: on DSB 2018, one in ten "
-    "objects with scores above 0.96 was still wrong. An object counts as right if its IoU with a true one is 0.5 or "
-    "more; docs/quality.md has the details. Missed objects have no score."
+    "The score of an object is the mean foreground probability over its pixels. It ranks objects and so shows where "
+    "to look first, but it is not the probability that an object is correct. With the bundle nuclei, a correct object "
+    "scored higher than a wrong one in 90 % of pairs on images like its training images (BBBC039), and in 89 % on "
+    "other images (DSB 2018). The same score means different things in different data sets: on DSB 2018, one in ten "
+    "objects with scores above 0.96 was still wrong. An object counts as correct if its IoU with a true object is at "
+    "least 0.5; see docs/quality.md for details. Missed objects have no score."
 )
 
 
 @dataclass(frozen=True)
 class QualityReport:
-    """The result of writing a report.
+    """The files of a quality report, and what it found.
 
     Args:
-        page: the HTML file.
-        numbers: the JSON file next to it.
-        faults: every image that is not in the report, with the reason.
-        flagged: number of images with a flag.
+        page: path of the HTML file.
+        numbers: path of the JSON file, in the same folder.
+        faults: one fault for every image that could not be shown.
+        flagged: number of images with at least one flag.
     """
 
     page: Path
@@ -63,25 +63,26 @@ class QualityReport:
 def write_quality_report(
     run: str | Path, output: str | Path | None = None, *, training: TrainingData | None = None, overlays: int = 16
 ) -> QualityReport:
-    """Write a run as one self-contained HTML page, and its numbers as JSON.
+    """Write an HTML report on a segmentation run as a self-contained page, and its numbers as JSON.
 
-    Images are read again, one at a time and in parts; nothing is segmented.
+    The images are read again, one at a time and in parts, but nothing is segmented.
 
     Args:
-        run: the run.json next to the results.
-        output: HTML file to write, replacing an existing one; by default report.html next to the run. The JSON file
-            has the same name with the suffix .json.
-        training: description of the training data from the bundle; ignored if it belongs to other weights.
+        run: path of the run.json in the folder of the results.
+        output: HTML file to write; an existing file is overwritten. The default is report.html in the folder of the
+            run.json. The JSON file gets the same name with the suffix .json.
+        training: the bundle's description of its training data. It is ignored if it belongs to weights other than those
+            of the run.
         overlays: number of images with the lowest scores to show.
 
     Raises:
-        FileNotFoundError: the run does not exist.
-        ValueError: the file is not a run.json, the output is not an HTML file, or the number of overlays is not a
-            whole number of 0 or more.
+        FileNotFoundError: the run.json does not exist.
+        ValueError: the file is not a run.json, the output is not an HTML file, or `overlays` is not a non-negative
+            integer.
     """
     run = Path(run)
     page = run.with_name("report.html") if output is None else Path(output)
-    check_output(page, overlays, such_as="16 shows the 16 lowest")
+    check_output(page, overlays, such_as="with 16, the report shows the 16 images with the lowest scores")
     record = read_run(run)
     about = record["about"]
     if training is not None and training.weights_sha256 != about["bundle"]["weights_sha256"]:
@@ -111,7 +112,7 @@ def _lead(surveyed: Survey, about: Mapping[str, Any]) -> str:
     objects = sum(plane.measures.objects for plane in surveyed.planes)
     return paragraph(
         f"{objects:,} objects in {len(surveyed.planes):,} image(s), found by {about['bundle']['name']} "
-        f"{about['bundle']['version']}; {flagged:,} image(s) with a flag. There is no truth to compare with: "
+        f"{about['bundle']['version']}; {flagged:,} flagged image(s). There is no truth to compare with, but "
         "flags and low scores show where to look first."
     )
 
@@ -128,15 +129,13 @@ def _pictures(surveyed: Survey, ranks: Mapping[str, int], drawn: Drawn) -> str:
         planes = {plane.name: plane for plane in surveyed.planes}
         parts += [
             "<h3>The objects with the lowest scores</h3>",
-            paragraph("The lowest first, at most four from each image. The object is tinted and in the middle."),
+            paragraph("Lowest score first, with at most four objects per image. The object is tinted and centred."),
             draw_low_objects(surveyed.low, planes, ranks, drawn.shown),
         ]
     if len(drawn.shown) < len(surveyed.planes):
         parts.append(paragraph(f"{len(drawn.shown)} of {len(surveyed.planes):,} images are shown.", "note"))
     parts += left_out_note(drawn)
-    parts.append(
-        paragraph(f"In the images below, the objects with the lowest {_LOW_PERCENT} % of all scores are tinted.")
-    )
+    parts.append(paragraph(f"In the images below, objects in the lowest {_LOW_PERCENT} % of all scores are tinted."))
     return "\n".join([*parts, drawn.content])
 
 
@@ -144,12 +143,12 @@ def _provenance(about: Mapping[str, Any], run: Path) -> str:
     tta = "with test-time augmentation" if about["tta"] else "without test-time augmentation"
     return items(
         [
-            f"Made from {run.name}, which records how to repeat the run.",
+            f"Made from {run.name}, which records everything needed to repeat the run.",
             f"Segmented by cellseg_monai {about['cellseg_monai']}, {tta}.",
             f"This page: cellseg_monai {__version__}. Measures and flags: docs/quality.md.",
-            "At most the first three channels of an image are shown, each stretched between its percentiles 0.1 and "
-            "99.9; empty fields stay dark, and large images are shown smaller. Images larger than 16 windows of "
-            "768 × 768 pixels are measured in 16 windows spread over them.",
+            "At most the first three channels of an image are shown, each stretched from percentile 0.1 to 99.9. Empty "
+            "fields stay dark, and large images are reduced in size. Images larger than 16 windows of 768 × 768 pixels "
+            "are measured in 16 windows spread over the image.",
         ]
     )
 
@@ -171,7 +170,7 @@ def _row(plane: SurveyedPlane) -> dict[str, Any]:
 
 
 def _without_nan(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Replace values that JSON cannot hold, NaN and infinity, by None."""
+    """Replace NaN and infinite values, which JSON cannot represent, with None."""
     return {
         name: None if isinstance(value, float) and not np.isfinite(value) else value for name, value in values.items()
     }

@@ -1,4 +1,4 @@
-"""The numbers of a report without truth: flags, distributions, and one row per image."""
+"""Sections of a quality report: flags, distributions, and a table of images."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from cellseg_monai.report.survey import Survey
 
 __all__ = ["distribution_part", "flag_part", "table_part"]
 
-_ROWS, _LISTED = 5000, 100  # maximum length of the table and of a list
+_ROWS, _LISTED = 5000, 100  # maximum number of table rows and of list items
 
 
 def flag_part(surveyed: Survey, training: TrainingData | None) -> str:
-    """Return the flags as HTML: how many images have each, which and why, and what they were compared with.
+    """Return the section on flags as HTML: images per flag, the reasons, and the basis of comparison.
 
     Args:
         surveyed: survey of the run.
-        training: description of the training data, if known.
+        training: description of the training data, or None if unknown.
     """
     by_kind: dict[str, list[str]] = {kind: [] for kind in FLAGS}
     for plane in surveyed.planes:
@@ -40,7 +40,7 @@ def flag_part(surveyed: Survey, training: TrainingData | None) -> str:
             listed = items([*reasons[:_LISTED], *more])
             parts.append(f"<details><summary>{escape(kind)}: {len(reasons):,} image(s)</summary>{listed}</details>")
     absent = [kind for kind, reasons in by_kind.items() if not reasons]
-    parts.append(paragraph(f"No image has: {', '.join(absent)}.") if rows else paragraph("No image has a flag."))
+    parts.append(paragraph(f"No image has these: {', '.join(absent)}.") if rows else paragraph("No image has a flag."))
     parts.append(paragraph(_compared_with(training, surveyed), "note"))
     return "\n".join(parts)
 
@@ -48,26 +48,26 @@ def flag_part(surveyed: Survey, training: TrainingData | None) -> str:
 def _compared_with(training: TrainingData | None, surveyed: Survey) -> str:
     if training is None:
         first = (
-            "The bundle does not say what these weights were trained on, so images are not compared with training "
-            "data, and there are no flags for intensity and object size."
+            "The bundle does not describe the data on which these weights were trained. Images are therefore not "
+            "compared with training data, and there are no flags for intensity and object size."
         )
     else:
         first = (
-            f"Images are compared with the {training.images:,} images that the weights were trained on "
-            f"({training.name}) and their {training.objects:,} objects."
+            f"Images are compared with the {training.images:,} images on which the weights were trained "
+            f"({training.name}) and with their {training.objects:,} objects."
         )
     measures = compared_measures([plane.measures for plane in surveyed.planes])
     if measures:
         return f"{first} Images are compared with each other by {' and '.join(measures)}."
-    return f"{first} Images are compared with each other only if there are {LEAST_COMPARED} or more."
+    return f"{first} Images are compared with each other only in runs of at least {LEAST_COMPARED} images."
 
 
 def distribution_part(surveyed: Survey, training: TrainingData | None) -> str:
-    """Return the distributions of sizes, shapes, scores and intensities of all objects, as HTML.
+    """Return histograms of the sizes, shapes, scores and intensities of all objects, as HTML.
 
     Args:
         surveyed: survey of the run.
-        training: description of the training data, if known.
+        training: description of the training data, or None if unknown.
     """
     titles = {
         "diameter_px": "equivalent diameter (px)",
@@ -88,21 +88,21 @@ def distribution_part(surveyed: Survey, training: TrainingData | None) -> str:
             measures.append((title, values, training_range))
     medians = "; ".join(f"{name}: median {np.median(values):.3g}" for name, values, _ in measures)
     text = (
-        f"{medians[0].upper()}{medians[1:]}. Thin vertical lines are medians; diameters are at the scale of the "
-        "network, intensities in units of the files."
+        f"{medians[0].upper()}{medians[1:]}. Thin vertical lines are medians. Diameters are at the scale of the "
+        "network, and intensities are in the units of the image files."
     )
     if training is not None:
-        text += " The band covers 90 % of the foreground of the training images."
+        text += " The shaded band covers 90 % of the foreground in the training images."
     return chart(objects_figure(measures), f"Distributions. {text}") + "\n" + paragraph(text)
 
 
 def table_part(surveyed: Survey, ranks: Mapping[str, int], shown: set[str]) -> str:
-    """Return the table of images as HTML, the lowest scores first.
+    """Return the table of images as HTML, lowest scores first.
 
     Args:
         surveyed: survey of the run.
-        ranks: rank of each plane among all, by name.
-        shown: names of the planes whose pictures are on the page.
+        ranks: rank of each plane by name.
+        shown: names of the planes that the page shows, to which the table links.
     """
     agreement = any(not np.isnan(plane.agreement) for plane in surveyed.planes)
     head = ["image", "flags", "objects", "score", "lowest score", *(["agreement"] if agreement else [])]
@@ -126,12 +126,12 @@ def table_part(surveyed: Survey, ranks: Mapping[str, int], shown: set[str]) -> s
             ]
         )
     text = (
-        "Lowest scores first; click a heading to sort by it. Names link to the images that are shown below. "
-        "Score and agreement are means over the objects; the diameter is their median, at the scale of the network; "
-        "“cut” is the share of objects that touch the border. The JSON file next to this page has more."
+        "Lowest scores first. Click a heading to sort by that column. Names link to the images shown below. Score and "
+        "agreement are means over the objects. The diameter is their median at the scale of the network. “Cut” is the "
+        "share of objects that touch the border. The JSON file next to this page has more measures."
     )
     if len(surveyed.planes) > _ROWS:
-        text += f" {_ROWS:,} of {len(surveyed.planes):,} images are listed; all are in the JSON file next to this page."
+        text += f" {_ROWS:,} of {len(surveyed.planes):,} images are listed here; the JSON file lists every image."
     return f'{paragraph(text)}\n<div class="scroll" tabindex="0">\n{table(head, rows, sortable=True)}\n</div>'
 
 

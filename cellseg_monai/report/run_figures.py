@@ -1,4 +1,4 @@
-"""Figures of a training: its losses, and the settings that calibration tried."""
+"""Figures of a training run: its loss curve and scores, and the settings that calibration tried."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ _RING: dict[str, Any] = {"color": "#000000", "mfc": "none", "markersize": 11, "m
 
 
 def history_figure(epochs: Rows) -> Figure:
-    """Draw the training loss and all validation scores over epochs.
+    """Draw the training loss and every validation score against the epoch.
 
     Args:
-        epochs: the rows of `metrics.csv`.
+        epochs: rows of `metrics.csv`.
 
     Raises:
         ValueError: there are no rows, or a cell is not a number.
-        KeyError: a row has no epoch or loss.
+        KeyError: a row lacks its epoch or loss.
     """
     if not epochs:
-        raise ValueError("no epochs")
+        raise ValueError("the table has no epochs")
     figure = Figure(figsize=(11.2, 4.4), layout="constrained")
     left, right = figure.subplots(1, 2)
     left.plot(*_points(epochs, "loss"), **line_style(0))
     left.set_title("Training loss")
-    left.set_ylabel("loss, mean of the epoch")
+    left.set_ylabel("loss, mean over the epoch")
     for position, name in enumerate(name for name in epochs[0] if name not in _NOT_SCORES):
         right.plot(*_points(epochs, name), label=name, **line_style(position))
-    right.set_title("Scores on validation")
+    right.set_title("Validation scores")
     right.set_ylabel("score")
     for axes in (left, right):
         axes.set_xlabel("epoch")
@@ -56,21 +56,21 @@ def _points(epochs: Rows, column: str) -> tuple[list[int], list[float]]:
 
 
 def calibration_figure(trials: Rows, chosen: Mapping[str, Any]) -> Figure:
-    """Draw F1 and Dice over the values of each setting that was swept, with rings around the chosen values.
+    """Draw F1 and Dice against each calibrated setting, with rings around the chosen values.
 
-    If a setting was swept in several rounds, earlier rounds are drawn faintly.
+    If calibration swept a setting in several rounds, the earlier rounds are faint.
 
     Args:
-        trials: the rows of `calibration/curve.csv`.
-        chosen: the settings in `calibration/calibration.json`.
+        trials: rows of `calibration/curve.csv`.
+        chosen: chosen settings by name, from `calibration/calibration.json`.
 
     Raises:
         ValueError: there are no rows, or a score is not a number.
-        KeyError: a row has no setting, value or score.
+        KeyError: a row lacks its setting, value or score.
     """
     settings = list(dict.fromkeys(row["setting"] for row in trials))
     if not settings:
-        raise ValueError("no trials")
+        raise ValueError("the table has no trials")
     rows = -(-len(settings) // _COLUMNS)
     figure = Figure(figsize=(11.2, 0.5 + 3.1 * rows), layout="constrained")
     panels = figure.subplots(rows, _COLUMNS, squeeze=False).flat
@@ -92,7 +92,7 @@ def _draw_setting(axes: Axes, trials: Rows, chosen: Any) -> None:
     if not all(places[value] == _number(value) for value in values):
         axes.set_xticks(range(len(values)), values)
     rounds = list(dict.fromkeys(row["round"] for row in trials))
-    for name, label, position in (("f1", "F1 of objects, all images pooled", 0), ("dice", "Dice, mean of images", 1)):
+    for name, label, position in (("f1", "object F1, all images pooled", 0), ("dice", "Dice, mean over images", 1)):
         for number in rounds:
             last = number == rounds[-1]
             scores = {places[row["value"]]: float(row[name]) for row in trials if row["round"] == number}
@@ -105,7 +105,7 @@ def _draw_setting(axes: Axes, trials: Rows, chosen: Any) -> None:
 
 
 def _places(values: Sequence[str]) -> dict[str, float]:
-    """Return the position of each value on the axis: the value itself if all are numbers, else its index."""
+    """Return the position of each value on the x axis: the value itself if all are numbers, otherwise its index."""
     parsed = [_number(value) for value in values]
     numbers = [number for number in parsed if number is not None]
     return dict(zip(values, numbers if len(numbers) == len(values) else map(float, range(len(values))), strict=True))

@@ -1,4 +1,4 @@
-"""The part of a report that shows a training: its loss curves and its calibration."""
+"""The section of a report on the training run: loss curves and calibration."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ from cellseg_monai.report.run_figures import calibration_figure, history_figure
 
 __all__ = ["run_part"]
 
-_BROKEN = (ValueError, KeyError, TypeError, OSError)  # errors from an unreadable file; JSON's is a ValueError
+_BROKEN = (ValueError, KeyError, TypeError, OSError)  # raised for unreadable files; JSONDecodeError is a ValueError
 
 
 def run_part(run_dir: Path) -> tuple[str, list[str]]:
-    """Return the loss curves and the calibration of a run, as far as the run has them.
+    """Return the section with the loss curves and the calibration of a training run.
 
     Args:
-        run_dir: `output_dir` of a training.
+        run_dir: `output_dir` of the training run.
 
     Returns:
-        The part as HTML, and a sentence about each thing that is left out.
+        The section as HTML, and a sentence about each part whose files are missing or unreadable.
     """
     parts, notes = [], []
     for make, name, content in (
         (_history, "metrics.csv", "loss curves"),
-        (_calibration, "calibration", "the curves of the threshold and the other settings"),
+        (_calibration, "calibration", "the calibration curves"),
     ):
         path = run_dir / name
         if not path.exists():
-            notes.append(f"{path} does not exist; {content} are left out")
+            notes.append(f"{path} does not exist, so {content} are left out")
             continue
         try:
             parts.append(make(path))
         except _BROKEN as error:
-            notes.append(f"{path} cannot be read ({type(error).__name__}: {error}); {content} are left out")
+            notes.append(f"{path} cannot be read ({type(error).__name__}: {error}), so {content} are left out")
     return "\n".join([*parts, *(paragraph(f"{note}.", "note") for note in notes)]), notes
 
 
@@ -45,8 +45,8 @@ def _history(path: Path) -> str:
     figure = history_figure(epochs)
     losses = [float(row["loss"]) for row in epochs]
     alt = (
-        f"Training loss over {len(epochs)} epochs, from {losses[0]:.4g} to {losses[-1]:.4g}; scores on the validation "
-        "images."
+        f"Training loss over {len(epochs)} epochs, from {losses[0]:.4g} to {losses[-1]:.4g}, and scores on the "
+        "validation images."
     )
     return "\n".join(["<h3>Training</h3>", chart(figure, alt), paragraph(alt)])
 
@@ -59,13 +59,13 @@ def _calibration(folder: Path) -> str:
     interval = calibration["f1_interval"]
     low_high = f", 95 % interval {interval[0]:.3f} to {interval[1]:.3f}" if interval else ""
     text = (
-        f"The post-processing settings were chosen on {calibration['images']} image(s) of the section "
-        f"“{calibration['section']}”, on which they reach a mean F1 over the ten IoU thresholds of "
-        f"{calibration['f1']:.3f}{low_high}. Each panel sweeps one setting while the others keep their values; faint "
-        "lines are earlier rounds, and rings mark the chosen values. If this report is about the same images, its "
-        "scores are too optimistic."
+        f"The post-processing settings were chosen on {calibration['images']} image(s) in the section "
+        f"“{calibration['section']}”. On these, the mean F1 over the ten IoU thresholds is "
+        f"{calibration['f1']:.3f}{low_high}. Each panel sweeps one setting while the others stay fixed. Faint lines "
+        "are earlier rounds, and rings mark the chosen values. If this report covers the same images, its scores are "
+        "too optimistic."
     )
-    alt = f"F1 and Dice over the values of {', '.join(swept)}."
+    alt = f"F1 and Dice against {', '.join(swept)}."
     rows = [[text_cell(name), text_cell(value)] for name, value in calibration["settings"].items()]
     return "\n".join(
         [

@@ -1,4 +1,4 @@
-"""The planes of a run of `cellseg segment`, each with its image, its labels and its table."""
+"""Planes segmented by a `cellseg segment` run, with their images, label images and object tables."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from cellseg_monai.labels import ObjectTable
 __all__ = ["LABEL_EXPORTS", "OpenPlane", "SegmentedPlane", "segmented_planes"]
 
 LABEL_EXPORTS = ("labels", "ome", "zarr")
-"""Exports with the label image that a report shows; one of them is enough."""
+"""Exports that contain the label image; a report needs any one of them."""
 
 
 @dataclass(frozen=True)
 class SegmentedPlane:
-    """The files of a plane and its results.
+    """The files of a segmented plane.
 
     Args:
-        name: name of the image relative to the output folder, with the position of the plane if there are several.
-        image: file of the image.
-        place: position of the plane in the stack, by axis.
-        labels: file of the label image of the whole stack.
-        table: CSV file with the objects of the whole stack.
-        axes: axes of the image file, if they were passed to the run.
-        pixel_size_um: (y, x), if it was passed to the run.
+        name: name of the image relative to the output folder; for a stack, it includes the position of the plane.
+        image: path of the image file.
+        place: position of the plane in its stack, as an index for each axis.
+        labels: path of the label image, which covers the whole stack.
+        table: path of the CSV table, which lists the objects of the whole stack.
+        axes: axes of the image file if the user passed them to the run, otherwise None.
+        pixel_size_um: pixel size (y, x) if the user passed it to the run, otherwise None.
     """
 
     name: str
@@ -51,17 +51,17 @@ class SegmentedPlane:
 
         Raises:
             OSError: a file is missing.
-            ValueError: a file cannot be read, or image and labels have different shapes.
+            ValueError: a file cannot be read, or the image and its labels differ in shape.
         """
         stack_table = _read_cached(self.table, self.table.stat().st_mtime_ns)
         table = stack_table.at({axis.lower(): number for axis, number in self.place.items()})
         if "score" not in table.columns:
-            raise ValueError(f"{self.table}: no column 'score'; segment the image again")
+            raise ValueError(f"{self.table}: the column 'score' is missing; segment the image again")
         with open_image(self.image, axes=self.axes) as image, open_image(self.labels) as labels:
             if image.shape[-2:] != labels.shape[-2:]:
                 raise ValueError(
-                    f"{self.image}: got an image of shape {image.shape[-2:]}, expected {labels.shape[-2:]}, the shape "
-                    "of its labels; put back the image that was segmented"
+                    f"{self.image}: got an image of shape {image.shape[-2:]}, expected {labels.shape[-2:]} as in its "
+                    "labels; restore the image that was segmented"
                 )
             place = tuple(self.place.values())
             pixel_size_um = self.pixel_size_um or image.pixel_size_um
@@ -70,13 +70,13 @@ class SegmentedPlane:
 
 @dataclass(frozen=True, eq=False)
 class OpenPlane:
-    """A plane with its files open.
+    """A segmented plane whose files are open.
 
     Args:
-        pixels: CYX in the units of the file.
+        pixels: CYX, in the units of the image file.
         labels: YX ids.
-        table: objects of the plane.
-        pixel_size_um: (y, x) as passed to the run, or else as in the file.
+        table: measurements of the objects in the plane.
+        pixel_size_um: pixel size (y, x) as passed to the run, otherwise as stored in the image file.
     """
 
     pixels: LazyPlane
@@ -86,14 +86,14 @@ class OpenPlane:
 
 
 def segmented_planes(run: Mapping[str, Any], folder: Path) -> tuple[list[SegmentedPlane], list[Fault]]:
-    """Find the planes that a run segmented.
+    """List the planes that a run segmented.
 
     Args:
-        run: content of its `run.json`.
-        folder: folder of the `run.json` and the results.
+        run: content of the `run.json`.
+        folder: folder that contains the `run.json` and the results.
 
     Returns:
-        The planes, and a fault for every image that cannot be shown.
+        The planes, and a fault for every image that failed or lacks the needed exports.
     """
     planes, faults = [], [Fault("segmenting", "failed", reason) for reason in run.get("failures", [])]
     size_um = run["about"].get("pixel_size_um")
@@ -102,7 +102,7 @@ def segmented_planes(run: Mapping[str, Any], folder: Path) -> tuple[list[Segment
         stem = (subfolder / image_stem(image.name)).as_posix()
         labels, table = (_first_written(entry["files"], stem, exports) for exports in (LABEL_EXPORTS, ("csv",)))
         if labels is None or table is None:
-            message = "its label image or its CSV table was not written; segment it with `--export labels,csv`"
+            message = "the run did not export its label image or CSV table; segment it again with `--export labels,csv`"
             faults.append(Fault(stem, "no-results", message))
             continue
         axes, lengths = entry["axes"][:-3], entry["shape"][:-3]
@@ -123,12 +123,12 @@ def segmented_planes(run: Mapping[str, Any], folder: Path) -> tuple[list[Segment
 
 
 def _first_written(files: Sequence[str], stem: str, exports: Sequence[str]) -> str | None:
-    """Return the file of the first of these exports that was written for an image, or None."""
+    """Return the file of the first export in `exports` that exists for an image, or None."""
     candidates = (f"{stem}{EXPORTS[name].suffix}" for name in exports)
     return next((name for name in candidates if name in files), None)
 
 
 @lru_cache(maxsize=1)
 def _read_cached(path: Path, modified_ns: int) -> ObjectTable:
-    """Read a table once for all planes of a stack; the time of its last change is part of the cache key."""
+    """Read a table, once for all planes of a stack; the modification time is part of the cache key."""
     return read_table(path)

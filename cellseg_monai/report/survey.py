@@ -1,4 +1,4 @@
-"""A survey of all planes of a run: measures, flags, distributions, and the objects with the lowest scores."""
+"""Survey the planes of a segmentation run: measures, flags, and the objects with the lowest scores."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from cellseg_monai.report.segmented_plane import SegmentedPlane
 
 __all__ = ["LowObject", "Survey", "SurveyedPlane", "survey"]
 
-_LOWEST, _PER_PLANE = 24, 4  # objects with the lowest scores: in all, and of one plane at most
+_LOWEST, _PER_PLANE = 24, 4  # maximum number of low-scoring objects in total and per plane
 _COLUMNS = ("eccentricity", "solidity", "score", "agreement")
 
 
 @dataclass(frozen=True, eq=False)
 class SurveyedPlane:
-    """The facts that a report gives about one plane.
+    """A plane and the facts that a report gives about it.
 
     Args:
         plane: files of the plane.
-        measures: measures of the plane.
-        score: mean score of its objects; NaN without objects.
-        lowest: lowest score of its objects; NaN without objects.
-        agreement: mean agreement of its objects; NaN without objects or without test-time augmentation.
-        flags: unusual things about the plane.
+        measures: measures of the whole plane, such as its sharpness.
+        score: mean score of the objects; NaN if there are none.
+        lowest: lowest score of any object; NaN if there are none.
+        agreement: mean agreement of the objects; NaN if there are none or the run used no test-time augmentation.
+        flags: flags raised for the plane.
     """
 
     plane: SegmentedPlane
@@ -52,11 +52,11 @@ class LowObject:
 
     Args:
         score: score of the object.
-        name: name of its plane.
-        id: id in the label image of its plane.
-        box: top, left, bottom and right, in pixels.
+        name: name of the plane that contains the object.
+        id: id of the object in the plane's label image.
+        box: top, left, bottom and right of the object in pixels; bottom and right are exclusive.
         area_px: area in pixels.
-        agreement: agreement under test-time augmentation; NaN without.
+        agreement: agreement under test-time augmentation; NaN if the run used none.
         touches_edge: True if the object touches the border of the image.
     """
 
@@ -74,11 +74,11 @@ class Survey:
     """The facts that a report gives about a run.
 
     Args:
-        planes: all planes, those with the lowest mean scores first, those without objects last.
-        objects: columns over all objects, float32. They include `mean_NAME` for each channel, and `diameter_px`, the
-            equivalent diameter at the scale of the network.
-        low: the objects with the lowest scores, at most four of each plane.
-        faults: planes that cannot be shown, with the reasons.
+        planes: all planes, lowest mean scores first; planes without objects come last.
+        objects: float32 columns by name, over the objects in all planes. `diameter_px` is the equivalent diameter at
+            the scale of the network. `mean_NAME` is the mean intensity in channel NAME.
+        low: the objects with the lowest scores, at most four per plane.
+        faults: one fault for every plane that cannot be shown.
     """
 
     planes: Sequence[SurveyedPlane]
@@ -88,12 +88,12 @@ class Survey:
 
 
 def survey(planes: Iterable[SegmentedPlane], settings: Preprocessing, training: TrainingData | None) -> Survey:
-    """Read and measure every plane of a run once, one after the other.
+    """Read and measure the planes of a run one at a time, each exactly once.
 
     Args:
         planes: planes of the run.
-        settings: preparation of images for the network.
-        training: description of the training data, if known.
+        settings: settings with which images were prepared for the network.
+        training: description of the training data, or None if unknown.
     """
     collected = _Collected()
     for plane in planes:
@@ -120,7 +120,7 @@ def survey(planes: Iterable[SegmentedPlane], settings: Preprocessing, training: 
 
 @dataclass(eq=False)
 class _Collected:
-    """Numbers collected from the planes, without their pixels."""
+    """Numbers collected from the planes so far; pixels are not kept."""
 
     planes: list[SurveyedPlane] = field(default_factory=list)
     objects: dict[str, list[np.ndarray]] = field(default_factory=dict)

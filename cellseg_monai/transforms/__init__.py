@@ -1,7 +1,7 @@
-"""MONAI transforms for the configs of bundles: wrappers of heads and of the functions of io, pixels, labels, decoding.
+"""MONAI transforms for bundle configs. They wrap heads, and functions from io, pixels, labels and decoding.
 
-Items stay plain, with tensors, strings and arrays but no `MetaTensor`. Augmentation uses MONAI's own transforms; the
-list that the bundles share is `bundles/recipes/augmentation.json`.
+Items contain plain tensors, arrays and strings, never a `MetaTensor`. For augmentation, all bundles use the same list
+of MONAI's own transforms, in `bundles/recipes/augmentation.json`.
 """
 
 from cellseg_monai.transforms.crop import RandContactCropd

@@ -1,4 +1,4 @@
-"""Random crops that favour contacts between objects."""
+"""Random cropping that favours contacts between objects."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ __all__ = ["RandContactCropd"]
 
 
 class RandContactCropd(Randomizable, MapTransform):
-    """Crop at random, with a given share of crops that contain a contact between two objects.
+    """Crop at random, placing a given share of crops around a contact between two objects.
 
-    Contacts cover few pixels, and many crops of sparse images have none. If the image has no contact, the crop is
-    placed anywhere.
+    Contacts cover few pixels, so many purely random crops of a sparse image contain none. If an image has no contact,
+    the crop is placed anywhere.
 
     Args:
-        keys: keys of C×Y×X tensors of the same size, at least as large as the crop.
-        roi_size: (Y, X) of the crop in pixels.
-        prob: share of crops that are placed around a contact, 0 to 1.
-        label_key: key of the label image, 1×Y×X ids, in which contacts are found.
+        keys: keys of C×Y×X tensors, all of the same size and at least as large as the crop.
+        roi_size: (Y, X) size of the crop in pixels.
+        prob: share of crops to place around a contact, 0 to 1.
+        label_key: key of the label image, 1×Y×X ids, in which to look for contacts.
 
     Raises:
-        ValueError: from the call: the label image is smaller than the crop.
+        ValueError: raised on a call if the label image is smaller than the crop.
     """
 
     def __init__(
@@ -57,13 +57,13 @@ class RandContactCropd(Randomizable, MapTransform):
         largest_starts = [length - side for length, side in zip(labels.shape, self.roi_size, strict=True)]
         if min(largest_starts) < 0:
             raise ValueError(
-                f"got a label of shape {labels.shape}, expected at least {self.roi_size}; pad it before the crop"
+                f"got a label image of shape {labels.shape}, expected at least {self.roi_size}; pad it before cropping"
             )
         if self.R.random_sample() < self.prob:
             contacts = np.flatnonzero(touching_boundaries(labels))
             if len(contacts):
                 contact = np.unravel_index(contacts[self.R.randint(len(contacts))], labels.shape)
-                # The contact can be anywhere in the crop but on its rim, where the other object might be cut off.
+                # Keep the contact off the rim of the crop, where the other object might be cut off.
                 return [
                     int(np.clip(position - self.R.randint(side > 2, side - (side > 2)), 0, largest))
                     for position, side, largest in zip(contact, self.roi_size, largest_starts, strict=True)

@@ -1,4 +1,4 @@
-"""Loading of the images and labels that a datalist names."""
+"""Loading of the images and labels listed in a datalist."""
 
 from __future__ import annotations
 
@@ -15,37 +15,37 @@ from cellseg_monai.labels import relabel_sequential
 
 __all__ = ["LoadMicroscopyd"]
 
-# MONAI resamples labels as float32, which represents every integer up to this one.
+# MONAI resamples labels as float32, which represents all integers up to this one exactly.
 _LARGEST_ID = 2**24
 
 
 class LoadMicroscopyd(Transform):
-    """Read the image and the label image that an item names.
+    """Load the image and the label whose paths are in an item.
 
-    It replaces MONAI's `LoadImaged`, which returns pixels as (W, H), misreads some TIFFs, and silently falls back to
-    another reader if the requested one fails. Files are read by `io.read`, as everywhere else. `PreparePixelsd` comes
-    next.
+    This transform replaces MONAI's `LoadImaged`, which returns pixels as (W, H), misreads some TIFF files, and silently
+    falls back to another reader if the requested one fails. Files are read with `io.read`, as everywhere else in the
+    package. `PreparePixelsd` should come next.
 
-    In an item `{"image": path, "label": path, ...}`, it sets these values:
+    In an item `{"image": path, "label": path, ...}`, the transform sets these values:
 
-    - `image`: C×Y×X array of the file's own dtype.
-    - `label`: int32 1×Y×X array of ids, 0 for background. Ids are renumbered if any exceeds 2**24, beyond which
-      resampling in float32 would merge some.
-    - `image_path`, `label_path`: the paths.
-    - `image_shape`: int64 (Y, X) of the file, so that results can be brought back to the size of the image file.
-    - `image_pixel_size_um`: float64 (y, x), µm per pixel of the file; NaN if unknown, because None cannot be collated.
-    - `image_channel_names`: a tuple, empty if unknown, which `PreparePixelsd` removes.
+    - `image`: C×Y×X array with the dtype of the file.
+    - `label`: 1×Y×X int32 array of ids, with 0 for background. If any id exceeds 2**24, all are renumbered, because
+      resampling in float32 would merge some of them.
+    - `image_path`, `label_path`: paths of the files.
+    - `image_shape`: int64 (Y, X) size of the image file, to which results can be resampled.
+    - `image_pixel_size_um`: float64 (y, x) pixel size in the file; NaN if unknown, because None cannot be collated.
+    - `image_channel_names`: tuple of names, empty if unknown. `PreparePixelsd` removes it.
 
     Args:
-        image_key: key of the image's path.
-        label_key: key of the label's path; None: labels are not read.
-        allow_missing_label: if True, items can come without a label.
-        axes: axes of image files that do not state them, such as "YXS"; see `io.read`.
+        image_key: key of the image path.
+        label_key: key of the label path; None to read no labels.
+        allow_missing_label: True to accept items without a label.
+        axes: axes of image files that do not state their own, such as "YXS"; see `io.read`.
 
     Raises:
-        UnreadableImageError: from the call: a file cannot be read, or an image is a stack.
-        DatasetError: from the call: an item has no image or no label, or the label has another size than its image.
-            The message names the files.
+        UnreadableImageError: raised on a call if a file cannot be read, or an image is a stack.
+        DatasetError: raised on a call if an item has no image or no label, or a label and its image differ in size. The
+            message names the files.
     """
 
     def __init__(
@@ -61,11 +61,11 @@ class LoadMicroscopyd(Transform):
         self.axes = axes
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """Return the item with its files read."""
+        """Return the item with its image and label loaded."""
         item = dict(data)
         image_path = _path(item, self.image_key)
         if image_path is None:
-            raise DatasetError(f"item {item} has no {self.image_key!r}; name the image file in the datalist")
+            raise DatasetError(f"item {item} has no {self.image_key!r}; add the image path to the datalist")
         self._load_image(item, image_path)
         if self.label_key is None:
             return item
@@ -74,8 +74,8 @@ class LoadMicroscopyd(Transform):
             self._load_label(item, self.label_key, label_path)
         elif not self.allow_missing_label:
             raise DatasetError(
-                f"{image_path}: the item has no {self.label_key!r}; name the label file in the datalist, "
-                "or set allow_missing_label if none is needed"
+                f"{image_path}: the item has no {self.label_key!r}; add the label path to the datalist, "
+                "or set allow_missing_label if labels are not needed"
             )
         return item
 
@@ -83,7 +83,7 @@ class LoadMicroscopyd(Transform):
         image = read(path, axes=self.axes)
         if image.axes != "CYX":
             sizes = ", ".join(f"{axis} {length}" for axis, length in zip(image.axes, image.pixels.shape, strict=True))
-            remedy = "write each plane to its own file"
+            remedy = "save each plane as a separate file"
             raise UnreadableImageError(path, f"got a stack ({sizes}), expected one plane", remedy)
         key = self.image_key
         item[key] = image.pixels
@@ -98,7 +98,7 @@ class LoadMicroscopyd(Transform):
         if labels.shape != image_shape:
             raise DatasetError(
                 f"image {item[f'{self.image_key}_path']} has shape {image_shape} (Y, X), "
-                f"but its label {path} has {labels.shape}; pair each image with its own label"
+                f"but its label {path} has shape {labels.shape}; pair each image with its own label"
             )
         if labels.size and labels.max() > _LARGEST_ID:
             labels = relabel_sequential(labels)

@@ -1,4 +1,4 @@
-"""Conversion of logits to named maps, and of maps to masks and objects at the size of the image file."""
+"""Conversion of logits to named maps, and of maps to masks and to objects at the size of the image file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["ActivateLogitsd", "ForegroundMaskd", "ImageFramed", "LabelObjectsd"]
 
 
 class _Renaming(MapTransform):
-    """Base of transforms that store the result for each key under another name."""
+    """Base class of transforms that store the result for each key under another name."""
 
     def __init__(self, keys: str | list[str], names: str | list[str]) -> None:
         super().__init__(keys)
@@ -27,12 +27,12 @@ class _Renaming(MapTransform):
 
 
 class ActivateLogitsd(_Renaming):
-    """Turn logits into the maps of a head; see `heads.Head.activate`.
+    """Turn logits into named maps; see `heads.Head.activate`.
 
     Args:
         head: the head that the network was trained with.
-        keys: keys of K×Y×X logits, tensors of any floating dtype, which stay in the item.
-        names: keys for the maps: each a dictionary of Y×X float32 arrays by the names of the maps.
+        keys: keys of K×Y×X logits, tensors of any floating-point dtype. The logits stay in the item.
+        names: keys under which to store the maps, as dictionaries of Y×X float32 arrays.
     """
 
     def __init__(self, head: Head, keys: str | list[str] = "pred", names: str | list[str] = "maps") -> None:
@@ -40,23 +40,23 @@ class ActivateLogitsd(_Renaming):
         self.head = head
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """Return the item with maps."""
+        """Return the item with maps added."""
         item = dict(data)
         for key, name in zip(self.keys, self.names, strict=True):
             logits = torch.as_tensor(item[key])
-            # numpy lacks bfloat16; float32 represents bfloat16 and float16 exactly.
+            # NumPy lacks bfloat16; float32 represents bfloat16 and float16 exactly.
             item[name] = self.head.activate(logits.float().numpy(force=True))
         return item
 
 
 class ForegroundMaskd(_Renaming):
-    """Make the mask of the foreground from maps; see `decoding.foreground_mask`.
+    """Turn maps into foreground masks; see `decoding.foreground_mask`.
 
     Args:
-        keys: keys of maps, dictionaries of Y×X arrays, from `ActivateLogitsd`.
-        names: keys for the masks, float32 1×Y×X tensors of 0 and 1, on the device of the logits that they replace.
-        settings: settings of post-processing, of which only the threshold is used; None: the default
-            `Postprocessing()`.
+        keys: keys of maps from `ActivateLogitsd`, dictionaries of Y×X arrays.
+        names: keys under which to store the masks, 1×Y×X float32 tensors of 0 and 1. A mask that replaces logits stays
+            on their device.
+        settings: post-processing settings, of which only the threshold is used; by default, `Postprocessing()`.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class ForegroundMaskd(_Renaming):
         self.settings = settings or Postprocessing()
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """Return the item with masks."""
+        """Return the item with masks added."""
         item = dict(data)
         for key, name in zip(self.keys, self.names, strict=True):
             mask = torch.from_numpy(foreground_mask(item[key]["foreground"], self.settings)[np.newaxis])
@@ -80,15 +80,15 @@ class ForegroundMaskd(_Renaming):
 
 
 class ImageFramed(MapTransform):
-    """Resample predictions from the scale of the network to the size of the image file, by nearest neighbour.
+    """Resample predictions from the network's scale to the size of the image file, by nearest neighbour.
 
-    Predictions are compared with the truth as it was annotated. If the truth were resampled to the scale of the network
-    instead, objects that are lost at this scale would not count as missed. Inference resamples its labels in the same
-    way.
+    This makes it possible to compare predictions with the truth as it was annotated. If the truth were resampled to the
+    network's scale instead, objects that vanish at this scale would not count as missed. Inference resamples its labels
+    in the same way.
 
     Args:
         keys: keys of C×Y×X tensors.
-        image_key: key of the image, whose `<key>_shape` `LoadMicroscopyd` has set.
+        image_key: key of the image, as used by `LoadMicroscopyd`, which stores the size in `<image_key>_shape`.
     """
 
     def __init__(self, keys: str | list[str] = "pred", *, image_key: str = "image") -> None:
@@ -107,13 +107,13 @@ class ImageFramed(MapTransform):
 
 
 class LabelObjectsd(_Renaming):
-    """Make objects from maps, at the size of the image file; see `decoding.label_objects`.
+    """Turn maps into objects at the size of the image file; see `decoding.label_objects`.
 
     Args:
-        keys: keys of maps, dictionaries of Y×X arrays at the scale of the network, from `ActivateLogitsd`.
-        names: keys for the objects, int32 1×Y×X tensors of ids of the size of the image file.
-        settings: settings of post-processing; None: the default `Postprocessing()`.
-        image_key: key of the image, whose `<key>_shape` `LoadMicroscopyd` has set.
+        keys: keys of maps from `ActivateLogitsd`, dictionaries of Y×X arrays at the network's scale.
+        names: keys under which to store the objects, 1×Y×X int32 tensors of ids at the size of the image file.
+        settings: post-processing settings; by default, `Postprocessing()`.
+        image_key: key of the image, as used by `LoadMicroscopyd`, which stores the size in `<image_key>_shape`.
     """
 
     def __init__(
@@ -129,7 +129,7 @@ class LabelObjectsd(_Renaming):
         self.image_key = image_key
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """Return the item with objects."""
+        """Return the item with objects added."""
         item = dict(data)
         height, width = (int(length) for length in item[f"{self.image_key}_shape"])
         for key, name in zip(self.keys, self.names, strict=True):

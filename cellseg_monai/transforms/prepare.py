@@ -18,19 +18,19 @@ __all__ = ["PreparePixelsd"]
 class PreparePixelsd(Transform):
     """Select channels, normalise and rescale a whole image; see `pixels.prepare`.
 
-    Put it directly after `LoadMicroscopyd`, before the cache and before any crop. The image becomes a float32 C×Y×X
-    tensor. A label becomes an int32 1×Y×X tensor, resampled to the new scale of the image by nearest neighbour.
+    Put this transform directly after `LoadMicroscopyd`, before any cache or crop. The image becomes a C×Y×X float32
+    tensor. The label becomes a 1×Y×X int32 tensor, resampled by nearest neighbour to the new size of the image.
     `image_channel_names` is removed.
 
     Args:
-        settings: settings of the preparation; None: the default `Preprocessing()`.
-        pixel_size_um: µm per pixel of images that do not state it.
+        settings: preprocessing settings; by default, `Preprocessing()`.
+        pixel_size_um: pixel size to assume for images that do not state one.
         image_key: key of the image.
-        label_key: key of the label; None: labels are not changed.
+        label_key: key of the label; None to leave labels unchanged.
 
     Raises:
-        DatasetError: from the call: the image lacks a channel or pixel size that the settings require. The message
-            names the file.
+        DatasetError: raised on a call if the image lacks a channel or a pixel size that the settings require. The
+            message names the file.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class PreparePixelsd(Transform):
         self.image_key, self.label_key = image_key, label_key
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """Return the item with image and label prepared."""
+        """Return the item with its image and label prepared."""
         item, key = dict(data), self.image_key
         names = item.pop(f"{key}_channel_names", ())
         size_um = _pixel_size(item.get(f"{key}_pixel_size_um"), self.pixel_size_um)

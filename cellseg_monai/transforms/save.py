@@ -1,4 +1,4 @@
-"""Writing of label files, and of overlays to check them by eye."""
+"""Saving of label files, and of overlays for checking labels by eye."""
 
 from __future__ import annotations
 
@@ -20,21 +20,22 @@ __all__ = ["SaveLabelsd"]
 
 
 class SaveLabelsd(MapTransform):
-    """Write objects to `output_dir/<stem>.tif`, and return items unchanged.
+    """Save label images as `output_dir/<stem>.tif`, leaving items unchanged.
 
-    Items come from `LoadMicroscopyd`, `PreparePixelsd` and `LabelObjectsd`, one at a time (after MONAI's decollation).
+    Items must have passed through `LoadMicroscopyd`, `PreparePixelsd` and `LabelObjectsd`. Batches must first be
+    decollated.
 
     Args:
-        keys: keys of label images, integer 1×Y×X tensors of the size of the image file.
-        output_dir: folder for the results, created if missing.
-        overlay: if True, also write the outlines over the image, as `<stem>_overlay.png`.
-        data_root_dir: folder of the images. If given, its subfolders are kept below `output_dir`.
+        keys: keys of label images, 1×Y×X integer tensors at the size of the image file.
+        output_dir: output folder, created if missing.
+        overlay: True to also save the outlines of the objects drawn over the image, as `<stem>_overlay.png`.
+        data_root_dir: root folder of the images. If given, its subfolders are reproduced below `output_dir`.
         image_key: key of the image.
 
     Raises:
-        DatasetError: from the call: the labels would overwrite the image or the labels of another one, or the image is
-            not below `data_root_dir`.
-        ValueError: from the call: the objects do not have this shape or are not integers.
+        DatasetError: raised on a call if the labels would overwrite the image or the labels of another image, or if the
+            image is not below `data_root_dir`.
+        ValueError: raised on a call if the labels are not integers, or have the wrong shape.
     """
 
     def __init__(
@@ -54,7 +55,7 @@ class SaveLabelsd(MapTransform):
         self._written: dict[Path, str] = {}
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """Write the labels of the item, and return it unchanged."""
+        """Save the labels in an item, and return the item unchanged."""
         item = dict(data)
         for key in self.key_iterator(item):
             target = self._target(Path(item[f"{self.image_key}_path"]), str(key))
@@ -82,7 +83,7 @@ class SaveLabelsd(MapTransform):
             raise DatasetError(f"the labels of {image_path} would overwrite the image itself; pass another output_dir")
         if first != source:
             raise DatasetError(
-                f"{source} and {first} would both be written to {target}; rename one, "
+                f"{source} and {first} would both be written to {target}; rename one of them, "
                 "or set data_root_dir to keep their folders apart"
             )
         folder.mkdir(parents=True, exist_ok=True)
@@ -94,6 +95,6 @@ def _labels(values: Any, shape: tuple[int, int]) -> np.ndarray:
     if labels.shape != (1, *shape) or not np.issubdtype(labels.dtype, np.integer):
         raise ValueError(
             f"got {labels.dtype} of shape {labels.shape}, expected integers of shape {(1, *shape)}; "
-            "make objects from maps first, with LabelObjectsd"
+            "apply LabelObjectsd first, to turn maps into objects"
         )
     return np.asarray(labels[0])

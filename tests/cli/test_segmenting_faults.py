@@ -33,7 +33,7 @@ def broken_stack(path: Path) -> None:
 FAULTS = {
     "an unreadable file": ("b0.tif", lambda path: path.write_bytes(b"nothing of an image"), "is not TIFF"),
     "an empty file": ("b0.png", lambda path: path.write_bytes(b""), "the file is empty"),
-    "a truncated file": ("b0.tif", truncated, "it ends within strip 0 (rows 0 to 95) of page 0"),
+    "a truncated file": ("b0.tif", truncated, "the data ends within strip 0 (rows 0 to 95) of page 0"),
     "an image without pixels": ("b0.npy", lambda path: np.save(path, np.zeros((0, 7))), "the image is empty (0 × 7)"),
     "NaN": ("b0.npy", lambda path: np.save(path, np.full((9, 9), np.nan)), "81 of 81 values are NaN, infinite"),
     "three unnamed channels": (
@@ -44,7 +44,7 @@ FAULTS = {
     "a stack with unknown axes": ("b0.npy", lambda path: np.save(path, np.ones((4, 9, 9))), "pass axes='ZYX'"),
     "a stack with a broken plane": ("b0.tif", broken_stack, "1 of 9216 values are NaN"),
     "a link that leads nowhere": ("b0.tif", lambda path: path.symlink_to("nowhere.tif"), "No such file or directory"),
-    "a folder called .zarr": ("b0.zarr", Path.mkdir, "without any of .zgroup, .zarray, zarr.json"),
+    "a folder called .zarr": ("b0.zarr", Path.mkdir, "has none of .zgroup, .zarray, zarr.json"),
 }
 
 
@@ -115,14 +115,14 @@ def test_two_images_with_the_same_stem_are_named_and_the_rest_is_done(cellseg, i
 
 
 WRONG_WORDS = {
-    "export": (["--export", "tiff"], "got export 'tiff', expected some of labels, ome, zarr,"),
+    "export": (["--export", "tiff"], "got export 'tiff', expected one or more of labels, ome, zarr,"),
     "no export": (["--export", ""], "got no exports"),
     "device": (["--device", "gpu"], "got device 'gpu', expected auto, cpu, cuda, cuda:N or mps"),
     "mps": (["--device", "mps"], f"got device 'mps', but PyTorch {torch.__version__} on "),
     "second processor": (["--device", "cpu:7"], "got device 'cpu:7', but this machine has 1 cpu device(s)"),
-    "tile": (["--tile", "0"], "got tile=0, expected a finite number from 1"),
+    "tile": (["--tile", "0"], "got tile=0, expected a finite number of at least 1"),
     "overlap": (["--tile", "256", "--overlap", "200"], "got an overlap of 200 px for tiles of (256, 256) px"),
-    "negative overlap": (["--overlap=-1"], "got overlap=-1, expected a finite number from 0"),
+    "negative overlap": (["--overlap=-1"], "got overlap=-1, expected a finite number of at least 0"),
     "pixel size": (["--pixel_size", "0"], "got pixel_size=0.0, expected a finite number above 0"),
     "channels": (["--channels", "0,1"], "got 2 channel(s), 0, 1, expected 1 for the bundle nuclei"),
     "no channels": (["--channels", ","], "got channels=(), expected 'grey', 'rgb'"),
@@ -133,7 +133,7 @@ WRONG_WORDS = {
         ["--postprocess", "nowhere.json"],
         f"--postprocess: no file {Path('nowhere.json').absolute()}; pass one that `cellseg calibrate` wrote",
     ),
-    "memory": (["--max_memory", "much"], "got 'much' of memory, expected a number of MB or GB; write it like 4GB"),
+    "memory": (["--max_memory", "much"], "got 'much' as an amount of memory, expected a number of MB or GB"),
     "little memory": (
         ["--max_memory", "1GB", "--device", "cpu"],
         "got 1.0 GB of memory, expected at least about 2.6 GB",
@@ -297,7 +297,7 @@ class TestOutputs:
         with only_one(output / ".segment.lock", "cellseg segment"):
             ran = cellseg("segment", images, "--output", output)
         assert (ran.code, len(ran.errors)) == (1, 1)
-        assert "another `cellseg segment` is at work in it" in ran.errors[0]
+        assert "another `cellseg segment` is writing to this folder" in ran.errors[0]
 
 
 def test_a_stack_with_a_failed_plane_leaves_no_results(cellseg, images, output):

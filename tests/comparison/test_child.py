@@ -48,7 +48,7 @@ def test_wall_time_is_measured_and_the_callback_is_called_while_waiting(tmp_path
     [
         ("import sys; print('Traceback'); sys.exit('error: no weights')", "exit code 1: no weights"),
         ("raise KeyError('x')", "exit code 1: KeyError: 'x'"),
-        ("raise SystemExit(3)", "exit code 3: it printed nothing"),
+        ("raise SystemExit(3)", "exit code 3: no output"),
         ("import sys; sys.stderr.write('10 %\\r20 %\\rerror: a\\nlate warning'); sys.exit(2)", "exit code 2: a"),
     ],
     ids=["our own error", "any error", "no output", "after a progress bar"],

@@ -102,7 +102,7 @@ def test_a_run_that_fails_does_not_stop_the_others(
 def test_another_request_is_refused_before_anything_runs(dataset: Path, bundles: Path, tmp_path: Path) -> None:
     output = tmp_path / "out"
     finish("unet", dataset, output, shift=2)
-    with pytest.raises(BundleError, match=r"out.unet belongs to another request: epochs was 3, now 4"):
+    with pytest.raises(BundleError, match=r"out.unet was made with other settings: epochs was 3, now 4"):
         compare(dataset, "pspnet,unet", output_dir=output, epochs=4, knobs=KNOBS, bundles_dir=bundles)
     assert not (output / "pspnet").exists()
 

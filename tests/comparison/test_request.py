@@ -44,7 +44,7 @@ def test_another_split_of_the_same_images_is_another_request(dataset: Path, tmp_
     sections["test"][0], sections["training"][0] = sections["training"][0], sections["test"][0]
     datalist.write_text(json.dumps(sections))
     assert ask(dataset, datalist=datalist).differences(earlier) == [
-        "its images were split differently into training, validation and test"
+        "its images were assigned differently to training, validation and test"
     ]
 
 

@@ -97,7 +97,7 @@ class PreparerContract:
         if self.guessed:
             assert find_preparer(raw).name == self.layout
         else:
-            with pytest.raises(DatasetError, match="pass its layout with --layout"):
+            with pytest.raises(DatasetError, match="choose one of these with --layout"):
                 find_preparer(raw)
 
     def test_folders_of_archives_and_files_of_macos_do_not_matter(self, raw: Path, tmp_path: Path) -> None:

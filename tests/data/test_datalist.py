@@ -110,7 +110,7 @@ def test_all_faults_of_a_list_are_reported_together(make_dataset):
         "training[2]: no image 'images/gone.tif'",
         "training[2]: no label 'labels/gone.tif'",
         "test[1]: no label 'labels/lost.tif'",
-        'validation[2]: no "image"',
+        'validation[2]: no path under "image"',
     ):
         assert part in message
 
@@ -119,10 +119,10 @@ def test_all_faults_of_a_list_are_reported_together(make_dataset):
     ("text", "message"),
     [
         pytest.param("{", "not a JSON file", id="not JSON"),
-        pytest.param("[]", "expected an object with the lists", id="a list"),
-        pytest.param('{"train": []}', "expected an object with the lists", id="other names"),
+        pytest.param("[]", "expected a JSON object with the lists", id="a list"),
+        pytest.param('{"train": []}', "expected a JSON object with the lists", id="other names"),
         pytest.param('{"training": {}}', "training: expected a list of items", id="a section that is not a list"),
-        pytest.param('{"training": ["a.tif"]}', r'training\[0\]: no "image"', id="items that are text"),
+        pytest.param('{"training": ["a.tif"]}', r'training\[0\]: no path under "image"', id="items that are text"),
         pytest.param('{"training": [], "val": []}', "'val'.* did you mean 'validation'", id="val"),
         pytest.param('{"test": [], "Training": []}', "'Training'.* did you mean 'training'", id="a capital"),
         pytest.param(

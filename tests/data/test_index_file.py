@@ -34,12 +34,12 @@ def test_every_dialect_gives_the_same_sections(make_dataset, text):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        pytest.param(b"filename,split\na,train\n", "mentions image ids or splits", id="no image ids"),
-        pytest.param(b"Image-ID,count\na,1\n", "mentions image ids or splits", id="no splits"),
-        pytest.param(b"image_id:split\na:train\n", "mentions image ids or splits", id="colons"),
-        pytest.param(b"image_id,split,Split\na,train,val\n", "mentions image ids or splits", id="two columns split"),
-        pytest.param("image_id,split,préparation\n".encode("latin-1"), "not text in UTF-8", id="Latin-1"),
-        pytest.param("image_id,split\n".encode("utf-16"), "not text in UTF-8", id="UTF-16"),
+        pytest.param(b"filename,split\na,train\n", "expected one column image_id", id="no image ids"),
+        pytest.param(b"Image-ID,count\na,1\n", "expected one column image_id", id="no splits"),
+        pytest.param(b"image_id:split\na:train\n", "expected one column image_id", id="colons"),
+        pytest.param(b"image_id,split,Split\na,train,val\n", "expected one column image_id", id="two columns split"),
+        pytest.param("image_id,split,préparation\n".encode("latin-1"), "not UTF-8 text", id="Latin-1"),
+        pytest.param("image_id,split\n".encode("utf-16"), "not UTF-8 text", id="UTF-16"),
     ],
 )
 def test_an_index_that_cannot_be_used_is_an_error_everywhere(make_dataset, content, message):

@@ -28,7 +28,7 @@ def test_a_relative_folder_gives_absolute_paths(make_dataset, monkeypatch):
 
 
 def test_a_folder_without_a_data_set_is_refused_with_what_was_expected(tmp_path):
-    with pytest.raises(DatasetError, match=r"looked for datalist\.json.*index\.csv.*images/ with labels/"):
+    with pytest.raises(DatasetError, match=r"expected datalist\.json.*index\.csv.*images/ with labels/"):
         section_items(tmp_path, "training")
 
 
@@ -36,7 +36,7 @@ def test_an_empty_section_is_refused_with_a_remedy(make_dataset):
     folder = make_dataset("ab")
     with pytest.raises(DatasetError, match=r"no items for test \(1 for training, 1 for validation, 0 for test"):
         section_items(folder, "test")
-    with pytest.raises(DatasetError, match='section "all" takes every image'):
+    with pytest.raises(DatasetError, match='section "all" for every image'):
         image_items(folder)
     assert stems(image_items(folder, "all")) == ["a", "b"]
 
@@ -85,7 +85,7 @@ def test_a_folder_of_images_gives_all_of_them_sorted(tmp_path, save_image, withi
 
 
 def test_a_folder_without_images_is_refused(tmp_path, make_dataset):
-    with pytest.raises(DatasetError, match="no images found, neither there nor in images/"):
+    with pytest.raises(DatasetError, match="no images in this folder or in its images/"):
         image_items(tmp_path)
     with pytest.raises(DatasetError, match="no such folder"):
         image_items(tmp_path / "nowhere")
@@ -134,15 +134,15 @@ def test_declared_test_images_are_left_out_of_all(make_dataset, tmp_path):
     write_datalist(tmp_path / "list.json", sections)
     assert sorted(stems(calibration_items(folder, "all", tmp_path / "list.json"))) == list("adefgh")
     write_datalist(folder / "datalist.json", {"test": [item for items in sections.values() for item in items]})
-    with pytest.raises(DatasetError, match="all images are held back for testing"):
+    with pytest.raises(DatasetError, match="every image is held back for testing"):
         calibration_items(folder, "all")
 
 
 def test_images_without_labels_are_reported_before_calibration(make_dataset, save_image, tmp_path):
     folder = make_dataset("abcd")
     (folder / "labels" / "b.tif").unlink()
-    with pytest.raises(DatasetError, match=r"1 of 4 images to calibrate on have no label: .*b\.tif"):
+    with pytest.raises(DatasetError, match=r"1 of 4 images for calibration have no label: .*b\.tif"):
         calibration_items(folder, "all")
     save_image(tmp_path / "plain" / "x.tif")
-    with pytest.raises(DatasetError, match=r"1 of 1 images to calibrate on have no label: x\.tif"):
+    with pytest.raises(DatasetError, match=r"1 of 1 images for calibration have no label: x\.tif"):
         calibration_items(tmp_path / "plain", "all")

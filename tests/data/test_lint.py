@@ -109,7 +109,7 @@ def test_a_label_of_another_shape_is_an_error(make_dataset, save_label):
     save_label(folder / "labels" / "a.tif", np.ones((8, 6), int))
     (fault,) = check_dataset(folder)
     assert (fault.place, fault.kind, fault.severity) == ("labels/a.tif", "shape-mismatch", "error")
-    assert "the label is 8 × 6 (height × width), its image 6 × 8" in fault.message
+    assert "the label is 8 × 6 (height × width), but its image is 6 × 8" in fault.message
 
 
 def test_float_labels_are_distinguished_from_unreadable_ones(make_dataset):
@@ -135,7 +135,7 @@ def test_float_labels_are_distinguished_from_unreadable_ones(make_dataset):
         pytest.param(GAP * 2, "id-gap", "warning", "first gap at 1", id="ids 2 and 8"),
         pytest.param(FRAGMENTS, "fragments", "warning", "id 1 (6 + 1 px)", id="a stray pixel"),
         pytest.param(CLASSES, "class-mask", "error", "6 separate pieces share the ids 1, 2", id="mask of classes"),
-        pytest.param(-BINARY, "negative-ids", "error", "down to -1", id="negative"),
+        pytest.param(-BINARY, "negative-ids", "error", "got the id -1", id="negative"),
     ],
 )
 def test_faults_within_one_label(labels, kind, severity, part):

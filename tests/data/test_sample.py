@@ -109,9 +109,9 @@ def test_an_interrupted_run_leaves_nothing(tmp_path, monkeypatch):
 
 def test_existing_files_are_never_overwritten(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(FileExistsError, match="already there"):
+    with pytest.raises(FileExistsError, match="already exists"):
         write_sample_dataset(tmp_path, **SMALL)
-    with pytest.raises(FileExistsError, match="already there"):
+    with pytest.raises(FileExistsError, match="already exists"):
         sample_dataset(tmp_path)
     (tmp_path / "empty").mkdir()
     assert (write_sample_dataset(tmp_path / "empty", **SMALL) / "datalist.json").is_file()

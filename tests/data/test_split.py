@@ -101,8 +101,8 @@ def test_wells_stay_together_by_pattern(make_dataset):
     ("pattern", "error", "message"),
     [
         pytest.param(r"^(p\d)_", DatasetError, "1 of 3 stems do not match .*: other", id="a stem without match"),
-        pytest.param(r"^p\d", ValueError, "no bracket", id="no bracket"),
-        pytest.param(r"(", ValueError, "not a regular expression", id="not a pattern"),
+        pytest.param(r"^p\d", ValueError, "without a capture group", id="no bracket"),
+        pytest.param(r"(", ValueError, "expected a regular expression", id="not a pattern"),
     ],
 )
 def test_an_unsuitable_pattern_is_refused(make_dataset, pattern, error, message):
@@ -111,7 +111,7 @@ def test_an_unsuitable_pattern_is_refused(make_dataset, pattern, error, message)
 
 
 def test_no_images_or_two_of_one_stem_are_refused(tmp_path, make_dataset, save_image):
-    with pytest.raises(DatasetError, match="no images found"):
+    with pytest.raises(DatasetError, match="no images in images"):
         split_dataset(tmp_path)
     folder = make_dataset(["a", "b"])
     save_image(folder / "images" / "a.tiff")

@@ -83,7 +83,7 @@ def test_files_that_do_not_fit_are_reported_and_the_rest_is_measured(dataset: Pa
         ("images/b.npy", "unreadable"),
         ("labels/a.tif", "shape-mismatch"),
     ]
-    assert "the label is 4 × 4 (height × width), its image 10 × 12" in statistics.faults[1].message
+    assert "the label is 4 × 4 (height × width), but its image is 10 × 12" in statistics.faults[1].message
 
 
 def test_two_processes_give_the_same_as_one(dataset: Path) -> None:

@@ -72,7 +72,7 @@ def test_null_and_empty_text_count_as_absent(make_dataset):
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        pytest.param({"tags": ["A172"]}, r"got tags=\['A172'\], expected values by name", id="a list of tags"),
+        pytest.param({"tags": ["A172"]}, r"got tags=\['A172'\], expected a JSON object", id="a list of tags"),
         pytest.param({"tags": {"cell_type": ["A172"]}}, r"got \['A172'\] for the tag 'cell_type'", id="a list"),
         pytest.param(
             {"tags": {"treated": True}}, "got True for the tag 'treated', expected text or", id="a truth value"
@@ -81,7 +81,7 @@ def test_null_and_empty_text_count_as_absent(make_dataset):
         pytest.param({"tags": {"dose_um": 10**400}}, "got 1000.* for the tag 'dose_um'", id="a huge number"),
         pytest.param({"tags": {" ": "A172"}}, "got a tag with an empty name", id="an empty name"),
         pytest.param(
-            {"tags": {"group": "A172"}}, "got a tag named 'group', which is a key of the item", id="a known key"
+            {"tags": {"group": "A172"}}, "got a tag named 'group', which is reserved for the item", id="a known key"
         ),
         pytest.param({"tags": {"well": "A1"}, "well": "A1"}, "got the tag 'well' twice", id="a tag in two places"),
         pytest.param({"labels": "a.tif"}, r"got the key 'labels'; did you mean 'label'\?", id="a misspelt key"),

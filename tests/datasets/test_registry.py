@@ -73,18 +73,18 @@ def test_defaults_of_a_family_apply_to_its_data_sets(tmp_path: Path) -> None:
         ('title = "Cells"', "", "lab/cells: missing-key: 'title' is missing"),
         ('title = "Cells"', 'title = " "\nverified = "no"', "got verified = 'no', expected true or false"),
         ('title = "Cells"', 'title = ""', "lab/cells: empty: 'title' is empty; fill it in"),
-        ('["A 2020, doi:10.1/1"]', '"A 2020"', "got citation = 'A 2020', expected a list of texts"),
+        ('["A 2020, doi:10.1/1"]', '"A 2020"', "got citation = 'A 2020', expected a list of strings"),
         ('"ctc"', '"tcc"', "lab/cells: layout: got 'tcc', expected one of cellseg_tiff, "),
-        ("https:", "ftp:", "lab/cells, file 1: url: got 'ftp://example.org/cells.zip', expected an address"),
-        ("/cells.zip", "/", "lab/cells, file 1: name: '' cannot be the name of a file"),
+        ("https:", "ftp:", "lab/cells, file 1: url: got 'ftp://example.org/cells.zip', expected a URL"),
+        ("/cells.zip", "/", "lab/cells, file 1: name: '' is not a valid file name"),
         ('.zip"', '.zip", sha265 = "a"', "file 1: unknown-key: got the key 'sha265'; did you mean 'sha256'?"),
-        ('.zip"', '.zip", sha256 = "ab"', "file 1: sha256: got 'ab', expected 64 hexadecimal digits"),
+        ('.zip"', '.zip", sha256 = "ab"', "file 1: sha256: got 'ab', expected 64 lower-case hexadecimal digits"),
         ('.zip"', '.zip", bytes = true', "file 1: wrong-type: got bytes = True, expected a whole number"),
-        ('.zip"', '.zip", name = "../a"', "file 1: name: '../a' cannot be the name of a file"),
+        ('.zip"', '.zip", name = "../a"', "file 1: name: '../a' is not a valid file name"),
         ('.zip" }', '.zip" }, { url = "https://a.org/cells.zip" }', "two files are called 'cells.zip'"),
         ('[{ url = "https://example.org/cells.zip" }]', "[]", "lab/cells: no-files"),
         ('[{ url = "https://example.org/cells.zip" }]', '["a"]', "file 1: wrong-type: got 'a', expected"),
-        ('size = "', 'folder = "../x"\nsize = "', "folder: '../x' leads out of the data set"),
+        ('size = "', 'folder = "../x"\nsize = "', "folder: got '../x', expected a relative path inside the data set"),
         ("defaults.lab", "defaults.lap", "defaults.lap: no-data-set"),
         ("lab/cells", "lab/../cells", "lab/../cells: name: expected letters"),
         ("[defaults.lab]", "[defaults]", "defaults: wrong-type"),
@@ -104,7 +104,7 @@ def test_all_faults_are_reported_together(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_not_toml_is_reported(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match=r"registry\.toml: not a TOML file"):
+    with pytest.raises(DatasetError, match=r"registry\.toml: not valid TOML"):
         load_registry(write(tmp_path, "[a"))
 
 

@@ -92,14 +92,14 @@ def test_what_was_written_can_be_read_back(name, folders, tmp_path):
 
 def test_files_that_are_not_an_evaluation_are_refused(folders, tmp_path):
     protocol = PROTOCOLS["cellseg"]
-    with pytest.raises(DatasetError, match=r"no cellseg_summary\.json; evaluate first"):
+    with pytest.raises(DatasetError, match=r"no file cellseg_summary\.json; run the evaluation first"):
         read_results(tmp_path, protocol)
     table, report, _ = write_results(evaluate_folders(*folders, protocol), tmp_path)
     table.write_text(table.read_text(encoding="utf-8").replace("tp_px", "pixels"), encoding="utf-8")
-    with pytest.raises(DatasetError, match=r"cellseg_images\.csv cannot be read .*KeyError: 'tp_px'"):
+    with pytest.raises(DatasetError, match=r"cannot read .*cellseg_images\.csv .*KeyError: 'tp_px'"):
         read_results(tmp_path, protocol)
     report.write_text("{", encoding="utf-8")
-    with pytest.raises(DatasetError, match=r"cellseg_summary\.json cannot be read"):
+    with pytest.raises(DatasetError, match=r"cannot read .*cellseg_summary\.json"):
         read_results(tmp_path, protocol)
 
 
@@ -156,11 +156,11 @@ def broken(path: Path, how: str) -> None:
 @pytest.mark.parametrize(
     ("how", "says"),
     [
-        ("fractions", "holds fractions; save the labels as integers"),
+        ("fractions", "expected integers; save the labels as integers"),
         ("smaller", r"got prediction (6, 12) and truth (12, 12), expected equal shapes"),
         ("negative", "got id -1 in the prediction"),
         ("colours", "a label image with 3 channels"),
-        ("damaged", "d.tif: it cannot be decoded"),
+        ("damaged", "d.tif: the file cannot be decoded"),
         ("empty", "the file is empty"),
     ],
 )
@@ -220,6 +220,6 @@ def test_images_in_the_folder_of_their_masks_need_a_suffix(tmp_path):
 def test_no_pair_at_all_is_an_error_that_lists_why(folders):
     for path in folders[1].iterdir():
         path.rename(path.with_name("x" + path.name))
-    with pytest.raises(DatasetError, match="no truth can be compared to a prediction") as caught:
+    with pytest.raises(DatasetError, match="no truth can be compared with a prediction") as caught:
         evaluate_folders(*folders, find_protocol("stardist"))
     assert str(caught.value).count("no-truth") == str(caught.value).count("no-prediction") == 4

@@ -371,7 +371,7 @@ class TestChoosing:
 
     def test_a_wrong_name_is_refused_with_a_list_of_the_right_ones(self, tmp_path):
         with pytest.raises(
-            ValueError, match=r"got export 'roi', expected some of labels, ome, zarr, .*, separated by commas"
+            ValueError, match=r"got export 'roi', expected one or more of labels, ome, zarr, .*, separated by commas"
         ):
             write_exports(tmp_path, segmentation(SHAPES), "labels,roi")
         assert list(tmp_path.iterdir()) == []

@@ -157,7 +157,7 @@ class TestNames:
             Wider().to_mapping()
 
     def test_a_name_that_is_taken_is_refused(self) -> None:
-        with pytest.raises(ValueError, match=r"'foreground' for .*ForegroundHead has it already"):
+        with pytest.raises(ValueError, match=r"'foreground' for .*ForegroundHead already has it"):
 
             class Another(ForegroundHead, name="foreground"):
                 """Would be read where the first was written."""

@@ -144,7 +144,7 @@ class TestOmeZarr(ReaderContract):
 
     def test_an_empty_file_is_refused(self, tmp_path):
         (tmp_path / "cells.zarr").mkdir()
-        with pytest.raises(UnreadableImageError, match=r"without any of \.zgroup"):
+        with pytest.raises(UnreadableImageError, match=r"has none of \.zgroup"):
             read(tmp_path / "cells.zarr")
 
 

@@ -46,17 +46,17 @@ class TestReading:
     def test_a_stack_without_stated_axes_is_refused_without_suggesting_axes(self, path):
         array = path.with_suffix(".npy")
         np.save(array, np.stack([LABELS, LABELS]))
-        with pytest.raises(UnreadableImageError, match="a label image is one plane; save each plane") as caught:
+        with pytest.raises(UnreadableImageError, match="must be a single plane; save each plane") as caught:
             read_labels(array)
         assert "axes=" not in str(caught.value)
 
     @pytest.mark.parametrize(
         ("stored", "how", "says"),
         [
-            (LABELS.astype("f4"), {}, "fractions"),
+            (LABELS.astype("f4"), {}, "expected integers"),
             (np.zeros((4, 5, 3), np.uint8), {"photometric": "rgb"}, "3 channels"),
             (np.zeros((2, 4, 5), np.uint8), {"photometric": "minisblack", "metadata": {"axes": "ZYX"}}, "a stack"),
-            (np.array([[2**63]], np.uint64), {}, "64 bits"),
+            (np.array([[2**63]], np.uint64), {}, "64-bit"),
         ],
         ids=["fractions", "colours", "stack", "beyond 64 bits"],
     )
@@ -88,7 +88,7 @@ class TestCellposeSegFiles:
     )
     def test_a_file_without_masks_is_refused(self, tmp_path, saved):
         np.save(tmp_path / "a_seg.npy", np.array(saved, object), allow_pickle=True)
-        with pytest.raises(UnreadableImageError, match=r"no masks as in a _seg\.npy"):
+        with pytest.raises(UnreadableImageError, match=r"no masks like a _seg\.npy"):
             read_labels(tmp_path / "a_seg.npy")
 
     def test_a_truncated_file_is_refused(self, tmp_path):

@@ -133,7 +133,7 @@ class TestTiles:
     def test_an_id_that_does_not_fit_is_reported_with_its_place(self, path, name):
         labels = np.zeros((40, 70), int)
         labels[35, 66] = 70_000
-        with pytest.raises(ValueError, match="highest label is 70000, in the part at row 32, column 64, above 65535"):
+        with pytest.raises(ValueError, match="label 70000 in the block at row 32, column 64, expected at most 65535"):
             write_labels(path, labels, ome_name=name, highest_id=7)
         assert list(path.parent.iterdir()) == []
 
@@ -165,7 +165,7 @@ class TestStacks:
         assert stored.largest == 24
 
     def test_a_wrong_id_is_reported_with_its_plane(self, path):
-        with pytest.raises(ValueError, match=r"lowest label is -1, in plane \(1,\), the part at row 0, column 0"):
+        with pytest.raises(ValueError, match=r"got label -1 in plane \(1,\), in the block at row 0, column 0"):
             write_labels(path, np.array([[[1, 1]], [[-1, 1]]]), axes="ZYX")
         assert list(path.parent.iterdir()) == []
 

@@ -41,7 +41,7 @@ class TestAnyFile:
 class TestNumpy:
     def test_the_axes_of_three_dimensions_must_be_stated(self, tmp_path):
         np.save(tmp_path / "cells.npy", np.zeros((4, 5, 3), np.uint8))
-        with pytest.raises(UnreadableImageError, match=r"4 × 5 × 3, .*axes='YXS' for colours, 'YXC'"):
+        with pytest.raises(UnreadableImageError, match=r"4 × 5 × 3 .*axes='YXS' for colours, 'YXC'"):
             read(tmp_path / "cells.npy")
         assert read(tmp_path / "cells.npy", axes="YXC").pixels.shape == (3, 4, 5)
 
@@ -98,7 +98,7 @@ class TestImage:
             Image(np.zeros((1,) * len(axes)), axes)
 
     def test_every_channel_needs_a_name(self):
-        with pytest.raises(ValueError, match="1 channel names for 2 channels"):
+        with pytest.raises(ValueError, match=r"channel names \(1\) differs from the number of channels \(2\)"):
             Image(np.zeros((2, 3, 4)), "CYX", channel_names=("DAPI",))
 
 

@@ -58,7 +58,7 @@ def test_pixels_in_several_files_are_refused(tmp_path, suffix, data):
     for plane in (0, 1):
         (tmp_path / f"{plane}.raw").write_bytes(VOLUME[plane].tobytes()[: 24 - plane])
     write_header(tmp_path / f"cells{suffix}", data, VOLUME.shape)
-    with pytest.raises(UnreadableImageError, match=r"pixels lie in several files .*; save it as one file"):
+    with pytest.raises(UnreadableImageError, match=r"pixels are spread over several files .*; save it as one file"):
         read(tmp_path / f"cells{suffix}")
 
 

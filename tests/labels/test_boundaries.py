@@ -69,7 +69,7 @@ def test_ids_above_65535_are_distinguished():
 
 @pytest.mark.parametrize("width", [0, -2, 2.5])
 def test_an_invalid_width_is_refused(width):
-    with pytest.raises(ValueError, match="a whole number of pixels, at least 1"):
+    with pytest.raises(ValueError, match="a whole number of at least 1"):
         touching_boundaries(TWO, width)
 
 

@@ -135,16 +135,16 @@ class TestChannels:
         ids=["another size", "no channels", "too few names"],
     )
     def test_an_image_that_does_not_fit_is_refused(self, image, names):
-        with pytest.raises(ValueError, match=r"expected \(C, Y, X\) with channels of the size of the labels"):
+        with pytest.raises(ValueError, match=r"expected an image \(C, Y, X\) with the Y and X"):
             measure_objects(SHAPES, image, channel_names=names)
 
     @pytest.mark.parametrize("name", ["foreground", "views", "boundary"])
     def test_maps_of_another_size_are_refused(self, name):
-        with pytest.raises(ValueError, match=f"got the map {name} of shape .* to the frame of the image"):
+        with pytest.raises(ValueError, match=f"got the map {name} of shape .* to the pixels of the image"):
             measure_objects(SHAPES, maps={name: np.zeros((2, *SHAPES.shape))})
 
     def test_a_map_and_a_channel_of_one_name_are_refused(self):
-        with pytest.raises(ValueError, match="a map and a channel that are both called boundary"):
+        with pytest.raises(ValueError, match="a map and a channel that share the name boundary"):
             measure_objects(
                 SHAPES, noise(SHAPES.shape, 1), channel_names=["boundary"], maps={"boundary": np.zeros(SHAPES.shape)}
             )

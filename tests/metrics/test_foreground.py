@@ -47,12 +47,12 @@ def test_scores_agree_with_monai(score: str, monai_metric: type) -> None:
 
 
 def test_a_score_of_no_images_is_an_error() -> None:
-    with pytest.raises(ValueError, match="no image has been counted"):
+    with pytest.raises(ValueError, match="no images have been counted"):
         ForegroundScore().aggregate()
 
 
 def test_other_shapes_are_an_error() -> None:
-    with pytest.raises(ValueError, match=r"prediction of shape \(1, 1, 1, 4\) and a truth of shape \(1, 1, 1, 2\)"):
+    with pytest.raises(ValueError, match=r"prediction of shape \(1, 1, 1, 4\) and truth of shape \(1, 1, 1, 2\)"):
         ForegroundScore()(HALF, HALF[..., :2])
 
 

@@ -65,9 +65,9 @@ def test_whole_floats_are_ids_and_others_are_refused():
     metric(PREDICTION.float(), TRUTH.float())
     assert metric.aggregate() == 1
     for prediction in (PREDICTION * 0.5, PREDICTION.float() * 2**24, PREDICTION.float() * torch.nan):
-        with pytest.raises(ValueError, match=r"got a prediction of torch\.float32"):
+        with pytest.raises(ValueError, match=r"got prediction of dtype torch\.float32"):
             metric(prediction, TRUTH)
-    with pytest.raises(ValueError, match=r"got a truth of torch\.float16, .* below 2048"):
+    with pytest.raises(ValueError, match=r"got truth of dtype torch\.float16, .* below 2048"):
         metric(PREDICTION, torch.full_like(TRUTH, 3000).half())
 
 
@@ -90,7 +90,7 @@ def test_counts_stay_on_the_cpu_if_the_device_has_no_float64(monkeypatch):
 
 
 def test_a_score_of_no_images_is_an_error():
-    with pytest.raises(ValueError, match="no image has been counted"):
+    with pytest.raises(ValueError, match="no images have been counted"):
         InstanceScore().aggregate()
 
 

@@ -22,14 +22,14 @@ def test_a_missing_file_asks_for_the_bundle_root(tmp_path):
     path = tmp_path / "preprocess.json"
     with pytest.raises(BundleError) as caught:
         Preprocessing.from_json(path)
-    assert str(caught.value) == f"no preprocess.json at {path}: is bundle_root right? pass --bundle_root PATH"
+    assert str(caught.value) == f"no preprocess.json at {path}; pass the bundle folder with --bundle_root"
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ('{"chanels": "grey"}', "no setting 'chanels'; did you mean 'channels'?"),
-        ('{"zzz": 1}', "no setting 'zzz'; known: channels, lower_percentile"),
+        ('{"zzz": 1}', "no setting 'zzz'; known settings: channels, lower_percentile"),
         ('{"channels": "blue"}', "got channels='blue', expected 'grey', 'rgb'"),
         ('{"upper_percentile": "99"}', "got upper_percentile='99', expected a number"),
         ('{"upper_percentile": 0}', "expected 0 <= lower < upper <= 100"),
@@ -40,7 +40,7 @@ def test_a_missing_file_asks_for_the_bundle_root(tmp_path):
         ('{"zoom": 0.01}', "got zoom=0.01, expected a factor from 0.05 to 20"),
         ('{"zoom": true}', "got zoom=True, expected a number"),
         ('{"zoom": 2, "shorter_side_px": 9}', "got shorter_side_px=9 and zoom=2"),
-        ("[]", "expected one object of settings"),
+        ("[]", "expected a JSON object"),
         ("{", "not a JSON file"),
     ],
 )

@@ -86,13 +86,13 @@ def test_a_small_difference_from_otherwise_equal_images_is_not_flagged() -> None
     ("change", "reason"),
     [
         ({"objects": 0}, "0 objects"),
-        ({"contrast": 3.14}, "range of 3.14 times the noise; below 30 it is left dark"),
-        ({"sharpness": 0.01}, "sharpness 0.01; training images 0.03 to 0.05"),
-        ({"saturated": 0.02}, "2 % of the pixels at the highest value"),
-        ({"brightness": 0.6}, "brightness 0.6; training images 0.2 to 0.35"),
-        ({"object_contrast": -0.5}, "contrast of objects -0.5; training images 0.7 to 0.95"),
-        ({"diameter_px": 50.0}, "median diameter 50 px; training images 20 to 30"),
-        ({"cut": 0.5}, "50 % of 16 objects"),
+        ({"contrast": 3.14}, "range of 3.14 times the noise; images below 30 stay dark"),
+        ({"sharpness": 0.01}, "sharpness 0.01; training images have 0.03 to 0.05"),
+        ({"saturated": 0.02}, "2 % of pixels have the highest value"),
+        ({"brightness": 0.6}, "brightness 0.6; training images have 0.2 to 0.35"),
+        ({"object_contrast": -0.5}, "contrast of objects -0.5; training images have 0.7 to 0.95"),
+        ({"diameter_px": 50.0}, "median diameter 50 px; training images have 20 to 30"),
+        ({"cut": 0.5}, "50 % of 16 objects touch the border"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
@@ -105,7 +105,7 @@ def test_reasons_state_the_deviation_from_the_other_images_of_the_run() -> None:
     changes: list[dict[str, float]] = [{"objects": 160}, {"objects": 2}, {"sharpness": GOOD.sharpness / 4}]
     run = [GOOD] * 8 + [dataclasses.replace(GOOD, **change) for change in changes]
     assert [flag.reason for flags in flags_of(run) for flag in flags] == [
-        "6250 per megapixel, 10 times the median of the run, 625",
-        "78 per megapixel, 0.12 times the median of the run, 625",
+        "6250 objects per megapixel, 10 times the median of the run (625)",
+        "78 objects per megapixel, 0.12 times the median of the run (625)",
         f"sharpness {GOOD.sharpness / 4:.2g}, 0.25 times the median of the run",
     ]

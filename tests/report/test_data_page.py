@@ -59,7 +59,7 @@ def test_a_data_set_without_readable_images_gives_a_page_of_faults_and_no_figure
     statistics = dataset_statistics(dataset)
     write_dataset(dataset / "show.html", statistics)
     assert (dataset / "show.html").read_text(encoding="utf-8").count("unreadable") == 4
-    with pytest.raises(ValueError, match="no image can be read"):
+    with pytest.raises(ValueError, match="no readable images"):
         write_dataset(dataset / "show.png", statistics)
 
 

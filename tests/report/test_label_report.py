@@ -103,9 +103,9 @@ def test_missing_and_mismatched_images_are_reported_and_their_outlines_still_sho
         ("empty", "no-image"),
         ("none", "no-image"),
     ]
-    assert "got an image of shape (5, 60), expected (40, 60), the shape of its label images" in report.faults[2].message
+    assert "got an image of shape (5, 60), expected (40, 60) as in its label images" in report.faults[2].message
     assert len(page.figures()) == 4
-    assert page.text.count("The image itself is missing or cannot be shown.") == 3
+    assert page.text.count("The microscopy image is missing or cannot be shown.") == 3
     assert "except for 3 that were compared" in page.text
 
 
@@ -140,7 +140,7 @@ def test_a_page_has_a_limited_size_and_names_the_images_left_out(folder: Path, m
     monkeypatch.setattr(label_report, "_ROOM_BYTES", 100)
     page, _, _ = written(folder)
     assert page.figures() == []
-    assert "No room was left on a page of 30 MB for 4 more: none" in page.text
+    assert "4 more did not fit on a page of at most 30 MB: none" in page.text
 
 
 def test_a_large_image_is_shown_smaller_with_crops(folder: Path) -> None:
@@ -148,7 +148,7 @@ def test_a_large_image_is_shown_smaller_with_crops(folder: Path) -> None:
     truth[100:120, 100:120], truth[1500:1520, 1900:1920] = 1, 2
     write_image(folder, "large", np.zeros_like(truth), truth)
     page, _, _ = written(folder)
-    assert page.text.count("384 pixels from row") == 2
+    assert page.text.count("384 px square at row") == 2
     boxes = [attributes["style"] for _, attributes in page.tags if attributes.get("class") == "stack"]
     assert "--wide: 2000; --high: 1600" in boxes
     assert boxes.count("--wide: 384; --high: 384") == 2
@@ -165,9 +165,9 @@ def test_a_run_is_shown_if_one_is_passed(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("output", "options", "message"),
     [
-        ("report", {}, "expected an HTML file; name one, such as report.html"),
+        ("report", {}, "expected an HTML file; pass a name such as report.html"),
         ("report.json", {}, "expected an HTML file"),
-        ("report.html", {"overlays": -1}, "got overlays=-1, expected a whole number of 0 or more"),
+        ("report.html", {"overlays": -1}, "got overlays=-1, expected a non-negative whole number"),
         ("report.html", {"overlays": "many"}, "got overlays='many'"),
         ("report.html", {"run_dir": "nowhere"}, "nowhere: no such folder; pass the output_dir of a training"),
     ],

@@ -92,7 +92,7 @@ def test_images_have_their_flags_and_the_lowest_scores_come_first(folder: Path) 
     assert low == sorted(low)
     assert len(low) == 3 * 4  # four per image
     assert page.figures() == ["image-1", "image-2", "image-3", "image-4"]
-    assert "Images are compared with each other only if there are 8 or more." in page.text
+    assert "Images are compared with each other only in runs of at least 8 images." in page.text
 
 
 def test_the_page_names_the_measures_by_which_images_are_compared_with_each_other(tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ def test_diameters_are_shown_at_the_scale_of_the_network_like_those_of_the_train
 def test_the_page_says_that_training_data_are_missing(folder: Path, training: TrainingData | None) -> None:
     pipeline = RECIPE if training is None else dataclasses.replace(RECIPE, weights_sha256="others")
     page, numbers = read(write_quality_report(segmented(folder, pipeline=pipeline), training=training))
-    assert "does not say what these weights were trained on" in page.text
+    assert "does not describe the data on which these weights were trained" in page.text
     assert numbers["training_data"] is None
     assert not {"intensity", "object size"} & {kind for row in numbers["images"] for kind in row["flags"]}
 
@@ -167,7 +167,7 @@ def test_missing_changed_and_failed_images_are_reported_and_the_others_shown(fol
     assert {fault.place for fault in report.faults} == {"segmenting", "blurred", "saturated"}
     assert numbers["faults"] == list(map(str, report.faults))
     assert "broken.npy" in page.text
-    assert "put back the image that was segmented" in page.text
+    assert "restore the image that was segmented" in page.text
 
 
 def test_a_run_in_which_every_image_failed_still_has_a_page(folder: Path) -> None:
@@ -207,8 +207,8 @@ def test_stacks_are_shown_plane_by_plane_and_large_images_are_reduced(kind: str,
     ("change", "message"),
     [
         ({"output": "report.pdf"}, "expected an HTML file"),
-        ({"overlays": -1}, "a whole number of 0 or more"),
-        ({"overlays": True}, "a whole number of 0 or more"),
+        ({"overlays": -1}, "a non-negative whole number"),
+        ({"overlays": True}, "a non-negative whole number"),
     ],
     ids=["another kind of file", "a negative number", "not a number"],
 )

@@ -39,7 +39,7 @@ def test_a_complete_run_has_both_figures_and_no_notes(tmp_path: Path) -> None:
     assert notes == []
     assert content.count("data:image/svg+xml;base64,") == 2
     assert "from 1 to 0.5" in content
-    assert "chosen on 3 image(s) of the section “validation”" in content
+    assert "chosen on 3 image(s) in the section “validation”" in content
     assert "watershed" in content
 
 
@@ -56,7 +56,7 @@ def test_every_swept_setting_has_a_panel_and_a_ring_around_its_chosen_value() ->
 def test_missing_files_are_reported(tmp_path: Path) -> None:
     content, notes = run_part(tmp_path)
     assert len(notes) == 2
-    assert "metrics.csv does not exist; loss curves are left out" in notes[0]
+    assert "metrics.csv does not exist, so loss curves are left out" in notes[0]
     assert all(note in content for note in notes)
 
 

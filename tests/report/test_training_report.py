@@ -63,7 +63,7 @@ def test_the_page_has_the_evaluated_numbers_and_outlines_over_the_images(run: Pa
     assert numbers["scores"]["dice_pooled"]["value"] == 1
     assert [(row["image"], row["missed"]) for row in numbers["worst_first"]] == [("missed", 1), ("all", 0)]
     assert len(page.figures()) == 2
-    assert "The image itself is missing" not in page.text
+    assert "The microscopy image is missing" not in page.text
     assert "runs/mine against data/labels" in page.text
     assert "section: test" in page.text
     assert "postprocess: threshold 0.45, min_area_px 2" in page.text
@@ -93,11 +93,11 @@ def test_images_that_are_gone_are_reported_and_their_outlines_shown(run: Path) -
 
 def test_label_images_that_are_gone_are_an_error(run: Path) -> None:
     (run / "evaluation" / "labels" / "all.tif").unlink()
-    with pytest.raises(DatasetError, match=r"1 label image\(s\) that were compared are gone, such as .*all\.tif"):
+    with pytest.raises(DatasetError, match=r"1 label image\(s\) of the evaluation no longer exist, such as .*all\.tif"):
         read_training(run)
 
 
 def test_a_training_that_was_not_evaluated_is_an_error(run: Path) -> None:
     shutil.rmtree(run / "evaluation")
-    with pytest.raises(DatasetError, match=r"no folder evaluation in it; evaluate the training first"):
+    with pytest.raises(DatasetError, match=r"no subfolder named evaluation; first evaluate the run"):
         read_training(run)

@@ -68,5 +68,5 @@ def test_the_same_seed_gives_the_same_crops():
 
 
 def test_an_image_smaller_than_the_crop_is_refused():
-    with pytest.raises(ValueError, match=r"got a label of shape \(60, 90\), expected at least \(64, 64\); pad it"):
+    with pytest.raises(ValueError, match=r"label image of shape \(60, 90\), expected at least \(64, 64\); pad it"):
         RandContactCropd(roi_size=(64, 64))(one_contact())

@@ -1,4 +1,4 @@
-"""Public data sets from their servers: resumable downloads, checksums, safe unpacking and provenance."""
+"""Resumable downloads of public data sets, with checksums, safe unpacking and provenance records."""
 
 from cellseg_monai.datasets.fetching.fetch import Fetched, default_folder, fetch_data_set
 from cellseg_monai.datasets.fetching.provenance import FetchedFile, describe

@@ -1,7 +1,8 @@
-"""One file over HTTP: resumed after a broken connection, checked, and complete or absent.
+"""Download of a single file over HTTP. It resumes after a broken connection, and the target is never incomplete.
 
-pooch checks, names and moves the file. Its own downloader starts again whenever a connection breaks, so a download of
-gigabytes may never finish. `ResumingDownloader` replaces it, through pooch's own interface.
+pooch checks, names and moves the file. However, pooch's own downloader starts from scratch whenever a connection
+breaks, so a download of several gigabytes may never finish. `ResumingDownloader` replaces it through pooch's own
+interface.
 """
 
 from __future__ import annotations
@@ -28,11 +29,11 @@ __all__ = ["ResumingDownloader", "download"]
 _BLOCK = 2**16
 
 _TIMEOUT_S = (30, 60)
-"""Timeouts for the connection, and between two blocks."""
+"""Timeouts for connecting to the server, and for waiting for the next block of data."""
 
 
 class _BrokenOffError(Exception):
-    """The connection ended before the file did."""
+    """A connection that ended before the file was complete."""
 
 
 def download(
@@ -48,53 +49,52 @@ def download(
     """Download a file, unless it already exists with the right checksum.
 
     Args:
-        url: address of the file.
-        path: path to download to. An incomplete download is kept next to it, with the suffix `.part`.
-        sha256: checksum of the file; empty if unknown.
-        n_bytes: size of the file; 0 if unknown.
-        page: web page to consult if the address has changed.
-        retries: number of times that the download resumes by itself after the connection broke.
+        url: URL of the file.
+        path: where to save the file. A partial download is kept next to it, with the suffix `.part`.
+        sha256: expected SHA-256 of the file; empty if unknown.
+        n_bytes: expected size of the file in bytes; 0 if unknown.
+        page: web page to mention in error messages, in case the URL has changed.
+        retries: number of times to resume after a broken connection.
         progress: True to show a progress bar on a terminal.
 
     Returns:
         The SHA-256 of the file.
 
     Raises:
-        FetchError: there is no connection, it broke, the server answered with something else, the disk is full, or the
-            checksum differs. The part that was downloaded is kept for the next call if it can be resumed, and deleted
-            otherwise.
+        FetchError: the connection failed, the server did not send the expected file, the disk is full, or the checksum
+            is wrong. A partial download is kept if the next call can resume it, and deleted otherwise.
     """
-    import pooch  # slow to import, and not needed if everything is already fetched
+    import pooch  # slow to import, and not needed if the data set is already there
 
     downloader = ResumingDownloader(path, n_bytes=n_bytes, page=page, retries=retries, progress=progress)
     logger = pooch.get_logger()
     level = logger.level
-    logger.setLevel(logging.WARNING)  # pooch's information is meant for programmers
+    logger.setLevel(logging.WARNING)  # pooch's info messages address programmers, not users
     try:
         pooch.retrieve(url, sha256 or None, fname=path.name, path=path.parent, downloader=downloader)
         return pooch.file_hash(path)
     except ValueError as error:
         actual = re.search("but got ([0-9a-f]{64})", str(error))
         raise FetchError(
-            f"{url}: got a file with the SHA-256 {actual[1] if actual else '?'}, expected {sha256}; it was deleted. "
-            "Call again in case it was damaged on the way. If the checksum is the same again, the file was replaced at "
-            f"its source: look at {page or 'its page'}, and pass --accept_changed if the new file is intended"
+            f"{url}: got SHA-256 {actual[1] if actual else '?'}, expected {sha256}; the download was deleted. Try "
+            "again, in case the file was damaged in transit. If you get the same checksum again, the publisher has "
+            f"replaced the file: see {page or 'its page'}, and pass --accept_changed to use the new file"
         ) from error
     finally:
         logger.setLevel(level)
 
 
 class ResumingDownloader:
-    """A downloader for pooch that resumes an earlier call.
+    """A downloader for pooch that resumes partial downloads.
 
-    The data are written to `<path>.part`. `<path>.part.json` records their address and the server's name for this
-    version of the file, so that parts of two different files are never joined.
+    Data are written to `<path>.part`. `<path>.part.json` records the URL and the server's tag for this version of the
+    file, so that parts of different files are never joined.
 
     Args:
-        path: path to download to.
-        n_bytes: size of the file; 0 if unknown.
-        page: web page to consult if the address has changed.
-        retries: number of times that the download resumes by itself after the connection broke.
+        path: where to save the file.
+        n_bytes: expected size of the file in bytes; 0 if unknown.
+        page: web page to mention in error messages, in case the URL has changed.
+        retries: number of times to resume after a broken connection.
         progress: True to show a progress bar on a terminal.
     """
 
@@ -106,7 +106,7 @@ class ResumingDownloader:
         self.n_bytes, self.page, self.retries, self.progress = n_bytes, page, retries, progress
 
     def __call__(self, url: str, output_file: str, pooch: object, check_only: bool = False) -> None:
-        """Download `url` to the part, and move it to `output_file` when it is complete.
+        """Download `url` to the `.part` file, and move this file to `output_file` once it is complete.
 
         Raises:
             FetchError: the file cannot be downloaded; see `download`.
@@ -126,12 +126,12 @@ class ResumingDownloader:
         self.origin.unlink(missing_ok=True)
 
     def _resume(self, url: str) -> None:
-        """Request the missing part of the file, and append it."""
+        """Request the rest of the file, and append it to the `.part` file."""
         import requests
 
         origin = self._origin(url)
         start = self._size() if origin else 0
-        # With compression in transit, lengths and positions would not be those of the file.
+        # If the transfer were compressed, byte counts and offsets would not match the file.
         headers = {"User-Agent": f"cellseg_monai/{__version__}", "Accept-Encoding": "identity"}
         if start:
             headers["Range"] = f"bytes={start}-"
@@ -141,7 +141,7 @@ class ResumingDownloader:
             with requests.get(url, headers=headers, stream=True, timeout=_TIMEOUT_S) as response:
                 if response.status_code in (206, 416) and not _continues(response, origin, start):
                     has_changed = True
-                elif response.status_code == 416:  # killed when the part was complete, but not renamed yet
+                elif response.status_code == 416:  # an earlier call was killed before it renamed the complete part
                     has_changed = False
                 elif response.status_code in (200, 206):
                     has_changed = False
@@ -155,33 +155,33 @@ class ResumingDownloader:
                 raise _BrokenOffError(str(error)) from error
             raise self._no_connection(url, error) from error
         except requests.exceptions.RequestException as error:
-            raise FetchError(f"{url}: {error}; look at {self.page or 'its page'}, or pass --url") from error
-        if has_changed:  # begin again; without a part, the whole file is requested
+            raise FetchError(f"{url}: {error}; see {self.page or 'its page'}, or pass another --url") from error
+        if has_changed:  # start over: without a part, the whole file is requested
             self._delete_part()
             self._resume(url)
 
     def _receive(self, url: str, response: requests.Response, start: int) -> None:
-        """Write the body of a response to the part, from byte `start` on."""
+        """Write the body of a response to the `.part` file, starting at byte `start`."""
         from tqdm import tqdm
 
         if response.headers.get("Content-Type", "").startswith("text/html"):
             raise FetchError(
-                f"{url}: got a web page, expected the file {self.part.name.removesuffix('.part')}; look at "
-                f"{self.page or 'its page'}, and pass --url with another address or a file"
+                f"{url}: got a web page, expected the file {self.part.name.removesuffix('.part')}; see "
+                f"{self.page or 'its page'}, and pass another URL or a local file with --url"
             )
         length = response.headers.get("Content-Length", "")
         is_plain = response.headers.get("Content-Encoding", "identity") == "identity"
         total = start + int(length) if length.isdigit() and is_plain else None
         if self.n_bytes and total not in (None, self.n_bytes):
             raise FetchError(
-                f"{url}: got {total:,} bytes, expected {self.n_bytes:,}; the file was replaced at its source, or this "
-                f"is another file: look at {self.page or 'its page'}, and pass --accept_changed if it is intended"
+                f"{url}: got {total:,} bytes, expected {self.n_bytes:,}; the publisher has replaced the file, or the "
+                f"URL is wrong: see {self.page or 'its page'}, and pass --accept_changed to use this file anyway"
             )
         free = shutil.disk_usage(self.part.parent).free
         if total and total - start > free:
             raise FetchError(
-                f"{self.part.parent}: {free / 1e9:.1f} GB are free, but {(total - start) / 1e9:.1f} GB of {url} are "
-                "missing; free some space, or pass --output on another disk"
+                f"{self.part.parent}: {free / 1e9:.1f} GB free, but {(total - start) / 1e9:.1f} GB needed to download "
+                f"{url}; free some space, or pass an --output on another disk"
             )
         if start == 0:
             self._delete_part()
@@ -190,7 +190,7 @@ class ResumingDownloader:
             with replacing(self.origin) as aside:
                 aside.write_text(json.dumps({"url": url, "version": version, "total": total}), encoding="utf-8")
         name = self.part.name.removesuffix(".part")
-        hidden = None if self.progress else True  # None: shown only on a terminal
+        hidden = None if self.progress else True  # tqdm treats None as "show only on a terminal"
         try:
             with (
                 open(self.part, "ab") as file,
@@ -200,17 +200,17 @@ class ResumingDownloader:
                     file.write(block)
                     bar.update(len(block))
         except OSError as error:
-            if error.errno is None:  # an error of requests, about the connection and not the disk
+            if error.errno is None:  # raised by requests: the connection failed, not the disk
                 raise
             raise FetchError(
-                f"{self.part}: {os.strerror(error.errno)} after {self._size():,} bytes of {url}; free some space, or "
-                "pass --output on another disk. The downloaded part is kept, and the same command resumes it"
+                f"{self.part}: {os.strerror(error.errno)} after {self._size():,} bytes of {url}; free some space and "
+                "run the same command again to resume, or pass an --output on another disk"
             ) from error
         if total is not None and self._size() < total:
             raise _BrokenOffError("the connection was closed")
 
     def _origin(self, url: str) -> dict[str, Any]:
-        """The record of the part's origin; empty if there is no part that can be resumed."""
+        """Return the record of where the `.part` file came from; empty if there is nothing to resume."""
         try:
             origin = json.loads(self.origin.read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -227,37 +227,37 @@ class ResumingDownloader:
     def _interrupted(self, url: str, error: _BrokenOffError) -> FetchError:
         origin = self._origin(url)
         if not origin:
-            return FetchError(f"{url}: interrupted ({error}), and the server cannot resume; call again to start anew")
+            return FetchError(f"{url}: interrupted ({error}), and cannot be resumed; run the command again to restart")
         return FetchError(
-            f"{url}: interrupted after {self._size():,} of {origin['total']:,} bytes; they are kept in {self.part}, "
-            "and the same command resumes from there"
+            f"{url}: interrupted after {self._size():,} of {origin['total']:,} bytes, which are kept in {self.part}; "
+            "run the same command again to resume"
         )
 
     def _no_connection(self, url: str, error: Exception) -> FetchError:
         reason = re.search(r"(\[Errno -?\d+\] [^'\")]+|[Tt]imed out)", str(error))
-        kept = f"; the {self._size():,} bytes from earlier are kept" if self._size() else ""
+        kept = f"; the {self._size():,} bytes downloaded so far are kept" if self._size() else ""
         return FetchError(
             f"{url}: no connection to {urlsplit(url).netloc} ({reason[1] if reason else type(error).__name__}){kept}; "
-            "check the network, or download the file elsewhere and pass --url FILE"
+            "check the network, or download the file elsewhere and pass it with --url FILE"
         )
 
     def _wrong_answer(self, url: str, response: requests.Response) -> FetchError:
-        """The error for a response that is not the file."""
+        """Return the error for a response with an unexpected status."""
         status = response.status_code
         page = self.page or "its page"
         if status in (401, 403):
-            remedy = f"programs need an account: download the file by hand from {page}, and pass --url FILE"
+            remedy = f"access needs a login: download the file by hand from {page}, and pass it with --url FILE"
         elif status in (404, 410):
-            remedy = f"the file was moved or removed: look at {page}, and pass --url with its new address or a file"
+            remedy = f"the file was moved or removed: see {page}, and pass its new URL or a local file with --url"
         elif status == 429 or status >= 500:
-            remedy = "the server is busy or out of order: call again later"
+            remedy = "the server is overloaded or out of order: try again later"
         else:
-            remedy = f"look at {page}, and pass --url with another address or a file"
+            remedy = f"see {page}, and pass another URL or a local file with --url"
         return FetchError(f"{url}: the server answered {status} {response.reason}, expected the file; {remedy}")
 
 
 def _continues(response: requests.Response, origin: dict[str, Any], start: int) -> bool:
-    """True if the response continues the same file from byte `start` on, or says that nothing is missing."""
+    """Return True if the response continues the same file at byte `start`, or confirms that the file is complete."""
     content_range = response.headers.get("Content-Range", "")
     if response.status_code == 416:
         return content_range in ("", f"bytes */{start}") and start == origin["total"]

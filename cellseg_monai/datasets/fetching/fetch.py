@@ -1,7 +1,8 @@
-"""A data set of the registry, from its servers to a folder in its native layout.
+"""Fetching of registered data sets: downloading, checking and unpacking into a folder with the native layout.
 
-Everything unfinished is kept in a hidden folder inside the target: parts, archives, unpacked files. Complete files are
-moved out of it, and SOURCE.md is written last. After a kill at any moment, the same call resumes.
+Partial downloads, archives and unpacked files stay in a hidden folder inside the target. Once every file is complete,
+the unpacked files are moved to the target, and SOURCE.md is written last. If a call is killed, the next call resumes
+where it stopped.
 """
 
 from __future__ import annotations
@@ -34,12 +35,13 @@ __all__ = ["Fetched", "default_folder", "fetch_data_set"]
 
 @dataclass(frozen=True)
 class Fetched:
-    """A data set on disk.
+    """A fetched data set on disk.
 
     Args:
-        data_set: entry of the data set in the registry.
+        data_set: registry entry of the data set.
         folder: folder of the data set.
-        files: files fetched by this call, or by the earlier calls that it resumed; empty if nothing was missing.
+        files: files fetched by this call and by any interrupted calls that it resumed. Empty if the data set was
+            already there.
     """
 
     data_set: DataSet
@@ -48,12 +50,12 @@ class Fetched:
 
     @property
     def layout_folder(self) -> Path:
-        """The folder in which the native layout begins."""
+        """The root folder of the native layout."""
         return self.folder / self.data_set.folder
 
 
 def default_folder(data_set: DataSet) -> Path:
-    """Return the default folder for a data set: `data/raw/<name>`, with `_` for `/`."""
+    """Return the default folder for a data set: `data/raw/<name>`, with any `/` in the name replaced by `_`."""
     return Path("data") / "raw" / data_set.name.replace("/", "_")
 
 
@@ -66,24 +68,27 @@ def fetch_data_set(
     accept_changed: bool = False,
     progress: bool = False,
 ) -> Fetched:
-    """Fetch a data set: download, check, unpack and record its origin. If it exists already, nothing is done.
+    """Download, check and unpack a data set, and record its origin. Do nothing if the data set is already there.
 
     Args:
         data_set: the data set to fetch.
-        folder: target folder, `default_folder` if not given. It is new, empty, or left by an earlier attempt.
-        url: source to use instead of the registry's: the address or path of the one file, or of a folder that contains
-            all files by their names (the address of a folder ends in /).
-        limits: limits for the content of each archive.
-        accept_changed: True to take files whose size or checksum differs from the known one, and record theirs.
+        folder: target folder; by default, `default_folder(data_set)`. It must be new, empty, or left by an interrupted
+            call.
+        url: source to use instead of the URLs in the registry: a folder that contains all files under their registry
+            names or, if the data set has only one file, that file. Give a URL or a path; the URL of a folder must end
+            in /.
+        limits: limits on the unpacked content of each archive.
+        accept_changed: True to accept files whose size or checksum has changed, and record the new checksum.
         progress: True to show a progress bar on a terminal.
 
     Raises:
-        FetchError: a file could not be downloaded completely, see `download`; or there is no space to unpack it.
-        ArchiveError: a file is not an archive, or an unsafe one. If it was downloaded, it is deleted.
-        ArchiveTooLargeError: an archive contains more than the limits allow. It is kept.
-        FileExistsError: the folder contains something else, or another call is fetching to it.
-        FileNotFoundError: a file is missing from a local source.
-        ValueError: the source is one file, but the data set has several.
+        FetchError: a file cannot be downloaded (see `download`), has the wrong checksum or is in two archives, or
+            there is no space to unpack it.
+        ArchiveError: a file is not an archive, or is unsafe to unpack. A downloaded file is deleted.
+        ArchiveTooLargeError: the content of an archive exceeds the limits. The archive is kept.
+        FileExistsError: the folder contains something else, or another call is fetching into it.
+        FileNotFoundError: a local source does not exist or lacks a file.
+        ValueError: the source is a single file, but the data set has several.
     """
     folder = Path(folder) if folder is not None else default_folder(data_set)
     if fetched_name(folder) == data_set.name:
@@ -93,7 +98,7 @@ def fetch_data_set(
     _check_folder(folder, work, lock)
     sources = _sources(data_set, url)
     with only_one(lock, "cellseg data fetch"):
-        if fetched_name(folder) == data_set.name:  # another call has just finished
+        if fetched_name(folder) == data_set.name:  # another call finished just before this one took the lock
             return Fetched(data_set, folder, ())
         work.mkdir(exist_ok=True)
         fetching = _Fetching(data_set, folder, work, limits or Limits(), accept_changed, progress)
@@ -110,17 +115,17 @@ def fetch_data_set(
 
 
 def _check_folder(folder: Path, work: Path, lock: Path) -> None:
-    """Refuse a folder that contains anything but an earlier attempt."""
+    """Raise FileExistsError if a folder contains anything but the remains of an interrupted call."""
     foreign = {path.name for path in folder.iterdir()} - {CHECKSUMS_NAME, lock.name} if folder.is_dir() else set()
     if (folder.exists() and not folder.is_dir()) or (foreign and not work.is_dir()):
         name = fetched_name(folder)
-        content = f"contains {name}" if name else "already there, and not empty"
-        raise FileExistsError(f"{folder}: {content}; pass --output with another folder, or delete this one")
+        content = f"already contains {name}" if name else "already exists, and is not an empty folder"
+        raise FileExistsError(f"{folder}: {content}; pass another folder with --output, or delete this one")
 
 
 @dataclass(frozen=True)
 class _Fetching:
-    """One call of `fetch_data_set`."""
+    """The settings of one call to `fetch_data_set`."""
 
     data_set: DataSet
     folder: Path
@@ -130,14 +135,14 @@ class _Fetching:
     progress: bool
 
     def stage(self, file: RemoteFile, source: str | Path) -> FetchedFile:
-        """Fetch one file, and unpack it to `unpacked/<name>/` in the working folder."""
+        """Fetch one file, and unpack it into `unpacked/<name>/` in the working folder."""
         staged = self.work / "unpacked" / file.name
         recorded = read_checksums(self.folder)
         expected = "" if self.accept_changed else file.sha256 or recorded.get(file.url, "")
         if staged.is_dir() and file.url in recorded:
             sha256 = recorded[file.url]
         else:
-            shutil.rmtree(staged, ignore_errors=True)  # left by a call that was killed before it recorded the checksum
+            shutil.rmtree(staged, ignore_errors=True)  # left by a call killed before it recorded the checksum
             archive, sha256 = self._obtain(file, source, expected)
             with _full_disk_explained(self.work, file.name):
                 self._unpack(file, archive, staged, source)
@@ -147,7 +152,7 @@ class _Fetching:
         return FetchedFile(file.name, str(source), sha256, known=bool(file.sha256) and not self.accept_changed)
 
     def _obtain(self, file: RemoteFile, source: str | Path, expected: str) -> tuple[Path, str]:
-        """The path of the file on this disk, downloaded if necessary, and its checksum, which has been verified."""
+        """Return the local path of a file and its verified checksum, downloading the file if necessary."""
         if not isinstance(source, Path):
             path = self.work / file.name
             n_bytes = 0 if self.accept_changed else file.bytes
@@ -158,8 +163,8 @@ class _Fetching:
         sha256 = pooch.file_hash(source)
         if expected and sha256 != expected:
             raise FetchError(
-                f"{source}: got the SHA-256 {sha256}, expected {expected}; fetch the file again, or pass "
-                "--accept_changed if it was replaced at its source"
+                f"{source}: got SHA-256 {sha256}, expected {expected}; download the file again, or pass "
+                "--accept_changed if its publisher has replaced it"
             )
         return source, sha256
 
@@ -180,12 +185,13 @@ class _Fetching:
                 raise
             archive.unlink(missing_ok=True)
             raise ArchiveError(
-                f"{error}. It was downloaded from {source}, and deleted; look at {self.data_set.page}, or pass --url"
+                f"{error}. The file came from {source} and has been deleted; see {self.data_set.page} for another "
+                "source, and pass it with --url"
             ) from error
 
 
 def _sources(data_set: DataSet, url: str | None) -> list[tuple[RemoteFile, str | Path]]:
-    """Each file with its source: an address, or a path on this machine."""
+    """Return each file with its source: a URL, or a path on this machine."""
     if url is None:
         return [(file, file.url) for file in data_set.files]
     scheme = urlsplit(url).scheme.lower()
@@ -195,23 +201,23 @@ def _sources(data_set: DataSet, url: str | None) -> list[tuple[RemoteFile, str |
     if local is not None and local.is_dir():
         missing = [file.name for file in data_set.files if not (local / file.name).is_file()]
         if missing:
-            raise FileNotFoundError(f"{local}: no {', '.join(missing)}; add what is missing, by these names")
+            raise FileNotFoundError(f"{local}: missing {', '.join(missing)}; add the files under these names")
         return [(file, local / file.name) for file in data_set.files]
     if local is not None and not local.is_file():
         raise FileNotFoundError(
-            f"{local}: no such file or folder; pass --url with one, or with an address that begins with http"
+            f"{local}: no such file or folder; pass --url with an existing path, or with a URL that begins with http"
         )
     if len(data_set.files) > 1:
         names = ", ".join(file.name for file in data_set.files)
         raise ValueError(
-            f"{url}: got one file, expected {len(data_set.files)}; pass the folder that contains {names}, or an "
-            "address that ends in /"
+            f"{url}: got one file, expected {len(data_set.files)}; pass a folder that contains {names} (the URL of a "
+            "folder must end in /)"
         )
     return [(data_set.files[0], url if local is None else local)]
 
 
 def _unpack_nested(folder: Path, limits: Limits, unpacked: Unpacked) -> None:
-    """Unpack the archives in a folder, each into a folder of its own name, and delete them."""
+    """Unpack every archive below a folder into a folder named after it, and delete the archive."""
     for archive in sorted(path for path in folder.rglob("*") if path.is_file() and _looks_like_archive(path)):
         gigabytes = max(limits.gigabytes - unpacked.bytes / 1e9, 1e-9)
         remaining = Limits(gigabytes, max(limits.files - unpacked.files, 1), limits.ratio)
@@ -233,26 +239,26 @@ def _looks_like_archive(path: Path) -> bool:
 
 
 def _merge(source: Path, target: Path) -> None:
-    """Move the content of one folder into another; folders of the same name are merged."""
+    """Move the content of one folder into another, merging folders of the same name."""
     for entry in sorted(source.iterdir()):
         destination = target / entry.name
         if entry.is_dir() and destination.is_dir():
             _merge(entry, destination)
         elif destination.exists():
-            raise FetchError(f"{destination}: is in two archives, so it is ambiguous; remove it from one of them")
+            raise FetchError(f"{destination}: found in two archives, expected only one; remove it from one of them")
         else:
             os.rename(entry, destination)
 
 
 @contextmanager
 def _full_disk_explained(folder: Path, name: str) -> Iterator[None]:
-    """Turn the error of a disk that is full during unpacking into one that says what to do."""
+    """Turn the OS error for a full disk during unpacking into a FetchError that says what to do."""
     try:
         yield
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
         raise FetchError(
-            f"{folder}: {error.strerror} while {name} was unpacked; free some space, or pass --output on another disk. "
-            "The archive is kept, and the same command resumes"
+            f"{folder}: {error.strerror} while unpacking {name}; free some space and run the same command again (the "
+            "archive was kept), or pass an --output on another disk"
         ) from error

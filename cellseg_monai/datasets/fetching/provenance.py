@@ -1,4 +1,4 @@
-"""The origin of a data set, for people and for the next call: SOURCE.md and sha256.txt."""
+"""Provenance records of a fetched data set: SOURCE.md and sha256.txt."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ CHECKSUMS_NAME = "sha256.txt"
 
 @dataclass(frozen=True)
 class FetchedFile:
-    """One file that was fetched.
+    """A fetched file.
 
     Args:
-        name: name of the file in the registry.
-        address: source of the file: a URL, or a path.
-        sha256: checksum of the file.
-        known: True if the checksum was known beforehand, so the file was compared with it.
+        name: file name in the registry.
+        address: URL or path from which the file was fetched.
+        sha256: SHA-256 of the file.
+        known: True if the registry states the SHA-256 and the file matched it.
     """
 
     name: str
@@ -44,11 +44,11 @@ class FetchedFile:
 
 
 def describe(data_set: DataSet) -> str:
-    """Return what a user should know before using a data set: licence, attribution, citation, and what is unverified.
+    """Return a summary of a data set for its users: licence, attribution, citations, size, web page and caveats.
 
     >>> from cellseg_monai.datasets.registry import find_data_set
     >>> print(describe(find_data_set("livecell")).splitlines()[1])
-    licence:      CC-BY-NC-4.0 (non-commercial; weights trained on it inherit the question)
+    licence:      CC-BY-NC-4.0 (non-commercial; this may extend to weights trained on the images)
     """
     note = f" ({data_set.licence_note})" if data_set.licence_note else ""
     lines = [
@@ -65,7 +65,7 @@ def describe(data_set: DataSet) -> str:
 
 
 def fetched_name(folder: Path) -> str | None:
-    """Return the name of the data set that was fetched into a folder; None if none was, or it is incomplete."""
+    """Return the name of the data set fetched into a folder, or None if the folder contains no complete data set."""
     try:
         text = (folder / SOURCE_NAME).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
@@ -77,18 +77,18 @@ def fetched_name(folder: Path) -> str | None:
 def write_source(folder: Path, data_set: DataSet, files: Sequence[FetchedFile]) -> None:
     """Write SOURCE.md.
 
-    It has to be written last: a folder that contains it is complete.
+    Call this last, because a folder that contains SOURCE.md counts as complete.
 
     Args:
         folder: folder of the data set.
-        data_set: entry of the data set in the registry.
-        files: the files that were fetched.
+        data_set: registry entry of the data set.
+        files: the fetched files.
     """
     note = f" ({data_set.licence_note})" if data_set.licence_note else ""
     lines = [
         f"# {data_set.title}",
         "",
-        f"- data set: `{data_set.name}` of the registry of cellseg_monai",
+        f"- data set: `{data_set.name}` in the cellseg_monai registry",
         f"- licence: {data_set.licence}{note}",
         f"- attribution: {data_set.attribution}",
         *[f"- cite: {publication}" for publication in data_set.citation],
@@ -107,18 +107,18 @@ def write_source(folder: Path, data_set: DataSet, files: Sequence[FetchedFile]) 
 
 
 def read_checksums(folder: Path) -> dict[str, str]:
-    """Return the checksums recorded in a folder by the addresses of the registry; malformed lines are ignored."""
+    """Return the checksums in sha256.txt, keyed by the URLs in the registry; malformed lines are skipped."""
     path = folder / CHECKSUMS_NAME
     text = path.read_text(encoding="utf-8") if path.exists() else ""
     return {line[66:]: line[:64] for line in text.splitlines() if re.match("[0-9a-f]{64}  .", line)}
 
 
 def write_checksums(folder: Path, checksums: Mapping[str, str]) -> None:
-    """Write sha256.txt, with a checksum and an address on each line.
+    """Write sha256.txt, with one checksum and URL per line.
 
     Args:
         folder: folder of the data set.
-        checksums: SHA-256 of each file by its address.
+        checksums: SHA-256 of each file, keyed by the URL in the registry.
     """
     with replacing(folder / CHECKSUMS_NAME) as aside:
         aside.write_text("".join(f"{sha256}  {url}\n" for url, sha256 in checksums.items()), encoding="utf-8")
@@ -127,6 +127,6 @@ def write_checksums(folder: Path, checksums: Mapping[str, str]) -> None:
 def _unverified(data_set: DataSet) -> str:
     several = len(data_set.files) > 1
     return (
-        f"{'these URLs' if several else 'this URL'} and the layout {data_set.layout} could not be tried; "
-        "if something is wrong, consult the page"
+        f"{'these URLs' if several else 'this URL'} and the layout {data_set.layout} have not been tested; "
+        "if something goes wrong, see the page"
     )

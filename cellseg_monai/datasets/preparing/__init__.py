@@ -1,6 +1,6 @@
-"""The preparation of raw folders of published data sets as `images/`, `labels/` and `datalist.json`.
+"""Conversion of published data sets from their raw folders to `images/`, `labels/` and `datalist.json`.
 
-A new layout is a file here with one `Preparer`, and an entry in `layouts.py`.
+To add a layout, write a module with a `Preparer` in this package, and list the preparer in `layouts.py`.
 """
 
 from cellseg_monai.datasets.preparing.layouts import PREPARERS, find_preparer

@@ -1,4 +1,4 @@
-"""Layout of black-and-white masks, such as those of HeLa cells in bright field (Ghaznavi et al.)."""
+"""Layout with black-and-white masks, such as the bright-field HeLa set (Ghaznavi et al.)."""
 
 from __future__ import annotations
 
@@ -33,19 +33,22 @@ def _labels(work: Work, shape: tuple[int, int]) -> tuple[np.ndarray, Notes]:
     channels = mask_channels(work.label, shape, exact=False)
     if (channels != channels[:1]).any():
         raise UnreadableImageError(
-            work.label, "a mask in colours", "expected black and white; if colours are ids, pass --layout colour_labels"
+            work.label,
+            "got a coloured mask, expected black and white",
+            "if the colours are ids, pass --layout colour_labels",
         )
-    # The threshold is half of the brightest value: it suits 0 and 1, 0 and 255, and the greys of a JPEG.
+    # Half the brightest value is a suitable threshold for 0 and 1, for 0 and 255, and for the grey levels in a JPEG.
     highest = int(channels.max(initial=0))
     white, between = channels[0] > highest / 2, (channels[0] > 0) & (channels[0] < highest)
     greys = channels[0][between]
     middle = np.count_nonzero((greys > highest / 8) & (greys < highest * 7 / 8))
-    # Refuse a nearly black mask, such as an empty one as JPEG, and one of many greys rather than two smoothed values.
+    # Refuse masks that are nearly black, such as an empty mask saved as JPEG, and masks with many true grey levels
+    # rather than two values blurred by compression.
     if greys.size and (highest < _WHITE / 2 or middle > np.count_nonzero(white)):
         raise UnreadableImageError(
             work.label,
-            f"a mask of {len(np.unique(greys)) + 1} greys up to {highest}",
-            "expected black and white; if greys are ids, pass --layout colour_labels",
+            f"got a mask with {len(np.unique(greys)) + 1} grey levels up to {highest}, expected black and white",
+            "if the grey levels are ids, pass --layout colour_labels",
         )
     pieces = pieces_of(white, background=0, connectivity=2)
     return pieces, {"grey_pixels_thresholded": greys.size} if greys.size else {}
@@ -53,10 +56,10 @@ def _labels(work: Work, shape: tuple[int, int]) -> tuple[np.ndarray, Notes]:
 
 BINARY_MASKS = Preparer(
     name="binary_masks",
-    summary="images/ and masks/ of the same stem, white for objects; or pairs of folders such as spilit_x_image_train "
-    "and spilit_y_mask_train (HeLa bright field)",
-    rule="Objects are the 8-connected pieces of white. Such masks do not separate touching cells, which are therefore "
-    "one object here. Scores of single objects on them mean little; scores of the foreground are valid.",
+    summary="images/ and masks/ with matching stems, objects in white; or pairs of folders such as "
+    "spilit_x_image_train and spilit_y_mask_train (HeLa bright field)",
+    rule="Objects are the 8-connected white regions. Touching cells, which these masks do not separate, become one "
+    "object. Scores of single objects mean little on this data set; foreground scores are valid.",
     recognises=_recognises,
     find=_find,
     labels=_labels,

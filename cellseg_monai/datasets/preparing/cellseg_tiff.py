@@ -1,4 +1,4 @@
-"""Layout of the NeurIPS 2022 CellSeg challenge: an integer label image for each image."""
+"""Layout of the NeurIPS 2022 CellSeg challenge: one integer label image per image."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def _labels(work: Work, shape: tuple[int, int]) -> tuple[np.ndarray, Notes]:
 CELLSEG_TIFF = Preparer(
     name="cellseg_tiff",
     summary="images/ (tif, tiff, png, jpg, bmp, ...) and labels/<stem>_label.tiff or labels/<stem>.tif with one id "
-    "per object; or folders such as Training/ and Tuning/ with these in them (NeurIPS CellSeg)",
-    rule="Ids are renumbered 1 to n.",
+    "per object; or folders such as Training/ and Tuning/ that contain both (NeurIPS CellSeg)",
+    rule="Ids are renumbered from 1 to n.",
     recognises=_recognises,
     find=_find,
     labels=_labels,

@@ -1,4 +1,4 @@
-"""Layout of LIVECell: images, and COCO files with the outlines of the objects."""
+"""Layout of LIVECell: images, and COCO files with object outlines."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from cellseg_monai.io import image_stem, readable_suffixes
 
 __all__ = ["COCO"]
 
-# Cell type, "Phase", well, place in it, time, crop.
+# Cell type, "Phase", well, position in the well, time, crop.
 _LIVECELL_NAME = re.compile(r"(?P<well>(?P<cell_type>[A-Za-z0-9]+)_Phase_[A-H]\d+)_\d+_\d+d\d+h\d+m_\d+")
 
 
@@ -40,14 +40,15 @@ def _recognises(raw: Path) -> bool:
 def _find(raw: Path) -> RawContent:
     paths = files_below(raw, (".json",))
     indices = [index_coco(path) for path in paths if looks_like_coco(path)]
-    # An image in several files belongs to the first of them in this order; the others are subsets.
+    # An image listed in several files is taken from the first file in this order; the other files define subsets.
     indices.sort(
         key=lambda index: ((*HELD_OUT_FIRST, None).index(_section(index)), -len(index.images), str(index.path))
     )
     content, files = RawContent([]), _ImageFiles(raw)
     for path in sorted(set(paths) - {index.path for index in indices}):
         message = (
-            "ignored, as it does not begin with images, annotations or another key of COCO; check it if it matters"
+            "ignored, because it does not begin with `images`, `annotations` or another COCO key; correct the file if "
+            "it contains annotations"
         )
         content.faults.append(Fault(place_of(path, raw), "no-coco", message, "warning"))
     owned: dict[Path, str] = {}
@@ -55,7 +56,7 @@ def _find(raw: Path) -> RawContent:
         place = place_of(index.path, raw)
         listed = []
         if index.orphans:
-            message = f"{index.orphans} annotations belong to images that it does not list; fetch or export it again"
+            message = f"{index.orphans} annotations are for images missing from the file; fetch or export it again"
             content.faults.append(Fault(place, "missing-file", message))
         for name, entries in _by_name(index.images).items():
             image = files.find(name)
@@ -68,7 +69,7 @@ def _find(raw: Path) -> RawContent:
             listed.append(owned[image])
         content.lists[index.path.stem if index.path.stem not in content.lists else place] = listed
     for image in files.all - owned.keys():
-        message = "no COCO file lists it; add its annotations, or remove it"
+        message = "no COCO file lists this image; add its annotations, or remove the image"
         content.faults.append(Fault(place_of(image, raw), "missing-partner", message))
     return content
 
@@ -78,7 +79,7 @@ def _section(index: CocoFile) -> str | None:
 
 
 def _by_name(images: Iterable[CocoImage]) -> dict[str, list[CocoImage]]:
-    """The entries of each file name: in LIVECell some images were annotated twice, under two ids."""
+    """Return the entries for each file name. LIVECell lists some images twice, with annotations under two ids."""
     entries: dict[str, list[CocoImage]] = {}
     for image in images:
         entries.setdefault(image.file_name, []).append(image)
@@ -86,7 +87,7 @@ def _by_name(images: Iterable[CocoImage]) -> dict[str, list[CocoImage]]:
 
 
 def _work(stem: str, image: Path, index: CocoFile, entries: list[CocoImage]) -> Work:
-    best = max(entries, key=lambda entry: len(entry.places))  # the first of equal ones
+    best = max(entries, key=lambda entry: len(entry.places))  # the first, if several are equal
     match = _LIVECELL_NAME.fullmatch(image_stem(image))
     return Work(
         stem,
@@ -101,7 +102,7 @@ def _work(stem: str, image: Path, index: CocoFile, entries: list[CocoImage]) -> 
 
 
 class _ImageFiles:
-    """The image files of a raw folder, searched by the names that COCO files give them."""
+    """The image files in a raw folder, which can be looked up by their names in COCO files."""
 
     def __init__(self, raw: Path) -> None:
         self._raw = raw
@@ -112,18 +113,18 @@ class _ImageFiles:
         self._stems = Counter(image_stem(path).casefold() for path in self.all)
 
     def find(self, name: str) -> Path | str:
-        """Return the file of a name, or a message if there is not exactly one."""
+        """Return the file with a given name, or a message if there is not exactly one."""
         parts = tuple(part for part in re.split(r"[/\\]", name) if part not in ("", "."))
         paths = self._by_name.get(parts[-1], []) if parts else []
-        if len(paths) > 1:  # the folders in the name decide
+        if len(paths) > 1:  # the name may include folders that tell the files apart
             paths = [path for path in paths if path.parts[-len(parts) :] == parts]
         if len(paths) == 1:
             return paths[0]
-        remedy = "keep one of them" if paths else "add it, or remove it from the list"
+        remedy = "keep only one" if paths else "add the file, or remove the image from the list"
         return f"got {len(paths) or 'no'} files for the listed image {name!r}, expected one; {remedy}"
 
     def stem(self, image: Path) -> str:
-        """Return the stem of an image, with its folders and suffix if other images have the same stem."""
+        """Return the stem of an image, with its folders and suffix added if other images have the same stem."""
         stem = image_stem(image)
         if self._stems[stem.casefold()] == 1:
             return stem
@@ -133,7 +134,7 @@ class _ImageFiles:
 def _labels(work: Work, shape: tuple[int, int]) -> tuple[np.ndarray, Notes]:
     path, listed = work.label
     if listed.size is not None:
-        check_size(path, f"the size that it states for {listed.file_name}", listed.size, shape)
+        check_size(path, f"the size stated for {listed.file_name}", listed.size, shape)
     masks, crowds = [], 0
     for annotation in _annotations(path, listed.places):
         if annotation.get("iscrowd"):
@@ -145,7 +146,7 @@ def _labels(work: Work, shape: tuple[int, int]) -> tuple[np.ndarray, Notes]:
             raise UnreadableImageError(
                 path,
                 f"annotation {annotation.get('id')} of {work.image.name}: {error}",
-                "fetch or export it again, or take the image out of it",
+                "fetch or export the file again, or remove the image from it",
             ) from error
     labels, notes = merge_masks(shape, masks)
     return labels, notes | ({"crowd_annotations_left_out": crowds} if crowds else {})
@@ -155,14 +156,14 @@ def _annotations(path: Path, places: array) -> list[dict[str, Any]]:
     try:
         return read_annotations(path, places)
     except ValueError as error:
-        raise DatasetError(f"{path}: the file changed while it was read ({error}); start again") from error
+        raise DatasetError(f"{path}: the file changed while it was read ({error}); run the command again") from error
 
 
 COCO = Preparer(
     name="coco",
     summary="images in any folders, and COCO JSON files with polygons or run lengths (LIVECell)",
-    rule=f"{OVERLAP_RULE} Crowd annotations, which are not single objects, are left out. If a file lists an image "
-    "under two ids, the id with more annotations counts; an image in lists of several sections is held out.",
+    rule=f"{OVERLAP_RULE} Crowd annotations are left out, because they are not single objects. If a file lists an "
+    "image under two ids, the id with more annotations is used. An image listed for several sections is held out.",
     recognises=_recognises,
     find=_find,
     labels=_labels,

@@ -1,7 +1,8 @@
-"""COCO files of any size: an index of the places of all annotations, without keeping them in memory.
+"""Reading of COCO files of any size, through an index of where each annotation is in the file.
 
-LIVECell's files are hundreds of megabytes with 1.7 million polygons, which would be gigabytes as Python lists. One pass
-records the place of every annotation, so the process that prepares an image reads the annotations of that image alone.
+LIVECell's files have 1.7 million polygons in hundreds of megabytes, which would take gigabytes as Python lists. A
+single pass records the position of every annotation. A process that prepares an image then reads only the annotations
+of that image.
 """
 
 from __future__ import annotations
@@ -20,19 +21,19 @@ __all__ = ["CocoFile", "CocoImage", "index_coco", "looks_like_coco", "read_annot
 
 _CHUNK = 2**23
 _HEAD_BYTES = 4096
-_MARK = b"\xef\xbb\xbf"  # the mark of UTF-8 that some editors write at the beginning
+_MARK = b"\xef\xbb\xbf"  # the byte order mark that some editors put before UTF-8 text
 _HEAD = re.compile(rb"(?:%b)?\s*\{\s*\"(?:images|annotations|info|licenses|categories|type)\"\s*:\s*[\[{\"]" % _MARK)
 _KEYS = ("images", "annotations")
 
 
 @dataclass(frozen=True)
 class CocoImage:
-    """An image of a COCO file.
+    """An image listed in a COCO file.
 
     Args:
-        file_name: name of the image in the COCO file, perhaps with folders.
-        places: start and end of each of its annotations in the COCO file, alternating, in bytes.
-        size: height and width of the image in the COCO file; None if the file does not state them.
+        file_name: name of the image in the COCO file, possibly with folders.
+        places: byte offsets in the COCO file at which the image's annotations start and end, alternating.
+        size: (height, width) stated in the COCO file, in pixels; None if not stated.
     """
 
     file_name: str
@@ -42,12 +43,12 @@ class CocoImage:
 
 @dataclass(frozen=True)
 class CocoFile:
-    """A COCO file.
+    """The index of a COCO file.
 
     Args:
         path: the file.
-        images: its images, in the order of the file.
-        orphans: number of annotations of images that it does not list.
+        images: images listed in the file, in file order.
+        orphans: number of annotations for images that the file does not list.
     """
 
     path: Path
@@ -56,15 +57,15 @@ class CocoFile:
 
 
 def looks_like_coco(path: Path) -> bool:
-    """Return True if a JSON file begins with one of the keys of COCO."""
+    """Return True if a JSON file begins with one of COCO's top-level keys."""
     with path.open("rb") as stream:
         return bool(_HEAD.match(stream.read(_HEAD_BYTES)))
 
 
 def index_coco(path: Path) -> CocoFile:
-    """Return the images of a COCO file with the places of their annotations.
+    """Return the images listed in a COCO file, with the positions of their annotations.
 
-    Instead of lists there can be objects whose values are the elements, as in some files of LIVECell.
+    `images` and `annotations` can be lists or, as in some LIVECell files, objects whose values are the elements.
 
     Raises:
         DatasetError: the file is not a COCO file, or two images have the same id.
@@ -74,30 +75,30 @@ def index_coco(path: Path) -> CocoFile:
     try:
         for key, start, end, value in _elements(path):
             if key == "images":
-                name = value["file_name"].encode("latin-1").decode("utf-8")  # each character was a byte
+                name = value["file_name"].encode("latin-1").decode("utf-8")  # `_elements` turns bytes into characters
                 image = CocoImage(name, places.setdefault(value["id"], array("q")), _size(value))
                 if images.setdefault(value["id"], image).file_name != name:
                     raise DatasetError(
                         f"{path}: {images[value['id']].file_name!r} and {name!r} both have the id {value['id']!r}, so "
-                        "their annotations cannot be told apart; export it again"
+                        "their annotations cannot be told apart; export the file again"
                     )
             else:
                 places.setdefault(value["image_id"], array("q")).extend((start, end))
     except (json.JSONDecodeError, KeyError, TypeError, AttributeError, UnicodeError) as error:
         raise DatasetError(
-            f"{path}: not a COCO file ({type(error).__name__}: {error}); expected an object with images (id, "
-            "file_name) and annotations (image_id, segmentation): fetch or export it again"
+            f"{path}: not a valid COCO file ({type(error).__name__}: {error}), expected an object with images (id, "
+            "file_name) and annotations (image_id, segmentation); fetch or export the file again"
         ) from error
     orphans = sum(len(ends) // 2 for image_id, ends in places.items() if image_id not in images)
     return CocoFile(path, list(images.values()), orphans)
 
 
 def read_annotations(path: Path, places: array) -> list[dict[str, Any]]:
-    """Return the annotations at the places of an image.
+    """Read the annotations of an image, given their positions.
 
     Args:
         path: the COCO file.
-        places: start and end of each annotation, alternating, in bytes; see `CocoImage`.
+        places: byte offsets at which the annotations start and end, alternating; see `CocoImage`.
 
     Raises:
         ValueError: the file has changed since it was indexed.
@@ -116,8 +117,8 @@ def _size(image: dict[str, Any]) -> tuple[int, int] | None:
 
 
 def _elements(path: Path) -> Iterator[tuple[str, int, int, Any]]:
-    """Key, start and end in bytes, and content of each element under `images` and `annotations`."""
-    with path.open(encoding="latin-1", newline="") as stream:  # one character per byte, so positions are bytes
+    """Yield key, start, end (byte offsets) and value for each element in `images` and `annotations`."""
+    with path.open(encoding="latin-1", newline="") as stream:  # one character per byte, so positions are byte offsets
         text = _Window(stream)
         if text.peek() == chr(_MARK[0]):
             for byte in _MARK:
@@ -141,7 +142,7 @@ def _elements(path: Path) -> Iterator[tuple[str, int, int, Any]]:
 
 
 class _Window:
-    """A JSON text that is read only as far as needed; commas count as space."""
+    """A window that moves through a JSON file, reading only as far as needed; commas count as whitespace."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream, self._text, self._at, self._before = stream, "", 0, 0
@@ -149,23 +150,23 @@ class _Window:
         self._space = re.compile(r"[\s,]*")
 
     def peek(self) -> str:
-        """Return the next character that is not space."""
+        """Return the next character that is not whitespace, without moving past it."""
         while True:
             match = self._space.match(self._text, self._at)
             self._at = match.end() if match else self._at
             if self._at < len(self._text):
                 return self._text[self._at]
             if not self._grow():
-                raise json.JSONDecodeError("it breaks off", self._text, self._at)
+                raise json.JSONDecodeError("the file ends too early", self._text, self._at)
 
     def take(self, wanted: str) -> None:
-        """Skip the next character, which must be `wanted`."""
+        """Move past the next character, which must be `wanted`."""
         if self.peek() != wanted:
             raise json.JSONDecodeError(f"got {self.peek()!r}, expected {wanted!r}", self._text, self._at)
         self._at += 1
 
     def value(self) -> tuple[int, int, Any]:
-        """Return start, end (in bytes) and content of the next value, and skip it."""
+        """Return start, end (byte offsets) and content of the next value, and move past the value."""
         self.peek()
         while True:
             try:
@@ -175,12 +176,12 @@ class _Window:
                     raise
                 continue
             if end == len(self._text) and self._grow():
-                continue  # a number can continue
+                continue  # a number may continue in the text just read
             start, self._at = self._before + self._at, end
             return start, self._before + end, value
 
     def _grow(self) -> bool:
-        """Read more of the file and drop the text before the current position; False at the end of the file."""
+        """Read more of the file, and drop the text before the current position; return False at the end of the file."""
         more = self._stream.read(max(_CHUNK, len(self._text) - self._at))
         if more:
             self._before += self._at

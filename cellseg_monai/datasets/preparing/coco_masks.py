@@ -1,7 +1,7 @@
-"""The segmentations of COCO annotations as masks: polygons, and run lengths, compressed or not.
+"""Conversion of COCO segmentations to masks: polygons and run lengths, compressed or not.
 
-These functions are written here because pycocotools would be a compiled dependency for about 40 lines. The tests
-compare them with values worked out by hand, and with areas from pycocotools.
+pycocotools is not used, because it would add a compiled dependency to save about 40 lines. The tests compare these
+functions with values worked out by hand, and with areas from pycocotools.
 """
 
 from __future__ import annotations
@@ -19,19 +19,20 @@ _FEWEST_COORDINATES = 6  # a triangle
 
 
 def annotation_mask(segmentation: Any, shape: tuple[int, int]) -> Mask:
-    """Return the mask of an annotation's `segmentation`.
+    """Return the mask for an annotation's `segmentation`.
 
     Args:
-        segmentation: a list of polygons, or an object with `counts` (text if compressed, otherwise numbers) and `size`.
-        shape: height and width of the image in pixels; parts outside are cut off.
+        segmentation: a list of polygons, or an object with `size` and `counts` (a string if compressed, otherwise a
+            list of numbers).
+        shape: (height, width) of the image in pixels. Parts of polygons outside the image are cut off.
 
     Raises:
-        ValueError: the segmentation is neither, or its run lengths are for another image size.
+        ValueError: the segmentation is neither of these, or its run lengths are for another image size.
     """
     if isinstance(segmentation, dict) and {"counts", "size"} <= segmentation.keys():
         counts, size = segmentation["counts"], segmentation["size"]
         if size != list(shape):
-            raise ValueError(f"got run lengths for the size {size!r} (height, width), expected {list(shape)}")
+            raise ValueError(f"got run lengths for the image size {size!r} (height, width), expected {list(shape)}")
         return run_lengths_mask(decode_counts(counts) if isinstance(counts, str) else counts, shape)
     if isinstance(segmentation, list) and all(isinstance(polygon, list) for polygon in segmentation):
         return polygons_mask(segmentation, shape)
@@ -39,17 +40,18 @@ def annotation_mask(segmentation: Any, shape: tuple[int, int]) -> Mask:
 
 
 def polygons_mask(polygons: Sequence[Sequence[float]], shape: tuple[int, int]) -> Mask:
-    """Return the mask of the pixels whose centre is inside any of the polygons.
+    """Return the mask of all pixels whose centre is inside at least one polygon.
 
-    COCO measures from the corner of the first pixel, so the centre of pixel 3 is at 3.5. If two polygons share an edge,
-    a centre on it belongs to only one of them. (pycocotools draws cells about half a per cent larger.)
+    COCO measures from the corner of the first pixel, so the centre of pixel 3 is at 3.5. A pixel centre on an edge
+    shared by two polygons belongs to only one of them. (pycocotools draws cells about half a per cent larger.)
 
     Args:
-        polygons: x, y, x, y, ... of each polygon; polygons of fewer than three points have no area.
-        shape: height and width of the image in pixels.
+        polygons: one list of coordinates x, y, x, y, ... per polygon. Polygons with fewer than three points are
+            ignored.
+        shape: (height, width) of the image in pixels.
 
     Raises:
-        ValueError: the coordinates are not points, or not finite.
+        ValueError: the coordinates are not pairs of finite numbers.
 
     >>> polygons_mask([[1, 0, 3, 0, 3, 1, 1, 1]], (4, 4))
     Mask(row=0, column=1, pixels=array([[ True,  True]]))
@@ -59,7 +61,7 @@ def polygons_mask(polygons: Sequence[Sequence[float]], shape: tuple[int, int]) -
         return Mask(0, 0, np.zeros((0, 0), bool))
     points = np.concatenate(parts)
     if not np.isfinite(points).all():
-        raise ValueError("got a polygon with NaN or infinity, expected finite coordinates")
+        raise ValueError("got a polygon with NaN or infinite coordinates, expected finite ones")
     low = np.clip(np.floor(points.min(axis=0)), 0, shape[::-1]).astype(int)
     high = np.clip(np.ceil(points.max(axis=0)) + 1, low, shape[::-1]).astype(int)
     pixels: np.ndarray = np.zeros((high - low)[::-1], bool)
@@ -70,11 +72,11 @@ def polygons_mask(polygons: Sequence[Sequence[float]], shape: tuple[int, int]) -
 
 
 def _inside(points: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """The pixels whose centre has an odd number of edges of a polygon to its left, on its row.
+    """Return the mask of the pixels inside a polygon: those with an odd number of its edges to their left.
 
     Args:
-        points: n × (x, y), measured from the centre of the first pixel.
-        shape: height and width in pixels.
+        points: n × 2 array of (x, y) in pixels, measured from the centre of the first pixel.
+        shape: (height, width) of the mask in pixels.
     """
     (x, y), (next_x, next_y) = points.T, np.roll(points, -1, axis=0).T
     height, width = shape
@@ -86,14 +88,14 @@ def _inside(points: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
 
 
 def run_lengths_mask(counts: Sequence[int], shape: tuple[int, int]) -> Mask:
-    """Return the mask of run lengths, which run down the columns and begin with background.
+    """Return the mask for uncompressed run lengths, which go down one column after the other.
 
     Args:
-        counts: lengths of runs, alternating between background and object.
-        shape: height and width of the image in pixels.
+        counts: run lengths in pixels, alternating between background and object, starting with background.
+        shape: (height, width) of the image in pixels.
 
     Raises:
-        ValueError: the lengths are not whole numbers, or do not cover the image exactly.
+        ValueError: the run lengths are not integers, or do not add up to the size of the image.
 
     >>> run_lengths_mask([2, 3, 1], (2, 3))
     Mask(row=0, column=1, pixels=array([[ True,  True],
@@ -101,13 +103,13 @@ def run_lengths_mask(counts: Sequence[int], shape: tuple[int, int]) -> Mask:
     """
     lengths = np.asarray(counts)
     if lengths.dtype.kind != "i":
-        raise ValueError("got run lengths that are too large or not whole numbers, expected pixel counts")
+        raise ValueError("got run lengths that are too large or not integers, expected numbers of pixels")
     if lengths.size == 0 or lengths.min() < 0 or lengths.sum() != shape[0] * shape[1]:
-        raise ValueError(f"got run lengths that sum to {lengths.sum()}, expected {shape[0] * shape[1]} pixels")
+        raise ValueError(f"got run lengths that add up to {lengths.sum()}, expected {shape[0] * shape[1]} pixels")
     filled: np.ndarray = 2 * np.flatnonzero(lengths[1::2]) + 1
     if not len(filled):
         return Mask(0, 0, np.zeros((0, 0), bool))
-    # Only the columns of the object, since images of many objects are large and each object is small.
+    # Expand only the columns that the object covers: an image can be large, and most objects are small.
     first, last, height = filled[0], filled[-1], shape[0]
     begin, end = int(lengths[:first].sum()), int(lengths[: last + 1].sum())
     left, right = begin // height, -(-end // height)
@@ -118,14 +120,14 @@ def run_lengths_mask(counts: Sequence[int], shape: tuple[int, int]) -> Mask:
 
 
 def decode_counts(text: str) -> list[int]:
-    """Return the run lengths of COCO's compressed text.
+    """Decode a string of compressed run lengths in COCO's format.
 
-    Each number is written in groups of five bits, the lowest first, as characters from "0" on. Bit 32 marks that
-    another group follows, and bit 16 of the last group marks a negative number. From the fourth number on, each is the
-    difference to the number two places before.
+    Each number is split into groups of five bits, lowest first. A group becomes one character, with the code of "0"
+    plus the value of the group. Adding 32 to a group says that another group follows; bit 16 of the last group makes
+    the number negative. The fourth and later numbers are stored as differences from the number two places before.
 
     Raises:
-        ValueError: the text is incomplete, or contains other characters.
+        ValueError: the string is incomplete, or contains characters that COCO does not use.
 
     >>> decode_counts("232")
     [2, 3, 2]
@@ -137,7 +139,7 @@ def decode_counts(text: str) -> list[int]:
     for character in text:
         bits = ord(character) - 48
         if not 0 <= bits < 64:
-            raise ValueError(f"got compressed run lengths with the character {character!r}, which COCO does not use")
+            raise ValueError(f"got the character {character!r} in compressed run lengths, which COCO does not use")
         value |= (bits & 31) << shift
         shift += 5
         if bits & 32:
@@ -147,5 +149,5 @@ def decode_counts(text: str) -> list[int]:
         counts.append(value + (counts[-2] if len(counts) > 2 else 0))
         value = shift = 0
     if shift:
-        raise ValueError("got compressed run lengths that are incomplete")
+        raise ValueError("got incomplete compressed run lengths")
     return counts

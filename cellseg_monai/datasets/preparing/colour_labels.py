@@ -1,4 +1,4 @@
-"""Layout of masks in which every colour or grey level is an object."""
+"""Layout with masks in which each colour or grey level is one object."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from cellseg_monai.labels import relabel_sequential
 
 __all__ = ["COLOUR_LABELS", "colour_ids"]
 
-_IMAGE, _IDS = "raw", "instances_ids"  # Usiigaci: a folder per image, with these two files
+_IMAGE, _IDS = "raw", "instances_ids"  # Usiigaci has one folder per image, with these two files
 _BITS = 8
-_PACKED_BYTES = 7  # as many as fit into an int64 next to its sign
+_PACKED_BYTES = 7  # the most that fit into an int64 without touching its sign bit
 _TINY_PX, _MANY_PIECES = 5, 10
 
 
 def colour_ids(channels: np.ndarray) -> np.ndarray:
-    """Return a label image with one id for each colour, and 0 for black.
+    """Return a label image with one id per colour, and 0 for black.
 
     Args:
-        channels: CYX bool or unsigned. All bits count, so ids that were spread over several 8-bit channels remain
-            distinct.
+        channels: CYX array, bool or unsigned integers. Colours are compared over all bits of all channels, so ids that
+            were spread over several 8-bit channels stay distinct.
 
     Returns:
-        YX int32, ids 1 to n in the order of the colours.
+        YX int32 array with ids 1 to n, in ascending order of the colours.
 
     Raises:
-        ValueError: a colour has more than seven bytes per pixel.
+        ValueError: a colour takes up more than seven bytes per pixel.
 
     >>> colour_ids(np.array([[[0, 9, 9]], [[0, 0, 1]]], np.uint8))
     array([[0, 1, 2]], dtype=int32)
@@ -43,7 +43,8 @@ def colour_ids(channels: np.ndarray) -> np.ndarray:
     width = channels.dtype.itemsize
     if width * len(channels) > _PACKED_BYTES:
         raise ValueError(
-            f"got {len(channels)} channels of {channels.dtype} as colours, expected up to {_PACKED_BYTES} bytes a pixel"
+            f"got colours in {len(channels)} channels of {channels.dtype}, expected at most {_PACKED_BYTES} bytes per "
+            "pixel; export the mask with 8 bits per channel"
         )
     packed: np.ndarray = np.zeros(channels.shape[1:], np.int64)
     for channel in channels:
@@ -52,7 +53,7 @@ def colour_ids(channels: np.ndarray) -> np.ndarray:
 
 
 def _id_folders(raw: Path) -> list[Path]:
-    """The folders that contain an image and its ids, as in Usiigaci."""
+    """Return the folders that contain a file of instance ids, as in Usiigaci."""
     return sorted({path.parent for path in files_below(top_folder(raw), readable_suffixes()) if path.stem == _IDS})
 
 
@@ -77,7 +78,7 @@ def _find(raw: Path) -> RawContent:
             image, ids = files[_IMAGE][0], files[_IDS][0]
             content.works.append(Work(stem, image, ids, (ids,), section=section_named(folder.parent.name)))
         else:
-            message = f"expected one image file {_IMAGE} and one {_IDS}; add the missing one, or keep one of two"
+            message = f"expected one image called {_IMAGE} and one called {_IDS}; add or remove files accordingly"
             content.faults.append(Fault(place_of(folder, raw), "missing-partner", message))
     return content
 
@@ -91,17 +92,18 @@ def _labels(work: Work, shape: tuple[int, int]) -> tuple[np.ndarray, Notes]:
     if tiny >= _MANY_PIECES and 2 * tiny > len(sizes):
         raise UnreadableImageError(
             work.label,
-            f"{tiny} of {len(sizes)} pieces of one colour have fewer than {_TINY_PX} pixels, as if edges were smoothed",
-            "expected one colour per object, with hard edges: export the mask without antialiasing",
+            f"{tiny} of {len(sizes)} single-colour regions have fewer than {_TINY_PX} pixels, probably because edges "
+            "were smoothed",
+            "export the mask without antialiasing, so that each object has one colour",
         )
     return ids, {} if (ids == 0).any() else {"masks_without_black_background": 1}
 
 
 COLOUR_LABELS = Preparer(
     name="colour_labels",
-    summary="images/ and masks/ of the same stem, in which every colour or grey is an object and black the background; "
-    "or folders with raw.tif and instances_ids.png (Usiigaci)",
-    rule="Every colour is one object, even where it is in several pieces.",
+    summary="images/ and masks/ with matching stems, where each colour or grey level in a mask is one object and black "
+    "is background; or folders with raw.tif and instances_ids.png (Usiigaci)",
+    rule="Each colour is one object, even if it forms several separate pieces.",
     recognises=_recognises,
     find=_find,
     labels=_labels,

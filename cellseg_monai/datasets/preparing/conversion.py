@@ -1,7 +1,7 @@
-"""The preparation of one image and its labels, which can run in any process.
+"""Preparation of a single image and its labels, which can run in any process.
 
-Images are copied rather than rewritten: no pixel, bit depth or tag changes, and a copy costs little. Each image is read
-nevertheless, so that a broken file is found now rather than during training.
+Image files are copied rather than rewritten, which is cheap and preserves pixels, bit depth and tags. Each image is
+still read once, so that a broken file is found now rather than during training.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ from cellseg_monai.labels.relabel import id_runs
 __all__ = ["Row", "convert", "fingerprint"]
 
 Row = dict[str, Any]
-"""The record of a prepared image, as JSON: see `convert`."""
+"""The JSON record of a prepared image; `convert` describes its keys."""
 
-_DETACHED_HEADERS = (".mhd", ".nhdr")  # the pixels are in another file
+_DETACHED_HEADERS = (".mhd", ".nhdr")  # headers whose pixels are in another file
 
 
 def fingerprint(work: Work, raw: Path) -> str:
-    """Return a short text that changes with the names, sizes and times of the raw files of an image.
+    """Return a short hash of the names, sizes and modification times of an image's raw files.
 
     Args:
-        work: the image.
+        work: the image to prepare.
         raw: the raw folder.
 
     Raises:
-        OSError: one of the files no longer exists.
+        OSError: a raw file no longer exists.
     """
     parts = []
     for path in (work.image, *work.sources):
@@ -49,17 +49,18 @@ def fingerprint(work: Work, raw: Path) -> str:
 
 
 def convert(work: Work, *, layout: str, raw: Path, output: Path) -> Row | Fault:
-    """Prepare one image; each of its files is complete or absent.
+    """Prepare one image, leaving no incomplete file behind.
 
     Args:
-        work: the image.
-        layout: name of its layout.
+        work: the image to prepare.
+        layout: name of the layout.
         raw: the raw folder.
         output: folder of the prepared set.
 
     Returns:
-        The row of the image: `stem`, `image`, `label`, `bytes` (of both files), `source`, `fingerprint`, `shape`,
-        `dtype`, `objects`, `notes`. If the image has a fault, the fault, and nothing is written.
+        A row with the keys `stem`, `image`, `bytes` (size of image and label file), `source`, `fingerprint`, `shape`,
+        `dtype` and `notes`; for a labelled image also `label` and `objects`. If the image cannot be prepared, nothing
+        is written, and the fault is returned instead.
 
     Raises:
         OSError: the output cannot be written.
@@ -79,7 +80,7 @@ def convert(work: Work, *, layout: str, raw: Path, output: Path) -> Row | Fault:
 
 
 def _convert(work: Work, layout: str, raw: Path, output: Path) -> Row | Fault:
-    mark = fingerprint(work, raw)  # before reading, so that a later change is noticed
+    mark = fingerprint(work, raw)  # taken before reading, so that a change made meanwhile is noticed later
     image = read(work.image)
     if (stack := stack_fault(image, place_of(work.image, raw))) is not None:
         return stack
@@ -100,7 +101,7 @@ def _convert(work: Work, layout: str, raw: Path, output: Path) -> Row | Fault:
     row["image"], row["bytes"] = f"{work.folder}/{image_path.name}", image_path.stat().st_size
     if labels is not None:
         path = output / "labels" / f"{work.stem}.tif"
-        # Not flushed to the disk; the docstring of `runner` says why.
+        # Not flushed to disk, for the reason given at the top of `runner`.
         write_labels(path, labels, pixel_size_um=image.pixel_size_um, durable=False)
         row["label"] = f"labels/{path.name}"
         row["bytes"] += path.stat().st_size
@@ -108,19 +109,19 @@ def _convert(work: Work, layout: str, raw: Path, output: Path) -> Row | Fault:
 
 
 def _count(labels: np.ndarray) -> int:
-    """The number of objects.
+    """Return the number of objects in a label image.
 
     Raises:
-        ValueError: there are ids below 0.
+        ValueError: there are negative ids.
     """
     ids = np.unique(id_runs(labels)[0])
     if ids[0] < 0:
-        raise ValueError(f"got ids down to {ids[0]}, expected 0 for background and ids above it")
+        raise ValueError(f"got the id {ids[0]}, expected 0 for background and positive ids; correct the label file")
     return int(np.count_nonzero(ids))
 
 
 def _write_image(work: Work, image: Image, output: Path) -> Path:
-    """Copy the image file, or write a TIFF if the file is only a header."""
+    """Copy the image file, or write a TIFF if the file is only a header for pixels in another file."""
     suffix = suffix_of(work.image)
     if suffix.lower() not in _DETACHED_HEADERS:
         path = output / work.folder / f"{work.stem}{suffix}"

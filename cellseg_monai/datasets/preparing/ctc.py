@@ -1,4 +1,4 @@
-"""Layout of the Cell Tracking Challenge: sequences of tracked frames, some of which are segmented."""
+"""Layout of the Cell Tracking Challenge: sequences of tracked frames, with segmentations for some frames."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["CTC"]
 
 
 def _sequences(raw: Path) -> list[tuple[str, Path, Path]]:
-    """Number, folder of frames and folder of the ground truth of each sequence."""
+    """Return the number, the frame folder and the ground-truth folder of each sequence."""
     by_name = {folder.name: folder for folder in subfolders(top_folder(raw))}
     return [
         (name, folder, by_name[f"{name}_GT"])
@@ -41,19 +41,19 @@ def _find(raw: Path) -> RawContent:
             else:
                 content.works.append(Work(stem, path, mask, (mask,), group=name))
         for mask in masks.values():
-            message = f"no frame of that number in {folder.name}/; add it, or remove the mask"
+            message = f"no frame with this number in {folder.name}/; add the frame, or remove the mask"
             content.faults.append(Fault(place_of(mask, raw), "missing-partner", message))
         content.copies.update({f"tracking/{name}/{path.name}": path for path in _tracks(truth)})
     return content
 
 
 def _masks(truth: Path, raw: Path, faults: list[Fault]) -> dict[int, Path]:
-    """The segmented frames of a sequence by their numbers."""
+    """Return the masks of a sequence, keyed by frame number; masks for planes in 3D stacks are recorded as faults."""
     segmentation = subfolder(truth, "seg")
     masks: dict[int, Path] = {}
     for path in images_in(segmentation) if segmentation else []:
         if re.fullmatch(r"man_seg_\d+_\d+", path.stem):
-            message = "got one plane of a stack, expected sequences of planes; export planes with their frames"
+            message = "got the mask of one plane in a 3D stack, expected a 2D frame; export each plane as a frame"
             faults.append(Fault(place_of(path, raw), "stack", message))
         else:
             masks[_number(path)] = path
@@ -61,7 +61,7 @@ def _masks(truth: Path, raw: Path, faults: list[Fault]) -> dict[int, Path]:
 
 
 def _tracks(truth: Path) -> list[Path]:
-    """The files of markers and lineage."""
+    """Return the tracking files of a sequence: markers and lineage."""
     tracking = subfolder(truth, "tra")
     paths = tracking.iterdir() if tracking else []
     return sorted(path for path in paths if re.fullmatch(r"man_track\d*\.(?:txt|tiff?)", path.name, re.IGNORECASE))
@@ -79,9 +79,9 @@ def _labels(work: Work, shape: tuple[int, int]) -> tuple[np.ndarray, Notes]:
 CTC = Preparer(
     name="ctc",
     summary="01/t000.tif, 01_GT/SEG/man_seg000.tif, 01_GT/TRA/man_track000.tif and man_track.txt (Cell Tracking "
-    "Challenge, sequences of planes)",
-    rule="Ids are kept unchanged, since they can be the ids of tracks. Frames without segmentation go to unlabelled/, "
-    "markers and lineage of the tracks to tracking/<sequence>/ unchanged. A sequence is a group.",
+    "Challenge, 2D sequences)",
+    rule="Ids are kept unchanged, because they can be track ids. Frames without a segmentation go to unlabelled/. "
+    "Track markers and lineage are copied unchanged to tracking/<sequence>/. Each sequence is a group.",
     recognises=_recognises,
     find=_find,
     labels=_labels,

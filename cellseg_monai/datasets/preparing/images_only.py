@@ -1,4 +1,4 @@
-"""Layout of images without labels, for segmentation or pretraining."""
+"""Layout for images without labels, to be segmented or used for pretraining."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ def _find(raw: Path) -> RawContent:
             content.works.append(Work(stem, paths[0]))
             continue
         for path in paths:
-            message = f"{len(paths)} files would become the image {stem!r}; rename or keep one of them"
+            message = f"{len(paths)} files would become the image {stem!r}; rename them, or keep only one"
             content.faults.append(Fault(place_of(path, raw), "repeated-stem", message))
     return content
 
 
 def _labels(work: Work, shape: tuple[int, int]) -> tuple[np.ndarray, Notes]:
-    raise NotImplementedError(f"{work.image}: images of this layout have no labels")
+    raise NotImplementedError(f"{work.image}: images in this layout have no labels")
 
 
 IMAGES_ONLY = Preparer(
     name="images_only",
-    summary="images in any folders below, without labels; never guessed, since labels could be overlooked",
-    rule="All images are in the section test, which does not need labels.",
+    summary="images in any subfolders, without labels; never detected automatically, as labels might be overlooked",
+    rule="All images go to the test section, which does not need labels.",
     recognises=lambda raw: False,
     find=_find,
     labels=_labels,

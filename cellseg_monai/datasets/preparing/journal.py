@@ -1,4 +1,4 @@
-"""The record of prepared images: a journal during the preparation, and `prepared.json` at the end."""
+"""The record of prepared images: a journal while preparation is running, and `prepared.json` at the end."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ __all__ = ["FOLDERS", "LOCK_NAME", "RECORD_NAME", "Record", "read_record"]
 
 RECORD_NAME = "prepared.json"
 FOLDERS = ("images", "labels", "unlabelled")
-"""The folders of a prepared set."""
+"""The folders in a prepared set."""
 
 LOCK_NAME = ".prepared.lock"
 
 _JOURNAL_NAME = ".prepared.journal"
-_OWN = (LOCK_NAME, _JOURNAL_NAME, f".{_JOURNAL_NAME}.")  # the last begins the name of a half-written journal
+_OWN = (LOCK_NAME, _JOURNAL_NAME, f".{_JOURNAL_NAME}.")  # the last is the prefix of a half-written journal's name
 
 
 def read_record(dataset: Path) -> dict[str, Any]:
-    """Return the content of `prepared.json` of a data set; empty if there is none.
+    """Return the content of a data set's `prepared.json`, or an empty dictionary if there is none.
 
     Raises:
         DatasetError: the file is malformed.
@@ -35,42 +35,43 @@ def read_record(dataset: Path) -> dict[str, Any]:
         return {}
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise DatasetError(
-            f"{path}: not a JSON file ({error}); prepare the data set again, in another folder"
+            f"{path}: not valid JSON ({error}); prepare the data set again, in another folder"
         ) from error
     if not isinstance(content, dict) or not isinstance(content.get("images"), list):
-        raise DatasetError(f"{path}: expected an object with a list of images; prepare again, in another folder")
+        raise DatasetError(f"{path}: no list of images; prepare the data set again, in another folder")
     return content
 
 
 class Record:
-    """The rows of the images in a prepared set, which survive interruptions.
+    """The rows of the images in a prepared set, stored so that they survive interruptions.
 
-    Each row is appended to a journal as soon as its files exist. A journal that ends in the middle of a row loses only
-    that row.
+    Each row is appended to a journal as soon as the files of the image exist. If the journal ends in the middle of a
+    row, only that row is lost.
 
     Args:
-        output: folder of the prepared set, on which the caller must hold a lock; see `lock.only_one`.
+        output: folder of the prepared set. The caller must hold a lock on it; see `lock.only_one`.
         layout: name of the layout of the raw data.
 
     Raises:
-        DatasetError: the folder contains something else, or a data set that was prepared from another layout.
+        DatasetError: the folder contains something else, or a data set prepared from another layout.
     """
 
     def __init__(self, output: Path, layout: str) -> None:
         self._output, self._layout, self._journal = output, layout, output / _JOURNAL_NAME
         self.written = read_record(output)
-        # An interrupted row can end inside a letter, and names can contain characters at which `splitlines` splits.
+        # An interrupted row can end inside a multi-byte character. Names can contain line separators other than "\n",
+        # at which `splitlines` would split.
         text = self._journal.read_text(encoding="utf-8", errors="replace") if self._journal.is_file() else ""
         lines = text.split("\n") if text else []
         previous = self.written.get("layout") or (lines[0] if lines else None)
         if previous is not None and previous != layout:
             raise DatasetError(
-                f"{output}: got the layout {layout}, expected {previous}, from which this folder was prepared; choose "
-                "another --output, or delete this one"
+                f"{output}: got the layout {layout}, but this folder was prepared from the layout {previous}; choose "
+                "another --output, or delete the folder"
             )
         if previous is None and any(not path.name.startswith(_OWN) for path in output.iterdir()):
             raise DatasetError(
-                f"{output}: already there, and not prepared by `cellseg data prepare`; choose another --output"
+                f"{output}: contains files that `cellseg data prepare` did not write; choose another --output"
             )
         self.rows: dict[str, Row] = {row["stem"]: row for row in self.written.get("images", [])}
         for line in lines[1:]:
@@ -80,17 +81,17 @@ class Record:
                 continue
             self.rows[row["stem"]] = row
         for folder in (*FOLDERS, "."):
-            for path in (output / folder).glob(".*.part"):  # left by processes that were killed
+            for path in (output / folder).glob(".*.part"):  # left by killed processes
                 path.unlink()
 
     def has(self, stem: str, fingerprint: str) -> bool:
-        """Return True if an image was prepared from these files, and its own files still exist.
+        """Return True if an image was prepared from the current raw files, and its prepared files are intact.
 
-        Files are not flushed to disk one by one, so a power cut can damage them. The comparison of sizes notices that.
+        Files are not flushed to disk one by one, so a power cut can damage them. A comparison of sizes detects this.
 
         Args:
             stem: stem of the image.
-            fingerprint: fingerprint of its raw files, see `conversion.fingerprint`.
+            fingerprint: current fingerprint of the raw files; see `conversion.fingerprint`.
         """
         row = self.rows.get(stem)
         if row is None or row["fingerprint"] != fingerprint:

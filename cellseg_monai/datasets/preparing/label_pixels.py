@@ -1,4 +1,4 @@
-"""The pixels of label files, checked against the image."""
+"""Reading of label files, with a check that they match their images."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ __all__ = ["check_size", "label_ids", "mask_channels", "without_alpha"]
 
 
 def mask_channels(path: Path, shape: tuple[int, int], *, exact: bool = True) -> np.ndarray:
-    """Return the channels of a mask that is stored as a picture, without alpha.
+    """Read a mask that is stored as a picture, and return its channels without alpha.
 
     Args:
         path: the mask file.
-        shape: height and width that the mask must have, in pixels.
-        exact: True if every value counts, so a JPEG is refused.
+        shape: (height, width) of the image, which the mask must match, in pixels.
+        exact: True if the pixel values must be exact, so that JPEG files are refused.
 
     Returns:
-        CYX bool or unsigned.
+        CYX array, bool or unsigned integers.
 
     Raises:
-        UnreadableImageError: the file is unreadable, a JPEG although values must be exact, not one plane of whole
-            numbers, or of another shape.
+        UnreadableImageError: the file cannot be read, is a JPEG although values must be exact, is not a single plane of
+            unsigned integers, or differs in size from the image.
     """
     if exact:
         _check_lossless(path)
@@ -33,24 +33,26 @@ def mask_channels(path: Path, shape: tuple[int, int], *, exact: bool = True) -> 
     pixels = image.pixels
     if pixels.ndim != 3 or pixels.dtype.kind not in "bu":
         raise UnreadableImageError(
-            path, f"a mask of axes {image.axes} and type {pixels.dtype}", "expected one plane of whole numbers"
+            path,
+            f"got a mask with axes {image.axes} and dtype {pixels.dtype}, expected one plane of unsigned integers",
+            "export the mask as 8-bit or 16-bit PNG",
         )
     check_size(path, "the mask", pixels.shape[-2:], shape)
     return without_alpha(image)
 
 
 def label_ids(path: Path, shape: tuple[int, int]) -> np.ndarray:
-    """Return the ids of an integer label image, unchanged.
+    """Read an integer label image, and return its ids unchanged.
 
     Args:
         path: the label file.
-        shape: height and width that the labels must have, in pixels.
+        shape: (height, width) of the image, which the labels must match, in pixels.
 
     Returns:
-        YX integers; see `io.read_labels`.
+        YX array of integers; see `io.read_labels`.
 
     Raises:
-        UnreadableImageError: the file is unreadable, a JPEG, or of another shape.
+        UnreadableImageError: the file cannot be read, is a JPEG, or differs in size from the image.
     """
     _check_lossless(path)
     labels = read_labels(path)
@@ -59,41 +61,41 @@ def label_ids(path: Path, shape: tuple[int, int]) -> np.ndarray:
 
 
 def without_alpha(image: Image) -> np.ndarray:
-    """Return the pixels of an image, without the last of several channels if that is alpha.
+    """Return the pixels of an image without its alpha channel, if it has one.
 
     Args:
-        image: an image of any axes that end in CYX.
+        image: an image whose axes end in CYX.
 
     Returns:
-        (..., C, Y, X) of the image's own type.
+        (..., C, Y, X) array with the dtype of the image.
     """
     has_alpha = len(image.channel_names) > 1 and image.channel_names[-1] == "alpha"
     return image.pixels[..., :-1, :, :] if has_alpha else image.pixels
 
 
 def check_size(path: Path, name: str, size: tuple[int, ...], shape: tuple[int, int]) -> None:
-    """Refuse labels that were made for an image of another size.
+    """Check that labels and image have the same size.
 
     Args:
         path: the label file.
-        name: name for `size` in the message, such as "the mask".
-        size: height and width of the labels in pixels.
-        shape: height and width of the image in pixels.
+        name: what the error message calls the labels, such as "the mask".
+        size: (height, width) of the labels in pixels.
+        shape: (height, width) of the image in pixels.
 
     Raises:
-        UnreadableImageError: the two differ.
+        UnreadableImageError: the sizes differ.
     """
     if tuple(size) != tuple(shape):
         raise UnreadableImageError(
             path,
             f"{name} is {size[0]} × {size[1]} (height × width), but the image is {shape[0]} × {shape[1]}",
-            "they must match pixel by pixel: use the labels of this image, or remove both",
+            "use the labels that belong to this image, or remove both files",
         )
 
 
 def _check_lossless(path: Path) -> None:
-    """Refuse a JPEG, judged by its suffix: it blurs edges, so neither ids nor borders are exact."""
+    """Refuse files with a JPEG suffix, because JPEG compression blurs edges and so changes ids and borders."""
     if path.suffix.lower() in (".jpg", ".jpeg"):
         raise UnreadableImageError(
-            path, "labels as JPEG, which changes values along edges", "export them from the original as PNG or TIFF"
+            path, "got JPEG labels, but JPEG changes values along edges", "export the original labels as PNG or TIFF"
         )

@@ -1,4 +1,4 @@
-"""The known layouts, and the detection of the layout of a raw folder."""
+"""The list of all layouts, and detection of the layout of a raw folder."""
 
 from __future__ import annotations
 
@@ -31,30 +31,30 @@ PREPARERS: dict[str, Preparer] = {
         IMAGES_ONLY,
     )
 }
-"""Layouts by name. A new one is a file and an entry here."""
+"""Preparers, keyed by the names of their layouts. Add the preparer of a new layout here."""
 
 
 def find_preparer(raw: Path, layout: str | None = None) -> Preparer:
-    """Return the preparer of a layout, or of the layout that a raw folder unmistakably has.
+    """Return the preparer for a layout, detecting the layout of the raw folder if necessary.
 
     Args:
         raw: the raw folder.
         layout: name of the layout; None to detect it.
 
     Raises:
-        DatasetError: no layout fits, or several do; the message lists all layouts.
+        DatasetError: the folder fits no layout, or more than one; the message lists all layouts.
         ValueError: no layout has this name.
     """
     if layout is not None:
         if layout in PREPARERS:
             return PREPARERS[layout]
         nearest = difflib.get_close_matches(layout, PREPARERS, n=1)
-        remedy = f"did you mean {nearest[0]!r}?" if nearest else f"expected one of {', '.join(PREPARERS)}"
-        raise ValueError(f"got the unknown layout {layout!r}; {remedy}")
+        remedy = f"did you mean {nearest[0]!r}?" if nearest else f"choose one of {', '.join(PREPARERS)}"
+        raise ValueError(f"unknown layout {layout!r}; {remedy}")
     matching = [preparer for preparer in PREPARERS.values() if preparer.recognises(raw)]
     if len(matching) == 1:
         return matching[0]
     names = " or ".join(preparer.name for preparer in matching)
-    guess = f"the layout could be {names}" if matching else "the layout is none of the known ones"
+    guess = f"the layout could be {names}" if matching else "the files fit no known layout"
     known = "\n".join(f"  {preparer.name}: {preparer.summary}" for preparer in PREPARERS.values())
-    raise DatasetError(f"{raw}: {guess}; pass its layout with --layout\n{known}")
+    raise DatasetError(f"{raw}: {guess}; choose one of these with --layout\n{known}")

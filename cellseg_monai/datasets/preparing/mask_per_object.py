@@ -1,4 +1,4 @@
-"""Layout of BBBC038, the Data Science Bowl 2018: a folder per image, with one mask file per object."""
+"""Layout of BBBC038 (Data Science Bowl 2018): one folder per image, with one mask file per object."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ __all__ = ["MASK_PER_OBJECT"]
 
 
 def _parts(raw: Path) -> list[tuple[str, list[Path]]]:
-    """Parts such as stage1_train with the folders of their images; a single part with an empty name if undivided."""
+    """Return parts such as stage1_train with their image folders; an undivided set is one part with an empty name."""
     top = top_folder(raw)
-    if subfolder(top, "images") is not None:  # a data set of a single image
+    if subfolder(top, "images") is not None:  # the data set is a single image
         return [("", [top])]
     folders = _image_folders(top)
     if folders:
@@ -57,13 +57,13 @@ def _work(folder: Path, section: str | None, labelled: bool, raw: Path) -> Work 
     images = images_in(subfolder(folder, "images") or folder)
     masks = subfolder(folder, "masks")
     if len(images) != 1:
-        message = f"got {len(images)} images in its images/, expected one; keep the one that the masks belong to"
+        message = f"got {len(images)} images in images/, expected one; keep only the image that the masks belong to"
         return Fault(place_of(folder, raw), "repeated-stem" if images else "missing-partner", message)
     if masks is not None:
         files = tuple(images_in(masks))
         return Work(folder.name, images[0], files, files, section=section)
     if labelled:
-        message = "no masks/ next to its images/; add it (empty, if there are no objects), or remove the image"
+        message = "no masks/ next to images/; add this folder (empty if there are no objects), or remove the image"
         return Fault(place_of(images[0], raw), "missing-partner", message)
     return Work(folder.name, images[0], section=section, folder="unlabelled")
 

@@ -1,4 +1,4 @@
-"""Functions shared by the layouts with a folder of drawn masks: `images/` and `masks/`."""
+"""Functions shared by layouts that store drawn masks in a folder of their own: `images/` and `masks/`."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _MOST_INSPECTED = 3
 
 
 def mask_parts(raw: Path) -> list[Part]:
-    """Return the parts of a raw folder, including pairs of folders whose names differ only in image and mask.
+    """Return the parts of a raw folder, including pairs of folders whose names differ only in "image" and "mask".
 
-    The HeLa set names its folders like that: `spilit_x_image_train` and `spilit_y_mask_train`. A folder with the name
-    of the only image in it is not a part: it contains the masks of that image, one per object.
+    The HeLa set names its folders like this: `spilit_x_image_train` and `spilit_y_mask_train`. A folder with the name
+    of the only image in it is not a part, because each of its masks shows a single object in that image.
     """
     parts = parts_of(raw, *FOLDERS)
     if parts:
@@ -42,7 +42,7 @@ def mask_parts(raw: Path) -> list[Part]:
 
 
 def first_masks(parts: list[Part]) -> list[np.ndarray]:
-    """Return the channels (..., C, Y, X) of a few masks, without alpha; unreadable masks are ignored."""
+    """Return the channels of up to three masks, each (..., C, Y, X) without alpha; unreadable masks are skipped."""
     masks: list[np.ndarray] = []
     for path in [path for part in parts if part.labels for path in images_in(part.labels)[:_MOST_INSPECTED]]:
         try:
@@ -53,7 +53,7 @@ def first_masks(parts: list[Part]) -> list[np.ndarray]:
 
 
 def is_two_valued(channels: np.ndarray) -> bool:
-    """Return True if a mask is black and white: at most two values, the same in all channels.
+    """Return True if a mask is black and white: at most two values, identical in all channels.
 
     >>> is_two_valued(np.array([[[0, 255]], [[0, 255]]])), is_two_valued(np.array([[[0, 255]], [[0, 9]]]))
     (True, False)

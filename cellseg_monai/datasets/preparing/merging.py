@@ -1,4 +1,4 @@
-"""One label image from masks of single objects, which can overlap."""
+"""Merging of single-object masks, which may overlap, into one label image."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from cellseg_monai.labels import relabel_sequential
 __all__ = ["OVERLAP_RULE", "Mask", "cropped", "merge_masks"]
 
 OVERLAP_RULE = (
-    "Where objects overlap, the smaller one lies on top, and the later one of equal ones: it could vanish otherwise, "
-    "while the larger one keeps the rest of its pixels."
+    "Where objects overlap, the smaller one gets the shared pixels, because it might vanish otherwise. "
+    "Of two objects with equal areas, the later one gets them."
 )
 
 
 class Mask(NamedTuple):
-    """The mask of one object.
+    """The mask of one object, cropped to its bounding box.
 
     Attributes:
-        row: first row of its box in the image.
-        column: first column of its box in the image.
-        pixels: YX bool, the pixels of the box that belong to the object.
+        row: first row of the bounding box in the image.
+        column: first column of the bounding box in the image.
+        pixels: YX bool array over the bounding box, True inside the object.
     """
 
     row: int
@@ -33,10 +33,10 @@ class Mask(NamedTuple):
 
 
 def cropped(mask: np.ndarray) -> Mask:
-    """Return the mask of an object, cropped to its box.
+    """Crop the mask of an object to its bounding box.
 
     Args:
-        mask: YX bool, of the whole image.
+        mask: YX bool mask of the whole image.
 
     >>> cropped(np.array([[False, False], [False, True]]))
     Mask(row=1, column=1, pixels=array([[ True]]))
@@ -49,15 +49,17 @@ def cropped(mask: np.ndarray) -> Mask:
 
 
 def merge_masks(shape: tuple[int, int], masks: Sequence[Mask]) -> tuple[np.ndarray, Notes]:
-    """Return one label image of all objects, with ids in the order of the masks; see `OVERLAP_RULE`.
+    """Merge object masks into one label image, with ids in the order of the masks.
+
+    `OVERLAP_RULE` says which object gets a pixel that is in several masks.
 
     Args:
-        shape: height and width of the image in pixels; every mask lies inside.
-        masks: the masks of the objects.
+        shape: (height, width) of the image in pixels.
+        masks: masks of the objects, all inside the image.
 
     Returns:
-        YX int32 with ids 1 to n; and those of these counts that are above 0: `overlapping_pixels` (in more than one
-        mask), `objects_lost` (entirely covered by others) and `empty_masks`.
+        The label image, YX int32 with ids 1 to n, and the non-zero counts among `overlapping_pixels` (pixels in more
+        than one mask), `objects_lost` (objects entirely covered by others) and `empty_masks`.
 
     >>> large, small = Mask(0, 0, np.ones((2, 3), bool)), Mask(1, 2, np.ones((1, 2), bool))
     >>> labels, notes = merge_masks((2, 4), [large, small])

@@ -1,4 +1,4 @@
-"""Pairs of images and label files by their names."""
+"""Pairing of images and label files by name."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from cellseg_monai.io import image_stem
 
 __all__ = ["Part", "pair_parts", "parts_of"]
 
-_UNLABELLED = "unlabel"  # the images lie directly in a folder called unlabeled or unlabelled
+_UNLABELLED = "unlabel"  # matches folders called unlabeled or unlabelled, which contain images directly
 _LABEL_ENDING = re.compile(r"[_\-](?:label|mask)s?$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Part:
-    """A folder of images with its folder of labels; a data set can have several parts.
+    """A part of a data set: a folder of images and the folder of their labels.
 
     Args:
-        name: name of the part; empty if it is the only one.
-        images: the folder of images.
-        labels: the folder of label files; None if these images are published without labels.
-        section: the section that its name indicates; None if it indicates none.
+        name: name of the part; empty if the data set has only one part.
+        images: the image folder.
+        labels: the label folder; None if the images were published without labels.
+        section: the section that the part's name indicates; None if it indicates none.
     """
 
     name: str
@@ -36,12 +36,15 @@ class Part:
 
 
 def parts_of(raw: Path, image_names: Sequence[str], label_names: Sequence[str]) -> list[Part]:
-    """Return the parts of a raw folder: `images/` and `labels/` in it, or in each of its folders, such as `Training/`.
+    """Return the parts of a raw folder.
+
+    If the raw folder itself contains `images/`, it is the only part. Otherwise each subfolder with `images/`, such as
+    `Training/`, is a part, and so is each folder of unlabelled images.
 
     Args:
         raw: the raw folder.
-        image_names: possible names of the folder of images, in lower case.
-        label_names: possible names of the folder of labels, in lower case.
+        image_names: possible names of the image folder, in lower case.
+        label_names: possible names of the label folder, in lower case.
     """
     raw = top_folder(raw)
     images = subfolder(raw, *image_names)
@@ -58,16 +61,16 @@ def parts_of(raw: Path, image_names: Sequence[str], label_names: Sequence[str]) 
 
 
 def pair_parts(raw: Path, parts: Sequence[Part], group_of: Callable[[str], str] = lambda _: "") -> RawContent:
-    """Return the content of a raw folder, with images paired with the labels of the same stem.
+    """Return the content of a raw folder, pairing images with labels of the same stem.
 
-    The stem of a label can have the ending _label or _mask in addition. If there are several parts, their names are put
-    before the stems to make these unique. Images of a part without a folder of labels are unlabelled. Any other image
-    or label without a partner is a fault, and so are two files with the same stem, both of which are left out.
+    The stem of a label may also end in _label or _mask. If there are several parts, their names are prepended to the
+    stems to make the stems unique. Images in a part without a label folder are unlabelled. Any other image or label
+    without a partner is a fault. Files that share a stem are faults too, and all of them are left out.
 
     Args:
-        raw: the raw folder, to which the places of faults are relative.
-        parts: the parts of the folder.
-        group_of: function that returns the group of an image from its stem.
+        raw: the raw folder; faults give their places relative to it.
+        parts: the parts of the raw folder.
+        group_of: function that takes the stem of an image and returns its group.
     """
     content = RawContent([])
     for part in parts:
@@ -83,11 +86,11 @@ def pair_parts(raw: Path, parts: Sequence[Part], group_of: Callable[[str], str] 
                 label = labels.pop(stem)
                 content.works.append(Work(name, image, label, (label,), group=group_of(stem), section=part.section))
             elif stem not in unclear:
-                message = f"no label for it in {part.labels.name}/; add it, or remove the image"
+                message = f"no matching label in {part.labels.name}/; add the label, or remove the image"
                 content.faults.append(Fault(place_of(image, raw), "missing-partner", message))
         for stem, label in labels.items():
             if stem not in unclear:
-                message = f"no image for it in {part.images.name}/; add it, or remove the label"
+                message = f"no matching image in {part.images.name}/; add the image, or remove the label"
                 content.faults.append(Fault(place_of(label, raw), "missing-partner", message))
     return content
 
@@ -97,7 +100,7 @@ def _label_stem(path: Path) -> str:
 
 
 def _by_stem(paths: Sequence[Path], stem_of: Callable[[Path], str]) -> tuple[dict[str, Path], list[Path]]:
-    """The file of each unique stem, and the files that share their stem."""
+    """Return the file with each unique stem, and the list of files whose stem is not unique."""
     groups: dict[str, list[Path]] = {}
     for path in paths:
         groups.setdefault(stem_of(path), []).append(path)
@@ -106,5 +109,5 @@ def _by_stem(paths: Sequence[Path], stem_of: Callable[[Path], str]) -> tuple[dic
 
 
 def _repeated_fault(path: Path, raw: Path) -> Fault:
-    message = "another file here differs only in its suffix, so the stem is ambiguous; keep one of them"
+    message = "another file in this folder has the same stem, so pairing is ambiguous; keep only one of these files"
     return Fault(place_of(path, raw), "repeated-stem", message)

@@ -1,4 +1,4 @@
-"""The interface of a layout: how its files are found, and how labels are made from them."""
+"""The interface that every layout implements: finding the raw files, and making labels from them."""
 
 from __future__ import annotations
 
@@ -14,24 +14,25 @@ from cellseg_monai.faults import Fault
 __all__ = ["Notes", "Preparer", "RawContent", "Work"]
 
 Notes = dict[str, int]
-"""Counts about the preparation of an image, such as overlapping pixels; they are summed over a data set."""
+"""Counts from the preparation of an image, such as overlapping pixels, to be summed over a data set."""
 
 
 @dataclass(frozen=True)
 class Work:
-    """One image to prepare; it can be sent to another process.
+    """An image to prepare, in a form that can be sent to another process.
 
     Args:
-        stem: stem of the image and its label in the prepared set, unique within a data set.
+        stem: stem of the image and label files in the prepared set, unique within a data set.
         image: the raw image file.
-        label: source of the labels in the form that the layout needs: a file, several files, or annotations. None for
+        label: source of the labels, in whatever form the layout needs: a file, several files, or annotations. None for
             an image without labels.
-        sources: the raw files behind `label`; when one changes, the image is prepared again.
-        group: name of the sequence or well whose images must stay in one section. Empty if unknown.
-        section: "training", "validation" or "test" if the data set is published with sections.
-        folder: target folder: "images", or "unlabelled" for an image without a label in a set of labelled ones.
-        tags: anything else known about the image, such as its cell type; it is written to the datalist.
-        notes: counts from listing the files.
+        sources: the raw files that `label` refers to. If one of them changes, the image is prepared again.
+        group: well or sequence that the image belongs to; empty if unknown. All images in a group must be in the same
+            section.
+        section: published section of the image: "training", "validation" or "test". None if not published.
+        folder: target folder: "images", or "unlabelled" for an image without labels in a labelled data set.
+        tags: other facts about the image, such as its cell type, to be written to the datalist.
+        notes: counts from the listing of raw files.
     """
 
     stem: str
@@ -50,10 +51,10 @@ class RawContent:
     """The content of a raw folder.
 
     Args:
-        works: the images to prepare.
-        faults: files that cannot be prepared, because their partner is missing or they are ambiguous.
-        copies: files that are copied unchanged, by their path in the prepared set.
-        lists: subsets that the raw data define, as lists of stems by name.
+        works: images to prepare.
+        faults: faults found while listing the files, such as missing partners and ambiguous names.
+        copies: files to copy unchanged, keyed by their path in the prepared set.
+        lists: published subsets, as lists of stems, keyed by name.
     """
 
     works: list[Work]
@@ -64,17 +65,18 @@ class RawContent:
 
 @dataclass(frozen=True)
 class Preparer:
-    """A layout in which data sets are published.
+    """A published layout, and the functions that prepare it.
 
     Args:
         name: name of the layout for `--layout`.
-        summary: its files, in one line.
-        rule: decisions about objects during the preparation; recorded in the prepared set.
-        recognises: function of a raw folder that returns True if it is unmistakably of this layout. It is fast, since
-            it looks only at names and at a mask or two.
-        find: function that returns the content of a raw folder.
-        labels: function of a work and the shape of its image (height, width) that returns the label image (YX integers
-            of 0 or more) and notes. It raises `UnreadableImageError` or another ValueError if a file is invalid.
+        summary: one-line description of the layout's files.
+        rule: decisions made about objects during preparation, recorded in the prepared set.
+        recognises: function that takes a raw folder and returns True if it clearly has this layout. It must be fast, so
+            it looks only at names and a few files.
+        find: function that takes a raw folder and returns its content.
+        labels: function that takes a `Work` and the (height, width) of its image, and returns the label image (YX,
+            non-negative integers) and notes. If a file is invalid, it raises `UnreadableImageError` or another
+            ValueError.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Functions to navigate a raw folder, which can be wrapped in other folders and contain files of the system."""
+"""Functions for finding files in raw folders, in spite of wrapper folders and files added by the OS."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 HELD_OUT_FIRST = ("test", "validation", "training")
-"""Sections by precedence: an image in several belongs to the first, so that no image to score is trained on."""
+"""Sections by precedence. An image in several sections goes to the first, so that no held-out image is trained on."""
 
 _RUBBISH = "__MACOSX"
 _LAYOUT_FOLDERS = ("images", "masks", "labels")
@@ -34,7 +34,7 @@ _SECTION_WORDS = {"train": "training", "val": "validation", "tun": "test", "test
 
 
 def top_folder(raw: Path) -> Path:
-    """Return the folder in which the data begin, as an archive often contains a single folder with everything in it."""
+    """Return the folder where the data begin, skipping outer folders that contain only a single folder."""
     while True:
         inner = subfolders(raw)
         if len(inner) != 1 or inner[0].name.lower() in _LAYOUT_FOLDERS or images_in(raw):
@@ -43,24 +43,24 @@ def top_folder(raw: Path) -> Path:
 
 
 def subfolders(folder: Path) -> list[Path]:
-    """Return the folders in a folder, sorted by name, without hidden ones and those that macOS adds to archives."""
+    """Return the subfolders of a folder, sorted by name, except hidden ones and those that macOS adds to archives."""
     return sorted(path for path in folder.iterdir() if path.is_dir() and not _is_rubbish(path))
 
 
 def subfolder(folder: Path, *names: str) -> Path | None:
-    """Return the first of these folders that exists, ignoring the case of its name; None if there is none."""
+    """Return the first of these subfolders that exists, or None if none does; case is ignored."""
     by_name = {path.name.lower(): path for path in subfolders(folder)}
     return next((by_name[name] for name in names if name in by_name), None)
 
 
 def images_in(folder: Path) -> list[Path]:
-    """Return the files of a folder whose suffix `cellseg_monai.io` can read, in any case, sorted by name."""
+    """Return the files in a folder that `cellseg_monai.io` can read, judging by their suffix, sorted by name."""
     suffixes = readable_suffixes()
     return sorted(path for path in _files(folder) if path.suffix.lower() in suffixes)
 
 
 def files_below(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
-    """Return the files with these suffixes, in any case, in a folder and all folders below it, sorted."""
+    """Return the files with these suffixes, ignoring case, in a folder and all its subfolders, sorted by path."""
     paths = [path for path in _files(folder) if path.suffix.lower() in suffixes]
     for inner in subfolders(folder):
         paths += files_below(inner, suffixes)
@@ -68,15 +68,15 @@ def files_below(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
 
 
 def unknown_images(raw: Path) -> list[Fault]:
-    """Return a warning for each image in a raw folder that is ignored because its format cannot be read."""
+    """Return a warning for each image in a raw folder that is ignored because its format is not supported."""
     known = readable_suffixes()
-    message = "ignored, as this image format cannot be read; export it as TIFF"
+    message = "ignored, because this image format is not supported; export the image as TIFF"
     paths = files_below(raw, tuple(suffix for suffix in _OTHER_IMAGES if suffix not in known))
     return [Fault(place_of(path, raw), "unknown-format", message, "warning") for path in paths]
 
 
 def suffix_of(path: Path) -> str:
-    """Return the suffix that `image_stem` removes, in its original spelling.
+    """Return the suffix that `image_stem` removes, in its original case.
 
     >>> suffix_of(Path("a.b.OME.TIFF")), suffix_of(Path("a.b.TIFF"))
     ('.OME.TIFF', '.TIFF')
@@ -85,9 +85,9 @@ def suffix_of(path: Path) -> str:
 
 
 def section_named(name: str) -> str | None:
-    """Return the section that the name of a folder or list indicates; None if it indicates none, or several.
+    """Return the section that the name of a folder or list indicates; None if it indicates none or several.
 
-    "Tuning", the name of CellSeg's public images for scores, indicates a test set.
+    "Tuning", CellSeg's name for its public evaluation images, indicates the test section.
 
     >>> section_named("Training-labeled"), section_named("spilit_x_image_validate"), section_named("stage1_test")
     ('training', 'validation', 'test')

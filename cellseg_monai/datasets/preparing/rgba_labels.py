@@ -1,4 +1,4 @@
-"""Layout of BBBC039: RGBA masks whose first channel separates touching nuclei, and published lists of the split."""
+"""Layout of BBBC039: RGBA masks whose first channel separates touching nuclei, and lists of the published split."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["RGBA_LABELS"]
 
 
 def _lists(raw: Path) -> list[tuple[str, Path]]:
-    """Sections and the lists of their files, held-out sections first."""
+    """Return each section with the text files that list its images, held-out sections first."""
     metadata = subfolder(top_folder(raw), "metadata")
     paths = sorted(metadata.glob("[!.]*.txt")) if metadata else []
     return [(section, path) for section in HELD_OUT_FIRST for path in paths if section_named(path.stem) == section]
@@ -36,10 +36,10 @@ def _find(raw: Path) -> RawContent:
             if not stem:
                 continue
             if section_of.setdefault(stem, section) != section:
-                message = f"lists {name!r}, which stays in {section_of[stem]}, as another list has it; remove one line"
+                message = f"lists {name!r}, which another list assigns to {section_of[stem]}; remove one of the entries"
                 content.faults.append(Fault(place_of(path, raw), "duplicate", message))
             if stem not in stems:
-                message = f"lists {name!r}, which lacks an image or a mask; add them, or remove the line"
+                message = f"lists {name!r}, which has no image or no mask; add the missing file, or remove the entry"
                 content.faults.append(Fault(place_of(path, raw), "missing-file", message))
     works = [replace(work, section=section_of.get(work.stem)) for work in content.works]
     return replace(content, works=works)
@@ -58,8 +58,8 @@ def _labels(work: Work, shape: tuple[int, int]) -> tuple[np.ndarray, Notes]:
 
 RGBA_LABELS = Preparer(
     name="rgba_labels",
-    summary="images/*.tif, masks/*.png in RGBA, and metadata/{training,validation,test}.txt (BBBC039)",
-    rule="Objects are the 8-connected pieces of one value in the first channel, in which touching nuclei differ.",
+    summary="images/*.tif, RGBA masks/*.png, and metadata/{training,validation,test}.txt (BBBC039)",
+    rule="Objects are 8-connected regions of equal value in the first channel. Touching nuclei have different values.",
     recognises=lambda raw: bool(_lists(raw)),
     find=_find,
     labels=_labels,

@@ -1,8 +1,8 @@
-"""The preparation of a raw folder from beginning to end.
+"""Preparation of a raw folder, from start to finish.
 
-Files are not flushed to the disk one by one, because on a busy disk thousands of flushes take longer than everything
-else. Each file is written under a temporary name and renamed, so a killed process leaves none incomplete. Files that a
-power cut destroys are recognised by their size and made again.
+Files are not flushed to disk one by one, because on a busy disk thousands of flushes take longer than everything else.
+Each file is written under a temporary name and then renamed, so a killed process leaves no incomplete files. Files
+damaged by a power cut are recognised by their size, and written again.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _SOURCE_NAME = "SOURCE.md"
 
 @dataclass(frozen=True)
 class Prepared:
-    """The outcome of a call of `prepare`.
+    """The result of `prepare`.
 
     Args:
         output: folder of the prepared set.
@@ -46,9 +46,9 @@ class Prepared:
         images: number of images in the prepared set.
         written: number of images that this call wrote.
         objects: number of labelled objects.
-        notes: counts about the preparation of labels, summed over the images.
-        sections: the origin of the sections, in a sentence.
-        faults: files that could not be prepared, and warnings.
+        notes: counts from the preparation of labels, summed over images.
+        sections: a sentence that says where the sections come from.
+        faults: faults in files that could not be prepared, and warnings.
     """
 
     output: Path
@@ -69,24 +69,24 @@ def prepare(
     workers: int | None = None,
     source_file: Path | None = None,
 ) -> Prepared:
-    """Write a data set as `images/`, `labels/` and `datalist.json` from its published layout.
+    """Convert a published data set to `images/`, `labels/` and `datalist.json`.
 
-    Image files are copied unchanged; labels become TIFF with one id per object. `prepared.json` records what was done
-    to each. A file that cannot be prepared is a fault, and the others are prepared. A second call prepares what is
-    missing after an interruption, and files that have changed. If nothing is missing, it writes nothing.
+    Image files are copied unchanged, and labels become TIFF files with one id per object. `prepared.json` records what
+    was done to each image. If a file cannot be prepared, it is reported as a fault, and the others are prepared anyway.
+    A second call prepares only images that are missing or have changed. If there are none, it writes nothing.
 
     Args:
         raw_dir: the raw folder.
-        output_dir: folder of the prepared set: new, empty, or written by an earlier call.
+        output_dir: folder of the prepared set. It must be new, empty, or written by an earlier call.
         layout: name of the layout, one of `PREPARERS`; None to detect it, see `find_preparer`.
-        workers: number of processes; None for the number of processors. Processes are spawned, so a script must call
-            this under `if __name__ == "__main__":`; with 1, this process does all the work.
-        source_file: file that states the origin of the data and is copied to the prepared set; by default `SOURCE.md`
-            in the raw folder.
+        workers: number of processes; None for one per processor. Processes are spawned, so a script must call `prepare`
+            under `if __name__ == "__main__":`. With 1, the calling process does all the work.
+        source_file: file that states the origin of the data, to copy to the prepared set; by default, `SOURCE.md` in
+            the raw folder.
 
     Raises:
-        DatasetError: the raw folder does not exist or contains nothing, its layout is not clear, or the output is
-            something else than a prepared set.
+        DatasetError: the raw folder does not exist or contains no data, its layout is unclear, or the output folder
+            contains anything other than a prepared set.
         OSError: the output cannot be written, another call is writing it (`FileExistsError`), or a process died
             (`ChildProcessError`).
         ValueError: the layout is unknown.
@@ -103,7 +103,7 @@ def _prepare(raw: Path, output: Path, preparer: Preparer, workers: int | None, s
     content = _without_repeated(preparer.find(raw), raw)
     content.faults.extend(unknown_images(raw))
     if not content.works and not content.faults:
-        raise DatasetError(f"{raw}: no files of the layout {preparer.name}; expected {preparer.summary}")
+        raise DatasetError(f"{raw}: no files in the layout {preparer.name}; expected {preparer.summary}")
     if source.is_file():
         content.copies[_SOURCE_NAME] = source
     marks = {work.stem: fingerprint(work, raw) for work in content.works}
@@ -124,15 +124,15 @@ def _prepare(raw: Path, output: Path, preparer: Preparer, workers: int | None, s
 
 def _check_places(raw: Path, output: Path) -> None:
     if not raw.is_dir():
-        raise DatasetError(f"{raw}: no such folder; pass the folder with the unpacked files of a data set")
+        raise DatasetError(f"{raw}: no such folder; pass the folder that contains the unpacked data set")
     if output.exists() and not output.is_dir():
         raise DatasetError(f"{output}: got a file, expected a folder for the prepared set; choose another --output")
     if output == raw or output.is_relative_to(raw) or raw.is_relative_to(output):
-        raise DatasetError(f"{output}: overlaps with the raw folder {raw}; choose an --output outside of it")
+        raise DatasetError(f"{output}: overlaps with the raw folder {raw}; choose an --output outside it")
 
 
 def _without_repeated(content: RawContent, raw: Path) -> RawContent:
-    """The content without images that would become the same file, also where file systems ignore the case of names."""
+    """Return the content without images whose output files would collide, even if file systems ignore case."""
     count = Counter(work.stem.casefold() for work in content.works)
     works, faults = [], list(content.faults)
     for work in content.works:
@@ -140,19 +140,19 @@ def _without_repeated(content: RawContent, raw: Path) -> RawContent:
         if files == 1:
             works.append(work)
             continue
-        message = f"{files} files would become the image {work.stem!r}; rename or keep one of them"
+        message = f"{files} files would become the image {work.stem!r}; rename them, or keep only one"
         faults.append(Fault(place_of(work.image, raw), "repeated-stem", message))
     return replace(content, works=works, faults=faults)
 
 
 def _finish(output: Path, preparer: Preparer, record: Record, content: RawContent, written: int) -> Prepared:
-    """Write the files about the data set as a whole, unless they are up to date.
+    """Write the files that describe the data set as a whole, unless they are up to date.
 
     Args:
         output: folder of the prepared set.
-        preparer: the layout.
-        record: the rows of all images.
-        content: the images that have been prepared, and all faults.
+        preparer: preparer for the layout.
+        record: record with the rows of all images.
+        content: the prepared images, and all faults.
         written: number of images that this call wrote.
     """
     rows = {stem: record.rows[stem] for stem in sorted(work.stem for work in content.works)}
@@ -179,7 +179,7 @@ def _finish(output: Path, preparer: Preparer, record: Record, content: RawConten
             "images": list(rows.values()),
         }
         if about["images"] == record.written.get("images"):
-            about["versions"] = record.written["versions"]  # this call, with its versions, prepared nothing
+            about["versions"] = record.written["versions"]  # nothing was prepared with the current versions
         record.finish(about)
     return Prepared(
         output, preparer.name, len(rows), written, objects, dict(sorted(notes.items())), origin, sorted(faults)
@@ -187,7 +187,7 @@ def _finish(output: Path, preparer: Preparer, record: Record, content: RawConten
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Copy a file, with its time, unless the target has the same size and time already."""
+    """Copy a file with its modification time, unless the target already has the same size and time."""
     if target.is_file():
         before, after = target.stat(), source.stat()
         if (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns):
@@ -197,14 +197,14 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _write_datalist(path: Path, text: str, written_sha256: str | None) -> list[Fault]:
-    """Write the datalist, or return a warning if somebody has changed it since it was written, and keep it."""
+    """Write the datalist. If somebody has edited it since `prepare` wrote it, keep it and return a warning."""
     current = path.read_text(encoding="utf-8") if path.is_file() else None
     if current == text:
         return []
     if current is not None and written_sha256 is not None and _digest(current) != written_sha256:
         message = (
-            "it was changed after `cellseg data prepare` wrote it, and is kept; images prepared since then can be "
-            "missing. Delete it, and prepare again, to restore the original"
+            "kept, because it was edited after `cellseg data prepare` wrote it, so newly prepared images may be "
+            "missing; to restore the original, delete this file and prepare the data set again"
         )
         return [Fault(path.name, "datalist", message, "warning")]
     with replacing(path) as aside:
@@ -217,9 +217,9 @@ def _digest(text: str) -> str:
 
 
 def _left_over(output: Path, rows: Iterable[Row]) -> list[Fault]:
-    """A fault for each file in the prepared set that has no raw file any more."""
+    """Return a fault for each file in the prepared set whose raw file is missing or can no longer be prepared."""
     known = {row[key] for row in rows for key in ("image", "label") if key in row}
-    message = "no raw file that can be prepared belongs to it; delete it, or repair the raw file"
+    message = "the raw file is missing or cannot be prepared; delete this file, or repair the raw file"
     return [
         Fault(f"{folder}/{path.name}", "left-over", message)
         for folder in FOLDERS

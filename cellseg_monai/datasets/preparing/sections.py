@@ -1,4 +1,4 @@
-"""The division of prepared images into sections."""
+"""Assignment of prepared images to sections."""
 
 from __future__ import annotations
 
@@ -15,26 +15,27 @@ _SEED = 0
 
 
 def divide(works: Sequence[Work], rows: Mapping[str, Row]) -> tuple[Datalist, str]:
-    """Return the datalist of a prepared set, and the origin of its sections in a sentence.
+    """Return the datalist of a prepared set, and a sentence that says where the sections come from.
 
-    Published sections are kept; an image that they leave out is for training. If there are none, groups are split by a
-    seed. Images without labels are for test if the data set has no others; otherwise they are not listed.
+    Published sections are kept, and images without a published section go to training. If no sections were published,
+    groups are split at random with a fixed seed. If no image has labels, all images go to test; otherwise images
+    without labels are not listed.
 
     Args:
-        works: all images that were prepared.
-        rows: their rows by stem, see `conversion.convert`.
+        works: all prepared images.
+        rows: row of each image, keyed by stem; see `conversion.convert`.
 
     Returns:
-        Items with paths relative to the prepared set, sorted by path; and the sentence.
+        The datalist, with items sorted by path and paths relative to the prepared set; and the sentence.
     """
     listed = sorted((work for work in works if work.folder == "images"), key=lambda work: rows[work.stem]["image"])
     if not any(work.label is not None for work in listed):
         section_of = dict.fromkeys((work.stem for work in listed), "test")
-        origin = "no image has labels: all are for test"
+        origin = "no image has labels, so all are for test"
     elif not any(work.section for work in listed):
         by_group = split_groups(Counter(_group(work) for work in listed), seed=_SEED)
         section_of = {work.stem: by_group[_group(work)] for work in listed}
-        origin = f"none published: 70, 15 and 15 % by groups, seed {_SEED}"
+        origin = f"none published, so groups were split 70, 15 and 15 % with seed {_SEED}"
     else:
         return _published(listed, rows)
     sections: Datalist = {section: [] for section in SECTIONS}
@@ -44,7 +45,7 @@ def divide(works: Sequence[Work], rows: Mapping[str, Row]) -> tuple[Datalist, st
 
 
 def _published(works: Sequence[Work], rows: Mapping[str, Row]) -> tuple[Datalist, str]:
-    """The sections that a data set is published with; the images of groups in several of them get their own groups."""
+    """Return the published sections; if a group is in several of them, each of its images becomes its own group."""
     homes: dict[str, set[str]] = defaultdict(set)
     for work in works:
         homes[_group(work)].add(work.section or "training")
@@ -58,11 +59,11 @@ def _published(works: Sequence[Work], rows: Mapping[str, Row]) -> tuple[Datalist
     if unlisted:
         origin += f"; {unlisted} image(s) without a published section are for training"
     if not (sections["validation"] and sections["test"]):
-        origin += f"; about 15 % of training by groups are for validation, seed {_SEED}"
+        origin += f"; about 15 % of the training images, in whole groups, are for validation, seed {_SEED}"
     if across:
         origin += (
-            f"; {len(across)} groups (wells, sequences), such as {across[0]}, are in several of them, so scores can be "
-            "too good: `cellseg data select` has splits that keep groups together"
+            f"; {len(across)} groups (wells, sequences), such as {across[0]}, are in several sections, so scores can "
+            "be too high: `cellseg data select` offers splits that keep groups together"
         )
     complete_sections(sections, _SEED)
     return sections, origin

@@ -1,4 +1,4 @@
-"""The source of a data set to prepare: a name of the registry, a folder that was fetched, or any folder."""
+"""Lookup of the raw data to prepare, given a name from the registry, a fetched folder or any other folder."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _MOST_NAMED = 10
 
 @dataclass(frozen=True)
 class RawData:
-    """A raw folder and what the registry says about it.
+    """A raw folder, and what the registry says about it.
 
     Args:
-        folder: the folder in which its layout begins.
+        folder: root folder of the layout.
         layout: name of the layout; None if the data set is not in the registry.
-        source_file: the file that states its origin; None if that is in the folder itself, or does not exist.
+        source_file: SOURCE.md of a data set from the registry; None for any other folder.
         terms: licence and other information for the user; empty if the data set is not in the registry.
     """
 
@@ -34,16 +34,16 @@ class RawData:
 
 
 def find_raw_data(source: str, *, progress: bool = False) -> RawData:
-    """Return the raw folder of a data set, and fetch a data set of the registry if necessary.
+    """Return the raw folder of a data set, fetching a registered data set if necessary.
 
     Args:
-        source: a folder, or a name of the registry.
+        source: a folder, or the name of a data set in the registry.
         progress: True to show a progress bar while fetching.
 
     Raises:
-        DatasetError: the source is neither, or a fetched data set lacks the folder in which its layout begins.
-        FetchError: the data set could not be fetched. `ArchiveError` and `FileExistsError` are also possible; see
-            `fetch_data_set`.
+        DatasetError: the source is neither of these, or a fetched data set lacks the root folder of its layout.
+        FetchError: the data set cannot be fetched. `fetch_data_set` can also raise `ArchiveError` and
+            `FileExistsError`.
     """
     folder = Path(source)
     registry = load_registry()
@@ -62,15 +62,15 @@ def find_raw_data(source: str, *, progress: bool = False) -> RawData:
 
 
 def _layout_folder(folder: Path, data_set: DataSet) -> Path:
-    """The folder in which the layout begins. A single folder is accepted under any name."""
+    """Return the root folder of the layout. Where a folder has only one subfolder, its name does not matter."""
     inner = folder
     for name in PurePosixPath(data_set.folder).parts:
         existing = subfolders(inner)
         if inner / name not in existing and len(existing) != 1:
             names = ", ".join(sorted(path.name for path in inner.iterdir())[:_MOST_NAMED])
             raise DatasetError(
-                f"{folder}: expected {data_set.name} in its folder {data_set.folder}/, but {inner} has no {name}/, "
-                f"only {names}; fetch the data set again, or pass the folder in which it begins, with "
+                f"{folder}: expected {data_set.name} in the folder {data_set.folder}/, but {inner} has no {name}/, "
+                f"only {names}; fetch the data set again, or pass the folder where its files are, with "
                 f"--layout {data_set.layout}"
             )
         inner = inner / name if inner / name in existing else existing[0]

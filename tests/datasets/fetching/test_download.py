@@ -42,7 +42,7 @@ def test_an_interrupted_download_reports_its_progress_and_the_next_call_resumes(
 ) -> None:
     server.breaks["cells.zip"] = [4 * BLOCK]
     with pytest.raises(
-        FetchError, match=r"interrupted after 262,144 of 1,024,000 bytes; they are kept in .*a\.zip\.part"
+        FetchError, match=r"interrupted after 262,144 of 1,024,000 bytes, which are kept in .*a\.zip\.part"
     ):
         download(url, tmp_path / "a.zip", sha256=SHA256, retries=0)
     assert names(tmp_path) == ["a.zip.part", "a.zip.part.json"]
@@ -100,10 +100,10 @@ def test_a_file_without_a_stated_length_is_downloaded(server, url: str, tmp_path
 @pytest.mark.parametrize(
     ("status", "remedy"),
     [
-        (404, r"404 .*the file was moved or removed: look at http://page, and pass --url"),
-        (401, r"401 .*programs need an account: download the file by hand from http://page, and pass --url FILE"),
-        (503, r"503 .*call again later"),
-        (400, r"400 .*pass --url with another address"),
+        (404, r"404 .*the file was moved or removed: see http://page, and pass its new URL .* with --url"),
+        (401, r"401 .*access needs a login: download the file by hand from http://page, and pass it with --url FILE"),
+        (503, r"503 .*try again later"),
+        (400, r"400 .*pass another URL or a local file with --url"),
     ],
 )
 def test_another_status_is_reported_with_a_remedy(server, url: str, tmp_path: Path, status: int, remedy: str) -> None:
@@ -115,7 +115,7 @@ def test_another_status_is_reported_with_a_remedy(server, url: str, tmp_path: Pa
 
 
 def test_a_wrong_checksum_is_refused_and_the_file_deleted(url: str, tmp_path: Path) -> None:
-    with pytest.raises(FetchError, match=f"SHA-256 {SHA256}, expected {'0' * 64}; it was deleted. Call again"):
+    with pytest.raises(FetchError, match=f"SHA-256 {SHA256}, expected {'0' * 64}; the download was deleted. Try again"):
         download(url, tmp_path / "a.zip", sha256="0" * 64)
     assert names(tmp_path) == []
 
@@ -154,7 +154,7 @@ def test_a_full_disk_is_reported_and_the_download_resumes(server, url: str, tmp_
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     last = done.stderr.strip().splitlines()[-1]
     assert "FetchError" in last, done.stderr
-    assert "free some space, or pass --output on another disk" in last
+    assert "free some space and run the same command again to resume, or pass an --output on another disk" in last
     assert (tmp_path / "a.zip.part").stat().st_size == 400_000
     assert download(url, tmp_path / "a.zip", sha256=SHA256) == SHA256
     assert server.asked[-1][1] == "bytes=400000-"

@@ -142,7 +142,7 @@ class TestCoco(PreparerContract):
         assert [(fault.place, fault.kind) for fault in done.faults] == [
             ("annotations/livecell_coco_test.json", "unreadable")
         ]
-        assert f"the size that it states for {TEST[1]} is 12 × 16 (height × width), but the image is 24 × 32" in str(
+        assert f"the size stated for {TEST[1]} is 12 × 16 (height × width), but the image is 24 × 32" in str(
             done.faults[0]
         )
         assert done.images == 3
@@ -166,7 +166,7 @@ class TestCoco(PreparerContract):
         path = raw / "annotations" / "livecell_coco_train.json"
         text = spoil(path.read_text())
         path.write_text(text if ":" in text else '{"images": ' + text[10:])
-        with pytest.raises(DatasetError, match=r"livecell_coco_train.json: not a COCO file .*fetch or export it again"):
+        with pytest.raises(DatasetError, match=r"livecell_coco_train.json: not a valid COCO file .*fetch or export"):
             self.prepare(raw)
 
 

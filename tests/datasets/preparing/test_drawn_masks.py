@@ -39,7 +39,7 @@ class TestBinaryMasks(PreparerContract):
         output = self.prepare(raw).output
         assert read_labels(output / "labels" / "test_hela_4.tif").max() == 1
         assert (
-            "touching cells, which are therefore one object"
+            "Touching cells, which these masks do not separate, become one object"
             in json.loads((output / "prepared.json").read_text())["rule"]
         )
 
@@ -64,7 +64,7 @@ class TestBinaryMasks(PreparerContract):
         save(raw / "spilit_y_mask_test" / "hela_4.tif", mask.astype(np.uint8))
         done = prepare(raw, raw.parent / "prepared", layout="binary_masks", workers=1)
         assert kinds(done) == [("spilit_y_mask_test/hela_4.tif", "unreadable")]
-        assert "expected black and white; if greys are ids, pass --layout colour_labels" in done.faults[0].message
+        assert "black and white; if the grey levels are ids, pass --layout colour_labels" in done.faults[0].message
 
     def test_colours_are_refused(self, raw):
         save(raw / "spilit_y_mask_test" / "hela_4.tif", noise((*SIZE, 3), "uint8"))
@@ -94,7 +94,7 @@ class TestColourLabels(PreparerContract):
         save(raw / "masks" / "a.png", np.stack([smooth, smooth / 2, smooth / 3], axis=-1).astype(np.uint8))
         done = self.prepare(raw)
         assert kinds(done) == [("masks/a.png", "unreadable")]
-        assert "pieces of one colour have fewer than 5 pixels, as if edges were smoothed" in done.faults[0].message
+        assert "regions have fewer than 5 pixels, probably because edges were smoothed" in done.faults[0].message
 
     def test_a_mask_without_black_background_is_counted(self, raw):
         full = np.full((*SIZE, 3), 255, np.uint8)
@@ -122,5 +122,5 @@ class TestUsiigaci(PreparerContract):
 def test_the_layout_of_grey_masks_is_not_guessed(tmp_path):
     save(tmp_path / "images" / "a.tif", noise(SIZE))
     save(tmp_path / "masks" / "a.tif", TWO)
-    with pytest.raises(DatasetError, match=r"(?s)none of the known ones.*--layout.*colour_labels: .*images_only: "):
+    with pytest.raises(DatasetError, match=r"(?s)fit no known layout.*--layout.*colour_labels: .*images_only: "):
         find_preparer(tmp_path)

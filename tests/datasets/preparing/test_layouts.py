@@ -70,7 +70,7 @@ class TestCellsegTiff(PreparerContract):
         save(raw / "labels" / "cell_3_label.jpg", white(TWO == 1))
         done = self.prepare(raw)
         assert kinds(done) == [("labels/cell_3_label.jpg", "unreadable")]
-        assert "export them from the original as PNG or TIFF" in done.faults[0].message
+        assert "export the original labels as PNG or TIFF" in done.faults[0].message
 
     def test_images_of_unreadable_formats_are_reported(self, raw):
         (raw / "images" / "cell_9.CZI").write_bytes(b"ZISRAWFILE")

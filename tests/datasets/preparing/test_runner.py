@@ -27,7 +27,7 @@ def test_several_processes_write_the_same_as_one(raw, tmp_path):
 
 def test_a_dead_process_is_reported_and_prepared_images_are_kept(raw, tmp_path, monkeypatch):
     monkeypatch.setattr(runner, "convert", _die_at_some)
-    with pytest.raises(ChildProcessError, match=r"one of 2 processes died.*continues where it stopped"):
+    with pytest.raises(ChildProcessError, match=r"one of 2 processes died.*continue where it stopped"):
         prepare(raw, tmp_path / "out", workers=2)
     monkeypatch.undo()
     done = prepare(raw, tmp_path / "out", workers=1)
@@ -46,8 +46,8 @@ def test_the_record_describes_the_preparation(raw, tmp_path):
     output = prepare(raw, tmp_path / "out", workers=1).output
     record = json.loads((output / "prepared.json").read_text())
     assert record["totals"] == {"images": 40, "objects": 40}
-    assert record["faults"][0].startswith("images/alone.tif: missing-partner: no label for it")
-    assert record["sections"].startswith("none published: 70, 15 and 15 %")
+    assert record["faults"][0].startswith("images/alone.tif: missing-partner: no matching label in labels/")
+    assert record["sections"].startswith("none published, so groups were split 70, 15 and 15 %")
     assert record["versions"].keys() == {"cellseg_monai", "numpy", "scikit-image", "tifffile", "pillow"}
     assert record["images"][0]["source"] == "images/p0_A01_s0.tif"
 
@@ -61,14 +61,14 @@ def test_the_output_cannot_overlap_with_the_raw_folder(raw, where):
 def test_a_folder_with_other_content_is_not_written_to(raw, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.doc").write_text("mine")
-    with pytest.raises(DatasetError, match="not prepared by `cellseg data prepare`; choose another --output"):
+    with pytest.raises(DatasetError, match="files that `cellseg data prepare` did not write; choose another --output"):
         prepare(raw, tmp_path / "out")
 
 
 def test_two_layouts_cannot_be_mixed(raw, tmp_path):
     prepare(raw, tmp_path / "out", workers=1)
     with pytest.raises(
-        DatasetError, match="got the layout images_only, expected cellseg_tiff, from which this folder was prepared"
+        DatasetError, match="got the layout images_only, but this folder was prepared from the layout cellseg_tiff"
     ):
         prepare(raw, tmp_path / "out", layout="images_only")
 
@@ -77,7 +77,7 @@ def test_a_missing_or_empty_folder_is_refused(tmp_path):
     with pytest.raises(DatasetError, match="no such folder"):
         prepare(tmp_path / "nothing", tmp_path / "out")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DatasetError, match=r"no files of the layout ctc; expected 01/t000.tif"):
+    with pytest.raises(DatasetError, match=r"no files in the layout ctc; expected 01/t000.tif"):
         prepare(tmp_path / "empty", tmp_path / "out", layout="ctc")
 
 
@@ -111,7 +111,7 @@ def test_a_deleted_label_is_written_again(raw, tmp_path):
 def test_the_number_of_workers_depends_on_the_number_of_items():
     assert available_workers(5, 8) == 1
     assert available_workers(33, 2) == 2
-    with pytest.raises(ValueError, match="got workers=0, expected 1 or more"):
+    with pytest.raises(ValueError, match="got workers=0, expected at least 1"):
         available_workers(5, 0)
 
 

@@ -45,7 +45,7 @@ def test_a_second_run_is_refused_and_a_killed_one_leaves_neither_processes_nor_a
         time.sleep(0.001)
     process.send_signal(signal.SIGSTOP)
     assert process.poll() is None
-    with pytest.raises(FileExistsError, match="out: another `cellseg data prepare` is at work in it"):
+    with pytest.raises(FileExistsError, match="out: another `cellseg data prepare` is writing to this folder"):
         prepare(raw, output, workers=1)
     workers = children(process)
     assert len(workers) >= 2
@@ -77,6 +77,6 @@ def test_a_file_in_place_of_the_output_is_refused(raw, tmp_path):
 
 def test_a_failed_run_leaves_no_folder(raw, tmp_path):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DatasetError, match="no files of the layout"):
+    with pytest.raises(DatasetError, match="no files in the layout"):
         prepare(tmp_path / "empty", tmp_path / "out", layout="ctc")
     assert not (tmp_path / "out").exists()
