@@ -61,7 +61,10 @@ def test_a_page_is_refused_if_a_new_run_would_replace_it(output, name):
 
 
 def test_a_folder_that_another_process_writes_to_is_refused(output, begin):
-    with only_one(output / ".segment.lock", "cellseg segment"), pytest.raises(FileExistsError, match="at work in it"):
+    with (
+        only_one(output / ".segment.lock", "cellseg segment"),
+        pytest.raises(FileExistsError, match="is writing to this folder"),
+    ):
         begin(RunFolder(output))
     assert not output.exists()
 
