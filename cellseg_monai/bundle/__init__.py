@@ -1,4 +1,4 @@
-"""Bundles: building their configs, checking them, finding and running them."""
+"""MONAI bundles: building and checking their configs, finding them, and running them."""
 
 from cellseg_monai.bundle.build import build_bundle, drifted_files, find_bundles
 from cellseg_monai.bundle.check import bundle_faults, metadata_faults

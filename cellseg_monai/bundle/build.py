@@ -1,26 +1,26 @@
-"""The complete configs of a bundle, built from its recipe and its `bundle.json`.
+"""Building a bundle's complete configs from its recipe and its `bundle.json`.
 
-Configs are complete files, because MONAI's consumers take one file, a folder in a clone must be a working bundle, and a
-reader should find the whole workflow in one place. They are generated, because copies kept by hand would drift apart:
-what bundles share is written once in `bundles/recipes`, what differs in `bundle.json`, and this module writes the rest.
-`cellseg bundle build --check` fails if a generated file differs from its sources.
+The generated configs are complete, because MONAI's tools expect a single file and every bundle folder in a clone must
+work as it is. A reader also finds the whole workflow in one place. The configs are generated, because hand-kept copies
+would drift apart: `bundles/recipes` holds what the bundles share and `bundle.json` holds what is particular to one.
+`cellseg bundle build --check` fails if a generated file does not match its sources.
 
-A config is merged from several files of the recipe, each followed by the part of `bundle.json` with the same name.
-Merging follows MONAI's rules for a list of config files: a plain key replaces, `+key` extends, `a#b` reaches inside.
-The steps of a workflow have names, such as `train#crop`, because overriding a step by its position in a list would hit
-another one as soon as a step is added. A value `"%file.json"` stands for what that file in `bundles/recipes` holds.
+A config is merged from several recipe files, each followed by the section of `bundle.json` with the same name. Merging
+follows MONAI's rules for a list of config files: a plain key replaces, `+key` extends, `a#b` reaches inside. Workflow
+steps have names, such as `train#crop`. If they were overridden by position, adding a step would redirect the override
+to another one. A value `"%file.json"` stands for the content of that file in `bundles/recipes`.
 
-A recipe declares its workflows in `recipe.json`: the name of each config, and the files from which it is merged. It can
-extend another recipe (`{"extends": "semantic"}`) and inherit its workflows. Each of its files is laid over the file
-with the same name there, by the same rules, and so are its variants.
+A recipe declares its workflows in `recipe.json`: the name of each config, and the files to merge it from. A recipe can
+extend another one (`{"extends": "semantic"}`) and then inherits its workflows. Its files and its variants are merged,
+by the same rules, over those with the same names in the base recipe.
 
-A variant is an overlay of differences on `train.json`, written to `configs/variants/`. Variants come from the recipe
-and from `bundle.json`. A bundle can replace a variant of the recipe, or remove it with `null` where it has no meaning.
-Other workflows need no variants, because a checkpoint records how its network was trained; see
-`training.checkpoint_metadata`. An overlay that the recipe declares, such as `multi_gpu_train`, is written next to the
-workflow that it changes, as in MONAI's model zoo.
+A variant is an overlay on `train.json`, written to `configs/variants/`. Variants come from the recipe and from
+`bundle.json`. A bundle can replace a variant from the recipe, or remove it with `null` if it makes no sense there. The
+other workflows need no variants, because a checkpoint records how its network was trained; see
+`training.checkpoint_metadata`. Other overlays that the recipe declares, such as `multi_gpu_train`, are written next to
+the workflow that they change, as in MONAI's model zoo.
 
-Everything that was measured with the shipped weights of a bundle comes from `models/weights.json`.
+All measurements of a bundle's shipped weights come from `models/weights.json`.
 """
 
 from __future__ import annotations
@@ -47,10 +47,13 @@ _REQUIRED_PACKAGES = ("pytorch-ignite", "segmentation-models-pytorch", "tifffile
 
 
 def find_bundles(bundles_dir: str | Path = "bundles") -> list[Path]:
-    """Return the folders that hold a `bundle.json`, sorted.
+    """Return the bundle folders, which are those that contain a `bundle.json`, in alphabetical order.
+
+    Args:
+        bundles_dir: parent folder of the bundles.
 
     Raises:
-        BundleError: there is no such folder.
+        BundleError: `bundles_dir` contains no bundle.
     """
     folders = sorted(path.parent for path in Path(bundles_dir).glob("*/bundle.json"))
     if not folders:
@@ -61,16 +64,16 @@ def find_bundles(bundles_dir: str | Path = "bundles") -> list[Path]:
 
 
 def build_bundle(bundle: str | Path) -> dict[str, str]:
-    """Return the generated files of a bundle.
+    """Return the content of a bundle's generated files, without writing them.
 
     Args:
-        bundle: folder of the bundle, next to `recipes/`.
+        bundle: the bundle folder, next to `recipes/`.
 
     Returns:
-        The content of each file by its path relative to the folder, such as `configs/train.json`.
+        The content of each file by its path relative to the bundle folder, such as `configs/train.json`.
 
     Raises:
-        BundleError: `bundle.json`, the recipe or `models/weights.json` lacks something, or has an unknown name.
+        BundleError: `bundle.json`, the recipe or `models/weights.json` is incomplete or contains an unknown name.
     """
     bundle = Path(bundle)
     own, recipe = _read_bundle(bundle)
@@ -96,16 +99,16 @@ def build_bundle(bundle: str | Path) -> dict[str, str]:
 
 
 def _read_bundle(bundle: Path) -> tuple[Config, Recipe]:
-    """Return the `bundle.json` of a bundle and its recipe, checked against each other."""
+    """Return a bundle's `bundle.json` and recipe, after checking that they are consistent."""
     path = bundle / "bundle.json"
     own = read_json(path)
     if own.get("name") != bundle.name:
-        raise BundleError(f"{path}: got the name {own.get('name')!r}, expected {bundle.name!r}; correct it")
+        raise BundleError(f"{path}: got the name {own.get('name')!r}, expected {bundle.name!r}; correct the name")
     recipe = read_recipe(bundle.parent / "recipes", own.get("recipe"), asked_by=str(path))
     known = ["name", "recipe", *sorted({*recipe.parts, *recipe.overlays, *_SETTINGS, "metadata", "variants"})]
     unknown = sorted(own.keys() - {*known})
     if unknown:
-        raise BundleError(f"{path}: got {', '.join(unknown)}, expected some of {', '.join(known)}; correct the name")
+        raise BundleError(f"{path}: unknown keys: {', '.join(unknown)}; use only {', '.join(known)}")
     return recipe.filled_in(own), recipe
 
 
@@ -117,7 +120,7 @@ def _workflows(bundle: Path, own: Config, recipe: Recipe) -> dict[str, Config]:
         configs[name] = merge_configs(*layers, {"name": bundle.name})
         if "run" not in configs[name]:
             raise BundleError(
-                f"{bundle}: the workflow {name}, merged from {', '.join(parts)}, has no `run`; say there what it runs, "
+                f"{bundle}: the workflow {name}, merged from {', '.join(parts)}, has no `run`; add one to these files, "
                 'such as "run": "@training"'
             )
     return configs
@@ -126,8 +129,8 @@ def _workflows(bundle: Path, own: Config, recipe: Recipe) -> dict[str, Config]:
 def _settings(bundle: Path, own: Config, recipe: Recipe, shipped: ShippedWeights | None) -> dict[str, Config]:
     if shipped is not None and "postprocess" in own:
         raise BundleError(
-            f"{bundle}/bundle.json has settings of postprocess, but those in models/weights.json were fitted to the "
-            "weights; delete them from bundle.json"
+            f"{bundle}/bundle.json has postprocess settings, but models/weights.json has settings fitted to the "
+            "weights; delete those in bundle.json"
         )
     settings = {name: merge_configs(*recipe.layers(name), own.get(name, {})) for name in _SETTINGS}
     if shipped is not None:
@@ -136,7 +139,7 @@ def _settings(bundle: Path, own: Config, recipe: Recipe, shipped: ShippedWeights
 
 
 def _measured(shipped: ShippedWeights | None) -> Config:
-    """Return the part of the metadata that describes the weights."""
+    """Return the metadata that describes the shipped weights."""
     if shipped is None:
         return {}
     metrics = {"eval_metrics": dict(shipped.eval_metrics)} if shipped.eval_metrics else {}
@@ -144,10 +147,13 @@ def _measured(shipped: ShippedWeights | None) -> Config:
 
 
 def drifted_files(bundle: str | Path) -> list[Path]:
-    """Return the generated files that are missing or differ from `build_bundle`, and files that it does not write.
+    """Return the files in a bundle that are out of date.
+
+    These are generated files that are missing or differ from what `build_bundle` returns, and files in `configs/` that
+    `build_bundle` does not generate.
 
     Args:
-        bundle: folder of the bundle, next to `recipes/`.
+        bundle: the bundle folder, next to `recipes/`.
     """
     bundle = Path(bundle)
     expected = {bundle / name: content for name, content in build_bundle(bundle).items()}
@@ -159,37 +165,37 @@ def drifted_files(bundle: str | Path) -> list[Path]:
 
 
 def merge_configs(*configs: Mapping[str, Any]) -> Config:
-    """Return configs merged as MONAI merges a list of config files, the later over the earlier.
+    """Merge configs as MONAI merges a list of config files. Later configs take precedence.
 
     >>> merge_configs({"epochs": 3, "loss": {"gamma": 1}}, {"loss#gamma": 2})
     {'epochs': 3, 'loss': {'gamma': 2}}
 
     Raises:
-        BundleError: a key reaches into something that the earlier configs do not have, or extends something that is
-            not a list or dictionary.
+        BundleError: a key reaches into or extends something that is missing from the earlier configs, or that is not a
+            list or dictionary.
     """
     parser = ConfigParser(config={})
     for config in configs:
         for key, value in config.items():
             try:
-                # A copy, because `a#b` of a later part would change objects from which other configs are merged.
+                # Copy the value: a later `a#b` would otherwise modify an object that other configs share.
                 merge_kv(parser, key, deepcopy(value))
             except (KeyError, ValueError) as error:
                 raise BundleError(
-                    f"{key!r} cannot be merged: nothing of that name to reach into or to extend; correct the name, or "
-                    "define all of it"
+                    f"cannot merge {key!r}: nothing with that name to reach into or extend; correct the name, or "
+                    "define the whole object"
                 ) from error
     return parser.get()
 
 
 def _output(train: Config) -> Config:
-    """Return the part of the metadata that describes the network's output, as the trained head states it."""
+    """Return the metadata that describes the network's output, taken from the head in `train.json`."""
     head = ConfigParser(deepcopy(train)).get_parsed_content("head")
     return {f"network_data_format#outputs#pred#{key}": value for key, value in head.metadata().items()}
 
 
 def _versions(root: Path) -> Config:
-    """Return the versions with which the bundle was tested, from `constraints.txt`."""
+    """Return the package versions that the bundle was tested with, as pinned in `constraints.txt`."""
     lines = (root / "constraints.txt").read_text(encoding="utf-8").splitlines()
     pinned = dict(line.split("==") for line in lines if "==" in line)
     try:
@@ -199,5 +205,5 @@ def _versions(root: Path) -> Config:
             name: pinned[name] for name in _REQUIRED_PACKAGES
         }
     except KeyError as error:
-        raise BundleError(f"constraints.txt pins no version of {error.args[0]}; add it") from error
+        raise BundleError(f"constraints.txt pins no version of {error.args[0]}; add a line for it") from error
     return versions

@@ -1,4 +1,4 @@
-"""Checks of a bundle that work without running it."""
+"""Checks of a bundle's files, made without running the bundle."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from cellseg_monai.training.checkpoint_file import BEST
 
 __all__ = ["bundle_faults", "metadata_faults"]
 
-# Keys that MONAI and this package read from outside a config. Every other key must be referred to within the config.
+# Keys that MONAI and this package read from outside a config. The config itself must refer to every other key.
 ENTRY_KEYS = frozenset({"imports", "initialize", "run", "finalize"})
 # Files in configs/ that are not workflow configs.
 _NO_CONFIGS = ("metadata", "preprocess", "postprocess")
@@ -35,14 +35,15 @@ _Configs = dict[Path, dict[str, Any]]
 
 
 def bundle_faults(bundle: str | Path, overrides: Mapping[str, Any] | None = None) -> list[str]:
-    """Return everything that is wrong with a bundle's files; an empty list if nothing is.
+    """Return one message per fault in a bundle's files, or an empty list if there is none.
 
     Args:
-        bundle: folder of the bundle; drift is checked if it has a `bundle.json`, which a packed bundle does not.
-        overrides: overrides by name, checked like those on the command line; at least one workflow must know each.
+        bundle: the bundle folder. If it contains a `bundle.json`, which packed bundles lack, the generated files must
+            match it.
+        overrides: overrides by name, checked like those on the command line. At least one workflow must accept each.
 
     Raises:
-        BundleError: the folder has no configs, or they cannot be built.
+        BundleError: the folder contains no configs, or they cannot be built.
     """
     bundle = Path(bundle)
     faults: list[str] = []
@@ -54,12 +55,12 @@ def bundle_faults(bundle: str | Path, overrides: Mapping[str, Any] | None = None
             faults.append(f"{path}: not JSON: {error}")
     workflows = {path: config for path, config in configs.items() if "run" in config}
     if not workflows and not faults:
-        remedy = "name the folder of a bundle"
+        remedy = "pass the folder of a bundle"
         if (bundle / "bundle.json").is_file():
             remedy = f"write them with `cellseg bundle build {bundle}`"
         raise BundleError(f"no configs/*.json with a `run` in {bundle.absolute()}; {remedy}")
     if (bundle / "bundle.json").is_file():
-        faults += [f"{path}: drifted; write it with `cellseg bundle build`" for path in drifted_files(bundle)]
+        faults += [f"{path}: out of date; rebuild it with `cellseg bundle build`" for path in drifted_files(bundle)]
     for path, config in workflows.items():
         faults += [f"{path}: {fault}" for fault in _config_faults(config)]
     faults += _overlay_faults(configs, workflows)
@@ -91,14 +92,14 @@ def _config_faults(config: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _overlay_faults(configs: _Configs, workflows: _Configs) -> Iterator[str]:
-    """Yield the faults of overlays of workflows, such as `multi_gpu_train.json`, merged with their workflows."""
+    """Yield the faults in overlays, such as `multi_gpu_train.json`, after merging each with its workflow."""
     by_name = {path.stem: config for path, config in workflows.items()}
     for path, overlay in configs.items():
         if path in workflows or path.stem in _NO_CONFIGS:
             continue
         base = overlay_base(path.stem, by_name)
         if base is None:
-            yield f"{path}: has no `run`, and lies over no workflow: its name ends with none of {', '.join(by_name)}"
+            yield f"{path}: neither a workflow with a `run` nor an overlay whose name ends with {', '.join(by_name)}"
             continue
         try:
             merged = merge_configs(by_name[base], overlay)
@@ -109,7 +110,7 @@ def _overlay_faults(configs: _Configs, workflows: _Configs) -> Iterator[str]:
 
 
 def _variant_faults(path: Path, training: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the faults of a variant, merged with `train.json`."""
+    """Yield the faults in a variant after merging it with `train.json`."""
     try:
         overlay = json.loads(path.read_text(encoding="utf-8"))
         check_overrides((key.removeprefix("+") for key in overlay), training)
@@ -128,7 +129,7 @@ def _variant_faults(path: Path, training: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _weights_faults(bundle: Path, metadata: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the faults of a bundle whose weights, `weights.json` and metadata do not belong together."""
+    """Yield the inconsistencies between a bundle's weights, its `weights.json` and its metadata."""
     weights, description = bundle / "models" / BEST, bundle / "models" / "weights.json"
     try:
         shipped = find_shipped_weights(bundle)
@@ -157,12 +158,13 @@ def _weights_faults(bundle: Path, metadata: Mapping[str, Any]) -> Iterator[str]:
 
 
 def metadata_faults(path: str | Path) -> list[str]:
-    """Return the places where a `metadata.json` violates this package's schema, or contradicts itself.
+    """Return one message per fault in a `metadata.json`, or an empty list if there is none.
 
-    The schema is `metadata.schema.json` in this folder, which follows the MONAI bundle specification.
+    The file must follow `metadata.schema.json` in this package, which is based on the MONAI bundle specification, and
+    its changelog must cover its version.
 
     Args:
-        path: the `metadata.json`.
+        path: path of the `metadata.json`.
     """
     try:
         metadata = json.loads(Path(path).read_text(encoding="utf-8"))
@@ -192,13 +194,13 @@ def _references(config: Any) -> set[str]:
 
 def _unreferenced(config: Mapping[str, Any]) -> list[str]:
     named = {reference.split("#")[0] for reference in _references(config)}
-    # `run` names the entry of the workflow, such as `training`; a setting that nothing names has no effect.
+    # `run` refers to the entry point of the workflow, such as `training`. Unreferenced settings have no effect.
     return [f"nothing refers to {key!r}" for key in config if key not in named | ENTRY_KEYS]
 
 
 def _unknown_references(config: Mapping[str, Any]) -> list[str]:
     parser = ConfigParser(dict(config))
-    return [f"@{reference} names nothing" for reference in sorted(_references(config)) if reference not in parser]
+    return [f"@{reference} refers to nothing" for reference in sorted(_references(config)) if reference not in parser]
 
 
 def _bad_targets(config: Any) -> Iterator[str]:
@@ -216,7 +218,7 @@ def _bad_targets(config: Any) -> Iterator[str]:
 def _bad_target(target: str) -> Iterator[str]:
     if "." not in target:
         if not isinstance(ComponentLocator().get_component_module_name(target), str):
-            yield f"_target_ {target!r} is not a class of MONAI, or several classes have that name"
+            yield f"_target_ {target!r} is not a class in MONAI, or several classes have this name"
     elif pydoc.locate(target) is None:
         yield f"_target_ {target!r} cannot be imported"
     elif target.startswith("cellseg_monai."):

@@ -1,8 +1,10 @@
-"""Checks of the options of a `python -m monai.bundle run` command, before anything is built.
+"""Checks of the options of a `python -m monai.bundle run` command, made before anything is built.
 
-MONAI adds any `--key value` to the config, so a misspelt override has no effect and no message. python-fire reads
-`false` as text, which counts as true. Both are refused here, with the right spelling. An error deep inside an engine
-ends as `Failed to evaluate ConfigExpression`, so the message of its cause is printed as the last line.
+MONAI adds any `--key value` to the config, so it silently ignores a misspelt override. python-fire reads `false` as a
+string, which counts as true. This module rejects both and suggests the right spelling.
+
+MONAI reports an error deep inside an engine as `Failed to evaluate ConfigExpression`. For errors from this package,
+this module therefore prints the original message as the last line.
 """
 
 from __future__ import annotations
@@ -34,14 +36,14 @@ COMPONENT_KEYS = frozenset({"_target_", "_disabled_", "_requires_", "_desc_", "_
 
 
 def check_overrides(names: Iterable[str], config: Mapping[str, Any]) -> None:
-    """Check that every override names a key of the config, or an argument of one of its components.
+    """Check that every override names a key in the config or an argument of one of its components.
 
     Args:
-        names: names of overrides, such as `epochs`, `train#trainer#max_epochs` or `loss#lambda_dice`.
+        names: names of the overrides, such as `epochs`, `train#trainer#max_epochs` or `loss#lambda_dice`.
         config: content of the config file.
 
     Raises:
-        BundleError: some names are unknown; the message lists each with the nearest known one.
+        BundleError: some names are unknown. The message lists each of them with the closest match.
 
     >>> check_overrides(["epoch"], {"epochs": 20})
     Traceback (most recent call last):
@@ -90,14 +92,14 @@ def _ids(config: Mapping[str, Any], prefix: str = "") -> list[str]:
 
 
 def check_command_line() -> None:
-    """Check the overrides of the running `monai.bundle` command; do nothing in another program.
+    """Check the overrides on the command line of `monai.bundle`. In any other program, do nothing.
 
-    It also repeats an error of this package that ends the command as the last line of the output, after MONAI's
-    traceback.
+    The function also installs a hook: if an error from this package or from the operating system ends the command, its
+    message is repeated as the last line, after MONAI's traceback.
 
     Raises:
-        SystemExit: an override has an unknown name, or is text instead of a number, True or False; or variants cannot
-            be combined. The message has one line for each fault.
+        SystemExit: an override has an unknown name, an override is text instead of a number, True or False, or the
+            variants cannot be combined. The message has one line per fault.
     """
     options = command_line_options()
     if not options:
@@ -116,7 +118,7 @@ def check_command_line() -> None:
         check_variants(config_files)
         if "variants" in overrides and "train" in config:
             raise BundleError(
-                "--variants names the variants that a checkpoint must have; to train one, lay its file over the "
+                "--variants names the variants that a checkpoint must have; to train one, add its file to the "
                 """config: --config_file "['train.json','variants/NAME.json']\""""
             )
         check_overrides((name for name in overrides if name not in tracking), config)
@@ -126,7 +128,7 @@ def check_command_line() -> None:
         raise SystemExit(f"error: {error}") from error
 
 
-# python-fire reads Python literals and takes everything else as text, and any text counts as true.
+# python-fire parses Python literals and treats everything else as a string, and any string counts as true.
 _SPELLINGS = {"true": "True", "yes": "True", "on": "True", "false": "False", "no": "False", "off": "False"}
 _SPELLINGS |= {"null": "None", "none": "None"}
 
@@ -136,7 +138,7 @@ def _check_value(name: str, value: Any, default: Any) -> None:
         return
     spelling = _SPELLINGS.get(value.lower())
     if spelling is not None and value != spelling:
-        raise BundleError(f"--{name} {value} would be taken as text; write {spelling}")
+        raise BundleError(f"--{name} {value} would be read as a string; write {spelling}")
     if value.startswith(("$", "@")) or not isinstance(default, bool | int | float):
         return
     try:
@@ -145,13 +147,14 @@ def _check_value(name: str, value: Any, default: Any) -> None:
         parsed = value
     if isinstance(parsed, bool) != isinstance(default, bool) or not isinstance(parsed, bool | int | float):
         expected = "True or False" if isinstance(default, bool) else f"a number such as {default}"
-        raise BundleError(f"--{name}: got {value}, expected {expected}; correct it")
+        raise BundleError(f"--{name}: got {value}, expected {expected}; correct the value")
 
 
 def command_line_options() -> dict[str, str]:
-    """Return name and value of each option of the running `monai.bundle` command, as python-fire reads them.
+    """Return the command-line options of the running `monai.bundle` command by name, as python-fire reads them.
 
-    Options are `--name value` and `--name=value`, with one dash or two; an option without a value has "".
+    An option has the form `--name value` or `--name=value`, with one or two dashes. The value of an option without one
+    is "". In any other program, the result is empty.
     """
     if not sys.argv[0].replace("\\", "/").endswith("monai/bundle/__main__.py"):
         return {}
@@ -167,10 +170,10 @@ def command_line_options() -> dict[str, str]:
 
 
 def file_list(value: str | list[str] | None) -> list[str]:
-    """Return the files that an option names: one path, or a list as python-fire reads it.
+    """Return the paths in the value of an option, which is either one path or a list as python-fire reads it.
 
     Args:
-        value: value of the option.
+        value: value of the option. None and "" give an empty list.
 
     >>> file_list("['a.json','b.json']")
     ['a.json', 'b.json']
@@ -192,13 +195,13 @@ def _explain_own_errors(kind: type[BaseException], error: BaseException, trace: 
 
 
 def own_message(error: BaseException | None) -> str | None:
-    """Return the message of the error of this package, or of the system, that caused `error`; None if there is none.
+    """Return the message of the package error or OS error behind `error`, or None if there is none.
 
     Args:
-        error: an error that MONAI may have wrapped.
+        error: an error, which MONAI may have wrapped in others.
     """
     while error is not None:
-        # A data-loading worker only passes on the text of its traceback.
+        # A data-loading worker passes on only the text of its traceback.
         from_worker = re.findall(rf"^{errors.__name__}\.\w+: (.*)", str(error), re.MULTILINE)
         if from_worker:
             return from_worker[-1]

@@ -1,4 +1,4 @@
-"""Finding the folder of a bundle, its weights, and the settings that belong to them."""
+"""Finding a bundle folder, its weights, and the post-processing settings that belong to the weights."""
 
 from __future__ import annotations
 
@@ -16,72 +16,73 @@ logger = logging.getLogger(__name__)
 
 
 def find_bundle_root(name: str) -> str:
-    """Return the folder of a bundle.
+    """Return the bundle folder for a name.
 
-    The first of these that holds the bundle: the folder of the running command's config file, `bundles/<name>`, and the
-    working folder.
+    The function looks in the bundle to which the running command's config file belongs, in `bundles/<name>`, and in
+    the working directory. It returns the first folder that contains the bundle.
 
     Args:
-        name: name of the bundle, as its `configs/metadata.json` states it.
+        name: name of the bundle, as given in its `configs/metadata.json`.
 
     Raises:
-        BundleError: none of these folders holds that bundle.
+        BundleError: none of these folders contains the bundle.
     """
     candidates = [Path("bundles") / name, Path(".")]
     config_files = file_list(command_line_options().get("config_file"))
     if config_files:
-        # Absolute, because the path of a file in the working folder has no parents.
+        # The relative path of a file in the working directory has no parents, so make it absolute.
         candidates.insert(0, Path(config_files[0]).absolute().parent.parent)
     for folder in candidates:
         metadata = folder / "configs" / "metadata.json"
         if metadata.is_file() and json.loads(metadata.read_text(encoding="utf-8")).get("name") == name:
             return str(folder)
     looked = ", ".join(str(folder.absolute()) for folder in candidates)
-    raise BundleError(f"no bundle {name!r} in {looked}; pass --bundle_root PATH, the folder with its configs/")
+    raise BundleError(f"no bundle {name!r} in {looked}; pass the folder that contains configs/ with --bundle_root PATH")
 
 
 def find_checkpoint(output_dir: str, bundle_root: str) -> str:
-    """Return the weights to use if none are named: those trained in `output_dir`, otherwise those the bundle ships.
+    """Return the path of the default weights: those trained in `output_dir` if any, else those shipped with the bundle.
 
-    MONAI's `ckpt_export` names the weights with `--ckpt_file`; if the running command has that option, it is used.
+    The option `--ckpt_file`, which MONAI's `ckpt_export` uses to name the weights, takes precedence over both.
 
     Args:
-        output_dir: folder to which `train.json` writes.
-        bundle_root: folder of the bundle, which ships weights if it has a `models/model.pt`.
+        output_dir: output folder of `train.json`.
+        bundle_root: the bundle folder. A bundle with weights has a `models/model.pt`.
 
     Raises:
-        CheckpointError: there are no weights in either place.
+        CheckpointError: neither folder has weights.
     """
     named = command_line_options().get("ckpt_file")
     if named:
         return named
     trained, shipped = Path(output_dir) / BEST, Path(bundle_root) / "models" / BEST
     if trained.is_file() and shipped.is_file():
-        logger.warning(f"{trained}, trained here, is used instead of {shipped}; choose with --checkpoint PATH")
+        logger.warning(f"using the weights {trained} rather than {shipped}; to choose, pass --checkpoint PATH")
     for path in (trained, shipped):
         if path.is_file():
             return str(path)
     if (Path(output_dir) / LAST).is_file():
         raise CheckpointError(
-            f"no weights at {trained}: the run in {output_dir} was stopped before its first validation; continue it "
-            f"with `--resume True`, or use what it has with `--checkpoint {Path(output_dir) / LAST}`"
+            f"no weights at {trained}: the run in {output_dir} stopped before its first validation; continue the run "
+            f"with `--resume True`, or use its latest weights with `--checkpoint {Path(output_dir) / LAST}`"
         )
     raise CheckpointError(
-        f"no weights at {trained} nor at {shipped}; train first "
+        f"no weights at {trained} or {shipped}; train the bundle first "
         "(`python -m monai.bundle run training --config_file .../configs/train.json`), "
-        "or name a checkpoint with `--checkpoint PATH`"
+        "or pass a checkpoint with `--checkpoint PATH`"
     )
 
 
 def find_postprocess(checkpoint: str, bundle_root: str) -> str:
-    """Return the file with the settings of post-processing for a checkpoint: fitted to it, or else the bundle's own.
+    """Return the file with the post-processing settings for a checkpoint.
 
-    Fitted settings belong to one set of weights: `calibrate.json` writes them next to the checkpoint, and a training
-    that replaces the checkpoint by a better epoch removes them.
+    This is the file fitted to the checkpoint, if there is one, and otherwise the bundle's `configs/postprocess.json`.
+    `calibrate.json` writes the fitted settings next to the checkpoint. Training deletes them when a better epoch
+    replaces the weights.
 
     Args:
         checkpoint: path of the weights.
-        bundle_root: folder of the bundle.
+        bundle_root: the bundle folder.
     """
     fitted = fitted_settings(checkpoint)
     settings = fitted if fitted.is_file() else Path(bundle_root) / "configs" / "postprocess.json"

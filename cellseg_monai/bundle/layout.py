@@ -1,4 +1,4 @@
-"""JSON laid out as a person would write it."""
+"""JSON formatted the way a person would write it."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _LIST_OF_PLAIN_LISTS = re.compile(r"\[\n\s*((?:\[[^\[\]]*\],?\s*)+)\]")
 
 
 def json_text(value: Mapping[str, Any]) -> str:
-    """Return JSON text that has lists of plain values, and lists of such lists, on one line.
+    """Return indented JSON text with each list of plain values, or list of these lists, on one line.
 
     Args:
-        value: anything that JSON can hold.
+        value: a mapping that can be serialised as JSON.
 
     >>> print(json_text({"roi_size": [256, 256]}), end="")
     {

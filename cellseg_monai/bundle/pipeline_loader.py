@@ -1,4 +1,4 @@
-"""Loading the pipeline of a bundle from the configs that `python -m monai.bundle run segmenting` takes."""
+"""Loading a bundle's pipeline, from the same configs as `python -m monai.bundle run segmenting`."""
 
 from __future__ import annotations
 
@@ -37,41 +37,42 @@ def load_pipeline(
     check: Callable[[Preprocessing], None] | None = None,
     **options: Any,
 ) -> Pipeline:
-    """Load the network of a bundle, and return it with all settings that decide how objects are made.
+    """Load a bundle's network, together with all the settings that turn an image into objects.
 
     Args:
-        bundle: name of the bundle, its folder, or a zip of it.
+        bundle: name, folder or zip of the bundle.
         options: fields of `SegmentOptions`.
-        batch: number of tiles that the network sees at the same time; by default one on a processor, which does not
-            benefit from more, otherwise that of the bundle.
-        check: called with the preparation of images before the network is loaded; it can raise an error.
+        batch: number of tiles per batch. The default is 1 on a CPU, which does not benefit from larger batches, and the
+            bundle's own batch size on other devices.
+        check: function to call with the preparation of images before the network is loaded. It can raise an error to
+            stop the loading.
 
     Raises:
-        FileNotFoundError: `postprocess` does not exist.
-        BundleError: there is no such bundle, or it is not complete; or `diameter` was given, but the bundle does not
-            say what its weights were trained on.
-        CheckpointError: the bundle has no weights, or they are those of another bundle.
-        ValueError: there is no such device, tiles or diameter are impossible, or there are too few or too many
-            channels.
+        FileNotFoundError: the file `postprocess` does not exist.
+        BundleError: the bundle does not exist or is incomplete, or `diameter` was given but the bundle does not
+            describe the training data of its weights.
+        CheckpointError: the bundle has no weights, or the weights belong to another bundle.
+        ValueError: the device does not exist, the tile size, overlap or diameter is invalid, or the number of channels
+            does not match the network.
     """
     return _load(SegmentOptions(bundle=bundle, **options), batch, check)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
 class PipelineLoader:
-    """A function that loads a pipeline in any process: it can be pickled, and is equal to one with the same options.
+    """A picklable callable that loads a pipeline in any process. Loaders with equal options are equal.
 
     Args:
-        options: options with paths that are valid in those processes.
+        options: the options. Their paths must be valid in every process that loads the pipeline.
     """
 
     options: SegmentOptions
 
     def __call__(self, check: Callable[[Preprocessing], None] | None = None) -> Pipeline:
-        """Return the pipeline, loaded in this process.
+        """Load the pipeline in this process.
 
         Args:
-            check: called with the preparation of images before the network is loaded.
+            check: function to call with the preparation of images before the network is loaded.
         """
         return _load(self.options, None, check)
 
@@ -86,7 +87,7 @@ def _load(options: SegmentOptions, batch: int | None, check: Callable[[Preproces
     parser["bundle_root"] = str(root)
     weights = options.checkpoint or find_checkpoint(str(root / "output"), str(root))
     parser["checkpoint"] = weights
-    # Everything that can be wrong with the options is refused before the network is loaded.
+    # Reject invalid options before loading the network, which takes time.
     postprocess = _postprocess(options.postprocess, weights, root)
     if options.tile is not None:
         Tiles((options.tile, options.tile), options.overlap or 0)
@@ -127,13 +128,13 @@ def _postprocess(named: str | None, weights: str, root: Path) -> Postprocessing:
 
 
 def _preprocess(parser: ConfigParser, weights: str) -> Preprocessing:
-    """Return the preparation of images that `trained` in the config will have, without building its network."""
+    """Return the preparation of images that the config's `trained` would use, without building its network."""
     names = [name for name in ("bundle", "variants", "preprocess") if f"trained::{name}" in parser]
     return trained_preprocess(weights, **{name: _parsed(parser, f"trained::{name}") for name in names})
 
 
 def _with_channels(preprocess: Preprocessing, channels: str | Sequence[str | int], bundle: str) -> Preprocessing:
-    """Return the preparation for other channels of the images, as many as the network takes."""
+    """Return the preparation with other image channels, after checking that their number suits the network."""
     if isinstance(channels, str):
         words = [word.strip() for word in channels.split(",")]
         channels = [int(word) if word.isdecimal() else word for word in words if word]
@@ -142,18 +143,18 @@ def _with_channels(preprocess: Preprocessing, channels: str | Sequence[str | int
     if count != expected:
         raise ValueError(
             f"got {count} channel(s), {', '.join(map(str, channels))}, expected {expected} for the bundle {bundle}; "
-            "name as many"
+            "pass that number of channels"
         )
     return changed
 
 
 def _zoom(root: Path, weights_sha256: str, diameter_px: float) -> float:
-    """Return the factor that enlarges objects of this diameter to the size of those of the training."""
+    """Return the zoom factor that brings objects of the given diameter to the diameter of the training objects."""
     training = find_training_data(root)
     if training is None or training.weights_sha256 != weights_sha256:
         raise BundleError(
-            f"got diameter={diameter_px:g}, but {root.name} does not say how large the objects were that these "
-            "weights were trained on; leave the diameter out, or set zoom in its preprocess.json"
+            f"got diameter={diameter_px:g}, but {root.name} does not record the diameter of the objects that its "
+            "weights were trained on; leave out the diameter, or set zoom in its preprocess.json"
         )
     zoom = training.diameter_px.median / diameter_px
     check_zoom(zoom)
@@ -181,7 +182,7 @@ def _parsed(parser: ConfigParser, name: str) -> Any:
     try:
         return parser.get_parsed_content(name)
     except RuntimeError as error:
-        # MONAI wraps an error that is raised in an expression, once for each level of the config.
+        # MONAI wraps an error in an expression once for each level of the config.
         message = own_message(error)
         if message is None:
             raise

@@ -1,4 +1,4 @@
-"""Recipes, folders in `bundles/recipes/` with everything that bundles of one kind share."""
+"""Recipes: folders in `bundles/recipes/` with everything that bundles of one kind share."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _KEYS = ("extends", "workflows", "overlays")
 
 @dataclass(frozen=True)
 class Recipe:
-    """The files of a recipe, laid over those of the recipes that it extends.
+    """A recipe, combined with the recipes that it extends.
 
     Args:
-        folders: the folders of the recipes, the base first.
-        workflows: for each config that can be run, the files from which it is merged, without `.json`.
-        overlays: names of configs that are laid over one of the workflows, such as `multi_gpu_train` over `train`.
+        folders: folders of the recipe and of those that it extends, the base recipe first.
+        workflows: for each config that can be run, the names of the files to merge it from, without `.json`.
+        overlays: names of configs that modify a workflow, such as `multi_gpu_train`, which modifies `train`.
     """
 
     folders: tuple[Path, ...]
@@ -33,39 +33,39 @@ class Recipe:
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """The files from which the workflows are merged, each once."""
+        """The names of all files that the workflows are merged from, without duplicates."""
         return tuple(dict.fromkeys(part for parts in self.workflows.values() for part in parts))
 
     def layers(self, name: str) -> list[Config]:
-        """Return the contents of a file in each recipe, the base first.
+        """Return the content of a file from every recipe that has the file, the base recipe first.
 
         Args:
             name: name of the file, without `.json`.
 
         Raises:
-            BundleError: no recipe has the file, or one is not JSON.
+            BundleError: no recipe has the file, or one of the files is not JSON.
         """
         paths = [path for folder in self.folders if (path := folder / f"{name}.json").is_file()]
         if not paths:
-            raise BundleError(f"{self.folders[-1]} and the recipes that it extends have no {name}.json; add one")
+            raise BundleError(f"{self.folders[-1]} and the recipes that it extends have no {name}.json; add this file")
         return [self.filled_in(read_json(path)) for path in paths]
 
     def overlay(self, name: str) -> Config:
-        """Return the keys of an overlay in all recipes; later recipes replace keys of the same name."""
+        """Return an overlay, merged from all recipes. Keys from later recipes replace those from earlier ones."""
         return {key: value for layer in self.layers(name) for key, value in layer.items()}
 
     def variants(self, own: Mapping[str, Config | None]) -> dict[str, Config]:
-        """Return the overlay of each variant by its name, sorted.
+        """Return the overlay of every variant by its name, in alphabetical order.
 
         Args:
-            own: variants of a bundle, which replace those of the recipe; None removes a variant.
+            own: the bundle's own variants, which replace those from the recipe. None removes a variant.
         """
         shared = {path.stem: read_json(path) for folder in self.folders for path in folder.glob("variants/*.json")}
         overlays: dict[str, Config | None] = {**shared, **own}
         return {name: self.filled_in(overlay) for name, overlay in sorted(overlays.items()) if overlay is not None}
 
     def filled_in(self, value: Any) -> Any:
-        """Return a config with `"%file.json"` replaced by the content of that file in `bundles/recipes`."""
+        """Return a config in which each `"%file.json"` is replaced by the content of that file in `bundles/recipes`."""
         if isinstance(value, dict):
             return {key: self.filled_in(item) for key, item in value.items()}
         if isinstance(value, list):
@@ -76,9 +76,9 @@ class Recipe:
 
 
 def read_recipe(recipes: Path, name: object, *, asked_by: str) -> Recipe:
-    """Return a recipe with everything that it inherits.
+    """Return a recipe, including everything that it inherits.
 
-    Its `recipe.json` can name the recipe that it extends, and declare workflows and overlays:
+    A `recipe.json` can name a recipe to extend, and it can declare workflows and overlays:
 
         {
             "extends": "semantic",
@@ -86,15 +86,15 @@ def read_recipe(recipes: Path, name: object, *, asked_by: str) -> Recipe:
             "overlays": ["multi_gpu_pretrain"]
         }
 
-    They are added to those of the recipe that it extends; `null` instead of a list removes a workflow.
+    These workflows and overlays are added to the inherited ones. A `null` instead of a list removes a workflow.
 
     Args:
-        recipes: the folder that holds all recipes.
+        recipes: the folder that contains all recipes.
         name: name of the recipe.
-        asked_by: the file that names it, for messages.
+        asked_by: the file that names the recipe, for error messages.
 
     Raises:
-        BundleError: there is no such recipe, it extends itself, or its `recipe.json` holds something else.
+        BundleError: the recipe does not exist, extends itself, has no workflow, or has an invalid `recipe.json`.
     """
     chain = _chain(recipes, name, asked_by)
     workflows: dict[str, tuple[str, ...]] = {}
@@ -109,18 +109,18 @@ def read_recipe(recipes: Path, name: object, *, asked_by: str) -> Recipe:
             _check_overlay(overlay, workflows, folder / "recipe.json")
             overlays[overlay] = None
     if not workflows:
-        raise BundleError(f"{recipes / str(name)} has no workflow; declare some in its recipe.json, or extend a recipe")
+        raise BundleError(f"{recipes / str(name)} has no workflow; declare one in its recipe.json, or extend a recipe")
     kept = tuple(overlay for overlay in overlays if overlay_base(overlay, workflows) is not None)
     return Recipe(tuple(folder for folder, _ in chain), workflows, kept)
 
 
 def _chain(recipes: Path, name: object, asked_by: str) -> list[tuple[Path, Config]]:
-    """Return the folder and `recipe.json` of a recipe, after those of the recipes that it extends."""
+    """Return folder and `recipe.json` of every recipe in the chain of extensions, from the base to the named recipe."""
     chain: list[tuple[Path, Config]] = []
     while True:
         folder = recipes / str(name)
         if not folder.is_dir():
-            raise BundleError(f"{asked_by} asks for the recipe {name!r}, but there is no {folder}; correct the name")
+            raise BundleError(f"{asked_by} names the recipe {name!r}, but there is no {folder}; correct the name")
         folders = [folder, *(extending for extending, _ in chain)]
         if folder in folders[1:]:
             raise BundleError(f"{name} extends itself: {', '.join(path.name for path in folders)}; correct `extends`")
@@ -133,7 +133,9 @@ def _chain(recipes: Path, name: object, asked_by: str) -> list[tuple[Path, Confi
 
 
 def overlay_base(overlay: str, workflows: Mapping[str, object]) -> str | None:
-    """Return the workflow of an overlay: the longest name with which that of the overlay ends; None if there is none.
+    """Return the workflow that an overlay modifies, or None if there is none.
+
+    The name of the overlay must end with `_` and the name of the workflow. The longest matching name wins.
 
     >>> overlay_base("multi_gpu_train", {"train": ..., "evaluate": ...})
     'train'
@@ -143,31 +145,31 @@ def overlay_base(overlay: str, workflows: Mapping[str, object]) -> str | None:
 
 
 def read_json(path: Path) -> Config:
-    """Return the content of a JSON file in ASCII.
+    """Return the content of a JSON file, which must be pure ASCII.
 
     Raises:
-        BundleError: the file is missing, or is not JSON in ASCII.
+        BundleError: the file is missing, is not JSON, or has characters outside ASCII.
     """
     try:
         return json.loads(path.read_text(encoding="ascii"))
     except FileNotFoundError as error:
         raise BundleError(f"{path} is missing; restore it") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        # MONAI opens configs in the platform's encoding, so other characters fail on Windows.
-        raise BundleError(f"{path} is not JSON in ASCII: {error}") from error
+        # MONAI opens configs in the platform's encoding, so other characters would fail on Windows.
+        raise BundleError(f"{path} is not JSON in ASCII: {error}; correct the file") from error
 
 
 def _declaration(path: Path) -> Config:
     declaration = read_json(path) if path.is_file() else {}
     unknown = sorted(declaration.keys() - {*_KEYS})
     if unknown:
-        raise BundleError(f"{path}: got {', '.join(unknown)}, expected some of {', '.join(_KEYS)}; correct the name")
+        raise BundleError(f"{path}: unknown keys: {', '.join(unknown)}; use only {', '.join(_KEYS)}")
     for workflow, parts in declaration.get("workflows", {}).items():
         is_list = isinstance(parts, list) and parts and all(isinstance(part, str) for part in parts)
         if parts is not None and not is_list:
             raise BundleError(
-                f"{path}: the workflow {workflow} is {parts!r}, expected the names of the files that it is merged "
-                'from, such as ["common", "train"]; list them'
+                f"{path}: the workflow {workflow} is {parts!r}, expected a list of the files to merge it from; list "
+                'their names, such as ["common", "train"]'
             )
     return declaration
 
@@ -175,6 +177,6 @@ def _declaration(path: Path) -> Config:
 def _check_overlay(overlay: str, workflows: Mapping[str, object], path: Path) -> None:
     if overlay_base(overlay, workflows) is None:
         raise BundleError(
-            f"{path}: the overlay {overlay} lies over no workflow; name it after one, such as "
+            f"{path}: the overlay {overlay} is not named after a workflow; rename it, for example to "
             f"{overlay}_{next(iter(workflows), 'train')}"
         )

@@ -1,4 +1,4 @@
-"""Running a workflow of a bundle from Python, with the configs that `python -m monai.bundle run` takes."""
+"""Running a bundle's workflows from Python, with the same configs as `python -m monai.bundle run`."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ def find_bundle(bundle: str | Path) -> Path:
     """Return the folder of a bundle.
 
     Args:
-        bundle: folder of the bundle; a zip of it, which is unpacked into a cache; or the name of a bundle in `bundles/`
-            of the working folder, or of the checkout that contains this package.
+        bundle: folder of the bundle, its zip, or its name. A zip is unpacked into a cache. A named bundle is looked up
+            in `bundles/`, first in the working directory and then in the checkout that contains this package.
 
     Raises:
-        BundleError: there is no such bundle.
+        BundleError: the bundle does not exist, or the zip does not contain a bundle.
     """
     if Path(bundle).is_file():
         return unpacked_bundle(Path(bundle))
@@ -33,23 +33,23 @@ def find_bundle(bundle: str | Path) -> Path:
         if (folder / "configs" / "metadata.json").is_file():
             return folder
     looked = ", ".join(str(folder.absolute()) for folder in candidates)
-    raise BundleError(f"no bundle {str(bundle)!r}: none of {looked} has configs/metadata.json; name its folder or zip")
+    raise BundleError(f"no bundle {str(bundle)!r}: none of {looked} has configs/metadata.json; pass its folder or zip")
 
 
 def run_bundle(bundle: str | Path, config: str, **overrides: Any) -> ConfigWorkflow:
-    """Run a config of a bundle, and wait until it has ended.
+    """Run one of a bundle's workflows to the end.
 
     Args:
-        bundle: folder of the bundle.
+        bundle: the bundle folder.
         config: name of a config that uses trained weights, such as "evaluate", "calibrate" or "inference".
         overrides: values for top-level keys of the config, such as `dataset_dir` and `output_dir`.
 
     Returns:
-        The workflow, which has ended.
+        The finished workflow.
 
     Raises:
-        BundleError: the config does not have one of the overrides, or the workflow raised an error of this package,
-            which is then the cause.
+        BundleError: an override is unknown, or an error from this package or from the operating system ended the
+            workflow. That error's message is kept.
     """
     file = Path(bundle) / "configs" / f"{config}.json"
     check_overrides(overrides, ConfigParser.load_config_file(str(file)))
@@ -65,7 +65,7 @@ def run_bundle(bundle: str | Path, config: str, **overrides: Any) -> ConfigWorkf
         workflow.run()
         workflow.finalize()
     except RuntimeError as error:
-        # MONAI wraps an error in an expression once for each level.
+        # MONAI wraps an error in an expression once for each level of the config.
         message = own_message(error)
         if message is None:
             raise

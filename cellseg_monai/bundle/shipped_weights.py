@@ -1,7 +1,7 @@
-"""Measurements of the weights that a bundle ships: their checksum, fitted settings, scores and training data.
+"""Facts about the weights shipped with a bundle: their checksum, fitted settings, scores and training data.
 
-They are in `models/weights.json`, apart from `bundle.json`: a script writes the former, a person the latter, and
-neither overwrites the other. The configs of the bundle are built from both.
+A script writes these facts to `models/weights.json`, while people edit `bundle.json`. With separate files, neither can
+overwrite the other's changes. The configs of the bundle are built from both.
 """
 
 from __future__ import annotations
@@ -30,15 +30,16 @@ _REMEDY = "write the file with scripts/ship_weights.py"
 
 @dataclass(frozen=True)
 class ShippedWeights:
-    """Measurements of the weights in a bundle, as stored in its `models/weights.json`.
+    """The content of a bundle's `models/weights.json`, which describes its weights.
 
-    `scripts/ship_weights.py` writes that file next to the weights. Its SHA-256 applies to everything in the file.
+    `scripts/ship_weights.py` writes this file next to the weights. Everything in the file applies only to the weights
+    with the given SHA-256.
 
     Args:
         sha256: SHA-256 of `model.pt`, 64 hexadecimal digits.
-        postprocess: the settings of post-processing that were fitted to the weights.
+        postprocess: the post-processing settings fitted to the weights.
         eval_metrics: scores of the weights by name, such as `dice_mean`.
-        training_data: description of the images that the weights were trained on; None if nobody measured them.
+        training_data: description of the training images, or None if they were not measured.
     """
 
     sha256: str
@@ -50,19 +51,19 @@ class ShippedWeights:
         if not isinstance(self.sha256, str) or not re.fullmatch("[0-9a-f]{64}", self.sha256):
             raise ValueError(f"got sha256={self.sha256!r}, expected 64 hexadecimal digits in lower case; {_REMEDY}")
         if not isinstance(self.postprocess, Postprocessing):
-            raise ValueError(f"got postprocess={self.postprocess!r}, expected an object of settings; {_REMEDY}")
+            raise ValueError(f"got postprocess={self.postprocess!r}, expected post-processing settings; {_REMEDY}")
         if not isinstance(self.eval_metrics, Mapping):
-            raise ValueError(f"got eval_metrics={self.eval_metrics!r}, expected an object of numbers; {_REMEDY}")
+            raise ValueError(f"got eval_metrics={self.eval_metrics!r}, expected a number for each name; {_REMEDY}")
         for name, score in self.eval_metrics.items():
             if isinstance(score, bool) or not isinstance(score, int | float) or not math.isfinite(score):
                 raise ValueError(f"got the metric {name}={score!r}, expected a finite number; {_REMEDY}")
 
     @classmethod
     def from_json(cls, path: str | PathLike[str]) -> ShippedWeights:
-        """Return the content of a `weights.json`.
+        """Read a `weights.json`.
 
         Raises:
-            BundleError: the file is missing or is not JSON, a name is unknown or missing, or a value is refused.
+            BundleError: the file is missing or is not JSON, a name is unknown or missing, or a value is invalid.
         """
         values = read_json(Path(path))
         if not isinstance(values, dict) or not {"sha256", "postprocess"} <= values.keys():
@@ -71,7 +72,7 @@ class ShippedWeights:
         for name in ("postprocess", "training_data"):
             if name in values and not isinstance(values[name], dict):
                 raise BundleError(
-                    f"{path}: got {name}={values[name]!r}, expected an object of names and values; {_REMEDY}"
+                    f"{path}: got {name}={values[name]!r}, expected an object with names and values; {_REMEDY}"
                 )
         values["postprocess"] = Postprocessing.from_mapping(values["postprocess"], source=f"{path}: postprocess")
         if "training_data" in values:
@@ -80,7 +81,7 @@ class ShippedWeights:
         return settings_from_mapping(cls, values, source=str(path))
 
     def to_json(self, path: str | PathLike[str]) -> None:
-        """Write a `weights.json`, which `from_json` reads back equal; an existing file is replaced."""
+        """Write a `weights.json` that `from_json` reads back unchanged. An existing file is replaced."""
         values: dict[str, Any] = {"sha256": self.sha256, "postprocess": self.postprocess.to_mapping()}
         if self.eval_metrics:
             values["eval_metrics"] = dict(self.eval_metrics)
@@ -92,10 +93,10 @@ class ShippedWeights:
 
 
 def find_shipped_weights(bundle: Path) -> ShippedWeights | None:
-    """Return the content of `models/weights.json` of a bundle; None if the bundle has no such file.
+    """Return the content of a bundle's `models/weights.json`, or None if the file does not exist.
 
     Args:
-        bundle: folder of the bundle.
+        bundle: the bundle folder.
 
     Raises:
         BundleError: the file is not a valid `weights.json`.

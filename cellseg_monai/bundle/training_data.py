@@ -1,4 +1,4 @@
-"""The description of the images on which the weights of a bundle were trained."""
+"""The description of the images that a bundle's weights were trained on."""
 
 from __future__ import annotations
 
@@ -12,13 +12,16 @@ __all__ = ["find_training_data"]
 
 
 def find_training_data(bundle: str | Path) -> TrainingData | None:
-    """Return the training data in a bundle's `models/weights.json`; None if it has no such file or entry.
+    """Return the description of the training data from a bundle's `models/weights.json`.
 
     Args:
-        bundle: name or folder of the bundle, or a zip of it.
+        bundle: name, folder or zip of the bundle.
+
+    Returns:
+        The description, or None if the bundle has no `weights.json` or the file does not describe the training data.
 
     Raises:
-        BundleError: there is no such bundle, or the file is not a valid `weights.json`.
+        BundleError: the bundle does not exist, or its `weights.json` is invalid.
     """
     shipped = find_shipped_weights(find_bundle(bundle))
     return None if shipped is None else shipped.training_data

@@ -1,4 +1,4 @@
-"""Checks of variants that are combined, which must not set the same keys."""
+"""Checks of combined variants, which must not set the same keys to different values."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ _MARK = "+variants"
 
 
 def check_variants(config_files: Sequence[str | Path]) -> None:
-    """Check that the variants among the files of a config can be combined.
+    """Check that the variants among a list of config files can be combined.
 
-    In MONAI the later file wins, key by key. If two variants set the same key, the checkpoint would record both,
-    although one had no effect.
+    If two files set the same key, MONAI uses the later file. If both files were variants, the checkpoint would record
+    both, although the earlier one had no effect.
 
     Args:
-        config_files: a config and its overlays; overlays that are not variants can set any key.
+        config_files: a config and its overlays. Overlays that are not variants can set any key.
 
     Raises:
-        BundleError: some variants set the same keys to different values; the message names both.
+        BundleError: two variants set the same key to different values. The message names the variants and the keys.
     """
     overlays = {}
     for file in config_files:
@@ -43,7 +43,9 @@ def check_variants(config_files: Sequence[str | Path]) -> None:
 
 
 def conflicts(first: Mapping[str, Any], second: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the keys that two overlays set to different values, and keys of which one overlay sets only a part.
+    """Yield the keys that two overlays set to different values.
+
+    A key of one overlay that reaches inside a key of the other, such as `a#b` inside `a`, also counts as different.
 
     Args:
         first: an overlay.

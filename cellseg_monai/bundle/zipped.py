@@ -1,4 +1,4 @@
-"""Bundles in a zip, each of which is unpacked once into a cache."""
+"""Zipped bundles, which are unpacked once into a cache."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ _LIMITS = Limits(gigabytes=20, files=10_000)
 
 
 def unpacked_bundle(path: Path) -> Path:
-    """Return the folder of a bundle in a zip, which holds the bundle at its top or in the only folder there.
+    """Unpack a zipped bundle into the cache, if it is not there yet, and return the bundle folder.
 
-    The folder is kept in `$XDG_CACHE_HOME/cellseg_monai/bundles` (or `~/.cache/...`), under the SHA-256 of the zip. So
-    each zip is unpacked once, and another zip with the same name is another bundle.
+    The cache is `$XDG_CACHE_HOME/cellseg_monai/bundles` (or `~/.cache/...`), with one folder per SHA-256 of a zip.
+    Each zip is therefore unpacked only once, and two zips with the same name but different content do not clash.
 
     Args:
-        path: the zip.
+        path: the zip. It must contain the bundle at its top level or in one top-level folder.
 
     Raises:
-        BundleError: the file is not a zip, holds no bundle, or holds too much.
-        ArchiveError: the zip is broken, or would write to a place outside the cache.
+        BundleError: the file is not a zip, contains no bundle or several, or exceeds the limits for unpacking.
+        ArchiveError: the zip is damaged, or would write outside the cache.
         OSError: the zip cannot be read or unpacked.
     """
     inner = _folder_within(path)
@@ -37,8 +37,8 @@ def unpacked_bundle(path: Path) -> Path:
             unpack(path, folder, _LIMITS)
         except ArchiveTooLargeError as error:
             raise BundleError(
-                f"{path}: holds more than {_LIMITS.gigabytes:g} GB, {_LIMITS.files} files, or {_LIMITS.ratio:g} bytes "
-                "for each byte of the zip; if you trust it, unpack it and name the folder"
+                f"{path}: unpacks to more than {_LIMITS.gigabytes:g} GB, {_LIMITS.files} files, or {_LIMITS.ratio:g} "
+                "bytes per byte of the zip; if you trust the zip, unpack it yourself and pass the folder"
             ) from error
         except OSError:
             if not folder.is_dir():  # otherwise another process has unpacked it
@@ -48,7 +48,7 @@ def unpacked_bundle(path: Path) -> Path:
 
 def _folder_within(path: Path) -> str:
     if not zipfile.is_zipfile(path):
-        raise BundleError(f"{path}: got a file that is not a zip, expected a bundle; name its folder, or a zip of it")
+        raise BundleError(f"{path}: got a file that is not a zip, expected a bundle; pass its folder or a zip of it")
     with zipfile.ZipFile(path) as opened:
         names = [name.replace("\\", "/").removeprefix("./") for name in opened.namelist()]
     roots = [name.removesuffix(_METADATA).rstrip("/") for name in names if f"/{name}".endswith(f"/{_METADATA}")]
@@ -56,13 +56,13 @@ def _folder_within(path: Path) -> str:
     if len(roots) != 1:
         content = ", ".join(sorted({name.split("/")[0] for name in names})[:5]) or "nothing"
         raise BundleError(
-            f"{path}: got {content}, expected {_METADATA} at its top or in the only folder there; make a zip of the "
-            "folder of one bundle"
+            f"{path}: got {content}, expected {_METADATA} at the top level or in one top-level folder; zip a single "
+            "bundle folder"
         )
     return roots[0]
 
 
 def _cache() -> Path:
-    # The XDG specification says that a relative path must be ignored.
+    # According to the XDG specification, a relative path must be ignored.
     cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
     return (cache if cache.is_absolute() else Path.home() / ".cache") / "cellseg_monai" / "bundles"

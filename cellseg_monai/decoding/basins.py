@@ -1,4 +1,4 @@
-"""Peaks of a distance map as seeds, and the basins that they flood merged where the saddle between them is shallow."""
+"""Seeds at the peaks of a distance map, and merging of the basins that they flood."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from cellseg_monai.labels.relabel import id_runs, look_up
 
 __all__ = ["merge_basins", "peak_seeds"]
 
-# A peak is the highest of its component's pixels up to this far away along both axes. Packed components are separated
-# by as much background.
+# A peak is a maximum within this distance along both axes. Packed components are separated by the same distance, so
+# the search never sees another component.
 _PEAK_RADIUS = 2
 # Block size chosen to fit in the cache.
 _BLOCK_PIXELS = 2**15
@@ -20,23 +20,25 @@ _BLOCK_PIXELS = 2**15
 def peak_seeds(components: ComponentRuns, heights: np.ndarray, least_depth: float) -> np.ndarray:
     """Find the peaks from which basins are flooded.
 
-    A peak is a pixel that none nearby exceeds, or the highest of its component.
+    A peak is a pixel that no nearby pixel exceeds, or the highest pixel of its component.
 
     Args:
-        components: of the foreground, at least two pixels from each other.
+        components: foreground components, at least two pixels apart.
         heights: Y×X float32 or float64, high in the middle of objects.
-        least_depth: peaks that `merge_basins` would merge at this depth for certain can share a seed already.
+        least_depth: depth that will be passed to `merge_basins`. Peaks certain to be merged at this depth can share a
+            seed.
 
     Returns:
-        Y×X int32: ids from 1, possibly with gaps; 0 is no seed.
+        Y×X int32 of positive seed ids, possibly with gaps; 0 is no seed.
     """
     mask = components.label_image > 0
     run_heights = _highest(components.numbers, components.starts, components.lengths, heights)
     highest = components.paint(run_heights)
     peaks = ((heights == _highest_near(heights)) | (heights == highest)) & mask
-    # Pixels so close to the highest of their component would be merged in the end: most components need no flooding.
+    # Basins of pixels this close to the component's maximum would be merged anyway, so let these pixels share a seed.
+    # Most components then need no flooding.
     seeds = peaks | (heights > highest - heights.dtype.type(least_depth))
-    # Peaks of one height can touch by a corner: join them across the pixels next to it, if those are foreground.
+    # Peaks of equal height can touch at a corner. Join them through the two pixels next to that corner, if foreground.
     falling, rising = peaks[:-1, :-1] & peaks[1:, 1:], peaks[:-1, 1:] & peaks[1:, :-1]
     for corner, pair in (
         (seeds[:-1, 1:], falling),
@@ -53,7 +55,7 @@ def peak_seeds(components: ComponentRuns, heights: np.ndarray, least_depth: floa
 
 
 def _highest_near(heights: np.ndarray) -> np.ndarray:
-    """`scipy.ndimage.maximum_filter` over the square around each pixel, but faster."""
+    """Return the maximum in the square around each pixel, like `scipy.ndimage.maximum_filter`, but faster."""
     height, width = heights.shape
     padded = np.pad(heights, _PEAK_RADIUS, constant_values=-np.inf)
     highest = np.empty_like(heights)
@@ -70,7 +72,14 @@ def _highest_near(heights: np.ndarray) -> np.ndarray:
 
 
 def _highest(ids: np.ndarray, starts: np.ndarray, lengths: np.ndarray, heights: np.ndarray) -> np.ndarray:
-    """Return the greatest height of each id, from 0 on, given the runs of pixels that have the id."""
+    """Return the greatest height of each id, in an array indexed by id.
+
+    Args:
+        ids: id of each run.
+        starts: index of the first pixel of each run in the flattened image, increasing.
+        lengths: number of pixels in each run.
+        heights: Y×X floats.
+    """
     edges = np.stack([starts, starts + lengths], axis=1).ravel()
     within = edges[:-1] if edges[-1] == heights.size else edges
     highest: np.ndarray = np.full(ids.max() + 1, -np.inf, heights.dtype)
@@ -79,15 +88,17 @@ def _highest(ids: np.ndarray, starts: np.ndarray, lengths: np.ndarray, heights: 
 
 
 def merge_basins(basins: np.ndarray, heights: np.ndarray, least_depth: float) -> np.ndarray:
-    """Merge basins whose peak rises too little above the saddle to a higher one, across the highest saddle first.
+    """Merge each basin whose peak rises too little above a saddle into the basin on the other side.
+
+    Saddles are processed from the highest to the lowest.
 
     Args:
-        basins: Y×X int32, ids from 1; 0 is background.
+        basins: Y×X int32 of positive ids; 0 is background.
         heights: Y×X floats, high in the middle of objects.
-        least_depth: by how much a peak has to rise to keep its basin apart.
+        least_depth: height that a peak must rise above a saddle for its basin to stay separate.
 
     Returns:
-        int32: for each id, from 0 on, the id of the basin that it belongs to.
+        int32 array indexed by old id, with the id of the merged basin.
     """
     owners: np.ndarray = np.arange(basins.max(initial=0) + 1, dtype=np.int32)
     firsts, seconds, saddles = _saddles(basins, heights)
@@ -115,7 +126,12 @@ def _root(owners: np.ndarray, basin: int) -> int:
 
 
 def _saddles(basins: np.ndarray, heights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return pairs of adjacent basins, and the height of the saddle between them; the highest first."""
+    """Find pairs of adjacent basins.
+
+    Returns:
+        Three arrays: the lower id of each pair, the higher id, and the height of the saddle between the two basins.
+        Pairs are sorted from the highest saddle to the lowest.
+    """
     count = int(basins.max(initial=0)) + 1
     pairs, passes = [], []
     for here, there in (

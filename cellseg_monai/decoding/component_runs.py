@@ -1,7 +1,7 @@
 """Connected components of a mask, stored as runs of pixels along the rows.
 
-In images of cells there are far fewer runs than pixels. Finding components, their boxes and their borders, or painting
-an image with one value for each, therefore costs next to nothing compared with work on pixels.
+An image of cells has far fewer runs than pixels. Finding components, their bounding boxes and those at the border, or
+painting an image with one value per component, therefore costs next to nothing compared with work on pixels.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from scipy.sparse.csgraph import connected_components
 
 __all__ = ["ComponentRuns"]
 
-# If there is more than one run for this many pixels, as in noise, scipy.ndimage.label is faster.
+# scipy.ndimage.label is faster if there are fewer pixels per run than this, as in noise.
 _PIXELS_PER_RUN = 24
 
 
 @dataclass(frozen=True, eq=False)
 class ComponentRuns:
-    """The components of pixels that are connected by their edges, as runs along the rows.
+    """Components of edge-connected pixels, stored as runs along the rows.
 
     Args:
         shape: (Y, X) of the image.
-        starts: for each run, the index of its first pixel in the flattened image, increasing.
-        lengths: for each run, its number of pixels.
-        numbers: for each run, the number of its component, from 1.
-        count: number of components; if some are left out, at least the highest number.
+        starts: index of the first pixel of each run in the flattened image, increasing.
+        lengths: number of pixels in each run.
+        numbers: component number of each run; components are numbered from 1.
+        count: number of components. In a subset of components, it is at least the highest component number.
     """
 
     shape: tuple[int, int]
@@ -40,7 +40,7 @@ class ComponentRuns:
 
     @classmethod
     def from_mask(cls, mask: np.ndarray) -> ComponentRuns:
-        """Find the components of a Y×X bool mask, numbered in the order of their first pixels.
+        """Find the components of a Y×X bool mask and number them in the order of their first pixels.
 
         >>> ComponentRuns.from_mask(np.array([[1, 1, 0, 1], [0, 0, 0, 1]], bool)).label_image
         array([[1, 1, 0, 2],
@@ -57,12 +57,12 @@ class ComponentRuns:
             del padded, changes, begins, ends
             labels, count = ndimage.label(mask)
             return cls(shape, starts, lengths, labels.ravel()[starts], count)
-        # Neighbours in the next row end after the beginning of a run and begin before its end.
+        # A run's neighbours in the next row end after the run begins, and begin before it ends.
         first = np.searchsorted(ends, begins + pitch, side="right")
         below = np.maximum(np.searchsorted(begins, ends + pitch, side="left") - first, 0)
         links: np.ndarray = np.append(0, np.cumsum(below))
         neighbours = np.arange(links[-1]) + np.repeat(first - links[:-1], below)
-        # In the types that scipy would convert them to.
+        # These are the types that SciPy would convert the arrays to.
         graph = csr_array(
             (np.ones(len(neighbours)), neighbours.astype(np.int32), links.astype(np.int32)),
             shape=(len(begins), len(begins)),
@@ -71,18 +71,18 @@ class ComponentRuns:
         return cls(shape, starts, lengths, numbers.astype(np.int32) + 1, int(count))
 
     def paint(self, table: np.ndarray) -> np.ndarray:
-        """Return an image with one value for each component, and 0 elsewhere.
+        """Return an image in which each component has one value and the background is 0.
 
         Args:
-            table: the value of each component by its number; entry 0 is not used.
+            table: values indexed by component number; entry 0 is ignored.
 
         Returns:
-            Y×X in the dtype of `table`.
+            Y×X array with the dtype of `table`.
 
         >>> ComponentRuns.from_mask(np.array([[1, 0, 1]], bool)).paint(np.array([0, 7, 9]))
         array([[7, 0, 9]])
         """
-        # Values alternate between the background before a run and the run itself, and end with background.
+        # Values alternate between background and runs. The first and the last belong to the background.
         values: np.ndarray = np.zeros(2 * len(self.starts) + 1, table.dtype)
         values[1::2] = table[self.numbers]
         edges: np.ndarray = np.zeros(2 * len(self.starts) + 2, np.intp)
@@ -92,14 +92,14 @@ class ComponentRuns:
 
     @cached_property
     def label_image(self) -> np.ndarray:
-        """The number of the component at each pixel, Y×X int32; 0 is background."""
+        """The component number at each pixel, Y×X int32; 0 is background."""
         return self.paint(np.arange(self.count + 1, dtype=np.int32))
 
     def numbers_at(self, pixels: np.ndarray) -> np.ndarray:
-        """Return the number of the component at each of some pixels.
+        """Return the component number at each of the given pixels.
 
         Args:
-            pixels: indices in the flattened image, all of them within components.
+            pixels: indices in the flattened image; every pixel must belong to a component.
 
         >>> ComponentRuns.from_mask(np.array([[1, 1, 0, 1]], bool)).numbers_at(np.array([3, 1])).tolist()
         [2, 1]
@@ -117,13 +117,15 @@ class ComponentRuns:
 
     @cached_property
     def by_component(self) -> tuple[np.ndarray, np.ndarray]:
-        """The indices of all runs, component after component, and where those of each component end."""
+        """Indices of all runs sorted by component, and the end of each component's section, indexed by number."""
         order = np.argsort(self.numbers, kind="stable")
         return order, np.asarray(np.searchsorted(self.numbers[order], np.arange(self.count + 1), side="right"))
 
     @cached_property
     def boxes(self) -> np.ndarray:
-        """Top, left, bottom and right of each component, from number 1 on; bottom and right are exclusive.
+        """N×4, the top, left, bottom and right of each component; bottom and right are exclusive.
+
+        Row 0 belongs to component 1.
 
         >>> ComponentRuns.from_mask(np.array([[0, 1, 1], [0, 1, 0]], bool)).boxes.tolist()
         [[0, 1, 2, 3]]
@@ -140,5 +142,5 @@ class ComponentRuns:
 
     @cached_property
     def touches_border(self) -> np.ndarray:
-        """Bool for each component, from number 1 on: True if it touches the border of the image."""
+        """True for each component that touches the border of the image; entry 0 belongs to component 1."""
         return np.asarray((self.boxes[:, :2] == 0).any(axis=1) | (self.boxes[:, 2:] == self.shape).any(axis=1))

@@ -1,4 +1,4 @@
-"""The Euclidean distance to the background: exact, fast for small components, and in little memory."""
+"""An exact Euclidean distance transform that is fast for small components and needs little memory."""
 
 from __future__ import annotations
 
@@ -11,25 +11,24 @@ from cellseg_monai.decoding.packing import PackedComponents
 
 __all__ = ["MAX_DISTANCE_PX", "distance_to_background"]
 
-# Up to this distance, squares and the sum of two of them fit into 16 bits, and `_squared_distances` is faster than
-# scipy.
+# Up to this distance, the sum of two squares fits into 16 bits, and `_squared_distances` is faster than SciPy.
 MAX_DISTANCE_PX = 127
 # Block size chosen to fit in the cache.
 _BLOCK_PIXELS = 2**16
 
 
 def distance_to_background(packed: PackedComponents) -> np.ndarray:
-    """Compute the Euclidean distance of each pixel of the components to the nearest background pixel.
+    """Compute the Euclidean distance of each component pixel to the nearest background pixel.
 
-    The values are those of `scipy.ndimage.distance_transform_edt` for the large image, but take less time and memory
-    unless a component is very deep. What lies beyond the border of the image is not background. Without any background,
-    the distance is 1 everywhere.
+    The values equal those that `scipy.ndimage.distance_transform_edt` returns for the large image. Computing them takes
+    less time and memory unless a component is very deep. The outside of the image does not count as background. If
+    there is no background at all, the distance is 1 everywhere.
 
     Args:
         packed: components packed with `deepest=MAX_DISTANCE_PX`.
 
     Returns:
-        Y×X float32 of the packed image, 0 where there is no component.
+        Y×X float32, the size of the packed image; 0 outside the components.
 
     >>> from cellseg_monai.decoding.component_runs import ComponentRuns
     >>> from cellseg_monai.decoding.packing import pack_components
@@ -38,14 +37,14 @@ def distance_to_background(packed: PackedComponents) -> np.ndarray:
     >>> distance_to_background(packed)[packed.numbers > 0]
     array([1., 2., 3.], dtype=float32)
     """
-    # A component's nearest background is right next to it, so other components in the packed image make no difference.
+    # Other components in the packed image make no difference, because the background around each component is nearer.
     inside = packed.numbers > 0
     steps = _steps_along_columns(inside if packed.outside_image is None else inside | packed.outside_image)
     distances: np.ndarray = np.empty(steps.shape, np.float32)
     rows = max(1, _BLOCK_PIXELS // (steps.shape[1] + 2 * MAX_DISTANCE_PX))
     for top in range(0, len(steps), rows):
         squares = _squared_distances(steps[top : top + rows])
-        if squares.max(initial=0) > MAX_DISTANCE_PX**2:  # a deep component, which is packed alone
+        if squares.max(initial=0) > MAX_DISTANCE_PX**2:  # only in a deep component, which is packed alone
             exact = np.ones_like(distances) if inside.all() else ndimage.distance_transform_edt(inside)
             return exact.astype(np.float32)
         np.sqrt(squares, out=distances[top : top + rows], dtype=np.float32)
@@ -55,7 +54,7 @@ def distance_to_background(packed: PackedComponents) -> np.ndarray:
 
 
 def _steps_along_columns(mask: np.ndarray) -> np.ndarray:
-    """Return the number of rows up or down to the background, cut off just above `MAX_DISTANCE_PX`."""
+    """Return the vertical distance of each pixel to the background, capped at `MAX_DISTANCE_PX + 1`."""
     steps = np.where(mask, np.int16(MAX_DISTANCE_PX + 1), np.int16(0))
     for direction in (steps, steps[::-1]):
         for row, next_row in pairwise(direction):
@@ -64,10 +63,17 @@ def _steps_along_columns(mask: np.ndarray) -> np.ndarray:
 
 
 def _squared_distances(steps: np.ndarray) -> np.ndarray:
-    """Return the squared distance for some rows; beyond `MAX_DISTANCE_PX`, any value above its square.
+    """Return the squared Euclidean distance to the background for some rows.
 
-    By Pythagoras, this is the least, over all columns, of the squared steps there plus the square of the way to that
-    column. Ways longer than the greatest distance need not be tried.
+    By Pythagoras, the squared distance is the minimum over all columns of two squares added together: the vertical
+    distance in that column and the horizontal distance to it. Horizontal distances beyond the greatest distance found
+    so far need not be tried.
+
+    Args:
+        steps: Y×X, the vertical distances from `_steps_along_columns`.
+
+    Returns:
+        Y×X int16; where the distance exceeds `MAX_DISTANCE_PX`, any value above `MAX_DISTANCE_PX` squared.
     """
     width = steps.shape[1]
     padded: np.ndarray = np.full((len(steps), width + 2 * MAX_DISTANCE_PX), (MAX_DISTANCE_PX + 1) ** 2, np.int16)

@@ -1,4 +1,4 @@
-"""The foreground divided at the necks of a distance map."""
+"""Division of the foreground at the necks of a distance map."""
 
 from __future__ import annotations
 
@@ -16,20 +16,21 @@ __all__ = ["divide_by_distance"]
 
 
 def divide_by_distance(mask: np.ndarray, distance: np.ndarray | None, least_depth: float) -> np.ndarray:
-    """Divide the foreground at the necks of a distance map: one object for each peak that rises high enough.
+    """Divide the foreground at the necks of a distance map, into one object for each peak that rises high enough.
 
-    Every peak floods its basin. Then basins are merged, across the highest saddle first, where the lower of the two
-    peaks rises less than `least_depth` above the saddle (the dynamics of M. Grimaud, Proc. SPIE 1769 (1992),
-    doi:10.1117/12.60650). A fixed share of the highest peak, as in F. Ghaznavi et al. (Scientific Reports 12 (2022),
-    doi:10.1038/s41598-022-12239-2), would lose small cells next to large ones.
+    First, every peak floods its basin. Then two adjacent basins are merged if the lower peak rises less than
+    `least_depth` above the saddle between them, starting at the highest saddle. This criterion is the dynamics by M.
+    Grimaud (Proc. SPIE 1769 (1992), doi:10.1117/12.60650). A fixed fraction of the highest peak, as in F. Ghaznavi et
+    al. (Scientific Reports 12 (2022), doi:10.1038/s41598-022-12239-2), would lose small cells next to large ones.
 
     Args:
         mask: Y×X bool, the foreground.
-        distance: Y×X floats, high in the middle of objects; None: the Euclidean distance to the background, in pixels.
-        least_depth: in the unit of `distance`; 0 keeps every peak.
+        distance: Y×X floats, high in the middle of objects. None means the Euclidean distance to the background, in
+            pixels.
+        least_depth: height that a peak must rise above the saddle, in the unit of `distance`; 0 keeps every peak.
 
     Returns:
-        Y×X int32: ids from 1, possibly with gaps; 0 is background.
+        Y×X int32 of positive ids, possibly with gaps; 0 is background.
 
     >>> mask = np.ones((1, 9), bool)
     >>> distance = np.array([[1, 2, 3, 2, 1, 2, 3, 2, 1.0]])
@@ -38,7 +39,7 @@ def divide_by_distance(mask: np.ndarray, distance: np.ndarray | None, least_dept
     >>> divide_by_distance(mask, distance, least_depth=2.5).max()
     np.int32(1)
     """
-    if distance is not None:  # as floats, because unsigned integers have no negatives
+    if distance is not None:  # convert to floats, because unsigned integers cannot be negated
         distance = distance.astype(np.promote_types(distance.dtype, np.float32), copy=False)
     components = ComponentRuns.from_mask(mask)
     undivided = surely_neckless(components, least_depth) if distance is None else np.zeros(components.count + 1, bool)

@@ -1,4 +1,4 @@
-"""Holes: background that foreground encloses."""
+"""Filling of holes, which are background components enclosed by foreground."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ __all__ = ["fill_holes"]
 
 
 def fill_holes(mask: np.ndarray, background: ComponentRuns, outside: np.ndarray) -> np.ndarray:
-    """Fill holes like `scipy.ndimage.binary_fill_holes`, but without its many dilations.
+    """Fill holes like `scipy.ndimage.binary_fill_holes`, but without repeated dilation.
 
     Args:
         mask: Y×X bool, the foreground.
-        background: components of the background.
+        background: components of the background, which is `~mask`.
         outside: numbers of the background components that are not holes.
 
     Returns:
-        Y×X bool, the foreground with its holes; `mask` itself if there are none.
+        Y×X bool, the foreground with its holes filled; `mask` itself if it has no holes.
 
     >>> mask = np.array([[0, 1, 0, 1, 0]], bool)
     >>> fill_holes(mask, ComponentRuns.from_mask(~mask), np.array([1, 3]))

@@ -1,4 +1,4 @@
-"""Named maps: what a head predicts for each pixel."""
+"""Named maps: the values that a network head predicts for each pixel."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ from cellseg_monai.boxes import SlicedArray
 __all__ = ["Maps", "check_maps", "check_probabilities", "shape_of_maps"]
 
 Maps = Mapping[str, SlicedArray]
-"""Y×X floats in [0, 1] by name, all of the same shape: numpy arrays, or anything that gives one when sliced.
+"""Y×X floats in [0, 1] by name, all of the same shape: NumPy arrays, or anything that returns one when sliced.
 
-`foreground` is the probability that a pixel belongs to an object, `boundary` that it separates touching objects,
-`distance` the depth within an object as a share of its greatest depth, `class/<name>` the probability of a class, and
-`views` the share of the views of test-time augmentation that see foreground."""
+- `foreground`: the probability that a pixel belongs to an object
+- `boundary`: the probability that a pixel separates touching objects
+- `distance`: the depth of a pixel within its object, as a fraction of the object's greatest depth
+- `class/<name>`: the probability of a class
+- `views`: the fraction of test-time augmentation views in which the pixel is foreground
+"""
 
 
 def check_probabilities(values: np.ndarray) -> None:
@@ -25,41 +28,41 @@ def check_probabilities(values: np.ndarray) -> None:
         values: floats, any shape.
 
     Raises:
-        ValueError: there are NaN or values outside [0, 1], as logits are.
+        ValueError: a value is NaN or outside [0, 1].
     """
     # The minimum and the maximum are NaN if any value is.
     if values.size and not (values.min() >= 0 and values.max() <= 1):
         raise ValueError(
-            f"got values from {values.min():.3g} to {values.max():.3g}, expected probabilities from 0 to 1; if these "
-            "are logits, apply a sigmoid first"
+            f"got values from {values.min():.3g} to {values.max():.3g}, expected probabilities between 0 and 1; if "
+            "these are logits, apply a sigmoid first"
         )
 
 
 def shape_of_maps(maps: Maps) -> tuple[int, int]:
-    """Return (Y, X) of the maps, taken from the foreground."""
+    """Return the (Y, X) shape of the maps, read from the foreground map."""
     height, width = maps["foreground"].shape
     return int(height), int(width)
 
 
 def check_maps(maps: Maps, needed: Iterable[str]) -> None:
-    """Refuse maps that lack one that is needed, or that differ in shape.
+    """Check that all required maps are present and have the same shape.
 
     Args:
         maps: the maps of one image.
-        needed: names, besides `foreground`, which is always needed.
+        needed: names of required maps; `foreground` is always required.
 
     Raises:
-        ValueError: a map is missing, is not Y×X, or has another shape than the foreground.
+        ValueError: a map is missing, is not Y×X, or differs in shape from the foreground map.
     """
     for name in ("foreground", *needed):
         if name not in maps:
             raise ValueError(
-                f"got the maps {', '.join(maps) or 'none'}, expected {name} among them; use the head that fits the "
-                "post-processing, or another method"
+                f"got maps {', '.join(maps) or 'none'}, expected {name} among them; choose a head that predicts it, or "
+                "another post-processing method"
             )
         shape, expected = tuple(maps[name].shape), tuple(maps["foreground"].shape)
         if len(shape) != 2 or shape != expected:
             raise ValueError(
-                f"got the map {name} of shape {shape}, expected (Y, X) like all maps of an image; pass the maps of one "
+                f"got the map {name} of shape {shape}, expected (Y, X), the same for every map; pass maps of the same "
                 "image"
             )

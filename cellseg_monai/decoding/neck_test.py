@@ -1,4 +1,4 @@
-"""A cheap test for components that certainly have no neck and need not be divided."""
+"""A cheap test that finds components without a neck, which need not be divided."""
 
 from __future__ import annotations
 
@@ -9,30 +9,32 @@ from cellseg_monai.labels.convex_hull import hull_rows
 
 __all__ = ["surely_neckless"]
 
-# On a pixel grid, by how much the distance to the background can fall on the way between two pixels of a component
-# without dents. The distance to the edge of the convex hull does not fall at all. But the next pixel outside is up to
-# √5/2 away from a place on the edge: ½ along it and 1 across it where the edge follows a row. (Where the edge is
-# slanted, one of the rows on either side has a nearer pixel.) And the pixels on the way, each next to the one before,
-# are up to √½ away from the straight line. A little is added, as the fall has to be less than `least_depth`.
+# Upper bound on how far the distance to the background can fall between two pixels of a convex component, because of
+# the pixel grid alone. Between two points of the convex hull, the distance to its edge does not fall. But the nearest
+# pixel outside can be √5/2 away from a point on the edge: ½ along the edge and 1 across it, if the edge follows a row.
+# (Near a slanted edge, one of the two adjacent rows has a closer pixel.) A path of adjacent pixels also deviates from
+# the straight line by up to √½. The last term is there because the fall must be strictly less than `least_depth`.
 _GRID_ERROR = 5**0.5 / 2 + 0.5**0.5 + 1e-6
 
 
 def surely_neckless(components: ComponentRuns, least_depth: float) -> np.ndarray:
-    """Find components without two peaks that the Euclidean distance to the background separates by `least_depth`.
+    """Find components that cannot have two peaks separated by a saddle `least_depth` below both of them.
 
-    Two tests are made, on outlines only. A component is too thin to have a neck if half its shorter side leaves no room
-    for a peak and a saddle. A component is nearly convex if it fills its convex hull except for shallow dents: within a
-    convex set, the distance to the outside never falls below that of both ends of a straight line. Dents lower it by at
-    most their depth, and a peak high enough to count lies deeper than that, so the line stays within the component.
+    Heights are Euclidean distances to the background. Two tests look only at outlines:
 
-    If neither test is conclusive the answer is no, so some neckless components are missed.
+    - A component is too thin to have a neck if half its shorter side leaves no room for a peak and a saddle.
+    - A component is nearly convex if it fills its convex hull except for shallow dents. Along a straight line within a
+      convex set, the distance to the outside never falls below its value at the lower end. Dents reduce the distance by
+      at most their depth. A peak that counts lies deeper than the dents, so the line stays within the component.
+
+    Components for which both tests are inconclusive are reported as False, so some neckless components are missed.
 
     Args:
-        components: of the foreground.
-        least_depth: in pixels.
+        components: components of the foreground.
+        least_depth: depth of a neck, in pixels.
 
     Returns:
-        bool for each number from 0 on; False for the background.
+        bool array indexed by component number; False for the background.
 
     >>> surely_neckless(ComponentRuns.from_mask(np.ones((3, 3), bool)), 4)  # it could continue beyond the border
     array([False, False])
@@ -46,7 +48,7 @@ def surely_neckless(components: ComponentRuns, least_depth: float) -> np.ndarray
     neckless: np.ndarray = np.zeros(components.count + 1, bool)
     sides = components.boxes[:, 2:] - components.boxes[:, :2]
     inside = ~components.touches_border
-    # The distance is at most half the shorter side at a peak, and at least a pixel at a saddle.
+    # A peak is at most half the shorter side high, and a saddle at least one pixel.
     thin = sides.min(axis=1) + 1 < 2 * (least_depth + 1)
     neckless[1:] = thin & inside
     if (dent := least_depth - _GRID_ERROR) < 0:
@@ -68,15 +70,18 @@ def surely_neckless(components: ComponentRuns, least_depth: float) -> np.ndarray
 
 
 def _shallow(first: np.ndarray, lefts: np.ndarray, hull_lefts: np.ndarray, dent: float) -> np.ndarray:
-    """Return for each row True if the dent on the left of the component is at most `dent` deep.
+    """Find rows in which the dent on the left of the component is shallow.
 
-    That is, if all pixels between the hull and the component are at most this far from the outside of the hull.
+    A dent is shallow if all pixels between the hull and the component are within `dent` of the outside of the hull.
 
     Args:
-        first: for each component, the position of its first row in the following arrays.
-        lefts: for each row, the first column of the component.
-        hull_lefts: for each row, the first column of its convex hull.
-        dent: in pixels.
+        first: index of each component's first row in the following arrays.
+        lefts: first column of the component in each row.
+        hull_lefts: first column of the component's convex hull in each row.
+        dent: greatest depth of a shallow dent, in pixels.
+
+    Returns:
+        bool for each row.
     """
     shallow = lefts - hull_lefts <= dent
     outside = np.iinfo(lefts.dtype).max  # there is no hull above the first row and below the last
@@ -84,8 +89,8 @@ def _shallow(first: np.ndarray, lefts: np.ndarray, hull_lefts: np.ndarray, dent:
     for row_distance in range(1, int(dent) + 1):
         above, below = np.roll(above, 1), np.roll(below, -1)
         above[first], below[first - 1] = outside, outside
-        # Seen from the last pixel of the dent: is the pixel this many rows away, and as many columns to the left as
-        # `dent` allows, outside the hull?
+        # From the innermost pixel of the dent, go this many rows up or down, and as far to the left as `dent` allows.
+        # The dent is shallow if that pixel is outside the hull.
         column_distance = int((dent**2 - row_distance**2) ** 0.5)
         shallow |= np.maximum(above, below) >= lefts - column_distance
     return shallow

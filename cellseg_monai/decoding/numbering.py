@@ -1,4 +1,4 @@
-"""Areas of objects, and their final ids: 1 to n in the order of their first pixels."""
+"""Object areas and final ids, which run from 1 to n in the order of the objects' first pixels."""
 
 from __future__ import annotations
 
@@ -10,36 +10,38 @@ __all__ = ["areas_and_first_pixels", "numbers_in_order"]
 def areas_and_first_pixels(ids: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the area and the first pixel of each id.
 
+    Runs are described by the same three arrays as in `id_runs`.
+
     Args:
-        ids: for each run, as `id_runs` returns them, its id: integers from 0.
-        starts: for each run, the index of its first pixel in the flattened image.
-        lengths: for each run, its number of pixels.
+        ids: non-negative integers, the id of each run.
+        starts: index of the first pixel of each run in the flattened image.
+        lengths: number of pixels in each run.
 
     Returns:
-        For each id, from 0 on: its area in pixels; the index of its first pixel in the flattened image, 0 if it has
-        none.
+        Two arrays indexed by id. The first holds the area in pixels. The second holds the index of the first pixel in
+        the flattened image, or 0 if the id does not occur.
 
     >>> from cellseg_monai.labels.relabel import id_runs
     >>> areas_and_first_pixels(*id_runs(np.array([[0, 3, 3], [0, 1, 3]])))
     (array([2, 1, 0, 3]), array([0, 4, 0, 1]))
     """
     areas = np.bincount(ids, lengths).astype(np.intp)
-    # Written in reverse, so that the first pixel of each id is the last one written.
+    # Assign in reverse order, so that the first pixel of each id is assigned last and wins.
     first_pixels: np.ndarray = np.zeros(len(areas), np.intp)
     first_pixels[ids[::-1]] = starts[::-1]
     return areas, first_pixels
 
 
 def numbers_in_order(areas: np.ndarray, first_pixels: np.ndarray, min_area_px: int) -> np.ndarray:
-    """Number the objects that are large enough, in the order of their first pixels; the others get 0.
+    """Number the objects that are large enough, in the order of their first pixels.
 
     Args:
-        areas: for each object, its number of pixels.
-        first_pixels: for each object, the index of its first pixel in the flattened image.
-        min_area_px: objects of fewer pixels, or none, get no number.
+        areas: number of pixels in each object.
+        first_pixels: index of each object's first pixel in the flattened image.
+        min_area_px: objects with fewer pixels are dropped; objects without any pixel are dropped in any case.
 
     Returns:
-        int64, one for each object, 0 to n.
+        int64, one number per object: 1 to n, or 0 for a dropped object.
 
     >>> numbers_in_order(np.array([9, 2, 5]), np.array([40, 0, 7]), min_area_px=4)
     array([2, 0, 1])

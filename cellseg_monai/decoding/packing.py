@@ -1,4 +1,4 @@
-"""Components of the foreground packed close together, so that no work is spent on the background between them."""
+"""Foreground components packed close together, so that no time is spent on the background between them."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from cellseg_monai.labels.relabel import run_pixels
 
 __all__ = ["PackedComponents", "pack_components"]
 
-# Pixels processed together, unless a single component is larger.
+# Largest packed image of several components.
 _BATCH_PIXELS = 2**22
-# A component whose box has more pixels is packed alone.
+# A component is packed alone if its box has more pixels than this.
 _ALONE_PIXELS = 2**15
 
 
 @dataclass(frozen=True, eq=False)
 class PackedComponents:
-    """A small image of some components of a larger one, with two pixels of background between any two of them.
+    """A small image of some components of a large one, with at least two pixels of background between components.
 
-    `pack_components` says when they lie closer.
+    Components can lie closer together if they were packed with `pack_components(..., apart=False)`.
 
     Args:
-        components: in the packed image, with the numbers that they have in the large one.
-        places: where the pixels are in the large image, and where in the packed one. For several components, the
-            indices of their pixels in both flattened images; for a single one, its box in both.
-        outside_image: Y×X bool, True for what represents the outside of the large image next to components that touch
-            its border; None if there is nothing of that kind.
+        components: the components in the packed image, with the same numbers as in the large image.
+        places: positions in the large image and in the packed image. These are either the indices of the component
+            pixels in both flattened images, or one box in both images.
+        outside_image: Y×X bool in the packed image. It is True for pixels that stand for the outside of the large
+            image, next to components that touch its border. None if there are no such pixels.
     """
 
     components: ComponentRuns
@@ -40,18 +40,18 @@ class PackedComponents:
 
     @cached_property
     def numbers(self) -> np.ndarray:
-        """The number of the component at each pixel of the packed image, Y×X int32; 0 is background."""
+        """The component number at each pixel of the packed image, Y×X int32; 0 is background."""
         return self.components.label_image
 
     def gather(self, values: np.ndarray, background: float = 0) -> np.ndarray:
-        """Bring values from the large image to the packed one.
+        """Copy component pixels from the large image into the packed one.
 
         Args:
-            values: Y×X of the large image.
-            background: the value where there is no component.
+            values: Y×X, the size of the large image.
+            background: value of all pixels outside the components.
 
         Returns:
-            Y×X of the packed image.
+            Y×X, the size of the packed image.
         """
         packed: np.ndarray = np.full(self.components.shape, background, values.dtype)
         source, target = self.places
@@ -62,11 +62,11 @@ class PackedComponents:
         return packed
 
     def scatter(self, values: np.ndarray, image: np.ndarray) -> None:
-        """Write values of the packed image to where the components are in the large one.
+        """Copy component pixels from the packed image back into the large one.
 
         Args:
-            values: Y×X of the packed image.
-            image: Y×X of the large image, contiguous; changed in place.
+            values: Y×X, the size of the packed image.
+            image: contiguous Y×X array, the size of the large image; changed in place.
         """
         target, source = self.places
         if isinstance(source, tuple):
@@ -78,21 +78,23 @@ class PackedComponents:
 def pack_components(
     components: ComponentRuns, wanted: np.ndarray | None = None, *, deepest: int | None = None, apart: bool = True
 ) -> Iterator[PackedComponents]:
-    """Pack components into as few small images as memory allows.
+    """Pack components into a few small images of limited size.
 
     Args:
-        components: of the large image.
-        wanted: bool for each number from 0 on, True for those to pack; entry 0 is not used. None: all.
-        deepest: for work that measures distances to the background: the greatest distance up to which components can
-            share a packed image. Deeper ones are packed alone, in an image that ends where the large one ends. Next to
-            a component that touches the border lies `outside_image`, wider than the distance from any pixel of the
-            component to its nearest background. None: the background does not matter.
-        apart: keep two pixels of background between components. If false, and their boxes overlap so much that packing
-            would take more than twice the area of the image (oblique fibres), the packed image is the large one
-            without the other components.
+        components: components of the large image.
+        wanted: bool array indexed by component number, True for components to pack; entry 0 is ignored. If None, all
+            components are packed.
+        deepest: greatest distance to the background, in pixels, at which components can still share a packed image.
+            Deeper components are packed alone, in an image that ends where the large one ends. In a shared image, a
+            component that touched the border of the large image has a margin of `outside_image` on that side. The
+            margin is wider than the distance from any pixel of the component to its nearest background. Pass None if
+            no distances will be measured.
+        apart: keep two pixels of background between components. If false, components stay where they are when their
+            boxes overlap so much that packing would need more than twice the area of the large image, as with oblique
+            fibres. The packed image is then the large one without the other components.
 
     Yields:
-        Packed images that together hold each wanted component once.
+        Packed images that together contain each wanted component exactly once.
 
     >>> mask = np.array([[1, 0, 0, 0, 1], [1, 0, 0, 0, 1], [1, 0, 0, 0, 0]], bool)
     >>> for batch in pack_components(ComponentRuns.from_mask(mask)):
@@ -112,7 +114,7 @@ def pack_components(
     if deepest is not None:
         shorter, longer = sides.min(axis=1), sides.max(axis=1)
         alone |= (shorter > 2 * deepest) | (at_border.any(axis=1) & (longer > deepest))
-        alone |= at_border.all(axis=1)  # there may be no background at all
+        alone |= at_border.all(axis=1)  # the image may have no background at all
     if not apart and sides.prod(axis=1).sum() > 2 * components.shape[0] * components.shape[1]:
         yield _pack_in_place(components, numbers)
         return
@@ -134,7 +136,7 @@ def pack_components(
 
 
 def _pack_in_place(components: ComponentRuns, numbers: np.ndarray) -> PackedComponents:
-    """Return the large image with these components alone."""
+    """Return an image of the same size as the large one that contains only these components."""
     chosen: np.ndarray = np.zeros(components.count + 1, bool)
     chosen[numbers] = True
     runs = np.flatnonzero(chosen[components.numbers])
@@ -143,7 +145,7 @@ def _pack_in_place(components: ComponentRuns, numbers: np.ndarray) -> PackedComp
 
 
 def _pack_alone(components: ComponentRuns, number: int) -> PackedComponents:
-    """Return an image of one component, with a margin of one pixel except where the large image ends."""
+    """Return an image of a single component, with a margin of one pixel except where the large image ends."""
     top, left, bottom, right = components.boxes[number - 1].tolist()
     above, before = top > 0, left > 0
     below, after = bottom < components.shape[0], right < components.shape[1]
@@ -157,11 +159,14 @@ def _pack_alone(components: ComponentRuns, number: int) -> PackedComponents:
 
 
 def _shelves(sizes: np.ndarray, area: int) -> tuple[np.ndarray, tuple[int, int]]:
-    """Place rectangles in rows, one below another; return their top left corners and the shape of the whole.
+    """Arrange rectangles side by side on shelves, one shelf below another.
 
     Args:
-        sizes: N×2, height and width of each rectangle, the highest first.
-        area: the sum of their areas.
+        sizes: N×2, height and width of each rectangle, tallest first.
+        area: total area of the rectangles.
+
+    Returns:
+        N×2, the top and left of each rectangle; the (Y, X) shape of the whole arrangement.
     """
     width = max(int(sizes[:, 1].max()), int(1.2 * area**0.5))
     corners, top, left, shelf_height = [], 0, 0, 0
@@ -181,10 +186,10 @@ def _pack_together(
     """Return an image of several components.
 
     Args:
-        components: of the large image.
+        components: components of the large image.
         numbers: numbers of the components to pack.
-        slots: N×4, the box of each in the packed image: top, left, bottom, right.
-        surroundings: N×4, the same box enlarged by what represents the outside of the large image next to it.
+        slots: N×4, the box of each packed component in the packed image: top, left, bottom, right.
+        surroundings: N×4, the same boxes enlarged by the margins that stand for the outside of the large image.
         shape: (Y, X) of the packed image.
     """
     slot_of: np.ndarray = np.full(components.count + 1, -1)
@@ -209,5 +214,5 @@ def _pack_together(
 def _with_runs(
     components: ComponentRuns, shape: tuple[int, int], runs: np.ndarray, starts: np.ndarray
 ) -> ComponentRuns:
-    """Return some runs of the components, moved to new starts in an image of another shape."""
+    """Return the selected runs with new start positions in an image of another shape."""
     return ComponentRuns(shape, starts, components.lengths[runs], components.numbers[runs], components.count)

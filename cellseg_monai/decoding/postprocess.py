@@ -1,4 +1,4 @@
-"""`label_objects`: labelled objects from maps, with the settings of a bundle."""
+"""Post-processing settings, and `label_objects`, which turns predicted maps into labelled objects."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ __all__ = ["Postprocessing", "foreground_mask", "label_objects"]
 
 @dataclass(frozen=True)
 class Postprocessing:
-    """Settings for making objects from maps, as a bundle keeps them in `configs/postprocess.json`.
+    """Settings for turning maps into objects, stored in a bundle's `configs/postprocess.json`.
 
-    Areas and depths are counted at the size of the maps, so that they mean the same size whatever the pixel size of
-    the image. In JSON, the settings of the method stand next to the others:
+    Areas and depths are measured in pixels of the maps, so their physical size does not depend on the pixel size of
+    the image. In JSON, the method's settings are on the same level as the others:
     `{"method": "distance_watershed", "seed_depth": 1.0, "threshold": 0.5, "min_area_px": 16, "fill_holes": true}`.
 
     Args:
-        method: how touching objects are divided, with the settings of that method.
-        threshold: a pixel is foreground if its probability is greater, not equal.
-        min_area_px: objects of fewer pixels are dropped.
-        fill_holes: background enclosed by foreground becomes foreground, whatever its size; set it to false where
-            cells form closed rings around free space.
+        method: method that divides touching objects, with its own settings.
+        threshold: a pixel is foreground if its probability exceeds this threshold.
+        min_area_px: objects with fewer pixels than this are dropped.
+        fill_holes: turn background that is enclosed by foreground into foreground, whatever its size. Set this to
+            false if cells form closed rings around free space.
 
     >>> Postprocessing(threshold=0.4).min_area_px
     16
@@ -52,14 +52,14 @@ class Postprocessing:
 
     def __post_init__(self) -> None:
         if not isinstance(self.method, Method):
-            raise ValueError(f"got method={self.method!r}, expected a method such as DistanceWatershed(seed_depth=1.0)")
+            raise ValueError(f"got method={self.method!r}, expected a method like DistanceWatershed(seed_depth=1.0)")
         check_number("threshold", self.threshold, below=1, remedy="give a probability, such as 0.5")
         check_whole_number("min_area_px", self.min_area_px)
         if not isinstance(self.fill_holes, bool):
             raise ValueError(f"got fill_holes={self.fill_holes!r}, expected true or false; correct it")
 
     def to_mapping(self) -> dict[str, Any]:
-        """Return the settings as plain data, those of the method next to the others.
+        """Return all settings as one flat dictionary, including those of the method.
 
         >>> Postprocessing().to_mapping()
         {'method': 'components', 'threshold': 0.5, 'min_area_px': 16, 'fill_holes': True}
@@ -69,19 +69,20 @@ class Postprocessing:
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any], *, source: str, whole: bool = False) -> Postprocessing:
-        """Return the settings that `to_mapping` described.
+        """Create settings from a dictionary like the one that `to_mapping` returns.
 
         Args:
-            values: settings by name; those left out keep their defaults.
-            source: where the values come from, for messages.
-            whole: refuse values that leave a setting out, rather than taking its default.
+            values: settings by name; missing ones get their default.
+            source: name of the file or other origin of the values, for error messages.
+            whole: refuse to use defaults if settings are missing.
 
         Raises:
-            BundleError: a name is unknown or means nothing for the method, a value is refused, or one is left out.
+            BundleError: a setting is unknown, does not apply to the method or has an invalid value, or one is missing
+                although `whole` is true.
 
         >>> Postprocessing.from_mapping({"method": "components", "seed_depth": 2.0}, source="a.json")
         Traceback (most recent call last):
-        cellseg_monai.errors.BundleError: a.json: seed_depth means nothing for the method components; remove it
+        cellseg_monai.errors.BundleError: a.json: seed_depth does not apply to the method components; remove it
         """
         name = values.get("method", Components.name)
         if not isinstance(name, str) or name not in METHODS:
@@ -101,10 +102,10 @@ class Postprocessing:
             raise BundleError(f"{source}: {error}") from error
 
     def with_setting(self, name: str, value: Any) -> Postprocessing:
-        """Return these settings with one replaced, whether it belongs to the method or not.
+        """Return a copy with one setting replaced, which can be a setting of the method.
 
         Raises:
-            ValueError: there is no such setting, or it refuses the value.
+            ValueError: the setting does not exist, or the value is invalid.
 
         >>> Postprocessing().with_setting("threshold", 0.25).threshold
         0.25
@@ -118,19 +119,20 @@ class Postprocessing:
 
     @classmethod
     def from_json(cls, path: str | PathLike[str], *, whole: bool = False) -> Postprocessing:
-        """Return the settings in a `postprocess.json`.
+        """Read settings from a `postprocess.json` file.
 
         Args:
-            path: the file.
-            whole: refuse a file that leaves a setting out, rather than taking its default.
+            path: path of the file.
+            whole: refuse to use defaults if settings are missing.
 
         Raises:
-            BundleError: the file is missing, holds no JSON object, or settings that `from_mapping` refuses.
+            BundleError: the file is missing, does not contain a JSON object, or contains settings that `from_mapping`
+                refuses.
         """
         return cls.from_mapping(read_mapping(path), source=str(path), whole=whole)
 
     def to_json(self, path: str | PathLike[str]) -> None:
-        """Write these settings to a file that `from_json` reads back equal."""
+        """Write these settings as JSON that `from_json` reads back unchanged."""
         with replacing(path) as aside:
             aside.write_text(json.dumps(self.to_mapping(), indent=4) + "\n", encoding="utf-8")
 
@@ -140,26 +142,26 @@ def _names(kind: type) -> set[str]:
 
 
 def _why_refused(setting: str, method: type[Method], known: set[str]) -> str:
-    """Say why a setting is refused: it belongs to another method, or to none."""
+    """Return a message that says whether a refused setting belongs to another method or does not exist."""
     if any(setting in _names(other) for other in METHODS.values()):
-        return f"{setting} means nothing for the method {method.name}; remove it"
+        return f"{setting} does not apply to the method {method.name}; remove it"
     nearest = difflib.get_close_matches(setting, known, n=1)
     remedy = f"did you mean {nearest[0]!r}?" if nearest else f"known: {', '.join(sorted(known))}"
     return f"Postprocessing has no setting {setting!r}; {remedy}"
 
 
 def foreground_mask(probabilities: np.ndarray, settings: Postprocessing) -> np.ndarray:
-    """Return True where the probability is greater than the threshold.
+    """Return a mask that is True where the probability exceeds the threshold.
 
     Args:
-        probabilities: floats in [0, 1], any shape, such as Y×X.
-        settings: only their threshold is used.
+        probabilities: floats in [0, 1] of any shape, such as Y×X.
+        settings: post-processing settings; only the threshold is used.
 
     Returns:
-        bool of the shape of `probabilities`.
+        bool array with the shape of `probabilities`.
 
     Raises:
-        ValueError: there are NaN or values outside [0, 1], as logits are.
+        ValueError: a probability is NaN or outside [0, 1].
 
     >>> foreground_mask(np.array([[0.2, 0.5, 0.9]]), Postprocessing(threshold=0.5))
     array([[False, False,  True]])
@@ -169,22 +171,23 @@ def foreground_mask(probabilities: np.ndarray, settings: Postprocessing) -> np.n
 
 
 def label_objects(maps: Maps, settings: Postprocessing, shape: tuple[int, int] | None = None) -> np.ndarray:
-    """Label objects: take the foreground, fill holes, divide by the method of the settings, drop small objects.
+    """Label the objects in the maps of one image.
 
-    Pixels that touch by a corner only belong to different objects (4-connectivity): fewer touching cells are merged
-    that way.
+    The foreground is thresholded, holes are filled, touching objects are divided and small objects are dropped.
+    Foreground pixels are connected by their edges, not their corners (4-connectivity), so that fewer touching cells
+    merge.
 
     Args:
-        maps: Y×X floats in [0, 1] by name: `foreground`, and those that the method needs; see `Maps`.
-        settings: method, thresholds, holes, smallest area.
-        shape: (Y, X) of the image file, if the network saw it at another scale: the objects are brought to it by
-            nearest neighbour.
+        maps: Y×X floats in [0, 1] by name: `foreground`, and the maps that the method needs; see `Maps`.
+        settings: method, thresholds, hole filling and smallest area.
+        shape: (Y, X) of the image file, if the network processed the image at another scale. The label image is
+            resized to this shape by nearest neighbour.
 
     Returns:
-        Y×X int32, ids 1 to n without gaps in the order of each object's first pixel, 0 is background.
+        Y×X int32. Ids run from 1 to n without gaps, in the order of each object's first pixel; 0 is background.
 
     Raises:
-        ValueError: a map that the method needs is missing, or there are NaN or values outside [0, 1].
+        ValueError: a map that the method needs is missing, or a value is NaN or outside [0, 1].
 
     >>> foreground = np.array([[0.9, 0.9, 0.0, 0.6, 0.0, 0.7, 0.8]])
     >>> label_objects({"foreground": foreground}, Postprocessing(min_area_px=2))
@@ -200,7 +203,7 @@ def label_objects(maps: Maps, settings: Postprocessing, shape: tuple[int, int] |
     method_maps = {name: np.asarray(maps[name]) for name in method.maps}
     for values in method_maps.values():
         check_probabilities(values)
-    if not mask.any():  # also if there are no pixels
+    if not mask.any():  # true of an empty array, too
         return np.zeros(mask.shape if shape is None else shape, np.int32)
     if settings.fill_holes:
         background = ComponentRuns.from_mask(~mask)
@@ -213,5 +216,5 @@ def label_objects(maps: Maps, settings: Postprocessing, shape: tuple[int, int] |
     labels = np.repeat(numbers[ids], lengths).reshape(mask.shape)
     if shape is None or labels.shape == tuple(shape):
         return labels
-    # Shrinking can lose a small object, which leaves a gap in the ids.
+    # A small object can vanish when the image shrinks, which leaves a gap in the ids.
     return relabel_sequential(rescale_labels(labels, shape))

@@ -1,4 +1,4 @@
-"""Seeds grown over the foreground by a watershed, without flooding what belongs to one seed anyway."""
+"""A watershed that grows seeds over the foreground and floods only the pixels that several seeds can reach."""
 
 from __future__ import annotations
 
@@ -12,27 +12,28 @@ __all__ = ["grow_seeds"]
 
 
 def grow_seeds(mask: np.ndarray, seeds: np.ndarray, landscape: np.ndarray) -> np.ndarray:
-    """Give each foreground pixel to the seed whose water reaches it first without leaving the foreground.
+    """Assign each foreground pixel to the seed that reaches it first in a watershed within the foreground.
 
-    This is the watershed by flooding of F. Meyer (Actes du 8ème congrès RFIA, 1991), as implemented by scikit-image.
+    This is the flooding watershed by F. Meyer (Actes du 8ème congrès RFIA, 1991), as implemented in scikit-image.
     Only unseeded pixels between several seeds are flooded. Unseeded pixels next to a single seed go to that seed, and a
-    connected component without a seed becomes one object.
+    connected component without any seed becomes one object.
 
     Args:
         mask: Y×X bool, the foreground.
-        seeds: Y×X int32, ids from 1 within the mask, 0 elsewhere; the pixels of an id lie in one component.
-        landscape: Y×X floats, low where objects are and high between them. Values are compared as float32, and only
+        seeds: Y×X int32, positive ids within the mask and 0 elsewhere. All pixels with the same id lie in the same
+            component.
+        landscape: Y×X floats, low inside objects and high between them. Values are compared as float32, and only
             within a component.
 
     Returns:
-        Y×X int32: the ids of the seeds, and higher ids for the components without one; 0 is background.
+        Y×X int32: the seed ids, and higher ids for components without a seed; 0 is background.
 
     >>> mask = np.array([[1, 1, 1, 1, 0, 1]], bool)
     >>> grow_seeds(mask, np.array([[1, 0, 0, 2, 0, 0]], np.int32), np.array([[0, 0, 9, 0, 0, 0]]))
     array([[1, 1, 2, 2, 0, 3]], dtype=int32)
     """
     unseeded = mask & (seeds == 0)
-    # Keep only the rim of each seed: its inner pixels would pass through the queue without reaching anything.
+    # Keep only the rim of each seed. Inner pixels have no unseeded neighbours, so queueing them has no effect.
     region = _with_neighbours(unseeded) & mask
     components = ComponentRuns.from_mask(region)
     rim_pixels = np.flatnonzero(region & ~unseeded)
@@ -52,11 +53,12 @@ def grow_seeds(mask: np.ndarray, seeds: np.ndarray, landscape: np.ndarray) -> np
 
 
 def _with_ordered_markers(landscape: np.ndarray, markers: np.ndarray) -> np.ndarray:
-    """Lower the markers by tiny steps, so that those of one height flood row after row, before other such pixels.
+    """Lower the marker pixels by tiny steps.
 
-    Otherwise their order would depend on everything in the queue of scikit-image, so a component could be divided
-    differently depending on what else is flooded with it. The steps are too small to change the order of different
-    heights: there are at least 2²⁸ float64 values between two neighbouring float32 values.
+    This makes markers of equal height flood in row order, before unmarked pixels of the same height. Otherwise their
+    order would depend on everything else in scikit-image's queue, and the division of a component would depend on which
+    other components are flooded with it. The steps are too small to reorder different heights, because there are at
+    least 2²⁸ float64 values between two adjacent float32 values.
     """
     heights: np.ndarray = landscape.astype(np.float32, copy=False).astype(np.float64, order="C")
     pixels = np.flatnonzero(markers)

@@ -1,4 +1,4 @@
-"""Networks for images of any size: our own, and wrappers for those of other libraries that bundles can name."""
+"""Networks for images of any size: the package's own, and wrappers for the networks in other libraries."""
 
 from cellseg_monai.networks.attention_gate import attention_maps
 from cellseg_monai.networks.convolutional_unet import unet

@@ -1,4 +1,4 @@
-"""The U-Net without a pretrained encoder, with its residual and attention variants."""
+"""A U-Net without a pretrained encoder, with residual and attention variants."""
 
 from __future__ import annotations
 
@@ -32,29 +32,29 @@ def unet(
     residual: bool = False,
     attention: bool = False,
 ) -> nn.Module:
-    """A U-Net for images of any size.
+    """Build a U-Net that accepts images of any size.
 
-    Ronneberger et al., "U-Net: convolutional networks for biomedical image segmentation", 2015
-    (doi:10.1007/978-3-319-24574-4_28), with padded convolutions. The residual and attention variants are those of
+    The architecture is from Ronneberger et al., "U-Net: convolutional networks for biomedical image segmentation", 2015
+    (doi:10.1007/978-3-319-24574-4_28), with padded convolutions. The residual and attention variants are from
     Ghaznavi et al., "Cell segmentation from telecentric bright-field transmitted light microscopy images using a
     Residual Attention U-Net: a case study on HeLa line", 2022 (doi:10.1016/j.compbiomed.2022.105805).
 
     Args:
-        in_channels: number of channels of the image.
-        classes: number of channels of the logits, B×classes×Y×X.
-        channels: number of channels of each level. The first level has the resolution of the image, and each further
-            level half of the one before.
-        norm: apply batch normalisation after each convolution of the blocks and gates.
-        skips: `"concat"` to concatenate the encoder's features with the decoder's, or `"add"` to add them.
+        in_channels: number of image channels.
+        classes: number of output channels. The network returns logits, B×classes×Y×X.
+        channels: number of channels at each level. The first level has the resolution of the image, and every further
+            level halves it.
+        norm: True to apply batch normalisation after each convolution in the blocks and gates.
+        skips: `"concat"` to concatenate the encoder features with the decoder features, or `"add"` to add them.
         upsampling: `"interpolate"` for nearest-neighbour interpolation, or `"transposed"` for a transposed 2×2
-            convolution that also changes the number of channels to that of the level above.
+            convolution that also maps the features to the number of channels of the level above.
         activation: `"leaky_relu"` or `"relu"`.
-        dropout: share of the values dropped after each block, 0 to 1.
-        residual: add a 1×1 convolution of its input to the output of each block.
-        attention: put a gate on each skip connection; see `attention_maps`.
+        dropout: fraction of the values to drop after each block, 0 to 1.
+        residual: True to add a 1×1 convolution of each block's input to its output.
+        attention: True to put an attention gate on each skip connection; see `attention_maps`.
 
     Raises:
-        BundleError: an argument has a value that is not listed here, or there are fewer than two levels.
+        BundleError: `skips`, `upsampling` or `activation` has an unknown value, or there are fewer than two levels.
 
     >>> network = unet(classes=2, channels=(4, 8)).eval()
     >>> network(torch.zeros(1, 1, 5, 3)).shape
@@ -68,7 +68,7 @@ def unet(
         if value not in choices:
             raise BundleError(f"got {name}={value!r}, expected one of {', '.join(choices)}; choose one")
     if len(channels) < 2:
-        raise BundleError(f"got channels={list(channels)}, expected at least two levels; give two numbers or more")
+        raise BundleError(f"got channels={list(channels)}, expected at least two levels; pass two or more numbers")
     options = _BlockOptions(norm=norm, activation=_ACTIVATIONS[activation], dropout=dropout, residual=residual)
     network = _UNet(
         options,
@@ -83,15 +83,18 @@ def unet(
 
 
 class _BlockOptions:
-    """The options that all blocks of one network share."""
+    """The options shared by all blocks in a network."""
 
     def __init__(self, *, norm: bool, activation: type[nn.Module], dropout: float, residual: bool) -> None:
         self.norm, self.activation, self.dropout, self.residual = norm, activation, dropout, residual
 
     def convolution(self, in_channels: int, out_channels: int, kernel_size: int) -> nn.Sequential:
-        """Return a convolution with normalisation; it has a bias, to match the parameter counts of the references."""
+        """Return a convolution, followed by batch normalisation if `norm` is set.
+
+        The convolution always has a bias, so that the parameter counts match the references.
+        """
         convolution = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
-        # As in Ronneberger et al.: without normalisation, a deep network does not train from other initial weights.
+        # As in Ronneberger et al. With other initial weights, a deep network without normalisation does not train.
         nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
         return nn.Sequential(convolution, nn.BatchNorm2d(out_channels) if self.norm else nn.Identity())
 
@@ -118,7 +121,7 @@ class _Block(nn.Module):
 
 
 class _DecoderLevel(nn.Module):
-    """One level of the decoder, which joins the features of the level below with the skip connection."""
+    """A decoder level, which joins the features from the level below with the skip connection."""
 
     def __init__(
         self, options: _BlockOptions, below: int, channels: int, *, adds: bool, transposed: bool, attention: bool
@@ -129,7 +132,7 @@ class _DecoderLevel(nn.Module):
         if transposed:
             self.upsample: nn.Module = nn.ConvTranspose2d(below, channels, 2, stride=2)
         else:
-            # Nearest-neighbour, as in the references: bilinear gradients are not reproducible on a GPU.
+            # Nearest-neighbour, as in the references. Bilinear gradients are not reproducible on a GPU.
             upsample = nn.Upsample(scale_factor=2, mode="nearest")
             self.upsample = nn.Sequential(upsample, nn.Conv2d(below, channels, 1)) if adds else upsample
         self.gate = (
@@ -146,7 +149,7 @@ class _DecoderLevel(nn.Module):
 
 
 class _UNet(nn.Module):
-    """The network; Y and X are multiples of 2^(levels - 1)."""
+    """The U-Net itself, which needs images whose Y and X are multiples of 2^(levels - 1)."""
 
     def __init__(
         self,
@@ -167,12 +170,12 @@ class _UNet(nn.Module):
             _DecoderLevel(options, below, here, adds=adds, transposed=transposed, attention=attention)
             for below, here in zip(channels[:0:-1], channels[-2::-1], strict=True)
         )
-        # Ghaznavi et al. have batch normalisation here. It is left out because it would centre the logits of each
-        # batch, no matter how much of the batch is cells.
+        # Unlike Ghaznavi et al., there is no batch normalisation here. It would centre the logits of each batch, no
+        # matter how much of the batch is covered by cells.
         self.head = nn.Conv2d(channels[0], classes, 1)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        """Return logits, B×classes×Y×X."""
+        """Return the logits, B×classes×Y×X."""
         features = image
         skips: list[torch.Tensor] = []
         for index, block in enumerate(self.encoder):

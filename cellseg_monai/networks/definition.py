@@ -1,7 +1,7 @@
-"""Definitions of networks: records that a checkpoint keeps, and from which a network is built again.
+"""Network definitions: plain data stored in a checkpoint, from which its network can be rebuilt.
 
-Networks are made by functions that record their own arguments, so a checkpoint can describe its network as plain data,
-and the network can be built again without the config of its training.
+The functions that build networks record their own arguments. A checkpoint can therefore describe its network without
+the config used in training.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ _BUILDERS: dict[str, Callable[..., nn.Module]] = {}
 
 
 def recorded(build: Callable[Arguments, nn.Module]) -> Callable[Arguments, nn.Module]:
-    """Make `build` record its arguments on each network, and register it for `build_network` under its name.
+    """Decorate a function so that it records its arguments on the networks it builds, and register it by its name.
 
-    The network gets an attribute `definition`: `{"network": <name of the function>, **arguments}`. All defaults are
-    written out, so that changing a default later does not change existing networks. `encoder_weights` is left out,
-    because the definition is stored in a checkpoint with all the weights.
+    Each network gets an attribute `definition`: `{"network": <name of the function>, **arguments}`. The definition
+    includes default values, so a later change of a default does not affect existing networks. It omits
+    `encoder_weights`, because it is stored in a checkpoint that contains all the weights.
 
     Args:
-        build: function that takes arguments that JSON can hold, and returns the network.
+        build: function that returns a network. Its arguments must be serialisable as JSON.
 
     Returns:
-        `build`, wrapped to record its arguments.
+        The decorated function, which `build_network` can find by its name.
 
     >>> @recorded
     ... def one_convolution(channels: int, *, kernel_size: tuple[int, ...] = (3, 3)) -> nn.Module:
@@ -60,30 +60,30 @@ def recorded(build: Callable[Arguments, nn.Module]) -> Callable[Arguments, nn.Mo
 
 
 def build_network(definition: Mapping[str, Any]) -> nn.Module:
-    """Build the network of a definition, with random weights.
+    """Build the network that a definition describes, with random weights.
 
     Args:
-        definition: record made by `recorded`: the name of the function under `"network"`, and its arguments.
+        definition: a definition recorded by `recorded`: the name of the function under `"network"`, and its arguments.
 
     Raises:
-        BundleError: the function does not exist, or it refuses the arguments.
+        BundleError: no function of this name is registered, or the function rejects the arguments.
     """
     arguments = dict(definition)
     name = arguments.pop("network", None)
     build = _BUILDERS.get(name) if isinstance(name, str) else None
     if build is None:
         raise BundleError(
-            f"got a definition of the network {name!r}, expected one of {', '.join(sorted(_BUILDERS))}; correct the "
-            "name, or install the version of cellseg_monai that wrote the definition"
+            f"got the network {name!r}, expected one of {', '.join(sorted(_BUILDERS))}; correct the name, or install "
+            "the version of cellseg_monai that wrote this definition"
         )
     try:
         return build(**arguments)
     except BundleError:
         raise
     except (TypeError, ValueError, KeyError, AssertionError) as error:
-        # The libraries below refuse arguments with any of these errors.
+        # The underlying libraries raise any of these errors for bad arguments.
         raise BundleError(
-            f"{name} cannot be built from {arguments}: {error}; the signature is {name}{inspect.signature(build)}"
+            f"cannot build {name} from {arguments}: {error}; pass arguments that fit {name}{inspect.signature(build)}"
         ) from error
 
 
@@ -98,11 +98,11 @@ def _flattened(bound: inspect.BoundArguments) -> dict[str, Any]:
 
 
 def _as_json(arguments: dict[str, Any], name: str) -> dict[str, Any]:
-    """Return the arguments as they are after a round trip through JSON: tuples become lists."""
+    """Return the arguments after a round trip through JSON, which turns tuples into lists."""
     try:
         return json.loads(json.dumps(arguments))
     except (TypeError, ValueError) as error:
         raise BundleError(
-            f"{name} was called with {arguments}, which a checkpoint cannot record: {error}; "
+            f"{name} got {arguments}, which a checkpoint cannot record: {error}; "
             "pass only numbers, strings, lists and dictionaries"
         ) from error

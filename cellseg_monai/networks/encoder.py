@@ -1,4 +1,4 @@
-"""Encoders of segmentation-models-pytorch: loading their weights, and dropping stages that are never run."""
+"""Encoders from segmentation-models-pytorch (SMP): loading their weights, and removing stages that never run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from segmentation_models_pytorch.encoders import get_encoder
 
-# Private, but the only way to adapt the weights of timm's encoders, which lack the public method.
+# This function is private, but timm's encoders lack the public method for adapting their weights.
 from segmentation_models_pytorch.encoders._utils import patch_first_conv
 from torch import nn
 
@@ -23,15 +23,15 @@ __all__ = ["drop_unused_stages", "load_encoder_weights"]
 def load_encoder_weights(
     encoder: nn.Module, weights: str | None, *, encoder_name: str, in_channels: int, depth: int
 ) -> None:
-    """Fill an encoder with pretrained weights.
+    """Load pretrained weights into an encoder.
 
     Args:
-        encoder: encoder built for `in_channels`; stages that it does not run can be missing.
-        weights: None to leave the encoder unchanged; a name that SMP knows, such as `"imagenet"`, which is downloaded
-            once; or the path of a state dict (`.safetensors` or a torch file) for 3-channel images.
+        encoder: encoder built for `in_channels` channels. Stages that it does not run can be missing.
+        weights: the name of pretrained weights in SMP, such as `"imagenet"`, which are downloaded once; or the path of
+            a state dict (`.safetensors` or a torch file) for 3-channel images. None leaves the encoder unchanged.
         encoder_name: name of the encoder in SMP, such as `"resnet34"`.
-        in_channels: number of channels of the image; 3-channel weights are adapted to other numbers as in SMP.
-        depth: number of stages of the encoder.
+        in_channels: number of image channels. For numbers other than 3, weights are adapted as in SMP.
+        depth: number of encoder stages.
 
     Raises:
         BundleError: the weights cannot be downloaded or read, or do not fit the encoder.
@@ -50,18 +50,18 @@ def load_encoder_weights(
 
 
 def drop_unused_stages(encoder: nn.Module, *, in_channels: int) -> None:
-    """Empty the parts of an encoder that no feature depends on.
+    """Remove the parts of an encoder that do not contribute to its features.
 
-    SMP builds all five stages of most encoders and runs the first `depth`. The others would be stored in every
-    checkpoint (20 of the 21 million parameters of a ResNet34 of depth 3), would be counted as parameters of the
-    network, and would stall DistributedDataParallel, which waits for the gradient of each parameter.
+    SMP builds all five stages of most encoders but runs only the first `depth`. The unused stages would be stored in
+    every checkpoint (20 of the 21 million parameters in a ResNet34 of depth 3) and counted as parameters of the
+    network. They would also stall DistributedDataParallel, which waits for the gradient of every parameter.
 
     Args:
-        encoder: module that takes B×C×Y×X and returns a list of features; changed in place.
-        in_channels: number of channels C.
+        encoder: module that takes B×C×Y×X and returns a list of features. It is changed in place.
+        in_channels: number of image channels C.
     """
     training = encoder.training
-    # In evaluation mode, so that the running statistics of normalisation do not change.
+    # Evaluation mode keeps the running statistics of the normalisation layers unchanged.
     with torch.enable_grad():
         features = encoder.eval()(torch.zeros(1, in_channels, 64, 64))
         sum(feature.sum() for feature in features).backward()
@@ -74,15 +74,15 @@ def _empty_without_gradient(module: nn.Module) -> None:
     for name, child in list(module.named_children()):
         parameters = list(child.parameters())
         if parameters and all(parameter.grad is None for parameter in parameters):
-            # Not deleted: TorchScript also compiles branches that never run it, and some encoders run stages whose
-            # output they discard.
+            # Replace rather than delete: TorchScript compiles even branches that never run, and some encoders run
+            # stages whose output they discard.
             setattr(module, name, _PassThrough())
         else:
             _empty_without_gradient(child)
 
 
 class _PassThrough(nn.Module):
-    """A module that returns its input; some encoders also pass a rate for dropping connections."""
+    """A module that returns its input, and ignores the drop rate that some encoders pass."""
 
     def forward(self, features: torch.Tensor, rate: float = 0.0) -> torch.Tensor:
         """Return the features unchanged."""
@@ -97,9 +97,9 @@ def _download(encoder_name: str, weights: str, in_channels: int, depth: int) -> 
     try:
         return get_encoder(encoder_name, in_channels=in_channels, depth=depth, weights=weights)
     except OSError as error:
-        # The hub's client raises subclasses of OSError if there is no network or no such file.
+        # The hub client raises subclasses of OSError for a missing connection or file.
         raise BundleError(
-            f"the {weights} weights of {encoder_name} could not be downloaded; connect to the internet, "
+            f"cannot download the {weights} weights for {encoder_name}; connect to the internet, "
             "set encoder_weights to the path of a local file, or set it to null for random weights"
         ) from error
     except KeyError as error:
@@ -121,5 +121,5 @@ def _load_file_into(encoder: nn.Module, weights: str, encoder_name: str) -> None
     except (RuntimeError, KeyError, TypeError, AttributeError, OSError, UnpicklingError, SafetensorError) as error:
         raise BundleError(
             f"{path} does not hold the state dict of a {encoder_name} encoder for 3-channel images: {error}; "
-            "pass such a file, or set encoder_weights to null for random weights"
+            "pass another file, or set encoder_weights to null for random weights"
         ) from error

@@ -1,4 +1,4 @@
-"""Folding of batch normalisation into the convolutions before it, for inference."""
+"""Folding batch normalisation into the preceding convolutions, for faster inference."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torchvision.models.resnet import BasicBlock, Bottleneck
 
 __all__ = ["fold_normalisation"]
 
-# Submodules of third-party modules in pairs where only the second consumes the output of the first.
+# Names of submodules in third-party modules, in pairs where only the second uses the output of the first.
 _FOLDABLE_PAIRS = {
     BasicBlock: (("conv1", "bn1"), ("conv2", "bn2")),
     Bottleneck: (("conv1", "bn1"), ("conv2", "bn2"), ("conv3", "bn3")),
@@ -21,21 +21,21 @@ _FOLDABLE_PAIRS = {
 
 
 def fold_normalisation(network: nn.Module) -> nn.Module:
-    """Put a network into evaluation mode and fold its batch normalisation, so that it needs fewer passes.
+    """Put a network into evaluation mode and fold its batch normalisation into the convolutions, to make it faster.
 
-    In evaluation mode, batch normalisation is a scale and a shift that do not depend on the image, and the convolution
-    before it can apply them: B. Jacob et al., "Quantization and training of neural networks for efficient
-    integer-arithmetic-only inference", 2018 (doi:10.1109/CVPR.2018.00286), section 3.2. The outputs differ by rounding
-    only.
+    In evaluation mode, batch normalisation is a scale and a shift that do not depend on the image, so the preceding
+    convolution can apply them. See B. Jacob et al., "Quantization and training of neural networks for efficient
+    integer-arithmetic-only inference", 2018 (doi:10.1109/CVPR.2018.00286), section 3.2. The outputs differ only by
+    rounding.
 
     A plain `nn.BatchNorm2d` is folded if it directly follows a plain `nn.Conv2d` or `nn.ConvTranspose2d` in an
-    `nn.Sequential` or in a block of torchvision's ResNets. Other normalisations are left unchanged.
+    `nn.Sequential` or in a torchvision ResNet block. All other normalisation layers are left unchanged.
 
     Args:
-        network: network to change in place; it cannot be trained any more.
+        network: network to change in place. It cannot be trained afterwards.
 
     Returns:
-        The same network, with `nn.Identity` in place of each folded normalisation.
+        The same network, with `nn.Identity` in place of each folded layer.
 
     >>> fold_normalisation(nn.Sequential(nn.Conv2d(1, 1, 1), nn.BatchNorm2d(1), nn.ReLU()))
     Sequential(
@@ -45,7 +45,7 @@ def fold_normalisation(network: nn.Module) -> nn.Module:
     )
     """
     network.eval()
-    # A module used in several places can follow a different module in each, so it cannot be folded.
+    # A module that is used in several places can follow a different module in each place, so it cannot be folded.
     uses = Counter(module for _, module in network.named_modules(remove_duplicate=False))
     for module in list(network.modules()):
         for first, second in list(_consecutive_slots(module)):
@@ -58,7 +58,7 @@ def fold_normalisation(network: nn.Module) -> nn.Module:
 
 
 class _Slot(NamedTuple):
-    """The attribute of a parent that holds a module."""
+    """The place of a module in the network: its parent, and the name of the parent's attribute."""
 
     parent: nn.Module
     name: str
@@ -69,14 +69,14 @@ class _Slot(NamedTuple):
 
 
 def _consecutive_slots(module: nn.Module) -> Iterator[tuple[_Slot, _Slot]]:
-    """Yield pairs of submodules in which only the second consumes the output of the first."""
+    """Yield pairs of submodules in which only the second uses the output of the first."""
     for first, second in _FOLDABLE_PAIRS.get(type(module), ()):
         yield _Slot(module, first), _Slot(module, second)
     yield from pairwise(_run_order(module))
 
 
 def _run_order(module: nn.Module) -> Iterator[_Slot]:
-    """Yield the submodules that a sequence runs one after another, with nested sequences flattened."""
+    """Yield the submodules of an `nn.Sequential` in the order in which they run, with nested sequences flattened."""
     if not _is_sequence(module):
         return
     for name, child in module._modules.items():  # `named_children` skips repeated modules
@@ -91,18 +91,18 @@ def _is_sequence(module: nn.Module) -> bool:
 
 
 def _can_be_folded(convolution: nn.Module, normalisation: nn.Module) -> bool:
-    # Subclasses can do more than these, and torch folds grouped transposed convolutions incorrectly.
+    # Subclasses can behave differently, and torch folds grouped transposed convolutions incorrectly.
     is_plain = type(convolution) is nn.Conv2d or (type(convolution) is nn.ConvTranspose2d and convolution.groups == 1)
     return (
         is_plain
         and type(normalisation) is nn.BatchNorm2d
         and normalisation.running_mean is not None
-        and not (convolution.training or normalisation.training)  # some networks keep them in training mode
+        and not (convolution.training or normalisation.training)  # some networks keep layers in training mode
         and not _has_hooks(convolution)
         and not _has_hooks(normalisation)
     )
 
 
 def _has_hooks(module: nn.Module) -> bool:
-    """True if hooks run with the module, such as that of `weight_norm`, which recomputes the weights on each call."""
+    """Return True if the module has hooks, such as that of `weight_norm`, which recomputes the weights each time."""
     return bool(module._forward_pre_hooks or module._forward_hooks)

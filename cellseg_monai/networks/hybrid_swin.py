@@ -1,4 +1,4 @@
-"""Swin UNETR: a network with a Swin transformer as encoder and a convolutional decoder."""
+"""Swin UNETR: a Swin transformer encoder with a convolutional decoder."""
 
 from __future__ import annotations
 
@@ -26,39 +26,40 @@ def swin_unetr(
     drop_path_rate: float = 0.1,
     norm: str | Sequence[Any] = "instance",
 ) -> nn.Module:
-    """MONAI's Swin UNETR in two dimensions, for images of any size.
+    """Build MONAI's Swin UNETR for two-dimensional images of any size.
 
-    Hatamizadeh et al., "Swin UNETR: Swin transformers for semantic segmentation of brain tumors in MRI images", 2022
-    (doi:10.1007/978-3-031-08999-2_22). Unlike `swin_unet`, it has a convolutional decoder.
+    The architecture is from Hatamizadeh et al., "Swin UNETR: Swin transformers for semantic segmentation of brain
+    tumors in MRI images", 2022 (doi:10.1007/978-3-031-08999-2_22). Unlike `swin_unet`, it has a convolutional decoder.
 
     Args:
-        in_channels: number of channels of the image.
-        classes: number of channels of the logits, B×classes×Y×X.
-        feature_size: number of channels of the first stage, a multiple of 12; it doubles from stage to stage.
-        depths: number of transformer blocks of each of the four stages.
-        num_heads: number of attention heads of each stage, a divisor of the number of channels of the stage.
-        window_size: side of the attention windows, in positions.
-        drop_path_rate: share of the examples for which the last block is skipped in training, 0 to 1; it grows
-            from 0 at the first block.
-        norm: name of the decoder's normalisation in MONAI, or the name with arguments, such as
+        in_channels: number of image channels.
+        classes: number of output channels. The network returns logits, B×classes×Y×X.
+        feature_size: number of channels in the first stage, a multiple of 12. Every further stage doubles it.
+        depths: number of transformer blocks in each of the four stages.
+        num_heads: number of attention heads in each stage, a divisor of the stage's number of channels.
+        window_size: side of the attention windows, in feature-map positions.
+        drop_path_rate: fraction of the examples for which training skips the last block, 0 to 1. The fraction rises
+            linearly from 0 at the first block.
+        norm: name of the decoder's normalisation in MONAI, or the name with its arguments, such as
             `["group", {"num_groups": 4}]`.
 
     Raises:
-        BundleError: SwinUNETR refuses the arguments, or the stages do not fit each other.
+        BundleError: SwinUNETR rejects the arguments, or the lengths, heads and channels of the stages do not match.
 
     >>> swin_unetr(feature_size=12).padded_size(1, 65)
     (64, 96)
     """
     if not len(depths) == len(num_heads) == 4:
         raise BundleError(
-            f"got {len(depths)} depths and {len(num_heads)} num_heads, expected four of each; give one per stage"
+            f"got {len(depths)} depths and {len(num_heads)} num_heads, expected four of each; pass one per stage"
         )
     if any(feature_size * 2**stage % heads for stage, heads in enumerate(num_heads)):
         raise BundleError(
-            f"got num_heads={list(num_heads)} and feature_size={feature_size}, but the heads of each stage must divide "
-            "its channels, which double from stage to stage; change one of them"
+            f"got num_heads={list(num_heads)} and feature_size={feature_size}, expected the number of heads in each "
+            "stage to divide its number of channels, which starts at feature_size and doubles from stage to stage; "
+            "change num_heads or feature_size"
         )
-    # A multiple of 32 for the five halvings; at least 64 because instance normalisation needs more than the single
+    # Five halvings require a multiple of 32. The minimum is 64 because instance normalisation needs more than the one
     # position that 32 pixels would leave.
     return padded_monai_network(
         "SwinUNETR",

@@ -1,4 +1,4 @@
-"""Networks of MONAI in two dimensions, for images of any size."""
+"""MONAI's networks, for two-dimensional images of any size."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from cellseg_monai.networks.padding import Padded
 
 __all__ = ["monai_network", "padded_monai_network"]
 
-# What MONAI's networks call the channels of the image and of the output.
+# Names that MONAI's networks use for the number of image channels and of output channels.
 _IN_CHANNELS = ("in_channels", "n_input_channels", "num_channels")
 _CLASSES = ("out_channels", "num_classes", "classes", "out_classes")
-# Whatever way a network has of refusing its arguments, or an image whose size does not suit it.
+# Errors that MONAI's networks raise for unsuitable arguments and image sizes.
 _REFUSALS = (TypeError, ValueError, KeyError, IndexError, AttributeError, AssertionError, RuntimeError)
 
 
@@ -34,23 +34,25 @@ def monai_network(
     minimum: int = 1,
     **options: Any,
 ) -> nn.Module:
-    """Return a network of `monai.networks.nets` (https://docs.monai.io) for 2-D images of any size.
+    """Build a network from `monai.networks.nets` (https://docs.monai.io) for two-dimensional images of any size.
 
-    The network is tried on a small image before it is returned, so that a wrong `multiple` or `minimum` is known
-    before training starts.
+    The function runs the network on a few small images first, so that a wrong `multiple` or `minimum` shows before
+    training starts.
 
     Args:
         name: name of the class, such as `"AttentionUnet"`.
-        in_channels: channels of the image, whatever the network calls them.
-        classes: channels of the output, logits B×classes×Y×X, whatever the network calls them.
-        multiple: Y and X must be multiples of it, in pixels: the product of the strides, such as 16 for four halvings.
-        minimum: Y and X must not be smaller, in pixels. A network that normalises each image separately needs at least
-            two positions where it is deepest, and so twice its `multiple`.
-        options: handed to the class; `spatial_dims` is always 2.
+        in_channels: number of image channels, passed under the name that the class uses.
+        classes: number of output channels, passed under the name that the class uses. The network returns logits,
+            B×classes×Y×X.
+        multiple: number of pixels that must divide Y and X. This is the product of the strides, such as 16 for four
+            halvings.
+        minimum: smallest Y and X in pixels. A network that normalises each image separately needs at least two
+            positions at its deepest level, so twice `multiple`.
+        options: further arguments of the class. `spatial_dims` is always 2.
 
     Raises:
-        BundleError: MONAI has no such network, the network has no such option or refuses its value, or it does not
-            answer an image of the smallest size with one tensor B×classes×Y×X.
+        BundleError: MONAI has no network of this name, the network rejects an option, or it does not return a single
+            tensor B×classes×Y×X for small images.
 
     >>> network = monai_network("SegResNet", classes=2, multiple=8, init_filters=8).eval()
     >>> network(torch.zeros(1, 1, 33, 5)).shape
@@ -58,7 +60,7 @@ def monai_network(
     """
     if min(multiple, minimum) < 1:
         raise BundleError(
-            f"{name}: got multiple={multiple} and minimum={minimum}, expected whole numbers of at least 1"
+            f"{name}: got multiple={multiple} and minimum={minimum}, expected whole numbers of at least 1; raise them"
         )
     padded = padded_monai_network(
         name, in_channels=in_channels, classes=classes, multiple=multiple, minimum=minimum, options=options
@@ -70,10 +72,10 @@ def monai_network(
 def padded_monai_network(
     name: str, *, in_channels: int, classes: int, multiple: int, minimum: int, options: Mapping[str, Any]
 ) -> Padded:
-    """Return the same as `monai_network`, not tried on an image and not recorded.
+    """Build the same network as `monai_network`, without running it and without recording its definition.
 
     Raises:
-        BundleError: MONAI has no such network, or the network has no such option or refuses its value.
+        BundleError: MONAI has no network of this name, or the network rejects an option.
     """
     kind = _find_class(name)
     arguments = _arguments(kind, name, options, in_channels=in_channels, classes=classes)
@@ -81,7 +83,7 @@ def padded_monai_network(
         network = kind(**arguments)
     except _REFUSALS as error:
         given = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
-        raise BundleError(f"MONAI's {name} refuses {given}: {_first_line(error)}; correct the options") from error
+        raise BundleError(f"MONAI's {name} rejects {given}: {_first_line(error)}; correct the options") from error
     return Padded(network, multiple=multiple, minimum=minimum, in_channels=in_channels)
 
 
@@ -98,29 +100,28 @@ def _find_class(name: str) -> type[nn.Module]:
 def _arguments(
     kind: type[nn.Module], name: str, options: Mapping[str, Any], *, in_channels: int, classes: int
 ) -> dict[str, Any]:
-    """The arguments of the class, with the names that it has for channels."""
+    """Return the arguments for the class, with the channel numbers under the names that it uses."""
     parameters = _signature(kind).parameters
     arguments: dict[str, Any] = {}
     for ours, theirs, value in (("in_channels", _IN_CHANNELS, in_channels), ("classes", _CLASSES, classes)):
         parameter = next((parameter for parameter in theirs if parameter in parameters), None)
         if parameter is None:
             raise BundleError(
-                f"MONAI's {name} takes none of {', '.join(theirs)}, so it is no network that segments images; choose "
-                "another"
+                f"MONAI's {name} takes none of {', '.join(theirs)}, so it cannot segment images; choose another network"
             )
         arguments[parameter] = value
         if parameter in options:
-            raise BundleError(f"{name}: got the option {parameter}; give {ours} instead, which sets it")
+            raise BundleError(f"{name}: the option {parameter} is reserved; pass {ours} instead")
     if "spatial_dims" in parameters:
         arguments["spatial_dims"] = 2
         if options.get("spatial_dims", 2) != 2:
-            raise BundleError(f"{name}: got spatial_dims={options['spatial_dims']}, expected 2; leave it out")
+            raise BundleError(f"{name}: got spatial_dims={options['spatial_dims']}, expected 2; leave the option out")
     if "pretrained" in parameters:
         arguments["pretrained"] = False
     if options.get("pretrained"):
         raise BundleError(
-            f"{name}: got pretrained={options['pretrained']!r}, but a checkpoint brings all weights, and loading it "
-            "would download those as well; leave it out, or take smp_model with encoder_weights"
+            f"{name}: got pretrained={options['pretrained']!r}, expected False, because loading a checkpoint would "
+            "download the pretrained weights again; leave the option out, or use smp_model with encoder_weights"
         )
     known = [key for key, parameter in parameters.items() if parameter.kind is not parameter.VAR_KEYWORD]
     takes_any = len(known) < len(parameters)
@@ -138,9 +139,10 @@ def _signature(kind: type[nn.Module]) -> inspect.Signature:
 
 
 def _try_out(padded: Padded, name: str, classes: int) -> None:
-    """Check what the network answers to the smallest images, and take its tensor out of a list of one.
+    """Run the network on the smallest images and check its output.
 
-    The last of the images has one side longer by `multiple`: a multiple that is too small is noticed there at last.
+    A network that returns a list with a single tensor is wrapped to return the tensor. Two of the images have a side
+    longer by `multiple`, because a `multiple` that is too small may fail only there.
     """
     smallest, longer = padded.padded_size(1, padded.minimum + padded.multiple)
     answers = [
@@ -152,24 +154,27 @@ def _try_out(padded: Padded, name: str, classes: int) -> None:
         padded.network = _First(padded.network)
         answers = [answer[0] for answer in answers]
     for answer, width, when in zip(
-        answers, (smallest, longer, longer), ("in evaluation", "in evaluation", "in training"), strict=True
+        answers,
+        (smallest, longer, longer),
+        ("in evaluation mode", "in evaluation mode", "in training mode"),
+        strict=True,
     ):
         expected = (classes, smallest, width)
         if not isinstance(answer, torch.Tensor):
             raise BundleError(
-                f"MONAI's {name} answers {when} with {_described(answer)}, expected one tensor; switch its further "
-                "outputs off, such as deep supervision, or write a function in cellseg_monai.networks that chooses one"
+                f"MONAI's {name} {when} returns {_described(answer)}, expected one tensor; switch off its further "
+                "outputs, such as deep supervision, or write a function in cellseg_monai.networks that selects one"
             )
         if answer.ndim != 4 or answer.shape[1:] != expected:
             raise BundleError(
-                f"MONAI's {name} answers {when} to an image of {smallest}×{width} pixels with {_described(answer)}, "
-                f"expected classes×Y×X of {'×'.join(map(str, expected))}; correct multiple or minimum, switch deep "
-                "supervision off, or choose a network that segments"
+                f"MONAI's {name} {when} turns an image of {smallest}×{width} pixels into {_described(answer)}, "
+                f"expected B×{'×'.join(map(str, expected))}; correct multiple or minimum, switch off deep "
+                "supervision, or choose a segmentation network"
             )
 
 
 def _answer(padded: Padded, name: str, size: tuple[int, int], *, training: bool = False) -> Any:
-    """Return the output of a network, without changing its state or that of the random number generator."""
+    """Return the network's output, without changing the network or the state of the random number generator."""
     network, buffers = padded.network, [buffer.clone() for buffer in padded.buffers()]
     was_training = network.training
     image = torch.zeros(2 if training else 1, padded.in_channels or 1, *size)
@@ -178,9 +183,9 @@ def _answer(padded: Padded, name: str, size: tuple[int, int], *, training: bool 
             return network.train(training)(image)
     except _REFUSALS as error:
         raise BundleError(
-            f"MONAI's {name} cannot answer an image of {size[0]}×{size[1]} pixels, which multiple={padded.multiple} "
-            f"and minimum={padded.minimum} allow: {_first_line(error)}; raise multiple to the product of the strides, "
-            "or minimum to twice that, or correct the options"
+            f"MONAI's {name} fails on an image of {size[0]}×{size[1]} pixels, which multiple={padded.multiple} and "
+            f"minimum={padded.minimum} allow: {_first_line(error)}; raise multiple to the product of the strides, "
+            "raise minimum to twice that product, or correct the options"
         ) from error
     finally:
         network.train(was_training)
@@ -190,9 +195,9 @@ def _answer(padded: Padded, name: str, size: tuple[int, int], *, training: bool 
 
 def _described(answer: Any) -> str:
     if isinstance(answer, torch.Tensor):
-        return f"{'×'.join(map(str, answer.shape))} numbers"
+        return f"a {'×'.join(map(str, answer.shape))} tensor"
     if isinstance(answer, list | tuple | dict):
-        return f"a {type(answer).__name__} of {len(answer)}"
+        return f"a {type(answer).__name__} of length {len(answer)}"
     return f"a {type(answer).__name__}"
 
 
@@ -201,7 +206,7 @@ def _first_line(error: BaseException) -> str:
 
 
 class _First(nn.Module):
-    """The tensor of a network that answers with a list of one."""
+    """A wrapper around a network that returns a list with a single tensor. The wrapper returns the tensor."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""U-Net++: nested U-Nets that share an encoder, supervised at four depths and prunable to any of them."""
+"""U-Net++: nested U-Nets with a shared encoder, supervised at four levels and prunable to any of these levels."""
 
 from __future__ import annotations
 
@@ -30,24 +30,25 @@ def unet_plus_plus(
     norm: bool = True,
     prune: int = _LEVELS,
 ) -> nn.Module:
-    """U-Net++ with deep supervision and pruning, for images of any size.
+    """Build a U-Net++ with deep supervision and pruning that accepts images of any size.
 
-    Zhou et al., "UNet++: redesigning skip connections to exploit multiscale features in image segmentation", 2020
-    (doi:10.1109/TMI.2019.2959609), on an encoder of segmentation-models-pytorch.
+    The architecture is from Zhou et al., "UNet++: redesigning skip connections to exploit multiscale features in image
+    segmentation", 2020 (doi:10.1109/TMI.2019.2959609), with an encoder from segmentation-models-pytorch (SMP).
 
-    In training mode the network returns a list of logits, the deepest level first, as MONAI's DeepSupervisionLoss
-    expects. In evaluation mode it returns the logits of one level and skips everything that only deeper levels need.
+    In training mode, the network returns a list of logits, the deepest level first, as MONAI's DeepSupervisionLoss
+    expects. In evaluation mode, it returns the logits of one level and skips everything that only deeper levels need.
 
     Args:
         encoder_name: name of the encoder in SMP, such as `"resnet34"`.
-        encoder_weights: None for random weights; a name that SMP knows, such as `"imagenet"`, which is downloaded
-            once; or the path of a state dict of the encoder (`.safetensors` or a torch file) for 3-channel images.
-        in_channels: number of channels of the image; 3-channel weights are adapted to other numbers as in SMP.
-        classes: number of channels of the logits, B×classes×Y×X.
-        decoder_channels: numbers of channels of the nodes at 1/16, 1/8, 1/4 and 1/2 of the image's resolution, and of
+        encoder_weights: the name of pretrained weights in SMP, such as `"imagenet"`, which are downloaded once; or the
+            path of the encoder's state dict (`.safetensors` or a torch file) for 3-channel images. None for random
+            weights.
+        in_channels: number of image channels. For numbers other than 3, weights are adapted as in SMP.
+        classes: number of output channels. The logits are B×classes×Y×X.
+        decoder_channels: numbers of channels in the nodes at 1/16, 1/8, 1/4 and 1/2 of the image resolution, and in
             the heads at full resolution, as in SMP.
-        norm: apply batch normalisation after each convolution of the decoder.
-        prune: level whose logits are returned in evaluation mode, 1 (fastest) to 4; `set_pruning` changes it.
+        norm: True to apply batch normalisation after each decoder convolution.
+        prune: level whose logits are returned in evaluation mode, 1 (fastest) to 4. `set_pruning` changes the level.
 
     Raises:
         BundleError: the encoder is unknown or cannot stop early, its weights cannot be loaded, or an argument is
@@ -61,7 +62,7 @@ def unet_plus_plus(
     """
     if len(decoder_channels) != _LEVELS + 1:
         raise BundleError(
-            f"got decoder_channels={list(decoder_channels)}, expected {_LEVELS + 1} numbers; give them deepest first"
+            f"got decoder_channels={list(decoder_channels)}, expected {_LEVELS + 1} numbers; pass them deepest first"
         )
     try:
         encoder = get_encoder(encoder_name, in_channels=in_channels, depth=_LEVELS + 1)
@@ -80,14 +81,14 @@ def set_pruning(network: nn.Module, level: int | None) -> nn.Module:
     """Set the level whose logits a U-Net++ returns in evaluation mode.
 
     Args:
-        network: network made by `unet_plus_plus`, possibly inside other modules.
-        level: 1 (fastest) to 4; None leaves any network unchanged.
+        network: network built by `unet_plus_plus`, or a module that contains one. It is changed in place.
+        level: 1 (fastest) to 4. None leaves the network, of whatever kind, unchanged.
 
     Returns:
         The same network.
 
     Raises:
-        BundleError: the network holds no U-Net++ with supervised levels, or the level does not exist.
+        BundleError: the network contains no U-Net++ from `unet_plus_plus`, or the level does not exist.
 
     >>> set_pruning(unet_plus_plus(encoder_name="resnet18"), 2).definition["prune"]
     2
@@ -102,7 +103,7 @@ def set_pruning(network: nn.Module, level: int | None) -> nn.Module:
     ]
     if not padded:
         raise BundleError(
-            f"{type(network).__name__} holds no U-Net++, so it has no level to prune to; use unet_plus_plus"
+            f"{type(network).__name__} contains no prunable U-Net++; build the network with unet_plus_plus"
         )
     for module in padded:
         module.network.prune = level
@@ -112,12 +113,12 @@ def set_pruning(network: nn.Module, level: int | None) -> nn.Module:
 
 def _checked_level(level: int) -> int:
     if level not in range(1, _LEVELS + 1):
-        raise BundleError(f"got pruning level {level!r}, expected 1 to {_LEVELS}; choose one of these")
+        raise BundleError(f"got pruning level {level!r}, expected 1 to {_LEVELS}; choose one of these levels")
     return level
 
 
 def _check_encoder(encoder: nn.Module, encoder_name: str, in_channels: int) -> None:
-    """Refuse an encoder that does not halve the image at each stage, or whose first stages cannot run alone."""
+    """Raise an error if the encoder does not halve the image at each stage, or if it cannot stop after two stages."""
     image = torch.zeros(1, in_channels, 64, 64)
     channels = encoder.out_channels
     training = encoder.training
@@ -127,24 +128,24 @@ def _check_encoder(encoder: nn.Module, encoder_name: str, in_channels: int) -> N
         expected = [(1, channels[stage], 64 >> stage, 64 >> stage) for stage in range(1, depth + 1)]
         if 0 in channels or [tuple(feature.shape) for feature in features] != expected:
             raise BundleError(
-                f"the encoder {encoder_name} does not return features at 1/2, 1/4, ... 1/{2**depth} of the image's "
-                f"resolution when run for {depth} stages, which pruning needs; use another, such as resnet34"
+                f"the encoder {encoder_name} does not return features at 1/2, 1/4, ... 1/{2**depth} of the image "
+                f"resolution when it stops after {depth} stages, as pruning requires; use another, such as resnet34"
             )
     encoder.train(training)
 
 
 def _features(encoder: nn.Module, image: torch.Tensor, stages: int) -> list[torch.Tensor]:
-    """Run only the first stages, and return their features at 1/2, 1/4, ... of the image's resolution."""
-    # SMP requires every encoder to have `_depth`, the stage at which forward stops.
+    """Run only the first stages, and return their features at 1/2, 1/4, ... of the image resolution."""
+    # Every SMP encoder has `_depth`, the number of stages after which forward stops.
     encoder._depth = stages
     return encoder(image)[1:]
 
 
 class _UNetPlusPlus(nn.Module):
-    """The network; Y and X are multiples of 32.
+    """The U-Net++ itself, which needs images whose Y and X are multiples of 32.
 
-    In the paper's notation, `nodes["x_i_j"]` is X^{i,j} in row i and column j. The resolution halves from row to row,
-    and column 0 is the encoder. Level L is the U-Net++ of the nodes with i + j ≤ L, with its output at X^{0,L}.
+    `nodes["x_i_j"]` is the paper's X^{i,j}, in row i and column j. The resolution halves from row to row, and column 0
+    is the encoder. Level L is the U-Net++ made of the nodes with i + j ≤ L, with its output at X^{0,L}.
     """
 
     def __init__(self, encoder: nn.Module, classes: int, decoder_channels: Sequence[int], *, norm: bool) -> None:
@@ -160,7 +161,7 @@ class _UNetPlusPlus(nn.Module):
                 before = encoder_channels[row] + (column - 1) * rows[row]
                 below = encoder_channels[row + 1] if column == 1 else rows[row + 1]
                 self.nodes[f"x_{row}_{column}"] = _convolutions(before + below, rows[row], norm=norm)
-        # Row 0 has half the resolution of the image, like the first stage of the encoder; the heads double it.
+        # Row 0 has half the resolution of the image, like the first encoder stage, so the heads double it.
         self.heads = nn.ModuleList(
             nn.Sequential(
                 nn.Upsample(scale_factor=2, mode="nearest"),
@@ -171,7 +172,11 @@ class _UNetPlusPlus(nn.Module):
         )
 
     def forward(self, image: torch.Tensor) -> torch.Tensor | list[torch.Tensor]:
-        """Return logits, B×classes×Y×X: of all levels, the deepest first, in training mode, else of level `prune`."""
+        """Return the logits, B×classes×Y×X.
+
+        In training mode, this is a list with the logits of all levels, the deepest first. In evaluation mode, it is
+        the logits of level `prune`.
+        """
         level = _LEVELS if self.training else self.prune
         rows = [[features] for features in _features(self.encoder, image, level + 1)]
         for column in range(1, level + 1):
@@ -186,7 +191,7 @@ class _UNetPlusPlus(nn.Module):
 def _convolutions(in_channels: int, out_channels: int, *, norm: bool) -> nn.Sequential:
     layers: list[nn.Module] = []
     for inputs in (in_channels, out_channels):
-        # Normalisation would cancel the bias.
+        # With normalisation, a bias would have no effect.
         convolution = nn.Conv2d(inputs, out_channels, 3, padding=1, bias=not norm)
         nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
         layers += [convolution, *([nn.BatchNorm2d(out_channels)] if norm else []), nn.ReLU(inplace=True)]

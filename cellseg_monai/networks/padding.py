@@ -1,7 +1,7 @@
-"""Padding for networks that need certain side lengths, so that they accept images of any size.
+"""Padding that lets a network with fixed size requirements accept images of any size.
 
-The network pads and crops by itself, also when it is exported, so no caller needs to know which multiples an
-architecture requires.
+The network itself pads and crops, even after export, so callers need not know which multiples an architecture
+requires.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ __all__ = ["Padded"]
 class Padded(nn.Module):
     """A network that pads its image at the bottom and right, and crops its output to the size of the image.
 
-    The border is replicated, which works even for an image of one pixel and makes no edge that a network could mistake
-    for that of a cell. An image that already fits is passed on unchanged.
+    The padding repeats the border pixels. This works even for a single pixel, and it creates no edge that the network
+    could mistake for the edge of a cell. An image whose size is already suitable is passed on unchanged.
 
     Args:
-        network: module that takes B×C×Y×X and returns a tensor, or a list or tuple of tensors, at Y×X.
-        multiple: number of pixels of which Y and X must be multiples.
+        network: module that takes B×C×Y×X and returns one tensor, or a list or tuple of tensors, at Y×X.
+        multiple: number of pixels that must divide Y and X.
         minimum: smallest Y and X, in pixels.
-        in_channels: number of channels C, so that a wrong number is refused with a helpful message; None accepts any.
+        in_channels: number of channels C to require, with a helpful message for any other number. None accepts any.
 
     Raises:
-        ValueError: the image passed to a call is not B×C×Y×X with that C and at least one pixel.
+        ValueError: when called, the image is not B×C×Y×X with at least one pixel and `in_channels` channels.
 
     >>> network = Padded(nn.MaxPool2d(4, stride=1, padding=2), multiple=4)
     >>> network(torch.zeros(1, 3, 5, 1)).shape
@@ -43,10 +43,10 @@ class Padded(nn.Module):
         self.in_channels = in_channels
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        """Return logits, B×classes×Y×X, or a list or tuple of them, as the network does."""
+        """Return the network's output cropped to the size of the image: one tensor, or a list or tuple of tensors."""
         recording = False
         if not torch.jit.is_scripting():
-            # A trace cannot branch, so it always pads, possibly by 0, and then works for other sizes too.
+            # A trace cannot branch, so it always pads, possibly by 0 pixels. It then works for other sizes too.
             recording = torch.jit.is_tracing()
             if not recording:
                 self._check(image)
@@ -63,12 +63,12 @@ class Padded(nn.Module):
         return _crop(output, height, width)
 
     def padded_size(self, height: int, width: int) -> tuple[int, int]:
-        """Return Y and X, in pixels, of an image of this size after padding."""
+        """Return (Y, X) in pixels after padding an image of the given height and width."""
         return self._padded_length(height), self._padded_length(width)
 
     def _padded_length(self, length: int) -> int:
         if self.minimum > self.multiple:
-            # max(length, minimum) without a comparison, which tracing cannot record.
+            # This is max(length, minimum), written without a comparison, which tracing cannot record.
             length = (length + self.minimum + abs(length - self.minimum)) // 2
         return (length + self.multiple - 1) // self.multiple * self.multiple
 
@@ -76,20 +76,20 @@ class Padded(nn.Module):
         shape = "×".join(str(side) for side in image.shape) or "a single number"
         if image.ndim != 4:
             raise ValueError(
-                f"the network got an image of {shape}, expected four axes, batch×channels×Y×X; "
-                "add the missing axes with image[None], or select one image of a stack"
+                f"the network got an image of shape {shape}, expected four axes, batch×channels×Y×X; "
+                "add the missing axes with image[None], or select one image from the stack"
             )
         if 0 in image.shape[2:]:
             raise ValueError(
-                f"the network got an image of {shape}, expected at least one pixel; check how it was cropped"
+                f"the network got an image of shape {shape}, expected at least one pixel; check how it was cropped"
             )
         if self.in_channels is not None and image.shape[1] != self.in_channels:
             raise ValueError(
-                f"the network got an image of {shape} with {image.shape[1]} channels, expected {self.in_channels}; "
-                f"select channels of the image, or build the network with in_channels={image.shape[1]}"
+                f"the network got an image of shape {shape} with {image.shape[1]} channels, expected "
+                f"{self.in_channels}; select channels, or build the network with in_channels={image.shape[1]}"
             )
 
 
 def _crop(output: torch.Tensor, height: int, width: int) -> torch.Tensor:
-    # An output for the whole image, such as a class, has no Y and X.
+    # An output for the image as a whole, such as a class, has no Y and X axes.
     return output[:, :, :height, :width] if output.ndim == 4 else output

@@ -1,4 +1,4 @@
-"""Swin-Unet: a U-Net built only of Swin transformer blocks."""
+"""Swin-Unet: a U-Net built entirely from Swin transformer blocks."""
 
 from __future__ import annotations
 
@@ -31,27 +31,28 @@ def swin_unet(
     mlp_ratio: float = 4.0,
     drop_path_rate: float = 0.1,
 ) -> nn.Module:
-    """Swin-Unet for images of any size.
+    """Build a Swin-Unet that accepts images of any size.
 
-    Cao et al., "Swin-Unet: Unet-like pure transformer for medical image segmentation", 2022
-    (doi:10.1007/978-3-031-25066-8_9). Patches of 4×4 pixels are embedded, merged 2×2 from stage to stage, and expanded
-    again; each decoder stage joins the encoder stage of the same resolution.
+    The architecture is from Cao et al., "Swin-Unet: Unet-like pure transformer for medical image segmentation", 2022
+    (doi:10.1007/978-3-031-25066-8_9). The encoder embeds patches of 4×4 pixels and merges 2×2 of them from stage to
+    stage. Each decoder stage expands the patches again and joins the encoder features of the same resolution.
 
     Args:
-        in_channels: number of channels of the image.
-        classes: number of channels of the logits, B×classes×Y×X.
-        embed_dim: number of channels of the first stage; it doubles from stage to stage.
-        depths: number of transformer blocks of each encoder stage; the last stage is the bottleneck.
-        decoder_depths: number of transformer blocks of each decoder stage, the deepest first, with one stage fewer.
-        num_heads: number of attention heads of each stage, a divisor of the number of channels of the stage; the
-            decoder has the same.
-        window_size: side of the attention windows, in positions.
-        mlp_ratio: width of the blocks' hidden layer, as a multiple of their channels.
-        drop_path_rate: share of the examples for which the deepest block is skipped in training, 0 to 1; it grows
-            from 0 at the first block, and falls again in the decoder.
+        in_channels: number of image channels.
+        classes: number of output channels. The network returns logits, B×classes×Y×X.
+        embed_dim: number of channels in the first stage. Every further stage doubles it.
+        depths: number of transformer blocks in each encoder stage. The last stage is the bottleneck.
+        decoder_depths: number of transformer blocks in each decoder stage, the deepest first. The decoder has one
+            stage fewer than the encoder.
+        num_heads: number of attention heads in each encoder stage, a divisor of the stage's number of channels. The
+            decoder stage at the same resolution has the same number.
+        window_size: side of the attention windows, in feature-map positions.
+        mlp_ratio: width of each block's hidden layer, as a multiple of its number of channels.
+        drop_path_rate: fraction of the examples for which training skips the deepest block, 0 to 1. The fraction rises
+            linearly from 0 at the first block and falls again in the decoder.
 
     Raises:
-        BundleError: the numbers of stages, heads and channels do not fit each other.
+        BundleError: the numbers of stages, heads and channels do not match.
 
     >>> network = swin_unet(embed_dim=8, depths=(1, 1), decoder_depths=(1,), num_heads=(1, 2)).eval()
     >>> network(torch.zeros(1, 1, 9, 5)).shape
@@ -60,12 +61,13 @@ def swin_unet(
     if not len(depths) == len(num_heads) == len(decoder_depths) + 1:
         raise BundleError(
             f"got {len(depths)} depths, {len(num_heads)} num_heads and {len(decoder_depths)} decoder_depths, expected "
-            "as many heads as depths, and one fewer decoder depth; change one of them"
+            "as many num_heads as depths, and one fewer decoder_depths; pass lists of matching lengths"
         )
     if any(embed_dim * 2**stage % heads for stage, heads in enumerate(num_heads)):
         raise BundleError(
-            f"got num_heads={list(num_heads)} and embed_dim={embed_dim}, but the heads of each stage must divide its "
-            "channels, which double from stage to stage; change one of them"
+            f"got num_heads={list(num_heads)} and embed_dim={embed_dim}, expected the number of heads in each stage to "
+            "divide its number of channels, which starts at embed_dim and doubles from stage to stage; change "
+            "num_heads or embed_dim"
         )
     stages = _Stages(num_heads, embed_dim, window_size, mlp_ratio)
     rates = _split(torch.linspace(0, drop_path_rate, sum(depths)).tolist(), depths)
@@ -79,7 +81,11 @@ def _split(rates: list[float], depths: Sequence[int]) -> list[list[float]]:
 
 
 def _decoder_rates(rates: list[list[float]], decoder_depths: Sequence[int]) -> list[list[float]]:
-    """Return the rates of the encoder stage of the same resolution, extended by its highest for a deeper decoder."""
+    """Return the drop-path rates of the decoder blocks, the deepest stage first.
+
+    Each decoder stage has the rates of the encoder stage at the same resolution. If the decoder stage has more blocks,
+    the last rate is repeated.
+    """
     return [
         (encoder + [encoder[-1]] * depth)[:depth]
         for encoder, depth in zip(reversed(rates[:-1]), decoder_depths, strict=True)
@@ -87,7 +93,7 @@ def _decoder_rates(rates: list[list[float]], decoder_depths: Sequence[int]) -> l
 
 
 class _Stages:
-    """The options that all stages of one network share."""
+    """The options shared by all stages in a network."""
 
     def __init__(self, num_heads: Sequence[int], embed_dim: int, window_size: int, mlp_ratio: float) -> None:
         self.num_heads, self.embed_dim = num_heads, embed_dim
@@ -97,7 +103,7 @@ class _Stages:
         return self.embed_dim * 2**stage
 
     def blocks(self, stage: int, drop_path: list[float]) -> nn.Module:
-        """Return transformer blocks with plain and shifted windows in turn, from B×C×Y×X to the same shape."""
+        """Return transformer blocks with alternating plain and shifted windows. They keep the shape B×C×Y×X."""
         return BasicLayer(
             dim=self.channels(stage),
             depth=len(drop_path),
@@ -110,7 +116,7 @@ class _Stages:
 
 
 class _ChannelNorm(nn.LayerNorm):
-    """Layer normalisation over C of B×C×Y×X."""
+    """Layer normalisation over the channels of B×C×Y×X."""
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         return super().forward(features.movedim(1, -1)).movedim(-1, 1)
@@ -130,7 +136,7 @@ class _Merge(nn.Module):
 class _Expand(nn.Module):
     """Patch expansion by a factor f, from B×C×Y×X to B×out×fY×fX.
 
-    A linear layer at each position computes the values of f×f positions.
+    A linear layer turns each position into f×f positions.
     """
 
     def __init__(self, channels: int, out_channels: int, factor: int) -> None:
@@ -144,7 +150,7 @@ class _Expand(nn.Module):
 
 
 class _DecoderStage(nn.Module):
-    """One stage of the decoder, which joins the expanded features of the stage below with the skip connection."""
+    """A decoder stage, which joins the expanded features from the stage below with the skip connection."""
 
     def __init__(self, stages: _Stages, stage: int, drop_path: list[float]) -> None:
         super().__init__()
@@ -158,7 +164,7 @@ class _DecoderStage(nn.Module):
 
 
 class _SwinUnet(nn.Module):
-    """The network; Y and X are multiples of 4·2^(stages - 1)."""
+    """The Swin-Unet itself, which needs images whose Y and X are multiples of 4·2^(stages - 1)."""
 
     def __init__(
         self,
@@ -183,7 +189,7 @@ class _SwinUnet(nn.Module):
         self.apply(_initialise)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        """Return logits, B×classes×Y×X."""
+        """Return the logits, B×classes×Y×X."""
         features = self.embed(image)
         skips = []
         for blocks, merge in zip(self.encoder, self.merges, strict=False):
@@ -197,7 +203,7 @@ class _SwinUnet(nn.Module):
 
 
 def _initialise(module: nn.Module) -> None:
-    """Initialise a module as vision transformers do, with a narrow normal distribution of weights and zero biases."""
+    """Initialise linear layers as in vision transformers: narrow, normally distributed weights and zero biases."""
     if isinstance(module, nn.Linear) or (isinstance(module, nn.Conv2d) and module.kernel_size == (1, 1)):
         nn.init.trunc_normal_(module.weight, std=0.02)
         if module.bias is not None:

@@ -1,7 +1,8 @@
-"""Networks of segmentation-models-pytorch, with encoder weights from the hub or from a file.
+"""Networks from segmentation-models-pytorch (SMP), with encoder weights from the hub or from a file.
 
-On CUDA, torch sums the gradients of adaptive pooling and bilinear interpolation in no fixed order. So two trainings of
-PSPNet with the same seed, or a resumed and an uninterrupted one, are close to each other, but not the same bit for bit.
+On CUDA, torch sums the gradients of adaptive pooling and bilinear interpolation in no fixed order. Two training runs of
+PSPNet with the same seed are therefore close but not identical bit for bit. The same holds for a resumed run and an
+uninterrupted one.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ from cellseg_monai.networks.padding import Padded
 
 __all__ = ["smp_model"]
 
-# Minimum number of positions per side of the deepest features: PSPNet pools them into 6×6 bins, which should not
-# share positions; PAN halves them three times.
+# Minimum number of positions along each side of the deepest features. PSPNet pools them into 6×6 bins, which should
+# not overlap, and PAN halves them three times.
 _MINIMUM_POSITIONS = {"pspnet": 6, "pan": 8}
 
 
@@ -36,19 +37,20 @@ def smp_model(
     classes: int = 1,
     **options: Any,
 ) -> torch.nn.Module:
-    """A network of segmentation-models-pytorch (https://smp.readthedocs.io), for images of any size.
+    """Build a network from segmentation-models-pytorch (https://smp.readthedocs.io) for images of any size.
 
     Args:
         architecture: name of the architecture in SMP, such as `"unet"`, `"unetplusplus"` or `"pspnet"`.
         encoder_name: name of the encoder in SMP, such as `"resnet34"`.
-        encoder_weights: None for random weights; a name that SMP knows, such as `"imagenet"`, which is downloaded
-            once; or the path of a state dict of the encoder (`.safetensors` or a torch file) for 3-channel images.
-        in_channels: number of channels of the image; 3-channel weights are adapted to other numbers as in SMP.
-        classes: number of channels of the logits, B×classes×Y×X.
+        encoder_weights: the name of pretrained weights in SMP, such as `"imagenet"`, which are downloaded once; or the
+            path of the encoder's state dict (`.safetensors` or a torch file) for 3-channel images. None for random
+            weights.
+        in_channels: number of image channels. For numbers other than 3, weights are adapted as in SMP.
+        classes: number of output channels. The network returns logits, B×classes×Y×X.
         options: further arguments of the architecture.
 
     Raises:
-        BundleError: the architecture does not exist or lacks an option, or the weights cannot be loaded.
+        BundleError: the architecture does not exist, an option is unknown, or the weights cannot be loaded.
 
     >>> network = smp_model("unet", encoder_name="resnet18", classes=2).eval()
     >>> network(torch.zeros(1, 1, 33, 5)).shape
@@ -78,9 +80,9 @@ def smp_model(
 
 
 def _check_options(architecture: str, encoder_name: str, options: Mapping[str, Any]) -> None:
-    """Refuse unknown options, which SMP would silently pass to the encoder."""
+    """Raise an error for unknown options, which SMP would silently pass to the encoder."""
     kind = smp.MODEL_ARCHITECTURES_MAPPING.get(architecture.lower())
-    # Encoders of timm, which have this prefix, take options of their own. SMP itself refuses unknown architectures.
+    # Encoders from timm, which have this prefix, take further options. SMP itself rejects unknown architectures.
     if kind is None or encoder_name.startswith("tu-"):
         return
     known = [name for name in inspect.signature(kind.__init__).parameters if name not in ("self", "kwargs")]

@@ -1,4 +1,4 @@
-"""Prepare pixels for a network: channels, normalisation, scale. Nothing here needs torch."""
+"""Preparation of pixels for a network: channels, normalisation and scale. Works without torch."""
 
 from cellseg_monai.pixels.channels import select_channels
 from cellseg_monai.pixels.image_quality import contrast_over_noise, saturated_share, sharpness

@@ -1,4 +1,4 @@
-"""Choose the channels of an image that a network sees, by the channel policy."""
+"""Selection of the image channels that a network sees, according to a channel policy."""
 
 from __future__ import annotations
 
@@ -8,25 +8,24 @@ import numpy as np
 
 __all__ = ["check_policy", "select_channels"]
 
-# ITU-R BT.601, section 2.5.1: the luma weights that Pillow, OpenCV and most published pipelines use.
+# Luma weights from ITU-R BT.601, section 2.5.1, which Pillow, OpenCV and most published pipelines use.
 _LUMA_601 = (0.299, 0.587, 0.114)
 _COLOURS = {("red", "green", "blue"), ("r", "g", "b"), ("r", "g", "b", "a")}
-# Channels after the colours of a picture that hold no measured light.
+# Names of channels that hold no measured light and follow the light channels of an image.
 _NOT_LIGHT = {"alpha", "extra"}
 _IF_COLOUR = (
-    "; if they are red, green and blue, say so by channel_names, or by axes with S, such as axes='YXS', "
-    "when the file is read"
+    "; if they are red, green and blue, pass channel_names, or axes with S, such as axes='YXS', when reading the file"
 )
 
 
 def check_policy(policy: object) -> str | tuple[str | int, ...]:
-    """Return the channel policy in its normal form: "grey", "rgb" or a tuple of names and indices.
+    """Check a channel policy and convert it to "grey", "rgb" or a tuple of names and indices.
 
     Args:
         policy: policy from a user or a JSON file.
 
     Raises:
-        ValueError: the policy is anything else.
+        ValueError: the value is not a valid policy.
 
     >>> check_policy(["DAPI", 2])
     ('DAPI', 2)
@@ -36,33 +35,35 @@ def check_policy(policy: object) -> str | tuple[str | int, ...]:
     if isinstance(policy, (list, tuple)) and policy and all(_is_key(key) for key in policy):
         return tuple(policy)
     raise ValueError(
-        f"got channels={policy!r}, expected 'grey', 'rgb' or a list of channel names or indices from 0; "
-        "pass for example ['DAPI', 'GFP'] or [0, 2]"
+        f"got channels={policy!r}, expected 'grey', 'rgb' or a list of channel names or zero-based indices; "
+        "pass, for example, ['DAPI', 'GFP'] or [0, 2]"
     )
 
 
 def select_channels(
     pixels: np.ndarray, policy: str | Sequence[str | int], *, channel_names: Sequence[str] = ()
 ) -> np.ndarray:
-    """Return the channels that a policy asks for, in its order.
+    """Select the channels that a policy asks for, in the order of the policy.
 
-    Under "grey" a single channel stays as it is, and colour becomes its luma (ITU-R BT.601). Colour whose three
-    channels are equal is a grey image stored as RGB, and becomes that grey image with the same values. Under "rgb" grey
-    is repeated three times. Under both, channels named alpha or extra are dropped. A list gives the names of the
-    channels, or their indices from 0. Only three channels named red, green and blue are a colour. Any others, and
-    unnamed ones, could be stains, among which only a list can choose.
+    - "grey" keeps a single channel as it is and converts a colour image to luma (ITU-R BT.601). A colour image with
+      three equal channels is a grey image stored as RGB, so it keeps its values.
+    - "rgb" keeps a colour image as it is and repeats a single channel three times.
+    - A list selects channels by name or zero-based index.
+
+    "grey" and "rgb" drop channels named alpha or extra. They treat an image as colour only if its three channels are
+    named red, green and blue. Other channels could be stains, which only a list can select.
 
     Args:
         pixels: CYX, any real dtype.
         policy: "grey", "rgb", or names and indices of channels.
-        channel_names: names of the channels, if the image states any; "" for an unnamed one.
+        channel_names: channel names, if the image has any; "" for an unnamed channel.
 
     Returns:
-        CYX with the dtype of `pixels`, except for luma, which is float32, or float64 if `pixels` is wider. Can share
-        memory with `pixels`.
+        CYX with the dtype of `pixels`. Luma is float32, or float64 if `pixels` needs it. The result can share memory
+        with `pixels`.
 
     Raises:
-        ValueError: the image does not have what the policy asks for; the message lists what it has.
+        ValueError: the image lacks channels that the policy asks for. The message lists the channels that it has.
 
     >>> red = np.zeros((3, 1, 1), np.uint8)
     >>> red[0] = 100
@@ -74,8 +75,8 @@ def select_channels(
     policy = check_policy(policy)
     if pixels.ndim != 3 or 0 in pixels.shape:
         raise ValueError(
-            f"got pixels of shape {pixels.shape}, expected (C, Y, X), none of them 0; "
-            "choose one plane of a stack first, and add a channel axis to a grey image"
+            f"got pixels of shape {pixels.shape}, expected three non-empty axes (C, Y, X); "
+            "choose one plane of a stack, or add a channel axis to a grey image"
         )
     if not isinstance(policy, str):
         return pixels[[_position(key, len(pixels), channel_names) for key in policy]]
@@ -86,20 +87,20 @@ def select_channels(
         first = (channel_names and channel_names[0]) or 0
         unnamed = "" if any(channel_names) or len(pixels) not in (3, 4) else _IF_COLOUR
         raise ValueError(
-            f"channels='{policy}' expects a grey, RGB or RGBA image, got {len(pixels)} channels "
-            f"({_listing(len(pixels), channel_names)}); set channels to a list of those to use, "
-            f"such as {[first]!r}, or --channels {first} on the command line{unnamed}"
+            f"got channels='{policy}' for an image with {len(pixels)} channels "
+            f"({_listing(len(pixels), channel_names)}), expected a grey, RGB or RGBA image; set channels to a list, "
+            f"such as {[first]!r}, or pass --channels {first} on the command line{unnamed}"
         )
     return light[:3] if policy == "rgb" else _luma(light[:3])  # drops "a" of r, g, b, a
 
 
 def _is_key(key: object) -> bool:
-    """Return True if an entry of a policy is a name or an index."""
+    """Return True if an entry in a policy is a channel name or a channel index."""
     return isinstance(key, str) or (type(key) is int and key >= 0)
 
 
 def _luma(rgb: np.ndarray) -> np.ndarray:
-    """Return the luma of a colour, or the grey if all three channels are equal."""
+    """Return the luma of an RGB image, or its first channel if all three are equal."""
     red, green, blue = rgb
     if np.array_equal(red, green) and np.array_equal(red, blue):
         return rgb[:1]
@@ -109,7 +110,7 @@ def _luma(rgb: np.ndarray) -> np.ndarray:
 
 
 def _without_alpha(pixels: np.ndarray, names: Sequence[str]) -> tuple[np.ndarray, Sequence[str]]:
-    """Drop channels named alpha or extra at the end."""
+    """Drop trailing channels that are named alpha or extra, and their names."""
     count = len(pixels)
     while len(names) == len(pixels) and count > 1 and names[count - 1].lower() in _NOT_LIGHT:
         count -= 1
@@ -117,7 +118,7 @@ def _without_alpha(pixels: np.ndarray, names: Sequence[str]) -> tuple[np.ndarray
 
 
 def _position(key: str | int, count: int, names: Sequence[str]) -> int:
-    """Return the index of the channel with a name or index."""
+    """Return the index of the channel that a policy entry refers to."""
     if isinstance(key, int) and key < count:
         return key
     matches = [i for i, name in enumerate(names) if name == key and name]
@@ -126,7 +127,7 @@ def _position(key: str | int, count: int, names: Sequence[str]) -> int:
     if matches:
         problem, remedy = f"{len(matches)} channels are named {key!r}", "choose by index instead"
     elif isinstance(key, str) and not any(names):
-        problem = f"channel {key!r} cannot be found, because the image states no channel names"
+        problem = f"cannot find channel {key!r}, because the image has no channel names"
         remedy = "choose by index, or name its channels"
     else:
         problem, remedy = f"the image has no channel {key!r}", "correct channels"
@@ -134,7 +135,7 @@ def _position(key: str | int, count: int, names: Sequence[str]) -> int:
 
 
 def _listing(count: int, names: Sequence[str]) -> str:
-    """Return a list of the channels, for messages."""
+    """List the channels of an image for an error message."""
     if any(names):
         return ", ".join(f"{i} {name!r}" if name else f"{i} unnamed" for i, name in enumerate(names))
     return f"{count} unnamed, 0 to {count - 1}" if count > 1 else "1 unnamed, 0"

@@ -1,4 +1,4 @@
-"""Measure the quality of an image: sharpness, saturation, and contrast compared with noise."""
+"""Measures of image quality: sharpness, saturation, and contrast relative to noise."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from cellseg_monai.pixels.normalise import noise_level
 
 __all__ = ["contrast_over_noise", "saturated_share", "sharpness"]
 
-# The variance of white noise of variance 1 after the five-point Laplacian: 4² + 4 · 1².
+# Factor by which the five-point Laplacian increases the variance of white noise: 4² + 4 · 1².
 _NOISE_GAIN = 20
 
 
 def sharpness(channel: np.ndarray) -> float:
-    """Return the share of the variance of an image in its finest detail; it is low if the image is out of focus.
+    """Return the amount of fine detail relative to the variance of an image; it is low if the image is out of focus.
 
-    This is the variance of the Laplacian (Pech-Pacheco et al. 2000, doi:10.1109/ICPR.2000.903548; compared with other
-    measures by Pertuz et al. 2013, doi:10.1016/j.patcog.2012.11.011) divided by the variance of the image, so that
-    exposure does not matter. Noise is fine detail as well, and an image out of focus has as much of it. Its
-    contribution, known from `noise_level`, is therefore subtracted from both variances. The slope of the power spectrum
-    (Bray et al. 2012, doi:10.1177/1087057111420292) recognises blurred nuclei less well, because noise makes it rise
-    again.
+    Fine detail is measured as the variance of the Laplacian (Pech-Pacheco et al. 2000, doi:10.1109/ICPR.2000.903548;
+    compared with other measures by Pertuz et al. 2013, doi:10.1016/j.patcog.2012.11.011). Dividing by the variance of
+    the image makes the measure independent of exposure. Noise also counts as fine detail, and an image has the same
+    noise whether or not it is in focus. Both variances are therefore reduced by the contribution of noise, estimated
+    with `noise_level`. The slope of the power spectrum (Bray et al. 2012, doi:10.1177/1087057111420292) is worse at
+    recognising blurred nuclei, because noise makes it rise again.
 
-    Values are comparable only between images of similar objects at a similar pixel size.
+    Compare values only between images of similar objects at a similar pixel size.
 
     Args:
         channel: YX, any real dtype.
 
     Returns:
-        A number from 0; NaN if the image contains only noise, or has fewer than 3 rows or columns.
+        A non-negative number, or NaN if the image contains only noise or has fewer than 3 rows or columns.
 
     >>> edge = np.repeat([[0.0] * 8 + [1.0] * 8], 16, axis=0)
     >>> ramp = np.repeat([np.linspace(0, 1, 16)], 16, axis=0)
@@ -50,17 +50,17 @@ def sharpness(channel: np.ndarray) -> float:
 
 
 def saturated_share(channel: np.ndarray) -> float:
-    """Return the share of pixels at the highest value, if they pile up there because light exceeded the detector.
+    """Return the fraction of pixels at the highest value if the detector was saturated, and 0 otherwise.
 
-    This is the percentage of maximal pixels (Bray et al. 2012, doi:10.1177/1087057111420292). In an unsaturated image
-    it would also count the few brightest pixels, and in a dim image of few grey values many. So pixels pile up only if
-    the highest value is more frequent than the next lower one that occurs.
+    The fraction of maximal pixels is a measure by Bray et al. 2012 (doi:10.1177/1087057111420292). On its own, it would
+    also count the brightest pixels in an unsaturated image, which are numerous in a dim image with few grey values. The
+    detector therefore counts as saturated only if the highest value occurs more often than the next lower one.
 
     Args:
         channel: values of any shape and real dtype.
 
     Returns:
-        0 to 1; 0 if pixels do not pile up or there is only one value.
+        A number between 0 and 1; 0 if the detector was not saturated or if all values are equal.
 
     >>> saturated_share(np.array([1, 2, 3, 4])), saturated_share(np.array([1, 2, 9, 9]))
     (0.0, 0.5)
@@ -76,7 +76,9 @@ def saturated_share(channel: np.ndarray) -> float:
 
 
 def contrast_over_noise(channel: np.ndarray, lower: float = 0.1, upper: float = 99.9) -> float:
-    """Return the range between two percentiles as a multiple of the noise, to which `noise_floor` refers.
+    """Return the range between two percentiles as a multiple of the noise.
+
+    If this number is below `Preprocessing.noise_floor`, the image is not stretched to full contrast.
 
     Args:
         channel: YX, any real dtype.
@@ -84,7 +86,8 @@ def contrast_over_noise(channel: np.ndarray, lower: float = 0.1, upper: float = 
         upper: upper percentile.
 
     Returns:
-        A number from 0, which a constant image has; infinite if there is no noise.
+        A non-negative number: 0 if the percentiles are equal, as in a constant image, and otherwise infinity if there
+        is no noise.
 
     >>> rows = np.random.default_rng(0).normal(0, 1, (200, 200))
     >>> round(contrast_over_noise(rows)), contrast_over_noise(np.zeros((4, 4)))

@@ -1,4 +1,4 @@
-"""Scale intensities to [0, 1] by percentiles of the whole image."""
+"""Scaling of intensities to [0, 1] by percentiles of the whole image."""
 
 from __future__ import annotations
 
@@ -18,37 +18,38 @@ __all__ = [
     "second_differences",
 ]
 
-# About this many pixels determine the noise of an image to three parts in a thousand.
+# This many pixels give the noise level of an image to about three parts in a thousand.
 _NOISE_SAMPLE_PX = 2**17
 
-# The difference of two values within this limit still fits into float32.
+# The difference between any two values within this limit fits into float32.
 _LARGEST = float(np.finfo(np.float32).max) / 2
 
 
 def check_percentiles(lower: float, upper: float) -> None:
-    """Refuse percentiles that are out of range or out of order.
+    """Check that two percentiles are in range and in order.
 
     Raises:
-        ValueError: the percentiles are not ordered numbers from 0 to 100.
+        ValueError: the percentiles are not increasing or not between 0 and 100.
 
     >>> check_percentiles(1, 99)
     """
     if not 0 <= lower < upper <= 100:
         raise ValueError(
             f"got lower percentile {lower} and upper percentile {upper}, expected 0 <= lower < upper <= 100; "
-            "pass percent, such as 0.1 and 99.9"
+            "pass percentages, such as 0.1 and 99.9"
         )
 
 
 def noise_level(channel: np.ndarray) -> float:
-    """Return the standard deviation of the noise of an image, in the units of the image.
+    """Estimate the standard deviation of the noise in an image, in the units of its pixel values.
 
-    A mask that cancels flat areas, slopes and straight edges (Immerkær 1996, doi:10.1006/cviu.1996.0060) is combined
-    with the median instead of the mean (Donoho and Johnstone 1994, doi:10.1093/biomet/81.3.425), so that the borders of
-    cells do not count as noise. Of images beyond 131,072 pixels, evenly spaced rows are used.
+    The image is filtered with a mask that cancels flat areas, slopes and straight edges (Immerkær 1996,
+    doi:10.1006/cviu.1996.0060). The median of the absolute result gives the noise (Donoho and Johnstone 1994,
+    doi:10.1093/biomet/81.3.425). Unlike the mean, the median is not affected by cell borders. Images with more than
+    131,072 pixels are sampled in evenly spaced rows.
 
     Args:
-        channel: YX; if it has fewer than 3 rows or columns, 0 is returned.
+        channel: YX. The result is 0 if there are fewer than 3 rows or columns.
 
     >>> ramp = np.add.outer(np.arange(64), np.arange(64)).astype(float)
     >>> noise_level(ramp)
@@ -63,7 +64,9 @@ def noise_level(channel: np.ndarray) -> float:
 
 
 def sampled_rows(shape: tuple[int, int]) -> np.ndarray:
-    """Return the rows in which noise is measured; none if the image is too small.
+    """Return the indices of the rows in which noise is measured.
+
+    There are none if the image has fewer than 3 rows or columns.
 
     Args:
         shape: (Y, X) of the image.
@@ -74,17 +77,17 @@ def sampled_rows(shape: tuple[int, int]) -> np.ndarray:
 
 
 def second_differences(above: np.ndarray, here: np.ndarray, below: np.ndarray) -> np.ndarray:
-    """Return the remainder of rows after flat, sloped and straight parts cancel out.
+    """Apply a mask that cancels flat areas, slopes and straight edges, so that noise remains.
 
     Args:
-        above: YX, the rows above those of `here`.
+        above: YX, the row above each row in `here`.
         here: YX, the rows in which noise is measured.
-        below: YX, the rows below those of `here`.
+        below: YX, the row below each row in `here`.
 
     Returns:
-        YX with two columns fewer.
+        YX floats, two columns narrower than `here`.
     """
-    # For 16-bit integers the results are integers that float32 holds exactly.
+    # For 16-bit integers, the results are integers that float32 represents exactly.
     second: np.ndarray = above.astype(np.float32 if is_narrow(above.dtype) else np.float64)
     second += below
     second -= here
@@ -96,17 +99,17 @@ def second_differences(above: np.ndarray, here: np.ndarray, below: np.ndarray) -
 
 
 def noise_of(differences: np.ndarray) -> float:
-    """Return the standard deviation of the noise that results in these second differences.
+    """Return the standard deviation of the noise in an image, given its second differences.
 
     Args:
-        differences: second differences; they are overwritten.
+        differences: result of `second_differences`, which is overwritten.
     """
-    # 0.6745 is the median of |x| for a standard normal distribution, 6 the norm of the mask.
+    # 0.6745 is the median of |x| for a standard normal distribution, and 6 is the norm of the mask.
     return _median(np.abs(differences, out=differences).ravel()) / (0.6745 * 6)
 
 
 def _median(values: np.ndarray) -> float:
-    """Return the same as `numpy.median`, several times as fast; the values are reordered."""
+    """Return the median like `numpy.median`, but several times faster and reordering the values in place."""
     middle = len(values) // 2
     values.partition(middle)  # numpy vectorises this for a single position
     if np.isnan(values[middle:].max()):  # NaN sorts last
@@ -121,39 +124,40 @@ def normalise_percentiles(
 ) -> np.ndarray:
     """Scale every channel so that its lower and upper percentiles become 0 and 1.
 
-    Call this once on a whole image, never on crops. The noise of a crop without cells would be stretched to full
-    contrast, and tiles of an image would no longer match.
+    Call this function once on a whole image, never on crops. In a crop without cells, it would stretch the noise to
+    full contrast, and tiles of the same image would no longer match.
 
-    Values beyond the percentiles are clipped to [0, 1], so that a hot pixel or a piece of dirt stays within the range
-    on which the network was trained. StarDist and Cellpose do not clip, and MONAI leaves it open: pass `clip=False` for
-    networks trained that way. If the two percentiles coincide, as in an almost empty image, the minimum and maximum of
-    the channel are used instead, so that a few bright cells do not vanish. A constant channel becomes zeros.
-    Percentiles are interpolated as by `numpy.percentile`; for 8-bit and 16-bit integers they come from an exact
-    histogram.
+    Values beyond the percentiles are clipped to [0, 1], so that hot pixels and dirt stay within the range on which the
+    network was trained. StarDist and Cellpose do not clip, and MONAI makes it optional. Pass `clip=False` for networks
+    trained without clipping.
 
-    A field without cells has only noise between its percentiles. If that is stretched, a network sees cells everywhere.
-    `noise_floor` therefore sets a lower limit for the range, as a multiple of the noise. With 30, the default of
-    `Preprocessing`, images with cells do not change, and empty ones stay dark.
+    If the two percentiles are equal, as in an almost empty image, the minimum and maximum of the channel take their
+    place. Otherwise, a few bright cells would vanish. A constant channel becomes zeros. Percentiles are interpolated
+    like those of `numpy.percentile`. For 8-bit and 16-bit integers, they are computed from an exact histogram.
+
+    Without cells, the range between the percentiles contains only noise. If it were stretched, a network would see
+    cells everywhere. `noise_floor` therefore sets a lower limit on the range, as a multiple of the noise. At 30, the
+    default in `Preprocessing`, images with cells do not change, and empty ones stay dark.
 
     Args:
         pixels: CYX, booleans, integers or floats of any width.
         lower: percentile in [0, 100) that becomes 0.
         upper: percentile in (0, 100] that becomes 1.
-        clip: True to limit the result to [0, 1].
-        noise_floor: smallest range between 0 and 1, as a multiple of `noise_level`; 0 for no limit.
+        clip: limit the result to [0, 1].
+        noise_floor: smallest range that is scaled to [0, 1], as a multiple of `noise_level`; 0 means no limit.
 
     Returns:
-        CYX float32, a new array.
+        CYX float32, always a new array.
 
     Raises:
-        ValueError: the percentiles are out of order, the dtype is complex or object, or values are NaN or infinite.
+        ValueError: the percentiles are out of order, the dtype is complex or object, or a value is NaN or infinite.
 
     >>> normalise_percentiles(np.array([[[10, 20, 30]]], np.uint16), 0, 100)
     array([[[0. , 0.5, 1. ]]], dtype=float32)
     """
     check_percentiles(lower, upper)
     if pixels.dtype.kind not in "buif":
-        raise ValueError(f"got pixels of dtype {pixels.dtype}, expected integers or floats; convert them first")
+        raise ValueError(f"got pixels of dtype {pixels.dtype}, expected integers or floats; convert the pixels first")
     out = np.empty(pixels.shape, np.float32)
     for channel, scaled in zip(pixels, out, strict=True):
         (_scale_levels if is_narrow(pixels.dtype) else _scale_values)(
@@ -163,15 +167,15 @@ def normalise_percentiles(
 
 
 def is_narrow(dtype: np.dtype) -> bool:
-    """Return True if a histogram can have a bin for every value: for 8-bit and 16-bit integers."""
+    """Return True for 8-bit and 16-bit integers, for which a histogram can have a bin for every value."""
     return dtype.kind in "bui" and dtype.itemsize <= 2
 
 
 def level_counts(channel: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
-    """Count the values of 8-bit or 16-bit integers.
+    """Compute a histogram of 8-bit or 16-bit integers with one bin per value.
 
     Returns:
-        The number of pixels in each bin, the bin of each pixel, and the value of the first bin.
+        The number of pixels in each bin, the bin of each pixel, and the value that the first bin stands for.
     """
     lowest = 0 if channel.dtype.kind in "bu" else int(np.iinfo(channel.dtype).min)
     codes = channel if lowest == 0 else (channel.astype(np.int32) - lowest).astype(np.uint16)
@@ -181,7 +185,7 @@ def level_counts(channel: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
 def _scale_levels(
     channel: np.ndarray, out: np.ndarray, percent: tuple[float, float], clip: bool, noise_floor: float
 ) -> None:
-    """Scale 8-bit and 16-bit integers: a histogram gives the percentiles, a table the result."""
+    """Scale 8-bit or 16-bit integers, using a histogram for the percentiles and a lookup table for the result."""
     counts, codes, _ = level_counts(channel)
     low, high = percentiles_of_counts(counts, percent)
     if noise_floor:
@@ -191,7 +195,9 @@ def _scale_levels(
 
 
 def percentiles_of_counts(counts: np.ndarray, percent: tuple[float, float]) -> tuple[float, float]:
-    """Return the positions of two percentiles in a histogram, or of the lowest and highest value if they coincide.
+    """Return the bins of two percentiles in a histogram, interpolated between bins.
+
+    If both percentiles are equal, the lowest and the highest non-empty bin are returned instead.
 
     Args:
         counts: number of pixels in each bin.
@@ -215,9 +221,9 @@ def percentiles_of_counts(counts: np.ndarray, percent: tuple[float, float]) -> t
 def _scale_values(
     channel: np.ndarray, out: np.ndarray, percent: tuple[float, float], clip: bool, noise_floor: float
 ) -> None:
-    """Scale floats and wide integers."""
+    """Scale floats or integers wider than 16 bits."""
     if channel.dtype.kind in "iu":
-        # Take differences from the minimum in unsigned arithmetic, which is exact at any width.
+        # Compute differences from the minimum in unsigned arithmetic, which is exact at any width.
         values = (channel.astype(np.uint64) - channel.min().astype(np.uint64)).astype(np.float64)
     else:
         values = channel.astype(np.float64 if channel.dtype.itemsize > 4 else np.float32)
@@ -231,10 +237,10 @@ def _scale_values(
 
 
 def check_finite(values: np.ndarray) -> None:
-    """Refuse NaN, infinity and values that float32 cannot hold.
+    """Check that all values are finite and small enough for float32.
 
     Raises:
-        ValueError: there are such values.
+        ValueError: a value is NaN, infinite or too large.
     """
     # The minimum and maximum are NaN if any value is.
     if not (values.min() >= -_LARGEST and values.max() <= _LARGEST):
@@ -246,11 +252,18 @@ def check_finite(values: np.ndarray) -> None:
 
 
 def scale_between(values: np.ndarray, low: float, high: float, clip: bool) -> np.ndarray:
-    """Return (values - low) / (high - low), computed in place."""
+    """Scale values in place so that `low` becomes 0 and `high` becomes 1, and return them.
+
+    Args:
+        values: floats of any shape; overwritten.
+        low: value that becomes 0.
+        high: value that becomes 1. If it equals `low`, the result is a new array of zeros.
+        clip: limit the result to [0, 1].
+    """
     if low == high:
         return np.zeros_like(values)
     if clip:
-        # Clip before the division, which could overflow for values far outside.
+        # Clip before dividing, because values far outside the range could overflow.
         np.clip(values, low, high, out=values)
     values -= low
     values /= high - low

@@ -1,4 +1,4 @@
-"""Prepare windows of an image that does not fit into memory."""
+"""Preparation of images that do not fit into memory, window by window."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ __all__ = ["ImageStatistics", "PreparedWindows"]
 
 @dataclass(frozen=True)
 class ImageStatistics:
-    """Statistics of the whole image that are needed to prepare a window.
+    """Statistics of a whole image that are needed to prepare any of its windows.
 
     Args:
-        grey_as_colour: True if the colours are equal in the whole image, so that one of them is enough.
+        grey_as_colour: True if red, green and blue are equal in the whole image, so that one of them is enough.
         ranges: the values that become 0 and 1, for each channel that the network sees.
     """
 
@@ -31,27 +31,28 @@ class ImageStatistics:
 
 
 class PreparedWindows:
-    """The result of `prepare` for an image, window by window, with one normalisation for the whole image.
+    """Windows of a prepared image, normalised with the statistics of the whole image.
 
-    The pixels are those of `prepare`, to rounding.
+    Call the object with rows and columns to get a window. Its pixels equal the result of `prepare` up to rounding.
 
     Args:
-        read: returns CYX pixels of the image as measured, for rows and columns.
+        read: function that returns the measured CYX pixels of the image in the given rows and columns.
         shape: (Y, X) of the image.
-        settings: how the bundle prepares images.
-        channel_names: one name for each channel, or empty.
-        pixel_size_um: (y, x) in µm per pixel of the image, if known.
-        statistics: statistics from another `PreparedWindows` of the same image; None to read the image for them.
-        chunk_shape: (Y, X) of the blocks in which the image is stored, if it is, so that each is read only once for the
-            statistics.
-        run: applies a function to parts of the image for the statistics; see `percentile_ranges`.
+        settings: preprocessing settings of the bundle.
+        channel_names: one name per channel, or empty.
+        pixel_size_um: (y, x) pixel size of the image in µm, if known.
+        statistics: statistics from another `PreparedWindows` of the same image. If None, they are computed.
+        chunk_shape: (Y, X) of the chunks in which the image is stored, if any. When statistics are computed, each chunk
+            is read only once per pass.
+        run: function that applies another function to parts of the image, to compute statistics; see
+            `percentile_ranges`.
 
     Attributes:
-        shape: (Y, X) at which the network sees the image.
+        shape: (Y, X) of the prepared image, which the network sees.
         statistics: statistics of the whole image.
 
     Raises:
-        ValueError: the image lacks a channel or the pixel size that the settings ask for, or holds NaN.
+        ValueError: the image lacks a channel or the pixel size that the settings require, or contains NaN.
 
     >>> image = np.arange(100, dtype=np.uint8).reshape(1, 10, 10)
     >>> settings = Preprocessing(lower_percentile=0, upper_percentile=100, noise_floor=0)
@@ -77,11 +78,11 @@ class PreparedWindows:
         self.statistics = self._gather_statistics(chunk_shape, run) if statistics is None else statistics
 
     def __call__(self, rows: slice, columns: slice) -> np.ndarray:
-        """Return a window of the prepared image, CYX float32."""
+        """Return a window of the prepared image as CYX float32."""
         return rescale_window(self._scaled, self._image_shape, self.shape, rows, columns)
 
     def _gather_statistics(self, chunk_shape: tuple[int, int] | None, run: Run) -> ImageStatistics:
-        """Gather the statistics of the whole image."""
+        """Compute the statistics of the whole image, window by window."""
         grey, settings = self._is_grey_as_colour(chunk_shape), self._settings
         ranges = percentile_ranges(
             lambda rows, columns: self._selected(rows, columns, grey),
@@ -95,7 +96,7 @@ class PreparedWindows:
         return ImageStatistics(grey, tuple(ranges))
 
     def _scaled(self, rows: slice, columns: slice) -> np.ndarray:
-        """Return a window at the resolution of the image, with its intensities scaled."""
+        """Return a window at the original resolution, with normalised intensities."""
         selected = self._selected(rows, columns, self.statistics.grey_as_colour)
         scaled: np.ndarray = np.empty(selected.shape, np.float32)
         for target, channel, (low, high) in zip(scaled, selected, self.statistics.ranges, strict=True):
@@ -103,16 +104,16 @@ class PreparedWindows:
         return scaled
 
     def _selected(self, rows: slice, columns: slice, grey_as_colour: bool) -> np.ndarray:
-        """Return the channels that the network sees, for a window."""
+        """Read a window and select the channels that the network sees."""
         pixels = self._read(rows, columns)
         selected = select_channels(pixels, self._settings.channels, channel_names=self._names)
         if self._settings.channels == "grey" and len(pixels) > 2 and not grey_as_colour:
-            # A window that happens to be grey must have the dtype of the rest of the colour image.
+            # A grey window in a colour image must have the same dtype as the other windows.
             return selected.astype(np.result_type(selected.dtype, np.float32), copy=False)
         return selected
 
     def _is_grey_as_colour(self, chunk_shape: tuple[int, int] | None) -> bool:
-        """Return True if the colours are equal in the whole image, which `select_channels` cannot see in a window."""
+        """Return True if red, green and blue are equal in the whole image, which no single window can show."""
         if self._settings.channels != "grey":
             return False
         for window in windows_of_chunks(self._image_shape, chunk_shape):

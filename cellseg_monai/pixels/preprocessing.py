@@ -1,4 +1,4 @@
-"""Prepare images for a network: the settings as plain data, and the function that applies them."""
+"""Preprocessing settings, and `prepare`, which applies them to an image."""
 
 from __future__ import annotations
 
@@ -21,21 +21,22 @@ _SCALES = ("pixel_size_um", "shorter_side_px", "zoom")
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """Settings for preparing images, which a bundle stores in its `configs/preprocess.json`.
+    """Settings for preparing images, stored in a bundle's `configs/preprocess.json`.
+
+    At most one of `pixel_size_um`, `shorter_side_px` and `zoom` can be set. If all three are None, images keep their
+    size.
 
     Args:
         channels: "grey", "rgb", or channel names or indices; see `select_channels`.
         lower_percentile: percentile that becomes 0; see `normalise_percentiles`.
         upper_percentile: percentile that becomes 1; see `normalise_percentiles`.
-        clip: True to limit values to [0, 1].
-        noise_floor: smallest range between 0 and 1, as a multiple of the noise of the image, so that empty fields stay
-            dark; 0 for no limit.
-        pixel_size_um: µm per pixel at which the network was trained, and to which images are resampled; None to keep
-            the pixel size of images.
+        clip: limit values to [0, 1].
+        noise_floor: smallest intensity range that is scaled to [0, 1], as a multiple of the noise. It keeps empty
+            fields dark; 0 means no limit.
+        pixel_size_um: pixel size on which the network was trained, in µm. Images are resampled to it.
         shorter_side_px: length in pixels to which the shorter side of every image is scaled, whatever its pixel size,
-            as in some published preparations; None not to do so.
-        zoom: factor by which every image is enlarged, so that objects become as large as those on which the network was
-            trained; None not to do so. At most one of `pixel_size_um`, `shorter_side_px` and `zoom` can be set.
+            as in some published pipelines.
+        zoom: factor by which every image is enlarged, so that objects have the size on which the network was trained.
 
     >>> Preprocessing(channels=["DAPI", "actin"]).channel_count
     2
@@ -66,28 +67,28 @@ class Preprocessing:
         if self.pixel_size_um is not None and not 0 < self.pixel_size_um < np.inf:
             raise ValueError(
                 f"got pixel_size_um={self.pixel_size_um}, expected a positive number of µm per pixel; "
-                "leave it null to take images as they are"
+                "set it to null to keep the pixel size of each image"
             )
         if self.shorter_side_px is not None and (type(self.shorter_side_px) is not int or self.shorter_side_px < 1):
             raise ValueError(
-                f"got shorter_side_px={self.shorter_side_px!r}, expected a whole number of pixels, at least 1; "
-                "leave it null to take images as they are"
+                f"got shorter_side_px={self.shorter_side_px!r}, expected a positive whole number of pixels; "
+                "set it to null to keep the size of each image"
             )
         if self.zoom is not None:
             check_zoom(self.zoom)
         scales = [f"{name}={getattr(self, name)}" for name in _SCALES if getattr(self, name) is not None]
         if len(scales) > 1:
-            raise ValueError(f"got {' and '.join(scales)}, expected at most one of them; leave the others null")
+            raise ValueError(f"got {' and '.join(scales)}, expected at most one of the two; set the other to null")
 
     @property
     def channel_count(self) -> int:
-        """The number of channels of a prepared image, which are the input channels of the network."""
+        """Number of channels in a prepared image, which is the number of input channels of the network."""
         if isinstance(self.channels, str):
             return {"grey": 1, "rgb": 3}[self.channels]
         return len(self.channels)
 
     def at_zoom(self, zoom: float | None) -> Preprocessing:
-        """Return the same settings with another scale.
+        """Return a copy of these settings with `zoom` in place of any other scale.
 
         Args:
             zoom: factor by which every image is enlarged; None to keep the size of each image.
@@ -99,15 +100,15 @@ class Preprocessing:
 
     @classmethod
     def from_json(cls, path: str | PathLike[str]) -> Preprocessing:
-        """Return the settings in a `preprocess.json`.
+        """Read settings from a `preprocess.json` file.
 
         Raises:
-            BundleError: the file is missing, or holds an unknown name or a refused value.
+            BundleError: the file is missing, or contains an unknown setting or an invalid value.
         """
         return read_settings(cls, path)
 
     def to_json(self, path: str | PathLike[str]) -> None:
-        """Write these settings to a file that `from_json` reads back as equal."""
+        """Write these settings as JSON that `from_json` reads back unchanged."""
         write_settings(self, path)
 
 
@@ -118,21 +119,21 @@ def prepare(
     channel_names: Sequence[str] = (),
     pixel_size_um: tuple[float, float] | None = None,
 ) -> np.ndarray:
-    """Return an image as the network expects it: channels chosen, intensities normalised, scale matched.
+    """Prepare an image for a network: select channels, normalise intensities and resample.
 
-    Percentiles are taken before resampling, from the pixels as they were measured.
+    Percentiles are computed before resampling, from the measured pixel values.
 
     Args:
         pixels: CYX, a whole image, never a crop.
-        settings: how the bundle prepares images.
-        channel_names: names of the channels, if the image states any.
-        pixel_size_um: (y, x) in µm per pixel of the image, if known.
+        settings: preprocessing settings of the bundle.
+        channel_names: channel names, if the image has any.
+        pixel_size_um: (y, x) pixel size of the image in µm, if known.
 
     Returns:
         CYX float32.
 
     Raises:
-        ValueError: the image lacks a channel or a pixel size that the settings ask for, or holds NaN.
+        ValueError: the image lacks a channel or a pixel size that the settings require, or contains NaN.
 
     >>> prepare(np.array([[[0, 50], [100, 100]]], np.uint8), Preprocessing(lower_percentile=0))[0]
     array([[0. , 0.5],
@@ -153,15 +154,15 @@ def prepare(
 def prepared_shape(
     shape: tuple[int, int], settings: Preprocessing, *, pixel_size_um: tuple[float, float] | None = None
 ) -> tuple[int, int]:
-    """Return the size at which the network sees an image.
+    """Return the shape of an image after `prepare`, which is the shape that the network sees.
 
     Args:
         shape: (Y, X) of the image.
-        settings: how the bundle prepares images.
-        pixel_size_um: (y, x) in µm per pixel of the image, if known.
+        settings: preprocessing settings of the bundle.
+        pixel_size_um: (y, x) pixel size of the image in µm, if known.
 
     Raises:
-        ValueError: the image lacks the pixel size that the settings ask for.
+        ValueError: the image lacks the pixel size that the settings require.
 
     >>> prepared_shape((100, 200), Preprocessing(pixel_size_um=0.5), pixel_size_um=(0.25, 0.25))
     (50, 100)
@@ -174,8 +175,8 @@ def prepared_shape(
         return shape
     if pixel_size_um is None:
         raise ValueError(
-            f"the image states no pixel size, but the network expects {settings.pixel_size_um} µm per pixel; "
-            "pass pixel_size_um, or set it to null in preprocess.json to take images as they are"
+            f"the pixel size of the image is unknown, but the network expects {settings.pixel_size_um} µm per pixel; "
+            "pass pixel_size_um, or set it to null in preprocess.json to keep images at their own size"
         )
     return rescaled_shape(shape, pixel_size_um=pixel_size_um, target_um=settings.pixel_size_um)
 
@@ -183,17 +184,17 @@ def prepared_shape(
 def network_scale(
     shape: tuple[int, int], settings: Preprocessing, *, pixel_size_um: tuple[float, float] | None = None
 ) -> float:
-    """Return the factor by which objects are longer in the image that the network sees than in the file.
+    """Return the factor by which `prepare` enlarges the lengths of objects.
 
-    If the image is stretched along one axis more than along the other, this is the factor for a disc of the same area.
+    If the two axes are scaled differently, this is the factor for the diameter of a disc of the same area.
 
     Args:
         shape: (Y, X) of the image.
-        settings: how the bundle prepares images.
-        pixel_size_um: (y, x) in µm per pixel of the image, if known.
+        settings: preprocessing settings of the bundle.
+        pixel_size_um: (y, x) pixel size of the image in µm, if known.
 
     Raises:
-        ValueError: the image lacks the pixel size that the settings ask for.
+        ValueError: the image lacks the pixel size that the settings require.
 
     >>> network_scale((100, 200), Preprocessing(pixel_size_um=0.5), pixel_size_um=(0.25, 0.25))
     0.5

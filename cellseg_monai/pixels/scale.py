@@ -1,4 +1,4 @@
-"""Resample images and labels to another pixel size, and back."""
+"""Resampling of images and labels to another pixel size, and back."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ __all__ = [
     "zoomed_shape",
 ]
 
-# Pixel sizes this close count as equal, because resampling would only cost sharpness.
+# Pixel sizes that differ by less than this count as equal, because resampling would only reduce sharpness.
 _SAME_WITHIN = 0.02
 _LARGEST_FACTOR = 20.0
-# Number of standard deviations at which scipy truncates its Gaussian.
+# Number of standard deviations at which SciPy truncates its Gaussian filter.
 _TRUNCATED_AT = 4.0
 
 
 def rescaled_shape(shape: tuple[int, int], *, pixel_size_um: tuple[float, float], target_um: float) -> tuple[int, int]:
-    """Return the shape of an image after its pixels are resampled to the target size.
+    """Return the shape of an image after resampling to a target pixel size.
 
     Factors within 2 % of 1 count as 1.
 
     Args:
         shape: (Y, X) of the image.
-        pixel_size_um: (y, x) in µm per pixel of the image.
-        target_um: µm per pixel wanted, on both axes.
+        pixel_size_um: (y, x) pixel size of the image, in µm.
+        target_um: target pixel size along both axes, in µm.
 
     Raises:
-        ValueError: a size is not positive, or the factor is above 20 or below 1/20, which is more often a wrong unit
-            than intended.
+        ValueError: a pixel size is not positive, or the factor is above 20 or below 1/20, which usually means that a
+            unit is wrong.
 
     >>> rescaled_shape((100, 200), pixel_size_um=(0.25, 0.25), target_um=0.5)
     (50, 100)
@@ -46,8 +46,8 @@ def rescaled_shape(shape: tuple[int, int], *, pixel_size_um: tuple[float, float]
     for size_um in pixel_size_um:
         if not (0 < size_um < np.inf and 1 / _LARGEST_FACTOR <= size_um / target_um <= _LARGEST_FACTOR):
             raise ValueError(
-                f"got pixel size {tuple(pixel_size_um)} µm and {target_um} µm wanted, expected both positive and "
-                f"within a factor of {_LARGEST_FACTOR:.0f}; if one of them is not in µm, correct it"
+                f"got a pixel size of {tuple(pixel_size_um)} µm and a target of {target_um} µm, expected positive "
+                f"values within a factor of {_LARGEST_FACTOR:.0f} of each other; check that both are in µm"
             )
     height, width = (
         _scaled_length(length, size_um / target_um) for length, size_um in zip(shape, pixel_size_um, strict=True)
@@ -56,13 +56,13 @@ def rescaled_shape(shape: tuple[int, int], *, pixel_size_um: tuple[float, float]
 
 
 def zoomed_shape(shape: tuple[int, int], factor: float) -> tuple[int, int]:
-    """Return the shape of an image after it is enlarged by a factor.
+    """Return the shape of an image after enlarging it by a factor.
 
     Factors within 2 % of 1 count as 1.
 
     Args:
         shape: (Y, X) of the image.
-        factor: factor that `check_zoom` allows.
+        factor: factor that `check_zoom` accepts.
 
     >>> zoomed_shape((100, 200), 0.5)
     (50, 100)
@@ -71,10 +71,10 @@ def zoomed_shape(shape: tuple[int, int], factor: float) -> tuple[int, int]:
 
 
 def check_zoom(factor: float) -> None:
-    """Refuse to enlarge or shrink images further than any microscope image needs.
+    """Check that a zoom factor is plausible for microscope images.
 
     Args:
-        factor: factor by which images are enlarged.
+        factor: factor by which images will be enlarged.
 
     Raises:
         ValueError: the factor is above 20 or below 1/20.
@@ -83,22 +83,22 @@ def check_zoom(factor: float) -> None:
     """
     if not 1 / _LARGEST_FACTOR <= factor <= _LARGEST_FACTOR:
         raise ValueError(
-            f"got zoom={factor:g}, expected a factor from {1 / _LARGEST_FACTOR:g} to {_LARGEST_FACTOR:g}; "
-            "correct the diameter or size from which it was computed"
+            f"got zoom={factor:g}, expected a factor between {1 / _LARGEST_FACTOR:g} and {_LARGEST_FACTOR:g}; "
+            "correct the diameter or size that it was computed from"
         )
 
 
 def _scaled_length(length: int, factor: float) -> int:
-    """Return a length times a factor, in pixels; factors close to 1 count as 1."""
+    """Multiply a length in pixels by a factor, treating factors close to 1 as 1."""
     return length if abs(factor - 1) <= _SAME_WITHIN else max(1, round(length * factor))
 
 
 def shape_of_shorter_side(shape: tuple[int, int], length: int) -> tuple[int, int]:
-    """Return the shape of an image after its shorter side gets this length, with the same proportions.
+    """Return the shape of an image after scaling its shorter side to a given length, keeping the proportions.
 
     Args:
         shape: (Y, X) of the image.
-        length: length of the shorter side, in pixels.
+        length: new length of the shorter side, in pixels.
 
     >>> shape_of_shorter_side((200, 300), 50)
     (50, 75)
@@ -110,18 +110,18 @@ def shape_of_shorter_side(shape: tuple[int, int], length: int) -> tuple[int, int
 
 
 def rescale(pixels: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Return an image resampled to exactly this shape: linearly, and smoothed first if it shrinks.
+    """Resample an image to a given shape by linear interpolation, smoothing it first if it shrinks.
 
-    The outer edges of the image stay where they are (pixels are areas, not points), as in `rescale_labels`, so that the
-    two stay aligned.
+    Pixels are treated as areas, not points, so the outer edges of the image stay where they are. `rescale_labels` does
+    the same, so images and labels stay aligned.
 
     Args:
         pixels: CYX.
-        shape: (Y, X) wanted.
+        shape: (Y, X) of the result.
 
     Returns:
-        CYX float32; `pixels` itself if it is float32 and already has this shape. Values stay within the range of
-        `pixels`.
+        CYX float32, with values in the range of `pixels`. This is `pixels` itself if it is float32 and already has the
+        requested shape.
 
     >>> rescale(np.array([[[0, 0, 1, 1]]], np.float32), (1, 2)).shape
     (1, 1, 2)
@@ -141,17 +141,17 @@ def rescale(pixels: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
 def rescale_window(
     read: Callable[[slice, slice], np.ndarray], shape: tuple[int, int], to: tuple[int, int], rows: slice, columns: slice
 ) -> np.ndarray:
-    """Return a window of the result of `rescale`, computed only from the pixels that it needs.
+    """Compute a window of the result of `rescale`, reading only the pixels that contribute to the window.
 
     Args:
-        read: returns CYX pixels of the image for rows and columns.
+        read: function that returns the CYX pixels of the image in the given rows and columns.
         shape: (Y, X) of the image.
         to: (Y, X) of the whole resampled image.
         rows: rows of the window in the resampled image.
         columns: columns of the window in the resampled image.
 
     Returns:
-        CYX float32, equal to that window of the result of `rescale` within rounding.
+        CYX float32, equal to the same window of the result of `rescale` up to rounding.
     """
     if to == shape:
         return read(rows, columns).astype(np.float32, copy=False)
@@ -171,11 +171,11 @@ def rescale_window(
 class _Resampled:
     """The pixels along an axis that contribute to a window of the resampled axis."""
 
-    needed: slice  # of the image
-    sigma: float  # of the filter that is applied before shrinking
-    lower: np.ndarray  # indices within `needed` of the pixel before each resampled one
-    upper: np.ndarray  # indices within `needed` of the pixel after it
-    share: np.ndarray  # weight of the pixel after it
+    needed: slice  # range of contributing pixels in the image
+    sigma: float  # standard deviation of the Gaussian filter that is applied before shrinking
+    lower: np.ndarray  # for each resampled pixel, the index within `needed` of the pixel before it
+    upper: np.ndarray  # for each resampled pixel, the index within `needed` of the pixel after it
+    share: np.ndarray  # weight of the upper pixel
 
     @classmethod
     def of(cls, length: int, to: int, window: slice) -> _Resampled:
@@ -191,16 +191,16 @@ class _Resampled:
 
 
 def rescale_labels(labels: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Return a label image resampled to exactly this shape by nearest neighbour.
+    """Resample a label image to a given shape by nearest neighbour.
 
-    No new id appears; an object smaller than a new pixel can vanish.
+    The result contains no new ids. Objects smaller than a pixel of the result can vanish.
 
     Args:
         labels: YX, any dtype.
-        shape: (Y, X) wanted.
+        shape: (Y, X) of the result.
 
     Returns:
-        YX of the dtype of `labels`; `labels` itself if it already has this shape.
+        YX with the dtype of `labels`; `labels` itself if it already has the requested shape.
 
     >>> rescale_labels(np.array([[1, 0], [0, 7]]), (4, 2))
     array([[1, 0],
@@ -215,11 +215,11 @@ def rescale_labels(labels: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
 
 
 def nearest_pixels(old: int, new: int) -> np.ndarray:
-    """Return, for each pixel along a side of the new length, the pixel of the old length under its centre.
+    """Return the index of the old pixel under the centre of each new pixel, along one axis.
 
     Args:
-        old: old length in pixels.
-        new: new length in pixels.
+        old: old length of the axis, in pixels.
+        new: new length of the axis, in pixels.
 
     >>> nearest_pixels(2, 5)
     array([0, 0, 1, 1, 1])

@@ -1,4 +1,4 @@
-"""Cover an image with overlapping tiles, and weight the contribution of each tile to a pixel."""
+"""Overlapping tiles that cover an image, and the weight of each tile at each pixel."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ __all__ = ["AxisTiles", "cover_axis"]
 
 @dataclass(frozen=True)
 class AxisTiles:
-    """Tiles of one length that cover one axis of an image.
+    """Tiles of equal length that cover one axis of an image.
 
-    Where two tiles overlap, one fades into the other. The outer quarter of the overlap at the end of a tile has weight
-    0, because the network lacks context there. Over the middle half, the weights are two ramps that add up to 1. A
-    pixel is thus the value of one tile, or a mean of two that differ little, and needs no division by a sum of weights.
+    Where two tiles overlap, one fades into the other. Each tile has weight 0 in the outer quarter of the overlap,
+    because the network lacks context there. In the middle half, the weights of the two tiles are ramps that add up to
+    1. A pixel is therefore the value of one tile or a mean of two similar values, and need not be divided by a sum of
+    weights.
 
     Args:
-        length: length of the image.
-        size: length of every tile; the last one can extend beyond the image.
-        starts: starts of the tiles, ascending from 0.
+        length: length of the image along this axis.
+        size: length of each tile; the last tile can extend beyond the image.
+        starts: start of each tile, ascending, the first one 0.
 
     >>> tiles = cover_axis(24, size=16, overlap=8, multiple=8)
     >>> tiles.starts, tiles.weights(0).round(3).tolist()[8:]
@@ -32,12 +33,14 @@ class AxisTiles:
     starts: tuple[int, ...]
 
     def weights(self, index: int) -> np.ndarray:
-        """Return the weight of each pixel of a tile, as float32; over all tiles the weights of a pixel add up to 1.
+        """Return the weight of a tile at each of its pixels, as float32.
+
+        At each pixel of the image, the weights of all tiles add up to 1.
 
         Args:
             index: index of the tile.
         """
-        # Each ramp begins and ends later than the one before it, so no difference is negative.
+        # Each ramp begins and ends later than the previous one, so no difference is negative.
         weights = self._ramp(index)
         if index < len(self.starts) - 1:
             shift = self.starts[index + 1] - self.starts[index]
@@ -45,17 +48,17 @@ class AxisTiles:
         return weights
 
     def part(self, start: int, stop: int) -> tuple[slice, AxisTiles]:
-        """Return the tiles with any weight in a range of pixels, and a shorter axis that consists of these tiles.
+        """Find the tiles that contribute to a range of pixels.
 
-        The shorter axis starts with the first of these tiles. On it, the pixels are the same sums with the same
-        weights.
+        The result includes a shorter axis that contains only these tiles and starts where the first of them starts.
+        Pixels in the range have the same weights on both axes.
 
         Args:
             start: first pixel of the range.
-            stop: pixel after the last of the range.
+            stop: pixel after the end of the range.
 
         Returns:
-            The range of the tiles, and the shorter axis.
+            The index range of the tiles, and the shorter axis.
 
         >>> cover_axis(24, size=16, overlap=8, multiple=8).part(14, 24)
         (slice(1, 2, None), AxisTiles(length=16, size=16, starts=(0,)))
@@ -71,7 +74,7 @@ class AxisTiles:
         return tiles, AxisTiles(end - origin, self.size, tuple(begin - origin for begin in self.starts[tiles]))
 
     def _ramp(self, index: int) -> np.ndarray:
-        """Return weights that rise from 0 to 1 over the middle half of the overlap with the tile before."""
+        """Return weights that rise from 0 to 1 over the middle half of the overlap with the previous tile."""
         weights: np.ndarray = np.ones(self.size, np.float32)
         if index > 0:
             overlap = self.starts[index - 1] + self.size - self.starts[index]
@@ -83,17 +86,19 @@ class AxisTiles:
 
 
 def cover_axis(length: int, *, size: int, overlap: int, multiple: int) -> AxisTiles:
-    """Return tiles whose starts and ends are multiples of the network's stride, so that tiles and whole image agree.
+    """Cover one axis of an image with overlapping tiles.
+
+    Tiles start and end at multiples of the network's stride, so the network sees the same grid as in the whole image.
 
     Args:
-        length: length of the image, in pixels.
-        size: length of a tile, in pixels. It is rounded up to a multiple that leaves room for the overlap, but no
-            longer than the image needs.
-        overlap: minimum overlap of neighbouring tiles, in pixels; at most half of a tile.
+        length: length of the image along this axis, in pixels.
+        size: length of a tile, in pixels. It is rounded up to a multiple of the stride that leaves room for the
+            overlap, and limited to the length that the image needs.
+        overlap: minimum overlap of adjacent tiles, in pixels; at most half a tile.
         multiple: stride of the network, in pixels.
 
     Raises:
-        ValueError: a length is not positive, or the overlap exceeds half of a tile.
+        ValueError: a length is not positive, or the overlap exceeds half a tile.
 
     >>> cover_axis(100, size=64, overlap=10, multiple=32)
     AxisTiles(length=100, size=64, starts=(0, 32, 64))
@@ -103,20 +108,20 @@ def cover_axis(length: int, *, size: int, overlap: int, multiple: int) -> AxisTi
     if min(length, size, multiple) < 1 or overlap < 0:
         raise ValueError(
             f"got length {length}, size {size}, overlap {overlap} and multiple {multiple}, expected positive "
-            "numbers of pixels; correct the tile or the overlap"
+            "numbers and a non-negative overlap; correct the tile size or the overlap"
         )
     if 2 * overlap > size:
         raise ValueError(
-            f"got an overlap of {overlap} px for tiles of {size} px, expected at most half a tile; use larger tiles "
-            f"or an overlap of at most {size // 2}"
+            f"got an overlap of {overlap} px for tiles of {size} px, expected at most half a tile; use larger tiles, "
+            f"or an overlap of at most {size // 2} px"
         )
     padded = -(-length // multiple) * multiple
-    # A tile of one stride could not overlap the next one, which begins a stride later.
+    # A tile that is only one stride long could not overlap the next one, which starts at least a stride later.
     size = -(-max(size, multiple + overlap) // multiple) * multiple
     if size >= padded:
         return AxisTiles(length, padded, (0,))
     longest_step = (size - overlap) // multiple * multiple
     n_steps = -(-(padded - size) // longest_step)
-    # Spread the tiles evenly, so that all overlaps share the surplus.
+    # Spread the tiles evenly, so that the surplus is shared among all overlaps.
     starts = (i * (padded - size) // n_steps // multiple * multiple for i in range(n_steps + 1))
     return AxisTiles(length, size, tuple(starts))

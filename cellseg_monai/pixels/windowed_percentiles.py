@@ -1,4 +1,4 @@
-"""Find the intensities that become 0 and 1, window by window, for images that do not fit into memory."""
+"""Percentiles of images that do not fit into memory, computed window by window for normalisation."""
 
 from __future__ import annotations
 
@@ -43,23 +43,27 @@ def percentile_ranges(
     window_px: int = _WINDOW_PX,
     run: Run = map,
 ) -> list[tuple[float, float]]:
-    """Return, for each channel, the values that `normalise_percentiles` scales to 0 and 1.
+    """Compute the values that `normalise_percentiles` scales to 0 and 1, for each channel.
 
-    The numbers are the same, to rounding. The image is read once for every 16 bits of its pixels.
+    The results of both functions agree up to rounding. This function reads the image once for 8-bit and 16-bit
+    integers, twice for other values of up to 32 bits, and four times for 64-bit values.
 
     Args:
-        read: returns CYX pixels for rows and columns, always of the same dtype.
+        read: function that returns the CYX pixels in the given rows and columns, always with the same dtype.
         shape: (Y, X) of the image.
         lower: percentile that becomes 0.
         upper: percentile that becomes 1.
-        noise_floor: smallest range, as a multiple of the noise; see `normalise_percentiles`.
-        chunk_shape: (Y, X) of the blocks in which the image is stored; see `windows_of_chunks`.
-        window_px: maximum number of pixels of a window; see `windows_of_chunks`.
-        run: applies a function to every window: `map`, or that of an executor of threads, each of which then holds one
-            window.
+        noise_floor: smallest range between the two values, as a multiple of the noise; see `normalise_percentiles`.
+        chunk_shape: (Y, X) of the chunks in which the image is stored; see `windows_of_chunks`.
+        window_px: maximum number of pixels in a window; see `windows_of_chunks`.
+        run: function that applies another function to every window, like `map` or the `map` of a thread pool. Each
+            thread holds one window in memory.
+
+    Returns:
+        The lower and the upper value for each channel.
 
     Raises:
-        ValueError: the percentiles are out of order, or values are NaN or infinite.
+        ValueError: the percentiles are out of order, or a value is NaN or infinite.
 
     >>> image = np.arange(101, dtype=np.uint8).reshape(1, 101, 1)
     >>> percentile_ranges(lambda rows, columns: image[:, rows, columns], (101, 1), 10, 90)
@@ -92,9 +96,9 @@ def windows_of_chunks(
 
     Args:
         shape: (Y, X) of the image.
-        chunk_shape: (Y, X) of the blocks in which the image is stored, starting at its upper left corner; None if any
-            window can be read by itself, ideally in whole rows.
-        window_px: maximum number of pixels of a window, unless a row of a chunk has more.
+        chunk_shape: (Y, X) of the chunks in which the image is stored, starting at its upper left corner. None if any
+            window can be read on its own, although whole rows are best.
+        window_px: maximum number of pixels in a window, unless a single row of a chunk has more.
 
     >>> [(rows.stop, columns.stop) for rows, columns in windows_of_chunks((4, 8), (2, 4), 16)]
     [(4, 4), (4, 8)]
@@ -117,7 +121,7 @@ def windows_of_chunks(
 def _ranges_of_levels(
     visit: _Visit, first: np.ndarray, shape: tuple[int, int], percent: tuple[float, float], noise: _Noise
 ) -> list[tuple[float, float]]:
-    """Return the ranges of 8-bit and 16-bit integers, from a histogram of each channel."""
+    """Compute the ranges of 8-bit and 16-bit integers from a histogram of each channel."""
     totals: np.ndarray = np.zeros((len(first), _BINS), np.int64)
     lock = threading.Lock()
 
@@ -137,7 +141,7 @@ def _ranges_of_levels(
 def _ranges_of_values(
     visit: _Visit, first: np.ndarray, shape: tuple[int, int], percent: tuple[float, float], noise: _Noise
 ) -> list[tuple[float, float]]:
-    """Return the ranges of wider values by radix selection: each pass narrows the values down by 16 more bits."""
+    """Compute the ranges of wider values by radix selection, in which each pass determines 16 more bits."""
     last = shape[0] * shape[1] - 1
     (low, high) = places = [percentile / 100 * last for percentile in percent]
     ranks = [0, *(int(round_to(place)) for place in places for round_to in (np.floor, np.ceil)), last]
@@ -168,14 +172,14 @@ def _ranges_of_values(
 
 @dataclass
 class _Sought:
-    """A value to be found, given by its rank among the values with the same leading bits."""
+    """An unknown value, identified by its rank among the values with the same leading bits."""
 
     rank: int
     leading: int = 0
-    counts: np.ndarray = field(default_factory=lambda: np.zeros(_BINS, np.int64))  # of the 16 bits that follow
+    counts: np.ndarray = field(default_factory=lambda: np.zeros(_BINS, np.int64))  # histogram of the next 16 bits
 
     def narrowed(self) -> _Sought:
-        """Return the same value with 16 more leading bits, which follow from the counts."""
+        """Return the same value with 16 more leading bits, derived from the counts."""
         cumulative = np.cumsum(self.counts)
         place = int(np.searchsorted(cumulative, self.rank, side="right"))
         before = int(cumulative[place - 1]) if place else 0
@@ -185,7 +189,11 @@ class _Sought:
 def _count(
     sought: Sequence[Sequence[_Sought]], shift: int, lock: threading.Lock, window: Box, pixels: np.ndarray
 ) -> None:
-    """Count, in a CYX window, the 16 bits above `shift` of the values that have the leading bits of a sought one."""
+    """Add a CYX window to the histograms of the sought values.
+
+    Only pixels with the same leading bits as a sought value are counted. Their bin is the 16-bit number that starts at
+    bit `shift`.
+    """
     for values, channel in zip(sought, pixels, strict=True):
         leading = _bits(_sortable(channel)) >> shift
         counts = {value.leading: _counts_below(leading, value.leading) for value in values}
@@ -195,13 +203,13 @@ def _count(
 
 
 def _counts_below(leading: np.ndarray, before: int) -> np.ndarray:
-    """Return how often each combination of 16 bits follows the given leading bits."""
-    beyond = leading - leading.dtype.type(before << 16)  # smaller leading bits wrap to large values
+    """Count how often each combination of 16 bits follows the given leading bits."""
+    beyond = leading - leading.dtype.type(before << 16)  # smaller leading bits wrap around to large values
     return np.bincount(beyond[beyond < _BINS].astype(np.intp), minlength=_BINS)
 
 
 def _sortable(pixels: np.ndarray) -> np.ndarray:
-    """Return the pixels in a type whose bits can be brought into order."""
+    """Convert the pixels to a type that `_bits` can order, and check that they are finite."""
     if pixels.dtype.kind in "iu":
         return pixels
     values: np.ndarray = pixels.astype(np.float64 if pixels.dtype.itemsize > 4 else np.float32, copy=False)
@@ -211,7 +219,7 @@ def _sortable(pixels: np.ndarray) -> np.ndarray:
 
 
 def _bits(values: np.ndarray) -> np.ndarray:
-    """Return unsigned integers in the order of the values."""
+    """Map values to unsigned integers that sort in the same order."""
     native = np.ascontiguousarray(values.ravel(), values.dtype.newbyteorder("="))
     bits = native.view(f"u{native.itemsize}")
     if native.dtype.kind == "u":
@@ -219,12 +227,12 @@ def _bits(values: np.ndarray) -> np.ndarray:
     sign = bits.dtype.type(1 << 8 * native.itemsize - 1)
     if native.dtype.kind == "i":
         return bits ^ sign
-    # IEEE 754: the bits of positive numbers ascend with the numbers, those of negative numbers descend.
+    # In IEEE 754, the bit patterns of positive numbers ascend with their value, those of negative numbers descend.
     return np.where(bits & sign, ~bits, bits | sign)
 
 
 def _value(bits: int, dtype: np.dtype) -> float:
-    """Return the value that belongs to an unsigned integer from `_bits`."""
+    """Convert an unsigned integer from `_bits` back to its value."""
     sign, all_bits = 1 << 8 * dtype.itemsize - 1, (1 << 8 * dtype.itemsize) - 1
     if dtype.kind == "i":
         bits ^= sign
@@ -234,7 +242,7 @@ def _value(bits: int, dtype: np.dtype) -> float:
 
 
 class _Noise:
-    """The noise of an image, from the sampled rows and those above and below, collected window by window."""
+    """The noise in an image, measured from sampled rows and their neighbours, which are collected window by window."""
 
     def __init__(self, rows: np.ndarray) -> None:
         self._rows = rows
@@ -243,7 +251,7 @@ class _Noise:
         self._lock = threading.Lock()
 
     def see(self, window: Box, pixels: np.ndarray) -> None:
-        """Keep the rows of a CYX window that are needed."""
+        """Copy the rows of a CYX window that are needed to measure the noise."""
         rows, columns = window
         for row in self._near[(self._near >= rows.start) & (self._near < rows.stop)].tolist():
             kept = pixels[:, row - rows.start].copy()
@@ -251,7 +259,7 @@ class _Noise:
                 self._kept[row][columns.start] = kept
 
     def levels(self, channels: int) -> list[float]:
-        """Return the noise of each channel."""
+        """Return the noise level of each channel, once all windows have been seen."""
         if not len(self._rows):
             return [0.0] * channels
         whole = {

@@ -1,4 +1,4 @@
-"""Scores of a segmentation against the truth: pixels, objects, intervals and mistakes. Does not need torch."""
+"""Scores that compare a segmentation with the truth: pixels, objects, intervals and mistakes. Works without torch."""
 
 from cellseg_monai.scores.bootstrap import bootstrap_interval
 from cellseg_monai.scores.counts import Counts, Over, over_images, stacked

@@ -1,4 +1,4 @@
-"""Bootstrap intervals: the variation of a score with the images that happen to be in the test set."""
+"""Bootstrap intervals, which show how much a score depends on the choice of test images."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["bootstrap_interval"]
 
 logger = logging.getLogger(__name__)
 
-_DRAWN_TOGETHER = 2**22  # images drawn at a time, which bounds the memory
+_DRAWN_TOGETHER = 2**22  # number of images drawn at a time, which limits memory use
 
 
 def bootstrap_interval(
@@ -26,27 +26,27 @@ def bootstrap_interval(
     resamples: int = 2000,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """Return the percentile bootstrap interval over images of a mean, median or pooled score.
+    """Compute the percentile bootstrap interval of a mean, median or pooled score by resampling images.
 
-    The images are resampled with replacement and scored again, many times; the interval holds the middle part of those
-    scores (Efron & Tibshirani, An Introduction to the Bootstrap, 1993, section 13.3). It shows what
-    other images of the same kind could have given. It says nothing about another training, and it is too narrow for a
-    handful of images.
+    Images are drawn with replacement and scored many times, and the interval spans the central part of these scores
+    (Efron & Tibshirani, An Introduction to the Bootstrap, 1993, section 13.3). It shows which scores other images of
+    the same kind might have given. It does not cover the variation between training runs, and with only a handful of
+    images it is too narrow.
 
     Args:
-        images: the counts of each image, or a sequence of counts for each image, such as one per threshold.
-        score: name of the score, or a function from counts to one number per image. The function gets counts whose
-            numbers are arrays with the images along the first axis.
-        over: "mean" or "median" of the images' own scores, or "pooled".
-        confidence: share of the drawn scores that lies inside the interval.
-        resamples: how often images are drawn.
-        seed: seed of the draws; the same seed gives the same interval.
+        images: the counts of each image, or a sequence of counts per image, such as one for each threshold.
+        score: name of a score, or a function that computes one number per image from counts. The fields of these
+            counts are arrays with the images along the first axis.
+        over: "mean" or "median" of the per-image scores, or "pooled".
+        confidence: fraction of the resampled scores that the interval contains.
+        resamples: number of times that the images are drawn.
+        seed: random seed; the same seed gives the same interval.
 
     Returns:
-        The low and the high end. Both are NaN for a single image, which says nothing about others; a warning is logged.
+        The lower and the upper end. A single image gives no interval, so both are NaN and a warning is logged.
 
     Raises:
-        ValueError: there are no images, no such score or way, or the score is several numbers per image.
+        ValueError: there are no images, `score` or `over` is unknown, or the score has several numbers per image.
 
     >>> from cellseg_monai.scores import ForegroundCounts, ObjectCounts
     >>> counts = [ForegroundCounts(tp=1), ForegroundCounts(tp=1), ForegroundCounts(fp=1), ForegroundCounts(fp=1)]
@@ -62,11 +62,11 @@ def bootstrap_interval(
     own = np.asarray(scored(counts))
     if own.shape != (len(images),):
         raise ValueError(
-            f"got a score of shape {own.shape} for {len(images)} images, expected one number per image; take one "
-            "threshold, or the mean over all"
+            f"got a score of shape {own.shape} for {len(images)} images, expected one number per image; choose one "
+            "threshold, or average over all of them"
         )
     if len(images) == 1:
-        logger.warning("no interval: one image says nothing about others; an interval needs at least two images")
+        logger.warning("got one image, so there is no interval; a bootstrap needs at least two images")
         return float("nan"), float("nan")
     rng = np.random.default_rng(seed)
     batch = max(1, _DRAWN_TOGETHER // len(images))

@@ -1,12 +1,12 @@
-"""Counts of an image: numbers that add up over images, and scores that are ratios of them.
+"""Counts that add up over images, and scores computed from them.
 
-A `Counts` object stands for one image, or for many images at the same time: its numbers are then arrays with the
-images along the first axis, and so are its scores. The score of an empty image is therefore defined once, for a single
-image, for a data set and for the thousands of draws of a bootstrap.
+A `Counts` object describes one image or many. For many images, its fields and its scores are arrays with the images
+along the first axis. A single definition of each score, including the score of an empty image, therefore serves one
+image, a data set and the thousands of draws in a bootstrap.
 
-There are three ways to combine images, which are easily confused. `Over` names them: "mean" and "median" are the mean
-and the median of the images' own scores, in which every image counts the same; "pooled" adds up the counts of all
-images first, as if they were one large image, so that large and crowded images weigh more.
+Images can be combined in three ways, which are easily confused; `Over` lists them. "mean" and "median" are the mean
+and the median of the per-image scores, so every image has the same weight. "pooled" adds up the counts of all images
+first, as if they were one large image, so large and crowded images weigh more.
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ __all__ = [
 ]
 
 Over = Literal["mean", "median", "pooled"]
-"""The ways to combine the scores of many images into one."""
+"""Ways to combine many images into one score."""
 
 REDUCE: dict[str, Callable[..., Any]] = {"mean": np.mean, "median": np.median}
-"""The functions that reduce the images' own scores to one score."""
+"""Functions that reduce per-image scores to one score."""
 
 
 def check_over(over: str) -> None:
-    """Refuse anything but the three ways to combine images.
+    """Check that `over` is one of the three ways to combine images.
 
     Args:
         over: "mean", "median" or "pooled".
 
     Raises:
-        ValueError: it is none of these.
+        ValueError: `over` is anything else.
     """
     if over not in get_args(Over):
         raise ValueError(f"got over={over!r}, expected one of {', '.join(get_args(Over))}; choose one")
@@ -53,19 +53,19 @@ def check_over(over: str) -> None:
 
 @dataclass(frozen=True)
 class Counts:
-    """Base of what is counted in an image; add counts to pool images."""
+    """Base class for the counts in one or more images. Add counts to pool images."""
 
     scores: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
     def score_named(cls, name: str) -> Callable[[Any], Any]:
-        """Return the function that computes a score from such counts.
+        """Return the function that computes a score from counts of this class.
 
         Args:
             name: name of the score, one of `scores`.
 
         Raises:
-            ValueError: these counts have no such score.
+            ValueError: this class has no score of that name.
         """
         if name not in cls.scores:
             raise ValueError(f"got score {name!r}, expected one of {', '.join(cls.scores)}; choose one")
@@ -80,15 +80,15 @@ SomeCounts = TypeVar("SomeCounts", bound=Counts)
 
 @dataclass(frozen=True)
 class FoundCounts(Counts):
-    """Base of counts of pixels or objects by whether they were found.
+    """Base class for counts of true positives, false positives and false negatives.
 
-    If both truth and prediction are empty, every score is 1. In all other cases a score whose denominator is 0 is 0, so
-    an empty truth with any prediction scores 0 throughout.
+    If both truth and prediction are empty, every score is 1. Otherwise, a score with a denominator of 0 is 0. A
+    non-empty prediction therefore scores 0 if the truth is empty.
 
     Args:
-        tp: number in both truth and prediction.
-        fp: number in the prediction only.
-        fn: number in the truth only.
+        tp: number of pixels or objects in both truth and prediction.
+        fp: number of pixels or objects in the prediction only.
+        fn: number of pixels or objects in the truth only.
 
     >>> FoundCounts(tp=3, fp=1).precision, FoundCounts(fp=2).recall, FoundCounts().recall
     (0.75, 0.0, 1.0)
@@ -102,12 +102,12 @@ class FoundCounts(Counts):
 
     @property
     def precision(self) -> float:
-        """TP / (TP + FP): the share of the prediction that is right."""
+        """TP / (TP + FP), the fraction of the prediction that is correct."""
         return self._ratio(self.tp, self.tp + self.fp)
 
     @property
     def recall(self) -> float:
-        """TP / (TP + FN): the share of the truth that was found."""
+        """TP / (TP + FN), the fraction of the truth that was found."""
         return self._ratio(self.tp, self.tp + self.fn)
 
     def _ratio(self, numerator: float, denominator: float) -> float:
@@ -115,15 +115,15 @@ class FoundCounts(Counts):
 
 
 def ratio(numerator: Any, denominator: Any, nothing: Any) -> Any:
-    """Return numerator / denominator; 0 / 0 is 1 if truth and prediction are both empty, and 0 otherwise.
+    """Return numerator / denominator, where 0 / 0 is 1 if both truth and prediction are empty, and 0 otherwise.
 
     Args:
         numerator: a number, or an array of any shape.
-        denominator: a number, or an array of the same shape, at least 0.
-        nothing: True if truth and prediction are both empty; a bool, or an array of bool of the same shape.
+        denominator: a non-negative number, or an array of them with the same shape.
+        nothing: True if both truth and prediction are empty; a bool, or a bool array with the same shape.
 
     Returns:
-        A float, or float64 of that shape.
+        A float, or a float64 array with the same shape.
 
     >>> ratio(3, 4, False)
     0.75
@@ -136,16 +136,16 @@ def ratio(numerator: Any, denominator: Any, nothing: Any) -> Any:
 
 
 def stacked(images: Iterable[SomeCounts] | Iterable[Sequence[SomeCounts]]) -> SomeCounts:
-    """Return the counts of many images as a single `Counts` object of arrays.
+    """Stack the counts of many images into a single `Counts` object of arrays.
 
     Args:
-        images: the counts of each image, or a sequence of counts for each image, such as one per threshold.
+        images: the counts of each image, or a sequence of counts per image, such as one for each threshold.
 
     Returns:
-        Counts of arrays with one value per image, or images × thresholds.
+        Counts whose fields are arrays with one value per image, or images × thresholds.
 
     Raises:
-        ValueError: there are no images, or they do not have the same number of thresholds.
+        ValueError: there are no images, or they differ in their number of thresholds.
 
     >>> stacked([FoundCounts(tp=1), FoundCounts(tp=1, fn=3)]).recall
     array([1.  , 0.25])
@@ -161,8 +161,8 @@ def stacked(images: Iterable[SomeCounts] | Iterable[Sequence[SomeCounts]]) -> So
         lengths = sorted({len(curve) for curve in curves})
         if len(lengths) != 1 or lengths == [0]:
             raise ValueError(
-                f"got {len(curves)} images with {lengths} thresholds, expected the same thresholds for each, and at "
-                "least one; count all images with the same thresholds"
+                f"got {len(curves)} images with {lengths} thresholds, expected the same number for every image, at "
+                "least one; use the same thresholds for all images"
             )
         kind = type(curves[0][0])
         columns = [[[getattr(counts, field.name) for counts in curve] for curve in curves] for field in fields(kind)]
@@ -174,19 +174,19 @@ def over_images(
     score: str | Callable[[SomeCounts], Any],
     over: Over,
 ) -> Any:
-    """Return the score of a data set; `bootstrap_interval` takes the same arguments and gives its interval.
+    """Return the score of a data set. `bootstrap_interval` returns its interval for the same arguments.
 
     Args:
-        images: the counts of each image, or a sequence of counts for each image, such as one per threshold; or all of
-            them as `stacked` returns them.
-        score: name of the score, or a function from counts to numbers.
-        over: "mean" or "median" of the images' own scores, or "pooled".
+        images: the counts of each image, a sequence of counts per image, such as one for each threshold, or the result
+            of `stacked`.
+        score: name of a score, or a function that computes scores from counts.
+        over: "mean" or "median" of the per-image scores, or "pooled".
 
     Returns:
-        A float, or an array with a score per threshold.
+        A float, or an array with one score per threshold.
 
     Raises:
-        ValueError: there are no images, they differ in their number of thresholds, or there is no such score or way.
+        ValueError: there are no images, they differ in their number of thresholds, or `score` or `over` is unknown.
 
     >>> images = [FoundCounts(tp=9, fp=1), FoundCounts(fn=1), FoundCounts(fn=2)]
     >>> float(over_images(images, "recall", "pooled")), float(over_images(images, "recall", "median"))
@@ -203,14 +203,14 @@ def over_images(
 
 
 def weighted(counts: SomeCounts, times: np.ndarray) -> SomeCounts:
-    """Return the pooled counts of many draws of images.
+    """Return the pooled counts of many random draws of images.
 
     Args:
-        counts: counts of many images, as `stacked` returns them.
-        times: how often each draw contains each image, draws × images.
+        counts: counts of many images, from `stacked`.
+        times: number of times that each draw contains each image, draws × images.
 
     Returns:
-        Counts of arrays with one value per draw, or draws × thresholds.
+        Counts whose fields are arrays with one value per draw, or draws × thresholds.
 
     >>> weighted(stacked([FoundCounts(tp=1), FoundCounts(fn=3)]), np.array([[2, 0], [1, 1]])).fn
     array([0, 3])

@@ -1,4 +1,4 @@
-"""Foreground compared pixel by pixel. Objects play no part: touching cells merged into one cost nothing here."""
+"""Pixel-wise scores of the foreground. They ignore objects, so merging touching cells does not lower them."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ __all__ = ["ForegroundCounts", "foreground_counts", "foreground_counts_by_thresh
 
 @dataclass(frozen=True)
 class ForegroundCounts(FoundCounts):
-    """Pixels of a prediction by whether they are right; add counts to pool images.
+    """Counts of correctly and incorrectly predicted pixels. Add counts to pool images.
 
-    If neither truth nor prediction contains foreground, all scores are 1. In all other cases a score whose denominator
-    is 0 is 0, so an empty truth with any prediction scores 0 in all but accuracy.
+    If neither truth nor prediction contains foreground, every score is 1. Otherwise, a score with a denominator of 0 is
+    0. A non-empty prediction therefore scores 0 if the truth is empty, except in accuracy.
 
     Args:
         tp: number of pixels that are foreground in both truth and prediction.
@@ -39,26 +39,26 @@ class ForegroundCounts(FoundCounts):
 
     @property
     def dice(self) -> float:
-        """2 TP / (2 TP + FP + FN); the F1 score of pixels."""
+        """2 TP / (2 TP + FP + FN), the pixel-wise F1 score."""
         return self._ratio(2 * self.tp, 2 * self.tp + self.fp + self.fn)
 
     @property
     def iou(self) -> float:
-        """TP / (TP + FP + FN); the Jaccard index."""
+        """TP / (TP + FP + FN), the Jaccard index."""
         return self._ratio(self.tp, self.tp + self.fp + self.fn)
 
     @property
     def accuracy(self) -> float:
-        """(TP + TN) / all pixels. Close to 1 wherever cells are sparse, so of little use on its own."""
+        """(TP + TN) / all pixels; close to 1 whenever cells are sparse, so of little use on its own."""
         return self._ratio(self.tp + self.tn, self.tp + self.fp + self.fn + self.tn)
 
 
 def foreground_counts(prediction: np.ndarray, truth: np.ndarray) -> ForegroundCounts:
-    """Count the pixels of one image by whether prediction and truth are foreground.
+    """Count correctly and incorrectly predicted foreground and background pixels in one image.
 
     Args:
-        prediction: predicted foreground, bool, YX or any shape.
-        truth: true foreground, bool, of the same shape.
+        prediction: predicted foreground, bool array of any shape, such as YX.
+        truth: true foreground, bool array of the same shape.
 
     Raises:
         ValueError: the shapes differ, or a dtype is not bool.
@@ -69,13 +69,13 @@ def foreground_counts(prediction: np.ndarray, truth: np.ndarray) -> ForegroundCo
     for name, mask in (("prediction", prediction), ("truth", truth)):
         if mask.dtype != bool:
             raise ValueError(
-                f"got a {name} of dtype {mask.dtype}, expected bool; use labels > 0, or foreground_mask for "
+                f"got a {name} of dtype {mask.dtype}, expected bool; pass labels > 0, or apply foreground_mask to "
                 "probabilities"
             )
     if prediction.shape != truth.shape:
         raise ValueError(
             f"got a prediction of shape {prediction.shape} and a truth of shape {truth.shape}, expected equal shapes; "
-            "resample the prediction to the size of the image"
+            "resize the prediction to the shape of the truth"
         )
     tp = int(np.count_nonzero(prediction & truth))
     fp = int(np.count_nonzero(prediction)) - tp
@@ -86,19 +86,19 @@ def foreground_counts(prediction: np.ndarray, truth: np.ndarray) -> ForegroundCo
 def foreground_counts_by_threshold(
     probabilities: np.ndarray, truth: np.ndarray, thresholds: Sequence[float]
 ) -> list[ForegroundCounts]:
-    """Return the `foreground_counts` of `probabilities > threshold` at many thresholds, in one pass over the pixels.
+    """Compute `foreground_counts` of `probabilities > threshold` for many thresholds, in one pass over the pixels.
 
     Args:
-        probabilities: probability of the foreground, floats from 0 to 1, YX or any shape.
-        truth: true foreground, bool, of the same shape.
+        probabilities: foreground probability, floats in [0, 1] of any shape, such as YX.
+        truth: true foreground, bool array of the same shape.
         thresholds: thresholds in increasing order.
 
     Returns:
-        The counts at each threshold.
+        One set of counts per threshold.
 
     Raises:
-        ValueError: the shapes differ, truth is not bool, the thresholds do not increase, or the values are not
-            probabilities.
+        ValueError: the shapes differ, `truth` is not bool, the thresholds do not increase, or a value is not a
+            probability.
 
     >>> foreground_counts_by_threshold(np.array([0.2, 0.6]), np.array([False, True]), [0.1, 0.5])
     [ForegroundCounts(tp=1, fp=1, fn=0, tn=0), ForegroundCounts(tp=1, fp=0, fn=0, tn=1)]
@@ -106,14 +106,14 @@ def foreground_counts_by_threshold(
     if truth.dtype != bool or probabilities.shape != truth.shape:
         raise ValueError(
             f"got probabilities of shape {probabilities.shape} and a truth of shape {truth.shape} and dtype "
-            f"{truth.dtype}, expected equal shapes and a truth of bool; use labels > 0"
+            f"{truth.dtype}, expected equal shapes and a bool truth; pass labels > 0 as the truth"
         )
     check_probabilities(probabilities)
-    # NumPy compares an array with a Python number in the dtype of the array, so this does too.
+    # Match `probabilities > threshold`, in which NumPy converts a Python number to the dtype of the array.
     edges = np.asarray(thresholds, probabilities.dtype)
     if edges.ndim != 1 or np.any(np.diff(edges) <= 0):
-        raise ValueError(f"got thresholds {list(thresholds)}, expected increasing numbers; sort them")
-    # Number of thresholds that each pixel exceeds; strictly, as in `foreground_mask`.
+        raise ValueError(f"got thresholds {list(thresholds)}, expected increasing numbers; sort them, without repeats")
+    # Number of thresholds that each pixel strictly exceeds, as in `foreground_mask`.
     exceeded = np.asarray(np.searchsorted(edges, probabilities, side="left"))
     histograms = [np.bincount(exceeded[where], minlength=len(edges) + 1) for where in (truth, ~truth)]
     # A pixel above threshold i exceeds at least i + 1 thresholds.

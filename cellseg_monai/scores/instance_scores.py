@@ -1,7 +1,7 @@
-"""Scores of instances, each as its paper defines it, from the overlaps of a predicted and a true label image.
+"""Instance scores as defined in the literature, computed from the overlaps of a predicted and a true label image.
 
-Counts of images add up (`ObjectCounts`, `PooledRatio`), so each score can be the mean of the images' own scores or
-pooled over all objects; see `scores.counts`.
+Counts add up over images (`ObjectCounts`, `PooledRatio`), so each score can be averaged over images or pooled over all
+objects; see `scores.counts`.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ __all__ = [
 
 @dataclass(frozen=True)
 class PooledRatio(Counts):
-    """A score that is a ratio of two sums over objects; add ratios to pool images.
+    """A score that is a ratio of two sums over objects. Add ratios to pool images.
 
     The score is 1 if neither truth nor prediction contains an object, and 0 if only the prediction does.
 
     Args:
-        numerator: a sum over objects, such as that of intersections.
-        denominator: a sum over objects, such as that of unions.
-        claimed: number of predicted objects, which decides the score if the denominator is 0.
+        numerator: a sum over objects, such as the sum of intersections.
+        denominator: a sum over objects, such as the sum of unions.
+        claimed: number of predicted objects. It decides the score if the denominator is 0.
 
     >>> (PooledRatio(3, 4, claimed=1) + PooledRatio(0, 2)).score
     0.5
@@ -54,19 +54,19 @@ class PooledRatio(Counts):
 
     @property
     def score(self) -> float:
-        """Numerator / denominator."""
+        """The numerator divided by the denominator."""
         return ratio(self.numerator, self.denominator, self.claimed == 0)
 
 
 def panoptic_counts(overlaps: LabelOverlaps) -> ObjectCounts:
-    """Return the counts at an IoU strictly above 0.5, whose `panoptic_quality` is that of Kirillov et al. 2019.
+    """Count objects at an IoU strictly above 0.5, as panoptic quality (PQ) requires.
 
-    A. Kirillov et al., Panoptic Segmentation, CVPR 2019, doi:10.1109/CVPR.2019.00963: PQ = SQ · RQ, where SQ is
-    `segmentation_quality` and RQ is `f1`. The paper scores each class on its own; here objects are the only class. The
-    paper pools counts over images.
+    PQ is defined by A. Kirillov et al., Panoptic Segmentation, CVPR 2019, doi:10.1109/CVPR.2019.00963. It is the
+    `panoptic_quality` of the returned counts. PQ = SQ · RQ, where SQ is `segmentation_quality` and RQ is `f1`. The
+    paper scores each class separately; here there is only one class of objects. The paper pools counts over images.
 
     Args:
-        overlaps: the overlaps of one image.
+        overlaps: overlaps between the objects of one image.
 
     >>> from cellseg_monai.scores import label_overlaps
     >>> counts = panoptic_counts(label_overlaps(np.array([[1, 1, 1, 0, 2]]), np.array([[1, 1, 1, 1, 0]])))
@@ -77,15 +77,15 @@ def panoptic_counts(overlaps: LabelOverlaps) -> ObjectCounts:
 
 
 def aggregated_jaccard(overlaps: LabelOverlaps) -> PooledRatio:
-    """Return the aggregated Jaccard index, AJI, of one image.
+    """Compute the aggregated Jaccard index (AJI) of one image.
 
-    N. Kumar et al., IEEE Trans. Med. Imaging 36 (2017), doi:10.1109/TMI.2017.2677499, algorithm 1: each true object
-    takes the prediction with the highest IoU (the first among equals), even if another object has taken it as well.
-    The index is the sum of intersections over the sum of unions. Objects that overlap nothing and predictions that no
-    object took add their areas to the unions.
+    This is algorithm 1 in N. Kumar et al., IEEE Trans. Med. Imaging 36 (2017), doi:10.1109/TMI.2017.2677499. Each true
+    object is paired with the predicted object of highest IoU (the first one in a tie), even if that prediction already
+    belongs to another pair. AJI is the sum of intersections divided by the sum of unions. The areas of all unpaired
+    objects, true and predicted, are added to the unions.
 
     Args:
-        overlaps: the overlaps of one image.
+        overlaps: overlaps between the objects of one image.
 
     >>> from cellseg_monai.scores import label_overlaps
     >>> truth = np.array([[1, 1, 1, 2, 0]])
@@ -98,14 +98,14 @@ def aggregated_jaccard(overlaps: LabelOverlaps) -> PooledRatio:
 
 
 def aggregated_jaccard_plus(overlaps: LabelOverlaps) -> PooledRatio:
-    """Return AJI+, the aggregated Jaccard index in which each prediction is taken only once, of one image.
+    """Compute AJI+ of one image: the aggregated Jaccard index with at most one true object per prediction.
 
-    S. Graham et al., Medical Image Analysis 58 (2019), doi:10.1016/j.media.2019.101563: AJI with the one-to-one
-    assignment that has the highest sum of IoU (of pairs with any IoU above 0), so that one fault is not counted
-    repeatedly.
+    This is the AJI variant by S. Graham et al., Medical Image Analysis 58 (2019), doi:10.1016/j.media.2019.101563. It
+    uses the one-to-one assignment with the highest sum of IoUs, with no lower limit on the IoU of a pair. No mistake is
+    therefore counted more than once.
 
     Args:
-        overlaps: the overlaps of one image.
+        overlaps: overlaps between the objects of one image.
 
     >>> from cellseg_monai.scores import label_overlaps
     >>> truth = np.array([[1, 1, 1, 2, 0]])
@@ -128,15 +128,16 @@ def _aggregated(overlaps: LabelOverlaps, pairs: np.ndarray) -> PooledRatio:
 
 
 def ctc_segmentation(overlaps: LabelOverlaps) -> PooledRatio:
-    """Return SEG of the Cell Tracking Challenge of one image.
+    """Compute SEG, the segmentation score of the Cell Tracking Challenge, of one image.
 
-    V. Ulman et al., Nature Methods 14 (2017), doi:10.1038/nmeth.4473: the mean over true objects of the IoU with the
-    prediction that covers more than half of the object, or 0 if none does. Several objects can share a prediction.
-    The challenge pools the objects of all images. Predictions elsewhere cost nothing, unless the image contains no
-    true object at all: then any prediction scores 0, as for the other scores here.
+    SEG is defined in V. Ulman et al., Nature Methods 14 (2017), doi:10.1038/nmeth.4473. The score of a true object is
+    its IoU with the predicted object that covers more than half of it, or 0 if there is none. SEG is the mean over all
+    true objects. Several true objects can share a prediction. The challenge pools the objects of all images. False
+    predictions do not lower SEG unless the image contains no true object; any prediction then scores 0, as in the other
+    scores here.
 
     Args:
-        overlaps: the overlaps of one image.
+        overlaps: overlaps between the objects of one image.
 
     >>> from cellseg_monai.scores import label_overlaps
     >>> truth = np.array([[1, 1, 1, 2, 2]])
@@ -156,10 +157,10 @@ class SplitsAndMerges:
     """The objects of one image that were split into pieces or merged.
 
     Args:
-        split_truth_ids: ids of true objects that were predicted as several pieces, increasing.
-        merged_prediction_ids: ids of predicted objects that are several true ones, increasing.
-        piece_prediction_ids: ids of the pieces of split objects, increasing.
-        part_truth_ids: ids of the true objects that were merged, increasing.
+        split_truth_ids: ids of true objects that were predicted in several pieces, increasing.
+        merged_prediction_ids: ids of predicted objects that merge several true ones, increasing.
+        piece_prediction_ids: ids of predicted objects that are pieces of a split object, increasing.
+        part_truth_ids: ids of true objects that were merged, increasing.
     """
 
     split_truth_ids: np.ndarray
@@ -169,30 +170,31 @@ class SplitsAndMerges:
 
     @property
     def splits(self) -> int:
-        """Number of true objects in several pieces."""
+        """Number of true objects that were predicted in several pieces."""
         return len(self.split_truth_ids)
 
     @property
     def merges(self) -> int:
-        """Number of predicted objects that are several true ones."""
+        """Number of predicted objects that merge several true ones."""
         return len(self.merged_prediction_ids)
 
 
 def splits_and_merges(overlaps: LabelOverlaps, *, least_iou: float = 0.1, inside: float = 0.5) -> SplitsAndMerges:
-    """Find true objects that were predicted as several pieces, and predictions that are several true objects.
+    """Find true objects that were predicted in several pieces, and predicted objects that merge several true ones.
 
-    A split object is a true object with at least two pieces. A piece is a prediction whose IoU with the object exceeds
-    `least_iou`, and more than the share `inside` of whose own area lies in the object. A merge is the mirror image: a
-    prediction with at least two such true objects. Both comparisons are strict, so a piece belongs to only one object,
-    and a border drawn in the wrong place between two cells is not a split.
+    A split object is a true object with at least two pieces. A piece is a predicted object whose IoU with the true
+    object exceeds `least_iou`, and of which more than the fraction `inside` lies in the true object. Merges are defined
+    the other way round: a predicted object with at least two true objects as pieces. Both comparisons are strict, so
+    with the default `inside` a piece belongs to only one object, and a misplaced border between two cells is not a
+    split.
 
-    The IoU is that of J. C. Caicedo et al., Cytometry A 95 (2019), doi:10.1002/cyto.a.23863, whose code has no
-    `inside`; set it to 0 to get their numbers.
+    The IoU limit follows J. C. Caicedo et al., Cytometry A 95 (2019), doi:10.1002/cyto.a.23863. Their code has no
+    `inside`; set it to 0 to reproduce their numbers.
 
     Args:
-        overlaps: the overlaps of one image.
-        least_iou: a piece must overlap the object with a higher IoU than this.
-        inside: a larger share than this of a piece must lie in the object.
+        overlaps: overlaps between the objects of one image.
+        least_iou: IoU that a piece and the whole object must exceed.
+        inside: fraction of a piece's area that must lie in the whole object, exclusive.
 
     >>> from cellseg_monai.scores import label_overlaps
     >>> overlaps = label_overlaps(np.array([[5, 5, 6, 7, 7, 7]]), np.array([[1, 1, 1, 2, 3, 3]]))
@@ -218,12 +220,12 @@ def splits_and_merges(overlaps: LabelOverlaps, *, least_iou: float = 0.1, inside
 
 @dataclass(frozen=True)
 class AreaClass:
-    """Number of true objects of similar area, and how many were missed; add up the same class of several images.
+    """The number of true objects in a range of areas, and the number missed. Add equal ranges to pool images.
 
     Args:
-        from_px: smallest area of the class, in pixels.
-        below_px: areas of the class are smaller than this, in pixels; None for no upper limit.
-        objects: number of true objects with such an area.
+        from_px: lower limit of the area in pixels, inclusive.
+        below_px: upper limit of the area in pixels, exclusive; None if there is no limit.
+        objects: number of true objects in the range.
         missed: number of these objects without a match.
     """
 
@@ -236,7 +238,7 @@ class AreaClass:
         if (self.from_px, self.below_px) != (other.from_px, other.below_px):
             raise ValueError(
                 f"got areas of {self.from_px} to {self.below_px} px and of {other.from_px} to {other.below_px} px, "
-                "expected the same class; count all images with the same edges"
+                "expected the same range; use the same edges for all images"
             )
         return AreaClass(self.from_px, self.below_px, self.objects + other.objects, self.missed + other.missed)
 
@@ -244,15 +246,15 @@ class AreaClass:
 def missed_by_area(overlaps: LabelOverlaps, matching: Matching, edges_px: Sequence[int]) -> list[AreaClass]:
     """Count missed true objects by their area.
 
-    Caicedo et al. 2019 (doi:10.1002/cyto.a.23863) report this at an IoU of 0.7.
+    Caicedo et al. 2019 (doi:10.1002/cyto.a.23863) report these counts at an IoU of 0.7.
 
     Args:
-        overlaps: the overlaps of one image.
-        matching: the matching of these overlaps at the IoU threshold from which an object counts as found.
-        edges_px: areas in pixels, increasing, at which a new class begins; the first class begins at 0.
+        overlaps: overlaps between the objects of one image.
+        matching: a matching of these overlaps. Its IoU threshold decides whether an object was found.
+        edges_px: increasing areas in pixels at which a new range begins; the first range begins at 0.
 
     Returns:
-        The classes, from small to large.
+        One result per range, from small to large areas.
 
     Raises:
         ValueError: the edges are not positive and increasing.
@@ -265,7 +267,7 @@ def missed_by_area(overlaps: LabelOverlaps, matching: Matching, edges_px: Sequen
     AreaClass(from_px=3, below_px=None, objects=1, missed=0)
     """
     if any(low >= high for low, high in zip([0, *edges_px], edges_px, strict=False)):
-        raise ValueError(f"got edges {list(edges_px)}, expected increasing areas above 0; sort them")
+        raise ValueError(f"got edges {list(edges_px)}, expected increasing areas above 0; correct them")
     class_of = np.asarray(np.searchsorted(np.asarray(edges_px), overlaps.truth_areas, side="right"))
     objects = np.bincount(class_of, minlength=len(edges_px) + 1)
     matched = np.bincount(class_of[matching.truth_index], minlength=len(edges_px) + 1)

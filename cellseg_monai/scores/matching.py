@@ -1,8 +1,8 @@
-"""Matching of predicted objects to true ones, at thresholds of their intersection over union (IoU).
+"""Matching of predicted objects to true ones at thresholds of intersection over union (IoU).
 
 A pair can match if its IoU is **at least** the threshold, as in StarDist, Cellpose and COCO. Kirillov et al. (PQ) and
-the code of Caicedo et al. require an IoU above the threshold, which is `strict=True`. Write thresholds as literals,
-such as 0.6. `np.arange` can give 0.6000000000000001 instead, which an IoU of 3 / 5 does not reach.
+the code by Caicedo et al. require an IoU above the threshold; pass `strict=True` for that. Write thresholds as
+literals, such as 0.6. `np.arange` can return 0.6000000000000001, which an IoU of 3 / 5 does not reach.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from cellseg_monai.scores.overlap import LabelOverlaps, label_overlaps
 __all__ = ["IOU_THRESHOLDS", "Matching", "ObjectCounts", "best_pairs", "match_objects", "object_counts"]
 
 IOU_THRESHOLDS = tuple(hundredths / 100 for hundredths in range(50, 100, 5))
-"""0.50, 0.55, ... 0.95: the ten thresholds of the Data Science Bowl 2018 and of COCO."""
+"""0.50, 0.55, ... 0.95, the ten thresholds of the Data Science Bowl 2018 and COCO."""
 
 
 @dataclass(frozen=True)
 class ObjectCounts(FoundCounts):
-    """Counts of objects that were found, missed or predicted falsely, at one threshold; add counts to pool images.
+    """Counts of matched and unmatched objects at one threshold. Add counts to pool images.
 
-    If neither truth nor prediction has an object, every score is 1, because the prediction is right. Any other score
-    with a denominator of 0 is 0, so all scores of an empty truth with any prediction are 0.
+    If neither truth nor prediction contains an object, every score is 1, because the prediction is correct. Otherwise,
+    a score with a denominator of 0 is 0. A non-empty prediction therefore scores 0 if the truth is empty.
 
     Args:
         tp: number of matched pairs.
         fp: number of predicted objects without a true partner.
         fn: number of true objects without a predicted partner.
-        iou_sum: sum of the IoU of the matched pairs.
+        iou_sum: sum of the IoUs of all matched pairs.
 
     >>> ObjectCounts(tp=3, fp=1, fn=1, iou_sum=2.4).f1
     0.75
@@ -57,44 +57,44 @@ class ObjectCounts(FoundCounts):
 
     @property
     def f1(self) -> float:
-        """2 TP / (2 TP + FP + FN); also the recognition quality (RQ) of Kirillov et al. 2019."""
+        """2 TP / (2 TP + FP + FN); equals the recognition quality (RQ) in Kirillov et al. 2019."""
         return self._ratio(2 * self.tp, 2 * self.tp + self.fp + self.fn)
 
     @property
     def accuracy(self) -> float:
-        """TP / (TP + FP + FN): StarDist's "accuracy", Cellpose's and the DSB 2018's "average precision".
+        """TP / (TP + FP + FN); "accuracy" in StarDist, "average precision" in Cellpose and the DSB 2018.
 
-        This is not COCO's AP, which is the area under the precision-recall curve.
+        It differs from AP in COCO, which is the area under the precision-recall curve.
         """
         return self._ratio(self.tp, self.tp + self.fp + self.fn)
 
     @property
     def segmentation_quality(self) -> float:
-        """The mean IoU of the matched pairs: SQ of Kirillov et al. 2019, StarDist's "mean matched score"."""
+        """Mean IoU of the matched pairs; SQ in Kirillov et al. 2019, "mean matched score" in StarDist."""
         return self._ratio(self.iou_sum, self.tp)
 
     @property
     def found_quality(self) -> float:
-        """Sum of the matched IoU / (TP + FN), which is SQ · recall: StarDist's "mean true score"."""
+        """Sum of matched IoUs / (TP + FN), which is SQ · recall; "mean true score" in StarDist."""
         return self._ratio(self.iou_sum, self.tp + self.fn)
 
     @property
     def panoptic_quality(self) -> float:
-        """Sum of the matched IoU / (TP + FP / 2 + FN / 2), which is SQ · RQ; see `panoptic_counts`."""
+        """Sum of matched IoUs / (TP + FP / 2 + FN / 2), which is SQ · RQ; see `panoptic_counts`."""
         return self._ratio(self.iou_sum, self.tp + self.fp / 2 + self.fn / 2)
 
 
 @dataclass(frozen=True, eq=False)
 class Matching:
-    """The matched pairs at one threshold; each object is in at most one pair.
+    """The matched pairs of objects at one threshold. Each object is in at most one pair.
 
     Args:
-        threshold: threshold of the IoU.
-        truth_index: position in `LabelOverlaps.truth_ids` of the true object of each pair, increasing.
-        prediction_index: position in `LabelOverlaps.prediction_ids` of the predicted object of each pair.
+        threshold: IoU threshold.
+        truth_index: position of each pair's true object in `LabelOverlaps.truth_ids`, increasing.
+        prediction_index: position of each pair's predicted object in `LabelOverlaps.prediction_ids`.
         iou: IoU of each pair.
-        truth_count: number of true objects, matched or not.
-        prediction_count: number of predicted objects, matched or not.
+        truth_count: total number of true objects.
+        prediction_count: total number of predicted objects.
     """
 
     threshold: float
@@ -106,7 +106,7 @@ class Matching:
 
     @property
     def counts(self) -> ObjectCounts:
-        """The counts of matched and unmatched objects, which can be scored and pooled."""
+        """Counts of matched and unmatched objects, for scoring and pooling."""
         tp = len(self.iou)
         return ObjectCounts(
             tp=tp, fp=self.prediction_count - tp, fn=self.truth_count - tp, iou_sum=float(self.iou.sum())
@@ -116,18 +116,18 @@ class Matching:
 def match_objects(overlaps: LabelOverlaps, thresholds: Sequence[float], *, strict: bool = False) -> list[Matching]:
     """Find the best one-to-one matching at each threshold.
 
-    The best matching has as many pairs as possible, and among those the highest sum of IoU. It is exact at every
-    threshold. Above 0.5, an object has at most one candidate, so there is nothing to choose. StarDist also includes
-    pairs below the threshold in the sum that it optimises. Its counts are the same, but its sum of matched IoU can be
-    lower for thresholds below 0.5.
+    The best matching has the largest possible number of pairs and, among matchings of that size, the highest sum of
+    IoUs. The result is exact at every threshold. Above 0.5, each object has at most one candidate. StarDist's objective
+    also includes pairs below the threshold. Its counts are the same, but at thresholds below 0.5 its sum of matched
+    IoUs can be lower.
 
     Args:
-        overlaps: overlaps of one image.
-        thresholds: thresholds of the IoU in any order, each above 0 and at most 1 (at least 0 and below 1 if strict).
-        strict: require an IoU greater than the threshold, instead of at least as great.
+        overlaps: overlaps between the objects of one image.
+        thresholds: IoU thresholds in any order, each above 0 and at most 1 (at least 0 and below 1 if `strict`).
+        strict: require an IoU above the threshold, not equal to it.
 
     Returns:
-        A matching for each threshold.
+        One matching per threshold.
 
     Raises:
         ValueError: a threshold is out of range.
@@ -163,16 +163,16 @@ def match_objects(overlaps: LabelOverlaps, thresholds: Sequence[float], *, stric
 def object_counts(
     prediction: np.ndarray, truth: np.ndarray, thresholds: Sequence[float] = IOU_THRESHOLDS, *, strict: bool = False
 ) -> list[ObjectCounts]:
-    """Count the objects of one image that were found, missed or predicted falsely, at each threshold.
+    """Count the matched and unmatched objects in one image at each threshold.
 
     Args:
-        prediction: ids of any integer dtype, YX or any shape, 0 is background.
-        truth: ids of any integer dtype, with the shape of the prediction.
-        thresholds: thresholds of the IoU.
-        strict: require an IoU greater than the threshold, instead of at least as great.
+        prediction: predicted ids of any integer dtype and any shape, such as YX; 0 is background.
+        truth: true ids of any integer dtype, with the shape of the prediction.
+        thresholds: IoU thresholds.
+        strict: require an IoU above the threshold, not equal to it.
 
     Raises:
-        ValueError: an array is not a label image, shapes differ, or a threshold is out of range.
+        ValueError: an array is not a label image, the shapes differ, or a threshold is out of range.
 
     >>> object_counts(np.array([[4, 4, 0, 8]]), np.array([[0, 2, 0, 6]]), [0.5, 0.75])
     [ObjectCounts(tp=2, fp=0, fn=0, iou_sum=1.5), ObjectCounts(tp=1, fp=1, fn=1, iou_sum=1.0)]
@@ -181,17 +181,17 @@ def object_counts(
 
 
 def best_pairs(rows: np.ndarray, columns: np.ndarray, iou: np.ndarray, *, most_pairs: bool) -> np.ndarray:
-    """Choose pairs so that no row and no column is in two of them.
+    """Choose the best pairs such that each row and each column is in at most one of them.
 
     Args:
-        rows: row of each candidate pair, an integer from 0.
-        columns: column of each candidate pair, an integer from 0.
+        rows: non-negative integers, the row of each candidate pair.
+        columns: non-negative integers, the column of each candidate pair.
         iou: IoU of each candidate pair, above 0 and at most 1.
-        most_pairs: choose as many pairs as possible, and among those the highest sum of IoU; False chooses the highest
-            sum of IoU, even with fewer pairs.
+        most_pairs: maximise the number of pairs first, then the sum of IoUs. If false, maximise only the sum of IoUs,
+            even if that gives fewer pairs.
 
     Returns:
-        The positions of the chosen pairs, increasing.
+        Positions of the chosen pairs among the candidates, increasing.
 
     >>> rows, columns, iou = np.array([0, 0, 1]), np.array([0, 1, 0]), np.array([0.9, 0.1, 0.2])
     >>> best_pairs(rows, columns, iou, most_pairs=True)
@@ -206,7 +206,7 @@ def best_pairs(rows: np.ndarray, columns: np.ndarray, iou: np.ndarray, *, most_p
         kept.append(open_pairs[undisputed])
         taken = _is_member(open_rows, open_rows[undisputed]) | _is_member(open_columns, open_columns[undisputed])
         open_pairs, before = open_pairs[~taken], len(open_pairs)
-        if len(open_pairs) > 0.9 * before:  # hardly any pair is undisputed any more
+        if len(open_pairs) > 0.9 * before:  # few undisputed pairs are left
             chosen = _assigned(rows[open_pairs], columns[open_pairs], iou[open_pairs], most_pairs)
             kept.append(open_pairs[chosen])
             break
@@ -214,12 +214,12 @@ def best_pairs(rows: np.ndarray, columns: np.ndarray, iou: np.ndarray, *, most_p
 
 
 def _undisputed(rows: np.ndarray, columns: np.ndarray, iou: np.ndarray, most_pairs: bool) -> np.ndarray:
-    """Return the positions of pairs that are certainly part of some optimal assignment.
+    """Return the positions of pairs that are certain to be in some optimal assignment.
 
-    Choosing a pair excludes at most one other pair of its row and one of its column from an assignment. If even the
-    best of these are together worth no more than the pair, it can be chosen. If the number of pairs has priority, it
-    must exclude at most one. Most cells are settled in this way, which leaves few for the assignment, whose time is
-    quadratic.
+    Choosing a pair excludes at most one other pair in its row and one in its column from an assignment. The pair can be
+    chosen if even the best two of those pairs are together worth no more. If the number of pairs has priority, the pair
+    must exclude at most one other. This settles most cells and leaves few for the assignment, which takes quadratic
+    time.
     """
     best: np.ndarray = np.ones(len(rows), bool)
     rivals: list[np.ndarray] = []
@@ -230,7 +230,7 @@ def _undisputed(rows: np.ndarray, columns: np.ndarray, iou: np.ndarray, most_pai
         order = np.lexsort((-iou, nodes))
         first = np.diff(nodes[order], prepend=-1) > 0
         best[order] &= first
-        # In this order, the best pair of a node is followed by the best pair that it excludes, if there is one.
+        # In this order, the best pair of each node is followed by the best pair that it excludes, if any.
         following: np.ndarray = np.append(np.where(first[1:], 0, iou[order[1:]]), 0)
         excluded: np.ndarray = np.empty(len(nodes))
         excluded[order] = following
@@ -240,24 +240,25 @@ def _undisputed(rows: np.ndarray, columns: np.ndarray, iou: np.ndarray, most_pai
 
 
 def _is_member(values: np.ndarray, chosen: np.ndarray) -> np.ndarray:
-    """True for each value that is among the chosen; all are integers from 0."""
+    """Return True for each value that is among the chosen ones. All values are non-negative integers."""
     table: np.ndarray = np.zeros(values.max() + 1, bool)
     table[chosen] = True
     return table[values]
 
 
 def _assigned(rows: np.ndarray, columns: np.ndarray, iou: np.ndarray, most_pairs: bool) -> np.ndarray:
-    """Return the positions of the pairs of an optimal assignment.
+    """Return the positions of the pairs in an optimal assignment.
 
-    The matrix of costs is sparse. All cells of a tissue without gaps form a single component, and a dense matrix of
-    40,000² would take 13 GB. Each row also gets a column of its own with the highest cost, which stands for no partner.
+    The cost matrix is sparse, because all cells in a tissue without gaps form a single component, and a dense matrix of
+    40,000² costs would take 13 GB. Each row also gets its own extra column with the highest cost, which stands for no
+    partner.
     """
     _, rows = np.unique(rows, return_inverse=True)
     _, columns = np.unique(columns, return_inverse=True)
     height, width = int(rows.max()) + 1, int(columns.max()) + 1
     alone: np.ndarray = np.full(height, 2.0)
     if most_pairs:
-        # In a component with at most k pairs, one more pair must outweigh any sum of k IoU.
+        # In a component with at most k pairs, one more pair must outweigh any sum of k IoUs.
         nodes = height + width
         graph = sparse.coo_matrix((np.ones(len(rows)), (rows, height + columns)), shape=(nodes, nodes))
         parts, part = csgraph.connected_components(graph, directed=False)
@@ -266,7 +267,7 @@ def _assigned(rows: np.ndarray, columns: np.ndarray, iou: np.ndarray, most_pairs
         alone += np.minimum(row_counts, column_counts)[part[:height]]
     own = np.arange(height)
     costs = sparse.coo_matrix(
-        # All costs are above 0, because the solver treats 0 as no edge.
+        # All costs must be above 0, because the solver treats 0 as a missing edge.
         (np.concatenate([2 - iou, alone]), (np.concatenate([rows, own]), np.concatenate([columns, width + own]))),
         shape=(height, width + height),
     ).tocsr()

@@ -1,4 +1,4 @@
-"""Mistakes of a segmentation, object by object: each has one kind, so that mistakes can be counted and shown."""
+"""Classification of segmentation mistakes by kind, so that they can be counted and displayed."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ __all__ = ["Mistakes", "object_mistakes"]
 
 @dataclass(frozen=True, eq=False)
 class Mistakes:
-    """The objects of one image that were segmented wrongly, by kind of mistake.
+    """The wrongly segmented objects in one image, by kind of mistake.
 
     Args:
         missed: ids of true objects that were not found.
-        invented: ids of predicted objects that match no true object.
-        loose: ids of true objects that were found, but with an outline too inaccurate to count.
-        split: ids of true objects that were found in several pieces; the object can still count as found.
-        merged: ids of predicted objects that cover several true ones; one of these can still count as found.
-        unmatched_truth: ids of all true objects that do not count as found.
-        unmatched_prediction: ids of all predicted objects that count as false.
+        invented: ids of predicted objects that correspond to no true object.
+        loose: ids of true objects that were found, but with an outline too inaccurate to match.
+        split: ids of true objects that were predicted in several pieces. One of the pieces can still match the object.
+        merged: ids of predicted objects that cover several true ones. One of the true objects can still match.
+        unmatched_truth: ids of all true objects without a match.
+        unmatched_prediction: ids of all predicted objects without a match.
     """
 
     missed: np.ndarray
@@ -37,20 +37,21 @@ class Mistakes:
 
     @property
     def counts(self) -> dict[str, int]:
-        """The number of mistakes of each kind."""
+        """Number of mistakes of each kind."""
         return {kind: len(getattr(self, kind)) for kind in ("missed", "invented", "loose", "split", "merged")}
 
 
 def object_mistakes(overlaps: LabelOverlaps, matching: Matching, *, least_iou: float = 0.1) -> Mistakes:
-    """Classify the mistakes in the objects that a matching leaves unmatched, and in split and merged objects.
+    """Classify unmatched, split and merged objects by kind of mistake.
 
-    Splits and merges are those of `splits_and_merges`; their pieces and parts are neither missed nor invented. Of the
-    others, a true and a predicted object with an IoU above `least_iou` are one object with a loose outline.
+    `splits_and_merges` finds the split and merged objects; their pieces and parts count as neither missed nor invented.
+    Among the remaining unmatched objects, a true and a predicted object with an IoU above `least_iou` count as one
+    object with a loose outline.
 
     Args:
-        overlaps: overlaps of one image.
-        matching: matching of these overlaps, at the threshold from which an object counts as found.
-        least_iou: overlaps with an IoU up to this are neither loose matches nor pieces.
+        overlaps: overlaps between the objects of one image.
+        matching: a matching of these overlaps. Its IoU threshold decides whether an object was found.
+        least_iou: IoU that loose matches and pieces must exceed.
 
     >>> from cellseg_monai.scores import label_overlaps, match_objects
     >>> truth = np.array([[1, 1, 1, 1, 0, 2, 0, 3, 3, 3]])

@@ -1,4 +1,4 @@
-"""Overlaps between the objects of two label images, from which all instance scores are computed."""
+"""Overlaps between the objects in two label images, from which all instance scores are computed."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from cellseg_monai.labels.relabel import numbered
 __all__ = ["LabelOverlaps", "check_label_images", "label_overlaps"]
 
 _BLOCK_PIXELS = 2**18  # number of pixels processed together
-_HELD_RUNS = 2**22  # number of runs held before those of the same pair are summed
+_HELD_RUNS = 2**22  # number of runs kept in memory before runs of the same pair are summed
 
 
 @dataclass(frozen=True, eq=False)
 class LabelOverlaps:
-    """The objects of a true and a predicted label image, and the pairs of objects that share pixels.
+    """The objects in a true and a predicted label image, and the pairs of objects that share pixels.
 
-    The background, id 0, is not an object and is in no pair. An object's area includes its pixels on the other image's
-    background.
+    The background (id 0) is not an object and belongs to no pair. An object's area includes pixels that are background
+    in the other image.
 
     Args:
         truth_ids: ids of all true objects, increasing.
         truth_areas: number of pixels of each true object.
         prediction_ids: ids of all predicted objects, increasing.
         prediction_areas: number of pixels of each predicted object.
-        truth_index: position in `truth_ids` of the true object of each pair. Pairs are sorted by `truth_index`, then by
+        truth_index: position of each pair's true object in `truth_ids`. Pairs are sorted by `truth_index`, then by
             `prediction_index`.
-        prediction_index: position in `prediction_ids` of the predicted object of each pair.
-        pixels: number of pixels that the two objects of each pair share, at least 1.
+        prediction_index: position of each pair's predicted object in `prediction_ids`.
+        pixels: number of pixels shared by each pair, at least 1.
     """
 
     truth_ids: np.ndarray
@@ -45,65 +45,66 @@ class LabelOverlaps:
 
     @cached_property
     def unions(self) -> np.ndarray:
-        """The number of pixels in the union of each pair."""
+        """Number of pixels in the union of each pair."""
         return self.truth_areas[self.truth_index] + self.prediction_areas[self.prediction_index] - self.pixels
 
     @cached_property
     def iou(self) -> np.ndarray:
-        """The intersection over union of each pair; float64, so that 3 / 5 equals 0.6."""
+        """Intersection over union of each pair, as float64, so that 3 / 5 equals the literal 0.6."""
         return self.pixels / self.unions
 
     @cached_property
     def share_of_truth(self) -> np.ndarray:
-        """The share of the true object that the predicted object covers, for each pair."""
+        """Fraction of each pair's true object that the predicted object covers."""
         return self.pixels / self.truth_areas[self.truth_index]
 
     @cached_property
     def share_of_prediction(self) -> np.ndarray:
-        """The share of the predicted object that lies in the true object, for each pair."""
+        """Fraction of each pair's predicted object that lies in the true object."""
         return self.pixels / self.prediction_areas[self.prediction_index]
 
 
 def check_label_images(prediction: np.ndarray, truth: np.ndarray) -> None:
-    """Refuse arrays that are not two label images of the same size.
+    """Check that two arrays are label images of the same shape.
 
     Args:
-        prediction: array of any shape and dtype.
-        truth: array of any shape and dtype.
+        prediction: predicted label image.
+        truth: true label image.
 
     Raises:
-        ValueError: a dtype is not integer, an id is negative, or shapes differ.
+        ValueError: a dtype is not an integer type, an id is negative, or the shapes differ.
     """
     for name, labels in (("prediction", prediction), ("truth", truth)):
         if labels.dtype.kind not in "iu":
             raise ValueError(
-                f"got a {name} of dtype {labels.dtype}, expected a label image of integer ids; "
-                "turn probabilities or a mask into objects first, with label_objects"
+                f"got a {name} of dtype {labels.dtype}, expected a label image with integer ids; "
+                "use label_objects to turn probabilities into labels first"
             )
         if labels.dtype.kind == "i" and labels.size and labels.min() < 0:
             raise ValueError(
-                f"got id {labels.min()} in the {name}, expected ids from 0, the background; renumber them, "
-                "or set pixels to ignore to 0 in both images"
+                f"got id {labels.min()} in the {name}, expected non-negative ids; renumber the objects, "
+                "or set pixels to be ignored to 0 in both images"
             )
     if prediction.shape != truth.shape:
         raise ValueError(
-            f"got prediction {prediction.shape} and truth {truth.shape}, expected equal shapes; "
-            "bring the prediction back to the size of the original image"
+            f"got a prediction of shape {prediction.shape} and a truth of shape {truth.shape}, expected equal shapes; "
+            "resize the prediction to the shape of the truth"
         )
 
 
 def label_overlaps(prediction: np.ndarray, truth: np.ndarray) -> LabelOverlaps:
-    """Find the pairs of predicted and true objects that overlap, in one pass over the pixels.
+    """Find all pairs of predicted and true objects that overlap, in one pass over the pixels.
 
-    Label images are constant along most of a row, so pixels are first gathered into runs of the same pair, and only
-    runs are sorted. The table of pairs is sparse; a dense one would need 13 GB for 40,000 objects.
+    Most neighbouring pixels in a row have the same ids, so pixels are first grouped into runs, and only runs are
+    sorted. The table of pairs is sparse; a dense one would need 13 GB for 40,000 objects.
 
     Args:
-        prediction: ids of any integer dtype, YX or any shape, 0 is background. Ids can have gaps and be large.
-        truth: ids of any integer dtype, with the shape of the prediction.
+        prediction: predicted ids of any integer dtype and any shape, such as YX; 0 is background. Ids can be large and
+            have gaps.
+        truth: true ids of any integer dtype, with the shape of the prediction.
 
     Raises:
-        ValueError: a dtype is not integer, an id is negative, or shapes differ.
+        ValueError: a dtype is not an integer type, an id is negative, or the shapes differ.
 
     >>> overlaps = label_overlaps(np.array([[7, 7, 7, 900, 0]]), np.array([[0, 3, 3, 3, 0]]))
     >>> overlaps.prediction_ids, overlaps.prediction_areas
@@ -117,7 +118,7 @@ def label_overlaps(prediction: np.ndarray, truth: np.ndarray) -> LabelOverlaps:
     for block in _runs(truth, prediction):
         held.append(block)
         held_runs += len(block[0])
-        if held_runs > limit:  # happens only for noisy images, and bounds the memory
+        if held_runs > limit:  # limits memory use; only noisy images get here
             table = _Table.of(held)
             held = [(table.truth_ids[table.rows], table.prediction_ids[table.columns], table.pixels)]
             held_runs = len(table.pixels)
@@ -126,13 +127,13 @@ def label_overlaps(prediction: np.ndarray, truth: np.ndarray) -> LabelOverlaps:
 
 
 def _runs(truth: np.ndarray, prediction: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Yield, block by block, the true id, the predicted id and the length of each run in which neither changes."""
-    # Axes of length 1 are dropped, so that the first axis can be divided into blocks.
+    """Yield the true id, the predicted id and the length of each run of pixels with constant ids, block by block."""
+    # Drop axes of length 1, so that the first axis can be divided into blocks.
     shape = [length for length in truth.shape if length != 1] or [1]
     truth, prediction = truth.reshape(shape), prediction.reshape(shape)
     step = max(1, _BLOCK_PIXELS * shape[0] // max(1, truth.size))
     for start in range(0, shape[0], step):
-        # Flattened, so that a run can continue in the next row, which does not change any sum.
+        # Once flattened, a run can continue in the next row, which does not change any sum.
         first, second = (labels[start : start + step].ravel() for labels in (truth, prediction))
         if not first.size:
             continue
@@ -146,7 +147,7 @@ def _runs(truth: np.ndarray, prediction: np.ndarray) -> Iterator[tuple[np.ndarra
 
 @dataclass(frozen=True, eq=False)
 class _Table:
-    """A contingency table with background: the ids of both images, and the number of pixels of each pair."""
+    """A contingency table that includes the background: the ids in both images and the pixel count of each pair."""
 
     truth_ids: np.ndarray
     prediction_ids: np.ndarray
@@ -161,7 +162,7 @@ class _Table:
         truth, prediction, lengths = (np.concatenate(parts) for parts in zip(*runs, strict=True))
         truth_ids, rows = numbered(truth)
         prediction_ids, columns = numbered(prediction)
-        # The conversion to CSR sums duplicate entries, which is faster than sorting pairs.
+        # Converting to CSR sums duplicate entries, which is faster than sorting pairs.
         shape = (len(truth_ids), len(prediction_ids))
         summed = sparse.coo_matrix((lengths, (rows, columns)), shape=shape).tocsr()
         rows = np.repeat(np.arange(len(truth_ids)), np.diff(summed.indptr))

@@ -1,4 +1,4 @@
-"""Search for the settings of post-processing on annotated images, with the functions that inference uses."""
+"""Search for the best post-processing settings on annotated images, using the same functions as inference."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ OBJECTIVES = ("f1", "f1_50", "dice")
 
 @dataclass(frozen=True)
 class Sweep:
-    """A setting, the values to try, and the score that decides between them.
+    """A setting, the values to try, and the score that the best value maximises.
 
     Args:
-        setting: name of a setting of `Postprocessing` or of its method.
-        values: the values to try, in any order.
-        objective: the score that decides. "f1" is the F1 of objects, mean over the ten IoU thresholds, pooled over
-            images; it suits settings that move outlines. "f1_50" is the same at an IoU of 0.5, for settings that decide
-            if there is an object at all. "dice" is the mean over images of the Dice of the foreground, which ignores
-            objects.
+        setting: name of a setting of `Postprocessing` or its method.
+        values: values to try, in any order.
+        objective: score to maximise. "f1" is the object F1, pooled over images and averaged over the ten IoU
+            thresholds; use it for settings that move outlines. "f1_50" is the pooled object F1 at an IoU of 0.5; use it
+            for settings that create or remove objects. "dice" is the foreground Dice averaged over images, which
+            ignores objects.
 
     Raises:
-        ValueError: there is no such objective, or there are no values.
+        ValueError: the objective is unknown, or there are no values.
     """
 
     setting: str
@@ -46,21 +46,21 @@ class Sweep:
         if self.objective not in OBJECTIVES:
             raise ValueError(f"got objective {self.objective!r}, expected one of {', '.join(OBJECTIVES)}; choose one")
         if not self.values:
-            raise ValueError(f"got no values of {self.setting}, expected at least one; add some, or drop the sweep")
+            raise ValueError(f"got no values for {self.setting}, expected at least one; add some, or drop the sweep")
 
 
 @dataclass(frozen=True)
 class Trial:
-    """The scores of one value of a setting, with all other settings at their current values.
+    """The scores for one value of a setting, with all other settings at their current values.
 
     Args:
-        round: number of the round of the search, from 1.
+        round: number of the search round, starting at 1.
         setting: name of the setting that was swept.
-        value: the value that was tried.
-        f1: F1 of objects, mean over the ten IoU thresholds, pooled over images.
-        f1_50: F1 of objects at an IoU of 0.5, pooled over images.
-        dice: Dice of the foreground, mean over images.
-        iou: IoU of the foreground, mean over images.
+        value: value that was tried.
+        f1: object F1, pooled over images and averaged over the ten IoU thresholds.
+        f1_50: object F1 at an IoU of 0.5, pooled over images.
+        dice: foreground Dice, averaged over images.
+        iou: foreground IoU, averaged over images.
     """
 
     round: int
@@ -74,16 +74,18 @@ class Trial:
 
 @dataclass(frozen=True)
 class Found:
-    """The outcome of a search.
+    """The result of a search.
+
+    All scores except `f1_before` are those of the best settings.
 
     Args:
         settings: the best settings.
-        trials: everything that was tried, in order.
-        f1: F1 of objects with the best settings, mean over the ten IoU thresholds, pooled over images.
-        f1_interval: 95 % bootstrap interval of `f1` over the images; NaN for a single image.
-        f1_50: F1 of objects at an IoU of 0.5 with the best settings, pooled over images.
-        dice: Dice of the foreground with the best settings, mean over images.
-        f1_before: `f1` with the settings that the search started from.
+        trials: all trials, in order.
+        f1: object F1, pooled over images and averaged over the ten IoU thresholds.
+        f1_interval: 95 % bootstrap interval of `f1` over images; NaN for a single image.
+        f1_50: object F1 at an IoU of 0.5, pooled over images.
+        dice: foreground Dice, averaged over images.
+        f1_before: `f1` with the initial settings.
     """
 
     settings: Postprocessing
@@ -102,25 +104,25 @@ def search_postprocessing(
     *,
     rounds: int = 2,
 ) -> Found:
-    """Find the settings that suit annotated images best, by sweeping one setting at a time.
+    """Find the settings that score best on annotated images, by sweeping one setting at a time.
 
-    Five settings of about ten values each are 50 trials a round; a grid of them would be 100,000. Besides, each sweep
-    is a curve that a person can read.
+    Five settings with about ten values each take 50 trials per round, whereas a full grid would take 100,000. Each
+    sweep can also be plotted as a curve.
 
-    Among equally good values, the one nearest to the current setting wins. The search ends with a round in which
-    nothing changes.
+    Among equally good values, the one nearest to the current setting wins. The search stops after a round that changes
+    nothing.
 
     Args:
         images: the maps of each image, Y×X by name, and its true label image, Y×X, which can have another size.
-        start: the settings to start from.
-        sweeps: the sweeps, in the order in which they are made.
-        rounds: maximum number of rounds; each makes all sweeps.
+        start: initial settings.
+        sweeps: sweeps, in the order in which to run them.
+        rounds: maximum number of rounds; every round runs all sweeps.
 
     Returns:
         The best settings, their scores, and all trials.
 
     Raises:
-        ValueError: there are no images, their maps or labels are not valid, or a sweep does not fit the method.
+        ValueError: there are no images, their maps or labels are invalid, or a sweep does not suit the method.
 
     >>> maps = {"foreground": np.array([[0.0, 0.45, 0.45, 0.2]])}
     >>> best = search_postprocessing(
@@ -131,7 +133,7 @@ def search_postprocessing(
     """
     if not images:
         raise ValueError("got no images, expected at least one annotated image; is the section empty?")
-    # Cached, as a later round repeats much of an earlier one.
+    # Cached because later rounds repeat many trials of earlier ones.
     scored = cache(lambda settings: _scores(*_counted(images, settings)))
     settings, sweeps, trials = start, list(sweeps), []
     check_sweeps(start, sweeps)
@@ -153,14 +155,14 @@ def search_postprocessing(
 
 
 def check_sweeps(start: Postprocessing, sweeps: Iterable[Sweep]) -> None:
-    """Refuse sweeps that do not fit the method, before any work is done.
+    """Check that all sweeps suit the method, before any work is done.
 
     Args:
-        start: the settings that the search starts from.
-        sweeps: the sweeps that it would make.
+        start: initial settings of the search.
+        sweeps: planned sweeps.
 
     Raises:
-        ValueError: a setting means nothing for the method, or refuses a value.
+        ValueError: a setting does not apply to the method, or a value is invalid.
     """
     for sweep in sweeps:
         for value in sweep.values:

@@ -1,4 +1,4 @@
-"""Handlers and tools that MONAI lacks for training: exact resume, one progress bar, logs, mixed precision on a CPU."""
+"""Training tools that MONAI lacks: exact resumption, one progress bar per run, logs, and mixed precision on the CPU."""
 
 from cellseg_monai.training.autocast import AutocastInferer, bfloat16_is_native
 from cellseg_monai.training.calibration import Calibration

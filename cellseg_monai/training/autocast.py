@@ -1,9 +1,9 @@
 """Mixed precision on any device.
 
-MONAI's engines support `amp` only on CUDA, in fp16, with a loss scaler whose state is missing from their checkpoints.
-bfloat16 has the range of float32, so it needs no scaler, and newer CPUs multiply it twice as fast. A wrapper around
-the inferer covers training, validation and tiled inference in one place and leaves the engines unchanged. A custom
-`iteration_update` would have copied the loop of each engine.
+MONAI's engines support `amp` only on CUDA and in fp16, and their checkpoints omit the state of the loss scaler.
+bfloat16 has the range of float32, so it needs no scaler, and recent CPUs multiply it twice as fast as float32.
+Wrapping the inferer covers training, validation and tiled inference in one place and leaves the engines unchanged.
+A custom `iteration_update` would have to duplicate each engine's loop.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ __all__ = ["AutocastInferer", "bfloat16_is_native"]
 
 
 class AutocastInferer(Inferer):
-    """An inferer that calls another one with the network in bfloat16 and returns its output as float32.
+    """A wrapper that makes an inferer run its network in bfloat16 and return float32 output.
 
-    Weights, loss and optimiser stay in float32.
+    The weights, the loss and the optimiser state stay in float32.
 
     Args:
-        inferer: the inferer that calls the network, such as `monai.inferers.SimpleInferer`.
-        enabled: if False, the network runs in float32.
+        inferer: the inferer to wrap, such as `monai.inferers.SimpleInferer`.
+        enabled: True to use bfloat16, False to run the network in float32.
     """
 
     def __init__(self, inferer: Inferer, enabled: bool = True) -> None:
@@ -34,14 +34,14 @@ class AutocastInferer(Inferer):
     def __call__(
         self, inputs: torch.Tensor, network: Any, *args: Any, **kwargs: Any
     ) -> torch.Tensor | list[torch.Tensor]:
-        """Return the inferer's output as float32: a tensor, or a list of tensors with deep supervision."""
+        """Return the wrapped inferer's output as float32: one tensor, or a list of tensors under deep supervision."""
         with torch.autocast(inputs.device.type, dtype=torch.bfloat16, enabled=self.enabled):
             output = self.inferer(inputs, network, *args, **kwargs)
         return output.float() if isinstance(output, torch.Tensor) else [part.float() for part in output]
 
 
 def bfloat16_is_native(device: torch.device | str) -> bool:
-    """Return True if the device multiplies bfloat16 in hardware, so that mixed precision pays off.
+    """Return True if the device multiplies bfloat16 in hardware, which makes mixed precision worthwhile.
 
     >>> isinstance(bfloat16_is_native("cpu"), bool)
     True

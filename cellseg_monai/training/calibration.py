@@ -1,4 +1,4 @@
-"""Calibration: post-processing settings fitted to a network's weights on annotated images."""
+"""Calibration: fitting the post-processing settings to a trained network on annotated images."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 
 class _ImagesOnDisk(Sequence[tuple[Maps, np.ndarray]]):
-    """Maps and true label images of many images, on disk. The files of an image are open only while it is used."""
+    """A sequence of (maps, true label image) pairs, memory-mapped from disk so that they need not all fit in memory."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -61,27 +61,27 @@ class _ImagesOnDisk(Sequence[tuple[Maps, np.ndarray]]):
 
 
 class Calibration:
-    """A handler that searches for post-processing settings and writes them where evaluation and inference find them.
+    """A handler that searches for the best post-processing settings and saves them for evaluation and inference.
 
-    The network sees each image once. Its maps are kept on disk for the search, in which every trial makes objects as
-    inference does. Besides the settings, the handler writes two files:
+    The network processes each image once. The handler keeps the resulting maps on disk, and every trial of the search
+    turns them into objects exactly as inference does. Besides the settings, the handler writes two files:
 
     - `calibration/curve.csv`: the scores of every trial.
-    - `calibration/calibration.json`: the settings, their score with its interval, the score of the settings before,
-      the section of the datalist, and the SHA-256 of the images and labels.
+    - `calibration/calibration.json`: the settings, their score with its interval, the score of the starting settings,
+      the datalist section, and the SHA-256 of the images and labels.
 
-    The engine must yield `maps` at the scale of the network, and `label` as the true label image.
+    The engine must yield `maps` at the network's scale and `label` as the true label image.
 
     Args:
-        target: the file for the settings, such as `fitted_settings(checkpoint)`.
-        output_dir: the run's folder.
-        settings: the settings to start from. Settings that are not swept keep these values.
-        search: the sweeps, in order, each as a mapping of the arguments of `scores.search.Sweep`.
-        section: section of the datalist that the images come from, for the report.
-        rounds: maximum number of times that all sweeps are repeated.
+        target: file for the settings, such as `fitted_settings(checkpoint)`.
+        output_dir: the run folder.
+        settings: the settings to start from. Settings that no sweep covers keep these values.
+        search: the sweeps, in order. Each is a mapping with the arguments of `scores.search.Sweep`.
+        section: the datalist section that the images come from, recorded in `calibration.json`.
+        rounds: maximum number of rounds. One round runs every sweep once.
 
     Raises:
-        ValueError: a sweep names an unknown setting or objective, or has no values or invalid ones.
+        ValueError: a sweep names an unknown setting or objective, has no values, or has an invalid value.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class Calibration:
         self.rounds = rounds
 
     def attach(self, evaluator: Engine) -> None:
-        """Listen to the evaluator."""
+        """Register this handler with the evaluator."""
         evaluator.add_event_handler(Events.STARTED, self._start)
         evaluator.add_event_handler(Events.ITERATION_COMPLETED, self._keep)
         evaluator.add_event_handler(Events.COMPLETED, self._search)
@@ -112,15 +112,15 @@ class Calibration:
         # Fail now rather than after minutes of work.
         if not _is_writable(self.target.parent):
             raise CheckpointError(
-                f"cannot write {self.target}, the file for settings fitted to these weights; copy the weights to a "
-                "folder of your own and pass `--checkpoint PATH`, or pass another file with `--calibrated PATH`"
+                f"cannot write the fitted settings to {self.target}; copy the weights to a folder that you can write "
+                "to and pass `--checkpoint PATH`, or pass another settings file with `--calibrated PATH`"
             )
         if not _is_writable(self.folder):
             raise CheckpointError(
-                f"cannot write to {self.folder}, the folder for the trials; pass a folder of your own with "
+                f"cannot write the search results to {self.folder}; pass a folder that you can write to with "
                 "`--output_dir PATH`"
             )
-        # Python removes it with this object, even if the run fails.
+        # A TemporaryDirectory is deleted together with this handler, even if the run fails.
         self._cache = tempfile.TemporaryDirectory(prefix="cellseg_calibration_")
         self._images = _ImagesOnDisk(Path(self._cache.name))
         self._items: list[dict[str, str]] = []
@@ -131,7 +131,7 @@ class Calibration:
             self._items.append({"image": str(item["image_path"]), "label": str(item["label_path"])})
 
     def _search(self) -> None:
-        logger.info(f"searching for settings on {len(self._images)} images")
+        logger.info(f"searching for the best settings on {len(self._images)} images")
         outcome = search_postprocessing(self._images, self.settings, self.sweeps, rounds=self.rounds)
         with replacing(self.folder / "curve.csv") as aside, open(aside, "w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, [field.name for field in dataclasses.fields(Trial)])
@@ -143,11 +143,11 @@ class Calibration:
         self._cache.cleanup()
         settings = outcome.settings.to_mapping()
         chosen = {sweep.setting: settings[sweep.setting] for sweep in self.sweeps}
-        logger.info("chosen: " + ", ".join(f"{name} {value}" for name, value in chosen.items()))
-        logger.info(f"mean F1 {outcome.f1:.4f}{_interval(outcome)}, before {outcome.f1_before:.4f}")
-        logger.info(f"F1 at IoU 0.5 {outcome.f1_50:.4f}, mean Dice {outcome.dice:.4f}")
-        logger.info("these scores are on the images that the settings were chosen on; other images may score lower")
-        logger.info(f"settings written to {self.target}, trials to {self.folder}")
+        logger.info("best settings: " + ", ".join(f"{name} {value}" for name, value in chosen.items()))
+        logger.info(f"mean F1 {outcome.f1:.4f}{_interval(outcome)}; with the starting settings {outcome.f1_before:.4f}")
+        logger.info(f"F1 at IoU 0.5: {outcome.f1_50:.4f}, mean Dice {outcome.dice:.4f}")
+        logger.info("the settings were fitted to these images, so other images may score lower")
+        logger.info(f"wrote the settings to {self.target} and the trials to {self.folder}")
 
     def _report(self, outcome: Found) -> dict[str, object]:
         return {
@@ -165,7 +165,7 @@ class Calibration:
 
 
 def _is_writable(folder: Path) -> bool:
-    """Return True if files can be created in a folder, or in its nearest existing parent if it does not exist."""
+    """Return True if the folder is writable or, where it does not exist yet, its nearest existing parent is."""
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     return folder.is_dir() and os.access(folder, os.W_OK)

@@ -1,14 +1,14 @@
-"""Saving and resuming a run: `model.pt` holds the best network, `last.pt` everything that a run needs to continue.
+"""Saving and resuming a run: `model.pt` holds the best network, `last.pt` everything needed to continue the run.
 
-`model.pt` is written before `last.pt`, which holds the best score so far. A run that is killed at any moment repeats at
-most one epoch and never loses the best network.
+`model.pt` is written before `last.pt`, which also records the best score so far. A run that is killed at any moment
+repeats at most one epoch and never loses the best network.
 
-A resumed run must have the settings of the run that it continues: those that the recipe hands to `Checkpoint` (epochs,
-batch size, learning rate and so on), and the number of iterations per epoch. Differences are refused by name. Deeper
-overrides, such as `--loss#lambda_dice`, are not compared.
+A resumed run must have the same settings as the run that it continues. `Checkpoint` compares the settings that the
+recipe passes to it (epochs, batch size, learning rate and so on) and the number of iterations per epoch, and names any
+that differ. It does not compare deeper overrides, such as `--loss#lambda_dice`.
 
-Nothing in the output folder changes before the training really starts. An earlier run is moved aside only when data,
-network and optimiser have been built, so a command that fails immediately changes nothing.
+Nothing in the output folder changes until training starts. An earlier run is moved aside only after the data, the
+network and the optimiser have been built, so a command that fails early changes nothing.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _RUN_FILES = (*_WEIGHTS, *(fitted_settings(name).name for name in _WEIGHTS), "me
 
 
 def move_earlier_run_aside(output_dir: str | PathLike[str]) -> None:
-    """Move the files of an earlier run in `output_dir` to a new subfolder `earlier_<time>`, so none is overwritten."""
+    """Move the files of an earlier run into a new subfolder `earlier_<time>_<number>`, so that none is overwritten."""
     folder = Path(output_dir)
     earlier = [folder / name for name in _RUN_FILES if (folder / name).exists()]
     if not earlier:
@@ -60,25 +60,26 @@ def move_earlier_run_aside(output_dir: str | PathLike[str]) -> None:
     aside.mkdir()
     for path in earlier:
         path.rename(aside / path.name)
-    logger.info(f"moved an earlier run to {aside}; pass `--resume True` to continue a run instead")
+    logger.info(f"moved the earlier run to {aside}; to continue a run instead, pass `--resume True`")
 
 
 class Checkpoint:
-    """A handler that saves the best network and, after each epoch, the whole state of the run, from which it resumes.
+    """A handler that saves the best network and, after each epoch, the whole state of the run.
 
-    When the training starts, an earlier run in `output_dir` is continued (`resume`) or moved aside, never overwritten.
+    If `output_dir` already holds a run when training starts, the handler resumes that run or moves it aside, depending
+    on `resume`. It never overwrites it.
 
     Args:
         output_dir: folder for `model.pt` and `last.pt`, created if missing.
-        network: the network, wrapped in `DistributedDataParallel` or not.
-        optimizer: optimiser of the network.
-        lr_scheduler: scheduler of the learning rate.
+        network: the network, with or without a `DistributedDataParallel` wrapper.
+        optimizer: the network's optimiser.
+        lr_scheduler: the learning-rate scheduler.
         evaluator: the validation engine. Its key metric decides which network is the best.
-        metadata: description of the network that both checkpoints carry, such as bundle, variants and preparation of
-            images, so that evaluation and inference need only the file; see `make_metadata`.
+        metadata: description of the network, such as its bundle, its variants and the preparation of its images. It is
+            stored in both checkpoints, so evaluation and inference need no other file; see `make_metadata`.
         settings: further settings that a resumed run must share with the run that it continues, such as the learning
             rate.
-        resume: if True, continue from `last.pt` in `output_dir` if that file exists.
+        resume: True to continue from `last.pt` in `output_dir`, if that file exists.
     """
 
     def __init__(
@@ -101,16 +102,16 @@ class Checkpoint:
         self._stateful = {"optimizer": optimizer, "lr_scheduler": lr_scheduler}
 
     def attach(self, trainer: Engine) -> None:
-        """Listen to the trainer. Attach this handler after those whose state it saves."""
+        """Register this handler with the trainer, after every handler whose state it saves."""
         trainer.add_event_handler(Events.STARTED, self._start)
         trainer.add_event_handler(Events.EPOCH_COMPLETED, self._save)
 
     def _save(self, trainer: Engine) -> None:
         if is_writer():
-            # The best network comes first. If the run is killed between the two files, it repeats the epoch with the
-            # same result. In the other order, the best network would be lost.
+            # Save the best network first. A run that is killed between the two files then repeats the epoch with the
+            # same result. In the opposite order, it would lose the best network.
             if self.evaluator.state.best_metric_epoch == trainer.state.epoch:
-                # Settings fitted to the replaced weights do not fit the new ones.
+                # Settings fitted to the old weights do not suit the new ones.
                 fitted_settings(self.folder / BEST).unlink(missing_ok=True)
                 save_checkpoint(state_with_metadata(self.network, self.metadata), self.folder / BEST)
             fitted_settings(self.folder / LAST).unlink(missing_ok=True)
@@ -131,9 +132,9 @@ class Checkpoint:
         }
 
     def _settings(self, trainer: Engine) -> dict[str, Any]:
-        # The number of iterations stands in for the data set, which has no short name of its own.
+        # The number of iterations stands in for the data set, which has no short identifier.
         settings = {**self.metadata, **self.settings, "iterations an epoch": trainer.state.epoch_length}
-        # The detour through JSON makes a tuple from the command line equal to a list from the config.
+        # The round trip through JSON makes a tuple from the command line equal to a list from the config.
         return json.loads(json.dumps(settings))
 
     def _start(self, trainer: Engine) -> None:
@@ -143,7 +144,7 @@ class Checkpoint:
             for leftover in [*leftovers(self.folder / BEST), *leftovers(path)]:
                 leftover.unlink()
             if self.resume and not path.exists():
-                logger.warning(f"found no {LAST} to resume in {self.folder}; starting from the first epoch")
+                logger.warning(f"cannot resume: no {LAST} in {self.folder}; starting from the first epoch")
             if not (self.resume and path.exists()):
                 move_earlier_run_aside(self.folder)
         wait_for_all()
@@ -154,7 +155,7 @@ class Checkpoint:
         state = read_checkpoint(path)
         if "settings" not in state:
             raise CheckpointError(
-                f"{path} holds only weights, expected the state of a run; pass an --output_dir with the {LAST} of a run"
+                f"cannot resume from {path}: it holds only weights; pass an --output_dir whose {LAST} holds a whole run"
             )
         _check_settings(self._settings(trainer), state["settings"], path)
         load_into(self.network, state, path)
@@ -180,14 +181,14 @@ def _check_settings(current: dict[str, Any], earlier: dict[str, Any], path: Path
     ]
     if differences:
         raise CheckpointError(
-            f"{path} is from a run with other settings: {'; '.join(differences)}; resume with the same settings, or "
-            "start a new run with another --output_dir"
+            f"cannot resume from {path}, because the settings differ: {'; '.join(differences)}; resume with the "
+            "earlier settings, or start a new run with another --output_dir"
         )
 
 
 def _random_state() -> dict[str, Any]:
     version, numbers, gauss = random.getstate()
-    name, keys, *rest = np.random.get_state(legacy=True)  # noqa: NPY002 - the global state is the one to save
+    name, keys, *rest = np.random.get_state(legacy=True)  # noqa: NPY002 - training draws from the global state
     return {
         "python": [version, list(numbers), gauss],
         "numpy": [name, np.asarray(keys).tolist(), *rest],

@@ -1,4 +1,4 @@
-"""Checkpoint files: written completely or not at all, and read with an explicit error for every fault."""
+"""Reading and writing checkpoint files, without partial writes and with a clear message for each fault."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ BEST, LAST = "model.pt", "last.pt"
 
 
 def fitted_settings(checkpoint: str | PathLike[str]) -> Path:
-    """Return the path of the post-processing settings that were fitted to a checkpoint.
+    """Return the path of the post-processing settings that belong to a checkpoint.
 
-    Each checkpoint has its own file, so that the settings of one are never used for another. Calibration writes it next
-    to the weights, and a training that replaces the weights by those of a better epoch removes it.
+    Each checkpoint has its own settings file, so the settings fitted to one are never used for another. Calibration
+    writes this file next to the weights. Training deletes it when a later epoch replaces the weights.
 
     >>> [fitted_settings(f"run/{name}").name for name in ("model.pt", "last.pt")]
     ['postprocess.json', 'last_postprocess.json']
@@ -31,56 +31,61 @@ def fitted_settings(checkpoint: str | PathLike[str]) -> Path:
 
 
 def save_checkpoint(state: Any, path: str | PathLike[str]) -> None:
-    """Write a checkpoint to a temporary file and rename it, so that an earlier one stays intact until then.
+    """Write a checkpoint to a temporary file, then rename it, so that a failed write leaves the earlier one intact.
+
+    Args:
+        state: anything that `torch.save` can write.
+        path: path of the checkpoint. An existing file is replaced.
 
     Raises:
-        CheckpointError: the file could not be written (disk full, no permission). An earlier checkpoint is untouched.
+        CheckpointError: the file cannot be written, for example because the disk is full.
     """
     try:
         with replacing(path) as aside, open(aside, "wb") as file:
             torch.save(state, file)
     except (OSError, RuntimeError) as error:
-        # torch.save reports a full disk as a RuntimeError from its archive writer, with the OSError as its cause.
+        # torch.save turns a full disk into a RuntimeError from its archive writer. The OSError is its cause.
         cause = error.__cause__ or error.__context__ or error
         raise CheckpointError(
             f"cannot write {path}: {cause}; free some space or check the permissions, then continue with "
-            "`--resume True` (an earlier checkpoint at this path is untouched)"
+            "`--resume True` (any earlier checkpoint at this path is intact)"
         ) from error
 
 
 def read_checkpoint(path: str | PathLike[str]) -> dict[str, Any]:
-    """Return the contents of a checkpoint, with all tensors on the CPU.
+    """Return the contents of a checkpoint, with every tensor on the CPU.
 
     Raises:
-        CheckpointError: the file is missing or is not a checkpoint.
+        CheckpointError: the file is missing or is not a readable checkpoint.
     """
     if not Path(path).is_file():
-        raise CheckpointError(f"no checkpoint at {path}; train first, or pass one with `--checkpoint PATH`")
+        raise CheckpointError(f"no checkpoint at {path}; train the bundle first, or pass `--checkpoint PATH`")
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except MemoryError:
         raise
-    except Exception as error:  # unpickling a file that is not a pickle can raise nearly anything
+    except Exception as error:  # unpickling arbitrary bytes can raise almost any exception
         reason = f"{type(error).__name__} {error}".splitlines()[0].strip()
-        remedy = "download or train it again, or pass another with `--checkpoint PATH`"
+        remedy = "download it again, repeat the training, or pass another with `--checkpoint PATH`"
         raise CheckpointError(f"{path} is not a readable checkpoint: {reason}; {remedy}") from error
     if not isinstance(state, dict):
         raise CheckpointError(
-            f"{path} holds a {type(state).__name__}, expected the state of a network; pass a `model.pt` or `last.pt`"
+            f"{path} is not a checkpoint: got a {type(state).__name__}, expected a state dict; pass a `model.pt` or "
+            "`last.pt`"
         )
     return state
 
 
 def load_into(network: torch.nn.Module, state: Mapping[str, Any], path: str | PathLike[str]) -> None:
-    """Load the weights of `model.pt` (a plain state dict) or `last.pt` into a network: all of them, or none.
+    """Load the weights from a `model.pt` (a plain state dict) or `last.pt` into a network.
 
     Args:
         network: the network, changed in place.
-        state: contents of the checkpoint, from `read_checkpoint`.
-        path: path of the checkpoint, for the message.
+        state: contents of the checkpoint, as returned by `read_checkpoint`.
+        path: path of the checkpoint, for error messages.
 
     Raises:
-        CheckpointError: the weights belong to another network. `network` is then unchanged.
+        CheckpointError: the weights belong to another network. `network` is then left unchanged.
     """
     weights = state["network"] if set(state) >= {"network", "optimizer", "epoch"} else state
     expected = network.state_dict()
@@ -89,8 +94,8 @@ def load_into(network: torch.nn.Module, state: Mapping[str, Any], path: str | Pa
     if missing or unknown or reshaped:
         example = min([*missing, *unknown, *reshaped])
         raise CheckpointError(
-            f"{path} belongs to another network: {len(missing)} of the {len(expected)} tensors expected are missing, "
+            f"{path} belongs to another network: {len(missing)} of the {len(expected)} expected tensors are missing, "
             f"{len(unknown)} are unknown, {len(reshaped)} have another shape (such as {example}); "
-            "pass a checkpoint of this bundle, or the settings that it was trained with"
+            "pass a checkpoint from this bundle, or repeat the settings used in training"
         )
     network.load_state_dict(weights)

@@ -1,11 +1,11 @@
-"""Metadata of a checkpoint: its bundle and variants, its network and head, and the preparation of images.
+"""Checkpoint metadata: a description of the network, stored in the same file as its weights.
 
-`model.pt` stays a plain state dict, which MONAI's tools load. The metadata is kept in the state dict's own `_metadata`,
-next to the versions that PyTorch stores there, so it travels with the file and no tool trips over it.
+`model.pt` remains a plain state dict that MONAI's tools can load. The metadata is stored in the state dict's own
+`_metadata`, next to PyTorch's version numbers, where other tools ignore it.
 
-A checkpoint describes itself: bundle, variants, definition of the network, head, preparation and tiles. Evaluation,
-inference and export build the network from that description, so nobody has to repeat the overlays and overrides of the
-training, and a checkpoint never runs as something else. Overlays for every config would have left that to the user.
+The metadata records the bundle, its variants, the network definition, the head, the preparation of images, and the size
+and overlap of tiles. Evaluation, inference and export build the network from this description. Nobody has to repeat the
+variants and overrides used in training, and a checkpoint cannot run as a different network by mistake.
 """
 
 from __future__ import annotations
@@ -41,15 +41,15 @@ _KEY = "cellseg_monai"
 
 
 def make_metadata(network: torch.nn.Module, values: Mapping[str, Any]) -> Metadata:
-    """Return the metadata for checkpoints of a network, as plain data.
+    """Return the metadata for a network's checkpoints, as plain data.
 
     Args:
-        network: the network. Its `definition` is included if the function that built it left one.
-        values: metadata from the config, such as `bundle`, `variants`, `preprocess`, `head`, `roi_size`, `overlap`.
-            Dataclasses become mappings.
+        network: the network. The metadata includes its `definition`, if it has one; see `networks.definition`.
+        values: metadata from the config, such as `bundle`, `variants`, `preprocess`, `head`, `roi_size` and `overlap`.
+            Dataclasses are converted to mappings.
     """
     plain = {name: _plain(value) for name, value in values.items()}
-    # The detour through JSON makes a tuple from the command line equal to a list from the config.
+    # The round trip through JSON makes a tuple from the command line equal to a list from the config.
     return json.loads(json.dumps({**plain, "network": getattr(network, "definition", None)}))
 
 
@@ -60,27 +60,27 @@ def _plain(value: Any) -> Any:
 
 
 def state_with_metadata(network: torch.nn.Module, metadata: Metadata) -> OrderedDict[str, torch.Tensor]:
-    """Return the network's state dict with this metadata attached."""
+    """Return the network's state dict with the metadata attached."""
     state = network.state_dict()
     state._metadata[_KEY] = metadata
     return state
 
 
 def read_metadata(state: Mapping[str, Any]) -> Metadata:
-    """Return the metadata of a checkpoint; empty for a checkpoint that this package did not write.
+    """Return a checkpoint's metadata, or an empty dict if another program wrote the checkpoint.
 
     Args:
-        state: contents of `model.pt` or `last.pt`, from `read_checkpoint`.
+        state: contents of a `model.pt` or `last.pt`, as returned by `read_checkpoint`.
     """
     weights = state.get("network", state)
     return dict(getattr(weights, "_metadata", {}).get(_KEY, {}))
 
 
 def trained_network(checkpoint: str | PathLike[str]) -> torch.nn.Module:
-    """Return the network of a checkpoint with its weights, on the CPU, in evaluation mode.
+    """Build the network stored in a checkpoint, with its weights, on the CPU and in evaluation mode.
 
     Args:
-        checkpoint: path of a `model.pt` or `last.pt` that this package wrote.
+        checkpoint: path of a `model.pt` or `last.pt` written by this package.
 
     Raises:
         CheckpointError: the file is missing or unreadable, or does not describe its network.
@@ -95,13 +95,14 @@ def trained_preprocess(
     variants: str | Sequence[str] = (),
     preprocess: Preprocessing | None = None,
 ) -> Preprocessing:
-    """Return the preparation of images for the network of a checkpoint, without building the network.
+    """Return the preparation of images that a checkpoint records, without building its network.
 
     Args:
-        checkpoint: path of `model.pt`, `last.pt`, or a plain state dict of another origin.
-        bundle: name of the bundle that the checkpoint must belong to; None accepts any.
-        variants: the variant, or variants in any order, that it must have been trained with; empty accepts any.
-        preprocess: preparation to return if the checkpoint does not say; None: the default `Preprocessing()`.
+        checkpoint: path of a `model.pt`, a `last.pt`, or a plain state dict from another program.
+        bundle: name of the bundle that the checkpoint must belong to; None accepts any bundle.
+        variants: the variants, in any order, that the checkpoint must have been trained with. A string is one variant;
+            an empty sequence accepts any.
+        preprocess: preparation to return if the checkpoint records none; None means the default `Preprocessing()`.
 
     Raises:
         CheckpointError: the file is missing or unreadable, or belongs to another bundle or variant.
@@ -112,32 +113,34 @@ def trained_preprocess(
 
 
 class TrainedNetwork:
-    """A network with its weights, its head, and the preparation of its images, as its checkpoint describes them.
+    """A trained network, with everything that is needed to run it, loaded from a checkpoint.
 
-    If this package wrote the checkpoint, the network is built as it was trained, with its variants and overrides.
-    `network`, `head` and `preprocess` replace only what the checkpoint does not describe.
+    A checkpoint written by this package yields the network exactly as it was trained, with its variants and overrides.
+    The arguments `network`, `head` and `preprocess` only fill in what the checkpoint does not describe.
 
     Args:
-        checkpoint: path of `model.pt`, `last.pt`, or a plain state dict of another origin.
-        bundle: name of the bundle that the checkpoint must belong to; None accepts any.
-        variants: the variant, or variants in any order, that it must have been trained with; empty accepts any.
+        checkpoint: path of a `model.pt`, a `last.pt`, or a plain state dict from another program.
+        bundle: name of the bundle that the checkpoint must belong to; None accepts any bundle.
+        variants: the variants, in any order, that the checkpoint must have been trained with. A string is one variant;
+            an empty sequence accepts any.
         network: network to use if the checkpoint does not describe one.
         head: head to use if the checkpoint does not describe one.
-        preprocess: preparation to use if the checkpoint does not describe one; None: the default `Preprocessing()`.
-        roi_size: (Y, X) of the tiles in pixels; None: as in training.
-        overlap: share of a tile that overlaps its neighbour, from 0 to below 1; None: as in training.
+        preprocess: preparation to use if the checkpoint records none; None means the default `Preprocessing()`.
+        roi_size: (Y, X) of the tiles in pixels; None for the size used in training.
+        overlap: fraction of a tile shared with its neighbour, at least 0 and below 1; None for the overlap used in
+            training.
 
     Attributes:
         network: the network with its weights.
-        head: the head that reads the network's output; None if neither the checkpoint nor the caller names one.
+        head: the head that interprets the network's output, or None if neither the checkpoint nor the caller names one.
         preprocess: preparation of images for the network.
         roi_size: (Y, X) of the tiles in pixels.
-        overlap: share of a tile that overlaps its neighbour.
+        overlap: fraction of a tile shared with its neighbour.
         variants: names of the variants that the network was trained with.
 
     Raises:
-        CheckpointError: the file is missing or unreadable; it belongs to another bundle, variant or network; or
-            neither it nor the caller says which network or `roi_size` to use.
+        CheckpointError: the file is missing or unreadable, or belongs to another bundle, variant or network. Also
+            raised if neither the checkpoint nor the caller gives the network or `roi_size`.
     """
 
     def __init__(
@@ -174,7 +177,7 @@ def _network(metadata: Metadata, default: torch.nn.Module | None, checkpoint: ob
     definition = metadata.get("network")
     if definition is None:
         if default is None:
-            raise CheckpointError(f"{checkpoint} does not describe its network; train it again with this package")
+            raise CheckpointError(f"{checkpoint} does not describe its network; repeat the training with this package")
         return default
     if default is not None and definition == getattr(default, "definition", None):
         return default
@@ -186,20 +189,20 @@ def _head(metadata: Metadata, default: Head | None, checkpoint: object) -> Head 
     channels = (metadata.get("network") or {}).get("classes")
     if head is None or channels is None or channels == len(head.channels):
         return head
-    if "head" not in metadata and channels == 2:  # variants of before checkpoints recorded their head
+    if "head" not in metadata and channels == 2:  # a variant trained before checkpoints recorded the head
         if isinstance(head, BoundaryClassesHead):
             return BoundaryMasksHead(head.width)
         if isinstance(head, ForegroundHead):
             return ForegroundHead(softmax=True)
     raise CheckpointError(
-        f"{checkpoint} has a network with {channels} output channels, but its head reads {len(head.channels)}: "
-        f"{', '.join(head.channels)}; use the configs of the bundle that it was trained with"
+        f"the network in {checkpoint} has {channels} output channels, but its head reads {len(head.channels)}: "
+        f"{', '.join(head.channels)}; use the bundle that it was trained with"
     )
 
 
 def _refuse_unknown_size(checkpoint: object) -> Sequence[int]:
     raise CheckpointError(
-        f'{checkpoint} does not say which tile size its network was trained for; pass --roi_size, such as "[256,256]"'
+        f'{checkpoint} does not record the tile size used in training; pass --roi_size, such as "[256,256]"'
     )
 
 
@@ -207,19 +210,19 @@ def _check_origin(metadata: Metadata, checkpoint: object, bundle: str | None, va
     if not metadata:
         if variants:
             raise CheckpointError(
-                f"{checkpoint} does not say which variant it was trained with, expected {_variant_text(variants)}; "
-                "leave out --variants"
+                f"{checkpoint} does not record which variant it was trained with, expected {_variant_text(variants)}; "
+                "leave out --variants to use it anyway"
             )
         return
     if bundle is not None and metadata["bundle"] != bundle:
         raise CheckpointError(
-            f"{checkpoint} belongs to the bundle {metadata['bundle']!r}, not {bundle!r}; use the configs of "
-            f"{metadata['bundle']!r}, or a checkpoint of {bundle!r}"
+            f"{checkpoint} belongs to the bundle {metadata['bundle']!r}, not {bundle!r}; use the bundle "
+            f"{metadata['bundle']!r}, or a checkpoint from {bundle!r}"
         )
     if variants and sorted(variants) != sorted(metadata["variants"]):
         raise CheckpointError(
             f"{checkpoint} was trained with {_variant_text(metadata['variants'])}, expected {_variant_text(variants)}; "
-            "leave out --variants to use it as it was trained, or pass a checkpoint of that variant"
+            "leave out --variants to use it as it was trained, or pass a checkpoint trained with that variant"
         )
 
 

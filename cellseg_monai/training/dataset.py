@@ -1,9 +1,9 @@
-"""Training items whose augmentation and order depend only on seed, epoch and item.
+"""A training data set whose augmentation and order can be reproduced exactly.
 
-A resumed run must see the crops that the uninterrupted run would have seen. Random state that lives in workers cannot
-be saved. Random state that is derived from scratch for each item does not need to be. Augmentation is seeded by (seed,
-epoch, item, crop), and the order by (seed, epoch), so the number of workers does not matter. The global random state,
-which dropout uses, is saved in `last.pt`.
+A resumed run must see the crops that the uninterrupted run would have seen. The random state of data-loading workers
+cannot be saved, so no random state lives there. Augmentation is seeded with (seed, epoch, item, crop) and the order
+with (seed, epoch), so the number of workers has no influence. Dropout uses the global random state, which `last.pt`
+stores.
 """
 
 from __future__ import annotations
@@ -28,15 +28,17 @@ CropKey = tuple[int, int, int]
 
 
 class PreparedDataset(Dataset):
-    """Images that are prepared once and kept in memory, with a new random crop and augmentation each time.
+    """A data set that prepares each image once, keeps it in memory, and augments it afresh at every access.
 
     Args:
         data: the items, such as `{"image": path, "label": path}`.
-        prepare: transform whose result is always the same, such as reading and normalising, and is kept in memory.
-        augment: random transforms, the crop first, which must not modify their input in place; empty for validation.
-        seed: seed that, with the epoch, the item and the number of the crop, determines every random choice.
-        cache_mb: memory for prepared items in MiB, in each loading process (every worker has its own cache). Items
-            beyond it are prepared each time.
+        prepare: deterministic transform, such as reading and normalising. Its results are cached.
+        augment: random transforms, starting with the crop. They must not modify their input in place. Empty for
+            validation.
+        seed: seed of the augmentation. Together with the epoch, the item and the crop number, it determines every
+            random choice.
+        cache_mb: size of the cache in MiB. Every data-loading worker has its own cache. Items that do not fit are
+            prepared at every access.
     """
 
     def __init__(
@@ -59,11 +61,11 @@ class PreparedDataset(Dataset):
         return len(self.data)
 
     def __getitem__(self, key: CropKey | int) -> Item:
-        """Return the crop for `(epoch, index, crop)`; a plain index means crop 0 of epoch 0."""
+        """Return the augmented item for the key `(epoch, index, crop)`; a plain index means epoch 0, crop 0."""
         epoch, index, crop = (0, key, 0) if isinstance(key, int) else key
         entropy = np.random.SeedSequence([self.seed, epoch, index, crop])
         _share_random_state(self.augment, np.random.RandomState(entropy.generate_state(4)))
-        # MetaTensor costs time in every transform and every collation, and nothing here reads its metadata.
+        # MetaTensor slows down every transform and collation, and nothing in training reads its metadata.
         tracking = get_track_meta()
         set_track_meta(False)
         try:
@@ -83,7 +85,9 @@ class PreparedDataset(Dataset):
 
 
 def share_of_process(dataset: Sequence[Any]) -> DistributedSampler:
-    """Return a sampler of the items that this process validates: each item in exactly one process, without padding.
+    """Return a sampler that gives this process its share of the validation items.
+
+    Every item goes to exactly one process, without padding.
 
     Raises:
         DatasetError: there are fewer items than processes. A process without items would block the others forever.
@@ -91,16 +95,16 @@ def share_of_process(dataset: Sequence[Any]) -> DistributedSampler:
     processes = dist.get_world_size()
     if len(dataset) < processes:
         raise DatasetError(
-            f"got {len(dataset)} validation images for {processes} processes, expected at least one for each; "
+            f"got {len(dataset)} validation images for {processes} processes, expected at least one image per process; "
             "start fewer processes, or add validation images"
         )
     return EvenOrNotSampler(dataset, even_divisible=False, shuffle=False)
 
 
 def _share_random_state(transform: Callable, state: np.random.RandomState) -> None:
-    """Make all random transforms draw from one state.
+    """Make every random transform draw from the same random state.
 
-    `Compose` would create and seed a state for each transform, which accounts for half the time of a crop.
+    `Compose` would create and seed one state per transform, which takes half the time of a crop.
     """
     if isinstance(transform, Compose):
         transform.R = state
@@ -111,17 +115,17 @@ def _share_random_state(transform: Callable, state: np.random.RandomState) -> No
 
 
 class CropSampler(DistributedSampler):
-    """A sampler of keys `(epoch, index, crop)` for one epoch, in an order that depends only on seed and epoch.
+    """A sampler that yields one epoch of keys `(epoch, index, crop)`, in an order set by seed and epoch alone.
 
-    It is a `DistributedSampler` because MONAI's trainer announces a new epoch to that class only. Each process gets
-    its own share of the keys.
+    Each process gets its own share of the keys. The class derives from `DistributedSampler` because MONAI's trainer
+    announces new epochs only to samplers of that type.
 
     Args:
         dataset: the data set to sample.
-        crops_per_image: number of visits to each image in an epoch, each with another crop.
-        seed: seed that, with the epoch, determines the order.
-        length: number of crops per epoch in each process, regardless of the number of images. The numbers of visits
-            to two images then differ by at most one. None: `crops_per_image` crops of each image.
+        crops_per_image: number of crops taken from each image per epoch.
+        seed: seed of the order. Together with the epoch, it determines the order of the keys.
+        length: number of crops per epoch and process. If given, it replaces `crops_per_image`, and the numbers of
+            crops from any two images differ by at most one. None for `crops_per_image` crops from each image.
 
     >>> sampler = CropSampler([10, 20], crops_per_image=2, seed=0)
     >>> sampler.set_epoch(3)
@@ -133,7 +137,7 @@ class CropSampler(DistributedSampler):
         processes = process_count()
         self.images = len(dataset)
         total = crops_per_image * self.images if length is None else length * processes
-        # DistributedSampler shares out the positions 0 ... total - 1, padded to a multiple of the number of processes.
+        # DistributedSampler divides the positions 0 ... total - 1 among the processes and pads them to equal shares.
         super().__init__(
             range(total),
             num_replicas=processes,
@@ -142,7 +146,7 @@ class CropSampler(DistributedSampler):
         )
 
     def __iter__(self) -> Iterator[CropKey]:
-        # Shifted, so that the images with one visit more are different ones in each epoch.
+        # Shift the positions in each epoch, so that the extra crops do not always come from the same images.
         shift = self.epoch * len(self.dataset)
         for position in super().__iter__():
             yield self.epoch, (position + shift) % self.images, position // self.images

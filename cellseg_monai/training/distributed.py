@@ -1,7 +1,7 @@
-"""Training with several processes: which one writes, on which device each runs, and waiting for each other.
+"""Training in several processes: the process group, the device of each process, the writer, and synchronisation.
 
-All functions also work in a single process, so that the same recipe serves `python -m monai.bundle run` and
-`torchrun`.
+The functions that a recipe calls in every run also work in a single process, so one recipe serves both
+`python -m monai.bundle run` and `torchrun`.
 """
 
 from __future__ import annotations
@@ -43,24 +43,24 @@ def start_process_group() -> None:
     """
     if "WORLD_SIZE" not in os.environ:
         raise RuntimeError(
-            "got multi_gpu_train.json in a single process, expected torchrun; start it with "
+            "multi_gpu_train.json needs torchrun, but was started without it; start it with "
             "`torchrun --nproc_per_node=N -m monai.bundle run ...`, or use train.json"
         )
     if not is_distributed():
         device = local_device()
         if device.type == "cuda":
-            torch.cuda.set_device(device)  # NCCL's collectives run on this GPU
+            torch.cuda.set_device(device)  # NCCL runs its collectives on the current GPU
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
 
 
 def leave_process_group() -> None:
-    """Leave the group that `start_process_group` joined."""
+    """Leave the process group that `start_process_group` joined."""
     if is_distributed():
         dist.destroy_process_group()
 
 
 def local_device() -> torch.device:
-    """Return the GPU of this process by its local rank, or the CPU if there is no GPU.
+    """Return the GPU with this process's local rank, or the CPU if there is no GPU.
 
     >>> local_device().type in {"cpu", "cuda"}
     True
@@ -71,16 +71,16 @@ def local_device() -> torch.device:
 
 
 def distribute(network: torch.nn.Module) -> torch.nn.parallel.DistributedDataParallel:
-    """Wrap the network so that gradients are averaged over all processes after each backward pass.
+    """Wrap a network so that every backward pass averages its gradients over all processes.
 
-    Validate the wrapped network, not its `module`: the first forward pass of a validation copies the batch statistics
-    of the first process, whose network is saved, to the others.
+    Use the wrapped network for validation too, not its `module`. Its first forward pass copies the batch statistics of
+    the first process, which saves the network, to all the others.
 
     Raises:
-        RuntimeError: this process has not joined a group; see `start_process_group`.
+        RuntimeError: this process has not joined a process group; see `start_process_group`.
     """
     if not is_distributed():
-        raise RuntimeError("cannot distribute the network without a process group; call start_process_group first")
+        raise RuntimeError("distribute needs a process group; call start_process_group first")
     device = next(network.parameters()).device
     return torch.nn.parallel.DistributedDataParallel(
         network, device_ids=[device.index] if device.type == "cuda" else None
@@ -88,7 +88,7 @@ def distribute(network: torch.nn.Module) -> torch.nn.parallel.DistributedDataPar
 
 
 def is_writer() -> bool:
-    """Return True in the one process that writes files, logs and the progress bar.
+    """Return True in the single process that writes the files, the logs and the progress bar.
 
     >>> is_writer()
     True
@@ -103,10 +103,10 @@ def wait_for_all() -> None:
 
 
 def mean_over_processes(total: torch.Tensor, count: int) -> float:
-    """Return the mean over the items of all processes, from the sum and the number of items in each.
+    """Return the mean over the items in all processes. Every process must call this function.
 
     Args:
-        total: sum over the items of this process, a scalar tensor.
+        total: sum over the items in this process, a scalar tensor.
         count: number of items in this process.
 
     >>> mean_over_processes(torch.tensor(6.0), 4)

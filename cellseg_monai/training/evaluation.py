@@ -1,4 +1,4 @@
-"""Evaluation of a trained network, in the same format as `cellseg evaluate` writes for any label images."""
+"""Evaluation of a trained network, with the same output files as `cellseg evaluate`."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ _FOREGROUND = "pixels above the threshold, before holes are filled and small obj
 
 
 class EvaluationReport:
-    """A handler that evaluates a trained network under the protocol `cellseg`, writes the results and logs the scores.
+    """A handler that scores a trained network under the protocol `cellseg`, writes the results and logs the scores.
 
-    The folder `evaluation` gets `cellseg_images.csv`, `cellseg_summary.json` and `cellseg_f1.png`, see
-    `evaluation.write_results`, and `labels/` with the predicted label image of each image. An earlier evaluation in
-    this folder is replaced.
+    The handler writes `cellseg_images.csv`, `cellseg_summary.json` and `cellseg_f1.png` to the folder `evaluation` (see
+    `evaluation.write_results`), and the predicted label images to `evaluation/labels`. It replaces any earlier
+    evaluation there.
 
-    Objects are compared as inference writes them, with holes filled and small objects dropped. The foreground is
-    compared as it is directly after the threshold. Both have the size of the image file. The engine must yield `pred`
+    Objects are scored as inference writes them, with holes filled and small objects removed. The foreground is scored
+    as it is directly after thresholding. Both are compared at the size of the image file. The engine must yield `pred`
     as a mask, and `objects` and `truth` as label images.
 
-    Besides `about`, the summary holds the `threshold`, all settings of `postprocess`, and `megapixels_per_second`, the
-    speed of the network over all tiles without reading and post-processing.
+    In addition to `about`, the summary holds the `threshold`, all `postprocess` settings, and `megapixels_per_second`,
+    the speed of the network including tiling, without reading and post-processing.
 
     Args:
-        output_dir: the run's folder.
-        settings: the settings of post-processing.
+        output_dir: the run folder.
+        settings: the post-processing settings.
         about: further facts for the summary, such as the section and the checkpoint, as plain data.
     """
 
@@ -54,7 +54,7 @@ class EvaluationReport:
         self._began, self._seconds, self._pixels = 0.0, 0.0, 0
 
     def attach(self, evaluator: Engine) -> None:
-        """Listen to the evaluator."""
+        """Register this handler with the evaluator."""
         evaluator.add_event_handler(Events.STARTED, self._start)
         evaluator.add_event_handler(Events.ITERATION_STARTED, self._start_clock)
         evaluator.add_event_handler(IterationEvents.FORWARD_COMPLETED, self._stop_clock)
@@ -64,13 +64,13 @@ class EvaluationReport:
     def _start(self) -> None:
         self._images.clear()
         for path in (self.folder / "labels").glob("*.tif"):
-            path.unlink()  # an earlier evaluation may have had other images
+            path.unlink()  # an earlier evaluation may have covered other images
 
     def _start_clock(self) -> None:
         self._began = time.perf_counter()
 
     def _stop_clock(self, evaluator: Engine) -> None:
-        # A GPU works asynchronously: wait for the result before reading the clock.
+        # A GPU runs asynchronously, so wait for its result before reading the clock.
         if evaluator.state.device.type == "cuda":
             torch.cuda.synchronize(evaluator.state.device)
         self._seconds += time.perf_counter() - self._began
@@ -91,7 +91,7 @@ class EvaluationReport:
             self._images[name] = EvaluatedImage(files, OWN.count(objects, truth, mask > 0))
 
     def _unused_name(self, stem: str) -> str:
-        """Return a name that no other image has, since images in different folders can share their stem."""
+        """Return the stem, or the stem with a number if an image from another folder already uses it."""
         name, number = stem, 1
         while name in self._images:
             number += 1
@@ -108,4 +108,4 @@ class EvaluationReport:
         write_results(Evaluation(OWN, list(self._images.values()), about=about, foreground=_FOREGROUND), self.folder)
         for line in format_results(read_summary(self.folder, OWN)).splitlines():
             logger.info(line)
-        logger.info(f"written to {self.folder}")
+        logger.info(f"wrote the results to {self.folder}")

@@ -1,7 +1,7 @@
-"""Guards against a training that diverges, and against a last epoch without a score.
+"""Guards against diverging training and against an unscored last epoch.
 
-The last epoch is always validated, whatever `val_interval` is. A loss that is not finite ends the run before its
-weights replace good ones.
+A loss that is not finite ends the run before its weights overwrite good ones. The last epoch is always validated,
+whatever `val_interval` is.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ __all__ = ["DivergenceGuard", "FinalValidation"]
 
 
 class DivergenceGuard:
-    """A handler that ends a training whose loss is no longer finite, before its weights replace good ones.
+    """A handler that ends a run whose loss is no longer finite, before its weights overwrite good ones.
 
-    Once a weight is NaN, every later loss is NaN too, so it is enough to check the last loss of each epoch.
+    Once a weight is NaN, every later loss is NaN too, so checking the last loss of each epoch is enough.
     """
 
     def attach(self, trainer: Engine) -> None:
-        """Listen to the trainer. Attach this handler before all others."""
+        """Register this handler with the trainer, before all other handlers."""
         trainer.add_event_handler(Events.EPOCH_COMPLETED, self._check)
 
     def _check(self, trainer: Engine) -> None:
@@ -31,13 +31,13 @@ class DivergenceGuard:
         if not math.isfinite(loss):
             epoch = trainer.state.epoch
             raise TrainingError(
-                f"the training has diverged: got a loss of {loss} in epoch {epoch}, expected a finite number; start "
-                f"again with a lower --learning_rate (checkpoints up to epoch {epoch - 1} are untouched)"
+                f"training has diverged: got a loss of {loss} in epoch {epoch}, expected a finite number; start again "
+                f"with a lower --learning_rate (the checkpoints up to epoch {epoch - 1} are intact)"
             )
 
 
 class FinalValidation:
-    """A handler that always validates the last epoch, so that the final network of a run has a score.
+    """A handler that always validates the last epoch, so that the final network has a score.
 
     Args:
         validator: the validation engine.
@@ -47,7 +47,7 @@ class FinalValidation:
         self.validator = validator
 
     def attach(self, trainer: Engine) -> None:
-        """Listen to the trainer. Attach this handler after its `ValidationHandler`."""
+        """Register this handler with the trainer, after its `ValidationHandler`."""
         trainer.add_event_handler(Events.EPOCH_COMPLETED, self._validate)
 
     def _validate(self, trainer: Engine) -> None:

@@ -1,4 +1,4 @@
-"""History of a run, epoch by epoch, as `metrics.csv`."""
+"""The history of a training run: one row per epoch in `metrics.csv`."""
 
 from __future__ import annotations
 
@@ -22,17 +22,18 @@ Row = dict[str, Any]
 
 
 class History:
-    """A handler that keeps one row per epoch (loss, learning rate, speed, validation metrics) and writes `metrics.csv`.
+    """A handler that writes one row per epoch to `metrics.csv`: loss, learning rate, speed and validation metrics.
 
-    `seconds` is the time of the whole epoch with its validation. `images_per_second` counts the training crops of all
-    processes over the time of the training iterations alone.
+    `seconds` is the duration of the whole epoch, including validation. `images_per_second` is the number of training
+    crops in all processes divided by the time spent in training iterations.
 
-    The rows are kept in `trainer.state.history`, which the checkpoint holds, and the whole file is rewritten each time.
-    After a crash and a resume it therefore contains each epoch once. Epochs without validation have empty cells.
+    The rows are kept in `trainer.state.history`, which the checkpoint stores, and the handler rewrites the whole file
+    after each epoch. The file of a resumed run therefore contains every epoch exactly once. In epochs without
+    validation, the cells of the validation metrics are empty.
 
     Args:
         output_dir: folder for `metrics.csv`.
-        evaluator: the validation engine, whose metrics go into the row of the epoch.
+        evaluator: the validation engine, which provides the validation metrics.
     """
 
     def __init__(self, output_dir: str, evaluator: Engine) -> None:
@@ -40,7 +41,7 @@ class History:
         self.evaluator = evaluator
 
     def attach(self, trainer: Engine) -> None:
-        """Listen to the trainer. Attach this handler after its `ValidationHandler`."""
+        """Register this handler with the trainer, after its `ValidationHandler`."""
         trainer.state.history = []
         trainer.add_event_handler(Events.EPOCH_STARTED, self._start)
         trainer.add_event_handler(Events.ITERATION_COMPLETED, self._add_loss)
@@ -52,7 +53,7 @@ class History:
         self._iterations = self._images = 0
 
     def _add_loss(self, trainer: Engine) -> None:
-        # Summed on the device: reading the value here would stall the GPU in every iteration.
+        # Sum on the device, because reading the value here would stall the GPU in every iteration.
         self._loss += trainer.state.output["loss"].detach()
         self._iterations += 1
         self._images += len(trainer.state.output["image"])
@@ -74,8 +75,8 @@ class History:
             try:
                 self._write(trainer.state.history)
             except OSError as error:
-                # It may be open in a spreadsheet. The checkpoint holds the rows, which are written again next epoch.
-                logger.warning(f"metrics.csv is not up to date: {error}; close programs that have it open")
+                # A spreadsheet program may have locked the file. The next epoch writes all rows again.
+                logger.warning(f"cannot update metrics.csv: {error}; close any program that has the file open")
 
     def _write(self, rows: list[Row]) -> None:
         columns = list(dict.fromkeys(name for row in rows for name in row))

@@ -1,4 +1,4 @@
-"""Progress bars for a whole training run, and for evaluation and inference."""
+"""Progress bars for training, evaluation and inference."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ __all__ = ["EvaluationProgress", "TrainingProgress"]
 
 
 class TrainingProgress:
-    """A progress bar with the iterations of all epochs, the loss, the best validation score and the time left.
+    """A progress bar for a whole training run, with the loss, the best validation score and the time left.
 
     Args:
-        evaluator: the validation engine, whose key metric is shown.
+        evaluator: the validation engine, whose key metric the bar shows.
     """
 
     def __init__(self, evaluator: Engine) -> None:
         self.evaluator = evaluator
 
     def attach(self, trainer: Engine) -> None:
-        """Listen to the trainer."""
+        """Register this handler with the trainer."""
         if not is_writer():
             return
-        # EPOCH_STARTED, not STARTED: only then does a resumed run know at which iteration it continues.
+        # At STARTED, a resumed run has not restored its iteration yet, so open the bar at EPOCH_STARTED.
         trainer.add_event_handler(Events.EPOCH_STARTED, self._open)
         trainer.add_event_handler(Events.ITERATION_COMPLETED, self._advance)
         trainer.add_event_handler(Events.COMPLETED, self._close)
@@ -43,7 +43,7 @@ class TrainingProgress:
     def _advance(self, trainer: Engine) -> None:
         assert self._bar is not None
         self._bar.update()
-        # Reading the loss stalls the GPU, so it is read only as often as the bar is drawn.
+        # Reading the loss stalls the GPU, so read it only when tqdm redraws the bar.
         if self._bar.n >= self._bar.last_print_n + self._bar.miniters or self._bar.n == self._bar.total:
             values = {"loss": f"{trainer.state.output['loss'].item():.4f}"}
             if self.evaluator.state.best_metric_epoch > 0:
@@ -55,17 +55,17 @@ class TrainingProgress:
             self._bar.close()
 
     def _fail(self, trainer: Engine, error: BaseException) -> None:
-        # An open bar would be drawn once more after the error message. Ignite considers an exception handled if
-        # anything listens to it, so it is raised again.
+        # An open bar would be redrawn below the error message. Ignite considers an exception handled if any handler
+        # listens to EXCEPTION_RAISED, so raise it again.
         self._close()
         raise error
 
 
 class EvaluationProgress:
-    """A progress bar with the images done and the time left of an evaluation or inference."""
+    """A progress bar for evaluation and inference, with the number of images done and the time left."""
 
     def attach(self, evaluator: Engine) -> None:
-        """Listen to the evaluator."""
+        """Register this handler with the evaluator."""
         if not is_writer():
             return
         evaluator.add_event_handler(Events.STARTED, self._open)

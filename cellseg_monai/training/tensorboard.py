@@ -1,4 +1,4 @@
-"""TensorBoard logs of a run: curves, and panels of image, truth and prediction."""
+"""TensorBoard logs of a run: curves, and panels that show image, truth and prediction side by side."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ ATTENDED_SIDE = 512
 
 
 def panel(image: np.ndarray, truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
-    """Return image, truth and prediction side by side, with row 0 at the top as in the file.
+    """Return a picture of image, truth and prediction side by side, with row 0 at the top as in the file.
 
     Args:
-        image: C×Y×X pixels of any range, stretched from black to white. Channels are averaged unless there are 1 or 3.
-        truth: 1×Y×X or Y×X mask, 0 to 1, resampled to the size of the image if its own is another.
-        prediction: 1×Y×X or Y×X mask, 0 to 1, resampled to the size of the image if its own is another.
+        image: C×Y×X pixels. Their range is stretched from black to white. The channels are averaged unless C is 1 or 3.
+        truth: 1×Y×X or Y×X mask with values from 0 to 1, resampled to the size of the image if necessary.
+        prediction: 1×Y×X or Y×X mask with values from 0 to 1, resampled to the size of the image if necessary.
 
     Returns:
-        Y×(3X + 8)×3 uint8, with white lines of 4 px between the parts. An image with a side above 1024 px is reduced
-        to every second, third, … row and column.
+        Y×(3X + 8)×3 uint8, with white lines 4 px wide between the parts. If a side is longer than 1024 px, only every
+        n-th row and column is kept, with the smallest n that brings it down to 1024 px.
 
     >>> dark, bright = np.zeros((1, 2, 2)), np.ones((1, 2, 2))
     >>> panel(dark, bright, dark)[0, :, 0].tolist()
@@ -49,17 +49,17 @@ def panel(image: np.ndarray, truth: np.ndarray, prediction: np.ndarray) -> np.nd
 
 
 def outline_panel(image: np.ndarray, truth: np.ndarray, objects: np.ndarray) -> np.ndarray:
-    """Return three pictures side by side: the image, with the outlines of true objects, with those of predicted ones.
+    """Return the image, the image with true outlines, and the image with predicted outlines, side by side.
 
     Args:
-        image: C×Y×X pixels of any range, stretched from black to white. Channels are averaged unless there are 1 or 3.
-            It is resampled to the size of `truth` if its own is another.
+        image: C×Y×X pixels. Their range is stretched from black to white. The channels are averaged unless C is 1 or 3.
+            The image is resampled to the size of `truth` if necessary.
         truth: 1×Y×X or Y×X ids of the true objects.
-        objects: 1×Y×X or Y×X ids of the predicted objects, of the size of `truth`.
+        objects: 1×Y×X or Y×X ids of the predicted objects, with the same Y and X as `truth`.
 
     Returns:
-        Y×(3X + 8)×3 uint8, with white lines of 4 px between the parts. An image with a side above 1024 px is reduced
-        to every second, third, … row and column.
+        Y×(3X + 8)×3 uint8, with white lines 4 px wide between the parts. If a side is longer than 1024 px, only every
+        n-th row and column is kept, with the smallest n that brings it down to 1024 px.
 
     >>> outline_panel(np.zeros((1, 1, 2)), np.array([[0, 1]]), np.array([[0, 0]]))[0, :, 2].tolist()
     [0, 0, 255, 255, 255, 255, 0, 25, 255, 255, 255, 255, 0, 0]
@@ -73,14 +73,14 @@ def outline_panel(image: np.ndarray, truth: np.ndarray, objects: np.ndarray) -> 
 
 
 def attention_panel(image: np.ndarray, *maps: np.ndarray) -> np.ndarray:
-    """Return an image and attention maps side by side; in the maps, black is 0 and white is 1.
+    """Return a picture of an image and its attention maps side by side.
 
     Args:
-        image: C×Y×X pixels of any range, stretched from black to white. Channels are averaged unless there are 1 or 3.
-        maps: attention maps, each 1×Y×X in [0, 1].
+        image: C×Y×X pixels. Their range is stretched from black to white. The channels are averaged unless C is 1 or 3.
+        maps: attention maps, each 1×Y×X with values from 0 (black) to 1 (white).
 
     Returns:
-        Y×X'×3 uint8, with white lines of 4 px between the parts.
+        Y×X'×3 uint8, with white lines 4 px wide between the parts.
     """
     return _side_by_side([_stretched(image), *maps])
 
@@ -102,18 +102,18 @@ def _side_by_side(pictures: Sequence[np.ndarray]) -> np.ndarray:
 
 
 class TensorBoardLog:
-    """A handler that logs loss, learning rate, validation metrics and panels in `<output_dir>/tensorboard/<time>`.
+    """A handler that logs loss, learning rate, validation metrics and panels to `<output_dir>/tensorboard/<time>`.
 
-    MONAI's handlers flush in every iteration, open an event file each, and show images transposed.
+    MONAI's own handlers flush in every iteration, open one event file each, and transpose the images.
 
-    Panels show outlines if the evaluator yields the label images `objects` and `truth`, and masks otherwise.
+    The panels show outlines if the evaluator yields the label images `objects` and `truth`, and masks otherwise.
 
     Args:
-        output_dir: the run's folder.
+        output_dir: the run folder.
         evaluator: the validation engine.
-        network: the network. If it has attention gates, their maps for the first validation image are shown too.
-        amp: if True, the network computes these maps in bfloat16, as it does in training.
-        n_panels: number of validation images that are shown, from the first.
+        network: the network. If it has attention gates, the log also shows their maps for the first validation image.
+        amp: True to compute the attention maps in bfloat16, as in mixed-precision training.
+        n_panels: number of validation images to show. The first ones of the validation set are used.
     """
 
     def __init__(
@@ -128,7 +128,7 @@ class TensorBoardLog:
         self._attended: torch.Tensor | None = None
 
     def attach(self, trainer: Engine) -> None:
-        """Listen to trainer and evaluator. Attach this handler after the trainer's `ValidationHandler`."""
+        """Register this handler with the trainer, after its `ValidationHandler`, and with the evaluator."""
         if not is_writer():
             return
         trainer.add_event_handler(Events.STARTED, self._open)
@@ -140,7 +140,7 @@ class TensorBoardLog:
         self.evaluator.add_event_handler(Events.ITERATION_COMPLETED, self._collect_panels)
 
     def _open(self) -> None:
-        # A long queue and interval, so that the file is flushed only at the end of each epoch.
+        # With a long queue and interval, the file is flushed only at the end of each epoch.
         self._writer = SummaryWriter(str(self.folder), max_queue=10_000, flush_secs=3600)
 
     def _log_iteration(self, trainer: Engine) -> None:
@@ -171,7 +171,7 @@ class TensorBoardLog:
 
     def _collect_panels(self, evaluator: Engine) -> None:
         if not self._panels:
-            # Only the top left corner, which a GPU can process in one piece.
+            # The top left corner is small enough for a GPU to process in one piece.
             self._attended = evaluator.state.output[0]["image"][None, :, :ATTENDED_SIDE, :ATTENDED_SIDE]
         for item in evaluator.state.output:
             if len(self._panels) < self.n_panels:

@@ -78,10 +78,10 @@ def test_an_overlay_is_checked_together_with_its_workflow(bundles: Path) -> None
     (bundles / "unet" / "bundle.json").unlink()
     faults = "\n".join(bundle_faults(bundles / "unet"))
     assert "multi_gpu_train.json: nothing refers to 'nobody_reads_me'" in faults
-    assert "multi_gpu_train.json: @sede names nothing" in faults
-    assert "multi_gpu_predict.json: has no `run`, and lies over no workflow" in faults
+    assert "multi_gpu_train.json: @sede refers to nothing" in faults
+    assert "multi_gpu_predict.json: neither a workflow with a `run` nor an overlay" in faults
     (configs / "multi_gpu_train.json").write_text(json.dumps({"nowhere#sampler": 1}))
-    assert "multi_gpu_train.json: 'nowhere#sampler' cannot be merged" in "\n".join(bundle_faults(bundles / "unet"))
+    assert "multi_gpu_train.json: cannot merge 'nowhere#sampler'" in "\n".join(bundle_faults(bundles / "unet"))
 
 
 def test_drift_names_edited_deleted_and_added_files(bundles: Path) -> None:
@@ -133,14 +133,14 @@ def test_a_recipe_can_extend_one_that_extends_another(bundles: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('{"extends": "none"}', r"recipe\.json asks for the recipe 'none'"),
+        ('{"extends": "none"}', r"recipe\.json names the recipe 'none'"),
         ('{"extends": "mine"}', r"mine extends itself: mine, mine"),
-        ('{"base": "semantic"}', r"recipe\.json: got base, expected some of extends, workflows, overlays"),
-        ("{}", r"mine has no workflow; declare some in its recipe\.json"),
-        ('{"extends": "semantic", "workflows": {"pretrain": "train"}}', r"workflow pretrain is 'train', expected the"),
-        ('{"extends": "semantic", "workflows": {"pretrain": ["gone"]}}', r"have no gone\.json; add one"),
-        ('{"extends": "semantic", "workflows": {"pretrain": ["common"]}}', "from common, has no `run`; say there"),
-        ('{"extends": "semantic", "overlays": ["quick"]}', "overlay quick lies over no workflow; name it after one"),
+        ('{"base": "semantic"}', r"recipe\.json: unknown keys: base; use only extends, workflows, overlays"),
+        ("{}", r"mine has no workflow; declare one in its recipe\.json"),
+        ('{"extends": "semantic", "workflows": {"pretrain": "train"}}', r"workflow pretrain is 'train', expected"),
+        ('{"extends": "semantic", "workflows": {"pretrain": ["gone"]}}', r"have no gone\.json; add this file"),
+        ('{"extends": "semantic", "workflows": {"pretrain": ["common"]}}', "from common, has no `run`; add one"),
+        ('{"extends": "semantic", "overlays": ["quick"]}', "overlay quick is not named after a workflow; rename it"),
     ],
     ids=[
         "no such recipe",
@@ -212,10 +212,10 @@ def configs_on_disk(bundle: Path) -> dict:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"name": "other"}, "got the name 'other', expected 'unet'; correct it"),
-        ({"recipe": "none"}, "asks for the recipe 'none'"),
-        ({"trian": {}}, "got trian, expected some of name, recipe, calibrate"),
-        ({"train": {"optimiser#lr": 1}}, "'optimiser#lr' cannot be merged: nothing of that name to reach into"),
+        ({"name": "other"}, "got the name 'other', expected 'unet'; correct the name"),
+        ({"recipe": "none"}, "names the recipe 'none'"),
+        ({"trian": {}}, "unknown keys: trian; use only name, recipe, calibrate"),
+        ({"train": {"optimiser#lr": 1}}, "cannot merge 'optimiser#lr': nothing with that name to reach into"),
     ],
 )
 def test_faults_of_bundle_json_are_named(bundles: Path, change: dict, message: str) -> None:
@@ -234,8 +234,8 @@ def test_check_reports_all_faults_in_one_call(bundles: Path) -> None:
     faults = "\n".join(bundle_faults(bundles / "unet", {"epoch": 3}))
     for part in (
         "train.json: nothing refers to 'nobody_reads_me'",
-        "train.json: _target_ 'NoSuchLoss' is not a class of MONAI",
-        "train.json: @sede names nothing",
+        "train.json: _target_ 'NoSuchLoss' is not a class in MONAI",
+        "train.json: @sede refers to nothing",
         "evaluate.json: _target_ 'cellseg_monai.data.datalist.nothing' cannot be imported",
         "Preprocessing has no setting 'chanels'; did you mean 'channels'?",
         "inference.json: not JSON: Expecting property name",

@@ -68,14 +68,14 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--amp", "false"), "--amp false would be taken as text; write False"),
-        (("--amp=NO",), "--amp NO would be taken as text; write False"),
-        (("--amp", "null"), "--amp null would be taken as text; write None"),
+        (("--amp", "false"), "--amp false would be read as a string; write False"),
+        (("--amp=NO",), "--amp NO would be read as a string; write False"),
+        (("--amp", "null"), "--amp null would be read as a string; write None"),
         (("--resume", "maybe"), "--resume: got maybe, expected True or False"),
         (("--resume", "1"), "--resume: got 1, expected True or False"),
         (("--epochs", "many"), "--epochs: got many, expected a number such as 20"),
         (("--loss#lamda_dice", "2"), "unknown override --loss#lamda_dice"),
-        (("--variants", "['two_classes']"), "to train one, lay its file over the config"),
+        (("--variants", "['two_classes']"), "to train one, add its file to the config"),
     ],
 )
 def test_values_that_would_be_misread_are_refused(

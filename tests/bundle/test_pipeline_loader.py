@@ -23,7 +23,7 @@ def test_a_diameter_is_refused_if_the_bundle_lacks_that_of_its_training_data(tmp
     shipped = find_bundle("nuclei") / "models" / "model.pt"
     other = {name: value + 1 for name, value in torch.load(shipped, weights_only=True).items()}
     torch.save(other, tmp_path / "model.pt")
-    with pytest.raises(BundleError, match="does not say how large the objects were that these weights were trained on"):
+    with pytest.raises(BundleError, match="does not record the diameter of the objects that"):
         load_pipeline("nuclei", checkpoint=tmp_path / "model.pt", diameter=30)
 
 
@@ -41,7 +41,7 @@ class TestBeforeTheNetworkIsLoaded:
 
     def test_a_wrong_number_of_channels_is_refused(self, broken):
         with pytest.raises(
-            ValueError, match=r"got 2 channel\(s\), 0, 1, expected 1 for the bundle nuclei; name as many"
+            ValueError, match=r"got 2 channel\(s\), 0, 1, expected 1 for the bundle nuclei; pass that number"
         ):
             load_pipeline("nuclei", checkpoint=broken, channels="0,1")
 

@@ -69,9 +69,9 @@ def test_weights_json_is_read_back_as_it_was_written(tmp_path: Path) -> None:
         (lambda values: values.pop("sha256"), "got postprocess, eval_metrics, training_data, expected at least sha256"),
         (lambda values: values.update(sha256="98762"), "got sha256='98762', expected 64 hexadecimal digits"),
         (lambda values: values.update(postprocess=[]), r"got postprocess=\[\], expected an object"),
-        (lambda values: values.update(postprocess=None), "got postprocess=None, expected an object of names"),
+        (lambda values: values.update(postprocess=None), "got postprocess=None, expected an object with names"),
         (lambda values: values["postprocess"].update(treshold=1), "postprocess: .* did you mean 'threshold'"),
-        (lambda values: values.update(eval_metrics=3), "got eval_metrics=3, expected an object of numbers"),
+        (lambda values: values.update(eval_metrics=3), "got eval_metrics=3, expected a number for each name"),
         (lambda values: values["eval_metrics"].update(f1="high"), "got the metric f1='high', expected a finite number"),
         (lambda values: values["training_data"].update(sharpnes=1), "training_data: .* did you mean 'sharpness'"),
         (lambda values: values["training_data"].pop("name"), "training_data: .* missing .* 'name'"),
@@ -134,5 +134,5 @@ def test_settings_in_both_bundle_json_and_weights_json_are_refused(tmp_path: Pat
     for name in ("constraints.txt", "LICENSE"):
         shutil.copy(ROOT / name, tmp_path)
     edit(nuclei / "bundle.json", lambda values: values.update(postprocess={"threshold": 0.5}))
-    with pytest.raises(BundleError, match=r"but those in models/weights\.json were fitted"):
+    with pytest.raises(BundleError, match=r"but models/weights\.json has settings fitted"):
         build_bundle(nuclei)

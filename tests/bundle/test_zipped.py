@@ -60,10 +60,10 @@ def test_without_a_valid_xdg_cache_home_it_is_unpacked_in_the_home_folder(tmp_pa
 @pytest.mark.parametrize(
     ("files", "error", "says"),
     [
-        (["notes.txt"], BundleError, "got notes.txt, expected configs/metadata.json at its top"),
+        (["notes.txt"], BundleError, "got notes.txt, expected configs/metadata.json at the top level"),
         ([], BundleError, "got nothing"),
-        (["a/b/configs/metadata.json"], BundleError, "at its top or in the only folder there"),
-        (["a/configs/metadata.json", "b/configs/metadata.json"], BundleError, "the folder of one bundle"),
+        (["a/b/configs/metadata.json"], BundleError, "at the top level or in one top-level folder"),
+        (["a/configs/metadata.json", "b/configs/metadata.json"], BundleError, "zip a single bundle folder"),
         (["configs/metadata.json", "../outside"], ArchiveError, "has a path outside"),
     ],
     ids=["something else", "empty", "too deep", "two bundles", "a member outside the target"],
@@ -81,6 +81,6 @@ def test_a_zip_that_holds_too_much_is_refused_with_a_remedy(tmp_path, cache):
     with zipfile.ZipFile(tmp_path / "some.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("configs/metadata.json", "{}")
         archive.writestr("zeros", bytes(150_000_000))
-    with pytest.raises(BundleError, match="if you trust it, unpack it and name the folder"):
+    with pytest.raises(BundleError, match="if you trust the zip, unpack it yourself and pass the folder"):
         find_bundle(tmp_path / "some.zip")
     assert not list(cache.iterdir())

@@ -39,7 +39,7 @@ FAULTS = {
     "three unnamed channels": (
         "b0.tif",
         lambda path: tifffile.imwrite(path, np.ones((3, 9, 9), "u2"), imagej=True, metadata={"axes": "CYX"}),
-        "got 3 channels (3 unnamed, 0 to 2); set channels to a list of those to use, such as [0], or --channels 0 on",
+        "3 channels (3 unnamed, 0 to 2), expected a grey, RGB or RGBA image; set channels to a list, such as [0], or",
     ),
     "a stack with unknown axes": ("b0.npy", lambda path: np.save(path, np.ones((4, 9, 9))), "pass axes='ZYX'"),
     "a stack with a broken plane": ("b0.tif", broken_stack, "1 of 9216 values are NaN"),
@@ -127,7 +127,7 @@ WRONG_WORDS = {
     "channels": (["--channels", "0,1"], "got 2 channel(s), 0, 1, expected 1 for the bundle nuclei"),
     "no channels": (["--channels", ","], "got channels=(), expected 'grey', 'rgb'"),
     "bundle": (["--bundle", "nuclear"], "no bundle 'nuclear': none of "),
-    "no weights": (["--bundle", "pspnet"], "pspnet/models/model.pt; train first"),
+    "no weights": (["--bundle", "pspnet"], "pspnet/models/model.pt; train the bundle first"),
     "no checkpoint": (["--checkpoint", "nowhere.pt"], f"no checkpoint at {Path('nowhere.pt').absolute()}; "),
     "no settings": (
         ["--postprocess", "nowhere.json"],
@@ -165,7 +165,7 @@ def test_a_missing_channel_is_reported_for_each_image(cellseg, images, output):
     ran = cellseg("segment", images, "--output", output, "--channels", "DAPI")
     assert ran.code == 1
     assert [line.split(": ")[0] for line in ran.errors] == [str(images / f"{name}.npy") for name in "abc"]
-    assert all("channel 'DAPI' cannot be found" in line for line in ran.errors)
+    assert all("cannot find channel 'DAPI'" in line for line in ran.errors)
     assert not output.exists()
 
 
@@ -239,8 +239,8 @@ class TestBundles:
         ran = cellseg("segment", images, "--output", output, "--bundle", path)
         assert ran.code == 1
         assert ran.errors == [
-            f"{path}: got more, notes, expected configs/metadata.json at its top or in the only folder there; make a "
-            "zip of the folder of one bundle"
+            f"{path}: got more, notes, expected configs/metadata.json at the top level or in one top-level folder; "
+            "zip a single bundle folder"
         ]
 
     def test_a_file_that_is_not_a_zip_is_refused(self, cellseg, images, output, tmp_path):

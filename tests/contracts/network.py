@@ -51,9 +51,9 @@ class NetworkContract:
     @pytest.mark.parametrize(
         ("shape", "message"),
         [
-            ((1, 64, 64), "an image of 1×64×64, expected four axes, batch×channels×Y×X"),
-            ((1, 2, 64, 64), "an image of 1×2×64×64 with 2 channels, expected 1; select channels"),
-            ((1, 1, 64, 0), "an image of 1×1×64×0, expected at least one pixel"),
+            ((1, 64, 64), "an image of shape 1×64×64, expected four axes, batch×channels×Y×X"),
+            ((1, 2, 64, 64), "an image of shape 1×2×64×64 with 2 channels, expected 1; select channels"),
+            ((1, 1, 64, 0), "an image of shape 1×1×64×0, expected at least one pixel"),
         ],
         ids=["no batch", "another number of channels", "no pixel"],
     )

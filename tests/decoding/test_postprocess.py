@@ -87,7 +87,7 @@ def test_a_missing_map_or_one_of_another_shape_is_refused(method):
             with pytest.raises(ValueError, match=f"got the map {name} of shape "):
                 label_objects({**maps, name: np.zeros(shape)}, settings)
     for name in METHODS[method].maps:
-        with pytest.raises(ValueError, match="like all maps of an image"):
+        with pytest.raises(ValueError, match="the same for every map"):
             label_objects({**maps, name: np.zeros((4, 5))}, settings)
     assert label_objects(maps, settings).shape == (4, 4)
 
@@ -257,7 +257,7 @@ def test_a_setting_of_the_method_is_replaced_like_any_other():
     assert settings.with_setting("seed_depth", 3.0) == postprocessing("distance_watershed", seed_depth=3.0)
     assert settings.with_setting("min_area_px", 5) == postprocessing("distance_watershed", min_area_px=5)
     for name, message in (
-        ("boundary_threshold", "boundary_threshold means nothing for the method distance_watershed"),
+        ("boundary_threshold", "boundary_threshold does not apply to the method distance_watershed"),
         ("method", "no setting 'method'"),
         ("seed_deptt", "did you mean 'seed_depth'"),
     ):
@@ -298,7 +298,7 @@ def test_a_file_that_must_be_complete_is_refused_with_what_it_lacks(tmp_path, mi
         ('{"treshold": 0.5}', "did you mean 'threshold'?"),
         ('{"threshold": 1}', "expected a number of at least 0 and below 1"),
         ('{"threshold": "0.5"}', "a number of at least 0"),
-        ('{"min_area_px": 2.5}', "a whole number of pixels"),
+        ('{"min_area_px": 2.5}', "non-negative whole number of pixels"),
         ('{"fill_holes": "yes"}', "true or false"),
         ('{"method": "watershed"}', "expected one of boundary_watershed, components, distance_map_watershed"),
         ('{"method": ["components"]}', "got method=['components']"),
@@ -306,8 +306,8 @@ def test_a_file_that_must_be_complete_is_refused_with_what_it_lacks(tmp_path, mi
         ('{"method": "boundary_watershed", "min_seed_area_px": -1}', "got min_seed_area_px=-1"),
         ('{"method": "distance_watershed", "seed_depth": -0.5}', "0 divides at every neck"),
         ('{"method": "distance_map_watershed", "seed_depth": NaN}', "a number of at least 0"),
-        ('{"method": "distance_watershed", "boundary_threshold": 0.5}', "means nothing for the method distance_wat"),
-        ('{"seed_depth": 1.0}', "seed_depth means nothing for the method components; remove it"),
+        ('{"method": "distance_watershed", "boundary_threshold": 0.5}', "does not apply to the method distance_wat"),
+        ('{"seed_depth": 1.0}', "seed_depth does not apply to the method components; remove it"),
     ],
 )
 def test_a_file_with_unknown_or_invalid_settings_is_refused(tmp_path, text, message):

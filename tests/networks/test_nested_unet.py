@@ -97,7 +97,7 @@ def test_pruning_to_no_level_leaves_any_network_unchanged(network: nn.Module) ->
 
 
 def test_other_networks_cannot_be_pruned() -> None:
-    with pytest.raises(BundleError, match=r"Conv2d holds no U-Net\+\+"):
+    with pytest.raises(BundleError, match=r"Conv2d contains no prunable U-Net\+\+"):
         set_pruning(nn.Conv2d(1, 1, 1), 1)
 
 

@@ -101,5 +101,5 @@ def test_a_failed_download_is_reported_with_its_remedies(monkeypatch: pytest.Mon
     # The hub's own offline switch, with an empty cache: nothing is downloaded or found.
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(BundleError, match="could not be downloaded; connect to the internet, set encoder_weights to"):
+    with pytest.raises(BundleError, match="cannot download the imagenet weights for resnet18; connect to the"):
         smp_model("unet", encoder_name="resnet18", encoder_weights="imagenet")

@@ -67,7 +67,7 @@ def test_a_list_selects_channels_by_name_or_index_in_its_order():
 
 @pytest.mark.parametrize("policy", ["grey", "rgb"])
 def test_two_channels_are_refused_with_their_names(policy):
-    with pytest.raises(ValueError, match=r"got 2 channels \(0 'DAPI', 1 'GFP'\); set channels to a list"):
+    with pytest.raises(ValueError, match=r"2 channels \(0 'DAPI', 1 'GFP'\), expected .*; set channels to a list"):
         select_channels(RGB[:2], policy, channel_names=STAINS[:2])
 
 
@@ -93,7 +93,7 @@ def test_unnamed_channels_are_not_mistaken_for_a_colour(pixels, policy):
     [
         (["dapi"], STAINS, "no channel 'dapi'; it has 0 'DAPI', 1 'GFP', 2 'mCherry'"),
         ([3], (), "no channel 3; it has 3 unnamed, 0 to 2"),
-        (["DAPI"], (), "states no channel names"),
+        (["DAPI"], (), "the image has no channel names"),
         (["a"], ("a", "a", "b"), "2 channels are named 'a'"),
         ([""], ("a", "", ""), "no channel ''; it has 0 'a', 1 unnamed, 2 unnamed"),
     ],

@@ -35,9 +35,9 @@ def test_a_missing_file_asks_for_the_bundle_root(tmp_path):
         ('{"upper_percentile": 0}', "expected 0 <= lower < upper <= 100"),
         ('{"clip": 1}', "expected true or false"),
         ('{"pixel_size_um": -1}', "positive number of µm"),
-        ('{"shorter_side_px": 0}', "expected a whole number of pixels, at least 1"),
-        ('{"shorter_side_px": 9, "pixel_size_um": 1}', "expected at most one of them"),
-        ('{"zoom": 0.01}', "got zoom=0.01, expected a factor from 0.05 to 20"),
+        ('{"shorter_side_px": 0}', "expected a positive whole number of pixels"),
+        ('{"shorter_side_px": 9, "pixel_size_um": 1}', "expected at most one"),
+        ('{"zoom": 0.01}', "got zoom=0.01, expected a factor between 0.05 and 20"),
         ('{"zoom": true}', "got zoom=True, expected a number"),
         ('{"zoom": 2, "shorter_side_px": 9}', "got shorter_side_px=9 and zoom=2"),
         ("[]", "expected a JSON object"),
@@ -69,7 +69,7 @@ def test_an_image_is_resampled_to_the_pixel_size_of_training():
 
 
 def test_an_unknown_pixel_size_is_refused_if_one_is_needed():
-    with pytest.raises(ValueError, match=r"states no pixel size.*pass pixel_size_um, or set it to null"):
+    with pytest.raises(ValueError, match=r"pixel size of the image is unknown.*pass pixel_size_um, or set it to null"):
         prepare(np.zeros((1, 4, 4)), Preprocessing(pixel_size_um=0.5))
     assert prepare(np.zeros((1, 4, 4)), Preprocessing(), pixel_size_um=None).shape == (1, 4, 4)
 

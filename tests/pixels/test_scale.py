@@ -74,5 +74,5 @@ def test_pixel_sizes_within_two_percent_count_as_equal():
 
 @pytest.mark.parametrize("size", [0, -1, np.nan, np.inf, 500, 1e-4])
 def test_implausible_pixel_sizes_are_refused(size):
-    with pytest.raises(ValueError, match="if one of them is not in µm"):
+    with pytest.raises(ValueError, match="check that both are in µm"):
         rescaled_shape((10, 10), pixel_size_um=(size, size), target_um=0.5)

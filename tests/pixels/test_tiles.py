@@ -53,8 +53,8 @@ def test_weights_add_up_to_1_and_tiles_start_at_multiples(length, size, share, m
     ("arguments", "message"),
     [
         ({"size": 64, "overlap": 40, "multiple": 32}, "expected at most half a tile"),
-        ({"size": 0, "overlap": 0, "multiple": 32}, "expected positive numbers of pixels"),
-        ({"size": 64, "overlap": -1, "multiple": 32}, "expected positive numbers of pixels"),
+        ({"size": 0, "overlap": 0, "multiple": 32}, "expected positive numbers and a non-negative overlap"),
+        ({"size": 64, "overlap": -1, "multiple": 32}, "expected positive numbers and a non-negative overlap"),
     ],
     ids=["overlap of more than half", "empty tiles", "negative overlap"],
 )

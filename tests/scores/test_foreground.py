@@ -117,9 +117,9 @@ def test_many_thresholds_together_count_like_each_on_its_own(pixels, thresholds,
 @pytest.mark.parametrize(
     ("probabilities", "truth", "thresholds", "message"),
     [
-        ([0.5, math.nan], [True, False], [0.5], "expected probabilities from 0 to 1"),
+        ([0.5, math.nan], [True, False], [0.5], "expected probabilities between 0 and 1"),
         ([0.5, 3.0], [True, False], [0.5], "if these are logits, apply a sigmoid"),
-        ([0.5, 0.5], [1, 0], [0.5], "expected equal shapes and a truth of bool"),
+        ([0.5, 0.5], [1, 0], [0.5], "expected equal shapes and a bool truth"),
         ([0.5], [True, False], [0.5], "expected equal shapes"),
         ([0.5, 0.5], [True, False], [0.5, 0.5], "expected increasing numbers"),
     ],

@@ -243,5 +243,5 @@ def test_edges_that_do_not_increase_and_other_classes_are_refused():
     for edges in ([0, 3], [5, 5], [9, 3]):
         with pytest.raises(ValueError, match="expected increasing areas above 0"):
             missed_by_area(overlaps, matching, edges)
-    with pytest.raises(ValueError, match="expected the same class"):
+    with pytest.raises(ValueError, match="expected the same range"):
         AreaClass(0, 5) + AreaClass(0, 6)

@@ -143,7 +143,7 @@ def test_the_images_are_not_changed():
     [
         (np.ones((2, 2)), np.ones((2, 2), int), "got a prediction of dtype float64"),
         (np.ones((2, 2), int), np.ones((2, 2), bool), "got a truth of dtype bool"),
-        (np.ones((2, 2), int), np.ones((2, 3), int), r"got prediction \(2, 2\) and truth \(2, 3\)"),
+        (np.ones((2, 2), int), np.ones((2, 3), int), r"prediction of shape \(2, 2\) and a truth of shape \(2, 3\)"),
         (np.ones((1, 2), int), np.array([[1, -1]]), "got id -1 in the truth"),
         (np.array([[-(2**40), 1]]), np.ones((1, 2), int), "got id -1099511627776 in the prediction"),
     ],

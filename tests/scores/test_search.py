@@ -109,9 +109,9 @@ def test_no_images_and_wrong_sweeps_are_refused():
         chosen([], Sweep("threshold", (0.5,)))
     with pytest.raises(ValueError, match="no setting 'treshold'; did you mean 'threshold'"):
         chosen([ONE], Sweep("treshold", (0.5,)))
-    with pytest.raises(ValueError, match="seed_depth means nothing for the method components"):
+    with pytest.raises(ValueError, match="seed_depth does not apply to the method components"):
         chosen([ONE], Sweep("seed_depth", (0.5,)))
-    with pytest.raises(ValueError, match="got no values of threshold"):
+    with pytest.raises(ValueError, match="got no values for threshold"):
         Sweep("threshold", ())
     with pytest.raises(ValueError, match="got objective 'pq', expected one of f1, f1_50, dice"):
         Sweep("threshold", (0.5,), "pq")

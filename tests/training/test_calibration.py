@@ -100,8 +100,8 @@ def test_the_log_shows_the_scores_before_and_after(tmp_path: Path, caplog: pytes
         run(Calibration(tmp_path / "a.json", str(tmp_path), start, SEARCH), *step(tmp_path, 1, 2))
     # Before, the boundary was missed, so there was one object of both cells.
     assert "mean F1 1.0000 [1.0000, 1.0000]" in caplog.text
-    assert "before 0.0500" in caplog.text
-    assert "on the images that the settings were chosen on" in caplog.text
+    assert "with the starting settings 0.0500" in caplog.text
+    assert "the settings were fitted to these images" in caplog.text
     assert json.loads((tmp_path / "calibration" / "calibration.json").read_text())["f1_before"] == pytest.approx(0.05)
 
 
@@ -134,13 +134,13 @@ def test_an_unwritable_folder_is_refused_before_any_image_is_processed(tmp_path:
     Calibration(
         tmp_path / "file" / "postprocess.json", str(tmp_path), Postprocessing(BoundaryWatershed()), SEARCH
     ).attach(engine)
-    with pytest.raises(CheckpointError, match=r"cannot write .*file/postprocess\.json,.*--checkpoint PATH"):
+    with pytest.raises(CheckpointError, match=r"cannot write .*file/postprocess\.json;.*--checkpoint PATH"):
         engine.run([0])
     engine = Engine(lambda engine, batch: pytest.fail("an image was processed"))
     Calibration(
         tmp_path / "a.json", str(tmp_path / "file" / "out"), Postprocessing(BoundaryWatershed()), SEARCH
     ).attach(engine)
-    with pytest.raises(CheckpointError, match=r"cannot write to .*file/out/calibration, the folder for the trials"):
+    with pytest.raises(CheckpointError, match=r"cannot write the search results to .*file/out/calibration;"):
         engine.run([0])
     assert not (tmp_path / "calibration").exists()
 
@@ -157,7 +157,7 @@ def test_missing_folders_are_created(tmp_path: Path) -> None:
     ("setting", "message"),
     [
         ("treshold", "did you mean 'threshold'"),
-        ("seed_depth", "seed_depth means nothing for the method components; remove it"),
+        ("seed_depth", "seed_depth does not apply to the method components; remove it"),
     ],
 )
 def test_a_sweep_of_an_unknown_setting_is_refused_when_the_config_is_built(

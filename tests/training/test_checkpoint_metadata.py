@@ -129,7 +129,7 @@ class TestPlainStateDict:
         [
             ({}, "does not describe its network"),
             ({"network": tiny()}, 'pass --roi_size, such as "\\[256,256\\]"'),
-            ({"network": tiny(), "variants": ["a"]}, "does not say which variant it was trained with"),
+            ({"network": tiny(), "variants": ["a"]}, "does not record which variant it was trained with"),
             ({"network": tiny(residual=True), "roi_size": [8, 8]}, "belongs to another network"),
         ],
         ids=["network", "size", "variant", "weights"],

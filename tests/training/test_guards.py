@@ -18,7 +18,7 @@ def test_a_loss_that_is_not_finite_ends_the_training_before_anything_is_saved(lo
     engine, saved = trainer([1.0, loss]), []
     DivergenceGuard().attach(engine)
     engine.add_event_handler(Events.EPOCH_COMPLETED, lambda: saved.append(engine.state.epoch))
-    with pytest.raises(TrainingError, match=f"the training has diverged: got a loss of {loss} in epoch 2"):
+    with pytest.raises(TrainingError, match=f"training has diverged: got a loss of {loss} in epoch 2"):
         engine.run([0], max_epochs=3)
     assert saved == [1]
 

@@ -1,4 +1,4 @@
-"""Objects brought from the size of the maps to that of the image, block by block."""
+"""Resizing of labels from the size of the maps to the size of the image, block by block."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ Tables = Mapping[int, np.ndarray]
 
 
 def highest_number(tables: Sequence[np.ndarray]) -> int:
-    """Return the highest number in the tables of all blocks."""
+    """Return the highest object number in the tables of all blocks, or 0 if there are no blocks."""
     return max((int(table.max()) for table in tables), default=0)
 
 
 def write_in_frame(
     labels: WritableArray, blocks: Blocks, tables: Sequence[np.ndarray], out: WritableArray, run: Run
 ) -> int:
-    """Write objects into an array of another size, like `rescale_labels` and `relabel_sequential` in memory.
+    """Write labels into an array of another size, like `rescale_labels` followed by `relabel_sequential`.
 
     Args:
-        labels: Y×X, ids that are valid within each block.
+        labels: Y×X, ids that are valid only within each block.
         blocks: the blocks of `labels`.
-        tables: for each block, the number of each of its ids, from 0 on.
-        out: Y×X, where to write.
-        run: calls a function for each block of `out`, as `map` does.
+        tables: one array per block, which maps each of the block's ids to an object number.
+        out: Y×X output array.
+        run: function that calls another function for each block of `out`, like `map`.
 
     Returns:
         The number of objects.
@@ -46,7 +46,7 @@ def write_in_frame(
         return 0
     highest = highest_number(tables)
     if any(new < old for new, old in zip(frame, blocks.shape, strict=True)):
-        # Shrinking can lose a small object, which leaves a gap in the numbers.
+        # A small object can vanish when the image shrinks, which leaves a gap in the numbers.
         present: np.ndarray = np.zeros(highest + 1, bool)
         needed = [_needed(blocks, frame, place, tables) for place in places]
         for numbers in run(partial(_numbers_of_block, labels, blocks, frame), places, needed):
@@ -64,19 +64,20 @@ def write_in_frame(
 def rescaled_block(
     labels: WritableArray, blocks: Blocks, frame: tuple[int, int], place: Box, tables: Tables
 ) -> np.ndarray:
-    """Return a part of the labels brought to another size by nearest neighbour.
+    """Return part of the labels, resized by nearest neighbour.
 
-    At most one block of the labels is read at a time, however much larger they are.
+    Labels are read one block at a time, so memory use stays low however large `labels` is.
 
     Args:
-        labels: Y×X, ids that are valid within each block.
+        labels: Y×X, ids that are valid only within each block.
         blocks: the blocks of `labels`.
-        frame: (Y, X) of the other size.
-        place: box of the part, at that size.
-        tables: for the blocks that the part touches, by their number: the number of each of their ids, from 0 on.
+        frame: (Y, X) of the resized labels.
+        place: box of the requested part in the resized labels.
+        tables: for each block that the part touches, by block number, an array that maps the block's ids to object
+            numbers.
 
     Returns:
-        Y×X, the number at each pixel of the part.
+        Y×X, the object number at each pixel of the part.
     """
     rows, columns = _source_lines(blocks, frame, place)
     rescaled: np.ndarray = np.zeros((len(rows), len(columns)), next(iter(tables.values())).dtype)
@@ -88,13 +89,13 @@ def rescaled_block(
 
 
 def _source_lines(blocks: Blocks, frame: tuple[int, int], place: Box) -> tuple[np.ndarray, np.ndarray]:
-    """Return the rows and columns of the labels that the rows and columns of a part are taken from."""
+    """Return the rows and columns of the labels from which a part of the resized labels is sampled."""
     (height, width), (rows, columns) = blocks.shape, place
     return nearest_pixels(height, frame[0])[rows], nearest_pixels(width, frame[1])[columns]
 
 
 def _lines_in(lines: np.ndarray, side: slice) -> tuple[int, int]:
-    """Return the range of the sorted rows or columns that lie within a side of a block."""
+    """Return the index range of the sorted rows or columns that lie within one side of a block."""
     return int(np.searchsorted(lines, side.start)), int(np.searchsorted(lines, side.stop))
 
 

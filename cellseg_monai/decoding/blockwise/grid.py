@@ -1,4 +1,4 @@
-"""The blocks of an image, and components that continue from one block into the next."""
+"""The blocks of an image, and the grouping of components that continue from one block into the next."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["BlockEdges", "Blocks", "groups_across"]
 
 
 class Blocks(Grid):
-    """The blocks of an image, and which of them are neighbours.
+    """The blocks of an image and their neighbours.
 
     >>> Blocks((5, 4), (3, 4)).places
     [(slice(0, 3, None), slice(0, 4, None)), (slice(3, 5, None), slice(0, 4, None))]
@@ -23,11 +23,15 @@ class Blocks(Grid):
 
     @property
     def places(self) -> list[Box]:
-        """The box of each block."""
+        """The boxes of all blocks, row by row."""
         return list(self)
 
     def seams(self) -> Iterator[tuple[int, int, bool]]:
-        """Yield the numbers of two adjacent blocks, and True if the second lies below the first, not to its right."""
+        """Yield each pair of adjacent blocks.
+
+        Yields:
+            The numbers of two adjacent blocks; True if the second is below the first, False if it is to the right.
+        """
         rows, columns = self.counts
         for number in range(rows * columns):
             if (number + 1) % columns:
@@ -36,18 +40,18 @@ class Blocks(Grid):
                 yield number, number + columns, True
 
     def open_sides(self, place: Box) -> tuple[bool, bool, bool, bool]:
-        """Return True for each side on which the image continues: above, below, left and right of a block."""
+        """Return True for each side of a block on which the image continues: above, below, left and right."""
         rows, columns = place
         return rows.start > 0, rows.stop < self.shape[0], columns.start > 0, columns.stop < self.shape[1]
 
 
 @dataclass(frozen=True, eq=False)
 class BlockEdges:
-    """The components of a block that can continue in the next one.
+    """The components of a block that can continue in adjacent blocks.
 
     Args:
-        numbers: their numbers in this block, sorted.
-        lines: the numbers along the upper, lower, left and right edge of the block; 0 is no component.
+        numbers: numbers of these components within the block, sorted.
+        lines: component numbers along the upper, lower, left and right edge of the block; 0 is no component.
     """
 
     numbers: np.ndarray
@@ -55,19 +59,24 @@ class BlockEdges:
 
     @classmethod
     def of_block(cls, labels: np.ndarray, numbers: np.ndarray) -> BlockEdges:
-        """Copy the edges of a Y×X block of numbered components, so that the block need not be kept."""
+        """Copy the edges of a block, so that the block itself can be discarded.
+
+        Args:
+            labels: Y×X, the component number at each pixel of the block.
+            numbers: sorted numbers of the components that can continue in adjacent blocks.
+        """
         return cls(numbers, (labels[0].copy(), labels[-1].copy(), labels[:, 0].copy(), labels[:, -1].copy()))
 
 
 def groups_across(blocks: Blocks, edges: Sequence[BlockEdges]) -> list[np.ndarray]:
-    """Group components that are connected across the seams between blocks by edges of pixels.
+    """Group components that are edge-connected across the seams between blocks.
 
     Args:
         blocks: the blocks of the image.
-        edges: for each block, its edges; their `numbers` include every component that touches a seam.
+        edges: the edges of each block. Their `numbers` must include every component that touches a seam.
 
     Returns:
-        For each block, an array with the group of each of its `numbers`, from 0 on.
+        For each block, the group number of each component in its `numbers`. Groups are numbered from 0.
 
     >>> left = BlockEdges.of_block(np.array([[1, 1], [0, 0], [2, 2]]), np.array([1, 2]))
     >>> right = BlockEdges.of_block(np.array([[1], [1], [1]]), np.array([1]))

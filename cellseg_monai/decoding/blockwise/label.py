@@ -1,4 +1,4 @@
-"""`label_in_blocks`: the passes over the blocks, and what is joined between them."""
+"""`label_in_blocks`, which runs the passes over the blocks and joins their results."""
 
 from __future__ import annotations
 
@@ -36,39 +36,39 @@ def label_in_blocks(
     scratch: WritableArray | None = None,
     run: Run = map,
 ) -> int:
-    """Write the objects that `label_objects` makes, with the same ids, for an image that need not fit into memory.
+    """Label an image that need not fit into memory, with the same result as `label_objects`.
 
-    The background is joined across the blocks first, to find the holes. Then the foreground of each block is divided,
-    except for components that touch a seam: these are read in groups in the box around them, and divided whole. Until
-    each object is known from all of its blocks, ids are valid within a block only. A last pass gives every object its
-    final id, and writes those that cross seams.
+    First, background components are joined across blocks to find the holes. Next, the foreground of each block is
+    divided, except for components that touch a seam. Those are then read in groups, each group with the box around it,
+    and divided as a whole. Up to this point, ids are valid only within a block. A last pass writes the final ids and
+    the objects that cross seams.
 
-    Memory holds a few blocks, what lies along the seams, and about 100 bytes for each object. With any method but
-    `"components"` it also holds the box around a group of components that cross seams and, until the last pass, 12
-    bytes for each run of pixels of their objects. In confluent tissue, which is connected throughout the image, this
-    box is the whole image, and it costs what `label_objects` costs.
+    Memory holds a few blocks, the pixels along the seams, and about 100 bytes per object. With any method except
+    `"components"`, it also holds the box around a group of components that cross seams. Until the last pass, it keeps
+    another 12 bytes for each run of pixels in their objects. Confluent tissue is connected throughout the image, so its
+    box is the whole image, and memory use is that of `label_objects`.
 
     Args:
-        maps: Y×X floats in [0, 1] by name: `foreground`, and those that the method needs; see `Maps`.
-        settings: method, thresholds, holes, smallest area.
-        out: Y×X integers; uint32 holds the ids of any image. If its size differs from that of the maps, it is the size
-            of the image, and the objects are brought to it by nearest neighbour.
-        block_px: side of a block. The result does not depend on it. If several blocks at the same time are written into
-            a zarr array, use a multiple of the sides of its chunks.
-        scratch: Y×X integers of the size of the maps, for ids until the last pass. None: `out` itself, or a temporary
-            file if that has another size. With an array of its own, the work on any block can be repeated, so a lost
-            process costs no more than that.
-        run: calls a function for each block and returns the results in order, like `map`, or the `map` of a
-            `concurrent.futures.Executor`. Threads take any arrays. Other processes need arrays, `scratch` included,
-            that are pickled as a reference to a file, as those of zarr are. Components that cross seams are divided in
-            this process.
+        maps: Y×X floats in [0, 1] by name: `foreground`, and the maps that the method needs; see `Maps`.
+        settings: method, thresholds, hole filling and smallest area.
+        out: Y×X integer output array; uint32 is enough for any image. If its shape differs from that of the maps, the
+            labels are resized to it by nearest neighbour.
+        block_px: side of a block, in pixels. It does not affect the result. When several blocks are written to a Zarr
+            array concurrently, use a multiple of its chunk sides.
+        scratch: Y×X integer array, the size of the maps, which holds ids until the last pass. If None, this is `out`,
+            or a temporary file if `out` has another size. With a separate array, the work on any block can be repeated,
+            for example after a worker process is lost.
+        run: function that calls another function for each block and returns the results in order, like `map` or the
+            `map` of a `concurrent.futures.Executor`. Threads work with any arrays. Processes need arrays that are
+            pickled as a reference to a file, as Zarr arrays are; this includes `scratch`. Components that cross seams
+            are always divided in the calling process.
 
     Returns:
         The number of objects, which is the highest id.
 
     Raises:
-        ValueError: a map that the method needs is missing, there are NaN or values outside [0, 1], or more ids than the
-            dtype of `out` holds. The content of `out` is then of no use.
+        ValueError: a map that the method needs is missing, a value is NaN or outside [0, 1], or the dtype of `out` is
+            too narrow for the ids. The contents of `out` are then undefined.
 
     >>> out = np.zeros((1, 7), np.uint32)
     >>> maps = {"foreground": np.array([[0.9, 0.9, 0.0, 0.6, 0.0, 0.7, 0.8]])}
@@ -79,18 +79,18 @@ def label_in_blocks(
     """
     check_maps(maps, settings.method.maps)
     if block_px < 1:
-        raise ValueError(f"got block_px={block_px}, expected a side of at least 1 pixel; try 2048")
+        raise ValueError(f"got block_px={block_px}, expected at least 1; try 2048")
     for labels in (out,) if scratch is None else (out, scratch):
         if len(labels.shape) != 2 or np.dtype(labels.dtype).kind not in "iu":
             raise ValueError(
-                f"got a {labels.dtype} array of shape {tuple(labels.shape)}, expected (Y, X) integers; pass a uint32 "
-                "array"
+                f"got a {labels.dtype} array of shape {tuple(labels.shape)}, expected integers with axes (Y, X); pass "
+                "a uint32 array"
             )
     blocks = Blocks(shape_of_maps(maps), (block_px, block_px))
     if scratch is not None and tuple(scratch.shape) != blocks.shape:
         raise ValueError(
-            f"got scratch of shape {tuple(scratch.shape)}, expected that of the maps, {blocks.shape}; pass one for "
-            "this image, or none"
+            f"got scratch of shape {tuple(scratch.shape)}, expected {blocks.shape}, the shape of the maps; pass an "
+            "array of that shape, or None"
         )
     with TemporaryFile() as file:
         labels = out if scratch is None else scratch
@@ -110,11 +110,11 @@ def label_in_blocks(
 def _label(
     maps: Maps, settings: Postprocessing, labels: WritableArray, blocks: Blocks, run: Run
 ) -> tuple[list[np.ndarray], list[IdRuns]]:
-    """Write ids that are valid within each block.
+    """Label each block with ids that are valid only within that block.
 
     Returns:
-        For each block, the final number of each of its ids, from 0 on; and the runs of objects that cross its seams,
-        which have not been written yet.
+        Two lists with one entry per block. The first holds arrays that map the block's ids to final object numbers. The
+        second holds the runs of objects that cross the block's seams, which have not been written yet.
     """
     places, open_sides = blocks.places, [blocks.open_sides(place) for place in blocks.places]
     outside: Sequence[np.ndarray | None] = [None] * len(places)
@@ -131,7 +131,7 @@ def _label(
 
 
 def _outer_background(edges: Sequence[BlockEdges], blocks: Blocks) -> list[np.ndarray]:
-    """Return for each block the background components that reach the border of the image, through any blocks."""
+    """Return the background components of each block that are connected to the border of the image."""
     groups = groups_across(blocks, edges)
     is_outer: np.ndarray = np.zeros(sum(len(edge.numbers) for edge in edges), bool)
     for edge, group, place in zip(edges, groups, blocks.places, strict=True):
@@ -142,7 +142,7 @@ def _outer_background(edges: Sequence[BlockEdges], blocks: Blocks) -> list[np.nd
 
 
 def _final_numbers(parts: Sequence[ObjectParts], min_area_px: int) -> np.ndarray:
-    """Return the final number of each object, 0 for small ones, from its parts in all blocks."""
+    """Return the final number of each object, which is 0 for small objects, from its parts in all blocks."""
     objects, areas, first_pixels = np.concatenate([np.zeros((3, 0), np.int64), *(part.table for part in parts)], axis=1)
     total_areas: np.ndarray = np.zeros(objects.max(initial=-1) + 1, np.int64)
     np.add.at(total_areas, objects, areas)

@@ -1,4 +1,4 @@
-"""What is done with one block of an image, and what the other blocks need to know about it."""
+"""The work on a single block of an image, and the results that are combined with those of other blocks."""
 
 from __future__ import annotations
 
@@ -28,22 +28,26 @@ __all__ = [
 ]
 
 Sides = tuple[bool, bool, bool, bool]
-"""Above, below, left and right of a block."""
+"""One flag for each side of a block: above, below, left and right."""
 
 IdRuns = np.ndarray
-"""Runs of pixels along the rows of a block, 3×N integers: the id of each run, the index of its first pixel in the
-flattened block, and its length."""
+"""Runs of pixels along the rows of a block, as 3×N integers.
+
+The rows hold the id of each run, the index of its first pixel in the flattened block, and its length.
+"""
 
 
 @dataclass(frozen=True, eq=False)
 class BlockObjects:
-    """The objects of a block, with ids from 1 within the block, and the components that wait to be joined to others.
+    """The objects of a block, and its open components, which can continue beyond the block.
+
+    Objects and open components share one set of ids, which start at 1 in each block.
 
     Args:
-        areas: for each id, its number of pixels; 0 if it has none.
-        first_pixels: for each id, the index of its first pixel in the flattened image.
-        waiting: ids of the components that can continue beyond the block, and the edges of the block.
-        boxes: for each component that waits: top, left, bottom, right in the image.
+        areas: number of pixels of each id; 0 for an id that does not occur.
+        first_pixels: index of the first pixel of each id in the flattened image.
+        waiting: ids of the open components, and the edges of the block.
+        boxes: top, left, bottom and right of each open component in the image.
     """
 
     areas: np.ndarray
@@ -53,11 +57,11 @@ class BlockObjects:
 
 
 def background_edges(maps: Maps, settings: Postprocessing, place: Box) -> BlockEdges:
-    """Find the background components of a block that can continue beyond it.
+    """Find the background components that can continue beyond a block.
 
     Args:
-        maps: Y×X by name, of the whole image.
-        settings: only their threshold is used.
+        maps: Y×X maps of the whole image, by name.
+        settings: post-processing settings; only the threshold is used.
         place: box of the block.
     """
     background = ComponentRuns.from_mask(~foreground_mask(np.asarray(maps["foreground"][place]), settings))
@@ -72,18 +76,18 @@ def label_block(
     open_sides: Sides,
     outside: np.ndarray | None,
 ) -> BlockObjects:
-    """Write the objects of a block, and the components that wait, with ids from 1.
+    """Write the objects and the open components of a block, with ids that start at 1.
 
     Args:
-        maps: Y×X by name, of the whole image.
-        settings: method, thresholds and holes, as for `label_objects`.
-        labels: Y×X, where to write.
+        maps: Y×X maps of the whole image, by name.
+        settings: post-processing settings.
+        labels: Y×X output array, the size of the whole image.
         place: box of the block.
-        open_sides: sides on which the image continues.
-        outside: numbers of the background components of this block that are not holes; None: holes are not filled.
+        open_sides: True for each side on which the image continues.
+        outside: numbers of this block's background components that are not holes; None if holes are not filled.
 
     Returns:
-        What the other blocks need to know.
+        Areas and positions of the objects, and the open components, which have yet to be joined to other blocks.
     """
     block_maps = {name: np.asarray(maps[name][place]) for name in ("foreground", *settings.method.maps)}
     objects, waiting, boxes = divide_inner_components(block_maps, settings, open_sides, outside)
@@ -100,17 +104,18 @@ def label_block(
 def divide_inner_components(
     maps: Mapping[str, np.ndarray], settings: Postprocessing, open_sides: Sides, outside: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Divide the components of a block, except for those that can continue beyond it, which wait.
+    """Divide the components of a block, except for open components, which can continue beyond the block.
 
     Args:
-        maps: Y×X by name, of the block.
-        settings: method, thresholds and holes, as for `label_objects`.
-        open_sides: sides on which the image continues.
-        outside: numbers of the background components of this block that are not holes; None: holes are not filled.
+        maps: Y×X maps of the block, by name.
+        settings: post-processing settings.
+        open_sides: True for each side on which the image continues.
+        outside: numbers of this block's background components that are not holes; None if holes are not filled.
 
     Returns:
-        Y×X int32 with ids from 1, possibly with gaps, also for the components that wait; the ids of these, sorted; and
-        for each of them top, left, bottom and right in the block.
+        Three arrays. The first is Y×X int32 with the positive ids of objects and open components, possibly with gaps.
+        The second holds the sorted ids of the open components. The third holds their top, left, bottom and right in
+        the block.
 
     >>> maps = {"foreground": np.array([[0.9, 0.0, 0.9, 0.9]])}
     >>> divide_inner_components(maps, Postprocessing(fill_holes=False), (False, False, False, True), None)
@@ -141,26 +146,26 @@ def divide_inner_components(
 
 
 def write_id_runs(labels: WritableArray, place: Box, runs: IdRuns) -> None:
-    """Write objects that cross the seams of a block over the components that waited.
+    """Overwrite the open components of a block with the objects that they were divided into.
 
     Args:
-        labels: Y×X, as written by `label_block`.
+        labels: Y×X, as written by `label_block`; changed in place.
         place: box of the block.
-        runs: runs of the objects.
+        runs: runs of these objects in the block.
     """
     if runs.size:
         labels[place] = _with_id_runs(np.asarray(labels[place]), runs)
 
 
 def write_final_ids(labels: SlicedArray, out: WritableArray, place: Box, runs: IdRuns, table: np.ndarray) -> None:
-    """Write all objects of a block with their final ids, including those that cross its seams.
+    """Write the final ids of all objects in a block, including those that cross its seams.
 
     Args:
         labels: Y×X, as written by `label_block`.
-        out: Y×X, where to write; can be `labels` itself.
+        out: Y×X output array; can be `labels` itself.
         place: box of the block.
         runs: runs of the objects that cross seams.
-        table: the final id of each id of the block, from 0 on.
+        table: final ids, indexed by the ids of the block.
     """
     out[place] = look_up(table, _with_id_runs(np.asarray(labels[place]), runs))
 
@@ -175,7 +180,7 @@ def _with_id_runs(labels: np.ndarray, runs: IdRuns) -> np.ndarray:
 
 
 def check_fits(highest: int, labels: SlicedArray) -> None:
-    """Refuse ids that an array of labels cannot hold.
+    """Check that an array of labels can hold all ids.
 
     Args:
         highest: highest id.
@@ -187,6 +192,6 @@ def check_fits(highest: int, labels: SlicedArray) -> None:
     dtype = np.dtype(labels.dtype)
     if highest > np.iinfo(dtype).max:
         raise ValueError(
-            f"got {highest} objects in one block or image, counting small ones that are dropped, but {dtype} holds at "
-            f"most {np.iinfo(dtype).max}; pass labels of uint32 or uint64"
+            f"got {highest} objects before small ones are dropped, but {dtype} holds ids up to "
+            f"{np.iinfo(dtype).max}; pass a uint32 or uint64 array"
         )

@@ -1,4 +1,4 @@
-"""Components of the foreground that cross the seams between blocks: joined, and divided whole."""
+"""Joining and division of foreground components that cross the seams between blocks."""
 
 from __future__ import annotations
 
@@ -16,17 +16,19 @@ from cellseg_monai.labels.relabel import id_runs, look_up
 
 __all__ = ["ObjectParts", "divide_across", "join_across"]
 
-# Components along a seam are read together, up to this many pixels.
+# Largest box, in pixels, that is read at a time, unless a single component needs a larger one.
 _BOX_PIXELS = 2**20
 
 
 class ObjectParts:
-    """The parts of objects that lie in one block, by its ids from 1 on.
+    """The parts of objects that lie in one block.
+
+    Each part has an id within the block. The arrays begin with id 1.
 
     Args:
-        objects: for each id, the number of its object, which all blocks share.
-        areas: for each id, its number of pixels in this block; 0 if it has none.
-        first_pixels: for each id, the index of its first pixel in this block in the flattened image.
+        objects: number of the object that each part belongs to; object numbers are the same in all blocks.
+        areas: number of pixels in each part; 0 for an id that does not occur.
+        first_pixels: index of each part's first pixel in the flattened image.
     """
 
     def __init__(self, objects: np.ndarray, areas: np.ndarray, first_pixels: np.ndarray) -> None:
@@ -35,32 +37,32 @@ class ObjectParts:
         self.count = len(objects)
 
     def add(self, objects: np.ndarray, areas: np.ndarray, first_pixels: np.ndarray, runs: IdRuns) -> None:
-        """Add parts, which get the next ids, and the runs of their pixels."""
+        """Add parts with the next free ids, and the runs of their pixels."""
         self._tables.append(np.stack([objects, areas, first_pixels]))
         self._runs.append(runs)
         self.count += len(objects)
 
     def drop(self, ids: np.ndarray) -> None:
-        """Remove the pixels of some ids that were there from the start."""
+        """Set the areas of some original ids to 0."""
         self._tables[0][1, ids - 1] = 0
 
     @property
     def table(self) -> np.ndarray:
-        """3×N: objects, areas and first pixels of all ids."""
+        """3×N, the object number, area and first pixel of each part."""
         return np.concatenate(self._tables, axis=1)
 
     def take_runs(self) -> IdRuns:
-        """Return the runs of all parts that were added, and forget them."""
+        """Return the runs of all parts that were added, and release them from memory."""
         runs, self._runs = self._runs, []
         return np.concatenate([np.zeros((3, 0), np.int32), *runs], axis=1)
 
 
 def join_across(block_objects: Sequence[BlockObjects], groups: Sequence[np.ndarray]) -> list[ObjectParts]:
-    """Make each group of components that wait one object.
+    """Turn each group of open components into one object.
 
     Args:
-        block_objects: for each block, what `label_block` returned.
-        groups: for each block, the group of each component that waits, from `groups_across`.
+        block_objects: results of `label_block`, one per block.
+        groups: group numbers of the open components in each block, as returned by `groups_across`.
 
     Returns:
         The parts of objects in each block.
@@ -83,15 +85,15 @@ def divide_across(
     block_objects: Sequence[BlockObjects],
     groups: Sequence[np.ndarray],
 ) -> list[ObjectParts]:
-    """Divide each component that waits as a whole.
+    """Divide each group of open components as a whole.
 
     Args:
-        maps: Y×X by name, of the whole image.
-        settings: method, thresholds and holes, as for `label_objects`.
-        labels: Y×X, as written by `label_block`; it is only read, and the new objects are returned as runs.
+        maps: Y×X maps of the whole image, by name.
+        settings: post-processing settings.
+        labels: Y×X, as written by `label_block`. This function only reads it; new objects are returned as runs.
         blocks: the blocks of the image.
-        block_objects: for each block, what `label_block` returned.
-        groups: for each block, the group of each component that waits, from `groups_across`.
+        block_objects: results of `label_block`, one per block.
+        groups: group numbers of the open components in each block, as returned by `groups_across`.
 
     Returns:
         The parts of objects in each block.
@@ -105,7 +107,7 @@ def divide_across(
     next_object = sum(part.count for part in parts) + len(boxes)
     batch_of, places = _reading_batches(boxes, blocks.sides), blocks.places
     for batch, tight in enumerate(_enclosing_boxes(batch_of, boxes)):
-        # With a margin, a component reaches the end of the box only where the image ends.
+        # The margin keeps components away from the edge of the box except where the image itself ends.
         box = _with_margin(tight, 1, blocks.shape)
         mask: np.ndarray = np.zeros([side.stop - side.start for side in box], bool)
         for number, place, within in blocks.over(box):
@@ -121,7 +123,7 @@ def divide_across(
 
 
 def _enclosing_boxes(groups: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """Return the box around all boxes of each group, from group 0 on."""
+    """Return the box that encloses all boxes of each group, indexed by group number."""
     enclosing: np.ndarray = np.zeros((groups.max(initial=-1) + 1, 4), np.int64)
     enclosing[:, :2] = np.iinfo(np.int64).max
     np.minimum.at(enclosing[:, :2], groups, boxes[:, :2])
@@ -130,7 +132,15 @@ def _enclosing_boxes(groups: np.ndarray, boxes: np.ndarray) -> np.ndarray:
 
 
 def _reading_batches(boxes: np.ndarray, sides: tuple[int, int]) -> np.ndarray:
-    """Assign boxes that follow each other along a seam to batches that are read together, as large as allowed."""
+    """Assign boxes along the same seam to batches that are read together.
+
+    Args:
+        boxes: N×4, top, left, bottom and right of each group of components.
+        sides: height and width of a block.
+
+    Returns:
+        The batch number of each box; batches are numbered from 0.
+    """
     centres = (boxes[:, :2] + boxes[:, 2:]) / 2
     seams = np.rint(centres / sides)
     distances = np.abs(centres - seams * sides)
@@ -139,7 +149,7 @@ def _reading_batches(boxes: np.ndarray, sides: tuple[int, int]) -> np.ndarray:
     batch_of: np.ndarray = np.zeros(len(boxes), np.intp)
     batch = -1
     enclosing: np.ndarray = np.zeros(4, np.int64)
-    signed = boxes * [1, 1, -1, -1]  # so that the minimum of several boxes is the box around them
+    signed = boxes * [1, 1, -1, -1]  # makes the minimum of several boxes the box around them
     for index in np.lexsort((along, seam, upright)).tolist():
         wider = np.minimum(enclosing, signed[index])
         if batch < 0 or (wider[0] + wider[2]) * (wider[1] + wider[3]) > _BOX_PIXELS:
@@ -149,7 +159,7 @@ def _reading_batches(boxes: np.ndarray, sides: tuple[int, int]) -> np.ndarray:
 
 
 def _with_margin(box: np.ndarray, margin: int, shape: tuple[int, int]) -> Box:
-    """Enlarge a box, given as top, left, bottom and right, by a margin within the image."""
+    """Enlarge a box, given as top, left, bottom and right, by a margin, but not beyond the image."""
     top, left, bottom, right = box.tolist()
     return (
         slice(max(top - margin, 0), min(bottom + margin, shape[0])),
@@ -160,14 +170,14 @@ def _with_margin(box: np.ndarray, margin: int, shape: tuple[int, int]) -> Box:
 def _add_objects(
     objects: np.ndarray, labels: SlicedArray, place: Box, block: Box, part: ObjectParts, next_object: int
 ) -> None:
-    """Add what lies in one block of some new objects to the parts of that block.
+    """Add new objects, cropped to one block, to the parts in that block.
 
     Args:
-        objects: Y×X, ids from 1; 0 is background.
-        labels: Y×X of the whole image; its shape and dtype are used.
+        objects: Y×X crop of a label image, with positive ids for objects and 0 for background.
+        labels: Y×X, the size of the whole image; only its shape and dtype are used.
         place: box of `objects` in the image, within the block.
         block: box of the block.
-        part: the parts to add to.
+        part: parts of objects in the block, which are added to.
         next_object: number of the object with id 1.
     """
     ids, starts, lengths = id_runs(objects, by_row=True)
@@ -193,6 +203,14 @@ def _add_objects(
 
 
 def _moved(pixels: np.ndarray, width: int, place: Box, new_width: int, origin: tuple[int, int]) -> np.ndarray:
-    """Convert indices in a flattened part of an image to those in a wider part, which begins at `origin`."""
+    """Convert pixel indices in one flattened part of an image to indices in another part.
+
+    Args:
+        pixels: indices of pixels in the first part.
+        width: width of the first part.
+        place: box of the first part in the image.
+        new_width: width of the second part.
+        origin: top and left of the second part in the image.
+    """
     rows, columns = np.divmod(pixels, width)
     return (rows + place[0].start - origin[0]) * new_width + columns + place[1].start - origin[1]

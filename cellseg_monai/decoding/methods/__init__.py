@@ -1,6 +1,6 @@
-"""Methods that divide the foreground into objects, each with the settings that mean something for it.
+"""Methods that divide the foreground into objects, each with its own settings.
 
-A new method is a file here with a subclass of `Method`, and a line below.
+To add a method, put a subclass of `Method` in a new file here and import it below.
 """
 
 from cellseg_monai.decoding.methods.boundary_watershed import BoundaryWatershed

@@ -1,4 +1,4 @@
-"""Touching objects divided where the network sees a boundary between them."""
+"""The method that divides touching objects at predicted boundaries."""
 
 from __future__ import annotations
 
@@ -17,13 +17,16 @@ __all__ = ["BoundaryWatershed"]
 
 @dataclass(frozen=True)
 class BoundaryWatershed(Method, name="boundary_watershed"):
-    """Divide where the network sees a touching boundary, and at necks of what is left: gaps in such boundaries.
+    """A method that divides the foreground at predicted boundaries, and the remaining interiors at their necks.
+
+    A neck in an interior is usually a gap in the predicted boundary.
 
     Args:
-        boundary_threshold: a pixel is a boundary if its probability is greater.
-        min_seed_area_px: interiors of fewer pixels are not objects of their own, but go to their neighbours.
-        seed_depth: by how many pixels the distance to the boundary must fall between two interiors; with less, they
-            stay one. Interiors have dents of their own, so the default is greater than for `DistanceWatershed`.
+        boundary_threshold: a pixel belongs to a boundary if its probability exceeds this threshold.
+        min_seed_area_px: interiors with fewer pixels than this do not become objects; their pixels go to neighbours.
+        seed_depth: how far the distance to the boundary must fall between two interiors, in pixels; if it falls less,
+            they stay one object. Interiors have dents of their own, so the default is greater than the one in
+            `DistanceWatershed`.
     """
 
     maps = ("boundary",)
@@ -38,9 +41,9 @@ class BoundaryWatershed(Method, name="boundary_watershed"):
         check_number("seed_depth", self.seed_depth, below=float("inf"), remedy="0 divides at every neck")
 
     def divide(self, mask: np.ndarray, maps: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Divide the foreground at boundaries, and grow the interiors back over them."""
+        """Divide the foreground at boundaries, then grow the interiors back over the boundary pixels."""
         boundary = maps["boundary"]
-        # Where a boundary has a gap, the interiors meet at a neck.
+        # Two interiors meet at a neck if the boundary between them has a gap.
         seeds = divide_by_distance(mask & ~(boundary > self.boundary_threshold), None, self.seed_depth)
         if self.min_seed_area_px > 1:
             ids, _, lengths = id_runs(seeds)

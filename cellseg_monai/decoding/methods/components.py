@@ -1,4 +1,4 @@
-"""Each connected component of the foreground is one object."""
+"""The method that keeps each connected component of the foreground as one object."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["Components"]
 
 @dataclass(frozen=True)
 class Components(Method, name="components"):
-    """Do not divide touching objects.
+    """A method that keeps each connected component as one object, so touching objects are not divided.
 
     >>> Components().divide(np.array([[1, 1, 0, 1]], bool), {})
     array([[1, 1, 0, 2]], dtype=int32)

@@ -1,4 +1,4 @@
-"""Touching objects divided by a distance that the network predicts."""
+"""The method that divides touching objects at the valleys of a predicted distance map."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ __all__ = ["DistanceMapWatershed"]
 
 @dataclass(frozen=True)
 class DistanceMapWatershed(Method, name="distance_map_watershed"):
-    """Divide at valleys of a predicted distance; see `labels.distance_target`.
+    """A method that divides the foreground at the valleys of a predicted distance map.
+
+    `labels.distance_target` defines the distance.
 
     Args:
-        seed_depth: by how much the distance must fall between two objects, as a share of the depth of an object; with
-            less, they stay one. A network's distance is smooth, so that a small share is enough.
+        seed_depth: how far the distance must fall between two objects, as a fraction of an object's depth; if it falls
+            less, they stay one object. Predicted distances are smooth, so a small fraction is enough.
     """
 
     maps = ("distance",)
@@ -30,5 +32,5 @@ class DistanceMapWatershed(Method, name="distance_map_watershed"):
         check_number("seed_depth", self.seed_depth, below=float("inf"), remedy="0 divides at every valley")
 
     def divide(self, mask: np.ndarray, maps: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Divide the foreground at the valleys of the distance."""
+        """Divide the foreground at the valleys of the distance map."""
         return divide_by_distance(mask, maps["distance"], self.seed_depth)

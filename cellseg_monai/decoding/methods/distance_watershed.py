@@ -1,4 +1,4 @@
-"""Touching objects divided at necks of the foreground."""
+"""The method that divides touching objects at necks in the foreground."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ __all__ = ["DistanceWatershed"]
 
 @dataclass(frozen=True)
 class DistanceWatershed(Method, name="distance_watershed"):
-    """Divide at necks of the foreground, by the distance to the background.
+    """A method that divides the foreground at its necks, which it finds from the distance to the background.
 
     Args:
-        seed_depth: by how many pixels the distance must fall between two objects; with less, they stay one.
+        seed_depth: how far the distance must fall between two objects, in pixels; if it falls less, they stay one
+            object.
     """
 
     seed_depth: float = 1.0

@@ -14,31 +14,31 @@ from cellseg_monai.settings import register
 __all__ = ["METHODS", "Method", "check_number", "check_whole_number"]
 
 METHODS: dict[str, type[Method]] = {}
-"""Every method by its name in `postprocess.json`. A subclass of `Method` enters itself."""
+"""All methods, keyed by their name in `postprocess.json`. Subclasses of `Method` register themselves here."""
 
 
 @dataclass(frozen=True)
 class Method(ABC):
-    """A way to divide the foreground into objects, with the settings that it needs, and no others.
+    """A way to divide the foreground into objects, with its settings as fields.
 
-    A subclass states the name that `postprocess.json` uses, and is found by it from then on:
+    A subclass is registered under the name that `postprocess.json` uses for it:
 
         class MyMethod(Method, name="my_method"): ...
 
-    What a connected component of the foreground becomes must depend on that component alone, and on where the image
-    ends next to it. Only then do blocks give the objects of the whole image.
+    The division of a connected component must depend only on that component and on where the image ends next to it.
+    Otherwise decoding in blocks would not give the same objects as decoding the whole image.
     """
 
     name: ClassVar[str]
     maps: ClassVar[tuple[str, ...]] = ()
-    """The maps that the method needs besides `foreground`."""
+    """Names of the maps that the method needs besides `foreground`."""
     keeps_components: ClassVar[bool] = False
-    """True if each connected component of the foreground is one object."""
+    """True if the method never divides a connected component of the foreground."""
 
     def __init_subclass__(cls, *, name: str = "", **options: Any) -> None:
         super().__init_subclass__(**options)
         if not name:
-            raise TypeError(f'{cls.__name__} has no name; write `class {cls.__name__}(Method, name="...")`')
+            raise TypeError(f'{cls.__name__} has no name; declare it as `class {cls.__name__}(Method, name="...")`')
         cls.name = name
         register(METHODS, cls, name)
 
@@ -47,19 +47,19 @@ class Method(ABC):
         """Divide the foreground into objects.
 
         Args:
-            mask: Y×X bool, the foreground with its holes filled.
-            maps: Y×X floats in [0, 1] for each of `self.maps`.
+            mask: Y×X bool, the foreground after hole filling.
+            maps: Y×X floats in [0, 1], one map for each name in `self.maps`.
 
         Returns:
-            Y×X int32: ids from 1, possibly with gaps; 0 is background.
+            Y×X int32 of positive ids, possibly with gaps; 0 is background.
         """
 
 
 def check_number(name: str, value: object, *, below: float, remedy: str) -> None:
-    """Refuse a setting that is not a number of at least 0 and below a limit.
+    """Refuse a setting unless it is a non-negative number below a limit.
 
     Raises:
-        ValueError: the value is no int or float, or out of range.
+        ValueError: the value is not an int or a float, or is out of range.
     """
     if type(value) not in (int, float) or not 0 <= value < below:  # type: ignore[operator]
         limit = "" if below == float("inf") else f" and below {below:g}"
@@ -67,10 +67,10 @@ def check_number(name: str, value: object, *, below: float, remedy: str) -> None
 
 
 def check_whole_number(name: str, value: object) -> None:
-    """Refuse a setting that is not a whole number of pixels.
+    """Refuse a setting unless it is a non-negative whole number of pixels.
 
     Raises:
-        ValueError: the value is no int, or negative.
+        ValueError: the value is not an int, or is negative.
     """
     if type(value) is not int or value < 0:
-        raise ValueError(f"got {name}={value!r}, expected a whole number of pixels, at least 0; 0 keeps every object")
+        raise ValueError(f"got {name}={value!r}, expected a non-negative whole number of pixels; 0 keeps every object")
