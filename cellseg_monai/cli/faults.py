@@ -1,4 +1,4 @@
-"""Checks before a command begins, and notes and errors that are reported at its end."""
+"""Checks at the start of a command, and reports of notes and errors at its end."""
 
 from __future__ import annotations
 
@@ -16,13 +16,17 @@ __all__ = ["check_folder", "fail_if", "print_notes"]
 
 
 def check_folder(output: str) -> None:
-    """Refuse a file as the folder for results, before any work is done."""
+    """Check, before any work is done, that the output folder is not a file.
+
+    Raises:
+        ValueError: there is a file at this path.
+    """
     if Path(output).exists() and not Path(output).is_dir():
-        raise ValueError(f"--output {output} is a file, expected a folder; name another one")
+        raise ValueError(f"--output {output} is a file, expected a folder; choose another --output")
 
 
 def fail_if(faults: Sequence[Fault | str]) -> None:
-    """Print each fault as an error; if there are any, end the program with the exit code 1."""
+    """Print each fault as an error, and exit with code 1 if there are any."""
     for fault in faults:
         print(f"error: {fault}", file=sys.stderr)
     if faults:

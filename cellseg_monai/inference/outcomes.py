@@ -13,17 +13,17 @@ __all__ = ["Done", "Failed", "failed_by"]
 
 @dataclass(frozen=True)
 class Done:
-    """An image that was segmented.
+    """The outcome of an image that was segmented.
 
     Args:
-        image: its file.
-        sha256: of the file or folder; see `ImageFile.sha256`.
-        axes: of the image as it was read, such as "ZCYX".
-        shape: one length for each of the axes.
+        image: the image file.
+        sha256: SHA-256 of the image file or folder; see `ImageFile.sha256`.
+        axes: axes of the image as read, such as "ZCYX".
+        shape: length of each axis.
         objects: number of objects in all planes.
-        files: the files that were written.
-        seconds: from opening the image to its last file, while others were under way at the same time.
-        notes: on what its file states but was not used.
+        files: the result files.
+        seconds: time from opening the image to writing its last file; other images were being processed meanwhile.
+        notes: notes on the image; see `io.Note`.
     """
 
     image: ImageFile
@@ -38,12 +38,12 @@ class Done:
 
 @dataclass(frozen=True)
 class Failed:
-    """An image that was not segmented.
+    """The outcome of an image that could not be segmented.
 
     Args:
-        image: its file.
-        reason: why, in one line that begins with its path.
-        notes: on what its file states but was not used; none if it could not be opened.
+        image: the image file.
+        reason: one line that says why, beginning with the path of the image.
+        notes: notes on the image; empty if it could not be opened.
     """
 
     image: ImageFile
@@ -52,7 +52,7 @@ class Failed:
 
 
 def failed_by(image: ImageFile, error: Exception, notes: tuple[Note, ...] = ()) -> Failed:
-    """Return the outcome of an image that an error ended.
+    """Return the outcome of an image whose segmentation raised an error.
 
     >>> failed_by(ImageFile(Path("a.tif")), OSError(28, "No space left on device", "out/a.csv")).reason
     'a.tif: out/a.csv: No space left on device'
