@@ -2,7 +2,8 @@
 
 from cellseg_monai.pixels.channels import select_channels
 from cellseg_monai.pixels.image_quality import contrast_over_noise, saturated_share, sharpness
-from cellseg_monai.pixels.normalise import noise_level, normalise_percentiles
+from cellseg_monai.pixels.noise import noise_level
+from cellseg_monai.pixels.normalise import normalise_percentiles
 from cellseg_monai.pixels.prepared_windows import ImageStatistics, PreparedWindows
 from cellseg_monai.pixels.preprocessing import Preprocessing, network_scale, prepare, prepared_shape
 from cellseg_monai.pixels.scale import check_zoom, rescale, rescale_labels, rescale_window, rescaled_shape

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from cellseg_monai.pixels.normalise import noise_level
+from cellseg_monai.pixels.noise import noise_of_rows, sampled_rows
+from cellseg_monai.pixels.normalise import normalise_and_measure
 
 __all__ = ["contrast_over_noise", "saturated_share", "sharpness"]
 
 # Factor by which the five-point Laplacian increases the variance of white noise: 4² + 4 · 1².
 _NOISE_GAIN = 20
+
+# This many pixels give the sharpness of an image to a few per cent, and take less than a millisecond.
+_SHARPNESS_SAMPLE_PX = 2**16
 
 
 def sharpness(channel: np.ndarray) -> float:
@@ -22,7 +26,8 @@ def sharpness(channel: np.ndarray) -> float:
     with `noise_level`. The slope of the power spectrum (Bray et al. 2012, doi:10.1177/1087057111420292) is worse at
     recognising blurred nuclei, because noise makes it rise again.
 
-    Compare values only between images of similar objects at a similar pixel size.
+    Compare values only between images of similar objects at a similar pixel size. Images with more than 65,536 pixels
+    are sampled in evenly spaced rows.
 
     Args:
         channel: YX, any real dtype.
@@ -37,13 +42,14 @@ def sharpness(channel: np.ndarray) -> float:
     """
     if min(channel.shape) < 3:
         return float("nan")
-    values: np.ndarray = channel.astype(np.float32)
-    noise = noise_level(values) ** 2
-    detail = values[1:-1, :-2] + values[1:-1, 2:]
-    detail += values[:-2, 1:-1]
-    detail += values[2:, 1:-1]
-    detail -= 4 * values[1:-1, 1:-1]
-    signal = float(values.var(dtype=np.float64)) - noise
+    rows = sampled_rows((channel.shape[0], channel.shape[1]), _SHARPNESS_SAMPLE_PX)
+    above, here, below = (channel[rows + offset].astype(np.float32) for offset in (-1, 0, 1))
+    noise = noise_of_rows(above, here, below) ** 2
+    detail = here[:, :-2] + here[:, 2:]
+    detail += above[:, 1:-1]
+    detail += below[:, 1:-1]
+    detail -= 4 * here[:, 1:-1]
+    signal = float(here.var(dtype=np.float64)) - noise
     if signal <= noise:
         return float("nan")
     return max(0.0, float(detail.var(dtype=np.float64)) - _NOISE_GAIN * noise) / signal
@@ -67,12 +73,13 @@ def saturated_share(channel: np.ndarray) -> float:
     """
     if channel.size == 0:
         return 0.0
-    highest = channel.max()
-    below = channel[channel < highest]
-    if not below.size:
+    highest, lowest = channel.max(), channel.min()
+    if highest == lowest:
         return 0.0
-    at_top, next_lower = channel.size - below.size, int(np.count_nonzero(below == below.max()))
-    return at_top / channel.size if at_top > next_lower else 0.0
+    is_highest = channel == highest
+    next_lower = np.where(is_highest, lowest, channel).max()
+    at_top, below = (int(np.count_nonzero(same)) for same in (is_highest, channel == next_lower))
+    return at_top / channel.size if at_top > below else 0.0
 
 
 def contrast_over_noise(channel: np.ndarray, lower: float = 0.1, upper: float = 99.9) -> float:
@@ -93,8 +100,4 @@ def contrast_over_noise(channel: np.ndarray, lower: float = 0.1, upper: float = 
     >>> round(contrast_over_noise(rows)), contrast_over_noise(np.zeros((4, 4)))
     (6, 0.0)
     """
-    low, high = np.percentile(channel, (lower, upper))
-    if low == high:
-        return 0.0
-    noise = noise_level(channel)
-    return float(high - low) / noise if noise else float("inf")
+    return normalise_and_measure(channel[np.newaxis], lower, upper, clip=True, noise_floor=1)[1][0].contrast

@@ -2,27 +2,79 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
+from cellseg_monai.pixels.noise import is_narrow, noise_level
+
 __all__ = [
+    "ChannelRange",
     "check_finite",
     "check_percentiles",
-    "is_narrow",
     "level_counts",
-    "noise_level",
-    "noise_of",
+    "normalise_and_measure",
     "normalise_percentiles",
-    "percentiles_of_counts",
-    "sampled_rows",
+    "ranks_without_specks",
     "scale_between",
-    "second_differences",
+    "values_of_counts",
 ]
 
-# This many pixels give the noise level of an image to about three parts in a thousand.
-_NOISE_SAMPLE_PX = 2**17
+# Fewer pixels than this are a speck: dust, or hot or dead pixels of a camera.
+_SPECK_PX = 16
 
 # The difference between any two values within this limit fits into float32.
 _LARGEST = float(np.finfo(np.float32).max) / 2
+
+
+class ChannelRange(NamedTuple):
+    """The range of intensities in a channel, before a noise floor widens it.
+
+    Args:
+        low: value that becomes 0.
+        high: value that becomes 1.
+        noise: see `noise_level`; None if it was not measured.
+        is_nearly_constant: True if almost all pixels have the value `low`, so there are no percentiles to stretch.
+    """
+
+    low: float
+    high: float
+    noise: float | None
+    is_nearly_constant: bool
+
+    @classmethod
+    def of(
+        cls, percentiles: tuple[float, float], ends: tuple[float, float], maximum: float, noise: float | None
+    ) -> ChannelRange:
+        """Choose the range; see `normalise_percentiles`.
+
+        Args:
+            percentiles: the lower and the upper percentile.
+            ends: the lowest and highest values apart from specks; see `ranks_without_specks`.
+            maximum: the highest value.
+            noise: see `noise_level`; None if it was not measured.
+        """
+        low, high = percentiles
+        if ends[0] == ends[1]:
+            return cls(ends[0], maximum, noise, True)
+        return cls(low, maximum, noise, True) if low == high else cls(low, high, noise, False)
+
+    @property
+    def contrast(self) -> float:
+        """The range as a multiple of the noise; see `contrast_over_noise`. NaN if the noise was not measured."""
+        if self.is_nearly_constant:
+            return 0.0
+        if self.noise is None:
+            return float("nan")
+        return (self.high - self.low) / self.noise if self.noise else float("inf")
+
+    def limits(self, noise_floor: float) -> tuple[float, float]:
+        """Return the values that become 0 and 1, at least `noise_floor` times the noise apart.
+
+        Args:
+            noise_floor: see `normalise_percentiles`.
+        """
+        return self.low, max(self.high, self.low + noise_floor * (self.noise or 0.0))
 
 
 def check_percentiles(lower: float, upper: float) -> None:
@@ -40,85 +92,6 @@ def check_percentiles(lower: float, upper: float) -> None:
         )
 
 
-def noise_level(channel: np.ndarray) -> float:
-    """Estimate the standard deviation of the noise in an image, in the units of its pixel values.
-
-    The image is filtered with a mask that cancels flat areas, slopes and straight edges (Immerkær 1996,
-    doi:10.1006/cviu.1996.0060). The median of the absolute result gives the noise (Donoho and Johnstone 1994,
-    doi:10.1093/biomet/81.3.425). Unlike the mean, the median is not affected by cell borders. Images with more than
-    131,072 pixels are sampled in evenly spaced rows.
-
-    Args:
-        channel: YX. The result is 0 if there are fewer than 3 rows or columns.
-
-    >>> ramp = np.add.outer(np.arange(64), np.arange(64)).astype(float)
-    >>> noise_level(ramp)
-    0.0
-    >>> round(noise_level(ramp + np.random.default_rng(0).normal(0, 5, (64, 64))), 1)
-    5.0
-    """
-    rows = sampled_rows((channel.shape[0], channel.shape[1]))
-    if not len(rows):
-        return 0.0
-    return noise_of(second_differences(channel[rows - 1], channel[rows], channel[rows + 1]))
-
-
-def sampled_rows(shape: tuple[int, int]) -> np.ndarray:
-    """Return the indices of the rows in which noise is measured.
-
-    There are none if the image has fewer than 3 rows or columns.
-
-    Args:
-        shape: (Y, X) of the image.
-    """
-    if min(shape) < 3:
-        return np.zeros(0, np.intp)
-    return np.arange(1, shape[0] - 1, max(1, shape[0] * shape[1] // _NOISE_SAMPLE_PX))
-
-
-def second_differences(above: np.ndarray, here: np.ndarray, below: np.ndarray) -> np.ndarray:
-    """Apply a mask that cancels flat areas, slopes and straight edges, so that noise remains.
-
-    Args:
-        above: YX, the row above each row in `here`.
-        here: YX, the rows in which noise is measured.
-        below: YX, the row below each row in `here`.
-
-    Returns:
-        YX floats, two columns narrower than `here`.
-    """
-    # For 16-bit integers, the results are integers that float32 represents exactly.
-    second: np.ndarray = above.astype(np.float32 if is_narrow(above.dtype) else np.float64)
-    second += below
-    second -= here
-    second -= here
-    differences: np.ndarray = second[:, :-2] + second[:, 2:]
-    differences -= second[:, 1:-1]
-    differences -= second[:, 1:-1]
-    return differences
-
-
-def noise_of(differences: np.ndarray) -> float:
-    """Return the standard deviation of the noise in an image, given its second differences.
-
-    Args:
-        differences: result of `second_differences`, which is overwritten.
-    """
-    # 0.6745 is the median of |x| for a standard normal distribution, and 6 is the norm of the mask.
-    return _median(np.abs(differences, out=differences).ravel()) / (0.6745 * 6)
-
-
-def _median(values: np.ndarray) -> float:
-    """Return the median like `numpy.median`, but several times faster and reordering the values in place."""
-    middle = len(values) // 2
-    values.partition(middle)  # numpy vectorises this for a single position
-    if np.isnan(values[middle:].max()):  # NaN sorts last
-        return float("nan")
-    if len(values) % 2:
-        return float(values[middle])
-    return (float(values[:middle].max()) + float(values[middle])) / 2
-
-
 def normalise_percentiles(
     pixels: np.ndarray, lower: float = 0.1, upper: float = 99.9, *, clip: bool = True, noise_floor: float = 0.0
 ) -> np.ndarray:
@@ -131,9 +104,11 @@ def normalise_percentiles(
     network was trained. StarDist and Cellpose do not clip, and MONAI makes it optional. Pass `clip=False` for networks
     trained without clipping.
 
-    If the two percentiles are equal, as in an almost empty image, the minimum and maximum of the channel take their
-    place. Otherwise, a few bright cells would vanish. A constant channel becomes zeros. Percentiles are interpolated
-    like those of `numpy.percentile`. For 8-bit and 16-bit integers, they are computed from an exact histogram.
+    If the two percentiles are equal, as in an almost empty image, their value becomes 0 and the maximum becomes 1, so
+    that a few bright cells do not vanish. A few darker pixels become 0 as well: they must not make everything else
+    bright. The same applies to small images in which fewer than 16 pixels differ from all others on either side. A
+    constant channel becomes zeros. Percentiles are interpolated like those of `numpy.percentile`. For 8-bit and 16-bit
+    integers, they are computed from an exact histogram.
 
     Without cells, the range between the percentiles contains only noise. If it were stretched, a network would see
     cells everywhere. `noise_floor` therefore sets a lower limit on the range, as a multiple of the noise. At 30, the
@@ -155,20 +130,21 @@ def normalise_percentiles(
     >>> normalise_percentiles(np.array([[[10, 20, 30]]], np.uint16), 0, 100)
     array([[[0. , 0.5, 1. ]]], dtype=float32)
     """
+    return normalise_and_measure(pixels, lower, upper, clip=clip, noise_floor=noise_floor)[0]
+
+
+def normalise_and_measure(
+    pixels: np.ndarray, lower: float, upper: float, *, clip: bool, noise_floor: float
+) -> tuple[np.ndarray, list[ChannelRange]]:
+    """Normalise like `normalise_percentiles`, and also return the range of each channel."""
     check_percentiles(lower, upper)
     if pixels.dtype.kind not in "buif":
         raise ValueError(f"got pixels of dtype {pixels.dtype}, expected integers or floats; convert the pixels first")
     out = np.empty(pixels.shape, np.float32)
-    for channel, scaled in zip(pixels, out, strict=True):
-        (_scale_levels if is_narrow(pixels.dtype) else _scale_values)(
-            channel, scaled, (lower, upper), clip, noise_floor
-        )
-    return out
-
-
-def is_narrow(dtype: np.dtype) -> bool:
-    """Return True for 8-bit and 16-bit integers, for which a histogram can have a bin for every value."""
-    return dtype.kind in "bui" and dtype.itemsize <= 2
+    scale = _scale_levels if is_narrow(pixels.dtype) else _scale_values
+    return out, [
+        scale(channel, scaled, (lower, upper), clip, noise_floor) for channel, scaled in zip(pixels, out, strict=True)
+    ]
 
 
 def level_counts(channel: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
@@ -184,43 +160,46 @@ def level_counts(channel: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
 
 def _scale_levels(
     channel: np.ndarray, out: np.ndarray, percent: tuple[float, float], clip: bool, noise_floor: float
-) -> None:
+) -> ChannelRange:
     """Scale 8-bit or 16-bit integers, using a histogram for the percentiles and a lookup table for the result."""
     counts, codes, _ = level_counts(channel)
-    low, high = percentiles_of_counts(counts, percent)
-    if noise_floor:
-        high = max(high, low + noise_floor * noise_level(channel))
+    found = ChannelRange.of(*values_of_counts(counts, percent), noise_level(channel) if noise_floor else None)
+    low, high = found.limits(noise_floor)
     table = scale_between(np.arange(len(counts), dtype=np.float64), low, high, clip)
     np.take(table.astype(np.float32), codes, out=out, mode="clip")
+    return found
 
 
-def percentiles_of_counts(counts: np.ndarray, percent: tuple[float, float]) -> tuple[float, float]:
-    """Return the bins of two percentiles in a histogram, interpolated between bins.
-
-    If both percentiles are equal, the lowest and the highest non-empty bin are returned instead.
+def values_of_counts(
+    counts: np.ndarray, percent: tuple[float, float]
+) -> tuple[tuple[float, float], tuple[float, float], float]:
+    """Return the bins of two percentiles in a histogram, interpolated between bins, and what else a range depends on.
 
     Args:
         counts: number of pixels in each bin.
         percent: lower and upper percentile.
+
+    Returns:
+        The two percentiles, the lowest and highest values apart from specks, and the maximum; see `ChannelRange.of`.
     """
     cumulative = np.cumsum(counts)
+    size = int(cumulative[-1])
+
+    def at(rank: int) -> int:
+        return int(np.searchsorted(cumulative, rank, side="right"))
 
     def percentile(q: float) -> float:
-        place = q / 100 * (int(cumulative[-1]) - 1)
-        before = int(np.searchsorted(cumulative, int(place), side="right"))
-        after = int(np.searchsorted(cumulative, int(np.ceil(place)), side="right"))
+        place = q / 100 * (size - 1)
+        before, after = at(int(place)), at(int(np.ceil(place)))
         return before + (after - before) * (place - int(place))
 
-    low, high = percentile(percent[0]), percentile(percent[1])
-    if low == high:
-        filled = np.flatnonzero(counts)
-        return float(filled[0]), float(filled[-1])
-    return low, high
+    least, greatest = map(at, ranks_without_specks(size))
+    return (percentile(percent[0]), percentile(percent[1])), (least, greatest), at(size - 1)
 
 
 def _scale_values(
     channel: np.ndarray, out: np.ndarray, percent: tuple[float, float], clip: bool, noise_floor: float
-) -> None:
+) -> ChannelRange:
     """Scale floats or integers wider than 16 bits."""
     if channel.dtype.kind in "iu":
         # Compute differences from the minimum in unsigned arithmetic, which is exact at any width.
@@ -229,11 +208,35 @@ def _scale_values(
         values = channel.astype(np.float64 if channel.dtype.itemsize > 4 else np.float32)
         check_finite(values)
     low, high = (float(value) for value in np.percentile(values, percent))
-    if low == high:
-        low, high = float(values.min()), float(values.max())
-    if noise_floor:
-        high = max(high, low + noise_floor * noise_level(values))
-    out[...] = scale_between(values, low, high, clip)
+    noise = noise_level(values) if noise_floor else None
+    found = ChannelRange.of((low, high), _ends_without_specks(values, percent), float(values.max()), noise)
+    out[...] = scale_between(values, *found.limits(noise_floor), clip)
+    return found
+
+
+def _ends_without_specks(values: np.ndarray, percent: tuple[float, float]) -> tuple[float, float]:
+    """Return the lowest and highest values apart from specks, or the infinities if the percentiles leave specks out."""
+    ranks = ranks_without_specks(values.size)
+    lowest_rank, highest_rank = (percentile / 100 * (values.size - 1) for percentile in percent)
+    if lowest_rank >= ranks[0] and highest_rank <= ranks[1]:
+        return -np.inf, np.inf
+    ordered = np.partition(values, ranks, axis=None)
+    return float(ordered[ranks[0]]), float(ordered[ranks[1]])
+
+
+def ranks_without_specks(size: int) -> tuple[int, int]:
+    """Return the ranks, counted from 0, of the lowest and highest values that more than a speck of pixels reach.
+
+    A speck has 16 pixels, or an eighth of the pixels of a tiny image.
+
+    Args:
+        size: number of pixels.
+
+    >>> ranks_without_specks(1000), ranks_without_specks(3)
+    ((16, 983), (0, 2))
+    """
+    speck = min(_SPECK_PX, size // 8)
+    return speck, size - 1 - speck
 
 
 def check_finite(values: np.ndarray) -> None:

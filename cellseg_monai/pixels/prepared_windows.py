@@ -9,10 +9,10 @@ import numpy as np
 
 from cellseg_monai.boxes import Run
 from cellseg_monai.pixels.channels import select_channels
-from cellseg_monai.pixels.normalise import scale_between
+from cellseg_monai.pixels.normalise import ChannelRange, scale_between
 from cellseg_monai.pixels.preprocessing import Preprocessing, prepared_shape
 from cellseg_monai.pixels.scale import rescale_window
-from cellseg_monai.pixels.windowed_percentiles import percentile_ranges, windows_of_chunks
+from cellseg_monai.pixels.windowed_percentiles import channel_ranges, windows_of_chunks
 
 __all__ = ["ImageStatistics", "PreparedWindows"]
 
@@ -23,11 +23,16 @@ class ImageStatistics:
 
     Args:
         grey_as_colour: True if red, green and blue are equal in the whole image, so that one of them is enough.
-        ranges: the values that become 0 and 1, for each channel that the network sees.
+        ranges: the range of intensities of each channel that the network sees.
     """
 
     grey_as_colour: bool
-    ranges: tuple[tuple[float, float], ...]
+    ranges: tuple[ChannelRange, ...]
+
+    @property
+    def contrast(self) -> float:
+        """The highest contrast among the channels; see `contrast_over_noise`."""
+        return max(found.contrast for found in self.ranges)
 
 
 class PreparedWindows:
@@ -84,12 +89,12 @@ class PreparedWindows:
     def _gather_statistics(self, chunk_shape: tuple[int, int] | None, run: Run) -> ImageStatistics:
         """Compute the statistics of the whole image, window by window."""
         grey, settings = self._is_grey_as_colour(chunk_shape), self._settings
-        ranges = percentile_ranges(
+        ranges = channel_ranges(
             lambda rows, columns: self._selected(rows, columns, grey),
             self._image_shape,
             settings.lower_percentile,
             settings.upper_percentile,
-            noise_floor=settings.noise_floor,
+            with_noise=settings.noise_floor > 0,
             chunk_shape=chunk_shape,
             run=run,
         )
@@ -99,7 +104,8 @@ class PreparedWindows:
         """Return a window at the original resolution, with normalised intensities."""
         selected = self._selected(rows, columns, self.statistics.grey_as_colour)
         scaled: np.ndarray = np.empty(selected.shape, np.float32)
-        for target, channel, (low, high) in zip(scaled, selected, self.statistics.ranges, strict=True):
+        for target, channel, found in zip(scaled, selected, self.statistics.ranges, strict=True):
+            low, high = found.limits(self._settings.noise_floor)
             target[...] = scale_between(channel.astype(np.float64), low, high, self._settings.clip)
         return scaled
 

@@ -10,11 +10,11 @@ from os import PathLike
 import numpy as np
 
 from cellseg_monai.pixels.channels import check_policy, select_channels
-from cellseg_monai.pixels.normalise import check_percentiles, normalise_percentiles
+from cellseg_monai.pixels.normalise import check_percentiles, normalise_and_measure
 from cellseg_monai.pixels.scale import check_zoom, rescale, rescaled_shape, shape_of_shorter_side, zoomed_shape
 from cellseg_monai.settings import read_settings, write_settings
 
-__all__ = ["Preprocessing", "network_scale", "prepare", "prepared_shape"]
+__all__ = ["Preprocessing", "network_scale", "prepare", "prepare_and_measure", "prepared_shape"]
 
 _SCALES = ("pixel_size_um", "shorter_side_px", "zoom")
 
@@ -139,8 +139,22 @@ def prepare(
     array([[0. , 0.5],
            [1. , 1. ]], dtype=float32)
     """
+    return prepare_and_measure(pixels, settings, channel_names=channel_names, pixel_size_um=pixel_size_um)[0]
+
+
+def prepare_and_measure(
+    pixels: np.ndarray,
+    settings: Preprocessing,
+    *,
+    channel_names: Sequence[str] = (),
+    pixel_size_um: tuple[float, float] | None = None,
+) -> tuple[np.ndarray, float]:
+    """Prepare an image like `prepare`, and also return its contrast, which is known by then.
+
+    The contrast is the highest among the channels; see `contrast_over_noise`. Without a noise floor, it is NaN.
+    """
     chosen = select_channels(pixels, settings.channels, channel_names=channel_names)
-    normalised = normalise_percentiles(
+    normalised, ranges = normalise_and_measure(
         chosen,
         settings.lower_percentile,
         settings.upper_percentile,
@@ -148,7 +162,8 @@ def prepare(
         noise_floor=settings.noise_floor,
     )
     shape = (normalised.shape[1], normalised.shape[2])
-    return rescale(normalised, prepared_shape(shape, settings, pixel_size_um=pixel_size_um))
+    prepared = rescale(normalised, prepared_shape(shape, settings, pixel_size_um=pixel_size_um))
+    return prepared, max(found.contrast for found in ranges)
 
 
 def prepared_shape(

@@ -12,18 +12,17 @@ from math import isqrt
 import numpy as np
 
 from cellseg_monai.boxes import Box, Run
+from cellseg_monai.pixels.noise import is_narrow, noise_from_rows, rows_for_noise
 from cellseg_monai.pixels.normalise import (
+    ChannelRange,
     check_finite,
     check_percentiles,
-    is_narrow,
     level_counts,
-    noise_of,
-    percentiles_of_counts,
-    sampled_rows,
-    second_differences,
+    ranks_without_specks,
+    values_of_counts,
 )
 
-__all__ = ["percentile_ranges", "windows_of_chunks"]
+__all__ = ["channel_ranges", "percentile_ranges", "windows_of_chunks"]
 
 _BINS = 2**16
 _WINDOW_PX = 2**22
@@ -69,24 +68,56 @@ def percentile_ranges(
     >>> percentile_ranges(lambda rows, columns: image[:, rows, columns], (101, 1), 10, 90)
     [(10.0, 90.0)]
     """
+    ranges = channel_ranges(
+        read,
+        shape,
+        lower,
+        upper,
+        with_noise=noise_floor > 0,
+        chunk_shape=chunk_shape,
+        window_px=window_px,
+        run=run,
+    )
+    return [found.limits(noise_floor) for found in ranges]
+
+
+def channel_ranges(
+    read: Read,
+    shape: tuple[int, int],
+    lower: float,
+    upper: float,
+    *,
+    with_noise: bool,
+    chunk_shape: tuple[int, int] | None = None,
+    window_px: int = _WINDOW_PX,
+    run: Run = map,
+) -> list[ChannelRange]:
+    """Compute the range of each channel, like `percentile_ranges`.
+
+    Args:
+        read: see `percentile_ranges`.
+        shape: (Y, X) of the image.
+        lower: percentile that becomes 0.
+        upper: percentile that becomes 1.
+        with_noise: measure the noise as well.
+        chunk_shape: see `percentile_ranges`.
+        window_px: see `percentile_ranges`.
+        run: see `percentile_ranges`.
+    """
     check_percentiles(lower, upper)
     first = read(slice(0, 1), slice(0, 1))
     if not first.size:
         return []
-    noise = _Noise(sampled_rows(shape) if noise_floor else np.zeros(0, np.intp))
+    noise = _Noise(shape) if with_noise else None
     windows = list(windows_of_chunks(shape, chunk_shape, window_px))
 
     def visit(function: Callable[[Box, np.ndarray], None]) -> None:
         for _ in run(lambda window: function(window, read(*window)), windows):
             pass
 
-    ranges = (_ranges_of_levels if is_narrow(first.dtype) else _ranges_of_values)(
+    return (_ranges_of_levels if is_narrow(first.dtype) else _ranges_of_values)(
         visit, first, shape, (lower, upper), noise
     )
-    if not noise_floor:
-        return ranges
-    levels = noise.levels(len(ranges))
-    return [(low, max(high, low + noise_floor * level)) for (low, high), level in zip(ranges, levels, strict=True)]
 
 
 def windows_of_chunks(
@@ -119,14 +150,15 @@ def windows_of_chunks(
 
 
 def _ranges_of_levels(
-    visit: _Visit, first: np.ndarray, shape: tuple[int, int], percent: tuple[float, float], noise: _Noise
-) -> list[tuple[float, float]]:
+    visit: _Visit, first: np.ndarray, shape: tuple[int, int], percent: tuple[float, float], noise: _Noise | None
+) -> list[ChannelRange]:
     """Compute the ranges of 8-bit and 16-bit integers from a histogram of each channel."""
     totals: np.ndarray = np.zeros((len(first), _BINS), np.int64)
     lock = threading.Lock()
 
     def count(window: Box, pixels: np.ndarray) -> None:
-        noise.see(window, pixels)
+        if noise is not None:
+            noise.see(window, pixels)
         for total, channel in zip(totals, pixels, strict=True):
             counts, _, _ = level_counts(channel)
             with lock:
@@ -134,24 +166,36 @@ def _ranges_of_levels(
 
     visit(count)
     _, _, lowest = level_counts(first)
-    places = (percentiles_of_counts(total, percent) for total in totals)
-    return [(low + lowest, high + lowest) for low, high in places]
+    found = []
+    for number, total in enumerate(totals):
+        percentiles, ends, maximum = values_of_counts(total, percent)
+        found.append(
+            ChannelRange.of(
+                (percentiles[0] + lowest, percentiles[1] + lowest),
+                (ends[0] + lowest, ends[1] + lowest),
+                maximum + lowest,
+                None if noise is None else noise.level(number),
+            )
+        )
+    return found
 
 
 def _ranges_of_values(
-    visit: _Visit, first: np.ndarray, shape: tuple[int, int], percent: tuple[float, float], noise: _Noise
-) -> list[tuple[float, float]]:
+    visit: _Visit, first: np.ndarray, shape: tuple[int, int], percent: tuple[float, float], noise: _Noise | None
+) -> list[ChannelRange]:
     """Compute the ranges of wider values by radix selection, in which each pass determines 16 more bits."""
     last = shape[0] * shape[1] - 1
     (low, high) = places = [percentile / 100 * last for percentile in percent]
-    ranks = [0, *(int(round_to(place)) for place in places for round_to in (np.floor, np.ceil)), last]
+    neighbours = [int(round_to(place)) for place in places for round_to in (np.floor, np.ceil)]
+    ranks = [*neighbours, *ranks_without_specks(last + 1), last]
     dtype = _sortable(first).dtype
     sought = [[_Sought(rank) for rank in ranks] for _ in first]
     first_shift, *other_shifts = range(8 * dtype.itemsize - 16, -1, -16)
     lock = threading.Lock()
 
     def count(window: Box, pixels: np.ndarray) -> None:
-        noise.see(window, pixels)
+        if noise is not None:
+            noise.see(window, pixels)
         _count(sought, first_shift, lock, window, pixels)
 
     visit(count)
@@ -159,15 +203,16 @@ def _ranges_of_values(
     for shift in other_shifts:
         visit(partial(_count, sought, shift, lock))
         sought = [[value.narrowed() for value in channel] for channel in sought]
-    ranges = []
-    for channel in sought:
-        least, *neighbours, greatest = (_value(value.leading, dtype) for value in channel)
+    found = []
+    for number, channel in enumerate(sought):
+        *around, least, greatest, maximum = (_value(value.leading, dtype) for value in channel)
         lower, upper = (
             below + (above - below) * (place - int(place))
-            for below, above, place in zip(neighbours[::2], neighbours[1::2], (low, high), strict=True)
+            for below, above, place in zip(around[::2], around[1::2], (low, high), strict=True)
         )
-        ranges.append((lower, upper) if lower < upper else (least, greatest))
-    return ranges
+        level = None if noise is None else noise.level(number)
+        found.append(ChannelRange.of((lower, upper), (least, greatest), maximum, level))
+    return found
 
 
 @dataclass
@@ -244,28 +289,26 @@ def _value(bits: int, dtype: np.dtype) -> float:
 class _Noise:
     """The noise in an image, measured from sampled rows and their neighbours, which are collected window by window."""
 
-    def __init__(self, rows: np.ndarray) -> None:
-        self._rows = rows
-        self._near = np.unique(np.concatenate([rows - 1, rows, rows + 1]))
+    def __init__(self, shape: tuple[int, int]) -> None:
+        self._shape, self._needed = shape, rows_for_noise(shape)
         self._kept: defaultdict[int, dict[int, np.ndarray]] = defaultdict(dict)
         self._lock = threading.Lock()
 
     def see(self, window: Box, pixels: np.ndarray) -> None:
         """Copy the rows of a CYX window that are needed to measure the noise."""
         rows, columns = window
-        for row in self._near[(self._near >= rows.start) & (self._near < rows.stop)].tolist():
+        for row in self._needed[(self._needed >= rows.start) & (self._needed < rows.stop)].tolist():
             kept = pixels[:, row - rows.start].copy()
             with self._lock:
                 self._kept[row][columns.start] = kept
 
-    def levels(self, channels: int) -> list[float]:
-        """Return the noise level of each channel, once all windows have been seen."""
-        if not len(self._rows):
-            return [0.0] * channels
-        whole = {
-            row: np.concatenate([part for _, part in sorted(parts.items())], 1) for row, parts in self._kept.items()
-        }
-        above, here, below = (
-            np.stack([whole[row] for row in (self._rows + offset).tolist()], axis=1) for offset in (-1, 0, 1)
-        )
-        return [noise_of(second_differences(*rows)) for rows in zip(above, here, below, strict=True)]
+    def level(self, channel: int) -> float:
+        """Return the noise level of a channel, once all windows have been seen."""
+
+        def read(rows: np.ndarray) -> np.ndarray:
+            return np.stack([self._whole_row(row, channel) for row in rows.tolist()])
+
+        return noise_from_rows(read, self._shape)
+
+    def _whole_row(self, row: int, channel: int) -> np.ndarray:
+        return np.concatenate([part[channel] for _, part in sorted(self._kept[row].items())])

@@ -77,6 +77,26 @@ def test_a_few_bright_pixels_on_a_constant_background_do_not_vanish(dtype):
     assert normalise_percentiles(pixels)[0, 3, 4] == 1
 
 
+@pytest.mark.parametrize("dtype", ["u1", "u2", "i4", "f4", "f8"])
+@pytest.mark.parametrize("side", [5, 30, 200])
+@pytest.mark.parametrize("percentiles", [(0.1, 99.9), (0, 100), (1, 99)], ids=str)
+def test_a_few_darker_pixels_do_not_make_a_constant_image_bright(dtype, side, percentiles):
+    pixels = np.full((1, side, side), 100, dtype)
+    pixels[0, 2, 1 : 1 + side // 20] = 90
+    pixels[0, 3, 3] = 0
+    assert not normalise_percentiles(pixels, *percentiles).any()
+    pixels[0, 4, 4] = 110
+    out = normalise_percentiles(pixels, *percentiles)
+    assert out[0, 4, 4] == 1
+    assert out.sum() == 1
+
+
+def test_more_than_a_speck_of_darker_pixels_is_an_image():
+    pixels = np.full((1, 60, 60), 100, np.uint8)
+    pixels[0, :6, :6] = 0
+    assert normalise_percentiles(pixels)[0, 30, 30] == 1
+
+
 def test_each_channel_is_scaled_by_itself():
     pixels = np.stack([np.arange(100), 1000 * np.arange(100)]).reshape(2, 10, 10)
     np.testing.assert_allclose(*normalise_percentiles(pixels), atol=1e-6)
@@ -126,7 +146,16 @@ def test_noise_of_a_large_image_is_measured_on_sampled_rows():
     assert noise_level(noisy(12, shape=(2200, 1100))) == pytest.approx(12, rel=0.02)
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (2, 9), (9, 2)])
+@pytest.mark.parametrize("shape", [(1, 5000), (2, 2500), (5000, 1), (2500, 2), (3, 2000), (2000, 3)])
+@pytest.mark.parametrize("dtype", [np.float32, np.uint16])
+def test_noise_of_a_few_rows_or_columns_is_measured_along_them(shape, dtype):
+    field = np.random.default_rng(0).normal(500, 12, shape).astype(dtype)
+    assert noise_level(field) == pytest.approx(12, rel=0.1)
+    assert normalise_percentiles(field[np.newaxis], noise_floor=30).max() < 0.4
+    assert noise_level(np.arange(np.prod(shape)).reshape(shape)) == 0  # a slope
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (2, 2), (1, 2)])
 def test_noise_of_a_very_small_image_is_0(shape):
     assert noise_level(np.arange(np.prod(shape)).reshape(shape)) == 0
 

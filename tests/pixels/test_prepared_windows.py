@@ -68,10 +68,27 @@ def test_a_hot_pixel_does_not_affect_the_ranges():
     assert percentile_ranges(read_of(image), (1, 4), 0, 50) == [(0.25, 0.625)]
 
 
-def test_the_lowest_and_highest_value_replace_percentiles_that_coincide():
-    image = np.array([[[5, 5, 5, 5, 5, -70_000]]], np.int32)
-    assert percentile_ranges(read_of(image), (1, 6), 40, 60) == [(-70_000, 5)]
+def test_the_highest_value_replaces_percentiles_that_coincide():
+    image = np.array([[[5, 5, 5, 5, 5, 70_000, -70_000]]], np.int32)
+    assert percentile_ranges(read_of(image), (1, 7), 40, 60) == [(5, 70_000)]
+    assert percentile_ranges(read_of(image[..., [0, 1, 2, 6]]), (1, 4), 40, 60) == [(5, 5)]
     assert percentile_ranges(read_of(image[:, :0]), (0, 6)) == []
+
+
+@pytest.mark.parametrize("dtype", ["u1", "i2", "i4", "f4"])
+@pytest.mark.parametrize("shape", [(1, 300), (2, 300), (300, 1), (300, 2), (30, 30), (100, 200)], ids=str)
+@pytest.mark.parametrize("content", ["noise", "a darker pixel", "a brighter pixel"])
+def test_windows_of_degenerate_images_equal_the_whole(dtype, shape, content):
+    image = np.full((1, *shape), 100.0)
+    if content == "noise":
+        image += np.random.default_rng(0).normal(0, 6, shape)
+    else:
+        image[0, 0, shape[1] // 2] += 20 if "bright" in content else -20
+    image = image.astype(dtype)
+    windows = windows_of(image, Preprocessing(), chunk_shape=(16, 16))
+    expected = prepare(image, Preprocessing())
+    np.testing.assert_allclose(assembled(windows, 64), expected, atol=1e-6)
+    assert expected.mean() < 0.2
 
 
 @pytest.mark.parametrize("dtype", ["u2", "i4", "f4", "f8"])
