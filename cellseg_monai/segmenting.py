@@ -16,6 +16,7 @@ import numpy as np
 from cellseg_monai.bundle import load_pipeline
 from cellseg_monai.exports import Segmentation
 from cellseg_monai.inference import Pipeline, Plane, Stages, prepared_plane, segment_plane
+from cellseg_monai.inference.flagging import on_plane
 from cellseg_monai.inference.lanes import Lanes
 from cellseg_monai.io import Image, image_of_array, read
 from cellseg_monai.io.notes import PIXEL_SIZE
@@ -47,7 +48,8 @@ def segment(
 
     Returns:
         The objects found. `labels` is a NumPy array. For a stack, the axes T, P and Z come before Y and X, and ids
-        start again in each plane. `exports.write_exports` writes the objects to files.
+        start again in each plane. `flags` says what is unusual about the image. `exports.write_exports` writes the
+        objects to files.
 
     Raises:
         FileNotFoundError: the file does not exist.
@@ -80,16 +82,22 @@ def segment(
     planes = dict(zip(places, _segmented_planes(opened, places, pipeline, name), strict=True))
     if opened.axes == "CYX":
         return planes[()]
+    axes = opened.axes[:-3]
     return Segmentation(
         labels=np.stack([plane.labels for plane in planes.values()]).reshape(
             *opened.pixels.shape[:-3], *opened.pixels.shape[-2:]
         ),
-        table=join_tables(opened.axes[:-3], {place: plane.table for place, plane in planes.items()}),
+        table=join_tables(axes, {place: plane.table for place, plane in planes.items()}),
         image_name=name,
         image=opened.pixels,
         channel_names=opened.channel_names,
         pixel_size_um=opened.pixel_size_um,
         axes=opened.axes.replace("C", ""),
+        flags=tuple(
+            flag
+            for place, plane in planes.items()
+            for flag in on_plane(tuple(plane.flags), dict(zip(axes, place, strict=True)))
+        ),
     )
 
 

@@ -22,6 +22,7 @@ from cellseg_monai.inference import Pipeline, Tiles
 from cellseg_monai.inference.torch_network import choose_device, lanes_of, torch_network
 from cellseg_monai.networks import fold_normalisation
 from cellseg_monai.pixels import Preprocessing, check_zoom
+from cellseg_monai.quality import TrainingData
 from cellseg_monai.segment_options import PIPELINE_OPTIONS, SegmentOptions, takes_options
 from cellseg_monai.training import bfloat16_is_native
 from cellseg_monai.training.checkpoint_metadata import trained_preprocess
@@ -120,6 +121,7 @@ def _load(options: SegmentOptions, batch: int | None, check: Callable[[Preproces
         tta=options.tta,
         precision="bfloat16" if amp else "float32",
         lanes=lanes_of(device),
+        training=_training(root, digest),
     )
 
 
@@ -153,10 +155,16 @@ def _with_channels(preprocess: Preprocessing, channels: str | Sequence[str | int
     return changed
 
 
+def _training(root: Path, weights_sha256: str) -> TrainingData | None:
+    """Return the bundle's description of its training data if it belongs to these weights, otherwise None."""
+    training = find_training_data(root)
+    return None if training is None or training.weights_sha256 != weights_sha256 else training
+
+
 def _zoom(root: Path, weights_sha256: str, diameter_px: float) -> float:
     """Return the zoom factor that brings objects of the given diameter to the diameter of the training objects."""
-    training = find_training_data(root)
-    if training is None or training.weights_sha256 != weights_sha256:
+    training = _training(root, weights_sha256)
+    if training is None:
         raise BundleError(
             f"got diameter={diameter_px:g}, but {root.name} does not record the diameter of the objects that its "
             "weights were trained on; leave out the diameter, or set zoom in its preprocess.json"

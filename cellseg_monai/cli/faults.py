@@ -10,9 +10,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cellseg_monai.faults import Fault
+    from cellseg_monai.flag import Flag
     from cellseg_monai.io import Note
 
-__all__ = ["check_folder", "fail_if", "print_notes"]
+__all__ = ["check_folder", "fail_if", "print_flags", "print_notes"]
+
+_NAMED = 3  # number of images named in a line about a flag
 
 
 def check_folder(output: str) -> None:
@@ -43,3 +46,22 @@ def print_notes(notes: Sequence[tuple[Path, Note]]) -> None:
         others = len({path for path, _ in same}) - 1
         more = f" (and {others} more image(s), see the notes in run.json)" if others else ""
         print(f"note: {path}: {note.text}{more}", file=sys.stderr)
+
+
+def print_flags(flags: Sequence[tuple[Path, Flag]]) -> None:
+    """Print one line for each kind of flag, with its severity, its meaning and the first images that have it."""
+    from cellseg_monai.quality import FLAGS
+
+    of_kind: dict[str, dict[Path, Flag]] = {kind: {} for kind in FLAGS}
+    for path, flag in flags:
+        of_kind[flag.kind].setdefault(path, flag)
+    for kind, images in of_kind.items():
+        if not images:
+            continue
+        severity = next(iter(images.values())).severity
+        named = ", ".join(path.name for path in list(images)[:_NAMED]) + (", …" if len(images) > _NAMED else "")
+        print(
+            f"{severity}: {len(images)} image(s) flagged {kind}: {FLAGS[kind]}: {named}; see flags in run.json and in "
+            "the tables",
+            file=sys.stderr,
+        )

@@ -11,7 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cellseg_monai.cli.faults import fail_if, print_notes
+from cellseg_monai.cli.faults import fail_if, print_flags, print_notes
 from cellseg_monai.cli.plan import Plan, machine_of
 from cellseg_monai.cli.quality import check_exports, run_file, write_quality
 from cellseg_monai.errors import OF_AN_IMAGE
@@ -168,15 +168,18 @@ def _run(
 def _segment_all(job: Job, images: list[ImageFile], record: RunRecord) -> None:
     """Segment the images that are not done yet, showing progress, and finish the record."""
     from cellseg_monai.cli.progress import Progress
+    from cellseg_monai.inference import Done
 
     remaining = [image for image in images if not record.has(image)]
-    notes = []
+    notes, flags = [], []
     with Progress(len(images), len(images) - len(remaining)) as progress:
         with closing(replace(job, progress=progress.see).run(remaining)) as outcomes:
             for outcome in outcomes:
                 record.add(outcome)
                 progress.add(outcome)
                 notes += [(outcome.image.path, note) for note in outcome.notes]
+                if isinstance(outcome, Done):
+                    flags += [(outcome.image.path, flag) for flag in outcome.flags]
         seconds = progress.seconds()
     try:
         record.finish(seconds=round(seconds, 3), megapixels_per_second=round(progress.megapixels / seconds, 3))
@@ -184,6 +187,7 @@ def _segment_all(job: Job, images: list[ImageFile], record: RunRecord) -> None:
         record.fail(f"{error.filename}: {error.strerror}; make room, then continue with --resume")
     print(f"{progress.segmented} image(s), {progress.objects} objects: {job.output}")
     print_notes(notes)
+    print_flags(flags)
 
 
 def _print_understood(job: Job, images: list[ImageFile]) -> list[str]:

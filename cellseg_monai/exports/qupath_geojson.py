@@ -45,7 +45,9 @@ def _features(segmentation: Segmentation, place: dict[str, int]) -> Iterator[dic
     plane = {"plane": {"c": -1, "z": place.get("Z", 0), "t": place.get("T", 0)}} if place else {}
     # QuPath accepts only numbers as measurements, so booleans become 0 and 1.
     columns = {
-        name: column.view(np.uint8) if column.dtype == bool else column for name, column in table.columns.items()
+        name: column.view(np.uint8) if column.dtype == bool else column
+        for name, column in table.columns.items()
+        if column.dtype.kind != "U"
     }
     for object_id, polygons in object_polygons(segmentation.labels, table.boxes):
         row = int(table.positions(np.array(object_id)))

@@ -7,14 +7,15 @@ suggest that they are.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cellseg_monai.boxes import ArrayPart
+from cellseg_monai.flag import Flag
 from cellseg_monai.io.registry import image_stem
 
 if TYPE_CHECKING:  # slower to import than the rest of this package
@@ -38,6 +39,9 @@ class Segmentation:
         channel_names: one name per channel, or empty.
         pixel_size_um: height and width of a pixel in micrometres, or None if unknown.
         axes: "YX", preceded by those of T, P and Z that the stack has.
+        flags: what is unusual about the image; see `quality.flags_of`. The kinds are also in the column `flags` of the
+            table, separated by semicolons.
+        measures: the numbers behind the flags by name, of an image with one plane; see `quality.PlaneMeasures`.
     """
 
     labels: Any
@@ -47,6 +51,8 @@ class Segmentation:
     channel_names: Sequence[str] = ()
     pixel_size_um: tuple[float, float] | None = None
     axes: str = "YX"
+    flags: Sequence[Flag] = ()
+    measures: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -14,6 +14,8 @@ from cellseg_monai.labels import ObjectTable
 
 __all__ = ["read", "write"]
 
+_TEXT = ("flags",)  # columns that hold no numbers
+
 
 def write(path: Path, segmentation: Segmentation) -> None:
     """Write the table at full precision, leaving the cells of unknown values empty.
@@ -48,7 +50,10 @@ def read(path: Path) -> ObjectTable:
         )
     columns = zip(*rows, strict=True) if rows else [()] * len(head)
     try:
-        values = {name: _values(cells) for name, cells in zip(head, columns, strict=True)}
+        values = {
+            name: np.array(cells, np.str_) if name in _TEXT else _values(cells)
+            for name, cells in zip(head, columns, strict=True)
+        }
     except ValueError as error:
         raise ValueError(f"{path} is not an object table ({error}); write it again with `--export csv`") from error
     return ObjectTable(values, tuple(name.removeprefix("mean_") for name in head if name.startswith("mean_")))

@@ -16,6 +16,7 @@ from cellseg_monai.decoding import Maps, label_in_blocks
 from cellseg_monai.decoding.maps import shape_of_maps
 from cellseg_monai.exports import Segmentation
 from cellseg_monai.inference.disk_array import DiskArray
+from cellseg_monai.inference.flagging import flagged
 from cellseg_monai.inference.lanes import Lanes
 from cellseg_monai.inference.pipeline import Pipeline
 from cellseg_monai.inference.tiled import predict_windows
@@ -60,7 +61,8 @@ def segment_large(
         ValueError: the image contains NaN, or lacks a channel or the pixel size that the pipeline needs.
         OSError: the image could not be read, or the disk is full.
     """
-    maps = _maps(prepared_windows(pixels, pipeline.preprocess, pixel_size_um), pipeline, scratch, progress)
+    prepared = prepared_windows(pixels, pipeline.preprocess, pixel_size_um)
+    maps = _maps(prepared, pipeline, scratch, progress)
     image_shape, network_shape, ids = pixels.shape[1:], shape_of_maps(maps), np.dtype(np.uint32)
     labels = DiskArray.create(scratch / "labels", image_shape, ids)
     # If the scales differ, ids are first stored at the scale of the network, then resampled to that of the image.
@@ -68,7 +70,8 @@ def segment_large(
     with ThreadPoolExecutor(_threads(pipeline), thread_name_prefix="cellseg-block") as blocks:
         label_in_blocks(maps, pipeline.postprocess, labels, block_px=_BLOCK_PX, scratch=parts, run=blocks.map)
         measured_maps = {map_name: maps[map_name] for map_name in pipeline.measured_maps}
-        return measured(labels, measured_maps, pixels, name=name, pixel_size_um=pixel_size_um, run=blocks.map)
+        found = measured(labels, measured_maps, pixels, name=name, pixel_size_um=pixel_size_um, run=blocks.map)
+    return flagged(found, prepared, pipeline)
 
 
 def _threads(pipeline: Pipeline) -> int:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from cellseg_monai.flag import Flag
 from cellseg_monai.inference.inputs import ImageFile
 from cellseg_monai.io import Note
 
@@ -24,6 +26,8 @@ class Done:
         files: the result files.
         seconds: time from opening the image to writing its last file; other images were being processed meanwhile.
         notes: notes on the image; see `io.Note`.
+        flags: what is unusual about the image; see `quality.flags_of`.
+        measures: for each plane, the numbers behind the flags by name; see `quality.PlaneMeasures`.
     """
 
     image: ImageFile
@@ -34,6 +38,8 @@ class Done:
     files: tuple[Path, ...]
     seconds: float
     notes: tuple[Note, ...] = ()
+    flags: tuple[Flag, ...] = ()
+    measures: tuple[Mapping[str, float], ...] = ()
 
 
 @dataclass(frozen=True)

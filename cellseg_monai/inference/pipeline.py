@@ -12,6 +12,7 @@ from cellseg_monai.heads import Head
 from cellseg_monai.inference.symmetries import over_symmetries
 from cellseg_monai.inference.tiled import Network, Tiles
 from cellseg_monai.pixels import Preprocessing
+from cellseg_monai.quality import TrainingData
 
 __all__ = ["Pipeline"]
 
@@ -32,6 +33,8 @@ class Pipeline:
         tta: use test-time augmentation, which shows the network eight symmetric views of each tile.
         precision: precision of the network's multiplications, "float32" or "bfloat16"; it affects the results.
         lanes: number of batches that the network processes at the same time; see `Lanes`.
+        training: description of the data on which the weights were trained, or None if unknown. Images unlike it are
+            flagged.
 
     Raises:
         ValueError: the head lacks a map that post-processing needs, or has a map called `views`.
@@ -48,6 +51,7 @@ class Pipeline:
     tta: bool = False
     precision: str = "float32"
     lanes: int = 1
+    training: TrainingData | None = None
 
     def __post_init__(self) -> None:
         if "views" in self.head.maps:

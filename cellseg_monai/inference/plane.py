@@ -9,11 +9,12 @@ import numpy as np
 
 from cellseg_monai.decoding import label_objects
 from cellseg_monai.exports import Segmentation
+from cellseg_monai.inference.flagging import flagged
 from cellseg_monai.inference.lanes import Lanes
 from cellseg_monai.inference.pipeline import Pipeline
 from cellseg_monai.inference.tiled import predict
 from cellseg_monai.labels import measure_objects
-from cellseg_monai.pixels import prepare, rescale_labels
+from cellseg_monai.pixels import PreparedPixels, prepare_and_measure, rescale_labels
 
 __all__ = ["Plane", "objects_of", "prepared_plane", "segment_plane"]
 
@@ -28,6 +29,7 @@ class Plane:
         prepared: C×Y×X float32, prepared for the network and at the network's scale.
         channel_names: one name per channel, or empty.
         pixel_size_um: (y, x) in µm, if known.
+        contrast: contrast of the raw pixels, as a multiple of the noise; see `pixels.prepare_and_measure`.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Plane:
     prepared: np.ndarray
     channel_names: Sequence[str] = ()
     pixel_size_um: tuple[float, float] | None = None
+    contrast: float = float("nan")
 
 
 def prepared_plane(
@@ -57,8 +60,10 @@ def prepared_plane(
     Raises:
         ValueError: the image has no pixels, or lacks a channel or the pixel size that the pipeline needs.
     """
-    prepared = prepare(pixels, pipeline.preprocess, channel_names=channel_names, pixel_size_um=pixel_size_um)
-    return Plane(name, pixels, prepared, channel_names, pixel_size_um)
+    prepared, contrast = prepare_and_measure(
+        pixels, pipeline.preprocess, channel_names=channel_names, pixel_size_um=pixel_size_um
+    )
+    return Plane(name, pixels, prepared, channel_names, pixel_size_um, contrast)
 
 
 def segment_plane(plane: Plane, pipeline: Pipeline, lanes: Lanes | None = None) -> Segmentation:
@@ -86,7 +91,7 @@ def objects_of(plane: Plane, logits: np.ndarray, pipeline: Pipeline) -> Segmenta
     Returns:
         The objects, at the size of the original image, and the table of their measurements. In the table, `score` is
         the mean foreground probability over an object. With test-time augmentation, `agreement` is the mean share of
-        views that see foreground in the object.
+        views that see foreground in the object. `flags` names what is unusual about the plane.
     """
     maps = pipeline.maps(logits)
     shape = (int(plane.pixels.shape[1]), int(plane.pixels.shape[2]))
@@ -98,7 +103,8 @@ def objects_of(plane: Plane, logits: np.ndarray, pipeline: Pipeline) -> Segmenta
         pixel_size_um=plane.pixel_size_um,
         maps={name: _framed(maps[name], shape) for name in pipeline.measured_maps},
     )
-    return Segmentation(labels, table, plane.name, plane.pixels, plane.channel_names, plane.pixel_size_um)
+    found = Segmentation(labels, table, plane.name, plane.pixels, plane.channel_names, plane.pixel_size_um)
+    return flagged(found, PreparedPixels(plane.prepared, plane.contrast), pipeline)
 
 
 def _framed(values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

@@ -10,11 +10,13 @@ import errno
 import os
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from cellseg_monai.exports import EXPORTS, Segmentation, place_name, write_exports
+from cellseg_monai.flag import Flag
+from cellseg_monai.inference.flagging import on_plane
 from cellseg_monai.inference.inputs import ImageFile
 from cellseg_monai.inference.outcomes import Done, Failed, failed_by
 from cellseg_monai.io import LabelSpool, LazyImage, Note, holds_labels
@@ -61,6 +63,8 @@ class ImageResults:
         self._axes, self._shape, self._stack_axes = image.axes, image.shape, image.axes[:-3]
         self._folder, self._unfinished, self._exports = folder, unfinished, exports
         self._missing = set(self.planes)
+        self._flags: list[Flag] = []
+        self._measures: dict[tuple[int, ...], Mapping[str, float]] = {}
         self._tables: dict[tuple[int, ...], ObjectTable] = {}
         self._spool = LabelSpool(unfinished / _SPOOL, (*image.shape[:-3], *image.shape[-2:]))
 
@@ -86,6 +90,8 @@ class ImageResults:
             self._unfinished.mkdir(parents=True, exist_ok=True)
             self._objects += len(segmentation.table)
             self._missing.discard(place)
+            self._flags += on_plane(tuple(segmentation.flags), dict(zip(self._stack_axes, place, strict=True)))
+            self._measures[place] = segmentation.measures
             self._write(place, segmentation)
             return None if self._missing else self._done(self._move_into_place())
         except OSError as error:
@@ -144,4 +150,15 @@ class ImageResults:
 
     def _done(self, files: tuple[Path, ...]) -> Done:
         seconds = time.perf_counter() - self._begun
-        return Done(self.file, self.file.sha256, self._axes, self._shape, self._objects, files, seconds, self._notes)
+        return Done(
+            self.file,
+            self.file.sha256,
+            self._axes,
+            self._shape,
+            self._objects,
+            files,
+            seconds,
+            self._notes,
+            tuple(self._flags),
+            tuple(self._measures[place] for place in self.planes),
+        )

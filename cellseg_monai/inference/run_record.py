@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from cellseg_monai.atomic import replacing
+from cellseg_monai.flag import Flag
 from cellseg_monai.inference.fingerprint import differences
 from cellseg_monai.inference.inputs import ImageFile
 from cellseg_monai.inference.outcomes import Done, Failed
@@ -109,6 +111,8 @@ class RunRecord:
             "seconds": round(outcome.seconds, 3),
             "files": list(map(self._name, outcome.files)),
             **({"notes": [note._asdict() for note in outcome.notes]} if outcome.notes else {}),
+            "flags": [_flag_entry(flag) for flag in outcome.flags],
+            "measures": [_finite(measures) for measures in outcome.measures],
         }
         files = entry["files"]
         earlier = self._images.get(key, {}).get("files", []) + self._left.pop(key, [])
@@ -257,6 +261,16 @@ def _recorded(output: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     if first is None or not {"about", "begun", "left"} <= first.keys():
         raise ValueError(f"{journal} is damaged; start again with another --output")
     return first, [entry for line in lines[1:] if (entry := _entry(line))]
+
+
+def _flag_entry(flag: Flag) -> dict[str, str]:
+    plane = {"plane": flag.plane} if flag.plane else {}
+    return {"kind": flag.kind, "severity": flag.severity, "reason": flag.reason, **plane}
+
+
+def _finite(measures: Mapping[str, float]) -> dict[str, float | None]:
+    """Replace NaN and infinite values, which JSON cannot represent, with None."""
+    return {name: value if math.isfinite(value) else None for name, value in measures.items()}
 
 
 def _entry(line: str) -> dict[str, Any] | None:

@@ -1,11 +1,23 @@
 """Preparation of pixels for a network: channels, normalisation and scale. Works without torch."""
 
 from cellseg_monai.pixels.channels import select_channels
-from cellseg_monai.pixels.image_quality import contrast_over_noise, saturated_share, sharpness
+from cellseg_monai.pixels.image_quality import (
+    contrast_over_noise,
+    saturated_share,
+    share_of_levels,
+    sharpness,
+    top_levels,
+)
 from cellseg_monai.pixels.noise import noise_level
 from cellseg_monai.pixels.normalise import normalise_percentiles
-from cellseg_monai.pixels.prepared_windows import ImageStatistics, PreparedWindows
-from cellseg_monai.pixels.preprocessing import Preprocessing, network_scale, prepare, prepared_shape
+from cellseg_monai.pixels.prepared_windows import ImageStatistics, PreparedPixels, PreparedWindows
+from cellseg_monai.pixels.preprocessing import (
+    Preprocessing,
+    network_scale,
+    prepare,
+    prepare_and_measure,
+    prepared_shape,
+)
 from cellseg_monai.pixels.scale import check_zoom, rescale, rescale_labels, rescale_window, rescaled_shape
 from cellseg_monai.pixels.tiles import AxisTiles, cover_axis
 from cellseg_monai.pixels.windowed_percentiles import percentile_ranges
@@ -13,6 +25,7 @@ from cellseg_monai.pixels.windowed_percentiles import percentile_ranges
 __all__ = [
     "AxisTiles",
     "ImageStatistics",
+    "PreparedPixels",
     "PreparedWindows",
     "Preprocessing",
     "check_zoom",
@@ -23,6 +36,7 @@ __all__ = [
     "normalise_percentiles",
     "percentile_ranges",
     "prepare",
+    "prepare_and_measure",
     "prepared_shape",
     "rescale",
     "rescale_labels",
@@ -30,5 +44,7 @@ __all__ = [
     "rescaled_shape",
     "saturated_share",
     "select_channels",
+    "share_of_levels",
     "sharpness",
+    "top_levels",
 ]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 
 from cellseg_monai.pixels.noise import noise_of_rows, sampled_rows
 from cellseg_monai.pixels.normalise import normalise_and_measure
 
-__all__ = ["contrast_over_noise", "saturated_share", "sharpness"]
+__all__ = ["contrast_over_noise", "saturated_share", "share_of_levels", "sharpness", "top_levels"]
 
 # Factor by which the five-point Laplacian increases the variance of white noise: 4² + 4 · 1².
 _NOISE_GAIN = 20
@@ -71,15 +74,46 @@ def saturated_share(channel: np.ndarray) -> float:
     >>> saturated_share(np.array([1, 2, 3, 4])), saturated_share(np.array([1, 2, 9, 9]))
     (0.0, 0.5)
     """
+    return share_of_levels([top_levels(channel)], channel.size)
+
+
+def top_levels(channel: np.ndarray) -> dict[float, int]:
+    """Return the highest value and the next lower one, each with its number of pixels.
+
+    Args:
+        channel: values of any shape and real dtype; there is one value if all are equal, and none in an empty array.
+
+    >>> top_levels(np.array([1, 2, 9, 9]))
+    {9.0: 2, 2.0: 1}
+    """
     if channel.size == 0:
-        return 0.0
+        return {}
     highest, lowest = channel.max(), channel.min()
-    if highest == lowest:
-        return 0.0
     is_highest = channel == highest
-    next_lower = np.where(is_highest, lowest, channel).max()
-    at_top, below = (int(np.count_nonzero(same)) for same in (is_highest, channel == next_lower))
-    return at_top / channel.size if at_top > below else 0.0
+    levels = {float(highest): int(np.count_nonzero(is_highest))}
+    if highest != lowest:
+        below = np.where(is_highest, lowest, channel).max()
+        levels[float(below)] = int(np.count_nonzero(channel == below))
+    return levels
+
+
+def share_of_levels(parts: Sequence[Mapping[float, int]], size: int) -> float:
+    """Return `saturated_share` of an image that is measured in parts.
+
+    Args:
+        parts: `top_levels` of each part.
+        size: number of pixels in all parts.
+
+    >>> share_of_levels([{9.0: 2, 2.0: 1}, {3.0: 4}], 10)
+    0.0
+    """
+    counts: Counter[float] = Counter()
+    for part in parts:
+        counts.update(part)
+    if len(counts) < 2:
+        return 0.0
+    at_top, below = (counts[value] for value in sorted(counts, reverse=True)[:2])
+    return at_top / size if at_top > below else 0.0
 
 
 def contrast_over_noise(channel: np.ndarray, lower: float = 0.1, upper: float = 99.9) -> float:

@@ -14,7 +14,32 @@ from cellseg_monai.pixels.preprocessing import Preprocessing, prepared_shape
 from cellseg_monai.pixels.scale import rescale_window
 from cellseg_monai.pixels.windowed_percentiles import channel_ranges, windows_of_chunks
 
-__all__ = ["ImageStatistics", "PreparedWindows"]
+__all__ = ["ImageStatistics", "PreparedPixels", "PreparedWindows"]
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedPixels:
+    """An image that has been prepared as a whole, and is called for windows like `PreparedWindows`.
+
+    Args:
+        pixels: CYX float32, from `prepare`.
+        contrast: the highest contrast among the channels; see `contrast_over_noise`.
+
+    >>> PreparedPixels(np.zeros((1, 4, 5), np.float32), 99.0)(slice(0, 2), slice(0, 3)).shape
+    (1, 2, 3)
+    """
+
+    pixels: np.ndarray
+    contrast: float
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(Y, X) of the prepared image."""
+        return int(self.pixels.shape[1]), int(self.pixels.shape[2])
+
+    def __call__(self, rows: slice, columns: slice) -> np.ndarray:
+        """Return a window of the prepared image as CYX float32."""
+        return self.pixels[:, rows, columns]
 
 
 @dataclass(frozen=True)
@@ -85,6 +110,11 @@ class PreparedWindows:
     def __call__(self, rows: slice, columns: slice) -> np.ndarray:
         """Return a window of the prepared image as CYX float32."""
         return rescale_window(self._scaled, self._image_shape, self.shape, rows, columns)
+
+    @property
+    def contrast(self) -> float:
+        """The highest contrast among the channels; see `contrast_over_noise`."""
+        return self.statistics.contrast
 
     def _gather_statistics(self, chunk_shape: tuple[int, int] | None, run: Run) -> ImageStatistics:
         """Compute the statistics of the whole image, window by window."""

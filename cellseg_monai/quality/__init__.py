@@ -1,12 +1,13 @@
 """Quality checks that need no ground truth: measures of each segmented image, and flags for unusual images."""
 
-from cellseg_monai.quality.flags import FLAGS, LEAST_COMPARED, Flag, compared_measures, flags_of
-from cellseg_monai.quality.measures import PlaneMeasures, measure_plane
+from cellseg_monai.quality.flags import FLAGS, LEAST_COMPARED, SEVERITIES, Flag, compared_measures, flags_of
+from cellseg_monai.quality.measures import PlaneMeasures, measure_plane, recorded_measures
 from cellseg_monai.quality.training_data import TrainingData, describe_training_data
 
 __all__ = [
     "FLAGS",
     "LEAST_COMPARED",
+    "SEVERITIES",
     "Flag",
     "PlaneMeasures",
     "TrainingData",
@@ -14,4 +15,5 @@ __all__ = [
     "describe_training_data",
     "flags_of",
     "measure_plane",
+    "recorded_measures",
 ]

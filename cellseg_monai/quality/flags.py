@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from cellseg_monai.flag import Flag, Severity
 from cellseg_monai.pixels import Preprocessing
 from cellseg_monai.quality.measures import PlaneMeasures
 from cellseg_monai.quality.training_data import Range, TrainingData
 
-__all__ = ["FLAGS", "LEAST_COMPARED", "Flag", "compared_measures", "flags_of"]
+__all__ = ["FLAGS", "LEAST_COMPARED", "SEVERITIES", "Flag", "compared_measures", "flags_of"]
 
 FLAGS = {
     "no objects": "no objects were found",
@@ -23,8 +24,25 @@ FLAGS = {
     "cut objects": "more than a third of the objects touch the border, so their sizes and shapes are incomplete",
     "many objects": "far more objects per area than in most images of the run",
     "few objects": "far fewer objects per area than in most images of the run",
+    "objects everywhere": "objects cover most of the image, as if background were taken for objects",
+    "touching objects": "nearly all objects touch others, as if larger things or texture were cut into pieces",
+    "mask": "the image looks like a mask, a label image or a drawing: it has few values, or areas of a single value",
+    "inverted": "the image looks inverted: it is bright with dark objects, unlike the training images",
+    "photograph": "the image looks like a photograph, a stained slide or a plot in colour, not like fluorescence",
 }
 """Every flag, with its meaning."""
+
+SEVERITIES: dict[str, Severity] = {
+    "no objects": "note",
+    "low contrast": "note",
+    "cut objects": "note",
+    "many objects": "note",
+    "few objects": "note",
+    "mask": "serious",
+    "inverted": "serious",
+    "photograph": "serious",
+}
+"""The severity of each flag; that of all others is "warning"."""
 
 LEAST_COMPARED = 8
 """Minimum number of images with a known value of a measure, for comparing the images in a run by this measure."""
@@ -33,21 +51,12 @@ _SATURATED = 0.001  # share of pixels above which an image is saturated
 _LEAST_SHARP = 0.5  # minimum sharpness, relative to the least sharp training image
 _TOLERANCE = 0.25  # how far outside a range values are tolerated, as a share of the width of the range
 _CUT, _LEAST_OBJECTS = 1 / 3, 5  # tolerated share of cut objects; minimum number of objects for flags about objects
+_COVERED, _TOUCHING = 0.75, 0.9  # shares above which objects cover most of an image, or nearly all touch others
+_FEW_VALUES, _FLAT = 4, 0.85  # up to this many values, or above this share of equal neighbours, an image is a mask
+_DARK_OBJECTS = -0.05  # contrast below which objects are darker than their surroundings
+_PHOTOGRAPH = 0.2  # least brightness of the darkest colour channel of a photograph
 _OUTLIER = 3.5  # modified z-score
 _OUTLIER_FACTOR = 2.0  # values within this factor of the median are never outliers, however alike the others are
-
-
-@dataclass(frozen=True)
-class Flag:
-    """Something unusual about an image.
-
-    Args:
-        kind: one of `FLAGS`.
-        reason: the numbers that led to the flag.
-    """
-
-    kind: str
-    reason: str
 
 
 def flags_of(
@@ -55,6 +64,7 @@ def flags_of(
     training: TrainingData | None = None,
     *,
     noise_floor: float = Preprocessing.noise_floor,
+    is_colour: bool = False,
 ) -> list[list[Flag]]:
     """Flag everything that is unusual about each image in a run.
 
@@ -67,6 +77,7 @@ def flags_of(
         training: description of the training data; None to skip the comparison with training data.
         noise_floor: noise floor of the preprocessing; see `pixels.Preprocessing`. With 0, no image stays dark, so none
             is flagged for low contrast.
+        is_colour: True if the network was made for images in colour, so that none is flagged as a photograph.
 
     Returns:
         One list of flags per image, in the order of `FLAGS`.
@@ -77,7 +88,14 @@ def flags_of(
     """
     deviations = _Deviations.of(images)
     return [
-        [flag for flag in _possible_flags(image, index, deviations, training, noise_floor) if flag is not None]
+        [
+            replace(flag, severity=SEVERITIES.get(flag.kind, "warning"))
+            for flag in (
+                *_possible_flags(image, index, deviations, training, noise_floor),
+                *_of_another_kind(image, training, is_colour),
+            )
+            if flag is not None
+        ]
         for index, image in enumerate(images)
     ]
 
@@ -163,6 +181,43 @@ def _possible_flags(
         if image.objects and z < -_OUTLIER and factor < 1 / _OUTLIER_FACTOR
         else None,
     ]
+
+
+def _of_another_kind(image: PlaneMeasures, training: TrainingData | None, is_colour: bool) -> list[Flag | None]:
+    """Return the flags of images that are not of the kind for which bundles are made."""
+    return [
+        Flag("objects everywhere", f"objects cover {100 * image.covered:.0f} % of the image")
+        if image.covered > _COVERED
+        else None,
+        Flag("touching objects", f"{100 * image.touching:.0f} % of {image.objects} objects touch another one")
+        if image.objects >= _LEAST_OBJECTS and image.touching > _TOUCHING
+        else None,
+        _mask(image),
+        _inverted(image, training),
+        Flag("photograph", f"red, green and blue vary together, and are all brighter than {100 * _PHOTOGRAPH:.0f} %")
+        if image.colourfulness > _PHOTOGRAPH and not is_colour
+        else None,
+    ]
+
+
+def _mask(image: PlaneMeasures) -> Flag | None:
+    if image.contrast == 0:  # a nearly constant image has few values in any case
+        return None
+    if image.values <= _FEW_VALUES:
+        return Flag("mask", f"{image.values} different values")
+    if image.flatness > _FLAT:
+        return Flag("mask", f"{100 * image.flatness:.0f} % of pixels above the lowest value equal their neighbour")
+    return None
+
+
+def _inverted(image: PlaneMeasures, training: TrainingData | None) -> Flag | None:
+    if training is None or training.object_contrast.low <= 0:
+        return None
+    if image.object_contrast < _DARK_OBJECTS:
+        return Flag("inverted", f"objects are darker than their surroundings, contrast {image.object_contrast:.2g}")
+    if _outside(image.brightness, training.brightness) and not _outside(1 - image.brightness, training.brightness):
+        return Flag("inverted", f"brightness {image.brightness:.2g}, as of a negative of the training images")
+    return None
 
 
 def _density(image: PlaneMeasures, factor: float) -> str:

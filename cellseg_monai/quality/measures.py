@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
 from cellseg_monai.boxes import SlicedArray
 from cellseg_monai.io.display import measured_channels
 from cellseg_monai.labels import ObjectTable
-from cellseg_monai.pixels import (
-    Preprocessing,
-    contrast_over_noise,
-    network_scale,
-    prepare,
-    prepared_shape,
-    rescale,
-    saturated_share,
-    select_channels,
-    sharpness,
-)
+from cellseg_monai.pixels import PreparedPixels, PreparedWindows, Preprocessing
+from cellseg_monai.quality.sampled_plane import SampledPlane
 
-__all__ = ["PlaneMeasures", "Window", "measure_plane", "sample_windows"]
+__all__ = ["PlaneMeasures", "Window", "measure_plane", "recorded_measures", "sample_windows"]
 
 Window = Callable[[slice, slice], np.ndarray]
 """A function that takes slices of rows and columns, and returns the pixels of a plane there, CYX in file units."""
 
 _SIDE_PX, _MOST_WINDOWS = 768, 16
+_COLOURS = {("red", "green", "blue"), ("r", "g", "b")}
 
 
 @dataclass(frozen=True)
@@ -44,6 +37,11 @@ class PlaneMeasures:
         contrast: highest contrast among the channels that the network sees; see `pixels.contrast_over_noise`.
         brightness: mean of the prepared plane, 0 to 1.
         object_contrast: mean of the prepared plane inside objects minus its mean outside; negative for dark objects.
+        covered: share of the plane inside objects.
+        touching: share of objects that touch another object.
+        values: number of distinct pixel values, counted up to 16.
+        flatness: share of the pixels above the lowest value that equal their neighbour; near 1 in a mask.
+        colourfulness: mean of the darkest of red, green and blue if the plane resembles a photograph, 0 if not.
     """
 
     objects: int
@@ -55,6 +53,11 @@ class PlaneMeasures:
     contrast: float
     brightness: float
     object_contrast: float
+    covered: float = 0.0
+    touching: float = 0.0
+    values: int = 16
+    flatness: float = 0.0
+    colourfulness: float = 0.0
 
     @property
     def per_megapixel(self) -> float:
@@ -70,6 +73,7 @@ def measure_plane(
     *,
     channel_names: Sequence[str] = (),
     pixel_size_um: tuple[float, float] | None = None,
+    prepared: PreparedPixels | PreparedWindows | None = None,
 ) -> PlaneMeasures:
     """Measure a segmented plane. If the plane is large, its pixels are measured in 16 windows spread over it.
 
@@ -80,35 +84,66 @@ def measure_plane(
         settings: preprocessing settings of the network.
         channel_names: one name per channel; empty if unknown.
         pixel_size_um: (y, x) pixel size; None if unknown.
+        prepared: the whole plane as the network sees it; None to prepare it here.
 
     Raises:
         ValueError: the plane contains NaN, or lacks a channel or a pixel size that the settings require.
     """
     height, width = labels.shape
+    if prepared is None:
+        prepared = PreparedWindows(
+            window, (height, width), settings, channel_names=channel_names, pixel_size_um=pixel_size_um
+        )
+    scale = prepared.shape[0] / height, prepared.shape[1] / width
     windows = sample_windows((height, width))
-    parts = [window(rows, columns) for rows, columns in windows]
-    inside = [np.asarray(labels[rows, columns]) > 0 for rows, columns in windows]
-    # Join the windows, so that they are normalised as one image; `_sharpness` rescales each window separately.
-    sample = np.concatenate(parts, axis=1)
-    if sample.dtype == bool:  # NumPy cannot subtract Booleans
-        sample = sample.astype(np.uint8)
-    prepared = np.split(prepare(sample, settings.at_zoom(None), channel_names=channel_names).mean(axis=0), len(parts))
-    network_shape = prepared_shape((height, width), settings, pixel_size_um=pixel_size_um)
-    measured = measured_channels(channel_names, len(sample))
-    selected = select_channels(sample, settings.channels, channel_names=channel_names)
-    percentiles = settings.lower_percentile, settings.upper_percentile
+    names = [channel_names[index].lower() for index in measured_channels(channel_names, 0)]
+    sampled = SampledPlane(is_colour=tuple(names) in _COLOURS)
+    for rows, columns in windows:
+        pixels = window(rows, columns)
+        measured = measured_channels(channel_names, len(pixels)) or range(len(pixels))
+        seen = prepared(_scaled(rows, scale[0], prepared.shape[0]), _scaled(columns, scale[1], prepared.shape[1]))
+        sampled.add([pixels[index] for index in measured], seen, np.asarray(labels[rows, columns]))
     return PlaneMeasures(
         objects=len(table),
         megapixels=height * width / 1e6,
-        diameter_px=_median(table["equivalent_diameter_px"])
-        * network_scale((height, width), settings, pixel_size_um=pixel_size_um),
+        diameter_px=_median(table["equivalent_diameter_px"]) * math.sqrt(scale[0] * scale[1]),
         cut=float(np.mean(table["touches_edge"])) if len(table) else float("nan"),
-        sharpness=_sharpness(prepared, inside, (network_shape[0] / height, network_shape[1] / width)),
-        saturated=max(saturated_share(sample[channel]) for channel in measured),
-        contrast=max(contrast_over_noise(channel, *percentiles) for channel in selected),
-        brightness=float(np.mean(prepared)),
-        object_contrast=_object_contrast(np.stack(prepared), np.stack(inside)),
+        sharpness=sampled.sharpness,
+        saturated=sampled.saturated,
+        contrast=prepared.contrast,
+        brightness=sampled.brightness,
+        object_contrast=sampled.object_contrast,
+        covered=float(table["area_px"].sum()) / (height * width),
+        touching=sampled.touching_among(_objects_in(windows, table)),
+        values=sampled.values,
+        flatness=sampled.flatness,
+        colourfulness=sampled.colourfulness,
     )
+
+
+def recorded_measures(values: object, planes: int) -> list[PlaneMeasures | None]:
+    """Return the measures in the record of a run, or None for each plane if they are missing or damaged.
+
+    Args:
+        values: what the record has; for each plane a number or null by name, where null stands for NaN.
+        planes: number of planes.
+
+    >>> recorded_measures([{"objects": 3}], 1)
+    [None]
+    """
+    if not isinstance(values, list) or len(values) != planes:
+        return [None] * planes
+    return [_recorded(value) for value in values]
+
+
+def _recorded(value: object) -> PlaneMeasures | None:
+    if not isinstance(value, dict) or value.keys() != {field.name for field in fields(PlaneMeasures)}:
+        return None
+    numbers = {name: math.nan if number is None else number for name, number in value.items()}
+    counts = [numbers["objects"], numbers["values"]]
+    if any(type(number) not in (int, float) for number in numbers.values()) or not numbers["megapixels"] > 0:
+        return None
+    return PlaneMeasures(**numbers) if all(type(count) is int and count >= 0 for count in counts) else None
 
 
 def sample_windows(shape: tuple[int, int]) -> list[tuple[slice, slice]]:
@@ -136,23 +171,23 @@ def _parts(length: int) -> list[slice]:
     return [slice(int(start), int(start) + size) for start in np.linspace(0, length - size, count)]
 
 
-def _sharpness(prepared: Sequence[np.ndarray], inside: Sequence[np.ndarray], scale: tuple[float, float]) -> float:
-    """Return the median sharpness of the windows that contain objects, or of all windows if none does.
-
-    Windows without objects contain nothing that could be sharp.
-    """
-    filled = [part for part, mask in zip(prepared, inside, strict=True) if mask.any()] or prepared
-    values = []
-    for part in filled:
-        shape = (max(1, round(part.shape[0] * scale[0])), max(1, round(part.shape[1] * scale[1])))
-        values.append(sharpness(rescale(part[np.newaxis], shape)[0]))
-    return _median(np.array(values)[np.isfinite(values)])
+def _scaled(part: slice, scale: float, length: int) -> slice:
+    """Return the part of an axis of the prepared plane that corresponds to a part of the plane, at least one pixel."""
+    start = min(round(part.start * scale), length - 1)
+    return slice(start, max(start + 1, min(round(part.stop * scale), length)))
 
 
-def _object_contrast(prepared: np.ndarray, inside: np.ndarray) -> float:
-    if not inside.any() or inside.all():
-        return float("nan")
-    return float(prepared[inside].mean(dtype=np.float64) - prepared[~inside].mean(dtype=np.float64))
+def _objects_in(windows: Sequence[tuple[slice, slice]], table: ObjectTable) -> int:
+    """Return the number of objects whose bounding box reaches into one of the windows."""
+    reached: np.ndarray = np.zeros(len(table), bool)
+    for rows, columns in windows:
+        reached |= (
+            (table["top_px"] < rows.stop)
+            & (table["bottom_px"] > rows.start)
+            & (table["left_px"] < columns.stop)
+            & (table["right_px"] > columns.start)
+        )
+    return int(np.count_nonzero(reached))
 
 
 def _median(values: np.ndarray) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from cellseg_monai.exports.table_csv import read as read_table
 from cellseg_monai.faults import Fault
 from cellseg_monai.io import LazyPlane, image_stem, open_image
 from cellseg_monai.labels import ObjectTable
+from cellseg_monai.quality import PlaneMeasures, recorded_measures
 
 __all__ = ["LABEL_EXPORTS", "OpenPlane", "SegmentedPlane", "segmented_planes"]
 
@@ -35,6 +37,7 @@ class SegmentedPlane:
         table: path of the CSV table, which lists the objects of the whole stack.
         axes: axes of the image file if the user passed them to the run, otherwise None.
         pixel_size_um: pixel size (y, x) if the user passed it to the run, otherwise None.
+        measures: the measures of the plane that the run recorded; None if it was made by an earlier version.
     """
 
     name: str
@@ -44,6 +47,7 @@ class SegmentedPlane:
     table: Path
     axes: str | None = None
     pixel_size_um: tuple[float, float] | None = None
+    measures: PlaneMeasures | None = None
 
     @contextmanager
     def opened(self) -> Iterator[OpenPlane]:
@@ -106,7 +110,8 @@ def segmented_planes(run: Mapping[str, Any], folder: Path) -> tuple[list[Segment
             faults.append(Fault(stem, "no-results", message))
             continue
         axes, lengths = entry["axes"][:-3], entry["shape"][:-3]
-        for position in itertools.product(*map(range, lengths)):
+        measures = recorded_measures(entry.get("measures"), math.prod(lengths))
+        for number, position in enumerate(itertools.product(*map(range, lengths))):
             place = dict(zip(axes, position, strict=True))
             planes.append(
                 SegmentedPlane(
@@ -117,6 +122,7 @@ def segmented_planes(run: Mapping[str, Any], folder: Path) -> tuple[list[Segment
                     table=folder / table,
                     axes=run["about"].get("axes"),
                     pixel_size_um=None if size_um is None else (size_um[0], size_um[1]),
+                    measures=measures[number],
                 )
             )
     return planes, faults

@@ -88,7 +88,7 @@ class Survey:
 
 
 def survey(planes: Iterable[SegmentedPlane], settings: Preprocessing, training: TrainingData | None) -> Survey:
-    """Read and measure the planes of a run one at a time, each exactly once.
+    """Read the planes of a run one at a time, each exactly once, and measure those that the run did not measure.
 
     Args:
         planes: planes of the run.
@@ -99,7 +99,7 @@ def survey(planes: Iterable[SegmentedPlane], settings: Preprocessing, training: 
     for plane in planes:
         try:
             with plane.opened() as opened:
-                measures = measure_plane(
+                measures = plane.measures or measure_plane(
                     opened.pixels.window,
                     opened.labels,
                     opened.table,
@@ -111,7 +111,12 @@ def survey(planes: Iterable[SegmentedPlane], settings: Preprocessing, training: 
                 collected.add(plane, measures, opened.table, scale)
         except (ValueError, OSError) as error:
             collected.faults.append(Fault(plane.name, "not-shown", str(error)))
-    flags = flags_of([surveyed.measures for surveyed in collected.planes], training, noise_floor=settings.noise_floor)
+    flags = flags_of(
+        [surveyed.measures for surveyed in collected.planes],
+        training,
+        noise_floor=settings.noise_floor,
+        is_colour=settings.channels == "rgb",
+    )
     flagged = [replace(surveyed, flags=own) for surveyed, own in zip(collected.planes, flags, strict=True)]
     ordered = sorted(flagged, key=lambda surveyed: (np.isnan(surveyed.score), surveyed.score, surveyed.name))
     objects = {name: np.concatenate(parts) for name, parts in collected.objects.items()}
