@@ -92,7 +92,7 @@ class SegmentOptions:
         least=0,
     )
     device: str = _option("auto", "device that runs the network: auto, cpu, cuda, cuda:1, mps.")
-    amp: bool | None = _option(None, "use bfloat16 instead of float32; by default, if the hardware supports it.")
+    amp: bool | None = _option(None, "use bfloat16 instead of float32; by default, if that is faster on this hardware.")
     checkpoint: str | None = _option(
         None,
         "file with the weights; by default, those from training in the bundle's output/, or else those shipped with "

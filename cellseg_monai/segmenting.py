@@ -78,6 +78,8 @@ def segment(
         pipeline = bundle
     else:
         pipeline = load_pipeline(bundle, **settings)
+        for note in pipeline.notes:
+            logger.warning(note.text)
     places = list(np.ndindex(opened.pixels.shape[:-3]))
     planes = dict(zip(places, _segmented_planes(opened, places, pipeline, name), strict=True))
     if opened.axes == "CYX":

@@ -96,3 +96,60 @@ def test_files_that_do_not_state_their_axes_take_them(tmp_path, pipeline):
     with pytest.raises(ValueError, match="pass axes='ZYX'"):
         cellseg_monai.segment(tmp_path / "s.tif", pipeline)
     assert cellseg_monai.segment(tmp_path / "s.tif", pipeline, axes="ZYX").labels.shape == (2, 96, 96)
+
+
+def constant(pixel: float | None = None, dtype: type = np.uint16, shape: tuple[int, int] = (128, 128)) -> np.ndarray:
+    """A constant image, except for one pixel."""
+    image = np.full(shape, 100, dtype)
+    if pixel is not None:
+        image[shape[0] // 2, shape[1] // 2] = pixel
+    return image
+
+
+def noise(shape: tuple[int, int], dtype: type = np.uint16) -> np.ndarray:
+    return np.random.default_rng(0).normal(1000, 30, shape).astype(dtype)
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        constant(),
+        constant(0),
+        constant(99, np.uint8),
+        constant(101, np.float32),
+        constant(90, np.int32),
+        constant(0, shape=(30, 30)),
+        np.full((64, 64), 65535, np.uint16),
+        noise((1, 2000)),
+        noise((2, 2000), np.float32),
+        noise((2000, 1)),
+        noise((2000, 2), np.float64),
+        noise((200, 200)),
+    ],
+    ids=lambda image: f"{image.dtype} {image.shape}",
+)
+def test_nothing_is_found_where_there_is_nothing(pipeline, image):
+    result = cellseg_monai.segment(image, pipeline)
+    assert len(result.table) == 0
+    assert [flag.kind for flag in result.flags][:2] == ["no objects", "low contrast"]
+
+
+@pytest.mark.parametrize(
+    ("image", "kind"),
+    [
+        (np.random.default_rng(0).poisson(0.01, (128, 128)).astype(np.uint8), "mask"),
+        (np.random.default_rng(0).random((128, 128)) < 0.5, "mask"),
+        (np.kron(noise((32, 32)), np.ones((4, 4), np.uint16)), "intensity"),
+        (4000 - cells(), "inverted"),
+    ],
+    ids=["rare photons", "random bits", "interpolated noise", "a negative"],
+)
+def test_objects_in_images_of_another_kind_are_flagged(pipeline, image, kind):
+    result = cellseg_monai.segment(image, pipeline)
+    assert kind in [flag.kind for flag in result.flags]
+    assert set(result.table["flags"]) <= {"; ".join(flag.kind for flag in result.flags)}
+
+
+def test_flags_of_a_stack_name_their_plane(pipeline):
+    stack = cellseg_monai.segment(np.stack([cells(), constant(shape=(96, 96))]), pipeline, axes="ZYX")
+    assert {flag.plane for flag in stack.flags if flag.kind == "no objects"} == {"Z1"}

@@ -19,7 +19,8 @@ from cellseg_monai.decoding import Postprocessing
 from cellseg_monai.digest import file_digest
 from cellseg_monai.errors import BundleError
 from cellseg_monai.inference import Pipeline, Tiles
-from cellseg_monai.inference.torch_network import choose_device, lanes_of, torch_network
+from cellseg_monai.inference.torch_network import bfloat16_slowdown, choose_device, lanes_of, torch_network
+from cellseg_monai.io import Note
 from cellseg_monai.networks import fold_normalisation
 from cellseg_monai.pixels import Preprocessing, check_zoom
 from cellseg_monai.quality import TrainingData
@@ -28,6 +29,9 @@ from cellseg_monai.training import bfloat16_is_native
 from cellseg_monai.training.checkpoint_metadata import trained_preprocess
 
 __all__ = ["PipelineLoader", "load_pipeline"]
+
+# Above 1, so that the choice does not depend on small differences between measurements.
+_TOLERATED_SLOWDOWN = 1.2
 
 
 @takes_options(*PIPELINE_OPTIONS)
@@ -81,7 +85,6 @@ class PipelineLoader:
 def _load(options: SegmentOptions, batch: int | None, check: Callable[[Preprocessing], None] | None) -> Pipeline:
     root = find_bundle(options.bundle)
     device = choose_device(options.device)
-    amp = bfloat16_is_native(device) if options.amp is None else options.amp
     metadata = _metadata(root)
     parser = ConfigParser()
     parser.read_config(str(root / "configs" / "inference.json"))
@@ -109,6 +112,10 @@ def _load(options: SegmentOptions, batch: int | None, check: Callable[[Preproces
             "network's channels mean; name a head in the bundle, and build its configs again"
         )
     network = fold_normalisation(trained.network)
+    tiles = Tiles((height, width), overlap, batch=batch or _batch(parser, device))
+    amp, notes = _uses_bfloat16(
+        options.amp, lambda: bfloat16_slowdown(network, device, preprocess.channel_count, tiles.multiple), device
+    )
     return Pipeline(
         bundle=metadata["name"],
         version=metadata["version"],
@@ -117,11 +124,39 @@ def _load(options: SegmentOptions, batch: int | None, check: Callable[[Preproces
         head=trained.head,
         preprocess=preprocess,
         postprocess=postprocess,
-        tiles=Tiles((height, width), overlap, batch=batch or _batch(parser, device)),
+        tiles=tiles,
         tta=options.tta,
         precision="bfloat16" if amp else "float32",
         lanes=lanes_of(device),
         training=_training(root, digest),
+        notes=notes,
+    )
+
+
+def _uses_bfloat16(
+    asked: bool | None, slowdown: Callable[[], float], device: torch.device
+) -> tuple[bool, tuple[Note, ...]]:
+    """Decide whether to run the network in bfloat16, and note it if that is slower than float32.
+
+    Args:
+        asked: what the user chose; None for bfloat16 if it is faster.
+        slowdown: measures the time in bfloat16 as a multiple of that in float32.
+        device: where the network runs.
+    """
+    is_native = bfloat16_is_native(device)
+    if asked is False or (asked is None and not is_native):
+        return False, ()
+    # A CPU can have the instructions without PyTorch using them for this network; GPUs always use them.
+    if (is_native and device.type == "cuda") or (factor := slowdown()) <= _TOLERATED_SLOWDOWN:
+        return True, ()
+    if asked is None:
+        return False, ()
+    return True, (
+        Note(
+            "precision",
+            f"bfloat16 takes {factor:.1f} times as long as float32 on {device}, and its results differ slightly; leave "
+            "out --amp to use float32",
+        ),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import sys
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -77,7 +78,10 @@ class Plan(NamedTuple):
         """
         from cellseg_monai.inference import Job, within_memory
 
-        job = Job(self.load(check), output, self.exports, self.reading)
+        pipeline = self.load(check)
+        for note in pipeline.notes:
+            print(f"note: {note.text}", file=sys.stderr)
+        job = Job(pipeline, output, self.exports, self.reading)
         most_bytes = self.options.most_bytes
         return job if most_bytes is None else within_memory(job, most_bytes, self.device)
 

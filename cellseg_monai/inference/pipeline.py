@@ -11,6 +11,7 @@ from cellseg_monai.decoding import Postprocessing
 from cellseg_monai.heads import Head
 from cellseg_monai.inference.symmetries import over_symmetries
 from cellseg_monai.inference.tiled import Network, Tiles
+from cellseg_monai.io import Note
 from cellseg_monai.pixels import Preprocessing
 from cellseg_monai.quality import TrainingData
 
@@ -35,6 +36,7 @@ class Pipeline:
         lanes: number of batches that the network processes at the same time; see `Lanes`.
         training: description of the data on which the weights were trained, or None if unknown. Images unlike it are
             flagged.
+        notes: on how the network runs, such as that another precision would be faster.
 
     Raises:
         ValueError: the head lacks a map that post-processing needs, or has a map called `views`.
@@ -52,6 +54,7 @@ class Pipeline:
     precision: str = "float32"
     lanes: int = 1
     training: TrainingData | None = None
+    notes: tuple[Note, ...] = ()
 
     def __post_init__(self) -> None:
         if "views" in self.head.maps:

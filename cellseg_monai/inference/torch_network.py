@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -11,10 +12,12 @@ import torch
 
 from cellseg_monai.inference.tiled import Network
 
-__all__ = ["choose_device", "lanes_of", "on_arrays", "torch_network"]
+__all__ = ["bfloat16_slowdown", "choose_device", "lanes_of", "on_arrays", "torch_network"]
 
 # Limited because each lane needs memory for the intermediate results of a tile.
 _MOST_LANES = 8
+
+_TRIAL_PX, _TRIALS = 128, 1  # side of a tile for measuring the speed of a network, and how often it is measured
 
 _OUT_OF_MEMORY = re.compile("out of memory|can't allocate memory|not enough memory", re.IGNORECASE)
 # NVIDIA's libraries report these errors if a GPU lacks memory for their own data, but also after other failures.
@@ -117,6 +120,30 @@ def torch_network(module: torch.nn.Module, device: torch.device, *, amp: bool = 
             return network(batch)
 
     return answer
+
+
+def bfloat16_slowdown(module: torch.nn.Module, device: torch.device, channels: int, multiple: int = 1) -> float:
+    """Measure the time that a network takes in bfloat16, as a multiple of its time in float32.
+
+    A small tile is enough to distinguish hardware that multiplies bfloat16, which takes about half as long, from
+    hardware that does not, which takes about three times as long.
+
+    Args:
+        module: the network.
+        device: where it runs.
+        channels: number of channels of an image.
+        multiple: number that must divide the sides of a tile.
+    """
+    side = -(-_TRIAL_PX // multiple) * multiple
+    tile = np.random.default_rng(0).random((1, channels, side, side), np.float32)
+    networks = [torch_network(module, device, amp=amp) for amp in (False, True)]
+    seconds = [float("inf")] * 2
+    for _ in range(_TRIALS + 1):  # the first is for warming up, but can only be the slowest
+        for number, network in enumerate(networks):
+            begun = time.perf_counter()
+            network(tile)
+            seconds[number] = min(seconds[number], time.perf_counter() - begun)
+    return seconds[1] / seconds[0]
 
 
 @contextmanager

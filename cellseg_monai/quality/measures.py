@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 
@@ -139,7 +140,7 @@ def recorded_measures(values: object, planes: int) -> list[PlaneMeasures | None]
 def _recorded(value: object) -> PlaneMeasures | None:
     if not isinstance(value, dict) or value.keys() != {field.name for field in fields(PlaneMeasures)}:
         return None
-    numbers = {name: math.nan if number is None else number for name, number in value.items()}
+    numbers: dict[str, Any] = {name: math.nan if number is None else number for name, number in value.items()}
     counts = [numbers["objects"], numbers["values"]]
     if any(type(number) not in (int, float) for number in numbers.values()) or not numbers["megapixels"] > 0:
         return None

@@ -1,6 +1,9 @@
 """The pipeline of a bundle, and the function that loads it in other processes."""
 
+import os
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -79,3 +82,19 @@ def test_normalisation_is_folded_into_the_convolutions():
         pipeline.network(np.zeros((1, 1, 32, 32), np.float32))
     assert "conv2d" in called.names
     assert "batch_norm" not in called.names
+
+
+@pytest.mark.parametrize("arguments", [{}, {"amp": True}], ids=["by default", "if asked for"])
+def test_bfloat16_is_measured_where_the_processor_may_lack_it(arguments):
+    """In another process, because oneDNN reads the variable that hides instructions from it only once."""
+    code = f"""
+from cellseg_monai.bundle import load_pipeline
+pipeline = load_pipeline("nuclei", device="cpu", **{arguments})
+print(pipeline.precision, *[note.text for note in pipeline.notes], sep="|")
+"""
+    environment = {**os.environ, "ONEDNN_MAX_CPU_ISA": "AVX2"}
+    said = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    precision, *notes = said.stdout.strip().split("|")
+    assert precision == ("bfloat16" if arguments else "float32")
+    assert len(notes) == len(arguments)
+    assert all("times as long as float32 on cpu" in note and "leave out --amp" in note for note in notes)

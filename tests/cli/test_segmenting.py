@@ -160,3 +160,23 @@ def test_the_package_runs_like_the_command():
     )
     assert (module.returncode, module.stdout, module.stderr) == (command.returncode, command.stdout, command.stderr)
     assert "did you mean --tile?" in module.stderr
+
+
+def test_unusual_images_are_flagged_at_the_end_in_the_tables_and_in_the_record(cellseg, images, output):
+    np.save(images / "b.npy", 4000 - cells(1))
+    np.save(images / "c.npy", (cells(2) > 1000).astype(np.uint8))
+    ran = cellseg("segment", images, "--output", output, "--export", "csv,parquet,h5ad,geojson")
+    assert ran.code == 0
+    flagged = {}
+    for entry in json.loads((output / "run.json").read_text())["images"]:
+        flagged[entry["key"]] = [flag["kind"] for flag in entry["flags"]]
+        assert all(flag["severity"] in ("note", "warning", "serious") and flag["reason"] for flag in entry["flags"])
+        assert entry["measures"][0]["objects"] == entry["objects"]
+        with open(output / f"{entry['key']}.csv", newline="") as file:
+            rows = list(csv.DictReader(file))
+        assert {row["flags"] for row in rows} <= {"; ".join(flagged[entry["key"]])}
+    assert "inverted" in flagged["b"]
+    assert "mask" in flagged["c"]
+    lines = [line for line in ran.err.splitlines() if line.startswith(("note: ", "warning: ", "serious: "))]
+    assert len(lines) == len({kind for kinds in flagged.values() for kind in kinds})
+    assert any(line.startswith("serious: 1 image(s) flagged mask: ") and "c.npy" in line for line in lines)

@@ -1,10 +1,12 @@
 """A torch network as a function of arrays, missing devices, and lack of memory."""
 
+import time
+
 import numpy as np
 import pytest
 import torch
 
-from cellseg_monai.inference.torch_network import choose_device, torch_network
+from cellseg_monai.inference.torch_network import bfloat16_slowdown, choose_device, torch_network
 
 BATCH = np.ones((2, 1, 4, 6), np.float32)
 
@@ -112,3 +114,21 @@ def test_other_errors_are_not_changed():
 def test_a_missing_device_is_refused(name):
     with pytest.raises(ValueError, match="device"):
         choose_device(name)
+
+
+class SlowIn(torch.nn.Module):
+    """A network that is slow in one precision."""
+
+    def __init__(self, bfloat16):
+        super().__init__()
+        self.bfloat16 = bfloat16
+
+    def forward(self, images):
+        if torch.is_autocast_enabled("cpu") == self.bfloat16:
+            time.sleep(0.05)
+        return images
+
+
+def test_the_speed_of_bfloat16_is_compared_with_that_of_float32():
+    assert bfloat16_slowdown(SlowIn(True), choose_device("cpu"), 2) > 2
+    assert bfloat16_slowdown(SlowIn(False), choose_device("cpu"), 1, multiple=48) < 0.5

@@ -7,7 +7,7 @@ import pytest
 
 from cellseg_monai.labels import measure_objects
 from cellseg_monai.pixels import Preprocessing
-from cellseg_monai.quality import FLAGS, PlaneMeasures, TrainingData, flags_of, measure_plane
+from cellseg_monai.quality import FLAGS, SEVERITIES, PlaneMeasures, TrainingData, flags_of, measure_plane
 from tests.quality.planes import plane
 
 TRAINING = TrainingData("discs", "0", 9, 99, (20, 24, 30), (0.03, 0.04, 0.05), (0.2, 0.25, 0.35), (0.7, 0.8, 0.95))
@@ -40,9 +40,30 @@ def test_a_good_image_has_no_flag() -> None:
         (measured(*EMPTY), ["no objects", "low contrast", "intensity"]),
         (measured(*plane(radius=6)), ["intensity", "object size"]),  # small discs leave a darker image too
         (dataclasses.replace(GOOD, cut=0.5), ["cut objects"]),
-        (dataclasses.replace(GOOD, object_contrast=-0.5), ["intensity"]),
+        (dataclasses.replace(GOOD, object_contrast=-0.5), ["intensity", "inverted"]),
+        (measured(1300 - plane()[0], plane()[1]), ["intensity", "inverted"]),
+        (measured(*plane(radius=19)), ["intensity", "object size"]),
+        (dataclasses.replace(GOOD, covered=0.8), ["objects everywhere"]),
+        (dataclasses.replace(GOOD, touching=0.95), ["touching objects"]),
+        (measured((plane()[1] > 0)[np.newaxis], plane()[1]), ["mask"]),
+        (measured(255 * (plane()[1] > 0).astype(np.uint8)[np.newaxis], plane()[1]), ["saturated", "mask"]),
+        (measured(plane()[1].astype(np.uint16)[np.newaxis], plane()[1]), ["mask"]),
     ],
-    ids=["blurred", "saturated", "empty", "small objects", "cut by the border", "dark objects"],
+    ids=[
+        "blurred",
+        "saturated",
+        "empty",
+        "small objects",
+        "cut by the border",
+        "dark objects",
+        "inverted",
+        "large objects",
+        "covered",
+        "touching",
+        "binary mask",
+        "8-bit mask",
+        "label image",
+    ],
 )
 def test_each_fault_is_flagged_and_nothing_else(image: PlaneMeasures, expected: list[str]) -> None:
     flagged = kinds(image)
@@ -90,7 +111,11 @@ def test_a_small_difference_from_otherwise_equal_images_is_not_flagged() -> None
         ({"sharpness": 0.01}, "sharpness 0.01; training images have 0.03 to 0.05"),
         ({"saturated": 0.02}, "2 % of pixels have the highest value"),
         ({"brightness": 0.6}, "brightness 0.6; training images have 0.2 to 0.35"),
-        ({"object_contrast": -0.5}, "contrast of objects -0.5; training images have 0.7 to 0.95"),
+        ({"object_contrast": 0.4}, "contrast of objects 0.4; training images have 0.7 to 0.95"),
+        ({"covered": 0.8}, "objects cover 80 % of the image"),
+        ({"touching": 0.95}, "95 % of 16 objects touch another one"),
+        ({"values": 2}, "2 different values"),
+        ({"flatness": 0.95}, "95 % of pixels above the lowest value equal their neighbour"),
         ({"diameter_px": 50.0}, "median diameter 50 px; training images have 20 to 30"),
         ({"cut": 0.5}, "50 % of 16 objects touch the border"),
     ],
@@ -109,3 +134,41 @@ def test_reasons_state_the_deviation_from_the_other_images_of_the_run() -> None:
         "78 objects per megapixel, 0.12 times the median of the run (625)",
         f"sharpness {GOOD.sharpness / 4:.2g}, 0.25 times the median of the run",
     ]
+
+
+def test_every_flag_has_a_severity() -> None:
+    assert SEVERITIES.keys() <= FLAGS.keys()
+    (flags,) = flags_of([dataclasses.replace(GOOD, objects=0, covered=0.8, values=2)], TRAINING)
+    assert [(flag.kind, flag.severity) for flag in flags] == [
+        ("no objects", "note"),
+        ("objects everywhere", "warning"),
+        ("mask", "serious"),
+    ]
+
+
+def in_colour(red: np.ndarray, green: np.ndarray, blue: np.ndarray) -> list[str]:
+    colours = np.stack([red, green, blue]).clip(0, 255).astype(np.uint8)
+    labels = plane()[1]
+    measures = measure_plane(
+        lambda rows, columns: colours[:, rows, columns],
+        labels,
+        measure_objects(labels),
+        Preprocessing(),
+        channel_names=("Red", "Green", "Blue"),
+    )
+    assert "photograph" not in [flag.kind for flag in flags_of([measures], is_colour=True)[0]]
+    return [flag.kind for flag in flags_of([measures])[0]]
+
+
+def test_photographs_and_stained_slides_are_flagged_but_fluorescence_in_colour_is_not() -> None:
+    light = plane()[0][0] / 5
+    noise = np.random.default_rng(1).normal(0, 3, (3, *light.shape))
+    assert in_colour(*(np.stack([240 - light, 200 - 0.9 * light, 230 - 0.5 * light]) + noise)) == ["photograph"]
+    assert in_colour(*(np.stack([20 + light, 15 + 0.8 * light, 120 + 0.5 * light]) + noise)) == ["photograph"]
+    assert in_colour(light, light, light) == []
+    assert in_colour(*(np.stack([light, 0 * light, np.roll(light, 20)]) + abs(noise))) == []
+    assert in_colour(0 * light, 0 * light, light) == []
+
+
+def test_a_constant_image_does_not_look_like_a_mask() -> None:
+    assert kinds(measured(np.full((1, 160, 160), 7, np.uint8), EMPTY[1]), None) == ["no objects", "low contrast"]

@@ -7,7 +7,7 @@ import pytest
 
 from cellseg_monai.io import write_labels
 from cellseg_monai.labels import measure_objects
-from cellseg_monai.pixels import Preprocessing
+from cellseg_monai.pixels import PreparedPixels, Preprocessing, prepare_and_measure
 from cellseg_monai.quality import PlaneMeasures, TrainingData, describe_training_data, measure_plane
 from cellseg_monai.quality.measures import sample_windows
 from cellseg_monai.settings import read_settings, write_settings
@@ -15,15 +15,11 @@ from tests.quality.planes import plane
 
 
 def measured(pixels: np.ndarray, labels: np.ndarray, **settings: object) -> PlaneMeasures:
-    windows = []
-
     def window(rows: slice, columns: slice) -> np.ndarray:
-        windows.append((rows, columns))
         return pixels[:, rows, columns]
 
     size_um = settings.pop("image_size_um", None)
     measures = measure_plane(window, labels, measure_objects(labels), Preprocessing(**settings), pixel_size_um=size_um)
-    assert len(windows) <= 16
     return measures
 
 
@@ -67,6 +63,32 @@ def test_a_large_plane_is_measured_in_windows() -> None:
     large, small = measured(*tiled), measured(pixels, labels)
     assert large.sharpness == pytest.approx(small.sharpness, rel=0.05)
     assert large.brightness == pytest.approx(small.brightness, abs=0.02)
+    assert large.covered == pytest.approx(small.covered)
+    assert large.saturated == pytest.approx(small.saturated, abs=1e-4)
+
+
+def test_touching_objects_are_counted() -> None:
+    pixels, labels = plane()
+    halves = np.where(np.arange(160)[:, np.newaxis] % 40 < 20, labels, labels + 16 * (labels > 0))
+    assert measured(pixels, labels).touching == 0
+    assert measured(pixels, halves).touching == 1
+    halves[halves == 17] = 0
+    assert measured(pixels, halves).touching == pytest.approx(30 / 31)
+    large = measured(np.tile(pixels, (1, 30, 30)), np.kron(np.arange(1, 901).reshape(30, 30), np.ones((160, 160), int)))
+    assert large.touching == pytest.approx(1, abs=0.02)
+    assert large.covered == 1
+
+
+def test_a_plane_that_is_already_prepared_is_measured_as_it_is() -> None:
+    pixels, labels = plane()
+    settings = Preprocessing(zoom=0.5)
+    prepared = PreparedPixels(*prepare_and_measure(pixels, settings))
+    table = measure_objects(labels)
+    given, found = (
+        measure_plane(lambda rows, columns: pixels[:, rows, columns], labels, table, settings, prepared=each)
+        for each in (prepared, None)
+    )
+    assert dataclasses.asdict(given) == pytest.approx(dataclasses.asdict(found), rel=1e-4)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (767, 2000), (5000, 3), (4000, 4000), (30_000, 20_000)])

@@ -130,6 +130,8 @@ def test_a_channel_that_the_network_does_not_see_can_hold_nan_and_infinity(tmp_p
 def test_diameters_are_shown_at_the_scale_of_the_network_like_those_of_the_training_data(folder: Path) -> None:
     run = segmented(folder)
     record = json.loads(run.read_text())
+    for entry in record["images"]:
+        del entry["measures"]  # as in the record of an earlier version, whose planes are measured here
     record["about"] |= {"preprocess": {"channels": "grey", "pixel_size_um": 1.0}, "pixel_size_um": [0.5, 0.5]}
     run.write_text(json.dumps(record))
     page, numbers = read(write_quality_report(run, training=TRAINING))
@@ -137,6 +139,22 @@ def test_diameters_are_shown_at_the_scale_of_the_network_like_those_of_the_train
     assert shown
     assert float(shown[1]) == pytest.approx(12, abs=1)
     assert [row["diameter_px"] for row in numbers["images"][:3]] == pytest.approx([12] * 3, abs=1)
+
+
+def test_recorded_measures_are_not_measured_again(folder: Path) -> None:
+    run = segmented(folder)
+    record = json.loads(run.read_text())
+    assert all(len(entry["measures"]) == 1 for entry in record["images"])
+    fresh = write_quality_report(run, training=TRAINING).numbers.read_text()
+    for entry in record["images"]:
+        entry["measures"][0]["sharpness"] = 7.0
+    run.write_text(json.dumps(record))
+    numbers = json.loads(write_quality_report(run, training=TRAINING).numbers.read_text())
+    assert {row["sharpness"] for row in numbers["images"]} == {7.0}
+    for entry, damage in zip(record["images"], (None, [{}], [{"objects": "many"}], "[]"), strict=True):
+        entry["measures"] = damage
+    run.write_text(json.dumps(record))
+    assert write_quality_report(run, training=TRAINING).numbers.read_text() == fresh
 
 
 @pytest.mark.parametrize("training", [None, TRAINING], ids=["unknown training data", "training data of other weights"])
@@ -221,7 +239,7 @@ def test_a_file_that_is_not_a_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         write_quality_report(tmp_path / "run.json")
     (tmp_path / "run.json").write_text("{}")
-    with pytest.raises(ValueError, match=r"no run\.json of `cellseg segment`"):
+    with pytest.raises(ValueError, match="was not written by `cellseg segment`"):
         write_quality_report(tmp_path / "run.json")
 
 
