@@ -33,7 +33,9 @@ def find_bundle(bundle: str | Path) -> Path:
         if (folder / "configs" / "metadata.json").is_file():
             return folder
     looked = ", ".join(str(folder.absolute()) for folder in candidates)
-    raise BundleError(f"no bundle {str(bundle)!r}: none of {looked} has configs/metadata.json; pass its folder or zip")
+    raise BundleError(
+        f"no bundle named {str(bundle)!r}: none of {looked} contains configs/metadata.json; pass a bundle folder or zip"
+    )
 
 
 def run_bundle(bundle: str | Path, config: str, **overrides: Any) -> ConfigWorkflow:

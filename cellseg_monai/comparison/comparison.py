@@ -1,4 +1,4 @@
-"""Train several bundles under equal conditions on one data set, and compare the results."""
+"""Training several bundles under equal conditions on one data set, and comparing the results."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def compare(
         epochs: number of training epochs per run.
         minutes: training time per run in minutes; pass exactly one of `epochs` and `minutes`.
         seed: random seed for every run.
-        datalist: data list that replaces the sections of the data set; None to use the data set's own.
+        datalist: datalist that replaces the data set's own sections; None to use the data set's own.
         knobs: further training settings to override in every run, such as `{"batch_size": 4}`.
         bundles_dir: folder that contains the bundles.
 

@@ -1,4 +1,4 @@
-"""Write the results of a comparison as `comparison.csv` and `comparison.md`."""
+"""Writing the results of a comparison as `comparison.csv` and `comparison.md`."""
 
 from __future__ import annotations
 

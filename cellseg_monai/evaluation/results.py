@@ -1,4 +1,4 @@
-"""Write and read the files of an evaluation: a table of images, a summary with intervals, and a figure."""
+"""Writing and reading the files of an evaluation: a table of images, a summary with intervals, and a figure."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def read_summary(output_dir: str | Path, protocol: Protocol) -> dict[str, Any]:
     """
     path = _file(output_dir, protocol, _NAMES[1])
     if not path.is_file():
-        raise DatasetError(f"{Path(output_dir)}: no file {path.name}; run the evaluation first, or pass another folder")
+        raise DatasetError(f"{Path(output_dir)}: {path.name} not found; run the evaluation first, or pass another one")
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:

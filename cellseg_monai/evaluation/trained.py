@@ -41,8 +41,8 @@ def read_training(run_dir: str | Path, protocol: Protocol = OWN) -> Evaluation:
     gone = [path for image in images for path in (image.files.truth, image.files.prediction) if not path.is_file()]
     if gone:
         raise DatasetError(
-            f"{run_dir}: {len(gone)} label image(s) of the evaluation no longer exist, such as {gone[0]}; repeat the "
-            "evaluation"
+            f"{run_dir}: {len(gone)} label image(s) of the evaluation no longer exist, for example {gone[0]}; repeat "
+            "the evaluation"
         )
     if protocol is OWN:
         return replace(evaluation, images=images)

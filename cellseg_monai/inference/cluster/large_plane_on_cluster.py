@@ -204,9 +204,9 @@ class _Frame:
         >>> of_both = [[(slice(0, 50), slice(0, 50))], [(slice(0, 200), slice(0, 64)), (slice(0, 200), slice(64, 100))]]
         >>> for places in of_both:
         ...     _Frame(Path("a.tif"), (200, 100), (50, 50)).naming_objects(places)(places[-1])
-        'a.tif, the objects of rows 0 to 199, columns 0 to 99'
-        'a.tif, the objects of rows 0 to 199, columns 64 to 99'
+        'a.tif, the objects in rows 0 to 199, columns 0 to 99'
+        'a.tif, the objects in rows 0 to 199, columns 64 to 99'
         """
         ends = (places[-1][0].stop, places[-1][1].stop) if places else self.seen
         frame = replace(self, seen=ends)
-        return lambda box: f"{self.path}, the objects of {frame.within(box)}"
+        return lambda box: f"{self.path}, the objects in {frame.within(box)}"
