@@ -51,7 +51,7 @@ def find_bundles(bundles_dir: str | Path = "bundles") -> list[Path]:
     """Return the bundle folders, which are those that contain a `bundle.json`, in alphabetical order.
 
     Args:
-        bundles_dir: parent folder of the bundles.
+        bundles_dir: folder that contains the bundles.
 
     Raises:
         BundleError: `bundles_dir` contains no bundle.
@@ -153,7 +153,7 @@ def _settings(bundle: Path, own: Config, recipe: Recipe, shipped: ShippedWeights
     if shipped is not None and "postprocess" in own:
         raise BundleError(
             f"{bundle}/bundle.json has postprocess settings, but models/weights.json has settings fitted to the "
-            "weights; delete those in bundle.json"
+            "weights; delete the settings in bundle.json"
         )
     settings = {name: merge_configs(*recipe.layers(name), own.get(name, {})) for name in _SETTINGS}
     if shipped is not None:
@@ -234,5 +234,5 @@ def _versions(root: Path) -> Config:
             name: pinned[name] for name in _REQUIRED_PACKAGES
         }
     except KeyError as error:
-        raise BundleError(f"constraints.txt does not pin a version of {error.args[0]}; add one") from error
+        raise BundleError(f"constraints.txt does not pin a version of {error.args[0]}; add a line for it") from error
     return versions

@@ -64,7 +64,7 @@ def compare(
     schedule of that length. Training times are therefore equal to within an epoch, and no schedule is cut short.
 
     Args:
-        dataset_dir: folder of the data set.
+        dataset_dir: the data set folder.
         runs: names of the runs, such as "unet,unet+two_classes", or a list of names.
         output_dir: folder to write to, with a subfolder for each run.
         epochs: number of training epochs per run.

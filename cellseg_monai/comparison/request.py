@@ -77,7 +77,7 @@ def make_request(
     """Make a request after checking its budget and its data set, which must have labelled images in every section.
 
     Args:
-        dataset_dir: folder of the data set.
+        dataset_dir: the data set folder.
         epochs: number of training epochs per run, or None.
         minutes: training time per run in minutes, or None.
         seed: random seed for every run.

@@ -30,8 +30,8 @@ def evaluate_folders(
     """Compare the label images in two folders.
 
     Args:
-        truth_dir: folder of the true label images.
-        prediction_dir: folder of the predicted label images, named like the true ones; see `pair_files`.
+        truth_dir: folder with the true label images.
+        prediction_dir: folder with the predicted label images, named like the true ones; see `pair_files`.
         protocol: protocol for the comparison.
         truth_suffix: use only true label images whose file name ends with this, ignoring the extension.
         prediction_suffix: use only predicted label images whose file name ends with this, ignoring the extension.

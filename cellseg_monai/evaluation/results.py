@@ -57,7 +57,7 @@ def read_results(output_dir: str | Path, protocol: Protocol) -> Evaluation:
     """Read an evaluation that `write_results` wrote.
 
     Args:
-        output_dir: folder of the evaluation.
+        output_dir: folder that contains the evaluation.
         protocol: the protocol of the evaluation. Scores with their own counting function are not supported, because the
             files do not contain their counts.
 
@@ -80,7 +80,7 @@ def read_summary(output_dir: str | Path, protocol: Protocol) -> dict[str, Any]:
     """Read a summary that `write_results` wrote.
 
     Args:
-        output_dir: folder of the evaluation.
+        output_dir: folder that contains the evaluation.
         protocol: the protocol of the evaluation.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Evaluations stored in the folders of training runs."""
+"""Evaluations stored in training-run folders."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["read_training"]
 
 
 def read_training(run_dir: str | Path, protocol: Protocol = OWN) -> Evaluation:
-    """Read the evaluation in the folder of a training run.
+    """Read the evaluation in a training-run folder.
 
     The folder can have been moved since the evaluation.
 

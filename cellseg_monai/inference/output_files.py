@@ -50,7 +50,7 @@ def check_output_files(
                 )
             if (other := whose.setdefault(str(target).lower(), image)) is not image:
                 raise FileExistsError(
-                    f"{other.path} and {image.path} would both write {target}; rename one, or segment them into "
+                    f"{other.path} and {image.path} would both produce {target}; rename one, or segment them into "
                     "different folders"
                 )
 

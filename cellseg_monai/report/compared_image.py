@@ -65,7 +65,7 @@ def find_images(pairs: Sequence[FilePair], images_dir: str | Path | None) -> tup
 
     Args:
         pairs: pairs of true and predicted label images, which may lie in the same folder as the images.
-        images_dir: folder of the images; None to use the image paths stored in the pairs.
+        images_dir: folder with the images; None to use the image paths stored in the pairs.
 
     Returns:
         The image paths by pair name, and a fault for each pair with no image or more than one.
@@ -90,7 +90,7 @@ def find_images(pairs: Sequence[FilePair], images_dir: str | Path | None) -> tup
             continue
         names = ", ".join(path.name for path in chosen)
         message = (
-            f"{len(chosen)} images in {images_dir} match this pair ({names}); keep only one of them"
+            f"{len(chosen)} images in {images_dir} match this pair ({names}); keep only one image"
             if chosen
             else f"no image named {pair.name!r} in {images_dir}, so only outlines are shown; add the image"
         )

@@ -60,7 +60,7 @@ def write_report(
 
     Args:
         evaluation: result of `evaluate_folders` or `read_training`.
-        images_dir: folder of the images, named like their label images; None to use the image paths stored in the
+        images_dir: folder with the images, named like their label images; None to use the image paths stored in the
             evaluation of a training run.
         output: HTML file to write; an existing file is overwritten. The JSON file gets the same name with the suffix
             .json.
@@ -107,7 +107,7 @@ def check_report(
     """Check the arguments of `write_report`, so that invalid arguments are reported before a long evaluation.
 
     Args:
-        images_dir: folder of the images; None to use the image paths stored in the evaluation of a training run.
+        images_dir: folder with the images; None to use the image paths stored in the evaluation of a training run.
         output: HTML file to write.
         run_dir: `output_dir` of a training run, to include its loss curves and calibration.
         overlays: number of worst images to show.

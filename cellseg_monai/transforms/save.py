@@ -29,7 +29,7 @@ class SaveLabelsd(MapTransform):
         keys: keys of label images, 1×Y×X integer tensors at the size of the image file.
         output_dir: output folder, created if missing.
         overlay: True to also save the outlines of the objects drawn over the image, as `<stem>_overlay.png`.
-        data_root_dir: root folder of the images. If given, its subfolders are recreated inside `output_dir`.
+        data_root_dir: folder that contains all images. If given, its subfolders are recreated inside `output_dir`.
         image_key: key of the image.
 
     Raises:

@@ -20,7 +20,7 @@ _LABEL_ENDING = re.compile(r"[_\-](?:label|mask)s?$", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Part:
-    """A part of a data set: a folder of images and the folder of their labels.
+    """A part of a data set: a folder with images and a folder with their labels.
 
     Args:
         name: name of the part; empty if the data set has only one part.

@@ -140,7 +140,7 @@ def _without_repeated(content: RawContent, raw: Path) -> RawContent:
         if files == 1:
             works.append(work)
             continue
-        message = f"{files} files would become the image {work.stem!r}; rename them, or keep only one"
+        message = f"{files} files would become the image {work.stem!r}; rename the files, or keep only one"
         faults.append(Fault(place_of(work.image, raw), "repeated-stem", message))
     return replace(content, works=works, faults=faults)
 
