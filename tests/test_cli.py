@@ -214,7 +214,7 @@ def test_evaluate_names_what_is_missing_evaluates_the_rest_and_fails(
             {"--threshold": "0.5"},
             "`cellseg evaluate` has no flag --threshold; choose from --truth, ",
         ),
-        ({"--output": "taken.txt"}, "--output taken.txt is a file, expected a folder"),
+        ({"--output": "taken.txt"}, "--output taken.txt is a file, not a folder"),
         ({"--output": ["my", "results"]}, "got 'results', but `cellseg evaluate` takes no further arguments"),
         ({"--output": []}, "got --output without a value; write --output VALUE"),
     ],

@@ -120,7 +120,7 @@ def _chain(recipes: Path, name: object, asked_by: str) -> list[tuple[Path, Confi
     while True:
         folder = recipes / str(name)
         if not folder.is_dir():
-            raise BundleError(f"{asked_by} names the recipe {name!r}, but there is no {folder}; fix the name")
+            raise BundleError(f"{asked_by} names the recipe {name!r}, but there is no folder {folder}; fix the name")
         folders = [folder, *(extending for extending, _ in chain)]
         if folder in folders[1:]:
             raise BundleError(f"{name} extends itself: {', '.join(path.name for path in folders)}; fix `extends`")

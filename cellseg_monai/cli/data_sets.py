@@ -151,7 +151,7 @@ def data_show(directory: str, *, output: str | None = None, axes: str | None = N
 
     # Check the name first, because reading the images takes time.
     if output is not None and Path(output).suffix not in (".html", ".png"):
-        raise ValueError(f"got --output {output}, expected a file name; choose a name that ends in .html or .png")
+        raise ValueError(f"got --output {output}; choose a name that ends in .html or .png")
     statistics = dataset_statistics(directory, axes)
     rows = statistics.rows()
     width = max(len(name) for name, _ in rows)

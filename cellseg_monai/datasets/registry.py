@@ -157,7 +157,7 @@ def find_data_set(name: str, registry: Mapping[str, DataSet] | None = None) -> D
     >>> find_data_set("livecel")
     Traceback (most recent call last):
     cellseg_monai.errors.DatasetError: no data set named 'livecel'; did you mean livecell?
-    `cellseg data list` shows them all
+    `cellseg data list` shows all data sets
     """
     registry = load_registry() if registry is None else registry
     if name in registry:
@@ -167,7 +167,7 @@ def find_data_set(name: str, registry: Mapping[str, DataSet] | None = None) -> D
     nearest = [by_lower[match] for match in difflib.get_close_matches(name.lower(), by_lower, n=3)]
     nearest = nearest or [known for known in registry if name.lower() in known.lower()]
     remedy = f"did you mean {' or '.join(dict.fromkeys(nearest))}? " if nearest else ""
-    raise DatasetError(f"no data set named {name!r}; {remedy}`cellseg data list` shows them all")
+    raise DatasetError(f"no data set named {name!r}; {remedy}`cellseg data list` shows all data sets")
 
 
 def format_registry(registry: Mapping[str, DataSet], columns: Sequence[str] = ("name", "title", "licence")) -> str:

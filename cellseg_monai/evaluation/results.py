@@ -88,7 +88,9 @@ def read_summary(output_dir: str | Path, protocol: Protocol) -> dict[str, Any]:
     """
     path = _file(output_dir, protocol, _NAMES[1])
     if not path.is_file():
-        raise DatasetError(f"{Path(output_dir)}: {path.name} not found; run the evaluation first, or pass another one")
+        raise DatasetError(
+            f"{Path(output_dir)}: {path.name} not found; run the evaluation first, or pass another folder"
+        )
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:

@@ -65,7 +65,7 @@ class RunFolder:
             FileExistsError: the folder contains another run, or a report page that would be replaced.
         """
         if self.path.exists() and not self.path.is_dir():
-            raise ValueError(f"--output {self.path} is a file, expected a folder; choose another --output")
+            raise ValueError(f"--output {self.path} is a file, not a folder; choose another --output")
         if self.resume:
             return
         check_no_run(self.path)

@@ -271,7 +271,7 @@ class TestOutputs:
         ran = cellseg("segment", images, "--output", output)
         assert (ran.code, ran.errors) == (
             1,
-            [f"--output {output} is a file, expected a folder; choose another --output"],
+            [f"--output {output} is a file, not a folder; choose another --output"],
         )
         assert output.read_text() == "notes"
 

@@ -113,7 +113,7 @@ def test_a_file_that_is_not_toml_is_reported(tmp_path: Path) -> None:
     [("LIVECELL", "livecell"), ("hela", "hela_brightfield"), ("DIC-C2DH-HeLa", "ctc/DIC-C2DH-HeLa")],
 )
 def test_an_unknown_name_gets_similar_names(name: str, nearest: str) -> None:
-    with pytest.raises(DatasetError, match=f"did you mean .*{nearest}.*`cellseg data list` shows them all"):
+    with pytest.raises(DatasetError, match=f"did you mean .*{nearest}.*`cellseg data list` shows all data sets"):
         find_data_set(name)
 
 
