@@ -1,4 +1,4 @@
-"""Checks of a bundle's files, made without running any of its workflows."""
+"""Checking a bundle's files without running any of its workflows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks of the options of a `python -m monai.bundle run` command, made before anything is built.
+"""Checking the options in a `python -m monai.bundle run` command before anything is built.
 
 MONAI adds any `--key value` to the config, so it silently ignores a misspelt override. python-fire reads `false` as a
 string, which counts as true. This module rejects both and suggests the right spelling.

@@ -1,4 +1,4 @@
-"""A check that the network in a training config can be built and that its output fits the head."""
+"""Checking that the network in a training config can be built and that its output fits the head."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks of combined variants, which must not set the same keys to different values."""
+"""Checking that combined variants do not set the same keys to different values."""
 
 from __future__ import annotations
 

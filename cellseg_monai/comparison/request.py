@@ -1,4 +1,4 @@
-"""The settings of a comparison that all of its runs share."""
+"""The settings that all runs in a comparison share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The folder of a run in a comparison, which records its request, its completed steps and its result."""
+"""The folder for one run in a comparison, with records of its request, its completed steps and its result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ways to prepare label images before a protocol compares them. Each function takes one pair and yields pairs."""
+"""Functions that prepare label images before a protocol compares them. Each takes one pair and yields pairs."""
 
 from __future__ import annotations
 

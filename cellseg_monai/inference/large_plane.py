@@ -1,4 +1,4 @@
-"""Segmentation of a plane that is too large for memory, a few tiles or blocks at a time."""
+"""Segmenting a plane that is too large for memory, a few tiles or blocks at a time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Segmentation of one plane of an image: preparing it, running the network, and measuring the objects."""
+"""Segmenting one plane of an image: preparing the plane, running the network, and measuring the objects."""
 
 from __future__ import annotations
 

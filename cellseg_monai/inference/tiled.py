@@ -27,7 +27,7 @@ Read = Callable[[slice, slice], np.ndarray]
 
 @dataclass(frozen=True)
 class Tiles:
-    """How to cut images into tiles for a network.
+    """The settings for cutting images into tiles for a network.
 
     Args:
         size: (Y, X) of a tile in pixels; a smaller image fits in a single tile.

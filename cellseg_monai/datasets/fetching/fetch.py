@@ -217,7 +217,7 @@ def _sources(data_set: DataSet, url: str | None) -> list[tuple[RemoteFile, str |
 
 
 def _unpack_nested(folder: Path, limits: Limits, unpacked: Unpacked) -> None:
-    """Unpack every archive below a folder into a folder named after it, and delete the archive."""
+    """Unpack every archive inside a folder into a new folder named after the archive, and delete the archive."""
     for archive in sorted(path for path in folder.rglob("*") if path.is_file() and _looks_like_archive(path)):
         gigabytes = max(limits.gigabytes - unpacked.bytes / 1e9, 1e-9)
         remaining = Limits(gigabytes, max(limits.files - unpacked.files, 1), limits.ratio)

@@ -1,4 +1,4 @@
-"""Provenance records of a fetched data set: SOURCE.md and sha256.txt."""
+"""Provenance records for a fetched data set: SOURCE.md and sha256.txt."""
 
 from __future__ import annotations
 
