@@ -129,7 +129,7 @@ def _check_encoder(encoder: nn.Module, encoder_name: str, in_channels: int) -> N
         if 0 in channels or [tuple(feature.shape) for feature in features] != expected:
             raise BundleError(
                 f"the encoder {encoder_name} does not return features at 1/2, 1/4, ... 1/{2**depth} of the image "
-                f"resolution when it stops after {depth} stages, as pruning requires; use an encoder like resnet34"
+                f"resolution when it stops after {depth} stages, as pruning requires; use one such as resnet34"
             )
     encoder.train(training)
 

@@ -271,5 +271,5 @@ def test_a_network_that_cannot_be_used_is_a_fault(bundles: Path, network_def: di
 
 def test_building_away_from_a_checkout_is_explained(bundles: Path) -> None:
     (bundles.parent / "constraints.txt").unlink()
-    with pytest.raises(BundleError, match=r"no .*constraints.txt, .* build bundles in a checkout"):
+    with pytest.raises(BundleError, match=r"no .*constraints.txt; .* build bundles in a checkout"):
         build_bundle(bundles / "unet")
