@@ -221,7 +221,7 @@ def test_a_file_that_is_not_a_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         write_quality_report(tmp_path / "run.json")
     (tmp_path / "run.json").write_text("{}")
-    with pytest.raises(ValueError, match=r"no run\.json of `cellseg segment`"):
+    with pytest.raises(ValueError, match=r"was not written by `cellseg segment`"):
         write_quality_report(tmp_path / "run.json")
 
 
