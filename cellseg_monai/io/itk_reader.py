@@ -16,8 +16,9 @@ from cellseg_monai.io.axes import UNSTATED, settle_axes
 from cellseg_monai.io.colour_names import RGB, RGBA
 from cellseg_monai.io.decoder_errors import check_plausible_size, decoding
 from cellseg_monai.io.registry import HEAD_BYTES
+from cellseg_monai.io.sizes import NO_SIZES, Sizes, Stated, understood_sizes
 from cellseg_monai.io.stored import Stored
-from cellseg_monai.io.units import UM_PER_UNIT
+from cellseg_monai.io.units import um_per_unit
 
 __all__ = ["load"]
 
@@ -94,7 +95,7 @@ def load(path: Path, axes: str | None, *, indices: bool = False) -> Stored:
             stated += "S"
         settled = settle_axes(path, array.shape, stated, axes)
         unit = "mm" if is_dicom else _entry(keys, "ITK_VoxelUnits") or _entry(keys, "NRRD_units[0]")
-        return Stored(array, settled, _names(info), _pixel_size(info, unit), stated)
+        return Stored(array, settled, _names(info), _sizes(info, unit, is_volume=is_volume), stated)
 
 
 def _read_information(path: Path) -> Any:
@@ -168,12 +169,11 @@ def _names(info: Any) -> tuple[str, ...]:
     return {"rgb": RGB, "rgba": RGBA}.get(kind, ())
 
 
-def _pixel_size(info: Any, unit: str) -> tuple[float, float] | None:
-    um = UM_PER_UNIT.get(unit.lower())
-    height, width = info.GetSpacing(1), info.GetSpacing(0)
-    if um is None or (um == _UM_PER_MM and height == width == 1.0):  # itk's default for a missing spacing
-        return None
-    return height * um, width * um
+def _sizes(info: Any, unit: str, *, is_volume: bool) -> Sizes:
+    x, y, *z = (info.GetSpacing(axis) for axis in range(3 if is_volume else 2))
+    if um_per_unit(unit) == _UM_PER_MM and {x, y, *z} == {1.0}:  # itk's default for a missing spacing
+        return NO_SIZES
+    return understood_sizes(Stated(y, unit), Stated(x, unit), *(Stated(step, unit) for step in z))
 
 
 @atexit.register

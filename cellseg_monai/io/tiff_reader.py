@@ -21,7 +21,8 @@ from cellseg_monai.io.stored import Stored, is_smaller
 from cellseg_monai.io.tiff_array import TiffArray
 from cellseg_monai.io.tiff_checks import check_old_jpeg, check_page_chain, check_segments, check_size
 from cellseg_monai.io.tiff_display import shown_picture
-from cellseg_monai.io.tiff_metadata import channel_names, pixel_size_um
+from cellseg_monai.io.tiff_metadata import channel_names
+from cellseg_monai.io.tiff_sizes import tiff_sizes
 
 __all__ = ["opened"]
 
@@ -79,7 +80,7 @@ def _describe(path: Path, tif: tifffile.TiffFile, axes: str | None, *, indices: 
     cache, lock = BlockCache(), threading.Lock()
     arrays = [TiffArray(path, level, cache, lock, shown) for level in _levels(chosen)]
     smaller = tuple(array for array in arrays[1:] if is_smaller(array, arrays[0], settled))
-    return Stored(arrays[0], settled, names, pixel_size_um(tif, first), stated, smaller)
+    return Stored(arrays[0], settled, names, tiff_sizes(tif, first), stated, smaller)
 
 
 def _levels(chosen: list[tifffile.TiffPageSeries]) -> list[list[tifffile.TiffPageSeries]]:
@@ -119,7 +120,7 @@ def _choose_series(path: Path, tif: tifffile.TiffFile) -> list[tifffile.TiffPage
 
 def _describe_kind(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> str:
     """Describe the properties that images must share to be stacked as positions."""
-    page, names, size_um = series.keyframe, channel_names(tif, series), pixel_size_um(tif, series)
+    page, names, size_um = series.keyframe, channel_names(tif, series), tiff_sizes(tif, series).pixel_size_um
     parts = [
         f"{series.axes} {' × '.join(map(str, series.shape))} {series.dtype}",
         str(getattr(page.photometric, "name", page.photometric)).lower(),
