@@ -132,11 +132,14 @@ def lsm_colours(names: tuple[str, ...]) -> bytes:
     return struct.pack("<6I", *sizes) + colours + text
 
 
-def write_micromanager(path: Path, stack: np.ndarray) -> None:
-    """Write T, P, Y, X as a Micro-Manager stack: an index, then for each page 162 bytes of tags and its pixels."""
+def write_micromanager(path: Path, stack: np.ndarray, **more: float) -> None:
+    """Write T, P, Y, X as a Micro-Manager stack: an index, then for each page 162 bytes of tags and its pixels.
+
+    `more` goes into the summary.
+    """
     n_times, n_positions, height, width = stack.shape
     summary = json.dumps(
-        {"MicroManagerVersion": "2", "Frames": n_times, "Positions": n_positions, "Slices": 1, "Channels": 1}
+        {"MicroManagerVersion": "2", "Frames": n_times, "Positions": n_positions, "Slices": 1, "Channels": 1, **more}
     ).encode()
     index_offset = 40 + len(summary)
     first = index_offset + 8 + 20 * n_times * n_positions
