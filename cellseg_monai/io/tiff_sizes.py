@@ -10,6 +10,7 @@ from typing import Any
 
 import tifffile
 
+from cellseg_monai.io.label_tags import OWN_PREFIX
 from cellseg_monai.io.ome_xml import ome_image
 from cellseg_monai.io.sizes import Sizes, Stated, understood_sizes
 from cellseg_monai.io.units import um_per_unit
@@ -57,8 +58,8 @@ def _of_ome(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> Sizes:
 
 def _of_imagej(tif: tifffile.TiffFile) -> Sizes:
     metadata = tif.imagej_metadata or {}
-    if "pixel_size_um" in metadata or "axes" in metadata:  # a stack of labels from this package
-        return _of_own(metadata)
+    if f"{OWN_PREFIX}axes" in metadata:
+        return _of_own({name.removeprefix(OWN_PREFIX): value for name, value in metadata.items()})
     unit = metadata.get("unit")
     y = Stated(_pixel_length(tif.pages.first, "YResolution"), metadata.get("yunit", unit))
     x = Stated(_pixel_length(tif.pages.first, "XResolution"), unit)
