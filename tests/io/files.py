@@ -182,6 +182,8 @@ def write_ome_zarr(
     version: int = 2,
     scale: tuple[float, ...] = (),
     unit: str = "",
+    z_unit: str = "",
+    t_unit: str = "",
     channels: tuple[str, ...] = (),
     chunks: tuple[int, ...] | None = None,
 ) -> None:
@@ -189,8 +191,8 @@ def write_ome_zarr(
     types = {"t": "time", "c": "channel"}
     axis_entries = [{"name": name, "type": types.get(name, "space")} for name in axes]
     for axis in axis_entries:
-        if unit and axis["name"] in "yx":
-            axis["unit"] = unit
+        if of_axis := {"y": unit, "x": unit, "z": z_unit, "t": t_unit}.get(axis["name"], ""):
+            axis["unit"] = of_axis
     transforms = [{"type": "scale", "scale": list(scale or [1.0] * len(axes))}]
     datasets = [{"path": str(n), "coordinateTransformations": transforms} for n in range(len(levels))]
     attributes = {"multiscales": [{"version": "0.4", "axes": axis_entries, "datasets": datasets}]}

@@ -94,6 +94,21 @@ def test_units_of_nrrd_are_used(tmp_path):
     assert read(tmp_path / "cells.nrrd").pixel_size_um == pytest.approx((0.5, 0.25))
 
 
+def test_the_third_spacing_is_the_step_between_planes(tmp_path):
+    write_metaimage(tmp_path / "cells.mha", VOLUME, extra="ElementSpacing = 0.25 0.5 3\nDistanceUnits = um")
+    write_nrrd(tmp_path / "cells.nrrd", VOLUME, extra='spacings: 0.25 0.5 3\nunits: "um" "um" "um"')
+    for name in ("cells.mha", "cells.nrrd"):
+        image = read(tmp_path / name)
+        assert (image.pixel_size_um, image.z_step_um) == (pytest.approx((0.5, 0.25)), pytest.approx(3))
+
+
+def test_spacing_without_a_unit_is_noted(tmp_path):
+    write_nrrd(tmp_path / "cells.nrrd", VOLUME[0], extra="spacings: 0.25 0.5")
+    image = read(tmp_path / "cells.nrrd")
+    assert image.pixel_size_um is None
+    assert "without a unit" in image.notes[0].text
+
+
 @pytest.mark.parametrize(("kinds", "axes"), [("", "ZCYX"), ("space space space", "ZCYX")])
 def test_the_third_axis_of_a_nrrd_is_depth(tmp_path, kinds, axes):
     write_nrrd(tmp_path / "cells.nrrd", VOLUME, kinds=kinds)
