@@ -26,8 +26,8 @@ __all__ = [
     "data_beside",
     "header_lines",
     "n_dimensions",
-    "stated_sizes",
     "spatial_axes",
+    "stated_sizes",
     "whole_numbers",
 ]
 
