@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["PIXEL_SIZE", "Note"]
+__all__ = ["PIXEL_SIZE", "TIME_STEP", "Z_STEP", "Note"]
 
 PIXEL_SIZE = "pixel-size"
 """The kind of a note on a pixel size that is stated, but not used; a pixel size from the user settles it."""
+
+Z_STEP, TIME_STEP = "z-step", "time-step"
+"""The kinds of notes on a distance between planes, and on a time between images, that are stated but not used."""
 
 
 class Note(NamedTuple):
