@@ -39,7 +39,7 @@ def read_masks(path: Path) -> np.ndarray:
     saved = content.item() if isinstance(content, np.ndarray) and content.shape == () else None
     masks = saved.get("masks") if isinstance(saved, dict) else None
     if not isinstance(masks, np.ndarray) or masks.dtype.hasobject:
-        raise ValueError("the file holds Python objects, but no masks like a _seg.npy file from Cellpose")
+        raise ValueError("the file holds Python objects but no masks, unlike a _seg.npy file from Cellpose")
     return masks
 
 

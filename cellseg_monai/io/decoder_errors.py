@@ -1,4 +1,4 @@
-"""Turn any decoder error into an `UnreadableImageError`, and refuse implausible sizes before allocating memory."""
+"""Turn any decoder error into an `UnreadableImageError`, and reject implausible sizes before allocating memory."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def decoding(path: Path, *also: type[Exception]) -> Iterator[None]:
 
 
 def check_plausible_size(path: Path, declared_bytes: int, *, largest_ratio: float, file_bytes: int) -> None:
-    """Refuse an image size that the file cannot hold, before any memory is allocated.
+    """Reject an image size that the file cannot hold, before any memory is allocated.
 
     Args:
         path: image file, named in error messages.

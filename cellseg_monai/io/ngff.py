@@ -59,7 +59,7 @@ class Multiscale:
 
     Args:
         arrays: one array per resolution, the full one first.
-        axes: one letter per axis; a letter from `UNSTATED` for an axis of unknown meaning.
+        axes: one letter per axis, taken from `UNSTATED` if the meaning of the axis is unknown.
         pixel_size_um: height and width of a pixel in micrometres, or None if the file does not state them with a unit.
         channel_names: one name per channel, or empty.
     """

@@ -24,8 +24,8 @@ __all__ = ["opened"]
 def opened(path: Path, axes: str | None, *, indices: bool = False) -> Iterator[Stored]:
     """Open the array in a file. The axes of a 2-D array are Y and X; the user has to state those of any other array.
 
-    No code that the file refers to is run. The file is memory-mapped, so that a header that declares more than the file
-    holds is refused before memory is allocated.
+    No code that the file refers to is run. The file is memory-mapped, so a header that declares more data than the file
+    holds is rejected before memory is allocated.
 
     Args:
         path: file to open.

@@ -12,7 +12,7 @@ _UM_PER_CM = 10_000.0
 
 
 def check_pixel_size(pixel_size_um: tuple[float, float] | None) -> None:
-    """Refuse an impossible pixel size.
+    """Reject an impossible pixel size.
 
     Args:
         pixel_size_um: height and width of a pixel in micrometres, or None if unknown.
@@ -21,7 +21,7 @@ def check_pixel_size(pixel_size_um: tuple[float, float] | None) -> None:
         ValueError: the height or width is not a positive length.
     """
     if pixel_size_um is not None and not all(np.isfinite(p) and p > 0 for p in pixel_size_um):
-        raise ValueError(f"got pixel_size_um={pixel_size_um}, expected two positive lengths; correct it")
+        raise ValueError(f"got pixel_size_um={pixel_size_um}, expected two positive lengths; pass height and width")
 
 
 def size_tags(pixel_size_um: tuple[float, float] | None) -> dict[str, Any]:

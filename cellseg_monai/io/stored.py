@@ -21,7 +21,7 @@ class Stored:
         pixel_size_um: height and width of a pixel in micrometres, or None if unknown.
         stated: axes according to the file itself, with letters from `axes.UNSTATED` for unknown ones. Channel names and
             pixel sizes refer to these axes, even if the user stated others. None if they are the same as `axes`.
-        smaller: lower resolutions of the image that the file holds, largest first.
+        smaller: lower resolutions of the image in the file, largest first.
         notes: what the file states but the reader did not use.
     """
 

@@ -39,7 +39,7 @@ def in_um(value: Any, factor: float | None) -> float | None:
     """Return a length in micrometres, or None if the value is not a number or the unit is unknown.
 
     Args:
-        value: number from the file, or whatever the file has in its place.
+        value: the length in the file's unit; anything that is not a number gives None.
         factor: micrometres per unit, or None if the unit is unknown.
 
     >>> in_um("250", UM_PER_UNIT["nm"]), in_um("wide", 1.0), in_um(1, UM_PER_UNIT.get("pixel"))

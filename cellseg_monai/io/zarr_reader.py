@@ -32,8 +32,8 @@ _ERRORS = (zarr.errors.MetadataError,) if hasattr(zarr.errors, "MetadataError") 
 def opened(path: Path, axes: str | None, *, indices: bool = False) -> Iterator[Stored]:
     """Open the image in a folder.
 
-    The axes of a bare 2-D array are Y and X; the user has to state those of any other bare array. A missing chunk is an
-    empty part of the image, as the format defines.
+    The axes of a bare 2-D array are Y and X; the user has to state those of any other bare array. As the format
+    defines, a missing chunk stands for an empty part of the image.
 
     Args:
         path: folder to open.
@@ -84,7 +84,7 @@ def _open(path: Path, node: ZarrNode, cache: BlockCache) -> BlockArray:
 
 
 def _check_blosc(node: ZarrNode, place: tuple[int, ...]) -> None:
-    """Refuse a truncated chunk, because Blosc would decode it together with whatever follows in memory."""
+    """Reject a truncated chunk, because Blosc would decode it together with whatever follows in memory."""
     codecs = node.metadata.get("codecs") or [node.metadata.get("compressor") or {}]
     if "blosc" not in (codecs[-1].get("name"), codecs[-1].get("id")):
         return
