@@ -1,4 +1,4 @@
-"""Detection of images that occur more than once in a data set."""
+"""Detect images that occur more than once in a data set."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Copies:
     """The images seen so far, keyed by a hash of their pixels.
 
     Args:
-        dataset: the data set folder; faults name files relative to it.
+        dataset: the data set folder; faults name files relative to this folder.
         listed: True if a list assigns the images to sections.
     """
 

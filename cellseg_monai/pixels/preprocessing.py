@@ -56,7 +56,7 @@ class Preprocessing:
         for name in ("lower_percentile", "upper_percentile", "noise_floor", "pixel_size_um", "zoom"):
             value = getattr(self, name)
             if type(value) not in (int, float) and not (name in ("pixel_size_um", "zoom") and value is None):
-                raise ValueError(f"got {name}={value!r}, expected a number; write it without quotes")
+                raise ValueError(f"got {name}={value!r}, expected a number; change the value")
         check_percentiles(self.lower_percentile, self.upper_percentile)
         if not 0 <= self.noise_floor < np.inf:
             raise ValueError(
