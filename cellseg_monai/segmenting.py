@@ -1,4 +1,4 @@
-"""Segmentation of one image from Python, with the same functions as `cellseg segment`."""
+"""Segment one image from Python, with the same functions as `cellseg segment`."""
 
 from __future__ import annotations
 

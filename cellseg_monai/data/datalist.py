@@ -229,6 +229,6 @@ def _straddling(sections: Datalist, source: Path, dataset: Path) -> list[Fault]:
             if len(its_sections) > 1:
                 shown = place_of(Path(name), dataset) if key == "image" else repr(name)
                 where = " and ".join(section for section in SECTIONS if section in its_sections)
-                message = f"{key} {shown} is in {where}; keep it in one section"
+                message = f"{key} {shown} is in {where}; keep it in only one section"
                 faults.append(Fault(place_of(source, dataset), kind, message))
     return faults

@@ -44,16 +44,16 @@ class Copies:
             return []
         place, first = place_of(path, self.dataset), place_of(copies[0][0], self.dataset)
         if not self.listed:
-            message = f"same pixels as {first}, and no list keeps both images in one section; remove one of them"
+            message = f"same pixels as {first}, and no list keeps both images in one section; remove one of the two"
             return [Fault(place, "duplicate", message)]
         for copy, its_section in copies:
             if section and its_section and its_section != section:
                 message = (
                     f"same pixels as {place_of(copy, self.dataset)}, which is for {its_section}, while this image is "
-                    f"for {section}; remove one of them"
+                    f"for {section}; remove one of the two"
                 )
                 return [Fault(place, "duplicate", message)]
-        return [Fault(place, "duplicate", f"same pixels as {first}; remove one of them", "warning")]
+        return [Fault(place, "duplicate", f"same pixels as {first}; remove one of the two", "warning")]
 
 
 def digest(pixels: np.ndarray) -> bytes:

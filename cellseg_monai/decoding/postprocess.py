@@ -56,7 +56,7 @@ class Postprocessing:
         check_number("threshold", self.threshold, below=1, remedy="give a probability, such as 0.5")
         check_whole_number("min_area_px", self.min_area_px)
         if not isinstance(self.fill_holes, bool):
-            raise ValueError(f"got fill_holes={self.fill_holes!r}, expected true or false; set it to one of these")
+            raise ValueError(f"got fill_holes={self.fill_holes!r}, expected true or false; choose one")
 
     def to_mapping(self) -> dict[str, Any]:
         """Return all settings as one flat dictionary, including those of the method.

@@ -76,7 +76,7 @@ def write_labels(
 
 def _check(file: Path, labels: Any, axes: str) -> None:
     if file.suffix.lower() not in (".tif", ".tiff"):
-        raise ValueError(f"got {file.name!r}, expected a file name; choose one that ends in .tif or .tiff")
+        raise ValueError(f"got {file.name!r}, expected a file name that ends in .tif or .tiff; choose another name")
     if np.dtype(labels.dtype).kind not in "iu":
         raise TypeError(f"got labels of type {labels.dtype}, expected integers; give every object an integer id")
     shape = tuple(map(int, labels.shape))

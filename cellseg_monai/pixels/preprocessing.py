@@ -63,7 +63,7 @@ class Preprocessing:
                 f"got noise_floor={self.noise_floor}, expected a number of at least 0; pass 0 for no limit"
             )
         if not isinstance(self.clip, bool):
-            raise ValueError(f"got clip={self.clip!r}, expected true or false; set it to one of these")
+            raise ValueError(f"got clip={self.clip!r}, expected true or false; choose one")
         if self.pixel_size_um is not None and not 0 < self.pixel_size_um < np.inf:
             raise ValueError(
                 f"got pixel_size_um={self.pixel_size_um}, expected a positive number of µm per pixel; "

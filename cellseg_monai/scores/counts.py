@@ -48,7 +48,7 @@ def check_over(over: str) -> None:
         ValueError: `over` is anything else.
     """
     if over not in get_args(Over):
-        raise ValueError(f"got over={over!r}, expected one of {', '.join(get_args(Over))}; choose one of these")
+        raise ValueError(f"got over={over!r}, expected one of {', '.join(get_args(Over))}; choose one")
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ def stacked(images: Iterable[SomeCounts] | Iterable[Sequence[SomeCounts]]) -> So
     """
     rows = list(images)
     if not rows:
-        raise ValueError("got no images, expected at least one to score; is the data list empty?")
+        raise ValueError("got no images, expected at least one to score; is the datalist empty?")
     if isinstance(rows[0], Counts):
         kind: type[Counts] = type(rows[0])
         columns = [[getattr(row, field.name) for row in rows] for field in fields(kind)]
