@@ -64,7 +64,7 @@ class Limits:
 
     def __post_init__(self) -> None:
         if min(self.gigabytes, self.files, self.ratio) <= 0:
-            raise ValueError(f"got {self}, expected positive numbers; raise the limits above 0")
+            raise ValueError(f"got {self}, expected positive numbers; choose larger limits")
 
 
 @dataclass(frozen=True)

@@ -201,7 +201,7 @@ def groups_by_pattern(stems: Sequence[str], group_pattern: str, dataset: Path) -
     if unmatched:
         raise DatasetError(
             f"{dataset}: {len(unmatched)} of {len(matches)} stems do not match the group pattern "
-            f"{group_pattern!r}: {_shortened(unmatched)}; widen the pattern, or rename the files"
+            f"{group_pattern!r}: {_shortened(unmatched)}; use a broader pattern, or rename the files"
         )
     return groups
 

@@ -170,9 +170,9 @@ def writing_zarr_labels(
 def _check(target: Path, shape: tuple[int, ...], axes: str, dtype: np.dtype, chunk_px: int) -> None:
     check_label_axes(axes, tuple(shape))
     if dtype not in (np.uint32, np.uint64):
-        raise ValueError(f"got dtype {dtype}, expected uint32 or uint64; pass numpy.uint32 if the ids fit into it")
+        raise ValueError(f"got dtype {dtype}, expected uint32 or uint64; pass numpy.uint32 if the ids fit")
     if chunk_px < 1:
-        raise ValueError(f"got chunk_px={chunk_px}, expected a whole number of at least 1; pass a larger one")
+        raise ValueError(f"got chunk_px={chunk_px}, expected a whole number of at least 1; pass a larger number")
     if target.exists() and not holds_labels(target):
         raise FileExistsError(f"{target} exists but is not a label image; remove it, or choose another path")
 

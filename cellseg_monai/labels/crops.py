@@ -103,7 +103,7 @@ def object_boxes(labels: SlicedArray, *, block_px: int = BLOCK_PX, run: Run = ma
     """
     if len(labels.shape) != 2 or np.dtype(labels.dtype).kind not in "iu":
         raise ValueError(
-            f"got {labels.dtype} of shape {tuple(labels.shape)}, expected integer ids of shape (Y, X); "
+            f"got a {labels.dtype} array of shape {tuple(labels.shape)}, expected integer ids of shape (Y, X); "
             "label the objects in a mask first, and pass a single plane from a stack"
         )
     windows = list(tiles(labels, block_px=block_px))

@@ -59,9 +59,7 @@ class Preprocessing:
                 raise ValueError(f"got {name}={value!r}, expected a number; change the value")
         check_percentiles(self.lower_percentile, self.upper_percentile)
         if not 0 <= self.noise_floor < np.inf:
-            raise ValueError(
-                f"got noise_floor={self.noise_floor}, expected a number of at least 0; pass 0 for no limit"
-            )
+            raise ValueError(f"got noise_floor={self.noise_floor}, expected a non-negative number; pass 0 for no limit")
         if not isinstance(self.clip, bool):
             raise ValueError(f"got clip={self.clip!r}, expected true or false; choose one")
         if self.pixel_size_um is not None and not 0 < self.pixel_size_um < np.inf:

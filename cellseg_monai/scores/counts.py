@@ -152,7 +152,7 @@ def stacked(images: Iterable[SomeCounts] | Iterable[Sequence[SomeCounts]]) -> So
     """
     rows = list(images)
     if not rows:
-        raise ValueError("got no images, expected at least one to score; is the datalist empty?")
+        raise ValueError("got no images, expected at least one to score; check that the datalist is not empty")
     if isinstance(rows[0], Counts):
         kind: type[Counts] = type(rows[0])
         columns = [[getattr(row, field.name) for row in rows] for field in fields(kind)]

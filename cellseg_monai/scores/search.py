@@ -132,7 +132,7 @@ def search_postprocessing(
     (0.3, 1.0)
     """
     if not images:
-        raise ValueError("got no images, expected at least one annotated image; is the section empty?")
+        raise ValueError("got no images, expected at least one annotated image; check that the section is not empty")
     # Cached because later rounds repeat many trials of earlier ones.
     scored = cache(lambda settings: _scores(*_counted(images, settings)))
     settings, sweeps, trials = start, list(sweeps), []
