@@ -161,8 +161,8 @@ def stacked(images: Iterable[SomeCounts] | Iterable[Sequence[SomeCounts]]) -> So
         lengths = sorted({len(curve) for curve in curves})
         if len(lengths) != 1 or lengths == [0]:
             raise ValueError(
-                f"got {len(curves)} images with different numbers of thresholds ({lengths}), or with none; use the "
-                "same thresholds for all images"
+                f"got {len(curves)} images with {lengths} thresholds, expected the same number of at least one for "
+                "every image; use the same thresholds for all images"
             )
         kind = type(curves[0][0])
         columns = [[[getattr(counts, field.name) for counts in curve] for curve in curves] for field in fields(kind)]
