@@ -20,7 +20,10 @@ _HARMLESS = {
 
 
 def read_header(stream: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype]:
-    """Return the shape, Fortran order and dtype in the header of a `.npy` file, leaving the stream at its end.
+    """Read the header of a `.npy` file, leaving the stream at the end of the header.
+
+    Returns:
+        The shape of the array, True if it is stored in Fortran order, and the dtype of its values.
 
     Raises:
         ValueError: the header is damaged.

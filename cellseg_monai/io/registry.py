@@ -105,11 +105,11 @@ def find_format(path: Path) -> Format:
 
     Raises:
         FileNotFoundError: the path does not exist.
-        UnreadableImageError: the file is empty, a device or of an unknown format, or the folder is not an image.
+        UnreadableImageError: the file is empty, is a device or has an unknown format, or the folder is not an image.
     """
     if path.is_dir():
         return _format_of_folder(path)
-    if path.exists() and not path.is_file():  # opening a pipe would wait for ever
+    if path.exists() and not path.is_file():  # opening a pipe would wait forever
         raise UnreadableImageError(path, "got a device or a pipe, expected a file", "copy the image into a file")
     with path.open("rb") as stream:
         head = stream.read(HEAD_BYTES)
