@@ -254,7 +254,7 @@ def _label_faults(path: Path, image_shape: tuple[int, int] | None, place: str) -
 
 
 def _float_dtype(path: Path) -> str | None:
-    """Return the pixel type of a label file if it is a floating-point type, or None if not or if it is unreadable."""
+    """Return the pixel type of a label file, or None unless the file is readable and holds floating-point numbers."""
     try:
         pixels = read(path).pixels
     except (UnreadableImageError, OSError):

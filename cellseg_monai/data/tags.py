@@ -1,4 +1,4 @@
-"""Tags: any other information about an image, such as its cell type or a dose.
+"""Tags, which hold any other information about an image, such as the cell type or a dose.
 
 In `datalist.json`, the tags of an item are stored by name under "tags". Each value is text or a finite number:
 
