@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cellseg_monai.errors import UnreadableImageError
 from cellseg_monai.io.axes import KNOWN_AXES, UNSTATED
-from cellseg_monai.io.units import UM_PER_UNIT, checked_size, in_um
+from cellseg_monai.io.sizes import Sizes, Stated, understood_sizes
 
 __all__ = ["Multiscale", "ZarrNode", "find_image"]
 
@@ -60,13 +61,13 @@ class Multiscale:
     Args:
         arrays: one array per resolution, the full one first.
         axes: one letter per axis, taken from `UNSTATED` if the meaning of the axis is unknown.
-        pixel_size_um: height and width of a pixel in micrometres, or None if the file does not state them with a unit.
+        sizes: pixel size, step between planes and time between images, as far as the file states them with a unit.
         channel_names: one name per channel, or empty.
     """
 
     arrays: tuple[ZarrNode, ...]
     axes: str
-    pixel_size_um: tuple[float, float] | None
+    sizes: Sizes
     channel_names: tuple[str, ...]
 
 
@@ -103,12 +104,12 @@ def _multiscale(path: Path, node: ZarrNode) -> Multiscale:
         *first["datasets"][0].get("coordinateTransformations", ()),
         *first.get("coordinateTransformations", ()),
     ]
-    size = _pixel_size(axes, letters, transforms)
+    sizes = understood_sizes(*(_stated(axes, letters, transforms, letter) for letter in "YXZT"))
     shape = arrays[0].metadata["shape"]
     n_channels = shape[letters.index("C")] if "C" in letters else 1
     channels = (node.attributes.get("omero") or {}).get("channels") or ()
     names = tuple(str(channel.get("label") or "") for channel in channels)
-    return Multiscale(arrays, letters, size, names if len(names) == n_channels and any(names) else ())
+    return Multiscale(arrays, letters, sizes, names if len(names) == n_channels and any(names) else ())
 
 
 def _letter(axis: dict[str, Any]) -> str:
@@ -124,22 +125,21 @@ def _letter(axis: dict[str, Any]) -> str:
     return first if first.isalpha() and first not in KNOWN_AXES + UNSTATED else UNSTATED[1]
 
 
-def _pixel_size(axes: list[dict[str, Any]], letters: str, transforms: list[Any]) -> tuple[float, float] | None:
-    sizes = []
-    for letter in "YX":
-        if letter not in letters:
-            return None
-        index = letters.index(letter)
-        um = UM_PER_UNIT.get(str(axes[index].get("unit", "")).lower())
-        scales = [
-            transform["scale"][index]
-            for transform in transforms
-            if transform.get("type") == "scale" and "scale" in transform
-        ]
-        for scale in scales:
-            um = in_um(scale, um)
-        sizes.append(um if scales else None)
-    return checked_size(*sizes)
+def _stated(axes: list[dict[str, Any]], letters: str, transforms: list[Any], letter: str) -> Stated:
+    """Return the length of a step along an axis, which is the product of all scales."""
+    if letter not in letters:
+        return Stated()
+    index = letters.index(letter)
+    scales = [
+        transform["scale"][index]
+        for transform in transforms
+        if transform.get("type") == "scale" and "scale" in transform
+    ]
+    try:
+        value: Any = math.prod(map(float, scales)) if scales else None
+    except (TypeError, ValueError):
+        value = scales
+    return Stated(value, axes[index].get("unit"))
 
 
 def _array(path: Path, name: str) -> ZarrNode:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["PIXEL_SIZE", "Note"]
+__all__ = ["PIXEL_SIZE", "TIME_STEP", "Z_STEP", "Note"]
 
 PIXEL_SIZE = "pixel-size"
 """The kind of note about a pixel size that the file states but the reader did not use.
 
 Users can ignore such a note if they pass the pixel size themselves.
 """
+
+Z_STEP, TIME_STEP = "z-step", "time-step"
+"""The kinds of notes on a distance between planes, and on a time between images, that are stated but not used."""
 
 
 class Note(NamedTuple):

@@ -17,6 +17,7 @@ from cellseg_monai.io.block_cache import BlockCache
 from cellseg_monai.io.decoder_errors import cause_of, decoding
 from cellseg_monai.io.lazy_arrays import BlockArray
 from cellseg_monai.io.ngff import Multiscale, ZarrNode, find_image
+from cellseg_monai.io.sizes import Sizes
 from cellseg_monai.io.stored import Stored, is_smaller
 
 __all__ = ["opened"]
@@ -45,7 +46,7 @@ def opened(path: Path, axes: str | None, *, indices: bool = False) -> Iterator[S
         image = find_image(path)
         if isinstance(image, ZarrNode):
             n_axes = len(image.metadata["shape"])
-            image = Multiscale((image,), "YX" if n_axes == 2 else UNSTATED[0] * n_axes, None, ())
+            image = Multiscale((image,), "YX" if n_axes == 2 else UNSTATED[0] * n_axes, Sizes(), ())
         cache = BlockCache()
         full, *others = (_open(path, node, cache) for node in image.arrays)
         if len(image.axes) != len(full.shape):
@@ -54,7 +55,7 @@ def opened(path: Path, axes: str | None, *, indices: bool = False) -> Iterator[S
             )
         settled = settle_axes(path, full.shape, image.axes, axes)
         smaller = tuple(array for array in others if is_smaller(array, full, settled))
-        stored = Stored(full, settled, image.channel_names, image.pixel_size_um, image.axes, smaller)
+        stored = Stored(full, settled, image.channel_names, image.sizes, image.axes, smaller)
     yield stored
 
 
