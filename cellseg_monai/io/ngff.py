@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from cellseg_monai.errors import UnreadableImageError
@@ -15,6 +15,7 @@ from cellseg_monai.io.sizes import Sizes, Stated, understood_sizes
 __all__ = ["Multiscale", "ZarrNode", "find_image"]
 
 _DEFAULT_AXES = ["t", "c", "z", "y", "x"]  # in versions up to 0.2, which do not state the axes
+_LARGEST_METADATA = 2**26
 _WORDS = {"time": "T", "channel": "C", "position": "P"}
 
 
@@ -90,7 +91,7 @@ def find_image(path: Path) -> Multiscale | ZarrNode:
     if "bioformats2raw.layout" in node.attributes:
         series = [child for child in node.children() if child.name != "OME"]
         if len(series) == 1:
-            return find_image(series[0])
+            return find_image(inner_folder(path, series[0].name))
     raise UnreadableImageError(path, _kind(node), f"pass one image, such as {_first_image(node)}")
 
 
@@ -142,8 +143,25 @@ def _stated(axes: list[dict[str, Any]], letters: str, transforms: list[Any], let
     return Stated(value, axes[index].get("unit"))
 
 
+def inner_folder(path: Path, name: str) -> Path:
+    """Return a folder within an image, checking that it is.
+
+    Raises:
+        UnreadableImageError: the name, or a link, leads out of the image.
+    """
+    # A name is judged by the rules of all systems, so that an image is read or refused everywhere alike.
+    kinds = [kind(name) for kind in (PurePosixPath, PureWindowsPath)]
+    folder = path / name
+    leaves = any(kind.anchor or ".." in kind.parts for kind in kinds) or "\0" in name
+    if leaves or not folder.resolve().is_relative_to(path.resolve()):
+        raise UnreadableImageError(
+            path, f"its array {name[:80]!r} is not inside its folder", "copy the array into the folder of the image"
+        )
+    return folder
+
+
 def _array(path: Path, name: str) -> ZarrNode:
-    node = ZarrNode.at(path / name)
+    node = ZarrNode.at(inner_folder(path, name))
     if node is None or not node.metadata:
         raise UnreadableImageError(path, f"the array {name!r} is missing", "copy the whole folder again")
     return node
@@ -174,6 +192,8 @@ def _first_image(node: ZarrNode) -> Path:
 
 
 def _load(file: Path) -> dict[str, Any]:
+    if file.stat().st_size > _LARGEST_METADATA:
+        raise ValueError(f"{file.name} has {file.stat().st_size} bytes, expected at most {_LARGEST_METADATA}")
     content = json.loads(file.read_text(encoding="utf-8"))
     if not isinstance(content, dict):
         raise ValueError(f"{file.name} does not contain a JSON object")
