@@ -184,7 +184,7 @@ def test_incomplete_settings_are_refused(cellseg, images, output, tmp_path, cont
     ran = cellseg("segment", images, "--output", output, "--postprocess", tmp_path / "mine.json")
     assert (ran.code, len(ran.errors)) == (1, 1)
     assert "mine.json: missing settings: fill_holes, " in ran.errors[0]
-    assert ran.errors[0].endswith("; add them")
+    assert ran.errors[0].endswith("; add these settings")
     assert not output.exists()
 
 

@@ -158,7 +158,7 @@ def test_names_are_grouped(make_dataset, tmp_path, selection, names, groups):
 
 
 def test_names_without_a_group_are_reported(make_dataset, tmp_path):
-    with pytest.raises(DatasetError, match=r"2 of 2 stems do not match .*: a, b; widen the pattern"):
+    with pytest.raises(DatasetError, match=r"2 of 2 stems do not match .*: a, b; use a broader pattern"):
         select(make_dataset("ab"), "by_well", tmp_path / "split.json")
 
 

@@ -157,7 +157,10 @@ def broken(path: Path, how: str) -> None:
     ("how", "says"),
     [
         ("fractions", "expected integers; save the labels as integers"),
-        ("smaller", r"got a prediction of shape (6, 12) and a truth of shape (12, 12), expected equal shapes"),
+        (
+            "smaller",
+            r"got a prediction of shape (6, 12) and a true label image of shape (12, 12), expected equal shapes",
+        ),
         ("negative", "got id -1 in the prediction"),
         ("colours", "a label image with 3 channels"),
         ("damaged", "d.tif: the file cannot be decoded"),

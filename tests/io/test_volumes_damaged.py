@@ -229,9 +229,9 @@ def test_a_metaimage_with_a_faulty_header_is_refused(tmp_path, line, says):
     [
         ("type: uint8", "'type' twice"),
         ("Type: uint8", "'Type' twice"),
-        ("colour: red", "expected a field of NRRD"),
+        ("colour: red", "expected an NRRD field"),
         ("kinds: domain", "1 kinds, expected 2"),
-        ("kinds: domain vector", "axes are of the kinds"),
+        ("kinds: domain vector", "axes have the kinds"),
         ("kinds: domain thing", "'thing' are not supported"),
         ('units: "um"', "1 units, expected 2"),
         ("line skip: 999", "ends before its pixels"),
