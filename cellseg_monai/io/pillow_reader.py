@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from PIL import BmpImagePlugin, Image, JpegImagePlugin, PngImagePlugin, TiffImagePlugin
+from PIL import BmpImagePlugin, JpegImagePlugin, PngImagePlugin, TiffImagePlugin
 from PIL.ImageFile import ImageFile
 
 from cellseg_monai.errors import UnreadableImageError
@@ -18,13 +18,13 @@ from cellseg_monai.io.stored import Stored
 __all__ = ["load", "load_tiff"]
 
 # Call the plugins directly, because Image.open has its own size limit: it warns above about 9,500 × 9,500 pixels and
-# refuses twice as many, which is an everyday slide scan. Here, sizes are checked against the file instead.
+# rejects images with twice as many, as in an everyday slide scan. Here, sizes are checked against the file instead.
 _PLUGINS: dict[bytes, type[ImageFile]] = {
     b"\x89P": PngImagePlugin.PngImageFile,
     b"\xff\xd8": JpegImagePlugin.JpegImageFile,
     b"BM": BmpImagePlugin.BmpImageFile,
 }
-_LARGEST_RATIO = 1100.0  # the limit of deflate, which compresses most among the three formats
+_LARGEST_RATIO = 1100.0  # the limit of deflate, which compresses the most of the three formats
 _CHANNELS = {"RGB": RGB, "RGBA": RGBA, "RGBX": (*RGB, "extra"), "LA": GREY_ALPHA, "CMYK": CMYK}
 _GREY_MODES = {"1", "L", "I", "F", "I;16", "I;16B", "I;16L", "I;16N"}
 _PNG_GREY, _PNG_PALETTE = 0, 3
@@ -38,7 +38,7 @@ def load(path: Path, axes: str | None, *, indices: bool = False) -> Stored:
         axes: axes according to the user, or None.
         indices: True to return the indices in a palette image instead of its colours.
     """
-    with decoding(path, Image.DecompressionBombError), path.open("rb") as stream:
+    with decoding(path), path.open("rb") as stream:
         plugin = _PLUGINS[stream.read(2)]
         stream.seek(0)
         depth, kind = _png_depth_and_kind(path) if plugin is PngImagePlugin.PngImageFile else (8, -1)

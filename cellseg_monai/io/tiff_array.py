@@ -1,9 +1,9 @@
 """Read the pixels in a TIFF, whole or by window, decoding only the tiles or strips that a window touches.
 
 tifffile's own window reader, `aszarr`, is not used, because it needs zarr 3 and therefore Python 3.11. This module
-reads tiles and strips page by page instead, and its errors say where a file is damaged. A page that tifffile decodes
-differently as a whole (a volume in one page, Hamamatsu's JPEG) counts as one block, so that a window has the same
-pixels as the whole image.
+reads tiles and strips page by page instead, and its errors say where a file is damaged. If tifffile decodes a whole
+page differently from its tiles (a volume in one page, Hamamatsu's JPEG), the page counts as one block, so that a window
+has the same pixels as the whole image.
 """
 
 from __future__ import annotations
@@ -20,14 +20,13 @@ import tifffile
 from cellseg_monai.boxes import SlicedArray
 from cellseg_monai.errors import UnreadableImageError
 from cellseg_monai.io.block_cache import BlockCache
-from cellseg_monai.io.decoder_errors import DECODER_ERRORS, decoding
+from cellseg_monai.io.decoder_errors import cause_of, decoding
 from cellseg_monai.io.lazy_arrays import BlockArray, MappedArray, StackedArray
 from cellseg_monai.io.tiff_checks import COPY_AGAIN, segment_place
 from cellseg_monai.io.tiff_display import ShownPicture
 
 __all__ = ["TiffArray"]
 
-_ERRORS: tuple[type[Exception], ...] = (*DECODER_ERRORS, tifffile.TiffFileError)
 _UNCOMPRESSED = 1
 _JPEG_KINDS = {7, 33007, 34892}
 
@@ -63,7 +62,7 @@ class TiffArray:
         """Return the values in a window, given as one slice for each axis."""
         stored, samples = selection[: self._n_stored_axes], selection[self._n_stored_axes :]
         is_whole = all(part.indices(n) == (0, n, 1) for part, n in zip(stored, self.shape, strict=False))
-        with decoding(self._path, tifffile.TiffFileError):
+        with decoding(self._path):
             values = self._read_all() if is_whole else self._by_window()[stored]
             if self._shown is not None:
                 values = self._shown.apply(values)
@@ -72,7 +71,7 @@ class TiffArray:
     @property
     def chunks(self) -> tuple[int, ...] | None:
         """The shape of the tiles or strips that are decoded as a whole, or None if the pixels are uncompressed."""
-        with decoding(self._path, tifffile.TiffFileError):
+        with decoding(self._path):
             chunks = self._by_window().chunks
         return None if chunks is None else chunks + self.shape[self._n_stored_axes :]
 
@@ -126,7 +125,7 @@ def _axes_in_page(page: tifffile.TiffPage) -> tuple[int, ...]:
 
 @contextmanager
 def _open_file(page: tifffile.TiffPage | tifffile.TiffFrame) -> Iterator[tifffile.FileHandle]:
-    """Open the file that holds a page, and close it again if it was closed: an image can span thousands of files."""
+    """Open the file that holds a page, and close it again if it was closed, as an image can span thousands of files."""
     file = page.parent.filehandle
     was_closed = file.closed
     if was_closed:
@@ -155,8 +154,8 @@ class _Pages:
         self._dtype = np.dtype(key.dtype)
         planes, depth, length, width, samples = key.shaped
         self._n_planes = planes
-        # Single-page volumes and Hamamatsu slides are not read by tile, because tifffile decodes them differently as a
-        # whole.
+        # Single-page volumes and Hamamatsu slides are not read by tile, because tifffile decodes whole pages of these
+        # differently from their tiles.
         self._has_segments = (
             not key.is_contiguous and depth == 1 and key.jpegheader is None and shape == _axes_in_page(key)
         )
@@ -190,9 +189,10 @@ class _Pages:
         try:
             encoded, tables = self._encoded(number, index)
             decoded, (_, _, top, left, _), size = key.decode(encoded, index, _fullsize=False, **tables)
-        except _ERRORS as error:
+        except Exception as error:
             where = f"{segment_place(key, index)} of page {number}"
-            raise UnreadableImageError(self._path, f"{where} cannot be decoded ({error})", COPY_AGAIN) from error
+            reason = f"{where} cannot be decoded ({cause_of(error)})"
+            raise UnreadableImageError(self._path, reason, COPY_AGAIN) from error
         rows, columns = min(size[1], key.imagelength - top), min(size[2], key.imagewidth - left)
         block: np.ndarray = np.empty((rows, columns, size[3]), self._dtype)
         block[...] = key.nodata if decoded is None else decoded[0, :rows, :columns]

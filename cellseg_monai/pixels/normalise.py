@@ -1,4 +1,4 @@
-"""Scaling of intensities to [0, 1] by percentiles of the whole image."""
+"""Scale intensities to [0, 1] by percentiles of the whole image."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def check_percentiles(lower: float, upper: float) -> None:
     """Check that two percentiles are in range and in order.
 
     Raises:
-        ValueError: the percentiles are not increasing or not between 0 and 100.
+        ValueError: the percentiles are not in increasing order, or not between 0 and 100.
 
     >>> check_percentiles(1, 99)
     """
@@ -101,8 +101,8 @@ def normalise_percentiles(
     full contrast, and tiles of the same image would no longer match.
 
     Values beyond the percentiles are clipped to [0, 1], so that hot pixels and dirt stay within the range on which the
-    network was trained. StarDist and Cellpose do not clip, and MONAI makes it optional. Pass `clip=False` for networks
-    trained without clipping.
+    network was trained. StarDist and Cellpose do not clip, and in MONAI clipping is optional. Pass `clip=False` for
+    networks trained without clipping.
 
     If the two percentiles are equal, as in an almost empty image, their value becomes 0 and the maximum becomes 1, so
     that a few bright cells do not vanish. A few darker pixels become 0 as well: they must not make everything else
@@ -110,15 +110,15 @@ def normalise_percentiles(
     constant channel becomes zeros. Percentiles are interpolated like those of `numpy.percentile`. For 8-bit and 16-bit
     integers, they are computed from an exact histogram.
 
-    Without cells, the range between the percentiles contains only noise. If it were stretched, a network would see
-    cells everywhere. `noise_floor` therefore sets a lower limit on the range, as a multiple of the noise. At 30, the
-    default in `Preprocessing`, images with cells do not change, and empty ones stay dark.
+    Without cells, the range between the percentiles contains only noise. If noise were stretched to full contrast, a
+    network would see cells everywhere. `noise_floor` therefore sets a lower limit on the range, as a multiple of the
+    noise. At 30, the default in `Preprocessing`, images with cells do not change, and empty images stay dark.
 
     Args:
         pixels: CYX, booleans, integers or floats of any width.
         lower: percentile in [0, 100) that becomes 0.
         upper: percentile in (0, 100] that becomes 1.
-        clip: limit the result to [0, 1].
+        clip: True to limit the result to [0, 1].
         noise_floor: smallest range that is scaled to [0, 1], as a multiple of `noise_level`; 0 means no limit.
 
     Returns:
@@ -250,7 +250,7 @@ def check_finite(values: np.ndarray) -> None:
         bad = int(np.count_nonzero(~(np.abs(values) <= _LARGEST)))
         raise ValueError(
             f"{bad} of {values.size} values are NaN, infinite or beyond ±{_LARGEST:.1e}; "
-            "replace them, for example with numpy.nan_to_num, or repair the file"
+            "replace these values, for example with numpy.nan_to_num, or repair the file"
         )
 
 
@@ -261,7 +261,7 @@ def scale_between(values: np.ndarray, low: float, high: float, clip: bool) -> np
         values: floats of any shape; overwritten.
         low: value that becomes 0.
         high: value that becomes 1. If it equals `low`, the result is a new array of zeros.
-        clip: limit the result to [0, 1].
+        clip: True to limit the result to [0, 1].
     """
     if low == high:
         return np.zeros_like(values)

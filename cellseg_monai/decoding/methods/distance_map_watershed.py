@@ -14,14 +14,14 @@ __all__ = ["DistanceMapWatershed"]
 
 
 @dataclass(frozen=True)
-class DistanceMapWatershed(Method, name="distance_map_watershed"):
+class DistanceMapWatershed(Method, key="distance_map_watershed"):
     """A method that divides the foreground at the valleys of a predicted distance map.
 
     `labels.distance_target` defines the distance.
 
     Args:
-        seed_depth: how far the distance must fall between two objects, as a fraction of an object's depth; if it falls
-            less, they stay one object. Predicted distances are smooth, so a small fraction is enough.
+        seed_depth: drop in the distance that divides two objects, as a fraction of an object's depth; with a smaller
+            drop, they stay one object. Predicted distances are smooth, so a small fraction is enough.
     """
 
     maps = ("distance",)
