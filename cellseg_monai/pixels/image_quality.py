@@ -15,8 +15,10 @@ __all__ = ["contrast_over_noise", "saturated_share", "share_of_levels", "sharpne
 # Factor by which the five-point Laplacian increases the variance of white noise: 4² + 4 · 1².
 _NOISE_GAIN = 20
 
+_RARE = 1e-4  # share of pixels up to which the highest value is no sign of saturation
+
 # This many pixels give the sharpness of an image to a few per cent, and take less than a millisecond.
-_SHARPNESS_SAMPLE_PX = 2**16
+_SHARPNESS_SAMPLE_PX = 2**15
 
 
 def sharpness(channel: np.ndarray) -> float:
@@ -29,7 +31,7 @@ def sharpness(channel: np.ndarray) -> float:
     with `noise_level`. The slope of the power spectrum (Bray et al. 2012, doi:10.1177/1087057111420292) is worse at
     recognising blurred nuclei, because noise raises the slope again.
 
-    Compare values only between images of similar objects at a similar pixel size. Images with more than 65,536 pixels
+    Compare values only between images of similar objects at a similar pixel size. Images with more than 32,768 pixels
     are sampled in evenly spaced rows.
 
     Args:
@@ -82,18 +84,23 @@ def top_levels(channel: np.ndarray) -> dict[float, int]:
     """Return the highest value and the next lower one, each with its number of pixels.
 
     Args:
-        channel: values of any shape and real dtype; there is one value if all are equal, and none in an empty array.
+        channel: values of any shape and real dtype.
+
+    Returns:
+        Up to two values. There is only one if all are equal, or if it is so rare that the next does not matter, and
+        none in an empty array.
 
     >>> top_levels(np.array([1, 2, 9, 9]))
     {9.0: 2, 2.0: 1}
     """
     if channel.size == 0:
         return {}
-    highest, lowest = channel.max(), channel.min()
+    highest = channel.max()
     is_highest = channel == highest
-    levels = {float(highest): int(np.count_nonzero(is_highest))}
-    if highest != lowest:
-        below = np.where(is_highest, lowest, channel).max()
+    count = int(np.count_nonzero(is_highest))
+    levels = {float(highest): count}
+    if _RARE * channel.size < count < channel.size:
+        below = np.where(is_highest, channel.min(), channel).max()
         levels[float(below)] = int(np.count_nonzero(channel == below))
     return levels
 

@@ -11,8 +11,9 @@ from cellseg_monai.pixels import rescale_labels, share_of_levels, sharpness, top
 
 __all__ = ["SampledPlane"]
 
-_VALUES_STEP, _VALUES_KNOWN = 11, 16  # every how many pixels values are looked at; up to how many values are counted
-_ROWS_STEP = 4  # every how many rows pixels are compared with their neighbours, and colours are looked at
+_VALUES_PX, _VALUES_KNOWN = 4096, 16  # number of pixels whose values are looked at; up to how many values are counted
+_SAMPLE_PX = 2**16  # of a larger window, means and neighbours are measured in evenly spaced rows with so many pixels
+_COLOUR_STEP = 4  # every how many rows and columns colours are looked at
 _LEAST_DIFFERENCE, _LEAST_CORRELATION = 0.01, 0.3  # between colour channels, for a photograph
 
 
@@ -49,7 +50,7 @@ class SampledPlane:
         self._add_prepared(prepared[0] if len(prepared) == 1 else prepared.mean(axis=0), inside)
         if self.is_colour:
             self._colours.append(
-                np.stack([channel[::_ROWS_STEP, ::_ROWS_STEP].ravel() for channel in channels]).astype(np.float32)
+                np.stack([channel[::_COLOUR_STEP, ::_COLOUR_STEP].ravel() for channel in channels]).astype(np.float32)
             )
 
     def _add_values(self, channels: Sequence[np.ndarray]) -> None:
@@ -61,8 +62,9 @@ class SampledPlane:
             self._levels[number].append(top_levels(channel))
             values = self._values[number]
             if len(values) < _VALUES_KNOWN:
-                values.update(np.unique(channel.ravel()[::_VALUES_STEP])[:_VALUES_KNOWN].tolist())
-            rows = channel[::_ROWS_STEP]
+                looked_at = channel.ravel()[:: max(1, channel.size // _VALUES_PX)]
+                values.update(np.unique(looked_at)[:_VALUES_KNOWN].tolist())
+            rows = _sampled_rows(channel)
             above_least = rows[:, 1:] > rows.min()
             equal = (rows[:, 1:] == rows[:, :-1]) & above_least
             self._equal[number][0] += int(np.count_nonzero(equal))
@@ -71,12 +73,14 @@ class SampledPlane:
     def _add_prepared(self, prepared: np.ndarray, inside: np.ndarray) -> None:
         if inside.shape != prepared.shape:
             inside = rescale_labels(inside.astype(np.uint8), prepared.shape) > 0
+        rows, of_objects = _sampled_rows(prepared), _sampled_rows(inside)
+        values = rows[of_objects]
         sum_inside, inside_px, total, px = self._sums
         self._sums = (
-            sum_inside + float(np.sum(prepared, where=inside, dtype=np.float64)),
-            inside_px + int(np.count_nonzero(inside)),
-            total + float(np.sum(prepared, dtype=np.float64)),
-            px + prepared.size,
+            sum_inside + float(values.sum(dtype=np.float64)),
+            inside_px + values.size,
+            total + float(rows.sum(dtype=np.float64)),
+            px + rows.size,
         )
         self._sharpness.append((bool(inside.any()), sharpness(prepared)))
 
@@ -165,12 +169,17 @@ def colour_of(colours: np.ndarray) -> float:
     return float(means.min()) / highest if related > _LEAST_CORRELATION else 0.0
 
 
+def _sampled_rows(values: np.ndarray) -> np.ndarray:
+    """Return evenly spaced rows of a window, or all rows of a small one."""
+    return values[:: max(1, values.size // _SAMPLE_PX)]
+
+
 def _touching_ids(labels: np.ndarray) -> np.ndarray:
     """Return the ids of objects that touch another one, some repeatedly."""
-    parts = []
-    for first, second in ((labels[:, 1:], labels[:, :-1]), (labels[1:], labels[:-1])):
-        touching = first != second
-        touching &= first > 0
-        touching &= second > 0
-        parts += [first[touching], second[touching]]
-    return np.concatenate(parts)
+    width, flat = labels.shape[1], labels.ravel()
+    beside = np.flatnonzero(flat[1:] != flat[:-1])
+    beside = beside[beside % width != width - 1]  # the last pixel of a row is not beside the first of the next
+    below = np.flatnonzero(flat[width:] != flat[:-width])
+    first, second = (np.concatenate([flat[beside + step], flat[below + down]]) for step, down in ((0, 0), (1, width)))
+    touching = (first > 0) & (second > 0)
+    return np.concatenate([first[touching], second[touching]])
