@@ -1,4 +1,4 @@
-"""Exceptions that callers catch by type, or that carry data.
+"""Exceptions that callers catch by type or that carry data.
 
 Every message says what the program got, what it expected, and what to do next.
 """
@@ -22,7 +22,7 @@ __all__ = [
     "cause_of",
 ]
 
-# Marks of messages that are written for programmers: addresses, arguments, source files and advice on installing.
+# Signs that a message is written for programmers: addresses, arguments, source files and advice on installation.
 _FOR_PROGRAMMERS = re.compile(r"0x[0-9a-f]{4}|[a-z]_[a-z]|[=/\\`{}\[\]]|::|http|install|\bITK\b", re.IGNORECASE)
 _LONGEST_CAUSE = 160
 
@@ -65,7 +65,7 @@ class ArchiveTooLargeError(ArchiveError):
 
 
 class BundleError(ValueError):
-    """Raised when a bundle is incomplete, or lacks something that the user asked for."""
+    """Raised when a bundle is incomplete or lacks something that the user asked for."""
 
 
 class BlockError(OSError):
@@ -73,7 +73,7 @@ class BlockError(OSError):
 
 
 OF_AN_IMAGE = (ValueError, OSError, MemoryError)
-"""Errors that a single image can cause, which is then skipped; any other error is a bug in this program."""
+"""Errors that a single image can cause. The image is then skipped; any other error is a bug in this program."""
 
 
 class CheckpointError(RuntimeError):
@@ -85,7 +85,7 @@ class TrainingError(RuntimeError):
 
 
 def cause_of(error: Exception) -> str:
-    """Return what an error from a library says, or only its type if its message is written for programmers.
+    """Return the type and message of a library's error, or only the type if the message is written for programmers.
 
     >>> cause_of(ValueError("the checksum is wrong"))
     'ValueError: the checksum is wrong'

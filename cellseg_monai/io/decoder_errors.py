@@ -1,4 +1,4 @@
-"""Turn any decoder error into an `UnreadableImageError`, and refuse implausible sizes before allocating memory."""
+"""Turn any decoder error into an `UnreadableImageError`, and reject implausible sizes before allocating memory."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def decoding(path: Path) -> Iterator[None]:
 
     The errors that decoders raise for broken files share no base class. tifffile raises IndexError or TypeError for a
     corrupt tag, Pillow raises SyntaxError for a truncated PNG, and Blosc raises SystemError for a negative size.
-    KeyboardInterrupt and SystemExit pass.
+    KeyboardInterrupt and SystemExit are not caught.
 
     Args:
         path: file being decoded.
@@ -49,7 +49,7 @@ def decoding(path: Path) -> Iterator[None]:
 
 
 def check_plausible_size(path: Path, declared_bytes: int, *, largest_ratio: float, file_bytes: int) -> None:
-    """Refuse an image size that the file cannot hold, before any memory is allocated.
+    """Reject an image size that the file cannot hold, before any memory is allocated.
 
     Args:
         path: image file, named in error messages.
@@ -74,7 +74,7 @@ def check_plausible_size(path: Path, declared_bytes: int, *, largest_ratio: floa
 
 
 def check_exact_size(path: Path, declared_bytes: int, held_bytes: int) -> None:
-    """Refuse a file that holds fewer or more bytes of pixels than its header declares.
+    """Reject a file that holds fewer or more bytes of pixels than its header declares.
 
     Args:
         path: image file, named in error messages.

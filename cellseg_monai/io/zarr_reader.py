@@ -33,8 +33,8 @@ _METADATA = (".zarray", ".zattrs", ".zgroup", "zarr.json")
 def opened(path: Path, axes: str | None, *, indices: bool = False) -> Iterator[Stored]:
     """Open the image in a folder.
 
-    The axes of a bare 2-D array are Y and X; the user has to state those of any other bare array. A missing chunk is an
-    empty part of the image, as the format defines.
+    The axes of a bare 2-D array are Y and X; the user has to state those of any other bare array. As the format
+    defines, a missing chunk stands for an empty part of the image.
 
     Args:
         path: folder to open.
