@@ -111,14 +111,20 @@ def test_seventy_thousand_objects_keep_their_ids_in_every_format(tmp_path):
     assert [int(row["id"]) for row in rows_of_csv(files["csv"])] == ids
 
 
+def test_without_objects_there_is_no_roi_zip_at_which_imagej_stops(tmp_path):
+    assert "rois" in write_exports(tmp_path, segmentation(SHAPES), "rois,csv")
+    written = exports.write_exports(tmp_path, segmentation(np.zeros_like(SHAPES)), "rois,csv")
+    assert written["rois"] == ()
+    assert [path.name for path in tmp_path.iterdir()] == ["well A1.csv"]
+
+
 def test_an_image_without_objects_gives_complete_files(tmp_path):
     files = write_exports(
-        tmp_path, segmentation(np.zeros((5, 6), np.int32)), "labels,ome,zarr,rois,geojson,coco,csv,overlay"
+        tmp_path, segmentation(np.zeros((5, 6), np.int32)), "labels,ome,zarr,geojson,coco,csv,overlay"
     )
     assert not io.read_labels(files["labels"]).any()
     assert not io.read_labels(files["ome"]).any()
     assert not io.read_labels(files["zarr"]).any()
-    assert ZipFile(files["rois"]).namelist() == []
     assert rings_of_geojson(files["geojson"]) == {}
     assert not labels_of_coco(files["coco"], (5, 6)).any()
     assert rows_of_csv(files["csv"]) == []
