@@ -221,7 +221,7 @@ class TestStacks:
         with pytest.raises(ValueError, match="one pixel wide"):
             write_labels(path, np.arange(8).reshape(2, 4, 1), axes="ZYX")
 
-    @pytest.mark.parametrize(("axes", "says"), [("ZTYX", "T, P and Z in this order"), ("ZYX", "one length")])
+    @pytest.mark.parametrize(("axes", "says"), [("ZTYX", "T, P and Z in that order"), ("ZYX", "one length")])
     def test_impossible_axes_are_refused(self, path, axes, says):
         with pytest.raises(ValueError, match=says):
             write_labels(path, LABELS, axes=axes)
