@@ -92,7 +92,7 @@ class TestFinding:
     def test_images_in_the_output_are_left_out_with_a_warning(self, caplog):
         images, faults = find_images(["p/**/*.npy"], output=Path("p/q"))
         assert ([image.key for image in images], faults) == (["a", "b", "well.zarr/x"], [])
-        assert "left out 1 image(s) in the output folder p/q, such as p/q/c.npy" in caplog.text
+        assert "left out 1 image(s) in the output folder p/q, for example p/q/c.npy" in caplog.text
         images, faults = find_images(["p/q/**/*.npy", "2024"], output=Path("p"))
         assert [image.key for image in images] == ["c", "a"]
 
