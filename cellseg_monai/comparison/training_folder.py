@@ -70,7 +70,7 @@ class TrainingFolder:
         self._write("result.json", {"request": self.request.as_json(), "epochs": self.epochs, "result": result})
 
     def usage(self) -> dict[str, Usage]:
-        """Return time and memory of the completed steps, by step name."""
+        """Return the time and memory used by each completed step, keyed by step name."""
         return {name: Usage(**values) for name, values in self._state()["steps"].items()}
 
     def run(self, steps: Iterable[Step], *, announce: Callable[[Step], None], tick: Callable[[], None]) -> None:

@@ -17,7 +17,8 @@ __all__ = ["bfloat16_slowdown", "choose_device", "lanes_of", "on_arrays", "torch
 # Limited because each lane needs memory for the intermediate results of a tile.
 _MOST_LANES = 8
 
-_TRIAL_PX, _TRIALS = 128, 1  # side of a tile for measuring the speed of a network, and how often it is measured
+# Side of a tile for measuring the speed of a network, and how often it is measured if bfloat16 seems slower at first.
+_TRIAL_PX, _TRIALS = 128, 4
 
 _OUT_OF_MEMORY = re.compile("out of memory|can't allocate memory|not enough memory", re.IGNORECASE)
 # NVIDIA's libraries report these errors if a GPU lacks memory for their own data, but also after other failures.
@@ -137,13 +138,29 @@ def bfloat16_slowdown(module: torch.nn.Module, device: torch.device, channels: i
     side = -(-_TRIAL_PX // multiple) * multiple
     tile = np.random.default_rng(0).random((1, channels, side, side), np.float32)
     networks = [torch_network(module, device, amp=amp) for amp in (False, True)]
+    # On a CPU, count the time of its own work in a single thread, so that other programs on a busy machine do not affect
+    # the result: threads that wait for each other would take any time.
+    clock = time.process_time if device.type == "cpu" else time.perf_counter
     seconds = [float("inf")] * 2
-    for _ in range(_TRIALS + 1):  # the first is for warming up, but can only be the slowest
-        for number, network in enumerate(networks):
-            begun = time.perf_counter()
-            network(tile)
-            seconds[number] = min(seconds[number], time.perf_counter() - begun)
-    return seconds[1] / seconds[0]
+    with _one_thread():
+        for trial in range(_TRIALS):
+            for number, network in enumerate(networks):
+                begun = clock()
+                network(tile)
+                seconds[number] = min(seconds[number], clock() - begun)
+            if trial > 0 and seconds[1] <= seconds[0]:  # the first trial is for warming up
+                break
+    return seconds[1] / max(seconds[0], 1e-9)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 @contextmanager

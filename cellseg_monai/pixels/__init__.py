@@ -1,6 +1,6 @@
 """Prepare pixels for a network, without torch: select channels, normalise intensities and resample."""
 
-from cellseg_monai.pixels.channels import select_channels
+from cellseg_monai.pixels.channels import channels_from_text, select_channels
 from cellseg_monai.pixels.image_quality import (
     contrast_over_noise,
     saturated_share,
@@ -28,6 +28,7 @@ __all__ = [
     "PreparedPixels",
     "PreparedWindows",
     "Preprocessing",
+    "channels_from_text",
     "check_zoom",
     "contrast_over_noise",
     "cover_axis",

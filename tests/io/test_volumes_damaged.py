@@ -122,7 +122,7 @@ class TestPlain:
         plain(tmp_path / f"a{suffix}")
         content = (tmp_path / f"a{suffix}").read_bytes()
         (tmp_path / f"a{suffix}").write_bytes(content.replace(b"50 40", sizes.encode()))
-        with pytest.raises(UnreadableImageError, match=r"its header states|expected a field"):
+        with pytest.raises(UnreadableImageError, match=r"its header states|expected an NRRD field"):
             read(tmp_path / f"a{suffix}")
 
     @pytest.mark.parametrize("n_axes", ["1", "17", "-2", "two", "99999999999999999999999"])
@@ -152,7 +152,17 @@ class TestPointers:
 
     @pytest.mark.parametrize(
         "name",
-        ["/dev/zero", "/etc/passwd", "C:\\x.raw", "C:x.raw", "\\\\server\\share\\x.raw", "//server/x.raw", "\\x.raw"],
+        [
+            "/dev/zero",
+            "/etc/passwd",
+            "C:\\x.raw",
+            "C:x.raw",
+            "\\\\server\\share\\x.raw",
+            "//server/x.raw",
+            "x" * 256,
+            "a\0b",
+            "\\x.raw",
+        ],
     )
     def test_places_on_this_machine_are_refused_unread(self, tmp_path, suffix, name):
         with pytest.raises(UnreadableImageError, match="expected a file in the folder of the header"):
