@@ -138,8 +138,8 @@ def bfloat16_slowdown(module: torch.nn.Module, device: torch.device, channels: i
     side = -(-_TRIAL_PX // multiple) * multiple
     tile = np.random.default_rng(0).random((1, channels, side, side), np.float32)
     networks = [torch_network(module, device, amp=amp) for amp in (False, True)]
-    # On a CPU, count the time of its own work in a single thread, so that other programs on a busy machine do not affect
-    # the result: threads that wait for each other would take any time.
+    # On a CPU, count the time of its own work in a single thread, so that other programs on a busy machine do not
+    # affect the result: threads that wait for each other would take any time.
     clock = time.process_time if device.type == "cpu" else time.perf_counter
     seconds = [float("inf")] * 2
     with _one_thread():
