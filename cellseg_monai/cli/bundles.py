@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cellseg_monai.cli.faults import check_folder
+from cellseg_monai.cli.used_bundle import bundle_folder, used_bundle
 from cellseg_monai.segment_options import SegmentOptions
 
 if TYPE_CHECKING:
@@ -18,13 +19,14 @@ def bundle_build(*bundles: str, check: bool = False) -> None:
     """Generate the configs of bundles from their recipes and bundle.json files.
 
     Args:
-        bundles: bundle folders; by default, every bundle in bundles/.
+        bundles: names of bundles that ship with this package, or bundle folders, such as ./mine; by default, every
+            bundle that ships with it.
         check: only list the files that are out of date, and fail if there are any; write nothing.
     """
     from cellseg_monai.atomic import replacing
     from cellseg_monai.bundle import build_bundle, drifted_files, find_bundles
 
-    folders = [Path(bundle) for bundle in bundles] or find_bundles()
+    folders = [bundle_folder(bundle) for bundle in bundles] or find_bundles()
     drifted = [path for folder in folders for path in drifted_files(folder)]
     if check:
         for path in drifted:
@@ -47,12 +49,12 @@ def bundle_check(bundle: str, **overrides: object) -> None:
     """Check a bundle without training it: its files, references, targets, network, metadata, settings and overrides.
 
     Args:
-        bundle: bundle folder.
+        bundle: name of a bundle that ships with this package, or bundle folder, such as ./mine.
         overrides: config overrides to check, such as --epochs 3; each key must exist in one of the configs.
     """
     from cellseg_monai.bundle import bundle_faults
 
-    faults = bundle_faults(bundle, overrides)
+    faults = bundle_faults(bundle_folder(bundle), overrides)
     for fault in faults:
         print(fault)
     if faults:
@@ -78,19 +80,19 @@ def calibrate(
     Args:
         directory: folder with images/ and labels/ (label images with one id per object).
         output: folder for the results.
-        bundle: name or folder of the bundle.
+        bundle: name of a bundle that ships with this package; or path of a bundle's folder or zip, such as ./mine.
         checkpoint: weights file, if not the weights shipped with the bundle.
         section: images to use. The default, all, means every annotated image except those that datalist.json or
             index.csv reserves for testing; the alternative is validation.
         datalist: file that divides the data set into sections, if not its datalist.json.
     """
-    from cellseg_monai.bundle import find_bundle, run_bundle
+    from cellseg_monai.bundle import run_bundle
 
     check_folder(output)
     folder = Path(output)
     overrides = {"checkpoint": checkpoint, "datalist": datalist}
     run_bundle(
-        find_bundle(bundle),
+        used_bundle(bundle),
         "calibrate",
         dataset_dir=str(directory),
         output_dir=str(folder),

@@ -35,8 +35,12 @@ def check_output_files(
             image wrote that file.
 
     Raises:
+        ValueError: a folder for results is a link that leads out of the output.
         FileExistsError: a result would have the same path as an image, an existing file, or another image's result.
     """
+    for below in {image.below for image in images}:
+        if not (output / below).resolve().is_relative_to(output.resolve()):
+            raise ValueError(f"{output / below} lies outside the output; choose another --output, or remove the link")
     inputs = {image.path.resolve() for image in images}
     whose: dict[str, ImageFile] = {}
     parted = _maybe_parted(output, images, exports)

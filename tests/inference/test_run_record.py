@@ -111,7 +111,8 @@ class TestFilesOfPlanesThatAreGone:
         path = record.finish()
         (tmp_path / "mine.csv").touch()
         path.write_text(path.read_text().replace('"a.csv"', '"../mine.csv"'))
-        begun(output, images, resume=True).add(done(a, output / "a.csv"))
+        with pytest.raises(ValueError, match=r"'\.\./mine\.csv' is listed as a result of 'a'"):
+            begun(output, images, resume=True)
         assert (tmp_path / "mine.csv").exists()
 
 
