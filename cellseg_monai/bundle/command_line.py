@@ -24,6 +24,7 @@ from monai.bundle.scripts import run
 from monai.bundle.utils import DEFAULT_EXP_MGMT_SETTINGS
 
 from cellseg_monai import errors
+from cellseg_monai.bundle.override_text import check_expression
 from cellseg_monai.bundle.variants import check_variants
 from cellseg_monai.errors import BundleError
 
@@ -122,6 +123,8 @@ def check_command_line() -> None:
             )
         check_overrides((name for name in overrides if name not in tracking), config)
         for name, value in overrides.items():
+            if isinstance(value, str):
+                check_expression(name, value, config)
             _check_value(name, value, config.get(name))
     except BundleError as error:
         raise SystemExit(f"error: {error}") from error

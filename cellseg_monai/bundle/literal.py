@@ -7,18 +7,19 @@ from typing import Any
 
 __all__ = ["literal"]
 
-_MARKS = ("$", "@", "%", "::")
+_MARKS = ("$", "@", "%", "#", "::")
 
 
 def literal(value: Any) -> Any:
     r"""Return a value that MONAI's parser takes for exactly this value.
 
-    MONAI evaluates text that begins with `$`, replaces `@name` and `%name` by other parts of the config, and turns each
-    `::` into `#`. Paths can contain all of them. Such text becomes an expression that consists of one string, in which
+    MONAI evaluates text that begins with `$`, replaces `@name` and `%name` by other parts of the config, and rewrites
+    `#` as `::`. Paths can contain all of them. Such text becomes an expression that consists of one string, in which
     these characters are written as escapes.
 
     Args:
-        value: text, a path, or lists and mappings of them. Anything else is returned as it is.
+        value: text, a path, or lists and mappings of them. Anything else is returned as it is, such as a tuple, which
+            MONAI does not look into.
 
     >>> literal("plates/a"), literal("$x"), literal("@plate1")
     ('plates/a', "$'\\x24x'", "$'\\x40plate1'")
@@ -27,8 +28,8 @@ def literal(value: Any) -> Any:
         value = fspath(value)
     if isinstance(value, dict):
         return {key: literal(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return type(value)(literal(part) for part in value)
+    if isinstance(value, list):
+        return [literal(part) for part in value]
     if not isinstance(value, str) or not any(mark in value for mark in _MARKS):
         return value
     text = ascii(value)  # also escapes what a file name can contain but source code cannot

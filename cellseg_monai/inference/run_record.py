@@ -236,11 +236,10 @@ def images_of(run: Mapping[str, Any]) -> list[ImageFile]:
     for entry in run["images"]:
         image = ImageFile(Path(entry["path"]), Path(entry["key"]).parent)
         images.append(image)
-        if image.path.exists() and not _is_image(image.path):
-            faults.append(f"{image.path} is not an image file")
-            continue
         try:
-            if image.sha256 != entry["sha256"]:
+            if image.path.exists() and not _is_image(image.path):
+                faults.append(f"{image.path} is not an image file")
+            elif image.sha256 != entry["sha256"]:
                 faults.append(f"{image.path} has changed")
         except OSError as error:
             faults.append(f"{image.path}: {error.strerror}")
