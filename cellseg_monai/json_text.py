@@ -10,7 +10,7 @@ __all__ = ["parse_json"]
 _DEEPEST = 64
 
 
-def parse_json(text: str) -> Any:
+def parse_json(text: str | bytes) -> Any:
     """Return the content of JSON text.
 
     Python's parser, and functions that walk through its result, end with a RecursionError if lists and objects are
