@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cellseg_monai.cli.faults import check_folder
-from cellseg_monai.cli.used_bundle import bundle_folder, used_bundle
+from cellseg_monai.cli.used_bundle import announce, bundle_folder, used_bundle
 from cellseg_monai.segment_options import SegmentOptions
 
 if TYPE_CHECKING:
@@ -121,7 +121,8 @@ def compare(
 
     Args:
         dataset: data set folder.
-        bundles: bundles to compare, optionally with variants, such as "unet,unet+two_classes,pspnet".
+        bundles: bundles to compare, optionally with variants, such as "unet,unet+two_classes,pspnet"; the path of a
+            bundle's folder, such as ./mine, for one that does not ship with this package.
         output: folder for comparison.csv, comparison.md, the figures and one folder per run.
         epochs: number of epochs to train each bundle.
         minutes: time to train each bundle, instead of epochs; a trial run measures how many epochs fit into that time.
@@ -130,7 +131,10 @@ def compare(
         knobs: overrides of train.json for all training runs, such as --batch_size 4 --roi_size "[128,128]".
     """
     from cellseg_monai.comparison import compare as compare_runs
+    from cellseg_monai.comparison.runs import find_runs
 
+    for folder in dict.fromkeys(run.folder for run in find_runs(bundles, knobs)):
+        announce(folder, folder)
     comparison = compare_runs(
         dataset,
         bundles,

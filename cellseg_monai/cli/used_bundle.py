@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cellseg_monai.bundle_name import is_bundle_path
 
-__all__ = ["bundle_folder", "used_bundle"]
+__all__ = ["announce", "bundle_folder", "used_bundle"]
 
 
 def bundle_folder(bundle: str) -> Path:
@@ -33,9 +33,21 @@ def used_bundle(bundle: str) -> Path:
     Raises:
         BundleError: the bundle does not exist.
     """
-    from cellseg_monai.bundle import find_bundle, is_shipped
+    from cellseg_monai.bundle import find_bundle
 
     root = find_bundle(bundle)
+    announce(root, bundle)
+    return root
+
+
+def announce(root: Path, bundle: str | Path) -> None:
+    """Say that the code of a bundle will run, unless the bundle ships with this package.
+
+    Args:
+        root: folder of the bundle.
+        bundle: name or path by which the user knows it.
+    """
+    from cellseg_monai.bundle import is_shipped
+
     if not is_shipped(root.absolute()):
         print(f"using the bundle at {Path(bundle).absolute()}, whose code will run", file=sys.stderr)
-    return root

@@ -100,10 +100,14 @@ class Result:
                 name: Score(**{end: math.nan if value is None else float(value) for end, value in score.items()})
                 for name, score in values["scores"].items()
             }
+            if not isinstance(values["variants"], list | tuple):
+                raise TypeError(f"got variants={values['variants']!r}")
             result = cls(**{**values, "variants": tuple(values["variants"]), "scores": scores})
             for name, kind in get_type_hints(cls).items():
                 if name not in ("variants", "scores", "image_dice"):
                     _check_type(name, getattr(result, name), kind)
+            for variant in result.variants:
+                _check_type("a variant", variant, str)
             for image, dice in result.image_dice.items():
                 _check_type(f"image_dice of {image}", dice, float)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
