@@ -36,7 +36,7 @@ def check_expression(name: str, value: str, config: Mapping[str, Any]) -> None:
     if not value.startswith(("$", "@", "%")):
         return
     if os.path.lexists(value):
-        reason = "MONAI takes this for an expression, but there is a file or folder of this name"
+        reason = "MONAI takes this for an expression"
     else:
         reason = _fault(value, config)
     if reason:

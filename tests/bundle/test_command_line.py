@@ -93,8 +93,8 @@ def test_values_that_would_be_misread_are_refused(
         ("$plate 1", "this is no Python expression"),
         ("@plate1", "the config has no plate1"),
         ("$@plate1 + '/a'", "the config has no plate1"),
-        ("$out", "MONAI takes this for an expression, but there is a file or folder of this name"),
-        ("@epochs", "MONAI takes this for an expression, but there is a file or folder of this name"),
+        ("$out", "MONAI takes this for an expression"),
+        ("@epochs", "MONAI takes this for an expression"),
     ],
 )
 def test_a_folder_that_looks_like_an_expression_is_refused_with_the_way_to_write_it(
