@@ -1,4 +1,4 @@
-"""Exceptions that callers catch by type, or that carry data.
+"""Exceptions that callers catch by type or that carry data.
 
 Every message says what the program got, what it expected, and what to do next.
 """
@@ -59,7 +59,7 @@ class ArchiveTooLargeError(ArchiveError):
 
 
 class BundleError(ValueError):
-    """Raised when a bundle is incomplete, or lacks something that the user asked for."""
+    """Raised when a bundle is incomplete or lacks something that the user asked for."""
 
 
 class BlockError(OSError):
@@ -67,7 +67,7 @@ class BlockError(OSError):
 
 
 OF_AN_IMAGE = (ValueError, OSError, MemoryError)
-"""Errors that a single image can cause, which is then skipped; any other error is a bug in this program."""
+"""Errors that a single image can cause. The image is then skipped; any other error is a bug in this program."""
 
 
 class CheckpointError(RuntimeError):

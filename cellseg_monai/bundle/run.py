@@ -53,7 +53,7 @@ def _shipped(name: str) -> Path:
     remedy = f"did you mean {nearest[0]!r}?" if nearest else f"pass one of {', '.join(known)}, or a path"
     if here:
         remedy = f"to use the one in this folder, write {os.path.join(os.curdir, here[0])}"
-    raise BundleError(f"no bundle {name!r} ships with this package; {remedy}")
+    raise BundleError(f"no bundle named {name!r} ships with this package; {remedy}")
 
 
 def run_bundle(bundle: str | Path, config: str, **overrides: Any) -> ConfigWorkflow:

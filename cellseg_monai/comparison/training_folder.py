@@ -1,4 +1,4 @@
-"""The folder of a run in a comparison, which records its request, its completed steps and its result."""
+"""The folder for one run in a comparison, with records of its request, its completed steps and its result."""
 
 from __future__ import annotations
 
@@ -55,13 +55,15 @@ class TrainingFolder:
         if earlier is None:
             if not self.path.exists() or (self.path.is_dir() and not any(self.path.iterdir())):
                 return None
-            return f"{self.path} already exists and is not from a comparison; pass another --output or delete it"
+            return f"{self.path} already exists and is not from a comparison; choose another --output or delete it"
         differences = self.request.differences(earlier["request"])
         if earlier.get("code_sha256") != self.code_sha256:
             differences.append("the configs or the code of its bundle were others")
         if not differences:
             return None
-        return f"{self.path} was made with other settings: {'; '.join(differences)}; pass another --output or delete it"
+        return (
+            f"{self.path} was made with other settings: {'; '.join(differences)}; choose another --output, or delete it"
+        )
 
     def result(self) -> dict[str, Any] | None:
         """Return the stored result, or None if the run has not finished."""

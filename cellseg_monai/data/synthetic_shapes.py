@@ -85,7 +85,7 @@ def random_outline(
     roughness: float,
     bumps: tuple[tuple[float, float, float], ...] = (),
 ) -> Outline:
-    """Return an outline at the origin with a random direction and random harmonics, weaker at higher orders.
+    """Return an outline at the origin with a random direction and random harmonics, which weaken with their order.
 
     Args:
         rng: random number generator.
@@ -102,7 +102,7 @@ def random_outline(
 
 @dataclass
 class Canvas:
-    """A label image that grows object by object; objects can touch, but never share a pixel.
+    """A label image that grows object by object; objects can touch but never share a pixel.
 
     Attributes:
         warp: (2, Y, X) displacement of each pixel in y and x, in pixels; all zeros for no warp.

@@ -1,4 +1,4 @@
-"""The rules of selections, which drop images for a stated reason, move them to other sections, or group them."""
+"""The rules for selections, which drop images for a stated reason, move them to other sections, or group them."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ import numpy as np
 from cellseg_monai.io.arrangement import arrange
 from cellseg_monai.io.axes import settle_axes, shape_text, suggested_axes
 from cellseg_monai.io.image import Image
+from cellseg_monai.io.sizes import Sizes
 from cellseg_monai.io.stored import Stored
 
 __all__ = ["image_of_array"]
@@ -28,7 +29,7 @@ def image_of_array(
     Args:
         array: real numbers, as a NumPy array or anything that NumPy converts to one.
         axes: axes of the array, such as "ZYX" or "YXS": one of the letters T, P, Z, C, Y, X and S (the samples of a
-            colour) for each dimension. They can be omitted for a 2-D array, which has the axes "YX".
+            colour) for each dimension. Optional for a 2-D array, whose axes are "YX" by default.
         channel_names: one name per channel, or empty.
         pixel_size_um: height and width of a pixel in micrometres, or None if unknown.
 
@@ -44,4 +45,4 @@ def image_of_array(
             f"got an array of shape {shape_text(pixels.shape)} without axes; pass axes={suggested_axes(pixels.shape)}"
         )
     settled = settle_axes(name, pixels.shape, None, axes or "YX")
-    return arrange(name, Stored(pixels, settled, tuple(channel_names), pixel_size_um), by_user=True)
+    return arrange(name, Stored(pixels, settled, tuple(channel_names), Sizes(pixel_size_um)), by_user=True)

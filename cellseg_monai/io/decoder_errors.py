@@ -1,4 +1,4 @@
-"""Turn any decoder error into an `UnreadableImageError`, and refuse implausible sizes before allocating memory."""
+"""Turn any decoder error into an `UnreadableImageError`, and reject implausible sizes before allocating memory."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cellseg_monai.errors import UnreadableImageError
 
 __all__ = ["SMALL_BYTES", "cause_of", "check_exact_size", "check_plausible_size", "decoding"]
 
-# Marks of messages that are written for programmers: addresses, arguments, source files and advice on installing.
+# Signs that a message is written for programmers: addresses, arguments, source files and advice on installation.
 _FOR_PROGRAMMERS = re.compile(r"0x[0-9a-f]{4}|[a-z]_[a-z]|[=/\\`{}\[\]]|::|http|install|\bITK\b", re.IGNORECASE)
 _LONGEST_CAUSE = 160
 
@@ -25,7 +25,7 @@ def decoding(path: Path) -> Iterator[None]:
 
     The errors that decoders raise for broken files share no base class. tifffile raises IndexError or TypeError for a
     corrupt tag, Pillow raises SyntaxError for a truncated PNG, and Blosc raises SystemError for a negative size.
-    KeyboardInterrupt and SystemExit pass.
+    KeyboardInterrupt and SystemExit are not caught.
 
     Args:
         path: file being decoded.
@@ -54,7 +54,7 @@ def decoding(path: Path) -> Iterator[None]:
 
 
 def cause_of(error: Exception) -> str:
-    """Return what an error from a library says, or only its type if its message is written for programmers.
+    """Return the type and message of a library's error, or only the type if the message is written for programmers.
 
     >>> cause_of(ValueError("the checksum is wrong"))
     'ValueError: the checksum is wrong'
@@ -68,7 +68,7 @@ def cause_of(error: Exception) -> str:
 
 
 def check_plausible_size(path: Path, declared_bytes: int, *, largest_ratio: float, file_bytes: int) -> None:
-    """Refuse an image size that the file cannot hold, before any memory is allocated.
+    """Reject an image size that the file cannot hold, before any memory is allocated.
 
     Args:
         path: image file, named in error messages.
@@ -93,7 +93,7 @@ def check_plausible_size(path: Path, declared_bytes: int, *, largest_ratio: floa
 
 
 def check_exact_size(path: Path, declared_bytes: int, held_bytes: int) -> None:
-    """Refuse a file that holds fewer or more bytes of pixels than its header declares.
+    """Reject a file that holds fewer or more bytes of pixels than its header declares.
 
     Args:
         path: image file, named in error messages.

@@ -108,11 +108,12 @@ class Level:
 class LazyImage(Level):
     """An open image at full resolution, as returned by `open_image`.
 
-    Several threads can read windows of the image at the same time. Another process has to open the file itself.
+    Several threads can read windows of the image at the same time. Each process has to open the file for itself.
 
     Attributes:
-        path, stated_axes: arguments with which another process can call `open_image`.
-        axes, shape, dtype, pixel_size_um, channel_names, notes: the same as for `Image` and its pixels.
+        path, stated_axes: arguments with which another process can open the same image by calling `open_image`.
+        axes, shape, dtype, pixel_size_um, channel_names, notes, z_step_um, time_step_s: the same as for `Image` and
+            its pixels.
         is_lazy: False if the format cannot be read in parts, so that `open_image` read the whole image.
         levels: the resolutions in the file, starting with this image and followed by smaller ones.
     """
@@ -124,6 +125,7 @@ class LazyImage(Level):
         self.axes, self.dtype = arrangement.axes, arrangement.dtype
         self.pixel_size_um, self.channel_names = arrangement.pixel_size_um, arrangement.channel_names
         self.notes = arrangement.notes
+        self.z_step_um, self.time_step_s = arrangement.z_step_um, arrangement.time_step_s
         self.is_lazy = not isinstance(stored.array, np.ndarray)
         self.levels: tuple[Level, ...] = (
             self,
@@ -140,7 +142,7 @@ class LazyImage(Level):
         self.close()
 
     def close(self) -> None:
-        """Close the file, after which no resolution can be read."""
+        """Close the file. No resolution can be read after that."""
         for level in self.levels:
             level._is_closed = True
         self._stack.close()
@@ -151,12 +153,12 @@ class LazyImage(Level):
         return self._arrangement.chunk_of(self._array)
 
     def planes(self) -> Iterator[tuple[int, ...]]:
-        """Iterate over the planes, given as indices along the axes before C, Y and X; just () without such axes."""
+        """Iterate over the planes, as indices along the axes before C, Y and X; a single plane has the indices ()."""
         return itertools.product(*map(range, self.shape[:-3]))
 
     def read(self) -> Image:
         """Return the whole image, as `io.read` does."""
-        return Image(self._pixels({}), self.axes, self.pixel_size_um, self.channel_names, self.notes)
+        return self._arrangement.image(self._pixels({}))
 
     def plane(self, place: Sequence[int] = ()) -> LazyPlane:
         """Return a plane as an object that can be sliced like a (C, Y, X) array.

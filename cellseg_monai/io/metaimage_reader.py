@@ -1,4 +1,4 @@
-"""Read MetaImage files (`.mha`, and `.mhd` with its data file)."""
+"""Read MetaImage files: `.mha`, or `.mhd` with a separate data file."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from cellseg_monai.io.axes import settle_axes
 from cellseg_monai.io.decoder_errors import decoding
+from cellseg_monai.io.sizes import Sizes, Stated
 from cellseg_monai.io.stored import Stored
 from cellseg_monai.io.volume_data import (
     VolumeData,
@@ -17,8 +18,8 @@ from cellseg_monai.io.volume_data import (
     data_beside,
     header_lines,
     n_dimensions,
-    spacing_um,
     spatial_axes,
+    stated_sizes,
     whole_numbers,
 )
 
@@ -49,7 +50,7 @@ _USED = {
 
 @contextmanager
 def opened(path: Path, axes: str | None, *, indices: bool = False) -> Iterator[Stored]:
-    """Open a file, with the axes (Z,) Y, X (, samples). Uncompressed pixels stay on disk.
+    """Open a file, with the axes (Z,) Y, X (, samples); uncompressed pixels stay on disk.
 
     A spacing counts only if the file names the unit, because 0.3 could be mm or µm.
 
@@ -70,7 +71,7 @@ def opened(path: Path, axes: str | None, *, indices: bool = False) -> Iterator[S
         array = _data(path, fields, end, n_axes, n_samples).array()
         stated = spatial_axes(n_axes) + "S" * (n_samples > 1)
         settled = settle_axes(path, tuple(array.shape), stated, axes)
-        stored = Stored(array, settled, (), _pixel_size(path, fields, n_axes), stated)
+        stored = Stored(array, settled, (), _sizes(path, fields, n_axes), stated)
     yield stored
 
 
@@ -81,10 +82,11 @@ def _pair(line: str) -> tuple[str, str]:
 
 
 def _fields(path: Path, lines: list[str]) -> dict[str, str]:
-    """Return the fields of a header, checking that it is one.
+    """Return the fields in a header by name, after checking that they form a valid header.
 
     Raises:
-        UnreadableImageError: a line is not a field, a field is repeated, or the last one is missing.
+        UnreadableImageError: a line is not a field, a field is repeated, the last field is missing, or the object is
+            not an image.
     """
     fields: dict[str, str] = {}
     for number, line in enumerate(lines, 1):
@@ -102,11 +104,11 @@ def _fields(path: Path, lines: list[str]) -> dict[str, str]:
 
 
 def _data(path: Path, fields: dict[str, str], end: int, n_axes: int, n_samples: int) -> VolumeData:
-    """Return where the pixels are; `end` is the end of the header."""
+    """Return the location and type of the pixels; `end` is the position at which the header ends."""
     sizes = whole_numbers(path, "DimSize", fields.get("DimSize", ""), n_axes)
     kind = fields.get("ElementType", "")
     if kind not in _TYPES:
-        damaged(path, f"its header states ElementType {kind[:80]!r}, expected one like 'MET_USHORT'")
+        damaged(path, f"its header states ElementType {kind[:80]!r}, expected a type like 'MET_USHORT'")
     is_big = _boolean(path, fields, "BinaryDataByteOrderMSB") or _boolean(path, fields, "ElementByteOrderMSB")
     dtype = np.dtype((">" if is_big else "<") + _TYPES[kind])
     shape = (*reversed(sizes), *([n_samples] if n_samples > 1 else []))
@@ -138,10 +140,9 @@ def _boolean(path: Path, fields: dict[str, str], key: str, *, default: bool = Fa
     return default if text is None else _BOOLEANS[text.lower()]
 
 
-def _pixel_size(path: Path, fields: dict[str, str], n_axes: int) -> tuple[float, float] | None:
+def _sizes(path: Path, fields: dict[str, str], n_axes: int) -> Sizes:
     key = "ElementSpacing" if "ElementSpacing" in fields else "ElementSize"
     words = fields.get(key, " ".join(["1"] * n_axes)).split()
     if len(words) != n_axes:
         damaged(path, f"its header states {len(words)} numbers as {key}, expected {n_axes}")
-    unit = fields.get("DistanceUnits", "")
-    return spacing_um((float(words[1]), unit), (float(words[0]), unit))
+    return stated_sizes([Stated(float(word), fields.get("DistanceUnits")) for word in words[:3]])

@@ -31,21 +31,28 @@ def read(path: str | PathLike[str], axes: str | None = None) -> Image:
     channel named "alpha". Orientation tags (EXIF) are not applied, so that an image stays aligned with its label image,
     which rarely has the tag.
 
-    Pixel sizes come from OME, ImageJ, LSM and DICOM metadata, from MetaImage and NRRD files that name the unit, and
-    from files written by `write_labels`. The resolution of other TIFF, PNG and JPEG files is meant for printing and is
-    ignored. So are ImageJ sizes in inches, which come from a print resolution.
+    Pixel sizes come from OME, OME-Zarr, ImageJ, LSM and DICOM metadata, from other microscopes and slide scanners that
+    write TIFF, from MetaImage and NRRD files that name the unit, and from files written by `write_labels`. The distance
+    between planes and the time between images come from the same places. Units can have any name of the OME schema, of
+    OME-Zarr or of ImageJ. Symbols are case-sensitive: "Mm" is a megametre.
+
+    Most resolutions in TIFF, PNG and JPEG files are meant for printing and are ignored. In TIFF, a resolution counts as
+    the pixel size if it is in centimetres and not one of the usual 72 to 1200 dots per inch (or coarser), or if it is
+    in inches and finer than 1200 dots per inch. This also applies to ImageJ sizes in inches.
+
+    A size that the file states, but that is not understood, is not used. `Image.notes` says so.
 
     Args:
         path: image file, or OME-Zarr folder, in one of the `FORMATS`. Its first bytes take precedence over its suffix.
         axes: axes of the stored array, such as "ZYX" or "YXC": one of the letters T, P, Z, C, Y, X and S for each
             dimension. They take precedence over the axes in the file. S stands for the samples of a colour, which are
-            named red, green, blue (and alpha); C stands for channels of any kind. Required for stacks whose file does
-            not state its axes, and for .npy files with three or more dimensions.
+            named red, green, blue (and alpha); C stands for channels of any kind. Required for stacks in files that do
+            not state their axes, and for .npy files with three or more dimensions.
 
     Raises:
         FileNotFoundError: the path does not exist.
-        UnreadableImageError: the file is damaged or of an unknown kind, its axes are not stated, or `axes` does not fit
-            the array. The message says what to do.
+        UnreadableImageError: the file is damaged or has an unknown format, its axes are not stated, or `axes` does not
+            fit the array. The message says what to do.
     """
     file = Path(fspath(path))
     with find_format(file).opened(file, axes) as stored:

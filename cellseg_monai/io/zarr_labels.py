@@ -20,8 +20,9 @@ import numpy as np
 from cellseg_monai.atomic import replacing_folder
 from cellseg_monai.io.label_ids import check_ids, check_label_axes
 from cellseg_monai.io.label_pyramid import build_pyramid, pyramid_shapes
-from cellseg_monai.io.pixel_size_tags import check_pixel_size
+from cellseg_monai.io.label_tags import check_sizes
 from cellseg_monai.io.registry import image_stem
+from cellseg_monai.io.sizes import Sizes
 from cellseg_monai.io.zarr_chunks import ZarrChunks
 from cellseg_monai.io.zarr_label_list import check_image_above, image_above, list_labels
 
@@ -38,7 +39,7 @@ class ZarrLabels:
     Args:
         folder: temporary folder in which the image is written.
         shape: one length per letter of `axes`.
-        axes: "YX", preceded by those of T, P and Z that the image has.
+        axes: "YX", preceded by whichever of T, P and Z the image has.
         dtype: uint32 or uint64.
         chunk_px: side of a chunk, in pixels.
     """
@@ -70,20 +71,20 @@ class ZarrLabels:
         if labels.ndim != 2 or len(plane) != len(self.shape) - 2:
             raise ValueError(
                 f"got labels of shape {labels.shape} {where} of a {self.axes} image of shape {self.shape}; pass labels "
-                "with the axes Y and X, and one plane index for each other axis"
+                "with the axes Y and X, and one plane index for each of the remaining axes"
             )
         for start, n, size in zip((y, x), labels.shape, self.shape[-2:], strict=True):
             stop = start + n
             if start % self.chunk_px or not (start < stop == size or (stop < size and n and n % self.chunk_px == 0)):
                 raise ValueError(
-                    f"got {n} of {size} rows or columns {where}; begin and end blocks at multiples of {self.chunk_px} "
-                    "or at the edge of the image, so that no two blocks share a chunk"
+                    f"got a block that spans {start} to {stop} along an axis of length {size}, {where}; begin and end "
+                    f"blocks at multiples of {self.chunk_px} or at the image edge, so that no blocks share a chunk"
                 )
         check_ids(labels, self.dtype, where)
         self._level(0).write(labels, plane, y, x)
 
     def read(self, y: slice, x: slice, *, plane: tuple[int, ...] = ()) -> np.ndarray:
-        """Return the labels in a window, all chunks of which must have been written.
+        """Return the labels in a window; all chunks that the window touches must have been written.
 
         Args:
             y: rows, as a slice with start and stop.
@@ -110,6 +111,8 @@ def writing_zarr_labels(
     pixel_size_um: tuple[float, float] | None = None,
     chunk_px: int = 1024,
     workers: int = 1,
+    z_step_um: float | None = None,
+    time_step_s: float | None = None,
 ) -> Iterator[ZarrLabels]:
     """Open a label image for writing block by block; it becomes an OME-Zarr when the `with` block ends.
 
@@ -121,16 +124,17 @@ def writing_zarr_labels(
         path: folder to write, such as "cells.ome.zarr"; an existing label image is replaced. Inside an OME-Zarr 0.4
             image, as in "image.ome.zarr/labels/cells", the labels are added to the image's list of labels.
         shape: one length per letter of `axes`.
-        axes: "YX", preceded by those of T (time), P (position) and Z (depth) that the image has.
-        dtype: numpy.uint32, or numpy.uint64 for ids above 4,294,967,295, which fewer programs can read.
+        axes: "YX", preceded by whichever of T (time), P (position) and Z (depth) the image has.
+        dtype: numpy.uint32; or numpy.uint64, which fewer programs can read, for ids above 4,294,967,295.
         pixel_size_um: height and width of a pixel in micrometres, or None if unknown.
         chunk_px: side of a chunk, in pixels.
         workers: number of threads that compute the lower resolutions.
+        z_step_um: distance between planes along Z in micrometres, or None if unknown.
+        time_step_s: time between two time points in seconds, or None if unknown.
 
     Raises:
         FileExistsError: the path exists but is not a label image.
-        ValueError: an argument is impossible, chunks are missing at the end, or the path is inside an OME-Zarr 0.5
-            image.
+        ValueError: an argument is invalid, chunks are missing at the end, or the path is inside an OME-Zarr 0.5 image.
 
     >>> import tempfile
     >>> from cellseg_monai.io import read
@@ -144,7 +148,8 @@ def writing_zarr_labels(
     """
     target = Path(fspath(path))
     _check(target, shape, axes, np.dtype(dtype), chunk_px)
-    check_pixel_size(pixel_size_um)
+    sizes = Sizes(pixel_size_um, z_step_um, time_step_s)
+    check_sizes(sizes)
     check_image_above(target)
     with replacing_folder(target) as aside:
         labels = ZarrLabels(aside, tuple(map(int, shape)), axes, np.dtype(dtype), int(chunk_px))
@@ -161,7 +166,7 @@ def writing_zarr_labels(
             )
         build_pyramid(levels, workers)
         _save(aside / ".zgroup", {"zarr_format": 2})
-        attributes = _attributes(image_stem(target), axes, pixel_size_um, len(levels))
+        attributes = _attributes(image_stem(target), axes, sizes, len(levels))
         if image_above(target) is not None:
             attributes["image-label"]["source"] = {"image": "../../"}
         _save(aside / ".zattrs", attributes)
@@ -171,11 +176,11 @@ def writing_zarr_labels(
 def _check(target: Path, shape: tuple[int, ...], axes: str, dtype: np.dtype, chunk_px: int) -> None:
     check_label_axes(axes, tuple(shape))
     if dtype not in (np.uint32, np.uint64):
-        raise ValueError(f"got dtype {dtype}, expected uint32 or uint64; pass numpy.uint32 unless ids exceed it")
+        raise ValueError(f"got dtype {dtype}, expected uint32 or uint64; pass numpy.uint32 if the ids fit")
     if chunk_px < 1:
-        raise ValueError(f"got chunk_px={chunk_px}, expected at least 1; correct it")
+        raise ValueError(f"got chunk_px={chunk_px}, expected a whole number of at least 1; pass a larger number")
     if target.exists() and not holds_labels(target):
-        raise FileExistsError(f"{target} exists but is not a label image; remove it or choose another name")
+        raise FileExistsError(f"{target} exists but is not a label image; remove it, or choose another path")
 
 
 def holds_labels(folder: Path) -> bool:
@@ -184,17 +189,19 @@ def holds_labels(folder: Path) -> bool:
     return attributes.is_file() and "image-label" in json.loads(attributes.read_text(encoding="utf-8"))
 
 
-def _attributes(name: str, axes: str, pixel_size_um: tuple[float, float] | None, n_levels: int) -> dict[str, Any]:
+def _attributes(name: str, axes: str, sizes: Sizes, n_levels: int) -> dict[str, Any]:
     """Return the content of .zattrs: axes, resolutions, and the entry that marks the image as labels."""
+    height_um, width_um = sizes.pixel_size_um or (None, None)
+    steps = {"T": sizes.time_step_s, "Z": sizes.z_step_um, "Y": height_um, "X": width_um}
     axis_entries: list[dict[str, str]] = [{"name": letter.lower(), "type": _AXIS_TYPES[letter]} for letter in axes]
-    if pixel_size_um is not None:
-        for axis in axis_entries[-2:]:
-            axis["unit"] = "micrometer"
+    for letter, entry in zip(axes, axis_entries, strict=True):
+        if steps.get(letter) is not None:
+            entry["unit"] = "second" if letter == "T" else "micrometer"
     datasets = []
     for level in range(n_levels):
         # A pixel at a lower resolution is centred on the pixels that it replaces.
         factors = [1.0] * (len(axes) - 2) + [2.0**level] * 2
-        size = [1.0] * (len(axes) - 2) + list(map(float, pixel_size_um or (1.0, 1.0)))
+        size = [float(steps.get(letter) or 1.0) for letter in axes]
         transforms = [{"type": "scale", "scale": [n * f for n, f in zip(size, factors, strict=True)]}]
         if level:
             shift = [n * (f - 1) / 2 for n, f in zip(size, factors, strict=True)]

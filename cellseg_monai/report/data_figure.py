@@ -45,7 +45,7 @@ def data_figure(statistics: DatasetStatistics, *, axes: str | None = None) -> Fi
     """Draw distributions and example images of a data set.
 
     Args:
-        statistics: statistics of the data set; it must contain at least one image.
+        statistics: statistics of a data set with at least one image.
         axes: axes of image files that do not state their own; see `io.read`.
     """
     shown = examples(statistics)
@@ -88,7 +88,7 @@ def _intensities(axes: Axes, images: Sequence[ImageStatistics]) -> None:
     low, median, high = (PERCENTILES.index(percentile) for percentile in (1.0, 50.0, 99.0))
     values = np.array(sorted((image.percentiles for image in images), key=lambda percentiles: percentiles[median]))
     positions = np.arange(len(values))
-    axes.vlines(positions, values[:, low], values[:, high], color=_BLUE, linewidth=1, label="percentiles 1 to 99")
+    axes.vlines(positions, values[:, low], values[:, high], color=_BLUE, linewidth=1, label="1st to 99th percentile")
     axes.plot(positions, values[:, median], ".", color=_ORANGE, label="median")
     axes.set_title("Intensities per image")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))

@@ -105,7 +105,7 @@ def medians(truth: np.ndarray, prediction: np.ndarray) -> str:
     """Describe the medians of true and predicted objects in words.
 
     >>> medians(np.array([1, 2, 3]), np.zeros(0))
-    'median 2 of 3 true, none of 0 predicted objects'
+    'median 2 for 3 true and none for 0 predicted objects'
     """
     texts = [f"{np.median(values):.4g}" if len(values) else "none" for values in (truth, prediction)]
-    return f"median {texts[0]} of {len(truth):,} true, {texts[1]} of {len(prediction):,} predicted objects"
+    return f"median {texts[0]} for {len(truth):,} true and {texts[1]} for {len(prediction):,} predicted objects"

@@ -126,12 +126,12 @@ WRONG_WORDS = {
     "pixel size": (["--pixel_size", "0"], "got pixel_size=0.0, expected a finite number above 0"),
     "channels": (["--channels", "0,1"], "got 2 channel(s), 0, 1, expected 1 for the bundle nuclei"),
     "no channels": (["--channels", ","], "got channels=(), expected 'grey', 'rgb'"),
-    "bundle": (["--bundle", "nuclear"], "no bundle 'nuclear': none of "),
+    "bundle": (["--bundle", "nuclear"], "no bundle named 'nuclear': none of "),
     "no weights": (["--bundle", "pspnet"], "pspnet/models/model.pt; train the bundle first"),
     "no checkpoint": (["--checkpoint", "nowhere.pt"], f"no checkpoint at {Path('nowhere.pt').absolute()}; "),
     "no settings": (
         ["--postprocess", "nowhere.json"],
-        f"--postprocess: no file {Path('nowhere.json').absolute()}; pass one that `cellseg calibrate` wrote",
+        f"--postprocess: no such file: {Path('nowhere.json').absolute()}; pass a file written by `cellseg calibrate`",
     ),
     "memory": (["--max_memory", "much"], "got 'much' as an amount of memory, expected a number of MB or GB"),
     "little memory": (
@@ -184,7 +184,7 @@ def test_incomplete_settings_are_refused(cellseg, images, output, tmp_path, cont
     ran = cellseg("segment", images, "--output", output, "--postprocess", tmp_path / "mine.json")
     assert (ran.code, len(ran.errors)) == (1, 1)
     assert "mine.json: missing settings: fill_holes, " in ran.errors[0]
-    assert ran.errors[0].endswith("; add them")
+    assert ran.errors[0].endswith("; add these settings")
     assert not output.exists()
 
 
@@ -206,7 +206,7 @@ def test_a_page_is_written_for_binary_images(cellseg, images, output):
     assert cellseg("quality", output, "--output", output / "again.html").code == 0
     assert cellseg("replay", output, "--output", output / "again").code == 0
     ran = cellseg("quality", output / "nowhere")
-    assert ran.errors == [f"no run.json at {output / 'nowhere'}; pass the run.json next to the results"]
+    assert ran.errors == [f"no such file: {output / 'nowhere'}; pass the run.json next to the results"]
 
 
 def test_the_only_image_with_the_channel_is_segmented(cellseg, images, output):
@@ -254,7 +254,7 @@ class TestBundles:
         (tmp_path / "other" / "configs" / "metadata.json").write_text('{"version": "1"}')
         ran = cellseg("segment", images, "--output", output, "--bundle", tmp_path / "other")
         assert (ran.code, len(ran.errors)) == (1, 1)
-        assert "metadata.json lacks name, so it is not a bundle of this kind" in ran.errors[0]
+        assert "metadata.json lacks name, so it is not a valid bundle" in ran.errors[0]
 
     @pytest.mark.parametrize("content", [b"nothing", b"junk", b"", b"PK\3\4", bytes(range(256))], ids=repr)
     def test_a_broken_checkpoint_is_named(self, cellseg, images, output, tmp_path, content):
@@ -262,7 +262,7 @@ class TestBundles:
         ran = cellseg("segment", images, "--output", output, "--checkpoint", tmp_path / "model.pt")
         assert (ran.code, len(ran.errors)) == (1, 1)
         assert ran.errors[0].startswith(f"{tmp_path / 'model.pt'} ")
-        assert ran.errors[0].endswith("pass another with `--checkpoint PATH`")
+        assert ran.errors[0].endswith("pass another file with `--checkpoint PATH`")
 
 
 class TestOutputs:
@@ -271,7 +271,7 @@ class TestOutputs:
         ran = cellseg("segment", images, "--output", output)
         assert (ran.code, ran.errors) == (
             1,
-            [f"--output {output} is a file, expected a folder; choose another --output"],
+            [f"--output {output} is a file, not a folder; choose another --output"],
         )
         assert output.read_text() == "notes"
 
@@ -354,7 +354,7 @@ def test_a_network_that_does_not_fit_is_reported_in_one_line(cellseg, images, ou
     monkeypatch.setattr(torch.nn.Module, "to", full)
     ran = cellseg("segment", images, "--output", output, "--device", "cpu")
     assert ran.code == 1
-    assert ran.err == "error: cpu has too little memory for the network; free some memory, or use another --device\n"
+    assert ran.err == "error: cpu has too little memory for the network; free up some memory, or use another --device\n"
     assert not output.exists()
 
 

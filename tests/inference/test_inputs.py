@@ -76,7 +76,7 @@ class TestFinding:
 
     def test_an_input_whose_images_are_all_in_the_output_is_a_fault(self):
         _, faults = find_images(["p/q*/*.npy"], output=Path("p/q"))
-        assert faults == ["p/q*/*.npy: all its images are in the output, p/q"]
+        assert faults == ["p/q*/*.npy: all images are in the output, p/q"]
 
     @pytest.mark.parametrize("inputs", [[], [""], [" "], ["-"]], ids=["nothing", "no text", "space", "an empty list"])
     def test_an_input_without_any_image_is_refused(self, inputs, monkeypatch):

@@ -80,7 +80,7 @@ def test_weights_of_another_network_are_refused_and_none_is_loaded(tmp_path: Pat
     save_checkpoint(linear(3).state_dict(), tmp_path / "model.pt")
     network = linear(2)
     before = network.weight.detach().clone()
-    with pytest.raises(CheckpointError, match=r"1 have another shape \(such as weight\)"):
+    with pytest.raises(CheckpointError, match=r"1 have another shape \(for example weight\)"):
         load_weights(network, tmp_path / "model.pt")
     assert torch.equal(network.weight, before)
 

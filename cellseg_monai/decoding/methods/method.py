@@ -56,7 +56,7 @@ class Method(ABC):
 
 
 def check_number(name: str, value: object, *, below: float, remedy: str) -> None:
-    """Refuse a setting unless it is a non-negative number below a limit.
+    """Reject a setting unless it is a non-negative number below a limit.
 
     Raises:
         ValueError: the value is not an int or a float, or is out of range.
@@ -67,7 +67,7 @@ def check_number(name: str, value: object, *, below: float, remedy: str) -> None
 
 
 def check_whole_number(name: str, value: object) -> None:
-    """Refuse a setting unless it is a non-negative whole number of pixels.
+    """Reject a setting unless it is a non-negative whole number of pixels.
 
     Raises:
         ValueError: the value is not an int, or is negative.
