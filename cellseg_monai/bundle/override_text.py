@@ -35,10 +35,7 @@ def check_expression(name: str, value: str, config: Mapping[str, Any]) -> None:
     """
     if not value.startswith(("$", "@", "%")):
         return
-    if os.path.lexists(value):
-        reason = "MONAI takes this for an expression"
-    else:
-        reason = _fault(value, config)
+    reason = "MONAI takes this for an expression" if os.path.lexists(value) else _fault(value, config)
     if reason:
         raise BundleError(f"--{name} {value}: {reason}; for a file or folder of this name, write ./{value}")
 
