@@ -140,7 +140,7 @@ def test_a_killed_run_owns_files_of_the_images_that_it_had_begun(output, images)
 )
 def test_a_damaged_journal_is_refused(output, content):
     (output / "run.journal.jsonl").write_text(content)
-    with pytest.raises(ValueError, match=r"run\.journal\.jsonl is damaged; start again with another --output"):
+    with pytest.raises(ValueError, match=r"run\.journal\.jsonl is damaged: .*; start again with another --output"):
         RunRecord(output, {}, resume=True)
 
 
