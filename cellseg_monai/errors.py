@@ -5,6 +5,7 @@ Every message says what the program got, what it expected, and what to do next.
 
 from __future__ import annotations
 
+import re
 from os import PathLike, fspath
 
 __all__ = [
@@ -18,7 +19,12 @@ __all__ = [
     "FetchError",
     "TrainingError",
     "UnreadableImageError",
+    "cause_of",
 ]
+
+# Signs that a message is written for programmers: addresses, arguments, source files and advice on installation.
+_FOR_PROGRAMMERS = re.compile(r"0x[0-9a-f]{4}|[a-z]_[a-z]|[=/\\`{}\[\]]|::|http|install|\bITK\b", re.IGNORECASE)
+_LONGEST_CAUSE = 160
 
 
 class UnreadableImageError(ValueError):
@@ -76,3 +82,17 @@ class CheckpointError(RuntimeError):
 
 class TrainingError(RuntimeError):
     """Raised when a training run cannot continue."""
+
+
+def cause_of(error: Exception) -> str:
+    """Return the type and message of a library's error, or only the type if the message is written for programmers.
+
+    >>> cause_of(ValueError("the checksum is wrong"))
+    'ValueError: the checksum is wrong'
+    >>> cause_of(ValueError("Object arrays cannot be loaded when allow_pickle=False"))
+    'ValueError'
+    """
+    kind = type(error).__name__
+    text = (error.strerror or "") if isinstance(error, OSError) and error.errno else " ".join(str(error).split())
+    is_plain = 0 < len(text) <= _LONGEST_CAUSE and text.isprintable() and not _FOR_PROGRAMMERS.search(text)
+    return f"{kind}: {text}" if is_plain else kind

@@ -26,7 +26,7 @@ def shipped_names() -> list[str]:
 
 def is_shipped(bundle: str | Path) -> bool:
     """Return True if a bundle ships with this package, whether it is given by its name or by its path."""
-    return not is_bundle_path(bundle) or Path(bundle).resolve().parent == SHIPPED.resolve()
+    return not is_bundle_path(bundle) or Path(os.path.realpath(bundle)).parent == Path(os.path.realpath(SHIPPED))
 
 
 def code_digest(root: Path) -> str | None:

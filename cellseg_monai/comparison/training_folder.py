@@ -75,7 +75,7 @@ class TrainingFolder:
         self._write("result.json", {**self._about(), "epochs": self.epochs, "result": result})
 
     def usage(self) -> dict[str, Usage]:
-        """Return time and memory of the completed steps, by step name."""
+        """Return the time and memory used by each completed step, keyed by step name."""
         try:
             return {name: Usage(**values) for name, values in self._state()["steps"].items()}
         except TypeError as error:

@@ -113,11 +113,11 @@ class Head(ABC):
         """Return the head as plain data, for `head_from_mapping`.
 
         Raises:
-            BundleError: the class has no name.
+            BundleError: the class was declared without a key.
         """
         if not self.name:
             raise BundleError(
-                f"{type(self).__name__} has no name, so no checkpoint can refer to it; write "
+                f"{type(self).__name__} has no key, so no checkpoint can refer to it; write "
                 f'`class {type(self).__name__}(..., key="...")`'
             )
         return {"name": self.name, **dataclasses.asdict(self)}

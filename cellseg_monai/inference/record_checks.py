@@ -7,6 +7,7 @@ results must therefore have the names that the run itself would give them, and l
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -50,9 +51,12 @@ def check_record(run: Mapping[str, Any], entries: Sequence[Any], output: Path) -
         _check_results(entry["key"], entry.get("files"), exports)
         keys.append(entry["key"])
     _expect("begun" in run or len(set(keys)) == len(keys), "an image occurs twice")
-    place = output.resolve()
+    place = os.path.realpath(output)  # unlike Path.resolve, does not fail on circular links
     for folder in {PurePosixPath(key).parent for key in (*begun, *left, *keys)}:
-        _expect((output / folder).resolve().is_relative_to(place), f"{output / folder} is a link that leads elsewhere")
+        _expect(
+            Path(os.path.realpath(output / folder)).is_relative_to(place),
+            f"{output / folder} is a link that leads elsewhere",
+        )
 
 
 def _check_about(about: Mapping[str, Any]) -> tuple[str, ...]:

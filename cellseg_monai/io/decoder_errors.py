@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cellseg_monai.errors import UnreadableImageError
+from cellseg_monai.errors import UnreadableImageError, cause_of
 
-__all__ = ["SMALL_BYTES", "cause_of", "check_exact_size", "check_plausible_size", "decoding"]
-
-# Signs that a message is written for programmers: addresses, arguments, source files and advice on installation.
-_FOR_PROGRAMMERS = re.compile(r"0x[0-9a-f]{4}|[a-z]_[a-z]|[=/\\`{}\[\]]|::|http|install|\bITK\b", re.IGNORECASE)
-_LONGEST_CAUSE = 160
+__all__ = ["SMALL_BYTES", "check_exact_size", "check_plausible_size", "decoding"]
 
 SMALL_BYTES = 256 * 2**20
 """Size up to which an image always counts as plausible, because allocating it does no harm."""
@@ -51,20 +46,6 @@ def decoding(path: Path) -> Iterator[None]:
             f"the file cannot be decoded ({cause_of(error)})",
             "it is damaged or unsupported, so save it again as plain TIFF",
         ) from error
-
-
-def cause_of(error: Exception) -> str:
-    """Return the type and message of a library's error, or only the type if the message is written for programmers.
-
-    >>> cause_of(ValueError("the checksum is wrong"))
-    'ValueError: the checksum is wrong'
-    >>> cause_of(ValueError("Object arrays cannot be loaded when allow_pickle=False"))
-    'ValueError'
-    """
-    kind = type(error).__name__
-    text = (error.strerror or "") if isinstance(error, OSError) and error.errno else " ".join(str(error).split())
-    is_plain = 0 < len(text) <= _LONGEST_CAUSE and text.isprintable() and not _FOR_PROGRAMMERS.search(text)
-    return f"{kind}: {text}" if is_plain else kind
 
 
 def check_plausible_size(path: Path, declared_bytes: int, *, largest_ratio: float, file_bytes: int) -> None:

@@ -18,9 +18,9 @@ import numpy as np
 import tifffile
 
 from cellseg_monai.boxes import SlicedArray
-from cellseg_monai.errors import UnreadableImageError
+from cellseg_monai.errors import UnreadableImageError, cause_of
 from cellseg_monai.io.block_cache import BlockCache
-from cellseg_monai.io.decoder_errors import cause_of, decoding
+from cellseg_monai.io.decoder_errors import decoding
 from cellseg_monai.io.lazy_arrays import BlockArray, MappedArray, StackedArray
 from cellseg_monai.io.tiff_checks import COPY_AGAIN, segment_place
 from cellseg_monai.io.tiff_display import ShownPicture

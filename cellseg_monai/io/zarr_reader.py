@@ -12,10 +12,10 @@ import numpy as np
 import zarr
 import zarr.storage
 
-from cellseg_monai.errors import UnreadableImageError
+from cellseg_monai.errors import UnreadableImageError, cause_of
 from cellseg_monai.io.axes import UNSTATED, settle_axes
 from cellseg_monai.io.block_cache import BlockCache
-from cellseg_monai.io.decoder_errors import cause_of, decoding
+from cellseg_monai.io.decoder_errors import decoding
 from cellseg_monai.io.lazy_arrays import BlockArray
 from cellseg_monai.io.ngff import Multiscale, ZarrNode, find_image
 from cellseg_monai.io.sizes import Sizes

@@ -183,7 +183,7 @@ def draw_polygons(
             ends = np.roll(corners, -1, axis=0)
             if np.any(corners != np.floor(corners)) or np.any(np.all(corners != ends, axis=1)):
                 raise ValueError(
-                    f"got an outline for the id {ids[number]} that leaves the pixel edges, expected whole coordinates "
+                    f"the outline of object {ids[number]} does not follow pixel edges, expected integer coordinates "
                     "and only horizontal and vertical lines; pass outlines from trace_polygons"
                 )
             vertical = corners[:, 0] == ends[:, 0]

@@ -61,7 +61,8 @@ class TrainingData:
             value = getattr(self, name)
             if len(value) != 3 or not value[0] <= value[1] <= value[2]:
                 raise ValueError(
-                    f"got {name}={value}, expected three numbers in ascending order; describe the data again"
+                    f"got {name}={value}, expected three numbers in ascending order; regenerate the description "
+                    "with `describe_training_data`"
                 )
             object.__setattr__(self, name, Range(*map(float, value)))  # a list if it was read from JSON
 

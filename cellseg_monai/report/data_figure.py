@@ -14,6 +14,7 @@ from cellseg_monai.io import read, read_labels
 from cellseg_monai.io.display import picture_of, shrunk
 from cellseg_monai.labels import paint_outlines
 from cellseg_monai.pixels import rescale_labels
+from cellseg_monai.report.distributions import equal_edges
 from cellseg_monai.report.line_styles import COLOURS
 
 __all__ = ["data_figure", "examples"]
@@ -75,7 +76,8 @@ def _histogram(axes: Axes, values: Sequence[float] | np.ndarray, x_label: str, y
         axes.text(0.5, 0.5, "no labels", ha="center", va="center", transform=axes.transAxes)
         axes.set_axis_off()
         return
-    axes.hist(values, bins=min(40, max(5, len(np.unique(values)))), color=_BLUE)
+    edges = equal_edges(np.asarray(values), min(40, max(5, len(np.unique(values)))))
+    axes.hist(values, bins=edges.tolist(), color=_BLUE)
     median = float(np.median(values))
     axes.axvline(median, color=_ORANGE, linestyle="--", label=f"median {median:.4g}")
     axes.set_xlabel(x_label)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
 
 from cellseg_monai.atomic import replacing
-from cellseg_monai.errors import CheckpointError
+from cellseg_monai.errors import CheckpointError, cause_of
 from cellseg_monai.training.metadata_checks import checked_weights
 
 __all__ = ["BEST", "LAST", "fitted_settings", "load_into", "read_checkpoint", "save_checkpoint"]
@@ -66,7 +67,9 @@ def read_checkpoint(path: str | PathLike[str]) -> dict[str, Any]:
     except MemoryError:
         raise
     except Exception as error:  # unpickling arbitrary bytes can raise almost any exception
-        reason = f"{type(error).__name__} {error}".splitlines()[0].strip()
+        # torch advises to load other files with weights_only=False, which would run their code.
+        is_unsafe = isinstance(error, UnpicklingError)
+        reason = "it is damaged, or holds more than tensors" if is_unsafe else cause_of(error)
         remedy = "download the file again, repeat the training, or pass another file with `--checkpoint PATH`"
         raise CheckpointError(f"{path} is not a readable checkpoint: {reason}; {remedy}") from error
     if not isinstance(state, dict):

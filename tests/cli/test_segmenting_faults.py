@@ -1,5 +1,6 @@
 """`cellseg segment` with faults: they are named, the rest is done, and no file is incomplete."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -15,6 +16,7 @@ import torch
 from cellseg_monai import io
 from tests.cells import cells
 from tests.cli.conftest import digests
+from tests.io.files import write_metaimage, write_zarr_array
 
 RESULTS = {f"{name}.{suffix}" for name in "abc" for suffix in ("tif", "csv")}
 
@@ -30,7 +32,28 @@ def broken_stack(path: Path) -> None:
     tifffile.imwrite(path, planes, photometric="minisblack", metadata={"axes": "ZYX"})
 
 
+def negative_chunk(path: Path) -> None:
+    write_zarr_array(path, cells(), chunks=(48, 48))
+    content = bytearray((path / "1" / "0").read_bytes())
+    content[4:8] = (-1).to_bytes(4, "little", signed=True)
+    (path / "1" / "0").write_bytes(content)
+
+
+def huge_array(path: Path) -> None:
+    write_zarr_array(path, cells(), chunks=(48, 48))
+    metadata = json.loads((path / ".zarray").read_text())
+    (path / ".zarray").write_text(json.dumps({**metadata, "shape": [40, 6_999_990]}))
+
+
+def surplus(path: Path) -> None:
+    write_metaimage(path, cells())
+    path.write_bytes(path.read_bytes() + b"more")
+
+
 FAULTS = {
+    "a chunk of negative size": ("b0.zarr", negative_chunk, "chunk 1/0 of the array 'b0.zarr' cannot be decoded"),
+    "a huge array without chunks": ("b0.zarr", huge_array, "it declares 40 × 6999990 pixels, but only 4 of"),
+    "a MetaImage with more pixels than it states": ("b0.mha", surplus, "bytes of pixels, but the file holds"),
     "an unreadable file": ("b0.tif", lambda path: path.write_bytes(b"nothing of an image"), "is not TIFF"),
     "an empty file": ("b0.png", lambda path: path.write_bytes(b""), "the file is empty"),
     "a truncated file": ("b0.tif", truncated, "the data ends within strip 0 (rows 0 to 95) of page 0"),
@@ -58,6 +81,15 @@ def test_a_bad_image_is_named_once_and_the_others_are_done(cellseg, images, outp
     assert says in ran.errors[0]
     assert set(digests(output)) == RESULTS
     assert {path.name for path in output.iterdir()} == RESULTS | {"run.json"}
+
+
+@pytest.mark.parametrize("make", [negative_chunk, huge_array])
+def test_a_run_with_an_image_that_cannot_be_decoded_is_resumed_to_its_end(cellseg, images, output, make):
+    make(images / "a0.zarr")
+    for resumed in ((), ("--resume",)):
+        ran = cellseg("segment", images, "--output", output, "--export", "labels,csv", *resumed)
+        assert (ran.code, len(ran.errors)) == (1, 1)
+        assert set(digests(output)) == RESULTS
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root can read everything")
@@ -214,6 +246,18 @@ def test_the_only_image_with_the_channel_is_segmented(cellseg, images, output):
     ran = cellseg("segment", images, "--output", output, "--channels", "DAPI")
     assert (ran.code, len(ran.errors)) == (1, 3)
     assert set(digests(output)) == {"d.tif", "d.csv"}
+
+
+def test_a_channel_whose_name_has_a_comma_can_be_chosen(cellseg, tmp_path, output):
+    stains = np.stack([np.zeros_like(cells()), cells()])
+    metadata = {"axes": "CYX", "Channel": {"Name": ["actin", "DA,PI"]}}
+    tifffile.imwrite(tmp_path / "a.ome.tif", stains, photometric="minisblack", metadata=metadata)
+    assert cellseg("segment", tmp_path / "a.ome.tif", "--output", output, "--channels", '["DA,PI"]').code == 0
+    assert io.read_labels(output / "a.tif").any()
+    again = cellseg("replay", output / "run.json", "--output", tmp_path / "again")
+    assert (again.code, digests(tmp_path / "again")) == (0, digests(output))
+    ran = cellseg("segment", tmp_path / "a.ome.tif", "--output", tmp_path / "b", "--channels", "DA,PI")
+    assert "got 2 channel(s), DA, PI, expected 1" in ran.errors[0]
 
 
 def test_a_missing_dask_is_named_before_the_network_is_loaded(cellseg, images, output, tmp_path, monkeypatch):

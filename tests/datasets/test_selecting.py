@@ -120,7 +120,7 @@ class TestLivecell:
         assert set(done.dropped.values()) == {"not in 0_train2percent"}
 
     def test_a_missing_list_is_reported(self, livecell, tmp_path):
-        with pytest.raises(DatasetError, match=r"got listed_in='4_train50percent', .*put that list next to"):
+        with pytest.raises(DatasetError, match=r"without a list named '4_train50percent' .*add the list"):
             select(livecell, "livecell_50_percent", tmp_path / "fifty.json")
 
     @pytest.mark.parametrize("selection", ["by_well", "by_sequence"])

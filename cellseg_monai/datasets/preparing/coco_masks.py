@@ -32,7 +32,7 @@ def annotation_mask(segmentation: Any, shape: tuple[int, int]) -> Mask:
     if isinstance(segmentation, dict) and {"counts", "size"} <= segmentation.keys():
         counts, size = segmentation["counts"], segmentation["size"]
         if size != list(shape):
-            raise ValueError(f"got run lengths for the image size {size!r} (height, width), expected {list(shape)}")
+            raise ValueError(f"got run lengths for an image of size {size!r} (height, width), expected {list(shape)}")
         return run_lengths_mask(decode_counts(counts) if isinstance(counts, str) else counts, shape)
     if isinstance(segmentation, list) and all(isinstance(polygon, list) for polygon in segmentation):
         return polygons_mask(segmentation, shape)

@@ -38,7 +38,7 @@ class Method(ABC):
     def __init_subclass__(cls, *, key: str = "", **options: Any) -> None:  # Python 3.10 reserves `name`
         super().__init_subclass__(**options)
         if not key:
-            raise TypeError(f'{cls.__name__} has no name; declare it as `class {cls.__name__}(Method, key="...")`')
+            raise TypeError(f'{cls.__name__} has no key; declare it as `class {cls.__name__}(Method, key="...")`')
         cls.name = key
         register(METHODS, cls, key)
 
