@@ -306,6 +306,15 @@ def test_the_only_image_of_a_converted_file_must_be_inside_it(tmp_path):
         read(tmp_path / "a.zarr")
 
 
+def test_a_list_of_countless_resolutions_is_refused(tmp_path):
+    write_ome_zarr(tmp_path / "a.zarr", PLANE)
+    write_zarr_group(
+        tmp_path / "a.zarr", {"multiscales": [{"axes": ["y", "x"], "datasets": [{"path": "0"}] * 100_000}]}
+    )
+    with pytest.raises(UnreadableImageError, match="lists 100000 resolutions, expected at most 100"):
+        read(tmp_path / "a.zarr")
+
+
 def test_a_folder_whose_name_looks_like_an_address_is_read_from_disk(tmp_path):
     write_ome_zarr(tmp_path / "a.zarr", PLANE)
     (tmp_path / "a.zarr").rename(tmp_path / "memory::a.zarr")
