@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +22,7 @@ from cellseg_monai.io.decoder_errors import DECODER_ERRORS, decoding
 from cellseg_monai.io.lazy_arrays import BlockArray, MappedArray, StackedArray
 from cellseg_monai.io.tiff_checks import COPY_AGAIN, segment_place
 from cellseg_monai.io.tiff_display import ShownPicture
+from cellseg_monai.io.tiff_files import open_file
 
 __all__ = ["TiffArray"]
 
@@ -124,20 +123,6 @@ def _axes_in_page(page: tifffile.TiffPage) -> tuple[int, ...]:
     return (planes,) * (planes > 1) + (length, width) + (samples,) * (samples > 1)
 
 
-@contextmanager
-def _open_file(page: tifffile.TiffPage | tifffile.TiffFrame) -> Iterator[tifffile.FileHandle]:
-    """Open the file that holds a page, and close it again if it was closed: an image can span thousands of files."""
-    file = page.parent.filehandle
-    was_closed = file.closed
-    if was_closed:
-        file.open()
-    try:
-        yield file
-    finally:
-        if was_closed:
-            file.close()
-
-
 class _Pages:
     """The pages of a series, which are memory-mapped if uncompressed, and otherwise read by tile, strip or page."""
 
@@ -178,7 +163,7 @@ class _Pages:
 
     def _whole_page(self, number: int) -> np.ndarray:
         page = self._pages[number]
-        with self._lock, _open_file(page):
+        with self._lock, open_file(page):
             array: np.ndarray = page.asarray()
         return array.reshape(self._shape)
 
@@ -203,7 +188,7 @@ class _Pages:
         """Return the bytes of a tile or strip, or None if a sparse file omits it, and the tables for decoding it."""
         page, key = self._pages[number], self._keyframe
         offset, count = page.dataoffsets[index], page.databytecounts[index]
-        with self._lock, _open_file(page) as file:
+        with self._lock, open_file(page) as file:
             tables = {"jpegtables": page.jpegtables, "jpegheader": None} if key.compression in _JPEG_KINDS else {}
             if not (offset and count):
                 if key.is_gdal:

@@ -21,6 +21,7 @@ from cellseg_monai.io.stored import Stored, is_smaller
 from cellseg_monai.io.tiff_array import TiffArray
 from cellseg_monai.io.tiff_checks import check_old_jpeg, check_page_chain, check_segments, check_size
 from cellseg_monai.io.tiff_display import shown_picture
+from cellseg_monai.io.tiff_layout import check_layout
 from cellseg_monai.io.tiff_metadata import channel_names, pixel_size_um
 
 __all__ = ["opened"]
@@ -71,6 +72,7 @@ def _describe(path: Path, tif: tifffile.TiffFile, axes: str | None, *, indices: 
     shape = (len(chosen),) * positions + tuple(first.shape)
     settled = settle_axes(path, shape, stated, axes, description=_describe_pages(first))
     for series in chosen:
+        check_layout(path, series)
         check_segments(path, series)
     names = channel_names(tif, first)
     shown = None if _is_for_display(tif, first) else shown_picture(path, page, indices=indices)
