@@ -102,6 +102,11 @@ def _load(options: SegmentOptions, batch: int | None, check: Callable[[Preproces
     trained = _parsed(parser, "trained")
     height, width = trained.roi_size if options.tile is None else (options.tile, options.tile)
     overlap = round(trained.overlap * min(trained.roi_size)) if options.overlap is None else options.overlap
+    if trained.head is None:
+        raise BundleError(
+            f"{root / 'configs' / 'inference.json'} and the checkpoint name no head, so nothing says what the "
+            "network's channels mean; name a head in the bundle, and build its configs again"
+        )
     network = fold_normalisation(trained.network)
     return Pipeline(
         bundle=metadata["name"],

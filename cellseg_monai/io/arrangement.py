@@ -59,6 +59,7 @@ class Arrangement:
         self.dtype = dtype.newbyteorder("=")
         self.pixel_size_um = _pixel_size(stored)
         self.channel_names = _channel_names(stored, self.shape[-3], by_user=by_user)
+        self.notes = stored.notes
 
     def shape_of(self, stored_shape: tuple[int, ...]) -> tuple[int, ...]:
         """Return the shape of a stored array after reordering, which merges C and S into one axis."""
@@ -109,7 +110,7 @@ def arrange(path: Path, stored: Stored, *, by_user: bool = False) -> Image:
     """
     arrangement = Arrangement(path, stored, by_user=by_user)
     pixels = arrangement.pick(stored.array)
-    return Image(pixels, arrangement.axes, arrangement.pixel_size_um, arrangement.channel_names)
+    return Image(pixels, arrangement.axes, arrangement.pixel_size_um, arrangement.channel_names, arrangement.notes)
 
 
 def _pixel_size(stored: Stored) -> tuple[float, float] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cellseg_monai.boxes import SlicedArray
+from cellseg_monai.io.notes import Note
 
 __all__ = ["Stored", "is_smaller"]
 
@@ -21,6 +22,7 @@ class Stored:
         stated: axes according to the file itself, with letters from `axes.UNSTATED` for unknown ones. Channel names and
             pixel sizes refer to these axes, even if the user stated others. None if they are the same as `axes`.
         smaller: lower resolutions of the image that the file holds, largest first.
+        notes: what the file states but the reader did not use.
     """
 
     array: SlicedArray
@@ -29,6 +31,7 @@ class Stored:
     pixel_size_um: tuple[float, float] | None = None
     stated: str | None = None
     smaller: tuple[SlicedArray, ...] = ()
+    notes: tuple[Note, ...] = ()
 
 
 def is_smaller(array: SlicedArray, full: SlicedArray, axes: str) -> bool:
