@@ -36,9 +36,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from child_process import held_bytes
+from damaged_samples import Sample, samples
 
-from benchmarks.child_process import held_bytes
-from benchmarks.damaged_samples import Sample, samples
 from cellseg_monai.errors import UnreadableImageError
 from cellseg_monai.io import Image, open_image, read, read_labels
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import zlib
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -16,6 +17,9 @@ import zarr
 from PIL import Image
 
 from cellseg_monai.io import write_labels
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
 from tests.io.files import (
     lsm_info,
     write_dicom,

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["PIXEL_SIZE", "Note"]
+__all__ = ["ORIENTATION", "PIXEL_SIZE", "Note"]
 
 PIXEL_SIZE = "pixel-size"
 """The kind of a note on a pixel size that is stated, but not used; a pixel size from the user settles it."""
+
+ORIENTATION = "orientation"
+"""The kind of a note on an orientation tag, which is not applied."""
 
 
 class Note(NamedTuple):

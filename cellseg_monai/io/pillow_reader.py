@@ -11,7 +11,8 @@ from PIL.ImageFile import ImageFile
 from cellseg_monai.errors import UnreadableImageError
 from cellseg_monai.io.axes import settle_axes
 from cellseg_monai.io.colour_names import CMYK, GREY_ALPHA, RGB, RGBA
-from cellseg_monai.io.decoder_errors import check_plausible_size, decoding
+from cellseg_monai.io.decoder_errors import DECODER_ERRORS, check_plausible_size, decoding
+from cellseg_monai.io.orientation import orientation_notes
 from cellseg_monai.io.palette import apply_palette
 from cellseg_monai.io.png_chunks import checked_png
 from cellseg_monai.io.stored import Stored
@@ -28,6 +29,7 @@ _PLUGINS: dict[bytes, type[ImageFile]] = {
 _LARGEST_RATIO = 1100.0  # the limit of deflate, which compresses most among the three formats
 _CHANNELS = {"RGB": RGB, "RGBA": RGBA, "RGBX": (*RGB, "extra"), "LA": GREY_ALPHA, "CMYK": CMYK}
 _GREY_MODES = {"1", "L", "I", "F", "I;16", "I;16B", "I;16L", "I;16N"}
+_ORIENTATION = 274  # tag
 _PNG_GREY = 0
 
 
@@ -100,7 +102,16 @@ def _to_stored(path: Path, image: ImageFile, axes: str | None, *, indices: bool,
             path, f"pixels of Pillow mode {image.mode!r} are not supported", "save it as grey or RGB"
         )
     stated = "YXS"[: len(shape)]
-    return Stored(array, settle_axes(path, shape, stated, axes), names, stated=stated)
+    notes = orientation_notes(_orientation(image))
+    return Stored(array, settle_axes(path, shape, stated, axes), names, stated=stated, notes=notes)
+
+
+def _orientation(image: ImageFile) -> object:
+    """Return the value of the orientation tag in the EXIF or TIFF metadata, or None; broken metadata count as none."""
+    try:
+        return image.getexif().get(_ORIENTATION)
+    except DECODER_ERRORS:
+        return None
 
 
 def _palette(image: ImageFile) -> np.ndarray:

@@ -17,12 +17,15 @@ from cellseg_monai.io.axes import UNSTATED, settle_axes
 from cellseg_monai.io.block_cache import BlockCache
 from cellseg_monai.io.colour_names import RGB
 from cellseg_monai.io.decoder_errors import decoding
+from cellseg_monai.io.orientation import orientation_notes
 from cellseg_monai.io.stored import Stored, is_smaller
 from cellseg_monai.io.tiff_array import TiffArray
 from cellseg_monai.io.tiff_checks import check_old_jpeg, check_page_chain, check_segments, check_size
 from cellseg_monai.io.tiff_display import shown_picture
+from cellseg_monai.io.tiff_files import open_file
 from cellseg_monai.io.tiff_layout import check_layout
 from cellseg_monai.io.tiff_metadata import channel_names, pixel_size_um
+from cellseg_monai.io.tiff_sets import open_set, parts_of, uuid_notes
 
 __all__ = ["opened"]
 
@@ -31,6 +34,7 @@ logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 _YCBCR = 6
 _OLD_JPEG = 6
+_ORIENTATION = 274  # tag
 _JPEG_KINDS = {7, 33007, 34892}  # tifffile decodes these to RGB
 _SLIDE_KINDS = {"svs", "ndpi", "scn", "philips", "qpi"}
 
@@ -49,7 +53,7 @@ def opened(path: Path, axes: str | None, *, indices: bool = False) -> Iterator[S
     """
     with ExitStack() as stack:
         with decoding(path, tifffile.TiffFileError):
-            tif = stack.enter_context(tifffile.TiffFile(path))
+            tif = stack.enter_context(open_set(path))
             stored = _describe(path, tif, axes, indices=indices)
         yield stored
 
@@ -71,6 +75,10 @@ def _describe(path: Path, tif: tifffile.TiffFile, axes: str | None, *, indices: 
     stated = ("P" if tif.is_ome and "P" not in first.axes else UNSTATED[0]) * positions + _axes(first)
     shape = (len(chosen),) * positions + tuple(first.shape)
     settled = settle_axes(path, shape, stated, axes, description=_describe_pages(first))
+    for part in parts_of(chosen):
+        if part is not tif:
+            with open_file(part.pages.first):
+                check_page_chain(Path(part.filehandle.path), part)
     for series in chosen:
         check_layout(path, series)
         check_segments(path, series)
@@ -81,7 +89,8 @@ def _describe(path: Path, tif: tifffile.TiffFile, axes: str | None, *, indices: 
     cache, lock = BlockCache(), threading.Lock()
     arrays = [TiffArray(path, level, cache, lock, shown) for level in _levels(chosen)]
     smaller = tuple(array for array in arrays[1:] if is_smaller(array, arrays[0], settled))
-    return Stored(arrays[0], settled, names, pixel_size_um(tif, first), stated, smaller)
+    notes = (*uuid_notes(tif, chosen), *orientation_notes(page.tags.valueof(_ORIENTATION)))
+    return Stored(arrays[0], settled, names, pixel_size_um(tif, first), stated, smaller, notes)
 
 
 def _levels(chosen: list[tifffile.TiffPageSeries]) -> list[list[tifffile.TiffPageSeries]]:
