@@ -190,7 +190,7 @@ def _volumes() -> Iterator[Sample]:
     yield Sample("nrrd stack.nrrd", lambda path: write_nrrd(path, stack), "ZYX")
     yield Sample("nrrd gzip.nrrd", lambda path: _write_packed_nrrd(path, plane))
     yield Sample("dicom.dcm", lambda path: write_dicom(path, plane, spacing_mm="0.5\\0.5"))
-    yield Sample("dicom stack.dcm", lambda path: write_dicom(path, stack))
+    yield Sample("dicom stack.dcm", lambda path: write_dicom(path, stack), "ZYX")
 
 
 def _write_packed_metaimage(path: Path, array: np.ndarray) -> None:

@@ -20,6 +20,7 @@ from cellseg_monai.io.lazy_image import LazyImage, LazyPlane
 from cellseg_monai.io.notes import Note
 from cellseg_monai.io.reading import open_image, read
 from cellseg_monai.io.registry import FORMATS, Format, image_stem, readable_suffixes
+from cellseg_monai.io.tiff_sets import image_files
 from cellseg_monai.io.zarr_labels import ZarrLabels, holds_labels, writing_zarr_labels
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "Note",
     "ZarrLabels",
     "holds_labels",
+    "image_files",
     "image_of_array",
     "image_stem",
     "open_image",

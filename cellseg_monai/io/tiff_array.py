@@ -22,7 +22,7 @@ from cellseg_monai.io.decoder_errors import DECODER_ERRORS, decoding
 from cellseg_monai.io.lazy_arrays import BlockArray, MappedArray, StackedArray
 from cellseg_monai.io.tiff_checks import COPY_AGAIN, segment_place
 from cellseg_monai.io.tiff_display import ShownPicture
-from cellseg_monai.io.tiff_files import open_file
+from cellseg_monai.io.tiff_files import contiguous_offset, open_file
 
 __all__ = ["TiffArray"]
 
@@ -53,6 +53,12 @@ class TiffArray:
         self._path, self._chosen, self._shown = path, chosen, shown
         self._windows: StackedArray | None = None
         self._cache, self._lock = cache, lock
+        # tifffile would read contiguous pixels from the file that was opened, even if they are in another of its set.
+        self._is_elsewhere = any(
+            series.dataoffset is not None
+            and any(page is not None and page.parent is not series.parent for page in series.pages)
+            for series in chosen
+        )
         stored_shape = (len(chosen),) * (len(chosen) > 1) + tuple(chosen[0].shape)
         self._n_stored_axes = len(stored_shape)
         self.shape = stored_shape + (3,) * (shown is not None and shown.has_colours)
@@ -63,7 +69,7 @@ class TiffArray:
         stored, samples = selection[: self._n_stored_axes], selection[self._n_stored_axes :]
         is_whole = all(part.indices(n) == (0, n, 1) for part, n in zip(stored, self.shape, strict=False))
         with decoding(self._path, tifffile.TiffFileError):
-            values = self._read_all() if is_whole else self._by_window()[stored]
+            values = self._read_all() if is_whole and not self._is_elsewhere else self._by_window()[stored]
             if self._shown is not None:
                 values = self._shown.apply(values)
         return values[(slice(None),) * self._n_stored_axes + samples]
@@ -99,7 +105,7 @@ def _windowed_array(
     """Return an array for reading windows of the series."""
     first = chosen[0]
     positions = (len(chosen),) * (len(chosen) > 1)
-    offsets = [series.dataoffset for series in chosen if series.dataoffset is not None]
+    offsets = [offset for series in chosen if (offset := contiguous_offset(series)) is not None]
     if len(offsets) == len(chosen):
         shape = tuple(first.shape)
         return StackedArray(positions, lambda number: _mapped(chosen[number].keyframe, offsets[number], shape))

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import tifffile
 
-__all__ = ["open_file"]
+__all__ = ["contiguous_offset", "open_file"]
 
 
 @contextmanager
@@ -22,3 +22,12 @@ def open_file(page: tifffile.TiffPage | tifffile.TiffFrame) -> Iterator[tifffile
     finally:
         if was_closed:
             file.close()
+
+
+def contiguous_offset(series: tifffile.TiffPageSeries) -> int | None:
+    """Return the position of the pixels in their file if all of them follow each other in one file, otherwise None.
+
+    tifffile's own `dataoffset` does not consider that the pages can be in several files.
+    """
+    files = {id(page.parent) for page in series.pages if page is not None}
+    return series.dataoffset if len(files) == 1 else None

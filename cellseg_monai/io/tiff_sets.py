@@ -7,7 +7,7 @@ companion file that holds nothing else. Micro-Manager's stacks can be divided as
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from os import PathLike, fspath
 from pathlib import Path
 from xml.etree import ElementTree
@@ -73,8 +73,11 @@ def image_files(path: str | PathLike[str]) -> tuple[Path, ...]:
         source = _metadata_file(file, root)
         if source is not None:
             root = ElementTree.fromstring(_companion_xml(source)) if not _is_tiff(source) else _root_of(source)
-        named = [file.parent / name for name in _named_files(root)]
-        return tuple(sorted({file, *(other for other in named if other.is_file())}))
+        others = set()
+        for name in _named_files(root):
+            with suppress(UnreadableImageError):  # missing, or elsewhere
+                others.add(neighbour(file, name))
+        return tuple(sorted({file, *others}))
     except (*DECODER_ERRORS, tifffile.TiffFileError):
         return (file,)
 
