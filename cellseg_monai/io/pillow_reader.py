@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
-from PIL import BmpImagePlugin, Image, JpegImagePlugin, PngImagePlugin, TiffImagePlugin
+from PIL import BmpImagePlugin, JpegImagePlugin, PngImagePlugin, TiffImagePlugin
 from PIL.ImageFile import ImageFile
 
 from cellseg_monai.errors import UnreadableImageError
 from cellseg_monai.io.axes import settle_axes
 from cellseg_monai.io.colour_names import CMYK, GREY_ALPHA, RGB, RGBA
-from cellseg_monai.io.decoder_errors import DECODER_ERRORS, check_plausible_size, decoding
+from cellseg_monai.io.decoder_errors import check_plausible_size, decoding
 from cellseg_monai.io.orientation import orientation_notes
 from cellseg_monai.io.palette import apply_palette
 from cellseg_monai.io.png_chunks import checked_png
@@ -41,7 +42,7 @@ def load(path: Path, axes: str | None, *, indices: bool = False) -> Stored:
         axes: axes according to the user, or None.
         indices: True to return the indices in a palette image instead of its colours.
     """
-    with decoding(path, Image.DecompressionBombError), path.open("rb") as stream:
+    with decoding(path), path.open("rb") as stream:
         plugin = _PLUGINS[stream.read(2)]
         stream.seek(0)
         if plugin is PngImagePlugin.PngImageFile:
@@ -108,10 +109,9 @@ def _to_stored(path: Path, image: ImageFile, axes: str | None, *, indices: bool,
 
 def _orientation(image: ImageFile) -> object:
     """Return the value of the orientation tag in the EXIF or TIFF metadata, or None; broken metadata count as none."""
-    try:
+    with suppress(Exception):
         return image.getexif().get(_ORIENTATION)
-    except DECODER_ERRORS:
-        return None
+    return None
 
 
 def _palette(image: ImageFile) -> np.ndarray:

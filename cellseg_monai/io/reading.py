@@ -56,8 +56,9 @@ def open_image(path: str | PathLike[str], axes: str | None = None) -> LazyImage:
     """Open an image, so that windows can be read without reading the rest.
 
     Pixels, axes, pixel size and channel names are the same as from `read`. In TIFF and OME-Zarr, only the tiles, strips
-    or chunks that a window touches are decoded. In uncompressed TIFF and .npy files, only the window itself is read.
-    All other formats, and TIFFs with old-style JPEG, are read whole on opening, and `LazyImage.is_lazy` is then False.
+    or chunks that a window touches are decoded. In .npy files and in uncompressed TIFF, MetaImage and NRRD, only the
+    window itself is read. All other formats, and TIFFs with old-style JPEG, are read whole on opening, and
+    `LazyImage.is_lazy` is then False.
 
     Args:
         path: image file or OME-Zarr folder; see `read`.

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 import struct
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import tifffile
 
 from cellseg_monai.errors import UnreadableImageError
-from cellseg_monai.io.decoder_errors import DECODER_ERRORS
 from cellseg_monai.io.tiff_checks import COPY_AGAIN, segment_place
 from cellseg_monai.io.tiff_files import open_file
 
@@ -231,25 +231,23 @@ def _decompressed(key: tifffile.TiffPage, index: int, most_bytes: int) -> bytes:
     if not key.dataoffsets[index]:
         return b""
     data = _encoded(key, index)
-    try:
+    with suppress(Exception):
         if key.fillorder == _LOW_BIT_FIRST:
             import imagecodecs  # slow to import, rarely needed
 
             data = bytes(imagecodecs.bitorder_decode(data))
         decoded: bytes = tifffile.TIFF.DECOMPRESSORS[key.compression](data, out=most_bytes)
-    except DECODER_ERRORS:
-        return b""
-    return decoded
+        return decoded
+    return b""
 
 
 def _picture_rows(data: bytes, compression: int) -> int | None:
     """Return the number of rows of an encoded picture, or None if it cannot be found out."""
     if compression in _JPEG_KINDS:
         return _jpeg_rows(data)
-    try:
+    with suppress(Exception):
         return int(tifffile.TIFF.DECOMPRESSORS[compression](data).shape[0])
-    except DECODER_ERRORS:
-        return None
+    return None
 
 
 def _jpeg_rows(data: bytes) -> int | None:

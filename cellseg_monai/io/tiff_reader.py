@@ -52,7 +52,7 @@ def opened(path: Path, axes: str | None, *, indices: bool = False) -> Iterator[S
         UnreadableImageError: the file is damaged or not supported, or lacks parts that tifffile would fill with zeros.
     """
     with ExitStack() as stack:
-        with decoding(path, tifffile.TiffFileError):
+        with decoding(path):
             tif = stack.enter_context(open_set(path))
             stored = _describe(path, tif, axes, indices=indices)
         yield stored

@@ -15,7 +15,6 @@ from xml.etree import ElementTree
 import tifffile
 
 from cellseg_monai.errors import UnreadableImageError
-from cellseg_monai.io.decoder_errors import DECODER_ERRORS
 from cellseg_monai.io.neighbours import MissingNeighbourError, neighbour
 from cellseg_monai.io.notes import Note
 
@@ -63,23 +62,28 @@ def image_files(path: str | PathLike[str]) -> tuple[Path, ...]:
         path: image file, or OME-Zarr folder.
     """
     file = Path(fspath(path))
-    try:
-        if not file.is_file() or not _is_tiff(file):
-            return (file,)
-        with tifffile.TiffFile(file) as tif:
-            if tif.is_mmstack or tif.is_ndtiff:
-                return tuple(sorted({file, *(Path(p.filehandle.path) for p in parts_of(tif.series))}))
-            root = _ome_root(tif)
-        source = _metadata_file(file, root)
-        if source is not None:
-            root = ElementTree.fromstring(_companion_xml(source)) if not _is_tiff(source) else _root_of(source)
-        others = set()
-        for name in _named_files(root):
-            with suppress(UnreadableImageError):  # missing, or elsewhere
-                others.add(neighbour(file, name))
-        return tuple(sorted({file, *others}))
-    except (*DECODER_ERRORS, tifffile.TiffFileError):
-        return (file,)
+    with suppress(Exception):
+        return tuple(sorted({file, *_others(file)}))
+    return (file,)
+
+
+def _others(file: Path) -> Iterator[Path]:
+    """Yield the files that make up an image together with a file, and perhaps that file itself."""
+    if not file.is_file() or not _is_tiff(file):
+        return
+    with tifffile.TiffFile(file) as tif:
+        if tif.is_mmstack or tif.is_ndtiff:
+            yield from (Path(part.filehandle.path) for part in parts_of(tif.series))
+            return
+        root = _ome_root(tif)
+    source = _metadata_file(file, root)
+    if source is not None:
+        root = _root_of(source) if _is_tiff(source) else ElementTree.fromstring(_companion_xml(source))
+        if _is_tiff(source):
+            yield source
+    for name in _named_files(root):
+        with suppress(UnreadableImageError):  # missing, or elsewhere
+            yield neighbour(file, name)
 
 
 def parts_of(series: list[tifffile.TiffPageSeries]) -> list[tifffile.TiffFile]:

@@ -10,12 +10,11 @@ from typing import Any
 
 import numpy as np
 import zarr
-import zarr.errors
 
 from cellseg_monai.errors import UnreadableImageError
 from cellseg_monai.io.axes import UNSTATED, settle_axes
 from cellseg_monai.io.block_cache import BlockCache
-from cellseg_monai.io.decoder_errors import DECODER_ERRORS, decoding
+from cellseg_monai.io.decoder_errors import cause_of, decoding
 from cellseg_monai.io.lazy_arrays import BlockArray
 from cellseg_monai.io.ngff import Multiscale, ZarrNode, find_image
 from cellseg_monai.io.stored import Stored, is_smaller
@@ -24,8 +23,6 @@ __all__ = ["opened"]
 
 _COPY_AGAIN = "it is damaged or incomplete, so copy the whole folder again"
 _BLOSC_HEAD = 16
-# Only zarr 2 has this error; zarr 3 raises ValueError instead.
-_ERRORS = (zarr.errors.MetadataError,) if hasattr(zarr.errors, "MetadataError") else ()
 
 
 @contextmanager
@@ -44,7 +41,7 @@ def opened(path: Path, axes: str | None, *, indices: bool = False) -> Iterator[S
         UnreadableImageError: the folder is damaged, is a plate or another collection, or needs a newer zarr than the
             one installed.
     """
-    with decoding(path, *_ERRORS):
+    with decoding(path):
         image = find_image(path)
         if isinstance(image, ZarrNode):
             n_axes = len(image.metadata["shape"])
@@ -76,8 +73,9 @@ def _open(path: Path, node: ZarrNode, cache: BlockCache) -> BlockArray:
         try:
             _check_blosc(node, place)
             return np.asarray(array[region])
-        except DECODER_ERRORS as error:
-            reason = f"chunk {'/'.join(map(str, place))} of the array {node.folder.name!r} cannot be decoded ({error})"
+        except Exception as error:
+            where = f"chunk {'/'.join(map(str, place))} of the array {node.folder.name!r}"
+            reason = f"{where} cannot be decoded ({cause_of(error)})"
             raise UnreadableImageError(path, reason, _COPY_AGAIN) from error
 
     return BlockArray(shape, np.dtype(array.dtype), chunks, decode, cache, node.folder)

@@ -18,10 +18,11 @@ _METAIMAGE = {
     "u4": "UINT",
     "i4": "INT",
     "u8": "ULONG_LONG",
+    "i8": "LONG_LONG",
     "f4": "FLOAT",
     "f8": "DOUBLE",
 }
-_NRRD = {"u1": "uint8", "u2": "uint16", "i2": "int16", "f4": "float", "f8": "double", "u4": "uint32"}
+_NRRD = {"f4": "float", "f8": "double"}
 
 
 def write_metaimage(path: Path, array: np.ndarray, *, vector: bool = False, extra: str = "") -> None:
@@ -45,7 +46,7 @@ def write_nrrd(path: Path, array: np.ndarray, *, kinds: str = "", extra: str = "
     """Write an array; `kinds` names its axes from the last to the first, as NRRD does."""
     lines = [
         "NRRD0004",
-        f"type: {_NRRD[array.dtype.str[1:]]}",
+        f"type: {_NRRD.get(array.dtype.str[1:], array.dtype.name)}",
         f"dimension: {array.ndim}",
         f"sizes: {' '.join(map(str, reversed(array.shape)))}",
         *([f"kinds: {kinds}"] if kinds else []),
