@@ -33,7 +33,7 @@ from collections import Counter
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from child_process import held_bytes
@@ -84,7 +84,8 @@ def _other_number(content: bytes, generator: random.Random) -> bytes:
         new = generator.choice((value + 1, max(0, value - 1), value * 2, value // 2, *NUMBERS, -1))
         return content[: word.start()] + str(new).encode() + content[word.end() :]
     size = generator.choice((1, 2, 2, 4, 4, 8))
-    order = generator.choice(("little", "big"))
+    orders: tuple[Literal["little", "big"], ...] = ("little", "big")
+    order = generator.choice(orders)
     place = 2 * generator.randrange(min(len(content), HEAD_BYTES) // 2)
     value = int.from_bytes(content[place : place + size], order)
     new = generator.choice((value + 1, value - 1, value * 2, value // 2, *NUMBERS)) % 256**size
@@ -149,7 +150,7 @@ def by_windows(path: Path, axes: str | None) -> Image:
             for y in range(0, height, step[0]):
                 for x in range(0, width, step[1]):
                     rows, columns = slice(y, min(height, y + step[0])), slice(x, min(width, x + step[1]))
-                    pixels[(*plane, slice(None), rows, columns)] = image.window(plane, rows, columns)
+                    pixels[plane][:, rows, columns] = image.window(plane, rows, columns)
         return Image(pixels, image.axes, image.pixel_size_um, image.channel_names)
 
 
@@ -184,6 +185,7 @@ class Reader:
 
     def __init__(self, fill: str) -> None:
         self._fill = fill
+        self._first: tuple[Any, ...] = ()
         self._start()
 
     def _start(self) -> None:
@@ -285,7 +287,10 @@ def try_all(kinds: list[Sample], count: int, keep: Path | None = None) -> Counte
                             place = keep / sample.name.replace(" ", "_") / path.parent.name
                             shutil.copytree(path.parent, place, dirs_exist_ok=True)
                     shutil.rmtree(path.parent)
-            print(f"{sample.name:{width}s} " + " ".join(f"{counts[v]:9d}" for v in (REFUSED, EQUAL, DIFFERENT, FAILED)))
+            print(
+                f"{sample.name:{width}s} " + " ".join(f"{counts[v]:9d}" for v in (REFUSED, EQUAL, DIFFERENT, FAILED)),
+                flush=True,
+            )
             for fault in faults:
                 print(f"    {fault}")
             total += counts

@@ -116,7 +116,7 @@ def _dialects() -> Iterator[Sample]:
     yield Sample("lsm.lsm", partial(_write_lsm, stack))
     yield Sample("lsm lzw.lsm", partial(_write_lsm, stack, compression="lzw"))
     yield Sample("micromanager.tif", lambda path: write_micromanager(path, cells(2, 2, 30, 40)))
-    sparse = {"extratags": [(42113, "s", 1, "0")], "rowsperstrip": 8, "compression": "zlib"}
+    sparse: dict[str, Any] = {"extratags": [(42113, "s", 1, "0")], "rowsperstrip": 8, "compression": "zlib"}
     yield _tiff("gdal", cells(), **sparse)
 
 
@@ -226,15 +226,17 @@ def _zarrs() -> Iterator[Sample]:
 
 
 def _write_zarr2(array: np.ndarray, codec: Any, path: Path) -> None:
-    newer = {} if zarr.__version__.startswith("2.") else {"zarr_format": 2}
+    newer: dict[str, Any] = {} if zarr.__version__.startswith("2.") else {"zarr_format": 2}
     how: dict[str, Any] = {"shape": array.shape, "dtype": array.dtype, "chunks": (16, 32), "fill_value": 0}
     zarr.create(store=str(path), **how, compressor=codec, dimension_separator="/", **newer)[...] = array
 
 
 def _write_zarr3(array: np.ndarray, name: str, path: Path) -> None:
-    codecs = {"zstd": (zarr.codecs.ZstdCodec(checksum=True),), "gzip": (zarr.codecs.GzipCodec(),), "raw": None}[name]
+    from zarr import codecs  # only in zarr 3
+
+    codec = {"zstd": codecs.ZstdCodec(checksum=True), "gzip": codecs.GzipCodec()}.get(name)
     how: dict[str, Any] = {"shape": array.shape, "dtype": array.dtype, "chunks": (16, 32)}
-    zarr.create_array(str(path), **how, compressors=codecs)[...] = array
+    zarr.create_array(str(path), **how, compressors=codec)[...] = array
 
 
 def _label_files() -> Iterator[Sample]:
