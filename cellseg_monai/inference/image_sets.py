@@ -51,6 +51,7 @@ def one_per_image(files: Iterable[tuple[Path, _T]]) -> list[_T]:
         parts = sorted({image_of[member] for member in members if member in image_of})
         image.names[:0] = [name for part in parts for name in images.pop(part).names]
         images[number] = image
+        members |= {member for member, part in image_of.items() if part in parts} if parts else set()
         image_of.update(dict.fromkeys(members, number))
     for image in images.values():
         if len(image.names) > 1:

@@ -20,7 +20,7 @@ from cellseg_monai.io.decoder_errors import decoding
 from cellseg_monai.io.orientation import orientation_notes
 from cellseg_monai.io.stored import Stored, is_smaller
 from cellseg_monai.io.tiff_array import TiffArray
-from cellseg_monai.io.tiff_checks import check_old_jpeg, check_page_chain, check_segments, check_size
+from cellseg_monai.io.tiff_checks import COPY_AGAIN, check_old_jpeg, check_page_chain, check_segments, check_size
 from cellseg_monai.io.tiff_display import shown_picture
 from cellseg_monai.io.tiff_files import open_file
 from cellseg_monai.io.tiff_layout import check_layout
@@ -35,6 +35,7 @@ logging.getLogger("tifffile").addHandler(logging.NullHandler())
 _YCBCR = 6
 _OLD_JPEG = 6
 _ORIENTATION = 274  # tag
+_SIZES = (256, 257)  # tags ImageWidth and ImageLength
 _JPEG_KINDS = {7, 33007, 34892}  # tifffile decodes these to RGB
 _SLIDE_KINDS = {"svs", "ndpi", "scn", "philips", "qpi"}
 
@@ -106,6 +107,9 @@ def _axes(series: tifffile.TiffPageSeries) -> str:
 
 def _choose_series(path: Path, tif: tifffile.TiffFile) -> list[tifffile.TiffPageSeries]:
     """Return the series that make up the image: a single series, or one per position."""
+    for empty in (s for s in tif.series if not s.size):
+        if any(empty.keyframe.tags.valueof(code) == 0 for code in _SIZES):
+            raise UnreadableImageError(path, f"page {empty.keyframe.index} states a size of 0", COPY_AGAIN)
     series = [s for s in tif.series if s.size]
     if series and series[0].kind in _SLIDE_KINDS:
         # The other series, which can come first, are a thumbnail, the slide label and an overview.
