@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["ORIENTATION", "PIXEL_SIZE", "Note"]
+__all__ = ["FILE_SET", "ORIENTATION", "PIXEL_SIZE", "PLANES", "Note"]
 
 PIXEL_SIZE = "pixel-size"
 """The kind of a note on a pixel size that is stated, but not used; a pixel size from the user settles it."""
+
+FILE_SET = "file-set"
+"""The kind of a note on a file that may not belong to the image of which it is said to be a part."""
+
+PLANES = "planes"
+"""The kind of a note on planes that the file holds, but its metadata do not describe."""
 
 ORIENTATION = "orientation"
 """The kind of a note on an orientation tag, which is not applied."""

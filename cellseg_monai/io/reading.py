@@ -28,8 +28,10 @@ def read(path: str | PathLike[str], axes: str | None = None) -> Image:
 
     Grey PNGs below 8 bits keep their stored values (0 to 15 for 4 bits), as in TIFF. For slide scans (SVS, NDPI, SCN,
     QPI, Philips), the largest image is read, not the thumbnail, label, overview or further regions. Alpha is a separate
-    channel named "alpha". Orientation tags (EXIF) are not applied, so that an image stays aligned with its label image,
-    which rarely has the tag.
+    channel named "alpha". Orientation tags (EXIF and TIFF) are not applied, so that an image stays aligned with its
+    label image, which rarely has the tag; the notes of the image say so. OME-TIFF files that name each other, and the
+    files of a Micro-Manager stack, are one image, which each of them gives. No file outside the folder of the image is
+    ever read.
 
     Pixel sizes come from OME, ImageJ, LSM and DICOM metadata, from MetaImage and NRRD files that name the unit, and
     from files written by `write_labels`. The resolution of other TIFF, PNG and JPEG files is meant for printing and is

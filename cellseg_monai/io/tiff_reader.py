@@ -25,7 +25,7 @@ from cellseg_monai.io.tiff_display import shown_picture
 from cellseg_monai.io.tiff_files import open_file
 from cellseg_monai.io.tiff_layout import check_layout
 from cellseg_monai.io.tiff_metadata import channel_names, pixel_size_um
-from cellseg_monai.io.tiff_sets import open_set, parts_of, uuid_notes
+from cellseg_monai.io.tiff_sets import open_set, parts_of, set_notes
 
 __all__ = ["opened"]
 
@@ -90,7 +90,7 @@ def _describe(path: Path, tif: tifffile.TiffFile, axes: str | None, *, indices: 
     cache, lock = BlockCache(), threading.Lock()
     arrays = [TiffArray(path, level, cache, lock, shown) for level in _levels(chosen)]
     smaller = tuple(array for array in arrays[1:] if is_smaller(array, arrays[0], settled))
-    notes = (*uuid_notes(tif, chosen), *orientation_notes(page.tags.valueof(_ORIENTATION)))
+    notes = (*set_notes(tif, chosen), *orientation_notes(page.tags.valueof(_ORIENTATION)))
     return Stored(arrays[0], settled, names, pixel_size_um(tif, first), stated, smaller, notes)
 
 

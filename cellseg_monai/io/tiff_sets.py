@@ -16,9 +16,10 @@ import tifffile
 
 from cellseg_monai.errors import UnreadableImageError
 from cellseg_monai.io.neighbours import MissingNeighbourError, neighbour
-from cellseg_monai.io.notes import Note
+from cellseg_monai.io.notes import FILE_SET, Note
+from cellseg_monai.io.tiff_planes import check_micromanager_planes, check_ome_planes, micromanager_notes, plane_notes
 
-__all__ = ["image_files", "open_set", "parts_of", "uuid_notes"]
+__all__ = ["image_files", "open_set", "parts_of", "set_notes"]
 
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _NDTIFF_INDEX = "NDTiff.index"
@@ -37,6 +38,8 @@ def open_set(path: Path) -> Iterator[tifffile.TiffFile]:
         source = _metadata_file(path, root)
         if source is None:
             _check_files(path, root)
+            if tif.is_mmstack:
+                check_micromanager_planes(path, tif)
             if tif.is_ndtiff:
                 for entry in tifffile.tifffile.read_ndtiff_index(path.parent / _NDTIFF_INDEX):
                     neighbour(path, entry[1])
@@ -72,10 +75,11 @@ def _others(file: Path) -> Iterator[Path]:
     if not file.is_file() or not _is_tiff(file):
         return
     with tifffile.TiffFile(file) as tif:
-        if tif.is_mmstack or tif.is_ndtiff:
+        is_stack, root = tif.is_mmstack or tif.is_ndtiff, _ome_root(tif)
+    if is_stack:
+        with open_set(file) as tif:
             yield from (Path(part.filehandle.path) for part in parts_of(tif.series))
-            return
-        root = _ome_root(tif)
+        return
     source = _metadata_file(file, root)
     if source is not None:
         root = _root_of(source) if _is_tiff(source) else ElementTree.fromstring(_companion_xml(source))
@@ -92,9 +96,12 @@ def parts_of(series: list[tifffile.TiffPageSeries]) -> list[tifffile.TiffFile]:
     return list({id(page.parent): page.parent for page in pages}.values())
 
 
-def uuid_notes(tif: tifffile.TiffFile, series: list[tifffile.TiffPageSeries]) -> tuple[Note, ...]:
-    """Return a note if a file of a set is not the one that the OME-XML means, as its identifier (UUID) tells."""
-    named = _named_files(_ome_root(tif))
+def set_notes(tif: tifffile.TiffFile, series: list[tifffile.TiffPageSeries]) -> tuple[Note, ...]:
+    """Return notes on files that are not those which the OME-XML means, by their identifiers (UUID), and on planes."""
+    if series[0].kind == "mmstack":
+        return micromanager_notes(tif, series[0])
+    ome_root = _ome_root(tif)
+    named = _named_files(ome_root)
     strangers = []
     for part in parts_of(series):
         name = Path(part.filehandle.path).name
@@ -105,11 +112,9 @@ def uuid_notes(tif: tifffile.TiffFile, series: list[tifffile.TiffPageSeries]) ->
         if root is not None and root.get("UUID") not in (None, expected):
             strangers.append(name)
     if not strangers:
-        return ()
+        return plane_notes(ome_root)
     listed = ", ".join(strangers[:3]) + (", …" if len(strangers) > 3 else "")
-    return (
-        Note("ome-set", f"the UUID of {listed} is not the one stated in its OME-TIFF; check that it belongs to it"),
-    )
+    return (Note(FILE_SET, f"the UUID of {listed} is not the one stated in its OME-TIFF; check that it belongs to it"),)
 
 
 def _ome_root(tif: tifffile.TiffFile) -> ElementTree.Element | None:
@@ -158,16 +163,18 @@ def _named_files(root: ElementTree.Element | None) -> dict[str, str | None]:
 
 
 def _check_files(path: Path, root: ElementTree.Element | None) -> None:
-    """Refuse a set of files of which one is missing or lies elsewhere.
+    """Refuse a set of files of which one is missing or lies elsewhere, or OME-XML that they cannot fulfil.
 
     Raises:
         UnreadableImageError: the message names the file.
     """
     named = _named_files(root)
+    file_bytes = path.stat().st_size
     for name in named:
         try:
-            neighbour(path, name)
+            file_bytes += neighbour(path, name).stat().st_size
         except MissingNeighbourError:
             if len(named) > 1 or (root is not None and root.get("UUID")):
                 raise
             # Otherwise, this is a single file that was renamed.
+    check_ome_planes(path, root, file_bytes)

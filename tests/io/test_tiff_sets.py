@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import tifffile
 
 from cellseg_monai.errors import UnreadableImageError
 from cellseg_monai.io import image_files, open_image, read
+from tests.io.files import write_micromanager
 from tests.io.windows import assert_windows_equal_whole_image
 
 PLANES = np.arange(3 * 20 * 30, dtype=np.uint16).reshape(3, 20, 30)
@@ -88,7 +90,7 @@ class TestFilesThatNameEachOther:
         write_set(tmp_path)
         write(tmp_path / "b.ome.tif", PLANES[1], ome(NAMES, own=uuid(7), uuids=[uuid(5), uuid(7), uuid(8)]))
         (note,) = read(tmp_path / "a.ome.tif").notes
-        assert note.kind == "ome-set"
+        assert note.kind == "file-set"
         assert "UUID of b.ome.tif is not the one" in note.text
 
     def test_a_file_with_another_layout_is_refused(self, tmp_path):
@@ -206,3 +208,71 @@ def test_a_single_file_can_be_renamed(tmp_path, own):
     write(tmp_path / "old.ome.tif", PLANES[0], ome(["old.ome.tif"], own=own))
     shutil.move(tmp_path / "old.ome.tif", tmp_path / "new.ome.tif")
     np.testing.assert_array_equal(read(tmp_path / "new.ome.tif").pixels[0], PLANES[0])
+
+
+class TestPlanesInTheMetadata:
+    def write(self, path, changes):
+        tifffile.imwrite(path, PLANES, ome=True, metadata={"axes": "ZYX"})
+        with tifffile.TiffFile(path) as tif:
+            xml = tif.ome_metadata
+        for old, new in changes.items():
+            assert old in xml
+            xml = xml.replace(old, new)
+        tifffile.imwrite(path, PLANES, description=xml.encode(), metadata=None, photometric="minisblack")
+
+    @pytest.mark.parametrize(
+        ("old", "new"),
+        [
+            ('SizeZ="3"', 'SizeZ="999999999"'),
+            ('SizeT="1"', 'SizeT="99999999999999999999"'),
+            ('SizeC="1"', 'SizeC="2147483647"'),
+            ('PlaneCount="3"', 'PlaneCount="999999999"'),
+            ('IFD="0"', 'IFD="999999999" FirstZ="999999999"'),
+        ],
+    )
+    def test_more_than_the_file_can_hold_are_refused_before_memory_is_allocated(self, tmp_path, old, new):
+        self.write(tmp_path / "a.ome.tif", {old: new})
+        tracemalloc.start()
+        try:
+            with pytest.raises(UnreadableImageError):
+                read(tmp_path / "a.ome.tif")
+            assert image_files(tmp_path / "a.ome.tif") == (tmp_path / "a.ome.tif",)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        assert peak < 5 * 10**6
+
+    def test_planes_that_are_not_described_are_said(self, tmp_path):
+        self.write(tmp_path / "a.ome.tif", {'SizeZ="3"': 'SizeZ="2"'})
+        image = read(tmp_path / "a.ome.tif")
+        np.testing.assert_array_equal(image.pixels[:, 0], PLANES[:2])
+        assert [note.text for note in image.notes] == [
+            "the OME-XML lists 3 planes but describes 2; only these are read"
+        ]
+
+    def test_a_micromanager_stack_of_impossible_size_is_refused_before_memory_is_allocated(self, tmp_path):
+        path = tmp_path / "a.tif"
+        write_micromanager(path, PLANES[None])
+        content = path.read_bytes()
+        np.testing.assert_array_equal(read(path).pixels.squeeze(), PLANES)
+        place = content.index(bytes([0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0])) + 4
+        path.write_bytes(content[:place] + b"\xff\xff\xff\x7f" + content[place + 4 :])
+        tracemalloc.start()
+        try:
+            assert image_files(path) == (path,)
+            with pytest.raises(UnreadableImageError, match="planes, expected at most"):
+                read(path)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        assert peak < 5 * 10**6
+
+    def test_missing_planes_of_a_micromanager_stack_are_said(self, tmp_path):
+        path = tmp_path / "a.tif"
+        write_micromanager(path, PLANES[None])
+        assert read(path).notes == ()
+        path.write_bytes(path.read_bytes().replace(b'"Slices": 1', b'"Slices": 4'))
+        image = read(path)
+        np.testing.assert_array_equal(image.pixels.squeeze(), PLANES)
+        (note,) = image.notes
+        assert note.text.startswith("12 planes were planned, and 3 are there; if")
