@@ -42,7 +42,7 @@ class _BoundaryHead(Head):
 
 
 @dataclass(frozen=True)
-class BoundaryClassesHead(_BoundaryHead, name="boundary_classes"):
+class BoundaryClassesHead(_BoundaryHead, key="boundary_classes"):
     """A head with three mutually exclusive classes (softmax): background, interior and touching boundary.
 
     Args:
@@ -86,7 +86,7 @@ class BoundaryClassesHead(_BoundaryHead, name="boundary_classes"):
 
 
 @dataclass(frozen=True)
-class BoundaryMasksHead(_BoundaryHead, name="boundary_masks"):
+class BoundaryMasksHead(_BoundaryHead, key="boundary_masks"):
     """A head with two overlapping masks, each with a sigmoid: whole objects and touching boundaries.
 
     Args:

@@ -16,7 +16,7 @@ __all__ = ["ForegroundHead"]
 
 
 @dataclass(frozen=True)
-class ForegroundHead(Head, name="foreground"):
+class ForegroundHead(Head, key="foreground"):
     """A head for the foreground: one channel with a sigmoid, or two channels (background, foreground) with a softmax.
 
     Args:

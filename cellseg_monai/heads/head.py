@@ -28,7 +28,7 @@ class Head(ABC):
     A head names the channels of the network's output, makes the training target from a label image, and turns logits
     into named maps. Its fields are plain data. A subclass registers itself under the name that checkpoints store:
 
-        class MyHead(Head, name="my_head"): ...
+        class MyHead(Head, key="my_head"): ...
 
     Map names have a fixed meaning: `foreground` is the probability that a pixel belongs to an object, `boundary` the
     probability that it separates touching objects, `distance` the depth inside an object as a fraction of its greatest
@@ -40,11 +40,11 @@ class Head(ABC):
 
     name: ClassVar[str]
 
-    def __init_subclass__(cls, *, name: str = "", **options: Any) -> None:
+    def __init_subclass__(cls, *, key: str = "", **options: Any) -> None:  # Python 3.10 reserves `name`
         super().__init_subclass__(**options)
-        cls.name = name  # never inherited, or a checkpoint would restore the parent class
-        if name:
-            register(_HEADS, cls, name)
+        cls.name = key  # never inherited, or a checkpoint would restore the parent class
+        if key:
+            register(_HEADS, cls, key)
 
     @property
     @abstractmethod
@@ -118,7 +118,7 @@ class Head(ABC):
         if not self.name:
             raise BundleError(
                 f"{type(self).__name__} has no name, so no checkpoint can refer to it; write "
-                f'`class {type(self).__name__}(..., name="...")`'
+                f'`class {type(self).__name__}(..., key="...")`'
             )
         return {"name": self.name, **dataclasses.asdict(self)}
 

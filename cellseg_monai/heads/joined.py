@@ -16,7 +16,7 @@ __all__ = ["JoinedHeads"]
 
 
 @dataclass(frozen=True)
-class JoinedHeads(Head, name="joined"):
+class JoinedHeads(Head, key="joined"):
     """A head that combines several heads, whose channels follow one another in the network's output tensor.
 
     Args:

@@ -153,7 +153,7 @@ class TestJoinedHeads:
 
     def test_channels_of_equal_names_are_told_apart_by_their_heads(self) -> None:
         @dataclass(frozen=True)
-        class CellTypeHead(RoundCellsHead, name="test_heads.cell_type"):
+        class CellTypeHead(RoundCellsHead, key="test_heads.cell_type"):
             """A head with a background of its own."""
 
             channels = ("background", "class/round")
@@ -179,7 +179,7 @@ class TestNames:
     def test_a_name_that_is_taken_is_refused(self) -> None:
         with pytest.raises(ValueError, match=r"'foreground' for .*ForegroundHead already has it"):
 
-            class Another(ForegroundHead, name="foreground"):
+            class Another(ForegroundHead, key="foreground"):
                 """Would be read where the first was written."""
 
         assert head_from_mapping({"name": "foreground"}, source="a") == ForegroundHead()
@@ -205,7 +205,7 @@ class TestPlainData:
 
     def test_a_head_of_another_project_is_found_by_its_name(self) -> None:
         @dataclass(frozen=True)
-        class ForeignHead(RoundCellsHead, name="test_heads.foreign"):
+        class ForeignHead(RoundCellsHead, key="test_heads.foreign"):
             """A head that a recipe of another project names."""
 
         assert head_from_mapping({"name": "test_heads.foreign"}, source="a") == ForeignHead()
