@@ -18,9 +18,8 @@ from cellseg_monai.io.label_spool import LabelSpool
 from cellseg_monai.io.label_tiff import write_labels
 from cellseg_monai.io.lazy_image import LazyImage, LazyPlane
 from cellseg_monai.io.notes import Note
-from cellseg_monai.io.reading import open_image, read
+from cellseg_monai.io.reading import image_files, open_image, read
 from cellseg_monai.io.registry import FORMATS, Format, image_stem, readable_suffixes
-from cellseg_monai.io.tiff_sets import image_files
 from cellseg_monai.io.zarr_labels import ZarrLabels, holds_labels, writing_zarr_labels
 
 __all__ = [

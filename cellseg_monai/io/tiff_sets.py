@@ -8,18 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from os import PathLike, fspath
 from pathlib import Path
 from xml.etree import ElementTree
 
 import tifffile
 
 from cellseg_monai.errors import UnreadableImageError
+from cellseg_monai.io.decoder_errors import decoding
 from cellseg_monai.io.neighbours import MissingNeighbourError, neighbour
 from cellseg_monai.io.notes import FILE_SET, Note
 from cellseg_monai.io.tiff_planes import check_micromanager_planes, check_ome_planes, micromanager_notes, plane_notes
 
-__all__ = ["image_files", "open_set", "parts_of", "set_notes"]
+__all__ = ["files_of", "open_set", "parts_of", "set_notes"]
 
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _NDTIFF_INDEX = "NDTiff.index"
@@ -56,24 +56,18 @@ def open_set(path: Path) -> Iterator[tifffile.TiffFile]:
         yield tif
 
 
-def image_files(path: str | PathLike[str]) -> tuple[Path, ...]:
-    """Return all TIFF files that make up the image in a file, sorted by name; just the file itself for other images.
+def files_of(file: Path) -> set[Path]:
+    """Return the TIFF files that make up the image in a file, which is one of them.
 
-    Files that cannot be read count as images of their own, because reading them tells what is wrong.
-
-    Args:
-        path: image file, or OME-Zarr folder.
+    Raises:
+        UnreadableImageError: the file cannot be read.
     """
-    file = Path(fspath(path))
-    with suppress(Exception):
-        return tuple(sorted({file, *_others(file)}))
-    return (file,)
+    with decoding(file):
+        return {file, *_others(file)}
 
 
 def _others(file: Path) -> Iterator[Path]:
     """Yield the files that make up an image together with a file, and perhaps that file itself."""
-    if not file.is_file() or not _is_tiff(file):
-        return
     with tifffile.TiffFile(file) as tif:
         is_stack, root = tif.is_mmstack or tif.is_ndtiff, _ome_root(tif)
     if is_stack:
