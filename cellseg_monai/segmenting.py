@@ -90,6 +90,8 @@ def segment(
         channel_names=opened.channel_names,
         pixel_size_um=opened.pixel_size_um,
         axes=opened.axes.replace("C", ""),
+        z_step_um=opened.z_step_um,
+        time_step_s=opened.time_step_s,
     )
 
 

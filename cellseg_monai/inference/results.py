@@ -59,6 +59,7 @@ class ImageResults:
         self.is_abandoned = False
         self._begun, self._objects, self._notes = time.perf_counter(), 0, notes
         self._axes, self._shape, self._stack_axes = image.axes, image.shape, image.axes[:-3]
+        self._z_step_um, self._time_step_s = image.z_step_um, image.time_step_s
         self._folder, self._unfinished, self._exports = folder, unfinished, exports
         self._missing = set(self.planes)
         self._tables: dict[tuple[int, ...], ObjectTable] = {}
@@ -124,6 +125,8 @@ class ImageResults:
                 image_name=self.file.path.name,
                 image=None,
                 axes=f"{self._stack_axes}YX",
+                z_step_um=self._z_step_um,
+                time_step_s=self._time_step_s,
             )
             write_exports(self._unfinished, stack, of_stacks)
 

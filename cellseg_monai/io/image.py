@@ -28,6 +28,8 @@ class Image:
         channel_names: one name per channel, "" for an unnamed channel; empty if the file names none. Colours are
             called "red", "green", "blue" and "alpha".
         notes: what the file states but the reader did not use, such as a pixel size in an unknown unit.
+        z_step_um: distance between planes along Z in micrometres, or None if the file does not state it.
+        time_step_s: time between two time points in seconds, or None if the file does not state it.
 
     Raises:
         ValueError: the arguments contradict each other.
@@ -41,6 +43,8 @@ class Image:
     pixel_size_um: tuple[float, float] | None = None
     channel_names: tuple[str, ...] = ()
     notes: tuple[Note, ...] = ()
+    z_step_um: float | None = None
+    time_step_s: float | None = None
 
     def __post_init__(self) -> None:
         leading = self.axes[:-3]

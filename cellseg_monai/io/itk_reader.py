@@ -14,8 +14,8 @@ from cellseg_monai.errors import UnreadableImageError
 from cellseg_monai.io.axes import UNSTATED, settle_axes
 from cellseg_monai.io.colour_names import RGB, RGBA
 from cellseg_monai.io.decoder_errors import check_plausible_size, decoding
+from cellseg_monai.io.sizes import NO_SIZES, Sizes, Stated, understood_sizes
 from cellseg_monai.io.stored import Stored
-from cellseg_monai.io.units import checked_size
 
 __all__ = ["load"]
 
@@ -39,7 +39,6 @@ _SCALARS = {
     "float": "F",
     "double": "D",
 }
-_UM_PER_MM = 1000.0
 _DICOM_PHOTOMETRIC = "0028|0004"
 
 
@@ -76,7 +75,7 @@ def load(path: Path, axes: str | None, *, indices: bool = False) -> Stored:
             array, n_spatial = array[0], 2  # itk treats every DICOM image as a volume
         stated = UNSTATED[0] * (n_spatial - 2) + "YX" + "S" * (info.GetNumberOfComponents() > 1)
         settled = settle_axes(path, array.shape, stated, axes)
-        return Stored(array, settled, _names(info), _pixel_size(info), stated)
+        return Stored(array, settled, _names(info), _sizes(info), stated)
 
 
 def _read_array(path: Path, info: Any) -> np.ndarray:
@@ -116,11 +115,11 @@ def _names(info: Any) -> tuple[str, ...]:
     return {"rgb": RGB, "rgba": RGBA}.get(kind, ())
 
 
-def _pixel_size(info: Any) -> tuple[float, float] | None:
-    height, width = info.GetSpacing(1), info.GetSpacing(0)  # in mm, as DICOM defines
+def _sizes(info: Any) -> Sizes:
+    height, width = info.GetSpacing(1), info.GetSpacing(0)
     if height == width == 1.0:  # itk's default for a missing spacing
-        return None
-    return checked_size(height * _UM_PER_MM, width * _UM_PER_MM)
+        return NO_SIZES
+    return understood_sizes(Stated(height, "mm"), Stated(width, "mm"))  # mm, as DICOM defines
 
 
 @atexit.register

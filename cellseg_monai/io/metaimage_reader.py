@@ -10,6 +10,7 @@ import numpy as np
 
 from cellseg_monai.io.axes import settle_axes
 from cellseg_monai.io.decoder_errors import decoding
+from cellseg_monai.io.sizes import Sizes, Stated
 from cellseg_monai.io.stored import Stored
 from cellseg_monai.io.volume_data import (
     VolumeData,
@@ -17,8 +18,8 @@ from cellseg_monai.io.volume_data import (
     data_beside,
     header_lines,
     n_dimensions,
-    spacing_um,
     spatial_axes,
+    stated_sizes,
     whole_numbers,
 )
 
@@ -70,7 +71,7 @@ def opened(path: Path, axes: str | None, *, indices: bool = False) -> Iterator[S
         array = _data(path, fields, end, n_axes, n_samples).array()
         stated = spatial_axes(n_axes) + "S" * (n_samples > 1)
         settled = settle_axes(path, tuple(array.shape), stated, axes)
-        stored = Stored(array, settled, (), _pixel_size(path, fields, n_axes), stated)
+        stored = Stored(array, settled, (), _sizes(path, fields, n_axes), stated)
     yield stored
 
 
@@ -138,10 +139,9 @@ def _boolean(path: Path, fields: dict[str, str], key: str, *, default: bool = Fa
     return default if text is None else _BOOLEANS[text.lower()]
 
 
-def _pixel_size(path: Path, fields: dict[str, str], n_axes: int) -> tuple[float, float] | None:
+def _sizes(path: Path, fields: dict[str, str], n_axes: int) -> Sizes:
     key = "ElementSpacing" if "ElementSpacing" in fields else "ElementSize"
     words = fields.get(key, " ".join(["1"] * n_axes)).split()
     if len(words) != n_axes:
         damaged(path, f"its header states {len(words)} numbers as {key}, expected {n_axes}")
-    unit = fields.get("DistanceUnits", "")
-    return spacing_um((float(words[1]), unit), (float(words[0]), unit))
+    return stated_sizes([Stated(float(word), fields.get("DistanceUnits")) for word in words[:3]])

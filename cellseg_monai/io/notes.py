@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["FILE_SET", "ORIENTATION", "PIXEL_SIZE", "PLANES", "Note"]
+__all__ = ["FILE_SET", "ORIENTATION", "PIXEL_SIZE", "PLANES", "TIME_STEP", "Z_STEP", "Note"]
 
 PIXEL_SIZE = "pixel-size"
 """The kind of a note on a pixel size that is stated, but not used; a pixel size from the user settles it."""
@@ -17,6 +17,9 @@ PLANES = "planes"
 
 ORIENTATION = "orientation"
 """The kind of a note on an orientation tag, which is not applied."""
+
+Z_STEP, TIME_STEP = "z-step", "time-step"
+"""The kinds of notes on a distance between planes, and on a time between images, that are stated but not used."""
 
 
 class Note(NamedTuple):

@@ -16,6 +16,7 @@ from cellseg_monai.errors import UnreadableImageError
 from cellseg_monai.io.axes import settle_axes
 from cellseg_monai.io.colour_names import RGB, RGBA
 from cellseg_monai.io.decoder_errors import decoding
+from cellseg_monai.io.sizes import NO_SIZES, Sizes, Stated
 from cellseg_monai.io.stored import Stored
 from cellseg_monai.io.volume_data import (
     VolumeData,
@@ -23,8 +24,8 @@ from cellseg_monai.io.volume_data import (
     data_beside,
     header_lines,
     n_dimensions,
-    spacing_um,
     spatial_axes,
+    stated_sizes,
     whole_numbers,
 )
 
@@ -97,7 +98,7 @@ def opened(path: Path, axes: str | None, *, indices: bool = False) -> Iterator[S
         stated += "S" * (len(array.shape) > len(spatial))
         names = () if samples is None else _COLOURS.get(kinds[samples], ())
         settled = settle_axes(path, tuple(array.shape), stated, axes)
-        stored = Stored(array, settled, names, _pixel_size(path, fields, n_axes, spatial), stated)
+        stored = Stored(array, settled, names, _sizes(path, fields, n_axes, spatial), stated)
     yield stored
 
 
@@ -201,15 +202,29 @@ def _skip(path: Path, fields: dict[str, str], key: str) -> int:
     return 0 if text == "0" else whole_numbers(path, key, text, 1)[0]
 
 
-def _pixel_size(path: Path, fields: dict[str, str], n_axes: int, spatial: list[int]) -> tuple[float, float] | None:
-    spacings = [float(word) for word in _words(path, fields, "spacings", n_axes) or ["1"] * n_axes]
-    units = shlex.split(fields.get("units", ""))
-    if len(units) != n_axes:
-        if units:
-            damaged(path, f"its header states {len(units)} units, expected {n_axes}")
-        return None
+def _sizes(path: Path, fields: dict[str, str], n_axes: int, spatial: list[int]) -> Sizes:
+    spacings = [float(word) for word in _words(path, fields, "spacings", n_axes)]
+    units: list[str] = shlex.split(fields.get("units", ""))
+    if units and len(units) != n_axes:
+        damaged(path, f"its header states {len(units)} units, expected {n_axes}")
     if "spacedirections" in fields:
-        damaged(path, "its header states both units and space directions, of which only one is allowed")
-    x, y = spatial[:2]
-    width, height = (1.0 if math.isnan(spacings[axis]) else spacings[axis] for axis in (x, y))
-    return spacing_um((height, units[y] or units[x]), (width, units[x]))
+        if units:
+            damaged(path, "its header states both units and space directions, of which only one is allowed")
+        spacings = [math.hypot(*vector) for vector in _directions(path, fields["spacedirections"], n_axes)]
+        in_space = set(shlex.split(fields.get("spaceunits", "")))
+        units = [in_space.pop() if len(in_space) == 1 else ""] * n_axes
+    elif units:
+        units = [unit or units[spatial[0]] for unit in units]
+    if not (spacings or units):
+        return NO_SIZES
+    spacings = [1.0 if math.isnan(spacing) else spacing for spacing in spacings or [1.0] * n_axes]
+    units = units or [""] * n_axes
+    return stated_sizes([Stated(spacings[axis], units[axis]) for axis in spatial[:3]])
+
+
+def _directions(path: Path, text: str, n_axes: int) -> list[list[float]]:
+    """Return the vector along each axis; that of an axis outside space is empty."""
+    vectors = re.findall(r"\([^()]*\)|none", text.replace(" ", ""), re.IGNORECASE)
+    if len(vectors) != n_axes:
+        damaged(path, f"its header states {len(vectors)} space directions, expected {n_axes}")
+    return [[float(number) for number in vector[1:-1].split(",")] if vector[0] == "(" else [] for vector in vectors]

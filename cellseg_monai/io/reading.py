@@ -34,9 +34,16 @@ def read(path: str | PathLike[str], axes: str | None = None) -> Image:
     files of a Micro-Manager stack, are one image, which each of them gives. No file outside the folder of the image is
     ever read.
 
-    Pixel sizes come from OME, ImageJ, LSM and DICOM metadata, from MetaImage and NRRD files that name the unit, and
-    from files written by `write_labels`. The resolution of other TIFF, PNG and JPEG files is meant for printing and is
-    ignored. So are ImageJ sizes in inches, which come from a print resolution.
+    Pixel sizes come from OME, OME-Zarr, ImageJ, LSM and DICOM metadata, from other microscopes and slide scanners that
+    write TIFF, from MetaImage and NRRD files that name the unit, and from files written by `write_labels`. The distance
+    between planes and the time between images come from the same places. Units can have any name of the OME schema, of
+    OME-Zarr or of ImageJ. Symbols are case-sensitive: "Mm" is a megametre.
+
+    Most resolutions in TIFF, PNG and JPEG files are meant for printing and are ignored. In TIFF, a resolution counts as
+    the pixel size if it is in centimetres and not one of the usual 72 to 1200 dots per inch (or coarser), or if it is
+    in inches and finer than 1200 dots per inch. This also applies to ImageJ sizes in inches.
+
+    A size that the file states, but that is not understood, is not used. `Image.notes` says so.
 
     Args:
         path: image file, or OME-Zarr folder, in one of the `FORMATS`. Its first bytes take precedence over its suffix.

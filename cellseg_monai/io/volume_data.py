@@ -5,7 +5,7 @@ from __future__ import annotations
 import bz2
 import math
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, BinaryIO, NoReturn
@@ -17,7 +17,8 @@ from cellseg_monai.errors import UnreadableImageError
 from cellseg_monai.io.axes import UNSTATED
 from cellseg_monai.io.decoder_errors import check_exact_size, check_plausible_size
 from cellseg_monai.io.lazy_arrays import MappedArray
-from cellseg_monai.io.units import UM_PER_UNIT, checked_size
+from cellseg_monai.io.sizes import NO_SIZES, Sizes, Stated, understood_sizes
+from cellseg_monai.io.units import um_per_unit
 
 __all__ = [
     "VolumeData",
@@ -25,8 +26,8 @@ __all__ = [
     "data_beside",
     "header_lines",
     "n_dimensions",
-    "spacing_um",
     "spatial_axes",
+    "stated_sizes",
     "whole_numbers",
 ]
 
@@ -239,19 +240,16 @@ def spatial_axes(count: int, *, third_is_depth: bool = True) -> str:
     return "ZYX" if count == 3 and third_is_depth else UNSTATED[0] * (count - 2) + "YX"
 
 
-def spacing_um(height: tuple[float, str], width: tuple[float, str]) -> tuple[float, float] | None:
-    """Return the height and width of a pixel in micrometres, or None if they have no unit.
+def stated_sizes(steps: Sequence[Stated]) -> Sizes:
+    """Return the sizes that a header states.
 
     Args:
-        height: distance between rows, and its unit.
-        width: distance between columns, and its unit.
+        steps: distance between neighbours along X, Y and, for a volume, Z.
 
-    >>> spacing_um((0.5, "um"), (0.25, "um")), spacing_um((0.5, ""), (0.25, ""))
-    ((0.5, 0.25), None)
+    >>> stated_sizes([Stated(0.25, "um"), Stated(0.5, "um")]).pixel_size_um, stated_sizes([Stated(1, "mm")] * 2)
+    ((0.5, 0.25), Sizes(pixel_size_um=None, z_step_um=None, time_step_s=None, notes=()))
     """
-    um_high, um_wide = (UM_PER_UNIT.get(unit.lower()) for _, unit in (height, width))
-    if um_high is None or um_wide is None:
-        return None
-    if um_high == um_wide == _UM_PER_MM and height[0] == width[0] == 1.0:
-        return None  # programs write 1 mm if they know no spacing
-    return checked_size(height[0] * um_high, width[0] * um_wide)
+    if all(step.value == 1 and um_per_unit(step.unit) == _UM_PER_MM for step in steps):
+        return NO_SIZES  # programs write 1 mm if they know no spacing
+    x, y, *z = steps
+    return understood_sizes(y, x, *z)
