@@ -47,25 +47,24 @@ _DEFAULTS: dict[int, tuple[int, ...]] = dict.fromkeys((258, 259, 266, 277, 284, 
 
 
 def check_layout(path: Path, series: tifffile.TiffPageSeries) -> None:
-    """Refuse an image, or any of its lower resolutions, whose header contradicts its tiles or strips.
+    """Refuse an image whose header contradicts its tiles or strips, after `check_segments`.
 
     Raises:
         UnreadableImageError: the number or size of the tiles or strips differs from what the header declares, or a page
             has another layout than the first one.
     """
-    for level in series.levels:
-        key = level.keyframe
-        if key.jpegheader is not None:  # Hamamatsu, whose pages are one JPEG each
-            continue
-        _check_header(path, key)
-        expected = _layout(key) if key.offset > 0 else {}  # virtual pages have no header
-        for number, page in enumerate(level.pages):
-            if page is None:
-                continue  # reported by `check_segments`
-            _check_grid(path, key, page, number)
-            if expected and page is not key and page.offset > 0:
-                _check_same_layout(path, expected, page, number)
-        _check_decoded_size(path, key)
+    key = series.keyframe
+    if key.jpegheader is not None:  # Hamamatsu, whose pages are one JPEG each
+        return
+    _check_header(path, key)
+    expected = _layout(key) if key.offset > 0 else {}  # virtual pages have no header
+    for number, page in enumerate(series.pages):
+        if page is None:
+            continue  # reported by `check_segments`
+        _check_grid(path, key, page, number)
+        if expected and page is not key and page.offset > 0:
+            _check_same_layout(path, expected, page, number)
+    _check_decoded_size(path, key)
 
 
 def _check_header(path: Path, key: tifffile.TiffPage) -> None:

@@ -83,8 +83,9 @@ def _describe(path: Path, tif: tifffile.TiffFile, axes: str | None, *, indices: 
             with open_file(part.pages.first):
                 check_page_chain(Path(part.filehandle.path), part)
     for series in chosen:
-        check_layout(path, series)
-        check_segments(path, series)
+        for level in series.levels:
+            check_segments(path, level)
+            check_layout(path, level)
     names = channel_names(tif, first)
     shown = None if _is_for_display(tif, first) else shown_picture(path, page, indices=indices)
     if shown is not None and shown.has_colours:
