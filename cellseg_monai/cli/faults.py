@@ -22,7 +22,7 @@ def check_folder(output: str) -> None:
         ValueError: there is a file at this path.
     """
     if Path(output).exists() and not Path(output).is_dir():
-        raise ValueError(f"--output {output} is a file, expected a folder; choose another --output")
+        raise ValueError(f"--output {output} is a file, not a folder; choose another --output")
 
 
 def fail_if(faults: Sequence[Fault | str]) -> None:
@@ -34,7 +34,7 @@ def fail_if(faults: Sequence[Fault | str]) -> None:
 
 
 def print_notes(notes: Sequence[tuple[Path, Note]]) -> None:
-    """Print one note of each kind, with the number of images that have one; run.json has them all."""
+    """Print one note of each kind, with the number of other images that have it; run.json contains all notes."""
     of_kind: dict[str, list[tuple[Path, Note]]] = {}
     for path, note in notes:
         of_kind.setdefault(note.kind, []).append((path, note))

@@ -61,7 +61,7 @@ class Plan(NamedTuple):
 
         exports = chosen_exports(options.export)
         if not exports:
-            raise ValueError("got no exports; list the files to write, such as --export labels,csv")
+            raise ValueError("got no exports; list the files to write, for example --export labels,csv")
         reading = Reading(options.axes, options.pixel_size_um)
         device = str(choose_device(options.device))
         # Pass the bundle's folder, because processes elsewhere might not find a bundle by its name or as a zip.
@@ -114,8 +114,8 @@ def _cluster(dask: str | None, workers: int | None) -> str | None:
     if workers is not None and (workers < 1 or dask not in (None, "local")):
         flags = f"--workers {workers}" if workers < 1 else f"--workers {workers} --dask {dask}"
         raise ValueError(
-            f"got {flags}, but --workers sets how many processes to start on this machine, at least 1; leave it out to "
-            "use a cluster elsewhere"
+            f"got {flags}, but --workers sets how many processes to start on this machine, at least 1; leave out "
+            "--workers to use a cluster elsewhere"
         )
     cluster = dask if workers is None else "local"
     if cluster is not None:

@@ -1,4 +1,4 @@
-"""Read the CSV tables in a run folder."""
+"""Reading the CSV tables in a run folder."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
         (("--resume", "1"), "--resume: got 1, expected True or False"),
         (("--epochs", "many"), "--epochs: got many, expected a number such as 20"),
         (("--loss#lamda_dice", "2"), "unknown override --loss#lamda_dice"),
-        (("--variants", "['two_classes']"), "to train one, add its file to the config"),
+        (("--variants", "['two_classes']"), "to train a variant, add its file to the config"),
     ],
 )
 def test_values_that_would_be_misread_are_refused(

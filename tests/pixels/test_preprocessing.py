@@ -22,7 +22,7 @@ def test_a_missing_file_asks_for_the_bundle_root(tmp_path):
     path = tmp_path / "preprocess.json"
     with pytest.raises(BundleError) as caught:
         Preprocessing.from_json(path)
-    assert str(caught.value) == f"no preprocess.json at {path}; pass the bundle folder with --bundle_root"
+    assert str(caught.value) == f"cannot find preprocess.json at {path}; pass the bundle folder with --bundle_root"
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_an_image_is_resampled_to_the_pixel_size_of_training():
 
 
 def test_an_unknown_pixel_size_is_refused_if_one_is_needed():
-    with pytest.raises(ValueError, match=r"pixel size of the image is unknown.*pass pixel_size_um, or set it to null"):
+    with pytest.raises(ValueError, match=r"pixel size of the image is unknown.*set pixel_size_um to null"):
         prepare(np.zeros((1, 4, 4)), Preprocessing(pixel_size_um=0.5))
     assert prepare(np.zeros((1, 4, 4)), Preprocessing(), pixel_size_um=None).shape == (1, 4, 4)
 

@@ -102,7 +102,7 @@ class Cluster:
     ) -> Generator[tuple[int, Any], None, None]:
         """Call a function on the workers, and yield each result as soon as it is available.
 
-        If the generator is closed early, calls that have started run to completion and the others are cancelled.
+        If the generator is closed early, calls already started run to completion and the others are cancelled.
 
         Args:
             function: function to call; it must be picklable, and its calls can run in any order.
@@ -141,7 +141,7 @@ class Cluster:
             return 2 * max(1, sum(self._client.nthreads().values()))
         except (OSError, *_TIMEOUTS) as error:
             raise ConnectionError(
-                f"the Dask scheduler has stopped answering ({_short(error)}); check that it is running"
+                f"the Dask scheduler has stopped responding ({_short(error)}); check that it is running"
             ) from error
 
     def _outcome(self, future: Future) -> Any:
@@ -216,7 +216,7 @@ def open_cluster(address: str, *, workers: int | None = None, within_s: float = 
 
     Raises:
         ValueError: Dask is not installed.
-        OSError: no scheduler answers at the address, or it has no workers.
+        OSError: there is no scheduler at the address, or the scheduler has no workers.
     """
     check_dask(address)
     from distributed import Client
@@ -228,13 +228,13 @@ def open_cluster(address: str, *, workers: int | None = None, within_s: float = 
             client = stack.enter_context(Client(server, timeout=within_s, set_as_default=False))
         except (OSError, ValueError, *_TIMEOUTS) as error:
             raise OSError(
-                f"no Dask scheduler answers at {address!r} ({_short(error)}); pass the address of a running one, such "
-                f"as tcp://host:8786, or {LOCAL!r} to start processes on this machine"
+                f"cannot reach a Dask scheduler at {address!r} ({_short(error)}); pass the address of a running "
+                f"scheduler, such as tcp://host:8786, or {LOCAL!r} to start processes on this machine"
             ) from error
         try:
             client.wait_for_workers(1, timeout=within_s)
         except _TIMEOUTS as error:
-            raise OSError(f"the Dask scheduler at {address!r} has no workers; start some, then try again") from error
+            raise OSError(f"the Dask scheduler at {address!r} has no workers; start workers, then try again") from error
         yield Cluster(client)
 
 
