@@ -21,7 +21,7 @@ from cellseg_monai.comparison.tables import by_dice, shown_command, write_csv, w
 from cellseg_monai.comparison.training_folder import TrainingFolder
 from cellseg_monai.data import section_items
 from cellseg_monai.errors import BundleError
-from cellseg_monai.report.csv_table import read_table
+from cellseg_monai.spreadsheets import read_table
 
 __all__ = ["Comparison", "compare"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 from pathlib import Path
@@ -17,6 +16,7 @@ from cellseg_monai.evaluation.protocol import Protocol, ScoreResult
 from cellseg_monai.evaluation.result_table import read_row, table_rows
 from cellseg_monai.faults import Fault
 from cellseg_monai.scores import over_images
+from cellseg_monai.spreadsheets import read_table, writing_table
 
 __all__ = ["OVER_WORDS", "format_results", "read_results", "read_summary", "summary", "write_results"]
 
@@ -36,10 +36,9 @@ def write_results(evaluation: Evaluation, output_dir: str | Path) -> list[Path]:
     """
     table, report, figure = (_file(output_dir, evaluation.protocol, name) for name in _NAMES)
     rows = table_rows(evaluation)
-    with replacing(table) as aside, open(aside, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
+    with writing_table(table, rows[0]) as writer:
+        for row in rows:
+            writer.write(row.values())
     with replacing(report) as aside:
         aside.write_text(json.dumps(summary(evaluation), indent=2) + "\n", encoding="utf-8")
     draw_f1(figure, evaluation.protocol, evaluation.counts)
@@ -66,8 +65,7 @@ def read_results(output_dir: str | Path, protocol: Protocol) -> Evaluation:
     """
     table, numbers = _file(output_dir, protocol, _NAMES[0]), read_summary(output_dir, protocol)
     try:
-        with open(table, newline="", encoding="utf-8") as file:
-            images = [read_row(row, protocol) for row in csv.DictReader(file)]
+        images = [read_row(row, protocol) for row in read_table(table)]
         faults, warnings = ([_fault(line) for line in numbers[name]] for name in ("not_evaluated", "warnings"))
         return Evaluation(protocol, images, faults, warnings, numbers["about"], numbers.get("foreground", LABELLED))
     except (KeyError, ValueError, TypeError, OSError) as error:

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from cellseg_monai.report.csv_table import read_table
+from cellseg_monai.spreadsheets import read_table
 from cellseg_monai.report.html import chart, paragraph, table, text_cell
 from cellseg_monai.report.run_figures import calibration_figure, history_figure
 

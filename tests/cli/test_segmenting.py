@@ -118,7 +118,8 @@ def test_cells_are_scaled_to_the_size_of_the_training_cells(cellseg, images, tmp
 
 
 def test_memory_and_workers_do_not_change_results(cellseg, images, tmp_path):
-    pytest.importorskip("distributed", reason="Dask is in the extra `cluster`")
+    for package in ("distributed", "cryptography"):
+        pytest.importorskip(package, reason=f"{package} is in the extra `cluster`")
     words = ("segment", images, "--export", "labels,csv", "--device", "cpu", "--tile", "128", "--output")
     assert cellseg(*words, tmp_path / "plain").code == 0
     ran = cellseg(*words, tmp_path / "shared", "--workers", "2", "--max_memory", "2GB")

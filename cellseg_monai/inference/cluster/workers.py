@@ -181,19 +181,22 @@ def _is_killed(error: BaseException) -> bool:
 
 
 def check_dask(address: str) -> None:
-    """Check that Dask is installed.
+    """Check that Dask is installed, and for processes of this machine also the package that encrypts what they say.
 
     Args:
-        address: value of --dask, for the message.
+        address: value of --dask.
 
     Raises:
-        ValueError: Dask is not installed.
+        ValueError: a package is not installed.
     """
     try:
         import distributed  # noqa: F401
+
+        if address == LOCAL:
+            import cryptography  # noqa: F401
     except ImportError as error:
         raise ValueError(
-            f"got --dask {address}, but Dask is not installed ({error}); pip install 'cellseg_monai[cluster]', here "
+            f"got --dask {address}, but it needs more than is installed ({error}); pip install 'cellseg_monai[cluster]', here "
             "and where the workers run"
         ) from error
 
@@ -209,7 +212,7 @@ def open_cluster(address: str, *, workers: int | None = None, within_s: float = 
         within_s: seconds to wait for the scheduler, and then for a worker.
 
     Raises:
-        ValueError: Dask is not installed.
+        ValueError: Dask, or what it needs, is not installed.
         OSError: nothing answers at the address, or there are no workers.
     """
     check_dask(address)
@@ -220,7 +223,7 @@ def open_cluster(address: str, *, workers: int | None = None, within_s: float = 
         server: Any = stack.enter_context(_processes(workers)) if address == LOCAL else address
         try:
             client = stack.enter_context(Client(server, timeout=within_s, set_as_default=False))
-        except (OSError, ValueError, *_TIMEOUTS) as error:
+        except (OSError, TypeError, ValueError, *_TIMEOUTS) as error:  # TypeError: tls:// without keys in Dask's settings
             raise OSError(
                 f"no Dask scheduler answers at {address!r} ({_short(error)}); name one that is running, such as "
                 f"tcp://host:8786, or {LOCAL!r} for processes of this machine"
@@ -247,22 +250,35 @@ def _silent(*names: str) -> Iterator[None]:
 
 @contextmanager
 def _processes(workers: int | None) -> Iterator[Any]:
+    """Start processes that only this one can talk to.
+
+    Whoever can talk to a scheduler or worker can run code as the user, and other users of the machine can reach its
+    ports. So both sides of each connection have to prove that they own a key, which exists only in these processes.
+    The web servers that Dask always starts listen on this machine only, and have no pages.
+    """
     import dask
     from dask.system import CPU_COUNT
-    from distributed import LocalCluster
+    from distributed import LocalCluster, Security
     from distributed.system import MEMORY_LIMIT
 
     count = workers or max(1, min(CPU_COUNT, MEMORY_LIMIT // _WORKER_BYTES))
     threads = str(max(1, CPU_COUNT // count))
-    # A process that was killed is restarted. On a busy machine that takes longer than Dask waits by default.
-    patient = dask.config.set({"distributed.deploy.lost-worker-timeout": "1 hour"})
+    settings = {
+        # A process that was killed is restarted. On a busy machine that takes longer than Dask waits by default.
+        "distributed.deploy.lost-worker-timeout": "1 hour",
+        "distributed.scheduler.http.routes": [],
+        "distributed.worker.http.routes": [],
+    }
     with (
-        patient,
+        dask.config.set(settings),
         LocalCluster(
             n_workers=count,
             threads_per_worker=1,
             processes=True,
-            dashboard_address=":0",
+            host="127.0.0.1",
+            security=Security.temporary(),
+            dashboard_address=None,
+            scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # any port; Dask would warn if 8787 is taken
             silence_logs=logging.CRITICAL,
             memory_limit=0,  # Dask cannot spill the memory of a network to disk; it would only pause the worker
             env={"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads},
