@@ -101,7 +101,8 @@ def _load(options: SegmentOptions, batch: int | None, check: Callable[[Preproces
         check(preprocess)
     trained = _parsed(parser, "trained")
     height, width = trained.roi_size if options.tile is None else (options.tile, options.tile)
-    overlap = round(trained.overlap * min(trained.roi_size)) if options.overlap is None else options.overlap
+    if (overlap := options.overlap) is None:  # the bundle's overlap, as far as it fits into smaller tiles
+        overlap = min(round(trained.overlap * min(trained.roi_size)), height // 2, width // 2)
     network = fold_normalisation(trained.network)
     return Pipeline(
         bundle=metadata["name"],
@@ -154,7 +155,8 @@ def _zoom(root: Path, weights_sha256: str, diameter_px: float) -> float:
     if training is None or training.weights_sha256 != weights_sha256:
         raise BundleError(
             f"got diameter={diameter_px:g}, but {root.name} does not record the diameter of the objects that its "
-            "weights were trained on; leave out the diameter, or set zoom in its preprocess.json"
+            "weights were trained on; leave out the diameter, and scale the images until their cells are as large as "
+            "those in the training images"
         )
     zoom = training.diameter_px.median / diameter_px
     check_zoom(zoom)

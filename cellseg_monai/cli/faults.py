@@ -1,9 +1,9 @@
-"""Checks before a command begins, and errors that are reported at its end."""
+"""Errors that a command reports at its end, and counts that it refuses before it begins."""
 
 from __future__ import annotations
 
+import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,13 +11,25 @@ if TYPE_CHECKING:
 
     from cellseg_monai.faults import Fault
 
-__all__ = ["check_folder", "fail_if"]
+__all__ = ["check_workers", "fail_if"]
 
 
-def check_folder(output: str) -> None:
-    """Refuse a file as the folder for results, before any work is done."""
-    if Path(output).exists() and not Path(output).is_dir():
-        raise ValueError(f"--output {output} is a file, expected a folder; name another one")
+_PROCESSES_A_PROCESSOR = 4
+
+
+def check_workers(workers: int | None) -> None:
+    """Refuse a number of processes that would stop the machine instead of using it.
+
+    Raises:
+        ValueError: the number is below 1, or far more than the processors.
+    """
+    processors = os.cpu_count() or 1
+    most = _PROCESSES_A_PROCESSOR * max(processors, 4)  # a few processes do no harm to the smallest machine
+    if workers is not None and not 1 <= workers <= most:
+        raise ValueError(
+            f"got --workers {workers}, expected 1 to {most} processes, because this machine has {processors} "
+            "processor(s); leave it out to use them all"
+        )
 
 
 def fail_if(faults: Sequence[Fault | str]) -> None:

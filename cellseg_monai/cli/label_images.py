@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cellseg_monai.cli.faults import check_folder, fail_if
+from cellseg_monai.cli.faults import fail_if
+from cellseg_monai.cli.outputs import check_apart, check_folder, check_new, check_page
 
 if TYPE_CHECKING:
     from cellseg_monai.evaluation import Evaluation
@@ -32,15 +34,18 @@ def evaluate(
         truth: folder of the true label images: tif, png, npy, _seg.npy.
         pred: folder of the predicted label images.
         protocol: cellseg, caicedo2019, bbbc039_mean_f1, dsb2018, neurips22, stardist, cellpose_ap, ctc_seg or coco.
-        output: folder for a row per image (CSV), a summary with 95 % intervals (JSON) and F1 over IoU (PNG).
+        output: folder for a row per image (CSV), a summary with 95 % intervals (JSON) and F1 over IoU (PNG). It can
+            hold other protocols, but files of an earlier evaluation are not replaced.
         truth_suffix: use only truths whose name, without extension, ends with this.
         pred_suffix: use only predictions whose name, without extension, ends with this, such as _cp_masks if the images
             are in the same folder.
     """
-    from cellseg_monai.evaluation import format_results, summary, write_results
+    from cellseg_monai.evaluation import find_protocol, format_results, result_files, summary, write_results
 
     if output is not None:
         check_folder(output)
+        check_apart(output, truths=truth, predictions=pred)
+        check_new(result_files(output, find_protocol(protocol)))
     evaluation = _evaluated(truth, pred, protocol, truth_suffix, pred_suffix)
     print(format_results(summary(evaluation)))
     if output is not None:
@@ -72,7 +77,8 @@ def report(
     Args:
         run: output_dir of a training, whose evaluation is shown with its losses and the settings that calibration
             tried; with --truth and --pred, only its losses and settings.
-        output: HTML file to write, such as report.html; its numbers are written next to it as JSON.
+        output: HTML file to write, such as report.html; its numbers are written next to it as JSON. An earlier report
+            of that name is replaced.
         images: folder of the images; not needed for a training, which records its images.
         truth: folder of the true label images.
         pred: folder of the predicted label images.
@@ -87,6 +93,7 @@ def report(
     from cellseg_monai.report import write_report
     from cellseg_monai.report.label_report import check_report
 
+    check_page(Path(output), numbers="worst_first")
     if run is not None and truth is None and pred is None:
         check_report(images, output, run_dir=run, overlays=overlays)
         evaluation = read_training(run, find_protocol(protocol or "cellseg"))

@@ -16,6 +16,8 @@ from cellseg_monai.spreadsheets import writing_table
 
 __all__ = ["by_dice", "shown_command", "write_csv", "write_markdown"]
 
+HEADING = "# Comparison on "
+
 FIGURES = {
     "scores.png": "Dice on the test images: the mean over images with its 95 % interval, and the pooled value.",
     "losses.png": "Training loss, and validation Dice at a threshold of 0.5, by epoch. Losses from different loss "
@@ -92,7 +94,7 @@ def write_markdown(
     """
     ordered = by_dice(results)
     sections = [
-        f"# Comparison on {Path(request.dataset).name}",
+        f"{HEADING}{Path(request.dataset).name}",
         _table(_SCORES_HEAD, [_scores_row(result, best=result is _clear_best(ordered)) for result in ordered]),
         _table(_COSTS_HEAD, [_costs_row(result) for result in ordered]),
         *([_failed(failures)] if failures else []),

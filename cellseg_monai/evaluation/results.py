@@ -18,7 +18,7 @@ from cellseg_monai.faults import Fault
 from cellseg_monai.scores import over_images
 from cellseg_monai.spreadsheets import read_table, writing_table
 
-__all__ = ["OVER_WORDS", "format_results", "read_results", "read_summary", "summary", "write_results"]
+__all__ = ["OVER_WORDS", "format_results", "read_results", "read_summary", "result_files", "summary", "write_results"]
 
 OVER_WORDS = {"mean": "mean over images", "median": "median over images", "pooled": "all images pooled"}
 """Descriptions of the ways to combine images, for use in text."""
@@ -34,7 +34,7 @@ def write_results(evaluation: Evaluation, output_dir: str | Path) -> list[Path]:
     Returns:
         Paths of `<protocol>_images.csv`, `<protocol>_summary.json` and `<protocol>_f1.png`.
     """
-    table, report, figure = (_file(output_dir, evaluation.protocol, name) for name in _NAMES)
+    table, report, figure = result_files(output_dir, evaluation.protocol)
     rows = table_rows(evaluation)
     with writing_table(table, rows[0]) as writer:
         for row in rows:
@@ -46,6 +46,16 @@ def write_results(evaluation: Evaluation, output_dir: str | Path) -> list[Path]:
 
 
 _NAMES = ("images.csv", "summary.json", "f1.png")
+
+
+def result_files(output_dir: str | Path, protocol: Protocol) -> list[Path]:
+    """Return the paths of the files that `write_results` writes for a protocol: the table, the summary and the figure.
+
+    Args:
+        output_dir: output folder.
+        protocol: the protocol.
+    """
+    return [_file(output_dir, protocol, name) for name in _NAMES]
 
 
 def _file(output_dir: str | Path, protocol: Protocol, name: str) -> Path:

@@ -127,6 +127,20 @@ def test_memory_and_workers_do_not_change_results(cellseg, images, tmp_path):
     assert digests(tmp_path / "shared") == digests(tmp_path / "plain")
 
 
+@pytest.mark.parametrize(("tile", "overlap"), [("96", 48), ("1", 0), ("128", 64), ("4096", 64)])
+def test_the_overlap_that_nobody_gave_fits_into_the_tiles(cellseg, images, output, tile, overlap):
+    ran = cellseg("segment", images, "--output", output, "--tile", tile, "--dry_run")
+    assert (ran.code, ran.errors) == (0, [])
+    assert f"tiles of up to {tile} × {tile} px, which overlap by at least {overlap} px" in ran.out
+
+
+def test_small_tiles_alone_give_the_results_of_their_overlap(cellseg, images, tmp_path):
+    words = ("segment", images, "--tile", "48", "--output")
+    assert cellseg(*words, tmp_path / "alone").code == 0
+    assert cellseg(*words, tmp_path / "both", "--overlap", "24").code == 0
+    assert digests(tmp_path / "alone") == digests(tmp_path / "both")
+
+
 IMPORTED = """
 import sys
 from cellseg_monai import cli

@@ -116,7 +116,7 @@ def test_two_images_with_the_same_stem_are_named_and_the_rest_is_done(cellseg, i
 
 WRONG_WORDS = {
     "export": (["--export", "tiff"], "got export 'tiff', expected one or more of labels, ome, zarr,"),
-    "no export": (["--export", ""], "got no exports"),
+    "no export": (["--export", ","], "got no exports"),
     "device": (["--device", "gpu"], "got device 'gpu', expected one of auto, cpu, cuda, cuda:N, mps"),
     "mps": (["--device", "mps"], f"got device 'mps', but torch {torch.__version__} finds "),
     "second processor": (["--device", "cpu:7"], "got device 'cpu:7', but this machine has 1 cpu device(s)"),
@@ -138,8 +138,15 @@ WRONG_WORDS = {
         ["--max_memory", "1GB", "--device", "cpu"],
         "got 1.0 GB of memory, expected about 2.6 GB or more",
     ),
-    "no workers": (["--workers", "0"], "got --workers 0, expected a number of processes"),
-    "workers elsewhere": (["--workers", "2", "--dask", "tcp://a:1"], "got --workers 2 --dask tcp://a:1, expected"),
+    "nothing as bundle": (["--bundle", ""], "got --bundle '', expected a path or name"),
+    "nothing as checkpoint": (["--checkpoint="], "got --checkpoint '', expected a path or name"),
+    "twice": (["--tile", "96", "--tile", "128"], "got --tile more than once; give it once"),
+    "too many workers": (["--workers", "1000000"], "got --workers 1000000, expected 1 to "),
+    "no workers": (["--workers", "0"], "got --workers 0, expected 1 to "),
+    "workers elsewhere": (
+        ["--workers", "2", "--dask", "tcp://a:1"],
+        "got --workers 2 --dask tcp://a:1, but a cluster elsewhere",
+    ),
     "misspelt": (["--tiles", "3"], "did you mean --tile?"),
 }
 

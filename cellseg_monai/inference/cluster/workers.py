@@ -196,8 +196,8 @@ def check_dask(address: str) -> None:
             import cryptography  # noqa: F401
     except ImportError as error:
         raise ValueError(
-            f"got --dask {address}, but it needs more than is installed ({error}); pip install 'cellseg_monai[cluster]', here "
-            "and where the workers run"
+            f"got --dask {address}, but it needs more than is installed ({error}); pip install "
+            "'cellseg_monai[cluster]', here and where the workers run"
         ) from error
 
 
@@ -223,7 +223,12 @@ def open_cluster(address: str, *, workers: int | None = None, within_s: float = 
         server: Any = stack.enter_context(_processes(workers)) if address == LOCAL else address
         try:
             client = stack.enter_context(Client(server, timeout=within_s, set_as_default=False))
-        except (OSError, TypeError, ValueError, *_TIMEOUTS) as error:  # TypeError: tls:// without keys in Dask's settings
+        except (
+            OSError,
+            TypeError,
+            ValueError,
+            *_TIMEOUTS,
+        ) as error:  # TypeError: tls:// without keys in Dask's settings
             raise OSError(
                 f"no Dask scheduler answers at {address!r} ({_short(error)}); name one that is running, such as "
                 f"tcp://host:8786, or {LOCAL!r} for processes of this machine"
