@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from cellseg_monai._version import __version__
 
 if TYPE_CHECKING:
+    from cellseg_monai.segment_options import SegmentOptions
     from cellseg_monai.segmenting import segment
 
 _SUBPACKAGES = (
@@ -35,12 +36,14 @@ _SUBPACKAGES = (
     "transforms",
 )
 
-__all__ = ["__version__", "segment", *_SUBPACKAGES]
+__all__ = ["SegmentOptions", "__version__", "segment", *_SUBPACKAGES]
 
 
 def __getattr__(name: str) -> Any:
     if name == "segment":
         return importlib.import_module(f"{__name__}.segmenting").segment
+    if name == "SegmentOptions":
+        return importlib.import_module(f"{__name__}.segment_options").SegmentOptions
     if name in _SUBPACKAGES:
         return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

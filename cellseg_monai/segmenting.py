@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -17,11 +18,14 @@ from cellseg_monai.exports import Segmentation
 from cellseg_monai.inference import Pipeline, Plane, Stages, prepared_plane, segment_plane
 from cellseg_monai.inference.lanes import Lanes
 from cellseg_monai.io import Image, image_of_array, read
+from cellseg_monai.io.notes import PIXEL_SIZE
 from cellseg_monai.labels import join_tables
 from cellseg_monai.prefetch import prefetch
 from cellseg_monai.segment_options import PIPELINE_OPTIONS, READING_OPTIONS, SegmentOptions, takes_options
 
 __all__ = ["segment"]
+
+logger = logging.getLogger(__name__)
 
 
 @takes_options(*READING_OPTIONS, *PIPELINE_OPTIONS)
@@ -56,6 +60,9 @@ def segment(
     settings = {key: value for key, value in options.items() if key not in READING_OPTIONS}
     name = Path(fspath(image)).name if isinstance(image, str | PathLike) else "image"
     opened = _image(image, chosen.axes)
+    for note in opened.notes:
+        if note.kind != PIXEL_SIZE or chosen.pixel_size_um is None:
+            logger.warning(f"{name}: {note.text}")
     opened = replace(
         opened,
         channel_names=tuple(channel_names) or opened.channel_names,
@@ -83,6 +90,8 @@ def segment(
         channel_names=opened.channel_names,
         pixel_size_um=opened.pixel_size_um,
         axes=opened.axes.replace("C", ""),
+        z_step_um=opened.z_step_um,
+        time_step_s=opened.time_step_s,
     )
 
 

@@ -6,4 +6,6 @@ selection=(-m "not slow")
 if [ "${1:-}" = --all ]; then selection=(); shift; fi
 EXTRAS=${EXTRAS:-test}
 . "$(dirname "$0")/environment.sh"
-exec python -m pytest -q --durations=8 "${selection[@]}" "$@"
+# One worker per core, with one thread each: most tests are too small for more threads to help.
+export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
+exec python -m pytest -q -n auto --dist loadfile --durations=8 "${selection[@]}" "$@"

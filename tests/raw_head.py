@@ -10,7 +10,7 @@ from cellseg_monai.heads import Head
 
 
 @dataclass(frozen=True)
-class RawHead(Head, name="tests.raw"):
+class RawHead(Head, key="tests.raw"):
     """A head that uses each channel of the network's output, clipped to [0, 1], as a map."""
 
     names: tuple[str, ...] = ("foreground",)

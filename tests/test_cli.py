@@ -215,7 +215,7 @@ def test_evaluate_names_what_is_missing_evaluates_the_rest_and_fails(
             "`cellseg evaluate` has no flag --threshold; choose from --truth, ",
         ),
         ({"--output": "taken.txt"}, "--output taken.txt is a file, expected a folder"),
-        ({"--output": ["my", "results"]}, "got 'results', but `cellseg evaluate` takes no further words"),
+        ({"--output": ["my", "results"]}, "got 'results', but `cellseg evaluate` takes no further arguments"),
         ({"--output": []}, "got --output without a value; write --output VALUE"),
     ],
     ids=[
@@ -420,7 +420,7 @@ def test_show_prints_a_table_and_writes_a_page(
     assert "objects per image" in capsys.readouterr().out
     assert (dataset / "show.html").is_file()
     assert cellseg(monkeypatch, "data", "show", str(dataset), "--output", "show.pdf") == 1
-    assert "expected a file named .html or .png" in capsys.readouterr().err
+    assert "expected a name ending in .html or .png" in capsys.readouterr().err
     (dataset / "images" / "p0_0.npy").write_bytes(b"nothing")
     assert cellseg(monkeypatch, "data", "show", str(dataset)) == 1
     assert "p0_0.npy" in capsys.readouterr().err
@@ -441,7 +441,7 @@ def test_segment_writes_a_report_and_quality_updates_it(
     out = tmp_path / "out"
     words = ("segment", str(nuclei), "--output", str(out), "--device", "cpu", "--report")
     assert cellseg(monkeypatch, *words) == 0
-    assert f"image(s) with a flag: {out / 'report.html'}" in capsys.readouterr().out
+    assert f"image(s) flagged: {out / 'report.html'}" in capsys.readouterr().out
     rows = {row["image"]: row for row in json.loads((out / "report.json").read_text())["images"]}
     assert "out of focus" in rows["blurred"]["flags"]
     assert "out of focus" not in rows["sharp"]["flags"]
@@ -466,7 +466,7 @@ def test_segment_writes_a_report_and_quality_updates_it(
         (("segment", "--reprot"), "did you mean --report?"),
         (("quality", "--overlay", "3"), "did you mean --overlays?"),
         (("quality", "--overlays", "some"), "--overlays"),
-        (("quality",), "no run.json"),
+        (("quality",), "was not written by `cellseg segment`"),
     ],
     ids=["no labels", "no table", "misspelt", "misspelt too", "not a number", "no run"],
 )

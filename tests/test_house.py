@@ -21,7 +21,7 @@ PACKAGES = ["cellseg_monai"] + [
     module.name for module in pkgutil.walk_packages(cellseg_monai.__path__, "cellseg_monai.") if module.ispkg
 ]
 SURFACE = Path(__file__).with_name("api_surface.txt")
-LARGEST_ROOM = 0.13
+LARGEST_ROOM = 0.16
 LONGEST_BODY = 50
 
 
@@ -83,9 +83,9 @@ def test_imports_have_no_cycle() -> None:
     modules, graph = sources(), {}
     for name, path in modules.items():
         imports = set()
-        for node in ast.parse(
-            path.read_text(encoding="utf-8")
-        ).body:  # only the top level, because other imports run later
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:  # imports in functions run later
+            if isinstance(node, ast.Import):
+                imports |= {alias.name for alias in node.names if alias.name in modules}
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("cellseg_monai"):
                 imports |= {
                     f"{node.module}.{alias.name}" if f"{node.module}.{alias.name}" in modules else str(node.module)

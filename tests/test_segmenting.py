@@ -54,7 +54,7 @@ def test_axes_and_names_distinguish_colours_and_channels(pipeline):
     result = cellseg_monai.segment(stains, "nuclei", channels="DAPI", **names)
     np.testing.assert_array_equal(result.labels, cellseg_monai.segment(cells(), pipeline).labels)
     assert "mean_actin" in result.table.columns
-    with pytest.raises(ValueError, match=r"got 2 channels .*'actin', 1 'DAPI'"):
+    with pytest.raises(ValueError, match=r"an image with 2 channels .*'actin', 1 'DAPI'"):
         cellseg_monai.segment(stains, pipeline, **names)
 
 

@@ -36,6 +36,7 @@ from monai.bundle.utils import merge_kv
 from cellseg_monai._version import __version__
 from cellseg_monai.bundle.layout import json_text
 from cellseg_monai.bundle.recipe import Config, Recipe, read_json, read_recipe
+from cellseg_monai.bundle.references import unreferenced_keys
 from cellseg_monai.bundle.shipped_weights import ShippedWeights, find_shipped_weights
 from cellseg_monai.errors import BundleError
 
@@ -123,7 +124,29 @@ def _workflows(bundle: Path, own: Config, recipe: Recipe) -> dict[str, Config]:
                 f"{bundle}: the workflow {name}, merged from {', '.join(parts)}, has no `run`; add one to these files, "
                 'such as "run": "@training"'
             )
+    _drop_unused(configs)
     return configs
+
+
+def _drop_unused(configs: dict[str, Config]) -> None:
+    """Remove the keys that a workflow does not use but another one does, such as the head from a pretraining.
+
+    A key that no workflow uses stays, so that `bundle_faults` reports it.
+    """
+    unused = {name: set(unreferenced_keys(config)) for name, config in configs.items()}
+    while True:
+        drops = [
+            (name, key)
+            for name, keys in unused.items()
+            for key in keys
+            if any(key in config and key not in unused[user] for user, config in configs.items())
+        ]
+        if not drops:
+            return
+        for name, key in drops:
+            del configs[name][key]
+        # A removed key may have been the only one that referred to another.
+        unused = {name: set(unreferenced_keys(config)) for name, config in configs.items()}
 
 
 def _settings(bundle: Path, own: Config, recipe: Recipe, shipped: ShippedWeights | None) -> dict[str, Config]:
@@ -196,7 +219,13 @@ def _output(train: Config) -> Config:
 
 def _versions(root: Path) -> Config:
     """Return the package versions that the bundle was tested with, as pinned in `constraints.txt`."""
-    lines = (root / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    path = root / "constraints.txt"
+    if not path.is_file():
+        raise BundleError(
+            f"no {path}, which pins the versions that bundles are tested with; build bundles in a checkout of "
+            "cellseg_monai, or copy its constraints.txt and LICENSE there"
+        )
+    lines = path.read_text(encoding="utf-8").splitlines()
     pinned = dict(line.split("==") for line in lines if "==" in line)
     try:
         versions: Config = {f"{name}_version": pinned[name] for name in _VERSIONED}

@@ -1,11 +1,10 @@
-"""Checks of a bundle's files, made without running the bundle."""
+"""Checks of a bundle's files, made without running any of its workflows."""
 
 from __future__ import annotations
 
 import importlib
 import json
 import pydoc
-import re
 from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from pathlib import Path
@@ -16,7 +15,9 @@ from monai.bundle import ComponentLocator, ConfigParser
 
 from cellseg_monai.bundle.build import drifted_files, merge_configs
 from cellseg_monai.bundle.command_line import check_overrides
+from cellseg_monai.bundle.network_check import network_faults
 from cellseg_monai.bundle.recipe import overlay_base
+from cellseg_monai.bundle.references import references, unreferenced_keys
 from cellseg_monai.bundle.shipped_weights import find_shipped_weights
 from cellseg_monai.decoding import Postprocessing
 from cellseg_monai.digest import file_digest
@@ -26,8 +27,6 @@ from cellseg_monai.training.checkpoint_file import BEST
 
 __all__ = ["bundle_faults", "metadata_faults"]
 
-# Keys that MONAI and this package read from outside a config. The config itself must refer to every other key.
-ENTRY_KEYS = frozenset({"imports", "initialize", "run", "finalize"})
 # Files in configs/ that are not workflow configs.
 _NO_CONFIGS = ("metadata", "preprocess", "postprocess")
 
@@ -66,6 +65,8 @@ def bundle_faults(bundle: str | Path, overrides: Mapping[str, Any] | None = None
     faults += _overlay_faults(configs, workflows)
     training = configs.get(bundle / "configs" / "train.json")
     if training is not None:
+        if not [*_unknown_references(training), *_bad_targets(training)]:
+            faults += [f"{bundle / 'configs' / 'train.json'}: {fault}" for fault in network_faults(training)]
         for path in sorted((bundle / "configs" / "variants").glob("*.json")):
             faults += [f"{path}: {fault}" for fault in _variant_faults(path, training)]
     metadata = bundle / "configs" / "metadata.json"
@@ -86,7 +87,7 @@ def bundle_faults(bundle: str | Path, overrides: Mapping[str, Any] | None = None
 
 
 def _config_faults(config: Mapping[str, Any]) -> Iterator[str]:
-    yield from _unreferenced(config)
+    yield from (f"nothing refers to {key!r}" for key in unreferenced_keys(config))
     yield from _unknown_references(config)
     yield from _bad_targets(config)
 
@@ -123,7 +124,7 @@ def _variant_faults(path: Path, training: Mapping[str, Any]) -> Iterator[str]:
             f'got "+variants": {overlay.get("+variants")}, expected ["{path.stem}"], which checkpoints record; '
             "correct it"
         )
-    yield from _unreferenced(merged)
+    yield from (f"nothing refers to {key!r}" for key in unreferenced_keys(merged))
     yield from _unknown_references(merged)
     yield from _bad_targets(overlay)
 
@@ -177,30 +178,9 @@ def metadata_faults(path: str | Path) -> list[str]:
     return sorted(faults)
 
 
-def _strings(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for item in value.values():
-            yield from _strings(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _strings(item)
-
-
-def _references(config: Any) -> set[str]:
-    return {name for text in _strings(config) for name in re.findall(r"@([\w#]+)", text)}
-
-
-def _unreferenced(config: Mapping[str, Any]) -> list[str]:
-    named = {reference.split("#")[0] for reference in _references(config)}
-    # `run` refers to the entry point of the workflow, such as `training`. Unreferenced settings have no effect.
-    return [f"nothing refers to {key!r}" for key in config if key not in named | ENTRY_KEYS]
-
-
 def _unknown_references(config: Mapping[str, Any]) -> list[str]:
     parser = ConfigParser(dict(config))
-    return [f"@{reference} refers to nothing" for reference in sorted(_references(config)) if reference not in parser]
+    return [f"@{reference} refers to nothing" for reference in sorted(references(config)) if reference not in parser]
 
 
 def _bad_targets(config: Any) -> Iterator[str]:

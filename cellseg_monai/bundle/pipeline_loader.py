@@ -103,6 +103,11 @@ def _load(options: SegmentOptions, batch: int | None, check: Callable[[Preproces
     height, width = trained.roi_size if options.tile is None else (options.tile, options.tile)
     if (overlap := options.overlap) is None:  # the bundle's overlap, as far as it fits into smaller tiles
         overlap = min(round(trained.overlap * min(trained.roi_size)), height // 2, width // 2)
+    if trained.head is None:
+        raise BundleError(
+            f"{root / 'configs' / 'inference.json'} and the checkpoint name no head, so nothing says what the "
+            "network's channels mean; name a head in the bundle, and build its configs again"
+        )
     network = fold_normalisation(trained.network)
     return Pipeline(
         bundle=metadata["name"],

@@ -1,6 +1,6 @@
-"""The `cellseg` command: a table of functions, and python-fire for their help.
+"""The `cellseg` command line: a table of commands, with help from python-fire.
 
-Heavy modules are imported inside the commands, so that `cellseg --help` is instant.
+Commands import heavy modules only when they run, so `cellseg --help` appears instantly.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ COMMANDS = {
 
 
 def main() -> None:
-    """Run the command line; an error that the user can correct is printed as one line, without a traceback."""
-    os.environ.setdefault("PAGER", "cat")  # fire opens --help in a pager otherwise
+    """Run the command line; errors that the user can correct are printed on one line, without a traceback."""
+    os.environ.setdefault("PAGER", "cat")  # otherwise, python-fire opens --help in a pager
     try:
         command = bound_command(sys.argv[1:], COMMANDS)
         if command.func in (replay, segment):
@@ -63,7 +63,7 @@ def main() -> None:
             print(f"note: {sentence}", file=sys.stderr)
         command()
     except (ValueError, CheckpointError, OSError, MemoryError) as error:
-        # Most of our own errors are ValueErrors. CELLSEG_DEBUG shows the traceback.
+        # Most errors raised by this package are ValueErrors. CELLSEG_DEBUG shows their traceback.
         if os.environ.get("CELLSEG_DEBUG"):
             raise
         print(f"error: {_one_line(error)}", file=sys.stderr)
@@ -75,7 +75,7 @@ def main() -> None:
 
 def _one_line(error: Exception) -> str:
     if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS) and error.filename:
-        return f"{error.filename}: {error.strerror}; choose another place, or make it readable and writable"
+        return f"{error.filename}: {error.strerror}; choose another path, or make this one readable and writable"
     if isinstance(error, MemoryError) and not str(error):  # Python's own MemoryError has no message
-        return "this machine has too little memory; close other programs, or use smaller images"
+        return "this machine has run out of memory; close other programs, or use smaller images"
     return str(error)

@@ -1,4 +1,4 @@
-"""The commands for bundles."""
+"""The commands `cellseg bundle build`, `cellseg bundle check`, `cellseg calibrate` and `cellseg compare`."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ __all__ = ["bundle_build", "bundle_check", "calibrate", "compare"]
 
 
 def bundle_build(*bundles: str, check: bool = False) -> None:
-    """Write the generated configs of bundles from their recipe and bundle.json, and name each file that changes.
+    """Generate the configs of bundles from their recipes and bundle.json files, and name each file that changes.
 
     Args:
-        bundles: folders of bundles; by default all in bundles/.
-        check: only list the files that differ from what would be written, and fail if there are any.
+        bundles: bundle folders; by default, every bundle in bundles/.
+        check: only list the files that are out of date, and fail if there are any; write nothing.
     """
     from cellseg_monai.atomic import replacing
     from cellseg_monai.bundle import build_bundle, drifted_files, find_bundles
@@ -28,10 +28,10 @@ def bundle_build(*bundles: str, check: bool = False) -> None:
     drifted = [path for folder in folders for path in drifted_files(folder)]
     if check:
         for path in drifted:
-            print(f"{path}: differs from its recipe; write it with `cellseg bundle build`")
+            print(f"{path}: differs from its recipe; update it with `cellseg bundle build`")
         if drifted:
             raise SystemExit(1)
-        print(f"{len(folders)} bundle(s) agree with their recipes")
+        print(f"{len(folders)} bundle(s) match their recipes")
         return
     for folder in folders:
         content = build_bundle(folder)
@@ -41,16 +41,16 @@ def bundle_build(*bundles: str, check: bool = False) -> None:
             if folder / name in drifted:
                 print(f"{folder / name}: written")
         for path in {path for path in drifted if path.is_relative_to(folder)} - {folder / name for name in content}:
-            print(f"{path}: not written by any recipe; delete it")
+            print(f"{path}: no recipe generates this file; delete it")
     print(f"{len(drifted)} file(s) changed in {len(folders)} bundle(s)")
 
 
 def bundle_check(bundle: str, **overrides: object) -> None:
-    """Check a bundle without running it: drift, references, targets, metadata, settings and overrides.
+    """Check a bundle without training it: its files, references, targets, network, metadata, settings and overrides.
 
     Args:
-        bundle: folder of the bundle.
-        overrides: overrides of the configs, such as --epochs 3; refused unless one of the configs has the key.
+        bundle: bundle folder.
+        overrides: config overrides to check, such as --epochs 3; each key must exist in one of the configs.
     """
     from cellseg_monai.bundle import bundle_faults
 
@@ -73,17 +73,18 @@ def calibrate(
 ) -> None:
     """Fit a bundle's post-processing to a few annotated images of your own; three to five are enough.
 
-    The network sees each image once. Then thresholds, smallest areas and similar settings are searched for the highest
-    mean F1 of objects. The best are written to output/postprocess.json, all that were tried to output/calibration.
+    The network runs once on each image. A search then finds the thresholds, minimum areas and similar settings that
+    give the highest mean F1 of objects. The best settings are written to output/postprocess.json, and all settings that
+    were tried to output/calibration.
 
     Args:
-        directory: the folder with images/ and labels/ (label images, one id per object).
-        output: a folder for the results. Files of an earlier calibration are not replaced.
+        directory: folder with images/ and labels/ (label images with one id per object).
+        output: folder for the results. Files of an earlier calibration are not replaced.
         bundle: name or folder of the bundle.
-        checkpoint: file of the weights, if not those that the bundle ships.
-        section: all, which is every annotated image except those that datalist.json or index.csv reserves for testing;
-            or validation.
-        datalist: file with the sections of the data set, if not its datalist.json.
+        checkpoint: weights file, if not the weights shipped with the bundle.
+        section: images to use. The default, all, means every annotated image except those that datalist.json or
+            index.csv reserves for testing; the alternative is validation.
+        datalist: file that divides the data set into sections, if not its datalist.json.
     """
     from cellseg_monai.bundle import find_bundle, run_bundle
 
@@ -101,7 +102,7 @@ def calibrate(
         section=section,
         **{name: value for name, value in overrides.items() if value is not None},
     )
-    print(f"to use it in evaluation and inference of the bundle: --postprocess_file {folder / 'postprocess.json'}")
+    print(f"to evaluate or run the bundle with these settings, pass --postprocess_file {folder / 'postprocess.json'}")
 
 
 def compare(
@@ -117,18 +118,18 @@ def compare(
 ) -> None:
     """Train bundles in the same way on one data set, evaluate them on its test images, and write tables and figures.
 
-    The epoch and threshold of each run are chosen on validation images. If the command is called again, the comparison
-    continues where it was stopped.
+    Validation images decide which epoch and which threshold are used for each run. To continue an interrupted
+    comparison, run the same command again.
 
     Args:
-        dataset: the folder of the data set.
-        bundles: bundles to compare, with their variants if any, such as "unet,unet+two_classes,pspnet".
-        output: a folder for comparison.csv, comparison.md, the figures and a folder for each run.
-        epochs: number of epochs of each training.
-        minutes: duration of each training, instead of epochs; a trial measures how many epochs that is.
-        seed: seed of every training.
-        datalist: file with the sections of the data set, if not its datalist.json.
-        knobs: overrides of train.json for all trainings, such as --batch_size 4 --roi_size "[128,128]".
+        dataset: data set folder.
+        bundles: bundles to compare, optionally with variants, such as "unet,unet+two_classes,pspnet".
+        output: folder for comparison.csv, comparison.md, the figures and one folder per run.
+        epochs: number of epochs to train each bundle.
+        minutes: time to train each bundle, instead of epochs; a trial run measures how many epochs fit into that time.
+        seed: random seed for every training run.
+        datalist: file that divides the data set into sections, if not its datalist.json.
+        knobs: overrides of train.json for all training runs, such as --batch_size 4 --roi_size "[128,128]".
     """
     from cellseg_monai.comparison import compare as compare_runs
 
@@ -149,5 +150,5 @@ def compare(
     if comparison.failures:
         names = ", ".join(comparison.failures)
         raise SystemExit(
-            f"{len(comparison.failures)} run(s) failed: {names}; call again to continue them where they failed"
+            f"{len(comparison.failures)} run(s) failed: {names}; run the same command again to continue them"
         )

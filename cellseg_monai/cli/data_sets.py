@@ -1,4 +1,4 @@
-"""The commands for data sets."""
+"""The `cellseg data` commands."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ __all__ = [
 
 
 def data_sample(directory: str, *, seed: int = 0, modality: Modality = "nuclei") -> None:
-    """Write the sample data set: generated images with exact labels, split into training, validation and test.
+    """Write a sample data set: generated images with exact labels, split into training, validation and test sections.
 
     Args:
-        directory: a folder that does not exist yet, or is empty.
-        seed: another seed gives other images.
+        directory: new or empty folder.
+        seed: random seed; a different seed gives different images.
         modality: nuclei (fluorescence), phase (whole cells in phase contrast and bright field), or both.
     """
     from cellseg_monai.data import write_sample_dataset
@@ -40,7 +40,7 @@ def data_sample(directory: str, *, seed: int = 0, modality: Modality = "nuclei")
 
 
 def data_list() -> None:
-    """List the public data sets that `cellseg data fetch` knows, with sizes and licences."""
+    """List the public data sets that `cellseg data fetch` can download, with sizes and licences."""
     from cellseg_monai.datasets.registry import format_registry, load_registry
 
     print(format_registry(load_registry()))
@@ -56,18 +56,18 @@ def data_fetch(
     max_files: int = 500_000,
     max_ratio: float = 300,
 ) -> None:
-    """Fetch a public data set in its native layout, with its licence, attribution and citation in SOURCE.md.
+    """Download a public data set in its original layout, and write its licence, attribution and citation to SOURCE.md.
 
-    An interrupted download is resumed; a data set that was fetched before is not changed.
+    An interrupted download is resumed. A data set that has already been fetched is left unchanged.
 
     Args:
         name: name of the data set in `cellseg data list`, such as bbbc039 or ctc/DIC-C2DH-HeLa.
-        output: the folder to fetch to; by default data/raw/NAME.
-        url: another source: the address or path of the file, or of a folder that holds the files under their names.
-        accept_changed: accept files whose size or checksum differs from the known one.
-        max_gigabytes: largest size of an archive, unpacked, in gigabytes.
-        max_files: largest number of files in an archive.
-        max_ratio: largest ratio of an archive's unpacked size to its own.
+        output: folder for the files; by default data/raw/NAME.
+        url: alternative source: URL or path of the file, or of a folder that contains the files under their own names.
+        accept_changed: accept files whose size or checksum is not the expected one.
+        max_gigabytes: maximum unpacked size of an archive, in gigabytes.
+        max_files: maximum number of files in an archive.
+        max_ratio: maximum ratio of an archive's unpacked size to its packed size.
     """
     from cellseg_monai.archives import Limits
     from cellseg_monai.datasets.fetching import describe, fetch_data_set
@@ -79,22 +79,23 @@ def data_fetch(
         fetched = fetch_data_set(data_set, output, url=url, limits=limits, accept_changed=accept_changed, progress=True)
     for file in fetched.files:
         if not file.known:
-            print(f"{file.name}: no checksum was known; recorded in {fetched.folder / 'sha256.txt'}: {file.sha256}")
-    print(f"{fetched.folder}: {'fetched' if fetched.files else 'already fetched'}; its terms are in SOURCE.md")
+            print(f"{file.name}: no known checksum; recorded in {fetched.folder / 'sha256.txt'}: {file.sha256}")
+    print(f"{fetched.folder}: {'fetched' if fetched.files else 'already fetched'}; the terms of use are in SOURCE.md")
 
 
 def data_prepare(source: str, *, output: str, layout: str | None = None, workers: int | None = None) -> None:
-    """Convert a data set from the layout in which it was published to images/, labels/ and datalist.json.
+    """Convert a data set from its published layout to images/, labels/ and datalist.json.
 
-    If the command is called again, it continues where it was stopped, or does nothing if everything is done. Files that
-    cannot be prepared are named, the rest is prepared, and the exit code is 1. docs/preparing.md describes the layouts.
+    To continue after an interruption, run the same command again; if everything is done, nothing happens. If a file
+    cannot be prepared, it is named, the rest is prepared, and the exit code is 1. docs/preparing.md describes the
+    layouts.
 
     Args:
-        source: the folder with the unpacked files; or a name from `cellseg data list`, which is fetched if necessary.
-        output: a new folder for the prepared data set.
+        source: folder with the unpacked files; or a name from `cellseg data list`, to fetch that data set if necessary.
+        output: new folder for the prepared data set.
         layout: cellseg_tiff, coco, mask_per_object, rgba_labels, binary_masks, ctc, colour_labels or images_only; by
-            default it is recognised from the files, if they are unambiguous.
-        workers: number of processes; by default one for each processor.
+            default, the layout is recognised from the files if they are unambiguous.
+        workers: number of processes; by default one per processor.
     """
     from cellseg_monai.datasets.preparing import prepare
     from cellseg_monai.datasets.preparing.source import find_raw_data
@@ -120,12 +121,12 @@ def data_prepare(source: str, *, output: str, layout: str | None = None, workers
 
 
 def data_check(directory: str, *, datalist: str | None = None, axes: str | None = None) -> None:
-    """Report all faults of a data set, each with its place; the exit code is 1 if any of them is an error.
+    """Report every fault in a data set, and where it is; the exit code is 1 if any fault is an error.
 
     Args:
-        directory: the folder with images/ and labels/.
-        datalist: file with the sections of the data set, if not its datalist.json.
-        axes: axes of the image files, such as YXS (S: red, green, blue), if the files do not state them.
+        directory: folder with images/ and labels/.
+        datalist: file that divides the data set into sections, if not its datalist.json.
+        axes: axes of the images, such as YXS (S: red, green, blue), if the files do not state them.
     """
     from cellseg_monai.data import check_dataset
     from cellseg_monai.faults import format_faults
@@ -137,22 +138,23 @@ def data_check(directory: str, *, datalist: str | None = None, axes: str | None 
 
 
 def data_show(directory: str, *, output: str | None = None, axes: str | None = None) -> None:
-    """Print a summary of a data set: tags of images, sizes, intensities, objects, and how many of them touch.
+    """Print a summary of a data set: image tags, sizes, intensities, objects, and how many objects touch.
 
-    If a file cannot be read or does not fit its partner, it is named, the others are shown, and the exit code is 1.
+    If a file cannot be read or does not match its partner, it is named, the others are summarised, and the exit code is
+    1.
 
     Args:
-        directory: the folder with images/ and labels/.
-        output: a file for the summary with distributions and examples: .html for a page, which replaces an earlier one,
-            or .png for the figure alone.
-        axes: axes of the image files, such as YXS (S: red, green, blue), if the files do not state them.
+        directory: folder with images/ and labels/.
+        output: file for a summary with distributions and examples: .html for a page, which replaces an earlier one, or
+            .png for the figure alone.
+        axes: axes of the images, such as YXS (S: red, green, blue), if the files do not state them.
     """
     from cellseg_monai.data.statistics import dataset_statistics
     from cellseg_monai.report import write_dataset
 
-    # Checked before the images are read, which takes time.
+    # Check the name first, because reading the images takes time.
     if output is not None and Path(output).suffix not in (".html", ".png"):
-        raise ValueError(f"got --output {output}, expected a file named .html or .png; rename it")
+        raise ValueError(f"got --output {output}, expected a name ending in .html or .png; rename it")
     if output is not None:
         check_apart(output, images=Path(directory) / "images", labels=Path(directory) / "labels")
         if Path(output).suffix == ".html":
@@ -180,17 +182,17 @@ def data_split(
     group_pattern: str | None = None,
     overwrite: bool = False,
 ) -> None:
-    """Write datalist.json: training, validation and test images; each group is in only one of these sections.
+    """Split a data set into training, validation and test images, keeping groups together, and write datalist.json.
 
-    If index.csv says which images are for training and which are held out, the split follows it.
+    If index.csv states which images are for training and which are held out, the split respects it.
 
     Args:
-        directory: the folder with images/ and labels/.
-        output: the file to write; by default datalist.json in that folder.
-        seed: another seed gives another split.
+        directory: folder with images/ and labels/.
+        output: file to write; by default datalist.json in the data set folder.
+        seed: random seed; a different seed gives a different split.
         validation: share of the images for validation; by default 0.15.
         test: share of the images for testing; by default 0.15.
-        group_pattern: regular expression on the file's stem; its first group names the plate or sequence.
+        group_pattern: regular expression that is applied to file stems; its first group names the plate or sequence.
         overwrite: replace an existing file.
     """
     from cellseg_monai.data import propose_datalist, write_datalist
@@ -199,8 +201,8 @@ def data_split(
     path = Path(output) if output else Path(directory) / DATALIST_NAME
     if path.exists() and not overwrite:
         raise FileExistsError(
-            f"{path} already exists, and networks may have been trained on that split; keep it, pass --overwrite to "
-            "replace it, or --output to write elsewhere"
+            f"{path} already exists, and networks may have been trained on this split; keep the file, replace it with "
+            "--overwrite, or write to another file with --output"
         )
     sections, source, warnings = propose_datalist(
         directory, seed=seed, validation=validation, test=test, group_pattern=group_pattern
@@ -209,7 +211,7 @@ def data_split(
     for warning in warnings:
         print(warning)
     if source == "index":
-        print(f"{directory}: training and held-out images as index.csv says")
+        print(f"{directory}: the split into training and held-out images follows index.csv")
     print(f"{path}: " + ", ".join(f"{len(items)} {section}" for section, items in sections.items()))
 
 
@@ -222,14 +224,15 @@ def data_select(
     overwrite: bool = False,
     **settings: object,
 ) -> None:
-    """Write a datalist of selected images of a data set, and a manifest with the reason for each dropped one.
+    """Write a datalist of selected images in a data set, and a manifest that says why the others were dropped.
 
     Args:
-        directory: the folder of the data set.
+        directory: data set folder.
         selection: grey_tiff, validation_20, few_shot, livecell_2_percent (4, 5, 25, 50), by_sequence, by_plate,
             by_well, or a JSON file of your own; see docs/preparing.md.
-        output: the datalist to write, NAME.json, for --datalist of a training; the manifest is NAME.manifest.json.
-        datalist: file with the sections to start from, if not datalist.json in the data set.
+        output: datalist to write, NAME.json, which can be passed as --datalist when training; the manifest is
+            NAME.manifest.json.
+        datalist: file that divides the data set into sections before the selection, if not its datalist.json.
         overwrite: replace an existing file.
         settings: settings of the selection, such as --images 10 --seed 1.
     """
@@ -240,14 +243,14 @@ def data_select(
             raise FileExistsError(f"{path} already exists; keep it, or pass --overwrite to replace it")
     selected = select(directory, selection, output, datalist=datalist, settings=settings)
     counts = ", ".join(f"{count} {section}" for section, count in selected.counts.items())
-    print(f"{selected.datalist}: {counts}; {len(selected.dropped)} dropped, {selected.manifest} says why")
+    print(f"{selected.datalist}: {counts}; {len(selected.dropped)} dropped, for the reasons in {selected.manifest}")
 
 
 @contextmanager
 def _resumable() -> Iterator[None]:
-    """Tell a user who stops the block that the same command continues it."""
+    """Tell the user how to continue if the `with` block is interrupted with Ctrl+C."""
     try:
         yield
     except KeyboardInterrupt:
-        print("stopped; the same command continues from here", file=sys.stderr)
+        print("stopped; run the same command again to continue", file=sys.stderr)
         raise SystemExit(130) from None

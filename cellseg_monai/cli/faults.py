@@ -1,17 +1,19 @@
-"""Errors that a command reports at its end, and counts that it refuses before it begins."""
+"""Checks of counts at the start of a command, and reports of notes and errors at its end."""
 
 from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cellseg_monai.faults import Fault
+    from cellseg_monai.io import Note
 
-__all__ = ["check_workers", "fail_if"]
+__all__ = ["check_workers", "fail_if", "print_notes"]
 
 
 _PROCESSES_A_PROCESSOR = 4
@@ -33,8 +35,20 @@ def check_workers(workers: int | None) -> None:
 
 
 def fail_if(faults: Sequence[Fault | str]) -> None:
-    """Print each fault as an error; if there are any, end the program with the exit code 1."""
+    """Print each fault as an error, and exit with code 1 if there are any."""
     for fault in faults:
         print(f"error: {fault}", file=sys.stderr)
     if faults:
         raise SystemExit(1)
+
+
+def print_notes(notes: Sequence[tuple[Path, Note]]) -> None:
+    """Print one note of each kind, with the number of images that have one; run.json has them all."""
+    of_kind: dict[str, list[tuple[Path, Note]]] = {}
+    for path, note in notes:
+        of_kind.setdefault(note.kind, []).append((path, note))
+    for same in of_kind.values():
+        path, note = same[0]
+        others = len({path for path, _ in same}) - 1
+        more = f" (and {others} more image(s), see the notes in run.json)" if others else ""
+        print(f"note: {path}: {note.text}{more}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""The words of a command, checked before it runs and converted as its annotations say."""
+"""Parsing the words of a command line: they are checked, and converted to annotated types, before the command runs."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ __all__ = ["bound_command"]
 
 
 class _Word(NamedTuple):
-    """A flag with its value, or a word that belongs to no flag."""
+    """A flag with its value, or a positional word."""
 
-    flag: str  # empty for a word that belongs to no flag; a single hyphen is kept, two are removed
-    value: str | None  # None for a flag that stands alone
+    flag: str  # empty for a positional word; a single leading hyphen is kept, two are removed
+    value: str | None  # None for a flag without a value
 
 
 def bound_command(words: Sequence[str], commands: Mapping[str, Any]) -> partial[Any]:
-    """Return the command that the words name, with its arguments; wrong and missing words are refused.
+    """Parse a command line, and return the command it names with its arguments bound.
 
-    python-fire only shows help and usage. It is not used to parse the words, because it would run a command first and
-    refuse wrong words afterwards. It also reads words as Python: a folder named 2024_01_15 would become the number
-    20240115, `exp#2` would become exp, and `--overwrite false` a text, which counts as true.
+    python-fire only shows help and usage. It is not used for parsing, because it would run the command first and reject
+    wrong words afterwards. It also interprets words as Python: a folder named 2024_01_15 would become the number
+    20240115, `exp#2` would become exp, and `--overwrite false` would become a string, which counts as true.
 
     Args:
-        words: the words after `cellseg`.
-        commands: functions, or mappings of further commands, by name.
+        words: the words after `cellseg` on the command line.
+        commands: table of functions by name; a value can also be a table of subcommands.
 
     Returns:
-        A partial call of the command, or of python-fire if there is help or usage to show.
+        The command as a partial call, or a partial call of python-fire if help or usage should be shown.
 
     Raises:
-        ValueError: a flag is unknown, lacks its value, has a value of the wrong type, or is missing; or there are more
-            words than the command takes.
+        ValueError: a flag is unknown or missing, or its value is missing or of the wrong type; or there are too many
+            words.
     """
     command: Any = commands
     path, rest = [], list(words)
@@ -55,7 +55,7 @@ def bound_command(words: Sequence[str], commands: Mapping[str, Any]) -> partial[
         return partial(fire.Fire, _for_help(path, command), command=[*path, "--help"], name="cellseg")
     name, signature = f"`cellseg {' '.join(path)}`", inspect.signature(command)
     if "--" in rest:
-        raise ValueError(f"{name} does not take --; write a name that begins with a hyphen as ./-name")
+        raise ValueError(f"{name} does not accept --; if a name begins with a hyphen, write it as ./-name")
     arguments = _arguments(name, _split(rest), signature.parameters)
     if set(_required(signature.parameters, "POSITIONAL_OR_KEYWORD")) - arguments.keys():
         # python-fire shows the usage and exits with code 2.
@@ -65,7 +65,7 @@ def bound_command(words: Sequence[str], commands: Mapping[str, Any]) -> partial[
 
 
 def _for_help(path: Sequence[str], command: Callable[..., None]) -> dict[str, Any]:
-    """Return a table with only this command, and types that python-fire can print, such as int for int | None."""
+    """Return a table with a single command whose types python-fire can print, such as int instead of int | None."""
     signature = inspect.signature(command)
     parameters = [
         parameter.replace(annotation=_kind(parameter) or parameter.annotation)
@@ -84,7 +84,7 @@ def _for_help(path: Sequence[str], command: Callable[..., None]) -> dict[str, An
 
 
 def _arguments(name: str, words: Sequence[_Word], parameters: Mapping[str, inspect.Parameter]) -> dict[str, Any]:
-    """Return the values of the command's parameters, as `inspect.BoundArguments` wants them, by name."""
+    """Return the command's arguments by parameter name, in the form that `inspect.BoundArguments` takes."""
     words = [_with_full_flag(name, word, parameters) for word in words]
     flags = [word.flag for word in words if word.flag]
     _check_flags(name, parameters, flags)
@@ -106,14 +106,14 @@ def _arguments(name: str, words: Sequence[_Word], parameters: Mapping[str, inspe
             arguments[several.name] = (*arguments.get(several.name, ()), _typed(word.value or "", several))
         else:
             raise ValueError(
-                f"got {word.value!r}, but {name} takes no further words; pass settings by name, such as "
+                f"got {word.value!r}, but {name} takes no further arguments; pass settings as flags, such as "
                 "--output, and put names with spaces in quotes"
             )
     return {parameter: arguments[parameter] for parameter in parameters if parameter in arguments}
 
 
 def _split(words: Sequence[str]) -> list[_Word]:
-    """Separate flags from other words, as python-fire does."""
+    """Separate flags from positional words, as python-fire does."""
     split, rest = [], list(words)
     while rest:
         word = rest.pop(0)
@@ -130,7 +130,7 @@ def _split(words: Sequence[str]) -> list[_Word]:
 
 
 def _with_full_flag(name: str, word: _Word, parameters: Mapping[str, inspect.Parameter]) -> _Word:
-    """Return a flag with one hyphen under its full name; a letter stands for the only flag that begins with it."""
+    """Expand a flag with a single hyphen to its full name; one letter stands for the only flag that begins with it."""
     if not word.flag.startswith("-"):
         return word
     short = word.flag[1:].replace("-", "_")
@@ -141,7 +141,7 @@ def _with_full_flag(name: str, word: _Word, parameters: Mapping[str, inspect.Par
     if matches:
         remedy = f"write one of {', '.join(f'--{match}' for match in matches)}"
     if Path(word.flag).exists():
-        remedy = f"for the file of that name, write ./{word.flag}"
+        remedy = f"if you mean the file, write ./{word.flag}"
     raise ValueError(f"{name} has no flag {word.flag}; {remedy}")
 
 
@@ -150,7 +150,7 @@ def _is_flag(word: str) -> bool:
 
 
 def _check_flags(name: str, parameters: Mapping[str, inspect.Parameter], flags: Sequence[str]) -> None:
-    """Refuse unknown flags and missing required flags."""
+    """Check that all flags are known and that no required flag is missing."""
     known = list(_named(parameters))
     if _of_kind(parameters, "VAR_KEYWORD") is None:
         for flag in flags:
@@ -166,13 +166,13 @@ def _check_flags(name: str, parameters: Mapping[str, inspect.Parameter], flags: 
 
 
 def _named(parameters: Mapping[str, inspect.Parameter]) -> dict[str, inspect.Parameter]:
-    """Return the parameters that have a flag."""
+    """Return the parameters that can be passed as flags."""
     collecting = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     return {name: parameter for name, parameter in parameters.items() if parameter.kind not in collecting}
 
 
 def _required(parameters: Mapping[str, inspect.Parameter], kind: str) -> list[str]:
-    """Return the names of the parameters of a kind that have no default."""
+    """Return the names of the parameters of the given kind that have no default."""
     return [
         name
         for name, parameter in parameters.items()
@@ -185,13 +185,13 @@ def _of_kind(parameters: Mapping[str, inspect.Parameter], kind: str) -> inspect.
 
 
 def _is_negation(flag: str, parameters: Mapping[str, inspect.Parameter]) -> bool:
-    """Return True for a flag such as --noamp, where amp is true or false."""
+    """Return True for a flag such as --noamp if the command has a Boolean parameter amp."""
     positive = parameters.get(flag.removeprefix("no"))
     return flag.startswith("no") and flag not in parameters and positive is not None and _kind(positive) is bool
 
 
 def _flag_value(word: _Word, parameters: Mapping[str, inspect.Parameter]) -> tuple[str, Any]:
-    """Return the name of a parameter, or of an additional setting, and its value."""
+    """Return the name and value that a flag stands for, either of a parameter or of an additional setting."""
     flag, parameter = word.flag, parameters.get(word.flag)
     if parameter is None and flag.startswith("no") and (word.value is None or _is_negation(flag, parameters)):
         if word.value is not None:
@@ -210,7 +210,7 @@ def _flag_value(word: _Word, parameters: Mapping[str, inspect.Parameter]) -> tup
 
 
 def _typed(value: str, parameter: inspect.Parameter) -> Any:
-    """Return a word as the type of the parameter's annotation; if that is not simple, as python-fire reads it."""
+    """Convert a word to the type that a parameter declares; if that is not a simple type, parse it like python-fire."""
     kind, shown = _kind(parameter), f"--{parameter.name} {value or repr(value)}"
     if kind in (None, str) and parameter.default != "":
         _refuse_blank(value, f"--{parameter.name}")
@@ -227,7 +227,7 @@ def _typed(value: str, parameter: inspect.Parameter) -> Any:
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
-        raise ValueError(f"got {shown}, expected a {'whole ' if kind is int else ''}number; correct it")
+        raise ValueError(f"got {shown}, expected a {'whole ' if kind is int else ''}number; correct the value")
     return number
 
 
@@ -238,6 +238,6 @@ def _refuse_blank(value: str, name: str) -> None:
 
 
 def _kind(parameter: inspect.Parameter) -> Any:
-    """Return the first type of a parameter's annotation, which is a string; None if it is not a simple type."""
+    """Return the first type in a parameter's annotation, which is a string; None if it is not a simple type."""
     kinds = {"str": str, "int": int, "float": float, "bool": bool}
     return kinds.get(str(parameter.annotation).split(" | ")[0])

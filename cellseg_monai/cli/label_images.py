@@ -1,4 +1,4 @@
-"""The commands for label images of any program, and for the evaluation of a training."""
+"""The commands `cellseg evaluate` and `cellseg report`."""
 
 from __future__ import annotations
 
@@ -24,21 +24,20 @@ def evaluate(
     truth_suffix: str = "",
     pred_suffix: str = "",
 ) -> None:
-    """Score the label images of any program under a named protocol; docs/evaluation.md explains each.
+    """Score label images from any program under a named protocol; docs/evaluation.md explains the protocols.
 
-    Truths and predictions are paired by their names, apart from what programs append, such as _cp_masks or -labels.
-    Files without a partner and pairs that cannot be compared are reported, the rest is evaluated, and the exit code is
-    1.
+    Truths and predictions are paired by name, ignoring suffixes that programs append, such as _cp_masks or -labels. If
+    a file has no partner or a pair cannot be compared, it is reported, the rest is evaluated, and the exit code is 1.
 
     Args:
-        truth: folder of the true label images: tif, png, npy, _seg.npy.
-        pred: folder of the predicted label images.
+        truth: folder of true label images: tif, png, npy or _seg.npy.
+        pred: folder of predicted label images.
         protocol: cellseg, caicedo2019, bbbc039_mean_f1, dsb2018, neurips22, stardist, cellpose_ap, ctc_seg or coco.
-        output: folder for a row per image (CSV), a summary with 95 % intervals (JSON) and F1 over IoU (PNG). It can
-            hold other protocols, but files of an earlier evaluation are not replaced.
-        truth_suffix: use only truths whose name, without extension, ends with this.
-        pred_suffix: use only predictions whose name, without extension, ends with this, such as _cp_masks if the images
-            are in the same folder.
+        output: folder for a table with one row per image (CSV), a summary with 95 % intervals (JSON) and a plot of F1
+            against IoU (PNG). It can hold other protocols, but files of an earlier evaluation are not replaced.
+        truth_suffix: use only truths whose file stem ends with this suffix.
+        pred_suffix: use only predictions whose file stem ends with this suffix, such as _cp_masks if the folder also
+            contains the images.
     """
     from cellseg_monai.evaluation import find_protocol, format_results, result_files, summary, write_results
 
@@ -67,27 +66,27 @@ def report(
     truth_suffix: str = "",
     pred_suffix: str = "",
 ) -> None:
-    """Write one HTML page that shows how good a segmentation is: scores, and every kind of mistake over the images.
+    """Write an HTML page that shows how good a segmentation is: scores, and every kind of mistake outlined on images.
 
-    For a training that has been evaluated, pass its folder: cellseg report runs/mine --output report.html. For label
-    images of any program, pass --images, --truth and --pred, whose files are paired by their names as in `cellseg
+    For a training run that has been evaluated, pass its folder: cellseg report runs/mine --output report.html. For
+    label images from any program, pass --images, --truth and --pred; files are paired by name, as in `cellseg
     evaluate`. The page needs no network connection and no other files. If something cannot be compared or shown, it is
-    reported, the rest is on the page, and the exit code is 1.
+    reported, the page shows the rest, and the exit code is 1.
 
     Args:
-        run: output_dir of a training, whose evaluation is shown with its losses and the settings that calibration
-            tried; with --truth and --pred, only its losses and settings.
-        output: HTML file to write, such as report.html; its numbers are written next to it as JSON. An earlier report
-            of that name is replaced.
-        images: folder of the images; not needed for a training, which records its images.
-        truth: folder of the true label images.
-        pred: folder of the predicted label images.
-        protocol: protocol by which objects are compared, see `cellseg evaluate`; by default cellseg for a training,
-            otherwise bbbc039_mean_f1.
-        overlays: number of the worst images to show; three typical and the three best images are added.
-        truth_suffix: use only truths whose name, without extension, ends with this.
-        pred_suffix: use only predictions whose name, without extension, ends with this, such as _cp_masks if the images
-            are in the same folder.
+        run: output_dir of a training run. The page shows its evaluation, its losses and the settings that calibration
+            tried; with --truth and --pred, it shows only the losses and settings of the run.
+        output: HTML file to write, such as report.html; the numbers are written to a JSON file next to it. An
+            earlier report of that name is replaced.
+        images: folder of the images; not needed for a training run, which records the paths of its images.
+        truth: folder of true label images.
+        pred: folder of predicted label images.
+        protocol: protocol for comparing objects, see `cellseg evaluate`; by default cellseg for a training run, and
+            bbbc039_mean_f1 otherwise.
+        overlays: number of images to show, worst first; three typical images and the three best are added.
+        truth_suffix: use only truths whose file stem ends with this suffix.
+        pred_suffix: use only predictions whose file stem ends with this suffix, such as _cp_masks if the folder also
+            contains the images.
     """
     from cellseg_monai.evaluation import find_protocol, format_results, read_training, summary
     from cellseg_monai.report import write_report
@@ -104,7 +103,7 @@ def report(
         folders = {"--images": images, "--truth": truth, "--pred": pred}
         missing = ", ".join(flag for flag, folder in folders.items() if folder is None)
         raise ValueError(
-            f"missing {missing}; `cellseg report` needs --images, --truth and --pred, or the folder of a training"
+            f"missing {missing}; `cellseg report` needs --images, --truth and --pred, or the folder of a training run"
         )
     written = write_report(evaluation, images, output, run_dir=run, overlays=overlays)
     print(format_results(summary(evaluation)))

@@ -16,9 +16,13 @@ _GENERATOR = '<meta name="generator" content="cellseg_monai '
 
 
 def check_folder(output: str) -> None:
-    """Refuse a file as the folder for results, before any work is done."""
+    """Check, before any work is done, that the output folder is not a file.
+
+    Raises:
+        ValueError: there is a file at this path.
+    """
     if Path(output).exists() and not Path(output).is_dir():
-        raise ValueError(f"--output {output} is a file, expected a folder; name another one")
+        raise ValueError(f"--output {output} is a file, expected a folder; choose another --output")
 
 
 def check_new(files: Iterable[Path]) -> None:

@@ -1,4 +1,4 @@
-"""The plan of a segmenting command, made from its options."""
+"""The plan of a segmenting command: its options, checked before the network is loaded."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ __all__ = ["Plan", "machine_of"]
 
 
 class Plan(NamedTuple):
-    """The options of `cellseg segment`, checked as far as possible without loading the network.
+    """The options of a segmenting command, checked as far as possible without loading the network.
 
     Args:
         options: the options.
-        exports: names of `exports.EXPORTS`.
-        reading: how image files are understood.
-        load: loads the pipeline, in this process or in another one.
+        exports: names of the exports to write, from `exports.EXPORTS`.
+        reading: axes and pixel size for files that lack them.
+        load: function that loads the pipeline, in this process or in another.
         device: where the network runs, such as "cpu" or "cuda:0".
-        dask: address of the Dask cluster that does the work, or "local"; None: this process does it.
-        workers: number of processes, for a cluster of this machine.
+        dask: address of the Dask cluster to use, or "local"; None to do the work in this process.
+        workers: number of processes for a local cluster; None for the default.
     """
 
     options: SegmentOptions
@@ -44,16 +44,16 @@ class Plan(NamedTuple):
 
     @classmethod
     def of(cls, options: SegmentOptions, dask: str | None = None, workers: int | None = None) -> Plan:
-        """Return the plan for some options.
+        """Check options and make a plan from them.
 
         Args:
             options: the options.
             dask: address of a Dask cluster, or "local".
-            workers: number of Dask processes of this machine.
+            workers: number of Dask processes on this machine.
 
         Raises:
-            ValueError: an export, the device or the bundle does not exist, or `dask` and `workers` contradict each
-                other; or Dask is not installed.
+            ValueError: an export, the device or the bundle does not exist; `dask` and `workers` contradict each other;
+                or Dask is not installed.
         """
         dask = _cluster(dask, workers)
         from cellseg_monai.bundle import PipelineLoader, find_bundle
@@ -63,19 +63,19 @@ class Plan(NamedTuple):
 
         exports = chosen_exports(options.export)
         if not exports:
-            raise ValueError("got no exports; name the files to write, such as --export labels,csv")
+            raise ValueError("got no exports; list the files to write, such as --export labels,csv")
         reading = Reading(options.axes, options.pixel_size_um)
         device = str(choose_device(options.device))
-        # The folder, so that processes elsewhere find a bundle that was given by its name or as a zip.
+        # Pass the bundle's folder, because processes elsewhere might not find a bundle by its name or as a zip.
         load = PipelineLoader(replace(options, bundle=str(find_bundle(options.bundle).absolute())))
         return cls(options, exports, reading, load, device, dask, workers)
 
     def job(self, output: Path, check: Callable[[Preprocessing], None] | None = None) -> Job:
-        """Load the network and return the job.
+        """Load the network, and return the job.
 
         Args:
-            output: the folder for the results.
-            check: called with the preparation of images before the network is loaded.
+            output: folder for the results.
+            check: called before the network is loaded, with the settings for preparing images; it can raise an error.
         """
         from cellseg_monai.inference import Job, within_memory
 
@@ -85,7 +85,7 @@ class Plan(NamedTuple):
 
     @contextmanager
     def worked_by(self, job: Job) -> Iterator[Job]:
-        """Yield the job, which is done by the cluster if there is one."""
+        """Yield the job for a `with` block, with its work moved to the Dask cluster if there is one."""
         if self.dask is None:
             yield job
             return
@@ -93,14 +93,14 @@ class Plan(NamedTuple):
         from cellseg_monai.inference.cluster.cluster_job import on_cluster
         from cellseg_monai.inference.cluster.workers import open_cluster
 
-        # The precision, on which results depend, is the same for all processes, whatever devices they have.
+        # Results depend on the precision, so all processes use the one chosen here, whatever devices they have.
         precise = replace(self.load.options, amp=job.pipeline.precision == "bfloat16")
         with open_cluster(self.dask, workers=self.workers) as cluster:
             yield on_cluster(job, cluster, PipelineLoader(precise))
 
 
 def machine_of(device: str) -> dict[str, Any]:
-    """Return the notes on the machine for `run.json`: versions, the device, and the model of a GPU."""
+    """Return the entries of `run.json` that describe the machine: software versions, device and GPU model."""
     import torch
 
     gpu = {"gpu": torch.cuda.get_device_name(device)} if device.startswith("cuda") else {}
@@ -108,15 +108,15 @@ def machine_of(device: str) -> dict[str, Any]:
 
 
 def _cluster(dask: str | None, workers: int | None) -> str | None:
-    """Return the cluster that does the work: `dask`, or "local" for a number of workers; None for this process alone.
+    """Return the address of the cluster to use: `dask`, or "local" if `workers` is given, or None for no cluster.
 
     Raises:
         ValueError: `dask` and `workers` contradict each other, there are too many workers, or Dask is not installed.
     """
     if workers is not None and dask not in (None, "local"):
         raise ValueError(
-            f"got --workers {workers} --dask {dask}, but a cluster elsewhere has the workers that it was started with; "
-            "leave --workers out"
+            f"got --workers {workers} --dask {dask}, but --workers sets how many processes to start on this machine; "
+            "leave it out to use a cluster elsewhere"
         )
     check_workers(workers)
     cluster = dask if workers is None else "local"

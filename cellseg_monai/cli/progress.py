@@ -1,4 +1,4 @@
-"""The progress bar of a run."""
+"""The progress bar of a segmentation run."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ _BAR = "{percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
 
 
 class Progress:
-    """A progress bar over images, with the speed and the number of objects; it is a context manager.
+    """A progress bar over images, with the speed and the number of objects; use it as a context manager.
 
-    Large images count in parts, so that the remaining time can be estimated before they are done.
+    A large image advances the bar gradually, so that the remaining time can be estimated while the image is processed.
 
     Args:
-        images: number of all images.
-        done: number of images that earlier runs finished.
+        images: total number of images.
+        done: number of images that earlier runs have finished.
 
     Attributes:
-        segmented: number of images that were segmented.
-        objects: number of objects in them.
-        megapixels: number of pixels of their planes, in millions.
+        segmented: number of images segmented in this run.
+        objects: number of objects found in these images.
+        megapixels: total number of pixels in their planes, in millions.
     """
 
     def __init__(self, images: int, done: int) -> None:
         self.segmented, self.objects, self.megapixels = 0, 0, 0.0
         self._images, self._ended = images, done
-        self._part = 0.0  # megapixels of the current large image that the network has seen
+        self._part = 0.0  # number of megapixels of the current large image that the network has seen
         self._begun = time.perf_counter()
         self._bar = tqdm(total=images, initial=done, bar_format=_BAR, file=sys.stderr)
 
@@ -48,17 +48,17 @@ class Progress:
         self._bar.close()
 
     def see(self, pixels: int, of: int) -> None:
-        """Count pixels of a large image that the network has just seen.
+        """Advance the bar by a part of a large image.
 
         Args:
-            pixels: number of these pixels.
-            of: number of all pixels of the image that the network will see.
+            pixels: number of pixels that the network has just seen.
+            of: total number of pixels in the image that the network will see.
         """
         self._part += pixels / 1e6
         self._show(self._part / of * 1e6)
 
     def add(self, outcome: Done | Failed) -> None:
-        """Count an image that is done."""
+        """Count an image that has been segmented or has failed."""
         self._ended, self._part = self._ended + 1, 0.0
         if isinstance(outcome, Done):
             self.segmented += 1
@@ -67,11 +67,11 @@ class Progress:
         self._show()
 
     def seconds(self) -> float:
-        """Return the time since the beginning."""
+        """Return the time in seconds since the bar was created."""
         return time.perf_counter() - self._begun
 
     def _show(self, share: float = 0.0) -> None:
-        """Update the bar; `share` is the finished share of the current large image."""
+        """Update the bar; `share` is the fraction of the current large image that is done."""
         self._bar.n = self._ended + share
         speed = (self.megapixels + self._part) / self.seconds()
         self._bar.set_postfix_str(f"{self._ended}/{self._images} images, {speed:.2f} MP/s, {self.objects} objects")

@@ -1,4 +1,4 @@
-"""The command that shows what is unusual about a run, without ground truth."""
+"""The command `cellseg quality`, which shows what is unusual about a run, without ground truth."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ __all__ = ["check_exports", "check_quality_page", "quality", "run_file", "write_
 
 
 def quality(run: str, *, output: str | None = None, bundle: str | None = None, overlays: int = 16) -> None:
-    """Write one HTML page about a run of `cellseg segment`, without ground truth: flags, and the lowest scores first.
+    """Write an HTML page about a run of `cellseg segment`: flagged images, and objects with the lowest scores.
 
-    The page is one file and needs no network connection. Images that are out of focus, saturated, empty, or unlike the
-    others or the training data have a flag; docs/quality.md explains the flags, and what a score is worth. Images that
-    cannot be shown are named, and the exit code is 1.
+    No ground truth is needed. Images are flagged if they are out of focus, saturated, empty, or unlike the other images
+    or the training data. docs/quality.md explains the flags and how far to trust a score. The page is a single file
+    and needs no network connection. If an image cannot be shown, it is named, and the exit code is 1.
 
     Args:
-        run: the run.json next to the results, which must include label images and CSV tables.
-        output: the page to write; by default report.html next to run.json. Its numbers are written next to it as JSON.
-            An earlier page of that name is replaced.
-        bundle: where the bundle is now, if it has moved; it describes its training data.
-        overlays: number of images to show, those with the lowest scores.
+        run: the run.json next to the results; the results must include label images and CSV tables.
+        output: page to write; by default report.html next to run.json. Its numbers are written to a JSON file next to
+            it. An earlier page of that name is replaced.
+        bundle: current path of the bundle, if it has moved since the run; the bundle describes its training data.
+        overlays: number of images to show, lowest scores first.
     """
     check_quality_page(Path(output) if output else run_file(run).with_name("report.html"))
     fail_if(write_quality(run_file(run), output, bundle, overlays))
 
 
 def run_file(named: str) -> Path:
-    """Return the path of run.json, given that path or the folder with the results."""
+    """Return the path of run.json, given either this path or the folder of the results."""
     from cellseg_monai.inference.run_record import NAME
 
     return Path(named) / NAME if Path(named).is_dir() else Path(named)
@@ -50,7 +50,7 @@ def check_quality_page(page: Path) -> None:
 def write_quality(
     run: Path, output: str | None = None, bundle: str | None = None, overlays: int = 16
 ) -> Sequence[Fault]:
-    """Write the page and print its path; return the faults of images that could not be shown."""
+    """Write the page, print its path, and return a fault for each image that could not be shown."""
     from cellseg_monai.bundle import find_training_data
     from cellseg_monai.errors import BundleError
     from cellseg_monai.inference.run_record import read_run
@@ -62,18 +62,18 @@ def write_quality(
     except BundleError as error:
         if bundle is not None:
             raise
-        print(f"note: nothing can be compared with training data: {error}", file=sys.stderr)
+        print(f"note: the images cannot be compared with the training data: {error}", file=sys.stderr)
         training = None
     written = write_quality_report(run, output, training=training, overlays=overlays)
-    print(f"{written.flagged} image(s) with a flag: {written.page}")
+    print(f"{written.flagged} image(s) flagged: {written.page}")
     return written.faults
 
 
 def check_exports(exports: Sequence[str]) -> None:
-    """Refuse exports from which no page can be made, before anything is segmented.
+    """Check, before anything is segmented, that the exports include what the page needs.
 
     Raises:
-        ValueError: labels or the table of objects are not among them.
+        ValueError: the exports lack label images or the CSV table.
     """
     from cellseg_monai.report.segmented_plane import LABEL_EXPORTS
 

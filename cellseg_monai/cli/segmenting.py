@@ -1,4 +1,4 @@
-"""The commands that segment images."""
+"""The commands `cellseg segment` and `cellseg replay`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cellseg_monai.cli.faults import fail_if
+from cellseg_monai.cli.faults import fail_if, print_notes
 from cellseg_monai.cli.plan import Plan, machine_of
 from cellseg_monai.cli.quality import check_exports, check_quality_page, run_file, write_quality
 from cellseg_monai.errors import OF_AN_IMAGE
@@ -37,22 +37,21 @@ def segment(
     workers: int | None = None,
     **options: Any,
 ) -> None:
-    """Find the cells of images; write label images, tables, outlines, and run.json, which says how they were made.
+    """Find the cells in images, and write label images, tables, outlines, and a record of the run in run.json.
 
-    Images that cannot be segmented are named at the end, the others are segmented, and the exit code is 1.
+    If an image cannot be segmented, it is named at the end, the others are segmented, and the exit code is 1.
 
     Args:
-        inputs: images, folders of images, patterns in quotes such as "plates/**/*.tif", OME-Zarr, or - for a list on
-            standard input.
-        output: a folder for the results.
+        inputs: images, folders of images, patterns in quotes such as "plates/**/*.tif", OME-Zarr, or - to read a list
+            from standard input.
+        output: folder for the results.
         options: fields of `SegmentOptions`.
         report: also write report.html, which shows what is unusual and the lowest scores; see `cellseg quality`.
-        resume: continue a run that was stopped, and retry what failed.
+        resume: continue an interrupted run, and retry images that failed.
         dry_run: only print how each image would be read and segmented.
-        dask: address of a Dask cluster that does the work, such as tcp://host:8786; or local, for processes of this
-            machine.
-        workers: number of Dask processes on this machine; with --dask local, by default one for each core, if there is
-            enough memory.
+        dask: address of a Dask cluster to use, such as tcp://host:8786; or local, to use processes on this machine.
+        workers: number of Dask processes on this machine; by default one per core with --dask local, as far as memory
+            allows.
     """
     from cellseg_monai.inference import RunFolder, find_images, misfits
 
@@ -88,16 +87,16 @@ def replay(
     workers: int | None = None,
     resume: bool = False,
 ) -> None:
-    """Repeat a run on the same images, with the same bundle and settings, into another folder.
+    """Repeat a run with the same images, bundle and settings, and write the results to another folder.
 
     Args:
-        run: the run.json next to the results.
-        output: a folder for the results.
+        run: the run.json next to the results of the run.
+        output: folder for the new results.
         report: also write report.html; see `cellseg quality`.
-        dask: address of a Dask cluster that does the work, such as tcp://host:8786; or local, for processes of this
-            machine.
-        workers: number of Dask processes on this machine.
-        resume: continue a repetition that was stopped.
+        dask: address of a Dask cluster to use, such as tcp://host:8786; or local, to use processes on this machine.
+        workers: number of Dask processes on this machine; by default one per core with --dask local, as far as memory
+            allows.
+        resume: continue an interrupted replay.
     """
     from cellseg_monai.inference import RunFolder, about_job, differences, images_of, read_run
 
@@ -105,7 +104,7 @@ def replay(
     arguments = dict(before["arguments"])
     inputs = arguments.pop("inputs", [])
     options = SegmentOptions.from_json(arguments, source=f"{run_file(run)}, arguments")
-    if options.device == "auto":  # which can be another kind of device here
+    if options.device == "auto":  # auto could choose another kind of device on this machine
         options = replace(options, device=before["about"].get("device", "auto"))
     folder = RunFolder(Path(output), resume=resume, report=report)
     folder.check()
@@ -117,8 +116,8 @@ def replay(
     if changed := differences(before["about"], about_job(job, plan.device)):
         listed = "; ".join(f"{name} {change}" for name, change in changed.items())
         raise ValueError(
-            f"{run} was made with other settings: {listed}. Repeat it with the version, the bundle and the kind of "
-            "device that it was made with"
+            f"{run} records different settings: {listed}. Repeat the run with its original version, bundle and kind of "
+            "device"
         )
     _run(plan, job, folder, images_of(before), inputs)
 
@@ -141,7 +140,7 @@ def _run(
     inputs: Sequence[str],
     faults: Sequence[str] = (),
 ) -> None:
-    """Segment images into a folder, and write the report; exit with code 1 if anything failed."""
+    """Segment images into a folder, and write the report if requested; exit with code 1 if anything failed."""
     here = folder.path.absolute()
     notes = {
         "command": shlex.join(["cellseg", *sys.argv[1:]]),
@@ -158,44 +157,49 @@ def _run(
             _segment_all(worked, images, record)
         except BaseException as error:
             if not isinstance(error, (KeyboardInterrupt, *OF_AN_IMAGE)):
-                print(
-                    "error: a bug in this program, not a fault of an image; please report what follows", file=sys.stderr
-                )
-            print(f"finished results are in {job.output}; the same command continues with --resume", file=sys.stderr)
+                print("error: a bug in this program, not a faulty image; please report the traceback", file=sys.stderr)
+            print(
+                f"finished results are in {job.output}; run the same command with --resume to continue", file=sys.stderr
+            )
             raise
     failures = list(record.failures)
     try:
         if folder.report and folder.record.exists():
             failures += [str(fault) for fault in write_quality(folder.record) if fault.kind != "failed"]
     except BaseException:
-        with suppress(SystemExit):  # the command ends with the error of the page
+        with suppress(SystemExit):  # so that the error raised by the page ends the command
             fail_if(failures)
         raise
     if page := folder.stale_page():
-        print(f"note: {page} is older than the results; `cellseg quality {folder.record}` updates it", file=sys.stderr)
+        print(
+            f"note: {page} is older than the results; update it with `cellseg quality {folder.record}`", file=sys.stderr
+        )
     fail_if(failures)
 
 
 def _segment_all(job: Job, images: list[ImageFile], record: RunRecord) -> None:
-    """Segment the images that are not done yet, show the progress, and finish the record."""
+    """Segment the images that are not done yet, showing progress, and finish the record."""
     from cellseg_monai.cli.progress import Progress
 
     remaining = [image for image in images if not record.has(image)]
+    notes = []
     with Progress(len(images), len(images) - len(remaining)) as progress:
         with closing(replace(job, progress=progress.see).run(remaining)) as outcomes:
             for outcome in outcomes:
                 record.add(outcome)
                 progress.add(outcome)
+                notes += [(outcome.image.path, note) for note in outcome.notes]
         seconds = progress.seconds()
     try:
         record.finish(seconds=round(seconds, 3), megapixels_per_second=round(progress.megapixels / seconds, 3))
-    except OSError as error:  # a full disk; images that failed because of it still have to be named
+    except OSError as error:  # such as a full disk; images that failed because of it must still be named
         record.fail(f"{error.filename}: {error.strerror}; make room, then continue with --resume")
     print(f"{progress.segmented} image(s), {progress.objects} objects: {job.output}")
+    print_notes(notes)
 
 
 def _print_understood(job: Job, images: list[ImageFile]) -> list[str]:
-    """Print how each image is read; return the faults of images that cannot be segmented."""
+    """Print how each image would be read, and return an error message for each image that cannot be segmented."""
     from cellseg_monai.inference import seconds_a_px, settings_text, understood
 
     print(settings_text(job))
@@ -207,14 +211,16 @@ def _print_understood(job: Job, images: list[ImageFile]) -> list[str]:
             faults.append(str(error))
             continue
         print(f"{image.path}: {description.text}")
+        for note in description.notes:
+            print(f"{image.path}: note: {note.text}")
         descriptions.append((image.path, description))
     if descriptions:
         path, largest = max(descriptions, key=lambda pair: math.prod(pair[1].batch))
         network_px = sum(description.network_px for _, description in descriptions)
         try:
             seconds = network_px * seconds_a_px(job.pipeline, largest.batch)
-        except OF_AN_IMAGE as error:  # the same image will fail in the run
+        except OF_AN_IMAGE as error:  # the image would fail in the run for the same reason
             return [*faults, f"{path}: {error}"]
         duration = timedelta(seconds=math.ceil(seconds))
-        print(f"the network takes about {duration} here, estimated from the time for one tile")
+        print(f"the network would take about {duration} on this machine, estimated from a trial batch")
     return faults

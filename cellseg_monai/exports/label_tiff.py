@@ -25,4 +25,6 @@ def write(path: Path, segmentation: Segmentation, *, ome_name: str | None = None
         pixel_size_um=segmentation.pixel_size_um,
         ome_name=ome_name,
         highest_id=segmentation.highest_id,
+        z_step_um=segmentation.z_step_um,
+        time_step_s=segmentation.time_step_s,
     )

@@ -24,8 +24,15 @@ def write(path: Path, segmentation: Segmentation) -> None:
     labels = segmentation.labels
     shape = tuple(map(int, labels.shape))
     dtype = np.uint32 if segmentation.highest_id <= np.iinfo(np.uint32).max else np.uint64
-    size_um = segmentation.pixel_size_um
-    with writing_zarr_labels(path, shape, axes=segmentation.axes, dtype=dtype, pixel_size_um=size_um) as store:
+    with writing_zarr_labels(
+        path,
+        shape,
+        axes=segmentation.axes,
+        dtype=dtype,
+        pixel_size_um=segmentation.pixel_size_um,
+        z_step_um=segmentation.z_step_um,
+        time_step_s=segmentation.time_step_s,
+    ) as store:
         for plane in itertools.product(*map(range, shape[:-2])):
             for rows, columns in squares(shape, store.chunk_px):
                 window = (*plane, rows, columns)

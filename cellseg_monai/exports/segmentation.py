@@ -38,6 +38,8 @@ class Segmentation:
         channel_names: one name per channel, or empty.
         pixel_size_um: height and width of a pixel in micrometres, or None if unknown.
         axes: "YX", preceded by those of T, P and Z that the stack has.
+        z_step_um: distance between the planes of a stack along Z in micrometres, or None if unknown.
+        time_step_s: time between two time points of a stack in seconds, or None if unknown.
     """
 
     labels: Any
@@ -47,6 +49,8 @@ class Segmentation:
     channel_names: Sequence[str] = ()
     pixel_size_um: tuple[float, float] | None = None
     axes: str = "YX"
+    z_step_um: float | None = None
+    time_step_s: float | None = None
 
     @property
     def shape(self) -> tuple[int, int]:

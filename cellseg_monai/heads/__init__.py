@@ -1,11 +1,19 @@
-"""Heads: what a network predicts for each pixel, how it learns that, and how its output is read. Needs no torch.
+"""Heads: what a network predicts for each pixel, its training target, and how to read its output. Works without torch.
 
 To add a head, write a subclass of `Head` in a file here and import it below.
 """
 
 from cellseg_monai.heads.boundary import BoundaryClassesHead, BoundaryMasksHead
 from cellseg_monai.heads.foreground import ForegroundHead
-from cellseg_monai.heads.head import Head, head_from_mapping
+from cellseg_monai.heads.head import NO_TAGS, Head, head_from_mapping
 from cellseg_monai.heads.joined import JoinedHeads
 
-__all__ = ["BoundaryClassesHead", "BoundaryMasksHead", "ForegroundHead", "Head", "JoinedHeads", "head_from_mapping"]
+__all__ = [
+    "NO_TAGS",
+    "BoundaryClassesHead",
+    "BoundaryMasksHead",
+    "ForegroundHead",
+    "Head",
+    "JoinedHeads",
+    "head_from_mapping",
+]

@@ -1,17 +1,19 @@
 """Heads for the foreground and the boundary between objects that touch.
 
-Caicedo et al., "Nucleus segmentation across imaging experiments: the 2018 Data Science Bowl", 2019
-(doi:10.1038/s41592-019-0612-7) describes networks that learn such boundaries.
+Networks that learn these boundaries are described in Caicedo et al., "Nucleus segmentation across imaging experiments:
+the 2018 Data Science Bowl", 2019 (doi:10.1038/s41592-019-0612-7).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.special import expit
 
-from cellseg_monai.heads.head import Head
+from cellseg_monai.heads.head import NO_TAGS, Head
 from cellseg_monai.labels import boundary_classes, foreground_and_boundary
 
 __all__ = ["BoundaryClassesHead", "BoundaryMasksHead"]
@@ -35,13 +37,13 @@ class _BoundaryHead(Head):
 
     @property
     def maps(self) -> tuple[str, ...]:
-        """The probabilities of the foreground, boundaries included, and of the touching boundary."""
+        """The map names: the probability of the foreground including boundaries, and of a touching boundary."""
         return ("foreground", "boundary")
 
 
 @dataclass(frozen=True)
-class BoundaryClassesHead(_BoundaryHead, name="boundary_classes"):
-    """A head of three mutually exclusive classes (softmax): background, interior, touching boundary.
+class BoundaryClassesHead(_BoundaryHead, key="boundary_classes"):
+    """A head with three mutually exclusive classes (softmax): background, interior and touching boundary.
 
     Args:
         width: width of the boundary in pixels; see `labels.touching_boundaries`.
@@ -53,17 +55,22 @@ class BoundaryClassesHead(_BoundaryHead, name="boundary_classes"):
 
     @property
     def channels(self) -> tuple[str, ...]:
-        """The classes."""
+        """The names of the three classes."""
         return ("background", "interior", "boundary")
 
-    def encode(self, labels: np.ndarray) -> np.ndarray:
-        """Return 1×Y×X: 0 for background, 1 for the interior of objects, 2 for touching boundaries."""
+    @property
+    def exclusive(self) -> bool:
+        """True, because each pixel is either background, interior or boundary."""
+        return True
+
+    def encode(self, labels: np.ndarray, tags: Mapping[str, Any] = NO_TAGS) -> np.ndarray:
+        """Return 1×Y×X float32: 0 for background, 1 for the interior of objects, 2 for touching boundaries."""
         return boundary_classes(labels, self.width).astype(np.float32)[np.newaxis]
 
     def activate(self, logits: np.ndarray) -> dict[str, np.ndarray]:
-        """Return the probabilities of the foreground, boundaries included, and of the touching boundary."""
+        """Return the probabilities of the foreground, including boundaries, and of a touching boundary."""
         logits = self._check(logits)
-        # A softmax, block by block, that computes only these two of its sums.
+        # Compute the softmax block by block, and only the two sums that are needed.
         probabilities: np.ndarray = np.empty((2, *logits.shape[1:]), np.float32)
         rows = max(1, _BLOCK_PX // max(1, logits.shape[2]))
         for top in range(0, logits.shape[1], rows):
@@ -79,8 +86,8 @@ class BoundaryClassesHead(_BoundaryHead, name="boundary_classes"):
 
 
 @dataclass(frozen=True)
-class BoundaryMasksHead(_BoundaryHead, name="boundary_masks"):
-    """A head of two overlapping masks (a sigmoid each): whole objects, and touching boundaries.
+class BoundaryMasksHead(_BoundaryHead, key="boundary_masks"):
+    """A head with two overlapping masks, each with a sigmoid: whole objects and touching boundaries.
 
     Args:
         width: width of the boundary in pixels; see `labels.touching_boundaries`.
@@ -92,14 +99,14 @@ class BoundaryMasksHead(_BoundaryHead, name="boundary_masks"):
 
     @property
     def channels(self) -> tuple[str, ...]:
-        """The masks."""
+        """The names of the two masks."""
         return ("foreground", "boundary")
 
-    def encode(self, labels: np.ndarray) -> np.ndarray:
-        """Return 2×Y×X: the masks of whole objects and of touching boundaries."""
+    def encode(self, labels: np.ndarray, tags: Mapping[str, Any] = NO_TAGS) -> np.ndarray:
+        """Return 2×Y×X float32: the masks of whole objects and of touching boundaries."""
         return foreground_and_boundary(labels, self.width)
 
     def activate(self, logits: np.ndarray) -> dict[str, np.ndarray]:
-        """Return the probabilities of the foreground, boundaries included, and of the touching boundary."""
+        """Return the probabilities of the foreground, including boundaries, and of a touching boundary."""
         foreground, boundary = expit(self._check(logits))
         return {"foreground": foreground, "boundary": boundary}

@@ -1,24 +1,26 @@
-"""A head for the foreground alone: cells or nuclei against background."""
+"""A head for the foreground only: cells or nuclei against background."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.special import expit
 
-from cellseg_monai.heads.head import Head
+from cellseg_monai.heads.head import NO_TAGS, Head
 from cellseg_monai.labels import foreground_target
 
 __all__ = ["ForegroundHead"]
 
 
 @dataclass(frozen=True)
-class ForegroundHead(Head, name="foreground"):
-    """A head for the foreground: one channel with a sigmoid, or channels for background and foreground with a softmax.
+class ForegroundHead(Head, key="foreground"):
+    """A head for the foreground: one channel with a sigmoid, or two channels (background, foreground) with a softmax.
 
     Args:
-        softmax: if True, use two channels with a softmax.
+        softmax: True for two channels with a softmax.
 
     >>> ForegroundHead().activate(np.array([[[0.0]]]))["foreground"].tolist()
     [[0.5]]
@@ -30,16 +32,21 @@ class ForegroundHead(Head, name="foreground"):
 
     @property
     def channels(self) -> tuple[str, ...]:
-        """The foreground, after the background if there are two."""
+        """The channel names: the foreground, preceded by the background if there are two channels."""
         return ("background", "foreground") if self.softmax else ("foreground",)
 
     @property
     def maps(self) -> tuple[str, ...]:
-        """The probability of the foreground."""
+        """The map name: the probability of the foreground."""
         return ("foreground",)
 
-    def encode(self, labels: np.ndarray) -> np.ndarray:
-        """Return 1×Y×X: 1 in objects, 0 elsewhere."""
+    @property
+    def exclusive(self) -> bool:
+        """True if the head has two channels."""
+        return self.softmax
+
+    def encode(self, labels: np.ndarray, tags: Mapping[str, Any] = NO_TAGS) -> np.ndarray:
+        """Return 1×Y×X float32: 1 in objects, 0 elsewhere."""
         return foreground_target(labels)[np.newaxis]
 
     def activate(self, logits: np.ndarray) -> dict[str, np.ndarray]:

@@ -1,10 +1,11 @@
-"""Base class of heads, and their conversion to and from plain data for checkpoints."""
+"""The base class of heads, and their conversion to and from plain data for checkpoints."""
 
 from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,38 +13,43 @@ import numpy as np
 from cellseg_monai.errors import BundleError
 from cellseg_monai.settings import register
 
-__all__ = ["Head", "head_from_mapping"]
+__all__ = ["NO_TAGS", "Head", "head_from_mapping"]
+
+NO_TAGS: Mapping[str, Any] = MappingProxyType({})
+"""Empty tags, for an image about which nothing is known."""
 
 _HEADS: dict[str, type[Head]] = {}
 
 
 @dataclasses.dataclass(frozen=True)
 class Head(ABC):
-    """Base of heads, which define what a network predicts for each pixel.
+    """Base class of heads, which define what a network predicts for each pixel.
 
-    A head names the channels of the network's output, makes the training target for a label image, and turns logits
+    A head names the channels of the network's output, makes the training target from a label image, and turns logits
     into named maps. Its fields are plain data. A subclass registers itself under the name that checkpoints store:
 
-        class MyHead(Head, name="my_head"): ...
+        class MyHead(Head, key="my_head"): ...
 
-    The names of maps have a fixed meaning: `foreground` is the probability that a pixel belongs to an object,
-    `boundary` the probability that it separates touching objects, `distance` the depth within an object as a share of
-    its greatest depth, and `class/<name>` the probability of a class. A head must give `foreground` if objects are to
-    be made from its maps.
+    Map names have a fixed meaning: `foreground` is the probability that a pixel belongs to an object, `boundary` the
+    probability that it separates touching objects, `distance` the depth inside an object as a fraction of its greatest
+    depth, and `class/<name>` the probability of a class. Finding objects requires the map `foreground`.
+
+    Test-time augmentation averages the logits of flipped and rotated views. A channel must therefore mean the same in
+    every view, so heads cannot predict directions.
     """
 
     name: ClassVar[str]
 
-    def __init_subclass__(cls, *, name: str = "", **options: Any) -> None:
+    def __init_subclass__(cls, *, key: str = "", **options: Any) -> None:  # Python 3.10 reserves `name`
         super().__init_subclass__(**options)
-        cls.name = name  # not that of the parent: plain data would bring back the parent
-        if name:
-            register(_HEADS, cls, name)
+        cls.name = key  # never inherited, or a checkpoint would restore the parent class
+        if key:
+            register(_HEADS, cls, key)
 
     @property
     @abstractmethod
     def channels(self) -> tuple[str, ...]:
-        """The name of each channel of the network's output, in order."""
+        """The names of the network's output channels, in order."""
 
     @property
     @abstractmethod
@@ -52,18 +58,30 @@ class Head(ABC):
 
     @property
     def measured_maps(self) -> tuple[str, ...]:
-        """The names of the maps whose mean over each object goes into the table."""
+        """The names of the maps whose mean over each object is a column in the table."""
         return tuple(name for name in self.maps if name == "foreground" or name.startswith("class/"))
 
+    @property
+    def exclusive(self) -> bool:
+        """True if the channels are mutually exclusive classes, so that the loss must apply a softmax over them."""
+        return False
+
+    @property
+    def target_channels(self) -> int:
+        """The number of target channels: a single one of class numbers for exclusive classes, otherwise one each."""
+        return 1 if self.exclusive else len(self.channels)
+
     @abstractmethod
-    def encode(self, labels: np.ndarray) -> np.ndarray:
-        """Return the training target of a label image.
+    def encode(self, labels: np.ndarray, tags: Mapping[str, Any] = NO_TAGS) -> np.ndarray:
+        """Return the training target for a label image.
 
         Args:
             labels: Y×X integers, one id per object, 0 for background.
+            tags: tags of the image from the data list, by name, such as its cell type. Only heads that predict a
+                property like this use them. Unknown text is an empty string, and an unknown number is NaN.
 
         Returns:
-            K×Y×X float32, as the loss of the recipe expects it.
+            float32 array of `target_channels`×Y×X.
         """
 
     @abstractmethod
@@ -71,10 +89,10 @@ class Head(ABC):
         """Turn logits into maps.
 
         Args:
-            logits: K×Y×X floats, one channel for each of `channels`.
+            logits: K×Y×X floats, with the channels in `channels`.
 
         Returns:
-            Y×X float32 in [0, 1] for each of `maps`.
+            For each name in `maps`, a Y×X float32 array of values from 0 to 1.
 
         Raises:
             ValueError: `logits` does not have these axes or channels.
@@ -84,7 +102,7 @@ class Head(ABC):
         """Return the description of the network's output for a bundle's `metadata.json`.
 
         Returns:
-            `num_channels`, and `channel_def` with the name of each channel by its number.
+            `num_channels`, and `channel_def`, which maps channel numbers to names.
         """
         return {
             "num_channels": len(self.channels),
@@ -92,7 +110,7 @@ class Head(ABC):
         }
 
     def to_mapping(self) -> dict[str, Any]:
-        """Return the head as plain data, which `head_from_mapping` reads.
+        """Return the head as plain data, for `head_from_mapping`.
 
         Raises:
             BundleError: the class has no name.
@@ -100,7 +118,7 @@ class Head(ABC):
         if not self.name:
             raise BundleError(
                 f"{type(self).__name__} has no name, so no checkpoint can refer to it; write "
-                f'`class {type(self).__name__}(..., name="...")`'
+                f'`class {type(self).__name__}(..., key="...")`'
             )
         return {"name": self.name, **dataclasses.asdict(self)}
 
@@ -113,7 +131,7 @@ class Head(ABC):
             raise BundleError(f"{source}: cannot build the head {cls.name!r} from {dict(fields)}: {error}") from error
 
     def _check(self, logits: np.ndarray) -> np.ndarray:
-        """Return logits as float32; raise ValueError if they do not have the axes and channels of the head."""
+        """Return the logits as float32; raise ValueError if their axes or channels do not fit the head."""
         if logits.ndim != 3 or len(logits) != len(self.channels):
             raise ValueError(
                 f"got logits of shape {logits.shape}, expected ({len(self.channels)}, Y, X) with the channels "
@@ -123,11 +141,11 @@ class Head(ABC):
 
 
 def head_from_mapping(values: Mapping[str, Any], *, source: str) -> Head:
-    """Return the head that a mapping from `Head.to_mapping` describes.
+    """Return the head described by a mapping from `Head.to_mapping`.
 
     Args:
         values: the name of the head under `name`, and its fields.
-        source: file that the values come from, for messages.
+        source: file that the values come from, named in error messages.
 
     Raises:
         BundleError: no head has this name, or it does not accept the fields.

@@ -1,4 +1,4 @@
-"""Several heads of one network, joined to one."""
+"""A head that combines several heads of one network."""
 
 from __future__ import annotations
 
@@ -10,20 +10,21 @@ from typing import Any
 import numpy as np
 
 from cellseg_monai.errors import BundleError
-from cellseg_monai.heads.head import Head, head_from_mapping
+from cellseg_monai.heads.head import NO_TAGS, Head, head_from_mapping
 
 __all__ = ["JoinedHeads"]
 
 
 @dataclass(frozen=True)
-class JoinedHeads(Head, name="joined"):
-    """A head of several heads, whose channels follow each other in the one tensor that the network returns.
+class JoinedHeads(Head, key="joined"):
+    """A head that combines several heads, whose channels follow one another in the network's output tensor.
 
     Args:
-        heads: the heads, in the order of their channels. No two have a channel or a map of the same name.
+        heads: the heads, in the order of their channels. Two heads cannot have a map of the same name.
 
     Raises:
-        ValueError: there are no heads, or two of them share a name.
+        ValueError: there are no heads, two heads have a map of the same name, or the channel names are not unique even
+            with the head's name in front.
     """
 
     heads: tuple[Head, ...]
@@ -38,22 +39,30 @@ class JoinedHeads(Head, name="joined"):
 
     @property
     def channels(self) -> tuple[str, ...]:
-        """The channels of all heads."""
-        return tuple(name for head in self.heads for name in head.channels)
+        """The channel names of all heads; a name that several heads use becomes `<head>/<channel>`."""
+        counts = Counter(name for head in self.heads for name in head.channels)
+        return tuple(
+            name if counts[name] == 1 else f"{head.name}/{name}" for head in self.heads for name in head.channels
+        )
 
     @property
     def maps(self) -> tuple[str, ...]:
-        """The maps of all heads."""
+        """The map names of all heads."""
         return tuple(name for head in self.heads for name in head.maps)
 
     @property
     def measured_maps(self) -> tuple[str, ...]:
-        """The measured maps of all heads."""
+        """The names of the measured maps of all heads."""
         return tuple(name for head in self.heads for name in head.measured_maps)
 
-    def encode(self, labels: np.ndarray) -> np.ndarray:
-        """Return the targets of all heads, concatenated along the channels: K×Y×X float32."""
-        return np.concatenate([head.encode(labels) for head in self.heads])
+    @property
+    def target_channels(self) -> int:
+        """The total number of target channels."""
+        return sum(head.target_channels for head in self.heads)
+
+    def encode(self, labels: np.ndarray, tags: Mapping[str, Any] = NO_TAGS) -> np.ndarray:
+        """Return the targets of all heads, concatenated along the channels."""
+        return np.concatenate([head.encode(labels, tags) for head in self.heads])
 
     def activate(self, logits: np.ndarray) -> dict[str, np.ndarray]:
         """Return the maps of all heads."""
@@ -67,7 +76,7 @@ class JoinedHeads(Head, name="joined"):
         }
 
     def to_mapping(self) -> dict[str, Any]:
-        """Return the heads as plain data."""
+        """Return the heads as plain data, for `head_from_mapping`."""
         return {"name": self.name, "heads": [head.to_mapping() for head in self.heads]}
 
     @classmethod

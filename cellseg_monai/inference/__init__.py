@@ -1,4 +1,4 @@
-"""From images to objects: tiles, the network on them, and the results."""
+"""From images to objects: cutting images into tiles, running the network, and writing the results."""
 
 from cellseg_monai.inference.dry_run import misfits, seconds_a_px, settings_text, understood
 from cellseg_monai.inference.fingerprint import about_job, differences
@@ -54,7 +54,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    # The rest needs no torch, so that a network of another kind segments where torch is not installed.
+    # Imported on demand because it needs torch. Everything else also works for other networks without torch installed.
     if name == "TiledInferer":
         from cellseg_monai.inference.inferer import TiledInferer
 

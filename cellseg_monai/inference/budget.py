@@ -1,4 +1,4 @@
-"""The number of planes that can be in progress at the same time."""
+"""A limit on how many planes are in progress at the same time."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ __all__ = ["Budget"]
 
 @dataclass
 class Budget:
-    """A count of the planes in progress and their pixels, which says if one more can begin.
+    """A limit on the number of planes in progress, and on the pixels they hold between them.
 
-    A plane of more than `most_px` is admitted when it is the only one; otherwise it would never be.
+    A plane larger than `most_px` is admitted once nothing else is in progress; otherwise it would wait for ever.
 
     Args:
-        most_planes: largest number of planes, at least 1.
-        most_px: largest number of pixels of these planes together.
+        most_planes: maximum number of planes, at least 1.
+        most_px: maximum total number of pixels in these planes.
 
     >>> budget = Budget(most_planes=3, most_px=100)
     >>> budget.enter(60)
@@ -32,15 +32,15 @@ class Budget:
     _px: int = 0
 
     def admits(self, size_px: int) -> bool:
-        """Return True if a plane of this many pixels can begin."""
+        """Return True if work on a plane with `size_px` pixels can start now."""
         return not self._planes or (self._planes < self.most_planes and self._px + size_px <= self.most_px)
 
     def enter(self, size_px: int) -> None:
-        """Count a plane that begins."""
+        """Record that work on a plane with `size_px` pixels has started."""
         self._planes += 1
         self._px += size_px
 
     def leave(self, size_px: int) -> None:
-        """Count a plane that ended; `size_px` is what it entered with."""
+        """Record that work on a plane has ended; pass the same `size_px` as to `enter`."""
         self._planes -= 1
         self._px -= size_px

@@ -1,4 +1,4 @@
-"""A description of how an image would be read and cut, before anything is done."""
+"""A preview of a run: how each image would be read and cut into tiles, and how long the network would take."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cellseg_monai.inference.inputs import ImageFile
 from cellseg_monai.inference.job import Job, Reading
 from cellseg_monai.inference.lanes import Lanes
 from cellseg_monai.inference.pipeline import Pipeline
-from cellseg_monai.io import LazyImage, open_image
+from cellseg_monai.io import LazyImage, Note, open_image
 from cellseg_monai.io.axes import MisfitAxesError, UnstatedAxesError
 from cellseg_monai.pixels import Preprocessing, prepared_shape, select_channels
 
@@ -23,17 +23,19 @@ __all__ = ["Understood", "misfits", "seconds_a_px", "settings_text", "understood
 
 
 class Understood(NamedTuple):
-    """A description of how an image is read.
+    """A description of how an image would be read and cut into tiles.
 
     Args:
-        text: axes, channels, pixel size and tiles of the image.
-        network_px: number of pixels of all its tiles, to which the network's time is proportional.
-        batch: number of tiles that the network sees at the same time, and height and width of a tile in pixels.
+        text: the image's axes, channels, pixel size and tiles, for the user.
+        network_px: total number of pixels in the image's tiles; the time that the network takes is proportional to it.
+        batch: number of tiles in a batch, and height and width of a tile in pixels.
+        notes: notes on the image; see `io.Note`.
     """
 
     text: str
     network_px: int
     batch: tuple[int, int, int]
+    notes: tuple[Note, ...] = ()
 
 
 def settings_text(job: Job) -> str:
@@ -50,29 +52,29 @@ def settings_text(job: Job) -> str:
 
 
 def understood(path: Path, job: Job) -> Understood:
-    """Describe axes, channels, pixel size and tiles of an image, as `job` would read and cut it.
+    """Describe how a job would read an image and cut it into tiles, without segmenting the image.
 
     Args:
-        path: file or OME-Zarr of the image.
-        job: what would be done with it.
+        path: image file or OME-Zarr.
+        job: the job.
 
     Raises:
-        ValueError: the image lacks what the bundle asks for.
+        ValueError: the image has no pixels, or lacks a channel or the pixel size that the bundle needs.
         UnreadableImageError: the image cannot be read.
     """
     settings, tiles = job.pipeline.preprocess, job.pipeline.tiles
     with open_image(path, axes=job.reading.axes) as image:
         shape = (image.shape[-2], image.shape[-1])
         if 0 in shape:
-            raise ValueError(f"{path}: it has no pixels, {image.shape}; export it again")
+            raise ValueError(f"{path}: the image has no pixels, its shape is {image.shape}; export it again")
         size_um = job.reading.pixel_size_um or image.pixel_size_um
         try:
             seen = _network_shape(image, settings, size_um)
         except ValueError as error:
-            raise ValueError(f"{path}: {error}") from error
+            raise ValueError(_refusal(path, error, job.reading.notes_on(image))) from error
         sizes = ", ".join(f"{axis} {length}" for axis, length in zip(image.axes, image.shape, strict=True))
         names = f" ({', '.join(image.channel_names)})" if any(image.channel_names) else ""
-        known = f"{size_um[0]:g} × {size_um[1]:g} µm a pixel" if size_um else "pixel size unknown"
+        known = f"{size_um[0]:g} × {size_um[1]:g} µm per pixel" if size_um else "pixel size unknown"
         channels = settings.channels if isinstance(settings.channels, str) else ", ".join(map(str, settings.channels))
         scale = "" if seen == shape else f", seen at {seen[0]} × {seen[1]}"
         axes = tiles.cover(seen)
@@ -81,19 +83,24 @@ def understood(path: Path, job: Job) -> Understood:
         work = f"{planes} planes, each {count} tile(s)" if planes > 1 else f"{count} tile(s)"
         text = f"{sizes}{names}; {known}; the network sees {channels}{scale}, {work}"
         tile = (axes[0].size, axes[1].size)
-        return Understood(text, planes * count * math.prod(tile), (min(tiles.batch, count), *tile))
+        batch = (min(tiles.batch, count), *tile)
+        return Understood(text, planes * count * math.prod(tile), batch, job.reading.notes_on(image))
 
 
 def misfits(images: Sequence[ImageFile], settings: Preprocessing, reading: Reading) -> list[str]:
-    """Return the reasons, one for each image, if no image fits what the bundle asks for.
+    """Return the reason why each image is unsuitable, provided that all images are.
+
+    An image is unsuitable if its axes are unknown or wrong, or if it lacks a channel or the pixel size that the bundle
+    needs.
 
     Args:
-        images: opened one after the other, until one fits.
-        settings: how images are prepared, which says what they need.
-        reading: how files are understood.
+        images: the images, which are opened one after the other until one is suitable.
+        settings: how the bundle prepares images, which determines what it needs.
+        reading: axes and pixel size for files that lack them.
 
     Returns:
-        No reasons if an image fits, or fails for another cause, which the run will report.
+        One message per image. The list is empty if an image is suitable, or fails for any other reason, which the run
+        will report.
     """
     reasons = []
     for file in images:
@@ -104,7 +111,7 @@ def misfits(images: Sequence[ImageFile], settings: Preprocessing, reading: Readi
                 try:
                     _network_shape(image, settings, reading.pixel_size_um or image.pixel_size_um)
                 except ValueError as error:
-                    reasons.append(f"{file.path}: {error}")
+                    reasons.append(_refusal(file.path, error, reading.notes_on(image)))
                     continue
         except (MisfitAxesError, UnstatedAxesError) as error:
             reasons.append(str(error))
@@ -115,26 +122,31 @@ def misfits(images: Sequence[ImageFile], settings: Preprocessing, reading: Readi
     return reasons
 
 
+def _refusal(path: Path, error: ValueError, notes: Sequence[Note]) -> str:
+    """Return why an image is refused, with the notes on it, which can explain what it lacks."""
+    return f"{path}: {error}{''.join(f' (note: {note.text})' for note in notes)}"
+
+
 def _network_shape(image: LazyImage, settings: Preprocessing, size_um: tuple[float, float] | None) -> tuple[int, int]:
-    """Return height and width, in pixels, at which the network sees an image.
+    """Return the height and width, in pixels, of an image at the scale of the network.
 
     Raises:
-        ValueError: the image lacks a channel or a pixel size.
+        ValueError: the image lacks a channel or the pixel size that the bundle needs.
     """
-    # One pixel stands for the image, since the choice of channels does not depend on values.
+    # A single pixel can stand in for the image here, because selecting channels does not depend on pixel values.
     pixel = np.zeros((image.shape[-3], 1, 1), image.dtype)
     select_channels(pixel, settings.channels, channel_names=image.channel_names)
     return prepared_shape((image.shape[-2], image.shape[-1]), settings, pixel_size_um=size_um)
 
 
 def seconds_a_px(pipeline: Pipeline, batch: tuple[int, int, int]) -> float:
-    """Measure the time that the network takes for a pixel, in seconds.
+    """Measure how many seconds the network takes for each pixel.
 
-    All lanes run a batch twice, and the second time counts, because the first batches take longer.
+    Every lane runs a batch twice. Only the second round is timed, because the first batches take longer.
 
     Args:
-        pipeline: the pipeline with the network.
-        batch: number of tiles, and height and width of a tile in pixels; see `Understood`.
+        pipeline: the bundle's pipeline.
+        batch: number of tiles in a batch, and height and width of a tile in pixels; see `Understood`.
 
     Raises:
         MemoryError: the batch does not fit on the device.

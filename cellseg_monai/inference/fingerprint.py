@@ -1,4 +1,4 @@
-"""Everything that the results of a run depend on, as `run.json` keeps it, and the differences between two runs."""
+"""The fingerprint of a run: everything its results depend on, recorded in `run.json` so that runs can be compared."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ __all__ = ["about_job", "differences"]
 
 
 def about_job(job: Job, device: str) -> dict[str, Any]:
-    """Return everything that results depend on, to the byte.
+    """Return everything on which the results depend, down to the last byte.
 
-    The number of tiles that the network sees at the same time is left out: it follows the available memory, and changes
-    results only by rounding. So is the model of a GPU, because a run can be resumed on any GPU that a queue assigns.
+    The batch size is left out: it depends on the available memory, and affects results only by rounding. The GPU model
+    is left out too, because a run can be resumed on whichever GPU a queue assigns.
 
     Args:
-        job: what is done with each image.
-        device: where the network runs, such as "cpu" or "cuda:1"; only its kind is kept.
+        job: the job to describe.
+        device: where the network runs, such as "cpu" or "cuda:1"; only the kind of device is recorded.
     """
     pipeline = job.pipeline
     about = {
@@ -38,24 +38,24 @@ def about_job(job: Job, device: str) -> dict[str, Any]:
         "axes": job.reading.axes,
         "pixel_size_um": job.reading.pixel_size_um,
     }
-    return dict(json.loads(json.dumps(about)))  # in the form that is read again: tuples become lists
+    return dict(json.loads(json.dumps(about)))  # as it would be read back from a file: tuples become lists
 
 
 def differences(was: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, str]:
-    """Return the differences between two runs: what each entry of `about` was and is, by its name.
+    """Return the entries in which two runs differ, by name, with a description of the change.
 
     Args:
-        was: what the earlier run depends on, as `about_job` returns it.
-        now: the same for the later run.
+        was: fingerprint of the earlier run, from `about_job`.
+        now: fingerprint of the later run.
 
     >>> differences({"tiles": {"size": [64, 64], "overlap": 8}}, {"tiles": {"size": [32, 32], "overlap": 8}})
-    {'tiles.size': 'was [64, 64] and is [32, 32]'}
+    {'tiles.size': 'was [64, 64] and is now [32, 32]'}
     """
-    if "head" not in was:  # absent from older run.json files, which had one head for each bundle
+    if "head" not in was:  # older run.json files lack it, because each bundle then had a fixed head
         now = {name: value for name, value in now.items() if name != "head"}
     before, after = dict(_flat(was)), dict(_flat(now))
     return {
-        name: f"was {before.get(name, 'not recorded')} and is {after.get(name, 'not recorded')}"
+        name: f"was {before.get(name, 'not recorded')} and is now {after.get(name, 'not recorded')}"
         for name in sorted(before.keys() | after.keys())
         if before.get(name) != after.get(name)
     }

@@ -1,4 +1,4 @@
-"""The tiling of this package as a MONAI inferer, for training, calibration, evaluation and inference."""
+"""A MONAI inferer that uses this package's tiling, for training, calibration, evaluation and inference."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ __all__ = ["TiledInferer"]
 
 
 class TiledInferer(Inferer):
-    """An inferer that runs a network over whole images, tile by tile; see `inference.predict_windows`.
+    """An inferer that runs a network on whole images, tile by tile; see `inference.predict_windows`.
 
-    It replaces MONAI's `SlidingWindowInferer`, which pads small images with zeros, weighs by a Gaussian that must be
-    divided out, and holds the whole image.
+    It replaces MONAI's `SlidingWindowInferer`, which pads small images with zeros, uses Gaussian weights that must be
+    divided out again, and keeps the whole image in memory.
 
     Args:
         roi_size: (Y, X) of a tile, in pixels.
-        overlap: overlap of neighbouring tiles, as a share of a tile, 0 to 0.5.
+        overlap: overlap of neighbouring tiles, as a fraction of the tile size, from 0 to 0.5.
         batch_size: number of tiles in a batch.
-        tta: test-time augmentation, the mean over the eight symmetric views; see `inference.over_symmetries`.
+        tta: use test-time augmentation, the mean over eight symmetric views; see `inference.over_symmetries`.
     """
 
     def __init__(
@@ -38,9 +38,9 @@ class TiledInferer(Inferer):
         self.tta = tta
 
     def __call__(self, inputs: torch.Tensor, network: Any) -> torch.Tensor:
-        """Return the logits of B×C×Y×X images, on their device.
+        """Return the logits for B×C×Y×X images, on the same device as the images.
 
-        Unlike in MONAI's inferers, no further arguments are passed on to the network.
+        Unlike MONAI's inferers, this method does not pass further arguments to the network.
         """
         answer = on_arrays(network, inputs.device)
         if self.tta:

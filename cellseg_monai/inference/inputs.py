@@ -1,8 +1,8 @@
-"""The images that a command names: files, folders, patterns, OME-Zarr, or a list on standard input.
+"""Finding the images to segment, given as files, folders, patterns, OME-Zarr, or a list on standard input.
 
-An input that does not exist is handled like an image that fails: the others are segmented, and it is reported at the
-end, because it can be one of a thousand. A wrong flag, or an output that is in use, ends the command immediately,
-because it would spoil all of them.
+One bad input among a thousand should not stop a run. A missing input is therefore treated like an image that fails: the
+others are segmented, and the missing input is reported at the end. A wrong flag, or an output folder that is in use,
+would affect every image, so it ends the command immediately.
 """
 
 from __future__ import annotations
@@ -30,8 +30,9 @@ class ImageFile:
     """An image to segment.
 
     Args:
-        path: of the file, or of the folder of an OME-Zarr.
-        below: its folder, relative to the one that was named; its results have the same folder in the output.
+        path: path of the image file or of the OME-Zarr folder.
+        below: subfolder of the output folder for the results. If a pattern matched the image, it is the image's folder
+            relative to the part of the pattern before the first wildcard; otherwise it is empty.
     """
 
     path: Path
@@ -39,39 +40,40 @@ class ImageFile:
 
     @property
     def key(self) -> str:
-        """Folder and stem of its results."""
+        """Subfolder and stem of the result files, which identify the image in a run."""
         return (self.below / image_stem(self.path)).as_posix()
 
     @cached_property
     def sha256(self) -> str:
-        """The SHA-256 of its file or folder, at the time of first use; see `digest.image_digest`."""
+        """SHA-256 of the file or folder, computed on first use; see `digest.image_digest`."""
         return image_digest(self.path)
 
 
 def find_images(
     inputs: Sequence[str], *, output: Path | None = None, results: Collection[Path] = ()
 ) -> tuple[list[ImageFile], list[str]]:
-    """Find every image that is named, each once, and what is wrong with the other inputs.
+    """Find the images that the inputs stand for, without duplicates, and report inputs that cannot be used.
 
     Args:
-        inputs: files; folders, of which all readable images are taken, but not those in subfolders; patterns such as
-            `plates/**/*.tif`, whose folders from the first pattern on are kept in the output; "-" for paths on
-            standard input, one a line.
-        output: the folder for the results. Files in it are left out, unless the file itself, or a searched folder that
-            lies in the output too, is named.
-        results: full paths that are never images, as `results_in` returns them.
+        inputs: image files, folders, patterns such as `plates/**/*.tif`, or "-" to read more inputs from standard
+            input, one per line. A folder stands for the readable images directly in it. For a pattern, the output keeps
+            the folder structure from the first wildcard onwards.
+        output: folder for the results. Images in it are left out, unless an input is the image file itself, or a folder
+            or pattern that lies within the output folder.
+        results: absolute paths that are never treated as images, from `results_in`.
 
     Returns:
-        The images, sorted within each input; and a message for each input that does not exist or holds no image, and
-        for images that would have the same results, which are all left out.
+        The images, sorted within each input, and a list of messages. There is a message for each input that does not
+        exist or contains no image. There is also one for each group of images that would have the same result files;
+        all images in the group are left out.
 
     Raises:
-        ValueError: nothing was named, or the list on standard input is empty.
+        ValueError: there are no inputs, or the list on standard input is empty.
     """
     images_by_path: dict[Path, ImageFile] = {}
     faults, passed = [], []
     for name in inputs:
-        # PowerShell begins a list with a byte order mark.
+        # PowerShell writes a byte order mark at the start of the list.
         names = sys.stdin.read().removeprefix("\ufeff").splitlines() if name == "-" else [name]
         for text in filter(None, map(str.strip, names)):
             try:
@@ -89,15 +91,17 @@ def find_images(
                 images_by_path.setdefault(image.path.absolute(), image)
     if passed:
         logger.warning(
-            f"{len(passed)} image(s) in {output}, such as {passed[0]}, are left out, as if they were results; to "
-            "segment them, name their folder too, or choose another --output"
+            f"left out {len(passed)} image(s) in the output folder {output}, such as {passed[0]}, because they could "
+            "be results; to segment them too, name their folder as an input, or choose another --output"
         )
     if not images_by_path and not faults:
-        raise ValueError("got no images, expected a file, a folder or a pattern; name one, or - for a list")
+        raise ValueError(
+            "got no images; pass image files, folders or patterns, or - to read a list from standard input"
+        )
     clashes = _clashes(list(images_by_path.values()))
     faults += [
-        f"{' and '.join(str(image.path) for image in images)} would have the same results; rename one, or segment them "
-        "into different folders"
+        f"{' and '.join(str(image.path) for image in images)} would have the same result files; rename one, or segment "
+        "them into different folders"
         for images in clashes
     ]
     left_out = {image for images in clashes for image in images}
@@ -105,7 +109,7 @@ def find_images(
 
 
 def _search(text: str) -> tuple[Path | None, list[ImageFile]]:
-    """Return the folder that is searched, None for an image that is named itself; and the images."""
+    """Return the images that an input names, and the folder that was searched, or None if the input is an image."""
     path = Path(text)
     if path.is_file() or (path.suffix.lower() == ".zarr" and path.is_dir()):
         return None, [ImageFile(path)]
@@ -120,7 +124,7 @@ def _search(text: str) -> tuple[Path | None, list[ImageFile]]:
 
 
 def _place(path: Path) -> Path:
-    """Return the full path of a file; for a link its own, not that of its target."""
+    """Return the absolute path of a file; for a symbolic link, the path of the link rather than of its target."""
     return path.parent.resolve() / path.name
 
 
@@ -129,7 +133,7 @@ def _lies_in(place: Path, folder: Path) -> bool:
 
 
 def _is_one_of(path: Path, results: Collection[Path]) -> bool:
-    """Return True if a path is one of the results, or lies in a folder that is one."""
+    """Return True if a path is one of the results, or lies in a result that is a folder, such as an OME-Zarr."""
     place = _place(path)
     return any(folder in results for folder in (place, *place.parents))
 
@@ -138,14 +142,14 @@ def _is_image(path: Path) -> bool:
     if path.name.startswith("."):
         return False
     is_there = path.is_file() or path.suffix.lower() == ".zarr"
-    leads_nowhere = path.is_symlink() and not path.exists()  # kept, so that it is reported rather than skipped
+    leads_nowhere = path.is_symlink() and not path.exists()  # a broken link is kept so that it is reported
     return path.suffix.lower() in readable_suffixes() and (is_there or leads_nowhere)
 
 
 def _missing(text: str) -> str:
     if Path(text).is_dir():
-        return f"the folder holds no image; readable suffixes are {' '.join(readable_suffixes())}"
-    return "the pattern matches no image" if _PATTERN & set(text) else "there is no such file or folder"
+        return f"the folder contains no images; readable suffixes are {' '.join(readable_suffixes())}"
+    return "the pattern matches no images" if _PATTERN & set(text) else "there is no such file or folder"
 
 
 def _clashes(images: list[ImageFile]) -> list[list[ImageFile]]:

@@ -1,4 +1,4 @@
-"""Many images segmented into a folder: read ahead, labelled in parallel, written behind."""
+"""Segmentation of many images into a folder, with reading, labelling and writing in parallel."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ from cellseg_monai.inference.plane import prepared_plane, segment_plane
 from cellseg_monai.inference.plane_states import Broken, Dropped, Ready, Segmented, TooLarge
 from cellseg_monai.inference.results import ImageResults
 from cellseg_monai.inference.stages import Stages
-from cellseg_monai.io import LazyImage, LazyPlane, open_image
+from cellseg_monai.io import LazyImage, LazyPlane, Note, open_image
+from cellseg_monai.io.notes import PIXEL_SIZE
 from cellseg_monai.pixels import prepared_shape
 from cellseg_monai.prefetch import prefetch
 
@@ -33,14 +34,14 @@ UNFINISHED = ".unfinished"
 
 @dataclass(frozen=True)
 class Reading:
-    """Axes and pixel size that image files do not state.
+    """The axes and pixel size with which to read image files.
 
     Args:
-        axes: axes of the files, see `io.read`; None if the files state them.
-        pixel_size_um: height and width of a pixel in µm; it takes precedence over that of a file.
+        axes: axes of the images, see `io.read`; None if the files state them.
+        pixel_size_um: height and width of a pixel in µm, used instead of the pixel size in the file.
 
     Raises:
-        ValueError: a pixel size is not a positive number.
+        ValueError: the pixel size is not a positive number.
     """
 
     axes: str | None = None
@@ -49,11 +50,15 @@ class Reading:
     def __post_init__(self) -> None:
         if self.pixel_size_um is not None and not all(math.isfinite(size) and size > 0 for size in self.pixel_size_um):
             size = self.pixel_size_um[0] if len(set(self.pixel_size_um)) == 1 else self.pixel_size_um
-            raise ValueError(f"got a pixel size of {size} µm, expected a length above 0; correct it")
+            raise ValueError(f"got a pixel size of {size} µm, expected a positive number; correct the pixel size")
+
+    def notes_on(self, image: LazyImage) -> tuple[Note, ...]:
+        """Return the notes on an open image, without those that this pixel size settles."""
+        return tuple(note for note in image.notes if self.pixel_size_um is None or note.kind != PIXEL_SIZE)
 
 
 class SegmentLarge(Protocol):
-    """A function that segments a plane too large to be held in memory, such as `segment_large`."""
+    """A function that segments a plane too large to fit in memory, such as `segment_large`."""
 
     def __call__(
         self,
@@ -65,24 +70,24 @@ class SegmentLarge(Protocol):
         pixel_size_um: tuple[float, float] | None = ...,
         progress: Progress | None = ...,
     ) -> Segmentation:
-        """Return the objects of the plane; their labels may lie in the folder `scratch`."""
+        """Return the objects in the plane; their labels can be stored in the folder `scratch`."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """A bundle applied to images, with results in a folder.
+    """Everything needed to segment images with a bundle and write the results to a folder.
 
     Args:
-        pipeline: from pixels to objects, as the bundle does it.
-        output: the folder for the results.
-        exports: names of `exports.EXPORTS`.
-        reading: what the files do not say themselves.
-        large_px: planes of more pixels are not held in memory. They are segmented tile by tile and block by block, with
-            intermediate results on the disk of the output.
-        progress: called while a large image is segmented, with the number of pixels that the network has seen since
-            the last call and the number that it will see in all planes of the image.
-        large: how large planes are segmented.
-        unfinished: name of a folder within the output for unfinished files, which no other job uses.
+        pipeline: the bundle's pipeline.
+        output: folder for the results.
+        exports: names of the exports to write, from `exports.EXPORTS`.
+        reading: axes and pixel size for files that lack them.
+        large_px: number of pixels up to which a plane is held in memory. Larger planes are segmented tile by tile and
+            block by block, with intermediate results in the output folder.
+        progress: called while a large image is being segmented, with the number of pixels that the network has seen
+            since the last call and the total number in all planes of the image.
+        large: function that segments large planes.
+        unfinished: name of a subfolder of the output folder for unfinished files, which no other job uses.
     """
 
     pipeline: Pipeline
@@ -98,16 +103,17 @@ class Job:
         object.__setattr__(self, "exports", chosen_exports(self.exports))
 
     def run(self, images: Sequence[ImageFile]) -> Generator[Done | Failed, None, None]:
-        """Segment images; one that fails does not stop the others.
+        """Segment images; if one fails, the others are still segmented.
 
-        Reading, the network, labelling and writing overlap, each in threads of its own. A plane too large to be held
-        has them all to itself. Close the generator to stop early; files are complete or absent.
+        Reading, the network, labelling and writing run in separate threads, so they can work on different planes at the
+        same time. A plane that is too large for memory is segmented on its own. To stop early, close the generator; an
+        image then has either all of its result files or none.
 
         Yields:
             The outcome of each image, in order.
 
         Raises:
-            Exception: a fault of this program rather than of an image; see `errors.OF_AN_IMAGE`.
+            Exception: there is a bug in this program, rather than a faulty image; see `errors.OF_AN_IMAGE`.
         """
         stages: Stages[Ready | Broken, Segmented | Broken | Dropped, Done | Failed]
         stages = Stages(self._label, self._write, lanes=self.pipeline.lanes, largest_px=self.large_px)
@@ -122,9 +128,9 @@ class Job:
             yield from stages.drain()
 
     def is_large(self, image: LazyImage) -> bool:
-        """Return True if its planes have too many pixels to be held, in the file or at the scale of the network."""
+        """Return True if the image's planes are too large for memory, either in the file or at the network's scale."""
         file_shape = network_shape = (image.shape[-2], image.shape[-1])
-        with suppress(ValueError):  # a missing pixel size or the like, reported when the image is prepared
+        with suppress(ValueError):  # such as a missing pixel size, which is reported when the image is prepared
             network_shape = prepared_shape(
                 file_shape, self.pipeline.preprocess, pixel_size_um=self.reading.pixel_size_um or image.pixel_size_um
             )
@@ -132,7 +138,7 @@ class Job:
 
     @contextmanager
     def _unfinished_folder(self) -> Iterator[None]:
-        """Remove the folder for unfinished files at the end, and one that a killed run left at the beginning."""
+        """Remove the folder for unfinished files after the `with` block, and beforehand if a killed run left one."""
         folder = self.output / self.unfinished
         shutil.rmtree(folder, ignore_errors=True)
         try:
@@ -141,15 +147,15 @@ class Job:
             shutil.rmtree(folder, ignore_errors=True)
 
     def _new_folder(self) -> Path:
-        """Return the path of a folder for unfinished files, which nobody else uses and which is not made yet."""
+        """Return a new, unique path for a folder of unfinished files, without creating the folder."""
         return self.output / self.unfinished / uuid4().hex
 
     def _planes(self, images: Sequence[ImageFile]) -> Iterator[Ready | TooLarge | Broken]:
-        """Read and prepare the planes of all images; the first one that fails is the last of its image."""
+        """Read and prepare the planes of every image; after a plane that fails, skip the rest of its image."""
         for file in images:
             results = None
             try:
-                _ = file.sha256  # of the file as it is before it is read
+                _ = file.sha256  # computed now, before the file is read, and cached
                 with open_image(file.path, axes=self.reading.axes) as image:
                     results = ImageResults(
                         file,
@@ -157,6 +163,7 @@ class Job:
                         folder=self.output / file.below,
                         unfinished=self._new_folder(),
                         exports=self.exports,
+                        notes=self.reading.notes_on(image),
                     )
                     for place in results.planes:
                         if results.is_abandoned:
@@ -186,7 +193,7 @@ class Job:
             return Broken(state.results.file, error, state.results)
 
     def _write(self, state: Segmented | Broken | Dropped) -> Done | Failed | None:
-        """Return the outcome of an image if this plane decides it."""
+        """Write a plane, and return the outcome of its image if this plane was the last or failed."""
         if isinstance(state, Broken):
             return state.outcome()
         if isinstance(state, Dropped) or state.results.is_abandoned:
@@ -197,11 +204,11 @@ class Job:
             return state.results.fail(error)
 
     def _segment_large(self, state: TooLarge) -> Done | Failed | None:
-        """Segment and write a plane window by window; return the outcome of its image if this plane decides it."""
+        """Segment and write a large plane; return the outcome of its image if this plane was the last or failed."""
         results = state.results
         if results.is_abandoned:
             return None
-        # On the disk of the results, where there is room, rather than in the system's small temporary folder.
+        # In the output folder, because the system's temporary folder may be too small.
         scratch = self._new_folder()
 
         def progress(seen_px: int, plane_px: int) -> None:

@@ -1,4 +1,4 @@
-"""A network that sees several batches at the same time, each in a thread of its own."""
+"""Running a network on several batches at the same time, each in its own thread."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ __all__ = ["Lanes"]
 
 
 class Lanes:
-    """Threads in which a network works, each on a batch of its own; to be used in a `with` block.
+    """Threads that each run the network on a separate batch; use it as a context manager.
 
-    If several threads shared a batch, the last bits of the answer would depend on their number. A single thread gives
-    the same answer on machines with few and with many cores.
+    If several threads shared a batch, the last bits of the output would depend on the number of threads. With one
+    thread per batch, the output is the same however many cores the machine has.
 
     Args:
         count: number of threads.
@@ -29,12 +29,12 @@ class Lanes:
 
     def __init__(self, count: int) -> None:
         self.count = count
-        self._torch = sys.modules.get("torch")  # if torch is not loaded, the network is of another kind
+        self._torch = sys.modules.get("torch")  # if torch is not loaded, this is not a torch network
         if self._torch is None:
             self._pool = ThreadPoolExecutor(count, "cellseg-lane")
             return
         self._torch_threads = self._torch.get_num_threads()
-        # torch keeps this setting for each thread.
+        # torch keeps the number of threads separately for each calling thread.
         self._pool = ThreadPoolExecutor(count, "cellseg-lane", self._torch.set_num_threads, (1,))
 
     def __enter__(self) -> Lanes:
@@ -46,21 +46,21 @@ class Lanes:
         self.close()
 
     def close(self) -> None:
-        """Wait for the batches that the network has begun, and drop the others."""
+        """Wait for the batches in progress, and drop those that have not started."""
         self._pool.shutdown(cancel_futures=True)
-        if self._torch is not None:  # new threads take the number that was set last, which was that of a lane
+        if self._torch is not None:  # new threads would otherwise inherit the thread count of 1 that the lanes set
             self._torch.set_num_threads(self._torch_threads)
 
     def answers(
         self, network: Callable[[np.ndarray], np.ndarray], batches: Iterable[np.ndarray]
     ) -> Generator[np.ndarray, None, None]:
-        """Yield the answer of the network to each batch, in order.
+        """Yield the network's output for each batch, in order.
 
-        One more batch than there are lanes is made ahead.
+        Batches are taken from the iterable as lanes become free, plus one that waits for the next free lane.
 
         Args:
-            network: from a batch to its answer.
-            batches: taken as lanes become free.
+            network: function that returns the output for a batch.
+            batches: the batches.
         """
         waiting: deque[Future[np.ndarray]] = deque()
         try:

@@ -1,4 +1,4 @@
-"""Segmenting a plane that is too large for memory, which holds only some tiles and blocks of it at a time."""
+"""Segmentation of a plane that is too large for memory, a few tiles or blocks at a time."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _READERS = 4
 _MEASURED_PX = 2**22
 
 Progress = Callable[[int, int], None]
-"""Called with the number of pixels that the network has seen since the last call, and the number in the plane."""
+"""A callback that takes the number of pixels the network has seen since the last call, and the total in the plane."""
 
 
 def segment_large(
@@ -44,26 +44,26 @@ def segment_large(
     pixel_size_um: tuple[float, float] | None = None,
     progress: Progress | None = None,
 ) -> Segmentation:
-    """Return the objects that `segment_plane` finds, without holding the image or the labels in memory.
+    """Find the same objects as `segment_plane`, without holding the image or the labels in memory.
 
     Args:
-        pixels: C×Y×X as measured, read in windows.
-        pipeline: the pipeline of the bundle.
-        scratch: a folder for what does not fit into memory: 4 bytes for each pixel and probability map at the scale of
-            the network, 4 for the labels, and 4 more at the scale of the network if that differs from the image's. The
-            labels of the result are kept there.
+        pixels: C×Y×X raw pixel values, read window by window.
+        pipeline: the bundle's pipeline.
+        scratch: folder for data that does not fit in memory. It needs 4 bytes per pixel for the labels, and 4 bytes per
+            pixel at the network's scale for each map. If the network's scale differs from the image's, it needs 4 more
+            bytes per pixel at the network's scale. The labels of the result stay in this folder.
         name: name of the image file.
         pixel_size_um: (y, x) in µm, if known.
         progress: called after each window that the network has seen.
 
     Raises:
-        ValueError: the image lacks a channel or the pixel size that the pipeline needs, or holds NaN.
+        ValueError: the image contains NaN, or lacks a channel or the pixel size that the pipeline needs.
         OSError: the image could not be read, or the disk is full.
     """
     maps = _maps(prepared_windows(pixels, pipeline.preprocess, pixel_size_um), pipeline, scratch, progress)
     image_shape, network_shape, ids = pixels.shape[1:], shape_of_maps(maps), np.dtype(np.uint32)
     labels = DiskArray.create(scratch / "labels", image_shape, ids)
-    # If the scales differ, ids are stored at that of the network before they are brought to that of the image.
+    # If the scales differ, ids are first stored at the scale of the network, then resampled to that of the image.
     parts = None if network_shape == image_shape else DiskArray.create(scratch / "parts", network_shape, ids)
     with ThreadPoolExecutor(_threads(pipeline), thread_name_prefix="cellseg-block") as blocks:
         label_in_blocks(maps, pipeline.postprocess, labels, block_px=_BLOCK_PX, scratch=parts, run=blocks.map)
@@ -72,7 +72,7 @@ def segment_large(
 
 
 def _threads(pipeline: Pipeline) -> int:
-    """Return the number of blocks to process at the same time: the lanes, but up to four if a GPU has only one."""
+    """Return the number of blocks to process in parallel: one per lane, or up to four for a GPU, which has one lane."""
     return max(pipeline.lanes, min(os.cpu_count() or 1, _BLOCKS_WITH_A_GPU))
 
 
@@ -82,13 +82,13 @@ def prepared_windows(
     pixel_size_um: tuple[float, float] | None,
     statistics: ImageStatistics | None = None,
 ) -> PreparedWindows:
-    """Return a plane as the network sees it, prepared window by window.
+    """Return a view of a plane that prepares each window for the network when it is read.
 
     Args:
-        pixels: C×Y×X as measured, read in windows.
+        pixels: C×Y×X raw pixel values, read window by window.
         settings: how the bundle prepares images.
         pixel_size_um: (y, x) in µm, if known.
-        statistics: statistics of the whole plane; None: they are measured here.
+        statistics: intensity statistics of the whole plane; None to measure them here.
     """
     with ThreadPoolExecutor(min(os.cpu_count() or 1, _READERS), thread_name_prefix="cellseg-range") as readers:
         return PreparedWindows(
@@ -112,15 +112,15 @@ def measured(
     pixel_size_um: tuple[float, float] | None,
     run: Run = map,
 ) -> Segmentation:
-    """Return labelled objects with their measurements.
+    """Measure labelled objects, and return both labels and measurements.
 
     Args:
-        labels: Y×X, with the size of the plane.
-        maps: the maps to measure, Y×X by name, at the scale of the network.
-        pixels: C×Y×X as measured, read in windows.
+        labels: Y×X, the same size as the plane.
+        maps: the maps whose mean is measured over each object, Y×X by name, at the scale of the network.
+        pixels: C×Y×X raw pixel values, read window by window.
         name: name of the image file.
         pixel_size_um: (y, x) in µm, if known.
-        run: calls a function for each block, as `map` does.
+        run: calls a function for each block, like `map`.
     """
     names = pixels.image.channel_names
     shape = pixels.shape[1:]
@@ -139,8 +139,8 @@ def measured(
 def _maps(
     prepared: PreparedWindows, pipeline: Pipeline, scratch: Path, progress: Progress | None
 ) -> dict[str, DiskArray]:
-    """Run the network over the plane, and write each map to its own file."""
-    across = pipeline.tiles.cover(prepared.shape)[1]  # windows are as wide as the distance between tiles
+    """Run the network on a plane, and write each map to its own file."""
+    across = pipeline.tiles.cover(prepared.shape)[1]  # windows are as wide as the distance between tile starts
     edges = [*across.starts, across.length]
     maps = {
         name: DiskArray.create(scratch / f"map_{number}", prepared.shape, np.dtype(np.float32), edges=edges)
@@ -157,7 +157,7 @@ def _maps(
         writing = None
         for window in predict_windows(prepared, prepared.shape, pipeline.augmented_network, pipeline.tiles, lanes):
             if writing is not None:
-                writing.result()  # one window at a time, so that windows do not accumulate in memory
+                writing.result()  # wait, so that windows do not pile up in memory
             writing = writer.submit(write, *window)
         if writing is not None:
             writing.result()
@@ -166,7 +166,7 @@ def _maps(
 
 @dataclass(frozen=True)
 class _Framed:
-    """A map in the frame of the image, by nearest neighbour like the labels."""
+    """A map resampled to the size of the image when it is sliced, by nearest neighbour like the labels."""
 
     values: SlicedArray
     shape: tuple[int, int]

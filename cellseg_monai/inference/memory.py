@@ -1,4 +1,4 @@
-"""The number of tiles in memory and the size of planes there, for a run with limited memory."""
+"""Limiting the memory of a run, through the batch size, the number of lanes and the size of planes held in memory."""
 
 from __future__ import annotations
 
@@ -10,25 +10,26 @@ __all__ = ["within_memory"]
 
 # Measured with the bundle `nuclei` in float32, and rounded up; see `benchmarks/segment_memory.py`.
 _PROGRAM_BYTES = 11 * 10**8  # Python, torch and the network
-_BLOCKS_BYTES = 5 * 10**8  # for blocks of a plane that is not held in memory
-_PLANE_BYTES_A_PX = 90  # for each plane that is being segmented: one more than there are lanes
-_WAITING_BYTES_A_PX = 40  # for planes that are read and written at the same time
-_TILE_BYTES_A_PX = 1000  # for the intermediate results of the network
-_TILE_BYTES_A_PX_CUDA = 60  # where the device has its own memory for them
+_BLOCKS_BYTES = 5 * 10**8  # for the blocks of a plane that is too large for memory
+_PLANE_BYTES_A_PX = 90  # for each plane being segmented; there is one more than there are lanes
+_WAITING_BYTES_A_PX = 40  # for the planes being read and written meanwhile
+_TILE_BYTES_A_PX = 1000  # for the network's intermediate results
+_TILE_BYTES_A_PX_CUDA = 60  # a GPU keeps the intermediate results in its own memory
 
 
 def within_memory(job: Job, most_bytes: int, device: str) -> Job:
-    """Return the same job with the number of simultaneous tiles, and the size of planes in memory, that fit.
+    """Return a copy of a job that should need no more than a given amount of memory.
 
-    This is an estimate, for grey and colour images and networks like that of `nuclei`.
+    If necessary, the copy processes fewer tiles at the same time, and holds only smaller planes in memory. Memory use
+    is an estimate, which applies to grey and colour images and to networks like that of the bundle `nuclei`.
 
     Args:
-        job: what is done with each image. The size of its tiles does not change.
-        most_bytes: memory of the whole process.
+        job: the job; the size of its tiles does not change.
+        most_bytes: maximum memory of the whole process.
         device: where the network runs, such as "cpu" or "cuda:0".
 
     Raises:
-        ValueError: the memory is too small for a single tile.
+        ValueError: there is too little memory for even a single tile.
     """
     tiles = job.pipeline.tiles
     height, width = tiles.size
@@ -38,8 +39,8 @@ def within_memory(job: Job, most_bytes: int, device: str) -> Job:
     if lanes < 1:
         least = _PROGRAM_BYTES + _BLOCKS_BYTES + tile
         raise ValueError(
-            f"got {most_bytes / 1e9:.1f} GB of memory, expected about {least / 1e9:.1f} GB or more for tiles of "
-            f"{height} × {width} px; allow more, or use smaller tiles, such as --tile 256"
+            f"got {most_bytes / 1e9:.1f} GB of memory, expected at least about {least / 1e9:.1f} GB for tiles of "
+            f"{height} × {width} px; raise --max_memory, or use smaller tiles, such as --tile 256"
         )
     batch = min(tiles.batch, simultaneous_tiles // lanes)
     left = most_bytes - _PROGRAM_BYTES - lanes * batch * tile

@@ -6,22 +6,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cellseg_monai.inference.inputs import ImageFile
+from cellseg_monai.io import Note
 
 __all__ = ["Done", "Failed", "failed_by"]
 
 
 @dataclass(frozen=True)
 class Done:
-    """An image that was segmented.
+    """The outcome of an image that was segmented.
 
     Args:
-        image: its file.
-        sha256: of the file or folder; see `ImageFile.sha256`.
-        axes: of the image as it was read, such as "ZCYX".
-        shape: one length for each of the axes.
+        image: the image file.
+        sha256: SHA-256 of the image file or folder; see `ImageFile.sha256`.
+        axes: axes of the image as read, such as "ZCYX".
+        shape: length of each axis.
         objects: number of objects in all planes.
-        files: the files that were written.
-        seconds: from opening the image to its last file, while others were under way at the same time.
+        files: the result files.
+        seconds: time from opening the image to writing its last file; other images were being processed meanwhile.
+        notes: notes on the image; see `io.Note`.
     """
 
     image: ImageFile
@@ -31,18 +33,26 @@ class Done:
     objects: int
     files: tuple[Path, ...]
     seconds: float
+    notes: tuple[Note, ...] = ()
 
 
 @dataclass(frozen=True)
 class Failed:
-    """An image that was not segmented, with the reason in one line that begins with its path."""
+    """The outcome of an image that could not be segmented.
+
+    Args:
+        image: the image file.
+        reason: one line that says why, beginning with the path of the image.
+        notes: notes on the image; empty if it could not be opened.
+    """
 
     image: ImageFile
     reason: str
+    notes: tuple[Note, ...] = ()
 
 
-def failed_by(image: ImageFile, error: Exception) -> Failed:
-    """Return the outcome of an image that an error ended.
+def failed_by(image: ImageFile, error: Exception, notes: tuple[Note, ...] = ()) -> Failed:
+    """Return the outcome of an image whose segmentation raised an error.
 
     >>> failed_by(ImageFile(Path("a.tif")), OSError(28, "No space left on device", "out/a.csv")).reason
     'a.tif: out/a.csv: No space left on device'
@@ -50,6 +60,6 @@ def failed_by(image: ImageFile, error: Exception) -> Failed:
     path = str(image.path)
     if isinstance(error, OSError) and error.strerror:
         where = "" if error.filename in (None, path) else f"{error.filename}: "
-        return Failed(image, f"{path}: {where}{error.strerror}")
+        return Failed(image, f"{path}: {where}{error.strerror}", notes)
     text = " ".join(str(error).split()) or type(error).__name__
-    return Failed(image, text if text.startswith(path) else f"{path}: {text}")
+    return Failed(image, text if text.startswith(path) else f"{path}: {text}", notes)

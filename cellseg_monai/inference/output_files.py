@@ -1,4 +1,4 @@
-"""The files of results: none may replace a file that is already there."""
+"""Checks that no result file would replace an existing file or another result."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cellseg_monai.io import image_stem, open_image
 
 __all__ = ["check_output_files"]
 
-_PLACE = re.compile(r"_[TPZ]\d{3,}$")  # what `place_name` appends for one axis
+_PLACE = re.compile(r"_[TPZ]\d{3,}$")  # the suffix that `place_name` appends for one axis
 
 
 def check_output_files(
@@ -24,17 +24,18 @@ def check_output_files(
     axes: str | None = None,
     may_replace: Callable[[ImageFile, Path], bool] = lambda image, target: False,
 ) -> None:
-    """Refuse an output in which results would replace something, before anything is written.
+    """Check, before anything is written, that results would not replace any file.
 
     Args:
-        output: the folder for the results.
-        images: all that will be segmented.
-        exports: names of `exports.EXPORTS`.
-        axes: axes of the images, where the files do not state them; see `io.open_image`.
-        may_replace: returns True for an image and a file that an earlier attempt at this image wrote.
+        output: folder for the results.
+        images: the images that will be segmented.
+        exports: names of the exports to write, from `exports.EXPORTS`.
+        axes: axes of the images, if the files do not state them; see `io.open_image`.
+        may_replace: called with an image and an existing file; returns True if an earlier attempt at segmenting the
+            image wrote that file.
 
     Raises:
-        FileExistsError: results would have the name of an image, of an existing file, or of other results.
+        FileExistsError: a result would have the same path as an image, an existing file, or another image's result.
     """
     inputs = {image.path.resolve() for image in images}
     whose: dict[str, ImageFile] = {}
@@ -42,10 +43,10 @@ def check_output_files(
     for image in images:
         for target in _targets(output, image, exports, axes, parted=image.key.lower() in parted):
             if target.resolve() in inputs:
-                raise FileExistsError(f"{target} is an image, and results would replace it; choose another --output")
+                raise FileExistsError(f"{target} is an input, and a result would replace it; choose another --output")
             if target.exists() and not may_replace(image, target):
                 raise FileExistsError(
-                    f"{target} already exists, and results would replace it; choose another --output, or move the file"
+                    f"{target} already exists, and a result would replace it; choose another --output, or move the file"
                 )
             if (other := whose.setdefault(str(target).lower(), image)) is not image:
                 raise FileExistsError(
@@ -55,10 +56,11 @@ def check_output_files(
 
 
 def _maybe_parted(output: Path, images: Sequence[ImageFile], exports: Sequence[str]) -> Collection[str]:
-    """Return the keys, in lower case, of images that may write files for single planes that clash with other files.
+    """Return the lower-case keys of images whose files for single planes might clash with other files.
 
-    These files are named like "stack_Z000_overlay.png". Only images with such a key have to be opened to know their
-    names.
+    The overlay of a single plane, for example, is named "stack_Z000_overlay.png". How many such files an image will
+    have is known only after it is opened. Opening it is necessary only if the name of another image or of an existing
+    file looks like one of its planes.
     """
     suffixes = tuple(EXPORTS[name].suffix for name in exports if EXPORTS[name].axes != "TPZ")
     if not suffixes:
@@ -83,7 +85,10 @@ def _maybe_parted(output: Path, images: Sequence[ImageFile], exports: Sequence[s
 def _targets(
     output: Path, image: ImageFile, exports: Sequence[str], axes: str | None, *, parted: bool
 ) -> Iterator[Path]:
-    """Return the files of an image; with `parted`, formats for single planes have one file for each plane."""
+    """Yield the result files of an image.
+
+    With `parted`, the image is opened so that formats for single planes are listed with one file per plane.
+    """
     lengths = _stack_axes(image, axes) if parted else {}
     for name in exports:
         along = {axis: length for axis, length in lengths.items() if axis not in EXPORTS[name].axes}
@@ -93,7 +98,7 @@ def _targets(
 
 
 def _stack_axes(image: ImageFile, axes: str | None) -> dict[str, int]:
-    """Return the lengths of the axes before C, Y and X; none if the image cannot be read, since it will fail anyway."""
+    """Return the lengths of the axes before C, Y and X; empty for an unreadable image, which will fail in the run."""
     try:
         with open_image(image.path, axes=axes) as opened:
             return dict(zip(opened.axes[:-3], opened.shape[:-3], strict=True))

@@ -1,4 +1,4 @@
-"""Everything that turns an image into objects: what a bundle declares, ready to be used."""
+"""The pipeline of a bundle: every step from an image to its objects."""
 
 from __future__ import annotations
 
@@ -18,20 +18,23 @@ __all__ = ["Pipeline"]
 
 @dataclass(frozen=True)
 class Pipeline:
-    """The steps of one bundle from an image, as it is read, to objects.
+    """The steps by which a bundle turns an image into objects, with the network loaded.
 
     Args:
         bundle: name of the bundle.
         version: version of the bundle.
-        weights_sha256: SHA-256 of the file with the weights.
+        weights_sha256: SHA-256 of the weights file.
         network: turns prepared pixels into logits; see `inference.Network`.
-        head: turns the network's logits into named maps.
-        preprocess: how images are prepared.
-        postprocess: how objects are made of the maps.
+        head: turns logits into named maps.
+        preprocess: how images are prepared for the network.
+        postprocess: how maps are turned into objects.
         tiles: how images are cut into tiles.
-        tta: test-time augmentation: the network sees eight symmetric views of each tile.
-        precision: the precision of the network's products, "float32" or "bfloat16"; results differ between the two.
-        lanes: number of batches that the network sees at the same time; see `Lanes`.
+        tta: use test-time augmentation, which shows the network eight symmetric views of each tile.
+        precision: precision of the network's multiplications, "float32" or "bfloat16"; it affects the results.
+        lanes: number of batches that the network processes at the same time; see `Lanes`.
+
+    Raises:
+        ValueError: the head lacks a map that post-processing needs, or has a map called `views`.
     """
 
     bundle: str
@@ -48,43 +51,54 @@ class Pipeline:
 
     def __post_init__(self) -> None:
         if "views" in self.head.maps:
-            raise ValueError("got a head with a map called views, which is what test-time augmentation adds; rename it")
+            raise ValueError(
+                "got a head with a map called views, a name reserved for test-time augmentation; rename the map"
+            )
         method = self.postprocess.method
         if missing := [name for name in ("foreground", *method.maps) if name not in self.head.maps]:
             raise ValueError(
-                f"got a head with the maps {', '.join(self.head.maps)}, expected {', '.join(missing)} among them for "
-                f"the method {method.name}; use post-processing that fits the network"
+                f"got a head with the maps {', '.join(self.head.maps)}, expected {', '.join(missing)} as well for the "
+                f"method {method.name}; use post-processing that suits the network"
             )
 
     @cached_property
     def augmented_network(self) -> Network:
-        """The network; with `tta`, its mean over symmetric views, then the share of views that see foreground."""
+        """The network, with test-time augmentation if `tta` is set.
+
+        With augmentation, the output is the mean over the symmetric views, followed by one more channel: the share of
+        views that see foreground.
+        """
         return over_symmetries(self.network, self._sees_foreground) if self.tta else self.network
 
     @property
     def map_names(self) -> tuple[str, ...]:
-        """The names of the maps that `maps` returns, in order."""
+        """Names of the maps that `maps` returns, in order."""
         return (*self.head.maps, "views") if self.tta else self.head.maps
 
     @property
     def measured_maps(self) -> tuple[str, ...]:
-        """The maps whose mean over each object goes into the table."""
+        """Names of the maps whose mean over each object is a column of the table."""
         return (*self.head.measured_maps, "views") if self.tta else self.head.measured_maps
 
     def maps(self, logits: np.ndarray) -> dict[str, np.ndarray]:
-        """Return the maps of an answer of `augmented_network`.
+        """Turn the output of `augmented_network` into maps.
 
         Args:
             logits: K×Y×X float32.
 
         Returns:
-            Y×X float32 by name: the maps of the head and, with `tta`, `views`, the share of views that see foreground.
+            The head's maps by name, Y×X float32. With `tta`, there is also the map `views`, the share of views that see
+            foreground.
+
+        Raises:
+            TypeError: the head does not return the maps that it declares, which is a bug in the head.
         """
         maps = self.head.activate(logits[:-1] if self.tta else logits)
         if tuple(maps) != self.head.maps or any(values.shape != logits.shape[1:] for values in maps.values()):
             shapes = {name: values.shape for name, values in maps.items()}
             raise TypeError(
-                f"{type(self.head).__name__} gave {shapes}, expected {self.head.maps} of {logits.shape[1:]}"
+                f"{type(self.head).__name__} returned maps of shapes {shapes}, expected {self.head.maps}, each of "
+                f"shape {logits.shape[1:]}; correct its method activate"
             )
         return {**maps, "views": logits[-1]} if self.tta else maps
 

@@ -1,4 +1,4 @@
-"""One plane of an image: prepared, passed through the network, turned into measured objects."""
+"""Segmentation of one plane of an image: preparing it, running the network, and measuring the objects."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ __all__ = ["Plane", "objects_of", "prepared_plane", "segment_plane"]
 
 @dataclass(frozen=True, eq=False)
 class Plane:
-    """A plane on its way through the pipeline.
+    """A plane that is ready for the network.
 
     Args:
-        name: name of the image file, with the position of the plane if the file has several.
-        pixels: C×Y×X as measured.
-        prepared: C×Y×X float32 as the network expects it, at its scale.
-        channel_names: one name per channel, or none.
+        name: name of the image file; if the image has several planes, it includes the position of this plane.
+        pixels: C×Y×X raw pixel values.
+        prepared: C×Y×X float32, prepared for the network and at the network's scale.
+        channel_names: one name per channel, or empty.
         pixel_size_um: (y, x) in µm, if known.
     """
 
@@ -48,44 +48,45 @@ def prepared_plane(
     """Prepare a plane for the network; see `pixels.prepare`.
 
     Args:
-        pixels: C×Y×X as measured, a whole plane.
-        pipeline: the pipeline of the bundle.
+        pixels: C×Y×X raw pixel values of the whole plane.
+        pipeline: the bundle's pipeline.
         name: name of the image file.
-        channel_names: one name per channel, or none.
+        channel_names: one name per channel, or empty.
         pixel_size_um: (y, x) in µm, if known.
 
     Raises:
-        ValueError: the image has no pixels, or lacks a channel or the pixel size that the pipeline asks for.
+        ValueError: the image has no pixels, or lacks a channel or the pixel size that the pipeline needs.
     """
     prepared = prepare(pixels, pipeline.preprocess, channel_names=channel_names, pixel_size_um=pixel_size_um)
     return Plane(name, pixels, prepared, channel_names, pixel_size_um)
 
 
 def segment_plane(plane: Plane, pipeline: Pipeline, lanes: Lanes | None = None) -> Segmentation:
-    """Segment a plane: network, objects, measurements.
+    """Run the network on a plane, then find and measure the objects.
 
     Args:
         plane: the prepared plane.
-        pipeline: the pipeline of the bundle.
-        lanes: threads in which the network runs; None: it runs in this thread.
+        pipeline: the bundle's pipeline.
+        lanes: threads in which to run the network; None for the current thread.
 
     Returns:
-        The objects in the frame of the image, with their table.
+        The objects, at the size of the original image, and the table of their measurements.
     """
     return objects_of(plane, predict(plane.prepared, pipeline.augmented_network, pipeline.tiles, lanes), pipeline)
 
 
 def objects_of(plane: Plane, logits: np.ndarray, pipeline: Pipeline) -> Segmentation:
-    """Make measured objects of the network's answer for a plane.
+    """Find and measure the objects in a plane, given the network's output.
 
     Args:
         plane: the prepared plane.
         logits: K×Y×X float32 at the scale of the network, from `pipeline.augmented_network`.
-        pipeline: the pipeline of the bundle.
+        pipeline: the bundle's pipeline.
 
     Returns:
-        The objects in the frame of the image. Their `score` is the mean probability of the foreground over an object;
-        with test-time augmentation, `agreement` is the mean share of the views that saw foreground there.
+        The objects, at the size of the original image, and the table of their measurements. In the table, `score` is
+        the mean foreground probability over an object. With test-time augmentation, `agreement` is the mean share of
+        views that see foreground in the object.
     """
     maps = pipeline.maps(logits)
     shape = (int(plane.pixels.shape[1]), int(plane.pixels.shape[2]))
@@ -101,5 +102,5 @@ def objects_of(plane: Plane, logits: np.ndarray, pipeline: Pipeline) -> Segmenta
 
 
 def _framed(values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Bring a map from the scale of the network to the frame of the image, by nearest neighbour like the labels."""
+    """Resample a map from the scale of the network to the size of the image, by nearest neighbour like the labels."""
     return rescale_labels(values, shape)

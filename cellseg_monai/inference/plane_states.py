@@ -1,4 +1,4 @@
-"""The states of a plane on its way through a job."""
+"""The states of a plane as a job processes it."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ __all__ = ["Broken", "Dropped", "Ready", "Segmented", "TooLarge"]
 
 @dataclass(frozen=True, eq=False)
 class Ready:
-    """A plane that was read and prepared for the network.
+    """A plane that has been read and prepared for the network.
 
     Args:
-        results: of its image.
-        place: of the plane along the axes before C, Y, X.
-        plane: the pixels.
+        results: result files of the image that the plane belongs to.
+        place: index of the plane along each axis before C, Y and X.
+        plane: the plane itself.
     """
 
     results: ImageResults
@@ -30,17 +30,17 @@ class Ready:
 
     @property
     def size_px(self) -> int:
-        """Pixels that are held: those of the file or those that the network sees, whichever are more."""
+        """Number of pixels of the plane in the file or at the scale of the network, whichever is larger."""
         return max(math.prod(pixels.shape[1:]) for pixels in (self.plane.pixels, self.plane.prepared))
 
 
 @dataclass(frozen=True, eq=False)
 class TooLarge:
-    """A plane that is not read as a whole but window by window.
+    """A plane that is too large for memory, so it is read window by window.
 
     Args:
-        results: of its image.
-        place: of the plane along the axes before C, Y, X.
+        results: result files of the image that the plane belongs to.
+        place: index of the plane along each axis before C, Y and X.
     """
 
     results: ImageResults
@@ -49,12 +49,12 @@ class TooLarge:
 
 @dataclass(frozen=True, eq=False)
 class Segmented:
-    """A plane whose objects are known but not written.
+    """A plane that has been segmented, but whose objects have not been written yet.
 
     Args:
-        results: of its image.
-        place: of the plane along the axes before C, Y, X.
-        segmentation: its objects.
+        results: result files of the image that the plane belongs to.
+        place: index of the plane along each axis before C, Y and X.
+        segmentation: the objects in the plane.
     """
 
     results: ImageResults
@@ -64,12 +64,12 @@ class Segmented:
 
 @dataclass(frozen=True, eq=False)
 class Broken:
-    """A plane, or an image that could not be opened, whose error ends its image.
+    """A plane that failed, or an image that could not be opened; either way, the whole image fails.
 
     Args:
         file: the image file.
-        error: why.
-        results: of the image; None if it was not opened.
+        error: the error that was raised.
+        results: result files of the image; None if the image could not be opened.
     """
 
     file: ImageFile
@@ -79,7 +79,7 @@ class Broken:
     size_px = 0
 
     def outcome(self) -> Failed | None:
-        """End the image; None if another plane has ended it before."""
+        """Mark the image as failed and return its outcome; return None if another plane has already failed."""
         if self.results is None:
             return failed_by(self.file, self.error)
         return None if self.results.is_abandoned else self.results.fail(self.error)
@@ -87,4 +87,4 @@ class Broken:
 
 @dataclass(frozen=True, eq=False)
 class Dropped:
-    """A plane of an image that another plane ended."""
+    """A plane that was skipped because another plane of the same image had already failed."""

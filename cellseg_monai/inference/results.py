@@ -1,6 +1,7 @@
-"""The files of one image: collected in a hidden folder, plane by plane, and moved into place when all are complete.
+"""Writing the result files of one image.
 
-So no image is left with labels and without a table, whether a plane is bad, the disk is full or the process is killed.
+The files are written to a hidden folder, plane by plane, and moved into place once all of them are complete. An image
+can therefore never end up with labels but no table, even if a plane fails, the disk fills up or the process is killed.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pathlib import Path
 from cellseg_monai.exports import EXPORTS, Segmentation, place_name, write_exports
 from cellseg_monai.inference.inputs import ImageFile
 from cellseg_monai.inference.outcomes import Done, Failed, failed_by
-from cellseg_monai.io import LabelSpool, LazyImage, holds_labels
+from cellseg_monai.io import LabelSpool, LazyImage, Note, holds_labels
 from cellseg_monai.labels import ObjectTable, join_tables
 
 __all__ = ["ImageResults"]
@@ -25,49 +26,58 @@ _SPOOL = ".labels"
 
 
 class ImageResults:
-    """Writes the objects of an image; its files appear under their names only after the last plane.
+    """Writes the objects of an image, plane by plane; the result files appear only after the last plane.
 
-    Exports that hold one plane are written as it comes. The labels and the table of a stack are one file each: until
-    the last plane its labels wait on disk, in compressed chunks, and its tables in memory. Labels
-    cannot go directly into the TIFF, because its integer type depends on the highest id of all planes, and because
-    tifffile pulls tiles from an iterator rather than accepting them as they come.
+    Exports with one file per plane are written plane by plane. The labels and the table of a stack are a single file
+    each. Until the last plane has been added, the labels are kept on disk in compressed chunks, and the tables in
+    memory. There are two reasons why labels cannot be written directly to the TIFF file: its integer type depends on
+    the highest id in any plane, and tifffile only takes tiles from an iterator.
 
     Args:
         file: the image file.
-        image: the same, open.
-        folder: where the results go.
-        unfinished: a folder of its own on the same disk, which is made here.
-        exports: names of `exports.EXPORTS`.
+        image: the same image, opened.
+        folder: folder for the results.
+        unfinished: temporary folder for this image alone, on the same disk; it is created when needed.
+        exports: names of the exports to write, from `exports.EXPORTS`.
+        notes: notes on the image; see `io.Note`.
 
     Attributes:
-        is_abandoned: True after `fail`, when no more planes are wanted.
+        is_abandoned: True once the image has failed, so that its remaining planes can be skipped.
     """
 
     def __init__(
-        self, file: ImageFile, image: LazyImage, *, folder: Path, unfinished: Path, exports: Sequence[str]
+        self,
+        file: ImageFile,
+        image: LazyImage,
+        *,
+        folder: Path,
+        unfinished: Path,
+        exports: Sequence[str],
+        notes: tuple[Note, ...] = (),
     ) -> None:
         self.file, self.planes = file, tuple(image.planes())
         self.is_abandoned = False
-        self._begun, self._objects = time.perf_counter(), 0
+        self._begun, self._objects, self._notes = time.perf_counter(), 0, notes
         self._axes, self._shape, self._stack_axes = image.axes, image.shape, image.axes[:-3]
+        self._z_step_um, self._time_step_s = image.z_step_um, image.time_step_s
         self._folder, self._unfinished, self._exports = folder, unfinished, exports
         self._missing = set(self.planes)
         self._tables: dict[tuple[int, ...], ObjectTable] = {}
         self._spool = LabelSpool(unfinished / _SPOOL, (*image.shape[:-3], *image.shape[-2:]))
 
     def name_of(self, place: Sequence[int]) -> str:
-        """Return the name of the image file, with the place of a plane of a stack in it."""
+        """Return the name of the image file; for a stack, it includes the position of the plane."""
         return place_name(self.file.path.name, dict(zip(self._stack_axes, place, strict=True)))
 
     def add(self, place: tuple[int, ...], segmentation: Segmentation) -> Done | None:
-        """Write a plane.
+        """Write the objects of a plane.
 
         Args:
-            place: of the plane, one of `planes`.
-            segmentation: its objects.
+            place: index of the plane along each axis before C, Y and X; one of `planes`.
+            segmentation: the objects in the plane.
 
         Returns:
-            The outcome of the image after its last plane, else None.
+            The outcome of the image if this was its last plane, otherwise None.
 
         Raises:
             OSError: a file could not be written.
@@ -85,17 +95,17 @@ class ImageResults:
             raise
 
     def fail(self, error: Exception) -> Failed:
-        """Remove what was written of the image.
+        """Mark the image as failed, and delete the files that have been written for it.
 
         Args:
-            error: why a plane of it could not be segmented.
+            error: the error that a plane of the image raised.
 
         Returns:
             The outcome of the image.
         """
         self.is_abandoned = True
         shutil.rmtree(self._unfinished, ignore_errors=True)
-        return failed_by(self.file, error)
+        return failed_by(self.file, error, self._notes)
 
     def _write(self, place: tuple[int, ...], segmentation: Segmentation) -> None:
         if not self._stack_axes:
@@ -115,6 +125,8 @@ class ImageResults:
                 image_name=self.file.path.name,
                 image=None,
                 axes=f"{self._stack_axes}YX",
+                z_step_um=self._z_step_um,
+                time_step_s=self._time_step_s,
             )
             write_exports(self._unfinished, stack, of_stacks)
 
@@ -125,9 +137,9 @@ class ImageResults:
         targets = tuple(self._folder / path.name for path in written)
         for target in targets:
             if target.is_dir() and not holds_labels(target):
-                raise FileExistsError(errno.EEXIST, "there is a folder of that name; move it away", str(target))
+                raise FileExistsError(errno.EEXIST, "a folder with this name exists; move it elsewhere", str(target))
         for source, target in zip(written, targets, strict=True):
-            if target.is_dir():  # left by a run that was stopped; renaming does not replace a folder
+            if target.is_dir():  # left by an interrupted run; os.replace cannot replace a folder
                 os.replace(target, self._unfinished / f"{target.name}.old")
             os.replace(source, target)
         shutil.rmtree(self._unfinished)
@@ -135,4 +147,4 @@ class ImageResults:
 
     def _done(self, files: tuple[Path, ...]) -> Done:
         seconds = time.perf_counter() - self._begun
-        return Done(self.file, self.file.sha256, self._axes, self._shape, self._objects, files, seconds)
+        return Done(self.file, self.file.sha256, self._axes, self._shape, self._objects, files, seconds, self._notes)

@@ -1,4 +1,4 @@
-"""The folder of a run: what it refuses, its lock and its record."""
+"""The output folder of a run: the checks before anything is written, the lock and the record."""
 
 from __future__ import annotations
 
@@ -22,24 +22,25 @@ _LOCK = ".segment.lock"
 
 @dataclass(frozen=True)
 class RunFolder:
-    """The folder that the results of a run are written to.
+    """The output folder of a run.
 
-    A new run, a resumed one and a repetition take the same steps, in this order:
+    A new, resumed or replayed run takes these steps, in this order:
 
-    1. `check`, before anything is loaded or searched: the path is no file, and the folder holds no other run and no
-       other report page.
-    2. `results`, so that an earlier run's results are not taken for images.
-    3. `opened`, when the job is known: the lock is taken; the record is read, and a run is only resumed with the
-       settings that it was begun with; no result may replace an image, or a file that is not of this run.
+    1. `check`, before loading the network or searching for images: the path must not be a file, and the folder must not
+       contain another run. If a report is requested, the folder must not contain a report page either.
+    2. `results`, so that results of an earlier run are not treated as images.
+    3. `opened`, once the job is known: takes the lock and reads the record. A run can be resumed only with its original
+       settings. Results must not replace an image, or a file that this run did not write.
     4. `RunRecord.begin`, after which the images are segmented.
-    5. `stale_page`, when they are done.
+    5. `stale_page`, after the last image.
 
-    Before the fourth step nothing is written but the lock. A dry run only takes the second step.
+    Until the fourth step, nothing but the lock is written. A replayed run skips the second step, and a dry run takes
+    only that step.
 
     Args:
         path: the folder, which need not exist.
-        resume: continue the run that the folder holds.
-        report: the run also writes a report page.
+        resume: continue the run in the folder.
+        report: also write a report page.
     """
 
     path: Path
@@ -48,23 +49,23 @@ class RunFolder:
 
     @property
     def record(self) -> Path:
-        """The file that describes the run when it is done."""
+        """The file that describes the run, written when the run is complete."""
         return self.path / NAME
 
     @property
     def page(self) -> Path:
-        """The report page; its numbers are next to it as JSON."""
+        """The report page; its numbers are in a JSON file next to it."""
         return self.path / "report.html"
 
     def check(self) -> None:
-        """Refuse a path that is a file, and a folder whose run or page would be mixed with this one's.
+        """Check that the path is not a file, and that the folder contains no other run or report page.
 
         Raises:
             ValueError: the path is a file.
-            FileExistsError: there is another run, or a page that would be replaced.
+            FileExistsError: the folder contains another run, or a report page that would be replaced.
         """
         if self.path.exists() and not self.path.is_dir():
-            raise ValueError(f"--output {self.path} is a file, expected a folder; name another one")
+            raise ValueError(f"--output {self.path} is a file, expected a folder; choose another --output")
         if self.resume:
             return
         check_no_run(self.path)
@@ -73,7 +74,7 @@ class RunFolder:
                 raise FileExistsError(f"{file} already exists, and --report would replace it; choose another --output")
 
     def results(self) -> set[Path]:
-        """Return the files that the run in this folder, if there is one, has written for images, with full paths.
+        """Return the absolute paths of the result files of the run in this folder; empty if there is no run.
 
         Raises:
             ValueError: the record of the run is damaged.
@@ -84,18 +85,18 @@ class RunFolder:
     def opened(
         self, job: Job, device: str, images: Sequence[ImageFile], notes: Mapping[str, Any]
     ) -> Iterator[RunRecord]:
-        """Hold the lock on the folder, and give the record of the run.
+        """Lock the folder for a `with` block, and yield the record of the run.
 
         Args:
-            job: what is done with each image.
+            job: the job.
             device: where the network runs, such as "cpu" or "cuda:1".
-            images: all images that will be segmented.
-            notes: what the record also says, such as the command.
+            images: the images that will be segmented.
+            notes: further entries for the record, such as the command.
 
         Raises:
-            FileExistsError: another process writes to the folder; it holds another run; or results would have the name
-                of an image, of a file that is not of this run, or of other results.
-            ValueError: the run to be resumed was begun with other settings, or its record is damaged.
+            FileExistsError: another process is writing to the folder; the folder contains another run; or a result
+                would replace an image, another result, or a file that this run did not write.
+            ValueError: the run to resume was started with different settings, or its record is damaged.
         """
         with only_one(self.path / _LOCK, "cellseg segment"):
             record = RunRecord(self.path, about_job(job, device), notes, resume=self.resume)
@@ -103,5 +104,5 @@ class RunFolder:
             yield record
 
     def stale_page(self) -> Path | None:
-        """Return the report page of an earlier state of a run that was resumed without `report`, if there is one."""
+        """Return the report page if it is out of date because the run was resumed without `report`, otherwise None."""
         return self.page if self.resume and not self.report and self.page.exists() else None

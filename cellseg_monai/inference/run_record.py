@@ -1,4 +1,4 @@
-"""The record of a run, kept with its results: `run.json`, and a journal until the run is done."""
+"""The record of a run, next to its results: `run.json`, and a journal until the run is complete."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["NAME", "RunRecord", "check_no_run", "has_run", "images_of", "read_ru
 NAME = "run.json"
 _JOURNAL = "run.journal.jsonl"
 
-# Flags that decide entries with another name.
+# The flags to name in messages about entries of the record whose name differs from that of the flag.
 _FLAGS = {
     "device": " (--device)",
     "precision": " (--amp, or --device)",
@@ -28,20 +28,20 @@ _FLAGS = {
 
 
 class RunRecord:
-    """The record of a run. Each image is a line in a journal, so that a run that was stopped can be resumed.
+    """The record of a run, with a journal of one line per finished image so that an interrupted run can be resumed.
 
     Args:
-        output: the folder of the results.
-        about: everything that the results depend on, in the form that JSON returns: versions, bundle, settings.
-        notes: what else the record says, such as the command.
-        resume: continue the run in this folder.
+        output: folder of the results.
+        about: everything on which the results depend, such as versions, bundle and settings; see `about_job`.
+        notes: further entries for the record, such as the command.
+        resume: continue the run in the folder, if there is one.
 
     Attributes:
-        failures: the reasons why images were not segmented, one line each.
+        failures: the reason why each failed image could not be segmented, one line each.
 
     Raises:
-        FileExistsError: the folder holds a run, and `resume` is false.
-        ValueError: the run to be resumed depends on something else, or its record is damaged.
+        FileExistsError: the folder contains a run, and `resume` is false.
+        ValueError: the run to resume was started with different settings, or its record is damaged.
     """
 
     def __init__(
@@ -50,8 +50,8 @@ class RunRecord:
         self.output = output
         self._about, self._notes = dict(about), dict(notes or {})
         self._images: dict[str, dict[str, Any]] = {}
-        self._left: dict[str, list[str]] = {}  # earlier files of images that have failed since, by the images' keys
-        self._begun: set[str] = set()  # keys of the images of a run that was killed
+        self._left: dict[str, list[str]] = {}  # by image key: earlier results of images that have failed since
+        self._begun: set[str] = set()  # keys of all images for which this run may have written files
         self.failures: list[str] = []
         if not resume:
             check_no_run(output)
@@ -61,20 +61,20 @@ class RunRecord:
         self._owners = {name: key for key, names in files.items() for name in names}
 
     def may_replace(self, image: ImageFile, target: Path) -> bool:
-        """Return True if a file with the name of a result comes from an earlier attempt at the same image.
+        """Return True if an existing file is a result of an earlier attempt at segmenting the same image.
 
-        A run that was killed may have written files without noting them. They can be told from the files of others,
-        because no file had the name of a result when that run began.
+        A killed run may have written results without recording them. They must come from that run, because when it
+        started, no file had the name of a result.
 
         Args:
             image: the image.
-            target: the file, which exists.
+            target: the existing file, whose name is that of a result.
         """
         owner = self._owners.get(self._name(target))
         return owner == image.key or (owner is None and image.key in self._begun)
 
     def begin(self, images: Sequence[ImageFile]) -> None:
-        """Write the journal: from here on, new files in the output can be results of these images."""
+        """Start the journal; from now on, new files in the output folder can be results of these images."""
         self._begun.update(image.key for image in images)
         first = {"about": self._about, "begun": sorted(self._begun), "left": self._left}
         lines = map(json.dumps, [first, *self._images.values()])
@@ -82,20 +82,20 @@ class RunRecord:
             aside.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
     def has(self, image: ImageFile) -> bool:
-        """Return True if an image is done: its file has not changed, and all its results are still there."""
+        """Return True if an image is done, has not changed since, and still has all its result files."""
         entry = self._images.get(image.key)
         if entry is None or not all((self.output / name).exists() for name in entry["files"]):
             return False
         try:
             return bool(entry["sha256"] == image.sha256)
-        except OSError:  # retried, so that it is named with the others that cannot be read
+        except OSError:  # try to segment it, so that it is reported as unreadable
             return False
 
     def add(self, outcome: Done | Failed) -> None:
-        """Note the outcome of an image, and remove files of its earlier results that it no longer has."""
+        """Record the outcome of an image, and delete its outdated result files."""
         key = outcome.image.key
         if isinstance(outcome, Failed):
-            if entry := self._images.pop(key, None):  # these results are of an earlier state of the image
+            if entry := self._images.pop(key, None):  # these files are results of an earlier version of the image
                 self._left[key] = entry["files"]
             self.fail(outcome.reason)
             return
@@ -108,25 +108,26 @@ class RunRecord:
             "objects": outcome.objects,
             "seconds": round(outcome.seconds, 3),
             "files": list(map(self._name, outcome.files)),
+            **({"notes": [note._asdict() for note in outcome.notes]} if outcome.notes else {}),
         }
         files = entry["files"]
         earlier = self._images.get(key, {}).get("files", []) + self._left.pop(key, [])
-        # Before the image is noted: a run that is killed in between makes the image again, and removes the rest.
+        # Delete first, then record: if the run is killed in between, the image is segmented again when it is resumed.
         self._remove(name for name in earlier if name not in files)
         self._images[key] = entry
-        # The results matter more than this line, which may not fit on a full disk: only a killed run needs it.
+        # If the disk is full, keep the results without this line, which is needed only if the run is killed.
         with suppress(OSError), open(self.output / _JOURNAL, "a", encoding="utf-8") as file:
             file.write(json.dumps(entry) + "\n")
 
     def fail(self, reason: str) -> None:
-        """Note why an image was not segmented."""
+        """Record why an image could not be segmented."""
         self.failures.append(reason)
 
     def finish(self, **notes: Any) -> Path:
-        """Write `run.json`, and remove the journal.
+        """Write `run.json`, delete the journal, and return the path of `run.json`.
 
         Args:
-            notes: what else the record says, such as how long the run took.
+            notes: further entries for the record, such as how long the run took.
         """
         run = {
             **self._notes,
@@ -146,51 +147,50 @@ class RunRecord:
         if changed := differences(run["about"], self._about):
             listed = "; ".join(f"{name} {change}{_FLAGS.get(name, '')}" for name, change in changed.items())
             raise ValueError(
-                f"the run in {self.output} was begun with other settings: {listed}. Resume it with the same ones, or "
-                "choose another --output"
+                f"the run in {self.output} was started with different settings: {listed}. Resume it with the original "
+                "settings, or choose another --output"
             )
         self._begun = set(run.get("begun", ()))
         self._images = {entry["key"]: entry for entry in entries}
         self._left = {key: files for key, files in run.get("left", {}).items() if key not in self._images}
 
     def _remove(self, names: Iterable[str]) -> None:
-        """Remove files of earlier results, such as those of planes that a stack no longer has; folders are kept."""
+        """Delete earlier result files, such as those of planes that a stack no longer has; folders are kept."""
         for path in (self.output / name for name in names):
             if not path.resolve().is_relative_to(self.output.resolve()) or path.is_dir():
                 continue
             try:
                 path.unlink(missing_ok=True)
             except OSError as error:
-                self.fail(f"{path}: {error.strerror}; remove it, because it belongs to an earlier state of the image")
+                self.fail(f"{path}: {error.strerror}; delete it, because it belongs to an earlier version of the image")
 
     def _name(self, path: Path) -> str:
-        """Return the path of a file within the output; a cluster gives full paths."""
+        """Return the path of a result file relative to the output folder; jobs on a cluster use absolute paths."""
         return path.absolute().relative_to(self.output.absolute()).as_posix()
 
 
 def check_no_run(output: Path) -> None:
-    """Refuse a folder that holds the results of a run.
+    """Check that a folder does not contain the results of a run.
 
     Raises:
-        FileExistsError: it does.
+        FileExistsError: the folder contains the results of a run.
     """
     if has_run(output):
         raise FileExistsError(
-            f"{output} holds another run, whose results would be mixed with these; continue it with --resume, or "
-            "choose another --output"
+            f"{output} already contains another run; continue that run with --resume, or choose another --output"
         )
 
 
 def has_run(output: Path) -> bool:
-    """Return True if a folder holds the results of a run, complete or not."""
+    """Return True if a folder contains the results of a run, complete or not."""
     return (output / NAME).exists() or (output / _JOURNAL).exists()
 
 
 def results_in(output: Path) -> set[Path]:
-    """Return the files that the run in a folder, if there is one, has written for images, with full paths.
+    """Return the absolute paths of the result files of the run in a folder; empty if there is no run.
 
     Raises:
-        ValueError: its record is damaged.
+        ValueError: the record of the run is damaged.
     """
     if not has_run(output):
         return set()
@@ -200,31 +200,31 @@ def results_in(output: Path) -> set[Path]:
 
 
 def read_run(path: Path) -> dict[str, Any]:
-    """Return the content of a `run.json`.
+    """Return the content of a `run.json` file.
 
     Raises:
-        FileNotFoundError: it does not exist.
-        ValueError: the file is something else.
+        FileNotFoundError: the file does not exist.
+        ValueError: the file is not the record of a run.
     """
     try:
         run = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise FileNotFoundError(f"no run.json at {path}; name the one next to the results") from error
+        raise FileNotFoundError(f"no run.json at {path}; pass the run.json next to the results") from error
     except ValueError as error:
-        raise ValueError(f"{path} is no run.json: {error}; name the one next to the results") from error
+        raise ValueError(f"{path} is not a run.json: {error}; pass the run.json next to the results") from error
     if not isinstance(run, dict) or not {"about", "images", "arguments"} <= run.keys():
-        raise ValueError(f"{path} is no run.json of `cellseg segment`; name the one next to the results")
+        raise ValueError(f"{path} was not written by `cellseg segment`; pass the run.json next to the results")
     return run
 
 
 def images_of(run: Mapping[str, Any]) -> list[ImageFile]:
-    """Return the images that a run was made of.
+    """Return the images that a run segmented, after checking that they have not changed.
 
     Args:
-        run: the content of its `run.json`, as `read_run` returns it.
+        run: content of the run's `run.json`, from `read_run`.
 
     Raises:
-        ValueError: some of them have changed or are gone; each is named.
+        ValueError: images have changed or no longer exist; the message names each of them.
     """
     images, faults = [], []
     for entry in run["images"]:
@@ -236,17 +236,17 @@ def images_of(run: Mapping[str, Any]) -> list[ImageFile]:
         except OSError as error:
             faults.append(f"{image.path}: {error.strerror}")
     if faults:
-        raise ValueError(f"{'; '.join(faults)}; put back the images that the run was made of")
+        raise ValueError(f"{'; '.join(faults)}; restore the images that the run segmented")
     return images
 
 
 def _recorded(output: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Return what the record says about the run in a folder, and about each image that is done.
+    """Return the record of the run in a folder: the entries for the run as a whole, and those for each finished image.
 
-    It is read from `run.json`, or from the journal of a run that was stopped.
+    They are read from `run.json`, or from the journal if the run was interrupted.
 
     Raises:
-        ValueError: it is damaged.
+        ValueError: the record is damaged.
     """
     journal = output / _JOURNAL
     if not journal.exists():
@@ -262,6 +262,6 @@ def _recorded(output: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
 def _entry(line: str) -> dict[str, Any] | None:
     try:
         entry = json.loads(line)
-    except ValueError:  # the line that was being written when the run was killed
+    except ValueError:  # a line that was only partly written when the run was killed
         return None
     return entry if isinstance(entry, dict) else None

@@ -1,4 +1,4 @@
-"""Planes on their way through threads: several are labelled at the same time, one is written, order is kept."""
+"""Threads that label several planes in parallel, and finish them one at a time, in order."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from cellseg_monai.inference.lanes import Lanes
 
 __all__ = ["Stages"]
 
-# Planes post-processed while the network has a batch of another plane in every lane. More would only wait for Python's
-# global lock.
+# Number of planes to post-process while the network is busy with other planes in all lanes. More would only wait for
+# Python's global interpreter lock.
 _EXTRA_PLANES = 2
 
 _Prepared = TypeVar("_Prepared")
@@ -23,17 +23,18 @@ _Outcome = TypeVar("_Outcome")
 
 
 class Stages(Generic[_Prepared, _Labelled, _Outcome]):
-    """Takes prepared planes through labelling and finishing; to be used in a `with` block.
+    """Labels and finishes planes in threads; use it as a context manager.
 
-    Planes are labelled in some threads, which share the lanes of the network. Another thread finishes them one by one,
-    in the order in which they came. On leaving the block early, planes that wait are dropped, and what has begun is
-    completed.
+    Several threads label planes, and share the lanes of the network. Another thread finishes the planes one by one, in
+    the order in which they were added. If the `with` block ends early, planes that are waiting are dropped, and those
+    in progress are completed.
 
     Args:
-        label: makes objects of a plane. It is called in several threads at the same time.
-        finish: called with what `label` returned, by one thread, in order; None is no outcome.
-        lanes: number of batches that the network sees at the same time.
-        largest_px: size of a plane of which one more than there are lanes fit into memory.
+        label: function that finds the objects in a plane; several threads call it at the same time.
+        finish: function that takes the result of `label` and returns an outcome, or None if there is none. A single
+            thread calls it, in order.
+        lanes: number of batches that the network processes at the same time.
+        largest_px: plane size, in pixels, for which memory suffices for `lanes` + 1 planes.
 
     >>> with Stages(lambda plane, lanes: plane + 1, str, lanes=1, largest_px=100) as stages:
     ...     [*stages.put(1, size_px=1), *stages.put(2, size_px=1), *stages.drain()]
@@ -49,7 +50,7 @@ class Stages(Generic[_Prepared, _Labelled, _Outcome]):
         largest_px: int,
     ) -> None:
         self._label, self._finish = label, finish
-        # Besides the planes being labelled, one waits for that and one is being finished.
+        # In addition to the planes being labelled, one plane is waiting and one is being finished.
         self._budget = Budget(lanes + _EXTRA_PLANES + 2, (lanes + 1) * largest_px)
         self._under_way: deque[tuple[Future[_Outcome | None], int]] = deque()
         self._labelling = ThreadPoolExecutor(lanes + _EXTRA_PLANES, "cellseg-label")
@@ -62,19 +63,19 @@ class Stages(Generic[_Prepared, _Labelled, _Outcome]):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._lanes.close()  # first, so that planes nobody will take fail soon instead of seeing all of their tiles
+        self._lanes.close()  # first, so that unwanted planes fail now rather than after their last tile
         self._finishing.shutdown(cancel_futures=True)
         self._labelling.shutdown(cancel_futures=True)
 
     def put(self, plane: _Prepared, *, size_px: int) -> Iterator[_Outcome]:
-        """Add a plane, once there is room for it.
+        """Wait until there is room for a plane, and add it.
 
         Args:
-            plane: passed to `label`.
-            size_px: pixels that it holds.
+            plane: the plane, which is passed to `label`.
+            size_px: size of the plane in pixels.
 
         Yields:
-            The outcomes that are known by then.
+            The outcomes that have become available in the meantime.
         """
         while self._under_way and (self._under_way[0][0].done() or not self._budget.admits(size_px)):
             yield from self._oldest()
@@ -84,7 +85,7 @@ class Stages(Generic[_Prepared, _Labelled, _Outcome]):
         self._under_way.append((finished, size_px))
 
     def drain(self) -> Iterator[_Outcome]:
-        """Wait for all planes under way, and yield their outcomes."""
+        """Wait for all planes in progress, and yield their outcomes."""
         while self._under_way:
             yield from self._oldest()
 

@@ -1,4 +1,4 @@
-"""Test-time augmentation: the mean of a network over all rotations and reflections of an image."""
+"""Test-time augmentation: averaging a network's output over rotations and reflections of the image."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ __all__ = ["over_symmetries"]
 
 
 def over_symmetries(network: Network, votes: Callable[[np.ndarray], np.ndarray] | None = None) -> Network:
-    """Return a network that averages another over the eight symmetric views of an image.
+    """Return a network that averages the output of another network over the eight symmetric views of an image.
 
-    Microscope images have no preferred direction. Where a network prefers one, that is noise, which the mean reduces
-    for eight times the work.
+    Microscope images have no preferred direction, so any dependence of the output on direction is noise. Averaging
+    reduces this noise, at eight times the cost.
 
     Args:
-        network: B×C×Y×X to B×K×Y×X.
-        votes: K×Y×X logits to a mask, bool Y×X. If given, one more channel follows the logits: the share of the views
-            for which the mask is true.
+        network: function from B×C×Y×X to B×K×Y×X arrays.
+        votes: function from K×Y×X logits to a Boolean Y×X mask. If given, the output has one more channel after the
+            logits: the share of views in which the mask is true.
 
     >>> network = over_symmetries(lambda batch: np.cumsum(batch, axis=3))
     >>> network(np.ones((1, 1, 1, 3), np.float32)).tolist()

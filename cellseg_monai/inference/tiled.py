@@ -1,4 +1,4 @@
-"""A network applied to an image of any size, tile by tile."""
+"""Running a network on an image of any size, tile by tile."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ if TYPE_CHECKING:
 __all__ = ["Network", "Read", "Tiles", "blend", "predict", "predict_windows", "read_tile"]
 
 Network = Callable[[np.ndarray], np.ndarray]
-"""From a batch of tiles, B×C×Y×X float32, to logits, B×K×Y×X float32."""
+"""A function from a batch of tiles, B×C×Y×X float32, to logits, B×K×Y×X float32."""
 
 Read = Callable[[slice, slice], np.ndarray]
-"""From rows and columns within the image to its prepared pixels there, C×Y×X float32."""
+"""A function from a range of rows and columns in the image to the prepared pixels there, C×Y×X float32."""
 
 
 @dataclass(frozen=True)
 class Tiles:
-    """The tiles into which images are cut for a network.
+    """How to cut images into tiles for a network.
 
     Args:
-        size: (Y, X) of a tile in pixels; a smaller image is one tile.
-        overlap: smallest overlap of neighbouring tiles, in pixels.
-        multiple: stride of the network in pixels. Tiles begin and end at multiples of it; images are extended by
-            replication.
-        batch: number of tiles that the network sees at the same time.
+        size: (Y, X) of a tile in pixels; a smaller image fits in a single tile.
+        overlap: minimum overlap of neighbouring tiles, in pixels.
+        multiple: stride of the network, in pixels. Tiles start and end at multiples of the stride, for which the image
+            is extended by repeating its edge pixels.
+        batch: number of tiles in a batch.
 
     Raises:
-        ValueError: a number is not positive, or the overlap is more than half a tile.
+        ValueError: a size, the stride or the batch is not positive, the overlap is negative, or it exceeds half a tile.
 
     >>> Tiles((64, 64)).cover((100, 64))[0].starts
     (0, 32, 64)
@@ -52,16 +52,16 @@ class Tiles:
         if min(*self.size, self.multiple, self.batch) < 1:
             raise ValueError(
                 f"got tiles of {self.size} px, multiples of {self.multiple} px and batches of {self.batch}, expected "
-                "numbers from 1; correct the tile"
+                "whole numbers of at least 1; correct the tile settings"
             )
         if not 0 <= 2 * self.overlap <= min(self.size):
             raise ValueError(
-                f"got an overlap of {self.overlap} px for tiles of {self.size} px, expected 0 to half a tile; use "
-                f"larger tiles, or an overlap of up to {min(self.size) // 2} px"
+                f"got an overlap of {self.overlap} px for tiles of {self.size} px, expected between 0 and half a tile; "
+                f"use larger tiles, or an overlap of at most {min(self.size) // 2} px"
             )
 
     def cover(self, shape: tuple[int, int]) -> tuple[AxisTiles, AxisTiles]:
-        """Return the tiles of an image of this shape, along Y and along X."""
+        """Return the tiles that cover an image of the given (Y, X) shape, along Y and along X."""
         rows, columns = (
             cover_axis(length, size=size, overlap=self.overlap, multiple=self.multiple)
             for length, size in zip(shape, self.size, strict=True)
@@ -70,16 +70,16 @@ class Tiles:
 
 
 def predict(pixels: np.ndarray, network: Network, tiles: Tiles, lanes: Lanes | None = None) -> np.ndarray:
-    """Return the logits of a whole image.
+    """Run a network on a whole image, tile by tile, and return the logits.
 
     Args:
-        pixels: CYX float32, prepared.
-        network: see `Network`.
-        tiles: how the image is cut.
-        lanes: threads for the network; None for this thread.
+        pixels: the prepared image, C×Y×X float32.
+        network: the network; see `Network`.
+        tiles: how to cut the image into tiles.
+        lanes: threads in which to run the network; None for the current thread.
 
     Returns:
-        KYX float32.
+        The logits, K×Y×X float32.
 
     >>> predict(np.ones((1, 3, 5), np.float32), lambda batch: 2 * batch, Tiles((32, 32))).shape
     (1, 3, 5)
@@ -99,19 +99,20 @@ def predict(pixels: np.ndarray, network: Network, tiles: Tiles, lanes: Lanes | N
 def predict_windows(
     read: Read, shape: tuple[int, int], network: Network, tiles: Tiles, lanes: Lanes | None = None
 ) -> Iterator[tuple[slice, slice, np.ndarray]]:
-    """Yield the logits of an image window by window, keeping no more than the overlaps of earlier tiles in memory.
+    """Run a network on an image, and yield the logits window by window.
 
-    Tiles are read ahead of the network, in a thread.
+    Only the overlaps of earlier tiles are kept in memory. A thread reads tiles ahead of the network.
 
     Args:
-        read: see `Read`.
+        read: function that reads pixels of the image; see `Read`.
         shape: (Y, X) of the image.
-        network: see `Network`.
-        tiles: how the image is cut.
-        lanes: threads for the network; None for this thread.
+        network: the network; see `Network`.
+        tiles: how to cut the image into tiles.
+        lanes: threads in which to run the network; None for the current thread.
 
     Yields:
-        Rows and columns of a window, and its logits, KYX float32. Together the windows make up the image.
+        The rows and columns of a window, and its logits, K×Y×X float32. Together, the windows cover the image exactly
+        once.
     """
     down, across = tiles.cover(shape)
     with closing(prefetch(_batches(read, down, across, tiles.batch))) as batches:
@@ -122,15 +123,16 @@ def predict_windows(
 def blend(
     answers: Iterable[np.ndarray], down: AxisTiles, across: AxisTiles
 ) -> Iterator[tuple[slice, slice, np.ndarray]]:
-    """Blend the logits of overlapping tiles, and yield each window as soon as no other tile reaches into it.
+    """Blend the logits of overlapping tiles, and yield each window as soon as no later tile reaches into it.
 
     Args:
-        answers: logits of each tile, KYX float32, row after row.
+        answers: logits of each tile, K×Y×X float32, in row-major order.
         down: the tiles along Y.
         across: the tiles along X.
 
     Yields:
-        Rows and columns of a window, and its logits, KYX float32. Together the windows make up the image.
+        The rows and columns of a window, and its logits, K×Y×X float32. Together, the windows cover the image exactly
+        once.
 
     >>> down, across = Tiles((32, 32), multiple=16).cover((3, 48))
     >>> for _, columns, logits in blend([np.zeros((1, 16, 32)), np.ones((1, 16, 32))], down, across):
@@ -147,9 +149,9 @@ def blend(
         [axis.weights(number) for number in range(len(axis.starts))] for axis in (down, across)
     )
     places = product(range(len(down.starts)), range(len(across.starts)))
-    left_overlap: np.ndarray | None = None  # weighted logits of the tile to the left, where this one overlaps it
-    above: np.ndarray  # weighted logits of the row of tiles before, where this row overlaps it
-    below: np.ndarray | None = None  # the same for the next row
+    left_overlap: np.ndarray | None = None  # weighted logits of the tile to the left, where it overlaps this tile
+    above: np.ndarray  # weighted logits of the previous row of tiles, where it overlaps this row
+    below: np.ndarray | None = None  # weighted logits of this row, where it overlaps the next row
     for (row, column), logits in zip(places, answers, strict=True):
         top, left = down.starts[row], across.starts[column]
         if column == 0:
@@ -164,7 +166,7 @@ def blend(
         if left_overlap is not None:
             summed[:, :, : left_overlap.shape[2]] += left_overlap
         width, height = across_to[column] - left, down_to[row] - top
-        # What the last tile of a row has beyond its width lies outside the image.
+        # Beyond `width`, the last tile of a row lies outside the image.
         left_overlap = summed[:, :, width:] if column + 1 < len(across.starts) else None
         done = summed[:, :, :width]
         _weigh(done, down_weights[row], axis=1)
@@ -174,16 +176,16 @@ def blend(
 
 
 def _weigh(values: np.ndarray, weights: np.ndarray, axis: int = 2) -> None:
-    """Multiply KYX values by weights along an axis, skipping the ones, which are most of the weights of a tile."""
+    """Multiply K×Y×X values in place by weights along an axis, skipping weights of 1, which most pixels have."""
     along = np.moveaxis(values, axis, 2)
-    ones = np.flatnonzero(weights == 1)  # contiguous: weights rise to 1, then fall
+    ones = np.flatnonzero(weights == 1)  # they are contiguous, because weights rise to 1 and then fall
     head, tail = (int(ones[0]), int(ones[-1]) + 1) if len(ones) else (len(weights), len(weights))
     along[:, :, :head] *= weights[:head]
     along[:, :, tail:] *= weights[tail:]
 
 
 def _ends(axis: AxisTiles) -> list[int]:
-    """Return where the windows end: at the start of the next tile, or at the end of the image."""
+    """Return where each window ends: at the start of the next tile, or at the end of the image."""
     return [*axis.starts[1:], axis.length]
 
 
@@ -194,12 +196,12 @@ def _batches(read: Read, down: AxisTiles, across: AxisTiles, count: int) -> Iter
 
 
 def read_tile(read: Read, axes: tuple[AxisTiles, AxisTiles], place: tuple[int, int]) -> np.ndarray:
-    """Read the pixels of a tile, extended by replication beyond the image.
+    """Read the pixels of a tile, repeating the edge pixels of the image where the tile extends beyond it.
 
     Args:
-        read: see `Read`.
+        read: function that reads pixels of the image; see `Read`.
         axes: the tiles along Y and along X.
-        place: number of the tile along Y and along X.
+        place: index of the tile along Y and along X.
     """
     windows = [
         slice(axis.starts[index], min(axis.starts[index] + axis.size, axis.length))

@@ -1,4 +1,4 @@
-"""Torch networks as functions of numpy arrays."""
+"""PyTorch networks wrapped as functions on NumPy arrays."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from cellseg_monai.inference.tiled import Network
 
 __all__ = ["choose_device", "lanes_of", "on_arrays", "torch_network"]
 
-# Each lane needs memory for the intermediate results of a tile.
+# Limited because each lane needs memory for the intermediate results of a tile.
 _MOST_LANES = 8
 
 _OUT_OF_MEMORY = re.compile("out of memory|can't allocate memory|not enough memory", re.IGNORECASE)
-# NVIDIA's libraries report these if a GPU has no room for their own data, but also for other faults.
+# NVIDIA's libraries report these errors if a GPU lacks memory for their own data, but also after other failures.
 _PERHAPS_OUT_OF_MEMORY = re.compile(
     "CUDNN_STATUS_(INTERNAL_ERROR|ALLOC_FAILED)|CUBLAS_STATUS_(ALLOC_FAILED|NOT_INITIALIZED)"
 )
-_FULL_BYTES = 256 * 2**20  # a GPU with less free memory counts as full
+_FULL_BYTES = 256 * 2**20  # a GPU with less free memory than this counts as full
 
 
 def choose_device(name: str = "auto") -> torch.device:
-    """Return the device of a name.
+    """Return the device with the given name.
 
     Args:
-        name: cpu, cuda, cuda:N, mps; or auto: CUDA if there is one, otherwise Apple's MPS, otherwise the processor.
+        name: cpu, cuda, cuda:N or mps; or auto, which chooses CUDA if available, then Apple's MPS, then the CPU.
 
     Raises:
-        ValueError: the name is unknown, or this machine has no such device.
+        ValueError: the name is unknown, or this machine does not have the device.
 
     >>> choose_device("cpu")
     device(type='cpu')
@@ -41,23 +41,27 @@ def choose_device(name: str = "auto") -> torch.device:
         name = next(kind for kind, is_available in available.items() if is_available)
     kind = name.split(":")[0]
     if kind not in available:
-        raise ValueError(f"got device {name!r}, expected one of auto, cpu, cuda, cuda:N, mps; choose one")
+        raise ValueError(f"got device {name!r}, expected auto, cpu, cuda, cuda:N or mps; choose one of these")
     if not available[kind]:
         kinds = ", ".join(kind for kind, is_available in available.items() if is_available)
-        raise ValueError(f"got device {name!r}, but torch {torch.__version__} finds {kinds} here; use one of those")
+        raise ValueError(
+            f"got device {name!r}, but PyTorch {torch.__version__} on this machine supports only {kinds}; choose a "
+            "supported device"
+        )
     count = torch.cuda.device_count() if kind == "cuda" else 1
     if name != kind and name not in [f"{kind}:{number}" for number in range(count)]:
         raise ValueError(
-            f"got device {name!r}, but this machine has {count} {kind} device(s), numbered from 0: {kind}:0"
+            f"got device {name!r}, but this machine has {count} {kind} device(s), numbered from 0; choose {kind}:0"
         )
     return torch.device(name)
 
 
 def lanes_of(device: torch.device) -> int:
-    """Return the number of batches that a network should see at the same time.
+    """Return the number of batches that a network should process at the same time.
 
-    On a processor that is the number of cores, up to eight. Threads that share one batch wait for the slowest of them,
-    which is delayed whenever another thread of the program uses its core. Other devices see one batch after another.
+    On a CPU, it is the number of cores, but at most eight. If threads shared a batch instead, all would wait for the
+    slowest thread, which is delayed whenever another thread of the program uses its core. Other devices process one
+    batch at a time.
 
     Args:
         device: where the network runs.
@@ -69,41 +73,42 @@ def lanes_of(device: torch.device) -> int:
 
 
 def on_arrays(network: Callable[[torch.Tensor], torch.Tensor], device: torch.device | str) -> Network:
-    """Return a network of tensors as a network of arrays.
+    """Wrap a network that works on tensors, so that it takes and returns NumPy arrays.
 
     Args:
-        network: turns B×C×Y×X tensors into B×K×Y×X, such as a `torch.nn.Module`.
+        network: function from B×C×Y×X to B×K×Y×X tensors, such as a `torch.nn.Module`.
         device: device of the network.
     """
 
     def answer(batch: np.ndarray) -> np.ndarray:
         tensor = torch.from_numpy(batch).to(device, memory_format=torch.channels_last)
-        # Contiguous channels, because everything that follows works on one channel at a time.
+        # Make each channel contiguous, because all later steps work on one channel at a time.
         return network(tensor).float().contiguous(memory_format=torch.contiguous_format).numpy(force=True)
 
     return answer
 
 
 def torch_network(module: torch.nn.Module, device: torch.device, *, amp: bool = False) -> Network:
-    """Return a torch module as a network of arrays, ready for inference; see `inference.Network`.
+    """Prepare a PyTorch module for inference, and wrap it as a function on NumPy arrays; see `inference.Network`.
 
     Args:
-        module: turns B×C×Y×X tensors into B×K×Y×X; it is moved to the device and put into evaluation mode.
-        device: where it runs.
-        amp: run it in bfloat16.
+        module: module that turns B×C×Y×X into B×K×Y×X tensors; it is moved to the device and switched to evaluation
+            mode.
+        device: where the module runs.
+        amp: run the module in bfloat16.
 
     Returns:
-        The network. It raises MemoryError if a batch does not fit on the device.
+        The function, which raises MemoryError if the device has too little memory for a batch.
 
     Raises:
-        MemoryError: the network does not fit on the device.
+        MemoryError: the device has too little memory for the module.
     """
-    with _needing_memory(device, "the network; free some, or use another --device"):
+    with _needing_memory(device, "the network; free some memory, or use another --device"):
         network = on_arrays(module.to(device, memory_format=torch.channels_last).eval(), device)
 
     def answer(batch: np.ndarray) -> np.ndarray:
         count, _, height, width = batch.shape
-        need = f"{count} tile(s) of {height} × {width} px; use smaller ones with --tile, or another --device"
+        need = f"{count} tile(s) of {height} × {width} px; use smaller tiles with --tile, or another --device"
         with (
             _needing_memory(device, need),
             torch.inference_mode(),
@@ -116,7 +121,7 @@ def torch_network(module: torch.nn.Module, device: torch.device, *, amp: bool = 
 
 @contextmanager
 def _needing_memory(device: torch.device, need: str) -> Iterator[None]:
-    """Raise MemoryError if torch runs out of memory; `need` says what for, and what to do."""
+    """Turn PyTorch's out-of-memory errors into MemoryError; `need` says what the memory is for, and the remedy."""
     try:
         yield
     except RuntimeError as error:
@@ -126,7 +131,7 @@ def _needing_memory(device: torch.device, need: str) -> Iterator[None]:
 
 
 def _is_out_of_memory(error: RuntimeError, device: torch.device) -> bool:
-    """Return True if the cause is a lack of memory; for the processor and MPS, only the message says so."""
+    """Return True if an error was caused by a lack of memory; on the CPU and MPS, only its message shows that."""
     if isinstance(error, torch.OutOfMemoryError) or _OUT_OF_MEMORY.search(str(error)):
         return True
     return _PERHAPS_OUT_OF_MEMORY.search(str(error)) is not None and torch.cuda.mem_get_info(device)[0] < _FULL_BYTES

@@ -17,6 +17,7 @@ from cellseg_monai.io.label_files import read_labels
 from cellseg_monai.io.label_spool import LabelSpool
 from cellseg_monai.io.label_tiff import write_labels
 from cellseg_monai.io.lazy_image import LazyImage, LazyPlane
+from cellseg_monai.io.notes import Note
 from cellseg_monai.io.reading import open_image, read
 from cellseg_monai.io.registry import FORMATS, Format, image_stem, readable_suffixes
 from cellseg_monai.io.zarr_labels import ZarrLabels, holds_labels, writing_zarr_labels
@@ -28,6 +29,7 @@ __all__ = [
     "LabelSpool",
     "LazyImage",
     "LazyPlane",
+    "Note",
     "ZarrLabels",
     "holds_labels",
     "image_of_array",

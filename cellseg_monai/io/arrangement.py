@@ -14,6 +14,7 @@ from cellseg_monai.io.colour_names import RGB, RGBA
 from cellseg_monai.io.decoder_errors import decoding
 from cellseg_monai.io.image import LEADING_AXES, Image
 from cellseg_monai.io.lazy_arrays import chunks_of
+from cellseg_monai.io.notes import TIME_STEP, Z_STEP
 from cellseg_monai.io.stored import Stored
 
 __all__ = ["Arrangement", "arrange"]
@@ -57,8 +58,16 @@ class Arrangement:
         self.axes = "".join(self._leading) + "CYX"
         self.shape = self.shape_of(shape)
         self.dtype = dtype.newbyteorder("=")
-        self.pixel_size_um = _pixel_size(stored)
         self.channel_names = _channel_names(stored, self.shape[-3], by_user=by_user)
+        self.pixel_size_um = _pixel_size(stored)
+        self.z_step_um = stored.sizes.z_step_um if self._has_stated("Z", stored) else None
+        self.time_step_s = stored.sizes.time_step_s if self._has_stated("T", stored) else None
+        without_axis = {kind for kind, axis in ((Z_STEP, "Z"), (TIME_STEP, "T")) if axis not in self._leading}
+        self.notes = stored.notes + tuple(note for note in stored.sizes.notes if note.kind not in without_axis)
+
+    def _has_stated(self, axis: str, stored: Stored) -> bool:
+        """Return True if the image has an axis that is the one of this name in the file."""
+        return axis in self._leading and (stored.stated is None or stored.stated.find(axis) == stored.axes.index(axis))
 
     def shape_of(self, stored_shape: tuple[int, ...]) -> tuple[int, ...]:
         """Return the shape of a stored array after reordering, which merges C and S into one axis."""
@@ -98,6 +107,18 @@ class Arrangement:
         copy = None if picked.flags.writeable else True
         return np.array(picked, dtype=self.dtype, order="C", copy=copy)
 
+    def image(self, pixels: np.ndarray) -> Image:
+        """Return the whole image, whose pixels `pick` returned."""
+        return Image(
+            pixels,
+            self.axes,
+            self.pixel_size_um,
+            self.channel_names,
+            self.notes,
+            self.z_step_um,
+            self.time_step_s,
+        )
+
 
 def arrange(path: Path, stored: Stored, *, by_user: bool = False) -> Image:
     """Return the whole image with its axes in order; see `Arrangement` for the arguments.
@@ -109,14 +130,15 @@ def arrange(path: Path, stored: Stored, *, by_user: bool = False) -> Image:
     """
     arrangement = Arrangement(path, stored, by_user=by_user)
     pixels = arrangement.pick(stored.array)
-    return Image(pixels, arrangement.axes, arrangement.pixel_size_um, arrangement.channel_names)
+    return arrangement.image(pixels)
 
 
 def _pixel_size(stored: Stored) -> tuple[float, float] | None:
     """Return the height and width of a pixel along the final Y and X axes, or None if the file does not state them."""
-    if stored.pixel_size_um is None or stored.stated is None:
-        return stored.pixel_size_um
-    size_by_axis = dict(zip(map(stored.stated.find, "YX"), stored.pixel_size_um, strict=True))
+    size_um = stored.sizes.pixel_size_um
+    if size_um is None or stored.stated is None:
+        return size_um
+    size_by_axis = dict(zip(map(stored.stated.find, "YX"), size_um, strict=True))
     height, width = (size_by_axis.get(stored.axes.index(axis)) for axis in "YX")
     return None if height is None or width is None else (height, width)
 

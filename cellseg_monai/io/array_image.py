@@ -11,6 +11,7 @@ import numpy as np
 from cellseg_monai.io.arrangement import arrange
 from cellseg_monai.io.axes import settle_axes, shape_text, suggested_axes
 from cellseg_monai.io.image import Image
+from cellseg_monai.io.sizes import Sizes
 from cellseg_monai.io.stored import Stored
 
 __all__ = ["image_of_array"]
@@ -44,4 +45,4 @@ def image_of_array(
             f"got an array of shape {shape_text(pixels.shape)} without axes; pass axes={suggested_axes(pixels.shape)}"
         )
     settled = settle_axes(name, pixels.shape, None, axes or "YX")
-    return arrange(name, Stored(pixels, settled, tuple(channel_names), pixel_size_um), by_user=True)
+    return arrange(name, Stored(pixels, settled, tuple(channel_names), Sizes(pixel_size_um)), by_user=True)

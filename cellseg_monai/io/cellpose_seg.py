@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pickle
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
-__all__ = ["holds_objects", "read_masks"]
+__all__ = ["read_header", "read_masks"]
 
 # The names that pickled arrays, dtypes and scalars refer to. Their modules differ between NumPy versions.
 _HARMLESS = {
@@ -19,10 +19,18 @@ _HARMLESS = {
 }
 
 
-def holds_objects(path: Path) -> bool:
-    """Return True if a `.npy` file holds Python objects rather than numbers."""
-    with path.open("rb") as stream:
-        return _dtype(stream).hasobject
+def read_header(stream: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """Return the shape, Fortran order and dtype in the header of a `.npy` file, leaving the stream at its end.
+
+    Raises:
+        ValueError: the header is damaged.
+    """
+    readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    version = np.lib.format.read_magic(stream)
+    if version not in readers:
+        raise ValueError(f"got version {version} of the .npy format, expected (1, 0) or (2, 0)")
+    header: tuple[tuple[int, ...], bool, np.dtype] = readers[version](stream)
+    return header
 
 
 def read_masks(path: Path) -> np.ndarray:
@@ -34,22 +42,13 @@ def read_masks(path: Path) -> np.ndarray:
         ValueError: the file does not hold a dictionary with an array under "masks".
     """
     with path.open("rb") as stream:
-        _dtype(stream)
+        read_header(stream)
         content = _ArraysOnly(stream).load()
     saved = content.item() if isinstance(content, np.ndarray) and content.shape == () else None
     masks = saved.get("masks") if isinstance(saved, dict) else None
     if not isinstance(masks, np.ndarray) or masks.dtype.hasobject:
         raise ValueError("the file holds Python objects, but no masks like a _seg.npy file from Cellpose")
     return masks
-
-
-def _dtype(stream: Any) -> np.dtype:
-    """Return the dtype in the header, leaving the stream at the end of the header."""
-    readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-    version = np.lib.format.read_magic(stream)
-    if version not in readers:
-        raise ValueError(f"got version {version} of the .npy format, expected (1, 0) or (2, 0)")
-    return readers[version](stream)[2]
 
 
 class _Placeholder:

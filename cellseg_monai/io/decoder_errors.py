@@ -2,50 +2,33 @@
 
 from __future__ import annotations
 
-import struct
-import zlib
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from cellseg_monai.errors import UnreadableImageError
 
-__all__ = ["DECODER_ERRORS", "SMALL_BYTES", "check_plausible_size", "decoding"]
+__all__ = ["SMALL_BYTES", "cause_of", "check_exact_size", "check_plausible_size", "decoding"]
 
-DECODER_ERRORS: tuple[type[Exception], ...] = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    EOFError,
-    LookupError,
-    MemoryError,
-    OSError,
-    RuntimeError,
-    SyntaxError,
-    TypeError,
-    ValueError,
-    Warning,
-    struct.error,
-    zlib.error,
-)
-"""Errors that tifffile, imagecodecs, Pillow and itk are known to raise for broken or unusual files.
-
-They share no base class: tifffile raises IndexError or TypeError for a corrupt tag, Pillow raises SyntaxError for a
-truncated PNG, and warnings are raised where Python treats them as errors. Catching `Exception` would be simpler, but
-would also hide errors that have nothing to do with decoding.
-"""
+# Marks of messages that are written for programmers: addresses, arguments, source files and advice on installing.
+_FOR_PROGRAMMERS = re.compile(r"0x[0-9a-f]{4}|[a-z]_[a-z]|[=/\\`{}\[\]]|::|http|install|\bITK\b", re.IGNORECASE)
+_LONGEST_CAUSE = 160
 
 SMALL_BYTES = 256 * 2**20
 """Size up to which an image always counts as plausible, because allocating it does no harm."""
 
 
 @contextmanager
-def decoding(path: Path, *also: type[Exception]) -> Iterator[None]:
+def decoding(path: Path) -> Iterator[None]:
     """Turn any decoder error into an `UnreadableImageError` that has the original error as its cause.
+
+    The errors that decoders raise for broken files share no base class. tifffile raises IndexError or TypeError for a
+    corrupt tag, Pillow raises SyntaxError for a truncated PNG, and Blosc raises SystemError for a negative size.
+    KeyboardInterrupt and SystemExit pass.
 
     Args:
         path: file being decoded.
-        also: further error types that this decoder raises.
 
     Raises:
         UnreadableImageError: the decoder raised an error.
@@ -58,15 +41,30 @@ def decoding(path: Path, *also: type[Exception]) -> Iterator[None]:
     """
     try:
         yield
-    except (UnreadableImageError, FileNotFoundError, PermissionError):
+    except (UnreadableImageError, PermissionError):
         raise
-    except (*DECODER_ERRORS, *also) as error:
-        detail = " ".join(str(error).split())[:200]
+    except Exception as error:
+        if isinstance(error, FileNotFoundError) and not path.exists():
+            raise
         raise UnreadableImageError(
             path,
-            f"the file cannot be decoded ({type(error).__name__}: {detail})",
+            f"the file cannot be decoded ({cause_of(error)})",
             "it is damaged or unsupported, so save it again as plain TIFF",
         ) from error
+
+
+def cause_of(error: Exception) -> str:
+    """Return what an error from a library says, or only its type if its message is written for programmers.
+
+    >>> cause_of(ValueError("the checksum is wrong"))
+    'ValueError: the checksum is wrong'
+    >>> cause_of(ValueError("Object arrays cannot be loaded when allow_pickle=False"))
+    'ValueError'
+    """
+    kind = type(error).__name__
+    text = (error.strerror or "") if isinstance(error, OSError) and error.errno else " ".join(str(error).split())
+    is_plain = 0 < len(text) <= _LONGEST_CAUSE and text.isprintable() and not _FOR_PROGRAMMERS.search(text)
+    return f"{kind}: {text}" if is_plain else kind
 
 
 def check_plausible_size(path: Path, declared_bytes: int, *, largest_ratio: float, file_bytes: int) -> None:
@@ -90,5 +88,29 @@ def check_plausible_size(path: Path, declared_bytes: int, *, largest_ratio: floa
         raise UnreadableImageError(
             path,
             f"its header declares {declared_bytes / 1e9:.1f} GB of pixels, but the file has only {file_bytes} bytes",
+            "it is damaged, so copy or export it again",
+        )
+
+
+def check_exact_size(path: Path, declared_bytes: int, held_bytes: int) -> None:
+    """Refuse a file that holds fewer or more bytes of pixels than its header declares.
+
+    Args:
+        path: image file, named in error messages.
+        declared_bytes: size of the pixels, according to the header.
+        held_bytes: size of the pixels in the file.
+
+    Raises:
+        UnreadableImageError: the sizes differ.
+
+    >>> check_exact_size(Path("a.npy"), 24, 30)
+    Traceback (most recent call last):
+    cellseg_monai.errors.UnreadableImageError: a.npy: its header declares 24 bytes of pixels, but the file holds
+    30; it is damaged, so copy or export it again
+    """
+    if declared_bytes != held_bytes:
+        raise UnreadableImageError(
+            path,
+            f"its header declares {declared_bytes} bytes of pixels, but the file holds {max(0, held_bytes)}",
             "it is damaged, so copy or export it again",
         )

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cellseg_monai.io.notes import Note
+
 __all__ = ["LEADING_AXES", "Image"]
 
 LEADING_AXES = "TPZ"
@@ -25,6 +27,9 @@ class Image:
         pixel_size_um: height and width of a pixel in micrometres, or None if the file does not state them.
         channel_names: one name per channel, "" for an unnamed channel; empty if the file names none. Colours are
             called "red", "green", "blue" and "alpha".
+        notes: what the file states but the reader did not use, such as a pixel size in an unknown unit.
+        z_step_um: distance between planes along Z in micrometres, or None if the file does not state it.
+        time_step_s: time between two time points in seconds, or None if the file does not state it.
 
     Raises:
         ValueError: the arguments contradict each other.
@@ -37,6 +42,9 @@ class Image:
     axes: str
     pixel_size_um: tuple[float, float] | None = None
     channel_names: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
+    z_step_um: float | None = None
+    time_step_s: float | None = None
 
     def __post_init__(self) -> None:
         leading = self.axes[:-3]

@@ -7,14 +7,14 @@ from collections.abc import Iterator, Sequence
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
-from uuid import NAMESPACE_OID, uuid5
 
 import numpy as np
 
 from cellseg_monai.atomic import replacing
 from cellseg_monai.boxes import squares
 from cellseg_monai.io.label_ids import check_ids, check_label_axes, id_type
-from cellseg_monai.io.pixel_size_tags import size_tags
+from cellseg_monai.io.label_tags import label_tags
+from cellseg_monai.io.sizes import Sizes
 
 __all__ = ["write_labels"]
 
@@ -33,12 +33,15 @@ def write_labels(
     ome_name: str | None = None,
     durable: bool = True,
     highest_id: int | None = None,
+    z_step_um: float | None = None,
+    time_step_s: float | None = None,
 ) -> None:
     """Write a label image as TIFF: uint16, or uint32 if an id exceeds 65,535.
 
     The file is a BigTIFF only if it exceeds 4 GB. It is written under a temporary name next to its final path, and
     renamed once it is complete. The same labels always give the same bytes. Planes of up to 16 million pixels are
-    written whole, in strips. Larger planes are written in tiles of 1024 × 1024 pixels, a few tiles at a time.
+    written whole, in strips. Larger planes are written in tiles of 1024 × 1024 pixels, a few tiles at a time. A stack
+    has the header of ImageJ, so that its time points open there as time and its depths as depth.
 
     Args:
         path: file to write, ending in .tif or .tiff; an existing file is replaced, and missing folders are created.
@@ -52,11 +55,13 @@ def write_labels(
             image.
         durable: True to wait until the file is on the disk; see `atomic.replacing`.
         highest_id: highest id in the labels; if None, the labels are read once more to find it.
+        z_step_um: distance between planes along Z in micrometres, or None if unknown; `read` restores it.
+        time_step_s: time between two time points in seconds, or None if unknown; `read` restores it.
 
     Raises:
         TypeError: the labels are not integers.
-        ValueError: the labels do not fit the axes, are empty, negative or too large, or the path does not end in .tif
-            or .tiff.
+        ValueError: the labels do not fit the axes, are empty, negative or too large, a size is not positive, or the
+            path does not end in .tif or .tiff.
 
     >>> import tempfile
     >>> from cellseg_monai.io import read
@@ -71,7 +76,7 @@ def write_labels(
     _check(file, labels, axes)
     dtype = np.dtype(id_type(_highest(labels) if highest_id is None else highest_id))
     with replacing(file, durable=durable) as aside:
-        _write(aside, labels, dtype, axes=axes, pixel_size_um=pixel_size_um, ome_name=ome_name)
+        _write(aside, labels, dtype, axes, Sizes(pixel_size_um, z_step_um, time_step_s), ome_name)
 
 
 def _check(file: Path, labels: Any, axes: str) -> None:
@@ -86,22 +91,11 @@ def _check(file: Path, labels: Any, axes: str) -> None:
         raise ValueError(f"cannot write planes one pixel wide (shape {shape}) as TIFF; write them as OME-Zarr")
 
 
-def _write(
-    file: Path,
-    labels: Any,
-    dtype: np.dtype,
-    *,
-    axes: str,
-    pixel_size_um: tuple[float, float] | None,
-    ome_name: str | None,
-) -> None:
+def _write(file: Path, labels: Any, dtype: np.dtype, axes: str, sizes: Sizes, ome_name: str | None) -> None:
     import tifffile  # slower to import than the rest of this package
 
     shape = tuple(map(int, labels.shape))
-    tags = size_tags(pixel_size_um)
-    metadata = tags.pop("metadata")
-    if ome_name is not None:
-        metadata = _ome_metadata(ome_name, shape, dtype, pixel_size_um)
+    tags = label_tags(axes, shape, dtype, sizes, ome_name)
     is_big = int(np.prod(shape)) * dtype.itemsize > CLASSIC_TIFF_BYTES
     tiled = shape[-2] * shape[-1] > STRIPS_UP_TO_PX
     images = [list(_planes(shape))]
@@ -109,6 +103,8 @@ def _write(
         p = axes.index("P")
         images = [[place for place in images[0] if place[p] == position] for position in range(shape[p])]
         axes, shape = axes.replace("P", ""), shape[:p] + shape[p + 1 :]
+    if ome_name is not None:
+        tags["metadata"]["axes"] = axes
     with tifffile.TiffWriter(file, bigtiff=is_big, ome=ome_name is not None) as tiff:
         for places in images:
             tiff.write(
@@ -119,22 +115,8 @@ def _write(
                 photometric="minisblack",
                 compression="zlib",
                 buffersize=_BUFFER_BYTES,
-                metadata={**metadata, "axes": axes},
                 **tags,
             )
-
-
-def _ome_metadata(
-    name: str, shape: tuple[int, ...], dtype: np.dtype, pixel_size_um: tuple[float, float] | None
-) -> dict[str, Any]:
-    """Return the OME metadata in the form that tifffile expects."""
-    # By default, tifffile would choose a different UUID each time.
-    metadata: dict[str, Any] = {"Name": name, "UUID": str(uuid5(NAMESPACE_OID, f"{name} {shape} {dtype}"))}
-    if pixel_size_um is not None:
-        height_um, width_um = map(float, pixel_size_um)
-        metadata |= {"PhysicalSizeX": width_um, "PhysicalSizeXUnit": "µm"}
-        metadata |= {"PhysicalSizeY": height_um, "PhysicalSizeYUnit": "µm"}
-    return metadata
 
 
 def _highest(labels: Any) -> int:

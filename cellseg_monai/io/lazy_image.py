@@ -112,7 +112,8 @@ class LazyImage(Level):
 
     Attributes:
         path, stated_axes: arguments with which another process can call `open_image`.
-        axes, shape, dtype, pixel_size_um, channel_names: the same as for `Image` and its pixels.
+        axes, shape, dtype, pixel_size_um, channel_names, notes, z_step_um, time_step_s: the same as for `Image` and
+            its pixels.
         is_lazy: False if the format cannot be read in parts, so that `open_image` read the whole image.
         levels: the resolutions in the file, starting with this image and followed by smaller ones.
     """
@@ -123,6 +124,8 @@ class LazyImage(Level):
         self.stated_axes = stated_axes
         self.axes, self.dtype = arrangement.axes, arrangement.dtype
         self.pixel_size_um, self.channel_names = arrangement.pixel_size_um, arrangement.channel_names
+        self.notes = arrangement.notes
+        self.z_step_um, self.time_step_s = arrangement.z_step_um, arrangement.time_step_s
         self.is_lazy = not isinstance(stored.array, np.ndarray)
         self.levels: tuple[Level, ...] = (
             self,
@@ -155,7 +158,7 @@ class LazyImage(Level):
 
     def read(self) -> Image:
         """Return the whole image, as `io.read` does."""
-        return Image(self._pixels({}), self.axes, self.pixel_size_um, self.channel_names)
+        return self._arrangement.image(self._pixels({}))
 
     def plane(self, place: Sequence[int] = ()) -> LazyPlane:
         """Return a plane as an object that can be sliced like a (C, Y, X) array.

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from cellseg_monai.errors import UnreadableImageError
 from cellseg_monai.io.axes import KNOWN_AXES, UNSTATED
-from cellseg_monai.io.units import UM_PER_UNIT, checked_size, in_um
+from cellseg_monai.io.sizes import Sizes, Stated, understood_sizes
 
 __all__ = ["Multiscale", "ZarrNode", "find_image"]
 
 _DEFAULT_AXES = ["t", "c", "z", "y", "x"]  # in versions up to 0.2, which do not state the axes
+_LARGEST_METADATA = 2**26
 _WORDS = {"time": "T", "channel": "C", "position": "P"}
 
 
@@ -60,13 +62,13 @@ class Multiscale:
     Args:
         arrays: one array per resolution, the full one first.
         axes: one letter per axis; a letter from `UNSTATED` for an axis of unknown meaning.
-        pixel_size_um: height and width of a pixel in micrometres, or None if the file does not state them with a unit.
+        sizes: pixel size, step between planes and time between images, as far as the file states them with a unit.
         channel_names: one name per channel, or empty.
     """
 
     arrays: tuple[ZarrNode, ...]
     axes: str
-    pixel_size_um: tuple[float, float] | None
+    sizes: Sizes
     channel_names: tuple[str, ...]
 
 
@@ -89,7 +91,7 @@ def find_image(path: Path) -> Multiscale | ZarrNode:
     if "bioformats2raw.layout" in node.attributes:
         series = [child for child in node.children() if child.name != "OME"]
         if len(series) == 1:
-            return find_image(series[0])
+            return find_image(inner_folder(path, series[0].name))
     raise UnreadableImageError(path, _kind(node), f"pass one image, such as {_first_image(node)}")
 
 
@@ -103,12 +105,12 @@ def _multiscale(path: Path, node: ZarrNode) -> Multiscale:
         *first["datasets"][0].get("coordinateTransformations", ()),
         *first.get("coordinateTransformations", ()),
     ]
-    size = _pixel_size(axes, letters, transforms)
+    sizes = understood_sizes(*(_stated(axes, letters, transforms, letter) for letter in "YXZT"))
     shape = arrays[0].metadata["shape"]
     n_channels = shape[letters.index("C")] if "C" in letters else 1
     channels = (node.attributes.get("omero") or {}).get("channels") or ()
     names = tuple(str(channel.get("label") or "") for channel in channels)
-    return Multiscale(arrays, letters, size, names if len(names) == n_channels and any(names) else ())
+    return Multiscale(arrays, letters, sizes, names if len(names) == n_channels and any(names) else ())
 
 
 def _letter(axis: dict[str, Any]) -> str:
@@ -124,26 +126,42 @@ def _letter(axis: dict[str, Any]) -> str:
     return first if first.isalpha() and first not in KNOWN_AXES + UNSTATED else UNSTATED[1]
 
 
-def _pixel_size(axes: list[dict[str, Any]], letters: str, transforms: list[Any]) -> tuple[float, float] | None:
-    sizes = []
-    for letter in "YX":
-        if letter not in letters:
-            return None
-        index = letters.index(letter)
-        um = UM_PER_UNIT.get(str(axes[index].get("unit", "")).lower())
-        scales = [
-            transform["scale"][index]
-            for transform in transforms
-            if transform.get("type") == "scale" and "scale" in transform
-        ]
-        for scale in scales:
-            um = in_um(scale, um)
-        sizes.append(um if scales else None)
-    return checked_size(*sizes)
+def _stated(axes: list[dict[str, Any]], letters: str, transforms: list[Any], letter: str) -> Stated:
+    """Return the length of a step along an axis, which is the product of all scales."""
+    if letter not in letters:
+        return Stated()
+    index = letters.index(letter)
+    scales = [
+        transform["scale"][index]
+        for transform in transforms
+        if transform.get("type") == "scale" and "scale" in transform
+    ]
+    try:
+        value: Any = math.prod(map(float, scales)) if scales else None
+    except (TypeError, ValueError):
+        value = scales
+    return Stated(value, axes[index].get("unit"))
+
+
+def inner_folder(path: Path, name: str) -> Path:
+    """Return a folder within an image, checking that it is.
+
+    Raises:
+        UnreadableImageError: the name, or a link, leads out of the image.
+    """
+    # A name is judged by the rules of all systems, so that an image is read or refused everywhere alike.
+    kinds = [kind(name) for kind in (PurePosixPath, PureWindowsPath)]
+    folder = path / name
+    leaves = any(kind.anchor or ".." in kind.parts for kind in kinds) or "\0" in name
+    if leaves or not folder.resolve().is_relative_to(path.resolve()):
+        raise UnreadableImageError(
+            path, f"its array {name[:80]!r} is not inside its folder", "copy the array into the folder of the image"
+        )
+    return folder
 
 
 def _array(path: Path, name: str) -> ZarrNode:
-    node = ZarrNode.at(path / name)
+    node = ZarrNode.at(inner_folder(path, name))
     if node is None or not node.metadata:
         raise UnreadableImageError(path, f"the array {name!r} is missing", "copy the whole folder again")
     return node
@@ -174,6 +192,8 @@ def _first_image(node: ZarrNode) -> Path:
 
 
 def _load(file: Path) -> dict[str, Any]:
+    if file.stat().st_size > _LARGEST_METADATA:
+        raise ValueError(f"{file.name} has {file.stat().st_size} bytes, expected at most {_LARGEST_METADATA}")
     content = json.loads(file.read_text(encoding="utf-8"))
     if not isinstance(content, dict):
         raise ValueError(f"{file.name} does not contain a JSON object")

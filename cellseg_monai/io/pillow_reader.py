@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from PIL import BmpImagePlugin, Image, JpegImagePlugin, PngImagePlugin, TiffImagePlugin
+from PIL import BmpImagePlugin, JpegImagePlugin, PngImagePlugin, TiffImagePlugin
 from PIL.ImageFile import ImageFile
 
 from cellseg_monai.errors import UnreadableImageError
@@ -38,7 +38,7 @@ def load(path: Path, axes: str | None, *, indices: bool = False) -> Stored:
         axes: axes according to the user, or None.
         indices: True to return the indices in a palette image instead of its colours.
     """
-    with decoding(path, Image.DecompressionBombError), path.open("rb") as stream:
+    with decoding(path), path.open("rb") as stream:
         plugin = _PLUGINS[stream.read(2)]
         stream.seek(0)
         depth, kind = _png_depth_and_kind(path) if plugin is PngImagePlugin.PngImageFile else (8, -1)

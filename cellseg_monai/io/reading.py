@@ -31,9 +31,16 @@ def read(path: str | PathLike[str], axes: str | None = None) -> Image:
     channel named "alpha". Orientation tags (EXIF) are not applied, so that an image stays aligned with its label image,
     which rarely has the tag.
 
-    Pixel sizes come from OME, ImageJ, LSM and DICOM metadata, from MetaImage and NRRD files that name the unit, and
-    from files written by `write_labels`. The resolution of other TIFF, PNG and JPEG files is meant for printing and is
-    ignored. So are ImageJ sizes in inches, which come from a print resolution.
+    Pixel sizes come from OME, OME-Zarr, ImageJ, LSM and DICOM metadata, from other microscopes and slide scanners that
+    write TIFF, from MetaImage and NRRD files that name the unit, and from files written by `write_labels`. The distance
+    between planes and the time between images come from the same places. Units can have any name of the OME schema, of
+    OME-Zarr or of ImageJ. Symbols are case-sensitive: "Mm" is a megametre.
+
+    Most resolutions in TIFF, PNG and JPEG files are meant for printing and are ignored. In TIFF, a resolution counts as
+    the pixel size if it is in centimetres and not one of the usual 72 to 1200 dots per inch (or coarser), or if it is
+    in inches and finer than 1200 dots per inch. This also applies to ImageJ sizes in inches.
+
+    A size that the file states, but that is not understood, is not used. `Image.notes` says so.
 
     Args:
         path: image file, or OME-Zarr folder, in one of the `FORMATS`. Its first bytes take precedence over its suffix.
@@ -56,8 +63,9 @@ def open_image(path: str | PathLike[str], axes: str | None = None) -> LazyImage:
     """Open an image, so that windows can be read without reading the rest.
 
     Pixels, axes, pixel size and channel names are the same as from `read`. In TIFF and OME-Zarr, only the tiles, strips
-    or chunks that a window touches are decoded. In uncompressed TIFF and .npy files, only the window itself is read.
-    All other formats, and TIFFs with old-style JPEG, are read whole on opening, and `LazyImage.is_lazy` is then False.
+    or chunks that a window touches are decoded. In .npy files and in uncompressed TIFF, MetaImage and NRRD, only the
+    window itself is read. All other formats, and TIFFs with old-style JPEG, are read whole on opening, and
+    `LazyImage.is_lazy` is then False.
 
     Args:
         path: image file or OME-Zarr folder; see `read`.

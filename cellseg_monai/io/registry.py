@@ -64,9 +64,9 @@ FORMATS: tuple[Format, ...] = (
     Format("JPEG", (".jpg", ".jpeg"), ((0, b"\xff\xd8\xff"),), "pillow_reader"),
     Format("BMP", (".bmp",), ((0, b"BM"),), "pillow_reader"),
     Format("NumPy", (".npy",), ((0, b"\x93NUMPY"),), "npy_reader", is_lazy=True),
-    Format("NRRD", (".nrrd", ".nhdr"), ((0, b"NRRD0"),), "itk_reader"),
+    Format("NRRD", (".nrrd", ".nhdr"), ((0, b"NRRD0"),), "nrrd_reader", is_lazy=True),
     Format("DICOM", (".dcm",), ((128, b"DICM"),), "itk_reader"),
-    Format("MetaImage", (".mha", ".mhd"), (), "itk_reader"),
+    Format("MetaImage", (".mha", ".mhd"), (), "metaimage_reader", is_lazy=True),
     Format("OME-Zarr", (".zarr",), (), "zarr_reader", is_lazy=True, marks=(".zgroup", ".zarray", "zarr.json")),
 )
 """All formats, most reliable signature first. A new format needs a line here, a backend and a contract test."""
@@ -100,10 +100,12 @@ def find_format(path: Path) -> Format:
 
     Raises:
         FileNotFoundError: the path does not exist.
-        UnreadableImageError: the file is empty or has an unknown format, or the folder is not an image.
+        UnreadableImageError: the file is empty, a device or of an unknown format, or the folder is not an image.
     """
     if path.is_dir():
         return _format_of_folder(path)
+    if path.exists() and not path.is_file():  # opening a pipe would wait for ever
+        raise UnreadableImageError(path, "got a device or a pipe, expected a file", "copy the image into a file")
     with path.open("rb") as stream:
         head = stream.read(HEAD_BYTES)
     if not head:

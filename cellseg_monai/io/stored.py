@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cellseg_monai.boxes import SlicedArray
+from cellseg_monai.io.notes import Note
+from cellseg_monai.io.sizes import NO_SIZES, Sizes
 
 __all__ = ["Stored", "is_smaller"]
 
@@ -17,18 +19,20 @@ class Stored:
         array: values, in memory or on disk.
         axes: one letter per axis of `array`: one of TPZCYXS, or any letter for an axis of length 1.
         channel_names: one name per channel, or empty.
-        pixel_size_um: height and width of a pixel in micrometres, or None if unknown.
+        sizes: pixel size, step between planes and time between images, as far as the file states them.
         stated: axes according to the file itself, with letters from `axes.UNSTATED` for unknown ones. Channel names and
-            pixel sizes refer to these axes, even if the user stated others. None if they are the same as `axes`.
+            sizes refer to these axes, even if the user stated others. None if they are the same as `axes`.
         smaller: lower resolutions of the image that the file holds, largest first.
+        notes: what else the file states but the reader did not use, besides the notes of `sizes`.
     """
 
     array: SlicedArray
     axes: str
     channel_names: tuple[str, ...] = ()
-    pixel_size_um: tuple[float, float] | None = None
+    sizes: Sizes = NO_SIZES
     stated: str | None = None
     smaller: tuple[SlicedArray, ...] = ()
+    notes: tuple[Note, ...] = ()
 
 
 def is_smaller(array: SlicedArray, full: SlicedArray, axes: str) -> bool:

@@ -20,14 +20,13 @@ import tifffile
 from cellseg_monai.boxes import SlicedArray
 from cellseg_monai.errors import UnreadableImageError
 from cellseg_monai.io.block_cache import BlockCache
-from cellseg_monai.io.decoder_errors import DECODER_ERRORS, decoding
+from cellseg_monai.io.decoder_errors import cause_of, decoding
 from cellseg_monai.io.lazy_arrays import BlockArray, MappedArray, StackedArray
 from cellseg_monai.io.tiff_checks import COPY_AGAIN, segment_place
 from cellseg_monai.io.tiff_display import ShownPicture
 
 __all__ = ["TiffArray"]
 
-_ERRORS: tuple[type[Exception], ...] = (*DECODER_ERRORS, tifffile.TiffFileError)
 _UNCOMPRESSED = 1
 _JPEG_KINDS = {7, 33007, 34892}
 
@@ -63,7 +62,7 @@ class TiffArray:
         """Return the values in a window, given as one slice for each axis."""
         stored, samples = selection[: self._n_stored_axes], selection[self._n_stored_axes :]
         is_whole = all(part.indices(n) == (0, n, 1) for part, n in zip(stored, self.shape, strict=False))
-        with decoding(self._path, tifffile.TiffFileError):
+        with decoding(self._path):
             values = self._read_all() if is_whole else self._by_window()[stored]
             if self._shown is not None:
                 values = self._shown.apply(values)
@@ -72,7 +71,7 @@ class TiffArray:
     @property
     def chunks(self) -> tuple[int, ...] | None:
         """The shape of the tiles or strips that are decoded as a whole, or None if the pixels are uncompressed."""
-        with decoding(self._path, tifffile.TiffFileError):
+        with decoding(self._path):
             chunks = self._by_window().chunks
         return None if chunks is None else chunks + self.shape[self._n_stored_axes :]
 
@@ -190,9 +189,10 @@ class _Pages:
         try:
             encoded, tables = self._encoded(number, index)
             decoded, (_, _, top, left, _), size = key.decode(encoded, index, _fullsize=False, **tables)
-        except _ERRORS as error:
+        except Exception as error:
             where = f"{segment_place(key, index)} of page {number}"
-            raise UnreadableImageError(self._path, f"{where} cannot be decoded ({error})", COPY_AGAIN) from error
+            reason = f"{where} cannot be decoded ({cause_of(error)})"
+            raise UnreadableImageError(self._path, reason, COPY_AGAIN) from error
         rows, columns = min(size[1], key.imagelength - top), min(size[2], key.imagewidth - left)
         block: np.ndarray = np.empty((rows, columns, size[3]), self._dtype)
         block[...] = key.nodata if decoded is None else decoded[0, :rows, :columns]

@@ -17,11 +17,13 @@ from cellseg_monai.io.axes import UNSTATED, settle_axes
 from cellseg_monai.io.block_cache import BlockCache
 from cellseg_monai.io.colour_names import RGB
 from cellseg_monai.io.decoder_errors import decoding
+from cellseg_monai.io.label_tags import OWN_PREFIX
 from cellseg_monai.io.stored import Stored, is_smaller
 from cellseg_monai.io.tiff_array import TiffArray
 from cellseg_monai.io.tiff_checks import check_old_jpeg, check_page_chain, check_segments, check_size
 from cellseg_monai.io.tiff_display import shown_picture
-from cellseg_monai.io.tiff_metadata import channel_names, pixel_size_um
+from cellseg_monai.io.tiff_metadata import channel_names
+from cellseg_monai.io.tiff_sizes import tiff_sizes
 
 __all__ = ["opened"]
 
@@ -47,7 +49,7 @@ def opened(path: Path, axes: str | None, *, indices: bool = False) -> Iterator[S
         UnreadableImageError: the file is damaged or not supported, or lacks parts that tifffile would fill with zeros.
     """
     with ExitStack() as stack:
-        with decoding(path, tifffile.TiffFileError):
+        with decoding(path):
             tif = stack.enter_context(tifffile.TiffFile(path))
             stored = _describe(path, tif, axes, indices=indices)
         yield stored
@@ -79,7 +81,7 @@ def _describe(path: Path, tif: tifffile.TiffFile, axes: str | None, *, indices: 
     cache, lock = BlockCache(), threading.Lock()
     arrays = [TiffArray(path, level, cache, lock, shown) for level in _levels(chosen)]
     smaller = tuple(array for array in arrays[1:] if is_smaller(array, arrays[0], settled))
-    return Stored(arrays[0], settled, names, pixel_size_um(tif, first), stated, smaller)
+    return Stored(arrays[0], settled, names, tiff_sizes(tif, first), stated, smaller)
 
 
 def _levels(chosen: list[tifffile.TiffPageSeries]) -> list[list[tifffile.TiffPageSeries]]:
@@ -114,12 +116,22 @@ def _choose_series(path: Path, tif: tifffile.TiffFile) -> list[tifffile.TiffPage
         raise UnreadableImageError(
             path, f"the file holds {len(whole)} images of different kinds ({examples})", "save each as a separate file"
         )
-    return whole
+    return [_with_own_axes(tif, series) for series in whole]
+
+
+def _with_own_axes(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> tifffile.TiffPageSeries:
+    """Return a stack of labels with all axes that `write_labels` noted; ImageJ's header omits those of length 1."""
+    axes = (tif.imagej_metadata or {}).get(f"{OWN_PREFIX}axes") if tif.is_imagej else None
+    if not isinstance(axes, str) or not set(series.axes) <= set(axes) <= set("TZYX") or len(set(axes)) != len(axes):
+        return series
+    sizes = dict(zip(series.axes, series.shape, strict=True))
+    shape = [sizes.get(axis, 1) for axis in axes]
+    return tifffile.TiffPageSeries(list(series), shape, series.dtype, axes, kind=series.kind, squeeze=False)
 
 
 def _describe_kind(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> str:
     """Describe the properties that images must share to be stacked as positions."""
-    page, names, size_um = series.keyframe, channel_names(tif, series), pixel_size_um(tif, series)
+    page, names, size_um = series.keyframe, channel_names(tif, series), tiff_sizes(tif, series).pixel_size_um
     parts = [
         f"{series.axes} {' × '.join(map(str, series.shape))} {series.dtype}",
         str(getattr(page.photometric, "name", page.photometric)).lower(),

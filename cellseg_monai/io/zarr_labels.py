@@ -20,8 +20,9 @@ import numpy as np
 from cellseg_monai.atomic import replacing_folder
 from cellseg_monai.io.label_ids import check_ids, check_label_axes
 from cellseg_monai.io.label_pyramid import build_pyramid, pyramid_shapes
-from cellseg_monai.io.pixel_size_tags import check_pixel_size
+from cellseg_monai.io.label_tags import check_sizes
 from cellseg_monai.io.registry import image_stem
+from cellseg_monai.io.sizes import Sizes
 from cellseg_monai.io.zarr_chunks import ZarrChunks
 from cellseg_monai.io.zarr_label_list import check_image_above, image_above, list_labels
 
@@ -110,6 +111,8 @@ def writing_zarr_labels(
     pixel_size_um: tuple[float, float] | None = None,
     chunk_px: int = 1024,
     workers: int = 1,
+    z_step_um: float | None = None,
+    time_step_s: float | None = None,
 ) -> Iterator[ZarrLabels]:
     """Open a label image for writing block by block; it becomes an OME-Zarr when the `with` block ends.
 
@@ -126,6 +129,8 @@ def writing_zarr_labels(
         pixel_size_um: height and width of a pixel in micrometres, or None if unknown.
         chunk_px: side of a chunk, in pixels.
         workers: number of threads that compute the lower resolutions.
+        z_step_um: distance between planes along Z in micrometres, or None if unknown.
+        time_step_s: time between two time points in seconds, or None if unknown.
 
     Raises:
         FileExistsError: the path exists but is not a label image.
@@ -144,7 +149,8 @@ def writing_zarr_labels(
     """
     target = Path(fspath(path))
     _check(target, shape, axes, np.dtype(dtype), chunk_px)
-    check_pixel_size(pixel_size_um)
+    sizes = Sizes(pixel_size_um, z_step_um, time_step_s)
+    check_sizes(sizes)
     check_image_above(target)
     with replacing_folder(target) as aside:
         labels = ZarrLabels(aside, tuple(map(int, shape)), axes, np.dtype(dtype), int(chunk_px))
@@ -161,7 +167,7 @@ def writing_zarr_labels(
             )
         build_pyramid(levels, workers)
         _save(aside / ".zgroup", {"zarr_format": 2})
-        attributes = _attributes(image_stem(target), axes, pixel_size_um, len(levels))
+        attributes = _attributes(image_stem(target), axes, sizes, len(levels))
         if image_above(target) is not None:
             attributes["image-label"]["source"] = {"image": "../../"}
         _save(aside / ".zattrs", attributes)
@@ -184,17 +190,19 @@ def holds_labels(folder: Path) -> bool:
     return attributes.is_file() and "image-label" in json.loads(attributes.read_text(encoding="utf-8"))
 
 
-def _attributes(name: str, axes: str, pixel_size_um: tuple[float, float] | None, n_levels: int) -> dict[str, Any]:
+def _attributes(name: str, axes: str, sizes: Sizes, n_levels: int) -> dict[str, Any]:
     """Return the content of .zattrs: axes, resolutions, and the entry that marks the image as labels."""
+    height_um, width_um = sizes.pixel_size_um or (None, None)
+    steps = {"T": sizes.time_step_s, "Z": sizes.z_step_um, "Y": height_um, "X": width_um}
     axis_entries: list[dict[str, str]] = [{"name": letter.lower(), "type": _AXIS_TYPES[letter]} for letter in axes]
-    if pixel_size_um is not None:
-        for axis in axis_entries[-2:]:
-            axis["unit"] = "micrometer"
+    for letter, entry in zip(axes, axis_entries, strict=True):
+        if steps.get(letter) is not None:
+            entry["unit"] = "second" if letter == "T" else "micrometer"
     datasets = []
     for level in range(n_levels):
         # A pixel at a lower resolution is centred on the pixels that it replaces.
         factors = [1.0] * (len(axes) - 2) + [2.0**level] * 2
-        size = [1.0] * (len(axes) - 2) + list(map(float, pixel_size_um or (1.0, 1.0)))
+        size = [float(steps.get(letter) or 1.0) for letter in axes]
         transforms = [{"type": "scale", "scale": [n * f for n, f in zip(size, factors, strict=True)]}]
         if level:
             shift = [n * (f - 1) / 2 for n, f in zip(size, factors, strict=True)]

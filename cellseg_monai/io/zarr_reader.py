@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-import struct
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import zarr
-import zarr.errors
+import zarr.storage
 
 from cellseg_monai.errors import UnreadableImageError
 from cellseg_monai.io.axes import UNSTATED, settle_axes
 from cellseg_monai.io.block_cache import BlockCache
-from cellseg_monai.io.decoder_errors import DECODER_ERRORS, decoding
+from cellseg_monai.io.decoder_errors import cause_of, decoding
 from cellseg_monai.io.lazy_arrays import BlockArray
 from cellseg_monai.io.ngff import Multiscale, ZarrNode, find_image
+from cellseg_monai.io.sizes import Sizes
 from cellseg_monai.io.stored import Stored, is_smaller
+from cellseg_monai.io.zarr_chunk_files import check_not_empty, has_chunk
+from cellseg_monai.io.zarr_layout import layout_of
 
 __all__ = ["opened"]
 
 _COPY_AGAIN = "it is damaged or incomplete, so copy the whole folder again"
-_BLOSC_HEAD = 16
-# Only zarr 2 has this error; zarr 3 raises ValueError instead.
-_ERRORS = (zarr.errors.MetadataError,) if hasattr(zarr.errors, "MetadataError") else ()
+_METADATA = (".zarray", ".zattrs", ".zgroup", "zarr.json")
 
 
 @contextmanager
@@ -41,14 +42,14 @@ def opened(path: Path, axes: str | None, *, indices: bool = False) -> Iterator[S
         indices: ignored, because Zarr has no palettes.
 
     Raises:
-        UnreadableImageError: the folder is damaged, is a plate or another collection, or needs a newer zarr than the
-            one installed.
+        UnreadableImageError: the folder is damaged, is a plate or another collection, names a codec or a file that is
+            not allowed, is almost empty, or needs a newer zarr than the one installed.
     """
-    with decoding(path, *_ERRORS):
+    with decoding(path):
         image = find_image(path)
         if isinstance(image, ZarrNode):
             n_axes = len(image.metadata["shape"])
-            image = Multiscale((image,), "YX" if n_axes == 2 else UNSTATED[0] * n_axes, None, ())
+            image = Multiscale((image,), "YX" if n_axes == 2 else UNSTATED[0] * n_axes, Sizes(), ())
         cache = BlockCache()
         full, *others = (_open(path, node, cache) for node in image.arrays)
         if len(image.axes) != len(full.shape):
@@ -57,7 +58,7 @@ def opened(path: Path, axes: str | None, *, indices: bool = False) -> Iterator[S
             )
         settled = settle_axes(path, full.shape, image.axes, axes)
         smaller = tuple(array for array in others if is_smaller(array, full, settled))
-        stored = Stored(full, settled, image.channel_names, image.pixel_size_um, image.axes, smaller)
+        stored = Stored(full, settled, image.channel_names, image.sizes, image.axes, smaller)
     yield stored
 
 
@@ -68,34 +69,36 @@ def _open(path: Path, node: ZarrNode, cache: BlockCache) -> BlockArray:
             f"this is Zarr version 3 (OME-Zarr 0.5), but the installed zarr {zarr.__version__} reads only version 2",
             "install zarr 3, which needs Python 3.11 or newer",
         )
-    array: Any = zarr.open_array(str(node.folder), mode="r")
-    chunks, shape = tuple(array.chunks), tuple(array.shape)
+    layout, root = layout_of(path, node), Path(os.path.realpath(path))
+    array = _opened(path, node)
+    check_not_empty(path, node.folder, layout)
+    chunks, files, shape = layout.chunks, layout.files, layout.shape
+    empty: np.ndarray = np.zeros((), layout.dtype) if array.fill_value is None else np.asarray(array.fill_value)
 
     def decode(place: tuple[int, ...]) -> np.ndarray:
         region = tuple(slice(i * n, min((i + 1) * n, size)) for i, n, size in zip(place, chunks, shape, strict=True))
+        in_file = tuple(i * n // step for i, n, step in zip(place, chunks, files, strict=True))
         try:
-            _check_blosc(node, place)
-            return np.asarray(array[region])
-        except DECODER_ERRORS as error:
-            reason = f"chunk {'/'.join(map(str, place))} of the array {node.folder.name!r} cannot be decoded ({error})"
+            if has_chunk(node.folder / _chunk_name(node.metadata, in_file), root, layout, place):
+                return np.asarray(array[region])
+            return np.broadcast_to(empty.astype(layout.dtype), [part.stop - part.start for part in region])
+        except Exception as error:
+            where = f"chunk {'/'.join(map(str, place))} of the array {node.folder.name!r}"
+            reason = f"{where} cannot be decoded ({cause_of(error)})"
             raise UnreadableImageError(path, reason, _COPY_AGAIN) from error
 
     return BlockArray(shape, np.dtype(array.dtype), chunks, decode, cache, node.folder)
 
 
-def _check_blosc(node: ZarrNode, place: tuple[int, ...]) -> None:
-    """Refuse a truncated chunk, because Blosc would decode it together with whatever follows in memory."""
-    codecs = node.metadata.get("codecs") or [node.metadata.get("compressor") or {}]
-    if "blosc" not in (codecs[-1].get("name"), codecs[-1].get("id")):
-        return
-    file = node.folder / _chunk_name(node.metadata, place)
-    if not file.is_file():
-        return
-    with file.open("rb") as stream:
-        head = stream.read(_BLOSC_HEAD)
-    size = file.stat().st_size
-    if len(head) < _BLOSC_HEAD or size < struct.unpack("<I", head[-4:])[0]:
-        raise EOFError(f"the chunk file {file.name} ends after {size} bytes")
+def _opened(path: Path, node: ZarrNode) -> Any:
+    """Return the array of zarr, which takes a name with "::" or "://" for an address unless it gets a store."""
+    for name in _METADATA:
+        if os.path.lexists(node.folder / name) and not (node.folder / name).is_file():
+            raise UnreadableImageError(path, f"{name} in {node.folder.name!r} is not a file", _COPY_AGAIN)
+    stores, version = cast(Any, zarr.storage), cast(Any, node.version)
+    if hasattr(stores, "LocalStore"):
+        return zarr.open_array(stores.LocalStore(node.folder, read_only=True), mode="r", zarr_format=version)
+    return zarr.open_array(stores.DirectoryStore(str(node.folder)), mode="r")  # zarr 2
 
 
 def _chunk_name(metadata: dict[str, Any], place: tuple[int, ...]) -> str:

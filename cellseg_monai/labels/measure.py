@@ -58,7 +58,7 @@ def measure_objects(
     A pixel size adds `area_um2`, `centroid_y_um`, `centroid_x_um`, `equivalent_diameter_um` and `perimeter_um` (NaN if
     pixels are not square). An image adds `mean_NAME`, `min_NAME` and `max_NAME` for each channel. Each map adds its
     mean over the object's pixels, called `score` for the map `foreground`, `agreement` for `views`, and `mean_NAME` for
-    others.
+    others, with slashes in the name replaced by underscores.
 
     Args:
         labels: Y×X ids of any integer dtype, 0 is background. Ids can have gaps and be large. The array is only sliced,
@@ -119,9 +119,18 @@ def _columns_of_maps(labels: SlicedArray, maps: Mapping[str, Any], channels: Seq
                 f"got the map {name} of shape {tuple(values.shape)} and labels of shape {tuple(labels.shape)}, "
                 "expected equal Y and X; resample the map to the pixels of the image"
             )
-        if name not in _NAMED_COLUMNS and name in channels:
-            raise ValueError(f"got a map and a channel that share the name {name}; rename the channel")
-    return {_NAMED_COLUMNS.get(name, f"mean_{name}"): values for name, values in maps.items()}
+    columns = {_column(name): values for name, values in maps.items()}
+    if len(columns) < len(maps):
+        raise ValueError(f"got the maps {', '.join(maps)}, two of which would share a column; rename one")
+    for channel in channels:
+        if f"mean_{channel}" in columns:
+            raise ValueError(f"got a map and a channel that share the name {channel}; rename the channel")
+    return columns
+
+
+def _column(name: str) -> str:
+    # AnnData and HDF5 would read a slash as a path.
+    return _NAMED_COLUMNS.get(name, f"mean_{name.replace('/', '_')}")
 
 
 def _shapes(crop: Crop, runs: ObjectRuns) -> dict[str, np.ndarray]:

@@ -1,13 +1,17 @@
-"""Losses that MONAI lacks."""
+"""Losses that MONAI lacks: one for edges, and one for several heads."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 from monai.networks import one_hot
 from torch import nn
 from torch.nn import functional
 
-__all__ = ["EdgeLoss"]
+from cellseg_monai.heads import JoinedHeads
+
+__all__ = ["EdgeLoss", "JoinedLoss"]
 
 _SOBEL = ((-1.0, 0.0, 1.0), (-2.0, 0.0, 2.0), (-1.0, 0.0, 1.0))
 
@@ -20,7 +24,7 @@ class EdgeLoss(nn.Module):
 
     Args:
         loss: the region loss, which takes logits and target.
-        weight: weight of the edge term relative to the region loss.
+        weight: weight of the edge term; the region loss has weight 1.
         softmax: if True, the channels are mutually exclusive classes and the target is B×1×Y×X class numbers. If
             False, each channel is a mask with a sigmoid, and the target is B×C×Y×X masks, one for each channel.
 
@@ -51,3 +55,52 @@ class EdgeLoss(nn.Module):
     def _gradients(self, values: torch.Tensor) -> torch.Tensor:
         planes = values.flatten(0, 1)[:, None]
         return functional.conv2d(functional.pad(planes, (1, 1, 1, 1), mode="replicate"), self.kernels.to(values))
+
+
+class JoinedLoss(nn.Module):
+    """The weighted sum of the losses of several heads.
+
+    Each loss sees only the logits and the target of its own head.
+
+    Args:
+        head: the joined heads that the network is trained with.
+        losses: one loss for each head, in the same order. Each takes logits and a target, and returns a scalar.
+        weights: weight of each loss; None for 1 each.
+
+    Raises:
+        ValueError: the number of losses or weights differs from the number of heads.
+
+    >>> from cellseg_monai.heads import ForegroundHead
+    >>> loss = JoinedLoss(JoinedHeads([ForegroundHead()]), [nn.BCEWithLogitsLoss()], weights=[2.0])
+    >>> round(float(loss(torch.zeros(1, 1, 4, 4), torch.ones(1, 1, 4, 4))), 4)  # 2 log 2
+    1.3863
+    """
+
+    def __init__(self, head: JoinedHeads, losses: Sequence[nn.Module], weights: Sequence[float] | None = None) -> None:
+        super().__init__()
+        weights = [1.0] * len(head.heads) if weights is None else weights
+        if not len(losses) == len(weights) == len(head.heads):
+            raise ValueError(
+                f"got {len(losses)} losses and {len(weights)} weights, expected one of each for every head: "
+                f"{', '.join(part.name for part in head.heads)}"
+            )
+        self.losses = nn.ModuleList(losses)
+        self.weights = list(weights)
+        self.logit_sizes = [len(part.channels) for part in head.heads]
+        self.target_sizes = [part.target_channels for part in head.heads]
+
+    def forward(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """Return the loss, a scalar.
+
+        Args:
+            logits: B×K×Y×X, the channels of all heads.
+            target: B×T×Y×X, the targets of all heads.
+        """
+        parts = zip(
+            self.losses,
+            self.weights,
+            logits.split(self.logit_sizes, dim=1),
+            target.split(self.target_sizes, dim=1),
+            strict=True,
+        )
+        return torch.stack([weight * loss(*pair) for loss, weight, *pair in parts]).sum()

@@ -1,4 +1,4 @@
-"""Training targets from label images, after augmentation."""
+"""Conversion of label images to training targets, after augmentation."""
 
 from __future__ import annotations
 
@@ -8,41 +8,53 @@ from typing import Any
 import torch
 from monai.transforms import MapTransform
 
-from cellseg_monai.heads import Head
+from cellseg_monai.heads import NO_TAGS, Head
 from cellseg_monai.labels import foreground_target
 
 __all__ = ["EncodeTargetd", "ForegroundTargetd"]
 
 
 class EncodeTargetd(MapTransform):
-    """Replace label images by the training target of a head; see `heads.Head.encode`.
+    """Replace label images with the training target of a head; see `heads.Head.encode`.
 
-    Put it after the random transforms, which must move and resample ids rather than targets.
+    Use it after the random transforms, because they must move and resample ids, not targets.
 
     Args:
-        head: the head that the network is trained with.
-        keys: keys of label images, 1×Y×X ids, which become float32 K×Y×X tensors on the same device.
+        head: the head of the network to be trained.
+        keys: keys of the label images, 1×Y×X ids. They become float32 tensors on the same device, with the head's
+            `target_channels` as the first axis.
+        tags_key: key of the image's tags, for heads that need them. The item can lack this key.
+
+    Raises:
+        ValueError: the head returned a target of another shape.
     """
 
-    def __init__(self, head: Head, keys: str | list[str] = "label") -> None:
+    def __init__(self, head: Head, keys: str | list[str] = "label", tags_key: str = "tags") -> None:
         super().__init__(keys)
         self.head = head
+        self.tags_key = tags_key
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Return the item with targets in place of its label images."""
         item = dict(data)
         for key in self.key_iterator(item):
             labels = torch.as_tensor(item[key])
-            target = self.head.encode(labels.numpy(force=True)[0])
+            target = self.head.encode(labels.numpy(force=True)[0], item.get(self.tags_key, NO_TAGS))
+            expected = (self.head.target_channels, *labels.shape[1:])
+            if target.shape != expected:
+                raise ValueError(
+                    f"{type(self.head).__name__}.encode returned a target of {target.shape}, expected {expected}; "
+                    "correct the head, or its target_channels"
+                )
             item[key] = torch.from_numpy(target).to(labels.device)  # in validation, the prediction is on that device
         return item
 
 
 class ForegroundTargetd(MapTransform):
-    """Replace label images by their foreground, for the scores of masks; see `labels.foreground_target`.
+    """Replace label images with their foreground, for mask scores; see `labels.foreground_target`.
 
     Args:
-        keys: keys of label images, 1×Y×X ids, which become float32 1×Y×X tensors of 0 and 1 on the same device.
+        keys: keys of the label images, 1×Y×X ids. They become float32 1×Y×X tensors of 0 and 1 on the same device.
     """
 
     def __init__(self, keys: str | list[str] = "label") -> None:

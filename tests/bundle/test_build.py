@@ -183,8 +183,7 @@ def test_a_recipe_can_have_a_workflow_of_its_own(bundles: Path) -> None:
     pretraining = {
         "mask_ratio": 0.75,
         "initialize": ["$monai.utils.set_determinism(seed=@seed)"],
-        "pretraining": ["$print(@network_def, @mask_ratio, @output_dir, @dataset_dir, @datalist, @split_seed)"],
-        "finalize": ["$print(@device, @amp, @sw_batch_size, @num_workers, @activation, @variants)"],
+        "pretraining": ["$print(@network_def, @mask_ratio)"],
         "run": "@pretraining",
     }
     (recipe / "pretrain.json").write_text(json.dumps(pretraining))
@@ -194,6 +193,8 @@ def test_a_recipe_can_have_a_workflow_of_its_own(bundles: Path) -> None:
     before, after = configs_on_disk(unet), configs(unet)
     assert after["pretrain"]["mask_ratio"] == 0.6
     assert after["pretrain"]["network_def"] == before["evaluate"]["network_def"]
+    assert {"seed", "head"} < after["pretrain"].keys()  # `classes` of the network refers to the head
+    assert "num_workers" not in after["pretrain"], "a key that only other workflows use is left out"
     assert after["quick_pretrain"] == {"mask_ratio": 0.5}
     assert after["train"] == before["train"]
     assert "inference" not in after
@@ -242,3 +243,33 @@ def test_check_reports_all_faults_in_one_call(bundles: Path) -> None:
         "unknown override --epoch: did you mean --epochs?",
     ):
         assert part in faults
+
+
+@pytest.mark.parametrize(
+    ("network_def", "message"),
+    [
+        ({"encoder_name": "resnet43"}, "cannot build the network: .*resnet43"),
+        ({"classes": 3}, r"returned \(1, 3, 64, 64\), expected \(1, 1, 64, 64\) .* channels foreground"),
+        ({"_target_": "torch.nn.Conv2d", "out_channels": 1, "kernel_size": 1}, "a Conv2d that does not record"),
+        ({"_target_": "cellseg_monai.networks.monai_network", "name": "UNet"}, "missing .* 'multiple'"),
+        (
+            {"_target_": "cellseg_monai.networks.monai_network", "name": "AttentionUnet", "multiple": 1}
+            | {"channels": [4, 8], "strides": [2, 2], "classes": "@classes"},
+            "correct multiple or minimum",
+        ),
+    ],
+)
+def test_a_network_that_cannot_be_used_is_a_fault(bundles: Path, network_def: dict, message: str) -> None:
+    (bundles / "unet" / "bundle.json").unlink()
+    path = bundles / "unet" / "configs" / "train.json"
+    kept = json.loads(path.read_text())["network_def"] if "_target_" not in network_def else {"in_channels": 1}
+    edit(path, network_def={**kept, **network_def})
+    faults = [fault for fault in bundle_faults(bundles / "unet") if "nothing refers to" not in fault]
+    assert len(faults) == 1
+    assert re.search(f"train.json: network_def: .*{message}", faults[0])
+
+
+def test_building_away_from_a_checkout_is_explained(bundles: Path) -> None:
+    (bundles.parent / "constraints.txt").unlink()
+    with pytest.raises(BundleError, match=r"no .*constraints.txt, .* build bundles in a checkout"):
+        build_bundle(bundles / "unet")

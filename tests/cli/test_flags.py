@@ -92,7 +92,7 @@ def test_numbers_truth_values_and_additional_settings_are_converted():
         pytest.param(("prepare", "x", "-s", "1"), "no flag -s; write one of --source, --share", id="two candidates"),
         pytest.param(("prepare", "--noagain", "x"), "got 'x' after --noagain, which takes no value", id="negation"),
         pytest.param(("show", "x", "--nooutput"), "has no flag --nooutput", id="a negated text"),
-        pytest.param(("show", "x", "--", "y"), "does not take --", id="two hyphens alone"),
+        pytest.param(("show", "x", "--", "y"), "does not accept --", id="two hyphens alone"),
     ],
 )  # fmt: skip
 def test_wrong_words_are_refused_before_anything_is_done(words, message):

@@ -55,7 +55,7 @@ def test_a_run_that_is_killed_and_resumed_leaves_the_results_of_an_uninterrupted
 
     refused = cellseg(*words, output)
     assert refused.code == 1
-    assert f"{output} holds another run" in refused.errors[0]
+    assert f"{output} already contains another run" in refused.errors[0]
     assert cellseg(*words, output, "--resume").code == 0
     assert first.stat().st_mtime_ns == before
     assert cellseg(*words, tmp_path / "whole").code == 0
@@ -104,11 +104,11 @@ def test_planes_that_a_stack_no_longer_has_leave_no_overlays(cellseg, tmp_path, 
 @pytest.mark.parametrize(
     ("words", "difference"),
     [
-        (["--noamp", "--tta"], "tta was false and is true"),
-        (["--amp"], "precision was float32 and is bfloat16 (--amp, or --device)"),
+        (["--noamp", "--tta"], "tta was false and is now true"),
+        (["--amp"], "precision was float32 and is now bfloat16 (--amp, or --device)"),
         (
             ["--noamp", "--tile", "96", "--overlap", "8"],
-            "tiles.overlap was 64 and is 8; tiles.size was [1024, 1024] and is [96, 96]",
+            "tiles.overlap was 64 and is now 8; tiles.size was [1024, 1024] and is now [96, 96]",
         ),
     ],
     ids=["views", "precision", "tiles"],
@@ -119,8 +119,8 @@ def test_a_run_is_not_resumed_with_other_settings(cellseg, images, output, words
     ran = cellseg("segment", images, "--output", output, "--resume", *words)
     assert ran.code == 1
     assert ran.errors == [
-        f"the run in {output} was begun with other settings: {difference}. Resume it with the same ones, or choose "
-        "another --output"
+        f"the run in {output} was started with different settings: {difference}. Resume it with the original settings, "
+        "or choose another --output"
     ]
     assert digests(output) == before
 
@@ -158,7 +158,7 @@ def test_resuming_with_more_images_does_not_replace_files_of_others(cellseg, ima
     before = digests(output)
     ran = cellseg("segment", images, "--output", output, "--resume")
     assert (ran.code, len(ran.errors)) == (1, 1)
-    assert f"{output / 'b.csv'} already exists, and results would replace it" in ran.errors[0]
+    assert f"{output / 'b.csv'} already exists, and a result would replace it" in ran.errors[0]
     assert digests(output) == before
 
 
@@ -186,7 +186,7 @@ def test_a_run_that_was_ended_can_be_resumed(cellseg, images, output, tmp_path, 
             assert ran.code == 130
             printed = ran.err
     assert says in printed
-    assert f"finished results are in {output}; the same command continues with --resume" in printed
+    assert f"finished results are in {output}; run the same command with --resume to continue" in printed
     left = {path.name for path in output.iterdir()}  # later images can have been in progress
     assert left <= {"a.tif", "a.csv", "c.tif", "c.csv", "run.journal.jsonl"}
     assert "run.journal.jsonl" in left
@@ -259,7 +259,7 @@ class TestReplay:
         ran.write_text(json.dumps(run))
         done = cellseg("replay", ran, "--output", tmp_path / "again")
         assert (done.code, len(done.errors)) == (1, 1)
-        assert f"was made with other settings: bundle.weights_sha256 was {'0' * 64} and is " in done.errors[0]
+        assert f"records different settings: bundle.weights_sha256 was {'0' * 64} and is now " in done.errors[0]
         assert not (tmp_path / "again").exists()
 
     def test_the_kind_of_device_of_the_run_is_used_and_refused_if_absent(self, cellseg, ran, tmp_path):
@@ -278,7 +278,7 @@ class TestReplay:
         (tmp_path / "run.json").write_text(content)
         done = cellseg("replay", tmp_path / "run.json", "--output", tmp_path / "again")
         assert (done.code, len(done.errors)) == (1, 1)
-        assert "name the one next to the results" in done.errors[0]
+        assert "pass the run.json next to the results" in done.errors[0]
 
     def test_unknown_and_mistyped_arguments_are_refused_by_name(self, cellseg, tmp_path):
         for arguments, says in (

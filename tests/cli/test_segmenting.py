@@ -22,7 +22,7 @@ def stack(tmp_path):
     """A stack of two time points and three depths."""
     planes = np.stack([cells(seed) for seed in range(6)]).reshape(2, 3, 96, 96)
     path = tmp_path / "stack.ome.tif"
-    metadata = {"axes": "TZYX", "PhysicalSizeX": 0.5, "PhysicalSizeY": 0.5}
+    metadata = {"axes": "TZYX", "PhysicalSizeX": 0.5, "PhysicalSizeY": 0.5, "PhysicalSizeZ": 3, "TimeIncrement": 60}
     tifffile.imwrite(path, planes, ome=True, photometric="minisblack", metadata=metadata)
     return path
 
@@ -50,9 +50,11 @@ def test_a_stack_gives_one_label_file_and_one_table(cellseg, stack, output):
     assert sorted(path.name for path in output.iterdir()) == sorted(of_planes + whole)
     labels = io.read(output / "stack.tif")
     assert (labels.axes, labels.pixels.shape, labels.pixel_size_um) == ("TZCYX", (2, 3, 1, 96, 96), (0.5, 0.5))
+    assert (labels.z_step_um, labels.time_step_s) == (3, 60)
     for name in ("stack.ome.tif", "stack.zarr"):
         other = io.read(output / name)
         assert (other.axes, other.pixel_size_um) == ("TZCYX", (0.5, 0.5))
+        assert (other.z_step_um, other.time_step_s) == (3, 60)
         np.testing.assert_array_equal(other.pixels, labels.pixels)
     with open(output / "stack.csv", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -61,6 +63,25 @@ def test_a_stack_gives_one_label_file_and_one_table(cellseg, stack, output):
         ids = [int(row["id"]) for row in rows if (row["t"], row["z"]) == (str(t), str(z))]
         assert ids == np.unique(labels.pixels[t, z][labels.pixels[t, z] > 0]).tolist()
         assert ids[0] == 1
+
+
+def test_a_unit_that_is_not_understood_is_noted(cellseg, tmp_path, output):
+    for name in "ab":
+        size = {"unit": "furlong"}
+        tifffile.imwrite(tmp_path / f"{name}.tif", cells(0), imagej=True, resolution=(2, 2), metadata=size)
+    inputs = [tmp_path / "a.tif", tmp_path / "b.tif"]
+    text = "it states a pixel size of 0.5 'furlong' × 0.5 'furlong', which is not understood and not used"
+    ran = cellseg("segment", *inputs, "--output", output, "--dry_run")
+    assert [f"{image}: note: {text}" in ran.out for image in inputs] == [True, True]
+    ran = cellseg("segment", *inputs, "--output", output)
+    (printed,) = [line for line in ran.err.splitlines() if line.startswith("note: ")]
+    assert printed.startswith(f"note: {inputs[0]}: {text}")
+    assert "1 more image(s)" in printed
+    for entry in json.loads((output / "run.json").read_text())["images"]:
+        assert [note["kind"] for note in entry["notes"]] == ["pixel-size"]
+    ran = cellseg("segment", *inputs, "--output", tmp_path / "sized", "--pixel_size", 0.5)
+    assert "note: " not in ran.err
+    assert "notes" not in json.loads((tmp_path / "sized" / "run.json").read_text())["images"][0]
 
 
 def test_a_plane_of_a_stack_is_segmented_like_a_single_image(cellseg, stack, tmp_path, output):
@@ -91,8 +112,8 @@ def test_a_dry_run_describes_each_image_and_writes_nothing(cellseg, images, stac
     np.save(images / "nan.npy", np.zeros((3, 8, 9)))
     ran = cellseg("segment", images, stack, "--output", output, "--dry_run")
     assert ran.code == 1
-    assert "T 2, Z 3, C 1, Y 96, X 96; 0.5 × 0.5 µm a pixel; the network sees grey, 6 planes, each 1 tile(s)" in ran.out
-    assert re.search(r"the network takes about 0:00:\d\d here", ran.out)
+    assert "T 2, Z 3, C 1, Y 96, X 96; 0.5 × 0.5 µm per pixel; the network sees grey, 6 planes, each 1 tile" in ran.out
+    assert re.search(r"the network would take about 0:00:\d\d on this machine", ran.out)
     assert len(ran.errors) == 1
     assert str(images / "nan.npy") in ran.errors[0]
     assert not output.exists()

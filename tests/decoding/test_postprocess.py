@@ -267,7 +267,7 @@ def test_a_setting_of_the_method_is_replaced_like_any_other():
 
 def test_a_method_defined_elsewhere_is_found_by_its_name(tmp_path):
     @dataclass(frozen=True)
-    class Everything(Method, name="everything"):
+    class Everything(Method, key="everything"):
         """The whole foreground is one object."""
 
         def divide(self, mask, maps):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import pickle
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ import torch
 
 from cellseg_monai.errors import BundleError
 from cellseg_monai.heads import (
+    NO_TAGS,
     BoundaryClassesHead,
     BoundaryMasksHead,
     ForegroundHead,
@@ -53,7 +56,8 @@ class TestEveryHead:
 
     def test_the_target_is_float32_of_the_size_of_the_labels(self, head: Head) -> None:
         target = head.encode(LABELS)
-        assert (target.dtype, target.shape[1:]) == (np.float32, (1, 8))
+        assert (target.dtype, target.shape) == (np.float32, (head.target_channels, 1, 8))
+        assert not head.exclusive or target.max() < len(head.channels)
 
     def test_it_survives_conversion_to_json_and_pickling(self, head: Head) -> None:
         mapping = json.loads(json.dumps(head.to_mapping()))
@@ -113,13 +117,13 @@ def test_an_impossible_width_is_refused(width: object) -> None:
 
 @dataclass(frozen=True)
 class RoundCellsHead(Head):
-    """A head of another project: the probability that a cell is round."""
+    """A head of another project: the probability that a cell is round, as the tags of its image say."""
 
     channels = ("class/round",)
     maps = ("class/round",)
 
-    def encode(self, labels: np.ndarray) -> np.ndarray:
-        return np.float32(labels == 7)[np.newaxis]
+    def encode(self, labels: np.ndarray, tags: Mapping[str, Any] = NO_TAGS) -> np.ndarray:
+        return np.float32((labels > 0) & (tags.get("cell_type") == "round"))[np.newaxis]
 
     def activate(self, logits: np.ndarray) -> dict[str, np.ndarray]:
         return {"class/round": self._check(logits)[0]}
@@ -132,7 +136,10 @@ class TestJoinedHeads:
         assert self.HEAD.channels == ("background", "interior", "boundary", "class/round")
         assert self.HEAD.maps == ("foreground", "boundary", "class/round")
         assert self.HEAD.measured_maps == ("foreground", "class/round")
-        assert self.HEAD.encode(LABELS)[:, 0].tolist() == [[0, 1, 1, 2, 2, 1, 1, 0], [0, 0, 0, 0, 1, 1, 1, 0]]
+        assert self.HEAD.target_channels == 2
+        boundary = [0, 1, 1, 2, 2, 1, 1, 0]
+        assert self.HEAD.encode(LABELS)[:, 0].tolist() == [boundary, [0] * 8]
+        assert self.HEAD.encode(LABELS, {"cell_type": "round"})[:, 0].tolist() == [boundary, [0, *[1] * 6, 0]]
         logits = np.concatenate([np.zeros((3, 1, 2)), np.full((1, 1, 2), 0.25)])
         maps = self.HEAD.activate(logits)
         assert maps["foreground"].tolist() == pytest.approx(np.full((1, 2), 2 / 3))
@@ -141,10 +148,23 @@ class TestJoinedHeads:
     def test_duplicate_names_are_refused(self) -> None:
         with pytest.raises(ValueError, match="share the maps foreground"):
             JoinedHeads((ForegroundHead(), BoundaryClassesHead()))
-        with pytest.raises(ValueError, match="share the channels foreground"):
-            JoinedHeads((ForegroundHead(), ForegroundHead()))
         with pytest.raises(ValueError, match="got no heads"):
             JoinedHeads(())
+
+    def test_channels_of_equal_names_are_told_apart_by_their_heads(self) -> None:
+        @dataclass(frozen=True)
+        class CellTypeHead(RoundCellsHead, key="test_heads.cell_type"):
+            """A head with a background of its own."""
+
+            channels = ("background", "class/round")
+
+        assert JoinedHeads((BoundaryClassesHead(), CellTypeHead())).channels == (
+            "boundary_classes/background",
+            "interior",
+            "boundary",
+            "test_heads.cell_type/background",
+            "class/round",
+        )
 
 
 class TestNames:
@@ -159,7 +179,7 @@ class TestNames:
     def test_a_name_that_is_taken_is_refused(self) -> None:
         with pytest.raises(ValueError, match=r"'foreground' for .*ForegroundHead already has it"):
 
-            class Another(ForegroundHead, name="foreground"):
+            class Another(ForegroundHead, key="foreground"):
                 """Would be read where the first was written."""
 
         assert head_from_mapping({"name": "foreground"}, source="a") == ForegroundHead()
@@ -185,7 +205,7 @@ class TestPlainData:
 
     def test_a_head_of_another_project_is_found_by_its_name(self) -> None:
         @dataclass(frozen=True)
-        class ForeignHead(RoundCellsHead, name="test_heads.foreign"):
+        class ForeignHead(RoundCellsHead, key="test_heads.foreign"):
             """A head that a recipe of another project names."""
 
         assert head_from_mapping({"name": "test_heads.foreign"}, source="a") == ForeignHead()

@@ -90,9 +90,9 @@ def test_a_file_that_ends_early_or_takes_no_more_is_an_error(tmp_path, monkeypat
     with monkeypatch.context() as full:
         full.setattr(Sparing, "write", lambda *_: 0)
         full.setattr("cellseg_monai.inference.disk_array.open", Sparing, raising=False)
-        with pytest.raises(OSError, match="takes no more"):
+        with pytest.raises(OSError, match="no more data could be written"):
             disk[:, :] = 1
     os.truncate(disk.path, 40)
-    with pytest.raises(OSError, match="shorter than when it was made") as caught:
+    with pytest.raises(OSError, match="shorter than when it was created") as caught:
         disk[:, :]
     assert caught.value.filename == str(disk.path)

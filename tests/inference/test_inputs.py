@@ -43,19 +43,19 @@ class TestFinding:
         assert [image.key for image in images] == ["a"]
         assert [fault.split(": ", 1)[1].split(";")[0] for fault in faults] == [
             "there is no such file or folder",
-            "the folder holds no image",
-            "the pattern matches no image",
+            "the folder contains no images",
+            "the pattern matches no images",
         ]
 
     def test_images_with_the_same_stem_are_all_left_out(self):
         images, faults = find_images(["p/a.npy", "2024/a.npy", "p/b.npy"])
         assert [image.key for image in images] == ["b"]
-        assert faults[0].startswith("p/a.npy and 2024/a.npy would have the same results")
+        assert faults[0].startswith("p/a.npy and 2024/a.npy would have the same result files")
 
     def test_images_in_the_output_are_left_out_with_a_warning(self, caplog):
         images, faults = find_images(["p/**/*.npy"], output=Path("p/q"))
         assert ([image.key for image in images], faults) == (["a", "b", "well.zarr/x"], [])
-        assert "1 image(s) in p/q, such as p/q/c.npy, are left out" in caplog.text
+        assert "left out 1 image(s) in the output folder p/q, such as p/q/c.npy" in caplog.text
         images, faults = find_images(["p/q/**/*.npy", "2024"], output=Path("p"))
         assert [image.key for image in images] == ["c", "a"]
 

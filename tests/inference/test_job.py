@@ -122,7 +122,7 @@ def test_a_plane_that_cannot_be_written_fails_its_image_once(job, tmp_path):
     (job.output / "s_Z002_overlay.png" / "notes").mkdir(parents=True)
     (failed,) = outcomes(job, path)
     where = job.output / "s_Z002_overlay.png"
-    assert failed.reason == f"{path}: {where}: there is a folder of that name; move it away"
+    assert failed.reason == f"{path}: {where}: a folder with this name exists; move it elsewhere"
     assert {path.name for path in job.output.iterdir()} == {"s_Z002_overlay.png"}
 
 

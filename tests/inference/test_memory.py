@@ -31,7 +31,7 @@ def test_tiles_on_a_gpu_take_no_memory_of_the_process(idle_job):
 
 def test_too_little_memory_for_one_tile_is_refused(idle_job):
     with pytest.raises(
-        ValueError, match=r"got 2.0 GB of memory, expected about 2.6 GB or more for tiles of 1024 × 1024 px"
+        ValueError, match=r"got 2.0 GB of memory, expected at least about 2.6 GB for tiles of 1024 × 1024 px"
     ):
         within_memory(idle_job, bytes_of("2GB"), "cpu")
 

@@ -30,7 +30,7 @@ def find(*paths):
 def test_a_link_to_an_image_counts_as_that_image(tmp_path, output):
     plane(tmp_path / "c.npy")
     (output / "c.csv").symlink_to(tmp_path / "c.npy")
-    with pytest.raises(FileExistsError, match=r"c\.csv is an image, and results would replace it"):
+    with pytest.raises(FileExistsError, match=r"c\.csv is an input, and a result would replace it"):
         check_output_files(output, find(tmp_path / "c.npy"), ["csv"], may_replace=lambda *_: True)
 
 

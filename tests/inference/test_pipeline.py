@@ -31,10 +31,10 @@ def pipeline(head: Head, postprocess: Postprocessing | None = None, **settings: 
 
 
 def test_a_method_whose_maps_the_head_does_not_give_is_refused() -> None:
-    message = "got a head with the maps foreground, expected boundary among them for the method boundary_watershed"
+    message = "got a head with the maps foreground, expected boundary as well for the method boundary_watershed"
     with pytest.raises(ValueError, match=message):
         pipeline(ForegroundHead(), Postprocessing(BoundaryWatershed()))
-    with pytest.raises(ValueError, match="expected foreground among them"):
+    with pytest.raises(ValueError, match="expected foreground as well"):
         pipeline(RawHead(("distance",)))
 
 
@@ -68,5 +68,5 @@ class SmallHead(RawHead):
 def test_a_head_that_does_not_give_what_it_declares_is_a_fault_of_the_program(head: Head, tta: bool) -> None:
     forgetful = pipeline(head, tta=tta)
     plane = prepared_plane(cells()[np.newaxis], forgetful)
-    with pytest.raises(TypeError, match=f"{type(head).__name__} gave .*, expected "):
+    with pytest.raises(TypeError, match=f"{type(head).__name__} returned maps of shapes .*, expected "):
         segment_plane(plane, forgetful)

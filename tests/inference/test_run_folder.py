@@ -42,9 +42,9 @@ def test_a_file_as_output_is_refused(output):
 def test_another_run_is_refused_unless_it_is_resumed(output, begin):
     RunFolder(output).check()
     begin(RunFolder(output))
-    with pytest.raises(FileExistsError, match="holds another run"):
+    with pytest.raises(FileExistsError, match="already contains another run"):
         RunFolder(output).check()
-    with pytest.raises(FileExistsError, match="holds another run"):
+    with pytest.raises(FileExistsError, match="already contains another run"):
         begin(RunFolder(output))
     RunFolder(output, resume=True).check()
     begin(RunFolder(output, resume=True))
@@ -61,14 +61,17 @@ def test_a_page_is_refused_if_a_new_run_would_replace_it(output, name):
 
 
 def test_a_folder_that_another_process_writes_to_is_refused(output, begin):
-    with only_one(output / ".segment.lock", "cellseg segment"), pytest.raises(FileExistsError, match="at work in it"):
+    with (
+        only_one(output / ".segment.lock", "cellseg segment"),
+        pytest.raises(FileExistsError, match="is writing to this folder"),
+    ):
         begin(RunFolder(output))
     assert not output.exists()
 
 
 def test_a_run_is_only_resumed_with_the_same_settings(output, begin):
     begin(RunFolder(output))
-    with pytest.raises(ValueError, match="begun with other settings: device was cpu and is cuda"):
+    with pytest.raises(ValueError, match="started with different settings: device was cpu and is now cuda"):
         begin(RunFolder(output, resume=True), "cuda")
 
 

@@ -1,10 +1,12 @@
 """The record of a run, and the files that belong to it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from cellseg_monai.inference import Done, Failed, ImageFile, RunRecord, read_run
+from cellseg_monai.io import Note
 
 
 @pytest.fixture
@@ -44,6 +46,19 @@ def test_files_of_an_image_are_only_replaced_by_those_of_the_same_image(output, 
     assert not again.may_replace(b, output / "a.csv")
     assert not again.may_replace(a, output / "a.tif")
     assert not again.may_replace(b, output / "b.csv")
+
+
+def test_notes_on_an_image_are_kept_and_survive_a_stopped_run(output, images):
+    a, b = images
+    note = Note("pixel-size", "its pixel size is stated in furlong")
+    record = begun(output, images)
+    record.add(replace(done(a, output / "a.csv"), notes=(note,)))
+    record = begun(output, images, resume=True)
+    record.add(done(b, output / "b.csv"))
+    record.finish()
+    noted, silent = read_run(output / "run.json")["images"]
+    assert noted["notes"] == [{"kind": "pixel-size", "text": "its pixel size is stated in furlong"}]
+    assert "notes" not in silent
 
 
 def test_files_of_an_image_that_has_failed_since_still_belong_to_it(output, images):

@@ -27,7 +27,7 @@ def test_a_network_takes_and_returns_arrays():
 
 
 def test_a_batch_that_does_not_fit_is_reported_with_a_remedy():
-    with pytest.raises(MemoryError, match=r"cpu has too little memory for 2 tile\(s\) of 4 × 6 px; use smaller ones"):
+    with pytest.raises(MemoryError, match=r"cpu has too little memory for 2 tile\(s\) of 4 × 6 px; use smaller tiles"):
         torch_network(Greedy(), choose_device("cpu"))(BATCH)
 
 
@@ -82,7 +82,7 @@ def test_an_error_of_nvidias_libraries_means_lack_of_memory_only_if_the_gpu_is_f
         (
             torch.OutOfMemoryError("CUDA out of memory"),
             MemoryError,
-            "cpu has too little memory for the network; free some, or use another --device",
+            "cpu has too little memory for the network; free some memory, or use another --device",
         ),
         (RuntimeError("CUDA error: no kernel image"), RuntimeError, "no kernel image"),
     ],

@@ -18,10 +18,11 @@ _METAIMAGE = {
     "u4": "UINT",
     "i4": "INT",
     "u8": "ULONG_LONG",
+    "i8": "LONG_LONG",
     "f4": "FLOAT",
     "f8": "DOUBLE",
 }
-_NRRD = {"u1": "uint8", "u2": "uint16", "i2": "int16", "f4": "float", "f8": "double", "u4": "uint32"}
+_NRRD = {"f4": "float", "f8": "double"}
 
 
 def write_metaimage(path: Path, array: np.ndarray, *, vector: bool = False, extra: str = "") -> None:
@@ -45,7 +46,7 @@ def write_nrrd(path: Path, array: np.ndarray, *, kinds: str = "", extra: str = "
     """Write an array; `kinds` names its axes from the last to the first, as NRRD does."""
     lines = [
         "NRRD0004",
-        f"type: {_NRRD[array.dtype.str[1:]]}",
+        f"type: {_NRRD.get(array.dtype.str[1:], array.dtype.name)}",
         f"dimension: {array.ndim}",
         f"sizes: {' '.join(map(str, reversed(array.shape)))}",
         *([f"kinds: {kinds}"] if kinds else []),
@@ -132,11 +133,14 @@ def lsm_colours(names: tuple[str, ...]) -> bytes:
     return struct.pack("<6I", *sizes) + colours + text
 
 
-def write_micromanager(path: Path, stack: np.ndarray) -> None:
-    """Write T, P, Y, X as a Micro-Manager stack: an index, then for each page 162 bytes of tags and its pixels."""
+def write_micromanager(path: Path, stack: np.ndarray, **more: float) -> None:
+    """Write T, P, Y, X as a Micro-Manager stack: an index, then for each page 162 bytes of tags and its pixels.
+
+    `more` goes into the summary.
+    """
     n_times, n_positions, height, width = stack.shape
     summary = json.dumps(
-        {"MicroManagerVersion": "2", "Frames": n_times, "Positions": n_positions, "Slices": 1, "Channels": 1}
+        {"MicroManagerVersion": "2", "Frames": n_times, "Positions": n_positions, "Slices": 1, "Channels": 1, **more}
     ).encode()
     index_offset = 40 + len(summary)
     first = index_offset + 8 + 20 * n_times * n_positions
@@ -179,6 +183,8 @@ def write_ome_zarr(
     version: int = 2,
     scale: tuple[float, ...] = (),
     unit: str = "",
+    z_unit: str = "",
+    t_unit: str = "",
     channels: tuple[str, ...] = (),
     chunks: tuple[int, ...] | None = None,
 ) -> None:
@@ -186,8 +192,8 @@ def write_ome_zarr(
     types = {"t": "time", "c": "channel"}
     axis_entries = [{"name": name, "type": types.get(name, "space")} for name in axes]
     for axis in axis_entries:
-        if unit and axis["name"] in "yx":
-            axis["unit"] = unit
+        if of_axis := {"y": unit, "x": unit, "z": z_unit, "t": t_unit}.get(axis["name"], ""):
+            axis["unit"] = of_axis
     transforms = [{"type": "scale", "scale": list(scale or [1.0] * len(axes))}]
     datasets = [{"path": str(n), "coordinateTransformations": transforms} for n in range(len(levels))]
     attributes = {"multiscales": [{"version": "0.4", "axes": axis_entries, "datasets": datasets}]}

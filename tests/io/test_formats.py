@@ -88,7 +88,7 @@ class TestNumpy(ReaderContract):
 
 class TestMetaImage(ReaderContract):
     suffix = ".mha"
-    dtypes = ("uint8", "uint16", "int16", "uint32", "int32", "uint64", "float32", "float64")
+    dtypes = (*NUMBERS, "float32", "float64")
     samples = (2, 3)
     sample_dtypes = ("uint8", "uint16", "float32", "float64")
     has_magic = False
@@ -102,7 +102,7 @@ class TestMetaImage(ReaderContract):
 
 class TestNrrd(ReaderContract):
     suffix = ".nrrd"
-    dtypes = ("uint8", "uint16", "int16", "uint32", "float32", "float64")
+    dtypes = (*NUMBERS, "float32", "float64")
     samples = (2, 3)
     sample_dtypes = ("uint8", "uint16", "float32")
 

@@ -159,6 +159,54 @@ class TestStacks:
         assert (image.axes, image.pixel_size_um) == (axes[:-2] + "CYX", (0.5, 0.25))
         np.testing.assert_array_equal(image.pixels, labels[..., None, :, :])
 
+    @pytest.mark.parametrize("name", ["labels.tif", "labels.ome.tif"])
+    @pytest.mark.parametrize("axes", ["ZYX", "TYX", "TZYX", "TPZYX", "PYX"])
+    @pytest.mark.parametrize("size_um", [None, (0.1, 1 / 3)], ids=["without pixel size", "with pixel size"])
+    def test_steps_are_read_back_for_the_axes_that_a_stack_has(self, tmp_path, name, axes, size_um):
+        path, shape = tmp_path / name, (2,) * (len(axes) - 2) + (3, 4)
+        labels = np.arange(np.prod(shape)).reshape(shape)
+        ome_name = "labels" if "ome" in name else None
+        steps = {"z_step_um": 0.1 + 0.2, "time_step_s": 1 / 7}
+        write_labels(path, labels, axes=axes, pixel_size_um=size_um, ome_name=ome_name, **steps)
+        image = read(path)
+        assert image.z_step_um == (steps["z_step_um"] if "Z" in axes else None)
+        assert image.time_step_s == (steps["time_step_s"] if "T" in axes else None)
+        assert (image.pixel_size_um, image.notes) == (size_um, ())
+
+    def test_a_stack_opens_in_imagej_with_its_axes_and_sizes(self, path):
+        labels = np.arange(72).reshape(2, 3, 3, 4)
+        write_labels(path, labels, axes="TZYX", pixel_size_um=(0.5, 0.25), z_step_um=3, time_step_s=60)
+        with tifffile.TiffFile(path) as tif:
+            assert (tif.series[0].kind, tif.series[0].axes) == ("imagej", "TZYX")
+            np.testing.assert_array_equal(tif.series[0].asarray(), labels)
+            metadata, page = tif.imagej_metadata, tif.pages.first
+        expected = {"images": 6, "slices": 3, "frames": 2, "hyperstack": True, "unit": "micron"}
+        assert expected.items() <= metadata.items()
+        assert (metadata["spacing"], metadata["finterval"], page.resolution) == (3, 60, (4, 2))
+        assert page.tags["ResolutionUnit"].value == 1  # pixels per unit of the header
+
+    def test_axes_of_length_one_are_kept(self, path):
+        for shape in ((1, 3, 4, 5), (3, 1, 4, 5), (1, 1, 4, 5)):
+            labels = np.arange(np.prod(shape)).reshape(shape)
+            write_labels(path, labels, axes="TZYX")
+            image = read(path)
+            assert image.axes == "TZCYX"
+            np.testing.assert_array_equal(image.pixels[:, :, 0], labels)
+
+    @pytest.mark.parametrize("axes", ["XY", "TT", "ZQX", "", "YX"])
+    def test_a_header_with_other_axes_is_not_believed(self, path, axes):
+        write_labels(path, np.zeros((2, 3, 4), int), axes="ZYX")
+        content = path.read_bytes()
+        path.write_bytes(content.replace(b"cellseg_axes=ZYX", b"cellseg_axes=" + axes.encode().ljust(3)))
+        assert read(path).axes == "ZCYX"
+
+    @pytest.mark.parametrize("step", [0, -1, float("nan"), float("inf")])
+    def test_impossible_steps_are_refused(self, path, step):
+        for name in ("z_step_um", "time_step_s"):
+            with pytest.raises(ValueError, match=f"got {name}="):
+                write_labels(path, np.zeros((2, 3, 4), int), axes="ZYX", **{name: step})
+        assert not path.exists()
+
     def test_only_one_plane_of_a_stack_is_held_at_a_time(self, path):
         stored = Stored(np.ones((5, 4, 6), int))
         write_labels(path, stored, axes="ZYX")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from cellseg_monai.errors import UnreadableImageError
 from cellseg_monai.io import FORMATS, Image, image_stem, read, readable_suffixes
-from tests.io.files import write_nrrd, write_ome_zarr
+from tests.io.files import write_dicom, write_metaimage, write_nrrd, write_ome_zarr
 
 
 class TestAnyFile:
@@ -128,13 +128,15 @@ def test_itk_is_imported_only_for_formats_that_it_alone_reads(tmp_path):
     np.save(tmp_path / "plane.npy", plane)
     write_ome_zarr(tmp_path / "plane.zarr", plane)
     write_nrrd(tmp_path / "plane.nrrd", plane)
+    write_metaimage(tmp_path / "plane.mha", plane)
+    write_dicom(tmp_path / "plane.dcm", plane)
     code = (
         "import sys, cellseg_monai.io as io\n"
         "for path in sys.argv[1:]:\n"
         "    io.read(path)\n"
         "    print('itk' in sys.modules)"
     )
-    paths = sorted(tmp_path.iterdir(), key=lambda path: path.suffix == ".nrrd")
+    paths = sorted(tmp_path.iterdir(), key=lambda path: path.suffix == ".dcm")
     process = subprocess.run([sys.executable, "-c", code, *paths], capture_output=True, text=True, check=True)
     assert process.stdout.split() == ["False"] * (len(paths) - 1) + ["True"]
 

@@ -65,9 +65,27 @@ class TestImages:
             with pytest.raises(UnreadableImageError, match="chunk 1/2 of the array '0' cannot be decoded"):
                 image.window((), slice(5, 15), slice(0, 36))
 
-    def test_without_a_unit_there_is_no_pixel_size(self, path, version):
+    def test_without_a_unit_there_is_no_pixel_size_but_a_note(self, path, version):
         write_ome_zarr(path, numbers(5, 6), version=version, scale=(0.5, 0.5))
-        assert read(path).pixel_size_um is None
+        image = read(path)
+        assert image.pixel_size_um is None
+        assert "0.5 without a unit" in image.notes[0].text
+
+    def test_a_scale_of_one_without_a_unit_is_no_size(self, path, version):
+        write_ome_zarr(path, numbers(2, 5, 6), axes="zyx", version=version)
+        image = read(path)
+        assert (image.pixel_size_um, image.z_step_um, image.notes) == (None, None, ())
+
+    def test_steps_are_used(self, path, version):
+        scale, units = (2, 1, 3, 0.5, 0.5), {"unit": "micrometer", "z_unit": "micrometer", "t_unit": "minute"}
+        write_ome_zarr(path, numbers(2, 1, 3, 5, 6), axes="tczyx", version=version, scale=scale, **units)
+        image = read(path)
+        assert (image.pixel_size_um, image.z_step_um, image.time_step_s) == ((0.5, 0.5), 3, 120)
+
+    def test_a_step_in_an_unknown_unit_is_noted(self, path, version):
+        write_ome_zarr(path, numbers(3, 5, 6), axes="zyx", version=version, scale=(3, 1, 1), z_unit="furlong")
+        image = read(path)
+        assert (image.z_step_um, [note.kind for note in image.notes]) == (None, ["z-step"])
 
     def test_an_unknown_axis_is_reported(self, path, version):
         write_ome_zarr(path, numbers(2, 5, 6), version=version, axes="ayx")

@@ -43,6 +43,22 @@ class TestRoundTrip:
         np.testing.assert_array_equal(read_labels(path), LABELS)
         np.testing.assert_array_equal(zarr.open_array(str(path / "0"), mode="r")[...], LABELS)
 
+    @pytest.mark.parametrize("axes", ["ZYX", "TYX", "TPZYX"])
+    def test_steps_are_read_back_for_the_axes_that_a_stack_has(self, path, axes):
+        shape = (1,) * (len(axes) - 2) + (3, 4)
+        with writing_zarr_labels(path, shape, axes=axes, z_step_um=3, time_step_s=0.1) as store:
+            store.write(np.zeros((3, 4), int), plane=(0,) * (len(axes) - 2))
+        image = read(path)
+        assert image.z_step_um == (3 if "Z" in axes else None)
+        assert image.time_step_s == (0.1 if "T" in axes else None)
+        assert (image.pixel_size_um, image.notes) == (None, ())
+        multiscale = json.loads((path / ".zattrs").read_text())["multiscales"][0]
+        units = {axis["name"]: axis.get("unit") for axis in multiscale["axes"]}
+        assert (units.get("z"), units.get("t")) == (
+            "micrometer" if "Z" in axes else None,
+            "second" if "T" in axes else None,
+        )
+
     def test_ids_of_64_bits_are_kept(self, path):
         write(path, LABELS.astype(np.uint64) * 2**20, dtype=np.uint64)
         np.testing.assert_array_equal(read_labels(path), LABELS.astype(np.int64) * 2**20)

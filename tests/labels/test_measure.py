@@ -59,7 +59,7 @@ def test_measurements_match_scikit_image_for_every_block_size(labels, block_px):
     assert_as_scikit_image(relabel_sequential(labels), numbered, image)
     np.testing.assert_allclose(table["score"], table["mean_B"] / 2**16)
     np.testing.assert_allclose(table["agreement"], table["mean_A"])
-    np.testing.assert_allclose(table["mean_class/round"], table["mean_B"])
+    np.testing.assert_allclose(table["mean_class_round"], table["mean_B"])
 
 
 @pytest.mark.parametrize("block_px", [30, 2**24])
@@ -148,6 +148,11 @@ class TestChannels:
             measure_objects(
                 SHAPES, noise(SHAPES.shape, 1), channel_names=["boundary"], maps={"boundary": np.zeros(SHAPES.shape)}
             )
+
+    def test_two_maps_of_one_column_are_refused(self):
+        maps = dict.fromkeys(("class/round", "class_round"), np.zeros(SHAPES.shape))
+        with pytest.raises(ValueError, match="class/round, class_round, two of which would share a column"):
+            measure_objects(SHAPES, maps=maps)
 
 
 @pytest.mark.parametrize("dtype", ["u1", "u4", "i8"])

@@ -1,11 +1,12 @@
-"""The edge loss, compared with values calculated by hand."""
+"""The losses, compared with values calculated by hand."""
 
 import pytest
 import torch
 from monai.losses import DiceCELoss
 from torch import nn
 
-from cellseg_monai.training.losses import EdgeLoss
+from cellseg_monai.heads import BoundaryClassesHead, BoundaryMasksHead, ForegroundHead, JoinedHeads
+from cellseg_monai.training.losses import EdgeLoss, JoinedLoss
 
 
 def certain_logits(target: torch.Tensor, classes: int) -> torch.Tensor:
@@ -56,3 +57,39 @@ def test_the_gradient_sharpens_a_blurred_edge() -> None:
     assert logits.grad is not None
     assert (logits.grad[0, 1, :, 4] < 0).all()
     assert (logits.grad[0, 1, :, 3] > 0).all()
+
+
+class PixelLoss(nn.Module):
+    """A number that tells which channels a loss has seen."""
+
+    def forward(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        return 100 * logits.sum() + target.sum()
+
+
+class DistanceHead(BoundaryMasksHead):
+    """Two channels whose maps do not clash with those of another head."""
+
+    maps = ("distance", "edge")
+
+
+def test_each_head_has_its_own_loss_channels_and_weight() -> None:
+    head = JoinedHeads((BoundaryClassesHead(), DistanceHead()))
+    loss = JoinedLoss(head, [PixelLoss(), PixelLoss()], weights=[1, 10])
+    logits = torch.tensor([1.0, 2, 3, 4, 5]).reshape(1, 5, 1, 1)
+    target = torch.tensor([0.1, 0.2, 0.3]).reshape(1, 3, 1, 1)
+    assert float(loss(logits, target)) == pytest.approx((600 + 0.1) + 10 * (900 + 0.5))
+
+
+def test_joined_losses_train_the_whole_network() -> None:
+    head = JoinedHeads((BoundaryClassesHead(), DistanceHead()))
+    loss = JoinedLoss(head, [DiceCELoss(softmax=True, to_onehot_y=True), nn.BCEWithLogitsLoss()])
+    logits = torch.zeros(1, 5, 4, 8, requires_grad=True)
+    loss(logits, torch.cat([stripes(4)] * 3, dim=1)).backward()
+    assert logits.grad is not None
+    assert (logits.grad.abs().sum(dim=(0, 2, 3)) > 0).all()
+
+
+@pytest.mark.parametrize(("losses", "weights"), [([], None), ([PixelLoss()], [1, 2])])
+def test_a_head_without_a_loss_or_weight_is_refused(losses: list, weights: list | None) -> None:
+    with pytest.raises(ValueError, match="expected one of each for every head: foreground"):
+        JoinedLoss(JoinedHeads((ForegroundHead(),)), losses, weights)

@@ -1,6 +1,9 @@
 """Transforms of label images to targets, and of logits to maps and objects."""
 
 import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,7 +11,7 @@ import torch
 from monai.data import MetaTensor
 
 from cellseg_monai.decoding import BoundaryWatershed, Postprocessing
-from cellseg_monai.heads import BoundaryClassesHead, BoundaryMasksHead, ForegroundHead
+from cellseg_monai.heads import NO_TAGS, BoundaryClassesHead, BoundaryMasksHead, ForegroundHead, Head
 from cellseg_monai.transforms import (
     ActivateLogitsd,
     EncodeTargetd,
@@ -30,6 +33,38 @@ def test_targets_are_encoded_for_any_dtype_after_augmentation(dtype):
         assert (target.dtype, type(target)) == (torch.float32, torch.Tensor)
         assert target.tolist() == [[[0, 1, 1, 2, 2, 1, 1, 0]]]
         assert item["label"] is labels
+
+
+@dataclass(frozen=True)
+class RoundCellsHead(Head):
+    """A head that learns from the tags of an image."""
+
+    channels = ("class/round",)
+    maps = ("class/round",)
+
+    def encode(self, labels: np.ndarray, tags: Mapping[str, Any] = NO_TAGS) -> np.ndarray:
+        """Return the pixels of round cells."""
+        return np.float32((labels > 0) & (tags.get("cell_type") == "round"))[np.newaxis]
+
+    def activate(self, logits: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the logits."""
+        return {"class/round": logits[0]}
+
+
+def test_a_head_gets_the_tags_of_the_image():
+    target = EncodeTargetd(RoundCellsHead())
+    foreground = [[[0, 1, 1, 1, 1, 1, 1, 0]]]
+    assert target({"label": LABEL, "tags": {"cell_type": "round"}})["label"].tolist() == foreground
+    assert not target({"label": LABEL, "tags": {"cell_type": ""}})["label"].any()
+    assert not target({"label": LABEL})["label"].any()
+
+
+def test_a_target_of_another_shape_is_refused():
+    class Twice(RoundCellsHead):
+        target_channels = 2
+
+    with pytest.raises(ValueError, match=r"Twice.encode returned a target of \(1, 1, 8\), expected \(2, 1, 8\)"):
+        EncodeTargetd(Twice())({"label": LABEL})
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

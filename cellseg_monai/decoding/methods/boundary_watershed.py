@@ -16,7 +16,7 @@ __all__ = ["BoundaryWatershed"]
 
 
 @dataclass(frozen=True)
-class BoundaryWatershed(Method, name="boundary_watershed"):
+class BoundaryWatershed(Method, key="boundary_watershed"):
     """A method that divides the foreground at predicted boundaries, and the remaining interiors at their necks.
 
     A neck in an interior is usually a gap in the predicted boundary.

@@ -14,7 +14,7 @@ __all__ = ["Components"]
 
 
 @dataclass(frozen=True)
-class Components(Method, name="components"):
+class Components(Method, key="components"):
     """A method that keeps each connected component as one object, so touching objects are not divided.
 
     >>> Components().divide(np.array([[1, 1, 0, 1]], bool), {})

@@ -14,7 +14,7 @@ __all__ = ["DistanceMapWatershed"]
 
 
 @dataclass(frozen=True)
-class DistanceMapWatershed(Method, name="distance_map_watershed"):
+class DistanceMapWatershed(Method, key="distance_map_watershed"):
     """A method that divides the foreground at the valleys of a predicted distance map.
 
     `labels.distance_target` defines the distance.

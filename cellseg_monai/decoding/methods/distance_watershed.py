@@ -14,7 +14,7 @@ __all__ = ["DistanceWatershed"]
 
 
 @dataclass(frozen=True)
-class DistanceWatershed(Method, name="distance_watershed"):
+class DistanceWatershed(Method, key="distance_watershed"):
     """A method that divides the foreground at its necks, which it finds from the distance to the background.
 
     Args:

@@ -23,7 +23,7 @@ class Method(ABC):
 
     A subclass is registered under the name that `postprocess.json` uses for it:
 
-        class MyMethod(Method, name="my_method"): ...
+        class MyMethod(Method, key="my_method"): ...
 
     The division of a connected component must depend only on that component and on where the image ends next to it.
     Otherwise decoding in blocks would not give the same objects as decoding the whole image.
@@ -35,12 +35,12 @@ class Method(ABC):
     keeps_components: ClassVar[bool] = False
     """True if the method never divides a connected component of the foreground."""
 
-    def __init_subclass__(cls, *, name: str = "", **options: Any) -> None:
+    def __init_subclass__(cls, *, key: str = "", **options: Any) -> None:  # Python 3.10 reserves `name`
         super().__init_subclass__(**options)
-        if not name:
-            raise TypeError(f'{cls.__name__} has no name; declare it as `class {cls.__name__}(Method, name="...")`')
-        cls.name = name
-        register(METHODS, cls, name)
+        if not key:
+            raise TypeError(f'{cls.__name__} has no name; declare it as `class {cls.__name__}(Method, key="...")`')
+        cls.name = key
+        register(METHODS, cls, key)
 
     @abstractmethod
     def divide(self, mask: np.ndarray, maps: Mapping[str, np.ndarray]) -> np.ndarray:

@@ -1,3 +1,3 @@
-"""Many images, or one too large for a machine, segmented by the workers of a Dask cluster."""
+"""Segmentation on a Dask cluster, for many images or for one image that is too large for a single machine."""
 
 __all__: list[str] = []

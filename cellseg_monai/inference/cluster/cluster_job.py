@@ -1,4 +1,4 @@
-"""Many images segmented by the workers of a cluster: each small one by one worker, each large one by all of them."""
+"""A job on a cluster: each small image goes to a single worker, and all workers share each large image."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ __all__ = ["ClusterJob", "on_cluster"]
 
 @dataclass(frozen=True, kw_only=True)
 class ClusterJob(Job):
-    """A job whose images are segmented on a cluster; `on_cluster` makes it.
+    """A job that segments its images on a cluster; create one with `on_cluster`.
 
     Args:
         cluster: the workers.
-        load: loads the pipeline in another process; see `RemotePipeline`.
+        load: function that loads the pipeline in another process; see `RemotePipeline`.
     """
 
     cluster: Cluster
     load: Callable[[], Pipeline]
 
     def run(self, images: Sequence[ImageFile]) -> Generator[Done | Failed, None, None]:
-        """Segment images; one that fails does not stop the others.
+        """Segment images; if one fails, the others are still segmented.
 
         Yields:
-            The outcome of each image: first the small ones, as they end, then the large ones in order.
+            The outcome of each image: small images first, as they finish, then large images in the order given.
 
         Raises:
-            RuntimeError: a fault of this program rather than of an image; see `errors.OF_AN_IMAGE`.
+            RuntimeError: there is a bug in this program, rather than a faulty image; see `errors.OF_AN_IMAGE`.
         """
         self.output.mkdir(parents=True, exist_ok=True)
         try:
@@ -51,7 +51,7 @@ class ClusterJob(Job):
                 shutil.rmtree(folder, ignore_errors=True)
 
     def _run_small(self, images: Sequence[ImageFile]) -> Generator[Done | Failed, None, list[ImageFile]]:
-        """Have each image segmented by one worker; return the images that are too large for that."""
+        """Segment each image on a single worker, and return the images that are too large for one worker."""
         pipeline = RemotePipeline.of(self.pipeline, self.load)
         job = _RemoteJob(pipeline, self.output, tuple(self.exports), self.reading, self.large_px)
         calls = [(job, replace(image, path=image.path.absolute())) for image in images]
@@ -71,12 +71,12 @@ class ClusterJob(Job):
 
 
 def on_cluster(job: Job, cluster: Cluster, load: Callable[[], Pipeline]) -> ClusterJob:
-    """Return the same job, done by a cluster.
+    """Return a copy of a job that runs on a cluster.
 
     Args:
-        job: its output is on a file system that the workers share.
+        job: the job; its output folder must be on a file system that all workers share.
         cluster: the workers.
-        load: loads the pipeline in another process; see `RemotePipeline`.
+        load: function that loads the pipeline in another process; see `RemotePipeline`.
     """
     settings = {field.name: getattr(job, field.name) for field in fields(job)}
     changed = {"output": job.output.absolute(), "large": LargeOnCluster(cluster, load)}
@@ -85,7 +85,7 @@ def on_cluster(job: Job, cluster: Cluster, load: Callable[[], Pipeline]) -> Clus
 
 @dataclass(frozen=True)
 class _RemoteJob:
-    """A `Job` as it is sent to another process."""
+    """The parts of a `Job` that are sent to another process."""
 
     pipeline: RemotePipeline
     output: Path
@@ -96,14 +96,14 @@ class _RemoteJob:
 
 @dataclass(frozen=True)
 class _TooLarge:
-    """The answer of a worker about an image whose planes are so large that all workers should share them."""
+    """A worker's reply that the planes of an image are too large for one worker."""
 
 
 def _segment_small(remote: _RemoteJob, image: ImageFile) -> list[Done | Failed] | _TooLarge:
-    """Segment an image in this process and return its outcome, unless its planes are too large."""
+    """Segment an image in this process and return its outcome, or `_TooLarge` if its planes are too large for that."""
     if not remote.output.is_dir():
         raise FileNotFoundError(
-            f"a worker does not see {remote.output}; choose an --output on a file system that all workers share"
+            f"a worker has no access to {remote.output}; choose an --output on a file system that all workers share"
         )
     job = Job(
         remote.pipeline.loaded(),
@@ -111,9 +111,9 @@ def _segment_small(remote: _RemoteJob, image: ImageFile) -> list[Done | Failed] 
         remote.exports,
         remote.reading,
         remote.large_px,
-        unfinished=f"{UNFINISHED}-{uuid4().hex}",  # of this call alone: other workers write into the same output
+        unfinished=f"{UNFINISHED}-{uuid4().hex}",  # unique, because other workers write to the same output folder
     )
-    # The job reports an image that cannot be opened.
+    # If the image cannot be opened, `job.run` below reports it.
     with suppress(ValueError, OSError), open_image(image.path, axes=remote.reading.axes) as opened:
         if job.is_large(opened):
             return _TooLarge()

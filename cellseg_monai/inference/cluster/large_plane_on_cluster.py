@@ -1,4 +1,4 @@
-"""One plane of a large image, segmented by the workers of a cluster."""
+"""Segmentation of a large plane by all workers of a cluster."""
 
 from __future__ import annotations
 
@@ -27,23 +27,24 @@ __all__ = ["LargeOnCluster"]
 
 @dataclass(frozen=True, eq=False)
 class LargeOnCluster:
-    """Segments planes as `segment_large` does, with the same results.
+    """Segments planes on a cluster, with the same results as `segment_large`.
 
-    The network sees each batch of tiles once, the same batches as in one process, and its logits are written to disk.
-    Then maps and objects are made block by block. If each block ran the network on all tiles that reach into it, blocks
-    of 2048 px would run it about twice as often, and in other batches, whose rounding can differ.
+    The network sees each batch of tiles exactly once, in the same batches as in a single process, and its logits are
+    written to disk. Maps and then objects are computed from the logits, block by block. If each block instead ran the
+    network on every tile that reaches into it, blocks of 2048 px would need about twice as many runs. The tiles would
+    also be batched differently, which can change how results are rounded.
 
-    Arrays stay on disk. Only values along seams, and the runs of objects that cross them, go through the scheduler,
-    whose memory therefore stays small.
+    Arrays stay on disk. Only the values along seams, and the pixel runs of objects that cross a seam, pass through the
+    scheduler, so it needs little memory.
 
-    Each call writes its own chunks, computed from the output of earlier steps, so that it can be repeated. A step
-    begins when the one before it is complete.
+    Each call computes its own chunks from the output of earlier steps, so it is safe to repeat. A step starts only when
+    the previous one is complete.
 
     Args:
         cluster: the workers.
-        load: loads the pipeline in another process; see `RemotePipeline`.
-        chunk_px: side of the chunks of maps and labels. The result does not depend on it.
-        block_px: side of a block, a multiple of `chunk_px`. The result does not depend on it.
+        load: function that loads the pipeline in another process; see `RemotePipeline`.
+        chunk_px: side of the chunks in which maps and labels are stored, in pixels. It does not affect the result.
+        block_px: side of a block in pixels, a multiple of `chunk_px`. It does not affect the result.
     """
 
     cluster: Cluster
@@ -61,22 +62,22 @@ class LargeOnCluster:
         pixel_size_um: tuple[float, float] | None = None,
         progress: Progress | None = None,
     ) -> Segmentation:
-        """Find the objects of a plane.
+        """Find the objects in a plane.
 
         Args:
             pixels: the plane; the workers open its file under the same path.
-            pipeline: from pixels to objects; its network is not used in this process.
-            scratch: a folder that the workers see under the same path. It takes 8 bytes for each pixel and channel of
-                the network at its scale, and the labels.
+            pipeline: the bundle's pipeline; its network does not run in this process.
+            scratch: a folder that the workers can access under the same path. It needs 8 bytes for each pixel and
+                network channel, at the scale of the network, plus space for the labels.
             name: name of the image file.
-            pixel_size_um: height and width of a pixel, if known.
-            progress: called with the number of pixels that the network has seen since the last call and the number
-                that it will see.
+            pixel_size_um: height and width of a pixel in µm, if known.
+            progress: called with the number of pixels that the network has seen since the last call, and the total
+                number that it will see.
 
         Raises:
-            BlockError: the work on a part of the plane failed; the message names the file and the part.
-            ValueError: the image lacks a channel or the pixel size that the pipeline asks for, or holds NaN.
-            OSError: the image could not be read, the disk is full, or the workers do not share the folder.
+            BlockError: a part of the plane could not be processed; the message names the file and the part.
+            ValueError: the image contains NaN, or lacks a channel or the pixel size that the pipeline needs.
+            OSError: the image could not be read, the disk is full, or a worker has no access to the scratch folder.
         """
         prepared = prepared_windows(pixels, pipeline.preprocess, pixel_size_um)
         plane = RemotePlane(
@@ -142,14 +143,17 @@ class LargeOnCluster:
 
 
 def _same(counts: Sequence[int]) -> int:
-    """Return the number of channels that all workers gave."""
+    """Return the number of output channels, after checking that it is the same for every batch."""
     if len(set(counts)) != 1:
-        raise ValueError(f"the network gave {sorted(set(counts))} channels for different parts of one image")
+        raise ValueError(
+            f"got {sorted(set(counts))} output channels for different parts of one image, expected the same number "
+            "everywhere; check that all workers load the same network"
+        )
     return counts[0]
 
 
 def _around(axes: tuple[AxisTiles, AxisTiles], numbers: Sequence[int]) -> Box:
-    """Return the box around some tiles."""
+    """Return the smallest box that contains the given tiles."""
     places: np.ndarray = np.array([divmod(number, len(axes[1].starts)) for number in numbers])
     rows, columns = (
         slice(axis.starts[least], min(axis.starts[most] + axis.size, axis.length))
@@ -160,12 +164,12 @@ def _around(axes: tuple[AxisTiles, AxisTiles], numbers: Sequence[int]) -> Box:
 
 @dataclass(frozen=True)
 class _Frame:
-    """Describes parts of a plane by their rows and columns in the file.
+    """Describes parts of a plane by their rows and columns in the file, for use in messages.
 
     Args:
-        path: path of the file.
-        whole: (Y, X) of the plane in the file.
-        seen: (Y, X) of the plane in which parts are given, such as at the scale of the network.
+        path: path of the image file.
+        whole: (Y, X) shape of the plane in the file.
+        seen: (Y, X) shape of the plane at the scale of the boxes to describe, such as the network's scale.
     """
 
     path: Path
@@ -173,7 +177,7 @@ class _Frame:
     seen: tuple[int, int]
 
     def named(self, box: Box) -> str:
-        """Describe a part of the plane.
+        """Return the file, rows and columns of a part of the plane, as text.
 
         >>> _Frame(Path("a.tif"), (200, 100), (100, 50)).named((slice(0, 50), slice(25, 50)))
         'a.tif, rows 0 to 99, columns 50 to 99'
@@ -181,7 +185,7 @@ class _Frame:
         return f"{self.path}, {self.within(box)}"
 
     def within(self, box: Box) -> str:
-        """Describe the rows and columns of a part of the plane in the file."""
+        """Return the rows and columns that a part of the plane has in the file, as text."""
         (top, bottom), (left, right) = (
             (side.start * length // seen, -(-side.stop * length // seen))
             for side, length, seen in zip(box, self.whole, self.seen, strict=True)
@@ -189,13 +193,13 @@ class _Frame:
         return f"rows {top} to {bottom - 1}, columns {left} to {right - 1}"
 
     def naming_objects(self, places: Sequence[Box]) -> Callable[[Box], str]:
-        """Return a function that describes blocks in which objects are made.
+        """Return a function that describes a block in which objects are labelled.
 
-        Some steps work on blocks at the scale of the network, others on blocks of the file. The last block ends where
-        the plane ends, so it tells the scale.
+        Some steps work on blocks at the scale of the network, others on blocks at the scale of the file. The last block
+        ends where the plane ends, which reveals the scale.
 
         Args:
-            places: all blocks of a step.
+            places: all blocks that a step works on.
 
         >>> of_both = [[(slice(0, 50), slice(0, 50))], [(slice(0, 200), slice(0, 64)), (slice(0, 200), slice(64, 100))]]
         >>> for places in of_both:

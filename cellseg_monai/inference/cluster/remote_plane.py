@@ -1,4 +1,4 @@
-"""The work of one process of a cluster on a plane: it opens image and bundle itself and writes to a shared folder."""
+"""One worker's share of a large plane: each worker opens the image and the bundle, and writes to a shared folder."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ _LOADING = threading.Lock()
 
 @dataclass(frozen=True)
 class RemotePipeline:
-    """A pipeline as it is sent to another process, which loads the network itself, once.
+    """A pipeline without its network, for sending to other processes; each process loads the network once.
 
     Args:
-        load: loads the pipeline. It is pickled by name, hashable, and equal to another that loads the same, such as a
-            frozen dataclass.
-        head: replaces that of the loaded pipeline.
-        preprocess: replaces that of the loaded pipeline.
-        postprocess: replaces that of the loaded pipeline.
-        tiles: replaces that of the loaded pipeline.
-        tta: replaces that of the loaded pipeline.
-        weights_sha256: SHA-256 of the weights that have to be loaded.
-        lanes: largest number of lanes; a process with fewer threads has fewer.
-        version: of this package, which has to be the same in the other process.
+        load: callable that loads the pipeline. It must be hashable and picklable, and compare equal to any other that
+            loads the same pipeline, as a frozen dataclass does.
+        head: replaces the head of the loaded pipeline.
+        preprocess: replaces the preprocessing of the loaded pipeline.
+        postprocess: replaces the post-processing of the loaded pipeline.
+        tiles: replaces the tiles of the loaded pipeline.
+        tta: replaces the test-time augmentation setting of the loaded pipeline.
+        weights_sha256: SHA-256 that the loaded weights must have.
+        lanes: maximum number of lanes; a process with fewer threads uses fewer.
+        version: version of this package, which the other process must also have.
     """
 
     load: Callable[[], Pipeline]
@@ -57,7 +57,12 @@ class RemotePipeline:
 
     @classmethod
     def of(cls, pipeline: Pipeline, load: Callable[[], Pipeline]) -> RemotePipeline:
-        """Return a pipeline with the function that loads it in another process."""
+        """Return a copy of a pipeline that can be sent to other processes.
+
+        Args:
+            pipeline: the pipeline.
+            load: function that loads the pipeline in another process.
+        """
         return cls(
             load,
             pipeline.head,
@@ -70,21 +75,21 @@ class RemotePipeline:
         )
 
     def loaded(self) -> Pipeline:
-        """Return the pipeline, loaded in this process.
+        """Load the pipeline in this process, or return it if it is already loaded.
 
         Raises:
-            ValueError: this process has another version of the package, or other weights.
+            ValueError: this process has a different version of the package, or different weights.
         """
         if self.version != __version__:
             raise ValueError(
-                f"a worker has cellseg_monai {__version__}, expected {self.version}; install the same version"
+                f"a worker has cellseg_monai {__version__}, expected {self.version}; install the same version there"
             )
         with _LOADING:
             pipeline = _load_once(self.load, self.weights_sha256)
         if pipeline.weights_sha256 != self.weights_sha256:
             raise ValueError(
-                f"a worker finds weights {pipeline.weights_sha256[:12]} of the bundle {pipeline.bundle}, expected "
-                f"{self.weights_sha256[:12]}; use a bundle on a file system that all workers share"
+                f"a worker found weights with SHA-256 {pipeline.weights_sha256[:12]} in the bundle {pipeline.bundle}, "
+                f"expected {self.weights_sha256[:12]}; use a bundle on a file system that all workers share"
             )
         return replace(
             pipeline,
@@ -99,22 +104,25 @@ class RemotePipeline:
 
 @lru_cache(maxsize=1)
 def _load_once(load: Callable[[], Pipeline], weights_sha256: str) -> Pipeline:
-    """Load a pipeline, and again if other weights are expected, which may have replaced those under the same path."""
+    """Load a pipeline, or return the one loaded last.
+
+    The hash is part of the cache key because the weights file may have been replaced since it was loaded.
+    """
     return load()
 
 
 @dataclass(frozen=True)
 class RemotePlane:
-    """A plane of an image as it is sent to other processes, with all that has to be the same in them.
+    """A reference to a plane of an image, with everything that other processes need to work on it in the same way.
 
     Args:
         path: path of the image file.
-        axes: axes of the file, if it does not state them; see `open_image`.
-        place: indices of the plane along the axes before C, Y, X.
-        pixel_size_um: height and width of a pixel, if known.
-        statistics: intensities of the whole plane.
-        pipeline: from pixels to objects.
-        folder: a shared folder for intermediate results.
+        axes: axes of the image, if the file does not state them; see `open_image`.
+        place: index of the plane along each axis before C, Y and X.
+        pixel_size_um: height and width of a pixel in µm, if known.
+        statistics: intensity statistics of the whole plane.
+        pipeline: the bundle's pipeline.
+        folder: a folder for intermediate results, which all workers share.
     """
 
     path: Path
@@ -126,14 +134,14 @@ class RemotePlane:
     folder: Path
 
     def answers(self, shape: tuple[int, int], channels: int) -> ZarrChunks:
-        """Return the array of the logits of all tiles, N×K×Y×X; a chunk is one channel of one tile."""
+        """Return the array on disk for the logits of all tiles, N×K×Y×X; each chunk is one channel of one tile."""
         down, across = self.pipeline.tiles.cover(shape)
         count = len(down.starts) * len(across.starts)
         all_tiles = (count, channels, down.size, across.size)
         return ZarrChunks(self.folder / "tiles", all_tiles, np.dtype(np.float32), max(down.size, across.size))
 
     def maps(self, shape: tuple[int, int], names: Sequence[str], chunk_px: int) -> dict[str, ZarrChunks]:
-        """Return the maps by name, each in a folder of its own."""
+        """Return the arrays on disk for the maps, by map name; each has its own folder."""
         return {
             name: ZarrChunks(self.folder / f"map_{number}", shape, np.dtype(np.float32), chunk_px)
             for number, name in enumerate(names)
@@ -141,15 +149,15 @@ class RemotePlane:
 
     @contextmanager
     def prepared(self) -> Iterator[PreparedWindows]:
-        """Open the plane as the network sees it.
+        """Open the plane, prepared for the network window by window, for a `with` block.
 
         Raises:
-            OSError: this process does not see the folder.
+            OSError: this process has no access to the shared folder.
         """
         if not self.folder.is_dir():
             raise FileNotFoundError(
                 f"a worker has no access to {self.folder}; choose an --output on a file system that all workers share, "
-                "or check whether this run has been stopped"
+                "or check whether the run has been stopped"
             )
         with open_image(self.path, axes=self.axes) as image:
             yield prepared_windows(
@@ -158,14 +166,14 @@ class RemotePlane:
 
 
 def predict_tiles(plane: RemotePlane, numbers: Sequence[int]) -> int:
-    """Run the network on some tiles, and write their logits.
+    """Run the network on some of a plane's tiles, and write the logits to the shared folder.
 
     Args:
         plane: the plane.
-        numbers: numbers of the tiles, counted row after row.
+        numbers: numbers of the tiles, counted from 0 in row-major order.
 
     Returns:
-        Number of output channels.
+        The number of output channels.
     """
     pipeline = plane.pipeline.loaded()
     with plane.prepared() as prepared:
@@ -184,16 +192,16 @@ def predict_tiles(plane: RemotePlane, numbers: Sequence[int]) -> int:
 
 
 def blend_block(plane: RemotePlane, shape: tuple[int, int], channels: int, chunk_px: int, place: Box) -> None:
-    """Write the maps of a block, from the network's answers for its tiles.
+    """Blend the logits of the tiles that cover a block, and write the resulting maps.
 
-    The same numbers are added in the same order as when the whole plane is blended.
+    The logits are added in the same order as when the whole plane is blended, so the maps are identical.
 
     Args:
-        plane: the plane, with the logits of all tiles written.
-        shape: (Y, X) of the plane at the scale of the network.
+        plane: the plane, after the logits of all tiles have been written.
+        shape: (Y, X) shape of the plane at the scale of the network.
         channels: number of output channels of the network.
-        chunk_px: side of the chunks of the maps.
-        place: the block, which consists of whole chunks.
+        chunk_px: side of the chunks in which the maps are stored, in pixels.
+        place: the block, which must consist of whole chunks.
     """
     pipeline = plane.pipeline.loaded()
     answers = plane.answers(shape, channels)

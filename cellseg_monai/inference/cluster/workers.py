@@ -1,4 +1,4 @@
-"""A Dask cluster that calls a function for each of many arguments."""
+"""Calling a function on the workers of a Dask cluster, once for each argument."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 __all__ = ["LOCAL", "Cluster", "check_dask", "open_cluster"]
 
 LOCAL = "local"
-_TIMEOUTS = (TimeoutError, asyncio.TimeoutError)  # different classes before Python 3.11
-_WORKER_BYTES = 3 * 2**30  # memory for a network with a tile of 1024 px, and for labelling
+_TIMEOUTS = (TimeoutError, asyncio.TimeoutError)  # two separate classes before Python 3.11
+_WORKER_BYTES = 3 * 2**30  # enough for the network to process a tile of 1024 px, and for labelling
 
 
 class Cluster:
-    """Workers that are given one call after another; `open_cluster` makes it.
+    """The workers of a Dask cluster; connect to one with `open_cluster`.
 
-    Only a few calls are submitted ahead of the workers, so that little still runs after a failure.
+    Only a few calls are submitted ahead of the workers, so that little work is still under way after a failure.
 
     Args:
-        client: the connection to the scheduler, of `distributed`.
+        client: the `distributed` client that is connected to the scheduler.
     """
 
     def __init__(self, client: Client) -> None:
@@ -41,24 +41,25 @@ class Cluster:
         named: Callable[[Any], str],
         done: Callable[[int], None] = lambda _: None,
     ) -> list[Any]:
-        """Call a function on the workers, as `map` does.
+        """Call a function on the workers, once for each argument, as `map` does.
 
-        If a worker is lost, another one repeats its call. A repeated call has to write the same again.
+        If a worker is lost, another worker repeats its call, so a function that writes files must write the same files
+        when it is called again.
 
         Args:
-            function: pickled by name; its calls can run in any order.
+            function: function to call; it must be picklable, and its calls can run in any order.
             arguments: one iterable for each parameter of the function.
-            named: from the first argument of a call to a description of what it works on, for messages.
-            done: called after each call that succeeds, with the number of those so far.
+            named: returns a description of the work for the first argument of a call, for error messages.
+            done: called after each successful call with the number of successful calls so far.
 
         Returns:
             The results, in the order of the arguments.
 
         Raises:
-            BlockError: a call failed because of an image, or it repeatedly lost its worker. Calls that had begun have
-                ended.
-            RuntimeError: a call failed because of a fault of this program; see `errors.OF_AN_IMAGE`. Calls that had
-                begun have ended.
+            BlockError: a call failed because of its image, or repeatedly lost its worker. By then, all calls that had
+                started have ended.
+            RuntimeError: a call failed because of a bug in this program; see `errors.OF_AN_IMAGE`. By then, all calls
+                that had started have ended.
         """
         calls = list(zip(*arguments, strict=True))
         results: list[Any] = [None] * len(calls)
@@ -81,10 +82,11 @@ class Cluster:
     def _to_blame(
         self, function: Callable[..., Any], calls: Sequence[tuple], failed: Sequence[tuple[int, BaseException]]
     ) -> tuple[int, BaseException]:
-        """Return the failed call to report, as its number and its error.
+        """Choose the failed call to report, and return its index and its error.
 
-        When a worker dies, Dask counts all calls that wait at it as lost. It therefore also blames calls that waited
-        behind a deadly one several times. So each of them is called once more, alone.
+        When a worker dies, Dask also counts the calls queued on that worker as failed attempts. A harmless call that
+        was queued behind a fatal one several times is therefore reported too. To find the fatal one, each call that
+        lost its workers is repeated alone.
         """
         raised = [failure for failure in failed if not _is_killed(failure[1])]
         if raised:
@@ -98,18 +100,17 @@ class Cluster:
     def finished(
         self, function: Callable[..., Any], calls: Sequence[tuple], go_on: Callable[[], bool] = lambda: True
     ) -> Generator[tuple[int, Any], None, None]:
-        """Call a function on the workers, and yield results as calls end.
+        """Call a function on the workers, and yield each result as soon as it is available.
 
-        If the generator is closed early, calls that wait at the workers are not begun. Those that have begun are
-        completed.
+        If the generator is closed early, calls that have started run to completion and the others are cancelled.
 
         Args:
-            function: pickled by name; its calls can run in any order.
+            function: function to call; it must be picklable, and its calls can run in any order.
             calls: the arguments of each call.
-            go_on: returns False if no more calls should be begun.
+            go_on: returns False once no further calls should be submitted.
 
         Yields:
-            The number of a call, and its result or the exception that it raised.
+            The index of a call, and either its result or the exception that it raised.
         """
         from distributed import as_completed
 
@@ -131,15 +132,17 @@ class Cluster:
                 begin()
         finally:
             if running:
-                with suppress(OSError, *_TIMEOUTS):  # if the scheduler is lost, so are the calls
+                with suppress(OSError, *_TIMEOUTS):  # if the scheduler is gone, so are the calls
                     self._client.cancel(list(running))
 
     def _room(self) -> int:
-        """Return how many calls can be under way now, as workers come and go."""
+        """Return how many calls can be submitted at the same time, given the workers that are connected now."""
         try:
             return 2 * max(1, sum(self._client.nthreads().values()))
         except (OSError, *_TIMEOUTS) as error:
-            raise ConnectionError(f"the Dask scheduler no longer answers ({_short(error)}); is it running?") from error
+            raise ConnectionError(
+                f"the Dask scheduler has stopped answering ({_short(error)}); check that it is running"
+            ) from error
 
     def _outcome(self, future: Future) -> Any:
         from distributed import KilledWorker
@@ -147,23 +150,26 @@ class Cluster:
         if (error := future.exception()) is not None:
             return error
         if future.status != "finished":
-            return ConnectionError(f"the scheduler {self._client.scheduler.address} no longer knows of it")
+            return ConnectionError(
+                f"the Dask scheduler at {self._client.scheduler.address} has lost this task; check whether the "
+                "scheduler was restarted"
+            )
         try:
             return future.result()
-        except KilledWorker as error:  # its result was lost with a worker, and repeating the call failed
+        except KilledWorker as error:  # the result was lost with a worker, and repeating the call failed
             return error
 
 
 def reason_of(error: BaseException) -> str:
-    """Return why a call failed, in one line.
+    """Describe in one line why a call failed.
 
     >>> reason_of(ValueError("no such channel")), reason_of(ZeroDivisionError("division by zero"))
     ('no such channel', 'ZeroDivisionError: division by zero')
     """
     if _is_killed(error):
         return (
-            f"{error.allowed_failures + 1} workers that were given it died, the last at "  # type: ignore[attr-defined]
-            f"{error.last_worker.address}; do they have enough memory?"  # type: ignore[attr-defined]
+            f"{error.allowed_failures + 1} workers died on this task, the last at "  # type: ignore[attr-defined]
+            f"{error.last_worker.address}; check that they have enough memory"  # type: ignore[attr-defined]
         )
     if isinstance(error, OF_AN_IMAGE) and str(error):
         return str(error)
@@ -171,12 +177,12 @@ def reason_of(error: BaseException) -> str:
 
 
 def is_of_an_image(error: BaseException) -> bool:
-    """Return True if the image seems to be the reason why a call failed; a worker that died counts as such."""
+    """Return True if a call probably failed because of its image; the death of its workers counts as such a failure."""
     return isinstance(error, OF_AN_IMAGE) or _is_killed(error)
 
 
 def _is_killed(error: BaseException) -> bool:
-    """Return True if the workers of a call died, False if it raised an error."""
+    """Return True if a call failed because its workers died, False if it raised an error itself."""
     return type(error).__name__ == "KilledWorker"
 
 
@@ -184,7 +190,7 @@ def check_dask(address: str) -> None:
     """Check that Dask is installed, and for processes of this machine also the package that encrypts what they say.
 
     Args:
-        address: value of --dask.
+        address: value of --dask, for the error message.
 
     Raises:
         ValueError: a package is not installed.
@@ -196,8 +202,8 @@ def check_dask(address: str) -> None:
             import cryptography  # noqa: F401
     except ImportError as error:
         raise ValueError(
-            f"got --dask {address}, but it needs more than is installed ({error}); pip install "
-            "'cellseg_monai[cluster]', here and where the workers run"
+            f"got --dask {address}, but a package for it is not installed ({error}); run pip install "
+            "'cellseg_monai[cluster]' here and wherever the workers run"
         ) from error
 
 
@@ -206,14 +212,14 @@ def open_cluster(address: str, *, workers: int | None = None, within_s: float = 
     """Connect to a cluster for a `with` block.
 
     Args:
-        address: a running scheduler, such as "tcp://host:8786", which keeps running; or "local" for processes of this
-            machine, which end with the block.
+        address: address of a running scheduler, such as "tcp://host:8786", which keeps running after the block; or
+            "local" to start processes on this machine, which end with the block.
         workers: number of processes for "local"; None for one per core, as far as memory allows.
-        within_s: seconds to wait for the scheduler, and then for a worker.
+        within_s: seconds to wait for the scheduler, and again for the first worker.
 
     Raises:
-        ValueError: Dask, or what it needs, is not installed.
-        OSError: nothing answers at the address, or there are no workers.
+        ValueError: Dask, or a package that it needs, is not installed.
+        OSError: no scheduler answers at the address, or it has no workers.
     """
     check_dask(address)
     from distributed import Client
@@ -223,26 +229,22 @@ def open_cluster(address: str, *, workers: int | None = None, within_s: float = 
         server: Any = stack.enter_context(_processes(workers)) if address == LOCAL else address
         try:
             client = stack.enter_context(Client(server, timeout=within_s, set_as_default=False))
-        except (
-            OSError,
-            TypeError,
-            ValueError,
-            *_TIMEOUTS,
-        ) as error:  # TypeError: tls:// without keys in Dask's settings
+        except (OSError, TypeError, ValueError, *_TIMEOUTS) as error:
+            # A TypeError means that the address begins with tls://, but Dask's settings have no keys.
             raise OSError(
-                f"no Dask scheduler answers at {address!r} ({_short(error)}); name one that is running, such as "
-                f"tcp://host:8786, or {LOCAL!r} for processes of this machine"
+                f"no Dask scheduler answers at {address!r} ({_short(error)}); pass the address of a running one, such "
+                f"as tcp://host:8786, or {LOCAL!r} to start processes on this machine"
             ) from error
         try:
             client.wait_for_workers(1, timeout=within_s)
         except _TIMEOUTS as error:
-            raise OSError(f"the Dask scheduler at {address!r} has no workers; start some, then repeat this") from error
+            raise OSError(f"the Dask scheduler at {address!r} has no workers; start some, then try again") from error
         yield Cluster(client)
 
 
 @contextmanager
 def _silent(*names: str) -> Iterator[None]:
-    """Silence these loggers during a `with` block; the caller reports failures."""
+    """Silence the named loggers during a `with` block, because the caller reports failures itself."""
     levels = [(logger, logger.level) for logger in map(logging.getLogger, names)]
     for logger, _ in levels:
         logger.setLevel(logging.CRITICAL)
@@ -269,7 +271,7 @@ def _processes(workers: int | None) -> Iterator[Any]:
     count = workers or max(1, min(CPU_COUNT, MEMORY_LIMIT // _WORKER_BYTES))
     threads = str(max(1, CPU_COUNT // count))
     settings = {
-        # A process that was killed is restarted. On a busy machine that takes longer than Dask waits by default.
+        # Dask restarts a process that was killed. On a busy machine that takes longer than Dask waits by default.
         "distributed.deploy.lost-worker-timeout": "1 hour",
         "distributed.scheduler.http.routes": [],
         "distributed.worker.http.routes": [],
@@ -285,7 +287,7 @@ def _processes(workers: int | None) -> Iterator[Any]:
             dashboard_address=None,
             scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # any port; Dask would warn if 8787 is taken
             silence_logs=logging.CRITICAL,
-            memory_limit=0,  # Dask cannot spill the memory of a network to disk; it would only pause the worker
+            memory_limit=0,  # Dask cannot spill a network's memory to disk, so a limit would only pause the worker
             env={"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads},
         ) as cluster,
     ):

@@ -30,7 +30,7 @@ def test_the_command_shows_the_terms_and_fetches(
     printed = " ".join(capsys.readouterr().out.split())
     for text in ("licence: CC0-1.0", "attribution: Image set BBBC038v1", "cite: Caicedo", "this URL and the layout"):
         assert text in printed
-    assert "stage1_train.zip: no checksum was known; recorded in data/raw/bbbc038/sha256.txt" in printed
+    assert "stage1_train.zip: no known checksum; recorded in data/raw/bbbc038/sha256.txt" in printed
     assert "1/masks/2.png" in tree(tmp_path / "data" / "raw" / "bbbc038")
     assert cellseg(monkeypatch, *words) == 0
     assert "already fetched" in capsys.readouterr().out

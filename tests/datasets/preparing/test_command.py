@@ -67,7 +67,7 @@ def test_an_interrupt_is_reported_with_a_way_to_resume(cellseg, raw, tmp_path, m
 
     monkeypatch.setattr("cellseg_monai.datasets.preparing.prepare", stop)
     code, _, err = cellseg("data", "prepare", raw, "--output", tmp_path / "out")
-    assert (code, err) == (130, "stopped; the same command continues from here\n")
+    assert (code, err) == (130, "stopped; run the same command again to continue\n")
 
 
 def test_an_unclear_layout_must_be_given(cellseg, tmp_path):
@@ -178,4 +178,4 @@ def test_a_date_can_be_the_name_of_a_folder(cellseg, raw, tmp_path, monkeypatch)
 def test_a_place_that_cannot_be_written_is_reported_with_a_remedy(cellseg, raw):
     code, _, err = cellseg("data", "prepare", raw, "--output", "/sys/out")
     assert code == 1
-    assert re.fullmatch("error: /sys/out: [^;]+; choose another place, or make it readable and writable\n", err)
+    assert re.fullmatch("error: /sys/out: [^;]+; choose another path, or make this one readable and writable\n", err)

@@ -48,5 +48,5 @@ def test_weights_that_were_replaced_under_the_same_path_are_loaded_again(load):
     before.loaded()
     load.weights.write_text("2" * 64)
     assert RemotePipeline.of(load(), load).loaded().weights_sha256 == "2" * 64
-    with pytest.raises(ValueError, match="finds weights 222222222222 of the bundle none, expected 111111111111"):
+    with pytest.raises(ValueError, match="SHA-256 222222222222 in the bundle none, expected 111111111111"):
         before.loaded()

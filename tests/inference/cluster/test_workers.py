@@ -209,7 +209,7 @@ def test_a_killed_worker_costs_only_time(processes, cluster, image, tmp_path, st
     [
         pytest.param(Load(network=refusing), "too bright", id="an image that is refused"),
         pytest.param(
-            Load(network=deadly), "4 workers that were given it died", id="a block that kills each worker", marks=SLOW
+            Load(network=deadly), "4 workers died on this task", id="a block that kills each worker", marks=SLOW
         ),
     ],
 )
