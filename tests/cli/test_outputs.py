@@ -169,7 +169,8 @@ def test_a_comparison_replaces_no_file_of_the_user(cellseg, dataset, tmp_path, m
 
 def test_a_build_names_the_configs_that_it_rewrites(cellseg, tmp_path):
     root, bundle = Path(__file__).parents[2], tmp_path / "bundles" / "unet"
-    shutil.copy(root / "constraints.txt", tmp_path)
+    for name in ("constraints.txt", "LICENSE"):
+        shutil.copy(root / name, tmp_path)
     for name in ("recipes", "unet"):
         shutil.copytree(root / "bundles" / name, tmp_path / "bundles" / name)
     config = bundle / "configs" / "train.json"
