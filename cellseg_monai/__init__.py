@@ -1,6 +1,6 @@
 """MONAI bundles for cell microscopy, and the code that they share.
 
-Subpackages and `segment` are imported on first use. This keeps `import cellseg_monai` fast, and makes files, pixels and
+Subpackages and `segment` are imported on first use. This keeps `import cellseg_monai` fast and makes files, pixels and
 labels usable without torch.
 """
 

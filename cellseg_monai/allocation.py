@@ -18,8 +18,8 @@ def keep_freed_memory() -> None:
     A network's intermediate results take hundreds of megabytes per tile. By default, glibc returns this memory to the
     system after each tile and requests it again for the next one, and the system has to clear every page.
 
-    Call this early in a program, before torch allocates memory. Libraries should not call it, because such settings
-    belong to the program. It does nothing except on Linux with glibc.
+    Call this early in a program, before torch allocates memory. Libraries should not call it, because memory settings
+    are up to the program. The function does nothing except on Linux with glibc.
     """
     if sys.platform != "linux":
         return

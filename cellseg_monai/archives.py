@@ -64,7 +64,7 @@ class Limits:
 
     def __post_init__(self) -> None:
         if min(self.gigabytes, self.files, self.ratio) <= 0:
-            raise ValueError(f"got {self}, expected positive numbers; correct the limits")
+            raise ValueError(f"got {self}, expected positive numbers; choose larger limits")
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ class _Member:
 
 
 class _Writer:
-    """A writer of archive members into a folder, which counts the files and bytes it writes."""
+    """A writer that unpacks archive members into a folder and counts the files and bytes written."""
 
     def __init__(self, archive: Path, folder: Path, limits: Limits) -> None:
         self.archive, self.folder, self.limits = archive, folder, limits
@@ -215,12 +215,12 @@ def _tar_members(archive: Path) -> Iterator[_Member]:
 
 @contextmanager
 def _errors_translated(archive: Path) -> Iterator[None]:
-    """Turn the various exceptions that libraries raise for broken archives into one that names the archive."""
+    """Turn the various errors that libraries raise for broken archives into an ArchiveError that names the archive."""
     try:
         yield
     except (*_BROKEN, OSError) as error:
-        # bzip2 raises OSError without an errno, or with EINVAL, and so does seeking to an offset from a broken archive.
-        # Disk errors have other error numbers.
+        # bzip2 raises OSError without an errno or with EINVAL, as does seeking to an offset from a broken archive. Disk
+        # errors have other error numbers.
         if isinstance(error, OSError) and not isinstance(error, _BROKEN) and error.errno not in (None, errno.EINVAL):
             raise
         raise ArchiveError(
@@ -236,7 +236,7 @@ def _refused(archive: Path, member: str, reason: str) -> ArchiveError:
 
 
 def _kind_of_file(path: Path) -> str:
-    """Describe, for a message, a file that is not an archive."""
+    """Describe a file that is not an archive, for an error message."""
     with open(path, "rb") as file:
         start = file.read(512)
     if not start:

@@ -27,7 +27,7 @@ def replacing(path: str | os.PathLike[str], *, durable: bool = True) -> Iterator
 
     Raises:
         OSError: the file cannot be written. The error names `path`, even if the original error names the temporary
-            file, or no file.
+            file or no file at all.
 
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
@@ -58,16 +58,16 @@ def replacing_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     An existing folder stays in place until the end, when the new one replaces it. Files are not flushed to disk one by
     one, because there may be thousands. Even so, a killed process never leaves incomplete files in `path`.
 
-    No operating system swaps two folders in one step. If the process is killed between renaming the old folder and the
-    new one, `path` does not exist, but both folders are complete next to it. `leftovers` finds them; the one modified
-    later is the new one.
+    Portable code cannot swap two folders in one step. If the process is killed between renaming the old folder and the
+    new one, `path` does not exist, but both folders are next to it and complete. `leftovers` finds them; the one that
+    was modified later is the new one.
 
     Args:
         path: the folder to write.
 
     Raises:
         OSError: the folder cannot be written. The error names `path`, even if the original error names a temporary
-            path, or no path.
+            path or no path at all.
 
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())

@@ -12,10 +12,10 @@ __all__ = ["ArrayPart", "Box", "Grid", "Overlap", "Run", "SlicedArray", "Writabl
 Box = tuple[slice, slice]
 """A slice of rows and a slice of columns, each with start and stop.
 
-A box has two slices because this package works on planes, and deliberately has no 3-D networks. Stacks are segmented
+A box has two slices because this package works on planes and deliberately has no 3-D networks. Stacks are segmented
 plane by plane, and ids start again in each plane. Tiles, blending, padding, crops, decoding (runs along rows, proofs in
-2-D), measurements and outlines are all written for planes. Supporting volumes would therefore take another decoding
-package, not a flag.
+2-D), measurements and outlines are all written for planes. Supporting volumes would therefore require another decoding
+package, not just a flag.
 """
 
 Run = Callable[..., Iterable[Any]]
@@ -86,7 +86,7 @@ class Overlap(NamedTuple):
 
 
 def overlaps(window: slice, side: int) -> list[Overlap]:
-    """Return the stretches that a window shares with the cells it touches, along one axis.
+    """Return the stretches that a window shares with the cells that it touches along one axis.
 
     Args:
         window: slice with start and stop.

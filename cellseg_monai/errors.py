@@ -1,10 +1,11 @@
-"""Exceptions that callers catch by type, or that carry data.
+"""Exceptions that callers catch by type or that carry data.
 
 Every message says what the program got, what it expected, and what to do next.
 """
 
 from __future__ import annotations
 
+import re
 from os import PathLike, fspath
 
 __all__ = [
@@ -18,7 +19,12 @@ __all__ = [
     "FetchError",
     "TrainingError",
     "UnreadableImageError",
+    "cause_of",
 ]
+
+# Signs that a message is written for programmers: addresses, arguments, source files and advice on installation.
+_FOR_PROGRAMMERS = re.compile(r"0x[0-9a-f]{4}|[a-z]_[a-z]|[=/\\`{}\[\]]|::|http|install|\bITK\b", re.IGNORECASE)
+_LONGEST_CAUSE = 160
 
 
 class UnreadableImageError(ValueError):
@@ -59,7 +65,7 @@ class ArchiveTooLargeError(ArchiveError):
 
 
 class BundleError(ValueError):
-    """Raised when a bundle is incomplete, or lacks something that the user asked for."""
+    """Raised when a bundle is incomplete or lacks something that the user asked for."""
 
 
 class BlockError(OSError):
@@ -67,7 +73,7 @@ class BlockError(OSError):
 
 
 OF_AN_IMAGE = (ValueError, OSError, MemoryError)
-"""Errors that a single image can cause, which is then skipped; any other error is a bug in this program."""
+"""Errors that a single image can cause. The image is then skipped; any other error is a bug in this program."""
 
 
 class CheckpointError(RuntimeError):
@@ -76,3 +82,17 @@ class CheckpointError(RuntimeError):
 
 class TrainingError(RuntimeError):
     """Raised when a training run cannot continue."""
+
+
+def cause_of(error: Exception) -> str:
+    """Return the type and message of a library's error, or only the type if the message is written for programmers.
+
+    >>> cause_of(ValueError("the checksum is wrong"))
+    'ValueError: the checksum is wrong'
+    >>> cause_of(ValueError("Object arrays cannot be loaded when allow_pickle=False"))
+    'ValueError'
+    """
+    kind = type(error).__name__
+    text = (error.strerror or "") if isinstance(error, OSError) and error.errno else " ".join(str(error).split())
+    is_plain = 0 < len(text) <= _LONGEST_CAUSE and text.isprintable() and not _FOR_PROGRAMMERS.search(text)
+    return f"{kind}: {text}" if is_plain else kind

@@ -1,8 +1,8 @@
 """A lock that lets only one process at a time write to a folder.
 
-`filelock` takes a lock from the operating system, which ends with the process, even if the process is killed. If the
-existence of a file were the lock, the file would survive the kill and keep everyone out, so filelock's fallback to such
-files is disabled. The process number in the file is used only in the error message.
+`filelock` uses a lock from the operating system, which is released when the process ends, even if it is killed. If the
+mere existence of a file were the lock, a killed process would leave the file behind and lock everyone out. Filelock's
+fallback to files of that kind is therefore disabled. The process number in the file is used only in the error message.
 
 This module adds three things to filelock. It removes the file afterwards, its error says which process holds the lock,
 and it continues without a lock where locking is impossible.
@@ -39,7 +39,8 @@ def only_one(path: Path, command: str) -> Iterator[None]:
 
     Args:
         path: the lock file, in the folder that the block writes to; missing folders are created.
-        command: the command that holds this lock, such as `cellseg data prepare`, named in the error that others get.
+        command: the command that holds this lock, such as `cellseg data prepare`; it is named in the error that other
+            processes get.
 
     Raises:
         FileExistsError: another process, or another call in this process, holds the lock.
@@ -69,7 +70,7 @@ def only_one(path: Path, command: str) -> Iterator[None]:
     finally:
         if lock.is_locked:
             # Delete the file before releasing the lock, so that a process that has already opened the file finds it
-            # gone once it gets the lock. Windows cannot delete an open file; there, filelock deletes it afterwards.
+            # gone once it gets the lock. Windows cannot delete an open file, so there filelock deletes it afterwards.
             if sys.platform != "win32":
                 with suppress(OSError):
                     path.unlink()

@@ -1,4 +1,4 @@
-"""Prefetching, which prepares the next items of an iterator in a thread while the current item is in use."""
+"""Prepare the next items of an iterator in a thread while the current item is in use."""
 
 from __future__ import annotations
 

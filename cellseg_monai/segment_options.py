@@ -41,8 +41,8 @@ def _option(default: Any, text: str, *, least: int | None = None, above: int | N
 class SegmentOptions:
     """Settings that affect the results or the speed of segmentation.
 
-    Paths can be given as `Path` and sequences as lists; they are stored as strings and tuples. Where the default is
-    None, the bundle, the files or the device decide.
+    Paths can be given as `Path` objects and sequences as lists; they are stored as strings and tuples. Where the
+    default is None, the value depends on the bundle, the files or the device.
 
     Raises:
         TypeError: a value does not have the type of its field.
@@ -53,7 +53,7 @@ class SegmentOptions:
     >>> SegmentOptions(tile=0)
     Traceback (most recent call last):
         ...
-    ValueError: got tile=0, expected a finite number of at least 1; correct it, or leave it out
+    ValueError: got tile=0, expected a finite number of at least 1; change or omit the value
     """
 
     bundle: str = _option("nuclei", "bundle name, bundle folder, or zip file of a bundle.")
@@ -117,7 +117,7 @@ class SegmentOptions:
             try:
                 value = _converted(value, types[option.name])
             except TypeError:
-                raise TypeError(f"got {option.name}={value!r}, expected {option.type}; correct it") from None
+                raise TypeError(f"got {option.name}={value!r}, expected {option.type}; change the value") from None
             _check_limits(option, value)
             if isinstance(value, str) and not value.strip():
                 raise ValueError(f"got {option.name}={value!r}, expected a path or name; write one, or leave it out")
@@ -156,7 +156,7 @@ class SegmentOptions:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any], *, source: str) -> SegmentOptions:
-        """Return the options that `to_json` wrote; options that an older version did not write get their defaults.
+        """Return the options that `to_json` wrote; options missing from files by older versions get their defaults.
 
         Args:
             values: values of the options by name.
@@ -191,7 +191,7 @@ def bytes_of(text: str) -> int:
     """
     amount = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([MG]i?B)", text.strip(), re.IGNORECASE)
     if amount is None:
-        raise ValueError(f"got {text!r} as an amount of memory, expected a number of MB or GB; write it like 4GB")
+        raise ValueError(f"got {text!r} as an amount of memory, expected a number of MB or GB; write 4GB, for example")
     return int(float(amount[1]) * _UNITS[amount[2].upper()])
 
 
@@ -199,11 +199,11 @@ def takes_options(*names: str) -> Callable[[Function], Function]:
     """Give a function with `**options` a signature and a docstring that list the options.
 
     Each option is therefore defined only once, as a field of `SegmentOptions`. The price is that type checkers see
-    `**options: Any` instead of keywords. A wrong keyword, type or value is only rejected at run time, with a message
-    that names it.
+    `**options: Any` instead of keywords. A wrong keyword, type or value is rejected only at run time, with a message
+    that names the keyword.
 
-    In the signature, the options come after the required keywords. In the docstring, they replace the line that begins
-    with "options: ". A call with any other keyword raises a TypeError.
+    In the signature, the options come after the required keywords. In the docstring, the options replace the line that
+    begins with "options: ". A call with any other keyword raises a TypeError.
 
     Args:
         names: names of the `SegmentOptions` fields to include; by default, all fields.
@@ -295,4 +295,4 @@ def _check_limits(option: dataclasses.Field[Any], value: Any) -> None:
         if math.isfinite(number) and (number >= least if above is None else number > above):
             continue
         expected = f"of at least {least}" if above is None else f"above {above}"
-        raise ValueError(f"got {option.name}={value}, expected a finite number {expected}; correct it, or leave it out")
+        raise ValueError(f"got {option.name}={value}, expected a finite number {expected}; change or omit the value")

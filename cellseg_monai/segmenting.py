@@ -1,4 +1,4 @@
-"""Segmentation of one image from Python, with the same functions as `cellseg segment`."""
+"""Segment one image from Python, with the same functions as `cellseg segment`."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ def segment(
         channel_names: names of the image's channels, overriding those in the file.
 
     Returns:
-        The objects found. `labels` is a NumPy array. For a stack, the axes T, P and Z come before Y and X, and ids
+        The objects found, with `labels` as a NumPy array. For a stack, the axes T, P and Z come before Y and X, and ids
         start again in each plane. `exports.write_exports` writes the objects to files.
 
     Raises:
         FileNotFoundError: the file does not exist.
-        TypeError: an option is unknown, or has the wrong type.
+        TypeError: an option is unknown or has the wrong type.
         ValueError: the image cannot be read, its axes are unknown, or it lacks a channel or pixel size that the bundle
             needs; or the bundle does not exist, or an option has an invalid value.
         CheckpointError: the bundle has no weights.
@@ -109,7 +109,7 @@ def _image(image: Any, axes: str | None) -> Image:
 def _segmented_planes(
     image: Image, places: Sequence[tuple[int, ...]], pipeline: Pipeline, name: str
 ) -> Iterator[Segmentation]:
-    """Segment the planes one by one, and yield the objects of each."""
+    """Segment the planes one by one, and yield the objects in each."""
     prepared = (
         prepared_plane(
             image.pixels[place],

@@ -79,9 +79,9 @@ def read_mapping(path: str | os.PathLike[str]) -> dict[str, Any]:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise BundleError(f"no {path.name} at {path}; pass the bundle folder with --bundle_root") from error
+        raise BundleError(f"cannot find {path.name} at {path}; pass the bundle folder with --bundle_root") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise BundleError(f"{path}: not a JSON file ({error}); correct or restore it") from error
+        raise BundleError(f"{path}: not a JSON file ({error}); fix or restore the file") from error
     if not isinstance(values, dict):
         raise BundleError(
             f'{path}: got a JSON {type(values).__name__}, expected a JSON object; write {{"name": value, ...}}'

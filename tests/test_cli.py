@@ -214,7 +214,7 @@ def test_evaluate_names_what_is_missing_evaluates_the_rest_and_fails(
             {"--threshold": "0.5"},
             "`cellseg evaluate` has no flag --threshold; choose from --truth, ",
         ),
-        ({"--output": "taken.txt"}, "--output taken.txt is a file, expected a folder"),
+        ({"--output": "taken.txt"}, "--output taken.txt is a file, not a folder"),
         ({"--output": ["my", "results"]}, "got 'results', but `cellseg evaluate` takes no further arguments"),
         ({"--output": []}, "got --output without a value; write --output VALUE"),
     ],
@@ -405,7 +405,7 @@ def test_calibrate_fits_settings_to_a_few_annotated_images(
     words = ("calibrate", str(tmp_path / "mine"), "--output", str(tmp_path / "none"), "--bundle")
     assert cellseg(monkeypatch, *words, "nuclear") == 1
     assert not (tmp_path / "none").exists()
-    assert "no bundle 'nuclear'" in capsys.readouterr().err
+    assert "no bundle named 'nuclear'" in capsys.readouterr().err
     (tmp_path / "mine" / "labels" / "b.tif").unlink()
     assert cellseg(monkeypatch, *words, "nuclei") == 1
     assert "1 of 3 images for calibration have no label: images/b.npy" in capsys.readouterr().err
@@ -420,7 +420,7 @@ def test_show_prints_a_table_and_writes_a_page(
     assert "objects per image" in capsys.readouterr().out
     assert (dataset / "show.html").is_file()
     assert cellseg(monkeypatch, "data", "show", str(dataset), "--output", "show.pdf") == 1
-    assert "expected a name ending in .html or .png" in capsys.readouterr().err
+    assert "choose a name that ends in .html or .png" in capsys.readouterr().err
     (dataset / "images" / "p0_0.npy").write_bytes(b"nothing")
     assert cellseg(monkeypatch, "data", "show", str(dataset)) == 1
     assert "p0_0.npy" in capsys.readouterr().err
@@ -452,7 +452,7 @@ def test_segment_writes_a_report_and_quality_updates_it(
     assert cellseg(monkeypatch, "quality", str(out / "run.json")) == 1
     assert "sharp: not-shown" in capsys.readouterr().err
     assert cellseg(monkeypatch, "quality", str(out / "run.json"), "--bundle", "nowhere") == 1
-    assert "no bundle 'nowhere'" in capsys.readouterr().err
+    assert "no bundle named 'nowhere'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,13 @@
 
 The generated configs are complete, because MONAI's tools expect a single file and every bundle folder in a clone must
 work as it is. A reader also finds the whole workflow in one place. The configs are generated, because hand-kept copies
-would drift apart: `bundles/recipes` holds what the bundles share and `bundle.json` holds what is particular to one.
+would drift apart: `bundles/recipes` holds what the bundles share and `bundle.json` what is specific to one bundle.
 `cellseg bundle build --check` fails if a generated file does not match its sources.
 
 A config is merged from several recipe files, each followed by the section of `bundle.json` with the same name. Merging
 follows MONAI's rules for a list of config files: a plain key replaces, `+key` extends, `a#b` reaches inside. Workflow
 steps have names, such as `train#crop`. If they were overridden by position, adding a step would redirect the override
-to another one. A value `"%file.json"` stands for the content of that file in `bundles/recipes`.
+to another step. A value `"%file.json"` stands for the content of that file in `bundles/recipes`.
 
 A recipe declares its workflows in `recipe.json`: the name of each config, and the files to merge it from. A recipe can
 extend another one (`{"extends": "semantic"}`) and then inherits its workflows. Its files and its variants are merged,
@@ -51,7 +51,7 @@ def find_bundles(bundles_dir: str | Path = "bundles") -> list[Path]:
     """Return the bundle folders, which are those that contain a `bundle.json`, in alphabetical order.
 
     Args:
-        bundles_dir: parent folder of the bundles.
+        bundles_dir: folder that contains the bundles.
 
     Raises:
         BundleError: `bundles_dir` contains no bundle.
@@ -59,7 +59,7 @@ def find_bundles(bundles_dir: str | Path = "bundles") -> list[Path]:
     folders = sorted(path.parent for path in Path(bundles_dir).glob("*/bundle.json"))
     if not folders:
         raise BundleError(
-            f"no */bundle.json in {Path(bundles_dir).absolute()}; run the command in the folder above bundles/"
+            f"no */bundle.json in {Path(bundles_dir).absolute()}; run the command in the folder that contains bundles/"
         )
     return folders
 
@@ -104,7 +104,7 @@ def _read_bundle(bundle: Path) -> tuple[Config, Recipe]:
     path = bundle / "bundle.json"
     own = read_json(path)
     if own.get("name") != bundle.name:
-        raise BundleError(f"{path}: got the name {own.get('name')!r}, expected {bundle.name!r}; correct the name")
+        raise BundleError(f"{path}: got the name {own.get('name')!r}, expected {bundle.name!r}; fix the name")
     recipe = read_recipe(bundle.parent / "recipes", own.get("recipe"), asked_by=str(path))
     known = ["name", "recipe", *sorted({*recipe.parts, *recipe.overlays, *_SETTINGS, "metadata", "variants"})]
     unknown = sorted(own.keys() - {*known})
@@ -122,14 +122,14 @@ def _workflows(bundle: Path, own: Config, recipe: Recipe) -> dict[str, Config]:
         if "run" not in configs[name]:
             raise BundleError(
                 f"{bundle}: the workflow {name}, merged from {', '.join(parts)}, has no `run`; add one to these files, "
-                'such as "run": "@training"'
+                'for example "run": "@training"'
             )
     _drop_unused(configs)
     return configs
 
 
 def _drop_unused(configs: dict[str, Config]) -> None:
-    """Remove the keys that a workflow does not use but another one does, such as the head from a pretraining.
+    """Remove the keys that a workflow does not use but another one does, such as the head from a pretraining run.
 
     A key that no workflow uses stays, so that `bundle_faults` reports it.
     """
@@ -153,7 +153,7 @@ def _settings(bundle: Path, own: Config, recipe: Recipe, shipped: ShippedWeights
     if shipped is not None and "postprocess" in own:
         raise BundleError(
             f"{bundle}/bundle.json has postprocess settings, but models/weights.json has settings fitted to the "
-            "weights; delete those in bundle.json"
+            "weights; delete the settings in bundle.json"
         )
     settings = {name: merge_configs(*recipe.layers(name), own.get(name, {})) for name in _SETTINGS}
     if shipped is not None:
@@ -205,7 +205,7 @@ def merge_configs(*configs: Mapping[str, Any]) -> Config:
                 merge_kv(parser, key, deepcopy(value))
             except (KeyError, ValueError) as error:
                 raise BundleError(
-                    f"cannot merge {key!r}: nothing with that name to reach into or extend; correct the name, or "
+                    f"cannot merge {key!r}: there is nothing with that name to change or extend; fix the name, or "
                     "define the whole object"
                 ) from error
     return parser.get()
@@ -222,8 +222,8 @@ def _versions(root: Path) -> Config:
     path = root / "constraints.txt"
     if not path.is_file():
         raise BundleError(
-            f"no {path}, which pins the versions that bundles are tested with; build bundles in a checkout of "
-            "cellseg_monai, or copy its constraints.txt and LICENSE there"
+            f"no such file: {path}; it pins the versions that bundles are tested with, so build bundles in a checkout "
+            "of cellseg_monai, or copy its constraints.txt and LICENSE there"
         )
     lines = path.read_text(encoding="utf-8").splitlines()
     pinned = dict(line.split("==") for line in lines if "==" in line)
@@ -234,5 +234,5 @@ def _versions(root: Path) -> Config:
             name: pinned[name] for name in _REQUIRED_PACKAGES
         }
     except KeyError as error:
-        raise BundleError(f"constraints.txt pins no version of {error.args[0]}; add a line for it") from error
+        raise BundleError(f"constraints.txt does not pin a version of {error.args[0]}; add a line for it") from error
     return versions

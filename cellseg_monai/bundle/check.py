@@ -1,4 +1,4 @@
-"""Checks of a bundle's files, made without running any of its workflows."""
+"""Checking a bundle's files without running any of its workflows."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _Configs = dict[Path, dict[str, Any]]
 
 
 def bundle_faults(bundle: str | Path, overrides: Mapping[str, Any] | None = None) -> list[str]:
-    """Return one message per fault in a bundle's files, or an empty list if there is none.
+    """Return one message per fault in a bundle's files, or an empty list if there are none.
 
     Args:
         bundle: the bundle folder. If it contains a `bundle.json`, which packed bundles lack, the generated files must
@@ -56,7 +56,7 @@ def bundle_faults(bundle: str | Path, overrides: Mapping[str, Any] | None = None
     if not workflows and not faults:
         remedy = "pass the folder of a bundle"
         if (bundle / "bundle.json").is_file():
-            remedy = f"write them with `cellseg bundle build {bundle}`"
+            remedy = f"write the configs with `cellseg bundle build {bundle}`"
         raise BundleError(f"no configs/*.json with a `run` in {bundle.absolute()}; {remedy}")
     if (bundle / "bundle.json").is_file():
         faults += [f"{path}: out of date; rebuild it with `cellseg bundle build`" for path in drifted_files(bundle)]
@@ -122,7 +122,7 @@ def _variant_faults(path: Path, training: Mapping[str, Any]) -> Iterator[str]:
     if overlay.get("+variants") != [path.stem]:
         yield (
             f'got "+variants": {overlay.get("+variants")}, expected ["{path.stem}"], which checkpoints record; '
-            "correct it"
+            "fix this entry"
         )
     yield from (f"nothing refers to {key!r}" for key in unreferenced_keys(merged))
     yield from _unknown_references(merged)
@@ -139,13 +139,13 @@ def _weights_faults(bundle: Path, metadata: Mapping[str, Any]) -> Iterator[str]:
         return
     if shipped is None:
         if weights.is_file():
-            yield f"{weights}: there is no weights.json that describes it; write one with scripts/ship_weights.py"
+            yield f"{weights}: no weights.json describes this file; write one with scripts/ship_weights.py"
         if "weights_sha256" in metadata:
             yield f"{description}: missing, but metadata.json names weights; restore the file"
         return
     digest = file_digest(weights) if weights.is_file() else None
     if digest is None:
-        yield f"{weights}: missing, but weights.json describes it; restore the weights"
+        yield f"{weights}: missing, but weights.json describes this file; restore the weights"
     elif digest != shipped.sha256:
         yield (
             f"{weights}: got the SHA-256 {digest}, but weights.json describes weights with {shipped.sha256}; "
@@ -154,12 +154,12 @@ def _weights_faults(bundle: Path, metadata: Mapping[str, Any]) -> Iterator[str]:
     if metadata.get("weights_sha256") != shipped.sha256:
         yield (
             f"{description}: describes weights with the SHA-256 {shipped.sha256}, but metadata.json names "
-            f"{metadata.get('weights_sha256')}; write it with `cellseg bundle build`, or restore one of the two"
+            f"{metadata.get('weights_sha256')}; run `cellseg bundle build`, or restore one of the two"
         )
 
 
 def metadata_faults(path: str | Path) -> list[str]:
-    """Return one message per fault in a `metadata.json`, or an empty list if there is none.
+    """Return one message per fault in a `metadata.json`, or an empty list if there are none.
 
     The file must follow `metadata.schema.json` in this package, which is based on the MONAI bundle specification, and
     its changelog must cover its version.
@@ -174,7 +174,7 @@ def metadata_faults(path: str | Path) -> list[str]:
     schema = json.loads(files(__package__).joinpath("metadata.schema.json").read_text(encoding="utf-8"))
     faults = [f"{error.json_path}: {error.message}" for error in Draft202012Validator(schema).iter_errors(metadata)]
     if not faults and metadata["version"] not in metadata["changelog"]:
-        faults.append(f"$.changelog: says nothing about version {metadata['version']}")
+        faults.append(f"$.changelog: does not mention version {metadata['version']}")
     return sorted(faults)
 
 

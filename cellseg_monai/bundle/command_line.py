@@ -1,4 +1,4 @@
-"""Checks of the options of a `python -m monai.bundle run` command, made before anything is built.
+"""Checking the options in a `python -m monai.bundle run` command before anything is built.
 
 MONAI adds any `--key value` to the config, so it silently ignores a misspelt override. python-fire reads `false` as a
 string, which counts as true. This module rejects both and suggests the right spelling.
@@ -100,7 +100,7 @@ def check_command_line() -> None:
 
     Raises:
         SystemExit: an override has an unknown name, an override is text instead of a number, True or False, or the
-            variants cannot be combined. The message has one line per fault.
+            variants cannot be combined. The message has one line per problem.
     """
     options = command_line_options()
     if not options:
@@ -119,7 +119,7 @@ def check_command_line() -> None:
         check_variants(config_files)
         if "variants" in overrides and "train" in config:
             raise BundleError(
-                "--variants names the variants that a checkpoint must have; to train one, add its file to the "
+                "--variants names the variants that a checkpoint must have; to train a variant, add its file to the "
                 """config: --config_file "['train.json','variants/NAME.json']\""""
             )
         check_overrides((name for name in overrides if name not in tracking), config)
@@ -151,7 +151,7 @@ def _check_value(name: str, value: Any, default: Any) -> None:
         parsed = value
     if isinstance(parsed, bool) != isinstance(default, bool) or not isinstance(parsed, bool | int | float):
         expected = "True or False" if isinstance(default, bool) else f"a number such as {default}"
-        raise BundleError(f"--{name}: got {value}, expected {expected}; correct the value")
+        raise BundleError(f"--{name}: got {value}, expected {expected}; change the value")
 
 
 def _check_lengths(name: str, value: Any, default: list[int]) -> None:

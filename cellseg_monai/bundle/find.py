@@ -37,7 +37,7 @@ def find_bundle_root(name: str) -> str:
         if metadata.is_file() and json.loads(metadata.read_text(encoding="utf-8")).get("name") == name:
             return str(folder)
     looked = ", ".join(str(folder.absolute()) for folder in candidates)
-    raise BundleError(f"no bundle {name!r} in {looked}; pass the folder that contains configs/ with --bundle_root PATH")
+    raise BundleError(f"no bundle named {name!r} in {looked}; pass the folder with configs/ as --bundle_root PATH")
 
 
 def find_checkpoint(output_dir: str, bundle_root: str) -> str:

@@ -1,4 +1,4 @@
-"""A check that the network in a training config can be built and that its output fits the head."""
+"""Checking that the network in a training config can be built and that its output fits the head."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _REFUSALS = (AssertionError, AttributeError, ImportError, IndexError, KeyError, 
 
 
 def network_faults(training: Mapping[str, Any]) -> Iterator[str]:
-    """Yield a fault if the network cannot be built, fails on an image, or returns other channels than its head expects.
+    """Yield a fault if the network cannot be built, fails on an image, or returns channels that do not fit its head.
 
     The network is built once, without pretrained weights, and run on one small image. Configs without `network_def` or
     `head` are not checked.
@@ -31,19 +31,19 @@ def network_faults(training: Mapping[str, Any]) -> Iterator[str]:
         return
     config = deepcopy(dict(training))
     if "encoder_weights" in config:
-        config["encoder_weights"] = None  # otherwise the check would download them
+        config["encoder_weights"] = None  # otherwise the check would download the weights
     parser = ConfigParser(config)
     try:
         head = parser.get_parsed_content("head")
         network = parser.get_parsed_content("network_def")
     except _REFUSALS as error:
-        yield f"network_def: cannot build the network: {own_message(error) or _cause(error)}; correct its arguments"
+        yield f"network_def: cannot build the network: {own_message(error) or _cause(error)}; fix its arguments"
         return
     definition = getattr(network, "definition", None)
     if definition is None:
         yield (
             f"network_def: got a {type(network).__name__} that does not record its arguments, so checkpoints cannot "
-            "describe it; name a function of cellseg_monai.networks, or one of your own that is marked @recorded"
+            "describe it; use a function from cellseg_monai.networks, or one of your own decorated with @recorded"
         )
         return
     image = torch.zeros(1, definition.get("in_channels", 1), _SIDE_PX, _SIDE_PX)

@@ -128,7 +128,7 @@ def _postprocess(named: str | None, weights: str, root: Path) -> Postprocessing:
     if named is None:
         return Postprocessing.from_json(find_postprocess(weights, str(root)))
     if not Path(named).is_file():
-        raise FileNotFoundError(f"--postprocess: no file {named}; pass one that `cellseg calibrate` wrote")
+        raise FileNotFoundError(f"--postprocess: no such file: {named}; pass a file written by `cellseg calibrate`")
     # Otherwise defaults would silently replace the bundle's values for settings that the file does not name.
     return Postprocessing.from_json(named, whole=True)
 
@@ -181,7 +181,7 @@ def _metadata(root: Path) -> dict[str, Any]:
     missing = [key for key in ("name", "version") if key not in metadata]
     if missing or not path.with_name("inference.json").is_file():
         problem = f"{path} lacks {', '.join(missing)}" if missing else f"{root} has no configs/inference.json"
-        raise BundleError(f"{problem}, so it is not a bundle of this kind; use one that `cellseg bundle check` accepts")
+        raise BundleError(f"{problem}, so it is not a valid bundle; use one that `cellseg bundle check` accepts")
     return dict(metadata)
 
 

@@ -120,10 +120,10 @@ def _chain(recipes: Path, name: object, asked_by: str) -> list[tuple[Path, Confi
     while True:
         folder = recipes / str(name)
         if not folder.is_dir():
-            raise BundleError(f"{asked_by} names the recipe {name!r}, but there is no {folder}; correct the name")
+            raise BundleError(f"{asked_by} names the recipe {name!r}, but there is no folder {folder}; fix the name")
         folders = [folder, *(extending for extending, _ in chain)]
         if folder in folders[1:]:
-            raise BundleError(f"{name} extends itself: {', '.join(path.name for path in folders)}; correct `extends`")
+            raise BundleError(f"{name} extends itself: {', '.join(path.name for path in folders)}; fix `extends`")
         path = folder / "recipe.json"
         declaration = _declaration(path)
         chain.insert(0, (folder, declaration))
@@ -153,10 +153,10 @@ def read_json(path: Path) -> Config:
     try:
         return json.loads(path.read_text(encoding="ascii"))
     except FileNotFoundError as error:
-        raise BundleError(f"{path} is missing; restore it") from error
+        raise BundleError(f"{path} is missing; restore this file") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         # MONAI opens configs in the platform's encoding, so other characters would fail on Windows.
-        raise BundleError(f"{path} is not JSON in ASCII: {error}; correct the file") from error
+        raise BundleError(f"{path} is not JSON in ASCII: {error}; fix the file") from error
 
 
 def _declaration(path: Path) -> Config:
@@ -169,7 +169,7 @@ def _declaration(path: Path) -> Config:
         if parts is not None and not is_list:
             raise BundleError(
                 f"{path}: the workflow {workflow} is {parts!r}, expected a list of the files to merge it from; list "
-                'their names, such as ["common", "train"]'
+                'their names, as in ["common", "train"]'
             )
     return declaration
 

@@ -20,8 +20,8 @@ def find_bundle(bundle: str | Path) -> Path:
     """Return the folder of a bundle.
 
     Args:
-        bundle: folder of the bundle, its zip, or its name. A zip is unpacked into a cache. A named bundle is looked up
-            in `bundles/`, first in the working directory and then in the checkout that contains this package.
+        bundle: folder, zip or name of the bundle. A zip is unpacked into a cache. A named bundle is looked up in
+            `bundles/`, first in the working directory and then in the checkout that contains this package.
 
     Raises:
         BundleError: the bundle does not exist, or the zip does not contain a bundle.
@@ -33,7 +33,9 @@ def find_bundle(bundle: str | Path) -> Path:
         if (folder / "configs" / "metadata.json").is_file():
             return folder
     looked = ", ".join(str(folder.absolute()) for folder in candidates)
-    raise BundleError(f"no bundle {str(bundle)!r}: none of {looked} has configs/metadata.json; pass its folder or zip")
+    raise BundleError(
+        f"no bundle named {str(bundle)!r}: none of {looked} contains configs/metadata.json; pass a bundle folder or zip"
+    )
 
 
 def run_bundle(bundle: str | Path, config: str, **overrides: Any) -> ConfigWorkflow:

@@ -1,4 +1,4 @@
-"""Checks of combined variants, which must not set the same keys to different values."""
+"""Checking that combined variants do not set the same keys to different values."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MARK = "+variants"
 
 
 def check_variants(config_files: Sequence[str | Path]) -> None:
-    """Check that the variants among a list of config files can be combined.
+    """Check that the variants in a list of config files can be combined.
 
     If two files set the same key, MONAI uses the later file. If both files were variants, the checkpoint would record
     both, although the earlier one had no effect.
@@ -34,7 +34,7 @@ def check_variants(config_files: Sequence[str | Path]) -> None:
         if _MARK in config:
             overlays["+".join(config[_MARK])] = config
     faults = [
-        f"the variants {one} and {other} cannot be combined: both set {', '.join(keys)}; use only one of them"
+        f"the variants {one} and {other} cannot be combined: both set {', '.join(keys)}; use only one of the two"
         for (one, first), (other, second) in itertools.combinations(overlays.items(), 2)
         if (keys := sorted(set(conflicts(first, second))))
     ]

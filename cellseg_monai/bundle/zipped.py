@@ -48,7 +48,9 @@ def unpacked_bundle(path: Path) -> Path:
 
 def _folder_within(path: Path) -> str:
     if not zipfile.is_zipfile(path):
-        raise BundleError(f"{path}: got a file that is not a zip, expected a bundle; pass its folder or a zip of it")
+        raise BundleError(
+            f"{path}: got a file that is not a zip, expected a bundle; pass a bundle folder, or a zip of one"
+        )
     with zipfile.ZipFile(path) as opened:
         names = [name.replace("\\", "/").removeprefix("./") for name in opened.namelist()]
     roots = [name.removesuffix(_METADATA).rstrip("/") for name in names if f"/{name}".endswith(f"/{_METADATA}")]

@@ -58,8 +58,8 @@ def bundle_check(bundle: str, **overrides: object) -> None:
     for fault in faults:
         print(fault)
     if faults:
-        raise SystemExit(f"{len(faults)} fault(s) in {bundle}")
-    print(f"{bundle}: no faults")
+        raise SystemExit(f"{len(faults)} problem(s) in {bundle}")
+    print(f"{bundle}: no problems found")
 
 
 def calibrate(

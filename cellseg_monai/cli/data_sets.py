@@ -63,8 +63,8 @@ def data_fetch(
     Args:
         name: name of the data set in `cellseg data list`, such as bbbc039 or ctc/DIC-C2DH-HeLa.
         output: folder for the files; by default data/raw/NAME.
-        url: alternative source: URL or path of the file, or of a folder that contains the files under their own names.
-        accept_changed: accept files whose size or checksum is not the expected one.
+        url: alternative source: URL or path of the file, or of a folder with all files under their original names.
+        accept_changed: accept files whose size or checksum has changed.
         max_gigabytes: maximum unpacked size of an archive, in gigabytes.
         max_files: maximum number of files in an archive.
         max_ratio: maximum ratio of an archive's unpacked size to its packed size.
@@ -87,14 +87,14 @@ def data_prepare(source: str, *, output: str, layout: str | None = None, workers
     """Convert a data set from its published layout to images/, labels/ and datalist.json.
 
     To continue after an interruption, run the same command again; if everything is done, nothing happens. If a file
-    cannot be prepared, it is named, the rest is prepared, and the exit code is 1. docs/preparing.md describes the
-    layouts.
+    cannot be prepared, its name is printed, the rest is prepared, and the exit code is 1. docs/preparing.md describes
+    the layouts.
 
     Args:
         source: folder with the unpacked files; or a name from `cellseg data list`, to fetch that data set if necessary.
         output: new folder for the prepared data set.
         layout: cellseg_tiff, coco, mask_per_object, rgba_labels, binary_masks, ctc, colour_labels or images_only; by
-            default, the layout is recognised from the files if they are unambiguous.
+            default, the layout is detected from the files if they are unambiguous.
         workers: number of processes; by default one per processor.
     """
     from cellseg_monai.datasets.preparing import prepare
@@ -121,7 +121,7 @@ def data_prepare(source: str, *, output: str, layout: str | None = None, workers
 
 
 def data_check(directory: str, *, datalist: str | None = None, axes: str | None = None) -> None:
-    """Report every fault in a data set, and where it is; the exit code is 1 if any fault is an error.
+    """Report every fault in a data set, with its place; the exit code is 1 if any fault is an error.
 
     Args:
         directory: folder with images/ and labels/.
@@ -140,8 +140,8 @@ def data_check(directory: str, *, datalist: str | None = None, axes: str | None 
 def data_show(directory: str, *, output: str | None = None, axes: str | None = None) -> None:
     """Print a summary of a data set: image tags, sizes, intensities, objects, and how many objects touch.
 
-    If a file cannot be read or does not match its partner, it is named, the others are summarised, and the exit code is
-    1.
+    If a file cannot be read or does not match its partner, its name is printed, the others are summarised, and the exit
+    code is 1.
 
     Args:
         directory: folder with images/ and labels/.
@@ -154,7 +154,7 @@ def data_show(directory: str, *, output: str | None = None, axes: str | None = N
 
     # Check the name first, because reading the images takes time.
     if output is not None and Path(output).suffix not in (".html", ".png"):
-        raise ValueError(f"got --output {output}, expected a name ending in .html or .png; rename it")
+        raise ValueError(f"got --output {output}; choose a name that ends in .html or .png")
     if output is not None:
         check_apart(output, images=Path(directory) / "images", labels=Path(directory) / "labels")
         if Path(output).suffix == ".html":
@@ -201,8 +201,8 @@ def data_split(
     path = Path(output) if output else Path(directory) / DATALIST_NAME
     if path.exists() and not overwrite:
         raise FileExistsError(
-            f"{path} already exists, and networks may have been trained on this split; keep the file, replace it with "
-            "--overwrite, or write to another file with --output"
+            f"{path} already exists, and networks may have been trained on this split; pass --overwrite to replace it, "
+            "or use --output to choose another file"
         )
     sections, source, warnings = propose_datalist(
         directory, seed=seed, validation=validation, test=test, group_pattern=group_pattern
@@ -240,7 +240,7 @@ def data_select(
 
     for path in (Path(output), Path(output).with_suffix(".manifest.json")):
         if path.exists() and not overwrite:
-            raise FileExistsError(f"{path} already exists; keep it, or pass --overwrite to replace it")
+            raise FileExistsError(f"{path} already exists; pass --overwrite to replace it, or choose another --output")
     selected = select(directory, selection, output, datalist=datalist, settings=settings)
     counts = ", ".join(f"{count} {section}" for section, count in selected.counts.items())
     print(f"{selected.datalist}: {counts}; {len(selected.dropped)} dropped, for the reasons in {selected.manifest}")

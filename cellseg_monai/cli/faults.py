@@ -43,7 +43,7 @@ def fail_if(faults: Sequence[Fault | str]) -> None:
 
 
 def print_notes(notes: Sequence[tuple[Path, Note]]) -> None:
-    """Print one note of each kind, with the number of images that have one; run.json has them all."""
+    """Print one note of each kind, with the number of other images that have it; run.json contains all notes."""
     of_kind: dict[str, list[tuple[Path, Note]]] = {}
     for path, note in notes:
         of_kind.setdefault(note.kind, []).append((path, note))

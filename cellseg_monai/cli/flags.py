@@ -1,4 +1,4 @@
-"""Parsing the words of a command line: they are checked, and converted to annotated types, before the command runs."""
+"""Parsing the command line: all words are checked, and converted to annotated types, before the command runs."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ def _check_flags(name: str, parameters: Mapping[str, inspect.Parameter], flags: 
             if flag in known or _is_negation(flag, parameters):
                 continue
             nearest = difflib.get_close_matches(flag, known, n=1)
-            choice = f"choose from {', '.join(f'--{flag}' for flag in known)}" if known else "leave it out"
+            choice = f"choose from {', '.join(f'--{flag}' for flag in known)}" if known else "remove the flag"
             raise ValueError(f"{name} has no flag --{flag}; {f'did you mean --{nearest[0]}?' if nearest else choice}")
     needed = _required(parameters, "KEYWORD_ONLY")
     missing = [f"--{flag}" for flag in needed if flag not in flags]
@@ -227,7 +227,7 @@ def _typed(value: str, parameter: inspect.Parameter) -> Any:
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
-        raise ValueError(f"got {shown}, expected a {'whole ' if kind is int else ''}number; correct the value")
+        raise ValueError(f"got {shown}, expected a {'whole ' if kind is int else ''}number; change the value")
     return number
 
 

@@ -22,7 +22,7 @@ def check_folder(output: str) -> None:
         ValueError: there is a file at this path.
     """
     if Path(output).exists() and not Path(output).is_dir():
-        raise ValueError(f"--output {output} is a file, expected a folder; choose another --output")
+        raise ValueError(f"--output {output} is a file, not a folder; choose another --output")
 
 
 def check_new(files: Iterable[Path]) -> None:

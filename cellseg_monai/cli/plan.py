@@ -63,7 +63,7 @@ class Plan(NamedTuple):
 
         exports = chosen_exports(options.export)
         if not exports:
-            raise ValueError("got no exports; list the files to write, such as --export labels,csv")
+            raise ValueError("got no exports; list the files to write, for example --export labels,csv")
         reading = Reading(options.axes, options.pixel_size_um)
         device = str(choose_device(options.device))
         # Pass the bundle's folder, because processes elsewhere might not find a bundle by its name or as a zip.
@@ -116,7 +116,7 @@ def _cluster(dask: str | None, workers: int | None) -> str | None:
     if workers is not None and dask not in (None, "local"):
         raise ValueError(
             f"got --workers {workers} --dask {dask}, but --workers sets how many processes to start on this machine; "
-            "leave it out to use a cluster elsewhere"
+            "leave out --workers to use a cluster elsewhere"
         )
     check_workers(workers)
     cluster = dask if workers is None else "local"

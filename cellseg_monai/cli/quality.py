@@ -22,7 +22,7 @@ def quality(run: str, *, output: str | None = None, bundle: str | None = None, o
 
     No ground truth is needed. Images are flagged if they are out of focus, saturated, empty, or unlike the other images
     or the training data. docs/quality.md explains the flags and how far to trust a score. The page is a single file
-    and needs no network connection. If an image cannot be shown, it is named, and the exit code is 1.
+    and needs no network connection. If an image cannot be shown, its name is printed, and the exit code is 1.
 
     Args:
         run: the run.json next to the results; the results must include label images and CSV tables.
@@ -36,7 +36,7 @@ def quality(run: str, *, output: str | None = None, bundle: str | None = None, o
 
 
 def run_file(named: str) -> Path:
-    """Return the path of run.json, given either this path or the folder of the results."""
+    """Return the path of run.json, given either that path or the results folder."""
     from cellseg_monai.inference.run_record import NAME
 
     return Path(named) / NAME if Path(named).is_dir() else Path(named)
@@ -80,5 +80,5 @@ def check_exports(exports: Sequence[str]) -> None:
     if "csv" not in exports or not set(LABEL_EXPORTS) & set(exports):
         raise ValueError(
             f"got --export {','.join(exports)} with --report, which needs label images and tables; add labels and csv, "
-            "such as --export labels,csv"
+            "as in --export labels,csv"
         )

@@ -39,7 +39,7 @@ def segment(
 ) -> None:
     """Find the cells in images, and write label images, tables, outlines, and a record of the run in run.json.
 
-    If an image cannot be segmented, it is named at the end, the others are segmented, and the exit code is 1.
+    If an image cannot be segmented, its name is printed at the end, the others are segmented, and the exit code is 1.
 
     Args:
         inputs: images, folders of images, patterns in quotes such as "plates/**/*.tif", OME-Zarr, or - to read a list
@@ -193,7 +193,7 @@ def _segment_all(job: Job, images: list[ImageFile], record: RunRecord) -> None:
     try:
         record.finish(seconds=round(seconds, 3), megapixels_per_second=round(progress.megapixels / seconds, 3))
     except OSError as error:  # such as a full disk; images that failed because of it must still be named
-        record.fail(f"{error.filename}: {error.strerror}; make room, then continue with --resume")
+        record.fail(f"{error.filename}: {error.strerror}; free up some space, then continue with --resume")
     print(f"{progress.segmented} image(s), {progress.objects} objects: {job.output}")
     print_notes(notes)
 

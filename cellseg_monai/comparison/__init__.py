@@ -1,4 +1,4 @@
-"""Train, evaluate and compare bundles under equal conditions, as `cellseg compare` does."""
+"""Training, evaluating and comparing bundles under equal conditions, for `cellseg compare`."""
 
 from cellseg_monai.comparison.comparison import Comparison, compare
 from cellseg_monai.comparison.costs import Costs, network_costs

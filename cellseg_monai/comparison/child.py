@@ -1,4 +1,4 @@
-"""Run commands as child processes, with output in a log, and measure their time and peak memory."""
+"""Running commands as child processes with a log, and measuring their time and peak memory."""
 
 from __future__ import annotations
 

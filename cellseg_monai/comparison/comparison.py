@@ -1,4 +1,4 @@
-"""Train several bundles under equal conditions on one data set, and compare the results."""
+"""Training several bundles under equal conditions on one data set, and comparing the results."""
 
 from __future__ import annotations
 
@@ -65,13 +65,13 @@ def compare(
     schedule of that length. Training times are therefore equal to within an epoch, and no schedule is cut short.
 
     Args:
-        dataset_dir: folder of the data set.
+        dataset_dir: the data set folder.
         runs: names of the runs, such as "unet,unet+two_classes", or a list of names.
         output_dir: folder to write to, with a subfolder for each run.
         epochs: number of training epochs per run.
         minutes: training time per run in minutes; pass exactly one of `epochs` and `minutes`.
         seed: random seed for every run.
-        datalist: data list that replaces the sections of the data set; None to use the data set's own.
+        datalist: datalist that replaces the data set's own sections; None to use the data set's own.
         knobs: further training settings to override in every run, such as `{"batch_size": 4}`.
         bundles_dir: folder that contains the bundles.
 

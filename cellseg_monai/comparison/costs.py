@@ -1,4 +1,4 @@
-"""Measure the size of networks and their operations per image."""
+"""Measuring the size of networks and their operations per image."""
 
 from __future__ import annotations
 

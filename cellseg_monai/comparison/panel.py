@@ -24,7 +24,7 @@ _RIGHT, _CLAIMED, _MISSED = (255, 255, 255), (230, 159, 0), (86, 180, 233)
 def draw_panel(
     path: Path, items: Sequence[Item], image_dice: Mapping[str, Mapping[str, float]], masks: Mapping[str, Path]
 ) -> None:
-    """Draw the test images with the lowest, median and highest Dice, each with its truth and every run's mask.
+    """Draw the test images with the lowest, median and highest Dice, each with its true mask and every run's mask.
 
     The figure shows a square in the middle of each image, with sides of at most 320 pixels.
 

@@ -1,4 +1,4 @@
-"""Progress bar for a comparison."""
+"""The progress bar for a comparison."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The settings of a comparison that all of its runs share."""
+"""The settings that all runs in a comparison share."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Request:
 
     Args:
         dataset: absolute path of the data set.
-        datalist: absolute path of the data list that replaces the data set's own sections, or None.
+        datalist: absolute path of the datalist that replaces the data set's own sections, or None.
         images: number of images in each section.
         split: digest of the assignment of images to sections.
         epochs: number of training epochs per run; None if the budget is `minutes`.
@@ -77,11 +77,11 @@ def make_request(
     """Make a request after checking its budget and its data set, which must have labelled images in every section.
 
     Args:
-        dataset_dir: folder of the data set.
+        dataset_dir: the data set folder.
         epochs: number of training epochs per run, or None.
         minutes: training time per run in minutes, or None.
         seed: random seed for every run.
-        datalist: data list that replaces the sections of the data set; None to use the data set's own.
+        datalist: datalist that replaces the data set's own sections; None to use the data set's own.
         knobs: further training settings to override in every run.
 
     Raises:
@@ -90,14 +90,14 @@ def make_request(
     """
     if (epochs is None) == (minutes is None):
         raise ValueError(
-            f"got epochs={epochs} and minutes={minutes}, expected exactly one of them; pass one, such as --epochs 5"
+            f"got epochs={epochs} and minutes={minutes}, expected exactly one of the two, for example --epochs 5"
         )
     if epochs is not None and (isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < 1):
-        raise ValueError(f"got epochs={epochs!r}, expected a whole number of at least 1; pass one, such as --epochs 5")
+        raise ValueError(f"got epochs={epochs!r}, expected a whole number of at least 1, for example --epochs 5")
     if minutes is not None and not (
         isinstance(minutes, int | float) and not isinstance(minutes, bool) and 0 < minutes < math.inf
     ):
-        raise ValueError(f"got minutes={minutes!r}, expected a number above 0; pass one, such as --minutes 30")
+        raise ValueError(f"got minutes={minutes!r}, expected a number above 0, for example --minutes 30")
     dataset, datalist_path = os.path.abspath(dataset_dir), None if datalist is None else os.path.abspath(datalist)
     split_seed = int(knobs.get("split_seed", 0))
     sections = {section: section_items(dataset, section, datalist_path, split_seed) for section in SECTIONS}

@@ -68,13 +68,16 @@ def find_runs(
     texts = [names] if isinstance(names, str) else list(names)
     wanted = [name.strip() for text in texts for name in str(text).split(",") if name.strip()]
     if not wanted:
-        raise BundleError('got no runs, expected at least one; pass some, such as --bundles "unet,unet+two_classes"')
+        raise BundleError('got no runs, expected at least one, for example --bundles "unet,unet+two_classes"')
     bundles = {folder.name: folder.absolute() for folder in find_bundles(bundles_dir)}
-    runs, faults = [], [f"{name!r} occurs more than once; name it once" for name in wanted if wanted.count(name) > 1]
+    runs, faults = (
+        [],
+        [f"{name!r} occurs more than once; list it once" for name in wanted if wanted.count(name) > 1],
+    )
     for name in dict.fromkeys(wanted):
         bundle, *variants = name.split("+")
         if bundle not in bundles:
-            faults.append(_unknown(f"no bundle {bundle!r}", bundle, sorted(bundles)))
+            faults.append(_unknown(f"no bundle named {bundle!r}", bundle, sorted(bundles)))
             continue
         run = Run(bundles[bundle], tuple(variants))
         known = sorted(path.stem for path in (run.folder / "configs" / "variants").glob("*.json"))
@@ -109,7 +112,7 @@ def _variant_faults(run: Run) -> list[str]:
 
 def _knob_faults(runs: Sequence[Run], knobs: Mapping[str, Any]) -> list[str]:
     """Return one message per faulty knob, with the names of the runs concerned."""
-    faults = [f"--{name} is set by `cellseg compare` itself; leave it out" for name in knobs if name in _SET_HERE]
+    faults = [f"--{name} is set by `cellseg compare` itself; remove this flag" for name in knobs if name in _SET_HERE]
     unknown: dict[str, list[str]] = {}
     for run in runs:
         config = ConfigParser.load_config_files([str(path) for path in run.config_files])

@@ -1,4 +1,4 @@
-"""The steps of a run, each an ordinary `python -m monai.bundle` command."""
+"""The steps of a run, each of which is an ordinary `python -m monai.bundle` command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Write the results of a comparison as `comparison.csv` and `comparison.md`."""
+"""Writing the results of a comparison as `comparison.csv` and `comparison.md`."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def shown_command(request: Request, runs: Sequence[str], *, dataset_dir: str | P
     Args:
         request: the request of the comparison.
         runs: names of the runs.
-        dataset_dir: folder of the data set, as passed by the user.
+        dataset_dir: the data set folder, as passed by the user.
         output_dir: output folder, as passed by the user.
     """
     options: dict[str, Any] = {"bundles": ",".join(runs), "output": _relative(output_dir)}
@@ -131,7 +131,7 @@ _COSTS_HEAD = (
 
 
 def _clear_best(ordered: Sequence[Result]) -> Result | None:
-    """Return the run whose Dice interval lies above all others; None if there is none, or too few images to tell."""
+    """Return the run whose Dice interval lies above all others; None if there is no such run, or too few images."""
     if len(ordered[0].image_dice) < _FEWEST_IMAGES:
         return None
     first, *others = (result.scores["dice"] for result in ordered)

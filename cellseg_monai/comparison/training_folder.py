@@ -1,4 +1,4 @@
-"""The folder of a run in a comparison, which records its request, its completed steps and its result."""
+"""The folder for one run in a comparison, with records of its request, its completed steps and its result."""
 
 from __future__ import annotations
 
@@ -52,11 +52,13 @@ class TrainingFolder:
         if earlier is None:
             if not self.path.exists() or (self.path.is_dir() and not any(self.path.iterdir())):
                 return None
-            return f"{self.path} already exists and is not from a comparison; pass another --output or delete it"
+            return f"{self.path} already exists and is not from a comparison; choose another --output or delete it"
         differences = self.request.differences(earlier["request"])
         if not differences:
             return None
-        return f"{self.path} was made with other settings: {'; '.join(differences)}; pass another --output or delete it"
+        return (
+            f"{self.path} was made with other settings: {'; '.join(differences)}; choose another --output, or delete it"
+        )
 
     def result(self) -> dict[str, Any] | None:
         """Return the stored result, or None if the run has not finished."""
@@ -68,7 +70,7 @@ class TrainingFolder:
         self._write("result.json", {"request": self.request.as_json(), "epochs": self.epochs, "result": result})
 
     def usage(self) -> dict[str, Usage]:
-        """Return time and memory of the completed steps, by step name."""
+        """Return the time and memory used by each completed step, keyed by step name."""
         return {name: Usage(**values) for name, values in self._state()["steps"].items()}
 
     def run(self, steps: Iterable[Step], *, announce: Callable[[Step], None], tick: Callable[[], None]) -> None:

@@ -1,4 +1,4 @@
-"""A SHA-256 that identifies a set of images and labels by content."""
+"""A SHA-256 that identifies a set of images and labels by their content."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["items_digest"]
 
 
 def items_digest(items: Iterable[Mapping[str, Any]]) -> str:
-    """Return a SHA-256 of the image and label files of items, regardless of their names, folders and order.
+    """Return a SHA-256 of the image and label files in some items, regardless of file names, folders and order.
 
     Args:
         items: mappings with the path `image` and, if the image is labelled, the path `label`.

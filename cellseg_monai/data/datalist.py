@@ -1,4 +1,4 @@
-"""The images for training, validation and test, from `datalist.json`, from `index.csv`, or from a seeded split.
+"""Find the images for training, validation and test, from `datalist.json`, from `index.csv`, or from a seeded split.
 
 A datalist is a JSON file in the layout that MONAI uses:
 
@@ -11,7 +11,7 @@ A datalist is a JSON file in the layout that MONAI uses:
 
 Paths are relative to the folder of the JSON file, with "/" as separator. They can lead out of that folder ("../") or be
 absolute, so a list can be stored with a run and still refer to a read-only data set. `write_datalist` writes relative
-paths wherever the system allows.
+paths wherever the system allows it.
 """
 
 from __future__ import annotations
@@ -63,14 +63,14 @@ def load_datalist(dataset_dir: str | Path, datalist: str | Path | None = None, *
     1. the file `datalist`;
     2. `<dataset_dir>/datalist.json`;
     3. `<dataset_dir>/index.csv` with the columns `image_id` (a stem in `images/`), `split` and optionally `group`. The
-       case of the names and the delimiter do not matter. Rows with the split `train` are for training. If the file has
-       both `val` and `test`, they become validation and test. If it has only one of the two, that one becomes the test
-       section, and about 15 % of the training groups become the validation section;
+       case of the names and the choice of delimiter do not matter. Rows with the split `train` are for training. If the
+       file has both `val` and `test`, they become validation and test. If it has only one of the two, that one becomes
+       the test section, and about 15 % of the training groups become the validation section;
     4. a split of `images/` into 70, 15 and 15 %; see `split_dataset`.
 
     The splits in 3 and 4 depend only on `seed` and the names of the groups, so they are the same on every machine and
-    for any order of the files. This seed is separate from the training seed. Otherwise, a training run repeated with
-    another seed would be scored on images that the first run was trained on.
+    for any order of the files. The seed for splits is separate from the training seed. Otherwise, a training run
+    repeated with another seed would be scored on images that the first run was trained on.
 
     Args:
         dataset_dir: folder of the data set.
@@ -79,12 +79,12 @@ def load_datalist(dataset_dir: str | Path, datalist: str | Path | None = None, *
 
     Returns:
         A list of items, possibly empty, for each of "training", "validation" and "test". `image` and `label` are
-        absolute paths; `label` is absent for an unlabelled image. `group` names the images that stay together. `tags`
+        absolute paths; `label` is absent for an unlabelled image. Images with the same `group` stay together. `tags`
         contains anything else that is known about the image, and is absent if nothing else is known.
 
     Raises:
-        DatasetError: listed files do not exist, a group or an image is in two sections, or the list is malformed; the
-            message lists every fault.
+        DatasetError: a listed file does not exist, a group or an image is in two sections, or the list is malformed;
+            the message lists every fault.
     """
     gathered = gather(dataset_dir, datalist, seed=seed)
     if gathered.faults:
@@ -93,7 +93,7 @@ def load_datalist(dataset_dir: str | Path, datalist: str | Path | None = None, *
 
 
 def gather(dataset_dir: str | Path, datalist: str | Path | None = None, *, seed: int = 0) -> Gathered:
-    """Read the sections like `load_datalist`, but return the faults together with whatever could be read."""
+    """Read the sections like `load_datalist`, but return any faults together with whatever could be read."""
     dataset = Path(os.path.abspath(dataset_dir))
     if not dataset.is_dir():
         raise DatasetError(f"{dataset}: no such folder; pass a data set folder")
@@ -202,11 +202,11 @@ def _from_index(rows: list[IndexRow], dataset: Path, seed: int) -> tuple[Datalis
         if section not in SECTIONS:
             message = (
                 f"line {row.line}: got split {row.split!r} for {row.image_id!r}, expected train, val or test; "
-                "correct the line"
+                "choose one of these"
             )
             faults.append(Fault(INDEX_NAME, "datalist", message))
         elif stem not in layout.images:
-            message = f"line {row.line}: no image {row.image_id!r} in images/; add the image, or remove the line"
+            message = f"line {row.line}: image {row.image_id!r} not found in images/; add the image, or remove the line"
             faults.append(Fault(INDEX_NAME, "missing-file", message))
         else:
             sections[section].append(item_of(layout, stem, row.group or stem))
@@ -229,6 +229,6 @@ def _straddling(sections: Datalist, source: Path, dataset: Path) -> list[Fault]:
             if len(its_sections) > 1:
                 shown = place_of(Path(name), dataset) if key == "image" else repr(name)
                 where = " and ".join(section for section in SECTIONS if section in its_sections)
-                message = f"{key} {shown} is in {where}; keep it in one section"
+                message = f"{key} {shown} is in {where}; keep it in only one section"
                 faults.append(Fault(place_of(source, dataset), kind, message))
     return faults

@@ -1,4 +1,4 @@
-"""Reading and writing of datalist JSON files; reading also reports every fault."""
+"""Read and write datalist JSON files, reporting every fault when reading."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cellseg_monai.faults import Fault, place_of
 __all__ = ["SECTION_NAMES", "datalist_text", "read_datalist"]
 
 SECTION_NAMES = {"train": "training", "val": "validation", "valid": "validation"}
-"""Common names for sections, and the names used in this package."""
+"""The section names in this package, keyed by other common names for the sections."""
 
 _FileKey = Literal["image", "label"]
 _FILE_KEYS: tuple[_FileKey, ...] = ("image", "label")
@@ -27,7 +27,7 @@ def datalist_text(datalist: Datalist, folder: Path) -> str:
 
     Args:
         datalist: items by section; relative paths are relative to `folder`.
-        folder: folder of the JSON file; the paths in the text are relative to it.
+        folder: folder of the JSON file; the paths in the text are relative to that folder.
     """
     content = {section: [_entry(item, folder) for item in datalist.get(section, [])] for section in SECTIONS}
     return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
@@ -52,7 +52,7 @@ def read_datalist(path: Path, dataset: Path) -> tuple[Datalist, list[Fault]]:
 
     Args:
         path: the JSON file.
-        dataset: the data set folder; faults name files relative to it.
+        dataset: the data set folder; faults name files relative to this folder.
 
     Raises:
         DatasetError: the file does not exist, or is not JSON.
@@ -96,7 +96,7 @@ def _nearest(name: str) -> str:
 
 
 def _read_item(entry: Any, folder: Path) -> tuple[Item | None, list[tuple[str, str]]]:
-    """Return an item with absolute paths, or None if it names no image; and its faults as pairs of kind and message."""
+    """Return an item with absolute paths, or None if it names no image, and its faults as (kind, message) pairs."""
     if not isinstance(entry, dict) or not isinstance(entry.get("image"), str):
         return None, [("datalist", 'no path under "image"; add the path of the image file')]
     faults = []
@@ -105,7 +105,7 @@ def _read_item(entry: Any, folder: Path) -> tuple[Item | None, list[tuple[str, s
     if isinstance(entry.get("label"), str):
         item["label"] = os.path.normpath(folder / entry["label"])
     elif entry.get("label") is not None:
-        message = f"got the label {entry['label']!r}, expected a path; leave it out for an image without a label"
+        message = f"got the label {entry['label']!r}, expected a path; omit the key for an image without a label"
         faults.append(("datalist", message))
     tags, messages = read_tags(entry)
     if tags:
@@ -113,5 +113,5 @@ def _read_item(entry: Any, folder: Path) -> tuple[Item | None, list[tuple[str, s
     faults += [("datalist", message) for message in messages]
     for key in _FILE_KEYS:
         if key in item and not Path(item[key]).is_file():
-            faults.append(("missing-file", f"no {key} {entry[key]!r}; add the file, or remove it from the list"))
+            faults.append(("missing-file", f"{key} {entry[key]!r} not found; add the file, or remove it from the list"))
     return item, faults

@@ -1,4 +1,4 @@
-"""Detection of images that occur more than once in a data set."""
+"""Detect images that occur more than once in a data set."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Copies:
     """The images seen so far, keyed by a hash of their pixels.
 
     Args:
-        dataset: the data set folder; faults name files relative to it.
+        dataset: the data set folder; faults name files relative to this folder.
         listed: True if a list assigns the images to sections.
     """
 
@@ -44,16 +44,16 @@ class Copies:
             return []
         place, first = place_of(path, self.dataset), place_of(copies[0][0], self.dataset)
         if not self.listed:
-            message = f"same pixels as {first}, and no list keeps both images in one section; remove one of them"
+            message = f"same pixels as {first}, and no list keeps both images in one section; remove one of the two"
             return [Fault(place, "duplicate", message)]
         for copy, its_section in copies:
             if section and its_section and its_section != section:
                 message = (
                     f"same pixels as {place_of(copy, self.dataset)}, which is for {its_section}, while this image is "
-                    f"for {section}; remove one of them"
+                    f"for {section}; remove one of the two"
                 )
                 return [Fault(place, "duplicate", message)]
-        return [Fault(place, "duplicate", f"same pixels as {first}; remove one of them", "warning")]
+        return [Fault(place, "duplicate", f"same pixels as {first}; remove one of the two", "warning")]
 
 
 def digest(pixels: np.ndarray) -> bytes:

@@ -1,4 +1,4 @@
-"""Detection of images whose names suggest that they belong together: fields of one well, frames of one time lapse."""
+"""Detect images whose names suggest that they belong together: fields of one well, frames of one time lapse."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _MARKS = "f|p|(?i:t|time|frame|pos|position|s|site|series|field|fov|z|slice|plan
 def ungrouped(stems: Iterable[str]) -> Fault | None:
     """Return a warning if the image names form families, which a split by single images would tear apart.
 
-    If all images share one name followed by a number, there is no warning, because most data sets are numbered like
-    this.
+    If all images share one name followed by a number, there is no warning, because images in most data sets are
+    numbered like this.
 
     Args:
         stems: stems of the image files.
@@ -49,7 +49,7 @@ def _patterns(stems: list[str]) -> Iterator[tuple[str, float]]:
     """Yield patterns whose capture group could be the family, coarse patterns first.
 
     Yields:
-        A regular expression, and the highest ratio of families to images at which it counts.
+        A regular expression, and the highest ratio of families to images at which its matches count.
     """
     text = "\n".join(stems)
     marks = set(re.findall(rf"[_\-. ]({_MARKS})[_\-]?\d+(?![^_\-. \n])", text))

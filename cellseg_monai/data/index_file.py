@@ -28,7 +28,7 @@ class IndexRow:
 
 
 def read_index(path: Path) -> list[IndexRow] | None:
-    """Return the rows of an index that names splits, or None if the file does not exist or is about something else.
+    """Return the rows of an index with splits, or None if the file does not exist or is about something else.
 
     Column names can differ in case, spaces and underscores, and the delimiter can be a comma, semicolon, tab or |.
 

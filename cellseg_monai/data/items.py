@@ -1,4 +1,4 @@
-"""Selection of the items for training, evaluation and inference."""
+"""Select the items for training, evaluation and inference."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def section_items(
         section: "training", "validation" or "test".
         datalist: a JSON file to use instead of the data set's own list.
         seed: seed for a split made here; not the training seed, see `load_datalist`.
-        labelled: True if every item must have a label.
+        labelled: True to require a label for every item.
 
     Returns:
         Items with absolute paths, and with every tag that occurs in the data set (see `tags.complete_tags`); never an
@@ -39,7 +39,7 @@ def section_items(
 
     Raises:
         DatasetError: the folder contains no data set, the section is empty, or labels are missing.
-        ValueError: there is no section with this name.
+        ValueError: there is no section with that name.
     """
     if section not in SECTIONS:
         raise ValueError(f"got section={section!r}, expected one of {', '.join(SECTIONS)}; choose one")
@@ -53,7 +53,7 @@ def section_items(
     sections = load_datalist(dataset, datalist, seed=seed)
     items = _with_all_tags(sections)[section]
     if not items:
-        hint = "" if labelled else '; or use the section "all" for every image'
+        hint = "" if labelled else ', or use the section "all" for every image'
         counts = ", ".join(f"{len(sections[name])} for {name}" for name in SECTIONS)
         raise DatasetError(
             f"{dataset}: no items for {section} ({counts}); add images or groups of images, or list the items "
@@ -112,12 +112,12 @@ def calibration_items(
     datalist: str | Path | None = None,
     seed: int = 0,
 ) -> list[Item]:
-    """Return the annotated images for choosing settings, which are never the images that scores are reported on.
+    """Return the annotated images for choosing settings, which are never the images on which scores are reported.
 
     Args:
         dataset_dir: folder of the data set.
-        section: "validation" or "training" for a section of the data set; or "all" for a few annotated images of your
-            own. "all" means every image except those that the data set itself holds back for testing.
+        section: "validation" or "training" for a section of the data set; or "all", which suits a few annotated images
+            of your own. "all" means every image except those that the data set itself holds back for testing.
         datalist: a JSON file to use instead of the data set's own list.
         seed: seed for a split made here; not the training seed, see `load_datalist`.
 
@@ -151,7 +151,7 @@ def calibration_items(
 
 
 def _with_all_tags(sections: Datalist) -> Datalist:
-    """Give every item all the tags in the data set, so that items can be batched; see `complete_tags`."""
+    """Give every item all tags in the data set, so that items can be batched; see `complete_tags`."""
     completed = iter(complete_tags(item.get("tags", {}) for items in sections.values() for item in items))
     return {
         section: [{**item, "tags": tags} if (tags := next(completed)) else item for item in items]

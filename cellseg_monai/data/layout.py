@@ -26,7 +26,7 @@ class Layout:
         dataset: folder of the data set.
         images: image file for each stem, sorted by stem.
         labels: label file for each stem, sorted by stem.
-        repeated: files left out because an earlier file in the same folder, by name, has the same stem.
+        repeated: files left out because a file that sorts before them in the same folder has the same stem.
     """
 
     dataset: Path
@@ -39,11 +39,11 @@ class Layout:
         faults = []
         for stem, image in self.images.items():
             if stem not in self.labels:
-                message = f"no label with the stem {stem!r} in labels/; add it, or remove the image"
+                message = f"no label with the stem {stem!r} in labels/; add the label, or remove the image"
                 faults.append(Fault(place_of(image, self.dataset), "missing-partner", message))
         for stem, label in self.labels.items():
             if stem not in self.images:
-                message = f"no image with the stem {stem!r} in images/; add it, or remove the label"
+                message = f"no image with the stem {stem!r} in images/; add the image, or remove the label"
                 faults.append(Fault(place_of(label, self.dataset), "missing-partner", message))
         faults += self.repeated_faults()
         return sorted(faults)
@@ -55,14 +55,14 @@ class Layout:
                 place_of(path, self.dataset),
                 "repeated-stem",
                 f"another file in {path.parent.name}/ has the stem {image_stem(path)!r}, so the stem is "
-                "ambiguous; keep one of them",
+                "ambiguous; keep only one of these files",
             )
             for path in self.repeated
         ]
 
 
 def list_images(folder: str | Path) -> list[Path]:
-    """Return the files in a folder whose suffix `cellseg_monai.io` can read, sorted by name.
+    """Return the files in a folder that have a suffix `cellseg_monai.io` can read, sorted by name.
 
     The case of the suffix does not matter. Hidden files and folders are left out.
 

@@ -1,4 +1,4 @@
-"""Checks that find every fault in a data set: in its files, labels, splits and tags."""
+"""Find every fault in a data set: in its files, labels, splits and tags."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from cellseg_monai.io import Image, read, read_labels
 __all__ = ["check_dataset", "check_labels"]
 
 MOST_SHOWN = 5
-STRAY_PART = 0.05  # a piece is a stray if it is smaller than this fraction of the largest piece with its id
-MOST_CLASSES = 5  # labels with more ids than this are not a mask of classes, but contain broken objects
+STRAY_PART = 0.05  # a piece is a stray if it is smaller than this fraction of the largest piece with the same id
+MOST_CLASSES = 5  # labels with more ids than this are not treated as a mask of classes, but as broken objects
 LEAST_PIECES = 3  # minimum number of pieces of every class in a mask of classes
 
 
@@ -31,17 +31,17 @@ def check_dataset(dataset_dir: str | Path, datalist: str | Path | None = None, a
 
     Errors, which spoil training or a score:
 
-    - `missing-partner`: an image without a label or a label without an image. It is a warning if a datalist leaves the
-      file out or lists it for test, because an image can be segmented without a label;
+    - `missing-partner`: an image without a label or a label without an image. This is only a warning if a datalist
+      leaves the file out or lists it for test, because an image can be segmented without a label;
     - `shape-mismatch`: a label whose height or width differs from its image;
-    - `binary-mask`: several separate objects that share one id, where each should have its own;
+    - `binary-mask`: several separate objects that share one id, although each should have its own;
     - `class-mask`: a few ids, each in many pieces, as if the ids were classes of pixels;
     - `float-labels`: a label file with floating-point numbers;
     - `negative-ids`: a label file with ids below 0;
     - `unreadable`: an image or label file that cannot be read, with the reason;
     - `stack`: an image with several planes or times;
     - `not-finite`: an image that contains NaN or infinity;
-    - `duplicate`: the same pixels in two sections, or twice in a set that no list divides yet, in any file format;
+    - `duplicate`: the same pixels in two sections, or twice in a data set that no list divides yet, in any file format;
     - `group-straddles`: a group in two sections;
     - `missing-file`: a file in the datalist that does not exist;
     - `datalist`: a malformed list, or a tag that is neither text nor a number, has no proper name, or is text on some
@@ -74,7 +74,7 @@ def check_dataset(dataset_dir: str | Path, datalist: str | Path | None = None, a
     work = _work(layout, gathered)
     faults += layout.repeated_faults() + _partners(layout, gathered)
     if not work and not layout.labels and not faults:
-        message = "no images found, expected images/ and labels/ with files of the same stems; add them"
+        message = "no images found; add images to images/, and labels with the same stems to labels/"
         faults.append(Fault(".", "empty", message))
     if gathered.source == "split":
         hint = ungrouped(layout.images)
@@ -109,7 +109,7 @@ def check_labels(labels: np.ndarray, place: str) -> list[Fault]:
         place: name of the label file, as the faults show it.
 
     >>> [fault.message for fault in check_labels(np.array([[1, 1, 0, 3, 3]]), "a.tif")]
-    ['2 ids from 1 to 3, the first gap at 2; training renumbers ids, but other tools may not']
+    ['2 ids from 1 to 3, with the first gap at 2; training renumbers ids, but other tools may not']
     """
     from skimage.measure import label as pieces_of  # slow to import, and only this function needs it
 
@@ -134,15 +134,15 @@ def check_labels(labels: np.ndarray, place: str) -> list[Fault]:
         return [Fault(place, "binary-mask", message)]
     if 1 < len(ids) <= MOST_CLASSES and (substantial >= LEAST_PIECES).all():
         message = (
-            f"{count} separate pieces share the ids {', '.join(map(str, ids))}, as if ids were classes of pixels, "
-            "expected a different id for each object; keep the class to segment, and give each of its objects an id"
+            f"{count} separate pieces share the ids {', '.join(map(str, ids))}, as if ids were classes of pixels; "
+            "keep only the class to segment, and give each object in that class its own id"
         )
         return [Fault(place, "class-mask", message)]
     faults = []
     if len(ids) and (ids[0] != 1 or ids[-1] != len(ids)):
         gap = next(number for number, label in enumerate([*ids.tolist(), None], start=1) if number != label)
         message = (
-            f"{len(ids)} id{'s' if len(ids) > 1 else ''} from {ids[0]} to {ids[-1]}, the first gap at {gap}; "
+            f"{len(ids)} id{'s' if len(ids) > 1 else ''} from {ids[0]} to {ids[-1]}, with the first gap at {gap}; "
             "training renumbers ids, but other tools may not"
         )
         faults.append(Fault(place, "id-gap", message, "warning"))
@@ -160,7 +160,7 @@ def check_labels(labels: np.ndarray, place: str) -> list[Fault]:
 
 
 def _gather(dataset: Path, datalist: str | Path | None) -> tuple[Gathered, list[Fault]]:
-    """Return the sections as far as they can be read, and the faults in the list."""
+    """Return as much of the sections as can be read, and the faults in the list."""
     source = Path(datalist).absolute() if datalist is not None else dataset / DATALIST_NAME
     try:
         gathered = gather(dataset, datalist)
@@ -254,7 +254,7 @@ def _label_faults(path: Path, image_shape: tuple[int, int] | None, place: str) -
 
 
 def _float_dtype(path: Path) -> str | None:
-    """Return the pixel type of a label file if it is floating-point; otherwise, or if the file is unreadable, None."""
+    """Return the pixel type of a label file, or None unless the file is readable and holds floating-point numbers."""
     try:
         pixels = read(path).pixels
     except (UnreadableImageError, OSError):

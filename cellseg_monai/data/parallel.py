@@ -1,4 +1,4 @@
-"""Parallel application of one function to many files, with a progress bar."""
+"""Apply one function to many files in parallel, with a progress bar."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def available_workers(items: int, wanted: int | None = None) -> int:
     """Return the number of processes to use.
 
     Args:
-        items: number of items to process; at most one process is used per 16 items.
+        items: number of items to process; at most one process is used for every 16 items.
         wanted: number of processes that the caller wants; None for the number of available processors.
 
     Raises:
         ValueError: `wanted` is less than 1.
     """
     if wanted is not None and wanted < 1:
-        raise ValueError(f"got workers={wanted}, expected at least 1; leave it out to use all processors")
+        raise ValueError(f"got workers={wanted}, expected at least 1; omit the number to use all processors")
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, min(wanted or processors, -(-items // _ITEMS_PER_WORKER)))
 
@@ -48,10 +48,10 @@ def map_parallel(
             are spawned.
         items: the items to process.
         workers: number of processes, see `available_workers`; with 1, the current process does all the work.
-        title: text in front of the progress bar, which appears only on a terminal.
+        title: text in front of the progress bar. The bar appears only in a terminal.
 
     Raises:
-        ChildProcessError: a process died; the results finished before that have been yielded.
+        ChildProcessError: a process died; results finished before that have already been yielded.
     """
     count = available_workers(len(items), workers)
     with tqdm(total=len(items), desc=title, unit="image", disable=None) as bar:
@@ -75,7 +75,7 @@ def _in_processes(
             yield futures.pop(future), future.result()
     except BrokenProcessPool as error:
         raise ChildProcessError(
-            f"one of {workers} processes died, perhaps for lack of memory; run the same command with --workers 1 to "
+            f"one of {workers} processes died, perhaps from lack of memory; run the same command with --workers 1 to "
             "continue where it stopped (in a script, add `if __name__ == '__main__':`, or pass workers=1)"
         ) from error
     finally:
@@ -84,10 +84,10 @@ def _in_processes(
 
 @contextmanager
 def _interrupts_blocked() -> Iterator[None]:
-    """Hold back Ctrl-C while the block runs, and from the processes started in it, which inherit the signal mask.
+    """Hold back Ctrl-C while the block runs, and in the processes started by it, which inherit the signal mask.
 
-    A terminal sends an interrupt to all processes of a command, and each process that is still starting would print a
-    traceback.
+    A terminal sends an interrupt to all processes of a command, and each process that is still starting up would print
+    a traceback.
     """
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
@@ -102,8 +102,7 @@ def _interrupts_blocked() -> Iterator[None]:
 def _end_with_parent() -> None:
     """Make a new process ignore interrupts, and exit when its parent ends, even if the parent is killed.
 
-    Otherwise, the processes in a pool would wait for work forever, and could still write files while the next call
-    does.
+    Otherwise, the processes in a pool would wait for work forever, and could still write files during the next call.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()

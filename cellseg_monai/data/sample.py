@@ -22,7 +22,7 @@ from cellseg_monai.io import write_labels
 __all__ = ["SAMPLE_VERSION", "Modality", "sample_dataset", "write_sample_dataset"]
 
 SAMPLE_VERSION = 2
-"""Version of the sample, increased whenever a seed gives different images, so that cached sets are regenerated."""
+"""Version of the sample, increased whenever a seed gives different images, so that cached data sets are regenerated."""
 
 Modality = Literal["nuclei", "phase", "both"]
 
@@ -50,9 +50,9 @@ def write_sample_dataset(
 ) -> Path:
     """Write a data set of synthetic images with exact labels: `images/`, `labels/` and `datalist.json`.
 
-    Images from one plate share a magnification and a camera, and stay in one section. Nuclei are 16-bit, except on
-    every fourth plate, where they are 8-bit. Plates of unstained cells alternate between phase contrast and bright
-    field, and within each contrast between 8 and 16 bits.
+    Images from one plate share a magnification and a camera, and stay in one section. Images of nuclei have 16 bits,
+    except on every fourth plate, where they have 8 bits. Plates of unstained cells alternate between phase contrast and
+    bright field, and within each contrast between 8 and 16 bits.
 
     An interrupted run leaves nothing that looks like a data set. A new folder appears only once it is complete; in an
     existing empty folder, the datalist is written last.
@@ -61,7 +61,7 @@ def write_sample_dataset(
         directory: a folder to create, or an empty folder to fill.
         seed: seed for the images; the same arguments give the same pixels.
         modality: "nuclei", "phase" (unstained cells) or "both" (alternating by plate).
-        counts: numbers of images for training, validation and test.
+        counts: number of images for training, validation and test.
         shape: height and width of each image in pixels.
         images_per_plate: maximum number of images on a plate; each plate is a group.
 
@@ -77,7 +77,7 @@ def write_sample_dataset(
     if len(counts) != len(SECTIONS) or min(counts) < 0 or not sum(counts) or images_per_plate < 1:
         raise ValueError(
             f"got counts={counts} and images_per_plate={images_per_plate}, expected the numbers of images for "
-            "training, validation and test, and at least one image per plate; correct them"
+            "training, validation and test, and at least one image per plate; pass (24, 6, 8) and 4, for example"
         )
     directory = Path(directory).absolute()
     exists = directory.exists()
@@ -98,7 +98,7 @@ def write_sample_dataset(
 
 
 def _move_in(aside: Path, directory: Path) -> None:
-    """Move the data set from `aside` into an existing folder, which can be a user's working directory."""
+    """Move the data set from `aside` into an existing folder, which could be the user's working directory."""
     moved: list[Path] = []
     try:
         for name in ("images", "labels", DATALIST_NAME):
@@ -113,8 +113,8 @@ def _move_in(aside: Path, directory: Path) -> None:
 def sample_dataset(directory: str | Path | None = None, *, modality: Modality = "nuclei") -> Path:
     """Return the folder of the sample data set, which is written on first use.
 
-    Two processes can call this at the same time. Both generate the data set, and both use the one that was finished
-    first.
+    Two processes can call this function at the same time. Both then generate the data set, and both use the one that is
+    finished first.
 
     Args:
         directory: folder of the data set; the default is `cellseg_monai/sample-<version>-<modality>` in the user's
@@ -181,8 +181,8 @@ def _plate(seed: int, number: int, modality: Modality) -> _Plate:
     stained = modality == "nuclei" or (modality == "both" and number % 2 == 0)
     order = number // 2 if modality == "both" else number
     kind: _Kind = "nuclei" if stained else ("phase", "brightfield")[order % 2]
-    # Every fourth plate of nuclei is 8-bit. Plates of cells cycle through phase 8, bright field 16, phase 16, bright
-    # field 8.
+    # Every fourth plate of nuclei has 8 bits. Plates of cells cycle through 8-bit phase contrast, 16-bit bright field,
+    # 16-bit phase contrast and 8-bit bright field.
     bits: Bits = 8 if order % 4 in ((3,) if stained else (0, 3)) else 16
     low, high = (18, 30) if stained else (32, 48)
     return _Plate(f"plate{number + 1:02d}", kind, bits, float(rng.uniform(low, high)))

@@ -1,4 +1,4 @@
-"""Splits of a data set into training, validation and test that keep groups together.
+"""Split a data set into training, validation and test, keeping groups together.
 
 The split has its own seed, `split_seed` in the configs of a bundle. Training runs with a different `seed` therefore use
 the same images, and no run is evaluated on images that another run was trained on.
@@ -41,9 +41,9 @@ class _Grouped(TypedDict):
 class Item(_Grouped, total=False):
     """An image in a data set.
 
-    `image` is a path. `label` is the path of its label image, and is absent for an unlabelled image. `group` names the
-    images that must stay in one section. `tags` contains anything else that is known about the image, and is absent if
-    nothing else is known; see `cellseg_monai.data.tags`.
+    `image` is a path. `label` is the path of the label image, and is absent for an unlabelled image. All images with
+    the same `group` must stay in one section. `tags` contains anything else that is known about the image, and is
+    absent if nothing else is known; see `cellseg_monai.data.tags`.
     """
 
     label: str
@@ -61,7 +61,7 @@ def split_groups(
 
     The groups are ranked by a hash of seed and name, so the result depends neither on their order nor on the machine. A
     group joins a section if that brings the section closer to its fraction. Training keeps at least one group. As long
-    as groups are left, validation gets at least one if its fraction is above 0, and then test does too.
+    as groups are left, validation and then test get at least one if their fraction is above 0.
 
     Args:
         sizes: number of images in each group.
@@ -80,8 +80,8 @@ def split_groups(
     """
     if validation < 0 or test < 0 or validation + test >= 1:
         raise ValueError(
-            f"got validation={validation} and test={test}, expected fractions of at least 0 that sum to less than 1; "
-            "correct them"
+            f"got validation={validation} and test={test}, expected non-negative fractions that sum to less than 1; "
+            "choose smaller fractions, such as 0.15"
         )
     waiting = sorted(sizes, key=lambda group: (hashlib.sha256(f"{seed}:{group}".encode()).digest(), group))
     total = sum(sizes.values())
@@ -96,7 +96,7 @@ def split_groups(
 
 
 def _nearest(waiting: Sequence[str], sizes: Mapping[str, int], wanted: int, kept: int) -> list[str]:
-    """Return groups that together have about the wanted number of images; each group added brings the total closer."""
+    """Return groups that together have about the wanted number of images."""
     chosen: list[str] = []
     taken = 0
     for group in waiting:
@@ -129,10 +129,9 @@ def split_dataset(
         seed: seed for the split; the same files and seed always give the same split.
         validation: fraction of the images for validation; at least one image if there are two groups or more.
         test: fraction of the images for testing.
-        group_pattern: a regular expression that is searched in each stem, and whose first capture group is the image's
-            group, such as r"^(\w+_[A-P]\d\d)_" for a well. Images with the same group stay in one section. Without
-            a pattern, each image is a group of its own, which is wrong for time lapses, stacks and neighbouring fields
-            of view.
+        group_pattern: a regular expression to search for in each stem; its first capture group is the image's group,
+            as in r"^(\w+_[A-P]\d\d)_" for a well. Images with the same group stay in one section. Without a pattern,
+            each image is a group of its own, which is wrong for time lapses, stacks and neighbouring fields of view.
 
     Returns:
         Items with absolute paths, sorted by path, for every section.
@@ -189,7 +188,7 @@ def groups_by_pattern(stems: Sequence[str], group_pattern: str, dataset: Path) -
         pattern = re.compile(group_pattern)
     except re.error as error:
         raise ValueError(
-            f"got the group pattern {group_pattern!r}, expected a regular expression ({error}); correct it"
+            f"got the group pattern {group_pattern!r}, expected a regular expression ({error}); fix the pattern"
         ) from error
     if pattern.groups < 1:
         raise ValueError(
@@ -202,7 +201,7 @@ def groups_by_pattern(stems: Sequence[str], group_pattern: str, dataset: Path) -
     if unmatched:
         raise DatasetError(
             f"{dataset}: {len(unmatched)} of {len(matches)} stems do not match the group pattern "
-            f"{group_pattern!r}: {_shortened(unmatched)}; widen the pattern, or rename the files"
+            f"{group_pattern!r}: {_shortened(unmatched)}; use a broader pattern, or rename the files"
         )
     return groups
 

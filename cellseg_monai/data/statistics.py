@@ -41,7 +41,7 @@ class ObjectStatistics:
 
     Args:
         diameters_px: diameter in pixels of the disc with the same area as each object, in the order of the ids.
-        touching: number of objects with a pixel that shares an edge with a pixel in another object.
+        touching: number of objects with a pixel that shares an edge with a pixel of another object.
         tiny: number of objects smaller than 20 pixels.
         covered: fraction of the image covered by objects, 0 to 1.
     """
@@ -67,7 +67,7 @@ class ImageStatistics:
         channels: number of channels.
         dtype: type of the pixels in the file.
         percentiles: intensity percentiles at `PERCENTILES`, after averaging over channels.
-        objects: statistics of the objects, or None without a label image.
+        objects: statistics of the objects, or None if there is no label image.
         image_path: the image file.
         label_path: the label file, or None if there is none.
     """
@@ -90,7 +90,8 @@ class DatasetStatistics:
         dataset: folder of the data set.
         images: statistics of each image, sorted by stem.
         faults: files that cannot be read or do not fit their partner.
-        tags: number of images in `datalist.json` with each value of each tag; None counts the images without the tag.
+        tags: number of images in `datalist.json` with each value of each tag; the value None counts the images without
+            the tag.
     """
 
     dataset: Path
@@ -146,7 +147,7 @@ class DatasetStatistics:
 
 
 def object_statistics(labels: np.ndarray) -> ObjectStatistics:
-    """Return the sizes of the objects in a label image, and how many touch.
+    """Return the sizes of the objects in a label image, and the number of objects that touch another object.
 
     Args:
         labels: YX integers, 0 is background; the ids can have gaps.
@@ -199,7 +200,7 @@ def dataset_statistics(
 
 
 def _tags(dataset: Path) -> dict[str, Counter[str | float | None]]:
-    """Count the tags in `datalist.json`; empty if it is missing or broken, which `cellseg data check` reports."""
+    """Count the tags in `datalist.json`, or return an empty dictionary if the file is missing or broken."""
     try:
         sections, _ = read_datalist(dataset / DATALIST_NAME, dataset)
     except DatasetError:

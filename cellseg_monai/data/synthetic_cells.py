@@ -24,8 +24,8 @@ class _Cell:
     """A cell, with its outline and its effect on light."""
 
     outline: Outline
-    delay: float  # of the light at the thickest point, in radians
-    rounded: bool  # True while the cell divides
+    delay: float  # delay of the light at the thickest point, in radians
+    rounded: bool  # True if the cell is rounded up for division
 
 
 def phase_cells(
@@ -39,8 +39,8 @@ def phase_cells(
 ) -> SyntheticImage:
     """Return a phase-contrast or bright-field image of unstained cells, with the labels it was rendered from.
 
-    The cells are spread out and have protrusions, some touch, and a few are rounded up for division. The model computes
-    how much each part delays the light: the cell body, the nucleus with its nucleoli, and the granules.
+    The cells are spread out and have protrusions. Some touch, and a few are rounded up for division. The model computes
+    how much each part of a cell delays the light: the cell body, the nucleus with its nucleoli, and the granules.
 
     In phase contrast, the image shows the delay minus its own local mean, because the phase ring also dims light that
     the cell bends only slightly. This causes the bright halo around a cell and the shade-off inside it (Yin, Kanade and
@@ -53,8 +53,8 @@ def phase_cells(
         seed: seed for the image; the same seed and arguments give the same bytes (with the same versions of NumPy and
             SciPy).
         count: number of cells to place if there is room; by default, enough to cover 15 to 50 % of the image.
-        diameter_px: median diameter in pixels of discs with the same area as the cells; by default, drawn from 32
-            to 48.
+        diameter_px: median diameter in pixels of discs with the same area as the cells; by default, drawn at random
+            between 32 and 48.
         contrast: "phase" or "brightfield".
         bits: 8 for uint8, 16 for uint16.
 
@@ -70,7 +70,7 @@ def phase_cells(
     if contrast not in ("phase", "brightfield"):
         raise ValueError(f"got contrast={contrast!r}, expected 'phase' or 'brightfield'; choose one")
     if count is not None and count < 0:
-        raise ValueError(f"got count={count}, expected at least 0; correct it")
+        raise ValueError(f"got count={count}, expected a non-negative number; choose a larger count")
     if diameter_px is not None and diameter_px < 8:
         raise ValueError(f"got diameter_px={diameter_px}, expected at least 8; choose a larger diameter")
     if bits not in (8, 16):
@@ -186,7 +186,10 @@ def _dirt(rng: np.random.Generator, shape: tuple[int, int]) -> NDArray[np.float3
 
 
 def _phase_contrast(rng: np.random.Generator, delay: NDArray[np.float32], diameter: float) -> NDArray[np.float32]:
-    """Return the positive phase-contrast view: points that delay light more than their surroundings are below 1."""
+    """Return the positive phase-contrast view, in which points that delay light more than their surroundings are dark.
+
+    The empty field is 1.
+    """
     ring = diameter * rng.uniform(0.1, 0.16)
     halo = 0.7 * ndimage.gaussian_filter(delay, ring) + 0.3 * ndimage.gaussian_filter(delay, 0.35 * ring)
     # The sine makes cells thicker than a quarter wave bright again, so rounded cells begin to glow.
@@ -205,7 +208,7 @@ def _bright_field(rng: np.random.Generator, delay: NDArray[np.float32]) -> NDArr
 
 
 def _expose(rng: np.random.Generator, view: NDArray[np.floating], bits: Bits) -> NDArray[np.unsignedinteger]:
-    """Return the image from a camera whose exposure puts the empty field at about half the range."""
+    """Return the image from a camera whose exposure puts the empty field near the middle of the range."""
     level = rng.uniform(0.36, 0.52) * (2**bits - 1)
     electrons = float(rng.uniform(2500, 9000))
     return camera(rng, view * electrons, gain=level / electrons, offset=0.0, read_noise=10.0, bits=bits)

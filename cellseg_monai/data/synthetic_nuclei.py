@@ -53,8 +53,8 @@ def nuclei(
         seed: seed for the image; the same seed and arguments give the same bytes (with the same versions of NumPy and
             SciPy).
         count: number of nuclei to place if there is room; by default, enough to cover 6 to 25 % of the image.
-        diameter_px: median diameter of the nuclei in pixels; by default, drawn from 18 to 30.
-        clustering: fraction of the nuclei that touch another nucleus, 0 to 1.
+        diameter_px: median diameter of the nuclei in pixels; by default, drawn at random between 18 and 30.
+        clustering: fraction of the nuclei that touch another nucleus, between 0 and 1.
         bits: 16 for uint16 (the image uses hundreds to thousands of grey levels), 8 for uint8.
 
     Raises:
@@ -69,9 +69,9 @@ def nuclei(
     if min(shape) < 16:
         raise ValueError(f"got shape={shape}, expected at least 16 × 16 px for nuclei; choose a larger shape")
     if not 0 <= clustering <= 1:
-        raise ValueError(f"got clustering={clustering}, expected a fraction from 0 to 1; correct it")
+        raise ValueError(f"got clustering={clustering}, expected a fraction between 0 and 1; try 0.45")
     if count is not None and count < 0:
-        raise ValueError(f"got count={count}, expected at least 0; correct it")
+        raise ValueError(f"got count={count}, expected a non-negative number; choose a larger count")
     if diameter_px is not None and diameter_px < 4:
         raise ValueError(f"got diameter_px={diameter_px}, expected at least 4; choose a larger diameter")
     if bits not in (8, 16):
@@ -132,7 +132,7 @@ def _draw(rng: np.random.Generator, diameter: float) -> _Nucleus:
 def _emission(
     rng: np.random.Generator, canvas: Canvas, labels: NDArray[np.int32], kept: list[_Nucleus]
 ) -> NDArray[np.float32]:
-    """Return the light from the nuclei after the lens, which is about 1 within a nucleus of ordinary brightness."""
+    """Return the light from the nuclei behind the lens, which is about 1 within a nucleus of ordinary brightness."""
     shape = (labels.shape[0], labels.shape[1])
     chromatin = 0.13 * smooth_noise(rng, shape, 0.9) + 0.12 * smooth_noise(rng, shape, 2.5)
     holes = np.zeros(shape, np.float32)
@@ -180,7 +180,7 @@ def _debris(rng: np.random.Generator, labels: NDArray[np.int32], diameter: float
 
 
 def _haze(rng: np.random.Generator, light: NDArray[np.float32], diameter: float) -> NDArray[np.float32]:
-    """Return the light from outside the focal plane: a wide skirt around everything bright, and an even glow."""
+    """Return the light from outside the focal plane: a wide skirt around all bright objects, and an even glow."""
     skirt = ndimage.gaussian_filter(light, 0.6 * diameter, truncate=3.0)
     glow = rng.uniform(0.005, 0.08)
     return (rng.uniform(0.05, 0.3) * skirt + glow * (1 + 0.15 * smooth_noise(rng, light.shape, 40))).astype(np.float32)

@@ -50,7 +50,7 @@ def illumination(rng: np.random.Generator, shape: tuple[int, int], fall_off: flo
     """Return the brightness of a field that is lit off-centre.
 
     Args:
-        rng: random number generator, which places the brightest point.
+        rng: random number generator that places the brightest point.
         shape: height and width in pixels.
         fall_off: fraction of the light lost at a distance of half the image diagonal from the brightest point, 0 to 1.
 
@@ -99,7 +99,7 @@ def camera(
 
     Args:
         rng: random number generator for the noise.
-        electrons: expected number of electrons in each pixel, as YX; negative numbers count as 0.
+        electrons: YX, expected number of electrons in each pixel; negative numbers count as 0.
         gain: grey levels per electron.
         offset: grey level of a dark pixel.
         read_noise: standard deviation of the read noise, in electrons.

@@ -33,7 +33,7 @@ class SyntheticImage:
 
 @dataclass(frozen=True)
 class Outline:
-    """A closed star-convex curve.
+    """A closed star-convex curve: an ellipse perturbed by harmonics and bumps.
 
     Attributes:
         centre: row and column of the centre, in pixels.
@@ -41,7 +41,7 @@ class Outline:
         aspect: ratio of the long axis to the short axis, at least 1.
         angle: direction of the long axis, in radians.
         harmonics: amplitude (relative to the ellipse) and phase (in radians) of the 2nd, 3rd, ... harmonic.
-        bumps: direction and half width (in radians) and height (relative to the ellipse) of each protrusion.
+        bumps: direction, half width (both in radians) and height (relative to the ellipse) of each protrusion.
     """
 
     centre: tuple[float, float]
@@ -85,14 +85,16 @@ def random_outline(
     roughness: float,
     bumps: tuple[tuple[float, float, float], ...] = (),
 ) -> Outline:
-    """Return an outline at the origin with a random direction and random harmonics, weaker at higher orders.
+    """Return an outline at the origin: an ellipse with a random orientation, perturbed by random harmonics.
+
+    The amplitude of the harmonics falls with increasing order.
 
     Args:
         rng: random number generator.
         radius_px: radius in pixels of the disc with the same area as the ellipse.
         aspect: ratio of the long axis to the short axis, at least 1.
         roughness: standard deviation of the amplitude of the 2nd harmonic, relative to the ellipse.
-        bumps: direction and half width (in radians) and height (relative to the ellipse) of each protrusion.
+        bumps: direction, half width (both in radians) and height (relative to the ellipse) of each protrusion.
     """
     amplitudes = rng.normal(0, 1, 4) * roughness / np.arange(1, 5)
     phases = rng.uniform(0, 2 * np.pi, 4)
@@ -102,7 +104,7 @@ def random_outline(
 
 @dataclass
 class Canvas:
-    """A label image that grows object by object; objects can touch, but never share a pixel.
+    """A label image that grows object by object; objects can touch but never share a pixel.
 
     Attributes:
         warp: (2, Y, X) displacement of each pixel in y and x, in pixels; all zeros for no warp.
@@ -124,7 +126,7 @@ class Canvas:
     def add(self, outline: Outline, *, gap_px: float = 0.0, bend: float = 1.0, max_overlap: float = 0.15) -> bool:
         """Draw an outline if there is room for it.
 
-        If the outline overlaps its neighbours a little, each pixel goes to the object that contains it more deeply. The
+        If the outline overlaps its neighbours a little, each pixel goes to the object that it lies deeper inside. The
         border therefore runs through the middle of the overlap, as between two nuclei pressed together.
 
         Args:

@@ -1,4 +1,4 @@
-"""Tags: any other information about an image, such as its cell type or a dose.
+"""Tags, which hold any other information about an image, such as the cell type or a dose.
 
 In `datalist.json`, the tags of an item are stored by name under "tags". Each value is text or a finite number:
 
@@ -40,7 +40,7 @@ def read_tags(entry: Mapping[str, Any]) -> tuple[Tags, list[str]]:
     """
     listed = {} if entry.get("tags") is None else entry["tags"]
     if not isinstance(listed, dict):
-        return {}, [f'got tags={listed!r}, expected a JSON object; write them as "tags": {{"cell_type": "A172"}}']
+        return {}, [f'got tags={listed!r}, expected a JSON object; write "tags": {{"cell_type": "A172"}}, for example']
     other_keys = {key: value for key, value in entry.items() if key not in ITEM_KEYS}
     messages = [_name_fault(name) for name in listed]
     messages += [_key_fault(key, listed) for key in other_keys]
@@ -57,7 +57,7 @@ def read_tags(entry: Mapping[str, Any]) -> tuple[Tags, list[str]]:
 
 def _name_fault(name: str) -> str:
     if not name.strip():
-        return "got a tag with an empty name; name it, or remove it"
+        return "got a tag with an empty name; give the tag a name, or remove it"
     if name in ITEM_KEYS:
         return f"got a tag named {name!r}, which is reserved for the item itself; rename the tag"
     return ""
@@ -66,10 +66,10 @@ def _name_fault(name: str) -> str:
 def _key_fault(key: str, listed: Mapping[str, Any]) -> str:
     """Return the fault in an item key that is not in `ITEM_KEYS`; empty if the key can be read as a tag."""
     if key in listed:
-        return f'got the tag {key!r} twice, under "tags" and outside it; keep the one under "tags"'
+        return f'got the tag {key!r} twice, inside and outside "tags"; keep only the one inside "tags"'
     nearest = difflib.get_close_matches(key.lower(), ITEM_KEYS, n=1, cutoff=0.8)
     if nearest:
-        return f'got the key {key!r}; did you mean {nearest[0]!r}? if it is a tag, move it under "tags"'
+        return f'got the key {key!r}; did you mean {nearest[0]!r}? if the key is a tag, move it into "tags"'
     return _name_fault(key)
 
 
@@ -83,7 +83,7 @@ def _is_value(value: Any) -> bool:
 
 
 def mixed_tags(tags_of: Mapping[str, Tags]) -> list[str]:
-    """Return a message for each tag that is text for some images and a number for others.
+    """Return a message for each tag whose value is text for some images and a number for others.
 
     Args:
         tags_of: the tags of each image, keyed by the image's name in the messages.
@@ -113,7 +113,7 @@ def tag_gaps(tags_of: Mapping[str, Tags]) -> list[str]:
         tags_of: the tags of each image, keyed by the image's name in the messages.
 
     >>> tag_gaps({"a.tif": {"cell_type": "A172"}, "b.tif": {}})
-    ["the tag 'cell_type' is missing for 1 of 2 images: b.tif; add it, or accept that it is unknown there"]
+    ["the tag 'cell_type' is missing for 1 of 2 images: b.tif; add the tag, or treat it as unknown there"]
     """
     messages = []
     for name in sorted({name for tags in tags_of.values() for name in tags}):
@@ -122,13 +122,13 @@ def tag_gaps(tags_of: Mapping[str, Tags]) -> list[str]:
             rest = f" and {len(without) - _MOST_SHOWN} more" if len(without) > _MOST_SHOWN else ""
             messages.append(
                 f"the tag {name!r} is missing for {len(without)} of {len(tags_of)} images: "
-                f"{', '.join(without[:_MOST_SHOWN])}{rest}; add it, or accept that it is unknown there"
+                f"{', '.join(without[:_MOST_SHOWN])}{rest}; add the tag, or treat it as unknown there"
             )
     return messages
 
 
 def count_tags(all_tags: Sequence[Tags]) -> dict[str, Counter[str | float | None]]:
-    """Count the images that have each value of each tag; None counts the images without the tag.
+    """Count the images that have each value of each tag; the value None counts the images without the tag.
 
     >>> count_tags([{"cell_type": "A172"}, {"cell_type": "BV2"}, {"cell_type": "BV2"}, {}])
     {'cell_type': Counter({'BV2': 2, 'A172': 1, None: 1})}

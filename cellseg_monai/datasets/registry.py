@@ -106,7 +106,7 @@ def load_registry(path: str | Path | None = None) -> dict[str, DataSet]:
         path: TOML file to read instead of the built-in registry.
 
     Raises:
-        DatasetError: the file is not TOML, or contains faults; the message lists every fault and its place.
+        DatasetError: the file is not TOML, or contains errors; the message lists every error with its place.
 
     >>> load_registry()["bbbc039"].licence
     'CC0-1.0'
@@ -115,7 +115,7 @@ def load_registry(path: str | Path | None = None) -> dict[str, DataSet]:
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{path}: not valid TOML ({error}); correct or restore the file") from error
+        raise DatasetError(f"{path}: not valid TOML ({error}); fix or restore the file") from error
     defaults = tables.pop("defaults", {})
     faults: list[Fault] = []
     if not isinstance(defaults, dict) or not all(isinstance(table, dict) for table in defaults.values()):
@@ -140,7 +140,7 @@ def load_registry(path: str | Path | None = None) -> dict[str, DataSet]:
             citation = tuple(values.pop("citation"))
             registry[name] = DataSet(name=name, files=files, citation=citation, **values)
     if faults:
-        raise DatasetError(f"{path}: the registry has faults; correct them\n{format_faults(faults)}")
+        raise DatasetError(f"{path}: the registry contains errors; fix these entries:\n{format_faults(faults)}")
     return registry
 
 
@@ -156,7 +156,8 @@ def find_data_set(name: str, registry: Mapping[str, DataSet] | None = None) -> D
 
     >>> find_data_set("livecel")
     Traceback (most recent call last):
-    cellseg_monai.errors.DatasetError: no data set named 'livecel'; did you mean livecell? `cellseg data list` shows all
+    cellseg_monai.errors.DatasetError: no data set named 'livecel'; did you mean livecell?
+    `cellseg data list` shows all data sets
     """
     registry = load_registry() if registry is None else registry
     if name in registry:
@@ -166,7 +167,7 @@ def find_data_set(name: str, registry: Mapping[str, DataSet] | None = None) -> D
     nearest = [by_lower[match] for match in difflib.get_close_matches(name.lower(), by_lower, n=3)]
     nearest = nearest or [known for known in registry if name.lower() in known.lower()]
     remedy = f"did you mean {' or '.join(dict.fromkeys(nearest))}? " if nearest else ""
-    raise DatasetError(f"no data set named {name!r}; {remedy}`cellseg data list` shows all")
+    raise DatasetError(f"no data set named {name!r}; {remedy}`cellseg data list` shows all data sets")
 
 
 def format_registry(registry: Mapping[str, DataSet], columns: Sequence[str] = ("name", "title", "licence")) -> str:
@@ -228,7 +229,7 @@ def _file_faults(place: str, values: object) -> list[Fault]:
     if urlsplit(file.url).scheme not in ("http", "https") or not urlsplit(file.url).netloc:
         faults.append(Fault(place, "url", f"got {file.url!r}, expected a URL that begins with https:// or http://"))
     elif not re.fullmatch(r"[^/\\:\0]+", file.name) or file.name.startswith("."):
-        faults.append(Fault(place, "name", f"{file.name!r} is not a valid file name; add a `name` that is"))
+        faults.append(Fault(place, "name", f"{file.name!r} is not a valid file name; set `name` to a valid one"))
     if file.sha256 and not re.fullmatch("[0-9a-f]{64}", file.sha256):
         faults.append(Fault(place, "sha256", f"got {file.sha256!r}, expected 64 lower-case hexadecimal digits"))
     if file.bytes < 0:
@@ -266,7 +267,7 @@ def _key_faults(place: str, entry_type: type, values: Mapping[str, Any], reserve
         if field.default is not MISSING:
             continue
         if key not in values:
-            faults.append(Fault(place, "missing-key", f"{key!r} is missing; add it"))
+            faults.append(Fault(place, "missing-key", f"{key!r} is missing; add this key"))
         elif values[key] in ("", []) and key != "files":
-            faults.append(Fault(place, "empty", f"{key!r} is empty; fill it in"))
+            faults.append(Fault(place, "empty", f"{key!r} is empty; set a value"))
     return faults

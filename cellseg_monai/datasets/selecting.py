@@ -81,7 +81,7 @@ def select(
     """
     dataset, output = Path(dataset_dir).absolute(), Path(output)
     if output.suffix != ".json":
-        raise ValueError(f"got output={output}, expected a name that ends in .json, such as {output.stem}.json")
+        raise ValueError(f"got output={output}, expected a name that ends in .json, for example {output.stem}.json")
     content = _read(selection)
     steps = _with_settings(selection, content["steps"], dict(settings or {}))
     candidates = before = _candidates(dataset, datalist)
@@ -128,10 +128,10 @@ def _read(selection: str) -> dict[str, Any]:
         remedy = f"did you mean {nearest[0]!r}?" if nearest else f"choose one of {names}"
         raise DatasetError(f"unknown selection {selection!r}; {remedy}") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{path}: not valid JSON ({error}); correct the file") from error
+        raise DatasetError(f"{path}: not valid JSON ({error}); fix the file") from error
     steps = content.get("steps") if isinstance(content, dict) else None
     if not isinstance(steps, list) or not all(isinstance(step, dict) and step.get("rule") in RULES for step in steps):
-        raise DatasetError(f"{path}: expected a list of steps, each with one of the rules {', '.join(RULES)}; add them")
+        raise DatasetError(f"{path}: expected a list of `steps`, each with one of these rules: {', '.join(RULES)}")
     for step in steps:
         listed = ", ".join(sorted(step.keys() - {"rule"}))
         needed = ", ".join(sorted(inspect.signature(RULES[step["rule"]]).parameters.keys() - {"candidates"}))

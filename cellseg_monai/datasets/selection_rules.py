@@ -1,4 +1,4 @@
-"""The rules of selections, which drop images for a stated reason, move them to other sections, or group them."""
+"""The rules for selections, which drop images for a stated reason, move them to other sections, or group them."""
 
 from __future__ import annotations
 
@@ -65,9 +65,8 @@ def keep_listed(candidates: Sequence[Candidate], *, listed_in: str, section: str
     known = sorted({name for candidate in candidates for name in candidate.lists})
     if listed_in not in known:
         raise DatasetError(
-            f"got listed_in={listed_in!r}, expected one of the lists with which this data set was prepared "
-            f"({', '.join(known) or 'there are none'}); put that list next to the other annotations in the raw folder, "
-            "and prepare the data set again"
+            f"this data set was prepared without a list named {listed_in!r} (available: {', '.join(known) or 'none'}); "
+            "add the list to the raw folder, next to the other annotations, and prepare the data set again"
         )
     return _drop(candidates, lambda candidate: "" if listed_in in candidate.lists else f"not in {listed_in}", section)
 

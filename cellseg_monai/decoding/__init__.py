@@ -1,20 +1,20 @@
-"""Label images from predicted maps, in memory or block by block. Works without torch.
+"""Turn predicted maps into label images, in memory or block by block, without torch.
 
 `label_objects` takes the maps that a network predicts: a foreground probability and, for some methods, a boundary or a
 distance. It thresholds the foreground, fills holes, finds connected components and divides them with the configured
 method. Then it drops small objects and numbers the rest from 1 to n. `label_in_blocks` produces the same ids for images
-larger than memory; the `blockwise` package explains how.
+that do not fit into memory; the `blockwise` package explains how.
 
 Components are stored as runs of pixels along the rows (`component_runs`), because an image has far fewer runs than
-pixels. Work on pixels is done on components packed side by side (`packing`). This leaves out the background, which
-fills most of an image of nuclei. Packed components lie two pixels apart and keep track of where the image ends, so
-each is divided exactly as it would be alone. That is why blocks and the whole image give the same result.
+pixels. For work on pixels, components are packed side by side (`packing`). This leaves out the background, which fills
+most of an image of nuclei. Packed components lie two pixels apart and keep track of where the image ends, so each is
+divided exactly as it would be alone. That is why blocks and the whole image give the same result.
 
 Nuclei that nearly fill their convex hull provably have no neck (`neck_test`) and are not divided at all. The watershed
 floods only the pixels between several seeds (`watershed`), not the components around them. Where all cells touch,
 flooding takes as long as in scikit-image, and only the distance transform is faster.
 
-The alternative was to use compiled libraries (`edt`, `connected-components-3d`). A single watershed of the whole image
+Compiled libraries (`edt`, `connected-components-3d`) are not used. With them, a single watershed of the whole image
 assigns some pixels differently and loses most of the speed. Using `edt` for the distances alone gives the same labels
 in about the same time, which does not justify another compiled dependency. Using `edt` without the neck test also gives
 the same labels, but takes longer on sparse cells. `benchmarks/decode.py --libraries` prints the figures.

@@ -1,4 +1,4 @@
-"""Seeds at the peaks of a distance map, and merging of the basins that they flood."""
+"""Find seeds at the peaks of a distance map, and merge the basins that the seeds flood."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def _highest(ids: np.ndarray, starts: np.ndarray, lengths: np.ndarray, heights: 
 
     Args:
         ids: id of each run.
-        starts: index of the first pixel of each run in the flattened image, increasing.
+        starts: index of the first pixel of each run in the flattened image, in increasing order.
         lengths: number of pixels in each run.
         heights: Y×X floats.
     """
@@ -95,10 +95,10 @@ def merge_basins(basins: np.ndarray, heights: np.ndarray, least_depth: float) ->
     Args:
         basins: Y×X int32 of positive ids; 0 is background.
         heights: Y×X floats, high in the middle of objects.
-        least_depth: height that a peak must rise above a saddle for its basin to stay separate.
+        least_depth: height by which a peak must rise above a saddle for its basin to stay separate.
 
     Returns:
-        int32 array indexed by old id, with the id of the merged basin.
+        int32 array indexed by old id, holding the id of the merged basin.
     """
     owners: np.ndarray = np.arange(basins.max(initial=0) + 1, dtype=np.int32)
     firsts, seconds, saddles = _saddles(basins, heights)

@@ -1,7 +1,8 @@
 """Connected components of a mask, stored as runs of pixels along the rows.
 
-An image of cells has far fewer runs than pixels. Finding components, their bounding boxes and those at the border, or
-painting an image with one value per component, therefore costs next to nothing compared with work on pixels.
+An image of cells has far fewer runs than pixels. Finding the components, their bounding boxes and which of them touch
+the border, or painting an image with one value per component, therefore costs next to nothing compared with work on
+pixels.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ class ComponentRuns:
 
     Args:
         shape: (Y, X) of the image.
-        starts: index of the first pixel of each run in the flattened image, increasing.
+        starts: index of the first pixel of each run in the flattened image, in increasing order.
         lengths: number of pixels in each run.
         numbers: component number of each run; components are numbered from 1.
         count: number of components. In a subset of components, it is at least the highest component number.
@@ -62,7 +63,7 @@ class ComponentRuns:
         below = np.maximum(np.searchsorted(begins, ends + pitch, side="left") - first, 0)
         links: np.ndarray = np.append(0, np.cumsum(below))
         neighbours = np.arange(links[-1]) + np.repeat(first - links[:-1], below)
-        # These are the types that SciPy would convert the arrays to.
+        # SciPy would convert the arrays to these types anyway.
         graph = csr_array(
             (np.ones(len(neighbours)), neighbours.astype(np.int32), links.astype(np.int32)),
             shape=(len(begins), len(begins)),
@@ -117,7 +118,7 @@ class ComponentRuns:
 
     @cached_property
     def by_component(self) -> tuple[np.ndarray, np.ndarray]:
-        """Indices of all runs sorted by component, and the end of each component's section, indexed by number."""
+        """Indices of all runs sorted by component, and the end of each component's section by component number."""
         order = np.argsort(self.numbers, kind="stable")
         return order, np.asarray(np.searchsorted(self.numbers[order], np.arange(self.count + 1), side="right"))
 

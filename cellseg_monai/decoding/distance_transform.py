@@ -18,10 +18,10 @@ _BLOCK_PIXELS = 2**16
 
 
 def distance_to_background(packed: PackedComponents) -> np.ndarray:
-    """Compute the Euclidean distance of each component pixel to the nearest background pixel.
+    """Compute the Euclidean distance from each component pixel to the nearest background pixel.
 
-    The values equal those that `scipy.ndimage.distance_transform_edt` returns for the large image. Computing them takes
-    less time and memory unless a component is very deep. The outside of the image does not count as background. If
+    The values equal those that `scipy.ndimage.distance_transform_edt` returns for the large image, but take less time
+    and memory to compute unless a component is very deep. The outside of the image does not count as background. If
     there is no background at all, the distance is 1 everywhere.
 
     Args:
@@ -54,7 +54,7 @@ def distance_to_background(packed: PackedComponents) -> np.ndarray:
 
 
 def _steps_along_columns(mask: np.ndarray) -> np.ndarray:
-    """Return the vertical distance of each pixel to the background, capped at `MAX_DISTANCE_PX + 1`."""
+    """Return the vertical distance from each pixel to the background, capped at `MAX_DISTANCE_PX + 1`."""
     steps = np.where(mask, np.int16(MAX_DISTANCE_PX + 1), np.int16(0))
     for direction in (steps, steps[::-1]):
         for row, next_row in pairwise(direction):
@@ -65,9 +65,9 @@ def _steps_along_columns(mask: np.ndarray) -> np.ndarray:
 def _squared_distances(steps: np.ndarray) -> np.ndarray:
     """Return the squared Euclidean distance to the background for some rows.
 
-    By Pythagoras, the squared distance is the minimum over all columns of two squares added together: the vertical
-    distance in that column and the horizontal distance to it. Horizontal distances beyond the greatest distance found
-    so far need not be tried.
+    By Pythagoras, the squared distance is a minimum over all columns. For each column, the square of the vertical
+    distance in that column is added to the square of the horizontal distance to the column. Horizontal distances beyond
+    the greatest distance found so far need not be tried.
 
     Args:
         steps: Y×X, the vertical distances from `_steps_along_columns`.

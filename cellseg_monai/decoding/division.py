@@ -1,4 +1,4 @@
-"""Division of the foreground at the necks of a distance map."""
+"""Divide the foreground at the necks of a distance map."""
 
 from __future__ import annotations
 
@@ -19,15 +19,16 @@ def divide_by_distance(mask: np.ndarray, distance: np.ndarray | None, least_dept
     """Divide the foreground at the necks of a distance map, into one object for each peak that rises high enough.
 
     First, every peak floods its basin. Then two adjacent basins are merged if the lower peak rises less than
-    `least_depth` above the saddle between them, starting at the highest saddle. This criterion is the dynamics by M.
-    Grimaud (Proc. SPIE 1769 (1992), doi:10.1117/12.60650). A fixed fraction of the highest peak, as in F. Ghaznavi et
-    al. (Scientific Reports 12 (2022), doi:10.1038/s41598-022-12239-2), would lose small cells next to large ones.
+    `least_depth` above the saddle between them, starting at the highest saddle. The height above the saddle is the
+    dynamics defined by M. Grimaud (Proc. SPIE 1769 (1992), doi:10.1117/12.60650). A fixed fraction of the highest peak,
+    as in F. Ghaznavi et al. (Scientific Reports 12 (2022), doi:10.1038/s41598-022-12239-2), would lose small cells next
+    to large ones.
 
     Args:
         mask: Y×X bool, the foreground.
         distance: Y×X floats, high in the middle of objects. None means the Euclidean distance to the background, in
             pixels.
-        least_depth: height that a peak must rise above the saddle, in the unit of `distance`; 0 keeps every peak.
+        least_depth: height by which a peak must rise above the saddle, in the unit of `distance`; 0 keeps every peak.
 
     Returns:
         Y×X int32 of positive ids, possibly with gaps; 0 is background.

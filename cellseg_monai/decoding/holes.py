@@ -1,4 +1,4 @@
-"""Filling of holes, which are background components enclosed by foreground."""
+"""Fill holes, which are background components enclosed by foreground."""
 
 from __future__ import annotations
 

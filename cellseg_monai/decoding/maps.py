@@ -22,7 +22,7 @@ Maps = Mapping[str, SlicedArray]
 
 
 def check_probabilities(values: np.ndarray) -> None:
-    """Refuse values that cannot be probabilities.
+    """Reject values that cannot be probabilities.
 
     Args:
         values: floats, any shape.
@@ -57,12 +57,12 @@ def check_maps(maps: Maps, needed: Iterable[str]) -> None:
     for name in ("foreground", *needed):
         if name not in maps:
             raise ValueError(
-                f"got maps {', '.join(maps) or 'none'}, expected {name} among them; choose a head that predicts it, or "
-                "another post-processing method"
+                f"the map {name} is missing (got {', '.join(maps) or 'none'}); choose a head that predicts this map, "
+                "or another post-processing method"
             )
         shape, expected = tuple(maps[name].shape), tuple(maps["foreground"].shape)
         if len(shape) != 2 or shape != expected:
             raise ValueError(
-                f"got the map {name} of shape {shape}, expected (Y, X), the same for every map; pass maps of the same "
-                "image"
+                f"got the map {name} of shape {shape}, expected (Y, X), the same for every map; pass maps from the "
+                "same image"
             )

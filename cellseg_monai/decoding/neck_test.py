@@ -1,4 +1,4 @@
-"""A cheap test that finds components without a neck, which need not be divided."""
+"""A cheap test for components that have no neck and so need not be divided."""
 
 from __future__ import annotations
 
@@ -24,8 +24,9 @@ def surely_neckless(components: ComponentRuns, least_depth: float) -> np.ndarray
 
     - A component is too thin to have a neck if half its shorter side leaves no room for a peak and a saddle.
     - A component is nearly convex if it fills its convex hull except for shallow dents. Along a straight line within a
-      convex set, the distance to the outside never falls below its value at the lower end. Dents reduce the distance by
-      at most their depth. A peak that counts lies deeper than the dents, so the line stays within the component.
+      convex set, the distance to the outside never falls below the lower of its values at the two ends. Dents reduce
+      the distance by at most their depth. A peak that counts lies deeper than the dents, so the line stays within the
+      component.
 
     Components for which both tests are inconclusive are reported as False, so some neckless components are missed.
 
@@ -70,7 +71,7 @@ def surely_neckless(components: ComponentRuns, least_depth: float) -> np.ndarray
 
 
 def _shallow(first: np.ndarray, lefts: np.ndarray, hull_lefts: np.ndarray, dent: float) -> np.ndarray:
-    """Find rows in which the dent on the left of the component is shallow.
+    """Find the rows in which the dent on the left side of the component is shallow.
 
     A dent is shallow if all pixels between the hull and the component are within `dent` of the outside of the hull.
 
@@ -84,13 +85,13 @@ def _shallow(first: np.ndarray, lefts: np.ndarray, hull_lefts: np.ndarray, dent:
         bool for each row.
     """
     shallow = lefts - hull_lefts <= dent
-    outside = np.iinfo(lefts.dtype).max  # there is no hull above the first row and below the last
+    outside = np.iinfo(lefts.dtype).max  # there is no hull above the first row or below the last
     above = below = hull_lefts
     for row_distance in range(1, int(dent) + 1):
         above, below = np.roll(above, 1), np.roll(below, -1)
         above[first], below[first - 1] = outside, outside
         # From the innermost pixel of the dent, go this many rows up or down, and as far to the left as `dent` allows.
-        # The dent is shallow if that pixel is outside the hull.
+        # The dent is shallow if this leads to a pixel outside the hull.
         column_distance = int((dent**2 - row_distance**2) ** 0.5)
         shallow |= np.maximum(above, below) >= lefts - column_distance
     return shallow

@@ -1,4 +1,4 @@
-"""Object areas and final ids, which run from 1 to n in the order of the objects' first pixels."""
+"""Compute object areas and final ids, which run from 1 to n in the order of the objects' first pixels."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def numbers_in_order(areas: np.ndarray, first_pixels: np.ndarray, min_area_px: i
         min_area_px: objects with fewer pixels are dropped; objects without any pixel are dropped in any case.
 
     Returns:
-        int64, one number per object: 1 to n, or 0 for a dropped object.
+        int64 array with one number per object: 1 to n, or 0 for a dropped object.
 
     >>> numbers_in_order(np.array([9, 2, 5]), np.array([40, 0, 7]), min_area_px=4)
     array([2, 0, 1])

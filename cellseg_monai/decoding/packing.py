@@ -1,4 +1,4 @@
-"""Foreground components packed close together, so that no time is spent on the background between them."""
+"""Pack foreground components close together, so that no time is spent on the background between them."""
 
 from __future__ import annotations
 
@@ -87,11 +87,11 @@ def pack_components(
         deepest: greatest distance to the background, in pixels, at which components can still share a packed image.
             Deeper components are packed alone, in an image that ends where the large one ends. In a shared image, a
             component that touched the border of the large image has a margin of `outside_image` on that side. The
-            margin is wider than the distance from any pixel of the component to its nearest background. Pass None if
+            margin is wider than the distance from any pixel in the component to the nearest background. Pass None if
             no distances will be measured.
-        apart: keep two pixels of background between components. If false, components stay where they are when their
-            boxes overlap so much that packing would need more than twice the area of the large image, as with oblique
-            fibres. The packed image is then the large one without the other components.
+        apart: True to keep two pixels of background between components. If False, components stay where they are when
+            their boxes overlap so much that packing would need more than twice the area of the large image, as with
+            oblique fibres. The packed image is then the large one without the other components.
 
     Yields:
         Packed images that together contain each wanted component exactly once.
@@ -166,7 +166,7 @@ def _shelves(sizes: np.ndarray, area: int) -> tuple[np.ndarray, tuple[int, int]]
         area: total area of the rectangles.
 
     Returns:
-        N×2, the top and left of each rectangle; the (Y, X) shape of the whole arrangement.
+        Two values: an N×2 array with the top and left of each rectangle, and the (Y, X) shape of the whole arrangement.
     """
     width = max(int(sizes[:, 1].max()), int(1.2 * area**0.5))
     corners, top, left, shelf_height = [], 0, 0, 0
@@ -189,7 +189,7 @@ def _pack_together(
         components: components of the large image.
         numbers: numbers of the components to pack.
         slots: N×4, the box of each packed component in the packed image: top, left, bottom, right.
-        surroundings: N×4, the same boxes enlarged by the margins that stand for the outside of the large image.
+        surroundings: N×4, the boxes in `slots` enlarged by the margins that stand for the outside of the large image.
         shape: (Y, X) of the packed image.
     """
     slot_of: np.ndarray = np.full(components.count + 1, -1)

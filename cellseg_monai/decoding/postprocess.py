@@ -56,7 +56,7 @@ class Postprocessing:
         check_number("threshold", self.threshold, below=1, remedy="give a probability, such as 0.5")
         check_whole_number("min_area_px", self.min_area_px)
         if not isinstance(self.fill_holes, bool):
-            raise ValueError(f"got fill_holes={self.fill_holes!r}, expected true or false; correct it")
+            raise ValueError(f"got fill_holes={self.fill_holes!r}, expected true or false; choose one")
 
     def to_mapping(self) -> dict[str, Any]:
         """Return all settings as one flat dictionary, including those of the method.
@@ -72,13 +72,13 @@ class Postprocessing:
         """Create settings from a dictionary like the one that `to_mapping` returns.
 
         Args:
-            values: settings by name; missing ones get their default.
+            values: settings by name; missing settings get their defaults.
             source: name of the file or other origin of the values, for error messages.
-            whole: refuse to use defaults if settings are missing.
+            whole: True to reject values with missing settings instead of using defaults.
 
         Raises:
-            BundleError: a setting is unknown, does not apply to the method or has an invalid value, or one is missing
-                although `whole` is true.
+            BundleError: a setting is unknown, does not apply to the method or has an invalid value; or `whole` is True
+                and a setting is missing.
 
         >>> Postprocessing.from_mapping({"method": "components", "seed_depth": 2.0}, source="a.json")
         Traceback (most recent call last):
@@ -94,7 +94,7 @@ class Postprocessing:
                 raise BundleError(f"{source}: {_why_refused(setting, kind, common | own)}")
         missing = sorted({"method", *common, *own} - values.keys())
         if whole and missing:
-            raise BundleError(f"{source}: missing settings: {', '.join(missing)}; add them")
+            raise BundleError(f"{source}: missing settings: {', '.join(missing)}; add these settings")
         try:
             method = kind(**{key: value for key, value in values.items() if key in own})
             return cls(method, **{key: value for key, value in values.items() if key in common})
@@ -123,11 +123,11 @@ class Postprocessing:
 
         Args:
             path: path of the file.
-            whole: refuse to use defaults if settings are missing.
+            whole: True to reject a file with missing settings instead of using defaults.
 
         Raises:
             BundleError: the file is missing, does not contain a JSON object, or contains settings that `from_mapping`
-                refuses.
+                rejects.
         """
         return cls.from_mapping(read_mapping(path), source=str(path), whole=whole)
 
@@ -142,11 +142,11 @@ def _names(kind: type) -> set[str]:
 
 
 def _why_refused(setting: str, method: type[Method], known: set[str]) -> str:
-    """Return a message that says whether a refused setting belongs to another method or does not exist."""
+    """Return a message that says whether a rejected setting belongs to another method or does not exist."""
     if any(setting in _names(other) for other in METHODS.values()):
         return f"{setting} does not apply to the method {method.name}; remove it"
     nearest = difflib.get_close_matches(setting, known, n=1)
-    remedy = f"did you mean {nearest[0]!r}?" if nearest else f"known: {', '.join(sorted(known))}"
+    remedy = f"did you mean {nearest[0]!r}?" if nearest else f"known settings: {', '.join(sorted(known))}"
     return f"Postprocessing has no setting {setting!r}; {remedy}"
 
 

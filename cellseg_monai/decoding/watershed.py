@@ -14,8 +14,8 @@ __all__ = ["grow_seeds"]
 def grow_seeds(mask: np.ndarray, seeds: np.ndarray, landscape: np.ndarray) -> np.ndarray:
     """Assign each foreground pixel to the seed that reaches it first in a watershed within the foreground.
 
-    This is the flooding watershed by F. Meyer (Actes du 8ème congrès RFIA, 1991), as implemented in scikit-image.
-    Only unseeded pixels between several seeds are flooded. Unseeded pixels next to a single seed go to that seed, and a
+    This is F. Meyer's flooding watershed (Actes du 8ème congrès RFIA, 1991), as implemented in scikit-image. Only
+    unseeded pixels between several seeds are flooded. Unseeded pixels next to a single seed go to that seed, and a
     connected component without any seed becomes one object.
 
     Args:
@@ -55,7 +55,7 @@ def grow_seeds(mask: np.ndarray, seeds: np.ndarray, landscape: np.ndarray) -> np
 def _with_ordered_markers(landscape: np.ndarray, markers: np.ndarray) -> np.ndarray:
     """Lower the marker pixels by tiny steps.
 
-    This makes markers of equal height flood in row order, before unmarked pixels of the same height. Otherwise their
+    This makes markers of equal height flood in row order, before unmarked pixels with the same height. Otherwise their
     order would depend on everything else in scikit-image's queue, and the division of a component would depend on which
     other components are flooded with it. The steps are too small to reorder different heights, because there are at
     least 2²⁸ float64 values between two adjacent float32 values.

@@ -1,4 +1,4 @@
-"""Score label images from any program under named protocols. Does not require torch.
+"""Scoring label images from any program under named protocols, without torch.
 
 Protocols reproduce the original definitions but not the bugs of the original programs. Where an original miscounts
 (ids with gaps, no background, empty images), the counts here are correct, and docs/evaluation.md lists the difference.

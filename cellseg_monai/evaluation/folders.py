@@ -1,4 +1,4 @@
-"""Compare folders or pairs of label images under a protocol, and report every file that cannot be compared."""
+"""Comparing folders or pairs of label images under a protocol, and reporting every file that cannot be compared."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def evaluate_folders(
     """Compare the label images in two folders.
 
     Args:
-        truth_dir: folder of the true label images.
-        prediction_dir: folder of the predicted label images, named like their truths; see `pair_files`.
+        truth_dir: folder with the true label images.
+        prediction_dir: folder with the predicted label images, named like the true ones; see `pair_files`.
         protocol: protocol for the comparison.
         truth_suffix: use only true label images whose file name ends with this, ignoring the extension.
         prediction_suffix: use only predicted label images whose file name ends with this, ignoring the extension.
@@ -45,7 +45,7 @@ def evaluate_folders(
     """
     if Path(truth_dir).resolve() == Path(prediction_dir).resolve() and truth_suffix == prediction_suffix:
         raise DatasetError(
-            f"{truth_dir}: truths and predictions are the same files; pass two folders, or select the files with "
+            f"{truth_dir}: ground truth and predictions are the same files; pass two folders, or select the files with "
             "--truth_suffix and --pred_suffix"
         )
     pairs, faults = pair_files(label_files(truth_dir, truth_suffix), label_files(prediction_dir, prediction_suffix))
@@ -80,7 +80,7 @@ def evaluate_pairs(pairs: Iterable[FilePair], protocol: Protocol, faults: Sequen
             warnings += _mask_warnings(pair.prediction, prediction, counts.predicted_objects)
     if not images:
         listed = "\n".join(map(str, all_faults))
-        raise DatasetError(f"no truth can be compared with a prediction; fix these faults:\n{listed}")
+        raise DatasetError(f"no prediction can be compared with its ground truth; fix these problems:\n{listed}")
     return Evaluation(protocol, images, all_faults, warnings)
 
 

@@ -1,4 +1,4 @@
-"""Pair true with predicted label images by their file names."""
+"""Pairing true with predicted label images by their file names."""
 
 from __future__ import annotations
 
@@ -85,8 +85,8 @@ def pair_files(truths: Sequence[Path], predictions: Sequence[Path]) -> tuple[lis
     """Pair true and predicted label images that belong to the same image.
 
     Two files belong together if their stems are equal apart from suffixes that programs append, such as `_cp_masks`. If
-    several files could form a pair and their exact stems do not decide, none of them is used, because one might be the
-    image itself or an earlier prediction.
+    several files could form a pair and their exact stems do not settle the question, none of the files is used, because
+    one might be the image itself or an earlier prediction.
 
     Args:
         truths: paths of the true label images.
@@ -114,12 +114,12 @@ def pair_files(truths: Sequence[Path], predictions: Sequence[Path]) -> tuple[lis
         elif true and predicted:
             listed = " and ".join(", ".join(path.as_posix() for path in files) for files in (true, predicted))
             message = (
-                f"{len(true)} truth(s) and {len(predicted)} prediction(s) match this image ({listed}); keep one of "
-                "each, or select files with --truth_suffix and --pred_suffix, such as _cp_masks"
+                f"{len(true)} true and {len(predicted)} predicted label images match this image ({listed}); keep one "
+                "of each, or select files with --truth_suffix and --pred_suffix, for example --pred_suffix _cp_masks"
             )
             faults.append(Fault(true[0].as_posix(), "ambiguous", message))
         else:
             kind = "no-prediction" if true else "no-truth"
-            message = f"no {kind.removeprefix('no-')} for {name!r}; add one, or remove this file"
+            message = f"no {kind.removeprefix('no-')} for {name!r}; add the missing file, or remove this one"
             faults += [Fault(path.as_posix(), kind, message) for path in [*true, *predicted]]
     return sorted(pairs, key=lambda pair: pair.name), sorted(faults)

@@ -1,4 +1,4 @@
-"""Ways to prepare label images before a protocol compares them. Each function takes one pair and yields pairs."""
+"""Functions that prepare label images before a protocol compares them. Each takes one pair and yields pairs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cellseg_monai.labels import relabel_sequential
 __all__ = ["Pair", "as_given", "dilated_against_pieces", "pieces_of_truth", "without_border_cells"]
 
 Pair = tuple[np.ndarray, np.ndarray]
-"""A prediction and a truth, both as YX ids."""
+"""A prediction and its ground truth, both as YX ids."""
 
 # From the code of the CellSeg challenge (NeurIPS 2022).
 _BORDER_PX = 2
@@ -34,7 +34,7 @@ def as_given(prediction: np.ndarray, truth: np.ndarray) -> Iterator[Pair]:
 def pieces_of_truth(prediction: np.ndarray, truth: np.ndarray) -> Iterator[Pair]:
     """Yield the pair with every connected component of a true id as a separate object (8-connectivity).
 
-    Use this for truths like the BBBC039 masks, in which objects that do not touch can share a value.
+    Use this for ground truth like the BBBC039 masks, in which objects that do not touch can share a value.
 
     Args:
         prediction: predicted ids, YX.
@@ -66,7 +66,7 @@ def dilated_against_pieces(prediction: np.ndarray, truth: np.ndarray) -> Iterato
 
 
 def without_border_cells(prediction: np.ndarray, truth: np.ndarray) -> Iterator[Pair]:
-    """Yield the pair without objects within 2 pixels of the border, in tiles if it has at least 25 megapixels.
+    """Yield the pair without objects within 2 pixels of the border, cut into tiles if it has at least 25 megapixels.
 
     Tiles of 2000 × 2000 pixels start at the top left corner. Incomplete tiles at the right and the bottom are padded
     with background, so objects at these two borders of a large image are kept. An object that crosses the border

@@ -112,8 +112,8 @@ class Protocol:
         scores: scores to report; the first is the one that the protocol is known for.
         thresholds: IoU thresholds at which objects are counted.
         strict: True if the IoU of a match must exceed the threshold; False if it only has to reach it.
-        prepare: function that turns a prediction and a truth into the pairs of label images to count: one pair, or one
-            for each tile of a large image.
+        prepare: function that turns a prediction and its ground truth into the pairs of label images to count: one
+            pair, or one for each tile of a large image.
     """
 
     name: str
@@ -129,7 +129,7 @@ class Protocol:
             if score.iou is not None and score.iou not in self.thresholds:
                 raise ValueError(
                     f"{self.name}: got score {score.name} at an IoU of {score.iou}, expected one of the thresholds "
-                    f"{self.thresholds}; add it to the thresholds"
+                    f"{self.thresholds}; add this IoU to the thresholds"
                 )
 
     @property

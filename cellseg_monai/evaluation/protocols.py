@@ -1,4 +1,4 @@
-"""The available protocols. docs/evaluation.md explains their scores and differences."""
+"""The available protocols; docs/evaluation.md explains their scores and differences."""
 
 from __future__ import annotations
 

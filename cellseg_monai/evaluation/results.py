@@ -1,4 +1,4 @@
-"""Write and read the files of an evaluation: a table of images, a summary with intervals, and a figure."""
+"""Writing and reading the files of an evaluation: a table of images, a summary with intervals, and a figure."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def read_results(output_dir: str | Path, protocol: Protocol) -> Evaluation:
     """Read an evaluation that `write_results` wrote.
 
     Args:
-        output_dir: folder of the evaluation.
+        output_dir: folder that contains the evaluation.
         protocol: the protocol of the evaluation. Scores with their own counting function are not supported, because the
             files do not contain their counts.
 
@@ -88,7 +88,7 @@ def read_summary(output_dir: str | Path, protocol: Protocol) -> dict[str, Any]:
     """Read a summary that `write_results` wrote.
 
     Args:
-        output_dir: folder of the evaluation.
+        output_dir: folder that contains the evaluation.
         protocol: the protocol of the evaluation.
 
     Raises:
@@ -96,7 +96,9 @@ def read_summary(output_dir: str | Path, protocol: Protocol) -> dict[str, Any]:
     """
     path = _file(output_dir, protocol, _NAMES[1])
     if not path.is_file():
-        raise DatasetError(f"{Path(output_dir)}: no file {path.name}; run the evaluation first, or pass another folder")
+        raise DatasetError(
+            f"{Path(output_dir)}: {path.name} not found; run the evaluation first, or pass another folder"
+        )
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:

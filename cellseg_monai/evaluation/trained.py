@@ -1,4 +1,4 @@
-"""Evaluations stored in the folders of training runs."""
+"""Evaluations stored in training-run folders."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["read_training"]
 
 
 def read_training(run_dir: str | Path, protocol: Protocol = OWN) -> Evaluation:
-    """Read the evaluation in the folder of a training run.
+    """Read the evaluation in a training-run folder.
 
     The folder can have been moved since the evaluation.
 
@@ -41,8 +41,8 @@ def read_training(run_dir: str | Path, protocol: Protocol = OWN) -> Evaluation:
     gone = [path for image in images for path in (image.files.truth, image.files.prediction) if not path.is_file()]
     if gone:
         raise DatasetError(
-            f"{run_dir}: {len(gone)} label image(s) of the evaluation no longer exist, such as {gone[0]}; repeat the "
-            "evaluation"
+            f"{run_dir}: {len(gone)} label image(s) of the evaluation no longer exist, for example {gone[0]}; repeat "
+            "the evaluation"
         )
     if protocol is OWN:
         return replace(evaluation, images=images)

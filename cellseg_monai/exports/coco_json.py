@@ -23,7 +23,8 @@ _IMAGE, _CATEGORY = 1, 1
 def write(path: Path, segmentation: Segmentation) -> None:
     """Write the image entry and one annotation per object.
 
-    The `id` of an annotation is the id of its object. Its `score` is written if the table has a finite one.
+    The `id` of an annotation is the id of its object. A `score` is included if the table has a finite score for the
+    object.
 
     Args:
         path: file to write.

@@ -35,7 +35,7 @@ def write(path: Path, segmentation: Segmentation) -> None:
     """
     image, names = segmentation.image, tuple(segmentation.channel_names)
     if image is None:
-        raise ValueError(f"{path}: an overlay needs an image; pass the image or leave out the overlay")
+        raise ValueError(f"{path}: an overlay needs an image; pass the image, or omit the overlay")
     channels = measured_channels(names, image.shape[0])[:3]
     small, labels = shrink(image, segmentation.labels, channels, longest_px=LONGEST_PX)
     picture = picture_of(Image(small, "CYX", channel_names=tuple(names[channel] for channel in channels if names)))

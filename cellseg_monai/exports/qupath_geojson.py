@@ -20,7 +20,7 @@ __all__ = ["write"]
 def write(path: Path, segmentation: Segmentation) -> None:
     """Write a FeatureCollection that QuPath 0.4 and later can import.
 
-    Objects become detections, because QuPath can handle hundreds of thousands of these. Annotations can be edited, but
+    Objects become detections, because QuPath can handle hundreds of thousands of them. Annotations can be edited, but
     are slow. Each detection is named after the id of its object. All finite values in the table, including the id and
     `score`, become measurements. Coordinates are in pixels from the top left corner of the full image, as in QuPath.
     In a stack, each object is assigned to its time point and depth.

@@ -25,10 +25,11 @@ class Export:
     Args:
         suffix: file suffix, appended to the stem of the image name.
         summary: content of the file, in a few words.
-        backend: name of the module in this package whose `write(path, segmentation)` writes the file; imported when
-            needed.
+        backend: name of the module in this package whose `write(path, segmentation)` writes the file; the module is
+            imported when needed.
         package: additional package that the format requires, installed by the extra `tables`; empty if none.
-        axes: stack axes that one file can hold, as letters among T, P and Z. A stack is split along its other axes.
+        axes: stack axes that a single file can hold: any of the letters T, P and Z. A stack is split along its other
+            axes.
     """
 
     suffix: str
@@ -74,7 +75,7 @@ def chosen_exports(names: str | Sequence[str]) -> tuple[str, ...]:
     >>> chosen_exports("tiff")
     Traceback (most recent call last):
     ValueError: got export 'tiff', expected one or more of labels, ome, zarr, rois, geojson, coco, csv, parquet, h5ad,
-    overlay, separated by commas; correct the name
+    overlay, separated by commas; choose from these names
     """
     requested = names.split(",") if isinstance(names, str) else names
     chosen = tuple(dict.fromkeys(name.strip() for name in requested if name.strip()))
@@ -82,7 +83,7 @@ def chosen_exports(names: str | Sequence[str]) -> tuple[str, ...]:
         if name not in EXPORTS:
             raise ValueError(
                 f"got export {name!r}, expected one or more of {', '.join(EXPORTS)}, separated by commas; "
-                "correct the name"
+                "choose from these names"
             )
         package = EXPORTS[name].package
         if package and find_spec(package) is None:
@@ -105,8 +106,8 @@ def write_exports(
         names: names of the exports; see `chosen_exports`.
 
     Returns:
-        The files written, by export name. If a format cannot hold every axis of a stack, there are several files, with
-        their place in the stack as part of the name.
+        The files written, by export name. If a format cannot hold every axis of a stack, there are several files, whose
+        names include their place in the stack.
 
     Raises:
         ValueError: a name is unknown, a package is missing, or a format cannot hold the objects.

@@ -1,4 +1,4 @@
-"""Compress the run lengths of many masks to COCO's strings, in one vectorised pass."""
+"""Compress the run lengths of many masks to COCO strings in one vectorised pass."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ __all__ = ["compressed_counts"]
 def compressed_counts(owners: np.ndarray, begins: np.ndarray, ends: np.ndarray, pixels: int) -> list[str]:
     """Return each mask as a string of run lengths, alternately outside and inside the mask, in COCO's compression.
 
-    `datasets.preparing` and pycocotools read this format. Each number is split into groups of five bits, lowest first,
-    and each group becomes a character, "0" for 0. Bit 32 means that another group follows. Bit 16 of the last group
-    means that the number is negative. The fourth and later numbers are stored as differences from the number two places
-    earlier.
+    `datasets.preparing` and pycocotools read this format. Each number is split into groups of five bits, lowest bits
+    first, and each group becomes a character, starting with "0" for 0. In a group, bit 32 means that another group
+    follows, and bit 16 of the last group means that the number is negative. From the fourth number on, each is stored
+    as its difference from the number two places earlier.
 
     Args:
-        owners: number of the mask that each run belongs to, in ascending order.
-        begins: index of the first pixel of each run, ascending within a mask; the runs of a mask never touch.
+        owners: number of the mask that each run belongs to, in increasing order.
+        begins: index of the first pixel of each run, in increasing order within a mask; the runs in a mask must not
+            touch.
         ends: index of the pixel after each run.
         pixels: number of pixels in the image.
 
@@ -45,7 +46,7 @@ def compressed_counts(owners: np.ndarray, begins: np.ndarray, ends: np.ndarray, 
 
 
 def _characters(values: np.ndarray) -> tuple[str, np.ndarray]:
-    """Return all numbers as one string, and how many characters each of them takes."""
+    """Return all numbers as one string, and the number of characters that each number takes."""
     written: list[np.ndarray] = []
     lengths: np.ndarray = np.zeros(len(values), np.int64)
     rest, unfinished = values, np.ones_like(values, bool)

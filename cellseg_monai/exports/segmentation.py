@@ -30,14 +30,14 @@ class Segmentation:
     Args:
         labels: ids of any integer dtype, 0 for background, with one axis per letter of `axes`: a NumPy array, or
             anything that returns one when sliced, such as a Zarr array.
-        table: measurements of the objects, from `labels.measure_objects`. For a stack, from `labels.join_tables`,
-            whose columns `t`, `p` and `z` tell objects with the same id apart.
+        table: measurements of the objects, as returned by `labels.measure_objects`. For a stack, the joined table from
+            `labels.join_tables`, whose columns `t`, `p` and `z` tell objects with the same id apart.
         image_name: name of the image file.
-        image: image that was measured, with the axes of the labels plus C before Y and X: an array, or anything that
+        image: image that was measured, with the axes of the labels and C before Y and X: an array, or anything that
             returns one when sliced. Needed only by exports that show the image.
         channel_names: one name per channel, or empty.
         pixel_size_um: height and width of a pixel in micrometres, or None if unknown.
-        axes: "YX", preceded by those of T, P and Z that the stack has.
+        axes: "YX", preceded by whichever of T, P and Z the stack has.
         z_step_um: distance between the planes of a stack along Z in micrometres, or None if unknown.
         time_step_s: time between two time points of a stack in seconds, or None if unknown.
     """
@@ -67,11 +67,11 @@ class Segmentation:
         """Split the stack into parts that each fit into one file, and name each part after its place.
 
         Args:
-            held: letters among T, P and Z: the axes that each part keeps, in addition to Y and X.
+            held: axes that each part keeps in addition to Y and X: any of the letters T, P and Z.
 
         Yields:
-            The index along each split axis, by letter, and the part. If there is nothing to split, an empty dictionary
-            and the whole stack.
+            For each part, its index along each split axis, by letter, and the part itself. If there is nothing to
+            split, an empty dictionary and the whole stack.
 
         >>> from cellseg_monai.labels import join_tables, measure_objects
         >>> labels = np.array([[[1, 1]], [[0, 2]]])

@@ -42,14 +42,16 @@ def read(path: Path) -> ObjectTable:
     head = list(map(text_of_cell, head))
     if "id" not in head or any(len(row) != len(head) for row in rows):
         raise ValueError(
-            f"{path} is not an object table (no id column, or rows of unequal length); write it again with "
-            "`--export csv`"
+            f"{path} is not an object table (no id column, or rows of unequal length); export the table again "
+            "with `--export csv`"
         )
     columns = zip(*rows, strict=True) if rows else [()] * len(head)
     try:
         values = {name: _values(cells) for name, cells in zip(head, columns, strict=True)}
     except ValueError as error:
-        raise ValueError(f"{path} is not an object table ({error}); write it again with `--export csv`") from error
+        raise ValueError(
+            f"{path} is not an object table ({error}); export the table again with `--export csv`"
+        ) from error
     return ObjectTable(values, tuple(name.removeprefix("mean_") for name in head if name.startswith("mean_")))
 
 

@@ -1,4 +1,4 @@
-"""Write measurements as Parquet, one row per object, preserving their types."""
+"""Write measurements as Parquet, one row per object, preserving the types of the columns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Heads: what a network predicts for each pixel, its training target, and how to read its output. Works without torch.
+"""Heads: what a network predicts for each pixel, its training target, and how to read its output. No torch needed.
 
 To add a head, write a subclass of `Head` in a file here and import it below.
 """

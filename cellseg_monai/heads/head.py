@@ -68,7 +68,7 @@ class Head(ABC):
 
     @property
     def target_channels(self) -> int:
-        """The number of target channels: a single one of class numbers for exclusive classes, otherwise one each."""
+        """The number of target channels: one of class numbers if the channels are exclusive, otherwise one for each."""
         return 1 if self.exclusive else len(self.channels)
 
     @abstractmethod
@@ -77,8 +77,8 @@ class Head(ABC):
 
         Args:
             labels: Y×X integers, one id per object, 0 for background.
-            tags: tags of the image from the data list, by name, such as its cell type. Only heads that predict a
-                property like this use them. Unknown text is an empty string, and an unknown number is NaN.
+            tags: tags of the image from the datalist, by name, such as its cell type. Only heads that predict a
+                property like this use tags. Unknown text is an empty string, and an unknown number is NaN.
 
         Returns:
             float32 array of `target_channels`×Y×X.
@@ -113,11 +113,11 @@ class Head(ABC):
         """Return the head as plain data, for `head_from_mapping`.
 
         Raises:
-            BundleError: the class has no name.
+            BundleError: the class was declared without a key.
         """
         if not self.name:
             raise BundleError(
-                f"{type(self).__name__} has no name, so no checkpoint can refer to it; write "
+                f"{type(self).__name__} has no key, so no checkpoint can refer to it; write "
                 f'`class {type(self).__name__}(..., key="...")`'
             )
         return {"name": self.name, **dataclasses.asdict(self)}

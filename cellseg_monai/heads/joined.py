@@ -32,7 +32,7 @@ class JoinedHeads(Head, key="joined"):
     def __post_init__(self) -> None:
         object.__setattr__(self, "heads", tuple(self.heads))
         if not self.heads:
-            raise ValueError("got no heads, expected at least one; name the heads of the network")
+            raise ValueError("got no heads, expected at least one; pass the heads of the network")
         for kind, names in (("channels", self.channels), ("maps", self.maps)):
             if repeated := [name for name, count in Counter(names).items() if count > 1]:
                 raise ValueError(f"got heads that share the {kind} {', '.join(repeated)}, expected unique names")

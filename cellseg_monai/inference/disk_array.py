@@ -1,4 +1,4 @@
-"""An array in a file, of which only the window being read or written is in memory.
+"""An array stored in a file, with only the window being read or written in memory.
 
 The file is stored in strips for speed. `benchmarks/scratch_arrays.py` compares the processor time for a large plane
 with strips, uncompressed chunks and plain rows, and fails unless strips save at least a tenth.
@@ -39,7 +39,7 @@ class DiskArray:
     Args:
         path: the file.
         shape: (Y, X) of the array.
-        dtype: type of its values.
+        dtype: type of the values.
         edges: first column of each strip, followed by the end of the last strip.
 
     >>> import tempfile
@@ -64,19 +64,19 @@ class DiskArray:
         Args:
             path: the file to create.
             shape: (Y, X) of the array.
-            dtype: type of its values.
+            dtype: type of the values.
             edges: first column of each strip, followed by the end of the last strip; None for strips as wide as the
                 blocks in which large planes are labelled.
 
         Raises:
-            OSError: the disk has no room for the file.
+            OSError: the disk has too little space for the file.
         """
         size = math.prod(shape) * np.dtype(dtype).itemsize
         if size > (free := shutil.disk_usage(path.parent).free):
             raise OSError(
                 errno.ENOSPC,
-                f"{size / 1e9:.1f} GB are needed for intermediate results, but only {free / 1e9:.1f} GB are free; make "
-                "room, or choose an output folder on another disk",
+                f"{size / 1e9:.1f} GB are needed for intermediate results, but only {free / 1e9:.1f} GB are free; free "
+                "up some space, or choose an output folder on another disk",
                 str(path),
             )
         with open(path, "wb") as file:

@@ -27,7 +27,7 @@ class Understood(NamedTuple):
 
     Args:
         text: the image's axes, channels, pixel size and tiles, for the user.
-        network_px: total number of pixels in the image's tiles; the time that the network takes is proportional to it.
+        network_px: total number of pixels in the image's tiles, to which the network's computing time is proportional.
         batch: number of tiles in a batch, and height and width of a tile in pixels.
         notes: notes on the image; see `io.Note`.
     """
@@ -66,7 +66,7 @@ def understood(path: Path, job: Job) -> Understood:
     with open_image(path, axes=job.reading.axes) as image:
         shape = (image.shape[-2], image.shape[-1])
         if 0 in shape:
-            raise ValueError(f"{path}: the image has no pixels, its shape is {image.shape}; export it again")
+            raise ValueError(f"{path}: the image has no pixels (its shape is {image.shape}); export it again")
         size_um = job.reading.pixel_size_um or image.pixel_size_um
         try:
             seen = _network_shape(image, settings, size_um)
@@ -76,7 +76,7 @@ def understood(path: Path, job: Job) -> Understood:
         names = f" ({', '.join(image.channel_names)})" if any(image.channel_names) else ""
         known = f"{size_um[0]:g} × {size_um[1]:g} µm per pixel" if size_um else "pixel size unknown"
         channels = settings.channels if isinstance(settings.channels, str) else ", ".join(map(str, settings.channels))
-        scale = "" if seen == shape else f", seen at {seen[0]} × {seen[1]}"
+        scale = "" if seen == shape else f", rescaled to {seen[0]} × {seen[1]}"
         axes = tiles.cover(seen)
         count = math.prod(len(axis.starts) for axis in axes)
         planes = math.prod(image.shape[:-3])
@@ -88,7 +88,7 @@ def understood(path: Path, job: Job) -> Understood:
 
 
 def misfits(images: Sequence[ImageFile], settings: Preprocessing, reading: Reading) -> list[str]:
-    """Return the reason why each image is unsuitable, provided that all images are.
+    """Return one reason for each image if all images are unsuitable, and an empty list otherwise.
 
     An image is unsuitable if its axes are unknown or wrong, or if it lacks a channel or the pixel size that the bundle
     needs.
@@ -99,8 +99,7 @@ def misfits(images: Sequence[ImageFile], settings: Preprocessing, reading: Readi
         reading: axes and pixel size for files that lack them.
 
     Returns:
-        One message per image. The list is empty if an image is suitable, or fails for any other reason, which the run
-        will report.
+        One message per image. The list is also empty if an image fails for any other reason, which the run will report.
     """
     reasons = []
     for file in images:
@@ -123,7 +122,7 @@ def misfits(images: Sequence[ImageFile], settings: Preprocessing, reading: Readi
 
 
 def _refusal(path: Path, error: ValueError, notes: Sequence[Note]) -> str:
-    """Return why an image is refused, with the notes on it, which can explain what it lacks."""
+    """Return the reason why an image is rejected, with the image's notes, which can explain what is missing."""
     return f"{path}: {error}{''.join(f' (note: {note.text})' for note in notes)}"
 
 
@@ -140,7 +139,7 @@ def _network_shape(image: LazyImage, settings: Preprocessing, size_um: tuple[flo
 
 
 def seconds_a_px(pipeline: Pipeline, batch: tuple[int, int, int]) -> float:
-    """Measure how many seconds the network takes for each pixel.
+    """Measure how many seconds the network takes per pixel.
 
     Every lane runs a batch twice. Only the second round is timed, because the first batches take longer.
 

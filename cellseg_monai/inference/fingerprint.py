@@ -14,10 +14,10 @@ __all__ = ["about_job", "differences"]
 
 
 def about_job(job: Job, device: str) -> dict[str, Any]:
-    """Return everything on which the results depend, down to the last byte.
+    """Return everything on which the results depend, as a dictionary for `run.json`.
 
-    The batch size is left out: it depends on the available memory, and affects results only by rounding. The GPU model
-    is left out too, because a run can be resumed on whichever GPU a queue assigns.
+    The batch size is left out because it depends on the available memory, and affects results only by rounding. The GPU
+    model is left out because a run can be resumed on whichever GPU a queue assigns.
 
     Args:
         job: the job to describe.
@@ -42,7 +42,7 @@ def about_job(job: Job, device: str) -> dict[str, Any]:
 
 
 def differences(was: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, str]:
-    """Return the entries in which two runs differ, by name, with a description of the change.
+    """Return the entries in which two runs differ, as descriptions of the change, keyed by the names of the entries.
 
     Args:
         was: fingerprint of the earlier run, from `about_job`.

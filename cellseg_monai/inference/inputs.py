@@ -86,13 +86,13 @@ def find_images(
                 passed += [image.path for image in kept if _lies_in(_place(image.path), output)]
                 kept = [image for image in kept if not _lies_in(_place(image.path), output)]
             if not kept and (searched is not None or not images):
-                faults.append(f"{text}: {f'all its images are in the output, {output}' if images else _missing(text)}")
+                faults.append(f"{text}: {f'all images are in the output, {output}' if images else _missing(text)}")
             for image in kept:
                 images_by_path.setdefault(image.path.absolute(), image)
     if passed:
         logger.warning(
-            f"left out {len(passed)} image(s) in the output folder {output}, such as {passed[0]}, because they could "
-            "be results; to segment them too, name their folder as an input, or choose another --output"
+            f"left out {len(passed)} image(s) in the output folder {output}, for example {passed[0]}, because they "
+            "could be results; to segment them too, pass their folder as an input, or choose another --output"
         )
     if not images_by_path and not faults:
         raise ValueError(

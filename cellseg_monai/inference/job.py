@@ -1,4 +1,4 @@
-"""Segmentation of many images into a folder, with reading, labelling and writing in parallel."""
+"""Segmenting many images into a folder, with reading, labelling and writing in parallel."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ UNFINISHED = ".unfinished"
 
 @dataclass(frozen=True)
 class Reading:
-    """The axes and pixel size with which to read image files.
+    """The axes and pixel size to use when reading image files.
 
     Args:
         axes: axes of the images, see `io.read`; None if the files state them.
@@ -50,10 +50,10 @@ class Reading:
     def __post_init__(self) -> None:
         if self.pixel_size_um is not None and not all(math.isfinite(size) and size > 0 for size in self.pixel_size_um):
             size = self.pixel_size_um[0] if len(set(self.pixel_size_um)) == 1 else self.pixel_size_um
-            raise ValueError(f"got a pixel size of {size} µm, expected a positive number; correct the pixel size")
+            raise ValueError(f"got a pixel size of {size} µm, expected a positive number; pass the pixel size in µm")
 
     def notes_on(self, image: LazyImage) -> tuple[Note, ...]:
-        """Return the notes on an open image, without those that this pixel size settles."""
+        """Return the notes on an open image, without a note on the pixel size if `pixel_size_um` overrides it."""
         return tuple(note for note in image.notes if self.pixel_size_um is None or note.kind != PIXEL_SIZE)
 
 
@@ -82,12 +82,12 @@ class Job:
         output: folder for the results.
         exports: names of the exports to write, from `exports.EXPORTS`.
         reading: axes and pixel size for files that lack them.
-        large_px: number of pixels up to which a plane is held in memory. Larger planes are segmented tile by tile and
-            block by block, with intermediate results in the output folder.
+        large_px: size in pixels of the largest planes that are held in memory. Larger planes are segmented tile by tile
+            and block by block, with intermediate results in the output folder.
         progress: called while a large image is being segmented, with the number of pixels that the network has seen
             since the last call and the total number in all planes of the image.
         large: function that segments large planes.
-        unfinished: name of a subfolder of the output folder for unfinished files, which no other job uses.
+        unfinished: name of the subfolder of the output folder for unfinished files, not shared with any other job.
     """
 
     pipeline: Pipeline

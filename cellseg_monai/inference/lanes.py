@@ -14,7 +14,7 @@ __all__ = ["Lanes"]
 
 
 class Lanes:
-    """Threads that each run the network on a separate batch; use it as a context manager.
+    """Threads that each run the network on a separate batch; use this class as a context manager.
 
     If several threads shared a batch, the last bits of the output would depend on the number of threads. With one
     thread per batch, the output is the same however many cores the machine has.

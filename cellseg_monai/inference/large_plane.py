@@ -1,4 +1,4 @@
-"""Segmentation of a plane that is too large for memory, a few tiles or blocks at a time."""
+"""Segmenting a plane that is too large for memory, a few tiles or blocks at a time."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def segment_large(
             pixel at the network's scale for each map. If the network's scale differs from the image's, it needs 4 more
             bytes per pixel at the network's scale. The labels of the result stay in this folder.
         name: name of the image file.
-        pixel_size_um: (y, x) in µm, if known.
+        pixel_size_um: (y, x) pixel size in µm, if known.
         progress: called after each window that the network has seen.
 
     Raises:
@@ -87,7 +87,7 @@ def prepared_windows(
     Args:
         pixels: C×Y×X raw pixel values, read window by window.
         settings: how the bundle prepares images.
-        pixel_size_um: (y, x) in µm, if known.
+        pixel_size_um: (y, x) pixel size in µm, if known.
         statistics: intensity statistics of the whole plane; None to measure them here.
     """
     with ThreadPoolExecutor(min(os.cpu_count() or 1, _READERS), thread_name_prefix="cellseg-range") as readers:
@@ -115,11 +115,11 @@ def measured(
     """Measure labelled objects, and return both labels and measurements.
 
     Args:
-        labels: Y×X, the same size as the plane.
-        maps: the maps whose mean is measured over each object, Y×X by name, at the scale of the network.
+        labels: label image, Y×X, the same size as the plane.
+        maps: maps to average over each object, Y×X at the scale of the network, keyed by name.
         pixels: C×Y×X raw pixel values, read window by window.
         name: name of the image file.
-        pixel_size_um: (y, x) in µm, if known.
+        pixel_size_um: (y, x) pixel size in µm, if known.
         run: calls a function for each block, like `map`.
     """
     names = pixels.image.channel_names

@@ -1,4 +1,4 @@
-"""Limiting the memory of a run, through the batch size, the number of lanes and the size of planes held in memory."""
+"""Limiting a run's memory, through the batch size, the number of lanes and the size of the planes held in memory."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def within_memory(job: Job, most_bytes: int, device: str) -> Job:
         least = _PROGRAM_BYTES + _BLOCKS_BYTES + tile
         raise ValueError(
             f"got {most_bytes / 1e9:.1f} GB of memory, expected at least about {least / 1e9:.1f} GB for tiles of "
-            f"{height} × {width} px; raise --max_memory, or use smaller tiles, such as --tile 256"
+            f"{height} × {width} px; raise --max_memory, or use smaller tiles, for example --tile 256"
         )
     batch = min(tiles.batch, simultaneous_tiles // lanes)
     left = most_bytes - _PROGRAM_BYTES - lanes * batch * tile

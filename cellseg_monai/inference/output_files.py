@@ -50,7 +50,7 @@ def check_output_files(
                 )
             if (other := whose.setdefault(str(target).lower(), image)) is not image:
                 raise FileExistsError(
-                    f"{other.path} and {image.path} would both write {target}; rename one, or segment them into "
+                    f"{other.path} and {image.path} would both produce {target}; rename one, or segment them into "
                     "different folders"
                 )
 
@@ -58,9 +58,9 @@ def check_output_files(
 def _maybe_parted(output: Path, images: Sequence[ImageFile], exports: Sequence[str]) -> Collection[str]:
     """Return the lower-case keys of images whose files for single planes might clash with other files.
 
-    The overlay of a single plane, for example, is named "stack_Z000_overlay.png". How many such files an image will
-    have is known only after it is opened. Opening it is necessary only if the name of another image or of an existing
-    file looks like one of its planes.
+    The overlay of a single plane, for example, is named "stack_Z000_overlay.png". The number of these files is known
+    only after the image is opened. Opening it is necessary only if the name of another image, or of an existing file,
+    looks like the name of one of its planes.
     """
     suffixes = tuple(EXPORTS[name].suffix for name in exports if EXPORTS[name].axes != "TPZ")
     if not suffixes:

@@ -57,8 +57,8 @@ class Pipeline:
         method = self.postprocess.method
         if missing := [name for name in ("foreground", *method.maps) if name not in self.head.maps]:
             raise ValueError(
-                f"got a head with the maps {', '.join(self.head.maps)}, expected {', '.join(missing)} as well for the "
-                f"method {method.name}; use post-processing that suits the network"
+                f"got a head with the maps {', '.join(self.head.maps)}, but no {', '.join(missing)}, which the "
+                f"method {method.name} needs; use post-processing that suits the network"
             )
 
     @cached_property
@@ -98,7 +98,7 @@ class Pipeline:
             shapes = {name: values.shape for name, values in maps.items()}
             raise TypeError(
                 f"{type(self.head).__name__} returned maps of shapes {shapes}, expected {self.head.maps}, each of "
-                f"shape {logits.shape[1:]}; correct its method activate"
+                f"shape {logits.shape[1:]}; fix its method activate"
             )
         return {**maps, "views": logits[-1]} if self.tta else maps
 

@@ -1,4 +1,4 @@
-"""Segmentation of one plane of an image: preparing it, running the network, and measuring the objects."""
+"""Segmenting one plane of an image: preparing the plane, running the network, and measuring the objects."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Plane:
         pixels: C×Y×X raw pixel values.
         prepared: C×Y×X float32, prepared for the network and at the network's scale.
         channel_names: one name per channel, or empty.
-        pixel_size_um: (y, x) in µm, if known.
+        pixel_size_um: (y, x) pixel size in µm, if known.
     """
 
     name: str
@@ -52,7 +52,7 @@ def prepared_plane(
         pipeline: the bundle's pipeline.
         name: name of the image file.
         channel_names: one name per channel, or empty.
-        pixel_size_um: (y, x) in µm, if known.
+        pixel_size_um: (y, x) pixel size in µm, if known.
 
     Raises:
         ValueError: the image has no pixels, or lacks a channel or the pixel size that the pipeline needs.

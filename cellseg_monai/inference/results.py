@@ -26,12 +26,12 @@ _SPOOL = ".labels"
 
 
 class ImageResults:
-    """Writes the objects of an image, plane by plane; the result files appear only after the last plane.
+    """A writer for the objects in an image, plane by plane; the result files appear only after the last plane.
 
     Exports with one file per plane are written plane by plane. The labels and the table of a stack are a single file
     each. Until the last plane has been added, the labels are kept on disk in compressed chunks, and the tables in
     memory. There are two reasons why labels cannot be written directly to the TIFF file: its integer type depends on
-    the highest id in any plane, and tifffile only takes tiles from an iterator.
+    the highest id in any plane, and tifffile accepts tiles only from an iterator.
 
     Args:
         file: the image file.

@@ -24,7 +24,7 @@ _LOCK = ".segment.lock"
 class RunFolder:
     """The output folder of a run.
 
-    A new, resumed or replayed run takes these steps, in this order:
+    A new, resumed or replayed run goes through these steps, in order:
 
     1. `check`, before loading the network or searching for images: the path must not be a file, and the folder must not
        contain another run. If a report is requested, the folder must not contain a report page either.
@@ -34,7 +34,7 @@ class RunFolder:
     4. `RunRecord.begin`, after which the images are segmented.
     5. `stale_page`, after the last image.
 
-    Until the fourth step, nothing but the lock is written. A replayed run skips the second step, and a dry run takes
+    Until the fourth step, nothing but the lock is written. A replayed run skips the second step, and a dry run performs
     only that step.
 
     Args:
@@ -65,7 +65,7 @@ class RunFolder:
             FileExistsError: the folder contains another run, or a report page that would be replaced.
         """
         if self.path.exists() and not self.path.is_dir():
-            raise ValueError(f"--output {self.path} is a file, expected a folder; choose another --output")
+            raise ValueError(f"--output {self.path} is a file, not a folder; choose another --output")
         if self.resume:
             return
         check_no_run(self.path)

@@ -31,7 +31,7 @@ class RunRecord:
     """The record of a run, with a journal of one line per finished image so that an interrupted run can be resumed.
 
     Args:
-        output: folder of the results.
+        output: folder for the results.
         about: everything on which the results depend, such as versions, bundle and settings; see `about_job`.
         notes: further entries for the record, such as the command.
         resume: continue the run in the folder, if there is one.
@@ -162,7 +162,7 @@ class RunRecord:
             try:
                 path.unlink(missing_ok=True)
             except OSError as error:
-                self.fail(f"{path}: {error.strerror}; delete it, because it belongs to an earlier version of the image")
+                self.fail(f"{path}: {error.strerror}; delete this file: it belongs to an earlier version of the image")
 
     def _name(self, path: Path) -> str:
         """Return the path of a result file relative to the output folder; jobs on a cluster use absolute paths."""
@@ -209,7 +209,7 @@ def read_run(path: Path) -> dict[str, Any]:
     try:
         run = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise FileNotFoundError(f"no run.json at {path}; pass the run.json next to the results") from error
+        raise FileNotFoundError(f"no such file: {path}; pass the run.json next to the results") from error
     except ValueError as error:
         raise ValueError(f"{path} is not a run.json: {error}; pass the run.json next to the results") from error
     if not isinstance(run, dict) or not {"about", "images", "arguments"} <= run.keys():

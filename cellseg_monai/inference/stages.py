@@ -23,7 +23,7 @@ _Outcome = TypeVar("_Outcome")
 
 
 class Stages(Generic[_Prepared, _Labelled, _Outcome]):
-    """Labels and finishes planes in threads; use it as a context manager.
+    """Threads that label and finish planes; use this class as a context manager.
 
     Several threads label planes, and share the lanes of the network. Another thread finishes the planes one by one, in
     the order in which they were added. If the `with` block ends early, planes that are waiting are dropped, and those

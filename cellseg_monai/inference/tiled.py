@@ -27,13 +27,13 @@ Read = Callable[[slice, slice], np.ndarray]
 
 @dataclass(frozen=True)
 class Tiles:
-    """How to cut images into tiles for a network.
+    """The settings for cutting images into tiles for a network.
 
     Args:
         size: (Y, X) of a tile in pixels; a smaller image fits in a single tile.
         overlap: minimum overlap of neighbouring tiles, in pixels.
-        multiple: stride of the network, in pixels. Tiles start and end at multiples of the stride, for which the image
-            is extended by repeating its edge pixels.
+        multiple: stride of the network, in pixels. Tiles start and end at multiples of the stride; if necessary, the
+            image is extended by repeating its edge pixels.
         batch: number of tiles in a batch.
 
     Raises:
@@ -52,7 +52,7 @@ class Tiles:
         if min(*self.size, self.multiple, self.batch) < 1:
             raise ValueError(
                 f"got tiles of {self.size} px, multiples of {self.multiple} px and batches of {self.batch}, expected "
-                "whole numbers of at least 1; correct the tile settings"
+                "whole numbers of at least 1; fix the tile settings"
             )
         if not 0 <= 2 * self.overlap <= min(self.size):
             raise ValueError(
@@ -185,7 +185,7 @@ def _weigh(values: np.ndarray, weights: np.ndarray, axis: int = 2) -> None:
 
 
 def _ends(axis: AxisTiles) -> list[int]:
-    """Return where each window ends: at the start of the next tile, or at the end of the image."""
+    """Return the end of each window, which is the start of the next tile or the end of the image."""
     return [*axis.starts[1:], axis.length]
 
 

@@ -103,7 +103,7 @@ def torch_network(module: torch.nn.Module, device: torch.device, *, amp: bool = 
     Raises:
         MemoryError: the device has too little memory for the module.
     """
-    with _needing_memory(device, "the network; free some memory, or use another --device"):
+    with _needing_memory(device, "the network; free up some memory, or use another --device"):
         network = on_arrays(module.to(device, memory_format=torch.channels_last).eval(), device)
 
     def answer(batch: np.ndarray) -> np.ndarray:

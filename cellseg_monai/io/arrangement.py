@@ -28,8 +28,8 @@ class Arrangement:
     Args:
         path: image file, named in error messages.
         stored: the array in the file, with its metadata.
-        by_user: True if the user stated the axes. Then 3 or 4 samples (S) count as RGB or RGBA, even if the file does
-            not name the colours.
+        by_user: True if the user stated the axes. In that case, 3 or 4 samples (S) count as RGB or RGBA, even if the
+            file does not name the colours.
 
     Raises:
         UnreadableImageError: the array is empty, or its values are not real numbers of at most 64 bits.
@@ -121,7 +121,7 @@ class Arrangement:
 
 
 def arrange(path: Path, stored: Stored, *, by_user: bool = False) -> Image:
-    """Return the whole image with its axes in order; see `Arrangement` for the arguments.
+    """Return the whole image with its axes reordered; see `Arrangement` for the arguments.
 
     >>> rgb = Stored(np.zeros((4, 6, 3), np.uint8), "YXS", ("red", "green", "blue"))
     >>> image = arrange(Path("rgb.png"), rgb)

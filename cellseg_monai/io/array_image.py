@@ -29,7 +29,7 @@ def image_of_array(
     Args:
         array: real numbers, as a NumPy array or anything that NumPy converts to one.
         axes: axes of the array, such as "ZYX" or "YXS": one of the letters T, P, Z, C, Y, X and S (the samples of a
-            colour) for each dimension. They can be omitted for a 2-D array, which has the axes "YX".
+            colour) for each dimension. Optional for a 2-D array, whose axes are "YX" by default.
         channel_names: one name per channel, or empty.
         pixel_size_um: height and width of a pixel in micrometres, or None if unknown.
 

@@ -99,7 +99,7 @@ def _check_user_axes(path: Path, shape: tuple[int, ...], user_axes: str) -> str:
             path, f"got axes={user_axes!r} with {'unknown' if unknown else 'repeated'} letters", remedy
         )
     if "Y" not in user_axes or "X" not in user_axes:
-        raise MisfitAxesError(path, f"got axes={user_axes!r}, expected Y and X among them", remedy)
+        raise MisfitAxesError(path, f"got axes={user_axes!r}, expected both Y and X", remedy)
     return user_axes
 
 

@@ -16,8 +16,8 @@ _CACHE_BYTES = 64 * 2**20
 class BlockCache:
     """A cache of the most recently used blocks, so that overlapping windows need not decode a block again.
 
-    The cache always keeps the latest block. An image stored as one large block is thus decoded once, rather than once
-    per window.
+    The cache always keeps the latest block, so an image stored as one large block is decoded only once, not once per
+    window.
 
     Args:
         max_bytes: limit for the total size of the cached blocks; a single block can exceed it.
@@ -39,7 +39,8 @@ class BlockCache:
     def get(self, key: Hashable, decode: Callable[[], np.ndarray]) -> np.ndarray:
         """Return a block, decoding it unless it is cached.
 
-        Threads that request a block while it is being decoded wait for it. Other threads do not.
+        A thread that requests a block while another thread is decoding it waits for the result. Requests for other
+        blocks do not wait.
 
         Args:
             key: identifier of the block.

@@ -20,7 +20,10 @@ _HARMLESS = {
 
 
 def read_header(stream: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype]:
-    """Return the shape, Fortran order and dtype in the header of a `.npy` file, leaving the stream at its end.
+    """Read the header of a `.npy` file, leaving the stream at the end of the header.
+
+    Returns:
+        The shape of the array, True if it is stored in Fortran order, and the dtype of its values.
 
     Raises:
         ValueError: the header is damaged.
@@ -47,7 +50,7 @@ def read_masks(path: Path) -> np.ndarray:
     saved = content.item() if isinstance(content, np.ndarray) and content.shape == () else None
     masks = saved.get("masks") if isinstance(saved, dict) else None
     if not isinstance(masks, np.ndarray) or masks.dtype.hasobject:
-        raise ValueError("the file holds Python objects, but no masks like a _seg.npy file from Cellpose")
+        raise ValueError("the file holds Python objects but no masks, unlike a _seg.npy file from Cellpose")
     return masks
 
 

@@ -1,19 +1,14 @@
-"""Turn any decoder error into an `UnreadableImageError`, and refuse implausible sizes before allocating memory."""
+"""Turn any decoder error into an `UnreadableImageError`, and reject implausible sizes before allocating memory."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cellseg_monai.errors import UnreadableImageError
+from cellseg_monai.errors import UnreadableImageError, cause_of
 
-__all__ = ["SMALL_BYTES", "cause_of", "check_exact_size", "check_plausible_size", "decoding"]
-
-# Marks of messages that are written for programmers: addresses, arguments, source files and advice on installing.
-_FOR_PROGRAMMERS = re.compile(r"0x[0-9a-f]{4}|[a-z]_[a-z]|[=/\\`{}\[\]]|::|http|install|\bITK\b", re.IGNORECASE)
-_LONGEST_CAUSE = 160
+__all__ = ["SMALL_BYTES", "check_exact_size", "check_plausible_size", "decoding"]
 
 SMALL_BYTES = 256 * 2**20
 """Size up to which an image always counts as plausible, because allocating it does no harm."""
@@ -25,7 +20,7 @@ def decoding(path: Path) -> Iterator[None]:
 
     The errors that decoders raise for broken files share no base class. tifffile raises IndexError or TypeError for a
     corrupt tag, Pillow raises SyntaxError for a truncated PNG, and Blosc raises SystemError for a negative size.
-    KeyboardInterrupt and SystemExit pass.
+    KeyboardInterrupt and SystemExit are not caught.
 
     Args:
         path: file being decoded.
@@ -53,22 +48,8 @@ def decoding(path: Path) -> Iterator[None]:
         ) from error
 
 
-def cause_of(error: Exception) -> str:
-    """Return what an error from a library says, or only its type if its message is written for programmers.
-
-    >>> cause_of(ValueError("the checksum is wrong"))
-    'ValueError: the checksum is wrong'
-    >>> cause_of(ValueError("Object arrays cannot be loaded when allow_pickle=False"))
-    'ValueError'
-    """
-    kind = type(error).__name__
-    text = (error.strerror or "") if isinstance(error, OSError) and error.errno else " ".join(str(error).split())
-    is_plain = 0 < len(text) <= _LONGEST_CAUSE and text.isprintable() and not _FOR_PROGRAMMERS.search(text)
-    return f"{kind}: {text}" if is_plain else kind
-
-
 def check_plausible_size(path: Path, declared_bytes: int, *, largest_ratio: float, file_bytes: int) -> None:
-    """Refuse an image size that the file cannot hold, before any memory is allocated.
+    """Reject an image size that the file cannot hold, before any memory is allocated.
 
     Args:
         path: image file, named in error messages.
@@ -93,7 +74,7 @@ def check_plausible_size(path: Path, declared_bytes: int, *, largest_ratio: floa
 
 
 def check_exact_size(path: Path, declared_bytes: int, held_bytes: int) -> None:
-    """Refuse a file that holds fewer or more bytes of pixels than its header declares.
+    """Reject a file that holds fewer or more bytes of pixels than its header declares.
 
     Args:
         path: image file, named in error messages.

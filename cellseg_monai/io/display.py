@@ -93,7 +93,7 @@ def shrunk(picture: np.ndarray, side_px: int) -> np.ndarray:
 
 
 def measured_channels(names: Sequence[str], count: int) -> list[int]:
-    """Return the indices of the channels that hold measurements, which alpha and extra samples do not.
+    """Return the indices of the channels that hold measurements, leaving out alpha and extra samples.
 
     Args:
         names: one name per channel, or empty.
@@ -106,7 +106,7 @@ def measured_channels(names: Sequence[str], count: int) -> list[int]:
 
 
 def one_plane(image: Image) -> np.ndarray:
-    """Return the CYX pixels of an image, making sure that it is a single plane.
+    """Return the CYX pixels of an image after checking that it is a single plane.
 
     Raises:
         ValueError: the image is a stack.

@@ -11,7 +11,7 @@ from cellseg_monai.io.notes import Note
 __all__ = ["LEADING_AXES", "Image"]
 
 LEADING_AXES = "TPZ"
-"""Time, position and depth: the axes that can precede C, Y and X, in this order."""
+"""Time, position and depth: the axes that can precede C, Y and X, in that order."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +22,7 @@ class Image:
         pixels: values with one axis per letter of `axes`: contiguous, writable and in native byte order. The type is
             that in the file, with bool for 1 bit and the next larger integer type for unusual depths (uint16 for 12
             bits, uint32 for 24 bits). Values are never scaled.
-        axes: "CYX", preceded by those of T (time), P (position) and Z (depth) that the file has, as in "TZCYX". An
+        axes: "CYX", preceded by whichever of T (time), P (position) and Z (depth) the file has, as in "TZCYX". An
             image without a channel axis gets one of length 1.
         pixel_size_um: height and width of a pixel in micrometres, or None if the file does not state them.
         channel_names: one name per channel, "" for an unnamed channel; empty if the file names none. Colours are
@@ -50,7 +50,8 @@ class Image:
         leading = self.axes[:-3]
         if not self.axes.endswith("CYX") or leading != "".join(a for a in LEADING_AXES if a in leading):
             raise ValueError(
-                f"got axes {self.axes!r}, expected 'CYX', optionally preceded by T, P and Z in this order; reorder them"
+                f"got axes {self.axes!r}, expected 'CYX', optionally preceded by T, P and Z in that order; reorder "
+                "the axes"
             )
         if self.pixels.ndim != len(self.axes):
             raise ValueError(

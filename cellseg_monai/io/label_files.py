@@ -41,7 +41,7 @@ def read_labels(path: str | PathLike[str]) -> np.ndarray:
         ) from error
     if any(n > 1 for n in image.pixels.shape[:-3]):
         sizes = ", ".join(f"{n} {a}" for n, a in zip(image.pixels.shape, image.axes, strict=True))
-        raise UnreadableImageError(file, f"got a stack ({sizes}), expected a label image of one plane", _ONE_PLANE)
+        raise UnreadableImageError(file, f"got a stack ({sizes}), expected a single-plane label image", _ONE_PLANE)
     planes = image.pixels.reshape(image.pixels.shape[-3:])
     if len(planes) != 1:
         raise UnreadableImageError(

@@ -29,7 +29,7 @@ def id_type(highest: int) -> type[np.unsignedinteger]:
 
 
 def check_ids(labels: np.ndarray, dtype: np.dtype, where: str) -> None:
-    """Refuse ids that do not fit into the file's integer type, because NumPy would silently wrap them around.
+    """Reject ids that do not fit into the file's integer type, because NumPy would silently wrap them around.
 
     Args:
         labels: ids in an array of any shape.
@@ -49,19 +49,19 @@ def check_ids(labels: np.ndarray, dtype: np.dtype, where: str) -> None:
 
 
 def check_label_axes(axes: str, shape: tuple[int, ...]) -> None:
-    """Refuse axes that a label image cannot have, or a shape that does not match the axes.
+    """Reject axes that a label image cannot have, or a shape that does not match the axes.
 
     Args:
-        axes: "YX", preceded by those of T, P and Z that the image has.
+        axes: "YX", preceded by whichever of T, P and Z the image has.
         shape: one length per letter of `axes`.
 
     Raises:
-        ValueError: the axes are impossible, or the shape does not match them.
+        ValueError: the axes are invalid, or the shape does not match them.
     """
     leading = axes[:-2]
     if not axes.endswith("YX") or leading != "".join(a for a in LEADING_AXES if a in leading):
         raise ValueError(
-            f"got axes {axes!r}, expected 'YX', optionally preceded by T, P and Z in this order; reorder them"
+            f"got axes {axes!r}, expected 'YX', optionally preceded by T, P and Z in that order; reorder the axes"
         )
     if len(shape) != len(axes) or min(shape) < 1:
         raise ValueError(f"got labels of shape {shape} for axes {axes!r}; pass one length of at least 1 for each axis")

@@ -13,7 +13,7 @@ __all__ = ["build_pyramid", "halve_labels", "pyramid_shapes"]
 
 
 def halve_labels(labels: np.ndarray) -> np.ndarray:
-    """Return a label image at half the resolution, with the most frequent label of each 2 × 2 pixels.
+    """Return a label image at half the resolution, with the most frequent label in each block of 2 × 2 pixels.
 
     Averaging would invent ids. Taking every second pixel would shift objects by half a pixel at each level and lose
     thin ones by chance. Among equally frequent labels, the first in reading order wins. If the number of rows or
@@ -48,7 +48,7 @@ def build_pyramid(levels: list[ZarrChunks], workers: int = 1) -> None:
     """Fill all resolutions except the first, computing each chunk from four chunks of the next higher resolution.
 
     Args:
-        levels: the full resolution, which must be complete, followed by the resolutions to fill, in descending order.
+        levels: the full resolution, which must be complete, followed by the resolutions to fill, from high to low.
         workers: number of threads.
     """
     with ThreadPoolExecutor(workers) as pool:

@@ -17,7 +17,7 @@ class LabelSpool(ZarrChunks):
     """A stack of label images in a folder, which can be sliced like an array.
 
     Args:
-        folder: folder for the chunks, which the caller has to remove.
+        folder: folder for the chunks; the caller has to remove it.
         shape: length of each axis, Y and X last.
 
     >>> import tempfile

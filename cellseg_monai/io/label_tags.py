@@ -15,6 +15,7 @@ OWN_PREFIX = "cellseg_"
 """Prefix of the lines that only this package reads in the ImageJ header of a stack."""
 
 _UM_PER_CM = 10_000.0
+_HIGHEST_RESOLUTION = 2**32 - 1
 
 
 def check_sizes(sizes: Sizes) -> None:
@@ -58,16 +59,22 @@ def label_tags(
     height_um, width_um = map(float, sizes.pixel_size_um or (0, 0))
     tags: dict[str, Any] = {}
     if sizes.pixel_size_um is not None:
-        resolution = _UM_PER_CM / width_um, _UM_PER_CM / height_um
-        tags = {"resolution": resolution, "resolutionunit": "CENTIMETER"}
+        tags = _resolution(_UM_PER_CM / width_um, _UM_PER_CM / height_um, "CENTIMETER")
     if ome_name is not None:
         return {**tags, "metadata": _ome_metadata(ome_name, axes, shape, dtype, sizes)}
     if len(axes) > 2 and "P" not in axes:
         if sizes.pixel_size_um is not None:  # ImageJ has it in its own unit
-            tags = {"resolution": (1 / width_um, 1 / height_um), "resolutionunit": "NONE"}
+            tags = _resolution(1 / width_um, 1 / height_um, "NONE")
         return {**tags, "metadata": None, "description": _imagej_header(axes, shape, sizes)}
     pixel_size = {} if sizes.pixel_size_um is None else {"pixel_size_um": [height_um, width_um]}
     return {**tags, "metadata": {**pixel_size, **_steps(axes, sizes), "axes": axes}}
+
+
+def _resolution(per_width: float, per_height: float, unit: str) -> dict[str, Any]:
+    """Return the tags of a resolution, or none if it is too high for their 32 bits; the metadata have the size, too."""
+    if max(per_width, per_height) > _HIGHEST_RESOLUTION:
+        return {}
+    return {"resolution": (per_width, per_height), "resolutionunit": unit}
 
 
 def _steps(axes: str, sizes: Sizes) -> dict[str, float]:

@@ -48,9 +48,9 @@ def write_labels(
         labels: integers between 0 (background) and 4,294,967,295, with one axis per letter of `axes`. A NumPy array,
             anything that NumPy converts to one, such as a list, or anything that can be sliced like one, such as a Zarr
             array.
-        axes: "YX", preceded by those of T, P and Z that the image has; `read` restores them.
-        pixel_size_um: height and width of a pixel in micrometres, or None if unknown; `read` restores it, and other
-            programs see it as the resolution.
+        axes: "YX", preceded by whichever of T, P and Z the image has; `read` restores the axes.
+        pixel_size_um: height and width of a pixel in micrometres, or None if unknown; `read` restores the pixel size,
+            and other programs see it as the resolution.
         ome_name: image name in the OME metadata, or None for a plain TIFF. In an OME-TIFF, each position is a separate
             image.
         durable: True to wait until the file is on the disk; see `atomic.replacing`.
@@ -60,7 +60,7 @@ def write_labels(
 
     Raises:
         TypeError: the labels are not integers.
-        ValueError: the labels do not fit the axes, are empty, negative or too large, a size is not positive, or the
+        ValueError: the labels do not fit the axes, or are empty, negative or too large; a size is not positive; or the
             path does not end in .tif or .tiff.
 
     >>> import tempfile
@@ -81,7 +81,7 @@ def write_labels(
 
 def _check(file: Path, labels: Any, axes: str) -> None:
     if file.suffix.lower() not in (".tif", ".tiff"):
-        raise ValueError(f"got {file.name!r}, expected a name ending in .tif or .tiff; rename the file")
+        raise ValueError(f"got {file.name!r}, expected a file name that ends in .tif or .tiff; choose another name")
     if np.dtype(labels.dtype).kind not in "iu":
         raise TypeError(f"got labels of type {labels.dtype}, expected integers; give every object an integer id")
     shape = tuple(map(int, labels.shape))

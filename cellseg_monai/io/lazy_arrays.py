@@ -106,8 +106,8 @@ class StackedArray:
 class MappedArray:
     """An uncompressed array in a file, read through a memory map.
 
-    Each window maps the file anew, so that only the window itself stays in memory. With a permanent mapping, everything
-    read so far would count towards the memory of the process, and eventually the whole file.
+    The file is mapped again for each window, so that only the window itself stays in memory. With a permanent mapping,
+    everything read so far would count towards the memory of the process, and eventually the whole file.
 
     Args:
         path: file that contains the array.

@@ -108,10 +108,10 @@ class Level:
 class LazyImage(Level):
     """An open image at full resolution, as returned by `open_image`.
 
-    Several threads can read windows of the image at the same time. Another process has to open the file itself.
+    Several threads can read windows of the image at the same time. Each process has to open the file for itself.
 
     Attributes:
-        path, stated_axes: arguments with which another process can call `open_image`.
+        path, stated_axes: arguments with which another process can open the same image by calling `open_image`.
         axes, shape, dtype, pixel_size_um, channel_names, notes, z_step_um, time_step_s: the same as for `Image` and
             its pixels.
         is_lazy: False if the format cannot be read in parts, so that `open_image` read the whole image.
@@ -142,7 +142,7 @@ class LazyImage(Level):
         self.close()
 
     def close(self) -> None:
-        """Close the file, after which no resolution can be read."""
+        """Close the file. No resolution can be read after that."""
         for level in self.levels:
             level._is_closed = True
         self._stack.close()
@@ -153,7 +153,7 @@ class LazyImage(Level):
         return self._arrangement.chunk_of(self._array)
 
     def planes(self) -> Iterator[tuple[int, ...]]:
-        """Iterate over the planes, given as indices along the axes before C, Y and X; just () without such axes."""
+        """Iterate over the planes, as indices along the axes before C, Y and X; a single plane has the indices ()."""
         return itertools.product(*map(range, self.shape[:-3]))
 
     def read(self) -> Image:

@@ -1,4 +1,4 @@
-"""Read MetaImage files (`.mha`, and `.mhd` with its data file)."""
+"""Read MetaImage files: `.mha`, or `.mhd` with a separate data file."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _USED = {
 
 @contextmanager
 def opened(path: Path, axes: str | None, *, indices: bool = False) -> Iterator[Stored]:
-    """Open a file, with the axes (Z,) Y, X (, samples). Uncompressed pixels stay on disk.
+    """Open a file, with the axes (Z,) Y, X (, samples); uncompressed pixels stay on disk.
 
     A spacing counts only if the file names the unit, because 0.3 could be mm or µm.
 
@@ -82,10 +82,11 @@ def _pair(line: str) -> tuple[str, str]:
 
 
 def _fields(path: Path, lines: list[str]) -> dict[str, str]:
-    """Return the fields of a header, checking that it is one.
+    """Return the fields in a header by name, after checking that they form a valid header.
 
     Raises:
-        UnreadableImageError: a line is not a field, a field is repeated, or the last one is missing.
+        UnreadableImageError: a line is not a field, a field is repeated, the last field is missing, or the object is
+            not an image.
     """
     fields: dict[str, str] = {}
     for number, line in enumerate(lines, 1):
@@ -103,11 +104,11 @@ def _fields(path: Path, lines: list[str]) -> dict[str, str]:
 
 
 def _data(path: Path, fields: dict[str, str], end: int, n_axes: int, n_samples: int) -> VolumeData:
-    """Return where the pixels are; `end` is the end of the header."""
+    """Return the location and type of the pixels; `end` is the position at which the header ends."""
     sizes = whole_numbers(path, "DimSize", fields.get("DimSize", ""), n_axes)
     kind = fields.get("ElementType", "")
     if kind not in _TYPES:
-        damaged(path, f"its header states ElementType {kind[:80]!r}, expected one like 'MET_USHORT'")
+        damaged(path, f"its header states ElementType {kind[:80]!r}, expected a type like 'MET_USHORT'")
     is_big = _boolean(path, fields, "BinaryDataByteOrderMSB") or _boolean(path, fields, "ElementByteOrderMSB")
     dtype = np.dtype((">" if is_big else "<") + _TYPES[kind])
     shape = (*reversed(sizes), *([n_samples] if n_samples > 1 else []))

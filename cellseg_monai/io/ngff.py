@@ -61,7 +61,7 @@ class Multiscale:
 
     Args:
         arrays: one array per resolution, the full one first.
-        axes: one letter per axis; a letter from `UNSTATED` for an axis of unknown meaning.
+        axes: one letter per axis, taken from `UNSTATED` if the meaning of the axis is unknown.
         sizes: pixel size, step between planes and time between images, as far as the file states them with a unit.
         channel_names: one name per channel, or empty.
     """
@@ -82,7 +82,7 @@ def find_image(path: Path) -> Multiscale | ZarrNode:
     node = ZarrNode.at(path)
     if node is None:
         raise UnreadableImageError(
-            path, "the folder is neither a Zarr group nor a Zarr array", "pass the folder of an OME-Zarr image"
+            path, "the folder is neither a Zarr group nor a Zarr array", "pass an OME-Zarr image folder"
         )
     if node.metadata:
         return node
@@ -171,9 +171,9 @@ def _kind(node: ZarrNode) -> str:
     """Describe a group that is not an image."""
     attributes = node.attributes
     if "plate" in attributes:
-        return f"this is a plate of {len(attributes['plate'].get('wells', ()))} wells"
+        return f"this is a plate with {len(attributes['plate'].get('wells', ()))} wells"
     if "well" in attributes:
-        return f"this is a well of {len(attributes['well'].get('images', ()))} fields"
+        return f"this is a well with {len(attributes['well'].get('images', ()))} fields"
     if "labels" in attributes:
         return "this is a list of label images"
     if "bioformats2raw.layout" in attributes:

@@ -1,4 +1,4 @@
-"""What a reader has to say about an image that was read, but not fully understood."""
+"""Notes on what a reader found in an image file but did not use."""
 
 from __future__ import annotations
 
@@ -7,18 +7,21 @@ from typing import NamedTuple
 __all__ = ["PIXEL_SIZE", "TIME_STEP", "Z_STEP", "Note"]
 
 PIXEL_SIZE = "pixel-size"
-"""The kind of a note on a pixel size that is stated, but not used; a pixel size from the user settles it."""
+"""The kind of note about a pixel size that the file states but the reader did not use.
+
+Users can ignore such a note if they pass the pixel size themselves.
+"""
 
 Z_STEP, TIME_STEP = "z-step", "time-step"
 """The kinds of notes on a distance between planes, and on a time between images, that are stated but not used."""
 
 
 class Note(NamedTuple):
-    """A note on an image that was read, about something in its file that was not used.
+    """A note about something in an image file that the reader did not use.
 
     Args:
-        kind: short name for what the note is about, such as "pixel-size". A run prints one note of each kind.
-        text: what the file states, what was done with it, and what to do, without the name of the file.
+        kind: short name for the subject of the note, such as "pixel-size". A run prints one note of each kind.
+        text: what the file states, what the reader did, and what the user can do, without the name of the file.
     """
 
     kind: str

@@ -31,7 +31,8 @@ def opened(path: Path, axes: str | None, *, indices: bool = False) -> Iterator[S
         indices: True to read labels; a file that holds Python objects is then read as Cellpose masks.
 
     Raises:
-        UnreadableImageError: the file is damaged, holds more or less than its header declares, or holds Python objects.
+        UnreadableImageError: the file is damaged, holds more or less data than its header declares, or holds Python
+            objects.
     """
     with decoding(path):
         array: SlicedArray = _array(path, indices=indices)

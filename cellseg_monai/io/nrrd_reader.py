@@ -1,4 +1,4 @@
-"""Read NRRD files (`.nrrd`, and `.nhdr` with its data file)."""
+"""Read NRRD files: `.nrrd`, or `.nhdr` with a separate data file."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ _COLOURS = {"3-color": RGB, "rgb-color": RGB, "4-color": RGBA, "rgba-color": RGB
 
 @contextmanager
 def opened(path: Path, axes: str | None, *, indices: bool = False) -> Iterator[Stored]:
-    """Open a file, with the axes (Z,) Y, X (, samples). Uncompressed pixels stay on disk.
+    """Open a file, with the axes (Z,) Y, X (, samples); uncompressed pixels stay on disk.
 
     The third axis is depth, unless the file declares another kind of axis. A spacing counts only if the file names the
     unit, because 0.3 could be mm or µm.
@@ -108,11 +108,11 @@ def _ends_header(line: str) -> bool:
 
 
 def _fields(path: Path, lines: list[str]) -> dict[str, str]:
-    """Return the fields of a header by their names without spaces, checking that it is one.
+    """Return the fields in a header, keyed by lower-case names without spaces, after checking that they are valid.
 
     Raises:
-        UnreadableImageError: the header is of another version, a line is neither a field nor a comment nor a key with
-            its value, or a field is unknown or repeated.
+        UnreadableImageError: the header has an unsupported version; a line is not a field, a comment or a key with a
+            value; a field is unknown or repeated; or the file ends within the header.
     """
     if not lines or not _VERSION.fullmatch(lines[0]):
         raise UnreadableImageError(
@@ -125,7 +125,7 @@ def _fields(path: Path, lines: list[str]) -> dict[str, str]:
         name, mark, value = line.partition(": ")
         key = name.lower().replace(" ", "")
         if not mark or key not in _FIELDS:
-            damaged(path, f"line {number} of its header is {line[:80]!r}, expected a field of NRRD")
+            damaged(path, f"line {number} of its header is {line[:80]!r}, expected an NRRD field")
         if key in fields:
             damaged(path, f"its header states {name!r} twice")
         fields[key] = value.strip()
@@ -135,7 +135,7 @@ def _fields(path: Path, lines: list[str]) -> dict[str, str]:
 
 
 def _words(path: Path, fields: dict[str, str], key: str, count: int) -> list[str]:
-    """Return the words in a field, one per axis; none if the file lacks the field."""
+    """Return the words in a field, one per axis, or an empty list if the file lacks the field."""
     words = fields.get(key, "").split()
     if words and len(words) != count:
         damaged(path, f"its header states {len(words)} {key}, expected {count}")
@@ -143,26 +143,24 @@ def _words(path: Path, fields: dict[str, str], key: str, count: int) -> list[str
 
 
 def _sample_axis(path: Path, kinds: list[str], sizes: tuple[int, ...]) -> int | None:
-    """Return the number of the axis that holds the samples of a pixel, or None."""
+    """Return the number of the axis that holds the samples of a pixel, or None if there is no such axis."""
     for kind, size in zip(kinds, sizes, strict=True):
         if kind not in (*_DOMAINS, *_VECTORS) and _LENGTHS.get(kind) is None:
-            raise UnreadableImageError(path, f"axes of the kind {kind[:80]!r} are not supported", "save it as TIFF")
+            raise UnreadableImageError(path, f"axes of kind {kind[:80]!r} are not supported", "save it as TIFF")
         if kind in _LENGTHS and _LENGTHS[kind] != size:
-            damaged(
-                path, f"its header states {size} values for an axis of the kind {kind!r}, which has {_LENGTHS[kind]}"
-            )
+            damaged(path, f"its header states {size} values for an axis of kind {kind!r}, which has {_LENGTHS[kind]}")
     found = [axis for axis, kind in enumerate(kinds) if kind not in _DOMAINS]
     if len(found) > 1 or len(kinds) - len(found) < 2:
         raise UnreadableImageError(
             path,
-            f"its axes are of the kinds {' '.join(kinds)}",
+            f"its axes have the kinds {' '.join(kinds)}, which are not supported together",
             "save it as TIFF, with Y and X and one axis of samples",
         )
     return found[0] if found else None
 
 
 def _samples_last(array: SlicedArray, samples: int | None, n_axes: int) -> SlicedArray:
-    """Return an array with the axis of samples last, or without it if it has a single one."""
+    """Return an array with the axis of samples last, or without that axis if there is only one sample."""
     if samples is None or (samples == 0 and array.shape[-1] > 1):
         return array
     whole = np.moveaxis(array[(slice(None),) * n_axes], n_axes - 1 - samples, -1)
@@ -170,11 +168,11 @@ def _samples_last(array: SlicedArray, samples: int | None, n_axes: int) -> Slice
 
 
 def _data(path: Path, fields: dict[str, str], end: int, sizes: tuple[int, ...]) -> VolumeData:
-    """Return where the pixels are; `end` is the end of the header."""
+    """Return the location and type of the pixels; `end` is the position at which the header ends."""
     kind, encoding = (fields.get(key, "").lower() for key in ("type", "encoding"))
     if kind not in _TYPES or encoding not in _ENCODINGS:
         raise UnreadableImageError(
-            path, f"pixels of type {kind[:80]!r} and encoding {encoding[:80]!r} are not supported", "save it as TIFF"
+            path, f"pixels of type {kind[:80]!r} with encoding {encoding[:80]!r} are not supported", "save it as TIFF"
         )
     encoding, dtype = _ENCODINGS[encoding], np.dtype(_TYPES[kind])
     if dtype.itemsize > 1 and encoding != "text":
@@ -188,7 +186,7 @@ def _data(path: Path, fields: dict[str, str], end: int, sizes: tuple[int, ...]) 
         stream.seek(start)
         for _ in range(lines):
             if not stream.readline():
-                damaged(path, f"the file ends before its pixels, which follow after {lines} lines")
+                damaged(path, f"the file ends before its pixels, which should follow after {lines} lines")
         start = stream.tell()
     shape = tuple(reversed(sizes))
     if fields.get("byteskip") == "-1" and encoding == "raw":
@@ -209,7 +207,7 @@ def _sizes(path: Path, fields: dict[str, str], n_axes: int, spatial: list[int]) 
         damaged(path, f"its header states {len(units)} units, expected {n_axes}")
     if "spacedirections" in fields:
         if units:
-            damaged(path, "its header states both units and space directions, of which only one is allowed")
+            damaged(path, "its header states both units and space directions, but only one of these is allowed")
         spacings = [math.hypot(*vector) for vector in _directions(path, fields["spacedirections"], n_axes)]
         in_space = set(shlex.split(fields.get("spaceunits", "")))
         units = [in_space.pop() if len(in_space) == 1 else ""] * n_axes
@@ -223,7 +221,7 @@ def _sizes(path: Path, fields: dict[str, str], n_axes: int, spatial: list[int]) 
 
 
 def _directions(path: Path, text: str, n_axes: int) -> list[list[float]]:
-    """Return the vector along each axis; that of an axis outside space is empty."""
+    """Return the vector along each axis, which is empty for an axis outside space."""
     vectors = re.findall(r"\([^()]*\)|none", text.replace(" ", ""), re.IGNORECASE)
     if len(vectors) != n_axes:
         damaged(path, f"its header states {len(vectors)} space directions, expected {n_axes}")

@@ -15,8 +15,8 @@ def apply_palette(indices: np.ndarray, palette: np.ndarray) -> tuple[np.ndarray,
         palette: n × 3 or n × 4 array of unsigned colours; the result has the same type.
 
     Returns:
-        The values, and True if they are colours. Colours have an additional last axis of 3 or 4 samples. If every
-        palette entry is an opaque grey, the values are greys in the shape of the indices.
+        The values, and True if they are colours. For colours, an axis of 3 or 4 samples is appended. If every palette
+        entry is an opaque grey, the values are greys in the shape of the indices.
 
     Raises:
         IndexError: the palette has no entry for an index.

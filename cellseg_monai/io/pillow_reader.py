@@ -18,13 +18,13 @@ from cellseg_monai.io.stored import Stored
 __all__ = ["load", "load_tiff"]
 
 # Call the plugins directly, because Image.open has its own size limit: it warns above about 9,500 × 9,500 pixels and
-# refuses twice as many, which is an everyday slide scan. Here, sizes are checked against the file instead.
+# rejects images with twice as many, as in an everyday slide scan. Here, sizes are checked against the file instead.
 _PLUGINS: dict[bytes, type[ImageFile]] = {
     b"\x89P": PngImagePlugin.PngImageFile,
     b"\xff\xd8": JpegImagePlugin.JpegImageFile,
     b"BM": BmpImagePlugin.BmpImageFile,
 }
-_LARGEST_RATIO = 1100.0  # the limit of deflate, which compresses most among the three formats
+_LARGEST_RATIO = 1100.0  # the limit of deflate, which compresses the most of the three formats
 _CHANNELS = {"RGB": RGB, "RGBA": RGBA, "RGBX": (*RGB, "extra"), "LA": GREY_ALPHA, "CMYK": CMYK}
 _GREY_MODES = {"1", "L", "I", "F", "I;16", "I;16B", "I;16L", "I;16N"}
 _PNG_GREY, _PNG_PALETTE = 0, 3

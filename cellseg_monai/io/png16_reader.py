@@ -2,8 +2,8 @@
 
 imagecodecs stops after the last row, so on its own it accepts truncated files and damaged metadata chunks. This module
 therefore first verifies all checksums up to the end marker, which reveals truncated files and flipped bits before
-anything is decoded. libpng refuses files that pass this check but hold too few or invalid pixels. Each time it does,
-imagecodecs (2026.3.6) leaks the memory of the image, and its error message can be random.
+anything is decoded. libpng rejects files that pass this check but hold invalid pixels or too few. For every file
+rejected in this way, imagecodecs (2026.3.6) leaks the memory of the image, and its error text may be garbage.
 """
 
 from __future__ import annotations

@@ -46,13 +46,13 @@ def read(path: str | PathLike[str], axes: str | None = None) -> Image:
         path: image file, or OME-Zarr folder, in one of the `FORMATS`. Its first bytes take precedence over its suffix.
         axes: axes of the stored array, such as "ZYX" or "YXC": one of the letters T, P, Z, C, Y, X and S for each
             dimension. They take precedence over the axes in the file. S stands for the samples of a colour, which are
-            named red, green, blue (and alpha); C stands for channels of any kind. Required for stacks whose file does
-            not state its axes, and for .npy files with three or more dimensions.
+            named red, green, blue (and alpha); C stands for channels of any kind. Required for stacks in files that do
+            not state their axes, and for .npy files with three or more dimensions.
 
     Raises:
         FileNotFoundError: the path does not exist.
-        UnreadableImageError: the file is damaged or of an unknown kind, its axes are not stated, or `axes` does not fit
-            the array. The message says what to do.
+        UnreadableImageError: the file is damaged or has an unknown format, its axes are not stated, or `axes` does not
+            fit the array. The message says what to do.
     """
     file = Path(fspath(path))
     with find_format(file).opened(file, axes) as stored:

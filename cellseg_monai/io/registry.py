@@ -22,13 +22,15 @@ class Format:
     Args:
         name: name of the format, used in error messages.
         suffixes: lower-case suffixes, including the dot.
-        starts: (offset, bytes) pairs, any one of which identifies the format; empty if only the suffix does.
+        starts: (offset, bytes) pairs, any one of which identifies the format; empty if the format is identified only by
+            its suffix.
         backend: name of the module in this package that reads the format, imported when first needed. Its function
             `load(path, axes, *, indices) -> Stored` determines the axes with `settle_axes` and returns the values as
             stored. With `indices`, it returns the indices in a palette image instead of its colours.
         is_lazy: True if the backend can read parts of a file. Instead of `load`, it then has a context manager `opened`
             with the same arguments, whose `Stored` array is read on demand.
-        marks: file names, at least one of which is in every folder of this format; empty if the format is a file.
+        marks: names of files, at least one of which is in every folder with this format; empty if images in the format
+            are files.
     """
 
     name: str
@@ -69,7 +71,10 @@ FORMATS: tuple[Format, ...] = (
     Format("MetaImage", (".mha", ".mhd"), (), "metaimage_reader", is_lazy=True),
     Format("OME-Zarr", (".zarr",), (), "zarr_reader", is_lazy=True, marks=(".zgroup", ".zarray", "zarr.json")),
 )
-"""All formats, most reliable signature first. A new format needs a line here, a backend and a contract test."""
+"""All formats, those with the most reliable signatures first.
+
+A new format needs a line here, a backend and a contract test.
+"""
 
 HEAD_BYTES = 132
 
@@ -84,7 +89,7 @@ def readable_suffixes() -> tuple[str, ...]:
 
 
 def image_stem(path: str | PathLike[str]) -> str:
-    """Return the name of an image file without its suffix; `.ome.tif`, in upper or lower case, counts as one suffix.
+    """Return the name of an image file without its suffix; `.ome.tif`, in any case, counts as one suffix.
 
     >>> image_stem("images/plate1.A01.OME.tif"), image_stem("labels/plate1.A01.TIF")
     ('plate1.A01', 'plate1.A01')
@@ -100,11 +105,11 @@ def find_format(path: Path) -> Format:
 
     Raises:
         FileNotFoundError: the path does not exist.
-        UnreadableImageError: the file is empty, a device or of an unknown format, or the folder is not an image.
+        UnreadableImageError: the file is empty, is a device or has an unknown format, or the folder is not an image.
     """
     if path.is_dir():
         return _format_of_folder(path)
-    if path.exists() and not path.is_file():  # opening a pipe would wait for ever
+    if path.exists() and not path.is_file():  # opening a pipe would wait forever
         raise UnreadableImageError(path, "got a device or a pipe, expected a file", "copy the image into a file")
     with path.open("rb") as stream:
         head = stream.read(HEAD_BYTES)

@@ -22,8 +22,8 @@ class Stored:
         sizes: pixel size, step between planes and time between images, as far as the file states them.
         stated: axes according to the file itself, with letters from `axes.UNSTATED` for unknown ones. Channel names and
             sizes refer to these axes, even if the user stated others. None if they are the same as `axes`.
-        smaller: lower resolutions of the image that the file holds, largest first.
-        notes: what else the file states but the reader did not use, besides the notes of `sizes`.
+        smaller: lower resolutions of the image in the file, largest first.
+        notes: what the file states but the reader did not use, apart from the notes in `sizes`.
     """
 
     array: SlicedArray

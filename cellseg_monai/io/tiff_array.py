@@ -1,9 +1,9 @@
 """Read the pixels in a TIFF, whole or by window, decoding only the tiles or strips that a window touches.
 
 tifffile's own window reader, `aszarr`, is not used, because it needs zarr 3 and therefore Python 3.11. This module
-reads tiles and strips page by page instead, and its errors say where a file is damaged. A page that tifffile decodes
-differently as a whole (a volume in one page, Hamamatsu's JPEG) counts as one block, so that a window has the same
-pixels as the whole image.
+reads tiles and strips page by page instead, and its errors say where a file is damaged. If tifffile decodes a whole
+page differently from its tiles (a volume in one page, Hamamatsu's JPEG), the page counts as one block, so that a window
+has the same pixels as the whole image.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ import numpy as np
 import tifffile
 
 from cellseg_monai.boxes import SlicedArray
-from cellseg_monai.errors import UnreadableImageError
+from cellseg_monai.errors import UnreadableImageError, cause_of
 from cellseg_monai.io.block_cache import BlockCache
-from cellseg_monai.io.decoder_errors import cause_of, decoding
+from cellseg_monai.io.decoder_errors import decoding
 from cellseg_monai.io.lazy_arrays import BlockArray, MappedArray, StackedArray
 from cellseg_monai.io.tiff_checks import COPY_AGAIN, segment_place
 from cellseg_monai.io.tiff_display import ShownPicture
@@ -125,7 +125,7 @@ def _axes_in_page(page: tifffile.TiffPage) -> tuple[int, ...]:
 
 @contextmanager
 def _open_file(page: tifffile.TiffPage | tifffile.TiffFrame) -> Iterator[tifffile.FileHandle]:
-    """Open the file that holds a page, and close it again if it was closed: an image can span thousands of files."""
+    """Open the file that holds a page, and close it again if it was closed, as an image can span thousands of files."""
     file = page.parent.filehandle
     was_closed = file.closed
     if was_closed:
@@ -154,8 +154,8 @@ class _Pages:
         self._dtype = np.dtype(key.dtype)
         planes, depth, length, width, samples = key.shaped
         self._n_planes = planes
-        # Single-page volumes and Hamamatsu slides are not read by tile, because tifffile decodes them differently as a
-        # whole.
+        # Single-page volumes and Hamamatsu slides are not read by tile, because tifffile decodes whole pages of these
+        # differently from their tiles.
         self._has_segments = (
             not key.is_contiguous and depth == 1 and key.jpegheader is None and shape == _axes_in_page(key)
         )

@@ -112,11 +112,11 @@ def _broken_tag(layout: tifffile.TiffFormat, stream: tifffile.FileHandle, offset
 
 
 def check_size(path: Path, tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> None:
-    """Refuse an image that the file cannot hold, before any memory is allocated.
+    """Reject an image that the file cannot hold, before any memory is allocated.
 
     Raises:
-        UnreadableImageError: uncompressed pixels need more bytes than the file has, or compressed pixels would need an
-            impossible compression ratio.
+        UnreadableImageError: uncompressed pixels need more bytes than the file has, or compressed pixels would require
+            an impossible compression ratio.
     """
     page = series.keyframe
     files = {id(p.parent): p.parent.filehandle.size for p in series.pages if p is not None}
@@ -135,9 +135,10 @@ def check_size(path: Path, tif: tifffile.TiffFile, series: tifffile.TiffPageSeri
 
 
 def check_segments(path: Path, series: tifffile.TiffPageSeries) -> None:
-    """Refuse an image with missing pages, strips or tiles, which tifffile would read as zeros.
+    """Reject an image with missing pages, strips or tiles, which tifffile would read as zeros.
 
-    Sparse files from the GDAL library are an exception, because there a missing strip or tile stands for an empty one.
+    Sparse files from the GDAL library are an exception, because a missing strip or tile in them stands for an empty
+    one.
 
     Raises:
         UnreadableImageError: pages, strips or tiles are missing; the message says how many.
@@ -168,7 +169,7 @@ def check_segments(path: Path, series: tifffile.TiffPageSeries) -> None:
                 f"missing {n_missing} of {len(offsets)} {kind} in page {number}, the first being {first}",
                 COPY_AGAIN,
             )
-        # The last uncompressed strip can claim more bytes than it needs. tifffile refuses strips that are too short.
+        # The last uncompressed strip can claim more bytes than it needs. tifffile rejects strips that are too short.
         compressed = keyframe.compression != _UNCOMPRESSED
         for n, (offset, count) in enumerate(zip(offsets, counts, strict=False)):
             if offset * compressed + count > size:
@@ -189,7 +190,7 @@ def segment_place(page: tifffile.TiffPage, index: int) -> str:
 
 
 def check_old_jpeg(path: Path, page: tifffile.TiffPage) -> None:
-    """Refuse old-style JPEG with tables beyond the end of the file, about which libtiff only warns.
+    """Reject old-style JPEG with tables beyond the end of the file, as libtiff only warns about these.
 
     Raises:
         UnreadableImageError: the file ends within the tables.

@@ -32,7 +32,7 @@ class ShownPicture:
 
     @property
     def has_colours(self) -> bool:
-        """True if the conversion adds a last axis of three samples."""
+        """True if the conversion appends an axis of three samples."""
         return self.table is not None and self.table.ndim == 2
 
     def apply(self, stored: np.ndarray) -> np.ndarray:
@@ -72,7 +72,7 @@ def shown_picture(path: Path, page: tifffile.TiffPage, *, indices: bool) -> Show
 
 
 def _smallest(palette: np.ndarray) -> np.ndarray:
-    """Return a palette in the smallest type that holds its colours."""
+    """Return a palette in the smallest type that can hold its colours."""
     # TIFF palettes have 16 bits. Writers scale 8-bit colours by 257 or 256, so undo this. Other palettes keep 16 bits.
     if not (palette % 257).any() or not (palette % 256).any():
         return (palette >> 8).astype(np.uint8)

@@ -85,7 +85,7 @@ def _describe(path: Path, tif: tifffile.TiffFile, axes: str | None, *, indices: 
 
 
 def _levels(chosen: list[tifffile.TiffPageSeries]) -> list[list[tifffile.TiffPageSeries]]:
-    """Return the series at full resolution, followed by each lower resolution that all of the series have."""
+    """Return the series at full resolution, and then at each lower resolution that all of the series have."""
     return [list(level) for level in zip(*(series.levels for series in chosen), strict=False)]
 
 
@@ -153,7 +153,7 @@ def _check_type(path: Path, page: tifffile.TiffPage) -> None:
 
 
 def _check_24_bits(path: Path) -> None:
-    """Refuse 24-bit pixels if the installed imagecodecs swaps their bytes."""
+    """Reject 24-bit pixels if the installed imagecodecs swaps their bytes."""
     import imagecodecs  # slow to import, rarely needed
 
     if imagecodecs.packints_decode(b"\0\0\1", np.dtype(np.uint32), 24, runlen=1).tolist() != [1]:
@@ -176,7 +176,8 @@ def _describe_pages(series: tifffile.TiffPageSeries) -> str:
 def _is_for_display(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> bool:
     """Return True if palette and min-is-white are display settings, so that the stored values are the measurements.
 
-    This is also true of files from tifffile itself, which marks every bool array as min-is-white, but inverts none.
+    This is also true of files from tifffile itself, which marks every bool array as min-is-white but does not invert
+    the values.
     """
     by_tifffile = str(series.keyframe.software).startswith("tifffile")
     return tif.is_imagej or tif.is_ome or by_tifffile or series.kind not in {"uniform", "generic"}

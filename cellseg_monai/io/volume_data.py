@@ -1,4 +1,4 @@
-"""Read the pixels that a MetaImage or NRRD header describes, and hold them against the header exactly."""
+"""Read the pixels that a MetaImage or NRRD header describes, and check that they match the header exactly."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ __all__ = [
 ]
 
 _LARGEST_HEADER = 2**20
-# The largest number of decoded bytes per byte in the file; that of deflate is rounded up.
+# Largest number of decoded bytes per byte in the file; the number for deflate is rounded up.
 _RATIOS = {"raw": 1, "text": 4, "hex": 0.5, "zlib": 1100, "gzip": 1100, "bzip2": math.inf}
-_SURPLUS_BYTES = 2**24  # decode this much too much, to say how much there is
+_SURPLUS_BYTES = 2**24  # number of surplus bytes to decode, so that a message can say how many there are
 _DAMAGED = "it is damaged, so copy or export it again"
 _UM_PER_MM = 1000.0
 _MOST_AXES = 16
@@ -47,11 +47,11 @@ _DECOMPRESSORS: dict[str, Callable[[], Any]] = {
 
 @dataclass(frozen=True)
 class VolumeData:
-    """The pixels of a volume in a file.
+    """The location and type of a volume's pixels in a file.
 
     Args:
         header: file with the header, named in error messages.
-        file: file with the pixels; the same, or one next to it.
+        file: file with the pixels, which is the header file itself or a file next to it.
         start: position of the encoded pixels in the file, in bytes.
         shape: shape of the array, with the axis that varies fastest last.
         dtype: type of the values, including their byte order.
@@ -68,7 +68,7 @@ class VolumeData:
     skipped: int = 0
 
     def array(self) -> SlicedArray:
-        """Return the pixels: on disk if they are stored plainly, otherwise in memory.
+        """Return the pixels, which stay on disk if they are uncompressed, and are otherwise read into memory.
 
         Raises:
             UnreadableImageError: there are fewer or more values than the header declares, or a checksum is wrong.
@@ -96,7 +96,10 @@ class VolumeData:
         return math.prod(self.shape) * self.dtype.itemsize
 
     def _unpacked(self, content: bytes) -> bytes:
-        """Return the decompressed pixels, or slightly more than declared; the decompressors verify the checksums."""
+        """Return the decompressed pixels, with some surplus bytes if there are more than the header declares.
+
+        The decompressors verify the checksums.
+        """
         unpacked, limit = b"", self.skipped + self.n_bytes + _SURPLUS_BYTES
         while content:
             decompressor = _DECOMPRESSORS[self.encoding]()
@@ -112,13 +115,13 @@ class VolumeData:
             damaged(
                 self.header,
                 f"its header declares {self.n_bytes} bytes of pixels, but its compressed data end after {len(pixels)}, "
-                "without their checksum",
+                "without a checksum",
             )
         return pixels
 
     def _numbers(self, content: bytes) -> np.ndarray:
         words = content.replace(b",", b" ").split()
-        if b"_" in content:  # which Python allows in numbers
+        if b"_" in content:  # Python allows underscores in numbers
             damaged(self.header, "its pixels are not numbers")
         n_values = math.prod(self.shape)
         if len(words) != n_values:
@@ -133,15 +136,15 @@ class VolumeData:
 
 
 def header_lines(path: Path, stream: BinaryIO, is_last: Callable[[str], bool]) -> list[str]:
-    """Return the lines of a header without their ends, up to and including the last; the stream stays behind it.
+    """Return the lines of a header without line breaks, leaving the stream at the end of the header.
 
     Args:
         path: file, named in error messages.
         stream: the file, open at the first line.
-        is_last: function that recognises the last line.
+        is_last: function that recognises the last line, which is included in the result.
 
     Raises:
-        UnreadableImageError: the file ends before the last line, or the header is too long.
+        UnreadableImageError: the header is too long.
     """
     lines: list[str] = []
     left = _LARGEST_HEADER
@@ -157,18 +160,19 @@ def header_lines(path: Path, stream: BinaryIO, is_last: Callable[[str], bool]) -
 
 
 def data_beside(header: Path, name: str) -> Path:
-    """Return the file with the pixels of a detached header, which must be a regular file in the same folder.
+    """Return the file with the pixels for a detached header, which must be a regular file in the same folder.
 
-    A header can name any file. Another person's header could thus show a private file as pixels, or name a device.
+    A header can name any file. A header from another person could therefore show a private file as pixels, or name a
+    device.
 
     Raises:
-        UnreadableImageError: the name leads out of the folder, or there is no such file.
+        UnreadableImageError: the name leads out of the folder, there is no such file, or there are several files.
     """
     if name.split()[:1] in (["LIST"], ["List"], ["list"]) or "%" in name:
         raise UnreadableImageError(
             header, f"its pixels are spread over several files ({name!r})", "save it as one file"
         )
-    # A name is judged by the rules of all systems, so that a file is read or refused everywhere alike.
+    # Check the name by the rules of all systems, so that every system reads or rejects the same files.
     parts = [kind(name) for kind in (PurePosixPath, PureWindowsPath)]
     if any(part.anchor or len(part.parts) != 1 or part.name in ("", "..") for part in parts) or "\0" in name:
         _refuse_pointer(header, name)
@@ -178,7 +182,7 @@ def data_beside(header: Path, name: str) -> Path:
             header, f"its pixels are in {name!r}, which is missing", "copy both files into the same folder"
         )
     target = data.resolve()
-    # The header can be a link too, into a folder that also holds the pixels.
+    # The header can also be a link into a folder that holds the pixels.
     if not target.is_file() or target.parent not in (header.parent.resolve(), header.resolve().parent):
         _refuse_pointer(header, name)
     return target
@@ -188,7 +192,7 @@ def _refuse_pointer(header: Path, name: str) -> NoReturn:
     raise UnreadableImageError(
         header,
         f"its pixels are in {name!r}, expected a file in the folder of the header",
-        "copy the pixels next to the header, and correct the name in the header",
+        "copy the file with the pixels next to the header, and change the name in the header",
     )
 
 
@@ -202,10 +206,16 @@ def damaged(path: Path, reason: str, *, cause: Exception | None = None) -> NoRet
 
 
 def whole_numbers(path: Path, field: str, text: str, count: int) -> tuple[int, ...]:
-    """Return the whole numbers in a header field, which must be positive.
+    """Return the positive whole numbers in a header field.
+
+    Args:
+        path: file, named in error messages.
+        field: name of the field, for error messages.
+        text: content of the field.
+        count: required number of numbers.
 
     Raises:
-        UnreadableImageError: the field holds anything else, or not this many numbers.
+        UnreadableImageError: the field holds anything else, or a different number of numbers.
 
     >>> whole_numbers(Path("a.nrrd"), "sizes", "4 3", 2)
     (4, 3)
@@ -221,7 +231,7 @@ def n_dimensions(path: Path, field: str, text: str) -> int:
     """Return the number of dimensions in a header field.
 
     Raises:
-        UnreadableImageError: it is not a number from 2 to 16.
+        UnreadableImageError: the field does not hold a whole number between 2 and 16.
     """
     (number,) = whole_numbers(path, field, text, 1)
     if not 2 <= number <= _MOST_AXES:
@@ -232,7 +242,10 @@ def n_dimensions(path: Path, field: str, text: str) -> int:
 
 
 def spatial_axes(count: int, *, third_is_depth: bool = True) -> str:
-    """Return the axes of an array with this many dimensions: depth for the third, and unknown ones for others.
+    """Return the axes of an array with a given number of spatial dimensions.
+
+    A third dimension is depth (Z), unless `third_is_depth` is False. All dimensions beyond Y and X are otherwise
+    unknown.
 
     >>> spatial_axes(2), spatial_axes(3), spatial_axes(4)
     ('YX', 'ZYX', 'IIYX')

@@ -117,7 +117,7 @@ def _check_size(stream: BinaryIO, start: int, length: int, layout: ZarrLayout) -
     if codec is None:
         return
     if layout.chunk_bytes > max(SMALL_BYTES, _RATIOS.get(codec, math.inf) * length):
-        raise ValueError(f"it has {length} bytes, which cannot hold a chunk of {layout.chunk_bytes}")
+        raise ValueError(f"it has {length} bytes, too few for a chunk of {layout.chunk_bytes}")
     stream.seek(start)
     if codec == "blosc":
         unpacked = _blosc_size(stream.read(_BLOSC_HEAD), length)

@@ -75,7 +75,7 @@ class ZarrChunks:
         """Write whole chunks.
 
         Args:
-            values: YX array of whole chunks; only at the far edges of the image can it end within a chunk.
+            values: YX array of whole chunks; it can end within a chunk only at the far edges of the image.
             plane: indices along the axes before Y and X.
             y: row of the top left corner, a multiple of `chunk_px`.
             x: column of the top left corner, a multiple of `chunk_px`.
@@ -90,7 +90,7 @@ class ZarrChunks:
                 aside.write_bytes(self._codec.encode(chunk))
 
     def read(self, plane: tuple[int, ...], y: slice, x: slice) -> np.ndarray:
-        """Return the values in a window, all chunks of which must have been written.
+        """Return the values in a window; all chunks that the window touches must have been written.
 
         Args:
             plane: indices along the axes before Y and X.
@@ -130,11 +130,11 @@ class ZarrChunks:
             raise OSError(
                 f"{self.folder}: {len(missing)} chunks are missing, the first in plane {plane} at rows {rows.start} to "
                 f"{rows.stop - 1}, columns {columns.start} to {columns.stop - 1}; choose a folder that all workers "
-                "share, and run again"
+                "share, and run the command again"
             )
 
     def __getitem__(self, window: tuple[int | slice, ...]) -> np.ndarray:
-        """Return the values in a window: an index or slice per leading axis, then slices for Y and X, without steps."""
+        """Return the values in a window, given as an index or slice for each leading axis, and slices for Y and X."""
         planes, lengths, rows, columns = self._resolved(window)
         values = np.empty((len(planes), rows.stop - rows.start, columns.stop - columns.start), self.dtype)
         for plane_values, plane in zip(values, planes, strict=True):
@@ -158,7 +158,11 @@ class ZarrChunks:
             self.write(part, plane, top, left)
 
     def _resolved(self, window: tuple[int | slice, ...]) -> tuple[list[tuple[int, ...]], tuple[int, ...], slice, slice]:
-        """Return the planes in a window, the lengths of the sliced axes before Y and X, the rows and the columns."""
+        """Resolve a window into indices.
+
+        Returns:
+            The indices of each plane, the lengths of the sliced axes before Y and X, the rows, and the columns.
+        """
         leading = [
             range(length)[part] if isinstance(part, slice) else (range(length)[part],)
             for part, length in zip(window[:-2], self.shape[:-2], strict=True)

@@ -23,7 +23,7 @@ def image_above(target: Path) -> Path | None:
 
 
 def check_image_above(target: Path) -> None:
-    """Refuse labels inside an image of another Zarr version, where no program would find them.
+    """Reject labels inside an image with another Zarr version, where no program would find them.
 
     Raises:
         ValueError: the labels are inside an OME-Zarr 0.5 image.
@@ -31,8 +31,8 @@ def check_image_above(target: Path) -> None:
     image = image_above(target)
     if image is not None and (image / "zarr.json").is_file():
         raise ValueError(
-            f"{target}: {image.name} is an OME-Zarr 0.5 image, but labels are written as 0.4; write them to a separate "
-            "folder next to the image"
+            f"{target}: {image.name} is an OME-Zarr 0.5 image, but labels are written as 0.4; write the labels to a "
+            "separate folder next to the image"
         )
 
 

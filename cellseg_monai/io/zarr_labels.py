@@ -39,7 +39,7 @@ class ZarrLabels:
     Args:
         folder: temporary folder in which the image is written.
         shape: one length per letter of `axes`.
-        axes: "YX", preceded by those of T, P and Z that the image has.
+        axes: "YX", preceded by whichever of T, P and Z the image has.
         dtype: uint32 or uint64.
         chunk_px: side of a chunk, in pixels.
     """
@@ -71,20 +71,20 @@ class ZarrLabels:
         if labels.ndim != 2 or len(plane) != len(self.shape) - 2:
             raise ValueError(
                 f"got labels of shape {labels.shape} {where} of a {self.axes} image of shape {self.shape}; pass labels "
-                "with the axes Y and X, and one plane index for each other axis"
+                "with the axes Y and X, and one plane index for each of the remaining axes"
             )
         for start, n, size in zip((y, x), labels.shape, self.shape[-2:], strict=True):
             stop = start + n
             if start % self.chunk_px or not (start < stop == size or (stop < size and n and n % self.chunk_px == 0)):
                 raise ValueError(
-                    f"got {n} of {size} rows or columns {where}; begin and end blocks at multiples of {self.chunk_px} "
-                    "or at the edge of the image, so that no two blocks share a chunk"
+                    f"got a block that spans {start} to {stop} along an axis of length {size}, {where}; begin and end "
+                    f"blocks at multiples of {self.chunk_px} or at the image edge, so that no blocks share a chunk"
                 )
         check_ids(labels, self.dtype, where)
         self._level(0).write(labels, plane, y, x)
 
     def read(self, y: slice, x: slice, *, plane: tuple[int, ...] = ()) -> np.ndarray:
-        """Return the labels in a window, all chunks of which must have been written.
+        """Return the labels in a window; all chunks that the window touches must have been written.
 
         Args:
             y: rows, as a slice with start and stop.
@@ -124,8 +124,8 @@ def writing_zarr_labels(
         path: folder to write, such as "cells.ome.zarr"; an existing label image is replaced. Inside an OME-Zarr 0.4
             image, as in "image.ome.zarr/labels/cells", the labels are added to the image's list of labels.
         shape: one length per letter of `axes`.
-        axes: "YX", preceded by those of T (time), P (position) and Z (depth) that the image has.
-        dtype: numpy.uint32, or numpy.uint64 for ids above 4,294,967,295, which fewer programs can read.
+        axes: "YX", preceded by whichever of T (time), P (position) and Z (depth) the image has.
+        dtype: numpy.uint32; or numpy.uint64, which fewer programs can read, for ids above 4,294,967,295.
         pixel_size_um: height and width of a pixel in micrometres, or None if unknown.
         chunk_px: side of a chunk, in pixels.
         workers: number of threads that compute the lower resolutions.
@@ -134,8 +134,7 @@ def writing_zarr_labels(
 
     Raises:
         FileExistsError: the path exists but is not a label image.
-        ValueError: an argument is impossible, chunks are missing at the end, or the path is inside an OME-Zarr 0.5
-            image.
+        ValueError: an argument is invalid, chunks are missing at the end, or the path is inside an OME-Zarr 0.5 image.
 
     >>> import tempfile
     >>> from cellseg_monai.io import read
@@ -177,11 +176,11 @@ def writing_zarr_labels(
 def _check(target: Path, shape: tuple[int, ...], axes: str, dtype: np.dtype, chunk_px: int) -> None:
     check_label_axes(axes, tuple(shape))
     if dtype not in (np.uint32, np.uint64):
-        raise ValueError(f"got dtype {dtype}, expected uint32 or uint64; pass numpy.uint32 unless ids exceed it")
+        raise ValueError(f"got dtype {dtype}, expected uint32 or uint64; pass numpy.uint32 if the ids fit")
     if chunk_px < 1:
-        raise ValueError(f"got chunk_px={chunk_px}, expected at least 1; correct it")
+        raise ValueError(f"got chunk_px={chunk_px}, expected a whole number of at least 1; pass a larger number")
     if target.exists() and not holds_labels(target):
-        raise FileExistsError(f"{target} exists but is not a label image; remove it or choose another name")
+        raise FileExistsError(f"{target} exists but is not a label image; remove it, or choose another path")
 
 
 def holds_labels(folder: Path) -> bool:

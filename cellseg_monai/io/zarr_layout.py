@@ -61,7 +61,7 @@ class ZarrLayout:
 
     @property
     def files(self) -> tuple[int, ...]:
-        """The shape of what one file holds."""
+        """The shape of the part of the array in one file: a shard, or a chunk if there are no shards."""
         return self.shards or self.chunks
 
     @property

@@ -12,10 +12,10 @@ import numpy as np
 import zarr
 import zarr.storage
 
-from cellseg_monai.errors import UnreadableImageError
+from cellseg_monai.errors import UnreadableImageError, cause_of
 from cellseg_monai.io.axes import UNSTATED, settle_axes
 from cellseg_monai.io.block_cache import BlockCache
-from cellseg_monai.io.decoder_errors import cause_of, decoding
+from cellseg_monai.io.decoder_errors import decoding
 from cellseg_monai.io.lazy_arrays import BlockArray
 from cellseg_monai.io.ngff import Multiscale, ZarrNode, find_image
 from cellseg_monai.io.sizes import Sizes
@@ -33,8 +33,8 @@ _METADATA = (".zarray", ".zattrs", ".zgroup", "zarr.json")
 def opened(path: Path, axes: str | None, *, indices: bool = False) -> Iterator[Stored]:
     """Open the image in a folder.
 
-    The axes of a bare 2-D array are Y and X; the user has to state those of any other bare array. A missing chunk is an
-    empty part of the image, as the format defines.
+    The axes of a bare 2-D array are Y and X; the user has to state those of any other bare array. As the format
+    defines, a missing chunk stands for an empty part of the image.
 
     Args:
         path: folder to open.

@@ -1,4 +1,4 @@
-"""Boundaries between touching objects, the class that lets a network separate neighbours."""
+"""Boundaries between touching objects, the class from which a network learns to separate neighbours."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def touching_boundaries(labels: np.ndarray, width: int = 2) -> np.ndarray:
 
     Args:
         labels: YX integers, 0 is background.
-        width: width of a boundary in pixels, both sides together. A pixel is marked if its distance to another object,
-            from pixel centre to pixel centre, is less than the width on its side plus half a pixel. Widths of 3 or more
-            therefore also bridge gaps of one pixel.
+        width: total width of a boundary in pixels, counting both sides. A pixel is marked if its distance to another
+            object, from pixel centre to pixel centre, is less than the width on its side plus half a pixel. Widths of 3
+            or more therefore also bridge gaps of one pixel.
 
     Returns:
         YX bool.

@@ -12,7 +12,7 @@ def convex_areas(first: np.ndarray, rows: np.ndarray, lefts: np.ndarray, rights:
 
     Args:
         first: index in `rows` of the first row of each object.
-        rows: rows that contain pixels of an object, object after object, increasing within each object.
+        rows: rows that contain pixels of an object, object after object, in increasing order within each object.
         lefts: first column of the object in each of these rows.
         rights: last column of the object in each of these rows.
 
@@ -34,12 +34,12 @@ def hull_rows(
     """Compute the convex hull of each object, row by row.
 
     Each pixel is represented by the midpoints of its four edges, so that even a single pixel has an extent.
-    scikit-image builds each hull with Qhull. Here, the left and right sides of all objects are pruned together until
-    all are convex, which is faster. The results are the same (tests compare them).
+    scikit-image builds each hull with Qhull. This function prunes the left and right sides of all objects together
+    until all are convex, which is faster. The results are the same, as tests confirm.
 
     Args:
         first: index in `rows` of the first row of each object; there must be at least one object.
-        rows: rows that contain pixels of an object, object after object, increasing within each object.
+        rows: rows that contain pixels of an object, object after object, in increasing order within each object.
         lefts: first column of the object in each of these rows.
         rights: last column of the object in each of these rows.
 

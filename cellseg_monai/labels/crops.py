@@ -34,7 +34,7 @@ class ObjectBoxes:
     """Bounding boxes of objects, in the order of their ids.
 
     Args:
-        ids: ids of the objects, increasing.
+        ids: ids of the objects, in increasing order.
         top: first row of each object.
         left: first column of each object.
         bottom: row after the last row of each object.
@@ -57,11 +57,11 @@ class ObjectBoxes:
 
 @dataclass(frozen=True, eq=False)
 class Crop:
-    """A crop that contains some objects whole.
+    """A crop that contains one or more whole objects.
 
     Args:
         window: rows and columns of the crop in the image.
-        ids: ids of the objects, increasing.
+        ids: ids of the objects, in increasing order.
         runs: the runs of pixels in `numbers` along the rows, as `id_runs` returns them, except that two neighbouring
             runs can both be background.
     """
@@ -103,7 +103,7 @@ def object_boxes(labels: SlicedArray, *, block_px: int = BLOCK_PX, run: Run = ma
     """
     if len(labels.shape) != 2 or np.dtype(labels.dtype).kind not in "iu":
         raise ValueError(
-            f"got {labels.dtype} of shape {tuple(labels.shape)}, expected integer ids of shape (Y, X); "
+            f"got a {labels.dtype} array of shape {tuple(labels.shape)}, expected integer ids of shape (Y, X); "
             "label the objects in a mask first, and pass a single plane from a stack"
         )
     windows = list(tiles(labels, block_px=block_px))
@@ -115,7 +115,7 @@ def object_boxes(labels: SlicedArray, *, block_px: int = BLOCK_PX, run: Run = ma
 
 
 def tiles(labels: SlicedArray, *, block_px: int = BLOCK_PX) -> Iterator[Box]:
-    """Divide an image into windows; an image stored in chunks is divided into whole chunks.
+    """Divide an image into windows, which consist of whole chunks if the image is stored in chunks.
 
     Args:
         labels: YX ids.
@@ -128,7 +128,7 @@ def tiles(labels: SlicedArray, *, block_px: int = BLOCK_PX) -> Iterator[Box]:
     [(0, 2), (2, 4), (4, 5)]
     """
     height, width = labels.shape
-    # Zarr gives the sides of a single chunk, Dask those of every chunk.
+    # Zarr gives the sides of a single chunk, and Dask the sides of every chunk.
     stored_chunks = getattr(labels, "chunks", None) or (1, max(1, width))
     chunks = [side[0] if isinstance(side, tuple) else side for side in stored_chunks]
     across = max(1, min(width, max(1, block_px // (chunks[0] * chunks[1])) * chunks[1]))
@@ -142,7 +142,9 @@ def _boxes_in(part: np.ndarray, window: Box) -> tuple[np.ndarray, ...]:
     """Return the ids in a part of an image, and the four sides of each object's bounding box within that part."""
     ids, starts, lengths = id_runs(part, by_row=True)
     if ids.size and ids.dtype.kind == "i" and ids.min() < 0:
-        raise ValueError(f"got id {ids.min()}, expected 0 for background and positive ids for objects; renumber them")
+        raise ValueError(
+            f"got id {ids.min()}, expected 0 for background and positive ids for objects; renumber the labels"
+        )
     object_runs = ids > 0
     ids, starts, lengths = ids[object_runs], starts[object_runs], lengths[object_runs]
     rows, columns = np.divmod(starts, max(1, part.shape[1]))
@@ -160,7 +162,7 @@ def _boxes_in(part: np.ndarray, window: Box) -> tuple[np.ndarray, ...]:
 
 
 def _grouped(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the order that sorts values, and the index in this order at which each distinct value begins."""
+    """Return the order that sorts the values, and the index in that order at which each distinct value begins."""
     order = np.argsort(values, kind="stable")
     return order, np.flatnonzero(np.r_[True, np.diff(values[order]) != 0][: len(values)])
 
@@ -176,7 +178,7 @@ def crops_of_whole_objects(
 
     Args:
         labels: YX ids of any integer dtype, 0 is background. Ids can have gaps and be large.
-        boxes: bounding boxes of all or some objects, as returned by `object_boxes`; by default, of all objects.
+        boxes: bounding boxes of the objects to include, as returned by `object_boxes`; by default, all objects.
         block_px: maximum number of pixels in a crop, unless a single object is larger.
 
     Yields:

@@ -1,8 +1,8 @@
 """Measurements of every object in a label image: position, size, shape, brightness, and the mean of each map.
 
 All objects are measured together, because measuring 70,000 objects one by one, as `regionprops` does, takes half a
-minute. Sums over runs of pixels, codes for border pixels, and jointly pruned hulls give the same numbers; tests compare
-every column.
+minute. The same numbers result from sums over runs of pixels, codes for border pixels, and jointly pruned hulls. Tests
+compare every column.
 
 The mean foreground probability is called `score`, not confidence. It ranks wrong objects below right ones, but its
 values are not comparable between sets of images; see docs/quality.md and `benchmarks/score_quality.py`.
@@ -24,9 +24,9 @@ from cellseg_monai.labels.perimeter import perimeters
 
 __all__ = ["measure_objects"]
 
-# Maps whose columns have names of their own, because users filter and sort by them.
+# Maps whose columns have names of their own, because users filter and sort by these columns.
 _NAMED_COLUMNS = {"foreground": "score", "views": "agreement"}
-_SQUARE_TOLERANCE = 1e-6  # pixels are square if height and width differ by at most this share
+_SQUARE_TOLERANCE = 1e-6  # pixels are square if height and width differ by at most this fraction
 
 
 def measure_objects(
@@ -53,12 +53,12 @@ def measure_objects(
     - `eccentricity`: eccentricity of the ellipse with the same second moments, 0 for a disc (Hu 1962,
       doi:10.1109/TIT.1962.1057692); with a pixel size, it is computed in µm;
     - `solidity`: area as a fraction of the area of the convex hull;
-    - `touches_edge`: True if the object touches the edge of the image, which may have cut it.
+    - `touches_edge`: True if the object touches the edge of the image, which may have cut the object.
 
     A pixel size adds `area_um2`, `centroid_y_um`, `centroid_x_um`, `equivalent_diameter_um` and `perimeter_um` (NaN if
     pixels are not square). An image adds `mean_NAME`, `min_NAME` and `max_NAME` for each channel. Each map adds its
     mean over the object's pixels, called `score` for the map `foreground`, `agreement` for `views`, and `mean_NAME` for
-    others, with slashes in the name replaced by underscores.
+    all other maps, with slashes in the name replaced by underscores.
 
     Args:
         labels: Y×X ids of any integer dtype, 0 is background. Ids can have gaps and be large. The array is only sliced,
@@ -75,8 +75,8 @@ def measure_objects(
         One row per object, in the order of the ids.
 
     Raises:
-        ValueError: `labels` are negative or not integers; the image, the maps or the names do not fit them; or the
-            pixel size is not positive and finite.
+        ValueError: `labels` are negative or not integers; the image, the maps or the names do not fit the labels; or
+            the pixel size is not positive and finite.
 
     >>> table = measure_objects(np.array([[7, 7, 0], [7, 7, 0], [0, 0, 9]]), pixel_size_um=(0.5, 0.5))
     >>> table["id"], table["area_px"], table["area_um2"], table["centroid_x_px"], table["touches_edge"]
@@ -85,7 +85,7 @@ def measure_objects(
     names = _channel_names(labels, image, channel_names)
     means = _columns_of_maps(labels, maps or {}, names)
     if pixel_size_um is not None and not all(np.isfinite(size) and size > 0 for size in pixel_size_um):
-        raise ValueError(f"got pixel_size_um={pixel_size_um}, expected two positive lengths; correct them")
+        raise ValueError(f"got pixel_size_um={pixel_size_um}, expected two positive lengths; pass height and width")
     boxes = object_boxes(labels, block_px=block_px, run=run)
     groups = list(groups_of_objects(boxes, int(labels.shape[1]), block_px=block_px))
 
@@ -105,7 +105,7 @@ def measure_objects(
 
 
 def _empty_crop(boxes: ObjectBoxes) -> Crop:
-    """Return a crop without objects, which gives an image without objects the same columns with the same types."""
+    """Return a crop without objects, so that the table of an empty image has the same columns with the same types."""
     places: np.ndarray = np.zeros(0, np.intp)
     ids: np.ndarray = np.zeros(0, np.int32)
     return Crop((slice(0, 0), slice(0, 0)), boxes.ids, (ids, places, places))
@@ -117,11 +117,11 @@ def _columns_of_maps(labels: SlicedArray, maps: Mapping[str, Any], channels: Seq
         if tuple(values.shape) != tuple(labels.shape):
             raise ValueError(
                 f"got the map {name} of shape {tuple(values.shape)} and labels of shape {tuple(labels.shape)}, "
-                "expected equal Y and X; resample the map to the pixels of the image"
+                "expected equal shapes; resample the map to the pixels of the image"
             )
     columns = {_column(name): values for name, values in maps.items()}
     if len(columns) < len(maps):
-        raise ValueError(f"got the maps {', '.join(maps)}, two of which would share a column; rename one")
+        raise ValueError(f"got the maps {', '.join(maps)}, two of which would share a column; rename one of the maps")
     for channel in channels:
         if f"mean_{channel}" in columns:
             raise ValueError(f"got a map and a channel that share the name {channel}; rename the channel")

@@ -1,4 +1,4 @@
-"""The objects in a crop as runs of pixels along the rows, which are far fewer than pixels, and sums over runs."""
+"""Represent the objects in a crop by runs of pixels, which are far fewer than pixels, and sum values over the runs."""
 
 from __future__ import annotations
 

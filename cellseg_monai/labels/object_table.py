@@ -37,7 +37,7 @@ class ObjectTable:
         lengths = {name: len(column) for name, column in self.columns.items()}
         if "id" not in lengths or len(set(lengths.values())) != 1:
             raise ValueError(
-                f"got columns of lengths {lengths}, expected `id` and others of equal length; pass one value per object"
+                f"got columns of lengths {lengths}, expected equal lengths and a column `id`; pass one value per object"
             )
 
     def __len__(self) -> int:
@@ -47,7 +47,7 @@ class ObjectTable:
         return self.columns[name]
 
     def positions(self, ids: np.ndarray) -> np.ndarray:
-        """Return the rows of the given ids in the table of one plane; every id must be in the table.
+        """Return the row numbers of the given ids in the table of one plane; every id must be in the table.
 
         >>> ObjectTable({"id": np.array([3, 8])}).positions(np.array([8, 3, 8]))
         array([1, 0, 1])
@@ -57,14 +57,14 @@ class ObjectTable:
 
     @property
     def boxes(self) -> ObjectBoxes:
-        """Bounding boxes of the objects in one plane, which save searching for their pixels."""
+        """Bounding boxes of the objects in one plane, read from the table so that no pixels need to be searched."""
         return ObjectBoxes(self.columns["id"], *(self.columns[name] for name in _BOX))
 
     def at(self, place: Mapping[str, int]) -> ObjectTable:
         """Return the rows for one plane of a stack, without the columns for the plane's position.
 
         Args:
-            place: position of the plane, as a number for each position column, such as `t`; if empty, the whole table
+            place: position of the plane, as one number for each position column, such as `t`; if empty, the whole table
                 is returned.
 
         >>> planes = {(z,): ObjectTable({"id": np.arange(1, 2 + z)}) for z in range(2)}

@@ -40,7 +40,7 @@ def draw_outlines(image: np.ndarray, labels: np.ndarray, *, colour: tuple[int, i
 
     Args:
         image: CYX in [0, 1], as returned by `pixels.prepare`; values outside this range are clipped. Three channels are
-            shown in colour. For any other number, the mean of the channels is shown in grey.
+            shown in colour. Otherwise, the mean of the channels is shown in grey.
         labels: YX integers of the same size, 0 is background.
         colour: red, green and blue of the outlines, 0 to 255.
 

@@ -27,7 +27,7 @@ def perimeters(crop: Crop, runs: ObjectRuns) -> np.ndarray:
 
     This is the estimator of Benkrid and Crookes (Design and FPGA implementation of a perimeter estimator, Queen's
     University of Belfast, 2000). The border of an object consists of the pixels that share an edge with anything else,
-    including holes. Each border pixel counts 1, √2 or (1 + √2) / 2, depending on how the border continues around it. An
+    including holes. Each border pixel adds 1, √2 or (1 + √2) / 2, depending on how the border continues around it. An
     object too small for a closed border, such as a single pixel, has a perimeter of 0.
 
     Args:

@@ -1,8 +1,8 @@
 """Exact outlines of objects along pixel edges, and the reverse: objects drawn from outlines.
 
-Because outlines follow pixel edges, every program that fills them gets the same pixels. Contours through pixel centres,
-as OpenCV returns them, lose half a pixel all around. No ring touches itself, so geometry libraries accept the polygons
-as valid.
+Because the outlines follow pixel edges, every program that fills them gets the same pixels. Contours through pixel
+centres, such as those from OpenCV, lose half a pixel all around. No ring touches itself, so geometry libraries accept
+the polygons as valid.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def object_polygons(
 
     Args:
         labels: YX ids of any integer dtype, 0 is background.
-        boxes: bounding boxes of the objects, as returned by `object_boxes`; by default, of all objects.
+        boxes: bounding boxes of the objects to trace, as returned by `object_boxes`; by default, all objects.
         block_px: maximum number of pixels held in memory at a time, unless a single object is larger.
 
     Yields:
@@ -166,7 +166,7 @@ def draw_polygons(
         shape: size of the image, (Y, X).
 
     Returns:
-        YX ids, as int64 or a larger dtype if the ids need it.
+        YX ids, as int64, or as a larger dtype if the ids need it.
 
     Raises:
         ValueError: a point is not a pixel corner, or a line is neither horizontal nor vertical.
@@ -183,7 +183,7 @@ def draw_polygons(
             ends = np.roll(corners, -1, axis=0)
             if np.any(corners != np.floor(corners)) or np.any(np.all(corners != ends, axis=1)):
                 raise ValueError(
-                    f"got an outline for the id {ids[number]} that leaves the pixel edges, expected whole coordinates "
+                    f"the outline of object {ids[number]} does not follow pixel edges, expected integer coordinates "
                     "and only horizontal and vertical lines; pass outlines from trace_polygons"
                 )
             vertical = corners[:, 0] == ends[:, 0]

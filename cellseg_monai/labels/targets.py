@@ -1,4 +1,4 @@
-"""Training targets made from label images, with one function per kind of target."""
+"""Training targets computed from label images, with one function per kind of target."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ class CountedScore(CumulativeIterationMetric):
         over: "mean" or "median" over the scores of the images, or "pooled" to score the counts of all images together.
 
     Raises:
-        ValueError: `over` is none of these.
+        ValueError: `over` is none of the three.
     """
 
     kind: ClassVar[type[Counts]]
@@ -45,6 +45,6 @@ class CountedScore(CumulativeIterationMetric):
         """
         buffer = self.get_buffer()
         if not isinstance(buffer, torch.Tensor):
-            raise ValueError("no images have been counted; call the metric with predictions and truth first")
+            raise ValueError("no images have been counted; call the metric with predictions and ground truth first")
         counts = self.kind(*np.moveaxis(buffer.cpu().numpy(), -1, 0))
         return float(np.mean(over_images(counts, self.score, self.over)))

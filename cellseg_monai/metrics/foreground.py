@@ -19,8 +19,8 @@ class ForegroundScore(CountedScore):
         score: `"dice"`, `"iou"`, `"precision"`, `"recall"` or `"accuracy"`.
         over: "mean" or "median" over the scores of the images, or "pooled" to score the pixels of all images together.
 
-    An image scores 1 if neither truth nor prediction contains foreground. If only the prediction does, the image scores
-    0, except in accuracy.
+    An image scores 1 if neither the ground truth nor the prediction contains foreground. If only the prediction does,
+    the image scores 0, except in accuracy.
 
     >>> truth = torch.tensor([[[[1.0, 1.0, 0.0, 0.0]]]])
     >>> metric = ForegroundScore("iou")
@@ -37,9 +37,9 @@ class ForegroundScore(CountedScore):
     def _compute_tensor(self, y_pred: torch.Tensor, y: torch.Tensor | None = None, **kwargs: Any) -> torch.Tensor:
         if y is None or y_pred.shape != y.shape:
             raise ValueError(
-                f"got a prediction of shape {tuple(y_pred.shape)} and truth of shape "
+                f"got a prediction of shape {tuple(y_pred.shape)} and ground truth of shape "
                 f"{None if y is None else tuple(y.shape)}, expected B×1×Y×X masks of the same shape; resample the "
-                "prediction to the size of the truth"
+                "prediction to the size of the ground truth"
             )
         predicted, true = y_pred > 0, y > 0
         axes = tuple(range(1, y.ndim))

@@ -37,9 +37,9 @@ class _LabelImageScore(CountedScore):
     def _compute_tensor(self, y_pred: torch.Tensor, y: torch.Tensor | None = None, **kwargs: Any) -> torch.Tensor:
         if y is None or y_pred.shape != y.shape or y.shape[1:2] != (1,):
             raise ValueError(
-                f"got a prediction of shape {tuple(y_pred.shape)} and truth of shape "
+                f"got a prediction of shape {tuple(y_pred.shape)} and ground truth of shape "
                 f"{None if y is None else tuple(y.shape)}, expected B×1×Y×X label images of the same shape; resample "
-                "the prediction to the size of the truth"
+                "the prediction to the size of the ground truth"
             )
         counts = [self._numbers(*pair) for pair in zip(_ids("prediction", y_pred), _ids("truth", y), strict=True)]
         # Apple's GPUs do not support float64; MONAI moves the counts when it gathers them.
@@ -55,9 +55,9 @@ class InstanceScore(_LabelImageScore):
         thresholds: IoU thresholds, such as `[0.5]`; by default, the ten from 0.50 to 0.95 in steps of 0.05.
         over: "mean" or "median" over the scores of the images, or "pooled" to score the objects of all images together.
 
-    Predictions and truth are B×1×Y×X label images of integers. Floats, as loaded by MONAI, are accepted if they are
-    whole numbers that their dtype represents exactly (below 2**24 for float32). An image scores 1 if neither truth nor
-    prediction contains objects, and 0 if only the prediction does.
+    Predictions and ground truth are B×1×Y×X label images of integers. Floats, as loaded by MONAI, are accepted if they
+    are whole numbers that their dtype represents exactly (below 2**24 for float32). An image scores 1 if neither the
+    ground truth nor the prediction contains objects, and 0 if only the prediction does.
 
     >>> truth = torch.tensor([[[[1, 1, 1, 1, 0, 2]]]])
     >>> prediction = torch.tensor([[[[3, 3, 3, 0, 0, 9]]]])
@@ -89,11 +89,11 @@ class OverlapScore(_LabelImageScore):
             (from the Cell Tracking Challenge, see `scores.ctc_segmentation`).
         over: "mean" or "median" over the scores of the images, or "pooled" to score the objects of all images together.
 
-    Predictions and truth are B×1×Y×X label images of integers, or of floats that are whole numbers. An image scores 1
-    if neither truth nor prediction contains objects, and 0 if only the prediction does.
+    Predictions and ground truth are B×1×Y×X label images of integers, or of floats that are whole numbers. An image
+    scores 1 if neither the ground truth nor the prediction contains objects, and 0 if only the prediction does.
 
     Raises:
-        ValueError: `score` is none of these.
+        ValueError: `score` is none of the three.
 
     >>> truth = torch.tensor([[[[1, 1, 1, 2, 0]]]])
     >>> metric = OverlapScore("aji")
@@ -107,7 +107,7 @@ class OverlapScore(_LabelImageScore):
     def __init__(self, score: str = "aji", over: Over = "pooled") -> None:
         super().__init__("score", over)
         if score not in _RATIOS:
-            raise ValueError(f"got score {score!r}, expected one of {', '.join(_RATIOS)}; choose one")
+            raise ValueError(f"got score {score!r}, expected one of {', '.join(_RATIOS)}")
         self.ratio = _RATIOS[score]
 
     def _numbers(self, prediction: np.ndarray, truth: np.ndarray) -> Any:
@@ -116,7 +116,7 @@ class OverlapScore(_LabelImageScore):
 
 
 def _ids(name: str, labels: torch.Tensor) -> np.ndarray:
-    """Return label images as integers; refuse floats that are not whole numbers, or too large to be exact."""
+    """Return label images as integers; reject floats that are not whole numbers or are too large to be exact."""
     if labels.is_floating_point():
         limit = 2 / torch.finfo(labels.dtype).eps
         if not ((labels == labels.round()) & (labels.abs() < limit)).all():

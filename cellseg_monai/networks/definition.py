@@ -73,7 +73,7 @@ def build_network(definition: Mapping[str, Any]) -> nn.Module:
     build = _BUILDERS.get(name) if isinstance(name, str) else None
     if build is None:
         raise BundleError(
-            f"got the network {name!r}, expected one of {', '.join(sorted(_BUILDERS))}; correct the name, or install "
+            f"got the network {name!r}, expected one of {', '.join(sorted(_BUILDERS))}; fix the name, or install "
             "the version of cellseg_monai that wrote this definition"
         )
     try:

@@ -15,7 +15,7 @@ from segmentation_models_pytorch.encoders import get_encoder
 from segmentation_models_pytorch.encoders._utils import patch_first_conv
 from torch import nn
 
-from cellseg_monai.errors import BundleError
+from cellseg_monai.errors import BundleError, cause_of
 
 __all__ = ["drop_unused_stages", "load_encoder_weights"]
 
@@ -110,7 +110,7 @@ def _load_file_into(encoder: nn.Module, weights: str, encoder_name: str) -> None
     path = Path(weights)
     if not path.is_file():
         raise BundleError(
-            f"no encoder weights at {path}; correct the path, or set encoder_weights to null for random weights"
+            f"no encoder weights at {path}; fix the path, or set encoder_weights to null for random weights"
         )
     try:
         if path.suffix == ".safetensors":
@@ -120,6 +120,6 @@ def _load_file_into(encoder: nn.Module, weights: str, encoder_name: str) -> None
         encoder.load_state_dict(state)
     except (RuntimeError, KeyError, TypeError, AttributeError, OSError, UnpicklingError, SafetensorError) as error:
         raise BundleError(
-            f"{path} does not hold the state dict of a {encoder_name} encoder for 3-channel images: {error}; "
-            "pass another file, or set encoder_weights to null for random weights"
+            f"{path} does not contain the state dict of a {encoder_name} encoder for 3-channel images "
+            f"({cause_of(error)}); pass another file, or set encoder_weights to null for random weights"
         ) from error

@@ -60,7 +60,7 @@ def monai_network(
     """
     if min(multiple, minimum) < 1:
         raise BundleError(
-            f"{name}: got multiple={multiple} and minimum={minimum}, expected whole numbers of at least 1; raise them"
+            f"{name}: got multiple={multiple} and minimum={minimum}, expected whole numbers of at least 1"
         )
     padded = padded_monai_network(
         name, in_channels=in_channels, classes=classes, multiple=multiple, minimum=minimum, options=options
@@ -83,7 +83,7 @@ def padded_monai_network(
         network = kind(**arguments)
     except _REFUSALS as error:
         given = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
-        raise BundleError(f"MONAI's {name} rejects {given}: {_first_line(error)}; correct the options") from error
+        raise BundleError(f"MONAI's {name} rejects {given}: {_first_line(error)}; change the options") from error
     return Padded(network, multiple=multiple, minimum=minimum, in_channels=in_channels)
 
 
@@ -94,7 +94,7 @@ def _find_class(name: str) -> type[nn.Module]:
     by_lower_case = {key.lower(): key for key in kinds}
     nearest = difflib.get_close_matches(str(name).lower(), by_lower_case, n=1)
     remedy = f"did you mean {by_lower_case[nearest[0]]!r}?" if nearest else "see monai.networks.nets"
-    raise BundleError(f"MONAI has no network {name!r}; {remedy}")
+    raise BundleError(f"MONAI has no network named {name!r}; {remedy}")
 
 
 def _arguments(
@@ -115,13 +115,13 @@ def _arguments(
     if "spatial_dims" in parameters:
         arguments["spatial_dims"] = 2
         if options.get("spatial_dims", 2) != 2:
-            raise BundleError(f"{name}: got spatial_dims={options['spatial_dims']}, expected 2; leave the option out")
+            raise BundleError(f"{name}: got spatial_dims={options['spatial_dims']}, expected 2; remove this option")
     if "pretrained" in parameters:
         arguments["pretrained"] = False
     if options.get("pretrained"):
         raise BundleError(
             f"{name}: got pretrained={options['pretrained']!r}, expected False, because loading a checkpoint would "
-            "download the pretrained weights again; leave the option out, or use smp_model with encoder_weights"
+            "download the pretrained weights again; remove this option, or use smp_model with encoder_weights"
         )
     known = [key for key, parameter in parameters.items() if parameter.kind is not parameter.VAR_KEYWORD]
     takes_any = len(known) < len(parameters)
@@ -162,13 +162,13 @@ def _try_out(padded: Padded, name: str, classes: int) -> None:
         expected = (classes, smallest, width)
         if not isinstance(answer, torch.Tensor):
             raise BundleError(
-                f"MONAI's {name} {when} returns {_described(answer)}, expected one tensor; switch off its further "
+                f"MONAI's {name} {when} returns {_described(answer)}, expected one tensor; switch off additional "
                 "outputs, such as deep supervision, or write a function in cellseg_monai.networks that selects one"
             )
         if answer.ndim != 4 or answer.shape[1:] != expected:
             raise BundleError(
                 f"MONAI's {name} {when} turns an image of {smallest}×{width} pixels into {_described(answer)}, "
-                f"expected B×{'×'.join(map(str, expected))}; correct multiple or minimum, switch off deep "
+                f"expected B×{'×'.join(map(str, expected))}; change multiple or minimum, switch off deep "
                 "supervision, or choose a segmentation network"
             )
 
@@ -185,7 +185,7 @@ def _answer(padded: Padded, name: str, size: tuple[int, int], *, training: bool 
         raise BundleError(
             f"MONAI's {name} fails on an image of {size[0]}×{size[1]} pixels, which multiple={padded.multiple} and "
             f"minimum={padded.minimum} allow: {_first_line(error)}; raise multiple to the product of the strides, "
-            "raise minimum to twice that product, or correct the options"
+            "raise minimum to twice that product, or change the options"
         ) from error
     finally:
         network.train(was_training)

@@ -45,7 +45,7 @@ def unet_plus_plus(
             weights.
         in_channels: number of image channels. For numbers other than 3, weights are adapted as in SMP.
         classes: number of output channels. The logits are B×classes×Y×X.
-        decoder_channels: numbers of channels in the nodes at 1/16, 1/8, 1/4 and 1/2 of the image resolution, and in
+        decoder_channels: number of channels in the nodes at 1/16, 1/8, 1/4 and 1/2 of the image resolution, and in
             the heads at full resolution, as in SMP.
         norm: True to apply batch normalisation after each decoder convolution.
         prune: level whose logits are returned in evaluation mode, 1 (fastest) to 4. `set_pruning` changes the level.
@@ -62,7 +62,7 @@ def unet_plus_plus(
     """
     if len(decoder_channels) != _LEVELS + 1:
         raise BundleError(
-            f"got decoder_channels={list(decoder_channels)}, expected {_LEVELS + 1} numbers; pass them deepest first"
+            f"got decoder_channels={list(decoder_channels)}, expected {_LEVELS + 1} numbers, deepest level first"
         )
     try:
         encoder = get_encoder(encoder_name, in_channels=in_channels, depth=_LEVELS + 1)
@@ -82,7 +82,7 @@ def set_pruning(network: nn.Module, level: int | None) -> nn.Module:
 
     Args:
         network: network built by `unet_plus_plus`, or a module that contains one. It is changed in place.
-        level: 1 (fastest) to 4. None leaves the network, of whatever kind, unchanged.
+        level: 1 (fastest) to 4. None leaves the network unchanged, whether it is a U-Net++ or not.
 
     Returns:
         The same network.
@@ -129,7 +129,7 @@ def _check_encoder(encoder: nn.Module, encoder_name: str, in_channels: int) -> N
         if 0 in channels or [tuple(feature.shape) for feature in features] != expected:
             raise BundleError(
                 f"the encoder {encoder_name} does not return features at 1/2, 1/4, ... 1/{2**depth} of the image "
-                f"resolution when it stops after {depth} stages, as pruning requires; use another, such as resnet34"
+                f"resolution when it stops after {depth} stages, as pruning requires; use one such as resnet34"
             )
     encoder.train(training)
 

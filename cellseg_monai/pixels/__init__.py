@@ -1,4 +1,4 @@
-"""Preparation of pixels for a network: channels, normalisation and scale. Works without torch."""
+"""Prepare pixels for a network, without torch: select channels, normalise intensities and resample."""
 
 from cellseg_monai.pixels.channels import select_channels
 from cellseg_monai.pixels.image_quality import contrast_over_noise, saturated_share, sharpness

@@ -1,4 +1,4 @@
-"""Selection of the image channels that a network sees, according to a channel policy."""
+"""Select the image channels that a network sees, according to a channel policy."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def check_policy(policy: object) -> str | tuple[str | int, ...]:
         return tuple(policy)
     raise ValueError(
         f"got channels={policy!r}, expected 'grey', 'rgb' or a list of channel names or zero-based indices; "
-        "pass, for example, ['DAPI', 'GFP'] or [0, 2]"
+        "pass ['DAPI', 'GFP'] or [0, 2], for example"
     )
 
 
@@ -47,7 +47,7 @@ def select_channels(
 
     - "grey" keeps a single channel as it is and converts a colour image to luma (ITU-R BT.601). A colour image with
       three equal channels is a grey image stored as RGB, so it keeps its values.
-    - "rgb" keeps a colour image as it is and repeats a single channel three times.
+    - "rgb" keeps a colour image as it is and turns a single channel into three copies.
     - A list selects channels by name or zero-based index.
 
     "grey" and "rgb" drop channels named alpha or extra. They treat an image as colour only if its three channels are
@@ -63,7 +63,7 @@ def select_channels(
         with `pixels`.
 
     Raises:
-        ValueError: the image lacks channels that the policy asks for. The message lists the channels that it has.
+        ValueError: the image lacks channels that the policy asks for. The message lists the channels in the image.
 
     >>> red = np.zeros((3, 1, 1), np.uint8)
     >>> red[0] = 100
@@ -76,7 +76,7 @@ def select_channels(
     if pixels.ndim != 3 or 0 in pixels.shape:
         raise ValueError(
             f"got pixels of shape {pixels.shape}, expected three non-empty axes (C, Y, X); "
-            "choose one plane of a stack, or add a channel axis to a grey image"
+            "pass one plane of a stack, or add a channel axis to a grey image"
         )
     if not isinstance(policy, str):
         return pixels[[_position(key, len(pixels), channel_names) for key in policy]]
@@ -128,9 +128,9 @@ def _position(key: str | int, count: int, names: Sequence[str]) -> int:
         problem, remedy = f"{len(matches)} channels are named {key!r}", "choose by index instead"
     elif isinstance(key, str) and not any(names):
         problem = f"cannot find channel {key!r}, because the image has no channel names"
-        remedy = "choose by index, or name its channels"
+        remedy = "choose by index, or name the channels"
     else:
-        problem, remedy = f"the image has no channel {key!r}", "correct channels"
+        problem, remedy = f"the image has no channel {key!r}", "choose one of these"
     raise ValueError(f"{problem}; it has {_listing(count, names)}; {remedy}")
 
 

@@ -20,7 +20,7 @@ def sharpness(channel: np.ndarray) -> float:
     the image makes the measure independent of exposure. Noise also counts as fine detail, and an image has the same
     noise whether or not it is in focus. Both variances are therefore reduced by the contribution of noise, estimated
     with `noise_level`. The slope of the power spectrum (Bray et al. 2012, doi:10.1177/1087057111420292) is worse at
-    recognising blurred nuclei, because noise makes it rise again.
+    recognising blurred nuclei, because noise raises the slope again.
 
     Compare values only between images of similar objects at a similar pixel size.
 
@@ -52,9 +52,10 @@ def sharpness(channel: np.ndarray) -> float:
 def saturated_share(channel: np.ndarray) -> float:
     """Return the fraction of pixels at the highest value if the detector was saturated, and 0 otherwise.
 
-    The fraction of maximal pixels is a measure by Bray et al. 2012 (doi:10.1177/1087057111420292). On its own, it would
-    also count the brightest pixels in an unsaturated image, which are numerous in a dim image with few grey values. The
-    detector therefore counts as saturated only if the highest value occurs more often than the next lower one.
+    Bray et al. 2012 (doi:10.1177/1087057111420292) use the fraction of pixels at the highest value. On its own, it
+    would also count the brightest pixels in an unsaturated image, which are numerous in a dim image with few grey
+    values. The detector therefore counts as saturated only if the highest value occurs more often than the next lower
+    one.
 
     Args:
         channel: values of any shape and real dtype.
@@ -78,7 +79,7 @@ def saturated_share(channel: np.ndarray) -> float:
 def contrast_over_noise(channel: np.ndarray, lower: float = 0.1, upper: float = 99.9) -> float:
     """Return the range between two percentiles as a multiple of the noise.
 
-    If this number is below `Preprocessing.noise_floor`, the image is not stretched to full contrast.
+    If the result is below `Preprocessing.noise_floor`, the image is not stretched to full contrast.
 
     Args:
         channel: YX, any real dtype.

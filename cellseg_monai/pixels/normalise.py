@@ -1,4 +1,4 @@
-"""Scaling of intensities to [0, 1] by percentiles of the whole image."""
+"""Scale intensities to [0, 1] by percentiles of the whole image."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def check_percentiles(lower: float, upper: float) -> None:
     """Check that two percentiles are in range and in order.
 
     Raises:
-        ValueError: the percentiles are not increasing or not between 0 and 100.
+        ValueError: the percentiles are not in increasing order, or not between 0 and 100.
 
     >>> check_percentiles(1, 99)
     """
@@ -77,7 +77,7 @@ def sampled_rows(shape: tuple[int, int]) -> np.ndarray:
 
 
 def second_differences(above: np.ndarray, here: np.ndarray, below: np.ndarray) -> np.ndarray:
-    """Apply a mask that cancels flat areas, slopes and straight edges, so that noise remains.
+    """Apply a mask that cancels flat areas, slopes and straight edges, leaving the noise.
 
     Args:
         above: YX, the row above each row in `here`.
@@ -128,22 +128,22 @@ def normalise_percentiles(
     full contrast, and tiles of the same image would no longer match.
 
     Values beyond the percentiles are clipped to [0, 1], so that hot pixels and dirt stay within the range on which the
-    network was trained. StarDist and Cellpose do not clip, and MONAI makes it optional. Pass `clip=False` for networks
-    trained without clipping.
+    network was trained. StarDist and Cellpose do not clip, and in MONAI clipping is optional. Pass `clip=False` for
+    networks trained without clipping.
 
-    If the two percentiles are equal, as in an almost empty image, the minimum and maximum of the channel take their
-    place. Otherwise, a few bright cells would vanish. A constant channel becomes zeros. Percentiles are interpolated
-    like those of `numpy.percentile`. For 8-bit and 16-bit integers, they are computed from an exact histogram.
+    If the two percentiles are equal, as in an almost empty image, the minimum and maximum of the channel are used
+    instead, because a few bright cells would otherwise vanish. A constant channel becomes zeros. Percentiles are
+    interpolated as in `numpy.percentile`. For 8-bit and 16-bit integers, they are computed from an exact histogram.
 
-    Without cells, the range between the percentiles contains only noise. If it were stretched, a network would see
-    cells everywhere. `noise_floor` therefore sets a lower limit on the range, as a multiple of the noise. At 30, the
-    default in `Preprocessing`, images with cells do not change, and empty ones stay dark.
+    Without cells, the range between the percentiles contains only noise. If noise were stretched to full contrast, a
+    network would see cells everywhere. `noise_floor` therefore sets a lower limit on the range, as a multiple of the
+    noise. At 30, the default in `Preprocessing`, images with cells do not change, and empty images stay dark.
 
     Args:
         pixels: CYX, booleans, integers or floats of any width.
         lower: percentile in [0, 100) that becomes 0.
         upper: percentile in (0, 100] that becomes 1.
-        clip: limit the result to [0, 1].
+        clip: True to limit the result to [0, 1].
         noise_floor: smallest range that is scaled to [0, 1], as a multiple of `noise_level`; 0 means no limit.
 
     Returns:
@@ -197,7 +197,7 @@ def _scale_levels(
 def percentiles_of_counts(counts: np.ndarray, percent: tuple[float, float]) -> tuple[float, float]:
     """Return the bins of two percentiles in a histogram, interpolated between bins.
 
-    If both percentiles are equal, the lowest and the highest non-empty bin are returned instead.
+    If both percentiles are equal, return the lowest and highest non-empty bins instead.
 
     Args:
         counts: number of pixels in each bin.
@@ -247,7 +247,7 @@ def check_finite(values: np.ndarray) -> None:
         bad = int(np.count_nonzero(~(np.abs(values) <= _LARGEST)))
         raise ValueError(
             f"{bad} of {values.size} values are NaN, infinite or beyond ±{_LARGEST:.1e}; "
-            "replace them, for example with numpy.nan_to_num, or repair the file"
+            "replace these values, for example with numpy.nan_to_num, or repair the file"
         )
 
 
@@ -258,7 +258,7 @@ def scale_between(values: np.ndarray, low: float, high: float, clip: bool) -> np
         values: floats of any shape; overwritten.
         low: value that becomes 0.
         high: value that becomes 1. If it equals `low`, the result is a new array of zeros.
-        clip: limit the result to [0, 1].
+        clip: True to limit the result to [0, 1].
     """
     if low == high:
         return np.zeros_like(values)

@@ -1,4 +1,4 @@
-"""Preparation of images that do not fit into memory, window by window."""
+"""Prepare images that do not fit into memory, window by window."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class ImageStatistics:
     """Statistics of a whole image that are needed to prepare any of its windows.
 
     Args:
-        grey_as_colour: True if red, green and blue are equal in the whole image, so that one of them is enough.
-        ranges: the values that become 0 and 1, for each channel that the network sees.
+        grey_as_colour: True if red, green and blue are equal in the whole image, so that a single channel is enough.
+        ranges: for each channel that the network sees, the values that become 0 and 1.
     """
 
     grey_as_colour: bool
@@ -36,7 +36,7 @@ class PreparedWindows:
     Call the object with rows and columns to get a window. Its pixels equal the result of `prepare` up to rounding.
 
     Args:
-        read: function that returns the measured CYX pixels of the image in the given rows and columns.
+        read: function that returns the unprepared CYX pixels of the image in the given rows and columns.
         shape: (Y, X) of the image.
         settings: preprocessing settings of the bundle.
         channel_names: one name per channel, or empty.
@@ -113,7 +113,7 @@ class PreparedWindows:
         return selected
 
     def _is_grey_as_colour(self, chunk_shape: tuple[int, int] | None) -> bool:
-        """Return True if red, green and blue are equal in the whole image, which no single window can show."""
+        """Return True if red, green and blue are equal in the whole image, which no single window could reveal."""
         if self._settings.channels != "grey":
             return False
         for window in windows_of_chunks(self._image_shape, chunk_shape):

@@ -30,11 +30,11 @@ class Preprocessing:
         channels: "grey", "rgb", or channel names or indices; see `select_channels`.
         lower_percentile: percentile that becomes 0; see `normalise_percentiles`.
         upper_percentile: percentile that becomes 1; see `normalise_percentiles`.
-        clip: limit values to [0, 1].
-        noise_floor: smallest intensity range that is scaled to [0, 1], as a multiple of the noise. It keeps empty
-            fields dark; 0 means no limit.
-        pixel_size_um: pixel size on which the network was trained, in µm. Images are resampled to it.
-        shorter_side_px: length in pixels to which the shorter side of every image is scaled, whatever its pixel size,
+        clip: True to limit values to [0, 1].
+        noise_floor: smallest intensity range that is scaled to [0, 1], as a multiple of the noise. The limit keeps
+            empty fields dark; 0 means no limit.
+        pixel_size_um: pixel size on which the network was trained, in µm. Images are resampled to this size.
+        shorter_side_px: length in pixels to which the shorter side of every image is scaled, whatever the pixel size,
             as in some published pipelines.
         zoom: factor by which every image is enlarged, so that objects have the size on which the network was trained.
 
@@ -56,14 +56,12 @@ class Preprocessing:
         for name in ("lower_percentile", "upper_percentile", "noise_floor", "pixel_size_um", "zoom"):
             value = getattr(self, name)
             if type(value) not in (int, float) and not (name in ("pixel_size_um", "zoom") and value is None):
-                raise ValueError(f"got {name}={value!r}, expected a number; correct it")
+                raise ValueError(f"got {name}={value!r}, expected a number; change the value")
         check_percentiles(self.lower_percentile, self.upper_percentile)
         if not 0 <= self.noise_floor < np.inf:
-            raise ValueError(
-                f"got noise_floor={self.noise_floor}, expected a number of at least 0; pass 0 for no limit"
-            )
+            raise ValueError(f"got noise_floor={self.noise_floor}, expected a non-negative number; pass 0 for no limit")
         if not isinstance(self.clip, bool):
-            raise ValueError(f"got clip={self.clip!r}, expected true or false; correct it")
+            raise ValueError(f"got clip={self.clip!r}, expected true or false; choose one")
         if self.pixel_size_um is not None and not 0 < self.pixel_size_um < np.inf:
             raise ValueError(
                 f"got pixel_size_um={self.pixel_size_um}, expected a positive number of µm per pixel; "
@@ -78,7 +76,7 @@ class Preprocessing:
             check_zoom(self.zoom)
         scales = [f"{name}={getattr(self, name)}" for name in _SCALES if getattr(self, name) is not None]
         if len(scales) > 1:
-            raise ValueError(f"got {' and '.join(scales)}, expected at most one of the two; set the other to null")
+            raise ValueError(f"got {' and '.join(scales)}, expected at most one of these; set the others to null")
 
     @property
     def channel_count(self) -> int:
@@ -186,7 +184,7 @@ def network_scale(
 ) -> float:
     """Return the factor by which `prepare` enlarges the lengths of objects.
 
-    If the two axes are scaled differently, this is the factor for the diameter of a disc of the same area.
+    If the two axes are scaled differently, this is the factor for the diameter of a disc with the same area.
 
     Args:
         shape: (Y, X) of the image.

@@ -1,4 +1,4 @@
-"""Resampling of images and labels to another pixel size, and back."""
+"""Resample images and labels to another pixel size and back."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def rescaled_shape(shape: tuple[int, int], *, pixel_size_um: tuple[float, float]
         target_um: target pixel size along both axes, in µm.
 
     Raises:
-        ValueError: a pixel size is not positive, or the factor is above 20 or below 1/20, which usually means that a
+        ValueError: a pixel size is not positive, or the factor is above 20 or below 1/20, which usually means that the
             unit is wrong.
 
     >>> rescaled_shape((100, 200), pixel_size_um=(0.25, 0.25), target_um=0.5)
@@ -84,7 +84,7 @@ def check_zoom(factor: float) -> None:
     if not 1 / _LARGEST_FACTOR <= factor <= _LARGEST_FACTOR:
         raise ValueError(
             f"got zoom={factor:g}, expected a factor between {1 / _LARGEST_FACTOR:g} and {_LARGEST_FACTOR:g}; "
-            "correct the diameter or size that it was computed from"
+            "check the diameter or pixel size from which it was computed"
         )
 
 
@@ -120,8 +120,8 @@ def rescale(pixels: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
         shape: (Y, X) of the result.
 
     Returns:
-        CYX float32, with values in the range of `pixels`. This is `pixels` itself if it is float32 and already has the
-        requested shape.
+        CYX float32, with values in the range of `pixels`. If `pixels` is float32 and already has the requested shape,
+        it is returned unchanged.
 
     >>> rescale(np.array([[[0, 0, 1, 1]]], np.float32), (1, 2)).shape
     (1, 1, 2)

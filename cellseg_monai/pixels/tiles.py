@@ -15,13 +15,13 @@ class AxisTiles:
 
     Where two tiles overlap, one fades into the other. Each tile has weight 0 in the outer quarter of the overlap,
     because the network lacks context there. In the middle half, the weights of the two tiles are ramps that add up to
-    1. A pixel is therefore the value of one tile or a mean of two similar values, and need not be divided by a sum of
-    weights.
+    1. The result at a pixel is therefore the value from one tile or a weighted mean of two similar values, and need not
+    be divided by a sum of weights.
 
     Args:
         length: length of the image along this axis.
         size: length of each tile; the last tile can extend beyond the image.
-        starts: start of each tile, ascending, the first one 0.
+        starts: start of each tile, in increasing order; the first is 0.
 
     >>> tiles = cover_axis(24, size=16, overlap=8, multiple=8)
     >>> tiles.starts, tiles.weights(0).round(3).tolist()[8:]
@@ -40,7 +40,7 @@ class AxisTiles:
         Args:
             index: index of the tile.
         """
-        # Each ramp begins and ends later than the previous one, so no difference is negative.
+        # Each ramp begins and ends later than the previous ramp, so no difference is negative.
         weights = self._ramp(index)
         if index < len(self.starts) - 1:
             shift = self.starts[index + 1] - self.starts[index]
@@ -92,7 +92,7 @@ def cover_axis(length: int, *, size: int, overlap: int, multiple: int) -> AxisTi
 
     Args:
         length: length of the image along this axis, in pixels.
-        size: length of a tile, in pixels. It is rounded up to a multiple of the stride that leaves room for the
+        size: length of a tile, in pixels. The length is rounded up to a multiple of the stride that leaves room for the
             overlap, and limited to the length that the image needs.
         overlap: minimum overlap of adjacent tiles, in pixels; at most half a tile.
         multiple: stride of the network, in pixels.
@@ -108,7 +108,7 @@ def cover_axis(length: int, *, size: int, overlap: int, multiple: int) -> AxisTi
     if min(length, size, multiple) < 1 or overlap < 0:
         raise ValueError(
             f"got length {length}, size {size}, overlap {overlap} and multiple {multiple}, expected positive "
-            "numbers and a non-negative overlap; correct the tile size or the overlap"
+            "numbers and a non-negative overlap; change the tile size or the overlap"
         )
     if 2 * overlap > size:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Percentiles of images that do not fit into memory, computed window by window for normalisation."""
+"""Compute percentiles of images that do not fit into memory, window by window, for normalisation."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def percentile_ranges(
 ) -> list[tuple[float, float]]:
     """Compute the values that `normalise_percentiles` scales to 0 and 1, for each channel.
 
-    The results of both functions agree up to rounding. This function reads the image once for 8-bit and 16-bit
+    The results of the two functions agree up to rounding. This function reads the image once for 8-bit and 16-bit
     integers, twice for other values of up to 32 bits, and four times for 64-bit values.
 
     Args:
@@ -60,7 +60,7 @@ def percentile_ranges(
             thread holds one window in memory.
 
     Returns:
-        The lower and the upper value for each channel.
+        The lower and upper values for each channel.
 
     Raises:
         ValueError: the percentiles are out of order, or a value is NaN or infinite.
@@ -92,7 +92,7 @@ def percentile_ranges(
 def windows_of_chunks(
     shape: tuple[int, int], chunk_shape: tuple[int, int] | None = None, window_px: int = _WINDOW_PX
 ) -> Iterator[Box]:
-    """Yield windows that cover an image, such that each chunk lies in one window or in consecutive ones.
+    """Yield windows that cover an image, such that each chunk lies in one window or in consecutive windows.
 
     Args:
         shape: (Y, X) of the image.
@@ -141,7 +141,7 @@ def _ranges_of_levels(
 def _ranges_of_values(
     visit: _Visit, first: np.ndarray, shape: tuple[int, int], percent: tuple[float, float], noise: _Noise
 ) -> list[tuple[float, float]]:
-    """Compute the ranges of wider values by radix selection, in which each pass determines 16 more bits."""
+    """Compute the ranges of wider values by radix selection, which determines 16 more bits in each pass."""
     last = shape[0] * shape[1] - 1
     (low, high) = places = [percentile / 100 * last for percentile in percent]
     ranks = [0, *(int(round_to(place)) for place in places for round_to in (np.floor, np.ceil)), last]
@@ -204,7 +204,7 @@ def _count(
 
 def _counts_below(leading: np.ndarray, before: int) -> np.ndarray:
     """Count how often each combination of 16 bits follows the given leading bits."""
-    beyond = leading - leading.dtype.type(before << 16)  # smaller leading bits wrap around to large values
+    beyond = leading - leading.dtype.type(before << 16)  # values with smaller leading bits wrap around to large ones
     return np.bincount(beyond[beyond < _BINS].astype(np.intp), minlength=_BINS)
 
 
@@ -227,7 +227,7 @@ def _bits(values: np.ndarray) -> np.ndarray:
     sign = bits.dtype.type(1 << 8 * native.itemsize - 1)
     if native.dtype.kind == "i":
         return bits ^ sign
-    # In IEEE 754, the bit patterns of positive numbers ascend with their value, those of negative numbers descend.
+    # In IEEE 754, bit patterns increase with the value for positive numbers, and decrease for negative numbers.
     return np.where(bits & sign, ~bits, bits | sign)
 
 

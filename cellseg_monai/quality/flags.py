@@ -15,10 +15,10 @@ __all__ = ["FLAGS", "LEAST_COMPARED", "Flag", "compared_measures", "flags_of"]
 
 FLAGS = {
     "no objects": "no objects were found",
-    "low contrast": "the image is hardly more than noise, so its contrast is not stretched and it stays dark",
+    "low contrast": "the image is little more than noise, so its contrast is not stretched and it stays dark",
     "out of focus": "less than half as sharp as the least sharp training image, or far less sharp than most of the run",
     "saturated": "many pixels have the highest value, so their true intensities are lost",
-    "intensity": "the brightness or the contrast of objects is outside the range of the training images",
+    "intensity": "the brightness, or the contrast of the objects, is outside the range of the training images",
     "object size": "the median diameter is outside the range that covers 90 % of object pixels in the training images",
     "cut objects": "more than a third of the objects touch the border, so their sizes and shapes are incomplete",
     "many objects": "far more objects per area than in most images of the run",
@@ -27,14 +27,14 @@ FLAGS = {
 """Every flag, with its meaning."""
 
 LEAST_COMPARED = 8
-"""Minimum number of images with a known value of a measure, for comparing the images in a run by this measure."""
+"""Minimum number of images in which a measure must be known, before the images in a run are compared by it."""
 
 _SATURATED = 0.001  # share of pixels above which an image is saturated
 _LEAST_SHARP = 0.5  # minimum sharpness, relative to the least sharp training image
-_TOLERANCE = 0.25  # how far outside a range values are tolerated, as a share of the width of the range
+_TOLERANCE = 0.25  # how far a value can be outside a range before it is flagged, as a share of the range's width
 _CUT, _LEAST_OBJECTS = 1 / 3, 5  # tolerated share of cut objects; minimum number of objects for flags about objects
 _OUTLIER = 3.5  # modified z-score
-_OUTLIER_FACTOR = 2.0  # values within this factor of the median are never outliers, however alike the others are
+_OUTLIER_FACTOR = 2.0  # a value within this factor of the median is never an outlier, however similar the others are
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ class _Deviations:
 def _deviation(values: Sequence[float], scale: Callable[[np.ndarray], np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Return each value's modified z-score and multiple of the median.
 
-    They are 0 and 1 for unknown values, and for all values if too few are known for a comparison.
+    Unknown values get 0 and 1. All values do if too few are known for a comparison.
     """
     all_values: np.ndarray = np.array(values, np.float64)
     known = _known(all_values)
@@ -146,7 +146,7 @@ def _possible_flags(
     z, factor = (float(values[index]) for values in deviations.density)
     return [
         Flag("no objects", "0 objects") if image.objects == 0 else None,
-        Flag("low contrast", f"range of {image.contrast:.3g} times the noise; images below {floor:g} stay dark")
+        Flag("low contrast", f"the range is {image.contrast:.3g} times the noise; images below {floor:g} stay dark")
         if image.contrast < floor
         else None,
         _focus(image, index, deviations, training),

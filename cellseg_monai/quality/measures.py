@@ -25,7 +25,7 @@ from cellseg_monai.pixels import (
 __all__ = ["PlaneMeasures", "Window", "measure_plane", "sample_windows"]
 
 Window = Callable[[slice, slice], np.ndarray]
-"""A function that takes slices of rows and columns, and returns the pixels of a plane there, CYX in file units."""
+"""A function that takes slices of rows and columns, and returns that part of a plane, CYX in file units."""
 
 _SIDE_PX, _MOST_WINDOWS = 768, 16
 
@@ -74,7 +74,7 @@ def measure_plane(
     """Measure a segmented plane. If the plane is large, its pixels are measured in 16 windows spread over it.
 
     Args:
-        window: function that takes slices of rows and columns, and returns the pixels of the plane there.
+        window: function that takes slices of rows and columns, and returns that part of the plane, CYX in file units.
         labels: YX ids of the objects, with 0 for background; read in the same windows as the pixels.
         table: measurements of the objects.
         settings: preprocessing settings of the network.

@@ -1,4 +1,4 @@
-"""A short numerical description of the images that a network was trained on, stored in its bundle."""
+"""A short numerical description of a network's training images, stored in the network's bundle."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["Range", "TrainingData", "describe_training_data"]
 
 
 class Range(NamedTuple):
-    """Three numbers that describe a distribution, in ascending order; see `TrainingData` for their meaning."""
+    """Three numbers in ascending order that describe a distribution; see `TrainingData` for their meaning."""
 
     low: float
     median: float
@@ -37,7 +37,8 @@ class TrainingData:
 
     Args:
         name: name of the data set.
-        weights_sha256: SHA-256 of the weights that were trained on the data set. The description applies to no others.
+        weights_sha256: SHA-256 of the weights that were trained on the data set. The description is valid only for
+            these weights.
         images: number of images.
         objects: number of objects in all images.
         diameter_px: range of the equivalent diameters, in pixels at the network's scale.
@@ -59,7 +60,10 @@ class TrainingData:
         for name in ("diameter_px", "sharpness", "brightness", "object_contrast"):
             value = getattr(self, name)
             if len(value) != 3 or not value[0] <= value[1] <= value[2]:
-                raise ValueError(f"got {name}={value}, expected three ascending numbers; describe the data again")
+                raise ValueError(
+                    f"got {name}={value}, expected three numbers in ascending order; regenerate the description "
+                    "with `describe_training_data`"
+                )
             object.__setattr__(self, name, Range(*map(float, value)))  # a list if it was read from JSON
 
 
@@ -105,7 +109,9 @@ def describe_training_data(
             scale = network_scale(labels.shape, settings, pixel_size_um=image.pixel_size_um)
             diameters.append(table["equivalent_diameter_px"] * scale)
     if not diameters:
-        raise ValueError(f"got {len(pairs)} images without any objects; pass images that the network was trained on")
+        raise ValueError(
+            f"none of the {len(pairs)} images contains any objects; pass images that the network was trained on"
+        )
     return TrainingData(
         name=name,
         weights_sha256=weights_sha256,

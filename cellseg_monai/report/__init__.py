@@ -1,4 +1,4 @@
-"""HTML reports on evaluations, segmentation runs and data sets. Requires neither torch nor MONAI."""
+"""HTML reports on evaluations, segmentation runs and data sets, made without torch and MONAI."""
 
 from cellseg_monai.report.data_page import write_dataset
 from cellseg_monai.report.label_report import LabelReport, write_report

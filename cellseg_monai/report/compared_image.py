@@ -60,12 +60,12 @@ class ComparedImage:
 def find_images(pairs: Sequence[FilePair], images_dir: str | Path | None) -> tuple[dict[str, Path], list[Fault]]:
     """Find the microscopy image for each pair of label images.
 
-    An image belongs to a pair if it has the same name, ignoring suffixes such as `_seg`. If several do, those whose
-    stem is exactly the pair's name or the stem of its truth are preferred.
+    An image belongs to a pair if it has the same name, ignoring suffixes such as `_seg`. If several images do, those
+    whose stem is exactly the pair's name or the stem of its true label image are preferred.
 
     Args:
         pairs: pairs of true and predicted label images, which may lie in the same folder as the images.
-        images_dir: folder of the images; None to use the image paths stored in the pairs.
+        images_dir: folder with the images; None to use the image paths stored in the pairs.
 
     Returns:
         The image paths by pair name, and a fault for each pair with no image or more than one.
@@ -90,7 +90,7 @@ def find_images(pairs: Sequence[FilePair], images_dir: str | Path | None) -> tup
             continue
         names = ", ".join(path.name for path in chosen)
         message = (
-            f"{len(chosen)} images in {images_dir} match this pair ({names}); keep only one of them"
+            f"{len(chosen)} images in {images_dir} match this pair ({names}); keep only one image"
             if chosen
             else f"no image named {pair.name!r} in {images_dir}, so only outlines are shown; add the image"
         )
@@ -181,7 +181,7 @@ def view_of(compared: ComparedImage, protocol: Protocol) -> tuple[View, Image | 
 
 
 def _as_compared(files: FilePair, protocol: Protocol) -> tuple[np.ndarray, np.ndarray]:
-    """Return prediction and truth as the protocol prepares them, or unchanged if it splits them into tiles."""
+    """Return prediction and ground truth as the protocol prepares them, or unchanged if it splits them into tiles."""
     stored = read_labels(files.prediction), read_labels(files.truth)
     prepared = list(protocol.prepare(*stored))
     return prepared[0] if len(prepared) == 1 else stored

@@ -14,6 +14,7 @@ from cellseg_monai.io import read, read_labels
 from cellseg_monai.io.display import picture_of, shrunk
 from cellseg_monai.labels import paint_outlines
 from cellseg_monai.pixels import rescale_labels
+from cellseg_monai.report.distributions import equal_edges
 from cellseg_monai.report.line_styles import COLOURS
 
 __all__ = ["data_figure", "examples"]
@@ -45,7 +46,7 @@ def data_figure(statistics: DatasetStatistics, *, axes: str | None = None) -> Fi
     """Draw distributions and example images of a data set.
 
     Args:
-        statistics: statistics of the data set; it must contain at least one image.
+        statistics: statistics of a data set with at least one image.
         axes: axes of image files that do not state their own; see `io.read`.
     """
     shown = examples(statistics)
@@ -75,7 +76,8 @@ def _histogram(axes: Axes, values: Sequence[float] | np.ndarray, x_label: str, y
         axes.text(0.5, 0.5, "no labels", ha="center", va="center", transform=axes.transAxes)
         axes.set_axis_off()
         return
-    axes.hist(values, bins=min(40, max(5, len(np.unique(values)))), color=_BLUE)
+    edges = equal_edges(np.asarray(values), min(40, max(5, len(np.unique(values)))))
+    axes.hist(values, bins=edges.tolist(), color=_BLUE)
     median = float(np.median(values))
     axes.axvline(median, color=_ORANGE, linestyle="--", label=f"median {median:.4g}")
     axes.set_xlabel(x_label)
@@ -88,7 +90,7 @@ def _intensities(axes: Axes, images: Sequence[ImageStatistics]) -> None:
     low, median, high = (PERCENTILES.index(percentile) for percentile in (1.0, 50.0, 99.0))
     values = np.array(sorted((image.percentiles for image in images), key=lambda percentiles: percentiles[median]))
     positions = np.arange(len(values))
-    axes.vlines(positions, values[:, low], values[:, high], color=_BLUE, linewidth=1, label="percentiles 1 to 99")
+    axes.vlines(positions, values[:, low], values[:, high], color=_BLUE, linewidth=1, label="1st to 99th percentile")
     axes.plot(positions, values[:, median], ".", color=_ORANGE, label="median")
     axes.set_title("Intensities per image")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))

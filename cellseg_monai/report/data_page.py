@@ -30,7 +30,7 @@ def write_dataset(path: str | Path, statistics: DatasetStatistics, *, axes: str 
     """
     path = Path(path)
     if path.suffix not in (".html", ".png"):
-        raise ValueError(f"got output {path}, expected a file named .html or .png; rename it")
+        raise ValueError(f"got output={path}; choose a name that ends in .html or .png")
     if path.suffix == ".png":
         if not statistics.images:
             raise ValueError(

@@ -12,7 +12,7 @@ from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from cellseg_monai.report.line_styles import COLOURS
 
-__all__ = ["bin_edges", "distribution_figure", "medians", "objects_figure"]
+__all__ = ["bin_edges", "distribution_figure", "equal_edges", "medians", "objects_figure"]
 
 _BINS = 40
 _LOG_FROM = 5  # minimum ratio of the largest to the smallest value for logarithmic bins
@@ -96,16 +96,39 @@ def bin_edges(values: np.ndarray) -> np.ndarray:
     >>> bin_edges(np.array([0.1, 0.9]))[[0, 20, 40]]
     array([0.1, 0.5, 0.9])
     """
-    edges = np.histogram_bin_edges(values.astype(np.float64), _BINS)
+    edges = equal_edges(values, _BINS)
     low, high = edges[0], edges[-1]
     return np.geomspace(low, high, _BINS + 1) if high > 1 and low > 0 and high / low >= _LOG_FROM else edges
+
+
+def equal_edges(values: np.ndarray, n_bins: int) -> np.ndarray:
+    """Return the edges of equally wide histogram bins that span the values.
+
+    NumPy refuses values that are closer together than floating-point numbers can be divided.
+
+    Args:
+        values: finite values.
+        n_bins: number of bins.
+
+    >>> equal_edges(np.array([1, 3]), 2), equal_edges(np.array([2]), 2)
+    (array([1., 2., 3.]), array([1.5, 2. , 2.5]))
+    >>> len(np.unique(equal_edges(np.array([1e17, np.nextafter(1e17, 2e17)]), 40)))
+    41
+    """
+    low, high = float(values.min()), float(values.max())
+    if low == high:
+        low, high = low - 0.5, high + 0.5
+    least = 2 * n_bins * float(np.spacing(max(abs(low), abs(high))))
+    if high - low < least:
+        low, high = low - least, high + least
+    return np.linspace(low, high, n_bins + 1)
 
 
 def medians(truth: np.ndarray, prediction: np.ndarray) -> str:
     """Describe the medians of true and predicted objects in words.
 
     >>> medians(np.array([1, 2, 3]), np.zeros(0))
-    'median 2 of 3 true, none of 0 predicted objects'
+    'median 2 for 3 true and none for 0 predicted objects'
     """
     texts = [f"{np.median(values):.4g}" if len(values) else "none" for values in (truth, prediction)]
-    return f"median {texts[0]} of {len(truth):,} true, {texts[1]} of {len(prediction):,} predicted objects"
+    return f"median {texts[0]} for {len(truth):,} true and {texts[1]} for {len(prediction):,} predicted objects"

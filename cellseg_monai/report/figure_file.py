@@ -1,4 +1,4 @@
-"""Save figures as PNG files."""
+"""Saving figures as PNG files."""
 
 from __future__ import annotations
 

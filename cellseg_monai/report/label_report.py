@@ -60,7 +60,7 @@ def write_report(
 
     Args:
         evaluation: result of `evaluate_folders` or `read_training`.
-        images_dir: folder of the images, named like their label images; None to use the image paths stored in the
+        images_dir: folder with the images, named like their label images; None to use the image paths stored in the
             evaluation of a training run.
         output: HTML file to write; an existing file is overwritten. The JSON file gets the same name with the suffix
             .json.
@@ -69,7 +69,7 @@ def write_report(
 
     Raises:
         DatasetError: a folder does not exist.
-        ValueError: the output is not an HTML file, or `overlays` is not a non-negative integer.
+        ValueError: the output is not an HTML file, or `overlays` is negative or not an integer.
     """
     check_report(images_dir, output, run_dir=run_dir, overlays=overlays)
     page = Path(output)
@@ -104,17 +104,17 @@ def write_report(
 def check_report(
     images_dir: str | Path | None, output: str | Path, *, run_dir: str | Path | None = None, overlays: int = 24
 ) -> None:
-    """Check the arguments of `write_report`, so that bad ones fail before a long evaluation.
+    """Check the arguments of `write_report`, so that invalid arguments are reported before a long evaluation.
 
     Args:
-        images_dir: folder of the images; None to use the image paths stored in the evaluation of a training run.
+        images_dir: folder with the images; None to use the image paths stored in the evaluation of a training run.
         output: HTML file to write.
         run_dir: `output_dir` of a training run, to include its loss curves and calibration.
         overlays: number of worst images to show.
 
     Raises:
         DatasetError: a folder does not exist.
-        ValueError: the output is not an HTML file, or `overlays` is not a non-negative integer.
+        ValueError: the output is not an HTML file, or `overlays` is negative or not an integer.
     """
     check_output(Path(output), overlays, such_as="with 24, the report shows the 24 worst images")
     if run_dir is not None and not Path(run_dir).is_dir():
@@ -254,14 +254,14 @@ def _provenance(evaluation: Evaluation, images_dir: str | Path | None) -> str:
     files = evaluation.images[0].files
     images = images_dir if images_dir is not None or files.image is None else files.image.parent
     facts = [
-        f"Images from {images}, truths from {files.truth.parent}, predictions from {files.prediction.parent}.",
+        f"Images from {images}, ground truth from {files.truth.parent}, predictions from {files.prediction.parent}.",
         *(f"{name}: {_fact(value)}" for name, value in evaluation.about.items()),
         f"cellseg_monai {__version__}; protocol {evaluation.protocol.name}. Source: {evaluation.protocol.source}.",
         *([f"Predicted foreground: {evaluation.foreground}."] if evaluation.protocol.counts_foreground else []),
         "Numbers, outlines, sizes and marks describe the label images as prepared by the protocol. If the protocol "
         "cuts images into tiles, everything except the scores describes the label images as stored.",
-        "At most the first three channels of an image are shown, each stretched from percentile 0.1 to "
-        "99.9. Empty fields stay dark. Images larger than 1,400 pixels on a side are reduced in size.",
+        "At most the first three channels of an image are shown, each stretched between its 0.1 and 99.9 "
+        "percentiles. Empty fields stay dark. Images larger than 1,400 pixels on a side are reduced in size.",
         "A true object can count both as found and as a mistake: it was found but split, or it is one of several "
         "objects in a merged prediction.",
     ]

@@ -95,7 +95,7 @@ def overlay(view: View, alt: str, *, side_px: int, mark_share: float = 0.02) -> 
 
 
 def outlined(picture: np.ndarray, labels: np.ndarray, alt: str, *, side_px: int, tinted: np.ndarray) -> str:
-    """Return an image as HTML layers: the image and the outlines of its objects, without any truth.
+    """Return an image as HTML layers: the image and the outlines of its objects, without ground truth.
 
     Args:
         picture: the image as YX3 uint8.

@@ -1,4 +1,4 @@
-"""Choose which images an evaluation report shows, and draw them with overlays."""
+"""Choosing which images an evaluation report shows, and drawing them with overlays."""
 
 from __future__ import annotations
 

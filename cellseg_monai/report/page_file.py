@@ -1,4 +1,4 @@
-"""Write the files of a report: an HTML page, and its numbers as JSON in the same folder."""
+"""Writing the files of a report: an HTML page, and its numbers as JSON in the same folder."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def check_output(page: Path, overlays: object, *, such_as: str) -> None:
         such_as: example that ends the error message about `overlays`.
 
     Raises:
-        ValueError: the output is not an HTML file, or `overlays` is not a non-negative integer.
+        ValueError: the output is not an HTML file, or `overlays` is negative or not an integer.
 
     >>> check_output(Path("report.html"), 3, such_as="with 16, the report shows 16 images")
     """
     if page.suffix.lower() not in (".html", ".htm") or page.is_dir():
-        raise ValueError(f"got output {str(page)!r}, expected an HTML file; pass a name such as report.html")
+        raise ValueError(f"got output {str(page)!r}, expected an HTML file; choose a name such as report.html")
     if type(overlays) is not int or overlays < 0:
-        raise ValueError(f"got overlays={overlays!r}, expected a non-negative whole number; {such_as}")
+        raise ValueError(f"got overlays={overlays!r}, expected a whole number of at least 0; {such_as}")
 
 
 def write_page(

@@ -112,7 +112,7 @@ def left_out_note(drawn: Drawn) -> list[str]:
     """Return a list with an HTML note on the images that did not fit, or an empty list if every image is shown."""
     if not drawn.left_out:
         return []
-    text = f"{len(drawn.left_out)} more did not fit on a page of at most 30 MB: {', '.join(drawn.left_out)}."
+    text = f"{len(drawn.left_out)} more image(s) did not fit on a page of at most 30 MB: {', '.join(drawn.left_out)}."
     return [paragraph(text, "note")]
 
 

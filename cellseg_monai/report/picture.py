@@ -1,4 +1,4 @@
-"""Encode images in formats that browsers display."""
+"""Encoding images in formats that browsers display."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Display pictures of segmented planes: reduced overviews, and crops at full resolution."""
+"""Pictures of segmented planes for display: reduced overviews, and crops at full resolution."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _REFUSED_FROM = 1e38  # `percentile_ranges` raises an error for magnitudes this 
 class PlaneView:
     """Pictures of a plane that all share the same contrast.
 
-    Each channel is stretched from its percentile 0.1 to 99.9. Empty fields stay dark.
+    Each channel is stretched between its 0.1 and 99.9 percentiles. Empty fields stay dark.
 
     Args:
         plane: the open plane.

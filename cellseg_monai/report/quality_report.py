@@ -1,4 +1,4 @@
-"""HTML report on a `cellseg segment` run, for which there is no truth: flagged images and low-scoring objects."""
+"""HTML report on a `cellseg segment` run without ground truth: flagged images and objects with low scores."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _SCORE_MEANING = (
 
 @dataclass(frozen=True)
 class QualityReport:
-    """The files of a quality report, and what it found.
+    """The files of a quality report, and a summary of the findings.
 
     Args:
         page: path of the HTML file.
@@ -68,16 +68,15 @@ def write_quality_report(
     The images are read again, one at a time and in parts, but nothing is segmented.
 
     Args:
-        run: path of the run.json in the folder of the results.
-        output: HTML file to write; an existing file is overwritten. The default is report.html in the folder of the
-            run.json. The JSON file gets the same name with the suffix .json.
-        training: the bundle's description of its training data. It is ignored if it belongs to weights other than those
-            of the run.
+        run: path of the run.json in the results folder.
+        output: HTML file to write; an existing file is overwritten. The default is report.html next to run.json. The
+            JSON file gets the same name with the suffix .json.
+        training: the bundle's description of its training data, ignored if the run used other weights.
         overlays: number of images with the lowest scores to show.
 
     Raises:
         FileNotFoundError: the run.json does not exist.
-        ValueError: the file is not a run.json, the output is not an HTML file, or `overlays` is not a non-negative
+        ValueError: the file is not a run.json, the output is not an HTML file, or `overlays` is negative or not an
             integer.
     """
     run = Path(run)
@@ -112,8 +111,8 @@ def _lead(surveyed: Survey, about: Mapping[str, Any]) -> str:
     objects = sum(plane.measures.objects for plane in surveyed.planes)
     return paragraph(
         f"{objects:,} objects in {len(surveyed.planes):,} image(s), found by {about['bundle']['name']} "
-        f"{about['bundle']['version']}; {flagged:,} flagged image(s). There is no truth to compare with, but "
-        "flags and low scores show where to look first."
+        f"{about['bundle']['version']}; {flagged:,} flagged image(s). There is no ground truth to compare "
+        "with, but flags and low scores show where to look first."
     )
 
 
@@ -146,9 +145,9 @@ def _provenance(about: Mapping[str, Any], run: Path) -> str:
             f"Made from {run.name}, which records everything needed to repeat the run.",
             f"Segmented by cellseg_monai {about['cellseg_monai']}, {tta}.",
             f"This page: cellseg_monai {__version__}. Measures and flags: docs/quality.md.",
-            "At most the first three channels of an image are shown, each stretched from percentile 0.1 to 99.9. Empty "
-            "fields stay dark, and large images are reduced in size. Images larger than 16 windows of 768 × 768 pixels "
-            "are measured in 16 windows spread over the image.",
+            "At most the first three channels of an image are shown, each stretched between its 0.1 and 99.9 "
+            "percentiles. Empty fields stay dark, and large images are reduced in size. Images larger than 16 windows "
+            "of 768 × 768 pixels are measured in 16 windows spread over the image.",
         ]
     )
 

@@ -40,7 +40,9 @@ def flag_part(surveyed: Survey, training: TrainingData | None) -> str:
             listed = items([*reasons[:_LISTED], *more])
             parts.append(f"<details><summary>{escape(kind)}: {len(reasons):,} image(s)</summary>{listed}</details>")
     absent = [kind for kind, reasons in by_kind.items() if not reasons]
-    parts.append(paragraph(f"No image has these: {', '.join(absent)}.") if rows else paragraph("No image has a flag."))
+    parts.append(
+        paragraph(f"No image has these flags: {', '.join(absent)}.") if rows else paragraph("No image has a flag.")
+    )
     parts.append(paragraph(_compared_with(training, surveyed), "note"))
     return "\n".join(parts)
 
@@ -127,8 +129,9 @@ def table_part(surveyed: Survey, ranks: Mapping[str, int], shown: set[str]) -> s
         )
     text = (
         "Lowest scores first. Click a heading to sort by that column. Names link to the images shown below. Score and "
-        "agreement are means over the objects. The diameter is their median at the scale of the network. “Cut” is the "
-        "share of objects that touch the border. The JSON file next to this page has more measures."
+        "agreement are means over the objects. The diameter is the median over the objects, at the scale of the "
+        "network. “Cut” is the share of objects that touch the border. The JSON file next to this page contains more "
+        "measures."
     )
     if len(surveyed.planes) > _ROWS:
         text += f" {_ROWS:,} of {len(surveyed.planes):,} images are listed here; the JSON file lists every image."

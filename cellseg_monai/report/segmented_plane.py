@@ -20,7 +20,7 @@ from cellseg_monai.labels import ObjectTable
 __all__ = ["LABEL_EXPORTS", "OpenPlane", "SegmentedPlane", "segmented_planes"]
 
 LABEL_EXPORTS = ("labels", "ome", "zarr")
-"""Exports that contain the label image; a report needs any one of them."""
+"""Exports that contain the label image; a report needs at least one of them."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Survey the planes of a segmentation run: measures, flags, and the objects with the lowest scores."""
+"""Surveying the planes of a segmentation run: measures, flags, and the objects with the lowest scores."""
 
 from __future__ import annotations
 

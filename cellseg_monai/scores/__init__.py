@@ -1,4 +1,4 @@
-"""Scores that compare a segmentation with the truth: pixels, objects, intervals and mistakes. Works without torch."""
+"""Compare segmentations with the ground truth, without torch: scores of pixels and objects, intervals and mistakes."""
 
 from cellseg_monai.scores.bootstrap import bootstrap_interval
 from cellseg_monai.scores.counts import Counts, Over, over_images, stacked

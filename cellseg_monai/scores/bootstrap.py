@@ -34,7 +34,7 @@ def bootstrap_interval(
     images it is too narrow.
 
     Args:
-        images: the counts of each image, or a sequence of counts per image, such as one for each threshold.
+        images: the counts of each image, or a sequence of counts for each image, such as one for each threshold.
         score: name of a score, or a function that computes one number per image from counts. The fields of these
             counts are arrays with the images along the first axis.
         over: "mean" or "median" of the per-image scores, or "pooled".
@@ -43,10 +43,10 @@ def bootstrap_interval(
         seed: random seed; the same seed gives the same interval.
 
     Returns:
-        The lower and the upper end. A single image gives no interval, so both are NaN and a warning is logged.
+        The lower and upper ends. A single image gives no interval, so both are NaN and a warning is logged.
 
     Raises:
-        ValueError: there are no images, `score` or `over` is unknown, or the score has several numbers per image.
+        ValueError: there are no images, `score` or `over` is unknown, or the score returns several numbers per image.
 
     >>> from cellseg_monai.scores import ForegroundCounts, ObjectCounts
     >>> counts = [ForegroundCounts(tp=1), ForegroundCounts(tp=1), ForegroundCounts(fp=1), ForegroundCounts(fp=1)]

@@ -65,7 +65,7 @@ class Counts:
             name: name of the score, one of `scores`.
 
         Raises:
-            ValueError: this class has no score of that name.
+            ValueError: this class has no score with that name.
         """
         if name not in cls.scores:
             raise ValueError(f"got score {name!r}, expected one of {', '.join(cls.scores)}; choose one")
@@ -82,13 +82,13 @@ SomeCounts = TypeVar("SomeCounts", bound=Counts)
 class FoundCounts(Counts):
     """Base class for counts of true positives, false positives and false negatives.
 
-    If both truth and prediction are empty, every score is 1. Otherwise, a score with a denominator of 0 is 0. A
-    non-empty prediction therefore scores 0 if the truth is empty.
+    If both ground truth and prediction are empty, every score is 1. Otherwise, a score with a denominator of 0 is 0. A
+    non-empty prediction therefore scores 0 if the ground truth is empty.
 
     Args:
-        tp: number of pixels or objects in both truth and prediction.
+        tp: number of pixels or objects in both ground truth and prediction.
         fp: number of pixels or objects in the prediction only.
-        fn: number of pixels or objects in the truth only.
+        fn: number of pixels or objects in the ground truth only.
 
     >>> FoundCounts(tp=3, fp=1).precision, FoundCounts(fp=2).recall, FoundCounts().recall
     (0.75, 0.0, 1.0)
@@ -107,7 +107,7 @@ class FoundCounts(Counts):
 
     @property
     def recall(self) -> float:
-        """TP / (TP + FN), the fraction of the truth that was found."""
+        """TP / (TP + FN), the fraction of the ground truth that was found."""
         return self._ratio(self.tp, self.tp + self.fn)
 
     def _ratio(self, numerator: float, denominator: float) -> float:
@@ -115,12 +115,12 @@ class FoundCounts(Counts):
 
 
 def ratio(numerator: Any, denominator: Any, nothing: Any) -> Any:
-    """Return numerator / denominator, where 0 / 0 is 1 if both truth and prediction are empty, and 0 otherwise.
+    """Return numerator / denominator, where 0 / 0 is 1 if both ground truth and prediction are empty, and 0 otherwise.
 
     Args:
         numerator: a number, or an array of any shape.
-        denominator: a non-negative number, or an array of them with the same shape.
-        nothing: True if both truth and prediction are empty; a bool, or a bool array with the same shape.
+        denominator: a non-negative number, or an array of non-negative numbers with the same shape.
+        nothing: True if both ground truth and prediction are empty; a bool, or a bool array with the same shape.
 
     Returns:
         A float, or a float64 array with the same shape.
@@ -139,10 +139,10 @@ def stacked(images: Iterable[SomeCounts] | Iterable[Sequence[SomeCounts]]) -> So
     """Stack the counts of many images into a single `Counts` object of arrays.
 
     Args:
-        images: the counts of each image, or a sequence of counts per image, such as one for each threshold.
+        images: the counts of each image, or a sequence of counts for each image, such as one for each threshold.
 
     Returns:
-        Counts whose fields are arrays with one value per image, or images × thresholds.
+        Counts whose fields are arrays with one value per image, or of shape images × thresholds.
 
     Raises:
         ValueError: there are no images, or they differ in their number of thresholds.
@@ -152,7 +152,7 @@ def stacked(images: Iterable[SomeCounts] | Iterable[Sequence[SomeCounts]]) -> So
     """
     rows = list(images)
     if not rows:
-        raise ValueError("got no images, expected at least one to score; is the data list empty?")
+        raise ValueError("got no images, expected at least one to score; check that the datalist is not empty")
     if isinstance(rows[0], Counts):
         kind: type[Counts] = type(rows[0])
         columns = [[getattr(row, field.name) for row in rows] for field in fields(kind)]
@@ -161,8 +161,8 @@ def stacked(images: Iterable[SomeCounts] | Iterable[Sequence[SomeCounts]]) -> So
         lengths = sorted({len(curve) for curve in curves})
         if len(lengths) != 1 or lengths == [0]:
             raise ValueError(
-                f"got {len(curves)} images with {lengths} thresholds, expected the same number for every image, at "
-                "least one; use the same thresholds for all images"
+                f"got {len(curves)} images with {lengths} thresholds, expected the same number of at least one for "
+                "every image; use the same thresholds for all images"
             )
         kind = type(curves[0][0])
         columns = [[[getattr(counts, field.name) for counts in curve] for curve in curves] for field in fields(kind)]
@@ -174,11 +174,11 @@ def over_images(
     score: str | Callable[[SomeCounts], Any],
     over: Over,
 ) -> Any:
-    """Return the score of a data set. `bootstrap_interval` returns its interval for the same arguments.
+    """Return the score of a data set; `bootstrap_interval` returns the interval of that score for the same arguments.
 
     Args:
-        images: the counts of each image, a sequence of counts per image, such as one for each threshold, or the result
-            of `stacked`.
+        images: the counts of each image; a sequence of counts for each image, such as one for each threshold; or the
+            result of `stacked`.
         score: name of a score, or a function that computes scores from counts.
         over: "mean" or "median" of the per-image scores, or "pooled".
 
@@ -207,10 +207,10 @@ def weighted(counts: SomeCounts, times: np.ndarray) -> SomeCounts:
 
     Args:
         counts: counts of many images, from `stacked`.
-        times: number of times that each draw contains each image, draws × images.
+        times: draws × images array, the number of times that each draw contains each image.
 
     Returns:
-        Counts whose fields are arrays with one value per draw, or draws × thresholds.
+        Counts whose fields are arrays with one value per draw, or of shape draws × thresholds.
 
     >>> weighted(stacked([FoundCounts(tp=1), FoundCounts(fn=3)]), np.array([[2, 0], [1, 1]])).fn
     array([0, 3])

@@ -1,4 +1,4 @@
-"""Pixel-wise scores of the foreground. They ignore objects, so merging touching cells does not lower them."""
+"""Pixel-wise scores of the foreground, which ignore objects, so merging touching cells does not lower them."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ __all__ = ["ForegroundCounts", "foreground_counts", "foreground_counts_by_thresh
 class ForegroundCounts(FoundCounts):
     """Counts of correctly and incorrectly predicted pixels. Add counts to pool images.
 
-    If neither truth nor prediction contains foreground, every score is 1. Otherwise, a score with a denominator of 0 is
-    0. A non-empty prediction therefore scores 0 if the truth is empty, except in accuracy.
+    If neither ground truth nor prediction contains foreground, every score is 1. Otherwise, a score with a denominator
+    of 0 is 0. A non-empty prediction therefore scores 0 if the ground truth is empty, except in accuracy.
 
     Args:
-        tp: number of pixels that are foreground in both truth and prediction.
+        tp: number of pixels that are foreground in both ground truth and prediction.
         fp: number of pixels that are foreground in the prediction only.
-        fn: number of pixels that are foreground in the truth only.
+        fn: number of pixels that are foreground in the ground truth only.
         tn: number of pixels that are background in both.
 
     >>> ForegroundCounts(tp=1, fp=1, fn=0, tn=2).iou
@@ -49,7 +49,7 @@ class ForegroundCounts(FoundCounts):
 
     @property
     def accuracy(self) -> float:
-        """(TP + TN) / all pixels; close to 1 whenever cells are sparse, so of little use on its own."""
+        """(TP + TN) / all pixels; close to 1 whenever cells are sparse, and so of little use on its own."""
         return self._ratio(self.tp + self.tn, self.tp + self.fp + self.fn + self.tn)
 
 
@@ -66,7 +66,7 @@ def foreground_counts(prediction: np.ndarray, truth: np.ndarray) -> ForegroundCo
     >>> foreground_counts(np.array([True, True, False]), np.array([True, False, False]))
     ForegroundCounts(tp=1, fp=1, fn=0, tn=1)
     """
-    for name, mask in (("prediction", prediction), ("truth", truth)):
+    for name, mask in (("prediction", prediction), ("true mask", truth)):
         if mask.dtype != bool:
             raise ValueError(
                 f"got a {name} of dtype {mask.dtype}, expected bool; pass labels > 0, or apply foreground_mask to "
@@ -74,8 +74,8 @@ def foreground_counts(prediction: np.ndarray, truth: np.ndarray) -> ForegroundCo
             )
     if prediction.shape != truth.shape:
         raise ValueError(
-            f"got a prediction of shape {prediction.shape} and a truth of shape {truth.shape}, expected equal shapes; "
-            "resize the prediction to the shape of the truth"
+            f"got a prediction of shape {prediction.shape} and a true mask of shape {truth.shape}, expected equal "
+            "shapes; resize the prediction to the shape of the true mask"
         )
     tp = int(np.count_nonzero(prediction & truth))
     fp = int(np.count_nonzero(prediction)) - tp
@@ -105,14 +105,14 @@ def foreground_counts_by_threshold(
     """
     if truth.dtype != bool or probabilities.shape != truth.shape:
         raise ValueError(
-            f"got probabilities of shape {probabilities.shape} and a truth of shape {truth.shape} and dtype "
-            f"{truth.dtype}, expected equal shapes and a bool truth; pass labels > 0 as the truth"
+            f"got probabilities of shape {probabilities.shape} and a true mask of shape {truth.shape} and dtype "
+            f"{truth.dtype}, expected equal shapes and a bool mask; pass labels > 0 as the true mask"
         )
     check_probabilities(probabilities)
     # Match `probabilities > threshold`, in which NumPy converts a Python number to the dtype of the array.
     edges = np.asarray(thresholds, probabilities.dtype)
     if edges.ndim != 1 or np.any(np.diff(edges) <= 0):
-        raise ValueError(f"got thresholds {list(thresholds)}, expected increasing numbers; sort them, without repeats")
+        raise ValueError(f"got thresholds {list(thresholds)}, expected increasing numbers; sort them and drop repeats")
     # Number of thresholds that each pixel strictly exceeds, as in `foreground_mask`.
     exceeded = np.asarray(np.searchsorted(edges, probabilities, side="left"))
     histograms = [np.bincount(exceeded[where], minlength=len(edges) + 1) for where in (truth, ~truth)]

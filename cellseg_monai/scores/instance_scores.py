@@ -33,7 +33,7 @@ __all__ = [
 class PooledRatio(Counts):
     """A score that is a ratio of two sums over objects. Add ratios to pool images.
 
-    The score is 1 if neither truth nor prediction contains an object, and 0 if only the prediction does.
+    The score is 1 if neither ground truth nor prediction contains an object, and 0 if only the prediction does.
 
     Args:
         numerator: a sum over objects, such as the sum of intersections.
@@ -80,9 +80,9 @@ def aggregated_jaccard(overlaps: LabelOverlaps) -> PooledRatio:
     """Compute the aggregated Jaccard index (AJI) of one image.
 
     This is algorithm 1 in N. Kumar et al., IEEE Trans. Med. Imaging 36 (2017), doi:10.1109/TMI.2017.2677499. Each true
-    object is paired with the predicted object of highest IoU (the first one in a tie), even if that prediction already
-    belongs to another pair. AJI is the sum of intersections divided by the sum of unions. The areas of all unpaired
-    objects, true and predicted, are added to the unions.
+    object is paired with the predicted object that has the highest IoU (the first in a tie), even if that prediction
+    already belongs to another pair. AJI is the sum of intersections divided by the sum of unions. The areas of all
+    unpaired objects, true and predicted, are added to the unions.
 
     Args:
         overlaps: overlaps between the objects of one image.
@@ -132,7 +132,7 @@ def ctc_segmentation(overlaps: LabelOverlaps) -> PooledRatio:
 
     SEG is defined in V. Ulman et al., Nature Methods 14 (2017), doi:10.1038/nmeth.4473. The score of a true object is
     its IoU with the predicted object that covers more than half of it, or 0 if there is none. SEG is the mean over all
-    true objects. Several true objects can share a prediction. The challenge pools the objects of all images. False
+    true objects. Several true objects can share a prediction. The challenge pools the objects in all images. False
     predictions do not lower SEG unless the image contains no true object; any prediction then scores 0, as in the other
     scores here.
 
@@ -154,13 +154,13 @@ def ctc_segmentation(overlaps: LabelOverlaps) -> PooledRatio:
 
 @dataclass(frozen=True, eq=False)
 class SplitsAndMerges:
-    """The objects of one image that were split into pieces or merged.
+    """The objects in one image that were split into pieces or merged; all ids are in increasing order.
 
     Args:
-        split_truth_ids: ids of true objects that were predicted in several pieces, increasing.
-        merged_prediction_ids: ids of predicted objects that merge several true ones, increasing.
-        piece_prediction_ids: ids of predicted objects that are pieces of a split object, increasing.
-        part_truth_ids: ids of true objects that were merged, increasing.
+        split_truth_ids: ids of true objects that were predicted in several pieces.
+        merged_prediction_ids: ids of predicted objects that merge several true objects.
+        piece_prediction_ids: ids of predicted objects that are pieces of a split object.
+        part_truth_ids: ids of true objects that were merged.
     """
 
     split_truth_ids: np.ndarray
@@ -175,7 +175,7 @@ class SplitsAndMerges:
 
     @property
     def merges(self) -> int:
-        """Number of predicted objects that merge several true ones."""
+        """Number of predicted objects that merge several true objects."""
         return len(self.merged_prediction_ids)
 
 
@@ -183,18 +183,18 @@ def splits_and_merges(overlaps: LabelOverlaps, *, least_iou: float = 0.1, inside
     """Find true objects that were predicted in several pieces, and predicted objects that merge several true ones.
 
     A split object is a true object with at least two pieces. A piece is a predicted object whose IoU with the true
-    object exceeds `least_iou`, and of which more than the fraction `inside` lies in the true object. Merges are defined
-    the other way round: a predicted object with at least two true objects as pieces. Both comparisons are strict, so
-    with the default `inside` a piece belongs to only one object, and a misplaced border between two cells is not a
-    split.
+    object exceeds `least_iou`, and whose fraction within the true object exceeds `inside`. Merges are defined the other
+    way round: a merged object is a predicted object with at least two true objects as pieces. Both comparisons are
+    strict, so with the default `inside` a piece belongs to only one object, and a misplaced border between two cells is
+    not a split.
 
-    The IoU limit follows J. C. Caicedo et al., Cytometry A 95 (2019), doi:10.1002/cyto.a.23863. Their code has no
-    `inside`; set it to 0 to reproduce their numbers.
+    The IoU limit follows J. C. Caicedo et al., Cytometry A 95 (2019), doi:10.1002/cyto.a.23863. Their code has no limit
+    like `inside`; set `inside` to 0 to reproduce their numbers.
 
     Args:
         overlaps: overlaps between the objects of one image.
         least_iou: IoU that a piece and the whole object must exceed.
-        inside: fraction of a piece's area that must lie in the whole object, exclusive.
+        inside: limit that the fraction of a piece's area within the whole object must exceed.
 
     >>> from cellseg_monai.scores import label_overlaps
     >>> overlaps = label_overlaps(np.array([[5, 5, 6, 7, 7, 7]]), np.array([[1, 1, 1, 2, 3, 3]]))
@@ -220,13 +220,13 @@ def splits_and_merges(overlaps: LabelOverlaps, *, least_iou: float = 0.1, inside
 
 @dataclass(frozen=True)
 class AreaClass:
-    """The number of true objects in a range of areas, and the number missed. Add equal ranges to pool images.
+    """The numbers of true and missed objects in a range of areas; to pool images, add instances with the same range.
 
     Args:
         from_px: lower limit of the area in pixels, inclusive.
         below_px: upper limit of the area in pixels, exclusive; None if there is no limit.
         objects: number of true objects in the range.
-        missed: number of these objects without a match.
+        missed: number of true objects in the range without a match.
     """
 
     from_px: int
@@ -267,7 +267,7 @@ def missed_by_area(overlaps: LabelOverlaps, matching: Matching, edges_px: Sequen
     AreaClass(from_px=3, below_px=None, objects=1, missed=0)
     """
     if any(low >= high for low, high in zip([0, *edges_px], edges_px, strict=False)):
-        raise ValueError(f"got edges {list(edges_px)}, expected increasing areas above 0; correct them")
+        raise ValueError(f"got edges {list(edges_px)}, expected increasing areas above 0; sort the edges")
     class_of = np.asarray(np.searchsorted(np.asarray(edges_px), overlaps.truth_areas, side="right"))
     objects = np.bincount(class_of, minlength=len(edges_px) + 1)
     matched = np.bincount(class_of[matching.truth_index], minlength=len(edges_px) + 1)

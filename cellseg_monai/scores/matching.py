@@ -1,8 +1,8 @@
-"""Matching of predicted objects to true ones at thresholds of intersection over union (IoU).
+"""Match predicted objects to true ones at thresholds of intersection over union (IoU).
 
 A pair can match if its IoU is **at least** the threshold, as in StarDist, Cellpose and COCO. Kirillov et al. (PQ) and
-the code by Caicedo et al. require an IoU above the threshold; pass `strict=True` for that. Write thresholds as
-literals, such as 0.6. `np.arange` can return 0.6000000000000001, which an IoU of 3 / 5 does not reach.
+the code by Caicedo et al. require an IoU above the threshold, as does `strict=True`. Write thresholds as literals, such
+as 0.6. `np.arange` can return 0.6000000000000001, which an IoU of 3 / 5 does not reach.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ IOU_THRESHOLDS = tuple(hundredths / 100 for hundredths in range(50, 100, 5))
 class ObjectCounts(FoundCounts):
     """Counts of matched and unmatched objects at one threshold. Add counts to pool images.
 
-    If neither truth nor prediction contains an object, every score is 1, because the prediction is correct. Otherwise,
-    a score with a denominator of 0 is 0. A non-empty prediction therefore scores 0 if the truth is empty.
+    If neither ground truth nor prediction contains an object, every score is 1, because the prediction is correct.
+    Otherwise, a score with a denominator of 0 is 0. A non-empty prediction therefore scores 0 if the ground truth is
+    empty.
 
     Args:
         tp: number of matched pairs.
@@ -64,7 +65,7 @@ class ObjectCounts(FoundCounts):
     def accuracy(self) -> float:
         """TP / (TP + FP + FN); "accuracy" in StarDist, "average precision" in Cellpose and the DSB 2018.
 
-        It differs from AP in COCO, which is the area under the precision-recall curve.
+        This is not the AP in COCO, which is the area under the precision-recall curve.
         """
         return self._ratio(self.tp, self.tp + self.fp + self.fn)
 
@@ -90,7 +91,7 @@ class Matching:
 
     Args:
         threshold: IoU threshold.
-        truth_index: position of each pair's true object in `LabelOverlaps.truth_ids`, increasing.
+        truth_index: position of each pair's true object in `LabelOverlaps.truth_ids`, in increasing order.
         prediction_index: position of each pair's predicted object in `LabelOverlaps.prediction_ids`.
         iou: IoU of each pair.
         truth_count: total number of true objects.
@@ -117,14 +118,14 @@ def match_objects(overlaps: LabelOverlaps, thresholds: Sequence[float], *, stric
     """Find the best one-to-one matching at each threshold.
 
     The best matching has the largest possible number of pairs and, among matchings of that size, the highest sum of
-    IoUs. The result is exact at every threshold. Above 0.5, each object has at most one candidate. StarDist's objective
-    also includes pairs below the threshold. Its counts are the same, but at thresholds below 0.5 its sum of matched
-    IoUs can be lower.
+    IoUs. The result is exact at every threshold; above 0.5, each object has at most one candidate. StarDist's objective
+    also includes pairs below the threshold. StarDist's counts are the same, but at thresholds below 0.5 its sum of
+    matched IoUs can be lower.
 
     Args:
         overlaps: overlaps between the objects of one image.
         thresholds: IoU thresholds in any order, each above 0 and at most 1 (at least 0 and below 1 if `strict`).
-        strict: require an IoU above the threshold, not equal to it.
+        strict: True to require an IoU above the threshold, not just equal to it.
 
     Returns:
         One matching per threshold.
@@ -167,9 +168,9 @@ def object_counts(
 
     Args:
         prediction: predicted ids of any integer dtype and any shape, such as YX; 0 is background.
-        truth: true ids of any integer dtype, with the shape of the prediction.
+        truth: true ids of any integer dtype, with the same shape as the prediction.
         thresholds: IoU thresholds.
-        strict: require an IoU above the threshold, not equal to it.
+        strict: True to require an IoU above the threshold, not just equal to it.
 
     Raises:
         ValueError: an array is not a label image, the shapes differ, or a threshold is out of range.
@@ -187,11 +188,11 @@ def best_pairs(rows: np.ndarray, columns: np.ndarray, iou: np.ndarray, *, most_p
         rows: non-negative integers, the row of each candidate pair.
         columns: non-negative integers, the column of each candidate pair.
         iou: IoU of each candidate pair, above 0 and at most 1.
-        most_pairs: maximise the number of pairs first, then the sum of IoUs. If false, maximise only the sum of IoUs,
-            even if that gives fewer pairs.
+        most_pairs: True to maximise the number of pairs first, then the sum of IoUs; False to maximise only the sum of
+            IoUs, even if that gives fewer pairs.
 
     Returns:
-        Positions of the chosen pairs among the candidates, increasing.
+        Positions of the chosen pairs among the candidates, in increasing order.
 
     >>> rows, columns, iou = np.array([0, 0, 1]), np.array([0, 1, 0]), np.array([0.9, 0.1, 0.2])
     >>> best_pairs(rows, columns, iou, most_pairs=True)
@@ -217,9 +218,9 @@ def _undisputed(rows: np.ndarray, columns: np.ndarray, iou: np.ndarray, most_pai
     """Return the positions of pairs that are certain to be in some optimal assignment.
 
     Choosing a pair excludes at most one other pair in its row and one in its column from an assignment. The pair can be
-    chosen if even the best two of those pairs are together worth no more. If the number of pairs has priority, the pair
-    must exclude at most one other. This settles most cells and leaves few for the assignment, which takes quadratic
-    time.
+    chosen if even the best two excluded pairs are together worth no more. If the number of pairs has priority, the pair
+    must exclude at most one other pair. This settles most cells and leaves few for the assignment, which takes
+    quadratic time.
     """
     best: np.ndarray = np.ones(len(rows), bool)
     rivals: list[np.ndarray] = []
@@ -230,7 +231,7 @@ def _undisputed(rows: np.ndarray, columns: np.ndarray, iou: np.ndarray, most_pai
         order = np.lexsort((-iou, nodes))
         first = np.diff(nodes[order], prepend=-1) > 0
         best[order] &= first
-        # In this order, the best pair of each node is followed by the best pair that it excludes, if any.
+        # Sorted in this way, the best pair of each node is followed by the best pair that it excludes, if any.
         following: np.ndarray = np.append(np.where(first[1:], 0, iou[order[1:]]), 0)
         excluded: np.ndarray = np.empty(len(nodes))
         excluded[order] = following
@@ -250,8 +251,8 @@ def _assigned(rows: np.ndarray, columns: np.ndarray, iou: np.ndarray, most_pairs
     """Return the positions of the pairs in an optimal assignment.
 
     The cost matrix is sparse, because all cells in a tissue without gaps form a single component, and a dense matrix of
-    40,000² costs would take 13 GB. Each row also gets its own extra column with the highest cost, which stands for no
-    partner.
+    40,000² costs would take 13 GB. Each row also gets an extra column of its own with the highest cost, which stands
+    for having no partner.
     """
     _, rows = np.unique(rows, return_inverse=True)
     _, columns = np.unique(columns, return_inverse=True)

@@ -1,4 +1,4 @@
-"""Classification of segmentation mistakes by kind, so that they can be counted and displayed."""
+"""Classify segmentation mistakes by kind, so that they can be counted and displayed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Mistakes:
         invented: ids of predicted objects that correspond to no true object.
         loose: ids of true objects that were found, but with an outline too inaccurate to match.
         split: ids of true objects that were predicted in several pieces. One of the pieces can still match the object.
-        merged: ids of predicted objects that cover several true ones. One of the true objects can still match.
+        merged: ids of predicted objects that cover several true objects. One of the true objects can still match.
         unmatched_truth: ids of all true objects without a match.
         unmatched_prediction: ids of all predicted objects without a match.
     """
@@ -44,7 +44,7 @@ class Mistakes:
 def object_mistakes(overlaps: LabelOverlaps, matching: Matching, *, least_iou: float = 0.1) -> Mistakes:
     """Classify unmatched, split and merged objects by kind of mistake.
 
-    `splits_and_merges` finds the split and merged objects; their pieces and parts count as neither missed nor invented.
+    `splits_and_merges` finds the split and merged objects, whose pieces and parts count as neither missed nor invented.
     Among the remaining unmatched objects, a true and a predicted object with an IoU above `least_iou` count as one
     object with a loose outline.
 

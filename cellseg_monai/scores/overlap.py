@@ -25,10 +25,10 @@ class LabelOverlaps:
     in the other image.
 
     Args:
-        truth_ids: ids of all true objects, increasing.
-        truth_areas: number of pixels of each true object.
-        prediction_ids: ids of all predicted objects, increasing.
-        prediction_areas: number of pixels of each predicted object.
+        truth_ids: ids of all true objects, in increasing order.
+        truth_areas: number of pixels in each true object.
+        prediction_ids: ids of all predicted objects, in increasing order.
+        prediction_areas: number of pixels in each predicted object.
         truth_index: position of each pair's true object in `truth_ids`. Pairs are sorted by `truth_index`, then by
             `prediction_index`.
         prediction_index: position of each pair's predicted object in `prediction_ids`.
@@ -74,11 +74,11 @@ def check_label_images(prediction: np.ndarray, truth: np.ndarray) -> None:
     Raises:
         ValueError: a dtype is not an integer type, an id is negative, or the shapes differ.
     """
-    for name, labels in (("prediction", prediction), ("truth", truth)):
+    for name, labels in (("prediction", prediction), ("true label image", truth)):
         if labels.dtype.kind not in "iu":
             raise ValueError(
-                f"got a {name} of dtype {labels.dtype}, expected a label image with integer ids; "
-                "use label_objects to turn probabilities into labels first"
+                f"got a {name} of dtype {labels.dtype}, expected integer ids; use label_objects to turn probabilities "
+                "into labels first"
             )
         if labels.dtype.kind == "i" and labels.size and labels.min() < 0:
             raise ValueError(
@@ -87,8 +87,8 @@ def check_label_images(prediction: np.ndarray, truth: np.ndarray) -> None:
             )
     if prediction.shape != truth.shape:
         raise ValueError(
-            f"got a prediction of shape {prediction.shape} and a truth of shape {truth.shape}, expected equal shapes; "
-            "resize the prediction to the shape of the truth"
+            f"got a prediction of shape {prediction.shape} and a true label image of shape {truth.shape}, expected "
+            "equal shapes; resize the prediction to the shape of the true label image"
         )
 
 
@@ -101,7 +101,7 @@ def label_overlaps(prediction: np.ndarray, truth: np.ndarray) -> LabelOverlaps:
     Args:
         prediction: predicted ids of any integer dtype and any shape, such as YX; 0 is background. Ids can be large and
             have gaps.
-        truth: true ids of any integer dtype, with the shape of the prediction.
+        truth: true ids of any integer dtype, with the same shape as the prediction.
 
     Raises:
         ValueError: a dtype is not an integer type, an id is negative, or the shapes differ.
@@ -133,7 +133,7 @@ def _runs(truth: np.ndarray, prediction: np.ndarray) -> Iterator[tuple[np.ndarra
     truth, prediction = truth.reshape(shape), prediction.reshape(shape)
     step = max(1, _BLOCK_PIXELS * shape[0] // max(1, truth.size))
     for start in range(0, shape[0], step):
-        # Once flattened, a run can continue in the next row, which does not change any sum.
+        # After flattening, a run can continue in the next row, which does not change any sum.
         first, second = (labels[start : start + step].ravel() for labels in (truth, prediction))
         if not first.size:
             continue

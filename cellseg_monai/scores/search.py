@@ -46,12 +46,12 @@ class Sweep:
         if self.objective not in OBJECTIVES:
             raise ValueError(f"got objective {self.objective!r}, expected one of {', '.join(OBJECTIVES)}; choose one")
         if not self.values:
-            raise ValueError(f"got no values for {self.setting}, expected at least one; add some, or drop the sweep")
+            raise ValueError(f"got no values for {self.setting}, expected at least one; add values, or drop the sweep")
 
 
 @dataclass(frozen=True)
 class Trial:
-    """The scores for one value of a setting, with all other settings at their current values.
+    """The scores for one value of a setting, while all other settings keep their current values.
 
     Args:
         round: number of the search round, starting at 1.
@@ -106,14 +106,14 @@ def search_postprocessing(
 ) -> Found:
     """Find the settings that score best on annotated images, by sweeping one setting at a time.
 
-    Five settings with about ten values each take 50 trials per round, whereas a full grid would take 100,000. Each
-    sweep can also be plotted as a curve.
+    Five settings with about ten values each take 50 trials per round, while a full grid would take 100,000. Each sweep
+    can also be plotted as a curve.
 
-    Among equally good values, the one nearest to the current setting wins. The search stops after a round that changes
-    nothing.
+    If several values are equally good, the one nearest to the current setting wins. The search stops after a round that
+    changes nothing.
 
     Args:
-        images: the maps of each image, Y×X by name, and its true label image, Y×X, which can have another size.
+        images: pairs of the Y×X maps of an image, by name, and its true label image, which can have another size.
         start: initial settings.
         sweeps: sweeps, in the order in which to run them.
         rounds: maximum number of rounds; every round runs all sweeps.
@@ -122,7 +122,7 @@ def search_postprocessing(
         The best settings, their scores, and all trials.
 
     Raises:
-        ValueError: there are no images, their maps or labels are invalid, or a sweep does not suit the method.
+        ValueError: there are no images, the maps or labels are invalid, or a sweep does not suit the method.
 
     >>> maps = {"foreground": np.array([[0.0, 0.45, 0.45, 0.2]])}
     >>> best = search_postprocessing(
@@ -132,7 +132,7 @@ def search_postprocessing(
     (0.3, 1.0)
     """
     if not images:
-        raise ValueError("got no images, expected at least one annotated image; is the section empty?")
+        raise ValueError("got no images, expected at least one annotated image; check that the section is not empty")
     # Cached because later rounds repeat many trials of earlier ones.
     scored = cache(lambda settings: _scores(*_counted(images, settings)))
     settings, sweeps, trials = start, list(sweeps), []

@@ -112,13 +112,12 @@ class Calibration:
         # Fail now rather than after minutes of work.
         if not _is_writable(self.target.parent):
             raise CheckpointError(
-                f"cannot write the fitted settings to {self.target}; copy the weights to a folder that you can write "
-                "to and pass `--checkpoint PATH`, or pass another settings file with `--calibrated PATH`"
+                f"cannot write the fitted settings to {self.target}; copy the weights to a writable folder and pass "
+                "`--checkpoint PATH`, or use `--calibrated PATH` to choose another settings file"
             )
         if not _is_writable(self.folder):
             raise CheckpointError(
-                f"cannot write the search results to {self.folder}; pass a folder that you can write to with "
-                "`--output_dir PATH`"
+                f"cannot write the search results to {self.folder}; use `--output_dir PATH` to choose a writable folder"
             )
         # A TemporaryDirectory is deleted together with this handler, even if the run fails.
         self._cache = tempfile.TemporaryDirectory(prefix="cellseg_calibration_")

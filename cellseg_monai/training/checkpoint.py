@@ -66,8 +66,8 @@ def move_earlier_run_aside(output_dir: str | PathLike[str]) -> None:
 class Checkpoint:
     """A handler that saves the best network and, after each epoch, the whole state of the run.
 
-    If `output_dir` already holds a run when training starts, the handler resumes that run or moves it aside, depending
-    on `resume`. It never overwrites it.
+    If `output_dir` already contains a run when training starts, the handler resumes that run or moves it aside,
+    depending on `resume`. An earlier run is never overwritten.
 
     Args:
         output_dir: folder for `model.pt` and `last.pt`, created if missing.
@@ -155,7 +155,7 @@ class Checkpoint:
         state = read_checkpoint(path)
         if "settings" not in state:
             raise CheckpointError(
-                f"cannot resume from {path}: it holds only weights; pass an --output_dir whose {LAST} holds a whole run"
+                f"cannot resume from {path}, which contains only weights; pass an --output_dir with the {LAST} of a run"
             )
         _check_settings(self._settings(trainer), state["settings"], path)
         load_into(self.network, state, path)

@@ -1,16 +1,17 @@
-"""Reading and writing checkpoint files, without partial writes and with a clear message for each fault."""
+"""Reading and writing checkpoint files, without partial writes and with a clear message for each problem."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
 
 from cellseg_monai.atomic import replacing
-from cellseg_monai.errors import CheckpointError
+from cellseg_monai.errors import CheckpointError, cause_of
 
 __all__ = ["BEST", "LAST", "fitted_settings", "load_into", "read_checkpoint", "save_checkpoint"]
 
@@ -47,7 +48,7 @@ def save_checkpoint(state: Any, path: str | PathLike[str]) -> None:
         # torch.save turns a full disk into a RuntimeError from its archive writer. The OSError is its cause.
         cause = error.__cause__ or error.__context__ or error
         raise CheckpointError(
-            f"cannot write {path}: {cause}; free some space or check the permissions, then continue with "
+            f"cannot write {path}: {cause}; free up some space or check the permissions, then continue with "
             "`--resume True` (any earlier checkpoint at this path is intact)"
         ) from error
 
@@ -65,8 +66,10 @@ def read_checkpoint(path: str | PathLike[str]) -> dict[str, Any]:
     except MemoryError:
         raise
     except Exception as error:  # unpickling arbitrary bytes can raise almost any exception
-        reason = f"{type(error).__name__} {error}".splitlines()[0].strip()
-        remedy = "download it again, repeat the training, or pass another with `--checkpoint PATH`"
+        # torch advises to load other files with weights_only=False, which would run their code.
+        is_unsafe = isinstance(error, UnpicklingError)
+        reason = "it is damaged, or holds more than tensors" if is_unsafe else cause_of(error)
+        remedy = "download the file again, repeat the training, or pass another file with `--checkpoint PATH`"
         raise CheckpointError(f"{path} is not a readable checkpoint: {reason}; {remedy}") from error
     if not isinstance(state, dict):
         raise CheckpointError(
@@ -95,7 +98,7 @@ def load_into(network: torch.nn.Module, state: Mapping[str, Any], path: str | Pa
         example = min([*missing, *unknown, *reshaped])
         raise CheckpointError(
             f"{path} belongs to another network: {len(missing)} of the {len(expected)} expected tensors are missing, "
-            f"{len(unknown)} are unknown, {len(reshaped)} have another shape (such as {example}); "
+            f"{len(unknown)} are unknown, {len(reshaped)} have another shape (for example {example}); "
             "pass a checkpoint from this bundle, or repeat the settings used in training"
         )
     network.load_state_dict(weights)

@@ -217,13 +217,13 @@ def _head(metadata: Metadata, default: Head | None, checkpoint: object) -> Head 
             return ForegroundHead(softmax=True)
     raise CheckpointError(
         f"the network in {checkpoint} has {channels} output channels, but its head reads {len(head.channels)}: "
-        f"{', '.join(head.channels)}; use the bundle that it was trained with"
+        f"{', '.join(head.channels)}; use the bundle that the network was trained with"
     )
 
 
 def _refuse_unknown_size(checkpoint: object) -> Sequence[int]:
     raise CheckpointError(
-        f'{checkpoint} does not record the tile size used in training; pass --roi_size, such as "[256,256]"'
+        f'{checkpoint} does not record the tile size used in training; pass it, for example --roi_size "[256,256]"'
     )
 
 
@@ -232,7 +232,7 @@ def _check_origin(metadata: Metadata, checkpoint: object, bundle: str | None, va
         if variants:
             raise CheckpointError(
                 f"{checkpoint} does not record which variant it was trained with, expected {_variant_text(variants)}; "
-                "leave out --variants to use it anyway"
+                "leave out --variants to use the checkpoint anyway"
             )
         return
     if bundle is not None and metadata["bundle"] != bundle:
@@ -243,7 +243,7 @@ def _check_origin(metadata: Metadata, checkpoint: object, bundle: str | None, va
     if variants and sorted(variants) != sorted(metadata["variants"]):
         raise CheckpointError(
             f"{checkpoint} was trained with {_variant_text(metadata['variants'])}, expected {_variant_text(variants)}; "
-            "leave out --variants to use it as it was trained, or pass a checkpoint trained with that variant"
+            "leave out --variants to use the network as trained, or pass a checkpoint trained with that variant"
         )
 
 

@@ -28,7 +28,7 @@ CropKey = tuple[int, int, int]
 
 
 class PreparedDataset(Dataset):
-    """A data set that prepares each image once, keeps it in memory, and augments it afresh at every access.
+    """A data set that prepares each image once, keeps it in memory, and augments it differently at every access.
 
     Args:
         data: the items, such as `{"image": path, "label": path}`.

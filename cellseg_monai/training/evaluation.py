@@ -1,4 +1,4 @@
-"""Evaluation of a trained network, with the same output files as `cellseg evaluate`."""
+"""Evaluating a trained network, with the same output files as `cellseg evaluate`."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Guards against a second training in the same folder, crops that are too small, divergence and an unscored last epoch.
 
-A loss that is not finite ends the run before its weights overwrite good ones. The last epoch is always validated,
-whatever `val_interval` is.
+A loss that is not finite ends the run before bad weights overwrite good ones. The last epoch is always validated,
+regardless of `val_interval`.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ class CropGuard:
 
 
 class DivergenceGuard:
-    """A handler that ends a run whose loss is no longer finite, before its weights overwrite good ones.
+    """A handler that ends a run whose loss is no longer finite, before bad weights overwrite good ones.
 
     Once a weight is NaN, every later loss is NaN too, so checking the last loss of each epoch is enough.
     """

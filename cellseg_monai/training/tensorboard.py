@@ -1,4 +1,4 @@
-"""TensorBoard logs of a run: curves, and panels that show image, truth and prediction side by side."""
+"""TensorBoard logs of a run: curves, and panels that show image, ground truth and prediction side by side."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ATTENDED_SIDE = 512
 
 
 def panel(image: np.ndarray, truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
-    """Return a picture of image, truth and prediction side by side, with row 0 at the top as in the file.
+    """Return a picture of image, ground truth and prediction side by side, with row 0 at the top as in the file.
 
     Args:
         image: C×Y×X pixels. Their range is stretched from black to white. The channels are averaged unless C is 1 or 3.
@@ -113,7 +113,7 @@ class TensorBoardLog:
         evaluator: the validation engine.
         network: the network. If it has attention gates, the log also shows their maps for the first validation image.
         amp: True to compute the attention maps in bfloat16, as in mixed-precision training.
-        n_panels: number of validation images to show. The first ones of the validation set are used.
+        n_panels: number of validation images to show, starting with the first.
     """
 
     def __init__(

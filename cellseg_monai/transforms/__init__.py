@@ -1,4 +1,4 @@
-"""MONAI transforms for bundle configs. They wrap heads, and functions from io, pixels, labels and decoding.
+"""MONAI transforms for bundle configs, which wrap heads and functions from io, pixels, labels and decoding.
 
 Items contain plain tensors, arrays and strings, never a `MetaTensor`. For augmentation, all bundles use the same list
 of MONAI's own transforms, in `bundles/recipes/augmentation.json`.

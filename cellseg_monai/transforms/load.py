@@ -1,4 +1,4 @@
-"""Loading of the images and labels listed in a datalist."""
+"""Loading the images and labels listed in a datalist."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ class LoadMicroscopyd(Transform):
     """Load the image and the label whose paths are in an item.
 
     This transform replaces MONAI's `LoadImaged`, which returns pixels as (W, H), misreads some TIFF files, and silently
-    falls back to another reader if the requested one fails. Files are read with `io.read`, as everywhere else in the
-    package. `PreparePixelsd` should come next.
+    falls back to another reader if the requested one fails. Images are read with `io.read`, as everywhere else in the
+    package. Put `PreparePixelsd` after this transform.
 
     In an item `{"image": path, "label": path, ...}`, the transform sets these values:
 
     - `image`: C×Y×X array with the dtype of the file.
-    - `label`: 1×Y×X int32 array of ids, with 0 for background. If any id exceeds 2**24, all are renumbered, because
+    - `label`: 1×Y×X int32 array of ids, with 0 for background. If any id exceeds 2**24, all ids are renumbered, because
       resampling in float32 would merge some of them.
     - `image_path`, `label_path`: paths of the files.
     - `image_shape`: int64 (Y, X) size of the image file, to which results can be resampled.
     - `image_pixel_size_um`: float64 (y, x) pixel size in the file; NaN if unknown, because None cannot be collated.
-    - `image_channel_names`: tuple of names, empty if unknown. `PreparePixelsd` removes it.
+    - `image_channel_names`: tuple of names, empty if unknown. `PreparePixelsd` removes this value.
 
     Args:
         image_key: key of the image path.
@@ -65,7 +65,7 @@ class LoadMicroscopyd(Transform):
         item = dict(data)
         image_path = _path(item, self.image_key)
         if image_path is None:
-            raise DatasetError(f"item {item} has no {self.image_key!r}; add the image path to the datalist")
+            raise DatasetError(f"the item {item} has no {self.image_key!r}; add the image path to the datalist")
         self._load_image(item, image_path)
         if self.label_key is None:
             return item
@@ -111,5 +111,7 @@ def _path(item: Mapping[Hashable, Any], key: str) -> str | None:
     if value is None:
         return None
     if not isinstance(value, (str, os.PathLike)):
-        raise DatasetError(f"got a {type(value).__name__} in item[{key!r}], expected a path; put LoadMicroscopyd first")
+        raise DatasetError(
+            f"got a {type(value).__name__} in item[{key!r}], expected a path; put LoadMicroscopyd before this transform"
+        )
     return os.fspath(value)

@@ -1,4 +1,4 @@
-"""Conversion of logits to named maps, and of maps to masks and to objects at the size of the image file."""
+"""Converting logits to named maps, and maps to masks or to objects at the size of the image file."""
 
 from __future__ import annotations
 
@@ -82,9 +82,9 @@ class ForegroundMaskd(_Renaming):
 class ImageFramed(MapTransform):
     """Resample predictions from the network's scale to the size of the image file, by nearest neighbour.
 
-    This makes it possible to compare predictions with the truth as it was annotated. If the truth were resampled to the
-    network's scale instead, objects that vanish at this scale would not count as missed. Inference resamples its labels
-    in the same way.
+    This makes it possible to compare predictions with the ground truth as it was annotated. If the ground truth were
+    resampled to the network's scale instead, objects that vanish at this scale would not count as missed. Inference
+    resamples its labels in the same way.
 
     Args:
         keys: keys of C×Y×X tensors.

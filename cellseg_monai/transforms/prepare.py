@@ -1,4 +1,4 @@
-"""Preparation of pixels for the network: channels, normalisation and scale."""
+"""Preparing pixels for the network: selecting channels, normalising and rescaling."""
 
 from __future__ import annotations
 

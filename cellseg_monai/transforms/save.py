@@ -1,4 +1,4 @@
-"""Saving of label files, and of overlays for checking labels by eye."""
+"""Saving label files, and overlays for checking labels by eye."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ class SaveLabelsd(MapTransform):
         keys: keys of label images, 1×Y×X integer tensors at the size of the image file.
         output_dir: output folder, created if missing.
         overlay: True to also save the outlines of the objects drawn over the image, as `<stem>_overlay.png`.
-        data_root_dir: root folder of the images. If given, its subfolders are reproduced below `output_dir`.
+        data_root_dir: folder that contains all images. If given, its subfolders are recreated inside `output_dir`.
         image_key: key of the image.
 
     Raises:
         DatasetError: raised on a call if the labels would overwrite the image or the labels of another image, or if the
-            image is not below `data_root_dir`.
+            image is not inside `data_root_dir`.
         ValueError: raised on a call if the labels are not integers, or have the wrong shape.
     """
 
@@ -74,13 +74,13 @@ class SaveLabelsd(MapTransform):
         if self.data_root_dir is not None:
             parent, root = image_path.resolve().parent, self.data_root_dir.resolve()
             if not parent.is_relative_to(root):
-                raise DatasetError(f"{image_path} is not below data_root_dir={root}; correct data_root_dir")
+                raise DatasetError(f"{image_path} is not inside data_root_dir={root}; fix data_root_dir")
             folder = folder / parent.relative_to(root)
         target = folder / f"{image_stem(image_path)}.tif"
         source = f"{image_path} ({key})"
         first = self._written.setdefault(target, source)
         if target.resolve() == image_path.resolve():
-            raise DatasetError(f"the labels of {image_path} would overwrite the image itself; pass another output_dir")
+            raise DatasetError(f"the labels for {image_path} would overwrite the image; choose another output_dir")
         if first != source:
             raise DatasetError(
                 f"{source} and {first} would both be written to {target}; rename one of them, "
@@ -95,6 +95,6 @@ def _labels(values: Any, shape: tuple[int, int]) -> np.ndarray:
     if labels.shape != (1, *shape) or not np.issubdtype(labels.dtype, np.integer):
         raise ValueError(
             f"got {labels.dtype} of shape {labels.shape}, expected integers of shape {(1, *shape)}; "
-            "apply LabelObjectsd first, to turn maps into objects"
+            "put LabelObjectsd before this transform, to turn maps into objects"
         )
     return np.asarray(labels[0])

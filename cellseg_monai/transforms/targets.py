@@ -1,4 +1,4 @@
-"""Conversion of label images to training targets, after augmentation."""
+"""Converting label images to training targets, after augmentation."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["EncodeTargetd", "ForegroundTargetd"]
 class EncodeTargetd(MapTransform):
     """Replace label images with the training target of a head; see `heads.Head.encode`.
 
-    Use it after the random transforms, because they must move and resample ids, not targets.
+    Put this transform after the random transforms, which must move and resample ids, not targets.
 
     Args:
         head: the head of the network to be trained.
@@ -44,7 +44,7 @@ class EncodeTargetd(MapTransform):
             if target.shape != expected:
                 raise ValueError(
                     f"{type(self.head).__name__}.encode returned a target of {target.shape}, expected {expected}; "
-                    "correct the head, or its target_channels"
+                    "fix the head, or its target_channels"
                 )
             item[key] = torch.from_numpy(target).to(labels.device)  # in validation, the prediction is on that device
         return item

@@ -213,10 +213,10 @@ def configs_on_disk(bundle: Path) -> dict:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"name": "other"}, "got the name 'other', expected 'unet'; correct the name"),
+        ({"name": "other"}, "got the name 'other', expected 'unet'; fix the name"),
         ({"recipe": "none"}, "names the recipe 'none'"),
         ({"trian": {}}, "unknown keys: trian; use only name, recipe, calibrate"),
-        ({"train": {"optimiser#lr": 1}}, "cannot merge 'optimiser#lr': nothing with that name to reach into"),
+        ({"train": {"optimiser#lr": 1}}, "cannot merge 'optimiser#lr': there is nothing with that name to change"),
     ],
 )
 def test_faults_of_bundle_json_are_named(bundles: Path, change: dict, message: str) -> None:
@@ -255,7 +255,7 @@ def test_check_reports_all_faults_in_one_call(bundles: Path) -> None:
         (
             {"_target_": "cellseg_monai.networks.monai_network", "name": "AttentionUnet", "multiple": 1}
             | {"channels": [4, 8], "strides": [2, 2], "classes": "@classes"},
-            "correct multiple or minimum",
+            "change multiple or minimum",
         ),
     ],
 )
@@ -271,5 +271,5 @@ def test_a_network_that_cannot_be_used_is_a_fault(bundles: Path, network_def: di
 
 def test_building_away_from_a_checkout_is_explained(bundles: Path) -> None:
     (bundles.parent / "constraints.txt").unlink()
-    with pytest.raises(BundleError, match=r"no .*constraints.txt, .* build bundles in a checkout"):
+    with pytest.raises(BundleError, match=r"no .*constraints.txt; .* build bundles in a checkout"):
         build_bundle(bundles / "unet")

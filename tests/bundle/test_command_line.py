@@ -94,7 +94,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
         (("--roi_size", "64x64"), "expected 2 whole numbers from 1"),
         (("--roi_size", "[64,"), "expected 2 whole numbers from 1"),
         (("--roi_size",), "expected 2 whole numbers from 1"),
-        (("--variants", "['two_classes']"), "to train one, add its file to the config"),
+        (("--variants", "['two_classes']"), "to train a variant, add its file to the config"),
     ],
 )
 def test_values_that_would_be_misread_are_refused(

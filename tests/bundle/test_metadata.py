@@ -41,4 +41,4 @@ def test_unknown_keys_are_refused(tmp_path: Path) -> None:
 
 def test_a_version_without_a_changelog_entry_is_refused(tmp_path: Path) -> None:
     faults = changed(tmp_path, lambda data: data.update(version="9.9.9"))
-    assert faults == ["$.changelog: says nothing about version 9.9.9"]
+    assert faults == ["$.changelog: does not mention version 9.9.9"]

@@ -116,14 +116,14 @@ def test_weights_json_of_other_weights_is_a_fault(packed: Path) -> None:
 def test_missing_weights_are_a_fault(packed: Path) -> None:
     (packed / "models" / "model.pt").unlink()
     (fault,) = bundle_faults(packed)
-    assert "model.pt: missing, but weights.json describes it" in fault
+    assert "model.pt: missing, but weights.json describes this file" in fault
 
 
 def test_weights_without_a_description_are_a_fault(packed: Path) -> None:
     (packed / "models" / "weights.json").unlink()
     faults = bundle_faults(packed)
     assert len(faults) == 2
-    assert "there is no weights.json that describes it" in faults[0]
+    assert "no weights.json describes this file" in faults[0]
     assert "weights.json: missing, but metadata.json names weights" in faults[1]
 
 

@@ -135,7 +135,7 @@ def test_cells_are_scaled_to_the_size_of_the_training_cells(cellseg, images, tmp
     about = json.loads((tmp_path / "scaled" / "run.json").read_text())["about"]
     assert about["preprocess"]["zoom"] == pytest.approx(29.9 / 48, rel=0.01)
     ran = cellseg("segment", images, "--diameter", "-3", *words, tmp_path / "refused")
-    assert ran.errors == ["got diameter=-3.0, expected a finite number above 0; correct it, or leave it out"]
+    assert ran.errors == ["got diameter=-3.0, expected a finite number above 0; change or omit the value"]
 
 
 def test_memory_and_workers_do_not_change_results(cellseg, images, tmp_path):

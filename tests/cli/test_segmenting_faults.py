@@ -1,5 +1,6 @@
 """`cellseg segment` with faults: they are named, the rest is done, and no file is incomplete."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -15,6 +16,7 @@ import torch
 from cellseg_monai import io
 from tests.cells import cells
 from tests.cli.conftest import digests
+from tests.io.files import write_metaimage, write_zarr_array
 
 RESULTS = {f"{name}.{suffix}" for name in "abc" for suffix in ("tif", "csv")}
 
@@ -30,7 +32,28 @@ def broken_stack(path: Path) -> None:
     tifffile.imwrite(path, planes, photometric="minisblack", metadata={"axes": "ZYX"})
 
 
+def negative_chunk(path: Path) -> None:
+    write_zarr_array(path, cells(), chunks=(48, 48))
+    content = bytearray((path / "1" / "0").read_bytes())
+    content[4:8] = (-1).to_bytes(4, "little", signed=True)
+    (path / "1" / "0").write_bytes(content)
+
+
+def huge_array(path: Path) -> None:
+    write_zarr_array(path, cells(), chunks=(48, 48))
+    metadata = json.loads((path / ".zarray").read_text())
+    (path / ".zarray").write_text(json.dumps({**metadata, "shape": [40, 6_999_990]}))
+
+
+def surplus(path: Path) -> None:
+    write_metaimage(path, cells())
+    path.write_bytes(path.read_bytes() + b"more")
+
+
 FAULTS = {
+    "a chunk of negative size": ("b0.zarr", negative_chunk, "chunk 1/0 of the array 'b0.zarr' cannot be decoded"),
+    "a huge array without chunks": ("b0.zarr", huge_array, "it declares 40 × 6999990 pixels, but only 4 of"),
+    "a MetaImage with more pixels than it states": ("b0.mha", surplus, "bytes of pixels, but the file holds"),
     "an unreadable file": ("b0.tif", lambda path: path.write_bytes(b"nothing of an image"), "is not TIFF"),
     "an empty file": ("b0.png", lambda path: path.write_bytes(b""), "the file is empty"),
     "a truncated file": ("b0.tif", truncated, "the data ends within strip 0 (rows 0 to 95) of page 0"),
@@ -58,6 +81,15 @@ def test_a_bad_image_is_named_once_and_the_others_are_done(cellseg, images, outp
     assert says in ran.errors[0]
     assert set(digests(output)) == RESULTS
     assert {path.name for path in output.iterdir()} == RESULTS | {"run.json"}
+
+
+@pytest.mark.parametrize("make", [negative_chunk, huge_array])
+def test_a_run_with_an_image_that_cannot_be_decoded_is_resumed_to_its_end(cellseg, images, output, make):
+    make(images / "a0.zarr")
+    for resumed in ((), ("--resume",)):
+        ran = cellseg("segment", images, "--output", output, "--export", "labels,csv", *resumed)
+        assert (ran.code, len(ran.errors)) == (1, 1)
+        assert set(digests(output)) == RESULTS
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root can read everything")
@@ -126,12 +158,12 @@ WRONG_WORDS = {
     "pixel size": (["--pixel_size", "0"], "got pixel_size=0.0, expected a finite number above 0"),
     "channels": (["--channels", "0,1"], "got 2 channel(s), 0, 1, expected 1 for the bundle nuclei"),
     "no channels": (["--channels", ","], "got channels=(), expected 'grey', 'rgb'"),
-    "bundle": (["--bundle", "nuclear"], "no bundle 'nuclear': none of "),
+    "bundle": (["--bundle", "nuclear"], "no bundle named 'nuclear': none of "),
     "no weights": (["--bundle", "pspnet"], "pspnet/models/model.pt; train the bundle first"),
     "no checkpoint": (["--checkpoint", "nowhere.pt"], f"no checkpoint at {Path('nowhere.pt').absolute()}; "),
     "no settings": (
         ["--postprocess", "nowhere.json"],
-        f"--postprocess: no file {Path('nowhere.json').absolute()}; pass one that `cellseg calibrate` wrote",
+        f"--postprocess: no such file: {Path('nowhere.json').absolute()}; pass a file written by `cellseg calibrate`",
     ),
     "memory": (["--max_memory", "much"], "got 'much' as an amount of memory, expected a number of MB or GB"),
     "little memory": (
@@ -191,7 +223,7 @@ def test_incomplete_settings_are_refused(cellseg, images, output, tmp_path, cont
     ran = cellseg("segment", images, "--output", output, "--postprocess", tmp_path / "mine.json")
     assert (ran.code, len(ran.errors)) == (1, 1)
     assert "mine.json: missing settings: fill_holes, " in ran.errors[0]
-    assert ran.errors[0].endswith("; add them")
+    assert ran.errors[0].endswith("; add these settings")
     assert not output.exists()
 
 
@@ -213,7 +245,7 @@ def test_a_page_is_written_for_binary_images(cellseg, images, output):
     assert cellseg("quality", output, "--output", output / "again.html").code == 0
     assert cellseg("replay", output, "--output", output / "again").code == 0
     ran = cellseg("quality", output / "nowhere")
-    assert ran.errors == [f"no run.json at {output / 'nowhere'}; pass the run.json next to the results"]
+    assert ran.errors == [f"no such file: {output / 'nowhere'}; pass the run.json next to the results"]
 
 
 def test_the_only_image_with_the_channel_is_segmented(cellseg, images, output):
@@ -261,7 +293,7 @@ class TestBundles:
         (tmp_path / "other" / "configs" / "metadata.json").write_text('{"version": "1"}')
         ran = cellseg("segment", images, "--output", output, "--bundle", tmp_path / "other")
         assert (ran.code, len(ran.errors)) == (1, 1)
-        assert "metadata.json lacks name, so it is not a bundle of this kind" in ran.errors[0]
+        assert "metadata.json lacks name, so it is not a valid bundle" in ran.errors[0]
 
     @pytest.mark.parametrize("content", [b"nothing", b"junk", b"", b"PK\3\4", bytes(range(256))], ids=repr)
     def test_a_broken_checkpoint_is_named(self, cellseg, images, output, tmp_path, content):
@@ -269,7 +301,7 @@ class TestBundles:
         ran = cellseg("segment", images, "--output", output, "--checkpoint", tmp_path / "model.pt")
         assert (ran.code, len(ran.errors)) == (1, 1)
         assert ran.errors[0].startswith(f"{tmp_path / 'model.pt'} ")
-        assert ran.errors[0].endswith("pass another with `--checkpoint PATH`")
+        assert ran.errors[0].endswith("pass another file with `--checkpoint PATH`")
 
 
 class TestOutputs:
@@ -278,7 +310,7 @@ class TestOutputs:
         ran = cellseg("segment", images, "--output", output)
         assert (ran.code, ran.errors) == (
             1,
-            [f"--output {output} is a file, expected a folder; choose another --output"],
+            [f"--output {output} is a file, not a folder; choose another --output"],
         )
         assert output.read_text() == "notes"
 
@@ -361,7 +393,7 @@ def test_a_network_that_does_not_fit_is_reported_in_one_line(cellseg, images, ou
     monkeypatch.setattr(torch.nn.Module, "to", full)
     ran = cellseg("segment", images, "--output", output, "--device", "cpu")
     assert ran.code == 1
-    assert ran.err == "error: cpu has too little memory for the network; free some memory, or use another --device\n"
+    assert ran.err == "error: cpu has too little memory for the network; free up some memory, or use another --device\n"
     assert not output.exists()
 
 

@@ -110,7 +110,7 @@ def test_another_request_is_refused_before_anything_runs(dataset: Path, bundles:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--bundles", "unett", "--epochs", "1"], "error: no bundle 'unett'; did you mean 'unet'?"),
+        (["--bundles", "unett", "--epochs", "1"], "error: no bundle named 'unett'; did you mean 'unet'?"),
         (["--bundles", "unet+two", "--epochs", "1"], "error: unet has no variant 'two'"),
         (["--bundles", "unet,pspnet"], "error: got epochs=None and minutes=None"),
         (["--bundles", "unet", "--epoch", "1"], "error: unknown override --epoch"),

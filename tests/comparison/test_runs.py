@@ -37,11 +37,11 @@ def test_everything_unknown_is_reported_together(bundles: Path) -> None:
     with pytest.raises(BundleError) as caught:
         find_runs("unett,unet+focl,pspnet+focal,unet,unet", {"batchsize": 4, "output_dir": "x"}, bundles_dir=bundles)
     assert str(caught.value).splitlines() == [
-        "'unet' occurs more than once; name it once",
-        "no bundle 'unett'; did you mean 'unet'? known: pspnet, unet",
+        "'unet' occurs more than once; list it once",
+        "no bundle named 'unett'; did you mean 'unet'? known: pspnet, unet",
         "unet has no variant 'focl'; did you mean 'focal'? known: focal, plain",
         "pspnet has no variant 'focal'; known: none",
-        "--output_dir is set by `cellseg compare` itself; leave it out",
+        "--output_dir is set by `cellseg compare` itself; remove this flag",
         "unknown override --batchsize: did you mean --batch_size? (unet)",
     ]
 

@@ -107,9 +107,9 @@ def test_all_faults_of_a_list_are_reported_together(make_dataset):
         "group 'p1' is in training and validation",
         "group 'p2' is in training and test",
         "image images/a.tif is in training and validation",
-        "training[2]: no image 'images/gone.tif'",
-        "training[2]: no label 'labels/gone.tif'",
-        "test[1]: no label 'labels/lost.tif'",
+        "training[2]: image 'images/gone.tif' not found",
+        "training[2]: label 'labels/gone.tif' not found",
+        "test[1]: label 'labels/lost.tif' not found",
         'validation[2]: no path under "image"',
     ):
         assert part in message
@@ -194,7 +194,7 @@ def test_all_faults_of_an_index_are_reported_together(make_dataset):
     index(folder, "train,a,g", "val,b,g", "train,gone,h", "hold,c,i", header="split,image_id,group")
     with pytest.raises(DatasetError) as caught:
         load_datalist(folder)
-    for part in ("group 'g' is in training and test", "line 4: no image 'gone'", "line 5: got split"):
+    for part in ("group 'g' is in training and test", "line 4: image 'gone' not found", "line 5: got split"):
         assert part in str(caught.value)
 
 
@@ -270,5 +270,5 @@ def test_a_proposal_comes_from_the_index_or_from_a_split(make_dataset):
     with pytest.raises(DatasetError, match=r"index.csv assigns each image .* group_pattern would have no effect"):
         propose_datalist(folder, group_pattern=r"^(w\d)_")
     index(folder, "train,gone")
-    with pytest.raises(DatasetError, match="no image 'gone'"):
+    with pytest.raises(DatasetError, match="image 'gone' not found"):
         propose_datalist(folder)

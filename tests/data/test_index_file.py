@@ -55,5 +55,5 @@ def test_an_index_that_cannot_be_used_is_an_error_everywhere(make_dataset, conte
 def test_faults_have_the_line_of_the_file(make_dataset):
     folder = make_dataset("abc")
     (folder / "index.csv").write_text("\nimage_id;split\na;train\n\ngone;train\n")
-    with pytest.raises(DatasetError, match="line 5: no image 'gone'"):
+    with pytest.raises(DatasetError, match="line 5: image 'gone' not found"):
         load_datalist(folder)

@@ -72,7 +72,7 @@ def test_defaults_of_a_family_apply_to_its_data_sets(tmp_path: Path) -> None:
         ("title", "titel", "lab/cells: unknown-key: got the key 'titel'; did you mean 'title'?"),
         ('title = "Cells"', "", "lab/cells: missing-key: 'title' is missing"),
         ('title = "Cells"', 'title = " "\nverified = "no"', "got verified = 'no', expected true or false"),
-        ('title = "Cells"', 'title = ""', "lab/cells: empty: 'title' is empty; fill it in"),
+        ('title = "Cells"', 'title = ""', "lab/cells: empty: 'title' is empty; set a value"),
         ('["A 2020, doi:10.1/1"]', '"A 2020"', "got citation = 'A 2020', expected a list of strings"),
         ('"ctc"', '"tcc"', "lab/cells: layout: got 'tcc', expected one of cellseg_tiff, "),
         ("https:", "ftp:", "lab/cells, file 1: url: got 'ftp://example.org/cells.zip', expected a URL"),
@@ -113,7 +113,7 @@ def test_a_file_that_is_not_toml_is_reported(tmp_path: Path) -> None:
     [("LIVECELL", "livecell"), ("hela", "hela_brightfield"), ("DIC-C2DH-HeLa", "ctc/DIC-C2DH-HeLa")],
 )
 def test_an_unknown_name_gets_similar_names(name: str, nearest: str) -> None:
-    with pytest.raises(DatasetError, match=f"did you mean .*{nearest}.*`cellseg data list` shows all"):
+    with pytest.raises(DatasetError, match=f"did you mean .*{nearest}.*`cellseg data list` shows all data sets"):
         find_data_set(name)
 
 

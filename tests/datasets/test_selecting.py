@@ -120,7 +120,7 @@ class TestLivecell:
         assert set(done.dropped.values()) == {"not in 0_train2percent"}
 
     def test_a_missing_list_is_reported(self, livecell, tmp_path):
-        with pytest.raises(DatasetError, match=r"got listed_in='4_train50percent', .*put that list next to"):
+        with pytest.raises(DatasetError, match=r"without a list named '4_train50percent' .*add the list"):
             select(livecell, "livecell_50_percent", tmp_path / "fifty.json")
 
     @pytest.mark.parametrize("selection", ["by_well", "by_sequence"])
@@ -158,7 +158,7 @@ def test_names_are_grouped(make_dataset, tmp_path, selection, names, groups):
 
 
 def test_names_without_a_group_are_reported(make_dataset, tmp_path):
-    with pytest.raises(DatasetError, match=r"2 of 2 stems do not match .*: a, b; widen the pattern"):
+    with pytest.raises(DatasetError, match=r"2 of 2 stems do not match .*: a, b; use a broader pattern"):
         select(make_dataset("ab"), "by_well", tmp_path / "split.json")
 
 
@@ -176,7 +176,7 @@ def test_a_selection_of_your_own_works_on_a_folder_that_was_not_prepared(make_da
     ("steps", "message"),
     [
         pytest.param(
-            [{"rule": "keep_gray"}], "expected a list of steps, each with one of the rules keep_suffix", id="rule"
+            [{"rule": "keep_gray"}], "expected a list of `steps`, each with one of these rules: keep_suffix", id="rule"
         ),
         pytest.param(
             [{"rule": "keep_grey", "of": 1}], "got the settings of for the rule keep_grey, expected none", id="too much"
@@ -194,7 +194,7 @@ def test_a_selection_of_your_own_works_on_a_folder_that_was_not_prepared(make_da
             r"drops all 3 images \(the first is images/a.tif",
             id="none left",
         ),
-        pytest.param("all", "expected a list of steps", id="no steps"),
+        pytest.param("all", "expected a list of `steps`", id="no steps"),
     ],
 )
 def test_an_invalid_selection_is_refused(make_dataset, tmp_path, steps, message):

@@ -212,9 +212,9 @@ def test_more_objects_than_16_bits_hold():
     out = np.zeros(maps.shape[1:], np.uint32)
     assert label_in_blocks(named(maps), EVERYTHING, out, block_px=200) == 67_600
     assert np.array_equal(out, label_objects(named(maps), EVERYTHING))
-    with pytest.raises(ValueError, match=r"67600 objects before .*uint16 holds ids up to 65535"):
+    with pytest.raises(ValueError, match=r"67600 objects, counting small .*uint16 holds ids only up to 65535"):
         label_in_blocks(named(maps), EVERYTHING, np.zeros(maps.shape[1:], np.uint16), block_px=200)
-    with pytest.raises(ValueError, match=r"67600 objects before .*int16 holds ids up to 32767"):
+    with pytest.raises(ValueError, match=r"67600 objects, counting small .*int16 holds ids only up to 32767"):
         label_in_blocks(named(maps), EVERYTHING, np.zeros((1040, 1040), np.int16), block_px=200)
 
 
@@ -232,7 +232,7 @@ def test_unsuitable_maps_and_arrays_are_refused():
     out = np.zeros((4, 4), np.uint32)
     for maps, message in (
         ({"foreground": np.zeros((1, 4, 4)), "boundary": out}, r"map foreground of shape \(1, 4, 4\)"),
-        (named(np.zeros((1, 4, 4))), "got maps foreground, expected boundary among them"),
+        (named(np.zeros((1, 4, 4))), r"the map boundary is missing \(got foreground\)"),
         (named(np.full((2, 4, 4), 3.0)), "apply a sigmoid first"),
         (named(np.stack([np.zeros((4, 4)), np.full((4, 4), np.nan)])), "values from nan to nan"),
     ):

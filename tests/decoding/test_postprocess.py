@@ -81,7 +81,7 @@ def test_a_missing_map_or_one_of_another_shape_is_refused(method):
     settings, maps = postprocessing(method), named(np.zeros((3, 4, 4)))
     for name in ("foreground", *METHODS[method].maps):
         without = {other: values for other, values in maps.items() if other != name}
-        with pytest.raises(ValueError, match=f"expected {name} among them"):
+        with pytest.raises(ValueError, match=f"the map {name} is missing"):
             label_objects(without, settings)
         for shape in ((4,), (1, 4, 4)):
             with pytest.raises(ValueError, match=f"got the map {name} of shape "):
@@ -287,7 +287,7 @@ def test_a_file_that_must_be_complete_is_refused_with_what_it_lacks(tmp_path, mi
     values = postprocessing(method).to_mapping()
     del values[missing]
     (tmp_path / "postprocess.json").write_text(json.dumps(values))
-    with pytest.raises(BundleError, match=f"missing settings: {missing}; add them"):
+    with pytest.raises(BundleError, match=f"missing settings: {missing}; add these settings"):
         Postprocessing.from_json(tmp_path / "postprocess.json", whole=True)
     assert Postprocessing.from_json(tmp_path / "postprocess.json") == postprocessing(method)
 

@@ -92,7 +92,7 @@ def test_what_was_written_can_be_read_back(name, folders, tmp_path):
 
 def test_files_that_are_not_an_evaluation_are_refused(folders, tmp_path):
     protocol = PROTOCOLS["cellseg"]
-    with pytest.raises(DatasetError, match=r"no file cellseg_summary\.json; run the evaluation first"):
+    with pytest.raises(DatasetError, match=r"cellseg_summary\.json not found; run the evaluation first"):
         read_results(tmp_path, protocol)
     table, report, _ = write_results(evaluate_folders(*folders, protocol), tmp_path)
     table.write_text(table.read_text(encoding="utf-8").replace("tp_px", "pixels"), encoding="utf-8")
@@ -157,7 +157,10 @@ def broken(path: Path, how: str) -> None:
     ("how", "says"),
     [
         ("fractions", "expected integers; save the labels as integers"),
-        ("smaller", r"got a prediction of shape (6, 12) and a truth of shape (12, 12), expected equal shapes"),
+        (
+            "smaller",
+            r"got a prediction of shape (6, 12) and a true label image of shape (12, 12), expected equal shapes",
+        ),
         ("negative", "got id -1 in the prediction"),
         ("colours", "a label image with 3 channels"),
         ("damaged", "d.tif: the file cannot be decoded"),
@@ -220,6 +223,6 @@ def test_images_in_the_folder_of_their_masks_need_a_suffix(tmp_path):
 def test_no_pair_at_all_is_an_error_that_lists_why(folders):
     for path in folders[1].iterdir():
         path.rename(path.with_name("x" + path.name))
-    with pytest.raises(DatasetError, match="no truth can be compared with a prediction") as caught:
+    with pytest.raises(DatasetError, match="no prediction can be compared with its ground truth") as caught:
         evaluate_folders(*folders, find_protocol("stardist"))
     assert str(caught.value).count("no-truth") == str(caught.value).count("no-prediction") == 4

@@ -57,7 +57,7 @@ def test_all_files_without_a_partner_are_reported_together():
         ("t/c.tif", "no-prediction"),
     ]
     assert all(fault.severity == "error" for fault in faults)
-    assert "no prediction for 'b'; add one" in faults[2].message
+    assert "no prediction for 'b'; add the missing file" in faults[2].message
 
 
 @pytest.mark.parametrize(

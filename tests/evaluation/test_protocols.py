@@ -253,10 +253,14 @@ def test_more_than_65535_objects(name):
 @pytest.mark.parametrize(
     ("prediction", "truth", "message"),
     [
-        (np.ones((2, 3), int), np.ones((3, 2), int), r"prediction of shape \(2, 3\) and a truth of shape \(3, 2\)"),
+        (
+            np.ones((2, 3), int),
+            np.ones((3, 2), int),
+            r"prediction of shape \(2, 3\) and a true label image of shape \(3, 2\)",
+        ),
         (np.ones((2, 3)), np.ones((2, 3), int), "got a prediction of dtype float64"),
-        (np.ones((2, 3), int), np.ones((2, 3), bool), "got a truth of dtype bool"),
-        (np.ones((2, 3), int), np.full((2, 3), -4), "got id -4 in the truth"),
+        (np.ones((2, 3), int), np.ones((2, 3), bool), "got a true label image of dtype bool"),
+        (np.ones((2, 3), int), np.full((2, 3), -4), "got id -4 in the true label image"),
     ],
     ids=["other shapes", "floats", "a mask", "negative ids"],
 )

@@ -173,7 +173,7 @@ class TestNames:
         class Wider(BoundaryClassesHead):
             """A head that nobody has named."""
 
-        with pytest.raises(BundleError, match=r"Wider has no name, .* write `class Wider"):
+        with pytest.raises(BundleError, match=r"Wider has no key, .* write `class Wider"):
             Wider().to_mapping()
 
     def test_a_name_that_is_taken_is_refused(self) -> None:

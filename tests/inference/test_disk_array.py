@@ -44,7 +44,7 @@ def check_windows(tmp_path_factory, shape, data):
 
 
 def test_an_array_too_large_for_the_disk_is_refused_at_once(tmp_path):
-    with pytest.raises(OSError, match="are free; make room") as caught:
+    with pytest.raises(OSError, match="are free; free up some space") as caught:
         DiskArray.create(tmp_path / "array", (10**7, 10**7), np.dtype(np.float64))
     assert caught.value.errno == errno.ENOSPC
     assert not (tmp_path / "array").exists()

@@ -55,7 +55,7 @@ class TestFinding:
     def test_images_in_the_output_are_left_out_with_a_warning(self, caplog):
         images, faults = find_images(["p/**/*.npy"], output=Path("p/q"))
         assert ([image.key for image in images], faults) == (["a", "b", "well.zarr/x"], [])
-        assert "left out 1 image(s) in the output folder p/q, such as p/q/c.npy" in caplog.text
+        assert "left out 1 image(s) in the output folder p/q, for example p/q/c.npy" in caplog.text
         images, faults = find_images(["p/q/**/*.npy", "2024"], output=Path("p"))
         assert [image.key for image in images] == ["c", "a"]
 
@@ -76,7 +76,7 @@ class TestFinding:
 
     def test_an_input_whose_images_are_all_in_the_output_is_a_fault(self):
         _, faults = find_images(["p/q*/*.npy"], output=Path("p/q"))
-        assert faults == ["p/q*/*.npy: all its images are in the output, p/q"]
+        assert faults == ["p/q*/*.npy: all images are in the output, p/q"]
 
     @pytest.mark.parametrize("inputs", [[], [""], [" "], ["-"]], ids=["nothing", "no text", "space", "an empty list"])
     def test_an_input_without_any_image_is_refused(self, inputs, monkeypatch):

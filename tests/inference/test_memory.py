@@ -38,5 +38,5 @@ def test_too_little_memory_for_one_tile_is_refused(idle_job):
 
 @pytest.mark.parametrize("text", ["4", "GB", "-4GB", "4 TB", ""])
 def test_a_text_that_is_not_an_amount_is_refused(text):
-    with pytest.raises(ValueError, match="expected a number of MB or GB; write it like 4GB"):
+    with pytest.raises(ValueError, match="expected a number of MB or GB; write 4GB, for example"):
         bytes_of(text)

@@ -67,7 +67,7 @@ class TestFilesOfPlanes:
         stack(tmp_path / "s.tif")
         plane(tmp_path / "s_Z001.npy")
         images = find(tmp_path / "s.tif", tmp_path / "s_Z001.npy")
-        with pytest.raises(FileExistsError, match=r"s\.tif and .*s_Z001\.npy would both write .*s_Z001_overlay\.png"):
+        with pytest.raises(FileExistsError, match=r"s\.tif and .*s_Z001\.npy would both produce .*s_Z001_overlay\.png"):
             check_output_files(output, images, ["overlay"])
         check_output_files(output, images, ["labels", "csv"])
 

@@ -31,10 +31,10 @@ def pipeline(head: Head, postprocess: Postprocessing | None = None, **settings: 
 
 
 def test_a_method_whose_maps_the_head_does_not_give_is_refused() -> None:
-    message = "got a head with the maps foreground, expected boundary as well for the method boundary_watershed"
+    message = "got a head with the maps foreground, but no boundary, which the method boundary_watershed needs"
     with pytest.raises(ValueError, match=message):
         pipeline(ForegroundHead(), Postprocessing(BoundaryWatershed()))
-    with pytest.raises(ValueError, match="expected foreground as well"):
+    with pytest.raises(ValueError, match="but no foreground"):
         pipeline(RawHead(("distance",)))
 
 

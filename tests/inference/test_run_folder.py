@@ -35,7 +35,7 @@ def begin(idle_job, image):
 def test_a_file_as_output_is_refused(output):
     output.touch()
     for resume in (False, True):
-        with pytest.raises(ValueError, match=r"--output .*out is a file, expected a folder"):
+        with pytest.raises(ValueError, match=r"--output .*out is a file, not a folder"):
             RunFolder(output, resume=resume).check()
 
 

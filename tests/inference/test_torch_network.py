@@ -82,7 +82,7 @@ def test_an_error_of_nvidias_libraries_means_lack_of_memory_only_if_the_gpu_is_f
         (
             torch.OutOfMemoryError("CUDA out of memory"),
             MemoryError,
-            "cpu has too little memory for the network; free some memory, or use another --device",
+            "cpu has too little memory for the network; free up some memory, or use another --device",
         ),
         (RuntimeError("CUDA error: no kernel image"), RuntimeError, "no kernel image"),
     ],

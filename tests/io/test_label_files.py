@@ -88,7 +88,7 @@ class TestCellposeSegFiles:
     )
     def test_a_file_without_masks_is_refused(self, tmp_path, saved):
         np.save(tmp_path / "a_seg.npy", np.array(saved, object), allow_pickle=True)
-        with pytest.raises(UnreadableImageError, match=r"no masks like a _seg\.npy"):
+        with pytest.raises(UnreadableImageError, match=r"no masks, unlike a _seg\.npy"):
             read_labels(tmp_path / "a_seg.npy")
 
     def test_a_truncated_file_is_refused(self, tmp_path):

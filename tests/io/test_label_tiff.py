@@ -221,7 +221,7 @@ class TestStacks:
         with pytest.raises(ValueError, match="one pixel wide"):
             write_labels(path, np.arange(8).reshape(2, 4, 1), axes="ZYX")
 
-    @pytest.mark.parametrize(("axes", "says"), [("ZTYX", "T, P and Z in this order"), ("ZYX", "one length")])
+    @pytest.mark.parametrize(("axes", "says"), [("ZTYX", "T, P and Z in that order"), ("ZYX", "one length")])
     def test_impossible_axes_are_refused(self, path, axes, says):
         with pytest.raises(ValueError, match=says):
             write_labels(path, LABELS, axes=axes)
@@ -265,3 +265,11 @@ def test_exporting_a_large_image_never_reads_it_as_a_whole(tmp_path):
     assert stored.largest <= 32 * 32
     np.testing.assert_array_equal(read_labels(path), DISCS)
     assert read(path).pixel_size_um == (0.5, 0.5)
+
+
+@pytest.mark.parametrize("side_um", [5e-324, 1e-12, 1e-6, 1e6, 1e300])
+@pytest.mark.parametrize("axes", ["YX", "ZYX"])
+def test_sizes_that_the_tags_of_tiff_cannot_hold_are_still_kept(tmp_path, side_um, axes):
+    labels = np.ones((3, 4) if axes == "YX" else (2, 3, 4), np.int32)
+    write_labels(tmp_path / "a.tif", labels, axes=axes, pixel_size_um=(side_um, side_um))
+    assert read(tmp_path / "a.tif").pixel_size_um == (side_um, side_um)

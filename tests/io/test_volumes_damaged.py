@@ -122,7 +122,7 @@ class TestPlain:
         plain(tmp_path / f"a{suffix}")
         content = (tmp_path / f"a{suffix}").read_bytes()
         (tmp_path / f"a{suffix}").write_bytes(content.replace(b"50 40", sizes.encode()))
-        with pytest.raises(UnreadableImageError, match=r"its header states|expected a field"):
+        with pytest.raises(UnreadableImageError, match=r"its header states|expected an NRRD field"):
             read(tmp_path / f"a{suffix}")
 
     @pytest.mark.parametrize("n_axes", ["1", "17", "-2", "two", "99999999999999999999999"])
@@ -229,9 +229,9 @@ def test_a_metaimage_with_a_faulty_header_is_refused(tmp_path, line, says):
     [
         ("type: uint8", "'type' twice"),
         ("Type: uint8", "'Type' twice"),
-        ("colour: red", "expected a field of NRRD"),
+        ("colour: red", "expected an NRRD field"),
         ("kinds: domain", "1 kinds, expected 2"),
-        ("kinds: domain vector", "axes are of the kinds"),
+        ("kinds: domain vector", "axes have the kinds"),
         ("kinds: domain thing", "'thing' are not supported"),
         ('units: "um"', "1 units, expected 2"),
         ("line skip: 999", "ends before its pixels"),

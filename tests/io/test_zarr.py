@@ -141,8 +141,8 @@ class TestCollections:
     @pytest.mark.parametrize(
         ("attributes", "inner", "says"),
         [
-            ({"plate": {"wells": [{"path": "A/1"}, {"path": "A/2"}]}}, "A/1/0", "a plate of 2 wells"),
-            ({"well": {"images": [{"path": "0"}, {"path": "1"}, {"path": "2"}]}}, "0", "a well of 3 fields"),
+            ({"plate": {"wells": [{"path": "A/1"}, {"path": "A/2"}]}}, "A/1/0", "a plate with 2 wells"),
+            ({"well": {"images": [{"path": "0"}, {"path": "1"}, {"path": "2"}]}}, "0", "a well with 3 fields"),
             ({"labels": ["cells"]}, "cells", "a list of label images"),
             ({}, "anything", "a Zarr group that is not marked as an image"),
         ],

@@ -231,7 +231,7 @@ class TestRefusals:
         ("how", "says"),
         [
             ({"axes": "CYX", "shape": (1, 5, 6)}, "got axes 'CYX'"),
-            ({"axes": "ZTYX", "shape": (1, 1, 5, 6)}, "in this order"),
+            ({"axes": "ZTYX", "shape": (1, 1, 5, 6)}, "in that order"),
             ({"axes": "ZYX", "shape": (5, 6)}, "pass one length"),
             ({"shape": (0, 6)}, "at least 1"),
             ({"dtype": np.uint16}, "pass numpy.uint32"),

@@ -169,7 +169,7 @@ def test_no_objects_give_the_same_columns_without_rows(dtype):
 def test_an_added_column_must_have_one_value_per_object():
     table = measure_objects(SHAPES)
     assert table.with_columns(agreement=np.linspace(0, 1, len(table)))["agreement"][-1] == 1
-    with pytest.raises(ValueError, match="others of equal length"):
+    with pytest.raises(ValueError, match="expected equal lengths"):
         table.with_columns(agreement=np.zeros(2))
 
 

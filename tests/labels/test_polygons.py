@@ -111,5 +111,5 @@ class TestDrawing:
 
     @pytest.mark.parametrize("ring", [[(0, 0), (2, 2), (0, 2)], [(0.5, 0), (2, 0), (2, 2), (0.5, 2)]])
     def test_an_outline_across_pixels_is_refused(self, ring):
-        with pytest.raises(ValueError, match="an outline for the id 7 that leaves the pixel edges"):
+        with pytest.raises(ValueError, match="the outline of object 7 does not follow pixel edges"):
             draw_polygons({7: [ring]}, (3, 3))

@@ -52,7 +52,7 @@ def test_a_score_of_no_images_is_an_error() -> None:
 
 
 def test_other_shapes_are_an_error() -> None:
-    with pytest.raises(ValueError, match=r"prediction of shape \(1, 1, 1, 4\) and truth of shape \(1, 1, 1, 2\)"):
+    with pytest.raises(ValueError, match=r"shape \(1, 1, 1, 4\) and ground truth of shape \(1, 1, 1, 2\)"):
         ForegroundScore()(HALF, HALF[..., :2])
 
 

@@ -37,7 +37,7 @@ def test_the_definition_holds_options_like_arguments_and_no_weights() -> None:
 @pytest.mark.parametrize("definition", [{}, {"network": None}, {"network": "unett", "classes": 1}])
 def test_an_unknown_network_is_refused_with_a_list_of_known_ones(definition: dict) -> None:
     with pytest.raises(
-        BundleError, match=r"expected one of .*smp_model, swin_unet, swin_unetr, unet, unet_plus_plus; correct"
+        BundleError, match=r"expected one of .*smp_model, swin_unet, swin_unetr, unet, unet_plus_plus; fix"
     ):
         build_network(definition)
 

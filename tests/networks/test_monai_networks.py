@@ -61,12 +61,12 @@ def test_the_definition_holds_all_that_builds_it_again() -> None:
 @pytest.mark.parametrize(
     ("name", "arguments", "message"),
     [
-        ("attention_unet", {}, "MONAI has no network 'attention_unet'; did you mean 'AttentionUnet'?"),
-        ("transforms", {}, "MONAI has no network 'transforms'; see monai.networks.nets"),
+        ("attention_unet", {}, "MONAI has no network named 'attention_unet'; did you mean 'AttentionUnet'?"),
+        ("transforms", {}, "MONAI has no network named 'transforms'; see monai.networks.nets"),
         ("UNet", {**UNET, "strids": [2]}, "MONAI's UNet has no option 'strids'; did you mean 'strides'?"),
         ("UNet", {**UNET, "out_channels": 3}, "UNet: the option out_channels is reserved; pass classes instead"),
-        ("UNet", {**UNET, "spatial_dims": 3}, "UNet: got spatial_dims=3, expected 2; leave the option out"),
-        ("UNet", {"channels": [4, 8]}, "missing 1 required positional argument: 'strides'; correct the options"),
+        ("UNet", {**UNET, "spatial_dims": 3}, "UNet: got spatial_dims=3, expected 2; remove this option"),
+        ("UNet", {"channels": [4, 8]}, "missing 1 required positional argument: 'strides'; change the options"),
         ("UNet", {**UNET, "multiple": 0}, "got multiple=0 and minimum=1, expected whole numbers of at least 1"),
         ("Critic", {}, "Critic takes none of in_channels, n_input_channels, num_channels, so it cannot segment images"),
         ("FlexibleUNet", {"backbone": "resnet10", "pretrained": True}, "got pretrained=True, expected False, because"),
@@ -76,7 +76,7 @@ def test_the_definition_holds_all_that_builds_it_again() -> None:
         (
             "BasicUNetPlusPlus",
             {**NESTED, "minimum": 32, "deep_supervision": True},
-            "in evaluation mode returns a list of length 4, expected one tensor; switch off its further outputs",
+            "in evaluation mode returns a list of length 4, expected one tensor; switch off additional outputs",
         ),
         (
             "SegResNetDS",

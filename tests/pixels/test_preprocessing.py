@@ -22,7 +22,7 @@ def test_a_missing_file_asks_for_the_bundle_root(tmp_path):
     path = tmp_path / "preprocess.json"
     with pytest.raises(BundleError) as caught:
         Preprocessing.from_json(path)
-    assert str(caught.value) == f"no preprocess.json at {path}; pass the bundle folder with --bundle_root"
+    assert str(caught.value) == f"cannot find preprocess.json at {path}; pass the bundle folder with --bundle_root"
 
 
 @pytest.mark.parametrize(

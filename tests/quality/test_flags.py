@@ -86,7 +86,7 @@ def test_a_small_difference_from_otherwise_equal_images_is_not_flagged() -> None
     ("change", "reason"),
     [
         ({"objects": 0}, "0 objects"),
-        ({"contrast": 3.14}, "range of 3.14 times the noise; images below 30 stay dark"),
+        ({"contrast": 3.14}, "the range is 3.14 times the noise; images below 30 stay dark"),
         ({"sharpness": 0.01}, "sharpness 0.01; training images have 0.03 to 0.05"),
         ({"saturated": 0.02}, "2 % of pixels have the highest value"),
         ({"brightness": 0.6}, "brightness 0.6; training images have 0.2 to 0.35"),

@@ -64,5 +64,5 @@ def test_a_data_set_without_readable_images_gives_a_page_of_faults_and_no_figure
 
 
 def test_other_suffixes_are_refused(dataset: Path) -> None:
-    with pytest.raises(ValueError, match=r"got output .*show\.pdf, expected a file named \.html or \.png"):
+    with pytest.raises(ValueError, match=r"got output=.*show\.pdf; choose a name that ends in \.html or \.png"):
         write_dataset(dataset / "show.pdf", dataset_statistics(dataset))

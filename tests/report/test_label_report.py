@@ -140,7 +140,7 @@ def test_a_page_has_a_limited_size_and_names_the_images_left_out(folder: Path, m
     monkeypatch.setattr(label_report, "_ROOM_BYTES", 100)
     page, _, _ = written(folder)
     assert page.figures() == []
-    assert "4 more did not fit on a page of at most 30 MB: none" in page.text
+    assert "4 more image(s) did not fit on a page of at most 30 MB: none" in page.text
 
 
 def test_a_large_image_is_shown_smaller_with_crops(folder: Path) -> None:
@@ -165,9 +165,9 @@ def test_a_run_is_shown_if_one_is_passed(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("output", "options", "message"),
     [
-        ("report", {}, "expected an HTML file; pass a name such as report.html"),
+        ("report", {}, "expected an HTML file; choose a name such as report.html"),
         ("report.json", {}, "expected an HTML file"),
-        ("report.html", {"overlays": -1}, "got overlays=-1, expected a non-negative whole number"),
+        ("report.html", {"overlays": -1}, "got overlays=-1, expected a whole number of at least 0"),
         ("report.html", {"overlays": "many"}, "got overlays='many'"),
         ("report.html", {"run_dir": "nowhere"}, "nowhere: no such folder; pass the output_dir of a training"),
     ],

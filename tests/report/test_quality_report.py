@@ -207,8 +207,8 @@ def test_stacks_are_shown_plane_by_plane_and_large_images_are_reduced(kind: str,
     ("change", "message"),
     [
         ({"output": "report.pdf"}, "expected an HTML file"),
-        ({"overlays": -1}, "a non-negative whole number"),
-        ({"overlays": True}, "a non-negative whole number"),
+        ({"overlays": -1}, "a whole number of at least 0"),
+        ({"overlays": True}, "a whole number of at least 0"),
     ],
     ids=["another kind of file", "a negative number", "not a number"],
 )
@@ -221,7 +221,7 @@ def test_a_file_that_is_not_a_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         write_quality_report(tmp_path / "run.json")
     (tmp_path / "run.json").write_text("{}")
-    with pytest.raises(ValueError, match=r"no run\.json of `cellseg segment`"):
+    with pytest.raises(ValueError, match=r"was not written by `cellseg segment`"):
         write_quality_report(tmp_path / "run.json")
 
 

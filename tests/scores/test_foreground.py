@@ -78,12 +78,12 @@ def test_every_score_is_finite_within_0_and_1_and_dice_follows_iou(rows):
 
 
 def test_different_shapes_are_refused():
-    with pytest.raises(ValueError, match=r"got a prediction of shape \(2, 2\) and a truth of shape \(2, 3\)"):
+    with pytest.raises(ValueError, match=r"got a prediction of shape \(2, 2\) and a true mask of shape \(2, 3\)"):
         foreground_counts(np.zeros((2, 2), bool), np.zeros((2, 3), bool))
 
 
 def test_label_images_are_refused_where_masks_are_expected():
-    with pytest.raises(ValueError, match="got a truth of dtype int64, expected bool"):
+    with pytest.raises(ValueError, match="got a true mask of dtype int64, expected bool"):
         foreground_counts(np.zeros((2, 2), bool), np.zeros((2, 2), np.int64))
 
 
@@ -119,7 +119,7 @@ def test_many_thresholds_together_count_like_each_on_its_own(pixels, thresholds,
     [
         ([0.5, math.nan], [True, False], [0.5], "expected probabilities between 0 and 1"),
         ([0.5, 3.0], [True, False], [0.5], "if these are logits, apply a sigmoid"),
-        ([0.5, 0.5], [1, 0], [0.5], "expected equal shapes and a bool truth"),
+        ([0.5, 0.5], [1, 0], [0.5], "expected equal shapes and a bool mask"),
         ([0.5], [True, False], [0.5], "expected equal shapes"),
         ([0.5, 0.5], [True, False], [0.5, 0.5], "expected increasing numbers"),
     ],

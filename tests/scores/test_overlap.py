@@ -142,9 +142,13 @@ def test_the_images_are_not_changed():
     ("prediction", "truth", "message"),
     [
         (np.ones((2, 2)), np.ones((2, 2), int), "got a prediction of dtype float64"),
-        (np.ones((2, 2), int), np.ones((2, 2), bool), "got a truth of dtype bool"),
-        (np.ones((2, 2), int), np.ones((2, 3), int), r"prediction of shape \(2, 2\) and a truth of shape \(2, 3\)"),
-        (np.ones((1, 2), int), np.array([[1, -1]]), "got id -1 in the truth"),
+        (np.ones((2, 2), int), np.ones((2, 2), bool), "got a true label image of dtype bool"),
+        (
+            np.ones((2, 2), int),
+            np.ones((2, 3), int),
+            r"prediction of shape \(2, 2\) and a true label image of shape \(2, 3\)",
+        ),
+        (np.ones((1, 2), int), np.array([[1, -1]]), "got id -1 in the true label image"),
         (np.array([[-(2**40), 1]]), np.ones((1, 2), int), "got id -1099511627776 in the prediction"),
     ],
     ids=["floats", "a mask", "other shapes", "a negative id", "a large negative id"],

@@ -1,5 +1,6 @@
 """Checkpoints: saving, loading, resuming, and the errors of each."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -76,11 +77,23 @@ def test_an_unreadable_checkpoint_is_refused(tmp_path: Path, content: bytes | No
         load_weights(linear(), path)
 
 
+def test_a_checkpoint_with_code_is_refused_without_advice_to_run_it(tmp_path: Path) -> None:
+    class Trap:
+        def __reduce__(self) -> tuple:
+            return os.mkdir, (str(tmp_path / "sprung"),)
+
+    torch.save({"weight": Trap()}, tmp_path / "model.pt")
+    with pytest.raises(CheckpointError, match="it is damaged, or holds more than tensors") as caught:
+        load_weights(linear(), tmp_path / "model.pt")
+    assert "weights_only" not in str(caught.value)
+    assert not (tmp_path / "sprung").exists()
+
+
 def test_weights_of_another_network_are_refused_and_none_is_loaded(tmp_path: Path) -> None:
     save_checkpoint(linear(3).state_dict(), tmp_path / "model.pt")
     network = linear(2)
     before = network.weight.detach().clone()
-    with pytest.raises(CheckpointError, match=r"1 have another shape \(such as weight\)"):
+    with pytest.raises(CheckpointError, match=r"1 have another shape \(for example weight\)"):
         load_weights(network, tmp_path / "model.pt")
     assert torch.equal(network.weight, before)
 

@@ -146,7 +146,7 @@ class TestPlainStateDict:
         ("options", "message"),
         [
             ({}, "does not describe its network"),
-            ({"network": tiny()}, 'pass --roi_size, such as "\\[256,256\\]"'),
+            ({"network": tiny()}, 'for example --roi_size "\\[256,256\\]"'),
             ({"network": tiny(), "variants": ["a"]}, "does not record which variant it was trained with"),
             ({"network": tiny(residual=True), "roi_size": [8, 8]}, "belongs to another network"),
         ],

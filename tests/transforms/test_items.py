@@ -188,7 +188,7 @@ def test_images_of_the_same_name_do_not_overwrite_each_other(tmp_path):
     save(second)
     assert (tmp_path / "kept" / "a" / "cell.tif").is_file()
     assert (tmp_path / "kept" / "b" / "cell.tif").is_file()
-    with pytest.raises(DatasetError, match="is not below data_root_dir"):
+    with pytest.raises(DatasetError, match="is not inside data_root_dir"):
         save(labelled_item("/elsewhere/cell.tif"))
 
 

@@ -1,4 +1,4 @@
-"""Download of a single file over HTTP. It resumes after a broken connection, and the target is never incomplete.
+"""Downloading a single file over HTTP, resuming after broken connections and never leaving the target incomplete.
 
 pooch checks, names and moves the file. However, pooch's own downloader starts from scratch whenever a connection
 breaks, so a download of several gigabytes may never finish. `ResumingDownloader` replaces it through pooch's own
@@ -78,7 +78,7 @@ def download(
         raise FetchError(
             f"{url}: got SHA-256 {actual[1] if actual else '?'}, expected {sha256}; the download was deleted. Try "
             "again, in case the file was damaged in transit. If you get the same checksum again, the publisher has "
-            f"replaced the file: see {page or 'its page'}, and pass --accept_changed to use the new file"
+            f"replaced the file: see {page or 'the web page'}, and pass --accept_changed to use the new file"
         ) from error
     finally:
         logger.setLevel(level)
@@ -155,7 +155,7 @@ class ResumingDownloader:
                 raise _BrokenOffError(str(error)) from error
             raise self._no_connection(url, error) from error
         except requests.exceptions.RequestException as error:
-            raise FetchError(f"{url}: {error}; see {self.page or 'its page'}, or pass another --url") from error
+            raise FetchError(f"{url}: {error}; see {self.page or 'the web page'}, or pass another --url") from error
         if has_changed:  # start over: without a part, the whole file is requested
             self._delete_part()
             self._resume(url)
@@ -167,7 +167,7 @@ class ResumingDownloader:
         if response.headers.get("Content-Type", "").startswith("text/html"):
             raise FetchError(
                 f"{url}: got a web page, expected the file {self.part.name.removesuffix('.part')}; see "
-                f"{self.page or 'its page'}, and pass another URL or a local file with --url"
+                f"{self.page or 'the web page'}, and pass another URL or a local file with --url"
             )
         length = response.headers.get("Content-Length", "")
         is_plain = response.headers.get("Content-Encoding", "identity") == "identity"
@@ -175,13 +175,13 @@ class ResumingDownloader:
         if self.n_bytes and total not in (None, self.n_bytes):
             raise FetchError(
                 f"{url}: got {total:,} bytes, expected {self.n_bytes:,}; the publisher has replaced the file, or the "
-                f"URL is wrong: see {self.page or 'its page'}, and pass --accept_changed to use this file anyway"
+                f"URL is wrong: see {self.page or 'the web page'}, and pass --accept_changed to use this file anyway"
             )
         free = shutil.disk_usage(self.part.parent).free
         if total and total - start > free:
             raise FetchError(
-                f"{self.part.parent}: {free / 1e9:.1f} GB free, but {(total - start) / 1e9:.1f} GB needed to download "
-                f"{url}; free some space, or pass an --output on another disk"
+                f"{self.part.parent}: only {free / 1e9:.1f} GB are free, but {(total - start) / 1e9:.1f} GB are needed "
+                f"to download {url}; free up some space, or choose an --output on another disk"
             )
         if start == 0:
             self._delete_part()
@@ -203,8 +203,8 @@ class ResumingDownloader:
             if error.errno is None:  # raised by requests: the connection failed, not the disk
                 raise
             raise FetchError(
-                f"{self.part}: {os.strerror(error.errno)} after {self._size():,} bytes of {url}; free some space and "
-                "run the same command again to resume, or pass an --output on another disk"
+                f"{self.part}: {os.strerror(error.errno)} after {self._size():,} bytes of {url}; free up some space "
+                "and run the same command again to resume, or choose an --output on another disk"
             ) from error
         if total is not None and self._size() < total:
             raise _BrokenOffError("the connection was closed")
@@ -227,33 +227,35 @@ class ResumingDownloader:
     def _interrupted(self, url: str, error: _BrokenOffError) -> FetchError:
         origin = self._origin(url)
         if not origin:
-            return FetchError(f"{url}: interrupted ({error}), and cannot be resumed; run the command again to restart")
+            return FetchError(
+                f"{url}: the download was interrupted ({error}) and cannot be resumed; run the command again to restart"
+            )
         return FetchError(
-            f"{url}: interrupted after {self._size():,} of {origin['total']:,} bytes, which are kept in {self.part}; "
-            "run the same command again to resume"
+            f"{url}: the download was interrupted after {self._size():,} of {origin['total']:,} bytes, which are kept "
+            f"in {self.part}; run the same command again to resume"
         )
 
     def _no_connection(self, url: str, error: Exception) -> FetchError:
         reason = re.search(r"(\[Errno -?\d+\] [^'\")]+|[Tt]imed out)", str(error))
         kept = f"; the {self._size():,} bytes downloaded so far are kept" if self._size() else ""
         return FetchError(
-            f"{url}: no connection to {urlsplit(url).netloc} ({reason[1] if reason else type(error).__name__}){kept}; "
+            f"{url}: cannot reach {urlsplit(url).netloc} ({reason[1] if reason else type(error).__name__}){kept}; "
             "check the network, or download the file elsewhere and pass it with --url FILE"
         )
 
     def _wrong_answer(self, url: str, response: requests.Response) -> FetchError:
         """Return the error for a response with an unexpected status."""
         status = response.status_code
-        page = self.page or "its page"
+        page = self.page or "the web page"
         if status in (401, 403):
-            remedy = f"access needs a login: download the file by hand from {page}, and pass it with --url FILE"
+            remedy = f"the file requires a login: download it by hand from {page}, and pass it with --url FILE"
         elif status in (404, 410):
             remedy = f"the file was moved or removed: see {page}, and pass its new URL or a local file with --url"
         elif status == 429 or status >= 500:
-            remedy = "the server is overloaded or out of order: try again later"
+            remedy = "the server is overloaded or down: try again later"
         else:
             remedy = f"see {page}, and pass another URL or a local file with --url"
-        return FetchError(f"{url}: the server answered {status} {response.reason}, expected the file; {remedy}")
+        return FetchError(f"{url}: got the answer {status} {response.reason}, expected the file; {remedy}")
 
 
 def _continues(response: requests.Response, origin: dict[str, Any], start: int) -> bool:

@@ -1,4 +1,4 @@
-"""Fetching of registered data sets: downloading, checking and unpacking into a folder with the native layout.
+"""Fetching registered data sets: downloading, checking and unpacking them into a folder with the native layout.
 
 Partial downloads, archives and unpacked files stay in a hidden folder inside the target. Once every file is complete,
 the unpacked files are moved to the target, and SOURCE.md is written last. If a call is killed, the next call resumes
@@ -39,7 +39,7 @@ class Fetched:
 
     Args:
         data_set: registry entry of the data set.
-        folder: folder of the data set.
+        folder: folder that contains the data set.
         files: files fetched by this call and by any interrupted calls that it resumed. Empty if the data set was
             already there.
     """
@@ -87,7 +87,7 @@ def fetch_data_set(
         ArchiveError: a file is not an archive, or is unsafe to unpack. A downloaded file is deleted.
         ArchiveTooLargeError: the content of an archive exceeds the limits. The archive is kept.
         FileExistsError: the folder contains something else, or another call is fetching into it.
-        FileNotFoundError: a local source does not exist or lacks a file.
+        FileNotFoundError: a local source does not exist, or one of the files is missing from it.
         ValueError: the source is a single file, but the data set has several.
     """
     folder = Path(folder) if folder is not None else default_folder(data_set)
@@ -201,7 +201,7 @@ def _sources(data_set: DataSet, url: str | None) -> list[tuple[RemoteFile, str |
     if local is not None and local.is_dir():
         missing = [file.name for file in data_set.files if not (local / file.name).is_file()]
         if missing:
-            raise FileNotFoundError(f"{local}: missing {', '.join(missing)}; add the files under these names")
+            raise FileNotFoundError(f"{local}: missing {', '.join(missing)}; add files with these names")
         return [(file, local / file.name) for file in data_set.files]
     if local is not None and not local.is_file():
         raise FileNotFoundError(
@@ -217,7 +217,7 @@ def _sources(data_set: DataSet, url: str | None) -> list[tuple[RemoteFile, str |
 
 
 def _unpack_nested(folder: Path, limits: Limits, unpacked: Unpacked) -> None:
-    """Unpack every archive below a folder into a folder named after it, and delete the archive."""
+    """Unpack every archive inside a folder into a new folder named after the archive, and delete the archive."""
     for archive in sorted(path for path in folder.rglob("*") if path.is_file() and _looks_like_archive(path)):
         gigabytes = max(limits.gigabytes - unpacked.bytes / 1e9, 1e-9)
         remaining = Limits(gigabytes, max(limits.files - unpacked.files, 1), limits.ratio)
@@ -245,7 +245,7 @@ def _merge(source: Path, target: Path) -> None:
         if entry.is_dir() and destination.is_dir():
             _merge(entry, destination)
         elif destination.exists():
-            raise FetchError(f"{destination}: found in two archives, expected only one; remove it from one of them")
+            raise FetchError(f"{destination}: found in two archives, expected it in only one; remove one copy")
         else:
             os.rename(entry, destination)
 
@@ -259,6 +259,6 @@ def _full_disk_explained(folder: Path, name: str) -> Iterator[None]:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
         raise FetchError(
-            f"{folder}: {error.strerror} while unpacking {name}; free some space and run the same command again (the "
-            "archive was kept), or pass an --output on another disk"
+            f"{folder}: {error.strerror} while unpacking {name}; free up some space and run the same command again "
+            "(the archive was kept), or choose an --output on another disk"
         ) from error

@@ -1,4 +1,4 @@
-"""Provenance records of a fetched data set: SOURCE.md and sha256.txt."""
+"""Provenance records for a fetched data set: SOURCE.md and sha256.txt."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def write_source(folder: Path, data_set: DataSet, files: Sequence[FetchedFile]) 
     Call this last, because a folder that contains SOURCE.md counts as complete.
 
     Args:
-        folder: folder of the data set.
+        folder: folder that contains the data set.
         data_set: registry entry of the data set.
         files: the fetched files.
     """
@@ -117,7 +117,7 @@ def write_checksums(folder: Path, checksums: Mapping[str, str]) -> None:
     """Write sha256.txt, with one checksum and URL per line.
 
     Args:
-        folder: folder of the data set.
+        folder: folder that contains the data set.
         checksums: SHA-256 of each file, keyed by the URL in the registry.
     """
     with replacing(folder / CHECKSUMS_NAME) as aside:
@@ -128,5 +128,5 @@ def _unverified(data_set: DataSet) -> str:
     several = len(data_set.files) > 1
     return (
         f"{'these URLs' if several else 'this URL'} and the layout {data_set.layout} have not been tested; "
-        "if something goes wrong, see the page"
+        "if something goes wrong, see the web page"
     )

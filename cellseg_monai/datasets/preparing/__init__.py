@@ -1,4 +1,4 @@
-"""Conversion of published data sets from their raw folders to `images/`, `labels/` and `datalist.json`.
+"""Converting published data sets from their raw folders to `images/`, `labels/` and `datalist.json`.
 
 To add a layout, write a module with a `Preparer` in this package, and list the preparer in `layouts.py`.
 """

@@ -42,7 +42,7 @@ def _labels(work: Work, shape: tuple[int, int]) -> tuple[np.ndarray, Notes]:
     white, between = channels[0] > highest / 2, (channels[0] > 0) & (channels[0] < highest)
     greys = channels[0][between]
     middle = np.count_nonzero((greys > highest / 8) & (greys < highest * 7 / 8))
-    # Refuse masks that are nearly black, such as an empty mask saved as JPEG, and masks with many true grey levels
+    # Reject masks that are nearly black, such as an empty mask saved as JPEG, and masks with many true grey levels
     # rather than two values blurred by compression.
     if greys.size and (highest < _WHITE / 2 or middle > np.count_nonzero(white)):
         raise UnreadableImageError(
@@ -59,7 +59,7 @@ BINARY_MASKS = Preparer(
     summary="images/ and masks/ with matching stems, objects in white; or pairs of folders such as "
     "spilit_x_image_train and spilit_y_mask_train (HeLa bright field)",
     rule="Objects are the 8-connected white regions. Touching cells, which these masks do not separate, become one "
-    "object. Scores of single objects mean little on this data set; foreground scores are valid.",
+    "object. Object scores mean little on this data set; foreground scores are valid.",
     recognises=_recognises,
     find=_find,
     labels=_labels,

@@ -47,8 +47,8 @@ def _find(raw: Path) -> RawContent:
     content, files = RawContent([]), _ImageFiles(raw)
     for path in sorted(set(paths) - {index.path for index in indices}):
         message = (
-            "ignored, because it does not begin with `images`, `annotations` or another COCO key; correct the file if "
-            "it contains annotations"
+            "ignored, because the file does not begin with `images`, `annotations` or another COCO key; fix the file "
+            "if it contains annotations"
         )
         content.faults.append(Fault(place_of(path, raw), "no-coco", message, "warning"))
     owned: dict[Path, str] = {}
@@ -56,7 +56,7 @@ def _find(raw: Path) -> RawContent:
         place = place_of(index.path, raw)
         listed = []
         if index.orphans:
-            message = f"{index.orphans} annotations are for images missing from the file; fetch or export it again"
+            message = f"{index.orphans} annotations refer to images that the file does not list; export the file again"
             content.faults.append(Fault(place, "missing-file", message))
         for name, entries in _by_name(index.images).items():
             image = files.find(name)
@@ -69,7 +69,7 @@ def _find(raw: Path) -> RawContent:
             listed.append(owned[image])
         content.lists[index.path.stem if index.path.stem not in content.lists else place] = listed
     for image in files.all - owned.keys():
-        message = "no COCO file lists this image; add its annotations, or remove the image"
+        message = "no COCO file lists this image; annotate the image, or remove it"
         content.faults.append(Fault(place_of(image, raw), "missing-partner", message))
     return content
 
@@ -145,8 +145,8 @@ def _labels(work: Work, shape: tuple[int, int]) -> tuple[np.ndarray, Notes]:
         except (ValueError, TypeError, OverflowError) as error:
             raise UnreadableImageError(
                 path,
-                f"annotation {annotation.get('id')} of {work.image.name}: {error}",
-                "fetch or export the file again, or remove the image from it",
+                f"annotation {annotation.get('id')} for {work.image.name}: {error}",
+                "fetch or export the file again, or remove this image from the file",
             ) from error
     labels, notes = merge_masks(shape, masks)
     return labels, notes | ({"crowd_annotations_left_out": crowds} if crowds else {})

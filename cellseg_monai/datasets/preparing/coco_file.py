@@ -1,4 +1,4 @@
-"""Reading of COCO files of any size, through an index of where each annotation is in the file.
+"""Reading COCO files of any size, using an index of the annotations' positions in the file.
 
 LIVECell's files have 1.7 million polygons in hundreds of megabytes, which would take gigabytes as Python lists. A
 single pass records the position of every annotation. A process that prepares an image then reads only the annotations

@@ -1,4 +1,4 @@
-"""Conversion of COCO segmentations to masks: polygons and run lengths, compressed or not.
+"""Converting COCO segmentations to masks: polygons, and run lengths with or without compression.
 
 pycocotools is not used, because it would add a compiled dependency to save about 40 lines. The tests compare these
 functions with values worked out by hand, and with areas from pycocotools.
@@ -27,12 +27,12 @@ def annotation_mask(segmentation: Any, shape: tuple[int, int]) -> Mask:
         shape: (height, width) of the image in pixels. Parts of polygons outside the image are cut off.
 
     Raises:
-        ValueError: the segmentation is neither of these, or its run lengths are for another image size.
+        ValueError: the segmentation is neither of the two, or its run lengths are for another image size.
     """
     if isinstance(segmentation, dict) and {"counts", "size"} <= segmentation.keys():
         counts, size = segmentation["counts"], segmentation["size"]
         if size != list(shape):
-            raise ValueError(f"got run lengths for the image size {size!r} (height, width), expected {list(shape)}")
+            raise ValueError(f"got run lengths for an image of size {size!r} (height, width), expected {list(shape)}")
         return run_lengths_mask(decode_counts(counts) if isinstance(counts, str) else counts, shape)
     if isinstance(segmentation, list) and all(isinstance(polygon, list) for polygon in segmentation):
         return polygons_mask(segmentation, shape)
@@ -61,7 +61,7 @@ def polygons_mask(polygons: Sequence[Sequence[float]], shape: tuple[int, int]) -
         return Mask(0, 0, np.zeros((0, 0), bool))
     points = np.concatenate(parts)
     if not np.isfinite(points).all():
-        raise ValueError("got a polygon with NaN or infinite coordinates, expected finite ones")
+        raise ValueError("got a polygon with NaN or infinite coordinates, expected finite coordinates")
     low = np.clip(np.floor(points.min(axis=0)), 0, shape[::-1]).astype(int)
     high = np.clip(np.ceil(points.max(axis=0)) + 1, low, shape[::-1]).astype(int)
     pixels: np.ndarray = np.zeros((high - low)[::-1], bool)
@@ -72,7 +72,7 @@ def polygons_mask(polygons: Sequence[Sequence[float]], shape: tuple[int, int]) -
 
 
 def _inside(points: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Return the mask of the pixels inside a polygon: those with an odd number of its edges to their left.
+    """Return the mask of the pixels inside a polygon, which are those with an odd number of edges to their left.
 
     Args:
         points: n × 2 array of (x, y) in pixels, measured from the centre of the first pixel.
@@ -103,7 +103,7 @@ def run_lengths_mask(counts: Sequence[int], shape: tuple[int, int]) -> Mask:
     """
     lengths = np.asarray(counts)
     if lengths.dtype.kind != "i":
-        raise ValueError("got run lengths that are too large or not integers, expected numbers of pixels")
+        raise ValueError("got run lengths that are too large or not integers, expected pixel counts")
     if lengths.size == 0 or lengths.min() < 0 or lengths.sum() != shape[0] * shape[1]:
         raise ValueError(f"got run lengths that add up to {lengths.sum()}, expected {shape[0] * shape[1]} pixels")
     filled: np.ndarray = 2 * np.flatnonzero(lengths[1::2]) + 1
@@ -123,15 +123,15 @@ def decode_counts(text: str) -> list[int]:
     """Decode a string of compressed run lengths in COCO's format.
 
     Each number is split into groups of five bits, lowest first. A group becomes one character, with the code of "0"
-    plus the value of the group. Adding 32 to a group says that another group follows; bit 16 of the last group makes
-    the number negative. The fourth and later numbers are stored as differences from the number two places before.
+    plus the value of the group. If 32 is added to a group, another group follows. If bit 16 of the last group is set,
+    the number is negative. The fourth and later numbers are stored as differences from the number two places earlier.
 
     Raises:
         ValueError: the string is incomplete, or contains characters that COCO does not use.
 
     >>> decode_counts("232")
     [2, 3, 2]
-    >>> decode_counts("2320")  # the fourth is 0 more than the second
+    >>> decode_counts("2320")  # the fourth number is 0 more than the second
     [2, 3, 2, 3]
     """
     counts: list[int] = []
@@ -149,5 +149,5 @@ def decode_counts(text: str) -> list[int]:
         counts.append(value + (counts[-2] if len(counts) > 2 else 0))
         value = shift = 0
     if shift:
-        raise ValueError("got incomplete compressed run lengths")
+        raise ValueError("the compressed run lengths end in the middle of a number")
     return counts

@@ -1,4 +1,4 @@
-"""Preparation of a single image and its labels, which can run in any process.
+"""Preparing a single image and its labels, in any process.
 
 Image files are copied rather than rewritten, which is cheap and preserves pixels, bit depth and tags. Each image is
 still read once, so that a broken file is found now rather than during training.
@@ -55,7 +55,7 @@ def convert(work: Work, *, layout: str, raw: Path, output: Path) -> Row | Fault:
         work: the image to prepare.
         layout: name of the layout.
         raw: the raw folder.
-        output: folder of the prepared set.
+        output: folder for the prepared set.
 
     Returns:
         A row with the keys `stem`, `image`, `bytes` (size of image and label file), `source`, `fingerprint`, `shape`,
@@ -116,7 +116,7 @@ def _count(labels: np.ndarray) -> int:
     """
     ids = np.unique(id_runs(labels)[0])
     if ids[0] < 0:
-        raise ValueError(f"got the id {ids[0]}, expected 0 for background and positive ids; correct the label file")
+        raise ValueError(f"got the id {ids[0]}, expected 0 for background and positive ids; fix the label file")
     return int(np.count_nonzero(ids))
 
 

@@ -26,7 +26,7 @@ def _find(raw: Path) -> RawContent:
             content.works.append(Work(stem, paths[0]))
             continue
         for path in paths:
-            message = f"{len(paths)} files would become the image {stem!r}; rename them, or keep only one"
+            message = f"{len(paths)} files would become the image {stem!r}; rename the files, or keep only one"
             content.faults.append(Fault(place_of(path, raw), "repeated-stem", message))
     return content
 

@@ -38,7 +38,7 @@ def read_record(dataset: Path) -> dict[str, Any]:
             f"{path}: not valid JSON ({error}); prepare the data set again, in another folder"
         ) from error
     if not isinstance(content, dict) or not isinstance(content.get("images"), list):
-        raise DatasetError(f"{path}: no list of images; prepare the data set again, in another folder")
+        raise DatasetError(f"{path}: the list of images is missing; prepare the data set again, in another folder")
     return content
 
 
@@ -49,7 +49,7 @@ class Record:
     row, only that row is lost.
 
     Args:
-        output: folder of the prepared set. The caller must hold a lock on it; see `lock.only_one`.
+        output: folder for the prepared set. The caller must hold a lock on the folder; see `lock.only_one`.
         layout: name of the layout of the raw data.
 
     Raises:

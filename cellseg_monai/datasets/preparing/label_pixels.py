@@ -1,4 +1,4 @@
-"""Reading of label files, with a check that they match their images."""
+"""Reading label files, and checking that they match their images."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def mask_channels(path: Path, shape: tuple[int, int], *, exact: bool = True) -> 
     Args:
         path: the mask file.
         shape: (height, width) of the image, which the mask must match, in pixels.
-        exact: True if the pixel values must be exact, so that JPEG files are refused.
+        exact: True if the pixel values must be exact, which rules out JPEG files.
 
     Returns:
         CYX array, bool or unsigned integers.
@@ -94,7 +94,7 @@ def check_size(path: Path, name: str, size: tuple[int, ...], shape: tuple[int, i
 
 
 def _check_lossless(path: Path) -> None:
-    """Refuse files with a JPEG suffix, because JPEG compression blurs edges and so changes ids and borders."""
+    """Reject files with a JPEG suffix, because JPEG compression blurs edges and so changes ids and borders."""
     if path.suffix.lower() in (".jpg", ".jpeg"):
         raise UnreadableImageError(
             path, "got JPEG labels, but JPEG changes values along edges", "export the original labels as PNG or TIFF"

@@ -1,4 +1,4 @@
-"""Functions shared by layouts that store drawn masks in a folder of their own: `images/` and `masks/`."""
+"""Functions shared by layouts that store images and drawn masks in separate folders, `images/` and `masks/`."""
 
 from __future__ import annotations
 

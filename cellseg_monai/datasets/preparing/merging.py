@@ -1,4 +1,4 @@
-"""Merging of single-object masks, which may overlap, into one label image."""
+"""Merging single-object masks, which may overlap, into one label image."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["OVERLAP_RULE", "Mask", "cropped", "merge_masks"]
 
 OVERLAP_RULE = (
     "Where objects overlap, the smaller one gets the shared pixels, because it might vanish otherwise. "
-    "Of two objects with equal areas, the later one gets them."
+    "If two objects have the same area, the later one gets the shared pixels."
 )
 
 
@@ -58,8 +58,9 @@ def merge_masks(shape: tuple[int, int], masks: Sequence[Mask]) -> tuple[np.ndarr
         masks: masks of the objects, all inside the image.
 
     Returns:
-        The label image, YX int32 with ids 1 to n, and the non-zero counts among `overlapping_pixels` (pixels in more
-        than one mask), `objects_lost` (objects entirely covered by others) and `empty_masks`.
+        The label image, YX int32 with ids 1 to n; and a dictionary of counts, which leaves out zeros. The counts are
+        `overlapping_pixels` (pixels in more than one mask), `objects_lost` (objects entirely covered by others) and
+        `empty_masks`.
 
     >>> large, small = Mask(0, 0, np.ones((2, 3), bool)), Mask(1, 2, np.ones((1, 2), bool))
     >>> labels, notes = merge_masks((2, 4), [large, small])

@@ -1,4 +1,4 @@
-"""Pairing of images and label files by name."""
+"""Pairing images with label files by name."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LABEL_ENDING = re.compile(r"[_\-](?:label|mask)s?$", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Part:
-    """A part of a data set: a folder of images and the folder of their labels.
+    """A part of a data set: a folder with images and a folder with their labels.
 
     Args:
         name: name of the part; empty if the data set has only one part.
@@ -61,7 +61,7 @@ def parts_of(raw: Path, image_names: Sequence[str], label_names: Sequence[str]) 
 
 
 def pair_parts(raw: Path, parts: Sequence[Part], group_of: Callable[[str], str] = lambda _: "") -> RawContent:
-    """Return the content of a raw folder, pairing images with labels of the same stem.
+    """Return the content of a raw folder, pairing images with labels that have the same stem.
 
     The stem of a label may also end in _label or _mask. If there are several parts, their names are prepended to the
     stems to make the stems unique. Images in a part without a label folder are unlabelled. Any other image or label

@@ -1,4 +1,4 @@
-"""Functions for finding files in raw folders, in spite of wrapper folders and files added by the OS."""
+"""Functions for finding files in raw folders, despite wrapper folders and files added by the OS."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def subfolders(folder: Path) -> list[Path]:
 
 
 def subfolder(folder: Path, *names: str) -> Path | None:
-    """Return the first of these subfolders that exists, or None if none does; case is ignored."""
+    """Return the subfolder with the first of these names that exists, ignoring case; None if there is none."""
     by_name = {path.name.lower(): path for path in subfolders(folder)}
     return next((by_name[name] for name in names if name in by_name), None)
 

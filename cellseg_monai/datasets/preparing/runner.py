@@ -1,4 +1,4 @@
-"""Preparation of a raw folder, from start to finish.
+"""Preparing a raw folder, from start to finish.
 
 Files are not flushed to disk one by one, because on a busy disk thousands of flushes take longer than everything else.
 Each file is written under a temporary name and then renamed, so a killed process leaves no incomplete files. Files
@@ -41,7 +41,7 @@ class Prepared:
     """The result of `prepare`.
 
     Args:
-        output: folder of the prepared set.
+        output: folder for the prepared set.
         layout: name of the layout of the raw data.
         images: number of images in the prepared set.
         written: number of images that this call wrote.
@@ -77,7 +77,7 @@ def prepare(
 
     Args:
         raw_dir: the raw folder.
-        output_dir: folder of the prepared set. It must be new, empty, or written by an earlier call.
+        output_dir: folder for the prepared set. It must be new, empty, or written by an earlier call.
         layout: name of the layout, one of `PREPARERS`; None to detect it, see `find_preparer`.
         workers: number of processes; None for one per processor. Processes are spawned, so a script must call `prepare`
             under `if __name__ == "__main__":`. With 1, the calling process does all the work.
@@ -103,7 +103,7 @@ def _prepare(raw: Path, output: Path, preparer: Preparer, workers: int | None, s
     content = _without_repeated(preparer.find(raw), raw)
     content.faults.extend(unknown_images(raw))
     if not content.works and not content.faults:
-        raise DatasetError(f"{raw}: no files in the layout {preparer.name}; expected {preparer.summary}")
+        raise DatasetError(f"{raw}: no files match the layout {preparer.name}; expected {preparer.summary}")
     if source.is_file():
         content.copies[_SOURCE_NAME] = source
     marks = {work.stem: fingerprint(work, raw) for work in content.works}
@@ -132,7 +132,7 @@ def _check_places(raw: Path, output: Path) -> None:
 
 
 def _without_repeated(content: RawContent, raw: Path) -> RawContent:
-    """Return the content without images whose output files would collide, even if file systems ignore case."""
+    """Return the content without images whose output files would collide, assuming that names ignore case."""
     count = Counter(work.stem.casefold() for work in content.works)
     works, faults = [], list(content.faults)
     for work in content.works:
@@ -140,7 +140,7 @@ def _without_repeated(content: RawContent, raw: Path) -> RawContent:
         if files == 1:
             works.append(work)
             continue
-        message = f"{files} files would become the image {work.stem!r}; rename them, or keep only one"
+        message = f"{files} files would become the image {work.stem!r}; rename the files, or keep only one"
         faults.append(Fault(place_of(work.image, raw), "repeated-stem", message))
     return replace(content, works=works, faults=faults)
 
@@ -149,7 +149,7 @@ def _finish(output: Path, preparer: Preparer, record: Record, content: RawConten
     """Write the files that describe the data set as a whole, unless they are up to date.
 
     Args:
-        output: folder of the prepared set.
+        output: folder for the prepared set.
         preparer: preparer for the layout.
         record: record with the rows of all images.
         content: the prepared images, and all faults.

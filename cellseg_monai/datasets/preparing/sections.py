@@ -1,4 +1,4 @@
-"""Assignment of prepared images to sections."""
+"""Assigning prepared images to sections."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def divide(works: Sequence[Work], rows: Mapping[str, Row]) -> tuple[Datalist, st
     listed = sorted((work for work in works if work.folder == "images"), key=lambda work: rows[work.stem]["image"])
     if not any(work.label is not None for work in listed):
         section_of = dict.fromkeys((work.stem for work in listed), "test")
-        origin = "no image has labels, so all are for test"
+        origin = "no image has labels, so all images go to test"
     elif not any(work.section for work in listed):
         by_group = split_groups(Counter(_group(work) for work in listed), seed=_SEED)
         section_of = {work.stem: by_group[_group(work)] for work in listed}
@@ -57,9 +57,9 @@ def _published(works: Sequence[Work], rows: Mapping[str, Row]) -> tuple[Datalist
     origin = f"as published: {', '.join(sorted({work.section for work in works if work.section}))}"
     unlisted = sum(work.section is None for work in works)
     if unlisted:
-        origin += f"; {unlisted} image(s) without a published section are for training"
+        origin += f"; {unlisted} image(s) without a published section go to training"
     if not (sections["validation"] and sections["test"]):
-        origin += f"; about 15 % of the training images, in whole groups, are for validation, seed {_SEED}"
+        origin += f"; about 15 % of the training images, in whole groups, go to validation (seed {_SEED})"
     if across:
         origin += (
             f"; {len(across)} groups (wells, sequences), such as {across[0]}, are in several sections, so scores can "

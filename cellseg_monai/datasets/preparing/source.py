@@ -1,4 +1,4 @@
-"""Lookup of the raw data to prepare, given a name from the registry, a fetched folder or any other folder."""
+"""Finding the raw data to prepare, given a name from the registry, a fetched folder or any other folder."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def find_raw_data(source: str, *, progress: bool = False) -> RawData:
         progress: True to show a progress bar while fetching.
 
     Raises:
-        DatasetError: the source is neither of these, or a fetched data set lacks the root folder of its layout.
+        DatasetError: the source is neither of the two, or a fetched data set lacks the root folder of its layout.
         FetchError: the data set cannot be fetched. `fetch_data_set` can also raise `ArchiveError` and
             `FileExistsError`.
     """

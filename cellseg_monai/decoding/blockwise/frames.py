@@ -1,4 +1,4 @@
-"""Resizing of labels from the size of the maps to the size of the image, block by block."""
+"""Resize labels from the size of the maps to the size of the image, block by block."""
 
 from __future__ import annotations
 
@@ -73,8 +73,8 @@ def rescaled_block(
         blocks: the blocks of `labels`.
         frame: (Y, X) of the resized labels.
         place: box of the requested part in the resized labels.
-        tables: for each block that the part touches, by block number, an array that maps the block's ids to object
-            numbers.
+        tables: arrays that map a block's ids to object numbers, keyed by block number; one for each block that the part
+            touches.
 
     Returns:
         Y×X, the object number at each pixel of the part.

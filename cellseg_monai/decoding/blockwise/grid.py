@@ -1,4 +1,4 @@
-"""The blocks of an image, and the grouping of components that continue from one block into the next."""
+"""Divide an image into blocks, and group the components that continue from one block into the next."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ class Blocks(Grid):
         """Yield each pair of adjacent blocks.
 
         Yields:
-            The numbers of two adjacent blocks; True if the second is below the first, False if it is to the right.
+            The numbers of two adjacent blocks, and True if the second is below the first or False if it is to the
+            right.
         """
         rows, columns = self.counts
         for number in range(rows * columns):
@@ -50,8 +51,8 @@ class BlockEdges:
     """The components of a block that can continue in adjacent blocks.
 
     Args:
-        numbers: numbers of these components within the block, sorted.
-        lines: component numbers along the upper, lower, left and right edge of the block; 0 is no component.
+        numbers: sorted numbers of these components within the block.
+        lines: component numbers along the upper, lower, left and right edges of the block; 0 is no component.
     """
 
     numbers: np.ndarray

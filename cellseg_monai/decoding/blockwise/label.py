@@ -39,25 +39,25 @@ def label_in_blocks(
     """Label an image that need not fit into memory, with the same result as `label_objects`.
 
     First, background components are joined across blocks to find the holes. Next, the foreground of each block is
-    divided, except for components that touch a seam. Those are then read in groups, each group with the box around it,
-    and divided as a whole. Up to this point, ids are valid only within a block. A last pass writes the final ids and
-    the objects that cross seams.
+    divided, except for components that touch a seam. Groups of these components are then read in the box around each
+    group and divided as a whole. Up to this point, ids are valid only within a block. A last pass writes the final ids
+    and the objects that cross seams.
 
     Memory holds a few blocks, the pixels along the seams, and about 100 bytes per object. With any method except
-    `"components"`, it also holds the box around a group of components that cross seams. Until the last pass, it keeps
-    another 12 bytes for each run of pixels in their objects. Confluent tissue is connected throughout the image, so its
-    box is the whole image, and memory use is that of `label_objects`.
+    `"components"`, memory also holds the box around a group of components that cross seams and, until the last pass, 12
+    bytes for each run of pixels in the objects from these groups. Confluent tissue is connected throughout the image,
+    so its box is the whole image, and memory use is that of `label_objects`.
 
     Args:
         maps: Y×X floats in [0, 1] by name: `foreground`, and the maps that the method needs; see `Maps`.
         settings: method, thresholds, hole filling and smallest area.
         out: Y×X integer output array; uint32 is enough for any image. If its shape differs from that of the maps, the
-            labels are resized to it by nearest neighbour.
+            labels are resized to the shape of `out` by nearest neighbour.
         block_px: side of a block, in pixels. It does not affect the result. When several blocks are written to a Zarr
-            array concurrently, use a multiple of its chunk sides.
-        scratch: Y×X integer array, the size of the maps, which holds ids until the last pass. If None, this is `out`,
-            or a temporary file if `out` has another size. With a separate array, the work on any block can be repeated,
-            for example after a worker process is lost.
+            array concurrently, use a multiple of the array's chunk sides.
+        scratch: Y×X integer array with the shape of the maps, which holds ids until the last pass. If None, ids are
+            held in `out`, or in a temporary file if `out` has another shape. With a separate array, the work on any
+            block can be repeated, for example after a worker process is lost.
         run: function that calls another function for each block and returns the results in order, like `map` or the
             `map` of a `concurrent.futures.Executor`. Threads work with any arrays. Processes need arrays that are
             pickled as a reference to a file, as Zarr arrays are; this includes `scratch`. Components that cross seams
@@ -79,7 +79,7 @@ def label_in_blocks(
     """
     check_maps(maps, settings.method.maps)
     if block_px < 1:
-        raise ValueError(f"got block_px={block_px}, expected at least 1; try 2048")
+        raise ValueError(f"got block_px={block_px}, expected a whole number of at least 1; try 2048")
     for labels in (out,) if scratch is None else (out, scratch):
         if len(labels.shape) != 2 or np.dtype(labels.dtype).kind not in "iu":
             raise ValueError(

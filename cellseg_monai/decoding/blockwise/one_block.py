@@ -1,4 +1,4 @@
-"""The work on a single block of an image, and the results that are combined with those of other blocks."""
+"""Process a single block of an image, and return results that are later combined with those of other blocks."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ The rows hold the id of each run, the index of its first pixel in the flattened 
 
 @dataclass(frozen=True, eq=False)
 class BlockObjects:
-    """The objects of a block, and its open components, which can continue beyond the block.
+    """The objects in a block, and its open components, which can continue beyond the block.
 
     Objects and open components share one set of ids, which start at 1 in each block.
 
@@ -87,7 +87,7 @@ def label_block(
         outside: numbers of this block's background components that are not holes; None if holes are not filled.
 
     Returns:
-        Areas and positions of the objects, and the open components, which have yet to be joined to other blocks.
+        The objects, and the open components, which have yet to be joined to those in other blocks.
     """
     block_maps = {name: np.asarray(maps[name][place]) for name in ("foreground", *settings.method.maps)}
     objects, waiting, boxes = divide_inner_components(block_maps, settings, open_sides, outside)
@@ -114,8 +114,8 @@ def divide_inner_components(
 
     Returns:
         Three arrays. The first is Y×X int32 with the positive ids of objects and open components, possibly with gaps.
-        The second holds the sorted ids of the open components. The third holds their top, left, bottom and right in
-        the block.
+        The second holds the sorted ids of the open components. The third is N×4, the top, left, bottom and right of
+        each open component in the block.
 
     >>> maps = {"foreground": np.array([[0.9, 0.0, 0.9, 0.9]])}
     >>> divide_inner_components(maps, Postprocessing(fill_holes=False), (False, False, False, True), None)
@@ -151,7 +151,7 @@ def write_id_runs(labels: WritableArray, place: Box, runs: IdRuns) -> None:
     Args:
         labels: Y×X, as written by `label_block`; changed in place.
         place: box of the block.
-        runs: runs of these objects in the block.
+        runs: runs of the new objects in the block.
     """
     if runs.size:
         labels[place] = _with_id_runs(np.asarray(labels[place]), runs)
@@ -192,6 +192,6 @@ def check_fits(highest: int, labels: SlicedArray) -> None:
     dtype = np.dtype(labels.dtype)
     if highest > np.iinfo(dtype).max:
         raise ValueError(
-            f"got {highest} objects before small ones are dropped, but {dtype} holds ids up to "
+            f"got {highest} objects, counting small ones to be dropped, but {dtype} holds ids only up to "
             f"{np.iinfo(dtype).max}; pass a uint32 or uint64 array"
         )

@@ -1,4 +1,4 @@
-"""Joining and division of foreground components that cross the seams between blocks."""
+"""Join and divide foreground components that cross the seams between blocks."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _BOX_PIXELS = 2**20
 class ObjectParts:
     """The parts of objects that lie in one block.
 
-    Each part has an id within the block. The arrays begin with id 1.
+    Each part has an id within the block. The first entry of each array belongs to id 1.
 
     Args:
         objects: number of the object that each part belongs to; object numbers are the same in all blocks.
@@ -43,7 +43,7 @@ class ObjectParts:
         self.count += len(objects)
 
     def drop(self, ids: np.ndarray) -> None:
-        """Set the areas of some original ids to 0."""
+        """Set the areas of some of the original ids to 0."""
         self._tables[0][1, ids - 1] = 0
 
     @property
@@ -159,7 +159,7 @@ def _reading_batches(boxes: np.ndarray, sides: tuple[int, int]) -> np.ndarray:
 
 
 def _with_margin(box: np.ndarray, margin: int, shape: tuple[int, int]) -> Box:
-    """Enlarge a box, given as top, left, bottom and right, by a margin, but not beyond the image."""
+    """Enlarge a box by a margin, but not beyond the image; the box is given as top, left, bottom and right."""
     top, left, bottom, right = box.tolist()
     return (
         slice(max(top - margin, 0), min(bottom + margin, shape[0])),
@@ -177,7 +177,7 @@ def _add_objects(
         labels: Y×X, the size of the whole image; only its shape and dtype are used.
         place: box of `objects` in the image, within the block.
         block: box of the block.
-        part: parts of objects in the block, which are added to.
+        part: parts of objects in the block; the new parts are added to it.
         next_object: number of the object with id 1.
     """
     ids, starts, lengths = id_runs(objects, by_row=True)

@@ -24,8 +24,8 @@ class BoundaryWatershed(Method, key="boundary_watershed"):
     Args:
         boundary_threshold: a pixel belongs to a boundary if its probability exceeds this threshold.
         min_seed_area_px: interiors with fewer pixels than this do not become objects; their pixels go to neighbours.
-        seed_depth: how far the distance to the boundary must fall between two interiors, in pixels; if it falls less,
-            they stay one object. Interiors have dents of their own, so the default is greater than the one in
+        seed_depth: drop in the distance to the boundary that divides two interiors, in pixels; with a smaller drop, the
+            interiors stay one object. Interiors have dents of their own, so the default is greater than the one in
             `DistanceWatershed`.
     """
 

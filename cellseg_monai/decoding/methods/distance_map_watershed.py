@@ -20,8 +20,8 @@ class DistanceMapWatershed(Method, key="distance_map_watershed"):
     `labels.distance_target` defines the distance.
 
     Args:
-        seed_depth: how far the distance must fall between two objects, as a fraction of an object's depth; if it falls
-            less, they stay one object. Predicted distances are smooth, so a small fraction is enough.
+        seed_depth: drop in the distance that divides two objects, as a fraction of an object's depth; with a smaller
+            drop, they stay one object. Predicted distances are smooth, so a small fraction is enough.
     """
 
     maps = ("distance",)

@@ -18,8 +18,7 @@ class DistanceWatershed(Method, key="distance_watershed"):
     """A method that divides the foreground at its necks, which it finds from the distance to the background.
 
     Args:
-        seed_depth: how far the distance must fall between two objects, in pixels; if it falls less, they stay one
-            object.
+        seed_depth: drop in the distance that divides two objects, in pixels; with a smaller drop, they stay one object.
     """
 
     seed_depth: float = 1.0

@@ -38,7 +38,7 @@ class Method(ABC):
     def __init_subclass__(cls, *, key: str = "", **options: Any) -> None:  # Python 3.10 reserves `name`
         super().__init_subclass__(**options)
         if not key:
-            raise TypeError(f'{cls.__name__} has no name; declare it as `class {cls.__name__}(Method, key="...")`')
+            raise TypeError(f'{cls.__name__} has no key; declare it as `class {cls.__name__}(Method, key="...")`')
         cls.name = key
         register(METHODS, cls, key)
 
@@ -56,7 +56,7 @@ class Method(ABC):
 
 
 def check_number(name: str, value: object, *, below: float, remedy: str) -> None:
-    """Refuse a setting unless it is a non-negative number below a limit.
+    """Reject a setting unless it is a non-negative number below a limit.
 
     Raises:
         ValueError: the value is not an int or a float, or is out of range.
@@ -67,7 +67,7 @@ def check_number(name: str, value: object, *, below: float, remedy: str) -> None
 
 
 def check_whole_number(name: str, value: object) -> None:
-    """Refuse a setting unless it is a non-negative whole number of pixels.
+    """Reject a setting unless it is a non-negative whole number of pixels.
 
     Raises:
         ValueError: the value is not an int, or is negative.

@@ -1,4 +1,4 @@
-"""Segmentation of a large plane by all workers of a cluster."""
+"""Segmenting a large plane with all workers in a cluster."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["LargeOnCluster"]
 
 @dataclass(frozen=True, eq=False)
 class LargeOnCluster:
-    """Segments planes on a cluster, with the same results as `segment_large`.
+    """A function that segments planes on a cluster, with the same results as `segment_large`.
 
     The network sees each batch of tiles exactly once, in the same batches as in a single process, and its logits are
     written to disk. Maps and then objects are computed from the logits, block by block. If each block instead ran the
@@ -164,7 +164,7 @@ def _around(axes: tuple[AxisTiles, AxisTiles], numbers: Sequence[int]) -> Box:
 
 @dataclass(frozen=True)
 class _Frame:
-    """Describes parts of a plane by their rows and columns in the file, for use in messages.
+    """The frame of a plane, which describes parts of the plane by their rows and columns in the file, for messages.
 
     Args:
         path: path of the image file.
@@ -204,9 +204,9 @@ class _Frame:
         >>> of_both = [[(slice(0, 50), slice(0, 50))], [(slice(0, 200), slice(0, 64)), (slice(0, 200), slice(64, 100))]]
         >>> for places in of_both:
         ...     _Frame(Path("a.tif"), (200, 100), (50, 50)).naming_objects(places)(places[-1])
-        'a.tif, the objects of rows 0 to 199, columns 0 to 99'
-        'a.tif, the objects of rows 0 to 199, columns 64 to 99'
+        'a.tif, the objects in rows 0 to 199, columns 0 to 99'
+        'a.tif, the objects in rows 0 to 199, columns 64 to 99'
         """
         ends = (places[-1][0].stop, places[-1][1].stop) if places else self.seen
         frame = replace(self, seen=ends)
-        return lambda box: f"{self.path}, the objects of {frame.within(box)}"
+        return lambda box: f"{self.path}, the objects in {frame.within(box)}"

@@ -82,7 +82,7 @@ class RemotePipeline:
         """
         if self.version != __version__:
             raise ValueError(
-                f"a worker has cellseg_monai {__version__}, expected {self.version}; install the same version there"
+                f"a worker has cellseg_monai {__version__}, expected {self.version}; install that version on the worker"
             )
         with _LOADING:
             pipeline = _load_once(self.load, self.weights_sha256)

@@ -102,7 +102,7 @@ class Cluster:
     ) -> Generator[tuple[int, Any], None, None]:
         """Call a function on the workers, and yield each result as soon as it is available.
 
-        If the generator is closed early, calls that have started run to completion and the others are cancelled.
+        If the generator is closed early, calls already started run to completion and the others are cancelled.
 
         Args:
             function: function to call; it must be picklable, and its calls can run in any order.
@@ -141,7 +141,7 @@ class Cluster:
             return 2 * max(1, sum(self._client.nthreads().values()))
         except (OSError, *_TIMEOUTS) as error:
             raise ConnectionError(
-                f"the Dask scheduler has stopped answering ({_short(error)}); check that it is running"
+                f"the Dask scheduler has stopped responding ({_short(error)}); check that it is running"
             ) from error
 
     def _outcome(self, future: Future) -> Any:
@@ -218,8 +218,8 @@ def open_cluster(address: str, *, workers: int | None = None, within_s: float = 
         within_s: seconds to wait for the scheduler, and again for the first worker.
 
     Raises:
-        ValueError: Dask, or a package that it needs, is not installed.
-        OSError: no scheduler answers at the address, or it has no workers.
+            ValueError: Dask, or a package that it needs, is not installed.
+        OSError: there is no scheduler at the address, or the scheduler has no workers.
     """
     check_dask(address)
     from distributed import Client
@@ -232,13 +232,13 @@ def open_cluster(address: str, *, workers: int | None = None, within_s: float = 
         except (OSError, TypeError, ValueError, *_TIMEOUTS) as error:
             # A TypeError means that the address begins with tls://, but Dask's settings have no keys.
             raise OSError(
-                f"no Dask scheduler answers at {address!r} ({_short(error)}); pass the address of a running one, such "
-                f"as tcp://host:8786, or {LOCAL!r} to start processes on this machine"
+                f"cannot reach a Dask scheduler at {address!r} ({_short(error)}); pass the address of a running "
+                f"scheduler, such as tcp://host:8786, or {LOCAL!r} to start processes on this machine"
             ) from error
         try:
             client.wait_for_workers(1, timeout=within_s)
         except _TIMEOUTS as error:
-            raise OSError(f"the Dask scheduler at {address!r} has no workers; start some, then try again") from error
+            raise OSError(f"the Dask scheduler at {address!r} has no workers; start workers, then try again") from error
         yield Cluster(client)
 
 

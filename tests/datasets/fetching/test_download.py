@@ -101,7 +101,7 @@ def test_a_file_without_a_stated_length_is_downloaded(server, url: str, tmp_path
     ("status", "remedy"),
     [
         (404, r"404 .*the file was moved or removed: see http://page, and pass its new URL .* with --url"),
-        (401, r"401 .*access needs a login: download the file by hand from http://page, and pass it with --url FILE"),
+        (401, r"401 .*the file requires a login: download it by hand from http://page, and pass it with --url FILE"),
         (503, r"503 .*try again later"),
         (400, r"400 .*pass another URL or a local file with --url"),
     ],
@@ -136,7 +136,7 @@ def test_a_web_page_is_refused(server, url: str, tmp_path: Path) -> None:
 def test_a_missing_server_is_reported(server, url: str, tmp_path: Path) -> None:
     server.shutdown()
     server.server_close()
-    with pytest.raises(FetchError, match=r"no connection to 127\.0\.0\.1:\d+ .*check the network, .*--url FILE"):
+    with pytest.raises(FetchError, match=r"cannot reach 127\.0\.0\.1:\d+ .*check the network, .*--url FILE"):
         download(url, tmp_path / "a.zip")
     assert names(tmp_path) == []
 
@@ -154,7 +154,7 @@ def test_a_full_disk_is_reported_and_the_download_resumes(server, url: str, tmp_
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     last = done.stderr.strip().splitlines()[-1]
     assert "FetchError" in last, done.stderr
-    assert "free some space and run the same command again to resume, or pass an --output on another disk" in last
+    assert "free up some space and run the same command again to resume, or choose an --output on another disk" in last
     assert (tmp_path / "a.zip.part").stat().st_size == 400_000
     assert download(url, tmp_path / "a.zip", sha256=SHA256) == SHA256
     assert server.asked[-1][1] == "bytes=400000-"

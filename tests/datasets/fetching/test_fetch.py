@@ -214,7 +214,7 @@ def test_a_full_disk_during_unpacking_is_reported_and_the_archive_is_kept(
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     last = done.stderr.strip().splitlines()[-1]
     assert "FetchError" in last, done.stderr
-    assert "while unpacking images.zip; free some space" in last
+    assert "while unpacking images.zip; free up some space" in last
     assert tree(tmp_path) == ["images.zip"]
 
 

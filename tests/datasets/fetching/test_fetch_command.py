@@ -41,7 +41,7 @@ def test_the_command_shows_the_terms_and_fetches(
     [
         (("bbbc38",), "did you mean bbbc038"),
         (("bbbc038", "--url", "nowhere.zip"), "nowhere.zip: no such file"),
-        (("bbbc038", "--url", "http://127.0.0.1:9/a.zip"), "no connection to 127.0.0.1:9"),
+        (("bbbc038", "--url", "http://127.0.0.1:9/a.zip"), "cannot reach 127.0.0.1:9"),
         (("bbbc038", "--max_files", "0"), "expected positive numbers"),
         (("bbbc038", "--ouput", "x"), "did you mean --output?"),
     ],

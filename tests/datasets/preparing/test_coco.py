@@ -133,7 +133,7 @@ class TestCoco(PreparerContract):
         done = self.prepare(raw)
         place = "annotations/livecell_coco_test.json"
         assert [(fault.place, fault.kind) for fault in done.faults] == [(place, "unreadable")]
-        assert "annotation 1 of SkBr3_Phase_C1" in done.faults[0].message
+        assert "annotation 1 for SkBr3_Phase_C1" in done.faults[0].message
         assert done.images == 3
 
     def test_an_image_whose_size_differs_from_the_list_is_refused(self, raw):

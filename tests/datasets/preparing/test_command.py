@@ -148,7 +148,7 @@ def test_a_selection_is_reported_and_not_overwritten(cellseg, raw, tmp_path):
     assert (tmp_path / "few.manifest.json").is_file()
     code, _, err = cellseg(*words)
     assert code == 1
-    assert "already exists; keep it, or pass --overwrite" in err
+    assert "already exists; pass --overwrite to replace it" in err
     assert cellseg(*words, "--overwrite")[0] == 0
 
 

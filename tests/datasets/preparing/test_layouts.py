@@ -200,7 +200,7 @@ class TestRgbaLabels(PreparerContract):
         done = self.prepare(raw)
         assert kinds(done) == [("metadata/training.txt", "duplicate")]
         assert sections_of(done)["test"] == ["IXMtest_A04_s1_w1.tif"]
-        assert "; 1 image(s) without a published section are for training" in done.sections
+        assert "; 1 image(s) without a published section go to training" in done.sections
 
 
 class TestCtc(PreparerContract):

@@ -77,7 +77,7 @@ def test_a_missing_or_empty_folder_is_refused(tmp_path):
     with pytest.raises(DatasetError, match="no such folder"):
         prepare(tmp_path / "nothing", tmp_path / "out")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DatasetError, match=r"no files in the layout ctc; expected 01/t000.tif"):
+    with pytest.raises(DatasetError, match=r"no files match the layout ctc; expected 01/t000.tif"):
         prepare(tmp_path / "empty", tmp_path / "out", layout="ctc")
 
 

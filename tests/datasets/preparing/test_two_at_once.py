@@ -77,6 +77,6 @@ def test_a_file_in_place_of_the_output_is_refused(raw, tmp_path):
 
 def test_a_failed_run_leaves_no_folder(raw, tmp_path):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DatasetError, match="no files in the layout"):
+    with pytest.raises(DatasetError, match="no files match the layout"):
         prepare(tmp_path / "empty", tmp_path / "out", layout="ctc")
     assert not (tmp_path / "out").exists()

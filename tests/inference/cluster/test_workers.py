@@ -298,7 +298,7 @@ def test_local_processes_listen_on_this_machine_only_and_refuse_strangers():
         assert address.startswith("tls://127.0.0.1:")
         assert {host for host, _ in listening} == {"127.0.0.1"}
         for stranger in (address, address.replace("tls://", "tcp://")):
-            with pytest.raises(OSError, match="no Dask scheduler answers"), open_cluster(stranger, within_s=2):
+            with pytest.raises(OSError, match="cannot reach a Dask scheduler"), open_cluster(stranger, within_s=2):
                 pass
         with pytest.raises(OSError, match=r"certificate|CERTIFICATE|Timed out"):
             distributed.Client(address, security=distributed.Security.temporary(), timeout=2, set_as_default=False)
@@ -354,7 +354,10 @@ def pid_after(_):
 
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "nothing like an address"])
 def test_an_address_that_does_not_answer_is_one_line(address):
-    with pytest.raises(OSError, match="no Dask scheduler answers at") as raised, open_cluster(address, within_s=0.5):
+    with (
+        pytest.raises(OSError, match="cannot reach a Dask scheduler") as raised,
+        open_cluster(address, within_s=0.5),
+    ):
         pass
     assert "\n" not in str(raised.value)
 
