@@ -35,9 +35,9 @@ def evaluate(
         pred: folder with predicted label images.
         protocol: cellseg, caicedo2019, bbbc039_mean_f1, dsb2018, neurips22, stardist, cellpose_ap, ctc_seg or coco.
         output: folder for a table with one row per image (CSV), a summary with 95 % intervals (JSON) and a plot of F1
-                against IoU (PNG). It can hold other protocols, but files of an earlier evaluation are not replaced.
+            against IoU (PNG). It can hold other protocols, but files of an earlier evaluation are not replaced.
         truth_suffix: use only true label images whose file stem ends with this suffix.
-            pred_suffix: use only predictions whose file stem ends with this suffix, such as _cp_masks if the folder also
+        pred_suffix: use only predictions whose file stem ends with this suffix, such as _cp_masks if the folder also
             contains the images.
     """
     from cellseg_monai.evaluation import find_protocol, format_results, result_files, summary, write_results
@@ -77,12 +77,12 @@ def report(
     Args:
         run: output_dir of a training run. The page shows its evaluation, its losses and the settings that calibration
             tried; with --truth and --pred, it shows only the losses and settings of the run.
-            output: HTML file to write, such as report.html; the numbers are written to a JSON file next to it. An
-            earlier report of that name is replaced.
+        output: HTML file to write, such as report.html; the numbers are written to a JSON file next to it. An earlier
+            report of that name is replaced.
         images: folder with the images; not needed for a training run, which records the paths of its images.
         truth: folder with true label images.
         pred: folder with predicted label images.
-            protocol: protocol for comparing objects, see `cellseg evaluate`; by default cellseg for a training run, and
+        protocol: protocol for comparing objects, see `cellseg evaluate`; by default cellseg for a training run, and
             bbbc039_mean_f1 otherwise.
         overlays: number of images to show, worst first; three typical images and the three best are added.
         truth_suffix: use only true label images whose file stem ends with this suffix.
