@@ -31,7 +31,7 @@ from cellseg_monai.errors import BundleError
 __all__ = ["check_command_line", "check_overrides", "command_line_options", "file_list", "own_message"]
 
 RUN_OPTIONS = frozenset(inspect.signature(run).parameters) - {"override"}
-OWN_ERRORS = tuple(getattr(errors, name) for name in errors.__all__)
+OWN_ERRORS = tuple(value for name in errors.__all__ if not inspect.isfunction(value := getattr(errors, name)))
 # Keys that MONAI itself reads in any component of a config.
 COMPONENT_KEYS = frozenset({"_target_", "_disabled_", "_requires_", "_desc_", "_mode_"})
 
