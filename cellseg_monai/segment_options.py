@@ -63,8 +63,9 @@ class SegmentOptions:
     )
     channels: str | tuple[str | int, ...] | None = _option(
         None,
-        "channels for the network: names, or numbers counted from 0, separated by commas, such as DAPI or 0; in "
-        "Python, also a list. By default, the channels that the bundle names.",
+        "channels for the network: names, or numbers counted from 0, separated by commas, such as DAPI or 0. Names "
+        "with commas, or made of digits, need a JSON list, such as '[\"DA,PI\"]'; in Python, also a list. By default, "
+        "the channels that the bundle names.",
     )
     axes: str | None = _option(None, "axes of the images, such as ZYX or YXS, if the files do not state them.")
     pixel_size: float | tuple[float, float] | None = _option(

@@ -21,7 +21,7 @@ from cellseg_monai.errors import BundleError
 from cellseg_monai.inference import Pipeline, Tiles
 from cellseg_monai.inference.torch_network import choose_device, lanes_of, torch_network
 from cellseg_monai.networks import fold_normalisation
-from cellseg_monai.pixels import Preprocessing, check_zoom
+from cellseg_monai.pixels import Preprocessing, channels_from_text, check_zoom
 from cellseg_monai.segment_options import PIPELINE_OPTIONS, SegmentOptions, takes_options
 from cellseg_monai.training import bfloat16_is_native
 from cellseg_monai.training.checkpoint_metadata import trained_preprocess
@@ -142,8 +142,7 @@ def _preprocess(parser: ConfigParser, weights: str) -> Preprocessing:
 def _with_channels(preprocess: Preprocessing, channels: str | Sequence[str | int], bundle: str) -> Preprocessing:
     """Return the preparation with other image channels, after checking that their number suits the network."""
     if isinstance(channels, str):
-        words = [word.strip() for word in channels.split(",")]
-        channels = [int(word) if word.isdecimal() else word for word in words if word]
+        channels = channels_from_text(channels)
     changed = replace(preprocess, channels=tuple(channels))
     count, expected = changed.channel_count, preprocess.channel_count
     if count != expected:

@@ -36,7 +36,7 @@ def check_dataset(dataset_dir: str | Path, datalist: str | Path | None = None, a
     - `shape-mismatch`: a label whose height or width differs from its image;
     - `binary-mask`: several separate objects that share one id, although each should have its own;
     - `class-mask`: a few ids, each in many pieces, as if the ids were classes of pixels;
-    - `float-labels`: a label file with floating-point numbers;
+    - `float-labels`: a label file with fractions, NaN, or other numbers that are no ids;
     - `negative-ids`: a label file with ids below 0;
     - `unreadable`: an image or label file that cannot be read, with the reason;
     - `stack`: an image with several planes or times;
@@ -244,22 +244,19 @@ def _label_faults(path: Path, image_shape: tuple[int, int] | None, place: str) -
     try:
         labels = read_labels(path)
     except (UnreadableImageError, OSError) as error:
-        dtype = _float_dtype(path)
-        if dtype is None:
+        if not _is_float(path):
             return [Fault(place, "unreadable", _reason(error))]
-        message = f"got labels of type {dtype}, expected integers such as uint16; save the labels again as integers"
-        return [Fault(place, "float-labels", message)]
+        return [Fault(place, "float-labels", _reason(error))]
     mismatch = None if image_shape is None else shape_fault(labels.shape, image_shape, place)
     return ([] if mismatch is None else [mismatch]) + check_labels(labels, place)
 
 
-def _float_dtype(path: Path) -> str | None:
-    """Return the pixel type of a label file, or None unless the file is readable and holds floating-point numbers."""
+def _is_float(path: Path) -> bool:
+    """Return True if the pixels of a label file are floating-point numbers; False if it is unreadable."""
     try:
-        pixels = read(path).pixels
+        return bool(np.issubdtype(read(path).pixels.dtype, np.floating))
     except (UnreadableImageError, OSError):
-        return None
-    return str(pixels.dtype) if np.issubdtype(pixels.dtype, np.floating) else None
+        return False
 
 
 def _reason(error: Exception) -> str:

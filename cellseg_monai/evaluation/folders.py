@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -43,7 +44,7 @@ def evaluate_folders(
         DatasetError: a folder does not exist or contains no label images, or no pair can be compared. In the latter
             case, the message lists the reasons.
     """
-    if Path(truth_dir).resolve() == Path(prediction_dir).resolve() and truth_suffix == prediction_suffix:
+    if os.path.realpath(truth_dir) == os.path.realpath(prediction_dir) and truth_suffix == prediction_suffix:
         raise DatasetError(
             f"{truth_dir}: ground truth and predictions are the same files; pass two folders, or select the files with "
             "--truth_suffix and --pred_suffix"

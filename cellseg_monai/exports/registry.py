@@ -30,6 +30,7 @@ class Export:
         package: additional package that the format requires, installed by the extra `tables`; empty if none.
         axes: stack axes that a single file can hold: any of the letters T, P and Z. A stack is split along its other
             axes.
+        needs_objects: True if programs fail on a file without objects, so that none is written.
     """
 
     suffix: str
@@ -37,6 +38,7 @@ class Export:
     backend: str
     package: str = ""
     axes: str = ""
+    needs_objects: bool = False
 
     def writer(self) -> Callable[[Path, Segmentation], None]:
         """Return the backend's `write` function."""
@@ -48,7 +50,7 @@ EXPORTS: dict[str, Export] = {
     "labels": Export(".tif", "label image, TIFF", "label_tiff", axes="TPZ"),
     "ome": Export(".ome.tif", "label image, OME-TIFF", "label_ome_tiff", axes="TPZ"),
     "zarr": Export(".zarr", "label image, OME-Zarr with lower resolutions", "label_zarr", axes="TPZ"),
-    "rois": Export("_rois.zip", "outlines for ImageJ's ROI Manager", "roi_zip", axes="TZ"),
+    "rois": Export("_rois.zip", "outlines for ImageJ's ROI Manager", "roi_zip", axes="TZ", needs_objects=True),
     "geojson": Export(".geojson", "outlines and measurements for QuPath", "qupath_geojson", axes="TZ"),
     "coco": Export("_coco.json", "run-length masks in COCO's format", "coco_json"),
     "csv": Export(".csv", "measurements, one row per object", "table_csv", axes="TPZ"),
@@ -107,7 +109,7 @@ def write_exports(
 
     Returns:
         The files written, by export name. If a format cannot hold every axis of a stack, there are several files, whose
-        names include their place in the stack.
+        names include their place in the stack. Without objects, there is no ROI zip.
 
     Raises:
         ValueError: a name is unknown, a package is missing, or a format cannot hold the objects.
@@ -115,9 +117,12 @@ def write_exports(
     """
     written: dict[str, tuple[Path, ...]] = {}
     for name in chosen_exports(names):
-        export = EXPORTS[name]
+        export, written[name] = EXPORTS[name], ()
         for _, part in segmentation.split(export.axes):
             path = Path(folder) / f"{image_stem(part.image_name)}{export.suffix}"
+            if export.needs_objects and not len(part.table):
+                path.unlink(missing_ok=True)  # so that the outlines of an earlier result do not seem to belong to it
+                continue
             export.writer()(path, part)
-            written[name] = (*written.get(name, ()), path)
+            written[name] = (*written[name], path)
     return written

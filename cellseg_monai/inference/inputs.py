@@ -7,8 +7,8 @@ would affect every image, so it ends the command immediately.
 
 from __future__ import annotations
 
-import glob
 import logging
+import os
 import sys
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -16,13 +16,12 @@ from functools import cached_property
 from pathlib import Path
 
 from cellseg_monai.digest import image_digest
+from cellseg_monai.inference.patterns import expand, is_pattern
 from cellseg_monai.io import image_stem, readable_suffixes
 
 __all__ = ["ImageFile", "find_images"]
 
 logger = logging.getLogger(__name__)
-
-_PATTERN = set("*?[")
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ def find_images(
     Args:
         inputs: image files, folders, patterns such as `plates/**/*.tif`, or "-" to read more inputs from standard
             input, one per line. A folder stands for the readable images directly in it. For a pattern, the output keeps
-            the folder structure from the first wildcard onwards.
+            the folder structure from the first wildcard onwards. A name that exists is never a pattern.
         output: folder for the results. Images in it are left out, unless an input is the image file itself, or a folder
             or pattern that lies within the output folder.
         results: absolute paths that are never treated as images, from `results_in`.
@@ -82,7 +81,7 @@ def find_images(
                 faults.append(f"{error.filename or text}: {error.strerror}")
                 continue
             kept = [image for image in images if not _is_one_of(image.path, results)]
-            if output is not None and searched is not None and not _lies_in(searched.resolve(), output):
+            if output is not None and searched is not None and not _lies_in(Path(os.path.realpath(searched)), output):
                 passed += [image.path for image in kept if _lies_in(_place(image.path), output)]
                 kept = [image for image in kept if not _lies_in(_place(image.path), output)]
             if not kept and (searched is not None or not images):
@@ -115,21 +114,22 @@ def _search(text: str) -> tuple[Path | None, list[ImageFile]]:
         return None, [ImageFile(path)]
     if path.is_dir():
         return path, [ImageFile(file) for file in sorted(path.iterdir()) if _is_image(file)]
-    if _PATTERN & set(text):
-        parts = path.parts
-        fixed = Path(*parts[: next(i for i, part in enumerate(parts) if _PATTERN & set(part))])
-        matches = sorted(Path(match) for match in glob.glob(text, recursive=True))
+    if is_pattern(text):
+        fixed, matches, circles = expand(text)
+        for link in circles:
+            target = f"back to {os.path.realpath(link)}" if link.exists() else "to itself"
+            logger.warning(f"{link} is a link that leads {target}, so it was not followed")
         return fixed, [ImageFile(match, match.parent.relative_to(fixed)) for match in matches if _is_image(match)]
     return None, []
 
 
 def _place(path: Path) -> Path:
     """Return the absolute path of a file; for a symbolic link, the path of the link rather than of its target."""
-    return path.parent.resolve() / path.name
+    return Path(os.path.realpath(path.parent)) / path.name
 
 
 def _lies_in(place: Path, folder: Path) -> bool:
-    return place.is_relative_to(folder.resolve())
+    return place.is_relative_to(os.path.realpath(folder))
 
 
 def _is_one_of(path: Path, results: Collection[Path]) -> bool:
@@ -149,7 +149,9 @@ def _is_image(path: Path) -> bool:
 def _missing(text: str) -> str:
     if Path(text).is_dir():
         return f"the folder contains no images; readable suffixes are {' '.join(readable_suffixes())}"
-    return "the pattern matches no images" if _PATTERN & set(text) else "there is no such file or folder"
+    if is_pattern(text):
+        return "the pattern matches no images"
+    return "the link leads nowhere" if Path(text).is_symlink() else "there is no such file or folder"
 
 
 def _clashes(images: list[ImageFile]) -> list[list[ImageFile]]:

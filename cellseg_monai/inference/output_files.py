@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
@@ -37,12 +38,12 @@ def check_output_files(
     Raises:
         FileExistsError: a result would have the same path as an image, an existing file, or another image's result.
     """
-    inputs = {image.path.resolve() for image in images}
+    inputs = {os.path.realpath(image.path) for image in images}  # unlike Path.resolve, does not fail on circular links
     whose: dict[str, ImageFile] = {}
     parted = _maybe_parted(output, images, exports)
     for image in images:
         for target in _targets(output, image, exports, axes, parted=image.key.lower() in parted):
-            if target.resolve() in inputs:
+            if os.path.realpath(target) in inputs:
                 raise FileExistsError(f"{target} is an input, and a result would replace it; choose another --output")
             if target.exists() and not may_replace(image, target):
                 raise FileExistsError(

@@ -7,6 +7,7 @@ can therefore never end up with labels but no table, even if a plane fails, the 
 from __future__ import annotations
 
 import errno
+import math
 import os
 import shutil
 import time
@@ -109,10 +110,10 @@ class ImageResults:
 
     def _write(self, place: tuple[int, ...], segmentation: Segmentation) -> None:
         if not self._stack_axes:
-            write_exports(self._unfinished, segmentation, self._exports)
+            self._export(segmentation, self._exports)
             return
         of_stacks = [name for name in self._exports if EXPORTS[name].axes]
-        write_exports(self._unfinished, segmentation, [name for name in self._exports if name not in of_stacks])
+        self._export(segmentation, [name for name in self._exports if name not in of_stacks])
         if not of_stacks:
             return
         self._spool.add(place, segmentation.labels)
@@ -128,7 +129,17 @@ class ImageResults:
                 z_step_um=self._z_step_um,
                 time_step_s=self._time_step_s,
             )
-            write_exports(self._unfinished, stack, of_stacks)
+            self._export(stack, of_stacks)
+
+    def _export(self, segmentation: Segmentation, names: Sequence[str]) -> None:
+        """Write exports, and note those that are not written because there are no objects."""
+        lengths = dict(zip(segmentation.axes[:-2], segmentation.labels.shape, strict=False))
+        for name, paths in write_exports(self._unfinished, segmentation, names).items():
+            files = math.prod(length for axis, length in lengths.items() if axis not in EXPORTS[name].axes)
+            if len(paths) < files:
+                owner = "some positions have" if paths else "it has"
+                text = f"{owner} no objects, so no {EXPORTS[name].suffix} was written, because an empty one is an error"
+                self._notes += (Note("no-objects", text),)
 
     def _move_into_place(self) -> tuple[Path, ...]:
         self._folder.mkdir(parents=True, exist_ok=True)

@@ -22,14 +22,16 @@ def read_labels(path: str | PathLike[str]) -> np.ndarray:
 
     Values are those in the file: the indices if the image has a palette, and 0 and 255 or 0 and 1 if it is a mask. The
     only exception is a 1-bit mask that is marked as min-is-white and was not written by a microscopy program. As in
-    `read`, pixels shown in white are then 1. Axes of length 1 before Y and X are dropped.
+    `read`, pixels shown in white are then 1. Axes of length 1 before Y and X are dropped. Whole numbers that are stored
+    as floating-point numbers become integers.
 
     Args:
         path: file or OME-Zarr folder to read.
 
     Raises:
         FileNotFoundError: the path does not exist.
-        UnreadableImageError: the file cannot be read, is not a single 2-D plane, or holds floating-point numbers.
+        UnreadableImageError: the file cannot be read, is not a single 2-D plane, or holds numbers that are not whole,
+            not finite, or too large for their type to tell them apart.
     """
     file = Path(fspath(path))
     try:
@@ -51,9 +53,7 @@ def read_labels(path: str | PathLike[str]) -> np.ndarray:
         )
     labels = planes[0]
     if labels.dtype.kind == "f":
-        raise UnreadableImageError(
-            file, f"got labels of type {labels.dtype}, expected integers", "save the labels as integers"
-        )
+        labels = _whole_numbers(file, labels)
     if labels.dtype == np.uint64 and int(labels.max()) > np.iinfo(np.int64).max:
         raise UnreadableImageError(
             file, f"label {labels.max()} does not fit into a signed 64-bit integer", "renumber the labels from 1"
@@ -62,3 +62,24 @@ def read_labels(path: str | PathLike[str]) -> np.ndarray:
         int(labels.max()) <= np.iinfo(np.int32).max and int(labels.min()) >= np.iinfo(np.int32).min
     )
     return labels.astype(np.int32 if fits else np.int64)
+
+
+def _whole_numbers(file: Path, labels: np.ndarray) -> np.ndarray:
+    """Return floating-point labels as integers.
+
+    Raises:
+        UnreadableImageError: a label is not a whole number, or so large that another one can have the same value.
+    """
+    highest = 2 ** (np.finfo(labels.dtype).nmant + 1)
+    for fits, problem in (
+        (np.isfinite(labels), "which is no number of an object, expected integers"),
+        (labels == np.rint(labels), "which is a fraction, expected integers"),
+        (np.abs(labels) <= highest, f"expected at most {highest}, up to which the type holds every whole number"),
+    ):
+        if not fits.all():
+            row, column = np.unravel_index(int(np.argmin(fits)), fits.shape)
+            reason = (
+                f"got the label {labels[row, column]} of type {labels.dtype} in row {row}, column {column}, {problem}"
+            )
+            raise UnreadableImageError(file, reason, "save the labels as integers")
+    return labels.astype(np.int64)

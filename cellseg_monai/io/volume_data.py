@@ -170,16 +170,20 @@ def data_beside(header: Path, name: str) -> Path:
     """
     if name.split()[:1] in (["LIST"], ["List"], ["list"]) or "%" in name:
         raise UnreadableImageError(
-            header, f"its pixels are spread over several files ({name!r})", "save it as one file"
+            header, f"its pixels are spread over several files ({name[:80]!r})", "save it as one file"
         )
     # Check the name by the rules of all systems, so that every system reads or rejects the same files.
     parts = [kind(name) for kind in (PurePosixPath, PureWindowsPath)]
-    if any(part.anchor or len(part.parts) != 1 or part.name in ("", "..") for part in parts) or "\0" in name:
+    if (
+        any(part.anchor or len(part.parts) != 1 or part.name in ("", "..") for part in parts)
+        or "\0" in name
+        or len(name) > 255
+    ):
         _refuse_pointer(header, name)
     data = header.parent / name
     if not data.exists():
         raise UnreadableImageError(
-            header, f"its pixels are in {name!r}, which is missing", "copy both files into the same folder"
+            header, f"its pixels are in {name[:80]!r}, which is missing", "copy both files into the same folder"
         )
     target = data.resolve()
     # The header can also be a link into a folder that holds the pixels.
@@ -191,7 +195,7 @@ def data_beside(header: Path, name: str) -> Path:
 def _refuse_pointer(header: Path, name: str) -> NoReturn:
     raise UnreadableImageError(
         header,
-        f"its pixels are in {name!r}, expected a file in the folder of the header",
+        f"its pixels are in {name[:80]!r}, expected a file in the folder of the header",
         "copy the file with the pixels next to the header, and change the name in the header",
     )
 

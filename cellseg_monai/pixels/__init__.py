@@ -1,6 +1,6 @@
 """Prepare pixels for a network, without torch: select channels, normalise intensities and resample."""
 
-from cellseg_monai.pixels.channels import select_channels
+from cellseg_monai.pixels.channels import channels_from_text, select_channels
 from cellseg_monai.pixels.image_quality import contrast_over_noise, saturated_share, sharpness
 from cellseg_monai.pixels.normalise import noise_level, normalise_percentiles
 from cellseg_monai.pixels.prepared_windows import ImageStatistics, PreparedWindows
@@ -14,6 +14,7 @@ __all__ = [
     "ImageStatistics",
     "PreparedWindows",
     "Preprocessing",
+    "channels_from_text",
     "check_zoom",
     "contrast_over_noise",
     "cover_axis",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from collections.abc import Sequence
 
 import numpy as np
 
-__all__ = ["check_policy", "select_channels"]
+__all__ = ["channels_from_text", "check_policy", "select_channels"]
 
 # Luma weights from ITU-R BT.601, section 2.5.1, which Pillow, OpenCV and most published pipelines use.
 _LUMA_601 = (0.299, 0.587, 0.114)
@@ -38,6 +40,34 @@ def check_policy(policy: object) -> str | tuple[str | int, ...]:
         f"got channels={policy!r}, expected 'grey', 'rgb' or a list of channel names or zero-based indices; "
         "pass ['DAPI', 'GFP'] or [0, 2], for example"
     )
+
+
+def channels_from_text(text: str) -> tuple[str | int, ...]:
+    """Return the channels that a text lists, such as the value of a flag.
+
+    Args:
+        text: names and zero-based indices, separated by commas; or a JSON list of them, in which names can contain
+            commas or consist of digits.
+
+    Raises:
+        ValueError: the text begins like a JSON list but is not one.
+
+    >>> channels_from_text("DAPI, 2"), channels_from_text('["DA,PI", "488", 2]')
+    (('DAPI', 2), ('DA,PI', '488', 2))
+    """
+    if not text.lstrip().startswith("["):
+        words = filter(None, map(str.strip, text.split(",")))
+        return tuple(int(word) if word.isdecimal() else word for word in words)
+    try:
+        keys = json.loads(text)
+    except ValueError:
+        keys = None
+    if not isinstance(keys, list) or not keys or not all(_is_key(key) for key in keys):
+        raise ValueError(
+            f"got channels={text!r}, expected a JSON list of channel names in double quotes and zero-based indices; "
+            """write it like '["DA,PI", 0]', with single quotes around it on the command line"""
+        )
+    return tuple(keys)
 
 
 def select_channels(
@@ -89,7 +119,7 @@ def select_channels(
         raise ValueError(
             f"got channels='{policy}' for an image with {len(pixels)} channels "
             f"({_listing(len(pixels), channel_names)}), expected a grey, RGB or RGBA image; set channels to a list, "
-            f"such as {[first]!r}, or pass --channels {first} on the command line{unnamed}"
+            f"such as {[first]!r}, or pass --channels {_flag_value(first)} on the command line{unnamed}"
         )
     return light[:3] if policy == "rgb" else _luma(light[:3])  # drops "a" of r, g, b, a
 
@@ -132,6 +162,15 @@ def _position(key: str | int, count: int, names: Sequence[str]) -> int:
     else:
         problem, remedy = f"the image has no channel {key!r}", "choose one of these"
     raise ValueError(f"{problem}; it has {_listing(count, names)}; {remedy}")
+
+
+def _flag_value(key: object) -> str:
+    """Return a channel as the value of a flag, as a JSON list if its plain name would be read as something else."""
+    try:
+        is_plain = channels_from_text(str(key)) == (key,)
+    except ValueError:
+        is_plain = False
+    return shlex.quote(str(key) if is_plain else json.dumps([key], ensure_ascii=False))
 
 
 def _listing(count: int, names: Sequence[str]) -> str:

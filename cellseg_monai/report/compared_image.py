@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -81,8 +82,8 @@ def find_images(pairs: Sequence[FilePair], images_dir: str | Path | None) -> tup
             by_stem[key].append(path)
     images, faults = {}, []
     for pair in pairs:
-        masks = {pair.truth.resolve(), pair.prediction.resolve()}
-        choices = [path for path in by_stem[pair.name] if path.resolve() not in masks]
+        masks = {os.path.realpath(path) for path in (pair.truth, pair.prediction)}
+        choices = [path for path in by_stem[pair.name] if os.path.realpath(path) not in masks]
         exact = [path for path in choices if image_stem(path) in (pair.name, image_stem(pair.truth))]
         chosen = exact or choices
         if len(chosen) == 1:

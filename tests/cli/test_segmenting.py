@@ -84,6 +84,18 @@ def test_a_unit_that_is_not_understood_is_noted(cellseg, tmp_path, output):
     assert "notes" not in json.loads((tmp_path / "sized" / "run.json").read_text())["images"][0]
 
 
+def test_an_image_without_objects_has_no_roi_zip_and_a_note(cellseg, images, output):
+    np.save(images / "b.npy", np.zeros((96, 96), np.uint16))
+    ran = cellseg("segment", images, "--output", output, "--export", "labels,rois")
+    assert (ran.code, ran.errors) == (0, [])
+    assert sorted(path.name for path in output.glob("*.zip")) == ["a_rois.zip", "c_rois.zip"]
+    assert f"note: {images / 'b.npy'}: it has no objects, so no _rois.zip was written" in ran.err
+    notes = {entry["key"]: entry.get("notes", []) for entry in json.loads((output / "run.json").read_text())["images"]}
+    assert [note["kind"] for note in notes["b"]] == ["no-objects"]
+    assert notes["a"] == []
+    assert cellseg("segment", images, "--output", output, "--export", "labels,rois", "--resume").code == 0
+
+
 def test_a_plane_of_a_stack_is_segmented_like_a_single_image(cellseg, stack, tmp_path, output):
     np.save(tmp_path / "plane.npy", cells(5))
     assert cellseg("segment", stack, tmp_path / "plane.npy", "--output", output).code == 0

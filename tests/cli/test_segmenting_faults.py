@@ -255,6 +255,18 @@ def test_the_only_image_with_the_channel_is_segmented(cellseg, images, output):
     assert set(digests(output)) == {"d.tif", "d.csv"}
 
 
+def test_a_channel_whose_name_has_a_comma_can_be_chosen(cellseg, tmp_path, output):
+    stains = np.stack([np.zeros_like(cells()), cells()])
+    metadata = {"axes": "CYX", "Channel": {"Name": ["actin", "DA,PI"]}}
+    tifffile.imwrite(tmp_path / "a.ome.tif", stains, photometric="minisblack", metadata=metadata)
+    assert cellseg("segment", tmp_path / "a.ome.tif", "--output", output, "--channels", '["DA,PI"]').code == 0
+    assert io.read_labels(output / "a.tif").any()
+    again = cellseg("replay", output / "run.json", "--output", tmp_path / "again")
+    assert (again.code, digests(tmp_path / "again")) == (0, digests(output))
+    ran = cellseg("segment", tmp_path / "a.ome.tif", "--output", tmp_path / "b", "--channels", "DA,PI")
+    assert "got 2 channel(s), DA, PI, expected 1" in ran.errors[0]
+
+
 def test_a_missing_dask_is_named_before_the_network_is_loaded(cellseg, images, output, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     (tmp_path / "model.pt").write_bytes(b"nothing")

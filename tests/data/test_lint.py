@@ -114,7 +114,7 @@ def test_a_label_of_another_shape_is_an_error(make_dataset, save_label):
 
 def test_float_labels_are_distinguished_from_unreadable_ones(make_dataset):
     folder = make_dataset("abc")
-    tifffile.imwrite(folder / "labels" / "a.tif", np.ones((6, 8), np.float32))
+    tifffile.imwrite(folder / "labels" / "a.tif", np.full((6, 8), 0.5, np.float32))
     (folder / "labels" / "b.tif").write_bytes(b"II*\0 this is no longer a TIFF")
     (folder / "images" / "c.tif").write_bytes(b"")
     faults = check_dataset(folder)
@@ -235,7 +235,7 @@ def test_all_faults_are_reported_together_sorted_by_place(make_dataset, save_ima
     save_label(labels / "d.tif", BINARY)
     save_label(labels / "e.tif", GAP)
     save_label(labels / "f.tif", FRAGMENTS)
-    tifffile.imwrite(labels / "g.tif", np.ones((6, 8), np.float64))
+    tifffile.imwrite(labels / "g.tif", np.full((6, 8), 0.5))
     (images / "h.tif").write_bytes(b"nonsense")
     save_image(images / "j.tif", 8)  # a copy of i
     save_image(images / "k.tiff", 99)

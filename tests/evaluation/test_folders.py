@@ -156,7 +156,7 @@ def broken(path: Path, how: str) -> None:
 @pytest.mark.parametrize(
     ("how", "says"),
     [
-        ("fractions", "expected integers; save the labels as integers"),
+        ("fractions", "which is a fraction, expected integers; save the labels as integers"),
         (
             "smaller",
             r"got a prediction of shape (6, 12) and a true label image of shape (12, 12), expected equal shapes",

@@ -25,8 +25,9 @@ SIZE_UM = (0.5, 0.5)
 
 
 def write_exports(folder: Path, objects: Segmentation, names: str) -> dict[str, Path]:
-    """Write exports and return the single file of each."""
-    return {name: path for name, (path,) in exports.write_exports(folder, objects, names).items()}
+    """Write exports and return the single file of each that was written."""
+    written = exports.write_exports(folder, objects, names)
+    return {name: path for name, paths in written.items() if paths for (path,) in [paths]}
 
 
 def segmentation(labels: np.ndarray, **how: object) -> Segmentation:
@@ -86,7 +87,8 @@ def test_every_format_holds_the_same_pixels_with_the_same_ids(tmp_path_factory, 
     shape = labels.shape
     for name in ("labels", "ome"):
         assert np.array_equal(io.read_labels(files[name]), expected)
-    assert np.array_equal(draw_polygons(rings_of_rois(files["rois"]), shape), expected)
+    rings = rings_of_rois(files["rois"]) if labels.any() else {}
+    assert np.array_equal(draw_polygons(rings, shape), expected)
     assert np.array_equal(draw_polygons(rings_of_geojson(files["geojson"]), shape), expected)
     assert np.array_equal(labels_of_coco(files["coco"], shape), expected)
     assert [int(row["id"]) for row in rows_of_csv(files["csv"])] == np.unique(labels[labels > 0]).tolist()
@@ -111,14 +113,20 @@ def test_seventy_thousand_objects_keep_their_ids_in_every_format(tmp_path):
     assert [int(row["id"]) for row in rows_of_csv(files["csv"])] == ids
 
 
+def test_without_objects_there_is_no_roi_zip_at_which_imagej_stops(tmp_path):
+    assert "rois" in write_exports(tmp_path, segmentation(SHAPES), "rois,csv")
+    written = exports.write_exports(tmp_path, segmentation(np.zeros_like(SHAPES)), "rois,csv")
+    assert written["rois"] == ()
+    assert [path.name for path in tmp_path.iterdir()] == ["well A1.csv"]
+
+
 def test_an_image_without_objects_gives_complete_files(tmp_path):
     files = write_exports(
-        tmp_path, segmentation(np.zeros((5, 6), np.int32)), "labels,ome,zarr,rois,geojson,coco,csv,overlay"
+        tmp_path, segmentation(np.zeros((5, 6), np.int32)), "labels,ome,zarr,geojson,coco,csv,overlay"
     )
     assert not io.read_labels(files["labels"]).any()
     assert not io.read_labels(files["ome"]).any()
     assert not io.read_labels(files["zarr"]).any()
-    assert ZipFile(files["rois"]).namelist() == []
     assert rings_of_geojson(files["geojson"]) == {}
     assert not labels_of_coco(files["coco"], (5, 6)).any()
     assert rows_of_csv(files["csv"]) == []

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cellseg_monai.inference import find_images
+from cellseg_monai.inference import check_output_files, find_images
 
 
 @pytest.fixture
@@ -33,6 +33,43 @@ class TestFinding:
     def test_a_pattern_keeps_the_folders_from_the_first_star_on(self):
         assert keys("p/**/*.npy") == ["a", "b", "q/c", "well.zarr/x"]
         assert keys("*/a.npy") == ["2024/a", "p/a"]
+
+    def test_a_name_that_exists_is_no_pattern(self):
+        for name in ("exp[1]", "exp1", "exp?", "a[b]/deep"):
+            os.makedirs(name)
+            np.save(f"{name}/{name[:4]}x.npy" if "/" not in name else f"{name}/y.npy", np.ones((2, 2)))
+        np.save("exp1/img[1].npy", np.ones((2, 2)))
+        np.save("exp1/img1.npy", np.ones((2, 2)))
+        assert keys("exp[1]/*.npy") == ["exp[x"]
+        assert keys("exp[1]") == ["exp[x"]
+        assert keys("exp?/*.npy") == ["exp?x"]
+        assert keys(f"{os.getcwd()}/exp[1]/*.npy") == ["exp[x"]
+        assert keys("a[b]/**/*.npy") == ["deep/y"]
+        assert keys("exp1/img[1].npy") == ["img[1]"]
+        assert keys("exp[12]/img?.npy") == ["exp1/img1"]
+
+    def test_links_that_lead_back_are_named_and_not_followed(self, caplog):
+        os.symlink(os.path.abspath("p"), "p/q/back")
+        os.symlink("..", "p/up")
+        os.symlink("self", "p/self")
+        os.symlink(os.path.abspath("2024"), "p/aside")
+        os.symlink(os.path.abspath("p/q"), "2024/across")
+        assert keys("p/**/a.npy", "p/**/c.npy") == ["a", "aside/a", "aside/across/c", "q/c"]
+        assert {name for name in ("p/q/back", "p/up") if f"{name} is a link that leads back to" in caplog.text} == {
+            "p/q/back",
+            "p/up",
+        }
+        assert keys("p/*/a.npy") == ["aside/a"]
+        assert "p/self is a link that leads to itself" in caplog.text
+
+    def test_a_link_to_itself_is_reported_and_the_others_are_found(self):
+        os.symlink("turn.npy", "p/turn.npy")
+        images, faults = find_images(["p/*.npy", "p/turn.npy", "2024/loop/x.npy"])
+        assert [image.key for image in images] == ["a", "b", "turn"]
+        assert faults[0] == "p/turn.npy: the link leads nowhere"
+        check_output_files(Path("out"), images, ["csv"])
+        with pytest.raises(OSError, match="symbolic links"):
+            _ = images[2].sha256
 
     def test_an_image_that_is_named_twice_is_found_once(self):
         assert keys("p/b.npy", "p", os.path.abspath("p/a.npy")) == ["b", "a", "well"]

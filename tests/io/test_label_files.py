@@ -33,6 +33,15 @@ class TestReading:
         tifffile.imwrite(path, np.array([[2**40, 1]], np.uint64))
         assert read_labels(path).tolist() == [[2**40, 1]]
 
+    @pytest.mark.parametrize("dtype", ["f2", "f4", "f8"])
+    def test_whole_numbers_of_floating_point_become_integers(self, path, dtype):
+        tifffile.imwrite(path, LABELS.astype(dtype))
+        labels = read_labels(path)
+        np.testing.assert_array_equal(labels, LABELS)
+        assert labels.dtype == np.int32
+        tifffile.imwrite(path, np.array([[2**40, 0]], np.float64))
+        assert read_labels(path).tolist() == [[2**40, 0]]
+
     def test_axes_of_length_1_are_dropped(self, path):
         how = {"ome": True, "photometric": "minisblack", "metadata": {"axes": "TZYX"}}
         tifffile.imwrite(path, LABELS[None, None].astype(np.uint8), **how)
@@ -53,12 +62,31 @@ class TestReading:
     @pytest.mark.parametrize(
         ("stored", "how", "says"),
         [
-            (LABELS.astype("f4"), {}, "expected integers"),
+            (
+                LABELS + 0.5,
+                {},
+                "0.5 of type float64 in row 0, column 0, which is a fraction, expected integers",
+            ),
+            (np.array([[1, np.nan]]), {}, "label nan .* in row 0, column 1, which is no number"),
+            (np.array([[1], [np.inf]]), {}, "label inf .* in row 1, column 0"),
+            (np.array([[2**24 + 2]], np.float32), {}, "expected at most 16777216"),
+            (np.array([[4096]], np.float16), {}, "expected at most 2048"),
+            (np.array([[1e300]]), {}, "expected at most 9007199254740992"),
             (np.zeros((4, 5, 3), np.uint8), {"photometric": "rgb"}, "3 channels"),
             (np.zeros((2, 4, 5), np.uint8), {"photometric": "minisblack", "metadata": {"axes": "ZYX"}}, "a stack"),
             (np.array([[2**63]], np.uint64), {}, "64-bit"),
         ],
-        ids=["fractions", "colours", "stack", "beyond 64 bits"],
+        ids=[
+            "fractions",
+            "NaN",
+            "infinity",
+            "too large for float32",
+            "too large for float16",
+            "too large for float64",
+            "colours",
+            "stack",
+            "beyond 64 bits",
+        ],
     )
     def test_anything_but_a_label_image_is_refused(self, path, stored, how, says):
         tifffile.imwrite(path, stored, **how)

@@ -152,7 +152,17 @@ class TestPointers:
 
     @pytest.mark.parametrize(
         "name",
-        ["/dev/zero", "/etc/passwd", "C:\\x.raw", "C:x.raw", "\\\\server\\share\\x.raw", "//server/x.raw", "\\x.raw"],
+        [
+            "/dev/zero",
+            "/etc/passwd",
+            "C:\\x.raw",
+            "C:x.raw",
+            "\\\\server\\share\\x.raw",
+            "//server/x.raw",
+            "x" * 256,
+            "a\0b",
+            "\\x.raw",
+        ],
     )
     def test_places_on_this_machine_are_refused_unread(self, tmp_path, suffix, name):
         with pytest.raises(UnreadableImageError, match="expected a file in the folder of the header"):

@@ -1,9 +1,11 @@
+import shlex
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cellseg_monai.pixels import select_channels
+from cellseg_monai.pixels import channels_from_text, select_channels
 
 RGB = np.array([[[100, 0, 0, 10]], [[0, 100, 0, 20]], [[0, 0, 100, 30]]], np.uint8)
 ALPHA = np.full((1, 1, 4), 255, np.uint8)
@@ -114,3 +116,31 @@ def test_an_invalid_policy_is_refused(policy):
 def test_pixels_that_are_not_cyx_are_refused(shape):
     with pytest.raises(ValueError, match=r"\(C, Y, X\)"):
         select_channels(np.zeros(shape), "grey")
+
+
+@pytest.mark.parametrize(
+    ("text", "channels"),
+    [
+        ("DAPI", ("DAPI",)),
+        (" DAPI , 0,GFP ", ("DAPI", 0, "GFP")),
+        ('["DA,PI"]', ("DA,PI",)),
+        (' ["DA,PI", 0, "488", " x "]', ("DA,PI", 0, "488", " x ")),
+        ('["[1]"]', ("[1]",)),
+    ],
+)
+def test_a_text_lists_channels_plainly_or_as_json(text, channels):
+    assert channels_from_text(text) == channels
+
+
+@pytest.mark.parametrize("text", ["[DAPI]", "[]", "['DAPI']", '["DAPI"', "[1.5]", "[-1]", "[true]", "[null]", "[[0]]"])
+def test_a_text_that_is_no_json_list_of_channels_is_refused(text):
+    with pytest.raises(ValueError, match="expected a JSON list of channel names"):
+        channels_from_text(text)
+
+
+@given(st.text(min_size=1, max_size=8))
+def test_the_message_on_several_stains_says_how_to_choose_one_of_them(name):
+    with pytest.raises(ValueError, match="grey, RGB or RGBA") as caught:
+        select_channels(np.zeros((2, 1, 1)), "grey", channel_names=[name, "other"])
+    (flag,) = shlex.split(str(caught.value).partition("pass --channels ")[2].rpartition(" on the command line")[0])
+    assert channels_from_text(flag) == (name,)
