@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cellseg_monai.cli.faults import check_folder
+from cellseg_monai.cli.outputs import check_apart, check_folder, check_new
 from cellseg_monai.segment_options import SegmentOptions
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ __all__ = ["bundle_build", "bundle_check", "calibrate", "compare"]
 
 
 def bundle_build(*bundles: str, check: bool = False) -> None:
-    """Generate the configs of bundles from their recipes and bundle.json files.
+    """Generate the configs of bundles from their recipes and bundle.json files, and name each file that changes.
 
     Args:
         bundles: bundle folders; by default, every bundle in bundles/.
@@ -38,6 +38,8 @@ def bundle_build(*bundles: str, check: bool = False) -> None:
         for name, text in content.items():
             with replacing(folder / name) as aside:
                 aside.write_text(text, encoding="utf-8")
+            if folder / name in drifted:
+                print(f"{folder / name}: written")
         for path in {path for path in drifted if path.is_relative_to(folder)} - {folder / name for name in content}:
             print(f"{path}: no recipe generates this file; delete it")
     print(f"{len(drifted)} file(s) changed in {len(folders)} bundle(s)")
@@ -77,7 +79,7 @@ def calibrate(
 
     Args:
         directory: folder with images/ and labels/ (label images with one id per object).
-        output: folder for the results.
+        output: folder for the results. Files of an earlier calibration are not replaced.
         bundle: name or folder of the bundle.
         checkpoint: weights file, if not the weights shipped with the bundle.
         section: images to use. The default, all, means every annotated image except those that datalist.json or
@@ -87,7 +89,9 @@ def calibrate(
     from cellseg_monai.bundle import find_bundle, run_bundle
 
     check_folder(output)
+    check_apart(output, images=Path(directory) / "images", labels=Path(directory) / "labels")
     folder = Path(output)
+    check_new(folder / name for name in ("postprocess.json", "calibration/curve.csv", "calibration/calibration.json"))
     overrides = {"checkpoint": checkpoint, "datalist": datalist}
     run_bundle(
         find_bundle(bundle),
@@ -129,6 +133,8 @@ def compare(
     """
     from cellseg_monai.comparison import compare as compare_runs
 
+    check_folder(output)
+    check_apart(output, images=Path(dataset) / "images", labels=Path(dataset) / "labels")
     comparison = compare_runs(
         dataset,
         bundles,
