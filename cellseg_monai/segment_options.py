@@ -92,7 +92,8 @@ class SegmentOptions:
     )
     overlap: int | None = _option(
         None,
-        "overlap between neighbouring tiles, in pixels, up to half a tile; by default, set by the bundle.",
+        "overlap between neighbouring tiles, in pixels, up to half a tile; by default, set by the bundle, or half a "
+        "tile if that is less.",
         least=0,
     )
     device: str = _option("auto", "device that runs the network: auto, cpu, cuda, cuda:1, mps.")
@@ -124,6 +125,8 @@ class SegmentOptions:
             except TypeError:
                 raise TypeError(f"got {option.name}={value!r}, expected {option.type}; change the value") from None
             _check_limits(option, value)
+            if isinstance(value, str) and not value.strip():
+                raise ValueError(f"got {option.name}={value!r}, expected a path or name; write one, or leave it out")
             object.__setattr__(self, option.name, value)
         if self.max_memory is not None:
             bytes_of(self.max_memory)

@@ -16,6 +16,7 @@ import pydoc
 import re
 import sys
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from types import TracebackType
 from typing import Any
 
@@ -31,7 +32,7 @@ from cellseg_monai.errors import BundleError
 __all__ = ["check_command_line", "check_overrides", "command_line_options", "config_files", "file_list", "own_message"]
 
 RUN_OPTIONS = frozenset(inspect.signature(run).parameters) - {"override"}
-OWN_ERRORS = tuple(getattr(errors, name) for name in errors.__all__)
+OWN_ERRORS = tuple(value for name in errors.__all__ if not inspect.isfunction(value := getattr(errors, name)))
 # Keys that MONAI itself reads in any component of a config.
 COMPONENT_KEYS = frozenset({"_target_", "_disabled_", "_requires_", "_desc_", "_mode_"})
 
@@ -136,6 +137,9 @@ _SPELLINGS |= {"null": "None", "none": "None"}
 
 
 def _check_value(name: str, value: Any, default: Any) -> None:
+    if isinstance(default, list) and default and all(type(number) is int for number in default):
+        _check_lengths(name, value, default)
+        return
     if not isinstance(value, str):
         return
     spelling = _SPELLINGS.get(value.lower())
@@ -150,6 +154,25 @@ def _check_value(name: str, value: Any, default: Any) -> None:
     if isinstance(parsed, bool) != isinstance(default, bool) or not isinstance(parsed, bool | int | float):
         expected = "True or False" if isinstance(default, bool) else f"a number such as {default}"
         raise BundleError(f"--{name}: got {value}, expected {expected}; change the value")
+
+
+def _check_lengths(name: str, value: Any, default: list[int]) -> None:
+    """Check an override of a list of lengths, such as `roi_size`, which must have as many whole numbers, from 1."""
+    parsed = value
+    if isinstance(value, str):
+        if value.startswith(("$", "@", "%")):
+            return
+        with suppress(ValueError, SyntaxError):
+            parsed = ast.literal_eval(value)
+    if (
+        not isinstance(parsed, list | tuple)
+        or len(parsed) != len(default)
+        or not all(type(number) is int and number >= 1 for number in parsed)
+    ):
+        example = str(default).replace(" ", "")
+        raise BundleError(
+            f'--{name}: got {value}, expected {len(default)} whole numbers from 1; write them like "{example}"'
+        )
 
 
 def command_line_options() -> dict[str, str]:

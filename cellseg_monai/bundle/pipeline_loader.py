@@ -103,7 +103,8 @@ def _load(options: SegmentOptions, batch: int | None, check: Callable[[Preproces
         check(preprocess)
     trained = _parsed(parser, "trained")
     height, width = trained.roi_size if options.tile is None else (options.tile, options.tile)
-    overlap = round(trained.overlap * min(trained.roi_size)) if options.overlap is None else options.overlap
+    if (overlap := options.overlap) is None:  # the bundle's overlap, as far as it fits into smaller tiles
+        overlap = min(round(trained.overlap * min(trained.roi_size)), height // 2, width // 2)
     if trained.head is None:
         raise BundleError(
             f"{root / 'configs' / 'inference.json'} and the checkpoint name no head, so nothing says what the "
@@ -161,7 +162,8 @@ def _zoom(root: Path, weights_sha256: str, diameter_px: float) -> float:
     if training is None or training.weights_sha256 != weights_sha256:
         raise BundleError(
             f"got diameter={diameter_px:g}, but {root.name} does not record the diameter of the objects that its "
-            "weights were trained on; leave out the diameter, or set zoom in its preprocess.json"
+            "weights were trained on; leave out the diameter, and scale the images until their cells are as large as "
+            "those in the training images"
         )
     zoom = training.diameter_px.median / diameter_px
     check_zoom(zoom)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cellseg_monai.cli.faults import check_folder
+from cellseg_monai.cli.outputs import check_apart, check_folder, check_new
 from cellseg_monai.cli.used_bundle import announce, bundle_folder, used_bundle
 from cellseg_monai.segment_options import SegmentOptions
 
@@ -16,7 +16,7 @@ __all__ = ["bundle_build", "bundle_check", "calibrate", "compare"]
 
 
 def bundle_build(*bundles: str, check: bool = False) -> None:
-    """Generate the configs of bundles from their recipes and bundle.json files.
+    """Generate the configs of bundles from their recipes and bundle.json files, and name each file that changes.
 
     Args:
         bundles: names of bundles that ship with this package, or bundle folders, such as ./mine; by default, every
@@ -40,6 +40,8 @@ def bundle_build(*bundles: str, check: bool = False) -> None:
         for name, text in content.items():
             with replacing(folder / name) as aside:
                 aside.write_text(text, encoding="utf-8")
+            if folder / name in drifted:
+                print(f"{folder / name}: written")
         for path in {path for path in drifted if path.is_relative_to(folder)} - {folder / name for name in content}:
             print(f"{path}: no recipe generates this file; delete it")
     print(f"{len(drifted)} file(s) changed in {len(folders)} bundle(s)")
@@ -79,7 +81,7 @@ def calibrate(
 
     Args:
         directory: folder with images/ and labels/ (label images with one id per object).
-        output: folder for the results.
+        output: folder for the results. Files of an earlier calibration are not replaced.
         bundle: name of a bundle that ships with this package; or path of a bundle's folder or zip, such as ./mine.
         checkpoint: weights file, if not the weights shipped with the bundle.
         section: images to use. The default, all, means every annotated image except those that datalist.json or
@@ -89,7 +91,9 @@ def calibrate(
     from cellseg_monai.bundle import run_bundle
 
     check_folder(output)
+    check_apart(output, images=Path(directory) / "images", labels=Path(directory) / "labels")
     folder = Path(output)
+    check_new(folder / name for name in ("postprocess.json", "calibration/curve.csv", "calibration/calibration.json"))
     overrides = {"checkpoint": checkpoint, "datalist": datalist}
     run_bundle(
         used_bundle(bundle),
@@ -133,6 +137,8 @@ def compare(
     from cellseg_monai.comparison import compare as compare_runs
     from cellseg_monai.comparison.runs import find_runs
 
+    check_folder(output)
+    check_apart(output, images=Path(dataset) / "images", labels=Path(dataset) / "labels")
     for folder in dict.fromkeys(run.folder for run in find_runs(bundles, knobs)):
         announce(folder, folder)
     comparison = compare_runs(

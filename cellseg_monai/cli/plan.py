@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from cellseg_monai.cli.faults import check_workers
 from cellseg_monai.cli.used_bundle import used_bundle
 
 if TYPE_CHECKING:
@@ -111,14 +112,14 @@ def _cluster(dask: str | None, workers: int | None) -> str | None:
     """Return the address of the cluster to use: `dask`, or "local" if `workers` is given, or None for no cluster.
 
     Raises:
-        ValueError: `dask` and `workers` contradict each other, or Dask is not installed.
+        ValueError: `dask` and `workers` contradict each other, there are too many workers, or Dask is not installed.
     """
-    if workers is not None and (workers < 1 or dask not in (None, "local")):
-        flags = f"--workers {workers}" if workers < 1 else f"--workers {workers} --dask {dask}"
+    if workers is not None and dask not in (None, "local"):
         raise ValueError(
-            f"got {flags}, but --workers sets how many processes to start on this machine, at least 1; leave out "
-            "--workers to use a cluster elsewhere"
+            f"got --workers {workers} --dask {dask}, but --workers sets how many processes to start on this machine; "
+            "leave out --workers to use a cluster elsewhere"
         )
+    check_workers(workers)
     cluster = dask if workers is None else "local"
     if cluster is not None:
         from cellseg_monai.inference.cluster.workers import check_dask

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cellseg_monai.cli.faults import fail_if
+from cellseg_monai.cli.outputs import check_page
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cellseg_monai.faults import Fault
 
-__all__ = ["check_exports", "quality", "run_file", "write_quality"]
+__all__ = ["check_exports", "check_quality_page", "quality", "run_file", "write_quality"]
 
 
 def quality(run: str, *, output: str | None = None, bundle: str | None = None, overlays: int = 16) -> None:
@@ -27,10 +28,11 @@ def quality(run: str, *, output: str | None = None, bundle: str | None = None, o
     Args:
         run: the run.json next to the results; the results must include label images and CSV tables.
         output: page to write; by default report.html next to run.json. Its numbers are written to a JSON file next to
-            it.
+            it. An earlier page of that name is replaced.
         bundle: current path of the bundle, if it has moved since the run; the bundle describes its training data.
         overlays: number of images to show, lowest scores first.
     """
+    check_quality_page(Path(output) if output else run_file(run).with_name("report.html"))
     fail_if(write_quality(run_file(run), output, bundle, overlays))
 
 
@@ -39,6 +41,11 @@ def run_file(named: str) -> Path:
     from cellseg_monai.inference.run_record import NAME
 
     return Path(named) / NAME if Path(named).is_dir() else Path(named)
+
+
+def check_quality_page(page: Path) -> None:
+    """Refuse to replace anything but an earlier page about a run, with its numbers."""
+    check_page(page, numbers="lowest_objects")
 
 
 def write_quality(

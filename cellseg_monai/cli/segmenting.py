@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from cellseg_monai.cli.faults import fail_if, print_notes
 from cellseg_monai.cli.plan import Plan, machine_of
-from cellseg_monai.cli.quality import check_exports, run_file, write_quality
+from cellseg_monai.cli.quality import check_exports, check_quality_page, run_file, write_quality
 from cellseg_monai.errors import OF_AN_IMAGE
 from cellseg_monai.segment_options import SegmentOptions, takes_options
 
@@ -59,6 +59,7 @@ def segment(
     folder = RunFolder(Path(output), resume=resume, report=report)
     if not dry_run:
         folder.check()
+        _check_resumed(folder)
     plan = Plan.of(chosen, dask, workers)
     if report:
         check_exports(plan.exports)
@@ -110,6 +111,7 @@ def replay(
     options = replace(options, bundle=_bundle_to_repeat(run, before, bundle)).with_absolute_paths()
     folder = RunFolder(Path(output), resume=resume, report=report)
     folder.check()
+    _check_resumed(folder)
     plan = Plan.of(options, dask, workers)
     if report:
         check_exports(plan.exports)
@@ -152,6 +154,16 @@ def _bundle_to_repeat(run: str, before: Mapping[str, Any], named: str | None) ->
             f"{digest or 'of a bundle that ships with this package'}, expected {expected}; pass the bundle as it was"
         )
     return named
+
+
+def _check_resumed(folder: RunFolder) -> None:
+    """Refuse a page that is not of the run, and say if there is no run to resume."""
+    from cellseg_monai.inference import has_run
+
+    if folder.resume and folder.report:
+        check_quality_page(folder.page)
+    if folder.resume and not has_run(folder.path):
+        print(f"note: {folder.path} holds no run to resume; a new one begins", file=sys.stderr)
 
 
 def _run(
@@ -230,8 +242,9 @@ def _segment_all(job: Job, images: list[ImageFile], record: RunRecord) -> None:
 
 def _print_understood(job: Job, images: list[ImageFile]) -> list[str]:
     """Print how each image would be read, and return an error message for each image that cannot be segmented."""
-    from cellseg_monai.inference import seconds_a_px, understood
+    from cellseg_monai.inference import seconds_a_px, settings_text, understood
 
+    print(settings_text(job))
     faults, descriptions = [], []
     for image in images:
         try:

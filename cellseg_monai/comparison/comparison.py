@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,11 @@ from cellseg_monai.comparison.request import Request, make_request
 from cellseg_monai.comparison.result import Result, collect_result
 from cellseg_monai.comparison.runs import Run, find_runs
 from cellseg_monai.comparison.steps import STEP_NAMES, probe_step, run_steps
-from cellseg_monai.comparison.tables import by_dice, shown_command, write_csv, write_markdown
+from cellseg_monai.comparison.tables import FIGURES, HEADING, by_dice, shown_command, write_csv, write_markdown
 from cellseg_monai.comparison.training_folder import TrainingFolder
 from cellseg_monai.data import section_items
 from cellseg_monai.errors import BundleError
-from cellseg_monai.report.csv_table import read_table
+from cellseg_monai.spreadsheets import read_table
 
 __all__ = ["Comparison", "compare"]
 
@@ -82,6 +83,7 @@ def compare(
     Raises:
         BundleError: a bundle, variant or knob is unknown, or `output_dir` contains runs with other settings. The
             message lists every problem, and no run has started.
+        FileExistsError: `output_dir` contains a file with the name of a result, but no earlier comparison.
         DatasetError: the data set cannot be used.
         ValueError: the budget is invalid.
     """
@@ -93,6 +95,7 @@ def compare(
     refusals = [refusal for folder in folders.values() if (refusal := folder.refusal())]
     if refusals:
         raise BundleError("\n".join(refusals))
+    _check_files(output)
     comparison = Comparison(output)
     with Progress([run.name for run in chosen], steps=len(STEP_NAMES) + (minutes is not None)) as progress:
         for run, folder in folders.items():
@@ -112,6 +115,19 @@ def compare(
         )
         _draw(output, comparison.results, request)
     return comparison
+
+
+def _check_files(output: Path) -> None:
+    """Refuse to replace files that are not from a comparison."""
+    page = output / "comparison.md"
+    with suppress(OSError):
+        if page.read_bytes().startswith(HEADING.encode()):
+            return
+    for file in (output / "comparison.csv", page, *(output / name for name in FIGURES)):
+        if file.exists():
+            raise FileExistsError(
+                f"{file} already exists and is not from a comparison; choose another --output, or move the file"
+            )
 
 
 def _finish(run: Run, folder: TrainingFolder, progress: Progress) -> Result:

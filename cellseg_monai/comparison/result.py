@@ -16,8 +16,8 @@ from cellseg_monai.comparison.runs import Run
 from cellseg_monai.errors import BundleError
 from cellseg_monai.evaluation import Evaluation, read_results, read_summary
 from cellseg_monai.evaluation.protocols import OWN
-from cellseg_monai.report.csv_table import read_table
 from cellseg_monai.scores import ForegroundCounts
+from cellseg_monai.spreadsheets import read_table
 from cellseg_monai.training import read_checkpoint, read_metadata, trained_network
 
 __all__ = ["Result", "Score", "collect_result"]

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from cellseg_monai.json_text import parse_json
-from cellseg_monai.report.csv_table import read_table
 from cellseg_monai.report.html import chart, paragraph, table, text_cell
 from cellseg_monai.report.run_figures import calibration_figure, history_figure
+from cellseg_monai.spreadsheets import read_table
 
 __all__ = ["run_part"]
 

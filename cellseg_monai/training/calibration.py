@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import json
 import logging
@@ -22,6 +21,7 @@ from cellseg_monai.data.content_digest import items_digest
 from cellseg_monai.decoding import Maps, Postprocessing
 from cellseg_monai.errors import CheckpointError
 from cellseg_monai.scores.search import Found, Sweep, Trial, check_sweeps, search_postprocessing
+from cellseg_monai.spreadsheets import writing_table
 
 __all__ = ["Calibration"]
 
@@ -146,10 +146,9 @@ class Calibration:
     def _search(self) -> None:
         logger.info(f"searching for the best settings on {len(self._images)} images")
         outcome = search_postprocessing(self._images, self.settings, self.sweeps, rounds=self.rounds)
-        with replacing(self.folder / "curve.csv") as aside, open(aside, "w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, [field.name for field in dataclasses.fields(Trial)])
-            writer.writeheader()
-            writer.writerows(dataclasses.asdict(trial) for trial in outcome.trials)
+        with writing_table(self.folder / "curve.csv", [field.name for field in dataclasses.fields(Trial)]) as table:
+            for trial in outcome.trials:
+                table.write(dataclasses.asdict(trial).values())
         with replacing(self.folder / "calibration.json") as aside:
             aside.write_text(json.dumps(self._report(outcome), indent=2) + "\n", encoding="utf-8")
         outcome.settings.to_json(self.target)

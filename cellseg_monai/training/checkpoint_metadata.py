@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from os import PathLike
@@ -36,6 +37,8 @@ __all__ = [
     "trained_network",
     "trained_preprocess",
 ]
+
+logger = logging.getLogger(__name__)
 
 Metadata = dict[str, Any]
 
@@ -167,6 +170,7 @@ class TrainedNetwork:
         load_into(self.network, state, checkpoint)
         self.head = _head(metadata, head, checkpoint)
         self.preprocess = _preprocess(metadata, preprocess, checkpoint)
+        _warn_of_edits(preprocess, self.preprocess, metadata, checkpoint)
         self.roi_size = list(roi_size or metadata.get("roi_size") or _refuse_unknown_size(checkpoint))
         self.overlap = float(metadata.get("overlap", 0.25) if overlap is None else overlap)
 
@@ -175,6 +179,23 @@ def _preprocess(metadata: Metadata, default: Preprocessing | None, checkpoint: o
     if "preprocess" in metadata:
         return settings_from_mapping(Preprocessing, metadata["preprocess"], source=str(checkpoint))
     return default or Preprocessing()
+
+
+def _warn_of_edits(
+    given: Preprocessing | None, recorded: Preprocessing, metadata: Metadata, checkpoint: object
+) -> None:
+    """Say that the checkpoint's record is used, if the bundle prepares images in another way.
+
+    A variant can have its own preparation, so with one, a difference says nothing about edits.
+    """
+    if given is None or given == recorded or metadata.get("variants"):
+        return
+    used, other = dataclasses.asdict(recorded), dataclasses.asdict(given)
+    listed = "; ".join(f"{name} {used[name]!r}, not {other[name]!r}" for name in used if used[name] != other[name])
+    logger.warning(
+        f"the preprocess.json of the bundle {metadata.get('bundle')} has no effect where it differs from the record of "
+        f"how {checkpoint} was trained, which is used: {listed}. To prepare images in another way, train again"
+    )
 
 
 def _network(metadata: Metadata, default: torch.nn.Module | None, checkpoint: object) -> torch.nn.Module:

@@ -60,7 +60,16 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setattr("sys.excepthook", None)  # monkeypatch restores it after the test
     path = tmp_path / "train.json"
     path.write_text(
-        json.dumps({**CONFIG, "variants": [], "amp": "$True", "resume": False, "loss": {"_target_": "DiceCELoss"}})
+        json.dumps(
+            {
+                **CONFIG,
+                "roi_size": [256, 256],
+                "variants": [],
+                "amp": "$True",
+                "resume": False,
+                "loss": {"_target_": "DiceCELoss"},
+            }
+        )
     )
     return str(path)
 
@@ -75,6 +84,16 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
         (("--resume", "1"), "--resume: got 1, expected True or False"),
         (("--epochs", "many"), "--epochs: got many, expected a number such as 20"),
         (("--loss#lamda_dice", "2"), "unknown override --loss#lamda_dice"),
+        (("--roi_size", "64"), '--roi_size: got 64, expected 2 whole numbers from 1; write them like "[256,256]"'),
+        (("--roi_size", "[64]"), "--roi_size: got [64], expected 2 whole numbers from 1"),
+        (("--roi_size", "[64,64,64]"), "expected 2 whole numbers from 1"),
+        (("--roi_size", "[0,64]"), "expected 2 whole numbers from 1"),
+        (("--roi_size", "[-64,64]"), "expected 2 whole numbers from 1"),
+        (("--roi_size", "[64.0,64]"), "expected 2 whole numbers from 1"),
+        (("--roi_size", "[True,64]"), "expected 2 whole numbers from 1"),
+        (("--roi_size", "64x64"), "expected 2 whole numbers from 1"),
+        (("--roi_size", "[64,"), "expected 2 whole numbers from 1"),
+        (("--roi_size",), "expected 2 whole numbers from 1"),
         (("--variants", "['two_classes']"), "to train a variant, add its file to the config"),
     ],
 )
@@ -119,6 +138,9 @@ def test_a_folder_that_looks_like_an_expression_is_refused_with_the_way_to_write
         ("--epochs", "$@resume and int(@loss#weight)"),
         ("--amp", "@resume"),
         ("--amp", "$import os"),
+        ("--roi_size", "[64,128]"),
+        ("--roi_size", "64,128"),
+        ("--roi_size", "@epochs"),
         ("--loss#lambda_dice", "2"),
         ("--loss#_disabled_", "True"),
         ("--tracking", "mlflow", "--experiment_name", "a"),
