@@ -96,3 +96,12 @@ def test_files_that_do_not_state_their_axes_take_them(tmp_path, pipeline):
     with pytest.raises(ValueError, match="pass axes='ZYX'"):
         cellseg_monai.segment(tmp_path / "s.tif", pipeline)
     assert cellseg_monai.segment(tmp_path / "s.tif", pipeline, axes="ZYX").labels.shape == (2, 96, 96)
+
+
+def test_a_size_that_is_not_understood_is_logged(pipeline, tmp_path, caplog):
+    tifffile.imwrite(tmp_path / "a.tif", cells(), imagej=True, resolution=(2, 2), metadata={"unit": "furlong"})
+    cellseg_monai.segment(tmp_path / "a.tif", pipeline)
+    assert "a.tif: it states a pixel size of 0.5 'furlong'" in caplog.text
+    caplog.clear()
+    assert cellseg_monai.segment(tmp_path / "a.tif", pipeline, pixel_size=0.5).pixel_size_um == (0.5, 0.5)
+    assert caplog.text == ""

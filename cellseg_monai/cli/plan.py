@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cellseg_monai.cli.faults import check_workers
+from cellseg_monai.cli.used_bundle import used_bundle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -56,7 +57,7 @@ class Plan(NamedTuple):
                 or Dask is not installed.
         """
         dask = _cluster(dask, workers)
-        from cellseg_monai.bundle import PipelineLoader, find_bundle
+        from cellseg_monai.bundle import PipelineLoader
         from cellseg_monai.exports import chosen_exports
         from cellseg_monai.inference import Reading
         from cellseg_monai.inference.torch_network import choose_device
@@ -67,7 +68,7 @@ class Plan(NamedTuple):
         reading = Reading(options.axes, options.pixel_size_um)
         device = str(choose_device(options.device))
         # Pass the bundle's folder, because processes elsewhere might not find a bundle by its name or as a zip.
-        load = PipelineLoader(replace(options, bundle=str(find_bundle(options.bundle).absolute())))
+        load = PipelineLoader(replace(options, bundle=str(used_bundle(options.bundle).absolute())))
         return cls(options, exports, reading, load, device, dask, workers)
 
     def job(self, output: Path, check: Callable[[Preprocessing], None] | None = None) -> Job:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -51,19 +52,24 @@ def write_quality(
     run: Path, output: str | None = None, bundle: str | None = None, overlays: int = 16
 ) -> Sequence[Fault]:
     """Write the page, print its path, and return a fault for each image that could not be shown."""
-    from cellseg_monai.bundle import find_training_data
+    from cellseg_monai.bundle import find_training_data, is_shipped
     from cellseg_monai.errors import BundleError
     from cellseg_monai.inference.run_record import read_run
     from cellseg_monai.report import write_quality_report
 
-    named = bundle or read_run(run)["arguments"]["bundle"]
-    try:
-        training = find_training_data(named)
-    except BundleError as error:
-        if bundle is not None:
-            raise
-        print(f"note: the images cannot be compared with the training data: {error}", file=sys.stderr)
-        training = None
+    named = bundle or read_run(run)["arguments"].get("bundle", "")
+    training, missing = None, ""
+    if bundle is None and not is_shipped(named):
+        missing = f"{named} does not ship with this package; if it is yours, pass --bundle {shlex.quote(named)}"
+    else:
+        try:
+            training = find_training_data(named)
+        except BundleError as error:
+            if bundle is not None:
+                raise
+            missing = str(error)
+    if missing:
+        print(f"note: the images cannot be compared with the training data: {missing}", file=sys.stderr)
     written = write_quality_report(run, output, training=training, overlays=overlays)
     print(f"{written.flagged} image(s) flagged: {written.page}")
     return written.faults

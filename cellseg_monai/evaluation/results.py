@@ -14,14 +14,13 @@ from cellseg_monai.evaluation.evaluated import LABELLED, Evaluation
 from cellseg_monai.evaluation.figure import draw_f1
 from cellseg_monai.evaluation.protocol import Protocol, ScoreResult
 from cellseg_monai.evaluation.result_table import read_row, table_rows
+from cellseg_monai.evaluation.summary_checks import OVER_WORDS, check_summary
 from cellseg_monai.faults import Fault
+from cellseg_monai.json_text import parse_json
 from cellseg_monai.scores import over_images
 from cellseg_monai.spreadsheets import read_table, writing_table
 
 __all__ = ["OVER_WORDS", "format_results", "read_results", "read_summary", "result_files", "summary", "write_results"]
-
-OVER_WORDS = {"mean": "mean over images", "median": "median over images", "pooled": "all images pooled"}
-"""Descriptions of the ways to combine images, for use in text."""
 
 
 def write_results(evaluation: Evaluation, output_dir: str | Path) -> list[Path]:
@@ -78,7 +77,7 @@ def read_results(output_dir: str | Path, protocol: Protocol) -> Evaluation:
         images = [read_row(row, protocol) for row in read_table(table)]
         faults, warnings = ([_fault(line) for line in numbers[name]] for name in ("not_evaluated", "warnings"))
         return Evaluation(protocol, images, faults, warnings, numbers["about"], numbers.get("foreground", LABELLED))
-    except (KeyError, ValueError, TypeError, OSError) as error:
+    except (AttributeError, KeyError, ValueError, TypeError, OSError) as error:
         raise DatasetError(
             f"cannot read {table} as an evaluation table ({type(error).__name__}: {error}); repeat the evaluation"
         ) from error
@@ -100,7 +99,9 @@ def read_summary(output_dir: str | Path, protocol: Protocol) -> dict[str, Any]:
             f"{Path(output_dir)}: {path.name} not found; run the evaluation first, or pass another folder"
         )
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(path.read_text(encoding="utf-8"))
+        check_summary(content)
+        return dict(content)
     except ValueError as error:
         raise DatasetError(f"cannot read {path} ({error}); repeat the evaluation") from error
 

@@ -32,6 +32,7 @@ class Pipeline:
         tta: use test-time augmentation, which shows the network eight symmetric views of each tile.
         precision: precision of the network's multiplications, "float32" or "bfloat16"; it affects the results.
         lanes: number of batches that the network processes at the same time; see `Lanes`.
+        code_sha256: SHA-256 of the bundle's configs and code; None for a bundle that ships with this package.
 
     Raises:
         ValueError: the head lacks a map that post-processing needs, or has a map called `views`.
@@ -48,6 +49,7 @@ class Pipeline:
     tta: bool = False
     precision: str = "float32"
     lanes: int = 1
+    code_sha256: str | None = None
 
     def __post_init__(self) -> None:
         if "views" in self.head.maps:

@@ -25,7 +25,9 @@ from cellseg_monai.heads import BoundaryClassesHead, BoundaryMasksHead, Foregrou
 from cellseg_monai.networks import build_network
 from cellseg_monai.pixels import Preprocessing
 from cellseg_monai.settings import settings_from_mapping
+from cellseg_monai.training.build_limit import BuildLimit
 from cellseg_monai.training.checkpoint_file import load_into, read_checkpoint
+from cellseg_monai.training.metadata_checks import checked_metadata, checked_weights
 
 __all__ = [
     "TrainedNetwork",
@@ -76,7 +78,8 @@ def read_metadata(state: Mapping[str, Any]) -> Metadata:
         state: contents of a `model.pt` or `last.pt`, as returned by `read_checkpoint`.
     """
     weights = state.get("network", state)
-    return dict(getattr(weights, "_metadata", {}).get(_KEY, {}))
+    recorded = getattr(weights, "_metadata", {})
+    return recorded.get(_KEY, {}) if isinstance(recorded, Mapping) else {}
 
 
 def trained_network(checkpoint: str | PathLike[str]) -> torch.nn.Module:
@@ -110,7 +113,7 @@ def trained_preprocess(
     Raises:
         CheckpointError: the file is missing or unreadable, or belongs to another bundle or variant.
     """
-    metadata = read_metadata(read_checkpoint(checkpoint))
+    metadata = checked_metadata(read_metadata(read_checkpoint(checkpoint)), checkpoint)
     _check_origin(metadata, checkpoint, bundle, [variants] if isinstance(variants, str) else variants)
     return _preprocess(metadata, preprocess, checkpoint)
 
@@ -159,10 +162,11 @@ class TrainedNetwork:
         overlap: float | None = None,
     ) -> None:
         state = read_checkpoint(checkpoint)
-        metadata = read_metadata(state)
+        metadata = checked_metadata(read_metadata(state), checkpoint)
         _check_origin(metadata, checkpoint, bundle, [variants] if isinstance(variants, str) else variants)
         self.variants = tuple(metadata.get("variants", ()))
-        self.network = _network(metadata, network, checkpoint)
+        with BuildLimit(checked_weights(state, checkpoint), checkpoint):
+            self.network = _network(metadata, network, checkpoint)
         load_into(self.network, state, checkpoint)
         self.head = _head(metadata, head, checkpoint)
         self.preprocess = _preprocess(metadata, preprocess, checkpoint)
