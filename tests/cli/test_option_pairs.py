@@ -39,7 +39,7 @@ SEGMENT = {
     "amp": "",  # the opposite of the default of this machine
     "overlap": "8",
     "pixel_size": "0.5",
-    "postprocess": "postprocess.json",
+    "postprocess": "mine.json",
     "report": "true",
     "resume": "true",
     "tile": "32",
@@ -47,7 +47,7 @@ SEGMENT = {
 }
 CALIBRATE = {"bundle": "nuclei", "checkpoint": "model.pt", "datalist": "datalist.json", "section": "validation"}
 EVALUATE = {"output": "out", "protocol": "stardist", "pred_suffix": "_cp_masks", "truth_suffix": "1"}
-SAME = {"bundle", "channels", "checkpoint", "device", "max_memory"}
+SAME = {"bundle", "checkpoint", "device", "max_memory"}
 
 Outcome = dict[str, Any]
 
@@ -68,7 +68,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     bundle = find_bundle("nuclei")
     shutil.copy(bundle / "models" / "model.pt", folder)
     settings = json.loads((bundle / "configs" / "postprocess.json").read_text())
-    (folder / "postprocess.json").write_text(json.dumps({**settings, "threshold": 0.61}))
+    (folder / "mine.json").write_text(json.dumps({**settings, "threshold": 0.61}))
     items = [{"image": f"set/images/{name}.npy", "label": f"set/labels/{name}.tif"} for name in ("a1", "a2")]
     sections = {"training": items[:1], "validation": items[1:], "test": []}
     (folder / "datalist.json").write_text(json.dumps(sections))
