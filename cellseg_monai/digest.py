@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
-__all__ = ["file_digest", "image_digest"]
+__all__ = ["file_digest", "files_digest", "image_digest"]
 
 
 def file_digest(path: Path) -> str:
@@ -21,7 +22,12 @@ def image_digest(path: Path) -> str:
     """Return the SHA-256 of an image file, or of the names and contents of all files in an OME-Zarr folder."""
     if not path.is_dir():
         return file_digest(path)
+    return files_digest(path, sorted(entry for entry in path.rglob("*") if entry.is_file()))
+
+
+def files_digest(folder: Path, files: Sequence[Path]) -> str:
+    """Return the SHA-256 of the names and contents of several files in a folder."""
     digest = hashlib.sha256()
-    for file in sorted(entry for entry in path.rglob("*") if entry.is_file()):
-        digest.update(f"{file.relative_to(path).as_posix()}\n{file_digest(file)}\n".encode())
+    for file in files:
+        digest.update(f"{file.relative_to(folder).as_posix()}\n{file_digest(file)}\n".encode())
     return digest.hexdigest()

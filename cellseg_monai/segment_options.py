@@ -23,6 +23,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from cellseg_monai.bundle_name import bundle_text, is_bundle_path
 from cellseg_monai.settings import settings_from_mapping
 
 __all__ = ["PIPELINE_OPTIONS", "READING_OPTIONS", "SegmentOptions", "bytes_of", "takes_options"]
@@ -56,7 +57,9 @@ class SegmentOptions:
     ValueError: got tile=0, expected a finite number of at least 1; change or omit the value
     """
 
-    bundle: str = _option("nuclei", "bundle name, bundle folder, or zip file of a bundle.")
+    bundle: str = _option(
+        "nuclei", "name of a bundle that ships with this package; or path of a bundle's folder or zip, such as ./mine."
+    )
     export: str = _option(
         "labels,csv",
         "files to write, separated by commas: labels, ome, zarr, rois, geojson, coco, csv, parquet, h5ad, overlay.",
@@ -89,7 +92,8 @@ class SegmentOptions:
     )
     overlap: int | None = _option(
         None,
-        "overlap between neighbouring tiles, in pixels, up to half a tile; by default, set by the bundle.",
+        "overlap between neighbouring tiles, in pixels, up to half a tile; by default, set by the bundle, or half a "
+        "tile if that is less.",
         least=0,
     )
     device: str = _option("auto", "device that runs the network: auto, cpu, cuda, cuda:1, mps.")
@@ -114,11 +118,15 @@ class SegmentOptions:
         types = _types()
         for option in dataclasses.fields(self):
             value = getattr(self, option.name)
+            if option.name == "bundle" and isinstance(value, os.PathLike):
+                value = bundle_text(value)  # otherwise a path could become a name
             try:
                 value = _converted(value, types[option.name])
             except TypeError:
                 raise TypeError(f"got {option.name}={value!r}, expected {option.type}; change the value") from None
             _check_limits(option, value)
+            if isinstance(value, str) and not value.strip():
+                raise ValueError(f"got {option.name}={value!r}, expected a path or name; write one, or leave it out")
             object.__setattr__(self, option.name, value)
         if self.max_memory is not None:
             bytes_of(self.max_memory)
@@ -137,13 +145,12 @@ class SegmentOptions:
 
     def with_absolute_paths(self) -> SegmentOptions:
         """Return the same options with absolute paths, which are valid in any folder; bundle names are kept."""
-        is_path = Path(self.bundle).is_file() or (Path(self.bundle) / "configs" / "metadata.json").is_file()
         checkpoint, postprocess = (
             None if path is None else str(Path(path).absolute()) for path in (self.checkpoint, self.postprocess)
         )
         return dataclasses.replace(
             self,
-            bundle=str(Path(self.bundle).absolute()) if is_path else self.bundle,
+            bundle=str(Path(self.bundle).absolute()) if is_bundle_path(self.bundle) else self.bundle,
             checkpoint=checkpoint,
             postprocess=postprocess,
         )

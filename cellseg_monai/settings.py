@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 from cellseg_monai.atomic import replacing
 from cellseg_monai.errors import BundleError
+from cellseg_monai.json_text import parse_json
 
 __all__ = ["read_mapping", "read_settings", "register", "settings_from_mapping", "write_settings"]
 
@@ -77,10 +78,10 @@ def read_mapping(path: str | os.PathLike[str]) -> dict[str, Any]:
     """
     path = Path(path)
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = parse_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise BundleError(f"cannot find {path.name} at {path}; pass the bundle folder with --bundle_root") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise BundleError(f"{path}: not a JSON file ({error}); fix or restore the file") from error
     if not isinstance(values, dict):
         raise BundleError(

@@ -111,9 +111,10 @@ def test_check_accepts_axes_that_files_do_not_state(dataset: Path, monkeypatch: 
     [
         (("data", "check", "nowhere"), "nowhere"),
         (("data", "split", "nowhere"), "nowhere"),
-        (("bundle", "check", "nowhere"), "no configs/*.json"),
+        (("bundle", "check", "./nowhere"), "no configs/*.json"),
+        (("bundle", "check", "nowhere"), "no bundle named 'nowhere' ships with this package"),
     ],
-    ids=["check", "split", "bundle"],
+    ids=["check", "split", "path of a bundle", "name of a bundle"],
 )
 def test_a_wrong_folder_is_refused_in_one_line(
     words: tuple[str, ...],
@@ -402,7 +403,8 @@ def test_calibrate_fits_settings_to_a_few_annotated_images(
     report = json.loads((tmp_path / "out" / "calibration" / "calibration.json").read_text())
     assert (report["images"], report["section"], report["settings"]) == (3, "all", settings)
     assert f"--postprocess_file {tmp_path / 'out' / 'postprocess.json'}" in capsys.readouterr().out
-    assert cellseg(monkeypatch, *words, "nuclear", "--output", str(tmp_path / "none")) == 1
+    words = ("calibrate", str(tmp_path / "mine"), "--output", str(tmp_path / "none"), "--bundle")
+    assert cellseg(monkeypatch, *words, "nuclear") == 1
     assert not (tmp_path / "none").exists()
     assert "no bundle named 'nuclear'" in capsys.readouterr().err
     (tmp_path / "mine" / "labels" / "b.tif").unlink()

@@ -154,3 +154,12 @@ def test_objects_in_images_of_another_kind_are_flagged(pipeline, image, kind):
 def test_flags_of_a_stack_name_their_plane(pipeline):
     stack = cellseg_monai.segment(np.stack([cells(), constant(shape=(96, 96))]), pipeline, axes="ZYX")
     assert {flag.plane for flag in stack.flags if flag.kind == "no objects"} == {"Z1"}
+
+
+def test_a_size_that_is_not_understood_is_logged(pipeline, tmp_path, caplog):
+    tifffile.imwrite(tmp_path / "a.tif", cells(), imagej=True, resolution=(2, 2), metadata={"unit": "furlong"})
+    cellseg_monai.segment(tmp_path / "a.tif", pipeline)
+    assert "a.tif: it states a pixel size of 0.5 'furlong'" in caplog.text
+    caplog.clear()
+    assert cellseg_monai.segment(tmp_path / "a.tif", pipeline, pixel_size=0.5).pixel_size_um == (0.5, 0.5)
+    assert caplog.text == ""

@@ -4,6 +4,7 @@ from cellseg_monai.bundle.build import build_bundle, drifted_files, find_bundles
 from cellseg_monai.bundle.check import bundle_faults, metadata_faults
 from cellseg_monai.bundle.command_line import check_command_line, check_overrides
 from cellseg_monai.bundle.find import find_bundle_root, find_checkpoint, find_postprocess
+from cellseg_monai.bundle.origin import code_digest, is_shipped
 from cellseg_monai.bundle.pipeline_loader import PipelineLoader, load_pipeline
 from cellseg_monai.bundle.run import find_bundle, run_bundle
 from cellseg_monai.bundle.shipped_weights import ShippedWeights
@@ -18,6 +19,7 @@ __all__ = [
     "check_command_line",
     "check_overrides",
     "check_variants",
+    "code_digest",
     "drifted_files",
     "find_bundle",
     "find_bundle_root",
@@ -25,6 +27,7 @@ __all__ = [
     "find_checkpoint",
     "find_postprocess",
     "find_training_data",
+    "is_shipped",
     "load_pipeline",
     "metadata_faults",
     "run_bundle",

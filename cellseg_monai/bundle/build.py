@@ -35,6 +35,7 @@ from monai.bundle.utils import merge_kv
 
 from cellseg_monai._version import __version__
 from cellseg_monai.bundle.layout import json_text
+from cellseg_monai.bundle.origin import SHIPPED
 from cellseg_monai.bundle.recipe import Config, Recipe, read_json, read_recipe
 from cellseg_monai.bundle.references import unreferenced_keys
 from cellseg_monai.bundle.shipped_weights import ShippedWeights, find_shipped_weights
@@ -47,20 +48,19 @@ _VERSIONED = ("monai", "torch", "numpy")
 _REQUIRED_PACKAGES = ("pytorch-ignite", "segmentation-models-pytorch", "tifffile", "scikit-image", "scipy")
 
 
-def find_bundles(bundles_dir: str | Path = "bundles") -> list[Path]:
+def find_bundles(bundles_dir: str | Path | None = None) -> list[Path]:
     """Return the bundle folders, which are those that contain a `bundle.json`, in alphabetical order.
 
     Args:
-        bundles_dir: folder that contains the bundles.
+        bundles_dir: folder that contains the bundles; None for the bundles that ship with this package.
 
     Raises:
         BundleError: `bundles_dir` contains no bundle.
     """
-    folders = sorted(path.parent for path in Path(bundles_dir).glob("*/bundle.json"))
+    parent = SHIPPED if bundles_dir is None else Path(bundles_dir)
+    folders = sorted(path.parent for path in parent.glob("*/bundle.json"))
     if not folders:
-        raise BundleError(
-            f"no */bundle.json in {Path(bundles_dir).absolute()}; run the command in the folder that contains bundles/"
-        )
+        raise BundleError(f"no */bundle.json in {parent.absolute()}; pass the folders of bundles")
     return folders
 
 

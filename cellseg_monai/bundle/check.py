@@ -15,6 +15,7 @@ from monai.bundle import ComponentLocator, ConfigParser
 
 from cellseg_monai.bundle.build import drifted_files, merge_configs
 from cellseg_monai.bundle.command_line import check_overrides
+from cellseg_monai.bundle.config_file import read_config
 from cellseg_monai.bundle.network_check import network_faults
 from cellseg_monai.bundle.recipe import overlay_base
 from cellseg_monai.bundle.references import references, unreferenced_keys
@@ -22,6 +23,7 @@ from cellseg_monai.bundle.shipped_weights import find_shipped_weights
 from cellseg_monai.decoding import Postprocessing
 from cellseg_monai.digest import file_digest
 from cellseg_monai.errors import BundleError
+from cellseg_monai.json_text import parse_json
 from cellseg_monai.pixels import Preprocessing
 from cellseg_monai.training.checkpoint_file import BEST
 
@@ -49,9 +51,9 @@ def bundle_faults(bundle: str | Path, overrides: Mapping[str, Any] | None = None
     configs: _Configs = {}
     for path in sorted((bundle / "configs").glob("*.json")):
         try:
-            configs[path] = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            faults.append(f"{path}: not JSON: {error}")
+            configs[path] = read_config(path)
+        except BundleError as error:
+            faults.append(str(error))
     workflows = {path: config for path, config in configs.items() if "run" in config}
     if not workflows and not faults:
         remedy = "pass the folder of a bundle"
@@ -72,7 +74,7 @@ def bundle_faults(bundle: str | Path, overrides: Mapping[str, Any] | None = None
     metadata = bundle / "configs" / "metadata.json"
     faults += [f"{metadata}: {fault}" for fault in metadata_faults(metadata)]
     if not faults:
-        faults += _weights_faults(bundle, json.loads(metadata.read_text(encoding="utf-8")))
+        faults += _weights_faults(bundle, parse_json(metadata.read_text(encoding="utf-8")))
     for kind, name in ((Preprocessing, "preprocess"), (Postprocessing, "postprocess")):
         try:
             kind.from_json(bundle / "configs" / f"{name}.json")
@@ -113,7 +115,7 @@ def _overlay_faults(configs: _Configs, workflows: _Configs) -> Iterator[str]:
 def _variant_faults(path: Path, training: Mapping[str, Any]) -> Iterator[str]:
     """Yield the faults in a variant after merging it with `train.json`."""
     try:
-        overlay = json.loads(path.read_text(encoding="utf-8"))
+        overlay = parse_json(path.read_text(encoding="utf-8"))
         check_overrides((key.removeprefix("+") for key in overlay), training)
         merged = merge_configs(training, overlay)
     except ValueError as error:
@@ -168,7 +170,7 @@ def metadata_faults(path: str | Path) -> list[str]:
         path: path of the `metadata.json`.
     """
     try:
-        metadata = json.loads(Path(path).read_text(encoding="utf-8"))
+        metadata = parse_json(Path(path).read_text(encoding="utf-8"))
     except (OSError, json.JSONDecodeError) as error:
         return [str(error)]
     schema = json.loads(files(__package__).joinpath("metadata.schema.json").read_text(encoding="utf-8"))

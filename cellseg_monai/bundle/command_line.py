@@ -16,6 +16,7 @@ import pydoc
 import re
 import sys
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from types import TracebackType
 from typing import Any
 
@@ -24,13 +25,14 @@ from monai.bundle.scripts import run
 from monai.bundle.utils import DEFAULT_EXP_MGMT_SETTINGS
 
 from cellseg_monai import errors
+from cellseg_monai.bundle.override_text import check_expression
 from cellseg_monai.bundle.variants import check_variants
 from cellseg_monai.errors import BundleError
 
-__all__ = ["check_command_line", "check_overrides", "command_line_options", "file_list", "own_message"]
+__all__ = ["check_command_line", "check_overrides", "command_line_options", "config_files", "file_list", "own_message"]
 
 RUN_OPTIONS = frozenset(inspect.signature(run).parameters) - {"override"}
-OWN_ERRORS = tuple(getattr(errors, name) for name in errors.__all__)
+OWN_ERRORS = tuple(value for name in errors.__all__ if not inspect.isfunction(value := getattr(errors, name)))
 # Keys that MONAI itself reads in any component of a config.
 COMPONENT_KEYS = frozenset({"_target_", "_disabled_", "_requires_", "_desc_", "_mode_"})
 
@@ -106,16 +108,15 @@ def check_command_line() -> None:
         return
     sys.excepthook = _explain_own_errors
     overrides: dict[str, Any] = {name: value for name, value in options.items() if name not in RUN_OPTIONS}
-    config_files = file_list(options.get("config_file"))
     for file in file_list(options.get("args_file")):
         arguments = ConfigParser.load_config_file(file)
-        config_files = config_files or file_list(arguments.get("config_file"))
         overrides = {name: value for name, value in arguments.items() if name not in RUN_OPTIONS} | overrides
     known = {key for settings in DEFAULT_EXP_MGMT_SETTINGS.values() for key in settings["configs"]}
     tracking = known if "tracking" in options else set()
-    config = ConfigParser.load_config_files(config_files)
+    files = config_files()
+    config = ConfigParser.load_config_files(files)
     try:
-        check_variants(config_files)
+        check_variants(files)
         if "variants" in overrides and "train" in config:
             raise BundleError(
                 "--variants names the variants that a checkpoint must have; to train a variant, add its file to the "
@@ -123,6 +124,8 @@ def check_command_line() -> None:
             )
         check_overrides((name for name in overrides if name not in tracking), config)
         for name, value in overrides.items():
+            if isinstance(value, str):
+                check_expression(name, value, config)
             _check_value(name, value, config.get(name))
     except BundleError as error:
         raise SystemExit(f"error: {error}") from error
@@ -134,6 +137,9 @@ _SPELLINGS |= {"null": "None", "none": "None"}
 
 
 def _check_value(name: str, value: Any, default: Any) -> None:
+    if isinstance(default, list) and default and all(type(number) is int for number in default):
+        _check_lengths(name, value, default)
+        return
     if not isinstance(value, str):
         return
     spelling = _SPELLINGS.get(value.lower())
@@ -148,6 +154,25 @@ def _check_value(name: str, value: Any, default: Any) -> None:
     if isinstance(parsed, bool) != isinstance(default, bool) or not isinstance(parsed, bool | int | float):
         expected = "True or False" if isinstance(default, bool) else f"a number such as {default}"
         raise BundleError(f"--{name}: got {value}, expected {expected}; change the value")
+
+
+def _check_lengths(name: str, value: Any, default: list[int]) -> None:
+    """Check an override of a list of lengths, such as `roi_size`, which must have as many whole numbers, from 1."""
+    parsed = value
+    if isinstance(value, str):
+        if value.startswith(("$", "@", "%")):
+            return
+        with suppress(ValueError, SyntaxError):
+            parsed = ast.literal_eval(value)
+    if (
+        not isinstance(parsed, list | tuple)
+        or len(parsed) != len(default)
+        or not all(type(number) is int and number >= 1 for number in parsed)
+    ):
+        example = str(default).replace(" ", "")
+        raise BundleError(
+            f'--{name}: got {value}, expected {len(default)} whole numbers from 1; write them like "{example}"'
+        )
 
 
 def command_line_options() -> dict[str, str]:
@@ -167,6 +192,15 @@ def command_line_options() -> dict[str, str]:
             has_value = not equals and position + 1 < len(words) and not is_option[position + 1]
             options[name.replace("-", "_")] = words[position + 1] if has_value else value
     return options
+
+
+def config_files() -> list[str]:
+    """Return the config files of the running `monai.bundle` command, from its options or from its arguments file."""
+    options = command_line_options()
+    named = file_list(options.get("config_file"))
+    for file in file_list(options.get("args_file")):
+        named = named or file_list(ConfigParser.load_config_file(file).get("config_file"))
+    return named
 
 
 def file_list(value: str | list[str] | None) -> list[str]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from pathlib import Path
 
-from cellseg_monai.bundle.command_line import command_line_options, file_list
+from cellseg_monai.bundle.command_line import command_line_options, config_files
+from cellseg_monai.bundle.config_file import read_config
 from cellseg_monai.errors import BundleError, CheckpointError
 from cellseg_monai.training.checkpoint_file import BEST, LAST, fitted_settings
 
@@ -18,8 +18,8 @@ logger = logging.getLogger(__name__)
 def find_bundle_root(name: str) -> str:
     """Return the bundle folder for a name.
 
-    The function looks in the bundle to which the running command's config file belongs, in `bundles/<name>`, and in
-    the working directory. It returns the first folder that contains the bundle.
+    If the running command names config files, this is the bundle that one of them belongs to. Otherwise, it is
+    `bundles/<name>` or the working directory, whichever contains the bundle.
 
     Args:
         name: name of the bundle, as given in its `configs/metadata.json`.
@@ -27,14 +27,12 @@ def find_bundle_root(name: str) -> str:
     Raises:
         BundleError: none of these folders contains the bundle.
     """
-    candidates = [Path("bundles") / name, Path(".")]
-    config_files = file_list(command_line_options().get("config_file"))
-    if config_files:
-        # The relative path of a file in the working directory has no parents, so make it absolute.
-        candidates.insert(0, Path(config_files[0]).absolute().parent.parent)
+    # The relative path of a file in the working directory has no parents, so make it absolute.
+    named = [Path(file).absolute().parent.parent for file in config_files()]
+    candidates = list(dict.fromkeys(named)) or [Path("bundles") / name, Path(".")]
     for folder in candidates:
         metadata = folder / "configs" / "metadata.json"
-        if metadata.is_file() and json.loads(metadata.read_text(encoding="utf-8")).get("name") == name:
+        if metadata.is_file() and read_config(metadata).get("name") == name:
             return str(folder)
     looked = ", ".join(str(folder.absolute()) for folder in candidates)
     raise BundleError(f"no bundle named {name!r} in {looked}; pass the folder with configs/ as --bundle_root PATH")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +11,10 @@ import torch
 from monai.bundle import ConfigParser
 
 from cellseg_monai.bundle.command_line import own_message
+from cellseg_monai.bundle.config_file import read_config
 from cellseg_monai.bundle.find import find_checkpoint, find_postprocess
+from cellseg_monai.bundle.literal import literal
+from cellseg_monai.bundle.origin import code_digest
 from cellseg_monai.bundle.run import find_bundle
 from cellseg_monai.bundle.training_data import find_training_data
 from cellseg_monai.decoding import Postprocessing
@@ -87,10 +89,10 @@ def _load(options: SegmentOptions, batch: int | None, check: Callable[[Preproces
     device = choose_device(options.device)
     metadata = _metadata(root)
     parser = ConfigParser()
-    parser.read_config(str(root / "configs" / "inference.json"))
-    parser["bundle_root"] = str(root)
+    parser.read_config(read_config(root / "configs" / "inference.json"))
+    parser["bundle_root"] = literal(str(root))
     weights = options.checkpoint or find_checkpoint(str(root / "output"), str(root))
-    parser["checkpoint"] = weights
+    parser["checkpoint"] = literal(weights)
     # Reject invalid options before loading the network, which takes time.
     postprocess = _postprocess(options.postprocess, weights, root)
     if options.tile is not None:
@@ -105,7 +107,8 @@ def _load(options: SegmentOptions, batch: int | None, check: Callable[[Preproces
         check(preprocess)
     trained = _parsed(parser, "trained")
     height, width = trained.roi_size if options.tile is None else (options.tile, options.tile)
-    overlap = round(trained.overlap * min(trained.roi_size)) if options.overlap is None else options.overlap
+    if (overlap := options.overlap) is None:  # the bundle's overlap, as far as it fits into smaller tiles
+        overlap = min(round(trained.overlap * min(trained.roi_size)), height // 2, width // 2)
     if trained.head is None:
         raise BundleError(
             f"{root / 'configs' / 'inference.json'} and the checkpoint name no head, so nothing says what the "
@@ -120,6 +123,7 @@ def _load(options: SegmentOptions, batch: int | None, check: Callable[[Preproces
         bundle=metadata["name"],
         version=metadata["version"],
         weights_sha256=digest,
+        code_sha256=code_digest(root),
         network=torch_network(network, device, amp=amp),
         head=trained.head,
         preprocess=preprocess,
@@ -201,7 +205,8 @@ def _zoom(root: Path, weights_sha256: str, diameter_px: float) -> float:
     if training is None:
         raise BundleError(
             f"got diameter={diameter_px:g}, but {root.name} does not record the diameter of the objects that its "
-            "weights were trained on; leave out the diameter, or set zoom in its preprocess.json"
+            "weights were trained on; leave out the diameter, and scale the images until their cells are as large as "
+            "those in the training images"
         )
     zoom = training.diameter_px.median / diameter_px
     check_zoom(zoom)
@@ -214,15 +219,12 @@ def _batch(parser: ConfigParser, device: torch.device) -> int:
 
 def _metadata(root: Path) -> dict[str, Any]:
     path = root / "configs" / "metadata.json"
-    try:
-        metadata = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise BundleError(f"{path} is not JSON: {error}; copy the bundle again") from error
-    missing = [key for key in ("name", "version") if key not in metadata]
+    metadata = read_config(path)
+    missing = [key for key in ("name", "version") if not isinstance(metadata.get(key), str)]
     if missing or not path.with_name("inference.json").is_file():
         problem = f"{path} lacks {', '.join(missing)}" if missing else f"{root} has no configs/inference.json"
         raise BundleError(f"{problem}, so it is not a valid bundle; use one that `cellseg bundle check` accepts")
-    return dict(metadata)
+    return metadata
 
 
 def _parsed(parser: ConfigParser, name: str) -> Any:

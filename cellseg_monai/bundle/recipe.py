@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cellseg_monai.errors import BundleError
+from cellseg_monai.json_text import parse_json
 
 __all__ = ["Config", "Recipe", "overlay_base", "read_json", "read_recipe"]
 
@@ -151,10 +151,10 @@ def read_json(path: Path) -> Config:
         BundleError: the file is missing, is not JSON, or has characters outside ASCII.
     """
     try:
-        return json.loads(path.read_text(encoding="ascii"))
+        return parse_json(path.read_text(encoding="ascii"))
     except FileNotFoundError as error:
         raise BundleError(f"{path} is missing; restore this file") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         # MONAI opens configs in the platform's encoding, so other characters would fail on Windows.
         raise BundleError(f"{path} is not JSON in ASCII: {error}; fix the file") from error
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import shutil
+import time
 import zipfile
+import zlib
 from pathlib import Path
 
 from cellseg_monai.archives import Limits, unpack
 from cellseg_monai.digest import file_digest
 from cellseg_monai.errors import ArchiveTooLargeError, BundleError
+from cellseg_monai.lock import only_one
 
 __all__ = ["unpacked_bundle"]
 
@@ -17,7 +21,7 @@ _LIMITS = Limits(gigabytes=20, files=10_000)
 
 
 def unpacked_bundle(path: Path) -> Path:
-    """Unpack a zipped bundle into the cache, if it is not there yet, and return the bundle folder.
+    """Unpack a zipped bundle into the cache, unless it is there as a whole, and return the bundle folder.
 
     The cache is `$XDG_CACHE_HOME/cellseg_monai/bundles` (or `~/.cache/...`), with one folder per SHA-256 of a zip.
     Each zip is therefore unpacked only once, and two zips with the same name but different content do not clash.
@@ -32,18 +36,46 @@ def unpacked_bundle(path: Path) -> Path:
     """
     inner = _folder_within(path)
     folder = _cache() / file_digest(path)
-    if not folder.is_dir():
+    while not _is_whole(folder, path):
         try:
-            unpack(path, folder, _LIMITS)
-        except ArchiveTooLargeError as error:
-            raise BundleError(
-                f"{path}: unpacks to more than {_LIMITS.gigabytes:g} GB, {_LIMITS.files} files, or {_LIMITS.ratio:g} "
-                "bytes per byte of the zip; if you trust the zip, unpack it yourself and pass the folder"
-            ) from error
-        except OSError:
-            if not folder.is_dir():  # otherwise another process has unpacked it
-                raise
+            with only_one(folder.with_name(f".{folder.name}.lock"), "cellseg"):
+                _renew(folder, path)
+        except FileExistsError:  # another process is unpacking the same zip
+            time.sleep(0.2)
     return folder / inner
+
+
+def _renew(folder: Path, path: Path) -> None:
+    """Unpack a zip into the cache, after removing what a killed process or a cleaned disk has left of it."""
+    if _is_whole(folder, path):
+        return
+    for left in (folder, *folder.parent.glob(f".{folder.name}.*.part")):
+        shutil.rmtree(left, ignore_errors=True)
+    try:
+        unpack(path, folder, _LIMITS)
+    except ArchiveTooLargeError as error:
+        raise BundleError(
+            f"{path}: unpacks to more than {_LIMITS.gigabytes:g} GB, {_LIMITS.files} files, or {_LIMITS.ratio:g} bytes "
+            "per byte of the zip; if you trust the zip, unpack it yourself and pass the folder"
+        ) from error
+
+
+def _is_whole(folder: Path, path: Path) -> bool:
+    """Return True if a folder has all files of a zip, with their contents."""
+    if not folder.is_dir():
+        return False
+    with zipfile.ZipFile(path) as opened:
+        members = [info for info in opened.infolist() if not info.is_dir()]
+    for info in members:
+        name = info.filename.replace("\\", "/")
+        if name.removeprefix("./").startswith("__MACOSX"):  # not unpacked
+            continue
+        try:
+            if zlib.crc32((folder / name).read_bytes()) != info.CRC:
+                return False
+        except OSError:
+            return False
+    return True
 
 
 def _folder_within(path: Path) -> str:

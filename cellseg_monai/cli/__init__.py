@@ -22,6 +22,7 @@ from cellseg_monai.cli.data_sets import (
     data_split,
 )
 from cellseg_monai.cli.flags import bound_command
+from cellseg_monai.cli.idle_options import idle_options
 from cellseg_monai.cli.label_images import evaluate, report
 from cellseg_monai.cli.quality import quality
 from cellseg_monai.cli.segmenting import replay, segment
@@ -58,6 +59,8 @@ def main() -> None:
         command = bound_command(sys.argv[1:], COMMANDS)
         if command.func in (replay, segment):
             keep_freed_memory()  # before torch is loaded
+        for sentence in idle_options(command.func, command.keywords):
+            print(f"note: {sentence}", file=sys.stderr)
         command()
     except (ValueError, CheckpointError, OSError, MemoryError) as error:
         # Most errors raised by this package are ValueErrors. CELLSEG_DEBUG shows their traceback.

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cellseg_monai.cli.faults import check_folder
+from cellseg_monai.cli.outputs import check_apart, check_folder, check_new
+from cellseg_monai.cli.used_bundle import announce, bundle_folder, used_bundle
 from cellseg_monai.segment_options import SegmentOptions
 
 if TYPE_CHECKING:
@@ -15,16 +16,17 @@ __all__ = ["bundle_build", "bundle_check", "calibrate", "compare"]
 
 
 def bundle_build(*bundles: str, check: bool = False) -> None:
-    """Generate the configs of bundles from their recipes and bundle.json files.
+    """Generate the configs of bundles from their recipes and bundle.json files, and name each file that changes.
 
     Args:
-        bundles: bundle folders; by default, every bundle in bundles/.
+        bundles: names of bundles that ship with this package, or bundle folders, such as ./mine; by default, every
+            bundle that ships with it.
         check: only list the files that are out of date, and fail if there are any; write nothing.
     """
     from cellseg_monai.atomic import replacing
     from cellseg_monai.bundle import build_bundle, drifted_files, find_bundles
 
-    folders = [Path(bundle) for bundle in bundles] or find_bundles()
+    folders = [bundle_folder(bundle) for bundle in bundles] or find_bundles()
     drifted = [path for folder in folders for path in drifted_files(folder)]
     if check:
         for path in drifted:
@@ -38,6 +40,8 @@ def bundle_build(*bundles: str, check: bool = False) -> None:
         for name, text in content.items():
             with replacing(folder / name) as aside:
                 aside.write_text(text, encoding="utf-8")
+            if folder / name in drifted:
+                print(f"{folder / name}: written")
         for path in {path for path in drifted if path.is_relative_to(folder)} - {folder / name for name in content}:
             print(f"{path}: no recipe generates this file; delete it")
     print(f"{len(drifted)} file(s) changed in {len(folders)} bundle(s)")
@@ -47,12 +51,12 @@ def bundle_check(bundle: str, **overrides: object) -> None:
     """Check a bundle without training it: its files, references, targets, network, metadata, settings and overrides.
 
     Args:
-        bundle: bundle folder.
+        bundle: name of a bundle that ships with this package, or bundle folder, such as ./mine.
         overrides: config overrides to check, such as --epochs 3; each key must exist in one of the configs.
     """
     from cellseg_monai.bundle import bundle_faults
 
-    faults = bundle_faults(bundle, overrides)
+    faults = bundle_faults(bundle_folder(bundle), overrides)
     for fault in faults:
         print(fault)
     if faults:
@@ -77,20 +81,22 @@ def calibrate(
 
     Args:
         directory: folder with images/ and labels/ (label images with one id per object).
-        output: folder for the results.
-        bundle: name or folder of the bundle.
+        output: folder for the results. Files of an earlier calibration are not replaced.
+        bundle: name of a bundle that ships with this package; or path of a bundle's folder or zip, such as ./mine.
         checkpoint: weights file, if not the weights shipped with the bundle.
         section: images to use. The default, all, means every annotated image except those that datalist.json or
             index.csv reserves for testing; the alternative is validation.
         datalist: file that divides the data set into sections, if not its datalist.json.
     """
-    from cellseg_monai.bundle import find_bundle, run_bundle
+    from cellseg_monai.bundle import run_bundle
 
     check_folder(output)
+    check_apart(output, images=Path(directory) / "images", labels=Path(directory) / "labels")
     folder = Path(output)
+    check_new(folder / name for name in ("postprocess.json", "calibration/curve.csv", "calibration/calibration.json"))
     overrides = {"checkpoint": checkpoint, "datalist": datalist}
     run_bundle(
-        find_bundle(bundle),
+        used_bundle(bundle),
         "calibrate",
         dataset_dir=str(directory),
         output_dir=str(folder),
@@ -119,7 +125,8 @@ def compare(
 
     Args:
         dataset: data set folder.
-        bundles: bundles to compare, optionally with variants, such as "unet,unet+two_classes,pspnet".
+        bundles: bundles to compare, optionally with variants, such as "unet,unet+two_classes,pspnet"; the path of a
+            bundle's folder, such as ./mine, for one that does not ship with this package.
         output: folder for comparison.csv, comparison.md, the figures and one folder per run.
         epochs: number of epochs to train each bundle.
         minutes: time to train each bundle, instead of epochs; a trial run measures how many epochs fit into that time.
@@ -128,7 +135,12 @@ def compare(
         knobs: overrides of train.json for all training runs, such as --batch_size 4 --roi_size "[128,128]".
     """
     from cellseg_monai.comparison import compare as compare_runs
+    from cellseg_monai.comparison.runs import find_runs
 
+    check_folder(output)
+    check_apart(output, images=Path(dataset) / "images", labels=Path(dataset) / "labels")
+    for folder in dict.fromkeys(run.folder for run in find_runs(bundles, knobs)):
+        announce(folder, folder)
     comparison = compare_runs(
         dataset,
         bundles,

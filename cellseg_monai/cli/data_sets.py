@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cellseg_monai.cli.faults import fail_if
+from cellseg_monai.cli.faults import check_workers, fail_if
+from cellseg_monai.cli.outputs import check_apart, check_new, check_page
 
 if TYPE_CHECKING:
     from cellseg_monai.data.sample import Modality
@@ -99,6 +100,7 @@ def data_prepare(source: str, *, output: str, layout: str | None = None, workers
     from cellseg_monai.datasets.preparing import prepare
     from cellseg_monai.datasets.preparing.source import find_raw_data
 
+    check_workers(workers)
     with _resumable():
         raw = find_raw_data(source, progress=True)
         if raw.terms:
@@ -143,7 +145,8 @@ def data_show(directory: str, *, output: str | None = None, axes: str | None = N
 
     Args:
         directory: folder with images/ and labels/.
-        output: file for a summary with distributions and examples: .html for a page, .png for the figure alone.
+        output: file for a summary with distributions and examples: .html for a page, which replaces an earlier one, or
+            .png for the figure alone.
         axes: axes of the images, such as YXS (S: red, green, blue), if the files do not state them.
     """
     from cellseg_monai.data.statistics import dataset_statistics
@@ -152,6 +155,12 @@ def data_show(directory: str, *, output: str | None = None, axes: str | None = N
     # Check the name first, because reading the images takes time.
     if output is not None and Path(output).suffix not in (".html", ".png"):
         raise ValueError(f"got --output {output}; choose a name that ends in .html or .png")
+    if output is not None:
+        check_apart(output, images=Path(directory) / "images", labels=Path(directory) / "labels")
+        if Path(output).suffix == ".html":
+            check_page(Path(output))
+        else:
+            check_new([Path(output)])
     statistics = dataset_statistics(directory, axes)
     rows = statistics.rows()
     width = max(len(name) for name, _ in rows)
@@ -229,8 +238,9 @@ def data_select(
     """
     from cellseg_monai.datasets.selecting import select
 
-    if Path(output).exists() and not overwrite:
-        raise FileExistsError(f"{output} already exists; pass --overwrite to replace it, or choose another --output")
+    for path in (Path(output), Path(output).with_suffix(".manifest.json")):
+        if path.exists() and not overwrite:
+            raise FileExistsError(f"{path} already exists; pass --overwrite to replace it, or choose another --output")
     selected = select(directory, selection, output, datalist=datalist, settings=settings)
     counts = ", ".join(f"{count} {section}" for section, count in selected.counts.items())
     print(f"{selected.datalist}: {counts}; {len(selected.dropped)} dropped, for the reasons in {selected.manifest}")

@@ -1,7 +1,8 @@
-"""Checks at the start of a command, and reports of notes and errors at its end."""
+"""Checks of counts at the start of a command, and reports of notes and errors at its end."""
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,19 +14,27 @@ if TYPE_CHECKING:
     from cellseg_monai.flag import Flag
     from cellseg_monai.io import Note
 
-__all__ = ["check_folder", "fail_if", "print_flags", "print_notes"]
+__all__ = ["check_workers", "fail_if", "print_flags", "print_notes"]
 
 _NAMED = 3  # number of images named in a line about a flag
 
 
-def check_folder(output: str) -> None:
-    """Check, before any work is done, that the output folder is not a file.
+_PROCESSES_A_PROCESSOR = 4
+
+
+def check_workers(workers: int | None) -> None:
+    """Refuse a number of processes that would stop the machine instead of using it.
 
     Raises:
-        ValueError: there is a file at this path.
+        ValueError: the number is below 1, or far more than the processors.
     """
-    if Path(output).exists() and not Path(output).is_dir():
-        raise ValueError(f"--output {output} is a file, not a folder; choose another --output")
+    processors = os.cpu_count() or 1
+    most = _PROCESSES_A_PROCESSOR * max(processors, 4)  # a few processes do no harm to the smallest machine
+    if workers is not None and not 1 <= workers <= most:
+        raise ValueError(
+            f"got --workers {workers}, expected 1 to {most} processes, because this machine has {processors} "
+            "processor(s); leave it out to use them all"
+        )
 
 
 def fail_if(faults: Sequence[Fault | str]) -> None:

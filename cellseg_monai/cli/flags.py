@@ -97,6 +97,8 @@ def _arguments(name: str, words: Sequence[_Word], parameters: Mapping[str, inspe
         if word.flag:
             flag, value = _flag_value(word, named)
             target = arguments if flag in named or others is None else arguments.setdefault(others.name, {})
+            if flag in target:
+                raise ValueError(f"got --{flag} more than once; give it once")
             target[flag] = value
         elif (place := next(places, None)) is not None:
             arguments[place.name] = _typed(word.value or "", place)
@@ -197,8 +199,11 @@ def _flag_value(word: _Word, parameters: Mapping[str, inspect.Parameter]) -> tup
                 f"got {word.value!r} after --{flag}, which takes no value; write --{flag[2:]} false instead"
             )
         return flag[2:], False
+    if word.value is not None and parameter is not None:
+        return flag, _typed(word.value, parameter)
     if word.value is not None:
-        return flag, DefaultParseValue(word.value) if parameter is None else _typed(word.value, parameter)
+        _refuse_blank(word.value, f"--{flag}")
+        return flag, DefaultParseValue(word.value)
     if parameter is not None and _kind(parameter) not in (None, bool):
         raise ValueError(f"got --{flag} without a value; write --{flag} VALUE")
     return flag, True
@@ -206,7 +211,9 @@ def _flag_value(word: _Word, parameters: Mapping[str, inspect.Parameter]) -> tup
 
 def _typed(value: str, parameter: inspect.Parameter) -> Any:
     """Convert a word to the type that a parameter declares; if that is not a simple type, parse it like python-fire."""
-    kind, shown = _kind(parameter), f"--{parameter.name} {value}"
+    kind, shown = _kind(parameter), f"--{parameter.name} {value or repr(value)}"
+    if kind in (None, str) and parameter.default != "":
+        _refuse_blank(value, f"--{parameter.name}")
     if kind is None:
         return DefaultParseValue(value)
     if kind is str:
@@ -216,12 +223,18 @@ def _typed(value: str, parameter: inspect.Parameter) -> Any:
             return value.lower() == "true"
         raise ValueError(f"got {shown}, expected true or false; the flag alone means true")
     try:
-        number = kind(value)
+        number = math.nan if "_" in value else kind(value)  # Python reads 1_5 as 15
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
         raise ValueError(f"got {shown}, expected a {'whole ' if kind is int else ''}number; change the value")
     return number
+
+
+def _refuse_blank(value: str, name: str) -> None:
+    """Refuse an empty path or name; as a path, it would be the working folder."""
+    if not value.strip():
+        raise ValueError(f"got {name} {value!r}, expected a path or name; write one, or leave it out")
 
 
 def _kind(parameter: inspect.Parameter) -> Any:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cellseg_monai.cli.faults import check_folder, fail_if
+from cellseg_monai.cli.faults import fail_if
+from cellseg_monai.cli.outputs import check_apart, check_folder, check_new, check_page
 
 if TYPE_CHECKING:
     from cellseg_monai.evaluation import Evaluation
@@ -33,15 +35,17 @@ def evaluate(
         pred: folder with predicted label images.
         protocol: cellseg, caicedo2019, bbbc039_mean_f1, dsb2018, neurips22, stardist, cellpose_ap, ctc_seg or coco.
         output: folder for a table with one row per image (CSV), a summary with 95 % intervals (JSON) and a plot of F1
-            against IoU (PNG).
+            against IoU (PNG). It can hold other protocols, but files of an earlier evaluation are not replaced.
         truth_suffix: use only true label images whose file stem ends with this suffix.
         pred_suffix: use only predictions whose file stem ends with this suffix, such as _cp_masks if the folder also
             contains the images.
     """
-    from cellseg_monai.evaluation import format_results, summary, write_results
+    from cellseg_monai.evaluation import find_protocol, format_results, result_files, summary, write_results
 
     if output is not None:
         check_folder(output)
+        check_apart(output, truths=truth, predictions=pred)
+        check_new(result_files(output, find_protocol(protocol)))
     evaluation = _evaluated(truth, pred, protocol, truth_suffix, pred_suffix)
     print(format_results(summary(evaluation)))
     if output is not None:
@@ -73,7 +77,8 @@ def report(
     Args:
         run: output_dir of a training run. The page shows its evaluation, its losses and the settings that calibration
             tried; with --truth and --pred, it shows only the losses and settings of the run.
-        output: HTML file to write, such as report.html; the numbers are written to a JSON file next to it.
+        output: HTML file to write, such as report.html; the numbers are written to a JSON file next to it. An earlier
+            report of that name is replaced.
         images: folder with the images; not needed for a training run, which records the paths of its images.
         truth: folder with true label images.
         pred: folder with predicted label images.
@@ -88,6 +93,7 @@ def report(
     from cellseg_monai.report import write_report
     from cellseg_monai.report.label_report import check_report
 
+    check_page(Path(output), numbers="worst_first")
     if run is not None and truth is None and pred is None:
         check_report(images, output, run_dir=run, overlays=overlays)
         evaluation = read_training(run, find_protocol(protocol or "cellseg"))

@@ -9,6 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from cellseg_monai.cli.faults import check_workers
+from cellseg_monai.cli.used_bundle import used_bundle
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -55,7 +58,7 @@ class Plan(NamedTuple):
                 or Dask is not installed.
         """
         dask = _cluster(dask, workers)
-        from cellseg_monai.bundle import PipelineLoader, find_bundle
+        from cellseg_monai.bundle import PipelineLoader
         from cellseg_monai.exports import chosen_exports
         from cellseg_monai.inference import Reading
         from cellseg_monai.inference.torch_network import choose_device
@@ -66,7 +69,7 @@ class Plan(NamedTuple):
         reading = Reading(options.axes, options.pixel_size_um)
         device = str(choose_device(options.device))
         # Pass the bundle's folder, because processes elsewhere might not find a bundle by its name or as a zip.
-        load = PipelineLoader(replace(options, bundle=str(find_bundle(options.bundle).absolute())))
+        load = PipelineLoader(replace(options, bundle=str(used_bundle(options.bundle).absolute())))
         return cls(options, exports, reading, load, device, dask, workers)
 
     def job(self, output: Path, check: Callable[[Preprocessing], None] | None = None) -> Job:
@@ -113,14 +116,14 @@ def _cluster(dask: str | None, workers: int | None) -> str | None:
     """Return the address of the cluster to use: `dask`, or "local" if `workers` is given, or None for no cluster.
 
     Raises:
-        ValueError: `dask` and `workers` contradict each other, or Dask is not installed.
+        ValueError: `dask` and `workers` contradict each other, there are too many workers, or Dask is not installed.
     """
-    if workers is not None and (workers < 1 or dask not in (None, "local")):
-        flags = f"--workers {workers}" if workers < 1 else f"--workers {workers} --dask {dask}"
+    if workers is not None and dask not in (None, "local"):
         raise ValueError(
-            f"got {flags}, but --workers sets how many processes to start on this machine, at least 1; leave out "
-            "--workers to use a cluster elsewhere"
+            f"got --workers {workers} --dask {dask}, but --workers sets how many processes to start on this machine; "
+            "leave out --workers to use a cluster elsewhere"
         )
+    check_workers(workers)
     cluster = dask if workers is None else "local"
     if cluster is not None:
         from cellseg_monai.inference.cluster.workers import check_dask

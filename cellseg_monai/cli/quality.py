@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cellseg_monai.cli.faults import fail_if
+from cellseg_monai.cli.outputs import check_page
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cellseg_monai.faults import Fault
 
-__all__ = ["check_exports", "quality", "run_file", "write_quality"]
+__all__ = ["check_exports", "check_quality_page", "quality", "run_file", "write_quality"]
 
 
 def quality(run: str, *, output: str | None = None, bundle: str | None = None, overlays: int = 16) -> None:
@@ -26,10 +28,11 @@ def quality(run: str, *, output: str | None = None, bundle: str | None = None, o
     Args:
         run: the run.json next to the results; the results must include label images and CSV tables.
         output: page to write; by default report.html next to run.json. Its numbers are written to a JSON file next to
-            it.
+            it. An earlier page of that name is replaced.
         bundle: current path of the bundle, if it has moved since the run; the bundle describes its training data.
         overlays: number of images to show, lowest scores first.
     """
+    check_quality_page(Path(output) if output else run_file(run).with_name("report.html"))
     fail_if(write_quality(run_file(run), output, bundle, overlays))
 
 
@@ -40,23 +43,33 @@ def run_file(named: str) -> Path:
     return Path(named) / NAME if Path(named).is_dir() else Path(named)
 
 
+def check_quality_page(page: Path) -> None:
+    """Refuse to replace anything but an earlier page about a run, with its numbers."""
+    check_page(page, numbers="lowest_objects")
+
+
 def write_quality(
     run: Path, output: str | None = None, bundle: str | None = None, overlays: int = 16
 ) -> Sequence[Fault]:
     """Write the page, print its path, and return a fault for each image that could not be shown."""
-    from cellseg_monai.bundle import find_training_data
+    from cellseg_monai.bundle import find_training_data, is_shipped
     from cellseg_monai.errors import BundleError
     from cellseg_monai.inference.run_record import read_run
     from cellseg_monai.report import write_quality_report
 
-    named = bundle or read_run(run)["arguments"]["bundle"]
-    try:
-        training = find_training_data(named)
-    except BundleError as error:
-        if bundle is not None:
-            raise
-        print(f"note: the images cannot be compared with the training data: {error}", file=sys.stderr)
-        training = None
+    named = bundle or read_run(run)["arguments"].get("bundle", "")
+    training, missing = None, ""
+    if bundle is None and not is_shipped(named):
+        missing = f"{named} does not ship with this package; if it is yours, pass --bundle {shlex.quote(named)}"
+    else:
+        try:
+            training = find_training_data(named)
+        except BundleError as error:
+            if bundle is not None:
+                raise
+            missing = str(error)
+    if missing:
+        print(f"note: the images cannot be compared with the training data: {missing}", file=sys.stderr)
     written = write_quality_report(run, output, training=training, overlays=overlays)
     print(f"{written.flagged} image(s) flagged: {written.page}")
     return written.faults

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from cellseg_monai.cli.faults import fail_if, print_flags, print_notes
 from cellseg_monai.cli.plan import Plan, machine_of
-from cellseg_monai.cli.quality import check_exports, run_file, write_quality
+from cellseg_monai.cli.quality import check_exports, check_quality_page, run_file, write_quality
 from cellseg_monai.errors import OF_AN_IMAGE
 from cellseg_monai.segment_options import SegmentOptions, takes_options
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from cellseg_monai.inference import ImageFile, Job, RunFolder, RunRecord
     from cellseg_monai.pixels import Preprocessing
@@ -59,6 +59,7 @@ def segment(
     folder = RunFolder(Path(output), resume=resume, report=report)
     if not dry_run:
         folder.check()
+        _check_resumed(folder)
     plan = Plan.of(chosen, dask, workers)
     if report:
         check_exports(plan.exports)
@@ -81,6 +82,7 @@ def replay(
     run: str,
     *,
     output: str,
+    bundle: str | None = None,
     report: bool = False,
     dask: str | None = None,
     workers: int | None = None,
@@ -91,6 +93,7 @@ def replay(
     Args:
         run: the run.json next to the results of the run.
         output: folder for the new results.
+        bundle: the bundle of the run, if it does not ship with this package; its code runs only if it is named here.
         report: also write report.html; see `cellseg quality`.
         dask: address of a Dask cluster to use, such as tcp://host:8786; or local, to use processes on this machine.
         workers: number of Dask processes on this machine; by default one per core with --dask local, as far as memory
@@ -104,9 +107,11 @@ def replay(
     inputs = arguments.pop("inputs", [])
     options = SegmentOptions.from_json(arguments, source=f"{run_file(run)}, arguments")
     if options.device == "auto":  # auto could choose another kind of device on this machine
-        options = replace(options, device=before["about"].get("device", "auto"))
+        options = replace(options, device=before["about"].get("device") or "auto")
+    options = replace(options, bundle=_bundle_to_repeat(run, before, bundle)).with_absolute_paths()
     folder = RunFolder(Path(output), resume=resume, report=report)
     folder.check()
+    _check_resumed(folder)
     plan = Plan.of(options, dask, workers)
     if report:
         check_exports(plan.exports)
@@ -120,6 +125,47 @@ def replay(
     _run(plan, job, folder, images_of(before), inputs)
 
 
+def _bundle_to_repeat(run: str, before: Mapping[str, Any], named: str | None) -> str:
+    """Return the bundle for repeating a run, before any of its code runs.
+
+    Args:
+        run: the run.json, for messages.
+        before: its content.
+        named: the bundle that the user named, if any.
+
+    Raises:
+        ValueError: the run used a bundle that does not ship with this package and the user did not name it, or its
+            configs or code have changed.
+    """
+    from cellseg_monai.bundle import code_digest, find_bundle, is_shipped
+
+    recorded = before["arguments"].get("bundle", SegmentOptions.bundle)
+    if named is None:
+        if not is_shipped(recorded):
+            raise ValueError(
+                f"{run} was made with the bundle at {recorded}, which does not ship with this package, so its code "
+                f"could do anything; if you trust it, pass --bundle {shlex.quote(recorded)}"
+            )
+        return str(recorded)
+    expected, digest = before["about"].get("bundle", {}).get("code_sha256"), code_digest(find_bundle(named))
+    if expected is not None and digest != expected:
+        raise ValueError(
+            f"{named} does not have the configs and the code that {run} was made with: got the SHA-256 "
+            f"{digest or 'of a bundle that ships with this package'}, expected {expected}; pass the bundle as it was"
+        )
+    return named
+
+
+def _check_resumed(folder: RunFolder) -> None:
+    """Refuse a page that is not of the run, and say if there is no run to resume."""
+    from cellseg_monai.inference import has_run
+
+    if folder.resume and folder.report:
+        check_quality_page(folder.page)
+    if folder.resume and not has_run(folder.path):
+        print(f"note: {folder.path} holds no run to resume; a new one begins", file=sys.stderr)
+
+
 def _run(
     plan: Plan,
     job: Job,
@@ -129,10 +175,11 @@ def _run(
     faults: Sequence[str] = (),
 ) -> None:
     """Segment images into a folder, and write the report if requested; exit with code 1 if anything failed."""
-    here = folder.path.absolute()
+    here, bundle = folder.path.absolute(), _own_bundle(plan)
+    again = ["cellseg", "replay", str(folder.record.absolute()), "--output", f"{here}_again"]
     notes = {
         "command": shlex.join(["cellseg", *sys.argv[1:]]),
-        "repeat": shlex.join(["cellseg", "replay", str(folder.record.absolute()), "--output", f"{here}_again"]),
+        "repeat": shlex.join([*again, *([] if bundle is None else ["--bundle", bundle])]),
         "arguments": {"inputs": list(inputs), **plan.options.to_json()},
         **machine_of(plan.device),
         "batch": job.pipeline.tiles.batch,
@@ -153,7 +200,7 @@ def _run(
     failures = list(record.failures)
     try:
         if folder.report and folder.record.exists():
-            failures += [str(fault) for fault in write_quality(folder.record) if fault.kind != "failed"]
+            failures += [str(fault) for fault in write_quality(folder.record, bundle=bundle) if fault.kind != "failed"]
     except BaseException:
         with suppress(SystemExit):  # so that the error raised by the page ends the command
             fail_if(failures)
@@ -163,6 +210,13 @@ def _run(
             f"note: {page} is older than the results; update it with `cellseg quality {folder.record}`", file=sys.stderr
         )
     fail_if(failures)
+
+
+def _own_bundle(plan: Plan) -> str | None:
+    """Return the bundle if it does not ship with this package, which other commands on the run have to name again."""
+    from cellseg_monai.bundle import is_shipped
+
+    return None if is_shipped(plan.options.bundle) else plan.options.bundle
 
 
 def _segment_all(job: Job, images: list[ImageFile], record: RunRecord) -> None:
@@ -192,8 +246,9 @@ def _segment_all(job: Job, images: list[ImageFile], record: RunRecord) -> None:
 
 def _print_understood(job: Job, images: list[ImageFile]) -> list[str]:
     """Print how each image would be read, and return an error message for each image that cannot be segmented."""
-    from cellseg_monai.inference import seconds_a_px, understood
+    from cellseg_monai.inference import seconds_a_px, settings_text, understood
 
+    print(settings_text(job))
     faults, descriptions = [], []
     for image in images:
         try:

@@ -80,13 +80,22 @@ def run_child(command: Sequence[str], log: Path, *, while_waiting: Callable[[], 
 
 
 def _start(command: Sequence[str], log: Path, log_descriptor: int) -> subprocess.Popen[bytes]:
+    # Python would otherwise import modules from the working folder, which can hold a numpy.py of somebody else.
+    environment = {**os.environ, "PYTHONSAFEPATH": "1"}
     if sys.platform == "win32":
         return subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log_descriptor, stderr=subprocess.STDOUT, bufsize=0
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log_descriptor,
+            stderr=subprocess.STDOUT,
+            bufsize=0,
+            env=environment,
         )
     between = [sys.executable, "-I", "-S", "-c", _BETWEEN, str(log), *command]
     # A new session, so that both processes can be killed together.
-    return subprocess.Popen(between, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True)
+    return subprocess.Popen(
+        between, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True, env=environment
+    )
 
 
 def _wait(process: subprocess.Popen[bytes], while_waiting: Callable[[], None]) -> bytes:

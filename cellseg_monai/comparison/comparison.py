@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 import shutil
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cellseg_monai.bundle import code_digest, is_shipped
 from cellseg_monai.comparison.child import ChildError
 from cellseg_monai.comparison.figures import draw_losses, draw_scores, draw_thresholds
 from cellseg_monai.comparison.panel import draw_panel
@@ -17,11 +19,11 @@ from cellseg_monai.comparison.request import Request, make_request
 from cellseg_monai.comparison.result import Result, collect_result
 from cellseg_monai.comparison.runs import Run, find_runs
 from cellseg_monai.comparison.steps import STEP_NAMES, probe_step, run_steps
-from cellseg_monai.comparison.tables import by_dice, shown_command, write_csv, write_markdown
+from cellseg_monai.comparison.tables import FIGURES, HEADING, by_dice, shown_command, write_csv, write_markdown
 from cellseg_monai.comparison.training_folder import TrainingFolder
 from cellseg_monai.data import section_items
 from cellseg_monai.errors import BundleError
-from cellseg_monai.report.csv_table import read_table
+from cellseg_monai.spreadsheets import read_table
 
 __all__ = ["Comparison", "compare"]
 
@@ -51,7 +53,7 @@ def compare(
     seed: int = 0,
     datalist: str | Path | None = None,
     knobs: Mapping[str, Any] | None = None,
-    bundles_dir: str | Path = "bundles",
+    bundles_dir: str | Path | None = None,
 ) -> Comparison:
     """Train bundles with the same budget, evaluate them on the same test images, and write tables and figures.
 
@@ -65,14 +67,15 @@ def compare(
 
     Args:
         dataset_dir: the data set folder.
-        runs: names of the runs, such as "unet,unet+two_classes", or a list of names.
+        runs: names of the runs, such as "unet,unet+two_classes", or a list of names. The bundle can also be the path of
+            a folder, such as "./mine+two_classes".
         output_dir: folder to write to, with a subfolder for each run.
         epochs: number of training epochs per run.
         minutes: training time per run in minutes; pass exactly one of `epochs` and `minutes`.
         seed: random seed for every run.
         datalist: datalist that replaces the data set's own sections; None to use the data set's own.
         knobs: further training settings to override in every run, such as `{"batch_size": 4}`.
-        bundles_dir: folder that contains the bundles.
+        bundles_dir: folder that contains the named bundles; None for the bundles that ship with this package.
 
     Returns:
         The results and the failures.
@@ -80,6 +83,7 @@ def compare(
     Raises:
         BundleError: a bundle, variant or knob is unknown, or `output_dir` contains runs with other settings. The
             message lists every problem, and no run has started.
+        FileExistsError: `output_dir` contains a file with the name of a result, but no earlier comparison.
         DatasetError: the data set cannot be used.
         ValueError: the budget is invalid.
     """
@@ -87,10 +91,11 @@ def compare(
     chosen = find_runs(runs, knobs, bundles_dir=bundles_dir)
     request = make_request(dataset_dir, epochs=epochs, minutes=minutes, seed=seed, datalist=datalist, knobs=knobs)
     output = Path(output_dir)
-    folders = {run: TrainingFolder(output / run.name, request) for run in chosen}
+    folders = {run: TrainingFolder(output / run.name, request, code_sha256=code_digest(run.folder)) for run in chosen}
     refusals = [refusal for folder in folders.values() if (refusal := folder.refusal())]
     if refusals:
         raise BundleError("\n".join(refusals))
+    _check_files(output)
     comparison = Comparison(output)
     with Progress([run.name for run in chosen], steps=len(STEP_NAMES) + (minutes is not None)) as progress:
         for run, folder in folders.items():
@@ -102,13 +107,27 @@ def compare(
                 progress.write(f"{run.name}: {progress.step} failed with {error} (log: {folder.log})")
     comparison.results[:] = by_dice(comparison.results)
     if comparison.results:
-        command = shown_command(request, [run.name for run in chosen], dataset_dir=dataset_dir, output_dir=output_dir)
+        names = [run.name if is_shipped(run.folder) else f"./{run.name}" for run in chosen]
+        command = shown_command(request, names, dataset_dir=dataset_dir, output_dir=output_dir)
         write_csv(output / "comparison.csv", comparison.results)
         write_markdown(
             output / "comparison.md", comparison.results, request, command=command, failures=comparison.failures
         )
         _draw(output, comparison.results, request)
     return comparison
+
+
+def _check_files(output: Path) -> None:
+    """Refuse to replace files that are not from a comparison."""
+    page = output / "comparison.md"
+    with suppress(OSError):
+        if page.read_bytes().startswith(HEADING.encode()):
+            return
+    for file in (output / "comparison.csv", page, *(output / name for name in FIGURES)):
+        if file.exists():
+            raise FileExistsError(
+                f"{file} already exists and is not from a comparison; choose another --output, or move the file"
+            )
 
 
 def _finish(run: Run, folder: TrainingFolder, progress: Progress) -> Result:
@@ -119,7 +138,10 @@ def _finish(run: Run, folder: TrainingFolder, progress: Progress) -> Result:
     """
     earlier = folder.result()
     if earlier is not None:
-        return Result.from_json(earlier)
+        result = Result.from_json(earlier)
+        if result.run != run.name:  # the name of its folder
+            raise BundleError(f"{folder.path} holds the result of the run {result.run!r}; pass another --output")
+        return result
     epochs = folder.epochs or _measure_epochs(run, folder, progress)
     steps = run_steps(run, folder.request, folder.path, epochs=epochs)
     folder.run(steps, announce=progress.start_step, tick=lambda: progress.show_epochs(folder.path, epochs))

@@ -8,15 +8,16 @@ import statistics
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from cellseg_monai.comparison.child import Usage
 from cellseg_monai.comparison.costs import network_costs
 from cellseg_monai.comparison.runs import Run
+from cellseg_monai.errors import BundleError
 from cellseg_monai.evaluation import Evaluation, read_results, read_summary
 from cellseg_monai.evaluation.protocols import OWN
-from cellseg_monai.report.csv_table import read_table
 from cellseg_monai.scores import ForegroundCounts
+from cellseg_monai.spreadsheets import read_table
 from cellseg_monai.training import read_checkpoint, read_metadata, trained_network
 
 __all__ = ["Result", "Score", "collect_result"]
@@ -89,12 +90,38 @@ class Result:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Result:
-        """Restore a result from the dict that `as_json` returned."""
-        scores = {
-            name: Score(**{end: math.nan if value is None else value for end, value in score.items()})
-            for name, score in values["scores"].items()
-        }
-        return cls(**{**values, "variants": tuple(values["variants"]), "scores": scores})
+        """Restore a result from the dict that `as_json` returned.
+
+        Raises:
+            BundleError: a value is missing or has the wrong type.
+        """
+        try:
+            scores = {
+                name: Score(**{end: math.nan if value is None else float(value) for end, value in score.items()})
+                for name, score in values["scores"].items()
+            }
+            if not isinstance(values["variants"], list | tuple):
+                raise TypeError(f"got variants={values['variants']!r}")
+            result = cls(**{**values, "variants": tuple(values["variants"]), "scores": scores})
+            for name, kind in get_type_hints(cls).items():
+                if name not in ("variants", "scores", "image_dice"):
+                    _check_type(name, getattr(result, name), kind)
+            for variant in result.variants:
+                _check_type("a variant", variant, str)
+            for image, dice in result.image_dice.items():
+                _check_type(f"image_dice of {image}", dice, float)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise BundleError(
+                f"a result.json is damaged ({type(error).__name__}: {error}); delete it to repeat its run's last steps"
+            ) from error
+        return result
+
+
+def _check_type(name: str, value: Any, kind: Any) -> None:
+    """Raise a TypeError unless a value has a type; a whole number is also a float."""
+    fits = isinstance(value, kind) or (kind is not str and isinstance(value, int))
+    if not fits or isinstance(value, bool):
+        raise TypeError(f"got {name}={value!r}")
 
 
 def collect_result(run: Run, folder: Path, usage: Mapping[str, Usage]) -> Result:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import itertools
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import Any
 from monai.bundle import ConfigParser
 
 from cellseg_monai.bundle import check_overrides, check_variants, find_bundles
+from cellseg_monai.bundle_name import is_bundle_path
 from cellseg_monai.errors import BundleError
 
 __all__ = ["Run", "find_runs"]
@@ -52,14 +55,15 @@ class Run:
 
 
 def find_runs(
-    names: str | Iterable[str], knobs: Mapping[str, Any], *, bundles_dir: str | Path = "bundles"
+    names: str | Iterable[str], knobs: Mapping[str, Any], *, bundles_dir: str | Path | None = None
 ) -> list[Run]:
     """Find runs by name, and check that their bundles and variants exist and accept every knob.
 
     Args:
-        names: names of the runs, such as "unet,unet+two_classes", or a list of names.
+        names: names of the runs, such as "unet,unet+two_classes", or a list of names. The bundle can also be the path
+            of a folder, such as "./mine+two_classes".
         knobs: training settings to override in every run, by name.
-        bundles_dir: folder that contains the bundles.
+        bundles_dir: folder that contains the named bundles; None for the bundles that ship with this package.
 
     Raises:
         BundleError: a bundle, variant or knob is unknown, a name occurs twice, or variants undo each other. The
@@ -75,11 +79,12 @@ def find_runs(
         [f"{name!r} occurs more than once; list it once" for name in wanted if wanted.count(name) > 1],
     )
     for name in dict.fromkeys(wanted):
-        bundle, *variants = name.split("+")
-        if bundle not in bundles:
-            faults.append(_unknown(f"no bundle named {bundle!r}", bundle, sorted(bundles)))
+        bundle, *variants = _parts(name)
+        folder = Path(bundle).absolute() if is_bundle_path(bundle) else bundles.get(bundle)
+        if folder is None or not (folder / "configs" / "train.json").is_file():
+            faults.append(_no_bundle(bundle, sorted(bundles)))
             continue
-        run = Run(bundles[bundle], tuple(variants))
+        run = Run(folder, tuple(variants))
         known = sorted(path.stem for path in (run.folder / "configs" / "variants").glob("*.json"))
         unknown = [
             _unknown(f"{bundle} has no variant {variant!r}", variant, known)
@@ -90,10 +95,30 @@ def find_runs(
         if not unknown:
             runs.append(run)
             faults += _variant_faults(run)
+    faults += [
+        f"{one.folder} and {other.folder} would both write to {one.name}; rename one of the folders"
+        for one, other in itertools.combinations(runs, 2)
+        if one.name == other.name
+    ]
     faults += _knob_faults(runs, knobs)
     if faults:
         raise BundleError("\n".join(dict.fromkeys(faults)))
     return runs
+
+
+def _parts(name: str) -> list[str]:
+    """Return the bundle of a run and its variants. Folders above that of the bundle can contain "+"."""
+    end = max(name.rfind(separator) for separator in (os.sep, os.altsep or os.sep)) + 1
+    bundle, *variants = name[end:].split("+")
+    return [name[:end] + bundle, *variants]
+
+
+def _no_bundle(bundle: str, known: Sequence[str]) -> str:
+    if is_bundle_path(bundle):
+        return f"no bundle at {Path(bundle).absolute()}, which has no configs/train.json; pass the folder of a bundle"
+    if (Path(bundle) / "configs" / "train.json").is_file():
+        return f"no bundle named {bundle!r} ships with this package; to use the one in this folder, write ./{bundle}"
+    return _unknown(f"no bundle named {bundle!r}", bundle, known)
 
 
 def _unknown(message: str, name: str, known: Sequence[str]) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cellseg_monai.bundle.literal import literal
 from cellseg_monai.comparison.request import Request
 from cellseg_monai.comparison.runs import Run
 
@@ -53,7 +54,7 @@ def run_steps(run: Run, request: Request, folder: Path, *, epochs: int) -> list[
         folder: folder to write to.
         epochs: number of epochs to train.
     """
-    rest = {"checkpoint": folder / "model.pt", **_shared(request, folder)}
+    rest = {"checkpoint": literal(folder / "model.pt"), **_shared(request, folder)}
     rest |= {name: value for name, value in request.knobs.items() if name in _KNOBS_OF_ALL}
     configs = run.folder / "configs"
     return [
@@ -71,8 +72,9 @@ def _training(name: str, run: Run, request: Request, folder: Path, *, epochs: in
 
 
 def _shared(request: Request, folder: Path) -> dict[str, Any]:
-    datalist = {} if request.datalist is None else {"datalist": request.datalist}
-    return {"dataset_dir": request.dataset, "output_dir": folder.absolute(), **datalist, "seed": request.seed}
+    datalist = {} if request.datalist is None else {"datalist": literal(request.datalist)}
+    paths = {"dataset_dir": literal(request.dataset), "output_dir": literal(folder.absolute()), **datalist}
+    return {**paths, "seed": request.seed}
 
 
 def _command(run_id: str, config_file: Any, options: Mapping[str, Any]) -> tuple[str, ...]:

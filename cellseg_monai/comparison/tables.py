@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 import shlex
 from collections.abc import Mapping, Sequence
@@ -13,8 +12,11 @@ from typing import Any
 from cellseg_monai.atomic import replacing
 from cellseg_monai.comparison.request import Request
 from cellseg_monai.comparison.result import Result, Score
+from cellseg_monai.spreadsheets import writing_table
 
 __all__ = ["by_dice", "shown_command", "write_csv", "write_markdown"]
+
+HEADING = "# Comparison on "
 
 FIGURES = {
     "scores.png": "Dice on the test images: the mean over images with its 95 % interval, and the pooled value.",
@@ -73,10 +75,9 @@ def write_csv(path: Path, results: Sequence[Result]) -> None:
                 f"{name}_{end}": "" if math.isnan(value) else f"{value:.6f}" for end, value in asdict(score).items()
             }
         rows.append(row)
-    with replacing(path) as aside, open(aside, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
+    with writing_table(path, rows[0]) as table:
+        for row in rows:
+            table.write(row.values())
 
 
 def write_markdown(
@@ -93,7 +94,7 @@ def write_markdown(
     """
     ordered = by_dice(results)
     sections = [
-        f"# Comparison on {Path(request.dataset).name}",
+        f"{HEADING}{Path(request.dataset).name}",
         _table(_SCORES_HEAD, [_scores_row(result, best=result is _clear_best(ordered)) for result in ordered]),
         _table(_COSTS_HEAD, [_costs_row(result) for result in ordered]),
         *([_failed(failures)] if failures else []),

@@ -12,6 +12,8 @@ from cellseg_monai.atomic import replacing
 from cellseg_monai.comparison.child import Usage, run_child
 from cellseg_monai.comparison.request import Request
 from cellseg_monai.comparison.steps import Step
+from cellseg_monai.errors import BundleError
+from cellseg_monai.json_text import parse_json
 
 __all__ = ["TrainingFolder"]
 
@@ -27,10 +29,11 @@ class TrainingFolder:
         path: path of the folder.
         request: the request of the comparison. It must equal that of any earlier comparison in this folder; see
             `refusal`.
+        code_sha256: SHA-256 of the bundle's configs and code; None for a bundle that ships with this package.
     """
 
-    def __init__(self, path: Path, request: Request) -> None:
-        self.path, self.request = path, request
+    def __init__(self, path: Path, request: Request, *, code_sha256: str | None = None) -> None:
+        self.path, self.request, self.code_sha256 = path, request, code_sha256
 
     @property
     def log(self) -> Path:
@@ -54,6 +57,8 @@ class TrainingFolder:
                 return None
             return f"{self.path} already exists and is not from a comparison; choose another --output or delete it"
         differences = self.request.differences(earlier["request"])
+        if earlier.get("code_sha256") != self.code_sha256:
+            differences.append("the configs or the code of its bundle were others")
         if not differences:
             return None
         return (
@@ -67,11 +72,14 @@ class TrainingFolder:
 
     def keep_result(self, result: dict[str, Any]) -> None:
         """Store the result, which marks the run as finished."""
-        self._write("result.json", {"request": self.request.as_json(), "epochs": self.epochs, "result": result})
+        self._write("result.json", {**self._about(), "epochs": self.epochs, "result": result})
 
     def usage(self) -> dict[str, Usage]:
         """Return the time and memory used by each completed step, keyed by step name."""
-        return {name: Usage(**values) for name, values in self._state()["steps"].items()}
+        try:
+            return {name: Usage(**values) for name, values in self._state()["steps"].items()}
+        except TypeError as error:
+            raise _damaged(self.path / "steps.json", str(error)) from error
 
     def run(self, steps: Iterable[Step], *, announce: Callable[[Step], None], tick: Callable[[], None]) -> None:
         """Run the steps that are not complete yet.
@@ -94,14 +102,34 @@ class TrainingFolder:
             state = self._state()
             self._write("steps.json", {**state, "steps": {**state["steps"], step.name: asdict(usage)}})
 
+    def _about(self) -> dict[str, Any]:
+        code = {} if self.code_sha256 is None else {"code_sha256": self.code_sha256}
+        return {"request": self.request.as_json(), **code}
+
     def _state(self) -> dict[str, Any]:
-        empty = {"request": self.request.as_json(), "epochs": self.request.epochs, "steps": {}}
-        return self._read("steps.json") or empty
+        return self._read("steps.json") or {**self._about(), "epochs": self.request.epochs, "steps": {}}
 
     def _read(self, name: str) -> dict[str, Any] | None:
         path = self.path / name
-        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+        if not path.is_file():
+            return None
+        try:
+            content = parse_json(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise _damaged(path, str(error)) from error
+        wanted = {"request": dict, "result": dict} if name == "result.json" else {"request": dict, "steps": dict}
+        for key, kind in wanted.items():
+            if not isinstance(content, dict) or not isinstance(content.get(key), kind):
+                raise _damaged(path, f"it has no object {key!r}")
+        epochs = content.get("epochs")
+        if epochs is not None and (not isinstance(epochs, int) or isinstance(epochs, bool) or epochs < 1):
+            raise _damaged(path, f"got epochs={epochs!r}, expected a number from 1")
+        return dict(content)
 
     def _write(self, name: str, content: dict[str, Any]) -> None:
         with replacing(self.path / name) as aside:
             aside.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def _damaged(path: Path, reason: str) -> BundleError:
+    return BundleError(f"{path} is no record of a comparison: {reason}; pass another --output, or delete the file")

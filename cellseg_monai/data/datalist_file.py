@@ -12,6 +12,7 @@ from cellseg_monai.data.split import SECTIONS, Datalist, Item
 from cellseg_monai.data.tags import known_tags, mixed_tags, read_tags
 from cellseg_monai.errors import DatasetError
 from cellseg_monai.faults import Fault, place_of
+from cellseg_monai.json_text import parse_json
 
 __all__ = ["SECTION_NAMES", "datalist_text", "read_datalist"]
 
@@ -59,10 +60,10 @@ def read_datalist(path: Path, dataset: Path) -> tuple[Datalist, list[Fault]]:
     """
     sections: Datalist = {section: [] for section in SECTIONS}
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise DatasetError(f"{path}: no such datalist; write one with `cellseg data split`") from None
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except ValueError as error:
         raise DatasetError(f"{path}: not a JSON file ({error}); write the file again") from error
     place = place_of(path, dataset)
     if not isinstance(content, dict) or not any(section in content for section in SECTIONS):

@@ -24,6 +24,7 @@ from cellseg_monai.datasets.preparing.journal import read_record
 from cellseg_monai.datasets.selection_rules import RULES, Candidate
 from cellseg_monai.errors import DatasetError
 from cellseg_monai.faults import place_of
+from cellseg_monai.json_text import parse_json
 
 __all__ = ["Selected", "select", "selection_names"]
 
@@ -119,7 +120,7 @@ def _read(selection: str) -> dict[str, Any]:
     is_file = selection.endswith(".json")
     path = Path(selection) if is_file else _FOLDER / f"{selection}.json"
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         names = ", ".join(selection_names())
         if is_file:
@@ -127,7 +128,7 @@ def _read(selection: str) -> dict[str, Any]:
         nearest = difflib.get_close_matches(selection, selection_names(), n=1)
         remedy = f"did you mean {nearest[0]!r}?" if nearest else f"choose one of {names}"
         raise DatasetError(f"unknown selection {selection!r}; {remedy}") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise DatasetError(f"{path}: not valid JSON ({error}); fix the file") from error
     steps = content.get("steps") if isinstance(content, dict) else None
     if not isinstance(steps, list) or not all(isinstance(step, dict) and step.get("rule") in RULES for step in steps):

@@ -16,7 +16,14 @@ from cellseg_monai.evaluation.folders import evaluate_folders, evaluate_pairs
 from cellseg_monai.evaluation.pairs import FilePair, pair_files
 from cellseg_monai.evaluation.protocol import ImageCounts, Protocol, Score, ScoreResult
 from cellseg_monai.evaluation.protocols import PROTOCOLS, find_protocol
-from cellseg_monai.evaluation.results import format_results, read_results, read_summary, summary, write_results
+from cellseg_monai.evaluation.results import (
+    format_results,
+    read_results,
+    read_summary,
+    result_files,
+    summary,
+    write_results,
+)
 from cellseg_monai.evaluation.trained import read_training
 
 __all__ = [
@@ -36,6 +43,7 @@ __all__ = [
     "read_results",
     "read_summary",
     "read_training",
+    "result_files",
     "summary",
     "write_results",
 ]

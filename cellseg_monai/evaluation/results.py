@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 from pathlib import Path
@@ -15,13 +14,13 @@ from cellseg_monai.evaluation.evaluated import LABELLED, Evaluation
 from cellseg_monai.evaluation.figure import draw_f1
 from cellseg_monai.evaluation.protocol import Protocol, ScoreResult
 from cellseg_monai.evaluation.result_table import read_row, table_rows
+from cellseg_monai.evaluation.summary_checks import OVER_WORDS, check_summary
 from cellseg_monai.faults import Fault
+from cellseg_monai.json_text import parse_json
 from cellseg_monai.scores import over_images
+from cellseg_monai.spreadsheets import read_table, writing_table
 
-__all__ = ["OVER_WORDS", "format_results", "read_results", "read_summary", "summary", "write_results"]
-
-OVER_WORDS = {"mean": "mean over images", "median": "median over images", "pooled": "all images pooled"}
-"""Descriptions of the ways to combine images, for use in text."""
+__all__ = ["OVER_WORDS", "format_results", "read_results", "read_summary", "result_files", "summary", "write_results"]
 
 
 def write_results(evaluation: Evaluation, output_dir: str | Path) -> list[Path]:
@@ -34,12 +33,11 @@ def write_results(evaluation: Evaluation, output_dir: str | Path) -> list[Path]:
     Returns:
         Paths of `<protocol>_images.csv`, `<protocol>_summary.json` and `<protocol>_f1.png`.
     """
-    table, report, figure = (_file(output_dir, evaluation.protocol, name) for name in _NAMES)
+    table, report, figure = result_files(output_dir, evaluation.protocol)
     rows = table_rows(evaluation)
-    with replacing(table) as aside, open(aside, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
+    with writing_table(table, rows[0]) as writer:
+        for row in rows:
+            writer.write(row.values())
     with replacing(report) as aside:
         aside.write_text(json.dumps(summary(evaluation), indent=2) + "\n", encoding="utf-8")
     draw_f1(figure, evaluation.protocol, evaluation.counts)
@@ -47,6 +45,16 @@ def write_results(evaluation: Evaluation, output_dir: str | Path) -> list[Path]:
 
 
 _NAMES = ("images.csv", "summary.json", "f1.png")
+
+
+def result_files(output_dir: str | Path, protocol: Protocol) -> list[Path]:
+    """Return the paths of the files that `write_results` writes for a protocol: the table, the summary and the figure.
+
+    Args:
+        output_dir: output folder.
+        protocol: the protocol.
+    """
+    return [_file(output_dir, protocol, name) for name in _NAMES]
 
 
 def _file(output_dir: str | Path, protocol: Protocol, name: str) -> Path:
@@ -66,11 +74,10 @@ def read_results(output_dir: str | Path, protocol: Protocol) -> Evaluation:
     """
     table, numbers = _file(output_dir, protocol, _NAMES[0]), read_summary(output_dir, protocol)
     try:
-        with open(table, newline="", encoding="utf-8") as file:
-            images = [read_row(row, protocol) for row in csv.DictReader(file)]
+        images = [read_row(row, protocol) for row in read_table(table)]
         faults, warnings = ([_fault(line) for line in numbers[name]] for name in ("not_evaluated", "warnings"))
         return Evaluation(protocol, images, faults, warnings, numbers["about"], numbers.get("foreground", LABELLED))
-    except (KeyError, ValueError, TypeError, OSError) as error:
+    except (AttributeError, KeyError, ValueError, TypeError, OSError) as error:
         raise DatasetError(
             f"cannot read {table} as an evaluation table ({type(error).__name__}: {error}); repeat the evaluation"
         ) from error
@@ -92,7 +99,9 @@ def read_summary(output_dir: str | Path, protocol: Protocol) -> dict[str, Any]:
             f"{Path(output_dir)}: {path.name} not found; run the evaluation first, or pass another folder"
         )
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(path.read_text(encoding="utf-8"))
+        check_summary(content)
+        return dict(content)
     except ValueError as error:
         raise DatasetError(f"cannot read {path} ({error}); repeat the evaluation") from error
 

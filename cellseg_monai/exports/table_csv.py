@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from cellseg_monai.atomic import replacing
 from cellseg_monai.exports.segmentation import Segmentation
 from cellseg_monai.labels import ObjectTable
+from cellseg_monai.spreadsheets import cell_text, text_of_cell, writing_table
 
 __all__ = ["read", "write"]
 
@@ -25,10 +25,8 @@ def write(path: Path, segmentation: Segmentation) -> None:
         segmentation: objects whose table to write.
     """
     columns = segmentation.table.columns
-    with replacing(path) as aside, open(aside, "w", newline="", encoding="utf-8") as file:
-        rows = csv.writer(file, lineterminator="\n")
-        rows.writerow(columns)
-        rows.writerows(zip(*map(_cells, columns.values()), strict=True))
+    with writing_table(path, columns, line_end="\n") as table:
+        table.write_numbers(zip(*map(_cells, columns.values()), strict=True))
 
 
 def read(path: Path) -> ObjectTable:
@@ -43,6 +41,7 @@ def read(path: Path) -> ObjectTable:
     """
     with open(path, newline="", encoding="utf-8") as file:
         head, *rows = list(csv.reader(file)) or [[]]
+    head = list(map(text_of_cell, head))
     if "id" not in head or any(len(row) != len(head) for row in rows):
         raise ValueError(
             f"{path} is not an object table (no id column, or rows of unequal length); export the table again "
@@ -70,6 +69,8 @@ def _values(cells: Sequence[str]) -> np.ndarray:
 
 
 def _cells(column: np.ndarray) -> list:
+    if column.dtype.kind in "OU":  # a column that the user added
+        return [cell_text(str(value)) for value in column.tolist()]
     if column.dtype.kind != "f":
         return column.tolist()
     return [value if value == value else "" for value in column.tolist()]

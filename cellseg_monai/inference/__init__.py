@@ -1,6 +1,6 @@
 """From images to objects: cutting images into tiles, running the network, and writing the results."""
 
-from cellseg_monai.inference.dry_run import misfits, seconds_a_px, understood
+from cellseg_monai.inference.dry_run import misfits, seconds_a_px, settings_text, understood
 from cellseg_monai.inference.fingerprint import about_job, differences
 from cellseg_monai.inference.inputs import ImageFile, find_images
 from cellseg_monai.inference.job import Job, Reading
@@ -47,6 +47,7 @@ __all__ = [
     "read_run",
     "seconds_a_px",
     "segment_plane",
+    "settings_text",
     "understood",
     "within_memory",
 ]

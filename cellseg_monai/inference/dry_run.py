@@ -19,7 +19,7 @@ from cellseg_monai.io import LazyImage, Note, open_image
 from cellseg_monai.io.axes import MisfitAxesError, UnstatedAxesError
 from cellseg_monai.pixels import Preprocessing, prepared_shape, select_channels
 
-__all__ = ["Understood", "misfits", "seconds_a_px", "understood"]
+__all__ = ["Understood", "misfits", "seconds_a_px", "settings_text", "understood"]
 
 
 class Understood(NamedTuple):
@@ -36,6 +36,19 @@ class Understood(NamedTuple):
     network_px: int
     batch: tuple[int, int, int]
     notes: tuple[Note, ...] = ()
+
+
+def settings_text(job: Job) -> str:
+    """Describe what `job` does with every image, in one line."""
+    pipeline = job.pipeline
+    tiles = pipeline.tiles
+    height, width = tiles.size
+    views = ", eight views each" if pipeline.tta else ""
+    return (
+        f"{pipeline.bundle} {pipeline.version} with {pipeline.precision}; tiles of up to {height} × {width} px{views}, "
+        f"which overlap by at least {tiles.overlap} px, {tiles.batch} at a time; each image becomes "
+        f"{', '.join(job.exports)}"
+    )
 
 
 def understood(path: Path, job: Job) -> Understood:

@@ -24,9 +24,15 @@ def about_job(job: Job, device: str) -> dict[str, Any]:
         device: where the network runs, such as "cpu" or "cuda:1"; only the kind of device is recorded.
     """
     pipeline = job.pipeline
+    code = {} if pipeline.code_sha256 is None else {"code_sha256": pipeline.code_sha256}
     about = {
         "cellseg_monai": __version__,
-        "bundle": {"name": pipeline.bundle, "version": pipeline.version, "weights_sha256": pipeline.weights_sha256},
+        "bundle": {
+            "name": pipeline.bundle,
+            "version": pipeline.version,
+            "weights_sha256": pipeline.weights_sha256,
+            **code,
+        },
         "device": device.split(":")[0],
         "precision": pipeline.precision,
         "preprocess": asdict(pipeline.preprocess),

@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from cellseg_monai.digest import image_digest
+from cellseg_monai.digest import files_digest, image_digest
+from cellseg_monai.inference.image_sets import one_per_image
 from cellseg_monai.inference.patterns import expand, is_pattern
-from cellseg_monai.io import image_stem, readable_suffixes
+from cellseg_monai.io import image_files, image_stem, readable_suffixes
 
 __all__ = ["ImageFile", "find_images"]
 
@@ -44,8 +45,12 @@ class ImageFile:
 
     @cached_property
     def sha256(self) -> str:
-        """SHA-256 of the file or folder, computed on first use; see `digest.image_digest`."""
-        return image_digest(self.path)
+        """SHA-256 of the file or folder, or of all files that make up the image, computed on first use.
+
+        See `digest.image_digest`.
+        """
+        files = image_files(self.path)
+        return image_digest(self.path) if len(files) == 1 else files_digest(self.path.parent, files)
 
 
 def find_images(
@@ -97,14 +102,15 @@ def find_images(
         raise ValueError(
             "got no images; pass image files, folders or patterns, or - to read a list from standard input"
         )
-    clashes = _clashes(list(images_by_path.values()))
+    all_images = one_per_image((image.path, image) for image in images_by_path.values())
+    clashes = _clashes(all_images)
     faults += [
         f"{' and '.join(str(image.path) for image in images)} would have the same result files; rename one, or segment "
         "them into different folders"
         for images in clashes
     ]
     left_out = {image for images in clashes for image in images}
-    return [image for image in images_by_path.values() if image not in left_out], faults
+    return [image for image in all_images if image not in left_out], faults
 
 
 def _search(text: str) -> tuple[Path | None, list[ImageFile]]:

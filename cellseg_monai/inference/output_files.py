@@ -36,9 +36,14 @@ def check_output_files(
             image wrote that file.
 
     Raises:
+        ValueError: a folder for results is a link that leads out of the output.
         FileExistsError: a result would have the same path as an image, an existing file, or another image's result.
     """
-    inputs = {os.path.realpath(image.path) for image in images}  # unlike Path.resolve, does not fail on circular links
+    for below in {image.below for image in images}:
+        # Unlike Path.resolve, realpath does not fail on circular links.
+        if not Path(os.path.realpath(output / below)).is_relative_to(os.path.realpath(output)):
+            raise ValueError(f"{output / below} lies outside the output; choose another --output, or remove the link")
+    inputs = {os.path.realpath(image.path) for image in images}
     whose: dict[str, ImageFile] = {}
     parted = _maybe_parted(output, images, exports)
     for image in images:

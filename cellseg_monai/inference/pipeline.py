@@ -34,6 +34,7 @@ class Pipeline:
         tta: use test-time augmentation, which shows the network eight symmetric views of each tile.
         precision: precision of the network's multiplications, "float32" or "bfloat16"; it affects the results.
         lanes: number of batches that the network processes at the same time; see `Lanes`.
+        code_sha256: SHA-256 of the bundle's configs and code; None for a bundle that ships with this package.
         training: description of the data on which the weights were trained, or None if unknown. Images unlike it are
             flagged.
         notes: on how the network runs, such as that another precision would be faster.
@@ -53,6 +54,7 @@ class Pipeline:
     tta: bool = False
     precision: str = "float32"
     lanes: int = 1
+    code_sha256: str | None = None
     training: TrainingData | None = None
     notes: tuple[Note, ...] = ()
 

@@ -14,6 +14,8 @@ from cellseg_monai.flag import Flag
 from cellseg_monai.inference.fingerprint import differences
 from cellseg_monai.inference.inputs import ImageFile
 from cellseg_monai.inference.outcomes import Done, Failed
+from cellseg_monai.inference.record_checks import check_record
+from cellseg_monai.json_text import parse_json
 
 __all__ = ["NAME", "RunRecord", "check_no_run", "has_run", "images_of", "read_run", "results_in"]
 
@@ -211,13 +213,17 @@ def read_run(path: Path) -> dict[str, Any]:
         ValueError: the file is not the record of a run.
     """
     try:
-        run = json.loads(path.read_text(encoding="utf-8"))
+        run = parse_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise FileNotFoundError(f"no such file: {path}; pass the run.json next to the results") from error
     except ValueError as error:
         raise ValueError(f"{path} is not a run.json: {error}; pass the run.json next to the results") from error
     if not isinstance(run, dict) or not {"about", "images", "arguments"} <= run.keys():
         raise ValueError(f"{path} was not written by `cellseg segment`; pass the run.json next to the results")
+    try:
+        check_record(run, run["images"] if isinstance(run["images"], list) else [run["images"]], path.parent)
+    except ValueError as error:
+        raise ValueError(f"{path} was not written by `cellseg segment`: {error}; pass another run.json") from error
     return run
 
 
@@ -235,7 +241,9 @@ def images_of(run: Mapping[str, Any]) -> list[ImageFile]:
         image = ImageFile(Path(entry["path"]), Path(entry["key"]).parent)
         images.append(image)
         try:
-            if image.sha256 != entry["sha256"]:
+            if image.path.exists() and not _is_image(image.path):
+                faults.append(f"{image.path} is not an image file")
+            elif image.sha256 != entry["sha256"]:
                 faults.append(f"{image.path} has changed")
         except OSError as error:
             faults.append(f"{image.path}: {error.strerror}")
@@ -256,11 +264,16 @@ def _recorded(output: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     if not journal.exists():
         run = read_run(output / NAME)
         return run, run["images"]
-    lines = journal.read_text(encoding="utf-8").splitlines()
-    first = _entry(lines[0]) if lines else None
-    if first is None or not {"about", "begun", "left"} <= first.keys():
-        raise ValueError(f"{journal} is damaged; start again with another --output")
-    return first, [entry for line in lines[1:] if (entry := _entry(line))]
+    try:
+        lines = journal.read_text(encoding="utf-8").splitlines()
+        first = _entry(lines[0]) if lines else None
+        if first is None or not {"about", "begun", "left"} <= first.keys():
+            raise ValueError("it does not begin with the settings of the run")
+        entries = [entry for line in lines[1:] if (entry := _entry(line))]
+        check_record(first, entries, output)
+    except ValueError as error:
+        raise ValueError(f"{journal} is damaged: {error}; start again with another --output") from error
+    return first, entries
 
 
 def _flag_entry(flag: Flag) -> dict[str, str]:
@@ -275,7 +288,12 @@ def _finite(measures: Mapping[str, float]) -> dict[str, float | None]:
 
 def _entry(line: str) -> dict[str, Any] | None:
     try:
-        entry = json.loads(line)
+        entry = parse_json(line)
     except ValueError:  # a line that was only partly written when the run was killed
         return None
     return entry if isinstance(entry, dict) else None
+
+
+def _is_image(path: Path) -> bool:
+    """Return True for a file or an OME-Zarr, and False for a device, which has no end, or any other folder."""
+    return path.is_file() or (path.is_dir() and path.suffix.lower() == ".zarr")

@@ -18,7 +18,7 @@ from cellseg_monai.io.label_spool import LabelSpool
 from cellseg_monai.io.label_tiff import write_labels
 from cellseg_monai.io.lazy_image import LazyImage, LazyPlane
 from cellseg_monai.io.notes import Note
-from cellseg_monai.io.reading import open_image, read
+from cellseg_monai.io.reading import image_files, open_image, read
 from cellseg_monai.io.registry import FORMATS, Format, image_stem, readable_suffixes
 from cellseg_monai.io.zarr_labels import ZarrLabels, holds_labels, writing_zarr_labels
 
@@ -32,6 +32,7 @@ __all__ = [
     "Note",
     "ZarrLabels",
     "holds_labels",
+    "image_files",
     "image_of_array",
     "image_stem",
     "open_image",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pickle
+from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, ClassVar
 
 import numpy as np
 
@@ -44,9 +45,10 @@ def read_masks(path: Path) -> np.ndarray:
     Raises:
         ValueError: the file does not hold a dictionary with an array under "masks".
     """
-    with path.open("rb") as stream:
-        read_header(stream)
-        content = _ArraysOnly(stream).load()
+    # In memory, so that no more than the file holds is allocated, whatever length the pickle states.
+    stream = BytesIO(path.read_bytes())
+    read_header(stream)
+    content = _ArraysOnly(stream).load()
     saved = content.item() if isinstance(content, np.ndarray) and content.shape == () else None
     masks = saved.get("masks") if isinstance(saved, dict) else None
     if not isinstance(masks, np.ndarray) or masks.dtype.hasobject:
@@ -64,8 +66,12 @@ class _Placeholder:
         pass
 
 
-class _ArraysOnly(pickle.Unpickler):
+class _ArraysOnly(pickle._Unpickler):  # the one in Python, because the one in C allocates as many places as stated
     """An unpickler that restores NumPy arrays and nothing else."""
+
+    dispatch: ClassVar[dict[int, Any]] = {
+        code: load for code, load in pickle._Unpickler.dispatch.items() if code != pickle.BYTEARRAY8[0]
+    }
 
     def find_class(self, module: str, name: str) -> Any:
         is_harmless = module.split(".")[0] == "numpy" and name in _HARMLESS

@@ -14,6 +14,7 @@ from cellseg_monai.errors import UnreadableImageError
 from cellseg_monai.io.axes import UNSTATED, settle_axes
 from cellseg_monai.io.colour_names import RGB, RGBA
 from cellseg_monai.io.decoder_errors import check_plausible_size, decoding
+from cellseg_monai.io.dicom_lengths import check_lengths
 from cellseg_monai.io.sizes import NO_SIZES, Sizes, Stated, understood_sizes
 from cellseg_monai.io.stored import Stored
 
@@ -57,6 +58,7 @@ def load(path: Path, axes: str | None, *, indices: bool = False) -> Stored:
             inverted.
     """
     with decoding(path):
+        check_lengths(path)
         info = itk.GDCMImageIO.New()
         info.SetFileName(str(path))
         info.ReadImageInformation()

@@ -92,7 +92,7 @@ def _fields(path: Path, lines: list[str]) -> dict[str, str]:
     for number, line in enumerate(lines, 1):
         key, value = _pair(line)
         if line.strip() and (not key or len(key) == len(line.strip())):
-            damaged(path, f"line {number} of its header is {line[:80]!r}, expected 'name = value'")
+            damaged(path, f"line {number} of its header is {line[:40]!r}, expected 'name = value'")
         if key in fields and key in _USED:
             damaged(path, f"its header states {key} twice")
         fields[key] = value

@@ -16,6 +16,7 @@ __all__ = ["Multiscale", "ZarrNode", "find_image"]
 
 _DEFAULT_AXES = ["t", "c", "z", "y", "x"]  # in versions up to 0.2, which do not state the axes
 _LARGEST_METADATA = 2**26
+_MOST_RESOLUTIONS = 100
 _WORDS = {"time": "T", "channel": "C", "position": "P"}
 
 
@@ -100,6 +101,12 @@ def _multiscale(path: Path, node: ZarrNode) -> Multiscale:
     stated = first.get("axes", _DEFAULT_AXES)
     axes = [axis if isinstance(axis, dict) else {"name": axis} for axis in stated]
     letters = "".join(_letter(axis) for axis in axes)
+    if len(first["datasets"]) > _MOST_RESOLUTIONS:
+        raise UnreadableImageError(
+            path,
+            f"it lists {len(first['datasets'])} resolutions, expected at most {_MOST_RESOLUTIONS}",
+            "export it again",
+        )
     arrays = tuple(_array(path, str(dataset["path"])) for dataset in first["datasets"])
     transforms = [
         *first["datasets"][0].get("coordinateTransformations", ()),

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["PIXEL_SIZE", "TIME_STEP", "Z_STEP", "Note"]
+__all__ = ["FILE_SET", "ORIENTATION", "PIXEL_SIZE", "PLANES", "TIME_STEP", "Z_STEP", "Note"]
 
 PIXEL_SIZE = "pixel-size"
 """The kind of note about a pixel size that the file states but the reader did not use.
 
 Users can ignore such a note if they pass the pixel size themselves.
 """
+
+FILE_SET = "file-set"
+"""The kind of a note on a file that may not belong to the image of which it is said to be a part."""
+
+PLANES = "planes"
+"""The kind of a note on planes that the file holds, but its metadata do not describe."""
+
+ORIENTATION = "orientation"
+"""The kind of a note on an orientation tag, which is not applied."""
 
 Z_STEP, TIME_STEP = "z-step", "time-step"
 """The kinds of notes on a distance between planes, and on a time between images, that are stated but not used."""

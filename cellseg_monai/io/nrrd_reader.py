@@ -125,7 +125,7 @@ def _fields(path: Path, lines: list[str]) -> dict[str, str]:
         name, mark, value = line.partition(": ")
         key = name.lower().replace(" ", "")
         if not mark or key not in _FIELDS:
-            damaged(path, f"line {number} of its header is {line[:80]!r}, expected an NRRD field")
+            damaged(path, f"line {number} of its header is {line[:40]!r}, expected an NRRD field")
         if key in fields:
             damaged(path, f"its header states {name!r} twice")
         fields[key] = value.strip()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,9 @@ from cellseg_monai.errors import UnreadableImageError
 from cellseg_monai.io.axes import settle_axes
 from cellseg_monai.io.colour_names import CMYK, GREY_ALPHA, RGB, RGBA
 from cellseg_monai.io.decoder_errors import check_plausible_size, decoding
+from cellseg_monai.io.orientation import orientation_notes
 from cellseg_monai.io.palette import apply_palette
+from cellseg_monai.io.png_chunks import checked_png
 from cellseg_monai.io.stored import Stored
 
 __all__ = ["load", "load_tiff"]
@@ -27,7 +30,8 @@ _PLUGINS: dict[bytes, type[ImageFile]] = {
 _LARGEST_RATIO = 1100.0  # the limit of deflate, which compresses the most of the three formats
 _CHANNELS = {"RGB": RGB, "RGBA": RGBA, "RGBX": (*RGB, "extra"), "LA": GREY_ALPHA, "CMYK": CMYK}
 _GREY_MODES = {"1", "L", "I", "F", "I;16", "I;16B", "I;16L", "I;16N"}
-_PNG_GREY, _PNG_PALETTE = 0, 3
+_ORIENTATION = 274  # tag
+_PNG_GREY = 0
 
 
 def load(path: Path, axes: str | None, *, indices: bool = False) -> Stored:
@@ -41,16 +45,10 @@ def load(path: Path, axes: str | None, *, indices: bool = False) -> Stored:
     with decoding(path), path.open("rb") as stream:
         plugin = _PLUGINS[stream.read(2)]
         stream.seek(0)
-        depth, kind = _png_depth_and_kind(path) if plugin is PngImagePlugin.PngImageFile else (8, -1)
-        if depth == 16 and kind not in (_PNG_GREY, _PNG_PALETTE):
-            # Pillow silently reduces 16-bit colours to 8 bits.
-            from cellseg_monai.io import png16_reader  # slow to import, rarely needed
-
-            return png16_reader.load(path, axes)
-        # Pillow stretches 2-bit and 4-bit greys to the range 0 to 255. Undo this to get the stored values.
-        stretch = 255 // (2**depth - 1) if kind == _PNG_GREY and depth in (2, 4) else 1
+        if plugin is PngImagePlugin.PngImageFile:
+            return _load_png(path, stream.read(), axes, indices=indices)
         with plugin(stream) as image:
-            return _to_stored(path, image, axes, indices=indices, stretch=stretch)
+            return _to_stored(path, image, axes, indices=indices)
 
 
 def load_tiff(path: Path, axes: str | None) -> Stored:
@@ -62,6 +60,19 @@ def load_tiff(path: Path, axes: str | None) -> Stored:
     """
     with decoding(path), path.open("rb") as stream, TiffImagePlugin.TiffImageFile(stream) as image:
         return _to_stored(path, image, axes, indices=False)
+
+
+def _load_png(path: Path, content: bytes, axes: str | None, *, indices: bool) -> Stored:
+    png = checked_png(path, content)
+    if png.depth == 16 and png.kind != _PNG_GREY:
+        # Pillow silently reduces 16-bit colours to 8 bits.
+        from cellseg_monai.io import png16_reader  # slow to import, rarely needed
+
+        return png16_reader.load(path, png, content, axes)
+    # Pillow stretches 2-bit and 4-bit greys to the range 0 to 255. Undo this to get the stored values.
+    stretch = 255 // (2**png.depth - 1) if png.kind == _PNG_GREY and png.depth in (2, 4) else 1
+    with PngImagePlugin.PngImageFile(png.without_texts()) as image:
+        return _to_stored(path, image, axes, indices=indices, stretch=stretch)
 
 
 def _to_stored(path: Path, image: ImageFile, axes: str | None, *, indices: bool, stretch: int = 1) -> Stored:
@@ -92,7 +103,15 @@ def _to_stored(path: Path, image: ImageFile, axes: str | None, *, indices: bool,
             path, f"pixels of Pillow mode {image.mode!r} are not supported", "save it as grey or RGB"
         )
     stated = "YXS"[: len(shape)]
-    return Stored(array, settle_axes(path, shape, stated, axes), names, stated=stated)
+    notes = orientation_notes(_orientation(image))
+    return Stored(array, settle_axes(path, shape, stated, axes), names, stated=stated, notes=notes)
+
+
+def _orientation(image: ImageFile) -> object:
+    """Return the value of the orientation tag in the EXIF or TIFF metadata, or None; broken metadata count as none."""
+    with suppress(Exception):
+        return image.getexif().get(_ORIENTATION)
+    return None
 
 
 def _palette(image: ImageFile) -> np.ndarray:
@@ -113,11 +132,3 @@ def _palette(image: ImageFile) -> np.ndarray:
     else:
         alpha[int(transparency)] = 0
     return np.hstack([colours[:, :3], alpha])
-
-
-def _png_depth_and_kind(path: Path) -> tuple[int, int]:
-    with path.open("rb") as stream:
-        head = stream.read(26)
-    if len(head) < 26 or head[12:16] != b"IHDR":
-        raise UnreadableImageError(path, "its PNG header is broken", "copy or export it again")
-    return head[24], head[25]

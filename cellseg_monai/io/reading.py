@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from os import PathLike, fspath
 from pathlib import Path
 
+from cellseg_monai.errors import UnreadableImageError
 from cellseg_monai.io.arrangement import arrange
 from cellseg_monai.io.image import Image
 from cellseg_monai.io.lazy_image import LazyImage
 from cellseg_monai.io.registry import find_format
 
-__all__ = ["open_image", "read"]
+__all__ = ["image_files", "open_image", "read"]
 
 
 def read(path: str | PathLike[str], axes: str | None = None) -> Image:
@@ -28,8 +29,10 @@ def read(path: str | PathLike[str], axes: str | None = None) -> Image:
 
     Grey PNGs below 8 bits keep their stored values (0 to 15 for 4 bits), as in TIFF. For slide scans (SVS, NDPI, SCN,
     QPI, Philips), the largest image is read, not the thumbnail, label, overview or further regions. Alpha is a separate
-    channel named "alpha". Orientation tags (EXIF) are not applied, so that an image stays aligned with its label image,
-    which rarely has the tag.
+    channel named "alpha". Orientation tags (EXIF and TIFF) are not applied, so that an image stays aligned with its
+    label image, which rarely has the tag; the notes of the image say so. OME-TIFF files that name each other, and the
+    files of a Micro-Manager stack, are one image, which each of them gives. No file outside the folder of the image is
+    ever read.
 
     Pixel sizes come from OME, OME-Zarr, ImageJ, LSM and DICOM metadata, from other microscopes and slide scanners that
     write TIFF, from MetaImage and NRRD files that name the unit, and from files written by `write_labels`. The distance
@@ -90,3 +93,20 @@ def open_image(path: str | PathLike[str], axes: str | None = None) -> LazyImage:
     with ExitStack() as stack:
         stored = stack.enter_context(find_format(file).opened(file, axes))
         return LazyImage(file, stored, stack, stated_axes=axes)
+
+
+def image_files(path: str | PathLike[str]) -> tuple[Path, ...]:
+    """Return all files that make up the image in a TIFF file, sorted by name; for other formats, just the path.
+
+    A file that cannot be read counts as an image of its own, because reading it tells what is wrong.
+
+    Args:
+        path: image file or OME-Zarr folder.
+    """
+    file = Path(fspath(path))
+    with suppress(OSError, UnreadableImageError):
+        if find_format(file).backend == "tiff_reader":
+            from cellseg_monai.io.tiff_sets import files_of  # slow to import
+
+            return tuple(sorted(files_of(file)))
+    return (file,)

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +22,7 @@ from cellseg_monai.io.decoder_errors import decoding
 from cellseg_monai.io.lazy_arrays import BlockArray, MappedArray, StackedArray
 from cellseg_monai.io.tiff_checks import COPY_AGAIN, segment_place
 from cellseg_monai.io.tiff_display import ShownPicture
+from cellseg_monai.io.tiff_files import contiguous_offset, open_file
 
 __all__ = ["TiffArray"]
 
@@ -53,6 +52,12 @@ class TiffArray:
         self._path, self._chosen, self._shown = path, chosen, shown
         self._windows: StackedArray | None = None
         self._cache, self._lock = cache, lock
+        # tifffile would read contiguous pixels from the file that was opened, even if they are in another of its set.
+        self._is_elsewhere = any(
+            series.dataoffset is not None
+            and any(page is not None and page.parent is not series.parent for page in series.pages)
+            for series in chosen
+        )
         stored_shape = (len(chosen),) * (len(chosen) > 1) + tuple(chosen[0].shape)
         self._n_stored_axes = len(stored_shape)
         self.shape = stored_shape + (3,) * (shown is not None and shown.has_colours)
@@ -63,7 +68,7 @@ class TiffArray:
         stored, samples = selection[: self._n_stored_axes], selection[self._n_stored_axes :]
         is_whole = all(part.indices(n) == (0, n, 1) for part, n in zip(stored, self.shape, strict=False))
         with decoding(self._path):
-            values = self._read_all() if is_whole else self._by_window()[stored]
+            values = self._read_all() if is_whole and not self._is_elsewhere else self._by_window()[stored]
             if self._shown is not None:
                 values = self._shown.apply(values)
         return values[(slice(None),) * self._n_stored_axes + samples]
@@ -99,7 +104,7 @@ def _windowed_array(
     """Return an array for reading windows of the series."""
     first = chosen[0]
     positions = (len(chosen),) * (len(chosen) > 1)
-    offsets = [series.dataoffset for series in chosen if series.dataoffset is not None]
+    offsets = [offset for series in chosen if (offset := contiguous_offset(series)) is not None]
     if len(offsets) == len(chosen):
         shape = tuple(first.shape)
         return StackedArray(positions, lambda number: _mapped(chosen[number].keyframe, offsets[number], shape))
@@ -121,20 +126,6 @@ def _mapped(page: tifffile.TiffPage | tifffile.TiffFrame, offset: int, shape: tu
 def _axes_in_page(page: tifffile.TiffPage) -> tuple[int, ...]:
     planes, _, length, width, samples = page.shaped
     return (planes,) * (planes > 1) + (length, width) + (samples,) * (samples > 1)
-
-
-@contextmanager
-def _open_file(page: tifffile.TiffPage | tifffile.TiffFrame) -> Iterator[tifffile.FileHandle]:
-    """Open the file that holds a page, and close it again if it was closed, as an image can span thousands of files."""
-    file = page.parent.filehandle
-    was_closed = file.closed
-    if was_closed:
-        file.open()
-    try:
-        yield file
-    finally:
-        if was_closed:
-            file.close()
 
 
 class _Pages:
@@ -177,7 +168,7 @@ class _Pages:
 
     def _whole_page(self, number: int) -> np.ndarray:
         page = self._pages[number]
-        with self._lock, _open_file(page):
+        with self._lock, open_file(page):
             array: np.ndarray = page.asarray()
         return array.reshape(self._shape)
 
@@ -203,7 +194,7 @@ class _Pages:
         """Return the bytes of a tile or strip, or None if a sparse file omits it, and the tables for decoding it."""
         page, key = self._pages[number], self._keyframe
         offset, count = page.dataoffsets[index], page.databytecounts[index]
-        with self._lock, _open_file(page) as file:
+        with self._lock, open_file(page) as file:
             tables = {"jpegtables": page.jpegtables, "jpegheader": None} if key.compression in _JPEG_KINDS else {}
             if not (offset and count):
                 if key.is_gdal:

@@ -9,6 +9,7 @@ import tifffile
 
 from cellseg_monai.errors import UnreadableImageError
 from cellseg_monai.io.decoder_errors import check_plausible_size
+from cellseg_monai.io.tiff_files import contiguous_offset
 
 __all__ = ["COPY_AGAIN", "check_old_jpeg", "check_page_chain", "check_segments", "check_size", "segment_place"]
 
@@ -143,8 +144,9 @@ def check_segments(path: Path, series: tifffile.TiffPageSeries) -> None:
     Raises:
         UnreadableImageError: pages, strips or tiles are missing; the message says how many.
     """
-    if series.dataoffset is not None:  # contiguous in the file
-        end = series.dataoffset + series.nbytes
+    offset = contiguous_offset(series)
+    if offset is not None:
+        end = offset + series.nbytes
         if end > series.keyframe.parent.filehandle.size:
             raise UnreadableImageError(path, f"the pixels end at byte {end}, beyond the end of the file", COPY_AGAIN)
         return
@@ -169,10 +171,8 @@ def check_segments(path: Path, series: tifffile.TiffPageSeries) -> None:
                 f"missing {n_missing} of {len(offsets)} {kind} in page {number}, the first being {first}",
                 COPY_AGAIN,
             )
-        # The last uncompressed strip can claim more bytes than it needs. tifffile rejects strips that are too short.
-        compressed = keyframe.compression != _UNCOMPRESSED
         for n, (offset, count) in enumerate(zip(offsets, counts, strict=False)):
-            if offset * compressed + count > size:
+            if offset + count > size:
                 place = segment_place(keyframe, n)
                 raise UnreadableImageError(path, f"the data ends within {place} of page {number}", COPY_AGAIN)
 

@@ -18,11 +18,15 @@ from cellseg_monai.io.block_cache import BlockCache
 from cellseg_monai.io.colour_names import RGB
 from cellseg_monai.io.decoder_errors import decoding
 from cellseg_monai.io.label_tags import OWN_PREFIX
+from cellseg_monai.io.orientation import orientation_notes
 from cellseg_monai.io.stored import Stored, is_smaller
 from cellseg_monai.io.tiff_array import TiffArray
-from cellseg_monai.io.tiff_checks import check_old_jpeg, check_page_chain, check_segments, check_size
+from cellseg_monai.io.tiff_checks import COPY_AGAIN, check_old_jpeg, check_page_chain, check_segments, check_size
 from cellseg_monai.io.tiff_display import shown_picture
+from cellseg_monai.io.tiff_files import open_file
+from cellseg_monai.io.tiff_layout import check_layout
 from cellseg_monai.io.tiff_metadata import channel_names
+from cellseg_monai.io.tiff_sets import open_set, parts_of, set_notes
 from cellseg_monai.io.tiff_sizes import tiff_sizes
 
 __all__ = ["opened"]
@@ -32,6 +36,8 @@ logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 _YCBCR = 6
 _OLD_JPEG = 6
+_ORIENTATION = 274  # tag
+_SIZES = (256, 257)  # tags ImageWidth and ImageLength
 _JPEG_KINDS = {7, 33007, 34892}  # tifffile decodes these to RGB
 _SLIDE_KINDS = {"svs", "ndpi", "scn", "philips", "qpi"}
 
@@ -50,7 +56,7 @@ def opened(path: Path, axes: str | None, *, indices: bool = False) -> Iterator[S
     """
     with ExitStack() as stack:
         with decoding(path):
-            tif = stack.enter_context(tifffile.TiffFile(path))
+            tif = stack.enter_context(open_set(path))
             stored = _describe(path, tif, axes, indices=indices)
         yield stored
 
@@ -72,8 +78,14 @@ def _describe(path: Path, tif: tifffile.TiffFile, axes: str | None, *, indices: 
     stated = ("P" if tif.is_ome and "P" not in first.axes else UNSTATED[0]) * positions + _axes(first)
     shape = (len(chosen),) * positions + tuple(first.shape)
     settled = settle_axes(path, shape, stated, axes, description=_describe_pages(first))
+    for part in parts_of(chosen):
+        if part is not tif:
+            with open_file(part.pages.first):
+                check_page_chain(Path(part.filehandle.path), part)
     for series in chosen:
-        check_segments(path, series)
+        for level in series.levels:
+            check_segments(path, level)
+            check_layout(path, level)
     names = channel_names(tif, first)
     shown = None if _is_for_display(tif, first) else shown_picture(path, page, indices=indices)
     if shown is not None and shown.has_colours:
@@ -81,7 +93,8 @@ def _describe(path: Path, tif: tifffile.TiffFile, axes: str | None, *, indices: 
     cache, lock = BlockCache(), threading.Lock()
     arrays = [TiffArray(path, level, cache, lock, shown) for level in _levels(chosen)]
     smaller = tuple(array for array in arrays[1:] if is_smaller(array, arrays[0], settled))
-    return Stored(arrays[0], settled, names, tiff_sizes(tif, first), stated, smaller)
+    notes = (*set_notes(tif, chosen), *orientation_notes(page.tags.valueof(_ORIENTATION)))
+    return Stored(arrays[0], settled, names, tiff_sizes(tif, first), stated, smaller, notes)
 
 
 def _levels(chosen: list[tifffile.TiffPageSeries]) -> list[list[tifffile.TiffPageSeries]]:
@@ -97,6 +110,9 @@ def _axes(series: tifffile.TiffPageSeries) -> str:
 
 def _choose_series(path: Path, tif: tifffile.TiffFile) -> list[tifffile.TiffPageSeries]:
     """Return the series that make up the image: a single series, or one per position."""
+    for empty in (s for s in tif.series if not s.size):
+        if any(empty.keyframe.tags.valueof(code) == 0 for code in _SIZES):
+            raise UnreadableImageError(path, f"page {empty.keyframe.index} states a size of 0", COPY_AGAIN)
     series = [s for s in tif.series if s.size]
     if series and series[0].kind in _SLIDE_KINDS:
         # The other series, which can come first, are a thumbnail, the slide label and an overview.

@@ -14,11 +14,18 @@ from typing import Any, ParamSpec
 
 from torch import nn
 
-from cellseg_monai.errors import BundleError
+from cellseg_monai.errors import BundleError, CheckpointError
+from cellseg_monai.networks.definition_checks import check_definition
 
 __all__ = ["build_network", "recorded"]
 
 Arguments = ParamSpec("Arguments")
+
+# The underlying libraries raise any of these errors for bad arguments.
+_REFUSALS = (
+    TypeError, ValueError, LookupError, AttributeError, AssertionError, ArithmeticError, RuntimeError, ImportError,
+    OSError,
+)  # fmt: skip
 
 _BUILDERS: dict[str, Callable[..., nn.Module]] = {}
 
@@ -62,13 +69,17 @@ def recorded(build: Callable[Arguments, nn.Module]) -> Callable[Arguments, nn.Mo
 def build_network(definition: Mapping[str, Any]) -> nn.Module:
     """Build the network that a definition describes, with random weights.
 
+    Nothing is fetched, and no file is read, whatever the definition says.
+
     Args:
         definition: a definition recorded by `recorded`: the name of the function under `"network"`, and its arguments.
 
     Raises:
-        BundleError: no function of this name is registered, or the function rejects the arguments.
+        BundleError: no function of this name is registered, the function rejects the arguments, or an argument names a
+            file, an address or a source of weights.
     """
-    arguments = dict(definition)
+    arguments = {name: value for name, value in definition.items() if name != "encoder_weights"}
+    check_definition(arguments)
     name = arguments.pop("network", None)
     build = _BUILDERS.get(name) if isinstance(name, str) else None
     if build is None:
@@ -76,12 +87,13 @@ def build_network(definition: Mapping[str, Any]) -> nn.Module:
             f"got the network {name!r}, expected one of {', '.join(sorted(_BUILDERS))}; fix the name, or install "
             "the version of cellseg_monai that wrote this definition"
         )
+    if "encoder_weights" in inspect.signature(build).parameters:
+        arguments["encoder_weights"] = None
     try:
         return build(**arguments)
-    except BundleError:
+    except (BundleError, CheckpointError):
         raise
-    except (TypeError, ValueError, KeyError, AssertionError) as error:
-        # The underlying libraries raise any of these errors for bad arguments.
+    except _REFUSALS as error:
         raise BundleError(
             f"cannot build {name} from {arguments}: {error}; pass arguments that fit {name}{inspect.signature(build)}"
         ) from error

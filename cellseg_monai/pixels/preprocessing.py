@@ -189,7 +189,7 @@ def prepared_shape(
     if pixel_size_um is None:
         raise ValueError(
             f"the pixel size of the image is unknown, but the network expects {settings.pixel_size_um} µm per pixel; "
-            "pass the pixel size of the image, or set pixel_size_um to null in preprocess.json to keep its size"
+            "pass it as pixel_size_um, or on the command line such as --pixel_size 0.5"
         )
     return rescaled_shape(shape, pixel_size_um=pixel_size_um, target_um=settings.pixel_size_um)
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
-from cellseg_monai.report.csv_table import read_table
+from cellseg_monai.json_text import parse_json
 from cellseg_monai.report.html import chart, paragraph, table, text_cell
 from cellseg_monai.report.run_figures import calibration_figure, history_figure
+from cellseg_monai.spreadsheets import read_table
 
 __all__ = ["run_part"]
 
-_BROKEN = (ValueError, KeyError, TypeError, OSError)  # raised for unreadable files; JSONDecodeError is a ValueError
+# Raised for files that cannot be read.
+_BROKEN = (ValueError, KeyError, TypeError, AttributeError, OSError)
 
 
 def run_part(run_dir: Path) -> tuple[str, list[str]]:
@@ -53,7 +54,7 @@ def _history(path: Path) -> str:
 
 def _calibration(folder: Path) -> str:
     trials = read_table(folder / "curve.csv")
-    calibration: dict[str, Any] = json.loads((folder / "calibration.json").read_text(encoding="utf-8"))
+    calibration: dict[str, Any] = parse_json((folder / "calibration.json").read_text(encoding="utf-8"))
     figure = calibration_figure(trials, calibration["settings"])
     swept = list(dict.fromkeys(row["setting"] for row in trials))
     interval = calibration["f1_interval"]

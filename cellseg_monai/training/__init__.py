@@ -16,7 +16,7 @@ from cellseg_monai.training.distributed import (
 )
 from cellseg_monai.training.early_stop import EarlyStop
 from cellseg_monai.training.evaluation import EvaluationReport
-from cellseg_monai.training.guards import DivergenceGuard, FinalValidation
+from cellseg_monai.training.guards import CropGuard, DivergenceGuard, FinalValidation, OneTraining
 from cellseg_monai.training.history import History
 from cellseg_monai.training.progress import EvaluationProgress, TrainingProgress
 from cellseg_monai.training.tensorboard import TensorBoardLog, panel
@@ -25,6 +25,7 @@ __all__ = [
     "AutocastInferer",
     "Calibration",
     "Checkpoint",
+    "CropGuard",
     "CropSampler",
     "DivergenceGuard",
     "EarlyStop",
@@ -32,6 +33,7 @@ __all__ = [
     "EvaluationReport",
     "FinalValidation",
     "History",
+    "OneTraining",
     "PreparedDataset",
     "TensorBoardLog",
     "TrainedNetwork",

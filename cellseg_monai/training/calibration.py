@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import json
 import logging
 import os
+import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from os import PathLike
@@ -16,15 +16,18 @@ from typing import Any
 import numpy as np
 from ignite.engine import Engine, Events
 
-from cellseg_monai.atomic import replacing
+from cellseg_monai.atomic import leftovers, replacing
 from cellseg_monai.data.content_digest import items_digest
 from cellseg_monai.decoding import Maps, Postprocessing
 from cellseg_monai.errors import CheckpointError
 from cellseg_monai.scores.search import Found, Sweep, Trial, check_sweeps, search_postprocessing
+from cellseg_monai.spreadsheets import writing_table
 
 __all__ = ["Calibration"]
 
 logger = logging.getLogger(__name__)
+
+_MAPS = ".maps_"
 
 
 class _ImagesOnDisk(Sequence[tuple[Maps, np.ndarray]]):
@@ -119,10 +122,21 @@ class Calibration:
             raise CheckpointError(
                 f"cannot write the search results to {self.folder}; use `--output_dir PATH` to choose a writable folder"
             )
-        # A TemporaryDirectory is deleted together with this handler, even if the run fails.
-        self._cache = tempfile.TemporaryDirectory(prefix="cellseg_calibration_")
+        self._remove_leftovers()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        # A TemporaryDirectory is deleted together with this handler, even if the run fails. It lies with the results,
+        # because the system's temporary folder may be small.
+        self._cache = tempfile.TemporaryDirectory(prefix=_MAPS, dir=self.folder)
         self._images = _ImagesOnDisk(Path(self._cache.name))
         self._items: list[dict[str, str]] = []
+
+    def _remove_leftovers(self) -> None:
+        """Remove what a calibration that was killed has left in the same folders."""
+        for path in (self.target, self.folder / "curve.csv", self.folder / "calibration.json"):
+            for file in leftovers(path):
+                file.unlink(missing_ok=True)
+        for maps in self.folder.glob(f"{_MAPS}*"):
+            shutil.rmtree(maps, ignore_errors=True)
 
     def _keep(self, evaluator: Engine) -> None:
         for item, result in zip(evaluator.state.batch, evaluator.state.output, strict=True):
@@ -132,10 +146,9 @@ class Calibration:
     def _search(self) -> None:
         logger.info(f"searching for the best settings on {len(self._images)} images")
         outcome = search_postprocessing(self._images, self.settings, self.sweeps, rounds=self.rounds)
-        with replacing(self.folder / "curve.csv") as aside, open(aside, "w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, [field.name for field in dataclasses.fields(Trial)])
-            writer.writeheader()
-            writer.writerows(dataclasses.asdict(trial) for trial in outcome.trials)
+        with writing_table(self.folder / "curve.csv", [field.name for field in dataclasses.fields(Trial)]) as table:
+            for trial in outcome.trials:
+                table.write(dataclasses.asdict(trial).values())
         with replacing(self.folder / "calibration.json") as aside:
             aside.write_text(json.dumps(self._report(outcome), indent=2) + "\n", encoding="utf-8")
         outcome.settings.to_json(self.target)

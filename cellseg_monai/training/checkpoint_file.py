@@ -12,6 +12,7 @@ import torch
 
 from cellseg_monai.atomic import replacing
 from cellseg_monai.errors import CheckpointError, cause_of
+from cellseg_monai.training.metadata_checks import checked_weights
 
 __all__ = ["BEST", "LAST", "fitted_settings", "load_into", "read_checkpoint", "save_checkpoint"]
 
@@ -90,7 +91,7 @@ def load_into(network: torch.nn.Module, state: Mapping[str, Any], path: str | Pa
     Raises:
         CheckpointError: the weights belong to another network. `network` is then left unchanged.
     """
-    weights = state["network"] if set(state) >= {"network", "optimizer", "epoch"} else state
+    weights = checked_weights(state, path)
     expected = network.state_dict()
     missing, unknown = expected.keys() - weights.keys(), weights.keys() - expected.keys()
     reshaped = [name for name in expected.keys() & weights.keys() if expected[name].shape != weights[name].shape]

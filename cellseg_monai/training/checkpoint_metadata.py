@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from os import PathLike
@@ -24,7 +25,9 @@ from cellseg_monai.heads import BoundaryClassesHead, BoundaryMasksHead, Foregrou
 from cellseg_monai.networks import build_network
 from cellseg_monai.pixels import Preprocessing
 from cellseg_monai.settings import settings_from_mapping
+from cellseg_monai.training.build_limit import BuildLimit
 from cellseg_monai.training.checkpoint_file import load_into, read_checkpoint
+from cellseg_monai.training.metadata_checks import checked_metadata, checked_weights
 
 __all__ = [
     "TrainedNetwork",
@@ -34,6 +37,8 @@ __all__ = [
     "trained_network",
     "trained_preprocess",
 ]
+
+logger = logging.getLogger(__name__)
 
 Metadata = dict[str, Any]
 
@@ -73,7 +78,8 @@ def read_metadata(state: Mapping[str, Any]) -> Metadata:
         state: contents of a `model.pt` or `last.pt`, as returned by `read_checkpoint`.
     """
     weights = state.get("network", state)
-    return dict(getattr(weights, "_metadata", {}).get(_KEY, {}))
+    recorded = getattr(weights, "_metadata", {})
+    return recorded.get(_KEY, {}) if isinstance(recorded, Mapping) else {}
 
 
 def trained_network(checkpoint: str | PathLike[str]) -> torch.nn.Module:
@@ -107,7 +113,7 @@ def trained_preprocess(
     Raises:
         CheckpointError: the file is missing or unreadable, or belongs to another bundle or variant.
     """
-    metadata = read_metadata(read_checkpoint(checkpoint))
+    metadata = checked_metadata(read_metadata(read_checkpoint(checkpoint)), checkpoint)
     _check_origin(metadata, checkpoint, bundle, [variants] if isinstance(variants, str) else variants)
     return _preprocess(metadata, preprocess, checkpoint)
 
@@ -156,13 +162,15 @@ class TrainedNetwork:
         overlap: float | None = None,
     ) -> None:
         state = read_checkpoint(checkpoint)
-        metadata = read_metadata(state)
+        metadata = checked_metadata(read_metadata(state), checkpoint)
         _check_origin(metadata, checkpoint, bundle, [variants] if isinstance(variants, str) else variants)
         self.variants = tuple(metadata.get("variants", ()))
-        self.network = _network(metadata, network, checkpoint)
+        with BuildLimit(checked_weights(state, checkpoint), checkpoint):
+            self.network = _network(metadata, network, checkpoint)
         load_into(self.network, state, checkpoint)
         self.head = _head(metadata, head, checkpoint)
         self.preprocess = _preprocess(metadata, preprocess, checkpoint)
+        _warn_of_edits(preprocess, self.preprocess, metadata, checkpoint)
         self.roi_size = list(roi_size or metadata.get("roi_size") or _refuse_unknown_size(checkpoint))
         self.overlap = float(metadata.get("overlap", 0.25) if overlap is None else overlap)
 
@@ -171,6 +179,23 @@ def _preprocess(metadata: Metadata, default: Preprocessing | None, checkpoint: o
     if "preprocess" in metadata:
         return settings_from_mapping(Preprocessing, metadata["preprocess"], source=str(checkpoint))
     return default or Preprocessing()
+
+
+def _warn_of_edits(
+    given: Preprocessing | None, recorded: Preprocessing, metadata: Metadata, checkpoint: object
+) -> None:
+    """Say that the checkpoint's record is used, if the bundle prepares images in another way.
+
+    A variant can have its own preparation, so with one, a difference says nothing about edits.
+    """
+    if given is None or given == recorded or metadata.get("variants"):
+        return
+    used, other = dataclasses.asdict(recorded), dataclasses.asdict(given)
+    listed = "; ".join(f"{name} {used[name]!r}, not {other[name]!r}" for name in used if used[name] != other[name])
+    logger.warning(
+        f"the preprocess.json of the bundle {metadata.get('bundle')} has no effect where it differs from the record of "
+        f"how {checkpoint} was trained, which is used: {listed}. To prepare images in another way, train again"
+    )
 
 
 def _network(metadata: Metadata, default: torch.nn.Module | None, checkpoint: object) -> torch.nn.Module:

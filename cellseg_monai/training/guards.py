@@ -1,4 +1,4 @@
-"""Guards against diverging training and against an unscored last epoch.
+"""Guards against a second training in the same folder, crops that are too small, divergence and an unscored last epoch.
 
 A loss that is not finite ends the run before bad weights overwrite good ones. The last epoch is always validated,
 regardless of `val_interval`.
@@ -6,14 +6,105 @@ regardless of `val_interval`.
 
 from __future__ import annotations
 
+import copy
 import math
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
 
+import torch
 from ignite.engine import Engine, Events
 from monai.engines import Evaluator
+from torch.nn.parallel import DistributedDataParallel
 
 from cellseg_monai.errors import TrainingError
+from cellseg_monai.lock import only_one
+from cellseg_monai.training.distributed import is_writer
 
-__all__ = ["DivergenceGuard", "FinalValidation"]
+__all__ = ["CropGuard", "DivergenceGuard", "FinalValidation", "OneTraining"]
+
+_SIDES = (32, 48, 64, 96, 128, 192, 256, 384, 512)
+
+
+class OneTraining:
+    """A handler that holds a lock on the output folder while the training runs.
+
+    A second training in the folder would move the files of the first aside.
+
+    Args:
+        output_dir: output folder of the training.
+    """
+
+    def __init__(self, output_dir: str) -> None:
+        self.path = Path(output_dir) / "cellseg_monai.lock"
+        self._held = ExitStack()
+
+    def attach(self, trainer: Engine) -> None:
+        """Register this handler with the trainer, before all other handlers."""
+        trainer.add_event_handler(Events.STARTED, self._start)
+        trainer.add_event_handler(Events.COMPLETED, self._held.close)
+        trainer.add_event_handler(Events.EXCEPTION_RAISED, self._release)
+
+    def _start(self, trainer: Engine) -> None:
+        # Ignite ignores an error that a handler sees. This one comes after the handlers that print or close something.
+        if not trainer.has_event_handler(_raise, Events.EXCEPTION_RAISED):
+            trainer.add_event_handler(Events.EXCEPTION_RAISED, _raise)
+        if is_writer():
+            self._held.enter_context(only_one(self.path, "training"))
+
+    def _release(self, _: Engine, __: BaseException) -> None:
+        self._held.close()
+
+
+def _raise(_: Engine, error: BaseException) -> None:
+    raise error
+
+
+class CropGuard:
+    """A handler that refuses crops on which the network cannot be trained, before anything is written.
+
+    Batch normalisation needs more than one value per channel. If the network reduces a crop to a single pixel, a batch
+    of one crop has only one. Such a batch can also be the last of an epoch.
+
+    Args:
+        network: the network, with or without a `DistributedDataParallel` wrapper.
+        channels: number of channels of its input.
+        roi_size: (Y, X) of the crops in pixels.
+    """
+
+    def __init__(self, network: torch.nn.Module, channels: int, roi_size: Sequence[int]) -> None:
+        self.network = network.module if isinstance(network, DistributedDataParallel) else network
+        self.channels = channels
+        self.size = tuple(roi_size)
+
+    def attach(self, trainer: Engine) -> None:
+        """Register this handler with the trainer, before the handlers that write files."""
+        trainer.add_event_handler(Events.STARTED, self._check)
+
+    def _check(self, trainer: Engine) -> None:
+        crops, batch = len(trainer.state.dataloader.sampler), trainer.state.dataloader.batch_size
+        smallest = min(crops, crops % batch or batch)
+        if (reason := self._fault(smallest, self.size)) is None:
+            return
+        works = next((side for side in _SIDES if self._fault(smallest, (side, side)) is None), None)
+        remedy = "use larger crops" if works is None else f'use at least --roi_size "[{works},{works}]"'
+        one = ", or a --batch_size that leaves no crop alone" if smallest == 1 else ""
+        raise TrainingError(
+            f"got crops of {self.size[0]} × {self.size[1]} px, on which the network cannot be trained in batches of "
+            f"{smallest} ({reason}); {remedy}{one}"
+        )
+
+    def _fault(self, batch: int, size: Sequence[int]) -> str | None:
+        """Return why a batch of crops cannot be processed, or None; the network and random numbers do not change."""
+        device = next(self.network.parameters()).device
+        network = copy.deepcopy(self.network).train()
+        devices = [device] if device.type == "cuda" else []
+        with torch.no_grad(), torch.random.fork_rng(devices):
+            try:
+                network(torch.zeros((batch, self.channels, *size), device=device))
+            except (ValueError, RuntimeError) as error:
+                return str(error).splitlines()[0] if str(error) else type(error).__name__
+        return None
 
 
 class DivergenceGuard:

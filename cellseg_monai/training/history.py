@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import logging
 import time
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 import torch
 from ignite.engine import Engine, Events
 
-from cellseg_monai.atomic import replacing
+from cellseg_monai.spreadsheets import writing_table
 from cellseg_monai.training.distributed import is_writer, mean_over_processes, process_count
 
 __all__ = ["History"]
@@ -80,7 +79,6 @@ class History:
 
     def _write(self, rows: list[Row]) -> None:
         columns = list(dict.fromkeys(name for row in rows for name in row))
-        with replacing(self.path) as aside, open(aside, "w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, columns)
-            writer.writeheader()
-            writer.writerows(rows)
+        with writing_table(self.path, columns) as table:
+            for row in rows:
+                table.write(row.get(name, "") for name in columns)

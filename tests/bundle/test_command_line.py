@@ -60,7 +60,16 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setattr("sys.excepthook", None)  # monkeypatch restores it after the test
     path = tmp_path / "train.json"
     path.write_text(
-        json.dumps({**CONFIG, "variants": [], "amp": "$True", "resume": False, "loss": {"_target_": "DiceCELoss"}})
+        json.dumps(
+            {
+                **CONFIG,
+                "roi_size": [256, 256],
+                "variants": [],
+                "amp": "$True",
+                "resume": False,
+                "loss": {"_target_": "DiceCELoss"},
+            }
+        )
     )
     return str(path)
 
@@ -75,6 +84,16 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
         (("--resume", "1"), "--resume: got 1, expected True or False"),
         (("--epochs", "many"), "--epochs: got many, expected a number such as 20"),
         (("--loss#lamda_dice", "2"), "unknown override --loss#lamda_dice"),
+        (("--roi_size", "64"), '--roi_size: got 64, expected 2 whole numbers from 1; write them like "[256,256]"'),
+        (("--roi_size", "[64]"), "--roi_size: got [64], expected 2 whole numbers from 1"),
+        (("--roi_size", "[64,64,64]"), "expected 2 whole numbers from 1"),
+        (("--roi_size", "[0,64]"), "expected 2 whole numbers from 1"),
+        (("--roi_size", "[-64,64]"), "expected 2 whole numbers from 1"),
+        (("--roi_size", "[64.0,64]"), "expected 2 whole numbers from 1"),
+        (("--roi_size", "[True,64]"), "expected 2 whole numbers from 1"),
+        (("--roi_size", "64x64"), "expected 2 whole numbers from 1"),
+        (("--roi_size", "[64,"), "expected 2 whole numbers from 1"),
+        (("--roi_size",), "expected 2 whole numbers from 1"),
         (("--variants", "['two_classes']"), "to train a variant, add its file to the config"),
     ],
 )
@@ -87,12 +106,41 @@ def test_values_that_would_be_misread_are_refused(
 
 
 @pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ("$x", "the name x is not defined"),
+        ("$plate 1", "this is no Python expression"),
+        ("@plate1", "the config has no plate1"),
+        ("$@plate1 + '/a'", "the config has no plate1"),
+        ("$out", "MONAI takes this for an expression"),
+        ("@epochs", "MONAI takes this for an expression"),
+    ],
+)
+def test_a_folder_that_looks_like_an_expression_is_refused_with_the_way_to_write_it(
+    monkeypatch: pytest.MonkeyPatch, config: str, tmp_path: Path, value: str, says: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("$out", "@epochs"):
+        (tmp_path / name).mkdir()
+    command(monkeypatch, "--config_file", config, "--amp", value)
+    with pytest.raises(SystemExit) as caught:
+        check_command_line()
+    assert str(caught.value) == f"error: --amp {value}: {says}; for a file or folder of this name, write ./{value}"
+
+
+@pytest.mark.parametrize(
     "words",
     [
         ("--amp", "False"),
         ("--resume",),
         ("--epochs", "3", "--learning_rate", "1e-3"),
         ("--epochs", "$2 + 1"),
+        ("--epochs", "$@resume and int(@loss#weight)"),
+        ("--amp", "@resume"),
+        ("--amp", "$import os"),
+        ("--roi_size", "[64,128]"),
+        ("--roi_size", "64,128"),
+        ("--roi_size", "@epochs"),
         ("--loss#lambda_dice", "2"),
         ("--loss#_disabled_", "True"),
         ("--tracking", "mlflow", "--experiment_name", "a"),

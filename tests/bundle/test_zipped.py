@@ -83,4 +83,30 @@ def test_a_zip_that_holds_too_much_is_refused_with_a_remedy(tmp_path, cache):
         archive.writestr("zeros", bytes(150_000_000))
     with pytest.raises(BundleError, match="if you trust the zip, unpack it yourself and pass the folder"):
         find_bundle(tmp_path / "some.zip")
-    assert not list(cache.iterdir())
+    assert not cache.exists()
+
+
+@pytest.mark.parametrize("change", ["lost", "cut", "changed", "a folder"])
+def test_a_cache_that_lost_a_file_is_renewed(tmp_path, cache, change):
+    path = zipped(tmp_path / "some.zip")
+    file = find_bundle(path) / "configs" / "inference.json"
+    whole = file.read_bytes()
+    file.unlink()
+    if change == "cut":
+        file.write_bytes(whole[:-9])
+    elif change == "changed":
+        file.write_bytes(whole.replace(b"1024", b"1025"))
+    elif change == "a folder":
+        file.mkdir()
+    assert (find_bundle(path) / "configs" / "inference.json").read_bytes() == whole
+    assert len(list(cache.iterdir())) == 1
+
+
+def test_what_a_killed_process_left_in_the_cache_is_removed(tmp_path, cache):
+    path = zipped(tmp_path / "some.zip")
+    folder = find_bundle(path)
+    folder.rename(folder.with_name(f".{folder.name}.0123abcd.part"))
+    (cache / f".{folder.name}.lock").touch()
+    (cache / ".other.0123abcd.part").mkdir()
+    assert find_bundle(path) == folder
+    assert {entry.name for entry in cache.iterdir()} == {folder.name, ".other.0123abcd.part"}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 
 import pytest
 
+from cellseg_monai import cli
 from cellseg_monai.cli.flags import bound_command
 
 
@@ -96,3 +98,71 @@ def test_numbers_truth_values_and_additional_settings_are_converted():
 def test_wrong_words_are_refused_before_anything_is_done(words, message):
     with pytest.raises(ValueError, match=message):
         called(*words)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--output", "a", "--output", "b"),
+        ("--output=a", "-o", "b"),
+        ("--output", "same", "--output", "same"),
+        ("--again", "--noagain"),
+        ("--again", "true", "-a"),
+        ("--images", "1", "--images=2"),
+        ("--foo-bar", "1", "--foo_bar", "1"),
+        ("--nofoo", "--foo"),
+        ("--workers", "2", "--workers", "3"),
+    ],
+    ids=" ".join,
+)
+def test_a_flag_that_is_given_twice_is_refused(words):
+    with pytest.raises(ValueError, match=r"got --\w+ more than once; give it once"):
+        called("prepare", "x", *words)
+
+
+@pytest.mark.parametrize("blank", ["", " ", "\t", "\n"], ids=repr)
+@pytest.mark.parametrize("flag", ["--output", "--source", "--images", "-o"])
+def test_an_empty_path_or_name_is_refused(flag, blank):
+    source = () if flag == "--source" else ("x",)
+    with pytest.raises(ValueError, match=r"got --\w+ '\s*.*', expected a path or name"):
+        called("prepare", *source, flag, blank)
+    with pytest.raises(ValueError, match=r"got --directory '.*', expected a path or name"):
+        called("show", blank)
+
+
+@pytest.mark.parametrize("words", [["--output="], ["--workers", ""], ["--again="], ["--workers", "1_0"]], ids=str)
+def test_a_flag_with_nothing_after_the_equals_sign_is_refused(words):
+    with pytest.raises(ValueError, match=r"^got --\w+ \S+, expected "):
+        called("prepare", "x", *words)
+
+
+def every_command(table=cli.COMMANDS, path=()):
+    for name, command in table.items():
+        if isinstance(command, dict):
+            yield from every_command(command, (*path, name))
+        else:
+            yield (*path, name), command
+
+
+TEXTS = [
+    pytest.param(path, command, parameter, id=" ".join((*path, parameter.name)))
+    for path, command in every_command()
+    for parameter in inspect.signature(command).parameters.values()
+    if str(parameter.annotation).split(" | ")[0] not in ("int", "float", "bool") and parameter.default != ""
+]
+
+
+@pytest.mark.parametrize(("path", "command", "empty"), TEXTS)
+def test_every_command_refuses_empty_paths_and_names(path, command, empty):
+    """Whatever is added to the commands later."""
+    words = list(path)
+    for parameter in inspect.signature(command).parameters.values():
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            if parameter == empty:
+                words += [""] if parameter.kind is parameter.VAR_POSITIONAL else ["--something", ""]
+        elif parameter == empty:
+            words += [f"--{parameter.name}", ""]
+        elif parameter.default is parameter.empty:
+            words += [f"--{parameter.name}", "x"]
+    with pytest.raises(ValueError, match="expected a path or name"):
+        bound_command(words, cli.COMMANDS)

@@ -151,12 +151,27 @@ def test_cells_are_scaled_to_the_size_of_the_training_cells(cellseg, images, tmp
 
 
 def test_memory_and_workers_do_not_change_results(cellseg, images, tmp_path):
-    pytest.importorskip("distributed", reason="Dask is in the extra `cluster`")
+    for package in ("distributed", "cryptography"):
+        pytest.importorskip(package, reason=f"{package} is in the extra `cluster`")
     words = ("segment", images, "--export", "labels,csv", "--device", "cpu", "--tile", "128", "--output")
     assert cellseg(*words, tmp_path / "plain").code == 0
     ran = cellseg(*words, tmp_path / "shared", "--workers", "2", "--max_memory", "2GB")
     assert (ran.code, ran.errors) == (0, [])
     assert digests(tmp_path / "shared") == digests(tmp_path / "plain")
+
+
+@pytest.mark.parametrize(("tile", "overlap"), [("96", 48), ("1", 0), ("128", 64), ("4096", 64)])
+def test_the_overlap_that_nobody_gave_fits_into_the_tiles(cellseg, images, output, tile, overlap):
+    ran = cellseg("segment", images, "--output", output, "--tile", tile, "--dry_run")
+    assert (ran.code, ran.errors) == (0, [])
+    assert f"tiles of up to {tile} × {tile} px, which overlap by at least {overlap} px" in ran.out
+
+
+def test_small_tiles_alone_give_the_results_of_their_overlap(cellseg, images, tmp_path):
+    words = ("segment", images, "--tile", "48", "--output")
+    assert cellseg(*words, tmp_path / "alone").code == 0
+    assert cellseg(*words, tmp_path / "both", "--overlap", "24").code == 0
+    assert digests(tmp_path / "alone") == digests(tmp_path / "both")
 
 
 IMPORTED = """

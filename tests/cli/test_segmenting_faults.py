@@ -148,7 +148,7 @@ def test_two_images_with_the_same_stem_are_named_and_the_rest_is_done(cellseg, i
 
 WRONG_WORDS = {
     "export": (["--export", "tiff"], "got export 'tiff', expected one or more of labels, ome, zarr,"),
-    "no export": (["--export", ""], "got no exports"),
+    "no export": (["--export", ","], "got no exports"),
     "device": (["--device", "gpu"], "got device 'gpu', expected auto, cpu, cuda, cuda:N or mps"),
     "mps": (["--device", "mps"], f"got device 'mps', but PyTorch {torch.__version__} on "),
     "second processor": (["--device", "cpu:7"], "got device 'cpu:7', but this machine has 1 cpu device(s)"),
@@ -170,8 +170,15 @@ WRONG_WORDS = {
         ["--max_memory", "1GB", "--device", "cpu"],
         "got 1.0 GB of memory, expected at least about 2.6 GB",
     ),
-    "no workers": (["--workers", "0"], "got --workers 0, but --workers sets how many processes"),
-    "workers elsewhere": (["--workers", "2", "--dask", "tcp://a:1"], "got --workers 2 --dask tcp://a:1, but"),
+    "nothing as bundle": (["--bundle", ""], "got --bundle '', expected a path or name"),
+    "nothing as checkpoint": (["--checkpoint="], "got --checkpoint '', expected a path or name"),
+    "twice": (["--tile", "96", "--tile", "128"], "got --tile more than once; give it once"),
+    "too many workers": (["--workers", "1000000"], "got --workers 1000000, expected 1 to "),
+    "no workers": (["--workers", "0"], "got --workers 0, expected 1 to "),
+    "workers elsewhere": (
+        ["--workers", "2", "--dask", "tcp://a:1"],
+        "got --workers 2 --dask tcp://a:1, but --workers sets how many",
+    ),
     "misspelt": (["--tiles", "3"], "did you mean --tile?"),
 }
 
@@ -266,7 +273,7 @@ def test_a_missing_dask_is_named_before_the_network_is_loaded(cellseg, images, o
     for words in (["--dask", "local"], ["--workers", "2"], ["--dask", "tcp://a:1"]):
         ran = cellseg("segment", images, "--output", output, "--checkpoint", tmp_path / "model.pt", *words)
         assert (ran.code, len(ran.errors)) == (1, 1)
-        assert "Dask is not installed" in ran.errors[0]
+        assert "pip install 'cellseg_monai[cluster]'" in ran.errors[0]
         assert not output.exists()
 
 

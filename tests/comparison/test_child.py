@@ -79,3 +79,11 @@ def test_an_interruption_leaves_no_child_behind(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         run_child(python(script), tmp_path / "log.txt", while_waiting=interrupt)
     wait_until_gone([int(number.read_text())])
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="Python 3.10 cannot leave out the working folder")
+def test_modules_in_the_working_folder_are_not_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "argparse.py").write_text("raise SystemExit(3)")
+    monkeypatch.chdir(tmp_path)
+    run_child(python("import argparse"), tmp_path / "log.txt")
+    run_child((sys.executable, "-m", "json.tool", "--help"), tmp_path / "log.txt")

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from cellseg_monai import cli, io
+from cellseg_monai.bundle import code_digest
 from cellseg_monai.comparison import compare
 from cellseg_monai.comparison.child import Usage
 from cellseg_monai.comparison.request import Request, make_request
@@ -47,7 +48,8 @@ def finish(name: str, dataset: Path, output: Path, shift: int) -> None:
     for item in section_items(dataset, "test"):
         truth = io.read_labels(item["label"]) > 0
         masks[item["image"]] = (np.roll(truth, shift, axis=0), truth)
-    folder = TrainingFolder(output / name, request)
+    code = code_digest(output.parent / "bundles" / name)
+    folder = TrainingFolder(output / name, request, code_sha256=code)
     fabricated.write_run(folder.path, masks)
     usage = {"training": Usage(9.0, 900.0), "evaluating": Usage(1.0, 500.0)}
     folder.keep_result(collect_result(Run(Path(name)), folder.path, usage).as_json())
@@ -86,7 +88,7 @@ def test_a_run_that_fails_does_not_stop_the_others(
     output = tmp_path / "out"
     finish("unet", dataset, output, shift=2)
     monkeypatch.chdir(tmp_path)
-    words = ["compare", str(dataset), "--bundles", "pspnet,unet", "--output", "out", "--epochs", "3"]
+    words = ["compare", str(dataset), "--bundles", "bundles/pspnet,bundles/unet", "--output", "out", "--epochs", "3"]
     code = cellseg(monkeypatch, *words, "--batch_size", "4")
     assert str(code).startswith("1 run(s) failed: pspnet")
     printed = capsys.readouterr().err

@@ -1,12 +1,15 @@
 import json
 import math
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from cellseg_monai.comparison.child import Usage
 from cellseg_monai.comparison.result import Result, collect_result
 from cellseg_monai.comparison.runs import Run
+from cellseg_monai.errors import BundleError
 from tests.comparison import fabricated
 
 USAGE = {"training": Usage(60, 2000.0), "calibrating": Usage(1, 3000.0), "evaluating": Usage(1, None)}
@@ -56,3 +59,13 @@ def test_an_unknown_interval_is_null_in_json(tmp_path: Path) -> None:
     written = json.dumps(result.as_json(), allow_nan=False)
     assert json.loads(written)["scores"]["dice"]["mean_low"] is None
     assert math.isnan(Result.from_json(json.loads(written)).scores["dice"].pooled_high)
+
+
+@pytest.mark.parametrize("value", [None, True, "x", -1, [], {}, [None], {"a": "b"}], ids=repr)
+def test_values_of_another_type_are_refused_or_restored(value: object) -> None:
+    whole = fabricated.result("unet").as_json()
+    for name in whole:
+        with suppress(BundleError):
+            assert Result.from_json({**whole, name: value}).as_json()[name] == value
+    with pytest.raises(BundleError, match=r"a result\.json is damaged"):
+        Result.from_json({**whole, "scores": {"dice": value}})

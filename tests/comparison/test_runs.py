@@ -55,3 +55,35 @@ def test_a_knob_must_be_known_to_every_run(bundles: Path) -> None:
 def test_no_runs_are_refused(bundles: Path) -> None:
     with pytest.raises(BundleError, match="got no runs"):
         find_runs(" , ", {}, bundles_dir=bundles)
+
+
+class TestPaths:
+    """Bundles that are named by their paths."""
+
+    def test_a_path_can_have_variants_and_plus_signs(self, bundles: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        folder = (bundles / "a+b").resolve()
+        folder.mkdir()
+        (bundles / "unet").rename(folder / "mine")
+        monkeypatch.chdir(bundles)
+        for name in (f"{folder}/mine+focal", "./a+b/mine+focal", "a+b/mine+focal"):
+            (run,) = find_runs(name, {})
+            assert (run.folder, run.variants, run.name) == (folder / "mine", ("focal",), "mine+focal")
+
+    def test_a_name_is_never_looked_up_in_the_working_folder(
+        self, bundles: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (bundles / "bundles").mkdir()
+        (bundles / "pspnet").rename(bundles / "bundles" / "mine")
+        monkeypatch.chdir(bundles)
+        (run,) = find_runs("unet", {})
+        assert run.folder == Path(__file__).parents[2] / "bundles" / "unet"
+        with pytest.raises(BundleError, match="no bundle named 'mine'"):
+            find_runs("mine", {})
+
+    def test_two_bundles_with_one_folder_are_refused(self, bundles: Path) -> None:
+        with pytest.raises(BundleError, match="would both write to unet"):
+            find_runs(f"unet,{bundles}/unet", {})
+
+    def test_a_folder_without_a_bundle_is_refused(self, bundles: Path) -> None:
+        with pytest.raises(BundleError, match=r"no bundle at .*none, which has no configs/train\.json"):
+            find_runs(f"{bundles}/none", {})

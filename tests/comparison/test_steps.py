@@ -1,6 +1,9 @@
 import sys
 from pathlib import Path
 
+import pytest
+from monai.bundle import ConfigParser
+
 from cellseg_monai.bundle.command_line import file_list
 from cellseg_monai.comparison.runs import Run
 from cellseg_monai.comparison.steps import STEP_NAMES, Step, probe_step, run_steps
@@ -60,3 +63,15 @@ def test_the_trial_trains_two_epochs_with_the_same_knobs(tmp_path: Path) -> None
     trial = options(probe_step(VARIED, request, tmp_path / "probe"))
     training = options(run_steps(VARIED, request, tmp_path, epochs=9)[0])
     assert trial == training | {"epochs": "2", "output_dir": str(tmp_path / "probe")}
+
+
+@pytest.mark.parametrize("name", ["$x", "@plate1", "a@#b", "a::b", "plate#1", "it's"])
+def test_paths_reach_the_workflows_as_they_are(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / name
+    request = fabricated.request(folder / "data", datalist=str(folder / "list.json"))
+    for step in run_steps(PLAIN, request, folder, epochs=1):
+        passed = options(step)
+        config = ConfigParser({key: passed[key] for key in ("dataset_dir", "output_dir", "datalist")})
+        assert config.get_parsed_content("dataset_dir") == str(folder / "data")
+        assert config.get_parsed_content("output_dir") == str(folder)
+        assert config.get_parsed_content("datalist") == str(folder / "list.json")

@@ -8,6 +8,7 @@ from cellseg_monai.comparison.child import ChildError
 from cellseg_monai.comparison.request import Request
 from cellseg_monai.comparison.steps import Step
 from cellseg_monai.comparison.training_folder import TrainingFolder
+from cellseg_monai.errors import BundleError
 from tests.comparison import fabricated
 
 
@@ -80,3 +81,40 @@ def test_measured_epochs_are_remembered(tmp_path: Path) -> None:
     folder.epochs = 17
     assert TrainingFolder(tmp_path / "unet", request).epochs == 17
     assert TrainingFolder(tmp_path / "other", fabricated.request(epochs=4)).epochs == 4
+
+
+@pytest.mark.parametrize("name", ["result.json", "steps.json"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "[]",
+        "{}",
+        "[" * 100_000,
+        '{"request": 1}',
+        '{"request": {}, "result": 1, "steps": 1}',
+        '{"request": {}, "result": {}, "steps": {}, "epochs": "9"}',
+        '{"request": {}, "result": {}, "steps": {}, "epochs": 0}',
+    ],
+    ids=lambda text: text[:30],
+)
+def test_a_record_of_something_else_is_refused(tmp_path: Path, name: str, content: str) -> None:
+    (tmp_path / name).write_text(content)
+    with pytest.raises(BundleError, match=r"is no record of a comparison: .*; pass another --output"):
+        TrainingFolder(tmp_path, fabricated.request()).refusal()
+
+
+def test_a_run_of_other_code_is_not_resumed(tmp_path: Path) -> None:
+    TrainingFolder(tmp_path, fabricated.request(), code_sha256="a").keep_result({})
+    assert TrainingFolder(tmp_path, fabricated.request(), code_sha256="a").refusal() is None
+    for code in ("b", None):
+        refusal = TrainingFolder(tmp_path, fabricated.request(), code_sha256=code).refusal()
+        assert "the configs or the code of its bundle were others" in str(refusal)
+
+
+def test_usage_with_other_entries_is_refused(tmp_path: Path) -> None:
+    folder = TrainingFolder(tmp_path, fabricated.request())
+    request = folder.request.as_json()
+    (tmp_path / "steps.json").write_text(json.dumps({"request": request, "steps": {"training": {"a": 1}}}))
+    with pytest.raises(BundleError, match=r"steps\.json is no record of a comparison"):
+        folder.usage()

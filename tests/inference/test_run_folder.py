@@ -88,9 +88,10 @@ def test_the_results_of_a_run_are_known(output, begin):
     assert RunFolder(output).results() == set()
     begin(RunFolder(output))
     run = json.loads((output / "run.json").read_text())
-    run["images"] = [{"files": ["a.tif"]}]
+    image = {"key": "a", "path": "a.npy", "sha256": "", "axes": "CYX", "shape": [1, 2, 3], "files": ["a.csv"]}
+    run["images"] = [image]
     (output / "run.json").write_text(json.dumps(run))
-    assert RunFolder(output).results() == {output.resolve() / "a.tif"}
+    assert RunFolder(output).results() == {output.resolve() / "a.csv"}
 
 
 def test_a_page_is_stale_after_its_run_is_resumed_without_a_report(output):

@@ -125,7 +125,11 @@ def test_a_wrong_checksum_names_its_place(path):
 )
 def test_pixels_that_were_written_wrongly_are_refused_although_all_checksums_are_right(path, rows):
     content = header((20, 25, 3)) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND")
-    assert_refused(path, content, match="its pixels cannot be decompressed; .*save it again")
+    assert_refused(
+        path,
+        content,
+        match="cannot be decompressed|bytes of pixels, but there are only [0-9]+; the PNG is faulty",
+    )
 
 
 def test_a_png_without_pixels_is_refused(path):

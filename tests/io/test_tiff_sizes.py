@@ -164,6 +164,19 @@ def test_slide_scans_state_their_size_in_the_description(path, description, soft
     assert read(path).pixel_size_um == (None if size_um is None else pytest.approx(size_um))
 
 
+@pytest.mark.parametrize(
+    ("software", "extratags"),
+    [("PerkinElmer-QPI", []), (False, [(65420, "I", 1, 1), (271, "s", 0, "Hamamatsu"), (65421, "f", 1, 20.0)])],
+    ids=["PerkinElmer", "Hamamatsu"],
+)
+def test_slide_scans_state_their_size_as_resolution(path, software, extratags):
+    how = {"photometric": "rgb", "tile": (16, 16), "metadata": None, "software": software, "extratags": extratags}
+    tifffile.imwrite(
+        path, np.zeros((64, 96, 3), np.uint8), resolution=(40_000, 20_000), resolutionunit="CENTIMETER", **how
+    )
+    assert read(path).pixel_size_um == pytest.approx((0.5, 0.25))
+
+
 def test_an_unclear_size_of_a_slide_is_noted(path):
     how = {"photometric": "rgb", "tile": (16, 16), "metadata": None, "software": False}
     tifffile.imwrite(path, np.zeros((64, 96, 3), np.uint8), description="Aperio Image|MPP = wide", **how)

@@ -193,8 +193,12 @@ class TestSizes:
 
     def test_a_large_chunk_in_a_small_file_is_refused(self, tmp_path):
         shape = {"shape": [2**16, 2**16], "chunks": [2**16, 2**16]}
-        with pytest.raises(UnreadableImageError, match="cannot hold a chunk of 8589934592"):
-            read(write_array(tmp_path, zlib.compress(bytes(1000)), compressor={"id": "zlib"}, **shape))
+        folder = write_array(tmp_path, zlib.compress(bytes(1000)), compressor={"id": "zlib"}, **shape)
+        with (
+            open_image(folder) as image,
+            pytest.raises(UnreadableImageError, match="too few for a chunk of 8589934592"),
+        ):
+            image.window((), slice(0, 9), slice(0, 9))
 
     @pytest.mark.parametrize(
         "changes",
@@ -303,6 +307,15 @@ def test_the_only_image_of_a_converted_file_must_be_inside_it(tmp_path):
     write_zarr_group(tmp_path / "a.zarr", {"bioformats2raw.layout": 3})
     (tmp_path / "a.zarr" / "0").symlink_to(tmp_path / "secret")
     with pytest.raises(UnreadableImageError, match="is not inside its folder"):
+        read(tmp_path / "a.zarr")
+
+
+def test_a_list_of_countless_resolutions_is_refused(tmp_path):
+    write_ome_zarr(tmp_path / "a.zarr", PLANE)
+    write_zarr_group(
+        tmp_path / "a.zarr", {"multiscales": [{"axes": ["y", "x"], "datasets": [{"path": "0"}] * 100_000}]}
+    )
+    with pytest.raises(UnreadableImageError, match="lists 100000 resolutions, expected at most 100"):
         read(tmp_path / "a.zarr")
 
 

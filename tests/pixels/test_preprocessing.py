@@ -69,7 +69,7 @@ def test_an_image_is_resampled_to_the_pixel_size_of_training():
 
 
 def test_an_unknown_pixel_size_is_refused_if_one_is_needed():
-    with pytest.raises(ValueError, match=r"pixel size of the image is unknown.*set pixel_size_um to null"):
+    with pytest.raises(ValueError, match=r"pixel size of the image is unknown.*pass it as pixel_size_um"):
         prepare(np.zeros((1, 4, 4)), Preprocessing(pixel_size_um=0.5))
     assert prepare(np.zeros((1, 4, 4)), Preprocessing(), pixel_size_um=None).shape == (1, 4, 4)
 

@@ -52,6 +52,24 @@ def run(calibration: Calibration, batch: list, output: list) -> None:
     engine.run([batch])
 
 
+def test_what_a_killed_calibration_left_is_removed(tmp_path: Path) -> None:
+    output_dir, folder = tmp_path / "output", tmp_path / "output" / "calibration"
+    (folder / ".maps_abc").mkdir(parents=True)
+    left = [
+        tmp_path / ".postprocess.json.0123456789ab.part",
+        folder / ".curve.csv.0123456789ab.part",
+        folder / ".calibration.json.0123456789ab.part",
+        folder / ".maps_abc" / "0_truth.npy",
+    ]
+    for path in left:
+        path.touch()
+    (folder / "mine.npy").touch()
+    start = Postprocessing(BoundaryWatershed(), min_area_px=0, fill_holes=False)
+    run(Calibration(tmp_path / "postprocess.json", str(output_dir), start, SEARCH), *step(tmp_path, 1))
+    assert sorted(path.name for path in folder.iterdir()) == ["calibration.json", "curve.csv", "mine.npy"]
+    assert not any(path.exists() for path in left)
+
+
 def test_the_best_settings_and_all_trials_are_written(tmp_path: Path) -> None:
     weights, output_dir = tmp_path / "weights", tmp_path / "output"
     weights.mkdir()

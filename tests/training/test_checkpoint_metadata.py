@@ -1,6 +1,7 @@
 """Metadata of checkpoints, and the errors for checkpoints that do not fit."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,23 @@ def test_a_checkpoint_is_a_plain_state_dict_with_metadata(tmp_path: Path) -> Non
     assert json.loads(json.dumps(metadata)) == metadata
     assert (metadata["bundle"], metadata["variants"], metadata["roi_size"]) == ("toy", ["two_classes"], [64, 32])
     assert metadata["network"]["classes"] == 2
+
+
+@pytest.mark.parametrize("variants", [(), ("two_classes",)], ids=["plain", "variant"])
+def test_an_edited_preparation_that_has_no_effect_is_said(tmp_path: Path, caplog, variants: tuple[str, ...]) -> None:
+    checkpoint = save(tmp_path, tiny(), variants)
+    TrainedNetwork(checkpoint)
+    TrainedNetwork(checkpoint, preprocess=PREPROCESS)
+    assert caplog.messages == []
+    trained = TrainedNetwork(checkpoint, preprocess=replace(PREPROCESS, shorter_side_px=96, channels="rgb"))
+    assert trained.preprocess == PREPROCESS
+    if variants:  # which can have a preparation of its own
+        assert caplog.messages == []
+        return
+    (message,) = caplog.messages
+    assert "the preprocess.json of the bundle toy has no effect" in message
+    assert str(checkpoint) in message
+    assert "channels 'grey', not 'rgb'; shorter_side_px 48, not 96" in message
 
 
 def test_the_head_is_the_one_that_the_network_was_trained_with(tmp_path: Path) -> None:

@@ -236,3 +236,32 @@ def test_scores_in_the_csv_and_the_json_file_agree(dataset: Path, tmp_path: Path
         dice = [float(row["dice"]) for row in csv.DictReader(file)]
     summary = json.loads((tmp_path / "evaluation" / "cellseg_summary.json").read_text())
     assert summary["scores"]["dice_mean"]["value"] == pytest.approx(np.mean(dice), abs=1e-5)
+
+
+def test_oblong_crops_are_trained_on(dataset: Path, tmp_path: Path) -> None:
+    code, output = finish(*command("train", dataset, tmp_path / "out", "--epochs", "1", "--roi_size", "[32,64]"))
+    assert code == 0, output
+    assert torch.load(tmp_path / "out" / "last.pt")["epoch"] == 1
+
+
+def test_crops_on_which_the_network_cannot_be_trained_are_refused_in_words(dataset: Path, tmp_path: Path) -> None:
+    arguments = ("--epochs", "1", "--roi_size", "[16,16]", "--batch_size", "1")
+    code, output = finish(*command("train", dataset, tmp_path / "out", *arguments))
+    assert code != 0
+    assert output.splitlines()[-1].startswith("error: got crops of 16 × 16 px, on which the network cannot be trained")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_second_training_in_the_same_folder_is_refused_and_changes_nothing(dataset: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    first = start(*command("train", dataset, out, "--epochs", "30", "--crops_per_image", "12"))
+    try:
+        wait_for(lambda: (out / "last.pt").exists(), first)
+        code, output = finish(*command("train", dataset, out, "--epochs", "1"))
+        assert code != 0
+        assert "another `training` is writing to this folder: process " in output.splitlines()[-1]
+        assert first.poll() is None
+        assert not list(out.glob("earlier_*"))
+    finally:
+        first.kill()
+        first.communicate()

@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 from cellseg_monai._version import __version__
 from cellseg_monai.atomic import replacing
 from cellseg_monai.errors import FetchError
+from cellseg_monai.json_text import parse_json
 
 if TYPE_CHECKING:
     import requests
@@ -212,10 +213,12 @@ class ResumingDownloader:
     def _origin(self, url: str) -> dict[str, Any]:
         """Return the record of where the `.part` file came from; empty if there is nothing to resume."""
         try:
-            origin = json.loads(self.origin.read_text(encoding="utf-8"))
+            origin = parse_json(self.origin.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {}
-        return origin if origin.get("url") == url and origin.get("total") is not None and self._size() else {}
+        if not isinstance(origin, dict) or not isinstance(origin.get("version"), str):
+            return {}
+        return origin if origin.get("url") == url and isinstance(origin.get("total"), int) and self._size() else {}
 
     def _size(self) -> int:
         return self.part.stat().st_size if self.part.exists() else 0

@@ -11,15 +11,17 @@ import errno
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
 from cellseg_monai.archives import Limits, Unpacked, is_archive, unpack
+from cellseg_monai.atomic import leftovers
 from cellseg_monai.datasets.fetching.download import download
 from cellseg_monai.datasets.fetching.provenance import (
     CHECKSUMS_NAME,
+    SOURCE_NAME,
     FetchedFile,
     fetched_name,
     read_checksums,
@@ -91,16 +93,21 @@ def fetch_data_set(
         ValueError: the source is a single file, but the data set has several.
     """
     folder = Path(folder) if folder is not None else default_folder(data_set)
-    if fetched_name(folder) == data_set.name:
-        return Fetched(data_set, folder, ())
     work = folder / f".fetch-{data_set.name.replace('/', '_')}"
     lock = work.with_name(f"{work.name}.lock")
+    if fetched_name(folder) == data_set.name:
+        if work.is_dir():  # left by a call that was killed while it cleaned up
+            with suppress(FileExistsError), only_one(lock, "cellseg data fetch"):
+                _clear(folder, work)
+                shutil.rmtree(work, ignore_errors=True)
+        return Fetched(data_set, folder, ())
     _check_folder(folder, work, lock)
     sources = _sources(data_set, url)
     with only_one(lock, "cellseg data fetch"):
         if fetched_name(folder) == data_set.name:  # another call finished just before this one took the lock
             return Fetched(data_set, folder, ())
         work.mkdir(exist_ok=True)
+        _clear(folder, work, *(file.name for file in data_set.files))
         fetching = _Fetching(data_set, folder, work, limits or Limits(), accept_changed, progress)
         try:
             files = tuple(fetching.stage(file, source) for file, source in sources)
@@ -112,6 +119,19 @@ def fetch_data_set(
             if not any(path.is_file() for path in work.rglob("*")):  # nothing to resume from
                 shutil.rmtree(work, ignore_errors=True)
     return Fetched(data_set, folder, files)
+
+
+def _clear(folder: Path, work: Path, *names: str) -> None:
+    """Remove what a killed call has left half-written, and keep what can be resumed: parts of the named files."""
+    for path in (folder / SOURCE_NAME, folder / CHECKSUMS_NAME):
+        for left in leftovers(path):
+            left.unlink(missing_ok=True)
+    kept = {"unpacked"} | {Path(f"{name}{ending}").parts[0] for name in names for ending in ("", ".part", ".part.json")}
+    for left in [path for path in work.glob("*") if path.name not in kept] + list((work / "unpacked").glob(".*.part")):
+        if left.is_dir() and not left.is_symlink():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
 
 
 def _check_folder(folder: Path, work: Path, lock: Path) -> None:

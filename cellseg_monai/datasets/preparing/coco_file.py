@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from cellseg_monai.errors import DatasetError
+from cellseg_monai.json_text import parse_json
 
 __all__ = ["CocoFile", "CocoImage", "index_coco", "looks_like_coco", "read_annotations"]
 
@@ -107,7 +108,7 @@ def read_annotations(path: Path, places: array) -> list[dict[str, Any]]:
     with path.open("rb") as stream:
         for start, end in zip(places[::2], places[1::2], strict=True):
             stream.seek(start)
-            annotations.append(json.loads(stream.read(end - start)))
+            annotations.append(parse_json(stream.read(end - start)))
     return annotations
 
 

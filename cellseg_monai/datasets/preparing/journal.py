@@ -9,6 +9,7 @@ from typing import Any
 from cellseg_monai.atomic import replacing
 from cellseg_monai.datasets.preparing.conversion import Row
 from cellseg_monai.errors import DatasetError
+from cellseg_monai.json_text import parse_json
 
 __all__ = ["FOLDERS", "LOCK_NAME", "RECORD_NAME", "Record", "read_record"]
 
@@ -30,16 +31,50 @@ def read_record(dataset: Path) -> dict[str, Any]:
     """
     path = dataset / RECORD_NAME
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise DatasetError(
             f"{path}: not valid JSON ({error}); prepare the data set again, in another folder"
         ) from error
     if not isinstance(content, dict) or not isinstance(content.get("images"), list):
         raise DatasetError(f"{path}: the list of images is missing; prepare the data set again, in another folder")
+    try:
+        for row in content["images"]:
+            _check_row(row)
+        for name, kind in (("layout", str), ("datalist_sha256", str), ("versions", dict), ("lists", dict)):
+            if not isinstance(content.get(name, kind()), kind):
+                raise ValueError(f"got {name}={content[name]!r:.100}")
+        for stems in content.get("lists", {}).values():
+            if not isinstance(stems, list) or not all(isinstance(stem, str) for stem in stems):
+                raise ValueError(f"got the list {stems!r:.100}")
+    except ValueError as error:
+        raise DatasetError(f"{path}: {error}; prepare the data set again, in another folder") from error
     return content
+
+
+def _check_row(row: Any) -> None:
+    """Check what is used of a row; a prepared image and its label lie in the folders of a prepared set.
+
+    Raises:
+        ValueError: an entry is missing or has the wrong type, or a file lies elsewhere.
+    """
+    if not isinstance(row, dict):
+        raise ValueError(f"got the row {row!r:.100}")
+    notes = row.get("notes")
+    fits = isinstance(notes, dict) and all(isinstance(count, int) for count in notes.values())
+    fits &= all(isinstance(row.get(name), str) for name in ("stem", "image", "source", "fingerprint"))
+    fits &= isinstance(row.get("bytes"), int) and isinstance(row.get("objects", 0), int)
+    files = [row[name] for name in ("image", "label") if name in row]
+    inside = all(isinstance(file, str) and _is_prepared(file) for file in files)
+    if not fits or not inside:
+        raise ValueError(f"got the row {row!r:.200}")
+
+
+def _is_prepared(file: str) -> bool:
+    folder, _, name = file.partition("/")
+    return folder in FOLDERS and name not in ("", ".", "..") and not {"/", "\\", "\0"} & set(name)
 
 
 class Record:
@@ -76,8 +111,9 @@ class Record:
         self.rows: dict[str, Row] = {row["stem"]: row for row in self.written.get("images", [])}
         for line in lines[1:]:
             try:
-                row = json.loads(line)
-            except json.JSONDecodeError:
+                row = parse_json(line)
+                _check_row(row)
+            except ValueError:
                 continue
             self.rows[row["stem"]] = row
         for folder in (*FOLDERS, "."):

@@ -187,20 +187,23 @@ def _is_killed(error: BaseException) -> bool:
 
 
 def check_dask(address: str) -> None:
-    """Check that Dask is installed.
+    """Check that Dask is installed, and for processes of this machine also the package that encrypts what they say.
 
     Args:
         address: value of --dask, for the error message.
 
     Raises:
-        ValueError: Dask is not installed.
+        ValueError: a package is not installed.
     """
     try:
         import distributed  # noqa: F401
+
+        if address == LOCAL:
+            import cryptography  # noqa: F401
     except ImportError as error:
         raise ValueError(
-            f"got --dask {address}, but Dask is not installed ({error}); run pip install 'cellseg_monai[cluster]' here "
-            "and wherever the workers run"
+            f"got --dask {address}, but a package for it is not installed ({error}); run pip install "
+            "'cellseg_monai[cluster]' here and wherever the workers run"
         ) from error
 
 
@@ -215,7 +218,7 @@ def open_cluster(address: str, *, workers: int | None = None, within_s: float = 
         within_s: seconds to wait for the scheduler, and again for the first worker.
 
     Raises:
-        ValueError: Dask is not installed.
+            ValueError: Dask, or a package that it needs, is not installed.
         OSError: there is no scheduler at the address, or the scheduler has no workers.
     """
     check_dask(address)
@@ -226,7 +229,8 @@ def open_cluster(address: str, *, workers: int | None = None, within_s: float = 
         server: Any = stack.enter_context(_processes(workers)) if address == LOCAL else address
         try:
             client = stack.enter_context(Client(server, timeout=within_s, set_as_default=False))
-        except (OSError, ValueError, *_TIMEOUTS) as error:
+        except (OSError, TypeError, ValueError, *_TIMEOUTS) as error:
+            # A TypeError means that the address begins with tls://, but Dask's settings have no keys.
             raise OSError(
                 f"cannot reach a Dask scheduler at {address!r} ({_short(error)}); pass the address of a running "
                 f"scheduler, such as tcp://host:8786, or {LOCAL!r} to start processes on this machine"
@@ -253,22 +257,35 @@ def _silent(*names: str) -> Iterator[None]:
 
 @contextmanager
 def _processes(workers: int | None) -> Iterator[Any]:
+    """Start processes that only this one can talk to.
+
+    Whoever can talk to a scheduler or worker can run code as the user, and other users of the machine can reach its
+    ports. So both sides of each connection have to prove that they own a key, which exists only in these processes.
+    The web servers that Dask always starts listen on this machine only, and have no pages.
+    """
     import dask
     from dask.system import CPU_COUNT
-    from distributed import LocalCluster
+    from distributed import LocalCluster, Security
     from distributed.system import MEMORY_LIMIT
 
     count = workers or max(1, min(CPU_COUNT, MEMORY_LIMIT // _WORKER_BYTES))
     threads = str(max(1, CPU_COUNT // count))
-    # Dask restarts a process that was killed. On a busy machine the restart takes longer than Dask waits by default.
-    patient = dask.config.set({"distributed.deploy.lost-worker-timeout": "1 hour"})
+    settings = {
+        # Dask restarts a process that was killed. On a busy machine that takes longer than Dask waits by default.
+        "distributed.deploy.lost-worker-timeout": "1 hour",
+        "distributed.scheduler.http.routes": [],
+        "distributed.worker.http.routes": [],
+    }
     with (
-        patient,
+        dask.config.set(settings),
         LocalCluster(
             n_workers=count,
             threads_per_worker=1,
             processes=True,
-            dashboard_address=":0",
+            host="127.0.0.1",
+            security=Security.temporary(),
+            dashboard_address=None,
+            scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # any port; Dask would warn if 8787 is taken
             silence_logs=logging.CRITICAL,
             memory_limit=0,  # Dask cannot spill a network's memory to disk, so a limit would only pause the worker
             env={"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads},

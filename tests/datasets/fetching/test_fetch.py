@@ -268,3 +268,25 @@ def test_a_folder_with_something_else_in_it_is_left_alone(data_set: DataSet, tmp
     fetch_data_set(data_set, tmp_path / "out")
     with pytest.raises(FileExistsError, match="already contains lab/cells; pass another folder with --output"):
         fetch_data_set(replace(data_set, name="others"), tmp_path / "out")
+
+
+@pytest.mark.parametrize("complete", [False, True], ids=["before the end", "while cleaning up"])
+def test_what_a_killed_call_left_half_written_is_removed(
+    server, data_set: DataSet, tmp_path: Path, complete: bool
+) -> None:
+    folder = tmp_path / "cells"
+    work = folder / ".fetch-lab_cells"
+    if complete:
+        fetch_data_set(data_set, folder)
+    (work / "unpacked" / ".images.zip.0123abcd.part").mkdir(parents=True)
+    left = [
+        folder / ".SOURCE.md.0123456789ab.part",
+        folder / ".sha256.txt.0123456789ab.part",
+        work / ".images.zip.part.json.0123456789ab.part",
+        work / "tmpabcdef",
+        work / "unpacked" / ".images.zip.0123abcd.part" / "a.tif",
+    ]
+    for path in left:
+        path.touch()
+    fetch_data_set(data_set, folder)
+    assert sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()) == WHOLE

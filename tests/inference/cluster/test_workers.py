@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import http.client
 import os
 import re
 import signal
+import socket
 import sys
 import threading
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -274,12 +279,73 @@ def test_each_small_image_is_segmented_by_one_worker_and_a_run_can_be_resumed(cl
 
 
 def test_local_processes_end_with_the_work():
+    pytest.importorskip("cryptography", reason="cryptography is in the extra `cluster`")
     with open_cluster("local") as opened:
         pids = set(opened.run(pid_after, range(8), named=str))
     assert pids.isdisjoint({os.getpid()})
     for pid in pids:
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
+
+
+@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="only Linux lists the ports of a process there")
+def test_local_processes_listen_on_this_machine_only_and_refuse_strangers():
+    pytest.importorskip("cryptography", reason="cryptography is in the extra `cluster`")
+    earlier = set(listening_places(os.getpid()))  # of the clusters of other tests
+    with open_cluster("local", workers=2) as opened:
+        pids = {os.getpid(), *opened.run(pid_after, range(8), named=str)}
+        address = opened._client.scheduler.address
+        listening = sorted({place for pid in parents(pids) for place in listening_places(pid)} - earlier)
+        assert address.startswith("tls://127.0.0.1:")
+        assert {host for host, _ in listening} == {"127.0.0.1"}
+        for stranger in (address, address.replace("tls://", "tcp://")):
+            with pytest.raises(OSError, match="cannot reach a Dask scheduler"), open_cluster(stranger, within_s=2):
+                pass
+        with pytest.raises(OSError, match=r"certificate|CERTIFICATE|Timed out"):
+            distributed.Client(address, security=distributed.Security.temporary(), timeout=2, set_as_default=False)
+        assert [answer for _, port in listening if (answer := page_at(port)) not in (None, 404)] == []
+
+
+def parents(pids):
+    """Return the processes and their parents, which are the nannies that restart them."""
+    status = [Path(f"/proc/{pid}/status").read_text() for pid in pids]
+    return pids | {int(re.search(r"PPid:\s+(\d+)", text)[1]) for text in status} - {os.getppid()}
+
+
+def listening_places(pid):
+    """Return address and port of every socket on which a process listens."""
+    sockets = set()
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(OSError):
+            sockets.add(os.readlink(link))
+    for table, family in (("tcp", socket.AF_INET), ("tcp6", socket.AF_INET6)):
+        for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:
+            _, local, _, state, *_, inode = line.split()[:10]
+            if state == "0A" and f"socket:[{inode}]" in sockets:
+                host, port = local.split(":")
+                words = bytes.fromhex(host)
+                raw = b"".join(words[at : at + 4][::-1] for at in range(0, len(words), 4))
+                yield socket.inet_ntop(family, raw), int(port, 16)
+
+
+def page_at(port):
+    """Return the status of the page that a web server shows at a port; None if no web server answers."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/status", timeout=5) as answer:
+            return answer.status
+    except urllib.error.HTTPError as error:
+        return error.code
+    except (OSError, http.client.HTTPException):
+        return None
+
+
+def test_local_processes_without_the_means_to_encrypt_are_refused(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cryptography", None)
+    with (
+        pytest.raises(ValueError, match=r"cryptography.*pip install 'cellseg_monai\[cluster\]'"),
+        open_cluster("local"),
+    ):
+        pass
 
 
 def pid_after(_):

@@ -1,0 +1,44 @@
+"""Reading JSON that anybody may have written."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+__all__ = ["parse_json"]
+
+_DEEPEST = 64
+
+
+def parse_json(text: str | bytes) -> Any:
+    """Return the content of JSON text.
+
+    Python's parser, and functions that walk through its result, end with a RecursionError if lists and objects are
+    nested too deep. No file of this package needs more than a few levels.
+
+    Raises:
+        ValueError: the text is not JSON, or its lists and objects are nested more than 64 deep.
+
+    >>> parse_json('{"tile": [64, 64]}')
+    {'tile': [64, 64]}
+    >>> parse_json("[" * 100_000)
+    Traceback (most recent call last):
+        ...
+    ValueError: its lists and objects are nested more than 64 deep
+    """
+    try:
+        content = json.loads(text)
+    except RecursionError:
+        raise ValueError(f"its lists and objects are nested more than {_DEEPEST} deep") from None
+    level = [content]
+    for _ in range(_DEEPEST + 1):
+        level = [part for value in level for part in _parts(value) if isinstance(part, dict | list)]
+        if not level:
+            return content
+    raise ValueError(f"its lists and objects are nested more than {_DEEPEST} deep")
+
+
+def _parts(value: Any) -> Any:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()

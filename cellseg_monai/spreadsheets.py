@@ -1,0 +1,110 @@
+"""CSV tables that a spreadsheet program can open without running their text as formulas.
+
+Excel and LibreOffice treat a cell that begins with `=`, `+`, `-` or `@` as a formula, also in a CSV file. A formula can
+fetch web pages and start programs, and an image can be called `=cmd|'/C calc'!A1.tif`. Text that begins like a formula
+is therefore written with an apostrophe in front of it, and `read_table` removes the apostrophe. Numbers are written as
+they are.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import IO
+
+from cellseg_monai.atomic import replacing
+
+__all__ = ["TableWriter", "cell_text", "read_table", "text_of_cell", "writing_table"]
+
+# Spreadsheets can skip spaces, and those for East Asian languages accept full-width characters. The apostrophes make
+# the change reversible for text that already begins with them.
+_FORMULA = re.compile(r"'*(?:\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n])")
+_SEPARATORS = re.compile("[;\t]")  # of spreadsheets in many countries, or if the user chooses them
+
+
+def cell_text(text: str) -> str:
+    """Return text as it is written to a cell.
+
+    >>> cell_text("=1+1.tif"), cell_text("a=1.tif"), cell_text("'-a.tif"), cell_text("'a'.tif")
+    ("'=1+1.tif", 'a=1.tif', "''-a.tif", "'a'.tif")
+    """
+    return f"'{text}" if _FORMULA.match(text) else text
+
+
+def text_of_cell(cell: str) -> str:
+    """Return the text that `cell_text` was given.
+
+    >>> [text_of_cell(cell) for cell in ("'=1+1.tif", "a=1.tif", "''-a.tif", "'a'.tif")]
+    ['=1+1.tif', 'a=1.tif', "'-a.tif", "'a'.tif"]
+    """
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
+
+
+class TableWriter:
+    """A writer of rows, like the one of `csv`; `writing_table` makes it.
+
+    Args:
+        file: text file, opened with `newline=""`.
+        line_end: end of each line.
+    """
+
+    def __init__(self, file: IO[str], line_end: str) -> None:
+        self._file = file
+        self._line_end = line_end
+        self._rows = csv.writer(file, lineterminator=line_end)
+
+    def write_numbers(self, rows: Iterable[Sequence[object]]) -> None:
+        """Write rows of numbers; this is as fast as `csv`, because no cell is examined."""
+        self._rows.writerows(rows)
+
+    def write(self, row: Iterable[object]) -> None:
+        """Write a row of text and numbers."""
+        cells = [cell_text(cell) if isinstance(cell, str) else cell for cell in row]
+        if any(isinstance(cell, str) and _SEPARATORS.search(cell) for cell in cells):
+            self._file.write(",".join(map(_quoted, cells)) + self._line_end)
+        else:
+            self._rows.writerow(cells)
+
+
+def _quoted(cell: object) -> str:
+    text = "" if cell is None else str(cell)
+    return '"' + text.replace('"', '""') + '"' if re.search('[,;"\t\r\n]', text) else text
+
+
+@contextmanager
+def writing_table(
+    path: str | os.PathLike[str], columns: Iterable[str], *, line_end: str = "\r\n"
+) -> Iterator[TableWriter]:
+    """Yield a writer for the rows of a CSV table, which replaces `path` at the end.
+
+    Args:
+        path: file to write.
+        columns: names of the columns, which become the first row.
+        line_end: end of each line.
+    """
+    with replacing(path) as aside, open(aside, "w", newline="", encoding="utf-8") as file:
+        table = TableWriter(file, line_end)
+        table.write(columns)
+        yield table
+
+
+def read_table(path: str | os.PathLike[str]) -> list[dict[str, str]]:
+    """Return the rows of a CSV file, each a dict from column name to the text of the cell.
+
+    Args:
+        path: a table written by `writing_table`.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "a.csv"
+    >>> with writing_table(path, ["image", "objects"]) as table:
+    ...     table.write(["=1.tif", -3])
+    >>> path.read_text().splitlines(), read_table(path)
+    (['image,objects', "'=1.tif,-3"], [{'image': '=1.tif', 'objects': '-3'}])
+    """
+    with open(path, newline="", encoding="utf-8") as file:
+        head, *rows = list(csv.reader(file)) or [[]]
+    names = list(map(text_of_cell, head))
+    return [dict(zip(names, map(text_of_cell, row), strict=False)) for row in rows if row]
