@@ -54,6 +54,7 @@ _CUT, _LEAST_OBJECTS = 1 / 3, 5  # tolerated share of cut objects; minimum numbe
 _COVERED, _TOUCHING = 0.75, 0.9  # shares above which objects cover most of an image, or nearly all touch others
 _FEW_VALUES, _FLAT = 4, 0.85  # up to this many values, or above this share of equal neighbours, an image is a mask
 _DARK_OBJECTS = -0.05  # contrast below which objects are darker than their surroundings
+_BRIGHT = 0.6  # brightness above which an image consists of bright background
 _PHOTOGRAPH = 0.2  # least brightness of the darkest colour channel of a photograph
 _OUTLIER = 3.5  # modified z-score
 _OUTLIER_FACTOR = 2.0  # a value within this factor of the median is never an outlier, however similar the others are
@@ -215,8 +216,8 @@ def _inverted(image: PlaneMeasures, training: TrainingData | None) -> Flag | Non
         return None
     if image.object_contrast < _DARK_OBJECTS:
         return Flag("inverted", f"objects are darker than their surroundings, contrast {image.object_contrast:.2g}")
-    if _outside(image.brightness, training.brightness) and not _outside(1 - image.brightness, training.brightness):
-        return Flag("inverted", f"brightness {image.brightness:.2g}, as of a negative of the training images")
+    if image.brightness > _BRIGHT and _outside(image.brightness, training.brightness):
+        return Flag("inverted", f"brightness {image.brightness:.2g}; training images are dark, up to {training.brightness.high:.2g}")
     return None
 
 
