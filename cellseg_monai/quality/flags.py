@@ -217,7 +217,9 @@ def _inverted(image: PlaneMeasures, training: TrainingData | None) -> Flag | Non
     if image.object_contrast < _DARK_OBJECTS:
         return Flag("inverted", f"objects are darker than their surroundings, contrast {image.object_contrast:.2g}")
     if image.brightness > _BRIGHT and _outside(image.brightness, training.brightness):
-        return Flag("inverted", f"brightness {image.brightness:.2g}; training images are dark, up to {training.brightness.high:.2g}")
+        return Flag(
+            "inverted", f"brightness {image.brightness:.2g}; training images have {_range_text(training.brightness)}"
+        )
     return None
 
 

@@ -211,7 +211,7 @@ def test_the_package_runs_like_the_command():
 
 
 def test_unusual_images_are_flagged_at_the_end_in_the_tables_and_in_the_record(cellseg, images, output):
-    np.save(images / "b.npy", 4000 - cells(1))
+    np.save(images / "b.npy", 5000 - cells(1))
     np.save(images / "c.npy", (cells(2) > 1000).astype(np.uint8))
     ran = cellseg("segment", images, "--output", output, "--export", "csv,parquet,h5ad,geojson")
     assert ran.code == 0
