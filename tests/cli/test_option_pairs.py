@@ -93,7 +93,7 @@ class Runs:
         printed = self.capsys.readouterr()
         notes = [line for line in printed.err.splitlines() if line.startswith("note: ")]
         errors = [line for line in printed.err.splitlines() if line.startswith("error: ")]
-        timed = re.compile(r"\d+:\d\d:\d\d|\d+ ?ms|[0-9.]+ s\b")
+        timed = re.compile(r"\d+:\d\d:\d\d|.* - (INFO|WARNING) - .*")
         files = {str(path): content(path) for path in Path("out").rglob("*") if path.is_file()}
         return {"code": code, "errors": errors, "notes": notes, "out": timed.sub("", printed.out), "files": files}
 
