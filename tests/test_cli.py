@@ -111,9 +111,10 @@ def test_check_accepts_axes_that_files_do_not_state(dataset: Path, monkeypatch: 
     [
         (("data", "check", "nowhere"), "nowhere"),
         (("data", "split", "nowhere"), "nowhere"),
-        (("bundle", "check", "nowhere"), "no configs/*.json"),
+        (("bundle", "check", "./nowhere"), "no configs/*.json"),
+        (("bundle", "check", "nowhere"), "no bundle named 'nowhere' ships with this package"),
     ],
-    ids=["check", "split", "bundle"],
+    ids=["check", "split", "path of a bundle", "name of a bundle"],
 )
 def test_a_wrong_folder_is_refused_in_one_line(
     words: tuple[str, ...],
