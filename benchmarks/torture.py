@@ -45,8 +45,8 @@ import tifffile
 from PIL import Image as PillowImage
 
 from cellseg_monai.errors import UnreadableImageError
+from cellseg_monai.formats.registry import FORMATS
 from cellseg_monai.io import Image, read
-from cellseg_monai.io.registry import FORMATS
 
 SECONDS = 10.0
 BYTES = 2 * 10**9

@@ -15,11 +15,11 @@ import numpy as np
 
 from cellseg_monai.bundle import load_pipeline
 from cellseg_monai.exports import Segmentation
+from cellseg_monai.formats.notes import PIXEL_SIZE
 from cellseg_monai.inference import Pipeline, Plane, Stages, prepared_plane, segment_plane
 from cellseg_monai.inference.flagging import on_plane
 from cellseg_monai.inference.lanes import Lanes
 from cellseg_monai.io import Image, image_of_array, read
-from cellseg_monai.io.notes import PIXEL_SIZE
 from cellseg_monai.labels import join_tables
 from cellseg_monai.prefetch import prefetch
 from cellseg_monai.segment_options import PIPELINE_OPTIONS, READING_OPTIONS, SegmentOptions, takes_options

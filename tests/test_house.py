@@ -21,7 +21,7 @@ PACKAGES = ["cellseg_monai"] + [
     module.name for module in pkgutil.walk_packages(cellseg_monai.__path__, "cellseg_monai.") if module.ispkg
 ]
 SURFACE = Path(__file__).with_name("api_surface.txt")
-LARGEST_ROOM = 0.18
+LARGEST_ROOM = 0.13
 LONGEST_BODY = 50
 
 

@@ -10,7 +10,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from cellseg_monai.io.registry import image_stem
+from cellseg_monai.formats.registry import image_stem
 
 if TYPE_CHECKING:
     from cellseg_monai.exports.segmentation import Segmentation

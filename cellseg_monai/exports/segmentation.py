@@ -16,7 +16,7 @@ import numpy as np
 
 from cellseg_monai.boxes import ArrayPart
 from cellseg_monai.flag import Flag
-from cellseg_monai.io.registry import image_stem
+from cellseg_monai.formats.registry import image_stem
 
 if TYPE_CHECKING:  # slower to import than the rest of this package
     from cellseg_monai.labels import ObjectTable

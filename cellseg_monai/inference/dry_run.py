@@ -11,12 +11,12 @@ from typing import NamedTuple
 import numpy as np
 
 from cellseg_monai.errors import OF_AN_IMAGE
+from cellseg_monai.formats.axes import MisfitAxesError, UnstatedAxesError
 from cellseg_monai.inference.inputs import ImageFile
 from cellseg_monai.inference.job import Job, Reading
 from cellseg_monai.inference.lanes import Lanes
 from cellseg_monai.inference.pipeline import Pipeline
 from cellseg_monai.io import LazyImage, Note, open_image
-from cellseg_monai.io.axes import MisfitAxesError, UnstatedAxesError
 from cellseg_monai.pixels import Preprocessing, prepared_shape, select_channels
 
 __all__ = ["Understood", "misfits", "seconds_a_px", "settings_text", "understood"]

@@ -13,6 +13,7 @@ from uuid import uuid4
 
 from cellseg_monai.errors import OF_AN_IMAGE
 from cellseg_monai.exports import Segmentation, chosen_exports
+from cellseg_monai.formats.notes import PIXEL_SIZE
 from cellseg_monai.inference.inputs import ImageFile
 from cellseg_monai.inference.lanes import Lanes
 from cellseg_monai.inference.large_plane import Progress, segment_large
@@ -23,7 +24,6 @@ from cellseg_monai.inference.plane_states import Broken, Dropped, Ready, Segment
 from cellseg_monai.inference.results import ImageResults
 from cellseg_monai.inference.stages import Stages
 from cellseg_monai.io import LazyImage, LazyPlane, Note, open_image
-from cellseg_monai.io.notes import PIXEL_SIZE
 from cellseg_monai.pixels import prepared_shape
 from cellseg_monai.prefetch import prefetch
 

@@ -11,15 +11,15 @@ array([[0, 1],
        [2, 2]], dtype=int32)
 """
 
+from cellseg_monai.formats.notes import Note
+from cellseg_monai.formats.registry import FORMATS, Format, image_stem, readable_suffixes
 from cellseg_monai.io.array_image import image_of_array
 from cellseg_monai.io.image import Image
 from cellseg_monai.io.label_files import read_labels
 from cellseg_monai.io.label_spool import LabelSpool
 from cellseg_monai.io.label_tiff import write_labels
 from cellseg_monai.io.lazy_image import LazyImage, LazyPlane
-from cellseg_monai.io.notes import Note
 from cellseg_monai.io.reading import image_files, open_image, read
-from cellseg_monai.io.registry import FORMATS, Format, image_stem, readable_suffixes
 from cellseg_monai.io.zarr_labels import ZarrLabels, holds_labels, writing_zarr_labels
 
 __all__ = [

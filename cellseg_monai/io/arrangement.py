@@ -9,13 +9,13 @@ import numpy as np
 
 from cellseg_monai.boxes import SlicedArray
 from cellseg_monai.errors import UnreadableImageError
-from cellseg_monai.io.axes import KNOWN_AXES, SAMPLE_AXIS, shape_text
-from cellseg_monai.io.colour_names import RGB, RGBA
-from cellseg_monai.io.decoder_errors import decoding
-from cellseg_monai.io.image import LEADING_AXES, Image
-from cellseg_monai.io.lazy_arrays import chunks_of
-from cellseg_monai.io.notes import TIME_STEP, Z_STEP
-from cellseg_monai.io.stored import Stored
+from cellseg_monai.formats.axes import KNOWN_AXES, LEADING_AXES, SAMPLE_AXIS, shape_text
+from cellseg_monai.formats.colour_names import RGB, RGBA
+from cellseg_monai.formats.decoder_errors import decoding
+from cellseg_monai.formats.lazy_arrays import chunks_of
+from cellseg_monai.formats.notes import TIME_STEP, Z_STEP
+from cellseg_monai.formats.stored import Stored
+from cellseg_monai.io.image import Image
 
 __all__ = ["Arrangement", "arrange"]
 

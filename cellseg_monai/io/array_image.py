@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from cellseg_monai.formats.axes import settle_axes, shape_text, suggested_axes
+from cellseg_monai.formats.sizes import Sizes
+from cellseg_monai.formats.stored import Stored
 from cellseg_monai.io.arrangement import arrange
-from cellseg_monai.io.axes import settle_axes, shape_text, suggested_axes
 from cellseg_monai.io.image import Image
-from cellseg_monai.io.sizes import Sizes
-from cellseg_monai.io.stored import Stored
 
 __all__ = ["image_of_array"]
 

@@ -6,12 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cellseg_monai.io.notes import Note
+from cellseg_monai.formats.axes import LEADING_AXES
+from cellseg_monai.formats.notes import Note
 
-__all__ = ["LEADING_AXES", "Image"]
-
-LEADING_AXES = "TPZ"
-"""Time, position and depth: the axes that can precede C, Y and X, in that order."""
+__all__ = ["Image"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from cellseg_monai.errors import UnreadableImageError
+from cellseg_monai.formats.axes import UnstatedAxesError
+from cellseg_monai.formats.registry import find_format
 from cellseg_monai.io.arrangement import arrange
-from cellseg_monai.io.axes import UnstatedAxesError
-from cellseg_monai.io.registry import find_format
 
 __all__ = ["read_labels"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cellseg_monai.io.image import LEADING_AXES
+from cellseg_monai.formats.axes import LEADING_AXES
 
 __all__ = ["check_ids", "check_label_axes", "id_type"]
 

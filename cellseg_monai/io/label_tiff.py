@@ -12,9 +12,9 @@ import numpy as np
 
 from cellseg_monai.atomic import replacing
 from cellseg_monai.boxes import squares
+from cellseg_monai.formats.label_tags import label_tags
+from cellseg_monai.formats.sizes import Sizes
 from cellseg_monai.io.label_ids import check_ids, check_label_axes, id_type
-from cellseg_monai.io.label_tags import label_tags
-from cellseg_monai.io.sizes import Sizes
 
 __all__ = ["write_labels"]
 

@@ -11,10 +11,10 @@ from types import TracebackType
 import numpy as np
 
 from cellseg_monai.boxes import ArrayPart, SlicedArray
+from cellseg_monai.formats.axes import shape_text
+from cellseg_monai.formats.stored import Stored
 from cellseg_monai.io.arrangement import Arrangement
-from cellseg_monai.io.axes import shape_text
 from cellseg_monai.io.image import Image
-from cellseg_monai.io.stored import Stored
 
 __all__ = ["LazyImage", "LazyPlane", "Level"]
 

@@ -7,10 +7,10 @@ from os import PathLike, fspath
 from pathlib import Path
 
 from cellseg_monai.errors import UnreadableImageError
+from cellseg_monai.formats.registry import find_format
 from cellseg_monai.io.arrangement import arrange
 from cellseg_monai.io.image import Image
 from cellseg_monai.io.lazy_image import LazyImage
-from cellseg_monai.io.registry import find_format
 
 __all__ = ["image_files", "open_image", "read"]
 
@@ -106,7 +106,7 @@ def image_files(path: str | PathLike[str]) -> tuple[Path, ...]:
     file = Path(fspath(path))
     with suppress(OSError, UnreadableImageError):
         if find_format(file).backend == "tiff_reader":
-            from cellseg_monai.io.tiff_sets import files_of  # slow to import
+            from cellseg_monai.formats.tiff_sets import files_of  # slow to import
 
             return tuple(sorted(files_of(file)))
     return (file,)

@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 
 from cellseg_monai.atomic import replacing_folder
+from cellseg_monai.formats.label_tags import check_sizes
+from cellseg_monai.formats.registry import image_stem
+from cellseg_monai.formats.sizes import Sizes
 from cellseg_monai.io.label_ids import check_ids, check_label_axes
 from cellseg_monai.io.label_pyramid import build_pyramid, pyramid_shapes
-from cellseg_monai.io.label_tags import check_sizes
-from cellseg_monai.io.registry import image_stem
-from cellseg_monai.io.sizes import Sizes
 from cellseg_monai.io.zarr_chunks import ZarrChunks
 from cellseg_monai.io.zarr_label_list import check_image_above, image_above, list_labels
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from cellseg_monai.errors import UnreadableImageError
+from cellseg_monai.formats.decoder_errors import decoding
 from cellseg_monai.io import read
-from cellseg_monai.io.decoder_errors import decoding
 
 
 class OddError(Exception):

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cellseg_monai.io.block_cache import BlockCache
-from cellseg_monai.io.lazy_arrays import BlockArray, MappedArray, StackedArray
+from cellseg_monai.formats.block_cache import BlockCache
+from cellseg_monai.formats.lazy_arrays import BlockArray, MappedArray, StackedArray
 
 
 @st.composite

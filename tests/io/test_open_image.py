@@ -11,8 +11,9 @@ import pytest
 import tifffile
 
 from cellseg_monai.errors import UnreadableImageError
-from cellseg_monai.io import open_image, read, tiff_reader
-from cellseg_monai.io.block_cache import BlockCache
+from cellseg_monai.formats import tiff_reader
+from cellseg_monai.formats.block_cache import BlockCache
+from cellseg_monai.io import open_image, read
 from cellseg_monai.pixels import percentile_ranges
 from tests.io.files import write_micromanager, write_ome_zarr, write_packed_tiff
 from tests.io.windows import assert_windows_equal_whole_image
@@ -30,7 +31,7 @@ def path(tmp_path):
 @pytest.fixture
 def decoded(monkeypatch):
     """Record the page and index of every TIFF segment that is read."""
-    from cellseg_monai.io.tiff_array import _Pages
+    from cellseg_monai.formats.tiff_array import _Pages
 
     segments, encoded = [], _Pages._encoded
     monkeypatch.setattr(

@@ -143,7 +143,7 @@ def test_itk_is_imported_only_for_formats_that_it_alone_reads(tmp_path):
 
 def test_itk_exits_cleanly_even_if_warnings_are_errors():
     code = (
-        "import contextlib, warnings, cellseg_monai.io.itk_reader\n"
+        "import contextlib, warnings, cellseg_monai.formats.itk_reader\n"
         "with warnings.catch_warnings(), contextlib.suppress(UserWarning):\n"
         "    warnings.simplefilter('error')\n"
         "    warnings.warn('judged')"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cellseg_monai.io.sizes import NO_SIZES, Sizes, Stated, understood_sizes
+from cellseg_monai.formats.sizes import NO_SIZES, Sizes, Stated, understood_sizes
 
 HALF = Stated(0.5, "µm")
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cellseg_monai.io.units import in_unit, is_no_unit, seconds_per_unit, um_per_unit
+from cellseg_monai.formats.units import in_unit, is_no_unit, seconds_per_unit, um_per_unit
 
 # All units of length in the OME schema, in micrometres.
 OME = {

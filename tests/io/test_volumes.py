@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from cellseg_monai.errors import UnreadableImageError
-from cellseg_monai.io import decoder_errors, read
+from cellseg_monai.formats import decoder_errors
+from cellseg_monai.io import read
 from tests.io.files import write_dicom, write_metaimage, write_nrrd
 
 VOLUME = np.arange(2 * 3 * 4, dtype=np.uint16).reshape(2, 3, 4)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cellseg_monai.errors import UnreadableImageError
-from cellseg_monai.io.decoder_errors import check_plausible_size
+from cellseg_monai.formats.decoder_errors import check_plausible_size
 
 __all__ = ["CheckedPng", "checked_png"]
 

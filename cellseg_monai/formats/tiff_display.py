@@ -9,7 +9,7 @@ import numpy as np
 import tifffile
 
 from cellseg_monai.errors import UnreadableImageError
-from cellseg_monai.io.palette import look_up, palette_table
+from cellseg_monai.formats.palette import look_up, palette_table
 
 __all__ = ["ShownPicture", "shown_picture"]
 

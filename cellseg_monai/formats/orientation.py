@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cellseg_monai.io.notes import ORIENTATION, Note
+from cellseg_monai.formats.notes import ORIENTATION, Note
 
 __all__ = ["orientation_notes"]
 

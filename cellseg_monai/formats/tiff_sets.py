@@ -14,10 +14,15 @@ from xml.etree import ElementTree
 import tifffile
 
 from cellseg_monai.errors import UnreadableImageError
-from cellseg_monai.io.decoder_errors import decoding
-from cellseg_monai.io.neighbours import MissingNeighbourError, neighbour
-from cellseg_monai.io.notes import FILE_SET, Note
-from cellseg_monai.io.tiff_planes import check_micromanager_planes, check_ome_planes, micromanager_notes, plane_notes
+from cellseg_monai.formats.decoder_errors import decoding
+from cellseg_monai.formats.neighbours import MissingNeighbourError, neighbour
+from cellseg_monai.formats.notes import FILE_SET, Note
+from cellseg_monai.formats.tiff_planes import (
+    check_micromanager_planes,
+    check_ome_planes,
+    micromanager_notes,
+    plane_notes,
+)
 
 __all__ = ["files_of", "open_set", "parts_of", "set_notes"]
 

@@ -9,8 +9,8 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from cellseg_monai.errors import UnreadableImageError
-from cellseg_monai.io.axes import KNOWN_AXES, UNSTATED
-from cellseg_monai.io.sizes import Sizes, Stated, understood_sizes
+from cellseg_monai.formats.axes import KNOWN_AXES, UNSTATED
+from cellseg_monai.formats.sizes import Sizes, Stated, understood_sizes
 
 __all__ = ["Multiscale", "ZarrNode", "find_image"]
 

@@ -13,15 +13,15 @@ import zarr
 import zarr.storage
 
 from cellseg_monai.errors import UnreadableImageError, cause_of
-from cellseg_monai.io.axes import UNSTATED, settle_axes
-from cellseg_monai.io.block_cache import BlockCache
-from cellseg_monai.io.decoder_errors import decoding
-from cellseg_monai.io.lazy_arrays import BlockArray
-from cellseg_monai.io.ngff import Multiscale, ZarrNode, find_image
-from cellseg_monai.io.sizes import Sizes
-from cellseg_monai.io.stored import Stored, is_smaller
-from cellseg_monai.io.zarr_chunk_files import check_not_empty, has_chunk
-from cellseg_monai.io.zarr_layout import layout_of
+from cellseg_monai.formats.axes import UNSTATED, settle_axes
+from cellseg_monai.formats.block_cache import BlockCache
+from cellseg_monai.formats.decoder_errors import decoding
+from cellseg_monai.formats.lazy_arrays import BlockArray
+from cellseg_monai.formats.ngff import Multiscale, ZarrNode, find_image
+from cellseg_monai.formats.sizes import Sizes
+from cellseg_monai.formats.stored import Stored, is_smaller
+from cellseg_monai.formats.zarr_chunk_files import check_not_empty, has_chunk
+from cellseg_monai.formats.zarr_layout import layout_of
 
 __all__ = ["opened"]
 

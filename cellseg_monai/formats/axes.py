@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from cellseg_monai.errors import UnreadableImageError
-from cellseg_monai.io.image import LEADING_AXES
 
 __all__ = [
     "KNOWN_AXES",
+    "LEADING_AXES",
     "SAMPLE_AXIS",
     "UNSTATED",
     "MisfitAxesError",
@@ -17,6 +17,9 @@ __all__ = [
     "shape_text",
     "suggested_axes",
 ]
+
+LEADING_AXES = "TPZ"
+"""Time, position and depth: the axes that can precede C, Y and X, in this order."""
 
 SAMPLE_AXIS = "S"
 """The samples of a colour, such as red, green and blue; readers merge this axis with C."""
@@ -59,7 +62,7 @@ def settle_axes(
     'ZYX'
     >>> settle_axes(Path("a.tif"), (7, 200, 300), None, None)
     Traceback (most recent call last):
-    cellseg_monai.io.axes.UnstatedAxesError: a.tif: the file holds an array of shape 7 × 200 × 300 but does not
+    cellseg_monai.formats.axes.UnstatedAxesError: a.tif: the file holds an array of shape 7 × 200 × 300 but does not
     say what its axes are; pass axes='ZYX' (or TYX, CYX)
     """
     if user_axes is not None:

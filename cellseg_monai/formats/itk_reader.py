@@ -11,12 +11,12 @@ import itk
 import numpy as np
 
 from cellseg_monai.errors import UnreadableImageError
-from cellseg_monai.io.axes import UNSTATED, settle_axes
-from cellseg_monai.io.colour_names import RGB, RGBA
-from cellseg_monai.io.decoder_errors import check_plausible_size, decoding
-from cellseg_monai.io.dicom_lengths import check_lengths
-from cellseg_monai.io.sizes import NO_SIZES, Sizes, Stated, understood_sizes
-from cellseg_monai.io.stored import Stored
+from cellseg_monai.formats.axes import UNSTATED, settle_axes
+from cellseg_monai.formats.colour_names import RGB, RGBA
+from cellseg_monai.formats.decoder_errors import check_plausible_size, decoding
+from cellseg_monai.formats.dicom_lengths import check_lengths
+from cellseg_monai.formats.sizes import NO_SIZES, Sizes, Stated, understood_sizes
+from cellseg_monai.formats.stored import Stored
 
 __all__ = ["load"]
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from cellseg_monai.boxes import SlicedArray
 from cellseg_monai.errors import UnreadableImageError
-from cellseg_monai.io.axes import UNSTATED, settle_axes
-from cellseg_monai.io.cellpose_seg import read_header, read_masks
-from cellseg_monai.io.decoder_errors import check_exact_size, decoding
-from cellseg_monai.io.lazy_arrays import MappedArray
-from cellseg_monai.io.stored import Stored
+from cellseg_monai.formats.axes import UNSTATED, settle_axes
+from cellseg_monai.formats.cellpose_seg import read_header, read_masks
+from cellseg_monai.formats.decoder_errors import check_exact_size, decoding
+from cellseg_monai.formats.lazy_arrays import MappedArray
+from cellseg_monai.formats.stored import Stored
 
 __all__ = ["opened"]
 

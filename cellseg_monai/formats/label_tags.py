@@ -7,7 +7,7 @@ from uuid import NAMESPACE_OID, uuid5
 
 import numpy as np
 
-from cellseg_monai.io.sizes import Sizes
+from cellseg_monai.formats.sizes import Sizes
 
 __all__ = ["OWN_PREFIX", "check_sizes", "label_tags"]
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from cellseg_monai.io.axes import settle_axes
-from cellseg_monai.io.decoder_errors import decoding
-from cellseg_monai.io.sizes import Sizes, Stated
-from cellseg_monai.io.stored import Stored
-from cellseg_monai.io.volume_data import (
+from cellseg_monai.formats.axes import settle_axes
+from cellseg_monai.formats.decoder_errors import decoding
+from cellseg_monai.formats.sizes import Sizes, Stated
+from cellseg_monai.formats.stored import Stored
+from cellseg_monai.formats.volume_data import (
     VolumeData,
     damaged,
     data_beside,

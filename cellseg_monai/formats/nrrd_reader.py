@@ -13,12 +13,12 @@ import numpy as np
 
 from cellseg_monai.boxes import SlicedArray
 from cellseg_monai.errors import UnreadableImageError
-from cellseg_monai.io.axes import settle_axes
-from cellseg_monai.io.colour_names import RGB, RGBA
-from cellseg_monai.io.decoder_errors import decoding
-from cellseg_monai.io.sizes import NO_SIZES, Sizes, Stated
-from cellseg_monai.io.stored import Stored
-from cellseg_monai.io.volume_data import (
+from cellseg_monai.formats.axes import settle_axes
+from cellseg_monai.formats.colour_names import RGB, RGBA
+from cellseg_monai.formats.decoder_errors import decoding
+from cellseg_monai.formats.sizes import NO_SIZES, Sizes, Stated
+from cellseg_monai.formats.stored import Stored
+from cellseg_monai.formats.volume_data import (
     VolumeData,
     damaged,
     data_beside,

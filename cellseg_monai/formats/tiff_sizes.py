@@ -10,10 +10,10 @@ from typing import Any
 
 import tifffile
 
-from cellseg_monai.io.label_tags import OWN_PREFIX
-from cellseg_monai.io.ome_xml import ome_image
-from cellseg_monai.io.sizes import Sizes, Stated, understood_sizes
-from cellseg_monai.io.units import um_per_unit
+from cellseg_monai.formats.label_tags import OWN_PREFIX
+from cellseg_monai.formats.ome_xml import ome_image
+from cellseg_monai.formats.sizes import Sizes, Stated, understood_sizes
+from cellseg_monai.formats.units import um_per_unit
 
 __all__ = ["tiff_sizes"]
 

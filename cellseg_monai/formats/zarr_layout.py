@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from cellseg_monai.errors import UnreadableImageError
-from cellseg_monai.io.axes import shape_text
-from cellseg_monai.io.decoder_errors import SMALL_BYTES
-from cellseg_monai.io.ngff import ZarrNode
+from cellseg_monai.formats.axes import shape_text
+from cellseg_monai.formats.decoder_errors import SMALL_BYTES
+from cellseg_monai.formats.ngff import ZarrNode
 
 __all__ = ["COMPRESSORS", "ZarrLayout", "layout_of"]
 

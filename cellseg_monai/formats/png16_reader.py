@@ -14,10 +14,10 @@ import imagecodecs
 import numpy as np
 
 from cellseg_monai.errors import UnreadableImageError
-from cellseg_monai.io.axes import settle_axes
-from cellseg_monai.io.colour_names import GREY_ALPHA, RGB, RGBA
-from cellseg_monai.io.png_chunks import CheckedPng
-from cellseg_monai.io.stored import Stored
+from cellseg_monai.formats.axes import settle_axes
+from cellseg_monai.formats.colour_names import GREY_ALPHA, RGB, RGBA
+from cellseg_monai.formats.png_chunks import CheckedPng
+from cellseg_monai.formats.stored import Stored
 
 __all__ = ["load"]
 

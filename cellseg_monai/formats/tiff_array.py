@@ -17,12 +17,12 @@ import tifffile
 
 from cellseg_monai.boxes import SlicedArray
 from cellseg_monai.errors import UnreadableImageError, cause_of
-from cellseg_monai.io.block_cache import BlockCache
-from cellseg_monai.io.decoder_errors import decoding
-from cellseg_monai.io.lazy_arrays import BlockArray, MappedArray, StackedArray
-from cellseg_monai.io.tiff_checks import COPY_AGAIN, segment_place
-from cellseg_monai.io.tiff_display import ShownPicture
-from cellseg_monai.io.tiff_files import contiguous_offset, open_file
+from cellseg_monai.formats.block_cache import BlockCache
+from cellseg_monai.formats.decoder_errors import decoding
+from cellseg_monai.formats.lazy_arrays import BlockArray, MappedArray, StackedArray
+from cellseg_monai.formats.tiff_checks import COPY_AGAIN, segment_place
+from cellseg_monai.formats.tiff_display import ShownPicture
+from cellseg_monai.formats.tiff_files import contiguous_offset, open_file
 
 __all__ = ["TiffArray"]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from cellseg_monai.boxes import SlicedArray, overlaps
-from cellseg_monai.io.block_cache import BlockCache
+from cellseg_monai.formats.block_cache import BlockCache
 
 __all__ = ["BlockArray", "MappedArray", "StackedArray", "chunks_of"]
 

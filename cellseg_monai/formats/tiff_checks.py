@@ -8,8 +8,8 @@ from pathlib import Path
 import tifffile
 
 from cellseg_monai.errors import UnreadableImageError
-from cellseg_monai.io.decoder_errors import check_plausible_size
-from cellseg_monai.io.tiff_files import contiguous_offset
+from cellseg_monai.formats.decoder_errors import check_plausible_size
+from cellseg_monai.formats.tiff_files import contiguous_offset
 
 __all__ = ["COPY_AGAIN", "check_old_jpeg", "check_page_chain", "check_segments", "check_size", "segment_place"]
 

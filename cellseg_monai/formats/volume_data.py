@@ -14,11 +14,11 @@ import numpy as np
 
 from cellseg_monai.boxes import SlicedArray
 from cellseg_monai.errors import UnreadableImageError
-from cellseg_monai.io.axes import UNSTATED
-from cellseg_monai.io.decoder_errors import check_exact_size, check_plausible_size
-from cellseg_monai.io.lazy_arrays import MappedArray
-from cellseg_monai.io.sizes import NO_SIZES, Sizes, Stated, understood_sizes
-from cellseg_monai.io.units import um_per_unit
+from cellseg_monai.formats.axes import UNSTATED
+from cellseg_monai.formats.decoder_errors import check_exact_size, check_plausible_size
+from cellseg_monai.formats.lazy_arrays import MappedArray
+from cellseg_monai.formats.sizes import NO_SIZES, Sizes, Stated, understood_sizes
+from cellseg_monai.formats.units import um_per_unit
 
 __all__ = [
     "VolumeData",

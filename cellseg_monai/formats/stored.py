@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cellseg_monai.boxes import SlicedArray
-from cellseg_monai.io.notes import Note
-from cellseg_monai.io.sizes import NO_SIZES, Sizes
+from cellseg_monai.formats.notes import Note
+from cellseg_monai.formats.sizes import NO_SIZES, Sizes
 
 __all__ = ["Stored", "is_smaller"]
 

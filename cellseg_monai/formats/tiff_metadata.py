@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import tifffile
 
-from cellseg_monai.io.colour_names import CMYK, GREY_ALPHA, RGB
-from cellseg_monai.io.ome_xml import ome_image
+from cellseg_monai.formats.colour_names import CMYK, GREY_ALPHA, RGB
+from cellseg_monai.formats.ome_xml import ome_image
 
 __all__ = ["channel_names"]
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from cellseg_monai.io.notes import PIXEL_SIZE, TIME_STEP, Z_STEP, Note
-from cellseg_monai.io.units import checked_size, in_unit, is_no_unit, seconds_per_unit, um_per_unit
+from cellseg_monai.formats.notes import PIXEL_SIZE, TIME_STEP, Z_STEP, Note
+from cellseg_monai.formats.units import checked_size, in_unit, is_no_unit, seconds_per_unit, um_per_unit
 
 __all__ = ["NO_SIZES", "Sizes", "Stated", "understood_sizes"]
 

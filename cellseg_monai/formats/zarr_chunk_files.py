@@ -16,9 +16,9 @@ import imagecodecs
 import numpy as np
 
 from cellseg_monai.errors import UnreadableImageError
-from cellseg_monai.io.axes import shape_text
-from cellseg_monai.io.decoder_errors import SMALL_BYTES
-from cellseg_monai.io.zarr_layout import ZarrLayout
+from cellseg_monai.formats.axes import shape_text
+from cellseg_monai.formats.decoder_errors import SMALL_BYTES
+from cellseg_monai.formats.zarr_layout import ZarrLayout
 
 __all__ = ["check_not_empty", "has_chunk"]
 

@@ -9,8 +9,8 @@ from xml.etree import ElementTree
 import tifffile
 
 from cellseg_monai.errors import UnreadableImageError
-from cellseg_monai.io.notes import PLANES, Note
-from cellseg_monai.io.tiff_checks import COPY_AGAIN
+from cellseg_monai.formats.notes import PLANES, Note
+from cellseg_monai.formats.tiff_checks import COPY_AGAIN
 
 __all__ = ["check_micromanager_planes", "check_ome_planes", "micromanager_notes", "plane_notes"]
 

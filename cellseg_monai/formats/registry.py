@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import cast
 
 from cellseg_monai.errors import UnreadableImageError
-from cellseg_monai.io.stored import Stored
+from cellseg_monai.formats.stored import Stored
 
 __all__ = ["FORMATS", "Format", "find_format", "image_stem", "readable_suffixes"]
 
@@ -52,7 +52,7 @@ class Format:
             axes: axes according to the user, or None.
             indices: True to return the indices in a palette image instead of its colours.
         """
-        backend = importlib.import_module(f"cellseg_monai.io.{self.backend}")
+        backend = importlib.import_module(f"cellseg_monai.formats.{self.backend}")
         if self.is_lazy:
             return cast(AbstractContextManager[Stored], backend.opened(path, axes, indices=indices))
         return nullcontext(cast(Stored, backend.load(path, axes, indices=indices)))

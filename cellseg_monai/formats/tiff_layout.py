@@ -15,8 +15,8 @@ import numpy as np
 import tifffile
 
 from cellseg_monai.errors import UnreadableImageError
-from cellseg_monai.io.tiff_checks import COPY_AGAIN, segment_place
-from cellseg_monai.io.tiff_files import open_file
+from cellseg_monai.formats.tiff_checks import COPY_AGAIN, segment_place
+from cellseg_monai.formats.tiff_files import open_file
 
 __all__ = ["check_layout"]
 

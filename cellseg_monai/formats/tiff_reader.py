@@ -12,22 +12,22 @@ import numpy as np
 import tifffile
 
 from cellseg_monai.errors import UnreadableImageError
-from cellseg_monai.io import pillow_reader
-from cellseg_monai.io.axes import UNSTATED, settle_axes
-from cellseg_monai.io.block_cache import BlockCache
-from cellseg_monai.io.colour_names import RGB
-from cellseg_monai.io.decoder_errors import decoding
-from cellseg_monai.io.label_tags import OWN_PREFIX
-from cellseg_monai.io.orientation import orientation_notes
-from cellseg_monai.io.stored import Stored, is_smaller
-from cellseg_monai.io.tiff_array import TiffArray
-from cellseg_monai.io.tiff_checks import COPY_AGAIN, check_old_jpeg, check_page_chain, check_segments, check_size
-from cellseg_monai.io.tiff_display import shown_picture
-from cellseg_monai.io.tiff_files import open_file
-from cellseg_monai.io.tiff_layout import check_layout
-from cellseg_monai.io.tiff_metadata import channel_names
-from cellseg_monai.io.tiff_sets import open_set, parts_of, set_notes
-from cellseg_monai.io.tiff_sizes import tiff_sizes
+from cellseg_monai.formats import pillow_reader
+from cellseg_monai.formats.axes import UNSTATED, settle_axes
+from cellseg_monai.formats.block_cache import BlockCache
+from cellseg_monai.formats.colour_names import RGB
+from cellseg_monai.formats.decoder_errors import decoding
+from cellseg_monai.formats.label_tags import OWN_PREFIX
+from cellseg_monai.formats.orientation import orientation_notes
+from cellseg_monai.formats.stored import Stored, is_smaller
+from cellseg_monai.formats.tiff_array import TiffArray
+from cellseg_monai.formats.tiff_checks import COPY_AGAIN, check_old_jpeg, check_page_chain, check_segments, check_size
+from cellseg_monai.formats.tiff_display import shown_picture
+from cellseg_monai.formats.tiff_files import open_file
+from cellseg_monai.formats.tiff_layout import check_layout
+from cellseg_monai.formats.tiff_metadata import channel_names
+from cellseg_monai.formats.tiff_sets import open_set, parts_of, set_notes
+from cellseg_monai.formats.tiff_sizes import tiff_sizes
 
 __all__ = ["opened"]
 

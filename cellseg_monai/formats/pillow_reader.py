@@ -10,13 +10,13 @@ from PIL import BmpImagePlugin, JpegImagePlugin, PngImagePlugin, TiffImagePlugin
 from PIL.ImageFile import ImageFile
 
 from cellseg_monai.errors import UnreadableImageError
-from cellseg_monai.io.axes import settle_axes
-from cellseg_monai.io.colour_names import CMYK, GREY_ALPHA, RGB, RGBA
-from cellseg_monai.io.decoder_errors import check_plausible_size, decoding
-from cellseg_monai.io.orientation import orientation_notes
-from cellseg_monai.io.palette import apply_palette
-from cellseg_monai.io.png_chunks import checked_png
-from cellseg_monai.io.stored import Stored
+from cellseg_monai.formats.axes import settle_axes
+from cellseg_monai.formats.colour_names import CMYK, GREY_ALPHA, RGB, RGBA
+from cellseg_monai.formats.decoder_errors import check_plausible_size, decoding
+from cellseg_monai.formats.orientation import orientation_notes
+from cellseg_monai.formats.palette import apply_palette
+from cellseg_monai.formats.png_chunks import checked_png
+from cellseg_monai.formats.stored import Stored
 
 __all__ = ["load", "load_tiff"]
 
@@ -66,7 +66,7 @@ def _load_png(path: Path, content: bytes, axes: str | None, *, indices: bool) ->
     png = checked_png(path, content)
     if png.depth == 16 and png.kind != _PNG_GREY:
         # Pillow silently reduces 16-bit colours to 8 bits.
-        from cellseg_monai.io import png16_reader  # slow to import, rarely needed
+        from cellseg_monai.formats import png16_reader  # slow to import, rarely needed
 
         return png16_reader.load(path, png, content, axes)
     # Pillow stretches 2-bit and 4-bit greys to the range 0 to 255. Undo this to get the stored values.
