@@ -151,7 +151,7 @@ def _uses_bfloat16(
     if asked is False or (asked is None and not is_native):
         return False, ()
     # A CPU can have the instructions without PyTorch using them for this network; GPUs always use them.
-    if (is_native and device.type == "cuda") or (factor := slowdown()) <= _TOLERATED_SLOWDOWN:
+    if (is_native and device.type == "cuda") or not (factor := slowdown()) > _TOLERATED_SLOWDOWN:
         return True, ()
     if asked is None:
         return False, ()

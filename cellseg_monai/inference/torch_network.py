@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import numpy as np
 import torch
@@ -134,6 +134,9 @@ def bfloat16_slowdown(module: torch.nn.Module, device: torch.device, channels: i
         device: where it runs.
         channels: number of channels of an image.
         multiple: number that must divide the sides of a tile.
+
+    Returns:
+        The multiple, or NaN if the device has too little memory for the tile, which is reported for the first image.
     """
     side = -(-_TRIAL_PX // multiple) * multiple
     tile = np.random.default_rng(0).random((1, channels, side, side), np.float32)
@@ -142,7 +145,7 @@ def bfloat16_slowdown(module: torch.nn.Module, device: torch.device, channels: i
     # affect the result: threads that wait for each other would take any time.
     clock = time.process_time if device.type == "cpu" else time.perf_counter
     seconds = [float("inf")] * 2
-    with _one_thread():
+    with suppress(MemoryError), _one_thread():
         for trial in range(_TRIALS):
             for number, network in enumerate(networks):
                 begun = clock()
@@ -150,7 +153,7 @@ def bfloat16_slowdown(module: torch.nn.Module, device: torch.device, channels: i
                 seconds[number] = min(seconds[number], clock() - begun)
             if trial > 0 and seconds[1] <= seconds[0]:  # the first trial is for warming up
                 break
-    return seconds[1] / max(seconds[0], 1e-9)
+    return seconds[1] / seconds[0] if 0 < seconds[0] < float("inf") else float("nan")
 
 
 @contextmanager

@@ -131,3 +131,7 @@ class SlowIn(torch.nn.Module):
 def test_the_speed_of_bfloat16_is_compared_with_that_of_float32():
     assert bfloat16_slowdown(SlowIn(True), choose_device("cpu"), 2) > 2
     assert bfloat16_slowdown(SlowIn(False), choose_device("cpu"), 1, multiple=48) < 0.5
+
+
+def test_the_speed_of_bfloat16_is_unknown_without_memory():
+    assert np.isnan(bfloat16_slowdown(Greedy(), choose_device("cpu"), 1))
