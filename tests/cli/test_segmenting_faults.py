@@ -158,7 +158,7 @@ WRONG_WORDS = {
     "pixel size": (["--pixel_size", "0"], "got pixel_size=0.0, expected a finite number above 0"),
     "channels": (["--channels", "0,1"], "got 2 channel(s), 0, 1, expected 1 for the bundle nuclei"),
     "no channels": (["--channels", ","], "got channels=(), expected 'grey', 'rgb'"),
-    "bundle": (["--bundle", "nuclear"], "no bundle named 'nuclear': none of "),
+    "bundle": (["--bundle", "nuclear"], "no bundle named 'nuclear' ships with this package; did you mean 'nuclei'?"),
     "no weights": (["--bundle", "pspnet"], "pspnet/models/model.pt; train the bundle first"),
     "no checkpoint": (["--checkpoint", "nowhere.pt"], f"no checkpoint at {Path('nowhere.pt').absolute()}; "),
     "no settings": (
