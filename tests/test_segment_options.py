@@ -69,7 +69,8 @@ def test_paths_become_absolute_and_the_name_of_a_bundle_stays(tmp_path, monkeypa
     assert (options.bundle, options.checkpoint, options.postprocess) == ("mine", str(tmp_path / "a.pt"), None)
     (tmp_path / "mine" / "configs").mkdir(parents=True)
     (tmp_path / "mine" / "configs" / "metadata.json").touch()
-    assert options.with_absolute_paths().bundle == str(tmp_path / "mine")
+    assert options.with_absolute_paths().bundle == "mine", "a name never means a folder here"
+    assert SegmentOptions(bundle="./mine").with_absolute_paths().bundle == str(tmp_path / "mine")
 
 
 @pytest.mark.parametrize(
