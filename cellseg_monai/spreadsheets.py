@@ -97,8 +97,8 @@ def read_table(path: str | os.PathLike[str]) -> list[dict[str, str]]:
     Args:
         path: a table written by `writing_table`.
 
-    >>> import tempfile
-    >>> path = Path(tempfile.mkdtemp()) / "a.csv"
+    >>> import pathlib, tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "a.csv"
     >>> with writing_table(path, ["image", "objects"]) as table:
     ...     table.write(["=1.tif", -3])
     >>> path.read_text().splitlines(), read_table(path)

@@ -42,7 +42,7 @@ class OneTraining:
     def attach(self, trainer: Engine) -> None:
         """Register this handler with the trainer, before all other handlers."""
         trainer.add_event_handler(Events.STARTED, self._start)
-        trainer.add_event_handler(Events.COMPLETED, self._held.close)
+        trainer.add_event_handler(Events.COMPLETED | Events.TERMINATE, self._held.close)
         trainer.add_event_handler(Events.EXCEPTION_RAISED, self._release)
 
     def _start(self, trainer: Engine) -> None:

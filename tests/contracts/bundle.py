@@ -178,8 +178,14 @@ class BundleContract:
         network = workflow.parser.get_parsed_content("network")
         dtypes: dict[bool, set[torch.dtype]] = {True: set(), False: set()}
         layers = [layer for layer in network.modules() if isinstance(layer, torch.nn.Conv2d | torch.nn.Linear)]
-        for layer in layers:
-            layer.register_forward_hook(lambda layer, inputs, output: dtypes[layer.training].add(output.dtype))
+
+        def watch() -> None:
+            for layer in layers:
+                layer.register_forward_hook(lambda layer, inputs, output: dtypes[layer.training].add(output.dtype))
+
+        # Not before the start, when the network is tried on a batch of zeros.
+        trainer = workflow.parser.get_parsed_content("train#trainer")
+        trainer.add_event_handler(Events.EPOCH_STARTED(once=1), watch)
         workflow.run()
         assert dtypes == {True: {dtype}, False: {dtype}}
 
