@@ -67,11 +67,14 @@ def settings_from_mapping(kind: type[Settings], values: Mapping[str, Any], *, so
         raise BundleError(f"{source}: {error}") from error
 
 
-def read_mapping(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Return the JSON object in a settings file.
+def read_mapping(
+    path: str | os.PathLike[str], *, remedy: str = "pass the bundle folder with --bundle_root"
+) -> dict[str, Any]:
+    """Return the JSON object in a file.
 
     Args:
-        path: the settings file.
+        path: the file.
+        remedy: what to do if there is no such file, for the error message.
 
     Raises:
         BundleError: the file does not exist, or does not contain a JSON object.
@@ -80,7 +83,7 @@ def read_mapping(path: str | os.PathLike[str]) -> dict[str, Any]:
     try:
         values = parse_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise BundleError(f"cannot find {path.name} at {path}; pass the bundle folder with --bundle_root") from error
+        raise BundleError(f"cannot find {path.name} at {path}; {remedy}") from error
     except ValueError as error:
         raise BundleError(f"{path}: not a JSON file ({error}); fix or restore the file") from error
     if not isinstance(values, dict):

@@ -15,7 +15,6 @@ from monai.bundle import ComponentLocator, ConfigParser
 
 from cellseg_monai.bundle.build import drifted_files, merge_configs
 from cellseg_monai.bundle.command_line import check_overrides
-from cellseg_monai.bundle.config_file import read_config
 from cellseg_monai.bundle.network_check import network_faults
 from cellseg_monai.bundle.recipe import overlay_base
 from cellseg_monai.bundle.references import references, unreferenced_keys
@@ -25,6 +24,7 @@ from cellseg_monai.digest import file_digest
 from cellseg_monai.errors import BundleError
 from cellseg_monai.json_text import parse_json
 from cellseg_monai.pixels import Preprocessing
+from cellseg_monai.settings import read_mapping
 from cellseg_monai.training.checkpoint_file import BEST
 
 __all__ = ["bundle_faults", "metadata_faults"]
@@ -51,7 +51,7 @@ def bundle_faults(bundle: str | Path, overrides: Mapping[str, Any] | None = None
     configs: _Configs = {}
     for path in sorted((bundle / "configs").glob("*.json")):
         try:
-            configs[path] = read_config(path)
+            configs[path] = read_mapping(path)
         except BundleError as error:
             faults.append(str(error))
     workflows = {path: config for path, config in configs.items() if "run" in config}

@@ -6,8 +6,8 @@ import logging
 from pathlib import Path
 
 from cellseg_monai.bundle.command_line import command_line_options, config_files
-from cellseg_monai.bundle.config_file import read_config
 from cellseg_monai.errors import BundleError, CheckpointError
+from cellseg_monai.settings import read_mapping
 from cellseg_monai.training.checkpoint_file import BEST, LAST, fitted_settings
 
 __all__ = ["find_bundle_root", "find_checkpoint", "find_postprocess"]
@@ -32,7 +32,7 @@ def find_bundle_root(name: str) -> str:
     candidates = list(dict.fromkeys(named)) or [Path("bundles") / name, Path(".")]
     for folder in candidates:
         metadata = folder / "configs" / "metadata.json"
-        if metadata.is_file() and read_config(metadata).get("name") == name:
+        if metadata.is_file() and read_mapping(metadata).get("name") == name:
             return str(folder)
     looked = ", ".join(str(folder.absolute()) for folder in candidates)
     raise BundleError(f"no bundle named {name!r} in {looked}; pass the folder with configs/ as --bundle_root PATH")

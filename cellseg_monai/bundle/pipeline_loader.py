@@ -11,7 +11,6 @@ import torch
 from monai.bundle import ConfigParser
 
 from cellseg_monai.bundle.command_line import own_message
-from cellseg_monai.bundle.config_file import read_config
 from cellseg_monai.bundle.find import find_checkpoint, find_postprocess
 from cellseg_monai.bundle.literal import literal
 from cellseg_monai.bundle.origin import code_digest
@@ -27,6 +26,7 @@ from cellseg_monai.networks import fold_normalisation
 from cellseg_monai.pixels import Preprocessing, channels_from_text, check_zoom
 from cellseg_monai.quality import TrainingData
 from cellseg_monai.segment_options import PIPELINE_OPTIONS, SegmentOptions, takes_options
+from cellseg_monai.settings import read_mapping
 from cellseg_monai.training import bfloat16_is_native
 from cellseg_monai.training.checkpoint_metadata import trained_preprocess
 
@@ -89,7 +89,7 @@ def _load(options: SegmentOptions, batch: int | None, check: Callable[[Preproces
     device = choose_device(options.device)
     metadata = _metadata(root)
     parser = ConfigParser()
-    parser.read_config(read_config(root / "configs" / "inference.json"))
+    parser.read_config(read_mapping(root / "configs" / "inference.json", remedy="copy the bundle again"))
     parser["bundle_root"] = literal(str(root))
     weights = options.checkpoint or find_checkpoint(str(root / "output"), str(root))
     parser["checkpoint"] = literal(weights)
@@ -219,7 +219,7 @@ def _batch(parser: ConfigParser, device: torch.device) -> int:
 
 def _metadata(root: Path) -> dict[str, Any]:
     path = root / "configs" / "metadata.json"
-    metadata = read_config(path)
+    metadata = read_mapping(path, remedy="copy the bundle again")
     missing = [key for key in ("name", "version") if not isinstance(metadata.get(key), str)]
     if missing or not path.with_name("inference.json").is_file():
         problem = f"{path} lacks {', '.join(missing)}" if missing else f"{root} has no configs/inference.json"

@@ -10,12 +10,12 @@ from typing import Any
 from monai.bundle import ConfigWorkflow
 
 from cellseg_monai.bundle.command_line import check_overrides, own_message
-from cellseg_monai.bundle.config_file import read_config
 from cellseg_monai.bundle.literal import literal
 from cellseg_monai.bundle.origin import SHIPPED, shipped_names
 from cellseg_monai.bundle.zipped import unpacked_bundle
 from cellseg_monai.bundle_name import is_bundle_path
 from cellseg_monai.errors import BundleError
+from cellseg_monai.settings import read_mapping
 
 __all__ = ["find_bundle", "run_bundle"]
 
@@ -73,7 +73,7 @@ def run_bundle(bundle: str | Path, config: str, **overrides: Any) -> ConfigWorkf
             workflow. That error's message is kept.
     """
     file = Path(bundle) / "configs" / f"{config}.json"
-    check_overrides(overrides, read_config(file))
+    check_overrides(overrides, read_mapping(file, remedy="copy the bundle again"))
     workflow = ConfigWorkflow(
         str(file),
         logging_file=str(file.with_name("logging.conf")),

@@ -1,7 +1,7 @@
-"""Files that an image file names: only regular files in its own folder are opened.
+"""Finding the files that an image file names: only regular files in its own folder are opened.
 
-An image can come from anybody. Otherwise, its header could name any file of the user's, or a device, whose contents
-would then be read as pixels and written to the results.
+An image can come from anybody. Without this rule, its header could name a device or any of the user's files, whose
+contents would then be read as pixels and written to the results.
 """
 
 from __future__ import annotations
@@ -27,29 +27,30 @@ def neighbour(path: Path, name: str) -> Path:
         name: name of the other file, as the image file states it.
 
     Raises:
-        UnreadableImageError: the name leads out of the folder of the image, or is not that of a regular file.
+        UnreadableImageError: the name leads out of the folder of the image, or does not belong to a regular file.
         MissingNeighbourError: there is no such file.
 
     >>> neighbour(Path("cells.mhd"), "../../etc/passwd")
     Traceback (most recent call last):
-    cellseg_monai.errors.UnreadableImageError: cells.mhd: it names the file '../../etc/passwd', which is not in its own
-    folder, and so is not read; put both files in one folder, and correct the name
+    cellseg_monai.errors.UnreadableImageError: cells.mhd: it names the file '../../etc/passwd', which is outside its
+    folder and is not read; put both files in one folder, and correct the name
     """
     if not _is_plain(name):
         raise _outside(path, name)
     other = path.parent / name
     try:
         mode = other.stat().st_mode
-        is_inside = other.resolve().parent == path.parent.resolve()  # a link can lead elsewhere
+        # Links can lead elsewhere. The image file itself can be a link into the folder that holds all the files.
+        is_inside = other.resolve().parent in (path.parent.resolve(), path.resolve().parent)
     except (OSError, ValueError, RuntimeError) as error:  # a missing file, an impossible name, a link to itself
         raise MissingNeighbourError(
-            path, f"it names the file {name!r}, which is missing", "copy all files that belong to the image again"
+            path, f"it names the file {name[:80]!r}, which is missing", "copy all files that belong to the image again"
         ) from error
     if not is_inside:
         raise _outside(path, name)
     if not stat.S_ISREG(mode):
         raise UnreadableImageError(
-            path, f"it names {name!r}, which is not a regular file, and so is not read", "export the image again"
+            path, f"it names {name[:80]!r}, which is not a regular file and is not read", "export the image again"
         )
     return other
 
@@ -62,6 +63,6 @@ def _is_plain(name: str) -> bool:
 def _outside(path: Path, name: str) -> UnreadableImageError:
     return UnreadableImageError(
         path,
-        f"it names the file {name!r}, which is not in its own folder, and so is not read",
+        f"it names the file {name[:80]!r}, which is outside its folder and is not read",
         "put both files in one folder, and correct the name",
     )

@@ -48,7 +48,7 @@ _NOTHING = Stated()
 
 @dataclass(frozen=True)
 class Sizes:
-    """What a file states about sizes.
+    """Pixel size, z step and time step of an image file.
 
     Args:
         pixel_size_um: height and width of a pixel in micrometres, or None if unknown.

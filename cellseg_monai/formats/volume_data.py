@@ -7,7 +7,7 @@ import math
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
 import numpy as np
@@ -17,6 +17,7 @@ from cellseg_monai.errors import UnreadableImageError
 from cellseg_monai.formats.axes import UNSTATED
 from cellseg_monai.formats.decoder_errors import check_exact_size, check_plausible_size
 from cellseg_monai.formats.lazy_arrays import MappedArray
+from cellseg_monai.formats.neighbours import neighbour
 from cellseg_monai.formats.sizes import NO_SIZES, Sizes, Stated, understood_sizes
 from cellseg_monai.formats.units import um_per_unit
 
@@ -162,9 +163,6 @@ def header_lines(path: Path, stream: BinaryIO, is_last: Callable[[str], bool]) -
 def data_beside(header: Path, name: str) -> Path:
     """Return the file with the pixels for a detached header, which must be a regular file in the same folder.
 
-    A header can name any file. A header from another person could therefore show a private file as pixels, or name a
-    device.
-
     Raises:
         UnreadableImageError: the name leads out of the folder, there is no such file, or there are several files.
     """
@@ -172,32 +170,7 @@ def data_beside(header: Path, name: str) -> Path:
         raise UnreadableImageError(
             header, f"its pixels are spread over several files ({name[:80]!r})", "save it as one file"
         )
-    # Check the name by the rules of all systems, so that every system reads or rejects the same files.
-    parts = [kind(name) for kind in (PurePosixPath, PureWindowsPath)]
-    if (
-        any(part.anchor or len(part.parts) != 1 or part.name in ("", "..") for part in parts)
-        or "\0" in name
-        or len(name) > 255
-    ):
-        _refuse_pointer(header, name)
-    data = header.parent / name
-    if not data.exists():
-        raise UnreadableImageError(
-            header, f"its pixels are in {name[:80]!r}, which is missing", "copy both files into the same folder"
-        )
-    target = data.resolve()
-    # The header can also be a link into a folder that holds the pixels.
-    if not target.is_file() or target.parent not in (header.parent.resolve(), header.resolve().parent):
-        _refuse_pointer(header, name)
-    return target
-
-
-def _refuse_pointer(header: Path, name: str) -> NoReturn:
-    raise UnreadableImageError(
-        header,
-        f"its pixels are in {name[:80]!r}, expected a file in the folder of the header",
-        "copy the file with the pixels next to the header, and change the name in the header",
-    )
+    return neighbour(header, name.removeprefix("./"))
 
 
 def damaged(path: Path, reason: str, *, cause: Exception | None = None) -> NoReturn:

@@ -35,7 +35,7 @@ _AS_PLAIN = "save it again with Blosc, Zstandard or gzip"
 
 @dataclass(frozen=True)
 class ZarrLayout:
-    """How the chunks of an array are stored.
+    """The storage layout of a Zarr array: its chunks, shards and codecs.
 
     Args:
         shape: shape of the array.

@@ -125,7 +125,7 @@ class SampledPlane:
 
     @property
     def colourfulness(self) -> float:
-        """How much the image resembles a photograph in colour, which a fluorescence image does not; see `colour_of`."""
+        """The strength of colours as in a photograph, from 0 for a grey image; see `colour_of`."""
         return colour_of(np.concatenate(self._colours, axis=1)) if self._colours else 0.0
 
     def touching_among(self, seen: int) -> float:

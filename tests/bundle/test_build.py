@@ -239,7 +239,7 @@ def test_check_reports_all_faults_in_one_call(bundles: Path) -> None:
         "train.json: @sede refers to nothing",
         "evaluate.json: _target_ 'cellseg_monai.data.datalist.nothing' cannot be imported",
         "Preprocessing has no setting 'chanels'; did you mean 'channels'?",
-        "inference.json is not JSON: Expecting property name",
+        "inference.json: not a JSON file (Expecting property name",
         "unknown override --epoch: did you mean --epochs?",
     ):
         assert part in faults

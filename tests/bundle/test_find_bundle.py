@@ -150,5 +150,5 @@ class TestRoot:
         foreign_bundle(here / "bundles" / "nuclei", here / "ran")
         assert find_bundle_root("nuclei") == str(Path("bundles/nuclei"))
         (here / "bundles" / "nuclei" / "configs" / "metadata.json").write_text("{")
-        with pytest.raises(BundleError, match="is not JSON"):
+        with pytest.raises(BundleError, match="not a JSON file"):
             find_bundle_root("nuclei")

@@ -147,7 +147,7 @@ class TestPointers:
             np.testing.assert_array_equal(read(detached(inner, suffix, name)).pixels[0], PLANE)
         absolute = str(inner / "x.raw")
         for name in ("../x.raw", "./../x.raw", "deeper/x.raw", "deeper/../x.raw", absolute, "..\\x.raw", "..", "."):
-            with pytest.raises(UnreadableImageError, match="expected a file in the folder of the header"):
+            with pytest.raises(UnreadableImageError, match="outside its folder and is not read"):
                 read(detached(inner, suffix, name))
 
     @pytest.mark.parametrize(
@@ -159,13 +159,12 @@ class TestPointers:
             "C:x.raw",
             "\\\\server\\share\\x.raw",
             "//server/x.raw",
-            "x" * 256,
             "a\0b",
             "\\x.raw",
         ],
     )
     def test_places_on_this_machine_are_refused_unread(self, tmp_path, suffix, name):
-        with pytest.raises(UnreadableImageError, match="expected a file in the folder of the header"):
+        with pytest.raises(UnreadableImageError, match="outside its folder and is not read"):
             read(detached(tmp_path, suffix, name))
 
     def test_links_are_followed_only_within_the_folder(self, tmp_path, suffix):
@@ -180,7 +179,7 @@ class TestPointers:
         (inner / "loop.raw").symlink_to("loop.raw")
         (inner / "folder.raw").mkdir()
         for name in ("outside.raw", "device.raw", "folder.raw", "loop.raw"):
-            with pytest.raises(UnreadableImageError, match=r"folder of the header|is missing"):
+            with pytest.raises(UnreadableImageError, match=r"outside its folder|is missing|not a regular file"):
                 read(detached(inner, suffix, name))
 
     def test_an_image_whose_files_are_both_links_into_one_folder_is_read(self, tmp_path, suffix):
@@ -195,12 +194,14 @@ class TestPointers:
     @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
     def test_a_pipe_is_refused_without_waiting(self, tmp_path, suffix):
         os.mkfifo(tmp_path / "x.raw")
-        with pytest.raises(UnreadableImageError, match="folder of the header"):
+        with pytest.raises(UnreadableImageError, match="not a regular file"):
             read(detached(tmp_path, suffix, "x.raw"))
 
     def test_a_missing_file_is_named(self, tmp_path, suffix):
-        with pytest.raises(UnreadableImageError, match=r"in 'gone\.raw', which is missing; copy both files"):
+        with pytest.raises(UnreadableImageError, match=r"'gone\.raw', which is missing; copy all files"):
             read(detached(tmp_path, suffix, "gone.raw"))
+        with pytest.raises(UnreadableImageError, match=f"'{'x' * 80}', which is missing"):
+            read(detached(tmp_path, suffix, "x" * 256))
 
     @pytest.mark.parametrize("surplus", [-1, 1, 4000])
     def test_a_data_file_of_another_size_is_refused(self, tmp_path, suffix, surplus):
