@@ -133,8 +133,8 @@ def _drop_unused(configs: dict[str, Config]) -> None:
 
     A key that no workflow uses stays, so that `bundle_faults` reports it.
     """
-    unused = {name: set(unreferenced_keys(config)) for name, config in configs.items()}
-    while True:
+    while True:  # a removed key may have been the only one that referred to another
+        unused = {name: set(unreferenced_keys(config)) for name, config in configs.items()}
         drops = [
             (name, key)
             for name, keys in unused.items()
@@ -145,8 +145,6 @@ def _drop_unused(configs: dict[str, Config]) -> None:
             return
         for name, key in drops:
             del configs[name][key]
-        # A removed key may have been the only one that referred to another.
-        unused = {name: set(unreferenced_keys(config)) for name, config in configs.items()}
 
 
 def _settings(bundle: Path, own: Config, recipe: Recipe, shipped: ShippedWeights | None) -> dict[str, Config]:

@@ -171,7 +171,7 @@ def metadata_faults(path: str | Path) -> list[str]:
     """
     try:
         metadata = parse_json(Path(path).read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError) as error:
+    except (OSError, ValueError) as error:
         return [str(error)]
     schema = json.loads(files(__package__).joinpath("metadata.schema.json").read_text(encoding="utf-8"))
     faults = [f"{error.json_path}: {error.message}" for error in Draft202012Validator(schema).iter_errors(metadata)]

@@ -10,12 +10,11 @@ import torch
 from monai.bundle import ConfigParser
 
 from cellseg_monai.bundle.command_line import own_message
+from cellseg_monai.networks.definition import BUILD_ERRORS
 
 __all__ = ["network_faults"]
 
 _SIDE_PX = 64
-# Errors that networks, and the libraries that build them, raise for wrong arguments.
-_REFUSALS = (AssertionError, AttributeError, ImportError, IndexError, KeyError, RuntimeError, TypeError, ValueError)
 
 
 def network_faults(training: Mapping[str, Any]) -> Iterator[str]:
@@ -36,7 +35,7 @@ def network_faults(training: Mapping[str, Any]) -> Iterator[str]:
     try:
         head = parser.get_parsed_content("head")
         network = parser.get_parsed_content("network_def")
-    except _REFUSALS as error:
+    except BUILD_ERRORS as error:
         yield f"network_def: cannot build the network: {own_message(error) or _cause(error)}; fix its arguments"
         return
     definition = getattr(network, "definition", None)
@@ -51,7 +50,7 @@ def network_faults(training: Mapping[str, Any]) -> Iterator[str]:
     try:
         with torch.no_grad():
             logits = network.eval()(image)
-    except _REFUSALS as error:
+    except BUILD_ERRORS as error:
         yield f"network_def: the network fails on an image of {_SIDE_PX}×{_SIDE_PX} pixels: {_cause(error)}"
         return
     shape = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
@@ -64,6 +63,6 @@ def network_faults(training: Mapping[str, Any]) -> Iterator[str]:
 
 def _cause(error: BaseException) -> str:
     """Return the type and first line of the original error in a chain of errors."""
-    while (earlier := error.__cause__ or error.__context__) is not None:
+    while (earlier := error.__cause__ or (None if error.__suppress_context__ else error.__context__)) is not None:
         error = earlier
     return f"{type(error).__name__}: {(str(error).strip().splitlines() or [''])[0]}"

@@ -53,6 +53,8 @@ def _renew(folder: Path, path: Path) -> None:
         shutil.rmtree(left, ignore_errors=True)
     try:
         unpack(path, folder, _LIMITS)
+    except FileExistsError as error:
+        raise BundleError(f"{folder}: cannot be replaced by the content of {path}; delete this folder") from error
     except ArchiveTooLargeError as error:
         raise BundleError(
             f"{path}: unpacks to more than {_LIMITS.gigabytes:g} GB, {_LIMITS.files} files, or {_LIMITS.ratio:g} bytes "

@@ -6,9 +6,10 @@ documentation says so. `segment` has its own checks, because it can resume a run
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
+
+from cellseg_monai.json_text import parse_json
 
 __all__ = ["check_apart", "check_folder", "check_new", "check_page"]
 
@@ -83,7 +84,7 @@ def _is_ours(page: Path) -> bool:
 
 def _has_key(path: Path, key: str) -> bool:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        content = parse_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
         return False
     return isinstance(content, dict) and key in content

@@ -77,7 +77,7 @@ def write_csv(path: Path, results: Sequence[Result]) -> None:
         rows.append(row)
     with writing_table(path, rows[0]) as table:
         for row in rows:
-            table.write(row.values())
+            table.write(row[name] for name in rows[0])
 
 
 def write_markdown(

@@ -37,7 +37,7 @@ def write_results(evaluation: Evaluation, output_dir: str | Path) -> list[Path]:
     rows = table_rows(evaluation)
     with writing_table(table, rows[0]) as writer:
         for row in rows:
-            writer.write(row.values())
+            writer.write(row[name] for name in rows[0])
     with replacing(report) as aside:
         aside.write_text(json.dumps(summary(evaluation), indent=2) + "\n", encoding="utf-8")
     draw_f1(figure, evaluation.protocol, evaluation.counts)

@@ -47,7 +47,7 @@ def _features(segmentation: Segmentation, place: dict[str, int]) -> Iterator[dic
     columns = {
         name: column.view(np.uint8) if column.dtype == bool else column
         for name, column in table.columns.items()
-        if column.dtype.kind != "U"
+        if column.dtype.kind not in "OU"
     }
     for object_id, polygons in object_polygons(segmentation.labels, table.boxes):
         row = int(table.positions(np.array(object_id)))

@@ -23,9 +23,10 @@ from cellseg_monai.formats.volume_data import (
     whole_numbers,
 )
 
-__all__ = ["opened"]
+__all__ = ["files_of", "opened"]
 
 _DATA_FILE = "ElementDataFile"
+_LOCAL = "LOCAL"  # the pixels follow the header
 _TYPES = {
     "MET_CHAR": "i1",
     "MET_UCHAR": "u1",
@@ -63,9 +64,7 @@ def opened(path: Path, axes: str | None, *, indices: bool = False) -> Iterator[S
         UnreadableImageError: the file is damaged, its data file is not in its folder, or its axes are not stated.
     """
     with decoding(path):
-        with path.open("rb") as stream:
-            fields = _fields(path, header_lines(path, stream, lambda line: _pair(line)[0] == _DATA_FILE))
-            end = stream.tell()
+        fields, end = _header(path)
         n_axes = n_dimensions(path, "NDims", fields.get("NDims", ""))
         n_samples = whole_numbers(path, "ElementNumberOfChannels", fields.get("ElementNumberOfChannels", "1"), 1)[0]
         array = _data(path, fields, end, n_axes, n_samples).array()
@@ -73,6 +72,24 @@ def opened(path: Path, axes: str | None, *, indices: bool = False) -> Iterator[S
         settled = settle_axes(path, tuple(array.shape), stated, axes)
         stored = Stored(array, settled, (), _sizes(path, fields, n_axes), stated)
     yield stored
+
+
+def files_of(path: Path) -> set[Path]:
+    """Return a file and, if its pixels are in another file, that file.
+
+    Raises:
+        UnreadableImageError: the header is damaged, or its data file is missing or not in its folder.
+    """
+    with decoding(path):
+        name = _header(path)[0][_DATA_FILE]
+        return {path} if name.upper() == _LOCAL else {path, data_beside(path, name)}
+
+
+def _header(path: Path) -> tuple[dict[str, str], int]:
+    """Return the fields of the header, and the position at which it ends."""
+    with path.open("rb") as stream:
+        fields = _fields(path, header_lines(path, stream, lambda line: _pair(line)[0] == _DATA_FILE))
+        return fields, stream.tell()
 
 
 def _pair(line: str) -> tuple[str, str]:
@@ -113,7 +130,7 @@ def _data(path: Path, fields: dict[str, str], end: int, n_axes: int, n_samples: 
     dtype = np.dtype((">" if is_big else "<") + _TYPES[kind])
     shape = (*reversed(sizes), *([n_samples] if n_samples > 1 else []))
     name = fields[_DATA_FILE]
-    is_local = name.upper() == "LOCAL"
+    is_local = name.upper() == _LOCAL
     file, first = (path, end) if is_local else (data_beside(path, name), 0)
     is_compressed = _boolean(path, fields, "CompressedData")
     encoding = "zlib" if is_compressed else "raw" if _boolean(path, fields, "BinaryData", default=True) else "text"

@@ -29,7 +29,7 @@ from cellseg_monai.formats.volume_data import (
     whole_numbers,
 )
 
-__all__ = ["opened"]
+__all__ = ["files_of", "opened"]
 
 _NAMES = (
     (("signed char", "int8", "int8_t"), "i1"),
@@ -85,9 +85,7 @@ def opened(path: Path, axes: str | None, *, indices: bool = False) -> Iterator[S
         UnreadableImageError: the file is damaged, its data file is not in its folder, or its axes are not stated.
     """
     with decoding(path):
-        with path.open("rb") as stream:
-            fields = _fields(path, header_lines(path, stream, _ends_header))
-            end = stream.tell()
+        fields, end = _header(path)
         n_axes = n_dimensions(path, "dimension", fields.get("dimension", ""))
         sizes = whole_numbers(path, "sizes", fields.get("sizes", ""), n_axes)
         kinds = [kind.lower() for kind in _words(path, fields, "kinds", n_axes) or ["???"] * n_axes]
@@ -100,6 +98,23 @@ def opened(path: Path, axes: str | None, *, indices: bool = False) -> Iterator[S
         settled = settle_axes(path, tuple(array.shape), stated, axes)
         stored = Stored(array, settled, names, _sizes(path, fields, n_axes, spatial), stated)
     yield stored
+
+
+def files_of(path: Path) -> set[Path]:
+    """Return a file and, if its pixels are in another file, that file.
+
+    Raises:
+        UnreadableImageError: the header is damaged, or its data file is missing or not in its folder.
+    """
+    with decoding(path):
+        fields, _ = _header(path)
+        return {path, data_beside(path, fields["datafile"])} if "datafile" in fields else {path}
+
+
+def _header(path: Path) -> tuple[dict[str, str], int]:
+    """Return the fields of the header, and the position at which it ends."""
+    with path.open("rb") as stream:
+        return _fields(path, header_lines(path, stream, _ends_header)), stream.tell()
 
 
 def _ends_header(line: str) -> bool:

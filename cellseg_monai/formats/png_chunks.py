@@ -51,10 +51,6 @@ class CheckedPng(NamedTuple):
         """Number of samples of a pixel."""
         return _SAMPLES[self.kind]
 
-    def first(self, name: bytes) -> memoryview | None:
-        """Return the data of the first chunk with a name, or None if there is none."""
-        return next((data for other, data in self.chunks if other == name), None)
-
     def without_texts(self) -> BytesIO:
         """Return the file without texts and colour profiles, which a decoder would only decompress."""
         parts: list[bytes | memoryview] = [b"\x89PNG\r\n\x1a\n"]

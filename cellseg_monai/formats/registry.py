@@ -31,6 +31,8 @@ class Format:
             with the same arguments, whose `Stored` array is read on demand.
         marks: names of files, at least one of which is in every folder with this format; empty if images in the format
             are files.
+        parts: name of the module with a function `files_of(path)`, which returns all files that make up an image; empty
+            if an image is always a single file or folder.
     """
 
     name: str
@@ -39,10 +41,22 @@ class Format:
     backend: str
     is_lazy: bool = False
     marks: tuple[str, ...] = ()
+    parts: str = ""
 
     def matches(self, head: bytes) -> bool:
         """Return True if a file that begins with `head` has this format."""
         return any(head[offset : offset + len(magic)] == magic for offset, magic in self.starts)
+
+    def files_of(self, path: Path) -> set[Path]:
+        """Return all files that make up the image in a file, including that file.
+
+        Raises:
+            UnreadableImageError: the file cannot be read, or one of the others is missing.
+        """
+        if not self.parts:
+            return {path}
+        module = importlib.import_module(f"cellseg_monai.formats.{self.parts}")
+        return cast(set[Path], module.files_of(path))
 
     def opened(self, path: Path, axes: str | None, *, indices: bool = False) -> AbstractContextManager[Stored]:
         """Return a context manager that keeps an image open for reading; the first call imports the backend.
@@ -61,14 +75,16 @@ class Format:
 _TIFF = tuple((0, magic) for magic in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"))
 
 FORMATS: tuple[Format, ...] = (
-    Format("TIFF", (".tif", ".tiff", ".lsm", ".stk", ".tf8", ".btf"), _TIFF, "tiff_reader", is_lazy=True),
+    Format(
+        "TIFF", (".tif", ".tiff", ".lsm", ".stk", ".tf8", ".btf"), _TIFF, "tiff_reader", is_lazy=True, parts="tiff_sets"
+    ),
     Format("PNG", (".png",), ((0, b"\x89PNG\r\n\x1a\n"),), "pillow_reader"),
     Format("JPEG", (".jpg", ".jpeg"), ((0, b"\xff\xd8\xff"),), "pillow_reader"),
     Format("BMP", (".bmp",), ((0, b"BM"),), "pillow_reader"),
     Format("NumPy", (".npy",), ((0, b"\x93NUMPY"),), "npy_reader", is_lazy=True),
-    Format("NRRD", (".nrrd", ".nhdr"), ((0, b"NRRD0"),), "nrrd_reader", is_lazy=True),
+    Format("NRRD", (".nrrd", ".nhdr"), ((0, b"NRRD0"),), "nrrd_reader", is_lazy=True, parts="nrrd_reader"),
     Format("DICOM", (".dcm",), ((128, b"DICM"),), "itk_reader"),
-    Format("MetaImage", (".mha", ".mhd"), (), "metaimage_reader", is_lazy=True),
+    Format("MetaImage", (".mha", ".mhd"), (), "metaimage_reader", is_lazy=True, parts="metaimage_reader"),
     Format("OME-Zarr", (".zarr",), (), "zarr_reader", is_lazy=True, marks=(".zgroup", ".zarray", "zarr.json")),
 )
 """All formats, those with the most reliable signatures first.

@@ -180,6 +180,8 @@ class _Pages:
         try:
             encoded, tables = self._encoded(number, index)
             decoded, (_, _, top, left, _), size = key.decode(encoded, index, _fullsize=False, **tables)
+        except PermissionError:  # says nothing about the file
+            raise
         except Exception as error:
             where = f"{segment_place(key, index)} of page {number}"
             reason = f"{where} cannot be decoded ({cause_of(error)})"

@@ -118,8 +118,8 @@ def _check_grid(path: Path, key: tifffile.TiffPage, page: tifffile.TiffPage | ti
     if key.compression == _UNCOMPRESSED and not key.is_subsampled:
         _check_bytes(path, key, counts, place > 0, number)
     # tifffile reads all strips of such a page from the first one on.
-    n_gaps = sum(o + c != following for o, c, following in zip(offsets, counts, offsets[1:], strict=False))
-    if n_gaps and key.is_contiguous and not (key.is_lsm or key.is_stk):
+    is_read_as_one = key.is_contiguous and not (key.is_lsm or key.is_stk)
+    if is_read_as_one and any(o + c != end for o, c, end in zip(offsets, counts, offsets[1:], strict=False)):
         raise UnreadableImageError(path, f"the strips of page {number} do not follow each other", COPY_AGAIN)
 
 

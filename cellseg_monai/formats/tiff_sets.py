@@ -46,8 +46,8 @@ def open_set(path: Path) -> Iterator[tifffile.TiffFile]:
             if tif.is_mmstack:
                 check_micromanager_planes(path, tif)
             if tif.is_ndtiff:
-                for entry in tifffile.tifffile.read_ndtiff_index(path.parent / _NDTIFF_INDEX):
-                    neighbour(path, entry[1])
+                for name in {entry[1] for entry in tifffile.tifffile.read_ndtiff_index(path.parent / _NDTIFF_INDEX)}:
+                    neighbour(path, name)
             yield tif
             return
     if _is_tiff(source):
@@ -62,7 +62,7 @@ def open_set(path: Path) -> Iterator[tifffile.TiffFile]:
 
 
 def files_of(file: Path) -> set[Path]:
-    """Return the TIFF files that make up the image in a file, which is one of them.
+    """Return the files that make up the image in a TIFF file, including that file and a companion with the OME-XML.
 
     Raises:
         UnreadableImageError: the file cannot be read.
@@ -77,13 +77,15 @@ def _others(file: Path) -> Iterator[Path]:
         is_stack, root = tif.is_mmstack or tif.is_ndtiff, _ome_root(tif)
     if is_stack:
         with open_set(file) as tif:
-            yield from (Path(part.filehandle.path) for part in parts_of(tif.series))
+            # tifffile resolves links and relative paths, but all parts lie in the folder of the file.
+            yield from (
+                file.parent / Path(part.filehandle.path).name for part in parts_of(tif.series) if part is not tif
+            )
         return
     source = _metadata_file(file, root)
     if source is not None:
         root = _root_of(source) if _is_tiff(source) else ElementTree.fromstring(_companion_xml(source))
-        if _is_tiff(source):
-            yield source
+        yield source
     for name in _named_files(root):
         with suppress(UnreadableImageError):  # missing, or elsewhere
             yield neighbour(file, name)

@@ -101,8 +101,8 @@ class VolumeData:
 
         The decompressors verify the checksums.
         """
-        unpacked, limit = b"", self.skipped + self.n_bytes + _SURPLUS_BYTES
-        while content:
+        unpacked, limit = bytearray(), self.skipped + self.n_bytes + _SURPLUS_BYTES
+        while content and len(unpacked) < limit:  # a decompressor takes a limit of 0 for none
             decompressor = _DECOMPRESSORS[self.encoding]()
             try:
                 unpacked += decompressor.decompress(content, limit - len(unpacked))
@@ -111,7 +111,7 @@ class VolumeData:
             if not decompressor.eof:
                 break
             content = decompressor.unused_data
-        pixels = unpacked[self.skipped :]
+        pixels = bytes(unpacked[self.skipped :])
         if content and len(pixels) <= self.n_bytes:
             damaged(
                 self.header,

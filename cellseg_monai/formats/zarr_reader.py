@@ -82,6 +82,8 @@ def _open(path: Path, node: ZarrNode, cache: BlockCache) -> BlockArray:
             if has_chunk(node.folder / _chunk_name(node.metadata, in_file), root, layout, place):
                 return np.asarray(array[region])
             return np.broadcast_to(empty.astype(layout.dtype), [part.stop - part.start for part in region])
+        except PermissionError:  # says nothing about the file
+            raise
         except Exception as error:
             where = f"chunk {'/'.join(map(str, place))} of the array {node.folder.name!r}"
             reason = f"{where} cannot be decoded ({cause_of(error)})"

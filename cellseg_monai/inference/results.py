@@ -143,9 +143,12 @@ class ImageResults:
         for name, paths in write_exports(self._unfinished, segmentation, names).items():
             files = math.prod(length for axis, length in lengths.items() if axis not in EXPORTS[name].axes)
             if len(paths) < files:
-                owner = "some positions have" if paths else "it has"
+                is_plane_of_stack = bool(self._stack_axes) and not lengths
+                owner = "some positions have" if paths else "some planes have" if is_plane_of_stack else "it has"
                 text = f"{owner} no objects, so no {EXPORTS[name].suffix} was written, because an empty one is an error"
-                self._notes += (Note("no-objects", text),)
+                note = Note("no-objects", text)
+                if note not in self._notes:  # which it is after another plane of the stack
+                    self._notes += (note,)
 
     def _move_into_place(self) -> tuple[Path, ...]:
         self._folder.mkdir(parents=True, exist_ok=True)

@@ -218,10 +218,11 @@ def read_run(path: Path) -> dict[str, Any]:
         raise FileNotFoundError(f"no such file: {path}; pass the run.json next to the results") from error
     except ValueError as error:
         raise ValueError(f"{path} is not a run.json: {error}; pass the run.json next to the results") from error
-    if not isinstance(run, dict) or not {"about", "images", "arguments"} <= run.keys():
+    is_run = isinstance(run, dict) and {"about", "images", "arguments"} <= run.keys()
+    if not is_run or not isinstance(run["images"], list):
         raise ValueError(f"{path} was not written by `cellseg segment`; pass the run.json next to the results")
     try:
-        check_record(run, run["images"] if isinstance(run["images"], list) else [run["images"]], path.parent)
+        check_record(run, run["images"], path.parent)
     except ValueError as error:
         raise ValueError(f"{path} was not written by `cellseg segment`: {error}; pass another run.json") from error
     return run

@@ -96,7 +96,7 @@ def open_image(path: str | PathLike[str], axes: str | None = None) -> LazyImage:
 
 
 def image_files(path: str | PathLike[str]) -> tuple[Path, ...]:
-    """Return all files that make up the image in a TIFF file, sorted by name; for other formats, just the path.
+    """Return all files that make up the image in a file, sorted by name; often just that file.
 
     A file that cannot be read counts as an image of its own, because reading it tells what is wrong.
 
@@ -105,8 +105,5 @@ def image_files(path: str | PathLike[str]) -> tuple[Path, ...]:
     """
     file = Path(fspath(path))
     with suppress(OSError, UnreadableImageError):
-        if find_format(file).backend == "tiff_reader":
-            from cellseg_monai.formats.tiff_sets import files_of  # slow to import
-
-            return tuple(sorted(files_of(file)))
+        return tuple(sorted(find_format(file).files_of(file)))
     return (file,)

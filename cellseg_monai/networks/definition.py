@@ -17,12 +17,12 @@ from torch import nn
 from cellseg_monai.errors import BundleError, CheckpointError
 from cellseg_monai.networks.definition_checks import check_definition
 
-__all__ = ["build_network", "recorded"]
+__all__ = ["BUILD_ERRORS", "build_network", "recorded"]
 
 Arguments = ParamSpec("Arguments")
 
 # The underlying libraries raise any of these errors for bad arguments.
-_REFUSALS = (
+BUILD_ERRORS = (
     TypeError, ValueError, LookupError, AttributeError, AssertionError, ArithmeticError, RuntimeError, ImportError,
     OSError,
 )  # fmt: skip
@@ -93,7 +93,7 @@ def build_network(definition: Mapping[str, Any]) -> nn.Module:
         return build(**arguments)
     except (BundleError, CheckpointError):
         raise
-    except _REFUSALS as error:
+    except BUILD_ERRORS as error:
         raise BundleError(
             f"cannot build {name} from {arguments}: {error}; pass arguments that fit {name}{inspect.signature(build)}"
         ) from error

@@ -12,7 +12,7 @@ from monai.networks import nets
 from torch import nn
 
 from cellseg_monai.errors import BundleError
-from cellseg_monai.networks.definition import recorded
+from cellseg_monai.networks.definition import BUILD_ERRORS, recorded
 from cellseg_monai.networks.padding import Padded
 
 __all__ = ["monai_network", "padded_monai_network"]
@@ -20,8 +20,6 @@ __all__ = ["monai_network", "padded_monai_network"]
 # Names that MONAI's networks use for the number of image channels and of output channels.
 _IN_CHANNELS = ("in_channels", "n_input_channels", "num_channels")
 _CLASSES = ("out_channels", "num_classes", "classes", "out_classes")
-# Errors that MONAI's networks raise for unsuitable arguments and image sizes.
-_REFUSALS = (TypeError, ValueError, KeyError, IndexError, AttributeError, AssertionError, RuntimeError)
 
 
 @recorded
@@ -81,7 +79,7 @@ def padded_monai_network(
     arguments = _arguments(kind, name, options, in_channels=in_channels, classes=classes)
     try:
         network = kind(**arguments)
-    except _REFUSALS as error:
+    except BUILD_ERRORS as error:
         given = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
         raise BundleError(f"MONAI's {name} rejects {given}: {_first_line(error)}; change the options") from error
     return Padded(network, multiple=multiple, minimum=minimum, in_channels=in_channels)
@@ -181,7 +179,7 @@ def _answer(padded: Padded, name: str, size: tuple[int, int], *, training: bool 
     try:
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
             return network.train(training)(image)
-    except _REFUSALS as error:
+    except BUILD_ERRORS as error:
         raise BundleError(
             f"MONAI's {name} fails on an image of {size[0]}×{size[1]} pixels, which multiple={padded.multiple} and "
             f"minimum={padded.minimum} allow: {_first_line(error)}; raise multiple to the product of the strides, "

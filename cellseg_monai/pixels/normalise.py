@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ __all__ = [
     "ChannelRange",
     "check_finite",
     "check_percentiles",
+    "highest_contrast",
     "level_counts",
     "normalise_and_measure",
     "normalise_percentiles",
@@ -75,6 +77,11 @@ class ChannelRange(NamedTuple):
             noise_floor: see `normalise_percentiles`.
         """
         return self.low, max(self.high, self.low + noise_floor * (self.noise or 0.0))
+
+
+def highest_contrast(ranges: Sequence[ChannelRange]) -> float:
+    """Return the highest contrast among channels, or NaN if that of any channel is unknown."""
+    return float(np.max([channel.contrast for channel in ranges]))
 
 
 def check_percentiles(lower: float, upper: float) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from cellseg_monai.boxes import Run
 from cellseg_monai.pixels.channels import select_channels
-from cellseg_monai.pixels.normalise import ChannelRange, scale_between
+from cellseg_monai.pixels.normalise import ChannelRange, highest_contrast, scale_between
 from cellseg_monai.pixels.preprocessing import Preprocessing, prepared_shape
 from cellseg_monai.pixels.scale import rescale_window
 from cellseg_monai.pixels.windowed_percentiles import channel_ranges, windows_of_chunks
@@ -57,7 +57,7 @@ class ImageStatistics:
     @property
     def contrast(self) -> float:
         """The highest contrast among the channels; see `contrast_over_noise`."""
-        return max(found.contrast for found in self.ranges)
+        return highest_contrast(self.ranges)
 
 
 class PreparedWindows:

@@ -10,7 +10,7 @@ from os import PathLike
 import numpy as np
 
 from cellseg_monai.pixels.channels import check_policy, select_channels
-from cellseg_monai.pixels.normalise import check_percentiles, normalise_and_measure
+from cellseg_monai.pixels.normalise import check_percentiles, highest_contrast, normalise_and_measure
 from cellseg_monai.pixels.scale import check_zoom, rescale, rescaled_shape, shape_of_shorter_side, zoomed_shape
 from cellseg_monai.settings import read_settings, write_settings
 
@@ -161,7 +161,7 @@ def prepare_and_measure(
     )
     shape = (normalised.shape[1], normalised.shape[2])
     prepared = rescale(normalised, prepared_shape(shape, settings, pixel_size_um=pixel_size_um))
-    return prepared, max(found.contrast for found in ranges)
+    return prepared, highest_contrast(ranges)
 
 
 def prepared_shape(

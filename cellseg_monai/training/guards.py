@@ -86,7 +86,8 @@ class CropGuard:
         smallest = min(crops, crops % batch or batch)
         if (reason := self._fault(smallest, self.size)) is None:
             return
-        works = next((side for side in _SIDES if self._fault(smallest, (side, side)) is None), None)
+        larger = (side for side in _SIDES if side > min(self.size))
+        works = next((side for side in larger if self._fault(smallest, (side, side)) is None), None)
         remedy = "use larger crops" if works is None else f'use at least --roi_size "[{works},{works}]"'
         one = ", or a --batch_size that leaves no crop alone" if smallest == 1 else ""
         raise TrainingError(
@@ -102,6 +103,8 @@ class CropGuard:
         with torch.no_grad(), torch.random.fork_rng(devices):
             try:
                 network(torch.zeros((batch, self.channels, *size), device=device))
+            except torch.OutOfMemoryError:  # larger crops would not help
+                raise
             except (ValueError, RuntimeError) as error:
                 return str(error).splitlines()[0] if str(error) else type(error).__name__
         return None

@@ -1,10 +1,14 @@
 """Files that together are one image are segmented once."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import tifffile
 
-from cellseg_monai.inference import find_images
+from cellseg_monai.inference import ImageFile, find_images
+from cellseg_monai.io import image_files
+from tests.io.files import write_micromanager
 from tests.io.test_tiff_sets import NAMES, PLANES, ome, uuid, write, write_set
 
 
@@ -67,3 +71,14 @@ def test_a_set_that_is_named_by_one_file_only_is_found_once(tmp_path, monkeypatc
     write(tmp_path / "master.ome.tif", PLANES[1], ome(["a.tif", "master.ome.tif"], own=uuid(1)))
     assert keys("master.ome.tif", "a.tif") == ["master"]
     assert keys("a.tif", "master.ome.tif") == ["master"]  # a.tif alone gives only one of the planes
+
+
+def test_a_stack_of_micromanager_is_one_file_by_any_path(tmp_path, monkeypatch):
+    write_micromanager(tmp_path / "a.tif", np.zeros((2, 1, 4, 6), np.uint16))
+    (tmp_path / "link").symlink_to(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    digests = set()
+    for path in (Path("a.tif"), tmp_path / "a.tif", tmp_path / "link" / "a.tif"):
+        assert image_files(path) == (path,)
+        digests.add(ImageFile(path).sha256)
+    assert len(digests) == 1

@@ -121,7 +121,7 @@ class TestMetadataElsewhere:
         self.write(tmp_path, "set.companion.ome")
         (tmp_path / "set.companion.ome").write_text(ome(NAMES, own=uuid(8)))
         np.testing.assert_array_equal(read(tmp_path / name).pixels, PLANES)
-        assert image_files(tmp_path / name) == tuple(tmp_path / n for n in NAMES)
+        assert image_files(tmp_path / name) == tuple(tmp_path / n for n in (*NAMES, "set.companion.ome"))
 
     @pytest.mark.parametrize("name", NAMES)
     def test_one_of_the_files_describes_all(self, tmp_path, name):

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from cellseg_monai.errors import UnreadableImageError
-from cellseg_monai.io import open_image, read
+from cellseg_monai.formats.volume_data import _SURPLUS_BYTES
+from cellseg_monai.inference import ImageFile
+from cellseg_monai.io import image_files, open_image, read
 from tests.io.files import write_metaimage, write_nrrd
 
 PLANE = (np.arange(40 * 50) * 7 % 1000).astype(np.uint16).reshape(40, 50)
@@ -70,6 +72,17 @@ class TestCompressed:
             compressed(tmp_path / f"a{suffix}", encoding, packed[: len(packed) - missing])
             with pytest.raises(UnreadableImageError, match="pixels"):
                 read(tmp_path / f"a{suffix}")
+
+    def test_a_member_behind_the_limit_is_not_unpacked(self, tmp_path, suffix, encoding):
+        # The first member ends exactly where decompression stops.
+        first = PLANE.tobytes() + bytes(_SURPLUS_BYTES)
+        compressed(tmp_path / f"a{suffix}", encoding, PACKERS[encoding](first) + PACKERS[encoding](bytes(2**27)))
+        tracemalloc.start()
+        with pytest.raises(UnreadableImageError, match="pixels"):
+            read(tmp_path / f"a{suffix}")
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 2**26
 
     @pytest.mark.parametrize("n_rows", [39, 41, 1, 80])
     def test_more_or_fewer_values_than_declared_are_refused_with_both_sizes(self, tmp_path, suffix, encoding, n_rows):
@@ -196,6 +209,14 @@ class TestPointers:
         os.mkfifo(tmp_path / "x.raw")
         with pytest.raises(UnreadableImageError, match="not a regular file"):
             read(detached(tmp_path, suffix, "x.raw"))
+
+    def test_the_data_file_is_part_of_the_image(self, tmp_path, suffix):
+        (tmp_path / "x.raw").write_bytes(PLANE.tobytes())
+        header = detached(tmp_path, suffix, "x.raw")
+        assert image_files(header) == (header, tmp_path / "x.raw")
+        before = ImageFile(header).sha256
+        (tmp_path / "x.raw").write_bytes((PLANE + 1).tobytes())
+        assert ImageFile(header).sha256 != before
 
     def test_a_missing_file_is_named(self, tmp_path, suffix):
         with pytest.raises(UnreadableImageError, match=r"'gone\.raw', which is missing; copy all files"):

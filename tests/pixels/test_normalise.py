@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from cellseg_monai.pixels import noise_level, normalise_percentiles
+from cellseg_monai.pixels.normalise import ChannelRange, highest_contrast
 
 DTYPES = ["?", "u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f2", "f4", "f8", ">u2", ">f4"]
 
@@ -173,3 +174,11 @@ def test_an_empty_field_stays_dark_with_a_noise_floor(dtype):
 def test_a_noise_floor_does_not_change_an_image_with_contrast(dtype):
     image = noisy(5, contrast=900, dtype=dtype)[np.newaxis]
     assert np.array_equal(normalise_percentiles(image), normalise_percentiles(image, noise_floor=30))
+
+
+def test_the_highest_contrast_is_unknown_if_that_of_any_channel_is() -> None:
+    constant, unknown = ChannelRange(0, 1, None, True), ChannelRange(0, 1, None, False)
+    known = ChannelRange(0, 8, 2, False)
+    assert highest_contrast([constant, known]) == 4
+    assert np.isnan(highest_contrast([constant, unknown]))
+    assert np.isnan(highest_contrast([unknown, constant]))
