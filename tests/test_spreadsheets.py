@@ -37,20 +37,22 @@ def test_harmless_text_is_written_as_it_is(text: str) -> None:
 
 @given(st.lists(st.tuples(TEXT, st.integers(), st.floats(allow_nan=False)), max_size=4))
 def test_a_table_is_read_back_with_its_numbers(rows: list[tuple[str, int, float]]) -> None:
-    path = Path(tempfile.mkdtemp()) / "a.csv"
-    with writing_table(path, ["=name", "number", "share"]) as table:
-        for row in rows:
-            table.write(row)
-    read = [(row["=name"], int(row["number"]), float(row["share"])) for row in read_table(path)]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "a.csv"
+        with writing_table(path, ["=name", "number", "share"]) as table:
+            for row in rows:
+                table.write(row)
+        read = [(row["=name"], int(row["number"]), float(row["share"])) for row in read_table(path)]
     assert read == rows
 
 
 @given(st.lists(TEXT, min_size=2, max_size=4))
 def test_a_spreadsheet_that_splits_at_semicolons_or_tabs_sees_no_formula_either(texts: list[str]) -> None:
-    path = Path(tempfile.mkdtemp()) / "a.csv"
-    with writing_table(path, ["a"]) as table:
-        table.write(["a", *texts])
-    content = path.read_bytes().decode("utf-8")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "a.csv"
+        with writing_table(path, ["a"]) as table:
+            table.write(["a", *texts])
+        content = path.read_bytes().decode("utf-8")
     for separator in ";\t":
         for row in csv.reader(io.StringIO(content, newline=""), delimiter=separator):
             assert not any(map(FORMULA.match, row))
