@@ -3,11 +3,13 @@
 `cellseg_monai.data.layout` describes the folders of a data set, and `cellseg_monai.data.datalist` describes datalists.
 """
 
+from cellseg_monai.data.balance import balanced_weights
 from cellseg_monai.data.content_digest import items_digest
 from cellseg_monai.data.datalist import load_datalist, propose_datalist, write_datalist
 from cellseg_monai.data.items import calibration_items, image_items, section_items
 from cellseg_monai.data.layout import list_images
 from cellseg_monai.data.lint import check_dataset
+from cellseg_monai.data.neighbours import neighbour_diameter_px
 from cellseg_monai.data.sample import sample_dataset, write_sample_dataset
 from cellseg_monai.data.split import Datalist, Item, split_dataset
 from cellseg_monai.data.synthetic_cells import phase_cells
@@ -18,12 +20,14 @@ __all__ = [
     "Datalist",
     "Item",
     "SyntheticImage",
+    "balanced_weights",
     "calibration_items",
     "check_dataset",
     "image_items",
     "items_digest",
     "list_images",
     "load_datalist",
+    "neighbour_diameter_px",
     "nuclei",
     "phase_cells",
     "propose_datalist",

@@ -62,7 +62,8 @@ def load_datalist(dataset_dir: str | Path, datalist: str | Path | None = None, *
 
     1. the file `datalist`;
     2. `<dataset_dir>/datalist.json`;
-    3. `<dataset_dir>/index.csv` with the columns `image_id` (a stem in `images/`), `split` and optionally `group`. The
+    3. `<dataset_dir>/index.csv` with the columns `image_id` (a stem in `images/`) or `image` (a file name), `split` and
+       optionally `group`. The
        case of the names and the choice of delimiter do not matter. Rows with the split `train` are for training. If the
        file has both `val` and `test`, they become validation and test. If it has only one of the two, that one becomes
        the test section, and about 15 % of the training groups become the validation section;

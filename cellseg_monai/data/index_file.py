@@ -14,7 +14,7 @@ __all__ = ["INDEX_NAME", "IndexRow", "read_index"]
 INDEX_NAME = "index.csv"
 
 _DELIMITERS = ",;\t|"
-_WANTED = ("imageid", "split")
+_IMAGE_NAMES = ("imageid", "image", "filename")
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,8 @@ class IndexRow:
 def read_index(path: Path) -> list[IndexRow] | None:
     """Return the rows of an index with splits, or None if the file does not exist or is about something else.
 
-    Column names can differ in case, spaces and underscores, and the delimiter can be a comma, semicolon, tab or |.
+    Column names can differ in case, spaces and underscores, and the delimiter can be a comma, semicolon, tab or |. The
+    column of images is image_id, image or filename, whichever comes first in this order.
 
     Raises:
         DatasetError: the file is not UTF-8 text, or its header mentions image ids or splits without having exactly one
@@ -47,19 +48,21 @@ def read_index(path: Path) -> list[IndexRow] | None:
     try:
         for delimiter in _DELIMITERS:
             names = [_squeezed(name) for name in next(csv.reader([header], delimiter=delimiter), [])]
-            if all(names.count(name) == 1 for name in _WANTED):
-                return _rows(lines, delimiter, names)
+            image_names = [name for name in _IMAGE_NAMES if name in names][:1]
+            if image_names and all(names.count(name) == 1 for name in (*image_names, "split")):
+                return _rows(lines, delimiter, names, image_names[0])
     except csv.Error as error:
         raise DatasetError(f"{path}: not a CSV file ({error}); save it again as a CSV file in UTF-8") from None
     if re.search(r"split|image[\W_]*id", header, re.IGNORECASE):
         raise DatasetError(
-            f"{path}: got the header {header.strip()[:200]!r}, expected one column image_id (stems in images/) and one "
-            "column split (train, val or test); rename these columns, or rename the file if it is not about splits"
+            f"{path}: got the header {header.strip()[:200]!r}, expected one column image_id (stems in images/) or "
+            "image (file names) and one column split (train, val or test); rename these columns, or rename the file if "
+            "it is not about splits"
         )
     return None
 
 
-def _rows(lines: list[str], delimiter: str, names: list[str]) -> list[IndexRow]:
+def _rows(lines: list[str], delimiter: str, names: list[str], image_name: str) -> list[IndexRow]:
     rows, has_header = [], False
     reader = csv.reader(lines, delimiter=delimiter)
     for cells in reader:
@@ -70,7 +73,7 @@ def _rows(lines: list[str], delimiter: str, names: list[str]) -> list[IndexRow]:
             continue
         row = dict(zip(names, (cell.strip() for cell in cells), strict=False))
         rows.append(
-            IndexRow(reader.line_num, row.get("imageid", ""), row.get("split", "").lower(), row.get("group", ""))
+            IndexRow(reader.line_num, row.get(image_name, ""), row.get("split", "").lower(), row.get("group", ""))
         )
     return rows
 

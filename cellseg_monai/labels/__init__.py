@@ -13,6 +13,7 @@ from cellseg_monai.labels.targets import (
     foreground_and_boundary,
     foreground_target,
 )
+from cellseg_monai.labels.typical_objects import objects_are_dark, typical_diameter_px
 
 __all__ = [
     "Crop",
@@ -31,8 +32,10 @@ __all__ = [
     "measure_objects",
     "object_boxes",
     "object_polygons",
+    "objects_are_dark",
     "paint_outlines",
     "relabel_sequential",
     "touching_boundaries",
     "trace_polygons",
+    "typical_diameter_px",
 ]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-__all__ = ["channels_from_text", "check_policy", "select_channels"]
+__all__ = ["channels_from_text", "check_policy", "inverted", "select_channels"]
 
 # Luma weights from ITU-R BT.601, section 2.5.1, which Pillow, OpenCV and most published pipelines use.
 _LUMA_601 = (0.299, 0.587, 0.114)
@@ -122,6 +122,21 @@ def select_channels(
             f"such as {[first]!r}, or pass --channels {_flag_value(first)} on the command line{unnamed}"
         )
     return light[:3] if policy == "rgb" else _luma(light[:3])  # drops "a" of r, g, b, a
+
+
+def inverted(pixels: np.ndarray) -> np.ndarray:
+    """Turn dark into bright, without changing the differences between pixels.
+
+    Args:
+        pixels: array of any shape and real dtype.
+
+    Returns:
+        An array of the same dtype: the complement of integers and booleans, and the negative of floats.
+
+    >>> inverted(np.array([0, 10, 255], np.uint8))
+    array([255, 245,   0], dtype=uint8)
+    """
+    return -pixels if pixels.dtype.kind == "f" else ~pixels
 
 
 def _is_key(key: object) -> bool:

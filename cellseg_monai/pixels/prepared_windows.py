@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cellseg_monai.boxes import Run
-from cellseg_monai.pixels.channels import select_channels
+from cellseg_monai.pixels.channels import inverted, select_channels
 from cellseg_monai.pixels.normalise import ChannelRange, highest_contrast, scale_between
 from cellseg_monai.pixels.preprocessing import Preprocessing, prepared_shape
 from cellseg_monai.pixels.scale import rescale_window
@@ -143,6 +143,8 @@ class PreparedWindows:
         """Read a window and select the channels that the network sees."""
         pixels = self._read(rows, columns)
         selected = select_channels(pixels, self._settings.channels, channel_names=self._names)
+        if self._settings.invert:
+            selected = inverted(selected)
         if self._settings.channels == "grey" and len(pixels) > 2 and not grey_as_colour:
             # A grey window in a colour image must have the same dtype as the other windows.
             return selected.astype(np.result_type(selected.dtype, np.float32), copy=False)

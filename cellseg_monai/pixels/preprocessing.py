@@ -9,13 +9,15 @@ from os import PathLike
 
 import numpy as np
 
-from cellseg_monai.pixels.channels import check_policy, select_channels
+from cellseg_monai.pixels.channels import check_policy, inverted, select_channels
 from cellseg_monai.pixels.normalise import check_percentiles, highest_contrast, normalise_and_measure
 from cellseg_monai.pixels.scale import check_zoom, rescale, rescaled_shape, shape_of_shorter_side, zoomed_shape
 from cellseg_monai.settings import read_settings, write_settings
 
 __all__ = ["Preprocessing", "network_scale", "prepare", "prepare_and_measure", "prepared_shape"]
 
+_OPTIONAL_NUMBERS = ("pixel_size_um", "zoom", "diameter_px")
+_POLARITIES = ("any", "bright")
 _SCALES = ("pixel_size_um", "shorter_side_px", "zoom")
 
 
@@ -24,7 +26,8 @@ class Preprocessing:
     """Settings for preparing images, stored in a bundle's `configs/preprocess.json`.
 
     At most one of `pixel_size_um`, `shorter_side_px` and `zoom` can be set. If all three are None, images keep their
-    size.
+    size. `diameter_px` and `polarity` say what the network expects; `for_objects` turns them into the zoom and the
+    inversion that suit one image.
 
     Args:
         channels: "grey", "rgb", or channel names or indices; see `select_channels`.
@@ -37,6 +40,11 @@ class Preprocessing:
         shorter_side_px: length in pixels to which the shorter side of every image is scaled, whatever the pixel size,
             as in some published pipelines.
         zoom: factor by which every image is enlarged, so that objects have the size on which the network was trained.
+        diameter_px: diameter of the objects on which the network was trained, in pixels of the network; None if it was
+            trained on images at their own size.
+        polarity: "bright" if the network expects objects that are brighter than their surroundings; "any" if it takes
+            images as they are.
+        invert: True to turn dark into bright before anything else is done.
 
     >>> Preprocessing(channels=["DAPI", "actin"]).channel_count
     2
@@ -50,18 +58,24 @@ class Preprocessing:
     pixel_size_um: float | None = None
     shorter_side_px: int | None = None
     zoom: float | None = None
+    diameter_px: float | None = None
+    polarity: str = "any"
+    invert: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "channels", check_policy(self.channels))
-        for name in ("lower_percentile", "upper_percentile", "noise_floor", "pixel_size_um", "zoom"):
+        for name in ("lower_percentile", "upper_percentile", "noise_floor", *_OPTIONAL_NUMBERS):
             value = getattr(self, name)
-            if type(value) not in (int, float) and not (name in ("pixel_size_um", "zoom") and value is None):
+            if type(value) not in (int, float) and not (name in _OPTIONAL_NUMBERS and value is None):
                 raise ValueError(f"got {name}={value!r}, expected a number; change the value")
         check_percentiles(self.lower_percentile, self.upper_percentile)
         if not 0 <= self.noise_floor < np.inf:
             raise ValueError(f"got noise_floor={self.noise_floor}, expected a non-negative number; pass 0 for no limit")
-        if not isinstance(self.clip, bool):
-            raise ValueError(f"got clip={self.clip!r}, expected true or false; choose one")
+        for name in ("clip", "invert"):
+            if not isinstance(getattr(self, name), bool):
+                raise ValueError(f"got {name}={getattr(self, name)!r}, expected true or false; choose one")
+        if self.polarity not in _POLARITIES:
+            raise ValueError(f"got polarity={self.polarity!r}, expected 'any' or 'bright'; choose one")
         if self.pixel_size_um is not None and not 0 < self.pixel_size_um < np.inf:
             raise ValueError(
                 f"got pixel_size_um={self.pixel_size_um}, expected a positive number of µm per pixel; "
@@ -71,6 +85,11 @@ class Preprocessing:
             raise ValueError(
                 f"got shorter_side_px={self.shorter_side_px!r}, expected a positive whole number of pixels; "
                 "set it to null to keep the size of each image"
+            )
+        if self.diameter_px is not None and not 0 < self.diameter_px < np.inf:
+            raise ValueError(
+                f"got diameter_px={self.diameter_px}, expected a positive number of pixels; set it to null for a "
+                "network that was trained on images at their own size"
             )
         if self.zoom is not None:
             check_zoom(self.zoom)
@@ -95,6 +114,30 @@ class Preprocessing:
         2
         """
         return replace(self, pixel_size_um=None, shorter_side_px=None, zoom=zoom)
+
+    def for_objects(self, diameter_px: float | None, *, dark: bool = False) -> Preprocessing:
+        """Return a copy of these settings for an image whose objects are known.
+
+        Args:
+            diameter_px: typical diameter of the objects, in pixels of the image; None or NaN to keep its size.
+            dark: True if the objects are darker than their surroundings.
+
+        Raises:
+            ValueError: a diameter is given, but these settings do not say at which diameter the network was trained;
+                or the two differ by more than a factor of 20.
+
+        >>> Preprocessing(diameter_px=28, polarity="bright").for_objects(56, dark=True).zoom
+        0.5
+        """
+        invert = self.invert ^ (dark and self.polarity == "bright")
+        if diameter_px is None or math.isnan(diameter_px):
+            return replace(self, invert=invert)
+        if self.diameter_px is None:
+            raise ValueError(
+                f"got objects of {diameter_px:g} pixels in diameter for a network that was trained on images at their "
+                "own size; leave out the diameter"
+            )
+        return replace(self.at_zoom(self.diameter_px / diameter_px), invert=invert)
 
     @classmethod
     def from_json(cls, path: str | PathLike[str]) -> Preprocessing:
@@ -152,6 +195,8 @@ def prepare_and_measure(
     The contrast is the highest among the channels; see `contrast_over_noise`. Without a noise floor, it is NaN.
     """
     chosen = select_channels(pixels, settings.channels, channel_names=channel_names)
+    if settings.invert:
+        chosen = inverted(chosen)
     normalised, ranges = normalise_and_measure(
         chosen,
         settings.lower_percentile,

@@ -19,6 +19,7 @@ from cellseg_monai.training.evaluation import EvaluationReport
 from cellseg_monai.training.guards import CropGuard, DivergenceGuard, FinalValidation, OneTraining
 from cellseg_monai.training.history import History
 from cellseg_monai.training.progress import EvaluationProgress, TrainingProgress
+from cellseg_monai.training.start import started_from
 from cellseg_monai.training.tensorboard import TensorBoardLog, panel
 
 __all__ = [
@@ -51,6 +52,7 @@ __all__ = [
     "save_checkpoint",
     "share_of_process",
     "start_process_group",
+    "started_from",
     "trained_network",
     "wait_for_all",
 ]

@@ -126,6 +126,8 @@ class CropSampler(DistributedSampler):
         seed: seed of the order. Together with the epoch, it determines the order of the keys.
         length: number of crops per epoch and process. If given, it replaces `crops_per_image`, and the numbers of
             crops from any two images differ by at most one. None for `crops_per_image` crops from each image.
+        weights: how often to draw each image, in proportion; None to draw all equally often. The number of crops from an
+            image differs by less than one from its share.
 
     >>> sampler = CropSampler([10, 20], crops_per_image=2, seed=0)
     >>> sampler.set_epoch(3)
@@ -133,7 +135,17 @@ class CropSampler(DistributedSampler):
     [(3, 0, 0), (3, 0, 1), (3, 1, 0), (3, 1, 1)]
     """
 
-    def __init__(self, dataset: Any, crops_per_image: int = 1, seed: int = 0, length: int | None = None) -> None:
+    def __init__(
+        self,
+        dataset: Any,
+        crops_per_image: int = 1,
+        seed: int = 0,
+        length: int | None = None,
+        weights: Sequence[float] | None = None,
+    ) -> None:
+        if weights is not None and len(weights) != len(dataset):
+            raise ValueError(f"got {len(weights)} weights for {len(dataset)} images, expected one for each; pass as many")
+        self.weights = weights
         processes = process_count()
         self.images = len(dataset)
         total = crops_per_image * self.images if length is None else length * processes
@@ -147,6 +159,16 @@ class CropSampler(DistributedSampler):
 
     def __iter__(self) -> Iterator[CropKey]:
         # Shift the positions in each epoch, so that the extra crops do not always come from the same images.
-        shift = self.epoch * len(self.dataset)
+        if self.weights is None:
+            shift = self.epoch * len(self.dataset)
+            for position in super().__iter__():
+                yield self.epoch, (position + shift) % self.images, position // self.images
+            return
+        # Systematic sampling: evenly spaced marks, moved by a random offset, along the sum of the weights.
+        offset = np.random.default_rng([self.seed, self.epoch]).random()
+        marks = (np.arange(len(self.dataset)) + offset) / len(self.dataset)
+        edges = np.cumsum(self.weights) / np.sum(self.weights)
+        images = np.searchsorted(edges, marks, side="right").clip(0, self.images - 1)
+        firsts = np.searchsorted(images, images)
         for position in super().__iter__():
-            yield self.epoch, (position + shift) % self.images, position // self.images
+            yield self.epoch, int(images[position]), int(position - firsts[position])

@@ -5,10 +5,13 @@ of MONAI's own transforms, in `bundles/recipes/augmentation.json`.
 """
 
 from cellseg_monai.transforms.crop import RandContactCropd
+from cellseg_monai.transforms.light import RandMarginsd, RandUnevenLightd
 from cellseg_monai.transforms.load import LoadMicroscopyd
+from cellseg_monai.transforms.measure import MeasureObjectsd
 from cellseg_monai.transforms.postprocess import ActivateLogitsd, ForegroundMaskd, ImageFramed, LabelObjectsd
 from cellseg_monai.transforms.prepare import PreparePixelsd
 from cellseg_monai.transforms.save import SaveLabelsd
+from cellseg_monai.transforms.scaled_crop import RandScaledCropd
 from cellseg_monai.transforms.targets import EncodeTargetd, ForegroundTargetd
 
 __all__ = [
@@ -19,7 +22,11 @@ __all__ = [
     "ImageFramed",
     "LabelObjectsd",
     "LoadMicroscopyd",
+    "MeasureObjectsd",
     "PreparePixelsd",
     "RandContactCropd",
+    "RandMarginsd",
+    "RandScaledCropd",
+    "RandUnevenLightd",
     "SaveLabelsd",
 ]

@@ -10,7 +10,7 @@ import torch
 from monai.transforms import Transform
 
 from cellseg_monai.errors import DatasetError
-from cellseg_monai.pixels import Preprocessing, prepare, rescale_labels
+from cellseg_monai.pixels import Preprocessing, network_scale, prepare, rescale_labels
 
 __all__ = ["PreparePixelsd"]
 
@@ -22,11 +22,16 @@ class PreparePixelsd(Transform):
     tensor. The label becomes a 1×Y×X int32 tensor, resampled by nearest neighbour to the new size of the image.
     `image_channel_names` is removed.
 
+    If an item has `object_diameter_px` and `dark_objects`, as set by `MeasureObjectsd`, its objects are brought to the
+    diameter and the polarity that the settings name. Both values are then removed.
+
     Args:
         settings: preprocessing settings; by default, `Preprocessing()`.
         pixel_size_um: pixel size to assume for images that do not state one.
         image_key: key of the image.
         label_key: key of the label; None to leave labels unchanged.
+        resample: False to keep the size of the image, and to store the factor by which it should be enlarged as
+            `image_zoom`, for `RandScaledCropd`.
 
     Raises:
         DatasetError: raised on a call if the image lacks a channel or a pixel size that the settings require. The
@@ -40,8 +45,10 @@ class PreparePixelsd(Transform):
         pixel_size_um: float | None = None,
         image_key: str = "image",
         label_key: str | None = "label",
+        resample: bool = True,
     ) -> None:
         self.settings = settings or Preprocessing()
+        self.resample = resample
         self.pixel_size_um = pixel_size_um
         self.image_key, self.label_key = image_key, label_key
 
@@ -50,8 +57,13 @@ class PreparePixelsd(Transform):
         item, key = dict(data), self.image_key
         names = item.pop(f"{key}_channel_names", ())
         size_um = _pixel_size(item.get(f"{key}_pixel_size_um"), self.pixel_size_um)
+        diameter_px, dark = item.pop("object_diameter_px", None), item.pop("dark_objects", False)
         try:
-            image = prepare(np.asarray(item[key]), self.settings, channel_names=names, pixel_size_um=size_um)
+            settings = self.settings.for_objects(diameter_px, dark=dark)
+            if not self.resample:
+                item[f"{key}_zoom"] = network_scale(item[f"{key}_shape"].tolist(), settings, pixel_size_um=size_um)
+                settings = settings.at_zoom(None)
+            image = prepare(np.asarray(item[key]), settings, channel_names=names, pixel_size_um=size_um)
         except ValueError as error:
             raise DatasetError(f"{item.get(f'{key}_path', 'image')}: {error}") from error
         item[key] = torch.from_numpy(image)

@@ -1,0 +1,30 @@
+"""Starting a training from weights instead of random numbers."""
+
+from __future__ import annotations
+
+import logging
+from os import PathLike
+
+import torch
+
+from cellseg_monai.training.checkpoint_file import load_into, read_checkpoint
+
+__all__ = ["started_from"]
+
+logger = logging.getLogger(__name__)
+
+
+def started_from(network: torch.nn.Module, checkpoint: str | PathLike[str] | None) -> torch.nn.Module:
+    """Return the network with the weights in a checkpoint.
+
+    Args:
+        network: the network, changed in place.
+        checkpoint: a `model.pt` or `last.pt`; None to keep the network as it is.
+
+    Raises:
+        CheckpointError: the file is not a readable checkpoint, or belongs to another network.
+    """
+    if checkpoint is not None:
+        load_into(network, read_checkpoint(checkpoint), checkpoint)
+        logger.info(f"starting from the weights in {checkpoint}")
+    return network
