@@ -99,6 +99,7 @@ class RandMarginsd(Randomizable, Transform):
         if kind == 1:
             return np.asarray(along < np.quantile(along, width))
         # A round field of view, of which the crop shows an edge.
-        radius = self.R.uniform(0.8, 3)
-        middle = np.array([math.cos(angle), math.sin(angle)]) * (radius + 0.5 - width) + 0.5
-        return np.asarray(np.hypot(rows[:, None] - middle[0], columns[None] - middle[1]) > radius)
+        radius = self.R.uniform(0.5, 3)
+        middle = 0.5 + radius * np.array([math.cos(angle), math.sin(angle)])
+        distance = np.hypot(rows[:, None] - middle[0], columns[None] - middle[1])
+        return np.asarray(distance > np.quantile(distance, 1 - width))

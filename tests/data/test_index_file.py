@@ -20,6 +20,8 @@ from cellseg_monai.errors import DatasetError
         pytest.param(" image_id , split \n a , train \n b , val \n c , test \n", id="stray spaces"),
         pytest.param("\ufeffimage_id,split\na,train\nb,val\nc,test\n", id="a BOM"),
         pytest.param('\ufeff"Image ID";"Split"\n"a";"train"\n"b";"val"\n"c";"test"\n', id="quotes and a BOM"),
+        pytest.param("image,split\na.tif,train\nb.tif,val\nc.tif,test\n", id="file names"),
+        pytest.param("image,split,image_id\nx,train,a\ny,val,b\nz,test,c\n", id="both columns"),
         pytest.param("\nimage_id,n,split\na,1,train\n,,\n\nb,2,val\nc.tif,3,test\n", id="empty lines"),
     ],
 )
@@ -34,7 +36,7 @@ def test_every_dialect_gives_the_same_sections(make_dataset, text):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        pytest.param(b"filename,split\na,train\n", "expected one column image_id", id="no image ids"),
+        pytest.param(b"stem,split\na,train\n", "expected one column image_id", id="no image ids"),
         pytest.param(b"Image-ID,count\na,1\n", "expected one column image_id", id="no splits"),
         pytest.param(b"image_id:split\na:train\n", "expected one column image_id", id="colons"),
         pytest.param(b"image_id,split,Split\na,train,val\n", "expected one column image_id", id="two columns split"),

@@ -110,3 +110,19 @@ def test_the_order_changes_from_epoch_to_epoch() -> None:
         sampler.set_epoch(epoch)
         orders.append([index for _, index, _ in sampler])
     assert np.not_equal(*orders).any()
+
+
+def test_weights_share_out_the_crops() -> None:
+    sampler = CropSampler(range(3), seed=0, length=40, weights=[1, 2, 5])
+    for epoch in range(3):
+        sampler.set_epoch(epoch)
+        keys = list(sampler)
+        counts = [sum(image == number for _, image, _ in keys) for number in range(3)]
+        assert len(set(keys)) == len(keys) == 40
+        assert all(abs(count - share) < 1 for count, share in zip(counts, (5, 10, 25), strict=True))
+        assert keys == list(sampler)
+
+
+def test_the_number_of_weights_has_to_be_that_of_the_images() -> None:
+    with pytest.raises(ValueError, match="got 2 weights for 3 images"):
+        CropSampler(range(3), weights=[1, 1])

@@ -1,0 +1,82 @@
+"""Objects are measured, and brought to the size and the polarity of the network."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from tifffile import imwrite
+
+from cellseg_monai.errors import DatasetError
+from cellseg_monai.pixels import Preprocessing
+from cellseg_monai.transforms import LoadMicroscopyd, MeasureObjectsd, PreparePixelsd
+
+SETTINGS = Preprocessing(diameter_px=10.0, polarity="bright", noise_floor=0, lower_percentile=0, upper_percentile=100)
+
+
+def labels(side: int) -> np.ndarray:
+    """Return a label image with four squares of the given side."""
+    field = np.zeros((80, 80), np.uint16)
+    for number, (top, left) in enumerate([(5, 5), (5, 45), (45, 5), (45, 45)], start=1):
+        field[top : top + side, left : left + side] = number
+    return field
+
+
+def items(folder, sides, *, dark=False):
+    """Write images whose objects have the given sides, and return their items."""
+    for part in ("images", "labels"):
+        (folder / part).mkdir()
+    for number, side in enumerate(sides):
+        field = labels(side)
+        image = np.where(field > 0, 50, 200) if dark else np.where(field > 0, 200, 50)
+        imwrite(folder / "images" / f"{number}.tif", image.astype(np.uint8))
+        imwrite(folder / "labels" / f"{number}.tif", field)
+    return [
+        {"image": str(folder / "images" / f"{number}.tif"), "label": str(folder / "labels" / f"{number}.tif")}
+        for number in range(len(sides))
+    ]
+
+
+def prepared(item, **options):
+    return PreparePixelsd(SETTINGS, **options)(MeasureObjectsd(SETTINGS)(LoadMicroscopyd()(item)))
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_objects_become_bright_and_get_the_diameter_of_the_network(tmp_path, dark):
+    (item,) = items(tmp_path, [20], dark=dark)
+    out = prepared(item)
+    zoom = 10 / (20 * 2 / math.sqrt(math.pi))
+    assert out["image"].shape == out["label"].shape == (1, round(80 * zoom), round(80 * zoom))
+    assert float(out["image"][out["label"] > 0].mean()) > 0.8
+    assert float(out["image"][out["label"] == 0].mean()) < 0.2
+    assert not {"object_diameter_px", "dark_objects"} & out.keys()
+
+
+def test_without_resampling_the_zoom_is_kept_for_the_crop(tmp_path):
+    (item,) = items(tmp_path, [20])
+    out = prepared(item, resample=False)
+    assert out["image"].shape == (1, 80, 80)
+    assert out["image_zoom"] == pytest.approx(10 / (20 * 2 / math.sqrt(math.pi)), abs=0.01)
+
+
+def test_an_image_without_objects_has_the_diameter_of_the_nearest_one_with_objects(tmp_path):
+    listed = items(tmp_path, [10, 0, 0, 30])
+    diameters = [MeasureObjectsd(SETTINGS)(LoadMicroscopyd()(item))["object_diameter_px"] for item in listed]
+    assert diameters == pytest.approx([side * 2 / math.sqrt(math.pi) for side in (10, 10, 30, 30)])
+
+
+def test_a_data_set_without_objects_keeps_the_size_of_its_images(tmp_path):
+    (item,) = items(tmp_path, [0])
+    out = prepared(item)
+    assert out["image"].shape == (1, 80, 80)
+    assert torch.equal(out["image"], torch.zeros(1, 80, 80))
+
+
+def test_an_object_of_absurd_size_is_named_with_its_file(tmp_path):
+    (item,) = items(tmp_path, [20])
+    settings = Preprocessing(diameter_px=1000.0)
+    measured = MeasureObjectsd(settings)(LoadMicroscopyd()(item))
+    with pytest.raises(DatasetError, match=r"0\.tif: got zoom="):
+        PreparePixelsd(settings)(measured)
