@@ -1,7 +1,10 @@
 """Fixtures for the tests of all packages."""
 
+import ctypes
+import logging
 import os
-from collections.abc import Callable, Iterable
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +20,24 @@ settings.register_profile("seeded", derandomize=True, deadline=None, suppress_he
 settings.load_profile("seeded")
 
 pytest.register_assert_rewrite("tests.contracts.preparer", "tests.report.pages")
+
+
+@pytest.fixture(autouse=True)
+def _no_log_handler_outlives_its_test() -> Iterator[None]:
+    """Remove handlers that libraries install, because pytest closes the stream to which they write."""
+    yield
+    for logger in (logging.root, *logging.root.manager.loggerDict.values()):
+        for handler in list(getattr(logger, "handlers", ())):
+            if type(handler) is logging.StreamHandler:
+                logger.removeHandler(handler)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _memory_is_given_back() -> Iterator[None]:
+    """Return freed memory to the system after each file; in small pieces, glibc keeps gigabytes of it."""
+    yield
+    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "malloc_trim"):
+        libc.malloc_trim(0)
 
 
 @pytest.fixture(scope="session")
