@@ -151,7 +151,10 @@ def _maps(
     }
 
     def write(rows: slice, columns: slice, logits: np.ndarray) -> None:
-        for name, values in pipeline.maps(logits).items():
+        named = pipeline.maps(logits)
+        if (missing := prepared.missing(rows, columns)) is not None:
+            named["foreground"] = np.where(missing, np.float32(0), named["foreground"])
+        for name, values in named.items():
             maps[name][rows, columns] = values
         if progress is not None:
             progress(logits.shape[1] * logits.shape[2], math.prod(prepared.shape))

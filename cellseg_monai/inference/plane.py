@@ -29,7 +29,8 @@ class Plane:
         prepared: C×Y×X float32, prepared for the network and at the network's scale.
         channel_names: one name per channel, or empty.
         pixel_size_um: (y, x) pixel size in µm, if known.
-        contrast: contrast of the raw pixels, as a multiple of the noise; see `pixels.prepare_and_measure`.
+        contrast: contrast of the raw pixels, as a multiple of the noise; see `pixels.Prepared`.
+        missing: Y×X bool at the network's scale, True where the image has no data; None if it has data everywhere.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Plane:
     channel_names: Sequence[str] = ()
     pixel_size_um: tuple[float, float] | None = None
     contrast: float = float("nan")
+    missing: np.ndarray | None = None
 
 
 def prepared_plane(
@@ -60,10 +62,10 @@ def prepared_plane(
     Raises:
         ValueError: the image has no pixels, or lacks a channel or the pixel size that the pipeline needs.
     """
-    prepared, contrast = prepare_and_measure(
+    prepared = prepare_and_measure(
         pixels, pipeline.preprocess, channel_names=channel_names, pixel_size_um=pixel_size_um
     )
-    return Plane(name, pixels, prepared, channel_names, pixel_size_um, contrast)
+    return Plane(name, pixels, prepared.pixels, channel_names, pixel_size_um, prepared.contrast, prepared.missing)
 
 
 def segment_plane(plane: Plane, pipeline: Pipeline, lanes: Lanes | None = None) -> Segmentation:
@@ -94,6 +96,8 @@ def objects_of(plane: Plane, logits: np.ndarray, pipeline: Pipeline) -> Segmenta
         views that see foreground in the object. `flags` names what is unusual about the plane.
     """
     maps = pipeline.maps(logits)
+    if plane.missing is not None:
+        maps["foreground"] = np.where(plane.missing, np.float32(0), maps["foreground"])
     shape = (int(plane.pixels.shape[1]), int(plane.pixels.shape[2]))
     labels = label_objects(maps, pipeline.postprocess, shape)
     table = measure_objects(
@@ -104,7 +108,7 @@ def objects_of(plane: Plane, logits: np.ndarray, pipeline: Pipeline) -> Segmenta
         maps={name: _framed(maps[name], shape) for name in pipeline.measured_maps},
     )
     found = Segmentation(labels, table, plane.name, plane.pixels, plane.channel_names, plane.pixel_size_um)
-    return flagged(found, PreparedPixels(plane.prepared, plane.contrast), pipeline)
+    return flagged(found, PreparedPixels(plane.prepared, plane.contrast, plane.missing), pipeline)
 
 
 def _framed(values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

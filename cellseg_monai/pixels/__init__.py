@@ -8,10 +8,12 @@ from cellseg_monai.pixels.image_quality import (
     sharpness,
     top_levels,
 )
+from cellseg_monai.pixels.margins import Margins, find_margins
 from cellseg_monai.pixels.noise import noise_level
 from cellseg_monai.pixels.normalise import normalise_percentiles
 from cellseg_monai.pixels.prepared_windows import ImageStatistics, PreparedPixels, PreparedWindows
 from cellseg_monai.pixels.preprocessing import (
+    Prepared,
     Preprocessing,
     network_scale,
     prepare,
@@ -25,6 +27,8 @@ from cellseg_monai.pixels.windowed_percentiles import percentile_ranges
 __all__ = [
     "AxisTiles",
     "ImageStatistics",
+    "Margins",
+    "Prepared",
     "PreparedPixels",
     "PreparedWindows",
     "Preprocessing",
@@ -32,6 +36,7 @@ __all__ = [
     "check_zoom",
     "contrast_over_noise",
     "cover_axis",
+    "find_margins",
     "network_scale",
     "noise_level",
     "normalise_percentiles",

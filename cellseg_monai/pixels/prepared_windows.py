@@ -9,6 +9,7 @@ import numpy as np
 
 from cellseg_monai.boxes import Run
 from cellseg_monai.pixels.channels import inverted, select_channels
+from cellseg_monai.pixels.margins import Margins, find_margins
 from cellseg_monai.pixels.normalise import ChannelRange, highest_contrast, scale_between
 from cellseg_monai.pixels.preprocessing import Preprocessing, prepared_shape
 from cellseg_monai.pixels.scale import rescale_window
@@ -24,6 +25,7 @@ class PreparedPixels:
     Args:
         pixels: CYX float32, from `prepare`.
         contrast: the highest contrast among the channels; see `contrast_over_noise`.
+        missing: YX bool, True where the image has no data; None if it has data everywhere.
 
     >>> PreparedPixels(np.zeros((1, 4, 5), np.float32), 99.0)(slice(0, 2), slice(0, 3)).shape
     (1, 2, 3)
@@ -31,11 +33,17 @@ class PreparedPixels:
 
     pixels: np.ndarray
     contrast: float
+    missing: np.ndarray | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
         """(Y, X) of the prepared image."""
         return int(self.pixels.shape[1]), int(self.pixels.shape[2])
+
+    @property
+    def missing_share(self) -> float:
+        """Share of the image without data."""
+        return 0.0 if self.missing is None else float(self.missing.mean())
 
     def __call__(self, rows: slice, columns: slice) -> np.ndarray:
         """Return a window of the prepared image as CYX float32."""
@@ -49,10 +57,12 @@ class ImageStatistics:
     Args:
         grey_as_colour: True if red, green and blue are equal in the whole image, so that a single channel is enough.
         ranges: the range of intensities of each channel that the network sees.
+        margins: the margins without data; None if there are none.
     """
 
     grey_as_colour: bool
     ranges: tuple[ChannelRange, ...]
+    margins: Margins | None = None
 
     @property
     def contrast(self) -> float:
@@ -116,11 +126,30 @@ class PreparedWindows:
         """The highest contrast among the channels; see `contrast_over_noise`."""
         return self.statistics.contrast
 
+    @property
+    def missing_share(self) -> float:
+        """Share of the image without data."""
+        return 0.0 if self.statistics.margins is None else self.statistics.margins.share
+
+    def missing(self, rows: slice, columns: slice) -> np.ndarray | None:
+        """Return a YX mask of a window at the scale of the network, True where the image has no data.
+
+        Returns:
+            YX bool; None if the image has data everywhere.
+        """
+        margins = self.statistics.margins
+        return None if margins is None else margins.resampled(self.shape, rows, columns)
+
     def _gather_statistics(self, chunk_shape: tuple[int, int] | None, run: Run) -> ImageStatistics:
         """Compute the statistics of the whole image, window by window."""
         grey, settings = self._is_grey_as_colour(chunk_shape), self._settings
-        ranges = channel_ranges(
+        margins = find_margins(
             lambda rows, columns: self._selected(rows, columns, grey),
+            self._image_shape,
+            windows_of_chunks(self._image_shape, chunk_shape),
+        )
+        ranges = channel_ranges(
+            lambda rows, columns: self._filled(rows, columns, grey, margins),
             self._image_shape,
             settings.lower_percentile,
             settings.upper_percentile,
@@ -128,16 +157,24 @@ class PreparedWindows:
             chunk_shape=chunk_shape,
             run=run,
         )
-        return ImageStatistics(grey, tuple(ranges))
+        return ImageStatistics(grey, tuple(ranges), margins)
 
     def _scaled(self, rows: slice, columns: slice) -> np.ndarray:
         """Return a window at the original resolution, with normalised intensities."""
-        selected = self._selected(rows, columns, self.statistics.grey_as_colour)
+        margins = self.statistics.margins
+        selected = self._filled(rows, columns, self.statistics.grey_as_colour, margins)
         scaled: np.ndarray = np.empty(selected.shape, np.float32)
         for target, channel, found in zip(scaled, selected, self.statistics.ranges, strict=True):
             low, high = found.limits(self._settings.noise_floor)
             target[...] = scale_between(channel.astype(np.float64), low, high, self._settings.clip)
+        if margins is not None:
+            scaled[:, margins(rows, columns)] = 0
         return scaled
+
+    def _filled(self, rows: slice, columns: slice, grey_as_colour: bool, margins: Margins | None) -> np.ndarray:
+        """Read a window, select its channels, and fill the margins without data."""
+        selected = self._selected(rows, columns, grey_as_colour)
+        return selected if margins is None else margins.filled(selected, rows, columns)
 
     def _selected(self, rows: slice, columns: slice, grey_as_colour: bool) -> np.ndarray:
         """Read a window and select the channels that the network sees."""

@@ -6,15 +6,24 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
+from typing import NamedTuple
 
 import numpy as np
 
 from cellseg_monai.pixels.channels import check_policy, inverted, select_channels
+from cellseg_monai.pixels.margins import find_margins
 from cellseg_monai.pixels.normalise import check_percentiles, highest_contrast, normalise_and_measure
-from cellseg_monai.pixels.scale import check_zoom, rescale, rescaled_shape, shape_of_shorter_side, zoomed_shape
+from cellseg_monai.pixels.scale import (
+    check_zoom,
+    rescale,
+    rescale_labels,
+    rescaled_shape,
+    shape_of_shorter_side,
+    zoomed_shape,
+)
 from cellseg_monai.settings import read_settings, write_settings
 
-__all__ = ["Preprocessing", "network_scale", "prepare", "prepare_and_measure", "prepared_shape"]
+__all__ = ["Prepared", "Preprocessing", "network_scale", "prepare", "prepare_and_measure", "prepared_shape"]
 
 _OPTIONAL_NUMBERS = ("pixel_size_um", "zoom", "diameter_px")
 _POLARITIES = ("any", "bright")
@@ -153,6 +162,20 @@ class Preprocessing:
         write_settings(self, path)
 
 
+class Prepared(NamedTuple):
+    """An image that is ready for the network.
+
+    Args:
+        pixels: CYX float32, at the scale of the network.
+        contrast: the highest contrast among the channels; see `contrast_over_noise`. NaN without a noise floor.
+        missing: YX bool at the scale of the network, True where the image has no data; None if it has data everywhere.
+    """
+
+    pixels: np.ndarray
+    contrast: float
+    missing: np.ndarray | None
+
+
 def prepare(
     pixels: np.ndarray,
     settings: Preprocessing,
@@ -162,7 +185,8 @@ def prepare(
 ) -> np.ndarray:
     """Prepare an image for a network: select channels, normalise intensities and resample.
 
-    Percentiles are computed before resampling, from the measured pixel values.
+    Percentiles are computed before resampling, from the measured pixel values. A margin without data (see
+    `margins.find_margins`) does not count, and becomes 0.
 
     Args:
         pixels: CYX, a whole image, never a crop.
@@ -180,7 +204,7 @@ def prepare(
     array([[0. , 0.5],
            [1. , 1. ]], dtype=float32)
     """
-    return prepare_and_measure(pixels, settings, channel_names=channel_names, pixel_size_um=pixel_size_um)[0]
+    return prepare_and_measure(pixels, settings, channel_names=channel_names, pixel_size_um=pixel_size_um).pixels
 
 
 def prepare_and_measure(
@@ -189,14 +213,15 @@ def prepare_and_measure(
     *,
     channel_names: Sequence[str] = (),
     pixel_size_um: tuple[float, float] | None = None,
-) -> tuple[np.ndarray, float]:
-    """Prepare an image like `prepare`, and also return its contrast, which is known by then.
-
-    The contrast is the highest among the channels; see `contrast_over_noise`. Without a noise floor, it is NaN.
-    """
+) -> Prepared:
+    """Prepare an image like `prepare`, and also return what is known about it by then."""
     chosen = select_channels(pixels, settings.channels, channel_names=channel_names)
     if settings.invert:
         chosen = inverted(chosen)
+    whole = slice(0, chosen.shape[1]), slice(0, chosen.shape[2])
+    margins = find_margins(lambda rows, columns: chosen[:, rows, columns], chosen.shape[1:])
+    if margins is not None:
+        chosen = margins.filled(chosen, *whole)
     normalised, ranges = normalise_and_measure(
         chosen,
         settings.lower_percentile,
@@ -205,8 +230,14 @@ def prepare_and_measure(
         noise_floor=settings.noise_floor,
     )
     shape = (normalised.shape[1], normalised.shape[2])
-    prepared = rescale(normalised, prepared_shape(shape, settings, pixel_size_um=pixel_size_um))
-    return prepared, highest_contrast(ranges)
+    missing = None
+    if margins is not None:
+        missing = margins(*whole)
+        normalised[:, missing] = 0
+    to = prepared_shape(shape, settings, pixel_size_um=pixel_size_um)
+    return Prepared(
+        rescale(normalised, to), highest_contrast(ranges), None if missing is None else rescale_labels(missing, to)
+    )
 
 
 def prepared_shape(

@@ -22,6 +22,7 @@ FLAGS = {
     "intensity": "the brightness, or the contrast of the objects, is outside the range of the training images",
     "object size": "the median diameter is outside the range that covers 90 % of object pixels in the training images",
     "cut objects": "more than a third of the objects touch the border, so their sizes and shapes are incomplete",
+    "margins": "a part at the border has a single value and no data; it is ignored, and nothing is found there",
     "many objects": "far more objects per area than in most images of the run",
     "few objects": "far fewer objects per area than in most images of the run",
     "objects everywhere": "objects cover most of the image, as if background were taken for objects",
@@ -36,6 +37,7 @@ SEVERITIES: dict[str, Severity] = {
     "no objects": "note",
     "low contrast": "note",
     "cut objects": "note",
+    "margins": "note",
     "many objects": "note",
     "few objects": "note",
     "mask": "serious",
@@ -177,6 +179,7 @@ def _possible_flags(
         Flag("cut objects", f"{100 * image.cut:.0f} % of {image.objects} objects touch the border")
         if image.objects >= _LEAST_OBJECTS and image.cut > _CUT
         else None,
+        Flag("margins", f"{100 * image.missing:.2g} % of the image has no data") if image.missing else None,
         Flag("many objects", _density(image, factor)) if z > _OUTLIER and factor > _OUTLIER_FACTOR else None,
         Flag("few objects", _density(image, factor))
         if image.objects and z < -_OUTLIER and factor < 1 / _OUTLIER_FACTOR

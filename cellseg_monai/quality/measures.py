@@ -43,6 +43,7 @@ class PlaneMeasures:
         values: number of distinct pixel values, counted up to 16.
         flatness: share of the pixels above the lowest value that equal their neighbour; near 1 in a mask.
         colourfulness: mean of the darkest of red, green and blue if the plane resembles a photograph, 0 if not.
+        missing: share of the plane without data; see `pixels.find_margins`.
     """
 
     objects: int
@@ -59,6 +60,7 @@ class PlaneMeasures:
     values: int = 16
     flatness: float = 0.0
     colourfulness: float = 0.0
+    missing: float = 0.0
 
     @property
     def per_megapixel(self) -> float:
@@ -119,6 +121,7 @@ def measure_plane(
         values=sampled.values,
         flatness=sampled.flatness,
         colourfulness=sampled.colourfulness,
+        missing=prepared.missing_share,
     )
 
 

@@ -126,8 +126,8 @@ class CropSampler(DistributedSampler):
         seed: seed of the order. Together with the epoch, it determines the order of the keys.
         length: number of crops per epoch and process. If given, it replaces `crops_per_image`, and the numbers of
             crops from any two images differ by at most one. None for `crops_per_image` crops from each image.
-        weights: how often to draw each image, in proportion; None to draw all equally often. The number of crops from an
-            image differs by less than one from its share.
+        weights: how often to draw each image, in proportion; None to draw all equally often. The number of crops from
+            an image differs by less than one from its share.
 
     >>> sampler = CropSampler([10, 20], crops_per_image=2, seed=0)
     >>> sampler.set_epoch(3)
@@ -144,7 +144,9 @@ class CropSampler(DistributedSampler):
         weights: Sequence[float] | None = None,
     ) -> None:
         if weights is not None and len(weights) != len(dataset):
-            raise ValueError(f"got {len(weights)} weights for {len(dataset)} images, expected one for each; pass as many")
+            raise ValueError(
+                f"got {len(weights)} weights for {len(dataset)} images, expected one for each; pass as many"
+            )
         self.weights = weights
         processes = process_count()
         self.images = len(dataset)

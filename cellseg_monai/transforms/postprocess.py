@@ -33,11 +33,20 @@ class ActivateLogitsd(_Renaming):
         head: the head that the network was trained with.
         keys: keys of K×Y×X logits, tensors of any floating-point dtype. The logits stay in the item.
         names: keys under which to store the maps, as dictionaries of Y×X float32 arrays.
+        missing_key: key of a 1×Y×X mask from `PreparePixelsd`, True where the image has no data; the foreground is 0
+            there. The item can lack this key.
     """
 
-    def __init__(self, head: Head, keys: str | list[str] = "pred", names: str | list[str] = "maps") -> None:
+    def __init__(
+        self,
+        head: Head,
+        keys: str | list[str] = "pred",
+        names: str | list[str] = "maps",
+        missing_key: str = "image_missing",
+    ) -> None:
         super().__init__(keys, names)
         self.head = head
+        self.missing_key = missing_key
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Return the item with maps added."""
@@ -45,7 +54,11 @@ class ActivateLogitsd(_Renaming):
         for key, name in zip(self.keys, self.names, strict=True):
             logits = torch.as_tensor(item[key])
             # NumPy lacks bfloat16; float32 represents bfloat16 and float16 exactly.
-            item[name] = self.head.activate(logits.float().numpy(force=True))
+            maps = self.head.activate(logits.float().numpy(force=True))
+            if self.missing_key in item:
+                missing = torch.as_tensor(item[self.missing_key])[0].numpy(force=True)
+                maps = {**maps, "foreground": np.where(missing, np.float32(0), maps["foreground"])}
+            item[name] = maps
         return item
 
 

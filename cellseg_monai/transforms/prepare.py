@@ -10,7 +10,7 @@ import torch
 from monai.transforms import Transform
 
 from cellseg_monai.errors import DatasetError
-from cellseg_monai.pixels import Preprocessing, network_scale, prepare, rescale_labels
+from cellseg_monai.pixels import Preprocessing, network_scale, prepare_and_measure, rescale_labels
 
 __all__ = ["PreparePixelsd"]
 
@@ -24,6 +24,8 @@ class PreparePixelsd(Transform):
 
     If an item has `object_diameter_px` and `dark_objects`, as set by `MeasureObjectsd`, its objects are brought to the
     diameter and the polarity that the settings name. Both values are then removed.
+
+    `image_missing` becomes a 1×Y×X bool tensor, True where the image has no data.
 
     Args:
         settings: preprocessing settings; by default, `Preprocessing()`.
@@ -63,10 +65,13 @@ class PreparePixelsd(Transform):
             if not self.resample:
                 item[f"{key}_zoom"] = network_scale(item[f"{key}_shape"].tolist(), settings, pixel_size_um=size_um)
                 settings = settings.at_zoom(None)
-            image = prepare(np.asarray(item[key]), settings, channel_names=names, pixel_size_um=size_um)
+            prepared = prepare_and_measure(np.asarray(item[key]), settings, channel_names=names, pixel_size_um=size_um)
         except ValueError as error:
             raise DatasetError(f"{item.get(f'{key}_path', 'image')}: {error}") from error
+        image, missing = prepared.pixels, prepared.missing
         item[key] = torch.from_numpy(image)
+        nowhere = np.zeros(image.shape[1:], bool)
+        item[f"{key}_missing"] = torch.from_numpy(nowhere if missing is None else missing)[None]
         if self.label_key in item:
             labels = np.asarray(item[self.label_key])[0]
             resampled: np.ndarray = rescale_labels(labels, (int(image.shape[1]), int(image.shape[2])))

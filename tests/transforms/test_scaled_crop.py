@@ -53,7 +53,9 @@ def test_random_factors_fill_the_range_and_are_mostly_near_one():
     data = item(side=200)
     data["label"][:] = 0
     data["label"][0, 50:150, 50:150] = 1
-    shares = [float((out["label"] > 0).float().sum()) for out in crops(data, 300, scale_range=(0.5, 2), roi_size=(8, 8))]
+    shares = [
+        float((out["label"] > 0).float().sum()) for out in crops(data, 300, scale_range=(0.5, 2), roi_size=(8, 8))
+    ]
     assert 0 < np.mean(shares) < 64
     crop = RandScaledCropd(roi_size=(8, 8), scale_range=(0.5, 2))
     crop.set_random_state(1)

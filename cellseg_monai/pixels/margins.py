@@ -1,0 +1,161 @@
+"""Find margins without data, as in stitched, shifted or rotated images and in round fields of view.
+
+Such a margin has a single value, which is no intensity. If it counted as one, it would set the range of intensities,
+and the background could look like cells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from cellseg_monai.boxes import Box
+from cellseg_monai.pixels.scale import nearest_pixels
+
+__all__ = ["Margins", "find_margins"]
+
+_LEAST_SHARE = 0.5  # of the shorter side of the image, in pixels: half a row is enough
+_LEAST_GAP = 0.02  # distance of the margin's value from those of the data, as a share of their range
+_PERCENTILES = (0.5, 50.0, 99.5)
+_MOST_VALUE = 0.01  # share of the data that may have the margin's value
+_LEAST_DATA, _LEAST_VALUES = 0.2, 8  # smallest share of an image with data, and number of values in them
+_SAMPLED_ROWS = 64
+
+Read = Callable[[slice, slice], np.ndarray]
+"""A function that returns the C×Y×X pixels in the given rows and columns."""
+
+
+@dataclass(frozen=True, eq=False)
+class Margins:
+    """The pixels between the border of an image and its data, row by row and column by column.
+
+    Args:
+        left: for each row, the number of pixels without data at its start.
+        right: for each row, the column after the last pixel with data.
+        top: for each column, the number of pixels without data at its start.
+        bottom: for each column, the row after the last pixel with data.
+        fill: median of the data in each channel.
+    """
+
+    left: np.ndarray
+    right: np.ndarray
+    top: np.ndarray
+    bottom: np.ndarray
+    fill: np.ndarray
+
+    def __call__(self, rows: slice, columns: slice) -> np.ndarray:
+        """Return a Y×X mask of a window, True where there are no data."""
+        return self.at(np.arange(rows.start, rows.stop), np.arange(columns.start, columns.stop))
+
+    def at(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """Return a Y×X mask of the given rows and columns, True where there are no data."""
+        y, x = rows[:, np.newaxis], columns[np.newaxis]
+        across = (x < self.left[rows, np.newaxis]) | (x >= self.right[rows, np.newaxis])
+        return np.asarray(across | (y < self.top[np.newaxis, columns]) | (y >= self.bottom[np.newaxis, columns]))
+
+    def resampled(self, to: tuple[int, int], rows: slice, columns: slice) -> np.ndarray:
+        """Return a Y×X mask of a window of the image resampled to a given (Y, X) shape; see `scale.rescale_labels`."""
+        shape = len(self.left), len(self.top)
+        return self.at(
+            *(nearest_pixels(*lengths)[axis] for *lengths, axis in zip(shape, to, (rows, columns), strict=True))
+        )
+
+    @property
+    def share(self) -> float:
+        """Share of the image without data."""
+        height, width = len(self.left), len(self.top)
+        columns = np.arange(width)
+        return sum(int(self.at(np.array([row]), columns).sum()) for row in range(height)) / (height * width)
+
+    def filled(self, pixels: np.ndarray, rows: slice, columns: slice) -> np.ndarray:
+        """Return a C×Y×X window with the median of the data where there are none, in the dtype of `pixels`."""
+        fill = self.fill.astype(pixels.dtype)[:, np.newaxis, np.newaxis]
+        return np.where(self(rows, columns), fill, pixels)
+
+
+def find_margins(read: Read, shape: tuple[int, int], windows: Iterable[Box] | None = None) -> Margins | None:
+    """Find the margins of an image without data.
+
+    A margin consists of pixels that all have the lowest or the highest value of the border in every channel, and that a
+    straight line of such pixels along a row or a column joins to the border. It counts if it is larger than half a row,
+    and if its value is rare among the other pixels and well outside their range. A dark or flat background is therefore
+    no margin.
+
+    Args:
+        read: see `Read`.
+        shape: (Y, X) of the image.
+        windows: windows that cover the image, in which it is read; None to read it whole.
+
+    Returns:
+        The margins, or None if all pixels have data, or none have.
+
+    >>> image = 100 + np.arange(48).reshape(1, 6, 8)
+    >>> image[0, 0] = 0
+    >>> margins = find_margins(lambda rows, columns: image[:, rows, columns], (6, 8))
+    >>> margins(slice(0, 2), slice(0, 3))
+    array([[ True,  True,  True],
+           [False, False, False]])
+    """
+    covering = list(windows or [(slice(0, shape[0]), slice(0, shape[1]))])
+    for value in _values_of_border(read, shape):
+        margins = _accepted(_joined_to_border(read, shape, covering, value), read, shape, value)
+        if margins is not None:
+            return margins
+    return None
+
+
+def _joined_to_border(read: Read, shape: tuple[int, int], windows: Iterable[Box], value: np.ndarray) -> Margins:
+    """Return the pixels of a value that straight lines of such pixels join to the border."""
+    left, right = np.full(shape[0], shape[1]), np.zeros(shape[0], int)
+    top, bottom = np.full(shape[1], shape[0]), np.zeros(shape[1], int)
+    for rows, columns in windows:
+        has_data = (read(rows, columns) != value[:, np.newaxis, np.newaxis]).any(axis=0)
+        for first, last, line, start, axis in (
+            (left, right, rows, columns.start, 1),
+            (top, bottom, columns, rows.start, 0),
+        ):
+            is_lit = has_data.any(axis=axis)
+            firsts = np.where(is_lit, start + has_data.argmax(axis=axis), first[line])
+            flipped = np.flip(has_data, axis=axis).argmax(axis=axis)
+            lasts = np.where(is_lit, start + has_data.shape[axis] - flipped, last[line])
+            first[line], last[line] = np.minimum(first[line], firsts), np.maximum(last[line], lasts)
+    return Margins(left, right, top, bottom, value)
+
+
+def _values_of_border(read: Read, shape: tuple[int, int]) -> list[np.ndarray]:
+    """Return the lowest and the highest value of the border in each channel, if at least half a row has it."""
+    if min(shape) < 3:
+        return []
+    height, width = (slice(0, length) for length in shape)
+    sides = [
+        read(height, slice(0, 1)), read(height, slice(shape[1] - 1, shape[1])),
+        read(slice(0, 1), width), read(slice(shape[0] - 1, shape[0]), width),
+    ]  # fmt: skip
+    border = np.concatenate([side.reshape(len(side), -1) for side in sides], axis=1)
+    least = max(3, _LEAST_SHARE * min(shape))
+    extremes = (border.min(axis=1), border.max(axis=1))
+    return [value for value in extremes if (border == value[:, np.newaxis]).all(axis=0).sum() >= least]
+
+
+def _accepted(margins: Margins, read: Read, shape: tuple[int, int], value: np.ndarray) -> Margins | None:
+    """Return the margins with the median of the data, or None if they are too small or not unlike the data."""
+    rows = np.unique(np.linspace(0, shape[0] - 1, _SAMPLED_ROWS).astype(int)).tolist()
+    across = slice(0, shape[1])
+    lines = [slice(row, row + 1) for row in rows]
+    data = np.concatenate([read(line, across)[:, 0, ~margins(line, across)[0]] for line in lines], axis=1)
+    share = margins.share
+    if share * shape[0] * shape[1] < _LEAST_SHARE * min(shape) or share > 1 - _LEAST_DATA or not data.size:
+        return None
+    # Objects on a flat background have its value between them, and drawings have few values.
+    is_value = (data == value[:, np.newaxis]).all(axis=0)
+    if is_value.mean() > _MOST_VALUE or max(len(np.unique(channel)) for channel in data) < _LEAST_VALUES:
+        return None
+    low, middle, high = np.percentile(data.astype(np.float64), _PERCENTILES, axis=1)
+    gap = np.maximum(low - value, value - high)
+    if not (gap >= _LEAST_GAP * np.maximum(high - low, 1e-9)).any():
+        return None
+    if data.dtype.kind in "biu":
+        middle = np.round(middle)
+    return Margins(margins.left, margins.right, margins.top, margins.bottom, middle)

@@ -1,0 +1,117 @@
+"""Views of an image: small square pictures at several resolutions, from which a network tells what the image shows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+__all__ = ["FACTORS", "SIDE_PX", "View", "intensity_range", "shrunk", "views_of"]
+
+SIDE_PX = 160
+"""Side of a view, in pixels of the view."""
+
+FACTORS = (1, 2, 4, 8)
+"""Numbers of image pixels along the side of a pixel of a view."""
+
+_PLACES = 2  # views at each resolution at which one does not show the whole image
+_CUT_OFF = 0.15  # share of a window that may lie beyond a view of the whole image
+_SAMPLE_PX = 2**15  # pixels that give the range of intensities
+_PERCENTILES = (0.5, 99.5)
+
+Read = Callable[[slice, slice], np.ndarray]
+"""A function that returns the C×Y×X pixels in the given rows and columns, with one or three channels."""
+
+
+class View(NamedTuple):
+    """A view of an image.
+
+    Args:
+        pixels: 3×Y×X float32 from 0 to 1, `SIDE_PX` on each side; 0 beyond the border of the image.
+        factor: number of image pixels along the side of a pixel of the view.
+        rows: rows of the image that the view shows.
+        columns: columns of the image that the view shows.
+    """
+
+    pixels: np.ndarray
+    factor: int
+    rows: slice
+    columns: slice
+
+
+def views_of(read: Read, shape: tuple[int, int]) -> list[View]:
+    """Return views of an image at its own resolution and at a half, a quarter and an eighth of it.
+
+    At each resolution, the views show the parts with the highest contrast, until one view shows the whole image.
+    Intensities are scaled by percentiles of a sample of the image, the same for all channels, so that colours keep
+    their hue.
+
+    Args:
+        read: see `Read`.
+        shape: (Y, X) of the image.
+
+    >>> image = np.random.default_rng(0).random((1, 300, 500))
+    >>> [(view.factor, view.rows, view.columns) for view in views_of(lambda y, x: image[:, y, x], (300, 500))][-1]
+    (4, slice(0, 300, None), slice(0, 500, None))
+    """
+    low, high = intensity_range(read, shape)
+    views = []
+    for factor in FACTORS:
+        windows = _windows(read, shape, factor * SIDE_PX)
+        for rows, columns in windows:
+            part = shrunk(read(rows, columns), factor)
+            scaled = np.clip((part - low) / (high - low), 0, 1) if high > low else np.zeros_like(part)
+            pixels: np.ndarray = np.zeros((3, SIDE_PX, SIDE_PX), np.float32)
+            pixels[:, : scaled.shape[1], : scaled.shape[2]] = scaled
+            views.append(View(pixels, factor, rows, columns))
+        if len(windows) == 1:
+            break
+    return views
+
+
+def intensity_range(read: Read, shape: tuple[int, int]) -> tuple[float, float]:
+    """Return the percentiles of pixels in evenly spaced rows."""
+    height, width = shape
+    count = max(1, min(height, _SAMPLE_PX // max(1, width)))
+    rows = np.unique(np.linspace(0, height - 1, count).astype(int))
+    step = max(1, len(rows) * width // _SAMPLE_PX)
+    sample = np.concatenate([read(slice(row, row + 1), slice(0, width))[:, 0, ::step].ravel() for row in rows.tolist()])
+    low, high = np.percentile(sample.astype(np.float64), _PERCENTILES)
+    return float(low), float(high)
+
+
+def _windows(read: Read, shape: tuple[int, int], side: int) -> list[tuple[slice, slice]]:
+    """Return the windows of a given side with the highest contrast, or the whole image if it is smaller."""
+    axes = [_starts(length, side) for length in shape]
+    places = [(top, left) for top in axes[0] for left in axes[1]]
+    windows = [(slice(top, min(top + side, shape[0])), slice(left, min(left + side, shape[1]))) for top, left in places]
+    if len(windows) > _PLACES:
+        # A few rows of a window tell its contrast.
+        contrasts = [_contrast(read, *window) for window in windows]
+        best = sorted(range(len(windows)), key=lambda number: -contrasts[number])[:_PLACES]
+        windows = [windows[number] for number in best]
+    return windows
+
+
+def _starts(length: int, side: int) -> list[int]:
+    """Return the starts of up to four evenly spaced windows along an axis."""
+    count = min(4, math.ceil(length / side - _CUT_OFF))
+    return [round(number * (length - side) / (count - 1)) for number in range(count)] if count > 1 else [0]
+
+
+def _contrast(read: Read, rows: slice, columns: slice) -> float:
+    sampled = np.linspace(rows.start, rows.stop - 1, 8).astype(int).tolist()
+    return float(np.std([read(slice(row, row + 1), columns)[0, 0, ::2] for row in sampled], dtype=np.float64))
+
+
+def shrunk(pixels: np.ndarray, factor: int) -> np.ndarray:
+    """Return the means of squares of pixels, as C×Y×X float32; squares that the border cuts are left out."""
+    if factor == 1:
+        return pixels.astype(np.float32)
+    channels, height, width = (len(pixels), pixels.shape[1] // factor, pixels.shape[2] // factor)
+    if 0 in (height, width):
+        return pixels[:, :1, :1].astype(np.float32)
+    squares = pixels[:, : height * factor, : width * factor].reshape(channels, height, factor, width, factor)
+    return squares.mean(axis=(2, 4), dtype=np.float32)

@@ -1,0 +1,97 @@
+"""Margins without data are found, and change nothing else."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from cellseg_monai.pixels import PreparedWindows, Preprocessing, find_margins, prepare_and_measure
+
+SHAPE = (90, 120)
+WHOLE = (slice(0, 90), slice(0, 120))
+ROWS, COLUMNS = np.mgrid[:90, :120]
+
+MARGINS = {
+    "a row": ROWS < 1,
+    "stripes on two sides": (ROWS < 9) | (COLUMNS >= 100),
+    "oblique corners": (ROWS + 0.4 * COLUMNS < 20) | (ROWS - 0.4 * COLUMNS > 70),
+    "a round field of view": np.hypot(ROWS - 45, COLUMNS - 60) > 58,
+    "a missing tile": (ROWS < 45) & (COLUMNS < 60),
+}
+
+
+def field(dtype: str = "u2", seed: int = 0) -> np.ndarray:
+    """Return bright discs on a noisy background of 400."""
+    generator = np.random.default_rng(seed)
+    image = generator.normal(400, 12, SHAPE)
+    for _ in range(12):
+        image += 2000 * (np.hypot(ROWS - generator.integers(90), COLUMNS - generator.integers(120)) < 6)
+    return (ndimage.gaussian_filter(image, 1) / (16 if dtype == "u1" else 1)).astype(dtype)[np.newaxis]
+
+
+def found(image: np.ndarray, windows=None):
+    return find_margins(lambda rows, columns: image[:, rows, columns], SHAPE, windows)
+
+
+@pytest.mark.parametrize("dtype", ["u1", "u2", "f4"])
+@pytest.mark.parametrize("value", [0, 255])
+@pytest.mark.parametrize("name", MARGINS)
+def test_a_margin_is_found_and_left_out(name, value, dtype):
+    clean, missing = field(dtype), MARGINS[name]
+    value = value if dtype == "u1" else value * 257
+    image = np.where(missing, np.array(value, dtype), clean)
+    margins = found(image)
+    assert np.array_equal(margins(*WHOLE), missing)
+    assert margins.share == pytest.approx(missing.mean())
+    prepared, plain = (prepare_and_measure(pixels, Preprocessing()) for pixels in (image, clean))
+    assert np.array_equal(prepared.missing, missing)
+    assert (prepared.pixels[0, missing] == 0).all()
+    assert np.abs(prepared.pixels - plain.pixels)[0, ~missing].max() < 0.12
+    assert plain.missing is None
+
+
+@pytest.mark.parametrize("settings", [Preprocessing(), Preprocessing(zoom=0.6), Preprocessing(invert=True)], ids=str)
+@pytest.mark.parametrize("name", MARGINS)
+def test_windows_have_the_margins_of_the_whole_image(name, settings):
+    image = np.where(MARGINS[name], 0, field())
+    whole = prepare_and_measure(image, settings)
+    windows = PreparedWindows(lambda rows, columns: image[:, rows, columns], SHAPE, settings, chunk_shape=(16, 32))
+    part = slice(3, 40), slice(5, 70)
+    np.testing.assert_allclose(windows(*part), whole.pixels[:, *part], atol=1e-5)
+    assert np.array_equal(windows.missing(*part), whole.missing[part])
+
+
+def clipped_background():
+    return np.maximum(field().astype(int) - 400, 0).astype(np.uint16)
+
+
+def flat_background():
+    return np.where(field() > 1200, field(), 300)
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        pytest.param(field(), id="an ordinary image"),
+        pytest.param(clipped_background(), id="a background that is clipped to 0"),
+        pytest.param(flat_background(), id="a flat background"),
+        pytest.param(np.full((1, *SHAPE), 7), id="a constant image"),
+        pytest.param((field() > 1200).astype(np.uint8), id="a mask"),
+        pytest.param(np.where(COLUMNS < 115, 0, field()), id="next to no data"),
+        pytest.param(np.where((ROWS < 1) & (COLUMNS < 20), 0, field()), id="a few pixels"),
+    ],
+)
+def test_nothing_else_is_a_margin(image):
+    assert found(image) is None
+
+
+def test_a_margin_has_to_lack_data_in_each_channel():
+    image = np.concatenate([np.where(ROWS < 9, 0, field(seed=number)) for number in range(3)])
+    assert np.array_equal(found(image)(*WHOLE), ROWS < 9)
+    image[1] = field()[0]
+    assert found(image) is None
+
+
+def test_a_tiny_image_has_no_margins():
+    assert find_margins(lambda rows, columns: np.zeros((1, 2, 9))[:, rows, columns], (2, 9)) is None
