@@ -33,6 +33,7 @@ _SUBPACKAGES = (
     "quality",
     "report",
     "scores",
+    "scouting",
     "training",
     "transforms",
 )

@@ -153,7 +153,8 @@ def _settings(bundle: Path, own: Config, recipe: Recipe, shipped: ShippedWeights
             f"{bundle}/bundle.json has postprocess settings, but models/weights.json has settings fitted to the "
             "weights; delete the settings in bundle.json"
         )
-    settings = {name: merge_configs(*recipe.layers(name), own.get(name, {})) for name in _SETTINGS}
+    named = [name for name in _SETTINGS if recipe.has(name)]
+    settings = {name: merge_configs(*recipe.layers(name), own.get(name, {})) for name in named}
     if shipped is not None:
         settings["postprocess"] = shipped.postprocess.to_mapping()
     return settings
@@ -210,7 +211,9 @@ def merge_configs(*configs: Mapping[str, Any]) -> Config:
 
 
 def _output(train: Config) -> Config:
-    """Return the metadata that describes the network's output, taken from the head in `train.json`."""
+    """Return the metadata that describes the network's output, taken from the head in `train.json`, if it has one."""
+    if "head" not in train:
+        return {}
     head = ConfigParser(deepcopy(train)).get_parsed_content("head")
     return {f"network_data_format#outputs#pred#{key}": value for key, value in head.metadata().items()}
 

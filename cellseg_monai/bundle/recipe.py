@@ -36,6 +36,10 @@ class Recipe:
         """The names of all files that the workflows are merged from, without duplicates."""
         return tuple(dict.fromkeys(part for parts in self.workflows.values() for part in parts))
 
+    def has(self, name: str) -> bool:
+        """Return True if this recipe or one that it extends has a file of this name, without `.json`."""
+        return any((folder / f"{name}.json").is_file() for folder in self.folders)
+
     def layers(self, name: str) -> list[Config]:
         """Return the content of a file from every recipe that has the file, the base recipe first.
 

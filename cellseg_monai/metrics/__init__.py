@@ -2,5 +2,6 @@
 
 from cellseg_monai.metrics.foreground import ForegroundScore
 from cellseg_monai.metrics.instances import InstanceScore, OverlapScore
+from cellseg_monai.metrics.sightings import SightingScore
 
-__all__ = ["ForegroundScore", "InstanceScore", "OverlapScore"]
+__all__ = ["ForegroundScore", "InstanceScore", "OverlapScore", "SightingScore"]

@@ -8,6 +8,7 @@ from cellseg_monai.networks.hybrid_swin import swin_unetr
 from cellseg_monai.networks.monai_networks import monai_network
 from cellseg_monai.networks.nested_unet import set_pruning, unet_plus_plus
 from cellseg_monai.networks.pure_swin import swin_unet
+from cellseg_monai.networks.scout_network import scout_network
 from cellseg_monai.networks.smp_networks import smp_model
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "build_network",
     "fold_normalisation",
     "monai_network",
+    "scout_network",
     "set_pruning",
     "smp_model",
     "swin_unet",

@@ -1,9 +1,10 @@
-"""Random views of annotated images at random magnifications, with what a scout should say about them."""
+"""Random views of annotated images at random resolutions, with what a scout should say about them."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy import ndimage
@@ -12,11 +13,12 @@ from cellseg_monai.labels import objects_are_dark, typical_diameter_px
 from cellseg_monai.pixels import rescale_window
 from cellseg_monai.scouting.foreign import foreign_picture
 from cellseg_monai.scouting.kinds import KINDS, NONE
-from cellseg_monai.scouting.views import FACTORS, SIDE_PX, intensity_range, shrunk
+from cellseg_monai.scouting.views import SIDE_PX, intensity_range, shrunk
 
 __all__ = ["Sample", "random_foreign_view", "random_view", "sample_of"]
 
-_MAGNIFICATIONS = (0.3, 2.5)
+_SCALES = (0.04, 2.5)  # of a view, as a share of the resolution of the image
+_LEVELS = 4
 _DIAMETERS_PX = (2.0, 130.0)  # in a view; others cannot be seen
 _LEAST_SHARE = 0.002  # of a view that objects have to cover
 
@@ -38,6 +40,11 @@ class Sample:
     diameter_px: float
     is_dark: bool
     kind: str
+
+    @cached_property
+    def levels(self) -> list[np.ndarray]:
+        """The pixels at the resolution of the image, at a half of it, a quarter, and so on."""
+        return [shrunk(self.pixels, 2**number) for number in range(_LEVELS)]
 
 
 def sample_of(pixels: np.ndarray, labels: np.ndarray, kind: str) -> Sample:
@@ -67,18 +74,17 @@ def random_view(sample: Sample, generator: np.random.Generator) -> tuple[np.ndar
         are dark or else 0, the number of the kind, and 1 if the first two are known or else 0.
     """
     shape = sample.objects.shape
-    magnification = math.exp(generator.uniform(*map(math.log, _MAGNIFICATIONS)))
-    to = (max(8, round(shape[0] * magnification)), max(8, round(shape[1] * magnification)))
-    largest = next((number for number, factor in enumerate(FACTORS) if factor * SIDE_PX >= max(to)), len(FACTORS) - 1)
-    factor = FACTORS[generator.integers(largest + 1)]
-    rows, columns = _window(sample, to, factor * SIDE_PX, generator)
-    window = rescale_window(lambda y, x: sample.pixels[:, y, x], shape, to, rows, columns)
+    lowest = max(_SCALES[0], SIDE_PX / max(shape) / 2)
+    scale = math.exp(generator.uniform(math.log(lowest), math.log(_SCALES[1])))
+    to = (max(8, round(shape[0] * scale)), max(8, round(shape[1] * scale)))
+    rows, columns = _window(sample, to, generator)
+    level = sample.levels[min(len(sample.levels) - 1, max(0, math.floor(-math.log2(scale))))]
+    view = rescale_window(lambda y, x: level[:, y, x], level.shape[1:], to, rows, columns)
     objects = _part(sample.objects, to, rows, columns)
     is_dark = sample.is_dark
-    view = shrunk(window, factor)
     if sample.kind == "fluorescence_nuclei" and generator.random() < 0.08:
         view, is_dark = 1 - view, not is_dark
-    log_diameter = math.log2(sample.diameter_px * magnification / factor) if sample.diameter_px > 0 else 0.0
+    log_diameter = math.log2(sample.diameter_px * scale) if sample.diameter_px > 0 else 0.0
     is_known = (
         sample.diameter_px > 0
         and objects.mean() > _LEAST_SHARE
@@ -111,8 +117,9 @@ def random_foreign_view(
     return _finished(view, generator), np.array([0, 0, list(KINDS).index(NONE), 0], np.float32)
 
 
-def _window(sample: Sample, to: tuple[int, int], side: int, generator: np.random.Generator) -> tuple[slice, slice]:
-    """Return a window of the magnified image, in most cases around an object."""
+def _window(sample: Sample, to: tuple[int, int], generator: np.random.Generator) -> tuple[slice, slice]:
+    """Return a window of the resampled image, in most cases around an object."""
+    side = SIDE_PX
     starts = [int(generator.integers(max(0, length - side) + 1)) for length in to]
     places = np.flatnonzero(sample.objects) if generator.random() < 0.7 else np.zeros(0, int)
     if len(places):
@@ -125,7 +132,7 @@ def _window(sample: Sample, to: tuple[int, int], side: int, generator: np.random
 
 
 def _part(objects: np.ndarray, to: tuple[int, int], rows: slice, columns: slice) -> np.ndarray:
-    """Return the part of a mask that a window of the magnified image shows, at the size of the mask."""
+    """Return the part of a mask that a window of the resampled image shows, at the size of the mask."""
     (top, bottom), (left, right) = (
         (axis.start * old // new, max(axis.start * old // new + 1, axis.stop * old // new))
         for axis, old, new in zip((rows, columns), objects.shape, to, strict=True)

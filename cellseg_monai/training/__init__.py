@@ -21,6 +21,7 @@ from cellseg_monai.training.history import History
 from cellseg_monai.training.progress import EvaluationProgress, TrainingProgress
 from cellseg_monai.training.start import started_from
 from cellseg_monai.training.tensorboard import TensorBoardLog, panel
+from cellseg_monai.training.views import RandomViews, ScoutLoss, WholeViews
 
 __all__ = [
     "AutocastInferer",
@@ -36,9 +37,12 @@ __all__ = [
     "History",
     "OneTraining",
     "PreparedDataset",
+    "RandomViews",
+    "ScoutLoss",
     "TensorBoardLog",
     "TrainedNetwork",
     "TrainingProgress",
+    "WholeViews",
     "bfloat16_is_native",
     "distribute",
     "fitted_settings",

@@ -136,8 +136,9 @@ class TensorBoardLog:
         trainer.add_event_handler(Events.EPOCH_COMPLETED, self._log_epoch)
         trainer.add_event_handler(Events.COMPLETED, self._close)
         trainer.add_event_handler(Events.TERMINATE, self._close)
-        self.evaluator.add_event_handler(Events.STARTED, self._panels.clear)
-        self.evaluator.add_event_handler(Events.ITERATION_COMPLETED, self._collect_panels)
+        if self.n_panels:
+            self.evaluator.add_event_handler(Events.STARTED, self._panels.clear)
+            self.evaluator.add_event_handler(Events.ITERATION_COMPLETED, self._collect_panels)
 
     def _open(self) -> None:
         # With a long queue and interval, the file is flushed only at the end of each epoch.
