@@ -44,6 +44,8 @@ class Segmentation:
         flags: what is unusual about the image; see `quality.flags_of`. The kinds are also in the column `flags` of the
             table, separated by semicolons.
         measures: for an image with one plane, the numbers behind the flags by name; see `quality.PlaneMeasures`.
+        choice: for an image with one plane, how bundle and scale were chosen; see `inference.Pipeline.choice`. Empty if
+            they were fixed.
     """
 
     labels: Any
@@ -57,6 +59,7 @@ class Segmentation:
     time_step_s: float | None = None
     flags: Sequence[Flag] = ()
     measures: Mapping[str, float] = field(default_factory=dict)
+    choice: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def shape(self) -> tuple[int, int]:

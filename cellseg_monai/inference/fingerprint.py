@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
 from typing import Any
 
 from cellseg_monai._version import __version__
@@ -23,23 +22,10 @@ def about_job(job: Job, device: str) -> dict[str, Any]:
         job: the job to describe.
         device: where the network runs, such as "cpu" or "cuda:1"; only the kind of device is recorded.
     """
-    pipeline = job.pipeline
-    code = {} if pipeline.code_sha256 is None else {"code_sha256": pipeline.code_sha256}
     about = {
         "cellseg_monai": __version__,
-        "bundle": {
-            "name": pipeline.bundle,
-            "version": pipeline.version,
-            "weights_sha256": pipeline.weights_sha256,
-            **code,
-        },
+        **job.pipeline.about(),
         "device": device.split(":")[0],
-        "precision": pipeline.precision,
-        "preprocess": asdict(pipeline.preprocess),
-        "head": pipeline.head.to_mapping(),
-        "postprocess": pipeline.postprocess.to_mapping(),
-        "tiles": {"size": pipeline.tiles.size, "overlap": pipeline.tiles.overlap},
-        "tta": pipeline.tta,
         "exports": job.exports,
         "axes": job.reading.axes,
         "pixel_size_um": job.reading.pixel_size_um,

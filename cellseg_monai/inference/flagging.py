@@ -41,9 +41,10 @@ def flagged(segmentation: Segmentation, prepared: PreparedPixels | PreparedWindo
         noise_floor=pipeline.preprocess.noise_floor,
         is_colour=pipeline.preprocess.channels == "rgb",
     )
+    flags = [*pipeline.doubts, *flags]
     column = np.full(len(segmentation.table), "; ".join(flag.kind for flag in flags))
     table = segmentation.table.with_columns(flags=column)
-    return replace(segmentation, table=table, flags=tuple(flags), measures=asdict(measures))
+    return replace(segmentation, table=table, flags=tuple(flags), measures=asdict(measures), choice=pipeline.choice())
 
 
 def on_plane(flags: tuple[Flag, ...], place: Mapping[str, int]) -> tuple[Flag, ...]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 from uuid import uuid4
+
+import numpy as np
 
 from cellseg_monai.errors import OF_AN_IMAGE
 from cellseg_monai.exports import Segmentation, chosen_exports
@@ -22,6 +24,7 @@ from cellseg_monai.inference.pipeline import Pipeline
 from cellseg_monai.inference.plane import prepared_plane, segment_plane
 from cellseg_monai.inference.plane_states import Broken, Dropped, Ready, Segmented, TooLarge
 from cellseg_monai.inference.results import ImageResults
+from cellseg_monai.inference.scouted import Chooser, choose_for_planes
 from cellseg_monai.inference.stages import Stages
 from cellseg_monai.io import LazyImage, LazyPlane, Note, open_image
 from cellseg_monai.pixels import prepared_shape
@@ -78,7 +81,7 @@ class Job:
     """Everything needed to segment images with a bundle and write the results to a folder.
 
     Args:
-        pipeline: the bundle's pipeline.
+        pipeline: the bundle's pipeline, or the pipelines among which a scout chooses.
         output: folder for the results.
         exports: names of the exports to write, from `exports.EXPORTS`.
         reading: axes and pixel size for files that lack them.
@@ -90,7 +93,7 @@ class Job:
         unfinished: name of the subfolder of the output folder for unfinished files, not shared with any other job.
     """
 
-    pipeline: Pipeline
+    pipeline: Chooser
     output: Path
     exports: Sequence[str] = ("labels", "csv")
     reading: Reading = field(default_factory=Reading)
@@ -127,13 +130,21 @@ class Job:
                     yield outcome
             yield from stages.drain()
 
-    def is_large(self, image: LazyImage) -> bool:
-        """Return True if the image's planes are too large for memory, either in the file or at the network's scale."""
+    def is_large(self, image: LazyImage, pipeline: Pipeline | None = None) -> bool:
+        """Return True if the image's planes are too large for memory, either in the file or at the network's scale.
+
+        Args:
+            image: the image.
+            pipeline: the pipeline chosen for it; None to judge only by the file, if a scout will choose.
+        """
         file_shape = network_shape = (image.shape[-2], image.shape[-1])
-        with suppress(ValueError):  # such as a missing pixel size, which is reported when the image is prepared
-            network_shape = prepared_shape(
-                file_shape, self.pipeline.preprocess, pixel_size_um=self.reading.pixel_size_um or image.pixel_size_um
-            )
+        if pipeline is None and isinstance(self.pipeline, Pipeline):
+            pipeline = self.pipeline
+        if pipeline is not None:
+            with suppress(ValueError):  # such as a missing pixel size, which is reported when the image is prepared
+                network_shape = prepared_shape(
+                    file_shape, pipeline.preprocess, pixel_size_um=self.reading.pixel_size_um or image.pixel_size_um
+                )
         return max(math.prod(file_shape), math.prod(network_shape)) > self.large_px
 
     @contextmanager
@@ -165,22 +176,39 @@ class Job:
                         exports=self.exports,
                         notes=self.reading.notes_on(image),
                     )
+                    shared = self._for_stack(image, results.planes)
                     for place in results.planes:
                         if results.is_abandoned:
                             break
-                        yield TooLarge(results, place) if self.is_large(image) else self._read(results, image, place)
+                        yield self._plane(results, image, place, shared)
             except OF_AN_IMAGE as error:
                 yield Broken(file, error, results)
 
-    def _read(self, results: ImageResults, image: LazyImage, place: tuple[int, ...]) -> Ready:
+    def _for_stack(self, image: LazyImage, places: Sequence[tuple[int, ...]]) -> Pipeline | None:
+        """Return one pipeline for all planes of an image, or None if each plane needs its own."""
+        if isinstance(self.pipeline, Pipeline) or len(places) == 1:
+            return None
+        reads = [_reader(image.plane(place)) for place in places]
+        return choose_for_planes(self.pipeline, reads, (image.shape[-2], image.shape[-1]), image.channel_names)
+
+    def _plane(
+        self, results: ImageResults, image: LazyImage, place: tuple[int, ...], pipeline: Pipeline | None
+    ) -> Ready | TooLarge:
+        """Choose the pipeline of a plane, if none is given, and read the plane unless it is too large."""
+        shape = (image.shape[-2], image.shape[-1])
+        pixels = image.window(place) if math.prod(shape) <= self.large_px else image.plane(place)
+        if pipeline is None:
+            pipeline = self.pipeline.choose(_reader(pixels), shape, image.channel_names)
+        if isinstance(pixels, LazyPlane) or self.is_large(image, pipeline):
+            return TooLarge(results, place, pipeline)
         plane = prepared_plane(
-            image.window(place),
-            self.pipeline,
+            pixels,
+            pipeline,
             name=results.name_of(place),
             channel_names=image.channel_names,
             pixel_size_um=self.reading.pixel_size_um or image.pixel_size_um,
         )
-        return Ready(results, place, plane)
+        return Ready(results, place, plane, pipeline)
 
     def _label(self, state: Ready | Broken, lanes: Lanes) -> Segmented | Broken | Dropped:
         if isinstance(state, Broken):
@@ -188,7 +216,7 @@ class Job:
         if state.results.is_abandoned:
             return Dropped()
         try:
-            return Segmented(state.results, state.place, segment_plane(state.plane, self.pipeline, lanes))
+            return Segmented(state.results, state.place, segment_plane(state.plane, state.pipeline, lanes))
         except OF_AN_IMAGE as error:
             return Broken(state.results.file, error, state.results)
 
@@ -220,7 +248,7 @@ class Job:
             with open_image(results.file.path, axes=self.reading.axes) as image:
                 segmentation = self.large(
                     image.plane(state.place),
-                    self.pipeline,
+                    state.pipeline,
                     scratch,
                     name=results.name_of(state.place),
                     pixel_size_um=self.reading.pixel_size_um or image.pixel_size_um,
@@ -231,3 +259,8 @@ class Job:
             return results.fail(error)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _reader(plane: np.ndarray | LazyPlane) -> Callable[[slice, slice], np.ndarray]:
+    """Return a function that reads the C×Y×X pixels of a plane in the given rows and columns."""
+    return lambda rows, columns: plane[:, rows, columns]

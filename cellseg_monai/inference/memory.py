@@ -31,7 +31,7 @@ def within_memory(job: Job, most_bytes: int, device: str) -> Job:
     Raises:
         ValueError: there is too little memory for even a single tile.
     """
-    tiles = job.pipeline.tiles
+    tiles = job.pipeline.largest.tiles
     height, width = tiles.size
     tile = height * width * (_TILE_BYTES_A_PX_CUDA if device.startswith("cuda") else _TILE_BYTES_A_PX)
     simultaneous_tiles = (most_bytes - _PROGRAM_BYTES - _BLOCKS_BYTES) // tile
@@ -44,5 +44,7 @@ def within_memory(job: Job, most_bytes: int, device: str) -> Job:
         )
     batch = min(tiles.batch, simultaneous_tiles // lanes)
     left = most_bytes - _PROGRAM_BYTES - lanes * batch * tile
-    pipeline = replace(job.pipeline, tiles=replace(tiles, batch=batch), lanes=lanes)
+    pipeline = job.pipeline.changed(
+        lambda one: replace(one, tiles=replace(one.tiles, batch=min(batch, one.tiles.batch)), lanes=lanes)
+    )
     return replace(job, pipeline=pipeline, large_px=left // (_PLANE_BYTES_A_PX * (lanes + 1) + _WAITING_BYTES_A_PX))

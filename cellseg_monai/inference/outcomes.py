@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 from pathlib import Path
 
 from cellseg_monai.flag import Flag
@@ -28,6 +29,7 @@ class Done:
         notes: notes on the image; see `io.Note`.
         flags: what is unusual about the image; see `quality.flags_of`.
         measures: for each plane, the numbers behind the flags by name; see `quality.PlaneMeasures`.
+        choices: for each plane, how bundle and scale were chosen; see `Pipeline.choice`. Empty if they were fixed.
     """
 
     image: ImageFile
@@ -40,6 +42,7 @@ class Done:
     notes: tuple[Note, ...] = ()
     flags: tuple[Flag, ...] = ()
     measures: tuple[Mapping[str, float], ...] = ()
+    choices: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from cellseg_monai.decoding import Postprocessing
+from cellseg_monai.flag import Flag
 from cellseg_monai.heads import Head
 from cellseg_monai.inference.symmetries import over_symmetries
 from cellseg_monai.inference.tiled import Network, Tiles
 from cellseg_monai.io import Note
 from cellseg_monai.pixels import Preprocessing
 from cellseg_monai.quality import TrainingData
+from cellseg_monai.scouting import Sighting
 
 __all__ = ["Pipeline"]
 
@@ -38,6 +43,8 @@ class Pipeline:
         training: description of the data on which the weights were trained, or None if unknown. Images unlike it are
             flagged.
         notes: on how the network runs, such as that another precision would be faster.
+        sighting: what a scout saw in the image for which this pipeline was chosen; None if it suits any image.
+        doubts: what is doubtful about that choice.
 
     Raises:
         ValueError: the head lacks a map that post-processing needs, or has a map called `views`.
@@ -57,6 +64,8 @@ class Pipeline:
     code_sha256: str | None = None
     training: TrainingData | None = None
     notes: tuple[Note, ...] = ()
+    sighting: Sighting | None = None
+    doubts: tuple[Flag, ...] = ()
 
     def __post_init__(self) -> None:
         if "views" in self.head.maps:
@@ -69,6 +78,56 @@ class Pipeline:
                 f"got a head with the maps {', '.join(self.head.maps)}, but no {', '.join(missing)}, which the "
                 f"method {method.name} needs; use post-processing that suits the network"
             )
+
+    def choose(
+        self,
+        read: Callable[[slice, slice], np.ndarray],
+        shape: tuple[int, int],
+        channel_names: Sequence[str] = (),
+    ) -> Pipeline:
+        """Return the pipeline for an image, which is always this one; see `ScoutedPipelines.choose`."""
+        return self
+
+    def changed(self, change: Callable[[Pipeline], Pipeline]) -> Pipeline:
+        """Return the result of a function of this pipeline; see `ScoutedPipelines.changed`."""
+        return change(self)
+
+    @property
+    def largest(self) -> Pipeline:
+        """This pipeline; see `ScoutedPipelines.largest`."""
+        return self
+
+    @property
+    def seen_diameter_px(self) -> float:
+        """Diameter of the objects that a scout saw, in pixels of the image; NaN without a scout."""
+        return math.nan if self.sighting is None else self.sighting.diameter_px
+
+    def about(self) -> dict[str, Any]:
+        """Return what the results depend on, for the record of a run."""
+        code = {} if self.code_sha256 is None else {"code_sha256": self.code_sha256}
+        return {
+            "bundle": {"name": self.bundle, "version": self.version, "weights_sha256": self.weights_sha256, **code},
+            "precision": self.precision,
+            "preprocess": asdict(self.preprocess),
+            "head": self.head.to_mapping(),
+            "postprocess": self.postprocess.to_mapping(),
+            "tiles": {"size": self.tiles.size, "overlap": self.tiles.overlap},
+            "tta": self.tta,
+        }
+
+    def choice(self) -> dict[str, Any]:
+        """Return how this pipeline was chosen for an image, for the record of a run; empty without a scout."""
+        if self.sighting is None:
+            return {}
+        return {
+            "bundle": self.bundle,
+            "kind": self.sighting.kind,
+            "probability": round(self.sighting.probabilities[self.sighting.kind], 4),
+            "diameter_px": round(self.sighting.diameter_px, 2),
+            "spread": round(self.sighting.spread, 3),
+            "zoom": self.preprocess.zoom,
+            "invert": self.preprocess.invert,
+        }
 
     @cached_property
     def augmented_network(self) -> Network:

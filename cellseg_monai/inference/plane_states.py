@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from cellseg_monai.exports import Segmentation
 from cellseg_monai.inference.inputs import ImageFile
 from cellseg_monai.inference.outcomes import Failed, failed_by
+from cellseg_monai.inference.pipeline import Pipeline
 from cellseg_monai.inference.plane import Plane
 from cellseg_monai.inference.results import ImageResults
 
@@ -22,11 +23,13 @@ class Ready:
         results: result files of the image that the plane belongs to.
         place: index of the plane along each axis before C, Y and X.
         plane: the plane itself.
+        pipeline: the pipeline chosen for the plane.
     """
 
     results: ImageResults
     place: tuple[int, ...]
     plane: Plane
+    pipeline: Pipeline
 
     @property
     def size_px(self) -> int:
@@ -41,10 +44,12 @@ class TooLarge:
     Args:
         results: result files of the image that the plane belongs to.
         place: index of the plane along each axis before C, Y and X.
+        pipeline: the pipeline chosen for the plane.
     """
 
     results: ImageResults
     place: tuple[int, ...]
+    pipeline: Pipeline
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,6 +14,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from cellseg_monai.exports import EXPORTS, Segmentation, place_name, write_exports
 from cellseg_monai.flag import Flag
@@ -67,6 +68,7 @@ class ImageResults:
         self._missing = set(self.planes)
         self._flags: list[Flag] = []
         self._measures: dict[tuple[int, ...], Mapping[str, float]] = {}
+        self._choices: dict[tuple[int, ...], Mapping[str, Any]] = {}
         self._tables: dict[tuple[int, ...], ObjectTable] = {}
         self._spool = LabelSpool(unfinished / _SPOOL, (*image.shape[:-3], *image.shape[-2:]))
 
@@ -94,6 +96,8 @@ class ImageResults:
             self._missing.discard(place)
             self._flags += on_plane(tuple(segmentation.flags), dict(zip(self._stack_axes, place, strict=True)))
             self._measures[place] = segmentation.measures
+            if segmentation.choice:
+                self._choices[place] = segmentation.choice
             self._write(place, segmentation)
             return None if self._missing else self._done(self._move_into_place())
         except OSError as error:
@@ -178,4 +182,5 @@ class ImageResults:
             self._notes,
             tuple(self._flags),
             tuple(self._measures[place] for place in self.planes),
+            tuple(self._choices[place] for place in self.planes if place in self._choices),
         )

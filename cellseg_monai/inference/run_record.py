@@ -115,6 +115,7 @@ class RunRecord:
             **({"notes": [note._asdict() for note in outcome.notes]} if outcome.notes else {}),
             "flags": [_flag_entry(flag) for flag in outcome.flags],
             "measures": [_finite(measures) for measures in outcome.measures],
+            **({"choices": [dict(choice) for choice in outcome.choices]} if outcome.choices else {}),
         }
         files = entry["files"]
         earlier = self._images.get(key, {}).get("files", []) + self._left.pop(key, [])

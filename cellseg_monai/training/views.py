@@ -124,8 +124,8 @@ class ScoutLoss(nn.Module):
     """The loss of a scout: of the diameter with its uncertainty, of the polarity, and of the kind.
 
     The logarithm of the diameter has a Gaussian likelihood whose variance the network predicts, weighted by the
-    standard deviation so that uncertain views are still learnt (Seitzer et al. 2022, "On the pitfalls of heteroscedastic
-    uncertainty estimation", arXiv 2203.09168). Diameter and polarity count only where they are known.
+    standard deviation so that uncertain views are still learnt (Seitzer et al. 2022, "On the pitfalls of
+    heteroscedastic uncertainty estimation", arXiv 2203.09168). Diameter and polarity count only where they are known.
 
     Args:
         polarity: weight of the polarity.
