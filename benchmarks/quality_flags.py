@@ -99,7 +99,7 @@ def main() -> int:
     arguments = parser.parse_args()
     if not arguments.data:
         parser.error("missing --data; pass the folder that holds bbbc039")
-    pipeline = load_pipeline(arguments.bundle, device="cpu", amp=False)
+    pipeline = load_pipeline(arguments.bundle, device="cpu", amp=False).largest
     training, validation = (
         section_items(Path(arguments.data) / "bbbc039", name) for name in ("training", "validation")
     )

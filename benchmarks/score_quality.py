@@ -114,7 +114,7 @@ def main() -> int:
     arguments = parser.parse_args()
     if not arguments.data:
         parser.error("missing --data; pass the folder that holds bbbc039 and dsb2018_stage1_train")
-    pipeline = load_pipeline(arguments.bundle, device="cpu", amp=False)
+    pipeline = load_pipeline(arguments.bundle, device="cpu", amp=False).largest
     data = Path(arguments.data)
     sets = {
         "BBBC039, validation": section_items(data / "bbbc039", "validation"),

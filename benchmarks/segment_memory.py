@@ -46,7 +46,7 @@ def thresholded(batch: np.ndarray) -> np.ndarray:
 def measure(path: Path, network: bool) -> tuple[int, float, int]:
     """Segment an image; return the peak memory in bytes, the seconds, and the number of objects."""
     keep_freed_memory()  # as the command does
-    pipeline = load_pipeline("nuclei")
+    pipeline = load_pipeline("nuclei").largest
     if not network:
         pipeline = replace(pipeline, network=thresholded)
     with tempfile.TemporaryDirectory(dir=path.parent) as output:

@@ -150,7 +150,7 @@ def prepared_images(pipeline: Pipeline, images: list[Path]) -> list[np.ndarray]:
 def network_elsewhere(bundle: str, images: list[Path], rounds: int) -> float:
     """Return the seconds that the network takes for tiles in memory, in a process that does not keep its memory."""
     os.environ.pop("THP_MEM_ALLOC_ENABLE", None)  # inherited from the parent process
-    pipeline = load_pipeline(bundle)
+    pipeline = load_pipeline(bundle).largest
     batches = tiles_of(pipeline, prepared_images(pipeline, images))
     network = declared_network(bundle, pipeline)
     return min(network_alone(network, batches) for _ in range(rounds))
@@ -159,7 +159,7 @@ def network_elsewhere(bundle: str, images: list[Path], rounds: int) -> float:
 def compare(case: str, bundle: str, images: list[Path], rounds: int) -> bool:
     """Print the ratios of one case; return True if the aims are met."""
     elsewhere = in_child(network_elsewhere, bundle, images, rounds)
-    pipeline = load_pipeline(bundle)
+    pipeline = load_pipeline(bundle).largest
     prepared = prepared_images(pipeline, images)
     megapixels = sum(image[0].size for image in prepared) / 1e6
     batches = tiles_of(pipeline, prepared)

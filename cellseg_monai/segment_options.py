@@ -26,9 +26,12 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 from cellseg_monai.bundle_name import bundle_text, is_bundle_path
 from cellseg_monai.settings import settings_from_mapping
 
-__all__ = ["PIPELINE_OPTIONS", "READING_OPTIONS", "SegmentOptions", "bytes_of", "takes_options"]
+__all__ = ["AUTO", "PIPELINE_OPTIONS", "READING_OPTIONS", "SegmentOptions", "bytes_of", "takes_options"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+
+AUTO = "auto"
+"""The bundle that stands for whichever shipped bundle suits an image."""
 
 _UNITS = {"MB": 10**6, "GB": 10**9, "MIB": 2**20, "GIB": 2**30}
 
@@ -78,10 +81,11 @@ class SegmentOptions:
         "diameter.",
         above=0,
     )
-    diameter: float | None = _option(
-        None,
-        "diameter of the cells in the images, in pixels. Images are rescaled until their cells are as large as those "
-        "in the training images, regardless of the pixel size.",
+    diameter: float | str | None = _option(
+        "auto",
+        "diameter of the cells in the images, in pixels; auto to estimate it for each image, if the bundle was trained "
+        "at one diameter; or none to keep the size of the images. Images are rescaled until their cells are as large "
+        "as those in the training images, regardless of the pixel size.",
         above=0,
     )
     tta: bool = _option(
@@ -128,6 +132,12 @@ class SegmentOptions:
             if isinstance(value, str) and not value.strip():
                 raise ValueError(f"got {option.name}={value!r}, expected a path or name; write one, or leave it out")
             object.__setattr__(self, option.name, value)
+        if self.diameter is None:  # in Python, and in the records of earlier versions
+            object.__setattr__(self, "diameter", "none")
+        if isinstance(self.diameter, str) and self.diameter not in ("auto", "none"):
+            raise ValueError(
+                f"got diameter={self.diameter!r}, expected a number of pixels, auto or none; change or omit the value"
+            )
         if self.max_memory is not None:
             bytes_of(self.max_memory)
 
@@ -294,7 +304,7 @@ def _converted(value: Any, kind: Any) -> Any:
 
 def _check_limits(option: dataclasses.Field[Any], value: Any) -> None:
     least, above = option.metadata["least"], option.metadata["above"]
-    if value is None or (least is None and above is None):
+    if value is None or isinstance(value, str) or (least is None and above is None):
         return
     for number in value if isinstance(value, tuple) else (value,):
         if math.isfinite(number) and (number >= least if above is None else number > above):

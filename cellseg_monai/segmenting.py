@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from os import PathLike, fspath
@@ -16,7 +16,16 @@ import numpy as np
 from cellseg_monai.bundle import load_pipeline
 from cellseg_monai.exports import Segmentation
 from cellseg_monai.formats.notes import PIXEL_SIZE
-from cellseg_monai.inference import Pipeline, Plane, Stages, prepared_plane, segment_plane
+from cellseg_monai.inference import (
+    Chooser,
+    Pipeline,
+    Plane,
+    ScoutedPipelines,
+    Stages,
+    choose_for_planes,
+    prepared_plane,
+    segment_plane,
+)
 from cellseg_monai.inference.flagging import on_plane
 from cellseg_monai.inference.lanes import Lanes
 from cellseg_monai.io import Image, image_of_array, read
@@ -28,11 +37,13 @@ __all__ = ["segment"]
 
 logger = logging.getLogger(__name__)
 
+Reader = Callable[[slice, slice], np.ndarray]
+
 
 @takes_options(*READING_OPTIONS, *PIPELINE_OPTIONS)
 def segment(
     image: str | PathLike[str] | Image | Any,
-    bundle: str | Path | Pipeline = SegmentOptions.bundle,
+    bundle: str | Path | Chooser = SegmentOptions.bundle,
     *,
     channel_names: Sequence[str] = (),
     **options: Any,
@@ -70,7 +81,7 @@ def segment(
         channel_names=tuple(channel_names) or opened.channel_names,
         pixel_size_um=chosen.pixel_size_um or opened.pixel_size_um,
     )
-    if isinstance(bundle, Pipeline):
+    if isinstance(bundle, Pipeline | ScoutedPipelines):
         if settings:
             raise ValueError(
                 f"got {', '.join(settings)} together with a pipeline; pass these options to load_pipeline instead"
@@ -117,28 +128,34 @@ def _image(image: Any, axes: str | None) -> Image:
 
 
 def _segmented_planes(
-    image: Image, places: Sequence[tuple[int, ...]], pipeline: Pipeline, name: str
+    image: Image, places: Sequence[tuple[int, ...]], chooser: Chooser, name: str
 ) -> Iterator[Segmentation]:
     """Segment the planes one by one, and yield the objects in each."""
-    prepared = (
-        prepared_plane(
-            image.pixels[place],
-            pipeline,
-            name=name,
-            channel_names=image.channel_names,
-            pixel_size_um=image.pixel_size_um,
-        )
-        for place in places
-    )
-    plane_px = math.prod(image.pixels.shape[-2:])
+    shape, names = (image.pixels.shape[-2], image.pixels.shape[-1]), image.channel_names
+    reads = [_reader(image.pixels[place]) for place in places]
+    shared = choose_for_planes(chooser, reads, shape, names)
 
-    def label(plane: Plane, lanes: Lanes) -> Segmentation:
-        return segment_plane(plane, pipeline, lanes)
+    def prepared(place: tuple[int, ...], read: Reader) -> tuple[Plane, Pipeline]:
+        pipeline = shared or chooser.choose(read, shape, names)
+        plane = prepared_plane(
+            image.pixels[place], pipeline, name=name, channel_names=names, pixel_size_um=image.pixel_size_um
+        )
+        return plane, pipeline
+
+    plane_px = math.prod(shape)
+
+    def label(plane: tuple[Plane, Pipeline], lanes: Lanes) -> Segmentation:
+        return segment_plane(*plane, lanes)
 
     with (
-        Stages(label, lambda labelled: labelled, lanes=pipeline.lanes, largest_px=plane_px) as stages,
-        closing(prefetch(prepared)) as planes,
+        Stages(label, lambda labelled: labelled, lanes=chooser.lanes, largest_px=plane_px) as stages,
+        closing(prefetch(map(prepared, places, reads))) as planes,
     ):
         for plane in planes:
             yield from stages.put(plane, size_px=plane_px)
         yield from stages.drain()
+
+
+def _reader(pixels: np.ndarray) -> Reader:
+    """Return a function that returns the C×Y×X pixels in the given rows and columns."""
+    return lambda rows, columns: pixels[:, rows, columns]

@@ -15,17 +15,19 @@ from cellseg_monai.bundle.find import find_checkpoint, find_postprocess
 from cellseg_monai.bundle.literal import literal
 from cellseg_monai.bundle.origin import code_digest
 from cellseg_monai.bundle.run import find_bundle
+from cellseg_monai.bundle.scout_loader import load_scout
 from cellseg_monai.bundle.training_data import find_training_data
 from cellseg_monai.decoding import Postprocessing
 from cellseg_monai.digest import file_digest
 from cellseg_monai.errors import BundleError
-from cellseg_monai.inference import Pipeline, Tiles
+from cellseg_monai.inference import Chooser, Pipeline, ScoutedPipelines, Tiles
 from cellseg_monai.inference.torch_network import bfloat16_slowdown, choose_device, lanes_of, torch_network
 from cellseg_monai.io import Note
 from cellseg_monai.networks import fold_normalisation
 from cellseg_monai.pixels import Preprocessing, channels_from_text, check_zoom
 from cellseg_monai.quality import TrainingData
-from cellseg_monai.segment_options import PIPELINE_OPTIONS, SegmentOptions, takes_options
+from cellseg_monai.scouting import KINDS
+from cellseg_monai.segment_options import AUTO, PIPELINE_OPTIONS, SegmentOptions, takes_options
 from cellseg_monai.settings import read_mapping
 from cellseg_monai.training import bfloat16_is_native
 from cellseg_monai.training.checkpoint_metadata import trained_preprocess
@@ -43,7 +45,7 @@ def load_pipeline(
     batch: int | None = None,
     check: Callable[[Preprocessing], None] | None = None,
     **options: Any,
-) -> Pipeline:
+) -> Chooser:
     """Load a bundle's network, together with all the settings that turn an image into objects.
 
     Args:
@@ -53,6 +55,10 @@ def load_pipeline(
             bundle's own batch size on other devices.
         check: function to call with the preparation of images before the network is loaded. It can raise an error to
             stop the loading.
+
+    Returns:
+        The pipeline; or, if size or polarity have to be found for each image, or the bundle is "auto", pipelines among
+        which a scout chooses.
 
     Raises:
         FileNotFoundError: the file `postprocess` does not exist.
@@ -75,7 +81,7 @@ class PipelineLoader:
 
     options: SegmentOptions
 
-    def __call__(self, check: Callable[[Preprocessing], None] | None = None) -> Pipeline:
+    def __call__(self, check: Callable[[Preprocessing], None] | None = None) -> Chooser:
         """Load the pipeline in this process.
 
         Args:
@@ -84,7 +90,26 @@ class PipelineLoader:
         return _load(self.options, None, check)
 
 
-def _load(options: SegmentOptions, batch: int | None, check: Callable[[Preprocessing], None] | None) -> Pipeline:
+def _load(options: SegmentOptions, batch: int | None, check: Callable[[Preprocessing], None] | None) -> Chooser:
+    """Load one pipeline, or the pipelines among which a scout chooses."""
+    assert options.diameter is not None  # which SegmentOptions replaces
+    if options.bundle != AUTO:
+        pipeline = _load_one(options, batch, check)
+        settings = pipeline.preprocess
+        if settings.polarity == "any" and (settings.diameter_px is None or options.diameter != "auto"):
+            return pipeline
+        scout = load_scout()
+        return ScoutedPipelines(scout, {pipeline.bundle: pipeline}, options.diameter, is_fixed=True)
+    names = dict.fromkeys(kind.bundle for kind in KINDS.values() if kind.bundle is not None)
+    pipelines = {}
+    for name in names:
+        pipelines[name] = _load_one(replace(options, bundle=name), batch, check)
+        # One precision for all, so that the choice of bundle is the only difference.
+        options = replace(options, amp=pipelines[name].precision == "bfloat16")
+    return ScoutedPipelines(load_scout(), pipelines, options.diameter)
+
+
+def _load_one(options: SegmentOptions, batch: int | None, check: Callable[[Preprocessing], None] | None) -> Pipeline:
     root = find_bundle(options.bundle)
     device = choose_device(options.device)
     metadata = _metadata(root)
@@ -101,8 +126,10 @@ def _load(options: SegmentOptions, batch: int | None, check: Callable[[Preproces
     if options.channels is not None:
         preprocess = _with_channels(preprocess, options.channels, metadata["name"])
     digest = file_digest(Path(weights))
-    if options.diameter is not None:
+    if isinstance(options.diameter, float) and preprocess.diameter_px is None:
         preprocess = preprocess.at_zoom(_zoom(root, digest, options.diameter))
+    elif isinstance(options.diameter, float) and preprocess.polarity == "any":
+        preprocess = preprocess.for_objects(options.diameter)
     if check is not None:
         check(preprocess)
     trained = _parsed(parser, "trained")

@@ -99,7 +99,7 @@ class Plan(NamedTuple):
         from cellseg_monai.inference.cluster.workers import open_cluster
 
         # Results depend on the precision, so all processes use the one chosen here, whatever devices they have.
-        precise = replace(self.load.options, amp=job.pipeline.precision == "bfloat16")
+        precise = replace(self.load.options, amp=job.pipeline.largest.precision == "bfloat16")
         with open_cluster(self.dask, workers=self.workers) as cluster:
             yield on_cluster(job, cluster, PipelineLoader(precise))
 

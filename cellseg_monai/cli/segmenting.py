@@ -182,7 +182,7 @@ def _run(
         "repeat": shlex.join([*again, *([] if bundle is None else ["--bundle", bundle])]),
         "arguments": {"inputs": list(inputs), **plan.options.to_json()},
         **machine_of(plan.device),
-        "batch": job.pipeline.tiles.batch,
+        "batch": job.pipeline.largest.tiles.batch,
     }
     with folder.opened(job, plan.device, images, notes) as record, plan.worked_by(job) as worked:
         record.begin(images)
@@ -264,7 +264,7 @@ def _print_understood(job: Job, images: list[ImageFile]) -> list[str]:
         path, largest = max(descriptions, key=lambda pair: math.prod(pair[1].batch))
         network_px = sum(description.network_px for _, description in descriptions)
         try:
-            seconds = network_px * seconds_a_px(job.pipeline, largest.batch)
+            seconds = network_px * seconds_a_px(job.pipeline.largest, largest.batch)
         except OF_AN_IMAGE as error:  # the image would fail in the run for the same reason
             return [*faults, f"{path}: {error}"]
         duration = timedelta(seconds=math.ceil(seconds))

@@ -12,11 +12,13 @@ from cellseg_monai.inference.plane import Plane, objects_of, prepared_plane, seg
 from cellseg_monai.inference.results import ImageResults
 from cellseg_monai.inference.run_folder import RunFolder
 from cellseg_monai.inference.run_record import RunRecord, has_run, images_of, read_run
+from cellseg_monai.inference.scouted import Chooser, ScoutedPipelines, choose_for_planes
 from cellseg_monai.inference.stages import Stages
 from cellseg_monai.inference.symmetries import over_symmetries
 from cellseg_monai.inference.tiled import Network, Read, Tiles, predict, predict_windows
 
 __all__ = [
+    "Chooser",
     "Done",
     "Failed",
     "ImageFile",
@@ -29,11 +31,13 @@ __all__ = [
     "Reading",
     "RunFolder",
     "RunRecord",
+    "ScoutedPipelines",
     "Stages",
     "TiledInferer",
     "Tiles",
     "about_job",
     "check_output_files",
+    "choose_for_planes",
     "differences",
     "find_images",
     "has_run",

@@ -40,12 +40,13 @@ class Understood(NamedTuple):
 
 def settings_text(job: Job) -> str:
     """Describe what `job` does with every image, in one line."""
-    pipeline = job.pipeline
+    pipeline = job.pipeline.largest
     tiles = pipeline.tiles
     height, width = tiles.size
     views = ", eight views each" if pipeline.tta else ""
+    bundle = f"{pipeline.bundle} {pipeline.version}" if job.pipeline is pipeline else "the bundle that suits each image"
     return (
-        f"{pipeline.bundle} {pipeline.version} with {pipeline.precision}; tiles of up to {height} × {width} px{views}, "
+        f"{bundle} with {pipeline.precision}; tiles of up to {height} × {width} px{views}, "
         f"which overlap by at least {tiles.overlap} px, {tiles.batch} at a time; each image becomes "
         f"{', '.join(job.exports)}"
     )
@@ -62,11 +63,12 @@ def understood(path: Path, job: Job) -> Understood:
         ValueError: the image has no pixels, or lacks a channel or the pixel size that the bundle needs.
         UnreadableImageError: the image cannot be read.
     """
-    settings, tiles = job.pipeline.preprocess, job.pipeline.tiles
     with open_image(path, axes=job.reading.axes) as image:
         shape = (image.shape[-2], image.shape[-1])
         if 0 in shape:
             raise ValueError(f"{path}: the image has no pixels (its shape is {image.shape}); export it again")
+        pipeline = _chosen(job, image, shape)
+        settings, tiles = pipeline.preprocess, pipeline.tiles
         size_um = job.reading.pixel_size_um or image.pixel_size_um
         try:
             seen = _network_shape(image, settings, size_um)
@@ -81,10 +83,17 @@ def understood(path: Path, job: Job) -> Understood:
         count = math.prod(len(axis.starts) for axis in axes)
         planes = math.prod(image.shape[:-3])
         work = f"{planes} planes, each {count} tile(s)" if planes > 1 else f"{count} tile(s)"
-        text = f"{sizes}{names}; {known}; the network sees {channels}{scale}, {work}"
+        seen_as = "" if pipeline.sighting is None else f"; {pipeline.text}"
+        text = f"{sizes}{names}; {known}{seen_as}; the network sees {channels}{scale}, {work}"
         tile = (axes[0].size, axes[1].size)
         batch = (min(tiles.batch, count), *tile)
         return Understood(text, planes * count * math.prod(tile), batch, job.reading.notes_on(image))
+
+
+def _chosen(job: Job, image: LazyImage, shape: tuple[int, int]) -> Pipeline:
+    """Return the pipeline for the first plane of an image."""
+    plane = image.plane(next(iter(image.planes())))
+    return job.pipeline.choose(lambda rows, columns: plane[:, rows, columns], shape, image.channel_names)
 
 
 def misfits(images: Sequence[ImageFile], settings: Preprocessing, reading: Reading) -> list[str]:

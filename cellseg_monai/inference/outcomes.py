@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 from pathlib import Path
+from typing import Any
 
 from cellseg_monai.flag import Flag
 from cellseg_monai.inference.inputs import ImageFile

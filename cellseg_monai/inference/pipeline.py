@@ -18,7 +18,7 @@ from cellseg_monai.inference.tiled import Network, Tiles
 from cellseg_monai.io import Note
 from cellseg_monai.pixels import Preprocessing
 from cellseg_monai.quality import TrainingData
-from cellseg_monai.scouting import Sighting
+from cellseg_monai.scouting import KINDS, Sighting
 
 __all__ = ["Pipeline"]
 
@@ -97,6 +97,10 @@ class Pipeline:
         """This pipeline; see `ScoutedPipelines.largest`."""
         return self
 
+    def named(self, bundle: str) -> Pipeline:
+        """Return the pipeline of a bundle, which is always this one; see `ScoutedPipelines.named`."""
+        return self
+
     @property
     def seen_diameter_px(self) -> float:
         """Diameter of the objects that a scout saw, in pixels of the image; NaN without a scout."""
@@ -114,6 +118,16 @@ class Pipeline:
             "tiles": {"size": self.tiles.size, "overlap": self.tiles.overlap},
             "tta": self.tta,
         }
+
+    @property
+    def text(self) -> str:
+        """A description of the pipeline, and of why it was chosen."""
+        settings, sighting = self.preprocess, self.sighting
+        scale = f" at {settings.zoom:.2g}×" if settings.zoom is not None else ""
+        if sighting is None:
+            return f"{self.bundle}{scale}"
+        inverted = ", inverted" if settings.invert else ""
+        return f"{KINDS[sighting.kind].text}, about {sighting.diameter_px:.0f} px → {self.bundle}{scale}{inverted}"
 
     def choice(self) -> dict[str, Any]:
         """Return how this pipeline was chosen for an image, for the record of a run; empty without a scout."""

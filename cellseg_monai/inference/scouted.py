@@ -12,7 +12,6 @@ import numpy as np
 from cellseg_monai.flag import Flag
 from cellseg_monai.inference.pipeline import Pipeline
 from cellseg_monai.io import Note
-from cellseg_monai.pixels.scale import check_zoom
 from cellseg_monai.scouting import KINDS, NONE, Scout, Sighting
 
 __all__ = ["Chooser", "ScoutedPipelines", "choose_for_planes"]
@@ -33,13 +32,14 @@ class ScoutedPipelines:
         scout: what looks at the images.
         pipelines: pipelines by the name of their bundle, each trained at a known diameter. With one pipeline, only the
             size and the polarity of the objects are left to the scout.
-        diameter_px: diameter of the objects in all images, in pixels; None to take what the scout sees.
+        diameter: diameter of the objects in all images, in pixels; "auto" to take what the scout sees, or "none" to
+            keep the size of the images.
         is_fixed: True if the user chose the bundle, so that another kind of image is only doubtful.
     """
 
     scout: Scout
     pipelines: Mapping[str, Pipeline]
-    diameter_px: float | None = None
+    diameter: float | str = "auto"
     is_fixed: bool = False
 
     @property
@@ -56,6 +56,10 @@ class ScoutedPipelines:
     def largest(self) -> Pipeline:
         """The pipeline with the largest tiles, by which memory is planned."""
         return max(self.pipelines.values(), key=lambda pipeline: math.prod(pipeline.tiles.size))
+
+    def named(self, bundle: str) -> Pipeline:
+        """Return the pipeline of a bundle."""
+        return self.pipelines[bundle]
 
     def changed(self, change: Callable[[Pipeline], Pipeline]) -> ScoutedPipelines:
         """Return a copy in which each pipeline is replaced by the result of a function."""
@@ -83,11 +87,9 @@ class ScoutedPipelines:
 
     def _for(self, sighting: Sighting) -> Pipeline:
         pipeline = self.pipelines[self._nearest(sighting)]
-        diameter_px = self.diameter_px or sighting.diameter_px
-        expected = pipeline.preprocess.diameter_px
-        if expected is None:
-            raise ValueError(f"the bundle {pipeline.bundle} does not say at which diameter it was trained")
-        check_zoom(expected / diameter_px)
+        diameter_px: float | None = sighting.diameter_px
+        if self.diameter != "auto":
+            diameter_px = None if isinstance(self.diameter, str) else self.diameter
         return replace(
             pipeline,
             preprocess=pipeline.preprocess.for_objects(diameter_px, dark=sighting.dark > 0.5),
@@ -108,7 +110,7 @@ class ScoutedPipelines:
         seen = f"{100 * probability:.0f} % {KINDS[sighting.kind].text}"
         if sighting.kind == NONE or probability < _LEAST_LIKELY or own != pipeline.bundle:
             doubts.append(Flag("unknown kind", f"{seen}; segmented by {pipeline.bundle}", "serious"))
-        if self.diameter_px is None and sighting.spread > _UNSURE:
+        if self.diameter == "auto" and sighting.spread > _UNSURE:
             low, high = (sighting.diameter_px * 2.0**sign for sign in (-sighting.spread, sighting.spread))
             doubts.append(Flag("uncertain size", f"the diameter is between {low:.0f} and {high:.0f} px", "warning"))
         return tuple(doubts)
@@ -121,7 +123,7 @@ class ScoutedPipelines:
                 "version": self.scout.version,
                 "weights_sha256": self.scout.weights_sha256,
             },
-            "diameter_px": self.diameter_px,
+            "diameter": self.diameter,
             "bundles": {name: pipeline.about() for name, pipeline in self.pipelines.items()},
         }
 

@@ -34,7 +34,7 @@ class SightingScore(CumulativeIterationMetric):
         self.score = score
         self.tolerance = tolerance
 
-    def _compute_tensor(self, y_pred: torch.Tensor, y: torch.Tensor, **_: Any) -> torch.Tensor:  # type: ignore[override]
+    def _compute_tensor(self, y_pred: torch.Tensor, y: torch.Tensor, **_: Any) -> torch.Tensor:
         """Return the relative error of the diameter (NaN if unknown), and if polarity and kind are right.
 
         Args:
@@ -48,7 +48,7 @@ class SightingScore(CumulativeIterationMetric):
         is_right = list(KINDS)[int(kind)] == sighting.kind
         return torch.tensor([[error, (sighting.dark > 0.5) == bool(is_dark), is_right]])
 
-    def aggregate(self) -> float:  # type: ignore[override]
+    def aggregate(self) -> float:
         """Return the score over all images since the last reset."""
         buffer = self.get_buffer()
         if not isinstance(buffer, torch.Tensor):

@@ -108,8 +108,9 @@ def find_margins(read: Read, shape: tuple[int, int], windows: Iterable[Box] | No
 
 def _joined_to_border(read: Read, shape: tuple[int, int], windows: Iterable[Box], value: np.ndarray) -> Margins:
     """Return the pixels of a value that straight lines of such pixels join to the border."""
-    left, right = np.full(shape[0], shape[1]), np.zeros(shape[0], int)
-    top, bottom = np.full(shape[1], shape[0]), np.zeros(shape[1], int)
+    left, top = np.full(shape[0], shape[1]), np.full(shape[1], shape[0])
+    right: np.ndarray = np.zeros(shape[0], int)
+    bottom: np.ndarray = np.zeros(shape[1], int)
     for rows, columns in windows:
         has_data = (read(rows, columns) != value[:, np.newaxis, np.newaxis]).any(axis=0)
         for first, last, line, start, axis in (

@@ -98,7 +98,9 @@ def _plot(shape: tuple[int, int], generator: np.random.Generator) -> np.ndarray:
                 )
             else:
                 part = draw.disk((y[index], x[index]), generator.uniform(1, 4), shape=shape)
-            picture[:, part[0].clip(0, height - 1), part[1].clip(0, width - 1)] = colour[(..., *[None] * part[0].ndim)]
+            picture[:, part[0].clip(0, height - 1), part[1].clip(0, width - 1)] = colour.reshape(
+                3, *(1 for _ in part[0].shape)
+            )
     return picture
 
 

@@ -142,7 +142,7 @@ def _part(objects: np.ndarray, to: tuple[int, int], rows: slice, columns: slice)
 
 def _finished(view: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     """Return a view with random light, blur, noise, colours and orientation, padded to its full size."""
-    values = view.astype(np.float32)
+    values: np.ndarray = view.astype(np.float32)
     if generator.random() < 0.5:
         values = values ** generator.uniform(0.6, 1.6)
     if generator.random() < 0.4:
@@ -160,7 +160,7 @@ def _finished(view: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         values = ndimage.gaussian_filter(values, (0, *[generator.uniform(0.3, 1.5)] * 2))
     if generator.random() < 0.3:
         values = values + generator.normal(0, generator.uniform(0.01, 0.08), values.shape)
-    values = np.rot90(values, generator.integers(4), axes=(1, 2))
+    values = np.rot90(values, int(generator.integers(4)), axes=(1, 2))
     if generator.random() < 0.5:
         values = values[:, :, ::-1]
     padded: np.ndarray = np.zeros((3, SIDE_PX, SIDE_PX), np.float32)

@@ -10,12 +10,12 @@ from pathlib import Path
 from uuid import uuid4
 
 from cellseg_monai.inference.cluster.large_plane_on_cluster import LargeOnCluster
-from cellseg_monai.inference.cluster.remote_plane import RemotePipeline
+from cellseg_monai.inference.cluster.remote_plane import RemoteChooser
 from cellseg_monai.inference.cluster.workers import Cluster, is_of_an_image, reason_of
 from cellseg_monai.inference.inputs import ImageFile
 from cellseg_monai.inference.job import UNFINISHED, Job, Reading
 from cellseg_monai.inference.outcomes import Done, Failed
-from cellseg_monai.inference.pipeline import Pipeline
+from cellseg_monai.inference.scouted import Chooser
 from cellseg_monai.io import open_image
 
 __all__ = ["ClusterJob", "on_cluster"]
@@ -31,7 +31,7 @@ class ClusterJob(Job):
     """
 
     cluster: Cluster
-    load: Callable[[], Pipeline]
+    load: Callable[[], Chooser]
 
     def run(self, images: Sequence[ImageFile]) -> Generator[Done | Failed, None, None]:
         """Segment images; if one fails, the others are still segmented.
@@ -52,7 +52,7 @@ class ClusterJob(Job):
 
     def _run_small(self, images: Sequence[ImageFile]) -> Generator[Done | Failed, None, list[ImageFile]]:
         """Segment each image on a single worker, and return the images that are too large for one worker."""
-        pipeline = RemotePipeline.of(self.pipeline, self.load)
+        pipeline = RemoteChooser.of(self.pipeline, self.load)
         job = _RemoteJob(pipeline, self.output, tuple(self.exports), self.reading, self.large_px)
         calls = [(job, replace(image, path=image.path.absolute())) for image in images]
         large = []
@@ -70,7 +70,7 @@ class ClusterJob(Job):
         return [images[number] for number in sorted(large)]
 
 
-def on_cluster(job: Job, cluster: Cluster, load: Callable[[], Pipeline]) -> ClusterJob:
+def on_cluster(job: Job, cluster: Cluster, load: Callable[[], Chooser]) -> ClusterJob:
     """Return a copy of a job that runs on a cluster.
 
     Args:
@@ -87,7 +87,7 @@ def on_cluster(job: Job, cluster: Cluster, load: Callable[[], Pipeline]) -> Clus
 class _RemoteJob:
     """The parts of a `Job` that are sent to another process."""
 
-    pipeline: RemotePipeline
+    pipeline: RemoteChooser
     output: Path
     exports: tuple[str, ...]
     reading: Reading

@@ -19,6 +19,7 @@ from cellseg_monai.inference.cluster.workers import Cluster
 from cellseg_monai.inference.flagging import flagged
 from cellseg_monai.inference.large_plane import Progress, measured, prepared_windows
 from cellseg_monai.inference.pipeline import Pipeline
+from cellseg_monai.inference.scouted import Chooser
 from cellseg_monai.io import LazyPlane
 from cellseg_monai.io.zarr_chunks import ZarrChunks
 from cellseg_monai.pixels import AxisTiles
@@ -49,7 +50,7 @@ class LargeOnCluster:
     """
 
     cluster: Cluster
-    load: Callable[[], Pipeline]
+    load: Callable[[], Chooser]
     chunk_px: int = 1024
     block_px: int = 2048
 

@@ -18,12 +18,13 @@ from cellseg_monai.heads import Head
 from cellseg_monai.inference.lanes import Lanes
 from cellseg_monai.inference.large_plane import prepared_windows
 from cellseg_monai.inference.pipeline import Pipeline
+from cellseg_monai.inference.scouted import Chooser, ScoutedPipelines
 from cellseg_monai.inference.tiled import Tiles, blend, read_tile
 from cellseg_monai.io import open_image
 from cellseg_monai.io.zarr_chunks import ZarrChunks
 from cellseg_monai.pixels import ImageStatistics, PreparedWindows, Preprocessing
 
-__all__ = ["RemotePipeline", "RemotePlane", "blend_block", "predict_tiles"]
+__all__ = ["RemoteChooser", "RemotePipeline", "RemotePlane", "blend_block", "predict_tiles"]
 
 _LOADING = threading.Lock()
 
@@ -33,8 +34,9 @@ class RemotePipeline:
     """A pipeline without its network, for sending to other processes; each process loads the network once.
 
     Args:
-        load: callable that loads the pipeline. It must be hashable and picklable, and compare equal to any other that
-            loads the same pipeline, as a frozen dataclass does.
+        bundle: name of the bundle.
+        load: callable that loads the pipeline, or the pipelines among which a scout chooses. It must be hashable and
+            picklable, and compare equal to any other that loads the same pipeline, as a frozen dataclass does.
         head: replaces the head of the loaded pipeline.
         preprocess: replaces the preprocessing of the loaded pipeline.
         postprocess: replaces the post-processing of the loaded pipeline.
@@ -45,7 +47,8 @@ class RemotePipeline:
         version: version of this package, which the other process must also have.
     """
 
-    load: Callable[[], Pipeline]
+    bundle: str
+    load: Callable[[], Chooser]
     head: Head
     preprocess: Preprocessing
     postprocess: Postprocessing
@@ -56,7 +59,7 @@ class RemotePipeline:
     version: str = __version__
 
     @classmethod
-    def of(cls, pipeline: Pipeline, load: Callable[[], Pipeline]) -> RemotePipeline:
+    def of(cls, pipeline: Pipeline, load: Callable[[], Chooser]) -> RemotePipeline:
         """Return a copy of a pipeline that can be sent to other processes.
 
         Args:
@@ -64,6 +67,7 @@ class RemotePipeline:
             load: function that loads the pipeline in another process.
         """
         return cls(
+            pipeline.bundle,
             load,
             pipeline.head,
             pipeline.preprocess,
@@ -85,7 +89,7 @@ class RemotePipeline:
                 f"a worker has cellseg_monai {__version__}, expected {self.version}; install that version on the worker"
             )
         with _LOADING:
-            pipeline = _load_once(self.load, self.weights_sha256)
+            pipeline = _load_once(self.load, self.weights_sha256).named(self.bundle)
         if pipeline.weights_sha256 != self.weights_sha256:
             raise ValueError(
                 f"a worker found weights with SHA-256 {pipeline.weights_sha256[:12]} in the bundle {pipeline.bundle}, "
@@ -102,8 +106,42 @@ class RemotePipeline:
         )
 
 
-@lru_cache(maxsize=1)
-def _load_once(load: Callable[[], Pipeline], weights_sha256: str) -> Pipeline:
+@dataclass(frozen=True)
+class RemoteChooser:
+    """A pipeline, or the pipelines among which a scout chooses, for sending to other processes.
+
+    Args:
+        load: see `RemotePipeline`.
+        pipelines: the pipelines.
+        scout_sha256: SHA-256 that the weights of the scout must have; None without a scout.
+    """
+
+    load: Callable[[], Chooser]
+    pipelines: tuple[RemotePipeline, ...]
+    scout_sha256: str | None
+
+    @classmethod
+    def of(cls, chooser: Chooser, load: Callable[[], Chooser]) -> RemoteChooser:
+        """Return a copy that can be sent to other processes; see `RemotePipeline.of`."""
+        if isinstance(chooser, Pipeline):
+            return cls(load, (RemotePipeline.of(chooser, load),), None)
+        pipelines = tuple(RemotePipeline.of(pipeline, load) for pipeline in chooser.pipelines.values())
+        return cls(load, pipelines, chooser.scout.weights_sha256)
+
+    def loaded(self) -> Chooser:
+        """Load everything in this process, or return it if it is already loaded; see `RemotePipeline.loaded`."""
+        pipelines = {remote.bundle: remote.loaded() for remote in self.pipelines}
+        if self.scout_sha256 is None:
+            return next(iter(pipelines.values()))
+        with _LOADING:
+            chooser = _load_once(self.load, self.pipelines[0].weights_sha256)
+        if not isinstance(chooser, ScoutedPipelines) or chooser.scout.weights_sha256 != self.scout_sha256:
+            raise ValueError("a worker found another scout than this process; install the same version on the worker")
+        return replace(chooser, pipelines=pipelines)
+
+
+@lru_cache(maxsize=4)
+def _load_once(load: Callable[[], Chooser], weights_sha256: str) -> Chooser:
     """Load a pipeline, or return the one loaded last.
 
     The hash is part of the cache key because the weights file may have been replaced since it was loaded.
