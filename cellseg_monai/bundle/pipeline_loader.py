@@ -92,21 +92,21 @@ class PipelineLoader:
 
 def _load(options: SegmentOptions, batch: int | None, check: Callable[[Preprocessing], None] | None) -> Chooser:
     """Load one pipeline, or the pipelines among which a scout chooses."""
-    assert options.diameter is not None  # which SegmentOptions replaces
+    diameter = "none" if options.diameter is None else options.diameter
     if options.bundle != AUTO:
         pipeline = _load_one(options, batch, check)
         settings = pipeline.preprocess
-        if settings.polarity == "any" and (settings.diameter_px is None or options.diameter != "auto"):
+        if settings.polarity == "any" and (settings.diameter_px is None or diameter != "auto"):
             return pipeline
         scout = load_scout()
-        return ScoutedPipelines(scout, {pipeline.bundle: pipeline}, options.diameter, is_fixed=True)
+        return ScoutedPipelines(scout, {pipeline.bundle: pipeline}, diameter, is_fixed=True)
     names = dict.fromkeys(kind.bundle for kind in KINDS.values() if kind.bundle is not None)
     pipelines = {}
     for name in names:
         pipelines[name] = _load_one(replace(options, bundle=name), batch, check)
         # One precision for all, so that the choice of bundle is the only difference.
         options = replace(options, amp=pipelines[name].precision == "bfloat16")
-    return ScoutedPipelines(load_scout(), pipelines, options.diameter)
+    return ScoutedPipelines(load_scout(), pipelines, diameter)
 
 
 def _load_one(options: SegmentOptions, batch: int | None, check: Callable[[Preprocessing], None] | None) -> Pipeline:

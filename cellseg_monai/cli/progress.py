@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from cellseg_monai.inference import Done
+from cellseg_monai.inference import Done, choice_text
 
 if TYPE_CHECKING:
     from cellseg_monai.inference import Failed
@@ -64,6 +64,8 @@ class Progress:
             self.segmented += 1
             self.megapixels += math.prod(outcome.shape) / outcome.shape[-3] / 1e6
             self.objects += outcome.objects
+            for text in dict.fromkeys(map(choice_text, outcome.choices)):
+                self._bar.write(f"{outcome.image.path}: {text}", file=sys.stderr)
         self._show()
 
     def seconds(self) -> float:

@@ -7,7 +7,7 @@ from cellseg_monai.inference.job import Job, Reading
 from cellseg_monai.inference.memory import within_memory
 from cellseg_monai.inference.outcomes import Done, Failed
 from cellseg_monai.inference.output_files import check_output_files
-from cellseg_monai.inference.pipeline import Pipeline
+from cellseg_monai.inference.pipeline import Pipeline, choice_text
 from cellseg_monai.inference.plane import Plane, objects_of, prepared_plane, segment_plane
 from cellseg_monai.inference.results import ImageResults
 from cellseg_monai.inference.run_folder import RunFolder
@@ -37,6 +37,7 @@ __all__ = [
     "Tiles",
     "about_job",
     "check_output_files",
+    "choice_text",
     "choose_for_planes",
     "differences",
     "find_images",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
@@ -20,7 +20,7 @@ from cellseg_monai.pixels import Preprocessing
 from cellseg_monai.quality import TrainingData
 from cellseg_monai.scouting import KINDS, Sighting
 
-__all__ = ["Pipeline"]
+__all__ = ["Pipeline", "choice_text"]
 
 
 @dataclass(frozen=True)
@@ -122,12 +122,7 @@ class Pipeline:
     @property
     def text(self) -> str:
         """A description of the pipeline, and of why it was chosen."""
-        settings, sighting = self.preprocess, self.sighting
-        scale = f" at {settings.zoom:.2g}×" if settings.zoom is not None else ""
-        if sighting is None:
-            return f"{self.bundle}{scale}"
-        inverted = ", inverted" if settings.invert else ""
-        return f"{KINDS[sighting.kind].text}, about {sighting.diameter_px:.0f} px → {self.bundle}{scale}{inverted}"
+        return self.bundle if self.sighting is None else choice_text(self.choice())
 
     def choice(self) -> dict[str, Any]:
         """Return how this pipeline was chosen for an image, for the record of a run; empty without a scout."""
@@ -186,3 +181,19 @@ class Pipeline:
 
     def _sees_foreground(self, logits: np.ndarray) -> np.ndarray:
         return np.asarray(self.head.activate(logits)["foreground"] > self.postprocess.threshold)
+
+
+def choice_text(choice: Mapping[str, Any]) -> str:
+    """Describe how the pipeline for an image was chosen, in one line.
+
+    Args:
+        choice: from `Pipeline.choice`.
+
+    >>> seen = {"kind": "fluorescence_nuclei", "diameter_px": 95.2, "bundle": "nuclei", "zoom": 0.294, "invert": False}
+    >>> choice_text(seen)
+    'nuclei in fluorescence, about 95 px → nuclei at 0.29×'
+    """
+    scale = "" if choice["zoom"] is None else f" at {choice['zoom']:.2g}×"
+    inverted = ", inverted" if choice["invert"] else ""
+    seen = f"{KINDS[choice['kind']].text}, about {choice['diameter_px']:.0f} px"
+    return f"{seen} → {choice['bundle']}{scale}{inverted}"

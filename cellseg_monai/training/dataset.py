@@ -171,6 +171,6 @@ class CropSampler(DistributedSampler):
         marks = (np.arange(len(self.dataset)) + offset) / len(self.dataset)
         edges = np.cumsum(self.weights) / np.sum(self.weights)
         images = np.searchsorted(edges, marks, side="right").clip(0, self.images - 1)
-        firsts = np.searchsorted(images, images)
+        firsts: np.ndarray = np.searchsorted(images, images)
         for position in super().__iter__():
             yield self.epoch, int(images[position]), int(position - firsts[position])
