@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -188,8 +189,8 @@ def check_no_run(output: Path) -> None:
 
 
 def has_run(output: Path) -> bool:
-    """Return True if a folder contains the results of a run, complete or not."""
-    return (output / NAME).exists() or (output / _JOURNAL).exists()
+    """Return True if a folder contains the results of a run, complete or not; a record can be a link to nothing."""
+    return os.path.lexists(output / NAME) or os.path.lexists(output / _JOURNAL)
 
 
 def results_in(output: Path) -> set[Path]:
