@@ -6,6 +6,7 @@ import dataclasses
 import json
 import logging
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -28,6 +29,7 @@ __all__ = ["Calibration"]
 logger = logging.getLogger(__name__)
 
 _MAPS = ".maps_"
+_OF_A_CALIBRATION = re.compile(re.escape(_MAPS) + "[a-z0-9_]{8}")  # as `tempfile` completes the name
 
 
 class _ImagesOnDisk(Sequence[tuple[Maps, np.ndarray]]):
@@ -136,7 +138,8 @@ class Calibration:
             for file in leftovers(path):
                 file.unlink(missing_ok=True)
         for maps in self.folder.glob(f"{_MAPS}*"):
-            shutil.rmtree(maps, ignore_errors=True)
+            if _OF_A_CALIBRATION.fullmatch(maps.name):
+                shutil.rmtree(maps, ignore_errors=True)
 
     def _keep(self, evaluator: Engine) -> None:
         for item, result in zip(evaluator.state.batch, evaluator.state.output, strict=True):

@@ -54,12 +54,12 @@ def run(calibration: Calibration, batch: list, output: list) -> None:
 
 def test_what_a_killed_calibration_left_is_removed(tmp_path: Path) -> None:
     output_dir, folder = tmp_path / "output", tmp_path / "output" / "calibration"
-    (folder / ".maps_abc").mkdir(parents=True)
+    (folder / ".maps_abcd1234").mkdir(parents=True)
     left = [
         tmp_path / ".postprocess.json.0123456789ab.part",
         folder / ".curve.csv.0123456789ab.part",
         folder / ".calibration.json.0123456789ab.part",
-        folder / ".maps_abc" / "0_truth.npy",
+        folder / ".maps_abcd1234" / "0_truth.npy",
     ]
     for path in left:
         path.touch()
