@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-__all__ = ["parse_json"]
+__all__ = ["parse_json", "readable_json"]
 
 _DEEPEST = 64
 
@@ -36,6 +36,21 @@ def parse_json(text: str | bytes) -> Any:
         if not level:
             return content
     raise ValueError(f"its lists and objects are nested more than {_DEEPEST} deep")
+
+
+def readable_json(content: Any, *, indent: int | None = 1) -> str:
+    r"""Return JSON text with the letters of all languages as they are.
+
+    On Linux, a file name can contain bytes that are no text. They are written as escape sequences, as UTF-8 has none.
+
+    Args:
+        content: plain data.
+        indent: number of spaces by which each level is indented; None for a single line.
+
+    >>> print(readable_json({"image": "é\\udcff.tif"}, indent=None))
+    {"image": "é\\udcff.tif"}
+    """
+    return json.dumps(content, indent=indent, ensure_ascii=False).encode("utf-8", "backslashreplace").decode()
 
 
 def _parts(value: Any) -> Any:

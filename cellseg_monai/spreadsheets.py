@@ -85,7 +85,7 @@ def writing_table(
         columns: names of the columns, which become the first row.
         line_end: end of each line.
     """
-    with replacing(path) as aside, open(aside, "w", newline="", encoding="utf-8") as file:
+    with replacing(path) as aside, open(aside, "w", newline="", encoding="utf-8", errors="backslashreplace") as file:
         table = TableWriter(file, line_end)
         table.write(columns)
         yield table

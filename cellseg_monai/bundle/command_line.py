@@ -28,6 +28,7 @@ from cellseg_monai import errors
 from cellseg_monai.bundle.override_text import check_expression
 from cellseg_monai.bundle.variants import check_variants
 from cellseg_monai.errors import BundleError
+from cellseg_monai.one_line import lines
 
 __all__ = ["check_command_line", "check_overrides", "command_line_options", "config_files", "file_list", "own_message"]
 
@@ -56,7 +57,7 @@ def check_overrides(names: Iterable[str], config: Mapping[str, Any]) -> None:
         _unknown(name, config) for name in names if name not in parser and not _is_component_argument(name, parser)
     ]
     if unknown:
-        raise BundleError("\n".join(unknown))
+        raise BundleError(lines(*unknown))
 
 
 def _is_component_argument(name: str, parser: ConfigParser) -> bool:

@@ -23,6 +23,7 @@ from cellseg_monai.comparison.tables import FIGURES, HEADING, by_dice, shown_com
 from cellseg_monai.comparison.training_folder import TrainingFolder
 from cellseg_monai.data import section_items
 from cellseg_monai.errors import BundleError
+from cellseg_monai.one_line import lines
 from cellseg_monai.spreadsheets import read_table
 
 __all__ = ["Comparison", "compare"]
@@ -94,7 +95,7 @@ def compare(
     folders = {run: TrainingFolder(output / run.name, request, code_sha256=code_digest(run.folder)) for run in chosen}
     refusals = [refusal for folder in folders.values() if (refusal := folder.refusal())]
     if refusals:
-        raise BundleError("\n".join(refusals))
+        raise BundleError(lines(*refusals))
     _check_files(output)
     comparison = Comparison(output)
     with Progress([run.name for run in chosen], steps=len(STEP_NAMES) + (minutes is not None)) as progress:

@@ -23,6 +23,7 @@ else:
 from cellseg_monai.datasets.preparing.layouts import PREPARERS
 from cellseg_monai.errors import DatasetError
 from cellseg_monai.faults import Fault, format_faults
+from cellseg_monai.one_line import lines
 
 __all__ = ["DataSet", "RemoteFile", "find_data_set", "format_registry", "load_registry"]
 
@@ -140,7 +141,8 @@ def load_registry(path: str | Path | None = None) -> dict[str, DataSet]:
             citation = tuple(values.pop("citation"))
             registry[name] = DataSet(name=name, files=files, citation=citation, **values)
     if faults:
-        raise DatasetError(f"{path}: the registry contains errors; fix these entries:\n{format_faults(faults)}")
+        head = f"{path}: the registry contains errors; fix these entries:"
+        raise DatasetError(lines(head, *format_faults(faults).split("\n")))
     return registry
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import difflib
 import inspect
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +23,7 @@ from cellseg_monai.datasets.preparing.journal import read_record
 from cellseg_monai.datasets.selection_rules import RULES, Candidate
 from cellseg_monai.errors import DatasetError
 from cellseg_monai.faults import place_of
-from cellseg_monai.json_text import parse_json
+from cellseg_monai.json_text import parse_json, readable_json
 
 __all__ = ["Selected", "select", "selection_names"]
 
@@ -110,7 +109,7 @@ def select(
     }
     manifest = output.with_suffix(".manifest.json")
     with replacing(manifest) as aside:
-        aside.write_text(json.dumps(content_of_manifest, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        aside.write_text(readable_json(content_of_manifest) + "\n", encoding="utf-8")
     write_datalist(output, sections)
     return Selected(output, manifest, counts, dropped)
 

@@ -16,6 +16,7 @@ from cellseg_monai.evaluation.pairs import FilePair, label_files, pair_files
 from cellseg_monai.evaluation.protocol import Protocol
 from cellseg_monai.faults import Fault
 from cellseg_monai.io import read_labels
+from cellseg_monai.one_line import lines
 
 __all__ = ["evaluate_folders", "evaluate_pairs"]
 
@@ -80,8 +81,8 @@ def evaluate_pairs(pairs: Iterable[FilePair], protocol: Protocol, faults: Sequen
             warnings += _mask_warnings(pair.truth, truth, counts.true_objects)
             warnings += _mask_warnings(pair.prediction, prediction, counts.predicted_objects)
     if not images:
-        listed = "\n".join(map(str, all_faults))
-        raise DatasetError(f"no prediction can be compared with its ground truth; fix these problems:\n{listed}")
+        head = "no prediction can be compared with its ground truth; fix these problems:"
+        raise DatasetError(lines(head, *all_faults))
     return Evaluation(protocol, images, all_faults, warnings)
 
 

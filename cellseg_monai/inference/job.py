@@ -116,7 +116,8 @@ class Job:
         """
         stages: Stages[Ready | Broken, Segmented | Broken | Dropped, Done | Failed]
         stages = Stages(self._label, self._write, lanes=self.pipeline.lanes, largest_px=self.large_px)
-        with unfinished_folder(self.output / self.unfinished), stages, closing(prefetch(self._planes(images))) as planes:
+        unfinished = unfinished_folder(self.output / self.unfinished)
+        with unfinished, stages, closing(prefetch(self._planes(images))) as planes:
             for plane in planes:
                 if not isinstance(plane, TooLarge):
                     yield from stages.put(plane, size_px=plane.size_px)

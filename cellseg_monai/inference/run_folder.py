@@ -60,7 +60,7 @@ class RunFolder:
         return self.path / "report.html"
 
     def check(self) -> None:
-        """Check that the path is not a file, and that the folder contains no other run, report page or unfinished files.
+        """Check that the path is not a file, and that the folder contains no other run, page or unfinished files.
 
         Raises:
             ValueError: the path is a file.

@@ -1,7 +1,7 @@
 """The folder for unfinished files in the output folder of a run, and what may be deleted there.
 
-A user can have a folder of the same name, or a link to one. A link is refused, and only folders with the names that this
-package gives are ever deleted.
+A user can have a folder of the same name, or a link to one. A link is refused, and only folders with the names that
+this package gives are ever deleted.
 """
 
 from __future__ import annotations

@@ -222,7 +222,13 @@ def _channel_names(labels: SlicedArray, image: Any, channel_names: Sequence[str]
             "an image (C, Y, X) with the Y and X of the labels, and either one name per channel or no names; "
             "rescale the image or the labels, or pass a single plane from a stack"
         )
-    return _distinct([name or f"channel_{channel}" for channel, name in enumerate(channel_names or [""] * shape[0])])
+    names = enumerate(channel_names or [""] * shape[0])
+    return _distinct([_as_text(name) or f"channel_{channel}" for channel, name in names])
+
+
+def _as_text(name: str) -> str:
+    """Return a name without surrogates and zeros, which some formats of tables cannot hold."""
+    return name.replace("\0", r"\x00").encode("utf-8", "backslashreplace").decode()
 
 
 def _distinct(names: Sequence[str]) -> tuple[str, ...]:

@@ -16,7 +16,6 @@ from cellseg_monai.pixels import Preprocessing
 from cellseg_monai.training import TrainedNetwork, save_checkpoint
 from cellseg_monai.training.checkpoint_metadata import make_metadata, state_with_metadata, trained_preprocess
 
-
 TINY = {"network": "monai_network", "multiple": 1, "in_channels": 1, "classes": 2}
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from cellseg_monai.atomic import replacing
 from cellseg_monai.datasets.preparing.conversion import Row
 from cellseg_monai.errors import DatasetError
-from cellseg_monai.json_text import parse_json
+from cellseg_monai.json_text import parse_json, readable_json
 
 __all__ = ["FOLDERS", "LOCK_NAME", "RECORD_NAME", "Record", "read_record"]
 
@@ -148,11 +147,11 @@ class Record:
         """Record an image whose files have been written."""
         self.rows[row["stem"]] = row
         with self._journal.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(row, ensure_ascii=False) + "\n")
+            stream.write(readable_json(row, indent=None) + "\n")
 
     def finish(self, content: dict[str, Any]) -> None:
         """Write `prepared.json`, and delete the journal."""
         if content != self.written:
             with replacing(self._output / RECORD_NAME) as aside:
-                aside.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+                aside.write_text(readable_json(content) + "\n", encoding="utf-8")
         self._journal.unlink(missing_ok=True)
