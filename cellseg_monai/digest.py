@@ -6,12 +6,18 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
+from cellseg_monai.text_file import open_regular
+
 __all__ = ["file_digest", "files_digest", "image_digest", "text_digest"]
 
 
 def file_digest(path: Path) -> str:
-    """Return the SHA-256 of a file as 64 hexadecimal digits."""
-    with open(path, "rb") as file:
+    """Return the SHA-256 of a file as 64 hexadecimal digits.
+
+    Raises:
+        OSError: the file cannot be read, or is a pipe or a device.
+    """
+    with open_regular(path) as file:
         digest = hashlib.sha256()
         while block := file.read(2**20):
             digest.update(block)

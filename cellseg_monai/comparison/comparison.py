@@ -25,6 +25,7 @@ from cellseg_monai.data import section_items
 from cellseg_monai.errors import BundleError
 from cellseg_monai.one_line import lines
 from cellseg_monai.spreadsheets import read_table
+from cellseg_monai.text_file import read_text
 
 __all__ = ["Comparison", "compare"]
 
@@ -121,8 +122,8 @@ def compare(
 def _check_files(output: Path) -> None:
     """Refuse to replace files that are not from a comparison."""
     page = output / "comparison.md"
-    with suppress(OSError):
-        if page.read_bytes().startswith(HEADING.encode()):
+    with suppress(OSError, ValueError):
+        if read_text(page).startswith(HEADING):
             return
     for file in (output / "comparison.csv", page, *(output / name for name in FIGURES)):
         if file.exists():

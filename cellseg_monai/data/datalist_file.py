@@ -12,6 +12,7 @@ from cellseg_monai.data.tags import known_tags, mixed_tags, read_tags
 from cellseg_monai.errors import DatasetError
 from cellseg_monai.faults import Fault, place_of
 from cellseg_monai.json_text import parse_json, readable_json
+from cellseg_monai.text_file import read_text
 
 __all__ = ["SECTION_NAMES", "datalist_text", "read_datalist"]
 
@@ -59,7 +60,7 @@ def read_datalist(path: Path, dataset: Path) -> tuple[Datalist, list[Fault]]:
     """
     sections: Datalist = {section: [] for section in SECTIONS}
     try:
-        content = parse_json(path.read_text(encoding="utf-8"))
+        content = parse_json(read_text(path))
     except FileNotFoundError:
         raise DatasetError(f"{path}: no such datalist; write one with `cellseg data split`") from None
     except ValueError as error:

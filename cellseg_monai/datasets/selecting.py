@@ -24,6 +24,7 @@ from cellseg_monai.datasets.selection_rules import RULES, Candidate
 from cellseg_monai.errors import DatasetError
 from cellseg_monai.faults import place_of
 from cellseg_monai.json_text import parse_json, readable_json
+from cellseg_monai.text_file import read_text
 
 __all__ = ["Selected", "select", "selection_names"]
 
@@ -119,7 +120,7 @@ def _read(selection: str) -> dict[str, Any]:
     is_file = selection.endswith(".json")
     path = Path(selection) if is_file else _FOLDER / f"{selection}.json"
     try:
-        content = parse_json(path.read_text(encoding="utf-8"))
+        content = parse_json(read_text(path))
     except FileNotFoundError:
         names = ", ".join(selection_names())
         if is_file:

@@ -9,6 +9,7 @@ from cellseg_monai.atomic import replacing
 from cellseg_monai.datasets.preparing.conversion import Row
 from cellseg_monai.errors import DatasetError
 from cellseg_monai.json_text import parse_json, readable_json
+from cellseg_monai.text_file import read_text
 
 __all__ = ["FOLDERS", "LOCK_NAME", "RECORD_NAME", "Record", "read_record"]
 
@@ -30,7 +31,7 @@ def read_record(dataset: Path) -> dict[str, Any]:
     """
     path = dataset / RECORD_NAME
     try:
-        content = parse_json(path.read_text(encoding="utf-8"))
+        content = parse_json(read_text(path))
     except FileNotFoundError:
         return {}
     except ValueError as error:
@@ -95,7 +96,7 @@ class Record:
         self.written = read_record(output)
         # An interrupted row can end inside a multi-byte character. Names can contain line separators other than "\n",
         # at which `splitlines` would split.
-        text = self._journal.read_text(encoding="utf-8", errors="replace") if self._journal.is_file() else ""
+        text = read_text(self._journal, errors="replace") if self._journal.is_file() else ""
         lines = text.split("\n") if text else []
         previous = self.written.get("layout") or (lines[0] if lines else None)
         if previous is not None and previous != layout:
