@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from cellseg_monai.cli.outputs import check_apart, check_folder, check_new
 from cellseg_monai.cli.printing import print_line
 from cellseg_monai.cli.used_bundle import announce, bundle_folder, used_bundle
+from cellseg_monai.one_line import one_line
 from cellseg_monai.segment_options import SegmentOptions
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def bundle_check(bundle: str, **overrides: object) -> None:
     for fault in faults:
         print_line(fault)
     if faults:
-        raise SystemExit(f"{len(faults)} problem(s) in {bundle}")
+        raise SystemExit(one_line(f"{len(faults)} problem(s) in {bundle}"))
     print_line(f"{bundle}: no problems found")
 
 

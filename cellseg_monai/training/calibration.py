@@ -20,7 +20,8 @@ from ignite.engine import Engine, Events
 from cellseg_monai.atomic import leftovers, replacing
 from cellseg_monai.data.content_digest import items_digest
 from cellseg_monai.decoding import Maps, Postprocessing
-from cellseg_monai.errors import CheckpointError
+from cellseg_monai.errors import CheckpointError, DatasetError
+from cellseg_monai.evaluation.folders import mask_warnings
 from cellseg_monai.scores.search import Found, Sweep, Trial, check_sweeps, search_postprocessing
 from cellseg_monai.spreadsheets import writing_table
 
@@ -131,6 +132,7 @@ class Calibration:
         self._cache = tempfile.TemporaryDirectory(prefix=_MAPS, dir=self.folder)
         self._images = _ImagesOnDisk(Path(self._cache.name))
         self._items: list[dict[str, str]] = []
+        self._objects = 0
 
     def _remove_leftovers(self) -> None:
         """Remove what a calibration that was killed has left in the same folders."""
@@ -143,10 +145,27 @@ class Calibration:
 
     def _keep(self, evaluator: Engine) -> None:
         for item, result in zip(evaluator.state.batch, evaluator.state.output, strict=True):
-            self._images.append(result["maps"], result["label"].numpy(force=True)[0])
+            labels = result["label"].numpy(force=True)[0]
+            self._check(Path(item["label_path"]), labels)
+            self._images.append(result["maps"], labels)
             self._items.append({"image": str(item["image_path"]), "label": str(item["label_path"])})
 
+    def _check(self, path: Path, labels: np.ndarray) -> None:
+        """Count the true objects, and warn of a label image that has none, or that looks like a mask."""
+        objects = int(np.count_nonzero(np.unique(labels)))
+        self._objects += objects
+        if not objects:
+            logger.warning(f"{path}: no-objects (warning): every object that is found in this image counts as wrong")
+        for fault in mask_warnings(path, labels, objects):
+            logger.warning(str(fault))
+
     def _search(self) -> None:
+        if not self._objects:
+            self._cache.cleanup()
+            raise DatasetError(
+                f"got {len(self._items)} label image(s) without any object, expected ids from 1; pass label images of "
+                "the cells"
+            )
         logger.info(f"searching for the best settings on {len(self._images)} images")
         outcome = search_postprocessing(self._images, self.settings, self.sweeps, rounds=self.rounds)
         with writing_table(self.folder / "curve.csv", [field.name for field in dataclasses.fields(Trial)]) as table:
