@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["Lines", "lines", "one_line"]
+__all__ = ["Lines", "lines", "message_of", "one_line"]
 
 # Control characters, line separators, characters that reverse the direction of text, and surrogates.
 _HIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -38,3 +38,8 @@ def lines(*texts: object) -> Lines:
     '2 faults:\na\\nb.tif is missing'
     """
     return Lines("\n".join(map(one_line, texts)))
+
+
+def message_of(error: BaseException) -> str:
+    """Return the message of an error, which is of the kind `Lines` if the error was made with such text."""
+    return error.args[0] if error.args and isinstance(error.args[0], Lines) else str(error)

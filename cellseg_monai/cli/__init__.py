@@ -28,7 +28,7 @@ from cellseg_monai.cli.printing import prepare_streams, print_error
 from cellseg_monai.cli.quality import quality
 from cellseg_monai.cli.segmenting import replay, segment
 from cellseg_monai.errors import CheckpointError
-from cellseg_monai.one_line import Lines
+from cellseg_monai.one_line import message_of
 
 __all__ = ["main"]
 
@@ -81,8 +81,6 @@ def _message(error: Exception) -> str:
         text = f"{error.filename}: {error.strerror}; choose another path, or make this one readable and writable"
     elif isinstance(error, MemoryError) and not str(error):  # Python's own MemoryError has no message
         text = "this machine has run out of memory; close other programs, or use smaller images"
-    elif error.args and isinstance(error.args[0], Lines):
-        return Lines(f"error: {error.args[0]}")
     else:
-        text = str(error)
-    return f"error: {text}"
+        text = message_of(error)
+    return type(text)(f"error: {text}")
