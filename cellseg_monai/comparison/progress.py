@@ -10,6 +10,7 @@ from types import TracebackType
 from tqdm import tqdm
 
 from cellseg_monai.comparison.steps import Step
+from cellseg_monai.one_line import one_line
 from cellseg_monai.text_file import read_text
 
 __all__ = ["Progress"]
@@ -68,7 +69,7 @@ class Progress:
 
     def write(self, message: str) -> None:
         """Print a line above the bar."""
-        self._bar.write(message, file=sys.stderr)
+        self._bar.write(one_line(message), file=sys.stderr)
 
     def _advance_to(self, done: int) -> None:
         self.step = ""

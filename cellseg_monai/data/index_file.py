@@ -37,7 +37,7 @@ def read_index(path: Path) -> list[IndexRow] | None:
         DatasetError: the file is not UTF-8 text, or its header mentions image ids or splits without having exactly one
             column of each. Ignoring such a file would silently replace the published split.
     """
-    if not path.is_file():
+    if not path.exists() or path.is_dir():
         return None
     try:
         text = read_text(path, encoding="utf-8-sig")

@@ -22,6 +22,8 @@ from cellseg_monai.data.content_digest import items_digest
 from cellseg_monai.decoding import Maps, Postprocessing
 from cellseg_monai.errors import CheckpointError, DatasetError
 from cellseg_monai.evaluation.folders import mask_warnings
+from cellseg_monai.faults import Fault
+from cellseg_monai.one_line import one_line
 from cellseg_monai.scores.search import Found, Sweep, Trial, check_sweeps, search_postprocessing
 from cellseg_monai.spreadsheets import writing_table
 
@@ -155,9 +157,10 @@ class Calibration:
         objects = int(np.count_nonzero(np.unique(labels)))
         self._objects += objects
         if not objects:
-            logger.warning(f"{path}: no-objects (warning): every object that is found in this image counts as wrong")
+            message = "every object that is found in this image counts as wrong"
+            logger.warning(one_line(Fault(path.as_posix(), "no-objects", message, "warning")))
         for fault in mask_warnings(path, labels, objects):
-            logger.warning(str(fault))
+            logger.warning(one_line(fault))
 
     def _search(self) -> None:
         if not self._objects:
