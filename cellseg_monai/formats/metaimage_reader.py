@@ -167,7 +167,7 @@ def _check_intensities(path: Path, fields: dict[str, str]) -> None:
     if (plain_number(slope), plain_number(offset)) != (1, 0):
         raise UnreadableImageError(
             path,
-            f"its values have an intensity slope of {slope[:40]!r} and offset of {offset[:40]!r}, which are not supported",
+            f"its values have intensity slope {slope[:40]!r} and offset {offset[:40]!r}, which are not supported",
             "save the rescaled values, with slope 1 and offset 0",
         )
 

@@ -11,6 +11,7 @@ import tifffile
 from cellseg_monai.errors import UnreadableImageError
 from cellseg_monai.formats.notes import PLANES, Note
 from cellseg_monai.formats.tiff_checks import COPY_AGAIN
+from cellseg_monai.formats.tiff_files import n_planes
 
 __all__ = ["check_micromanager_planes", "check_ome_planes", "micromanager_notes", "plane_notes", "unread_notes"]
 
@@ -96,7 +97,7 @@ def unread_notes(path: Path, tif: tifffile.TiffFile, chosen: list[tifffile.TiffP
         chosen: the series that make up the image.
     """
     key = chosen[0].keyframe
-    read = sum(series.size for series in chosen) // max(1, key.size)
+    read = sum(map(n_planes, chosen))
     held = _like_pages(path, tif, chosen, read)
     if tif.is_imagej and chosen[0].kind == "imagej":
         stated = (tif.imagej_metadata or {}).get("images", 1)  # some programs count the samples of a colour
