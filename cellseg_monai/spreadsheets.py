@@ -19,9 +19,11 @@ from cellseg_monai.atomic import replacing
 
 __all__ = ["TableWriter", "cell_text", "read_table", "text_of_cell", "writing_table"]
 
-# Spreadsheets can skip spaces, and those for East Asian languages accept full-width characters. The apostrophes make
-# the change reversible for text that already begins with them.
-_FORMULA = re.compile(r"'*(?:\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n])")
+# Spreadsheets can skip spaces, and those for East Asian languages accept full-width characters. A spreadsheet that
+# splits at semicolons or tabs does not see the quotes around a cell, so what follows a separator or a line break could
+# be a formula. The apostrophes make the change reversible for text that already begins with them.
+_FORMULA_IN_LINE = re.compile(r"((?:^|[\r\n;\t])'*)((?=[^\S\r\n\t]*[=+\-@\uff1d\uff0b\uff0d\uff20]))")
+_CONTROL_AT_START = re.compile(r"'*[\t\r\n]")
 _SEPARATORS = re.compile("[;\t]")  # of spreadsheets in many countries, or if the user chooses them
 
 
@@ -31,7 +33,8 @@ def cell_text(text: str) -> str:
     >>> cell_text("=1+1.tif"), cell_text("a=1.tif"), cell_text("'-a.tif"), cell_text("'a'.tif")
     ("'=1+1.tif", 'a=1.tif', "''-a.tif", "'a'.tif")
     """
-    return f"'{text}" if _FORMULA.match(text) else text
+    marked = _FORMULA_IN_LINE.sub(r"\1'", text)
+    return f"'{marked}" if _CONTROL_AT_START.match(marked) else marked
 
 
 def text_of_cell(cell: str) -> str:
@@ -40,7 +43,8 @@ def text_of_cell(cell: str) -> str:
     >>> [text_of_cell(cell) for cell in ("'=1+1.tif", "a=1.tif", "''-a.tif", "'a'.tif")]
     ['=1+1.tif', 'a=1.tif', "'-a.tif", "'a'.tif"]
     """
-    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
+    marked = cell[1:] if cell.startswith("'") and _CONTROL_AT_START.match(cell) else cell
+    return _FORMULA_IN_LINE.sub(lambda start: start[1].removesuffix("'"), marked)
 
 
 class TableWriter:

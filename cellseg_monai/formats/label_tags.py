@@ -71,8 +71,8 @@ def label_tags(
 
 
 def _resolution(per_width: float, per_height: float, unit: str) -> dict[str, Any]:
-    """Return the tags of a resolution, or none if it is too high for their 32 bits; the metadata have the size, too."""
-    if max(per_width, per_height) > _HIGHEST_RESOLUTION:
+    """Return the tags of a resolution, or none if their 32 bits cannot hold it; the metadata have the size, too."""
+    if max(per_width, per_height) > _HIGHEST_RESOLUTION or min(per_width, per_height) < 1 / _HIGHEST_RESOLUTION:
         return {}
     return {"resolution": (per_width, per_height), "resolutionunit": unit}
 

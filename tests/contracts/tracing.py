@@ -4,6 +4,7 @@ It reads a line of JSON for each network, `{"definition": ..., "side": ..., "scr
 with the error, or an empty string. One process serves all tests, since importing takes longer than tracing.
 """
 
+import contextlib
 import json
 import sys
 import warnings
@@ -44,7 +45,8 @@ if __name__ == "__main__":
                 warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)
                 warnings.filterwarnings("ignore", "__array_wrap__", DeprecationWarning)
             try:
-                compare(**request)
+                with contextlib.redirect_stdout(sys.stderr):  # some networks print when they are built
+                    compare(**request)
                 fault = ""
             except Exception as error:  # noqa: BLE001 - the calling test reports it
                 fault = f"{type(error).__name__}: {error}"
