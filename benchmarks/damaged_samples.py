@@ -195,7 +195,7 @@ def _volumes() -> Iterator[Sample]:
     yield Sample("nrrd gzip.nrrd", lambda path: _write_packed_nrrd(path, plane))
     yield Sample("dicom.dcm", lambda path: write_dicom(path, plane, spacing_mm="0.5\\0.5"))
     yield Sample("dicom stack.dcm", lambda path: write_dicom(path, stack), "ZYX")
-    packed = dicom_items(b"", imagecodecs.jpeg2k_encode(plane, codecformat="j2k", reversible=True) + bytes(1))
+    packed = dicom_items(b"", bytes(imagecodecs.jpeg2k_encode(plane, codecformat="j2k", reversible=True)) + bytes(1))
     yield Sample("dicom jpeg.dcm", lambda path: write_dicom(path, plane, syntax=_JPEG_2000, pixels=packed))
 
 
