@@ -26,6 +26,7 @@ from cellseg_monai.formats.tiff_display import shown_picture
 from cellseg_monai.formats.tiff_files import open_file
 from cellseg_monai.formats.tiff_layout import check_layout
 from cellseg_monai.formats.tiff_metadata import channel_names
+from cellseg_monai.formats.tiff_planes import unread_notes
 from cellseg_monai.formats.tiff_sets import open_set, parts_of, set_notes
 from cellseg_monai.formats.tiff_sizes import tiff_sizes
 
@@ -93,7 +94,10 @@ def _describe(path: Path, tif: tifffile.TiffFile, axes: str | None, *, indices: 
     cache, lock = BlockCache(), threading.Lock()
     arrays = [TiffArray(path, level, cache, lock, shown) for level in _levels(chosen)]
     smaller = tuple(array for array in arrays[1:] if is_smaller(array, arrays[0], settled))
-    notes = (*set_notes(tif, chosen), *orientation_notes(page.tags.valueof(_ORIENTATION)))
+    notes = (
+        *(set_notes(tif, chosen) or unread_notes(path, tif, chosen)),
+        *orientation_notes(page.tags.valueof(_ORIENTATION)),
+    )
     return Stored(arrays[0], settled, names, tiff_sizes(tif, first), stated, smaller, notes)
 
 
@@ -147,14 +151,20 @@ def _with_own_axes(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> t
 
 def _describe_kind(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> str:
     """Describe the properties that images must share to be stacked as positions."""
-    page, names, size_um = series.keyframe, channel_names(tif, series), tiff_sizes(tif, series).pixel_size_um
+    page, names, sizes = series.keyframe, channel_names(tif, series), tiff_sizes(tif, series)
+    steps = (("Z", sizes.z_step_um, "µm between planes"), ("T", sizes.time_step_s, "s between images"))
     parts = [
         f"{series.axes} {' × '.join(map(str, series.shape))} {series.dtype}",
         str(getattr(page.photometric, "name", page.photometric)).lower(),
-        *([f"{size_um[0]:g} × {size_um[1]:g} µm per pixel"] if size_um else []),
+        *([" × ".join(map(_all_digits, sizes.pixel_size_um)) + " µm per pixel"] if sizes.pixel_size_um else []),
+        *(f"{_all_digits(step)} {what}" for axis, step, what in steps if step is not None and axis in series.axes),
         *([f"channels {' '.join(map(repr, names))}"] if names else []),
     ]
     return ", ".join(parts)
+
+
+def _all_digits(number: float) -> str:
+    return repr(float(number)).removesuffix(".0")
 
 
 def _check_type(path: Path, page: tifffile.TiffPage) -> None:
