@@ -87,7 +87,7 @@ def test_functions_have_the_options_with_default_and_documentation(function, nam
     assert parameters.keys() & set(NAMES) == set(names)
     for name in names:
         assert parameters[name].default == getattr(SegmentOptions(), name)
-        assert f"        {name}: " in function.__doc__
+        assert f"\n    {name}: " in inspect.getdoc(function)
 
 
 def test_the_bundle_and_every_option_of_a_group_is_a_field():

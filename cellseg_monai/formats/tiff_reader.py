@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import threading
 from collections.abc import Iterator
@@ -146,7 +147,9 @@ def _with_own_axes(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> t
         return series
     sizes = dict(zip(series.axes, series.shape, strict=True))
     shape = [sizes.get(axis, 1) for axis in axes]
-    return tifffile.TiffPageSeries(list(series), shape, series.dtype, axes, kind=series.kind, squeeze=False)
+    # Since tifffile 2026.9, a series keeps its axes of length 1 in any case.
+    keeping = {"squeeze": False} if "squeeze" in inspect.signature(tifffile.TiffPageSeries).parameters else {}
+    return tifffile.TiffPageSeries(list(series), shape, series.dtype, axes, kind=series.kind, **keeping)
 
 
 def _describe_kind(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> str:
