@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tifffile
@@ -115,9 +116,9 @@ def _axes(series: tifffile.TiffPageSeries) -> str:
 
 def _choose_series(path: Path, tif: tifffile.TiffFile) -> list[tifffile.TiffPageSeries]:
     """Return the series that make up the image: a single series, or one per position."""
-    for empty in (s for s in tif.series if not s.size):
-        if any(empty.keyframe.tags.valueof(code) == 0 for code in _SIZES):
-            raise UnreadableImageError(path, f"page {empty.keyframe.index} states a size of 0", COPY_AGAIN)
+    for page in _pages_without_pixels(tif):
+        if any(page.tags.valueof(code) == 0 for code in _SIZES):
+            raise UnreadableImageError(path, f"page {page.index} states a size of 0", COPY_AGAIN)
     series = [s for s in tif.series if s.size]
     if series and series[0].kind in _SLIDE_KINDS:
         # The other series, which can come first, are a thumbnail, the slide label and an overview.
@@ -140,6 +141,14 @@ def _choose_series(path: Path, tif: tifffile.TiffFile) -> list[tifffile.TiffPage
     return [_with_own_axes(tif, series) for series in whole]
 
 
+def _pages_without_pixels(tif: tifffile.TiffFile) -> Iterator[tifffile.TiffPage]:
+    """Yield the first page of each series without pixels, and pages without pixels that are in no series."""
+    yield from (s.keyframe for s in tif.series if not s.size)
+    # Since tifffile 2026.9, no series holds such pages. Looking at each page is slow, so it is done only if some miss.
+    if sum(len(s) for s in tif.series) < len(tif.pages):
+        yield from (page for page in (page.aspage() for page in tif.pages) if 0 in page.shape)
+
+
 def _with_own_axes(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> tifffile.TiffPageSeries:
     """Return a stack of labels with all axes that `write_labels` noted; ImageJ's header omits those of length 1."""
     axes = (tif.imagej_metadata or {}).get(f"{OWN_PREFIX}axes") if tif.is_imagej else None
@@ -148,7 +157,9 @@ def _with_own_axes(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> t
     sizes = dict(zip(series.axes, series.shape, strict=True))
     shape = [sizes.get(axis, 1) for axis in axes]
     # Since tifffile 2026.9, a series keeps its axes of length 1 in any case.
-    keeping = {"squeeze": False} if "squeeze" in inspect.signature(tifffile.TiffPageSeries).parameters else {}
+    keeping: dict[str, Any] = (
+        {"squeeze": False} if "squeeze" in inspect.signature(tifffile.TiffPageSeries).parameters else {}
+    )
     return tifffile.TiffPageSeries(list(series), shape, series.dtype, axes, kind=series.kind, **keeping)
 
 
