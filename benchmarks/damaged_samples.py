@@ -21,6 +21,7 @@ from cellseg_monai.io import write_labels
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from tests.io.files import (
+    dicom_items,
     lsm_info,
     write_dicom,
     write_metaimage,
@@ -32,6 +33,9 @@ from tests.io.files import (
 )
 
 __all__ = ["Sample", "samples"]
+
+
+_JPEG_2000 = "1.2.840.10008.1.2.4.90"
 
 
 class Sample(NamedTuple):
@@ -191,6 +195,8 @@ def _volumes() -> Iterator[Sample]:
     yield Sample("nrrd gzip.nrrd", lambda path: _write_packed_nrrd(path, plane))
     yield Sample("dicom.dcm", lambda path: write_dicom(path, plane, spacing_mm="0.5\\0.5"))
     yield Sample("dicom stack.dcm", lambda path: write_dicom(path, stack), "ZYX")
+    packed = dicom_items(b"", bytes(imagecodecs.jpeg2k_encode(plane, codecformat="j2k", reversible=True)) + bytes(1))
+    yield Sample("dicom jpeg.dcm", lambda path: write_dicom(path, plane, syntax=_JPEG_2000, pixels=packed))
 
 
 def _write_packed_metaimage(path: Path, array: np.ndarray) -> None:

@@ -23,7 +23,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from cellseg_monai.errors import ArchiveError, ArchiveTooLargeError
 
@@ -33,6 +33,8 @@ _BLOCK = 2**20
 
 _RATIO_MATTERS_FROM = 100 * 10**6
 """Unpacked size in bytes below which the ratio is not checked, as a few blank masks can compress a thousandfold."""
+
+_LARGEST_HEADER = 2**20
 
 _BROKEN = (
     zipfile.BadZipFile,
@@ -44,6 +46,7 @@ _BROKEN = (
     EOFError,
     NotImplementedError,  # a compression method that zipfile does not support
     UnicodeError,  # a member name that cannot be decoded
+    RecursionError,  # a header that refers to the next thousands of times
 )
 
 
@@ -78,8 +81,13 @@ class Unpacked:
 def is_archive(path: str | os.PathLike[str]) -> bool:
     """Return True if a file contains a zip or tar archive, compressed or not, whatever its name."""
     try:
-        return zipfile.is_zipfile(path) or tarfile.is_tarfile(path)
-    except _BROKEN:  # a compressed tar that is broken from its first block
+        if zipfile.is_zipfile(path):
+            return True
+        with tarfile.open(path, tarinfo=_TarInfo):
+            return True
+    except ArchiveError:  # a tar that `unpack` refuses
+        return True
+    except _BROKEN:  # another kind of file, or a compressed tar that is broken from its first block
         return False
 
 
@@ -206,11 +214,48 @@ def _zip_members(archive: Path) -> Iterator[_Member]:
 
 
 def _tar_members(archive: Path) -> Iterator[_Member]:
-    with tarfile.open(archive) as opened:
+    with tarfile.open(archive, tarinfo=_TarInfo) as opened:
         for info in opened:
             if not (info.isreg() or info.isdir()):
                 raise _refused(archive, info.name, "is a link or a device")
             yield _Member(info.name, opened.extractfile(info) if info.isreg() else None)
+
+
+class _TarInfo(tarfile.TarInfo):
+    """The header of a member, which is refused if it is huge.
+
+    A header can hold long names, records and the map of a sparse file, which Python reads into memory.
+    """
+
+    @classmethod
+    def fromtarfile(cls, tarfile: tarfile.TarFile) -> _TarInfo:
+        """Return the next header in an archive, of which one can refer to the next."""
+        file = tarfile.fileobj
+        if isinstance(file, _HeaderReader):
+            return super().fromtarfile(tarfile)
+        tarfile.fileobj = _HeaderReader(file, Path(str(tarfile.name)))
+        try:
+            return super().fromtarfile(tarfile)
+        finally:
+            tarfile.fileobj = file
+
+
+class _HeaderReader:
+    """A file of which only a header can be read."""
+
+    def __init__(self, file: Any, archive: Path) -> None:
+        self._file, self._archive, self._left = file, archive, _LARGEST_HEADER
+
+    def read(self, size: int) -> bytes:
+        """Return the next bytes."""
+        self._left -= size
+        if self._left < 0:
+            raise _refused(self._archive, "a member", f"has a header of more than {_LARGEST_HEADER:,} bytes")
+        content: bytes = self._file.read(size)
+        return content
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from cellseg_monai.errors import DatasetError
+from cellseg_monai.one_line import Lines, lines
 
 __all__ = ["Fault", "dataset_error", "format_faults", "place_of"]
 
@@ -38,7 +39,7 @@ class Fault:
         return f"{self.place}: {self.kind}{mark}: {self.message}"
 
 
-def format_faults(faults: Sequence[Fault]) -> str:
+def format_faults(faults: Sequence[Fault]) -> Lines:
     """Return the faults as text, one per line, followed by the totals.
 
     >>> print(format_faults([]))
@@ -48,16 +49,16 @@ def format_faults(faults: Sequence[Fault]) -> str:
     1 error, 0 warnings in 1 place
     """
     if not faults:
-        return "no faults found"
+        return lines("no faults found")
     errors = sum(fault.severity == "error" for fault in faults)
     places = len({fault.place for fault in faults})
     total = f"{_count(errors, 'error')}, {_count(len(faults) - errors, 'warning')} in {_count(places, 'place')}"
-    return "\n".join([*map(str, faults), total])
+    return lines(*faults, total)
 
 
 def dataset_error(dataset: Path, faults: Sequence[Fault]) -> DatasetError:
     """Return an error whose message lists every fault in a data set."""
-    return DatasetError(f"{dataset}: the data set cannot be used as it is\n{format_faults(faults)}")
+    return DatasetError(lines(f"{dataset}: the data set cannot be used as it is", *format_faults(faults).split("\n")))
 
 
 def place_of(path: Path, dataset: Path) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
-__all__ = ["parse_json"]
+__all__ = ["parse_json", "readable_json"]
 
 _DEEPEST = 64
+_LONG, _LONG_IN_BYTES = re.compile(r"[0-9]{20}"), re.compile(rb"[0-9]{20}")
 
 
 def parse_json(text: str | bytes) -> Any:
@@ -17,7 +19,8 @@ def parse_json(text: str | bytes) -> Any:
     nested too deep. No file of this package needs more than a few levels.
 
     Raises:
-        ValueError: the text is not JSON, or its lists and objects are nested more than 64 deep.
+        ValueError: the text is not JSON, its lists and objects are nested more than 64 deep, or it has a whole number
+            of more than 64 bits, which cannot become a number of any other kind.
 
     >>> parse_json('{"tile": [64, 64]}')
     {'tile': [64, 64]}
@@ -26,8 +29,9 @@ def parse_json(text: str | bytes) -> Any:
         ...
     ValueError: its lists and objects are nested more than 64 deep
     """
+    has_long = (_LONG_IN_BYTES if isinstance(text, bytes) else _LONG).search(text)  # type: ignore[arg-type]
     try:
-        content = json.loads(text)
+        content = json.loads(text, parse_int=_whole_number if has_long else None)
     except RecursionError:
         raise ValueError(f"its lists and objects are nested more than {_DEEPEST} deep") from None
     level = [content]
@@ -36,6 +40,27 @@ def parse_json(text: str | bytes) -> Any:
         if not level:
             return content
     raise ValueError(f"its lists and objects are nested more than {_DEEPEST} deep")
+
+
+def _whole_number(digits: str) -> int:
+    if len(digits) > 21 or abs(int(digits)) >= 2**64:
+        raise ValueError(f"it has the whole number {digits[:30]}…, which is too large")
+    return int(digits)
+
+
+def readable_json(content: Any, *, indent: int | None = 1) -> str:
+    r"""Return JSON text with the letters of all languages as they are.
+
+    On Linux, a file name can contain bytes that are no text. They are written as escape sequences, as UTF-8 has none.
+
+    Args:
+        content: plain data.
+        indent: number of spaces by which each level is indented; None for a single line.
+
+    >>> print(readable_json({"image": "é\\udcff.tif"}, indent=None))
+    {"image": "é\\udcff.tif"}
+    """
+    return json.dumps(content, indent=indent, ensure_ascii=False).encode("utf-8", "backslashreplace").decode()
 
 
 def _parts(value: Any) -> Any:

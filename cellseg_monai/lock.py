@@ -14,6 +14,7 @@ import errno
 import logging
 import os
 import platform
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -43,11 +44,13 @@ def only_one(path: Path, command: str) -> Iterator[None]:
             processes get.
 
     Raises:
-        FileExistsError: another process, or another call in this process, holds the lock.
+        FileExistsError: another process, or another call in this process, holds the lock; or `path` is a file of
+            another program.
         PermissionError: the folder is writable, but the lock file belongs to another user, who may hold the lock.
     """
     is_new = not path.parent.exists()
     path.parent.mkdir(parents=True, exist_ok=True)
+    _check_lock(path)
     lock = FileLock(path, blocking=False, fallback_to_soft=False, on_acquired=_write_holder)
     try:
         lock.acquire()
@@ -78,6 +81,16 @@ def only_one(path: Path, command: str) -> Iterator[None]:
         if is_new:
             with suppress(OSError):  # the folder is not empty
                 path.parent.rmdir()
+
+
+def _check_lock(path: Path) -> None:
+    """Refuse a file of another program, whose content would be replaced, and a link or a pipe."""
+    try:
+        is_ours = stat.S_ISREG(os.lstat(path).st_mode) and b"process ".startswith(path.read_bytes()[:8])
+    except OSError:  # there is none, or it belongs to another user
+        return
+    if not is_ours:
+        raise FileExistsError(f"{path} is not a lock of this program; move this file, or choose another folder")
 
 
 def _write_holder(descriptor: int) -> None:

@@ -128,6 +128,8 @@ class SegmentOptions:
                 value = _converted(value, types[option.name])
             except TypeError:
                 raise TypeError(f"got {option.name}={value!r}, expected {option.type}; change the value") from None
+            except OverflowError:
+                raise ValueError(f"got {option.name}={value!r:.50}, expected a smaller number; change it") from None
             _check_limits(option, value)
             if isinstance(value, str) and not value.strip():
                 raise ValueError(f"got {option.name}={value!r}, expected a path or name; write one, or leave it out")
@@ -299,6 +301,8 @@ def _converted(value: Any, kind: Any) -> Any:
     wanted = {float: numbers.Real, int: numbers.Integral}.get(kind, kind)
     if not isinstance(value, wanted) or (isinstance(value, bool) and kind is not bool):
         raise TypeError
+    if kind is int and abs(value) >= 2**63:
+        raise OverflowError
     return kind(value) if kind in (float, int) else value
 
 

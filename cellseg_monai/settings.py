@@ -18,8 +18,11 @@ from typing import Any, TypeVar
 from cellseg_monai.atomic import replacing
 from cellseg_monai.errors import BundleError
 from cellseg_monai.json_text import parse_json
+from cellseg_monai.text_file import read_text
 
 __all__ = ["read_mapping", "read_settings", "register", "settings_from_mapping", "write_settings"]
+
+_MOST_BYTES = 2**26  # of a file with settings
 
 Settings = TypeVar("Settings")
 
@@ -81,7 +84,7 @@ def read_mapping(
     """
     path = Path(path)
     try:
-        values = parse_json(path.read_text(encoding="utf-8"))
+        values = parse_json(read_text(path, most_bytes=_MOST_BYTES))
     except FileNotFoundError as error:
         raise BundleError(f"cannot find {path.name} at {path}; {remedy}") from error
     except ValueError as error:

@@ -16,14 +16,16 @@ from contextlib import contextmanager
 from typing import IO
 
 from cellseg_monai.atomic import replacing
+from cellseg_monai.text_file import open_text
 
-__all__ = ["TableWriter", "cell_text", "read_table", "text_of_cell", "writing_table"]
+__all__ = ["TableWriter", "cell_text", "read_rows", "read_table", "text_of_cell", "writing_table"]
 
 # Spreadsheets can skip spaces, and those for East Asian languages accept full-width characters. A spreadsheet that
 # splits at semicolons or tabs does not see the quotes around a cell, so what follows a separator or a line break could
 # be a formula. The apostrophes make the change reversible for text that already begins with them.
 _FORMULA_IN_LINE = re.compile(r"((?:^|[\r\n;\t])'*)((?=[^\S\r\n\t]*[=+\-@\uff1d\uff0b\uff0d\uff20]))")
 _CONTROL_AT_START = re.compile(r"'*[\t\r\n]")
+_MOST_BYTES = 2**33
 _SEPARATORS = re.compile("[;\t]")  # of spreadsheets in many countries, or if the user chooses them
 
 
@@ -89,10 +91,24 @@ def writing_table(
         columns: names of the columns, which become the first row.
         line_end: end of each line.
     """
-    with replacing(path) as aside, open(aside, "w", newline="", encoding="utf-8") as file:
+    with replacing(path) as aside, open(aside, "w", newline="", encoding="utf-8", errors="backslashreplace") as file:
         table = TableWriter(file, line_end)
         table.write(columns)
         yield table
+
+
+def read_rows(path: str | os.PathLike[str]) -> list[list[str]]:
+    """Return the rows of a CSV file, each a list of cells as they are written.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it is not a CSV file.
+    """
+    try:
+        with open_text(path, newline="", most_bytes=_MOST_BYTES) as file:
+            return list(csv.reader(file))
+    except csv.Error as error:
+        raise ValueError(str(error)) from error
 
 
 def read_table(path: str | os.PathLike[str]) -> list[dict[str, str]]:
@@ -108,7 +124,6 @@ def read_table(path: str | os.PathLike[str]) -> list[dict[str, str]]:
     >>> path.read_text().splitlines(), read_table(path)
     (['image,objects', "'=1.tif,-3"], [{'image': '=1.tif', 'objects': '-3'}])
     """
-    with open(path, newline="", encoding="utf-8") as file:
-        head, *rows = list(csv.reader(file)) or [[]]
+    head, *rows = read_rows(path) or [[]]
     names = list(map(text_of_cell, head))
     return [dict(zip(names, map(text_of_cell, row), strict=False)) for row in rows if row]

@@ -6,6 +6,7 @@ import io
 import random
 import stat
 import tarfile
+import tracemalloc
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from cellseg_monai.archives import Limits, unpack
+from cellseg_monai.archives import Limits, is_archive, unpack
 from cellseg_monai.errors import ArchiveError, ArchiveTooLargeError
 
 
@@ -147,6 +148,48 @@ def test_a_bomb_is_stopped_by_its_real_size_rather_than_its_stated_size(tmp_path
     with pytest.raises(ArchiveTooLargeError, match=r"300 unpacked bytes per packed byte.*\(--max_ratio\)"):
         unpack(bomb, tmp_path / "out")
     assert tree(tmp_path) == ["bomb"]
+
+
+def header_bomb(path: Path, kind: bytes, *, size: int, repeated: int = 1) -> Path:
+    """Write a tar whose headers have a name or a record of this size."""
+    header = tarfile.TarInfo("././@LongLink")
+    header.type, header.size = kind, size
+    member = tarfile.TarInfo("a.txt").tobuf()
+    content = (header.tobuf(tarfile.GNU_FORMAT) + b"a" * (size + -size % 512)) * repeated + member + bytes(1024)
+    path.write_bytes(zlib.compress(content, wbits=31))
+    return path
+
+
+HEADERS = [tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE]
+
+
+@pytest.mark.parametrize("kind", HEADERS, ids=["long name", "long link", "record", "global record"])
+def test_a_huge_header_is_refused_before_it_is_read(tmp_path: Path, kind: bytes) -> None:
+    archive = header_bomb(tmp_path / "a.tar.gz", kind, size=40_000_000)
+    tracemalloc.start()
+    try:
+        assert is_archive(archive)
+        with pytest.raises(ArchiveError, match="'a member' has a header of more than 1,048,576 bytes"):
+            unpack(archive, tmp_path / "out")
+        assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    finally:
+        tracemalloc.stop()
+    assert not (tmp_path / "out").exists()
+
+
+def test_thousands_of_headers_for_one_member_are_refused(tmp_path: Path) -> None:
+    archive = header_bomb(tmp_path / "a.tar.gz", tarfile.GNUTYPE_LONGNAME, size=10, repeated=900)
+    with pytest.raises(ArchiveError):
+        unpack(archive, tmp_path / "out")
+
+
+def test_long_names_are_unpacked(tmp_path: Path) -> None:
+    name = "/".join(["images" * 20] * 20) + "/a.tif"
+    for kind in (tarfile.GNU_FORMAT, tarfile.PAX_FORMAT):
+        with tarfile.open(tmp_path / f"{kind}.tar", "w", format=kind) as archive:
+            archive.addfile(tarfile.TarInfo(name))
+        unpack(tmp_path / f"{kind}.tar", tmp_path / f"out{kind}")
+        assert tree(tmp_path / f"out{kind}") == [name]
 
 
 def test_a_false_size_is_refused(tmp_path: Path) -> None:

@@ -48,6 +48,18 @@ def test_a_second_call_is_refused_until_the_first_is_done(tmp_path: Path) -> Non
     assert [path.name for path in lock.parent.iterdir()] == ["mine"]
 
 
+def test_a_file_of_another_program_is_not_replaced_by_a_lock(tmp_path: Path) -> None:
+    lock, mine = tmp_path / ".lock", tmp_path / "mine.txt"
+    mine.write_text("mine")
+    lock.write_text("mine")
+    for make in (lambda: None, lambda: lock.symlink_to(mine), lambda: os.mkfifo(lock)):
+        make()
+        with pytest.raises(FileExistsError, match="not a lock of this program"), only_one(lock, "test"):
+            pass
+        lock.unlink()
+    assert mine.read_text() == "mine"
+
+
 def test_a_killed_process_leaves_no_lock(tmp_path: Path) -> None:
     lock = tmp_path / ".lock"
     with subprocess.Popen([sys.executable, "-c", HOLD, str(lock)], stdout=subprocess.PIPE, text=True) as holder:

@@ -87,7 +87,7 @@ def test_functions_have_the_options_with_default_and_documentation(function, nam
     assert parameters.keys() & set(NAMES) == set(names)
     for name in names:
         assert parameters[name].default == getattr(SegmentOptions(), name)
-        assert f"        {name}: " in function.__doc__
+        assert f"\n    {name}: " in inspect.getdoc(function)
 
 
 def test_the_bundle_and_every_option_of_a_group_is_a_field():
@@ -109,3 +109,9 @@ def test_a_function_refuses_other_keywords_and_needs_a_place_for_the_documentati
         cut(tta=True)
     with pytest.raises(ValueError, match="no line"):
         takes_options("tile")(test_a_pixel_size_can_be_one_length_or_height_and_width)
+
+
+@pytest.mark.parametrize("name", ["diameter", "tile", "overlap", "pixel_size"])
+def test_a_number_without_bounds_is_refused(name):
+    with pytest.raises(ValueError, match=f"got {name}=1000"):
+        SegmentOptions(**{name: 10**400})

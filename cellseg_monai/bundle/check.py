@@ -25,6 +25,7 @@ from cellseg_monai.errors import BundleError
 from cellseg_monai.json_text import parse_json
 from cellseg_monai.pixels import Preprocessing
 from cellseg_monai.settings import read_mapping
+from cellseg_monai.text_file import read_text
 from cellseg_monai.training.checkpoint_file import BEST
 
 __all__ = ["bundle_faults", "metadata_faults"]
@@ -74,7 +75,7 @@ def bundle_faults(bundle: str | Path, overrides: Mapping[str, Any] | None = None
     metadata = bundle / "configs" / "metadata.json"
     faults += [f"{metadata}: {fault}" for fault in metadata_faults(metadata)]
     if not faults:
-        faults += _weights_faults(bundle, parse_json(metadata.read_text(encoding="utf-8")))
+        faults += _weights_faults(bundle, parse_json(read_text(metadata)))
     for kind, name in ((Preprocessing, "preprocess"), (Postprocessing, "postprocess")):
         try:
             kind.from_json(bundle / "configs" / f"{name}.json")
@@ -115,7 +116,7 @@ def _overlay_faults(configs: _Configs, workflows: _Configs) -> Iterator[str]:
 def _variant_faults(path: Path, training: Mapping[str, Any]) -> Iterator[str]:
     """Yield the faults in a variant after merging it with `train.json`."""
     try:
-        overlay = parse_json(path.read_text(encoding="utf-8"))
+        overlay = parse_json(read_text(path))
         check_overrides((key.removeprefix("+") for key in overlay), training)
         merged = merge_configs(training, overlay)
     except ValueError as error:
@@ -170,7 +171,7 @@ def metadata_faults(path: str | Path) -> list[str]:
         path: path of the `metadata.json`.
     """
     try:
-        metadata = parse_json(Path(path).read_text(encoding="utf-8"))
+        metadata = parse_json(read_text(path))
     except (OSError, ValueError) as error:
         return [str(error)]
     schema = json.loads(files(__package__).joinpath("metadata.schema.json").read_text(encoding="utf-8"))

@@ -28,6 +28,7 @@ from cellseg_monai import errors
 from cellseg_monai.bundle.override_text import check_expression
 from cellseg_monai.bundle.variants import check_variants
 from cellseg_monai.errors import BundleError
+from cellseg_monai.one_line import Lines, lines, message_of, one_line
 
 __all__ = ["check_command_line", "check_overrides", "command_line_options", "config_files", "file_list", "own_message"]
 
@@ -56,7 +57,7 @@ def check_overrides(names: Iterable[str], config: Mapping[str, Any]) -> None:
         _unknown(name, config) for name in names if name not in parser and not _is_component_argument(name, parser)
     ]
     if unknown:
-        raise BundleError("\n".join(unknown))
+        raise BundleError(lines(*unknown))
 
 
 def _is_component_argument(name: str, parser: ConfigParser) -> bool:
@@ -225,7 +226,7 @@ def _explain_own_errors(kind: type[BaseException], error: BaseException, trace: 
     sys.__excepthook__(kind, error, trace)
     message = own_message(error)
     if message is not None:
-        sys.stderr.write(f"error: {message}\n")
+        sys.stderr.write(f"error: {message if isinstance(message, Lines) else one_line(message)}\n")
 
 
 def own_message(error: BaseException | None) -> str | None:
@@ -240,6 +241,6 @@ def own_message(error: BaseException | None) -> str | None:
         if from_worker:
             return from_worker[-1]
         if isinstance(error, (*OWN_ERRORS, OSError)):
-            return str(error)
+            return message_of(error)
         error = error.__cause__ or error.__context__
     return None

@@ -9,6 +9,7 @@ from typing import Any
 
 from cellseg_monai.errors import BundleError
 from cellseg_monai.json_text import parse_json
+from cellseg_monai.text_file import read_text
 
 __all__ = ["Config", "Recipe", "overlay_base", "read_json", "read_recipe"]
 
@@ -155,7 +156,7 @@ def read_json(path: Path) -> Config:
         BundleError: the file is missing, is not JSON, or has characters outside ASCII.
     """
     try:
-        return parse_json(path.read_text(encoding="ascii"))
+        return parse_json(read_text(path, encoding="ascii"))
     except FileNotFoundError as error:
         raise BundleError(f"{path} is missing; restore this file") from error
     except ValueError as error:

@@ -10,6 +10,7 @@ from typing import Any
 from monai.bundle import ConfigParser
 
 from cellseg_monai.errors import BundleError
+from cellseg_monai.one_line import lines
 
 __all__ = ["check_variants", "conflicts"]
 
@@ -39,7 +40,7 @@ def check_variants(config_files: Sequence[str | Path]) -> None:
         if (keys := sorted(set(conflicts(first, second))))
     ]
     if faults:
-        raise BundleError("\n".join(faults))
+        raise BundleError(lines(*faults))
 
 
 def conflicts(first: Mapping[str, Any], second: Mapping[str, Any]) -> Iterator[str]:

@@ -24,9 +24,11 @@ from cellseg_monai.cli.data_sets import (
 from cellseg_monai.cli.flags import bound_command
 from cellseg_monai.cli.idle_options import idle_options
 from cellseg_monai.cli.label_images import evaluate, report
+from cellseg_monai.cli.printing import prepare_streams, print_error
 from cellseg_monai.cli.quality import quality
 from cellseg_monai.cli.segmenting import replay, segment
 from cellseg_monai.errors import CheckpointError
+from cellseg_monai.one_line import message_of
 
 __all__ = ["main"]
 
@@ -55,27 +57,30 @@ COMMANDS = {
 def main() -> None:
     """Run the command line; errors that the user can correct are printed on one line, without a traceback."""
     os.environ.setdefault("PAGER", "cat")  # otherwise, python-fire opens --help in a pager
+    prepare_streams()
     try:
         command = bound_command(sys.argv[1:], COMMANDS)
         if command.func in (replay, segment):
             keep_freed_memory()  # before torch is loaded
         for sentence in idle_options(command.func, command.keywords):
-            print(f"note: {sentence}", file=sys.stderr)
+            print_error(f"note: {sentence}")
         command()
     except (ValueError, CheckpointError, OSError, MemoryError) as error:
         # Most errors raised by this package are ValueErrors. CELLSEG_DEBUG shows their traceback.
         if os.environ.get("CELLSEG_DEBUG"):
             raise
-        print(f"error: {_one_line(error)}", file=sys.stderr)
+        print_error(_message(error))
         raise SystemExit(1) from error
     except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
+        print_error("stopped")
         raise SystemExit(130) from None
 
 
-def _one_line(error: Exception) -> str:
+def _message(error: Exception) -> str:
     if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS) and error.filename:
-        return f"{error.filename}: {error.strerror}; choose another path, or make this one readable and writable"
-    if isinstance(error, MemoryError) and not str(error):  # Python's own MemoryError has no message
-        return "this machine has run out of memory; close other programs, or use smaller images"
-    return str(error)
+        text = f"{error.filename}: {error.strerror}; choose another path, or make this one readable and writable"
+    elif isinstance(error, MemoryError) and not str(error):  # Python's own MemoryError has no message
+        text = "this machine has run out of memory; close other programs, or use smaller images"
+    else:
+        text = message_of(error)
+    return type(text)(f"error: {text}")

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cellseg_monai.cli.outputs import check_apart, check_folder, check_new
+from cellseg_monai.cli.printing import print_line
 from cellseg_monai.cli.used_bundle import announce, bundle_folder, used_bundle
+from cellseg_monai.one_line import one_line
 from cellseg_monai.segment_options import SegmentOptions
 
 if TYPE_CHECKING:
@@ -30,10 +32,10 @@ def bundle_build(*bundles: str, check: bool = False) -> None:
     drifted = [path for folder in folders for path in drifted_files(folder)]
     if check:
         for path in drifted:
-            print(f"{path}: differs from its recipe; update it with `cellseg bundle build`")
+            print_line(f"{path}: differs from its recipe; update it with `cellseg bundle build`")
         if drifted:
             raise SystemExit(1)
-        print(f"{len(folders)} bundle(s) match their recipes")
+        print_line(f"{len(folders)} bundle(s) match their recipes")
         return
     for folder in folders:
         content = build_bundle(folder)
@@ -41,10 +43,10 @@ def bundle_build(*bundles: str, check: bool = False) -> None:
             with replacing(folder / name) as aside:
                 aside.write_text(text, encoding="utf-8")
             if folder / name in drifted:
-                print(f"{folder / name}: written")
+                print_line(f"{folder / name}: written")
         for path in {path for path in drifted if path.is_relative_to(folder)} - {folder / name for name in content}:
-            print(f"{path}: no recipe generates this file; delete it")
-    print(f"{len(drifted)} file(s) changed in {len(folders)} bundle(s)")
+            print_line(f"{path}: no recipe generates this file; delete it")
+    print_line(f"{len(drifted)} file(s) changed in {len(folders)} bundle(s)")
 
 
 def bundle_check(bundle: str, **overrides: object) -> None:
@@ -58,10 +60,10 @@ def bundle_check(bundle: str, **overrides: object) -> None:
 
     faults = bundle_faults(bundle_folder(bundle), overrides)
     for fault in faults:
-        print(fault)
+        print_line(fault)
     if faults:
-        raise SystemExit(f"{len(faults)} problem(s) in {bundle}")
-    print(f"{bundle}: no problems found")
+        raise SystemExit(one_line(f"{len(faults)} problem(s) in {bundle}"))
+    print_line(f"{bundle}: no problems found")
 
 
 def calibrate(
@@ -104,7 +106,9 @@ def calibrate(
         section=section,
         **{name: value for name, value in overrides.items() if value is not None},
     )
-    print(f"to evaluate or run the bundle with these settings, pass --postprocess_file {folder / 'postprocess.json'}")
+    print_line(
+        f"to evaluate or run the bundle with these settings, pass --postprocess_file {folder / 'postprocess.json'}"
+    )
 
 
 def compare(
@@ -152,7 +156,7 @@ def compare(
         knobs=knobs,
     )
     if comparison.results:
-        print(f"{len(comparison.results)} run(s) compared: {comparison.output_dir / 'comparison.md'}")
+        print_line(f"{len(comparison.results)} run(s) compared: {comparison.output_dir / 'comparison.md'}")
     if comparison.failures:
         names = ", ".join(comparison.failures)
         raise SystemExit(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from cellseg_monai.cli.faults import check_workers, fail_if
 from cellseg_monai.cli.outputs import check_apart, check_new, check_page
+from cellseg_monai.cli.printing import print_error, print_line, print_lines
 
 if TYPE_CHECKING:
     from cellseg_monai.data.sample import Modality
@@ -36,14 +36,14 @@ def data_sample(directory: str, *, seed: int = 0, modality: Modality = "nuclei")
     """
     from cellseg_monai.data import write_sample_dataset
 
-    print(write_sample_dataset(directory, seed=seed, modality=modality))
+    print_line(write_sample_dataset(directory, seed=seed, modality=modality))
 
 
 def data_list() -> None:
     """List the public data sets that `cellseg data fetch` can download, with sizes and licences."""
     from cellseg_monai.datasets.registry import format_registry, load_registry
 
-    print(format_registry(load_registry()))
+    print_lines(format_registry(load_registry()))
 
 
 def data_fetch(
@@ -74,13 +74,15 @@ def data_fetch(
     from cellseg_monai.datasets.registry import find_data_set
 
     data_set, limits = find_data_set(name), Limits(max_gigabytes, max_files, max_ratio)
-    print(describe(data_set))
+    print_lines(describe(data_set))
     with _resumable():
         fetched = fetch_data_set(data_set, output, url=url, limits=limits, accept_changed=accept_changed, progress=True)
     for file in fetched.files:
         if not file.known:
-            print(f"{file.name}: no known checksum; recorded in {fetched.folder / 'sha256.txt'}: {file.sha256}")
-    print(f"{fetched.folder}: {'fetched' if fetched.files else 'already fetched'}; the terms of use are in SOURCE.md")
+            print_line(f"{file.name}: no known checksum; recorded in {fetched.folder / 'sha256.txt'}: {file.sha256}")
+    print_line(
+        f"{fetched.folder}: {'fetched' if fetched.files else 'already fetched'}; the terms of use are in SOURCE.md"
+    )
 
 
 def data_prepare(source: str, *, output: str, layout: str | None = None, workers: int | None = None) -> None:
@@ -104,19 +106,19 @@ def data_prepare(source: str, *, output: str, layout: str | None = None, workers
     with _resumable():
         raw = find_raw_data(source, progress=True)
         if raw.terms:
-            print(raw.terms)
+            print_lines(raw.terms)
         prepared = prepare(
             raw.folder, output, layout=layout or raw.layout, workers=workers, source_file=raw.source_file
         )
     images = f"{prepared.images} images ({prepared.written} written now)"
-    print(f"{prepared.output}: {images}, {prepared.objects} objects; {prepared.layout}")
+    print_line(f"{prepared.output}: {images}, {prepared.objects} objects; {prepared.layout}")
     if prepared.sections:
-        print(f"sections: {prepared.sections}")
+        print_line(f"sections: {prepared.sections}")
     for name, count in prepared.notes.items():
-        print(f"{name.replace('_', ' ')}: {count}")
+        print_line(f"{name.replace('_', ' ')}: {count}")
     for fault in prepared.faults:
         if fault.severity == "warning":
-            print(fault)
+            print_line(fault)
     fail_if([fault for fault in prepared.faults if fault.severity == "error"])
 
 
@@ -132,7 +134,7 @@ def data_check(directory: str, *, datalist: str | None = None, axes: str | None 
     from cellseg_monai.faults import format_faults
 
     faults = check_dataset(directory, datalist, axes)
-    print(format_faults(faults))
+    print_line(format_faults(faults))
     if any(fault.severity == "error" for fault in faults):
         raise SystemExit(1)
 
@@ -165,10 +167,10 @@ def data_show(directory: str, *, output: str | None = None, axes: str | None = N
     rows = statistics.rows()
     width = max(len(name) for name, _ in rows)
     for name, value in rows:
-        print(f"{name:<{width}}  {value}")
+        print_line(f"{name:<{width}}  {value}")
     if output is not None:
         write_dataset(output, statistics, axes=axes)
-        print(output)
+        print_line(output)
     fail_if(statistics.faults)
 
 
@@ -209,10 +211,10 @@ def data_split(
     )
     write_datalist(path, sections)
     for warning in warnings:
-        print(warning)
+        print_line(warning)
     if source == "index":
-        print(f"{directory}: the split into training and held-out images follows index.csv")
-    print(f"{path}: " + ", ".join(f"{len(items)} {section}" for section, items in sections.items()))
+        print_line(f"{directory}: the split into training and held-out images follows index.csv")
+    print_line(f"{path}: " + ", ".join(f"{len(items)} {section}" for section, items in sections.items()))
 
 
 def data_select(
@@ -243,7 +245,9 @@ def data_select(
             raise FileExistsError(f"{path} already exists; pass --overwrite to replace it, or choose another --output")
     selected = select(directory, selection, output, datalist=datalist, settings=settings)
     counts = ", ".join(f"{count} {section}" for section, count in selected.counts.items())
-    print(f"{selected.datalist}: {counts}; {len(selected.dropped)} dropped, for the reasons in {selected.manifest}")
+    print_line(
+        f"{selected.datalist}: {counts}; {len(selected.dropped)} dropped, for the reasons in {selected.manifest}"
+    )
 
 
 @contextmanager
@@ -252,5 +256,5 @@ def _resumable() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        print("stopped; run the same command again to continue", file=sys.stderr)
+        print_error("stopped; run the same command again to continue")
         raise SystemExit(130) from None

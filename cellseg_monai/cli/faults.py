@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from cellseg_monai.cli.printing import print_error
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,7 +41,7 @@ def check_workers(workers: int | None) -> None:
 def fail_if(faults: Sequence[Fault | str]) -> None:
     """Print each fault as an error, and exit with code 1 if there are any."""
     for fault in faults:
-        print(f"error: {fault}", file=sys.stderr)
+        print_error(f"error: {fault}")
     if faults:
         raise SystemExit(1)
 
@@ -54,7 +55,7 @@ def print_notes(notes: Sequence[tuple[Path, Note]]) -> None:
         path, note = same[0]
         others = len({path for path, _ in same}) - 1
         more = f" (and {others} more image(s), see the notes in run.json)" if others else ""
-        print(f"note: {path}: {note.text}{more}", file=sys.stderr)
+        print_error(f"note: {path}: {note.text}{more}")
 
 
 def print_flags(flags: Sequence[tuple[Path, Flag]]) -> None:
@@ -69,8 +70,7 @@ def print_flags(flags: Sequence[tuple[Path, Flag]]) -> None:
             continue
         severity = next(iter(images.values())).severity
         named = ", ".join(path.name for path in list(images)[:_NAMED]) + (", …" if len(images) > _NAMED else "")
-        print(
+        print_error(
             f"{severity}: {len(images)} image(s) flagged {kind}: {FLAGS[kind]}: {named}; see flags in run.json and in "
             "the tables",
-            file=sys.stderr,
         )

@@ -224,7 +224,8 @@ def _typed(value: str, parameter: inspect.Parameter) -> Any:
         raise ValueError(f"got {shown}, expected true or false; the flag alone means true")
     try:
         number = math.nan if "_" in value else kind(value)  # Python reads 1_5 as 15
-    except ValueError:
+        float(number)
+    except (ValueError, OverflowError):
         number = math.nan
     if not math.isfinite(number):
         raise ValueError(f"got {shown}, expected a {'whole ' if kind is int else ''}number; change the value")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cellseg_monai.cli.faults import fail_if
 from cellseg_monai.cli.outputs import check_apart, check_folder, check_new, check_page
+from cellseg_monai.cli.printing import print_error, print_line, print_lines
 
 if TYPE_CHECKING:
     from cellseg_monai.evaluation import Evaluation
@@ -47,10 +47,10 @@ def evaluate(
         check_apart(output, truths=truth, predictions=pred)
         check_new(result_files(output, find_protocol(protocol)))
     evaluation = _evaluated(truth, pred, protocol, truth_suffix, pred_suffix)
-    print(format_results(summary(evaluation)))
+    print_lines(format_results(summary(evaluation)))
     if output is not None:
         for path in write_results(evaluation, output):
-            print(path)
+            print_line(path)
     _warn(evaluation)
     fail_if(evaluation.faults)
 
@@ -107,18 +107,18 @@ def report(
             f"missing {missing}; `cellseg report` needs --images, --truth and --pred, or the folder of a training run"
         )
     written = write_report(evaluation, images, output, run_dir=run, overlays=overlays)
-    print(format_results(summary(evaluation)))
+    print_lines(format_results(summary(evaluation)))
     for note in written.notes:
-        print(f"note: {note}")
+        print_line(f"note: {note}")
     for path in (written.page, written.numbers):
-        print(path)
+        print_line(path)
     _warn(evaluation)
     fail_if(written.faults)
 
 
 def _warn(evaluation: Evaluation) -> None:
     for warning in evaluation.warnings:
-        print(warning, file=sys.stderr)
+        print_error(warning)
 
 
 def _evaluated(truth: str, pred: str, protocol: str, truth_suffix: str, pred_suffix: str) -> Evaluation:

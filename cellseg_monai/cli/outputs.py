@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from cellseg_monai.json_text import parse_json
+from cellseg_monai.text_file import open_text, read_text
 
 __all__ = ["check_apart", "check_folder", "check_new", "check_page"]
 
@@ -76,7 +77,7 @@ def check_page(page: Path, numbers: str | None = None) -> None:
 def _is_ours(page: Path) -> bool:
     """Return True for an HTML page that a command wrote."""
     try:
-        with open(page, encoding="utf-8") as file:
+        with open_text(page) as file:
             return _GENERATOR in file.read(1000)
     except (OSError, ValueError):
         return False
@@ -84,7 +85,7 @@ def _is_ours(page: Path) -> bool:
 
 def _has_key(path: Path, key: str) -> bool:
     try:
-        content = parse_json(path.read_text(encoding="utf-8"))
+        content = parse_json(read_text(path))
     except (OSError, ValueError):
         return False
     return isinstance(content, dict) and key in content

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import platform
-import sys
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cellseg_monai.cli.faults import check_workers
+from cellseg_monai.cli.printing import print_error
 from cellseg_monai.cli.used_bundle import used_bundle
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class Plan(NamedTuple):
 
         pipeline = self.load(check)
         for note in pipeline.notes:
-            print(f"note: {note.text}", file=sys.stderr)
+            print_error(f"note: {note.text}")
         job = Job(pipeline, output, self.exports, self.reading)
         most_bytes = self.options.most_bytes
         return job if most_bytes is None else within_memory(job, most_bytes, self.device)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cellseg_monai.cli.faults import fail_if
 from cellseg_monai.cli.outputs import check_page
+from cellseg_monai.cli.printing import print_error, print_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,9 +69,9 @@ def write_quality(
                 raise
             missing = str(error)
     if missing:
-        print(f"note: the images cannot be compared with the training data: {missing}", file=sys.stderr)
+        print_error(f"note: the images cannot be compared with the training data: {missing}")
     written = write_quality_report(run, output, training=training, overlays=overlays)
-    print(f"{written.flagged} image(s) flagged: {written.page}")
+    print_line(f"{written.flagged} image(s) flagged: {written.page}")
     return written.faults
 
 

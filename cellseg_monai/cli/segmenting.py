@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from cellseg_monai.cli.faults import fail_if, print_flags, print_notes
 from cellseg_monai.cli.plan import Plan, machine_of
+from cellseg_monai.cli.printing import print_error, print_line
 from cellseg_monai.cli.quality import check_exports, check_quality_page, run_file, write_quality
 from cellseg_monai.errors import OF_AN_IMAGE
 from cellseg_monai.segment_options import SegmentOptions, takes_options
@@ -163,7 +164,7 @@ def _check_resumed(folder: RunFolder) -> None:
     if folder.resume and folder.report:
         check_quality_page(folder.page)
     if folder.resume and not has_run(folder.path):
-        print(f"note: {folder.path} holds no run to resume; a new one begins", file=sys.stderr)
+        print_error(f"note: {folder.path} holds no run to resume; a new one begins")
 
 
 def _run(
@@ -192,9 +193,9 @@ def _run(
             _segment_all(worked, images, record)
         except BaseException as error:
             if not isinstance(error, (KeyboardInterrupt, *OF_AN_IMAGE)):
-                print("error: a bug in this program, not a faulty image; please report the traceback", file=sys.stderr)
-            print(
-                f"finished results are in {job.output}; run the same command with --resume to continue", file=sys.stderr
+                print_error("error: a bug in this program, not a faulty image; please report the traceback")
+            print_error(
+                f"finished results are in {job.output}; run the same command with --resume to continue",
             )
             raise
     failures = list(record.failures)
@@ -206,8 +207,8 @@ def _run(
             fail_if(failures)
         raise
     if page := folder.stale_page():
-        print(
-            f"note: {page} is older than the results; update it with `cellseg quality {folder.record}`", file=sys.stderr
+        print_error(
+            f"note: {page} is older than the results; update it with `cellseg quality {folder.record}`",
         )
     fail_if(failures)
 
@@ -239,7 +240,7 @@ def _segment_all(job: Job, images: list[ImageFile], record: RunRecord) -> None:
         record.finish(seconds=round(seconds, 3), megapixels_per_second=round(progress.megapixels / seconds, 3))
     except OSError as error:  # such as a full disk; images that failed because of it must still be named
         record.fail(f"{error.filename}: {error.strerror}; free up some space, then continue with --resume")
-    print(f"{progress.segmented} image(s), {progress.objects} objects: {job.output}")
+    print_line(f"{progress.segmented} image(s), {progress.objects} objects: {job.output}")
     print_notes(notes)
     print_flags(flags)
 
@@ -248,7 +249,7 @@ def _print_understood(job: Job, images: list[ImageFile]) -> list[str]:
     """Print how each image would be read, and return an error message for each image that cannot be segmented."""
     from cellseg_monai.inference import seconds_a_px, settings_text, understood
 
-    print(settings_text(job))
+    print_line(settings_text(job))
     faults, descriptions = [], []
     for image in images:
         try:
@@ -256,9 +257,9 @@ def _print_understood(job: Job, images: list[ImageFile]) -> list[str]:
         except (ValueError, OSError) as error:
             faults.append(str(error))
             continue
-        print(f"{image.path}: {description.text}")
+        print_line(f"{image.path}: {description.text}")
         for note in description.notes:
-            print(f"{image.path}: note: {note.text}")
+            print_line(f"{image.path}: note: {note.text}")
         descriptions.append((image.path, description))
     if descriptions:
         path, largest = max(descriptions, key=lambda pair: math.prod(pair[1].batch))
@@ -268,5 +269,5 @@ def _print_understood(job: Job, images: list[ImageFile]) -> list[str]:
         except OF_AN_IMAGE as error:  # the image would fail in the run for the same reason
             return [*faults, f"{path}: {error}"]
         duration = timedelta(seconds=math.ceil(seconds))
-        print(f"the network would take about {duration} on this machine, estimated from a trial batch")
+        print_line(f"the network would take about {duration} on this machine, estimated from a trial batch")
     return faults

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 from cellseg_monai.bundle_name import is_bundle_path
+from cellseg_monai.cli.printing import print_error
 
 __all__ = ["announce", "bundle_folder", "used_bundle"]
 
@@ -50,4 +50,4 @@ def announce(root: Path, bundle: str | Path) -> None:
     from cellseg_monai.bundle import is_shipped
 
     if not is_shipped(root.absolute()):
-        print(f"using the bundle at {Path(bundle).absolute()}, whose code will run", file=sys.stderr)
+        print_error(f"using the bundle at {Path(bundle).absolute()}, whose code will run")

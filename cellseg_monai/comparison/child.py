@@ -63,7 +63,7 @@ def run_child(command: Sequence[str], log: Path, *, while_waiting: Callable[[], 
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with open(log, "ab") as file:
-        file.write(f"$ {subprocess.list2cmdline(command)}\n".encode())
+        file.write(f"$ {subprocess.list2cmdline(command)}\n".encode("utf-8", "backslashreplace"))
         began_at, began = file.tell(), time.monotonic()
         process = _start(command, log, file.fileno())
     try:

@@ -23,7 +23,9 @@ from cellseg_monai.comparison.tables import FIGURES, HEADING, by_dice, shown_com
 from cellseg_monai.comparison.training_folder import TrainingFolder
 from cellseg_monai.data import section_items
 from cellseg_monai.errors import BundleError
+from cellseg_monai.one_line import lines
 from cellseg_monai.spreadsheets import read_table
+from cellseg_monai.text_file import read_text
 
 __all__ = ["Comparison", "compare"]
 
@@ -94,7 +96,7 @@ def compare(
     folders = {run: TrainingFolder(output / run.name, request, code_sha256=code_digest(run.folder)) for run in chosen}
     refusals = [refusal for folder in folders.values() if (refusal := folder.refusal())]
     if refusals:
-        raise BundleError("\n".join(refusals))
+        raise BundleError(lines(*refusals))
     _check_files(output)
     comparison = Comparison(output)
     with Progress([run.name for run in chosen], steps=len(STEP_NAMES) + (minutes is not None)) as progress:
@@ -120,8 +122,8 @@ def compare(
 def _check_files(output: Path) -> None:
     """Refuse to replace files that are not from a comparison."""
     page = output / "comparison.md"
-    with suppress(OSError):
-        if page.read_bytes().startswith(HEADING.encode()):
+    with suppress(OSError, ValueError):
+        if read_text(page).startswith(HEADING):
             return
     for file in (output / "comparison.csv", page, *(output / name for name in FIGURES)):
         if file.exists():

@@ -10,6 +10,8 @@ from types import TracebackType
 from tqdm import tqdm
 
 from cellseg_monai.comparison.steps import Step
+from cellseg_monai.one_line import one_line
+from cellseg_monai.text_file import read_text
 
 __all__ = ["Progress"]
 
@@ -59,7 +61,7 @@ class Progress:
         """
         metrics, shown = output_dir / "metrics.csv", self._bar.postfix
         if self.step in ("probing", "training") and metrics.is_file():
-            done = len(metrics.read_text(encoding="utf-8").splitlines()) - 1
+            done = len(read_text(metrics).splitlines()) - 1
             self._bar.set_postfix_str(f"epoch {min(done + 1, epochs)}/{epochs}", refresh=False)
         # If standard error is a file, every refresh would add a line to it.
         if self._bar.postfix != shown or sys.stderr.isatty():
@@ -67,7 +69,7 @@ class Progress:
 
     def write(self, message: str) -> None:
         """Print a line above the bar."""
-        self._bar.write(message, file=sys.stderr)
+        self._bar.write(one_line(message), file=sys.stderr)
 
     def _advance_to(self, done: int) -> None:
         self.step = ""

@@ -15,6 +15,7 @@ from monai.bundle import ConfigParser
 from cellseg_monai.bundle import check_overrides, check_variants, find_bundles
 from cellseg_monai.bundle_name import is_bundle_path
 from cellseg_monai.errors import BundleError
+from cellseg_monai.one_line import lines
 
 __all__ = ["Run", "find_runs"]
 
@@ -102,7 +103,7 @@ def find_runs(
     ]
     faults += _knob_faults(runs, knobs)
     if faults:
-        raise BundleError("\n".join(dict.fromkeys(faults)))
+        raise BundleError(lines(*dict.fromkeys(faults)))
     return runs
 
 

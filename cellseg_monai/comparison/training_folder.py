@@ -14,6 +14,7 @@ from cellseg_monai.comparison.request import Request
 from cellseg_monai.comparison.steps import Step
 from cellseg_monai.errors import BundleError
 from cellseg_monai.json_text import parse_json
+from cellseg_monai.text_file import read_text
 
 __all__ = ["TrainingFolder"]
 
@@ -114,7 +115,7 @@ class TrainingFolder:
         if not path.is_file():
             return None
         try:
-            content = parse_json(path.read_text(encoding="utf-8"))
+            content = parse_json(read_text(path))
         except ValueError as error:
             raise _damaged(path, str(error)) from error
         wanted = {"request": dict, "result": dict} if name == "result.json" else {"request": dict, "steps": dict}

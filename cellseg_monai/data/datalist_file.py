@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import json
 import os
 from pathlib import Path
 from typing import Any, Literal
@@ -12,7 +11,8 @@ from cellseg_monai.data.split import SECTIONS, Datalist, Item
 from cellseg_monai.data.tags import known_tags, mixed_tags, read_tags
 from cellseg_monai.errors import DatasetError
 from cellseg_monai.faults import Fault, place_of
-from cellseg_monai.json_text import parse_json
+from cellseg_monai.json_text import parse_json, readable_json
+from cellseg_monai.text_file import read_text
 
 __all__ = ["SECTION_NAMES", "datalist_text", "read_datalist"]
 
@@ -31,7 +31,7 @@ def datalist_text(datalist: Datalist, folder: Path) -> str:
         folder: folder of the JSON file; the paths in the text are relative to that folder.
     """
     content = {section: [_entry(item, folder) for item in datalist.get(section, [])] for section in SECTIONS}
-    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+    return readable_json(content) + "\n"
 
 
 def _entry(item: Item, folder: Path) -> dict[str, Any]:
@@ -60,7 +60,7 @@ def read_datalist(path: Path, dataset: Path) -> tuple[Datalist, list[Fault]]:
     """
     sections: Datalist = {section: [] for section in SECTIONS}
     try:
-        content = parse_json(path.read_text(encoding="utf-8"))
+        content = parse_json(read_text(path))
     except FileNotFoundError:
         raise DatasetError(f"{path}: no such datalist; write one with `cellseg data split`") from None
     except ValueError as error:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cellseg_monai.errors import DatasetError
+from cellseg_monai.text_file import read_text
 
 __all__ = ["INDEX_NAME", "IndexRow", "read_index"]
 
@@ -37,11 +38,11 @@ def read_index(path: Path) -> list[IndexRow] | None:
         DatasetError: the file is not UTF-8 text, or its header mentions image ids or splits without having exactly one
             column of each. Ignoring such a file would silently replace the published split.
     """
-    if not path.is_file():
+    if not path.exists() or path.is_dir():
         return None
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
+        text = read_text(path, encoding="utf-8-sig")
+    except ValueError as error:
         raise DatasetError(f"{path}: not UTF-8 text ({error}); save it again as a CSV file in UTF-8") from None
     lines = text.splitlines()
     header = next((line for line in lines if line.strip()), "")

@@ -6,7 +6,6 @@ the same images, and no run is evaluated on images that another run was trained 
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from collections import Counter
@@ -16,6 +15,7 @@ from typing import TypedDict
 
 from cellseg_monai.data.layout import Layout, scan
 from cellseg_monai.data.tags import Tags
+from cellseg_monai.digest import text_digest
 from cellseg_monai.errors import DatasetError
 from cellseg_monai.faults import dataset_error
 
@@ -83,7 +83,7 @@ def split_groups(
             f"got validation={validation} and test={test}, expected non-negative fractions that sum to less than 1; "
             "choose smaller fractions, such as 0.15"
         )
-    waiting = sorted(sizes, key=lambda group: (hashlib.sha256(f"{seed}:{group}".encode()).digest(), group))
+    waiting = sorted(sizes, key=lambda group: (text_digest(f"{seed}:{group}"), group))
     total = sum(sizes.values())
     sections: dict[str, str] = {}
     for section, fraction in (("validation", validation), ("test", test)):

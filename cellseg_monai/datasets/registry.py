@@ -23,6 +23,8 @@ else:
 from cellseg_monai.datasets.preparing.layouts import PREPARERS
 from cellseg_monai.errors import DatasetError
 from cellseg_monai.faults import Fault, format_faults
+from cellseg_monai.one_line import lines
+from cellseg_monai.text_file import read_text
 
 __all__ = ["DataSet", "RemoteFile", "find_data_set", "format_registry", "load_registry"]
 
@@ -113,8 +115,8 @@ def load_registry(path: str | Path | None = None) -> dict[str, DataSet]:
     """
     path = Path(path) if path is not None else _REGISTRY
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        tables = tomllib.loads(read_text(path))
+    except ValueError as error:
         raise DatasetError(f"{path}: not valid TOML ({error}); fix or restore the file") from error
     defaults = tables.pop("defaults", {})
     faults: list[Fault] = []
@@ -140,7 +142,8 @@ def load_registry(path: str | Path | None = None) -> dict[str, DataSet]:
             citation = tuple(values.pop("citation"))
             registry[name] = DataSet(name=name, files=files, citation=citation, **values)
     if faults:
-        raise DatasetError(f"{path}: the registry contains errors; fix these entries:\n{format_faults(faults)}")
+        head = f"{path}: the registry contains errors; fix these entries:"
+        raise DatasetError(lines(head, *format_faults(faults).split("\n")))
     return registry
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import difflib
 import inspect
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +23,8 @@ from cellseg_monai.datasets.preparing.journal import read_record
 from cellseg_monai.datasets.selection_rules import RULES, Candidate
 from cellseg_monai.errors import DatasetError
 from cellseg_monai.faults import place_of
-from cellseg_monai.json_text import parse_json
+from cellseg_monai.json_text import parse_json, readable_json
+from cellseg_monai.text_file import read_text
 
 __all__ = ["Selected", "select", "selection_names"]
 
@@ -110,7 +110,7 @@ def select(
     }
     manifest = output.with_suffix(".manifest.json")
     with replacing(manifest) as aside:
-        aside.write_text(json.dumps(content_of_manifest, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        aside.write_text(readable_json(content_of_manifest) + "\n", encoding="utf-8")
     write_datalist(output, sections)
     return Selected(output, manifest, counts, dropped)
 
@@ -120,7 +120,7 @@ def _read(selection: str) -> dict[str, Any]:
     is_file = selection.endswith(".json")
     path = Path(selection) if is_file else _FOLDER / f"{selection}.json"
     try:
-        content = parse_json(path.read_text(encoding="utf-8"))
+        content = parse_json(read_text(path))
     except FileNotFoundError:
         names = ", ".join(selection_names())
         if is_file:

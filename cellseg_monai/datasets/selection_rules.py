@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
@@ -11,6 +10,7 @@ from pathlib import Path
 from cellseg_monai.data.parallel import map_parallel
 from cellseg_monai.data.split import SECTIONS, Item, groups_by_pattern, split_groups
 from cellseg_monai.datasets.preparing.label_pixels import without_alpha
+from cellseg_monai.digest import text_digest
 from cellseg_monai.errors import DatasetError, UnreadableImageError
 from cellseg_monai.io import image_stem, read
 
@@ -77,9 +77,7 @@ def sample(candidates: Sequence[Candidate], *, images: int, seed: int, section: 
     available = [candidate for candidate in candidates if candidate.section == section and not candidate.dropped]
     if not 1 <= images <= len(available):
         raise DatasetError(f"got images={images}, expected 1 to {len(available)}, the number of images in {section}")
-    ranked = sorted(
-        available, key=lambda candidate: (hashlib.sha256(f"{seed}:{candidate.stem}".encode()).digest(), candidate.stem)
-    )
+    ranked = sorted(available, key=lambda candidate: (text_digest(f"{seed}:{candidate.stem}"), candidate.stem))
     chosen = {candidate.stem for candidate in ranked[:images]}
     reason = f"not among the {images} images drawn with seed {seed}"
     return _drop(candidates, lambda candidate: "" if candidate.stem in chosen else reason, section)

@@ -16,8 +16,9 @@ from cellseg_monai.evaluation.pairs import FilePair, label_files, pair_files
 from cellseg_monai.evaluation.protocol import Protocol
 from cellseg_monai.faults import Fault
 from cellseg_monai.io import read_labels
+from cellseg_monai.one_line import lines
 
-__all__ = ["evaluate_folders", "evaluate_pairs"]
+__all__ = ["evaluate_folders", "evaluate_pairs", "mask_warnings"]
 
 
 def evaluate_folders(
@@ -70,6 +71,8 @@ def evaluate_pairs(pairs: Iterable[FilePair], protocol: Protocol, faults: Sequen
     images, warnings, all_faults = [], [], list(faults)
     for pair in pairs:
         try:
+            if os.path.samefile(pair.prediction, pair.truth):
+                raise ValueError("both are the same file; pass the predictions of a program")
             prediction, truth = read_labels(pair.prediction), read_labels(pair.truth)
             counts = protocol.count(prediction, truth)
         except (ValueError, OSError) as error:
@@ -77,16 +80,22 @@ def evaluate_pairs(pairs: Iterable[FilePair], protocol: Protocol, faults: Sequen
             all_faults.append(Fault(pair.name, "not-compared", f"{compared}: {error}"))
         else:
             images.append(EvaluatedImage(pair, counts))
-            warnings += _mask_warnings(pair.truth, truth, counts.true_objects)
-            warnings += _mask_warnings(pair.prediction, prediction, counts.predicted_objects)
+            warnings += mask_warnings(pair.truth, truth, counts.true_objects)
+            warnings += mask_warnings(pair.prediction, prediction, counts.predicted_objects)
     if not images:
-        listed = "\n".join(map(str, all_faults))
-        raise DatasetError(f"no prediction can be compared with its ground truth; fix these problems:\n{listed}")
+        head = "no prediction can be compared with its ground truth; fix these problems:"
+        raise DatasetError(lines(head, *all_faults))
     return Evaluation(protocol, images, all_faults, warnings)
 
 
-def _mask_warnings(path: Path, labels: np.ndarray, compared: int) -> list[Fault]:
-    """Return a warning if a label image looks like a mask, unless the protocol separated its objects."""
+def mask_warnings(path: Path, labels: np.ndarray, compared: int) -> list[Fault]:
+    """Return a warning if a label image looks like a mask, unless its objects were separated.
+
+    Args:
+        path: the file, for the message.
+        labels: YX ids, 0 is background.
+        compared: number of objects that were compared.
+    """
     # Masks have few ids. If there are many, the slow check of all pixels is unnecessary.
     if compared > MOST_CLASSES or compared > np.count_nonzero(np.unique(labels)):
         return []

@@ -12,6 +12,7 @@ from cellseg_monai.data.layout import list_images
 from cellseg_monai.errors import DatasetError
 from cellseg_monai.faults import Fault
 from cellseg_monai.io import image_stem
+from cellseg_monai.text_file import open_regular
 
 __all__ = ["FilePair", "image_name", "label_files", "pair_files"]
 
@@ -22,6 +23,7 @@ _SUFFIX = re.compile(
     re.IGNORECASE,
 )
 _PICTURE = "_overlay.png"  # a preview written by `transforms.SaveLabelsd`, not a label image
+_COLOURS = (b"\x02", b"\x06")  # the colour types of PNG with red, green and blue
 _PREFIX = re.compile(r"^(man_seg|mask)_?(?=\d+$)")  # from the Cell Tracking Challenge
 
 
@@ -62,7 +64,8 @@ def image_name(path: Path) -> str:
 def label_files(folder: str | Path, suffix: str = "") -> list[Path]:
     """List the label images in a folder, sorted by name.
 
-    Overlays that segmentation writes for label images, such as `a_overlay.png` for `a.tif`, are left out.
+    Overlays that segmentation writes for label images, such as `a_overlay.png` for `a.tif`, are left out. They are in
+    colour, which a label image is not.
 
     Args:
         folder: folder to search, without its subfolders.
@@ -73,12 +76,21 @@ def label_files(folder: str | Path, suffix: str = "") -> list[Path]:
     """
     files = list_images(folder)
     pictures = {path.with_name(f"{path.stem}{_PICTURE}") for path in files}
-    files = [path for path in files if path not in pictures]
+    files = [path for path in files if path not in pictures or not _is_colour_png(path)]
     chosen = [path for path in files if image_stem(path).endswith(suffix)]
     if not chosen:
         fault = f"{len(files)} file(s), but no name ends with {suffix!r}" if files else "it contains no label images"
         raise DatasetError(f"{folder}: {fault}; pass a folder with label images (.tif, .png, .npy, ...)")
     return chosen
+
+
+def _is_colour_png(path: Path) -> bool:
+    try:
+        with open_regular(path) as file:
+            head = file.read(26)
+    except OSError:
+        return False
+    return head.startswith(b"\x89PNG") and head[25:] in _COLOURS
 
 
 def pair_files(truths: Sequence[Path], predictions: Sequence[Path]) -> tuple[list[FilePair], list[Fault]]:

@@ -19,6 +19,7 @@ from cellseg_monai.faults import Fault
 from cellseg_monai.json_text import parse_json
 from cellseg_monai.scores import over_images
 from cellseg_monai.spreadsheets import read_table, writing_table
+from cellseg_monai.text_file import read_text
 
 __all__ = ["OVER_WORDS", "format_results", "read_results", "read_summary", "result_files", "summary", "write_results"]
 
@@ -99,7 +100,7 @@ def read_summary(output_dir: str | Path, protocol: Protocol) -> dict[str, Any]:
             f"{Path(output_dir)}: {path.name} not found; run the evaluation first, or pass another folder"
         )
     try:
-        content = parse_json(path.read_text(encoding="utf-8"))
+        content = parse_json(read_text(path))
         check_summary(content)
         return dict(content)
     except ValueError as error:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from cellseg_monai.exports import label_tiff
 from cellseg_monai.exports.segmentation import Segmentation
+from cellseg_monai.one_line import one_line
 
 __all__ = ["write"]
 
@@ -17,4 +18,4 @@ def write(path: Path, segmentation: Segmentation) -> None:
         path: file to write, ending in .ome.tif or .ome.tiff.
         segmentation: objects whose labels to write.
     """
-    label_tiff.write(path, segmentation, ome_name=segmentation.image_name)
+    label_tiff.write(path, segmentation, ome_name=one_line(segmentation.image_name))

@@ -30,7 +30,7 @@ def write(path: Path, segmentation: Segmentation) -> None:
         segmentation: objects to export, with their table; the axes are Y and X, optionally preceded by T and Z.
     """
     encode = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode
-    with replacing(path) as aside, open(aside, "w", encoding="utf-8", newline="\n") as file:
+    with replacing(path) as aside, open(aside, "w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
         file.write('{"type": "FeatureCollection", "features": [')
         features = (feature for place, plane in segmentation.split() for feature in _features(plane, place))
         for index, feature in enumerate(features):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import numpy as np
 
 from cellseg_monai.exports.segmentation import Segmentation
 from cellseg_monai.labels import ObjectTable
-from cellseg_monai.spreadsheets import cell_text, text_of_cell, writing_table
+from cellseg_monai.spreadsheets import cell_text, read_rows, text_of_cell, writing_table
 
 __all__ = ["read", "write"]
 
@@ -39,21 +38,17 @@ def read(path: Path) -> ObjectTable:
         FileNotFoundError: the file does not exist.
         ValueError: the file is not an object table.
     """
-    with open(path, newline="", encoding="utf-8") as file:
-        head, *rows = list(csv.reader(file)) or [[]]
-    head = list(map(text_of_cell, head))
-    if "id" not in head or any(len(row) != len(head) for row in rows):
-        raise ValueError(
-            f"{path} is not an object table (no id column, or rows of unequal length); export the table again "
-            "with `--export csv`"
-        )
-    columns = zip(*rows, strict=True) if rows else [()] * len(head)
     try:
+        head, *rows = read_rows(path) or [[]]
+        head = list(map(text_of_cell, head))
+        if "id" not in head or len(set(head)) < len(head) or any(len(row) != len(head) for row in rows):
+            raise ValueError("no id column, two columns of one name, or rows of unequal length")
+        columns = zip(*rows, strict=True) if rows else [()] * len(head)
         values = {
             name: np.array(cells, np.str_) if name in _TEXT else _values(cells)
             for name, cells in zip(head, columns, strict=True)
         }
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise ValueError(
             f"{path} is not an object table ({error}); export the table again with `--export csv`"
         ) from error
@@ -63,6 +58,8 @@ def read(path: Path) -> ObjectTable:
 def _values(cells: Sequence[str]) -> np.ndarray:
     if cells and set(cells) <= {"True", "False"}:
         return np.array([cell == "True" for cell in cells])
+    if any("_" in cell for cell in cells):  # Python reads 1_5 as 15
+        raise ValueError("a cell holds an underscore, expected numbers")
     if all(cell.isdigit() for cell in cells):
         return np.array(cells, np.int64)
     return np.array([float(cell or "nan") for cell in cells])

@@ -20,5 +20,5 @@ def write(path: Path, segmentation: Segmentation) -> None:
     import pyarrow
     from pyarrow import parquet
 
-    with replacing(path) as aside:
-        parquet.write_table(pyarrow.table(dict(segmentation.table.columns)), aside)
+    with replacing(path) as aside, open(aside, "wb") as file:  # pyarrow cannot open a file whose name is no text
+        parquet.write_table(pyarrow.table(dict(segmentation.table.columns)), file)

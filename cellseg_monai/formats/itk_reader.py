@@ -14,8 +14,8 @@ from cellseg_monai.errors import UnreadableImageError
 from cellseg_monai.formats.axes import UNSTATED, settle_axes
 from cellseg_monai.formats.colour_names import RGB, RGBA
 from cellseg_monai.formats.decoder_errors import check_plausible_size, decoding
-from cellseg_monai.formats.dicom_lengths import check_lengths
-from cellseg_monai.formats.sizes import NO_SIZES, Sizes, Stated, understood_sizes
+from cellseg_monai.formats.dicom_checks import check_pixels, check_values, dicom_sizes
+from cellseg_monai.formats.dicom_elements import dicom_elements
 from cellseg_monai.formats.stored import Stored
 
 __all__ = ["load"]
@@ -40,7 +40,6 @@ _SCALARS = {
     "float": "F",
     "double": "D",
 }
-_DICOM_PHOTOMETRIC = "0028|0004"
 
 
 def load(path: Path, axes: str | None, *, indices: bool = False) -> Stored:
@@ -58,12 +57,11 @@ def load(path: Path, axes: str | None, *, indices: bool = False) -> Stored:
             inverted.
     """
     with decoding(path):
-        check_lengths(path)
+        elements = dicom_elements(path)
+        check_values(path, elements)
         info = itk.GDCMImageIO.New()
         info.SetFileName(str(path))
         info.ReadImageInformation()
-        if _entry(info.GetMetaDataDictionary(), _DICOM_PHOTOMETRIC) == "MONOCHROME1":
-            raise UnreadableImageError(path, "its DICOM values are inverted (MONOCHROME1)", "save it as MONOCHROME2")
         if (info.GetRescaleSlope(), info.GetRescaleIntercept()) != (1, 0):
             raise UnreadableImageError(
                 path,
@@ -71,13 +69,16 @@ def load(path: Path, axes: str | None, *, indices: bool = False) -> Stored:
                 f"{info.GetRescaleIntercept():g}, which are not supported",
                 "save the rescaled values, with slope 1 and intercept 0",
             )
+        check_pixels(path, elements, [info.GetDimensions(axis) for axis in range(info.GetNumberOfDimensions())])
         array = _read_array(path, info)
         n_spatial = info.GetNumberOfDimensions()
         if n_spatial == 3 and array.shape[0] == 1:
             array, n_spatial = array[0], 2  # itk treats every DICOM image as a volume
         stated = UNSTATED[0] * (n_spatial - 2) + "YX" + "S" * (info.GetNumberOfComponents() > 1)
         settled = settle_axes(path, array.shape, stated, axes)
-        return Stored(array, settled, _names(info), _sizes(info), stated)
+        return Stored(
+            array, settled, _names(info), dicom_sizes(elements, info.GetSpacing(1), info.GetSpacing(0)), stated
+        )
 
 
 def _read_array(path: Path, info: Any) -> np.ndarray:
@@ -108,20 +109,9 @@ def _read_array(path: Path, info: Any) -> np.ndarray:
     return array
 
 
-def _entry(keys: Any, key: str) -> str:
-    return str(keys[key]).strip() if keys.HasKey(key) else ""
-
-
 def _names(info: Any) -> tuple[str, ...]:
     kind = info.GetPixelTypeAsString(info.GetPixelType())
     return {"rgb": RGB, "rgba": RGBA}.get(kind, ())
-
-
-def _sizes(info: Any) -> Sizes:
-    height, width = info.GetSpacing(1), info.GetSpacing(0)
-    if height == width == 1.0:  # itk's default for a missing spacing
-        return NO_SIZES
-    return understood_sizes(Stated(height, "mm"), Stated(width, "mm"))  # mm, as DICOM defines
 
 
 @atexit.register

@@ -8,15 +8,19 @@ from pathlib import Path
 
 import numpy as np
 
+from cellseg_monai.errors import UnreadableImageError
 from cellseg_monai.formats.axes import settle_axes
 from cellseg_monai.formats.decoder_errors import decoding
-from cellseg_monai.formats.sizes import Sizes, Stated
+from cellseg_monai.formats.sizes import NO_SIZES, Sizes, Stated
 from cellseg_monai.formats.stored import Stored
+from cellseg_monai.formats.units import plain_number
 from cellseg_monai.formats.volume_data import (
+    UNKNOWN_LENGTH,
     VolumeData,
     damaged,
     data_beside,
     header_lines,
+    measure,
     n_dimensions,
     spatial_axes,
     stated_sizes,
@@ -45,7 +49,7 @@ _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 _USED = {
     "ObjectType", "NDims", "DimSize", "ElementType", "ElementNumberOfChannels", "ElementSpacing", "ElementSize",
     "DistanceUnits", "HeaderSize", "BinaryData", "BinaryDataByteOrderMSB", "ElementByteOrderMSB", "CompressedData",
-    "CompressedDataSize",
+    "CompressedDataSize", "ElementToIntensityFunctionSlope", "ElementToIntensityFunctionOffset",
 }  # fmt: skip
 
 
@@ -61,12 +65,14 @@ def opened(path: Path, axes: str | None, *, indices: bool = False) -> Iterator[S
         indices: ignored, because the format has no palettes.
 
     Raises:
-        UnreadableImageError: the file is damaged, its data file is not in its folder, or its axes are not stated.
+        UnreadableImageError: the file is damaged, its data file is not in its folder, its axes are not stated, or its
+            values would have to be rescaled.
     """
     with decoding(path):
         fields, end = _header(path)
         n_axes = n_dimensions(path, "NDims", fields.get("NDims", ""))
         n_samples = whole_numbers(path, "ElementNumberOfChannels", fields.get("ElementNumberOfChannels", "1"), 1)[0]
+        _check_intensities(path, fields)
         array = _data(path, fields, end, n_axes, n_samples).array()
         stated = spatial_axes(n_axes) + "S" * (n_samples > 1)
         settled = settle_axes(path, tuple(array.shape), stated, axes)
@@ -150,6 +156,22 @@ def _data(path: Path, fields: dict[str, str], end: int, n_axes: int, n_samples: 
     return VolumeData(path, file, start, shape, dtype, encoding)
 
 
+def _check_intensities(path: Path, fields: dict[str, str]) -> None:
+    """Refuse values that would have to be rescaled.
+
+    Raises:
+        UnreadableImageError: the message gives the slope and the offset.
+    """
+    slope = fields.get("ElementToIntensityFunctionSlope") or "1"
+    offset = fields.get("ElementToIntensityFunctionOffset") or "0"
+    if (plain_number(slope), plain_number(offset)) != (1, 0):
+        raise UnreadableImageError(
+            path,
+            f"its values have intensity slope {slope[:40]!r} and offset {offset[:40]!r}, which are not supported",
+            "save the rescaled values, with slope 1 and offset 0",
+        )
+
+
 def _boolean(path: Path, fields: dict[str, str], key: str, *, default: bool = False) -> bool:
     text = fields.get(key)
     if text is not None and text.lower() not in _BOOLEANS:
@@ -158,8 +180,11 @@ def _boolean(path: Path, fields: dict[str, str], key: str, *, default: bool = Fa
 
 
 def _sizes(path: Path, fields: dict[str, str], n_axes: int) -> Sizes:
+    unit = fields.get("DistanceUnits")
     key = "ElementSpacing" if "ElementSpacing" in fields else "ElementSize"
-    words = fields.get(key, " ".join(["1"] * n_axes)).split()
+    if key not in fields:
+        return stated_sizes([Stated(UNKNOWN_LENGTH, unit)] * min(3, n_axes)) if unit else NO_SIZES
+    words = fields[key].split()
     if len(words) != n_axes:
         damaged(path, f"its header states {len(words)} numbers as {key}, expected {n_axes}")
-    return stated_sizes([Stated(float(word), fields.get("DistanceUnits")) for word in words[:3]])
+    return stated_sizes([Stated(measure(path, key, word), unit) for word in words[:3]])

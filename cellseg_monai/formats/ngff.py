@@ -11,12 +11,15 @@ from typing import Any
 from cellseg_monai.errors import UnreadableImageError
 from cellseg_monai.formats.axes import KNOWN_AXES, UNSTATED
 from cellseg_monai.formats.sizes import Sizes, Stated, understood_sizes
+from cellseg_monai.formats.units import plain_number
 
 __all__ = ["Multiscale", "ZarrNode", "find_image"]
 
 _DEFAULT_AXES = ["t", "c", "z", "y", "x"]  # in versions up to 0.2, which do not state the axes
 _LARGEST_METADATA = 2**26
 _MOST_RESOLUTIONS = 100
+_WITHOUT_SCALE = ("identity", "translation")
+_OF_TYPES = {"space": "ZYX", "time": "T", "channel": "C"}
 _WORDS = {"time": "T", "channel": "C", "position": "P"}
 
 
@@ -121,15 +124,16 @@ def _multiscale(path: Path, node: ZarrNode) -> Multiscale:
 
 
 def _letter(axis: dict[str, Any]) -> str:
-    """Return the letter of an axis, or a letter from `UNSTATED` if the meaning of the axis is unknown."""
-    name = str(axis["name"])
-    if axis.get("type") == "channel":
+    """Return the letter of an axis, or a letter from `UNSTATED` if its meaning is unknown or contradicts its type."""
+    name, kind = str(axis["name"]), axis.get("type")
+    if kind == "channel":
         return "C"
-    if name.lower() in _WORDS:
-        return _WORDS[name.lower()]
     first = name[:1].upper()
-    if len(name) == 1 and first in KNOWN_AXES:
-        return first
+    letter = _WORDS.get(name.lower()) or (first if len(name) == 1 and first in KNOWN_AXES else "")
+    if letter:
+        others = [letters for of_kind, letters in _OF_TYPES.items() if of_kind != kind]
+        is_other = kind in _OF_TYPES and any(letter in letters for letters in others)
+        return UNSTATED[1] if is_other else letter
     return first if first.isalpha() and first not in KNOWN_AXES + UNSTATED else UNSTATED[1]
 
 
@@ -138,16 +142,18 @@ def _stated(axes: list[dict[str, Any]], letters: str, transforms: list[Any], let
     if letter not in letters:
         return Stated()
     index = letters.index(letter)
-    scales = [
-        transform["scale"][index]
-        for transform in transforms
-        if transform.get("type") == "scale" and "scale" in transform
-    ]
-    try:
-        value: Any = math.prod(map(float, scales)) if scales else None
-    except (TypeError, ValueError):
-        value = scales
-    return Stated(value, axes[index].get("unit"))
+    unit = axes[index].get("unit")
+    steps: list[Any] = []
+    for transform in transforms:
+        if transform.get("type") in _WITHOUT_SCALE:
+            continue
+        scale = transform.get("scale") if transform.get("type") == "scale" else None
+        if not isinstance(scale, list):  # such as a matrix, or the path of an array
+            return Stated(f"{transform.get('type')} transformation", unit)
+        steps.append(scale[index])
+    numbers = [number for step in steps if (number := plain_number(step)) is not None]
+    value: Any = steps if len(numbers) < len(steps) else math.prod(numbers) if numbers else None
+    return Stated(value, unit)
 
 
 def inner_folder(path: Path, name: str) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["FILE_SET", "ORIENTATION", "PIXEL_SIZE", "PLANES", "TIME_STEP", "Z_STEP", "Note"]
+__all__ = ["EMPTY", "FILE_SET", "ORIENTATION", "PIXEL_SIZE", "PLANES", "TIME_STEP", "Z_STEP", "Note"]
 
 PIXEL_SIZE = "pixel-size"
 """The kind of note about a pixel size that the file states but the reader did not use.
@@ -17,6 +17,9 @@ FILE_SET = "file-set"
 
 PLANES = "planes"
 """The kind of a note on planes that the file holds, but its metadata do not describe."""
+
+EMPTY = "empty"
+"""The kind of a note on an array of which the folder holds no pixel at all."""
 
 ORIENTATION = "orientation"
 """The kind of a note on an orientation tag, which is not applied."""

@@ -13,16 +13,18 @@ import numpy as np
 
 from cellseg_monai.boxes import SlicedArray
 from cellseg_monai.errors import UnreadableImageError
-from cellseg_monai.formats.axes import settle_axes
+from cellseg_monai.formats.axes import UNSTATED, settle_axes
 from cellseg_monai.formats.colour_names import RGB, RGBA
 from cellseg_monai.formats.decoder_errors import decoding
 from cellseg_monai.formats.sizes import NO_SIZES, Sizes, Stated
 from cellseg_monai.formats.stored import Stored
 from cellseg_monai.formats.volume_data import (
+    UNKNOWN_LENGTH,
     VolumeData,
     damaged,
     data_beside,
     header_lines,
+    measure,
     n_dimensions,
     spatial_axes,
     stated_sizes,
@@ -92,11 +94,14 @@ def opened(path: Path, axes: str | None, *, indices: bool = False) -> Iterator[S
         samples = _sample_axis(path, kinds, sizes)
         spatial = [axis for axis in range(n_axes) if axis != samples]
         array = _samples_last(_data(path, fields, end, sizes).array(), samples, n_axes)
+        in_plane, found = [kinds[axis] for axis in spatial[:2]], _sizes(path, fields, n_axes, spatial)
         stated = spatial_axes(len(spatial), third_is_depth=len(spatial) < 3 or kinds[spatial[2]] in _DEPTHS)
+        if "time" in in_plane:  # which are then not X and Y
+            stated, found = UNSTATED[0] * len(spatial), NO_SIZES
         stated += "S" * (len(array.shape) > len(spatial))
         names = () if samples is None else _COLOURS.get(kinds[samples], ())
         settled = settle_axes(path, tuple(array.shape), stated, axes)
-        stored = Stored(array, settled, names, _sizes(path, fields, n_axes, spatial), stated)
+        stored = Stored(array, settled, names, found, stated)
     yield stored
 
 
@@ -216,7 +221,7 @@ def _skip(path: Path, fields: dict[str, str], key: str) -> int:
 
 
 def _sizes(path: Path, fields: dict[str, str], n_axes: int, spatial: list[int]) -> Sizes:
-    spacings = [float(word) for word in _words(path, fields, "spacings", n_axes)]
+    spacings = [measure(path, "spacings", word) for word in _words(path, fields, "spacings", n_axes)]
     units: list[str] = shlex.split(fields.get("units", ""))
     if units and len(units) != n_axes:
         damaged(path, f"its header states {len(units)} units, expected {n_axes}")
@@ -226,13 +231,16 @@ def _sizes(path: Path, fields: dict[str, str], n_axes: int, spatial: list[int]) 
         spacings = [math.hypot(*vector) for vector in _directions(path, fields["spacedirections"], n_axes)]
         in_space = set(shlex.split(fields.get("spaceunits", "")))
         units = [in_space.pop() if len(in_space) == 1 else ""] * n_axes
-    elif units:
-        units = [unit or units[spatial[0]] for unit in units]
     if not (spacings or units):
         return NO_SIZES
-    spacings = [1.0 if math.isnan(spacing) else spacing for spacing in spacings or [1.0] * n_axes]
-    units = units or [""] * n_axes
-    return stated_sizes([Stated(spacings[axis], units[axis]) for axis in spatial[:3]])
+    units, spacings = units or [""] * n_axes, spacings or [math.nan] * n_axes
+    return stated_sizes([_stated(spacings[axis], units[axis]) for axis in spatial[:3]])
+
+
+def _stated(spacing: float, unit: str) -> Stated:
+    if math.isnan(spacing):  # the format's word for an unknown spacing
+        return Stated(UNKNOWN_LENGTH, unit) if unit else Stated()
+    return Stated(spacing, unit)
 
 
 def _directions(path: Path, text: str, n_axes: int) -> list[list[float]]:
@@ -240,4 +248,7 @@ def _directions(path: Path, text: str, n_axes: int) -> list[list[float]]:
     vectors = re.findall(r"\([^()]*\)|none", text.replace(" ", ""), re.IGNORECASE)
     if len(vectors) != n_axes:
         damaged(path, f"its header states {len(vectors)} space directions, expected {n_axes}")
-    return [[float(number) for number in vector[1:-1].split(",")] if vector[0] == "(" else [] for vector in vectors]
+    return [
+        [measure(path, "space directions", number) for number in vector[1:-1].split(",")] if vector[0] == "(" else []
+        for vector in vectors
+    ]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from cellseg_monai.formats.notes import PIXEL_SIZE, TIME_STEP, Z_STEP, Note
-from cellseg_monai.formats.units import checked_size, in_unit, is_no_unit, seconds_per_unit, um_per_unit
+from cellseg_monai.formats.units import checked_size, in_unit, is_no_unit, plain_number, seconds_per_unit, um_per_unit
 
 __all__ = ["NO_SIZES", "Sizes", "Stated", "understood_sizes"]
 
@@ -34,10 +34,7 @@ class Stated(NamedTuple):
         return is_no_unit(self.unit) if self.unit else self._is(1)
 
     def _is(self, number: float) -> bool:
-        try:
-            return float(self.value) == number
-        except (TypeError, ValueError):
-            return False
+        return plain_number(self.value) == number
 
     def __str__(self) -> str:
         return f"{str(self.value)[:30]} {repr(str(self.unit)[:30]) if self.unit else 'without a unit'}"

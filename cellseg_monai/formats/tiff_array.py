@@ -22,7 +22,7 @@ from cellseg_monai.formats.decoder_errors import decoding
 from cellseg_monai.formats.lazy_arrays import BlockArray, MappedArray, StackedArray
 from cellseg_monai.formats.tiff_checks import COPY_AGAIN, segment_place
 from cellseg_monai.formats.tiff_display import ShownPicture
-from cellseg_monai.formats.tiff_files import contiguous_offset, open_file
+from cellseg_monai.formats.tiff_files import contiguous_offset, n_planes, open_file
 
 __all__ = ["TiffArray"]
 
@@ -52,10 +52,14 @@ class TiffArray:
         self._path, self._chosen, self._shown = path, chosen, shown
         self._windows: StackedArray | None = None
         self._cache, self._lock = cache, lock
-        # tifffile would read contiguous pixels from the file that was opened, even if they are in another of its set.
-        self._is_elsewhere = any(
-            series.dataoffset is not None
-            and any(page is not None and page.parent is not series.parent for page in series.pages)
+        # tifffile would read contiguous pixels from the file that was opened, even if they are in another of its set,
+        # and fails if there are more pages than the metadata describe.
+        self._is_only_by_window = any(
+            len(series.pages) > max(1, n_planes(series))
+            or (
+                series.dataoffset is not None
+                and any(page is not None and page.parent is not series.parent for page in series.pages)
+            )
             for series in chosen
         )
         stored_shape = (len(chosen),) * (len(chosen) > 1) + tuple(chosen[0].shape)
@@ -68,7 +72,7 @@ class TiffArray:
         stored, samples = selection[: self._n_stored_axes], selection[self._n_stored_axes :]
         is_whole = all(part.indices(n) == (0, n, 1) for part, n in zip(stored, self.shape, strict=False))
         with decoding(self._path):
-            values = self._read_all() if is_whole and not self._is_elsewhere else self._by_window()[stored]
+            values = self._read_all() if is_whole and not self._is_only_by_window else self._by_window()[stored]
             if self._shown is not None:
                 values = self._shown.apply(values)
         return values[(slice(None),) * self._n_stored_axes + samples]
@@ -109,7 +113,7 @@ def _windowed_array(
         shape = tuple(first.shape)
         return StackedArray(positions, lambda number: _mapped(chosen[number].keyframe, offsets[number], shape))
     # check_segments has ensured that no page is missing.
-    pages = [page for series in chosen for page in series.pages if page is not None]
+    pages = [page for series in chosen for page in series.pages[: max(1, n_planes(series))] if page is not None]
     # Find the first axis within a page; the axes before it count pages. Axes of length 1 fit on either side.
     splits = [n for n in range(len(first.shape)) if math.prod(first.shape[:n]) * len(chosen) == len(pages)]
     in_page = _axes_in_page(first.keyframe)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import tifffile
 
-__all__ = ["contiguous_offset", "open_file"]
+__all__ = ["contiguous_offset", "n_planes", "open_file"]
 
 
 @contextmanager
@@ -31,3 +31,8 @@ def contiguous_offset(series: tifffile.TiffPageSeries) -> int | None:
     """
     files = {id(page.parent) for page in series.pages if page is not None}
     return series.dataoffset if len(files) == 1 else None
+
+
+def n_planes(series: tifffile.TiffPageSeries) -> int:
+    """Return the number of pages that the metadata of a series describe, which can differ from those that it has."""
+    return int(series.size // max(1, series.keyframe.size))

@@ -11,8 +11,9 @@ import tifffile
 from cellseg_monai.errors import UnreadableImageError
 from cellseg_monai.formats.notes import PLANES, Note
 from cellseg_monai.formats.tiff_checks import COPY_AGAIN
+from cellseg_monai.formats.tiff_files import n_planes
 
-__all__ = ["check_micromanager_planes", "check_ome_planes", "micromanager_notes", "plane_notes"]
+__all__ = ["check_micromanager_planes", "check_ome_planes", "micromanager_notes", "plane_notes", "unread_notes"]
 
 _LEAST_PAGE_BYTES = 64  # a page of a TIFF needs at least these
 _ALWAYS = 1000  # planes that always count as possible, because a short list does no harm
@@ -87,6 +88,51 @@ def plane_notes(root: ElementTree.Element | None) -> tuple[Note, ...]:
     return ()
 
 
+def unread_notes(path: Path, tif: tifffile.TiffFile, chosen: list[tifffile.TiffPageSeries]) -> tuple[Note, ...]:
+    """Return a note if a file holds or states more planes than its metadata describe, so that the others are not read.
+
+    Args:
+        path: image file.
+        tif: the same file, open.
+        chosen: the series that make up the image.
+    """
+    key = chosen[0].keyframe
+    read = sum(map(n_planes, chosen))
+    held = _like_pages(path, tif, chosen, read)
+    if tif.is_imagej and chosen[0].kind == "imagej":
+        stated = (tif.imagej_metadata or {}).get("images", 1)  # some programs count the samples of a colour
+        if isinstance(stated, int) and stated > read * key.samplesperpixel:
+            held = max(held, stated)
+    if held <= read:
+        return ()
+    return (Note(PLANES, f"the file holds {held} planes, but its metadata describe {read}; only these are read"),)
+
+
+def _like_pages(path: Path, tif: tifffile.TiffFile, chosen: list[tifffile.TiffPageSeries], enough: int) -> int:
+    """Return the number of pages that are like those of the image, or any number up to `enough` if there are no more.
+
+    A page that another series uses, such as that of a lower resolution, does not count.
+    """
+    own = _indices(tif, chosen)
+    levels = [level for series in tif.series for level in series.levels]
+    others = _indices(tif, levels) - own
+    if len(tif.pages) - len(others) <= enough:
+        return 0
+    key = chosen[0].keyframe
+    with tifffile.TiffFile(path) as fresh:  # without the assumption that all pages are like the first one
+        pages = [fresh.pages[n] for n in range(len(fresh.pages)) if n not in others]
+        return sum(
+            (page.shape, page.dtype) == (key.shape, key.dtype) and not (page.is_reduced or page.is_mask)
+            for page in pages
+        )
+
+
+def _indices(tif: tifffile.TiffFile, series: list[tifffile.TiffPageSeries]) -> set[int]:
+    """Return the places of the pages of some series in the chain of pages of a file."""
+    pages = (page for one in series for page in one.pages if page is not None and page.parent is tif)
+    return {page.index for page in pages if len(page.treeindex) == 1}
+
+
 def _pixels(root: ElementTree.Element | None) -> list[ElementTree.Element]:
     return [] if root is None else root.findall("{*}Image/{*}Pixels")
 
@@ -99,4 +145,4 @@ def _declared(pixels: ElementTree.Element) -> int:
 def _number(element: ElementTree.Element, name: str) -> int:
     """Return an attribute as a number, 0 if it is missing or none, as tifffile then reports."""
     text = element.get(name, "0").strip()
-    return int(text) if text.isdecimal() and len(text) < 20 else 0
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 20 else 0

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tifffile
@@ -26,6 +28,7 @@ from cellseg_monai.formats.tiff_display import shown_picture
 from cellseg_monai.formats.tiff_files import open_file
 from cellseg_monai.formats.tiff_layout import check_layout
 from cellseg_monai.formats.tiff_metadata import channel_names
+from cellseg_monai.formats.tiff_planes import unread_notes
 from cellseg_monai.formats.tiff_sets import open_set, parts_of, set_notes
 from cellseg_monai.formats.tiff_sizes import tiff_sizes
 
@@ -93,7 +96,10 @@ def _describe(path: Path, tif: tifffile.TiffFile, axes: str | None, *, indices: 
     cache, lock = BlockCache(), threading.Lock()
     arrays = [TiffArray(path, level, cache, lock, shown) for level in _levels(chosen)]
     smaller = tuple(array for array in arrays[1:] if is_smaller(array, arrays[0], settled))
-    notes = (*set_notes(tif, chosen), *orientation_notes(page.tags.valueof(_ORIENTATION)))
+    notes = (
+        *(set_notes(tif, chosen) or unread_notes(path, tif, chosen)),
+        *orientation_notes(page.tags.valueof(_ORIENTATION)),
+    )
     return Stored(arrays[0], settled, names, tiff_sizes(tif, first), stated, smaller, notes)
 
 
@@ -110,9 +116,9 @@ def _axes(series: tifffile.TiffPageSeries) -> str:
 
 def _choose_series(path: Path, tif: tifffile.TiffFile) -> list[tifffile.TiffPageSeries]:
     """Return the series that make up the image: a single series, or one per position."""
-    for empty in (s for s in tif.series if not s.size):
-        if any(empty.keyframe.tags.valueof(code) == 0 for code in _SIZES):
-            raise UnreadableImageError(path, f"page {empty.keyframe.index} states a size of 0", COPY_AGAIN)
+    for page in _pages_without_pixels(tif):
+        if any(page.tags.valueof(code) == 0 for code in _SIZES):
+            raise UnreadableImageError(path, f"page {page.index} states a size of 0", COPY_AGAIN)
     series = [s for s in tif.series if s.size]
     if series and series[0].kind in _SLIDE_KINDS:
         # The other series, which can come first, are a thumbnail, the slide label and an overview.
@@ -135,6 +141,14 @@ def _choose_series(path: Path, tif: tifffile.TiffFile) -> list[tifffile.TiffPage
     return [_with_own_axes(tif, series) for series in whole]
 
 
+def _pages_without_pixels(tif: tifffile.TiffFile) -> Iterator[tifffile.TiffPage]:
+    """Yield the first page of each series without pixels, and pages without pixels that are in no series."""
+    yield from (s.keyframe for s in tif.series if not s.size)
+    # Since tifffile 2026.9, no series holds such pages. Looking at each page is slow, so it is done only if some miss.
+    if sum(len(s) for s in tif.series) < len(tif.pages):
+        yield from (page for page in (page.aspage() for page in tif.pages) if 0 in page.shape)
+
+
 def _with_own_axes(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> tifffile.TiffPageSeries:
     """Return a stack of labels with all axes that `write_labels` noted; ImageJ's header omits those of length 1."""
     axes = (tif.imagej_metadata or {}).get(f"{OWN_PREFIX}axes") if tif.is_imagej else None
@@ -142,19 +156,29 @@ def _with_own_axes(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> t
         return series
     sizes = dict(zip(series.axes, series.shape, strict=True))
     shape = [sizes.get(axis, 1) for axis in axes]
-    return tifffile.TiffPageSeries(list(series), shape, series.dtype, axes, kind=series.kind, squeeze=False)
+    # Since tifffile 2026.9, a series keeps its axes of length 1 in any case.
+    keeping: dict[str, Any] = (
+        {"squeeze": False} if "squeeze" in inspect.signature(tifffile.TiffPageSeries).parameters else {}
+    )
+    return tifffile.TiffPageSeries(list(series), shape, series.dtype, axes, kind=series.kind, **keeping)
 
 
 def _describe_kind(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> str:
     """Describe the properties that images must share to be stacked as positions."""
-    page, names, size_um = series.keyframe, channel_names(tif, series), tiff_sizes(tif, series).pixel_size_um
+    page, names, sizes = series.keyframe, channel_names(tif, series), tiff_sizes(tif, series)
+    steps = (("Z", sizes.z_step_um, "µm between planes"), ("T", sizes.time_step_s, "s between images"))
     parts = [
         f"{series.axes} {' × '.join(map(str, series.shape))} {series.dtype}",
         str(getattr(page.photometric, "name", page.photometric)).lower(),
-        *([f"{size_um[0]:g} × {size_um[1]:g} µm per pixel"] if size_um else []),
+        *([" × ".join(map(_all_digits, sizes.pixel_size_um)) + " µm per pixel"] if sizes.pixel_size_um else []),
+        *(f"{_all_digits(step)} {what}" for axis, step, what in steps if step is not None and axis in series.axes),
         *([f"channels {' '.join(map(repr, names))}"] if names else []),
     ]
     return ", ".join(parts)
+
+
+def _all_digits(number: float) -> str:
+    return repr(float(number)).removesuffix(".0")
 
 
 def _check_type(path: Path, page: tifffile.TiffPage) -> None:

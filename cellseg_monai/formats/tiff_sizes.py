@@ -13,7 +13,7 @@ import tifffile
 from cellseg_monai.formats.label_tags import OWN_PREFIX
 from cellseg_monai.formats.ome_xml import ome_image
 from cellseg_monai.formats.sizes import Sizes, Stated, understood_sizes
-from cellseg_monai.formats.units import um_per_unit
+from cellseg_monai.formats.units import plain_number, um_per_unit
 
 __all__ = ["tiff_sizes"]
 
@@ -65,10 +65,18 @@ def _of_imagej(tif: tifffile.TiffFile) -> Sizes:
     x = Stated(_pixel_length(tif.pages.first, "XResolution"), unit)
     if um_per_unit(unit) == _INCH_UM and (_is_print(x) or _is_print(y)):  # nobody measures cells in inches
         y = x = Stated()
-    spacing = metadata.get("spacing")
+    spacing = _imagej_number(tif, "spacing")
     # Like ImageJ, take a negative spacing for the order of the planes.
     z = Stated(abs(spacing) if isinstance(spacing, int | float) else spacing, metadata.get("zunit", unit))
-    return understood_sizes(y, x, z, Stated(metadata.get("finterval"), metadata.get("tunit", "s")))
+    return understood_sizes(y, x, z, Stated(_imagej_number(tif, "finterval"), metadata.get("tunit", "s")))
+
+
+def _imagej_number(tif: tifffile.TiffFile, name: str) -> Any:
+    """Return a number in the header of ImageJ, or its text if only Python takes it for a number, as tifffile does."""
+    written = re.search(rf"^\s*{name}\s*=(.*)$", tif.pages.first.description, re.MULTILINE)
+    if written and plain_number(written[1]) is None:
+        return written[1].strip()
+    return (tif.imagej_metadata or {}).get(name)
 
 
 def _of_own(metadata: dict[str, Any]) -> Sizes:

@@ -12,9 +12,10 @@ import math
 import re
 import unicodedata
 from contextlib import suppress
+from numbers import Real
 from typing import Any
 
-__all__ = ["checked_size", "in_unit", "is_no_unit", "seconds_per_unit", "um_per_unit"]
+__all__ = ["checked_size", "in_unit", "is_no_unit", "plain_number", "seconds_per_unit", "um_per_unit"]
 
 _MU = "\N{GREEK SMALL LETTER MU}"  # Unicode's NFKC normalisation turns the micro sign into this letter
 _SYMBOL_PREFIXES = {
@@ -85,6 +86,7 @@ _S_PER_WORD = {
     **dict.fromkeys(("day", "days"), 1440 * _MINUTE),
 }
 _NO_UNITS = {"", "pixel", "pixels", "px", "voxel", "voxels", "referenceframe", "none", "null"}
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 _PER_PIXEL = re.compile(r"\s*(?:/|\bper\b)\s*(?:pixels?|px|voxels?)$", re.IGNORECASE)
 
 
@@ -117,6 +119,26 @@ def is_no_unit(unit: Any) -> bool:
     return unit is None or _word(_clean(unit)) in _NO_UNITS
 
 
+def plain_number(value: Any) -> float | None:
+    """Return a number from a file, or None if it is none, or is text that only Python takes for a number.
+
+    Args:
+        value: the number or its text, or whatever the file has in its place.
+
+    >>> plain_number(" 2.5e-1 "), plain_number(2), plain_number("1_0"), plain_number("٥"), plain_number(True)
+    (0.25, 2.0, None, None, None)
+    """
+    if isinstance(value, str):
+        value = value.strip(" \t\r\n\0")
+        return float(value) if _NUMBER.fullmatch(value) else None
+    if not isinstance(value, Real) or isinstance(value, bool):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return None
+
+
 def in_unit(value: Any, factor: float | None) -> float | None:
     """Return a value in another unit, or None if it is no positive and finite number or the factor is unknown.
 
@@ -127,12 +149,10 @@ def in_unit(value: Any, factor: float | None) -> float | None:
     >>> in_unit("250", um_per_unit("nm")), in_unit("wide", 1.0), in_unit(0, 1.0), in_unit(1, um_per_unit("pixel"))
     (0.25, None, None, None)
     """
-    if value is None or factor is None:
+    number = plain_number(value)
+    if number is None or factor is None:
         return None
-    try:
-        size = float(value) * factor
-    except (TypeError, ValueError, OverflowError):
-        return None
+    size = number * factor
     return size if math.isfinite(size) and size > 0 else None
 
 

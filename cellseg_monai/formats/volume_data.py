@@ -19,18 +19,23 @@ from cellseg_monai.formats.decoder_errors import check_exact_size, check_plausib
 from cellseg_monai.formats.lazy_arrays import MappedArray
 from cellseg_monai.formats.neighbours import neighbour
 from cellseg_monai.formats.sizes import NO_SIZES, Sizes, Stated, understood_sizes
-from cellseg_monai.formats.units import um_per_unit
+from cellseg_monai.formats.units import plain_number, um_per_unit
 
 __all__ = [
+    "UNKNOWN_LENGTH",
     "VolumeData",
     "damaged",
     "data_beside",
     "header_lines",
+    "measure",
     "n_dimensions",
     "spatial_axes",
     "stated_sizes",
     "whole_numbers",
 ]
+
+UNKNOWN_LENGTH = "an unknown length"
+"""The value of a spacing of which a header states only the unit."""
 
 _LARGEST_HEADER = 2**20
 # Largest number of decoded bytes per byte in the file; the number for deflate is rounded up.
@@ -204,6 +209,18 @@ def whole_numbers(path: Path, field: str, text: str, count: int) -> tuple[int, .
     return tuple(map(int, words))
 
 
+def measure(path: Path, field: str, word: str) -> float:
+    """Return a number in a header field, which can be NaN.
+
+    Raises:
+        UnreadableImageError: it is no number, or written as only Python writes it.
+    """
+    number = plain_number(word)
+    if number is None and word.lower().lstrip("+-") not in ("nan", "inf", "infinity"):
+        damaged(path, f"its header states {word[:80]!r} as {field}, expected a number")
+    return float(word) if number is None else number
+
+
 def n_dimensions(path: Path, field: str, text: str) -> int:
     """Return the number of dimensions in a header field.
 
@@ -234,12 +251,12 @@ def stated_sizes(steps: Sequence[Stated]) -> Sizes:
     """Return the sizes that a header states.
 
     Args:
-        steps: distance between neighbours along X, Y and, for a volume, Z.
+        steps: distance between neighbours along X, Y and, for a volume, Z; `UNKNOWN_LENGTH` if it is not stated.
 
     >>> stated_sizes([Stated(0.25, "um"), Stated(0.5, "um")]).pixel_size_um, stated_sizes([Stated(1, "mm")] * 2)
     ((0.5, 0.25), Sizes(pixel_size_um=None, z_step_um=None, time_step_s=None, notes=()))
     """
-    if all(step.value == 1 and um_per_unit(step.unit) == _UM_PER_MM for step in steps):
+    if all(step.value in (1, UNKNOWN_LENGTH) and um_per_unit(step.unit) == _UM_PER_MM for step in steps):
         return NO_SIZES  # programs write 1 mm if they know no spacing
     x, y, *z = steps
     return understood_sizes(y, x, *z)

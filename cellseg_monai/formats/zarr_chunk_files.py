@@ -8,7 +8,7 @@ import math
 import os
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -18,9 +18,10 @@ import numpy as np
 from cellseg_monai.errors import UnreadableImageError
 from cellseg_monai.formats.axes import shape_text
 from cellseg_monai.formats.decoder_errors import SMALL_BYTES
+from cellseg_monai.formats.notes import EMPTY, Note
 from cellseg_monai.formats.zarr_layout import ZarrLayout
 
-__all__ = ["check_not_empty", "has_chunk"]
+__all__ = ["check_not_empty", "empty_notes", "has_chunk"]
 
 _FEW_PIXELS, _FEW_FILES = 2**26, 2**14  # up to which reading a missing part takes no time
 _RAREST = 1000
@@ -62,6 +63,26 @@ def check_not_empty(path: Path, folder: Path, layout: ZarrLayout) -> None:
         f"it declares {shape_text(layout.shape)} pixels, but only {found} of {layout.n_files} files of chunks exist",
         "copy the whole folder again; if the image really is empty, crop it, or write its empty chunks, too",
     )
+
+
+def empty_notes(folders: Sequence[Path]) -> tuple[Note, ...]:
+    """Return a note if an array has no chunk at all, so that an image is empty that perhaps lost its chunks.
+
+    Args:
+        folders: folders of the arrays, one per resolution.
+    """
+    empty = [folder.name for folder in folders if not _has_any(folder)]
+    if not empty:
+        return ()
+    names = ", ".join(repr(name[:40]) for name in empty[:4])
+    text = (
+        f"no chunk of the array {names} exists, so all of it is empty; if it should not be, copy the whole folder again"
+    )
+    return (Note(EMPTY, text),)
+
+
+def _has_any(folder: Path) -> bool:
+    return any(name not in _METADATA for _, _, names in os.walk(folder) for name in names)
 
 
 def has_chunk(file: Path, root: Path, layout: ZarrLayout, place: tuple[int, ...]) -> bool:

@@ -20,7 +20,7 @@ from cellseg_monai.formats.lazy_arrays import BlockArray
 from cellseg_monai.formats.ngff import Multiscale, ZarrNode, find_image
 from cellseg_monai.formats.sizes import Sizes
 from cellseg_monai.formats.stored import Stored, is_smaller
-from cellseg_monai.formats.zarr_chunk_files import check_not_empty, has_chunk
+from cellseg_monai.formats.zarr_chunk_files import check_not_empty, empty_notes, has_chunk
 from cellseg_monai.formats.zarr_layout import layout_of
 
 __all__ = ["opened"]
@@ -58,7 +58,8 @@ def opened(path: Path, axes: str | None, *, indices: bool = False) -> Iterator[S
             )
         settled = settle_axes(path, full.shape, image.axes, axes)
         smaller = tuple(array for array in others if is_smaller(array, full, settled))
-        stored = Stored(full, settled, image.channel_names, image.sizes, image.axes, smaller)
+        notes = empty_notes([node.folder for node in image.arrays])
+        stored = Stored(full, settled, image.channel_names, image.sizes, image.axes, smaller, notes)
     yield stored
 
 

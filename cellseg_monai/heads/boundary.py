@@ -32,7 +32,7 @@ class _BoundaryHead(Head):
     width: int = 2
 
     def __post_init__(self) -> None:
-        if type(self.width) is not int or self.width < 1:
+        if type(self.width) is not int or not 0 < self.width < 2**16:
             raise ValueError(f"got width={self.width!r}, expected a whole number of pixels, at least 1; try 2")
 
     @property

@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 import shutil
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
-from uuid import uuid4
 
 import numpy as np
 
@@ -26,13 +25,12 @@ from cellseg_monai.inference.plane_states import Broken, Dropped, Ready, Segment
 from cellseg_monai.inference.results import ImageResults
 from cellseg_monai.inference.scouted import Chooser, choose_for_planes
 from cellseg_monai.inference.stages import Stages
+from cellseg_monai.inference.unfinished import UNFINISHED, new_name, unfinished_folder
 from cellseg_monai.io import LazyImage, LazyPlane, Note, open_image
 from cellseg_monai.pixels import prepared_shape
 from cellseg_monai.prefetch import prefetch
 
-__all__ = ["UNFINISHED", "Job", "Reading", "SegmentLarge"]
-
-UNFINISHED = ".unfinished"
+__all__ = ["Job", "Reading", "SegmentLarge"]
 
 
 @dataclass(frozen=True)
@@ -116,11 +114,13 @@ class Job:
             The outcome of each image, in order.
 
         Raises:
+            FileExistsError: the folder for unfinished files is a link or a file.
             Exception: there is a bug in this program, rather than a faulty image; see `errors.OF_AN_IMAGE`.
         """
         stages: Stages[Ready | Broken, Segmented | Broken | Dropped, Done | Failed]
         stages = Stages(self._label, self._write, lanes=self.pipeline.lanes, largest_px=self.large_px)
-        with self._unfinished_folder(), stages, closing(prefetch(self._planes(images))) as planes:
+        unfinished = unfinished_folder(self.output / self.unfinished)
+        with unfinished, stages, closing(prefetch(self._planes(images))) as planes:
             for plane in planes:
                 if not isinstance(plane, TooLarge):
                     yield from stages.put(plane, size_px=plane.size_px)
@@ -147,19 +147,9 @@ class Job:
                 )
         return max(math.prod(file_shape), math.prod(network_shape)) > self.large_px
 
-    @contextmanager
-    def _unfinished_folder(self) -> Iterator[None]:
-        """Remove the folder for unfinished files after the `with` block, and beforehand if a killed run left one."""
-        folder = self.output / self.unfinished
-        shutil.rmtree(folder, ignore_errors=True)
-        try:
-            yield
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-
     def _new_folder(self) -> Path:
         """Return a new, unique path for a folder of unfinished files, without creating the folder."""
-        return self.output / self.unfinished / uuid4().hex
+        return self.output / self.unfinished / new_name()
 
     def _planes(self, images: Sequence[ImageFile]) -> Iterator[Ready | TooLarge | Broken]:
         """Read and prepare the planes of every image; after a plane that fails, skip the rest of its image."""

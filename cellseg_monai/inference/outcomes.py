@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 from cellseg_monai.flag import Flag
 from cellseg_monai.inference.inputs import ImageFile
 from cellseg_monai.io import Note
+from cellseg_monai.one_line import one_line
 
 __all__ = ["Done", "Failed", "failed_by"]
 
@@ -70,5 +72,6 @@ def failed_by(image: ImageFile, error: Exception, notes: tuple[Note, ...] = ()) 
     if isinstance(error, OSError) and error.strerror:
         where = "" if error.filename in (None, path) else f"{error.filename}: "
         return Failed(image, f"{path}: {where}{error.strerror}", notes)
-    text = " ".join(str(error).split()) or type(error).__name__
-    return Failed(image, text if text.startswith(path) else f"{path}: {text}", notes)
+    text = str(error) or type(error).__name__
+    reason = text.removeprefix(path) if text.startswith(path) else f": {text}"
+    return Failed(image, one_line(path) + re.sub(r"\s+", " ", reason), notes)

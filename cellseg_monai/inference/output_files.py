@@ -50,7 +50,7 @@ def check_output_files(
         for target in _targets(output, image, exports, axes, parted=image.key.lower() in parted):
             if os.path.realpath(target) in inputs:
                 raise FileExistsError(f"{target} is an input, and a result would replace it; choose another --output")
-            if target.exists() and not may_replace(image, target):
+            if os.path.lexists(target) and not may_replace(image, target):
                 raise FileExistsError(
                     f"{target} already exists, and a result would replace it; choose another --output, or move the file"
                 )

@@ -12,7 +12,8 @@ from cellseg_monai.inference.fingerprint import about_job
 from cellseg_monai.inference.inputs import ImageFile
 from cellseg_monai.inference.job import Job
 from cellseg_monai.inference.output_files import check_output_files
-from cellseg_monai.inference.run_record import NAME, RunRecord, check_no_run, results_in
+from cellseg_monai.inference.run_record import NAME, RunRecord, check_no_run, has_run, results_in
+from cellseg_monai.inference.unfinished import check_unfinished
 from cellseg_monai.lock import only_one
 
 __all__ = ["RunFolder"]
@@ -27,7 +28,8 @@ class RunFolder:
     A new, resumed or replayed run goes through these steps, in order:
 
     1. `check`, before loading the network or searching for images: the path must not be a file, and the folder must not
-       contain another run. If a report is requested, the folder must not contain a report page either.
+       contain another run, or a folder with the name of the one for unfinished files. If a report is requested, the
+       folder must not contain a report page either.
     2. `results`, so that results of an earlier run are not treated as images.
     3. `opened`, once the job is known: takes the lock and reads the record. A run can be resumed only with its original
        settings. Results must not replace an image, or a file that this run did not write.
@@ -58,17 +60,20 @@ class RunFolder:
         return self.path / "report.html"
 
     def check(self) -> None:
-        """Check that the path is not a file, and that the folder contains no other run or report page.
+        """Check that the path is not a file, and that the folder contains no other run, page or unfinished files.
 
         Raises:
             ValueError: the path is a file.
-            FileExistsError: the folder contains another run, or a report page that would be replaced.
+            FileExistsError: the folder contains another run, a report page that would be replaced, or a folder with the
+                name of the one for unfinished files.
         """
         if self.path.exists() and not self.path.is_dir():
             raise ValueError(f"--output {self.path} is a file, not a folder; choose another --output")
+        if not self.resume:
+            check_no_run(self.path)
+        check_unfinished(self.path, is_resumed=has_run(self.path))
         if self.resume:
             return
-        check_no_run(self.path)
         for file in (self.page, self.page.with_suffix(".json")) if self.report else ():
             if file.exists():
                 raise FileExistsError(f"{file} already exists, and --report would replace it; choose another --output")

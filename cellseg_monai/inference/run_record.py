@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -16,6 +17,7 @@ from cellseg_monai.inference.inputs import ImageFile
 from cellseg_monai.inference.outcomes import Done, Failed
 from cellseg_monai.inference.record_checks import check_record
 from cellseg_monai.json_text import parse_json
+from cellseg_monai.text_file import read_text
 
 __all__ = ["NAME", "RunRecord", "check_no_run", "has_run", "images_of", "read_run", "results_in"]
 
@@ -189,8 +191,8 @@ def check_no_run(output: Path) -> None:
 
 
 def has_run(output: Path) -> bool:
-    """Return True if a folder contains the results of a run, complete or not."""
-    return (output / NAME).exists() or (output / _JOURNAL).exists()
+    """Return True if a folder contains the results of a run, complete or not; a record can be a link to nothing."""
+    return os.path.lexists(output / NAME) or os.path.lexists(output / _JOURNAL)
 
 
 def results_in(output: Path) -> set[Path]:
@@ -214,7 +216,7 @@ def read_run(path: Path) -> dict[str, Any]:
         ValueError: the file is not the record of a run.
     """
     try:
-        run = parse_json(path.read_text(encoding="utf-8"))
+        run = parse_json(read_text(path))
     except FileNotFoundError as error:
         raise FileNotFoundError(f"no such file: {path}; pass the run.json next to the results") from error
     except ValueError as error:
@@ -267,7 +269,7 @@ def _recorded(output: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         run = read_run(output / NAME)
         return run, run["images"]
     try:
-        lines = journal.read_text(encoding="utf-8").splitlines()
+        lines = read_text(journal).splitlines()
         first = _entry(lines[0]) if lines else None
         if first is None or not {"about", "begun", "left"} <= first.keys():
             raise ValueError("it does not begin with the settings of the run")

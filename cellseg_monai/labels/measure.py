@@ -64,7 +64,8 @@ def measure_objects(
         labels: Y×X ids of any integer dtype, 0 is background. Ids can have gaps and be large. The array is only sliced,
             so it can be on disk.
         image: C×Y×X pixels; only sliced, so it can be on disk.
-        channel_names: one name per channel; missing or empty names become `channel_0` and so on.
+        channel_names: one name per channel; missing or empty names become `channel_0` and so on, and the number of the
+            channel is appended to names that occur twice.
         pixel_size_um: height and width of a pixel in µm.
         maps: Y×X floats by name, with the same pixels as the image; only sliced, so they can be on disk.
         block_px: number of pixels held in memory at a time, unless a single object is larger.
@@ -221,5 +222,24 @@ def _channel_names(labels: SlicedArray, image: Any, channel_names: Sequence[str]
             "an image (C, Y, X) with the Y and X of the labels, and either one name per channel or no names; "
             "rescale the image or the labels, or pass a single plane from a stack"
         )
-    names = [name or f"channel_{channel}" for channel, name in enumerate(channel_names or [""] * shape[0])]
-    return tuple(name if names.count(name) == 1 else f"{name}_{channel}" for channel, name in enumerate(names))
+    names = enumerate(channel_names or [""] * shape[0])
+    return _distinct([_as_text(name) or f"channel_{channel}" for channel, name in names])
+
+
+def _as_text(name: str) -> str:
+    """Return a name without surrogates and zeros, which some formats of tables cannot hold."""
+    return name.replace("\0", r"\x00").encode("utf-8", "backslashreplace").decode()
+
+
+def _distinct(names: Sequence[str]) -> tuple[str, ...]:
+    """Append the number of the channel to every name that occurs twice, and again until no other channel has it."""
+    taken = {name for name in names if names.count(name) == 1}
+    distinct = []
+    for channel, name in enumerate(names):
+        if names.count(name) > 1:
+            name = f"{name}_{channel}"
+            while name in taken:
+                name = f"{name}_{channel}"
+            taken.add(name)
+        distinct.append(name)
+    return tuple(distinct)

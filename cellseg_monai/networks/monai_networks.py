@@ -11,7 +11,7 @@ import torch
 from monai.networks import nets
 from torch import nn
 
-from cellseg_monai.errors import BundleError
+from cellseg_monai.errors import BundleError, CheckpointError
 from cellseg_monai.networks.definition import BUILD_ERRORS, recorded
 from cellseg_monai.networks.padding import Padded
 
@@ -79,6 +79,8 @@ def padded_monai_network(
     arguments = _arguments(kind, name, options, in_channels=in_channels, classes=classes)
     try:
         network = kind(**arguments)
+    except CheckpointError:  # a checkpoint describes a network that is too large
+        raise
     except BUILD_ERRORS as error:
         given = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
         raise BundleError(f"MONAI's {name} rejects {given}: {_first_line(error)}; change the options") from error
@@ -179,6 +181,8 @@ def _answer(padded: Padded, name: str, size: tuple[int, int], *, training: bool 
     try:
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
             return network.train(training)(image)
+    except CheckpointError:  # a checkpoint describes a network that is too large
+        raise
     except BUILD_ERRORS as error:
         raise BundleError(
             f"MONAI's {name} fails on an image of {size[0]}×{size[1]} pixels, which multiple={padded.multiple} and "

@@ -77,6 +77,8 @@ class Preprocessing:
             value = getattr(self, name)
             if type(value) not in (int, float) and not (name in _OPTIONAL_NUMBERS and value is None):
                 raise ValueError(f"got {name}={value!r}, expected a number; change the value")
+            if type(value) is int and abs(value) >= 2**63:
+                raise ValueError(f"got {name}={value!r:.50}, expected a smaller number; change the value")
         check_percentiles(self.lower_percentile, self.upper_percentile)
         if not 0 <= self.noise_floor < np.inf:
             raise ValueError(f"got noise_floor={self.noise_floor}, expected a non-negative number; pass 0 for no limit")
@@ -90,7 +92,9 @@ class Preprocessing:
                 f"got pixel_size_um={self.pixel_size_um}, expected a positive number of µm per pixel; "
                 "set it to null to keep the pixel size of each image"
             )
-        if self.shorter_side_px is not None and (type(self.shorter_side_px) is not int or self.shorter_side_px < 1):
+        if self.shorter_side_px is not None and (
+            type(self.shorter_side_px) is not int or not 0 < self.shorter_side_px < 2**31
+        ):
             raise ValueError(
                 f"got shorter_side_px={self.shorter_side_px!r}, expected a positive whole number of pixels; "
                 "set it to null to keep the size of each image"

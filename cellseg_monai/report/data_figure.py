@@ -13,6 +13,7 @@ from cellseg_monai.data.statistics import PERCENTILES, DatasetStatistics, ImageS
 from cellseg_monai.io import read, read_labels
 from cellseg_monai.io.display import picture_of, shrunk
 from cellseg_monai.labels import paint_outlines
+from cellseg_monai.one_line import one_line
 from cellseg_monai.pixels import rescale_labels
 from cellseg_monai.report.distributions import equal_edges
 from cellseg_monai.report.line_styles import COLOURS
@@ -66,7 +67,7 @@ def data_figure(statistics: DatasetStatistics, *, axes: str | None = None) -> Fi
     for panel, image in zip(grid, shown, strict=False):
         panel.imshow(_picture(image, axes), interpolation="nearest")
         count = "no labels" if image.objects is None else _object_count(image.objects.count)
-        panel.set_title(f"{_shortened(image.stem)}\n{count}", fontsize=8)
+        panel.set_title(f"{one_line(_shortened(image.stem))}\n{count}", fontsize=8)
     return figure
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import io
-from html import escape
 from pathlib import Path
 
 from cellseg_monai.atomic import replacing
 from cellseg_monai.data.statistics import DatasetStatistics
 from cellseg_monai.report.data_figure import data_figure
 from cellseg_monai.report.figure_file import save_figure
-from cellseg_monai.report.html import data_uri, items, paragraph, render_page, table, text_cell
+from cellseg_monai.report.html import data_uri, escape, items, paragraph, render_page, table, text_cell
 
 __all__ = ["write_dataset"]
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import base64
+import html
 import io
 from collections.abc import Iterable, Sequence
-from html import escape
 from importlib import resources
 from string import Template
 
@@ -13,11 +13,21 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from cellseg_monai._version import __version__
+from cellseg_monai.one_line import one_line
 
-__all__ = ["Cell", "chart", "data_uri", "items", "paragraph", "render_page", "section", "table", "text_cell"]
+__all__ = ["Cell", "chart", "data_uri", "escape", "items", "paragraph", "render_page", "section", "table", "text_cell"]
 
 Cell = tuple[str, str]
 """A table cell: its content as HTML, and the text to sort it by."""
+
+
+def escape(text: str) -> str:
+    r"""Return text as HTML, on one line.
+
+    >>> escape("<a>\udcff")
+    '&lt;a&gt;\\udcff'
+    """
+    return html.escape(one_line(text))
 
 
 def render_page(title: str, lead: str, sections: Sequence[tuple[str, str]]) -> str:

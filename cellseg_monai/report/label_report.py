@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from cellseg_monai.evaluation.results import OVER_WORDS
 from cellseg_monai.faults import Fault
 from cellseg_monai.report.compared_image import INTENSITY, IOU, ComparedImage, compare_image, find_images
 from cellseg_monai.report.distributions import distribution_figure, medians
-from cellseg_monai.report.html import Cell, chart, items, paragraph, table, text_cell
+from cellseg_monai.report.html import Cell, chart, escape, items, paragraph, table, text_cell
 from cellseg_monai.report.overlay import MARKS
 from cellseg_monai.report.overlay_figures import chosen_overlays, draw_overlays, legend
 from cellseg_monai.report.page_file import check_output, write_page

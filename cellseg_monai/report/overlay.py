@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from html import escape
 
 import numpy as np
 
 from cellseg_monai.io.display import shrunk
 from cellseg_monai.labels import ObjectTable, inner_outlines, measure_objects
 from cellseg_monai.pixels import rescale_labels
-from cellseg_monai.report.html import data_uri
+from cellseg_monai.report.html import data_uri, escape
 from cellseg_monai.report.picture import jpeg, palette_png
 from cellseg_monai.scores import Mistakes
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from html import escape
 
 from cellseg_monai.evaluation import Protocol
 from cellseg_monai.io.display import channels_shown
 from cellseg_monai.report.compared_image import ComparedImage, view_of
+from cellseg_monai.report.html import escape
 from cellseg_monai.report.overlay import MARKS, View, crop_corners, overlay
 from cellseg_monai.report.page_pictures import Drawn, check_boxes, draw_groups, figure, image_figure
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import Protocol, TypeVar
 
-from cellseg_monai.report.html import paragraph
+from cellseg_monai.report.html import escape, paragraph
 
 __all__ = ["Drawn", "Named", "check_boxes", "draw_groups", "figure", "image_figure", "left_out_note"]
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from html import escape
 from itertools import groupby
 
 import numpy as np
 
+from cellseg_monai.report.html import escape
 from cellseg_monai.report.overlay import outlined
 from cellseg_monai.report.page_pictures import Drawn, check_boxes, draw_groups, figure, image_figure
 from cellseg_monai.report.plane_view import PlaneView

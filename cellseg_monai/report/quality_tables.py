@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from html import escape
 
 import numpy as np
 
 from cellseg_monai.quality import FLAGS, LEAST_COMPARED, TrainingData, compared_measures
 from cellseg_monai.report.distributions import objects_figure
-from cellseg_monai.report.html import Cell, chart, items, paragraph, table, text_cell
+from cellseg_monai.report.html import Cell, chart, escape, items, paragraph, table, text_cell
 from cellseg_monai.report.survey import Survey
 
 __all__ = ["distribution_part", "flag_part", "table_part"]

@@ -9,6 +9,7 @@ from cellseg_monai.json_text import parse_json
 from cellseg_monai.report.html import chart, paragraph, table, text_cell
 from cellseg_monai.report.run_figures import calibration_figure, history_figure
 from cellseg_monai.spreadsheets import read_table
+from cellseg_monai.text_file import read_text
 
 __all__ = ["run_part"]
 
@@ -54,7 +55,7 @@ def _history(path: Path) -> str:
 
 def _calibration(folder: Path) -> str:
     trials = read_table(folder / "curve.csv")
-    calibration: dict[str, Any] = parse_json((folder / "calibration.json").read_text(encoding="utf-8"))
+    calibration: dict[str, Any] = parse_json(read_text(folder / "calibration.json"))
     figure = calibration_figure(trials, calibration["settings"])
     swept = list(dict.fromkeys(row["setting"] for row in trials))
     interval = calibration["f1_interval"]

@@ -11,6 +11,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from cellseg_monai.boxes import SlicedArray
 from cellseg_monai.exports import EXPORTS, place_name
 from cellseg_monai.exports.table_csv import read as read_table
@@ -23,6 +25,10 @@ __all__ = ["LABEL_EXPORTS", "OpenPlane", "SegmentedPlane", "segmented_planes"]
 
 LABEL_EXPORTS = ("labels", "ome", "zarr")
 """Exports that contain the label image; a report needs at least one of them."""
+
+# Columns of the table that a report uses.
+_WHOLE = ("id", "top_px", "left_px", "bottom_px", "right_px", "area_px")
+_NUMBERS = ("score", "equivalent_diameter_px", "touches_edge")
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,7 @@ class SegmentedPlane:
         axes: axes of the image file if the user passed them to the run, otherwise None.
         pixel_size_um: pixel size (y, x) if the user passed it to the run, otherwise None.
         measures: the measures of the plane that the run recorded; None if it was made by an earlier version.
+        objects: number of objects in the whole stack that the run recorded; None if unknown.
     """
 
     name: str
@@ -48,6 +55,7 @@ class SegmentedPlane:
     axes: str | None = None
     pixel_size_um: tuple[float, float] | None = None
     measures: PlaneMeasures | None = None
+    objects: int | None = None
 
     @contextmanager
     def opened(self) -> Iterator[OpenPlane]:
@@ -55,12 +63,10 @@ class SegmentedPlane:
 
         Raises:
             OSError: a file is missing.
-            ValueError: a file cannot be read, or the image and its labels differ in shape.
+            ValueError: a file cannot be read, the table is not that of the run, or the image and its labels differ in
+                shape.
         """
-        stack_table = _read_cached(self.table, self.table.stat().st_mtime_ns)
-        table = stack_table.at({axis.lower(): number for axis, number in self.place.items()})
-        if "score" not in table.columns:
-            raise ValueError(f"{self.table}: the column 'score' is missing; segment the image again")
+        table = self._read_table()
         with open_image(self.image, axes=self.axes) as image, open_image(self.labels) as labels:
             if image.shape[-2:] != labels.shape[-2:]:
                 raise ValueError(
@@ -68,8 +74,35 @@ class SegmentedPlane:
                     "labels; restore the image that was segmented"
                 )
             place = tuple(self.place.values())
+            for path, stack in ((self.image, image), (self.labels, labels)):
+                lengths = stack.shape[:-3]
+                if len(lengths) != len(place) or any(at >= length for at, length in zip(place, lengths, strict=True)):
+                    raise ValueError(
+                        f"{path}: got the axes {stack.axes} and the shape {stack.shape}, which have no plane "
+                        f"{dict(self.place)}; restore the file of the run"
+                    )
+            _check_boxes(table, self.table, labels.shape[-2:])
             pixel_size_um = self.pixel_size_um or image.pixel_size_um
             yield OpenPlane(image.plane(place), labels.plane(place).channel(0), table, pixel_size_um)
+
+    def _read_table(self) -> ObjectTable:
+        """Return the objects of the plane, after comparing the table with what the run recorded."""
+        stack_table = _read_cached(self.table, self.table.stat().st_mtime_ns)
+        place = {axis.lower(): number for axis, number in self.place.items()}
+        if missing := sorted({*_NUMBERS, *_WHOLE, *place} - stack_table.columns.keys()):
+            raise ValueError(f"{self.table}: the column {missing[0]!r} is missing; segment the image again")
+        if self.objects is not None and len(stack_table) != self.objects:
+            raise ValueError(
+                f"{self.table}: got {len(stack_table)} objects, expected {self.objects} as the run recorded; segment "
+                "the image again"
+            )
+        table = stack_table.at(place)
+        if any(table[name].dtype.kind not in "iu" for name in _WHOLE) or (np.diff(table["id"], prepend=0) < 1).any():
+            raise ValueError(
+                f"{self.table}: expected whole numbers in the columns {', '.join(_WHOLE)}, and ascending ids from 1; "
+                "segment the image again"
+            )
+        return table
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,6 +156,7 @@ def segmented_planes(run: Mapping[str, Any], folder: Path) -> tuple[list[Segment
                     axes=run["about"].get("axes"),
                     pixel_size_um=None if size_um is None else (size_um[0], size_um[1]),
                     measures=measures[number],
+                    objects=entry.get("objects"),
                 )
             )
     return planes, faults
@@ -132,6 +166,12 @@ def _first_written(files: Sequence[str], stem: str, exports: Sequence[str]) -> s
     """Return the file of the first export in `exports` that exists for an image, or None."""
     candidates = (f"{stem}{EXPORTS[name].suffix}" for name in exports)
     return next((name for name in candidates if name in files), None)
+
+
+def _check_boxes(table: ObjectTable, path: Path, shape: tuple[int, ...]) -> None:
+    for low, high, length in (("top_px", "bottom_px", shape[0]), ("left_px", "right_px", shape[1])):
+        if ((table[low] < 0) | (table[low] >= table[high]) | (table[high] > length)).any():
+            raise ValueError(f"{path}: an object lies outside its label image; segment the image again")
 
 
 @lru_cache(maxsize=1)

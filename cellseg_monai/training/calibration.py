@@ -6,6 +6,7 @@ import dataclasses
 import json
 import logging
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -19,7 +20,10 @@ from ignite.engine import Engine, Events
 from cellseg_monai.atomic import leftovers, replacing
 from cellseg_monai.data.content_digest import items_digest
 from cellseg_monai.decoding import Maps, Postprocessing
-from cellseg_monai.errors import CheckpointError
+from cellseg_monai.errors import CheckpointError, DatasetError
+from cellseg_monai.evaluation.folders import mask_warnings
+from cellseg_monai.faults import Fault
+from cellseg_monai.one_line import one_line
 from cellseg_monai.scores.search import Found, Sweep, Trial, check_sweeps, search_postprocessing
 from cellseg_monai.spreadsheets import writing_table
 
@@ -28,6 +32,7 @@ __all__ = ["Calibration"]
 logger = logging.getLogger(__name__)
 
 _MAPS = ".maps_"
+_OF_A_CALIBRATION = re.compile(re.escape(_MAPS) + "[a-z0-9_]{8}")  # as `tempfile` completes the name
 
 
 class _ImagesOnDisk(Sequence[tuple[Maps, np.ndarray]]):
@@ -129,6 +134,7 @@ class Calibration:
         self._cache = tempfile.TemporaryDirectory(prefix=_MAPS, dir=self.folder)
         self._images = _ImagesOnDisk(Path(self._cache.name))
         self._items: list[dict[str, str]] = []
+        self._objects = 0
 
     def _remove_leftovers(self) -> None:
         """Remove what a calibration that was killed has left in the same folders."""
@@ -136,14 +142,33 @@ class Calibration:
             for file in leftovers(path):
                 file.unlink(missing_ok=True)
         for maps in self.folder.glob(f"{_MAPS}*"):
-            shutil.rmtree(maps, ignore_errors=True)
+            if _OF_A_CALIBRATION.fullmatch(maps.name):
+                shutil.rmtree(maps, ignore_errors=True)
 
     def _keep(self, evaluator: Engine) -> None:
         for item, result in zip(evaluator.state.batch, evaluator.state.output, strict=True):
-            self._images.append(result["maps"], result["label"].numpy(force=True)[0])
+            labels = result["label"].numpy(force=True)[0]
+            self._check(Path(item["label_path"]), labels)
+            self._images.append(result["maps"], labels)
             self._items.append({"image": str(item["image_path"]), "label": str(item["label_path"])})
 
+    def _check(self, path: Path, labels: np.ndarray) -> None:
+        """Count the true objects, and warn of a label image that has none, or that looks like a mask."""
+        objects = int(np.count_nonzero(np.unique(labels)))
+        self._objects += objects
+        if not objects:
+            message = "every object that is found in this image counts as wrong"
+            logger.warning(one_line(Fault(path.as_posix(), "no-objects", message, "warning")))
+        for fault in mask_warnings(path, labels, objects):
+            logger.warning(one_line(fault))
+
     def _search(self) -> None:
+        if not self._objects:
+            self._cache.cleanup()
+            raise DatasetError(
+                f"got {len(self._items)} label image(s) without any object, expected ids from 1; pass label images of "
+                "the cells"
+            )
         logger.info(f"searching for the best settings on {len(self._images)} images")
         outcome = search_postprocessing(self._images, self.settings, self.sweeps, rounds=self.rounds)
         with writing_table(self.folder / "curve.csv", [field.name for field in dataclasses.fields(Trial)]) as table:

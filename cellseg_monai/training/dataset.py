@@ -170,7 +170,7 @@ class CropSampler(DistributedSampler):
         offset = np.random.default_rng([self.seed, self.epoch]).random()
         marks = (np.arange(len(self.dataset)) + offset) / len(self.dataset)
         edges = np.cumsum(self.weights) / np.sum(self.weights)
-        images = np.searchsorted(edges, marks, side="right").clip(0, self.images - 1)
-        firsts: np.ndarray = np.searchsorted(images, images)
+        images: np.ndarray = np.clip(np.searchsorted(edges, marks, side="right"), 0, self.images - 1)
+        firsts = np.asarray(np.searchsorted(images, images))
         for position in super().__iter__():
             yield self.epoch, int(images[position]), int(position - firsts[position])

@@ -20,7 +20,7 @@ def checked_weights(state: Mapping[str, Any], checkpoint: object) -> Mapping[str
         checkpoint: its path, for messages.
 
     Raises:
-        CheckpointError: an entry is not a tensor.
+        CheckpointError: an entry is not a tensor of real numbers that are all there.
     """
     weights = state["network"] if set(state) >= {"network", "optimizer", "epoch"} else state
     if not isinstance(weights, Mapping):
@@ -28,6 +28,9 @@ def checked_weights(state: Mapping[str, Any], checkpoint: object) -> Mapping[str
     for name, value in weights.items():
         if not isinstance(name, str) or not isinstance(value, torch.Tensor):
             raise _refused(checkpoint, f"got a {type(value).__name__} as {name!r}, expected a tensor")
+        if not _is_dense(value):
+            kind = f"{value.layout}, {value.dtype}, {value.device}".replace("torch.", "")
+            raise _refused(checkpoint, f"got a tensor ({kind}) as {name!r}, expected an array of real numbers")
     return weights
 
 
@@ -50,6 +53,12 @@ def checked_metadata(metadata: Any, checkpoint: object) -> dict[str, Any]:
     if metadata and "bundle" not in metadata:
         raise _refused(checkpoint, "its metadata has no bundle")
     return {"variants": [], **metadata} if metadata else {}
+
+
+def _is_dense(value: torch.Tensor) -> bool:
+    """Return True unless a tensor is sparse, nested, quantised, complex, or without content on the device `meta`."""
+    is_plain = value.layout is torch.strided and value.device.type == "cpu"
+    return is_plain and not (value.is_nested or value.is_quantized or value.is_complex())
 
 
 def _refused(checkpoint: object, reason: str) -> CheckpointError:

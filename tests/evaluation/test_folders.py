@@ -200,6 +200,16 @@ def test_a_true_mask_gets_no_warning_if_the_protocol_cuts_it_into_pieces(folders
     assert warning.place.endswith("truth/a.tif")
 
 
+@pytest.mark.parametrize("link", ["symlink_to", "hardlink_to"])
+def test_a_prediction_that_is_the_truth_is_not_scored(folders, link):
+    truth, predicted = folders
+    (predicted / "a_seg.npy").unlink()
+    getattr(predicted / "a.tif", link)(truth / "a.tif")
+    done = evaluate_folders(truth, predicted, find_protocol("dsb2018"))
+    assert [(fault.place, fault.kind) for fault in done.faults] == [("a", "not-compared")]
+    assert "both are the same file" in done.faults[0].message
+
+
 def test_files_without_partner_are_in_the_summary(folders):
     (folders[0] / "a.tif").unlink()
     (folders[1] / "b_cp_masks.png").unlink()

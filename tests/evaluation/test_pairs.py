@@ -1,10 +1,13 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from cellseg_monai.errors import DatasetError
 from cellseg_monai.evaluation import pair_files
 from cellseg_monai.evaluation.pairs import image_name, label_files
+from cellseg_monai.exports.overlay_png import write_overlay
 
 
 def paths(folder: str, *names: str) -> list[Path]:
@@ -103,6 +106,11 @@ def test_folders_without_label_images_are_refused(tmp_path):
 
 
 def test_overlay_pictures_are_not_label_images(tmp_path):
-    for name in ("a.tif", "a_overlay.png", "b_overlay.png"):
+    for name in ("a.tif", "b.tif", "c_overlay.png", "d.png"):
         (tmp_path / name).touch()
-    assert [path.name for path in label_files(tmp_path)] == ["a.tif", "b_overlay.png"]
+    write_overlay(tmp_path / "a_overlay.png", np.zeros((1, 4, 4), np.float32), np.eye(4, dtype=int))
+    write_overlay(tmp_path / "c_overlay.png", np.zeros((1, 4, 4), np.float32), np.eye(4, dtype=int))
+    Image.fromarray(np.eye(4, dtype=np.uint8)).save(tmp_path / "b_overlay.png")  # labels of an image of this name
+    (tmp_path / "d_overlay.png").touch()
+    names = [path.name for path in label_files(tmp_path)]
+    assert names == ["a.tif", "b.tif", "b_overlay.png", "c_overlay.png", "d.png", "d_overlay.png"]

@@ -101,3 +101,24 @@ def test_a_page_is_stale_after_its_run_is_resumed_without_a_report(output):
     assert RunFolder(output, resume=True).stale_page() == output / "report.html"
     assert RunFolder(output, resume=True, report=True).stale_page() is None
     assert RunFolder(output).stale_page() is None
+
+
+@pytest.mark.parametrize("name", [".unfinished", f".unfinished-{'0' * 32}"])
+def test_a_folder_for_unfinished_files_that_no_run_made_is_refused_and_kept(output, begin, name):
+    mine = output / name / "mine.txt"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+    for resume in (False, True):
+        with pytest.raises(FileExistsError, match=f"{name} already exists, and unfinished results would be written"):
+            RunFolder(output, resume=resume).check()
+    begin(RunFolder(output))
+    RunFolder(output, resume=True).check()
+    assert mine.read_text() == "mine"
+
+
+def test_a_resumed_run_refuses_a_link_for_unfinished_files(output, begin, tmp_path):
+    begin(RunFolder(output))
+    (tmp_path / "mine").mkdir()
+    (output / ".unfinished").symlink_to(tmp_path / "mine")
+    with pytest.raises(FileExistsError, match="unfinished already exists"):
+        RunFolder(output, resume=True).check()

@@ -58,33 +58,57 @@ def write_nrrd(path: Path, array: np.ndarray, *, kinds: str = "", extra: str = "
 
 
 def write_dicom(
-    path: Path, array: np.ndarray, *, photometric: str = "MONOCHROME2", spacing_mm: str = "", rescale: str = ""
+    path: Path,
+    array: np.ndarray,
+    *,
+    photometric: str = "MONOCHROME2",
+    spacing_mm: str = "",
+    rescale: str = "",
+    extra: dict[int, tuple[str, str | int | bytes]] | None = None,
+    pixels: bytes | None = None,
+    syntax: str = "1.2.840.10008.1.2.1",
 ) -> None:
-    """Write (frames,) Y, X as an explicit little-endian DICOM; with `rescale`, "slope intercept", as a CT."""
+    """Write (frames,) Y, X as an explicit little-endian DICOM; with `rescale`, "slope intercept", as a CT.
+
+    `extra` holds further elements, or others, by tag; `pixels` the bytes of the pixels. If `syntax` is a compression,
+    `pixels` are the items that follow each other.
+    """
     bits = array.dtype.itemsize * 8
     capture = "1.2.840.10008.5.1.4.1.1.2" if rescale else "1.2.840.10008.5.1.4.1.1.7"
     meta = _element(2, 0x02, "UI", capture) + _element(2, 0x03, "UI", "1.2.3.4")
-    meta += _element(2, 0x10, "UI", "1.2.840.10008.1.2.1")
-    body = _element(0x08, 0x16, "UI", capture) + _element(0x08, 0x18, "UI", "1.2.3.4")
-    body += _element(0x08, 0x60, "CS", "OT")
+    meta += _element(2, 0x10, "UI", syntax)
+    elements = {0x80016: ("UI", capture), 0x80018: ("UI", "1.2.3.4"), 0x80060: ("CS", "OT")}
     if spacing_mm:
-        body += _element(0x18, 0x2010, "DS", spacing_mm)
-    body += _element(0x28, 0x02, "US", 1) + _element(0x28, 0x04, "CS", photometric)
+        elements[0x182010] = ("DS", spacing_mm)
+    elements |= {0x280002: ("US", 1), 0x280004: ("CS", photometric)}
     if array.ndim == 3:
-        body += _element(0x28, 0x08, "IS", str(len(array)))
+        elements[0x280008] = ("IS", str(len(array)))
     numbers = {0x10: array.shape[-2], 0x11: array.shape[-1], 0x100: bits, 0x101: bits, 0x102: bits - 1}
     for element, number in {**numbers, 0x103: int(array.dtype.kind == "i")}.items():
-        body += _element(0x28, element, "US", number)
+        elements[0x280000 + element] = ("US", number)
     if rescale:
         slope, intercept = rescale.split()
-        body += _element(0x28, 0x1052, "DS", intercept) + _element(0x28, 0x1053, "DS", slope)
-    pixels = array.tobytes() + b"\0" * (array.nbytes % 2)
-    body += struct.pack("<HH2sHI", 0x7FE0, 0x10, b"OW", 0, len(pixels)) + pixels
+        elements |= {0x281052: ("DS", intercept), 0x281053: ("DS", slope)}
+    elements |= extra or {}
+    body = b"".join(_element(tag >> 16, tag & 0xFFFF, *elements[tag]) for tag in sorted(elements))
+    pixels = array.tobytes() + b"\0" * (array.nbytes % 2) if pixels is None else pixels
+    is_native = syntax == "1.2.840.10008.1.2.1"
+    body += struct.pack(
+        "<HH2sHI", 0x7FE0, 0x10, b"OW" if is_native else b"OB", 0, len(pixels) if is_native else 2**32 - 1
+    )
     length = struct.pack("<HH2sHI", 2, 0, b"UL", 4, len(meta))
-    path.write_bytes(b"\0" * 128 + b"DICM" + length + meta + body)
+    path.write_bytes(b"\0" * 128 + b"DICM" + length + meta + body + pixels)
 
 
-def _element(group: int, element: int, kind: str, value: str | int) -> bytes:
+def dicom_items(*items: bytes) -> bytes:
+    """Return items, such as pieces of compressed pixels after their table of offsets, and the end of their sequence."""
+    heads = (struct.pack("<HHI", 0xFFFE, 0xE000, len(item)) for item in items)
+    return b"".join(map(bytes.__add__, heads, items)) + struct.pack("<HHI", 0xFFFE, 0xE0DD, 0)
+
+
+def _element(group: int, element: int, kind: str, value: str | int | bytes) -> bytes:
+    if isinstance(value, bytes):  # of a kind with a long length
+        return struct.pack("<HH2sHI", group, element, kind.encode(), 0, len(value)) + value
     if isinstance(value, int):
         content = struct.pack("<H", value)
     else:

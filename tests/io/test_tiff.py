@@ -229,6 +229,19 @@ class TestOme:
         with pytest.raises(UnreadableImageError, match=r"2 images of different kinds \(.*(0\.5 µm|'GFP')"):
             read(path)
 
+    @pytest.mark.parametrize(("axis", "name", "one", "other"), [
+        ("Z", "PhysicalSizeZ", 1, 2), ("T", "TimeIncrement", 1, 60), ("Z", "PhysicalSizeZ", 1, None),
+        ("Z", "PhysicalSizeX", 0.5, 0.50000001),
+    ])  # fmt: skip
+    def test_images_with_different_steps_are_not_positions(self, path, axis, name, one, other):
+        with tifffile.TiffWriter(path, ome=True) as writer:
+            for value in (one, other):
+                sizes = {"PhysicalSizeX": 0.5, "PhysicalSizeY": 0.5, name: value}
+                metadata = {name: value for name, value in sizes.items() if value is not None}
+                writer.write(numbers(3, 4, 5), metadata={"axes": f"{axis}YX", **metadata}, photometric="minisblack")
+        with pytest.raises(UnreadableImageError, match="2 images of different kinds"):
+            read(path)
+
     def test_positions_are_read_without_a_second_copy(self, path):
         n_positions, plane = 8, numbers(500, 500)
         with tifffile.TiffWriter(path, ome=True) as writer:

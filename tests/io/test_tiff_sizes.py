@@ -84,6 +84,14 @@ class TestImageJ:
         self.write(path, STACK, axes="TZYX", unit="micron", spacing=-3, finterval=1.5, tunit="min")
         assert steps(path) == (3, 90)
 
+    @pytest.mark.parametrize("name", ["spacing", "finterval"])
+    def test_numbers_that_only_python_reads_are_noted(self, path, name):
+        axis = "Z" if name == "spacing" else "T"
+        self.write(path, PLANE[np.newaxis].repeat(2, 0), axes=f"{axis}YX", unit="um", **{name: "1_0"})
+        image = read(path)
+        assert (image.z_step_um, image.time_step_s) == (None, None)
+        assert "1_0" in image.notes[0].text
+
     def test_an_unknown_unit_is_noted(self, path):
         self.write(path, unit="furlong")
         image = read(path)

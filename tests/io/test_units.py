@@ -63,6 +63,8 @@ def test_any_text_is_a_length_or_none(unit):
     assert um_per_unit(f"\t{unit} ") == um_per_unit(unit)
 
 
-@pytest.mark.parametrize("value", ["wide", "", None, 0, -1, math.nan, math.inf, 1e308, [1], "1,5"])
+@pytest.mark.parametrize(
+    "value", ["wide", "", None, 0, -1, math.nan, math.inf, 1e308, [1], "1,5", "1_0", "٣", True, 10**400]
+)
 def test_a_size_that_is_no_positive_finite_number_is_unknown(value):
     assert in_unit(value, 1e6) is None

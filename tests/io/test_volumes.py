@@ -122,6 +122,60 @@ def test_spacing_without_a_unit_is_noted(tmp_path):
     assert "without a unit" in image.notes[0].text
 
 
+@pytest.mark.parametrize(
+    ("suffix", "extra", "says"),
+    [
+        (".nrrd", 'units: "um" "um"', "an unknown length 'um' × an unknown length 'um'"),
+        (".nrrd", 'spacings: nan 0.5\nunits: "um" "um"', "0.5 'um' × an unknown length 'um'"),
+        (".nrrd", 'axis mins: 0 0\naxis maxs: 2 2\nunits: "um" "um"', "an unknown length"),
+        (".nrrd", 'thicknesses: 2 2\nunits: "um" "um"', "an unknown length"),
+        (".nrrd", 'spacings: 0.25 0.5\nunits: "um" ""', "0.5 without a unit × 0.25 'um'"),
+        (".nrrd", 'space dimension: 2\nspace directions: (nan,0) (0,1)\nspace units: "um" "um"', "an unknown length"),
+        (".mha", "DistanceUnits = um", "an unknown length 'um' × an unknown length 'um'"),
+        (".mha", "ElementSpacing = nan 0.5\nDistanceUnits = um", "0.5 'um' × nan 'um'"),
+    ],
+)
+def test_no_length_is_made_up_where_the_file_states_none(tmp_path, suffix, extra, says):
+    (write_nrrd if suffix == ".nrrd" else write_metaimage)(tmp_path / f"a{suffix}", VOLUME[0], extra=extra)
+    image = read(tmp_path / f"a{suffix}")
+    assert image.pixel_size_um is None
+    assert says in image.notes[0].text
+
+
+@pytest.mark.parametrize("extra", ['units: "mm" "mm"', "spacings: nan nan", 'spacings: 1 1\nunits: "mm" "mm"'])
+def test_a_header_that_knows_no_spacing_is_not_noted(tmp_path, extra):
+    write_nrrd(tmp_path / "a.nrrd", VOLUME[0], extra=extra)
+    assert (read(tmp_path / "a.nrrd").pixel_size_um, read(tmp_path / "a.nrrd").notes) == (None, ())
+
+
+@pytest.mark.parametrize("extra", ["spacings: 1_0 1", "space dimension: 2\nspace directions: (1_0,0) (0,1)"])
+def test_numbers_that_only_python_reads_are_refused(tmp_path, extra):
+    write_nrrd(tmp_path / "a.nrrd", VOLUME[0], extra=extra)
+    with pytest.raises(UnreadableImageError, match="expected a number"):
+        read(tmp_path / "a.nrrd")
+
+
+@pytest.mark.parametrize(
+    ("stored", "kinds", "axes"),
+    [
+        (VOLUME, "time space space", "YXT"),
+        (VOLUME, "space time space", "YTX"),
+        (VOLUME, "vector time space", None),
+        (VOLUME[0], "time space", None),
+        (VOLUME[0], "space time", None),
+    ],
+)
+def test_time_is_not_read_as_y_or_x(tmp_path, stored, kinds, axes):
+    path = tmp_path / "cells.nrrd"
+    write_nrrd(path, stored, kinds=kinds, extra="spacings: " + " ".join("234"[: stored.ndim]))
+    with pytest.raises(UnreadableImageError, match="does not say what its axes are"):
+        read(path)
+    if axes is not None:
+        image = read(path, axes=axes)
+        assert (image.axes, image.pixel_size_um) == ("TCYX", None)
+        np.testing.assert_array_equal(image.pixels[:, 0], np.moveaxis(stored, axes.index("T"), 0))
+
+
 @pytest.mark.parametrize(("kinds", "axes"), [("", "ZCYX"), ("space space space", "ZCYX")])
 def test_the_third_axis_of_a_nrrd_is_depth(tmp_path, kinds, axes):
     write_nrrd(tmp_path / "cells.nrrd", VOLUME, kinds=kinds)

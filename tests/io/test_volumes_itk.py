@@ -146,9 +146,8 @@ def test_pixels_of_a_nrrd_can_follow_lines_and_bytes(itk, tmp_path):
 
 def test_spacings_of_a_nrrd(itk, tmp_path):
     path = tmp_path / "a.nrrd"
-    for extra in ('spacings: 0.25 0.5\nunits: "um" "um"', 'units: "um" "um"', 'spacings: nan 0.5\nunits: "um" "um"'):
-        write_nrrd(path, numbers((3, 4), "u2"), extra=extra)
-        assert_same_as_itk(itk, path, "u2", unit=True)
+    write_nrrd(path, numbers((3, 4), "u2"), extra='spacings: 0.25 0.5\nunits: "um" "um"')
+    assert_same_as_itk(itk, path, "u2", unit=True)
     directions = "space dimension: 2\nspace directions: (0.25,0) (0,0.5)\nspace origin: (0,0)"
     write_nrrd(path, numbers((3, 4), "u2"), extra=directions)
     assert_same_as_itk(itk, path, "u2")

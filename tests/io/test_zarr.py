@@ -56,6 +56,47 @@ class TestImages:
         assert not pixels[10:20, 10:20].any()
         assert pixels[20:].any()
 
+    def test_an_array_without_any_chunk_is_noted(self, path, version):
+        write_ome_zarr(path, numbers(25, 36) + 1, numbers(12, 18) + 1, version=version)
+        assert read(path).notes == ()
+        for level, names in (("1", "'1'"), ("0", "'0', '1'")):
+            for file in (path / level).rglob("*"):
+                if file.is_file() and file.name not in (".zarray", ".zattrs", "zarr.json"):
+                    file.unlink()
+            image = read(path)
+            assert [note.kind for note in image.notes] == ["empty"]
+            assert f"no chunk of the array {names} exists" in image.notes[0].text
+        assert not image.pixels.any()
+
+    @pytest.mark.parametrize(
+        "transforms",
+        [
+            [{"type": "scale", "path": "0"}],
+            [{"type": "affine", "affine": [[1, 0, 0], [0, 1, 0]]}],
+            [{"type": "scale", "scale": [0.5, 0.5]}, {"type": "rotation", "rotation": [1, 0, 0, 1]}],
+            [{"type": "scale", "scale": "55"}],
+            [{"type": "scale", "scale": [True, "1_0"]}],
+        ],
+    )
+    def test_a_size_that_is_not_a_list_of_scales_is_noted(self, path, version, transforms):
+        write_ome_zarr(path, numbers(25, 36), version=version, unit="micrometer")
+        file = path / ("zarr.json" if version == 3 else ".zattrs")
+        content = json.loads(file.read_text())
+        attributes = content["attributes"]["ome"] if version == 3 else content
+        attributes["multiscales"][0]["datasets"][0]["coordinateTransformations"] = transforms
+        file.write_text(json.dumps(content))
+        image = read(path)
+        assert image.pixel_size_um is None
+        assert "not understood" in image.notes[0].text
+
+    @pytest.mark.parametrize("kind", ["time", "channel"])
+    def test_an_axis_whose_type_contradicts_its_name_is_not_guessed(self, path, version, kind):
+        write_ome_zarr(path, numbers(25, 36), version=version)
+        file = path / ("zarr.json" if version == 3 else ".zattrs")
+        file.write_text(file.read_text().replace('"name": "x", "type": "space"', f'"name": "x", "type": "{kind}"'))
+        with pytest.raises(UnreadableImageError, match="axes"):
+            read(path)
+
     def test_a_truncated_chunk_is_reported(self, path, version):
         write_ome_zarr(path, np.random.default_rng(0).integers(0, 9999, (25, 36)), version=version)
         chunk = path / ("0/1/2" if version == 2 else "0/c/1/2")

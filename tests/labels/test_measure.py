@@ -62,6 +62,16 @@ def test_measurements_match_scikit_image_for_every_block_size(labels, block_px):
     np.testing.assert_allclose(table["mean_class_round"], table["mean_B"])
 
 
+@given(st.lists(st.sampled_from(["", "a", "a_0", "a_2", "a_0_0", "channel_0", "channel_1"]), min_size=1, max_size=6))
+def test_no_channel_is_lost_whatever_the_names_are(names):
+    image = np.arange(len(names)).reshape(-1, 1, 1) + np.zeros((1, 2, 2), np.int64)
+    table = measure_objects(np.ones((2, 2), int), image, channel_names=names)
+    assert [table[f"mean_{name}"].item() for name in table.channels] == list(range(len(names)))
+    if "" not in names:
+        pairs = zip(table.channels, names, strict=True)
+        assert all(ours == name for ours, name in pairs if names.count(name) == 1)
+
+
 @pytest.mark.parametrize("block_px", [30, 2**24])
 def test_holes_pieces_and_touching_objects_are_measured(block_px):
     image = noise(SHAPES.shape)

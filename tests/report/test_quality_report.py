@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -247,3 +247,45 @@ def test_a_page_can_omit_the_pictures_of_whole_images(folder: Path) -> None:
     page, _ = read(write_quality_report(segmented(folder), folder / "here.html", overlays=0))
     assert page.figures() == []
     assert (folder / "here.json").is_file()
+
+
+def changed_row(text: str, column: str, value: str) -> str:
+    """Return a table in which one cell of the second object is replaced."""
+    head, first, second, *rest = text.splitlines()
+    cells = second.split(",")
+    cells[head.split(",").index(column)] = value
+    return "\n".join([head, first, ",".join(cells), *rest])
+
+
+TABLES = {
+    "without rows": lambda text: text.splitlines()[0],
+    "with a row less": lambda text: "\n".join(text.splitlines()[:-1]),
+    "with an id twice": lambda text: changed_row(text, "id", "1"),
+    "with a fractional id": lambda text: changed_row(text, "id", "2.5"),
+    "with an id of many digits": lambda text: changed_row(text, "id", "9" * 23),
+    "with a box outside the image": lambda text: changed_row(text, "right_px", "9000"),
+    "with a box of any size": lambda text: changed_row(text, "right_px", "inf"),
+    "with a huge cell": lambda text: changed_row(text, "score", "0" * 200_000),
+    "with a column twice": lambda text: text.replace("solidity", "id", 1),
+    "without scores": lambda text: text.replace("score", "points", 1),
+    "without areas": lambda text: text.replace("area_px", "area", 1),
+}
+
+
+@pytest.mark.parametrize("change", TABLES.values(), ids=TABLES)
+def test_a_table_that_contradicts_the_run_is_a_fault(folder: Path, change: Callable[[str], str]) -> None:
+    run = segmented(folder)
+    path = run.with_name("blurred.csv")
+    path.write_text(change(path.read_text(encoding="utf-8")), encoding="utf-8")
+    report = write_quality_report(run)
+    assert [(fault.place, fault.kind) for fault in report.faults] == [("blurred", "not-shown")]
+    assert "blurred.csv" in report.faults[0].message
+
+
+def test_a_record_that_claims_a_stack_is_a_fault(folder: Path) -> None:
+    run = segmented(folder)
+    record = json.loads(run.read_text(encoding="utf-8"))
+    entry = next(entry for entry in record["images"] if entry["key"] == "blurred")
+    entry |= {"axes": "ZCYX", "shape": [2, *entry["shape"]]}
+    run.write_text(json.dumps(record), encoding="utf-8")
+    assert [fault.kind for fault in write_quality_report(run).faults] == ["not-shown"] * 2

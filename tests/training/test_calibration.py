@@ -11,7 +11,7 @@ from ignite.engine import Engine
 
 from cellseg_monai.data import items_digest
 from cellseg_monai.decoding import BoundaryWatershed, Postprocessing
-from cellseg_monai.errors import CheckpointError
+from cellseg_monai.errors import CheckpointError, DatasetError
 from cellseg_monai.training import Calibration
 
 # Two cells of 4 pixels that touch, and a speck of dirt.
@@ -54,12 +54,12 @@ def run(calibration: Calibration, batch: list, output: list) -> None:
 
 def test_what_a_killed_calibration_left_is_removed(tmp_path: Path) -> None:
     output_dir, folder = tmp_path / "output", tmp_path / "output" / "calibration"
-    (folder / ".maps_abc").mkdir(parents=True)
+    (folder / ".maps_abcd1234").mkdir(parents=True)
     left = [
         tmp_path / ".postprocess.json.0123456789ab.part",
         folder / ".curve.csv.0123456789ab.part",
         folder / ".calibration.json.0123456789ab.part",
-        folder / ".maps_abc" / "0_truth.npy",
+        folder / ".maps_abcd1234" / "0_truth.npy",
     ]
     for path in left:
         path.touch()
@@ -183,3 +183,27 @@ def test_a_sweep_of_an_unknown_setting_is_refused_when_the_config_is_built(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         Calibration(tmp_path / "a.json", str(tmp_path), Postprocessing(), [{"setting": setting, "values": [0.5]}])
+
+
+def test_labels_without_any_object_are_refused(tmp_path: Path) -> None:
+    start = Postprocessing(BoundaryWatershed())
+    batch, output = step(tmp_path, 1)
+    output[0]["label"] = torch.zeros_like(output[0]["label"])
+    with pytest.raises(DatasetError, match=r"got 1 label image\(s\) without any object"):
+        run(Calibration(tmp_path / "postprocess.json", str(tmp_path / "out"), start, SEARCH), batch, output)
+    assert not (tmp_path / "postprocess.json").exists()
+
+
+def test_empty_labels_and_masks_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    batch, output = step(tmp_path, 1, 1, 2)
+    output[0]["label"] = torch.zeros_like(output[0]["label"])
+    mask = output[1]["label"].clone()
+    mask[..., 5] = 0
+    output[1]["label"] = (mask > 0).int()
+    start = Postprocessing(BoundaryWatershed())
+    with caplog.at_level("WARNING"):
+        run(Calibration(tmp_path / "postprocess.json", str(tmp_path / "out"), start, SEARCH), batch, output)
+    assert [message.split(" (warning)")[0] for message in caplog.messages] == [
+        f"{tmp_path / 'label0.bin'}: no-objects",
+        f"{tmp_path / 'label1.bin'}: binary-mask",
+    ]

@@ -1,6 +1,7 @@
 """Checkpoints that somebody else may have written."""
 
 import socket
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from cellseg_monai.networks import smp_model, unet
 from cellseg_monai.pixels import Preprocessing
 from cellseg_monai.training import TrainedNetwork, save_checkpoint
 from cellseg_monai.training.checkpoint_metadata import make_metadata, state_with_metadata, trained_preprocess
+
+TINY = {"network": "monai_network", "multiple": 1, "in_channels": 1, "classes": 2}
 
 
 def save(path: Path, network: torch.nn.Module, /, **changed: Any) -> Path:
@@ -69,6 +72,10 @@ def test_contents_that_are_not_weights_are_refused(tmp_path: Path, state: dict) 
         {"network": "unet", "channels": [40_000, 40_000]},
         {"network": "swin_unet", "embed_dim": 96_000},
         {"network": "unet", "channels": [2, 4], "classes": 10**9},
+        {**TINY, "name": "ViT", "img_size": [1200, 1200], "patch_size": [1, 1]},
+        {**TINY, "name": "UNet", "channels": [1, 1], "strides": [1], "num_res_units": 10**9},
+        {**TINY, "name": "SwinUNETR", "depths": [10**10, 2, 2, 2]},
+        {**TINY, "name": "SwinUNETR", "window_size": 300},
     ],
     ids=str,
 )
@@ -76,6 +83,22 @@ def test_a_network_far_larger_than_its_weights_is_not_built(tmp_path: Path, defi
     path = save(tmp_path / "model.pt", unet(channels=(2, 4)), network=definition)
     with pytest.raises(CheckpointError, match="far larger than the weights in it"):
         TrainedNetwork(path)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # torch warns of sparse tensors
+@pytest.mark.parametrize(
+    "change",
+    [torch.Tensor.to_sparse, torch.Tensor.cfloat, lambda weight: weight.to("meta")],
+    ids=["sparse", "complex", "without content"],
+)
+def test_weights_that_are_no_arrays_of_real_numbers_are_refused(tmp_path: Path, change: Callable) -> None:
+    network = unet(channels=(2, 4))
+    state = state_with_metadata(network, make_metadata(network, {"bundle": "toy"}))
+    name = next(name for name, value in state.items() if value.is_floating_point())
+    state[name] = change(state[name])
+    save_checkpoint(state, tmp_path / "model.pt")
+    with pytest.raises(CheckpointError, match="expected an array of real numbers; use a checkpoint from this package"):
+        TrainedNetwork(tmp_path / "model.pt")
 
 
 def test_weights_that_only_claim_a_size_do_not_raise_the_limit(tmp_path: Path) -> None:

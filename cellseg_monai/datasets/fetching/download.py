@@ -21,6 +21,7 @@ from cellseg_monai._version import __version__
 from cellseg_monai.atomic import replacing
 from cellseg_monai.errors import FetchError
 from cellseg_monai.json_text import parse_json
+from cellseg_monai.text_file import read_text
 
 if TYPE_CHECKING:
     import requests
@@ -213,7 +214,7 @@ class ResumingDownloader:
     def _origin(self, url: str) -> dict[str, Any]:
         """Return the record of where the `.part` file came from; empty if there is nothing to resume."""
         try:
-            origin = parse_json(self.origin.read_text(encoding="utf-8"))
+            origin = parse_json(read_text(self.origin))
         except (OSError, ValueError):
             return {}
         if not isinstance(origin, dict) or not isinstance(origin.get("version"), str):

@@ -96,7 +96,7 @@ def fetch_data_set(
     work = folder / f".fetch-{data_set.name.replace('/', '_')}"
     lock = work.with_name(f"{work.name}.lock")
     if fetched_name(folder) == data_set.name:
-        if work.is_dir():  # left by a call that was killed while it cleaned up
+        if work.is_dir() and not work.is_symlink():  # left by a call that was killed while it cleaned up
             with suppress(FileExistsError), only_one(lock, "cellseg data fetch"):
                 _clear(folder, work)
                 shutil.rmtree(work, ignore_errors=True)
@@ -137,7 +137,7 @@ def _clear(folder: Path, work: Path, *names: str) -> None:
 def _check_folder(folder: Path, work: Path, lock: Path) -> None:
     """Raise FileExistsError if a folder contains anything but the remains of an interrupted call."""
     foreign = {path.name for path in folder.iterdir()} - {CHECKSUMS_NAME, lock.name} if folder.is_dir() else set()
-    if (folder.exists() and not folder.is_dir()) or (foreign and not work.is_dir()):
+    if (folder.exists() and not folder.is_dir()) or (foreign and not work.is_dir()) or work.is_symlink():
         name = fetched_name(folder)
         content = f"already contains {name}" if name else "already exists, and is not an empty folder"
         raise FileExistsError(f"{folder}: {content}; pass another folder with --output, or delete this one")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from cellseg_monai.atomic import replacing
 from cellseg_monai.datasets.registry import DataSet
+from cellseg_monai.text_file import read_text
 
 __all__ = [
     "CHECKSUMS_NAME",
@@ -67,8 +68,8 @@ def describe(data_set: DataSet) -> str:
 def fetched_name(folder: Path) -> str | None:
     """Return the name of the data set fetched into a folder, or None if the folder contains no complete data set."""
     try:
-        text = (folder / SOURCE_NAME).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
+        text = read_text(folder / SOURCE_NAME)
+    except (OSError, ValueError):
         return None
     match = re.search(r"^- data set: `([^`]+)`", text, re.MULTILINE)
     return match[1] if match else None
@@ -109,7 +110,7 @@ def write_source(folder: Path, data_set: DataSet, files: Sequence[FetchedFile]) 
 def read_checksums(folder: Path) -> dict[str, str]:
     """Return the checksums in sha256.txt, keyed by the URLs in the registry; malformed lines are skipped."""
     path = folder / CHECKSUMS_NAME
-    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    text = read_text(path) if path.exists() else ""
     return {line[66:]: line[:64] for line in text.splitlines() if re.match("[0-9a-f]{64}  .", line)}
 
 

@@ -6,7 +6,6 @@ still read once, so that a broken file is found now rather than during training.
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from cellseg_monai.data.image_faults import stack_fault
 from cellseg_monai.datasets.preparing.layouts import PREPARERS
 from cellseg_monai.datasets.preparing.preparer import Work
 from cellseg_monai.datasets.preparing.raw_folder import suffix_of
+from cellseg_monai.digest import text_digest
 from cellseg_monai.errors import UnreadableImageError
 from cellseg_monai.faults import Fault, place_of
 from cellseg_monai.io import Image, read, write_labels
@@ -45,7 +45,7 @@ def fingerprint(work: Work, raw: Path) -> str:
     for path in (work.image, *work.sources):
         status = path.stat()
         parts.append(f"{place_of(path, raw)}:{status.st_size}:{status.st_mtime_ns}")
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+    return text_digest("\n".join(parts)).hex()[:16]
 
 
 def convert(work: Work, *, layout: str, raw: Path, output: Path) -> Row | Fault:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from cellseg_monai.atomic import replacing
 from cellseg_monai.datasets.preparing.conversion import Row
 from cellseg_monai.errors import DatasetError
-from cellseg_monai.json_text import parse_json
+from cellseg_monai.json_text import parse_json, readable_json
+from cellseg_monai.text_file import read_text
 
 __all__ = ["FOLDERS", "LOCK_NAME", "RECORD_NAME", "Record", "read_record"]
 
@@ -31,7 +31,7 @@ def read_record(dataset: Path) -> dict[str, Any]:
     """
     path = dataset / RECORD_NAME
     try:
-        content = parse_json(path.read_text(encoding="utf-8"))
+        content = parse_json(read_text(path))
     except FileNotFoundError:
         return {}
     except ValueError as error:
@@ -96,7 +96,7 @@ class Record:
         self.written = read_record(output)
         # An interrupted row can end inside a multi-byte character. Names can contain line separators other than "\n",
         # at which `splitlines` would split.
-        text = self._journal.read_text(encoding="utf-8", errors="replace") if self._journal.is_file() else ""
+        text = read_text(self._journal, errors="replace") if self._journal.is_file() else ""
         lines = text.split("\n") if text else []
         previous = self.written.get("layout") or (lines[0] if lines else None)
         if previous is not None and previous != layout:
@@ -148,11 +148,11 @@ class Record:
         """Record an image whose files have been written."""
         self.rows[row["stem"]] = row
         with self._journal.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(row, ensure_ascii=False) + "\n")
+            stream.write(readable_json(row, indent=None) + "\n")
 
     def finish(self, content: dict[str, Any]) -> None:
         """Write `prepared.json`, and delete the journal."""
         if content != self.written:
             with replacing(self._output / RECORD_NAME) as aside:
-                aside.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+                aside.write_text(readable_json(content) + "\n", encoding="utf-8")
         self._journal.unlink(missing_ok=True)

@@ -15,6 +15,7 @@ from cellseg_monai.datasets.preparing.mask_per_object import MASK_PER_OBJECT
 from cellseg_monai.datasets.preparing.preparer import Preparer
 from cellseg_monai.datasets.preparing.rgba_labels import RGBA_LABELS
 from cellseg_monai.errors import DatasetError
+from cellseg_monai.one_line import lines
 
 __all__ = ["PREPARERS", "find_preparer"]
 
@@ -56,5 +57,5 @@ def find_preparer(raw: Path, layout: str | None = None) -> Preparer:
         return matching[0]
     names = " or ".join(preparer.name for preparer in matching)
     guess = f"the layout could be {names}" if matching else "the files fit no known layout"
-    known = "\n".join(f"  {preparer.name}: {preparer.summary}" for preparer in PREPARERS.values())
-    raise DatasetError(f"{raw}: {guess}; choose one of these with --layout\n{known}")
+    known = (f"  {preparer.name}: {preparer.summary}" for preparer in PREPARERS.values())
+    raise DatasetError(lines(f"{raw}: {guess}; choose one of these with --layout", *known))

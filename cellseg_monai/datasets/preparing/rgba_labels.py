@@ -15,6 +15,7 @@ from cellseg_monai.datasets.preparing.preparer import Notes, Preparer, RawConten
 from cellseg_monai.datasets.preparing.raw_folder import HELD_OUT_FIRST, section_named, subfolder, top_folder
 from cellseg_monai.faults import Fault, place_of
 from cellseg_monai.io import image_stem
+from cellseg_monai.text_file import read_text
 
 __all__ = ["RGBA_LABELS"]
 
@@ -31,7 +32,7 @@ def _find(raw: Path) -> RawContent:
     section_of: dict[str, str] = {}
     stems = {work.stem for work in content.works}
     for section, path in _lists(raw):
-        for name in path.read_text(encoding="utf-8-sig", errors="replace").splitlines():
+        for name in read_text(path, encoding="utf-8-sig", errors="replace").splitlines():
             stem = image_stem(name.strip())
             if not stem:
                 continue

@@ -30,6 +30,7 @@ from cellseg_monai.datasets.preparing.sections import divide
 from cellseg_monai.errors import DatasetError
 from cellseg_monai.faults import Fault, place_of
 from cellseg_monai.lock import only_one
+from cellseg_monai.text_file import read_text
 
 __all__ = ["Prepared", "prepare"]
 
@@ -198,7 +199,7 @@ def _copy(source: Path, target: Path) -> None:
 
 def _write_datalist(path: Path, text: str, written_sha256: str | None) -> list[Fault]:
     """Write the datalist. If somebody has edited it since `prepare` wrote it, keep it and return a warning."""
-    current = path.read_text(encoding="utf-8") if path.is_file() else None
+    current = read_text(path) if path.is_file() else None
     if current == text:
         return []
     if current is not None and written_sha256 is not None and _digest(current) != written_sha256:

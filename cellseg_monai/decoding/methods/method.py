@@ -55,15 +55,18 @@ class Method(ABC):
         """
 
 
+_LARGEST = 1e300  # Python's whole numbers have no limit, but cannot be compared with an array if they are larger
+
+
 def check_number(name: str, value: object, *, below: float, remedy: str) -> None:
     """Reject a setting unless it is a non-negative number below a limit.
 
     Raises:
         ValueError: the value is not an int or a float, or is out of range.
     """
-    if type(value) not in (int, float) or not 0 <= value < below:  # type: ignore[operator]
+    if type(value) not in (int, float) or not 0 <= value < min(below, _LARGEST):  # type: ignore[operator]
         limit = "" if below == float("inf") else f" and below {below:g}"
-        raise ValueError(f"got {name}={value!r}, expected a number of at least 0{limit}; {remedy}")
+        raise ValueError(f"got {name}={value!r:.50}, expected a number of at least 0{limit}; {remedy}")
 
 
 def check_whole_number(name: str, value: object) -> None:
@@ -72,5 +75,7 @@ def check_whole_number(name: str, value: object) -> None:
     Raises:
         ValueError: the value is not an int, or is negative.
     """
-    if type(value) is not int or value < 0:
-        raise ValueError(f"got {name}={value!r}, expected a non-negative whole number of pixels; 0 keeps every object")
+    if type(value) is not int or not 0 <= value < 2**63:
+        raise ValueError(
+            f"got {name}={value!r:.50}, expected a non-negative whole number of pixels; 0 keeps every object"
+        )

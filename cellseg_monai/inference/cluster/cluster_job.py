@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from uuid import uuid4
 
 from cellseg_monai.inference.cluster.large_plane_on_cluster import LargeOnCluster
 from cellseg_monai.inference.cluster.remote_plane import RemoteChooser
 from cellseg_monai.inference.cluster.workers import Cluster, is_of_an_image, reason_of
 from cellseg_monai.inference.inputs import ImageFile
-from cellseg_monai.inference.job import UNFINISHED, Job, Reading
+from cellseg_monai.inference.job import Job, Reading
 from cellseg_monai.inference.outcomes import Done, Failed
 from cellseg_monai.inference.scouted import Chooser
+from cellseg_monai.inference.unfinished import UNFINISHED, new_name, remove_unfinished
 from cellseg_monai.io import open_image
 
 __all__ = ["ClusterJob", "on_cluster"]
@@ -47,8 +46,7 @@ class ClusterJob(Job):
             large = yield from self._run_small(images)
             yield from super().run(large)
         finally:
-            for folder in self.output.glob(f"{UNFINISHED}-*"):  # left by workers that were killed
-                shutil.rmtree(folder, ignore_errors=True)
+            remove_unfinished(self.output)  # left by workers that were killed
 
     def _run_small(self, images: Sequence[ImageFile]) -> Generator[Done | Failed, None, list[ImageFile]]:
         """Segment each image on a single worker, and return the images that are too large for one worker."""
@@ -111,7 +109,7 @@ def _segment_small(remote: _RemoteJob, image: ImageFile) -> list[Done | Failed] 
         remote.exports,
         remote.reading,
         remote.large_px,
-        unfinished=f"{UNFINISHED}-{uuid4().hex}",  # unique, because other workers write to the same output folder
+        unfinished=f"{UNFINISHED}-{new_name()}",  # unique, because other workers write to the same output folder
     )
     # If the image cannot be opened, `job.run` below reports it.
     with suppress(ValueError, OSError), open_image(image.path, axes=remote.reading.axes) as opened:

@@ -270,6 +270,16 @@ def test_a_folder_with_something_else_in_it_is_left_alone(data_set: DataSet, tmp
         fetch_data_set(replace(data_set, name="others"), tmp_path / "out")
 
 
+def test_nothing_is_fetched_or_deleted_through_a_link(data_set: DataSet, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "a.txt").touch()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / ".fetch-lab_cells").symlink_to(tmp_path / "mine")
+    with pytest.raises(FileExistsError, match="pass another folder"):
+        fetch_data_set(data_set, tmp_path / "out")
+    assert tree(tmp_path / "mine") == ["a.txt"]
+
+
 @pytest.mark.parametrize("complete", [False, True], ids=["before the end", "while cleaning up"])
 def test_what_a_killed_call_left_half_written_is_removed(
     server, data_set: DataSet, tmp_path: Path, complete: bool
