@@ -1,0 +1,131 @@
+"""Pipelines among which a scout chooses."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from cellseg_monai import io
+from cellseg_monai.inference import (
+    Done,
+    Job,
+    Pipeline,
+    ScoutedPipelines,
+    choice_text,
+    choose_for_planes,
+    find_images,
+)
+from cellseg_monai.pixels import Preprocessing
+from cellseg_monai.scouting import KINDS, Scout
+from tests.cells import cells
+
+
+def scout(log2_diameter=4.0, kind="fluorescence_nuclei", dark=-5.0, log_variance=-5.0):
+    """Return a scout that sees the same in each image, whatever its resolution."""
+    logits = [8.0 if name == kind else 0.0 for name in KINDS]
+
+    def answer(views):
+        return np.array([[log2_diameter, log_variance, dark, *logits]] * len(views))
+
+    return Scout(answer, "1", "")
+
+
+def by_brightness(views):
+    """See objects of 8 px in images that are mostly dark, and of 32 px in others."""
+    kind = [8.0 if name == "fluorescence_nuclei" else 0.0 for name in KINDS]
+    return np.array([[3.0 if view[0].mean() < 0.2 else 5.0, -5.0, -5.0, *kind] for view in views])
+
+
+@pytest.fixture
+def pipeline(idle_job) -> Pipeline:
+    settings = Preprocessing(diameter_px=16.0, polarity="bright")
+    return replace(idle_job.pipeline, bundle="nuclei", preprocess=settings)
+
+
+def read(image):
+    return lambda rows, columns: image[:, rows, columns]
+
+
+IMAGE = cells()[np.newaxis]
+SHAPE = IMAGE.shape[1:]
+
+
+def test_objects_are_brought_to_the_size_of_the_bundle(pipeline):
+    chosen = ScoutedPipelines(scout(3.0), {"nuclei": pipeline}).choose(read(IMAGE), SHAPE)
+    assert chosen.preprocess.zoom == pytest.approx(2)
+    assert not chosen.preprocess.invert
+    assert chosen.doubts == ()
+    assert choice_text(chosen.choice()) == "nuclei in fluorescence, about 8 px → nuclei at 2×"
+
+
+def test_dark_objects_become_bright(pipeline):
+    chosen = ScoutedPipelines(scout(dark=5.0), {"nuclei": pipeline}).choose(read(IMAGE), SHAPE)
+    assert chosen.preprocess.invert
+    assert chosen.text.endswith(", inverted")
+
+
+@pytest.mark.parametrize(("diameter", "zoom"), [(40.0, 0.4), ("none", None)])
+def test_a_diameter_of_the_user_is_taken(pipeline, diameter, zoom):
+    chosen = ScoutedPipelines(scout(), {"nuclei": pipeline}, diameter).choose(read(IMAGE), SHAPE)
+    assert chosen.preprocess.zoom == zoom
+
+
+def test_the_bundle_for_the_kind_is_chosen(pipeline):
+    pipelines = {name: replace(pipeline, bundle=name) for name in ("nuclei", "nuclei_tissue", "cells_phase")}
+    for kind, of_kind in KINDS.items():
+        chosen = ScoutedPipelines(scout(kind=kind), pipelines).choose(read(IMAGE), SHAPE)
+        if of_kind.bundle is not None:
+            assert chosen.bundle == of_kind.bundle
+            assert chosen.doubts == ()
+        else:
+            assert [(flag.kind, flag.severity) for flag in chosen.doubts] == [("unknown kind", "serious")]
+
+
+def test_another_kind_than_that_of_the_chosen_bundle_is_doubtful(pipeline):
+    scouted = ScoutedPipelines(scout(kind="phase_cells"), {"nuclei": pipeline}, is_fixed=True)
+    (flag,) = scouted.choose(read(IMAGE), SHAPE).doubts
+    assert flag.kind == "unknown kind"
+    assert "cells in phase contrast; segmented by nuclei" in flag.reason
+
+
+def test_an_uncertain_size_is_doubtful_unless_the_user_gives_it(pipeline):
+    unsure = scout(log_variance=0.0)
+    (flag,) = ScoutedPipelines(unsure, {"nuclei": pipeline}).choose(read(IMAGE), SHAPE).doubts
+    assert flag.kind == "uncertain size"
+    assert ScoutedPipelines(unsure, {"nuclei": pipeline}, 20.0).choose(read(IMAGE), SHAPE).doubts == ()
+
+
+class TestPlanes:
+    dark = np.zeros((1, 100, 100))
+    bright = np.ones((1, 100, 100))
+    bright[0, :10] = 0  # otherwise constant, and therefore dark
+
+    def chosen(self, pipeline, *planes):
+        scouted = ScoutedPipelines(Scout(by_brightness, "1", ""), {"nuclei": pipeline})
+        return choose_for_planes(scouted, [read(plane) for plane in planes], (100, 100))
+
+    def test_planes_that_agree_share_a_pipeline(self, pipeline):
+        assert self.chosen(pipeline, self.dark, self.dark, self.dark).preprocess.zoom == pytest.approx(2)
+
+    def test_planes_that_differ_do_not(self, pipeline):
+        assert self.chosen(pipeline, self.dark, self.bright, self.dark) is None
+
+    def test_a_plain_pipeline_suits_every_plane(self, pipeline):
+        assert choose_for_planes(pipeline, [read(self.dark)], (100, 100)) is pipeline
+
+
+def test_a_job_records_what_was_chosen_and_flags_what_is_doubtful(idle_job, pipeline, tmp_path):
+    np.save(tmp_path / "a.npy", cells())
+    np.save(tmp_path / "s.npy", np.stack([cells()] * 2))
+    scouted = ScoutedPipelines(scout(kind="none"), {"nuclei": pipeline})
+    running = Job(scouted, tmp_path / "out", ("labels", "csv"), idle_job.reading)
+    (outcome,) = running.run(find_images([str(tmp_path / "a.npy")])[0])
+    assert isinstance(outcome, Done)
+    (choice,) = outcome.choices
+    assert choice["bundle"] == "nuclei"
+    assert choice["zoom"] == pytest.approx(1, abs=3)
+    assert "unknown kind" in [flag.kind for flag in outcome.flags]
+    assert io.read_labels(tmp_path / "out" / "a.tif").shape == cells().shape
+    assert "unknown kind" in (tmp_path / "out" / "a.csv").read_text()

@@ -1,0 +1,61 @@
+"""Views of images."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cellseg_monai.scouting import SIDE_PX, views_of
+
+
+def views(image: np.ndarray):
+    return views_of(lambda rows, columns: image[:, rows, columns], image.shape[1:])
+
+
+@given(st.integers(1, 900), st.integers(1, 900), st.sampled_from(["u1", "u2", "f4"]), st.sampled_from([1, 3]))
+def test_views_lie_in_the_image_and_the_coarsest_shows_nearly_all_of_it(height, width, dtype, channels):
+    image = np.random.default_rng(0).integers(0, 255, (channels, height, width)).astype(dtype)
+    found = views(image)
+    for view in found:
+        assert view.pixels.shape == (3, SIDE_PX, SIDE_PX)
+        assert view.pixels.dtype == np.float32
+        assert 0 <= view.pixels.min() <= view.pixels.max() <= 1
+        assert 0 <= view.rows.start < view.rows.stop <= height
+        assert 0 <= view.columns.start < view.columns.stop <= width
+    last = found[-1]
+    if max(height, width) <= 8 * SIDE_PX:
+        seen = (last.rows.stop - last.rows.start) * (last.columns.stop - last.columns.start)
+        assert seen >= 0.7 * height * width
+    assert found[0].factor == 1
+
+
+def test_a_view_holds_the_means_of_the_pixels():
+    image = np.zeros((1, 320, 320), np.uint16)
+    image[0, :160] = 1000
+    fine, coarse = views(image)[0], views(image)[-1]
+    assert coarse.factor == 2
+    np.testing.assert_array_equal(coarse.pixels[0, :80, :160], 1)
+    np.testing.assert_array_equal(coarse.pixels[:, 80:, :160], 0)
+    assert fine.factor == 1
+
+
+def test_the_part_with_the_highest_contrast_is_shown():
+    image = np.zeros((1, 640, 640), np.float32)
+    image[0, 500:600:3, 20:120] = 1
+    view = views(image)[0]
+    assert view.rows.start >= 400
+    assert view.columns.start == 0
+
+
+def test_colours_keep_their_hue():
+    image = np.stack([np.full((200, 200), value, np.uint8) for value in (200, 100, 50)])
+    image[:, :10] = 0
+    image[:, -10:] = 255
+    pixels = views(image)[-1].pixels[:, 40, 40]
+    assert pixels == pytest.approx([200 / 255, 100 / 255, 50 / 255], abs=0.01)
+
+
+def test_a_constant_image_is_dark():
+    assert all((view.pixels == 0).all() for view in views(np.full((1, 300, 300), 7, np.uint8)))
