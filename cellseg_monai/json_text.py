@@ -18,12 +18,16 @@ def parse_json(text: str | bytes) -> Any:
     Python's parser, and functions that walk through its result, end with a RecursionError if lists and objects are
     nested too deep. No file of this package needs more than a few levels.
 
+    Whole numbers of more than 64 bits become floats, or infinite, because no other type of number can hold them. What
+    reads the content refuses them like any other number that makes no sense.
+
     Raises:
-        ValueError: the text is not JSON, its lists and objects are nested more than 64 deep, or it has a whole number
-            of more than 64 bits, which cannot become a number of any other kind.
+        ValueError: the text is not JSON, or its lists and objects are nested more than 64 deep.
 
     >>> parse_json('{"tile": [64, 64]}')
     {'tile': [64, 64]}
+    >>> parse_json("1" + 400 * "0")
+    inf
     >>> parse_json("[" * 100_000)
     Traceback (most recent call last):
         ...
@@ -42,10 +46,8 @@ def parse_json(text: str | bytes) -> Any:
     raise ValueError(f"its lists and objects are nested more than {_DEEPEST} deep")
 
 
-def _whole_number(digits: str) -> int:
-    if len(digits) > 21 or abs(int(digits)) >= 2**64:
-        raise ValueError(f"it has the whole number {digits[:30]}…, which is too large")
-    return int(digits)
+def _whole_number(digits: str) -> int | float:
+    return float(digits) if len(digits) > 21 or abs(int(digits)) >= 2**64 else int(digits)
 
 
 def readable_json(content: Any, *, indent: int | None = 1) -> str:

@@ -37,7 +37,7 @@ _COPY_AGAIN = "the file is truncated or damaged, so copy or export it again"
 
 @dataclass
 class DicomElements:
-    """What the elements of a DICOM file state.
+    """Facts that the elements of a DICOM file state.
 
     Args:
         syntax: identifier of the transfer syntax.

@@ -78,7 +78,7 @@ def test_null_and_empty_text_count_as_absent(make_dataset):
             {"tags": {"treated": True}}, "got True for the tag 'treated', expected text or", id="a truth value"
         ),
         pytest.param({"tags": {"dose_um": math.nan}}, "got nan for the tag 'dose_um', .* a finite number", id="NaN"),
-        pytest.param({"tags": {"dose_um": 10**400}}, "got 1000.* for the tag 'dose_um'", id="a huge number"),
+        pytest.param({"tags": {"dose_um": 10**400}}, "got inf for the tag 'dose_um'", id="a huge number"),
         pytest.param({"tags": {" ": "A172"}}, "got a tag with an empty name", id="an empty name"),
         pytest.param(
             {"tags": {"group": "A172"}}, "got a tag named 'group', which is reserved for the item", id="a known key"
