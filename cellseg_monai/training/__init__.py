@@ -15,6 +15,7 @@ from cellseg_monai.training.distributed import (
     wait_for_all,
 )
 from cellseg_monai.training.early_stop import EarlyStop
+from cellseg_monai.training.encoder import FrozenEncoder, parameter_groups
 from cellseg_monai.training.evaluation import EvaluationReport
 from cellseg_monai.training.guards import CropGuard, DivergenceGuard, FinalValidation, OneTraining
 from cellseg_monai.training.history import History
@@ -34,6 +35,7 @@ __all__ = [
     "EvaluationProgress",
     "EvaluationReport",
     "FinalValidation",
+    "FrozenEncoder",
     "History",
     "OneTraining",
     "PreparedDataset",
@@ -51,6 +53,7 @@ __all__ = [
     "load_into",
     "local_device",
     "panel",
+    "parameter_groups",
     "read_checkpoint",
     "read_metadata",
     "save_checkpoint",
