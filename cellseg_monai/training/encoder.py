@@ -14,9 +14,7 @@ from cellseg_monai.networks import encoder_parameters
 __all__ = ["FrozenEncoder", "parameter_groups"]
 
 
-def parameter_groups(
-    network: torch.nn.Module, learning_rate: float, encoder_rate: float = 1.0
-) -> list[dict[str, Any]]:
+def parameter_groups(network: torch.nn.Module, learning_rate: float, encoder_rate: float = 1.0) -> list[dict[str, Any]]:
     """Return the parameters of a network for an optimiser, with a learning rate of its own for the encoder.
 
     Args:
