@@ -26,7 +26,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -131,7 +130,9 @@ def at_diameter(chooser: Chooser, diameter_px: float) -> Chooser:
     """
     if isinstance(chooser, ScoutedPipelines):
         return replace(chooser, diameter=diameter_px)
-    trained_at = chooser.preprocess.diameter_px or (chooser.training and chooser.training.diameter_px.median)
+    trained_at = chooser.preprocess.diameter_px
+    if trained_at is None and chooser.training is not None:
+        trained_at = chooser.training.diameter_px.median
     if trained_at is None:
         raise SystemExit(f"error: nothing says at which diameter {chooser.bundle} was trained; leave out --sizes")
     return replace(chooser, preprocess=chooser.preprocess.at_zoom(trained_at / diameter_px))
@@ -220,7 +221,8 @@ def main() -> None:
     chosen = [name for name in LINES if options.all or getattr(options, name, False)] or ["one_command"]
     for name in chosen:
         for result in LINES[name](measured):
-            about = {"section": options.section, "limit": options.limit, "cellseg_monai": __version__}
+            part = {"section": options.section, "limit": options.limit, "only": options.groups}
+            about = {"cellseg_monai": __version__, **part}
             save(options.output / "accuracy.json", {name: {**result, "about": {**about, **result["about"]}}})
         print(f"{name}: {options.output / 'accuracy.json'}", flush=True)
 
@@ -232,4 +234,4 @@ def save(path: Path, results: Mapping[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
