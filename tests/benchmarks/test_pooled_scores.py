@@ -13,8 +13,8 @@ def written(path: Path, *rows: str) -> Path:
 
 
 def test_an_image_without_a_prediction_counts_as_one_in_which_nothing_is_found(tmp_path: Path) -> None:
-    truth = written(tmp_path / "truth.tif", "1100", "1100", "0022")
-    numbers = score_files({"a": truth, "b": truth}, {"a": truth}, tmp_path / "empty")
+    truth, found = (written(tmp_path / f"{name}.tif", "1100", "1100", "0022") for name in ("truth", "found"))
+    numbers = score_files({"a": truth, "b": truth}, {"a": found}, tmp_path / "empty")
     # Both objects of one image are found, and both of the other are missed: 2 / (2 + 2 / 2).
     assert numbers["f1_50_pooled"]["value"] == numbers["f1_pooled"]["value"] == 0.6667
     assert (numbers["images"], numbers["objects"], numbers["found"], numbers["failed"]) == (2, 4, 2, 1)
