@@ -121,7 +121,8 @@ def learning_curve(
         knobs=knobs,
     )
     for point in curve.points:
-        print_line(f"{point.images} images: {point.described(curve.score_words)}")
+        number = f"{point.images} image(s)" if point.images else "without fine-tuning"
+        print_line(f"{number}: {point.described(curve.score_words)}")
     print_line(curve.answer)
     print_line(Path(output) / "learning_curve.html")
 
