@@ -155,7 +155,7 @@ def nested_subset(items: Sequence[Item], size: int, *, seed: int) -> list[Item]:
     [['b', 'a'], ['b', 'a', 'c', 'f']]
     """
 
-    def rank(item: Item) -> tuple[str, str, str]:
+    def rank(item: Item) -> tuple[bytes, str, str]:
         return text_digest(f"{seed}:{item['group']}"), item["group"], item["image"]
 
     return sorted(items, key=rank)[:size]

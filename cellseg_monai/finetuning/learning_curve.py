@@ -111,7 +111,7 @@ def default_sizes(pool: int) -> list[int]:
     return sizes if sizes and pool < 1.2 * sizes[-1] else [*sizes, pool]
 
 
-def _checked_sizes(sizes: Sequence[int] | None, pool: int) -> list[int]:
+def _checked_sizes(sizes: Any, pool: int) -> list[int]:
     if sizes is None:
         return default_sizes(pool)
     chosen = list(sizes) if isinstance(sizes, list | tuple) else [sizes]

@@ -46,7 +46,9 @@ def test_the_encoder_is_known_in_monais(name: str, options: dict) -> None:
 
 
 def test_the_encoder_of_monais_u_net_is_the_way_down_to_the_bottom() -> None:
-    network = monai_network("UNet", in_channels=1, classes=2, multiple=4, minimum=8, channels=(4, 8, 16), strides=(2, 2))
+    network = monai_network(
+        "UNet", in_channels=1, classes=2, multiple=4, minimum=8, channels=(4, 8, 16), strides=(2, 2)
+    )
     shapes = [tuple(parameter.shape) for parameter in encoder_parameters(network) if parameter.ndim == 4]
     assert shapes == [(4, 1, 3, 3), (8, 4, 3, 3), (16, 8, 3, 3)]
 
