@@ -13,10 +13,10 @@ from cellseg_monai.bundle import run_bundle
 from cellseg_monai.data import Item, items_digest, write_datalist
 from cellseg_monai.errors import DatasetError
 from cellseg_monai.evaluation import find_protocol, read_summary
-from cellseg_monai.finetuning.finetune import Start, finetune_on
 from cellseg_monai.finetuning.folder import BundleFolder
 from cellseg_monai.finetuning.images import Images, check_images, divide, find_pool, nested_subset
 from cellseg_monai.finetuning.schedule import check_budget, check_knobs
+from cellseg_monai.finetuning.tuning_run import Start, finetune_on
 from cellseg_monai.json_text import parse_json
 from cellseg_monai.report import CurvePoint, curve_answer, curve_files, write_curve
 from cellseg_monai.settings import read_mapping
