@@ -8,16 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from cellseg_monai.bundle.one_pipeline import ChannelCountError, load_one
-from cellseg_monai.bundle.origin import SHIPPED, shipped_names
+from cellseg_monai.bundle.origin import shipped_names
+from cellseg_monai.bundle.run import find_bundle
 from cellseg_monai.bundle.scout_loader import load_scout
 from cellseg_monai.errors import CheckpointError
 from cellseg_monai.inference import Chooser, Pipeline, ScoutedPipelines
 from cellseg_monai.pixels import Preprocessing
-from cellseg_monai.scouting import KINDS, Scout
+from cellseg_monai.scouting import KINDS
 from cellseg_monai.segment_options import AUTO, PIPELINE_OPTIONS, SINGLE_BUNDLE, SegmentOptions, takes_options
 from cellseg_monai.training.checkpoint_file import BEST
 
 __all__ = ["PipelineLoader", "load_pipeline"]
+
+_SCOUT = "scout"
 
 
 @takes_options(*PIPELINE_OPTIONS)
@@ -76,8 +79,12 @@ def _load(options: SegmentOptions, batch: int | None, check: Callable[[Preproces
     """Load one pipeline, or the pipelines among which a scout chooses."""
     diameter = "none" if options.diameter is None else options.diameter
     if options.bundle == AUTO:
-        scout = _scout_to_choose()
-        return ScoutedPipelines(scout, _of_all_kinds(options, batch, check), diameter, is_strict=options.strict)
+        if not _has_weights(_SCOUT):
+            raise CheckpointError(
+                "no weights for the scout, which chooses a bundle for each image; name a bundle, as in --bundle "
+                f"{SINGLE_BUNDLE}"
+            )
+        return ScoutedPipelines(load_scout(), _of_all_kinds(options, batch, check), diameter, is_strict=options.strict)
     pipeline = load_one(options, batch, check)
     settings = pipeline.preprocess
     if settings.polarity == "any" and (settings.diameter_px is None or diameter != "auto"):
@@ -87,26 +94,15 @@ def _load(options: SegmentOptions, batch: int | None, check: Callable[[Preproces
                 f"use the bundle {AUTO}"
             )
         return pipeline
-    try:
-        scout = load_scout()
-    except CheckpointError as error:
-        if diameter == "auto" or options.strict:
-            raise CheckpointError(
-                "no weights for the scout, which tells the size of the objects; pass --diameter, such as 30, or none "
-                f"to keep the size of the images ({error})"
-            ) from error
-        return replace(pipeline, preprocess=settings.for_objects(None if isinstance(diameter, str) else diameter))
-    return ScoutedPipelines(scout, {pipeline.bundle: pipeline}, diameter, is_fixed=True, is_strict=options.strict)
-
-
-def _scout_to_choose() -> Scout:
-    try:
-        return load_scout()
-    except CheckpointError as error:
+    if _has_weights(_SCOUT):
+        own = {pipeline.bundle: pipeline}
+        return ScoutedPipelines(load_scout(), own, diameter, is_fixed=True, is_strict=options.strict)
+    if diameter == "auto" or options.strict:
         raise CheckpointError(
-            "no weights for the scout, which chooses a bundle for each image; name a bundle, as in --bundle "
-            f"{SINGLE_BUNDLE} ({error})"
-        ) from error
+            "no weights for the scout, which tells the size of the objects; pass --diameter, such as 30, or none to "
+            "keep the size of the images, and leave out --strict"
+        )
+    return replace(pipeline, preprocess=settings.for_objects(None if isinstance(diameter, str) else diameter))
 
 
 def _of_all_kinds(
@@ -136,6 +132,4 @@ def _of_all_kinds(
 
 def _has_weights(name: str) -> bool:
     """Return True if a bundle ships with this package, and has weights."""
-    return name in shipped_names() and any(
-        (SHIPPED / name / folder / BEST).is_file() for folder in ("output", "models")
-    )
+    return name in shipped_names() and any((find_bundle(name) / part / BEST).is_file() for part in ("output", "models"))
