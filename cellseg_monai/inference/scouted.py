@@ -14,6 +14,7 @@ from cellseg_monai.inference.choices import doubts_of_choice, settings_of_choice
 from cellseg_monai.inference.pipeline import Pipeline
 from cellseg_monai.inference.tried_sizes import Fit, best_fit, sizes_to_try, try_sizes
 from cellseg_monai.io import Note
+from cellseg_monai.pixels.scale import within_reach
 from cellseg_monai.scouting import KINDS, NONE, Scout, Sighting
 from cellseg_monai.segment_options import AUTO
 
@@ -25,8 +26,6 @@ _UNSURE = 0.5
 _LEAST_LIKELY = 0.6
 # Standard deviation that stands for a size that the network's own maps confirm.
 _CONFIRMED = 0.25
-# Largest factor by which what a scout sees enlarges or reduces an image, within the limit of `pixels.check_zoom`.
-_LARGEST_ZOOM = 19.0
 # Largest ratio between the diameters that planes of a stack may have to be segmented alike.
 _ALIKE = 1.3
 
@@ -134,7 +133,7 @@ class ScoutedPipelines:
         if canonical_px is not None and isinstance(self.diameter, float):
             diameter_px = self.diameter
         elif canonical_px is not None and self.diameter == "auto":
-            diameter_px = min(max(sighting.diameter_px, canonical_px / _LARGEST_ZOOM), canonical_px * _LARGEST_ZOOM)
+            diameter_px = within_reach(sighting.diameter_px, canonical_px)
         preprocess = pipeline.preprocess.for_objects(diameter_px, dark=sighting.dark > 0.5)
         return replace(pipeline, preprocess=preprocess, sighting=sighting)
 
