@@ -64,10 +64,8 @@ def load_one(options: SegmentOptions, batch: int | None, check: Callable[[Prepro
     if options.channels is not None:
         preprocess = _with_channels(preprocess, options.channels, metadata["name"])
     digest = file_digest(Path(weights))
-    if isinstance(options.diameter, float) and preprocess.diameter_px is None:
-        preprocess = preprocess.at_zoom(_zoom(root, digest, options.diameter))
-    elif isinstance(options.diameter, float) and preprocess.polarity == "any":
-        preprocess = preprocess.for_objects(options.diameter)
+    if isinstance(options.diameter, float):
+        preprocess = _scaled(preprocess, root, digest, options.diameter)
     if check is not None:
         check(preprocess)
     trained = _parsed(parser, "trained")
@@ -162,6 +160,13 @@ def _training(root: Path, weights_sha256: str) -> TrainingData | None:
     """Return the bundle's description of its training data if it belongs to these weights, otherwise None."""
     training = find_training_data(root)
     return None if training is None or training.weights_sha256 != weights_sha256 else training
+
+
+def _scaled(preprocess: Preprocessing, root: Path, weights_sha256: str, diameter_px: float) -> Preprocessing:
+    """Return the preparation of images whose objects have the given diameter."""
+    if preprocess.diameter_px is None:
+        return preprocess.at_zoom(_zoom(root, weights_sha256, diameter_px))
+    return preprocess.for_objects(diameter_px)
 
 
 def _zoom(root: Path, weights_sha256: str, diameter_px: float) -> float:
