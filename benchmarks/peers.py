@@ -35,7 +35,7 @@ import tifffile
 from altered_images import write_image
 from any_images import save
 from measured_process import Measured, run_measured
-from mixed_images import Case, by_group, find_cases
+from mixed_images import Case, by_group, find_cases, write_lists
 from pooled_scores import score_files
 from segment_process import SegmentRun
 
@@ -76,10 +76,11 @@ def write_split(data: Path, folder: Path, groups: Sequence[str], limit: int | No
     shutil.rmtree(folder, ignore_errors=True)
     datalist: Datalist = {}
     copied: list[Case] = []
+    all_images = write_lists(data, folder / "lists")
     for section in SECTIONS:
         for part in ("images", "labels"):
             (folder / section / part).mkdir(parents=True)
-        cases = find_cases(data, folder / "lists", section, limit=limit)
+        cases = find_cases(data, all_images, section, limit=limit)
         copied = [_copied(case, folder / section) for case in cases if case.group in groups]
         datalist[section] = [
             {"image": str(case.image), "label": str(case.label), "group": case.name, "tags": {"dataset": case.group}}
