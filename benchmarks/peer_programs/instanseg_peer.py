@@ -43,7 +43,7 @@ def train(training: Pairs, validation: Pairs, model: Path, seconds: float) -> No
     network, loss = network_and_loss()
     network.train()
     optimizer = torch.optim.Adam(network.parameters(), lr=LEARNING_RATE)
-    is_start = True
+    is_start, steps = True, 0
     while (elapsed := time.perf_counter() - begun) < seconds:
         if is_start and elapsed > START_SHARE * seconds:
             is_start = False
@@ -55,6 +55,8 @@ def train(training: Pairs, validation: Pairs, model: Path, seconds: float) -> No
         loss(network(images), labels).mean().backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), MOST_GRADIENT)
         optimizer.step()
+        steps += 1
+    print(f"{steps} steps in {elapsed:.0f} s", flush=True)
     torch.save(network.state_dict(), model / "weights.pt")
 
 

@@ -20,9 +20,9 @@ from monai.bundle import ConfigWorkflow
 
 from cellseg_monai.bundle import find_bundle
 
-PILOT_STEPS, SETTLING_STEPS, STEPS_PER_EPOCH = 12, 4, 25
-KEPT_BACK = 0.1
-"""Share of the time for the validation at the end."""
+PILOT_STEPS, SETTLING_STEPS, STEPS_PER_EPOCH = 12, 2, 25
+PILOT_SHARE, KEPT_BACK = 0.2, 0.1
+"""Largest share of the time for the pilot, and the share for the validation at the end."""
 
 
 def workflow(bundle: Path, config: str, **overrides: object) -> ConfigWorkflow:
@@ -39,8 +39,8 @@ def workflow(bundle: Path, config: str, **overrides: object) -> ConfigWorkflow:
     return ready
 
 
-def seconds_per_step(bundle: Path, **overrides: object) -> float:
-    """Return the median time of a training step, measured on a few."""
+def seconds_per_step(bundle: Path, most_seconds: float, **overrides: object) -> float:
+    """Return the median time of a training step, measured on a few, within some seconds if possible."""
     with tempfile.TemporaryDirectory() as folder:
         settings = {"epochs": 1, "steps_per_epoch": PILOT_STEPS, "val_interval": 2, "output_dir": folder}
         pilot = workflow(bundle, "train", **settings, **overrides)
@@ -48,11 +48,13 @@ def seconds_per_step(bundle: Path, **overrides: object) -> float:
 
         def note(engine: Engine) -> None:
             ends.append(time.perf_counter())
+            if len(ends) > SETTLING_STEPS and ends[-1] - ends[0] > most_seconds:
+                engine.terminate()
 
         pilot.parser.get_parsed_content("train#trainer").add_event_handler(Events.ITERATION_COMPLETED, note)
         pilot.run()
     steps = [after - before for before, after in pairwise(ends)]
-    return statistics.median(steps[SETTLING_STEPS:])
+    return statistics.median(steps[SETTLING_STEPS - 1 :])
 
 
 def main() -> None:
@@ -66,13 +68,14 @@ def main() -> None:
     options = parser.parse_args()
     bundle = find_bundle(options.bundle)
     data = {"dataset_dir": str(options.datalist.parent), "datalist": str(options.datalist)}
-    step = seconds_per_step(bundle, **data)
+    step = seconds_per_step(bundle, PILOT_SHARE * 60 * options.minutes, **data)
     left = (1 - KEPT_BACK) * 60 * options.minutes - (time.perf_counter() - begun)
-    epochs = max(1, round(left / step / STEPS_PER_EPOCH))
-    settings = {"epochs": epochs, "steps_per_epoch": STEPS_PER_EPOCH, "val_interval": epochs}
+    steps = max(1, int(left / step))
+    epochs = max(1, round(steps / STEPS_PER_EPOCH))
+    settings = {"epochs": epochs, "steps_per_epoch": max(1, steps // epochs), "val_interval": epochs}
     workflow(bundle, "train", output_dir=str(options.output), **settings, **data).run()
     minutes = (time.perf_counter() - begun) / 60
-    print(f"{epochs * STEPS_PER_EPOCH} steps of {step:.2f} s, {minutes:.1f} minutes", flush=True)
+    print(f"{steps} steps of {step:.2f} s, {minutes:.1f} minutes", flush=True)
     workflow(bundle, "calibrate", output_dir=str(options.output), **data).run()
 
 
