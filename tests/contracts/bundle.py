@@ -23,7 +23,9 @@ from monai.utils import set_determinism
 
 import cellseg_monai
 from cellseg_monai import bundle, io, training
+from cellseg_monai.bundle import scout_loader
 from tests.contracts.tiny_dataset import write_tiny_dataset
+from tests.scouted_bundles import save_scout
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = Path(cellseg_monai.__file__).parent / "bundle" / "metadata.schema.json"
@@ -204,7 +206,11 @@ class BundleContract:
         assert len((trained / "evaluation" / "cellseg_images.csv").read_text().splitlines()) == 3
         assert len(list((trained / "evaluation" / "labels").glob("*.tif"))) == 2
 
-    def test_inference_writes_labels_of_the_size_of_the_image(self, root: Path, dataset: Path, trained: Path) -> None:
+    def test_inference_writes_labels_of_the_size_of_the_image(
+        self, root: Path, dataset: Path, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        save_scout(tmp_path / "model.pt")
+        monkeypatch.setattr(scout_loader, "find_checkpoint", lambda *_: str(tmp_path / "model.pt"))
         workflow = self.workflow(root, "inference", dataset, trained)
         workflow.initialize()
         workflow.run()
