@@ -12,7 +12,7 @@ import numpy as np
 from cellseg_monai.bundle import load_scout, suggested_bundles
 from cellseg_monai.io import Image, LazyImage, image_of_array, open_image
 from cellseg_monai.pixels import Preprocessing
-from cellseg_monai.scouting import Look, Scout, doubts_about, looked_at, sighting_of_planes
+from cellseg_monai.scouting import Look, Scout, look_of, looked_at
 from cellseg_monai.segment_options import SegmentOptions
 
 __all__ = ["look", "look_at"]
@@ -81,26 +81,16 @@ def look_at(
     Raises:
         ValueError: the image has no pixels, or the scout does not know at which of its channels to look.
     """
-    *_, height, width = image.pixels.shape if isinstance(image, Image) else image.shape
+    *stacked, _, height, width = image.pixels.shape if isinstance(image, Image) else image.shape
     if 0 in (height, width):
         raise ValueError(f"{name}: the image has no pixels; export it again")
     names = tuple(channel_names) or image.channel_names
-    places = list(np.ndindex((image.pixels.shape if isinstance(image, Image) else image.shape)[:-3]))
+    places = list(np.ndindex(*stacked))
     sightings = [
         scout.look(_reader(image, places[number]), (height, width), channel_names=names, channels=options.channels)
         for number in looked_at(len(places))
     ]
-    sighting, differences = sighting_of_planes(sightings)
-    bundle = sighting.nearest_bundle(bundles)
-    trained_px = None if bundle is None else bundles[bundle].diameter_px
-    return Look(
-        image=name,
-        sighting=sighting,
-        pixel_size_um=options.pixel_size_um or image.pixel_size_um,
-        bundle=bundle,
-        zoom=None if trained_px is None else trained_px / sighting.diameter_px,
-        doubts=(*doubts_about(sighting, bundle, needs_size=trained_px is not None), *differences),
-    )
+    return look_of(name, sightings, bundles, options.pixel_size_um or image.pixel_size_um)
 
 
 def _reader(image: Image | LazyImage, place: tuple[int, ...]) -> Callable[[slice, slice], np.ndarray]:

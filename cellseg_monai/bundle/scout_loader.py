@@ -15,10 +15,9 @@ from cellseg_monai.digest import file_digest
 from cellseg_monai.errors import BundleError, CheckpointError
 from cellseg_monai.networks import fold_normalisation
 from cellseg_monai.pixels import Preprocessing
-from cellseg_monai.scouting import KINDS, Certainty, Scout
+from cellseg_monai.scouting import KINDS, SIDE_PX, Certainty, Scout
 from cellseg_monai.settings import read_mapping
-from cellseg_monai.training.checkpoint_file import read_checkpoint
-from cellseg_monai.training.checkpoint_metadata import read_metadata, trained_network, trained_preprocess
+from cellseg_monai.training.checkpoint_metadata import TrainedNetwork, trained_preprocess
 
 __all__ = ["load_scout", "suggested_bundles"]
 
@@ -42,11 +41,8 @@ def load_scout(checkpoint: str | None = None) -> Scout:
 
 @lru_cache(maxsize=1)
 def _load(checkpoint: str, root: str) -> Scout:
-    if (bundle := read_metadata(read_checkpoint(checkpoint)).get("bundle")) != _NAME:
-        raise CheckpointError(
-            f"{checkpoint} belongs to the bundle {bundle!r}, not {_NAME!r}; pass weights trained with the bundle {_NAME}"
-        )
-    network = fold_normalisation(trained_network(checkpoint)).to(memory_format=torch.channels_last)
+    trained = TrainedNetwork(checkpoint, bundle=_NAME, roi_size=(SIDE_PX, SIDE_PX))
+    network = fold_normalisation(trained.network.eval()).to(memory_format=torch.channels_last)
     certainty = Certainty.from_json(find_postprocess(checkpoint, root))
 
     def answer(views: np.ndarray) -> np.ndarray:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cellseg_monai.cli.faults import fail_if
 from cellseg_monai.cli.outputs import check_new
-from cellseg_monai.cli.printing import print_error, print_line
+from cellseg_monai.cli.printing import print_error, print_line, print_lines
 from cellseg_monai.segment_options import SegmentOptions
 
 if TYPE_CHECKING:
@@ -52,6 +51,7 @@ def scout(
     from cellseg_monai.bundle import load_scout
     from cellseg_monai.inference import find_images
     from cellseg_monai.pixels import channels_from_text
+    from cellseg_monai.scouting import json_of_looks, write_looks
 
     named = None if channels is None else tuple(channels_from_text(channels))
     options = SegmentOptions(channels=named, axes=axes, pixel_size=pixel_size, checkpoint=checkpoint)
@@ -66,11 +66,10 @@ def scout(
         looks.append(seen)
         if not json:
             print_line(_row(_width(images), _shortened(seen.image), seen.cells()))
-    text = _json_of(looks)
     if json:
-        print(text)
+        print_lines(json_of_looks(looks))
     if output is not None:
-        _write(Path(output), looks, text)
+        write_looks(Path(output), looks)
         print_error(f"{len(looks)} image(s): {output}")
     fail_if(faults)
 
@@ -99,24 +98,6 @@ def _check_output(path: Path) -> None:
     if path.suffix.lower() not in (".csv", ".json"):
         raise ValueError(f"got --output {path}, expected a name that ends with .csv or .json; change the name")
     check_new([path])
-
-
-def _write(path: Path, looks: Sequence[Look], text: str) -> None:
-    from cellseg_monai.atomic import replacing
-    from cellseg_monai.spreadsheets import writing_table
-
-    if path.suffix.lower() == ".json":
-        with replacing(path) as aside:
-            aside.write_text(text + "\n", encoding="utf-8")
-        return
-    rows = [seen.to_mapping() for seen in looks]
-    with writing_table(path, rows[0] if rows else ["image"]) as table:
-        for row in rows:
-            table.write(row.values())
-
-
-def _json_of(looks: Sequence[Look]) -> str:
-    return json.dumps([seen.to_mapping() for seen in looks], indent=2)
 
 
 def _heads() -> tuple[str, ...]:

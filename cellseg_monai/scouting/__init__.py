@@ -3,7 +3,7 @@
 from cellseg_monai.scouting.certainty import INTERVAL, Certainty, Known, fitted_certainty
 from cellseg_monai.scouting.doubts import doubts_about
 from cellseg_monai.scouting.kinds import KINDS, NONE, Kind
-from cellseg_monai.scouting.look import Look, sighting_of_planes
+from cellseg_monai.scouting.look import Look, json_of_looks, look_of, write_looks
 from cellseg_monai.scouting.scout import Scout
 from cellseg_monai.scouting.sighting import OUTPUTS, Sighting, agreed, looked_at, sighting_of
 from cellseg_monai.scouting.views import SIDE_PX, View, views_of
@@ -24,8 +24,10 @@ __all__ = [
     "agreed",
     "doubts_about",
     "fitted_certainty",
+    "json_of_looks",
+    "look_of",
     "looked_at",
     "sighting_of",
-    "sighting_of_planes",
     "views_of",
+    "write_looks",
 ]

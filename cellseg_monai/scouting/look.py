@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from cellseg_monai.atomic import replacing
 from cellseg_monai.flag import Flag
+from cellseg_monai.pixels import Preprocessing
+from cellseg_monai.scouting.doubts import doubts_about
 from cellseg_monai.scouting.kinds import KINDS, NONE
 from cellseg_monai.scouting.sighting import Sighting, agreed
+from cellseg_monai.spreadsheets import writing_table
 
-__all__ = ["Look", "sighting_of_planes"]
+__all__ = ["HEADS", "Look", "json_of_looks", "look_of", "write_looks"]
 
 
 @dataclass(frozen=True)
@@ -88,14 +94,37 @@ HEADS = ("shows", "sure", "diameter", "objects", "suggestion")
 """Heads of the columns of `Look.cells`."""
 
 
-def sighting_of_planes(sightings: Sequence[Sighting]) -> tuple[Sighting, tuple[Flag, ...]]:
-    """Return one sighting for an image, and a flag if its planes differ.
+def look_of(
+    image: str,
+    sightings: Sequence[Sighting],
+    bundles: Mapping[str, Preprocessing],
+    pixel_size_um: tuple[float, float] | None = None,
+) -> Look:
+    """Combine what planes of an image show, and find the bundle that suits it best.
 
     Args:
+        image: path or name of the image.
         sightings: what the planes show that were looked at; at least one.
+        bundles: the bundles to choose from, with their preparations of images.
+        pixel_size_um: height and width of a pixel in µm, or None if unknown.
     """
-    if (shared := agreed(sightings)) is not None:
-        return shared, ()
+    sighting, differences = agreed(sightings), ()
+    if sighting is None:
+        sighting, differences = _middling(sightings)
+    bundle = sighting.nearest_bundle(bundles)
+    trained_px = None if bundle is None else bundles[bundle].diameter_px
+    return Look(
+        image=image,
+        sighting=sighting,
+        pixel_size_um=pixel_size_um,
+        bundle=bundle,
+        zoom=None if trained_px is None else trained_px / sighting.diameter_px,
+        doubts=(*doubts_about(sighting, bundle), *differences),
+    )
+
+
+def _middling(sightings: Sequence[Sighting]) -> tuple[Sighting, tuple[Flag, ...]]:
+    """Return the sighting of middling diameter, and a flag that says how the planes differ."""
     by_size = sorted(sightings, key=lambda sighting: sighting.diameter_px)
     kinds = " and ".join(dict.fromkeys(KINDS[sighting.kind].text for sighting in sightings))
     reason = (
@@ -103,3 +132,20 @@ def sighting_of_planes(sightings: Sequence[Sighting]) -> tuple[Sighting, tuple[F
         "each plane is segmented in its own way"
     )
     return by_size[len(by_size) // 2], (Flag("planes differ", reason, "note"),)
+
+
+def json_of_looks(looks: Sequence[Look]) -> str:
+    """Return what is seen in images as JSON: a list with an object for each image."""
+    return json.dumps([look.to_mapping() for look in looks], indent=2)
+
+
+def write_looks(path: Path, looks: Sequence[Look]) -> None:
+    """Write what is seen in images to a table, or to JSON if the name ends with .json."""
+    if path.suffix.lower() == ".json":
+        with replacing(path) as aside:
+            aside.write_text(json_of_looks(looks) + "\n", encoding="utf-8")
+        return
+    rows = [look.to_mapping() for look in looks]
+    with writing_table(path, rows[0] if rows else ["image"]) as table:
+        for row in rows:
+            table.write(row.values())
