@@ -1,6 +1,7 @@
 """Training tools that MONAI lacks: exact resumption, one progress bar per run, logs, and mixed precision on the CPU."""
 
 from cellseg_monai.training.autocast import AutocastInferer, bfloat16_is_native
+from cellseg_monai.training.average import WeightAverage
 from cellseg_monai.training.calibration import Calibration
 from cellseg_monai.training.checkpoint import Checkpoint
 from cellseg_monai.training.checkpoint_file import fitted_settings, load_into, read_checkpoint, save_checkpoint
@@ -46,6 +47,7 @@ __all__ = [
     "TensorBoardLog",
     "TrainedNetwork",
     "TrainingProgress",
+    "WeightAverage",
     "WholeViews",
     "bfloat16_is_native",
     "distribute",

@@ -30,6 +30,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from cellseg_monai.atomic import leftovers
 from cellseg_monai.errors import CheckpointError
+from cellseg_monai.training.average import WeightAverage
 from cellseg_monai.training.checkpoint_file import (
     BEST,
     LAST,
@@ -71,8 +72,8 @@ class Checkpoint:
 
     Args:
         output_dir: folder for `model.pt` and `last.pt`, created if missing.
-        network: the network, with or without a `DistributedDataParallel` wrapper.
-        optimizer: the network's optimiser.
+        network: the network to save, with or without a `DistributedDataParallel` wrapper.
+        optimizer: the optimiser.
         lr_scheduler: the learning-rate scheduler.
         evaluator: the validation engine. Its key metric decides which network is the best.
         metadata: description of the network, such as its bundle, its variants and the preparation of its images. It is
@@ -80,6 +81,7 @@ class Checkpoint:
         settings: further settings that a resumed run must share with the run that it continues, such as the learning
             rate.
         resume: True to continue from `last.pt` in `output_dir`, if that file exists.
+        average: what makes `network` the average of the network in training.
     """
 
     def __init__(
@@ -92,6 +94,7 @@ class Checkpoint:
         metadata: Mapping[str, Any],
         settings: Mapping[str, Any],
         resume: bool = False,
+        average: WeightAverage | None = None,
     ) -> None:
         self.folder = Path(output_dir)
         self.network = network.module if isinstance(network, DistributedDataParallel) else network
@@ -100,6 +103,8 @@ class Checkpoint:
         self.metadata = make_metadata(self.network, metadata)
         self.settings = dict(settings)
         self._stateful = {"optimizer": optimizer, "lr_scheduler": lr_scheduler}
+        if average is not None:
+            self._stateful["average"] = average
 
     def attach(self, trainer: Engine) -> None:
         """Register this handler with the trainer, after every handler whose state it saves."""

@@ -10,7 +10,7 @@ import torch
 from ignite.engine import Engine, Events
 
 from cellseg_monai.errors import CheckpointError
-from cellseg_monai.training import Checkpoint, History, load_into, read_checkpoint, save_checkpoint
+from cellseg_monai.training import Checkpoint, History, WeightAverage, load_into, read_checkpoint, save_checkpoint
 from cellseg_monai.training.checkpoint import move_earlier_run_aside
 
 
@@ -109,7 +109,7 @@ def test_an_earlier_run_is_moved_aside_and_not_overwritten(tmp_path: Path) -> No
 class Trainer(Engine):
     """An engine with the state that the handlers read; it trains a network with dropout on random numbers."""
 
-    def __init__(self, output_dir: Path, resume: bool, learning_rate: float = 0.1) -> None:
+    def __init__(self, output_dir: Path, resume: bool, learning_rate: float = 0.1, averaging: float = 0.0) -> None:
         torch.manual_seed(0)
         self.network = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.Dropout(), torch.nn.Linear(4, 1))
         self.optimizer = torch.optim.Adam(self.network.parameters(), learning_rate)
@@ -121,8 +121,11 @@ class Trainer(Engine):
         self.add_event_handler(Events.EPOCH_COMPLETED, self.validate)
         History(str(output_dir), self.evaluator).attach(self)
         metadata = {"bundle": "toy", "variants": [], "roi_size": (4, 4)}
-        parts = (self.network, self.optimizer, self.schedule, self.evaluator)
-        Checkpoint(str(output_dir), *parts, metadata, {"learning_rate": learning_rate}, resume).attach(self)
+        self.average = WeightAverage(self.network, averaging)
+        self.average.attach(self)
+        parts = (self.average.network, self.optimizer, self.schedule, self.evaluator)
+        settings = {"learning_rate": learning_rate}
+        Checkpoint(str(output_dir), *parts, metadata, settings, resume, self.average).attach(self)
 
     def step(self, engine: Engine, batch: torch.Tensor) -> dict[str, torch.Tensor]:
         self.optimizer.zero_grad()
@@ -145,10 +148,13 @@ class Trainer(Engine):
         return self
 
 
-def test_a_resumed_run_gives_the_same_result_bit_for_bit(tmp_path: Path) -> None:
-    whole = Trainer(tmp_path / "whole", resume=False).train()
-    Trainer(tmp_path / "parts", resume=False).train(stop_after=3)
-    resumed = Trainer(tmp_path / "parts", resume=True).train()
+@pytest.mark.parametrize("averaging", [0.0, 0.9])
+def test_a_resumed_run_gives_the_same_result_bit_for_bit(tmp_path: Path, averaging: float) -> None:
+    whole = Trainer(tmp_path / "whole", resume=False, averaging=averaging).train()
+    Trainer(tmp_path / "parts", resume=False, averaging=averaging).train(stop_after=3)
+    resumed = Trainer(tmp_path / "parts", resume=True, averaging=averaging).train()
+    for name, weights in whole.average.network.state_dict().items():
+        assert torch.equal(resumed.average.network.state_dict()[name], weights), name
     for name, weights in whole.network.state_dict().items():
         assert torch.equal(resumed.network.state_dict()[name], weights), name
     assert [row["loss"] for row in resumed.state.history] == [row["loss"] for row in whole.state.history]
