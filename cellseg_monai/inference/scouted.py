@@ -9,12 +9,17 @@ from typing import Any
 
 import numpy as np
 
+from cellseg_monai.flag import Flag
 from cellseg_monai.inference.pipeline import Pipeline
 from cellseg_monai.io import Note
-from cellseg_monai.scouting import Scout, Sighting, doubts_about, looked_at
+from cellseg_monai.scouting import KINDS, NONE, Scout, Sighting
 
 __all__ = ["Chooser", "ScoutedPipelines", "choose_for_planes"]
 
+# Standard deviation of the logarithm to base 2 of the diameter, above which the size counts as uncertain: about ±40 %.
+_UNSURE = 0.5
+# Probability of the likeliest kind below which the kind counts as unknown.
+_LEAST_LIKELY = 0.6
 # Largest ratio between the diameters that planes of a stack may have to be segmented alike.
 _ALIKE = 1.3
 
@@ -87,14 +92,28 @@ class ScoutedPipelines:
             diameter_px = None if isinstance(self.diameter, str) else self.diameter
         return replace(
             pipeline,
-            preprocess=pipeline.preprocess.for_objects(diameter_px, dark=sighting.is_dark),
+            preprocess=pipeline.preprocess.for_objects(diameter_px, dark=sighting.dark > 0.5),
             sighting=sighting,
-            doubts=doubts_about(sighting, pipeline.bundle, needs_size=self.diameter == "auto"),
+            doubts=self._doubts(sighting, pipeline),
         )
 
     def _nearest(self, sighting: Sighting) -> str:
         """Return the name of the pipeline for the likeliest kind for which there is one."""
-        return sighting.nearest_bundle(self.pipelines) or next(iter(self.pipelines))
+        likeliest = sorted(sighting.probabilities, key=lambda kind: -sighting.probabilities[kind])
+        suitable = (bundle for kind in likeliest if (bundle := KINDS[kind].bundle) in self.pipelines)
+        return next(suitable, next(iter(self.pipelines))) or ""
+
+    def _doubts(self, sighting: Sighting, pipeline: Pipeline) -> tuple[Flag, ...]:
+        doubts = []
+        probability = sighting.probabilities[sighting.kind]
+        own = KINDS[sighting.kind].bundle
+        seen = f"{100 * probability:.0f} % {KINDS[sighting.kind].text}"
+        if sighting.kind == NONE or probability < _LEAST_LIKELY or own != pipeline.bundle:
+            doubts.append(Flag("unknown kind", f"{seen}; segmented by {pipeline.bundle}", "serious"))
+        if self.diameter == "auto" and sighting.spread > _UNSURE:
+            low, high = (sighting.diameter_px * 2.0**sign for sign in (-sighting.spread, sighting.spread))
+            doubts.append(Flag("uncertain size", f"the diameter is between {low:.0f} and {high:.0f} px", "warning"))
+        return tuple(doubts)
 
     def about(self) -> dict[str, Any]:
         """Return what the results depend on, for the record of a run."""
@@ -131,8 +150,9 @@ def choose_for_planes(
     """
     if isinstance(chooser, Pipeline):
         return chooser
+    places = sorted({0, len(reads) // 2, len(reads) - 1})
     chosen = sorted(
-        (chooser.choose(reads[place], shape, channel_names) for place in looked_at(len(reads))), key=lambda one: one.seen_diameter_px
+        (chooser.choose(reads[place], shape, channel_names) for place in places), key=lambda one: one.seen_diameter_px
     )
     are_alike = len({(one.bundle, one.preprocess.invert) for one in chosen}) == 1
     if are_alike and chosen[-1].seen_diameter_px <= _ALIKE * chosen[0].seen_diameter_px:
