@@ -1,7 +1,7 @@
 """MONAI bundles for cell microscopy, and the code that they share.
 
-Subpackages, `segment` and `look` are imported on first use. This keeps `import cellseg_monai` fast and makes files, pixels and
-labels usable without torch.
+Subpackages, `segment` and `look` are imported on first use. This keeps `import cellseg_monai` fast and makes files,
+pixels and labels usable without torch.
 """
 
 import importlib

@@ -14,7 +14,7 @@ from scipy import optimize
 from cellseg_monai.scouting.kinds import KINDS
 from cellseg_monai.settings import read_settings, settings_from_mapping, write_settings
 
-__all__ = ["INTERVAL", "Certainty", "Known", "fitted_certainty", "wrongness"]
+__all__ = ["AS_IT_IS", "INTERVAL", "Z_OF_INTERVAL", "Certainty", "Known", "fitted_certainty", "wrongness"]
 
 INTERVAL = 0.9
 """Probability with which an interval for the diameter contains it."""
@@ -75,6 +75,10 @@ class Certainty:
     def to_json(self, path: str | PathLike[str]) -> None:
         """Write these settings as JSON that `from_json` reads back unchanged."""
         write_settings(self, path)
+
+
+AS_IT_IS = Certainty()
+"""No corrections."""
 
 
 class Known(NamedTuple):

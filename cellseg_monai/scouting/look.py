@@ -108,9 +108,8 @@ def look_of(
         bundles: the bundles to choose from, with their preparations of images.
         pixel_size_um: height and width of a pixel in µm, or None if unknown.
     """
-    sighting, differences = agreed(sightings), ()
-    if sighting is None:
-        sighting, differences = _middling(sightings)
+    shared = agreed(sightings)
+    sighting, differences = _middling(sightings) if shared is None else (shared, ())
     bundle = sighting.nearest_bundle(bundles)
     trained_px = None if bundle is None else bundles[bundle].diameter_px
     return Look(
@@ -128,8 +127,8 @@ def _middling(sightings: Sequence[Sighting]) -> tuple[Sighting, tuple[Flag, ...]
     by_size = sorted(sightings, key=lambda sighting: sighting.diameter_px)
     kinds = " and ".join(dict.fromkeys(KINDS[sighting.kind].text for sighting in sightings))
     reason = (
-        f"{len(sightings)} planes show {kinds}, about {by_size[0].diameter_px:.0f} to {by_size[-1].diameter_px:.0f} px; "
-        "each plane is segmented in its own way"
+        f"{len(sightings)} planes show {kinds}, about {by_size[0].diameter_px:.0f} to "
+        f"{by_size[-1].diameter_px:.0f} px; each plane is segmented in its own way"
     )
     return by_size[len(by_size) // 2], (Flag("planes differ", reason, "note"),)
 

@@ -96,5 +96,3 @@ def confusion(images: Sequence[Compared]) -> dict[str, dict[str, int]]:
         for true in KINDS
         if (of_kind := [image for image in images if image.kind == true])
     }
-
-

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cellseg_monai.pixels import select_channels
-from cellseg_monai.scouting.certainty import Certainty
+from cellseg_monai.scouting.certainty import AS_IT_IS, Certainty
 from cellseg_monai.scouting.sighting import Sighting, sighting_of
 from cellseg_monai.scouting.views import Read, views_of
 
@@ -29,7 +29,7 @@ class Scout:
     network: Callable[[np.ndarray], np.ndarray]
     version: str
     weights_sha256: str
-    certainty: Certainty = Certainty()
+    certainty: Certainty = AS_IT_IS
 
     def look(
         self,

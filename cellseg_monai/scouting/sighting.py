@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cellseg_monai.scouting.certainty import Z_OF_INTERVAL, Certainty
+from cellseg_monai.scouting.certainty import AS_IT_IS, Z_OF_INTERVAL, Certainty
 from cellseg_monai.scouting.kinds import KINDS
 
 __all__ = ["OUTPUTS", "Sighting", "agreed", "looked_at", "sighting_of"]
@@ -84,7 +84,7 @@ def agreed(sightings: Sequence[Sighting]) -> Sighting | None:
     return None
 
 
-def sighting_of(answers: np.ndarray, factors: Sequence[int], certainty: Certainty = Certainty()) -> Sighting:
+def sighting_of(answers: np.ndarray, factors: Sequence[int], certainty: Certainty = AS_IT_IS) -> Sighting:
     """Combine what the network says about the views of an image.
 
     Diameters are averaged in proportion to their certainty, as a view at an unsuitable resolution says little. The
