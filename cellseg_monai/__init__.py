@@ -23,6 +23,7 @@ _SUBPACKAGES = (
     "errors",
     "evaluation",
     "exports",
+    "finetuning",
     "formats",
     "heads",
     "inference",

@@ -9,6 +9,7 @@ from cellseg_monai.bundle.pipeline_loader import PipelineLoader, load_pipeline
 from cellseg_monai.bundle.run import find_bundle, run_bundle
 from cellseg_monai.bundle.scout_loader import load_scout, suggested_bundles
 from cellseg_monai.bundle.shipped_weights import ShippedWeights
+from cellseg_monai.bundle.start import find_start
 from cellseg_monai.bundle.training_data import find_training_data
 from cellseg_monai.bundle.variants import check_variants
 
@@ -27,6 +28,7 @@ __all__ = [
     "find_bundles",
     "find_checkpoint",
     "find_postprocess",
+    "find_start",
     "find_training_data",
     "is_shipped",
     "load_pipeline",

@@ -3,6 +3,7 @@
 from cellseg_monai.networks.attention_gate import attention_maps
 from cellseg_monai.networks.convolutional_unet import unet
 from cellseg_monai.networks.definition import build_network
+from cellseg_monai.networks.encoder_part import encoder_parameters
 from cellseg_monai.networks.folding import fold_normalisation
 from cellseg_monai.networks.hybrid_swin import swin_unetr
 from cellseg_monai.networks.monai_networks import monai_network
@@ -14,6 +15,7 @@ from cellseg_monai.networks.smp_networks import smp_model
 __all__ = [
     "attention_maps",
     "build_network",
+    "encoder_parameters",
     "fold_normalisation",
     "monai_network",
     "scout_network",

@@ -17,9 +17,7 @@ BUNDLES = {"nuclei": Preprocessing(diameter_px=28.0, polarity="bright"), "old": 
 
 def seen(kind="fluorescence_nuclei", diameter_px=95.0, *, probability=0.97, spread=0.1, dark=0.02):
     others = (1 - probability) / (len(KINDS) - 1)
-    return Sighting(
-        kind, {name: probability if name == kind else others for name in KINDS}, diameter_px, spread, dark
-    )
+    return Sighting(kind, {name: probability if name == kind else others for name in KINDS}, diameter_px, spread, dark)
 
 
 def test_a_known_kind_gets_its_bundle_and_zoom():
