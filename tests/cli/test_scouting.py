@@ -5,9 +5,9 @@ import json
 
 import numpy as np
 import pytest
+import tifffile
 
 import cellseg_monai
-from cellseg_monai import io
 from tests.cells import cells
 from tests.scout_weights import write_scout_weights
 
@@ -47,7 +47,7 @@ def test_json_table_and_python_say_the_same(cellseg, images, weights, tmp_path):
 def test_stacks_and_channels_are_looked_at_as_segment_does(cellseg, tmp_path, weights):
     stack = np.stack([np.stack([cells(seed), np.zeros_like(cells())]) for seed in range(5)])
     path = tmp_path / "stack.ome.tif"
-    io.write_image(path, io.Image(stack, "ZCYX", channel_names=("DAPI", "empty")))
+    tifffile.imwrite(path, stack, ome=True, metadata={"axes": "ZCYX", "Channel": {"Name": ["DAPI", "empty"]}})
     refused = cellseg("scout", path, "--checkpoint", weights)
     assert (refused.code, len(refused.errors)) == (1, 1)
     assert "2 channels" in refused.errors[0]
