@@ -10,7 +10,7 @@ import numpy as np
 from cellseg_monai.pixels import select_channels
 from cellseg_monai.scouting.certainty import AS_IT_IS, Certainty
 from cellseg_monai.scouting.sighting import Sighting, sighting_of
-from cellseg_monai.scouting.views import Read, views_of
+from cellseg_monai.scouting.views import Read, is_flat, views_of
 
 __all__ = ["Scout", "visible_channels"]
 
@@ -57,7 +57,8 @@ class Scout:
 
         views = views_of(visible, shape)
         answers = self.network(np.stack([view.pixels for view in views]))
-        return sighting_of(answers, [view.factor for view in views], self.certainty)
+        sighting = sighting_of(answers, [view.factor for view in views], self.certainty)
+        return sighting.as_none() if is_flat(views) else sighting
 
 
 def visible_channels(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from cellseg_monai.scouting.certainty import AS_IT_IS, Z_OF_INTERVAL, Certainty
-from cellseg_monai.scouting.kinds import KINDS
+from cellseg_monai.scouting.kinds import KINDS, NONE
 
 __all__ = ["OUTPUTS", "Sighting", "agreed", "looked_at", "sighting_of"]
 
@@ -55,6 +55,10 @@ class Sighting:
         """Diameters between which the true one lies with a probability of 90 %, in pixels of the image."""
         factor = 2.0 ** (Z_OF_INTERVAL * self.spread)
         return self.diameter_px / factor, self.diameter_px * factor
+
+    def as_none(self) -> Sighting:
+        """Return the same sighting for an image that certainly shows none of the known kinds."""
+        return replace(self, kind=NONE, probabilities={kind: float(kind == NONE) for kind in KINDS})
 
     def nearest_bundle(self, bundles: Collection[str]) -> str | None:
         """Return the bundle for the likeliest kind that has one of the given bundles, or None if no kind has.
