@@ -22,7 +22,7 @@ INTERVAL = 0.9
 Z_OF_INTERVAL = 1.6449
 """Half the width of the interval, in standard deviations of a normal distribution."""
 
-_LOG_TEMPERATURES = (math.log(0.2), math.log(20.0))
+_LOG_TEMPERATURES = (0.0, math.log(20.0))
 _LEAST_IMAGES = 20
 
 
@@ -116,7 +116,8 @@ def fitted_certainty(images: Sequence[Known]) -> Certainty:
     """Return the corrections with which probabilities and intervals hold on images with known answers.
 
     The temperature is the one at which the true kinds are most probable (Guo et al. 2017, "On calibration of modern
-    neural networks", arXiv 1706.04599). The spread is scaled until intervals contain the share `INTERVAL` of the true
+    neural networks", arXiv 1706.04599), but at least 1: on images of the data sets that it learnt from, a network is
+    right more often than on others, which is no reason to be more certain. The spread is scaled until intervals contain the share `INTERVAL` of the true
     diameters, with the margin for a finite number of images of split conformal prediction (Lei et al. 2018,
     doi:10.1080/01621459.2017.1307116). With fewer than 20 images, a number stays 1.
 

@@ -29,7 +29,7 @@ def images_of(temperature, spread_scale, count=4000):
     ]
 
 
-@pytest.mark.parametrize(("temperature", "spread_scale"), [(1.0, 1.0), (2.5, 0.6), (0.5, 1.8)])
+@pytest.mark.parametrize(("temperature", "spread_scale"), [(1.0, 1.0), (2.5, 0.6), (1.5, 1.8)])
 def test_known_errors_of_certainty_are_found(temperature, spread_scale):
     images = images_of(temperature, spread_scale)
     fitted = fitted_certainty(images)
@@ -38,6 +38,10 @@ def test_known_errors_of_certainty_are_found(temperature, spread_scale):
     assert wrongness(images, fitted.temperature) <= wrongness(images, 1.0) + 1e-9
     corrected = [abs(image.error) <= Z_OF_INTERVAL * image.spread * fitted.spread_scale for image in images]
     assert np.mean(corrected) == pytest.approx(INTERVAL, abs=0.01)
+
+
+def test_a_network_does_not_become_more_certain_of_kinds():
+    assert fitted_certainty(images_of(0.5, 1.0)).temperature == pytest.approx(1, abs=1e-3)
 
 
 def test_few_images_and_unknown_diameters_fit_nothing():
