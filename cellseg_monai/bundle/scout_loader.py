@@ -36,12 +36,13 @@ def load_scout(checkpoint: str | None = None) -> Scout:
         CheckpointError: the bundle has no weights, or the weights belong to another bundle.
     """
     root = find_bundle(_NAME)
-    return _load(checkpoint or find_checkpoint(str(root / "output"), str(root)), str(root))
+    checkpoint = checkpoint or find_checkpoint(str(root / "output"), str(root))
+    return _load(checkpoint, str(root), file_digest(Path(checkpoint)))
 
 
 @lru_cache(maxsize=1)
-def _load(checkpoint: str, root: str) -> Scout:
-    trained = TrainedNetwork(checkpoint, bundle=_NAME, roi_size=(SIDE_PX, SIDE_PX))
+def _load(checkpoint: str, root: str, sha256: str) -> Scout:
+    trained = TrainedNetwork(checkpoint, bundle=_NAME, roi_size=(SIDE_PX, SIDE_PX), overlap=0.0)
     network = fold_normalisation(trained.network.eval()).to(memory_format=torch.channels_last)
     certainty = Certainty.from_json(find_postprocess(checkpoint, root))
 
@@ -51,7 +52,7 @@ def _load(checkpoint: str, root: str) -> Scout:
             return network(tensor).float().numpy(force=True)
 
     version = str(read_mapping(Path(root) / "configs" / "metadata.json")["version"])
-    return Scout(answer, version, file_digest(Path(checkpoint)), certainty)
+    return Scout(answer, version, sha256, certainty)
 
 
 @lru_cache(maxsize=1)

@@ -12,6 +12,7 @@ from cellseg_monai.transforms.postprocess import ActivateLogitsd, ForegroundMask
 from cellseg_monai.transforms.prepare import PreparePixelsd
 from cellseg_monai.transforms.save import SaveLabelsd
 from cellseg_monai.transforms.scaled_crop import RandScaledCropd
+from cellseg_monai.transforms.sized import SizeObjectsd
 from cellseg_monai.transforms.targets import EncodeTargetd, ForegroundTargetd
 
 __all__ = [
@@ -29,4 +30,5 @@ __all__ = [
     "RandScaledCropd",
     "RandUnevenLightd",
     "SaveLabelsd",
+    "SizeObjectsd",
 ]

@@ -9,12 +9,13 @@ import tifffile
 
 import cellseg_monai
 from tests.cells import cells
-from tests.scout_weights import write_scout_weights
+from tests.scouted_bundles import save_scout
 
 
 @pytest.fixture
 def weights(tmp_path):
-    return write_scout_weights(tmp_path / "model.pt", log2_diameter=3.0)
+    save_scout(tmp_path / "model.pt")
+    return tmp_path / "model.pt"
 
 
 def test_a_row_for_each_image_and_a_line_for_each_bad_file(cellseg, images, weights):

@@ -15,8 +15,10 @@ import torch
 from monai.bundle import ConfigParser, ConfigWorkflow
 
 from cellseg_monai import io
+from cellseg_monai.bundle import scout_loader
 from tests.contracts.tiny_dataset import write_tiny_dataset
 from tests.contracts.workflows import ROOT, WorkflowContract, rows
+from tests.scouted_bundles import save_scout
 
 __all__ = ["ROOT", "BundleContract", "rows", "write_tiny_dataset"]
 
@@ -56,7 +58,11 @@ class BundleContract(WorkflowContract):
         assert len((trained / "evaluation" / "cellseg_images.csv").read_text().splitlines()) == 3
         assert len(list((trained / "evaluation" / "labels").glob("*.tif"))) == 2
 
-    def test_inference_writes_labels_of_the_size_of_the_image(self, root: Path, dataset: Path, trained: Path) -> None:
+    def test_inference_writes_labels_of_the_size_of_the_image(
+        self, root: Path, dataset: Path, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        save_scout(tmp_path / "model.pt")
+        monkeypatch.setattr(scout_loader, "find_checkpoint", lambda *_: str(tmp_path / "model.pt"))
         workflow = self.workflow(root, "inference", dataset, trained)
         workflow.initialize()
         workflow.run()
