@@ -117,9 +117,9 @@ def fitted_certainty(images: Sequence[Known]) -> Certainty:
 
     The temperature is the one at which the true kinds are most probable (Guo et al. 2017, "On calibration of modern
     neural networks", arXiv 1706.04599), but at least 1: on images of the data sets that it learnt from, a network is
-    right more often than on others, which is no reason to be more certain. The spread is scaled until intervals contain the share `INTERVAL` of the true
-    diameters, with the margin for a finite number of images of split conformal prediction (Lei et al. 2018,
-    doi:10.1080/01621459.2017.1307116). With fewer than 20 images, a number stays 1.
+    right more often than on others, which is no reason to be more certain. The spread is scaled until intervals contain
+    the share `INTERVAL` of the true diameters, with the margin for a finite number of images of split conformal
+    prediction (Lei et al. 2018, doi:10.1080/01621459.2017.1307116). With fewer than 20 images, a number stays 1.
 
     Args:
         images: what an uncorrected scout says about images on which it was not trained, and what is true.
