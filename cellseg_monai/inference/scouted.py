@@ -223,7 +223,7 @@ def choose_for_planes(
         (chooser.choose(reads[place], shape, channel_names) for place in looked_at(len(reads))),
         key=lambda one: one.seen_diameter_px,
     )
-    are_alike = len({(one.bundle, one.preprocess.invert) for one in chosen}) == 1
+    are_alike = len({(one.bundle, one.preprocess.invert, one.sighting and one.sighting.kind) for one in chosen}) == 1
     if are_alike and chosen[-1].seen_diameter_px <= _ALIKE * chosen[0].seen_diameter_px:
         return chosen[len(chosen) // 2]
     return None
