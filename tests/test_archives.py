@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import random
 import stat
@@ -156,7 +157,7 @@ def header_bomb(path: Path, kind: bytes, *, size: int, repeated: int = 1) -> Pat
     header.type, header.size = kind, size
     member = tarfile.TarInfo("a.txt").tobuf()
     content = (header.tobuf(tarfile.GNU_FORMAT) + b"a" * (size + -size % 512)) * repeated + member + bytes(1024)
-    path.write_bytes(zlib.compress(content, wbits=31))
+    path.write_bytes(gzip.compress(content))
     return path
 
 
