@@ -15,7 +15,7 @@ from cellseg_monai.inference.pipeline import Pipeline
 from cellseg_monai.inference.tried_sizes import Fit, best_fit, sizes_to_try, try_sizes
 from cellseg_monai.io import Note
 from cellseg_monai.pixels.scale import within_reach
-from cellseg_monai.scouting import KINDS, NONE, Scout, Sighting
+from cellseg_monai.scouting import KINDS, NONE, Scout, Sighting, looked_at
 from cellseg_monai.segment_options import AUTO
 
 __all__ = ["Chooser", "ScoutedPipelines", "choose_for_planes"]
@@ -219,9 +219,9 @@ def choose_for_planes(
     """
     if isinstance(chooser, Pipeline):
         return chooser
-    places = sorted({0, len(reads) // 2, len(reads) - 1})
     chosen = sorted(
-        (chooser.choose(reads[place], shape, channel_names) for place in places), key=lambda one: one.seen_diameter_px
+        (chooser.choose(reads[place], shape, channel_names) for place in looked_at(len(reads))),
+        key=lambda one: one.seen_diameter_px,
     )
     are_alike = len({(one.bundle, one.preprocess.invert, one.sighting and one.sighting.kind) for one in chosen}) == 1
     if are_alike and chosen[-1].seen_diameter_px <= _ALIKE * chosen[0].seen_diameter_px:

@@ -83,6 +83,14 @@ def test_an_object_of_absurd_size_is_named_with_its_file(tmp_path):
         PreparePixelsd(settings)(measured)
 
 
+def test_images_for_a_network_trained_at_their_own_size_are_not_measured(tmp_path):
+    settings = Preprocessing(noise_floor=0)
+    (item,) = map(LoadMicroscopyd(), items(tmp_path, [8]))
+    measured = MeasureObjectsd(settings)(item)
+    assert "object_diameter_px" not in measured
+    assert PreparePixelsd(settings, label_key=None)(measured)["image"].shape == (1, 80, 80)
+
+
 class TestSizes:
     """`SizeObjectsd` takes the size from labels, from a scout or from the user."""
 
