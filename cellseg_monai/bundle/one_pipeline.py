@@ -53,11 +53,7 @@ def load_one(options: SegmentOptions, batch: int | None, check: Callable[[Prepro
     metadata = _metadata(root)
     parser = ConfigParser()
     parser.read_config(read_mapping(root / "configs" / "inference.json", remedy="copy the bundle again"))
-    if "looking" in parser:
-        raise BundleError(
-            f"the bundle {metadata['name']} looks at images, but finds no cells; name another bundle, or use "
-            "`cellseg scout`"
-        )
+    _refuse_scout(parser, metadata["name"])
     parser["bundle_root"] = literal(str(root))
     weights = options.checkpoint or find_checkpoint(str(root / "output"), str(root))
     parser["checkpoint"] = literal(weights)
@@ -190,6 +186,13 @@ def _zoom(root: Path, weights_sha256: str, diameter_px: float) -> float:
 
 def _batch(parser: ConfigParser, device: torch.device) -> int:
     return 1 if device.type == "cpu" else int(_parsed(parser, "sw_batch_size"))
+
+
+def _refuse_scout(parser: ConfigParser, name: str) -> None:
+    if "looking" in parser:
+        raise BundleError(
+            f"the bundle {name} looks at images, but finds no cells; name another bundle, or use `cellseg scout`"
+        )
 
 
 def _metadata(root: Path) -> dict[str, Any]:
