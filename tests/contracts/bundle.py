@@ -215,8 +215,8 @@ class BundleContract:
 
     @pytest.mark.slow
     def test_exported_network_gives_the_same_output(self, root: Path, trained: Path, tmp_path: Path) -> None:
-        shape = [1, 1, *self.small["roi_size"]]
         network = training.trained_network(trained / "model.pt")
+        shape = [1, network.definition["in_channels"], *self.small["roi_size"]]
         image = torch.rand(shape, generator=torch.Generator().manual_seed(0))
         with torch.no_grad():
             expected = network(image)
