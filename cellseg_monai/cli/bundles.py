@@ -1,4 +1,4 @@
-"""The commands `cellseg bundle build`, `bundle check` and `bundle encoder`, `cellseg calibrate` and `cellseg compare`."""
+"""The commands `cellseg bundle build`, `bundle check`, `bundle encoder`, `calibrate` and `compare`."""
 
 from __future__ import annotations
 

