@@ -35,8 +35,8 @@ class RandStainsd(Randomizable, Transform):
         *,
         prob: float = 0.5,
         strength: float = 0.4,
-        hue: float = 0.25,
-        any_hue: float = 0.2,
+        hue: float = 0.3,
+        any_hue: float = 0.3,
         grey: float = 0.1,
         image_key: str = "image",
     ) -> None:
