@@ -27,7 +27,9 @@ def fitted_to_channels(weights: Mapping[str, torch.Tensor], network: torch.nn.Mo
     channels = getattr(network, "definition", {}).get("in_channels")
     expected = network.state_dict()
     return {
-        name: _fitted(value, channels) if name in expected and _is_input(value, expected[name], channels) else value
+        name: _fitted(value, expected[name].shape[1])
+        if name in expected and _is_input(value, expected[name], channels)
+        else value
         for name, value in weights.items()
     }
 
