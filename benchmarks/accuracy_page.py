@@ -153,7 +153,7 @@ def _margins(results: Results) -> Iterator[str]:
 def _peers(results: Results) -> Iterator[str]:
     result = results["peers"]
     groups = result["about"]["groups"]
-    yield f"Trained for {result['about']['minutes']:g} minutes each. {_about(result)}"
+    yield f"Training for {result['about']['minutes']:g} minutes. {_about(result)}"
     yield ""
     yield _row("program", *(f"{group}: F1 at IoU 0.5 | mean F1" for group in groups), "MP/s", "peak memory", "install")
     yield "|" + "---|" * (4 + 2 * len(groups))

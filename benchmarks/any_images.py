@@ -34,7 +34,7 @@ from typing import Any
 import numpy as np
 import tifffile
 from altered_images import ALTERATIONS, data_mask, write_image, zoom_image, zoom_labels
-from mixed_images import Case, by_group, find_cases, link_images
+from mixed_images import Case, by_group, find_cases, link_images, write_lists
 from pooled_scores import PROTOCOL, foreground_agreement, score_files, scored
 from segment_process import SegmentRun, segment_folder
 
@@ -211,7 +211,8 @@ def main() -> None:
         parser.add_argument(f"--{name}", help=f"the flag --{name} of `cellseg segment`")
     options = parser.parse_args()
     keep_freed_memory()
-    cases = find_cases(options.data, options.output / "lists", options.section, limit=options.limit)
+    datalist = write_lists(options.data, options.output / "lists")
+    cases = find_cases(options.data, datalist, options.section, limit=options.limit)
     if options.groups:
         cases = [case for case in cases if case.group in options.groups]
     if not cases:

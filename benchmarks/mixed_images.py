@@ -13,7 +13,7 @@ from pathlib import Path
 
 from cellseg_monai.data import load_datalist
 
-__all__ = ["Case", "by_group", "find_cases", "group_of", "link_images"]
+__all__ = ["Case", "by_group", "find_cases", "group_of", "link_images", "write_lists"]
 
 LISTS = Path(__file__).parents[1] / "scripts" / "training_lists.py"
 DSB = "dsb2018_stage1_train"
@@ -53,18 +53,28 @@ def group_of(dataset: str) -> str:
     return f"dsb2018 {CLUSTERS[cluster]}" if name == DSB else name
 
 
-def find_cases(data: Path, lists: Path, section: str, *, limit: int | None = None) -> list[Case]:
-    """Return the annotated images in a section of the lists of scripts/training_lists.py, in a fixed order.
+def write_lists(data: Path, folder: Path) -> Path:
+    """Write the lists of scripts/training_lists.py into a folder, and return the one with all images.
 
     Args:
         data: folder that holds the data sets.
-        lists: folder for the lists.
-        section: `test`, which is the split `val` of the data sets, or `validation`, a seeded part of their split
-            `train`.
+        folder: folder for the lists.
+    """
+    subprocess.run([sys.executable, str(LISTS), str(data), str(folder)], check=True, stdout=subprocess.DEVNULL)
+    return folder / "scout.json"
+
+
+def find_cases(data: Path, datalist: Path, section: str, *, limit: int | None = None) -> list[Case]:
+    """Return the annotated images in a section of a list, in a fixed order.
+
+    Args:
+        data: folder that holds the data sets.
+        datalist: the list that `write_lists` returned.
+        section: `test`, which is the split `val` of the data sets; or `training` or `validation`, into which their
+            split `train` is divided.
         limit: greatest number of images of a group.
     """
-    subprocess.run([sys.executable, str(LISTS), str(data), str(lists)], check=True, stdout=subprocess.DEVNULL)
-    items = load_datalist(data, lists / "scout.json").get(section, [])
+    items = load_datalist(data, datalist).get(section, [])
     cases = []
     for item in items:
         if "label" in item:

@@ -22,6 +22,7 @@ _SUBPACKAGES = (
     "errors",
     "evaluation",
     "exports",
+    "finetuning",
     "formats",
     "heads",
     "inference",

@@ -8,6 +8,7 @@ from cellseg_monai.bundle.origin import code_digest, is_shipped
 from cellseg_monai.bundle.pipeline_loader import PipelineLoader, load_pipeline
 from cellseg_monai.bundle.run import find_bundle, run_bundle
 from cellseg_monai.bundle.shipped_weights import ShippedWeights
+from cellseg_monai.bundle.start import find_start
 from cellseg_monai.bundle.training_data import find_training_data
 from cellseg_monai.bundle.variants import check_variants
 
@@ -26,6 +27,7 @@ __all__ = [
     "find_bundles",
     "find_checkpoint",
     "find_postprocess",
+    "find_start",
     "find_training_data",
     "is_shipped",
     "load_pipeline",

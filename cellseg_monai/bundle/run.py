@@ -61,7 +61,7 @@ def run_bundle(bundle: str | Path, config: str, **overrides: Any) -> ConfigWorkf
 
     Args:
         bundle: the bundle folder.
-        config: name of a config that uses trained weights, such as "evaluate", "calibrate" or "inference".
+        config: name of a config, such as "train", "evaluate", "calibrate" or "inference".
         overrides: values for top-level keys of the config, such as `dataset_dir` and `output_dir`. Text stands for
             itself, even if it looks like an expression of MONAI, such as a folder called `$x`.
 
@@ -77,7 +77,7 @@ def run_bundle(bundle: str | Path, config: str, **overrides: Any) -> ConfigWorkf
     workflow = ConfigWorkflow(
         str(file),
         logging_file=str(file.with_name("logging.conf")),
-        workflow_type="infer",
+        workflow_type="train" if config == "train" else "infer",
         bundle_root=literal(str(bundle)),
         **literal(overrides),
     )

@@ -21,6 +21,7 @@ from cellseg_monai.cli.data_sets import (
     data_show,
     data_split,
 )
+from cellseg_monai.cli.finetuning import finetune, learning_curve
 from cellseg_monai.cli.flags import bound_command
 from cellseg_monai.cli.idle_options import idle_options
 from cellseg_monai.cli.label_images import evaluate, report
@@ -47,6 +48,8 @@ COMMANDS = {
         "split": data_split,
     },
     "evaluate": evaluate,
+    "finetune": finetune,
+    "learning_curve": learning_curve,
     "quality": quality,
     "replay": replay,
     "report": report,

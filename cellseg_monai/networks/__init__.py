@@ -3,6 +3,7 @@
 from cellseg_monai.networks.attention_gate import attention_maps
 from cellseg_monai.networks.convolutional_unet import unet
 from cellseg_monai.networks.definition import build_network
+from cellseg_monai.networks.encoder_part import encoder_parameters
 from cellseg_monai.networks.folding import fold_normalisation
 from cellseg_monai.networks.hybrid_swin import swin_unetr
 from cellseg_monai.networks.lite_encoder import LITE_ENCODERS, lite_encoder_weights
@@ -16,6 +17,7 @@ __all__ = [
     "LITE_ENCODERS",
     "attention_maps",
     "build_network",
+    "encoder_parameters",
     "fold_normalisation",
     "lite_encoder_weights",
     "monai_network",

@@ -16,6 +16,7 @@ from cellseg_monai.training.distributed import (
     wait_for_all,
 )
 from cellseg_monai.training.early_stop import EarlyStop
+from cellseg_monai.training.encoder import FrozenEncoder, parameter_groups
 from cellseg_monai.training.evaluation import EvaluationReport
 from cellseg_monai.training.guards import CropGuard, DivergenceGuard, FinalValidation, OneTraining
 from cellseg_monai.training.history import History
@@ -35,6 +36,7 @@ __all__ = [
     "EvaluationProgress",
     "EvaluationReport",
     "FinalValidation",
+    "FrozenEncoder",
     "History",
     "OneTraining",
     "PreparedDataset",
@@ -53,6 +55,7 @@ __all__ = [
     "load_into",
     "local_device",
     "panel",
+    "parameter_groups",
     "read_checkpoint",
     "read_metadata",
     "save_checkpoint",
