@@ -97,15 +97,16 @@ def _one_command(results: Results) -> Iterator[str]:
     result = results["one_command"]
     yield _about(result)
     yield ""
-    yield "| images | number | objects | F1 at IoU 0.5 | to reach | mean F1 | to reach |"
-    yield "|---|---|---|---|---|---|---|"
+    yield "| images | number | objects | segmented by | F1 at IoU 0.5 | to reach | mean F1 | to reach |"
+    yield "|---|---|---|---|---|---|---|---|"
     for group, numbers in result["groups"].items():
         cells = []
         for name in ("f1_50_pooled", "f1_pooled"):
             target = _target(results, group, name)
             cells += [_score(numbers[name]), _verdict(numbers[name]["value"], target)]
         failed = f", {numbers['failed']} failed" if numbers["failed"] else ""
-        yield _row(group, f"{numbers['images']}{failed}", f"{numbers['objects']:,}", *cells)
+        bundles = ", ".join(f"`{name}` {count}" for name, count in numbers["bundles"].items()) or "–"
+        yield _row(group, f"{numbers['images']}{failed}", f"{numbers['objects']:,}", bundles, *cells)
 
 
 def _target(results: Results, group: str, score: str) -> float | None:

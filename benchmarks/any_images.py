@@ -26,6 +26,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -86,16 +87,22 @@ def one_command(measured: Measurement) -> Iterator[dict[str, Any]]:
         truths = {case.name: case.label for case in cases}
         groups[group] = score_files(truths, run.labels, work / "empty")
         groups[group]["flagged"] = _flagged(run, truths)
+        groups[group]["bundles"] = _chosen(run, truths)
     yield {"about": run.about, "groups": groups}
 
 
 def _flagged(run: SegmentRun, names: Mapping[str, Any]) -> int:
     """Return the number of images with a serious flag, which tells the user not to trust the result."""
-    return sum(
-        any(flag["severity"] == "serious" for flag in image.get("flags", ()))
-        for image in run.record["images"]
-        if Path(image["path"]).stem in names
-    )
+    return sum(any(flag["severity"] == "serious" for flag in image.get("flags", ())) for image in _of(run, names))
+
+
+def _chosen(run: SegmentRun, names: Mapping[str, Any]) -> dict[str, int]:
+    """Return the number of images that each bundle segmented, if a scout chose."""
+    return dict(Counter(choice["bundle"] for image in _of(run, names) for choice in image.get("choices", ())))
+
+
+def _of(run: SegmentRun, names: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [image for image in run.record["images"] if Path(image["path"]).stem in names]
 
 
 def sizes(measured: Measurement) -> Iterator[dict[str, Any]]:

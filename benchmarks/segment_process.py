@@ -40,10 +40,12 @@ class SegmentRun:
     def about(self) -> dict[str, Any]:
         """What the results depend on, and the time that they took, for a file of results."""
         known = self.record["about"]
-        kept = ("cellseg_monai", "bundle", "bundles", "precision", "device", "diameter")
+        kept = ("cellseg_monai", "bundle", "scout", "precision", "device", "diameter")
+        bundles = {name: about["bundle"] for name, about in known.get("bundles", {}).items()}
         return {
             "options": {name: self.record["arguments"][name] for name in ("bundle", "diameter", "checkpoint")},
             **{name: known[name] for name in kept if name in known},
+            "bundles": bundles,
             "seconds": self.record["seconds"],
             "megapixels_per_second": self.record["megapixels_per_second"],
         }

@@ -1,7 +1,7 @@
 """MONAI bundles for cell microscopy, and the code that they share.
 
-Subpackages and `segment` are imported on first use. This keeps `import cellseg_monai` fast and makes files, pixels and
-labels usable without torch.
+Subpackages, `segment` and `look` are imported on first use. This keeps `import cellseg_monai` fast and makes files,
+pixels and labels usable without torch.
 """
 
 import importlib
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from cellseg_monai._version import __version__
 
 if TYPE_CHECKING:
+    from cellseg_monai.looking import look
     from cellseg_monai.segment_options import SegmentOptions
     from cellseg_monai.segmenting import segment
 
@@ -39,10 +40,12 @@ _SUBPACKAGES = (
     "transforms",
 )
 
-__all__ = ["SegmentOptions", "__version__", "segment", *_SUBPACKAGES]
+__all__ = ["SegmentOptions", "__version__", "look", "segment", *_SUBPACKAGES]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "look":
+        return importlib.import_module(f"{__name__}.looking").look
     if name == "segment":
         return importlib.import_module(f"{__name__}.segmenting").segment
     if name == "SegmentOptions":

@@ -26,12 +26,27 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 from cellseg_monai.bundle_name import bundle_text, is_bundle_path
 from cellseg_monai.settings import settings_from_mapping
 
-__all__ = ["AUTO", "PIPELINE_OPTIONS", "READING_OPTIONS", "SegmentOptions", "bytes_of", "takes_options"]
+__all__ = [
+    "AUTO",
+    "DEFAULT_BUNDLE",
+    "PIPELINE_OPTIONS",
+    "READING_OPTIONS",
+    "SINGLE_BUNDLE",
+    "SegmentOptions",
+    "bytes_of",
+    "takes_options",
+]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 AUTO = "auto"
 """The bundle that stands for whichever shipped bundle suits an image."""
+
+SINGLE_BUNDLE = "nuclei"
+"""The default of commands that need one particular bundle, such as `cellseg calibrate`."""
+
+DEFAULT_BUNDLE = SINGLE_BUNDLE
+"""The default of `SegmentOptions.bundle`."""
 
 _UNITS = {"MB": 10**6, "GB": 10**9, "MIB": 2**20, "GIB": 2**30}
 
@@ -61,7 +76,9 @@ class SegmentOptions:
     """
 
     bundle: str = _option(
-        "nuclei", "name of a bundle that ships with this package; or path of a bundle's folder or zip, such as ./mine."
+        DEFAULT_BUNDLE,
+        "auto to choose, for each image, the shipped bundle that suits it; or the name of a bundle that ships with "
+        "this package; or path of a bundle's folder or zip, such as ./mine.",
     )
     export: str = _option(
         "labels,csv",
@@ -87,6 +104,9 @@ class SegmentOptions:
         "at one diameter; or none to keep the size of the images. Images are rescaled until their cells are as large "
         "as those in the training images, regardless of the pixel size.",
         above=0,
+    )
+    strict: bool = _option(
+        False, "refuse images that seem to be of another kind than the bundle is made for, instead of flagging them."
     )
     tta: bool = _option(
         False, "test-time augmentation: average over eight symmetric views, which takes eight times the work."
@@ -142,6 +162,12 @@ class SegmentOptions:
             )
         if self.max_memory is not None:
             bytes_of(self.max_memory)
+        own = [name for name in ("checkpoint", "postprocess") if getattr(self, name) is not None]
+        if self.bundle == AUTO and own:
+            raise ValueError(
+                f"got {own[0]}={getattr(self, own[0])} with bundle={AUTO}, expected the bundle of that file; name "
+                f"it, as in --bundle {SINGLE_BUNDLE}"
+            )
 
     @property
     def pixel_size_um(self) -> tuple[float, float] | None:
@@ -186,7 +212,7 @@ class SegmentOptions:
 
 
 PIPELINE_OPTIONS = (
-    "channels", "diameter", "tta", "tile", "overlap", "device", "amp", "checkpoint", "postprocess",
+    "channels", "diameter", "strict", "tta", "tile", "overlap", "device", "amp", "checkpoint", "postprocess",
 )  # fmt: skip
 """The options, besides the bundle, that decide how the pixels of an image are processed."""
 

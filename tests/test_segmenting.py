@@ -8,6 +8,7 @@ import cellseg_monai
 from cellseg_monai import cli, exports, io
 from cellseg_monai.bundle import load_pipeline
 from tests.cells import cells
+from tests.scouted_bundles import scouted_bundles
 
 
 @pytest.fixture(scope="module")
@@ -163,3 +164,12 @@ def test_a_size_that_is_not_understood_is_logged(pipeline, tmp_path, caplog):
     caplog.clear()
     assert cellseg_monai.segment(tmp_path / "a.tif", pipeline, pixel_size=0.5).pixel_size_um == (0.5, 0.5)
     assert caplog.text == ""
+
+
+def test_a_scout_chooses_for_each_plane_and_strict_refuses_an_image_of_no_kind(tmp_path, monkeypatch):
+    scouted_bundles(tmp_path, monkeypatch)
+    bright = 60_000 - cells(1)  # shows none of the kinds, for this scout
+    stack = cellseg_monai.segment(np.stack([cells(), bright, cells()]), "auto", axes="ZYX", device="cpu")
+    assert [(flag.kind, flag.plane) for flag in stack.flags if flag.severity == "serious"] == [("unknown kind", "Z1")]
+    with pytest.raises(ValueError, match="refused because of --strict: unknown kind"):
+        cellseg_monai.segment(bright, "auto", device="cpu", strict=True)

@@ -7,6 +7,7 @@ from cellseg_monai.bundle.find import find_bundle_root, find_checkpoint, find_po
 from cellseg_monai.bundle.origin import code_digest, is_shipped
 from cellseg_monai.bundle.pipeline_loader import PipelineLoader, load_pipeline
 from cellseg_monai.bundle.run import find_bundle, run_bundle
+from cellseg_monai.bundle.scout_loader import load_scout, suggested_bundles
 from cellseg_monai.bundle.shipped_weights import ShippedWeights
 from cellseg_monai.bundle.start import find_start
 from cellseg_monai.bundle.training_data import find_training_data
@@ -31,6 +32,8 @@ __all__ = [
     "find_training_data",
     "is_shipped",
     "load_pipeline",
+    "load_scout",
     "metadata_faults",
     "run_bundle",
+    "suggested_bundles",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import pydoc
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,7 @@ from cellseg_monai.bundle.command_line import check_overrides
 from cellseg_monai.bundle.network_check import network_faults
 from cellseg_monai.bundle.recipe import overlay_base
 from cellseg_monai.bundle.references import references, unreferenced_keys
-from cellseg_monai.bundle.shipped_weights import find_shipped_weights
-from cellseg_monai.decoding import Postprocessing
+from cellseg_monai.bundle.shipped_weights import find_shipped_weights, postprocess_from_mapping
 from cellseg_monai.digest import file_digest
 from cellseg_monai.errors import BundleError
 from cellseg_monai.json_text import parse_json
@@ -76,17 +75,27 @@ def bundle_faults(bundle: str | Path, overrides: Mapping[str, Any] | None = None
     faults += [f"{metadata}: {fault}" for fault in metadata_faults(metadata)]
     if not faults:
         faults += _weights_faults(bundle, parse_json(read_text(metadata)))
-    for kind, name in ((Preprocessing, "preprocess"), (Postprocessing, "postprocess")):
-        try:
-            kind.from_json(bundle / "configs" / f"{name}.json")
-        except BundleError as error:
-            faults.append(str(error))
+    faults += _settings_faults(bundle, workflows)
     if overrides:
         try:
             check_overrides(overrides, {key: config[key] for config in workflows.values() for key in config})
         except BundleError as error:
             faults += str(error).splitlines()
     return faults
+
+
+def _settings_faults(bundle: Path, workflows: _Configs) -> Iterator[str]:
+    """Yield the faults in the files of settings that a workflow uses."""
+    readers: dict[str, Callable[[Path], object]] = {
+        "preprocess": Preprocessing.from_json,
+        "postprocess": lambda path: postprocess_from_mapping(read_mapping(path), source=str(path)),
+    }
+    for name, read in readers.items():
+        if any(name in config for config in workflows.values()):
+            try:
+                read(bundle / "configs" / f"{name}.json")
+            except BundleError as error:
+                yield str(error)
 
 
 def _config_faults(config: Mapping[str, Any]) -> Iterator[str]:

@@ -1,40 +1,50 @@
-"""Loading the scout that ships with this package."""
+"""Loading the scout that ships with this package, and the bundles that it can suggest."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from cellseg_monai.bundle.find import find_checkpoint
+from cellseg_monai.bundle.find import find_checkpoint, find_postprocess
 from cellseg_monai.bundle.run import find_bundle
 from cellseg_monai.digest import file_digest
+from cellseg_monai.errors import BundleError, CheckpointError
 from cellseg_monai.networks import fold_normalisation
-from cellseg_monai.scouting import Scout
+from cellseg_monai.pixels import Preprocessing
+from cellseg_monai.scouting import KINDS, SIDE_PX, Certainty, Scout
 from cellseg_monai.settings import read_mapping
-from cellseg_monai.training.checkpoint_metadata import trained_network
+from cellseg_monai.training.checkpoint_metadata import TrainedNetwork, trained_preprocess
 
-__all__ = ["load_scout"]
+__all__ = ["load_scout", "suggested_bundles"]
 
 _NAME = "scout"
 
 
-def load_scout() -> Scout:
+def load_scout(checkpoint: str | None = None) -> Scout:
     """Load the network that tells what an image shows; it runs on the CPU, where it takes a few milliseconds.
+
+    Args:
+        checkpoint: file with the weights; by default, those trained in the bundle's output/, or else those shipped with
+            it.
 
     Raises:
         BundleError: the bundle does not exist.
-        CheckpointError: the bundle has no weights.
+        CheckpointError: the bundle has no weights, or the weights belong to another bundle.
     """
     root = find_bundle(_NAME)
-    return _load(find_checkpoint(str(root / "output"), str(root)), str(root))
+    checkpoint = checkpoint or find_checkpoint(str(root / "output"), str(root))
+    return _load(checkpoint, str(root), file_digest(Path(checkpoint)))
 
 
 @lru_cache(maxsize=1)
-def _load(checkpoint: str, root: str) -> Scout:
-    network = fold_normalisation(trained_network(checkpoint)).to(memory_format=torch.channels_last)
+def _load(checkpoint: str, root: str, sha256: str) -> Scout:
+    trained = TrainedNetwork(checkpoint, bundle=_NAME, roi_size=(SIDE_PX, SIDE_PX), overlap=0.0)
+    network = fold_normalisation(trained.network.eval()).to(memory_format=torch.channels_last)
+    certainty = Certainty.from_json(find_postprocess(checkpoint, root))
 
     def answer(views: np.ndarray) -> np.ndarray:
         with torch.inference_mode():
@@ -42,4 +52,18 @@ def _load(checkpoint: str, root: str) -> Scout:
             return network(tensor).float().numpy(force=True)
 
     version = str(read_mapping(Path(root) / "configs" / "metadata.json")["version"])
-    return Scout(answer, version, file_digest(Path(checkpoint)))
+    return Scout(answer, version, sha256, certainty)
+
+
+@lru_cache(maxsize=1)
+def suggested_bundles() -> Mapping[str, Preprocessing]:
+    """Return the bundles for the kinds of images that have weights, each with its preparation of images."""
+    bundles: dict[str, Preprocessing] = {}
+    for name in dict.fromkeys(kind.bundle for kind in KINDS.values() if kind.bundle is not None):
+        try:
+            root = find_bundle(name)
+            weights = find_checkpoint(str(root / "output"), str(root))
+            bundles[name] = trained_preprocess(weights, bundle=name)
+        except (BundleError, CheckpointError):
+            continue  # the bundle cannot be used, so it is not suggested
+    return bundles

@@ -21,9 +21,10 @@ from cellseg_monai.bundle.recipe import read_json
 from cellseg_monai.decoding import Postprocessing
 from cellseg_monai.errors import BundleError
 from cellseg_monai.quality import TrainingData
+from cellseg_monai.scouting import Certainty
 from cellseg_monai.settings import settings_from_mapping
 
-__all__ = ["ShippedWeights", "find_shipped_weights"]
+__all__ = ["ShippedWeights", "find_shipped_weights", "postprocess_from_mapping"]
 
 _REMEDY = "write the file with scripts/ship_weights.py"
 
@@ -37,20 +38,20 @@ class ShippedWeights:
 
     Args:
         sha256: SHA-256 of `model.pt`, 64 hexadecimal digits.
-        postprocess: the post-processing settings fitted to the weights.
+        postprocess: the post-processing settings fitted to the weights, or the certainty fitted to those of a scout.
         eval_metrics: scores of the weights by name, such as `dice_mean`.
         training_data: description of the training images, or None if they were not measured.
     """
 
     sha256: str
-    postprocess: Postprocessing
+    postprocess: Postprocessing | Certainty
     eval_metrics: Mapping[str, float] = field(default_factory=dict)
     training_data: TrainingData | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.sha256, str) or not re.fullmatch("[0-9a-f]{64}", self.sha256):
             raise ValueError(f"got sha256={self.sha256!r}, expected 64 hexadecimal digits in lower case; {_REMEDY}")
-        if not isinstance(self.postprocess, Postprocessing):
+        if not isinstance(self.postprocess, Postprocessing | Certainty):
             raise ValueError(f"got postprocess={self.postprocess!r}, expected post-processing settings; {_REMEDY}")
         if not isinstance(self.eval_metrics, Mapping):
             raise ValueError(f"got eval_metrics={self.eval_metrics!r}, expected a number for each name; {_REMEDY}")
@@ -74,7 +75,7 @@ class ShippedWeights:
                 raise BundleError(
                     f"{path}: got {name}={values[name]!r}, expected an object with names and values; {_REMEDY}"
                 )
-        values["postprocess"] = Postprocessing.from_mapping(values["postprocess"], source=f"{path}: postprocess")
+        values["postprocess"] = postprocess_from_mapping(values["postprocess"], source=f"{path}: postprocess")
         if "training_data" in values:
             described = values["training_data"] | {"weights_sha256": values["sha256"]}
             values["training_data"] = settings_from_mapping(TrainingData, described, source=f"{path}: training_data")
@@ -90,6 +91,20 @@ class ShippedWeights:
             del values["training_data"]["weights_sha256"]  # already at the top of the file
         with replacing(path) as aside:
             aside.write_text(json_text(values), encoding="ascii")
+
+
+def postprocess_from_mapping(values: Mapping[str, Any], *, source: str) -> Postprocessing | Certainty:
+    """Return post-processing settings, or the certainty of a scout, whose settings have a temperature.
+
+    Args:
+        values: settings by name.
+        source: where the values come from, for error messages.
+
+    Raises:
+        BundleError: a setting is unknown or has an invalid value.
+    """
+    kind = Certainty if "temperature" in values else Postprocessing
+    return kind.from_mapping(values, source=source)
 
 
 def find_shipped_weights(bundle: Path) -> ShippedWeights | None:

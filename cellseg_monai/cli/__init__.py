@@ -27,6 +27,7 @@ from cellseg_monai.cli.idle_options import idle_options
 from cellseg_monai.cli.label_images import evaluate, report
 from cellseg_monai.cli.printing import prepare_streams, print_error
 from cellseg_monai.cli.quality import quality
+from cellseg_monai.cli.scouting import scout
 from cellseg_monai.cli.segmenting import replay, segment
 from cellseg_monai.errors import CheckpointError
 from cellseg_monai.one_line import message_of
@@ -53,6 +54,7 @@ COMMANDS = {
     "quality": quality,
     "replay": replay,
     "report": report,
+    "scout": scout,
     "segment": segment,
 }
 

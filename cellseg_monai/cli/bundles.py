@@ -9,7 +9,7 @@ from cellseg_monai.cli.outputs import check_apart, check_folder, check_new
 from cellseg_monai.cli.printing import print_line
 from cellseg_monai.cli.used_bundle import announce, bundle_folder, used_bundle
 from cellseg_monai.one_line import one_line
-from cellseg_monai.segment_options import SegmentOptions
+from cellseg_monai.segment_options import SINGLE_BUNDLE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -96,7 +96,7 @@ def calibrate(
     directory: str,
     *,
     output: str,
-    bundle: str = SegmentOptions.bundle,
+    bundle: str = SINGLE_BUNDLE,
     checkpoint: str | None = None,
     section: str = "all",
     datalist: str | None = None,

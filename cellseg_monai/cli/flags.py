@@ -216,8 +216,8 @@ def _typed(value: str, parameter: inspect.Parameter) -> Any:
         _refuse_blank(value, f"--{parameter.name}")
     if kind is None:
         return DefaultParseValue(value)
-    if kind is str:
-        return value
+    if kind is str or (kind is float and "str" in _kinds(parameter) and value.isalpha()):
+        return value  # a word such as auto, where a number is also possible
     if kind is bool:
         if value.lower() in ("true", "false"):
             return value.lower() == "true"
@@ -239,6 +239,10 @@ def _refuse_blank(value: str, name: str) -> None:
 
 
 def _kind(parameter: inspect.Parameter) -> Any:
-    """Return the first type in a parameter's annotation, which is a string; None if it is not a simple type."""
-    kinds = {"str": str, "int": int, "float": float, "bool": bool}
-    return kinds.get(str(parameter.annotation).split(" | ")[0])
+    """Return the first type in a parameter's annotation; None if it is not a simple type."""
+    return {"str": str, "int": int, "float": float, "bool": bool}.get(_kinds(parameter)[0])
+
+
+def _kinds(parameter: inspect.Parameter) -> list[str]:
+    """Return the names of the types in a parameter's annotation, which is a string."""
+    return str(parameter.annotation).split(" | ")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from cellseg_monai.cli.faults import check_workers
 from cellseg_monai.cli.printing import print_error
 from cellseg_monai.cli.used_bundle import used_bundle
+from cellseg_monai.segment_options import AUTO
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -69,7 +70,8 @@ class Plan(NamedTuple):
         reading = Reading(options.axes, options.pixel_size_um)
         device = str(choose_device(options.device))
         # Pass the bundle's folder, because processes elsewhere might not find a bundle by its name or as a zip.
-        load = PipelineLoader(replace(options, bundle=str(used_bundle(options.bundle).absolute())))
+        bundle = AUTO if options.bundle == AUTO else str(used_bundle(options.bundle).absolute())
+        load = PipelineLoader(replace(options, bundle=bundle))
         return cls(options, exports, reading, load, device, dask, workers)
 
     def job(self, output: Path, check: Callable[[Preprocessing], None] | None = None) -> Job:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from cellseg_monai.cli.faults import fail_if
 from cellseg_monai.cli.outputs import check_page
 from cellseg_monai.cli.printing import print_error, print_line
+from cellseg_monai.segment_options import AUTO
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,13 +58,15 @@ def write_quality(
     from cellseg_monai.inference.run_record import read_run
     from cellseg_monai.report import write_quality_report
 
-    named = bundle or read_run(run)["arguments"].get("bundle", "")
-    training, missing = None, ""
+    record = read_run(run)
+    named = bundle or record["arguments"].get("bundle", "")
+    names = [name for name in record["about"].get("bundles", ()) if is_shipped(name)] if named == AUTO else [named]
+    training, missing = [], ""
     if bundle is None and not is_shipped(named):
         missing = f"{named} does not ship with this package; if it is yours, pass --bundle {shlex.quote(named)}"
     else:
         try:
-            training = find_training_data(named)
+            training = [description for name in names if (description := find_training_data(name)) is not None]
         except BundleError as error:
             if bundle is not None:
                 raise

@@ -16,7 +16,7 @@ from cellseg_monai.cli.plan import Plan, machine_of
 from cellseg_monai.cli.printing import print_error, print_line
 from cellseg_monai.cli.quality import check_exports, check_quality_page, run_file, write_quality
 from cellseg_monai.errors import OF_AN_IMAGE
-from cellseg_monai.segment_options import SegmentOptions, takes_options
+from cellseg_monai.segment_options import AUTO, SINGLE_BUNDLE, SegmentOptions, takes_options
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -117,7 +117,10 @@ def replay(
     if report:
         check_exports(plan.exports)
     job = plan.job(folder.path)
-    if changed := differences(before["about"], about_job(job, plan.device)):
+    changed = differences(before["about"], about_job(job, plan.device))
+    if seen := [changed.pop(name) for name in list(changed) if name.startswith("scout.")]:
+        print_error(f"note: the scout has changed since the run ({seen[-1]}); the choices of the run are repeated")
+    if changed:
         listed = "; ".join(f"{name} {change}" for name, change in changed.items())
         raise ValueError(
             f"{run} records different settings: {listed}. Repeat the run with its original version, bundle and kind of "
@@ -140,7 +143,7 @@ def _bundle_to_repeat(run: str, before: Mapping[str, Any], named: str | None) ->
     """
     from cellseg_monai.bundle import code_digest, find_bundle, is_shipped
 
-    recorded = before["arguments"].get("bundle", SegmentOptions.bundle)
+    recorded = before["arguments"].get("bundle", SINGLE_BUNDLE)
     if named is None:
         if not is_shipped(recorded):
             raise ValueError(
@@ -148,6 +151,10 @@ def _bundle_to_repeat(run: str, before: Mapping[str, Any], named: str | None) ->
                 f"could do anything; if you trust it, pass --bundle {shlex.quote(recorded)}"
             )
         return str(recorded)
+    if AUTO in (named, recorded):
+        if named == recorded:
+            return named
+        raise ValueError(f"{run} was made with the bundle {recorded}, got --bundle {named}; leave out --bundle")
     expected, digest = before["about"].get("bundle", {}).get("code_sha256"), code_digest(find_bundle(named))
     if expected is not None and digest != expected:
         raise ValueError(

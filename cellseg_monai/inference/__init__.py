@@ -1,5 +1,6 @@
 """From images to objects: cutting images into tiles, running the network, and writing the results."""
 
+from cellseg_monai.inference.choices import choice_text
 from cellseg_monai.inference.dry_run import misfits, seconds_a_px, settings_text, understood
 from cellseg_monai.inference.fingerprint import about_job, differences
 from cellseg_monai.inference.inputs import ImageFile, find_images
@@ -7,7 +8,7 @@ from cellseg_monai.inference.job import Job, Reading
 from cellseg_monai.inference.memory import within_memory
 from cellseg_monai.inference.outcomes import Done, Failed
 from cellseg_monai.inference.output_files import check_output_files
-from cellseg_monai.inference.pipeline import Pipeline, choice_text
+from cellseg_monai.inference.pipeline import Pipeline
 from cellseg_monai.inference.plane import Plane, objects_of, prepared_plane, segment_plane
 from cellseg_monai.inference.results import ImageResults
 from cellseg_monai.inference.run_folder import RunFolder

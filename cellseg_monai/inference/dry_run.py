@@ -67,10 +67,10 @@ def understood(path: Path, job: Job) -> Understood:
         shape = (image.shape[-2], image.shape[-1])
         if 0 in shape:
             raise ValueError(f"{path}: the image has no pixels (its shape is {image.shape}); export it again")
-        pipeline = _chosen(job, image, shape)
-        settings, tiles = pipeline.preprocess, pipeline.tiles
         size_um = job.reading.pixel_size_um or image.pixel_size_um
         try:
+            pipeline = _chosen(job, image, shape)
+            settings, tiles = pipeline.preprocess, pipeline.tiles
             seen = _network_shape(image, settings, size_um)
         except ValueError as error:
             raise ValueError(_refusal(path, error, job.reading.notes_on(image))) from error

@@ -10,10 +10,11 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from cellseg_monai.digest import files_digest, image_digest
 from cellseg_monai.inference.image_sets import one_per_image
@@ -33,10 +34,13 @@ class ImageFile:
         path: path of the image file or of the OME-Zarr folder.
         below: subfolder of the output folder for the results. If a pattern matched the image, it is the image's folder
             relative to the part of the pattern before the first wildcard; otherwise it is empty.
+        choices: for each plane, how an earlier run chose bundle and scale, to repeat this; see `Pipeline.choice`. Empty
+            to let the pipeline choose.
     """
 
     path: Path
     below: Path = Path()
+    choices: tuple[Mapping[str, Any], ...] = field(default=(), compare=False)
 
     @property
     def key(self) -> str:

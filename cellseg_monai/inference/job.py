@@ -166,20 +166,27 @@ class Job:
                         exports=self.exports,
                         notes=self.reading.notes_on(image),
                     )
-                    shared = self._for_stack(image, results.planes)
-                    for place in results.planes:
+                    pipelines = self._chosen(file, image, results.planes)
+                    for place, pipeline in zip(results.planes, pipelines, strict=True):
                         if results.is_abandoned:
                             break
-                        yield self._plane(results, image, place, shared)
+                        yield self._plane(results, image, place, pipeline)
             except OF_AN_IMAGE as error:
                 yield Broken(file, error, results)
 
-    def _for_stack(self, image: LazyImage, places: Sequence[tuple[int, ...]]) -> Pipeline | None:
-        """Return one pipeline for all planes of an image, or None if each plane needs its own."""
-        if isinstance(self.pipeline, Pipeline) or len(places) == 1:
-            return None
+    def _chosen(
+        self, file: ImageFile, image: LazyImage, places: Sequence[tuple[int, ...]]
+    ) -> Sequence[Pipeline | None]:
+        """Return the pipeline of each plane of an image, or None for a plane that has to be looked at first."""
+        if isinstance(self.pipeline, Pipeline):
+            return [self.pipeline] * len(places)
+        if file.choices:
+            return [self.pipeline.repeated(choice) for choice in file.choices]
+        if len(places) == 1:
+            return [None]
         reads = [_reader(image.plane(place)) for place in places]
-        return choose_for_planes(self.pipeline, reads, (image.shape[-2], image.shape[-1]), image.channel_names)
+        shape = (image.shape[-2], image.shape[-1])
+        return [choose_for_planes(self.pipeline, reads, shape, image.channel_names)] * len(places)
 
     def _plane(
         self, results: ImageResults, image: LazyImage, place: tuple[int, ...], pipeline: Pipeline | None

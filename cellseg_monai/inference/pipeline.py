@@ -13,14 +13,15 @@ import numpy as np
 from cellseg_monai.decoding import Postprocessing
 from cellseg_monai.flag import Flag
 from cellseg_monai.heads import Head
+from cellseg_monai.inference.choices import choice_of, choice_text
 from cellseg_monai.inference.symmetries import over_symmetries
 from cellseg_monai.inference.tiled import Network, Tiles
 from cellseg_monai.io import Note
 from cellseg_monai.pixels import Preprocessing
 from cellseg_monai.quality import TrainingData
-from cellseg_monai.scouting import KINDS, Sighting
+from cellseg_monai.scouting import Sighting
 
-__all__ = ["Pipeline", "choice_text"]
+__all__ = ["Pipeline"]
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class Pipeline:
         notes: on how the network runs, such as that another precision would be faster.
         sighting: what a scout saw in the image for which this pipeline was chosen; None if it suits any image.
         doubts: what is doubtful about that choice.
+        tried: number of sizes that were tried on a window of the image, because the scout was unsure of the size.
 
     Raises:
         ValueError: the head lacks a map that post-processing needs, or has a map called `views`.
@@ -66,6 +68,7 @@ class Pipeline:
     notes: tuple[Note, ...] = ()
     sighting: Sighting | None = None
     doubts: tuple[Flag, ...] = ()
+    tried: int = 0
 
     def __post_init__(self) -> None:
         if "views" in self.head.maps:
@@ -86,6 +89,10 @@ class Pipeline:
         channel_names: Sequence[str] = (),
     ) -> Pipeline:
         """Return the pipeline for an image, which is always this one; see `ScoutedPipelines.choose`."""
+        return self
+
+    def repeated(self, choice: Mapping[str, Any]) -> Pipeline:
+        """Return this pipeline, which was not chosen; see `ScoutedPipelines.repeated`."""
         return self
 
     def changed(self, change: Callable[[Pipeline], Pipeline]) -> Pipeline:
@@ -128,15 +135,7 @@ class Pipeline:
         """Return how this pipeline was chosen for an image, for the record of a run; empty without a scout."""
         if self.sighting is None:
             return {}
-        return {
-            "bundle": self.bundle,
-            "kind": self.sighting.kind,
-            "probability": round(self.sighting.probabilities[self.sighting.kind], 4),
-            "diameter_px": round(self.sighting.diameter_px, 2),
-            "spread": round(self.sighting.spread, 3),
-            "zoom": self.preprocess.zoom,
-            "invert": self.preprocess.invert,
-        }
+        return choice_of(self.bundle, self.sighting, self.preprocess, self.doubts, self.tried)
 
     @cached_property
     def augmented_network(self) -> Network:
@@ -181,19 +180,3 @@ class Pipeline:
 
     def _sees_foreground(self, logits: np.ndarray) -> np.ndarray:
         return np.asarray(self.head.activate(logits)["foreground"] > self.postprocess.threshold)
-
-
-def choice_text(choice: Mapping[str, Any]) -> str:
-    """Describe how the pipeline for an image was chosen, in one line.
-
-    Args:
-        choice: from `Pipeline.choice`.
-
-    >>> seen = {"kind": "fluorescence_nuclei", "diameter_px": 95.2, "bundle": "nuclei", "zoom": 0.294, "invert": False}
-    >>> choice_text(seen)
-    'nuclei in fluorescence, about 95 px → nuclei at 0.29×'
-    """
-    scale = "" if choice["zoom"] is None else f" at {choice['zoom']:.2g}×"
-    inverted = ", inverted" if choice["invert"] else ""
-    seen = f"{KINDS[choice['kind']].text}, about {choice['diameter_px']:.0f} px"
-    return f"{seen} → {choice['bundle']}{scale}{inverted}"

@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from cellseg_monai.exports import EXPORTS
+from cellseg_monai.inference.choices import check_choice
 from cellseg_monai.io import image_stem
 
 __all__ = ["check_record"]
@@ -68,6 +69,10 @@ def _check_about(about: Mapping[str, Any]) -> tuple[str, ...]:
     for name in ("name", "version", "weights_sha256", "code_sha256"):
         _expect(isinstance(bundle.get(name, ""), str), f"about.bundle.{name} is {bundle.get(name)!r}, expected text")
     _optional(about, "preprocess", dict, "about")
+    for name, own in _optional(about, "bundles", dict, "about").items():
+        _expect(isinstance(own, dict), f"about.bundles.{name} is {own!r}, expected an object")
+        _optional(own, "preprocess", dict, f"about.bundles.{name}")
+        _optional(own, "bundle", dict, f"about.bundles.{name}")
     for name in ("device", "axes"):
         text = about.get(name)
         _expect(text is None or isinstance(text, str), f"about.{name} is {text!r}, expected text")
@@ -100,9 +105,17 @@ def _check_image(entry: Mapping[str, Any]) -> None:
         bool(whole and stated and math.prod(shape[:-3]) <= _MOST_PLANES),
         f"{path} has the axes {axes!r} and the shape {shape!r}, expected a length for each of T, P, Z, C, Y and X",
     )
+    _check_choices(entry, math.prod(shape[:-3]), path)
     for name in ("objects", "seconds"):
         number = entry.get(name, 0)
         _expect(_is_number(number), f"{name} of {path} is {number!r}, expected a number")
+
+
+def _check_choices(entry: Mapping[str, Any], planes: int, path: str) -> None:
+    choices = _optional(entry, "choices", list, path)
+    _expect(len(choices) in (0, planes), f"{path} has {len(choices)} choices, expected one for each of {planes} planes")
+    for choice in choices:
+        check_choice(choice)
 
 
 def _check_results(key: Any, names: Any, exports: Sequence[str]) -> None:

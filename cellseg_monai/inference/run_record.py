@@ -30,6 +30,7 @@ _FLAGS = {
     "precision": " (--amp, or --device)",
     "bundle.weights_sha256": " (--bundle, --checkpoint)",
     "preprocess.zoom": " (--diameter)",
+    "diameter": " (--diameter)",
 }
 
 
@@ -232,7 +233,7 @@ def read_run(path: Path) -> dict[str, Any]:
 
 
 def images_of(run: Mapping[str, Any]) -> list[ImageFile]:
-    """Return the images that a run segmented, after checking that they have not changed.
+    """Return the images that a run segmented, with the choices made for them, after checking that they are the same.
 
     Args:
         run: content of the run's `run.json`, from `read_run`.
@@ -242,7 +243,7 @@ def images_of(run: Mapping[str, Any]) -> list[ImageFile]:
     """
     images, faults = [], []
     for entry in run["images"]:
-        image = ImageFile(Path(entry["path"]), Path(entry["key"]).parent)
+        image = ImageFile(Path(entry["path"]), Path(entry["key"]).parent, tuple(entry.get("choices", ())))
         images.append(image)
         try:
             if image.path.exists() and not _is_image(image.path):

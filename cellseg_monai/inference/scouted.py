@@ -10,9 +10,13 @@ from typing import Any
 import numpy as np
 
 from cellseg_monai.flag import Flag
+from cellseg_monai.inference.choices import doubts_of_choice, settings_of_choice, sighting_of_choice
 from cellseg_monai.inference.pipeline import Pipeline
+from cellseg_monai.inference.tried_sizes import Fit, best_fit, sizes_to_try, try_sizes
 from cellseg_monai.io import Note
-from cellseg_monai.scouting import KINDS, NONE, Scout, Sighting
+from cellseg_monai.pixels.scale import within_reach
+from cellseg_monai.scouting import KINDS, NONE, Scout, Sighting, looked_at
+from cellseg_monai.segment_options import AUTO
 
 __all__ = ["Chooser", "ScoutedPipelines", "choose_for_planes"]
 
@@ -20,8 +24,13 @@ __all__ = ["Chooser", "ScoutedPipelines", "choose_for_planes"]
 _UNSURE = 0.5
 # Probability of the likeliest kind below which the kind counts as unknown.
 _LEAST_LIKELY = 0.6
+# Standard deviation that stands for a size that the network's own maps confirm.
+_CONFIRMED = 0.25
 # Largest ratio between the diameters that planes of a stack may have to be segmented alike.
 _ALIKE = 1.3
+
+Reader = Callable[[slice, slice], np.ndarray]
+"""A function that returns the C×Y×X pixels in the given rows and columns."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,17 +39,20 @@ class ScoutedPipelines:
 
     Args:
         scout: what looks at the images.
-        pipelines: pipelines by the name of their bundle, each trained at a known diameter. With one pipeline, only the
-            size and the polarity of the objects are left to the scout.
+        pipelines: pipelines by the name of their bundle. With one pipeline, only the size and the polarity of the
+            objects are left to the scout. A pipeline that was trained at no known diameter takes images at the scale
+            that it has.
         diameter: diameter of the objects in all images, in pixels; "auto" to take what the scout sees, or "none" to
             keep the size of the images.
         is_fixed: True if the user chose the bundle, so that another kind of image is only doubtful.
+        is_strict: True to refuse an image about which there is a serious doubt.
     """
 
     scout: Scout
     pipelines: Mapping[str, Pipeline]
     diameter: float | str = "auto"
     is_fixed: bool = False
+    is_strict: bool = False
 
     @property
     def lanes(self) -> int:
@@ -65,13 +77,10 @@ class ScoutedPipelines:
         """Return a copy in which each pipeline is replaced by the result of a function."""
         return replace(self, pipelines={name: change(pipeline) for name, pipeline in self.pipelines.items()})
 
-    def choose(
-        self,
-        read: Callable[[slice, slice], np.ndarray],
-        shape: tuple[int, int],
-        channel_names: Sequence[str] = (),
-    ) -> Pipeline:
+    def choose(self, read: Reader, shape: tuple[int, int], channel_names: Sequence[str] = ()) -> Pipeline:
         """Return the pipeline for an image, at the scale and with the polarity that suit the image.
+
+        If the scout is unsure of the size, a few sizes are tried on a window of the image; see `try_sizes`.
 
         Args:
             read: function that returns the C×Y×X pixels in the given rows and columns.
@@ -79,23 +88,54 @@ class ScoutedPipelines:
             channel_names: one name per channel, or empty.
 
         Raises:
-            ValueError: the scout cannot look at the channels of the image.
+            ValueError: the scout cannot look at the channels of the image; or there is a serious doubt, and these
+                pipelines are strict.
         """
         chosen = next(iter(self.pipelines.values())).preprocess.channels
         sighting = self.scout.look(read, shape, channel_names=channel_names, channels=chosen)
-        return self._for(sighting)
+        pipeline = self._scaled(self._nearest(sighting), sighting)
+        if self._is_unsure(pipeline):
+            tried_px = sizes_to_try(sighting.diameter_px, sighting.spread)
+            fits = try_sizes(read, shape, pipeline, tried_px, channel_names=channel_names)
+            pipeline = replace(self._scaled(pipeline.bundle, _judged(sighting, fits)), tried=len(fits))
+        pipeline = replace(pipeline, doubts=self._doubts(pipeline))
+        if self.is_strict:
+            _refuse(pipeline.doubts)
+        return pipeline
 
-    def _for(self, sighting: Sighting) -> Pipeline:
-        pipeline = self.pipelines[self._nearest(sighting)]
-        diameter_px: float | None = sighting.diameter_px
-        if self.diameter != "auto":
-            diameter_px = None if isinstance(self.diameter, str) else self.diameter
+    def repeated(self, choice: Mapping[str, Any]) -> Pipeline:
+        """Return the pipeline that an earlier run chose for an image, without looking at the image again.
+
+        Args:
+            choice: from `Pipeline.choice`.
+
+        Raises:
+            ValueError: the choice is a bundle that is not among these pipelines.
+        """
+        if choice.get("bundle") not in self.pipelines:
+            raise ValueError(
+                f"got {choice.get('bundle')!r} as the bundle chosen for the image, expected one of "
+                f"{', '.join(self.pipelines)}; repeat the run with the bundles that it used"
+            )
+        pipeline = self.pipelines[choice["bundle"]]
         return replace(
             pipeline,
-            preprocess=pipeline.preprocess.for_objects(diameter_px, dark=sighting.dark > 0.5),
-            sighting=sighting,
-            doubts=self._doubts(sighting, pipeline),
+            preprocess=settings_of_choice(pipeline.preprocess, choice),
+            sighting=sighting_of_choice(choice),
+            doubts=doubts_of_choice(choice),
+            tried=choice.get("tried", 0),
         )
+
+    def _scaled(self, bundle: str, sighting: Sighting) -> Pipeline:
+        pipeline = self.pipelines[bundle]
+        canonical_px = pipeline.preprocess.diameter_px
+        diameter_px = None
+        if canonical_px is not None and isinstance(self.diameter, float):
+            diameter_px = self.diameter
+        elif canonical_px is not None and self.diameter == "auto":
+            diameter_px = within_reach(sighting.diameter_px, canonical_px)
+        preprocess = pipeline.preprocess.for_objects(diameter_px, dark=sighting.dark > 0.5)
+        return replace(pipeline, preprocess=preprocess, sighting=sighting)
 
     def _nearest(self, sighting: Sighting) -> str:
         """Return the name of the pipeline for the likeliest kind for which there is one."""
@@ -103,29 +143,58 @@ class ScoutedPipelines:
         suitable = (bundle for kind in likeliest if (bundle := KINDS[kind].bundle) in self.pipelines)
         return next(suitable, next(iter(self.pipelines))) or ""
 
-    def _doubts(self, sighting: Sighting, pipeline: Pipeline) -> tuple[Flag, ...]:
-        doubts = []
+    def _is_unsure(self, pipeline: Pipeline) -> bool:
+        """Return True if the size of the objects has to be told, but is not known well."""
+        needs_size = self.diameter == "auto" and pipeline.preprocess.diameter_px is not None
+        return needs_size and pipeline.sighting is not None and pipeline.sighting.spread > _UNSURE
+
+    def _doubts(self, pipeline: Pipeline) -> tuple[Flag, ...]:
+        doubts, sighting = [], pipeline.sighting
+        if sighting is None:
+            return ()
         probability = sighting.probabilities[sighting.kind]
-        own = KINDS[sighting.kind].bundle
         seen = f"{100 * probability:.0f} % {KINDS[sighting.kind].text}"
-        if sighting.kind == NONE or probability < _LEAST_LIKELY or own != pipeline.bundle:
+        is_misfit = _is_shipped_for_a_kind(pipeline) and KINDS[sighting.kind].bundle != pipeline.bundle
+        if sighting.kind == NONE or probability < _LEAST_LIKELY or is_misfit:
             doubts.append(Flag("unknown kind", f"{seen}; segmented by {pipeline.bundle}", "serious"))
-        if self.diameter == "auto" and sighting.spread > _UNSURE:
+        if self._is_unsure(pipeline):
             low, high = (sighting.diameter_px * 2.0**sign for sign in (-sighting.spread, sighting.spread))
-            doubts.append(Flag("uncertain size", f"the diameter is between {low:.0f} and {high:.0f} px", "warning"))
+            tried = f"; none of {pipeline.tried} sizes that were tried fits well" if pipeline.tried else ""
+            doubts.append(Flag("uncertain size", f"the diameter is between {low:.0f} and {high:.0f} px{tried}"))
         return tuple(doubts)
 
     def about(self) -> dict[str, Any]:
         """Return what the results depend on, for the record of a run."""
-        return {
-            "bundle": {
-                "name": next(iter(self.pipelines)) if self.is_fixed else "auto",
-                "version": self.scout.version,
-                "weights_sha256": self.scout.weights_sha256,
-            },
-            "diameter": self.diameter,
-            "bundles": {name: pipeline.about() for name, pipeline in self.pipelines.items()},
-        }
+        if self.is_fixed:
+            (own,) = (pipeline.about() for pipeline in self.pipelines.values())
+        else:
+            own = {"bundle": {"name": AUTO}, "bundles": {name: one.about() for name, one in self.pipelines.items()}}
+        scout = {"version": self.scout.version, "weights_sha256": self.scout.weights_sha256}
+        return {**own, "diameter": self.diameter, "scout": scout}
+
+
+def _judged(sighting: Sighting, fits: Sequence[Fit]) -> Sighting:
+    """Return a sighting with the size that fits best; the size is certain if the objects found there confirm it."""
+    best = best_fit(fits)
+    if best is None:
+        return sighting
+    return replace(sighting, diameter_px=best.diameter_px, spread=_CONFIRMED if best.agrees else sighting.spread)
+
+
+def _is_shipped_for_a_kind(pipeline: Pipeline) -> bool:
+    """Return True for a bundle of this package that is made for certain kinds; others may be made for any kind."""
+    return pipeline.code_sha256 is None and any(kind.bundle == pipeline.bundle for kind in KINDS.values())
+
+
+def _refuse(doubts: Sequence[Flag]) -> None:
+    """Raise an error if a doubt is serious."""
+    for doubt in doubts:
+        if doubt.severity == "serious":
+            seen = doubt.reason.partition(";")[0]
+            raise ValueError(
+                f"refused because of --strict: {doubt.kind}, {seen}; name a bundle for such images, or leave out "
+                "--strict"
+            )
 
 
 Chooser = Pipeline | ScoutedPipelines
@@ -134,7 +203,7 @@ Chooser = Pipeline | ScoutedPipelines
 
 def choose_for_planes(
     chooser: Chooser,
-    reads: Sequence[Callable[[slice, slice], np.ndarray]],
+    reads: Sequence[Reader],
     shape: tuple[int, int],
     channel_names: Sequence[str] = (),
 ) -> Pipeline | None:
@@ -150,11 +219,11 @@ def choose_for_planes(
     """
     if isinstance(chooser, Pipeline):
         return chooser
-    places = sorted({0, len(reads) // 2, len(reads) - 1})
     chosen = sorted(
-        (chooser.choose(reads[place], shape, channel_names) for place in places), key=lambda one: one.seen_diameter_px
+        (chooser.choose(reads[place], shape, channel_names) for place in looked_at(len(reads))),
+        key=lambda one: one.seen_diameter_px,
     )
-    are_alike = len({(one.bundle, one.preprocess.invert) for one in chosen}) == 1
+    are_alike = len({(one.bundle, one.preprocess.invert, one.sighting and one.sighting.kind) for one in chosen}) == 1
     if are_alike and chosen[-1].seen_diameter_px <= _ALIKE * chosen[0].seen_diameter_px:
         return chosen[len(chosen) // 2]
     return None

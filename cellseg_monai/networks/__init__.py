@@ -10,8 +10,8 @@ from cellseg_monai.networks.lite_encoder import LITE_ENCODERS, lite_encoder_weig
 from cellseg_monai.networks.monai_networks import monai_network
 from cellseg_monai.networks.nested_unet import set_pruning, unet_plus_plus
 from cellseg_monai.networks.pure_swin import swin_unet
-from cellseg_monai.networks.scout_network import scout_network
 from cellseg_monai.networks.smp_networks import smp_model
+from cellseg_monai.networks.view_network import scout_network
 
 __all__ = [
     "LITE_ENCODERS",

@@ -16,6 +16,7 @@ __all__ = [
     "rescale_window",
     "rescaled_shape",
     "shape_of_shorter_side",
+    "within_reach",
     "zoomed_shape",
 ]
 
@@ -86,6 +87,19 @@ def check_zoom(factor: float) -> None:
             f"got zoom={factor:g}, expected a factor between {1 / _LARGEST_FACTOR:g} and {_LARGEST_FACTOR:g}; "
             "check the diameter or pixel size from which it was computed"
         )
+
+
+def within_reach(diameter_px: float, target_px: float) -> float:
+    """Return a diameter, or the nearest one that a zoom factor can bring to a target.
+
+    Args:
+        diameter_px: diameter of objects in an image.
+        target_px: diameter that they should have.
+
+    >>> within_reach(90, 30), within_reach(9000, 30)
+    (90, 600.0)
+    """
+    return min(max(diameter_px, target_px / _LARGEST_FACTOR), target_px * _LARGEST_FACTOR)
 
 
 def _scaled_length(length: int, factor: float) -> int:

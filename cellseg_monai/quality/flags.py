@@ -15,6 +15,8 @@ from cellseg_monai.quality.training_data import Range, TrainingData
 __all__ = ["FLAGS", "LEAST_COMPARED", "SEVERITIES", "Flag", "compared_measures", "flags_of"]
 
 FLAGS = {
+    "unknown kind": "the image shows none of the known kinds, or not the kind that the bundle is made for",
+    "uncertain size": "the size of the objects could not be told, so the image may have been scaled wrongly",
     "no objects": "no objects were found",
     "low contrast": "the image is little more than noise, so its contrast is not stretched and it stays dark",
     "out of focus": "less than half as sharp as the least sharp training image, or far less sharp than most of the run",
@@ -34,6 +36,7 @@ FLAGS = {
 """Every flag, with its meaning."""
 
 SEVERITIES: dict[str, Severity] = {
+    "unknown kind": "serious",
     "no objects": "note",
     "low contrast": "note",
     "cut objects": "note",

@@ -7,6 +7,7 @@ from itertools import groupby
 
 import numpy as np
 
+from cellseg_monai.inference.choices import choice_text
 from cellseg_monai.report.html import escape
 from cellseg_monai.report.overlay import outlined
 from cellseg_monai.report.page_pictures import Drawn, check_boxes, draw_groups, figure, image_figure
@@ -69,7 +70,9 @@ def _figures(surveyed: SurveyedPlane, rank: int, low_score: float) -> Callable[[
         picture, labels = PlaneView(opened).overview()
         low = opened.table["id"][opened.table["score"] < low_score]
     flags = [f"{flag.kind[0].upper()}{flag.kind[1:]}: {flag.reason}." for flag in surveyed.flags]
-    caption = " ".join([f"{surveyed.measures.objects:,} objects.", *flags])
+    choice = surveyed.plane.choice
+    seen = [f"{choice_text({**choice, 'doubts': []})}."] if choice else []
+    caption = " ".join([f"{surveyed.measures.objects:,} objects.", *seen, *flags])
     score = f"score {score_text(surveyed.score)}"
 
     def draw(side_px: int) -> str:

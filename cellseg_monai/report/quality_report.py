@@ -12,7 +12,6 @@ import numpy as np
 from cellseg_monai._version import __version__
 from cellseg_monai.faults import Fault
 from cellseg_monai.inference.run_record import read_run
-from cellseg_monai.pixels import Preprocessing
 from cellseg_monai.quality import TrainingData
 from cellseg_monai.report.html import items, paragraph
 from cellseg_monai.report.page_file import check_output, write_page
@@ -26,6 +25,7 @@ from cellseg_monai.report.quality_pictures import (
 from cellseg_monai.report.quality_tables import distribution_part, flag_part, table_part
 from cellseg_monai.report.segmented_plane import segmented_planes
 from cellseg_monai.report.survey import Survey, SurveyedPlane, survey
+from cellseg_monai.report.used_bundles import UsedBundles
 
 __all__ = ["QualityReport", "write_quality_report"]
 
@@ -61,7 +61,11 @@ class QualityReport:
 
 
 def write_quality_report(
-    run: str | Path, output: str | Path | None = None, *, training: TrainingData | None = None, overlays: int = 16
+    run: str | Path,
+    output: str | Path | None = None,
+    *,
+    training: TrainingData | Sequence[TrainingData] | None = None,
+    overlays: int = 16,
 ) -> QualityReport:
     """Write an HTML report on a segmentation run as a self-contained page, and its numbers as JSON.
 
@@ -71,7 +75,8 @@ def write_quality_report(
         run: path of the run.json in the results folder.
         output: HTML file to write; an existing file is overwritten. The default is report.html next to run.json. The
             JSON file gets the same name with the suffix .json.
-        training: the bundle's description of its training data, ignored if the run used other weights.
+        training: the bundle's description of its training data, or those of several bundles; ignored if the run used
+            other weights.
         overlays: number of images with the lowest scores to show.
 
     Raises:
@@ -84,35 +89,34 @@ def write_quality_report(
     check_output(page, overlays, such_as="with 16, the report shows the 16 images with the lowest scores")
     record = read_run(run)
     about = record["about"]
-    if training is not None and training.weights_sha256 != about["bundle"]["weights_sha256"]:
-        training = None
+    descriptions = [training] if isinstance(training, TrainingData) else training or []
+    bundles = UsedBundles.of(about, descriptions)
     planes, faults = segmented_planes(record, run.parent)
-    surveyed = survey(planes, Preprocessing(**about["preprocess"]), training)
+    surveyed = survey(planes, bundles)
     faults += surveyed.faults
     ranks = {plane.name: rank for rank, plane in enumerate(surveyed.planes, start=1)}
     scores = surveyed.objects.get("score", np.zeros(0))
     low_score = float(np.percentile(scores, _LOW_PERCENT)) if len(scores) else 0.0
     drawn = draw_planes(chosen_planes(surveyed.planes, overlays), ranks, low_score, _ROOM_BYTES)
     sections = [
-        ("Flags", flag_part(surveyed, training)),
+        ("Flags", flag_part(surveyed, bundles)),
         *([("Not in this report", _faults(faults))] if faults else []),
-        *([("Sizes, shapes, intensities and scores", distribution_part(surveyed, training))] if len(scores) else []),
+        *([("Sizes, shapes, intensities and scores", distribution_part(surveyed, bundles))] if len(scores) else []),
         ("Images", table_part(surveyed, ranks, set(drawn.shown))),
         ("Where to look first", _pictures(surveyed, ranks, drawn)),
-        ("How this was made", _provenance(about, run)),
+        ("How this was made", _provenance(about, bundles, run)),
     ]
     title = f"Segmentation of {run.absolute().parent.name}"
-    numbers = write_page(page, title, _lead(surveyed, about), sections, _as_data(surveyed, faults, training))
+    numbers = write_page(page, title, _lead(surveyed, bundles), sections, _as_data(surveyed, faults, bundles))
     return QualityReport(page, numbers, faults, sum(bool(plane.flags) for plane in surveyed.planes))
 
 
-def _lead(surveyed: Survey, about: Mapping[str, Any]) -> str:
+def _lead(surveyed: Survey, bundles: UsedBundles) -> str:
     flagged = sum(bool(plane.flags) for plane in surveyed.planes)
     objects = sum(plane.measures.objects for plane in surveyed.planes)
     return paragraph(
-        f"{objects:,} objects in {len(surveyed.planes):,} image(s), found by {about['bundle']['name']} "
-        f"{about['bundle']['version']}; {flagged:,} flagged image(s). There is no ground truth to compare "
-        "with, but flags and low scores show where to look first."
+        f"{objects:,} objects in {len(surveyed.planes):,} image(s), found by {', '.join(bundles.names)}; {flagged:,} "
+        "flagged image(s). There is no ground truth to compare with, but flags and low scores show where to look first."
     )
 
 
@@ -138,8 +142,8 @@ def _pictures(surveyed: Survey, ranks: Mapping[str, int], drawn: Drawn) -> str:
     return "\n".join([*parts, drawn.content])
 
 
-def _provenance(about: Mapping[str, Any], run: Path) -> str:
-    tta = "with test-time augmentation" if about["tta"] else "without test-time augmentation"
+def _provenance(about: Mapping[str, Any], bundles: UsedBundles, run: Path) -> str:
+    tta = "with test-time augmentation" if bundles.has_tta else "without test-time augmentation"
     return items(
         [
             f"Made from {run.name}, which records everything needed to repeat the run.",
@@ -152,9 +156,10 @@ def _provenance(about: Mapping[str, Any], run: Path) -> str:
     )
 
 
-def _as_data(surveyed: Survey, faults: Sequence[Fault], training: TrainingData | None) -> dict[str, Any]:
+def _as_data(surveyed: Survey, faults: Sequence[Fault], bundles: UsedBundles) -> dict[str, Any]:
+    known = {name: asdict(description) for name, description in bundles.training_data.items()}
     return {
-        "training_data": None if training is None else asdict(training),
+        "training_data": known.get("") if "" in bundles.about else known,
         "images": [_row(plane) for plane in surveyed.planes],
         "lowest_objects": [_without_nan(asdict(item)) for item in surveyed.low],
         "faults": [str(fault) for fault in faults],
@@ -165,7 +170,8 @@ def _row(plane: SurveyedPlane) -> dict[str, Any]:
     measures = {field.name: getattr(plane.measures, field.name) for field in fields(plane.measures)}
     flags = {flag.kind: flag.reason for flag in plane.flags}
     scores = {"score": plane.score, "lowest_score": plane.lowest, "agreement": plane.agreement}
-    return {"image": plane.name, "flags": flags, **_without_nan({**scores, **measures})}
+    choice = {"choice": dict(plane.plane.choice)} if plane.plane.choice else {}
+    return {"image": plane.name, "flags": flags, **choice, **_without_nan({**scores, **measures})}
 
 
 def _without_nan(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,22 +6,24 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from cellseg_monai.quality import FLAGS, LEAST_COMPARED, TrainingData, compared_measures
+from cellseg_monai.inference.choices import choice_text
+from cellseg_monai.quality import FLAGS, LEAST_COMPARED, compared_measures
 from cellseg_monai.report.distributions import objects_figure
 from cellseg_monai.report.html import Cell, chart, escape, items, paragraph, table, text_cell
 from cellseg_monai.report.survey import Survey
+from cellseg_monai.report.used_bundles import UsedBundles
 
 __all__ = ["distribution_part", "flag_part", "table_part"]
 
 _ROWS, _LISTED = 5000, 100  # maximum number of table rows and of list items
 
 
-def flag_part(surveyed: Survey, training: TrainingData | None) -> str:
+def flag_part(surveyed: Survey, bundles: UsedBundles) -> str:
     """Return the section on flags as HTML: images per flag, the reasons, and the basis of comparison.
 
     Args:
         surveyed: survey of the run.
-        training: description of the training data, or None if unknown.
+        bundles: the bundles that the run used.
     """
     by_kind: dict[str, list[str]] = {kind: [] for kind in FLAGS}
     for plane in surveyed.planes:
@@ -42,20 +44,22 @@ def flag_part(surveyed: Survey, training: TrainingData | None) -> str:
     parts.append(
         paragraph(f"No image has these flags: {', '.join(absent)}.") if rows else paragraph("No image has a flag.")
     )
-    parts.append(paragraph(_compared_with(training, surveyed), "note"))
+    parts.append(paragraph(_compared_with(bundles, surveyed), "note"))
     return "\n".join(parts)
 
 
-def _compared_with(training: TrainingData | None, surveyed: Survey) -> str:
-    if training is None:
+def _compared_with(bundles: UsedBundles, surveyed: Survey) -> str:
+    known = bundles.training_data
+    if not known:
         first = (
             "The bundle does not describe the data on which these weights were trained. Images are therefore not "
             "compared with training data, and there are no flags for intensity and object size."
         )
     else:
-        first = (
-            f"Images are compared with the {training.images:,} images on which the weights were trained "
-            f"({training.name}) and with their {training.objects:,} objects."
+        first = " ".join(
+            f"Images{f' segmented by {name}' if name else ''} are compared with the {training.images:,} images on "
+            f"which the weights were trained ({training.name}) and with their {training.objects:,} objects."
+            for name, training in known.items()
         )
     measures = compared_measures([plane.measures for plane in surveyed.planes])
     if measures:
@@ -63,13 +67,15 @@ def _compared_with(training: TrainingData | None, surveyed: Survey) -> str:
     return f"{first} Images are compared with each other only in runs of at least {LEAST_COMPARED} images."
 
 
-def distribution_part(surveyed: Survey, training: TrainingData | None) -> str:
+def distribution_part(surveyed: Survey, bundles: UsedBundles) -> str:
     """Return histograms of the sizes, shapes, scores and intensities of all objects, as HTML.
 
     Args:
         surveyed: survey of the run.
-        training: description of the training data, or None if unknown.
+        bundles: the bundles that the run used.
     """
+    # A band stands for the training data of one bundle.
+    training = next(iter(bundles.training_data.values())) if len(bundles.training_data) == 1 else None
     titles = {
         "diameter_px": "equivalent diameter (px)",
         "eccentricity": "eccentricity",
@@ -106,7 +112,16 @@ def table_part(surveyed: Survey, ranks: Mapping[str, int], shown: set[str]) -> s
         shown: names of the planes that the page shows, to which the table links.
     """
     agreement = any(not np.isnan(plane.agreement) for plane in surveyed.planes)
-    head = ["image", "flags", "objects", "score", "lowest score", *(["agreement"] if agreement else [])]
+    chosen = any(plane.plane.choice for plane in surveyed.planes)
+    head = [
+        "image",
+        *(["seen and chosen"] if chosen else []),
+        "flags",
+        "objects",
+        "score",
+        "lowest score",
+        *(["agreement"] if agreement else []),
+    ]
     head += ["diameter (px)", "cut (%)", "sharpness", "saturated (%)"]
     rows = []
     for plane in surveyed.planes[:_ROWS]:
@@ -117,6 +132,7 @@ def table_part(surveyed: Survey, ranks: Mapping[str, int], shown: set[str]) -> s
         rows.append(
             [
                 first,
+                *([text_cell(choice_text(plane.plane.choice) if plane.plane.choice else "")] if chosen else []),
                 ("".join(f'<span class="flag">{flag.kind}</span>' for flag in plane.flags), str(len(plane.flags))),
                 text_cell(measures.objects),
                 *(_number(value, ".3f") for value in scores),
@@ -132,6 +148,11 @@ def table_part(surveyed: Survey, ranks: Mapping[str, int], shown: set[str]) -> s
         "network. “Cut” is the share of objects that touch the border. The JSON file next to this page contains more "
         "measures."
     )
+    if chosen:
+        text += (
+            " “Seen and chosen” says what a scout saw in an image before it was segmented, with the diameter of the "
+            "objects in pixels of the image, and by which bundle and at which scale it was segmented for that reason."
+        )
     if len(surveyed.planes) > _ROWS:
         text += f" {_ROWS:,} of {len(surveyed.planes):,} images are listed here; the JSON file lists every image."
     return f'{paragraph(text)}\n<div class="scroll" tabindex="0">\n{table(head, rows, sortable=True)}\n</div>'

@@ -6,7 +6,7 @@ import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,7 @@ class SegmentedPlane:
         pixel_size_um: pixel size (y, x) if the user passed it to the run, otherwise None.
         measures: the measures of the plane that the run recorded; None if it was made by an earlier version.
         objects: number of objects in the whole stack that the run recorded; None if unknown.
+        choice: how bundle and scale were chosen for the plane; empty if they were fixed. See `Pipeline.choice`.
     """
 
     name: str
@@ -56,6 +57,7 @@ class SegmentedPlane:
     pixel_size_um: tuple[float, float] | None = None
     measures: PlaneMeasures | None = None
     objects: int | None = None
+    choice: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     @contextmanager
     def opened(self) -> Iterator[OpenPlane]:
@@ -144,6 +146,7 @@ def segmented_planes(run: Mapping[str, Any], folder: Path) -> tuple[list[Segment
             continue
         axes, lengths = entry["axes"][:-3], entry["shape"][:-3]
         measures = recorded_measures(entry.get("measures"), math.prod(lengths))
+        choices = entry.get("choices") or [{}] * math.prod(lengths)
         for number, position in enumerate(itertools.product(*map(range, lengths))):
             place = dict(zip(axes, position, strict=True))
             planes.append(
@@ -157,6 +160,7 @@ def segmented_planes(run: Mapping[str, Any], folder: Path) -> tuple[list[Segment
                     pixel_size_um=None if size_um is None else (size_um[0], size_um[1]),
                     measures=measures[number],
                     objects=entry.get("objects"),
+                    choice=choices[number],
                 )
             )
     return planes, faults

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from cellseg_monai.faults import Fault
+from cellseg_monai.inference.choices import doubts_of_choice
 from cellseg_monai.labels import ObjectTable
-from cellseg_monai.pixels import Preprocessing, network_scale
-from cellseg_monai.quality import Flag, PlaneMeasures, TrainingData, flags_of, measure_plane
+from cellseg_monai.pixels import network_scale
+from cellseg_monai.quality import Flag, PlaneMeasures, flags_of, measure_plane
 from cellseg_monai.report.segmented_plane import SegmentedPlane
+from cellseg_monai.report.used_bundles import UsedBundles
 
 __all__ = ["LowObject", "Survey", "SurveyedPlane", "survey"]
 
@@ -87,16 +89,19 @@ class Survey:
     faults: Sequence[Fault]
 
 
-def survey(planes: Iterable[SegmentedPlane], settings: Preprocessing, training: TrainingData | None) -> Survey:
+def survey(planes: Iterable[SegmentedPlane], bundles: UsedBundles) -> Survey:
     """Read the planes of a run one at a time, each exactly once, and measure those that the run did not measure.
+
+    Planes are compared with the training data of the bundle that segmented them, and with the other planes that it
+    segmented.
 
     Args:
         planes: planes of the run.
-        settings: settings with which images were prepared for the network.
-        training: description of the training data, or None if unknown.
+        bundles: the bundles that segmented them.
     """
     collected = _Collected()
     for plane in planes:
+        settings = bundles.settings(plane.choice)
         try:
             with plane.opened() as opened:
                 measures = plane.measures or measure_plane(
@@ -111,16 +116,31 @@ def survey(planes: Iterable[SegmentedPlane], settings: Preprocessing, training: 
                 collected.add(plane, measures, opened.table, scale)
         except (ValueError, OSError) as error:
             collected.faults.append(Fault(plane.name, "not-shown", str(error)))
-    flags = flags_of(
-        [surveyed.measures for surveyed in collected.planes],
+    flagged = [plane for group in _by_bundle(collected.planes) for plane in _flagged(group, bundles)]
+    ordered = sorted(flagged, key=lambda surveyed: (np.isnan(surveyed.score), surveyed.score, surveyed.name))
+    objects = {name: np.concatenate(parts) for name, parts in collected.objects.items()}
+    return Survey(ordered, objects, sorted(collected.low), collected.faults)
+
+
+def _by_bundle(planes: Sequence[SurveyedPlane]) -> Iterable[Sequence[SurveyedPlane]]:
+    """Return the planes that each bundle segmented."""
+    groups: dict[str, list[SurveyedPlane]] = {}
+    for surveyed in planes:
+        groups.setdefault(surveyed.plane.choice.get("bundle", ""), []).append(surveyed)
+    return groups.values()
+
+
+def _flagged(planes: Sequence[SurveyedPlane], bundles: UsedBundles) -> Iterator[SurveyedPlane]:
+    """Yield planes that one bundle segmented, with their flags."""
+    settings, training = bundles.settings(planes[0].plane.choice), bundles.training(planes[0].plane.choice)
+    all_flags = flags_of(
+        [surveyed.measures for surveyed in planes],
         training,
         noise_floor=settings.noise_floor,
         is_colour=settings.channels == "rgb",
     )
-    flagged = [replace(surveyed, flags=own) for surveyed, own in zip(collected.planes, flags, strict=True)]
-    ordered = sorted(flagged, key=lambda surveyed: (np.isnan(surveyed.score), surveyed.score, surveyed.name))
-    objects = {name: np.concatenate(parts) for name, parts in collected.objects.items()}
-    return Survey(ordered, objects, sorted(collected.low), collected.faults)
+    for surveyed, flags in zip(planes, all_flags, strict=True):
+        yield replace(surveyed, flags=[*doubts_of_choice(surveyed.plane.choice), *flags])
 
 
 @dataclass(eq=False)

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from cellseg_monai.pixels import select_channels
+from cellseg_monai.scouting.certainty import AS_IT_IS, Certainty
 from cellseg_monai.scouting.sighting import Sighting, sighting_of
-from cellseg_monai.scouting.views import Read, views_of
+from cellseg_monai.scouting.views import Read, is_flat, views_of
 
 __all__ = ["Scout", "visible_channels"]
 
@@ -22,11 +23,13 @@ class Scout:
         network: turns N×3×Y×X float32 views into N×K numbers; see `sighting.OUTPUTS`.
         version: version of the bundle.
         weights_sha256: SHA-256 of its weights.
+        certainty: corrections of the network's certainty.
     """
 
     network: Callable[[np.ndarray], np.ndarray]
     version: str
     weights_sha256: str
+    certainty: Certainty = AS_IT_IS
 
     def look(
         self,
@@ -54,7 +57,8 @@ class Scout:
 
         views = views_of(visible, shape)
         answers = self.network(np.stack([view.pixels for view in views]))
-        return sighting_of(answers, [view.factor for view in views])
+        sighting = sighting_of(answers, [view.factor for view in views], self.certainty)
+        return sighting.as_none() if is_flat(views) else sighting
 
 
 def visible_channels(

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cellseg_monai.scouting.kinds import KINDS
+from cellseg_monai.scouting.certainty import AS_IT_IS, Z_OF_INTERVAL, Certainty
+from cellseg_monai.scouting.kinds import KINDS, NONE
 
-__all__ = ["OUTPUTS", "Sighting", "sighting_of"]
+__all__ = ["OUTPUTS", "Sighting", "agreed", "looked_at", "sighting_of"]
 
 OUTPUTS = ("log2_diameter", "log_variance", "dark", *KINDS)
 """The numbers that the network returns for a view, in order: the logarithm to base 2 of the typical diameter in pixels
 of the view, the logarithm of the variance of that number, the logit of dark objects, and a logit for each kind."""
 
 _LOG_VARIANCES = (-6.0, 3.0)
+# Largest ratio between the diameters in planes of a stack that are treated alike.
+_ALIKE = 1.3
 
 
 @dataclass(frozen=True)
@@ -37,8 +40,55 @@ class Sighting:
     spread: float
     dark: float
 
+    @property
+    def probability(self) -> float:
+        """Probability of the likeliest kind."""
+        return self.probabilities[self.kind]
 
-def sighting_of(answers: np.ndarray, factors: Sequence[int]) -> Sighting:
+    @property
+    def is_dark(self) -> bool:
+        """True if the objects are probably darker than their surroundings."""
+        return self.dark > 0.5
+
+    @property
+    def interval_px(self) -> tuple[float, float]:
+        """Diameters between which the true one lies with a probability of 90 %, in pixels of the image."""
+        factor = 2.0 ** (Z_OF_INTERVAL * self.spread)
+        return self.diameter_px / factor, self.diameter_px * factor
+
+    def as_none(self) -> Sighting:
+        """Return the same sighting for an image that certainly shows none of the known kinds."""
+        return replace(self, kind=NONE, probabilities={kind: float(kind == NONE) for kind in KINDS})
+
+    def nearest_bundle(self, bundles: Collection[str]) -> str | None:
+        """Return the bundle for the likeliest kind that has one of the given bundles, or None if no kind has.
+
+        Args:
+            bundles: names of bundles.
+        """
+        likeliest = sorted(self.probabilities, key=lambda kind: -self.probabilities[kind])
+        return next((bundle for kind in likeliest if (bundle := KINDS[kind].bundle) in bundles), None)
+
+
+def looked_at(count: int) -> list[int]:
+    """Return the numbers of the planes of a stack that are looked at: the first, the middle and the last.
+
+    >>> looked_at(9), looked_at(1)
+    ([0, 4, 8], [0])
+    """
+    return sorted({0, count // 2, count - 1})
+
+
+def agreed(sightings: Sequence[Sighting]) -> Sighting | None:
+    """Return the sighting of middling diameter if all agree about kind, polarity and diameter, otherwise None."""
+    by_size = sorted(sightings, key=lambda sighting: sighting.diameter_px)
+    is_same = len({(sighting.kind, sighting.is_dark) for sighting in sightings}) == 1
+    if is_same and by_size[-1].diameter_px <= _ALIKE * by_size[0].diameter_px:
+        return by_size[len(by_size) // 2]
+    return None
+
+
+def sighting_of(answers: np.ndarray, factors: Sequence[int], certainty: Certainty = AS_IT_IS) -> Sighting:
     """Combine what the network says about the views of an image.
 
     Diameters are averaged in proportion to their certainty, as a view at an unsuitable resolution says little. The
@@ -47,6 +97,7 @@ def sighting_of(answers: np.ndarray, factors: Sequence[int]) -> Sighting:
     Args:
         answers: N×K numbers for N views; see `OUTPUTS`.
         factors: number of image pixels along the side of a pixel of each view.
+        certainty: corrections of the network's certainty.
 
     >>> answers = np.zeros((2, len(OUTPUTS)))
     >>> answers[:, 0] = 4, 3
@@ -55,16 +106,16 @@ def sighting_of(answers: np.ndarray, factors: Sequence[int]) -> Sighting:
     """
     answers = np.asarray(answers, np.float64)
     log_diameters = answers[:, 0] + np.log2(factors)
-    certainty = np.exp(-answers[:, 1].clip(*_LOG_VARIANCES))
-    mean = float(np.average(log_diameters, weights=certainty))
-    disagreement = float(np.average((log_diameters - mean) ** 2, weights=certainty))
-    logits = _log_softmax(answers[:, 3:]).mean(axis=0)
+    precision = np.exp(-answers[:, 1].clip(*_LOG_VARIANCES))
+    mean = float(np.average(log_diameters, weights=precision))
+    disagreement = float(np.average((log_diameters - mean) ** 2, weights=precision))
+    logits = _log_softmax(answers[:, 3:]).mean(axis=0) / certainty.temperature
     probabilities = np.exp(_log_softmax(logits[np.newaxis])[0])
     return Sighting(
         kind=list(KINDS)[int(probabilities.argmax())],
         probabilities=dict(zip(KINDS, probabilities.tolist(), strict=True)),
         diameter_px=2.0**mean,
-        spread=math.sqrt(disagreement + 1 / float(certainty.max())),
+        spread=certainty.spread_scale * math.sqrt(disagreement + 1 / float(precision.max())),
         dark=float(1 / (1 + np.exp(-answers[:, 2].mean()))),
     )
 

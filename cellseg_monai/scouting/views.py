@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["FACTORS", "SIDE_PX", "View", "intensity_range", "shrunk", "views_of"]
+__all__ = ["FACTORS", "SIDE_PX", "View", "intensity_range", "is_flat", "shrunk", "views_of"]
 
 SIDE_PX = 160
 """Side of a view, in pixels of the view."""
@@ -20,6 +20,7 @@ _PLACES = 2  # views at each resolution at which one does not show the whole ima
 _CUT_OFF = 0.15  # share of a window that may lie beyond a view of the whole image
 _SAMPLE_PX = 2**15  # pixels that give the range of intensities
 _PERCENTILES = (0.5, 99.5)
+_FLAT = 0.85  # share of equal neighbours above which areas have a single value, as in `quality.flags`
 
 Read = Callable[[slice, slice], np.ndarray]
 """A function that returns the C×Y×X pixels in the given rows and columns, with one or three channels."""
@@ -79,7 +80,25 @@ def intensity_range(read: Read, shape: tuple[int, int]) -> tuple[float, float]:
     step = max(1, len(rows) * width // _SAMPLE_PX)
     sample = np.concatenate([read(slice(row, row + 1), slice(0, width))[:, 0, ::step].ravel() for row in rows.tolist()])
     low, high = np.percentile(sample.astype(np.float64), _PERCENTILES)
+    if low == high:  # such as a few objects on a background of a single value
+        low, high = sample.min(), sample.max()
     return float(low), float(high)
+
+
+def is_flat(views: Sequence[View]) -> bool:
+    """Return True if views consist of areas of a single value, like constant pictures, masks and drawings.
+
+    No camera gives such images. Only the views with the highest resolution are judged.
+
+    Args:
+        views: views of one image, from `views_of`.
+    """
+    finest = min(view.factor for view in views)
+    pixels = np.stack([view.pixels for view in views if view.factor == finest])
+    is_bright = pixels[..., 1:] > 0
+    is_equal = is_bright & (pixels[..., 1:] == pixels[..., :-1])
+    counts = is_bright.sum(axis=(0, 2, 3))
+    return bool((is_equal.sum(axis=(0, 2, 3)) >= _FLAT * counts).all())
 
 
 def _windows(read: Read, shape: tuple[int, int], side: int) -> list[tuple[slice, slice]]:

@@ -21,6 +21,7 @@ from cellseg_monai.training.evaluation import EvaluationReport
 from cellseg_monai.training.guards import CropGuard, DivergenceGuard, FinalValidation, OneTraining
 from cellseg_monai.training.history import History
 from cellseg_monai.training.progress import EvaluationProgress, TrainingProgress
+from cellseg_monai.training.scout_results import ScoutCalibration, ScoutReport, SightingsWriter
 from cellseg_monai.training.start import started_from
 from cellseg_monai.training.tensorboard import TensorBoardLog, panel
 from cellseg_monai.training.views import RandomViews, ScoutLoss, WholeViews
@@ -41,7 +42,10 @@ __all__ = [
     "OneTraining",
     "PreparedDataset",
     "RandomViews",
+    "ScoutCalibration",
     "ScoutLoss",
+    "ScoutReport",
+    "SightingsWriter",
     "TensorBoardLog",
     "TrainedNetwork",
     "TrainingProgress",

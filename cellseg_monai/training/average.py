@@ -39,7 +39,7 @@ class WeightAverage:
         """The averaged network; without averaging, the network in training."""
 
     def attach(self, trainer: Engine) -> None:
-        """Register this handler with the trainer, before the handlers that validate."""
+        """Register this handler with the trainer; `Checkpoint` does this."""
         if self.decay > 0:
             trainer.add_event_handler(Events.ITERATION_COMPLETED, self.update)
 

@@ -86,6 +86,7 @@ class Calibration:
         settings: the settings to start from. Settings that no sweep covers keep these values.
         search: the sweeps, in order. Each is a mapping with the arguments of `scores.search.Sweep`.
         section: the datalist section that the images come from, recorded in `calibration.json`.
+        about: further facts for `calibration.json`, such as how images were brought to size, as plain data.
         rounds: maximum number of rounds. One round runs every sweep once.
 
     Raises:
@@ -100,6 +101,7 @@ class Calibration:
         search: Sequence[dict],
         *,
         section: str = "validation",
+        about: Mapping[str, object] | None = None,
         rounds: int = 2,
     ) -> None:
         self.target = Path(target)
@@ -108,6 +110,7 @@ class Calibration:
         self.sweeps = [Sweep(**sweep) for sweep in search]
         check_sweeps(settings, self.sweeps)
         self.section = section
+        self.about = dict(about or {})
         self.rounds = rounds
 
     def attach(self, evaluator: Engine) -> None:
@@ -195,6 +198,7 @@ class Calibration:
             "dice": outcome.dice,
             "f1_before": outcome.f1_before,
             "section": self.section,
+            **self.about,
             "images": len(self._items),
             "sha256": items_digest(self._items),
             "objectives": {sweep.setting: sweep.objective for sweep in self.sweeps},

@@ -81,7 +81,7 @@ class Checkpoint:
         settings: further settings that a resumed run must share with the run that it continues, such as the learning
             rate.
         resume: True to continue from `last.pt` in `output_dir`, if that file exists.
-        average: what makes `network` the average of the network in training.
+        average: what makes `network` the average of the network in training; it is attached to the same trainer.
     """
 
     def __init__(
@@ -103,11 +103,14 @@ class Checkpoint:
         self.metadata = make_metadata(self.network, metadata)
         self.settings = dict(settings)
         self._stateful = {"optimizer": optimizer, "lr_scheduler": lr_scheduler}
+        self.average = average
         if average is not None:
             self._stateful["average"] = average
 
     def attach(self, trainer: Engine) -> None:
         """Register this handler with the trainer, after every handler whose state it saves."""
+        if self.average is not None:  # not in the list of handlers, where MONAI expects no references
+            self.average.attach(trainer)
         trainer.add_event_handler(Events.STARTED, self._start)
         trainer.add_event_handler(Events.EPOCH_COMPLETED, self._save)
 

@@ -91,7 +91,8 @@ def trained_network(checkpoint: str | PathLike[str]) -> torch.nn.Module:
     Raises:
         CheckpointError: the file is missing or unreadable, or does not describe its network.
     """
-    return TrainedNetwork(checkpoint).network.eval()
+    state = read_checkpoint(checkpoint)
+    return _loaded(state, checked_metadata(read_metadata(state), checkpoint), None, checkpoint).eval()
 
 
 def trained_preprocess(
@@ -165,9 +166,7 @@ class TrainedNetwork:
         metadata = checked_metadata(read_metadata(state), checkpoint)
         _check_origin(metadata, checkpoint, bundle, [variants] if isinstance(variants, str) else variants)
         self.variants = tuple(metadata.get("variants", ()))
-        with BuildLimit(checked_weights(state, checkpoint), checkpoint):
-            self.network = _network(metadata, network, checkpoint)
-        load_into(self.network, state, checkpoint)
+        self.network = _loaded(state, metadata, network, checkpoint)
         self.head = _head(metadata, head, checkpoint)
         self.preprocess = _preprocess(metadata, preprocess, checkpoint)
         _warn_of_edits(preprocess, self.preprocess, metadata, checkpoint)
@@ -196,6 +195,16 @@ def _warn_of_edits(
         f"the preprocess.json of the bundle {metadata.get('bundle')} has no effect where it differs from the record of "
         f"how {checkpoint} was trained, which is used: {listed}. To prepare images in another way, train again"
     )
+
+
+def _loaded(
+    state: Mapping[str, Any], metadata: Metadata, default: torch.nn.Module | None, checkpoint: str | PathLike[str]
+) -> torch.nn.Module:
+    """Build the network of a checkpoint, or take the default if it describes none, and load its weights."""
+    with BuildLimit(checked_weights(state, checkpoint), checkpoint):
+        network = _network(metadata, default, checkpoint)
+    load_into(network, state, checkpoint)
+    return network
 
 
 def _network(metadata: Metadata, default: torch.nn.Module | None, checkpoint: object) -> torch.nn.Module:

@@ -72,34 +72,43 @@ class WholeViews(Dataset):
 
     Args:
         data: items with a tag `kind`; see `RandomViews`.
+        known: False for images of which nothing is known.
     """
 
-    def __init__(self, data: Sequence[Item]) -> None:
+    def __init__(self, data: Sequence[Item], known: bool = True) -> None:
         self.data = list(data)
+        self.known = known
 
     def __len__(self) -> int:
         return len(self.data)
 
     def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
         """Return the views of an image, N×3×Y×X, and N×5 targets, the last of which is the factor of the view."""
-        pixels, labels, kind = _loaded(self.data[index])
-        views = views_of(lambda rows, columns: pixels[:, rows, columns], labels.shape)
-        diameter = typical_diameter_px(labels)
-        is_known, is_dark = diameter > 0, objects_are_dark(pixels.mean(axis=0), labels)
+        item = self.data[index]
+        if self.known:
+            pixels, labels, kind = _loaded(item)
+            diameter, is_dark = typical_diameter_px(labels), objects_are_dark(pixels.mean(axis=0), labels)
+            number = list(KINDS).index(kind)
+        else:
+            pixels, diameter, is_dark, number = _pixels(item), math.nan, False, -1
+        views = views_of(lambda rows, columns: pixels[:, rows, columns], (pixels.shape[1], pixels.shape[2]))
+        is_known = diameter > 0
         targets = [
-            [
-                math.log2(diameter / view.factor) if is_known else 0,
-                is_dark,
-                list(KINDS).index(kind),
-                is_known,
-                view.factor,
-            ]
+            [math.log2(diameter / view.factor) if is_known else 0, is_dark, number, is_known, view.factor]
             for view in views
         ]
         return {
             "image": torch.from_numpy(np.stack([view.pixels for view in views])),
             "label": torch.tensor(targets, dtype=torch.float32),
         }
+
+
+def _pixels(item: Item) -> np.ndarray:
+    """Return the visible channels of an image."""
+    image = read(item["image"])
+    if image.axes != "CYX":
+        raise DatasetError(f"{item['image']}: got a stack, expected one plane; save each plane as a separate file")
+    return visible_channels(image.pixels, image.channel_names)
 
 
 def _loaded(item: Item) -> tuple[np.ndarray, np.ndarray, str]:
@@ -109,10 +118,7 @@ def _loaded(item: Item) -> tuple[np.ndarray, np.ndarray, str]:
         raise DatasetError(
             f"{item['image']}: got kind={kind!r}, expected one of {', '.join(KINDS)}; set the tag `kind`"
         )
-    image = read(item["image"])
-    if image.axes != "CYX":
-        raise DatasetError(f"{item['image']}: got a stack, expected one plane; save each plane as a separate file")
-    pixels = visible_channels(image.pixels, image.channel_names)
+    pixels = _pixels(item)
     if "label" in item:
         return pixels, read_labels(item["label"]), str(kind)
     if kind != NONE:

@@ -12,6 +12,7 @@ from cellseg_monai.transforms.postprocess import ActivateLogitsd, ForegroundMask
 from cellseg_monai.transforms.prepare import PreparePixelsd
 from cellseg_monai.transforms.save import SaveLabelsd
 from cellseg_monai.transforms.scaled_crop import RandScaledCropd
+from cellseg_monai.transforms.sized import SizeObjectsd
 from cellseg_monai.transforms.stain import RandStainsd
 from cellseg_monai.transforms.targets import EncodeTargetd, ForegroundTargetd
 
@@ -31,4 +32,5 @@ __all__ = [
     "RandStainsd",
     "RandUnevenLightd",
     "SaveLabelsd",
+    "SizeObjectsd",
 ]

@@ -25,6 +25,9 @@ class MeasureObjectsd(Transform):
       objects has the diameter of the nearest image with objects in its data set.
     - `dark_objects`: True if the objects are darker than their surroundings.
 
+    For a network that was trained on images at their own size, such as one whose checkpoint records no diameter, the
+    item stays as it is.
+
     Args:
         settings: preprocessing settings, which name the channels that the network sees.
         image_key: key of the image.
@@ -38,6 +41,8 @@ class MeasureObjectsd(Transform):
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Return the item with `object_diameter_px` and `dark_objects`."""
         item = dict(data)
+        if self.settings.diameter_px is None:
+            return item
         labels = np.asarray(item[self.label_key])[0]
         diameter = typical_diameter_px(labels)
         if math.isnan(diameter):

@@ -23,9 +23,11 @@ def test_a_loader_is_equal_to_another_with_the_same_options():
 
 
 def test_a_diameter_is_refused_if_the_bundle_lacks_that_of_its_training_data(tmp_path):
-    shipped = find_bundle("nuclei") / "models" / "model.pt"
-    other = {name: value + 1 for name, value in torch.load(shipped, weights_only=True).items()}
-    torch.save(other, tmp_path / "model.pt")
+    """The weights are others, and were trained on images at their own size."""
+    state = torch.load(find_bundle("nuclei") / "models" / "model.pt", weights_only=True)
+    next(iter(state.values())).add_(1)
+    state._metadata["cellseg_monai"]["preprocess"] |= {"diameter_px": None, "polarity": "any"}
+    torch.save(state, tmp_path / "model.pt")
     with pytest.raises(BundleError, match="does not record the diameter of the objects that"):
         load_pipeline("nuclei", checkpoint=tmp_path / "model.pt", diameter=30)
 

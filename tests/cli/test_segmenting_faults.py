@@ -413,7 +413,7 @@ def test_a_memory_error_without_a_message_is_reported_in_one_line(cellseg, image
     def full(*_, **__):
         raise MemoryError
 
-    monkeypatch.setattr("cellseg_monai.bundle.pipeline_loader.torch_network", full)
+    monkeypatch.setattr("cellseg_monai.bundle.one_pipeline.torch_network", full)
     ran = cellseg("segment", images, "--output", output, "--device", "cpu")
     assert (ran.code, len(ran.errors)) == (1, 1)
     assert "run out of memory; close other programs" in ran.errors[0]

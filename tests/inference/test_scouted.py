@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -17,6 +18,7 @@ from cellseg_monai.inference import (
     choose_for_planes,
     find_images,
 )
+from cellseg_monai.inference.choices import check_choice
 from cellseg_monai.pixels import Preprocessing
 from cellseg_monai.scouting import KINDS, Scout
 from tests.cells import cells
@@ -90,11 +92,72 @@ def test_another_kind_than_that_of_the_chosen_bundle_is_doubtful(pipeline):
     assert "cells in phase contrast; segmented by nuclei" in flag.reason
 
 
-def test_an_uncertain_size_is_doubtful_unless_the_user_gives_it(pipeline):
-    unsure = scout(log_variance=0.0)
-    (flag,) = ScoutedPipelines(unsure, {"nuclei": pipeline}).choose(read(IMAGE), SHAPE).doubts
-    assert flag.kind == "uncertain size"
-    assert ScoutedPipelines(unsure, {"nuclei": pipeline}, 20.0).choose(read(IMAGE), SHAPE).doubts == ()
+class TestUncertainSize:
+    unsure = scout(log2_diameter=4.0, log_variance=0.0)
+
+    def test_an_image_without_objects_to_confirm_it_is_doubtful_unless_the_user_gives_the_size(self, pipeline):
+        empty = np.random.default_rng(0).integers(100, 104, (1, 96, 96)).astype(np.uint16)
+        chosen = ScoutedPipelines(self.unsure, {"nuclei": pipeline}).choose(read(empty), SHAPE)
+        (flag,) = chosen.doubts
+        assert (flag.kind, flag.severity) == ("uncertain size", "warning")
+        assert flag.reason == "the diameter is between 8 and 32 px; none of 4 sizes that were tried fits well"
+        assert chosen.seen_diameter_px == pytest.approx(16)
+        given = ScoutedPipelines(self.unsure, {"nuclei": pipeline}, 20.0).choose(read(empty), SHAPE)
+        assert (given.doubts, given.tried) == ((), 0)
+
+    def test_objects_that_the_network_finds_confirm_it(self, pipeline):
+        unsure = scout(log2_diameter=5.0, log_variance=0.0)  # twice the size of the cells
+        chosen = ScoutedPipelines(unsure, {"nuclei": pipeline}).choose(read(IMAGE), SHAPE)
+        assert chosen.doubts == ()
+        assert chosen.seen_diameter_px == pytest.approx(16, rel=0.15)
+        assert "(tried 4 sizes) → nuclei at " in chosen.text
+
+    def test_a_bundle_for_images_at_their_own_size_is_not_tried(self, idle_job):
+        plain = replace(idle_job.pipeline, bundle="nuclei")
+        chosen = ScoutedPipelines(self.unsure, {"nuclei": plain}).choose(read(IMAGE), SHAPE)
+        assert (chosen.preprocess.zoom, chosen.tried, chosen.doubts) == (None, 0, ())
+
+
+def test_a_bundle_of_somebody_else_may_be_made_for_any_kind(pipeline):
+    mine = replace(pipeline, bundle="mine", code_sha256="0" * 64)
+    for kind, number in (("phase_cells", 0), ("none", 1)):
+        chosen = ScoutedPipelines(scout(kind=kind), {"mine": mine}, is_fixed=True).choose(read(IMAGE), SHAPE)
+        assert len(chosen.doubts) == number
+
+
+def test_an_image_of_no_kind_is_refused_if_strict(pipeline):
+    strict = ScoutedPipelines(scout(kind="none"), {"nuclei": pipeline}, is_strict=True)
+    with pytest.raises(ValueError, match=r"refused because of --strict: unknown kind, 100 % none of the known kinds"):
+        strict.choose(read(IMAGE), SHAPE)
+
+
+def test_a_size_out_of_reach_does_not_fail_the_image(pipeline):
+    chosen = ScoutedPipelines(scout(log2_diameter=10.0), {"nuclei": pipeline}).choose(read(IMAGE), SHAPE)
+    assert chosen.preprocess.zoom == pytest.approx(1 / 20)
+
+
+def test_a_recorded_choice_gives_the_same_pipeline_without_another_look(pipeline):
+    scouted = ScoutedPipelines(scout(kind="none", dark=5.0), {"nuclei": pipeline})
+    chosen = scouted.choose(read(IMAGE), SHAPE)
+    choice = json.loads(json.dumps(chosen.choice()))
+    check_choice(choice)
+    other = replace(scouted, scout=scout(log2_diameter=6.0))
+    again = other.repeated(choice)
+    assert (again.preprocess, again.doubts, again.choice()) == (chosen.preprocess, chosen.doubts, choice)
+    with pytest.raises(ValueError, match="got 'gone' as the bundle chosen for the image, expected one of nuclei"):
+        other.repeated({**choice, "bundle": "gone"})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"bundle": 1}, {"kind": "cat"}, {"zoom": -1}, {"zoom": "2"}, {"invert": 0}, {"dark": None}, {"tried": -1},
+     {"doubts": [{"kind": "x"}]}],
+    ids=str,
+)  # fmt: skip
+def test_a_damaged_choice_is_refused(pipeline, change):
+    choice = ScoutedPipelines(scout(), {"nuclei": pipeline}).choose(read(IMAGE), SHAPE).choice()
+    with pytest.raises(ValueError, match="a choice has "):
+        check_choice({**choice, **change})
 
 
 class TestPlanes:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cellseg_monai.scouting import SIDE_PX, views_of
+from cellseg_monai.scouting.views import is_flat
 
 
 def views(image: np.ndarray):
@@ -59,3 +60,24 @@ def test_colours_keep_their_hue():
 
 def test_a_constant_image_is_dark():
     assert all((view.pixels == 0).all() for view in views(np.full((1, 300, 300), 7, np.uint8)))
+
+
+@pytest.mark.parametrize(
+    ("image", "flat"),
+    [
+        (np.full((200, 300), 7), True),
+        (np.kron(np.random.default_rng(0).integers(0, 9, (10, 15)), np.ones((20, 20), int)), True),
+        (np.random.default_rng(0).normal(100, 3, (200, 300)).round(), False),
+        (np.random.default_rng(0).poisson(1, (200, 300)), False),
+    ],
+    ids=["a constant picture", "a label image", "noise of a camera", "single photons"],
+)
+def test_areas_of_a_single_value_are_told_from(image, flat):
+    assert is_flat(views_of(lambda rows, columns: image[np.newaxis, rows, columns], image.shape)) is flat
+
+
+def test_a_few_objects_on_a_background_of_a_single_value_are_seen():
+    image: np.ndarray = np.zeros((1, 100, 100))
+    image[0, 50, 40:46] = np.arange(6)
+    (view,) = views_of(lambda rows, columns: image[:, rows, columns], (100, 100))
+    assert view.pixels.max() == 1

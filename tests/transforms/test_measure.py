@@ -11,7 +11,8 @@ from tifffile import imwrite
 
 from cellseg_monai.errors import DatasetError
 from cellseg_monai.pixels import Preprocessing
-from cellseg_monai.transforms import LoadMicroscopyd, MeasureObjectsd, PreparePixelsd
+from cellseg_monai.scouting import KINDS, Scout
+from cellseg_monai.transforms import LoadMicroscopyd, MeasureObjectsd, PreparePixelsd, SizeObjectsd
 
 SETTINGS = Preprocessing(diameter_px=10.0, polarity="bright", noise_floor=0, lower_percentile=0, upper_percentile=100)
 
@@ -80,3 +81,54 @@ def test_an_object_of_absurd_size_is_named_with_its_file(tmp_path):
     measured = MeasureObjectsd(settings)(LoadMicroscopyd()(item))
     with pytest.raises(DatasetError, match=r"0\.tif: got zoom="):
         PreparePixelsd(settings)(measured)
+
+
+def test_images_for_a_network_trained_at_their_own_size_are_not_measured(tmp_path):
+    settings = Preprocessing(noise_floor=0)
+    (item,) = map(LoadMicroscopyd(), items(tmp_path, [8]))
+    measured = MeasureObjectsd(settings)(item)
+    assert "object_diameter_px" not in measured
+    assert PreparePixelsd(settings, label_key=None)(measured)["image"].shape == (1, 80, 80)
+
+
+class TestSizes:
+    """`SizeObjectsd` takes the size from labels, from a scout or from the user."""
+
+    @staticmethod
+    def sized(item, diameter, settings=SETTINGS):
+        def answer(views):
+            return np.array([[math.log2(25.0), -5.0, 5.0, *[0.0] * len(KINDS)]] * len(views))
+
+        loaded = LoadMicroscopyd()(item)
+        return SizeObjectsd(settings, diameter, lambda: Scout(answer, "1", ""))(loaded)
+
+    @pytest.mark.parametrize(
+        ("diameter", "expected_px"),
+        [("true", 20 * 2 / math.sqrt(math.pi)), ("auto", 25.0), (40, 40.0), ("none", math.nan)],
+    )
+    def test_each_way_gives_a_diameter(self, tmp_path, diameter, expected_px):
+        (item,) = items(tmp_path, [20])
+        out = self.sized(item, diameter)
+        assert out["object_diameter_px"] == pytest.approx(expected_px, nan_ok=True)
+        assert out["dark_objects"] is (diameter != "true")  # the scout sees dark objects, the labels bright ones
+
+    def test_a_network_for_images_at_their_own_size_needs_no_scout(self, tmp_path):
+        (item,) = items(tmp_path, [20])
+
+        def nobody():
+            raise AssertionError
+
+        sized = SizeObjectsd(Preprocessing(), "auto", nobody)(LoadMicroscopyd()(item))
+        assert math.isnan(sized["object_diameter_px"])
+
+    def test_what_cannot_be_scaled_to_is_brought_within_reach(self, tmp_path):
+        (item,) = items(tmp_path, [20])
+        tiny = Preprocessing(diameter_px=1.0, polarity="bright")
+        assert self.sized(item, "auto", tiny)["object_diameter_px"] == 20.0
+
+    @pytest.mark.parametrize("diameter", ["big", -1, True, None])
+    def test_other_diameters_are_refused(self, diameter):
+        with pytest.raises(
+            ValueError, match=r"got diameter=.*expected a number of pixels, true, auto, none; choose one"
+        ):
+            SizeObjectsd(SETTINGS, diameter)

@@ -89,7 +89,10 @@ class RemotePipeline:
                 f"a worker has cellseg_monai {__version__}, expected {self.version}; install that version on the worker"
             )
         with _LOADING:
-            pipeline = _load_once(self.load, self.weights_sha256).named(self.bundle)
+            pipeline = _load_once(self.load).named(self.bundle)
+            if pipeline.weights_sha256 != self.weights_sha256:  # the file may have been replaced since it was loaded
+                _load_once.cache_clear()
+                pipeline = _load_once(self.load).named(self.bundle)
         if pipeline.weights_sha256 != self.weights_sha256:
             raise ValueError(
                 f"a worker found weights with SHA-256 {pipeline.weights_sha256[:12]} in the bundle {pipeline.bundle}, "
@@ -134,18 +137,15 @@ class RemoteChooser:
         if self.scout_sha256 is None:
             return next(iter(pipelines.values()))
         with _LOADING:
-            chooser = _load_once(self.load, self.pipelines[0].weights_sha256)
+            chooser = _load_once(self.load)
         if not isinstance(chooser, ScoutedPipelines) or chooser.scout.weights_sha256 != self.scout_sha256:
             raise ValueError("a worker found another scout than this process; install the same version on the worker")
         return replace(chooser, pipelines=pipelines)
 
 
-@lru_cache(maxsize=4)
-def _load_once(load: Callable[[], Chooser], weights_sha256: str) -> Chooser:
-    """Load a pipeline, or return the one loaded last.
-
-    The hash is part of the cache key because the weights file may have been replaced since it was loaded.
-    """
+@lru_cache(maxsize=1)
+def _load_once(load: Callable[[], Chooser]) -> Chooser:
+    """Load a pipeline, or the pipelines among which a scout chooses; or return what was loaded last."""
     return load()
 
 

@@ -1,0 +1,131 @@
+"""How the pipeline of an image was chosen, as it stands in the record of a run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from cellseg_monai.flag import Flag
+from cellseg_monai.pixels import Preprocessing
+from cellseg_monai.scouting import KINDS, Sighting
+
+__all__ = ["check_choice", "choice_of", "choice_text", "doubts_of_choice", "settings_of_choice", "sighting_of_choice"]
+
+_NUMBERS = ("probability", "diameter_px", "spread", "dark")
+_SEVERITIES = ("note", "warning", "serious")
+
+
+def choice_of(
+    bundle: str, sighting: Sighting, preprocess: Preprocessing, doubts: Sequence[Flag] = (), tried: int = 0
+) -> dict[str, Any]:
+    """Return how the pipeline of an image was chosen, as a dictionary for `run.json`.
+
+    Args:
+        bundle: name of the bundle.
+        sighting: what a scout saw in the image.
+        preprocess: how the image is prepared.
+        doubts: what is doubtful about the choice.
+        tried: number of sizes that were tried on a window of the image.
+    """
+    return {
+        "bundle": bundle,
+        "kind": sighting.kind,
+        "probability": round(sighting.probabilities[sighting.kind], 4),
+        "diameter_px": round(sighting.diameter_px, 2),
+        "spread": round(sighting.spread, 3),
+        "dark": round(sighting.dark, 3),
+        "zoom": preprocess.zoom,
+        "invert": preprocess.invert,
+        **({"tried": tried} if tried else {}),
+        **(
+            {"doubts": [{"kind": flag.kind, "severity": flag.severity, "reason": flag.reason} for flag in doubts]}
+            if doubts
+            else {}
+        ),
+    }
+
+
+def choice_text(choice: Mapping[str, Any]) -> str:
+    """Describe how the pipeline of an image was chosen, in one line.
+
+    Args:
+        choice: from `choice_of`.
+
+    >>> seen = {"kind": "fluorescence_nuclei", "diameter_px": 95.2, "bundle": "nuclei", "zoom": 0.294, "invert": False}
+    >>> choice_text(seen)
+    'nuclei in fluorescence, about 95 px → nuclei at 0.29×'
+    >>> choice_text({**seen, "tried": 4, "doubts": [{"kind": "uncertain size"}]})
+    'nuclei in fluorescence, about 95 px (tried 4 sizes) → nuclei at 0.29×; uncertain size'
+    """
+    scale = "" if choice["zoom"] is None else f" at {choice['zoom']:.2g}×"
+    inverted = ", inverted" if choice["invert"] else ""
+    tried = f" (tried {choice['tried']} sizes)" if choice.get("tried") else ""
+    doubts = "".join(f"; {doubt['kind']}" for doubt in choice.get("doubts", ()))
+    seen = f"{KINDS[choice['kind']].text}, about {choice['diameter_px']:.0f} px{tried}"
+    return f"{seen} → {choice['bundle']}{scale}{inverted}{doubts}"
+
+
+def sighting_of_choice(choice: Mapping[str, Any]) -> Sighting:
+    """Return what the scout saw when a choice was made, as far as the record says."""
+    return Sighting(
+        kind=choice["kind"],
+        probabilities={choice["kind"]: choice["probability"]},
+        diameter_px=choice["diameter_px"],
+        spread=choice["spread"],
+        dark=choice["dark"],
+    )
+
+
+def doubts_of_choice(choice: Mapping[str, Any]) -> tuple[Flag, ...]:
+    """Return what was doubtful about a choice."""
+    return tuple(Flag(doubt["kind"], doubt["reason"], doubt["severity"]) for doubt in choice.get("doubts", ()))
+
+
+def settings_of_choice(preprocess: Preprocessing, choice: Mapping[str, Any]) -> Preprocessing:
+    """Return the preparation of an image for which a choice was made.
+
+    Args:
+        preprocess: preparation that the chosen bundle records.
+        choice: from `choice_of`; empty for the preparation of the bundle.
+    """
+    if not choice:
+        return preprocess
+    scaled = preprocess if choice["zoom"] is None else preprocess.at_zoom(choice["zoom"])
+    return replace(scaled, invert=choice["invert"])
+
+
+def check_choice(choice: object) -> None:
+    """Check the types in a choice that was read from a file.
+
+    Raises:
+        ValueError: a value is missing or has the wrong type.
+    """
+    if not isinstance(choice, dict):
+        raise ValueError(f"a choice is {choice!r}, expected an object")
+    zoom, tried, doubts = choice.get("zoom"), choice.get("tried", 0), choice.get("doubts", [])
+    are_valid = {
+        "bundle": isinstance(choice.get("bundle"), str),
+        "kind": choice.get("kind") in KINDS,
+        **{name: _is_number(choice.get(name)) for name in _NUMBERS},
+        "zoom": zoom is None or (_is_number(zoom) and zoom > 0),
+        "invert": isinstance(choice.get("invert"), bool),
+        "tried": type(tried) is int and tried >= 0,
+        "doubts": isinstance(doubts, list) and all(map(_is_doubt, doubts)),
+    }
+    for name, is_valid in are_valid.items():
+        if not is_valid:
+            raise ValueError(f"a choice has {name} {choice.get(name)!r:.50}, which no run writes")
+
+
+def _is_doubt(doubt: object) -> bool:
+    return (
+        isinstance(doubt, dict)
+        and all(isinstance(doubt.get(name), str) for name in ("kind", "reason"))
+        and doubt.get("severity") in _SEVERITIES
+    )
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)

@@ -1,0 +1,56 @@
+"""Sizes of objects that are tried on generated nuclei, with the shipped weights."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from cellseg_monai.bundle import load_pipeline
+from cellseg_monai.data import nuclei
+from cellseg_monai.inference.tried_sizes import best_fit, sizes_to_try, try_sizes
+from cellseg_monai.labels import typical_diameter_px
+
+
+@pytest.fixture(scope="module")
+def pipeline():
+    """The shipped bundle, as if its weights were made for nuclei of 28 px, which is nearly so."""
+    loaded = load_pipeline("nuclei", diameter="none", device="cpu", amp=False, tile=256).largest
+    return replace(loaded, preprocess=replace(loaded.preprocess, diameter_px=28.0, zoom=None))
+
+
+@pytest.mark.parametrize("error", [0.5, 1.0, 2.0], ids=["half the size", "the size", "twice the size"])
+@pytest.mark.parametrize("diameter_px", [12, 40])
+def test_the_true_size_is_found_from_a_wrong_guess(pipeline, diameter_px, error):
+    picture = nuclei((256, 256), seed=5, diameter_px=diameter_px)
+    image = picture.image[np.newaxis]
+    true_px = typical_diameter_px(picture.labels)
+    tried_px = sizes_to_try(true_px * error, spread=1.0)
+    fits = try_sizes(lambda rows, columns: image[:, rows, columns], (256, 256), pipeline, tried_px)
+    best = best_fit(fits)
+    assert [fit.tried_px for fit in fits] == tried_px
+    assert best.agrees
+    assert best.diameter_px == pytest.approx(true_px, rel=0.2)
+
+
+def test_a_window_of_a_large_image_is_enough(pipeline):
+    """The window is where the nuclei are."""
+    picture = nuclei((192, 192), seed=3, diameter_px=20)
+    image = np.full((1, 2000, 1500), int(np.median(picture.image)), np.uint16)
+    image[0, :192, -192:] = picture.image
+    read_px = []
+
+    def read(rows, columns):
+        part = image[:, rows, columns]
+        read_px.append(part.size)
+        return part
+
+    best = best_fit(try_sizes(read, (2000, 1500), pipeline, [20.0]))
+    assert best.objects >= 3
+    assert max(read_px) <= (256 * 20 / 28 + 1) ** 2
+
+
+def test_nothing_fits_an_empty_image_and_extreme_sizes_are_left_out(pipeline):
+    image = np.zeros((1, 96, 96), np.uint16)
+    fits = try_sizes(lambda rows, columns: image[:, rows, columns], (96, 96), pipeline, [28.0, 1e5])
+    assert [fit.objects for fit in fits] == [0]
+    assert best_fit(fits) is None
