@@ -7,6 +7,7 @@ python scripts/ship_weights.py scores NEW/evaluation/cellseg_summary.json bundle
 python scripts/ship_weights.py training_data DATA "NAME OF THE DATA" bundles/NAME
 
 Settings, scores and training data are written to models/weights.json, from which the configs of the bundle are built.
+The bundle scout has no training data to describe, and its scores are in NEW/evaluation/scout_summary.json.
 """
 
 import dataclasses
@@ -18,12 +19,18 @@ import torch
 
 from cellseg_monai.atomic import replacing
 from cellseg_monai.bundle import ShippedWeights, build_bundle
+from cellseg_monai.bundle.shipped_weights import postprocess_from_mapping
 from cellseg_monai.data import section_items
-from cellseg_monai.decoding import Postprocessing
 from cellseg_monai.digest import file_digest
 from cellseg_monai.pixels import Preprocessing
 from cellseg_monai.quality import describe_training_data
+from cellseg_monai.settings import read_mapping
 from cellseg_monai.training import read_checkpoint, save_checkpoint
+
+SHIPPED_SCORES = {
+    "cellseg": ("f1_pooled", "f1_50_pooled", "f1_90_pooled", "dice_mean"),
+    "scout": ("kind_accuracy", "diameter_error_median", "interval_coverage", "polarity_accuracy"),
+}
 
 
 def weights(run: str, bundle: str) -> None:
@@ -33,7 +40,8 @@ def weights(run: str, bundle: str) -> None:
         run: folder of a training, with model.pt and the postprocess.json that its calibration wrote.
         bundle: folder of the bundle.
     """
-    postprocess = Postprocessing.from_json(Path(run) / "postprocess.json")
+    fitted = Path(run) / "postprocess.json"
+    postprocess = postprocess_from_mapping(read_mapping(fitted), source=str(fitted))
     state = read_checkpoint(Path(run) / "model.pt")
     for name, values in state.items():
         if values.is_floating_point():
@@ -49,17 +57,16 @@ def scores(summary: str, bundle: str) -> None:
     """Record the scores of the shipped weights in weights.json.
 
     Args:
-        summary: the evaluation/cellseg_summary.json of an evaluation of the shipped weights.
+        summary: the evaluation/cellseg_summary.json, or scout_summary.json, of an evaluation of the shipped weights.
         bundle: folder of the bundle.
     """
     evaluation = json.loads(Path(summary).read_text(encoding="utf-8"))
     checkpoint = evaluation["about"]["checkpoint"]
     if Path(checkpoint).resolve() != (Path(bundle) / "models" / "model.pt").resolve():
         raise SystemExit(f"error: {summary} is of {checkpoint}, not of the weights in {bundle}; evaluate those")
-    metrics = {
-        name: round(evaluation["scores"][name]["value"], 4)
-        for name in ("f1_pooled", "f1_50_pooled", "f1_90_pooled", "dice_mean")
-    }
+    values = {name: score["value"] for name, score in evaluation["scores"].items()}
+    shipped = [name for name in SHIPPED_SCORES[evaluation["protocol"]] if values[name] is not None]
+    metrics = {name: round(values[name], 4) for name in shipped}
     _write(bundle, dataclasses.replace(_read(bundle), eval_metrics=metrics))
     print(metrics)
 

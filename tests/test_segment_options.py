@@ -16,7 +16,8 @@ NAMES = list(SegmentOptions().to_json())
 
 
 def test_options_in_json_are_read_back_equal():
-    options = SegmentOptions(channels=["DAPI", 1], pixel_size=(0.5, 0.25), tile=128, amp=False, checkpoint=Path("a.pt"))
+    paths = {"bundle": "nuclei", "checkpoint": Path("a.pt")}
+    options = SegmentOptions(channels=["DAPI", 1], pixel_size=(0.5, 0.25), tile=128, amp=False, **paths)
     assert SegmentOptions.from_json(json.loads(json.dumps(options.to_json())), source="run.json") == options
     assert SegmentOptions.from_json({"diameter": 48}, source="run.json") == SegmentOptions(diameter=48.0)
 

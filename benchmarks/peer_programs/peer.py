@@ -60,7 +60,7 @@ def _predict(segment: Segment, images: Path, output: Path) -> None:
     begun = time.perf_counter()
     for path in sorted(images.iterdir()):
         image = tifffile.imread(path)
-        tifffile.imwrite(output / path.name, segment(image).astype(np.uint16), compression="zlib")
+        tifffile.imwrite(output / path.name, segment(image).astype(np.uint32), compression="zlib")
         pixels += image.size
     megapixels_per_second = pixels / 1e6 / (time.perf_counter() - begun)
     (output / "speed.json").write_text(json.dumps({"megapixels_per_second": megapixels_per_second}))

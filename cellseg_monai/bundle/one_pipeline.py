@@ -53,6 +53,11 @@ def load_one(options: SegmentOptions, batch: int | None, check: Callable[[Prepro
     metadata = _metadata(root)
     parser = ConfigParser()
     parser.read_config(read_mapping(root / "configs" / "inference.json", remedy="copy the bundle again"))
+    if "looking" in parser:
+        raise BundleError(
+            f"the bundle {metadata['name']} looks at images, but finds no cells; name another bundle, or use "
+            "`cellseg scout`"
+        )
     parser["bundle_root"] = literal(str(root))
     weights = options.checkpoint or find_checkpoint(str(root / "output"), str(root))
     parser["checkpoint"] = literal(weights)

@@ -17,6 +17,7 @@ from cellseg_monai.networks import fold_normalisation
 from cellseg_monai.pixels import Preprocessing
 from cellseg_monai.scouting import KINDS, SIDE_PX, Certainty, Scout
 from cellseg_monai.settings import read_mapping
+from cellseg_monai.training import bfloat16_is_native
 from cellseg_monai.training.checkpoint_metadata import TrainedNetwork, trained_preprocess
 
 __all__ = ["load_scout", "suggested_bundles"]
@@ -44,10 +45,11 @@ def load_scout(checkpoint: str | None = None) -> Scout:
 def _load(checkpoint: str, root: str, sha256: str) -> Scout:
     trained = TrainedNetwork(checkpoint, bundle=_NAME, roi_size=(SIDE_PX, SIDE_PX), overlap=0.0)
     network = fold_normalisation(trained.network.eval()).to(memory_format=torch.channels_last)
+    is_native = bfloat16_is_native(torch.device("cpu"))
     certainty = Certainty.from_json(find_postprocess(checkpoint, root))
 
     def answer(views: np.ndarray) -> np.ndarray:
-        with torch.inference_mode():
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=is_native):
             tensor = torch.from_numpy(views).to(memory_format=torch.channels_last)
             return network(tensor).float().numpy(force=True)
 

@@ -32,7 +32,7 @@ def choice_of(
     return {
         "bundle": bundle,
         "kind": sighting.kind,
-        "probability": round(sighting.probabilities[sighting.kind], 4),
+        "probability": round(sighting.probability, 4),
         "diameter_px": round(sighting.diameter_px, 2),
         "spread": round(sighting.spread, 3),
         "dark": round(sighting.dark, 3),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,15 +15,11 @@ from cellseg_monai.inference.pipeline import Pipeline
 from cellseg_monai.inference.tried_sizes import Fit, best_fit, sizes_to_try, try_sizes
 from cellseg_monai.io import Note
 from cellseg_monai.pixels.scale import within_reach
-from cellseg_monai.scouting import KINDS, NONE, Scout, Sighting, looked_at
+from cellseg_monai.scouting import KINDS, Scout, Sighting, doubts_about, is_unsure_of_size, looked_at
 from cellseg_monai.segment_options import AUTO
 
 __all__ = ["Chooser", "ScoutedPipelines", "choose_for_planes"]
 
-# Standard deviation of the logarithm to base 2 of the diameter, above which the size counts as uncertain: about ±40 %.
-_UNSURE = 0.5
-# Probability of the likeliest kind below which the kind counts as unknown.
-_LEAST_LIKELY = 0.6
 # Standard deviation that stands for a size that the network's own maps confirm.
 _CONFIRMED = 0.25
 # Largest ratio between the diameters that planes of a stack may have to be segmented alike.
@@ -94,11 +90,12 @@ class ScoutedPipelines:
         chosen = next(iter(self.pipelines.values())).preprocess.channels
         sighting = self.scout.look(read, shape, channel_names=channel_names, channels=chosen)
         pipeline = self._scaled(self._nearest(sighting), sighting)
-        if self._is_unsure(pipeline):
+        if self._needs_size(pipeline) and is_unsure_of_size(sighting):
             tried_px = sizes_to_try(sighting.diameter_px, sighting.spread)
             fits = try_sizes(read, shape, pipeline, tried_px, channel_names=channel_names)
-            pipeline = replace(self._scaled(pipeline.bundle, _judged(sighting, fits)), tried=len(fits))
-        pipeline = replace(pipeline, doubts=self._doubts(pipeline))
+            sighting = _judged(sighting, fits)
+            pipeline = replace(self._scaled(pipeline.bundle, sighting), tried=len(fits))
+        pipeline = replace(pipeline, doubts=self._doubts(pipeline, sighting))
         if self.is_strict:
             _refuse(pipeline.doubts)
         return pipeline
@@ -134,34 +131,25 @@ class ScoutedPipelines:
             diameter_px = self.diameter
         elif canonical_px is not None and self.diameter == "auto":
             diameter_px = within_reach(sighting.diameter_px, canonical_px)
-        preprocess = pipeline.preprocess.for_objects(diameter_px, dark=sighting.dark > 0.5)
+        preprocess = pipeline.preprocess.for_objects(diameter_px, dark=sighting.is_dark)
         return replace(pipeline, preprocess=preprocess, sighting=sighting)
 
     def _nearest(self, sighting: Sighting) -> str:
         """Return the name of the pipeline for the likeliest kind for which there is one."""
-        likeliest = sorted(sighting.probabilities, key=lambda kind: -sighting.probabilities[kind])
-        suitable = (bundle for kind in likeliest if (bundle := KINDS[kind].bundle) in self.pipelines)
-        return next(suitable, next(iter(self.pipelines))) or ""
+        return sighting.nearest_bundle(self.pipelines) or next(iter(self.pipelines))
 
-    def _is_unsure(self, pipeline: Pipeline) -> bool:
-        """Return True if the size of the objects has to be told, but is not known well."""
-        needs_size = self.diameter == "auto" and pipeline.preprocess.diameter_px is not None
-        return needs_size and pipeline.sighting is not None and pipeline.sighting.spread > _UNSURE
+    def _needs_size(self, pipeline: Pipeline) -> bool:
+        """Return True if the size of the objects in an image decides its scale."""
+        return self.diameter == "auto" and pipeline.preprocess.diameter_px is not None
 
-    def _doubts(self, pipeline: Pipeline) -> tuple[Flag, ...]:
-        doubts, sighting = [], pipeline.sighting
-        if sighting is None:
-            return ()
-        probability = sighting.probabilities[sighting.kind]
-        seen = f"{100 * probability:.0f} % {KINDS[sighting.kind].text}"
-        is_misfit = _is_shipped_for_a_kind(pipeline) and KINDS[sighting.kind].bundle != pipeline.bundle
-        if sighting.kind == NONE or probability < _LEAST_LIKELY or is_misfit:
-            doubts.append(Flag("unknown kind", f"{seen}; segmented by {pipeline.bundle}", "serious"))
-        if self._is_unsure(pipeline):
-            low, high = (sighting.diameter_px * 2.0**sign for sign in (-sighting.spread, sighting.spread))
-            tried = f"; none of {pipeline.tried} sizes that were tried fits well" if pipeline.tried else ""
-            doubts.append(Flag("uncertain size", f"the diameter is between {low:.0f} and {high:.0f} px{tried}"))
-        return tuple(doubts)
+    def _doubts(self, pipeline: Pipeline, sighting: Sighting) -> tuple[Flag, ...]:
+        return doubts_about(
+            sighting,
+            pipeline.bundle,
+            suits_any_kind=not _is_shipped_for_a_kind(pipeline),
+            needs_size=self._needs_size(pipeline),
+            tried=pipeline.tried,
+        )
 
     def about(self) -> dict[str, Any]:
         """Return what the results depend on, for the record of a run."""
@@ -169,7 +157,11 @@ class ScoutedPipelines:
             (own,) = (pipeline.about() for pipeline in self.pipelines.values())
         else:
             own = {"bundle": {"name": AUTO}, "bundles": {name: one.about() for name, one in self.pipelines.items()}}
-        scout = {"version": self.scout.version, "weights_sha256": self.scout.weights_sha256}
+        scout = {
+            "version": self.scout.version,
+            "weights_sha256": self.scout.weights_sha256,
+            "certainty": asdict(self.scout.certainty),
+        }
         return {**own, "diameter": self.diameter, "scout": scout}
 
 

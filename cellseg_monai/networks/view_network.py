@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from cellseg_monai.networks.definition import recorded
@@ -37,7 +38,7 @@ def scout_network(
         if level:
             layers.append(_Residual(width))
         before = width
-    return nn.Sequential(*layers, _MeanAndMaximum(), nn.Dropout(dropout), nn.Linear(2 * before, outputs))
+    return nn.Sequential(*layers, _MeanAndMaximum(), nn.Dropout(dropout), _Answers(2 * before, outputs))
 
 
 def _convolution(before: int, width: int, *, kernel_size: int, stride: int) -> nn.Module:
@@ -64,3 +65,16 @@ class _MeanAndMaximum(nn.Module):
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         return torch.cat([features.mean(dim=(2, 3)), features.amax(dim=(2, 3))], dim=1)
+
+
+class _Answers(nn.Module):
+    """A linear layer in float32, whatever the precision of the others: bfloat16 would round diameters to 2 %."""
+
+    def __init__(self, features: int, outputs: int) -> None:
+        super().__init__()
+        linear = nn.Linear(features, outputs)
+        self.weight, self.bias = linear.weight, linear.bias
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        with torch.autocast(features.device.type, enabled=False):
+            return F.linear(features.float(), self.weight, self.bias)

@@ -6,7 +6,7 @@ from cellseg_monai.flag import Flag
 from cellseg_monai.scouting.kinds import KINDS, NONE
 from cellseg_monai.scouting.sighting import Sighting
 
-__all__ = ["doubts_about"]
+__all__ = ["doubts_about", "is_unsure_of_size"]
 
 # Standard deviation of the logarithm to base 2 of the diameter, above which the size counts as uncertain: about ±40 %.
 _UNSURE = 0.5
@@ -14,20 +14,30 @@ _UNSURE = 0.5
 _LEAST_LIKELY = 0.6
 
 
-def doubts_about(sighting: Sighting, bundle: str | None, *, needs_size: bool = True) -> tuple[Flag, ...]:
+def doubts_about(
+    sighting: Sighting, bundle: str | None, *, suits_any_kind: bool = False, needs_size: bool = True, tried: int = 0
+) -> tuple[Flag, ...]:
     """Return flags for an image whose kind is unknown or has no bundle, and for an uncertain size.
 
     Args:
         sighting: what was seen.
         bundle: the bundle that segments the image; None if there is none.
+        suits_any_kind: True if nobody knows for which kinds the bundle is made.
         needs_size: False if the size of the objects is not taken from the sighting.
+        tried: number of sizes that were tried on a window of the image.
     """
     doubts = []
-    own = KINDS[sighting.kind].bundle
-    if sighting.kind == NONE or sighting.probability < _LEAST_LIKELY or own != bundle:
+    is_misfit = KINDS[sighting.kind].bundle != bundle and not suits_any_kind
+    if sighting.kind == NONE or sighting.probability < _LEAST_LIKELY or is_misfit:
         seen = f"{100 * sighting.probability:.0f} % {KINDS[sighting.kind].text}"
         doubts.append(Flag("unknown kind", f"{seen}; segmented by {bundle or 'no bundle'}", "serious"))
-    if needs_size and sighting.spread > _UNSURE:
+    if needs_size and is_unsure_of_size(sighting):
         low, high = sighting.interval_px
-        doubts.append(Flag("uncertain size", f"the diameter is probably between {low:.0f} and {high:.0f} px"))
+        fit = f"; none of {tried} sizes that were tried fits well" if tried else ""
+        doubts.append(Flag("uncertain size", f"the diameter is probably between {low:.0f} and {high:.0f} px{fit}"))
     return tuple(doubts)
+
+
+def is_unsure_of_size(sighting: Sighting) -> bool:
+    """Return True if the diameter is uncertain by more than about ±40 %."""
+    return sighting.spread > _UNSURE

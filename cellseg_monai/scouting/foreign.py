@@ -12,7 +12,7 @@ __all__ = ["foreign_picture"]
 
 
 def foreign_picture(shape: tuple[int, int], generator: np.random.Generator) -> np.ndarray:
-    """Return noise, a gradient, a pattern, a drawing, a plot, or overlapping shapes as in photographs.
+    """Return an empty field, noise, soft light, a pattern, a plot, text, a screen, or shapes as in photographs.
 
     Args:
         shape: (Y, X) of the picture.
@@ -25,7 +25,8 @@ def foreign_picture(shape: tuple[int, int], generator: np.random.Generator) -> n
     (3, 32, 48)
     """
     kinds: tuple[Callable[[tuple[int, int], np.random.Generator], np.ndarray], ...] = (
-        _noise, _clouds, _gradient, _pattern, _plot, _lines_of_text, _dead_leaves, _dead_leaves,
+        _empty_field, _noise, _clouds, _gradient, _glow, _pattern, _plot, _lines_of_text, _screen, _dead_leaves,
+        _dead_leaves,
     )  # fmt: skip
     picture = kinds[generator.integers(len(kinds))](shape, generator)
     if generator.random() < 0.4:
@@ -42,8 +43,25 @@ def _colour(generator: np.random.Generator) -> np.ndarray:
 def _noise(shape: tuple[int, int], generator: np.random.Generator) -> np.ndarray:
     noise = generator.normal(size=shape)
     if generator.random() < 0.5:
-        noise = ndimage.gaussian_filter(noise, generator.uniform(0.3, 2))
+        noise = ndimage.gaussian_filter(noise, np.exp(generator.uniform(-1, 2)))
     return np.repeat(_stretched(noise)[np.newaxis], 3, axis=0)
+
+
+def _empty_field(shape: tuple[int, int], generator: np.random.Generator) -> np.ndarray:
+    """What a camera sees where there are no cells: noise, uneven light, stripes of its columns, and hot pixels."""
+    rows, columns = np.mgrid[: shape[0], : shape[1]] / max(shape)
+    centre = generator.uniform(0, 1, 2)
+    light = 1 - generator.uniform(0, 0.8) * ((rows - centre[0]) ** 2 + (columns - centre[1]) ** 2)
+    photons = np.exp(generator.uniform(0, 7))
+    field = generator.poisson(photons * light.clip(0.1)) / photons
+    field = field + generator.normal(0, generator.uniform(0, 0.2), shape)
+    if generator.random() < 0.3:
+        field = field + generator.normal(0, generator.uniform(0.01, 0.1), (1, shape[1]))
+    if generator.random() < 0.3:
+        field.flat[generator.integers(field.size, size=int(generator.integers(1, 60)))] = field.max()
+    # As in images of the whole range, the extremes are cut off.
+    low, high = np.percentile(field, (0.5, 99.5))
+    return np.repeat(((field - low) / max(high - low, 1e-9))[np.newaxis], 3, axis=0)
 
 
 def _clouds(shape: tuple[int, int], generator: np.random.Generator) -> np.ndarray:
@@ -61,6 +79,32 @@ def _gradient(shape: tuple[int, int], generator: np.random.Generator) -> np.ndar
     slope = generator.normal(size=3)
     field = slope[0] * rows + slope[1] * columns + slope[2] * (rows - 0.5) * (columns - 0.5)
     return _colour(generator) + (_colour(generator) - _colour(generator)) * _stretched(field)
+
+
+def _glow(shape: tuple[int, int], generator: np.random.Generator) -> np.ndarray:
+    """Soft spots of light in several colours, as in backgrounds of screens."""
+    picture = np.ones((3, *shape)) * _colour(generator)
+    rows, columns = np.mgrid[: shape[0], : shape[1]]
+    for _ in range(int(generator.integers(1, 5))):
+        centre, width = generator.random(2) * shape, generator.uniform(0.2, 1) * max(shape)
+        share = np.exp(-((rows - centre[0]) ** 2 + (columns - centre[1]) ** 2) / width**2)
+        picture = picture + share * (_colour(generator) - picture)
+    return picture
+
+
+def _screen(shape: tuple[int, int], generator: np.random.Generator) -> np.ndarray:
+    """Windows, buttons and a few large letters on a plain ground."""
+    picture = np.ones((3, *shape)) * _colour(generator)
+    for _ in range(int(generator.integers(2, 9))):
+        start = (generator.random(2) * shape * 0.9).astype(int)
+        size = np.maximum(3, (generator.random(2) ** 2 * shape).astype(int))
+        part = draw.rectangle(start, extent=size, shape=shape)
+        picture[:, part[0], part[1]] = _colour(generator)
+        inner = (int(min(size[0], shape[0] - start[0])), int(min(size[1], shape[1] - start[1])))
+        if min(inner) > 12 and generator.random() < 0.6:
+            rows, columns = (slice(first, first + length) for first, length in zip(start, inner, strict=True))
+            picture[:, rows, columns] = _lines_of_text(inner, generator)
+    return picture
 
 
 def _pattern(shape: tuple[int, int], generator: np.random.Generator) -> np.ndarray:

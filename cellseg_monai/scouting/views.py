@@ -16,7 +16,8 @@ SIDE_PX = 160
 FACTORS = (1, 2, 4, 8)
 """Numbers of image pixels along the side of a pixel of a view."""
 
-_PLACES = 2  # views at each resolution at which one does not show the whole image
+_PLACES = (2, 1)  # views at the resolution of the image, and at each lower one at which one does not show all of it
+_CONTRAST_ROWS = 4  # rows of a window that tell its contrast
 _CUT_OFF = 0.15  # share of a window that may lie beyond a view of the whole image
 _SAMPLE_PX = 2**15  # pixels that give the range of intensities
 _PERCENTILES = (0.5, 99.5)
@@ -45,7 +46,7 @@ class View(NamedTuple):
 def views_of(read: Read, shape: tuple[int, int]) -> list[View]:
     """Return views of an image at its own resolution and at a half, a quarter and an eighth of it.
 
-    At each resolution, the views show the parts with the highest contrast, until one view shows the whole image.
+    At each resolution, one or two views show the parts with the highest contrast, until one shows the whole image.
     Intensities are scaled by percentiles of a sample of the image, the same for all channels, so that colours keep
     their hue.
 
@@ -60,14 +61,13 @@ def views_of(read: Read, shape: tuple[int, int]) -> list[View]:
     low, high = intensity_range(read, shape)
     views = []
     for factor in FACTORS:
-        windows = _windows(read, shape, factor * SIDE_PX)
-        for rows, columns in windows:
+        for rows, columns in _windows(read, shape, factor * SIDE_PX, _PLACES[factor > 1]):
             part = shrunk(read(rows, columns), factor)
             scaled = np.clip((part - low) / (high - low), 0, 1) if high > low else np.zeros_like(part)
             pixels: np.ndarray = np.zeros((3, SIDE_PX, SIDE_PX), np.float32)
             pixels[:, : scaled.shape[1], : scaled.shape[2]] = scaled
             views.append(View(pixels, factor, rows, columns))
-        if len(windows) == 1:
+        if all(len(_starts(length, factor * SIDE_PX)) == 1 for length in shape):
             break
     return views
 
@@ -101,15 +101,14 @@ def is_flat(views: Sequence[View]) -> bool:
     return bool((is_equal.sum(axis=(0, 2, 3)) >= _FLAT * counts).all())
 
 
-def _windows(read: Read, shape: tuple[int, int], side: int) -> list[tuple[slice, slice]]:
+def _windows(read: Read, shape: tuple[int, int], side: int, most: int) -> list[tuple[slice, slice]]:
     """Return the windows of a given side with the highest contrast, or the whole image if it is smaller."""
     axes = [_starts(length, side) for length in shape]
     places = [(top, left) for top in axes[0] for left in axes[1]]
     windows = [(slice(top, min(top + side, shape[0])), slice(left, min(left + side, shape[1]))) for top, left in places]
-    if len(windows) > _PLACES:
-        # A few rows of a window tell its contrast.
+    if len(windows) > most:
         contrasts = [_contrast(read, *window) for window in windows]
-        best = sorted(range(len(windows)), key=lambda number: -contrasts[number])[:_PLACES]
+        best = sorted(range(len(windows)), key=lambda number: -contrasts[number])[:most]
         windows = [windows[number] for number in best]
     return windows
 
@@ -121,7 +120,7 @@ def _starts(length: int, side: int) -> list[int]:
 
 
 def _contrast(read: Read, rows: slice, columns: slice) -> float:
-    sampled = np.linspace(rows.start, rows.stop - 1, 8).astype(int).tolist()
+    sampled = np.linspace(rows.start, rows.stop - 1, _CONTRAST_ROWS).astype(int).tolist()
     return float(np.std([read(slice(row, row + 1), columns)[0, 0, ::2] for row in sampled], dtype=np.float64))
 
 
@@ -129,8 +128,10 @@ def shrunk(pixels: np.ndarray, factor: int) -> np.ndarray:
     """Return the means of squares of pixels, as C×Y×X float32; squares that the border cuts are left out."""
     if factor == 1:
         return pixels.astype(np.float32)
-    channels, height, width = (len(pixels), pixels.shape[1] // factor, pixels.shape[2] // factor)
+    height, width = pixels.shape[1] // factor, pixels.shape[2] // factor
     if 0 in (height, width):
         return pixels[:, :1, :1].astype(np.float32)
-    squares = pixels[:, : height * factor, : width * factor].reshape(channels, height, factor, width, factor)
-    return squares.mean(axis=(2, 4), dtype=np.float32)
+    whole = pixels[:, : height * factor, : width * factor]
+    # Adding slices is several times as fast as the mean along two axes.
+    rows = np.add.reduce([whole[:, start::factor].astype(np.float32) for start in range(factor)])
+    return np.asarray(np.add.reduce([rows[:, :, start::factor] for start in range(factor)]) / np.float32(factor**2))

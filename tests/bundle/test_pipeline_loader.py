@@ -16,10 +16,12 @@ from cellseg_monai.segment_options import SegmentOptions
 
 
 def test_a_loader_is_equal_to_another_with_the_same_options():
-    loader = PipelineLoader(SegmentOptions(channels=["DAPI"], checkpoint="weights.pt"))
-    copy = pickle.loads(pickle.dumps(PipelineLoader(SegmentOptions(channels=("DAPI",), checkpoint="weights.pt"))))
+    loader = PipelineLoader(SegmentOptions("nuclei", channels=["DAPI"], checkpoint="weights.pt"))
+    copy = pickle.loads(
+        pickle.dumps(PipelineLoader(SegmentOptions("nuclei", channels=("DAPI",), checkpoint="weights.pt")))
+    )
     assert {loader: "loaded"}[copy] == "loaded"
-    assert PipelineLoader(SegmentOptions(channels="DAPI,0")) not in {loader}
+    assert PipelineLoader(SegmentOptions("nuclei", channels="DAPI,0")) not in {loader}
 
 
 def test_a_diameter_is_refused_if_the_bundle_lacks_that_of_its_training_data(tmp_path):
@@ -57,7 +59,7 @@ class TestBeforeTheNetworkIsLoaded:
         with pytest.raises(LookupError, match="DAPI"):
             load_pipeline("nuclei", checkpoint=broken, channels=["DAPI"], check=check)
         with pytest.raises(LookupError, match="grey"):
-            PipelineLoader(SegmentOptions(checkpoint=broken))(check)
+            PipelineLoader(SegmentOptions("nuclei", checkpoint=broken))(check)
 
 
 @pytest.mark.parametrize("diameter", [0, -1, float("nan"), float("inf"), 1, 10_000])

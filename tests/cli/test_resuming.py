@@ -208,7 +208,7 @@ class TestReplay:
         (images / "bad.npy").write_bytes(b"")
         monkeypatch.chdir(tmp_path)
         shutil.copytree("images", "plates/p1")
-        words = ("--output", "out", "--tile", "128", "--export", "labels,csv,zarr")
+        words = ("--output", "out", "--bundle", "nuclei", "--tile", "128", "--export", "labels,csv,zarr")
         assert cellseg("segment", "plates/**/*", "images/a.npy", *words).code == 1
         (tmp_path / "elsewhere").mkdir()
         monkeypatch.chdir(tmp_path / "elsewhere")

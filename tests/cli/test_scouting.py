@@ -62,3 +62,9 @@ def test_weights_of_another_bundle_are_refused(cellseg, images):
     ran = cellseg("scout", images, "--checkpoint", find_bundle("nuclei") / "models" / "model.pt")
     assert ran.code == 1
     assert "belongs to the bundle 'nuclei', not 'scout'" in ran.err
+
+
+def test_the_scout_cannot_segment(cellseg, images, output):
+    ran = cellseg("segment", images, "--output", output, "--bundle", "scout")
+    assert ran.code == 1
+    assert "finds no cells" in ran.err

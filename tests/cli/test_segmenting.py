@@ -124,7 +124,8 @@ def test_a_dry_run_describes_each_image_and_writes_nothing(cellseg, images, stac
     np.save(images / "nan.npy", np.zeros((3, 8, 9)))
     ran = cellseg("segment", images, stack, "--output", output, "--dry_run")
     assert ran.code == 1
-    assert "T 2, Z 3, C 1, Y 96, X 96; 0.5 × 0.5 µm per pixel; the network sees grey, 6 planes, each 1 tile" in ran.out
+    assert "T 2, Z 3, C 1, Y 96, X 96; 0.5 × 0.5 µm per pixel; " in ran.out
+    assert re.search(r"the network sees grey[^\n]*, 6 planes, each 1 tile", ran.out)
     assert re.search(r"the network would take about 0:00:\d\d on this machine", ran.out)
     assert len(ran.errors) == 1
     assert str(images / "nan.npy") in ran.errors[0]
@@ -136,7 +137,7 @@ def test_cells_are_scaled_to_the_size_of_the_training_cells(cellseg, images, tmp
     large.mkdir()
     for path in images.iterdir():
         np.save(large / path.name, np.kron(np.load(path), np.ones((3, 3), np.uint16)))
-    words = ("--export", "labels,csv", "--output")
+    words = ("--bundle", "nuclei", "--export", "labels,csv", "--output")
     assert cellseg("segment", images, "--diameter", "16", *words, tmp_path / "plain").code == 0
     assert cellseg("segment", large, "--diameter", "48", *words, tmp_path / "scaled").code == 0
     for path in (tmp_path / "plain").glob("*.tif"):
@@ -144,8 +145,9 @@ def test_cells_are_scaled_to_the_size_of_the_training_cells(cellseg, images, tmp
         assert scaled.shape == (3 * plain.shape[0], 3 * plain.shape[1])
         assert plain.any()
         assert np.mean((scaled > 0) == np.kron(plain > 0, np.ones((3, 3), bool))) > 0.98
-    about = json.loads((tmp_path / "scaled" / "run.json").read_text())["about"]
-    assert about["preprocess"]["zoom"] == pytest.approx(29.9 / 48, rel=0.01)
+    plain, scaled = (json.loads((tmp_path / name / "run.json").read_text())["about"] for name in ("plain", "scaled"))
+    assert plain["preprocess"]["zoom"] == pytest.approx(3 * scaled["preprocess"]["zoom"])
+    assert scaled["preprocess"]["zoom"] == pytest.approx(29 / 48, rel=0.05)  # the size of the training cells
     ran = cellseg("segment", images, "--diameter", "-3", *words, tmp_path / "refused")
     assert ran.errors == ["got diameter=-3.0, expected a finite number above 0; change or omit the value"]
 

@@ -160,9 +160,12 @@ WRONG_WORDS = {
     "no channels": (["--channels", ","], "got channels=(), expected 'grey', 'rgb'"),
     "bundle": (["--bundle", "nuclear"], "no bundle named 'nuclear' ships with this package; did you mean 'nuclei'?"),
     "no weights": (["--bundle", "pspnet"], "pspnet/models/model.pt; train the bundle first"),
-    "no checkpoint": (["--checkpoint", "nowhere.pt"], f"no checkpoint at {Path('nowhere.pt').absolute()}; "),
+    "no checkpoint": (
+        ["--bundle", "nuclei", "--checkpoint", "nowhere.pt"],
+        f"no checkpoint at {Path('nowhere.pt').absolute()}; ",
+    ),
     "no settings": (
-        ["--postprocess", "nowhere.json"],
+        ["--bundle", "nuclei", "--postprocess", "nowhere.json"],
         f"--postprocess: no such file: {Path('nowhere.json').absolute()}; pass a file written by `cellseg calibrate`",
     ),
     "memory": (["--max_memory", "much"], "got 'much' as an amount of memory, expected a number of MB or GB"),
@@ -220,7 +223,7 @@ def test_axes_that_fit_no_image_leave_no_run_behind(cellseg, images, output, axe
 @pytest.mark.parametrize("content", ["{}", '{"threshold": 0.4}'])
 def test_incomplete_settings_are_refused(cellseg, images, output, tmp_path, content):
     (tmp_path / "mine.json").write_text(content)
-    ran = cellseg("segment", images, "--output", output, "--postprocess", tmp_path / "mine.json")
+    ran = cellseg("segment", images, "--output", output, "--bundle", "nuclei", "--postprocess", tmp_path / "mine.json")
     assert (ran.code, len(ran.errors)) == (1, 1)
     assert "mine.json: missing settings: fill_holes, " in ran.errors[0]
     assert ran.errors[0].endswith("; add these settings")
@@ -270,8 +273,9 @@ def test_a_channel_whose_name_has_a_comma_can_be_chosen(cellseg, tmp_path, outpu
 def test_a_missing_dask_is_named_before_the_network_is_loaded(cellseg, images, output, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     (tmp_path / "model.pt").write_bytes(b"nothing")
+    weights = ("--bundle", "nuclei", "--checkpoint", tmp_path / "model.pt")
     for words in (["--dask", "local"], ["--workers", "2"], ["--dask", "tcp://a:1"]):
-        ran = cellseg("segment", images, "--output", output, "--checkpoint", tmp_path / "model.pt", *words)
+        ran = cellseg("segment", images, "--output", output, *weights, *words)
         assert (ran.code, len(ran.errors)) == (1, 1)
         assert "pip install 'cellseg_monai[cluster]'" in ran.errors[0]
         assert not output.exists()
@@ -310,7 +314,8 @@ class TestBundles:
     @pytest.mark.parametrize("content", [b"nothing", b"junk", b"", b"PK\3\4", bytes(range(256))], ids=repr)
     def test_a_broken_checkpoint_is_named(self, cellseg, images, output, tmp_path, content):
         (tmp_path / "model.pt").write_bytes(content)
-        ran = cellseg("segment", images, "--output", output, "--checkpoint", tmp_path / "model.pt")
+        weights = ("--bundle", "nuclei", "--checkpoint", tmp_path / "model.pt")
+        ran = cellseg("segment", images, "--output", output, *weights)
         assert (ran.code, len(ran.errors)) == (1, 1)
         assert ran.errors[0].startswith(f"{tmp_path / 'model.pt'} ")
         assert ran.errors[0].endswith("pass another file with `--checkpoint PATH`")

@@ -140,7 +140,7 @@ def test_options_are_checked_first(options: dict, message: str, annotated: Path,
 
 @pytest.mark.slow
 def test_a_killed_run_continues_and_ends_like_one_that_was_not(annotated: Path, small: Path, tmp_path: Path) -> None:
-    words = ["--epochs", "6", "--frozen_epochs", "2", "--steps_per_epoch", "20", "--early_stop", "0"]
+    words = ["--epochs", "3", "--frozen_epochs", "1", "--steps_per_epoch", "8", "--early_stop", "0"]
     words += ["--roi_size", "[32,32]", "--batch_size", "2", "--bundle", str(small)]
 
     def start(output: Path) -> subprocess.Popen:

@@ -100,7 +100,7 @@ class TestUncertainSize:
         chosen = ScoutedPipelines(self.unsure, {"nuclei": pipeline}).choose(read(empty), SHAPE)
         (flag,) = chosen.doubts
         assert (flag.kind, flag.severity) == ("uncertain size", "warning")
-        assert flag.reason == "the diameter is between 8 and 32 px; none of 4 sizes that were tried fits well"
+        assert flag.reason == "the diameter is probably between 5 and 50 px; none of 4 sizes that were tried fits well"
         assert chosen.seen_diameter_px == pytest.approx(16)
         given = ScoutedPipelines(self.unsure, {"nuclei": pipeline}, 20.0).choose(read(empty), SHAPE)
         assert (given.doubts, given.tried) == ((), 0)
