@@ -192,7 +192,9 @@ class Results:
 
     def table(self, sets: list[str]) -> str:
         """Return the mean of each method over seeds, with the standard deviation, as a table in Markdown."""
-        lines = ["| set | network | seeds | " + " | ".join(SCORES.values()) + " | epochs | CPU minutes |"]
+        lines = [
+            "| set | network | seeds | " + " | ".join(SCORES.values()) + " | epochs | CPU minutes, with calibration |"
+        ]
         lines.append("|---|---|---|" + "---|" * (len(SCORES) + 2))
         for name in sets:
             for method in (STOCK, RESIZED, SCRATCH, TUNED):

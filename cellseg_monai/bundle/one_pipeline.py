@@ -51,14 +51,7 @@ def load_one(options: SegmentOptions, batch: int | None, check: Callable[[Prepro
     root = find_bundle(options.bundle)
     device = choose_device(options.device)
     metadata = _metadata(root)
-    parser = ConfigParser()
-    parser.read_config(read_mapping(root / "configs" / "inference.json", remedy="copy the bundle again"))
-    if "looking" in parser:
-        raise BundleError(
-            f"the bundle {metadata['name']} looks at images, but finds no cells; name another bundle, or use "
-            "`cellseg scout`"
-        )
-    parser["bundle_root"] = literal(str(root))
+    parser = _inference_config(root, metadata["name"])
     weights = options.checkpoint or find_checkpoint(str(root / "output"), str(root))
     parser["checkpoint"] = literal(weights)
     # Reject invalid options before loading the network, which takes time.
@@ -190,6 +183,18 @@ def _zoom(root: Path, weights_sha256: str, diameter_px: float) -> float:
 
 def _batch(parser: ConfigParser, device: torch.device) -> int:
     return 1 if device.type == "cpu" else int(_parsed(parser, "sw_batch_size"))
+
+
+def _inference_config(root: Path, name: str) -> ConfigParser:
+    """Return the config of inference, unless the bundle only looks at images."""
+    parser = ConfigParser()
+    parser.read_config(read_mapping(root / "configs" / "inference.json", remedy="copy the bundle again"))
+    if "looking" in parser:
+        raise BundleError(
+            f"the bundle {name} looks at images, but finds no cells; name another bundle, or use `cellseg scout`"
+        )
+    parser["bundle_root"] = literal(str(root))
+    return parser
 
 
 def _metadata(root: Path) -> dict[str, Any]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["scout"]
 
-_WIDTHS = (26, 5, 24, 8)  # of the columns of `Look.cells` except the last
+_WIDTHS = (34, 5, 28, 7)  # of the columns of `Look.cells` except the last
 _LONGEST_NAME = 60
 
 
