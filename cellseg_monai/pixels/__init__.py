@@ -21,6 +21,7 @@ from cellseg_monai.pixels.preprocessing import (
     prepared_shape,
 )
 from cellseg_monai.pixels.scale import check_zoom, rescale, rescale_labels, rescale_window, rescaled_shape
+from cellseg_monai.pixels.stains import restained, turned_hue
 from cellseg_monai.pixels.tiles import AxisTiles, cover_axis
 from cellseg_monai.pixels.windowed_percentiles import percentile_ranges
 
@@ -48,9 +49,11 @@ __all__ = [
     "rescale_labels",
     "rescale_window",
     "rescaled_shape",
+    "restained",
     "saturated_share",
     "select_channels",
     "share_of_levels",
     "sharpness",
     "top_levels",
+    "turned_hue",
 ]

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from cellseg_monai.io import read, read_labels
-from cellseg_monai.labels import measure_objects
-from cellseg_monai.pixels import Preprocessing, network_scale
+from cellseg_monai.labels import measure_objects, objects_are_dark, typical_diameter_px
+from cellseg_monai.pixels import Preprocessing, network_scale, select_channels
 from cellseg_monai.quality.measures import PlaneMeasures, measure_plane
 
 __all__ = ["Range", "TrainingData", "describe_training_data"]
@@ -76,6 +76,8 @@ def describe_training_data(
 ) -> TrainingData:
     """Measure the images and label images that a network was trained on.
 
+    If the network expects objects of one diameter or polarity, each image is measured after it was brought to both.
+
     Args:
         pairs: path of each image and path of its label image.
         settings: preprocessing settings of the network.
@@ -96,17 +98,20 @@ def describe_training_data(
             )
         table = measure_objects(labels)
         window = _window_reader(image.pixels)
+        chosen = select_channels(image.pixels, settings.channels, channel_names=image.channel_names)
+        diameter_px = None if settings.diameter_px is None else typical_diameter_px(labels)
+        suited = settings.for_objects(diameter_px, dark=objects_are_dark(chosen.mean(axis=0), labels))
         measures = measure_plane(
             window,
             labels,
             table,
-            settings,
+            suited,
             channel_names=image.channel_names,
             pixel_size_um=image.pixel_size_um,
         )
         measured.append(measures)
         if measures.objects:
-            scale = network_scale(labels.shape, settings, pixel_size_um=image.pixel_size_um)
+            scale = network_scale(labels.shape, suited, pixel_size_um=image.pixel_size_um)
             diameters.append(table["equivalent_diameter_px"] * scale)
     if not diameters:
         raise ValueError(

@@ -13,6 +13,7 @@ from cellseg_monai.transforms.prepare import PreparePixelsd
 from cellseg_monai.transforms.save import SaveLabelsd
 from cellseg_monai.transforms.scaled_crop import RandScaledCropd
 from cellseg_monai.transforms.sized import SizeObjectsd
+from cellseg_monai.transforms.stain import RandStainsd
 from cellseg_monai.transforms.targets import EncodeTargetd, ForegroundTargetd
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "RandContactCropd",
     "RandMarginsd",
     "RandScaledCropd",
+    "RandStainsd",
     "RandUnevenLightd",
     "SaveLabelsd",
     "SizeObjectsd",

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from cellseg_monai.io import write_labels
+from cellseg_monai.io import read_labels, write_labels
 from cellseg_monai.labels import measure_objects
 from cellseg_monai.pixels import PreparedPixels, Preprocessing, prepare_and_measure
 from cellseg_monai.quality import PlaneMeasures, TrainingData, describe_training_data, measure_plane
@@ -117,6 +117,14 @@ def test_training_data_are_described_and_stored(tmp_path) -> None:
     assert description.diameter_px[0] == pytest.approx(24, abs=0.5)
     halved = describe_training_data(pairs, Preprocessing(shorter_side_px=80), name="discs", weights_sha256="0")
     assert halved.diameter_px == pytest.approx([diameter / 2 for diameter in description.diameter_px], abs=0.01)
+    # Objects of another size and polarity are measured as the network sees them.
+    pixels, labels = np.load(tmp_path / "b.npy"), read_labels(tmp_path / "b.tif")
+    np.save(tmp_path / "b.npy", np.repeat(np.repeat(pixels.max() - pixels, 2, axis=0), 2, axis=1))
+    write_labels(tmp_path / "b.tif", np.repeat(np.repeat(labels, 2, axis=0), 2, axis=1))
+    settings = Preprocessing(diameter_px=12, polarity="bright")
+    suited = describe_training_data(pairs, settings, name="discs", weights_sha256="0")
+    assert suited.diameter_px == pytest.approx([12] * 3, abs=0.5)
+    assert suited.object_contrast[0] > 0.2
     write_settings(description, tmp_path / "training_data.json")
     assert read_settings(TrainingData, tmp_path / "training_data.json") == description
     write_labels(tmp_path / "a.tif", np.zeros((160, 160), np.int32))

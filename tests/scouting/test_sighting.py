@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cellseg_monai.bundle import find_bundles
+from cellseg_monai.pixels import Preprocessing
 from cellseg_monai.scouting import KINDS, OUTPUTS, Scout, sighting_of
 
 
@@ -63,3 +65,11 @@ class TestScout:
         image = np.zeros((3, 40, 50))
         with pytest.raises(ValueError, match="3 channels"):
             self.scout.look(lambda rows, columns: image[:, rows, columns], (40, 50))
+
+
+def test_the_bundle_of_each_kind_ships_and_states_the_size_of_its_objects():
+    folders = {path.name: path for path in find_bundles()}
+    for kind in KINDS.values():
+        if kind.bundle is not None:
+            settings = Preprocessing.from_json(folders[kind.bundle] / "configs" / "preprocess.json")
+            assert settings.diameter_px is not None
