@@ -27,7 +27,7 @@ from cellseg_monai.pixels import Preprocessing, channels_from_text, check_zoom
 from cellseg_monai.quality import TrainingData
 from cellseg_monai.segment_options import SegmentOptions
 from cellseg_monai.settings import read_mapping
-from cellseg_monai.training import bfloat16_is_native
+from cellseg_monai.training import TrainedNetwork, bfloat16_is_native
 from cellseg_monai.training.checkpoint_metadata import trained_preprocess
 
 __all__ = ["ChannelCountError", "load_one"]
@@ -67,16 +67,13 @@ def load_one(options: SegmentOptions, batch: int | None, check: Callable[[Prepro
     if check is not None:
         check(preprocess)
     trained = _parsed(parser, "trained")
-    height, width = trained.roi_size if options.tile is None else (options.tile, options.tile)
-    if (overlap := options.overlap) is None:  # the bundle's overlap, as far as it fits into smaller tiles
-        overlap = min(round(trained.overlap * min(trained.roi_size)), height // 2, width // 2)
     if trained.head is None:
         raise BundleError(
             f"{root / 'configs' / 'inference.json'} and the checkpoint name no head, so nothing says what the "
             "network's channels mean; name a head in the bundle, and build its configs again"
         )
     network = fold_normalisation(trained.network)
-    tiles = Tiles((height, width), overlap, batch=batch or _batch(parser, device))
+    tiles = _tiles(options, trained, batch or _batch(parser, device))
     amp, notes = _uses_bfloat16(
         options.amp, lambda: bfloat16_slowdown(network, device, preprocess.channel_count, tiles.multiple), device
     )
@@ -96,6 +93,14 @@ def load_one(options: SegmentOptions, batch: int | None, check: Callable[[Prepro
         training=_training(root, digest),
         notes=notes,
     )
+
+
+def _tiles(options: SegmentOptions, trained: TrainedNetwork, batch: int) -> Tiles:
+    """Return the tiles that the options ask for, or else those of the bundle."""
+    height, width = trained.roi_size if options.tile is None else (options.tile, options.tile)
+    if (overlap := options.overlap) is None:  # the bundle's overlap, as far as it fits into smaller tiles
+        overlap = min(round(trained.overlap * min(trained.roi_size)), height // 2, width // 2)
+    return Tiles((height, width), overlap, batch=batch)
 
 
 def _uses_bfloat16(

@@ -152,7 +152,7 @@ def nested_subset(items: Sequence[Item], size: int, *, seed: int) -> list[Item]:
 
     >>> items = [{"image": name, "group": name} for name in "abcdef"]
     >>> [[item["image"] for item in nested_subset(items, size, seed=0)] for size in (2, 4)]
-    [['b', 'a'], ['b', 'a', 'c', 'f']]
+    [['f', 'd'], ['f', 'd', 'a', 'c']]
     """
 
     def rank(item: Item) -> tuple[bytes, str, str]:

@@ -38,7 +38,7 @@ def encoder_parameters(network: nn.Module) -> list[nn.Parameter]:
     >>> from cellseg_monai.networks import unet
     >>> network = unet(channels=(2, 4))
     >>> sum(parameter.numel() for parameter in encoder_parameters(network))
-    294
+    306
     """
     inner = _unwrapped(network)
     parameters = [parameter for part in _encoder_parts(inner) for parameter in part.parameters()]

@@ -164,9 +164,11 @@ class WorkflowContract:
         self, root: Path, dataset: Path, tmp_path: Path, amp: bool, dtype: torch.dtype
     ) -> None:
         workflow = self.train(root, dataset, tmp_path, amp=amp, epochs=1)
-        network = workflow.parser.get_parsed_content("network")
+        # The average of the weights, where there is one, is what is validated.
+        average = workflow.parser.get_parsed_content("average")
+        modules = [*workflow.parser.get_parsed_content("network").modules(), *average.network.modules()]
         dtypes: dict[bool, set[torch.dtype]] = {True: set(), False: set()}
-        layers = [layer for layer in network.modules() if isinstance(layer, torch.nn.Conv2d | torch.nn.Linear)]
+        layers = [layer for layer in modules if isinstance(layer, torch.nn.Conv2d | torch.nn.Linear)]
 
         def watch() -> None:
             for layer in layers:

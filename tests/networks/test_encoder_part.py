@@ -9,7 +9,7 @@ from cellseg_monai.errors import BundleError
 from cellseg_monai.networks import encoder_parameters, monai_network, unet_plus_plus
 
 BUNDLES = Path(__file__).parents[2] / "bundles"
-SEGMENTING = sorted(path.parents[1].name for path in BUNDLES.glob("*/configs/inference.json"))
+SEGMENTING = sorted({path.parents[1].name for path in BUNDLES.glob("*/configs/inference.json")} - {"scout"})
 
 
 def check(network: nn.Module) -> None:

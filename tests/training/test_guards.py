@@ -124,5 +124,7 @@ def test_other_crops_pass_and_nothing_changes() -> None:
 
 def test_oblong_crops_are_not_turned_by_a_quarter() -> None:
     for path in Path(__file__).parents[2].glob("bundles/*/configs/train.json"):
+        if path.parents[1].name == "scout":  # its views are always square
+            continue
         turns = [step for step in json.loads(path.read_text())["augmentation"] if step["_target_"] == "RandRotate90d"]
         assert [step["_disabled_"] for step in turns] == ["$@roi_size[0] != @roi_size[1]"]
