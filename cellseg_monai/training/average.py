@@ -35,8 +35,8 @@ class WeightAverage:
         self.decay = decay
         self.steps = 0
         self._trained = network.module if isinstance(network, DistributedDataParallel) else network
-        self.network: torch.nn.Module = self._trained if decay == 0 else copy.deepcopy(self._trained)
-        """The averaged network; without averaging, the network in training."""
+        self.network: torch.nn.Module = network if decay == 0 else copy.deepcopy(self._trained)
+        """The averaged network; without averaging, the network in training, with its wrapper."""
 
     def attach(self, trainer: Engine) -> None:
         """Register this handler with the trainer; `Checkpoint` does this."""
@@ -44,7 +44,7 @@ class WeightAverage:
             trainer.add_event_handler(Events.ITERATION_COMPLETED, self.update)
 
     @torch.no_grad()
-    def update(self, _: Engine | None = None) -> None:
+    def update(self, trainer: Engine | None = None) -> None:
         """Move the average towards the current weights."""
         self.steps += 1
         share = 1 - min(self.decay, self.steps / (self.steps + 9))
@@ -54,6 +54,14 @@ class WeightAverage:
                 average.lerp_(current[name], share)
             else:  # a counter
                 average.copy_(current[name])
+        if trainer is not None and trainer.state.iteration % trainer.state.epoch_length == 0:
+            self._share_statistics()
+
+    def _share_statistics(self) -> None:
+        """Give all processes the statistics of the first, which is validated and saved, as in the wrapped network."""
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            for statistics in self.network.buffers():
+                torch.distributed.broadcast(statistics, 0)
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a resumed run needs in addition to the averaged network: the weights in training."""
