@@ -164,9 +164,12 @@ class WorkflowContract:
         self, root: Path, dataset: Path, tmp_path: Path, amp: bool, dtype: torch.dtype
     ) -> None:
         workflow = self.train(root, dataset, tmp_path, amp=amp, epochs=1)
-        network = workflow.parser.get_parsed_content("network")
+        # Validation runs the average of the weights, which is a network of its own if there is any averaging.
+        parser = workflow.parser
+        networks = {parser.get_parsed_content("network"), parser.get_parsed_content("average").network}
         dtypes: dict[bool, set[torch.dtype]] = {True: set(), False: set()}
-        layers = [layer for layer in network.modules() if isinstance(layer, torch.nn.Conv2d | torch.nn.Linear)]
+        modules = [module for network in networks for module in network.modules()]
+        layers = [layer for layer in modules if isinstance(layer, torch.nn.Conv2d | torch.nn.Linear)]
 
         def watch() -> None:
             for layer in layers:
