@@ -44,7 +44,8 @@ def lite_encoder_weights(name: str, weights: Mapping[str, torch.Tensor] | None =
             f"the encoder tu-tf_efficientnet_{name} has {len(missing)} tensors that the classifier lacks, such as "
             f"{missing[0]}; install the versions of timm and segmentation-models-pytorch in constraints.txt"
         )
-    return {key: named[key.removeprefix(_SMP_PREFIX)] for key in encoder}
+    # The packages store some tensors with another order of axes in memory, which safetensors refuses.
+    return {key: named[key.removeprefix(_SMP_PREFIX)].contiguous() for key in encoder}
 
 
 def read_lite_weights(name: str) -> dict[str, torch.Tensor]:

@@ -26,6 +26,9 @@ def classifier() -> dict[str, torch.Tensor]:
     torch.manual_seed(0)
     state = timm.create_model("tf_efficientnet_lite0", pretrained=False).state_dict()
     random = {key: torch.randn(value.shape) if value.ndim else value for key, value in state.items()}
+    for value in random.values():
+        if value.ndim == 4:
+            value.data = value.to(memory_format=torch.channels_last)  # as in the package
     return {f"_{number}.{key.rpartition('.')[2]}": value for number, (key, value) in enumerate(random.items())}
 
 
