@@ -54,7 +54,7 @@ ALTERED_GROUPS = ("bbbc039", "dsb2018 fluorescence")
 
 @dataclass(frozen=True)
 class Measurement:
-    """What is measured, and where.
+    """The request: which images to measure, and where the files go.
 
     Args:
         cases: the annotated images.

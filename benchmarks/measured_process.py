@@ -15,7 +15,7 @@ _EVERY_S = 0.05
 
 @dataclass(frozen=True)
 class Measured:
-    """What a finished command took.
+    """Time and memory of a finished command.
 
     Args:
         seconds: time from start to end.

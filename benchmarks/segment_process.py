@@ -38,7 +38,7 @@ class SegmentRun:
 
     @property
     def about(self) -> dict[str, Any]:
-        """What the results depend on, and the time that they took, for a file of results."""
+        """Return the settings that the results depend on, and the time taken, for a file of results."""
         known = self.record["about"]
         kept = ("cellseg_monai", "bundle", "scout", "precision", "device", "diameter")
         bundles = {name: about["bundle"] for name, about in known.get("bundles", {}).items()}

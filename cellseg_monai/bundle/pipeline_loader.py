@@ -8,15 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from cellseg_monai.bundle.one_pipeline import ChannelCountError, load_one
-from cellseg_monai.bundle.origin import shipped_names
-from cellseg_monai.bundle.run import find_bundle
-from cellseg_monai.bundle.scout_loader import load_scout
+from cellseg_monai.bundle.scout_loader import bundles_of_kinds, has_weights, load_scout
 from cellseg_monai.errors import CheckpointError
 from cellseg_monai.inference import Chooser, Pipeline, ScoutedPipelines
 from cellseg_monai.pixels import Preprocessing
-from cellseg_monai.scouting import KINDS
 from cellseg_monai.segment_options import AUTO, PIPELINE_OPTIONS, SINGLE_BUNDLE, SegmentOptions, takes_options
-from cellseg_monai.training.checkpoint_file import BEST
 
 __all__ = ["PipelineLoader", "load_pipeline"]
 
@@ -79,7 +75,7 @@ def _load(options: SegmentOptions, batch: int | None, check: Callable[[Preproces
     """Load one pipeline, or the pipelines among which a scout chooses."""
     diameter = "none" if options.diameter is None else options.diameter
     if options.bundle == AUTO:
-        if not _has_weights(_SCOUT):
+        if not has_weights(_SCOUT):
             raise CheckpointError(
                 "no weights for the scout, which chooses a bundle for each image; name a bundle, as in --bundle "
                 f"{SINGLE_BUNDLE}"
@@ -94,7 +90,7 @@ def _load(options: SegmentOptions, batch: int | None, check: Callable[[Preproces
                 f"use the bundle {AUTO}"
             )
         return pipeline
-    if _has_weights(_SCOUT):
+    if has_weights(_SCOUT):
         own = {pipeline.bundle: pipeline}
         return ScoutedPipelines(load_scout(), own, diameter, is_fixed=True, is_strict=options.strict)
     if diameter == "auto" or options.strict:
@@ -113,8 +109,8 @@ def _of_all_kinds(
     A bundle without weights is left out, and so is one with another number of channels than the user named. Images of
     its kind are segmented by the nearest of the others, and marked as doubtful.
     """
-    names = list(dict.fromkeys(kind.bundle for kind in KINDS.values() if kind.bundle is not None))
-    usable = [name for name in names if _has_weights(name)] or names[:1]  # the first then says what it lacks
+    names = bundles_of_kinds()
+    usable = [name for name in names if has_weights(name)] or names[:1]  # the first then says what it lacks
     pipelines: dict[str, Pipeline] = {}
     misfit = None
     for name in usable:
@@ -128,8 +124,3 @@ def _of_all_kinds(
     if misfit is not None and not pipelines:
         raise misfit
     return pipelines
-
-
-def _has_weights(name: str) -> bool:
-    """Return True if a bundle ships with this package, and has weights."""
-    return name in shipped_names() and any((find_bundle(name) / part / BEST).is_file() for part in ("output", "models"))

@@ -10,17 +10,18 @@ import numpy as np
 import torch
 
 from cellseg_monai.bundle.find import find_checkpoint, find_postprocess
+from cellseg_monai.bundle.origin import shipped_names
 from cellseg_monai.bundle.run import find_bundle
 from cellseg_monai.digest import file_digest
-from cellseg_monai.errors import BundleError, CheckpointError
 from cellseg_monai.networks import fold_normalisation
 from cellseg_monai.pixels import Preprocessing
 from cellseg_monai.scouting import KINDS, SIDE_PX, Certainty, Scout
 from cellseg_monai.settings import read_mapping
 from cellseg_monai.training import bfloat16_is_native
+from cellseg_monai.training.checkpoint_file import BEST
 from cellseg_monai.training.checkpoint_metadata import TrainedNetwork, trained_preprocess
 
-__all__ = ["load_scout", "suggested_bundles"]
+__all__ = ["bundles_of_kinds", "has_weights", "load_scout", "suggested_bundles"]
 
 _NAME = "scout"
 
@@ -59,13 +60,23 @@ def _load(checkpoint: str, root: str, sha256: str) -> Scout:
 
 @lru_cache(maxsize=1)
 def suggested_bundles() -> Mapping[str, Preprocessing]:
-    """Return the bundles for the kinds of images that have weights, each with its preparation of images."""
+    """Return the bundles for the kinds of images that have weights, each with its preparation of images.
+
+    Raises:
+        CheckpointError: weights are damaged, or belong to another bundle.
+    """
     bundles: dict[str, Preprocessing] = {}
-    for name in dict.fromkeys(kind.bundle for kind in KINDS.values() if kind.bundle is not None):
-        try:
-            root = find_bundle(name)
-            weights = find_checkpoint(str(root / "output"), str(root))
-            bundles[name] = trained_preprocess(weights, bundle=name)
-        except (BundleError, CheckpointError):
-            continue  # the bundle cannot be used, so it is not suggested
+    for name in filter(has_weights, bundles_of_kinds()):
+        root = find_bundle(name)
+        bundles[name] = trained_preprocess(find_checkpoint(str(root / "output"), str(root)), bundle=name)
     return bundles
+
+
+def bundles_of_kinds() -> list[str]:
+    """Return the names of the bundles that are made for a kind of image."""
+    return list(dict.fromkeys(kind.bundle for kind in KINDS.values() if kind.bundle is not None))
+
+
+def has_weights(name: str) -> bool:
+    """Return True if a bundle ships with this package, and has weights."""
+    return name in shipped_names() and any((find_bundle(name) / part / BEST).is_file() for part in ("output", "models"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -154,7 +154,7 @@ class BundleFolder:
         for source in sorted((root / "configs").iterdir()):
             if source.suffix == ".json":
                 self._write_config(source.name, self._changed(read_mapping(source), source.stem, train))
-            elif source.is_file() and source.suffix != ".json":
+            elif source.is_file():
                 (self.path / "configs").mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(source, self.path / "configs" / source.name)
 
@@ -170,7 +170,9 @@ class BundleFolder:
         with replacing(self.path / "configs" / name) as aside:
             aside.write_text(json_text(config), encoding="ascii")
 
-    def finish(self, metadata: Mapping[str, Any], postprocess: Postprocessing, describe: Any) -> TrainingData:
+    def finish(
+        self, metadata: Mapping[str, Any], postprocess: Postprocessing, describe: Callable[[str], TrainingData]
+    ) -> None:
         """Put the weights of the training run in their place, with everything that describes them.
 
         Args:
@@ -181,8 +183,7 @@ class BundleFolder:
         with replacing(self.weights) as aside:
             shutil.copyfile(self.training / BEST, aside)
         digest = file_digest(self.weights)
-        data: TrainingData = describe(digest)
+        data = describe(digest)
         self._write_config("postprocess.json", postprocess.to_mapping())
         self._write_config("metadata.json", {**metadata, "name": self.name, "weights_sha256": digest})
         ShippedWeights(digest, postprocess, training_data=data).to_json(self.weights.with_name("weights.json"))
-        return data

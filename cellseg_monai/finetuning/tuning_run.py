@@ -33,6 +33,8 @@ __all__ = ["Finetuned", "Start", "finetune", "finetune_on"]
 
 logger = logging.getLogger(__name__)
 
+_FEWEST_TO_CALIBRATE = 5  # validation images
+
 
 @dataclass(frozen=True)
 class Finetuned:
@@ -291,6 +293,3 @@ class _Run:
                 "seed": seed,
             },
         }
-
-
-_FEWEST_TO_CALIBRATE = 5

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -107,11 +106,6 @@ class Pipeline:
     def named(self, bundle: str) -> Pipeline:
         """Return the pipeline of a bundle, which is always this one; see `ScoutedPipelines.named`."""
         return self
-
-    @property
-    def seen_diameter_px(self) -> float:
-        """Diameter of the objects that a scout saw, in pixels of the image; NaN without a scout."""
-        return math.nan if self.sighting is None else self.sighting.diameter_px
 
     def about(self) -> dict[str, Any]:
         """Return what the results depend on, for the record of a run."""

@@ -15,15 +15,13 @@ from cellseg_monai.inference.pipeline import Pipeline
 from cellseg_monai.inference.tried_sizes import Fit, best_fit, sizes_to_try, try_sizes
 from cellseg_monai.io import Note
 from cellseg_monai.pixels.scale import within_reach
-from cellseg_monai.scouting import KINDS, Scout, Sighting, doubts_about, is_unsure_of_size, looked_at
+from cellseg_monai.scouting import KINDS, Scout, Sighting, agreed, doubts_about, is_unsure_of_size, looked_at
 from cellseg_monai.segment_options import AUTO
 
 __all__ = ["Chooser", "ScoutedPipelines", "choose_for_planes"]
 
 # Standard deviation that stands for a size that the network's own maps confirm.
 _CONFIRMED = 0.25
-# Largest ratio between the diameters that planes of a stack may have to be segmented alike.
-_ALIKE = 1.3
 
 Reader = Callable[[slice, slice], np.ndarray]
 """A function that returns the C×Y×X pixels in the given rows and columns."""
@@ -211,11 +209,9 @@ def choose_for_planes(
     """
     if isinstance(chooser, Pipeline):
         return chooser
-    chosen = sorted(
-        (chooser.choose(reads[place], shape, channel_names) for place in looked_at(len(reads))),
-        key=lambda one: one.seen_diameter_px,
-    )
-    are_alike = len({(one.bundle, one.preprocess.invert, one.sighting and one.sighting.kind) for one in chosen}) == 1
-    if are_alike and chosen[-1].seen_diameter_px <= _ALIKE * chosen[0].seen_diameter_px:
-        return chosen[len(chosen) // 2]
-    return None
+    chosen = [chooser.choose(reads[place], shape, channel_names) for place in looked_at(len(reads))]
+    shared = agreed([one.sighting for one in chosen if one.sighting is not None])
+    # Planes of one kind can differ in the bundle, if that kind has none.
+    if shared is None or len({one.bundle for one in chosen}) > 1:
+        return None
+    return next(one for one in chosen if one.sighting is shared)

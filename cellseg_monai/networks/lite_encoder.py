@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
+from pickle import UnpicklingError
 
 import timm
 import torch
@@ -71,7 +72,7 @@ def read_lite_weights(name: str) -> dict[str, torch.Tensor]:
         raise BundleError(f"got {len(files)} files of weights in {package}, expected one; {remedy}")
     try:
         return torch.load(files[0], map_location="cpu", weights_only=True)
-    except Exception as error:  # unpickling arbitrary bytes can raise almost any exception
+    except (EOFError, OSError, RuntimeError, UnpicklingError, ValueError) as error:
         raise BundleError(f"{files[0]} does not hold weights: {cause_of(error)}; {remedy}") from error
 
 

@@ -82,7 +82,7 @@ AS_IT_IS = Certainty()
 
 
 class Known(NamedTuple):
-    """What a scout says about an image, uncorrected, and what is true.
+    """A scout's uncorrected answer about an image, and the truth.
 
     Args:
         probabilities: probability of each kind.

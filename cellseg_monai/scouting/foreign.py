@@ -48,7 +48,7 @@ def _noise(shape: tuple[int, int], generator: np.random.Generator) -> np.ndarray
 
 
 def _empty_field(shape: tuple[int, int], generator: np.random.Generator) -> np.ndarray:
-    """What a camera sees where there are no cells: noise, uneven light, stripes of its columns, and hot pixels."""
+    """A camera image without cells: noise, uneven light, column stripes and hot pixels."""
     rows, columns = np.mgrid[: shape[0], : shape[1]] / max(shape)
     centre = generator.uniform(0, 1, 2)
     light = 1 - generator.uniform(0, 0.8) * ((rows - centre[0]) ** 2 + (columns - centre[1]) ** 2)

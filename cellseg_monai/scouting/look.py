@@ -22,7 +22,7 @@ __all__ = ["HEADS", "Look", "json_of_looks", "look_of", "write_looks"]
 
 @dataclass(frozen=True)
 class Look:
-    """What a scout says about an image.
+    """A scout's answer about an image, with the bundle that suits the image.
 
     Args:
         image: path or name of the image.

@@ -19,7 +19,7 @@ TOLERANCE = 0.2
 
 
 class Compared(NamedTuple):
-    """What a scout says about an image, and what is true.
+    """A scout's answer about an image, and the truth.
 
     Args:
         sighting: what the scout says.

@@ -1,4 +1,4 @@
-"""What an image shows, from what a network says about its views."""
+"""Combining a network's answers about views of an image into one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _ALIKE = 1.3
 
 @dataclass(frozen=True)
 class Sighting:
-    """What an image shows.
+    """The kind of an image, and the size and polarity of its objects, as a scout sees them.
 
     Args:
         kind: the likeliest of `KINDS`.

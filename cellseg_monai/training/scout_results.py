@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ __all__ = ["ScoutCalibration", "ScoutReport", "SightingsWriter"]
 logger = logging.getLogger(__name__)
 
 
-class _OfImages:
+class _OfImages(ABC):
     """A handler that keeps what a scout says about every image, and uses it at the end.
 
     The engine must yield `pred`, the answers about the views of one image, and `label`; see `training.WholeViews`.
@@ -63,8 +64,9 @@ class _OfImages:
         item = self.data[evaluator.state.iteration - 1]
         self._seen.append((item, sighting_of(answers, targets[:, 4].tolist(), self.certainty), targets[0]))
 
+    @abstractmethod
     def _finish(self) -> None:
-        raise NotImplementedError
+        """Use what was kept, after the last image."""
 
     def _compared(self) -> list[Compared]:
         compared = []

@@ -101,7 +101,7 @@ class TestUncertainSize:
         (flag,) = chosen.doubts
         assert (flag.kind, flag.severity) == ("uncertain size", "warning")
         assert flag.reason == "the diameter is probably between 5 and 50 px; none of 4 sizes that were tried fits well"
-        assert chosen.seen_diameter_px == pytest.approx(16)
+        assert chosen.sighting.diameter_px == pytest.approx(16)
         given = ScoutedPipelines(self.unsure, {"nuclei": pipeline}, 20.0).choose(read(empty), SHAPE)
         assert (given.doubts, given.tried) == ((), 0)
 
@@ -109,7 +109,7 @@ class TestUncertainSize:
         unsure = scout(log2_diameter=5.0, log_variance=0.0)  # twice the size of the cells
         chosen = ScoutedPipelines(unsure, {"nuclei": pipeline}).choose(read(IMAGE), SHAPE)
         assert chosen.doubts == ()
-        assert chosen.seen_diameter_px == pytest.approx(16, rel=0.15)
+        assert chosen.sighting.diameter_px == pytest.approx(16, rel=0.15)
         assert "(tried 4 sizes) → nuclei at " in chosen.text
 
     def test_a_bundle_for_images_at_their_own_size_is_not_tried(self, idle_job):

@@ -58,7 +58,10 @@ class TestScout:
     )
     def test_it_looks_at_light_or_at_the_chosen_channel(self, channels, names, chosen):
         image = np.random.default_rng(0).random((channels, 40, 50))
-        read = lambda rows, columns: image[:, rows, columns]  # noqa: E731
+
+        def read(rows: slice, columns: slice) -> np.ndarray:
+            return image[:, rows, columns]
+
         assert self.scout.look(read, (40, 50), channel_names=names, channels=chosen).diameter_px == pytest.approx(16)
 
     def test_it_asks_for_a_channel_if_it_cannot_know_which(self):
