@@ -13,7 +13,6 @@ from cellseg_monai.decoding import label_objects
 from cellseg_monai.inference.tiled import predict
 from cellseg_monai.labels import typical_diameter_px
 from cellseg_monai.pixels import prepare_and_measure
-from cellseg_monai.scouting import richest_windows
 
 if TYPE_CHECKING:
     from cellseg_monai.inference.pipeline import Pipeline
@@ -136,7 +135,7 @@ def _fit(
 ) -> Fit:
     zoom = pipeline.preprocess.zoom or 1.0
     side = min(_MOST_SIDE_PX, max(1, round(min(_SIDE_PX, *pipeline.tiles.size) / zoom)))
-    pixels = read(*richest_windows(read, shape, side, 1)[0])
+    pixels = read(*_telling_window(read, shape, side))
     prepared = prepare_and_measure(pixels, pipeline.preprocess, channel_names=channel_names)
     maps = pipeline.maps(predict(prepared.pixels, pipeline.network, pipeline.tiles))
     foreground = maps["foreground"]
@@ -146,3 +145,19 @@ def _fit(
     seen = foreground[foreground > _SEEN]
     certainty = float(np.abs(2 * seen - 1).mean()) if len(seen) else 0.0
     return Fit(diameter_px, typical_diameter_px(labels) / zoom, int(labels.max()), certainty)
+
+
+def _telling_window(read: Reader, shape: tuple[int, int], side: int) -> tuple[slice, slice]:
+    """Return the window of a given side, among nine, in which a few rows have the highest contrast."""
+    height, width = (min(side, length) for length in shape)
+    tops, lefts = (
+        sorted({round(share * (length - part)) for share in (0, 0.5, 1)})
+        for length, part in zip(shape, (height, width), strict=True)
+    )
+    windows = [(slice(top, top + height), slice(left, left + width)) for top in tops for left in lefts]
+    return max(windows, key=lambda window: _contrast(read, *window)) if len(windows) > 1 else windows[0]
+
+
+def _contrast(read: Reader, rows: slice, columns: slice) -> float:
+    sampled = np.linspace(rows.start, rows.stop - 1, 8).astype(int).tolist()
+    return float(np.std([read(slice(row, row + 1), columns)[0, 0] for row in sampled], dtype=np.float64))

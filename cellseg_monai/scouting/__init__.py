@@ -6,7 +6,7 @@ from cellseg_monai.scouting.kinds import KINDS, NONE, Kind
 from cellseg_monai.scouting.look import Look, json_of_looks, look_of, write_looks
 from cellseg_monai.scouting.scout import Scout
 from cellseg_monai.scouting.sighting import OUTPUTS, Sighting, agreed, looked_at, sighting_of
-from cellseg_monai.scouting.views import SIDE_PX, View, richest_windows, views_of
+from cellseg_monai.scouting.views import SIDE_PX, View, views_of
 
 __all__ = [
     "INTERVAL",
@@ -28,7 +28,6 @@ __all__ = [
     "json_of_looks",
     "look_of",
     "looked_at",
-    "richest_windows",
     "sighting_of",
     "views_of",
     "write_looks",

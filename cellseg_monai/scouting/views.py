@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["FACTORS", "SIDE_PX", "View", "intensity_range", "is_flat", "richest_windows", "shrunk", "views_of"]
+__all__ = ["FACTORS", "SIDE_PX", "View", "intensity_range", "is_flat", "shrunk", "views_of"]
 
 SIDE_PX = 160
 """Side of a view, in pixels of the view."""
@@ -61,7 +61,7 @@ def views_of(read: Read, shape: tuple[int, int]) -> list[View]:
     low, high = intensity_range(read, shape)
     views = []
     for factor in FACTORS:
-        for rows, columns in richest_windows(read, shape, factor * SIDE_PX, _PLACES[factor > 1]):
+        for rows, columns in _windows(read, shape, factor * SIDE_PX, _PLACES[factor > 1]):
             part = shrunk(read(rows, columns), factor)
             scaled = np.clip((part - low) / (high - low), 0, 1) if high > low else np.zeros_like(part)
             pixels: np.ndarray = np.zeros((3, SIDE_PX, SIDE_PX), np.float32)
@@ -101,15 +101,8 @@ def is_flat(views: Sequence[View]) -> bool:
     return bool((is_equal.sum(axis=(0, 2, 3)) >= _FLAT * counts).all())
 
 
-def richest_windows(read: Read, shape: tuple[int, int], side: int, most: int) -> list[tuple[slice, slice]]:
-    """Return the rows and columns of the windows in which a few rows have the highest contrast.
-
-    Args:
-        read: see `Read`.
-        shape: (Y, X) of the image.
-        side: side of the windows in pixels; the whole image is one window if it is smaller.
-        most: largest number of windows.
-    """
+def _windows(read: Read, shape: tuple[int, int], side: int, most: int) -> list[tuple[slice, slice]]:
+    """Return the windows of a given side with the highest contrast, or the whole image if it is smaller."""
     axes = [_starts(length, side) for length in shape]
     places = [(top, left) for top in axes[0] for left in axes[1]]
     windows = [(slice(top, min(top + side, shape[0])), slice(left, min(left + side, shape[1]))) for top, left in places]
