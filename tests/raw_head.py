@@ -23,7 +23,7 @@ class RawHead(Head, key="tests.raw"):
     def maps(self) -> tuple[str, ...]:
         return self.names
 
-    def encode(self, labels: np.ndarray) -> np.ndarray:
+    def encode(self, labels: np.ndarray, tags: object = None, classes: object = None) -> np.ndarray:
         raise NotImplementedError("no test trains this head")
 
     def activate(self, logits: np.ndarray) -> dict[str, np.ndarray]:

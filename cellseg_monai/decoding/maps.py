@@ -16,7 +16,8 @@ Maps = Mapping[str, SlicedArray]
 - `foreground`: the probability that a pixel belongs to an object
 - `boundary`: the probability that a pixel separates touching objects
 - `distance`: the depth of a pixel within its object, as a fraction of the object's greatest depth
-- `class/<name>`: the probability of a class
+- `class/<name>`: the probability of a class of the object at this pixel
+- `image_class/<name>`: the probability of a class of the image
 - `views`: the fraction of test-time augmentation views in which the pixel is foreground
 """
 

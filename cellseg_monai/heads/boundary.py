@@ -63,7 +63,9 @@ class BoundaryClassesHead(_BoundaryHead, key="boundary_classes"):
         """True, because each pixel is either background, interior or boundary."""
         return True
 
-    def encode(self, labels: np.ndarray, tags: Mapping[str, Any] = NO_TAGS) -> np.ndarray:
+    def encode(
+        self, labels: np.ndarray, tags: Mapping[str, Any] = NO_TAGS, classes: np.ndarray | None = None
+    ) -> np.ndarray:
         """Return 1×Y×X float32: 0 for background, 1 for the interior of objects, 2 for touching boundaries."""
         return boundary_classes(labels, self.width).astype(np.float32)[np.newaxis]
 
@@ -102,7 +104,9 @@ class BoundaryMasksHead(_BoundaryHead, key="boundary_masks"):
         """The names of the two masks."""
         return ("foreground", "boundary")
 
-    def encode(self, labels: np.ndarray, tags: Mapping[str, Any] = NO_TAGS) -> np.ndarray:
+    def encode(
+        self, labels: np.ndarray, tags: Mapping[str, Any] = NO_TAGS, classes: np.ndarray | None = None
+    ) -> np.ndarray:
         """Return 2×Y×X float32: the masks of whole objects and of touching boundaries."""
         return foreground_and_boundary(labels, self.width)
 

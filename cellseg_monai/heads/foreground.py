@@ -45,7 +45,9 @@ class ForegroundHead(Head, key="foreground"):
         """True if the head has two channels."""
         return self.softmax
 
-    def encode(self, labels: np.ndarray, tags: Mapping[str, Any] = NO_TAGS) -> np.ndarray:
+    def encode(
+        self, labels: np.ndarray, tags: Mapping[str, Any] = NO_TAGS, classes: np.ndarray | None = None
+    ) -> np.ndarray:
         """Return 1×Y×X float32: 1 in objects, 0 elsewhere."""
         return foreground_target(labels)[np.newaxis]
 

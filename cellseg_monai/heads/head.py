@@ -32,7 +32,8 @@ class Head(ABC):
 
     Map names have a fixed meaning: `foreground` is the probability that a pixel belongs to an object, `boundary` the
     probability that it separates touching objects, `distance` the depth inside an object as a fraction of its greatest
-    depth, and `class/<name>` the probability of a class. Finding objects requires the map `foreground`.
+    depth, `class/<name>` the probability of a class of the object at this pixel, and `image_class/<name>` that of a
+    class of the image. Finding objects requires the map `foreground`.
 
     Test-time augmentation averages the logits of flipped and rotated views. A channel must therefore mean the same in
     every view, so heads cannot predict directions.
@@ -62,6 +63,16 @@ class Head(ABC):
         return tuple(name for name in self.maps if name == "foreground" or name.startswith("class/"))
 
     @property
+    def class_names(self) -> tuple[str, ...]:
+        """The names of the classes of objects, in the order of their numbers; empty if the head predicts none."""
+        return tuple(name.removeprefix("class/") for name in self.maps if name.startswith("class/"))
+
+    @property
+    def pooled_channels(self) -> tuple[int, ...]:
+        """The numbers of the channels with one value for the whole image, which the network repeats at each pixel."""
+        return ()
+
+    @property
     def exclusive(self) -> bool:
         """True if the channels are mutually exclusive classes, so that the loss must apply a softmax over them."""
         return False
@@ -72,13 +83,17 @@ class Head(ABC):
         return 1 if self.exclusive else len(self.channels)
 
     @abstractmethod
-    def encode(self, labels: np.ndarray, tags: Mapping[str, Any] = NO_TAGS) -> np.ndarray:
+    def encode(
+        self, labels: np.ndarray, tags: Mapping[str, Any] = NO_TAGS, classes: np.ndarray | None = None
+    ) -> np.ndarray:
         """Return the training target for a label image.
 
         Args:
             labels: Y×X integers, one id per object, 0 for background.
             tags: tags of the image from the datalist, by name, such as its cell type. Only heads that predict a
                 property like this use tags. Unknown text is an empty string, and an unknown number is NaN.
+            classes: N×2 int64, the ids of the objects whose class is known, and the numbers of their classes in
+                `class_names`; None if no class is known.
 
         Returns:
             float32 array of `target_channels`×Y×X.

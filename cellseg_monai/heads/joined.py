@@ -20,11 +20,12 @@ class JoinedHeads(Head, key="joined"):
     """A head that combines several heads, whose channels follow one another in the network's output tensor.
 
     Args:
-        heads: the heads, in the order of their channels. Two heads cannot have a map of the same name.
+        heads: the heads, in the order of their channels. Two heads cannot have a map of the same name, and only one
+            can predict classes of objects.
 
     Raises:
-        ValueError: there are no heads, two heads have a map of the same name, or the channel names are not unique even
-            with the head's name in front.
+        ValueError: there are no heads, two heads have a map of the same name or both predict classes of objects, or the
+            channel names are not unique even with the head's name in front.
     """
 
     heads: tuple[Head, ...]
@@ -36,6 +37,12 @@ class JoinedHeads(Head, key="joined"):
         for kind, names in (("channels", self.channels), ("maps", self.maps)):
             if repeated := [name for name, count in Counter(names).items() if count > 1]:
                 raise ValueError(f"got heads that share the {kind} {', '.join(repeated)}, expected unique names")
+        # An object has one class, and its number counts the names of one head.
+        if len(classifying := [head.name for head in self.heads if head.class_names]) > 1:
+            raise ValueError(
+                f"got several heads for classes of objects ({', '.join(classifying)}), expected at most one; join their "
+                "classes in one head"
+            )
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -56,13 +63,25 @@ class JoinedHeads(Head, key="joined"):
         return tuple(name for head in self.heads for name in head.measured_maps)
 
     @property
+    def pooled_channels(self) -> tuple[int, ...]:
+        """The numbers of the pooled channels of all heads, among the channels of all heads."""
+        starts = np.cumsum([0, *(len(head.channels) for head in self.heads)]).tolist()
+        return tuple(
+            start + number
+            for start, head in zip(starts, self.heads, strict=False)
+            for number in head.pooled_channels
+        )
+
+    @property
     def target_channels(self) -> int:
         """The total number of target channels."""
         return sum(head.target_channels for head in self.heads)
 
-    def encode(self, labels: np.ndarray, tags: Mapping[str, Any] = NO_TAGS) -> np.ndarray:
+    def encode(
+        self, labels: np.ndarray, tags: Mapping[str, Any] = NO_TAGS, classes: np.ndarray | None = None
+    ) -> np.ndarray:
         """Return the targets of all heads, concatenated along the channels."""
-        return np.concatenate([head.encode(labels, tags) for head in self.heads])
+        return np.concatenate([head.encode(labels, tags, classes) for head in self.heads])
 
     def activate(self, logits: np.ndarray) -> dict[str, np.ndarray]:
         """Return the maps of all heads."""

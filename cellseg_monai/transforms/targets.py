@@ -24,22 +24,29 @@ class EncodeTargetd(MapTransform):
         keys: keys of the label images, 1×Y×X ids. They become float32 tensors on the same device, with the head's
             `target_channels` as the first axis.
         tags_key: key of the image's tags, for heads that need them. The item can lack this key.
+        classes_key: key of the classes of the objects, N×2 integers from `LoadClassesd`. The item can lack this key.
 
     Raises:
         ValueError: the head returned a target of another shape.
     """
 
-    def __init__(self, head: Head, keys: str | list[str] = "label", tags_key: str = "tags") -> None:
+    def __init__(
+        self, head: Head, keys: str | list[str] = "label", tags_key: str = "tags", classes_key: str = "classes"
+    ) -> None:
         super().__init__(keys)
         self.head = head
         self.tags_key = tags_key
+        self.classes_key = classes_key
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Return the item with targets in place of its label images."""
         item = dict(data)
+        classes = item.get(self.classes_key)
+        if classes is not None:
+            classes = torch.as_tensor(classes).numpy(force=True)
         for key in self.key_iterator(item):
             labels = torch.as_tensor(item[key])
-            target = self.head.encode(labels.numpy(force=True)[0], item.get(self.tags_key, NO_TAGS))
+            target = self.head.encode(labels.numpy(force=True)[0], item.get(self.tags_key, NO_TAGS), classes)
             expected = (self.head.target_channels, *labels.shape[1:])
             if target.shape != expected:
                 raise ValueError(

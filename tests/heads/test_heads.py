@@ -17,8 +17,10 @@ from cellseg_monai.heads import (
     NO_TAGS,
     BoundaryClassesHead,
     BoundaryMasksHead,
+    CellClassHead,
     ForegroundHead,
     Head,
+    ImageClassHead,
     JoinedHeads,
     head_from_mapping,
 )
@@ -29,6 +31,9 @@ HEADS = [
     BoundaryClassesHead(width=4),
     BoundaryMasksHead(),
     JoinedHeads((ForegroundHead(),)),
+    CellClassHead(("round", "elongated")),
+    ImageClassHead(("A172", "BV2", "MCF7"), tag="cell_type"),
+    JoinedHeads((BoundaryMasksHead(), ImageClassHead(("A", "B")), CellClassHead(("A", "B", "C")))),
 ]
 LABELS = np.array([[0, 4, 4, 4, 7, 7, 7, 0]])
 
@@ -122,7 +127,9 @@ class RoundCellsHead(Head):
     channels = ("class/round",)
     maps = ("class/round",)
 
-    def encode(self, labels: np.ndarray, tags: Mapping[str, Any] = NO_TAGS) -> np.ndarray:
+    def encode(
+        self, labels: np.ndarray, tags: Mapping[str, Any] = NO_TAGS, classes: np.ndarray | None = None
+    ) -> np.ndarray:
         return np.float32((labels > 0) & (tags.get("cell_type") == "round"))[np.newaxis]
 
     def activate(self, logits: np.ndarray) -> dict[str, np.ndarray]:
@@ -167,6 +174,53 @@ class TestJoinedHeads:
         )
 
 
+class TestClasses:
+    CELLS = CellClassHead(("round", "elongated"))
+    IMAGE = ImageClassHead(("A172", "BV2"), tag="cell_type")
+    JOINED = JoinedHeads((ForegroundHead(), IMAGE, CELLS))
+
+    def test_targets_hold_class_numbers_where_the_class_is_known(self) -> None:
+        target = self.JOINED.encode(LABELS, {"cell_type": "BV2"}, np.array([[7, 1]]))
+        assert target[:, 0].tolist() == [[0, *[1] * 6, 0], [1] * 8, [-1] * 4 + [1] * 3 + [-1]]
+
+    def test_what_is_unknown_is_no_class(self) -> None:
+        for tags in ({}, {"cell_type": ""}, {"cell_type": float("nan")}, {"cell_type": None}):
+            assert (self.JOINED.encode(LABELS, tags)[1:] == -1).all()
+
+    def test_maps_are_softmax_probabilities_of_each_head(self) -> None:
+        logits = np.log([1.0, 1, 3, 4, 1])[:, None, None]
+        maps = self.JOINED.activate(logits)
+        assert {name: round(values.item(), 4) for name, values in maps.items()} == {
+            "foreground": 0.5,
+            "image_class/A172": 0.25,
+            "image_class/BV2": 0.75,
+            "class/round": 0.8,
+            "class/elongated": 0.2,
+        }
+
+    def test_only_classes_of_objects_are_measured_and_named(self) -> None:
+        assert self.JOINED.measured_maps == ("foreground", "class/round", "class/elongated")
+        assert self.JOINED.class_names == ("round", "elongated")
+        assert self.IMAGE.class_names == ()
+
+    def test_pooled_channels_are_numbered_among_all_channels(self) -> None:
+        assert self.JOINED.pooled_channels == (1, 2)
+        assert JoinedHeads((self.CELLS, self.JOINED.heads[0], self.IMAGE)).pooled_channels == (3, 4)
+
+    def test_a_tag_that_names_no_class_is_refused(self) -> None:
+        with pytest.raises(ValueError, match="got the tag cell_type='A17', expected one of A172, BV2"):
+            self.IMAGE.encode(LABELS, {"cell_type": "A17"})
+
+    @pytest.mark.parametrize("names", [(), ("round",), "round", ("a", "a"), ("a", "b/c"), ("a", " b"), ("a", 1)])
+    def test_classes_without_proper_names_are_refused(self, names: Any) -> None:
+        with pytest.raises(ValueError, match="got the class"):
+            CellClassHead(names)
+
+    def test_two_heads_for_classes_of_objects_are_refused(self) -> None:
+        with pytest.raises(ValueError, match=r"several heads for classes of objects \(cell_class, cell_class\)"):
+            JoinedHeads((self.CELLS, CellClassHead(("a", "b"))))
+
+
 class TestNames:
     def test_a_subclass_does_not_inherit_the_name_of_its_parent(self) -> None:
         @dataclass(frozen=True)
@@ -189,7 +243,7 @@ class TestPlainData:
     @pytest.mark.parametrize(
         ("values", "message"),
         [
-            ({}, "got the head None, expected one of boundary_classes, boundary_masks, foreground, joined"),
+            ({}, "got the head None, expected one of boundary_classes, boundary_masks, cell_class, foreground, image_class"),
             ({"name": "forground"}, "got the head 'forground'"),
             ({"name": ["foreground"]}, "got the head"),
             ({"name": "foreground", "sigmoid": True}, "cannot build the head 'foreground'"),

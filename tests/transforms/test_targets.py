@@ -42,7 +42,9 @@ class RoundCellsHead(Head):
     channels = ("class/round",)
     maps = ("class/round",)
 
-    def encode(self, labels: np.ndarray, tags: Mapping[str, Any] = NO_TAGS) -> np.ndarray:
+    def encode(
+        self, labels: np.ndarray, tags: Mapping[str, Any] = NO_TAGS, classes: np.ndarray | None = None
+    ) -> np.ndarray:
         """Return the pixels of round cells."""
         return np.float32((labels > 0) & (tags.get("cell_type") == "round"))[np.newaxis]
 
