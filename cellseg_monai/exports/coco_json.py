@@ -17,14 +17,15 @@ from cellseg_monai.labels.relabel import id_runs
 
 __all__ = ["write"]
 
-_IMAGE, _CATEGORY = 1, 1
+_IMAGE, _CATEGORY = 1, 1  # the first numbers
 
 
 def write(path: Path, segmentation: Segmentation) -> None:
     """Write the image entry and one annotation per object.
 
     The `id` of an annotation is the id of its object. A `score` is included if the table has a finite score for the
-    object.
+    object. Each class of objects is a category, and `class_probability` belongs to that category. Without classes, there
+    is a single category, `cell`.
 
     Args:
         path: file to write.
@@ -32,7 +33,8 @@ def write(path: Path, segmentation: Segmentation) -> None:
     """
     height, width = segmentation.shape
     image = {"id": _IMAGE, "file_name": segmentation.image_name, "height": height, "width": width}
-    categories = [{"id": _CATEGORY, "name": "cell"}]
+    names = segmentation.table.classes or ("cell",)
+    categories = [{"id": number, "name": name} for number, name in enumerate(names, start=_CATEGORY)]
     with replacing(path) as aside, open(aside, "w", encoding="utf-8", newline="\n") as file:
         file.write(f'{{"images": [{json.dumps(image)}],\n"categories": {json.dumps(categories)},\n"annotations": [')
         for index, annotation in enumerate(_annotations(segmentation)):
@@ -43,7 +45,8 @@ def write(path: Path, segmentation: Segmentation) -> None:
 def _annotations(segmentation: Segmentation) -> Iterator[dict[str, Any]]:
     """Yield one annotation per object."""
     table, shape = segmentation.table, segmentation.shape
-    scores = table["score"] if "score" in table.columns else None
+    numbers = table.class_numbers if table.classes else np.zeros(len(table), np.int64)
+    kept = [name for name in ("score", "class_probability") if name in table.columns]
     for crop in crops_of_whole_objects(segmentation.labels, table.boxes):
         rows = table.positions(crop.ids)
         sides = (table[name][rows] for name in ("left_px", "top_px", "right_px", "bottom_px"))
@@ -52,15 +55,13 @@ def _annotations(segmentation: Segmentation) -> Iterator[dict[str, Any]]:
             annotation = {
                 "id": object_id,
                 "image_id": _IMAGE,
-                "category_id": _CATEGORY,
+                "category_id": _CATEGORY + int(numbers[row]),
                 "iscrowd": 0,
                 "area": int(table["area_px"][row]),
                 "bbox": [left, top, right - left, bottom - top],
                 "segmentation": {"size": list(shape), "counts": counts},
             }
-            if scores is not None and np.isfinite(scores[row]):
-                annotation["score"] = float(scores[row])
-            yield annotation
+            yield annotation | {name: float(table[name][row]) for name in kept if np.isfinite(table[name][row])}
 
 
 def _masks(crop: Crop, shape: tuple[int, int]) -> list[str]:

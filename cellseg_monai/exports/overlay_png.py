@@ -13,7 +13,7 @@ from cellseg_monai.exports.segmentation import Segmentation
 from cellseg_monai.io.display import measured_channels, picture_of
 from cellseg_monai.io.image import Image
 from cellseg_monai.io.shrinking import shrink
-from cellseg_monai.labels import draw_outlines, paint_outlines
+from cellseg_monai.labels import class_colours, draw_outlines, paint_classes, paint_outlines
 
 __all__ = ["write", "write_overlay"]
 
@@ -24,7 +24,7 @@ def write(path: Path, segmentation: Segmentation) -> None:
     """Write a picture of the image with the object outlines drawn over it.
 
     Channels are stretched and coloured as in reports. Large images are shrunk to at most 4096 pixels on the longer
-    side.
+    side. Objects of different classes have outlines of different colours.
 
     Args:
         path: file to write, ending in .png.
@@ -39,7 +39,12 @@ def write(path: Path, segmentation: Segmentation) -> None:
     channels = measured_channels(names, image.shape[0])[:3]
     small, labels = shrink(image, segmentation.labels, channels, longest_px=LONGEST_PX)
     picture = picture_of(Image(small, "CYX", channel_names=tuple(names[channel] for channel in channels if names)))
-    paint_outlines(picture, labels)
+    table = segmentation.table
+    if table.classes:
+        listed = np.stack([table["id"].astype(np.int64), table.class_numbers], axis=1)
+        paint_classes(picture, labels, listed, class_colours(len(table.classes)))
+    else:
+        paint_outlines(picture, labels)
     _save(path, picture)
 
 

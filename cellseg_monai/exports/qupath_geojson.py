@@ -12,7 +12,7 @@ import numpy as np
 
 from cellseg_monai.atomic import replacing
 from cellseg_monai.exports.segmentation import Segmentation
-from cellseg_monai.labels import Polygon, object_polygons
+from cellseg_monai.labels import ObjectTable, Polygon, class_colours, object_polygons
 
 __all__ = ["write"]
 
@@ -23,7 +23,8 @@ def write(path: Path, segmentation: Segmentation) -> None:
     Objects become detections, because QuPath can handle hundreds of thousands of them. Annotations can be edited, but
     are slow. Each detection is named after the id of its object. All finite values in the table, including the id and
     `score`, become measurements. Coordinates are in pixels from the top left corner of the full image, as in QuPath.
-    In a stack, each object is assigned to its time point and depth.
+    In a stack, each object is assigned to its time point and depth. The class of an object becomes its classification,
+    with a colour.
 
     Args:
         path: file to write.
@@ -49,12 +50,21 @@ def _features(segmentation: Segmentation, place: dict[str, int]) -> Iterator[dic
         for name, column in table.columns.items()
         if column.dtype.kind not in "OU"
     }
+    classifications = _classifications(table)
     for object_id, polygons in object_polygons(segmentation.labels, table.boxes):
         row = int(table.positions(np.array(object_id)))
         values: dict[str, float] = {name: column[row].item() for name, column in columns.items()}
         measurements = {name: value for name, value in values.items() if isfinite(value)}
         properties = {"objectType": "detection", "name": str(object_id), "measurements": measurements}
+        if classifications:
+            properties["classification"] = classifications[table["class"][row]]
         yield {"type": "Feature", "geometry": _geometry(polygons) | plane, "properties": properties}
+
+
+def _classifications(table: ObjectTable) -> dict[str, dict[str, Any]]:
+    """Return the classes by name, as QuPath 0.4 and later write them; earlier versions ignore the colour."""
+    colours = class_colours(len(table.classes))
+    return {name: {"name": name, "color": list(colour)} for name, colour in zip(table.classes, colours, strict=True)}
 
 
 def _geometry(polygons: Sequence[Polygon]) -> dict[str, Any]:

@@ -11,13 +11,14 @@ from roifile import ROI_OPTIONS, ROI_TYPE, ImagejRoi
 
 from cellseg_monai.atomic import replacing
 from cellseg_monai.exports.segmentation import Segmentation
-from cellseg_monai.labels import Polygon, object_polygons
+from cellseg_monai.labels import ObjectTable, Polygon, class_colours, object_polygons
 
 __all__ = ["write"]
 
 # Limits of a traced outline, which has 16-bit fields: coordinates (ImageJ reads larger ones as negative), lengths of
 # the sides, and number of corners.
 _MAX_COORDINATE, _MAX_SIDE, _MAX_CORNERS = 60_535, 2**15 - 1, 2**16 - 1
+_GROUPS = 255
 _MOVE, _LINE, _CLOSE = 0.0, 1.0, 4.0
 
 
@@ -26,7 +27,8 @@ def write(path: Path, segmentation: Segmentation) -> None:
 
     A connected object without holes becomes a traced outline, like those from ImageJ's wand tool, unless it is too
     large for one. Any other object becomes a composite of all its rings. In a stack, regions are assigned to their
-    slice and frame, which are also part of their names.
+    slice and frame, which are also part of their names. The class of an object becomes its group, numbered from 1 in the
+    order of the classes, and its colour. ImageJ has 255 groups; objects of further classes have none.
 
     Args:
         path: file to write.
@@ -37,8 +39,11 @@ def write(path: Path, segmentation: Segmentation) -> None:
     with replacing(path) as aside, ZipFile(aside, "w", ZIP_DEFLATED) as regions:
         for place, plane in segmentation.split():
             prefix = "".join(f"{axis}{index:03d}_" for axis, index in place.items())
+            numbers = plane.table.class_numbers if plane.table.classes else None
             for object_id, polygons in object_polygons(plane.labels, plane.table.boxes):
                 region = _region(f"{prefix}{object_id}", polygons)
+                if numbers is not None:
+                    _classify(region, int(numbers[plane.table.positions(np.array(object_id))]), plane.table)
                 if is_plain:
                     (region.position,) = (index + 1 for index in place.values())
                 else:
@@ -67,6 +72,13 @@ def _region(name: str, polygons: Sequence[Polygon]) -> ImagejRoi:
         region.multi_coordinates = np.concatenate([_path(ring) for ring in rings]).astype(np.float32)
         region.shape_roi_size = len(region.multi_coordinates)
     return region
+
+
+def _classify(region: ImagejRoi, number: int, table: ObjectTable) -> None:
+    """Give a region the group and the colour of its class."""
+    if number < _GROUPS:
+        region.group = number + 1
+    region.stroke_color = bytes((255, *class_colours(len(table.classes))[number]))
 
 
 def _path(ring: np.ndarray) -> np.ndarray:

@@ -13,7 +13,8 @@ from cellseg_monai.spreadsheets import cell_text, read_rows, text_of_cell, writi
 
 __all__ = ["read", "write"]
 
-_TEXT = ("flags",)  # columns that hold no numbers
+_TEXT = ("flags", "class")  # columns that hold no numbers
+_MEAN, _CLASS = "mean_", "mean_class_"
 
 
 def write(path: Path, segmentation: Segmentation) -> None:
@@ -45,14 +46,17 @@ def read(path: Path) -> ObjectTable:
             raise ValueError("no id column, two columns of one name, or rows of unequal length")
         columns = zip(*rows, strict=True) if rows else [()] * len(head)
         values = {
-            name: np.array(cells, np.str_) if name in _TEXT else _values(cells)
+            name: np.array(list(map(text_of_cell, cells)), np.str_) if name in _TEXT else _values(cells)
             for name, cells in zip(head, columns, strict=True)
         }
     except (ValueError, OverflowError) as error:
         raise ValueError(
             f"{path} is not an object table ({error}); export the table again with `--export csv`"
         ) from error
-    return ObjectTable(values, tuple(name.removeprefix("mean_") for name in head if name.startswith("mean_")))
+    means = [name.removeprefix(_MEAN) for name in head if name.startswith(_MEAN)]
+    channels = tuple(name for name in means if {f"min_{name}", f"max_{name}"} <= values.keys())
+    classes = tuple(name.removeprefix(_CLASS) for name in head if "class" in values and name.startswith(_CLASS))
+    return ObjectTable(values, channels, tuple(name for name in classes if f"class_{name}" not in channels))
 
 
 def _values(cells: Sequence[str]) -> np.ndarray:

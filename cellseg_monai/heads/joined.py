@@ -67,9 +67,7 @@ class JoinedHeads(Head, key="joined"):
         """The numbers of the pooled channels of all heads, among the channels of all heads."""
         starts = np.cumsum([0, *(len(head.channels) for head in self.heads)]).tolist()
         return tuple(
-            start + number
-            for start, head in zip(starts, self.heads, strict=False)
-            for number in head.pooled_channels
+            start + number for start, head in zip(starts, self.heads, strict=False) for number in head.pooled_channels
         )
 
     @property

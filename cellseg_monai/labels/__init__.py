@@ -12,7 +12,7 @@ from cellseg_monai.labels.object_classes import (
     no_classes,
 )
 from cellseg_monai.labels.object_table import ObjectTable, join_tables
-from cellseg_monai.labels.outlines import draw_outlines, inner_outlines, paint_outlines
+from cellseg_monai.labels.outlines import draw_outlines, inner_outlines, paint_classes, paint_outlines
 from cellseg_monai.labels.polygons import Polygon, draw_polygons, object_polygons, trace_polygons
 from cellseg_monai.labels.relabel import relabel_sequential
 from cellseg_monai.labels.targets import (
@@ -47,6 +47,7 @@ __all__ = [
     "object_boxes",
     "object_polygons",
     "objects_are_dark",
+    "paint_classes",
     "paint_outlines",
     "relabel_sequential",
     "touching_boundaries",

@@ -26,6 +26,7 @@ __all__ = ["measure_objects"]
 
 # Maps whose columns have names of their own, because users filter and sort by these columns.
 _NAMED_COLUMNS = {"foreground": "score", "views": "agreement"}
+_CLASS = "class/"
 _SQUARE_TOLERANCE = 1e-6  # pixels are square if height and width differ by at most this fraction
 
 
@@ -58,7 +59,8 @@ def measure_objects(
     A pixel size adds `area_um2`, `centroid_y_um`, `centroid_x_um`, `equivalent_diameter_um` and `perimeter_um` (NaN if
     pixels are not square). An image adds `mean_NAME`, `min_NAME` and `max_NAME` for each channel. Each map adds its
     mean over the object's pixels, called `score` for the map `foreground`, `agreement` for `views`, and `mean_NAME` for
-    all other maps, with slashes in the name replaced by underscores.
+    all other maps, with slashes in the name replaced by underscores. Two or more maps `class/NAME` also add `class`, the
+    NAME with the highest mean, and `class_probability`, this mean.
 
     Args:
         labels: Y×X ids of any integer dtype, 0 is background. Ids can have gaps and be large. The array is only sliced,
@@ -102,7 +104,10 @@ def measure_objects(
     joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     order = np.argsort(joined["id"], kind="stable")
     measured = {name: column[order] for name, column in joined.items()}
-    return ObjectTable(_columns(measured, boxes, tuple(labels.shape), pixel_size_um), names)
+    classes = _class_names(maps or {})
+    return ObjectTable(
+        _columns(_classified(measured, classes), boxes, tuple(labels.shape), pixel_size_um), names, classes
+    )
 
 
 def _empty_crop(boxes: ObjectBoxes) -> Crop:
@@ -127,6 +132,20 @@ def _columns_of_maps(labels: SlicedArray, maps: Mapping[str, Any], channels: Seq
         if f"mean_{channel}" in columns:
             raise ValueError(f"got a map and a channel that share the name {channel}; rename the channel")
     return columns
+
+
+def _class_names(maps: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the names of the classes of objects; empty if there are not two classes to choose from."""
+    names = tuple(name.removeprefix(_CLASS) for name in maps if name.startswith(_CLASS))
+    return names if len(names) > 1 else ()
+
+
+def _classified(measured: dict[str, np.ndarray], classes: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """Return the columns with the likeliest class of each object, and its probability."""
+    if not classes:
+        return measured
+    means = np.stack([measured[_column(f"{_CLASS}{name}")] for name in classes])
+    return measured | {"class": np.array(classes)[means.argmax(axis=0)], "class_probability": means.max(axis=0)}
 
 
 def _column(name: str) -> str:

@@ -21,9 +21,11 @@ class ObjectTable:
     Args:
         columns: columns of equal length by name, including `id`; `measure_objects` describes the others.
         channels: names of the channels that have `mean_`, `min_` and `max_` columns.
+        classes: names of the classes among which the column `class` chooses, in the order of their numbers; empty if
+            there is no such column.
 
     Raises:
-        ValueError: columns differ in length, or there is no column `id`.
+        ValueError: columns differ in length, there is no column `id`, or the column `class` has other classes.
 
     >>> table = ObjectTable({"id": np.array([3, 8]), "area_px": np.array([20, 45])})
     >>> len(table), table["area_px"]
@@ -32,12 +34,17 @@ class ObjectTable:
 
     columns: Mapping[str, np.ndarray]
     channels: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         lengths = {name: len(column) for name, column in self.columns.items()}
         if "id" not in lengths or len(set(lengths.values())) != 1:
             raise ValueError(
                 f"got columns of lengths {lengths}, expected equal lengths and a column `id`; pass one value per object"
+            )
+        if self.classes and (others := set(np.unique(self.columns["class"]).tolist()) - set(self.classes)):
+            raise ValueError(
+                f"got the class {min(others)!r}, expected one of {', '.join(self.classes)}; correct the column `class`"
             )
 
     def __len__(self) -> int:
@@ -54,6 +61,17 @@ class ObjectTable:
         """
         # Without this conversion, NumPy would convert both arrays on each call.
         return np.asarray(np.searchsorted(self["id"], np.asarray(ids).astype(self["id"].dtype, copy=False)))
+
+    @property
+    def class_numbers(self) -> np.ndarray:
+        """The number of each object's class in `classes`, int64.
+
+        >>> names = np.array(["long", "round"])
+        >>> ObjectTable({"id": np.array([3, 8]), "class": names}, classes=("round", "long")).class_numbers
+        array([1, 0])
+        """
+        number_of = {name: number for number, name in enumerate(self.classes)}
+        return np.array([number_of[name] for name in self.columns["class"].tolist()], np.int64)
 
     @property
     def boxes(self) -> ObjectBoxes:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-__all__ = ["draw_outlines", "inner_outlines", "paint_outlines"]
+from cellseg_monai.labels.object_classes import class_image
+
+__all__ = ["draw_outlines", "inner_outlines", "paint_classes", "paint_outlines"]
 
 _YELLOW = (255, 225, 25)
 
@@ -78,3 +82,24 @@ def paint_outlines(picture: np.ndarray, labels: np.ndarray, *, colour: tuple[int
     [[[0, 0, 0], [255, 0, 0]]]
     """
     picture[inner_outlines(labels)] = colour
+
+
+def paint_classes(
+    picture: np.ndarray, labels: np.ndarray, classes: np.ndarray, colours: Sequence[tuple[int, int, int]]
+) -> None:
+    """Paint the outlines of objects onto a picture, in the colour of their class.
+
+    Args:
+        picture: YX3 uint8, changed in place.
+        labels: YX integers of the same size, 0 is background.
+        classes: N×2 integers, the ids of objects and the numbers of their classes. All other objects are yellow.
+        colours: red, green and blue of each class, 0 to 255.
+
+    >>> picture = np.zeros((1, 3, 3), np.uint8)
+    >>> paint_classes(picture, np.array([[4, 0, 7]]), np.array([[4, 1], [7, 0]]), [(255, 0, 0), (0, 0, 9)])
+    >>> picture.tolist()
+    [[[0, 0, 9], [0, 0, 0], [255, 0, 0]]]
+    """
+    outlines = inner_outlines(labels)
+    palette: np.ndarray = np.array([_YELLOW, *colours], np.uint8)  # UNKNOWN is -1
+    picture[outlines] = palette[class_image(labels[outlines], classes) + 1]

@@ -11,6 +11,7 @@ import pytest
 import roifile
 import tifffile
 from hypothesis import given, settings
+from PIL import Image as Pillow
 
 from cellseg_monai import exports, io
 from cellseg_monai.datasets.preparing.coco_file import index_coco, read_annotations
@@ -18,7 +19,7 @@ from cellseg_monai.datasets.preparing.coco_masks import annotation_mask
 from cellseg_monai.exports import Segmentation, chosen_exports
 from cellseg_monai.exports.roi_zip import write as write_rois
 from cellseg_monai.exports.table_csv import read as read_table
-from cellseg_monai.labels import draw_polygons, join_tables, measure_objects
+from cellseg_monai.labels import class_colours, draw_polygons, inner_outlines, join_tables, measure_objects
 from tests.label_images import SHAPES, Stored, label_images, many_discs
 
 SIZE_UM = (0.5, 0.5)
@@ -371,6 +372,103 @@ class TestTables:
         assert anndata.read_h5ad(write_exports(tmp_path, objects, "h5ad")["h5ad"]).shape == (6, 0)
 
 
+class TestClasses:
+    """The class of each object in every format."""
+
+    NAMES = ("=round", "long, thin", "Ø")
+    # By increasing id: 3, 5, 6, 7, 8, 9.
+    CLASSES = ("Ø", "=round", "=round", "long, thin", "Ø", "=round")
+
+    @pytest.fixture
+    def objects(self):
+        number = np.zeros(SHAPES.max() + 1, np.intp)
+        number[[3, 5, 6, 7, 8, 9]] = [self.NAMES.index(name) for name in self.CLASSES]
+        maps = {f"class/{name}": np.where(number[SHAPES] == n, 0.6, 0.2) for n, name in enumerate(self.NAMES)}
+        image = np.zeros((1, *SHAPES.shape), np.uint8)
+        table = measure_objects(SHAPES, image, channel_names=["class_DAPI"], maps=maps)
+        return Segmentation(SHAPES, table, "a.tif", image=image, channel_names=["class_DAPI"])
+
+    def test_the_table_has_the_likeliest_class_and_its_probability(self, tmp_path, objects):
+        assert tuple(objects.table["class"]) == self.CLASSES
+        assert objects.table["class_probability"] == pytest.approx(np.full(6, 0.6))
+        read = read_table(write_exports(tmp_path, objects, "csv")["csv"])
+        assert (read.classes, read.channels) == (self.NAMES, ("class_DAPI",))
+        assert tuple(read["class"]) == self.CLASSES
+        assert np.array_equal(read["class_probability"], objects.table["class_probability"])
+
+    def test_qupath_gets_a_classification_with_a_colour(self, tmp_path, objects):
+        features = json.loads(write_exports(tmp_path, objects, "geojson")["geojson"].read_text("utf-8"))["features"]
+        read = {int(feature["properties"]["name"]): feature["properties"] for feature in features}
+        assert tuple(read[number]["classification"]["name"] for number in sorted(read)) == self.CLASSES
+        colours = {
+            properties["classification"]["name"]: properties["classification"]["color"] for properties in read.values()
+        }
+        assert colours == dict(zip(self.NAMES, map(list, class_colours(3)), strict=True))
+        assert all(
+            properties["measurements"]["class_probability"] == pytest.approx(0.6) for properties in read.values()
+        )
+
+    def test_coco_gets_a_category_for_each_class(self, tmp_path, objects):
+        content = json.loads(write_exports(tmp_path, objects, "coco")["coco"].read_text("utf-8"))
+        assert content["categories"] == [
+            {"id": number, "name": name} for number, name in enumerate(self.NAMES, start=1)
+        ]
+        names = {category["id"]: category["name"] for category in content["categories"]}
+        read = {annotation["id"]: names[annotation["category_id"]] for annotation in content["annotations"]}
+        assert tuple(read[number] for number in sorted(read)) == self.CLASSES
+        assert all(annotation["class_probability"] == pytest.approx(0.6) for annotation in content["annotations"])
+
+    def test_imagej_gets_a_group_and_a_colour_for_each_class(self, tmp_path, objects):
+        regions = {
+            int(region.name): region for region in roifile.roiread(write_exports(tmp_path, objects, "rois")["rois"])
+        }
+        assert tuple(self.NAMES[regions[number].group - 1] for number in sorted(regions)) == self.CLASSES
+        colours = class_colours(3)
+        for region in regions.values():
+            assert tuple(region.stroke_color) == (255, *colours[region.group - 1])
+
+    def test_overlay_has_outlines_in_the_colours_of_the_classes(self, tmp_path, objects):
+        picture = np.asarray(Pillow.open(write_exports(tmp_path, objects, "overlay")["overlay"]))
+        for name, colour in zip(self.NAMES, class_colours(3), strict=True):
+            ids = [number for number, of in zip([3, 5, 6, 7, 8, 9], self.CLASSES, strict=True) if of == name]
+            expected = inner_outlines(SHAPES) & np.isin(SHAPES, ids)
+            assert np.array_equal((picture == colour).all(axis=2), expected), name
+
+    def test_anndata_has_categories_with_the_colours_that_scanpy_uses(self, tmp_path, objects):
+        anndata = pytest.importorskip("anndata", reason="anndata from the extra `tables` is not installed")
+        read = anndata.read_h5ad(write_exports(tmp_path, objects, "h5ad")["h5ad"])
+        assert tuple(read.obs["class"]) == self.CLASSES
+        assert tuple(read.obs["class"].cat.categories) == self.NAMES
+        assert list(read.uns["class_colors"]) == ["#{:02x}{:02x}{:02x}".format(*colour) for colour in class_colours(3)]
+        assert read.var_names.tolist() == ["class_DAPI"]
+
+    def test_parquet_has_the_names(self, tmp_path, objects):
+        parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow from the extra `tables` is not installed")
+        read = parquet.read_table(write_exports(tmp_path, objects, "parquet")["parquet"])
+        assert tuple(read["class"].to_pylist()) == self.CLASSES
+
+    @pytest.mark.parametrize("name", ["csv", "geojson", "coco", "rois", "overlay", "h5ad", "parquet"])
+    def test_an_image_without_objects_has_the_same_classes(self, tmp_path, name):
+        if name in ("h5ad", "parquet"):
+            pytest.importorskip("anndata", reason="anndata from the extra `tables` is not installed")
+        empty = np.zeros_like(SHAPES)
+        maps = {f"class/{name}": np.zeros(SHAPES.shape) for name in self.NAMES}
+        table = measure_objects(empty, maps=maps)
+        assert table.classes == self.NAMES
+        image = np.zeros((1, *SHAPES.shape), np.uint8)
+        exports.write_exports(tmp_path, Segmentation(empty, table, "a.tif", image=image), name)
+
+    def test_stacks_keep_the_classes(self, tmp_path, objects):
+        table = join_tables("Z", {(z,): objects.table for z in range(2)})
+        stack = Segmentation(np.stack([SHAPES, SHAPES]), table, "s.tif", axes="ZYX")
+        features = json.loads(write_exports(tmp_path, stack, "geojson")["geojson"].read_text("utf-8"))["features"]
+        assert len({feature["properties"]["classification"]["name"] for feature in features}) == 3
+
+    def test_a_class_that_is_not_declared_is_refused(self, objects):
+        with pytest.raises(ValueError, match="got the class 'square', expected one of =round, long, thin, Ø"):
+            objects.table.with_columns(**{"class": np.full(6, "square")})
+
+
 class TestChoosing:
     def test_names_can_be_text_or_a_list_and_are_used_once(self):
         assert chosen_exports(" rois,csv ,rois,") == ("rois", "csv")
@@ -439,6 +537,7 @@ class TestPage:
 
     def test_every_column_has_a_row(self):
         columns = [name for name in segmentation(SHAPES).table.columns if "_DAPI" not in name and "_µ" not in name]
+        columns += ["class", "class_probability", "mean_class_NAME"]
         assert [name for name in columns if f"`{name}`" not in self.PAGE] == []
 
 

@@ -243,7 +243,10 @@ class TestPlainData:
     @pytest.mark.parametrize(
         ("values", "message"),
         [
-            ({}, "got the head None, expected one of boundary_classes, boundary_masks, cell_class, foreground, image_class"),
+            (
+                {},
+                "got the head None, expected one of boundary_classes, boundary_masks, cell_class, foreground, image_class",
+            ),
             ({"name": "forground"}, "got the head 'forground'"),
             ({"name": ["foreground"]}, "got the head"),
             ({"name": "foreground", "sigmoid": True}, "cannot build the head 'foreground'"),

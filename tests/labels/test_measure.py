@@ -187,3 +187,18 @@ def test_seventy_thousand_objects_are_measured():
     table = measure_objects(many_discs())
     assert table["id"].tolist() == list(range(1, 70_001))
     assert np.all(table["area_px"] == table["area_px"][0])
+
+
+def test_the_class_is_the_one_with_the_highest_mean_probability():
+    labels = np.array([[3, 3, 3, 8, 0]])
+    first = np.array([[0.9, 0.2, 0.2, 0.5, 1.0]])  # the mean over object 3 is 1.3 / 3
+    table = measure_objects(labels, maps={"class/round": first, "class/long": 1 - first})
+    assert table["class"].tolist() == ["long", "round"]  # the first of equals
+    assert table["class_probability"] == pytest.approx([1.7 / 3, 0.5])
+    assert table.classes == ("round", "long")
+
+
+def test_a_single_class_leaves_nothing_to_choose():
+    table = measure_objects(np.array([[1]]), maps={"class/round": np.array([[0.5]])})
+    assert "class" not in table.columns
+    assert table.classes == ()
