@@ -24,8 +24,8 @@ def write(path: Path, segmentation: Segmentation) -> None:
     """Write the image entry and one annotation per object.
 
     The `id` of an annotation is the id of its object. A `score` is included if the table has a finite score for the
-    object. Each class of objects is a category, and `class_probability` belongs to that category. Without classes, there
-    is a single category, `cell`.
+    object. Each class of objects is a category, and `class_probability` belongs to that category. Without classes,
+    there is a single category, `cell`.
 
     Args:
         path: file to write.

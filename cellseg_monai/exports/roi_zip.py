@@ -27,8 +27,8 @@ def write(path: Path, segmentation: Segmentation) -> None:
 
     A connected object without holes becomes a traced outline, like those from ImageJ's wand tool, unless it is too
     large for one. Any other object becomes a composite of all its rings. In a stack, regions are assigned to their
-    slice and frame, which are also part of their names. The class of an object becomes its group, numbered from 1 in the
-    order of the classes, and its colour. ImageJ has 255 groups; objects of further classes have none.
+    slice and frame, which are also part of their names. The class of an object becomes its group, numbered from 1 in
+    the order of the classes, and its colour. ImageJ has 255 groups; objects of further classes have none.
 
     Args:
         path: file to write.

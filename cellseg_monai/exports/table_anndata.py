@@ -18,9 +18,9 @@ def write(path: Path, segmentation: Segmentation) -> None:
 
     `layers["min"]` and `layers["max"]` hold the lowest and highest intensities, and `obs` holds all other columns of
     the table. `obs_names` are the ids, preceded in a stack by the plane, as in "T0_Z3_17". `obsm["spatial"]` holds the
-    centroids in pixels, x before y as squidpy expects. `uns["pixel_size_um"]` is present if the pixel size is known. The
-    class of an object is a category in `obs["class"]`, whose colours are in `uns["class_colors"]`, where scanpy looks for
-    them.
+    centroids in pixels, x before y as squidpy expects. `uns["pixel_size_um"]` is present if the pixel size is known.
+    The class of an object is a category in `obs["class"]`, whose colours are in `uns["class_colors"]`, where scanpy
+    looks for them.
 
     Args:
         path: file to write.

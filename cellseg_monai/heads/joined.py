@@ -40,8 +40,8 @@ class JoinedHeads(Head, key="joined"):
         # An object has one class, and its number counts the names of one head.
         if len(classifying := [head.name for head in self.heads if head.class_names]) > 1:
             raise ValueError(
-                f"got several heads for classes of objects ({', '.join(classifying)}), expected at most one; join their "
-                "classes in one head"
+                f"got several heads for classes of objects ({', '.join(classifying)}), expected at most one; join "
+                "their classes in one head"
             )
 
     @property

@@ -59,8 +59,8 @@ def measure_objects(
     A pixel size adds `area_um2`, `centroid_y_um`, `centroid_x_um`, `equivalent_diameter_um` and `perimeter_um` (NaN if
     pixels are not square). An image adds `mean_NAME`, `min_NAME` and `max_NAME` for each channel. Each map adds its
     mean over the object's pixels, called `score` for the map `foreground`, `agreement` for `views`, and `mean_NAME` for
-    all other maps, with slashes in the name replaced by underscores. Two or more maps `class/NAME` also add `class`, the
-    NAME with the highest mean, and `class_probability`, this mean.
+    all other maps, with slashes in the name replaced by underscores. Two or more maps `class/NAME` also add `class`,
+    the NAME with the highest mean, and `class_probability`, this mean.
 
     Args:
         labels: Y×X ids of any integer dtype, 0 is background. Ids can have gaps and be large. The array is only sliced,

@@ -5,6 +5,7 @@ from cellseg_monai.networks.convolutional_unet import unet
 from cellseg_monai.networks.definition import build_network
 from cellseg_monai.networks.encoder_part import encoder_parameters
 from cellseg_monai.networks.folding import fold_normalisation
+from cellseg_monai.networks.heads_of_unet import multihead_unet
 from cellseg_monai.networks.hybrid_swin import swin_unetr
 from cellseg_monai.networks.lite_encoder import LITE_ENCODERS, lite_encoder_weights
 from cellseg_monai.networks.monai_networks import monai_network
@@ -21,6 +22,7 @@ __all__ = [
     "fold_normalisation",
     "lite_encoder_weights",
     "monai_network",
+    "multihead_unet",
     "scout_network",
     "set_pruning",
     "smp_model",

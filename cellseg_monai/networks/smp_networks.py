@@ -20,7 +20,7 @@ from cellseg_monai.networks.definition import recorded
 from cellseg_monai.networks.encoder import drop_unused_stages, load_encoder_weights
 from cellseg_monai.networks.padding import Padded
 
-__all__ = ["smp_model"]
+__all__ = ["built_by_smp", "smp_model"]
 
 # Minimum number of positions along each side of the deepest features. PSPNet pools them into 6×6 bins, which should
 # not overlap, and PAN halves them three times.
@@ -56,6 +56,35 @@ def smp_model(
     >>> network(torch.zeros(1, 1, 33, 5)).shape
     torch.Size([1, 2, 33, 5])
     """
+    network, stride = built_by_smp(
+        architecture, encoder_name, encoder_weights, in_channels=in_channels, classes=classes, **options
+    )
+    minimum = stride * _MINIMUM_POSITIONS.get(architecture.lower(), 1)
+    return Padded(network, multiple=stride, minimum=minimum, in_channels=in_channels)
+
+
+def built_by_smp(
+    architecture: str,
+    encoder_name: str,
+    encoder_weights: str | None,
+    *,
+    in_channels: int,
+    classes: int,
+    **options: Any,
+) -> tuple[torch.nn.Module, int]:
+    """Return a network of SMP without padding, and the number of pixels that must divide the sides of its images.
+
+    Args:
+        architecture: name of the architecture in SMP.
+        encoder_name: name of the encoder in SMP.
+        encoder_weights: see `smp_model`.
+        in_channels: number of image channels.
+        classes: number of output channels.
+        options: further arguments of the architecture.
+
+    Raises:
+        BundleError: see `smp_model`.
+    """
     _check_options(architecture, encoder_name, options)
     try:
         network = smp.create_model(
@@ -74,9 +103,7 @@ def smp_model(
     load_encoder_weights(
         network.encoder, encoder_weights, encoder_name=encoder_name, in_channels=in_channels, depth=depth
     )
-    stride = network.encoder.output_stride
-    minimum = stride * _MINIMUM_POSITIONS.get(architecture.lower(), 1)
-    return Padded(network, multiple=stride, minimum=minimum, in_channels=in_channels)
+    return network, network.encoder.output_stride
 
 
 def _check_options(architecture: str, encoder_name: str, options: Mapping[str, Any]) -> None:

@@ -245,7 +245,7 @@ class TestPlainData:
         [
             (
                 {},
-                "got the head None, expected one of boundary_classes, boundary_masks, cell_class, foreground, image_class",
+                "got the head None, expected one of boundary_classes, boundary_masks, cell_class, foreground, image_c",
             ),
             ({"name": "forground"}, "got the head 'forground'"),
             ({"name": ["foreground"]}, "got the head"),
