@@ -32,7 +32,8 @@ def data_sample(directory: str, *, seed: int = 0, modality: Modality = "nuclei")
     Args:
         directory: new or empty folder.
         seed: random seed; a different seed gives different images.
-        modality: nuclei (fluorescence), phase (whole cells in phase contrast and bright field), or both.
+        modality: nuclei (fluorescence), phase (whole cells in phase contrast and bright field), or both; or two kinds
+            of cells with their classes: kinds (different shapes) or textures (the same shapes).
     """
     from cellseg_monai.data import write_sample_dataset
 

@@ -4,6 +4,8 @@
 """
 
 from cellseg_monai.data.balance import balanced_weights
+from cellseg_monai.data.cell_classes import cell_classes
+from cellseg_monai.data.class_faults import check_classes
 from cellseg_monai.data.content_digest import items_digest
 from cellseg_monai.data.datalist import load_datalist, propose_datalist, write_datalist
 from cellseg_monai.data.items import calibration_items, image_items, section_items
@@ -13,6 +15,7 @@ from cellseg_monai.data.neighbours import neighbour_diameter_px
 from cellseg_monai.data.sample import sample_dataset, write_sample_dataset
 from cellseg_monai.data.split import Datalist, Item, split_dataset
 from cellseg_monai.data.synthetic_cells import phase_cells
+from cellseg_monai.data.synthetic_kinds import two_kinds
 from cellseg_monai.data.synthetic_nuclei import nuclei
 from cellseg_monai.data.synthetic_shapes import SyntheticImage
 
@@ -22,6 +25,8 @@ __all__ = [
     "SyntheticImage",
     "balanced_weights",
     "calibration_items",
+    "cell_classes",
+    "check_classes",
     "check_dataset",
     "image_items",
     "items_digest",
@@ -34,6 +39,7 @@ __all__ = [
     "sample_dataset",
     "section_items",
     "split_dataset",
+    "two_kinds",
     "write_datalist",
     "write_sample_dataset",
 ]

@@ -7,7 +7,8 @@ A datalist is a JSON file in the layout that MONAI uses:
      "validation": [...],
      "test":       [...]}
 
-`label`, `group` and `tags` are optional. `cellseg_monai.data.tags` describes tags.
+`label`, `group` and `tags` are optional. `cellseg_monai.data.tags` describes tags. `classes` and `class_names` say
+which class each cell has; see `cellseg_monai.data.cell_classes`.
 
 Paths are relative to the folder of the JSON file, with "/" as separator. They can lead out of that folder ("../") or be
 absolute, so a list can be stored with a run and still refer to a read-only data set. `write_datalist` writes relative
@@ -26,7 +27,7 @@ from cellseg_monai.data.datalist_file import SECTION_NAMES, datalist_text, read_
 from cellseg_monai.data.families import ungrouped
 from cellseg_monai.data.index_file import INDEX_NAME, IndexRow, read_index
 from cellseg_monai.data.layout import scan
-from cellseg_monai.data.split import SECTIONS, Datalist, complete_sections, item_of, split_dataset
+from cellseg_monai.data.split import SECTIONS, Datalist, Item, complete_sections, item_of, split_dataset
 from cellseg_monai.errors import DatasetError
 from cellseg_monai.faults import Fault, dataset_error, place_of
 from cellseg_monai.io import image_stem
@@ -118,7 +119,7 @@ def propose_datalist(
 
     Args:
         dataset_dir: folder of the data set. If it contains a `datalist.json`, its sections and groups are ignored, but
-            its tags are kept.
+            its tags and classes are kept.
         seed: seed for a split made here.
         validation: fraction of the images for validation, 0.15 by default; see `split_dataset`.
         test: fraction of the images for testing, 0.15 by default; see `split_dataset`.
@@ -151,16 +152,28 @@ def propose_datalist(
 
 
 def _with_tags(sections: Datalist, dataset: Path) -> Datalist:
-    """Return the items with the tags that the data set's `datalist.json` has for their images."""
+    """Return the items with the tags and classes that the data set's `datalist.json` has for their images."""
     try:
         listed, _ = read_datalist(dataset / DATALIST_NAME, dataset)
     except DatasetError:  # the file does not exist, or is broken and about to be replaced
         return sections
-    tags = {item["image"]: item["tags"] for items in listed.values() for item in items if "tags" in item}
+    known = {item["image"]: item for items in listed.values() for item in items}
     return {
-        section: [{**item, "tags": tags[item["image"]]} if item["image"] in tags else item for item in items]
-        for section, items in sections.items()
+        section: [_completed(item, known.get(item["image"])) for item in items] for section, items in sections.items()
     }
+
+
+def _completed(item: Item, known: Item | None) -> Item:
+    """Return an item with what else is known about its image."""
+    completed = item.copy()
+    if known is not None:
+        if "tags" in known:
+            completed["tags"] = known["tags"]
+        if "classes" in known:
+            completed["classes"] = known["classes"]
+        if "class_names" in known:
+            completed["class_names"] = known["class_names"]
+    return completed
 
 
 def write_datalist(path: str | Path, datalist: Datalist) -> None:

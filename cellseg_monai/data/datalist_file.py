@@ -12,6 +12,7 @@ from cellseg_monai.data.tags import known_tags, mixed_tags, read_tags
 from cellseg_monai.errors import DatasetError
 from cellseg_monai.faults import Fault, place_of
 from cellseg_monai.json_text import parse_json, readable_json
+from cellseg_monai.labels import check_class_names
 from cellseg_monai.text_file import read_text
 
 __all__ = ["SECTION_NAMES", "datalist_text", "read_datalist"]
@@ -19,8 +20,8 @@ __all__ = ["SECTION_NAMES", "datalist_text", "read_datalist"]
 SECTION_NAMES = {"train": "training", "val": "validation", "valid": "validation"}
 """The section names in this package, keyed by other common names for the sections."""
 
-_FileKey = Literal["image", "label"]
-_FILE_KEYS: tuple[_FileKey, ...] = ("image", "label")
+_FileKey = Literal["image", "label", "classes"]
+_FILE_KEYS: tuple[_FileKey, ...] = ("image", "label", "classes")
 
 
 def datalist_text(datalist: Datalist, folder: Path) -> str:
@@ -108,6 +109,7 @@ def _read_item(entry: Any, folder: Path) -> tuple[Item | None, list[tuple[str, s
     elif entry.get("label") is not None:
         message = f"got the label {entry['label']!r}, expected a path; omit the key for an image without a label"
         faults.append(("datalist", message))
+    faults += _read_classes(entry, folder, item)
     tags, messages = read_tags(entry)
     if tags:
         item["tags"] = tags
@@ -116,3 +118,21 @@ def _read_item(entry: Any, folder: Path) -> tuple[Item | None, list[tuple[str, s
         if key in item and not Path(item[key]).is_file():
             faults.append(("missing-file", f"{key} {entry[key]!r} not found; add the file, or remove it from the list"))
     return item, faults
+
+
+def _read_classes(entry: dict[str, Any], folder: Path, item: Item) -> list[tuple[str, str]]:
+    """Add the classes of the cells to an item, and return the faults as (kind, message) pairs."""
+    faults = []
+    if isinstance(entry.get("classes"), str):
+        item["classes"] = os.path.normpath(folder / entry["classes"])
+    elif entry.get("classes") is not None:
+        faults.append(f"got the classes {entry['classes']!r}, expected the path of a table or an image; correct it")
+    names = entry.get("class_names")
+    if names is not None:
+        try:
+            item["class_names"] = list(check_class_names(names))
+        except (TypeError, ValueError) as error:
+            faults.append(f"class_names: {error}")
+    if "classes" in item and "label" not in item:
+        faults.append("got classes for an image without a label; add the label, or remove the classes")
+    return [("datalist", message) for message in faults]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -12,21 +13,25 @@ from typing import Literal, get_args
 import numpy as np
 
 from cellseg_monai.data.datalist import DATALIST_NAME, write_datalist
-from cellseg_monai.data.split import SECTIONS, Datalist
+from cellseg_monai.data.split import SECTIONS, Datalist, Item
 from cellseg_monai.data.synthetic_cells import phase_cells
+from cellseg_monai.data.synthetic_kinds import two_kinds
 from cellseg_monai.data.synthetic_nuclei import nuclei
 from cellseg_monai.data.synthetic_optics import Bits
 from cellseg_monai.data.synthetic_shapes import SyntheticImage
 from cellseg_monai.io import write_labels
+from cellseg_monai.spreadsheets import writing_table
 
 __all__ = ["SAMPLE_VERSION", "Modality", "sample_dataset", "write_sample_dataset"]
 
 SAMPLE_VERSION = 2
 """Version of the sample, increased whenever a seed gives different images, so that cached data sets are regenerated."""
 
-Modality = Literal["nuclei", "phase", "both"]
+Modality = Literal["nuclei", "phase", "both", "kinds", "textures"]
 
-_Kind = Literal["nuclei", "phase", "brightfield"]
+_Kind = Literal["nuclei", "phase", "brightfield", "shape", "texture"]
+
+_SHARES = {"control": 0.15, "treated": 0.85}  # of the second kind of cells, by treatment
 
 
 @dataclass(frozen=True)
@@ -54,13 +59,17 @@ def write_sample_dataset(
     except on every fourth plate, where they have 8 bits. Plates of unstained cells alternate between phase contrast and
     bright field, and within each contrast between 8 and 16 bits.
 
+    Images of two kinds of cells also have `classes/`, tables with the class of each cell, and the tag `treatment`: most
+    cells are of the first kind in the images called "control", and of the second kind in those called "treated".
+
     An interrupted run leaves nothing that looks like a data set. A new folder appears only once it is complete; in an
     existing empty folder, the datalist is written last.
 
     Args:
         directory: a folder to create, or an empty folder to fill.
         seed: seed for the images; the same arguments give the same pixels.
-        modality: "nuclei", "phase" (unstained cells) or "both" (alternating by plate).
+        modality: "nuclei"; "phase" (unstained cells); "both" (alternating by plate); or two kinds of cells, "kinds"
+            (round and bright, or elongated and dim) or "textures" (which differ in texture alone).
         counts: number of images for training, validation and test.
         shape: height and width of each image in pixels.
         images_per_plate: maximum number of images on a plate; each plate is a group.
@@ -101,7 +110,7 @@ def _move_in(aside: Path, directory: Path) -> None:
     """Move the data set from `aside` into an existing folder, which could be the user's working directory."""
     moved: list[Path] = []
     try:
-        for name in ("images", "labels", DATALIST_NAME):
+        for name in ("images", "labels", *(["classes"] if (aside / "classes").exists() else []), DATALIST_NAME):
             os.rename(aside / name, directory / name)
             moved.append(directory / name)
     except BaseException:
@@ -119,7 +128,7 @@ def sample_dataset(directory: str | Path | None = None, *, modality: Modality = 
     Args:
         directory: folder of the data set; the default is `cellseg_monai/sample-<version>-<modality>` in the user's
             cache, `$XDG_CACHE_HOME` or `~/.cache`.
-        modality: "nuclei", "phase" or "both"; ignored if `directory` already contains a data set.
+        modality: see `write_sample_dataset`; ignored if `directory` already contains a data set.
 
     Returns:
         The folder of the data set.
@@ -161,7 +170,8 @@ def _write(
             if number % images_per_plate == 0:  # each section begins with a new plate
                 plate, n_plates = _plate(seed, n_plates, modality), n_plates + 1
             name = f"{plate.name}_{plate.kind}_{number % images_per_plate + 1:02d}.tif"
-            picture = _image(seed, n_images, plate, shape)
+            treatment = list(_SHARES)[number % len(_SHARES)]
+            picture = _image(seed, n_images, plate, shape, _SHARES[treatment])
             n_images += 1
             tifffile.imwrite(
                 directory / "images" / name,
@@ -172,12 +182,27 @@ def _write(
                 metadata=None,
             )
             write_labels(directory / "labels" / name, picture.labels)
-            datalist[section].append({"image": f"images/{name}", "label": f"labels/{name}", "group": plate.name})
+            item: Item = {"image": f"images/{name}", "label": f"labels/{name}", "group": plate.name}
+            if picture.classes:
+                item["classes"] = f"classes/{Path(name).stem}.csv"
+                item["tags"] = {"treatment": treatment}
+                _write_classes(directory / item["classes"], picture.classes)
+            datalist[section].append(item)
     write_datalist(directory / DATALIST_NAME, datalist)
+
+
+def _write_classes(path: Path, classes: Sequence[str]) -> None:
+    path.parent.mkdir(exist_ok=True)
+    with writing_table(path, ["id", "class"]) as table:
+        for row in enumerate(classes, start=1):
+            table.write(row)
 
 
 def _plate(seed: int, number: int, modality: Modality) -> _Plate:
     rng = np.random.default_rng([seed, 1, number])
+    if modality in ("kinds", "textures"):
+        kind_of: dict[str, _Kind] = {"kinds": "shape", "textures": "texture"}
+        return _Plate(f"plate{number + 1:02d}", kind_of[modality], 16, float(rng.uniform(20, 30)))
     stained = modality == "nuclei" or (modality == "both" and number % 2 == 0)
     order = number // 2 if modality == "both" else number
     kind: _Kind = "nuclei" if stained else ("phase", "brightfield")[order % 2]
@@ -188,8 +213,12 @@ def _plate(seed: int, number: int, modality: Modality) -> _Plate:
     return _Plate(f"plate{number + 1:02d}", kind, bits, float(rng.uniform(low, high)))
 
 
-def _image(seed: int, number: int, plate: _Plate, shape: tuple[int, int]) -> SyntheticImage:
+def _image(seed: int, number: int, plate: _Plate, shape: tuple[int, int], share: float) -> SyntheticImage:
     image_seed = np.random.SeedSequence([seed, 2, number])
     if plate.kind == "nuclei":
         return nuclei(shape, seed=image_seed, diameter_px=plate.diameter_px, bits=plate.bits)
+    if plate.kind in ("shape", "texture"):
+        return two_kinds(
+            shape, seed=image_seed, differ_in=plate.kind, share=share, diameter_px=plate.diameter_px, bits=plate.bits
+        )
     return phase_cells(shape, seed=image_seed, diameter_px=plate.diameter_px, bits=plate.bits, contrast=plate.kind)

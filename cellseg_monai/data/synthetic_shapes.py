@@ -25,10 +25,12 @@ class SyntheticImage:
     Attributes:
         image: YX uint8 or uint16, like an image from a camera.
         labels: YX int32, 0 is background; the ids are 1 to n without gaps, and each object is one 4-connected piece.
+        classes: class of each object, in the order of the ids; empty if the objects are all of one kind.
     """
 
     image: NDArray[np.unsignedinteger]
     labels: NDArray[np.int32]
+    classes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

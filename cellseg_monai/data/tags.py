@@ -21,7 +21,7 @@ __all__ = ["ITEM_KEYS", "Tags", "complete_tags", "count_tags", "known_tags", "mi
 Tags = dict[str, str | float]
 """The tags of an image: values by name."""
 
-ITEM_KEYS = ("image", "label", "group", "tags")
+ITEM_KEYS = ("image", "label", "group", "tags", "classes", "class_names")
 """The keys of a datalist item; tags cannot have these names."""
 
 _MOST_SHOWN = 3

@@ -98,6 +98,11 @@ class ImageClassHead(_ClassHead, key="image_class"):
         return tuple(f"image_class/{name}" for name in self.names)
 
     @property
+    def tag_values(self) -> Mapping[str, tuple[str, ...]]:
+        """The tag, whose values are the names of the classes."""
+        return {self.tag: self.names}
+
+    @property
     def pooled_channels(self) -> tuple[int, ...]:
         """All channels."""
         return tuple(range(len(self.names)))

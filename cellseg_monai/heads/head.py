@@ -68,6 +68,11 @@ class Head(ABC):
         return tuple(name.removeprefix("class/") for name in self.maps if name.startswith("class/"))
 
     @property
+    def tag_values(self) -> Mapping[str, tuple[str, ...]]:
+        """The tags of images that the head learns, each with all values that it can have."""
+        return {}
+
+    @property
     def pooled_channels(self) -> tuple[int, ...]:
         """The numbers of the channels with one value for the whole image, which the network repeats at each pixel."""
         return ()

@@ -63,6 +63,11 @@ class JoinedHeads(Head, key="joined"):
         return tuple(name for head in self.heads for name in head.measured_maps)
 
     @property
+    def tag_values(self) -> Mapping[str, tuple[str, ...]]:
+        """The tags that any of the heads learns."""
+        return {tag: names for head in self.heads for tag, names in head.tag_values.items()}
+
+    @property
     def pooled_channels(self) -> tuple[int, ...]:
         """The numbers of the pooled channels of all heads, among the channels of all heads."""
         starts = np.cumsum([0, *(len(head.channels) for head in self.heads)]).tolist()

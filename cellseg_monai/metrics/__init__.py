@@ -1,7 +1,15 @@
 """The scores from `cellseg_monai.scores` as MONAI metrics, for Ignite engines and multi-process training."""
 
+from cellseg_monai.metrics.classes import CellClassScore, ImageClassScore
 from cellseg_monai.metrics.foreground import ForegroundScore
 from cellseg_monai.metrics.instances import InstanceScore, OverlapScore
 from cellseg_monai.metrics.sightings import SightingScore
 
-__all__ = ["ForegroundScore", "InstanceScore", "OverlapScore", "SightingScore"]
+__all__ = [
+    "CellClassScore",
+    "ForegroundScore",
+    "ImageClassScore",
+    "InstanceScore",
+    "OverlapScore",
+    "SightingScore",
+]

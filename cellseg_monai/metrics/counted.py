@@ -43,8 +43,19 @@ class CountedScore(CumulativeIterationMetric):
         Raises:
             ValueError: no images have been counted, or `kind` has no score of this name.
         """
+        return float(np.mean(over_images(self.counts(), self.score, self.over)))
+
+    def counts(self) -> Counts:
+        """Return the counts of all images since the last reset, with images along the first axis.
+
+        Raises:
+            ValueError: no images have been counted.
+        """
         buffer = self.get_buffer()
         if not isinstance(buffer, torch.Tensor):
             raise ValueError("no images have been counted; call the metric with predictions and ground truth first")
-        counts = self.kind(*np.moveaxis(buffer.cpu().numpy(), -1, 0))
-        return float(np.mean(over_images(counts, self.score, self.over)))
+        return self._of_fields(buffer.cpu().numpy())
+
+    def _of_fields(self, fields: np.ndarray) -> Counts:
+        """Return the counts of many images, given what `_compute_tensor` returned for each."""
+        return self.kind(*np.moveaxis(fields, -1, 0))

@@ -1,6 +1,7 @@
 """Compare segmentations with the ground truth, without torch: scores of pixels and objects, intervals and mistakes."""
 
 from cellseg_monai.scores.bootstrap import bootstrap_interval
+from cellseg_monai.scores.classes import ClassCounts, cell_class_counts, image_class_counts
 from cellseg_monai.scores.counts import Counts, Over, over_images, stacked
 from cellseg_monai.scores.foreground import (
     ForegroundCounts,
@@ -26,6 +27,7 @@ from cellseg_monai.scores.search import Found, Sweep, Trial, search_postprocessi
 __all__ = [
     "IOU_THRESHOLDS",
     "AreaClass",
+    "ClassCounts",
     "Counts",
     "ForegroundCounts",
     "Found",
@@ -41,10 +43,12 @@ __all__ = [
     "aggregated_jaccard",
     "aggregated_jaccard_plus",
     "bootstrap_interval",
+    "cell_class_counts",
     "check_label_images",
     "ctc_segmentation",
     "foreground_counts",
     "foreground_counts_by_threshold",
+    "image_class_counts",
     "label_overlaps",
     "match_objects",
     "missed_by_area",

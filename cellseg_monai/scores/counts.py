@@ -210,9 +210,10 @@ def weighted(counts: SomeCounts, times: np.ndarray) -> SomeCounts:
         times: draws × images array, the number of times that each draw contains each image.
 
     Returns:
-        Counts whose fields are arrays with one value per draw, or of shape draws × thresholds.
+        Counts whose fields are arrays of shape draws, draws × thresholds, or draws × the shape of a single image's
+        field.
 
     >>> weighted(stacked([FoundCounts(tp=1), FoundCounts(fn=3)]), np.array([[2, 0], [1, 1]])).fn
     array([0, 3])
     """
-    return type(counts)(*(times @ getattr(counts, field.name) for field in fields(counts)))
+    return type(counts)(*(np.tensordot(times, getattr(counts, field.name), axes=1) for field in fields(counts)))

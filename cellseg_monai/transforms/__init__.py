@@ -4,6 +4,7 @@ Items contain plain tensors, arrays and strings, never a `MetaTensor`. For augme
 of MONAI's own transforms, in `bundles/recipes/augmentation.json`.
 """
 
+from cellseg_monai.transforms.classes import ClassifyObjectsd, LoadClassesd
 from cellseg_monai.transforms.crop import RandContactCropd
 from cellseg_monai.transforms.light import RandMarginsd, RandUnevenLightd
 from cellseg_monai.transforms.load import LoadMicroscopyd
@@ -18,11 +19,13 @@ from cellseg_monai.transforms.targets import EncodeTargetd, ForegroundTargetd
 
 __all__ = [
     "ActivateLogitsd",
+    "ClassifyObjectsd",
     "EncodeTargetd",
     "ForegroundMaskd",
     "ForegroundTargetd",
     "ImageFramed",
     "LabelObjectsd",
+    "LoadClassesd",
     "LoadMicroscopyd",
     "MeasureObjectsd",
     "PreparePixelsd",

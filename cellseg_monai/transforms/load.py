@@ -30,7 +30,7 @@ class LoadMicroscopyd(Transform):
 
     - `image`: C×Y×X array with the dtype of the file.
     - `label`: 1×Y×X int32 array of ids, with 0 for background. If any id exceeds 2**24, all ids are renumbered, because
-      resampling in float32 would merge some of them.
+      resampling in float32 would merge some of them, and `label_ids` holds the original ids in the order of the new.
     - `image_path`, `label_path`: paths of the files.
     - `image_shape`: int64 (Y, X) size of the image file, to which results can be resampled.
     - `image_pixel_size_um`: float64 (y, x) pixel size in the file; NaN if unknown, because None cannot be collated.
@@ -101,6 +101,7 @@ class LoadMicroscopyd(Transform):
                 f"but its label {path} has shape {labels.shape}; pair each image with its own label"
             )
         if labels.size and labels.max() > _LARGEST_ID:
+            item[f"{key}_ids"] = np.unique(labels[labels > 0])
             labels = relabel_sequential(labels)
         item[key] = labels.astype(np.int32, copy=False)[np.newaxis]
         item[f"{key}_path"] = path
