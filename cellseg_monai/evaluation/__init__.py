@@ -11,6 +11,7 @@ Otherwise, scores are tested against tables produced by the original programs, i
 0.6667
 """
 
+from cellseg_monai.evaluation.class_results import ClassEvaluation, format_classes, read_classes, write_classes
 from cellseg_monai.evaluation.evaluated import EvaluatedImage, Evaluation
 from cellseg_monai.evaluation.folders import evaluate_folders, evaluate_pairs
 from cellseg_monai.evaluation.pairs import FilePair, pair_files
@@ -28,6 +29,7 @@ from cellseg_monai.evaluation.trained import read_training
 
 __all__ = [
     "PROTOCOLS",
+    "ClassEvaluation",
     "EvaluatedImage",
     "Evaluation",
     "FilePair",
@@ -38,12 +40,15 @@ __all__ = [
     "evaluate_folders",
     "evaluate_pairs",
     "find_protocol",
+    "format_classes",
     "format_results",
     "pair_files",
+    "read_classes",
     "read_results",
     "read_summary",
     "read_training",
     "result_files",
     "summary",
+    "write_classes",
     "write_results",
 ]

@@ -68,6 +68,11 @@ class Head(ABC):
         return tuple(name.removeprefix("class/") for name in self.maps if name.startswith("class/"))
 
     @property
+    def image_class_names(self) -> tuple[str, ...]:
+        """The names of the classes of images, in the order of their numbers; empty if the head predicts none."""
+        return tuple(name.removeprefix("image_class/") for name in self.maps if name.startswith("image_class/"))
+
+    @property
     def tag_values(self) -> Mapping[str, tuple[str, ...]]:
         """The tags of images that the head learns, each with all values that it can have."""
         return {}

@@ -6,6 +6,7 @@ from cellseg_monai.training.calibration import Calibration
 from cellseg_monai.training.checkpoint import Checkpoint
 from cellseg_monai.training.checkpoint_file import fitted_settings, load_into, read_checkpoint, save_checkpoint
 from cellseg_monai.training.checkpoint_metadata import TrainedNetwork, read_metadata, trained_network
+from cellseg_monai.training.classes import ClassReport, ConfusionPictures
 from cellseg_monai.training.dataset import CropSampler, PreparedDataset, share_of_process
 from cellseg_monai.training.distributed import (
     distribute,
@@ -30,6 +31,8 @@ __all__ = [
     "AutocastInferer",
     "Calibration",
     "Checkpoint",
+    "ClassReport",
+    "ConfusionPictures",
     "CropGuard",
     "CropSampler",
     "DivergenceGuard",

@@ -106,7 +106,8 @@ class TensorBoardLog:
 
     MONAI's own handlers flush in every iteration, open one event file each, and transpose the images.
 
-    The panels show outlines if the evaluator yields the label images `objects` and `truth`, and masks otherwise.
+    The panels show outlines if the evaluator yields the label images `objects` and `truth`, and masks otherwise. Other
+    pictures, which handlers of the evaluator left in `evaluator.state.pictures`, are logged under their names.
 
     Args:
         output_dir: the run folder.
@@ -158,6 +159,8 @@ class TensorBoardLog:
                 self._writer.add_image(
                     f"validation/{index}: image, truth, prediction", picture, epoch, dataformats="HWC"
                 )
+            for name, picture in getattr(self.evaluator.state, "pictures", {}).items():
+                self._writer.add_image(f"validation/{name}", picture, epoch, dataformats="HWC")
             self._log_attention(epoch)
         self._writer.flush()
 
